@@ -1,0 +1,173 @@
+"""Arguments to parameters: what a step was given, what defaults add, what is missing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from netspec import ast
+from netspec.diagnostics import Label, Problem, Rejection
+from netspec.errors.names import (
+    BadArgument,
+    BadValue,
+    MissingArgument,
+    RepeatedArgument,
+    TooManyArguments,
+    UnknownArgument,
+)
+from netspec.evaluate import evaluate
+from netspec.ops.base import Operator
+from netspec.ops.params import MISSING, Layer
+from netspec.scope import Binding, Given, Scope
+from netspec.source import Span
+from netspec.suggest import closest
+
+
+class Misplaced(Rejection):
+    """A rejection whose place is an argument, not the whole step."""
+
+    def __init__(self, problem: Problem, extent: ast.Extent, labels: tuple[Label, ...] = ()) -> None:
+        super().__init__(problem, labels)
+        self.extent = extent
+
+
+def given(head: ast.Head, kernel: tuple[int, ...] | None, scope: Scope) -> Given:
+    """The step's arguments, evaluated: `conv3-64/2(pad=1)` gives kernel, width, stride and pad."""
+    named: dict[str, Any] = {}
+    extents: dict[str, ast.Extent] = {}
+    positional: list[tuple[Any, ast.Extent]] = []
+    if kernel is not None:
+        named["kernel"] = kernel[0] if len(kernel) == 1 else kernel
+        extents["kernel"] = head.word_extent
+    for name, short in (("width", head.width), ("stride", head.stride)):
+        if short is not None:
+            named[name], extents[name] = evaluate_at(short, scope), short.extent
+    for argument in head.arguments:
+        value = evaluate_at(argument.value, scope)
+        if argument.name is None:
+            positional.append((value, argument.extent))
+            continue
+        if argument.name in named:
+            raise Misplaced(RepeatedArgument(head.word, argument.name), argument.extent)
+        named[argument.name], extents[argument.name] = value, argument.extent
+    return Given(named, tuple(positional), extents)
+
+
+def evaluate_at(node: ast.Expression, scope: Scope) -> Any:
+    """`evaluate`, with the expression as the place of what is wrong with it."""
+    try:
+        return evaluate(node, scope)
+    except Misplaced:
+        raise
+    except Rejection as rejection:
+        raise Misplaced(rejection.problem, node.extent, rejection.labels) from None
+
+
+def layer_given(layer: Layer, extent: ast.Extent) -> Given:
+    """The arguments of a layer that was given as a value."""
+    return Given(dict(layer.named), tuple((value, extent) for value in layer.positional))
+
+
+@dataclass(frozen=True, slots=True)
+class BoundOperator:
+    """An operator's checked values, its `@references`, and the default lines that shaped it."""
+
+    values: dict[str, Any]
+    references: tuple[Binding, ...]
+    from_defaults: dict[str, Span]
+
+
+UNIVERSAL = ("weights", "frozen")
+
+
+def bind_operator(kind: type[Operator], given: Given, scope: Scope) -> BoundOperator:
+    """The parameters of an operator; raises Rejection at the argument that is wrong."""
+    word = kind.spelling
+    values = {k: v for k, v in given.named.items() if k not in UNIVERSAL}
+    extents = dict(given.extents)
+    for name in values:
+        if name not in kind.params:
+            near = closest(name, kind.params)
+            usage = f"did you mean {near}? {kind.usage()}" if near else kind.usage()
+            raise _at(UnknownArgument(word, name, usage), extents.get(name))
+    references = []
+    free = [name for name in kind.order if name not in values]
+    for value, extent in given.positional:
+        if isinstance(value, Binding):
+            references.append(value)
+        elif free:
+            name = free.pop(0)
+            values[name], extents[name] = value, extent
+        else:
+            count = sum(not isinstance(v, Binding) for v, _ in given.positional)
+            problem = TooManyArguments(word, len(kind.order), count, kind.usage())
+            raise Misplaced(problem, extent)
+    from_defaults: dict[str, Span] = {}
+    for source in (kind.spelling, kind.defaults_of):
+        for name, default in scope.defaults.get(source or "", {}).items():
+            if name in kind.params and name not in values:
+                values[name] = default.value
+                from_defaults[name] = default.span
+    checked = {}
+    for name, param in kind.params.items():
+        if name not in values:
+            if param.default is MISSING:
+                raise Rejection(MissingArgument(word, name, kind.usage()))
+            checked[name] = param.default
+            continue
+        try:
+            checked[name] = param.accept(values[name])
+        except Rejection as rejection:
+            problem = rejection.problem
+            if isinstance(problem, BadValue):
+                problem = BadArgument(word, name, problem.expected, problem.value)
+            label = ()
+            if name in from_defaults:
+                label = (Label(from_defaults[name], f"{name} comes from this default"),)
+            raise _at(problem, extents.get(name), label) from None
+    return BoundOperator(checked, tuple(references), from_defaults)
+
+
+def _at(problem: Problem, extent: ast.Extent | None, labels: tuple[Label, ...] = ()) -> Rejection:
+    return Misplaced(problem, extent, labels) if extent else Rejection(problem, labels)
+
+
+def bind_block(
+    word: str, parameters: tuple[ast.Parameter, ...], given: Given, scope: Scope
+) -> dict[str, Any]:
+    """A block's parameters by name; `scope` is the one its defaults are evaluated in."""
+    names = [p.name for p in parameters]
+    usage = f"usage: `{word}({', '.join(_parameter(p, scope) for p in parameters)})`"
+    values: dict[str, Any] = {}
+    for name, value in given.named.items():
+        if name in UNIVERSAL and name not in names:
+            continue
+        if name not in names:
+            near = closest(name, names)
+            advice = f"did you mean {near}? {usage}" if near else usage
+            raise _at(UnknownArgument(word, name, advice), given.extents.get(name))
+        values[name] = value
+    free = [name for name in names if name not in values and name != "body"]
+    for value, extent in given.positional:
+        if not free:
+            limit = len([name for name in names if name != "body"])
+            count = len(given.positional)
+            raise Misplaced(TooManyArguments(word, limit, count, usage), extent)
+        values[free.pop(0)] = value
+    bound: dict[str, Any] = {}
+    inner = Scope(scope.unit, scope.level, bound, {}, scope.defaults, scope.entry)
+    for parameter in parameters:
+        if parameter.name in values:
+            bound[parameter.name] = values[parameter.name]
+        elif parameter.default is not None:
+            bound[parameter.name] = evaluate(parameter.default, inner)
+        else:
+            raise Rejection(MissingArgument(word, parameter.name, usage))
+    return bound
+
+
+def _parameter(parameter: ast.Parameter, scope: Scope) -> str:
+    if parameter.default is None:
+        return parameter.name
+    start, end = parameter.extent
+    return scope.unit.source.text[start:end]

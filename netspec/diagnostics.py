@@ -1,0 +1,253 @@
+"""Diagnostics: what netspec says about a spec that is wrong.
+
+A diagnostic is a frozen record: its text is in the class, its facts are in the fields. The classes
+live in `netspec.errors`; `render` gives the one textual form of all of them.
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar
+
+from netspec.source import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A second place that explains the first: where the other side came from."""
+
+    span: Span
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A replacement that was tried and checks."""
+
+    span: Span
+    replacement: str
+    text: str
+
+
+class _Facts(string.Formatter):
+    """Formats a diagnostic's fields: control characters never reach a terminal."""
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        return printable(super().format_field(value, format_spec))
+
+
+def printable(text: str) -> str:
+    """`text` with control and direction-changing characters spelt as escapes."""
+    return "".join(ch if ch.isprintable() else ch.encode("unicode_escape").decode() for ch in text)
+
+
+REGISTRY: dict[str, type[Problem]] = {}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong, before it is known where.
+
+    Subclasses give `code`, `title` and, where useful, `help`; both texts are format strings over the
+    subclass's fields. `explain` is the paragraph that `netspec explain CODE` prints.
+    `about` names the parameters of the step that the problem depends on: where one of them came
+    from a `default` line, the message says which.
+    """
+
+    code: ClassVar[str]
+    title: ClassVar[str]
+    help: ClassVar[str] = ""
+    explain: ClassVar[str] = ""
+    about: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "code" not in cls.__dict__:
+            return
+        if cls.code in REGISTRY:
+            raise TypeError(f"{cls.code} names {REGISTRY[cls.code].__name__} and {cls.__name__}")
+        REGISTRY[cls.code] = cls
+
+    def _text(self, template: str) -> str:
+        facts = {item.name: getattr(self, item.name) for item in fields(self)}
+        return _Facts().vformat(template, (), facts)
+
+    @property
+    def headline(self) -> str:
+        return self._text(self.title)
+
+    @property
+    def advice(self) -> str:
+        return self._text(self.help)
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """A problem at a place, with the block calls that led there, innermost first."""
+
+    problem: Problem
+    span: Span | None
+    labels: tuple[Label, ...] = ()
+    calls: tuple[Label, ...] = ()
+    edits: tuple[Edit, ...] = ()
+    warning: bool = False
+
+    @property
+    def code(self) -> str:
+        return self.problem.code
+
+
+class Rejection(Exception):
+    """Raised where a problem is found and the place is not known; the elaborator adds the place."""
+
+    def __init__(self, problem: Problem, labels: tuple[Label, ...] = ()) -> None:
+        super().__init__(problem.headline)
+        self.problem = problem
+        self.labels = labels
+
+
+class NetspecError(Exception):
+    """Everything netspec refuses, with the diagnostics that say why.
+
+    `status` is the exit status the command line gives: 1 the spec, verification or budget is at
+    fault, 2 usage, 3 something optional is not installed, 4 a back-end failed.
+    """
+
+    def __init__(
+        self, diagnostics: tuple[Diagnostic, ...] | Problem, *, status: int = 1, more: int = 0
+    ) -> None:
+        if isinstance(diagnostics, Problem):
+            diagnostics = (Diagnostic(diagnostics, None),)
+        self.diagnostics = diagnostics
+        self.status = status
+        self.more = more
+        super().__init__(render(diagnostics, more))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (self.diagnostics, self.status, self.more)
+
+
+def _rebuild(diagnostics: tuple[Diagnostic, ...], status: int, more: int) -> NetspecError:
+    return NetspecError(diagnostics, status=status, more=more)
+
+
+@dataclass
+class Collector:
+    """Diagnostics gathered over one run: each place and problem once, at most `limit` kept."""
+
+    limit: int = 20
+    kept: list[Diagnostic] = field(default_factory=list)
+    total: int = 0
+    _seen: set[tuple[str, str, int]] = field(default_factory=set)
+
+    def add(self, diagnostic: Diagnostic) -> None:
+        span = diagnostic.span
+        key = (diagnostic.code, span.source.name if span else "", span.start if span else -1)
+        if key in self._seen:
+            return
+        self._seen.add(key)
+        if not diagnostic.warning:
+            self.total += 1
+        if len(self.kept) < self.limit:
+            self.kept.append(diagnostic)
+
+    @property
+    def failed(self) -> bool:
+        return self.total > 0
+
+    def raise_errors(self) -> None:
+        if self.failed:
+            kept = tuple(sorted(self.kept, key=_place))
+            raise NetspecError(kept, more=max(0, self.total - len(kept)))
+
+
+def _place(diagnostic: Diagnostic) -> tuple[int, str, int]:
+    span = diagnostic.span
+    if span is None:
+        return (1, "", 0)
+    return (0, span.source.name, span.start)
+
+
+# --- rendering
+
+_WIDTH = 100
+
+
+def render(diagnostics: tuple[Diagnostic, ...], more: int = 0, *, compact: bool = False) -> str:
+    """The diagnostics as text: one block each, or one line each when `compact`."""
+    blocks = [_compact(item) if compact else "\n".join(_block(item)) for item in diagnostics]
+    if more:
+        blocks.append(f"... and {more} more")
+    return ("\n" if compact else "\n\n").join(blocks)
+
+
+def _compact(item: Diagnostic) -> str:
+    place = f"{item.span}: " if item.span else ""
+    return f"{place}{_kind(item)}[{item.code}]: {item.problem.headline}"
+
+
+def _kind(item: Diagnostic) -> str:
+    return "warning" if item.warning else "error"
+
+
+def _block(item: Diagnostic) -> Iterator[str]:
+    yield f"{_kind(item)}[{item.code}]: {item.problem.headline}"
+    if item.span:
+        yield from _excerpt(item.span, "-->")
+    for label in item.labels:
+        yield from _excerpt(label.span, "...", label.text)
+    for call in item.calls:
+        yield f"  in {printable(call.text)} at {call.span}"
+    if item.problem.advice:
+        yield f"  help: {item.problem.advice}"
+    for edit in item.edits:
+        yield f"  try: {printable(edit.text)}"
+
+
+def _excerpt(span: Span, arrow: str, text: str = "") -> Iterator[str]:
+    line, column = span.source.position(span.start)
+    yield f" {arrow} {span.source.name}:{line}:{column}" + (f": {printable(text)}" if text else "")
+    code = span.source.line(line)
+    start = max(0, column - 1 - _WIDTH // 2) if len(code) > _WIDTH else 0
+    shown = printable(code[start : start + _WIDTH].replace("\t", " "))
+    width = max(1, min(span.end - span.start, len(code) - column + 1, _WIDTH - (column - 1 - start)))
+    yield f"{line:>5} | {shown}"
+    yield "      | " + " " * (column - 1 - start) + "^" * width
+
+
+def as_json(diagnostics: tuple[Diagnostic, ...], more: int = 0) -> dict[str, Any]:
+    """The diagnostics as plain data; `format_version` 1."""
+    return {
+        "format_version": 1,
+        "diagnostics": [_plain(item) for item in diagnostics],
+        "more": more,
+    }
+
+
+def _plain(item: Diagnostic) -> dict[str, Any]:
+    return {
+        "code": item.code,
+        "severity": _kind(item),
+        "message": item.problem.headline,
+        "help": item.problem.advice or None,
+        **_plain_span(item.span),
+        "labels": [{"text": label.text, **_plain_span(label.span)} for label in item.labels],
+        "calls": [{"text": call.text, **_plain_span(call.span)} for call in item.calls],
+        "edits": [
+            {"text": edit.text, "replacement": edit.replacement, **_plain_span(edit.span)}
+            for edit in item.edits
+        ],
+    }
+
+
+def _plain_span(span: Span | None) -> dict[str, Any]:
+    if span is None:
+        return {"file": None, "line": None, "column": None, "end": None}
+    return {
+        "file": span.source.name,
+        "line": span.line,
+        "column": span.column,
+        "end": span.column + span.end - span.start,
+    }

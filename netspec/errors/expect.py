@@ -1,0 +1,33 @@
+"""NS7xx: a spec that is not what it says of itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from netspec.diagnostics import Problem
+
+
+@dataclass(frozen=True)
+class NotAsExpected(Problem):
+    code = "NS701"
+    title = "the spec expects {key}={expected:,}, the net has {found:,}"
+    key: str
+    expected: int
+    found: int
+
+
+@dataclass(frozen=True)
+class UnknownExpectation(Problem):
+    code = "NS702"
+    title = "nothing called `{key}` can be expected"
+    help = "known: {known}"
+    key: str
+    known: str
+
+
+@dataclass(frozen=True)
+class ExpectationNotANumber(Problem):
+    code = "NS703"
+    title = "`expect {key}` needs a whole number, got {value}"
+    key: str
+    value: str

@@ -1,0 +1,27 @@
+"""The budget: bounds on what reading a spec may cost, each with its own error and flag."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Upper bounds, inclusive. `--max-NAME` on the command line sets each of them.
+
+    `parameters` and `tensor` count elements; `activations` counts bytes of one sample.
+    """
+
+    source: int = 4 * 2**20
+    nesting: int = 64
+    statements: int = 100_000
+    nodes: int = 100_000
+    depth: int = 64
+    files: int = 64
+    imports: int = 16
+    tensor: int = 2**31
+    parameters: int = 2_000_000_000
+    activations: int = 8 * 2**30
+
+
+DEFAULT = Limits()

@@ -1,0 +1,290 @@
+"""Pooling windows and whole-map pooling, in one, two and three dimensions."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+from netspec.diagnostics import Rejection
+from netspec.errors.shapes import PadTooLarge, UnknownSize
+from netspec.ops.base import EVERYWHERE, Operator, Reach, need_spatial
+from netspec.ops.geometry import Geometry, geometry, positive
+from netspec.ops.params import flag, padding, per_axis
+from netspec.shapes import Dim, TensorType
+
+if TYPE_CHECKING:
+    from netspec.backends.onnx import Builder, Operand
+    from netspec.backends.torch import Modules
+
+
+class _Pool(Operator):
+    """A window that reduces what it sees."""
+
+    kernel: int | tuple[int, ...] = per_axis(2, doc="window size")
+    stride: int | tuple[int, ...] | None = per_axis(None, doc="step; the kernel's size by default")
+    pad: Any = padding(0, doc="border around the input")
+    ceil: bool = flag(False, doc="round the number of windows up, as Caffe does")
+
+    order = ("kernel", "stride")
+
+    def _geometry(self, tensor: TensorType) -> Geometry:
+        need_spatial(self, tensor)
+        stride = self.kernel if self.stride is None else self.stride
+        window = geometry(
+            self.spelling, tensor, self.kernel, stride, self.pad, self._dilation(), self.ceil
+        )
+        for pads, reach in zip(window.pads, window.reach, strict=True):
+            if max(pads) >= reach:
+                raise Rejection(PadTooLarge(self.spelling, max(pads), reach))
+        return window
+
+    def _dilation(self) -> int | tuple[int, ...]:
+        return 1
+
+    def infer(self, *inputs: TensorType) -> TensorType | tuple[TensorType, ...]:
+        tensor = inputs[0]
+        sizes = self._geometry(tensor).output(self.spelling, tensor)
+        return tensor.with_shape(tensor.channels, *positive(self.spelling, tensor, sizes))
+
+    def macs(self, *inputs: TensorType) -> Dim:
+        return 0
+
+    def reach(self, *inputs: TensorType) -> Reach:
+        return self._geometry(inputs[0]).window()
+
+
+class MaxPool(_Pool):
+    """The largest value in each window; padding never wins. NaN inputs are unspecified.
+
+    (C, *sizes) to (C, *sizes'). Its indices are what `unpool(@name)` reads.
+    """
+
+    spelling = "maxpool"
+    carried = 1
+    examples = (
+        ("3x9x9", "maxpool3/2(pad=1)"),
+        ("3x8x8", "maxpool3/2(ceil=yes)"),
+        ("2x9", "maxpool3/2(pad=((0, 1)))"),
+        ("2x4x6x8", "maxpool1x2x2"),
+        ("3x11x11", "maxpool3/1(dilation=2)"),
+    )
+
+    dilation: int | tuple[int, ...] = per_axis(1, doc="step between the taps of a window")
+
+    def _dilation(self) -> int | tuple[int, ...]:
+        return self.dilation
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        pooled = super().infer(*inputs)
+        assert isinstance(pooled, TensorType)
+        return pooled, pooled
+
+    def torch(self, modules: Modules, *inputs: TensorType) -> Any:
+        window = self._geometry(inputs[0])
+        return modules.windowed(
+            "MaxPool",
+            window,
+            window.kernel,
+            stride=window.stride,
+            dilation=window.dilation,
+            ceil_mode=window.ceil,
+        )
+
+    def onnx(self, graph: Builder, *inputs: Operand) -> tuple[str, ...]:
+        window = self._geometry(inputs[0].type)
+        return graph.nodes(
+            "MaxPool",
+            [inputs[0].name],
+            2 if graph.is_read(1) else 1,
+            kernel_shape=list(window.kernel),
+            strides=list(window.stride),
+            dilations=list(window.dilation),
+            pads=window.onnx_pads,
+            ceil_mode=int(window.ceil),
+        )
+
+
+class AvgPool(_Pool):
+    """The mean of each window; `count_pad=no` leaves padding out of the count.
+
+    (C, *sizes) to (C, *sizes').
+    """
+
+    spelling = "avgpool"
+    examples = (
+        ("3x9x9", "avgpool3/2(pad=1)"),
+        ("3x8x8", "avgpool3/2(pad=tf_same, count_pad=no)"),
+        ("2x9", "avgpool3/2(ceil=yes, pad=1)"),
+        ("2x4x6x8", "avgpool2"),
+    )
+
+    count_pad: bool = flag(True, doc="whether padding counts as zeros in the mean")
+
+    def torch(self, modules: Modules, *inputs: TensorType) -> Any:
+        window = self._geometry(inputs[0])
+        if window.symmetric:
+            plain = modules.windowed(
+                "AvgPool",
+                window,
+                window.kernel,
+                stride=window.stride,
+                ceil_mode=window.ceil,
+                **({"count_include_pad": self.count_pad} if any(window.before) else {}),
+            )
+            if all(2 * b <= k for b, k in zip(window.before, window.kernel, strict=True)):
+                return plain
+        return modules.apply(self, *inputs)
+
+    def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
+        tensor = inputs[0]
+        window = self._geometry(TensorType(tuple(tensor.shape[1:])))
+        pool = getattr(torch.nn.functional, f"avg_pool{len(window.kernel)}d")
+
+        def sums(values: Any) -> Any:
+            padded = torch.nn.functional.pad(values, window.torch_pads)
+            # Windows that ceil mode lets run over the end see zeros there.
+            extra = [side for s in reversed(window.stride) for side in (0, s if window.ceil else 0)]
+            padded = torch.nn.functional.pad(padded, extra)
+            pooled = pool(padded, window.kernel, window.stride) * prod(window.kernel)
+            sizes = window.output(self.spelling, TensorType(tuple(values.shape[1:])))
+            return pooled[(..., *(slice(int(size)) for size in sizes))]
+
+        ones = torch.ones_like(tensor[:1, :1])
+        if self.count_pad:
+            ones = torch.nn.functional.pad(ones, window.torch_pads, value=1.0)
+            extra = [side for s in reversed(window.stride) for side in (0, s if window.ceil else 0)]
+            ones = torch.nn.functional.pad(ones, extra)
+            counts = pool(ones, window.kernel, window.stride) * prod(window.kernel)
+            total = sums(tensor)
+            counts = counts[(..., *(slice(size) for size in total.shape[2:]))]
+            return total / counts
+        return sums(tensor) / sums(ones)
+
+    def onnx(self, graph: Builder, *inputs: Operand) -> str:
+        window = self._geometry(inputs[0].type)
+        return graph.node(
+            "AveragePool",
+            [inputs[0].name],
+            kernel_shape=list(window.kernel),
+            strides=list(window.stride),
+            pads=window.onnx_pads,
+            ceil_mode=int(window.ceil),
+            count_include_pad=int(self.count_pad),
+        )
+
+
+class _GlobalPool(Operator):
+    """One value for each channel."""
+
+    keep: bool = flag(False, doc="keep the spatial axes, with size 1")
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        rank = need_spatial(self, inputs[0])
+        return inputs[0].with_shape(inputs[0].channels, *((1,) * rank if self.keep else ()))
+
+    def macs(self, *inputs: TensorType) -> Dim:
+        return 0
+
+    def reach(self, *inputs: TensorType) -> Reach:
+        return EVERYWHERE
+
+    def _axes(self, rank: int) -> list[int]:
+        return list(range(2, rank + 2))
+
+
+class GlobalAvgPool(_GlobalPool):
+    """Global average pooling: the mean over each channel, whatever the size.
+
+    (C, *sizes) to (C,).
+    """
+
+    spelling = "gap"
+    examples = (("3x5x6", "gap"), ("3x5", "gap(keep=yes)"), ("2x3x3x3", "gap"))
+
+    def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
+        return inputs[0].mean(dim=self._axes(inputs[0].dim() - 2), keepdim=self.keep)
+
+    def onnx(self, graph: Builder, *inputs: Operand) -> str:
+        axes = graph.integers(self._axes(len(inputs[0].type.spatial)))
+        return graph.node("ReduceMean", [inputs[0].name, axes], keepdims=int(self.keep))
+
+
+class GlobalMaxPool(_GlobalPool):
+    """Global max pooling, also max over time: the largest value of each channel.
+
+    (C, *sizes) to (C,).
+    """
+
+    spelling = "gmp"
+    aliases = ("max_over_time",)
+    examples = (("3x5x6", "gmp"), ("3x5", "max_over_time"))
+
+    def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
+        return inputs[0].amax(dim=self._axes(inputs[0].dim() - 2), keepdim=self.keep)
+
+    def onnx(self, graph: Builder, *inputs: Operand) -> str:
+        axes = graph.integers(self._axes(len(inputs[0].type.spatial)))
+        return graph.node("ReduceMax", [inputs[0].name, axes], keepdims=int(self.keep))
+
+
+class AdaptiveAvgPool(Operator):
+    """Adaptive average pooling to a fixed size: bin i of n covers floor(i*s/n) to ceil((i+1)*s/n).
+
+    (C, *sizes) to (C, *size).
+    """
+
+    spelling = "adaptive_avgpool"
+    order = ("size",)
+    examples = (
+        ("3x8x8", "adaptive_avgpool(4)"),
+        ("3x7x9", "adaptive_avgpool(3x4)"),
+        ("2x5", "adaptive_avgpool(7)"),
+    )
+
+    size: int | tuple[int, ...] = per_axis(doc="output size")
+
+    def _sizes(self, tensor: TensorType) -> tuple[tuple[int, int], ...]:
+        rank = need_spatial(self, tensor)
+        wanted = (self.size,) * rank if isinstance(self.size, int) else self.size
+        pairs = []
+        for size, out in zip(tensor.spatial, wanted, strict=True):
+            if not isinstance(size, int):
+                raise Rejection(UnknownSize(self.spelling, str(tensor), "use gap, or a fixed size"))
+            pairs.append((size, out))
+        return tuple(pairs)
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        return inputs[0].with_shape(inputs[0].channels, *(o for _, o in self._sizes(inputs[0])))
+
+    def macs(self, *inputs: TensorType) -> Dim:
+        return 0
+
+    def reach(self, *inputs: TensorType) -> Reach:
+        return EVERYWHERE
+
+    def torch(self, modules: Modules, *inputs: TensorType) -> Any:
+        sizes = tuple(out for _, out in self._sizes(inputs[0]))
+        return getattr(modules.nn, f"AdaptiveAvgPool{len(sizes)}d")(sizes)
+
+    def onnx(self, graph: Builder, *inputs: Operand) -> str:
+        sizes = self._sizes(inputs[0].type)
+        if all(size % out == 0 for size, out in sizes):
+            steps = [size // out for size, out in sizes]
+            return graph.node(
+                "AveragePool", [inputs[0].name], kernel_shape=steps, strides=steps
+            )
+        import numpy as np
+
+        # Bins of unequal width: an averaging matrix along each axis, that axis brought last.
+        name, rank = inputs[0].name, len(sizes)
+        for axis, (size, out) in enumerate(sizes):
+            matrix = np.zeros((size, out), np.float32)
+            for i in range(out):
+                start, end = i * size // out, -(-(i + 1) * size // out)
+                matrix[start:end, i] = 1 / (end - start)
+            order = list(range(rank + 2))
+            order[axis + 2], order[-1] = order[-1], order[axis + 2]
+            name = graph.node("Transpose", [name], perm=order)
+            name = graph.node("MatMul", [name, graph.constant(matrix)])
+            name = graph.node("Transpose", [name], perm=order)
+        return name

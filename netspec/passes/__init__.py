@@ -1,0 +1,1 @@
+"""Passes: each takes a checked graph and gives a checked graph."""

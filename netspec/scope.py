@@ -1,0 +1,194 @@
+"""What a step can see: parameters, names, defaults, and where its nodes go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from netspec import ast
+from netspec.diagnostics import Rejection
+from netspec.errors.names import UnknownName, UnknownReference
+from netspec.errors.shapes import WrongCount
+from netspec.ops.params import Name
+from netspec.shapes import Dim, TensorType
+from netspec.suggest import closest
+
+if TYPE_CHECKING:
+    from netspec.graph import Call, Value
+    from netspec.source import Span
+    from netspec.units import Unit
+
+# What flows: tensors, or None after a mistake, so that one mistake costs one message.
+Wire = "tuple[Value, ...] | None"
+
+
+@dataclass(frozen=True, slots=True)
+class Default:
+    """One value of a `default` line, with where it was written."""
+
+    value: Any
+    span: Span
+
+
+Defaults = Mapping[str, Mapping[str, Default]]
+
+
+@dataclass(slots=True, eq=False)
+class Binding:
+    """What `as name` names: tensors, and for a block call the names inside it and its path."""
+
+    wire: tuple[Value, ...] | None
+    span: Span
+    path: str
+    inner: dict[str, Binding] | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Body:
+    """Braces given to a block: they run where the block says, and see what they saw."""
+
+    braces: ast.Chain | ast.Branches
+    scope: Scope
+
+
+class Level:
+    """One level of the path: hands out the names of the nodes and calls in it."""
+
+    __slots__ = ("_counters", "_taken", "prefix")
+
+    def __init__(self, prefix: str, reserved: Iterable[str] = ()) -> None:
+        self.prefix = prefix
+        self._counters: dict[str, int] = {}
+        self._taken: set[str] = set(reserved)
+
+    def reserve(self, names: Iterable[str]) -> None:
+        self._taken.update(names)
+
+    def numbered(self, word: str) -> str:
+        """The next free `word1`, `word2`, ..."""
+        number = self._counters.get(word, 0) + 1
+        while f"{word}{number}" in self._taken:
+            number += 1
+        self._counters[word] = number
+        return f"{word}{number}"
+
+    def named(self, name: str) -> str:
+        """`name`, or `name_2`, `name_3` where it has been used, as in a repeat."""
+        number = self._counters.get(f"as {name}", 0) + 1
+        self._counters[f"as {name}"] = number
+        return name if number == 1 else self.numbered(f"{name}_")
+
+
+@dataclass(slots=True, eq=False)
+class Scope:
+    """The surroundings of one step. Braces make a copy with another `entry`."""
+
+    unit: Unit
+    level: Level
+    variables: Mapping[str, Any]
+    names: dict[str, Binding]
+    defaults: Defaults
+    entry: tuple[Value, ...] | None = ()
+    call: Call | None = None
+    head: str | None = None
+    frozen: bool = False
+    shared: tuple[str, str] | None = None
+    until: str | None = None
+
+    def inner(self, entry: tuple[Value, ...] | None) -> Scope:
+        return replace(self, entry=entry)
+
+    # the Values protocol of netspec.evaluate
+
+    def variable(self, node: ast.Variable) -> Any:
+        if node.name in self.variables:
+            return self.variables[node.name]
+        if node.name in _SIZES and self.entry:
+            return size_of(node.name, self.entry[0].type)
+        return Name(node.name, self.unit)
+
+    def reference(self, node: ast.Reference) -> Any:
+        binding, rest = self.find(node)
+        if not rest:
+            return binding
+        if binding.wire is None:
+            raise Poisoned
+        if len(binding.wire) != 1:
+            raise Rejection(WrongCount("@" + node.parts[0], "one tensor", f"{len(binding.wire)}"))
+        return size_of(rest, binding.wire[0].type)
+
+    def unit_of_names(self) -> Unit:
+        return self.unit
+
+    def find(self, node: ast.Reference) -> tuple[Binding, str]:
+        """The binding of `@a.b`, and the size asked of it (`C`, `H`, ...) or nothing."""
+        first, *rest = node.parts
+        binding = self.names.get(first)
+        if binding is None:
+            value = self.variables.get(first)
+            if not isinstance(value, Binding):
+                near = closest(first, self.names)
+                raise Rejection(UnknownReference(first, f"did you mean {near}?" if near else ""))
+            binding = value
+        for i, part in enumerate(rest):
+            inner = binding.inner or {}
+            if part in inner:
+                binding = inner[part]
+            elif part in _SIZES and i == len(rest) - 1:
+                return binding, part
+            else:
+                near = closest(part, inner)
+                name = ".".join(node.parts)
+                raise Rejection(UnknownReference(name, f"did you mean {near}?" if near else ""))
+        return binding, ""
+
+
+class Poisoned(Exception):
+    """A value depends on a step that is wrong; the mistake has been reported there."""
+
+
+_SIZES = {"C": 0, "D": -3, "H": -2, "W": -1, "T": -1, "L": -1}
+
+
+def size_of(letter: str, tensor: TensorType) -> Dim:
+    """`C`, `D`, `H`, `W` of a map; `T` or `L` of a sequence."""
+    rank = len(tensor.shape)
+    wanted = {"C": 1, "D": 4, "H": 3, "W": 3, "T": 2, "L": 2}[letter]
+    if rank < wanted or (letter in "TL" and rank != 2):
+        raise Rejection(UnknownName(letter, f"what flows in here is {tensor}"))
+    return tensor.shape[_SIZES[letter]]
+
+
+def reserved_names(chain: ast.Chain | ast.Branches) -> frozenset[str]:
+    """Every name given with `as` in braces, block bodies of other blocks excluded."""
+    found: set[str] = set()
+    pending: list[Any] = [chain]
+    while pending:
+        match pending.pop():
+            case ast.Branches() as branches:
+                pending.extend(branches.chains)
+            case ast.Chain() as chain:
+                pending.extend(chain.links)
+            case ast.Step() as step:
+                if step.name:
+                    found.add(step.name)
+                pending.append(step.action)
+            case ast.Head() as head:
+                pending.append(head.body)
+            case ast.If() as branch:
+                pending.extend((branch.then, branch.otherwise))
+            case ast.For() | ast.TrainingHead() | ast.Freeze() as holder:
+                pending.append(holder.body)
+            case _:
+                pass
+    return frozenset(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The arguments of one step, evaluated: shorthand and named by name, the others in order."""
+
+    named: dict[str, Any] = field(default_factory=dict)
+    positional: tuple[tuple[Any, ast.Extent], ...] = ()
+    extents: dict[str, ast.Extent] = field(default_factory=dict)
