@@ -1,0 +1,196 @@
+"""The library's front door: `load` gives a `Net`, a checked net with everything one does with it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from netspec.build import build
+from netspec.files import read_spec
+from netspec.limits import DEFAULT, Limits
+from netspec.source import Source
+
+if TYPE_CHECKING:
+    from netspec.analysis.summary import Summary
+    from netspec.backends.runtime import Result
+    from netspec.backends.torch_layers import NetModule
+    from netspec.graph import Graph
+    from netspec.verify import Report
+    from netspec.weights import WeightSource
+
+
+def load(
+    spec: str | Path,
+    *,
+    input: str | Sequence[str] = (),
+    limits: Limits = DEFAULT,
+    **settings: Any,
+) -> Net:
+    """A checked net from a path, the name of a shipped spec, or a spec's text.
+
+    `settings` are the net's parameters (`alpha=0.5`); `input` replaces input sizes, `"3x320x320"`,
+    `"3xHxW"` or `"name:3x320x320"`. Text is told from a path by what only specs hold: a newline,
+    `;` or a brace. Raises NetspecError, which prints as the diagnostics.
+
+    >>> import netspec
+    >>> netspec.load("conv3-64 x2; maxpool; gap; fc-10", input="3x32x32").params
+    39370
+    """
+    shapes = (input,) if isinstance(input, str) else tuple(input)
+    text = str(spec)
+    is_text = isinstance(spec, str) and any(mark in text for mark in "\n;{}") and not _exists(text)
+    source = Source("<text>", text) if is_text else read_spec(text, limits)
+    return Net(build(source, settings, shapes, limits))
+
+
+def _exists(text: str) -> bool:
+    try:
+        return Path(text).exists()
+    except OSError:
+        return False
+
+
+class Net:
+    """A checked net. `graph` is the checked graph itself.
+
+    Shapes in and out exclude the batch; `params` counts trained elements of the deployed net.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+
+    def __repr__(self) -> str:
+        inputs = ", ".join(str(node.types[0]) for node in self.graph.inputs)
+        outputs = ", ".join(str(output.value.type) for output in self.graph.outputs)
+        return f"<Net {self.name}: {inputs} -> {outputs}, {self.params:,} parameters>"
+
+    @property
+    def name(self) -> str:
+        return self.graph.name
+
+    @property
+    def params(self) -> int:
+        """Trained elements of the deployed net."""
+        from netspec.analysis.costs import costs
+
+        return costs(self.graph).params
+
+    def summary(self, *, count: str = "mac", flat: bool = False) -> Summary:
+        """What each layer costs. `count` is `mac`, `torchinfo` or `fvcore`; `flat` unfolds repeats."""
+        from netspec.analysis.summary import summarize
+
+        return summarize(self.graph, count=count, flat=flat)
+
+    def draw(self, *others: Net, style: str = "fold", **options: Any) -> Picture:
+        """A picture of the net, or of several side by side; see `netspec.draw.draw`."""
+        from netspec.draw import draw
+
+        graphs = [self.graph, *(other.graph for other in others)]
+        return Picture(draw(graphs, style=style, **options))
+
+    def to_torch(self, *, weights: Any = None, seed: int = 0, logits: bool = False) -> NetModule:
+        """The net as a `torch.nn.Module` whose submodules are the spec's blocks.
+
+        In training mode a net with training-only heads returns `(main, heads)`, and
+        `loss_weights` holds the heads' weights; in evaluation mode the main output only.
+        `weights` is a state_dict or a checkpoint's path; else they are drawn from `seed`.
+        `logits` leaves out final softmaxes.
+        """
+        from netspec.backends.torch import to_module
+        from netspec.passes.logits import logits as without_softmax
+
+        graph = without_softmax(self.graph) if logits else self.graph
+        return to_module(graph, self._source(weights, seed))
+
+    def to_onnx(
+        self,
+        path: str | Path | None = None,
+        *,
+        weights: Any = None,
+        seed: int = 0,
+        logits: bool = False,
+        training_heads: bool = False,
+        opset: int | None = None,
+        batch: int | None = None,
+    ) -> Path:
+        """Writes the deployed net as an ONNX file, `NAME.onnx` by default; returns its path.
+
+        `weights` is a state_dict (`net.to_onnx(weights=model.state_dict())`) or a checkpoint's
+        path; else they are drawn from `seed`. The batch is symbolic unless given.
+        """
+        from netspec.compile import compile_graph
+
+        target = Path(path) if path is not None else Path(f"{self.name}.onnx")
+        compile_graph(
+            self.graph,
+            target,
+            source=self._source(weights, seed),
+            logits=logits,
+            heads=training_heads,
+            opset=opset,
+            batch=batch,
+        )
+        return target
+
+    def run(
+        self,
+        *inputs: Any,
+        weights: Any = None,
+        seed: int = 0,
+        device: str = "cpu",
+        **named: Any,
+    ) -> Result:
+        """Runs the deployed net through ONNX Runtime on arrays with a batch dimension."""
+        from netspec.backends.runtime import Session
+
+        names = [node.path for node in self.graph.inputs]
+        feeds = {**dict(zip(names, inputs, strict=False)), **named}
+        with tempfile.TemporaryDirectory(prefix="netspec-") as folder:
+            path = self.to_onnx(Path(folder) / "model.onnx", weights=weights, seed=seed)
+            return Session(path, device=device).run(feeds)
+
+    def verify(self, *, weights: Any = None, seed: int = 0, device: str = "cpu") -> Report:
+        """PyTorch, ONNX Runtime and a float64 reference side by side; see `netspec.verify`."""
+        from netspec.verify import verify
+
+        source = None if weights is None else self._source(weights, seed)
+        return verify(self.graph, weights=source, seed=seed, device=device)
+
+    def _source(self, weights: Any, seed: int) -> WeightSource:
+        from netspec.weights import Seeded, given
+
+        if weights is None:
+            return Seeded(seed)
+        if isinstance(weights, Mapping):
+            return given(self.graph, weights)
+        from netspec.checkpoints import load as load_checkpoint
+
+        return load_checkpoint(Path(weights), self.graph).source
+
+    def _repr_html_(self) -> str:
+        return str(self.summary()._repr_html_())
+
+
+class Picture:
+    """A drawing: `str()` is the SVG, dot or HTML text; it shows itself in notebooks."""
+
+    def __init__(self, content: str | bytes) -> None:
+        self.content = content
+
+    def __str__(self) -> str:
+        return self.content if isinstance(self.content, str) else repr(self.content)
+
+    def save(self, path: str | Path) -> Path:
+        """Writes the picture whole or not at all."""
+        from netspec.atomic import replacing
+
+        target = Path(path)
+        content = self.content
+        with replacing(target) as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+        return target
+
+    def _repr_svg_(self) -> str | None:
+        return self.content if isinstance(self.content, str) and "<svg" in self.content[:200] else None

@@ -1,0 +1,219 @@
+"""ONNX Runtime: sessions that run what was asked, where it was asked, on inputs that were checked."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+from onnx import ModelProto, TensorProto
+
+from netspec.diagnostics import NetspecError, printable
+from netspec.errors.backends import BadInput, BadModel, DeviceMissing, RuntimeFailed
+
+# The operators netspec writes. Others, loops and custom code among them, are not loaded.
+ALLOWED = frozenset(
+    """
+    Abs Add And ArgMax AveragePool BatchNormalization Cast Ceil Celu Clip Concat ConstantOfShape Conv
+    ConvTranspose CumSum Div Elu Equal Erf Exp Expand Flatten Floor GRU Gather GatherElements GatherND
+    Gelu Gemm GlobalAveragePool GlobalMaxPool Greater GroupNormalization HardSigmoid HardSwish Identity
+    InstanceNormalization LRN LSTM LayerNormalization LeakyRelu Less Log LogSoftmax LpPool MatMul Max
+    MaxPool MaxRoiPool MaxUnpool Mean Min Mish Mod Mul Neg Not Or PRelu Pad Pow RMSNormalization RNN
+    Range Reciprocal ReduceL2 ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum ReduceSumSquare Relu
+    Reshape Resize Round ScatterElements ScatterND Selu Shape Sigmoid Sign Slice Softmax Softplus
+    Softsign Split Sqrt Squeeze Sub Sum Swish Tanh Tile Transpose Unsqueeze Where
+    """.split()
+)
+_DTYPES = {"tensor(float)": "<f4", "tensor(int64)": "<i8", "tensor(float16)": "<f2"}
+_ITEM_SIZE = {TensorProto.FLOAT: 4, TensorProto.INT64: 8, TensorProto.FLOAT16: 2}
+_PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+
+
+@dataclass(frozen=True, slots=True)
+class InputInfo:
+    """One input of a model: sizes are ints, or names where they are free."""
+
+    name: str
+    shape: tuple[int | str, ...]
+    dtype: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a run gave: arrays by output name, the provider that ran, seconds it took."""
+
+    outputs: dict[str, np.ndarray[Any, Any]]
+    provider: str
+    seconds: float
+
+
+class Session:
+    """An ONNX model loaded from a file.
+
+    `device` is `cpu` or `cuda`; a device that is not there raises NetspecError, never falls back.
+    TF32 is off unless `tf32`. `threads` 0 leaves the number to ONNX Runtime.
+    """
+
+    def __init__(
+        self, path: Path, *, device: str = "cpu", threads: int = 0, tf32: bool = False
+    ) -> None:
+        check_model(path)
+        options = ort.SessionOptions()
+        options.log_severity_level = 3
+        options.intra_op_num_threads = threads
+        provider = _provider(device)
+        if device != "cpu":
+            options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+        settings: dict[str, str] = {"use_tf32": str(int(tf32))} if device == "cuda" else {}
+        try:
+            self._session = ort.InferenceSession(
+                os.fspath(path), options, providers=[(provider, settings)]
+            )
+        except Exception as error:  # ONNX Runtime's exceptions share no base class
+            raise NetspecError(RuntimeFailed(_first_line(error)), status=4) from None
+        self.provider = self._session.get_providers()[0]
+        if self.provider != provider:
+            reason = f"ONNX Runtime chose {self.provider}"
+            raise NetspecError(DeviceMissing(device, reason, _CUDA_ADVICE), status=4)
+        self.inputs = tuple(
+            InputInfo(i.name, tuple(i.shape), _DTYPES[i.type]) for i in self._session.get_inputs()
+        )
+        self.outputs = tuple(output.name for output in self._session.get_outputs())
+
+    def run(self, inputs: Mapping[str, Any]) -> Result:
+        """Runs the model on arrays by input name; raises NetspecError where they do not fit."""
+        known = [item.name for item in self.inputs]
+        for name in inputs:
+            if name not in known:
+                raise NetspecError(BadInput(name, f"the model has inputs {', '.join(known)}"))
+        feeds = {item.name: _checked(item, inputs.get(item.name)) for item in self.inputs}
+        start = time.perf_counter()
+        try:
+            arrays = self._session.run(None, feeds)
+        except Exception as error:  # ONNX Runtime's exceptions share no base class
+            raise NetspecError(RuntimeFailed(_first_line(error)), status=4) from None
+        seconds = time.perf_counter() - start
+        return Result(dict(zip(self.outputs, arrays, strict=True)), self.provider, seconds)
+
+
+_CUDA_ADVICE = "install onnxruntime-gpu and the CUDA libraries it names, or use --device cpu"
+
+
+def _provider(device: str) -> str:
+    provider = _PROVIDERS.get(device)
+    if provider is None:
+        known = ", ".join(_PROVIDERS)
+        raise NetspecError(DeviceMissing(device, f"known devices: {known}", ""), status=2)
+    if device == "cuda" and provider in ort.get_available_providers():
+        preload = getattr(ort, "preload_dlls", None)
+        if preload is not None:
+            preload()
+    if provider not in ort.get_available_providers():
+        reason = "this ONNX Runtime was built without CUDA"
+        raise NetspecError(DeviceMissing(device, reason, _CUDA_ADVICE), status=4)
+    return provider
+
+
+def _first_line(error: Exception) -> str:
+    return printable(str(error).strip().split("\n")[0][:300])
+
+
+def _checked(info: InputInfo, value: Any) -> np.ndarray[Any, Any]:
+    shown = "x".join(map(str, info.shape))
+    if value is None:
+        raise NetspecError(BadInput(info.name, f"it is missing; the model takes {shown}"))
+    array = np.asarray(value)
+    wanted = np.dtype(info.dtype)
+    if not array.dtype.isnative:
+        raise NetspecError(BadInput(info.name, f"its byte order is not this machine's: {array.dtype}"))
+    if array.dtype.kind not in "fiu" or (wanted.kind == "i") != (array.dtype.kind in "iu"):
+        raise NetspecError(BadInput(info.name, f"it holds {array.dtype}, the model takes {wanted}"))
+    fits = len(array.shape) == len(info.shape) and all(
+        isinstance(want, str) or want is None or want == size
+        for want, size in zip(info.shape, array.shape, strict=True)
+    )
+    if not fits:
+        found = "x".join(map(str, array.shape)) or "a single number"
+        raise NetspecError(BadInput(info.name, f"it is {found}, the model takes {shown}"))
+    return np.ascontiguousarray(array, dtype=wanted)
+
+
+# --- what may be loaded
+
+
+def check_model(path: Path) -> ModelProto:
+    """The model at `path` without its external data, if it is one netspec would write.
+
+    Its operators are netspec's, and its data files are plain files beside it, of the right size:
+    checked before ONNX Runtime opens anything.
+    """
+    proto = _read(path)
+    for node in proto.graph.node:
+        if node.domain not in ("", "ai.onnx") or node.op_type not in ALLOWED:
+            raise _bad(path, f"it holds the operator {node.domain}:{node.op_type}")
+        if any(a.HasField("g") or a.graphs for a in node.attribute):
+            raise _bad(path, f"the operator {node.op_type} holds a graph of its own")
+    if proto.functions:
+        raise _bad(path, "it defines functions")
+    for tensor in proto.graph.initializer:
+        if tensor.data_location == TensorProto.EXTERNAL:
+            _check_external(path, tensor)
+    return proto
+
+
+def _bad(path: Path, reason: str) -> NetspecError:
+    return NetspecError(BadModel(str(path), reason))
+
+
+def _read(path: Path) -> ModelProto:
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise _bad(path, "it is not a regular file")
+        data = path.read_bytes()
+    except OSError as error:
+        raise _bad(path, error.strerror or "unreadable") from None
+    proto = ModelProto()
+    try:
+        proto.ParseFromString(data)
+    except Exception as error:  # protobuf's DecodeError, and UnicodeDecodeError from its strings
+        raise _bad(path, f"it is not ONNX ({type(error).__name__})") from None
+    if not proto.HasField("graph") or not proto.opset_import:
+        raise _bad(path, "it holds no graph")
+    return proto
+
+
+def _check_external(path: Path, tensor: TensorProto) -> None:
+    entries = {entry.key: entry.value for entry in tensor.external_data}
+    location = entries.get("location", "")
+    name = printable(tensor.name)
+    if (
+        not location
+        or location in (".", "..")
+        or "\0" in location
+        or "/" in location
+        or "\\" in location
+    ):
+        raise _bad(path, f"the data of {name} is not in a plain file beside it")
+    try:
+        info = (path.parent / location).lstat()
+    except OSError:
+        raise _bad(path, f"its data file {printable(location)} is missing") from None
+    if not stat.S_ISREG(info.st_mode) or info.st_nlink != 1:
+        raise _bad(path, f"its data file {printable(location)} is a link or no regular file")
+    offset, length = _whole(entries.get("offset", "0")), _whole(entries.get("length", ""))
+    elements = 1
+    for dim in tensor.dims:
+        elements *= dim
+    size = elements * _ITEM_SIZE.get(tensor.data_type, 0)
+    if offset is None or length is None or length != size or offset + length > info.st_size:
+        raise _bad(path, f"the place of {name} in its data file is wrong")
+
+
+def _whole(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None

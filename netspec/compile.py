@@ -1,0 +1,50 @@
+"""Graph to ONNX file: the passes, the lowering and the writing, in order."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from netspec.graph import Graph
+from netspec.ops.params import show
+from netspec.weights import Seeded, WeightSource
+
+
+def prepared(graph: Graph, *, logits: bool = False, heads: bool = False) -> Graph:
+    """The graph as it is deployed: heads and training-only layers dropped, softmax on request."""
+    from netspec.passes.deploy import deploy
+    from netspec.passes.logits import logits as without_softmax
+
+    deployed = deploy(graph, heads=heads)
+    return without_softmax(deployed) if logits else deployed
+
+
+def compile_graph(
+    graph: Graph,
+    path: Path,
+    *,
+    source: WeightSource | None = None,
+    logits: bool = False,
+    heads: bool = False,
+    opset: int | None = None,
+    batch: int | None = None,
+    metadata: dict[str, str] | None = None,
+) -> None:
+    """Writes a graph as an ONNX file: same graph, weights and options, same bytes.
+
+    Weights come from `source`, by default the spec's own initialisation from seed 0. The metadata
+    holds the spec's text, its hash and its settings. Raises NetspecError where nothing was written.
+    """
+    from netspec.backends.onnx import OPSET, lower
+    from netspec.backends.onnx_file import write
+
+    deployed = prepared(graph, logits=logits, heads=heads)
+    text = graph.source.text
+    about = {
+        "netspec.spec": text,
+        "netspec.spec_sha256": hashlib.sha256(text.encode()).hexdigest(),
+        "netspec.settings": ", ".join(f"{k}={show(v)}" for k, v in graph.parameters),
+        **(metadata or {}),
+    }
+    model = lower(deployed, opset=opset or OPSET, batch=batch, metadata=about)
+    write(model, path, source or Seeded())
