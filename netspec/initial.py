@@ -179,7 +179,9 @@ def scheme(value: Layer) -> Scheme:
     try:
         return kind(*map(float, value.positional), **{k: float(v) for k, v in value.named})
     except TypeError:
-        raise Rejection(UnknownScheme(str(value), f"`{value.name}` does not take these values")) from None
+        raise Rejection(
+            UnknownScheme(str(value), f"`{value.name}` does not take these values")
+        ) from None
 
 
 def generator(seed: int, name: str) -> np.random.Generator:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 import torch
@@ -18,6 +21,32 @@ class TrainingOutputs(NamedTuple):
 
     main: Any
     heads: dict[str, Tensor]
+
+
+class Draws:
+    """Random numbers of one training pass, where operators apart must draw the same ones."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[Any, ...], Tensor] = {}
+
+    def shared(self, name: str, like: Tensor) -> Tensor:
+        """One uniform number in [0, 1) for each sample; the same to all who ask by the same name."""
+        key = (name, len(like), like.device)
+        if key not in self._kept:
+            self._kept[key] = torch.rand(len(like), device=like.device)
+        return self._kept[key]
+
+
+_draws: ContextVar[Draws | None] = ContextVar("draws", default=None)
+
+
+@contextmanager
+def _one_pass() -> Iterator[None]:
+    token = _draws.set(Draws())
+    try:
+        yield
+    finally:
+        _draws.reset(token)
 
 
 class Step(NamedTuple):
@@ -92,7 +121,11 @@ class NetModule(Block):
 
     def forward(self, *tensors: Tensor) -> Any:
         """The net's output (a tuple of them if several); in training, with its heads' outputs."""
-        slots = self.run(*tensors)
+        if self.training:
+            with _one_pass():
+                slots = self.run(*tensors)
+        else:
+            slots = self.run(*tensors)
         found = tuple(slots[i] for i in self.outputs)
         main = found[0] if len(found) == 1 else found
         if self.training and self.heads:
@@ -101,7 +134,7 @@ class NetModule(Block):
 
 
 class Apply(nn.Module):
-    """An operator that torch has no module for: calls its `compute`."""
+    """An operator that torch has no module for: calls its `compute`, in training its `train`."""
 
     def __init__(self, op: Operator, inputs: tuple[TensorType, ...]) -> None:
         super().__init__()
@@ -117,6 +150,8 @@ class Apply(nn.Module):
 
     def forward(self, *tensors: Tensor) -> Any:
         own = {name: getattr(self, name) for name in self.own}
+        if self.training:
+            return self.op.train(torch, _draws.get() or Draws(), *tensors, **own)
         return self.op.compute(torch, *tensors, **own)
 
     def extra_repr(self) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from netspec.ops.base import Elementwise
-from netspec.ops.params import choice, real
+from netspec.initial import Constant, Scheme
+from netspec.ops.base import Elementwise, Weight
+from netspec.ops.conv import fixed_channels
+from netspec.ops.params import choice, real, scheme_of
 
 if TYPE_CHECKING:
     from netspec.backends.onnx import Builder, Operand
@@ -56,6 +58,33 @@ class LeakyRelu(Elementwise):
 
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
         return graph.node("LeakyRelu", [inputs[0].name], alpha=self.slope)
+
+
+class Prelu(Elementwise):
+    """x where positive, slope * x elsewhere, the slope trained (He et al. 2015, equation 1)."""
+
+    spelling = "prelu"
+    examples = (
+        ("3x4x5", "prelu"),
+        ("4", "prelu(per=layer)"),
+        ("3x4", "prelu(init=0.1)"),
+    )
+
+    per: str = choice("channel", "layer", default="channel", doc="what has a slope of its own")
+    init: Scheme | None = scheme_of(None, doc="initialisation of the slopes; 0.25 by default")
+
+    def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
+        slopes = fixed_channels(self.spelling, inputs[0]) if self.per == "channel" else 1
+        return (Weight("weight", (slopes,), self.init or Constant(0.25)),)
+
+    def torch(self, modules: Modules, *inputs: TensorType) -> Any:
+        return modules.nn.PReLU(self.weights(*inputs)[0].size)
+
+    def onnx(self, graph: Builder, *inputs: Operand) -> str:
+        slopes, rank = graph.weight("weight"), len(inputs[0].type.spatial)
+        if self.per == "channel" and rank:
+            slopes = graph.node("Unsqueeze", [slopes, graph.integers(list(range(1, rank + 1)))])
+        return graph.node("PRelu", [inputs[0].name, slopes])
 
 
 class Sigmoid(Elementwise):

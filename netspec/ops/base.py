@@ -21,6 +21,7 @@ from netspec.shapes import Dim, TensorType
 if TYPE_CHECKING:
     from netspec.backends.onnx import Builder, Operand
     from netspec.backends.torch import Modules
+    from netspec.backends.torch_layers import Draws
     from netspec.graph import Value
 
 
@@ -84,7 +85,7 @@ EVERYWHERE = Everywhere()
 Reach = Window | Upsampling | Pointwise | Everywhere | Unsupported
 
 _HOOKS = frozenset(
-    {"connect", "infer", "weights", "macs", "reach", "torch", "compute", "onnx", "deployed"}
+    {"connect", "infer", "weights", "macs", "reach", "torch", "compute", "train", "onnx", "deployed"}
 )
 _DECLARATIONS = frozenset(
     {"spelling", "aliases", "arity", "takes_ids", "follows", "defaults_of", "examples", "order"}
@@ -212,6 +213,10 @@ class Operator:
     def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
         """The outputs from tensors, for operators without a module of torch's own."""
         raise NotImplementedError
+
+    def train(self, torch: Any, draws: Draws, *inputs: Any, **weights: Any) -> Any:
+        """The outputs in training, where they differ from `compute`: what draws random numbers."""
+        return self.compute(torch, *inputs, **weights)
 
     def onnx(self, graph: Builder, *inputs: Operand) -> str | tuple[str, ...]:
         """Adds its ONNX nodes; returns the names of its outputs."""

@@ -43,9 +43,7 @@ class _Convolution(Operator):
 
     def _geometry(self, tensor: TensorType) -> Geometry:
         need_spatial(self, tensor)
-        return geometry(
-            self.spelling, tensor, self.kernel, self.stride, self.pad, self.dilation
-        )
+        return geometry(self.spelling, tensor, self.kernel, self.stride, self.pad, self.dilation)
 
     def _channels(self, tensor: TensorType) -> tuple[int, int, int]:
         """Input channels, output channels and groups."""
@@ -127,7 +125,7 @@ class Conv(_Convolution):
     examples = (
         ("3x9x9", "conv3-8/2(pad=1)"),
         ("4x7x9", "conv1x3-6(pad=same, dilation=2, groups=2)"),
-        ("4x11", "conv4-6/3(pad=((1, 2)), bias=no)"),
+        ("4x11", "conv4-6/3(pad=(1, 2), bias=no)"),
         ("2x5x6x7", "conv3-4(pad=tf_same, stride=2)"),
     )
 
@@ -173,7 +171,7 @@ class TransposedConv(_Convolution):
     order = ("kernel", "width", "stride")
     examples = (
         ("4x5x6", "deconv3-6/2(pad=1, output_pad=1)"),
-        ("4x5", "deconv4-6/2(pad=((1, 0)), groups=2)"),
+        ("4x5", "deconv4-6/2(pad=(1, 0), groups=2)"),
         ("2x3x3x3", "deconv2-4/2(bias=no)"),
     )
 

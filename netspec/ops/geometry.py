@@ -58,9 +58,7 @@ class Geometry:
 
     def output(self, op: str, tensor: TensorType) -> tuple[Dim, ...]:
         """The sizes after sliding over `tensor`; raises Rejection where no window fits."""
-        return tuple(
-            self._axis(op, tensor, axis, size) for axis, size in enumerate(tensor.spatial)
-        )
+        return tuple(self._axis(op, tensor, axis, size) for axis, size in enumerate(tensor.spatial))
 
     def _axis(self, op: str, tensor: TensorType, axis: int, size: Dim) -> Dim:
         before, after = self.pads[axis]
@@ -79,7 +77,9 @@ class Geometry:
         return count
 
 
-def every_axis(value: int | tuple[int, ...], rank: int, op: str, tensor: TensorType) -> tuple[int, ...]:
+def every_axis(
+    value: int | tuple[int, ...], rank: int, op: str, tensor: TensorType
+) -> tuple[int, ...]:
     """One value for each axis; raises Rejection where a tuple has another length."""
     if isinstance(value, int):
         return (value,) * rank
@@ -108,7 +108,11 @@ def geometry(
 
 
 def _pads(
-    op: str, tensor: TensorType, pad: Any, reach: tuple[int, ...], strides: tuple[int, ...]
+    op: str,
+    tensor: TensorType,
+    pad: Any,
+    reach: tuple[int, ...],
+    strides: tuple[int, ...],
 ) -> tuple[Pair, ...]:
     rank = len(reach)
     if pad == "valid":
@@ -122,6 +126,8 @@ def _pads(
         return tuple(_tf_same(op, tensor, size, r, s) for size, r, s in sizes)
     if isinstance(pad, int):
         return ((pad, pad),) * rank
+    if rank == 1 and len(pad) == 2:
+        pad = (pad,)
     if len(pad) != rank:
         raise Rejection(WrongRank(op, f"{len(pad)} spatial axes", str(tensor)))
     return tuple(p if isinstance(p, tuple) else (p, p) for p in pad)

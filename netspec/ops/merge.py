@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from netspec.diagnostics import Rejection
 from netspec.errors.shapes import ShapesDiffer
 from netspec.ops.base import POINTWISE, Operator, Reach
-from netspec.ops.params import choice
+from netspec.ops.params import choice, real
 from netspec.shapes import Dim, TensorType, equal
 
 if TYPE_CHECKING:
     from netspec.backends.onnx import Builder, Operand
+    from netspec.backends.torch_layers import Draws
 
 
 def listed(inputs: tuple[TensorType, ...]) -> str:
@@ -101,15 +102,17 @@ class _Broadcasting(_Merge):
                 raise Rejection(ShapesDiffer(self.spelling, listed(inputs)))
         return largest.with_shape(*shape)
 
-    def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
+    def _aligned(self, inputs: tuple[Any, ...]) -> list[Any]:
         rank = max(x.dim() for x in inputs)
-        aligned = [x.reshape(*x.shape, *((1,) * (rank - x.dim()))) for x in inputs]
-        total = aligned[0]
-        for other in aligned[1:]:
+        return [x.reshape(*x.shape, *((1,) * (rank - x.dim()))) for x in inputs]
+
+    def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
+        total, *others = self._aligned(inputs)
+        for other in others:
             total = getattr(torch, self._torch)(total, other)
         return total
 
-    def onnx(self, graph: Builder, *inputs: Operand) -> str:
+    def _aligned_names(self, graph: Builder, inputs: tuple[Operand, ...]) -> list[str]:
         rank = max(len(operand.type.shape) for operand in inputs)
         names = []
         for operand in inputs:
@@ -119,8 +122,11 @@ class _Broadcasting(_Merge):
                 axes = graph.integers(list(range(rank + 1 - missing, rank + 1)))
                 name = graph.node("Unsqueeze", [name, axes])
             names.append(name)
-        total = names[0]
-        for other in names[1:]:
+        return names
+
+    def onnx(self, graph: Builder, *inputs: Operand) -> str:
+        total, *others = self._aligned_names(graph, inputs)
+        for other in others:
             total = graph.node(self._onnx, [total, other])
         return total
 
@@ -130,7 +136,10 @@ class Add(_Broadcasting):
 
     spelling = "add"
     aliases = ("sum",)
-    examples = (("3x4x5", "add { | conv1-3 | relu }"), ("3x4x5", "add { | relu | gap }"))
+    examples = (
+        ("3x4x5", "add { | conv1-3 | relu }"),
+        ("3x4x5", "add { | relu | gap }"),
+    )
     _torch, _onnx = "add", "Add"
 
 
@@ -138,7 +147,10 @@ class Mul(_Broadcasting):
     """Product, element by element."""
 
     spelling = "mul"
-    examples = (("3x4x5", "mul { | relu | gap; sigmoid }"), ("3x4", "mul { | relu | sigmoid }"))
+    examples = (
+        ("3x4x5", "mul { | relu | gap; sigmoid }"),
+        ("3x4", "mul { | relu | sigmoid }"),
+    )
     _torch, _onnx = "mul", "Mul"
 
 
@@ -148,3 +160,64 @@ class Maximum(_Broadcasting):
     spelling = "maximum"
     examples = (("3x4x5", "maximum { | conv1-3 | relu }"),)
     _torch, _onnx = "maximum", "Max"
+
+
+class Mean(_Broadcasting):
+    """Mean, element by element: FractalNet's join (Larsson et al. 2017).
+
+    In training with `drop_path`, each sample loses each input with that probability, never all of
+    them. In a share of the samples, `global_share`, every join of the net keeps the same single
+    column instead: columns are counted from the last input, which is the deepest.
+    """
+
+    spelling = "mean"
+    order = ("drop_path",)
+    random = True
+    examples = (
+        ("3x4x5", "mean { | conv1-3 | relu | sigmoid }"),
+        ("3x4x5", "mean(drop_path=0.15) { | conv1-3 | conv3-3(pad=1) }"),
+    )
+    _torch, _onnx = "add", "Mean"
+
+    drop_path: float = real(
+        0.0, low=0.0, high=1.0, doc="probability of losing an input in training"
+    )
+    global_share: float = real(
+        0.5, low=0.0, high=1.0, doc="samples that keep one column of the net"
+    )
+
+    def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
+        return super().compute(torch, *inputs) / len(inputs)
+
+    def train(self, torch: Any, draws: Draws, *inputs: Any, **weights: Any) -> Any:
+        if not self.drop_path:
+            return self.compute(torch, *inputs)
+        stacked = torch.stack(torch.broadcast_tensors(*self._aligned(inputs)))
+        kept = torch.where(
+            draws.shared("global", inputs[0]) < self.global_share,
+            self._one_column(torch, draws, inputs),
+            self._survivors(torch, inputs),
+        )
+        mask = kept.to(stacked.dtype).reshape(*kept.shape, *((1,) * (stacked.dim() - 2)))
+        return (stacked * mask).sum(0) / mask.sum(0)
+
+    def _one_column(self, torch: Any, draws: Draws, inputs: tuple[Any, ...]) -> Any:
+        """Which input each sample keeps, (inputs, samples), where a whole column is kept.
+
+        The columns' ranks are drawn once for the net and each join keeps the first of its own, so
+        that all joins on the column that ranks first agree on it without knowing of each other.
+        """
+        depths = reversed(range(len(inputs)))
+        ranks = torch.stack([draws.shared(f"column {depth}", inputs[0]) for depth in depths])
+        return self._only(torch, ranks.argmax(0), len(inputs))
+
+    def _survivors(self, torch: Any, inputs: tuple[Any, ...]) -> Any:
+        """Which inputs each sample keeps, (inputs, samples), each join for itself."""
+        ranks = torch.rand(len(inputs), len(inputs[0]), device=inputs[0].device)
+        return (ranks >= self.drop_path) | self._only(torch, ranks.argmax(0), len(inputs))
+
+    def _only(self, torch: Any, index: Any, count: int) -> Any:
+        return torch.nn.functional.one_hot(index, count).T.bool()
+
+    def onnx(self, graph: Builder, *inputs: Operand) -> str:
+        return graph.node("Mean", self._aligned_names(graph, inputs))

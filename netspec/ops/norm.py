@@ -23,7 +23,12 @@ class BatchNorm(Elementwise):
 
     spelling = "bn"
     aliases = ("batchnorm",)
-    examples = (("3x5x6", "bn"), ("4", "bn(eps=0.001)"), ("4x5", "bn(affine=no)"), ("2x3x3x3", "bn"))
+    examples = (
+        ("3x5x6", "bn"),
+        ("4", "bn(eps=0.001)"),
+        ("4x5", "bn(affine=no)"),
+        ("2x3x3x3", "bn"),
+    )
 
     eps: float = real(1e-5, low=0.0, doc="added to the variance")
     momentum: float = real(0.1, low=0.0, high=1.0, doc="weight of a new batch's statistics")

@@ -64,7 +64,7 @@ class MaxPool(_Pool):
     examples = (
         ("3x9x9", "maxpool3/2(pad=1)"),
         ("3x8x8", "maxpool3/2(ceil=yes)"),
-        ("2x9", "maxpool3/2(pad=((0, 1)))"),
+        ("2x9", "maxpool3/2(pad=(0, 1))"),
         ("2x4x6x8", "maxpool1x2x2"),
         ("3x11x11", "maxpool3/1(dilation=2)"),
     )
@@ -270,9 +270,7 @@ class AdaptiveAvgPool(Operator):
         sizes = self._sizes(inputs[0].type)
         if all(size % out == 0 for size, out in sizes):
             steps = [size // out for size, out in sizes]
-            return graph.node(
-                "AveragePool", [inputs[0].name], kernel_shape=steps, strides=steps
-            )
+            return graph.node("AveragePool", [inputs[0].name], kernel_shape=steps, strides=steps)
         import numpy as np
 
         # Bins of unequal width: an averaging matrix along each axis, that axis brought last.
