@@ -1,0 +1,190 @@
+"""Receptive fields: which input elements an output element can depend on, along each axis.
+
+For each axis the elements seen form an interval that repeats: output `i + period` sees what output
+`i` sees, `shift` input elements further on. Without upsampling the period is one and this is the
+usual arithmetic of size, stride and offset; with it, neighbours may see intervals of different size.
+Nothing is clipped at the border: padding counts as places of the input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from math import lcm
+
+from netspec.graph import Graph, Node
+from netspec.ops.base import Everywhere, Pointwise, Reach, Unsupported, Upsampling, Window
+from netspec.ops.source import Input
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """What the elements along one axis see: `intervals[i]` is (first, last) for element i.
+
+    `shift` is how far the interval moves over one period, in input elements.
+    """
+
+    intervals: tuple[tuple[int, int], ...]
+    shift: int
+
+    @property
+    def size(self) -> int:
+        """Input elements seen, by the element that sees most."""
+        return max(last - first + 1 for first, last in self.intervals)
+
+    @property
+    def stride(self) -> Fraction:
+        """Input elements from one output element to the next; below one after upsampling."""
+        return Fraction(self.shift, len(self.intervals))
+
+    @property
+    def start(self) -> int:
+        """The first input element that output element 0 sees; negative in the padding."""
+        return self.intervals[0][0]
+
+    def at(self, index: int) -> tuple[int, int]:
+        """The first and last input element that output element `index` sees."""
+        turns, rest = divmod(index, len(self.intervals))
+        first, last = self.intervals[rest]
+        return first + turns * self.shift, last + turns * self.shift
+
+
+IDENTITY = Axis(((0, 0),), 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """An interval along each axis of one input."""
+
+    axes: tuple[Axis, ...]
+
+    @property
+    def size(self) -> tuple[int, ...]:
+        return tuple(axis.size for axis in self.axes)
+
+    @property
+    def stride(self) -> tuple[Fraction, ...]:
+        return tuple(axis.stride for axis in self.axes)
+
+    @property
+    def start(self) -> tuple[int, ...]:
+        return tuple(axis.start for axis in self.axes)
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """Every element may depend on the whole input."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """The field cannot be said, and why."""
+
+    reason: str
+
+
+Seen = Field | Whole | Unknown
+WHOLE = Whole()
+
+
+@lru_cache(maxsize=64)
+def receptive_fields(graph: Graph) -> dict[Node, dict[str, Seen]]:
+    """For every node, what its output sees of each input of the net that it depends on."""
+    found: dict[Node, dict[str, Seen]] = {}
+    for node in graph.nodes:
+        if isinstance(node.op, Input):
+            tensor = node.types[0]
+            axes = len(tensor.shape) - (tensor.ids is None)
+            found[node] = {node.path: Field((IDENTITY,) * axes)}
+        else:
+            found[node] = _through(node, found)
+    return found
+
+
+def _through(node: Node, found: dict[Node, dict[str, Seen]]) -> dict[str, Seen]:
+    reach = node.op.reach(*node.input_types)
+    seen: dict[str, Seen] = {}
+    for value in node.inputs:
+        for name, field in found[value.node].items():
+            passed = _pass(field, reach)
+            seen[name] = _hull(seen[name], passed) if name in seen else passed
+    return seen
+
+
+def _pass(field: Seen, reach: Reach) -> Seen:
+    if isinstance(reach, Unsupported):
+        return Unknown(reach.reason)
+    if isinstance(reach, Pointwise) or not isinstance(field, Field):
+        return field
+    if isinstance(reach, Everywhere):
+        return WHOLE
+    if len(reach.kernel) != len(field.axes):
+        return Unknown("its axes are not those of the input")
+    slide = _window if isinstance(reach, Window) else _upsampling
+    return Field(tuple(slide(axis, reach, i) for i, axis in enumerate(field.axes)))
+
+
+def _window(axis: Axis, window: Reach, index: int) -> Axis:
+    assert isinstance(window, Window)
+    stride, before = window.stride[index], window.before[index]
+    last = (window.kernel[index] - 1) * window.dilation[index]
+
+    def seen(out: int) -> tuple[int, int]:
+        first = out * stride - before
+        return axis.at(first)[0], axis.at(first + last)[1]
+
+    steps = lcm(len(axis.intervals), stride) // stride
+    return _axis(seen, steps, axis.shift * (steps * stride // len(axis.intervals)))
+
+
+def _upsampling(axis: Axis, up: Reach, index: int) -> Axis:
+    assert isinstance(up, Upsampling)
+    kernel, factor, before = up.kernel[index], up.factor[index], up.before[index]
+
+    def seen(out: int) -> tuple[int, int]:
+        last = (out + before) // factor
+        # Where the kernel is smaller than the step, some outputs see nothing: they get a neighbour.
+        first = min(-(-(out + before - kernel + 1) // factor), last)
+        return axis.at(first)[0], axis.at(last)[1]
+
+    return _axis(seen, len(axis.intervals) * factor, axis.shift)
+
+
+def _axis(seen: Callable[[int], tuple[int, int]], period: int, shift: int) -> Axis:
+    """The axis whose elements see what `seen` says, with the shortest period it has."""
+    intervals = [seen(out) for out in range(period)]
+    for shorter in range(1, period):
+        if period % shorter or shift * shorter % period:
+            continue
+        step = shift * shorter // period
+        if all(
+            (first + step, last + step) == intervals[i + shorter]
+            for i, (first, last) in enumerate(intervals[:-shorter])
+        ):
+            return Axis(tuple(intervals[:shorter]), step)
+    return Axis(tuple(intervals), shift)
+
+
+def _hull(left: Seen, right: Seen) -> Seen:
+    """What an element sees that is made of two: the smallest intervals around both."""
+    for seen in (left, right):
+        if isinstance(seen, Unknown):
+            return seen
+    if not isinstance(left, Field) or not isinstance(right, Field):
+        return WHOLE
+    if len(left.axes) != len(right.axes):
+        return Unknown("it joins tensors with different axes")
+    if left.stride != right.stride:
+        return Unknown("it joins tensors of different strides")
+    return Field(tuple(map(_hull_axis, left.axes, right.axes)))
+
+
+def _hull_axis(left: Axis, right: Axis) -> Axis:
+    def seen(out: int) -> tuple[int, int]:
+        (a, b), (c, d) = left.at(out), right.at(out)
+        return min(a, c), max(b, d)
+
+    period = lcm(len(left.intervals), len(right.intervals))
+    return _axis(seen, period, int(left.stride * period))
