@@ -32,10 +32,18 @@ class Misplaced(Rejection):
 
 
 def given(head: ast.Head, kernel: tuple[int, ...] | None, scope: Scope) -> Given:
-    """The step's arguments, evaluated: `conv3-64/2(pad=1)` gives kernel, width, stride and pad."""
+    """The step's arguments, evaluated: `conv3-64/2(pad=1)` gives kernel, width, stride and pad.
+
+    A layer given as a value brings its own: where `unit` is `bottleneck(groups=32)`, `unit(64)`
+    calls `bottleneck(64, groups=32)`. What the step itself says comes first.
+    """
     named: dict[str, Any] = {}
     extents: dict[str, ast.Extent] = {}
     positional: list[tuple[Any, ast.Extent]] = []
+    held = scope.variables.get(head.word)
+    brought = dict(held.named) if isinstance(held, Layer) else {}
+    if isinstance(held, Layer):
+        positional.extend((value, head.word_extent) for value in held.positional)
     if kernel is not None:
         named["kernel"] = kernel[0] if len(kernel) == 1 else kernel
         extents["kernel"] = head.word_extent
@@ -50,7 +58,9 @@ def given(head: ast.Head, kernel: tuple[int, ...] | None, scope: Scope) -> Given
         if argument.name in named:
             raise Misplaced(RepeatedArgument(head.word, argument.name), argument.extent)
         named[argument.name], extents[argument.name] = value, argument.extent
-    return Given(named, tuple(positional), extents)
+    for name in brought.keys() - named.keys():
+        extents[name] = head.word_extent
+    return Given({**brought, **named}, tuple(positional), extents)
 
 
 def evaluate_at(node: ast.Expression, scope: Scope) -> Any:
