@@ -71,8 +71,8 @@ class Block(nn.Module):
     ) -> None:
         super().__init__()
         self.kind = kind
-        for name, child in children.items():
-            self.add_module(name, child)
+        # Not `add_module`, which refuses names of nn.Module's own methods: `half`, `type`, `train`.
+        self._modules.update(children)
         self.steps = steps
         self.inputs = inputs
         self.outputs = outputs

@@ -12,7 +12,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any, ClassVar, dataclass_transform
 
 from netspec.diagnostics import Rejection
-from netspec.errors.shapes import NotIds, WrongRank
+from netspec.errors.shapes import NotIds, WrongCount, WrongPartner, WrongRank
 from netspec.initial import He, Scheme
 from netspec.ops import params
 from netspec.ops.params import MISSING, Layer, Param
@@ -89,7 +89,7 @@ _HOOKS = frozenset(
 )
 _DECLARATIONS = frozenset(
     {"spelling", "aliases", "arity", "takes_ids", "follows", "defaults_of", "examples", "order"}
-    | {"random", "joins", "carried"}
+    | {"random", "joins", "carried", "sized_by"}
 )
 
 REGISTRY: dict[str, type[Operator]] = {}
@@ -110,6 +110,7 @@ class Operator:
         defaults_of: another operator whose `default` lines apply to this one too.
         random: it draws random numbers in training.
         carried: how many of its outputs flow on; None for all. The others are read by reference.
+        sized_by: the input from which on inputs give only their size or indices; None if none does.
         examples: `(input, step)` pairs: sizes as typed after `input`, and a step that takes them.
     """
 
@@ -123,6 +124,7 @@ class Operator:
     defaults_of: ClassVar[str | None] = None
     random: ClassVar[bool] = False
     carried: ClassVar[int | None] = None
+    sized_by: ClassVar[int | None] = None
     examples: ClassVar[tuple[tuple[str, str], ...]] = ()
     params: ClassVar[dict[str, Param]] = {}
 
@@ -262,6 +264,19 @@ def need_spatial(op: Operator, tensor: TensorType, *ranks: int) -> int:
     return rank
 
 
+def need_partners(
+    op: Operator, wire: tuple[Value, ...], references: tuple[Value, ...], count: int
+) -> None:
+    """Refuses anything but one tensor on the wire and `count` tensors by reference."""
+    if len(wire) != 1:
+        raise Rejection(WrongCount(op.spelling, "one tensor", f"{len(wire)} tensors"))
+    if len(references) != count:
+        expected = f"{count} tensor by reference, as in `{op.examples[-1][1]}`" if count else (
+            "no tensor by reference here"
+        )
+        raise Rejection(WrongPartner(op.spelling, expected))
+
+
 def public_hooks() -> tuple[str, ...]:
     """The names of the hooks, for the documentation."""
     return tuple(sorted(_HOOKS))
@@ -283,6 +298,7 @@ __all__ = [
     "Weight",
     "Window",
     "need_numbers",
+    "need_partners",
     "need_spatial",
     "public_hooks",
 ]

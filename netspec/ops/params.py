@@ -178,10 +178,18 @@ PAD_WORDS = ("same", "tf_same", "valid", "full")
 class Padding(Param):
     """How much is padded: a word, one integer, one for each axis, or (before, after) for each."""
 
-    expects = "same, tf_same, valid, full, an integer, one for each axis, or (before, after) for each"
+    words: tuple[str, ...] = PAD_WORDS
+    optional: bool = False
+
+    @property
+    def expects(self) -> str:  # type: ignore[override]
+        sizes = "an integer, one for each axis, or (before, after) for each"
+        return ", ".join((*self.words, sizes))
 
     def accept(self, value: Any) -> Any:
-        if isinstance(value, Name) and value.text in PAD_WORDS:
+        if value is None and self.optional:
+            return None
+        if isinstance(value, Name) and value.text in self.words:
             return value.text
         if _is_size(value):
             return value
@@ -291,6 +299,10 @@ def per_axis(default: Any = MISSING, *, low: int = 1, doc: str = "") -> Any:
 
 def padding(default: Any = 0, *, doc: str = "") -> Any:
     return Padding(default=default, doc=doc)
+
+
+def amounts(default: Any = MISSING, *, doc: str = "") -> Any:
+    return Padding(default=default, words=(), optional=default is None, doc=doc)
 
 
 def layer(default: Any = None, *, doc: str = "") -> Any:
