@@ -6,7 +6,7 @@ import contextlib
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,10 +16,14 @@ from netspec.errors.files import CannotWrite
 _PREFIX, _SUFFIX = ".ns-", ".tmp"
 _STALE_SECONDS = 3600
 
+Check = Callable[[Path], None]
+
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
+def replacing(path: Path, check: Check | None = None) -> Iterator[BinaryIO]:
     """A file that takes the place of `path` when the block ends, and leaves it alone if it fails.
+
+    `check` gets the finished file under its temporary name, before the rename; it may raise.
 
     The bytes are on disk before the rename, so a crash leaves the old file or the new one. A link
     at `path` is replaced, not followed.
@@ -38,6 +42,8 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
+        if check is not None:
+            check(temporary)
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
         _sync_folder(folder)

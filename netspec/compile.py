@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 from netspec.graph import Graph
@@ -29,11 +30,13 @@ def compile_graph(
     opset: int | None = None,
     batch: int | None = None,
     metadata: dict[str, str] | None = None,
+    check: Callable[[Path], None] | None = None,
 ) -> None:
     """Writes a graph as an ONNX file: same graph, weights and options, same bytes.
 
     Weights come from `source`, by default the spec's own initialisation from seed 0. The metadata
-    holds the spec's text, its hash and its settings. Raises NetspecError where nothing was written.
+    holds the spec's text, its hash and its settings. `check` gets the finished file under a
+    temporary name; if it raises, nothing takes the name `path`. Raises NetspecError where nothing was written.
     """
     from netspec.backends.onnx import OPSET, lower
     from netspec.backends.onnx_file import write
@@ -47,4 +50,4 @@ def compile_graph(
         **(metadata or {}),
     }
     model = lower(deployed, opset=opset or OPSET, batch=batch, metadata=about)
-    write(model, path, source or Seeded())
+    write(model, path, source or Seeded(), check=check)

@@ -88,6 +88,17 @@ class Builder:
             self.weights[full] = Initializer(full, weight)
         return full
 
+    def channel_weight(self, name: str, rank: int) -> str:
+        """One of the operator's vectors over channels, shaped to broadcast over `rank` spatial axes."""
+        vector = self.weight(name)
+        if not rank:
+            return vector
+        return self.node("Unsqueeze", [vector, self.integers(range(1, rank + 1))])
+
+    def scaled(self, name: str, factor: float) -> str:
+        """The name of a tensor times a constant."""
+        return name if factor == 1 else self.node("Mul", [name, self.constant(np.float32(factor))])
+
     def constant(self, value: Any) -> str:
         """The name of a constant array; equal constants are one."""
         array = np.ascontiguousarray(value) if np.ndim(value) else np.asarray(value)

@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from onnx import ModelProto, TensorProto
 
-from netspec.atomic import replacing
+from netspec.atomic import Check, replacing
 from netspec.backends.onnx import Initializer, Model
 from netspec.weights import WeightSource
 
@@ -24,27 +24,37 @@ _ALIGNMENT = 64
 _GRAPH, _INITIALIZER, _RAW_DATA = 7, 5, 9
 
 
-def write(model: Model, path: Path, source: WeightSource, *, limit: int = SINGLE_FILE_LIMIT) -> None:
+def write(
+    model: Model,
+    path: Path,
+    source: WeightSource,
+    *,
+    limit: int = SINGLE_FILE_LIMIT,
+    check: Check | None = None,
+) -> None:
     """Writes the model with its weights to `path`, whole or not at all.
+
+    `check` gets the finished file under its temporary name; if it raises, `path` stays as it was.
 
     Beyond `limit` bytes of weights they go to `NAME-HASH.data` beside it: written first, so that
     the rename of the .onnx file is the moment the new model counts; the data file that an earlier
     model at `path` used is removed last.
     """
-    before = set(_data_files(path))
+    before = set(data_files(path))
     if sum(4 * item.weight.size for item in model.weights) <= limit:
-        with replacing(path) as file:
+        with replacing(path, check) as file:
             _write_single(model, file, source)
         kept = None
     else:
         kept, places = _write_data(model, path, source)
-        with replacing(path) as file:
+        with replacing(path, check) as file:
             _write_model(model.proto, [_external(item, kept, places) for item in model.weights], file)
     for stale in before - {path.parent / kept if kept else None}:
         stale.unlink(missing_ok=True)
 
 
-def _data_files(path: Path) -> Iterator[Path]:
+def data_files(path: Path) -> Iterator[Path]:
+    """The data files that belong to the model at `path`: one at most, unless a run was killed."""
     digits = "[0-9a-f]" * 16
     return path.parent.glob(f"{_glob_escape(path.stem)}-{digits}.data")
 

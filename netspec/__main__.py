@@ -1,0 +1,5 @@
+"""`python -m netspec`."""
+
+from netspec.cli import run
+
+run()

@@ -1,0 +1,123 @@
+"""The command line: one thin function for each command, loaded when it is called."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from typing import Any
+
+import click
+
+from netspec import __version__
+
+# Command to one line of help, in the order `--help` shows them; each lives in the module of its name.
+COMMANDS = {
+    "check": "Say what is wrong with specs, and nothing else.",
+    "compile": "Write a spec as an ONNX file.",
+    "summary": "Show what each layer costs; compare several nets.",
+    "draw": "Draw one net, or several together.",
+    "run": "Run a spec or an ONNX file through ONNX Runtime.",
+    "verify": "Prove that what netspec wrote computes what the spec says.",
+    "bench": "Measure latency and throughput.",
+    "fmt": "Put specs in the one canonical layout.",
+    "list": "List the shipped specs: what they are and what they cost.",
+    "show": "Print the text of a shipped spec.",
+    "explain": "Explain a diagnostic's code.",
+    "completion": "Print the shell's completion script.",
+}
+# Modules whose command's name is a Python word or a builtin.
+_MODULES = {"compile": "compile_", "list": "list_"}
+
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"netspec.cli.{_MODULES.get(cmd_name, cmd_name)}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            from netspec.suggest import closest
+
+            near = closest(args[0], COMMANDS)
+            if near:
+                error.message = f"{error.message.rstrip('.')} Did you mean {near}?"
+            raise
+
+
+_EPILOG = """\b
+SPEC is a path, the name of a shipped spec, or - for standard input.
+Examples:
+  netspec compile googlenet
+  netspec summary vgg16 resnet50
+  netspec draw resnet50 -o resnet50.svg
+Exit status: 0 fine; 1 the spec, verification or budget is at fault; 2 usage;
+3 something optional is not installed; 4 a back-end failed; 70 a defect of netspec.
+"""
+
+
+@click.group(cls=_Commands, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="netspec")
+def main() -> None:
+    """Say what a neural network is in a few lines; check it, compile it, run it, draw it."""
+
+
+def run() -> None:
+    """The `netspec` command: `main`, with every failure as a message and an exit status."""
+    from netspec.diagnostics import NetspecError
+
+    try:
+        status = main(standalone_mode=False)
+    except NetspecError as error:
+        _report(error)
+        status = error.status
+    except click.exceptions.Exit as error:
+        status = error.exit_code
+    except click.ClickException as error:
+        error.show()
+        status = error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        print("interrupted; no file was changed", file=sys.stderr)
+        status = 130
+    except BrokenPipeError:
+        # The reader has seen enough; Python must not complain when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 0
+    except Exception as error:
+        status = _defect(error)
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _report(error: Any) -> None:
+    from netspec.diagnostics import as_json
+
+    if "--json" in sys.argv:
+        import json
+
+        print(json.dumps(as_json(error.diagnostics, error.more), indent=2))
+    else:
+        print(error, file=sys.stderr)
+
+
+def _defect(error: Exception) -> int:
+    if os.environ.get("NETSPEC_TRACEBACK"):
+        raise error
+    kind = type(error).__name__
+    print(
+        f"netspec has a defect: {kind}: {error}\n"
+        "  help: please report it with the spec and the command; NETSPEC_TRACEBACK=1 shows where",
+        file=sys.stderr,
+    )
+    return 70

@@ -1,0 +1,39 @@
+"""`netspec check`."""
+
+from __future__ import annotations
+
+import click
+
+from netspec.cli.common import SPEC, Options, json_option, print_json, quiet_option, say, spec_options
+
+
+@click.command(epilog="Example: netspec check specs/googlenet.ns resnet50")
+@click.argument("specs", nargs=-1, required=True, type=SPEC, metavar="SPEC...")
+@click.option("--compact", is_flag=True, help="One line for each diagnostic.")
+@json_option
+@quiet_option
+@spec_options
+def command(
+    specs: tuple[str, ...], compact: bool, as_json: bool, quiet: bool, options: Options
+) -> int:
+    """Say what is wrong with specs, and nothing else.
+
+    Every diagnostic of every file is shown. Exit status 1 if there is one.
+    """
+    from netspec.diagnostics import NetspecError, render
+    from netspec.diagnostics import as_json as plain
+
+    found, more = [], 0
+    for spec in specs:
+        try:
+            options.graph(spec)
+        except NetspecError as error:
+            found.extend(error.diagnostics)
+            more += error.more
+    if as_json:
+        print_json(plain(tuple(found), more))
+    elif found:
+        print(render(tuple(found), more, compact=compact))
+    else:
+        say(f"{len(specs)} spec{'s' if len(specs) > 1 else ''} checked, nothing wrong", quiet)
+    return 1 if found else 0

@@ -1,0 +1,132 @@
+"""What the commands share: the spec argument, settings, input sizes, limits, output."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from netspec.limits import Limits
+
+if TYPE_CHECKING:
+    from netspec.graph import Graph
+
+Command = Callable[..., Any]
+
+
+class SpecType(click.ParamType):
+    """A spec: a path, `-`, or the name of a shipped one, which completes."""
+
+    name = "spec"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        from netspec.files import shipped_names
+
+        names = [n for n in shipped_names() if n.startswith(incomplete)]
+        return [*(CompletionItem(n) for n in names), CompletionItem(incomplete, type="file")]
+
+
+SPEC = SpecType()
+
+
+@dataclass(frozen=True)
+class Options:
+    """How specs are read: settings, input sizes and limits."""
+
+    settings: dict[str, str]
+    inputs: tuple[str, ...]
+    limits: Limits
+
+    def graph(self, spec: str, *, dynamic: tuple[str, ...] = ()) -> Graph:
+        """The checked graph of a spec; `dynamic` names the last axes of its first input."""
+        from netspec.build import build
+        from netspec.files import read_spec
+
+        source = read_spec(spec, self.limits)
+        graph = build(source, self.settings, self.inputs, self.limits)
+        if not dynamic:
+            return graph
+        first = graph.inputs[0]
+        shape = [str(size) for size in first.types[0].shape]
+        if len(dynamic) >= len(shape):
+            axes = len(shape) - 1
+            raise click.UsageError(f"--dynamic names at most the {axes} last axes of {first.path}")
+        shape[-len(dynamic) :] = dynamic
+        inputs = (*self.inputs, f"{first.path}:{'x'.join(shape)}")
+        return build(source, self.settings, inputs, self.limits)
+
+
+def _settings(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    found = {}
+    for value in values:
+        name, equals, text = value.partition("=")
+        if not equals or not name.isidentifier():
+            raise click.BadParameter(f"write it NAME=VALUE, not `{value}`")
+        found[name] = text
+    return found
+
+
+def spec_options(command: Command) -> Command:
+    """Adds --set, --input and the limits; the command gets one `options`."""
+
+    def wrapped(**values: Any) -> Any:
+        limits = {f.name: values.pop(f"max_{f.name}") for f in fields(Limits)}
+        chosen = Limits(**{k: v for k, v in limits.items() if v is not None})
+        options = Options(values.pop("settings"), values.pop("inputs"), chosen)
+        return command(options=options, **values)
+
+    wrapped.__name__, wrapped.__doc__ = command.__name__, command.__doc__
+    wrapped.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
+    for item in reversed(fields(Limits)):
+        flag = f"--max-{FLAGS.get(item.name, item.name)}"
+        wrapped = click.option(
+            flag, f"max_{item.name}", type=click.IntRange(1), hidden=True, metavar="N"
+        )(wrapped)
+    wrapped = click.option(
+        "--input",
+        "inputs",
+        multiple=True,
+        metavar="SIZE",
+        help="Replace an input's size: 3x320x320, 3xHxW or NAME:3x320x320.",
+    )(wrapped)
+    return click.option(
+        "--set",
+        "settings",
+        multiple=True,
+        metavar="NAME=VALUE",
+        callback=_settings,
+        help="Set one of the spec's parameters.",
+    )(wrapped)
+
+
+# The flags' words where they differ from the fields'.
+FLAGS = {"parameters": "params", "activations": "bytes"}
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+quiet_option = click.option("-q", "--quiet", is_flag=True, help="Print no messages.")
+
+
+def say(text: str, quiet: bool = False) -> None:
+    """A message: on standard error, so that standard output holds data only."""
+    if not quiet:
+        print(text, file=sys.stderr)
+
+
+def print_json(value: Any) -> None:
+    print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def human_bytes(count: float) -> str:
+    """A number of bytes with a unit: `26.7 MiB`."""
+    for unit in ("B", "KiB", "MiB"):
+        if count < 1024:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.2f} GiB"

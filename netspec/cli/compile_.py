@@ -1,0 +1,155 @@
+"""`netspec compile`."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from netspec.cli.common import (
+    SPEC,
+    Options,
+    human_bytes,
+    json_option,
+    print_json,
+    quiet_option,
+    say,
+    spec_options,
+)
+
+if TYPE_CHECKING:
+    from netspec.graph import Graph
+    from netspec.weights import WeightSource
+
+
+@click.command(epilog="Example: netspec compile googlenet -o googlenet.onnx --logits")
+@click.argument("spec", type=SPEC)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="The file to write.")
+@click.option(
+    "--to",
+    "target",
+    type=click.Choice(["onnx", "torch", "dot"]),
+    default="onnx",
+    help="What to write: an ONNX model, a PyTorch state_dict, or the graph as dot text.",
+)
+@click.option("--seed", type=click.IntRange(0), default=0, help="Seed of the initial weights.")
+@click.option("--weights", type=click.Path(path_type=Path), help="Take weights from this file.")
+@click.option("--map", "mapping", type=click.Path(path_type=Path), help="Our names to the file's, as JSON.")
+@click.option("--show-map", is_flag=True, help="Print which tensor goes where.")
+@click.option("--partial", is_flag=True, help="Take the weights that fit, seed the others.")
+@click.option("--strict", is_flag=True, help="Refuse weights that are not finite.")
+@click.option("--logits", is_flag=True, help="Leave out final softmaxes.")
+@click.option("--training-heads", is_flag=True, help="Keep the training-only heads as outputs.")
+@click.option("--opset", type=int, help="ONNX opset, 22 to 26; the lowest by default.")
+@click.option("--batch", type=click.IntRange(1), help="Fix the batch size; symbolic by default.")
+@click.option("--dynamic", metavar="H,W", help="Make the last axes of the input symbolic.")
+@click.option("--verify", "check", is_flag=True, help="Verify the file before it takes its name.")
+@json_option
+@quiet_option
+@spec_options
+def command(
+    spec: str,
+    output: Path | None,
+    target: str,
+    seed: int,
+    weights: Path | None,
+    mapping: Path | None,
+    show_map: bool,
+    partial: bool,
+    strict: bool,
+    logits: bool,
+    training_heads: bool,
+    opset: int | None,
+    batch: int | None,
+    dynamic: str | None,
+    check: bool,
+    as_json: bool,
+    quiet: bool,
+    options: Options,
+) -> None:
+    """Write a spec as an ONNX file that ONNX Runtime runs.
+
+    The file is NAME.onnx in the current folder unless -o says otherwise. It appears whole or not
+    at all. The same spec, weights and options give the same bytes.
+    """
+    from netspec.weights import Seeded
+
+    start = time.perf_counter()
+    graph = options.graph(spec, dynamic=tuple(dynamic.split(",")) if dynamic else ())
+    path = output or Path(f"{graph.name}.{_SUFFIXES[target]}")
+    source: WeightSource = Seeded(seed)
+    if weights is not None:
+        from netspec.cli.weights import read_weights
+
+        source = read_weights(graph, weights, mapping, partial, strict, seed, show_map, quiet)
+    if target == "onnx":
+        from netspec.compile import compile_graph
+
+        compile_graph(
+            graph,
+            path,
+            source=source,
+            logits=logits,
+            heads=training_heads,
+            opset=opset,
+            batch=batch,
+            check=_verification(graph, source, logits) if check else None,
+        )
+    else:
+        _write_other(target, graph, path, source, logits)
+    seconds = time.perf_counter() - start
+    from netspec.analysis.costs import costs
+
+    params = costs(graph).params
+    if as_json:
+        print_json(_plain(graph, path, params))
+    else:
+        print(path)
+    size = human_bytes(sum(p.stat().st_size for p in _written(path)))
+    say(f"{graph.name}: {params:,} parameters, {size}, {seconds:.1f} s", quiet)
+
+
+def _verification(graph: Graph, source: WeightSource, logits: bool) -> Any:
+    """A check that holds a finished file to PyTorch and to double precision."""
+    from netspec.verify import require_file
+
+    return lambda path: require_file(graph, path, weights=source, logits=logits)
+
+
+_SUFFIXES = {"onnx": "onnx", "torch": "pt", "dot": "dot"}
+
+
+def _write_other(target: str, graph: Graph, path: Path, source: WeightSource, logits: bool) -> None:
+    from netspec.atomic import replacing, write_text
+
+    if target == "dot":
+        from netspec.draw import draw
+
+        write_text(path, str(draw([graph], style="flow", format="dot")))
+        return
+    import torch
+
+    from netspec.backends.torch import to_module
+    from netspec.passes.logits import logits as without_softmax
+
+    module = to_module(without_softmax(graph) if logits else graph, source)
+    with replacing(path) as file:
+        torch.save(module.state_dict(), file)
+
+
+def _written(path: Path) -> list[Path]:
+    from netspec.backends.onnx_file import data_files
+
+    return [path, *data_files(path)]
+
+
+def _plain(graph: Graph, path: Path, params: int) -> dict[str, Any]:
+    return {
+        "format_version": 1,
+        "name": graph.name,
+        "path": str(path),
+        "data": [str(p) for p in _written(path)[1:]],
+        "params": params,
+    }

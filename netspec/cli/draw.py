@@ -1,0 +1,82 @@
+"""`netspec draw`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from netspec.cli.common import SPEC, Options, quiet_option, say, spec_options
+
+STYLES = ("fold", "flow", "columns", "bars", "bubble", "depth")
+FORMATS = ("svg", "png", "pdf", "html", "dot")
+
+
+@click.command(epilog="Example: netspec draw vgg19 plain34 resnet34 --style columns -o columns.svg")
+@click.argument("specs", nargs=-1, type=SPEC, metavar="SPEC...")
+@click.option("-o", "--output", metavar="FILE", help="The file to write; - for standard output.")
+@click.option("--style", type=click.Choice(STYLES), default="fold", help="What kind of picture.")
+@click.option("--format", "form", type=click.Choice(FORMATS), help="Taken from the file by default.")
+@click.option("--depth", type=click.IntRange(0), help="How many levels of blocks to open.")
+@click.option("--expand", multiple=True, metavar="GLOB", help="Open the blocks with this path.")
+@click.option("--show", metavar="WHAT", help="Any of shape,kernel,params,macs.")
+@click.option("--heat", type=click.Choice(["params", "macs", "memory"]), help="Colour by cost.")
+@click.option("--theme", type=click.Choice(["light", "dark"]), default="light", help="Colours.")
+@quiet_option
+@spec_options
+def command(
+    specs: tuple[str, ...],
+    output: str | None,
+    style: str,
+    form: str | None,
+    depth: int | None,
+    expand: tuple[str, ...],
+    show: str | None,
+    heat: str | None,
+    theme: str,
+    quiet: bool,
+    options: Options,
+) -> None:
+    """Draw one net, or several together, as SVG, PNG, PDF, HTML or dot text.
+
+    The picture is NAME.svg in the current folder unless -o says otherwise. The styles bubble and
+    depth take every shipped spec that states an error unless some are named.
+    """
+    from netspec.api import Picture
+    from netspec.draw import draw
+
+    if not specs:
+        if style not in ("bubble", "depth"):
+            raise click.UsageError(f"the style {style} needs a spec")
+        from netspec.cli.shipped import with_errors
+
+        specs = with_errors()
+    form = form or _format_of(output)
+    graphs = [options.graph(spec) for spec in specs]
+    shown = tuple(show.split(",")) if show else ("shape", "kernel", "params")
+    content = draw(
+        graphs,
+        style=style,
+        depth=depth,
+        expand=expand,
+        show=shown,
+        heat=heat,
+        theme=theme,
+        format=form,
+    )
+    if output == "-":
+        sys.stdout.buffer.write(content.encode() if isinstance(content, str) else content)
+        return
+    name = graphs[0].name if style == "fold" else style
+    path = Picture(content).save(output or Path(f"{name}.{form}"))
+    say(f"wrote {path}", quiet)
+
+
+def _format_of(output: str | None) -> str:
+    suffix = Path(output or "").suffix.lstrip(".").lower()
+    if suffix in FORMATS:
+        return suffix
+    if suffix and output != "-":
+        raise click.UsageError(f"no picture format ends in .{suffix}: {', '.join(FORMATS)}")
+    return "svg"

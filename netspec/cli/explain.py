@@ -1,0 +1,21 @@
+"""`netspec explain`."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command(epilog="Example: netspec explain NS310")
+@click.argument("code")
+def command(code: str) -> None:
+    """Explain a diagnostic's code."""
+    from netspec.diagnostics import REGISTRY
+    from netspec.errors import load_all
+
+    load_all()
+    problem = REGISTRY.get(code.upper())
+    if problem is None:
+        raise click.UsageError(f"no diagnostic has the code {code}")
+    print(f"{problem.code}: {problem.title}")
+    if problem.explain:
+        print(f"\n{problem.explain}")

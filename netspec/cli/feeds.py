@@ -1,0 +1,113 @@
+"""What a run is fed: images, arrays, seeded noise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from netspec.diagnostics import NetspecError
+from netspec.errors.backends import BadInput, NotInstalled
+
+if TYPE_CHECKING:
+    from netspec.backends.runtime import InputInfo, Session
+    from netspec.graph import Graph
+
+    Array = np.ndarray[Any, Any]
+
+_MAX_HEADER = 10_000
+# Mean and deviation of ImageNet's pixels, red, green and blue, as torchvision's models expect.
+_MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+def feeds(
+    session: Session, graph: Graph | None, files: tuple[str, ...], seed: int, batch: int
+) -> dict[str, Array]:
+    """Arrays by input name: from the files, in order or by name, and noise for the others."""
+    given: dict[str, str] = {}
+    free = [info.name for info in session.inputs]
+    for text in files:
+        name, equals, path = text.partition("=")
+        if not equals or name not in free:
+            name, path = (free[0] if free else ""), text
+        if not name:
+            raise NetspecError(BadInput(text, "the model has no further input"), status=2)
+        free.remove(name)
+        given[name] = path
+    infos = {info.name: info for info in session.inputs}
+    found = {name: _read(infos[name], path) for name, path in given.items()}
+    missing = [name for name in infos if name not in found]
+    if missing:
+        noise = _noise(session, graph, seed, batch)
+        found.update({name: noise[name] for name in missing})
+    return found
+
+
+def _noise(session: Session, graph: Graph | None, seed: int, batch: int) -> dict[str, Array]:
+    if graph is not None:
+        from netspec.samples import sample_inputs
+
+        return sample_inputs(graph, batch=batch, seed=seed)
+    random = np.random.default_rng(seed)
+    found = {}
+    for info in session.inputs:
+        leading = batch if isinstance(info.shape[0], str) else info.shape[0]
+        if any(isinstance(size, str) for size in info.shape[1:]):
+            raise NetspecError(BadInput(info.name, "its size is free: give an image or array"), status=2)
+        shape = (leading, *info.shape[1:])
+        if np.dtype(info.dtype).kind == "i":
+            found[info.name] = random.integers(0, 2, shape)
+        else:
+            found[info.name] = random.standard_normal(shape, dtype=np.float32)
+    return found
+
+
+def _read(info: InputInfo, path: str) -> Array:
+    return _read_array(info, path) if path.endswith(".npy") else _read_image(info, path)
+
+
+def _read_array(info: InputInfo, path: str) -> Array:
+    try:
+        array: Array = np.load(path, allow_pickle=False, max_header_size=_MAX_HEADER)
+    except FileNotFoundError:
+        raise NetspecError(BadInput(info.name, f"there is no file {path}"), status=2) from None
+    except (OSError, ValueError) as error:
+        reason = str(error).split("\n")[0][:200]
+        raise NetspecError(BadInput(info.name, f"{path} is not a plain array: {reason}")) from None
+    if array.ndim == len(info.shape) - 1:
+        array = array[None]
+    return array
+
+
+def _read_image(info: InputInfo, path: str) -> Array:
+    """An image, its shorter side resized and the centre cropped, normalised as for ImageNet."""
+    try:
+        from PIL import Image, UnidentifiedImageError
+    except ImportError:
+        problem = NotInstalled("reading images", "pillow", "pip install pillow")
+        raise NetspecError(problem, status=3) from None
+    sizes = [size for size in info.shape[1:] if isinstance(size, int)]
+    if len(info.shape) != 4 or info.shape[1] not in (1, 3):
+        raise NetspecError(BadInput(info.name, "an image needs an input of 1 or 3 channels, HxW"), status=2)
+    try:
+        with Image.open(path) as file:
+            image = file.convert("RGB" if info.shape[1] == 3 else "L")
+    except FileNotFoundError:
+        raise NetspecError(BadInput(info.name, f"there is no file {path}"), status=2) from None
+    except (OSError, UnidentifiedImageError, Image.DecompressionBombError):
+        raise NetspecError(BadInput(info.name, f"{path} is not an image"), status=1) from None
+    if len(sizes) == 3:
+        image = _cropped(image, sizes[1], sizes[2])
+    array = np.asarray(image, np.float32) / 255
+    if array.ndim == 2:
+        return array[None, None]
+    array = (array - np.float32(_MEAN)) / np.float32(_DEVIATION)
+    return array.transpose(2, 0, 1)[None]
+
+
+def _cropped(image: Any, height: int, width: int) -> Any:
+    scale = max(height / image.height, width / image.width)
+    resized = image.resize((max(width, round(image.width * scale)), max(height, round(image.height * scale))))
+    left, top = (resized.width - width) // 2, (resized.height - height) // 2
+    return resized.crop((left, top, left + width, top + height))

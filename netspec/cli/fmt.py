@@ -1,0 +1,34 @@
+"""`netspec fmt`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from netspec.cli.common import quiet_option, say
+
+
+@click.command(epilog="Example: netspec fmt --check specs/*.ns")
+@click.argument("specs", nargs=-1, required=True, metavar="FILE...")
+@click.option("--check", is_flag=True, help="Write nothing; exit with 1 if a file would change.")
+@quiet_option
+def command(specs: tuple[str, ...], check: bool, quiet: bool) -> int:
+    """Put specs in the one canonical layout; - formats standard input to standard output."""
+    from netspec.atomic import write_text
+    from netspec.files import read_file, read_spec
+    from netspec.fmt import format_text
+
+    changed = 0
+    for name in specs:
+        source = read_spec("-") if name == "-" else read_file(Path(name))
+        text = format_text(source.text)
+        if name == "-":
+            sys.stdout.write(text)
+        elif text != source.text:
+            changed += 1
+            say(f"{'would change' if check else 'changed'} {name}", quiet)
+            if not check:
+                write_text(Path(name), text)
+    return 1 if check and changed else 0

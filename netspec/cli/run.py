@@ -1,0 +1,120 @@
+"""`netspec run`."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from netspec.cli.common import SPEC, Options, json_option, print_json, say, spec_options
+
+if TYPE_CHECKING:
+    from netspec.backends.runtime import Result
+
+
+@click.command(epilog="Example: netspec run googlenet photo.jpg --weights googlenet.safetensors")
+@click.argument("model", type=SPEC, metavar="MODEL")
+@click.argument("files", nargs=-1, metavar="[NAME=][FILE]...")
+@click.option("--seed", type=click.IntRange(0), default=0, help="Seed of noise and weights.")
+@click.option("--batch", type=click.IntRange(1), default=1, help="Samples of noise.")
+@click.option("--weights", type=click.Path(path_type=Path), help="Take weights from this file.")
+@click.option("--map", "mapping", type=click.Path(path_type=Path), help="Our names to the file's, as JSON.")
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", help="Where to run.")
+@click.option("--logits", is_flag=True, help="Leave out final softmaxes.")
+@json_option
+@spec_options
+def command(
+    model: str,
+    files: tuple[str, ...],
+    seed: int,
+    batch: int,
+    weights: Path | None,
+    mapping: Path | None,
+    device: str,
+    logits: bool,
+    as_json: bool,
+    options: Options,
+) -> None:
+    """Run a spec or an ONNX file through ONNX Runtime.
+
+    Each FILE is an image or a .npy array with a batch dimension, for the inputs in order or by
+    NAME. Inputs without one get seeded noise. Prints the provider, the time and the top five.
+    """
+    from netspec.backends.runtime import Session
+    from netspec.cli.feeds import feeds
+
+    if Path(model).suffix == ".onnx":
+        session = Session(Path(model), device=device)
+        result = session.run(feeds(session, None, files, seed, batch))
+    else:
+        result = _run_spec(model, files, seed, batch, weights, mapping, device, logits, options)
+    if as_json:
+        print_json(_plain(result))
+        return
+    say(f"{result.provider}, {result.seconds * 1000:.1f} ms")
+    for name, array in result.outputs.items():
+        _print_output(name, array)
+
+
+def _run_spec(
+    model: str,
+    files: tuple[str, ...],
+    seed: int,
+    batch: int,
+    weights: Path | None,
+    mapping: Path | None,
+    device: str,
+    logits: bool,
+    options: Options,
+) -> Result:
+    from netspec.backends.runtime import Session
+    from netspec.cli.feeds import feeds
+    from netspec.compile import compile_graph
+    from netspec.weights import Seeded, WeightSource
+
+    graph = options.graph(model)
+    source: WeightSource = Seeded(seed)
+    if weights is not None:
+        from netspec.cli.weights import read_weights
+
+        source = read_weights(graph, weights, mapping, False, False, seed, False, False)
+    with tempfile.TemporaryDirectory(prefix="netspec-") as folder:
+        path = Path(folder) / "model.onnx"
+        compile_graph(graph, path, source=source, logits=logits)
+        session = Session(path, device=device)
+        return session.run(feeds(session, graph, files, seed, batch))
+
+
+def _print_output(name: str, array: Any) -> None:
+    shape = "x".join(map(str, array.shape))
+    if array.ndim != 2:
+        print(f"{name}: {shape}, from {array.min():.6g} to {array.max():.6g}")
+        return
+    for sample, row in enumerate(array):
+        best = (-row).argsort(kind="stable")[:5]
+        values = "  ".join(f"{index}: {row[index]:.4g}" for index in best)
+        print(f"{name}[{sample}]  {values}")
+
+
+def _plain(result: Result) -> dict[str, Any]:
+    return {
+        "format_version": 1,
+        "provider": result.provider,
+        "seconds": result.seconds,
+        "outputs": {
+            name: {
+                "shape": list(array.shape),
+                "top5": [
+                    [[int(i), float(row[i])] for i in (-row).argsort(kind="stable")[:5]]
+                    for row in array
+                ]
+                if array.ndim == 2
+                else None,
+            }
+            for name, array in result.outputs.items()
+        },
+    }
+
+

@@ -1,0 +1,73 @@
+"""`netspec summary`."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+
+import click
+
+from netspec.cli.common import SPEC, Options, print_json, spec_options
+
+FORMATS = ("text", "markdown", "latex", "csv", "json")
+
+
+@click.command(epilog="Example: netspec summary vgg16 resnet50 --format markdown")
+@click.argument("specs", nargs=-1, required=True, type=SPEC, metavar="SPEC...")
+@click.option("--flat", is_flag=True, help="A row for every layer; repeats are not folded.")
+@click.option(
+    "--count",
+    type=click.Choice(["mac", "torchinfo", "fvcore"]),
+    default="mac",
+    help="Whose convention the operations are counted by.",
+)
+@click.option("--format", "style", type=click.Choice(FORMATS), default="text", help="Output form.")
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+@click.option("--explain", "layer", metavar="LAYER", help="Print the arithmetic of one layer.")
+@click.option(
+    "--assert",
+    "budgets",
+    multiple=True,
+    metavar="'params<5M'",
+    help="Exit with 1 unless a total keeps a bound.",
+)
+@spec_options
+def command(
+    specs: tuple[str, ...],
+    flat: bool,
+    count: str,
+    style: str,
+    as_json: bool,
+    layer: str | None,
+    budgets: tuple[str, ...],
+    options: Options,
+) -> int:
+    """Show what each layer costs; with several specs, compare them in one table.
+
+    Multiply-adds are those of one sample.
+    """
+    from netspec.analysis.budget import check_budget
+    from netspec.analysis.compare import compare
+    from netspec.analysis.explain import explain
+    from netspec.analysis.summary import summarize
+
+    graphs = [options.graph(spec) for spec in specs]
+    if layer is not None:
+        for graph in graphs:
+            print(explain(graph, layer))
+        return 0
+    summaries = [summarize(graph, count=count, flat=flat) for graph in graphs]
+    if as_json or style == "json":
+        plain = [item.as_json() for item in summaries]
+        print_json(plain[0] if len(plain) == 1 else {"format_version": 1, "nets": plain})
+    else:
+        table = summaries[0] if len(summaries) == 1 else compare(summaries)
+        if style == "text":
+            width = shutil.get_terminal_size((120, 24)).columns if sys.stdout.isatty() else 120
+            print(table.to_text(width=width))
+        else:
+            print(getattr(table, f"to_{style}")())
+    broken = [text for item in summaries for budget in budgets if (text := check_budget(item, budget))]
+    for text in broken:
+        print(text, file=sys.stderr)
+    return 1 if broken else 0
