@@ -147,3 +147,12 @@ class SharedShapesDiffer(Problem):
     owner: str
     theirs: str
     ours: str
+
+
+@dataclass(frozen=True)
+class ElementsDiffer(Problem):
+    code = "NS320"
+    title = "`{op}` keeps the elements: {found} cannot become {wanted}"
+    op: str
+    found: str
+    wanted: str

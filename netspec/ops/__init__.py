@@ -1,6 +1,6 @@
 """Operators: one file a family, one class an operator. `REGISTRY` maps every spelling to its class."""
 
-from netspec.ops import activation, border, conv, linear, merge, norm, pool, regular, shape
+from netspec.ops import activation, border, channels, conv, linear, merge, norm, pool, regular, shape
 from netspec.ops.base import REGISTRY, Operator
 
 __all__ = [
@@ -8,6 +8,7 @@ __all__ = [
     "Operator",
     "activation",
     "border",
+    "channels",
     "conv",
     "linear",
     "merge",

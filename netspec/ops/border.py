@@ -24,7 +24,7 @@ def _sides(op: Operator, tensor: TensorType, amount: Any) -> tuple[Pair, ...]:
     return geometry(op.spelling, tensor, 1, 1, amount).pads
 
 
-def _shifted(rank: int, before: tuple[int, ...], stride: tuple[int, ...] | None = None) -> Window:
+def shifted(rank: int, before: tuple[int, ...], stride: tuple[int, ...] | None = None) -> Window:
     """The window of an operator that moves elements without mixing them."""
     ones = (1,) * rank
     return Window(ones, stride or ones, ones, before)
@@ -68,7 +68,7 @@ class Pad(Operator):
 
     def reach(self, *inputs: TensorType) -> Reach:
         before = tuple(b for b, _ in _sides(self, inputs[0], self.amount))
-        return _shifted(len(before), before)
+        return shifted(len(before), before)
 
     def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
         tensor = inputs[0]
@@ -113,13 +113,13 @@ class Crop(Operator):
 
     amount: Any = amounts(None, doc="elements cut from each side")
     size: int | tuple[int, ...] | None = per_axis(None, doc="size of what is kept")
-    offset: int | tuple[int, ...] | None = per_axis(None, low=0, doc="where it starts; else centred")
+    offset: int | tuple[int, ...] | None = per_axis(None, low=0, doc="its start; else centred")
 
     def connect(self, wire: tuple[Value, ...], references: tuple[Value, ...]) -> tuple[Value, ...]:
         sized = self.amount is not None or self.size is not None
         need_partners(self, wire, references, 0 if sized else 1)
         if self.amount is not None and (self.size is not None or self.offset is not None):
-            raise Rejection(WrongPartner(self.spelling, "either an amount, or a size and an offset"))
+            raise Rejection(WrongPartner(self.spelling, "an amount, or else a size and an offset"))
         return (*wire, *references)
 
     def _place(self, *inputs: TensorType) -> tuple[tuple[Dim, ...], tuple[Dim, ...]]:
@@ -160,7 +160,7 @@ class Crop(Operator):
         before = tuple(-start for start in starts if isinstance(start, int))
         if len(before) < len(starts):
             return Unsupported("where the piece starts depends on the size of the input")
-        return _shifted(len(before), before)
+        return shifted(len(before), before)
 
     def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
         starts, sizes = self._place(*(TensorType(tuple(x.shape[1:])) for x in inputs))
@@ -228,7 +228,7 @@ class Subsample(Operator):
 
     def reach(self, *inputs: TensorType) -> Reach:
         steps, offsets = self._steps(inputs[0])
-        return _shifted(len(steps), tuple(-offset for offset in offsets), steps)
+        return shifted(len(steps), tuple(-offset for offset in offsets), steps)
 
     def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
         steps, offsets = self._steps(TensorType(tuple(inputs[0].shape[1:])))
