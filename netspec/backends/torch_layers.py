@@ -204,7 +204,10 @@ class _Padded:
         if not self.window.ceil:
             return result
         sizes = self.window.output("pool", TensorType(tuple(input.shape[1:])))
-        return result[(..., *(slice(int(size)) for size in sizes))]  # type: ignore[arg-type]
+        pieces = (..., *(slice(int(size)) for size in sizes))  # type: ignore[arg-type]
+        if isinstance(result, tuple):
+            return tuple(tensor[pieces] for tensor in result)
+        return result[pieces]
 
     def extra_repr(self) -> str:
         text: str = super().extra_repr()  # type: ignore[misc]
@@ -213,6 +216,21 @@ class _Padded:
 
 class _MaxPadded(_Padded):
     value = float("-inf")
+
+    def forward(self, input: Tensor) -> Any:
+        result = super().forward(input)
+        if not isinstance(result, tuple):
+            return result
+        # torch counts places in the padded plane; they are those of the plane without.
+        pooled, places = result
+        found = torch.zeros_like(places)
+        factor = 1
+        axes = zip(input.shape[2:], self.window.pads, strict=True)
+        for size, (before, after) in reversed(list(axes)):
+            padded = size + before + after
+            found += (places % padded - before) * factor
+            places, factor = places // padded, factor * size
+        return pooled, found
 
 
 class _Cropped:

@@ -1,12 +1,13 @@
 """Operators: one file a family, one class an operator. `REGISTRY` maps every spelling to its class."""
 
-from netspec.ops import activation, border, channels, conv, linear, merge, norm, pool, regular, shape
+from netspec.ops import activation, arithmetic, border, channels, conv, linear, merge, norm, pool, regular, response, shape, unpool
 from netspec.ops.base import REGISTRY, Operator
 
 __all__ = [
     "REGISTRY",
     "Operator",
     "activation",
+    "arithmetic",
     "border",
     "channels",
     "conv",
@@ -15,5 +16,7 @@ __all__ = [
     "norm",
     "pool",
     "regular",
+    "response",
     "shape",
+    "unpool",
 ]

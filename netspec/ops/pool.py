@@ -88,6 +88,7 @@ class MaxPool(_Pool):
             stride=window.stride,
             dilation=window.dilation,
             ceil_mode=window.ceil,
+            return_indices=modules.is_read(1),
         )
 
     def onnx(self, graph: Builder, *inputs: Operand) -> tuple[str, ...]:
