@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -164,7 +165,8 @@ class DepthwiseConv(_Convolution):
 class TransposedConv(_Convolution):
     """Transposed convolution: `deconv2-64/2` doubles the size. Padding crops its output.
 
-    (C, *sizes) to (width, *sizes'), sizes' = (size - 1) * stride + kernel - pads + output_pad.
+    (C, *sizes) to (width, *sizes'), sizes' = (size - 1) * stride + kernel - pads + output_pad. With
+    pad=tf_same, sizes' = size * stride where the kernel is no smaller than the stride.
     """
 
     spelling = "deconv"
@@ -172,6 +174,7 @@ class TransposedConv(_Convolution):
     examples = (
         ("4x5x6", "deconv3-6/2(pad=1, output_pad=1)"),
         ("4x5", "deconv4-6/2(pad=(1, 0), groups=2)"),
+        ("4x5x6", "deconv3-6/2(pad=tf_same)"),
         ("2x3x3x3", "deconv2-4/2(bias=no)"),
     )
 
@@ -185,6 +188,14 @@ class TransposedConv(_Convolution):
             if value % self.groups:
                 raise Rejection(NotDivisible(self.spelling, what, self.groups, value))
         return into, self.width, self.groups
+
+    def _geometry(self, tensor: TensorType) -> Geometry:
+        if self.pad != "tf_same":
+            return super()._geometry(tensor)
+        need_spatial(self, tensor)
+        whole = geometry(self.spelling, tensor, self.kernel, self.stride, 0, self.dilation)
+        surplus = (max(r - s, 0) for r, s in zip(whole.reach, whole.stride, strict=True))
+        return replace(whole, pads=tuple((total // 2, total - total // 2) for total in surplus))
 
     def _output_pad(self, tensor: TensorType) -> tuple[int, ...]:
         extra = every_axis(self.output_pad, len(tensor.spatial), self.spelling, tensor)
