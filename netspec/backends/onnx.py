@@ -122,6 +122,12 @@ class Builder:
             return self.integers([dim])
         return self.node("Shape", [operand.name], start=axis, end=axis + 1)
 
+    def shape(self, operand: Operand) -> str:
+        """The name of a shape for Reshape: the operand's own, its batch kept."""
+        if all(isinstance(size, int) for size in operand.type.shape):
+            return self.constant(np.asarray([0, *operand.type.shape], np.int64))
+        return self.node("Shape", [operand.name])
+
     # for the back-end
 
     def lower(self) -> GraphProto:

@@ -1,14 +1,20 @@
-"""Normalisation."""
+"""Normalisation: by a batch's statistics, and by those of each sample alone.
+
+ONNX Runtime's fused kernels compute a variance as E[x^2] - E[x]^2, which cancels where the mean is
+large beside the deviation. Centring first costs one pass and makes them exact to float32.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from netspec.diagnostics import Rejection
+from netspec.errors.shapes import NotDivisible, OutOfRange
 from netspec.initial import Ones, Scheme, Zeros
-from netspec.ops.base import Elementwise, Reach, Weight, need_spatial
+from netspec.ops.base import EVERYWHERE, Elementwise, Reach, Weight, need_spatial
 from netspec.ops.conv import fixed_channels
 from netspec.ops.params import count, flag, real, scheme_of
-from netspec.shapes import TensorType
+from netspec.shapes import TensorType, at_least, numel
 
 if TYPE_CHECKING:
     from netspec.backends.onnx import Builder, Operand
@@ -37,15 +43,16 @@ class BatchNorm(Elementwise):
 
     def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
         shape = (fixed_channels(self.spelling, inputs[0]),)
-        trained = (
-            Weight("weight", shape, self.init or Ones()),
-            Weight("bias", shape, Zeros()),
-        )
+        trained = (Weight("weight", shape, self.init or Ones()), Weight("bias", shape, Zeros()))
         running = (
             Weight("running_mean", shape, Zeros(), "statistic"),
             Weight("running_var", shape, Ones(), "statistic"),
         )
         return (*trained, *running) if self.affine else running
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        need_spatial(self, inputs[0], 0, 1, 2, 3)
+        return super().infer(*inputs)
 
     def torch(self, modules: Modules, *inputs: TensorType) -> Any:
         rank = max(1, len(inputs[0].spatial))
@@ -66,59 +73,178 @@ class BatchNorm(Elementwise):
         return graph.node("BatchNormalization", [inputs[0].name, *names], epsilon=self.eps)
 
 
-class LocalResponseNorm(Elementwise):
-    """Local response normalisation over neighbouring channels (Krizhevsky et al. 2012).
+class _SampleNorm(Elementwise):
+    """Normalises each sample by statistics of its own, then scales and shifts each channel."""
 
-    x / (k + alpha / size * sum of squares over `size` channels) ^ beta, (C, *sizes) to the same.
-    alpha is divided by `size`, as Caffe and PyTorch do; the paper's formula does not divide.
+    eps: float = real(1e-5, low=0.0, doc="added to the variance")
+    affine: bool = flag(True, doc="has a trained scale and shift")
+    init: Scheme | None = scheme_of(None, doc="initialisation of the scale; one by default")
+
+    def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
+        shape = (fixed_channels(self.spelling, inputs[0]),)
+        trained = (Weight("weight", shape, self.init or Ones()), Weight("bias", shape, Zeros()))
+        return trained if self.affine else ()
+
+    def _scale_and_shift(self, graph: Builder, channels: int) -> list[str]:
+        """The names of the trained scale and shift, or of ones and zeros."""
+        import numpy as np
+
+        if self.affine:
+            return [graph.weight("weight"), graph.weight("bias")]
+        ones, zeros = np.ones(channels, np.float32), np.zeros(channels, np.float32)
+        return [graph.constant(ones), graph.constant(zeros)]
+
+    def _centred(self, graph: Builder, name: str, axes: list[int]) -> str:
+        mean = graph.node("ReduceMean", [name, graph.integers(axes)], keepdims=1)
+        return graph.node("Sub", [name, mean])
+
+
+class LayerNorm(_SampleNorm):
+    """Layer normalisation (Ba et al. 2016) over the channels at each position, as ConvNeXt does.
+
+    (C, *sizes) to the same shape. Over all of a map it is `groupnorm(1)`.
     """
 
-    spelling = "lrn"
-    order = ("size",)
-    examples = (("6x5x5", "lrn(5)"), ("6x5x5", "lrn(4, alpha=0.5, k=2)"), ("7x4", "lrn(3)"))
+    spelling = "layernorm"
+    examples = (
+        ("5", "layernorm"),
+        ("6x4x5", "layernorm(eps=1e-6)"),
+        ("4x7", "layernorm(affine=no)"),
+    )
 
-    size: int = count(5, doc="channels in a window")
-    alpha: float = real(1e-4, doc="weight of the sum")
-    beta: float = real(0.75, doc="exponent")
-    k: float = real(1.0, doc="added to the sum")
-
-    def reach(self, *inputs: TensorType) -> Reach:
-        need_spatial(self, inputs[0])
-        return super().reach(*inputs)
-
-    def infer(self, *inputs: TensorType) -> TensorType:
-        need_spatial(self, inputs[0])
-        return super().infer(*inputs)
-
-    def torch(self, modules: Modules, *inputs: TensorType) -> Any:
-        return modules.nn.LocalResponseNorm(self.size, self.alpha, self.beta, self.k)
+    def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
+        last = inputs[0].movedim(1, -1)
+        scale, shift = weights.get("weight"), weights.get("bias")
+        norm = torch.nn.functional.layer_norm(last, last.shape[-1:], scale, shift, self.eps)
+        return norm.movedim(-1, 1)
 
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
-        if self.size % 2:
-            return graph.node(
-                "LRN",
-                [inputs[0].name],
-                size=self.size,
-                alpha=self.alpha,
-                beta=self.beta,
-                bias=self.k,
-            )
-        # ONNX Runtime refuses even sizes, and ONNX centres them differently from PyTorch.
+        tensor = inputs[0].type
+        rank = len(tensor.shape)
+        weights = self._scale_and_shift(graph, fixed_channels(self.spelling, tensor))
+        name = self._centred(graph, inputs[0].name, [1])
+        if rank > 1:
+            name = graph.node("Transpose", [name], perm=[0, *range(2, rank + 1), 1])
+        name = graph.node("LayerNormalization", [name, *weights], axis=-1, epsilon=self.eps)
+        if rank > 1:
+            name = graph.node("Transpose", [name], perm=[0, rank, *range(1, rank)])
+        return name
+
+
+class RmsNorm(_SampleNorm):
+    """Division by the root mean square of the channels at each position (Zhang and Sennrich 2019).
+
+    (C, *sizes) to the same shape.
+    """
+
+    spelling = "rmsnorm"
+    examples = (("5", "rmsnorm"), ("6x4x5", "rmsnorm(eps=0.001)"), ("4x7", "rmsnorm(affine=no)"))
+
+    eps: float = real(1e-6, low=0.0, doc="added to the mean square")
+    affine: bool = flag(True, doc="has a trained scale")
+
+    def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
+        return super().weights(*inputs)[:1]
+
+    def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
+        last = inputs[0].movedim(1, -1)
+        scale = weights.get("weight")
+        return torch.nn.functional.rms_norm(last, last.shape[-1:], scale, self.eps).movedim(-1, 1)
+
+    def onnx(self, graph: Builder, *inputs: Operand) -> str:
         import numpy as np
 
         name, rank = inputs[0].name, len(inputs[0].type.spatial)
-        one = graph.integers([1])
-        square = graph.node("Unsqueeze", [graph.node("Mul", [name, name]), one])
-        zeros = [0] * rank
-        mean = graph.node(
-            "AveragePool",
-            [square],
-            kernel_shape=[self.size, *([1] * rank)],
-            pads=[self.size // 2, *zeros, (self.size - 1) // 2, *zeros],
-            count_include_pad=1,
+        square = graph.node("Mul", [name, name])
+        mean = graph.node("ReduceMean", [square, graph.integers([1])], keepdims=1)
+        root = graph.node("Sqrt", [graph.node("Add", [mean, graph.constant(np.float32(self.eps))])])
+        name = graph.node("Div", [name, root])
+        if not self.affine:
+            return name
+        return graph.node("Mul", [name, graph.channel_weight("weight", rank)])
+
+
+class GroupNorm(_SampleNorm):
+    """Group normalisation (Wu and He 2018): over all positions of `groups` groups of channels.
+
+    (C, *sizes) to the same shape.
+    """
+
+    spelling = "groupnorm"
+    order = ("groups",)
+    examples = (
+        ("6x4x5", "groupnorm(3)"),
+        ("4x7", "groupnorm(1, affine=no)"),
+        ("8", "groupnorm(2)"),
+        ("4x2x3x3", "groupnorm(4, eps=0.001)"),
+    )
+
+    groups: int = count(32, doc="groups of channels")
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        channels = fixed_channels(self.spelling, inputs[0])
+        if channels % self.groups:
+            raise Rejection(NotDivisible(self.spelling, "channels", self.groups, channels))
+        _several(self.spelling, inputs[0], channels // self.groups)
+        return super().infer(*inputs)
+
+    def reach(self, *inputs: TensorType) -> Reach:
+        return EVERYWHERE
+
+    def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
+        scale, shift = weights.get("weight"), weights.get("bias")
+        return torch.nn.functional.group_norm(inputs[0], self.groups, scale, shift, self.eps)
+
+    def onnx(self, graph: Builder, *inputs: Operand) -> str:
+        name, tensor = inputs[0].name, inputs[0].type
+        channels = fixed_channels(self.spelling, tensor)
+        grouped = graph.node("Reshape", [name, graph.integers([0, self.groups, -1])])
+        rows = graph.integers([0, channels, -1])
+        flat = graph.node("Reshape", [self._centred(graph, grouped, [2]), rows])
+        normal = graph.node(
+            "GroupNormalization",
+            [flat, *self._scale_and_shift(graph, channels)],
+            num_groups=self.groups,
+            epsilon=self.eps,
         )
-        mean = graph.node("Squeeze", [mean, one])
-        scaled = graph.node("Mul", [mean, graph.constant(np.float32(self.alpha))])
-        shifted = graph.node("Add", [scaled, graph.constant(np.float32(self.k))])
-        power = graph.node("Pow", [shifted, graph.constant(np.float32(self.beta))])
-        return graph.node("Div", [name, power])
+        return graph.node("Reshape", [normal, graph.shape(inputs[0])])
+
+
+class InstanceNorm(_SampleNorm):
+    """Instance normalisation (Ulyanov et al. 2016): over the positions of each channel.
+
+    (C, *sizes) to the same shape; each channel needs more than one position.
+    """
+
+    spelling = "instancenorm"
+    examples = (
+        ("3x4x5", "instancenorm"),
+        ("3x7", "instancenorm(affine=no)"),
+        ("2x2x3x4", "instancenorm"),
+    )
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        need_spatial(self, inputs[0])
+        _several(self.spelling, inputs[0], 1)
+        return super().infer(*inputs)
+
+    def reach(self, *inputs: TensorType) -> Reach:
+        return EVERYWHERE
+
+    def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
+        scale, shift = weights.get("weight"), weights.get("bias")
+        return torch.nn.functional.instance_norm(inputs[0], weight=scale, bias=shift, eps=self.eps)
+
+    def onnx(self, graph: Builder, *inputs: Operand) -> str:
+        tensor = inputs[0].type
+        axes = list(range(2, len(tensor.shape) + 1))
+        weights = self._scale_and_shift(graph, fixed_channels(self.spelling, tensor))
+        centred = self._centred(graph, inputs[0].name, axes)
+        return graph.node("InstanceNormalization", [centred, *weights], epsilon=self.eps)
+
+
+def _several(op: str, tensor: TensorType, channels: int) -> None:
+    """Refuses statistics of a single value: its deviation is zero whatever it is."""
+    values = numel(tensor.spatial) * channels
+    if not at_least(values, 2):
+        raise Rejection(OutOfRange(op, "values that share a statistic", "at least 2", values))
