@@ -1,0 +1,99 @@
+"""The library: few names, cheap to import, one front door."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import netspec
+from netspec.diagnostics import NetspecError
+
+HEAVY = ("torch", "onnx", "onnxruntime", "numpy", "matplotlib", "PIL")
+
+
+def modules_after(code: str) -> set[str]:
+    script = f"{code}\nimport sys\nprint(' '.join(m for m in {HEAVY!r} if m in sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True
+    )
+    return set(done.stdout.splitlines()[-1].split())
+
+
+def test_the_public_names_are_these():
+    assert netspec.__all__ == [
+        "Diagnostic",
+        "Graph",
+        "Limits",
+        "Net",
+        "NetspecError",
+        "Picture",
+        "__version__",
+        "format_text",
+        "load",
+        "shipped_names",
+    ]
+    assert all(getattr(netspec, name) is not None for name in netspec.__all__)
+    assert dir(netspec) == sorted(netspec.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = netspec.nothing
+
+
+def test_importing_loads_no_backend():
+    assert modules_after("import netspec") == set()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["check", "resnet152"], ["summary", "resnet152"], ["draw", "resnet152", "-o", "-"], ["list", "--names"]],
+)
+def test_commands_that_only_read_load_no_backend(command):
+    code = (
+        "import contextlib, io\nfrom netspec.cli import main\n"
+        "with contextlib.redirect_stdout(io.TextIOWrapper(io.BytesIO())):\n"
+        f"    main({command!r}, standalone_mode=False)"
+    )
+    assert modules_after(code) == set()
+
+
+def test_a_net_loads_from_a_name_a_path_and_a_text(tmp_path):
+    path = tmp_path / "mine.ns"
+    path.write_text("input 3x8x8\nconv3-4\ngap\n")
+    assert netspec.load("lenet5").name == "lenet5"
+    assert netspec.load(path).name == "mine"
+    assert netspec.load(str(path)).params == netspec.load(path.read_text()).params == 112
+
+
+def test_the_front_page_example_compiles_as_written():
+    net = netspec.load("conv3-64 x2; maxpool; inception(64,96,128,16,32,32)", input="3x224x224")
+    assert str(net.graph.outputs[0].value.type) == "256x110x110"
+
+
+def test_settings_and_sizes_change_the_net():
+    assert netspec.load("lenet5", classes=7).graph.outputs[0].value.shape == (7,)
+    net = netspec.load("gap; fc-4", input="3xHxW")
+    assert net.graph.symbols == ("H", "W")
+
+
+def test_what_is_wrong_is_one_exception_with_diagnostics():
+    with pytest.raises(NetspecError) as caught:
+        netspec.load("conv3-64; maxpol", input="3x8x8")
+    assert [d.code for d in caught.value.diagnostics] == ["NS201"]
+    assert "did you mean `maxpool`" in str(caught.value)
+    with pytest.raises(NetspecError, match="no file or shipped spec"):
+        netspec.load("resnet5000")
+
+
+def test_a_net_shows_itself_in_a_notebook():
+    net = netspec.load("lenet5")
+    assert "61,706" in repr(net)
+    assert "61,706" in net._repr_html_()
+    assert "<svg" in net.draw()._repr_svg_()
+
+
+def test_running_needs_no_file():
+    import numpy as np
+
+    result = netspec.load("lenet5").run(np.zeros((2, 1, 32, 32), np.float32))
+    assert result.outputs["output"].shape == (2, 10)
