@@ -1,0 +1,109 @@
+"""Measures what other tools count on netspec's PyTorch modules, for `tests/data/tool_counts.json`.
+
+    pip install torchinfo==1.8.0 fvcore==0.1.5.post20221221
+    python benchmarks/count_tools.py
+
+Runs torch's FlopCounterMode, torchinfo and fvcore on every shipped spec and on the examples of every
+operator. The tests compare the presets of `netspec.analysis.presets` with these figures, so the
+tools themselves are needed only here. fvcore traces a real run, which takes minutes for all nets; the
+other two run on the meta device.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+from fvcore.nn import FlopCountAnalysis
+from torch.utils.flop_counter import FlopCounterMode
+from torchinfo import summary
+
+from netspec.backends.torch import _Assembly
+from netspec.build import build
+from netspec.files import read_spec, shipped_names
+from netspec.graph import Graph
+from netspec.ops import REGISTRY
+from netspec.passes.deploy import deploy
+from netspec.source import Source
+
+TARGET = Path(__file__).parent.parent / "tests" / "data" / "tool_counts.json"
+
+
+def inputs_of(graph: Graph, device: str) -> tuple[torch.Tensor, ...]:
+    found = []
+    for node in graph.inputs:
+        tensor = node.types[0]
+        batch = 1 if tensor.batch == "N" else graph.nominal_sizes[tensor.batch]
+        shape = (batch, *(int(size) for size in tensor.shape))
+        kind = torch.float32 if tensor.ids is None else torch.int64
+        found.append(torch.zeros(shape, dtype=kind, device=device))
+    return tuple(found)
+
+
+def flop_counter(net: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> int:
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        net(*inputs)
+    return counter.get_total_flops() // 2
+
+
+def torchinfo(net: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> int:
+    found = summary(net, input_data=inputs, device="meta", verbose=0, depth=100)
+    return int(found.total_mult_adds)
+
+
+def fvcore(net: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> int:
+    analysis = FlopCountAnalysis(net, inputs)
+    analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
+    return int(analysis.total())
+
+
+TOOLS = {"mac": (flop_counter, "meta"), "torchinfo": (torchinfo, "meta"), "fvcore": (fvcore, "cpu")}
+
+
+def measure(graph: Graph) -> dict[str, Any]:
+    """Each tool's total, or why it has none."""
+    found: dict[str, Any] = {}
+    for name, (tool, device) in TOOLS.items():
+        with torch.device("meta"):
+            net = _Assembly(deploy(graph)).net().eval().to_empty(device=device)
+        if device != "meta":
+            for tensor in net.state_dict().values():
+                tensor.zero_()
+        try:
+            found[name] = tool(net, inputs_of(graph, device))
+        except Exception as error:  # a tool's own failure is what is recorded
+            found[name] = f"{type(error).__name__}: {error}".splitlines()[0][:160]
+    return found
+
+
+def examples() -> dict[str, dict[str, Any]]:
+    found = {}
+    for kind in dict.fromkeys(REGISTRY.values()):
+        for shape, step in kind.examples:
+            text = f"input {shape}\n{step}\n"
+            found[text] = measure(build(Source("example", "net example\n" + text)))
+    return found
+
+
+def main() -> None:
+    logging.disable(logging.WARNING)
+    warnings.simplefilter("ignore")
+    nets = {}
+    for name in sys.argv[1:] or shipped_names():
+        graph = build(read_spec(name))
+        if graph.symbols:
+            continue
+        nets[name] = measure(graph)
+        print(name, nets[name], flush=True)
+    record = {"nets": nets, "examples": examples()}
+    if not sys.argv[1:]:
+        TARGET.write_text(json.dumps(record, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,154 @@
+"""Layers as an outline: what was written as one step is one row, blocks are groups, repeats fold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+from netspec.analysis.layers import Layer, calls_of
+from netspec.shapes import Dim
+
+
+@dataclass(frozen=True)
+class Row:
+    """One step: a layer with the normalisation and activation that follow it.
+
+    `copies` are the equal steps after it, each reading the one before, that are folded into it.
+    """
+
+    layers: tuple[Layer, ...]
+    copies: tuple[Row, ...] = ()
+
+    @property
+    def path(self) -> str:
+        return self.layers[0].path
+
+    @cached_property
+    def signature(self) -> object:
+        return tuple(
+            (x.text, x.output, x.params, x.params_frozen, x.buffers, x.macs, x.activation)
+            for x in self.layers
+        )
+
+
+@dataclass(frozen=True)
+class Group:
+    """A block call and what is in it; `copies` as in `Row`."""
+
+    path: str
+    block: str
+    items: tuple[Item, ...]
+    copies: tuple[Group, ...] = ()
+
+    @cached_property
+    def layers(self) -> tuple[Layer, ...]:
+        inside = (folded for item in self.items for folded in (item, *item.copies))
+        return tuple(layer for item in inside for layer in item.layers)
+
+    @cached_property
+    def signature(self) -> object:
+        return self.block, tuple((item.signature, len(item.copies)) for item in self.items)
+
+
+Item = Row | Group
+
+
+@dataclass(frozen=True, slots=True)
+class Subtotal:
+    """Sums over layers."""
+
+    params: int
+    buffers: int
+    macs: Dim
+    activation: Dim
+
+
+def subtotal(layers: Iterable[Layer]) -> Subtotal:
+    """`params` are all parameters, trained and frozen; `buffers` include constants."""
+    params = buffers = 0
+    macs: Dim = 0
+    activation: Dim = 0
+    for layer in layers:
+        params += layer.params + layer.params_frozen
+        buffers += layer.buffers + layer.constants
+        macs = macs + layer.macs
+        activation = activation + layer.activation
+    return Subtotal(params, buffers, macs, activation)
+
+
+def outline(layers: Iterable[Layer]) -> tuple[Item, ...]:
+    """The layers grouped by block, with equal neighbours folded."""
+    return _level(_steps(layers), 0)
+
+
+def _steps(layers: Iterable[Layer]) -> list[Row]:
+    """Layers with their followers: nodes that a step's `norm` and `act` added."""
+    rows: list[list[Layer]] = []
+    expected: list[str] = []
+    for layer in layers:
+        previous = rows[-1][-1].node if rows else None
+        follows = (
+            previous is not None
+            and expected
+            and layer.node.span == previous.span
+            and layer.node.call is previous.call
+            and layer.node.inputs == (previous.output,)
+        )
+        if follows:
+            rows[-1].append(layer)
+            expected = expected[1:]
+            continue
+        rows.append([layer])
+        given = vars(layer.node.op)
+        expected = [name for name in layer.node.op.follows if given[name] is not None]
+    return [Row(tuple(row)) for row in rows]
+
+
+def _level(rows: list[Row], depth: int) -> tuple[Item, ...]:
+    """Groups the rows by their block call at `depth`, then folds."""
+    items: list[Item] = []
+    start = 0
+    while start < len(rows):
+        calls = calls_of(rows[start].layers[0].node)
+        if len(calls) <= depth:
+            items.append(rows[start])
+            start += 1
+            continue
+        end = start
+        while end < len(rows) and calls_of(rows[end].layers[0].node)[depth : depth + 1] == (
+            calls[depth],
+        ):
+            end += 1
+        call = calls[depth]
+        path = ".".join(rows[start].path.split(".")[: depth + 1])
+        block = f"{call.block}({call.arguments})" if call.arguments else call.block
+        items.append(Group(path, block, _level(rows[start:end], depth + 1)))
+        start = end
+    return _folded(items)
+
+
+def _folded(items: list[Item]) -> tuple[Item, ...]:
+    found: list[Item] = []
+    for item in items:
+        last = found[-1] if found else None
+        if last is None or not _repeats(last, item):
+            found.append(item)
+        elif isinstance(last, Row) and isinstance(item, Row):
+            found[-1] = Row(last.layers, (*last.copies, item))
+        elif isinstance(last, Group) and isinstance(item, Group):
+            found[-1] = Group(last.path, last.block, last.items, (*last.copies, item))
+    return tuple(found)
+
+
+def _repeats(last: Item, item: Item) -> bool:
+    """Whether `item` does again what `last` did, to what `last` made. Equal branches do not."""
+    before = last.copies[-1] if last.copies else last
+    if item.signature != last.signature or _stem(item.path) != _stem(last.path):
+        return False
+    made = {layer.node for layer in before.layers}
+    return any(value.node in made for layer in item.layers for value in layer.node.inputs)
+
+
+def _stem(path: str) -> str:
+    return path.rstrip("0123456789")

@@ -1,0 +1,64 @@
+"""Numbers as tables print them, and as budgets are typed."""
+
+from __future__ import annotations
+
+import re
+
+from netspec.shapes import Dim
+
+_DECIMAL = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "b": 10**9, "t": 10**12}
+_BINARY = {"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
+_QUANTITY = re.compile(r"([0-9][0-9_,]*(?:\.[0-9]+)?)\s*([A-Za-z]*)\Z")
+
+
+def grouped(value: Dim) -> str:
+    """`1,582,671,872`; a formula as it is."""
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def as_bytes(value: Dim) -> str:
+    """`6.13 MiB`; a formula in bytes as it is."""
+    if not isinstance(value, int):
+        return f"{value} B"
+    size, unit = float(value), "B"
+    for larger in ("KiB", "MiB", "GiB"):
+        if size < 1024:
+            break
+        size, unit = size / 1024, larger
+    return f"{value} B" if unit == "B" else f"{size:.2f} {unit}"
+
+
+def shape(sizes: tuple[Dim, ...]) -> str:
+    """`64x112x112`; formulas in brackets."""
+    text = [str(size) if _plain(size) else f"[{size}]" for size in sizes]
+    return "x".join(text) or "scalar"
+
+
+def _plain(size: Dim) -> bool:
+    return isinstance(size, int) or str(size).isalnum()
+
+
+def parse_quantity(text: str) -> int | None:
+    """`5M` is 5,000,000, `20MiB` 20 * 2^20, `1.5e9` is not accepted; None where it is no number.
+
+    K, M, G (or B) and T are powers of 1000, Ki, Mi, Gi and Ti of 1024; a final B for bytes is free.
+    """
+    match = _QUANTITY.match(text.strip())
+    if not match:
+        return None
+    digits, unit = match[1].replace(",", "").replace("_", ""), match[2].lower()
+    factor = _factor(unit)
+    if factor is None:
+        return None
+    whole, _, part = digits.partition(".")
+    scaled = int(whole + part) * factor
+    # Fractions are exact: 1.5K is 1500, and 0.0001K is no whole number of anything.
+    value, rest = divmod(scaled, 10 ** len(part))
+    return value if rest == 0 else None
+
+
+def _factor(unit: str) -> int | None:
+    for candidate in (unit, unit.removesuffix("b")):
+        if candidate in _DECIMAL or candidate in _BINARY:
+            return _DECIMAL.get(candidate) or _BINARY[candidate]
+    return None

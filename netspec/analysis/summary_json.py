@@ -1,0 +1,94 @@
+"""A summary as JSON values. The keys are fixed; `format_version` rises when one changes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from netspec.analysis.layers import Layer, field_json
+from netspec.shapes import Dim
+
+if TYPE_CHECKING:
+    from netspec.analysis.summary import HeadCost, Summary, Tensor
+
+FORMAT_VERSION = 1
+
+
+def as_json(summary: Summary) -> dict[str, Any]:
+    """The summary; sizes that depend on symbols are formulas in strings."""
+    return {
+        "format_version": FORMAT_VERSION,
+        "name": summary.name,
+        "count": summary.count,
+        "inputs": [_tensor(tensor) for tensor in summary.inputs],
+        "outputs": [_tensor(tensor) for tensor in summary.outputs],
+        "params": summary.params,
+        "params_frozen": summary.params_frozen,
+        "buffers": summary.buffers,
+        "constants": summary.constants,
+        "macs": size(summary.macs),
+        "depth": summary.depth,
+        "weight_bytes": summary.weight_bytes,
+        "peak_activation_bytes": size(summary.peak_activation),
+        "peak_activation_at": summary.peak_at,
+        "conditions": list(summary.conditions),
+        "layers": [_layer(layer) for layer in summary.layers],
+        "training_only": _training_only(summary),
+    }
+
+
+def size(value: Dim) -> int | str:
+    """An exact integer, or a formula as text."""
+    return value if isinstance(value, int) else str(value)
+
+
+def _tensor(tensor: Tensor) -> dict[str, Any]:
+    return {
+        "name": tensor.name,
+        "shape": [size(part) for part in tensor.shape],
+        "dtype": tensor.dtype,
+        "batch": tensor.batch,
+    }
+
+
+def _layer(layer: Layer) -> dict[str, Any]:
+    return {
+        "path": layer.path,
+        "op": layer.op,
+        "detail": layer.detail,
+        "output": [size(part) for part in layer.output],
+        "params": layer.params,
+        "params_frozen": layer.params_frozen,
+        "buffers": layer.buffers,
+        "constants": layer.constants,
+        "macs": size(layer.macs),
+        "activation_bytes": size(layer.activation),
+        "receptive_field": field_json(layer.field),
+        "receptive_field_stride": field_json(layer.field, "stride"),
+        "receptive_field_start": field_json(layer.field, "start"),
+        "shares": layer.shares,
+    }
+
+
+def _training_only(summary: Summary) -> dict[str, Any]:
+    macs: Dim = 0
+    for head in summary.heads:
+        macs = macs + head.macs
+    return {
+        "params": sum(head.params for head in summary.heads),
+        "params_frozen": sum(head.params_frozen for head in summary.heads),
+        "buffers": sum(head.buffers for head in summary.heads),
+        "macs": size(macs),
+        "heads": [_head(head, summary) for head in summary.heads],
+    }
+
+
+def _head(head: HeadCost, summary: Summary) -> dict[str, Any]:
+    return {
+        "name": head.name,
+        "loss": head.loss,
+        "params": head.params,
+        "params_frozen": head.params_frozen,
+        "buffers": head.buffers,
+        "macs": size(head.macs),
+        "layers": [_layer(layer) for layer in summary.head_layers if layer.head == head.name],
+    }

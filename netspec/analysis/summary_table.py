@@ -1,0 +1,132 @@
+"""A summary as a table: steps grouped by block with repeats folded, or every layer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from netspec.analysis.layers import Layer, field_text
+from netspec.analysis.memory import RULE
+from netspec.analysis.outline import Group, Item, Row, outline, subtotal
+from netspec.analysis.quantities import as_bytes, grouped, shape
+from netspec.analysis.tables import Column, Line, Style, Table
+
+if TYPE_CHECKING:
+    from netspec.analysis.summary import Summary
+
+
+def table(summary: Summary) -> Table:
+    """The table that text, markdown, LaTeX and HTML show."""
+    if summary.flat:
+        lines = [_layer_line(layer) for layer in summary.layers]
+    else:
+        lines = list(_lines(outline(summary.layers), 0, ""))
+    if summary.head_layers:
+        heads = [_layer_line(x) for x in summary.head_layers]
+        lines.append(_sum_line("deployed", "", summary.layers, "total"))
+        lines += heads if summary.flat else _lines(outline(summary.head_layers), 0, "")
+        lines.append(_sum_line("training only", "", summary.head_layers, "total"))
+    else:
+        lines.append(_sum_line("total", "", summary.layers, "total"))
+    return Table(_title(summary), _columns(summary), tuple(lines), tuple(_notes(summary)))
+
+
+def layer_table(summary: Summary) -> Table:
+    """One line for each layer, deployed ones first: what CSV holds."""
+    layers = (*summary.layers, *summary.head_layers)
+    return Table(summary.name, _columns(summary), tuple(_layer_line(layer) for layer in layers))
+
+
+def _columns(summary: Summary) -> tuple[Column, ...]:
+    operations = "MACs" if summary.count == "mac" else f"ops ({summary.count})"
+    return (
+        Column("layer", "label"),
+        Column("operator", keep=5),
+        Column("output"),
+        Column("params", "count"),
+        Column(operations, "count"),
+        Column("memory", "bytes", keep=3),
+        Column("field", keep=2),
+    )
+
+
+def _title(summary: Summary) -> str:
+    given = ", ".join(shape(tensor.shape) for tensor in summary.inputs)
+    made = ", ".join(shape(tensor.shape) for tensor in summary.outputs)
+    return f"{summary.name}: {given} to {made}"
+
+
+def _lines(items: Iterable[Item], indent: int, prefix: str) -> Iterable[Line]:
+    for item in items:
+        label = item.path.removeprefix(prefix)
+        if item.copies:
+            label = f"{_range(label, item.copies[-1].path)} x{1 + len(item.copies)}"
+        if isinstance(item, Row):
+            yield _row_line(item, label, indent)
+        else:
+            layers = [layer for copy in (item, *item.copies) for layer in copy.layers]
+            yield _sum_line(label, item.block, layers, "group", indent)
+            yield from _lines(item.items, indent + 1, item.path + ".")
+
+
+def _range(first: str, last: str) -> str:
+    """`conv2..4` for conv2 to conv4."""
+    stem = first.rstrip("0123456789")
+    name = last.rpartition(".")[2]
+    return f"{first}..{name.removeprefix(stem)}" if name.startswith(stem) else f"{first}..{name}"
+
+
+def _row_line(row: Row, label: str, indent: int) -> Line:
+    every = [layer for copy in (row, *row.copies) for layer in copy.layers]
+    sums = subtotal(every)
+    operator = ", ".join(layer.text for layer in row.layers)
+    field = field_text(row.layers[0].field)
+    if row.copies:
+        last = field_text(row.copies[-1].layers[0].field)
+        field = field if field == last else f"{field}..{last}"
+    output = shape(row.layers[-1].output)
+    cells = (label, operator, output, sums.params, sums.macs, sums.activation, field)
+    return Line(cells, indent=indent)
+
+
+def _layer_line(layer: Layer) -> Line:
+    sums = subtotal([layer])
+    costs = (sums.params, sums.macs, sums.activation)
+    return Line((layer.path, layer.text, shape(layer.output), *costs, field_text(layer.field)))
+
+
+def _sum_line(
+    label: str, operator: str, layers: Iterable[Layer], style: Style, indent: int = 0
+) -> Line:
+    layers = tuple(layers)
+    sums = subtotal(layers)
+    output = shape(layers[-1].output) if layers and style == "group" else None
+    cells = (label, operator, output, sums.params, sums.macs, sums.activation, None)
+    return Line(cells, style, indent)
+
+
+def _notes(summary: Summary) -> Iterable[str]:
+    stored = [f"{grouped(summary.params)} trained"]
+    for amount, what in (
+        (summary.params_frozen, "frozen"),
+        (summary.buffers, "BatchNorm statistics"),
+        (summary.constants, "constants"),
+    ):
+        if amount:
+            stored.append(f"{grouped(amount)} {what}")
+    yield f"weights: {', '.join(stored)}; {as_bytes(summary.weight_bytes)} in float32"
+    operations = "MACs" if summary.count == "mac" else "operations"
+    yield f"{operations}: {grouped(summary.macs)} ({summary.convention})"
+    yield f"depth: {summary.depth} weight layers on the longest path"
+    yield f"activations: at most {as_bytes(summary.peak_activation)} at {summary.peak_at} ({RULE})"
+    for head in summary.heads:
+        costs = f"{grouped(head.params)} params, {grouped(head.macs)} {operations}"
+        yield f"training only: head {head.name} (loss weight {head.loss:g}), {costs}"
+    if summary.conditions:
+        yield f"holds where {', '.join(summary.conditions)}"
+    if not summary.flat:
+        yield (
+            "xN: N equal steps in a row; the line's numbers are of all N, "
+            "the lines inside a block of one"
+        )
+    yield "field: receptive field / stride, in input elements"
