@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from netspec.backends import torch_layers as layers
+from netspec.backends import torch_sequence
 from netspec.graph import Graph, Node, Value
 from netspec.ops.base import Operator
 from netspec.ops.geometry import Geometry
@@ -39,8 +40,12 @@ class Modules:
         found = {"plain": nn.Linear, "flat": layers.FlatLinear, "channels": layers.ChannelLinear}
         return found[kind](into, out, bias=bias)
 
+    def over_time(self, kind: str, into: int, width: int, **options: Any) -> nn.Module:
+        """torch's recurrent layer over (C, T): `LSTM`, `GRU` or `RNN`."""
+        return torch_sequence.over_time(kind, into, width, **options)
+
     def windowed(self, kind: str, window: Geometry, *args: Any, **kwargs: Any) -> nn.Module:
-        """torch's module for a sliding window: `Conv`, `ConvTranspose`, `MaxPool` or `AvgPool`."""
+        """torch's module for a sliding window: `Conv`, `ConvTranspose` or `MaxPool`."""
         name = f"{kind}{len(window.kernel)}d"
         wide = "Pool" in kind and any(
             2 * b > k for b, k in zip(window.before, window.kernel, strict=True)

@@ -1,6 +1,22 @@
 """Operators: one file a family, one class an operator. `REGISTRY` maps every spelling to its class."""
 
-from netspec.ops import activation, arithmetic, border, channels, conv, linear, merge, norm, pool, regular, response, shape, unpool
+from netspec.ops import (
+    activation,
+    arithmetic,
+    border,
+    channels,
+    conv,
+    linear,
+    merge,
+    norm,
+    pool,
+    recurrent,
+    regular,
+    response,
+    sequence,
+    shape,
+    unpool,
+)
 from netspec.ops.base import REGISTRY, Operator
 
 __all__ = [
@@ -15,8 +31,10 @@ __all__ = [
     "merge",
     "norm",
     "pool",
+    "recurrent",
     "regular",
     "response",
+    "sequence",
     "shape",
     "unpool",
 ]
