@@ -251,7 +251,7 @@ class _Cropped:
         return f"{text}, crops={self.window.pads}"
 
 
-_MIXINS = {"Conv": _Padded, "ConvTranspose": _Cropped, "MaxPool": _MaxPadded, "AvgPool": _Padded}
+_MIXINS = {"Conv": _Padded, "ConvTranspose": _Cropped, "MaxPool": _MaxPadded}
 PADDED: dict[str, type[nn.Module]] = {}
 for _kind, _mixin in _MIXINS.items():
     for _rank in (1, 2, 3):

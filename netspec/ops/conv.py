@@ -165,8 +165,8 @@ class DepthwiseConv(_Convolution):
 class TransposedConv(_Convolution):
     """Transposed convolution: `deconv2-64/2` doubles the size. Padding crops its output.
 
-    (C, *sizes) to (width, *sizes'), sizes' = (size - 1) * stride + kernel - pads + output_pad. With
-    pad=tf_same, sizes' = size * stride where the kernel is no smaller than the stride.
+    (C, *sizes) to (width, *sizes'), sizes' = (size - 1) * stride + kernel - pads + output_pad; with
+    pad=same or tf_same, sizes' = size * stride, the odd row cropped at the far end.
     """
 
     spelling = "deconv"
@@ -174,7 +174,8 @@ class TransposedConv(_Convolution):
     examples = (
         ("4x5x6", "deconv3-6/2(pad=1, output_pad=1)"),
         ("4x5", "deconv4-6/2(pad=(1, 0), groups=2)"),
-        ("4x5x6", "deconv3-6/2(pad=tf_same)"),
+        ("4x5x6", "deconv3-6/2(pad=same)"),
+        ("3x4", "deconv2-3/3(pad=tf_same)"),
         ("2x3x3x3", "deconv2-4/2(bias=no)"),
     )
 
@@ -190,7 +191,7 @@ class TransposedConv(_Convolution):
         return into, self.width, self.groups
 
     def _geometry(self, tensor: TensorType) -> Geometry:
-        if self.pad != "tf_same":
+        if self.pad not in ("same", "tf_same"):
             return super()._geometry(tensor)
         need_spatial(self, tensor)
         whole = geometry(self.spelling, tensor, self.kernel, self.stride, 0, self.dilation)
@@ -199,7 +200,11 @@ class TransposedConv(_Convolution):
 
     def _output_pad(self, tensor: TensorType) -> tuple[int, ...]:
         extra = every_axis(self.output_pad, len(tensor.spatial), self.spelling, tensor)
-        for size, stride in zip(extra, self._geometry(tensor).stride, strict=True):
+        window = self._geometry(tensor)
+        if self.pad in ("same", "tf_same"):
+            short = (max(s - r, 0) for r, s in zip(window.reach, window.stride, strict=True))
+            extra = tuple(given + more for given, more in zip(extra, short, strict=True))
+        for size, stride in zip(extra, window.stride, strict=True):
             if size >= stride:
                 allowed = f"below the stride {stride}"
                 raise Rejection(OutOfRange(self.spelling, "output_pad", allowed, size))

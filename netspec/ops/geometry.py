@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from netspec.diagnostics import Rejection
-from netspec.errors.shapes import EmptyOutput, KernelTooLarge, UnknownSize, WrongRank
+from netspec.errors.shapes import EmptyOutput, KernelTooLarge, PadTooLarge, UnknownSize, WrongRank
 from netspec.ops.base import Window
 from netspec.shapes import Dim, TensorType, at_least
 
@@ -59,6 +59,18 @@ class Geometry:
     def output(self, op: str, tensor: TensorType) -> tuple[Dim, ...]:
         """The sizes after sliding over `tensor`; raises Rejection where no window fits."""
         return tuple(self._axis(op, tensor, axis, size) for axis, size in enumerate(tensor.spatial))
+
+    def overhang(self, op: str, tensor: TensorType) -> list[int]:
+        """How far the last windows reach over the padded input, as `torch_pads` does: ceil only."""
+        sides: list[int] = []
+        for axis in reversed(range(len(self.kernel))):
+            count, padded = (
+                self.output(op, tensor)[axis],
+                tensor.spatial[axis] + sum(self.pads[axis]),
+            )
+            end = (count - 1) * self.stride[axis] + self.reach[axis]
+            sides += [0, max(0, end - padded)]  # type: ignore[list-item, type-var]
+        return sides
 
     def _axis(self, op: str, tensor: TensorType, axis: int, size: Dim) -> Dim:
         before, after = self.pads[axis]
@@ -143,6 +155,36 @@ def _tf_same(op: str, tensor: TensorType, size: Dim, reach: int, stride: int) ->
         advice = "pad=tf_same with a stride depends on the size; use pad=same"
         raise Rejection(UnknownSize(op, str(tensor), advice))
     return total // 2, total - total // 2
+
+
+# Beyond so many windows along an axis shorter than the dilation, a pooling is refused unseen.
+_MANY_WINDOWS = 2**16
+
+
+def refuse_empty_windows(op: str, window: Geometry, tensor: TensorType) -> None:
+    """Refuses pooling windows that hold padding only: their maximum or mean would be of nothing."""
+    for axis, (size, reach) in enumerate(zip(tensor.spatial, window.reach, strict=True)):
+        pad, dilation = max(window.pads[axis]), window.dilation[axis]
+        empty = pad >= reach
+        if not empty and pad and dilation > 1 and not (isinstance(size, int) and size < dilation):
+            # A window that steps over the input has taps further apart than the input is long.
+            empty = not at_least(size, dilation)
+        elif not empty and pad and dilation > 1:
+            empty = _steps_over(op, window, tensor, axis)
+        if empty:
+            raise Rejection(PadTooLarge(op, pad, reach))
+
+
+def _steps_over(op: str, window: Geometry, tensor: TensorType, axis: int) -> bool:
+    """Whether some window has no tap inside an axis that is shorter than the dilation."""
+    size, count = tensor.spatial[axis], window.output(op, tensor)[axis]
+    assert isinstance(size, int) and isinstance(count, int)
+    if count > _MANY_WINDOWS:
+        return True
+    stride, dilation, before = window.stride[axis], window.dilation[axis], window.pads[axis][0]
+    starts = range(-before, -before + count * stride, stride)
+    # The first tap at or after 0 is the only one that can be inside.
+    return any(max(start, start % dilation) >= size for start in starts)
 
 
 def positive(op: str, tensor: TensorType, shape: tuple[Dim, ...]) -> tuple[Dim, ...]:

@@ -25,6 +25,17 @@ class _Merge(Operator):
     arity = None
     joins = True
 
+    def infer(self, *inputs: TensorType) -> TensorType:
+        if len({tensor.batch for tensor in inputs}) > 1:
+            advice = "one has a row for each of " + " and another one for each of ".join(
+                dict.fromkeys(tensor.batch for tensor in inputs)
+            )
+            raise Rejection(ShapesDiffer(self.spelling, listed(inputs), advice))
+        return inputs[0].with_shape(*self._shape(inputs))
+
+    def _shape(self, inputs: tuple[TensorType, ...]) -> tuple[Dim, ...]:
+        raise NotImplementedError
+
     def macs(self, *inputs: TensorType) -> Dim:
         return 0
 
@@ -49,7 +60,7 @@ class Concat(_Merge):
     def _axis(self, tensor: TensorType) -> int:
         return 0 if self.axis == "channels" else len(tensor.shape) - 1
 
-    def infer(self, *inputs: TensorType) -> TensorType:
+    def _shape(self, inputs: tuple[TensorType, ...]) -> tuple[Dim, ...]:
         first = inputs[0]
         # A vector joined in time is one step.
         shapes = [self._stepped(tensor).shape for tensor in inputs]
@@ -60,7 +71,7 @@ class Concat(_Merge):
                 advice = "sizes must agree along every axis but the joined one"
                 raise Rejection(ShapesDiffer(self.spelling, listed(inputs), advice))
         joined = sum((shape[axis] for shape in shapes[1:]), shapes[0][axis])
-        return first.with_shape(*shapes[0][:axis], joined, *shapes[0][axis + 1 :])
+        return (*shapes[0][:axis], joined, *shapes[0][axis + 1 :])
 
     def _stepped(self, tensor: TensorType) -> TensorType:
         if self.axis == "time" and len(tensor.shape) == 1:
@@ -89,9 +100,8 @@ class _Broadcasting(_Merge):
     _torch: ClassVar[str]
     _onnx: ClassVar[str]
 
-    def infer(self, *inputs: TensorType) -> TensorType:
-        largest = max(inputs, key=lambda tensor: len(tensor.shape))
-        shape = list(largest.shape)
+    def _shape(self, inputs: tuple[TensorType, ...]) -> tuple[Dim, ...]:
+        shape = list(max((tensor.shape for tensor in inputs), key=len))
         for tensor in inputs:
             for axis, size in enumerate(tensor.shape):
                 if shape[axis] == 1:
@@ -100,7 +110,7 @@ class _Broadcasting(_Merge):
                     raise Rejection(ShapesDiffer(self.spelling, listed(inputs)))
             if 1 < len(tensor.shape) < len(shape):
                 raise Rejection(ShapesDiffer(self.spelling, listed(inputs)))
-        return largest.with_shape(*shape)
+        return tuple(shape)
 
     def _aligned(self, inputs: tuple[Any, ...]) -> list[Any]:
         rank = max(x.dim() for x in inputs)
@@ -154,12 +164,38 @@ class Mul(_Broadcasting):
     _torch, _onnx = "mul", "Mul"
 
 
+class Sub(_Broadcasting):
+    """The first less the second, element by element."""
+
+    spelling = "sub"
+    arity = 2
+    examples = (("3x4x5", "sub { | relu | sigmoid }"), ("3x4x5", "sub { | identity | gap }"))
+    _torch, _onnx = "sub", "Sub"
+
+
+class Div(_Broadcasting):
+    """The first over the second, element by element: shunting inhibition (Fukushima 1980)."""
+
+    spelling = "div"
+    arity = 2
+    examples = (("3x4x5", "div { | relu; scaled(1, 1) | sigmoid }"),)
+    _torch, _onnx = "div", "Div"
+
+
 class Maximum(_Broadcasting):
     """Maximum, element by element."""
 
     spelling = "maximum"
     examples = (("3x4x5", "maximum { | conv1-3 | relu }"),)
     _torch, _onnx = "maximum", "Max"
+
+
+class Minimum(_Broadcasting):
+    """Minimum, element by element."""
+
+    spelling = "minimum"
+    examples = (("3x4x5", "minimum { | conv1-3 | relu }"),)
+    _torch, _onnx = "minimum", "Min"
 
 
 class Mean(_Broadcasting):

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from math import prod
 from typing import TYPE_CHECKING, Any
 
 from netspec.diagnostics import Rejection
-from netspec.errors.shapes import PadTooLarge, UnknownSize
-from netspec.ops.base import EVERYWHERE, Operator, Reach, need_spatial
-from netspec.ops.geometry import Geometry, geometry, positive
+from netspec.errors.shapes import UnknownSize
+from netspec.ops.base import EVERYWHERE, Operator, Reach, Unsupported, Window, need_spatial
+from netspec.ops.geometry import (
+    Geometry,
+    every_axis,
+    geometry,
+    positive,
+    refuse_empty_windows,
+)
 from netspec.ops.params import flag, padding, per_axis
 from netspec.shapes import Dim, TensorType
 
@@ -33,9 +38,7 @@ class _Pool(Operator):
         window = geometry(
             self.spelling, tensor, self.kernel, stride, self.pad, self._dilation(), self.ceil
         )
-        for pads, reach in zip(window.pads, window.reach, strict=True):
-            if max(pads) >= reach:
-                raise Rejection(PadTooLarge(self.spelling, max(pads), reach))
+        refuse_empty_windows(self.spelling, window, tensor)
         return window
 
     def _dilation(self) -> int | tuple[int, ...]:
@@ -123,43 +126,36 @@ class AvgPool(_Pool):
 
     def torch(self, modules: Modules, *inputs: TensorType) -> Any:
         window = self._geometry(inputs[0])
-        if window.symmetric:
-            plain = modules.windowed(
-                "AvgPool",
-                window,
-                window.kernel,
-                stride=window.stride,
-                ceil_mode=window.ceil,
-                **({"count_include_pad": self.count_pad} if any(window.before) else {}),
+        axes = list(zip(inputs[0].spatial, window.kernel, window.before, strict=True))
+        # torch pads by half a window at most, and takes no volume smaller than its window.
+        plain = window.symmetric and all(2 * before <= kernel for _, kernel, before in axes)
+        if len(axes) == 3:
+            plain = plain and all(
+                isinstance(size, int) and size >= kernel for size, kernel, _ in axes
             )
-            if all(2 * b <= k for b, k in zip(window.before, window.kernel, strict=True)):
-                return plain
-        return modules.apply(self, *inputs)
+        if not plain:
+            return modules.apply(self, *inputs)
+        return getattr(modules.nn, f"AvgPool{len(window.kernel)}d")(
+            window.kernel,
+            stride=window.stride,
+            padding=window.before,
+            ceil_mode=window.ceil,
+            count_include_pad=self.count_pad,
+        )
 
     def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
         tensor = inputs[0]
         window = self._geometry(TensorType(tuple(tensor.shape[1:])))
-        pool = getattr(torch.nn.functional, f"avg_pool{len(window.kernel)}d")
-
-        def sums(values: Any) -> Any:
-            padded = torch.nn.functional.pad(values, window.torch_pads)
-            # Windows that ceil mode lets run over the end see zeros there.
-            extra = [side for s in reversed(window.stride) for side in (0, s if window.ceil else 0)]
-            padded = torch.nn.functional.pad(padded, extra)
-            pooled = pool(padded, window.kernel, window.stride) * prod(window.kernel)
-            sizes = window.output(self.spelling, TensorType(tuple(values.shape[1:])))
-            return pooled[(..., *(slice(int(size)) for size in sizes))]
-
-        ones = torch.ones_like(tensor[:1, :1])
-        if self.count_pad:
-            ones = torch.nn.functional.pad(ones, window.torch_pads, value=1.0)
-            extra = [side for s in reversed(window.stride) for side in (0, s if window.ceil else 0)]
-            ones = torch.nn.functional.pad(ones, extra)
-            counts = pool(ones, window.kernel, window.stride) * prod(window.kernel)
-            total = sums(tensor)
-            counts = counts[(..., *(slice(size) for size in total.shape[2:]))]
-            return total / counts
-        return sums(tensor) / sums(ones)
+        functions = torch.nn.functional
+        pool = getattr(functions, f"avg_pool{len(window.kernel)}d")
+        overhang = window.overhang(self.spelling, TensorType(tuple(tensor.shape[1:])))
+        value = float(self.count_pad)
+        counted = functions.pad(torch.ones_like(tensor[:1, :1]), window.torch_pads, value=value)
+        sums, counts = (
+            pool(functions.pad(part, overhang), window.kernel, window.stride)
+            for part in (functions.pad(tensor, window.torch_pads), counted)
+        )
+        return sums / counts
 
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
         window = self._geometry(inputs[0].type)
@@ -248,8 +244,7 @@ class AdaptiveAvgPool(Operator):
     size: int | tuple[int, ...] = per_axis(doc="output size")
 
     def _sizes(self, tensor: TensorType) -> tuple[tuple[int, int], ...]:
-        rank = need_spatial(self, tensor)
-        wanted = (self.size,) * rank if isinstance(self.size, int) else self.size
+        wanted = every_axis(self.size, need_spatial(self, tensor), self.spelling, tensor)
         pairs = []
         for size, out in zip(tensor.spatial, wanted, strict=True):
             if not isinstance(size, int):
@@ -264,7 +259,11 @@ class AdaptiveAvgPool(Operator):
         return 0
 
     def reach(self, *inputs: TensorType) -> Reach:
-        return EVERYWHERE
+        sizes = self._sizes(inputs[0])
+        if any(size % out for size, out in sizes):
+            return Unsupported("its windows differ in size")
+        steps = tuple(size // out for size, out in sizes)
+        return Window(steps, steps, (1,) * len(steps), (0,) * len(steps))
 
     def torch(self, modules: Modules, *inputs: TensorType) -> Any:
         sizes = tuple(out for _, out in self._sizes(inputs[0]))
@@ -272,6 +271,8 @@ class AdaptiveAvgPool(Operator):
 
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
         sizes = self._sizes(inputs[0].type)
+        if all(size == out for size, out in sizes):
+            return inputs[0].name
         if all(size % out == 0 for size, out in sizes):
             steps = [size // out for size, out in sizes]
             return graph.node("AveragePool", [inputs[0].name], kernel_shape=steps, strides=steps)
