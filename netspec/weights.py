@@ -88,7 +88,7 @@ def given(graph: Graph, tensors: Mapping[str, Any]) -> Given:
         if name in tensors and tuple(tensors[name].shape) != weight.shape
     ]
     if missing or surplus or misshaped:
-        raise NetspecError(TensorsDiffer(_some(missing), _some(surplus), _some(misshaped)))
+        raise NetspecError(TensorsDiffer(some(missing), some(surplus), some(misshaped)))
     return Given(tensors)
 
 
@@ -96,6 +96,7 @@ def shape_text(shape: Any) -> str:
     return "x".join(map(str, shape)) or "scalar"
 
 
-def _some(items: list[str]) -> str:
-    shown = ", ".join(items[:20])
-    return (f"{shown}, ... ({len(items)})" if len(items) > 20 else shown) or "none"
+def some(items: list[str], *, separator: str = ", ") -> str:
+    """At most 20 of the items as text, with their number if there are more; `none` if none."""
+    shown = separator.join(items[:20])
+    return (f"{shown}{separator}... ({len(items)})" if len(items) > 20 else shown) or "none"

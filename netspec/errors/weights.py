@@ -1,4 +1,4 @@
-"""NS55x: weights that do not fit a net."""
+"""NS55x: weights that do not fit a net, and files that do not hold weights."""
 
 from __future__ import annotations
 
@@ -11,6 +11,50 @@ from netspec.diagnostics import Problem
 class TensorsDiffer(Problem):
     code = "NS550"
     title = "the tensors do not fit the net: missing {missing}; surplus {surplus}; misshaped {misshaped}"
+    help = "{advice_text}"
     missing: str
     surplus: str
     misshaped: str
+    advice_text: str = ""
+
+
+@dataclass(frozen=True)
+class BadCheckpoint(Problem):
+    code = "NS551"
+    title = "`{path}` is not a file of weights netspec reads: {reason}"
+    help = "{advice_text}"
+    path: str
+    reason: str
+    advice_text: str = ""
+
+
+@dataclass(frozen=True)
+class BadTensor(Problem):
+    code = "NS552"
+    title = "`{path}`: tensor `{tensor}` {reason}"
+    path: str
+    tensor: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class AmbiguousTensors(Problem):
+    code = "NS553"
+    title = "the file does not say which tensors are which: {choices}"
+    help = "name them in a file of `ours: theirs` pairs and pass it with --map"
+    choices: str
+
+
+@dataclass(frozen=True)
+class BadMapping(Problem):
+    code = "NS554"
+    title = "the map of names is wrong: {reason}"
+    reason: str
+
+
+@dataclass(frozen=True)
+class NotFinite(Problem):
+    code = "NS555"
+    title = "{count} weights are NaN or infinite: {tensors}"
+    count: int
+    tensors: str

@@ -1,0 +1,63 @@
+"""What speaks for one layer of a file rather than another where shapes do not decide."""
+
+from __future__ import annotations
+
+import re
+from itertools import zip_longest
+
+from netspec.checkpoints.modules import Item, Layer
+
+_TOKENS = re.compile(r"\d+|\D+")
+_WORDS = re.compile(r"[a-z]+")
+_SHORTCUT = {"downsample", "shortcut", "skip"}
+_SIDES = {"left": 0, "right": 1}
+
+
+def tokens(label: str) -> list[str]:
+    return _TOKENS.findall(label)
+
+
+def natural(label: str) -> list[tuple[bool, int, str]]:
+    """A key that sorts `layer2` before `layer10`."""
+    return [(part.isdigit(), int(part) if part.isdigit() else 0, part) for part in tokens(label)]
+
+
+def series(first: str, second: str) -> int | None:
+    """-1 or 1 where one name comes before the other in a numbered series, else None.
+
+    `conv1` before `conv2`, `3_left` before `3_right`, `5.conv` before `6.norm`, `2a` before `2b`.
+    """
+    for a, b in zip_longest(tokens(first), tokens(second), fillvalue=""):
+        if a == b:
+            continue
+        if a.isdigit() and b.isdigit():
+            return -1 if int(a) < int(b) else 1
+        a, b = a.strip("._-"), b.strip("._-")
+        if a in _SIDES and b in _SIDES:
+            return -1 if _SIDES[a] < _SIDES[b] else 1
+        if len(a) == len(b) == 1 and a.isalpha() and b.isalpha():
+            return -1 if a < b else 1
+        return None
+    return None
+
+
+def successor(item: Item, others: list[Item]) -> Item | None:
+    """The next in the item's series: the same name with its last number one higher."""
+    parts = tokens(item.label)
+    for i in reversed(range(len(parts))):
+        if parts[i].isdigit():
+            # What follows the number may change: `3a` and `3b` both come after `2`.
+            stem = [*parts[:i], str(int(parts[i]) + 1)]
+            return next((o for o in others if tokens(o.label)[: i + 1] == stem), None)
+    return None
+
+
+def hint(item: Item, layers: list[Layer]) -> int:
+    """1 where the item's own name says what the graph says of these layers, -1 where it says else."""
+    words = set(_WORDS.findall(item.label.lower()))
+    found = 0
+    if words & _SHORTCUT:
+        found += 1 if all(layer.is_shortcut for layer in layers) else -1
+    if any("pool" in word for word in words):
+        found += 1 if layers[0].after_pool else -1
+    return found

@@ -1,0 +1,237 @@
+"""From a graph and the shapes in a file to which tensor is which."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from difflib import SequenceMatcher
+
+from netspec.checkpoints.arrange import Arrangement, Doubt, Match
+from netspec.checkpoints.files import Shape
+from netspec.checkpoints.modules import (
+    Item,
+    Layer,
+    Module,
+    in_definition_order,
+    layers_of,
+    modules_of,
+    plain,
+    tree_of,
+)
+from netspec.graph import Graph
+
+_AUXILIARY = re.compile(r"aux", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A tensor of the graph and the one of the file it is taken from.
+
+    `how` says what decided: `name`, `map`, `shape`, `order` or `words`.
+    """
+
+    ours: str
+    theirs: str
+    how: str
+
+
+@dataclass
+class Plan:
+    """Which tensors are taken, and what is left over on either side."""
+
+    pairs: list[Pair] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    surplus: list[str] = field(default_factory=list)
+    misshaped: list[str] = field(default_factory=list)
+    training_only: list[str] = field(default_factory=list)
+    doubts: list[Doubt] = field(default_factory=list)
+
+    def take(self, matches: Iterable[Match]) -> None:
+        for match in matches:
+            theirs = {tensor.role: tensor.name for tensor in match.module.tensors}
+            for tensor in match.layer.tensors:
+                self.pairs.append(Pair(tensor.name, theirs[tensor.role], match.how))
+
+
+def by_name(wanted: Mapping[str, Shape], file: Mapping[str, Shape], heads: set[str]) -> Plan:
+    """The tensors that have the graph's own names. `heads` are those the net can do without."""
+    plan = Plan()
+    for name, shape in wanted.items():
+        if name not in file:
+            if name not in heads:
+                plan.missing.append(name)
+        elif file[name] != shape:
+            plan.misshaped.append(f"{name} is {text(file[name])}, not {text(shape)}")
+        else:
+            plan.pairs.append(Pair(name, name, "name"))
+    for name in file:
+        if name not in wanted and not _is_counter(name):
+            training_only = any(map(_AUXILIARY.match, name.split(".")))
+            (plan.training_only if training_only else plan.surplus).append(name)
+    return plan
+
+
+def by_structure(graph: Graph, file: Mapping[str, Shape], settled: Mapping[str, str]) -> Plan:
+    """Layers matched by shape, place and name tree. `settled` pairs are left out of the search."""
+    taken = set(settled.values())
+    left = {name: shape for name, shape in file.items() if name not in taken}
+    layers = _unsettled(layers_of(graph, heads=False), settled)
+    heads = _unsettled(layers_of(graph, heads=True), settled)
+    wanted = {plain(tensor.shape) for layer in (*layers, *heads) for tensor in layer.tensors}
+    modules = modules_of(left, wanted)
+    trusted = in_definition_order(file)
+    plan = Plan()
+    modules = _heads(plan, modules, heads, trusted)
+    kept_layers, kept_modules = _common(layers, modules)
+    arrangement = Arrangement(kept_layers, trusted)
+    found = arrangement.find(tree_of(kept_modules)) if kept_layers else []
+    if found is None:
+        found = []
+        first = kept_layers[0]
+        names = (f"{len(kept_layers)} layers of the same shapes in no order that fits",)
+        plan.doubts.append(Doubt(first, names))
+    plan.take(found)
+    plan.doubts.extend(arrangement.doubts)
+    matched = {match.layer.name for match in found}, {match.module.name for match in found}
+    _left_over(
+        plan,
+        [layer for layer in layers if layer.name not in matched[0]],
+        [module for module in modules if module.name not in matched[1]],
+    )
+    return plan
+
+
+def _unsettled(layers: list[Layer], settled: Mapping[str, str]) -> list[Layer]:
+    """The layers without those that a map of names settles, numbered anew."""
+    kept = [
+        i for i, layer in enumerate(layers) if not all(t.name in settled for t in layer.tensors)
+    ]
+    return _renumbered(layers, kept)
+
+
+def _renumbered(layers: list[Layer], kept: list[int]) -> list[Layer]:
+    """Some of the layers; what fed one that is gone feeds what it fed."""
+    numbers = {index: i for i, index in enumerate(kept)}
+    through: dict[int, frozenset[int]] = {}
+    for index, layer in enumerate(layers):
+        feeds = frozenset[int]().union(*(through[i] for i in layer.feeds))
+        through[index] = frozenset((numbers[index],)) if index in numbers else feeds
+    found = []
+    for index in kept:
+        layer = layers[index]
+        feeds = frozenset[int]().union(*(through[i] for i in layer.feeds))
+        found.append(
+            Layer(layer.name, layer.tensors, feeds, layer.is_shortcut, layer.after_pool, layer.head)
+        )
+    return found
+
+
+# --- training-only heads
+
+
+def _heads(plan: Plan, modules: list[Module], heads: list[Layer], trusted: bool) -> list[Module]:
+    """Matches training-only heads with the groups that look like them; returns the other modules.
+
+    Groups called `aux...` that the graph has no head for are left out as training-only too.
+    """
+    by_head: dict[str, list[int]] = {}
+    for i, layer in enumerate(heads):
+        by_head.setdefault(str(layer.head), []).append(i)
+    groups = _groups(tree_of(modules), "")
+    gone: set[str] = set()
+    for name, indices in by_head.items():
+        own = _renumbered(heads, indices)
+        shapes = Counter(layer.signature for layer in own)
+        same = [
+            (path, group)
+            for path, group in groups
+            if Counter(m.signature for m in group.modules()) == shapes
+            and not gone.intersection(m.name for m in group.modules())
+        ]
+        same.sort(key=lambda pair: (not _AUXILIARY.search(pair[0]), pair[0] != name))
+        if same:
+            arrangement = Arrangement(own, trusted)
+            found = arrangement.find(same[0][1]) or []
+            plan.take(found)
+            plan.doubts.extend(arrangement.doubts)
+            gone.update(match.module.name for match in found)
+    for path, group in groups:
+        if _AUXILIARY.match(path.rpartition(".")[2]):
+            unused = [module for module in group.modules() if module.name not in gone]
+            plan.training_only.extend(tensor.name for module in unused for tensor in module.tensors)
+            gone.update(module.name for module in unused)
+    return [module for module in modules if module.name not in gone]
+
+
+def _groups(item: Item, path: str) -> list[tuple[str, Item]]:
+    found = []
+    for child in item.parts:
+        inner = ".".join(part for part in (path, child.label) if part)
+        found.append((inner, child))
+        found.extend(_groups(child, inner))
+    return found
+
+
+# --- what both sides have
+
+
+def _common(layers: list[Layer], modules: list[Module]) -> tuple[list[Layer], list[Module]]:
+    """The layers and modules of shapes that both sides have, as many of each.
+
+    Where one side has more of a shape, those that fall into place between their neighbours stay.
+    """
+    ours = Counter(layer.signature for layer in layers)
+    theirs = Counter(module.signature for module in modules)
+    layer_places = [i for i, layer in enumerate(layers) if layer.signature in theirs]
+    module_places = [i for i, module in enumerate(modules) if module.signature in ours]
+    uneven = {s for s in ours if s in theirs and ours[s] != theirs[s]}
+    if uneven:
+        first = [layers[i].signature for i in layer_places]
+        second = [modules[i].signature for i in module_places]
+        blocks = SequenceMatcher(None, first, second, autojunk=False).get_matching_blocks()
+        for places, starts, signatures in (
+            (layer_places, [(b.a, b.size) for b in blocks], first),
+            (module_places, [(b.b, b.size) for b in blocks], second),
+        ):
+            aligned = {i for start, size in starts for i in range(start, start + size)}
+            places[:] = [
+                place
+                for i, place in enumerate(places)
+                if i in aligned or signatures[i] not in uneven
+            ]
+    return _renumbered(layers, layer_places), [modules[i] for i in module_places]
+
+
+def _left_over(plan: Plan, layers: list[Layer], modules: list[Module]) -> None:
+    """Reports what was not matched: layers with the same kinds of tensors are said to be misshaped."""
+    rest = list(modules)
+    for layer in layers:
+        kinds = _kinds(layer)
+        other = next((module for module in rest if _kinds(module) == kinds), None)
+        if other is None:
+            plan.missing.extend(tensor.name for tensor in layer.tensors)
+            continue
+        rest.remove(other)
+        shapes = {tensor.role: tensor for tensor in other.tensors}
+        for tensor in layer.tensors:
+            found = shapes[tensor.role]
+            plan.misshaped.append(
+                f"{tensor.name} ({found.name} in the file) is {text(found.shape)}, "
+                f"not {text(tensor.shape)}"
+            )
+    plan.surplus.extend(tensor.name for module in rest for tensor in module.tensors)
+
+
+def _kinds(module: Module) -> frozenset[tuple[str, int]]:
+    return frozenset((tensor.role, len(tensor.shape)) for tensor in module.tensors)
+
+
+def _is_counter(name: str) -> bool:
+    return name.endswith("num_batches_tracked")
+
+
+def text(shape: Shape) -> str:
+    """A shape as a message shows it."""
+    return "x".join(map(str, shape)) or "scalar"
