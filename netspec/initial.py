@@ -1,21 +1,26 @@
 """Initial weights: the schemes a spec can name, and how a seed becomes numbers.
 
-Every weight draws from its own generator, seeded by the seed and the weight's name, so that the
+Every weight draws from generators of its own, seeded by the seed and the weight's name, so that the
 same seed gives the same weights in PyTorch and in ONNX, whatever the order they are asked in.
 """
 
 from __future__ import annotations
 
 import math
+import os
 import zlib
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, ClassVar
 
 from netspec.diagnostics import Rejection
 from netspec.errors.names import UnknownScheme
 
 if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
+
     import numpy as np
 
     from netspec.ops.base import Weight
@@ -23,7 +28,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
 
-CHUNK = 1 << 20
+CHUNK = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -184,30 +189,52 @@ def scheme(value: Layer) -> Scheme:
         ) from None
 
 
-def generator(seed: int, name: str) -> np.random.Generator:
-    """The generator of one weight."""
-    import numpy as np
-
-    return np.random.Generator(np.random.SFC64([seed, zlib.crc32(name.encode())]))
-
-
 def draw(weight: Weight, name: str, seed: int) -> Iterator[Array]:
-    """The weight's initial values as flat float32 pieces of at most 2^20 elements, in order."""
+    """The weight's initial values as flat float32 pieces of at most `CHUNK` elements, in order.
+
+    Each piece has a generator of its own, seeded by the seed, the weight's name and its number: so
+    the cores draw side by side, a few pieces ahead of whoever reads them.
+    """
     import numpy as np
 
     deviation = weight.init.std(weight)
     total = weight.size
-    if deviation is not None:
-        random = generator(seed, name)
+    if deviation is None:
+        value = weight.init.constant()
+        if value is None:
+            yield weight.init.table(weight).reshape(-1)
+            return
+        full = np.full(min(CHUNK, total), value, np.float32)
         for start in range(0, total, CHUNK):
-            piece = random.standard_normal(min(CHUNK, total - start), dtype=np.float32)
-            piece *= np.float32(deviation)
-            yield piece
+            yield full[: total - start]
         return
-    value = weight.init.constant()
-    if value is None:
-        yield weight.init.table(weight).reshape(-1)
-        return
-    full = np.full(min(CHUNK, total), value, np.float32)
-    for start in range(0, total, CHUNK):
-        yield full[: total - start]
+    key, scale = zlib.crc32(name.encode()), np.float32(deviation)
+
+    def piece(number: int) -> Array:
+        random = np.random.Generator(np.random.SFC64([seed, key, number]))
+        values = random.standard_normal(min(CHUNK, total - number * CHUNK), dtype=np.float32)
+        values *= scale
+        return values
+
+    pieces = -(-total // CHUNK)
+    yield from _ahead(piece, pieces) if pieces > 1 else (piece(0),)
+
+
+def _ahead(piece: Callable[[int], Array], count: int) -> Iterator[Array]:
+    """`piece(0)`, `piece(1)`, ... in order, computed on all cores a few ahead of the reader."""
+    pool, cores = _drawers()
+    waiting = deque(pool.submit(piece, number) for number in range(min(count, 2 * cores)))
+    following = len(waiting)
+    while waiting:
+        yield waiting.popleft().result()
+        if following < count:
+            waiting.append(pool.submit(piece, following))
+            following += 1
+
+
+@cache
+def _drawers() -> tuple[ThreadPoolExecutor, int]:
+    from concurrent.futures import ThreadPoolExecutor
+
+    cores = min(8, os.cpu_count() or 1)
+    return ThreadPoolExecutor(cores, thread_name_prefix="netspec-draw"), cores
