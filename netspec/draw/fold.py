@@ -1,0 +1,173 @@
+"""Repeats folded, with what differs said: `×3, first: /2, + projection`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from netspec.draw.labels import family, label, spelling
+from netspec.draw.structure import Block, Element, Parallel, Repeat, Series, Step, Tangle, nodes_of
+from netspec.graph import Call, Node
+
+_LONGEST_PERIOD = 6
+
+
+def fold(series: Series) -> Series:
+    """The series with runs of equal elements, at every level, as repeats."""
+    items = tuple(_inside(item) for item in series.items)
+    if series.arcs:
+        return _fold_ladder(replace(series, items=items))
+    keys = [signature(item) for item in items]
+    found: list[Element] = []
+    where: dict[int, int] = {}
+    at = 0
+    while at < len(items):
+        period, count, note = _run(items, keys, at)
+        for old in range(at, at + period * count):
+            where[old] = len(found)
+        if count > 1:
+            copies = items[at : at + period * count]
+            # The last copy is the typical one: a first that differs is what the note is about.
+            body = copies[-period:]
+            element = body[0] if period == 1 else Series(body)
+            found.append(Repeat(element, count, note, copies))
+        else:
+            found.append(items[at])
+        at += period * count
+    asides = tuple((where[i], replace(b, body=fold(b.body))) for i, b in series.asides)
+    return Series(tuple(found), (), asides)
+
+
+def _inside(element: Element) -> Element:
+    match element:
+        case Block():
+            return replace(element, body=fold(element.body))
+        case Series():
+            return fold(element)
+        case Parallel():
+            return replace(element, branches=tuple(fold(b) for b in element.branches))
+        case Tangle():
+            return replace(element, items=tuple(_inside(item) for item in element.items))
+    return element
+
+
+def _fold_ladder(series: Series) -> Series:
+    """A chain whose elements all also read the one before the last: the arcs go into the note."""
+    keys = [signature(item) for item in series.items]
+    count = len(keys)
+    if count < 3 or len(set(keys[1:])) > 1 or not all(isinstance(i, Block) for i in series.items):
+        return series
+    if keys[0] != keys[1] and difference(series.items[0], series.items[1]) is None:
+        return series
+    if all(b - a == 2 for a, b in series.arcs):
+        note = "each also reads the one before the last"
+    elif {(a, b) for a in range(count) for b in range(a + 2, count)} <= set(series.arcs):
+        note = "each reads all before it"
+    else:
+        return series
+    return Series((Repeat(series.items[-1], count, note, series.items),), (), series.asides)
+
+
+def _run(items: tuple[Element, ...], keys: list[object], at: int) -> tuple[int, int, str]:
+    """The period, the count and the note of the repeat that starts here; count 1 if none does."""
+    best = (1, 1, "")
+    for period in range(1, min(_LONGEST_PERIOD, (len(items) - at) // 2) + 1):
+        body = keys[at : at + period]
+        count = 1
+        while keys[at + count * period : at + (count + 1) * period] == body:
+            count += 1
+        if count > 1 and period * count > best[0] * best[1]:
+            best = (period, count, "")
+    first = items[at]
+    if isinstance(first, Block) and best[1] == 1 and at + 1 < len(items):
+        note = difference(first, items[at + 1])
+        if note is not None:
+            count = 1
+            while at + count < len(items) and keys[at + count] == keys[at + 1]:
+                count += 1
+            return 1, count, note
+    return best
+
+
+def signature(element: Element) -> object:
+    """Equal for elements that do the same, whatever the sizes of what flows in."""
+    match element:
+        case Step():
+            return tuple(_says(node) for node in element.nodes)
+        case Block():
+            return (element.call.block, signature(element.body))
+        case Series():
+            return (tuple(signature(item) for item in element.items), element.arcs)
+        case Parallel():
+            join = signature(element.join) if element.join else None
+            return ("parallel", tuple(signature(b) for b in element.branches), join)
+        case Tangle():
+            return ("tangle", tuple(signature(item) for item in element.items), element.edges)
+        case Repeat():
+            return ("repeat", element.count, element.note, signature(element.element))
+    return ("port", element.number)
+
+
+def _says(node: Node) -> object:
+    # An input is like no other layer, so that two inputs of a net stay apart.
+    return (node.op if node.inputs else node.path), node.frozen, node.owner != node.path
+
+
+def difference(first: Element, rest: Element) -> str | None:
+    """How the first of a run differs from the others; None if they are not of one kind."""
+    if not (isinstance(first, Block) and isinstance(rest, Block)):
+        return None
+    if first.call.block != rest.call.block or first.type.shape != rest.type.shape:
+        return None
+    ours, theirs = _major(first), _major(rest)
+    notes: dict[str, None] = {}
+    widths = False
+    for name in sorted(set(ours) | set(theirs), key=lambda key: (key not in theirs, key)):
+        mine, other = ours.get(name), theirs.get(name)
+        if other is None and mine is not None:
+            notes[f"+ {_role(mine)}"] = None
+        elif mine is None and other is not None:
+            notes[f"no {_role(other)}"] = None
+        elif mine is not None and other is not None and label(mine) != label(other):
+            stride = _stride(mine)
+            if stride != _stride(other):
+                notes[stride] = None
+            widths = widths or _width(mine) != _width(other)
+    if widths and not _extends(first.call, rest.call):
+        return None
+    order = sorted(notes, key=lambda note: not note.startswith("/"))
+    return "first: " + ", ".join(order) if order else ""
+
+
+def _extends(first: Call, rest: Call) -> bool:
+    """Whether the first call says all that the others say, and perhaps a stride more."""
+    return first.arguments == rest.arguments or first.arguments.startswith(rest.arguments + ",")
+
+
+def _major(block: Block) -> dict[str, Node]:
+    inside = len(block.path) + 1
+    kept = (n for n in nodes_of(block) if family(n.op) != "minor")
+    return {node.path[inside:]: node for node in kept}
+
+
+def _stride(node: Node) -> str:
+    stride = node.op.__dict__.get("stride", 1)
+    if stride == 1:
+        return "stride 1"
+    return "/" + ("×".join(map(str, stride)) if isinstance(stride, tuple) else str(stride))
+
+
+def _width(node: Node) -> object:
+    return node.op.__dict__.get("width")
+
+
+def _role(node: Node) -> str:
+    """What an extra layer is for: the inline block that made it, or what it is."""
+    for call in node.call.ancestors() if node.call else ():
+        if call.component is not None:
+            break
+        if call.block != "residual":
+            return call.block
+    return {"add": "shortcut"}.get(spelling(node.op), spelling(node.op))
+
+
+__all__ = ["difference", "fold", "signature"]

@@ -1,0 +1,85 @@
+"""What a picture is made of, before it is SVG or PDF. Coordinates in points, y down.
+
+Everything is absolute; a group says which place of the spec its members came from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Union
+
+from netspec.source import Span
+
+SIZES = {"title": 18.0, "head": 12.0, "label": 11.0, "note": 10.7}
+BOLD = frozenset({"title", "head"})
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle. `role` is `leaf`, `block`, `band`, `stack` or `key`; `look` is its colour class."""
+
+    x: float
+    y: float
+    w: float
+    h: float
+    role: str
+    look: str
+    radius: float = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """One line of text on its baseline. `anchor` is start, middle or end."""
+
+    x: float
+    y: float
+    text: str
+    size: str = "label"
+    anchor: str = "start"
+    look: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """A line through points with rounded corners. `look` is `skip` for what passes a block by."""
+
+    points: tuple[tuple[float, float], ...]
+    arrow: bool = True
+    look: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A merge as a small circle: `+`, `×`, ..."""
+
+    x: float
+    y: float
+    sign: str
+    radius: float = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """What came from one place of the spec, with what hovering over it tells."""
+
+    members: tuple[Item, ...]
+    span: Span | None = None
+    path: str = ""
+    hint: str = ""
+    toggles: str = ""
+
+
+Item = Union[Box, Words, Wire, Mark, Group]
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A whole picture: what it shows, its size, its title for those who cannot see it."""
+
+    items: tuple[Item, ...]
+    width: float
+    height: float
+    title: str
+    description: str
+    file: str = ""
+    looks: tuple[tuple[str, str], ...] = field(default=())

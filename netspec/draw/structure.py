@@ -1,0 +1,209 @@
+"""From the graph to what pictures show: chains, blocks, branches, skips, repeats.
+
+The structure is read off the block calls that made each node and off the connections between them;
+nothing is guessed from names.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Union
+
+from netspec.draw.labels import is_join, is_minor
+from netspec.graph import Call, Graph, Node, Value
+from netspec.shapes import TensorType
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One drawn layer: a node and the normalisation and activation merged into it."""
+
+    nodes: tuple[Node, ...]
+
+    @property
+    def node(self) -> Node:
+        return self.nodes[0]
+
+    @property
+    def type(self) -> TensorType:
+        return self.nodes[-1].types[0]
+
+    @property
+    def joins(self) -> bool:
+        return is_join(self.node)
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """One call of a block with what it does inside."""
+
+    call: Call
+    path: str
+    body: Series
+    nodes: tuple[Node, ...]
+    opening: tuple[TensorType, ...]
+
+    @property
+    def type(self) -> TensorType:
+        return self.nodes[-1].types[0]
+
+    @property
+    def head(self) -> bool:
+        """Whether it is a training-only head."""
+        return self.nodes[0].head == self.path
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """One element after another.
+
+    `arcs` are further connections (from, to) that pass elements by, as indices of `items`; -1 is
+    what flows in and `len(items)` what flows out. `asides` hang off an item: training-only heads.
+    """
+
+    items: tuple[Element, ...]
+    arcs: tuple[tuple[int, int], ...] = ()
+    asides: tuple[tuple[int, Block], ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Parallel:
+    """Branches side by side; an empty one is a skip. `join` merges them where the graph does.
+
+    `opens` is false where the branches start at the net's inputs, `closes` where they are outputs.
+    """
+
+    branches: tuple[Series, ...]
+    join: Step | None
+    opens: bool = True
+    closes: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class Tangle:
+    """Connections that are neither chains nor branches: edges between items, -1 in and n out."""
+
+    items: tuple[Element, ...]
+    edges: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Port:
+    """One of several tensors that flow into a block."""
+
+    number: int
+    value: Value
+
+
+@dataclass(frozen=True, eq=False)
+class Repeat:
+    """`element` n times over; `note` says how the first differs from it."""
+
+    element: Element
+    count: int
+    note: str = ""
+    copies: tuple[Element, ...] = ()
+
+
+Element = Union[Step, Block, Series, Parallel, Tangle, Port, Repeat]
+
+
+def nodes_of(element: Element) -> tuple[Node, ...]:
+    """The nodes an element draws, in order."""
+    match element:
+        case Step() | Block():
+            return element.nodes
+        case Series():
+            aside = [n for _, block in element.asides for n in block.nodes]
+            return (*(n for item in element.items for n in nodes_of(item)), *aside)
+        case Parallel():
+            inside = [n for branch in element.branches for n in nodes_of(branch)]
+            return (*inside, *(element.join.nodes if element.join else ()))
+        case Tangle():
+            return tuple(n for item in element.items for n in nodes_of(item))
+        case Repeat():
+            return tuple(n for item in element.copies or (element.element,) for n in nodes_of(item))
+    return ()
+
+
+def structure(graph: Graph) -> Series:
+    """The whole net as a series of elements."""
+    return _Reader(graph).series(None, graph.nodes)
+
+
+class _Reader:
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self._homes: dict[Call, Call | None] = {}
+
+    @cached_property
+    def readers(self) -> dict[Value, list[Node]]:
+        found: dict[Value, list[Node]] = {}
+        for node in self.graph.nodes:
+            for value in node.inputs:
+                found.setdefault(value, []).append(node)
+        for output in self.graph.outputs:
+            found.setdefault(output.value, [])
+        return found
+
+    @cached_property
+    def _uses(self) -> dict[Node, int]:
+        uses = {node: len(users) for node, users in self.graph.consumers.items()}
+        for output in self.graph.outputs:
+            uses[output.value.node] += 1
+        return uses
+
+    def series(self, container: Call | None, nodes: tuple[Node, ...]) -> Series:
+        """What `container` (None for the net) does, as chains and branches."""
+        from netspec.draw.decompose import decompose
+
+        children = self._children(container, nodes)
+        return decompose(self.graph, children, self._arrivals(container, nodes))
+
+    def _arrivals(self, container: Call | None, nodes: tuple[Node, ...]) -> tuple[Value, ...]:
+        """The tensors that flow in from outside, each once."""
+        if container is None:
+            return ()
+        inside = set(nodes)
+        found = {v: None for n in nodes for v in n.inputs if v.node not in inside}
+        return tuple(found)
+
+    def _children(self, container: Call | None, nodes: tuple[Node, ...]) -> list[Element]:
+        groups: dict[Call | Node, list[Node]] = {}
+        for node in nodes:
+            groups.setdefault(self._child(container, node) or node, []).append(node)
+        found: list[Element] = []
+        steps: dict[Node, int] = {}
+        for key, members in groups.items():
+            if isinstance(key, Call):
+                found.append(self._block(key, tuple(members)))
+                continue
+            before = key.inputs[0].node if is_minor(key) else None
+            at = steps.get(before) if before is not None and self._uses[before] == 1 else None
+            if at is not None and before is not None and before.inputs:
+                step = found[at]
+                assert isinstance(step, Step)
+                found[at] = Step((*step.nodes, key))
+            else:
+                at = len(found)
+                found.append(Step((key,)))
+            steps[key] = at
+        return found
+
+    def _block(self, call: Call, nodes: tuple[Node, ...]) -> Block:
+        parts = [c.component for c in call.ancestors() if c.component is not None]
+        path = ".".join(reversed(parts))
+        opening = tuple(v.type for v in self._arrivals(call, nodes))
+        return Block(call, path, self.series(call, nodes), nodes, opening)
+
+    def _child(self, container: Call | None, node: Node) -> Call | None:
+        """The block under `container` that holds the node; a block inside itself is no new one."""
+        found = None
+        names = set() if container is None else {c.block for c in container.ancestors()}
+        for call in node.call.ancestors() if node.call else ():
+            if call is container:
+                break
+            if call.component is not None and call.block not in names:
+                found = call
+        return found

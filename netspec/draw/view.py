@@ -1,0 +1,191 @@
+"""What a picture shows of one net: which blocks are open, which numbers are given, which colours."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cached_property
+from math import sqrt
+
+from netspec.analysis.costs import NodeCost, node_cost
+from netspec.draw.labels import family, human, label, shape, tag
+from netspec.draw.structure import Block, Element, Step, nodes_of
+from netspec.graph import Graph, Node
+from netspec.shapes import TensorType, numel
+
+SHOWN = ("shape", "kernel", "params", "macs")
+HEATS = ("params", "macs", "memory")
+HEAT_STEPS = 6
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """Choices for one picture of one net.
+
+    Blocks nested up to `depth` deep are open, None for all; those of a name in `closed` are not,
+    and those that match a glob in `expand` (by name or path) are, with what is around them.
+    `first` opens only the first block of each name.
+    """
+
+    graph: Graph
+    depth: int | None = None
+    expand: tuple[str, ...] = ()
+    show: tuple[str, ...] = ("shape", "kernel", "params")
+    heat: str | None = None
+    first: bool = False
+    only: frozenset[str] | None = None
+
+    def is_open(self, block: Block, depth: int) -> bool:
+        """Whether the block, inside `depth` others, shows what it does."""
+        if self.only is not None:
+            return block.call.block in self.only
+        if block.call.block in self._expanded:
+            return True
+        if block.head:
+            return False
+        if self.first and block.path != self._firsts[block.call.block]:
+            return False
+        return self.depth is None or depth < self.depth
+
+    @cached_property
+    def _expanded(self) -> frozenset[str]:
+        """The blocks to open: those that match, all of their name, and those around them."""
+        found: set[str] = set()
+        for node in self.graph.nodes if self.expand else ():
+            calls = [c for c in node.call.ancestors() if c.component] if node.call else []
+            for i, call in enumerate(calls):
+                path = ".".join(str(c.component) for c in reversed(calls[i:]))
+                names = (call.block, call.component or "", path)
+                if any(fnmatchcase(name, glob) for name in names for glob in self.expand):
+                    found |= {c.block for c in calls[i:]}
+        return frozenset(found)
+
+    @cached_property
+    def _firsts(self) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for node in self.graph.nodes:
+            calls = [c for c in node.call.ancestors() if c.component] if node.call else []
+            for i, call in enumerate(calls):
+                path = ".".join(str(c.component) for c in reversed(calls[i:]))
+                found.setdefault(call.block, path)
+        return found
+
+    # --- words
+
+    @cached_property
+    def implied(self) -> dict[str, tuple[str, ...]]:
+        """What follows most layers of a family, said once under the picture and not at each."""
+        from netspec.draw.structure import Series, structure
+
+        seen: dict[str, Counter[tuple[str, ...]]] = {}
+
+        def visit(element: Element) -> None:
+            for step in steps_of(element):
+                if family(step.node.op) == "conv":
+                    seen.setdefault("conv", Counter())[tags(step)] += 1
+
+        visit(Series(structure(self.graph).items))
+        found = {}
+        for name, counts in seen.items():
+            most, count = counts.most_common(1)[0]
+            if most and count * 2 > counts.total():
+                found[name] = most
+        return found
+
+    def label(self, step: Step) -> str:
+        """The step's words: what it is, and what follows it where that is not the rule."""
+        own = tags(step)
+        node = step.node
+        if family(node.op) == "minor":
+            return ", ".join((tag(node), *own))
+        text = label(node, kernel="kernel" in self.show)
+        rule = self.implied.get(family(node.op))
+        if rule is not None:
+            if own == rule:
+                return text
+            return f"{text} · {', '.join(own) if own else 'linear'}"
+        return f"{text} · {', '.join(own)}" if own else text
+
+    def numbers(self, element: Element, kind: TensorType | None) -> str:
+        """The figures that `show` asks for: output shape, parameters, multiply-adds."""
+        found = []
+        if "shape" in self.show and kind is not None:
+            found.append(shape(kind))
+        cost = self.cost(nodes_of(element))
+        if "params" in self.show and cost.params + cost.params_frozen:
+            found.append(human(cost.params + cost.params_frozen))
+        if "macs" in self.show and cost.macs != 0:
+            found.append(f"{human(cost.macs)} MACs")
+        return " · ".join(found)
+
+    def hint(self, name: str, element: Element, kind: TensorType) -> str:
+        """What hovering tells: the path, the output, the cost."""
+        cost = self.cost(nodes_of(element))
+        text = f"{name}: {shape(kind)}"
+        if cost.params + cost.params_frozen:
+            text += f", {cost.params + cost.params_frozen:,} params"
+        return text if cost.macs == 0 else f"{text}, {human(cost.macs)} MACs"
+
+    # --- cost and heat
+
+    def cost(self, nodes: tuple[Node, ...]) -> NodeCost:
+        each = [self._costs[node] for node in nodes]
+        macs = sum((c.macs for c in each), 0)
+        return NodeCost(
+            sum(c.params for c in each),
+            sum(c.params_frozen for c in each),
+            sum(c.buffers for c in each),
+            sum(c.constants for c in each),
+            macs,
+        )
+
+    @cached_property
+    def _costs(self) -> dict[Node, NodeCost]:
+        return {node: node_cost(self.graph, node) for node in self.graph.nodes}
+
+    def weight(self, nodes: tuple[Node, ...]) -> float:
+        """What `heat` measures, for these nodes; sizes that are symbols count as 0."""
+        if self.heat == "memory":
+            sizes = [numel(n.types[0].shape) for n in nodes if n.inputs]
+            return 4.0 * sum(s for s in sizes if isinstance(s, int))
+        cost = self.cost(nodes)
+        value = cost.macs if self.heat == "macs" else cost.params + cost.params_frozen
+        return float(value) if isinstance(value, int) else 0.0
+
+    @cached_property
+    def hottest(self) -> float:
+        return max((self.weight((node,)) for node in self.graph.nodes), default=0.0)
+
+    def look(self, step: Step) -> str:
+        """The colour class of a step: its family, or its heat."""
+        if self.heat is None:
+            return family(step.node.op)
+        share = self.weight(step.nodes) / self.hottest if self.hottest else 0.0
+        return f"h{round(sqrt(share) * (HEAT_STEPS - 1))}"
+
+
+def tags(step: Step) -> tuple[str, ...]:
+    return tuple(tag(node) for node in step.nodes[1:])
+
+
+def steps_of(element: Element) -> list[Step]:
+    """Every step in an element, at any depth."""
+    from netspec.draw.structure import Parallel, Repeat, Series, Tangle
+
+    match element:
+        case Step():
+            return [element]
+        case Block():
+            return steps_of(element.body)
+        case Series():
+            inside = [s for item in element.items for s in steps_of(item)]
+            return inside + [s for _, block in element.asides for s in steps_of(block)]
+        case Parallel():
+            inside = [s for branch in element.branches for s in steps_of(branch)]
+            return inside + ([element.join] if element.join else [])
+        case Tangle():
+            return [s for item in element.items for s in steps_of(item)]
+        case Repeat():
+            return [s for item in element.copies or (element.element,) for s in steps_of(item)]
+    return []
