@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from netspec.ops.base import Operator
+from netspec.ops.base import Operator, type_of
 from netspec.ops.geometry import Geometry
 from netspec.shapes import TensorType
 
@@ -203,7 +203,7 @@ class _Padded:
         result = super().forward(padded)  # type: ignore[misc]
         if not self.window.ceil:
             return result
-        sizes = self.window.output("pool", TensorType(tuple(input.shape[1:])))
+        sizes = self.window.output("pool", type_of(input))
         pieces = (..., *(slice(int(size)) for size in sizes))  # type: ignore[arg-type]
         if isinstance(result, tuple):
             return tuple(tensor[pieces] for tensor in result)

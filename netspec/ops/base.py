@@ -254,6 +254,11 @@ def need_numbers(op: Operator, inputs: Iterable[TensorType]) -> None:
             raise Rejection(NotIds(op.spelling, expected, str(tensor)))
 
 
+def type_of(tensor: Any) -> TensorType:
+    """The type of a batch of torch's, for `compute`. While torch traces, sizes are tensors too."""
+    return TensorType(tuple(int(size) for size in tensor.shape[1:]))
+
+
 def need_spatial(op: Operator, tensor: TensorType, *ranks: int) -> int:
     """The number of spatial axes; raises Rejection unless it is in `ranks` (1, 2, 3 if none given)."""
     rank = len(tensor.shape) - 1
@@ -301,4 +306,5 @@ __all__ = [
     "need_partners",
     "need_spatial",
     "public_hooks",
+    "type_of",
 ]

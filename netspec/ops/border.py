@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from netspec.diagnostics import Rejection
 from netspec.errors.shapes import OutOfRange, WrongPartner
-from netspec.ops.base import Operator, Reach, Unsupported, Window, need_partners, need_spatial
+from netspec.ops.base import (
+    Operator,
+    Reach,
+    Unsupported,
+    Window,
+    need_partners,
+    need_spatial,
+    type_of,
+)
 from netspec.ops.geometry import Pair, every_axis, geometry, positive
 from netspec.ops.params import amounts, choice, per_axis, real
 from netspec.shapes import Dim, TensorType, at_least
@@ -72,7 +80,7 @@ class Pad(Operator):
 
     def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
         tensor = inputs[0]
-        sides = _sides(self, TensorType(tuple(tensor.shape[1:])), self.amount)
+        sides = _sides(self, type_of(tensor), self.amount)
         flat = [side for pair in reversed(sides) for side in pair]
         if self.mode == "constant":
             return torch.nn.functional.pad(tensor, flat, value=self.value)
@@ -163,7 +171,7 @@ class Crop(Operator):
         return shifted(len(before), before)
 
     def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
-        starts, sizes = self._place(*(TensorType(tuple(x.shape[1:])) for x in inputs))
+        starts, sizes = self._place(*(type_of(x) for x in inputs))
         pieces = (slice(start, start + size) for start, size in zip(starts, sizes, strict=True))
         return inputs[0][(..., *pieces)]
 
@@ -231,7 +239,7 @@ class Subsample(Operator):
         return shifted(len(steps), tuple(-offset for offset in offsets), steps)
 
     def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
-        steps, offsets = self._steps(TensorType(tuple(inputs[0].shape[1:])))
+        steps, offsets = self._steps(type_of(inputs[0]))
         pairs = zip(offsets, steps, strict=True)
         return inputs[0][(..., *(slice(offset, None, step) for offset, step in pairs))]
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from netspec.diagnostics import Rejection
 from netspec.errors.shapes import NotDivisible, OutOfRange, WrongRank
-from netspec.ops.base import POINTWISE, Elementwise, Operator, Reach, Unsupported
+from netspec.ops.base import POINTWISE, Elementwise, Operator, Reach, Unsupported, type_of
 from netspec.ops.border import FAR, shifted
 from netspec.ops.conv import fixed_channels
 from netspec.ops.params import choice, count, show
@@ -107,7 +107,7 @@ class Slice(Operator):
         return shifted(rank, before, stride)
 
     def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
-        axis = self._axis(TensorType(tuple(inputs[0].shape[1:])))
+        axis = self._axis(type_of(inputs[0]))
         index: list[Any] = [slice(None)] * inputs[0].dim()
         index[axis + 1] = slice(self.start, self.end, self.step)
         return inputs[0][tuple(index)]

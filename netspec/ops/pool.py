@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from netspec.diagnostics import Rejection
 from netspec.errors.shapes import UnknownSize
-from netspec.ops.base import EVERYWHERE, Operator, Reach, Unsupported, Window, need_spatial
+from netspec.ops.base import EVERYWHERE, Operator, Reach, Unsupported, Window, need_spatial, type_of
 from netspec.ops.geometry import (
     Geometry,
     every_axis,
@@ -145,10 +145,10 @@ class AvgPool(_Pool):
 
     def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
         tensor = inputs[0]
-        window = self._geometry(TensorType(tuple(tensor.shape[1:])))
+        window = self._geometry(type_of(tensor))
         functions = torch.nn.functional
         pool = getattr(functions, f"avg_pool{len(window.kernel)}d")
-        overhang = window.overhang(self.spelling, TensorType(tuple(tensor.shape[1:])))
+        overhang = window.overhang(self.spelling, type_of(tensor))
         value = float(self.count_pad)
         counted = functions.pad(torch.ones_like(tensor[:1, :1]), window.torch_pads, value=value)
         sums, counts = (

@@ -14,6 +14,7 @@ from netspec.ops.base import (
     Unsupported,
     need_partners,
     need_spatial,
+    type_of,
 )
 from netspec.ops.linear import flat_size
 from netspec.ops.params import integers, per_axis, show
@@ -120,7 +121,7 @@ class Transpose(Operator):
         return Unsupported("transpose changes what the axes mean")
 
     def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
-        axes = self._axes(TensorType(tuple(inputs[0].shape[1:])))
+        axes = self._axes(type_of(inputs[0]))
         return inputs[0].permute(0, *(axis + 1 for axis in axes))
 
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
@@ -197,7 +198,7 @@ class Grid(Operator):
         return Unsupported("a sequence has no height and width")
 
     def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
-        sizes = self._sizes(*(TensorType(tuple(x.shape[1:])) for x in inputs))
+        sizes = self._sizes(*(type_of(x) for x in inputs))
         return inputs[0].unflatten(2, sizes)
 
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
