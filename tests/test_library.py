@@ -139,3 +139,13 @@ def test_an_inception_module_joins_four_branches(net: Built) -> None:
 def test_a_callers_defaults_hold_inside_library_blocks(net: Built) -> None:
     plain = net("default conv(norm=none, act=none)\nbasic(8)", "8x8x8")
     assert operators(plain) == ["conv", "conv", "add", "relu"]
+
+
+@pytest.mark.parametrize("size", [13, 14, 10])
+def test_levels_of_a_spatial_pyramid_have_n_by_n_bins(net: Built, size: int) -> None:
+    levels = (3, 2, 1)
+    branches = " ".join(f"| pyramid_level({n})" for n in levels)
+    graph = net(f"concat {{ {branches} }}", f"5x{size}x{size}")
+    assert graph.outputs[0].value.shape == (5 * sum(n * n for n in levels),)
+    assert [p.op.kernel[0] for p in layers(graph, "maxpool")] == [-(-size // n) for n in levels]
+    assert [p.op.stride[0] for p in layers(graph, "maxpool")] == [size // n for n in levels]
