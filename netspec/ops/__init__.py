@@ -9,6 +9,7 @@ from netspec.ops import (
     linear,
     merge,
     norm,
+    pixels,
     pool,
     recurrent,
     region,
@@ -17,6 +18,7 @@ from netspec.ops import (
     sequence,
     shape,
     unpool,
+    upsample,
 )
 from netspec.ops.base import REGISTRY, Operator
 
@@ -31,6 +33,7 @@ __all__ = [
     "linear",
     "merge",
     "norm",
+    "pixels",
     "pool",
     "recurrent",
     "region",
@@ -39,4 +42,5 @@ __all__ = [
     "sequence",
     "shape",
     "unpool",
+    "upsample",
 ]
