@@ -29,9 +29,19 @@ from netspec.files import read_spec, shipped_names
 from netspec.graph import Graph
 from netspec.ops import REGISTRY
 from netspec.passes.deploy import deploy
+from netspec.shapes import legal_sizes, substitute
 from netspec.source import Source
 
 TARGET = Path(__file__).parent.parent / "tests" / "data" / "tool_counts.json"
+
+
+def sizes_of(graph: Graph) -> dict[str, int]:
+    """A legal size for each symbol of the inputs."""
+    found = {}
+    for name in graph.symbols:
+        legal = legal_sizes(graph.conditions, name)
+        found[name] = next((size for size in legal if size >= 64), legal[-1])
+    return found
 
 
 def inputs_of(graph: Graph, device: str) -> tuple[torch.Tensor, ...]:
@@ -39,7 +49,7 @@ def inputs_of(graph: Graph, device: str) -> tuple[torch.Tensor, ...]:
     for node in graph.inputs:
         tensor = node.types[0]
         batch = 1 if tensor.batch == "N" else graph.nominal_sizes[tensor.batch]
-        shape = (batch, *(int(size) for size in tensor.shape))
+        shape = (batch, *(int(substitute(size, sizes_of(graph))) for size in tensor.shape))
         kind = torch.float32 if tensor.ids is None else torch.int64
         found.append(torch.zeros(shape, dtype=kind, device=device))
     return tuple(found)
@@ -67,7 +77,7 @@ TOOLS = {"mac": (flop_counter, "meta"), "torchinfo": (torchinfo, "meta"), "fvcor
 
 def measure(graph: Graph) -> dict[str, Any]:
     """Each tool's total, or why it has none."""
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {"sizes": sizes_of(graph)} if graph.symbols else {}
     for name, (tool, device) in TOOLS.items():
         with torch.device("meta"):
             net = _Assembly(deploy(graph)).net().eval().to_empty(device=device)
@@ -85,8 +95,8 @@ def examples() -> dict[str, dict[str, Any]]:
     found = {}
     for kind in dict.fromkeys(REGISTRY.values()):
         for shape, step in kind.examples:
-            text = f"input {shape}\n{step}\n"
-            found[text] = measure(build(Source("example", "net example\n" + text)))
+            text = f"net example\ninput {shape}\n{step}\n"
+            found[text] = measure(build(Source("example", text)))
     return found
 
 
@@ -95,10 +105,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
     nets = {}
     for name in sys.argv[1:] or shipped_names():
-        graph = build(read_spec(name))
-        if graph.symbols:
-            continue
-        nets[name] = measure(graph)
+        nets[name] = measure(build(read_spec(name)))
         print(name, nets[name], flush=True)
     record = {"nets": nets, "examples": examples()}
     if not sys.argv[1:]:

@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from netspec.graph import Graph, Node
 from netspec.ops.base import Weight
+from netspec.passes.deploy import deploy
 from netspec.shapes import Dim
 
 
@@ -71,8 +72,8 @@ def node_cost(graph: Graph, node: Node) -> NodeCost:
 
 @lru_cache(maxsize=256)
 def costs(graph: Graph, *, heads: bool = False) -> Costs:
-    """Totals of the deployed net, or with its training-only heads."""
-    nodes = [node for node in graph.nodes if heads or node.head is None]
+    """Totals of the deployed net, or with what acts in training only."""
+    nodes = graph.nodes if heads else deploy(graph).nodes
     each = [node_cost(graph, node) for node in nodes]
     macs: Dim = 0
     for cost in each:

@@ -15,6 +15,7 @@ from netspec.ops.conv import DepthwiseConv
 from netspec.ops.geometry import Geometry, geometry
 from netspec.ops.params import show
 from netspec.ops.source import Input
+from netspec.passes.deploy import deploy
 from netspec.shapes import Dim, TensorType
 
 _SHOWN_APART = ("kernel", "width", "stride")
@@ -26,7 +27,8 @@ class Layer:
 
     `macs` follows the summary's convention; `activation` is the bytes of what it makes.
     `field` maps each input of the net that it depends on to what it sees of it.
-    `shares` is the path whose weights it uses, if they are not its own.
+    `shares` is the path whose weights it uses, if they are not its own. `training_only` layers are
+    not in the deployed net: those of heads, and what only a sampling layer reads.
     """
 
     path: str
@@ -42,6 +44,7 @@ class Layer:
     field: tuple[tuple[str, Seen], ...]
     shares: str | None
     head: str | None
+    training_only: bool
     node: Node
 
     @property
@@ -52,8 +55,9 @@ class Layer:
 
 
 def layers_of(graph: Graph, preset: Preset) -> tuple[Layer, ...]:
-    """The layers in the order of the spec, those of training-only heads included."""
+    """The layers in the order of the spec, training-only ones included."""
     fields = receptive_fields(graph)
+    deployed = _deployed(graph)
     found = []
     for node in graph.nodes:
         if isinstance(node.op, Input):
@@ -74,10 +78,21 @@ def layers_of(graph: Graph, preset: Preset) -> tuple[Layer, ...]:
                 field=tuple(fields[node].items()),
                 shares=None if node.owner == node.path else node.owner,
                 head=node.head,
+                training_only=node.path not in deployed,
                 node=node,
             )
         )
     return tuple(found)
+
+
+def _deployed(graph: Graph) -> set[str]:
+    """The paths of the deployed net's nodes, with those that pass one of them on unchanged."""
+    found = {node.path for node in deploy(graph).nodes}
+    for node in graph.nodes:
+        through = node.op.deployed() if node.inputs else None
+        if through is not None and node.inputs[through].node.path in found and node.head is None:
+            found.add(node.path)
+    return found
 
 
 def window_of(op: Operator, tensor: TensorType) -> Geometry | None:

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 from netspec.analysis.costs import node_cost
 from netspec.graph import Graph, Node
-from netspec.ops.conv import DepthwiseConv, TransposedConv
-from netspec.ops.conv import Conv
-from netspec.ops.norm import BatchNorm
+from netspec.ops.conv import Conv, DepthwiseConv, TransposedConv
+from netspec.ops.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm
 from netspec.ops.pool import AdaptiveAvgPool, GlobalAvgPool
+from netspec.ops.recurrent import GRU, LSTM, RNN
 from netspec.shapes import Dim, TensorType, numel
 
 
@@ -68,10 +68,11 @@ def _template(graph: Graph, node: Node) -> bool:
 
 
 def _fvcore(graph: Graph, node: Node) -> Dim:
-    """fvcore 0.1.5: multiply-adds, two operations per element normalised, one per element averaged.
+    """fvcore 0.1.5: multiply-adds, and operations per element of what normalises and averages.
 
-    Only averages over a whole map or to a fixed size, of images, count; windows do not. Recurrent
-    layers are not known to it.
+    BatchNorm counts 2, without scale and shift 1; other normalisations 5, without them 4. Averages
+    over a whole map or to a fixed size count 1, of images only; windows do not. Recurrent layers
+    are not known to it and count nothing.
     """
     if not node.inputs:
         return 0
@@ -79,8 +80,12 @@ def _fvcore(graph: Graph, node: Node) -> Dim:
     elements = numel(given.shape) * _samples(graph, given)
     if isinstance(node.op, BatchNorm):
         return elements * (2 if node.op.affine else 1)
+    if isinstance(node.op, LayerNorm | GroupNorm | InstanceNorm):
+        return elements * (5 if node.op.affine else 4)
     if isinstance(node.op, GlobalAvgPool | AdaptiveAvgPool):
         return elements if len(given.spatial) == 2 else 0
+    if isinstance(node.op, LSTM | GRU | RNN):
+        return 0
     return _macs(graph, node)
 
 
@@ -104,7 +109,7 @@ PRESETS = {
         ),
         Preset(
             "fvcore",
-            "as fvcore: multiply-adds, 2 per element of BatchNorm, 1 per element of 2-D averages",
+            "as fvcore: multiply-adds, 2 per element of BatchNorm, 1 per element of image averages",
             _fvcore,
         ),
     )

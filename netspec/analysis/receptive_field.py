@@ -106,7 +106,8 @@ def receptive_fields(graph: Graph) -> dict[Node, dict[str, Seen]]:
 def _through(node: Node, found: dict[Node, dict[str, Seen]]) -> dict[str, Seen]:
     reach = node.op.reach(*node.input_types)
     seen: dict[str, Seen] = {}
-    for value in node.inputs:
+    # What follows gives its size only, or the places of a pooling's maxima.
+    for value in node.inputs[: node.op.sized_by]:
         for name, field in found[value.node].items():
             passed = _pass(field, reach)
             seen[name] = _hull(seen[name], passed) if name in seen else passed

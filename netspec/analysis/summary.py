@@ -46,7 +46,8 @@ class Summary:
     the architecture fixes. `macs` follows the convention `count`. `depth` is the longest path in
     weight layers. `weight_bytes` is everything stored, in float32. `peak_activation` is the most
     bytes of activations alive at once, in the step `peak_at`. Sizes that depend on symbols are
-    formulas; all others are exact integers. `layers` are those of the deployed net, in order.
+    formulas; all others are exact integers. `layers` are those of the deployed net, in order,
+    `training_layers` the others: those of heads, and what only a sampling layer reads.
     """
 
     name: str
@@ -64,7 +65,7 @@ class Summary:
     peak_at: str
     input_bytes: Dim
     layers: tuple[Layer, ...]
-    head_layers: tuple[Layer, ...]
+    training_layers: tuple[Layer, ...]
     heads: tuple[HeadCost, ...]
     conditions: tuple[str, ...]
     metadata: tuple[tuple[str, object], ...]
@@ -107,8 +108,8 @@ def summarize(graph: Graph, *, count: str = "mac", flat: bool = False) -> Summar
     """
     chosen = preset(count)
     layers = layers_of(graph, chosen)
-    deployed = tuple(layer for layer in layers if layer.head is None)
-    extra = tuple(layer for layer in layers if layer.head is not None)
+    deployed = tuple(layer for layer in layers if not layer.training_only)
+    extra = tuple(layer for layer in layers if layer.training_only)
     totals, peak = costs(graph), peak_memory(graph)
     stored = totals.params + totals.params_frozen + totals.buffers + totals.constants
     input_bytes: Dim = 0
@@ -130,7 +131,7 @@ def summarize(graph: Graph, *, count: str = "mac", flat: bool = False) -> Summar
         peak_at=peak.path,
         input_bytes=input_bytes,
         layers=deployed,
-        head_layers=extra,
+        training_layers=extra,
         heads=tuple(_head(head.name, head.loss, extra) for head in graph.heads),
         conditions=tuple(str(condition) for condition in graph.conditions),
         metadata=graph.metadata,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from netspec.analysis.layers import Layer, field_json
+from netspec.analysis.outline import subtotal
 from netspec.shapes import Dim
 
 if TYPE_CHECKING:
@@ -70,19 +71,18 @@ def _layer(layer: Layer) -> dict[str, Any]:
 
 
 def _training_only(summary: Summary) -> dict[str, Any]:
-    macs: Dim = 0
-    for head in summary.heads:
-        macs = macs + head.macs
+    layers = summary.training_layers
     return {
-        "params": sum(head.params for head in summary.heads),
-        "params_frozen": sum(head.params_frozen for head in summary.heads),
-        "buffers": sum(head.buffers for head in summary.heads),
-        "macs": size(macs),
-        "heads": [_head(head, summary) for head in summary.heads],
+        "params": sum(layer.params for layer in layers),
+        "params_frozen": sum(layer.params_frozen for layer in layers),
+        "buffers": sum(layer.buffers for layer in layers),
+        "macs": size(subtotal(layers).macs),
+        "heads": [_head(head) for head in summary.heads],
+        "layers": [{**_layer(layer), "head": layer.head} for layer in layers],
     }
 
 
-def _head(head: HeadCost, summary: Summary) -> dict[str, Any]:
+def _head(head: HeadCost) -> dict[str, Any]:
     return {
         "name": head.name,
         "loss": head.loss,
@@ -90,5 +90,4 @@ def _head(head: HeadCost, summary: Summary) -> dict[str, Any]:
         "params_frozen": head.params_frozen,
         "buffers": head.buffers,
         "macs": size(head.macs),
-        "layers": [_layer(layer) for layer in summary.head_layers if layer.head == head.name],
     }

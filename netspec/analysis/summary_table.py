@@ -21,11 +21,11 @@ def table(summary: Summary) -> Table:
         lines = [_layer_line(layer) for layer in summary.layers]
     else:
         lines = list(_lines(outline(summary.layers), 0, ""))
-    if summary.head_layers:
-        heads = [_layer_line(x) for x in summary.head_layers]
+    if summary.training_layers:
+        heads = [_layer_line(x) for x in summary.training_layers]
         lines.append(_sum_line("deployed", "", summary.layers, "total"))
-        lines += heads if summary.flat else _lines(outline(summary.head_layers), 0, "")
-        lines.append(_sum_line("training only", "", summary.head_layers, "total"))
+        lines += heads if summary.flat else _lines(outline(summary.training_layers), 0, "")
+        lines.append(_sum_line("training only", "", summary.training_layers, "total"))
     else:
         lines.append(_sum_line("total", "", summary.layers, "total"))
     return Table(_title(summary), _columns(summary), tuple(lines), tuple(_notes(summary)))
@@ -33,7 +33,7 @@ def table(summary: Summary) -> Table:
 
 def layer_table(summary: Summary) -> Table:
     """One line for each layer, deployed ones first: what CSV holds."""
-    layers = (*summary.layers, *summary.head_layers)
+    layers = (*summary.layers, *summary.training_layers)
     return Table(summary.name, _columns(summary), tuple(_layer_line(layer) for layer in layers))
 
 

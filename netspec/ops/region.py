@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from netspec.diagnostics import Rejection
 from netspec.errors.shapes import OutOfRange, WrongPartner
-from netspec.ops.base import EVERYWHERE, Operator, Reach, need_partners, need_spatial
+from netspec.ops.base import EVERYWHERE, Operator, Reach, need_partners, need_spatial, type_of
 from netspec.ops.geometry import every_axis
 from netspec.ops.params import per_axis, real
 from netspec.shapes import Dim, TensorType, at_least, substitute, symbols_of
@@ -78,8 +78,8 @@ class RoiPool(Operator):
 
     def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
         tensor, rois = inputs
-        kind = TensorType(tuple(tensor.shape[1:]))
-        size, (height, width) = self._size(kind), tensor.shape[2:]
+        kind = type_of(tensor)
+        size, (height, width) = self._size(kind), kind.spatial
         levels = self._levels(kind)
         rows = self._table(torch, tensor.permute(0, 2, 3, 1), 1, levels[0])
         tables = [self._table(torch, row, 2, levels[1]) for row in rows]
