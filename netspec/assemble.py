@@ -100,8 +100,8 @@ class Assembler:
                 self._weights[node.path] = node.op.weights(*node.input_types)
         theirs = self._weights.get(owner)
         if theirs is None:
-            node = next((n for n in self.nodes if n.path == owner), None)
-            theirs = node.op.weights(*node.input_types) if node else ()
+            owning = next((n for n in self.nodes if n.path == owner), None)
+            theirs = owning.op.weights(*owning.input_types) if owning else ()
             self._weights[owner] = theirs
         ours = op.weights(*types)
         if [w.shape for w in ours] != [w.shape for w in theirs]:

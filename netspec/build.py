@@ -22,6 +22,7 @@ from netspec.errors.shapes import NoLegalSize
 from netspec.errors.syntax import NoNet
 from netspec.graph import Graph, Node, Output
 from netspec.limits import DEFAULT, Limits
+from netspec.ops import REGISTRY
 from netspec.ops.params import Name, show
 from netspec.ops.source import Input
 from netspec.parse import parse
@@ -62,12 +63,13 @@ def build(
     sys.setrecursionlimit(max(sys.getrecursionlimit(), depth))
     loader = Loader(collector, limits)
     unit = loader.load(source)
-    if not unit.has_net:
-        missing = "no steps" if not collector.failed else "nothing in it could be read"
-        advice = "write `net NAME`, `input 3x224x224`, then steps such as `conv3-64`"
-        collector.add(Diagnostic(NoNet(missing, advice), None))
-    collector.raise_errors() if not unit.has_net else None
     builder = _NetBuilder(unit, loader, collector, limits)
+    if not unit.has_net:
+        builder.check_metadata()
+        if not collector.failed:
+            advice = "write `net NAME`, `input 3x224x224`, then steps such as `conv3-64`"
+            collector.add(Diagnostic(NoNet("no steps", advice), None))
+        collector.raise_errors()
     with gathering(Conditions()) as conditions:
         graph = builder.graph(dict(settings or {}), inputs, conditions)
     if not settings and not inputs and not collector.failed and graph is not None:
@@ -108,8 +110,6 @@ class _NetBuilder:
             return None
         wire: Wire = tuple(node.output for node in placed)
         scope.entry = wire
-        for line in running.defaults:
-            self.elaborator.add_default(line, scope)
         self._expand_check(running, scope)
         wire = self.elaborator.run_chain(running.chain, wire, scope)
         outputs = self._outputs(wire, scope, whole)
@@ -160,6 +160,8 @@ class _NetBuilder:
             if name is not None and names and name not in names:
                 raise Rejection(UnknownInput(name, ", ".join(names)))
         if not declared:
+            if self.unit.lost:
+                raise Poisoned
             if not overrides:
                 advice = "add `input 3x224x224`, or pass --input 3x224x224"
                 raise Rejection(NoNet("no input", advice))
@@ -168,7 +170,7 @@ class _NetBuilder:
         inner = Scope(owner, scope.level, scope.variables, {}, {})
         for item, name in zip(declared, names, strict=True):
             tensor = self._declared(item, inner)
-            shape = overrides.get(item.name, overrides.get(None) if item is declared[0] else None)
+            shape = overrides.get(name, overrides.get(None) if item is declared[0] else None)
             if shape is not None:
                 tensor = TensorType(shape, tensor.batch, tensor.ids)
             placed.append(self._place(name, tensor, owner, item.extent, scope))
@@ -223,6 +225,8 @@ class _NetBuilder:
         found = []
         for name, at in declared.names:
             binding = scope.names.get(name)
+            if binding is None and name in scope.unit.lost:
+                continue
             if binding is None:
                 near = closest(name, scope.names)
                 problem = UnknownReference(name, f"did you mean {near}?" if near else "")
@@ -234,6 +238,9 @@ class _NetBuilder:
         return tuple(found)
 
     # --- what the file says of itself
+
+    def check_metadata(self) -> None:
+        self._metadata(Scope(self.unit, Level(""), {}, {}, {}))
 
     def _metadata(self, scope: Scope) -> tuple[tuple[str, object], ...]:
         found: list[tuple[str, object]] = []
@@ -285,6 +292,8 @@ def _plain(value: Any) -> object:
 
 
 def _unknown_key(key: str, known: tuple[str, ...]) -> UnknownMetadata:
+    if key.rstrip("0123456789x") in REGISTRY:
+        return UnknownMetadata(key, "a step is written without spaces, its arguments in parentheses")
     near = closest(key, known)
     return UnknownMetadata(key, f"did you mean {near}?" if near else f"known: {', '.join(known)}")
 

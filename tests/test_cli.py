@@ -168,6 +168,8 @@ def test_ctrl_c_leaves_no_file_and_no_traceback(tmp_path):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # A shell's background jobs ignore ctrl-C; this one must not.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     deadline = time.time() + 20
     while not list(tmp_path.glob(".ns-*.tmp")) and time.time() < deadline:

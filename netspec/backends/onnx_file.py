@@ -85,14 +85,16 @@ def _write_single(model: Model, file: BinaryIO, source: WeightSource) -> None:
 def _tensor_head(item: Initializer) -> bytes:
     """A tensor's encoding up to its numbers."""
     tensor = TensorProto(dims=item.weight.shape, data_type=TensorProto.FLOAT, name=item.name)
-    return tensor.SerializeToString(deterministic=True) + _field(_RAW_DATA, 4 * item.weight.size)
+    encoded: bytes = tensor.SerializeToString(deterministic=True)
+    return encoded + _field(_RAW_DATA, 4 * item.weight.size)
 
 
 def _without_graph(proto: ModelProto) -> bytes:
     rest = ModelProto()
     rest.CopyFrom(proto)
     rest.ClearField("graph")
-    return rest.SerializeToString(deterministic=True)
+    encoded: bytes = rest.SerializeToString(deterministic=True)
+    return encoded
 
 
 def _field(number: int, length: int) -> bytes:

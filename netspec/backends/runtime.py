@@ -31,7 +31,7 @@ ALLOWED = frozenset(
     """.split()
 )
 _DTYPES = {"tensor(float)": "<f4", "tensor(int64)": "<i8", "tensor(float16)": "<f2"}
-_ITEM_SIZE = {TensorProto.FLOAT: 4, TensorProto.INT64: 8, TensorProto.FLOAT16: 2}
+_ITEM_SIZE: dict[int, int] = {TensorProto.FLOAT: 4, TensorProto.INT64: 8, TensorProto.FLOAT16: 2}
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 

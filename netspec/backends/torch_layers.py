@@ -113,7 +113,7 @@ class NetModule(Block):
     def __init__(
         self, block: Block, heads: dict[str, int], loss_weights: dict[str, float], names: list[str]
     ) -> None:
-        children = {name: child for name, child in block.named_children()}
+        children = dict(block.named_children())
         super().__init__(block.kind, children, block.steps, block.inputs, block.outputs)
         self.heads = heads
         self.loss_weights = loss_weights
@@ -240,11 +240,9 @@ class _Cropped:
 
     def forward(self, input: Tensor) -> Tensor:
         result: Tensor = super().forward(input)  # type: ignore[misc]
-        ends = (
-            slice(before, size - after)
-            for (before, after), size in zip(self.window.pads, result.shape[2:], strict=True)
-        )
-        return result[(..., *ends)]
+        for axis, (before, after) in enumerate(self.window.pads, start=2):
+            result = result.narrow(axis, before, result.shape[axis] - before - after)
+        return result
 
     def extra_repr(self) -> str:
         text: str = super().extra_repr()  # type: ignore[misc]

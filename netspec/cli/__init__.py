@@ -53,7 +53,7 @@ class _Commands(click.Group):
 
             near = closest(args[0], COMMANDS)
             if near:
-                error.message = f"{error.message.rstrip('.')} Did you mean {near}?"
+                raise click.UsageError(f"{error.message} Did you mean {near}?", ctx) from None
             raise
 
 
@@ -79,7 +79,7 @@ def run() -> None:
     from netspec.diagnostics import NetspecError
 
     try:
-        status = main(standalone_mode=False)
+        status = main(standalone_mode=False, prog_name="netspec")
     except NetspecError as error:
         _report(error)
         status = error.status

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from netspec.cli.common import SPEC, Options, json_option, print_json, quiet_option, say, spec_options
+
+if TYPE_CHECKING:
+    from netspec.diagnostics import Diagnostic
 
 
 @click.command(epilog="Example: netspec check specs/googlenet.ns resnet50")
@@ -23,7 +28,8 @@ def command(
     from netspec.diagnostics import NetspecError, render
     from netspec.diagnostics import as_json as plain
 
-    found, more = [], 0
+    found: list[Diagnostic] = []
+    more = 0
     for spec in specs:
         try:
             options.graph(spec)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Command = Callable[..., Any]
 
 
-class SpecType(click.ParamType):
+class SpecType(click.ParamType[str]):
     """A spec: a path, `-`, or the name of a shipped one, which completes."""
 
     name = "spec"

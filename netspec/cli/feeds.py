@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -50,12 +49,14 @@ def _noise(session: Session, graph: Graph | None, seed: int, batch: int) -> dict
 
         return sample_inputs(graph, batch=batch, seed=seed)
     random = np.random.default_rng(seed)
-    found = {}
+    found: dict[str, Array] = {}
     for info in session.inputs:
-        leading = batch if isinstance(info.shape[0], str) else info.shape[0]
-        if any(isinstance(size, str) for size in info.shape[1:]):
-            raise NetspecError(BadInput(info.name, "its size is free: give an image or array"), status=2)
-        shape = (leading, *info.shape[1:])
+        sizes = [size for size in info.shape[1:] if isinstance(size, int)]
+        if len(sizes) < len(info.shape) - 1:
+            reason = "its size is free: give an image or array"
+            raise NetspecError(BadInput(info.name, reason), status=2)
+        leading = info.shape[0] if isinstance(info.shape[0], int) else batch
+        shape = (leading, *sizes)
         if np.dtype(info.dtype).kind == "i":
             found[info.name] = random.integers(0, 2, shape)
         else:
@@ -99,11 +100,11 @@ def _read_image(info: InputInfo, path: str) -> Array:
         raise NetspecError(BadInput(info.name, f"{path} is not an image"), status=1) from None
     if len(sizes) == 3:
         image = _cropped(image, sizes[1], sizes[2])
-    array = np.asarray(image, np.float32) / 255
+    array: Array = np.asarray(image, np.float32) / 255
     if array.ndim == 2:
         return array[None, None]
-    array = (array - np.float32(_MEAN)) / np.float32(_DEVIATION)
-    return array.transpose(2, 0, 1)[None]
+    mean, deviation = np.array(_MEAN, np.float32), np.array(_DEVIATION, np.float32)
+    return ((array - mean) / deviation).transpose(2, 0, 1)[None]
 
 
 def _cropped(image: Any, height: int, width: int) -> Any:
