@@ -91,9 +91,7 @@ class Sequence:
     extent: Extent
 
 
-Expression = (
-    Number | Text | Dims | Variable | Reference | Call | Binary | Unary | Choose | Sequence
-)
+Expression = Number | Text | Dims | Variable | Reference | Call | Binary | Unary | Choose | Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,5 +267,8 @@ Item = Net | Block | Import | Input | Output | Default | Metadata | Pairs | Step
 
 @dataclass(frozen=True, slots=True)
 class File:
+    """`lost` are the words in statements that could not be read."""
+
     source: Source
     items: tuple[Item, ...]
+    lost: frozenset[str] = frozenset()

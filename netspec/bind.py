@@ -14,11 +14,12 @@ from netspec.errors.names import (
     RepeatedArgument,
     TooManyArguments,
     UnknownArgument,
+    UnknownName,
 )
 from netspec.evaluate import evaluate
 from netspec.ops.base import Operator
-from netspec.ops.params import MISSING, Layer
-from netspec.scope import Binding, Given, Scope
+from netspec.ops.params import MISSING, Layer, Name
+from netspec.scope import Binding, Given, Poisoned, Scope
 from netspec.source import Span
 from netspec.suggest import closest
 
@@ -26,7 +27,9 @@ from netspec.suggest import closest
 class Misplaced(Rejection):
     """A rejection whose place is an argument, not the whole step."""
 
-    def __init__(self, problem: Problem, extent: ast.Extent, labels: tuple[Label, ...] = ()) -> None:
+    def __init__(
+        self, problem: Problem, extent: ast.Extent, labels: tuple[Label, ...] = ()
+    ) -> None:
         super().__init__(problem, labels)
         self.extent = extent
 
@@ -70,7 +73,21 @@ def evaluate_at(node: ast.Expression, scope: Scope) -> Any:
     except Misplaced:
         raise
     except Rejection as rejection:
-        raise Misplaced(rejection.problem, node.extent, rejection.labels) from None
+        problem = rejection.problem
+        if isinstance(problem, UnknownName) and not problem.advice_text:
+            problem = unknown_name(problem.name, scope)
+        raise Misplaced(problem, node.extent, rejection.labels) from None
+
+
+def unknown_name(name: str, scope: Scope) -> UnknownName:
+    """`name` is no parameter or index here; raises Poisoned where that has been said."""
+    if name in scope.unit.lost:
+        raise Poisoned
+    near = closest(name, [*scope.variables, *(f"@{known}" for known in scope.names)])
+    advice = f"did you mean {near}?" if near else ""
+    if not near and scope.variables:
+        advice = f"known here: {', '.join(sorted(scope.variables))}"
+    return UnknownName(name, advice)
 
 
 def layer_given(layer: Layer, extent: ast.Extent) -> Given:
@@ -129,9 +146,12 @@ def bind_operator(kind: type[Operator], given: Given, scope: Scope) -> BoundOper
             checked[name] = param.accept(values[name])
         except Rejection as rejection:
             problem = rejection.problem
+            value = values[name]
+            if isinstance(problem, BadValue) and isinstance(value, Name) and param.numeric:
+                problem = unknown_name(value.text, scope)
             if isinstance(problem, BadValue):
                 problem = BadArgument(word, name, problem.expected, problem.value)
-            label = ()
+            label: tuple[Label, ...] = ()
             if name in from_defaults:
                 label = (Label(from_defaults[name], f"{name} comes from this default"),)
             raise _at(problem, extents.get(name), label) from None

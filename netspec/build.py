@@ -40,7 +40,18 @@ from netspec.source import Source
 from netspec.suggest import closest
 from netspec.units import Loader, Unit
 
-METADATA = ("authors", "dataset", "note", "paper", "source", "table", "task", "title", "url", "year")
+METADATA = (
+    "authors",
+    "dataset",
+    "note",
+    "paper",
+    "source",
+    "table",
+    "task",
+    "title",
+    "url",
+    "year",
+)
 _SHAPE = re.compile(r"(?:([A-Za-z_]\w*)[:=])?([0-9]+(?:x(?:[0-9]+|[A-Z][A-Za-z]*))*)\Z")
 # Elaboration recurses a bounded number of Python frames for each bracket and block call.
 _FRAMES = 30
@@ -143,7 +154,11 @@ class _NetBuilder:
         except Rejection as rejection:
             problem = rejection.problem
             if isinstance(problem, UnknownArgument):
-                known = {p.name: p for u in _bases(self.unit) for p in (u.net.parameters if u.net else ())}
+                known = {
+                    p.name: p
+                    for u in _bases(self.unit)
+                    for p in (u.net.parameters if u.net else ())
+                }
                 raise Rejection(no_such_setting(self.unit.name, problem.name, known)) from None
             raise
 
@@ -166,7 +181,9 @@ class _NetBuilder:
                 advice = "add `input 3x224x224`, or pass --input 3x224x224"
                 raise Rejection(NoNet("no input", advice))
             shapes = [(name or "input", TensorType(shape)) for name, shape in overrides.items()]
-            return tuple(self._place(name, tensor, running, (0, 0), scope) for name, tensor in shapes)
+            return tuple(
+                self._place(name, tensor, running, (0, 0), scope) for name, tensor in shapes
+            )
         inner = Scope(owner, scope.level, scope.variables, {}, {})
         for item, name in zip(declared, names, strict=True):
             tensor = self._declared(item, inner)
@@ -180,7 +197,9 @@ class _NetBuilder:
         self, name: str, tensor: TensorType, unit: Unit, extent: ast.Extent, scope: Scope
     ) -> Node:
         nodes = self.elaborator.assembler.nodes
-        node = Node(len(nodes), Input(name=name), (), (tensor,), name, unit.span(extent), None, name)
+        node = Node(
+            len(nodes), Input(name=name), (), (tensor,), name, unit.span(extent), None, name
+        )
         nodes.append(node)
         scope.level.reserve([name])
         scope.names[name] = Binding((node.output,), unit.span(extent), name)
@@ -255,7 +274,9 @@ class _NetBuilder:
                     pairs = tuple((p.name, _plain(evaluate_at(p.value, own))) for p in item.pairs)
                     found.append(("error", pairs))
                 elif item.key != "expect":
-                    raise Misplaced(_unknown_key(item.key, (*METADATA, "error", "expect")), item.extent)
+                    raise Misplaced(
+                        _unknown_key(item.key, (*METADATA, "error", "expect")), item.extent
+                    )
             except Misplaced as rejection:
                 self.elaborator.report(rejection, rejection.extent, own)
         return tuple(found)
@@ -293,7 +314,9 @@ def _plain(value: Any) -> object:
 
 def _unknown_key(key: str, known: tuple[str, ...]) -> UnknownMetadata:
     if key.rstrip("0123456789x") in REGISTRY:
-        return UnknownMetadata(key, "a step is written without spaces, its arguments in parentheses")
+        return UnknownMetadata(
+            key, "a step is written without spaces, its arguments in parentheses"
+        )
     near = closest(key, known)
     return UnknownMetadata(key, f"did you mean {near}?" if near else f"known: {', '.join(known)}")
 
@@ -303,7 +326,9 @@ def _overrides(given: tuple[str, ...]) -> dict[str | None, tuple[Dim, ...]]:
     for text in given:
         match = _SHAPE.match(text)
         if not match:
-            raise Rejection(NotASymbol(f"`{text}`", "write it like 3x224x224, 3xHxW or name:3x224x224"))
+            raise Rejection(
+                NotASymbol(f"`{text}`", "write it like 3x224x224, 3xHxW or name:3x224x224")
+            )
         name, shape = match.groups()
         parts = tuple(int(p) if p.isdigit() else symbol(p) for p in shape.split("x"))
         if any(isinstance(part, int) and not _positive(part) for part in parts):

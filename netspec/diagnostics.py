@@ -35,7 +35,8 @@ class _Facts(string.Formatter):
     """Formats a diagnostic's fields: control characters never reach a terminal."""
 
     def format_field(self, value: Any, format_spec: str) -> str:
-        return printable(super().format_field(value, format_spec))
+        text = printable(super().format_field(value, format_spec))
+        return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
 
 
 def printable(text: str) -> str:
@@ -43,6 +44,8 @@ def printable(text: str) -> str:
     return "".join(ch if ch.isprintable() else ch.encode("unicode_escape").decode() for ch in text)
 
 
+# A fact that is longer is cut: a message stays readable, and a report bounded.
+_LONGEST = 240
 REGISTRY: dict[str, type[Problem]] = {}
 
 
@@ -173,6 +176,7 @@ def _place(diagnostic: Diagnostic) -> tuple[int, str, int]:
 # --- rendering
 
 _WIDTH = 100
+_CALLS = 8
 
 
 def render(diagnostics: tuple[Diagnostic, ...], more: int = 0, *, compact: bool = False) -> str:
@@ -198,8 +202,13 @@ def _block(item: Diagnostic) -> Iterator[str]:
         yield from _excerpt(item.span, "-->")
     for label in item.labels:
         yield from _excerpt(label.span, "...", label.text)
-    for call in item.calls:
-        yield f"  in {printable(call.text)} at {call.span}"
+    for call in (
+        item.calls if len(item.calls) <= _CALLS else (*item.calls[:3], None, *item.calls[-2:])
+    ):
+        if call is None:
+            yield f"  ... {len(item.calls) - 5} calls between"
+        else:
+            yield f"  in {printable(call.text)} at {call.span}"
     if item.problem.advice:
         yield f"  help: {item.problem.advice}"
     for edit in item.edits:
@@ -211,10 +220,11 @@ def _excerpt(span: Span, arrow: str, text: str = "") -> Iterator[str]:
     yield f" {arrow} {span.source.name}:{line}:{column}" + (f": {printable(text)}" if text else "")
     code = span.source.line(line)
     start = max(0, column - 1 - _WIDTH // 2) if len(code) > _WIDTH else 0
-    shown = printable(code[start : start + _WIDTH].replace("\t", " "))
-    width = max(1, min(span.end - span.start, len(code) - column + 1, _WIDTH - (column - 1 - start)))
-    yield f"{line:>5} | {shown}"
-    yield "      | " + " " * (column - 1 - start) + "^" * width
+    code = code[start : start + _WIDTH].replace("\t", " ")
+    at = column - 1 - start
+    marked = printable(code[at : at + span.end - span.start])
+    yield f"{line:>5} | {printable(code)}"
+    yield "      | " + " " * len(printable(code[:at])) + "^" * max(1, len(marked))
 
 
 def as_json(diagnostics: tuple[Diagnostic, ...], more: int = 0) -> dict[str, Any]:

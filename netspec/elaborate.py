@@ -22,6 +22,7 @@ from netspec.bind import (
 from netspec.diagnostics import Collector, Diagnostic, Label, Problem, Rejection
 from netspec.errors.limits import RecursionTooDeep, TooManyRuns
 from netspec.errors.names import (
+    BadArgument,
     BadRepeat,
     NameTaken,
     NeedsBraces,
@@ -53,7 +54,7 @@ from netspec.units import Loader, Unit
 
 Wire = tuple[Value, ...] | None
 # A step may run more often than nodes may exist, since names, branches and empty blocks cost too.
-_RUNS_PER_NODE = 20
+_RUNS_PER_NODE = 2
 _reserved = lru_cache(maxsize=4096)(reserved_names)
 
 
@@ -102,25 +103,33 @@ class Elaborator:
         return wire
 
     def run_step(self, step: ast.Step, wire: Wire, scope: Scope) -> Wire:
-        self._runs += 1
-        if self._runs > self.limits.nodes * _RUNS_PER_NODE:
-            limit = self.limits.nodes * _RUNS_PER_NODE
-            self.report(Rejection(TooManyRuns(limit)), step.extent, scope)
-            self.collector.raise_errors()
         try:
             if step.repeat is None:
+                self._tick(step.extent, scope)
                 return self._act(step, wire, scope, None)
             count = self._whole(step.repeat, scope)
             for i in range(count):
+                self._tick(step.extent, scope)
                 wire = self._act(step, wire, scope, (i + 1, count))
             return wire
         except Poisoned:
-            return None
+            pass
         except Misplaced as rejection:
             self.report(rejection, rejection.extent, scope)
         except Rejection as rejection:
             self.report(rejection, _heading(step), scope)
+        if step.name and step.name_extent:
+            self._give(
+                step.name, step.name_extent, Binding(None, scope.unit.span(step.extent), ""), scope
+            )
         return None
+
+    def _tick(self, extent: ast.Extent, scope: Scope) -> None:
+        self._runs += 1
+        limit = self.limits.nodes * _RUNS_PER_NODE
+        if self._runs > limit:
+            self.report(Rejection(TooManyRuns(limit)), extent, scope)
+            self.collector.raise_errors()
 
     def _whole(self, node: ast.Expression, scope: Scope) -> int:
         value = evaluate_at(node, scope)
@@ -154,15 +163,17 @@ class Elaborator:
                 self._training_head(action, wire, scope)
         if step.name and step.name_extent:
             span = scope.unit.span(step.name_extent)
-            held = scope.names.get(step.name)
-            if held is not None and held.span != span:
-                self.report(
-                    Rejection(NameTaken(step.name), (Label(held.span, "given first here"),)),
-                    step.name_extent,
-                    scope,
-                )
-            scope.names[step.name] = Binding(wire, span, path, inner)
+            self._give(step.name, step.name_extent, Binding(wire, span, path, inner), scope)
         return wire
+
+    def _give(self, name: str, extent: ast.Extent, binding: Binding, scope: Scope) -> None:
+        """Names a step; steps of a repeat may give a name again, other steps may not."""
+        span = scope.unit.span(extent)
+        held = scope.names.get(name)
+        if held is not None and held.span != span:
+            label = Label(held.span, "given first here")
+            self.report(Rejection(NameTaken(name), (label,)), extent, scope)
+        scope.names[name] = replace(binding, span=span)
 
     def _branches(self, branches: ast.Branches, wire: Wire, scope: Scope) -> Wire:
         """One tensor goes to every branch; n tensors go to n branches, one each."""
@@ -200,7 +211,7 @@ class Elaborator:
         if isinstance(last, bool) or not isinstance(last, int):
             raise Misplaced(BadRepeat(show(last)), loop.last.extent)
         for i in range(first, last + 1):
-            self._runs += 1
+            self._tick(loop.extent, scope)
             variables = {**scope.variables, loop.variable: i}
             wire = self.run_chain(loop.body, wire, replace(scope, variables=variables))
         return wire
@@ -211,14 +222,22 @@ class Elaborator:
         loss = 1.0
         for argument in head.arguments:
             value = evaluate_at(argument.value, scope)
-            if argument.name != "loss" or isinstance(value, bool) or not isinstance(value, int | float):
+            if (
+                argument.name != "loss"
+                or isinstance(value, bool)
+                or not isinstance(value, int | float)
+            ):
                 usage = "usage: `head name(loss=0.3) { ... }`"
                 name = argument.name or show(value)
                 raise Misplaced(UnknownArgument(f"head {head.name}", name, usage), argument.extent)
             loss = float(value)
         span = scope.unit.span(head.extent)
-        path = scope.level.prefix + head.name
-        call = Call(scope.call, head.name, head.name, span)
+        first = scope.level.heads.setdefault(head.name, span)
+        if first != span:
+            raise Rejection(NameTaken(head.name), (Label(first, "given first here"),))
+        component = scope.level.named(head.name)
+        path = scope.level.prefix + component
+        call = Call(scope.call, head.name, component, span)
         inner = replace(
             scope,
             level=Level(path + ".", _reserved(head.body)),
@@ -245,7 +264,7 @@ class Elaborator:
     ) -> tuple[Wire, str, dict[str, Binding] | None]:
         target = self.target(head.word, scope, head.word_extent)
         values = given(head, target.kernel, scope)
-        scope = self._with_universal(values, scope)
+        scope = self._with_universal(head.word, values, scope)
         what = target.what
         if isinstance(what, Body):
             return self._call_body(what, head, wire, scope), "", None
@@ -259,21 +278,31 @@ class Elaborator:
         assert target.unit is not None
         return self._call_block(target.unit, what, values, head, name, wire, scope, copy)
 
-    def _with_universal(self, values: Given, scope: Scope) -> Scope:
+    def _with_universal(self, word: str, values: Given, scope: Scope) -> Scope:
         """`frozen=yes` and `weights=@name` apply to operators and blocks alike."""
-        if values.named.get("frozen") is True:
-            scope = replace(scope, frozen=True)
-        owner = values.named.get("weights")
-        if isinstance(owner, Binding):
-            scope = replace(scope, shared=("", owner.path))
-        return scope
+        frozen = values.named.get("frozen", scope.frozen)
+        if not isinstance(frozen, bool):
+            problem = BadArgument(word, "frozen", "yes or no", show(frozen))
+            raise Misplaced(problem, values.extents["frozen"])
+        shared = scope.shared
+        if "weights" in values.named:
+            owner = values.named["weights"]
+            if not isinstance(owner, Binding):
+                problem = BadArgument(word, "weights", "a step such as @name", show(owner))
+                raise Misplaced(problem, values.extents["weights"])
+            shared = ("", owner.path)
+        if frozen == scope.frozen and shared is scope.shared:
+            return scope
+        return replace(scope, frozen=scope.frozen or frozen, shared=shared)
 
     def _joined_branches(
         self, kind: type[Operator], head: ast.Head, wire: Wire, scope: Scope
     ) -> Wire:
         if not kind.joins or not isinstance(head.body, ast.Branches):
-            advice = "branches go under a merge: concat, add, mul, mean" if not kind.joins else (
-                f"write `{head.word} {{ | a | b }}`"
+            advice = (
+                "branches go under a merge: concat, add, mul, mean"
+                if not kind.joins
+                else (f"write `{head.word} {{ | a | b }}`")
             )
             raise Misplaced(NoBraces(head.word, advice), head.word_extent)
         return self._branches(head.body, wire, scope)
@@ -312,7 +341,9 @@ class Elaborator:
             self._targets[key] = found
         return found
 
-    def _resolve(self, word: str, unit: Unit, kernel: tuple[int, ...] | None = None) -> Target | None:
+    def _resolve(
+        self, word: str, unit: Unit, kernel: tuple[int, ...] | None = None
+    ) -> Target | None:
         if word in unit.blocks:
             return Target(unit.blocks[word], unit, kernel)
         if word in unit.imports:
@@ -341,6 +372,8 @@ class Elaborator:
         return None
 
     def _unknown(self, word: str, unit: Unit) -> UnknownLayer:
+        if word in unit.lost or word.rstrip("0123456789x") in unit.lost:
+            raise Poisoned
         known = {*unit.blocks, *unit.imports, *REGISTRY, *self.loader.library_names()}
         base = word.rstrip("0123456789x")
         near = closest(word, known) or closest(base, known)
@@ -433,7 +466,9 @@ class Elaborator:
         for name in rejection.problem.about:
             if name in bound.from_defaults:
                 value = show(bound.values[name])
-                labels.append(Label(bound.from_defaults[name], f"{name}={value} comes from this default"))
+                labels.append(
+                    Label(bound.from_defaults[name], f"{name}={value} comes from this default")
+                )
         return Rejection(rejection.problem, tuple(labels))
 
     # --- blocks and nets
@@ -509,7 +544,9 @@ class Elaborator:
             if self._depth > self.limits.depth:
                 around = [call.block for call in scope.call.ancestors()] if scope.call else []
                 circle = " -> ".join([*reversed(around[:4]), name])
-                self.report(Rejection(RecursionTooDeep(self.limits.depth, circle)), head.extent, scope)
+                self.report(
+                    Rejection(RecursionTooDeep(self.limits.depth, circle)), head.extent, scope
+                )
                 self.collector.raise_errors()
             yield
         finally:
@@ -568,9 +605,7 @@ class Elaborator:
                 piece = None if wire is None else wire[i : i + 1]
                 inner.names[item.name] = Binding(piece, span, "")
 
-    def net_variables(
-        self, unit: Unit, values: Given, scope: Scope
-    ) -> tuple[dict[str, Any], Unit]:
+    def net_variables(self, unit: Unit, values: Given, scope: Scope) -> tuple[dict[str, Any], Unit]:
         """The parameters of a net and the unit whose steps it runs: its own, or its base's."""
         parameters = unit.net.parameters if unit.net else ()
         base = unit.net.base if unit.net else None
@@ -590,8 +625,6 @@ class Elaborator:
 
     def run_unit(self, unit: Unit, wire: Wire, scope: Scope) -> Wire:
         """The steps of a file, under its own `default` lines."""
-        for line in unit.defaults:
-            self.add_default(line, scope)
         return self.run_chain(unit.chain, wire, scope)
 
     # --- defaults

@@ -9,12 +9,15 @@ from typing import Any, Protocol
 
 from netspec import ast
 from netspec.diagnostics import Rejection
-from netspec.errors.names import BadArithmetic, BadCondition
+from netspec.errors.names import BadArithmetic, BadCondition, UnknownName
 from netspec.ops.params import Layer, Name, show
 from netspec.shapes import Dim, Formula, ratio
 
 _WORDS = {"yes": True, "no": False, "none": None}
 _LIMIT = 10**18
+_NESTED = 3
+# A formula over symbols stays short: this many terms and factors.
+_TERMS = 32
 
 
 class Values(Protocol):
@@ -86,7 +89,7 @@ def evaluate(node: ast.Expression, values: Values) -> Any:
             chosen = node.then if truth(evaluate(node.condition, values)) else node.otherwise
             return evaluate(chosen, values)
         case ast.Sequence():
-            return tuple(evaluate(item, values) for item in node.items)
+            return _flat(tuple(evaluate(item, values) for item in node.items))
         case ast.Dims():
             return tuple(_dims_part(part, node, values) for part in node.parts)
         case ast.Reference():
@@ -106,6 +109,20 @@ def _dims_part(part: int | str, node: ast.Dims, values: Values) -> Any:
     return part if isinstance(part, int) else values.variable(ast.Variable(part, node.extent))
 
 
+def _flat(value: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The list, unless it nests so deep that its length could double with every block call."""
+    if _depth(value) > _NESTED:
+        reason = f"lists and layers nest at most {_NESTED} deep"
+        raise Rejection(BadArithmetic("a list or layer", reason))
+    return value
+
+
+def _depth(value: Any) -> int:
+    if isinstance(value, Layer):
+        value = (*value.positional, *(item for _, item in value.named))
+    return 1 + max(map(_depth, value), default=0) if isinstance(value, tuple) else 0
+
+
 def _binary(node: ast.Binary, values: Values) -> Any:
     left = evaluate(node.left, values)
     if node.operator in ("and", "or"):
@@ -122,6 +139,8 @@ def _binary(node: ast.Binary, values: Values) -> Any:
     if node.operator == "**":
         return _number(_power(left, right, text), text)
     try:
+        if isinstance(left, Formula) and isinstance(right, Formula) and node.operator == "*":
+            _bounded(left, right, text)
         result = _OPERATORS[node.operator](left, right)
     except ZeroDivisionError:
         raise Rejection(BadArithmetic(text, "division by zero")) from None
@@ -133,9 +152,15 @@ def _binary(node: ast.Binary, values: Values) -> Any:
     return result if isinstance(result, bool) else _number(result, text)
 
 
+def _bounded(left: Formula, right: Formula, text: str) -> None:
+    degree = sum(max(len(factors) for factors, _ in side.terms) for side in (left, right))
+    if degree > 4 or len(left.terms) * len(right.terms) > _TERMS:
+        raise Rejection(BadArithmetic("a product of sizes", "the formula gets too long"))
+
+
 def _operand(value: Any, sign: str) -> Any:
     if isinstance(value, Name):
-        raise Rejection(BadArithmetic(show(value), f"`{value}` is not a parameter or index here"))
+        raise Rejection(UnknownName(value.text))
     if isinstance(value, bool) or not isinstance(value, int | float | Formula):
         raise Rejection(BadArithmetic(show(value), f"`{sign}` needs numbers"))
     return value
@@ -144,7 +169,11 @@ def _operand(value: Any, sign: str) -> Any:
 def _power(base: Any, exponent: Any, text: str) -> Any:
     if isinstance(base, Formula) or isinstance(exponent, Formula):
         raise Rejection(BadArithmetic(text, "powers need numbers"))
-    if abs(exponent) > 64 or (base == 0 and exponent < 0) or (base < 0 and exponent != int(exponent)):
+    if (
+        abs(exponent) > 64
+        or (base == 0 and exponent < 0)
+        or (base < 0 and exponent != int(exponent))
+    ):
         raise Rejection(BadArithmetic(text, "exponents go from -64 to 64"))
     if abs(base) > 1 and math.log(abs(base)) * exponent > 42:
         raise Rejection(BadArithmetic(text, "the result is too large"))
@@ -153,7 +182,11 @@ def _power(base: Any, exponent: Any, text: str) -> Any:
 
 def _number(value: Any, text: str) -> Any:
     if isinstance(value, Formula):
+        if len(value.terms) > _TERMS or any(abs(c) > _LIMIT for _, c in value.terms):
+            raise Rejection(BadArithmetic("a sum of sizes", "the formula gets too long"))
         return value
+    if isinstance(value, complex) or not isinstance(value, int | float):
+        raise Rejection(BadArithmetic(text, "the result is not a number"))
     if isinstance(value, float) and not math.isfinite(value):
         raise Rejection(BadArithmetic(text, "the result is not finite"))
     if abs(value) > _LIMIT:
@@ -167,12 +200,14 @@ def _call(node: ast.Call, values: Values) -> Any:
     named = [(a.name, evaluate(a.value, values)) for a in node.arguments if a.name is not None]
     function = FUNCTIONS.get(node.name)
     if function is None:
+        _flat((*positional, *(value for _, value in named)))
         return Layer(node.name, tuple(positional), tuple(named), values.unit_of_names())
     text = show(Layer(node.name, tuple(positional), tuple(named)))
     try:
         numbers = [_operand(value, node.name) for value in positional]
-        result: Dim | float = function(*numbers, **{str(k): v for k, v in named})
-    except (TypeError, ValueError, ZeroDivisionError, OverflowError) as error:
+        keywords = {str(k): _operand(v, node.name) for k, v in named}
+        result: Dim | float = function(*numbers, **keywords)
+    except (TypeError, ValueError, ZeroDivisionError, OverflowError, AssertionError) as error:
         raise Rejection(BadArithmetic(text, _reason(error))) from None
     return _number(result, text)
 

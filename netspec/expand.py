@@ -1,8 +1,8 @@
 """How many steps a spec expands to, counted before they are built.
 
 The count multiplies through repeats and block calls without running them, so `x1000` eight deep is
-refused at once. It is a lower bound: what depends on shapes counts as its smaller choice, and the
-budget kept while building holds the rest.
+refused at once. It is a lower bound: what depends on shapes counts as its smaller choice, counting
+stops after a bounded amount of work, and the budget kept while building holds the rest.
 """
 
 from __future__ import annotations
@@ -11,13 +11,19 @@ from dataclasses import replace
 from typing import Any
 
 from netspec import ast
-from netspec.bind import bind_block, evaluate_at, given
+from netspec.bind import given
 from netspec.diagnostics import Rejection
 from netspec.elaborate import Elaborator
 from netspec.errors.limits import TooManyNodes
+from netspec.evaluate import evaluate
 from netspec.limits import Limits
-from netspec.scope import Body, Poisoned, Scope
+from netspec.scope import UNKNOWN, Body, Given, Poisoned, Scope
 from netspec.units import Unit
+
+# Steps looked at before the rest counts as nothing.
+_WORK = 20_000
+# A loop over more values than this counts its body once, with the index unknown.
+_UNROLLED = 64
 
 
 def check_expansion(elaborator: Elaborator, unit: Unit, scope: Scope, limits: Limits) -> None:
@@ -38,8 +44,10 @@ class _Counter:
     def __init__(self, elaborator: Elaborator, limits: Limits) -> None:
         self.elaborator = elaborator
         self.limits = limits
-        self._memo: dict[Any, int] = {}
+        self._counts: dict[Any, int] = {}
+        self._numbers: dict[Any, int] = {}
         self._depth = 0
+        self._work = 0
 
     def chain(self, chain: ast.Chain | ast.Branches | ast.If | None, scope: Scope) -> int:
         match chain:
@@ -52,18 +60,14 @@ class _Counter:
         return 0
 
     def step(self, step: ast.Step, scope: Scope) -> int:
+        self._work += 1
+        if self._work > _WORK:
+            return 0
         times = 1
         if step.repeat is not None:
-            value = self._value(step.repeat, scope)
-            times = value if isinstance(value, int) and value >= 0 else 1
+            value = _value(step.repeat, scope)
+            times = value if isinstance(value, int) and value >= 0 else 0
         return times * self._action(step.action, scope) if times else 0
-
-    def _value(self, node: ast.Expression, scope: Scope) -> Any:
-        """The expression's value where it does not depend on tensors, else None."""
-        try:
-            return evaluate_at(node, scope)
-        except (Rejection, Poisoned):
-            return None
 
     def _action(self, action: ast.Action, scope: Scope) -> int:
         match action:
@@ -75,12 +79,14 @@ class _Counter:
                 return self._if(action, scope)
             case ast.For():
                 return self._for(action, scope)
-            case ast.Freeze() | ast.TrainingHead():
+            case ast.Freeze():
                 return self.chain(action.body, scope)
+            case ast.TrainingHead() if scope.head is None and scope.until is None:
+                return self.chain(action.body, replace(scope, head=action.name))
         return 0
 
     def _if(self, branch: ast.If, scope: Scope) -> int:
-        condition = self._value(branch.condition, scope)
+        condition = _value(branch.condition, scope)
         if condition is True:
             return self.chain(branch.then, scope)
         if condition is False:
@@ -88,49 +94,112 @@ class _Counter:
         return min(self.chain(branch.then, scope), self.chain(branch.otherwise, scope))
 
     def _for(self, loop: ast.For, scope: Scope) -> int:
-        first, last = self._value(loop.first, scope), self._value(loop.last, scope)
+        first, last = _value(loop.first, scope), _value(loop.last, scope)
         if not isinstance(first, int) or not isinstance(last, int) or last < first:
             return 0
-        inner = replace(scope, variables={**scope.variables, loop.variable: first})
-        return (last - first + 1) * self.chain(loop.body, inner)
+        times = last - first + 1
+        if times <= _UNROLLED and self._work < _WORK // 2:
+            return sum(self._body(loop, i, scope) for i in range(first, last + 1))
+        return times * self._body(loop, UNKNOWN, scope)
+
+    def _body(self, loop: ast.For, index: Any, scope: Scope) -> int:
+        inner = replace(scope, variables={**scope.variables, loop.variable: index})
+        return self._once(loop.body, inner)
 
     def _head(self, head: ast.Head, scope: Scope) -> int:
-        inside = self.chain(head.body, scope) if head.body is not None else 0
         try:
             target = self.elaborator.target(head.word, scope, head.word_extent)
-            what = target.what
-            if isinstance(what, Body):
-                return self.chain(what.braces, what.scope)
-            if isinstance(what, type) or target.unit is None:
-                return inside + 1
-            values = given(head, target.kernel, scope)
-            if isinstance(what, Unit):
-                variables, unit = self.elaborator.net_variables(what, values, scope)
-                block: Any = unit.chain
-            else:
-                if head.body is not None:
-                    values.named["body"] = Body(head.body, scope)
-                defining = replace(scope, unit=target.unit)
-                variables = bind_block(what.name, what.parameters, values, defining)
-                unit, block = target.unit, what.body
         except (Rejection, Poisoned):
-            return inside
-        return max(inside, self._inside(block, replace(scope, unit=unit, variables=variables)))
+            return 0
+        what = target.what
+        if isinstance(what, Body):
+            return self._once(what.braces, what.scope)
+        if isinstance(what, type):
+            return 1 + self.chain(head.body, scope) if head.body is not None else 1
+        assert target.unit is not None
+        values = _arguments(head, target.kernel, scope)
+        if isinstance(what, Unit):
+            return self._net(what, values, scope)
+        if head.body is not None:
+            values.named["body"] = Body(head.body, scope)
+        defining = replace(scope, unit=target.unit)
+        variables = _parameters(what.parameters, values, defining)
+        return self._once(what.body, replace(defining, variables=variables))
 
-    def _inside(self, block: ast.Chain, scope: Scope) -> int:
-        """The count of a block with these parameters, remembered."""
-        key = (id(block), tuple(scope.variables.items()))
+    def _net(self, unit: Unit, values: Given, scope: Scope) -> int:
+        if "until" in values.named:
+            return 1
         try:
-            if key in self._memo:
-                return self._memo[key]
-        except TypeError:
+            variables, unit = self.elaborator.net_variables(unit, values, scope)
+        except (Rejection, Poisoned):
             return 1
-        if self._depth >= self.limits.depth:
-            return 1
+        return self._once(unit.chain, replace(scope, unit=unit, variables=variables))
+
+    def _once(self, braces: ast.Chain | ast.Branches, scope: Scope) -> int:
+        """The count of braces under these parameters, remembered."""
+        key = (id(braces), self._number(scope), scope.head is None)
+        found = self._counts.get(key)
+        if found is not None:
+            return found
+        if self._depth >= 2 * self.limits.depth:
+            return 0
         self._depth += 1
         try:
-            count = self.chain(block, scope)
+            count = self.chain(braces, scope)
         finally:
             self._depth -= 1
-        self._memo[key] = count
+        self._counts[key] = count
         return count
+
+    def _number(self, scope: Scope) -> int:
+        """Equal numbers for scopes in which every step counts the same."""
+        variables = []
+        for name, value in scope.variables.items():
+            if isinstance(value, Body):
+                value = (id(value.braces), self._number(value.scope))
+            variables.append((name, type(value), value))
+        key = (id(scope.unit), tuple(variables))
+        return self._numbers.setdefault(key, len(self._numbers))
+
+
+def _value(node: ast.Expression, scope: Scope) -> Any:
+    """The expression's value where it does not depend on tensors, else UNKNOWN."""
+    try:
+        return evaluate(node, scope)
+    except (Rejection, Poisoned):
+        return UNKNOWN
+
+
+def _arguments(head: ast.Head, kernel: tuple[int, ...] | None, scope: Scope) -> Given:
+    """The arguments of a call, UNKNOWN where they depend on tensors."""
+    try:
+        return given(head, kernel, scope)
+    except (Rejection, Poisoned):
+        pass
+    named = {a.name: _value(a.value, scope) for a in head.arguments if a.name is not None}
+    positional = tuple((_value(a.value, scope), a.extent) for a in head.arguments if a.name is None)
+    for name, short in (("width", head.width), ("stride", head.stride)):
+        if short is not None:
+            named[name] = _value(short, scope)
+    if kernel is not None:
+        named["kernel"] = kernel[0] if len(kernel) == 1 else kernel
+    return Given(named, positional)
+
+
+def _parameters(
+    parameters: tuple[ast.Parameter, ...], values: Given, scope: Scope
+) -> dict[str, Any]:
+    """A block's parameters by name; whether the call is right is said when it is run."""
+    free = [p.name for p in parameters if p.name not in values.named and p.name != "body"]
+    placed = dict(zip(free, (value for value, _ in values.positional), strict=False))
+    bound: dict[str, Any] = {}
+    inner = replace(scope, variables=bound)
+    for parameter in parameters:
+        held = values.named if parameter.name in values.named else placed
+        if parameter.name in held:
+            bound[parameter.name] = held[parameter.name]
+        elif parameter.default is not None:
+            bound[parameter.name] = _value(parameter.default, inner)
+        else:
+            bound[parameter.name] = UNKNOWN
+    return bound

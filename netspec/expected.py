@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 from lark import Token
 
+from netspec.suggest import closest
+
 _WORDS = {
     "_SEP": "the end of the step",
     "NAME": "a name",
@@ -40,6 +42,31 @@ _OPERATORS = frozenset(
     {"PLUS", "STAR", "FLOORDIV", "PERCENT", "POWER", "COMPARE", "AND", "OR", "IF", "__ANON_0"}
 )
 _STATEMENT = frozenset({"FOR", "FREEZE", "HEAD"})
+DECLARATIONS = frozenset({"NET", "BLOCK", "INLINE", "IMPORT", "INPUT", "OUTPUT"})
+_KEYWORDS = DECLARATIONS | {
+    "OF",
+    "FROM",
+    "DEFAULT",
+    "AS",
+    "IF",
+    "ELSE",
+    "FOR",
+    "IN",
+    "HEAD",
+    "FREEZE",
+}
+_FIRST_WORDS = ("input", "output", "import", "block", "default", "freeze", "inline")
+TWO_STEPS = ("the end of the step", "steps are separated by `;` or a newline")
+SPACED = ("the end of the step", "a step is written without spaces: `conv3-64`")
+_AFTER_STEP = {
+    **dict.fromkeys(("NAME", "FOR", "IF", "REF", "LBRACE", "HEAD", "FREEZE"), TWO_STEPS[1]),
+    **dict.fromkeys(
+        ("STAR", "PLUS", "PERCENT", "FLOORDIV"), "arithmetic goes in parentheses: `conv3-(2*n)`"
+    ),
+    "REPEAT": "a repeat comes before a name: `conv3-64 x2 as a`",
+    "EQUAL": "`name=value` goes in parentheses: `conv3-64(pad=1)`",
+    "INT": SPACED[1],
+}
 
 
 def describe(token: Token) -> str:
@@ -52,18 +79,33 @@ def describe(token: Token) -> str:
     return f"`{text if len(text) <= 40 else text[:37] + '...'}`"
 
 
-def expectation(choices: Iterable[str], token: Token) -> tuple[str, str]:
-    """What could have stood where `token` stands, and advice if the mistake is a common one."""
+def expectation(choices: Iterable[str], token: Token, word: str = "") -> tuple[str, str]:
+    """What could have stood where `token` stands, and advice if the mistake is a common one.
+
+    `word` is the name just before it, if there is one.
+    """
     kinds = {kind for kind in choices if kind.isupper() or kind in ("_SEP", "$END")}
     kinds.discard("BROKEN")
-    advice = ""
-    if "REPEAT" in kinds and token.type in ("NAME", "FOR", "IF", "REF", "LBRACE"):
-        return "the end of the step", "steps are separated by `;` or a newline"
+    if "_SEP" in kinds and (near := closest(word, _FIRST_WORDS)):
+        return "the end of the step", f"did you mean {near}?"
+    if "_SEP" in kinds and token.type in _AFTER_STEP:
+        return "the end of the step", _AFTER_STEP[token.type]
+    if "_SEP" in kinds and len(kinds) > 3:
+        return "the end of the step", ""
+    if kinds == {"VBAR"}:
+        return "`|`", "braces without a word before them hold branches: `{ | a | b }`"
+    if token.type == "ELSE":
+        return "a step", "`else` follows the closing brace of an `if`"
     if _STATEMENT & kinds:
-        return "a step", advice
-    if _VALUE <= kinds:
-        return "a value", advice
+        return "a step", ""
+    value = _VALUE <= kinds
+    if "NAME" in kinds and token.type in _KEYWORDS:
+        return "a value" if value else "a name", f"`{token}` is a word of the language"
+    if value:
+        return "a value", ""
+    if "_SEP" in kinds:
+        kinds -= {"RBRACE", "VBAR", "$END"}
     words = sorted({_WORDS[kind] for kind in kinds - _OPERATORS if kind in _WORDS})
     if len(words) > 4:
         words = [word for word in words if word not in ("`-`", "`/`", "`(`", "`as NAME`")]
-    return (" or ".join(words) or "something else"), advice
+    return (" or ".join(words) or "something else"), ""

@@ -39,7 +39,7 @@ class Call:
             current = current.parent
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Node:
     """One operator at one place.
 
@@ -58,6 +58,9 @@ class Node:
     owner: str
     head: str | None = None
     frozen: bool = False
+
+    def __repr__(self) -> str:
+        return f"<{self.path}: {self.op!r}>"
 
     @property
     def name(self) -> str:
@@ -103,7 +106,7 @@ class Output:
     value: Value
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Graph:
     """A checked net.
 
@@ -123,6 +126,9 @@ class Graph:
     sizes: tuple[tuple[str, int], ...] = ()
     conditions: tuple[Condition, ...] = ()
     names: dict[str, tuple[Value, ...]] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"<graph of {self.name}: {len(self.nodes)} nodes>"
 
     def replace(self, **changes: object) -> Graph:
         return replace(self, **changes)  # type: ignore[arg-type]

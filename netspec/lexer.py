@@ -25,12 +25,18 @@ from netspec.errors.syntax import (
 from netspec.limits import Limits
 from netspec.source import Source, Span
 
-_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ud800-\udfff\ufeff]|\r(?!\n)")
+_FORBIDDEN = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ud800-\udfff\ufeff]|\r(?!\n)"
+)
 _PARTNER = {"(": ")", "[": "]", "{": "}", ")": "(", "]": "[", "}": "{"}
 _MAX_DIGITS = 18
 _MAX_NAME = 64
 # A token after which a step can be complete, so that `x` is a repeat and a newline ends the step.
-_ENDS = frozenset({"NAME", "INT", "FLOAT", "DIMS", "STRING", "REF", "RPAR", "RSQB", "RBRACE", "BROKEN"})
+_ENDS = frozenset(
+    {"NAME", "INT", "FLOAT", "DIMS", "STRING", "REF", "RPAR", "RSQB", "RBRACE", "BROKEN"}
+)
+# Declarations that cannot stand inside braces.
+_TOP = frozenset({"NET", "BLOCK", "INLINE", "IMPORT", "INPUT", "OUTPUT"})
 _REPEAT = re.compile(r"x([0-9]+)\Z")
 _CLOSERS = {"(": "RPAR", "[": "RSQB", "{": "RBRACE"}
 
@@ -60,7 +66,11 @@ def forbidden_characters(source: Source) -> Iterator[Diagnostic]:
     """One diagnostic for each character that has no place in a spec."""
     for found in _FORBIDDEN.finditer(source.text):
         char = found.group()[0]
-        name = "a carriage return without a newline" if char == "\r" else f"character U+{ord(char):04X}"
+        name = (
+            "a carriage return without a newline"
+            if char == "\r"
+            else f"character U+{ord(char):04X}"
+        )
         advice = "end lines with a newline" if char == "\r" else "delete it"
         span = Span(source, found.start(), found.start() + 1)
         yield Diagnostic(IllegalCharacter(name, advice), span)
@@ -75,6 +85,7 @@ class Lexer:
     collector: Collector
     limits: Limits
     _open: list[tuple[str, int]] = field(default_factory=list)
+    _forgiven: int = 0
 
     def report(self, problem: Problem, start: int, end: int) -> None:
         self.collector.add(Diagnostic(problem, Span(self.source, start, end)))
@@ -108,6 +119,8 @@ class Lexer:
                 parens = False
             if kind == "_SEP" and parens:
                 continue
+            if self._open and kind in _TOP and self._starts_line(token):
+                yield from self._close_braces(token)
             if text in ("(", "[", "{"):
                 self._open.append((text, token.start_pos or 0))
                 if len(self._open) > self.limits.nesting:
@@ -115,6 +128,9 @@ class Lexer:
                     self.report(NestingTooDeep(self.limits.nesting), start, start + 1)
                     self.collector.raise_errors()
             elif text in (")", "]", "}"):
+                if text == "}" and not self._open and self._forgiven:
+                    self._forgiven -= 1
+                    continue
                 if not self._open or self._open[-1][0] != _PARTNER[text]:
                     start = token.start_pos or 0
                     self.report(Unbalanced(text, _PARTNER[text]), start, start + 1)
@@ -132,6 +148,22 @@ class Lexer:
                 yield _token("BROKEN", "\0", end, end)
             yield _token(_CLOSERS[bracket], _PARTNER[bracket], end, end)
         yield _token("$END", "", end, end)
+
+    def _starts_line(self, token: Token) -> bool:
+        start = token.start_pos or 0
+        return start == 0 or self.source.text[start - 1] == "\n"
+
+    def _close_braces(self, token: Token) -> Iterator[Token]:
+        """A declaration at the start of a line ends brackets that somebody forgot to close."""
+        start = token.start_pos or 0
+        while self._open:
+            bracket, at = self._open.pop()
+            self.report(Unbalanced(bracket, _PARTNER[bracket]), at, at + 1)
+            if bracket != "{":
+                yield _token("BROKEN", "\0", start, start)
+            yield _token(_CLOSERS[bracket], _PARTNER[bracket], start, start)
+            self._forgiven += bracket == "{"
+        yield _token("_SEP", "\n", start, start)
 
     def _unclosed(self, kind: str, text: str, last: str) -> bool:
         """Whether an open parenthesis must have been forgotten: a step cannot go on like this."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache, partial
@@ -13,13 +14,16 @@ from lark.exceptions import UnexpectedToken
 from lark.parsers.lalr_interactive_parser import InteractiveParser
 
 from netspec import ast
-from netspec.diagnostics import Collector, Diagnostic
+from netspec.diagnostics import Collector, Diagnostic, Problem
 from netspec.errors.limits import TooManyStatements
-from netspec.errors.syntax import UnexpectedText
-from netspec.expected import describe, expectation
+from netspec.errors.syntax import MisplacedDeclaration, UnexpectedText
+from netspec.expected import DECLARATIONS, SPACED, TWO_STEPS, describe, expectation
 from netspec.lexer import Lexer, Terminals, forbidden_characters
 from netspec.limits import DEFAULT, Limits
 from netspec.source import Source, Span
+
+
+_WORD = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 
 
 def _token_extent(token: Token) -> ast.Extent:
@@ -236,8 +240,13 @@ def parse(source: Source, collector: Collector, limits: Limits = DEFAULT) -> ast
     for diagnostic in forbidden_characters(source):
         collector.add(diagnostic)
     lexer = Lexer(terminals, source, collector, limits)
-    items = _Reader(source, collector, limits).read(lark, lexer.tokens())
-    return ast.File(source, items)
+    reader = _Reader(source, collector, limits)
+    items = reader.read(lark, lexer.tokens())
+    return ast.File(source, items, frozenset(reader.lost))
+
+
+def _are_names(values: list[Any]) -> bool:
+    return bool(values) and all(isinstance(v, Token) and v.type == "NAME" for v in values)
 
 
 class _Reader:
@@ -247,6 +256,7 @@ class _Reader:
         self.source = source
         self.collector = collector
         self.limits = limits
+        self.lost: set[str] = set()
 
     def read(self, lark: Lark, tokens: Iterator[Token]) -> tuple[ast.Item, ...]:
         parser = lark.parse_interactive()
@@ -280,15 +290,18 @@ class _Reader:
         if token.type != "BROKEN":
             self._report(parser, token)
         states = state.parse_conf.parse_table.states
+        start, end = _token_extent(token)
         while "BROKEN" not in states[state.state_stack[-1]]:
             state.state_stack.pop()
-            state.value_stack.pop()
-        extent = _token_extent(token)
-        state.feed_token(Token("BROKEN", "\0", start_pos=extent[0], end_pos=extent[1]))
-        self._skip(parser, token, tokens)
+            dropped = state.value_stack.pop()
+            if isinstance(dropped, Token) or hasattr(dropped, "extent"):
+                start = min(start, _bounds(dropped)[0])
+        state.feed_token(Token("BROKEN", "\0", start_pos=start, end_pos=end))
+        end = self._skip(parser, token, tokens)
+        self.lost.update(_WORD.findall(self.source.text, start, end))
 
-    def _skip(self, parser: InteractiveParser, token: Token, tokens: Iterator[Token]) -> None:
-        """Drops tokens to the end of the statement; the token that ends it is fed."""
+    def _skip(self, parser: InteractiveParser, token: Token, tokens: Iterator[Token]) -> int:
+        """Drops tokens to the end of the statement, feeds the token that ends it; says where."""
         depth = 0
         current: Token | None = token
         while current is not None and current.type != "$END":
@@ -299,13 +312,28 @@ class _Reader:
                 except UnexpectedToken:
                     pass
                 else:
-                    return
+                    return current.start_pos or 0
             depth += (kind == "LBRACE") - (kind == "RBRACE" and depth > 0)
             current = next(tokens, None)
+        return len(self.source.text)
 
     def _report(self, parser: InteractiveParser, token: Token) -> None:
-        expected, advice = expectation(parser.choices().keys(), token)
-        problem = UnexpectedText(describe(token), expected, advice)
+        kinds = set(parser.choices())
+        before = parser.parser_state.value_stack[-2:]
         start, end = _token_extent(token)
+        problem: Problem
+        if len(before) == 2 and _are_names(before) and before[0] not in ("expect", "error"):
+            # Two names in a row could be metadata; nearly always they are two steps.
+            start, end = _token_extent(before[1])
+            problem = UnexpectedText(describe(before[1]), *TWO_STEPS)
+        elif len(before) == 2 and _are_names(before[:1]) and isinstance(before[1], ast.Number):
+            start, end = before[1].extent
+            problem = UnexpectedText(f"`{self.source.text[start:end]}`", *SPACED)
+        elif token.type in DECLARATIONS and "NET" not in kinds and "FOR" in kinds:
+            problem = MisplacedDeclaration(str(token))
+        else:
+            word = str(before[-1]) if _are_names(before[-1:]) else ""
+            expected, advice = expectation(kinds, token, word)
+            problem = UnexpectedText(describe(token), expected, advice)
         span = Span(self.source, min(start, len(self.source.text)), max(end, start))
         self.collector.add(Diagnostic(problem, span))

@@ -55,15 +55,18 @@ class Body:
 class Level:
     """One level of the path: hands out the names of the nodes and calls in it."""
 
-    __slots__ = ("_counters", "_taken", "prefix")
+    __slots__ = ("_counters", "_reserved", "_taken", "heads", "prefix")
 
     def __init__(self, prefix: str, reserved: Iterable[str] = ()) -> None:
         self.prefix = prefix
+        self.heads: dict[str, Span] = {}
         self._counters: dict[str, int] = {}
-        self._taken: set[str] = set(reserved)
+        self._reserved: set[str] = set(reserved)
+        self._taken: set[str] = set(self._reserved)
 
     def reserve(self, names: Iterable[str]) -> None:
-        self._taken.update(names)
+        self._reserved.update(names)
+        self._taken.update(self._reserved)
 
     def numbered(self, word: str) -> str:
         """The next free `word1`, `word2`, ..."""
@@ -71,13 +74,23 @@ class Level:
         while f"{word}{number}" in self._taken:
             number += 1
         self._counters[word] = number
-        return f"{word}{number}"
+        name = f"{word}{number}"
+        self._taken.add(name)
+        return name
 
     def named(self, name: str) -> str:
         """`name`, or `name_2`, `name_3` where it has been used, as in a repeat."""
         number = self._counters.get(f"as {name}", 0) + 1
+        known = name in self._reserved or name not in self._taken
         self._counters[f"as {name}"] = number
-        return name if number == 1 else self.numbered(f"{name}_")
+        if number == 1 and known:
+            self._taken.add(name)
+            return name
+        word, number = f"{name}_", max(number, 2)
+        while f"{word}{number}" in self._taken:
+            number += 1
+        self._taken.add(f"{word}{number}")
+        return f"{word}{number}"
 
 
 @dataclass(slots=True, eq=False)
@@ -103,9 +116,15 @@ class Scope:
 
     def variable(self, node: ast.Variable) -> Any:
         if node.name in self.variables:
-            return self.variables[node.name]
-        if node.name in _SIZES and self.entry:
-            return size_of(node.name, self.entry[0].type)
+            value = self.variables[node.name]
+            if value is UNKNOWN:
+                raise Poisoned
+            return value
+        if node.name in _SIZES:
+            if self.entry is None:
+                raise Poisoned
+            if self.entry:
+                return size_of(node.name, self.entry[0].type)
         return Name(node.name, self.unit)
 
     def reference(self, node: ast.Reference) -> Any:
@@ -127,6 +146,8 @@ class Scope:
         binding = self.names.get(first)
         if binding is None:
             value = self.variables.get(first)
+            if first in self.unit.lost:
+                raise Poisoned
             if not isinstance(value, Binding):
                 near = closest(first, self.names)
                 raise Rejection(UnknownReference(first, f"did you mean {near}?" if near else ""))
@@ -138,6 +159,8 @@ class Scope:
             elif part in _SIZES and i == len(rest) - 1:
                 return binding, part
             else:
+                if part in self.unit.lost:
+                    raise Poisoned
                 near = closest(part, inner)
                 name = ".".join(node.parts)
                 raise Rejection(UnknownReference(name, f"did you mean {near}?" if near else ""))
@@ -148,6 +171,11 @@ class Poisoned(Exception):
     """A value depends on a step that is wrong; the mistake has been reported there."""
 
 
+class _Unknown:
+    """A value that cannot be known where steps are only counted."""
+
+
+UNKNOWN = _Unknown()
 _SIZES = {"C": 0, "D": -3, "H": -2, "W": -1, "T": -1, "L": -1}
 
 
@@ -178,7 +206,9 @@ def reserved_names(chain: ast.Chain | ast.Branches) -> frozenset[str]:
                 pending.append(head.body)
             case ast.If() as branch:
                 pending.extend((branch.then, branch.otherwise))
-            case ast.For() | ast.TrainingHead() | ast.Freeze() as holder:
+            case ast.TrainingHead() as training:
+                found.add(training.name)
+            case ast.For() | ast.Freeze() as holder:
                 pending.append(holder.body)
             case _:
                 pass

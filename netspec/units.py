@@ -23,7 +23,10 @@ Declaration = TypeVar("Declaration")
 
 @dataclass(eq=False)
 class Unit:
-    """A file's declarations. `imports` maps a name to the unit it comes from."""
+    """A file's declarations. `imports` maps a name to the unit it comes from.
+
+    `lost` are the words of what could not be read or found: that they mean nothing is said already.
+    """
 
     source: Source
     net: ast.Net | None = None
@@ -34,6 +37,7 @@ class Unit:
     defaults: list[ast.Default] = field(default_factory=list)
     metadata: list[ast.Metadata | ast.Pairs] = field(default_factory=list)
     chain: ast.Chain = ast.Chain((), (0, 0))
+    lost: set[str] = field(default_factory=set)
 
     def span(self, extent: ast.Extent) -> Span:
         return Span(self.source, *extent)
@@ -47,7 +51,7 @@ class Unit:
 
     @property
     def has_net(self) -> bool:
-        return self.net is not None or bool(self.chain.links)
+        return self.net is not None or any(not isinstance(x, ast.Default) for x in self.chain.links)
 
 
 class Loader:
@@ -67,7 +71,9 @@ class Loader:
         self._units[key] = unit
         self._open.append(key)
         try:
-            self._fill(unit, parse(source, self.collector, self.limits))
+            file = parse(source, self.collector, self.limits)
+            unit.lost.update(file.lost)
+            self._fill(unit, file)
         finally:
             self._open.pop()
         return unit
@@ -77,7 +83,9 @@ class Loader:
         if name not in self._library:
             path = LIBRARY / f"{name}.ns"
             found = path.is_file()
-            self._library[name] = self.load(read_file(path, self.limits, shipped=True)) if found else None
+            self._library[name] = (
+                self.load(read_file(path, self.limits, shipped=True)) if found else None
+            )
         unit = self._library[name]
         return (unit, unit.blocks[name]) if unit and name in unit.blocks else None
 
@@ -97,7 +105,9 @@ class Loader:
                         self._import_base(unit, item.base)
                 case ast.Block():
                     if item.name in unit.blocks:
-                        self.report(DuplicateDeclaration(f"block {item.name}"), unit.span(item.extent))
+                        self.report(
+                            DuplicateDeclaration(f"block {item.name}"), unit.span(item.extent)
+                        )
                     unit.blocks[item.name] = item
                 case ast.Import():
                     self._import(unit, item)
@@ -107,6 +117,7 @@ class Loader:
                     unit.output = self._once(unit, "output", unit.output, item)
                 case ast.Default():
                     unit.defaults.append(item)
+                    links.append(item)
                 case ast.Metadata() | ast.Pairs():
                     unit.metadata.append(item)
                 case ast.Step() | ast.Broken():
@@ -126,12 +137,15 @@ class Loader:
         for name, extent in item.names:
             origin = self._find(unit, item.origin or name, unit.span(extent))
             if origin is None:
+                unit.lost.add(name)
                 continue
             if item.origin and name not in origin.blocks:
                 self.report(NotInFile(item.origin, f"block `{name}`"), unit.span(extent))
+                unit.lost.add(name)
                 continue
             if not item.origin and not origin.has_net:
                 self.report(NotInFile(name, "net"), unit.span(extent))
+                unit.lost.add(name)
                 continue
             unit.imports[name] = origin
 

@@ -56,6 +56,8 @@ class Param:
     doc: str = ""
 
     expects = "a value"
+    # Whether only numbers will do, so that a word in its place must be a name nobody gave.
+    numeric = False
 
     def accept(self, value: Any) -> Any:
         """The value in its checked form; raises Rejection(BadValue) if it is not of this kind."""
@@ -72,6 +74,8 @@ class Count(Param):
     low: int = 1
     high: int = _LARGEST
     optional: bool = False
+
+    numeric = True
 
     @property
     def expects(self) -> str:  # type: ignore[override]
@@ -97,6 +101,8 @@ class Real(Param):
     low: float = float("-inf")
     high: float = float("inf")
     optional: bool = False
+
+    numeric = True
 
     @property
     def expects(self) -> str:  # type: ignore[override]
@@ -153,6 +159,8 @@ class PerAxis(Param):
 
     low: int = 1
     optional: bool = False
+
+    numeric = True
 
     @property
     def expects(self) -> str:  # type: ignore[override]
@@ -227,6 +235,8 @@ class Integers(Param):
 
     nested: bool = False
     optional: bool = False
+
+    numeric = True
 
     @property
     def expects(self) -> str:  # type: ignore[override]
