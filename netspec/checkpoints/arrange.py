@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import accumulate
 
-from netspec.checkpoints.evidence import hint, natural, series, successor
+from netspec.checkpoints.evidence import continues, hint, natural, series
 from netspec.checkpoints.modules import Item, Layer, Module
 
 _STEPS = 200_000
@@ -83,7 +83,24 @@ class Arrangement:
         for item, start, how in placed:
             assert item.module is not None
             found.append(Match(self.layers[start], item.module, how))
+        if not self.trusted:
+            self._doubt_torn_pairs(found)
         return found
+
+    def _doubt_torn_pairs(self, matches: list[Match]) -> None:
+        """Notes norms that the file keeps farther from their convolution than another like them."""
+        norms: dict[object, list[str]] = {}
+        for match in matches:
+            if _is_norm(match.layer):
+                norms.setdefault(match.layer.signature, []).append(match.module.name)
+        for index, match in enumerate(matches):
+            if not _is_norm(match.layer) or match.layer.feeds != {index - 1}:
+                continue
+            feeder, name = matches[index - 1].module.name, match.module.name
+            rivals = norms[match.layer.signature]
+            nearest = max(rivals, key=lambda rival: _shared(feeder, rival))
+            if _shared(feeder, nearest) > _shared(feeder, name):
+                self.doubts.append(Doubt(match.layer, (name, nearest)))
 
     # --- what fits where
 
@@ -201,7 +218,7 @@ class Arrangement:
         if len(able) == 1:
             return able[0], "shape", []
         stretch = {id(i): self.layers[start : start + self._size(i)[0]] for i in able}
-        hints = {id(item): hint(item, stretch[id(item)]) for item in able}
+        hints = {id(item): hint(item, stretch[id(item)], start) for item in able}
         top = max(hints.values())
         left = [item for item in able if hints[id(item)] == top]
         if len(left) == 1:
@@ -209,10 +226,14 @@ class Arrangement:
         if self.trusted:
             return self._first_defined(left, chosen, start), "order", []
         first = [a for a in left if not any(series(b.label, a.label) == -1 for b in left)]
-        if len(first) > 1:
-            first = self._continuing(first, free, start) or first
-        if len(first) > 1:
-            first = [i for i in first if self._follows(i, chosen)] or first
+        feeders = [c.item.label for c in chosen if self._feeds(c, left, start)]
+        for liked in (
+            lambda item: item.module is not None and self._norm_of_placed(start),
+            lambda item: any(continues(label, item.label) for label in feeders),
+            lambda item: self._starts_series(item, free, start),
+        ):
+            if len(first) > 1:
+                first = [item for item in first if liked(item)] or first
         best = min(first, key=lambda item: natural(item.label))
         return best, "order", [item for item in first if item is not best]
 
@@ -231,19 +252,21 @@ class Arrangement:
         end = choice.start + self._size(choice.item)[0]
         return any(choice.start <= index < end for index in before)
 
-    def _continuing(self, items: list[Item], free: list[Item], start: int) -> list[Item]:
-        """Those whose next in their series has the shapes of what comes next in the graph."""
-        found = []
-        for item in items:
-            end = start + self._size(item)[0]
-            after = successor(item, free)
-            fed = end < len(self.layers) and any(start <= i < end for i in self.layers[end].feeds)
-            if after is not None and fed and self._place(after, end) is not None:
-                found.append(item)
-        return found
+    def _starts_series(self, item: Item, free: list[Item], start: int) -> bool:
+        """Whether the next in the item's series has the shapes of what the graph has next."""
+        end = start + self._size(item)[0]
+        if end >= len(self.layers) or not any(start <= i < end for i in self.layers[end].feeds):
+            return False
+        return any(
+            continues(item.label, other.label) and self._place(other, end) is not None
+            for other in free
+        )
 
-    def _follows(self, item: Item, chosen: list[_Choice]) -> bool:
-        return bool(chosen) and series(chosen[-1].item.label, item.label) == -1
+    def _norm_of_placed(self, start: int) -> bool:
+        """Whether a norm stands here that only layers without statistics feed, the last among them."""
+        layer = self.layers[start]
+        plain = not any(_is_norm(self.layers[index]) for index in layer.feeds)
+        return _is_norm(layer) and start - 1 in layer.feeds and plain
 
     # --- what was only guessed
 
@@ -263,6 +286,16 @@ class Arrangement:
         used = {id(c.item) for c in before} | {id(rival)}
         rest = [child for child in children if id(child) not in used]
         return self._order(rest, choice.start + self._size(rival)[0]) is not None
+
+
+def _is_norm(module: Module) -> bool:
+    return any(tensor.role == "running_mean" for tensor in module.tensors)
+
+
+def _shared(first: str, second: str) -> int:
+    """How many leading components two names share."""
+    pairs = zip(first.split("."), second.split("."), strict=False)
+    return next((i for i, (a, b) in enumerate(pairs) if a != b), min(first.count("."), second.count(".")))
 
 
 def _full_name(item: Item) -> str:

@@ -10,6 +10,7 @@ from netspec.checkpoints.modules import Item, Layer
 _TOKENS = re.compile(r"\d+|\D+")
 _WORDS = re.compile(r"[a-z]+")
 _SHORTCUT = {"downsample", "shortcut", "skip"}
+_PREVIOUS = {"prev", "previous"}
 _SIDES = {"left": 0, "right": 1}
 
 
@@ -41,23 +42,29 @@ def series(first: str, second: str) -> int | None:
     return None
 
 
-def successor(item: Item, others: list[Item]) -> Item | None:
-    """The next in the item's series: the same name with its last number one higher."""
-    parts = tokens(item.label)
-    for i in reversed(range(len(parts))):
-        if parts[i].isdigit():
-            # What follows the number may change: `3a` and `3b` both come after `2`.
-            stem = [*parts[:i], str(int(parts[i]) + 1)]
-            return next((o for o in others if tokens(o.label)[: i + 1] == stem), None)
-    return None
+def continues(before: str, label: str) -> bool:
+    """Whether a name is the next of a series: the same with its last number one higher.
+
+    What follows the number may differ: `3a` and `3b` both come after `2`.
+    """
+    parts = tokens(before)
+    last = max((i for i, part in enumerate(parts) if part.isdigit()), default=None)
+    if last is None:
+        return False
+    return tokens(label)[: last + 1] == [*parts[:last], str(int(parts[last]) + 1)]
 
 
-def hint(item: Item, layers: list[Layer]) -> int:
-    """1 where the item's own name says what the graph says of these layers, -1 where it says else."""
+def hint(item: Item, layers: list[Layer], start: int) -> int:
+    """1 where the item's own name says what the graph says of these layers, -1 where it says else.
+
+    `start` is the number of the first of them in the graph.
+    """
     words = set(_WORDS.findall(item.label.lower()))
     found = 0
     if words & _SHORTCUT:
         found += 1 if all(layer.is_shortcut for layer in layers) else -1
     if any("pool" in word for word in words):
         found += 1 if layers[0].after_pool else -1
+    if words & _PREVIOUS:
+        found += 1 if start - 1 not in layers[0].feeds else -1
     return found

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from heapq import heapify, heappop, heappush
 from math import prod
 
 from netspec.checkpoints.files import Shape
@@ -95,24 +96,36 @@ def _shortcuts(graph: Graph) -> set[Node]:
     found: set[Node] = set()
     for node in graph.nodes:
         if isinstance(node.op, Add) and len(node.inputs) == 2:
-            ways = [_way(value.node) for value in node.inputs]
-            common = set(ways[0]) & set(ways[1])
-            short, long = sorted(([n for n in way if n not in common] for way in ways), key=_weighted)
+            first, second = _ways(node.inputs[0].node, node.inputs[1].node)
+            short, long = sorted((first, second), key=_weighted)
             if _weighted(short) < _weighted(long):
                 found.update(short)
     return found
 
 
-def _way(node: Node, limit: int = 24) -> list[Node]:
-    """The node and those before it, at most `limit` steps back."""
-    found: dict[Node, None] = {}
-    pending = [node]
-    while pending and len(found) < limit:
-        current = pending.pop(0)
-        if current not in found:
-            found[current] = None
-            pending.extend(value.node for value in current.inputs)
-    return list(found)
+def _ways(first: Node, second: Node) -> tuple[list[Node], list[Node]]:
+    """What leads to one of two nodes only, back to where their ways part."""
+    sides = {first: {0}}
+    sides.setdefault(second, set()).add(1)
+    ways: tuple[list[Node], list[Node]] = ([], [])
+    open_ = [(-node.index, node) for node in sides]
+    heapify(open_)
+    alone = sum(1 for _, node in open_ if len(sides[node]) == 1)
+    while open_ and alone:
+        _, node = heappop(open_)
+        if len(sides[node]) == 1:
+            alone -= 1
+            ways[min(sides[node])].append(node)
+        for value in node.inputs:
+            before = sides.get(value.node)
+            if before is None:
+                sides[value.node] = set(sides[node])
+                heappush(open_, (-value.node.index, value.node))
+                alone += len(sides[node]) == 1
+            elif len(before) == 1 and not sides[node] <= before:
+                before |= sides[node]
+                alone -= 1
+    return ways
 
 
 def _weighted(nodes: Iterable[Node]) -> int:
