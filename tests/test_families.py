@@ -1,0 +1,247 @@
+"""One text, a family: parameters, input sizes and variations reach the published members exactly."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from netspec.analysis.costs import costs, node_cost
+from netspec.build import build
+from netspec.cli import main
+from netspec.diagnostics import NetspecError
+from netspec.files import read_spec
+from netspec.graph import Graph, Node
+from netspec.shapes import describe_sizes, legal_sizes, substitute
+
+
+def member(name: str, *inputs: str, **settings: object) -> Graph:
+    return build(read_spec(name), settings, inputs)
+
+
+def steps(graph: Graph, word: str) -> list[Node]:
+    """The nodes of one operator."""
+    return [node for node in graph.nodes if node.inputs and node.op.spelling == word]
+
+
+def figures(graph: Graph) -> tuple[int, object]:
+    return costs(graph).params, costs(graph).macs
+
+
+# --- nets written from the language alone
+
+EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("*.ns"))
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=[path.stem for path in EXAMPLES])
+def test_an_architecture_published_later_needs_only_its_own_text(path: Path) -> None:
+    graph = build(read_spec(str(path)))
+    assert graph.name == path.stem
+    assert "expect params=" in graph.source.text
+    assert {key for key, _ in graph.metadata} >= {"paper", "table", "year"}
+
+
+# --- MobileNet: width and resolution multipliers
+
+MOBILENET = {
+    1: (4_231_976, {224: 568_740_352, 192: 418_121_728, 160: 290_675_200, 128: 186_400_768}),
+    0.75: (2_585_560, {224: 325_400_448, 192: 239_273_472, 160: 166_396_800, 128: 106_770_432}),
+    0.5: (1_331_592, {224: 149_497_088, 192: 109_970_432, 160: 76_524_800, 128: 49_160_192}),
+    0.25: (470_072, {224: 41_030_272, 192: 30_212_608, 160: 21_059_200, 128: 13_570_048}),
+}
+GRID = [(a, size, p, macs[size]) for a, (p, macs) in MOBILENET.items() for size in macs]
+
+
+@pytest.mark.parametrize(("alpha", "size", "params", "macs"), GRID)
+def test_mobilenet_has_the_figures_of_each_width_and_resolution(
+    alpha: float, size: int, params: int, macs: int
+) -> None:
+    by_input = member("mobilenet_v1", f"3x{size}x{size}", alpha=alpha)
+    by_multiplier = member("mobilenet_v1", alpha=alpha, rho=size / 224)
+    assert figures(by_input) == figures(by_multiplier) == (params, macs)
+    assert by_multiplier.inputs[0].types[0].shape == (3, size, size)
+
+
+def test_the_multipliers_are_settings_of_the_command_line() -> None:
+    for chosen in (["--input", "3x160x160"], ["--set", f"rho={160 / 224}"]):
+        arguments = ["summary", "mobilenet_v1", "--set", "alpha=0.5", *chosen]
+        result = CliRunner().invoke(main, [*arguments, "--format", "json"])
+        assert result.exit_code == 0, result.output
+        found = json.loads(result.output)
+        assert (found["params"], found["macs"]) == (1_331_592, 76_524_800)
+
+
+def test_mobilenet_padded_as_tensorflow_does_counts_the_same() -> None:
+    published, ported = member("mobilenet_v1", pad="tf_same", act="relu6"), member("mobilenet_v1")
+    assert figures(published) == figures(ported)
+    assert [node.types for node in published.nodes] == [node.types for node in ported.nodes]
+
+
+@pytest.mark.parametrize(("alpha", "params"), [(0.5, 1_968_680), (1.4, 6_108_776)])
+def test_mobilenet_v2_rounds_its_widths_to_multiples_of_8(alpha: float, params: int) -> None:
+    assert figures(member("mobilenet_v2", alpha=alpha))[0] == params
+
+
+# --- members reached by parameters
+
+MEMBERS = [
+    ("shufflenet_v1", {"bias": True}, 1_865_728, 137_460_672),
+    ("shufflenet_v1", {"g": 8, "width": 384}, 2_433_768, 138_365_952),
+    ("shufflenet_v1", {"width": 480, "first": 48}, 5_449_776, 524_045_184),
+    ("shufflenet_v1", {"width": 120, "first": 12}, 717_324, 37_589_856),
+    ("shufflenet_v2", {"width": 48}, 1_366_792, 40_476_448),
+    ("shufflenet_v2", {"width": 176}, 3_503_624, 295_759_392),
+    ("shufflenet_v2", {"width": 244, "last": 2048}, 7_393_996, 583_253_464),
+    ("densenet121", {"n3": 48, "n4": 32}, 20_013_928, 4_291_365_888),
+    ("densenet121", {"k": 48, "n3": 36, "n4": 24}, 28_681_000, 7_727_907_072),
+    ("densenet40_12", {"first": 24}, 1_059_298, 282_917_328),
+    ("densenet40_12", {"depth": 100, "first": 24, "bottleneck": True}, 769_162, 287_929_692),
+    ("fractalnet20", {"classes": 100}, 33_770_788, 845_268_992),
+    ("fractalnet20", {"columns": 4}, 76_106_634, 2_036_077_568),
+    ("fractalnet20", {"width": 16}, 2_113_594, 53_822_720),
+    ("fractalnet20", {"width": 16, "columns": 4}, 4_767_210, 128_582_912),
+    ("wrn28_10", {"depth": 40, "width": 4}, 8_949_210, 1_298_582_016),
+    ("wrn28_10", {"depth": 16, "width": 8}, 10_961_370, 1_548_145_664),
+    ("wrn50_2", {"n3": 23}, 126_886_696, 22_753_050_624),
+    ("dqn", {"actions": 8}, 1_688_232, 9_347_072),
+    ("dqn", {"actions": 4}, 1_686_180, 9_345_024),
+    ("dqn", {"n": 16, "third": False, "hidden": 256, "actions": 4}, 677_172, 2_966_528),
+    ("c3d", {"classes": 101}, 78_409_573, 38_547_378_176),
+    (
+        "c3d",
+        {"convs": 1, "n4": 256, "hidden": 2048, "classes": 101},
+        17_444_965,
+        19_261_106_176,
+    ),
+    ("sentence_cnn", {"static": True}, 360_902, 21_900_600),
+    ("sentence_cnn", {"multichannel": True}, 5_990_702, 43_800_600),
+    ("vgg16_localization", {"boxes": 1000}, 150_648_544, 15_482_552_320),
+    ("vgg16", {"classes": 1004}, 138_373_932, 15_470_280_704),
+    ("vgg16_transfer", {"tune": True}, 119_586_826, 15_466_209_280),
+    ("vgg16_transfer", {"classes": 20}, 81_940, 15_466_250_240),
+]
+
+
+@pytest.mark.parametrize(("name", "settings", "params", "macs"), MEMBERS)
+def test_parameters_reach_another_published_member(
+    name: str, settings: dict[str, object], params: int, macs: int
+) -> None:
+    assert figures(member(name, **settings)) == (params, macs)
+
+
+SIZED = [
+    ("dqn", "3x210x160", {"actions": 8}, 11_614_888, 50_890_752),
+    ("unet", "1x512x512", {"pad": "same"}, 31_030_658, 192_384_335_872),
+    (
+        "unet",
+        "3x512x512",
+        {"pad": "same", "norm": "bn", "bias": False},
+        31_037_698,
+        192_686_325_760,
+    ),
+    ("fcn32s", "image:3x224x224", {}, 134_346_581, 62_787_564_288),
+    ("fcn16s", "image:3x224x224", {}, 134_357_354, 62_826_561_792),
+    ("fcn8s", "image:3x224x224", {}, 134_362_751, 62_860_657_728),
+]
+
+
+@pytest.mark.parametrize(("name", "size", "settings", "params", "macs"), SIZED)
+def test_another_input_size_reaches_another_published_member(
+    name: str, size: str, settings: dict[str, object], params: int, macs: int
+) -> None:
+    assert figures(member(name, size, **settings)) == (params, macs)
+
+
+@pytest.mark.parametrize(
+    ("settings", "frozen"), [({"static": True}, 5_629_800), ({"multichannel": True}, 5_629_800)]
+)
+def test_a_fixed_embedding_is_frozen(settings: dict[str, object], frozen: int) -> None:
+    assert costs(member("sentence_cnn", **settings)).params_frozen == frozen
+
+
+def test_a_sentence_classifier_shares_its_filters_between_both_embeddings() -> None:
+    graph = member("sentence_cnn", multichannel=True)
+    convs = steps(graph, "conv")
+    assert len(convs) == 6
+    assert len({node.owner for node in convs}) == 3
+
+
+def part(graph: Graph, *prefixes: str) -> tuple[int, int]:
+    """Parameters and multiply-adds of the nodes under some paths."""
+    found = [node_cost(graph, n) for n in graph.nodes if n.path.startswith(prefixes)]
+    return sum(c.params for c in found), sum(int(str(c.macs)) for c in found)
+
+
+def test_the_parts_of_a_net_have_the_figures_published_for_them() -> None:
+    vae = member("vae")
+    assert part(vae, "encoder1", "mean", "log_variance") == (69_076, 1_009_856)
+    assert part(vae, "image") == (65_089, 5_651_072)
+    captioning = member("captioning")
+    whole, backbone = part(captioning, ""), part(captioning, "vgg161")
+    assert (whole[0] - backbone[0], whole[1] - backbone[1]) == (14_448_912, 124_788_736)
+
+
+def test_fractal_joins_flatten_into_one_mean_over_every_column() -> None:
+    for columns in (2, 3, 4):
+        graph = member("fractalnet20", columns=columns)
+        ends = [node for node in steps(graph, "mean") if node.path.count(".") == 1]
+        assert [len(node.inputs) for node in ends] == [columns] * 5
+        assert costs(graph).depth == 5 * 2 ** (columns - 1) + 1
+
+
+# --- sizes left open
+
+OPEN = [
+    ("unet", "1xHxW", {}, "H >= 188"),
+    ("unet", "1xHxW", {"pad": "same"}, "H >= 16"),
+    ("fcn32s", "image:3xHxW", {}, "H >= 1"),
+    ("fcn16s", "image:3xHxW", {}, "H >= 1"),
+    ("fcn8s", "image:3xHxW", {}, "H >= 1"),
+    ("deconvnet", "3xHxW", {}, "H >= 224"),
+    ("dilated_frontend", "3xHxW", {}, "H >= 380"),
+    ("dilated_context", "21xHxW", {}, "H >= 1"),
+    ("autoencoder", "1xHxW", {}, "H >= 4"),
+    ("densenet121", "3xHxW", {}, "H >= 29"),
+    ("mobilenet_v2", "3xHxW", {}, "H >= 1"),
+]
+
+
+@pytest.mark.parametrize(("name", "size", "settings", "rule"), OPEN)
+def test_an_open_size_is_legal_exactly_where_a_concrete_one_builds(
+    name: str, size: str, settings: dict[str, object], rule: str
+) -> None:
+    graph = member(name, size, **settings)
+    legal = legal_sizes(graph.conditions, "H")
+    assert describe_sizes("H", legal) == rule
+    first = legal[0]
+    for height in {*range(max(1, first - 3), first + 5), first + 37, 2 * first + 64, 500, 903}:
+        concrete = size.replace("H", str(height)).replace("W", str(height + 6))
+        try:
+            built = member(name, concrete, **settings)
+        except NetspecError:
+            assert height not in legal
+            continue
+        assert height in legal
+        sizes = {"H": height, "W": height + 6}
+        for symbolic, actual in zip(graph.outputs, built.outputs, strict=True):
+            found = tuple(substitute(dim, sizes) for dim in symbolic.value.shape)
+            assert found == actual.value.shape
+        assert substitute(costs(graph).macs, sizes) == costs(built).macs
+
+
+def test_a_fully_convolutional_net_labels_every_pixel_of_any_image() -> None:
+    for name in ("fcn32s", "fcn16s", "fcn8s"):
+        graph = member(name, "image:3xHxW")
+        assert str(graph.outputs[0].value.type) == "21x[H]x[W]"
+
+
+def test_the_unet_of_the_paper_loses_92_pixels_on_each_side() -> None:
+    for size in (572, 316, 188 + 16 * 9):
+        (output,) = member("unet", f"1x{size}x{size}").outputs
+        assert output.value.shape == (2, size - 184, size - 184)
+
+
+def test_a_net_with_a_fixed_head_refuses_another_size() -> None:
+    with pytest.raises(NetspecError) as caught:
+        member("vgg16", "3xHxW")
+    assert len(caught.value.diagnostics) == 1
