@@ -79,6 +79,10 @@ FAMILIES = [
     ("wrn28_10", {"depth": 16, "width": 8}, 10_961_370),
     ("wrn28_10", {"classes": 100}, 36_536_884),
     ("nin_cifar", {"classes": 100}, 984_356),
+    ("bn_inception", {"project": 128}, 11_285_224),
+    ("bn_inception", {"project": 128, "bias": True}, 11_295_240),
+    ("resnet20_cifar", {"shortcut": "auto"}, 272_474),
+    ("resnet110_cifar", {"shortcut": "auto"}, 1_730_714),
     ("vgg11", {"norm": "bn"}, 132_868_840),
     ("vgg13", {"norm": "bn"}, 133_053_736),
     ("vgg19", {"norm": "bn"}, 143_678_248),
@@ -90,3 +94,9 @@ def test_a_parameter_gives_another_member_of_the_family(
     name: str, settings: dict[str, object], params: int
 ) -> None:
     assert expected_values(graph_of(name, **settings))["params"] == params
+
+
+def test_the_stride_of_a_bottleneck_moves_multiply_adds_but_no_parameters() -> None:
+    first, later = graph_of("se_resnet50"), graph_of("se_resnet50", v1_5=True)
+    assert expected_values(later)["macs"] == 4_091_699_200
+    assert expected_values(later)["params"] == expected_values(first)["params"]
