@@ -142,14 +142,23 @@ class Apply(nn.Module):
         self.own: list[str] = []
         for weight in op.weights(*inputs):
             tensor = torch.empty(weight.shape)
+            inner, _, name = weight.name.rpartition(".")
+            if inner and inner not in self._modules:
+                self.add_module(inner, nn.Module())
+            holder = self._modules[inner] if inner else self
+            assert holder is not None
             if weight.kind == "param":
-                self.register_parameter(weight.name, nn.Parameter(tensor))
+                holder.register_parameter(name, nn.Parameter(tensor))
             else:
-                self.register_buffer(weight.name, tensor)
+                holder.register_buffer(name, tensor)
             self.own.append(weight.name)
 
+    def _tensor(self, name: str) -> Any:
+        inner, _, name = name.rpartition(".")
+        return getattr(self._modules[inner] if inner else self, name)
+
     def forward(self, *tensors: Tensor) -> Any:
-        own = {name: getattr(self, name) for name in self.own}
+        own = {name: self._tensor(name) for name in self.own}
         if self.training:
             return self.op.train(torch, _draws.get() or Draws(), *tensors, **own)
         return self.op.compute(torch, *tensors, **own)

@@ -3,6 +3,7 @@
 from netspec.ops import (
     activation,
     arithmetic,
+    attention,
     border,
     channels,
     conv,
@@ -27,6 +28,7 @@ __all__ = [
     "Operator",
     "activation",
     "arithmetic",
+    "attention",
     "border",
     "channels",
     "conv",
