@@ -176,6 +176,29 @@ class Identity(Scheme):
         return values
 
 
+@dataclass(frozen=True)
+class Codes(Scheme):
+    """Patterns of +1 and -1, one a row, any two of which differ in about half of their elements.
+
+    Element (i, j) is +1 where the binary digits that i + 1 and j + 1 share are even in number:
+    the rows of Walsh's functions, without the constant one.
+    """
+
+    word = "codes"
+
+    def table(self, weight: Weight) -> Array:
+        import numpy as np
+
+        rows = weight.shape[0]
+        columns = weight.size // rows
+        shared = np.arange(1, rows + 1)[:, None] & np.arange(1, columns + 1)
+        odd = np.zeros(shared.shape, np.int64)
+        while shared.any():
+            odd ^= shared & 1
+            shared >>= 1
+        return (1 - 2 * odd).astype(np.float32).reshape(weight.shape)
+
+
 def scheme(value: Layer) -> Scheme:
     """The scheme a spec names, `he` or `gaussian(0.01)`; raises Rejection if there is none."""
     kind = Scheme.SCHEMES.get(value.name)

@@ -27,7 +27,7 @@ def fixed_channels(op: str, tensor: TensorType) -> int:
     return channels
 
 
-class _Convolution(Operator):
+class Convolution(Operator):
     """What the convolutions share: the window, the groups and the weights."""
 
     kernel: int | tuple[int, ...] = per_axis(doc="window size")
@@ -115,7 +115,7 @@ class _Convolution(Operator):
         )
 
 
-class Conv(_Convolution):
+class Conv(Convolution):
     """Convolution: `conv3-64/2` slides 64 kernels of size 3 in steps of 2.
 
     (C, *sizes) to (width, *sizes').
@@ -141,7 +141,7 @@ class Conv(_Convolution):
         return into, self.width, self.groups
 
 
-class DepthwiseConv(_Convolution):
+class DepthwiseConv(Convolution):
     """Depthwise convolution: each channel has kernels of its own. Defaults for `conv` apply.
 
     (C, *sizes) to (C * multiplier, *sizes').
@@ -162,7 +162,7 @@ class DepthwiseConv(_Convolution):
         return into, into * self.multiplier, into
 
 
-class TransposedConv(_Convolution):
+class TransposedConv(Convolution):
     """Transposed convolution: `deconv2-64/2` doubles the size. Padding crops its output.
 
     (C, *sizes) to (width, *sizes'), sizes' = (size - 1) * stride + kernel - pads + output_pad; with
