@@ -60,17 +60,15 @@ class Geometry:
         """The sizes after sliding over `tensor`; raises Rejection where no window fits."""
         return tuple(self._axis(op, tensor, axis, size) for axis, size in enumerate(tensor.spatial))
 
-    def overhang(self, op: str, tensor: TensorType) -> list[int]:
-        """How far the last windows reach over the padded input, as `torch_pads` does: ceil only."""
-        sides: list[int] = []
-        for axis in reversed(range(len(self.kernel))):
-            count, padded = (
-                self.output(op, tensor)[axis],
-                tensor.spatial[axis] + sum(self.pads[axis]),
-            )
-            end = (count - 1) * self.stride[axis] + self.reach[axis]
-            sides += [0, max(0, end - padded)]  # type: ignore[list-item, type-var]
-        return sides
+    def spare(self, op: str, tensor: TensorType) -> tuple[Dim, ...]:
+        """What the last windows leave of the padded input, below zero where ceil mode overhangs."""
+        counts = self.output(op, tensor)
+        ends = (
+            (count - 1) * stride + reach
+            for count, stride, reach in zip(counts, self.stride, self.reach, strict=True)
+        )
+        sizes = zip(tensor.spatial, self.pads, ends, strict=True)
+        return tuple(size + sum(pads) - end for size, pads, end in sizes)
 
     def _axis(self, op: str, tensor: TensorType, axis: int, size: Dim) -> Dim:
         before, after = self.pads[axis]
@@ -138,7 +136,7 @@ def _pads(
         return tuple(_tf_same(op, tensor, size, r, s) for size, r, s in sizes)
     if isinstance(pad, int):
         return ((pad, pad),) * rank
-    if rank == 1 and len(pad) == 2:
+    if rank == 1 and len(pad) == 2 and all(isinstance(side, int) for side in pad):
         pad = (pad,)
     if len(pad) != rank:
         raise Rejection(WrongRank(op, f"{len(pad)} spatial axes", str(tensor)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from netspec.diagnostics import Rejection
@@ -95,10 +96,14 @@ class MaxPool(_Pool):
         )
 
     def onnx(self, graph: Builder, *inputs: Operand) -> tuple[str, ...]:
-        window = self._geometry(inputs[0].type)
+        name, tensor = inputs[0].name, inputs[0].type
+        window = self._geometry(tensor)
+        if wide_pads(self, tensor):
+            name = self._bordered(graph, inputs[0])
+            window = replace(window, pads=((0, 0),) * len(window.pads))
         return graph.nodes(
             "MaxPool",
-            [inputs[0].name],
+            [name],
             2 if graph.is_read(1) else 1,
             kernel_shape=list(window.kernel),
             strides=list(window.stride),
@@ -106,6 +111,24 @@ class MaxPool(_Pool):
             pads=window.onnx_pads,
             ceil_mode=int(window.ceil),
         )
+
+    def _bordered(self, graph: Builder, operand: Operand) -> str:
+        """The input with its border, as far as the windows go where the sizes are known."""
+        import numpy as np
+
+        window = self._geometry(operand.type)
+        ends = list(window.after)
+        for axis, spare in enumerate(window.spare(self.spelling, operand.type)):
+            if isinstance(spare, int):
+                ends[axis] -= spare
+        pads = graph.integers([0, 0, *window.before, 0, 0, *ends])
+        return graph.node("Pad", [operand.name, pads, graph.constant(np.float32(-np.inf))])
+
+
+def wide_pads(pool: MaxPool, tensor: TensorType) -> bool:
+    """Whether it pads as much as its undilated kernel, which ONNX Runtime refuses."""
+    window = pool._geometry(tensor)
+    return any(max(p) >= k for p, k in zip(window.pads, window.kernel, strict=True))
 
 
 class AvgPool(_Pool):
@@ -144,15 +167,15 @@ class AvgPool(_Pool):
         )
 
     def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
-        tensor = inputs[0]
+        tensor, functions = inputs[0], torch.nn.functional
         window = self._geometry(type_of(tensor))
-        functions = torch.nn.functional
         pool = getattr(functions, f"avg_pool{len(window.kernel)}d")
-        overhang = window.overhang(self.spelling, type_of(tensor))
+        spare = reversed(window.spare(self.spelling, type_of(tensor)))
+        ends = [side for rest in spare for side in (0, -rest)]
         value = float(self.count_pad)
         counted = functions.pad(torch.ones_like(tensor[:1, :1]), window.torch_pads, value=value)
         sums, counts = (
-            pool(functions.pad(part, overhang), window.kernel, window.stride)
+            pool(functions.pad(part, ends), window.kernel, window.stride)
             for part in (functions.pad(tensor, window.torch_pads), counted)
         )
         return sums / counts

@@ -45,11 +45,11 @@ class LocalResponseNorm(Elementwise):
 
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
         name, tensor = inputs[0].name, inputs[0].type
-        if self.size % 2 and len(tensor.spatial) == 2:
+        if self.size % 2 and len(tensor.spatial) == 2 and min(self.alpha, self.beta, self.k) > 0:
             settings = {"alpha": self.alpha, "beta": self.beta, "bias": self.k}
             return graph.node("LRN", [name], size=self.size, **settings)
-        # ONNX Runtime refuses even sizes, which ONNX centres differently from PyTorch, and refuses
-        # all but maps: there the mean is that of windows along the channels.
+        # ONNX Runtime refuses even sizes, which ONNX centres differently from PyTorch, all but maps
+        # and factors of zero, and cancels where k is zero: there windows slide along the channels.
         import numpy as np
 
         rows = graph.integers([0, 1, fixed_channels(self.spelling, tensor), -1])

@@ -9,7 +9,7 @@ from netspec.diagnostics import Rejection
 from netspec.errors.shapes import ShapesDiffer, WrongPartner
 from netspec.graph import Value
 from netspec.ops.base import Operator, Reach, Unsupported, need_partners
-from netspec.ops.pool import MaxPool
+from netspec.ops.pool import MaxPool, wide_pads
 from netspec.shapes import Dim, TensorType, equal
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ class Unpool(Operator):
         pool = references[0].node
         if not isinstance(pool.op, MaxPool):
             raise Rejection(WrongPartner(self.spelling, "the name of a maxpool"))
+        if wide_pads(pool.op, pool.input_types[0]):
+            raise Rejection(WrongPartner(self.spelling, "a maxpool that pads less than its kernel"))
         if len(wire[0].shape) != len(pool.types[0].shape) or not all(
             equal(ours, theirs)
             for ours, theirs in zip(wire[0].shape, pool.types[0].shape, strict=True)
