@@ -196,6 +196,23 @@ def test_a_full_disk_is_a_message_and_not_a_traceback():
     assert "Traceback" not in done.stderr
 
 
+def test_a_disk_that_fills_while_compiling_leaves_the_old_file_and_no_stray(tmp_path):
+    import resource
+
+    (tmp_path / "alexnet.onnx").write_text("old")
+    done = netspec(
+        "compile",
+        "alexnet",
+        cwd=tmp_path,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20)),
+    )
+    assert done.returncode == 1
+    assert "NS504" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert (tmp_path / "alexnet.onnx").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["alexnet.onnx"]
+
+
 def test_a_closed_pipe_is_no_error():
     done = subprocess.run(
         f"{sys.executable} -m netspec list --names | head -1", shell=True, capture_output=True, text=True, check=False

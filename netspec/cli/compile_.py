@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 @click.option("--seed", type=click.IntRange(0), default=0, help="Seed of the initial weights.")
 @click.option("--weights", type=click.Path(path_type=Path), help="Take weights from this file.")
 @click.option("--map", "mapping", type=click.Path(path_type=Path), help="Our names to the file's, as JSON.")
-@click.option("--show-map", is_flag=True, help="Print which tensor goes where.")
+@click.option("--show-map", is_flag=True, help="Print which tensor goes where; write nothing.")
 @click.option("--partial", is_flag=True, help="Take the weights that fit, seed the others.")
 @click.option("--strict", is_flag=True, help="Refuse weights that are not finite.")
 @click.option("--logits", is_flag=True, help="Leave out final softmaxes.")
@@ -83,7 +83,19 @@ def command(
     if weights is not None:
         from netspec.cli.weights import read_weights
 
-        source = read_weights(graph, weights, mapping, partial, strict, seed, show_map, quiet)
+        loaded = read_weights(
+            graph,
+            weights,
+            mapping=mapping,
+            partial=partial,
+            strict=strict,
+            seed=seed,
+            quiet=quiet or show_map,
+        )
+        if show_map:
+            print_json(loaded.as_json()) if as_json else print(loaded.table())
+            return
+        source = loaded.source
     if target == "onnx":
         from netspec.compile import compile_graph
 

@@ -79,7 +79,7 @@ def _run_spec(
     if weights is not None:
         from netspec.cli.weights import read_weights
 
-        source = read_weights(graph, weights, mapping, False, False, seed, False, False)
+        source = read_weights(graph, weights, mapping=mapping, seed=seed).source
     with tempfile.TemporaryDirectory(prefix="netspec-") as folder:
         path = Path(folder) / "model.onnx"
         compile_graph(graph, path, source=source, logits=logits)
