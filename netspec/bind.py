@@ -16,7 +16,7 @@ from netspec.errors.names import (
     UnknownArgument,
     UnknownName,
 )
-from netspec.evaluate import evaluate
+from netspec.evaluate import UnknownWord, evaluate
 from netspec.ops.base import Operator
 from netspec.ops.params import MISSING, Layer, Name
 from netspec.scope import Binding, Given, Poisoned, Scope
@@ -74,15 +74,17 @@ def evaluate_at(node: ast.Expression, scope: Scope) -> Any:
         raise
     except Rejection as rejection:
         problem = rejection.problem
-        if isinstance(problem, UnknownName) and not problem.advice_text:
-            problem = unknown_name(problem.name, scope)
+        if isinstance(rejection, UnknownWord):
+            problem = unknown_name(rejection.word, scope)
         raise Misplaced(problem, node.extent, rejection.labels) from None
 
 
-def unknown_name(name: str, scope: Scope) -> UnknownName:
-    """`name` is no parameter or index here; raises Poisoned where that has been said."""
-    if name in scope.unit.lost:
+def unknown_name(word: Name, scope: Scope) -> UnknownName:
+    """`word` is no parameter or index here; raises Poisoned where that has been said."""
+    name, unit = word.text, word.unit or scope.unit
+    if name in unit.lost:
         raise Poisoned
+    unit.lost.add(name)
     near = closest(name, [*scope.variables, *(f"@{known}" for known in scope.names)])
     advice = f"did you mean {near}?" if near else ""
     if not near and scope.variables:
@@ -148,7 +150,7 @@ def bind_operator(kind: type[Operator], given: Given, scope: Scope) -> BoundOper
             problem = rejection.problem
             value = values[name]
             if isinstance(problem, BadValue) and isinstance(value, Name) and param.numeric:
-                problem = unknown_name(value.text, scope)
+                problem = unknown_name(value, scope)
             if isinstance(problem, BadValue):
                 problem = BadArgument(word, name, problem.expected, problem.value)
             label: tuple[Label, ...] = ()

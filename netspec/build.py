@@ -117,7 +117,9 @@ class _NetBuilder:
         except Poisoned:
             return None
         except Rejection as rejection:
-            self.collector.add(Diagnostic(rejection.problem, None))
+            declared = self.unit.net
+            span = self.unit.span(declared.extent) if declared and not settings and not inputs else None
+            self.collector.add(Diagnostic(rejection.problem, span))
             return None
         wire: Wire = tuple(node.output for node in placed)
         scope.entry = wire

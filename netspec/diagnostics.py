@@ -53,7 +53,7 @@ REGISTRY: dict[str, type[Problem]] = {}
 class Problem:
     """What is wrong, before it is known where.
 
-    Subclasses give `code`, `title` and, where useful, `help`; both texts are format strings over the
+    Subclasses give `code`, `title` and, where useful, `help`; both are format strings over the
     subclass's fields. `explain` is the paragraph that `netspec explain CODE` prints.
     `about` names the parameters of the step that the problem depends on: where one of them came
     from a `default` line, the message says which.

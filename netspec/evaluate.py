@@ -11,13 +11,21 @@ from netspec import ast
 from netspec.diagnostics import Rejection
 from netspec.errors.names import BadArithmetic, BadCondition, UnknownName
 from netspec.ops.params import Layer, Name, show
-from netspec.shapes import Dim, Formula, ratio
+from netspec.shapes import Dim, Formula, TensorType, ratio, strides
 
 _WORDS = {"yes": True, "no": False, "none": None}
 _LIMIT = 10**18
 _NESTED = 3
 # A formula over symbols stays short: this many terms and factors.
 _TERMS = 32
+
+
+class UnknownWord(Rejection):
+    """A word stands where a number is needed: a name that nobody gave."""
+
+    def __init__(self, word: Name) -> None:
+        super().__init__(UnknownName(word.text))
+        self.word = word
 
 
 class Values(Protocol):
@@ -29,8 +37,23 @@ class Values(Protocol):
     def reference(self, node: ast.Reference) -> Any:
         """The tensors, or a size of the tensor, that `@name` stands for."""
 
+    def tensor(self, value: Any) -> TensorType | None:
+        """The type of the tensor that a reference stands for; None for any other value."""
+
     def unit_of_names(self) -> Any:
         """What a name is looked up in later, if it turns out to be a layer's."""
+
+
+def _ratio(large: Dim | TensorType, small: Dim | TensorType) -> Any:
+    """The stride between two sizes, or between two tensors whatever their rank."""
+    if isinstance(large, TensorType) and isinstance(small, TensorType):
+        if len(large.shape) != len(small.shape):
+            reason = "the tensors have different numbers of axes"
+            raise Rejection(BadArithmetic(f"ratio({large}, {small})", reason))
+        return strides(large, small)
+    if isinstance(large, TensorType) or isinstance(small, TensorType):
+        raise TypeError
+    return ratio(large, small)
 
 
 def multiple(value: float, divisor: int = 8) -> int:
@@ -51,7 +74,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "max": max,
     "min": min,
     "multiple": multiple,
-    "ratio": ratio,
+    "ratio": _ratio,
     "round": round,
     "round8": multiple,
     "sqrt": math.sqrt,
@@ -160,7 +183,7 @@ def _bounded(left: Formula, right: Formula, text: str) -> None:
 
 def _operand(value: Any, sign: str) -> Any:
     if isinstance(value, Name):
-        raise Rejection(UnknownName(value.text))
+        raise UnknownWord(value)
     if isinstance(value, bool) or not isinstance(value, int | float | Formula):
         raise Rejection(BadArithmetic(show(value), f"`{sign}` needs numbers"))
     return value
@@ -204,12 +227,13 @@ def _call(node: ast.Call, values: Values) -> Any:
         return Layer(node.name, tuple(positional), tuple(named), values.unit_of_names())
     text = show(Layer(node.name, tuple(positional), tuple(named)))
     try:
-        numbers = [_operand(value, node.name) for value in positional]
+        tensors = node.name == "ratio"
+        numbers = [tensors and values.tensor(v) or _operand(v, node.name) for v in positional]
         keywords = {str(k): _operand(v, node.name) for k, v in named}
-        result: Dim | float = function(*numbers, **keywords)
+        result = function(*numbers, **keywords)
     except (TypeError, ValueError, ZeroDivisionError, OverflowError, AssertionError) as error:
         raise Rejection(BadArithmetic(text, _reason(error))) from None
-    return _number(result, text)
+    return result if isinstance(result, tuple) else _number(result, text)
 
 
 def _reason(error: Exception) -> str:

@@ -98,7 +98,7 @@ def expectation(choices: Iterable[str], token: Token, word: str = "") -> tuple[s
         return "a step", "`else` follows the closing brace of an `if`"
     if _STATEMENT & kinds:
         return "a step", ""
-    value = _VALUE <= kinds
+    value = kinds >= _VALUE
     if "NAME" in kinds and token.type in _KEYWORDS:
         return "a value" if value else "a name", f"`{token}` is a word of the language"
     if value:

@@ -85,7 +85,8 @@ class Lexer:
     collector: Collector
     limits: Limits
     _open: list[tuple[str, int]] = field(default_factory=list)
-    _forgiven: int = 0
+    # Closing brackets whose opening one was given up: they are not reported as well.
+    _forgiven: dict[str, int] = field(default_factory=lambda: {")": 0, "]": 0, "}": 0})
 
     def report(self, problem: Problem, start: int, end: int) -> None:
         self.collector.add(Diagnostic(problem, Span(self.source, start, end)))
@@ -128,12 +129,14 @@ class Lexer:
                     self.report(NestingTooDeep(self.limits.nesting), start, start + 1)
                     self.collector.raise_errors()
             elif text in (")", "]", "}"):
-                if text == "}" and not self._open and self._forgiven:
-                    self._forgiven -= 1
-                    continue
                 if not self._open or self._open[-1][0] != _PARTNER[text]:
                     start = token.start_pos or 0
-                    self.report(Unbalanced(text, _PARTNER[text]), start, start + 1)
+                    if self._forgiven[text]:
+                        self._forgiven[text] -= 1
+                        if text == "}":
+                            continue
+                    else:
+                        self.report(Unbalanced(text, _PARTNER[text]), start, start + 1)
                     yield _token("BROKEN", "\0", start, start + 1)
                     last = "BROKEN"
                     continue
@@ -162,7 +165,7 @@ class Lexer:
             if bracket != "{":
                 yield _token("BROKEN", "\0", start, start)
             yield _token(_CLOSERS[bracket], _PARTNER[bracket], start, start)
-            self._forgiven += bracket == "{"
+            self._forgiven[_PARTNER[bracket]] += 1
         yield _token("_SEP", "\n", start, start)
 
     def _unclosed(self, kind: str, text: str, last: str) -> bool:
@@ -183,6 +186,7 @@ class Lexer:
             self.report(Unbalanced(bracket, _PARTNER[bracket]), at, at + 1)
             yield _token("BROKEN", "\0", start, start)
             yield _token(_CLOSERS[bracket], _PARTNER[bracket], start, start)
+            self._forgiven[_PARTNER[bracket]] += 1
         if token.type == "NAME":
             yield _token("_SEP", "\n", start, start)
 

@@ -22,7 +22,6 @@ from netspec.lexer import Lexer, Terminals, forbidden_characters
 from netspec.limits import DEFAULT, Limits
 from netspec.source import Source, Span
 
-
 _WORD = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -245,6 +244,10 @@ def parse(source: Source, collector: Collector, limits: Limits = DEFAULT) -> ast
     return ast.File(source, items, frozenset(reader.lost))
 
 
+def _is_broken(values: list[Any]) -> bool:
+    return any(isinstance(v, ast.Broken) or getattr(v, "type", "") == "BROKEN" for v in values)
+
+
 def _are_names(values: list[Any]) -> bool:
     return bool(values) and all(isinstance(v, Token) and v.type == "NAME" for v in values)
 
@@ -277,8 +280,17 @@ class _Reader:
             result: tuple[ast.Item, ...] = feed(last, True)
         except UnexpectedToken:
             self._recover(parser, last, tokens)
-            result = feed(last, True)
+            result = self._finish(parser, last)
         return result
+
+    def _finish(self, parser: InteractiveParser, last: Token) -> tuple[ast.Item, ...]:
+        """The items, or nothing where braces were dropped with the statement that opened them."""
+        state = parser.parser_state
+        try:
+            return state.feed_token(last, True)  # type: ignore[no-any-return]
+        except UnexpectedToken:
+            self.lost.update(_WORD.findall(self.source.text))
+            return (ast.Broken(_token_extent(last)),)
 
     def _too_many(self, token: Token) -> None:
         span = Span(self.source, *_token_extent(token))
@@ -287,7 +299,8 @@ class _Reader:
 
     def _recover(self, parser: InteractiveParser, token: Token, tokens: Iterator[Token]) -> None:
         state = parser.parser_state
-        if token.type != "BROKEN":
+        # A statement that is broken already is not reported twice.
+        if token.type != "BROKEN" and not _is_broken(state.value_stack[-1:]):
             self._report(parser, token)
         states = state.parse_conf.parse_table.states
         start, end = _token_extent(token)

@@ -12,6 +12,7 @@ class NoSuchSpec(Problem):
     code = "NS501"
     title = "there is no file or shipped spec `{name}`"
     help = "{advice_text}"
+    explain = "SPEC is a path, `-` for standard input, or the name of a shipped spec."
     name: str
     advice_text: str
 
@@ -20,6 +21,10 @@ class NoSuchSpec(Problem):
 class CannotRead(Problem):
     code = "NS502"
     title = "cannot read `{path}`: {reason}"
+    explain = (
+        "The file could not be opened or is not a regular file. Pipes and devices are not read as "
+        "specs; `-` reads standard input."
+    )
     path: str
     reason: str
 
@@ -28,6 +33,10 @@ class CannotRead(Problem):
 class OutsideFolder(Problem):
     code = "NS503"
     title = "an import names a spec, beside this one or shipped; `{name}` is not one"
+    explain = (
+        "Imports name specs, not paths: nothing outside the spec's own folder and the shipped specs "
+        "is read. A link that leads out of the folder is not followed."
+    )
     name: str
 
 
@@ -36,5 +45,9 @@ class CannotWrite(Problem):
     code = "NS504"
     title = "cannot write `{path}`: {reason}"
     help = "the file that was there, if any, is unchanged"
+    explain = (
+        "Files are written beside their place and then renamed into it, so an interrupted command "
+        "leaves the old file whole."
+    )
     path: str
     reason: str

@@ -12,6 +12,10 @@ class SourceTooLarge(Problem):
     code = "NS401"
     title = "the spec is larger than {limit:,} bytes"
     help = "raise the limit with --max-source"
+    explain = (
+        "Reading stops after the limit, whatever the file is; a spec of 4 MiB has about 400,000 "
+        "steps."
+    )
     limit: int
 
 
@@ -20,6 +24,7 @@ class NestingTooDeep(Problem):
     code = "NS402"
     title = "brackets nest deeper than {limit}"
     help = "raise the limit with --max-nesting"
+    explain = "Brackets of any kind nest at most this deep, so that reading takes bounded memory."
     limit: int
 
 
@@ -28,6 +33,9 @@ class TooManyStatements(Problem):
     code = "NS403"
     title = "the spec has more than {limit:,} statements"
     help = "raise the limit with --max-statements"
+    explain = (
+        "Statements are counted over one file, as written; use repeats and blocks for long nets."
+    )
     limit: int
 
 
@@ -36,6 +44,10 @@ class TooManyNodes(Problem):
     code = "NS404"
     title = "the net expands to at least {count:,} steps, the limit is {limit:,}"
     help = "raise the limit with --max-nodes"
+    explain = (
+        "The count multiplies through repeats, blocks and recursion before anything is built. It is "
+        "a lower bound: what depends on shapes counts as its smaller choice."
+    )
     count: int
     limit: int
 
@@ -45,6 +57,7 @@ class RecursionTooDeep(Problem):
     code = "NS405"
     title = "blocks call each other more than {limit} deep: {cycle}"
     help = "a block that calls itself needs an `if` that ends the recursion; raise the limit with --max-depth"
+    explain = "Calls of blocks and nets nest at most this deep."
     limit: int
     cycle: str
 
@@ -53,6 +66,7 @@ class RecursionTooDeep(Problem):
 class TooManyFiles(Problem):
     code = "NS406"
     title = "the spec imports more than {limit} files"
+    explain = "All files that a spec imports, directly or through others, count; shipped ones too."
     limit: int
 
 
@@ -60,6 +74,7 @@ class TooManyFiles(Problem):
 class ImportsTooDeep(Problem):
     code = "NS407"
     title = "imports nest deeper than {limit}"
+    explain = "An import inside an imported file counts one deeper."
     limit: int
 
 
@@ -68,6 +83,9 @@ class TensorTooLarge(Problem):
     code = "NS408"
     title = "one tensor would have {count:,} elements, the limit is {limit:,}"
     help = "raise the limit with --max-tensor"
+    explain = (
+        "One tensor, of activations for one sample or of weights, has at most this many elements."
+    )
     count: int
     limit: int
 
@@ -77,6 +95,7 @@ class TooManyParameters(Problem):
     code = "NS409"
     title = "the net has {count:,} parameters by here, the limit is {limit:,}"
     help = "raise the limit with --max-params"
+    explain = "Parameters are counted as the net is built; shared weights count once."
     count: int
     limit: int
 
@@ -86,6 +105,9 @@ class ActivationsTooLarge(Problem):
     code = "NS410"
     title = "activations of one sample take {count:,} bytes by here, the limit is {limit:,}"
     help = "raise the limit with --max-bytes"
+    explain = (
+        "The bytes of every step's output for one sample in float32, added up as the net is built."
+    )
     count: int
     limit: int
 
@@ -95,4 +117,8 @@ class TooManyRuns(Problem):
     code = "NS411"
     title = "the spec runs more than {limit:,} statements"
     help = "raise the limit with --max-nodes"
+    explain = (
+        "Steps that add no node cost time too: repeats of nothing, empty blocks, loops. The limit "
+        "is twice that on nodes."
+    )
     limit: int

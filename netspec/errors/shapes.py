@@ -12,6 +12,10 @@ class WrongRank(Problem):
     code = "NS301"
     title = "`{op}` takes {expected}, got {found}"
     help = "{advice_text}"
+    explain = (
+        "The step needs another number of axes. `conv`, pooling and `gap` take channels and 1 to 3 "
+        "spatial axes; `fc` takes anything and flattens it."
+    )
     op: str
     expected: str
     found: str
@@ -21,8 +25,14 @@ class WrongRank(Problem):
 @dataclass(frozen=True)
 class KernelTooLarge(Problem):
     code = "NS302"
-    title = "`{op}`'s kernel {kernel} does not fit the padded input {size} along axis {axis} of {found}"
+    title = (
+        "`{op}`'s kernel {kernel} does not fit the padded input {size} along axis {axis} of {found}"
+    )
     help = "use a smaller kernel, or pad=same"
+    explain = (
+        "A window must fit the input with its padding at least once. Further down a net the maps "
+        "get smaller with every stride, so a net drawn for 224x224 may not fit 32x32."
+    )
     about = ("kernel", "pad", "dilation")
     op: str
     kernel: int
@@ -35,6 +45,7 @@ class KernelTooLarge(Problem):
 class NotDivisible(Problem):
     code = "NS303"
     title = "`{op}` needs {what} divisible by {divisor}, got {value}"
+    explain = "Groups, pieces of a split and the like divide channels evenly."
     about = ("groups", "parts", "width")
     op: str
     what: str
@@ -46,6 +57,10 @@ class NotDivisible(Problem):
 class PadTooLarge(Problem):
     code = "NS304"
     title = "`{op}` pads {pad} with a kernel of {kernel}: a window would hold padding only"
+    explain = (
+        "A pooling window that holds padding only has no value: the maximum of nothing, or the mean "
+        "of nothing. Padding must be smaller than the kernel."
+    )
     about = ("pad", "kernel")
     op: str
     pad: int
@@ -71,6 +86,11 @@ class WrongCount(Problem):
     code = "NS311"
     title = "`{op}` takes {expected}, the wire carries {found}"
     help = "{advice_text}"
+    explain = (
+        "The wire carries one tensor or a bundle of several, after a fork such as `{ | a | b }`, "
+        "`split`, or with several inputs. Join a bundle with a merge word before a step that takes "
+        "one."
+    )
     op: str
     expected: str
     found: str
@@ -82,6 +102,7 @@ class BranchCount(Problem):
     code = "NS312"
     title = "{branches} branches cannot share a wire of {tensors} tensors"
     help = "one tensor goes to every branch; n tensors go to n branches, one each"
+    explain = "One tensor goes to every branch; a bundle of n tensors feeds n branches, one each."
     branches: int
     tensors: int
 
@@ -91,6 +112,10 @@ class UnknownSize(Problem):
     code = "NS313"
     title = "`{op}` needs a fixed size, but the input is {found}"
     help = "{advice_text}"
+    explain = (
+        "The step's weights or output depend on a size that is a symbol. Give the input that size, "
+        "for example with `--input 3x224x224`."
+    )
     op: str
     found: str
     advice_text: str
@@ -100,6 +125,11 @@ class UnknownSize(Problem):
 class NoLegalSize(Problem):
     code = "NS314"
     title = "no size of {symbol} up to 2048 satisfies {conditions}"
+    explain = (
+        "The steps of the net put conditions on a symbolic size, and no size up to 2048 satisfies "
+        "all of them. Skips that join maps of H and 2*floor(H/2) and ever smaller maps are the "
+        "usual causes."
+    )
     symbol: str
     conditions: str
 
@@ -108,6 +138,10 @@ class NoLegalSize(Problem):
 class NotIds(Problem):
     code = "NS315"
     title = "`{op}` takes {expected}, got {found}"
+    explain = (
+        "An input declared with `ids(COUNT)` carries integers that only `embedding` takes; other "
+        "steps take numbers, and `embedding` takes nothing else."
+    )
     op: str
     expected: str
     found: str
@@ -117,6 +151,9 @@ class NotIds(Problem):
 class WrongPartner(Problem):
     code = "NS316"
     title = "`{op}` needs {expected}"
+    explain = (
+        "The step works with another step, given by `@name`, that is of the wrong kind or shape."
+    )
     op: str
     expected: str
 
@@ -125,6 +162,7 @@ class WrongPartner(Problem):
 class OutOfRange(Problem):
     code = "NS317"
     title = "`{op}`: {what} must be {allowed}, got {value}"
+    explain = "The value is a legal number, but not with this input."
     op: str
     what: str
     allowed: str
@@ -135,6 +173,7 @@ class OutOfRange(Problem):
 class EmptyOutput(Problem):
     code = "NS318"
     title = "`{op}` would leave nothing of {found}: its output is {output}"
+    explain = "The step would leave a tensor without elements."
     op: str
     found: str
     output: str
@@ -144,6 +183,10 @@ class EmptyOutput(Problem):
 class SharedShapesDiffer(Problem):
     code = "NS319"
     title = "weights of `{owner}` have shapes {theirs}, this step needs {ours}"
+    explain = (
+        "`weights=@name` uses the weights of another step, so both must have weights of equal "
+        "shapes."
+    )
     owner: str
     theirs: str
     ours: str
@@ -153,6 +196,7 @@ class SharedShapesDiffer(Problem):
 class ElementsDiffer(Problem):
     code = "NS320"
     title = "`{op}` keeps the elements: {found} cannot become {wanted}"
+    explain = "A step that only rearranges a tensor needs as many elements after it as before."
     op: str
     found: str
     wanted: str

@@ -12,6 +12,10 @@ class TensorsDiffer(Problem):
     code = "NS550"
     title = "the tensors do not fit the net: missing {missing}; surplus {surplus}; misshaped {misshaped}"
     help = "{advice_text}"
+    explain = (
+        "Every tensor of the net must be found in the file by name and shape, and nothing may be "
+        "left over."
+    )
     missing: str
     surplus: str
     misshaped: str
@@ -23,6 +27,10 @@ class BadCheckpoint(Problem):
     code = "NS551"
     title = "`{path}` is not a file of weights netspec reads: {reason}"
     help = "{advice_text}"
+    explain = (
+        "Weights are read from safetensors, PyTorch checkpoints and npz files as data: nothing in "
+        "them is run, and sizes are checked before memory is taken."
+    )
     path: str
     reason: str
     advice_text: str = ""
@@ -32,6 +40,7 @@ class BadCheckpoint(Problem):
 class BadTensor(Problem):
     code = "NS552"
     title = "`{path}`: tensor `{tensor}` {reason}"
+    explain = "The tensor is not one that can be loaded as a plain, dense array of numbers."
     path: str
     tensor: str
     reason: str
@@ -42,6 +51,7 @@ class AmbiguousTensors(Problem):
     code = "NS553"
     title = "the file does not say which tensors are which: {choices}"
     help = "name them in a file of `ours: theirs` pairs and pass it with --map"
+    explain = "More than one way of matching the file's tensors to the net's fits; name one."
     choices: str
 
 
@@ -49,6 +59,7 @@ class AmbiguousTensors(Problem):
 class BadMapping(Problem):
     code = "NS554"
     title = "the map of names is wrong: {reason}"
+    explain = "The map from the file's names to the net's names cannot be used as it is."
     reason: str
 
 
@@ -56,5 +67,6 @@ class BadMapping(Problem):
 class NotFinite(Problem):
     code = "NS555"
     title = "{count} weights are NaN or infinite: {tensors}"
+    explain = "Weights that are NaN or infinite make every answer NaN."
     count: int
     tensors: str
