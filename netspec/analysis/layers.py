@@ -12,7 +12,7 @@ from netspec.analysis.receptive_field import Field, Seen, Whole, receptive_field
 from netspec.graph import Call, Graph, Node
 from netspec.ops.base import Operator
 from netspec.ops.conv import DepthwiseConv
-from netspec.ops.geometry import Geometry, geometry
+from netspec.ops.geometry import Geometry
 from netspec.ops.params import show
 from netspec.ops.source import Input
 from netspec.passes.deploy import deploy
@@ -95,19 +95,9 @@ def _deployed(graph: Graph) -> set[str]:
     return found
 
 
-def window_of(op: Operator, tensor: TensorType) -> Geometry | None:
-    """The sliding window of an operator on a tensor, None where it has none."""
-    if not {"kernel", "stride", "pad"} <= op.params.keys():
-        return None
-    given = vars(op)
-    stride = given["kernel"] if given["stride"] is None else given["stride"]
-    dilation, ceil = given.get("dilation", 1), given.get("ceil", False)
-    return geometry(op.spelling, tensor, given["kernel"], stride, given["pad"], dilation, ceil)
-
-
 def describe(op: Operator, inputs: tuple[TensorType, ...]) -> str:
     """Kernel, stride, padding, dilation and groups; for others what was given by position."""
-    window = window_of(op, inputs[0]) if inputs else None
+    window = op.window(*inputs)
     parts = _window_parts(window) if window else []
     groups = vars(op).get("groups", 1)
     if window and groups != 1:

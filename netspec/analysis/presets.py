@@ -16,6 +16,7 @@ from netspec.ops.conv import Conv, DepthwiseConv, TransposedConv
 from netspec.ops.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm
 from netspec.ops.pool import AdaptiveAvgPool, GlobalAvgPool
 from netspec.ops.recurrent import GRU, LSTM, RNN
+from netspec.ops.upsample import Upsample
 from netspec.shapes import Dim, TensorType, numel
 
 
@@ -71,8 +72,8 @@ def _fvcore(graph: Graph, node: Node) -> Dim:
     """fvcore 0.1.5: multiply-adds, and operations per element of what normalises and averages.
 
     BatchNorm counts 2, without scale and shift 1; other normalisations 5, without them 4. Averages
-    over a whole map or to a fixed size count 1, of images only; windows do not. Recurrent layers
-    are not known to it and count nothing.
+    over a whole map or to a fixed size count 1, of images only; windows do not. Bilinear
+    interpolation of images counts 4 per element made, recurrent layers nothing.
     """
     if not node.inputs:
         return 0
@@ -84,6 +85,9 @@ def _fvcore(graph: Graph, node: Node) -> Dim:
         return elements * (5 if node.op.affine else 4)
     if isinstance(node.op, GlobalAvgPool | AdaptiveAvgPool):
         return elements if len(given.spatial) == 2 else 0
+    if isinstance(node.op, Upsample):
+        smooth = node.op.mode == "bilinear" and not node.op.antialias and len(given.spatial) == 2
+        return numel(node.types[0].shape) * (4 * _samples(graph, given)) if smooth else 0
     if isinstance(node.op, LSTM | GRU | RNN):
         return 0
     return _macs(graph, node)

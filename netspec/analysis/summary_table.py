@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from netspec.analysis.layers import Layer, field_text
 from netspec.analysis.memory import RULE
-from netspec.analysis.outline import Group, Item, Row, outline, subtotal
+from netspec.analysis.outline import Item, Row, outline, subtotal
 from netspec.analysis.quantities import as_bytes, grouped, shape
 from netspec.analysis.tables import Column, Line, Style, Table
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from netspec.backends.torch import Modules
     from netspec.backends.torch_layers import Draws
     from netspec.graph import Value
+    from netspec.ops.geometry import Geometry
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,7 @@ Reach = Window | Upsampling | Pointwise | Everywhere | Unsupported
 
 _HOOKS = frozenset(
     {"connect", "infer", "weights", "macs", "reach", "torch", "compute", "train", "onnx", "deployed"}
+    | {"window"}
 )
 _DECLARATIONS = frozenset(
     {"spelling", "aliases", "arity", "takes_ids", "follows", "defaults_of", "examples", "order"}
@@ -207,6 +209,10 @@ class Operator:
     def reach(self, *inputs: TensorType) -> Reach:
         """What one output element sees of the input, for receptive fields."""
         raise NotImplementedError
+
+    def window(self, *inputs: TensorType) -> Geometry | None:
+        """The window it slides, every size and pad resolved; None if it slides none."""
+        return None
 
     def torch(self, modules: Modules, *inputs: TensorType) -> Any:
         """The `torch.nn.Module` that computes it; by default one that calls `compute`."""

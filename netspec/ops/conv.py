@@ -80,6 +80,9 @@ class Convolution(Operator):
         places = numel(window.output(self.spelling, inputs[0]))
         return places * (out * (into // groups) * prod(window.kernel))
 
+    def window(self, *inputs: TensorType) -> Geometry:
+        return self._geometry(inputs[0])
+
     def reach(self, *inputs: TensorType) -> Reach:
         return self._geometry(inputs[0]).window()
 

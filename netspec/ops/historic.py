@@ -168,6 +168,9 @@ class Subsampling(Operator):
     def macs(self, *inputs: TensorType) -> Dim:
         return 0
 
+    def window(self, *inputs: TensorType) -> Geometry:
+        return self._geometry(inputs[0])
+
     def reach(self, *inputs: TensorType) -> Reach:
         return self._geometry(inputs[0]).window()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from netspec.diagnostics import Rejection
@@ -10,12 +11,11 @@ from netspec.errors.shapes import UnknownSize
 from netspec.ops.base import EVERYWHERE, Operator, Reach, Unsupported, Window, need_spatial, type_of
 from netspec.ops.geometry import (
     Geometry,
-    every_axis,
     geometry,
     positive,
     refuse_empty_windows,
 )
-from netspec.ops.params import flag, padding, per_axis
+from netspec.ops.params import count, flag, padding, per_axis
 from netspec.shapes import Dim, TensorType
 
 if TYPE_CHECKING:
@@ -52,6 +52,9 @@ class _Pool(Operator):
 
     def macs(self, *inputs: TensorType) -> Dim:
         return 0
+
+    def window(self, *inputs: TensorType) -> Geometry:
+        return self._geometry(inputs[0])
 
     def reach(self, *inputs: TensorType) -> Reach:
         return self._geometry(inputs[0]).window()
@@ -170,8 +173,7 @@ class AvgPool(_Pool):
         tensor, functions = inputs[0], torch.nn.functional
         window = self._geometry(type_of(tensor))
         pool = getattr(functions, f"avg_pool{len(window.kernel)}d")
-        spare = reversed(window.spare(self.spelling, type_of(tensor)))
-        ends = [side for rest in spare for side in (0, -rest)]
+        ends = window.torch_ends(self.spelling, type_of(tensor))
         value = float(self.count_pad)
         counted = functions.pad(torch.ones_like(tensor[:1, :1]), window.torch_pads, value=value)
         sums, counts = (
@@ -190,6 +192,45 @@ class AvgPool(_Pool):
             pads=window.onnx_pads,
             ceil_mode=int(window.ceil),
             count_include_pad=int(self.count_pad),
+        )
+
+
+class LpPool(_Pool):
+    """The p-norm of each window: the p-th root of the sum of |x|^p (Sermanet et al. 2012).
+
+    (C, *sizes) to (C, *sizes').
+    """
+
+    spelling = "lppool"
+    order = ("kernel", "stride", "p")
+    examples = (
+        ("3x9x9", "lppool3/2(pad=1)"),
+        ("3x8x8", "lppool2(p=4)"),
+        ("2x9", "lppool3/2(ceil=yes)"),
+        ("2x4x6x8", "lppool2"),
+    )
+
+    p: int = count(2, high=16, doc="the norm's order")
+
+    def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
+        functions = torch.nn.functional
+        window = self._geometry(type_of(inputs[0]))
+        pool = getattr(functions, f"avg_pool{len(window.kernel)}d")
+        powers = functions.pad(inputs[0].abs() ** self.p, window.torch_pads)
+        powers = functions.pad(powers, window.torch_ends(self.spelling, type_of(inputs[0])))
+        means = pool(powers, window.kernel, window.stride)
+        return (means * prod(window.kernel)) ** (1 / self.p)
+
+    def onnx(self, graph: Builder, *inputs: Operand) -> str:
+        window = self._geometry(inputs[0].type)
+        return graph.node(
+            "LpPool",
+            [inputs[0].name],
+            kernel_shape=list(window.kernel),
+            strides=list(window.stride),
+            pads=window.onnx_pads,
+            ceil_mode=int(window.ceil),
+            p=self.p,
         )
 
 
@@ -248,69 +289,3 @@ class GlobalMaxPool(_GlobalPool):
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
         axes = graph.integers(self._axes(len(inputs[0].type.spatial)))
         return graph.node("ReduceMax", [inputs[0].name, axes], keepdims=int(self.keep))
-
-
-class AdaptiveAvgPool(Operator):
-    """Adaptive average pooling to a fixed size: bin i of n covers floor(i*s/n) to ceil((i+1)*s/n).
-
-    (C, *sizes) to (C, *size).
-    """
-
-    spelling = "adaptive_avgpool"
-    order = ("size",)
-    examples = (
-        ("3x8x8", "adaptive_avgpool(4)"),
-        ("3x7x9", "adaptive_avgpool(3x4)"),
-        ("2x5", "adaptive_avgpool(7)"),
-    )
-
-    size: int | tuple[int, ...] = per_axis(doc="output size")
-
-    def _sizes(self, tensor: TensorType) -> tuple[tuple[int, int], ...]:
-        wanted = every_axis(self.size, need_spatial(self, tensor), self.spelling, tensor)
-        pairs = []
-        for size, out in zip(tensor.spatial, wanted, strict=True):
-            if not isinstance(size, int):
-                raise Rejection(UnknownSize(self.spelling, str(tensor), "use gap, or a fixed size"))
-            pairs.append((size, out))
-        return tuple(pairs)
-
-    def infer(self, *inputs: TensorType) -> TensorType:
-        return inputs[0].with_shape(inputs[0].channels, *(o for _, o in self._sizes(inputs[0])))
-
-    def macs(self, *inputs: TensorType) -> Dim:
-        return 0
-
-    def reach(self, *inputs: TensorType) -> Reach:
-        sizes = self._sizes(inputs[0])
-        if any(size % out for size, out in sizes):
-            return Unsupported("its windows differ in size")
-        steps = tuple(size // out for size, out in sizes)
-        return Window(steps, steps, (1,) * len(steps), (0,) * len(steps))
-
-    def torch(self, modules: Modules, *inputs: TensorType) -> Any:
-        sizes = tuple(out for _, out in self._sizes(inputs[0]))
-        return getattr(modules.nn, f"AdaptiveAvgPool{len(sizes)}d")(sizes)
-
-    def onnx(self, graph: Builder, *inputs: Operand) -> str:
-        sizes = self._sizes(inputs[0].type)
-        if all(size == out for size, out in sizes):
-            return inputs[0].name
-        if all(size % out == 0 for size, out in sizes):
-            steps = [size // out for size, out in sizes]
-            return graph.node("AveragePool", [inputs[0].name], kernel_shape=steps, strides=steps)
-        import numpy as np
-
-        # Bins of unequal width: an averaging matrix along each axis, that axis brought last.
-        name, rank = inputs[0].name, len(sizes)
-        for axis, (size, out) in enumerate(sizes):
-            matrix = np.zeros((size, out), np.float32)
-            for i in range(out):
-                start, end = i * size // out, -(-(i + 1) * size // out)
-                matrix[start:end, i] = 1 / (end - start)
-            order = list(range(rank + 2))
-            order[axis + 2], order[-1] = order[-1], order[axis + 2]
-            name = graph.node("Transpose", [name], perm=order)
-            name = graph.node("MatMul", [name, graph.constant(matrix)])
-            name = graph.node("Transpose", [name], perm=order)
-        return name

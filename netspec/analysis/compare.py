@@ -1,0 +1,98 @@
+"""Several nets side by side: one line each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from netspec.analysis.layers import field_text
+from netspec.analysis.quantities import shape
+from netspec.analysis.receptive_field import Field
+from netspec.analysis.tables import Cell, Column, Line, Table
+
+if TYPE_CHECKING:
+    from netspec.analysis.summary import Summary
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Summaries of several nets, in the order given."""
+
+    summaries: tuple[Summary, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """`{"format_version": 1, "nets": [...]}`, a whole summary for each net."""
+        return {"format_version": 1, "nets": [summary.as_json() for summary in self.summaries]}
+
+    def to_text(self, width: int | None = None, color: bool = False) -> str:
+        return self._table().to_text(width, color)
+
+    def to_markdown(self) -> str:
+        return self._table().to_markdown()
+
+    def to_latex(self) -> str:
+        return self._table().to_latex()
+
+    def to_csv(self) -> str:
+        return self._table().to_csv()
+
+    def _repr_html_(self) -> str:
+        return self._table().to_html()
+
+    def _table(self) -> Table:
+        counts = dict.fromkeys(summary.count for summary in self.summaries)
+        operations = "MACs" if list(counts) == ["mac"] else f"ops ({', '.join(counts)})"
+        columns = (
+            Column("net", "label"),
+            Column("year", keep=1),
+            Column("input", keep=5),
+            Column("params", "count"),
+            Column(operations, "count"),
+            Column("depth", "count"),
+            Column("weights", "bytes", keep=6),
+            Column("activations", "bytes", keep=4),
+            Column("field", keep=2),
+            Column("top-1 %", keep=7),
+            Column("top-5 %", keep=7),
+        )
+        lines = tuple(Line(_cells(summary)) for summary in self.summaries)
+        says = dict.fromkeys(summary.convention for summary in self.summaries)
+        notes = (
+            f"{operations}: {'; '.join(says)}",
+            "weights: everything stored, in float32; activations: peak for one sample",
+            "field: receptive field / stride of the last map; errors as the specs cite them",
+        )
+        return Table("", columns, lines, notes)
+
+
+def compare(summaries: Sequence[Summary]) -> Comparison:
+    """The nets side by side."""
+    return Comparison(tuple(summaries))
+
+
+def _cells(summary: Summary) -> tuple[Cell, ...]:
+    said = dict(summary.metadata)
+    error = said.get("error")
+    errors = dict(error) if isinstance(error, tuple) else {}
+    return (
+        summary.name,
+        str(said.get("year", "")),
+        ", ".join(shape(tensor.shape) for tensor in summary.inputs),
+        summary.params + summary.params_frozen,
+        summary.macs,
+        summary.depth,
+        summary.weight_bytes,
+        summary.peak_activation,
+        _last_field(summary),
+        str(errors.get("top1", "")),
+        str(errors.get("top5", "")),
+    )
+
+
+def _last_field(summary: Summary) -> str:
+    """The field of the last layer that does not see the whole input."""
+    for layer in reversed(summary.layers):
+        if layer.field and all(isinstance(seen, Field) for _, seen in layer.field):
+            return field_text(layer.field)
+    return ""
