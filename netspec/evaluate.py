@@ -228,7 +228,7 @@ def _call(node: ast.Call, values: Values) -> Any:
     text = show(Layer(node.name, tuple(positional), tuple(named)))
     try:
         tensors = node.name == "ratio"
-        numbers = [tensors and values.tensor(v) or _operand(v, node.name) for v in positional]
+        numbers = [(tensors and values.tensor(v)) or _operand(v, node.name) for v in positional]
         keywords = {str(k): _operand(v, node.name) for k, v in named}
         result = function(*numbers, **keywords)
     except (TypeError, ValueError, ZeroDivisionError, OverflowError, AssertionError) as error:

@@ -43,6 +43,9 @@ class Binding:
     path: str
     inner: dict[str, Binding] | None = None
 
+    def __str__(self) -> str:
+        return " and ".join(str(value.type) for value in self.wire or ())
+
 
 @dataclass(slots=True, eq=False)
 class Body:
@@ -131,11 +134,17 @@ class Scope:
         binding, rest = self.find(node)
         if not rest:
             return binding
+        return size_of(rest, self._single(binding, "@" + node.parts[0]))
+
+    def tensor(self, value: Any) -> TensorType | None:
+        return self._single(value, "a reference") if isinstance(value, Binding) else None
+
+    def _single(self, binding: Binding, shown: str) -> TensorType:
         if binding.wire is None:
             raise Poisoned
         if len(binding.wire) != 1:
-            raise Rejection(WrongCount("@" + node.parts[0], "one tensor", f"{len(binding.wire)}"))
-        return size_of(rest, binding.wire[0].type)
+            raise Rejection(WrongCount(shown, "one tensor", f"{len(binding.wire)}"))
+        return binding.wire[0].type
 
     def unit_of_names(self) -> Unit:
         return self.unit

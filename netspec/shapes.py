@@ -189,6 +189,12 @@ def slope(dim: Dim, name: str) -> Fraction:
     return total
 
 
+def strides(large: TensorType, small: TensorType) -> int | tuple[int, ...]:
+    """The stride from one map to another of its rank: one number where all axes agree."""
+    found = tuple(ratio(a, b) for a, b in zip(large.spatial, small.spatial, strict=True))
+    return found if len(set(found)) > 1 else (*found, 1)[0]
+
+
 def ratio(large: Dim, small: Dim) -> int:
     """The stride that takes a size `large` to `small`: by rounding up, or by growth for formulas."""
     if isinstance(large, int) and isinstance(small, int):

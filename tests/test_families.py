@@ -1,6 +1,7 @@
-"""One text, a family: parameters, input sizes and variations reach the published members exactly."""
+"""One text, a family: settings, sizes and variations reach the published members exactly."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from netspec.cli import main
 from netspec.diagnostics import NetspecError
 from netspec.files import read_spec
 from netspec.graph import Graph, Node
+from netspec.ops.params import show
 from netspec.shapes import describe_sizes, legal_sizes, substitute
 
 
@@ -152,6 +154,67 @@ def test_another_input_size_reaches_another_published_member(
     assert figures(member(name, size, **settings)) == (params, macs)
 
 
+RELATIVES = {
+    "an autoencoder that upsamples": (
+        """
+        input 1x28x28
+        default conv(pad=same, act=relu)
+        default maxpool(pad=tf_same)
+        conv3-16; maxpool2; conv3-8; maxpool2; conv3-8; maxpool2
+        conv3-8; upsample(2); conv3-8; upsample(2); conv3-16(pad=valid); upsample(2)
+        conv3-1(act=sigmoid)
+        """,
+        (4_385, 0, 751_680),
+    ),
+    "a variational autoencoder of fully connected layers": (
+        """
+        input 784
+        default fc(act=relu)
+        fc-400; { | fc-20(act=none) as mu | fc-20(act=none) as log_var }; sample
+        fc-400; fc-784(act=sigmoid) as image
+        output image, mu, log_var
+        """,
+        (652_824, 0, 651_200),
+    ),
+    "Fast R-CNN on CaffeNet": (
+        """
+        input image: 3x600x800
+        input rois: 5 batch(R=1)
+        default conv(pad=same, act=relu)
+        default maxpool(ceil=yes)
+        @image
+        freeze { conv11-96/4 }
+        maxpool3/2(pad=1); lrn(5); conv5-256(groups=2); maxpool3/2(pad=1); lrn(5)
+        conv3-384; conv3-384(groups=2); conv3-256(groups=2)
+        roipool6(@rois, scale=1/16)
+        fc-4096(act=relu); dropout; fc-4096(act=relu); dropout; { | fc-21; softmax | fc-84 }
+        """,
+        (57_263_465, 34_944, None),
+    ),
+    "Fast R-CNN on VGG_CNN_M_1024": (
+        """
+        input image: 3x600x800
+        input rois: 5 batch(R=1)
+        default conv(pad=1, act=relu)
+        @image
+        freeze { conv7-96/2(pad=0) }
+        lrn(5); maxpool3/2; conv5-256/2; lrn(5); maxpool3/2; conv3-512 x3
+        roipool6(@rois, scale=1/16)
+        fc-4096(act=relu); dropout; fc-1024(act=relu); dropout; { | fc-21; softmax | fc-84 }
+        """,
+        (86_318_953, 14_208, None),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", RELATIVES)
+def test_a_relative_takes_a_few_lines(name: str, net: Callable[..., Graph]) -> None:
+    text, (params, frozen, macs) = RELATIVES[name]
+    found = costs(net(text))
+    assert (found.params, found.params_frozen) == (params, frozen)
+    assert macs is None or found.macs == macs
+
+
 @pytest.mark.parametrize(
     ("settings", "frozen"), [({"static": True}, 5_629_800), ({"multichannel": True}, 5_629_800)]
 )
@@ -245,3 +308,28 @@ def test_a_net_with_a_fixed_head_refuses_another_size() -> None:
     with pytest.raises(NetspecError) as caught:
         member("vgg16", "3xHxW")
     assert len(caught.value.diagnostics) == 1
+
+
+# --- residuals, whatever the rank
+
+
+@pytest.mark.parametrize(
+    ("size", "step", "shortcut"),
+    [
+        ("4x20", "conv3-8/2(pad=1)", "conv(kernel=1, stride=2, width=8)"),
+        ("4x20x20", "conv3-8(pad=1, stride=1x2)", "conv(kernel=1, stride=(1, 2), width=8)"),
+        ("4x6x8x8", "conv3-8/2(pad=1)", "conv(kernel=1, stride=2, width=8)"),
+        ("4x20", "conv1-4", None),
+        ("8", "fc-8", None),
+    ],
+)
+def test_a_residual_projects_by_need_whatever_the_number_of_axes(
+    size: str, step: str, shortcut: str | None, net: Callable[..., Graph]
+) -> None:
+    graph = net(f"residual {{ {step} }}", input=size)
+    projections = [node for node in steps(graph, "conv") if node.path == "shortcut"]
+    kept = ("kernel", "stride", "width")
+    shown = [
+        f"conv({', '.join(f'{k}={show(getattr(n.op, k))}' for k in kept)})" for n in projections
+    ]
+    assert shown == ([shortcut] if shortcut else [])
