@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +56,7 @@ class Builder:
         self.weights: dict[str, Initializer] = {}
         self._constants: dict[tuple[str, tuple[int, ...], bytes], str] = {}
         self._names: dict[Value, str] = {}
+        self.values: dict[Value, str] = {}
         self._counter = 0
         self._node: Node
         self._emitted: list[NodeProto] = []
@@ -183,6 +184,7 @@ class Builder:
                 for i, held in enumerate(field):
                     if held in renamed:
                         field[i] = renamed[held]
+        self.values = {v: renamed.get(name, name) for v, name in self._names.items()}
 
 
 def _attribute(name: str, value: Any) -> AttributeProto:
@@ -207,10 +209,14 @@ def _attribute(name: str, value: Any) -> AttributeProto:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """An ONNX model without its weights, and the weights it needs, in file order."""
+    """An ONNX model without its weights, the weights it needs in file order, and where values are.
+
+    `values` is the name in the model of each value of the graph.
+    """
 
     proto: ModelProto
     weights: tuple[Initializer, ...]
+    values: Mapping[Value, str]
 
 
 def lower(
@@ -241,7 +247,7 @@ def lower(
     model.graph.CopyFrom(proto)
     for key, value in (metadata or {}).items():
         model.metadata_props.add(key=key, value=value)
-    return Model(model, tuple(builder.weights.values()))
+    return Model(model, tuple(builder.weights.values()), builder.values)
 
 
 def _describe(proto: Any, name: str, tensor: TensorType, batch: int | None) -> None:
