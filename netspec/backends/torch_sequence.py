@@ -22,16 +22,16 @@ class _OverTime:
         return hidden[-2 if self.bidirectional else -1 :].transpose(0, 1).flatten(1)
 
 
-class LSTM(_OverTime, nn.LSTM):
-    pass
+class LSTM(_OverTime, nn.LSTM):  # type: ignore[misc]
+    """nn.LSTM over (N, C, T)."""
 
 
-class GRU(_OverTime, nn.GRU):
-    pass
+class GRU(_OverTime, nn.GRU):  # type: ignore[misc]
+    """nn.GRU over (N, C, T)."""
 
 
-class RNN(_OverTime, nn.RNN):
-    pass
+class RNN(_OverTime, nn.RNN):  # type: ignore[misc]
+    """nn.RNN over (N, C, T)."""
 
 
 KINDS: dict[str, type[nn.Module]] = {"LSTM": LSTM, "GRU": GRU, "RNN": RNN}

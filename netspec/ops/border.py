@@ -115,8 +115,8 @@ class Crop(Operator):
         ("2x8x9", "crop(((0, 1), (3, 2)))"),
         ("2x8x9", "crop(size=5x4)"),
         ("2x9", "crop(size=5, offset=3)"),
-        ("2x8x9", "relu as whole; maxpool2 as half; @whole; crop(@half, offset=3)"),
-        ("2x9x8", "relu as whole; maxpool2 as half; @whole; crop(@half)"),
+        ("2x8x9", "relu as whole; maxpool2 as small; @whole; crop(@small, offset=3)"),
+        ("2x9x8", "relu as whole; maxpool2 as small; @whole; crop(@small)"),
     )
 
     amount: Any = amounts(None, doc="elements cut from each side")

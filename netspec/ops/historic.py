@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from netspec.diagnostics import Rejection
 from netspec.errors.shapes import OutOfRange, UnknownSize
 from netspec.initial import Codes, Constant, He, Scheme, Zeros
-from netspec.ops.base import EVERYWHERE, Elementwise, Operator, Reach, Weight, need_spatial
+from netspec.ops.base import EVERYWHERE, Elementwise, Operator, Reach, Weight, need_spatial, type_of
 from netspec.ops.conv import Convolution, fixed_channels
 from netspec.ops.geometry import Geometry, geometry, positive
 from netspec.ops.linear import flat_size
@@ -73,7 +73,7 @@ class TableConv(Convolution):
 
     def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
         tensor, weight = inputs[0], weights["weight"]
-        window = self._geometry(TensorType(tuple(tensor.shape[1:])))
+        window = self._geometry(type_of(tensor))
         into, out = tensor.shape[1], len(self.table)
         places = [o * into + i for o, row in enumerate(self.table) for i in row]
         empty = weight.new_zeros(out * into, *weight.shape[1:])
@@ -175,7 +175,7 @@ class Subsampling(Operator):
         return self._geometry(inputs[0]).window()
 
     def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
-        window = self._geometry(TensorType(tuple(inputs[0].shape[1:])))
+        window = self._geometry(type_of(inputs[0]))
         rank = len(window.kernel)
         pool = getattr(torch.nn.functional, f"avg_pool{rank}d")
         sums = pool(inputs[0], window.kernel, window.stride) * prod(window.kernel)

@@ -79,7 +79,8 @@ class RoiPool(Operator):
     def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
         tensor, rois = inputs
         kind = type_of(tensor)
-        size, (height, width) = self._size(kind), kind.spatial
+        size = self._size(kind)
+        height, width = (int(extent) for extent in tensor.shape[2:])
         levels = self._levels(kind)
         rows = self._table(torch, tensor.permute(0, 2, 3, 1), 1, levels[0])
         tables = [self._table(torch, row, 2, levels[1]) for row in rows]

@@ -13,6 +13,7 @@ from netspec.ops.base import (
     Upsampling,
     need_partners,
     need_spatial,
+    type_of,
 )
 from netspec.ops.geometry import every_axis
 from netspec.ops.params import choice, flag, per_axis
@@ -104,7 +105,7 @@ class Upsample(Operator):
 
     def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
         tensor = inputs[0]
-        types = [TensorType(tuple(x.shape[1:])) for x in inputs]
+        types = [type_of(x) for x in inputs]
         sizes, factors = self._sizes(*types), self._factors(types[0])
         if self.mode == "nearest":
             for axis, size in enumerate(sizes, 2):
@@ -167,9 +168,8 @@ class Upsample(Operator):
 
         length = inputs[0].type.shape[axis - 1]
         if isinstance(length, int) and isinstance(size, int):
-            ratio = np.float32(length) / np.float32(size)
-            places = np.floor(np.arange(size, dtype=np.float32) * ratio).astype(np.int64)
-            return graph.constant(np.minimum(places, length - 1))
+            exact = np.arange(size, dtype=np.float32) * (np.float32(length) / np.float32(size))
+            return graph.constant(np.minimum(np.floor(exact).astype(np.int64), length - 1))
         old = graph.size(inputs[0], axis)
         new = graph.integers([size]) if isinstance(size, int) else graph.size(inputs[1], axis)
         scalar = graph.node("Squeeze", [new])
