@@ -2,6 +2,7 @@
 
 from netspec.ops import (
     activation,
+    adaptive,
     arithmetic,
     attention,
     border,
@@ -29,6 +30,7 @@ __all__ = [
     "REGISTRY",
     "Operator",
     "activation",
+    "adaptive",
     "arithmetic",
     "attention",
     "border",

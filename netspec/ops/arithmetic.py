@@ -39,19 +39,33 @@ class Scaled(Elementwise):
 class Affine(Elementwise):
     """weight * x + bias, trained, one of each for every channel.
 
-    LeNet-5's trainable subsampling is `avgpool2; affine` (LeCun et al. 1998), ConvNeXt's layer
-    scale `affine(bias=no, init=1e-6)`. (C, *sizes) to the same shape.
+    ConvNeXt's layer scale is `affine(bias=no, init=1e-6)`. `affine-8` makes 8 channels of a single
+    one. (C, *sizes) to the same shape, or (1, *sizes) to (width, *sizes).
     """
 
     spelling = "affine"
-    examples = (("3x4x5", "affine"), ("4", "affine(bias=no, init=1e-6)"), ("2x3x3x3", "affine"))
+    order = ("width",)
+    examples = (
+        ("3x4x5", "affine"),
+        ("4", "affine(bias=no, init=1e-6)"),
+        ("2x3x3x3", "affine"),
+        ("1x4x5", "affine-6"),
+    )
 
+    width: int | None = count(None, doc="output channels; as many as flow in")
     bias: bool = flag(True, doc="adds a trained value")
     init: Scheme | None = scheme_of(None, doc="initialisation of the factors; one by default")
     bias_init: Scheme | None = scheme_of(None, doc="initialisation of the bias; zero by default")
 
+    def infer(self, *inputs: TensorType) -> TensorType:
+        channels = fixed_channels(self.spelling, inputs[0])
+        if channels != 1 and self.width not in (None, channels):
+            allowed = f"{channels}, as many as flow in; only one channel makes several"
+            raise Rejection(OutOfRange(self.spelling, "width", allowed, self.width))
+        return inputs[0].with_shape(self.width or channels, *inputs[0].spatial)
+
     def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
-        shape = (fixed_channels(self.spelling, inputs[0]),)
+        shape = (self.width or fixed_channels(self.spelling, inputs[0]),)
         factors = Weight("weight", shape, self.init or Ones())
         return (factors, Weight("bias", shape, self.bias_init or Zeros()))[: 1 + self.bias]
 

@@ -70,6 +70,10 @@ class Geometry:
         sizes = zip(tensor.spatial, self.pads, ends, strict=True)
         return tuple(size + sum(pads) - end for size, pads, end in sizes)
 
+    def torch_ends(self, op: str, tensor: TensorType) -> list[int]:
+        """What `torch.nn.functional.pad` brings the padded input with to where the windows end."""
+        return [side for rest in reversed(self.spare(op, tensor)) for side in (0, -rest)]  # type: ignore[misc]
+
     def _axis(self, op: str, tensor: TensorType, axis: int, size: Dim) -> Dim:
         before, after = self.pads[axis]
         reach, stride = self.reach[axis], self.stride[axis]

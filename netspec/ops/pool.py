@@ -6,9 +6,7 @@ from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from netspec.diagnostics import Rejection
-from netspec.errors.shapes import UnknownSize
-from netspec.ops.base import EVERYWHERE, Operator, Reach, Unsupported, Window, need_spatial, type_of
+from netspec.ops.base import EVERYWHERE, Operator, Reach, need_spatial, type_of
 from netspec.ops.geometry import (
     Geometry,
     geometry,
@@ -130,7 +128,7 @@ class MaxPool(_Pool):
 
 def wide_pads(pool: MaxPool, tensor: TensorType) -> bool:
     """Whether it pads as much as its undilated kernel, which ONNX Runtime refuses."""
-    window = pool._geometry(tensor)
+    window = pool.window(tensor)
     return any(max(p) >= k for p, k in zip(window.pads, window.kernel, strict=True))
 
 
