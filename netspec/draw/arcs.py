@@ -18,20 +18,24 @@ def chain_with_arcs(pieces: list[Piece], arcs: tuple[tuple[int, int], ...]) -> P
     lanes = _lanes(arcs)
     axis = max(p.axis for p in pieces)
     body = axis + max(p.w - p.axis for p in pieces)
-    h = sum(p.h for p in pieces) + _GAP * (len(pieces) + 1)
+    first = _GAP if any(a < 0 for a, _ in arcs) else 0.0
+    last = _GAP if any(b == len(pieces) for _, b in arcs) else 0.0
+    h = sum(p.h for p in pieces) + _GAP * (len(pieces) - 1) + first + last
     w = body + LANE * (1 + max(lanes.values()))
 
     def draw(x: float, y: float) -> list[Item]:
         found: list[Item] = []
         gaps = []
-        at = y
-        for piece in pieces:
+        at = y - _GAP + first
+        for i, piece in enumerate(pieces):
             gaps.append(at)
-            found.append(wire((x + axis, at), (x + axis, at + _GAP)))
+            if i or first:
+                found.append(wire((x + axis, at), (x + axis, at + _GAP)))
             found += piece.draw(x + axis - piece.axis, at + _GAP)
             at += _GAP + piece.h
         gaps.append(at)
-        found.append(wire((x + axis, at), (x + axis, at + _GAP), arrow=False))
+        if last:
+            found.append(wire((x + axis, at), (x + axis, at + _GAP), arrow=False))
         for a, b in arcs:
             lane = x + body + LANE * (lanes[a] + 0.5)
             leave, arrive = gaps[a + 1] + 5, gaps[b] + 12

@@ -7,6 +7,7 @@ a tangle otherwise.
 
 from __future__ import annotations
 
+from netspec.draw.labels import data_inputs
 from netspec.draw.structure import Block, Element, Parallel, Port, Series, Step, Tangle, nodes_of
 from netspec.graph import Graph, Node, Value
 
@@ -22,7 +23,20 @@ def decompose(graph: Graph, children: list[Element], arrivals: tuple[Value, ...]
         ports = [Port(i, value) for i, value in enumerate(arrivals, 1)]
     region = _Region(graph, [*ports, *inner])
     items = region.series(list(range(len(region.items))), IN, region.out, top=True)
-    return _with_heads(Series(tuple(items)), heads)
+    return _with_heads(_flat(items), heads)
+
+
+def _flat(items: list[Element]) -> Series:
+    """One series; the arcs of chains inside it become its own."""
+    found: list[Element] = []
+    arcs: list[tuple[int, int]] = []
+    for item in items:
+        if isinstance(item, Series):
+            arcs += [(len(found) + a, len(found) + b) for a, b in item.arcs]
+            found += item.items
+        else:
+            found.append(item)
+    return Series(tuple(found), tuple(arcs))
 
 
 def _with_heads(series: Series, heads: list[Block]) -> Series:
@@ -33,6 +47,10 @@ def _with_heads(series: Series, heads: list[Block]) -> Series:
             if source in nodes_of(item):
                 asides.append((i, head))
     return Series(series.items, series.arcs, tuple(asides))
+
+
+def _reads(user: Node, node: Node) -> bool:
+    return user.head is None and any(value.node is node for value in data_inputs(user))
 
 
 class _Region:
@@ -66,7 +84,7 @@ class _Region:
                 leaves = (IN, i) in self.edges and not any(a == i for a, _ in self.edges)
             else:
                 leaves = any(
-                    n in outputs or any(u not in made and u.head is None for u in graph.consumers[n])
+                    n in outputs or any(_reads(u, n) and u not in made for u in graph.consumers[n])
                     for n in nodes_of(item)
                 ) or not any(a == i for a, _ in self.edges)
             if leaves:
@@ -76,7 +94,8 @@ class _Region:
         self, i: int, item: Element, made: dict[Node, int], ports: dict[Value, int]
     ) -> None:
         inside = set(nodes_of(item))
-        slots = [value for node in nodes_of(item) for value in node.inputs if value.node not in inside]
+        read = [value for node in nodes_of(item) for value in data_inputs(node)]
+        slots = [value for value in read if value.node not in inside]
         if not isinstance(item, Step):
             slots = list(dict.fromkeys(slots))
         for slot, value in enumerate(slots):
@@ -124,7 +143,7 @@ class _Region:
         direct = self.edges.get((a, b), 0) if passes else 0
         parts = self._parts(gap)
         if len(parts) + direct > 1:
-            branches = [(self._slot(part, b), Series(tuple(self.series(part, a, b)))) for part in parts]
+            branches = [(self._slot(part, b), _flat(self.series(part, a, b))) for part in parts]
             branches += [(self.slots[a, b], Series(())) for _ in range(direct)]
             ordered = tuple(series for _, series in sorted(branches, key=lambda pair: pair[0]))
             opens = a != IN or not self._sources(gap)

@@ -9,19 +9,18 @@ from netspec.draw.structure import Block, Element, Parallel, Repeat, Series, Ste
 from netspec.graph import Call, Node
 
 _LONGEST_PERIOD = 6
+_MOST_NOTES = 3
 
 
 def fold(series: Series) -> Series:
     """The series with runs of equal elements, at every level, as repeats."""
     items = tuple(_inside(item) for item in series.items)
-    if series.arcs:
-        return _fold_ladder(replace(series, items=items))
     keys = [signature(item) for item in items]
     found: list[Element] = []
     where: dict[int, int] = {}
     at = 0
     while at < len(items):
-        period, count, note = _run(items, keys, at)
+        period, count, note = _run(items, keys, at, series.arcs)
         for old in range(at, at + period * count):
             where[old] = len(found)
         if count > 1:
@@ -33,8 +32,10 @@ def fold(series: Series) -> Series:
         else:
             found.append(items[at])
         at += period * count
+    where[-1], where[len(items)] = -1, len(found)
+    arcs = {(where[a], where[b]): None for a, b in series.arcs if where[b] - where[a] > 1}
     asides = tuple((where[i], replace(b, body=fold(b.body))) for i, b in series.asides)
-    return Series(tuple(found), (), asides)
+    return Series(tuple(found), tuple(arcs), asides)
 
 
 def _inside(element: Element) -> Element:
@@ -50,42 +51,47 @@ def _inside(element: Element) -> Element:
     return element
 
 
-def _fold_ladder(series: Series) -> Series:
-    """A chain whose elements all also read the one before the last: the arcs go into the note."""
-    keys = [signature(item) for item in series.items]
-    count = len(keys)
-    if count < 3 or len(set(keys[1:])) > 1 or not all(isinstance(i, Block) for i in series.items):
-        return series
-    if keys[0] != keys[1] and difference(series.items[0], series.items[1]) is None:
-        return series
-    if all(b - a == 2 for a, b in series.arcs):
-        note = "each also reads the one before the last"
-    elif {(a, b) for a in range(count) for b in range(a + 2, count)} <= set(series.arcs):
-        note = "each reads all before it"
-    else:
-        return series
-    return Series((Repeat(series.items[-1], count, note, series.items),), (), series.asides)
-
-
-def _run(items: tuple[Element, ...], keys: list[object], at: int) -> tuple[int, int, str]:
+def _run(
+    items: tuple[Element, ...], keys: list[object], at: int, arcs: tuple[tuple[int, int], ...]
+) -> tuple[int, int, str]:
     """The period, the count and the note of the repeat that starts here; count 1 if none does."""
-    best = (1, 1, "")
-    for period in range(1, min(_LONGEST_PERIOD, (len(items) - at) // 2) + 1):
+    best = (1, 1)
+    for period in range(1, 2 if arcs else min(_LONGEST_PERIOD, (len(items) - at) // 2) + 1):
         body = keys[at : at + period]
         count = 1
         while keys[at + count * period : at + (count + 1) * period] == body:
             count += 1
         if count > 1 and period * count > best[0] * best[1]:
-            best = (period, count, "")
-    first = items[at]
-    if isinstance(first, Block) and best[1] == 1 and at + 1 < len(items):
-        note = difference(first, items[at + 1])
+            best = (period, count)
+    notes = []
+    if best[1] == 1 and at + 1 < len(items):
+        note = difference(items[at], items[at + 1])
         if note is not None:
+            notes = [note] if note else []
             count = 1
             while at + count < len(items) and keys[at + count] == keys[at + 1]:
                 count += 1
-            return 1, count, note
-    return best
+            best = (1, count)
+    if arcs and best[1] > 1:
+        reads = _ladder(items, at, best[1], arcs)
+        if reads is None:
+            return 1, 1, ""
+        notes = [reads, *notes] if reads else notes
+    return *best, "; ".join(notes)
+
+
+def _ladder(
+    items: tuple[Element, ...], at: int, count: int, arcs: tuple[tuple[int, int], ...]
+) -> str | None:
+    """How the arcs inside a run read in words; None where they follow no rule."""
+    if not all(isinstance(item, Block) for item in items[at : at + count]):
+        return None
+    inside = {(a, b) for a, b in arcs if at <= a and b < at + count}
+    if inside == {(i, i + 2) for i in range(at, at + count - 2)}:
+        return "each also reads the one before the last"
+    if inside == {(a, b) for a in range(at, at + count) for b in range(a + 2, at + count)}:
+        return "each reads all before it"
+    return None if inside else ""
 
 
 def signature(element: Element) -> object:
@@ -135,6 +141,8 @@ def difference(first: Element, rest: Element) -> str | None:
     if widths and not _extends(first.call, rest.call):
         return None
     order = sorted(notes, key=lambda note: not note.startswith("/"))
+    if len(order) > _MOST_NOTES:
+        return "first differs"
     return "first: " + ", ".join(order) if order else ""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from netspec.graph import Node
+from netspec.graph import Node, Value
 from netspec.ops.base import Operator
 from netspec.ops.params import show
 from netspec.ops.source import Input
@@ -49,6 +49,14 @@ def is_minor(node: Node) -> bool:
 
 def is_join(node: Node) -> bool:
     return node.op.joins and len(node.inputs) > 1
+
+
+def data_inputs(node: Node) -> tuple[Value, ...]:
+    """What the node computes with: not what only gives it a size."""
+    first = node.op.sized_by
+    if first is None:
+        return node.inputs
+    return (*node.inputs[:first], *(value for value in node.inputs[first:] if value.index))
 
 
 def label(node: Node, *, kernel: bool = True) -> str:

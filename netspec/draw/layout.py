@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
+from netspec.draw.arcs import chain_with_arcs
 from netspec.draw.layered import layered
 from netspec.draw.pieces import (
     BETWEEN,
@@ -37,6 +39,7 @@ from netspec.draw.structure import (
     Tangle,
     nodes_of,
 )
+from netspec.draw.ushape import u_piece, u_shape
 from netspec.draw.view import View
 
 FORK = 15.0
@@ -86,20 +89,28 @@ class Layout:
 
         return Piece(w, 18, w / 2, draw)
 
-    def series(self, series: Series, width: float = 0.0) -> Piece:
+    def series(self, series: Series) -> Piece:
+        """A series inside something else, as one piece."""
         if not series.items:
             return Piece(0, 0, 0, lambda x, y: [])
-        if series.arcs:
-            from netspec.draw.arcs import chain_with_arcs
+        u = u_shape(series, self.view.graph)
+        if u is not None:
+            return u_piece(u, self, leaves=True)
+        return stack([piece for piece, _ in self.pieces(series)])
 
-            return chain_with_arcs([self.element(item) for item in series.items], series.arcs)
-        return stack(self.pieces(series, width))
-
-    def pieces(self, series: Series, width: float = 0.0) -> list[Piece]:
-        """The pieces of a series, with what hangs off their sides."""
-        found = [self.element(item, width) for item in series.items]
+    def pieces(self, series: Series, width: float = 0.0) -> list[tuple[Piece, Element]]:
+        """The pieces of a series and what they end with: one for each item that no arc passes."""
+        each = [self.element(item, width) for item in series.items]
         for at, block in series.asides:
-            found[at] = beside(found[at], self.element(block))
+            each[at] = beside(each[at], self.element(block))
+        found = []
+        for start, end in _unpassed(len(each), series.arcs):
+            inside = tuple((a - start, b - start) for a, b in series.arcs if start <= b < end + 1)
+            if start + 1 == end and not inside:
+                found.append((each[start], series.items[start]))
+            else:
+                chain = Series(series.items[start:end])
+                found.append((chain_with_arcs(each[start:end], inside), chain))
         return found
 
     def width(self, series: Series) -> float:
@@ -141,19 +152,31 @@ class Layout:
         return Piece(w, h, inner.axis + PAD, draw)
 
     def block(
-        self, block: Block, element: Element, width: float, times: str = "", note: str = ""
+        self,
+        block: Block,
+        element: Element,
+        width: float,
+        times: str = "",
+        note: str = "",
+        around: str = "",
     ) -> Piece:
         """A card: closed with its figures, or open with what it does."""
-        name = block.call.block if times else block.path.rpartition(".")[2]
+        name = around + (block.call.block if times else block.path.rpartition(".")[2])
         lines = [note] if note else []
         if block.head:
             losses = {head.name: head.loss for head in self.view.graph.heads}
             lines.append(f"training only, loss × {losses[block.path]:g}")
         figures = self.view.numbers(element, block.type)
-        is_open = self.view.is_open(block, self.depth)
+        copies = element.copies if isinstance(element, Repeat) else ()
+        first = copies[0] if copies else block
+        is_open = self.view.is_open(block, getattr(first, "path", block.path), self.depth)
+        if is_open and not note:
+            only = self._only_block(block.body)
+            if only is not None:
+                return self._merged(block, only, width, name + times)
         inner = self.inside().series(block.body) if is_open else None
         if inner is None and block.call.arguments and not block.head:
-            lines.insert(0, f"({block.call.arguments})")
+            lines.insert(0, f"({_tidy(block.call.arguments)})")
         title = name + times
         top = HEADER + 14.0 * len(lines)
         room = [width_of(title, "head") + (width_of(figures, "note") + 14 if figures else 0)]
@@ -187,6 +210,31 @@ class Layout:
 
         spare = 6.0 if times else 0.0
         return Piece(w + spare, h + spare, axis, draw)
+
+    def _only_block(self, body: Series) -> Element | None:
+        """What a block holds where that is nothing but another block."""
+        if len(body.items) != 1 or body.asides:
+            return None
+        item = body.items[0]
+        inner = item.element if isinstance(item, Repeat) else item
+        return item if isinstance(inner, Block) else None
+
+    def _merged(self, block: Block, only: Element, width: float, title: str) -> Piece:
+        """One card for a block and the only block in it: `stage2: bottleneck ×4`."""
+        inside = self.inside()
+        if isinstance(only, Repeat):
+            assert isinstance(only.element, Block)
+            times = f" ×{only.count}"
+            piece = inside.block(only.element, only, width, times, only.note, f"{title}: ")
+        else:
+            assert isinstance(only, Block)
+            piece = inside.block(only, only, width, around=f"{title}: ")
+
+        def draw(x: float, y: float) -> list[Item]:
+            members = tuple(piece.draw(x, y))
+            return [Group(members, block.call.span, block.path, "", block.call.block)]
+
+        return Piece(piece.w, piece.h, piece.axis, draw)
 
     # --- branches
 
@@ -277,4 +325,20 @@ class Layout:
         return Piece(w, top + tall + end, axis, draw)
 
 
-__all__ = ["GAP", "Layout"]
+def _unpassed(count: int, arcs: tuple[tuple[int, int], ...]) -> list[tuple[int, int]]:
+    """Ranges of items such that every arc starts and ends in one."""
+    bound = [False] * (count + 1)
+    for a, b in arcs:
+        for i in range(max(a, 0), min(b, count - 1)):
+            bound[i] = True
+    found, start = [], 0
+    for i in range(count):
+        if not bound[i]:
+            found.append((start, i + 1))
+            start = i + 1
+    return found
+
+
+def _tidy(arguments: str) -> str:
+    """Arguments with the noise of binary fractions taken off."""
+    return re.sub(r"\d+\.\d{7,}", lambda found: f"{float(found[0]):g}", arguments)

@@ -12,11 +12,22 @@ from netspec.draw.layout import Layout
 from netspec.draw.metrics import fit
 from netspec.draw.pieces import GAP, Piece, width_of, wire
 from netspec.draw.scene import SIZES, Box, Item, Scene, Words
-from netspec.draw.structure import Block, Element, Parallel, Repeat, Series, Step, structure
+from netspec.draw.structure import (
+    Block,
+    Element,
+    Parallel,
+    Repeat,
+    Series,
+    Step,
+    Tangle,
+    nodes_of,
+    structure,
+)
+from netspec.draw.ushape import u_piece, u_shape
 from netspec.draw.view import HEAT_STEPS, View
 
 SCREEN = (1600.0, 1000.0)
-_MARGIN, _TITLE, _FOOT, _BAND, _GUTTER = 16.0, 46.0, 26.0, 62.0, 24.0
+_MARGIN, _TITLE, _FOOT, _BAND, _GUTTER = 16.0, 46.0, 26.0, 58.0, 20.0
 _MOST_COLUMNS = 6
 _ASPECT = 1.5
 
@@ -68,8 +79,11 @@ def _on_screen(scene: Scene) -> bool:
 def page(view: View, series: Series) -> Scene:
     """A series as a page of columns."""
     layout = Layout(view)
-    pieces = layout.pieces(series, layout.width(series))
-    columns = _columns(pieces, [_band(item) for item in series.items])
+    u = u_shape(series, view.graph)
+    if u is not None:
+        columns = [Column((u_piece(u, layout, leaves=False),), ("",))]
+    else:
+        columns = _columns(layout.pieces(series, layout.width(series)))
     graph = view.graph
     top = _MARGIN + _TITLE
     inner_h = max(column.h for column in columns) + 2 * GAP
@@ -136,21 +150,18 @@ def _band(element: Element) -> str:
             return resolution(element.type)
         case Repeat():
             return _band(element.element)
-        case Parallel() if element.join is not None:
-            return resolution(element.join.type)
-        case Parallel():
-            ends = {_band(branch) for branch in element.branches}
-            return ends.pop() if len(ends) == 1 else ""
-        case Series() if element.items:
-            return _band(element.items[-1])
+        case Parallel() | Series() | Tangle():
+            found = {resolution(node.types[0]) for node in nodes_of(element)}
+            return found.pop() if len(found) == 1 else ""
     return ""
 
 
 # --- columns
 
 
-def _columns(pieces: list[Piece], bands: list[str]) -> list[Column]:
+def _columns(found: list[tuple[Piece, Element]]) -> list[Column]:
     """The division into columns whose page comes closest to a screen's shape."""
+    pieces, bands = [piece for piece, _ in found], [_band(element) for _, element in found]
     best: tuple[float, list[Column]] | None = None
     for count in range(1, min(_MOST_COLUMNS, len(pieces)) + 1):
         columns = [

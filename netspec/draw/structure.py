@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Union
 
-from netspec.draw.labels import is_join, is_minor
+from netspec.draw.labels import data_inputs, is_join, is_minor
 from netspec.graph import Call, Graph, Node, Value
 from netspec.shapes import TensorType
 
@@ -135,24 +135,45 @@ def structure(graph: Graph) -> Series:
 class _Reader:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        self._homes: dict[Call, Call | None] = {}
-
-    @cached_property
-    def readers(self) -> dict[Value, list[Node]]:
-        found: dict[Value, list[Node]] = {}
-        for node in self.graph.nodes:
-            for value in node.inputs:
-                found.setdefault(value, []).append(node)
-        for output in self.graph.outputs:
-            found.setdefault(output.value, [])
-        return found
 
     @cached_property
     def _uses(self) -> dict[Node, int]:
-        uses = {node: len(users) for node, users in self.graph.consumers.items()}
+        """How many nodes and outputs read a node."""
+        uses = dict.fromkeys(self.graph.nodes, 0)
+        for node in self.graph.nodes:
+            for source in {value.node for value in data_inputs(node)}:
+                uses[source] += 1
         for output in self.graph.outputs:
             uses[output.value.node] += 1
         return uses
+
+    @cached_property
+    def _open_ended(self) -> frozenset[Call]:
+        """Blocks that several tensors leave: their branches run on, so no box goes around them."""
+        ends: dict[Call, set[Node]] = {}
+        for node in self.graph.nodes:
+            if node.head is None:
+                around = set(node.call.ancestors()) if node.call else set()
+                for value in data_inputs(node):
+                    self._leave(value.node, around, ends)
+        for output in self.graph.outputs:
+            self._leave(output.value.node, set(), ends)
+        return frozenset(call for call, nodes in ends.items() if len(nodes) > 1)
+
+    @cached_property
+    def _recursive(self) -> frozenset[str]:
+        """Blocks that call themselves: they are one figure with all they call, without boxes."""
+        found: set[str] = set()
+        for call in {node.call for node in self.graph.nodes if node.call}:
+            names = [c.block for c in call.ancestors()]
+            found |= {name for name in names if names.count(name) > 1}
+        return frozenset(found)
+
+    def _leave(self, node: Node, around: set[Call], ends: dict[Call, set[Node]]) -> None:
+        for call in node.call.ancestors() if node.call else ():
+            if call in around:
+                break
+            ends.setdefault(call, set()).add(node)
 
     def series(self, container: Call | None, nodes: tuple[Node, ...]) -> Series:
         """What `container` (None for the net) does, as chains and branches."""
@@ -166,7 +187,7 @@ class _Reader:
         if container is None:
             return ()
         inside = set(nodes)
-        found = {v: None for n in nodes for v in n.inputs if v.node not in inside}
+        found = {v: None for n in nodes for v in data_inputs(n) if v.node not in inside}
         return tuple(found)
 
     def _children(self, container: Call | None, nodes: tuple[Node, ...]) -> list[Element]:
@@ -198,12 +219,13 @@ class _Reader:
         return Block(call, path, self.series(call, nodes), nodes, opening)
 
     def _child(self, container: Call | None, node: Node) -> Call | None:
-        """The block under `container` that holds the node; a block inside itself is no new one."""
+        """The block under `container` that holds the node, None if the node is drawn there itself."""
         found = None
-        names = set() if container is None else {c.block for c in container.ancestors()}
         for call in node.call.ancestors() if node.call else ():
             if call is container:
                 break
-            if call.component is not None and call.block not in names:
+            if call.component is None or call in self._open_ended:
+                continue
+            if call.block not in self._recursive:
                 found = call
         return found

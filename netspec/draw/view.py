@@ -36,15 +36,15 @@ class View:
     first: bool = False
     only: frozenset[str] | None = None
 
-    def is_open(self, block: Block, depth: int) -> bool:
-        """Whether the block, inside `depth` others, shows what it does."""
+    def is_open(self, block: Block, path: str, depth: int) -> bool:
+        """Whether the block, inside `depth` others, shows what it does; `path` is its first copy's."""
         if self.only is not None:
             return block.call.block in self.only
         if block.call.block in self._expanded:
             return True
         if block.head:
             return False
-        if self.first and block.path != self._firsts[block.call.block]:
+        if self.first and not depth and path != self._firsts[block.call.block]:
             return False
         return self.depth is None or depth < self.depth
 
