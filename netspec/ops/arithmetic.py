@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from netspec.diagnostics import Rejection
+from netspec.errors.shapes import OutOfRange
 from netspec.initial import Ones, Scheme, Zeros
 from netspec.ops.base import Elementwise, Weight
 from netspec.ops.conv import fixed_channels
-from netspec.ops.params import flag, real, scheme_of
+from netspec.ops.params import count, flag, real, scheme_of
 
 if TYPE_CHECKING:
     from netspec.backends.onnx import Builder, Operand
