@@ -129,8 +129,8 @@ def bind_operator(kind: type[Operator], given: Given, scope: Scope) -> BoundOper
             values[name], extents[name] = value, extent
         else:
             count = sum(not isinstance(v, Binding) for v, _ in given.positional)
-            problem = TooManyArguments(word, len(kind.order), count, kind.usage())
-            raise Misplaced(problem, extent)
+            excess = TooManyArguments(word, len(kind.order), count, kind.usage())
+            raise Misplaced(excess, extent)
     from_defaults: dict[str, Span] = {}
     for source in (kind.spelling, kind.defaults_of):
         for name, default in scope.defaults.get(source or "", {}).items():
@@ -147,7 +147,7 @@ def bind_operator(kind: type[Operator], given: Given, scope: Scope) -> BoundOper
         try:
             checked[name] = param.accept(values[name])
         except Rejection as rejection:
-            problem = rejection.problem
+            problem: Problem = rejection.problem
             value = values[name]
             if isinstance(problem, BadValue) and isinstance(value, Name) and param.numeric:
                 problem = unknown_name(value, scope)
