@@ -106,14 +106,23 @@ def page(view: View, series: Series) -> Scene:
     width = max(at + _MARGIN - 6, 2 * _MARGIN + legend_w, 360.0)
     title = _title(graph.name, view, width - 2 * _MARGIN)
     height = top + inner_h + _FOOT + 6
-    return Scene(
-        (*title, *items, *legend),
-        width,
-        height,
-        graph.name,
-        _description(view),
-        graph.source.name,
-    )
+    return _scene(view, (*title, *items, *legend), width, height)
+
+
+def framed(view: View, inner: Piece, note: str) -> Scene:
+    """One piece as a page, with the net's title and a note below."""
+    top = _MARGIN + _TITLE
+    legend, legend_w = _legend(view, top + inner.h + GAP, note)
+    width = max(inner.w, legend_w, 328.0) + 2 * _MARGIN
+    left = (width - inner.w) / 2
+    items = (*_title(view.graph.name, view, width - 2 * _MARGIN), *inner.draw(left, top), *legend)
+    height = top + inner.h + GAP + _FOOT
+    return _scene(view, items, width, height)
+
+
+def _scene(view: View, items: tuple[Item, ...], width: float, height: float) -> Scene:
+    graph = view.graph
+    return Scene(items, width, height, graph.name, _description(view), graph.source.name)
 
 
 def _column_items(column: Column, axis: float, y: float) -> list[Item]:
@@ -229,7 +238,7 @@ def _description(view: View) -> str:
     return f"{view.graph.name}: {total.params:,} parameters, {total.depth} layers"
 
 
-def _legend(view: View, y: float) -> tuple[list[Item], float]:
+def _legend(view: View, y: float, note: str = "") -> tuple[list[Item], float]:
     """What the picture leaves out because it holds nearly everywhere, and what numbers mean."""
     parts = []
     rule = view.implied.get("conv")
@@ -239,7 +248,7 @@ def _legend(view: View, y: float) -> tuple[list[Item], float]:
     shown = [figures[name] for name in ("shape", "params", "macs") if name in view.show]
     if shown:
         parts.append("figures: " + " · ".join(shown))
-    text = "; ".join(parts)
+    text = "; ".join([*parts, note] if note else parts)
     found: list[Item] = [Words(_MARGIN, y + 14, text, "note", look="muted")] if text else []
     width = width_of(text, "note")
     if view.heat is not None:

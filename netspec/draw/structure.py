@@ -6,9 +6,10 @@ nothing is guessed from names.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Union
+from typing import Any, Union
 
 from netspec.draw.labels import data_inputs, is_join, is_minor
 from netspec.graph import Call, Graph, Node, Value
@@ -132,6 +133,11 @@ def structure(graph: Graph) -> Series:
     return _Reader(graph).series(None, graph.nodes)
 
 
+def flat_steps(graph: Graph) -> tuple[Step, ...]:
+    """Every layer of the net as a step, blocks left out of account."""
+    return tuple(step for step in _Reader(graph).steps() if isinstance(step, Step))
+
+
 class _Reader:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
@@ -190,10 +196,17 @@ class _Reader:
         found = {v: None for n in nodes for v in data_inputs(n) if v.node not in inside}
         return tuple(found)
 
+    def steps(self) -> list[Element]:
+        return self._elements({node: [node] for node in self.graph.nodes})
+
     def _children(self, container: Call | None, nodes: tuple[Node, ...]) -> list[Element]:
         groups: dict[Call | Node, list[Node]] = {}
         for node in nodes:
             groups.setdefault(self._child(container, node) or node, []).append(node)
+        return self._elements(groups)
+
+    def _elements(self, groups: Mapping[Any, list[Node]]) -> list[Element]:
+        """Calls as blocks, nodes as steps; what normalises or activates joins the step before."""
         found: list[Element] = []
         steps: dict[Node, int] = {}
         for key, members in groups.items():

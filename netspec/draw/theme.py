@@ -5,6 +5,8 @@ Colour only repeats what the words say.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 FONT = "Helvetica,Arial,'Liberation Sans','DejaVu Sans',sans-serif"
 
 # fill, border
@@ -39,8 +41,10 @@ _PAGE = {
         "ink": "#1f2328",
         "muted": "#59636e",
         "wire": "#59636e",
-        "open": ("#fbfcfd", "#aab4be"),
-        "shut": ("#eef2f6", "#8796a5"),
+        "open": "#fbfcfd",
+        "open_border": "#aab4be",
+        "shut": "#eef2f6",
+        "shut_border": "#8796a5",
         "even": "#f1f4f8",
         "odd": "#f7f5f0",
     },
@@ -49,8 +53,10 @@ _PAGE = {
         "ink": "#e6e9ee",
         "muted": "#a4adb8",
         "wire": "#9aa4b0",
-        "open": ("#161b22", "#4d5866"),
-        "shut": ("#202833", "#64748a"),
+        "open": "#161b22",
+        "open_border": "#4d5866",
+        "shut": "#202833",
+        "shut_border": "#64748a",
         "even": "#151b25",
         "odd": "#1b1a17",
     },
@@ -58,44 +64,71 @@ _PAGE = {
 THEMES = ("light", "dark", "auto")
 
 
+
+@dataclass(frozen=True, slots=True)
+class Paint:
+    """The colours of one look; empty where it has none."""
+
+    fill: str = ""
+    border: str = ""
+    ink: str = ""
+
+
+def paint(theme: str, look: str) -> Paint:
+    """The colours of a look in a theme, `light` or `dark`."""
+    page = _PAGE[theme]
+    ink = page["ink"]
+    families = _LIGHT if theme == "light" else _DARK
+    if look in families:
+        return Paint(*families[look], ink)
+    if len(look) == 2 and look[0] == "h" and look[1].isdigit():
+        step = int(look[1])
+        return Paint(_HEAT[step], "#8a6a3a", _HEAT_INK[step])
+    if look == "muted":
+        return Paint(ink=page["muted"])
+    if look == "skip":
+        return Paint(border=families["join"][1])
+    if look == "loop":
+        return Paint("", page["shut_border"], ink)
+    if look in ("open", "head", "stack"):
+        return Paint(page["open"], page["open_border"], ink)
+    if look == "shut":
+        return Paint(page["shut"], page["shut_border"], ink)
+    if look in ("page", "even", "odd"):
+        return Paint(page[look], ink=ink)
+    return Paint(border=page["wire"], ink=ink)
+
+
 def css(theme: str, used: frozenset[str]) -> str:
-    """The style sheet; `auto` follows what the reader prefers."""
+    """The style sheet for the looks used; `auto` follows what the reader prefers."""
     if theme != "auto":
-        return _shapes() + _colours(theme, used)
+        return _SHAPES + _colours(theme, used)
     dark = _colours("dark", used)
-    return _shapes() + _colours("light", used) + f"@media(prefers-color-scheme:dark){{{dark}}}"
+    return f"{_SHAPES}{_colours('light', used)}@media(prefers-color-scheme:dark){{{dark}}}"
 
 
-def _shapes() -> str:
-    return (
-        f"text{{font:11px {FONT}}}.t{{font:bold 18px {FONT}}}.b{{font:bold 12px {FONT}}}"
-        f".s{{font-size:10.7px}}.w,.sign{{fill:none;stroke-width:1.2}}.skip{{stroke-width:1.6}}"
-        ".side,rect.head,.loop{stroke-dasharray:4 3}"
-    )
+_SHAPES = (
+    f"text{{font:11px {FONT}}}.t{{font:bold 18px {FONT}}}.b{{font:bold 12px {FONT}}}"
+    ".s{font-size:10.7px}.w,.sign{fill:none;stroke-width:1.2}.skip{stroke-width:1.6}"
+    ".side,rect.head,.loop{stroke-dasharray:4 3}"
+)
 
 
 def _colours(theme: str, used: frozenset[str]) -> str:
-    page = _PAGE[theme]
-    muted, line = page["muted"], page["wire"]
-    text = (
-        f".page{{fill:{page['page']}}}text{{fill:{page['ink']}}}.muted{{fill:{muted}}}"
-        f".w,.sign{{stroke:{line}}}.tip{{fill:{line}}}"
-    )
-    for name, (fill, border) in (_LIGHT if theme == "light" else _DARK).items():
-        if name in used:
-            text += f".{name}{{fill:{fill};stroke:{border}}}"
-    for name in ("open", "shut"):
-        if name in used:
-            text += f".{name}{{fill:{page[name][0]};stroke:{page[name][1]}}}"
-    if used & {"loop", "head", "stack"}:
-        text += f".loop{{fill:none;stroke:{page['shut'][1]}}}"
-        text += f".stack,rect.head{{fill:{page['open'][0]};stroke:{page['open'][1]}}}"
-    if "skip" in used:
-        text += f".skip{{stroke:{(_LIGHT if theme == 'light' else _DARK)['join'][1]}}}"
-    for name in ("even", "odd"):
-        if name in used:
-            text += f".{name}{{fill:{page[name]}}}"
-    for i, (fill, ink) in enumerate(zip(_HEAT, _HEAT_INK, strict=True)):
-        if f"h{i}" in used:
-            text += f"rect.h{i}{{fill:{fill};stroke:#8a6a3a}}text.h{i}{{fill:{ink}}}"
-    return text
+    wire = paint(theme, "wire").border
+    rules = [
+        f".page{{fill:{paint(theme, 'page').fill}}}text{{fill:{paint(theme, '').ink}}}",
+        f".muted{{fill:{paint(theme, 'muted').ink}}}.w,.sign{{stroke:{wire}}}.tip{{fill:{wire}}}",
+    ]
+    for look in sorted(used - {"", "leaf", "block", "band", "key", "page", "muted", "side"}):
+        colours = paint(theme, look)
+        body = f"fill:{colours.fill or 'none'}" + (
+            f";stroke:{colours.border}" if colours.border else ""
+        )
+        if look == "skip":
+            rules.append(f".skip{{stroke:{colours.border}}}")
+        elif look[0] == "h" and look != "head":
+            rules.append(f"rect.{look}{{{body}}}text.{look}{{fill:{colours.ink}}}")
+        else:
+            rules.append(f"rect.{look},circle.{look}{{{body}}}" if look == "join" else f"rect.{look}{{{body}}}")
+    return "".join(rules)
