@@ -3,7 +3,7 @@
 The rule: steps run one after another in the order of the spec. Each makes new tensors, nothing is
 computed in place, and a tensor is freed after the last step that reads it; the net's outputs stay.
 Dropout and training-only heads are gone, outputs that nothing reads (pooling indices) are not made.
-Weights and the workspace of kernels are not counted. Numbers take 4 bytes, integer ids 8.
+Weights and the workspace of kernels are not counted. Numbers take 4 bytes, ids and indices 8.
 """
 
 from __future__ import annotations
@@ -45,10 +45,12 @@ def output_bytes(graph: Graph, node: Node) -> Dim:
     """Bytes of what a step makes: its first output, and others where something reads them."""
     read = {value for user in graph.consumers[node] for value in user.inputs}
     read |= {output.value for output in graph.outputs}
+    carried = node.op.carried or len(node.types)
     total: Dim = 0
     for index, tensor in enumerate(node.types):
         if index == 0 or Value(node, index) in read:
-            total = total + tensor_bytes(tensor, graph.nominal_sizes)
+            size = tensor_bytes(tensor, graph.nominal_sizes)
+            total = total + (size if index < carried else size * 2)
     return total
 
 

@@ -9,12 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import prod
 
 from netspec.analysis.costs import node_cost
 from netspec.graph import Graph, Node
+from netspec.ops.adaptive import AdaptiveAvgPool
+from netspec.ops.attention import Attention
+from netspec.ops.base import Operator
 from netspec.ops.conv import Conv, DepthwiseConv, TransposedConv
+from netspec.ops.historic import TableConv
 from netspec.ops.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm
-from netspec.ops.pool import AdaptiveAvgPool, GlobalAvgPool
+from netspec.ops.pool import GlobalAvgPool
 from netspec.ops.recurrent import GRU, LSTM, RNN
 from netspec.ops.upsample import Upsample
 from netspec.shapes import Dim, TensorType, numel
@@ -30,6 +35,11 @@ class Preset:
 
 
 def _macs(graph: Graph, node: Node) -> Dim:
+    """Multiply-adds, which is half of what torch's FlopCounterMode reports.
+
+    Except for connection tables: PyTorch runs them as full convolutions, here only the connections
+    of the table count.
+    """
     return node_cost(graph, node).macs
 
 
@@ -38,16 +48,17 @@ def _torchinfo(graph: Graph, node: Node) -> Dim:
 
     A convolution's parameters count once per output position, also where it is transposed. Those of
     any other module count once per sample, whatever the size of the map; those with a longer name
-    than `weight` or `bias`, as recurrent layers have, once per output channel or step.
+    than `weight` or `bias`, as recurrent layers have, once per output channel. Modules that hold
+    modules, as attention does, count nothing.
     """
-    if _template(graph, node):
+    weights = node.op.weights(*node.input_types)
+    if _borrows(graph, node) or any("." in weight.name for weight in weights):
         return 0
     output = node.types[0]
-    places: Dim = 1
-    if isinstance(node.op, Conv | DepthwiseConv | TransposedConv):
-        places = numel(output.spatial)
+    plain = isinstance(node.op, Conv | DepthwiseConv | TransposedConv)
+    places = numel(output.spatial) if plain else 1
     total: Dim = 0
-    for weight in node.op.weights(*node.input_types):
+    for weight in weights:
         if weight.kind != "param":
             continue
         if weight.name in ("weight", "bias"):
@@ -57,10 +68,10 @@ def _torchinfo(graph: Graph, node: Node) -> Dim:
     return total * _samples(graph, output)
 
 
-def _template(graph: Graph, node: Node) -> bool:
+def _borrows(graph: Graph, node: Node) -> bool:
     """Whether the node applies another node's weights in an operator of its own.
 
-    It owns no parameters in PyTorch, so torchinfo sees none.
+    It owns no parameters in PyTorch, so torchinfo sees none; the same operator is called again.
     """
     if node.owner == node.path:
         return False
@@ -73,24 +84,65 @@ def _fvcore(graph: Graph, node: Node) -> Dim:
 
     BatchNorm counts 2, without scale and shift 1; other normalisations 5, without them 4. Averages
     over a whole map or to a fixed size count 1, of images only; windows do not. Bilinear
-    interpolation of images counts 4 per element made, recurrent layers nothing.
+    interpolation of images counts 4 per element made. Of attention the projections count, of
+    recurrent layers nothing, and connection tables count as full convolutions.
     """
-    if not node.inputs:
-        return 0
+    rule = _FVCORE.get(type(node.op))
+    if rule is None:
+        return _macs(graph, node)
+    return rule(node) * _samples(graph, node.types[0])
+
+
+def _batch_normalised(node: Node) -> Dim:
+    return numel(node.types[0].shape) * (2 if vars(node.op)["affine"] else 1)
+
+
+def _normalised(node: Node) -> Dim:
+    return numel(node.types[0].shape) * (5 if vars(node.op)["affine"] else 4)
+
+
+def _averaged(node: Node) -> Dim:
     given = node.input_types[0]
-    elements = numel(given.shape) * _samples(graph, given)
-    if isinstance(node.op, BatchNorm):
-        return elements * (2 if node.op.affine else 1)
-    if isinstance(node.op, LayerNorm | GroupNorm | InstanceNorm):
-        return elements * (5 if node.op.affine else 4)
-    if isinstance(node.op, GlobalAvgPool | AdaptiveAvgPool):
-        return elements if len(given.spatial) == 2 else 0
-    if isinstance(node.op, Upsample):
-        smooth = node.op.mode == "bilinear" and not node.op.antialias and len(given.spatial) == 2
-        return numel(node.types[0].shape) * (4 * _samples(graph, given)) if smooth else 0
-    if isinstance(node.op, LSTM | GRU | RNN):
-        return 0
-    return _macs(graph, node)
+    return numel(given.shape) if len(given.spatial) == 2 else 0
+
+
+def _interpolated(node: Node) -> Dim:
+    given = vars(node.op)
+    linear = given["mode"] == "bilinear" and not given["antialias"]
+    made = node.types[0]
+    return numel(made.shape) * 4 if linear and len(made.spatial) == 2 else 0
+
+
+def _projected(node: Node) -> Dim:
+    steps = [tensor.spatial[0] for tensor in node.input_types]
+    products = steps[0] * steps[-1] * (2 * node.types[0].channels)
+    return node.op.macs(*node.input_types) - products
+
+
+def _connected(node: Node) -> Dim:
+    window = node.op.window(*node.input_types)
+    assert window is not None
+    return numel(node.types[0].shape) * node.input_types[0].channels * prod(window.kernel)
+
+
+def _nothing(node: Node) -> Dim:
+    return 0
+
+
+_FVCORE: dict[type[Operator], Callable[[Node], Dim]] = {
+    BatchNorm: _batch_normalised,
+    LayerNorm: _normalised,
+    GroupNorm: _normalised,
+    InstanceNorm: _normalised,
+    GlobalAvgPool: _averaged,
+    AdaptiveAvgPool: _averaged,
+    Upsample: _interpolated,
+    Attention: _projected,
+    TableConv: _connected,
+    LSTM: _nothing,
+    GRU: _nothing,
+    RNN: _nothing,
+}
 
 
 def _samples(graph: Graph, tensor: TensorType) -> int:

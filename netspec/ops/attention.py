@@ -70,7 +70,9 @@ class Attention(Operator):
 
     def macs(self, *inputs: TensorType) -> Dim:
         size = fixed_channels(self.spelling, inputs[0])
-        return (inputs[0].spatial[0] + inputs[-1].spatial[0]) * (2 * size * size)
+        steps, memory = inputs[0].spatial[0], inputs[-1].spatial[0]
+        # The projections, then the scores and the sums they weigh.
+        return (steps + memory) * (2 * size * size) + steps * memory * (2 * size)
 
     def reach(self, *inputs: TensorType) -> Reach:
         return EVERYWHERE
