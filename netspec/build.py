@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from netspec import ast
@@ -69,7 +71,29 @@ def build(
     `settings` are the net's parameters, as values or as text. `inputs` replace declared input
     shapes: `3x320x320`, or `name:3x320x320`. Raises NetspecError with every diagnostic.
     """
-    collector = collector or Collector()
+    with _without_collecting():
+        return _build(source, dict(settings or {}), inputs, limits, collector or Collector())
+
+
+@contextmanager
+def _without_collecting() -> Iterator[None]:
+    """No search for garbage meanwhile: a spec makes many objects and hardly a cycle."""
+    running = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if running:
+            gc.enable()
+
+
+def _build(
+    source: Source,
+    settings: dict[str, Any],
+    inputs: tuple[str, ...],
+    limits: Limits,
+    collector: Collector,
+) -> Graph:
     depth = (limits.depth + limits.nesting) * _FRAMES
     sys.setrecursionlimit(max(sys.getrecursionlimit(), depth))
     loader = Loader(collector, limits)
@@ -82,7 +106,7 @@ def build(
             collector.add(Diagnostic(NoNet("no steps", advice), None))
         collector.raise_errors()
     with gathering(Conditions()) as conditions:
-        graph = builder.graph(dict(settings or {}), inputs, conditions)
+        graph = builder.graph(settings, inputs, conditions)
     if not settings and not inputs and not collector.failed and graph is not None:
         from netspec.analysis.expect import check_expectations
 
@@ -117,8 +141,8 @@ class _NetBuilder:
         except Poisoned:
             return None
         except Rejection as rejection:
-            declared = self.unit.net
-            span = self.unit.span(declared.extent) if declared and not settings and not inputs else None
+            declared = None if settings or inputs else self.unit.net
+            span = self.unit.span(declared.extent) if declared else None
             self.collector.add(Diagnostic(rejection.problem, span))
             return None
         wire: Wire = tuple(node.output for node in placed)

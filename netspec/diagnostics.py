@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import string
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar
+from dataclasses import dataclass, field
+from inspect import get_annotations
+from typing import Any, ClassVar, dataclass_transform
 
 from netspec.source import Span
 
@@ -49,9 +50,9 @@ _LONGEST = 240
 REGISTRY: dict[str, type[Problem]] = {}
 
 
-@dataclass(frozen=True)
+@dataclass_transform(frozen_default=True)
 class Problem:
-    """What is wrong, before it is known where.
+    """What is wrong, before it is known where: a frozen record.
 
     Subclasses give `code`, `title` and, where useful, `help`; both are format strings over the
     subclass's fields. `explain` is the paragraph that `netspec explain CODE` prints.
@@ -65,17 +66,49 @@ class Problem:
     explain: ClassVar[str] = ""
     about: ClassVar[tuple[str, ...]] = ()
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
+    _fields: ClassVar[tuple[str, ...]] = ()
+
+    # A dataclass of each of them would cost as much as checking a spec, so the base class does it.
+
+    def __init_subclass__(cls) -> None:
+        cls._fields = tuple(get_annotations(cls))
         if "code" not in cls.__dict__:
             return
         if cls.code in REGISTRY:
             raise TypeError(f"{cls.code} names {REGISTRY[cls.code].__name__} and {cls.__name__}")
         REGISTRY[cls.code] = cls
 
+    def __init__(self, *values: Any, **named: Any) -> None:
+        given = dict(zip(self._fields, values, strict=False), **named)
+        for name in self._fields:
+            if name not in given and not hasattr(type(self), name):
+                raise TypeError(f"{type(self).__name__} needs {name}")
+        if len(values) > len(self._fields) or not given.keys() <= set(self._fields):
+            raise TypeError(f"{type(self).__name__} takes {', '.join(self._fields)}")
+        self.__dict__.update(given)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"{type(self).__name__} is frozen")
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self.facts == getattr(other, "facts", None)
+
+    def __hash__(self) -> int:
+        return hash((self.code, self.headline))
+
+    def __repr__(self) -> str:
+        return f"<{self.code} {type(self).__name__}: {self.headline}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), tuple(self.facts.values())
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The fields by name."""
+        return {name: getattr(self, name) for name in self._fields}
+
     def _text(self, template: str) -> str:
-        facts = {item.name: getattr(self, item.name) for item in fields(self)}
-        return _Facts().vformat(template, (), facts)
+        return _Facts().vformat(template, (), self.facts)
 
     @property
     def headline(self) -> str:

@@ -6,14 +6,13 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache, partial
-from importlib.resources import files
 from typing import Any
 
 from lark import Lark, Token
 from lark.exceptions import UnexpectedToken
 from lark.parsers.lalr_interactive_parser import InteractiveParser
 
-from netspec import ast
+from netspec import ast, tables
 from netspec.diagnostics import Collector, Diagnostic, Problem
 from netspec.errors.limits import TooManyStatements
 from netspec.errors.syntax import MisplacedDeclaration, UnexpectedText
@@ -228,9 +227,13 @@ class _Tree:
 
 @cache
 def _grammar() -> tuple[Lark, Terminals]:
-    text = files("netspec").joinpath("grammar.lark").read_text(encoding="utf-8")
-    lark = Lark(text, parser="lalr", lexer="basic", keep_all_tokens=True, transformer=_Tree())
+    lark = tables.load(_Tree())
     return lark, Terminals(lark.terminals)
+
+
+def terminals() -> Terminals:
+    """The terminals of the grammar, as the lexer reads them."""
+    return _grammar()[1]
 
 
 def parse(source: Source, collector: Collector, limits: Limits = DEFAULT) -> ast.File:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from netspec.diagnostics import Problem
 
 
-@dataclass(frozen=True)
 class OpsetUnsupported(Problem):
     code = "NS601"
     title = "opset {opset} is not supported: netspec writes {low} to {high}"
@@ -20,7 +17,6 @@ class OpsetUnsupported(Problem):
     high: int
 
 
-@dataclass(frozen=True)
 class DeviceMissing(Problem):
     code = "NS602"
     title = "{device} was asked for and is not there: {reason}"
@@ -31,7 +27,6 @@ class DeviceMissing(Problem):
     advice_text: str
 
 
-@dataclass(frozen=True)
 class RuntimeFailed(Problem):
     code = "NS603"
     title = "ONNX Runtime failed: {reason}"
@@ -39,7 +34,6 @@ class RuntimeFailed(Problem):
     reason: str
 
 
-@dataclass(frozen=True)
 class BadInput(Problem):
     code = "NS604"
     title = "input `{name}`: {reason}"
@@ -50,7 +44,6 @@ class BadInput(Problem):
     reason: str
 
 
-@dataclass(frozen=True)
 class BadModel(Problem):
     code = "NS605"
     title = "`{path}` is not a model netspec runs: {reason}"
@@ -62,7 +55,6 @@ class BadModel(Problem):
     reason: str
 
 
-@dataclass(frozen=True)
 class NotInstalled(Problem):
     code = "NS606"
     title = "{what} needs {package}, which is not installed"
@@ -73,3 +65,29 @@ class NotInstalled(Problem):
     what: str
     package: str
     advice_text: str
+
+
+class ResultsDiffer(Problem):
+    code = "NS610"
+    title = "ONNX Runtime and PyTorch differ: {error} of the largest value, {allowed} is allowed"
+    help = "{advice_text}"
+    explain = (
+        "Verification runs the ONNX file and a double-precision PyTorch module on the same inputs. "
+        "The error may be 32 times that of PyTorch in single precision, plus 1e-5. The first layer "
+        "that exceeds it is named by its place in the spec: either its operator is translated "
+        "wrongly, or the file was changed after it was written."
+    )
+    error: str
+    allowed: str
+    advice_text: str
+
+
+class NothingVerified(Problem):
+    code = "NS611"
+    title = "the outputs hardly respond to {layers}: agreement proves nothing about them"
+    help = "verify with the seeded weights, which keep every layer's values at size 1"
+    explain = (
+        "A verification that cannot fail proves nothing. Here a layer's weights were changed by a "
+        "tenth and the outputs moved by less than a mistake in the layer would have to."
+    )
+    layers: str

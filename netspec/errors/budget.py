@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from netspec.diagnostics import Problem
 
 
-@dataclass(frozen=True)
 class NotABudget(Problem):
     code = "NS710"
     title = "`{text}` is not a bound on a total"
@@ -20,7 +17,6 @@ class NotABudget(Problem):
     advice_text: str
 
 
-@dataclass(frozen=True)
 class UnknownLayerPath(Problem):
     code = "NS711"
     title = "{net} has no layer `{path}`"

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from netspec.diagnostics import Problem
 
 
-@dataclass(frozen=True)
 class UnknownChoice(Problem):
     code = "NS620"
     title = "there is no {what} `{value}`: {known}"
@@ -16,7 +13,6 @@ class UnknownChoice(Problem):
     known: str
 
 
-@dataclass(frozen=True)
 class CannotDraw(Problem):
     code = "NS621"
     title = "cannot draw this: {reason}"
@@ -25,7 +21,6 @@ class CannotDraw(Problem):
     advice_text: str = ""
 
 
-@dataclass(frozen=True)
 class TooManyDrawn(Problem):
     code = "NS622"
     title = "the {style} picture would have {count:,} boxes, the limit is {limit:,}"
@@ -35,7 +30,6 @@ class TooManyDrawn(Problem):
     limit: int
 
 
-@dataclass(frozen=True)
 class DotFailed(Problem):
     code = "NS623"
     title = "Graphviz failed: {reason}"

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from netspec.diagnostics import Problem
 
 
-@dataclass(frozen=True)
 class NotAsExpected(Problem):
     code = "NS701"
     title = "the spec expects {key}={expected:,}, the net has {found:,}"
@@ -20,7 +17,6 @@ class NotAsExpected(Problem):
     found: int
 
 
-@dataclass(frozen=True)
 class UnknownExpectation(Problem):
     code = "NS702"
     title = "nothing called `{key}` can be expected"
@@ -30,7 +26,6 @@ class UnknownExpectation(Problem):
     known: str
 
 
-@dataclass(frozen=True)
 class ExpectationNotANumber(Problem):
     code = "NS703"
     title = "`expect {key}` needs a whole number, got {value}"

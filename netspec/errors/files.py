@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from netspec.diagnostics import Problem
 
 
-@dataclass(frozen=True)
 class NoSuchSpec(Problem):
     code = "NS501"
     title = "there is no file or shipped spec `{name}`"
@@ -17,7 +14,6 @@ class NoSuchSpec(Problem):
     advice_text: str
 
 
-@dataclass(frozen=True)
 class CannotRead(Problem):
     code = "NS502"
     title = "cannot read `{path}`: {reason}"
@@ -29,7 +25,6 @@ class CannotRead(Problem):
     reason: str
 
 
-@dataclass(frozen=True)
 class OutsideFolder(Problem):
     code = "NS503"
     title = "an import names a spec, beside this one or shipped; `{name}` is not one"
@@ -40,7 +35,6 @@ class OutsideFolder(Problem):
     name: str
 
 
-@dataclass(frozen=True)
 class CannotWrite(Problem):
     code = "NS504"
     title = "cannot write `{path}`: {reason}"

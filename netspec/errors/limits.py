@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from netspec.diagnostics import Problem
 
 
-@dataclass(frozen=True)
 class SourceTooLarge(Problem):
     code = "NS401"
     title = "the spec is larger than {limit:,} bytes"
@@ -19,7 +16,6 @@ class SourceTooLarge(Problem):
     limit: int
 
 
-@dataclass(frozen=True)
 class NestingTooDeep(Problem):
     code = "NS402"
     title = "brackets nest deeper than {limit}"
@@ -28,7 +24,6 @@ class NestingTooDeep(Problem):
     limit: int
 
 
-@dataclass(frozen=True)
 class TooManyStatements(Problem):
     code = "NS403"
     title = "the spec has more than {limit:,} statements"
@@ -39,7 +34,6 @@ class TooManyStatements(Problem):
     limit: int
 
 
-@dataclass(frozen=True)
 class TooManyNodes(Problem):
     code = "NS404"
     title = "the net expands to at least {count:,} steps, the limit is {limit:,}"
@@ -52,7 +46,6 @@ class TooManyNodes(Problem):
     limit: int
 
 
-@dataclass(frozen=True)
 class RecursionTooDeep(Problem):
     code = "NS405"
     title = "blocks call each other more than {limit} deep: {cycle}"
@@ -62,7 +55,6 @@ class RecursionTooDeep(Problem):
     cycle: str
 
 
-@dataclass(frozen=True)
 class TooManyFiles(Problem):
     code = "NS406"
     title = "the spec imports more than {limit} files"
@@ -70,7 +62,6 @@ class TooManyFiles(Problem):
     limit: int
 
 
-@dataclass(frozen=True)
 class ImportsTooDeep(Problem):
     code = "NS407"
     title = "imports nest deeper than {limit}"
@@ -78,7 +69,6 @@ class ImportsTooDeep(Problem):
     limit: int
 
 
-@dataclass(frozen=True)
 class TensorTooLarge(Problem):
     code = "NS408"
     title = "one tensor would have {count:,} elements, the limit is {limit:,}"
@@ -90,7 +80,6 @@ class TensorTooLarge(Problem):
     limit: int
 
 
-@dataclass(frozen=True)
 class TooManyParameters(Problem):
     code = "NS409"
     title = "the net has {count:,} parameters by here, the limit is {limit:,}"
@@ -100,7 +89,6 @@ class TooManyParameters(Problem):
     limit: int
 
 
-@dataclass(frozen=True)
 class ActivationsTooLarge(Problem):
     code = "NS410"
     title = "activations of one sample take {count:,} bytes by here, the limit is {limit:,}"
@@ -112,7 +100,6 @@ class ActivationsTooLarge(Problem):
     limit: int
 
 
-@dataclass(frozen=True)
 class TooManyRuns(Problem):
     code = "NS411"
     title = "the spec runs more than {limit:,} statements"

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from netspec.diagnostics import Problem
 
 
-@dataclass(frozen=True)
 class UnknownLayer(Problem):
     code = "NS201"
     title = "no layer or block is called `{name}`"
@@ -21,7 +18,6 @@ class UnknownLayer(Problem):
     advice_text: str = ""
 
 
-@dataclass(frozen=True)
 class UnknownName(Problem):
     code = "NS202"
     title = "`{name}` is not a parameter or index here"
@@ -34,7 +30,6 @@ class UnknownName(Problem):
     advice_text: str = ""
 
 
-@dataclass(frozen=True)
 class UnknownReference(Problem):
     code = "NS203"
     title = "no step above is named `{name}`"
@@ -48,7 +43,6 @@ class UnknownReference(Problem):
     advice_text: str = ""
 
 
-@dataclass(frozen=True)
 class NameTaken(Problem):
     code = "NS204"
     title = "the name `{name}` is already given here"
@@ -59,7 +53,6 @@ class NameTaken(Problem):
     name: str
 
 
-@dataclass(frozen=True)
 class UnknownArgument(Problem):
     code = "NS210"
     title = "`{op}` has no parameter `{name}`"
@@ -73,7 +66,6 @@ class UnknownArgument(Problem):
     usage: str
 
 
-@dataclass(frozen=True)
 class MissingArgument(Problem):
     code = "NS211"
     title = "`{op}` needs {name}"
@@ -87,7 +79,6 @@ class MissingArgument(Problem):
     usage: str
 
 
-@dataclass(frozen=True)
 class RepeatedArgument(Problem):
     code = "NS212"
     title = "`{op}` gets {name} twice"
@@ -96,7 +87,6 @@ class RepeatedArgument(Problem):
     name: str
 
 
-@dataclass(frozen=True)
 class TooManyArguments(Problem):
     code = "NS213"
     title = "`{op}` takes at most {limit} values in order, got {count}"
@@ -111,7 +101,6 @@ class TooManyArguments(Problem):
     usage: str
 
 
-@dataclass(frozen=True)
 class BadArgument(Problem):
     code = "NS214"
     title = "`{op}`: {name} must be {expected}, got {value}"
@@ -122,7 +111,6 @@ class BadArgument(Problem):
     value: str
 
 
-@dataclass(frozen=True)
 class BadValue(Problem):
     """A value of the wrong kind, before the step and parameter are known."""
 
@@ -133,7 +121,6 @@ class BadValue(Problem):
     value: str
 
 
-@dataclass(frozen=True)
 class BadArithmetic(Problem):
     code = "NS216"
     title = "cannot compute {text}: {reason}"
@@ -147,7 +134,6 @@ class BadArithmetic(Problem):
     reason: str
 
 
-@dataclass(frozen=True)
 class BadCondition(Problem):
     code = "NS217"
     title = "a condition must be yes or no, got {value}"
@@ -158,7 +144,6 @@ class BadCondition(Problem):
     value: str
 
 
-@dataclass(frozen=True)
 class BadRepeat(Problem):
     code = "NS218"
     title = "a repeat must be a whole number of at least 0, got {value}"
@@ -169,7 +154,6 @@ class BadRepeat(Problem):
     value: str
 
 
-@dataclass(frozen=True)
 class NoBraces(Problem):
     code = "NS219"
     title = "`{op}` takes no braces"
@@ -182,7 +166,6 @@ class NoBraces(Problem):
     advice_text: str = ""
 
 
-@dataclass(frozen=True)
 class NeedsBraces(Problem):
     code = "NS220"
     title = "`{op}` needs a body in braces: `{op} {{ ... }}`"
@@ -193,7 +176,6 @@ class NeedsBraces(Problem):
     op: str
 
 
-@dataclass(frozen=True)
 class NoSuchSetting(Problem):
     code = "NS221"
     title = "`{net}` has no parameter `{name}` to set"
@@ -207,7 +189,6 @@ class NoSuchSetting(Problem):
     advice_text: str
 
 
-@dataclass(frozen=True)
 class NotASymbol(Problem):
     code = "NS222"
     title = "{text} is not a shape: {reason}"
@@ -219,7 +200,6 @@ class NotASymbol(Problem):
     reason: str
 
 
-@dataclass(frozen=True)
 class UnknownMetadata(Problem):
     code = "NS223"
     title = "`{key}` is not a kind of metadata"
@@ -232,7 +212,6 @@ class UnknownMetadata(Problem):
     advice_text: str
 
 
-@dataclass(frozen=True)
 class UnknownImport(Problem):
     code = "NS224"
     title = "no spec called `{name}` beside this one or among the shipped specs"
@@ -245,7 +224,6 @@ class UnknownImport(Problem):
     advice_text: str = ""
 
 
-@dataclass(frozen=True)
 class NotInFile(Problem):
     code = "NS225"
     title = "`{origin}` holds no {name}"
@@ -256,7 +234,6 @@ class NotInFile(Problem):
     name: str
 
 
-@dataclass(frozen=True)
 class UnknownScheme(Problem):
     code = "NS226"
     title = "no initialisation is called `{name}`"
@@ -269,7 +246,6 @@ class UnknownScheme(Problem):
     advice_text: str
 
 
-@dataclass(frozen=True)
 class UnknownInput(Problem):
     code = "NS227"
     title = "`{name}` is not an input of this net"
@@ -282,7 +258,6 @@ class UnknownInput(Problem):
     inputs: str
 
 
-@dataclass(frozen=True)
 class ImportCycle(Problem):
     code = "NS228"
     title = "imports go in a circle: {path}"

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from netspec.diagnostics import Problem
 
 
-@dataclass(frozen=True)
 class WrongRank(Problem):
     code = "NS301"
     title = "`{op}` takes {expected}, got {found}"
@@ -22,7 +19,6 @@ class WrongRank(Problem):
     advice_text: str = ""
 
 
-@dataclass(frozen=True)
 class KernelTooLarge(Problem):
     code = "NS302"
     title = (
@@ -41,7 +37,6 @@ class KernelTooLarge(Problem):
     found: str
 
 
-@dataclass(frozen=True)
 class NotDivisible(Problem):
     code = "NS303"
     title = "`{op}` needs {what} divisible by {divisor}, got {value}"
@@ -53,7 +48,6 @@ class NotDivisible(Problem):
     value: object
 
 
-@dataclass(frozen=True)
 class PadTooLarge(Problem):
     code = "NS304"
     title = "`{op}` pads {pad} with a kernel of {kernel}: a window would hold padding only"
@@ -67,7 +61,6 @@ class PadTooLarge(Problem):
     kernel: int
 
 
-@dataclass(frozen=True)
 class ShapesDiffer(Problem):
     code = "NS310"
     title = "`{op}` joins tensors of different shapes: {shapes}"
@@ -81,7 +74,6 @@ class ShapesDiffer(Problem):
     advice_text: str = ""
 
 
-@dataclass(frozen=True)
 class WrongCount(Problem):
     code = "NS311"
     title = "`{op}` takes {expected}, the wire carries {found}"
@@ -97,7 +89,6 @@ class WrongCount(Problem):
     advice_text: str = ""
 
 
-@dataclass(frozen=True)
 class BranchCount(Problem):
     code = "NS312"
     title = "{branches} branches cannot share a wire of {tensors} tensors"
@@ -107,7 +98,6 @@ class BranchCount(Problem):
     tensors: int
 
 
-@dataclass(frozen=True)
 class UnknownSize(Problem):
     code = "NS313"
     title = "`{op}` needs a fixed size, but the input is {found}"
@@ -121,7 +111,6 @@ class UnknownSize(Problem):
     advice_text: str
 
 
-@dataclass(frozen=True)
 class NoLegalSize(Problem):
     code = "NS314"
     title = "no size of {symbol} up to 2048 satisfies {conditions}"
@@ -134,7 +123,6 @@ class NoLegalSize(Problem):
     conditions: str
 
 
-@dataclass(frozen=True)
 class NotIds(Problem):
     code = "NS315"
     title = "`{op}` takes {expected}, got {found}"
@@ -147,7 +135,6 @@ class NotIds(Problem):
     found: str
 
 
-@dataclass(frozen=True)
 class WrongPartner(Problem):
     code = "NS316"
     title = "`{op}` needs {expected}"
@@ -158,7 +145,6 @@ class WrongPartner(Problem):
     expected: str
 
 
-@dataclass(frozen=True)
 class OutOfRange(Problem):
     code = "NS317"
     title = "`{op}`: {what} must be {allowed}, got {value}"
@@ -169,7 +155,6 @@ class OutOfRange(Problem):
     value: object
 
 
-@dataclass(frozen=True)
 class EmptyOutput(Problem):
     code = "NS318"
     title = "`{op}` would leave nothing of {found}: its output is {output}"
@@ -179,7 +164,6 @@ class EmptyOutput(Problem):
     output: str
 
 
-@dataclass(frozen=True)
 class SharedShapesDiffer(Problem):
     code = "NS319"
     title = "weights of `{owner}` have shapes {theirs}, this step needs {ours}"
@@ -192,7 +176,6 @@ class SharedShapesDiffer(Problem):
     ours: str
 
 
-@dataclass(frozen=True)
 class ElementsDiffer(Problem):
     code = "NS320"
     title = "`{op}` keeps the elements: {found} cannot become {wanted}"
@@ -200,3 +183,16 @@ class ElementsDiffer(Problem):
     op: str
     found: str
     wanted: str
+
+
+class SchemeMisfit(Problem):
+    code = "NS321"
+    title = "`{scheme}` cannot start a weight of {shape}: {reason}"
+    explain = (
+        "Most initialisations fill weights of any shape. `bilinear` and `identity` put a filter on "
+        "the channels that correspond, so the weight must be a kernel between channels that do."
+    )
+    about = ("init", "bias_init")
+    scheme: str
+    shape: str
+    reason: str

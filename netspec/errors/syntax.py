@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from netspec.diagnostics import Problem
 
 
-@dataclass(frozen=True)
 class IllegalCharacter(Problem):
     code = "NS101"
     title = "{name} is not allowed in a spec"
@@ -21,7 +18,6 @@ class IllegalCharacter(Problem):
     advice_text: str
 
 
-@dataclass(frozen=True)
 class NotUtf8(Problem):
     code = "NS102"
     title = "the file is not UTF-8: byte 0x{byte:02x} at offset {offset}"
@@ -34,7 +30,6 @@ class NotUtf8(Problem):
     offset: int
 
 
-@dataclass(frozen=True)
 class UnterminatedText(Problem):
     code = "NS103"
     title = "this text has no closing quote on its line"
@@ -45,7 +40,6 @@ class UnterminatedText(Problem):
     )
 
 
-@dataclass(frozen=True)
 class BadNumber(Problem):
     code = "NS104"
     title = "{text} is not a number netspec can hold"
@@ -57,7 +51,6 @@ class BadNumber(Problem):
     text: str
 
 
-@dataclass(frozen=True)
 class NameTooLong(Problem):
     code = "NS105"
     title = "this name has {length} characters, names have at most 64"
@@ -68,7 +61,6 @@ class NameTooLong(Problem):
     length: int
 
 
-@dataclass(frozen=True)
 class Unbalanced(Problem):
     code = "NS106"
     title = "`{bracket}` has no matching `{partner}`"
@@ -81,7 +73,6 @@ class Unbalanced(Problem):
     partner: str
 
 
-@dataclass(frozen=True)
 class UnexpectedText(Problem):
     code = "NS110"
     title = "did not expect {found} here; expected {expected}"
@@ -96,7 +87,6 @@ class UnexpectedText(Problem):
     advice_text: str = ""
 
 
-@dataclass(frozen=True)
 class MisplacedDeclaration(Problem):
     code = "NS111"
     title = "`{what}` must stand at the top of a file, outside every brace"
@@ -107,7 +97,6 @@ class MisplacedDeclaration(Problem):
     what: str
 
 
-@dataclass(frozen=True)
 class DuplicateDeclaration(Problem):
     code = "NS112"
     title = "`{what}` is declared twice"
@@ -115,7 +104,6 @@ class DuplicateDeclaration(Problem):
     what: str
 
 
-@dataclass(frozen=True)
 class NoNet(Problem):
     code = "NS113"
     title = "the file holds no net: {missing}"

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from netspec.diagnostics import Problem
 
 
-@dataclass(frozen=True)
 class TensorsDiffer(Problem):
     code = "NS550"
     title = "the tensors do not fit the net: missing {missing}; surplus {surplus}; misshaped {misshaped}"
@@ -22,7 +19,6 @@ class TensorsDiffer(Problem):
     advice_text: str = ""
 
 
-@dataclass(frozen=True)
 class BadCheckpoint(Problem):
     code = "NS551"
     title = "`{path}` is not a file of weights netspec reads: {reason}"
@@ -36,7 +32,6 @@ class BadCheckpoint(Problem):
     advice_text: str = ""
 
 
-@dataclass(frozen=True)
 class BadTensor(Problem):
     code = "NS552"
     title = "`{path}`: tensor `{tensor}` {reason}"
@@ -46,7 +41,6 @@ class BadTensor(Problem):
     reason: str
 
 
-@dataclass(frozen=True)
 class AmbiguousTensors(Problem):
     code = "NS553"
     title = "the file does not say which tensors are which: {choices}"
@@ -55,7 +49,6 @@ class AmbiguousTensors(Problem):
     choices: str
 
 
-@dataclass(frozen=True)
 class BadMapping(Problem):
     code = "NS554"
     title = "the map of names is wrong: {reason}"
@@ -63,7 +56,6 @@ class BadMapping(Problem):
     reason: str
 
 
-@dataclass(frozen=True)
 class NotFinite(Problem):
     code = "NS555"
     title = "{count} weights are NaN or infinite: {tensors}"
