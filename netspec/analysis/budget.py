@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from netspec.analysis.summary import Summary
 
 _BOUND = re.compile(r"\s*([A-Za-z_]+)\s*(<=|>=|==|<|>)\s*(.+?)\s*\Z")
+# Commas followed by a digit group the digits of a number.
+_SEPARATOR = re.compile(r",(?!\d)")
 _RELATIONS = {
     "<": operator.lt,
     "<=": operator.le,
@@ -53,7 +55,7 @@ def check_budget(summary: Summary, budget: str) -> str | None:
     Raises NetspecError, with status 2, where the text is not a bound, or bounds a total that
     depends on a symbolic size.
     """
-    broken = [text for bound in budget.split(",") if (text := _check(summary, bound))]
+    broken = [text for bound in _SEPARATOR.split(budget) if (text := _check(summary, bound))]
     return "\n".join(broken) or None
 
 

@@ -6,7 +6,7 @@ import re
 
 from netspec.shapes import Dim
 
-_DECIMAL = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "b": 10**9, "t": 10**12}
+_DECIMAL = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _BINARY = {"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 _QUANTITY = re.compile(r"([0-9][0-9_,]*(?:\.[0-9]+)?)\s*([A-Za-z]*)\Z")
 
@@ -41,7 +41,7 @@ def _plain(size: Dim) -> bool:
 def parse_quantity(text: str) -> int | None:
     """`5M` is 5,000,000, `20MiB` 20 * 2^20, `1.5e9` is not accepted; None where it is no number.
 
-    K, M, G (or B) and T are powers of 1000, Ki, Mi, Gi and Ti of 1024; a final B for bytes is free.
+    K, M, G and T are powers of 1000, Ki, Mi, Gi and Ti of 1024; a final B for bytes is free.
     """
     match = _QUANTITY.match(text.strip())
     if not match:
