@@ -78,6 +78,13 @@ class Block(nn.Module):
         self.outputs = outputs
         self.slots = max([inputs, *(slot + 1 for step in steps for slot in step.writes)])
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        # A child may be called `steps` or `training` too: it lives apart from the attributes.
+        if isinstance(value, Tensor | nn.Module):
+            super().__setattr__(name, value)
+        else:
+            object.__setattr__(self, name, value)
+
     def run(self, *tensors: Tensor) -> list[Any]:
         """Every tensor of the block by slot; None for those of training-only steps not run."""
         if len(tensors) != self.inputs:

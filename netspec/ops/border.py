@@ -153,12 +153,13 @@ class Crop(Operator):
     def infer(self, *inputs: TensorType) -> TensorType:
         tensor = inputs[0]
         starts, sizes = self._place(*inputs)
+        positive(self.spelling, tensor, sizes)
         for whole, start, size in zip(tensor.spatial, starts, sizes, strict=True):
             # A centred piece fits where its size does.
             end = size if self.offset is None and self.amount is None else start + size
             if not (at_least(whole, end) and at_least(size, 1)):
                 raise Rejection(OutOfRange(self.spelling, "what is kept", f"within {whole}", end))
-        return tensor.with_shape(tensor.channels, *positive(self.spelling, tensor, sizes))
+        return tensor.with_shape(tensor.channels, *sizes)
 
     def macs(self, *inputs: TensorType) -> Dim:
         return 0
