@@ -20,6 +20,7 @@ from netspec.cli.common import (
 )
 
 if TYPE_CHECKING:
+    from netspec.atomic import Check
     from netspec.graph import Graph
     from netspec.weights import WeightSource
 
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 @click.option("--batch", type=click.IntRange(1), help="Fix the batch size; symbolic by default.")
 @click.option("--dynamic", metavar="H,W", help="Make the last axes of the input symbolic.")
 @click.option("--verify", "check", is_flag=True, help="Verify the file before it takes its name.")
+@click.option("--stamp", is_flag=True, help="Verify, and write the report into the file's metadata.")
 @json_option
 @quiet_option
 @spec_options
@@ -65,6 +67,7 @@ def command(
     batch: int | None,
     dynamic: str | None,
     check: bool,
+    stamp: bool,
     as_json: bool,
     quiet: bool,
     options: Options,
@@ -107,7 +110,7 @@ def command(
             heads=training_heads,
             opset=opset,
             batch=batch,
-            check=_verification(graph, source, logits) if check else None,
+            check=_verification(graph, source, logits, stamp) if check or stamp else None,
         )
     else:
         _write_other(target, graph, path, source, logits)
@@ -123,11 +126,16 @@ def command(
     say(f"{graph.name}: {params:,} parameters, {size}, {seconds:.1f} s", quiet)
 
 
-def _verification(graph: Graph, source: WeightSource, logits: bool) -> Any:
+def _verification(graph: Graph, source: WeightSource, logits: bool, stamp: bool) -> Check:
     """A check that holds a finished file to PyTorch and to double precision."""
-    from netspec.verify import require_file
+    from netspec.verify import embed, require_file
 
-    return lambda path: require_file(graph, path, weights=source, logits=logits)
+    def check(path: Path) -> None:
+        report = require_file(graph, path, weights=source, logits=logits)
+        if stamp:
+            embed(report, path)
+
+    return check
 
 
 _SUFFIXES = {"onnx": "onnx", "torch": "pt", "dot": "dot"}
