@@ -611,6 +611,8 @@ class Elaborator:
         base = unit.net.base if unit.net else None
         own = {p.name for p in parameters}
         if base is None:
+            named = {name: self._at_home(value, unit) for name, value in values.named.items()}
+            values = replace(values, named=named)
             return bind_block(unit.name, parameters, values, replace(scope, unit=unit)), unit
         if base.name not in unit.imports:
             raise Poisoned
@@ -622,6 +624,14 @@ class Elaborator:
         passed.named.update({k: v for k, v in values.named.items() if k not in own})
         found_variables, found_unit = self.net_variables(unit.imports[base.name], passed, inner)
         return found_variables, found_unit
+
+    def _at_home(self, value: Any, unit: Unit) -> Any:
+        """A layer's name given from outside: where it means nothing, it is one of the net's own."""
+        if not isinstance(value, Name | Layer) or value.unit is None:
+            return value
+        word = value.text if isinstance(value, Name) else value.name
+        known = self._resolve(word, value.unit) or self._resolve_with_kernel(word, value.unit)
+        return value if known else replace(value, unit=unit)
 
     def run_unit(self, unit: Unit, wire: Wire, scope: Scope) -> Wire:
         """The steps of a file, under its own `default` lines."""

@@ -333,3 +333,22 @@ def test_a_residual_projects_by_need_whatever_the_number_of_axes(
         f"conv({', '.join(f'{k}={show(getattr(n.op, k))}' for k in kept)})" for n in projections
     ]
     assert shown == ([shortcut] if shortcut else [])
+
+
+def test_a_setting_may_name_a_block_of_the_net(tmp_path: Path) -> None:
+    (tmp_path / "whole.ns").write_text(
+        "net whole(unit=plain)\n"
+        "input 4x8x8\n"
+        "block plain(n, s=1) { conv3-n/s(pad=1) }\n"
+        "block lean(n, s=1) { conv1-n/s }\n"
+        "stage(unit, 4, 2)\n"
+    )
+    (tmp_path / "lean.ns").write_text("net lean = whole(unit=lean)\n")
+
+    def params(name: str, **settings: object) -> int:
+        return costs(build(read_spec(str(tmp_path / f"{name}.ns")), settings)).params
+
+    assert params("whole") == 2 * (3 * 3 * 4 * 4 + 4)
+    assert params("whole", unit="lean") == params("lean") == 2 * (4 * 4 + 4)
+    assert params("lean", unit="plain") == params("whole")
+    assert params("lean", unit="basic") > params("whole")
