@@ -22,8 +22,9 @@ ALLOWED = frozenset(
     """
     Abs Add And ArgMax AveragePool BatchNormalization Cast Ceil Celu Clip Concat ConstantOfShape Conv
     ConvTranspose CumSum Div Elu Equal Erf Exp Expand Flatten Floor GRU Gather GatherElements GatherND
-    Gelu Gemm GlobalAveragePool GlobalMaxPool Greater GroupNormalization HardSigmoid HardSwish Identity
-    InstanceNormalization LRN LSTM LayerNormalization LeakyRelu Less Log LogSoftmax LpPool MatMul Max
+    Gelu Gemm GlobalAveragePool GlobalMaxPool Greater GreaterOrEqual GroupNormalization HardSigmoid
+    HardSwish Identity InstanceNormalization LRN LSTM LayerNormalization LeakyRelu Less LessOrEqual
+    Log LogSoftmax LpPool MatMul Max
     MaxPool MaxRoiPool MaxUnpool Mean Min Mish Mod Mul Neg Not Or PRelu Pad Pow RMSNormalization RNN
     Range Reciprocal ReduceL2 ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum ReduceSumSquare Relu
     Reshape Resize Round ScatterElements ScatterND Selu Shape Sigmoid Sign Slice Softmax Softplus

@@ -1,0 +1,201 @@
+"""What a verification found: plain records that print and travel."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from netspec.diagnostics import Diagnostic, Label, NetspecError, Problem
+from netspec.errors.backends import NothingVerified, ResultsDiffer
+from netspec.graph import Node
+
+# A mistake moves outputs by far more than rounding; outputs that move less cannot show one.
+LEAST_RESPONSE = 1e-4
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One output on one input.
+
+    Errors are the largest difference from the double-precision reference, relative to the
+    reference's largest value `scale`: ONNX Runtime's, and PyTorch's in single precision.
+    """
+
+    output: str
+    batch: int
+    seed: int
+    scale: float
+    error: float
+    torch_error: float
+    allowed: float
+
+    @property
+    def ok(self) -> bool:
+        return self.error <= self.allowed
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """How far the outputs move, relative to their largest value, when a layer's weights do."""
+
+    layer: str
+    response: float
+
+
+@dataclass(frozen=True, slots=True)
+class Culprit:
+    """The first layer whose values are wrong: its path and its operator.
+
+    `place` is the step of the net that made it, `definition` the step of the block it is in.
+    """
+
+    layer: str
+    operator: str
+    place: str
+    definition: str
+    error: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """The outcome of a verification.
+
+    `failure` is what ONNX Runtime said where it could not run the model. `node` is the culprit in
+    the graph, for diagnostics.
+    """
+
+    net: str
+    device: str
+    provider: str
+    seed: int
+    weights: str
+    cases: tuple[Case, ...]
+    responses: tuple[Response, ...]
+    culprit: Culprit | None
+    failure: str | None
+    versions: tuple[tuple[str, str], ...]
+    seconds: float
+    node: Node | None = None
+
+    @property
+    def vacuous(self) -> tuple[str, ...]:
+        """Layers that the outputs hardly respond to."""
+        return tuple(r.layer for r in self.responses if not r.response >= LEAST_RESPONSE)
+
+    @property
+    def agrees(self) -> bool:
+        return self.failure is None and bool(self.cases) and all(case.ok for case in self.cases)
+
+    @property
+    def ok(self) -> bool:
+        return self.agrees and not self.vacuous
+
+    @property
+    def worst(self) -> Case | None:
+        """The case that comes nearest to its limit, or exceeds it by most."""
+        return max(self.cases, key=lambda case: _excess(case), default=None)
+
+    def problem(self) -> Problem | None:
+        """What is wrong, None if nothing is."""
+        if not self.agrees:
+            case = self.worst
+            error, allowed = (f"{case.error:.1e}", f"{case.allowed:.1e}") if case else ("all", "none")
+            at = f"the first wrong layer is {self.culprit.layer}" if self.culprit else ""
+            advice = ", ".join(part for part in (at, self.failure or "") if part)
+            return ResultsDiffer(error, allowed, advice)
+        if self.vacuous:
+            return NothingVerified(", ".join(self.vacuous[:5]))
+        return None
+
+    def require(self) -> None:
+        """Raises NetspecError with the place in the spec, unless all is well."""
+        problem = self.problem()
+        if problem is None:
+            return
+        node = self.node
+        calls = node.call.ancestors() if node is not None and node.call is not None else ()
+        labels = tuple(Label(call.span, call.block + call.arguments) for call in calls)
+        diagnostic = Diagnostic(problem, node.span if node is not None else None, calls=labels)
+        raise NetspecError((diagnostic,))
+
+    def as_json(self) -> dict[str, Any]:
+        """The report as plain data; `format_version` 1."""
+        return {
+            "format_version": 1,
+            "net": self.net,
+            "ok": self.ok,
+            "device": self.device,
+            "provider": self.provider,
+            "seed": self.seed,
+            "weights": self.weights,
+            "cases": [{**asdict(case), "ok": case.ok} for case in self.cases],
+            "responses": [asdict(response) for response in self.responses],
+            "vacuous": list(self.vacuous),
+            "culprit": asdict(self.culprit) if self.culprit else None,
+            "failure": self.failure,
+            "versions": dict(self.versions),
+            "seconds": round(self.seconds, 3),
+        }
+
+    def text(self) -> str:
+        """The report as a few lines for a terminal."""
+        verdict = "verified" if self.ok else ("proves nothing" if self.agrees else "WRONG")
+        lines = [f"{self.net}: {verdict} ({self.provider}, {self.weights}, {self.seconds:.1f} s)"]
+        lines.append(f"  {'output':<16} {'batch':>5} {'seed':>4} {'error':>9} {'torch':>9} {'allowed':>9}")
+        for case in self.cases:
+            mark = "" if case.ok else "  <-"
+            lines.append(
+                f"  {case.output:<16} {case.batch:>5} {case.seed:>4} {case.error:>9.1e}"
+                f" {case.torch_error:>9.1e} {case.allowed:>9.1e}{mark}"
+            )
+        if self.responses:
+            least = min(self.responses, key=lambda response: response.response)
+            lines.append(f"  least response to a changed layer: {least.response:.1e} ({least.layer})")
+        if self.vacuous:
+            lines.append(f"  the outputs hardly respond to {', '.join(self.vacuous)}")
+        if self.failure:
+            lines.append(f"  ONNX Runtime: {self.failure}")
+        if self.culprit:
+            wrong = self.culprit
+            lines.append(f"  first wrong layer: {wrong.layer} ({wrong.operator}) at {wrong.place}")
+        lines.append("  " + ", ".join(f"{name} {version}" for name, version in self.versions))
+        return "\n".join(lines)
+
+    def metadata(self) -> dict[str, str]:
+        """What an ONNX file should say of its verification."""
+        worst = self.worst
+        return {
+            "netspec.verified": "yes" if self.ok else "no",
+            "netspec.verified_error": f"{worst.error:.2e}" if worst else "",
+            "netspec.verified_allowed": f"{worst.allowed:.2e}" if worst else "",
+            "netspec.verified_provider": self.provider,
+            "netspec.verified_seed": str(self.seed),
+            "netspec.verified_with": ", ".join(f"{name} {version}" for name, version in self.versions),
+        }
+
+
+def _excess(case: Case) -> float:
+    ratio = case.error / case.allowed if case.allowed > 0 else float("inf")
+    return ratio if ratio == ratio else float("inf")
+
+
+def culprit_of(node: Node, error: float) -> Culprit:
+    """The record of a wrong layer."""
+    spans = [node.span, *(call.span for call in node.call.ancestors())] if node.call else [node.span]
+    return Culprit(node.path, node.op.spelling, str(spans[-1]), str(node.span), error)
+
+
+def versions() -> tuple[tuple[str, str], ...]:
+    """What took part, and in which version."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = []
+    for name in ("netspec", "torch", "onnx", "onnxruntime", "onnxruntime-gpu", "numpy"):
+        try:
+            found.append((name, version("netspec-networks" if name == "netspec" else name)))
+        except PackageNotFoundError:
+            if name == "netspec":
+                import netspec
+
+                found.append((name, netspec.__version__))
+    return tuple(found)
