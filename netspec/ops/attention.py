@@ -22,8 +22,7 @@ class Attention(Operator):
 
     (C, T), and memory (C, S), to (C, T). The tensors are those of torch.nn.MultiheadAttention:
     queries, keys and values projected together, then the output. Multiply-adds are those of the
-    four projections, which are linear layers; products of activations with activations (scores
-    and weighted sums, 2 T S C) do not count.
+    four projections, 2 (T + S) C^2, and those of the scores and weighted sums, 2 T S C.
     """
 
     spelling = "attention"
