@@ -7,6 +7,8 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from netspec import ast
@@ -57,6 +59,8 @@ METADATA = (
 _SHAPE = re.compile(r"(?:([A-Za-z_]\w*)[:=])?([0-9]+(?:x(?:[0-9]+|[A-Z][A-Za-z]*))*)\Z")
 # Elaboration recurses a bounded number of Python frames for each bracket and block call.
 _FRAMES = 30
+# Edits are tried on nets up to this size only.
+_NODES_OF_TRIALS = 2000
 
 
 def build(
@@ -69,10 +73,19 @@ def build(
     """The checked graph of a spec.
 
     `settings` are the net's parameters, as values or as text. `inputs` replace declared input
-    shapes: `3x320x320`, or `name:3x320x320`. Raises NetspecError with every diagnostic.
+    shapes: `3x320x320`, or `name:3x320x320`. Raises NetspecError with every diagnostic, and with
+    edits that mend the spec where some were found.
     """
+    values = dict(settings or {})
     with _without_collecting():
-        return _build(source, dict(settings or {}), inputs, limits, collector or Collector())
+        try:
+            return _build(source, values, inputs, limits, collector or Collector())
+        except NetspecError as error:
+            from netspec.edits import with_edits
+
+            few = replace(limits, nodes=min(limits.nodes, _NODES_OF_TRIALS))
+            tried = partial(_build, settings=values, inputs=inputs, limits=few)
+            raise with_edits(error, source, lambda s: tried(s, collector=Collector())) from None
 
 
 @contextmanager

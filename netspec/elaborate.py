@@ -55,6 +55,8 @@ from netspec.units import Loader, Unit
 Wire = tuple[Value, ...] | None
 # A step may run more often than nodes may exist, since names, branches and empty blocks cost too.
 _RUNS_PER_NODE = 2
+# How many of the tensors that a mistake depends on are shown.
+_LABELS = 2
 _reserved = lru_cache(maxsize=4096)(reserved_names)
 
 
@@ -460,9 +462,13 @@ class Elaborator:
     ) -> Rejection:
         """Adds where the tensors came from, and which default lines the mistake depends on."""
         labels = list(rejection.labels)
-        for value in (wire or ())[:2]:
-            if value.node.span.start != head.extent[0] or len(wire or ()) > 1:
-                labels.append(Label(value.node.span, f"{value.type} comes from here"))
+        if rejection.problem.code.startswith("NS4"):
+            return rejection
+        for span, text in dict.fromkeys(
+            (v.node.span, f"{v.type} comes from here") for v in wire or ()
+        ):
+            if len(labels) < _LABELS and span.start != head.extent[0]:
+                labels.append(Label(span, text))
         for name in rejection.problem.about:
             if name in bound.from_defaults:
                 value = show(bound.values[name])

@@ -49,136 +49,172 @@ class _Rules:
     Each gets the extent of the rule's tokens and its children without punctuation.
     """
 
+    @staticmethod
     def start(extent: ast.Extent, items: list[Any]) -> tuple[ast.Item, ...]:
         return tuple(items)
 
     # expressions
 
+    @staticmethod
     def integer(extent: ast.Extent, items: list[Token]) -> ast.Number:
         return ast.Number(int(items[0]), extent)
 
+    @staticmethod
     def float_(extent: ast.Extent, items: list[Token]) -> ast.Number:
         return ast.Number(float(items[0]), extent)
 
+    @staticmethod
     def string(extent: ast.Extent, items: list[Token]) -> ast.Text:
         return ast.Text(str(items[0])[1:-1], extent)
 
+    @staticmethod
     def dims(extent: ast.Extent, items: list[Token]) -> ast.Dims:
         return ast.Dims(tuple(int(p) if p.isdigit() else p for p in items[0].split("x")), extent)
 
+    @staticmethod
     def variable(extent: ast.Extent, items: list[Token]) -> ast.Variable:
         return ast.Variable(str(items[0]), extent)
 
+    @staticmethod
     def reference(extent: ast.Extent, items: list[Token]) -> ast.Reference:
         return ast.Reference(tuple(items[0][1:].split(".")), extent)
 
+    @staticmethod
     def call(extent: ast.Extent, items: list[Any]) -> ast.Call:
         return ast.Call(str(items[0]), items[1].items, extent)
 
+    @staticmethod
     def binary(extent: ast.Extent, items: list[Any]) -> ast.Binary:
         left, *operator, right = items
         return ast.Binary(str(operator[0]) if operator else "-", left, right, extent)
 
+    @staticmethod
     def and_(extent: ast.Extent, items: list[Any]) -> ast.Binary:
         return ast.Binary("and", items[0], items[1], extent)
 
+    @staticmethod
     def or_(extent: ast.Extent, items: list[Any]) -> ast.Binary:
         return ast.Binary("or", items[0], items[1], extent)
 
+    @staticmethod
     def not_(extent: ast.Extent, items: list[Any]) -> ast.Unary:
         return ast.Unary("not", items[0], extent)
 
+    @staticmethod
     def negate(extent: ast.Extent, items: list[Any]) -> ast.Unary:
         return ast.Unary("-", items[0], extent)
 
+    @staticmethod
     def choose(extent: ast.Extent, items: list[Any]) -> ast.Choose:
         return ast.Choose(items[1], items[0], items[2], extent)
 
+    @staticmethod
     def list_(extent: ast.Extent, items: list[Any]) -> ast.Sequence:
         return ast.Sequence(tuple(items), extent)
 
     tuple_ = list_
 
+    @staticmethod
     def arguments(extent: ast.Extent, items: list[Any]) -> _Group:
         return _Group(tuple(items), extent)
 
+    @staticmethod
     def named(extent: ast.Extent, items: list[Any]) -> ast.Argument:
         return ast.Argument(str(items[0]), items[1], extent)
 
     pair = named
 
+    @staticmethod
     def positional(extent: ast.Extent, items: list[Any]) -> ast.Argument:
         return ast.Argument(None, items[0], extent)
 
     # steps
 
+    @staticmethod
     def chain(extent: ast.Extent, items: list[Any]) -> ast.Chain:
         return ast.Chain(tuple(items), extent)
 
+    @staticmethod
     def body(extent: ast.Extent, items: list[Any]) -> ast.Chain:
         return ast.Chain(items[0].links, extent)
 
+    @staticmethod
     def branches(extent: ast.Extent, items: list[Any]) -> ast.Branches:
         return ast.Branches(tuple(items), extent)
 
+    @staticmethod
     def width(extent: ast.Extent, items: list[Any]) -> ast.Expression:
         value: ast.Expression = items[-1]
         return value
 
     stride = paren = repeat = base = value = else_ = braces = reference_step = width
 
+    @staticmethod
     def head(extent: ast.Extent, items: list[Any]) -> ast.Head:
         word, width, stride, arguments, body = items
         given = arguments.items if arguments else ()
         return ast.Head(str(word), width, stride, given, body, _token_extent(word), extent)
 
+    @staticmethod
     def if_(extent: ast.Extent, items: list[Any]) -> ast.If:
         return ast.If(items[0], items[1], items[2], extent)
 
+    @staticmethod
     def for_(extent: ast.Extent, items: list[Any]) -> ast.For:
         return ast.For(str(items[0]), items[1], items[2], items[3], extent)
 
+    @staticmethod
     def training_head(extent: ast.Extent, items: list[Any]) -> ast.TrainingHead:
         given = items[1].items if items[1] else ()
         return ast.TrainingHead(str(items[0]), given, items[2], extent)
 
+    @staticmethod
     def freeze(extent: ast.Extent, items: list[Any]) -> ast.Freeze:
         return ast.Freeze(items[0], extent)
 
+    @staticmethod
     def given_name(extent: ast.Extent, items: list[Any]) -> _Group:
         return _Group(str(items[0]), _token_extent(items[0]))
 
     origin = label = given_name
 
+    @staticmethod
     def step(extent: ast.Extent, items: list[Any]) -> ast.Step:
         action, repeat, name = items
         if name is None:
             return ast.Step(action, repeat, None, None, extent)
         return ast.Step(action, repeat, name.items, name.extent, extent)
 
+    @staticmethod
     def default(extent: ast.Extent, items: list[Any]) -> ast.Default:
         return ast.Default(str(items[0]), items[1].items, _token_extent(items[0]), extent)
 
+    @staticmethod
     def broken(extent: ast.Extent, items: list[Any]) -> ast.Broken:
         return ast.Broken(extent)
 
     # declarations
 
+    @staticmethod
     def parameter(extent: ast.Extent, items: list[Any]) -> ast.Parameter:
         return ast.Parameter(str(items[0]), items[1], extent)
 
     parameters = arguments
 
+    @staticmethod
     def names(extent: ast.Extent, items: list[Token]) -> _Group:
         return _Group(tuple((str(item), _token_extent(item)) for item in items), extent)
 
+    @staticmethod
     def operands(extent: ast.Extent, items: list[_Group]) -> _Group:
         return items[0]
 
+    @staticmethod
     def net(extent: ast.Extent, items: list[Any]) -> ast.Net:
         name, parameters, base = items
         return ast.Net(str(name), parameters.items if parameters else (), base, extent)
 
+    @staticmethod
     def block(extent: ast.Extent, items: list[Any]) -> ast.Block:
         inline, name, parameters, operands, body = items
         inputs = tuple(name for name, _ in operands.items) if operands else ()
@@ -186,19 +222,24 @@ class _Rules:
         heading = (extent[0], _token_extent(name)[1])
         return ast.Block(str(name), given, inputs, body, inline is not None, heading)
 
+    @staticmethod
     def import_(extent: ast.Extent, items: list[Any]) -> ast.Import:
         return ast.Import(items[0].items, items[1].items if items[1] else None, extent)
 
+    @staticmethod
     def input(extent: ast.Extent, items: list[Any]) -> ast.Input:
         name, shape, *modifiers = items
         return ast.Input(name.items if name else None, shape, tuple(modifiers), extent)
 
+    @staticmethod
     def output(extent: ast.Extent, items: list[Any]) -> ast.Output:
         return ast.Output(items[0].items, extent)
 
+    @staticmethod
     def metadata(extent: ast.Extent, items: list[Any]) -> ast.Metadata:
         return ast.Metadata(str(items[0]), items[1], extent)
 
+    @staticmethod
     def pairs(extent: ast.Extent, items: list[Any]) -> ast.Pairs:
         return ast.Pairs(str(items[0]), tuple(items[1:]), extent)
 
@@ -220,9 +261,9 @@ class _Tree:
     """The rules as Lark calls them: with children only."""
 
     def __init__(self) -> None:
-        for name, build in vars(_Rules).items():
+        for name in vars(_Rules):
             if not name.startswith("__"):
-                setattr(self, name, partial(_with_extent, build))
+                setattr(self, name, partial(_with_extent, getattr(_Rules, name)))
 
 
 @cache
