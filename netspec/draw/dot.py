@@ -17,6 +17,7 @@ from netspec.graph import Graph
 
 SECONDS = 10
 _POINTS = 72.0
+_PLAIN = "node [shape=box]; edge [arrowhead=none, tailport=s, headport=n];"
 
 
 def dot_text(graph: Graph) -> str:
@@ -57,7 +58,7 @@ def has_dot() -> bool:
 
 def place(sizes: Sequence[tuple[float, float]], edges: Sequence[tuple[int, int]]) -> Placed:
     """Boxes of these sizes laid out by `dot`; raises NetspecError where it fails or takes too long."""
-    lines = ["digraph {", "splines=polyline; nodesep=0.2; ranksep=0.3;", "node [shape=box];"]
+    lines = ["digraph {", "splines=polyline; nodesep=0.2; ranksep=0.3;", _PLAIN]
     for i, (w, h) in enumerate(sizes):
         box = f"width={w / _POINTS:.4f},height={h / _POINTS:.4f},fixedsize=true"
         lines.append(f'n{i} [label="",{box}];')
