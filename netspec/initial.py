@@ -11,12 +11,14 @@ import os
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, ClassVar
 
+from netspec import patterns
 from netspec.diagnostics import Rejection
 from netspec.errors.names import UnknownScheme
+from netspec.errors.shapes import SchemeMisfit
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
@@ -33,29 +35,47 @@ CHUNK = 1 << 18
 
 @dataclass(frozen=True)
 class Scheme:
-    """How a weight starts. `std` is that of the normal it draws from, None if it draws none."""
+    """How a weight starts. Subclasses say which words name them and draw the numbers."""
 
     word: ClassVar[str]
     SCHEMES: ClassVar[dict[str, type[Scheme]]] = {}
 
     def __init_subclass__(cls) -> None:
-        Scheme.SCHEMES[cls.word] = cls
+        if "word" in vars(cls):
+            Scheme.SCHEMES[cls.word] = cls
 
-    def std(self, weight: Weight) -> float | None:
-        return None
+    def piece(self, weight: Weight, random: np.random.Generator, start: int, size: int) -> Array:
+        """Elements `start` to `start + size` of the weight in C order, as float32."""
+        raise NotImplementedError
 
     def constant(self) -> float | None:
         """The value of every element, for schemes that fill."""
         return None
 
-    def table(self, weight: Weight) -> Array:
-        """The whole tensor, for schemes that compute it; small tensors only."""
+    def check(self, weight: Weight) -> None:
+        """Raises Rejection where the scheme has no meaning for a weight of this shape."""
+
+    def _misfit(self, weight: Weight, reason: str) -> Rejection:
+        return Rejection(SchemeMisfit(self.word, "x".join(map(str, weight.shape)), reason))
+
+
+class _Normal(Scheme):
+    """Normal with mean 0."""
+
+    def std(self, weight: Weight) -> float:
         raise NotImplementedError
+
+    def piece(self, weight: Weight, random: np.random.Generator, start: int, size: int) -> Array:
+        import numpy as np
+
+        values = random.standard_normal(size, dtype=np.float32)
+        values *= np.float32(self.std(weight))
+        return values
 
 
 @dataclass(frozen=True)
-class He(Scheme):
-    """Normal with variance 2 / fan-in (He et al. 2015, equation 10)."""
+class He(_Normal):
+    """Normal with variance gain^2 / fan-in, 2 / fan-in by default (He et al. 2015, equation 10)."""
 
     word = "he"
     gain: float = math.sqrt(2)
@@ -65,7 +85,7 @@ class He(Scheme):
 
 
 @dataclass(frozen=True)
-class HeFanOut(Scheme):
+class HeFanOut(_Normal):
     """Normal with variance 2 / fan-out (He et al. 2015, equation 14)."""
 
     word = "he_fan_out"
@@ -75,7 +95,7 @@ class HeFanOut(Scheme):
 
 
 @dataclass(frozen=True)
-class LeCun(Scheme):
+class LeCun(_Normal):
     """Normal with variance 1 / fan-in (LeCun et al. 1998, Efficient BackProp)."""
 
     word = "lecun"
@@ -85,7 +105,7 @@ class LeCun(Scheme):
 
 
 @dataclass(frozen=True)
-class Xavier(Scheme):
+class Xavier(_Normal):
     """Normal with variance 2 / (fan-in + fan-out) (Glorot and Bengio 2010, equation 12)."""
 
     word = "xavier"
@@ -95,7 +115,7 @@ class Xavier(Scheme):
 
 
 @dataclass(frozen=True)
-class Gaussian(Scheme):
+class Gaussian(_Normal):
     """Normal with a given standard deviation: 0.01 in AlexNet and VGG."""
 
     word = "gaussian"
@@ -106,73 +126,156 @@ class Gaussian(Scheme):
 
 
 @dataclass(frozen=True)
+class Truncated(Gaussian):
+    """Normal of a given deviation, cut at two of them: ViT, ConvNeXt."""
+
+    word = "truncated"
+    deviation: float = 0.02
+
+    def piece(self, weight: Weight, random: np.random.Generator, start: int, size: int) -> Array:
+        import numpy as np
+
+        values = random.standard_normal(size, dtype=np.float32)
+        while len(far := np.flatnonzero(np.abs(values) > 2)):
+            values[far] = random.standard_normal(len(far), dtype=np.float32)
+        values *= np.float32(self.std(weight))
+        return values
+
+
+class _Uniform(Scheme):
+    """Uniform between two bounds of opposite sign."""
+
+    def limit(self, weight: Weight) -> float:
+        raise NotImplementedError
+
+    def piece(self, weight: Weight, random: np.random.Generator, start: int, size: int) -> Array:
+        import numpy as np
+
+        values = random.random(size, dtype=np.float32)
+        values -= np.float32(0.5)
+        values *= np.float32(2 * self.limit(weight))
+        return values
+
+
+@dataclass(frozen=True)
+class Uniform(_Uniform):
+    """Uniform in [-bound, bound]."""
+
+    word = "uniform"
+    bound: float = 0.05
+
+    def limit(self, weight: Weight) -> float:
+        return self.bound
+
+
+@dataclass(frozen=True)
+class HeUniform(_Uniform):
+    """Uniform with variance 2 / fan-in."""
+
+    word = "he_uniform"
+
+    def limit(self, weight: Weight) -> float:
+        return math.sqrt(6 / weight.fan_in)
+
+
+@dataclass(frozen=True)
+class LeCunUniform(_Uniform):
+    """Uniform with variance 1 / fan-in: what Caffe calls xavier."""
+
+    word = "lecun_uniform"
+
+    def limit(self, weight: Weight) -> float:
+        return math.sqrt(3 / weight.fan_in)
+
+
+@dataclass(frozen=True)
+class XavierUniform(_Uniform):
+    """Uniform with variance 2 / (fan-in + fan-out) (Glorot and Bengio 2010, equation 16)."""
+
+    word = "xavier_uniform"
+
+    def limit(self, weight: Weight) -> float:
+        return math.sqrt(6 / (weight.fan_in + weight.fan_out))
+
+
+@dataclass(frozen=True)
 class Constant(Scheme):
+    """One value everywhere: AlexNet's biases of one."""
+
     word = "constant"
     value: float = 0.0
 
     def constant(self) -> float:
         return self.value
 
+    def piece(self, weight: Weight, random: np.random.Generator, start: int, size: int) -> Array:
+        import numpy as np
+
+        return np.full(size, self.constant(), np.float32)
+
 
 @dataclass(frozen=True)
-class Zeros(Scheme):
+class Zeros(Constant):
+    """Zero everywhere: on the last norm of a residual branch, the unit starts as the identity."""
+
     word = "zeros"
-
-    def constant(self) -> float:
-        return 0.0
+    value: float = field(default=0.0, init=False)
 
 
 @dataclass(frozen=True)
-class Ones(Scheme):
-    word = "ones"
+class Ones(Constant):
+    """One everywhere."""
 
-    def constant(self) -> float:
-        return 1.0
+    word = "ones"
+    value: float = field(default=1.0, init=False)
 
 
 @dataclass(frozen=True)
 class Bilinear(Scheme):
-    """Bilinear interpolation on the channel diagonal of a transposed convolution (Long et al. 2015)."""
+    """Bilinear interpolation of each channel by a transposed convolution (Long et al. 2015)."""
 
     word = "bilinear"
 
-    def table(self, weight: Weight) -> Array:
-        import numpy as np
+    def check(self, weight: Weight) -> None:
+        if len(weight.shape) < 3 or weight.shape[0] % weight.shape[1]:
+            reason = "it is for transposed convolutions from as many channels to as many"
+            raise self._misfit(weight, reason)
 
-        channels_in, channels_out, *kernel = weight.shape
-        axes = []
-        for size in kernel:
-            factor = (size + 1) // 2
-            centre = factor - 1 if size % 2 else factor - 0.5
-            axes.append(1 - np.abs(np.arange(size) - centre) / factor)
-        filter_ = axes[0]
-        for axis in axes[1:]:
-            filter_ = filter_[..., None] * axis
-        values = np.zeros(weight.shape, np.float32)
-        for channel in range(min(channels_in, channels_out) if channels_out > 1 else channels_in):
-            values[channel, channel if channels_out > 1 else 0] = filter_
-        return values
+    def piece(self, weight: Weight, random: np.random.Generator, start: int, size: int) -> Array:
+        return patterns.bilinear(weight.shape, start, size)
 
 
 @dataclass(frozen=True)
 class Identity(Scheme):
-    """Passes each input channel on; where widths differ, spread evenly (Yu and Koltun 2016, eq. 4)."""
+    """A convolution that passes its input on (Yu and Koltun 2016, equations 3 and 4).
+
+    Where it has other than as many outputs as inputs, both are copies of `maps` maps, by default as
+    many as divide both numbers, and normal noise breaks their ties: `noise` is its deviation as a
+    part of the weights that are not zero.
+    """
 
     word = "identity"
+    maps: float = 0
+    noise: float = 0.01
 
-    def table(self, weight: Weight) -> Array:
+    def _maps(self, weight: Weight) -> int:
+        return int(self.maps) or math.gcd(*weight.shape[:2])
+
+    def check(self, weight: Weight) -> None:
+        if len(weight.shape) < 2 or self.maps != int(self.maps) or self.maps < 0:
+            raise self._misfit(weight, "it is for kernels, and maps is a whole number")
+        if any(channels % self._maps(weight) for channels in weight.shape[:2]):
+            reason = f"maps={self.maps:g} does not divide {weight.shape[1]} and {weight.shape[0]}"
+            raise self._misfit(weight, reason)
+
+    def piece(self, weight: Weight, random: np.random.Generator, start: int, size: int) -> Array:
         import numpy as np
 
-        out, into, *kernel = weight.shape
-        values = np.zeros(weight.shape, np.float32)
-        centre = tuple(size // 2 for size in kernel)
-        common = math.gcd(out, into)
-        share = common / out if out > into else common / into
-        value = 1.0 if out == into else share * (into / common if out > into else 1.0)
-        for o in range(out):
-            for i in range(into):
-                if o * common // out == i * common // into:
-                    values[(o, i, *centre)] = value
+        out, into = weight.shape[:2]
+        values = patterns.identity(weight.shape, self._maps(weight), start, size)
+        if out != into:
+            deviation = np.float32(self.noise * self._maps(weight) / out)
+            values += random.standard_normal(size, dtype=np.float32) * deviation
         return values
 
 
@@ -186,17 +289,8 @@ class Codes(Scheme):
 
     word = "codes"
 
-    def table(self, weight: Weight) -> Array:
-        import numpy as np
-
-        rows = weight.shape[0]
-        columns = weight.size // rows
-        shared = np.arange(1, rows + 1)[:, None] & np.arange(1, columns + 1)
-        odd = np.zeros(shared.shape, np.int64)
-        while shared.any():
-            odd ^= shared & 1
-            shared >>= 1
-        return (1 - 2 * odd).astype(np.float32).reshape(weight.shape)
+    def piece(self, weight: Weight, random: np.random.Generator, start: int, size: int) -> Array:
+        return patterns.codes(weight.shape, start, size)
 
 
 def scheme(value: Layer) -> Scheme:
@@ -206,7 +300,7 @@ def scheme(value: Layer) -> Scheme:
         raise Rejection(UnknownScheme(value.name, "known: " + ", ".join(sorted(Scheme.SCHEMES))))
     try:
         return kind(*map(float, value.positional), **{k: float(v) for k, v in value.named})
-    except TypeError:
+    except (TypeError, ValueError):
         raise Rejection(
             UnknownScheme(str(value), f"`{value.name}` does not take these values")
         ) from None
@@ -220,24 +314,12 @@ def draw(weight: Weight, name: str, seed: int) -> Iterator[Array]:
     """
     import numpy as np
 
-    deviation = weight.init.std(weight)
-    total = weight.size
-    if deviation is None:
-        value = weight.init.constant()
-        if value is None:
-            yield weight.init.table(weight).reshape(-1)
-            return
-        full = np.full(min(CHUNK, total), value, np.float32)
-        for start in range(0, total, CHUNK):
-            yield full[: total - start]
-        return
-    key, scale = zlib.crc32(name.encode()), np.float32(deviation)
+    key, total = zlib.crc32(name.encode()), weight.size
 
     def piece(number: int) -> Array:
         random = np.random.Generator(np.random.SFC64([seed, key, number]))
-        values = random.standard_normal(min(CHUNK, total - number * CHUNK), dtype=np.float32)
-        values *= scale
-        return values
+        start = number * CHUNK
+        return weight.init.piece(weight, random, start, min(CHUNK, total - start))
 
     pieces = -(-total // CHUNK)
     yield from _ahead(piece, pieces) if pieces > 1 else (piece(0),)

@@ -176,7 +176,7 @@ def _listed(outputs: Any) -> list[np.ndarray[Any, Any]]:
 
 
 def assert_agree(ran: Ran) -> None:
-    """ONNX Runtime is as near to float64 as float32 allows, PyTorch's own error being the measure."""
+    """ONNX Runtime errs little beyond what PyTorch errs in float32, both against float64."""
     for exact, single, deployed in zip(ran.exact, ran.torch, ran.onnx, strict=True):
         assert deployed.dtype == single.dtype
         finite = np.isfinite(exact) & np.isfinite(single)

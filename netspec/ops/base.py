@@ -41,6 +41,9 @@ class Weight:
     fan_in: int = 1
     fan_out: int = 1
 
+    def __post_init__(self) -> None:
+        self.init.check(self)
+
     @property
     def size(self) -> int:
         return prod(self.shape)
@@ -86,7 +89,18 @@ EVERYWHERE = Everywhere()
 Reach = Window | Upsampling | Pointwise | Everywhere | Unsupported
 
 _HOOKS = frozenset(
-    {"connect", "infer", "weights", "macs", "reach", "torch", "compute", "train", "onnx", "deployed"}
+    {
+        "connect",
+        "infer",
+        "weights",
+        "macs",
+        "reach",
+        "torch",
+        "compute",
+        "train",
+        "onnx",
+        "deployed",
+    }
     | {"window"}
 )
 _DECLARATIONS = frozenset(
@@ -97,7 +111,9 @@ _DECLARATIONS = frozenset(
 REGISTRY: dict[str, type[Operator]] = {}
 
 
-@dataclass_transform(kw_only_default=True, field_specifiers=(params.count, params.real, params.flag))
+@dataclass_transform(
+    kw_only_default=True, field_specifiers=(params.count, params.real, params.flag)
+)
 class Operator:
     """Base of all operators. Fields are declared with the functions of `netspec.ops.params`.
 
@@ -153,10 +169,14 @@ class Operator:
         unknown = [n for n in (*cls.order, *cls.follows) if n not in inherited]
         if unknown:
             raise TypeError(f"{cls.__name__} orders unknown parameters {unknown}")
-        for word in (cls.spelling, *cls.aliases):
+        for name, param in inherited.items():
+            if not param.doc:
+                raise TypeError(f"{cls.__name__}: {name} has no doc")
+        words = (cls.spelling, *cls.aliases)
+        for word in words:
             if word in REGISTRY:
                 raise TypeError(f"`{word}` is already {REGISTRY[word].__name__}")
-            REGISTRY[word] = cls
+        REGISTRY.update(dict.fromkeys(words, cls))
 
     def __init__(self, **values: Any) -> None:
         """Takes checked values; missing ones get their defaults."""
@@ -231,7 +251,7 @@ class Operator:
         raise NotImplementedError
 
     def deployed(self) -> int | None:
-        """The input that passes through unchanged in the deployed net, None if it computes there."""
+        """The input that passes unchanged through the deployed net, None if it computes there."""
         return None
 
 
@@ -266,7 +286,7 @@ def type_of(tensor: Any) -> TensorType:
 
 
 def need_spatial(op: Operator, tensor: TensorType, *ranks: int) -> int:
-    """The number of spatial axes; raises Rejection unless it is in `ranks` (1, 2, 3 if none given)."""
+    """The number of spatial axes; raises Rejection unless it is in `ranks`, by default 1 to 3."""
     rank = len(tensor.shape) - 1
     if rank not in (ranks or (1, 2, 3)):
         advice = "a vector has no axes to slide over; use fc" if rank == 0 else ""
@@ -282,8 +302,10 @@ def need_partners(
     if len(wire) != 1:
         raise Rejection(WrongCount(op.spelling, "one tensor", f"{len(wire)} tensors"))
     if len(references) != count:
-        expected = f"{count} tensor by reference, as in `{op.examples[-1][1]}`" if count else (
-            "no tensor by reference here"
+        expected = (
+            f"{count} tensor by reference, as in `{op.examples[-1][1]}`"
+            if count
+            else ("no tensor by reference here")
         )
         raise Rejection(WrongPartner(op.spelling, expected))
 
