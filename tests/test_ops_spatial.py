@@ -112,6 +112,7 @@ def test_pad_and_crop_shift_by_one_pixel_as_in_a_factorised_reduction():
         ("upsample", "NS316"),
         ("upsample(2, size=3)", "NS316"),
         ("upsample(2, align_corners=yes)", "NS317"),
+        ("upsample(size=4, mode=bilinear, antialias=yes, align_corners=yes)", "NS317"),
         ("tableconv3(table=[[0], [2]])", "NS317"),
         ("tableconv3-3(table=[[0], [1]])", "NS317"),
     ],

@@ -59,7 +59,13 @@ class Reshape(Operator):
 
     spelling = "reshape"
     order = ("shape",)
-    examples = (("24", "reshape(2x3x4)"), ("4x6", "reshape(8x3)"), ("2x3x4", "reshape(24)"))
+    examples = (
+        ("24", "reshape(2x3x4)"),
+        ("4x6", "reshape(8x3)"),
+        ("2x3x4", "reshape(24)"),
+        ("2x3x4", "reshape(6x2x1x2)"),
+        ("12", "reshape(4x3)"),
+    )
 
     shape: int | tuple[int, ...] = per_axis(doc="the new shape, without the batch")
 
@@ -93,7 +99,12 @@ class Transpose(Operator):
 
     spelling = "transpose"
     order = ("axes",)
-    examples = (("3x5", "transpose"), ("2x3x4", "transpose((1, 2, 0))"))
+    examples = (
+        ("3x5", "transpose"),
+        ("2x3x4", "transpose((1, 2, 0))"),
+        ("2x3x4", "transpose((0, 2, 1))"),
+        ("2x3x4x5", "transpose((3, 0, 2, 1))"),
+    )
 
     axes: tuple[int, ...] | None = integers(
         None, doc="where each axis comes from; swapped by default"

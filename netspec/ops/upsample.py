@@ -86,6 +86,9 @@ class Upsample(Operator):
             if self.mode == "nearest" and getattr(self, name):
                 allowed = "no with mode=nearest"
                 raise Rejection(OutOfRange(self.spelling, name, allowed, "yes"))
+        if self.align_corners and self.antialias:
+            # Which centres an averaging window would have then, torch and ONNX disagree on.
+            raise Rejection(OutOfRange(self.spelling, "align_corners", "no with antialias", "yes"))
         return inputs[0].with_shape(inputs[0].channels, *self._sizes(*inputs))
 
     def macs(self, *inputs: TensorType) -> Dim:
