@@ -68,7 +68,7 @@ def _deep(parallel: Parallel, graph: Graph) -> Series | None:
 
 def _returns(series: Series, graph: Graph) -> bool:
     areas = [_area(node.types[0], graph) for node in nodes_of(series)]
-    return areas[-1] < inf and min(areas) * 1.5 < areas[-1]
+    return bool(areas) and areas[-1] < inf and min(areas) * 1.5 < areas[-1]
 
 
 def _area(kind: TensorType, graph: Graph) -> float:
