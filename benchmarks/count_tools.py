@@ -3,9 +3,9 @@
     pip install torchinfo==1.8.0 fvcore==0.1.5.post20221221
     python benchmarks/count_tools.py
 
-Runs torch's FlopCounterMode, torchinfo and fvcore on every shipped spec and on the examples of every
+Runs torch's FlopCounterMode, torchinfo and fvcore on every shipped spec and the examples of every
 operator. The tests compare the presets of `netspec.analysis.presets` with these figures, so the
-tools themselves are needed only here. fvcore traces a real run, which takes minutes for all nets; the
+tools themselves are needed only here. fvcore traces a real run, minutes for all nets; the
 other two run on the meta device.
 """
 

@@ -114,4 +114,9 @@ def test_quantities_are_exact(text, value):
 
 
 def test_bytes_are_shown_in_binary_units():
-    assert [as_bytes(n) for n in (0, 1023, 1024, 6422528)] == ["0 B", "1023 B", "1.00 KiB", "6.12 MiB"]
+    assert [as_bytes(n) for n in (0, 1023, 1024, 6422528)] == [
+        "0 B",
+        "1023 B",
+        "1.00 KiB",
+        "6.12 MiB",
+    ]

@@ -67,7 +67,9 @@ def _check(summary: Summary, bound: str) -> str | None:
     known = totals(summary)
     if key not in known:
         near = closest(key, known)
-        raise _refuse(bound.strip(), f"did you mean {near}?" if near else f"totals: {', '.join(known)}")
+        raise _refuse(
+            bound.strip(), f"did you mean {near}?" if near else f"totals: {', '.join(known)}"
+        )
     limit = parse_quantity(text)
     if limit is None:
         raise _refuse(bound.strip(), f"`{text}` is not a whole number such as 5M or 20MiB")

@@ -61,7 +61,9 @@ def _block(graph: Graph, path: str, inside: list[Node]) -> Iterator[str]:
         params += cost.params + cost.params_frozen
     for what, total in (("params", params), ("MACs", macs)):
         terms = [_term(graph, node, what) for node in inside]
-        kept = [(n.path.removeprefix(path + "."), t) for n, t in zip(inside, terms, strict=True) if t]
+        kept = [
+            (n.path.removeprefix(path + "."), t) for n, t in zip(inside, terms, strict=True) if t
+        ]
         for name, term in kept:
             yield _line(what, f"{name}: {grouped(term)}")
         yield _line(what, f"sum: {grouped(total)}")
@@ -113,7 +115,9 @@ def _params(graph: Graph, node: Node) -> Iterator[str]:
     for weight in node.op.weights(*node.input_types):
         kind = kinds.get(weight.kind, "frozen" if node.frozen else "trained")
         product = " * ".join(map(str, weight.shape))
-        sizes = f"{product} = {grouped(weight.size)}" if len(weight.shape) > 1 else grouped(weight.size)
+        sizes = (
+            f"{product} = {grouped(weight.size)}" if len(weight.shape) > 1 else grouped(weight.size)
+        )
         yield _line("params", f"{weight.name}: {sizes} {kind}")
     if node.owner != node.path:
         yield _line("params", f"all of them those of {node.owner}, counted there")
@@ -175,9 +179,13 @@ def _field(graph: Graph, node: Node) -> Iterator[str]:
         if isinstance(seen, Field) and isinstance(before, Field) and isinstance(reach, Window):
             each = enumerate(zip(before.axes, seen.axes, strict=True))
             yield from _axes("field", [label + _grown(a, b, reach, i) for i, (a, b) in each])
-        elif isinstance(seen, Field) and isinstance(before, Field) and isinstance(reach, Upsampling):
+        elif (
+            isinstance(seen, Field) and isinstance(before, Field) and isinstance(reach, Upsampling)
+        ):
             kernels = "x".join(map(str, reach.kernel))
-            yield _line("field", f"{label}{kernels} kernel, each step 1/{reach.factor[0]} of before")
+            yield _line(
+                "field", f"{label}{kernels} kernel, each step 1/{reach.factor[0]} of before"
+            )
             yield _line("field", label + field_text(((name, seen),)))
         else:
             yield _line("field", label + _said(seen))
@@ -210,5 +218,3 @@ def _axes(what: str, texts: list[str]) -> Iterator[str]:
 
 def _line(what: str, text: str) -> str:
     return f"  {what:<7}{text}"
-
-

@@ -18,8 +18,6 @@ from netspec.ops.source import Input
 from netspec.passes.deploy import deploy
 from netspec.shapes import Dim, TensorType
 
-_SHOWN_APART = ("kernel", "width", "stride")
-
 
 @dataclass(frozen=True, slots=True)
 class Layer:
@@ -96,7 +94,7 @@ def _deployed(graph: Graph) -> set[str]:
 
 
 def describe(op: Operator, inputs: tuple[TensorType, ...]) -> str:
-    """Kernel, stride, padding, dilation and groups; for others what was given by position."""
+    """Kernel, stride, padding, dilation and groups; for others what is not their default."""
     window = op.window(*inputs)
     parts = _window_parts(window) if window else []
     groups = vars(op).get("groups", 1)
@@ -107,7 +105,8 @@ def describe(op: Operator, inputs: tuple[TensorType, ...]) -> str:
     parts += [
         show(vars(op)[name])
         for name in op.order
-        if vars(op)[name] is not None and not (window or name == "width" or name in op.follows)
+        if vars(op)[name] != op.params[name].default
+        and not (window or name == "width" or name in op.follows)
     ]
     return " ".join(parts)
 

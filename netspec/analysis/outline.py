@@ -1,4 +1,4 @@
-"""Layers as an outline: what was written as one step is one row, blocks are groups, repeats fold."""
+"""Layers as an outline: a step as written is one row, blocks are groups, repeats fold."""
 
 from __future__ import annotations
 
@@ -48,7 +48,9 @@ class Group:
 
     @cached_property
     def signature(self) -> object:
-        return self.block, tuple((item.signature, len(item.copies)) for item in self.items)
+        # Calls that differ in what they were given but not in what they made are equal.
+        name = self.block.partition("(")[0]
+        return name, tuple((item.signature, len(item.copies)) for item in self.items)
 
 
 Item = Row | Group

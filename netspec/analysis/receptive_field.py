@@ -2,7 +2,7 @@
 
 For each axis the elements seen form an interval that repeats: output `i + period` sees what output
 `i` sees, `shift` input elements further on. Without upsampling the period is one and this is the
-usual arithmetic of size, stride and offset; with it, neighbours may see intervals of different size.
+usual arithmetic of size, stride and offset; with it, neighbours may see intervals of unlike size.
 Nothing is clipped at the border: padding counts as places of the input.
 """
 

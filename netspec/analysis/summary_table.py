@@ -28,7 +28,9 @@ def table(summary: Summary) -> Table:
         lines.append(_sum_line("training only", "", summary.training_layers, "total"))
     else:
         lines.append(_sum_line("total", "", summary.layers, "total"))
-    return Table(_title(summary), _columns(summary), tuple(lines), tuple(_notes(summary)))
+    folded = any(" x" in str(line.cells[0]) for line in lines)
+    notes = tuple(_notes(summary, folded))
+    return Table(_title(summary), _columns(summary), tuple(lines), notes)
 
 
 def layer_table(summary: Summary) -> Table:
@@ -105,7 +107,7 @@ def _sum_line(
     return Line(cells, style, indent)
 
 
-def _notes(summary: Summary) -> Iterable[str]:
+def _notes(summary: Summary, folded: bool) -> Iterable[str]:
     stored = [f"{grouped(summary.params)} trained"]
     for amount, what in (
         (summary.params_frozen, "frozen"),
@@ -124,7 +126,7 @@ def _notes(summary: Summary) -> Iterable[str]:
         yield f"training only: head {head.name} (loss weight {head.loss:g}), {costs}"
     if summary.conditions:
         yield f"holds where {', '.join(summary.conditions)}"
-    if not summary.flat:
+    if folded:
         yield (
             "xN: N equal steps in a row; the line's numbers are of all N, "
             "the lines inside a block of one"

@@ -72,7 +72,9 @@ class Table:
         text = [f"**{_escape_markdown(self.title)}**", ""] if self.title else []
         text += [titles, rules]
         for line in self.lines:
-            cells = [_escape_markdown(self._show(line, i, "&emsp;")) for i in range(len(self.columns))]
+            cells = [
+                _escape_markdown(self._show(line, i, "&emsp;")) for i in range(len(self.columns))
+            ]
             if line.style != "plain":
                 cells = [f"**{cell}**" if cell else "" for cell in cells]
             text.append("| " + " | ".join(cells) + " |")
