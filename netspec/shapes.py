@@ -266,11 +266,31 @@ def equal(left: Dim, right: Dim) -> bool:
 
 
 def at_least(left: Dim, right: Dim) -> bool:
-    """Whether `left >= right`; for formulas, records that it must be."""
+    """Whether `left >= right`; for formulas, records that it must be, unless it always is."""
     difference = left - right
     if isinstance(difference, int):
         return difference >= 0
+    if _least(difference) >= 0:
+        return True
     return _require(left, ">=", right)
+
+
+def _least(dim: Dim) -> float:
+    """A bound that the dimension never falls below while symbols are at least 1."""
+    total = 0.0
+    for mono, coefficient in _terms(dim):
+        factors = [_least_atom(atom) for atom in mono]
+        if (coefficient < 0 and mono) or any(factor < 0 for factor in factors):
+            return float("-inf")
+        total += coefficient * prod(factors)
+    return total
+
+
+def _least_atom(atom: Atom) -> float:
+    if isinstance(atom, str):
+        return 1
+    least = _least(atom.formula)
+    return least // atom.divisor if least >= 0 else float("-inf")
 
 
 LEGAL_SEARCH = 2048
