@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from difflib import get_close_matches
 from math import gcd
 from typing import Any
 
@@ -86,8 +87,13 @@ def _problems(source: Source, build: Build) -> list[str]:
 def _statement(text: str, at: int, length: int) -> str:
     """The statement that an edit made, for showing."""
     start = max(text.rfind(mark, 0, at) for mark in ";\n{|") + 1
+    if text[at : at + length].strip() == "|":
+        start = text.rfind("\n", 0, at) + 1
     ends = [end for end in (text.find(mark, at + length) for mark in ";\n") if end >= 0]
-    return f"`{text[start : min(ends, default=len(text))].strip()}`"
+    shown = text[start : min(ends, default=len(text))]
+    while shown.count("}") > shown.count("{"):
+        shown = shown[: shown.rindex("}")]
+    return f"`{shown.strip()}`"
 
 
 # --- proposals: what one could have meant
@@ -117,17 +123,15 @@ def _chosen(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:
     at = item.span.text.rfind(value)
     if at < 0 or not value.isidentifier() or not re.fullmatch(r"[\w ,]+", expected):
         return
-    for word in re.split(r" or |, ", expected):
-        if set(word) & set(value):
-            yield item.span.start + at, item.span.start + at + len(value), word
+    for word in get_close_matches(value, re.split(r" or |, ", expected), cutoff=0.4):
+        yield item.span.start + at, item.span.start + at + len(value), word
 
 
 def _syntax(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:
     assert item.span is not None
     start, end = item.span.start, item.span.end
     if "separated" in problem.advice:
-        yield start, start, "; "
-        yield start - 1, start, "; "
+        yield len(text[:start].rstrip()), start, "; "
     if "without spaces" in problem.advice:
         yield len(text[:start].rstrip()), start, ""
     if asked := re.search(r"did you mean `(\w+)`", problem.advice):
@@ -136,8 +140,12 @@ def _syntax(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:
             yield word.start(1), word.end(1), asked.group(1)
     for wanted in _QUOTED.findall(str(problem.facts.get("expected", ""))):
         yield start, start, wanted
-    if text[start:end].strip():
-        yield start, end, ""
+    if "arithmetic" in problem.advice:
+        left = re.search(r"[-/](\w+)\s*\Z", text[:start])
+        right = re.match(r"\s*\w+", text[end:])
+        if left and right:
+            inner = text[left.start(1) : end + right.end()]
+            yield left.start(1), end + right.end(), f"({inner})"
 
 
 def _unbalanced(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:
@@ -197,10 +205,12 @@ def _kernel(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:
     if found and found.group(2) and isinstance(size, int) and size > 0:
         yield span.start + found.start(2), span.start + found.end(2), str(size)
     yield from _variants(span)
-    if repeat := _REPEAT.match(text, span.end):
-        count = int(repeat.group(1))
-        for fewer in range(count - 1, max(0, count - 8), -1):
-            yield repeat.start(1), repeat.end(1), str(fewer)
+    for place in (span, *(call.span for call in item.calls)):
+        repeat = _REPEAT.match(text, place.end) if place.source == span.source else None
+        if repeat:
+            count = int(repeat.group(1))
+            for fewer in range(count - 1, max(0, count - 8), -1):
+                yield repeat.start(1), repeat.end(1), str(fewer)
 
 
 def _different(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:
@@ -281,6 +291,7 @@ _PROPOSALS: Mapping[type[Problem], Callable[[Any, Diagnostic, str], Iterator[Cha
     names.BadArgument: _chosen,
     names.NameTaken: _renamed,
     names.NoBraces: _braced,
+    names.NoSuchSetting: _nearest,
     names.UnknownArgument: _nearest,
     names.UnknownImport: _nearest,
     names.UnknownLayer: _nearest,

@@ -49,7 +49,7 @@ from netspec.scope import (
     reserved_names,
 )
 from netspec.source import Span
-from netspec.suggest import closest
+from netspec.suggest import ELSEWHERE, closest
 from netspec.units import Loader, Unit
 
 Wire = tuple[Value, ...] | None
@@ -379,7 +379,8 @@ class Elaborator:
         known = {*unit.blocks, *unit.imports, *REGISTRY, *self.loader.library_names()}
         base = word.rstrip("0123456789x")
         near = closest(word, known) or closest(base, known)
-        return UnknownLayer(word, f"did you mean {near}?" if near else "")
+        advice = f"did you mean {near}?" if near else ELSEWHERE.get(base.lower(), "")
+        return UnknownLayer(word, advice)
 
     # --- operators
 

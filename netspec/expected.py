@@ -94,6 +94,8 @@ def expectation(choices: Iterable[str], token: Token, word: str = "") -> tuple[s
         return "the end of the step", ""
     if kinds == {"VBAR"}:
         return "`|`", "braces without a word before them hold branches: `{ | a | b }`"
+    if kinds == {"LPAR"}:
+        return "`(`", "sizes are whole numbers or symbols with a capital letter: `3xHxW`"
     if token.type == "ELSE":
         return "a step", "`else` follows the closing brace of an `if`"
     if _STATEMENT & kinds:

@@ -7,7 +7,7 @@ newlines separate steps outside parentheses only, brackets balance, nesting is b
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 from lark import Token
@@ -44,7 +44,7 @@ _CLOSERS = {"(": "RPAR", "[": "RSQB", "{": "RBRACE"}
 class Terminals:
     """One regular expression over all terminals, and the keywords apart."""
 
-    def __init__(self, terminals: list[TerminalDef]) -> None:
+    def __init__(self, terminals: Collection[TerminalDef]) -> None:
         self.keywords: dict[str, str] = {}
         patterns: list[tuple[int, int, str, str]] = []
         symbols: list[tuple[int, int, str, str]] = []
@@ -59,12 +59,18 @@ class Terminals:
                 symbols.append((0, -len(text), item.name, re.escape(text)))
         ordered = sorted(patterns, key=lambda p: p[0]) + sorted(symbols, key=lambda s: s[1])
         groups = "|".join(f"(?P<{name}>{text})" for _, _, name, text in ordered)
-        self.master = re.compile(rf"[ \t\r]+|#[^\n]*|(?P<_SEP>[;\n])|{groups}|(?P<_BAD>.)")
+        self.master = re.compile(
+            rf"(?:[ \t]|\r(?=\n))+|#[^\n]*|(?P<_SEP>\r(?!\n)|[;\n])|{groups}|(?P<_BAD>.)"
+        )
 
 
 def forbidden_characters(source: Source) -> Iterator[Diagnostic]:
-    """One diagnostic for each character that has no place in a spec."""
+    """One diagnostic for each line that holds characters which have no place in a spec."""
+    line = -1
     for found in _FORBIDDEN.finditer(source.text):
+        above, line = line, source.position(found.start())[0]
+        if line == above:
+            continue
         char = found.group()[0]
         name = (
             "a carriage return without a newline"
@@ -129,6 +135,7 @@ class Lexer:
                     self.report(NestingTooDeep(self.limits.nesting), start, start + 1)
                     self.collector.raise_errors()
             elif text in (")", "]", "}"):
+                yield from self._close_inner(text, token)
                 if not self._open or self._open[-1][0] != _PARTNER[text]:
                     start = token.start_pos or 0
                     if self._forgiven[text]:
@@ -151,6 +158,19 @@ class Lexer:
                 yield _token("BROKEN", "\0", end, end)
             yield _token(_CLOSERS[bracket], _PARTNER[bracket], end, end)
         yield _token("$END", "", end, end)
+
+    def _close_inner(self, text: str, token: Token) -> Iterator[Token]:
+        """Gives up brackets left open inside the one that `text` closes."""
+        opened = [bracket for bracket, _ in self._open]
+        while opened and opened[-1] != _PARTNER[text] and _PARTNER[text] in opened:
+            if opened[-1] == "{":
+                return
+            start = token.start_pos or 0
+            bracket, at = self._open.pop()
+            opened.pop()
+            self.report(Unbalanced(bracket, _PARTNER[bracket]), at, at + 1)
+            yield _token("BROKEN", "\0", start, start)
+            yield _token(_CLOSERS[bracket], _PARTNER[bracket], start, start)
 
     def _starts_line(self, token: Token) -> bool:
         start = token.start_pos or 0

@@ -159,7 +159,10 @@ class Scope:
                 raise Poisoned
             if not isinstance(value, Binding):
                 near = closest(first, self.names)
-                raise Rejection(UnknownReference(first, f"did you mean {near}?" if near else ""))
+                advice = f"did you mean {near}?" if near else ""
+                if not near and self.call is not None:
+                    advice = "a block sees the names in it only: give it others as arguments"
+                raise Rejection(UnknownReference(first, advice))
             binding = value
         for i, part in enumerate(rest):
             inner = binding.inner or {}

@@ -6,6 +6,24 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 
+# Words of other languages for what is spelt differently here.
+ELSEWHERE = {
+    "activation": "name the activation itself: relu, tanh, ...",
+    "cat": "it is spelt `concat`",
+    "conv1d": "it is spelt `conv`, for any number of axes",
+    "conv2d": "it is spelt `conv`, for any number of axes",
+    "conv3d": "it is spelt `conv`, for any number of axes",
+    "convtranspose": "it is spelt `deconv`",
+    "dense": "it is spelt `fc`",
+    "fork": "braces alone fork: `{ | a | b }`",
+    "globalavgpool": "it is spelt `gap`",
+    "repeat": "write a repeat behind the step: `conv3-64 x3`, or `for i in 1..3 { ... }`",
+    "resize": "it is spelt `upsample`",
+    "separable": "write it as a block: `dwconv3; conv1-n`",
+    "skip": "use `residual { ... }`, or `add(@name)`",
+}
+
+
 def closest(word: str, known: Iterable[str]) -> str:
     """The one to three known words nearest to `word`, quoted and joined; empty if none is near."""
     names = sorted(set(known))
