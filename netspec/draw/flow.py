@@ -34,7 +34,7 @@ def flow(view: View) -> Scene:
     if len(steps) > _MOST_WITHOUT_DOT:
         problem = NotInstalled(f"a flow picture of {len(steps)} boxes", "Graphviz", _INSTALL)
         raise NetspecError(problem, status=3)
-    inner = layered(pieces, tuple(edges), ends=False)
+    inner = layered(pieces, tuple(edges))
     return framed(view, inner, f"laid out without Graphviz; for its layout {_INSTALL}")
 
 

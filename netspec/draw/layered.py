@@ -72,13 +72,8 @@ class _Grid:
         return near[middle] if len(near) % 2 else (near[middle - 1] + near[middle]) / 2
 
 
-def layered(
-    pieces: list[Piece], edges: tuple[tuple[int, int], ...], *, ends: bool = True
-) -> Piece:
-    """The pieces in rows. An edge from -1 comes in at the top, one to len(pieces) leaves below.
-
-    Without `ends` there are no such edges, and no room for them.
-    """
+def layered(pieces: list[Piece], edges: tuple[tuple[int, int], ...]) -> Piece:
+    """The pieces in rows. An edge from -1 comes in at the top, one to len(pieces) leaves below."""
     grid = _Grid(len(pieces), edges)
     grid.order()
     centre = _places(grid, pieces)
@@ -87,11 +82,11 @@ def layered(
     w = right - left
     axis = w / 2
     heights = [max((pieces[v].h for v in r if v >= 0), default=0.0) for r in grid.rows]
-    tops, at = [], _ROWS if ends else 0.0
+    tops, at = [], _ROWS if any(a < 0 for a, _ in edges) else 0.0
     for height in heights:
         tops.append(at)
         at += height + _ROWS
-    h = at if ends else at - _ROWS
+    h = at if any(b == len(pieces) for _, b in edges) else at - _ROWS
     centre[-1] = centre[len(pieces)] = left + axis
 
     def draw(x: float, y: float) -> list[Item]:

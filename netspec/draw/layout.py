@@ -72,7 +72,9 @@ class Layout:
                 return self.parallel(element)
             case Tangle():
                 pieces = [self.element(item) for item in element.items]
-                return layered(pieces, element.edges)
+                # Ports stand for what flows in: nothing needs to lead to them.
+                ports = {i for i, item in enumerate(element.items) if isinstance(item, Port)}
+                return layered(pieces, tuple(e for e in element.edges if e[1] not in ports))
         return self.port(element)
 
     def port(self, port: Port) -> Piece:
@@ -159,9 +161,10 @@ class Layout:
         times: str = "",
         note: str = "",
         around: str = "",
+        title: str = "",
     ) -> Piece:
         """A card: closed with its figures, or open with what it does."""
-        name = around + (block.call.block if times else block.path.rpartition(".")[2])
+        name = title or around + (block.call.block if times else block.path.rpartition(".")[2])
         lines = [note] if note else []
         if block.head:
             losses = {head.name: head.loss for head in self.view.graph.heads}
@@ -175,6 +178,11 @@ class Layout:
             if only is not None:
                 return self._merged(block, only, width, name + times)
         inner = self.inside().series(block.body) if is_open else None
+        if inner is None and not width and not block.head:
+            # Inside another block, a closed one is as small as can be: its figures are in its hint.
+            figures = ""
+            given = name.rstrip("0123456789") != block.call.block and not times
+            name = f"{name}: {block.call.block}" if given else block.call.block + times
         if inner is None and block.call.arguments and not block.head:
             lines.insert(0, f"({_tidy(block.call.arguments)})")
         title = name + times
@@ -340,5 +348,6 @@ def _unpassed(count: int, arcs: tuple[tuple[int, int], ...]) -> list[tuple[int, 
 
 
 def _tidy(arguments: str) -> str:
-    """Arguments with the noise of binary fractions taken off."""
+    """Arguments as shorthand gives them, with the noise of binary fractions taken off."""
+    arguments = re.sub(r"\b(kernel|width)=", "", arguments.replace("stride=", "/"))
     return re.sub(r"\d+\.\d{7,}", lambda found: f"{float(found[0]):g}", arguments)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
@@ -11,6 +13,7 @@ from netspec.draw.labels import human, resolution
 from netspec.draw.layout import Layout
 from netspec.draw.metrics import fit
 from netspec.draw.pieces import GAP, Piece, width_of, wire
+from netspec.draw.shelves import arranged
 from netspec.draw.scene import SIZES, Box, Item, Scene, Words
 from netspec.draw.structure import (
     Block,
@@ -20,6 +23,7 @@ from netspec.draw.structure import (
     Series,
     Step,
     Tangle,
+    blocks_of,
     nodes_of,
     structure,
 )
@@ -56,13 +60,30 @@ def folded(view: View) -> Scene:
     """The net with its repeats folded, blocks opened as far as one screen allows."""
     series = _unwrapped(fold(structure(view.graph)))
     scene = page(view, series)
-    if view.depth is not None or view.expand or view.only is not None or _on_screen(scene):
+    if view.depth is not None or view.expand or view.only is not None or on_screen(scene):
         return scene
-    for choice in (replace(view, first=True), *(replace(view, depth=d) for d in (2, 1, 0))):
+    for choice in (replace(view, first=True), replace(view, depth=2), replace(view, depth=1)):
         scene = page(choice, series)
-        if _on_screen(scene):
-            break
-    return scene
+        if on_screen(scene):
+            return scene
+    return page(replace(view, depth=0), series, _details(replace(view, depth=1), series))
+
+
+def _details(view: View, series: Series) -> list[Piece]:
+    """Each block once, opened by one level, for beside a picture that has all of them closed.
+
+    Those that are most of the net come first: they are kept where there is not room for all.
+    """
+    found: dict[str, Block] = {}
+    share: Counter[str] = Counter()
+    for block in blocks_of(structure(view.graph)):
+        share[block.call.block] += len(block.nodes)
+    for block in blocks_of(series):
+        if not block.head:
+            found.setdefault(block.call.block, block)
+    layout = Layout(view)
+    ordered = sorted(found.values(), key=lambda block: -share[block.call.block])
+    return [layout.block(b, b, 0.0, title=f"inside {b.call.block}") for b in ordered]
 
 
 def _unwrapped(series: Series) -> Series:
@@ -72,18 +93,18 @@ def _unwrapped(series: Series) -> Series:
     return series
 
 
-def _on_screen(scene: Scene) -> bool:
+def on_screen(scene: Scene) -> bool:
     return scene.width <= SCREEN[0] and scene.height <= SCREEN[1]
 
 
-def page(view: View, series: Series) -> Scene:
-    """A series as a page of columns."""
+def page(view: View, series: Series, details: Sequence[Piece] = ()) -> Scene:
+    """A series as a page of columns, with details in further ones."""
     layout = Layout(view)
     u = u_shape(series, view.graph)
     if u is not None:
         columns = [Column((u_piece(u, layout, leaves=False),), ("",))]
     else:
-        columns = _columns(layout.pieces(series, layout.width(series)))
+        columns = _columns(layout.pieces(series, layout.width(series)), narrow=bool(details))
     graph = view.graph
     top = _MARGIN + _TITLE
     inner_h = max(column.h for column in columns) + 2 * GAP
@@ -102,6 +123,12 @@ def page(view: View, series: Series) -> Scene:
             points = (before, (before[0], low), (lane, low), (lane, entry), (axis, entry))
             items.append(wire(*points, (axis, top + GAP)))
         before = (axis, top + GAP + column.h)
+    room = SCREEN[0] - at - _MARGIN, SCREEN[1] - top - GAP - _FOOT - 6
+    left = at + GAP
+    for piece, x, y in arranged(details, *room):
+        items += piece.draw(left + x, top + GAP + y)
+        inner_h = max(inner_h, y + piece.h + 2 * GAP)
+        at = max(at, left + x + piece.w + 8)
     legend, legend_w = _legend(view, top + inner_h + 4)
     width = max(at + _MARGIN - 6, 2 * _MARGIN + legend_w, 360.0)
     title = _title(graph.name, view, width - 2 * _MARGIN)
@@ -168,8 +195,11 @@ def _band(element: Element) -> str:
 # --- columns
 
 
-def _columns(found: list[tuple[Piece, Element]]) -> list[Column]:
-    """The division into columns whose page comes closest to a screen's shape."""
+def _columns(found: list[tuple[Piece, Element]], *, narrow: bool) -> list[Column]:
+    """The division into columns whose page comes closest to a screen's shape.
+
+    A `narrow` page, which has something beside it, has as few columns as the height allows.
+    """
     pieces, bands = [piece for piece, _ in found], [_band(element) for _, element in found]
     best: tuple[float, list[Column]] | None = None
     for count in range(1, min(_MOST_COLUMNS, len(pieces)) + 1):
@@ -180,6 +210,8 @@ def _columns(found: list[tuple[Piece, Element]]) -> list[Column]:
         h = max(c.h for c in columns) + _TITLE + _FOOT + 60
         # The size at which the page fits a screen, with a taste for few columns.
         cost = max(w / SCREEN[0], h / SCREEN[1], 0.62) + 0.02 * count
+        if narrow:
+            cost = max(h / SCREEN[1], 1.0) + 0.02 * count
         if best is None or cost < best[0]:
             best = cost, columns
     assert best is not None
@@ -241,7 +273,7 @@ def _description(view: View) -> str:
 def _legend(view: View, y: float, note: str = "") -> tuple[list[Item], float]:
     """What the picture leaves out because it holds nearly everywhere, and what numbers mean."""
     parts = []
-    rule = view.implied.get("conv")
+    rule = view.implied
     if rule:
         parts.append(f"each conv is followed by {', '.join(rule)} unless it says otherwise")
     figures = {"shape": "output shape", "params": "parameters", "macs": "multiply-adds (MACs)"}

@@ -6,9 +6,9 @@ nothing is guessed from names.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Union
 
 from netspec.draw.labels import data_inputs, is_join, is_minor
@@ -128,11 +128,32 @@ def nodes_of(element: Element) -> tuple[Node, ...]:
     return ()
 
 
+def blocks_of(element: Element) -> Iterator[Block]:
+    """Every block in an element, those of the outer levels first."""
+    level: list[Element] = [element]
+    while level:
+        inner: list[Element] = []
+        for item in level:
+            match item:
+                case Block():
+                    yield item
+                    inner.append(item.body)
+                case Series() | Tangle():
+                    inner += item.items
+                case Parallel():
+                    inner += item.branches
+                case Repeat():
+                    inner.append(item.element)
+        level = inner
+
+
+@lru_cache(maxsize=16)
 def structure(graph: Graph) -> Series:
     """The whole net as a series of elements."""
     return _Reader(graph).series(None, graph.nodes)
 
 
+@lru_cache(maxsize=16)
 def flat_steps(graph: Graph) -> tuple[Step, ...]:
     """Every layer of the net as a step, blocks left out of account."""
     return tuple(step for step in _Reader(graph).steps() if isinstance(step, Step))

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import sqrt
 
 from netspec.analysis.costs import NodeCost, node_cost
 from netspec.draw.labels import family, human, label, shape, tag
-from netspec.draw.structure import Block, Element, Step, nodes_of
+from netspec.draw.structure import Block, Element, Step, flat_steps, nodes_of
 from netspec.graph import Graph, Node
 from netspec.shapes import TensorType, numel
 
@@ -73,25 +73,10 @@ class View:
 
     # --- words
 
-    @cached_property
-    def implied(self) -> dict[str, tuple[str, ...]]:
-        """What follows most layers of a family, said once under the picture and not at each."""
-        from netspec.draw.structure import Series, structure
-
-        seen: dict[str, Counter[tuple[str, ...]]] = {}
-
-        def visit(element: Element) -> None:
-            for step in steps_of(element):
-                if family(step.node.op) == "conv":
-                    seen.setdefault("conv", Counter())[tags(step)] += 1
-
-        visit(Series(structure(self.graph).items))
-        found = {}
-        for name, counts in seen.items():
-            most, count = counts.most_common(1)[0]
-            if most and count * 2 > counts.total():
-                found[name] = most
-        return found
+    @property
+    def implied(self) -> tuple[str, ...]:
+        """What follows most convolutions, said once under the picture and not at each."""
+        return _after_most(self.graph)
 
     def label(self, step: Step) -> str:
         """The step's words: what it is, and what follows it where that is not the rule."""
@@ -100,8 +85,8 @@ class View:
         if family(node.op) == "minor":
             return ", ".join((tag(node), *own))
         text = label(node, kernel="kernel" in self.show)
-        rule = self.implied.get(family(node.op))
-        if rule is not None:
+        rule = self.implied if family(node.op) == "conv" else ()
+        if rule:
             if own == rule:
                 return text
             return f"{text} · {', '.join(own) if own else 'linear'}"
@@ -130,7 +115,8 @@ class View:
     # --- cost and heat
 
     def cost(self, nodes: tuple[Node, ...]) -> NodeCost:
-        each = [self._costs[node] for node in nodes]
+        found = _node_costs(self.graph)
+        each = [found[node] for node in nodes]
         macs = sum((c.macs for c in each), 0)
         return NodeCost(
             sum(c.params for c in each),
@@ -139,10 +125,6 @@ class View:
             sum(c.constants for c in each),
             macs,
         )
-
-    @cached_property
-    def _costs(self) -> dict[Node, NodeCost]:
-        return {node: node_cost(self.graph, node) for node in self.graph.nodes}
 
     def weight(self, nodes: tuple[Node, ...]) -> float:
         """What `heat` measures, for these nodes; sizes that are symbols count as 0."""
@@ -169,23 +151,15 @@ def tags(step: Step) -> tuple[str, ...]:
     return tuple(tag(node) for node in step.nodes[1:])
 
 
-def steps_of(element: Element) -> list[Step]:
-    """Every step in an element, at any depth."""
-    from netspec.draw.structure import Parallel, Repeat, Series, Tangle
+@lru_cache(maxsize=16)
+def _node_costs(graph: Graph) -> dict[Node, NodeCost]:
+    return {node: node_cost(graph, node) for node in graph.nodes}
 
-    match element:
-        case Step():
-            return [element]
-        case Block():
-            return steps_of(element.body)
-        case Series():
-            inside = [s for item in element.items for s in steps_of(item)]
-            return inside + [s for _, block in element.asides for s in steps_of(block)]
-        case Parallel():
-            inside = [s for branch in element.branches for s in steps_of(branch)]
-            return inside + ([element.join] if element.join else [])
-        case Tangle():
-            return [s for item in element.items for s in steps_of(item)]
-        case Repeat():
-            return [s for item in element.copies or (element.element,) for s in steps_of(item)]
-    return []
+
+@lru_cache(maxsize=16)
+def _after_most(graph: Graph) -> tuple[str, ...]:
+    counts = Counter(tags(s) for s in flat_steps(graph) if family(s.node.op) == "conv")
+    for following, count in counts.most_common(1):
+        if count * 2 > counts.total():
+            return following
+    return ()
