@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from importlib.resources import files
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -297,6 +299,16 @@ def test_every_layer_of_every_operator_family_can_be_explained():
         graph = shipped(name)
         for layer in summarize(graph).layers:
             assert f"{layer.path}: " in explain(graph, layer.path)
+
+
+def test_the_samples_in_the_documentation_are_what_is_printed():
+    page = (Path(__file__).parent.parent / "docs" / "summary.md").read_text()
+    samples = re.findall(r"```text\n(.*?)```", page, re.S)
+    printed = summarize(shipped("resnet50")).to_text()
+    printed += explain(shipped("googlenet"), "inception3a.conv3")
+    lines = [line for sample in samples for line in sample.splitlines() if line != "..."]
+    assert len(lines) > 15
+    assert set(lines) <= set(printed.splitlines())
 
 
 def test_a_layer_that_is_not_there_gets_a_suggestion():

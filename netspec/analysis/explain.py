@@ -21,6 +21,9 @@ from netspec.shapes import Dim, numel
 from netspec.suggest import closest
 
 
+_WRITTEN = 60
+
+
 def explain(graph: Graph, layer_path: str) -> str:
     """How the numbers of one layer come about, or those of a block, line by line.
 
@@ -41,7 +44,10 @@ def explain(graph: Graph, layer_path: str) -> str:
 
 def _layer(graph: Graph, node: Node) -> Iterator[str]:
     op = " ".join(part for part in (node.op.spelling, describe(node.op, node.input_types)) if part)
-    yield f"{node.path}: {op}, written as `{' '.join(node.span.text.split())}` at {node.span}"
+    written = " ".join(node.span.text.split())
+    if len(written) > _WRITTEN:
+        written = written[: _WRITTEN - 3] + "..."
+    yield f"{node.path}: {op}, written as `{written}` at {node.span}"
     for value in node.inputs:
         yield _line("input", f"{shape(value.shape)} from {value.node.path}")
     yield from _shape(node)
@@ -127,12 +133,12 @@ def _params(graph: Graph, node: Node) -> Iterator[str]:
 
 def _macs(graph: Graph, node: Node) -> Iterator[str]:
     cost = node_cost(graph, node).macs
-    formula = _product(node) if cost else ""
+    formula = (_product(node) or _per_weight(node, cost)) if cost else ""
     if formula:
         yield _line("MACs", formula)
     rows = graph.nominal_sizes.get(node.types[0].batch, 1)
     times = f" ({node.types[0].batch} = {rows} of them)" if rows != 1 and cost else ""
-    yield _line("MACs", f"{grouped(cost)}{times}" if cost else "0: it multiplies no weights")
+    yield _line("MACs", f"{grouped(cost)}{times}" if cost else "0: only convolutions, fully connected and recurrent layers count")
 
 
 def _product(node: Node) -> str:
@@ -157,6 +163,15 @@ def _product(node: Node) -> str:
         f"{_times(made.spatial)} output places * {weight[0]} output channels "
         f"* {weight[1]} input channels{_group(node)} * ({taps}) taps"
     )
+
+
+def _per_weight(node: Node, cost: Dim) -> str:
+    """Every weight of the matrices used equally often: recurrent layers, connection tables."""
+    found = node.op.weights(*node.input_types)
+    used = sum(weight.size for weight in found if len(weight.shape) > 1)
+    if not used or not isinstance(cost, int) or cost % used:
+        return ""
+    return f"{cost // used} places or steps * {grouped(used)} weights"
 
 
 def _group(node: Node) -> str:

@@ -154,7 +154,7 @@ PRESETS = {
     for preset in (
         Preset(
             "mac",
-            "multiply-adds of convolutions, fully connected and recurrent layers; "
+            "multiply-adds of convolutions, fully connected and recurrent layers and attention; "
             "= torch FlopCounter / 2",
             _macs,
         ),
