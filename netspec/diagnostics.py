@@ -35,9 +35,12 @@ class Edit:
 class _Facts(string.Formatter):
     """Formats a diagnostic's fields: control characters never reach a terminal."""
 
+    def __init__(self, longest: int) -> None:
+        self._longest = longest
+
     def format_field(self, value: Any, format_spec: str) -> str:
         text = printable(super().format_field(value, format_spec))
-        return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
+        return text if len(text) <= self._longest else text[: self._longest - 3] + "..."
 
 
 def printable(text: str) -> str:
@@ -45,8 +48,6 @@ def printable(text: str) -> str:
     return "".join(ch if ch.isprintable() else ch.encode("unicode_escape").decode() for ch in text)
 
 
-# A fact that is longer is cut: a message stays readable, and a report bounded.
-_LONGEST = 240
 REGISTRY: dict[str, type[Problem]] = {}
 
 
@@ -57,7 +58,8 @@ class Problem:
     Subclasses give `code`, `title` and, where useful, `help`; both are format strings over the
     subclass's fields. `explain` is the paragraph that `netspec explain CODE` prints.
     `about` names the parameters of the step that the problem depends on: where one of them came
-    from a `default` line, the message says which.
+    from a `default` line, the message says which. A fact of more than `longest` characters is cut:
+    a message stays readable, and a report bounded.
     """
 
     code: ClassVar[str]
@@ -65,6 +67,7 @@ class Problem:
     help: ClassVar[str] = ""
     explain: ClassVar[str] = ""
     about: ClassVar[tuple[str, ...]] = ()
+    longest: ClassVar[int] = 240
 
     _fields: ClassVar[tuple[str, ...]] = ()
 
@@ -108,7 +111,7 @@ class Problem:
         return {name: getattr(self, name) for name in self._fields}
 
     def _text(self, template: str) -> str:
-        return _Facts().vformat(template, (), self.facts)
+        return _Facts(self.longest).vformat(template, (), self.facts)
 
     @property
     def headline(self) -> str:

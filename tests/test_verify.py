@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from netspec.backends.onnx_file import write
 from netspec.backends.runtime import Session
 from netspec.diagnostics import NetspecError
 from netspec.graph import Graph
+from netspec.ops.base import Weight
 from netspec.samples import sample_inputs
 from netspec.verify import embed, require_file, verify, verify_file
 from netspec.verify.weights import fitted
@@ -117,7 +118,7 @@ bottleneck(4)
 bottleneck(4)
 gap; fc-10; softmax
 """
-INCEPTION = """input 3x17x17
+INCEPTION = """input 3x18x18
 conv3-8(act=relu)
 maxpool3/2(ceil=yes)
 inception(4, 4, 4, 2, 4, 4)
@@ -133,7 +134,7 @@ conv1-6
 fc-5
 """
 RECURRENT = """input words: 7 ids(20)
-embed-6
+embedding-6
 lstm-5
 gru-4(last=yes)
 fc-3
@@ -225,12 +226,12 @@ def test_depth_does_not_silence_a_layer(net: Built) -> None:
 
 
 def test_outputs_that_do_not_respond_fail_the_verification(net: Built) -> None:
-    graph = net("input 3x8x8\nconv3-4\nmul { | @half | identity }\nfc-4".replace("mul { | @half | identity }", "relu"))
+    graph = net("input 3x8x8\nconv3-4\nrelu\nfc-4")
 
     class Dead:
         """Biases so low that nothing passes the ReLU: the net is constant."""
 
-        def pieces(self, name: str, weight):
+        def pieces(self, name: str, weight: Weight) -> Iterator[np.ndarray]:
             for piece in Seeded(0).pieces(name, weight):
                 yield piece - 1e6 if name == "conv1.bias" else piece
 

@@ -77,6 +77,9 @@ class Session:
                 os.fspath(path), options, providers=[(provider, settings)]
             )
         except Exception as error:  # ONNX Runtime's exceptions share no base class
+            if device != "cpu" and "fallback to CPU" in str(error):
+                reason = "it, or part of the model on it, could not be loaded"
+                raise NetspecError(DeviceMissing(device, reason, _CUDA_ADVICE), status=4) from None
             raise NetspecError(RuntimeFailed(_first_line(error)), status=4) from None
         self.provider = self._session.get_providers()[0]
         if self.provider != provider:

@@ -14,8 +14,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import accumulate
 
-from netspec.checkpoints.evidence import continues, hint, natural, series
+from netspec.checkpoints.evidence import hint
 from netspec.checkpoints.modules import Item, Layer, Module
+from netspec.checkpoints.names import continues, natural, series
 
 _STEPS = 200_000
 

@@ -158,7 +158,7 @@ def _heads(plan: Plan, modules: list[Module], heads: list[Layer], trusted: bool)
             plan.doubts.extend(arrangement.doubts)
             gone.update(match.module.name for match in found)
     for path, group in groups:
-        if _AUXILIARY.match(path.rpartition(".")[2]):
+        if any(map(_AUXILIARY.match, path.split("."))):
             unused = [module for module in group.modules() if module.name not in gone]
             plan.training_only.extend(tensor.name for module in unused for tensor in module.tensors)
             gone.update(module.name for module in unused)

@@ -10,6 +10,7 @@ from heapq import heapify, heappop, heappush
 from math import prod
 
 from netspec.checkpoints.files import Shape
+from netspec.checkpoints.names import series
 from netspec.graph import Graph, Node
 from netspec.ops.merge import Add
 from netspec.ops.pool import AvgPool, MaxPool
@@ -207,14 +208,21 @@ def _settled(item: Item) -> Item:
     return Item(item.label, item.order, item.module, children)
 
 
+# What a module lists after what.
+_AFTER = {"weight": "bias", "running_mean": "running_var"}
+
+
 def in_definition_order(tensors: Iterable[str]) -> bool:
     """Whether the file lists tensors as a module defines them, rather than sorted or shuffled.
 
-    A module lists its weight before its bias, and everything under one name together.
+    A module lists its weight before its bias, everything under one name together, and numbers its
+    parts upwards, if with exceptions.
     """
     closed: set[str] = set()
     open_: list[str] = []
     seen: set[str] = set()
+    last: dict[str, str] = {}
+    up = down = 0
     for name in tensors:
         *around, leaf = _SEPARATORS.split(name.removesuffix(":0"))
         prefixes = [".".join(around[: i + 1]) for i in range(len(around))]
@@ -223,7 +231,12 @@ def in_definition_order(tensors: Iterable[str]) -> bool:
             return False
         open_ = prefixes
         module, role = ".".join(around), _ROLES.get(leaf, leaf)
-        if role == "weight" and f"{module}.bias" in seen:
+        if f"{module}.{_AFTER.get(role)}" in seen:
             return False
         seen.add(f"{module}.{role}")
-    return True
+        for i, component in enumerate(around):
+            parent = ".".join(around[:i])
+            step = series(last.get(parent, component), component)
+            up, down = up + (step == -1), down + (step == 1)
+            last[parent] = component
+    return 4 * down <= up

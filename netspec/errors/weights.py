@@ -7,6 +7,7 @@ from netspec.diagnostics import Problem
 
 class TensorsDiffer(Problem):
     code = "NS550"
+    longest = 6000
     title = "the tensors do not fit the net: missing {missing}; surplus {surplus}; misshaped {misshaped}"
     help = "{advice_text}"
     explain = (
@@ -43,6 +44,7 @@ class BadTensor(Problem):
 
 class AmbiguousTensors(Problem):
     code = "NS553"
+    longest = 6000
     title = "the file does not say which tensors are which: {choices}"
     help = "name them in a file of `ours: theirs` pairs and pass it with --map"
     explain = "More than one way of matching the file's tensors to the net's fits; name one."
@@ -58,6 +60,7 @@ class BadMapping(Problem):
 
 class NotFinite(Problem):
     code = "NS555"
+    longest = 6000
     title = "{count} weights are NaN or infinite: {tensors}"
     explain = "Weights that are NaN or infinite make every answer NaN."
     count: int

@@ -124,13 +124,13 @@ def _verified(
     from netspec.errors.backends import RuntimeFailed
     from netspec.samples import sample_inputs
     from netspec.verify.compare import Reference, cases
-    from netspec.verify.locate import first_wrong, named_in
+    from netspec.verify.locate import first_wrong
     from netspec.verify.report import culprit_of, versions
 
     start = time.perf_counter()
     reference = Reference(net, source)
     found: list[Case] = []
-    failure, node, off, provider = None, None, float("inf"), ""
+    failure, provider = None, ""
     try:
         session = Session(path, device=device, tf32=tf32)
         provider = session.provider
@@ -139,19 +139,17 @@ def _verified(
             outputs = session.run(inputs).outputs
             found += cases(reference, outputs, inputs, batch, seed + run_seed, tf32=tf32)
         del session
-        if not all(case.ok for case in found):
-            inputs = sample_inputs(net, batch=1, seed=seed)
-            wrong = first_wrong(
-                net, lower(net), path, reference, inputs, device=device, tf32=tf32
-            )
-            node, off = wrong or (None, off)
     except NetspecError as refusal:
         problem = refusal.diagnostics[0].problem
         if not isinstance(problem, RuntimeFailed):
             raise
         failure = problem.reason
-        node = named_in(failure, net)
-    responses = reference.responses(sample_inputs(net, batch=1, seed=seed)) if not failure else ()
+    inputs = sample_inputs(net, batch=1, seed=seed)
+    node, off = None, 0.0
+    if failure or not all(case.ok for case in found):
+        wrong = first_wrong(net, lower(net), path, reference, inputs, device=device, tf32=tf32)
+        node, off = wrong or (None, off)
+    responses = reference.responses(inputs) if not failure else ()
     return Report(
         net=net.name,
         device=device,

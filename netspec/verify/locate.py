@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
-import re
 import tempfile
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from onnx import ModelProto
+
 from netspec.backends.onnx import Model
 from netspec.backends.runtime import Session, check_model
+from netspec.diagnostics import NetspecError
+from netspec.errors.backends import RuntimeFailed
 from netspec.graph import Graph, Node, Value
 from netspec.ops.source import Input
 from netspec.shapes import numel
@@ -23,7 +27,6 @@ if TYPE_CHECKING:
 
 # Values of at most this many bytes are looked at in one run.
 _AT_ONCE = 256 * 2**20
-_NODE_IN_MESSAGE = re.compile(r"[Nn]ame:'([^']+)'|[Nn]ode[ :(]+([\w.]+)")
 
 
 def first_wrong(
@@ -40,20 +43,78 @@ def first_wrong(
 
     Every node before it was compared and agrees. None where all values agree.
     """
-    held = {name for node in check_model(path).graph.node for name in node.output}
+    search = _Search(model, path, reference, inputs, device, tf32)
     for nodes in _portions(graph, inputs):
-        names = {v: model.values[v] for node in nodes for v in _values(node) if v in model.values}
-        shown = {value: name for value, name in names.items() if name in held}
-        results = _exposed(path, list(shown.values()), inputs, device, tf32)
-        double, single = reference.values(inputs, nodes)
+        found = search.first(nodes)
+        if found is not None:
+            return found
+    return None
+
+
+@dataclass(frozen=True)
+class _Search:
+    model: Model
+    path: Path
+    reference: Reference
+    inputs: Mapping[str, Array]
+    device: str
+    tf32: bool
+
+    def first(self, nodes: list[Node]) -> tuple[Node, float] | None:
+        """The first of some nodes that is wrong; what comes after them is left out of the model."""
+        known = self.model.values
+        names = {v: known[v] for node in nodes for v in _values(node) if v in known}
+        try:
+            results = self._exposed(set(names.values()))
+        except NetspecError as refusal:
+            if not isinstance(refusal.diagnostics[0].problem, RuntimeFailed):
+                raise
+            if len(nodes) == 1:
+                return nodes[0], float("inf")
+            half = len(nodes) // 2
+            return self.first(nodes[:half]) or self.first(nodes[half:])
+        double, single = self.reference.values(self.inputs, nodes)
         for node in nodes:
             for value in _values(node):
-                if value in shown and value in double:
-                    limit = allowed(error(single[value], double[value]), tf32=tf32)
-                    off = error(results[shown[value]], double[value])
+                if names.get(value) in results and value in double:
+                    limit = allowed(error(single[value], double[value]), tf32=self.tf32)
+                    off = error(results[names[value]], double[value])
                     if off > limit:
                         return node, off
-    return None
+        return None
+
+    def _exposed(self, names: set[str]) -> dict[str, Array]:
+        """The values of these names in the model. The copy stands beside it, with its data file."""
+        proto = check_model(self.path)
+        _cut(proto, names)
+        handle, copy = tempfile.mkstemp(prefix=".ns-", suffix=".tmp", dir=self.path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(proto.SerializeToString())
+            session = Session(Path(copy), device=self.device, tf32=self.tf32)
+            return session.run(self.inputs).outputs
+        finally:
+            Path(copy).unlink(missing_ok=True)
+
+
+def _cut(proto: ModelProto, names: set[str]) -> None:
+    """Makes these values the model's outputs, and drops what they do not need."""
+    needed = set(names)
+    kept = []
+    for node in reversed(proto.graph.node):
+        if needed.intersection(node.output):
+            needed.update(node.input)
+            kept.append(node)
+    held = {name for node in kept for name in node.output}
+    nodes = list(reversed(kept))
+    tensors = [tensor for tensor in proto.graph.initializer if tensor.name in needed]
+    for field, items in ((proto.graph.node, nodes), (proto.graph.initializer, tensors)):
+        copies = [type(item).FromString(item.SerializeToString()) for item in items]
+        del field[:]
+        field.extend(copies)
+    del proto.graph.output[:]
+    for name in sorted(names & held):
+        proto.graph.output.add(name=name)
 
 
 def _values(node: Node) -> list[Value]:
@@ -77,34 +138,3 @@ def _portions(graph: Graph, inputs: Mapping[str, Array]) -> Iterator[list[Node]]
         size += 12 * batch * known
     if portion:
         yield portion
-
-
-def _exposed(
-    path: Path, names: list[str], inputs: Mapping[str, Array], device: str, tf32: bool
-) -> dict[str, Array]:
-    """The values of these names in the model. The copy stands beside it, where its data file is."""
-    proto = check_model(path)
-    present = {output.name for output in proto.graph.output}
-    for name in names:
-        if name not in present:
-            proto.graph.output.add(name=name)
-    handle, copy = tempfile.mkstemp(prefix=".ns-", suffix=".tmp", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(proto.SerializeToString())
-        session = Session(Path(copy), device=device, tf32=tf32)
-        return session.run(inputs).outputs
-    finally:
-        Path(copy).unlink(missing_ok=True)
-
-
-def named_in(message: str, graph: Graph) -> Node | None:
-    """The node that ONNX Runtime names in an error message."""
-    paths = {node.path: node for node in graph.nodes}
-    for match in _NODE_IN_MESSAGE.finditer(message):
-        name = match[1] or match[2]
-        while name:
-            if name in paths:
-                return paths[name]
-            name = name.rpartition(".")[0]
-    return None

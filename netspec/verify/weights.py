@@ -41,7 +41,8 @@ class Varied:
                 yield piece
                 continue
             varied = noise.standard_normal(piece.size, dtype=piece.dtype)
-            yield abs(piece + 0.1 * varied) if weight.kind == "statistic" else piece + 0.1 * varied
+            values = piece.clip(-1, 1) + 0.1 * varied
+            yield abs(values) if name.endswith("running_var") else values
 
 
 def _generator(seed: int, name: str) -> np.random.Generator:

@@ -1,0 +1,49 @@
+"""Order in names: numbered series and their like."""
+
+from __future__ import annotations
+
+import re
+from itertools import zip_longest
+
+_TOKENS = re.compile(r"\d+|\D+")
+_SIDES = {"left": 0, "right": 1}
+
+
+def tokens(label: str) -> list[str]:
+    return _TOKENS.findall(label)
+
+
+def natural(label: str) -> list[tuple[bool, int, str]]:
+    """A key that sorts `layer2` before `layer10`."""
+    return [(part.isdigit(), int(part) if part.isdigit() else 0, part) for part in tokens(label)]
+
+
+def series(first: str, second: str) -> int | None:
+    """-1 or 1 where one name comes before the other in a numbered series, else None.
+
+    `conv1` before `conv2`, `3_left` before `3_right`, `5.conv` before `6.norm`, `2a` before `2b`.
+    """
+    for a, b in zip_longest(tokens(first), tokens(second), fillvalue=""):
+        if a == b:
+            continue
+        if a.isdigit() and b.isdigit():
+            return -1 if int(a) < int(b) else 1
+        a, b = a.strip("._-"), b.strip("._-")
+        if a in _SIDES and b in _SIDES:
+            return -1 if _SIDES[a] < _SIDES[b] else 1
+        if len(a) == len(b) == 1 and a.isalpha() and b.isalpha():
+            return -1 if a < b else 1
+        return None
+    return None
+
+
+def continues(before: str, label: str) -> bool:
+    """Whether a name is the next of a series: the same with its last number one higher.
+
+    What follows the number may differ: `3a` and `3b` both come after `2`.
+    """
+    parts = tokens(before)
+    last = max((i for i, part in enumerate(parts) if part.isdigit()), default=None)
+    if last is None:
+        return False
+    return tokens(label)[: last + 1] == [*parts[:last], str(int(parts[last]) + 1)]

@@ -1,0 +1,162 @@
+"""Published networks, loaded from their libraries' checkpoints by structure, give the published answers.
+
+Each file in `goldens/` lists a library's tensors by name and shape, and what its network answers under
+weights that anyone can regenerate from the names.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from netspec.backends.runtime import Session
+from netspec.backends.torch import to_module
+from netspec.build import build
+from netspec.checkpoints import load
+from netspec.compile import compile_graph, prepared
+from netspec.files import read_spec
+from netspec.graph import Graph
+from netspec.limits import DEFAULT
+
+FOLDER = Path(__file__).parent / "goldens"
+# The library's name for a network, where it is not the spec's.
+SPECS = {
+    "alexnet": "alexnet_owt",
+    "googlenet": "googlenet_bn",
+    "nasnetalarge": "nasnet_large",
+    "resnet50": "resnet50_v1_5",
+    "resnet101": "resnet101_v1_5",
+    "seresnet50": "se_resnet50",
+    "shufflenet_v2_x1_0": "shufflenet_v2",
+    "wide_resnet50_2": "wrn50_2",
+}
+NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))
+QUICK = {"resnet18", "mobilenet_v1", "mobilenet_v2", "shufflenet_v2_x1_0", "googlenet"}
+TOLERANCE = 1e-4
+
+
+def golden(name: str) -> dict[str, Any]:
+    return json.loads((FOLDER / f"{name}.json").read_text())
+
+
+def values(key: str, shape: list[int]) -> np.ndarray:
+    """A tensor of the checkpoint, from its name."""
+    noise = np.random.default_rng(zlib.crc32(key.encode())).standard_normal(shape, dtype=np.float32)
+    leaf = key.rsplit(".", 1)[-1]
+    if leaf == "running_var":
+        return (1 + 0.1 * np.abs(noise)).astype(np.float32)
+    if leaf in ("running_mean", "bias"):
+        return (0.1 * noise).astype(np.float32)
+    if len(shape) == 1:
+        return (0.5 + 0.1 * noise).astype(np.float32)
+    return (noise * math.sqrt(2 / int(np.prod(shape[1:])))).astype(np.float32)
+
+
+def spec(name: str) -> Graph:
+    return build(read_spec(SPECS.get(name, name), DEFAULT))
+
+
+def checkpoint(name: str, folder: Path) -> Path:
+    path = folder / "checkpoint.npz"
+    np.savez(path, **{key: values(key, shape) for key, shape in golden(name)["tensors"]})
+    return path
+
+
+def held_to(expected: dict[str, Any], logits: np.ndarray) -> None:
+    size = expected["logits_l2"]
+    assert np.abs(logits[:8] - expected["logits_first8"]).max() <= TOLERANCE * size
+    # A sum of 1,000 logits may be off by more than one of them.
+    assert abs(logits.sum(dtype=np.float64) - expected["logits_sum"]) <= 10 * TOLERANCE * size
+    assert abs(np.linalg.norm(logits.astype(np.float64)) - size) <= TOLERANCE * size
+    assert int(logits.argmax()) == expected["argmax"]
+
+
+@pytest.mark.parametrize(
+    "name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in NAMES]
+)
+def test_a_published_checkpoint_gives_the_published_answer(name: str, tmp_path: Path) -> None:
+    expected, graph = golden(name), spec(name)
+    loaded = load(checkpoint(name, tmp_path), graph)
+    assert not loaded.unused
+    image = np.random.default_rng(0).standard_normal((1, *expected["input"]), dtype=np.float32)
+    module = to_module(prepared(graph, logits=True), loaded.source).eval()
+    with torch.no_grad():
+        held_to(expected, module(torch.from_numpy(image)).numpy()[0])
+    del module
+    path = tmp_path / "model.onnx"
+    compile_graph(graph, path, source=loaded.source, logits=True)
+    result = Session(path).run({graph.inputs[0].path: image})
+    (logits,) = result.outputs.values()
+    held_to(expected, logits[0])
+
+
+def test_the_goldens_are_all_there() -> None:
+    assert len(NAMES) == 22
+
+
+# --- the mapping alone: shapes only, no numbers
+
+
+class Shapes(dict[str, tuple[int, ...]]):
+    """The shapes of a checkpoint, for the mapping."""
+
+
+def shapes(name: str) -> Shapes:
+    return Shapes({key: tuple(shape) for key, shape in golden(name)["tensors"]})
+
+
+def planned(graph: Graph, file: Shapes) -> dict[str, str]:
+    from netspec.checkpoints.mapping import by_structure
+
+    plan = by_structure(graph, file, {})
+    assert not plan.doubts, plan.doubts
+    assert not (plan.missing or plan.surplus or plan.misshaped)
+    return {pair.ours: pair.theirs for pair in plan.pairs}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_meaningless_names_map_as_the_published_ones_do(name: str) -> None:
+    """Only the tree, the order and the shapes are left of the names."""
+    graph, file = spec(name), shapes(name)
+    renamed = {key: _meaningless(key) for key in file}
+    plain = planned(graph, file)
+    blind = planned(graph, Shapes({renamed[key]: shape for key, shape in file.items()}))
+    assert blind == {ours: renamed[theirs] for ours, theirs in plain.items()}
+
+
+def _meaningless(key: str) -> str:
+    *components, leaf = key.split(".")
+    coded = [f"{zlib.crc32(component.encode()):08x}".translate(_LETTERS) for component in components]
+    return ".".join([*coded, leaf])
+
+
+_LETTERS = str.maketrans("0123456789abcdef", "ghijklmnopqrstuv")
+
+
+@pytest.mark.parametrize("order", ["sorted", "reversed", "shuffled"])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_file_in_another_order_maps_the_same_or_is_refused(name: str, order: str) -> None:
+    from netspec.checkpoints.mapping import by_structure
+
+    graph, file = spec(name), shapes(name)
+    keys = sorted(file)
+    if order == "reversed":
+        keys.reverse()
+    elif order == "shuffled":
+        keys = [keys[i] for i in np.random.default_rng(1).permutation(len(keys))]
+    plan = by_structure(graph, Shapes({key: file[key] for key in keys}), {})
+    if not plan.doubts:
+        assert {pair.ours: pair.theirs for pair in plan.pairs} == planned(graph, file)
+
+
+@pytest.mark.parametrize("name", sorted(set(NAMES) - {"inception_resnet_v2"}))
+def test_a_sorted_file_of_a_published_network_is_not_refused(name: str) -> None:
+    graph, file = spec(name), shapes(name)
+    assert planned(graph, Shapes(sorted(file.items()))) == planned(graph, file)

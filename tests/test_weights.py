@@ -1,0 +1,452 @@
+"""Files of weights: what is read, how names are found, and what hostile files get."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import struct
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from netspec.backends.onnx import lower
+from netspec.backends.onnx_file import write
+from netspec.backends.torch import to_module
+from netspec.checkpoints import load
+from netspec.diagnostics import NetspecError
+from netspec.graph import Graph
+from netspec.passes.deploy import deploy
+from netspec.weights import Seeded, named_weights
+
+Built = Callable[..., Graph]
+
+NET = "default conv(pad=same, bias=no, norm=bn, act=relu)\nconv3-8\nbottleneck(4)\ngap; fc-10; softmax\n"
+HEADED = """conv3-8(act=relu)
+head aux1(loss=0.3) { gap; fc-10 }
+conv3-8(act=relu)
+gap; fc-10
+"""
+KINDS = ("safetensors", "pt", "npz")
+
+
+def saved(tensors: dict[str, torch.Tensor], path: Path) -> Path:
+    """Writes tensors in the format of the path's suffix."""
+    if path.suffix == ".safetensors":
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path)
+    elif path.suffix == ".pt":
+        torch.save(tensors, path)
+    else:
+        np.savez(path, **{name: tensor.numpy() for name, tensor in tensors.items()})
+    return path
+
+
+def state(graph: Graph, seed: int = 5) -> dict[str, torch.Tensor]:
+    """A state dict with no two tensors alike."""
+    module = to_module(graph, Seeded(seed))
+    random = torch.Generator().manual_seed(seed)
+    return {
+        name: torch.rand(tensor.shape, generator=random) + 0.5 if tensor.is_floating_point() else tensor
+        for name, tensor in module.state_dict().items()
+    }
+
+
+def read(loaded: Any, graph: Graph) -> dict[str, np.ndarray]:
+    return {
+        name: np.concatenate(list(loaded.source.pieces(name, weight))).reshape(weight.shape)
+        for name, weight in named_weights(graph).items()
+    }
+
+
+def refusal(path: Path, graph: Graph, **options: Any) -> str:
+    with pytest.raises(NetspecError) as caught:
+        load(path, graph, **options)
+    return str(caught.value)
+
+
+# --- what is read
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_state_dict_comes_back_bit_for_bit(kind: str, net: Built, tmp_path: Path) -> None:
+    graph = net(NET)
+    tensors = state(graph)
+    loaded = load(saved(tensors, tmp_path / f"w.{kind}"), graph)
+    assert {pair.how for pair in loaded.pairs} == {"name"}
+    for name, values in read(loaded, graph).items():
+        assert np.array_equal(values, tensors[name].numpy())
+
+
+def test_weights_go_to_onnx_and_back_bit_for_bit(net: Built, tmp_path: Path) -> None:
+    graph = deploy(net(NET))
+    tensors = state(graph)
+    first = load(saved(tensors, tmp_path / "w.pt"), graph)
+    write(lower(graph), tmp_path / "m.onnx", first.source)
+    again = load(tmp_path / "m.onnx", graph)
+    module = to_module(graph, again.source)
+    for name, tensor in module.state_dict().items():
+        if tensor.is_floating_point():
+            assert torch.equal(tensor, tensors[name]), name
+
+
+def test_weights_in_a_data_file_beside_the_model_come_back(net: Built, tmp_path: Path) -> None:
+    graph = deploy(net(NET))
+    write(lower(graph), tmp_path / "m.onnx", Seeded(3), limit=0)
+    found = read(load(tmp_path / "m.onnx", graph), graph)
+    for name, weight in named_weights(graph).items():
+        expected = np.concatenate(list(Seeded(3).pieces(name, weight)))
+        assert np.array_equal(found[name].reshape(-1), expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("kind", ["safetensors", "pt"])
+def test_other_precisions_become_single(
+    dtype: torch.dtype, kind: str, net: Built, tmp_path: Path
+) -> None:
+    graph = net(NET)
+    tensors = {n: t.to(dtype) if t.is_floating_point() else t for n, t in state(graph).items()}
+    found = read(load(saved(tensors, tmp_path / f"w.{kind}"), graph), graph)
+    for name, values in found.items():
+        assert np.array_equal(values, tensors[name].float().numpy())
+
+
+@pytest.mark.parametrize("wrapper", ["state_dict", "model", "model_state_dict"])
+def test_what_a_training_script_saved_is_unwrapped(
+    wrapper: str, net: Built, tmp_path: Path
+) -> None:
+    graph = net(NET)
+    tensors = {f"module.{name}": tensor for name, tensor in state(graph).items()}
+    torch.save({"epoch": 3, wrapper: tensors, "optimizer": {"lr": 0.1}}, tmp_path / "w.pt")
+    loaded = load(tmp_path / "w.pt", graph)
+    assert not loaded.initial
+    assert not loaded.unused
+
+
+# --- which tensor is which
+
+
+def renamed(tensors: dict[str, torch.Tensor], table: dict[str, str]) -> dict[str, torch.Tensor]:
+    """The tensors under other layer names, in the order of the table."""
+    found = {}
+    for ours, theirs in table.items():
+        for name, tensor in tensors.items():
+            if name.rpartition(".")[0] == ours:
+                found[f"{theirs}.{name.rpartition('.')[2]}"] = tensor
+    return found
+
+
+RESNET_LIKE = "default conv(pad=same, bias=no, norm=bn, act=relu)\nconv3-4\nbottleneck(4); bottleneck(4)\ngap; fc-10\n"
+# conv3 and the shortcut of the first unit have one shape: each library puts them its own way.
+STYLES = {
+    "torchvision": ["conv1|bn1", "layer.0.conv1|bn1", "layer.0.conv2|bn2", "layer.0.conv3|bn3",
+                    "layer.0.downsample.0|1", "layer.1.conv1|bn1", "layer.1.conv2|bn2",
+                    "layer.1.conv3|bn3", "fc"],
+    "detectron": ["stem.conv1|conv1.norm", "res2.0.shortcut|shortcut.norm", "res2.0.conv1|conv1.norm",
+                  "res2.0.conv2|conv2.norm", "res2.0.conv3|conv3.norm", "res2.1.conv1|conv1.norm",
+                  "res2.1.conv2|conv2.norm", "res2.1.conv3|conv3.norm", "linear"],
+    "caffe": ["conv1|bn_conv1", "res2a_branch1|bn2a_branch1", "res2a_branch2a|bn2a_branch2a",
+              "res2a_branch2b|bn2a_branch2b", "res2a_branch2c|bn2a_branch2c",
+              "res2b_branch2a|bn2b_branch2a", "res2b_branch2b|bn2b_branch2b",
+              "res2b_branch2c|bn2b_branch2c", "fc1000"],
+    "keras": ["conv1_conv|conv1_bn", "block1_0_conv|block1_0_bn", "block1_1_conv|block1_1_bn",
+              "block1_2_conv|block1_2_bn", "block1_3_conv|block1_3_bn", "block2_1_conv|block2_1_bn",
+              "block2_2_conv|block2_2_bn", "block2_3_conv|block2_3_bn", "predictions"],
+}  # fmt: skip
+
+
+def table_of(style: str, ours: list[str]) -> dict[str, str]:
+    names = []
+    for entry in STYLES[style]:
+        conv, _, norm = entry.partition("|")
+        around = conv.rpartition(".")[0]
+        names += [conv, f"{around}.{norm}".lstrip(".")] if norm else [conv]
+    return dict(zip(ours, names, strict=True))
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_a_shortcut_is_told_from_the_last_convolution_in_every_style(
+    style: str, net: Built, tmp_path: Path
+) -> None:
+    graph = net(RESNET_LIKE)
+    tensors = state(graph)
+    layers = list(dict.fromkeys(name.rpartition(".")[0] for name in named_weights(graph)))
+    if style != "torchvision":
+        # These libraries define the shortcut first.
+        shortcut = [layer for layer in layers if "shortcut" in layer]
+        rest = [layer for layer in layers if "shortcut" not in layer]
+        layers = [*rest[:2], *shortcut, *rest[2:]]
+    table = table_of(style, layers)
+    loaded = load(saved(renamed(tensors, table), tmp_path / "w.npz"), graph)
+    for name, values in read(loaded, graph).items():
+        assert np.array_equal(values, tensors[name].numpy()), name
+
+
+def test_a_matrix_is_a_one_by_one_convolution(net: Built, tmp_path: Path) -> None:
+    graph = net("conv3-8(act=relu); gap; fc-4; fc-3")
+    tensors = state(graph)
+    table = {"conv1": "a", "fc1": "b", "fc2": "c"}
+    other = renamed(tensors, table)
+    other["b.weight"] = other["b.weight"][:, :, None, None]
+    found = read(load(saved(other, tmp_path / "w.npz"), graph), graph)
+    assert np.array_equal(found["fc1.weight"], tensors["fc1.weight"].numpy())
+
+
+def test_a_fully_connected_layer_is_a_convolution_over_the_whole_map(
+    net: Built, tmp_path: Path
+) -> None:
+    dense, sliding = net("input 3x6x6\nconv3-8; fc-5; fc-4"), net("input 3x6x6\nconv3-8; conv4-5; conv1-4")
+    path = saved(state(dense), tmp_path / "w.npz")
+    first, second = to_module(dense, load(path, dense).source), to_module(sliding, load(path, sliding).source)
+    image = torch.rand(1, 3, 6, 6)
+    assert torch.allclose(first(image), second(image).flatten(1), atol=1e-5)
+
+
+def test_equal_branches_without_order_are_refused_and_a_map_settles_them(
+    net: Built, tmp_path: Path
+) -> None:
+    graph = net("concat { | conv1-4 | conv1-4 }; fc-3")
+    tensors = state(graph)
+    table = {"fc1": "out", "conv2": "beta", "conv1": "alpha"}
+    other = dict(sorted(renamed(tensors, table).items()))
+    path = saved(other, tmp_path / "w.npz")
+    message = refusal(path, graph)
+    assert "NS553" in message
+    assert "alpha" in message
+    assert "beta" in message
+    (tmp_path / "map.json").write_text(json.dumps({"conv1": "alpha", "conv2": "beta"}))
+    found = read(load(path, graph, mapping=tmp_path / "map.json"), graph)
+    for name, values in found.items():
+        assert np.array_equal(values, tensors[name].numpy())
+
+
+def test_a_map_that_names_nothing_is_refused(net: Built, tmp_path: Path) -> None:
+    graph = net(NET)
+    path = saved(state(graph), tmp_path / "w.npz")
+    assert "NS554" in refusal(path, graph, mapping={"nothing": "conv1"})
+    assert "NS554" in refusal(path, graph, mapping={"conv1": "nothing"})
+
+
+def test_the_table_says_where_every_tensor_comes_from(net: Built, tmp_path: Path) -> None:
+    graph = net(NET)
+    loaded = load(saved(state(graph), tmp_path / "w.pt"), graph)
+    lines = loaded.table().splitlines()
+    assert len(lines) == len(named_weights(graph))
+    assert lines[0].split() == ["conv1.weight", "conv1.weight", "name"]
+    assert len(loaded.as_json()["tensors"]) == len(lines)
+
+
+# --- training-only heads
+
+
+def test_heads_that_the_file_lacks_start_from_the_seed(net: Built, tmp_path: Path) -> None:
+    graph = net(HEADED)
+    without = {n: t for n, t in state(graph).items() if not n.startswith("aux1")}
+    loaded = load(saved(without, tmp_path / "w.pt"), graph)
+    assert all(name.startswith("aux1.") for name in loaded.initial)
+    assert len(loaded.initial) == 2
+
+
+def test_a_files_heads_are_loaded_or_left_out(net: Built, tmp_path: Path) -> None:
+    graph = net(HEADED)
+    tensors = state(graph)
+    table = {"conv1": "a", "conv2": "b", "fc1": "c", "aux1.fc1": "AuxLogits.fc"}
+    path = saved(renamed(tensors, table), tmp_path / "w.npz")
+    assert np.array_equal(
+        read(load(path, graph), graph)["aux1.fc1.weight"], tensors["aux1.fc1.weight"].numpy()
+    )
+    plain = net(HEADED.replace("head aux1(loss=0.3) { gap; fc-10 }\n", ""))
+    assert load(path, plain).unused == ("AuxLogits.fc.weight", "AuxLogits.fc.bias")
+
+
+# --- surgery
+
+
+def test_another_number_of_classes_takes_the_trunk_when_asked(net: Built, tmp_path: Path) -> None:
+    graph, other = net(RESNET_LIKE), net(RESNET_LIKE.replace("fc-10", "fc-7"))
+    layers = list(dict.fromkeys(name.rpartition(".")[0] for name in named_weights(graph)))
+    tensors = state(graph)
+    for names in ({}, table_of("torchvision", layers)):
+        path = saved(renamed(tensors, names) if names else tensors, tmp_path / "w.npz")
+        message = refusal(path, other)
+        assert "fc1.weight" in message
+        assert "10x16" in message
+        loaded = load(path, other, partial=True)
+        assert loaded.initial == ("fc1.weight", "fc1.bias")
+        assert read(loaded, other)["bottleneck2.conv3.weight"].tobytes() == (
+            tensors["bottleneck2.conv3.weight"].numpy().tobytes()
+        )
+
+
+def test_a_trunk_goes_under_a_new_head(net: Built, tmp_path: Path) -> None:
+    graph = net(RESNET_LIKE)
+    layers = list(dict.fromkeys(name.rpartition(".")[0] for name in named_weights(graph)))
+    tensors = renamed(state(graph), table_of("torchvision", layers))
+    longer = net(RESNET_LIKE.replace("gap; fc-10", "conv3-16; gap; fc-32; relu; fc-3"))
+    loaded = load(saved(tensors, tmp_path / "w.npz"), longer, partial=True)
+    taken = {pair.ours for pair in loaded.pairs}
+    assert {n for n in named_weights(graph) if not n.startswith("fc")} == taken
+    assert set(loaded.unused) == {"fc.weight", "fc.bias"}
+
+
+def test_a_frozen_trunk_stays_frozen_when_loaded(net: Built, tmp_path: Path) -> None:
+    graph = net("freeze { conv3-8(act=relu) }\ngap; fc-10")
+    module = to_module(graph, load(saved(state(graph), tmp_path / "w.pt"), graph).source)
+    trained = {name for name, tensor in module.named_parameters() if tensor.requires_grad}
+    assert trained == {"fc1.weight", "fc1.bias"}
+
+
+# --- what does not fit
+
+
+def test_missing_surplus_and_misshaped_tensors_are_listed_twenty_each(
+    net: Built, tmp_path: Path
+) -> None:
+    graph = net("conv3-4(pad=same) x30; gap; fc-3")
+    tensors = state(graph)
+    for i in range(1, 13):
+        del tensors[f"conv{i}.weight"], tensors[f"conv{i}.bias"]
+    tensors.update({f"other{i}.weight": torch.zeros(3) for i in range(25)})
+    tensors["fc1.weight"] = torch.zeros(4, 4)
+    message = refusal(saved(tensors, tmp_path / "w.npz"), graph)
+    assert "(24)" in message
+    assert "(25)" in message
+    assert "fc1.weight is 4x4, not 3x4" in message
+    assert "other20.weight" not in message
+
+
+def test_numbers_that_are_not_finite_warn_and_strict_refuses(net: Built, tmp_path: Path) -> None:
+    graph = net(NET)
+    tensors = state(graph)
+    tensors["conv1.weight"][0, 0, 0, :2] = torch.tensor([float("nan"), float("inf")])
+    path = saved(tensors, tmp_path / "w.safetensors")
+    (warning,) = load(path, graph).warnings
+    assert warning.warning
+    assert "2 weights" in warning.problem.headline
+    assert "NS555" in refusal(path, graph, strict=True)
+
+
+# --- hostile files
+
+
+def test_a_pickle_that_runs_code_is_refused_and_nothing_runs(net: Built, tmp_path: Path) -> None:
+    marker = tmp_path / "ran"
+
+    class Evil:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return os.system, (f"touch {marker}",)
+
+    torch.save({"conv1.weight": Evil()}, tmp_path / "w.pt")
+    assert "NS551" in refusal(tmp_path / "w.pt", net(NET))
+    (tmp_path / "bare.pt").write_bytes(pickle.dumps(Evil(), protocol=2))
+    assert "NS551" in refusal(tmp_path / "bare.pt", net(NET))
+    assert not marker.exists()
+
+
+def test_a_tensor_that_claims_more_than_the_file_holds_is_refused(
+    net: Built, tmp_path: Path
+) -> None:
+    graph = net(NET)
+    tensors = state(graph)
+    huge = torch.zeros(1).as_strided((10**6, 10**6), (0, 0))
+    torch.save({**tensors, "conv1.weight": huge}, tmp_path / "w.pt")
+    message = refusal(tmp_path / "w.pt", graph)
+    assert "NS552" in message
+    assert "conv1.weight" in message
+
+
+@pytest.mark.parametrize(
+    ("tensor", "reason"),
+    [
+        (torch.eye(3).to_sparse(), "sparse"),
+        (torch.zeros(3, dtype=torch.complex64), "complex"),
+        (torch.zeros(3, device="meta"), "no numbers"),
+    ],
+)
+def test_tensors_that_are_not_plain_numbers_are_refused(
+    tensor: torch.Tensor, reason: str, net: Built, tmp_path: Path
+) -> None:
+    torch.save({**state(net(NET)), "conv1.weight": tensor}, tmp_path / "w.pt")
+    assert reason in refusal(tmp_path / "w.pt", net(NET))
+
+
+def test_a_deflated_checkpoint_is_refused_from_its_directory(net: Built, tmp_path: Path) -> None:
+    torch.save(state(net(NET)), tmp_path / "w.pt")
+    with (
+        zipfile.ZipFile(tmp_path / "w.pt") as source,
+        zipfile.ZipFile(tmp_path / "bomb.pt", "w", zipfile.ZIP_DEFLATED) as bomb,
+    ):
+        for member in source.infolist():
+            bomb.writestr(member.filename, source.read(member))
+    assert "compressed" in refusal(tmp_path / "bomb.pt", net(NET))
+
+
+def raw_safetensors(path: Path, header: bytes, data: bytes = b"") -> Path:
+    path.write_bytes(struct.pack("<Q", len(header)) + header + data)
+    return path
+
+
+def entry(shape: list[int], start: int, end: int, dtype: str = "F32") -> str:
+    return json.dumps({"dtype": dtype, "shape": shape, "data_offsets": [start, end]})
+
+
+@pytest.mark.parametrize(
+    ("header", "data"),
+    [
+        (f'{{"conv1.weight": {entry([1], 0, 4)}, "conv1.weight": {entry([1], 0, 4)}}}', bytes(4)),
+        (f'{{"conv1.weight": {entry([2], 0, 8)}, "b": {entry([2], 4, 12)}}}', bytes(12)),
+        (f'{{"conv1.weight": {entry([0, 2**60], 0, 0)}, "b": {entry([2**60], 0, 4)}}}', bytes(4)),
+        (f'{{"conv1.weight": {entry([1], 0, 4, "C64")}}}', bytes(4)),
+        (f'{{"conv1.weight": {entry([4], 0, 4)}}}', bytes(4)),
+        (f'{{"conv1.weight": {entry([1], 0, 4)}}}', b""),
+        ('{"conv1.weight": 3}', b""),
+        ("[" * 100_000, b""),
+    ],
+)
+def test_a_crooked_safetensors_file_is_refused(
+    header: str, data: bytes, net: Built, tmp_path: Path
+) -> None:
+    path = raw_safetensors(tmp_path / "w.safetensors", header.encode(), data)
+    assert "NS55" in refusal(path, net(NET))
+
+
+def test_a_safetensors_header_of_2_to_the_63_is_refused(net: Built, tmp_path: Path) -> None:
+    path = tmp_path / "w.safetensors"
+    path.write_bytes(struct.pack("<Q", 2**63) + b"{}")
+    assert "claims" in refusal(path, net(NET))
+
+
+def test_python_objects_in_npz_are_refused(net: Built, tmp_path: Path) -> None:
+    path = tmp_path / "w.npz"
+    np.savez(path, **{"conv1.weight": np.array([{}], dtype=object)})
+    assert "Python objects" in refusal(path, net(NET))
+
+
+@pytest.mark.parametrize("content", [b"", b"hello world, not weights", b"PK\x03\x04 broken"])
+def test_what_is_no_file_of_weights_is_refused(content: bytes, net: Built, tmp_path: Path) -> None:
+    path = tmp_path / "w.bin"
+    path.write_bytes(content)
+    assert "NS551" in refusal(path, net(NET))
+    assert "NS551" in refusal(tmp_path / "missing.pt", net(NET))
+
+
+def test_a_mutated_file_is_read_or_refused(net: Built, tmp_path: Path) -> None:
+    graph = net("conv3-4; gap; fc-3")
+    random = np.random.default_rng(0)
+    for kind in KINDS:
+        whole = bytearray(saved(state(graph), tmp_path / f"w.{kind}").read_bytes())
+        for _ in range(60):
+            mutated = bytearray(whole)
+            for place in random.integers(0, min(len(whole), 600), 3):
+                mutated[place] = random.integers(0, 256)
+            path = tmp_path / f"mutated.{kind}"
+            path.write_bytes(mutated)
+            try:
+                read(load(path, graph), graph)
+            except NetspecError:
+                continue
