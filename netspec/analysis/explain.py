@@ -20,8 +20,8 @@ from netspec.ops.source import Input
 from netspec.shapes import Dim, numel
 from netspec.suggest import closest
 
-
 _WRITTEN = 60
+_NOT_COUNTED = "0: only convolutions, fully connected and recurrent layers and attention count"
 
 
 def explain(graph: Graph, layer_path: str) -> str:
@@ -138,7 +138,7 @@ def _macs(graph: Graph, node: Node) -> Iterator[str]:
         yield _line("MACs", formula)
     rows = graph.nominal_sizes.get(node.types[0].batch, 1)
     times = f" ({node.types[0].batch} = {rows} of them)" if rows != 1 and cost else ""
-    yield _line("MACs", f"{grouped(cost)}{times}" if cost else "0: only convolutions, fully connected and recurrent layers count")
+    yield _line("MACs", f"{grouped(cost)}{times}" if cost else _NOT_COUNTED)
 
 
 def _product(node: Node) -> str:
