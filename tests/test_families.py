@@ -155,6 +155,36 @@ def test_another_input_size_reaches_another_published_member(
 
 
 RELATIVES = {
+    "SqueezeNet 1.0": (
+        """
+        input 3x224x224
+        default conv(pad=same, act=relu)
+        default maxpool(ceil=yes)
+        block fire(s, e) { conv1-s; concat { | conv1-e | conv3-e } }
+        conv7-96/2(pad=0); maxpool3/2
+        fire(16, 64) x2; fire(32, 128); maxpool3/2
+        fire(32, 128); fire(48, 192) x2; fire(64, 256); maxpool3/2
+        fire(64, 256); dropout; conv1-1000; gap; softmax
+        """,
+        (1_248_424, 0, 818_924_576),
+    ),
+    "Xception": (
+        """
+        input 3x299x299
+        default conv(bias=no, norm=bn)
+        block sep(kernel, width) { dwconv(kernel, pad=same, norm=none); conv1-width }
+        block entry(n, first=yes) {
+          residual { if first { relu }; sep3-n; relu; sep3-n; maxpool3/2(pad=1) }
+        }
+        conv3-32/2(act=relu); conv3-64(act=relu)
+        entry(128, no); entry(256); entry(728)
+        residual { relu; sep3-C; relu; sep3-C; relu; sep3-C } x8
+        residual { relu; sep3-728; relu; sep3-1024; maxpool3/2(pad=1) }
+        sep3-1536; relu; sep3-2048; relu
+        gap; fc-1000; softmax
+        """,
+        (22_855_952, 0, None),
+    ),
     "an autoencoder that upsamples": (
         """
         input 1x28x28
