@@ -141,6 +141,7 @@ def test_two_embeddings_may_be_one():
         ("4x3", "attention(3)", "NS303"),
         ("4x3x3", "attention(2)", "NS301"),
         ("4x3", "conv1-6 as m; conv1-4; attention(2, @m)", "NS310"),
+        ("x: 4x3\ninput m: 4x3 batch(R=2)", "@x; attention(2, @m)", "NS310"),
         ("4x3x3", "position", "NS301"),
         ("4xT", "position", "NS313"),
         ("4", "token", "NS301"),

@@ -51,9 +51,9 @@ class Attention(Operator):
         channels = fixed_channels(self.spelling, inputs[0])
         if channels % self.heads:
             raise Rejection(NotDivisible(self.spelling, "channels", self.heads, channels))
-        if inputs[-1].channels != channels:
+        if (inputs[-1].channels, inputs[-1].batch) != (channels, inputs[0].batch):
             shapes = f"{inputs[0]} and {inputs[1]}"
-            advice = "the memory has as many channels as the sequence"
+            advice = "the memory has as many channels as the sequence, and the same batch"
             raise Rejection(ShapesDiffer(self.spelling, shapes, advice))
         return inputs[0].with_shape(*inputs[0].shape)
 
