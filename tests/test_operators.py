@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -236,3 +238,11 @@ def test_a_declaration_without_a_shape_rule_or_cost_is_refused(missing):
     del body[missing]
     with pytest.raises(TypeError, match=f"does not define {missing}"):
         type("Doubled", (Operator,), body)
+
+
+def test_the_reference_page_is_what_the_declarations_say(monkeypatch):
+    docs = Path(__file__).parent.parent / "docs"
+    monkeypatch.syspath_prepend(str(docs))
+    written = (docs / "operators.md").read_text(encoding="utf-8")
+    current = importlib.import_module("make_operators").page()
+    assert written == current, "run `python docs/make_operators.py`"

@@ -1,0 +1,139 @@
+"""Writes docs/operators.md from the operators' declarations: `python docs/make_operators.py`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import fields
+from inspect import cleandoc
+from pathlib import Path
+
+from netspec.analysis.costs import costs
+from netspec.build import build
+from netspec.graph import Graph
+from netspec.initial import Scheme
+from netspec.ops import REGISTRY, Operator
+from netspec.ops.params import MISSING, show
+from netspec.source import Source
+
+PAGE = Path(__file__).parent / "operators.md"
+
+_INTRODUCTION = """\
+<!-- Written by `python docs/make_operators.py`; edit the declarations in netspec/ops. -->
+
+# Operators
+
+Every word a step may start with, apart from blocks. Sizes are those of one sample, channels first:
+(C, H, W) for a map, (C, T) for a sequence, (C) for a vector. Where a step is written with a kernel,
+a width or a stride, `conv3-64/2` is `conv(kernel=3, width=64, stride=2)`. Arguments without a name
+fill the parameters listed under "in order". Every step also takes `frozen=yes` and `weights=@name`.
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    families: dict[str, list[type[Operator]]] = {}
+    for kind in dict.fromkeys(REGISTRY.values()):
+        families.setdefault(kind.__module__, []).append(kind)
+    lines = [_INTRODUCTION]
+    for module, kinds in families.items():
+        lines += [f"## {_sentence(sys.modules[module].__doc__)}", ""]
+        for kind in kinds:
+            lines += [*_operator(kind), ""]
+    lines += [*_schemes()]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _operator(kind: type[Operator]) -> Iterator[str]:
+    yield f"### {kind.spelling}"
+    yield ""
+    if kind.aliases:
+        yield f"Also {', '.join(f'`{word}`' for word in kind.aliases)}."
+        yield ""
+    yield from _prose(kind.__doc__)
+    if kind.params:
+        yield ""
+        yield "| parameter | default | takes | meaning |"
+        yield "| --- | --- | --- | --- |"
+        for name, param in kind.params.items():
+            default = "must be given" if param.default is MISSING else f"`{show(param.default)}`"
+            yield f"| `{name}` | {default} | {_cell(param.expects)} | {_cell(param.doc)} |"
+    notes = list(_notes(kind))
+    if notes:
+        yield ""
+        yield " ".join(notes)
+    yield ""
+    yield "| input | step | output | parameters | MACs |"
+    yield "| --- | --- | --- | --- | --- |"
+    for declared, step in kind.examples:
+        yield _example(declared, step)
+
+
+def _notes(kind: type[Operator]) -> Iterator[str]:
+    if kind.order:
+        yield f"In order: {', '.join(f'`{name}`' for name in kind.order)}."
+    if kind.follows:
+        yield f"Followed by the layers given as {' and '.join(f'`{n}`' for n in kind.follows)}."
+    if kind.defaults_of:
+        yield f"`default {kind.defaults_of}(...)` holds for it too."
+    if kind.joins:
+        yield "Takes branches in braces, or joins what the wire carries."
+    if kind.random:
+        yield "Draws random numbers in training."
+
+
+def _example(declared: str, step: str) -> str:
+    graph = build(Source("<example>", f"input {declared}\n{step}\n"))
+    total = costs(graph)
+    inputs = "; ".join(declared.replace("\n", " ").split(" input "))
+    shapes = ", ".join(str(output.value.type) for output in graph.outputs)
+    macs = _number(graph, total.macs)
+    return f"| `{inputs}` | {_code(step)} | `{shapes}` | {total.params:,} | {macs} |"
+
+
+def _number(graph: Graph, value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"`{value}`"
+
+
+def _schemes() -> Iterator[str]:
+    yield "## Initialisations"
+    yield ""
+    yield "What `init` and `bias_init` take. A number is `constant(number)`."
+    yield ""
+    yield "| word | arguments | meaning |"
+    yield "| --- | --- | --- |"
+    for word, kind in sorted(Scheme.SCHEMES.items()):
+        arguments = ", ".join(
+            f"`{field.name}={field.default:.6g}`"
+            for field in fields(kind)  # type: ignore[arg-type]
+            if field.init
+        )
+        meaning = " ".join(cleandoc(kind.__doc__ or "").split())
+        yield f"| `{word}` | {arguments} | {_cell(meaning)} |"
+
+
+def _prose(text: str | None) -> Iterator[str]:
+    for line in cleandoc(text or "").splitlines():
+        yield _escaped(line)
+
+
+def _sentence(text: str | None) -> str:
+    return _escaped(cleandoc(text or "").split("\n\n")[0].replace("\n", " ").rstrip("."))
+
+
+def _escaped(text: str) -> str:
+    """Stars as stars, outside code."""
+    parts = text.split("`")
+    return "`".join(part if i % 2 else part.replace("*", "\\*") for i, part in enumerate(parts))
+
+
+def _cell(text: str) -> str:
+    return _escaped(text).replace("|", "\\|")
+
+
+def _code(text: str) -> str:
+    return f"`{text}`".replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
