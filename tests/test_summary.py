@@ -87,6 +87,13 @@ def test_symbolic_sizes_give_formulas():
     assert substitute(found.peak_activation, {"H": 33, "W": 48}) == fixed.peak_activation
 
 
+def test_tables_round_up_where_that_is_shorter():
+    table = summarize(text_net("input 3xHxW\nconv3-8/2(pad=1); maxpool2")).to_text()
+    assert "8x[ceil(H/2)]x[ceil(W/2)]" in table
+    assert "216*ceil(H/2)*ceil(W/2)" in table
+    assert "floor((H + 1)/4)" in table
+
+
 # --- memory
 
 

@@ -8,18 +8,29 @@ from netspec.shapes import Dim
 
 _DECIMAL = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _BINARY = {"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
+_ROUNDED_UP = re.compile(r"floor\(\((\w+) \+ (\d+)\)/(\d+)\)")
 _QUANTITY = re.compile(r"([0-9][0-9_,]*(?:\.[0-9]+)?)\s*([A-Za-z]*)\Z")
 
 
+def formula(value: Dim) -> str:
+    """`64*ceil(H/2)` for the formula `64*floor((H + 1)/2)`."""
+    return _ROUNDED_UP.sub(_ceil, str(value))
+
+
+def _ceil(match: re.Match[str]) -> str:
+    size, added, divisor = match.groups()
+    return f"ceil({size}/{divisor})" if int(added) == int(divisor) - 1 else match[0]
+
+
 def grouped(value: Dim) -> str:
-    """`1,582,671,872`; a formula as it is."""
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    """`1,582,671,872`; a formula rounded up where it is shorter so."""
+    return f"{value:,}" if isinstance(value, int) else formula(value)
 
 
 def as_bytes(value: Dim) -> str:
-    """`6.13 MiB`; a formula in bytes as it is."""
+    """`6.13 MiB`; a formula in bytes."""
     if not isinstance(value, int):
-        return f"{value} B"
+        return f"{formula(value)} B"
     size, unit = float(value), "B"
     for larger in ("KiB", "MiB", "GiB"):
         if size < 1024:
@@ -30,7 +41,7 @@ def as_bytes(value: Dim) -> str:
 
 def shape(sizes: tuple[Dim, ...]) -> str:
     """`64x112x112`; formulas in brackets."""
-    text = [str(size) if _plain(size) else f"[{size}]" for size in sizes]
+    text = [str(size) if _plain(size) else f"[{formula(size)}]" for size in sizes]
     return "x".join(text) or "scalar"
 
 

@@ -9,7 +9,8 @@ from netspec.analysis.layers import Layer, field_text
 from netspec.analysis.memory import RULE
 from netspec.analysis.outline import Item, Row, outline, subtotal
 from netspec.analysis.quantities import as_bytes, grouped, shape
-from netspec.analysis.tables import Column, Line, Style, Table
+from netspec.analysis.tables import Cell, Column, Line, Style, Table
+from netspec.shapes import Dim, Formula
 
 if TYPE_CHECKING:
     from netspec.analysis.summary import Summary
@@ -103,8 +104,13 @@ def _sum_line(
     layers = tuple(layers)
     sums = subtotal(layers)
     output = shape(layers[-1].output) if layers and style == "group" else None
-    cells = (label, operator, output, sums.params, sums.macs, sums.activation, None)
-    return Line(cells, style, indent)
+    macs, memory = (_fitting(value, style) for value in (sums.macs, sums.activation))
+    return Line((label, operator, output, sums.params, macs, memory, None), style, indent)
+
+
+def _fitting(value: Dim, style: Style) -> Cell:
+    """A formula for a whole net is long: it stands below the table."""
+    return "see below" if style == "total" and isinstance(value, Formula) else value
 
 
 def _notes(summary: Summary, folded: bool) -> Iterable[str]:
