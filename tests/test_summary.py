@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import re
 from importlib.resources import files
 from pathlib import Path
@@ -20,6 +21,7 @@ from netspec.build import build
 from netspec.diagnostics import NetspecError
 from netspec.files import read_spec, shipped_names
 from netspec.graph import Graph
+from netspec.passes.deploy import deploy
 from netspec.shapes import substitute
 from netspec.source import Source
 
@@ -102,6 +104,24 @@ def test_memory_is_freed_after_its_last_reader():
     found = summarize(text_net("input 1x32x32\nconv1-2; relu; avgpool32"))
     assert found.peak_activation == 4 * 1024 * (2 + 2)
     assert found.peak_at == "relu1"
+
+
+@pytest.mark.parametrize("name", ["googlenet", "densenet121", "unet", "fcn8s", "nasnet_mobile"])
+def test_the_peak_is_what_counting_at_every_step_gives(name):
+    graph = deploy(shipped(name))
+    step = {node: i for i, node in enumerate(graph.nodes)}
+    ends = {output.value.node for output in graph.outputs}
+    sizes = {node: 4 * math.prod(node.types[0].shape) for node in graph.nodes}
+    alive = [
+        sum(
+            sizes[node]
+            for node in graph.nodes
+            if step[node] <= now
+            and (node in ends or max(map(step.get, graph.consumers[node])) >= now)
+        )
+        for now in range(1, len(graph.nodes))
+    ]
+    assert summarize(shipped(name)).peak_activation == max(alive)
 
 
 def test_a_skip_keeps_its_tensor_alive():
