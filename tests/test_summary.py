@@ -260,6 +260,11 @@ def test_notebooks_get_html(googlenet):
     assert "<script" not in page
 
 
+def test_printing_a_summary_shows_its_table(googlenet):
+    assert str(googlenet) == googlenet.to_text()
+    assert repr(googlenet) == "<Summary of googlenet: 6,998,552 params, 1,582,671,872 MACs>"
+
+
 def test_the_convention_is_printed_with_the_number():
     graph = shipped("lenet5")
     for count in ("mac", "torchinfo", "fvcore"):

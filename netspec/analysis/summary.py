@@ -11,6 +11,7 @@ from netspec.analysis.layers import Layer, layers_of
 from netspec.analysis.memory import peak_memory, tensor_bytes
 from netspec.analysis.outline import subtotal
 from netspec.analysis.presets import PRESETS, preset
+from netspec.analysis.quantities import grouped
 from netspec.graph import Graph
 from netspec.shapes import Dim, TensorType
 
@@ -37,7 +38,7 @@ class HeadCost:
     macs: Dim
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Summary:
     """The costs of one net, for one sample.
 
@@ -70,6 +71,12 @@ class Summary:
     conditions: tuple[str, ...]
     metadata: tuple[tuple[str, object], ...]
     flat: bool = False
+
+    def __repr__(self) -> str:
+        return f"<Summary of {self.name}: {grouped(self.params)} params, {grouped(self.macs)} MACs>"
+
+    def __str__(self) -> str:
+        return self.to_text()
 
     @property
     def convention(self) -> str:
