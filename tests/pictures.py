@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import combinations
+from itertools import combinations, pairwise
 from xml.etree import ElementTree
 
 from netspec.draw.metrics import text_width
@@ -91,7 +91,7 @@ class Picture:
             yield from self._crossings(wire)
 
     def _crossings(self, wire: list[Point]) -> Iterator[str]:
-        segments = list(zip(wire, wire[1:], strict=False))
+        segments = list(pairwise(wire))
         for area in (*self.leaves, *self.labels):
             if any(area.shrunk(1.2).crossed_by(*segment) for segment in segments):
                 yield f"a line runs through {area}: {wire}"

@@ -38,13 +38,13 @@ def draw(
         bubble: multiply-adds against published top-1 accuracy; the area is the parameters.
         depth: layers and published top-5 error by year.
 
-    `depth` opens that many levels of blocks, `expand` all blocks of the names or paths that match a
-    glob; by default fold opens as many as fit a screen of 1600x1000. `show` is any of shape, kernel,
-    params and macs; `heat` colours by params, macs or memory. `theme` is light, dark or auto, which
-    follows the reader's preference. Shapes exclude the batch, counts are for one sample.
+    `depth` opens that many levels of blocks, `expand` all blocks of the names or paths that match
+    a glob; by default fold opens as many as fit a screen of 1600x1000. `show` is any of shape,
+    kernel, params and macs; `heat` colours by params, macs or memory. `theme` is light, dark or
+    auto, which follows the reader's preference. Shapes exclude the batch, counts are for one sample.
 
-    The same graph gives the same bytes. Raises NetspecError: status 2 for an unknown choice, 3 where
-    something optional is not installed, 1 where the nets do not suit the style.
+    The same graph gives the same bytes. Raises NetspecError: status 2 for an unknown choice, 3
+    where something optional is not installed, 1 where the nets do not suit the style.
 
     >>> import netspec
     >>> picture = draw([netspec.load("conv3-8; relu; gap", input="3x8x8").graph])

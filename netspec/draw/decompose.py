@@ -107,12 +107,14 @@ class _Region:
         self.edges[a, b] = self.edges.get((a, b), 0) + 1
         self.slots.setdefault((a, b), slot)
 
-    def series(self, inside: list[int], entry: int, end: int, *, top: bool = False) -> list[Element]:
+    def series(
+        self, inside: list[int], entry: int, end: int, *, top: bool = False
+    ) -> list[Element]:
         """The elements between two places, as chains and branches; the places are not among them."""
         found: list[Element] = []
         members = {*inside, end}
         start, gap = entry, list[int]()
-        # Outside the top, a connection from entry to end is a branch of its own, made by the caller.
+        # Below the top, a connection from entry to end is a branch that the caller makes.
         reach = self._reach(entry, members if top else {*inside})
         for v in inside:
             if reach > v:

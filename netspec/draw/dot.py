@@ -57,7 +57,7 @@ def has_dot() -> bool:
 
 
 def place(sizes: Sequence[tuple[float, float]], edges: Sequence[tuple[int, int]]) -> Placed:
-    """Boxes of these sizes laid out by `dot`; raises NetspecError where it fails or takes too long."""
+    """Boxes of these sizes laid out by `dot`; raises NetspecError where it fails or is slow."""
     lines = ["digraph {", "splines=polyline; nodesep=0.2; ranksep=0.3;", _PLAIN]
     for i, (w, h) in enumerate(sizes):
         box = f"width={w / _POINTS:.4f},height={h / _POINTS:.4f},fixedsize=true"

@@ -55,7 +55,7 @@ def html(view: View, style: str, theme: str) -> str:
 
 
 def _states(view: View) -> tuple[str, dict[str, Scene]]:
-    """The pictures that opening and closing leads to, nearest first, within the size of the page."""
+    """The pictures that opening and closing leads to, nearest first, as many as the page holds."""
     first = _start(view)
     found: dict[str, Scene] = {}
     waiting = deque([first, _block_names(view.graph), frozenset[str]()])
@@ -152,7 +152,9 @@ def _sources(graph: Graph) -> str:
                 break
             lines.append(f'<li data-at="{number}">{escape(line) or " "}</li>')
         name = escape(source.name)
-        shown.append(f'<section data-file="{name}"><h2>{name}</h2><ol>{"".join(lines)}</ol></section>')
+        shown.append(
+            f'<section data-file="{name}"><h2>{name}</h2><ol>{"".join(lines)}</ol></section>'
+        )
     return "".join(shown)
 
 

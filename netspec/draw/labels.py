@@ -130,5 +130,9 @@ def human(number: Any) -> str:
         return dim(number)
     for unit, size in (("T", 10**12), ("G", 10**9), ("M", 10**6), ("k", 10**3)):
         if number >= size:
-            return f"{number / size:.3g} {unit}" if number < 999.5 * size else f"{number / size:.0f} {unit}"
+            return (
+                f"{number / size:.3g} {unit}"
+                if number < 999.5 * size
+                else f"{number / size:.0f} {unit}"
+            )
     return str(number)

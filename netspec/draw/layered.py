@@ -6,6 +6,8 @@ Sugiyama, Tagawa and Toda (1981).
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from netspec.draw.pieces import Piece, wire
 from netspec.draw.scene import Item
 
@@ -35,7 +37,7 @@ class _Grid:
                 fresh -= 1
             chain.append(b)
             self.chains.append(chain)
-            for v, w in zip(chain, chain[1:], strict=False):
+            for v, w in pairwise(chain):
                 self.neighbours.setdefault(v, set()).add(w)
                 self.neighbours.setdefault(w, set()).add(v)
 

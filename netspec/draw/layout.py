@@ -9,7 +9,6 @@ from netspec.draw.arcs import chain_with_arcs
 from netspec.draw.layered import layered
 from netspec.draw.pieces import (
     BETWEEN,
-    GAP,
     HEADER,
     LANE,
     PAD,
@@ -182,7 +181,7 @@ class Layout:
             # Inside another block, a closed one is as small as can be: its figures are in its hint.
             figures = ""
             given = name.rstrip("0123456789") != block.call.block and not times
-            name = f"{name}: {block.call.block}" if given else block.call.block + times
+            name = f"{name}: {block.call.block}" if given else block.call.block
         if inner is None and block.call.arguments and not block.head:
             lines.insert(0, f"({_tidy(block.call.arguments)})")
         title = name + times
@@ -208,9 +207,7 @@ class Layout:
                 at = baseline(y, HEADER, "note")
                 members.append(Words(x + w - PAD, at, figures, "note", "end", "muted"))
             for i, line in enumerate(lines):
-                members.append(
-                    Words(x + PAD, y + HEADER + 9 + 14 * i, line, "note", look="muted")
-                )
+                members.append(Words(x + PAD, y + HEADER + 9 + 14 * i, line, "note", look="muted"))
             if inner is not None:
                 members += inner.draw(x + axis - inner.axis, y + top)
             hint = self.view.hint(block.path, element, block.type)

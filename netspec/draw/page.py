@@ -13,8 +13,8 @@ from netspec.draw.labels import human, resolution
 from netspec.draw.layout import Layout
 from netspec.draw.metrics import fit
 from netspec.draw.pieces import GAP, Piece, width_of, wire
-from netspec.draw.shelves import arranged
 from netspec.draw.scene import SIZES, Box, Item, Scene, Words
+from netspec.draw.shelves import arranged
 from netspec.draw.structure import (
     Block,
     Element,
@@ -203,9 +203,7 @@ def _columns(found: list[tuple[Piece, Element]], *, narrow: bool) -> list[Column
     pieces, bands = [piece for piece, _ in found], [_band(element) for _, element in found]
     best: tuple[float, list[Column]] | None = None
     for count in range(1, min(_MOST_COLUMNS, len(pieces)) + 1):
-        columns = [
-            Column(tuple(pieces[a:b]), tuple(bands[a:b])) for a, b in _divide(pieces, count)
-        ]
+        columns = [Column(tuple(pieces[a:b]), tuple(bands[a:b])) for a, b in _divide(pieces, count)]
         w = sum(c.w + 10 + _GUTTER + _BAND for c in columns)
         h = max(c.h for c in columns) + _TITLE + _FOOT + 60
         # The size at which the page fits a screen, with a taste for few columns.
@@ -259,9 +257,7 @@ def _title(name: str, view: View, room: float) -> list[Item]:
     used = max(width_of(numbers, "note"), width_of(name, "title")) + 24
     if isinstance(paper, str) and room - used > 120:
         text = fit(paper, SIZES["note"], room - used)
-        found.append(
-            Words(_MARGIN + room, _MARGIN + 34, text, "note", "end", "muted")
-        )
+        found.append(Words(_MARGIN + room, _MARGIN + 34, text, "note", "end", "muted"))
     return found
 
 

@@ -38,7 +38,10 @@ def pdf(scene: Scene, theme: str = "light") -> bytes:
     for offset in offsets:
         out += b"%010d 00000 n \n" % offset
     size = len(objects) + 1
-    out += b"trailer << /Size %d /Root 1 0 R /Info 7 0 R >>\nstartxref\n%d\n%%%%EOF\n" % (size, start)
+    out += b"trailer << /Size %d /Root 1 0 R /Info 7 0 R >>\nstartxref\n%d\n%%%%EOF\n" % (
+        size,
+        start,
+    )
     return bytes(out)
 
 
@@ -139,7 +142,9 @@ class _Content:
         circle = _rounded(mark.x - r, mark.y - r, 2 * r, 2 * r, r)
         self._add(f"{_rgb(colours.border)} RG 1 w {circle} B")
         self._add(f"{_rgb(paint(self.theme, 'wire').border)} RG 1.2 w")
-        ends = ((-4, 0, 4, 0), (0, -4, 0, 4)) if mark.sign == "+" else ((-4, -4, 4, 4), (-4, 4, 4, -4))
+        ends = (
+            ((-4, 0, 4, 0), (0, -4, 0, 4)) if mark.sign == "+" else ((-4, -4, 4, 4), (-4, 4, 4, -4))
+        )
         for a, b, c, d in ends:
             start = f"{number(mark.x + a)} {number(mark.y + b)} m"
             self._add(f"{start} {number(mark.x + c)} {number(mark.y + d)} l S")

@@ -36,10 +36,14 @@ def baseline(y: float, h: float, size: str = "label") -> float:
     return y + h / 2 + SIZES[size] * 0.36
 
 
-def chip(step: Step, view: View, *, times: str = "") -> Piece:
+def chip_width(step: Step, view: View, times: str = "") -> float:
+    return max(34.0, width_of(view.label(step) + times) + 2 * 8)
+
+
+def chip(step: Step, view: View, *, times: str = "", width: float = 0.0) -> Piece:
     """A layer as a small box with one line of text."""
     text = view.label(step) + times
-    w = max(34.0, width_of(text) + 2 * 8)
+    w = max(width, chip_width(step, view, times))
 
     def draw(x: float, y: float) -> list[Item]:
         look = view.look(step)
@@ -74,7 +78,9 @@ def row(step: Step, view: View, width: float, *, times: str = "") -> Piece:
 
 def row_width(step: Step, view: View, times: str = "") -> float:
     figures = view.numbers(step, step.type)
-    return width_of(view.label(step) + times) + width_of(figures, "note") + 20 + (18 if figures else 0)
+    return (
+        width_of(view.label(step) + times) + width_of(figures, "note") + 20 + (18 if figures else 0)
+    )
 
 
 def _of_step(step: Step, view: View, members: tuple[Item, ...]) -> Group:
@@ -140,22 +146,16 @@ def stack(pieces: list[Piece], gap: float = GAP) -> Piece:
 
 
 def beside(main: Piece, aside: Piece) -> Piece:
-    """A piece with another hanging off its side."""
+    """A piece with another hanging off its side; what flows on passes the aside by."""
     h = max(main.h, aside.h)
 
     def draw(x: float, y: float) -> list[Item]:
         at = y + min(main.h, aside.h) / 2
         found = main.draw(x, y)
         found.append(wire((x + main.w, at), (x + main.w + 22, at), look="side"))
+        if h > main.h:
+            axis = x + main.axis
+            found.append(wire((axis, y + main.h), (axis, y + h), arrow=False))
         return found + aside.draw(x + main.w + 22, y)
 
-    below = h - main.h
-
-    def drawn(x: float, y: float) -> list[Item]:
-        found = draw(x, y)
-        if below:
-            line = wire((x + main.axis, y + main.h), (x + main.axis, y + h), arrow=False)
-            found.append(line)
-        return found
-
-    return Piece(main.w + 22 + aside.w, h, main.axis, drawn)
+    return Piece(main.w + 22 + aside.w, h, main.axis, draw)

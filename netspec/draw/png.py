@@ -9,7 +9,7 @@ _ZOOM = 2
 
 
 def png(svg: str) -> bytes:
-    """The picture at twice its size, for sharp slides; raises NetspecError(status=3) without resvg."""
+    """The picture at twice its size, for sharp slides; NetspecError(status=3) without resvg."""
     try:
         import resvg_py
     except ImportError:

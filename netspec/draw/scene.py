@@ -16,7 +16,7 @@ BOLD = frozenset({"title", "head"})
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A rectangle. `role` is `leaf`, `block`, `band`, `stack` or `key`; `look` is its colour class."""
+    """A rectangle. `role` is leaf, block, band, stack or key; `look` is its colour class."""
 
     x: float
     y: float

@@ -253,7 +253,7 @@ class _Reader:
         return Block(call, path, self.series(call, nodes), nodes, opening)
 
     def _child(self, container: Call | None, node: Node) -> Call | None:
-        """The block under `container` that holds the node, None if the node is drawn there itself."""
+        """The block under `container` that holds the node; None where it is drawn by itself."""
         found = None
         for call in node.call.ancestors() if node.call else ():
             if call is container:

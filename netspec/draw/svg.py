@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from netspec.diagnostics import printable
-from netspec.draw.scene import BOLD, SIZES, Box, Group, Item, Mark, Scene, Wire, Words
+from netspec.draw.scene import Box, Group, Item, Mark, Scene, Wire, Words
 from netspec.draw.theme import css
 
 _TEXT = {"title": "t", "head": "b", "label": "", "note": "s"}
@@ -151,6 +151,3 @@ def _group(group: Group, file: str) -> str:
     hint = f"<title>{escape(group.hint)}</title>" if group.hint else ""
     inside = "".join(_item(member, file) for member in group.members)
     return f"<g{attributes}>{hint}{inside}</g>"
-
-
-__all__ = ["BOLD", "SIZES", "svg"]

@@ -64,7 +64,6 @@ _PAGE = {
 THEMES = ("light", "dark", "auto")
 
 
-
 @dataclass(frozen=True, slots=True)
 class Paint:
     """The colours of one look; empty where it has none."""
@@ -130,7 +129,11 @@ def _colours(theme: str, used: frozenset[str]) -> str:
         elif look[0] == "h" and look != "head":
             rules.append(f"rect.{look}{{{body}}}text.{look}{{fill:{colours.ink}}}")
         else:
-            rules.append(f"rect.{look},circle.{look}{{{body}}}" if look == "join" else f"rect.{look}{{{body}}}")
+            rules.append(
+                f"rect.{look},circle.{look}{{{body}}}"
+                if look == "join"
+                else f"rect.{look}{{{body}}}"
+            )
     return "".join(rules)
 
 

@@ -1,4 +1,4 @@
-"""What a picture shows of one net: which blocks are open, which numbers are given, which colours."""
+"""What a picture shows of one net: which blocks are open, which figures, which colours."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ class View:
 
     Blocks nested up to `depth` deep are open, None for all; those of a name in `closed` are not,
     and those that match a glob in `expand` (by name or path) are, with what is around them.
-    `first` opens only the first block of each name.
+    `first` opens only the first block of each name, `only` all of these names and no others.
+    Without `followers`, what normalises and activates goes unsaid.
     """
 
     graph: Graph
@@ -35,9 +36,13 @@ class View:
     heat: str | None = None
     first: bool = False
     only: frozenset[str] | None = None
+    followers: bool = True
 
     def is_open(self, block: Block, path: str, depth: int) -> bool:
-        """Whether the block, inside `depth` others, shows what it does; `path` is its first copy's."""
+        """Whether the block, inside `depth` others, shows what it does.
+
+        `path` is that of its first copy.
+        """
         if self.only is not None:
             return block.call.block in self.only
         if block.call.block in self._expanded:
@@ -85,6 +90,8 @@ class View:
         if family(node.op) == "minor":
             return ", ".join((tag(node), *own))
         text = label(node, kernel="kernel" in self.show)
+        if not self.followers:
+            return text
         rule = self.implied if family(node.op) == "conv" else ()
         if rule:
             if own == rule:
