@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from dataclasses import fields
 from inspect import cleandoc
 from pathlib import Path
 
 from netspec.analysis.costs import costs
 from netspec.build import build
 from netspec.graph import Graph
-from netspec.initial import Scheme
+from netspec.initial import Scheme, arguments
 from netspec.ops import REGISTRY, Operator
 from netspec.ops.params import MISSING, show
 from netspec.source import Source
@@ -103,13 +102,9 @@ def _schemes() -> Iterator[str]:
     yield "| word | arguments | meaning |"
     yield "| --- | --- | --- |"
     for word, kind in sorted(Scheme.SCHEMES.items()):
-        arguments = ", ".join(
-            f"`{field.name}={field.default:.6g}`"
-            for field in fields(kind)  # type: ignore[arg-type]
-            if field.init
-        )
+        given = ", ".join(f"`{item.name}={item.default:.6g}`" for item in arguments(kind))
         meaning = " ".join(cleandoc(kind.__doc__ or "").split())
-        yield f"| `{word}` | {arguments} | {_cell(meaning)} |"
+        yield f"| `{word}` | {given} | {_cell(meaning)} |"
 
 
 def _prose(text: str | None) -> Iterator[str]:

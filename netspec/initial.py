@@ -11,14 +11,15 @@ import os
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import Field, dataclass, field, fields
 from functools import cache
 from typing import TYPE_CHECKING, ClassVar
 
 from netspec import patterns
 from netspec.diagnostics import Rejection
-from netspec.errors.names import UnknownScheme
+from netspec.errors.names import BadSchemeArguments, UnknownScheme
 from netspec.errors.shapes import SchemeMisfit
+from netspec.limits import LARGEST_REAL
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
@@ -299,11 +300,24 @@ def scheme(value: Layer) -> Scheme:
     if kind is None:
         raise Rejection(UnknownScheme(value.name, "known: " + ", ".join(sorted(Scheme.SCHEMES))))
     try:
-        return kind(*map(float, value.positional), **{k: float(v) for k, v in value.named})
+        positional = [_float32(item) for item in value.positional]
+        return kind(*positional, **{name: _float32(item) for name, item in value.named})
     except (TypeError, ValueError):
-        raise Rejection(
-            UnknownScheme(str(value), f"`{value.name}` does not take these values")
-        ) from None
+        takes = [f"{item.name}={item.default:.6g}" for item in arguments(kind)]
+        problem = BadSchemeArguments(str(value), value.name, ", ".join(takes) or "no arguments")
+        raise Rejection(problem) from None
+
+
+def arguments(kind: type[Scheme]) -> list[Field[float]]:
+    """What a scheme may be given, in order."""
+    return [item for item in fields(kind) if item.init]
+
+
+def _float32(value: object) -> float:
+    number = float(value)  # type: ignore[arg-type]
+    if not abs(number) <= LARGEST_REAL:
+        raise ValueError
+    return number
 
 
 def draw(weight: Weight, name: str, seed: int) -> Iterator[Array]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+# The largest number that float32 holds.
+LARGEST_REAL = 3.4028234e38
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from onnx import numpy_helper
 
 from netspec import ast
-from netspec.backends.onnx import lower
+from netspec.backends.onnx import OPSET, lower
 from netspec.backends.torch import to_module
 from netspec.build import build
 from netspec.diagnostics import Collector
@@ -119,16 +119,16 @@ def regions(random: Any, count: int, batch: int, graph: Graph, sizes: dict[str, 
     return np.column_stack([random.integers(0, batch, count), corners]).astype(np.float32)
 
 
-def onnx_model(graph: Graph, source: Any) -> onnx.ModelProto:
+def onnx_model(graph: Graph, source: Any, opset: int = OPSET) -> onnx.ModelProto:
     """The deployed graph as an ONNX model with its weights, checked in full."""
-    model = lower(deploy(graph))
+    model = lower(deploy(graph), opset=opset)
     proto = model.proto
     for item in model.weights:
         values = np.concatenate(list(source.pieces(item.name, item.weight)))
         array = values.reshape(item.weight.shape)
         proto.graph.initializer.append(numpy_helper.from_array(array, item.name))
     onnx.checker.check_model(proto, full_check=True)
-    assert [(o.domain, o.version) for o in proto.opset_import] == [("", 22)]
+    assert [(o.domain, o.version) for o in proto.opset_import] == [("", opset)]
     assert proto.ir_version == 10
     for node in proto.graph.node:
         assert node.op_type != "Dropout"

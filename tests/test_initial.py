@@ -166,14 +166,19 @@ def test_noise_breaks_the_ties_of_copies_only_where_widths_differ():
         "conv3-8(init=identity(3))",
         "conv3-8(init=identity(-1))",
         "conv3-8(init=identity(0.5))",
-        "conv3-8(init=gaussian(1, 2))",
-        'conv3-8(init=gaussian("wide"))',
         "conv3-8(init=gausian)",
     ],
 )
 def test_a_scheme_that_has_no_meaning_for_a_weight_is_refused(step, refused):
     error = refused(f"input 4x9x9\n{step}")
     assert error.diagnostics[0].code in ("NS226", "NS321")
+
+
+@pytest.mark.parametrize("given", ["1, 2", '"wide"', "1e39", "relu", "width=3"])
+def test_a_scheme_that_takes_no_such_arguments_says_what_it_takes(given, refused):
+    error = refused(f"input 4x9x9\nconv3-8(init=gaussian({given}))")
+    assert "NS229" in str(error)
+    assert "`gaussian` takes deviation=0.01" in str(error)
 
 
 # --- drawing

@@ -158,7 +158,7 @@ def test_an_example_trains(kind, declared, step):
     result = module(*tensors)
     outputs = result if isinstance(result, tuple) else (result,)
     total = sum((output**2).sum() for output in outputs)
-    leaves += [parameter for parameter in module.parameters()]
+    leaves += list(module.parameters())
     for gradient in torch.autograd.grad(total, leaves, allow_unused=True):
         assert gradient is None or not torch.isnan(gradient).any()
 

@@ -246,6 +246,15 @@ class UnknownScheme(Problem):
     advice_text: str
 
 
+class BadSchemeArguments(Problem):
+    code = "NS229"
+    title = "`{scheme}` is not an initialisation: `{word}` takes {takes}"
+    explain = "An initialisation takes numbers that float32 can hold, by name or in order."
+    scheme: str
+    word: str
+    takes: str
+
+
 class UnknownInput(Problem):
     code = "NS227"
     title = "`{name}` is not an input of this net"

@@ -1,4 +1,4 @@
-"""Operators: one file a family, one class an operator. `REGISTRY` maps every spelling to its class."""
+"""Operators: one file a family, one class an operator; `REGISTRY` maps spellings to classes."""
 
 from netspec.ops import (
     activation,

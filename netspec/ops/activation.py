@@ -288,7 +288,11 @@ class Softmax(Elementwise):
 
     spelling = "softmax"
     order = ("over",)
-    examples = (("5", "softmax"), ("5x3x4", "softmax"), ("5x3", "softmax(over=last)"))
+    examples: ClassVar[tuple[tuple[str, str], ...]] = (
+        ("5", "softmax"),
+        ("5x3x4", "softmax"),
+        ("5x3", "softmax(over=last)"),
+    )
 
     _name: ClassVar[str] = "Softmax"
 

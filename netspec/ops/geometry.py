@@ -180,7 +180,8 @@ def refuse_empty_windows(op: str, window: Geometry, tensor: TensorType) -> None:
 def _steps_over(op: str, window: Geometry, tensor: TensorType, axis: int) -> bool:
     """Whether some window has no tap inside an axis that is shorter than the dilation."""
     size, count = tensor.spatial[axis], window.output(op, tensor)[axis]
-    assert isinstance(size, int) and isinstance(count, int)
+    assert isinstance(size, int)
+    assert isinstance(count, int)
     if count > _MANY_WINDOWS:
         return True
     stride, dilation, before = window.stride[axis], window.dilation[axis], window.pads[axis][0]

@@ -22,7 +22,7 @@ def listed(inputs: tuple[TensorType, ...]) -> str:
 class _Merge(Operator):
     """Joins what the wire carries, or its branches."""
 
-    arity = None
+    arity: ClassVar[int | None] = None
     joins = True
 
     def infer(self, *inputs: TensorType) -> TensorType:
@@ -101,7 +101,7 @@ class _Broadcasting(_Merge):
     _onnx: ClassVar[str]
 
     def _shape(self, inputs: tuple[TensorType, ...]) -> tuple[Dim, ...]:
-        shape = list(max((tensor.shape for tensor in inputs), key=len))
+        shape = list(max(inputs, key=lambda tensor: len(tensor.shape)).shape)
         for tensor in inputs:
             for axis, size in enumerate(tensor.shape):
                 if shape[axis] == 1:

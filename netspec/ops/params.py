@@ -7,6 +7,7 @@ from typing import Any
 
 from netspec.diagnostics import Rejection
 from netspec.errors.names import BadValue
+from netspec.limits import LARGEST_REAL
 
 MISSING: Any = object()
 _LARGEST = 2**31 - 1
@@ -96,7 +97,7 @@ class Count(Param):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Real(Param):
-    """A finite number in [low, high]."""
+    """A number in [low, high] that float32 can hold."""
 
     low: float = float("-inf")
     high: float = float("inf")
@@ -119,7 +120,7 @@ class Real(Param):
             return None
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise self.refuse(value)
-        if not self.low <= value <= self.high or value != value:
+        if not self.low <= value <= self.high or abs(value) > LARGEST_REAL:
             raise self.refuse(value)
         return float(value)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from netspec.ops.base import EVERYWHERE, Operator, Reach, need_spatial, type_of
 from netspec.ops.geometry import (
@@ -29,7 +29,7 @@ class _Pool(Operator):
     pad: Any = padding(0, doc="border around the input")
     ceil: bool = flag(False, doc="round the number of windows up, as Caffe does")
 
-    order = ("kernel", "stride")
+    order: ClassVar[tuple[str, ...]] = ("kernel", "stride")
 
     def _geometry(self, tensor: TensorType) -> Geometry:
         need_spatial(self, tensor)
