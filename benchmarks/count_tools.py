@@ -23,7 +23,7 @@ from fvcore.nn import FlopCountAnalysis
 from torch.utils.flop_counter import FlopCounterMode
 from torchinfo import summary
 
-from netspec.backends.torch import _Assembly
+from netspec.backends.torch import skeleton
 from netspec.build import build
 from netspec.files import read_spec, shipped_names
 from netspec.graph import Graph
@@ -79,8 +79,7 @@ def measure(graph: Graph) -> dict[str, Any]:
     """Each tool's total, or why it has none."""
     found: dict[str, Any] = {"sizes": sizes_of(graph)} if graph.symbols else {}
     for name, (tool, device) in TOOLS.items():
-        with torch.device("meta"):
-            net = _Assembly(deploy(graph)).net().eval().to_empty(device=device)
+        net = skeleton(deploy(graph)).eval().to_empty(device=device)
         if device != "meta":
             for tensor in net.state_dict().values():
                 tensor.zero_()

@@ -73,7 +73,10 @@ class Summary:
     flat: bool = False
 
     def __repr__(self) -> str:
-        return f"<Summary of {self.name}: {grouped(self.params)} params, {grouped(self.macs)} MACs>"
+        what = "MACs" if self.count == "mac" else f"operations as {self.count} counts"
+        return (
+            f"<Summary of {self.name}: {grouped(self.params)} params, {grouped(self.macs)} {what}>"
+        )
 
     def __str__(self) -> str:
         return self.to_text()

@@ -164,11 +164,15 @@ class _Assembly:
 
 def to_module(graph: Graph, source: WeightSource) -> layers.NetModule:
     """The graph as a `torch.nn.Module` in training mode, its tensors filled from `source`."""
-    with torch.device("meta"):
-        module = _Assembly(graph).net()
-    module = module.to_empty(device="cpu")
+    module = skeleton(graph).to_empty(device="cpu")
     fill(module, graph, source)
     return module
+
+
+def skeleton(graph: Graph) -> layers.NetModule:
+    """The graph as a module whose tensors have shapes but no storage: on the meta device."""
+    with torch.device("meta"):
+        return _Assembly(graph).net()
 
 
 def fill(module: nn.Module, graph: Graph, source: WeightSource) -> None:
