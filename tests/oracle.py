@@ -6,6 +6,7 @@ are worked out again here.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from itertools import product
 from typing import Any
@@ -95,7 +96,8 @@ def windows(taps: list[Taps]) -> Any:
 def convolution(op: Any, x: Array, weights: Weights) -> Array:
     weight = weights["weight"].astype(np.float64)
     taps = taps_of(op, x.shape[2:])
-    groups = x.shape[1] // weight.shape[1]
+    groups = getattr(op, "groups", x.shape[1])
+    assert weight.shape[1] * groups == x.shape[1]
     width = weight.shape[0] // groups
     out = np.zeros((len(x), len(weight), *map(len, taps)))
     for place, inside in windows(taps):
@@ -228,6 +230,60 @@ def adaptive(reduce: Callable[[Array], Array]) -> Callable[..., Array]:
     return pooled
 
 
+def elementwise(function: Callable[[Any, Array], Array]) -> Callable[..., Array]:
+    return lambda op, x, weights: function(op, x)
+
+
+def prelu(op: Any, x: Array, weights: Weights) -> Array:
+    slopes = weights["weight"].astype(np.float64)
+    return np.where(x > 0, x, x * slopes.reshape(-1, *[1] * (x.ndim - 2)))
+
+
+def sigmoid(x: Array) -> Array:
+    return 1 / (1 + np.exp(-x))
+
+
+def gelu(op: Any, x: Array) -> Array:
+    if op.form == "tanh":
+        return x / 2 * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))
+    return x / 2 * (1 + np.vectorize(math.erf)(x / math.sqrt(2)))
+
+
+def softmax(op: Any, x: Array) -> Array:
+    axis = 1 if op.over == "channels" else -1
+    powers = np.exp(x)
+    return powers / powers.sum(axis, keepdims=True)
+
+
+FUNCTIONS: dict[str, Callable[[Any, Array], Array]] = {
+    "relu": lambda op, x: np.maximum(x, 0),
+    "relu6": lambda op, x: np.minimum(np.maximum(x, 0), 6),
+    "leaky": lambda op, x: np.where(x > 0, x, op.slope * x),
+    "sigmoid": lambda op, x: sigmoid(x),
+    "hardsigmoid": lambda op, x: np.clip(x / 6 + 0.5, 0, 1),
+    "silu": lambda op, x: x * sigmoid(x),
+    "hardswish": lambda op, x: x * np.clip(x + 3, 0, 6) / 6,
+    "tanh": lambda op, x: op.scale * np.tanh(op.slope * x),
+    "hardtanh": lambda op, x: np.clip(x, op.low, op.high),
+    "elu": lambda op, x: np.where(x > 0, x, op.alpha * (np.exp(x) - 1)),
+    "celu": lambda op, x: np.where(x > 0, x, op.alpha * (np.exp(x / op.alpha) - 1)),
+    "selu": lambda op, x: (
+        1.0507009873554804934193349852946
+        * np.where(x > 0, x, 1.6732632423543772848170429916717 * (np.exp(x) - 1))
+    ),
+    "gelu": gelu,
+    "mish": lambda op, x: x * np.tanh(np.log1p(np.exp(x))),
+    "softplus": lambda op, x: np.log1p(np.exp(op.beta * x)) / op.beta,
+    "softsign": lambda op, x: x / (1 + np.abs(x)),
+    "softmax": softmax,
+    "log_softmax": lambda op, x: np.log(softmax(op, x)),
+    "scaled": lambda op, x: op.factor * x + op.shift,
+    "square": lambda op, x: x**2,
+    "abs": lambda op, x: np.abs(x),
+    "dropout": lambda op, x: x,
+    "droppath": lambda op, x: x,
+}
+
 Reference = Callable[[Any, Array, Weights], Array]
 REFERENCES: dict[type[Operator], Reference] = {
     REGISTRY[word]: reference
@@ -248,5 +304,8 @@ REFERENCES: dict[type[Operator], Reference] = {
         "layernorm": lambda op, x, w: trained(normalised(x, (1,), op.eps), w),
         "instancenorm": lambda op, x, w: trained(normalised(x, tuple(range(2, x.ndim)), op.eps), w),
         "rmsnorm": rms_norm,
+        "affine": lambda op, x, w: trained(x, w),
+        "prelu": prelu,
+        **{word: elementwise(function) for word, function in FUNCTIONS.items()},
     }.items()
 }

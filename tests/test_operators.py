@@ -105,7 +105,7 @@ def test_numbers_are_those_of_the_definition_written_out_in_numpy(kind):
         except NetspecError:
             return
         node = graph.nodes[-1]
-        if len(graph.nodes) > 2 or numel(node) > 2000:
+        if len(graph.nodes) > 2 or numel(node) > 1000:
             return
         (images,) = inputs_for(graph, 2, {})
         images = images.astype(np.float64)
