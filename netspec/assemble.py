@@ -5,13 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 from netspec.diagnostics import Collector, Rejection
-from netspec.errors.limits import ActivationsTooLarge, TensorTooLarge, TooManyNodes, TooManyParameters
+from netspec.errors.limits import (
+    ActivationsTooLarge,
+    SizeTooLong,
+    TensorTooLarge,
+    TooManyNodes,
+    TooManyParameters,
+)
 from netspec.errors.shapes import SharedShapesDiffer, WrongCount
 from netspec.graph import Call, Node, Value
 from netspec.limits import Limits
 from netspec.ops.base import Operator, Weight, need_numbers
-from netspec.shapes import TensorType, numel
+from netspec.shapes import TensorType, length, numel
 from netspec.source import Span
+
+# Terms and factors in the formula of one size.
+_LONGEST = 64
 
 
 class Assembler:
@@ -79,6 +88,9 @@ class Assembler:
             outputs = result if isinstance(result, tuple) else (result,)
             size = 0
             for tensor in outputs:
+                for dim in tensor.shape:
+                    if length(dim, _LONGEST) > _LONGEST:
+                        raise Rejection(SizeTooLong(dim))
                 elements = numel(tensor.shape)
                 if isinstance(elements, int):
                     self._check_tensor(elements)

@@ -35,13 +35,13 @@ from netspec.shapes import (
     Conditions,
     Dim,
     TensorType,
+    each_legal_size,
     gathering,
-    legal_sizes,
     symbol,
     symbols_of,
 )
 from netspec.source import Source
-from netspec.suggest import closest
+from netspec.suggest import closest, renew_budget
 from netspec.units import Loader, Unit
 
 METADATA = (
@@ -58,7 +58,8 @@ METADATA = (
 )
 _SHAPE = re.compile(r"(?:([A-Za-z_]\w*)[:=])?([0-9]+(?:x(?:[0-9]+|[A-Z][A-Za-z]*))*)\Z")
 # Elaboration recurses a bounded number of Python frames for each bracket and block call.
-_FRAMES = 30
+_FRAMES = 12
+_MOST_FRAMES = 100_000
 # Edits are tried on nets up to this size only.
 _NODES_OF_TRIALS = 2000
 
@@ -107,8 +108,9 @@ def _build(
     limits: Limits,
     collector: Collector,
 ) -> Graph:
-    depth = (limits.depth + limits.nesting) * _FRAMES
+    depth = min(limits.depth * limits.nesting * _FRAMES, _MOST_FRAMES)
     sys.setrecursionlimit(max(sys.getrecursionlimit(), depth))
+    renew_budget()
     loader = Loader(collector, limits)
     unit = loader.load(source)
     builder = _NetBuilder(unit, loader, collector, limits)
@@ -324,7 +326,7 @@ class _NetBuilder:
         found = tuple(conditions.found)
         names = {s for c in found for s in symbols_of(c.left) | symbols_of(c.right)}
         for name in sorted(names):
-            if not legal_sizes(found, name):
+            if next(each_legal_size(found, name), None) is None:
                 shown = " and ".join(str(c) for c in found[:3])
                 span = placed[0].span
                 self.collector.add(Diagnostic(NoLegalSize(name, shown), span))

@@ -193,18 +193,15 @@ class Elaborator:
         return None if found is None else tuple(found)
 
     def _if(self, branch: ast.If, wire: Wire, scope: Scope) -> Wire:
-        condition = evaluate_at(branch.condition, scope)
-        try:
-            chosen = truth(condition)
-        except Rejection as rejection:
-            raise Misplaced(rejection.problem, branch.condition.extent) from None
-        if chosen:
-            return self.run_chain(branch.then, wire, scope.inner(scope.entry))
-        if isinstance(branch.otherwise, ast.If):
-            return self._if(branch.otherwise, wire, scope)
-        if branch.otherwise is not None:
-            return self.run_chain(branch.otherwise, wire, scope.inner(scope.entry))
-        return wire
+        chosen: ast.If | ast.Chain | None = branch
+        while isinstance(chosen, ast.If):
+            condition = evaluate_at(chosen.condition, scope)
+            try:
+                holds = truth(condition)
+            except Rejection as rejection:
+                raise Misplaced(rejection.problem, chosen.condition.extent) from None
+            chosen = chosen.then if holds else chosen.otherwise
+        return wire if chosen is None else self.run_chain(chosen, wire, scope.inner(scope.entry))
 
     def _for(self, loop: ast.For, wire: Wire, scope: Scope) -> Wire:
         first, last = self._whole(loop.first, scope), evaluate_at(loop.last, scope)

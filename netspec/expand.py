@@ -52,9 +52,16 @@ class _Counter:
     def chain(self, chain: ast.Chain | ast.Branches | ast.If | None, scope: Scope) -> int:
         match chain:
             case ast.Chain():
-                return sum(self.step(s, scope) for s in chain.links if isinstance(s, ast.Step))
+                total = 0
+                for link in chain.links:
+                    if isinstance(link, ast.Step):
+                        total += self.step(link, scope)
+                return total
             case ast.Branches():
-                return sum(self.chain(branch, scope) for branch in chain.chains)
+                total = 0
+                for branch in chain.chains:
+                    total += self.chain(branch, scope)
+                return total
             case ast.If():
                 return self._if(chain, scope)
         return 0
@@ -86,12 +93,19 @@ class _Counter:
         return 0
 
     def _if(self, branch: ast.If, scope: Scope) -> int:
-        condition = _value(branch.condition, scope)
-        if condition is True:
-            return self.chain(branch.then, scope)
-        if condition is False:
-            return self.chain(branch.otherwise, scope)
-        return min(self.chain(branch.then, scope), self.chain(branch.otherwise, scope))
+        chosen: ast.If | ast.Chain | None = branch
+        least: int | None = None
+        while isinstance(chosen, ast.If):
+            condition = _value(chosen.condition, scope)
+            if condition is True:
+                chosen = chosen.then
+            else:
+                if condition is not False:
+                    count = self.chain(chosen.then, scope)
+                    least = count if least is None else min(least, count)
+                chosen = chosen.otherwise
+        last = self.chain(chosen, scope)
+        return last if least is None else min(least, last)
 
     def _for(self, loop: ast.For, scope: Scope) -> int:
         first, last = _value(loop.first, scope), _value(loop.last, scope)
@@ -99,7 +113,10 @@ class _Counter:
             return 0
         times = last - first + 1
         if times <= _UNROLLED and self._work < _WORK // 2:
-            return sum(self._body(loop, i, scope) for i in range(first, last + 1))
+            total = 0
+            for i in range(first, last + 1):
+                total += self._body(loop, i, scope)
+            return total
         return times * self._body(loop, UNKNOWN, scope)
 
     def _body(self, loop: ast.For, index: Any, scope: Scope) -> int:

@@ -74,7 +74,7 @@ def describe(token: Token) -> str:
     if token.type == "$END":
         return "the end of the file"
     if token.type == "_SEP":
-        return "the end of the line" if token == "\n" else "`;`"
+        return "`;`" if token.startswith(";") else "the end of the line"
     text = str(token)
     return f"`{text if len(text) <= 40 else text[:37] + '...'}`"
 

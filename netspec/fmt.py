@@ -43,8 +43,10 @@ def _lines(text: str) -> list[list[str]]:
     lines: list[list[str]] = [[]]
     for found in terminals().master.finditer(text):
         token = found.group()
-        if token == "\n":
-            lines.append([])
+        if found.lastgroup == "_SEP":
+            if token.startswith(";"):
+                lines[-1].append(";")
+            lines.extend([] for _ in range(token.count("\n")))
         elif token[0] == "#":
             lines[-1].append(_TRAILING.sub("", token))
         elif not token.isspace():

@@ -60,7 +60,7 @@ class Terminals:
         ordered = sorted(patterns, key=lambda p: p[0]) + sorted(symbols, key=lambda s: s[1])
         groups = "|".join(f"(?P<{name}>{text})" for _, _, name, text in ordered)
         self.master = re.compile(
-            rf"(?:[ \t]|\r(?=\n))+|#[^\n]*|(?P<_SEP>\r(?!\n)|[;\n])|{groups}|(?P<_BAD>.)"
+            rf"(?:[ \t]|\r(?=\n))+|#[^\n]*|(?P<_SEP>\r(?!\n)|\n\s*|;[; \t]*)|{groups}|(?P<_BAD>.)"
         )
 
 
@@ -190,7 +190,7 @@ class Lexer:
 
     def _unclosed(self, kind: str, text: str, last: str) -> bool:
         """Whether an open parenthesis must have been forgotten: a step cannot go on like this."""
-        if text in ("{", "}", "|", ";"):
+        if text in ("{", "}", "|") or text[:1] == ";":
             return True
         if kind == "_SEP":
             self._newline = last in _ENDS

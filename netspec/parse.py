@@ -14,13 +14,19 @@ from lark.parsers.lalr_interactive_parser import InteractiveParser
 
 from netspec import ast, tables
 from netspec.diagnostics import Collector, Diagnostic, Problem
-from netspec.errors.limits import TooManyStatements
+from netspec.errors.limits import ExpressionTooLong, TooManyStatements
 from netspec.errors.syntax import MisplacedDeclaration, UnexpectedText
 from netspec.expected import DECLARATIONS, SPACED, TWO_STEPS, describe, expectation
 from netspec.lexer import Lexer, Terminals, forbidden_characters
 from netspec.limits import DEFAULT, Limits
 from netspec.source import Source, Span
 
+# Operators in one statement: what is computed from them is computed recursively.
+OPERATORS = 256
+_OPERATORS = frozenset(
+    {"PLUS", "MINUS", "STAR", "SLASH", "FLOORDIV", "PERCENT", "POWER", "COMPARE"}
+    | {"AND", "OR", "NOT", "IF"}
+)
 _WORD = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -308,12 +314,17 @@ class _Reader:
     def read(self, lark: Lark, tokens: Iterator[Token]) -> tuple[ast.Item, ...]:
         parser = lark.parse_interactive()
         feed = parser.parser_state.feed_token
-        statements = 1
+        statements, operators = 1, 0
         for token in tokens:
+            if token.type in _OPERATORS:
+                operators += 1
+                if operators > OPERATORS:
+                    self._refuse(ExpressionTooLong(OPERATORS), token)
             if token.type == "_SEP":
+                operators = 0
                 statements += 1
                 if statements > self.limits.statements:
-                    self._too_many(token)
+                    self._refuse(TooManyStatements(self.limits.statements), token)
             try:
                 feed(token)
             except UnexpectedToken:
@@ -336,9 +347,8 @@ class _Reader:
             self.lost.update(_WORD.findall(self.source.text))
             return (ast.Broken(_token_extent(last)),)
 
-    def _too_many(self, token: Token) -> None:
-        span = Span(self.source, *_token_extent(token))
-        self.collector.add(Diagnostic(TooManyStatements(self.limits.statements), span))
+    def _refuse(self, problem: Problem, token: Token) -> None:
+        self.collector.add(Diagnostic(problem, Span(self.source, *_token_extent(token))))
         self.collector.raise_errors()
 
     def _recover(self, parser: InteractiveParser, token: Token, tokens: Iterator[Token]) -> None:
@@ -375,7 +385,7 @@ class _Reader:
         return len(self.source.text)
 
     def _report(self, parser: InteractiveParser, token: Token) -> None:
-        kinds = set(parser.choices())
+        kinds = set(parser.choices())  # type: ignore[no-untyped-call]
         before = parser.parser_state.value_stack[-2:]
         start, end = _token_extent(token)
         problem: Problem

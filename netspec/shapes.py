@@ -145,6 +145,21 @@ def _floor_of_rest(inside: Formula, divisor: int) -> Dim:
     return Formula((((Floor(inside, divisor),), 1),))
 
 
+def length(dim: Dim, most: int) -> int:
+    """How many terms and factors a formula has, counted up to `most`."""
+    if isinstance(dim, int) or most <= 0:
+        return 1
+    total = 0
+    for mono, _ in dim.terms:
+        for atom in mono:
+            inner = length(atom.formula, most - total - 1) if isinstance(atom, Floor) else 0
+            total += 1 + inner
+            if total > most:
+                return total
+        total += 1
+    return total
+
+
 def substitute(dim: Dim, sizes: Mapping[str, int]) -> Dim:
     """The dimension with symbols replaced by sizes; an int once every symbol is given."""
     if isinstance(dim, int):
@@ -298,13 +313,17 @@ LEGAL_SEARCH = 2048
 
 def legal_sizes(conditions: tuple[Condition, ...], name: str) -> list[int]:
     """The sizes up to 2048 that every condition on `name` allows, other symbols being equal to it."""
+    return list(each_legal_size(conditions, name))
+
+
+def each_legal_size(conditions: tuple[Condition, ...], name: str) -> Iterator[int]:
+    """`legal_sizes` one by one, for a caller that needs the first only."""
     relevant = [c for c in conditions if name in symbols_of(c.left) | symbols_of(c.right)]
     others = {s for c in relevant for s in symbols_of(c.left) | symbols_of(c.right)}
-    return [
-        size
-        for size in range(1, LEGAL_SEARCH + 1)
-        if all(c.holds(dict.fromkeys(others, size)) for c in relevant)
-    ]
+    for size in range(1, LEGAL_SEARCH + 1):
+        sizes = dict.fromkeys(others, size)
+        if all(c.holds(sizes) for c in relevant):
+            yield size
 
 
 def describe_sizes(name: str, legal: list[int]) -> str:

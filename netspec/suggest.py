@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-
 # Words of other languages for what is spelt differently here.
 ELSEWHERE = {
     "activation": "name the activation itself: relu, tanh, ...",
@@ -24,9 +23,23 @@ ELSEWHERE = {
 }
 
 
+class _Budget:
+    """Comparisons left before words are no longer compared, so that many mistakes cost little."""
+
+    ALLOWED = 100_000
+    left = ALLOWED
+
+
+def renew_budget() -> None:
+    _Budget.left = _Budget.ALLOWED
+
+
 def closest(word: str, known: Iterable[str]) -> str:
     """The one to three known words nearest to `word`, quoted and joined; empty if none is near."""
     names = sorted(set(known))
+    _Budget.left -= len(names)
+    if _Budget.left < 0:
+        return ""
     near = get_close_matches(word, names, n=3, cutoff=0.7)
     if not near:
         near = [name for name in names if name.lower() == word.lower()]

@@ -168,10 +168,10 @@ class Loader:
             return None
         if key in self._units:
             return self._units[key]
-        if len(self._units) >= self.limits.files:
+        if len(self._units) > self.limits.files:
             self.report(TooManyFiles(self.limits.files), span)
             self.collector.raise_errors()
-        if len(self._open) >= self.limits.imports:
+        if len(self._open) > self.limits.imports:
             self.report(ImportsTooDeep(self.limits.imports), span)
             self.collector.raise_errors()
         shipped = path.parent == shipped_folder()

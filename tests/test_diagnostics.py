@@ -10,6 +10,7 @@ import importlib
 import os
 import pkgutil
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,7 @@ for module in pkgutil.iter_modules(netspec.errors.__path__):
     importlib.import_module(f"netspec.errors.{module.name}")
 
 
+@cache
 def error_of(path: Path) -> NetspecError:
     source = Source(path.name, path.read_bytes().decode(), None)
     with pytest.raises(NetspecError) as caught:

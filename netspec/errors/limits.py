@@ -58,6 +58,7 @@ class RecursionTooDeep(Problem):
 class TooManyFiles(Problem):
     code = "NS406"
     title = "the spec imports more than {limit} files"
+    help = "raise the limit with --max-files"
     explain = "All files that a spec imports, directly or through others, count; shipped ones too."
     limit: int
 
@@ -65,6 +66,7 @@ class TooManyFiles(Problem):
 class ImportsTooDeep(Problem):
     code = "NS407"
     title = "imports nest deeper than {limit}"
+    help = "raise the limit with --max-imports"
     explain = "An import inside an imported file counts one deeper."
     limit: int
 
@@ -109,3 +111,25 @@ class TooManyRuns(Problem):
         "is twice that on nodes."
     )
     limit: int
+
+
+class ExpressionTooLong(Problem):
+    code = "NS412"
+    title = "one statement has more than {limit} operators"
+    help = "split it: parameters of a block can hold parts of the value"
+    explain = (
+        "Expressions are computed recursively, so their length in one statement is bounded; a step "
+        "of a published network needs about five."
+    )
+    limit: int
+
+
+class SizeTooLong(Problem):
+    code = "NS413"
+    title = "the formula for a size gets too long: {size}"
+    help = "give the input fixed sizes, for example with --input 3x224x224"
+    explain = (
+        "Symbolic sizes are kept as formulas of the input's symbols. Striding down and up again many "
+        "times makes them longer with every step; beyond a bound they mean nothing to a reader."
+    )
+    size: object
