@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from netspec.diagnostics import NetspecError
 from netspec.errors.weights import TensorsDiffer
-from netspec.initial import CHUNK, draw
+from netspec.seeded import CHUNK, draw
 
 if TYPE_CHECKING:
     import numpy as np

@@ -22,7 +22,6 @@ from netspec.backends.torch import to_module
 from netspec.build import build
 from netspec.diagnostics import Collector
 from netspec.graph import Graph, Node
-from netspec.initial import draw
 from netspec.limits import DEFAULT
 from netspec.ops import REGISTRY, Operator
 from netspec.ops.base import Weight
@@ -40,6 +39,7 @@ from netspec.ops.params import (
 )
 from netspec.parse import parse
 from netspec.passes.deploy import deploy
+from netspec.seeded import draw
 from netspec.shapes import legal_sizes, substitute
 from netspec.source import Source
 

@@ -12,8 +12,9 @@ from differential import onnx_model, snippet
 from onnx import numpy_helper
 
 from netspec.backends.torch import to_module
-from netspec.initial import CHUNK, Gaussian, Identity, Scheme, draw
+from netspec.initial import Gaussian, Identity, Scheme
 from netspec.ops.base import Weight
+from netspec.seeded import CHUNK, draw
 from netspec.weights import Seeded
 
 

@@ -13,7 +13,7 @@ from netspec.checkpoints.mapping import Pair, Plan, by_name, by_structure, text
 from netspec.diagnostics import Diagnostic, NetspecError
 from netspec.errors.weights import AmbiguousTensors, BadMapping, NotFinite, TensorsDiffer
 from netspec.graph import Graph
-from netspec.initial import CHUNK
+from netspec.seeded import CHUNK
 from netspec.weights import Seeded, named_weights, some
 
 if TYPE_CHECKING:

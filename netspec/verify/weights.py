@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from netspec.graph import Graph, Node
-from netspec.initial import draw
 from netspec.samples import sample_inputs
+from netspec.seeded import draw
 from netspec.weights import Given, named_weights
 
 if TYPE_CHECKING:
