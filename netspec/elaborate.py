@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 from netspec import ast
@@ -86,6 +86,7 @@ class Elaborator:
         self.assembler = Assembler(collector, limits)
         self.heads: list[Head] = []
         self._targets: dict[tuple[Unit, str], Target] = {}
+        self._unknowns: dict[tuple[Unit, str], UnknownLayer] = {}
         self._depth = 0
         self._runs = 0
 
@@ -333,6 +334,8 @@ class Elaborator:
     def _lookup(self, word: str, unit: Unit, extent: ast.Extent) -> Target:
         key = (unit, word)
         found = self._targets.get(key)
+        if found is None and key in self._unknowns:
+            raise Misplaced(self._unknown(word, unit), extent)
         if found is None:
             found = self._resolve(word, unit) or self._resolve_with_kernel(word, unit)
             if found is None:
@@ -371,13 +374,20 @@ class Elaborator:
         return None
 
     def _unknown(self, word: str, unit: Unit) -> UnknownLayer:
-        if word in unit.lost or word.rstrip("0123456789x") in unit.lost:
-            raise Poisoned
-        known = {*unit.blocks, *unit.imports, *REGISTRY, *self.loader.library_names()}
         base = word.rstrip("0123456789x")
-        near = closest(word, known) or closest(base, known)
-        advice = f"did you mean {near}?" if near else ELSEWHERE.get(base.lower(), "")
-        return UnknownLayer(word, advice)
+        if word in unit.lost or base in unit.lost:
+            raise Poisoned
+        problem = self._unknowns.get((unit, word))
+        if problem is None:
+            known = {*unit.blocks, *unit.imports, *REGISTRY, *self._library_names}
+            near = closest(word, known) or closest(base, known)
+            advice = f"did you mean {near}?" if near else ELSEWHERE.get(base.lower(), "")
+            problem = self._unknowns[unit, word] = UnknownLayer(word, advice)
+        return problem
+
+    @cached_property
+    def _library_names(self) -> tuple[str, ...]:
+        return tuple(self.loader.library_names())
 
     # --- operators
 

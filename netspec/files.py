@@ -62,10 +62,11 @@ def read_file(path: Path, limits: Limits = DEFAULT, *, shipped: bool = False) ->
             advice = f"did you mean {near}?" if near else "`netspec list` shows the shipped specs"
             raise NetspecError(NoSuchSpec(shown, advice)) from None
         raise NetspecError(CannotRead(shown, error.strerror or "unreadable")) from None
+    mode = os.fstat(handle).st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISCHR(mode)):
+        os.close(handle)
+        raise NetspecError(CannotRead(shown, "it is not a regular file"))
     with open(handle, "rb") as file:
-        mode = os.fstat(handle).st_mode
-        if not (stat.S_ISREG(mode) or stat.S_ISCHR(mode)):
-            raise NetspecError(CannotRead(shown, "it is not a regular file"))
         try:
             data = file.read(limits.source + 1)
         except OSError as error:

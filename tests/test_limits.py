@@ -1,0 +1,159 @@
+"""Every limit holds at N, refuses N + 1, has an error of its own and names its flag."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields, replace
+from pathlib import Path
+
+import pytest
+
+from netspec import NetspecError
+from netspec.build import build
+from netspec.cli.common import FLAGS
+from netspec.diagnostics import REGISTRY
+from netspec.files import read_file
+from netspec.limits import DEFAULT, Limits
+from netspec.source import Source
+
+Make = Callable[[int, Path], Source]
+
+
+def text(body: str) -> Source:
+    return Source("t.ns", body)
+
+
+def of_size(n: int, folder: Path) -> Source:
+    path = folder / "t.ns"
+    path.write_text("input 3\nrelu\n".ljust(n, "#"))
+    return read_file(path, Limits(source=200))
+
+
+def nested(n: int, folder: Path) -> Source:
+    return text("input 3\nfc-" + "(" * n + "2" + ")" * n)
+
+
+def statements(n: int, folder: Path) -> Source:
+    return text("input 3\n" + "relu\n" * (n - 1))
+
+
+def nodes(n: int, folder: Path) -> Source:
+    return text(f"input 3\nrelu x{n - 1}")
+
+
+def deep(n: int, folder: Path) -> Source:
+    return text(f"input 3\nblock r(n) {{ if n > 1 {{ r(n-1) }} else {{ relu }} }}\nr({n})")
+
+
+def files(n: int, folder: Path) -> Source:
+    for i in range(n):
+        (folder / f"part{i}.ns").write_text(f"block b{i} {{ relu }}")
+    lines = [f"import b{i} from part{i}" for i in range(n)]
+    return Source("t.ns", "\n".join([*lines, "input 3", "relu"]), str(folder / "t.ns"))
+
+
+def imports(n: int, folder: Path) -> Source:
+    for i in range(n):
+        deeper = f"import b{i + 1} from part{i + 1}\n" if i + 1 < n else ""
+        (folder / f"part{i}.ns").write_text(f"{deeper}block b{i} {{ relu }}")
+    return Source("t.ns", "import b0 from part0\ninput 3\nrelu", str(folder / "t.ns"))
+
+
+def tensor(n: int, folder: Path) -> Source:
+    return text(f"input 1\npad_channels({n})")
+
+
+def parameters(n: int, folder: Path) -> Source:
+    return text(f"input 1\nfc-{n}(bias=no)")
+
+
+def activations(n: int, folder: Path) -> Source:
+    return text(f"input 1\npad_channels({n // 4})")
+
+
+CASES: dict[str, tuple[str, Make, int, int]] = {
+    "source": ("NS401", of_size, 200, 1),
+    "nesting": ("NS402", nested, 20, 1),
+    "statements": ("NS403", statements, 20, 1),
+    "nodes": ("NS404", nodes, 20, 1),
+    "depth": ("NS405", deep, 10, 1),
+    "files": ("NS406", files, 5, 1),
+    "imports": ("NS407", imports, 5, 1),
+    "tensor": ("NS408", tensor, 1000, 1),
+    "parameters": ("NS409", parameters, 1000, 1),
+    "activations": ("NS410", activations, 4000, 4),
+}
+
+
+def test_every_limit_is_tested() -> None:
+    assert set(CASES) == {field.name for field in fields(Limits)}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_limit_holds_up_to_its_value_and_refuses_more(name: str, tmp_path: Path) -> None:
+    code, make, limit, step = CASES[name]
+    limits = replace(DEFAULT, **{name: limit})
+    for i, size in enumerate((limit - step, limit)):
+        (tmp_path / str(i)).mkdir()
+        assert build(make(size, tmp_path / str(i)), limits=limits).nodes
+    with pytest.raises(NetspecError) as caught:
+        build(make(limit + step, tmp_path), limits=limits)
+    assert [d.code for d in caught.value.diagnostics] == [code]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_message_of_a_limit_names_its_flag(name: str) -> None:
+    problem = REGISTRY[CASES[name][0]]
+    assert f"--max-{FLAGS.get(name, name)}" in problem.help
+
+
+def test_limits_have_errors_of_their_own() -> None:
+    codes = [code for code, *_ in CASES.values()]
+    assert len(set(codes)) == len(codes)
+
+
+def test_steps_that_make_no_node_are_bounded_too() -> None:
+    with pytest.raises(NetspecError, match="NS411"):
+        build(text("input 3\nfor i in 1..1000 { identity }"), limits=Limits(nodes=100))
+
+
+def test_shared_weights_count_once() -> None:
+    shared = "input 4\nfc-4(bias=no) as a\n" + "fc-4(bias=no, weights=@a)\n" * 9
+    assert build(text(shared), limits=Limits(parameters=16)).nodes
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "block r(body) { body x1000 }\n" + "r { " * 8 + "relu" + " }" * 8,
+        "for i in 1..1000 { for j in 1..1000 { for k in 1..1000 { relu } } }",
+        "block z(n) { if n > 0 { z(n-1) x1000 } else { relu } }\nz(8)",
+        "block z(n) { if n > 0 { z(n-1); z(n-1) } else { relu } }\nz(60)",
+        "block r(n, body) { body; if n > 0 { r(n-1) { body; body } } }\nr(60) { relu }",
+        "block a { relu x1000 }\nblock b { a x1000 }\nb x1000",
+        "block u(b, n) { if n > 0 { u(b, n-1) x1000 } else { b } }\nu(relu, 8)",
+    ],
+    ids=["braces", "loops", "recursion", "twice", "braces of braces", "blocks", "layer argument"],
+)
+def test_expansion_is_counted_before_anything_is_built(
+    body: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*arguments: object) -> None:
+        raise AssertionError("a node was built")
+
+    monkeypatch.setattr("netspec.assemble.Assembler.add", never)
+    with pytest.raises(NetspecError, match="NS404"):
+        build(text("input 3x8x8\n" + body))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "for i in 1..3 { if i == 1 { relu x50 } }",
+        "block b(n) { if n > 9 { relu x500 } else { relu } }\nb(C)",
+        "block b { if C == 3 { relu } else { relu x500 } }\nb",
+        "relu x(C-2)",
+    ],
+)
+def test_what_depends_on_an_index_or_a_shape_is_not_counted_too_high(body: str) -> None:
+    assert build(text("input 3x8x8\n" + body), limits=Limits(nodes=60)).nodes
