@@ -1,4 +1,4 @@
-"""Specs written to do harm get a diagnostic: no traceback, no hang, no file read that is not theirs."""
+"""Specs written to do harm get a diagnostic: no traceback, no hang, no foreign file read."""
 
 from __future__ import annotations
 
