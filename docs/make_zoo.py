@@ -1,0 +1,97 @@
+"""Writes docs/zoo.md, a row for each shipped spec: `python docs/make_zoo.py`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from netspec.analysis.costs import costs
+from netspec.build import build
+from netspec.files import read_spec, shipped_names
+from netspec.graph import Graph
+
+HERE = Path(__file__).parent
+PAGE = HERE / "zoo.md"
+GOLDENS = HERE.parent / "tests" / "goldens"
+
+HEADER = """# The zoo
+
+<!-- Written by `python docs/make_zoo.py`; a test holds it current. -->
+
+Every shipped spec, with what `netspec check` holds it to. Parameters are trained elements of the
+deployed net; MACs are multiply-adds of one sample at the spec's own input; depth is weight layers
+on the longest path. The last column says what a spec was proven against:
+
+- a library and its version: that library's published network, loaded from its checkpoint by
+  structure, gives the same logits through PyTorch and ONNX Runtime;
+- *published figures*: parameters, BatchNorm statistics and multiply-adds equal the published or
+  independently recomputed ones exactly;
+- every net, besides: PyTorch, ONNX Runtime and double precision agree.
+
+"""
+COLUMNS = (
+    "| spec | picture | paper | year | parameters | MACs | depth | published error | proven against |\n"
+    "| --- | --- | --- | --- | ---: | ---: | ---: | --- | --- |\n"
+)
+
+
+def proofs() -> dict[str, list[str]]:
+    """The published implementations each spec was held to, by the spec's name."""
+    found: dict[str, list[str]] = {}
+    for path in sorted(GOLDENS.glob("*.json")):
+        golden = json.loads(path.read_text())
+        found.setdefault(golden["spec"], []).append(golden["library"])
+    return found
+
+
+def row(name: str, graph: Graph, proven: dict[str, list[str]]) -> str:
+    total = costs(graph)
+    about = dict(graph.metadata)
+    against = ", ".join(sorted(set(proven.get(name, ())))) or "published figures"
+    cells = (
+        f"[{name}](../specs/{name}.ns)",
+        picture(name),
+        str(about.get("paper", "")),
+        str(about.get("year", "")),
+        f"{total.params:,}" + (f" + {total.params_frozen:,} frozen" if total.params_frozen else ""),
+        f"{total.macs:,}",
+        str(total.depth),
+        error(about),
+        against,
+    )
+    return "| " + " | ".join(cells) + " |\n"
+
+
+def picture(name: str) -> str:
+    path = HERE / "images" / f"{name}.svg"
+    return f"[picture](images/{name}.svg)" if path.exists() else ""
+
+
+def error(about: dict[str, object]) -> str:
+    """The published error with its source: `27.0 / 8.8 % (...)`, top-1 and top-5 for ImageNet."""
+    stated = about.get("error")
+    if not isinstance(stated, tuple):
+        return ""
+    pairs = dict(stated)
+    source = pairs.pop("source", "")
+    figures = ", ".join(f"{key} {value}" for key, value in pairs.items())
+    return f"{figures} ({source})" if source else figures
+
+
+def page() -> str:
+    proven = proofs()
+    rows = [
+        row(name, build(read_spec(name)), proven) for name in shipped_names() if "/" not in name
+    ]
+    blocks = [name for name in shipped_names() if "/" in name]
+    text = HEADER + COLUMNS + "".join(rows)
+    text += "\n## Building blocks\n\nThe blocks the lectures calculate with, each a net of its own.\n\n"
+    text += "| spec | parameters | MACs |\n| --- | ---: | ---: |\n"
+    for name in blocks:
+        total = costs(build(read_spec(name)))
+        text += f"| [{name}](../specs/{name}.ns) | {total.params:,} | {total.macs:,} |\n"
+    return text
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())
