@@ -197,11 +197,12 @@ def assert_agree(ran: Ran) -> None:
 
 # --- steps
 
+FREE_SIZES = {0: [], 1: ["T"], 2: ["H", "W"], 3: ["D", "H", "W"]}
 _LENGTHS = st.integers(1, 9)
 
 
 def inputs_like(declared: str) -> st.SearchStrategy[str]:
-    """Other inputs of an example's kind: other sizes, and often another number of axes."""
+    """Other inputs of an example's kind: other sizes or free ones, also on other axes."""
     match = re.fullmatch(r"([0-9]+)((?:x[0-9]+)*)", declared)
     if match is None:
         return st.just(declared)
@@ -210,7 +211,8 @@ def inputs_like(declared: str) -> st.SearchStrategy[str]:
     ranks = st.sampled_from([axes, axes, axes, 1, 2, 3])
     spatial = ranks.flatmap(lambda rank: st.tuples(*[_LENGTHS] * rank))
     sized = st.builds(lambda c, s: "x".join(map(str, (c, *s))), counts, spatial)
-    return st.one_of(st.just(declared), sized)
+    free = ranks.map(lambda rank: "x".join([channels, *FREE_SIZES[rank]]))
+    return st.one_of(st.just(declared), sized, sized, free)
 
 
 def _tuples(value: st.SearchStrategy[str], rank: int) -> st.SearchStrategy[str]:
