@@ -41,7 +41,8 @@ def draw(
     `depth` opens that many levels of blocks, `expand` all blocks of the names or paths that match
     a glob; by default fold opens as many as fit a screen of 1600x1000. `show` is any of shape,
     kernel, params and macs; `heat` colours by params, macs or memory. `theme` is light, dark or
-    auto, which follows the reader's preference. Shapes exclude the batch, counts are for one sample.
+    auto, which follows the reader's preference. Shapes exclude the batch, counts are for one
+    sample. Above 2,000 boxes fold leaves layers out and says how many; flow refuses.
 
     The same graph gives the same bytes. Raises NetspecError: status 2 for an unknown choice, 3
     where something optional is not installed, 1 where the nets do not suit the style.

@@ -79,14 +79,19 @@ class _Region:
             if not isinstance(item, Port):
                 self._arrive(i, item, made, ports)
         outputs = {output.value.node for output in graph.outputs}
+        read = {a for a, _ in self.edges}
         for i, item in enumerate(self.items):
             if isinstance(item, Port):
-                leaves = (IN, i) in self.edges and not any(a == i for a, _ in self.edges)
+                leaves = i not in read
             else:
-                leaves = any(
-                    n in outputs or any(_reads(u, n) and u not in made for u in graph.consumers[n])
-                    for n in nodes_of(item)
-                ) or not any(a == i for a, _ in self.edges)
+                leaves = (
+                    any(
+                        n in outputs
+                        or any(_reads(u, n) and u not in made for u in graph.consumers[n])
+                        for n in nodes_of(item)
+                    )
+                    or i not in read
+                )
             if leaves:
                 self._edge(i, self.out, 0)
 
@@ -110,7 +115,7 @@ class _Region:
     def series(
         self, inside: list[int], entry: int, end: int, *, top: bool = False
     ) -> list[Element]:
-        """The elements between two places, as chains and branches; the places are not among them."""
+        """The elements between two places, which are not among them, as chains and branches."""
         found: list[Element] = []
         members = {*inside, end}
         start, gap = entry, list[int]()

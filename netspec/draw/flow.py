@@ -6,7 +6,7 @@ from netspec.diagnostics import NetspecError
 from netspec.draw import dot
 from netspec.draw.labels import data_inputs, family
 from netspec.draw.layered import layered
-from netspec.draw.page import framed
+from netspec.draw.page import MOST_BOXES, framed
 from netspec.draw.pieces import Piece, baseline, width_of, wire
 from netspec.draw.scene import Box, Group, Item, Scene, Words
 from netspec.draw.structure import Step, flat_steps
@@ -14,7 +14,6 @@ from netspec.draw.view import View
 from netspec.errors.backends import NotInstalled
 from netspec.errors.draw import TooManyDrawn
 
-MOST_BOXES = 2000
 _MOST_WITHOUT_DOT = 600
 _INSTALL = "install Graphviz: apt install graphviz, brew install graphviz, or graphviz.org/download"
 

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from netspec.draw.labels import family, label, spelling
-from netspec.draw.structure import Block, Element, Parallel, Repeat, Series, Step, Tangle, nodes_of
+from netspec.draw.structure import (
+    Block,
+    Element,
+    Omitted,
+    Parallel,
+    Repeat,
+    Series,
+    Step,
+    Tangle,
+    nodes_of,
+)
 from netspec.graph import Call, Node
 
 _LONGEST_PERIOD = 6
 _MOST_NOTES = 3
+_KEPT = 12
 
 
 def fold(series: Series) -> Series:
     """The series with runs of equal elements, at every level, as repeats."""
-    items = tuple(_inside(item) for item in series.items)
+    items = tuple(_inside(item, fold) for item in series.items)
     keys = [signature(item) for item in items]
     found: list[Element] = []
     where: dict[int, int] = {}
@@ -38,16 +50,28 @@ def fold(series: Series) -> Series:
     return Series(tuple(found), tuple(arcs), asides)
 
 
-def _inside(element: Element) -> Element:
+def shortened(series: Series) -> Series:
+    """The series with the middle of long chains left out, at every level."""
+    items = tuple(_inside(item, shortened) for item in series.items)
+    spare = len(items) - 2 * _KEPT
+    if spare < _KEPT or series.arcs or series.asides:
+        return replace(series, items=items)
+    left_out = tuple(node for item in items[_KEPT:-_KEPT] for node in nodes_of(item))
+    return Series((*items[:_KEPT], Omitted(left_out), *items[-_KEPT:]))
+
+
+def _inside(element: Element, change: Callable[[Series], Series]) -> Element:
     match element:
         case Block():
-            return replace(element, body=fold(element.body))
+            return replace(element, body=change(element.body))
         case Series():
-            return fold(element)
+            return change(element)
         case Parallel():
-            return replace(element, branches=tuple(fold(b) for b in element.branches))
+            return replace(element, branches=tuple(change(b) for b in element.branches))
         case Tangle():
-            return replace(element, items=tuple(_inside(item) for item in element.items))
+            return replace(element, items=tuple(_inside(item, change) for item in element.items))
+        case Repeat():
+            return replace(element, element=_inside(element.element, change))
     return element
 
 
@@ -110,6 +134,8 @@ def signature(element: Element) -> object:
             return ("tangle", tuple(signature(item) for item in element.items), element.edges)
         case Repeat():
             return ("repeat", element.count, element.note, signature(element.element))
+        case Omitted():
+            return ("omitted", element.nodes)
     return ("port", element.number)
 
 

@@ -12,6 +12,7 @@ from netspec.draw.pieces import (
     HEADER,
     LANE,
     PAD,
+    ROW,
     SIGNS,
     Piece,
     bar,
@@ -30,6 +31,7 @@ from netspec.draw.scene import Box, Group, Item, Words
 from netspec.draw.structure import (
     Block,
     Element,
+    Omitted,
     Parallel,
     Port,
     Repeat,
@@ -74,7 +76,40 @@ class Layout:
                 # Ports stand for what flows in: nothing needs to lead to them.
                 ports = {i for i, item in enumerate(element.items) if isinstance(item, Port)}
                 return layered(pieces, tuple(e for e in element.edges if e[1] not in ports))
+            case Omitted():
+                return self._omitted(element)
         return self.port(element)
+
+    def _omitted(self, omitted: Omitted) -> Piece:
+        text = f"… {len(omitted.nodes):,} more layers …"
+        w = width_of(text) + 20
+
+        def draw(x: float, y: float) -> list[Item]:
+            members = (
+                Box(x, y, w, ROW, "leaf", "loop"),
+                Words(x + w / 2, baseline(y, ROW), text, anchor="middle"),
+            )
+            first = omitted.nodes[0]
+            return [Group(members, first.span, first.path, text)]
+
+        return Piece(w, ROW, w / 2, draw)
+
+    def boxes(self, element: Element) -> int:
+        """How many boxes the element is drawn with."""
+        match element:
+            case Block():
+                is_open = self.view.is_open(element, element.path, self.depth)
+                return 1 + (self.inside().boxes(element.body) if is_open else 0)
+            case Series():
+                inside = sum(self.boxes(item) for item in element.items)
+                return inside + sum(self.boxes(block) for _, block in element.asides)
+            case Parallel():
+                return 1 + sum(self.boxes(branch) for branch in element.branches)
+            case Tangle():
+                return sum(self.boxes(item) for item in element.items)
+            case Repeat():
+                return self.boxes(element.element)
+        return 1
 
     def port(self, port: Port) -> Piece:
         text = f"input {port.number}"

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 from netspec.analysis.costs import costs
-from netspec.draw.fold import fold
+from netspec.diagnostics import NetspecError
+from netspec.draw.fold import fold, shortened
 from netspec.draw.labels import human, resolution
 from netspec.draw.layout import Layout
 from netspec.draw.metrics import fit
@@ -29,10 +30,13 @@ from netspec.draw.structure import (
 )
 from netspec.draw.ushape import u_piece, u_shape
 from netspec.draw.view import HEAT_STEPS, View
+from netspec.errors.draw import TooManyDrawn
 
 SCREEN = (1600.0, 1000.0)
+MOST_BOXES = 2000
 _MARGIN, _TITLE, _FOOT, _BAND, _GUTTER = 16.0, 46.0, 26.0, 58.0, 20.0
 _MOST_COLUMNS = 6
+_MOST_DETAIL = 60
 _ASPECT = 1.5
 
 
@@ -57,16 +61,36 @@ class Column:
 
 
 def folded(view: View) -> Scene:
-    """The net with its repeats folded, blocks opened as far as one screen allows."""
+    """The net with its repeats folded, blocks opened as far as one screen allows.
+
+    Of a net that takes more than 2,000 boxes, the middle of long chains is left out; raises
+    NetspecError where that is not enough.
+    """
     series = _unwrapped(fold(structure(view.graph)))
-    scene = page(view, series)
-    if view.depth is not None or view.expand or view.only is not None or on_screen(scene):
-        return scene
-    for choice in (replace(view, first=True), replace(view, depth=2), replace(view, depth=1)):
-        scene = page(choice, series)
-        if on_screen(scene):
-            return scene
-    return page(replace(view, depth=0), series, _details(replace(view, depth=1), series))
+    chosen = view.depth is not None or view.expand or view.only is not None
+    closed = replace(view, depth=0, expand=(), only=None)
+    if Layout(closed if not chosen else view).boxes(series) > MOST_BOXES:
+        series = shortened(series)
+    if chosen:
+        return page(view if _is_drawable(view, series) else _drawable(closed, series), series)
+    first = (replace(view, first=True), replace(view, depth=2), replace(view, depth=1))
+    for choice in (view, *first):
+        if _is_drawable(choice, series):
+            scene = page(choice, series)
+            if on_screen(scene):
+                return scene
+    return page(_drawable(closed, series), series, _details(replace(view, depth=1), series))
+
+
+def _is_drawable(view: View, series: Series) -> bool:
+    return Layout(view).boxes(series) <= MOST_BOXES
+
+
+def _drawable(view: View, series: Series) -> View:
+    count = Layout(view).boxes(series)
+    if count > MOST_BOXES:
+        raise NetspecError(TooManyDrawn("fold", count, MOST_BOXES))
+    return view
 
 
 def _details(view: View, series: Series) -> list[Piece]:
@@ -78,11 +102,11 @@ def _details(view: View, series: Series) -> list[Piece]:
     share: Counter[str] = Counter()
     for block in blocks_of(structure(view.graph)):
         share[block.call.block] += len(block.nodes)
-    for block in blocks_of(series):
-        if not block.head:
-            found.setdefault(block.call.block, block)
     layout = Layout(view)
-    ordered = sorted(found.values(), key=lambda block: -share[block.call.block])
+    for block in blocks_of(series):
+        if not block.head and layout.boxes(block) < _MOST_DETAIL:
+            found.setdefault(block.call.block, block)
+    ordered = sorted(found.values(), key=lambda block: -share[block.call.block])[:_MOST_DETAIL]
     return [layout.block(b, b, 0.0, title=f"inside {b.call.block}") for b in ordered]
 
 

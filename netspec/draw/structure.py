@@ -107,13 +107,20 @@ class Repeat:
     copies: tuple[Element, ...] = ()
 
 
-Element = Union[Step, Block, Series, Parallel, Tangle, Port, Repeat]
+@dataclass(frozen=True, eq=False)
+class Omitted:
+    """What a picture of a very long chain leaves out."""
+
+    nodes: tuple[Node, ...]
+
+
+Element = Union[Step, Block, Series, Parallel, Tangle, Port, Repeat, Omitted]
 
 
 def nodes_of(element: Element) -> tuple[Node, ...]:
     """The nodes an element draws, in order."""
     match element:
-        case Step() | Block():
+        case Step() | Block() | Omitted():
             return element.nodes
         case Series():
             aside = [n for _, block in element.asides for n in block.nodes]
