@@ -95,6 +95,11 @@ class Lexer:
     _forgiven: dict[str, int] = field(default_factory=lambda: {")": 0, "]": 0, "}": 0})
 
     def report(self, problem: Problem, start: int, end: int) -> None:
+        places = (
+            d.span.start for d in self.collector.kept if d.span and d.span.source is self.source
+        )
+        if isinstance(problem, Unbalanced) and start in places:
+            return
         self.collector.add(Diagnostic(problem, Span(self.source, start, end)))
 
     def tokens(self) -> Iterator[Token]:

@@ -1,0 +1,58 @@
+"""Writes docs/errors.md from the problems' own declarations: `python docs/make_errors.py`."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import netspec.errors
+from netspec.diagnostics import REGISTRY, Problem
+
+PAGE = Path(__file__).parent / "errors.md"
+_HEADING = """\
+<!-- Written by `python docs/make_errors.py`; edit the declarations in netspec/errors. -->
+
+# Messages
+
+Every message has a code that stays the same. `netspec explain NS302` prints the paragraph below it.
+"""
+_GROUPS = {
+    "NS1": "Text and syntax",
+    "NS2": "Names and arguments",
+    "NS3": "Shapes",
+    "NS4": "Limits",
+    "NS5": "Files and weights",
+    "NS6": "Back-ends and pictures",
+    "NS7": "What a spec or a command expects",
+}
+
+
+def page() -> str:
+    for module in pkgutil.iter_modules(netspec.errors.__path__):
+        importlib.import_module(f"netspec.errors.{module.name}")
+    return "\n".join(_lines())
+
+
+def _lines() -> Iterator[str]:
+    yield _HEADING
+    group = ""
+    for code, problem in sorted(REGISTRY.items()):
+        if code[:3] != group:
+            group = code[:3]
+            yield f"## {_GROUPS[group]}\n"
+        yield f"### {code}\n"
+        yield f"{_shown(problem)}\n"
+        yield f"{problem.explain}\n"
+
+
+def _shown(problem: type[Problem]) -> str:
+    """The headline, with its facts as words."""
+    title = re.sub(r"\{(\w+)[^}]*\}", r"<\1>", problem.title.replace("{{", "(").replace("}}", ")"))
+    return f"    {title}"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
