@@ -6,8 +6,8 @@
 
 For each net: PyTorch in single precision and ONNX Runtime against PyTorch in double precision, and
 ONNX Runtime's time per run at each batch size. For each golden: the published logits, through both.
-The JSON names the machine, and the versions of what took part. A net that does not fit in memory, or
-that runs longer than --timeout, is reported as such; each runs in a process of its own.
+The JSON names the machine and the versions of what took part. A net that does not fit in memory,
+or runs longer than --timeout, is reported as such; each runs in a process of its own.
 """
 
 from __future__ import annotations
@@ -82,7 +82,11 @@ def verified(name: str, device: str, batches: tuple[int, ...], runs: int) -> dic
 
     graph = netspec.load(name).graph
     report = verify(graph, device=device)
-    return {"verify": report.as_json(), "ok": report.ok, "times": timings(graph, device, batches, runs)}
+    return {
+        "verify": report.as_json(),
+        "ok": report.ok,
+        "times": timings(graph, device, batches, runs),
+    }
 
 
 def golden(name: str, device: str, batches: tuple[int, ...], runs: int) -> dict[str, Any]:
@@ -128,7 +132,9 @@ def _child(kind: str, arguments: tuple[Any, ...], channel: Any) -> None:
         found = {"ok": None, "failure": "it does not fit in memory"}
     except Exception as error:  # a benchmark reports whatever a net ends with and goes on
         found = {"ok": False, "failure": f"{type(error).__name__}: {error}"[:500]}
-    channel.send({"kind": kind, "name": arguments[0], "seconds": time.perf_counter() - start, **found})
+    channel.send(
+        {"kind": kind, "name": arguments[0], "seconds": time.perf_counter() - start, **found}
+    )
 
 
 def measured(kind: str, arguments: tuple[Any, ...], timeout: float) -> dict[str, Any]:
@@ -159,7 +165,9 @@ def measured(kind: str, arguments: tuple[Any, ...], timeout: float) -> dict[str,
 @click.option("--batch", "batches", multiple=True, type=int, default=(1, 8), help="Sizes to time.")
 @click.option("--runs", default=5, help="Timed runs for each size.")
 @click.option("--timeout", default=600.0, help="Seconds for each net.")
-@click.option("--output", type=click.Path(path_type=Path), help="Write the JSON here, not to stdout.")
+@click.option(
+    "--output", type=click.Path(path_type=Path), help="Write the JSON here, not to stdout."
+)
 def main(
     names: tuple[str, ...],
     device: str,
@@ -183,7 +191,9 @@ def main(
         verdict = {True: "ok", False: "WRONG", None: "not run"}[found["ok"]]
         click.echo(f"{kind:<7} {name:<28} {verdict:<8} {found.get('failure', '')}", err=True)
         results.append(found)
-    text = json.dumps({"format_version": 1, "machine": machine(device), "results": results}, indent=1)
+    text = json.dumps(
+        {"format_version": 1, "machine": machine(device), "results": results}, indent=1
+    )
     if output is None:
         click.echo(text)
     else:

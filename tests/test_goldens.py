@@ -1,7 +1,7 @@
-"""Published networks, loaded from their libraries' checkpoints by structure, give the published answers.
+"""Published checkpoints, matched to the shipped specs by structure, give the published answers.
 
-Each file in `goldens/` lists a library's tensors by name and shape, and what its network answers under
-weights that anyone can regenerate from the names.
+Each file in `goldens/` lists a library's tensors by name and shape, and what its network answers
+under weights that anyone can regenerate from the names.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ def planned(graph: Graph, file: Shapes) -> dict[str, str]:
 
     plan = by_structure(graph, file, {})
     assert not plan.doubts, plan.doubts
-    assert not (plan.missing or plan.surplus or plan.misshaped)
+    assert plan.missing + plan.surplus + plan.misshaped == []
     return {pair.ours: pair.theirs for pair in plan.pairs}
 
 
@@ -133,7 +133,9 @@ def test_meaningless_names_map_as_the_published_ones_do(name: str) -> None:
 
 def _meaningless(key: str) -> str:
     *components, leaf = key.split(".")
-    coded = [f"{zlib.crc32(component.encode()):08x}".translate(_LETTERS) for component in components]
+    coded = [
+        f"{zlib.crc32(component.encode()):08x}".translate(_LETTERS) for component in components
+    ]
     return ".".join([*coded, leaf])
 
 

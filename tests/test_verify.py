@@ -148,8 +148,12 @@ upsample(2)
 fc-4
 """
 CASES = {
-    "a negated convolution": Planted(RESIDUAL, negate("bottleneck2.conv2.weight"), "bottleneck2.conv2", 5),
-    "a negated shortcut": Planted(RESIDUAL, negate("bottleneck1.shortcut.weight"), "bottleneck1.shortcut", 4),
+    "a negated convolution": Planted(
+        RESIDUAL, negate("bottleneck2.conv2.weight"), "bottleneck2.conv2", 5
+    ),
+    "a negated shortcut": Planted(
+        RESIDUAL, negate("bottleneck1.shortcut.weight"), "bottleneck1.shortcut", 4
+    ),
     "a wrong epsilon": Planted(RESIDUAL, attribute("bn1", "epsilon", 1e-3), "bn1", 3),
     "a lost bias": Planted(INCEPTION, zero("inception1.conv3.bias"), "inception1.conv3", 4),
     "floor for ceil": Planted(INCEPTION, attribute("maxpool1", "ceil_mode", 0), "maxpool1", 3),
@@ -162,9 +166,7 @@ CASES = {
         STRIDED, attribute("avgpool1", "count_include_pad", 0), "avgpool1", 4
     ),
     "gates in another order": Planted(RECURRENT, swap_gates("lstm1.weight_ih_l0", 4), "lstm1", 3),
-    "a reset before the matrix": Planted(
-        RECURRENT, swap_gates("gru1.weight_hh_l0", 3), "gru1", 4
-    ),
+    "a reset before the matrix": Planted(RECURRENT, swap_gates("gru1.weight_hh_l0", 3), "gru1", 4),
     "a wrong activation": Planted(NORMED, other_operator("elu1", "Relu"), "elu1", 2),
     "a wrong slope": Planted(NORMED, attribute("leaky1", "alpha", 0.1), "leaky1", 5),
     "a wrong dilation": Planted(NORMED, attribute("conv2", "dilations", [1, 1]), "conv2", 5),

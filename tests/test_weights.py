@@ -27,7 +27,10 @@ from netspec.weights import Seeded, named_weights
 
 Built = Callable[..., Graph]
 
-NET = "default conv(pad=same, bias=no, norm=bn, act=relu)\nconv3-8\nbottleneck(4)\ngap; fc-10; softmax\n"
+NET = """default conv(pad=same, bias=no, norm=bn, act=relu)
+conv3-8; bottleneck(4)
+gap; fc-10; softmax
+"""
 HEADED = """conv3-8(act=relu)
 head aux1(loss=0.3) { gap; fc-10 }
 conv3-8(act=relu)
@@ -52,7 +55,9 @@ def state(graph: Graph, seed: int = 5) -> dict[str, torch.Tensor]:
     module = to_module(graph, Seeded(seed))
     random = torch.Generator().manual_seed(seed)
     return {
-        name: torch.rand(tensor.shape, generator=random) + 0.5 if tensor.is_floating_point() else tensor
+        name: torch.rand(tensor.shape, generator=random) + 0.5
+        if tensor.is_floating_point()
+        else tensor
         for name, tensor in module.state_dict().items()
     }
 
@@ -141,13 +146,17 @@ def renamed(tensors: dict[str, torch.Tensor], table: dict[str, str]) -> dict[str
     return found
 
 
-RESNET_LIKE = "default conv(pad=same, bias=no, norm=bn, act=relu)\nconv3-4\nbottleneck(4); bottleneck(4)\ngap; fc-10\n"
+RESNET_LIKE = """default conv(pad=same, bias=no, norm=bn, act=relu)
+conv3-4; bottleneck(4) x2
+gap; fc-10
+"""
 # conv3 and the shortcut of the first unit have one shape: each library puts them its own way.
 STYLES = {
     "torchvision": ["conv1|bn1", "layer.0.conv1|bn1", "layer.0.conv2|bn2", "layer.0.conv3|bn3",
                     "layer.0.downsample.0|1", "layer.1.conv1|bn1", "layer.1.conv2|bn2",
                     "layer.1.conv3|bn3", "fc"],
-    "detectron": ["stem.conv1|conv1.norm", "res2.0.shortcut|shortcut.norm", "res2.0.conv1|conv1.norm",
+    "detectron": ["stem.conv1|conv1.norm", "res2.0.shortcut|shortcut.norm",
+                  "res2.0.conv1|conv1.norm",
                   "res2.0.conv2|conv2.norm", "res2.0.conv3|conv3.norm", "res2.1.conv1|conv1.norm",
                   "res2.1.conv2|conv2.norm", "res2.1.conv3|conv3.norm", "linear"],
     "caffe": ["conv1|bn_conv1", "res2a_branch1|bn2a_branch1", "res2a_branch2a|bn2a_branch2a",
@@ -200,9 +209,15 @@ def test_a_matrix_is_a_one_by_one_convolution(net: Built, tmp_path: Path) -> Non
 def test_a_fully_connected_layer_is_a_convolution_over_the_whole_map(
     net: Built, tmp_path: Path
 ) -> None:
-    dense, sliding = net("input 3x6x6\nconv3-8; fc-5; fc-4"), net("input 3x6x6\nconv3-8; conv4-5; conv1-4")
+    dense, sliding = (
+        net("input 3x6x6\nconv3-8; fc-5; fc-4"),
+        net("input 3x6x6\nconv3-8; conv4-5; conv1-4"),
+    )
     path = saved(state(dense), tmp_path / "w.npz")
-    first, second = to_module(dense, load(path, dense).source), to_module(sliding, load(path, sliding).source)
+    first, second = (
+        to_module(dense, load(path, dense).source),
+        to_module(sliding, load(path, sliding).source),
+    )
     image = torch.rand(1, 3, 6, 6)
     assert torch.allclose(first(image), second(image).flatten(1), atol=1e-5)
 
@@ -292,6 +307,13 @@ def test_a_trunk_goes_under_a_new_head(net: Built, tmp_path: Path) -> None:
     taken = {pair.ours for pair in loaded.pairs}
     assert {n for n in named_weights(graph) if not n.startswith("fc")} == taken
     assert set(loaded.unused) == {"fc.weight", "fc.bias"}
+
+
+def test_a_file_of_another_net_is_refused_even_when_part_of_it_would_do(
+    net: Built, tmp_path: Path
+) -> None:
+    path = saved(state(net("conv5-7; gap; fc-9")), tmp_path / "w.npz")
+    assert "nothing in the file fits" in refusal(path, net("conv3-8; fc-4"), partial=True)
 
 
 def test_a_frozen_trunk_stays_frozen_when_loaded(net: Built, tmp_path: Path) -> None:

@@ -31,7 +31,9 @@ def _read_torch(path: Path, members: list[zipfile.ZipInfo]) -> Tensors:
     """PyTorch stores without compression: anything else is a bomb or another program's file."""
     for member in members:
         if member.compress_type != zipfile.ZIP_STORED:
-            raise bad_file(path, f"its member `{member.filename}` is compressed, which PyTorch never does")
+            raise bad_file(
+                path, f"its member `{member.filename}` is compressed, which PyTorch never does"
+            )
     if sum(member.file_size for member in members) > path.stat().st_size:
         raise bad_file(path, "its members claim more bytes than the file has")
     try:
@@ -85,7 +87,7 @@ def _check_tensor(path: Path, name: str, tensor: Any) -> None:
 
 
 def _read_npz(path: Path, members: list[zipfile.ZipInfo]) -> Tensors:
-    """Shapes from the members' headers; numbers only when asked for, so a bomb is never unpacked."""
+    """Shapes from the headers; numbers only when asked for, so that no bomb is unpacked."""
     import numpy as np
 
     found: dict[str, tuple[Shape, Reader]] = {}

@@ -1,8 +1,8 @@
 """Which layer of a file is which layer of a graph, from structure alone.
 
-A file names its layers as a tree. The layers under one name run one after another, so they fill an
-unbroken stretch of the graph's layers; which stretch follows from their shapes. What is sought is an
-order of the children of every group in which the shapes come as they do in the graph. Children with
+A file names its layers as a tree. The layers under one name run one after another, so they fill
+an unbroken stretch of the graph's layers; which one follows from their shapes. What is sought is an
+order of the children of every group in which the shapes come as they do in the graph. Children of
 the same shapes can be exchanged: there the order of definition, the flow of data, numbers in names
 and words such as `downsample` decide, and where nothing does, nothing is guessed.
 """
@@ -59,7 +59,7 @@ class _Frame:
 
 @dataclass
 class Arrangement:
-    """Finds the matches for all layers of a graph. `trusted`: the file is in order of definition."""
+    """Finds matches for the layers of a graph. `trusted`: the file is in order of definition."""
 
     layers: list[Layer]
     trusted: bool
@@ -199,7 +199,9 @@ class Arrangement:
     def _used(self, frames: list[_Frame]) -> frozenset[tuple[int, int]]:
         return frozenset(Counter(self._class(f.chosen.item) for f in frames if f.chosen).items())
 
-    def _options(self, children: list[Item], chosen: list[_Choice], start: int) -> Iterator[_Choice]:
+    def _options(
+        self, children: list[Item], chosen: list[_Choice], start: int
+    ) -> Iterator[_Choice]:
         """What can come next, the likeliest of each class, the likeliest class first."""
         used = {id(choice.item) for choice in chosen}
         free = [child for child in children if id(child) not in used]
@@ -228,13 +230,9 @@ class Arrangement:
             return self._first_defined(left, chosen, start), "order", []
         first = [a for a in left if not any(series(b.label, a.label) == -1 for b in left)]
         feeders = [c.item.label for c in chosen if self._feeds(c, left, start)]
-        for liked in (
-            lambda item: item.module is not None and self._norm_of_placed(start),
-            lambda item: any(continues(label, item.label) for label in feeders),
-            lambda item: self._starts_series(item, free, start),
-        ):
+        for liked in (self._is_norm_here, self._continues_feeder, self._starts_series):
             if len(first) > 1:
-                first = [item for item in first if liked(item)] or first
+                first = [item for item in first if liked(item, feeders, free, start)] or first
         best = min(first, key=lambda item: natural(item.label))
         return best, "order", [item for item in first if item is not best]
 
@@ -253,7 +251,13 @@ class Arrangement:
         end = choice.start + self._size(choice.item)[0]
         return any(choice.start <= index < end for index in before)
 
-    def _starts_series(self, item: Item, free: list[Item], start: int) -> bool:
+    def _continues_feeder(
+        self, item: Item, feeders: list[str], free: list[Item], start: int
+    ) -> bool:
+        """Whether the item is the next in the series of what feeds this place."""
+        return any(continues(label, item.label) for label in feeders)
+
+    def _starts_series(self, item: Item, feeders: list[str], free: list[Item], start: int) -> bool:
         """Whether the next in the item's series has the shapes of what the graph has next."""
         end = start + self._size(item)[0]
         if end >= len(self.layers) or not any(start <= i < end for i in self.layers[end].feeds):
@@ -263,18 +267,20 @@ class Arrangement:
             for other in free
         )
 
-    def _norm_of_placed(self, start: int) -> bool:
-        """Whether a norm stands here that only layers without statistics feed, the last among them."""
+    def _is_norm_here(self, item: Item, feeders: list[str], free: list[Item], start: int) -> bool:
+        """Whether it is one norm, where one stands that only layers without statistics feed."""
         layer = self.layers[start]
         plain = not any(_is_norm(self.layers[index]) for index in layer.feeds)
-        return _is_norm(layer) and start - 1 in layer.feeds and plain
+        return item.module is not None and _is_norm(layer) and start - 1 in layer.feeds and plain
 
     # --- what was only guessed
 
     def _judge(self, chosen: list[_Choice], children: list[Item]) -> None:
         """Notes the choices that only the alphabet decided, where another would fit as well."""
         for i, choice in enumerate(chosen):
-            rivals = [r for r in choice.rivals if self._exchangeable(choice, r, chosen[:i], children)]
+            rivals = [
+                r for r in choice.rivals if self._exchangeable(choice, r, chosen[:i], children)
+            ]
             if rivals:
                 names = tuple(_full_name(item) for item in (choice.item, *rivals))
                 self.doubts.append(Doubt(self.layers[choice.start], names))
@@ -296,7 +302,9 @@ def _is_norm(module: Module) -> bool:
 def _shared(first: str, second: str) -> int:
     """How many leading components two names share."""
     pairs = zip(first.split("."), second.split("."), strict=False)
-    return next((i for i, (a, b) in enumerate(pairs) if a != b), min(first.count("."), second.count(".")))
+    return next(
+        (i for i, (a, b) in enumerate(pairs) if a != b), min(first.count("."), second.count("."))
+    )
 
 
 def _full_name(item: Item) -> str:

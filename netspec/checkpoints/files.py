@@ -66,7 +66,9 @@ def bad_file(path: Path, reason: str, advice: str = "") -> NetspecError:
     return refused(BadCheckpoint(path.name, reason, advice))
 
 
-def _without_wrapping(tensors: Mapping[str, tuple[Shape, Reader]]) -> dict[str, tuple[Shape, Reader]]:
+def _without_wrapping(
+    tensors: Mapping[str, tuple[Shape, Reader]],
+) -> dict[str, tuple[Shape, Reader]]:
     """Names without the prefixes that data parallelism and compilation put before all of them."""
     found = dict(tensors)
     for prefix in _PREFIXES:

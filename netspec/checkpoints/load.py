@@ -87,8 +87,9 @@ def load(
     kinds of layers, the order they run in, the tree of names. `mapping` (`ours: theirs`, of tensors
     or of whole layers; a mapping or a JSON file) decides before either.
 
-    Everything must fit, unless `partial`: then what fits is taken, the rest starts from `seed`, and
-    the result says which. NaN and infinite weights are a warning, with `strict` an error.
+    Everything must fit, unless `partial`: then what fits is taken, if anything does, the rest
+    starts from `seed`, and the result says which. NaN and infinite weights are a warning, with
+    `strict` an error.
     Raises NetspecError, listing at most 20 tensors of each kind; the graph is not changed.
     """
     file = open_checkpoint(path)
@@ -98,15 +99,18 @@ def load(
     if plan.doubts:
         choices = [f"{d.layer.name} is one of {', '.join(d.candidates)}" for d in plan.doubts]
         raise NetspecError(AmbiguousTensors(some(choices, separator="; ")))
-    if (plan.missing or plan.surplus or plan.misshaped) and not partial:
-        advice = "--partial takes what fits" if plan.pairs else ""
+    unfit = plan.missing or plan.surplus or plan.misshaped
+    if unfit and not (partial and plan.pairs):
+        advice = "--partial takes what fits" if plan.pairs else "nothing in the file fits"
         lists = some(plan.missing), some(plan.surplus), some(plan.misshaped)
         raise NetspecError(TensorsDiffer(*lists, advice))
     pairs = tuple(sorted(plan.pairs, key=lambda pair: _rank(wanted)[pair.ours]))
     names = {pair.ours: pair.theirs for pair in pairs}
     _check_shapes(names, wanted, file)
     used = set(names.values())
-    constants = {n: n for n, w in named_weights(graph).items() if w.kind == "constant" and n in file}
+    constants = {
+        n: n for n, w in named_weights(graph).items() if w.kind == "constant" and n in file
+    }
     unused = [n for n in file if n not in used and n not in constants and not _is_counter(n)]
     source = FromFile(file, {**names, **constants}, seed)
     warnings = _finite(file, used, strict)
@@ -181,7 +185,9 @@ def _check_shapes(names: Mapping[str, str], wanted: Mapping[str, Shape], file: C
     for ours, theirs in names.items():
         need, have = wanted[ours], file[theirs]
         same = [size for size in have if size != 1] == [size for size in need if size != 1]
-        flat = len(have) > 1 and len(need) > 1 and have[0] == need[0] and _numel(have) == _numel(need)
+        flat = (
+            len(have) > 1 and len(need) > 1 and have[0] == need[0] and _numel(have) == _numel(need)
+        )
         if not same and not flat:
             wrong.append(f"{ours} ({theirs} in the file) is {text(have)}, not {text(need)}")
     if wrong:

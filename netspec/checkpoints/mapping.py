@@ -205,7 +205,7 @@ def _common(layers: list[Layer], modules: list[Module]) -> tuple[list[Layer], li
 
 
 def _left_over(plan: Plan, layers: list[Layer], modules: list[Module]) -> None:
-    """Reports what was not matched: layers with the same kinds of tensors are said to be misshaped."""
+    """Reports what was not matched; two layers with the same kinds of tensors are misshaped."""
     rest = list(modules)
     for layer in layers:
         kinds = _kinds(layer)

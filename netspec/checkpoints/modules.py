@@ -1,4 +1,4 @@
-"""Tensors grouped into layers: those of a graph, with how data flows, and those of a file, as a tree."""
+"""Tensors grouped into layers: a graph's, with how data flows, and a file's, as a tree."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def plain(shape: Shape) -> Shape:
 
 
 def layers_of(graph: Graph, *, heads: bool) -> list[Layer]:
-    """The layers that own weights, in the order they run: the net's, or its training-only heads'."""
+    """The layers with weights, in the order they run: the net's, or its training-only heads'."""
     shortcuts = _shortcuts(graph)
     numbers: dict[Node, frozenset[int]] = {}
     found: list[Layer] = []

@@ -19,7 +19,16 @@ if TYPE_CHECKING:
     from netspec.graph import Graph
     from netspec.weights import WeightSource
 
-__all__ = ["Case", "Culprit", "Report", "Response", "embed", "require_file", "verify", "verify_file"]
+__all__ = [
+    "Case",
+    "Culprit",
+    "Report",
+    "Response",
+    "embed",
+    "require_file",
+    "verify",
+    "verify_file",
+]
 
 # The input's seed and the batch size of each run.
 _RUNS = ((0, 1), (1, 1), (2, 3))

@@ -54,7 +54,7 @@ class Reference:
         )
 
     def responses(self, inputs: Mapping[str, Array], count: int = 5) -> tuple[Response, ...]:
-        """How the outputs respond to a change by a tenth in some layers, from the first to the last."""
+        """How the outputs respond to a change by a tenth in some layers, first to last."""
         before = self.outputs(inputs)[1]
         return tuple(
             Response(path, self._response(inputs, path, before))
@@ -63,12 +63,14 @@ class Reference:
 
     def _response(self, inputs: Mapping[str, Array], path: str, before: dict[str, Array]) -> float:
         random = torch.Generator().manual_seed(0)
-        weights = [w for w in self.single.get_submodule(path).parameters(recurse=False) if w.ndim > 1]
+        weights = [
+            w for w in self.single.get_submodule(path).parameters(recurse=False) if w.ndim > 1
+        ]
         weights = weights or [w for w in self.single.get_submodule(path).parameters() if w.ndim > 1]
         saved = [weight.detach().clone() for weight in weights]
         with torch.no_grad():
             for weight in weights:
-                weight *= 1 + 0.1 * torch.randn(weight.shape, generator=random)
+                weight.mul_(1 + 0.1 * torch.randn(weight.shape, generator=random))
         try:
             after = self._run(self.single, inputs, list(before))
         finally:
@@ -129,7 +131,7 @@ def _spread(items: list[str], count: int) -> list[str]:
 
 
 def error(found: Array, reference: Array) -> float:
-    """The largest difference relative to the reference's largest value; infinite where shapes differ."""
+    """The largest difference over the reference's largest value; infinite where shapes differ."""
     if found.shape != reference.shape:
         return float("inf")
     if found.size == 0:
@@ -147,8 +149,13 @@ def allowed(torch_error: float, *, tf32: bool = False) -> float:
 
 
 def cases(
-    reference: Reference, found: Mapping[str, Array], inputs: Mapping[str, Array], batch: int, seed: int,
-    *, tf32: bool = False,
+    reference: Reference,
+    found: Mapping[str, Array],
+    inputs: Mapping[str, Array],
+    batch: int,
+    seed: int,
+    *,
+    tf32: bool = False,
 ) -> list[Case]:
     """One case for each output."""
     double, single = reference.outputs(inputs)

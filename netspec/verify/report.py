@@ -99,7 +99,9 @@ class Report:
         """What is wrong, None if nothing is."""
         if not self.agrees:
             case = self.worst
-            error, allowed = (f"{case.error:.1e}", f"{case.allowed:.1e}") if case else ("all", "none")
+            error, allowed = (
+                (f"{case.error:.1e}", f"{case.allowed:.1e}") if case else ("all", "none")
+            )
             at = f"the first wrong layer is {self.culprit.layer}" if self.culprit else ""
             advice = ", ".join(part for part in (at, self.failure or "") if part)
             return ResultsDiffer(error, allowed, advice)
@@ -141,7 +143,9 @@ class Report:
         """The report as a few lines for a terminal."""
         verdict = "verified" if self.ok else ("proves nothing" if self.agrees else "WRONG")
         lines = [f"{self.net}: {verdict} ({self.provider}, {self.weights}, {self.seconds:.1f} s)"]
-        lines.append(f"  {'output':<16} {'batch':>5} {'seed':>4} {'error':>9} {'torch':>9} {'allowed':>9}")
+        lines.append(
+            f"  {'output':<16} {'batch':>5} {'seed':>4} {'error':>9} {'torch':>9} {'allowed':>9}"
+        )
         for case in self.cases:
             mark = "" if case.ok else "  <-"
             lines.append(
@@ -150,7 +154,9 @@ class Report:
             )
         if self.responses:
             least = min(self.responses, key=lambda response: response.response)
-            lines.append(f"  least response to a changed layer: {least.response:.1e} ({least.layer})")
+            lines.append(
+                f"  least response to a changed layer: {least.response:.1e} ({least.layer})"
+            )
         if self.vacuous:
             lines.append(f"  the outputs hardly respond to {', '.join(self.vacuous)}")
         if self.failure:
@@ -170,7 +176,9 @@ class Report:
             "netspec.verified_allowed": f"{worst.allowed:.2e}" if worst else "",
             "netspec.verified_provider": self.provider,
             "netspec.verified_seed": str(self.seed),
-            "netspec.verified_with": ", ".join(f"{name} {version}" for name, version in self.versions),
+            "netspec.verified_with": ", ".join(
+                f"{name} {version}" for name, version in self.versions
+            ),
         }
 
 
@@ -181,7 +189,9 @@ def _excess(case: Case) -> float:
 
 def culprit_of(node: Node, error: float) -> Culprit:
     """The record of a wrong layer."""
-    spans = [node.span, *(call.span for call in node.call.ancestors())] if node.call else [node.span]
+    spans = (
+        [node.span, *(call.span for call in node.call.ancestors())] if node.call else [node.span]
+    )
     return Culprit(node.path, node.op.spelling, str(spans[-1]), str(node.span), error)
 
 

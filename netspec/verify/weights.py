@@ -52,7 +52,7 @@ def _generator(seed: int, name: str) -> np.random.Generator:
 
 
 def fitted(graph: Graph, seed: int = 0) -> Given:
-    """Such weights for a graph, from a seed; the same seed gives the same weights on one machine."""
+    """Such weights for a graph; on one machine the same seed gives the same weights."""
     import torch
 
     from netspec.backends.torch import to_module
