@@ -87,7 +87,18 @@ def test_every_problem_explains_itself() -> None:
 def test_messages_never_show_the_parser_s_names_or_raw_escapes(path: Path) -> None:
     text = str(error_of(path))
     names = {item for item in terminals().keywords.values() if item.isupper() and len(item) > 2}
-    names |= {"LPAR", "RPAR", "LBRACE", "RBRACE", "VBAR", "_SEP", "$END", "__ANON", "REPEAT", "DIMS"}
+    names |= {
+        "LPAR",
+        "RPAR",
+        "LBRACE",
+        "RBRACE",
+        "VBAR",
+        "_SEP",
+        "$END",
+        "__ANON",
+        "REPEAT",
+        "DIMS",
+    }
     messages = "\n".join(line for line in text.splitlines() if "|" not in line)
     assert [name for name in names if re.search(rf"\b{re.escape(name)}\b", messages)] == []
     assert printable(text.replace("\n", "")) == text.replace("\n", "")
@@ -227,3 +238,11 @@ def test_a_file_that_is_not_utf8_says_which_byte(tmp_path: Path) -> None:
     (item,) = caught.value.diagnostics
     assert item.code == "NS102"
     assert item.problem.headline == "the file is not UTF-8: byte 0xe9 at offset 10"
+
+
+def test_the_page_of_messages_is_current(monkeypatch: pytest.MonkeyPatch) -> None:
+    docs = Path(__file__).parent.parent / "docs"
+    monkeypatch.syspath_prepend(str(docs))
+    written = (docs / "errors.md").read_text(encoding="utf-8")
+    current = importlib.import_module("make_errors").page()
+    assert written == current, "run `python docs/make_errors.py`"
