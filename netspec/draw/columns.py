@@ -27,6 +27,7 @@ from netspec.draw.structure import (
     nodes_of,
     structure,
 )
+from netspec.draw.ushape import u_shape
 from netspec.draw.view import View
 from netspec.errors.draw import CannotDraw
 from netspec.graph import Graph
@@ -89,6 +90,8 @@ def columns(views: list[View]) -> Scene:
 
 def _net(view: View) -> Net:
     series = structure(view.graph)
+    if u_shape(series, view.graph) is not None:
+        _refuse(view.graph)
     if len(flat_steps(view.graph)) > _MOST_STEPS:
         series = fold(series)
     elements = [element for item in series.items for element in _unboxed(item)]
@@ -127,7 +130,7 @@ def _piece(element: Element, layout: Layout, width: float) -> Piece:
     if isinstance(element, Step):
         return chip(element, layout.view, width=width)
     if isinstance(element, Repeat) and isinstance(element.element, Step):
-        return chip(element.element, layout.view, times=f" ×{element.count}", width=width)
+        return chip(element.element, layout.view, element, width=width)
     return layout.element(element)
 
 

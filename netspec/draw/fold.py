@@ -140,8 +140,10 @@ def signature(element: Element) -> object:
 
 
 def _says(node: Node) -> object:
-    # An input is like no other layer, so that two inputs of a net stay apart.
-    return (node.op if node.inputs else node.path), node.frozen, node.owner != node.path
+    # An input is like no other layer, so that two inputs of a net stay apart. Fully connected
+    # layers of one width are not alike where one of them reads a whole map.
+    reads = node.input_types if family(node.op) == "fc" else ()
+    return (node.op if node.inputs else node.path), reads, node.frozen, node.owner != node.path
 
 
 def difference(first: Element, rest: Element) -> str | None:

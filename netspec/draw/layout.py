@@ -156,7 +156,7 @@ class Layout:
             if isinstance(item, Step):
                 widths.append(row_width(item, self.view))
             elif isinstance(item, Repeat) and isinstance(item.element, Step):
-                widths.append(row_width(item.element, self.view, f" ×{item.count}"))
+                widths.append(row_width(item.element, self.view, item))
         return min(max(widths), 340.0)
 
     # --- blocks
@@ -166,8 +166,8 @@ class Layout:
         match repeat.element:
             case Step():
                 if width:
-                    return row(repeat.element, self.view, width, times=times)
-                return chip(repeat.element, self.view, times=times)
+                    return row(repeat.element, self.view, width, repeat)
+                return chip(repeat.element, self.view, repeat)
             case Block():
                 return self.block(repeat.element, repeat, width, times, repeat.note)
         inner = self.element(repeat.element)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from netspec.draw.metrics import text_width
 from netspec.draw.scene import BOLD, SIZES, Box, Group, Item, Mark, Wire, Words
-from netspec.draw.structure import Step
+from netspec.draw.structure import Repeat, Step
 from netspec.draw.view import View, tags
 
 CHIP, ROW, GAP, PAD = 22.0, 24.0, 15.0, 10.0
@@ -40,29 +40,34 @@ def chip_width(step: Step, view: View, times: str = "") -> float:
     return max(34.0, width_of(view.label(step) + times) + 2 * 8)
 
 
-def chip(step: Step, view: View, *, times: str = "", width: float = 0.0) -> Piece:
+def chip(step: Step, view: View, repeat: Repeat | None = None, *, width: float = 0.0) -> Piece:
     """A layer as a small box with one line of text."""
+    times = f" ×{repeat.count}" if repeat else ""
     text = view.label(step) + times
     w = max(width, chip_width(step, view, times))
 
     def draw(x: float, y: float) -> list[Item]:
-        look = view.look(step)
+        look = view.look(step, repeat)
         members = (
             Box(x, y, w, CHIP, "leaf", look),
             Words(x + w / 2, baseline(y, CHIP), text, anchor="middle", look=look),
         )
-        return [_of_step(step, view, members)]
+        return [_of_step(step, view, members, repeat)]
 
     return Piece(w, CHIP, w / 2, draw)
 
 
-def row(step: Step, view: View, width: float, *, times: str = "") -> Piece:
-    """A layer of the net's own chain: what it is on the left, its figures on the right."""
-    text, figures = view.label(step) + times, view.numbers(step, step.type)
-    w = max(width, row_width(step, view, times))
+def row(step: Step, view: View, width: float, repeat: Repeat | None = None) -> Piece:
+    """A layer of the net's own chain: what it is on the left, its figures on the right.
+
+    Those of a repeated layer are the sums of its copies.
+    """
+    whole, times = (repeat, f" ×{repeat.count}") if repeat else (step, "")
+    text, figures = view.label(step) + times, view.numbers(whole, step.type)
+    w = max(width, row_width(step, view, repeat))
 
     def draw(x: float, y: float) -> list[Item]:
-        look = view.look(step)
+        look = view.look(step, repeat)
         members: list[Item] = [
             Box(x, y, w, ROW, "leaf", look),
             Words(x + 10, baseline(y, ROW), text, look=look),
@@ -71,20 +76,23 @@ def row(step: Step, view: View, width: float, *, times: str = "") -> Piece:
             members.append(
                 Words(x + w - 10, baseline(y, ROW), figures, "note", "end", look or "muted")
             )
-        return [_of_step(step, view, tuple(members))]
+        return [_of_step(step, view, tuple(members), whole)]
 
     return Piece(w, ROW, w / 2, draw)
 
 
-def row_width(step: Step, view: View, times: str = "") -> float:
-    figures = view.numbers(step, step.type)
+def row_width(step: Step, view: View, repeat: Repeat | None = None) -> float:
+    figures = view.numbers(repeat or step, step.type)
+    times = f" ×{repeat.count}" if repeat else ""
     return (
         width_of(view.label(step) + times) + width_of(figures, "note") + 20 + (18 if figures else 0)
     )
 
 
-def _of_step(step: Step, view: View, members: tuple[Item, ...]) -> Group:
-    hint = view.hint(step.node.path, step, step.type)
+def _of_step(
+    step: Step, view: View, members: tuple[Item, ...], whole: Step | Repeat | None = None
+) -> Group:
+    hint = view.hint(step.node.path, whole or step, step.type)
     return Group(members, step.node.span, step.node.path, hint)
 
 

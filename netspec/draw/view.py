@@ -10,7 +10,7 @@ from math import sqrt
 
 from netspec.analysis.costs import NodeCost, node_cost
 from netspec.draw.labels import family, human, label, shape, tag
-from netspec.draw.structure import Block, Element, Step, flat_steps, nodes_of
+from netspec.draw.structure import Block, Element, Repeat, Step, flat_steps, nodes_of
 from netspec.graph import Graph, Node
 from netspec.shapes import TensorType, numel
 
@@ -146,11 +146,13 @@ class View:
     def hottest(self) -> float:
         return max((self.weight((node,)) for node in self.graph.nodes), default=0.0)
 
-    def look(self, step: Step) -> str:
-        """The colour class of a step: its family, or its heat."""
+    def look(self, step: Step, repeat: Repeat | None = None) -> str:
+        """The colour class of a step: its family, or its heat; that of the hottest copy."""
         if self.heat is None:
             return family(step.node.op)
-        share = self.weight(step.nodes) / self.hottest if self.hottest else 0.0
+        copies = repeat.copies if repeat else (step,)
+        weight = max(self.weight(nodes_of(copy)) for copy in copies)
+        share = weight / self.hottest if self.hottest else 0.0
         return f"h{round(sqrt(share) * (HEAT_STEPS - 1))}"
 
 
