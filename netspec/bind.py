@@ -144,20 +144,31 @@ def bind_operator(kind: type[Operator], given: Given, scope: Scope) -> BoundOper
                 raise Rejection(MissingArgument(word, name, kind.usage()))
             checked[name] = param.default
             continue
-        try:
-            checked[name] = param.accept(values[name])
-        except Rejection as rejection:
-            problem: Problem = rejection.problem
-            value = values[name]
-            if isinstance(problem, BadValue) and isinstance(value, Name) and param.numeric:
-                problem = unknown_name(value, scope)
-            if isinstance(problem, BadValue):
-                problem = BadArgument(word, name, problem.expected, problem.value)
-            label: tuple[Label, ...] = ()
-            if name in from_defaults:
-                label = (Label(from_defaults[name], f"{name} comes from this default"),)
-            raise _at(problem, extents.get(name), label) from None
+        labels: tuple[Label, ...] = ()
+        if name in from_defaults:
+            labels = (Label(from_defaults[name], f"{name} comes from this default"),)
+        checked[name] = check_value(kind, name, Given(values, (), extents), scope, labels)
     return BoundOperator(checked, tuple(references), from_defaults)
+
+
+def check_value(
+    kind: type[Operator],
+    name: str,
+    given: Given,
+    scope: Scope,
+    labels: tuple[Label, ...] = (),
+) -> Any:
+    """The parameter's value in its checked form; raises Rejection at the argument."""
+    param, value = kind.params[name], given.named[name]
+    try:
+        return param.accept(value)
+    except Rejection as rejection:
+        problem = rejection.problem
+        if isinstance(problem, BadValue) and isinstance(value, Name) and param.numeric:
+            problem = unknown_name(value, scope)
+        if isinstance(problem, BadValue):
+            problem = BadArgument(kind.spelling, name, problem.expected, problem.value)
+        raise _at(problem, given.extents.get(name), labels) from None
 
 
 def _at(problem: Problem, extent: ast.Extent | None, labels: tuple[Label, ...] = ()) -> Rejection:

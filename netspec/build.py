@@ -13,9 +13,10 @@ from typing import Any
 
 from netspec import ast
 from netspec.bind import Misplaced, evaluate_at
-from netspec.diagnostics import Collector, Diagnostic, NetspecError, Rejection
+from netspec.diagnostics import Collector, Diagnostic, Label, NetspecError, Rejection
 from netspec.elaborate import Elaborator, Wire, no_such_setting
 from netspec.errors.names import (
+    NameTaken,
     NotASymbol,
     UnknownArgument,
     UnknownInput,
@@ -23,7 +24,7 @@ from netspec.errors.names import (
     UnknownReference,
 )
 from netspec.errors.shapes import NoLegalSize
-from netspec.errors.syntax import NoNet
+from netspec.errors.syntax import DuplicateDeclaration, NoNet
 from netspec.graph import Graph, Node, Output
 from netspec.limits import DEFAULT, Limits
 from netspec.ops import REGISTRY
@@ -231,6 +232,9 @@ class _NetBuilder:
             shape = overrides.get(name, overrides.get(None) if item is declared[0] else None)
             if shape is not None:
                 tensor = TensorType(shape, tensor.batch, tensor.ids)
+            if name in scope.names:
+                label = Label(scope.names[name].span, "given first here")
+                raise Misplaced(NameTaken(name), item.extent, (label,))
             placed.append(self._place(name, tensor, owner, item.extent, scope))
         return tuple(placed)
 
@@ -282,7 +286,7 @@ class _NetBuilder:
             if len(wire) == 1:
                 return (Output("output", wire[0]),)
             return tuple(Output(f"output{i}", value) for i, value in enumerate(wire, 1))
-        found = []
+        found: list[Output] = []
         for name, at in declared.names:
             binding = scope.names.get(name)
             if binding is None and name in scope.unit.lost:
@@ -291,6 +295,8 @@ class _NetBuilder:
                 near = closest(name, scope.names)
                 problem = UnknownReference(name, f"did you mean {near}?" if near else "")
                 self.elaborator.report(Rejection(problem), at, scope)
+            elif any(output.name == name for output in found):
+                self.elaborator.report(Rejection(DuplicateDeclaration(f"output {name}")), at, scope)
             elif binding.wire is not None:
                 several = len(binding.wire) > 1
                 for i, value in enumerate(binding.wire, 1):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import cached_property, lru_cache
 from typing import Any
@@ -15,6 +15,7 @@ from netspec.bind import (
     Misplaced,
     bind_block,
     bind_operator,
+    check_value,
     evaluate_at,
     given,
     layer_given,
@@ -39,6 +40,7 @@ from netspec.limits import Limits
 from netspec.ops import REGISTRY, Operator
 from netspec.ops.params import Layer, Name, show
 from netspec.scope import (
+    UNKNOWN,
     Binding,
     Body,
     Default,
@@ -241,6 +243,7 @@ class Elaborator:
         inner = replace(
             scope,
             level=Level(path + ".", _reserved(head.body)),
+            names=dict(scope.names),
             head=path,
             entry=wire,
             call=call,
@@ -570,7 +573,7 @@ class Elaborator:
         """The caller's defaults over those of the file a block comes from."""
         if unit is scope.unit or not unit.defaults:
             return scope.defaults
-        base = Scope(unit, scope.level, {}, {}, {})
+        base = Scope(unit, scope.level, self._own_variables(unit), {}, {})
         for line in unit.defaults:
             self.add_default(line, base)
         merged = {word: dict(values) for word, values in base.defaults.items()}
@@ -653,6 +656,17 @@ class Elaborator:
 
     # --- defaults
 
+    def _own_variables(self, unit: Unit) -> dict[str, Any]:
+        """The parameters of a file's net at their defaults, for its blocks used elsewhere."""
+        values: dict[str, Any] = {}
+        inner = Scope(unit, Level(""), values, {}, {})
+        for parameter in unit.net.parameters if unit.net else ():
+            values[parameter.name] = UNKNOWN
+            if parameter.default is not None:
+                with suppress(Rejection, Poisoned):
+                    values[parameter.name] = evaluate_at(parameter.default, inner)
+        return values
+
     def add_default(self, line: ast.Default, scope: Scope) -> None:
         """Makes a `default` line hold for what follows it in these braces."""
         kind = REGISTRY.get(line.word)
@@ -670,6 +684,7 @@ class Elaborator:
                     usage = f"did you mean {near}? {kind.usage()}" if near else kind.usage()
                     raise Misplaced(UnknownArgument(line.word, name, usage), argument.extent)
                 value = evaluate_at(argument.value, scope)
+                self._check_default(kind, argument, value, scope)
                 added[argument.name] = Default(value, scope.unit.span(line.extent))
             except Poisoned:
                 continue
@@ -677,6 +692,15 @@ class Elaborator:
                 self.report(rejection, rejection.extent, scope)
         held = scope.defaults.get(kind.spelling, {})
         scope.defaults = {**scope.defaults, kind.spelling: {**held, **added}}
+
+    def _check_default(
+        self, kind: type[Operator], argument: ast.Argument, value: Any, scope: Scope
+    ) -> None:
+        """A default that no step could take is reported where it is written, once."""
+        given = Given({argument.name or "": value}, (), {argument.name or "": argument.extent})
+        checked = check_value(kind, argument.name or "", given, scope)
+        if isinstance(checked, Layer):
+            self._lookup(checked.name, checked.unit or scope.unit, argument.extent)
 
     # --- diagnostics
 

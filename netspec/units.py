@@ -131,6 +131,7 @@ class Loader:
         if held is not None:
             extent: ast.Extent = item.extent  # type: ignore[attr-defined]
             self.report(DuplicateDeclaration(what), unit.span(extent))
+            return held
         return item
 
     def _import(self, unit: Unit, item: ast.Import) -> None:

@@ -263,3 +263,19 @@ def test_the_page_lists_every_limit_with_its_default() -> None:
 def test_the_page_lists_every_kind_of_metadata() -> None:
     listed = {word for key in rows("line") for word in re.findall(r"`(\w+)`", key)}
     assert listed == set(METADATA)
+
+
+def test_names_in_a_training_head_stay_in_it() -> None:
+    assert codes("head aux { gap; fc-2 as logits }\n@logits") == ["NS203"]
+
+
+def test_inputs_and_outputs_have_names_of_their_own() -> None:
+    assert codes("input 3x8x8\nadd") == ["NS204"]
+    assert codes("relu as a\noutput a, a") == ["NS112"]
+
+
+def test_a_default_that_no_step_can_take_is_reported_once_where_it_stands() -> None:
+    with pytest.raises(NetspecError) as caught:
+        net("default conv(stride=none, act=nope)\nconv1-4 x3; conv1-5")
+    places = [(d.code, d.span.line) for d in caught.value.diagnostics if d.span]
+    assert places == [("NS214", 2), ("NS201", 2)]
