@@ -153,7 +153,7 @@ def _text(child: ElementTree.Element, classes: list[str], picture: Picture) -> N
     x, y = float(child.get("x", "0")), float(child.get("y", "0"))
     text = child.text or ""
     width = text_width(text, size, bold=bold)
-    x -= {"middle": width / 2, "end": width}.get(child.get("text-anchor", ""), 0.0)
+    x -= width / 2 if "m" in classes else width if "e" in classes else 0.0
     picture.labels.append(Area(x, y - 0.72 * size, x + width, y + 0.2 * size, text))
 
 

@@ -92,7 +92,7 @@ def row_width(step: Step, view: View, repeat: Repeat | None = None) -> float:
 def _of_step(
     step: Step, view: View, members: tuple[Item, ...], whole: Step | Repeat | None = None
 ) -> Group:
-    hint = view.hint(step.node.path, whole or step, step.type)
+    hint = view.hint(step.node.name, whole or step, step.type)
     return Group(members, step.node.span, step.node.path, hint)
 
 

@@ -7,7 +7,7 @@ from netspec.draw.scene import Box, Group, Item, Mark, Scene, Wire, Words
 from netspec.draw.theme import css
 
 _TEXT = {"title": "t", "head": "b", "label": "", "note": "s"}
-_ANCHOR = {"start": "", "middle": ' text-anchor="middle"', "end": ' text-anchor="end"'}
+_ANCHOR = {"start": "", "middle": "m", "end": "e"}
 _CORNER = 5.0
 
 
@@ -86,10 +86,11 @@ def _box(box: Box) -> str:
 
 
 def _words(words: Words) -> str:
-    classes = f"{_TEXT[words.size]} {_ink(words.look)}".strip()
-    shown = f' class="{classes}"' if classes else ""
+    classes = (_TEXT[words.size], _ANCHOR[words.anchor], _ink(words.look))
+    shown = " ".join(name for name in classes if name)
+    shown = f' class="{shown}"' if shown else ""
     x, y = number(words.x), number(words.y)
-    return f'<text x="{x}" y="{y}"{_ANCHOR[words.anchor]}{shown}>{escape(words.text)}</text>'
+    return f'<text x="{x}" y="{y}"{shown}>{escape(words.text)}</text>'
 
 
 def _ink(look: str) -> str:
@@ -98,9 +99,8 @@ def _ink(look: str) -> str:
 
 
 def _wire(wire: Wire) -> str:
-    classes = "w" + (f" {wire.look}" if wire.look else "")
-    tip = ' marker-end="url(#a)"' if wire.arrow else ""
-    return f'<path d="{path(wire.points)}" class="{classes}"{tip}/>'
+    classes = "w" + (" a" if wire.arrow else "") + (f" {wire.look}" if wire.look else "")
+    return f'<path d="{path(wire.points)}" class="{classes}"/>'
 
 
 def path(points: tuple[tuple[float, float], ...]) -> str:

@@ -108,7 +108,7 @@ def css(theme: str, used: frozenset[str]) -> str:
 
 _SHAPES = (
     f"text{{font:11px {FONT}}}.t{{font:bold 18px {FONT}}}.b{{font:bold 12px {FONT}}}"
-    ".s{font-size:10.7px}.w,.sign{fill:none;stroke-width:1.2}.skip{stroke-width:1.6}"
+    ".s{font-size:10.7px}.m{text-anchor:middle}.e{text-anchor:end}.a{marker-end:url(#a)}.w,.sign{fill:none;stroke-width:1.2}.skip{stroke-width:1.6}"
     ".side,rect.head,.loop{stroke-dasharray:4 3}"
 )
 

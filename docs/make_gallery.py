@@ -1,0 +1,126 @@
+"""Writes docs/gallery.md and the pictures in docs/images: `python docs/make_gallery.py`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from netspec.build import build
+from netspec.draw import CHARTS, draw
+from netspec.files import read_spec, shipped_names
+
+FOLDER = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture of the gallery: its file, what it shows, and how it is asked for."""
+
+    name: str
+    text: str
+    specs: tuple[str, ...]
+    style: str = "fold"
+    choices: dict[str, Any] = field(default_factory=dict)
+
+    def content(self) -> str:
+        names = self.specs or tuple(n for n in shipped_names() if "/" not in n)
+        graphs = [build(read_spec(name)) for name in names]
+        if self.style in ("bubble", "depth"):
+            graphs = [g for g in graphs if any(key == "error" for key, _ in g.metadata)]
+        theme = "light" if self.style in CHARTS else "auto"
+        return str(draw(graphs, style=self.style, theme=theme, **self.choices))
+
+    @property
+    def command(self) -> str:
+        given = [f"--{key} {value}" for key, value in self.choices.items()]
+        style = [] if self.style == "fold" else [f"--style {self.style}"]
+        return " ".join(["netspec draw", *self.specs, *style, *given, f"-o {self.name}.svg"])
+
+
+PICTURES = (
+    Picture(
+        "googlenet",
+        "Nine inception modules, each with its four branches; the two training-only heads are "
+        "dashed. Compare Figure 3 of Szegedy et al. 2015.",
+        ("googlenet",),
+    ),
+    Picture(
+        "resnet50",
+        "Repeats are folded, and the note says how the first of a stage differs. Compare Table 1 "
+        "of He et al. 2016.",
+        ("resnet50",),
+    ),
+    Picture(
+        "resnets",
+        "VGG-19, a plain net and a ResNet aligned on resolution, as in Figure 3 of He et al. 2016.",
+        ("vgg19", "plain34", "resnet34"),
+        "columns",
+    ),
+    Picture(
+        "vggs",
+        "Columns A, A-LRN, B, C, D and E of Table 1 of Simonyan and Zisserman 2015.",
+        ("vgg11", "vgg11_lrn", "vgg13", "vgg16_c", "vgg16", "vgg19"),
+        "columns",
+    ),
+    Picture(
+        "unet",
+        "An encoder-decoder net is drawn as a U, its skips across. Compare Figure 1 of "
+        "Ronneberger et al. 2015.",
+        ("unet",),
+    ),
+    Picture("fcn8s", "The skips of FCN-8s score what they carry on the way.", ("fcn8s",)),
+    Picture("densenet121", "Dense layers, folded: each adds 32 channels.", ("densenet121",)),
+    Picture(
+        "nasnet_mobile",
+        "Each cell reads the two cells before it; what a cell does is beside the net. Compare "
+        "Figure 4 of Zoph et al. 2018.",
+        ("nasnet_mobile",),
+    ),
+    Picture(
+        "fractalnet20",
+        "A block that calls itself is one figure, and the joins merge all open columns.",
+        ("fractalnet20",),
+    ),
+    Picture(
+        "googlenet_heat",
+        "Where the multiply-adds are: colour by cost.",
+        ("googlenet",),
+        choices={"heat": "macs"},
+    ),
+    Picture(
+        "alexnet_vgg16",
+        "Activations, parameters and multiply-adds of AlexNet and VGG-16, layer by layer.",
+        ("alexnet", "vgg16"),
+        "bars",
+    ),
+    Picture("accuracy", "Multiply-adds against published top-1 accuracy.", (), "bubble"),
+    Picture("depth", "Layers and published top-5 error by year.", (), "depth"),
+)
+
+
+def page() -> str:
+    """The gallery as markdown."""
+    parts = [
+        "# Gallery",
+        "",
+        "Written by `python docs/make_gallery.py`; every picture is a command.",
+        "",
+    ]
+    for picture in PICTURES:
+        title = " ".join(picture.specs) or "all shipped nets that state an error"
+        parts += [f"## {title}", "", picture.text, "", "```", picture.command, "```", ""]
+        parts += [f"![{title}](images/{picture.name}.svg)", ""]
+    return "\n".join(parts)
+
+
+def main() -> None:
+    (FOLDER / "images").mkdir(exist_ok=True)
+    for picture in PICTURES:
+        file = FOLDER / "images" / f"{picture.name}.svg"
+        file.write_text(picture.content(), encoding="utf-8")
+    (FOLDER / "gallery.md").write_text(page(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,43 @@
+"""The gallery shows what the program draws today."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from netspec.draw import CHARTS
+
+DOCS = Path(__file__).parent.parent / "docs"
+
+
+def _generator() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("make_gallery", DOCS / "make_gallery.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    import sys
+
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+GALLERY = _generator()
+NATIVE = [picture for picture in GALLERY.PICTURES if picture.style not in CHARTS]
+
+
+def test_the_page_is_up_to_date() -> None:
+    assert (DOCS / "gallery.md").read_text(encoding="utf-8") == GALLERY.page()
+    for picture in GALLERY.PICTURES:
+        assert (DOCS / "images" / f"{picture.name}.svg").is_file()
+
+
+# What matplotlib writes differs between its versions, so charts are not compared.
+@pytest.mark.parametrize("picture", NATIVE, ids=lambda picture: picture.name)
+def test_the_pictures_are_up_to_date(picture: object) -> None:
+    file = DOCS / "images" / f"{picture.name}.svg"  # type: ignore[attr-defined]
+    again = "run `python docs/make_gallery.py`"
+    assert file.read_text(encoding="utf-8") == picture.content(), again  # type: ignore[attr-defined]
