@@ -17,18 +17,13 @@ def folded(name: str, **choices: object) -> str:
 
 
 @pytest.mark.parametrize("name", shipped_names())
-def test_nothing_overlaps_and_no_line_runs_through_a_foreign_box(name: str) -> None:
+def test_a_net_fits_one_screen_and_nothing_overlaps_or_runs_through_a_box(name: str) -> None:
     picture = read_picture(folded(name))
+    assert picture.view.right <= 1600
+    assert picture.view.bottom <= 1000
     assert picture.leaves
     assert list(picture.faults()) == []
     assert picture.without_source == []
-
-
-@pytest.mark.parametrize("name", shipped_names())
-def test_every_shipped_net_fits_one_screen_in_fold(name: str) -> None:
-    view = read_picture(folded(name)).view
-    assert view.right <= 1600
-    assert view.bottom <= 1000
 
 
 def test_text_is_at_least_8_points_high() -> None:
