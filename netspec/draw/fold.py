@@ -39,7 +39,7 @@ def fold(series: Series) -> Series:
             copies = items[at : at + period * count]
             # The last copy is the typical one: a first that differs is what the note is about.
             body = copies[-period:]
-            element = body[0] if period == 1 else Series(body)
+            element = body[0] if period == 1 else fold(Series(body))
             found.append(Repeat(element, count, note, copies))
         else:
             found.append(items[at])
@@ -85,7 +85,8 @@ def _run(
         count = 1
         while keys[at + count * period : at + (count + 1) * period] == body:
             count += 1
-        if count > 1 and period * count > best[0] * best[1]:
+        # Several layers in turn are only a pattern from the third time on.
+        if count > min(period, 2) and period * count > best[0] * best[1]:
             best = (period, count)
     notes = []
     if best[1] == 1 and at + 1 < len(items):
