@@ -158,6 +158,7 @@ class Arrangement:
             if dissolved is None:
                 return None
             children = dissolved
+        chosen = self._closest_knit(chosen, children)
         found = []
         for choice in chosen:
             for item, place, how in self._place(choice.item, choice.start) or ():
@@ -196,6 +197,41 @@ class Arrangement:
             frames.append(_Frame(position, self._options(children, chosen, position)))
         return [frame.chosen for frame in frames if frame.chosen] if frames else None
 
+    def _closest_knit(self, chosen: list[_Choice], children: list[Item]) -> list[_Choice]:
+        """The order, or one with a group put earlier where that leaves groups with fewer entries."""
+        for i, choice in enumerate(chosen):
+            later = [c.item for c in chosen[i + 1 :] if self._class(c.item) != self._class(choice.item)]
+            for item in later:
+                if item.module is not None and choice.item.module is not None:
+                    continue
+                other = self._with(item, i, chosen, children)
+                if other is not None and self._entries(other) < self._entries(chosen):
+                    return self._closest_knit(other, children)
+        return chosen
+
+    def _with(
+        self, item: Item, at: int, chosen: list[_Choice], children: list[Item]
+    ) -> list[_Choice] | None:
+        """An order like this one up to a choice, which has another item in its place."""
+        start = chosen[at].start
+        if self._place(item, start) is None:
+            return None
+        used = {id(c.item) for c in chosen[:at]} | {id(item)}
+        rest = [child for child in children if id(child) not in used]
+        order = self._order(rest, start + self._size(item)[0])
+        if order is None:
+            return None
+        return [*chosen[:at], _Choice(item, start, "shape", []), *order]
+
+    def _entries(self, choices: list[_Choice]) -> int:
+        """How many layers nothing of their own child feeds: each child has one if it is a chain."""
+        count = 0
+        for choice in choices:
+            end = choice.start + self._size(choice.item)[0]
+            for layer in self.layers[choice.start : end]:
+                count += not any(choice.start <= index < end for index in layer.feeds)
+        return count
+
     def _used(self, frames: list[_Frame]) -> frozenset[tuple[int, int]]:
         return frozenset(Counter(self._class(f.chosen.item) for f in frames if f.chosen).items())
 
@@ -226,13 +262,14 @@ class Arrangement:
         left = [item for item in able if hints[id(item)] == top]
         if len(left) == 1:
             return left[0], "words", []
+        feeders = [c.item.label for c in chosen if self._feeds(c, left, start)]
+        left = [a for a in left if any(continues(f, a.label) for f in feeders)] or left
         if self.trusted:
             return self._first_defined(left, chosen, start), "order", []
         first = [a for a in left if not any(series(b.label, a.label) == -1 for b in left)]
-        feeders = [c.item.label for c in chosen if self._feeds(c, left, start)]
-        for liked in (self._is_norm_here, self._continues_feeder, self._starts_series):
+        for liked in (self._is_norm_here, self._starts_series):
             if len(first) > 1:
-                first = [item for item in first if liked(item, feeders, free, start)] or first
+                first = [item for item in first if liked(item, free, start)] or first
         best = min(first, key=lambda item: natural(item.label))
         return best, "order", [item for item in first if item is not best]
 
@@ -251,13 +288,7 @@ class Arrangement:
         end = choice.start + self._size(choice.item)[0]
         return any(choice.start <= index < end for index in before)
 
-    def _continues_feeder(
-        self, item: Item, feeders: list[str], free: list[Item], start: int
-    ) -> bool:
-        """Whether the item is the next in the series of what feeds this place."""
-        return any(continues(label, item.label) for label in feeders)
-
-    def _starts_series(self, item: Item, feeders: list[str], free: list[Item], start: int) -> bool:
+    def _starts_series(self, item: Item, free: list[Item], start: int) -> bool:
         """Whether the next in the item's series has the shapes of what the graph has next."""
         end = start + self._size(item)[0]
         if end >= len(self.layers) or not any(start <= i < end for i in self.layers[end].feeds):
@@ -267,7 +298,7 @@ class Arrangement:
             for other in free
         )
 
-    def _is_norm_here(self, item: Item, feeders: list[str], free: list[Item], start: int) -> bool:
+    def _is_norm_here(self, item: Item, free: list[Item], start: int) -> bool:
         """Whether it is one norm, where one stands that only layers without statistics feed."""
         layer = self.layers[start]
         plain = not any(_is_norm(self.layers[index]) for index in layer.feeds)
@@ -278,21 +309,18 @@ class Arrangement:
     def _judge(self, chosen: list[_Choice], children: list[Item]) -> None:
         """Notes the choices that only the alphabet decided, where another would fit as well."""
         for i, choice in enumerate(chosen):
-            rivals = [
-                r for r in choice.rivals if self._exchangeable(choice, r, chosen[:i], children)
-            ]
+            rivals = [r for r in choice.rivals if self._exchangeable(r, i, chosen, children)]
             if rivals:
                 names = tuple(_full_name(item) for item in (choice.item, *rivals))
                 self.doubts.append(Doubt(self.layers[choice.start], names))
 
     def _exchangeable(
-        self, choice: _Choice, rival: Item, before: list[_Choice], children: list[Item]
+        self, rival: Item, at: int, chosen: list[_Choice], children: list[Item]
     ) -> bool:
-        if self._class(rival) == self._class(choice.item):
+        if self._class(rival) == self._class(chosen[at].item):
             return True
-        used = {id(c.item) for c in before} | {id(rival)}
-        rest = [child for child in children if id(child) not in used]
-        return self._order(rest, choice.start + self._size(rival)[0]) is not None
+        other = self._with(rival, at, chosen, children)
+        return other is not None and self._entries(other) <= self._entries(chosen)
 
 
 def _is_norm(module: Module) -> bool:

@@ -7,7 +7,7 @@ import re
 from netspec.checkpoints.modules import Item, Layer
 
 _WORDS = re.compile(r"[a-z]+")
-_SHORTCUT = {"downsample", "shortcut", "skip"}
+_SHORTCUT = {"downsample", "shortcut", "skip", "proj", "projection"}
 _PREVIOUS = {"prev", "previous"}
 
 
