@@ -13,8 +13,9 @@ from typing import Any
 
 from netspec import ast
 from netspec.bind import Misplaced, evaluate_at
+from netspec.calls import no_such_setting
 from netspec.diagnostics import Collector, Diagnostic, Label, NetspecError, Rejection
-from netspec.elaborate import Elaborator, Wire, no_such_setting
+from netspec.elaborate import Elaborator
 from netspec.errors.names import (
     NameTaken,
     NotASymbol,
@@ -31,7 +32,7 @@ from netspec.ops import REGISTRY
 from netspec.ops.params import Name, show
 from netspec.ops.source import Input
 from netspec.parse import parse
-from netspec.scope import Binding, Given, Level, Poisoned, Scope, reserved_names
+from netspec.scope import Binding, Given, Level, Poisoned, Scope, Wire, reserved_names
 from netspec.shapes import (
     Conditions,
     Dim,
@@ -192,7 +193,7 @@ class _NetBuilder:
 
     def _variables(self, values: dict[str, Any], scope: Scope) -> tuple[dict[str, Any], Unit]:
         try:
-            return self.elaborator.net_variables(self.unit, Given(values), scope)
+            return self.elaborator.calls.net_variables(self.unit, Given(values), scope)
         except Rejection as rejection:
             problem = rejection.problem
             if isinstance(problem, UnknownArgument):

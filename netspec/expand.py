@@ -125,7 +125,7 @@ class _Counter:
 
     def _head(self, head: ast.Head, scope: Scope) -> int:
         try:
-            target = self.elaborator.target(head.word, scope, head.word_extent)
+            target = self.elaborator.targets.of(head.word, scope, head.word_extent)
         except (Rejection, Poisoned):
             return 0
         what = target.what
@@ -147,7 +147,7 @@ class _Counter:
         if "until" in values.named:
             return 1
         try:
-            variables, unit = self.elaborator.net_variables(unit, values, scope)
+            variables, unit = self.elaborator.calls.net_variables(unit, values, scope)
         except (Rejection, Poisoned):
             return 1
         return self._once(unit.chain, replace(scope, unit=unit, variables=variables))

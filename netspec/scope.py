@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from netspec import ast
 from netspec.diagnostics import Rejection
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from netspec.units import Unit
 
 # What flows: tensors, or None after a mistake, so that one mistake costs one message.
-Wire = "tuple[Value, ...] | None"
+Wire: TypeAlias = "tuple[Value, ...] | None"
 
 
 @dataclass(frozen=True, slots=True)
