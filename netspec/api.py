@@ -1,4 +1,4 @@
-"""The library's front door: `load` gives a `Net`, a checked net with everything one does with it."""
+"""The library's front door: `load` gives a `Net`, a checked net and all one does with it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from netspec.build import build
+from netspec.diagnostics import NetspecError
 from netspec.files import read_spec
 from netspec.limits import DEFAULT, Limits
 from netspec.source import Source
@@ -24,25 +25,33 @@ if TYPE_CHECKING:
 def load(
     spec: str | Path,
     *,
-    input: str | Sequence[str] = (),
+    input: str | Sequence[str] | Sequence[int] = (),
     limits: Limits = DEFAULT,
     **settings: Any,
 ) -> Net:
     """A checked net from a path, the name of a shipped spec, or a spec's text.
 
     `settings` are the net's parameters (`alpha=0.5`); `input` replaces input sizes, `"3x320x320"`,
-    `"3xHxW"` or `"name:3x320x320"`. Text is told from a path by what only specs hold: a newline,
-    `;` or a brace. Raises NetspecError, which prints as the diagnostics.
+    `"3xHxW"`, `"name:3x320x320"` or `(3, 320, 320)`. Text is told from a path by what only specs
+    hold: a newline, `;` or a brace. Raises NetspecError, which prints as the diagnostics.
 
     >>> import netspec
     >>> netspec.load("conv3-64 x2; maxpool; gap; fc-10", input="3x32x32").params
     39370
     """
-    shapes = (input,) if isinstance(input, str) else tuple(input)
+    shapes = _shapes(input)
     text = str(spec)
     is_text = isinstance(spec, str) and any(mark in text for mark in "\n;{}") and not _exists(text)
     source = Source("<text>", text) if is_text else read_spec(text, limits)
     return Net(build(source, settings, shapes, limits))
+
+
+def _shapes(given: str | int | Sequence[str] | Sequence[int]) -> tuple[str, ...]:
+    if isinstance(given, (str, int)):
+        return (str(given),)
+    if given and all(isinstance(size, int) for size in given):
+        return ("x".join(map(str, given)),)
+    return tuple(map(str, given))
 
 
 def _exists(text: str) -> bool:
@@ -78,7 +87,7 @@ class Net:
         return costs(self.graph).params
 
     def summary(self, *, count: str = "mac", flat: bool = False) -> Summary:
-        """What each layer costs. `count` is `mac`, `torchinfo` or `fvcore`; `flat` unfolds repeats."""
+        """What each layer costs: `count` is `mac`, `torchinfo`, `fvcore`; `flat` unfolds repeats."""
         from netspec.analysis.summary import summarize
 
         return summarize(self.graph, count=count, flat=flat)
@@ -95,7 +104,7 @@ class Net:
 
         In training mode a net with training-only heads returns `(main, heads)`, and
         `loss_weights` holds the heads' weights; in evaluation mode the main output only.
-        `weights` is a state_dict or a checkpoint's path; else they are drawn from `seed`.
+        `weights` is a state_dict, a module or a checkpoint's path; else they are drawn from `seed`.
         `logits` leaves out final softmaxes.
         """
         from netspec.backends.torch import to_module
@@ -117,7 +126,7 @@ class Net:
     ) -> Path:
         """Writes the deployed net as an ONNX file, `NAME.onnx` by default; returns its path.
 
-        `weights` is a state_dict (`net.to_onnx(weights=model.state_dict())`) or a checkpoint's
+        `weights` is a module (`net.to_onnx(weights=model)`), its state_dict or a checkpoint's
         path; else they are drawn from `seed`. The batch is symbolic unless given.
         """
         from netspec.compile import compile_graph
@@ -146,6 +155,11 @@ class Net:
         from netspec.backends.runtime import Session
 
         names = [node.path for node in self.graph.inputs]
+        if len(inputs) > len(names):
+            from netspec.errors.backends import BadInput
+
+            reason = f"{len(inputs)} arrays for the inputs {', '.join(names)}"
+            raise NetspecError(BadInput(names[0], reason))
         feeds = {**dict(zip(names, inputs, strict=False)), **named}
         with tempfile.TemporaryDirectory(prefix="netspec-") as folder:
             path = self.to_onnx(Path(folder) / "model.onnx", weights=weights, seed=seed)
@@ -163,6 +177,8 @@ class Net:
 
         if weights is None:
             return Seeded(seed)
+        if hasattr(weights, "state_dict"):
+            weights = weights.state_dict()
         if isinstance(weights, Mapping):
             return given(self.graph, weights)
         from netspec.checkpoints import load as load_checkpoint
@@ -193,4 +209,6 @@ class Picture:
         return target
 
     def _repr_svg_(self) -> str | None:
-        return self.content if isinstance(self.content, str) and "<svg" in self.content[:200] else None
+        return (
+            self.content if isinstance(self.content, str) and "<svg" in self.content[:200] else None
+        )

@@ -40,9 +40,9 @@ def read_spec(name: str, limits: Limits = DEFAULT) -> Source:
     if name == "-":
         return _decode("<stdin>", sys.stdin.buffer.read(limits.source + 1), None, limits)
     path = Path(name)
-    if path.suffix == ".ns" or "/" in name or path.exists():
-        if path.exists() or name not in shipped_names():
-            return read_file(path, limits)
+    is_path = path.suffix == ".ns" or "/" in name
+    if path.exists() or (is_path and name not in shipped_names()):
+        return read_file(path, limits)
     if name in shipped_names():
         return read_file(shipped_folder() / f"{name}.ns", limits, shipped=True)
     near = closest(name, shipped_names())
@@ -62,6 +62,9 @@ def read_file(path: Path, limits: Limits = DEFAULT, *, shipped: bool = False) ->
             advice = f"did you mean {near}?" if near else "`netspec list` shows the shipped specs"
             raise NetspecError(NoSuchSpec(shown, advice)) from None
         raise NetspecError(CannotRead(shown, error.strerror or "unreadable")) from None
+    if path.suffix == ".onnx":
+        os.close(handle)
+        raise NetspecError(CannotRead(shown, "it is an ONNX model, which run and bench take"))
     mode = os.fstat(handle).st_mode
     if not (stat.S_ISREG(mode) or stat.S_ISCHR(mode)):
         os.close(handle)

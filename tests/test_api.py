@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 import netspec
@@ -46,7 +47,12 @@ def test_importing_loads_no_backend():
 
 @pytest.mark.parametrize(
     "command",
-    [["check", "resnet152"], ["summary", "resnet152"], ["draw", "resnet152", "-o", "-"], ["list", "--names"]],
+    [
+        ["check", "resnet152"],
+        ["summary", "resnet152"],
+        ["draw", "resnet152", "-o", "-"],
+        ["list", "--names"],
+    ],
 )
 def test_commands_that_only_read_load_no_backend(command):
     code = (
@@ -97,3 +103,31 @@ def test_running_needs_no_file():
 
     result = netspec.load("lenet5").run(np.zeros((2, 1, 32, 32), np.float32))
     assert result.outputs["output"].shape == (2, 10)
+
+
+def test_a_size_is_a_text_or_a_tuple_of_ints():
+    sizes = [
+        netspec.load("lenet5", input=size).graph.inputs[0].types[0].shape
+        for size in ("1x28x28", (1, 28, 28))
+    ]
+    assert sizes == [(1, 28, 28)] * 2
+    with pytest.raises(NetspecError, match="NS301"):
+        netspec.load("lenet5", input=224)
+
+
+def test_a_module_is_as_good_as_its_state_dict(tmp_path):
+    net = netspec.load("lenet5")
+    model = net.to_torch(seed=5)
+    files = [
+        net.to_onnx(tmp_path / f"{i}.onnx", weights=weights).read_bytes()
+        for i, weights in enumerate((model, model.state_dict()))
+    ]
+    assert files[0] == files[1]
+
+
+def test_arrays_that_do_not_fit_are_refused_by_name():
+    net = netspec.load("lenet5")
+    x = np.zeros((1, 1, 32, 32), np.float32)
+    for inputs in ((x, x), ({"input": x},), ([[1], [1, 2]],)):
+        with pytest.raises(NetspecError, match="NS604"):
+            net.run(*inputs)

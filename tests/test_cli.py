@@ -1,4 +1,4 @@
-"""The command line: data on standard output, messages on standard error, statuses that mean something."""
+"""The command line: data on standard output, messages on standard error, honest statuses."""
 
 from __future__ import annotations
 
@@ -36,9 +36,7 @@ def test_help_names_every_command_and_every_command_has_an_example():
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_the_example_in_a_commands_help_works(name, tmp_path):
-    line = next(
-        line for line in netspec(name, "--help").stdout.splitlines() if "Example: " in line
-    )
+    line = next(line for line in netspec(name, "--help").stdout.splitlines() if "Example: " in line)
     words = line.split("Example: netspec ", 1)[-1].split()
     if name in ("completion", "bench", "run", "fmt", "verify") or "specs/googlenet.ns" in words:
         return  # they need a shell, minutes or files; tested below or elsewhere
@@ -150,12 +148,18 @@ def test_show_prints_a_spec_and_a_library_block():
 
 def test_explain_knows_every_code():
     assert netspec("explain", "NS310").stdout.startswith("NS310: ")
+    assert netspec("explain", "310").stdout.startswith("NS310: ")
     assert netspec("explain", "ns999").returncode == 2
 
 
 def test_completion_offers_shipped_specs():
     done = netspec(
-        env={**os.environ, "_NETSPEC_COMPLETE": "bash_complete", "COMP_WORDS": "netspec draw lene", "COMP_CWORD": "2"}
+        env={
+            **os.environ,
+            "_NETSPEC_COMPLETE": "bash_complete",
+            "COMP_WORDS": "netspec draw lene",
+            "COMP_CWORD": "2",
+        }
     )
     assert "lenet5" in done.stdout
     assert "_NETSPEC_COMPLETE" in netspec("completion", "bash").stdout
@@ -213,11 +217,18 @@ def test_a_disk_that_fills_while_compiling_leaves_the_old_file_and_no_stray(tmp_
     assert [path.name for path in tmp_path.iterdir()] == ["alexnet.onnx"]
 
 
-def test_a_closed_pipe_is_no_error():
+@pytest.mark.parametrize("args", ["list --names", "summary nasnet_mobile --flat"])
+def test_a_closed_pipe_is_no_error(args):
     done = subprocess.run(
-        f"{sys.executable} -m netspec list --names | head -1", shell=True, capture_output=True, text=True, check=False
+        f"{sys.executable} -m netspec {args} | head -1; echo ${{PIPESTATUS[0]}}",
+        shell=True,
+        executable="/bin/bash",
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.stderr == ""
+    assert done.stdout.splitlines()[-1] == "0"
 
 
 def test_bench_names_provider_and_threads():
@@ -240,3 +251,63 @@ def test_compile_to_torch_writes_a_state_dict(tmp_path):
     netspec("compile", "-q", "lenet5", "--to", "torch", cwd=tmp_path)
     state = torch.load(tmp_path / "lenet5.pt", weights_only=True)
     assert sum(tensor.numel() for tensor in state.values()) == 61706
+
+
+@pytest.mark.parametrize(
+    ("args", "status", "code"),
+    [
+        ("compil lenet5 --json", 2, "NS520"),
+        ("compile lenet5 --bogus --json", 2, "NS520"),
+        ("compile nothing_like_it --json", 1, "NS501"),
+        ("summary lenet5 --assert params<5X --json", 2, "NS710"),
+        ("summary lenet5 --explain conv1 --format json", 2, "NS520"),
+        ("run lenet5 --batch 1000000000 --json", 4, "NS522"),
+    ],
+)
+def test_with_json_a_failure_is_one_json_document_too(args, status, code):
+    done = netspec(*args.split())
+    assert done.returncode == status
+    assert [item["code"] for item in json.loads(done.stdout)["diagnostics"]] == [code]
+    assert done.stderr == ""
+
+
+def test_json_has_no_nan(tmp_path):
+    np.save(tmp_path / "x.npy", np.full((1, 1, 32, 32), np.nan, np.float32))
+    shown = netspec("run", "lenet5", "x.npy", "--json", cwd=tmp_path).stdout
+
+    def refuse(word: str) -> None:
+        raise AssertionError(word)
+
+    plain = json.loads(shown, parse_constant=refuse)
+    assert plain["outputs"]["output"]["top5"][0][0][1] is None
+
+
+def test_noise_for_a_file_of_free_size_takes_its_size_from_the_command_line(tmp_path):
+    (tmp_path / "net.ns").write_text("input 3x8x8\nconv3-4\n")
+    netspec("compile", "-q", "net.ns", "--dynamic", "H, W", cwd=tmp_path)
+    done = netspec("run", "net.onnx", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "--input 3x224x224" in done.stderr
+    done = netspec("run", "net.onnx", "--input", "3x20x9", cwd=tmp_path)
+    assert "output: 1x4x18x7" in done.stdout
+    done = netspec("run", "net.onnx", "--input", "3x20xW", cwd=tmp_path)
+    assert (done.returncode, "NS604" in done.stderr) == (2, True)
+
+
+def test_options_of_a_spec_are_refused_beside_an_onnx_file():
+    done = netspec("run", "net.onnx", "--set", "n=3", "--logits")
+    assert done.returncode == 2
+    assert "--set, --logits" in done.stderr
+
+
+def test_a_file_of_the_wrong_kind_is_named_as_what_it_is(tmp_path):
+    (tmp_path / "net.onnx").write_bytes(b"\x08\x97")
+    assert "it is an ONNX model" in netspec("check", "net.onnx", cwd=tmp_path).stdout
+    done = netspec("fmt", "lenet5", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "netspec show lenet5 > lenet5.ns" in done.stderr
+    for args in ("compile lenet5 -o -", "draw lenet5 -o x.svg --format png"):
+        assert netspec(*args.split(), cwd=tmp_path).returncode == 2
+    np.save(tmp_path / "none.npy", np.zeros((0, 1, 32, 32), np.float32))
+    assert "holds no sample" in netspec("run", "lenet5", "none.npy", cwd=tmp_path).stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["net.onnx", "none.npy"]

@@ -1,4 +1,4 @@
-"""ONNX Runtime: sessions that run what was asked, where it was asked, on inputs that were checked."""
+"""ONNX Runtime: sessions that run what was asked, where it was asked, on checked inputs."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from netspec.errors.backends import BadInput, BadModel, DeviceMissing, RuntimeFa
 # The operators netspec writes. Others, loops and custom code among them, are not loaded.
 ALLOWED = frozenset(
     """
-    Abs Add And ArgMax AveragePool BatchNormalization Cast Ceil Celu Clip Concat ConstantOfShape Conv
-    ConvTranspose CumSum Div Elu Equal Erf Exp Expand Flatten Floor GRU Gather GatherElements GatherND
-    Gelu Gemm GlobalAveragePool GlobalMaxPool Greater GreaterOrEqual GroupNormalization HardSigmoid
-    HardSwish Identity InstanceNormalization LRN LSTM LayerNormalization LeakyRelu Less LessOrEqual
-    Log LogSoftmax LpPool MatMul Max
-    MaxPool MaxRoiPool MaxUnpool Mean Min Mish Mod Mul Neg Not Or PRelu Pad Pow RMSNormalization RNN
-    Range Reciprocal ReduceL2 ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum ReduceSumSquare Relu
-    Reshape Resize Round ScatterElements ScatterND Selu Shape Sigmoid Sign Slice Softmax Softplus
-    Softsign Split Sqrt Squeeze Sub Sum Swish Tanh Tile Transpose Unsqueeze Where
+    Abs Add And ArgMax AveragePool BatchNormalization Cast Ceil Celu Clip Concat ConstantOfShape
+    Conv ConvTranspose CumSum Div Elu Equal Erf Exp Expand Flatten Floor GRU Gather GatherElements
+    GatherND Gelu Gemm GlobalAveragePool GlobalMaxPool Greater GreaterOrEqual GroupNormalization
+    HardSigmoid HardSwish Identity InstanceNormalization LRN LSTM LayerNormalization LeakyRelu
+    Less LessOrEqual Log LogSoftmax LpPool MatMul Max MaxPool MaxRoiPool MaxUnpool Mean Min Mish
+    Mod Mul Neg Not Or PRelu Pad Pow RMSNormalization RNN Range Reciprocal ReduceL2 ReduceMax
+    ReduceMean ReduceMin ReduceProd ReduceSum ReduceSumSquare Relu Reshape Resize Round
+    ScatterElements ScatterND Selu Shape Sigmoid Sign Slice Softmax Softplus Softsign Split Sqrt
+    Squeeze Sub Sum Swish Tanh Tile Transpose Unsqueeze Where
     """.split()
 )
 _DTYPES = {"tensor(float)": "<f4", "tensor(int64)": "<i8", "tensor(float16)": "<f2"}
@@ -132,10 +132,15 @@ def _checked(info: InputInfo, value: Any) -> np.ndarray[Any, Any]:
     shown = "x".join(map(str, info.shape))
     if value is None:
         raise NetspecError(BadInput(info.name, f"it is missing; the model takes {shown}"))
-    array = np.asarray(value)
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError) as error:
+        raise NetspecError(BadInput(info.name, f"it is no array: {_first_line(error)}")) from None
     wanted = np.dtype(info.dtype)
     if not array.dtype.isnative:
-        raise NetspecError(BadInput(info.name, f"its byte order is not this machine's: {array.dtype}"))
+        raise NetspecError(
+            BadInput(info.name, f"its byte order is not this machine's: {array.dtype}")
+        )
     if array.dtype.kind not in "fiu" or (wanted.kind == "i") != (array.dtype.kind in "iu"):
         raise NetspecError(BadInput(info.name, f"it holds {array.dtype}, the model takes {wanted}"))
     fits = len(array.shape) == len(info.shape) and all(

@@ -11,7 +11,7 @@ import click
 
 from netspec import __version__
 
-# Command to one line of help, in the order `--help` shows them; each lives in the module of its name.
+# Command to one line of help, in the order of `--help`; each lives in the module of its name.
 COMMANDS = {
     "check": "Say what is wrong with specs, and nothing else.",
     "compile": "Write a spec as an ONNX file.",
@@ -41,6 +41,12 @@ class _Commands(click.Group):
         command: click.Command = module.command
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise _ReaderGone from None
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
@@ -68,56 +74,85 @@ Exit status: 0 fine; 1 the spec, verification or budget is at fault; 2 usage;
 """
 
 
-@click.group(cls=_Commands, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=_Commands, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(__version__, prog_name="netspec")
 def main() -> None:
     """Say what a neural network is in a few lines; check it, compile it, run it, draw it."""
 
 
+class _ReaderGone(Exception):
+    """Whoever read standard output has seen enough; click would make a failure of it."""
+
+
 def run() -> None:
     """The `netspec` command: `main`, with every failure as a message and an exit status."""
-    from netspec.diagnostics import NetspecError
+    status = 0
+    try:
+        status = _status()
+        sys.stdout.flush()
+    except (_ReaderGone, BrokenPipeError):
+        _discard_output()
+    except OSError as error:
+        print(f"error: cannot write the output: {error.strerror}", file=sys.stderr)
+        _discard_output()
+        status = 1
+    sys.exit(status)
+
+
+def _status() -> int:
+    from netspec.diagnostics import Diagnostic, NetspecError, Problem, printable
+    from netspec.errors.usage import BadUsage, Defect, OutOfMemory, SystemRefused
+
+    def failed(problem: Problem, status: int) -> int:
+        return _report((Diagnostic(problem, None),), status)
 
     try:
         status = main(standalone_mode=False, prog_name="netspec")
+        return status if isinstance(status, int) else 0
     except NetspecError as error:
-        _report(error)
-        status = error.status
+        return _report(error.diagnostics, error.status, error.more)
     except click.exceptions.Exit as error:
-        status = error.exit_code
+        return error.exit_code
     except click.ClickException as error:
+        if _wants_json():
+            return failed(BadUsage(printable(error.format_message())), error.exit_code)
         error.show()
-        status = error.exit_code
+        return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         print("interrupted; no file was changed", file=sys.stderr)
-        status = 130
-    except BrokenPipeError:
-        # The reader has seen enough; Python must not complain when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = 0
+        return 130
+    except _ReaderGone:
+        raise
+    except MemoryError as error:
+        return failed(OutOfMemory(printable(str(error) or "no more can be had")), 4)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        return failed(SystemRefused(printable(f"{where}{error.strerror or error}")), 1)
     except Exception as error:
-        status = _defect(error)
-    sys.exit(status if isinstance(status, int) else 0)
+        if os.environ.get("NETSPEC_TRACEBACK"):
+            raise
+        return failed(Defect(printable(f"{type(error).__name__}: {error}")), 70)
 
 
-def _report(error: Any) -> None:
-    from netspec.diagnostics import as_json
+def _report(diagnostics: Any, status: int, more: int = 0) -> int:
+    from netspec.diagnostics import as_json, render
 
-    if "--json" in sys.argv:
+    if _wants_json():
         import json
 
-        print(json.dumps(as_json(error.diagnostics, error.more), indent=2))
+        print(json.dumps(as_json(diagnostics, more), indent=2))
     else:
-        print(error, file=sys.stderr)
+        print(render(diagnostics, more), file=sys.stderr)
+    return status
 
 
-def _defect(error: Exception) -> int:
-    if os.environ.get("NETSPEC_TRACEBACK"):
-        raise error
-    kind = type(error).__name__
-    print(
-        f"netspec has a defect: {kind}: {error}\n"
-        "  help: please report it with the spec and the command; NETSPEC_TRACEBACK=1 shows where",
-        file=sys.stderr,
-    )
-    return 70
+def _wants_json() -> bool:
+    words = " ".join(sys.argv[1:])
+    return "--json" in sys.argv or "--format json" in words or "--format=json" in words
+
+
+def _discard_output() -> None:
+    # Else Python complains when it flushes at exit.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

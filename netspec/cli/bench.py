@@ -11,14 +11,23 @@ from typing import Any
 
 import click
 
-from netspec.cli.common import SPEC, Options, json_option, print_json, spec_options
+from netspec.cli.common import (
+    SPEC,
+    Options,
+    json_option,
+    print_json,
+    refuse_beside_onnx,
+    spec_options,
+)
 
 
 @click.command(epilog="Example: netspec bench resnet50 --batch 8 --threads 2")
 @click.argument("model", type=SPEC, metavar="MODEL")
 @click.option("--batch", type=click.IntRange(1), default=1, help="Samples in one run.")
 @click.option("--runs", type=click.IntRange(1), default=20, help="Timed runs, after three others.")
-@click.option("--threads", type=click.IntRange(0), default=0, help="Threads; 0: ONNX Runtime's choice.")
+@click.option(
+    "--threads", type=click.IntRange(0), default=0, help="Threads; 0: ONNX Runtime's choice."
+)
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", help="Where to run.")
 @json_option
 @spec_options
@@ -35,12 +44,14 @@ def command(
 
     with tempfile.TemporaryDirectory(prefix="netspec-") as folder:
         graph, path = None, Path(model)
-        if path.suffix != ".onnx":
+        if path.suffix == ".onnx":
+            refuse_beside_onnx(model, set=options.settings)
+        else:
             graph = options.graph(model)
             path = Path(folder) / "model.onnx"
             compile_graph(graph, path)
         session = Session(path, device=device, threads=threads)
-        inputs = feeds(session, graph, (), 0, batch)
+        inputs = feeds(session, graph, (), 0, batch, options.inputs)
         for _ in range(3):
             session.run(inputs)
         start = time.perf_counter()

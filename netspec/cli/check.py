@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from netspec.cli.common import SPEC, Options, json_option, print_json, quiet_option, say, spec_options
+from netspec.cli.common import (
+    SPEC,
+    Options,
+    json_option,
+    print_json,
+    quiet_option,
+    say,
+    spec_options,
+)
 
 if TYPE_CHECKING:
     from netspec.diagnostics import Diagnostic

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, fields
@@ -63,7 +64,9 @@ class Options:
         return build(source, self.settings, inputs, self.limits)
 
 
-def _settings(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+def _settings(
+    ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
+) -> dict[str, str]:
     found = {}
     for value in values:
         name, equals, text = value.partition("=")
@@ -120,7 +123,23 @@ def say(text: str, quiet: bool = False) -> None:
 
 
 def print_json(value: Any) -> None:
-    print(json.dumps(value, indent=2, ensure_ascii=False))
+    """`value` as JSON; what JSON has no word for, NaN and the infinities, as null."""
+    print(json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def refuse_beside_onnx(model: str, **given: object) -> None:
+    """Refuses options that only a spec has; raises click.UsageError."""
+    words = [f"--{name}" for name, value in given.items() if value]
+    if words:
+        raise click.UsageError(f"{model} is an ONNX file: {', '.join(words)} needs a spec")
 
 
 def human_bytes(count: float) -> str:

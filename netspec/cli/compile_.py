@@ -37,7 +37,9 @@ if TYPE_CHECKING:
 )
 @click.option("--seed", type=click.IntRange(0), default=0, help="Seed of the initial weights.")
 @click.option("--weights", type=click.Path(path_type=Path), help="Take weights from this file.")
-@click.option("--map", "mapping", type=click.Path(path_type=Path), help="Our names to the file's, as JSON.")
+@click.option(
+    "--map", "mapping", type=click.Path(path_type=Path), help="Our names to the file's, as JSON."
+)
 @click.option("--show-map", is_flag=True, help="Print which tensor goes where; write nothing.")
 @click.option("--partial", is_flag=True, help="Take the weights that fit, seed the others.")
 @click.option("--strict", is_flag=True, help="Refuse weights that are not finite.")
@@ -47,7 +49,9 @@ if TYPE_CHECKING:
 @click.option("--batch", type=click.IntRange(1), help="Fix the batch size; symbolic by default.")
 @click.option("--dynamic", metavar="H,W", help="Make the last axes of the input symbolic.")
 @click.option("--verify", "check", is_flag=True, help="Verify the file before it takes its name.")
-@click.option("--stamp", is_flag=True, help="Verify, and write the report into the file's metadata.")
+@click.option(
+    "--stamp", is_flag=True, help="Verify, and write the report into the file's metadata."
+)
 @json_option
 @quiet_option
 @spec_options
@@ -79,8 +83,12 @@ def command(
     """
     from netspec.weights import Seeded
 
+    if output is not None and str(output) == "-":
+        raise click.UsageError("compile writes a file, not standard output: name one with -o")
     start = time.perf_counter()
-    graph = options.graph(spec, dynamic=tuple(dynamic.split(",")) if dynamic else ())
+    graph = options.graph(
+        spec, dynamic=tuple(map(str.strip, dynamic.split(","))) if dynamic else ()
+    )
     path = output or Path(f"{graph.name}.{_SUFFIXES[target]}")
     source: WeightSource = Seeded(seed)
     if weights is not None:

@@ -17,7 +17,9 @@ FORMATS = ("svg", "png", "pdf", "html", "dot")
 @click.argument("specs", nargs=-1, type=SPEC, metavar="SPEC...")
 @click.option("-o", "--output", metavar="FILE", help="The file to write; - for standard output.")
 @click.option("--style", type=click.Choice(STYLES), default="fold", help="What kind of picture.")
-@click.option("--format", "form", type=click.Choice(FORMATS), help="Taken from the file by default.")
+@click.option(
+    "--format", "form", type=click.Choice(FORMATS), help="Taken from the file by default."
+)
 @click.option("--depth", type=click.IntRange(0), help="How many levels of blocks to open.")
 @click.option("--expand", multiple=True, metavar="GLOB", help="Open the blocks with this path.")
 @click.option("--show", metavar="WHAT", help="Any of shape,kernel,params,macs.")
@@ -52,7 +54,7 @@ def command(
         from netspec.cli.shipped import with_errors
 
         specs = with_errors()
-    form = form or _format_of(output)
+    form = _format_of(output, form)
     graphs = [options.graph(spec) for spec in specs]
     shown = tuple(show.split(",")) if show else ("shape", "kernel", "params")
     content = draw(
@@ -73,8 +75,12 @@ def command(
     say(f"wrote {path}", quiet)
 
 
-def _format_of(output: str | None) -> str:
+def _format_of(output: str | None, form: str | None) -> str:
     suffix = Path(output or "").suffix.lstrip(".").lower()
+    if form is not None:
+        if suffix in FORMATS and suffix != form:
+            raise click.UsageError(f"{output} ends in .{suffix}, and --format says {form}")
+        return form
     if suffix in FORMATS:
         return suffix
     if suffix and output != "-":

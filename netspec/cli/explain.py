@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import click
 
 
@@ -13,9 +15,9 @@ def command(code: str) -> None:
     from netspec.errors import load_all
 
     load_all()
-    problem = REGISTRY.get(code.upper())
+    problem = REGISTRY.get(f"NS{code.upper().removeprefix('NS')}")
     if problem is None:
-        raise click.UsageError(f"no diagnostic has the code {code}")
+        raise click.UsageError(f"no diagnostic has the code {code}; one looks like NS310")
     print(f"{problem.code}: {problem.title}")
     if problem.explain:
-        print(f"\n{problem.explain}")
+        print("\n" + textwrap.fill(problem.explain, 100))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,14 +22,27 @@ _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def feeds(
-    session: Session, graph: Graph | None, files: tuple[str, ...], seed: int, batch: int
+    session: Session,
+    graph: Graph | None,
+    files: tuple[str, ...],
+    seed: int,
+    batch: int,
+    sizes: tuple[str, ...] = (),
 ) -> dict[str, Array]:
-    """Arrays by input name: from the files, in order or by name, and noise for the others."""
+    """Arrays by input name: from the files, in order or by name, and noise for the others.
+
+    `sizes` are those of the noise where an ONNX file, read without a graph, leaves them free.
+    """
     given: dict[str, str] = {}
     free = [info.name for info in session.inputs]
     for text in files:
         name, equals, path = text.partition("=")
         if not equals or name not in free:
+            if equals and name.isidentifier() and not Path(text).exists():
+                known = ", ".join(free) or "none"
+                raise NetspecError(
+                    BadInput(name, f"there is no such input to feed; there is {known}"), status=2
+                )
             name, path = (free[0] if free else ""), text
         if not name:
             raise NetspecError(BadInput(text, "the model has no further input"), status=2)
@@ -38,22 +52,27 @@ def feeds(
     found = {name: _read(infos[name], path) for name, path in given.items()}
     missing = [name for name in infos if name not in found]
     if missing:
-        noise = _noise(session, graph, seed, batch)
+        noise = _noise(session, graph, seed, batch, sizes)
         found.update({name: noise[name] for name in missing})
     return found
 
 
-def _noise(session: Session, graph: Graph | None, seed: int, batch: int) -> dict[str, Array]:
+def _noise(
+    session: Session, graph: Graph | None, seed: int, batch: int, given: tuple[str, ...]
+) -> dict[str, Array]:
     if graph is not None:
         from netspec.samples import sample_inputs
 
         return sample_inputs(graph, batch=batch, seed=seed)
     random = np.random.default_rng(seed)
     found: dict[str, Array] = {}
+    chosen = _chosen(session, given)
     for info in session.inputs:
         sizes = [size for size in info.shape[1:] if isinstance(size, int)]
-        if len(sizes) < len(info.shape) - 1:
-            reason = "its size is free: give an image or array"
+        if info.name in chosen:
+            sizes = list(chosen[info.name])
+        elif len(sizes) < len(info.shape) - 1:
+            reason = "its size is free: say it with --input 3x224x224"
             raise NetspecError(BadInput(info.name, reason), status=2)
         leading = info.shape[0] if isinstance(info.shape[0], int) else batch
         shape = (leading, *sizes)
@@ -61,6 +80,23 @@ def _noise(session: Session, graph: Graph | None, seed: int, batch: int) -> dict
             found[info.name] = random.integers(0, 2, shape)
         else:
             found[info.name] = random.standard_normal(shape, dtype=np.float32)
+    return found
+
+
+def _chosen(session: Session, given: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
+    """The sizes given for inputs, `3x64x64` for the first or `NAME:3x64x64`."""
+    names = [info.name for info in session.inputs]
+    found: dict[str, tuple[int, ...]] = {}
+    for text in given:
+        name, colon, shape = text.rpartition(":")
+        sizes = shape.split("x")
+        if not all(size.isascii() and size.isdigit() and int(size[:9]) for size in sizes):
+            raise NetspecError(
+                BadInput(name or names[0], f"`{shape}` is not a size such as 3x64x64"), status=2
+            )
+        if colon and name not in names:
+            raise NetspecError(BadInput(name, f"the model has inputs {', '.join(names)}"), status=2)
+        found[name or names[0]] = tuple(int(size[:9]) for size in sizes)
     return found
 
 
@@ -75,7 +111,11 @@ def _read_array(info: InputInfo, path: str) -> Array:
         raise NetspecError(BadInput(info.name, f"there is no file {path}"), status=2) from None
     except (OSError, ValueError) as error:
         reason = str(error).split("\n")[0][:200]
+        if "pickle" in reason:
+            reason = "it is no .npy file, or holds Python objects"
         raise NetspecError(BadInput(info.name, f"{path} is not a plain array: {reason}")) from None
+    if array.ndim and not array.size:
+        raise NetspecError(BadInput(info.name, f"{path} holds no sample"))
     if array.ndim == len(info.shape) - 1:
         array = array[None]
     return array
@@ -90,7 +130,9 @@ def _read_image(info: InputInfo, path: str) -> Array:
         raise NetspecError(problem, status=3) from None
     sizes = [size for size in info.shape[1:] if isinstance(size, int)]
     if len(info.shape) != 4 or info.shape[1] not in (1, 3):
-        raise NetspecError(BadInput(info.name, "an image needs an input of 1 or 3 channels, HxW"), status=2)
+        raise NetspecError(
+            BadInput(info.name, "an image needs an input of 1 or 3 channels, HxW"), status=2
+        )
     try:
         with Image.open(path) as file:
             image = file.convert("RGB" if info.shape[1] == 3 else "L")
@@ -109,6 +151,8 @@ def _read_image(info: InputInfo, path: str) -> Array:
 
 def _cropped(image: Any, height: int, width: int) -> Any:
     scale = max(height / image.height, width / image.width)
-    resized = image.resize((max(width, round(image.width * scale)), max(height, round(image.height * scale))))
+    resized = image.resize(
+        (max(width, round(image.width * scale)), max(height, round(image.height * scale)))
+    )
     left, top = (resized.width - width) // 2, (resized.height - height) // 2
     return resized.crop((left, top, left + width, top + height))

@@ -17,11 +17,15 @@ from netspec.cli.common import quiet_option, say
 def command(specs: tuple[str, ...], check: bool, quiet: bool) -> int:
     """Put specs in the one canonical layout; - formats standard input to standard output."""
     from netspec.atomic import write_text
-    from netspec.files import read_file, read_spec
+    from netspec.files import read_file, read_spec, shipped_names
     from netspec.fmt import format_text
 
     changed = 0
     for name in specs:
+        if name in shipped_names() and not Path(name).exists():
+            raise click.UsageError(
+                f"fmt takes files; `netspec show {name} > {Path(name).name}.ns` writes one"
+            )
         source = read_spec("-") if name == "-" else read_file(Path(name))
         text = format_text(source.text)
         if name == "-":

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from netspec.cli.common import json_option, print_json
+from netspec.cli.common import json_option, print_json, say
 
 
 @click.command("list", epilog="Example: netspec list --family resnet")
@@ -21,8 +21,13 @@ def command(family: str | None, names: bool, as_json: bool) -> None:
     from netspec.files import shipped_names
 
     found = [name for name in shipped_names() if not family or family in name]
+    if not found:
+        say(f"no shipped spec's name holds {family}")
     if names:
-        print("\n".join(found))
+        if as_json:
+            print_json({"format_version": 1, "names": found})
+        else:
+            print("".join(f"{name}\n" for name in found), end="")
         return
     rows = [_row(name) for name in found]
     if as_json:

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from netspec.cli.common import SPEC, Options, json_option, print_json, say, spec_options
+from netspec.cli.common import (
+    SPEC,
+    Options,
+    json_option,
+    print_json,
+    refuse_beside_onnx,
+    say,
+    spec_options,
+)
 
 if TYPE_CHECKING:
     from netspec.backends.runtime import Result
@@ -20,7 +28,9 @@ if TYPE_CHECKING:
 @click.option("--seed", type=click.IntRange(0), default=0, help="Seed of noise and weights.")
 @click.option("--batch", type=click.IntRange(1), default=1, help="Samples of noise.")
 @click.option("--weights", type=click.Path(path_type=Path), help="Take weights from this file.")
-@click.option("--map", "mapping", type=click.Path(path_type=Path), help="Our names to the file's, as JSON.")
+@click.option(
+    "--map", "mapping", type=click.Path(path_type=Path), help="Our names to the file's, as JSON."
+)
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", help="Where to run.")
 @click.option("--logits", is_flag=True, help="Leave out final softmaxes.")
 @json_option
@@ -46,8 +56,9 @@ def command(
     from netspec.cli.feeds import feeds
 
     if Path(model).suffix == ".onnx":
+        refuse_beside_onnx(model, set=options.settings, weights=weights, map=mapping, logits=logits)
         session = Session(Path(model), device=device)
-        result = session.run(feeds(session, None, files, seed, batch))
+        result = session.run(feeds(session, None, files, seed, batch, options.inputs))
     else:
         result = _run_spec(model, files, seed, batch, weights, mapping, device, logits, options)
     if as_json:
@@ -116,5 +127,3 @@ def _plain(result: Result) -> dict[str, Any]:
             for name, array in result.outputs.items()
         },
     }
-
-

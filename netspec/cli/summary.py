@@ -51,12 +51,17 @@ def command(
     from netspec.analysis.explain import explain
     from netspec.analysis.summary import summarize
 
+    if layer is not None and (as_json or budgets or style != "text"):
+        raise click.UsageError("--explain prints text, and nothing else")
     graphs = [options.graph(spec) for spec in specs]
     if layer is not None:
-        for graph in graphs:
-            print(explain(graph, layer))
+        sys.stdout.write("".join(explain(graph, layer) for graph in graphs))
         return 0
     summaries = [summarize(graph, count=count, flat=flat) for graph in graphs]
+    # Before anything is printed: a bound that is no bound is refused instead of the table.
+    broken = [
+        text for item in summaries for budget in budgets if (text := check_budget(item, budget))
+    ]
     if as_json or style == "json":
         plain = [item.as_json() for item in summaries]
         print_json(plain[0] if len(plain) == 1 else {"format_version": 1, "nets": plain})
@@ -64,10 +69,9 @@ def command(
         table = summaries[0] if len(summaries) == 1 else compare(summaries)
         if style == "text":
             width = shutil.get_terminal_size((120, 24)).columns if sys.stdout.isatty() else 120
-            print(table.to_text(width=width))
+            sys.stdout.write(table.to_text(width=width))
         else:
-            print(getattr(table, f"to_{style}")())
-    broken = [text for item in summaries for budget in budgets if (text := check_budget(item, budget))]
+            sys.stdout.write(getattr(table, f"to_{style}")())
     for text in broken:
         print(text, file=sys.stderr)
     return 1 if broken else 0

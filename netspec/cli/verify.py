@@ -6,16 +6,30 @@ from pathlib import Path
 
 import click
 
-from netspec.cli.common import SPEC, Options, json_option, print_json, quiet_option, say, spec_options
+from netspec.cli.common import (
+    SPEC,
+    Options,
+    json_option,
+    print_json,
+    quiet_option,
+    say,
+    spec_options,
+)
 
 
 @click.command(epilog="Example: netspec verify lenet5")
 @click.argument("specs", nargs=-1, required=True, type=SPEC, metavar="SPEC...")
 @click.option("--weights", type=click.Path(path_type=Path), help="Take weights from this file.")
-@click.option("--map", "mapping", type=click.Path(path_type=Path), help="Our names to the file's, as JSON.")
-@click.option("--seed", type=click.IntRange(0), default=0, help="Seed of weights that are not given.")
+@click.option(
+    "--map", "mapping", type=click.Path(path_type=Path), help="Our names to the file's, as JSON."
+)
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, help="Seed of weights that are not given."
+)
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", help="Where to run.")
-@click.option("--tf32", is_flag=True, help="Allow TF32 on the GPU, and the error that comes with it.")
+@click.option(
+    "--tf32", is_flag=True, help="Allow TF32 on the GPU, and the error that comes with it."
+)
 @json_option
 @quiet_option
 @spec_options
