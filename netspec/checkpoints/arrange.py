@@ -12,11 +12,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import accumulate
+from itertools import accumulate, takewhile
 
 from netspec.checkpoints.evidence import hint
 from netspec.checkpoints.modules import Item, Layer, Module
-from netspec.checkpoints.names import continues, natural, series
+from netspec.checkpoints.names import continues, follows, natural, series
 
 _STEPS = 200_000
 
@@ -90,18 +90,18 @@ class Arrangement:
 
     def _doubt_torn_pairs(self, matches: list[Match]) -> None:
         """Notes norms that the file keeps farther from their convolution than another like them."""
-        norms: dict[object, list[str]] = {}
+        norms: dict[object, list[Module]] = {}
         for match in matches:
             if _is_norm(match.layer):
-                norms.setdefault(match.layer.signature, []).append(match.module.name)
+                norms.setdefault(match.layer.signature, []).append(match.module)
         for index, match in enumerate(matches):
             if not _is_norm(match.layer) or match.layer.feeds != {index - 1}:
                 continue
-            feeder, name = matches[index - 1].module.name, match.module.name
+            feeder, module = matches[index - 1].module, match.module
             rivals = norms[match.layer.signature]
             nearest = max(rivals, key=lambda rival: _shared(feeder, rival))
-            if _shared(feeder, nearest) > _shared(feeder, name):
-                self.doubts.append(Doubt(match.layer, (name, nearest)))
+            if _shared(feeder, nearest) > _shared(feeder, module):
+                self.doubts.append(Doubt(match.layer, (module.name, nearest.name)))
 
     # --- what fits where
 
@@ -198,9 +198,11 @@ class Arrangement:
         return [frame.chosen for frame in frames if frame.chosen] if frames else None
 
     def _closest_knit(self, chosen: list[_Choice], children: list[Item]) -> list[_Choice]:
-        """The order, or one with a group put earlier where that leaves groups with fewer entries."""
+        """The order, or one with a group earlier where that leaves groups fewer entries."""
         for i, choice in enumerate(chosen):
-            later = [c.item for c in chosen[i + 1 :] if self._class(c.item) != self._class(choice.item)]
+            later = [
+                c.item for c in chosen[i + 1 :] if self._class(c.item) != self._class(choice.item)
+            ]
             for item in later:
                 if item.module is not None and choice.item.module is not None:
                     continue
@@ -263,7 +265,8 @@ class Arrangement:
         if len(left) == 1:
             return left[0], "words", []
         feeders = [c.item.label for c in chosen if self._feeds(c, left, start)]
-        left = [a for a in left if any(continues(f, a.label) for f in feeders)] or left
+        surest = {id(a): max((follows(f, a.label) for f in feeders), default=0) for a in left}
+        left = [a for a in left if surest[id(a)] == max(surest.values())]
         if self.trusted:
             return self._first_defined(left, chosen, start), "order", []
         first = [a for a in left if not any(series(b.label, a.label) == -1 for b in left)]
@@ -327,12 +330,10 @@ def _is_norm(module: Module) -> bool:
     return any(tensor.role == "running_mean" for tensor in module.tensors)
 
 
-def _shared(first: str, second: str) -> int:
-    """How many leading components two names share."""
-    pairs = zip(first.split("."), second.split("."), strict=False)
-    return next(
-        (i for i, (a, b) in enumerate(pairs) if a != b), min(first.count("."), second.count("."))
-    )
+def _shared(first: Module, second: Module) -> int:
+    """How many leading components of their groups two layers share."""
+    pairs = zip(first.components[:-1], second.components[:-1], strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def _full_name(item: Item) -> str:

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 Shape = tuple[int, ...]
 Reader = Callable[[], Any]
 
-_WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
+_WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "module")
+# Averages over the steps of training, taken only where the weights themselves are not there.
+_AVERAGES = ("state_dict_ema", "ema_state_dict", "model_ema", "ema")
 _PREFIXES = ("module.", "_orig_mod.")
 
 
@@ -110,7 +112,7 @@ def _reader(path: Path, start: bytes) -> Callable[[Path], Mapping[str, tuple[Sha
 
 def unwrapped(tensors: Mapping[str, Any]) -> Mapping[str, Any]:
     """The state dict in what a training script saved: itself, or under a usual key of it."""
-    for key in _WRAPPERS:
+    for key in (*_WRAPPERS, *_AVERAGES):
         inner = tensors.get(key)
         if isinstance(inner, Mapping):
             return unwrapped(inner)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
 
 from netspec.checkpoints.arrange import Arrangement, Doubt, Match
@@ -122,9 +122,7 @@ def _renumbered(layers: list[Layer], kept: list[int]) -> list[Layer]:
     for index in kept:
         layer = layers[index]
         feeds = frozenset[int]().union(*(through[i] for i in layer.feeds))
-        found.append(
-            Layer(layer.name, layer.tensors, feeds, layer.is_shortcut, layer.after_pool, layer.head)
-        )
+        found.append(replace(layer, feeds=feeds))
     return found
 
 

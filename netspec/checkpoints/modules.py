@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from heapq import heapify, heappop, heappush
 from math import prod
@@ -19,10 +19,16 @@ from netspec.ops.pool import AvgPool, MaxPool
 _ROLES = {
     **{"gamma": "weight", "scale": "weight", "kernel": "weight", "weights": "weight"},
     **{"beta": "bias", "biases": "bias", "offset": "bias"},
-    **{"moving_mean": "running_mean", "moving_variance": "running_var"},
+    **{"moving_mean": "running_mean"},
+    **{"moving_variance": "running_var", "moving_var": "running_var"},
 }
-_NOT_WEIGHTS = ("num_batches_tracked",)
+_COUNTER = "num_batches_tracked"
 _SEPARATORS = re.compile(r"[./]")
+_ROLE = re.compile(
+    r"(?:(?P<layer>.+)_)?(?P<role>weight|bias|gamma|beta|(?:running|moving)_(?:mean|var)"
+    r"|moving_variance|num_batches_tracked)\Z"
+)
+_RECURRENT = re.compile(r"(?:weight|bias)_[ih]h_l\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +46,7 @@ class Module:
 
     name: str
     tensors: tuple[Tensor, ...]
+    components: tuple[str, ...] = ()
 
     @cached_property
     def signature(self) -> tuple[tuple[str, Shape], ...]:
@@ -62,6 +69,52 @@ def plain(shape: Shape) -> Shape:
     return shape[:2] if len(shape) > 2 and prod(shape[2:]) == 1 else shape
 
 
+@dataclass(frozen=True, slots=True)
+class _Name:
+    """A tensor's name taken apart. `bare`: a parameter that no layer of its own holds."""
+
+    components: tuple[str, ...]
+    role: str
+    bare: bool = False
+
+
+def _parsed(name: str) -> _Name:
+    """`a.bn.gamma` is the weight of `a.bn`, `conv_weight` of `conv`; `a.token` is a layer."""
+    *around, leaf = _SEPARATORS.split(name.removesuffix(":0"))
+    if leaf in _ROLES or _RECURRENT.match(leaf):
+        return _Name(tuple(around), _ROLES.get(leaf, leaf))
+    match = _ROLE.match(leaf)
+    if match is None:
+        return _Name((*around, leaf), "weight", bare=True)
+    inner = (match["layer"],) if match["layer"] else ()
+    return _Name((*around, *inner), _ROLES.get(match["role"], match["role"]))
+
+
+def _parsed_file(names: Iterable[str]) -> dict[str, _Name]:
+    """All names of a file; where they have no levels, what underscores part may be levels."""
+    found = {name: _parsed(name) for name in names}
+    if any(len(parsed.components) > 1 for parsed in found.values()):
+        return found
+    levels = {
+        name: replace(parsed, components=tuple("_".join(parsed.components).split("_")))
+        for name, parsed in found.items()
+    }
+    return levels if _unbroken(parsed.components for parsed in levels.values()) else found
+
+
+def _unbroken(paths: Iterable[tuple[str, ...]]) -> bool:
+    """Whether what is under one name stands together."""
+    closed: set[tuple[str, ...]] = set()
+    open_: list[tuple[str, ...]] = []
+    for path in paths:
+        prefixes = [path[: i + 1] for i in range(len(path))]
+        closed.update(prefix for prefix in open_ if prefix not in prefixes)
+        if closed.intersection(prefixes):
+            return False
+        open_ = prefixes
+    return True
+
+
 # --- the graph's
 
 
@@ -71,25 +124,29 @@ def layers_of(graph: Graph, *, heads: bool) -> list[Layer]:
     numbers: dict[Node, frozenset[int]] = {}
     found: list[Layer] = []
     for node in graph.nodes:
-        tensors = _own(node)
+        parts = _own(node)
         before = frozenset[int]().union(*(numbers[value.node] for value in node.inputs))
-        if not tensors or (node.head is not None) != heads:
-            numbers[node] = before
-            continue
-        numbers[node] = frozenset((len(found),))
-        pooled = any(isinstance(value.node.op, MaxPool | AvgPool) for value in node.inputs)
-        found.append(Layer(node.path, tensors, before, node in shortcuts, pooled, node.head))
+        if (node.head is not None) == heads:
+            pooled = any(isinstance(value.node.op, MaxPool | AvgPool) for value in node.inputs)
+            for path, tensors in parts.items():
+                found.append(Layer(path, tensors, (), before, node in shortcuts, pooled, node.head))
+                before = frozenset((len(found) - 1,))
+        numbers[node] = before
     return found
 
 
-def _own(node: Node) -> tuple[Tensor, ...]:
+def _own(node: Node) -> dict[str, tuple[Tensor, ...]]:
+    """The node's tensors by layer: an attention is two, one after the other."""
+    found: dict[str, tuple[Tensor, ...]] = {}
     if node.owner != node.path:
-        return ()
-    return tuple(
-        Tensor(weight.name, f"{node.path}.{weight.name}", weight.shape)
-        for weight in node.op.weights(*node.input_types)
-        if weight.kind != "constant"
-    )
+        return found
+    for weight in node.op.weights(*node.input_types):
+        if weight.kind != "constant":
+            parsed = _parsed(weight.name)
+            path = ".".join((node.path, *parsed.components))
+            tensor = Tensor(parsed.role, f"{node.path}.{weight.name}", weight.shape)
+            found[path] = (*found.get(path, ()), tensor)
+    return found
 
 
 def _shortcuts(graph: Graph) -> set[Node]:
@@ -162,13 +219,23 @@ class Item:
 
 def modules_of(tensors: Mapping[str, Shape], wanted: set[Shape]) -> list[Module]:
     """The layers of a file, in file order. `wanted` are the plain shapes that the graph has."""
-    grouped: dict[str, list[Tensor]] = {}
-    for name, shape in tensors.items():
-        *around, leaf = _SEPARATORS.split(name.removesuffix(":0"))
-        if leaf not in _NOT_WEIGHTS:
-            tensor = Tensor(_ROLES.get(leaf, leaf), name, _as_wanted(shape, wanted))
-            grouped.setdefault(".".join(around), []).append(tensor)
-    return [Module(name, tuple(found)) for name, found in grouped.items()]
+    grouped: dict[tuple[str, ...], list[Tensor]] = {}
+    for name, parsed in _parsed_file(tensors).items():
+        if parsed.role != _COUNTER:
+            shape = _as_wanted(tensors[name], wanted)
+            if parsed.bare:
+                shape = tuple(size for size in tensors[name] if size != 1)
+            grouped.setdefault(parsed.components, []).append(Tensor(parsed.role, name, shape))
+    return [
+        Module(_common_name(found), tuple(found), components)
+        for components, found in grouped.items()
+    ]
+
+
+def _common_name(tensors: list[Tensor]) -> str:
+    """The layer's name as the file spells it."""
+    first = tensors[0].name.removesuffix(":0")
+    return ".".join(_parsed(first).components)
 
 
 def _as_wanted(shape: Shape, wanted: set[Shape]) -> Shape:
@@ -187,8 +254,7 @@ def tree_of(modules: Iterable[Module]) -> Item:
     root = Item("", 0)
     for order, module in enumerate(modules):
         item = root
-        components = module.name.split(".") if module.name else []
-        for component in components:
+        for component in module.components:
             item = item.children.setdefault(component, Item(component, order))
         item.module = module
     return _settled(root)
@@ -218,25 +284,19 @@ def in_definition_order(tensors: Iterable[str]) -> bool:
     A module lists its weight before its bias, everything under one name together, and numbers its
     parts upwards, if with exceptions.
     """
-    closed: set[str] = set()
-    open_: list[str] = []
-    seen: set[str] = set()
-    last: dict[str, str] = {}
+    names = list(_parsed_file(tensors).values())
+    if not _unbroken(parsed.components for parsed in names):
+        return False
+    seen: set[tuple[tuple[str, ...], str | None]] = set()
+    last: dict[tuple[str, ...], str] = {}
     up = down = 0
-    for name in tensors:
-        *around, leaf = _SEPARATORS.split(name.removesuffix(":0"))
-        prefixes = [".".join(around[: i + 1]) for i in range(len(around))]
-        closed.update(prefix for prefix in open_ if prefix not in prefixes)
-        if closed.intersection(prefixes):
+    for parsed in names:
+        path = parsed.components
+        if (path, _AFTER.get(parsed.role)) in seen:
             return False
-        open_ = prefixes
-        module, role = ".".join(around), _ROLES.get(leaf, leaf)
-        if f"{module}.{_AFTER.get(role)}" in seen:
-            return False
-        seen.add(f"{module}.{role}")
-        for i, component in enumerate(around):
-            parent = ".".join(around[:i])
-            step = series(last.get(parent, component), component)
+        seen.add((path, parsed.role))
+        for i, component in enumerate(path):
+            step = series(last.get(path[:i], component), component)
             up, down = up + (step == -1), down + (step == 1)
-            last[parent] = component
+            last[path[:i]] = component
     return 4 * down <= up

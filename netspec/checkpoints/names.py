@@ -37,13 +37,21 @@ def series(first: str, second: str) -> int | None:
     return None
 
 
-def continues(before: str, label: str) -> bool:
-    """Whether a name is the next of a series: the same with its last number one higher.
+def follows(before: str, label: str) -> int:
+    """How surely a name comes right after another: 2 in the same place of a series, 1 in the next.
 
-    What follows the number may differ: `3a` and `3b` both come after `2`.
+    `1_bn` is in the place of `1_conv`, `2_conv` in the next. What follows the number may differ:
+    `3a` and `3b` both come after `2`.
     """
-    parts = tokens(before)
+    parts, others = tokens(before), tokens(label)
     last = max((i for i, part in enumerate(parts) if part.isdigit()), default=None)
-    if last is None:
-        return False
-    return tokens(label)[: last + 1] == [*parts[:last], str(int(parts[last]) + 1)]
+    if last is None or others[:last] != parts[:last] or len(others) <= last:
+        return 0
+    if others[last] == parts[last]:
+        return 2 if not any(part.isdigit() for part in others[last + 1 :]) else 0
+    return int(others[last] == str(int(parts[last]) + 1))
+
+
+def continues(before: str, label: str) -> bool:
+    """Whether a name is the next of a series: the same with its last number one higher."""
+    return follows(before, label) == 1
