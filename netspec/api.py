@@ -54,6 +54,14 @@ def _shapes(given: str | int | Sequence[str] | Sequence[int]) -> tuple[str, ...]
     return tuple(map(str, given))
 
 
+def _unwrapped(tensors: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The tensors without the prefixes of DistributedDataParallel and torch.compile."""
+    for prefix in ("module.", "_orig_mod."):
+        if tensors and all(name.startswith(prefix) for name in tensors):
+            return _unwrapped({name[len(prefix) :]: t for name, t in tensors.items()})
+    return tensors
+
+
 def _exists(text: str) -> bool:
     try:
         return Path(text).exists()
@@ -87,7 +95,7 @@ class Net:
         return costs(self.graph).params
 
     def summary(self, *, count: str = "mac", flat: bool = False) -> Summary:
-        """What each layer costs: `count` is `mac`, `torchinfo`, `fvcore`; `flat` unfolds repeats."""
+        """What each layer costs by the rules of `count`; `flat` unfolds repeats."""
         from netspec.analysis.summary import summarize
 
         return summarize(self.graph, count=count, flat=flat)
@@ -131,6 +139,8 @@ class Net:
         """
         from netspec.compile import compile_graph
 
+        if batch is not None and batch < 1:
+            raise ValueError(f"batch is at least 1, not {batch}")
         target = Path(path) if path is not None else Path(f"{self.name}.onnx")
         compile_graph(
             self.graph,
@@ -180,7 +190,7 @@ class Net:
         if hasattr(weights, "state_dict"):
             weights = weights.state_dict()
         if isinstance(weights, Mapping):
-            return given(self.graph, weights)
+            return given(self.graph, _unwrapped(weights))
         from netspec.checkpoints import load as load_checkpoint
 
         return load_checkpoint(Path(weights), self.graph).source

@@ -72,6 +72,9 @@ def given(graph: Graph, tensors: Mapping[str, Any]) -> Given:
 
     `num_batches_tracked` and tensors of training-only heads may be there and are left out.
     """
+    for name, tensor in tensors.items():
+        if not hasattr(tensor, "shape"):
+            raise TypeError(f"{name} is a {type(tensor).__name__}, not a tensor or array")
     wanted = named_weights(graph)
     missing = [name for name in wanted if name not in tensors]
     heads = tuple(f"{head.name}." for head in graph.heads)

@@ -131,3 +131,17 @@ def test_arrays_that_do_not_fit_are_refused_by_name():
     for inputs in ((x, x), ({"input": x},), ([[1], [1, 2]],)):
         with pytest.raises(NetspecError, match="NS604"):
             net.run(*inputs)
+
+
+def test_the_names_of_wrapped_modules_are_unwrapped(tmp_path):
+    import torch
+
+    net = netspec.load("lenet5")
+    model = net.to_torch(seed=5)
+    plain = net.to_onnx(tmp_path / "a.onnx", weights=model).read_bytes()
+    wrapped = torch.nn.DataParallel(model)
+    assert net.to_onnx(tmp_path / "b.onnx", weights=wrapped).read_bytes() == plain
+    with pytest.raises(TypeError, match=r"conv1\.weight is a str"):
+        net.to_onnx(tmp_path / "c.onnx", weights={"conv1.weight": "x"})
+    with pytest.raises(ValueError, match="at least 1"):
+        net.to_onnx(tmp_path / "c.onnx", batch=0)

@@ -198,3 +198,22 @@ def test_several_inputs_and_outputs_keep_their_order():
     assert list(result.outputs) == ["both", "a"]
     assert np.allclose(result.outputs["both"], both.detach().numpy(), atol=1e-6)
     assert np.allclose(result.outputs["a"], a.detach().numpy(), atol=1e-6)
+
+
+def test_a_frozen_part_computes_the_same_before_and_after_training():
+    model = netspec.load(
+        "input 3x8x8\nfreeze { conv3-4(norm=bn, act=relu) as base }\nconv3-4(norm=bn); gap; fc-2\n"
+    ).to_torch()
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.1)
+    for _ in range(2):
+        model.train()
+        model(torch.randn(4, 3, 8, 8) + 3).square().mean().backward()
+        optimizer.step()
+        model.eval()
+    changed = {
+        name.split(".")[0]
+        for name, tensor in model.state_dict().items()
+        if not torch.equal(tensor, before[name])
+    }
+    assert changed == {"conv1", "bn1", "fc1"}

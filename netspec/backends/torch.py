@@ -89,7 +89,9 @@ class _Assembly:
         wanted = outputs + [head.value for head in self.graph.heads]
         block = self._block(root, inputs, wanted)
         count = len(outputs)
-        heads = {h.name: slot for h, slot in zip(self.graph.heads, block.outputs[count:], strict=True)}
+        heads = {
+            h.name: slot for h, slot in zip(self.graph.heads, block.outputs[count:], strict=True)
+        }
         block.outputs = block.outputs[:count]
         losses = {head.name: head.loss for head in self.graph.heads}
         return layers.NetModule(block, heads, losses, [o.name for o in self.graph.outputs])
@@ -113,11 +115,15 @@ class _Assembly:
         slots = {value: i for i, value in enumerate(inputs)}
         children: dict[str, nn.Module] = {}
         steps: list[layers.Step] = []
+        # A frozen step's running statistics are frozen too.
+        still: list[str] = []
         for name, item in level.items.items():
             if isinstance(item, Node):
                 reads = list(item.inputs)
                 writes = [Value(item, i) for i in range(len(item.types))]
                 children[name] = self._leaf(item)
+                if item.frozen and any("running" in n for n, _ in children[name].named_buffers()):
+                    still.append(name)
                 training_only = item.head is not None
             else:
                 reads, writes = self._boundary(item)
@@ -128,7 +134,9 @@ class _Assembly:
             read = tuple(slots[v] for v in reads)
             steps.append(layers.Step(name, read, tuple(slots[v] for v in writes), training_only))
         ends = tuple(slots[value] for value in outputs)
-        return layers.Block(level.kind, children, steps, len(inputs), ends)
+        block = layers.Block(level.kind, children, steps, len(inputs), ends)
+        block.hold_still(tuple(still))
+        return block
 
     def _boundary(self, level: _Level) -> tuple[list[Value], list[Value]]:
         """What a block reads from outside, and what is read of it outside, each in order."""
@@ -156,7 +164,9 @@ class _Assembly:
 
     def _module(self, node: Node) -> nn.Module:
         read = frozenset(
-            i for i in range(len(node.types)) if Value(node, i) in self.readers or Value(node, i) in self.ends
+            i
+            for i in range(len(node.types))
+            if Value(node, i) in self.readers or Value(node, i) in self.ends
         )
         module: nn.Module = node.op.torch(Modules(read), *node.input_types)
         return module
@@ -187,5 +197,7 @@ def fill(module: nn.Module, graph: Graph, source: WeightSource) -> None:
             start = 0
             for piece in source.pieces(name, weight):
                 end = start + piece.size
-                flat[start:end] = torch.from_numpy(piece.copy() if not piece.flags.writeable else piece)
+                flat[start:end] = torch.from_numpy(
+                    piece.copy() if not piece.flags.writeable else piece
+                )
                 start = end

@@ -1,4 +1,4 @@
-"""The modules a net is made of, beyond torch's own: blocks, padded windows, operators as functions."""
+"""The modules a net is made of, beyond torch's own: blocks, padded windows, functions."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Draws:
         self._kept: dict[tuple[Any, ...], Tensor] = {}
 
     def shared(self, name: str, like: Tensor) -> Tensor:
-        """One uniform number in [0, 1) for each sample; the same to all who ask by the same name."""
+        """One uniform number in [0, 1) for each sample; the same to all who ask by one name."""
         key = (name, len(like), like.device)
         if key not in self._kept:
             self._kept[key] = torch.rand(len(like), device=like.device)
@@ -50,7 +50,7 @@ def _one_pass() -> Iterator[None]:
 
 
 class Step(NamedTuple):
-    """One call in a block: the child's name, the slots it reads and writes, training only or not."""
+    """One call in a block: the child, the slots it reads and writes, training only or not."""
 
     child: str
     reads: tuple[int, ...]
@@ -77,6 +77,18 @@ class Block(nn.Module):
         self.inputs = inputs
         self.outputs = outputs
         self.slots = max([inputs, *(slot + 1 for step in steps for slot in step.writes)])
+        self.still: tuple[str, ...] = ()
+
+    def hold_still(self, children: tuple[str, ...]) -> None:
+        """Keeps children in evaluation mode while the block trains."""
+        self.still = children
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> Block:
+        super().train(mode)
+        for name in self.still:
+            self._modules[name].eval()  # type: ignore[union-attr]
+        return self
 
     def __setattr__(self, name: str, value: Any) -> None:
         # A child may be called `steps` or `training` too: it lives apart from the attributes.
@@ -122,6 +134,7 @@ class NetModule(Block):
     ) -> None:
         children = dict(block.named_children())
         super().__init__(block.kind, children, block.steps, block.inputs, block.outputs)
+        self.hold_still(block.still)
         self.heads = heads
         self.loss_weights = loss_weights
         self.output_names = names
