@@ -109,7 +109,7 @@ def page() -> str:
     ]
     for picture in PICTURES:
         title = " ".join(picture.specs) or "all shipped nets that state an error"
-        parts += [f"## {title}", "", picture.text, "", "```", picture.command, "```", ""]
+        parts += [f"## {title}", "", picture.text, "", "```bash", picture.command, "```", ""]
         parts += [f"![{title}](images/{picture.name}.svg)", ""]
     return "\n".join(parts)
 

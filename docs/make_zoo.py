@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 from netspec.analysis.costs import costs
 from netspec.build import build
+from netspec.draw import draw
 from netspec.files import read_spec, shipped_names
 from netspec.graph import Graph
 
 HERE = Path(__file__).parent
 PAGE = HERE / "zoo.md"
+PICTURES = HERE / "images" / "zoo"
 GOLDENS = HERE.parent / "tests" / "goldens"
 
 HEADER = """# The zoo
@@ -63,8 +66,7 @@ def row(name: str, graph: Graph, proven: dict[str, list[str]]) -> str:
 
 
 def picture(name: str) -> str:
-    path = HERE / "images" / f"{name}.svg"
-    return f"[picture](images/{name}.svg)" if path.exists() else ""
+    return f'<a href="images/zoo/{name}.svg"><img src="images/zoo/{name}.svg" height="120"></a>'
 
 
 def error(about: dict[str, object]) -> str:
@@ -93,5 +95,17 @@ def page() -> str:
     return text
 
 
+def pictures() -> Iterator[tuple[Path, str]]:
+    """Each shipped net's picture, with the file it is kept in."""
+    for name in shipped_names():
+        if "/" not in name:
+            yield PICTURES / f"{name}.svg", str(draw([build(read_spec(name))], theme="auto"))
+
+
 if __name__ == "__main__":
     PAGE.write_text(page())
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    for path in PICTURES.glob("*.svg"):
+        path.unlink()
+    for path, text in pictures():
+        path.write_text(text)

@@ -26,19 +26,7 @@ from netspec.graph import Graph
 from netspec.limits import DEFAULT
 
 FOLDER = Path(__file__).parent / "goldens"
-# The library's name for a network, where it is not the spec's.
-SPECS = {
-    "alexnet": "alexnet_owt",
-    "googlenet": "googlenet_bn",
-    "nasnetalarge": "nasnet_large",
-    "resnet50": "resnet50_v1_5",
-    "resnet101": "resnet101_v1_5",
-    "seresnet50": "se_resnet50",
-    "shufflenet_v2_x1_0": "shufflenet_v2",
-    "wide_resnet50_2": "wrn50_2",
-}
 NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))
-QUICK = {"resnet18", "mobilenet_v1", "mobilenet_v2", "shufflenet_v2_x1_0", "googlenet"}
 TOLERANCE = 1e-4
 
 
@@ -60,7 +48,7 @@ def values(key: str, shape: list[int]) -> np.ndarray:
 
 
 def spec(name: str) -> Graph:
-    return build(read_spec(SPECS.get(name, name), DEFAULT))
+    return build(read_spec(golden(name)["spec"], DEFAULT))
 
 
 def checkpoint(name: str, folder: Path) -> Path:
@@ -78,9 +66,7 @@ def held_to(expected: dict[str, Any], logits: np.ndarray) -> None:
     assert int(logits.argmax()) == expected["argmax"]
 
 
-@pytest.mark.parametrize(
-    "name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in NAMES]
-)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_published_checkpoint_gives_the_published_answer(name: str, tmp_path: Path) -> None:
     expected, graph = golden(name), spec(name)
     loaded = load(checkpoint(name, tmp_path), graph)
