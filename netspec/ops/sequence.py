@@ -73,7 +73,7 @@ class Embedding(Operator):
 class Position(Elementwise):
     """Adds a learned vector for each step (Gehring et al. 2017).
 
-    (C, T) to the same shape; its table is (C, T), so T must be a number.
+    (C, T) to the same shape; its table is (T, C), so T must be a number.
     """
 
     spelling = "position"
@@ -87,13 +87,14 @@ class Position(Elementwise):
         if not isinstance(steps, int):
             advice = "it has a vector for each step, so their number must be known"
             raise Rejection(UnknownSize(self.spelling, str(inputs[0]), advice))
-        return (Weight("weight", (channels, steps), self.init or Gaussian(0.02)),)
+        return (Weight("weight", (steps, channels), self.init or Gaussian(0.02)),)
 
     def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
-        return inputs[0] + weights["weight"]
+        return inputs[0] + weights["weight"].T
 
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
-        return graph.node("Add", [inputs[0].name, graph.weight("weight")])
+        table = graph.node("Transpose", [graph.weight("weight")], perm=[1, 0])
+        return graph.node("Add", [inputs[0].name, table])
 
 
 class Token(Operator):
