@@ -64,19 +64,32 @@ def place(sizes: Sequence[tuple[float, float]], edges: Sequence[tuple[int, int]]
         lines.append(f'n{i} [label="",{box}];')
     lines += [f"n{a} -> n{b};" for a, b in edges]
     lines.append("}")
-    command = [shutil.which("dot") or "dot", "-Tplain"]
+    return _read(_run("\n".join(lines)), len(sizes), edges)
+
+
+def _run(text: str) -> str:
+    """What `dot` answers in its plain format, within the time it has."""
+    from graphviz import CalledProcessError, ExecutableNotFound
+    from graphviz.backend.execute import run_check
+
     try:
-        done = subprocess.run(
-            command, input="\n".join(lines), capture_output=True, text=True, timeout=SECONDS
+        done = run_check(
+            ["dot", "-Tplain"],
+            input=text,
+            capture_output=True,
+            encoding="utf-8",
+            quiet=True,
+            timeout=SECONDS,
         )
     except subprocess.TimeoutExpired:
         raise NetspecError(DotFailed(f"no layout within {SECONDS} s"), status=4) from None
-    except OSError as error:
-        raise NetspecError(DotFailed(error.strerror or "it does not start"), status=4) from None
-    if done.returncode:
-        reason = (done.stderr.strip().splitlines() or ["no message"])[0][:200]
-        raise NetspecError(DotFailed(reason), status=4)
-    return _read(done.stdout, len(sizes), edges)
+    except CalledProcessError as error:
+        reason = (str(error.stderr).strip().splitlines() or ["no message"])[0][:200]
+        raise NetspecError(DotFailed(reason), status=4) from None
+    except (ExecutableNotFound, OSError):
+        raise NetspecError(DotFailed("it does not start"), status=4) from None
+    return str(done.stdout)
+
 
 
 def _read(text: str, count: int, edges: Sequence[tuple[int, int]]) -> Placed:
