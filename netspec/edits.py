@@ -112,7 +112,7 @@ def _nearest(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:
     for near in _QUOTED.findall(rest.partition("?")[0]):
         bare = near.lstrip("@") if item.span.text.startswith("@") else near
         yield start, start + len(name), bare
-        if digits:
+        if digits and not bare[-1].isdigit():
             yield start, start + len(name), bare + digits.group()
 
 

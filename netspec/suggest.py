@@ -22,6 +22,21 @@ ELSEWHERE = {
     "skip": "use `residual { ... }`, or `add(@name)`",
 }
 
+# Arguments as other libraries call them; suggested where the one meant exists.
+_ARGUMENTS = {
+    "activation": "act",
+    "dilation_rate": "dilation",
+    "filters": "width",
+    "kernel_size": "kernel",
+    "num_groups": "groups",
+    "out_channels": "width",
+    "out_features": "width",
+    "padding": "pad",
+    "strides": "stride",
+    "units": "width",
+    "use_bias": "bias",
+}
+
 
 class _Budget:
     """Comparisons left before words are no longer compared, so that many mistakes cost little."""
@@ -40,7 +55,8 @@ def closest(word: str, known: Iterable[str]) -> str:
     _Budget.left -= len(names)
     if _Budget.left < 0:
         return ""
-    near = get_close_matches(word, names, n=3, cutoff=0.7)
+    meant = _ARGUMENTS.get(word)
+    near = [meant] if meant in names else get_close_matches(word, names, n=3, cutoff=0.7)
     if not near:
         near = [name for name in names if name.lower() == word.lower()]
     return " or ".join(f"`{name}`" for name in near)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -14,6 +15,9 @@ from netspec.ops.params import Layer, Name
 from netspec.scope import Body, Poisoned, Scope
 from netspec.suggest import ELSEWHERE, closest
 from netspec.units import Loader, Unit
+
+# `conv3_64`, where a width stands behind a dash.
+_UNDERSCORED = re.compile(r"([a-z_]+?)(\d+(?:x\d+)*)_(\d+)")
 
 
 class Target:
@@ -102,6 +106,9 @@ class Targets:
             known = {*unit.blocks, *unit.imports, *REGISTRY, *self._library_names}
             near = closest(word, known) or closest(base, known)
             advice = f"did you mean {near}?" if near else ELSEWHERE.get(base.lower(), "")
+            joined = _UNDERSCORED.fullmatch(word)
+            if joined and joined[1] in known:
+                advice = f"did you mean `{joined[1]}{joined[2]}-{joined[3]}`?"
             problem = self._unknowns[unit, word] = UnknownLayer(word, advice)
         return problem
 
