@@ -24,7 +24,9 @@ FORMATS = ("svg", "png", "pdf", "html", "dot")
 @click.option("--expand", multiple=True, metavar="GLOB", help="Open the blocks with this path.")
 @click.option("--show", metavar="WHAT", help="Any of shape,kernel,params,macs.")
 @click.option("--heat", type=click.Choice(["params", "macs", "memory"]), help="Colour by cost.")
-@click.option("--theme", type=click.Choice(["light", "dark"]), default="light", help="Colours.")
+@click.option(
+    "--theme", type=click.Choice(["light", "dark", "auto"]), default="light", help="Colours."
+)
 @quiet_option
 @spec_options
 def command(
