@@ -206,7 +206,14 @@ def test_too_many_boxes_are_refused_in_flow_and_summarised_in_fold(
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"style": "cubist"}, {"format": "gif"}, {"theme": "pink"}, {"heat": "x"}, {"show": ("x",)}],
+    [
+        {"style": "cubist"},
+        {"format": "gif"},
+        {"theme": "pink"},
+        {"heat": "x"},
+        {"show": ("x",)},
+        {"expand": ("nothing*",)},
+    ],
 )
 def test_unknown_choices_are_usage_errors(wrong: dict[str, Any], net: Callable[..., Graph]) -> None:
     with pytest.raises(NetspecError) as caught:
@@ -220,6 +227,7 @@ def test_depth_and_expand_open_blocks_with_their_siblings() -> None:
     opened = words(fold(graph, depth=0, expand=("module_a*",)))
     assert not any(text.startswith("concat") for text in closed)
     assert sum(text.startswith("concat") for text in opened) == 2
+    assert words(fold(graph, expand=("module_a*",))) == opened
     assert any(text.startswith("concat") for text in words(fold(graph, depth=1)))
 
 

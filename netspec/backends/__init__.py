@@ -1,1 +1,1 @@
-"""Back-ends: how PyTorch, ONNX files and ONNX Runtime work; what is computed is in `netspec.ops`."""
+"""Back-ends: how PyTorch, ONNX files and ONNX Runtime work; `netspec.ops` says what to compute."""

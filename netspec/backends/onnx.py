@@ -90,7 +90,7 @@ class Builder:
         return full
 
     def channel_weight(self, name: str, rank: int) -> str:
-        """One of the operator's vectors over channels, shaped to broadcast over `rank` spatial axes."""
+        """One of the operator's vectors over channels, shaped for `rank` spatial axes."""
         vector = self.weight(name)
         if not rank:
             return vector

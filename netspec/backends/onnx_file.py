@@ -48,7 +48,9 @@ def write(
     else:
         kept, places = _write_data(model, path, source)
         with replacing(path, check) as file:
-            _write_model(model.proto, [_external(item, kept, places) for item in model.weights], file)
+            _write_model(
+                model.proto, [_external(item, kept, places) for item in model.weights], file
+            )
     for stale in before - {path.parent / kept if kept else None}:
         stale.unlink(missing_ok=True)
 

@@ -6,7 +6,9 @@ import os
 import stat
 import time
 from collections.abc import Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +119,9 @@ def _provider(device: str) -> str:
     if device == "cuda" and provider in ort.get_available_providers():
         preload = getattr(ort, "preload_dlls", None)
         if preload is not None:
-            preload()
+            # It prints what it cannot load; standard output is for data, and the refusal says it.
+            with redirect_stdout(StringIO()):
+                preload()
     if provider not in ort.get_available_providers():
         reason = "this ONNX Runtime was built without CUDA"
         raise NetspecError(DeviceMissing(device, reason, _CUDA_ADVICE), status=4)

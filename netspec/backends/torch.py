@@ -36,7 +36,7 @@ class Modules:
         return layers.Apply(op, inputs)
 
     def linear(self, kind: str, into: int, out: int, bias: bool) -> nn.Module:
-        """A linear layer: `plain` of a vector, `flat` of a whole map, `channels` at each position."""
+        """A linear layer: `plain` of a vector, `flat` of a map, `channels` at each position."""
         found = {"plain": nn.Linear, "flat": layers.FlatLinear, "channels": layers.ChannelLinear}
         return found[kind](into, out, bias=bias)
 

@@ -21,7 +21,12 @@ FORMATS = ("svg", "png", "pdf", "html", "dot")
     "--format", "form", type=click.Choice(FORMATS), help="Taken from the file by default."
 )
 @click.option("--depth", type=click.IntRange(0), help="How many levels of blocks to open.")
-@click.option("--expand", multiple=True, metavar="GLOB", help="Open the blocks with this path.")
+@click.option(
+    "--expand",
+    multiple=True,
+    metavar="GLOB",
+    help="Open the blocks of this name or path, and no others.",
+)
 @click.option("--show", metavar="WHAT", help="Any of shape,kernel,params,macs.")
 @click.option("--heat", type=click.Choice(["params", "macs", "memory"]), help="Colour by cost.")
 @click.option(

@@ -39,10 +39,11 @@ def draw(
         depth: layers and published top-5 error by year.
 
     `depth` opens that many levels of blocks, `expand` all blocks of the names or paths that match
-    a glob; by default fold opens as many as fit a screen of 1600x1000. `show` is any of shape,
-    kernel, params and macs; `heat` colours by params, macs or memory. `theme` is light, dark or
-    auto, which follows the reader's preference. Shapes exclude the batch, counts are for one
-    sample. Above 2,000 boxes fold leaves layers out and says how many; flow refuses.
+    a glob, and no others unless `depth` does; by default fold opens as many as fit a screen of
+    1600x1000. `show` is any of shape, kernel, params and macs; `heat` colours by params, macs or
+    memory. `theme` is light, dark or auto, which follows the reader's preference. Shapes exclude
+    the batch, counts are for one sample. Above 2,000 boxes fold leaves layers out and says how
+    many; flow refuses.
 
     The same graph gives the same bytes. Raises NetspecError: status 2 for an unknown choice, 3
     where something optional is not installed, 1 where the nets do not suit the style.
@@ -66,6 +67,12 @@ def draw(
     if style != "columns" and len(graphs) > 1:
         advice = "draw them one by one, or with --style columns"
         raise NetspecError(CannotDraw(f"the style {style} takes one net", advice), status=2)
+    for glob in expand:
+        if not any(View(graph, expand=(glob,)).expanded for graph in graphs):
+            advice = "`netspec summary` shows the blocks' names"
+            raise NetspecError(CannotDraw(f"no block matches `{glob}`", advice), status=2)
+    if expand and depth is None:
+        depth = 0
     views = [View(graph, depth, tuple(expand), tuple(show), heat) for graph in graphs]
     if format == "dot":
         return _dot(graphs)

@@ -45,7 +45,7 @@ class View:
         """
         if self.only is not None:
             return block.call.block in self.only
-        if block.call.block in self._expanded:
+        if block.call.block in self.expanded:
             return True
         if block.head:
             return False
@@ -54,7 +54,7 @@ class View:
         return self.depth is None or depth < self.depth
 
     @cached_property
-    def _expanded(self) -> frozenset[str]:
+    def expanded(self) -> frozenset[str]:
         """The blocks to open: those that match, all of their name, and those around them."""
         found: set[str] = set()
         for node in self.graph.nodes if self.expand else ():
