@@ -94,7 +94,7 @@ def _window(size: int | tuple[int, ...], node: Node, *, square: bool = True) -> 
 def _given(op: Operator) -> str:
     """The values an operator is usually given by position, where they are not the default."""
     shown = [
-        show(op.__dict__[name])
+        f"{value:.4g}" if isinstance(value := op.__dict__[name], float) else show(value)
         for name in op.order
         if op.__dict__[name] is not None and op.__dict__[name] != op.params[name].default
     ]
