@@ -10,9 +10,9 @@ and words such as `downsample` decide, and where nothing does, nothing is guesse
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from itertools import accumulate, takewhile
+from itertools import accumulate, pairwise, takewhile
 
 from netspec.checkpoints.evidence import hint
 from netspec.checkpoints.modules import Item, Layer, Module
@@ -207,7 +207,7 @@ class Arrangement:
                 if item.module is not None and choice.item.module is not None:
                     continue
                 other = self._with(item, i, chosen, children)
-                if other is not None and self._entries(other) < self._entries(chosen):
+                if other is not None and self._looseness(other) < self._looseness(chosen):
                     return self._closest_knit(other, children)
         return chosen
 
@@ -225,14 +225,35 @@ class Arrangement:
             return None
         return [*chosen[:at], _Choice(item, start, "shape", []), *order]
 
-    def _entries(self, choices: list[_Choice]) -> int:
-        """How many layers nothing of their own child feeds: each child has one if it is a chain."""
-        count = 0
+    def _looseness(self, choices: list[_Choice]) -> tuple[int, ...]:
+        """What speaks against an order: how often it enters groups, how many norms stand in another
+        group than what they follow, how many layers nothing of
+        their own child feeds (one in each if it is a chain), how many steps go down in a series,
+        how many layers something else feeds."""
+        paths = [
+            item.module.components
+            for choice in choices
+            for item, _, _ in self._place(choice.item, choice.start) or ()
+            if item.module is not None
+        ]
+        entered = sum(len(b) - _common_length(a, b) for a, b in pairwise(paths))
+        torn = sum(
+            _is_norm(self.layers[i]) and _common_length(a[:-1], b[:-1]) < max(len(a), len(b)) - 1
+            for i, (a, b) in enumerate(pairwise(paths), choices[0].start + 1)
+        )
+        alone = touched = down = 0
         for choice in choices:
             end = choice.start + self._size(choice.item)[0]
             for layer in self.layers[choice.start : end]:
-                count += not any(choice.start <= index < end for index in layer.feeds)
-        return count
+                own = {index for index in layer.feeds if choice.start <= index < end}
+                alone += not own
+                touched += own != layer.feeds
+        last: dict[tuple[str, ...], str] = {}
+        for path in paths:
+            for i, component in enumerate(path):
+                down += series(last.get(path[:i], component), component) == 1
+                last[path[:i]] = component
+        return entered, torn, alone, down, touched
 
     def _used(self, frames: list[_Frame]) -> frozenset[tuple[int, int]]:
         return frozenset(Counter(self._class(f.chosen.item) for f in frames if f.chosen).items())
@@ -265,14 +286,18 @@ class Arrangement:
         if len(left) == 1:
             return left[0], "words", []
         feeders = [c.item.label for c in chosen if self._feeds(c, left, start)]
-        surest = {id(a): max((follows(f, a.label) for f in feeders), default=0) for a in left}
-        left = [a for a in left if surest[id(a)] == max(surest.values())]
+        left = _next_in_series(left, feeders)
         if self.trusted:
             return self._first_defined(left, chosen, start), "order", []
         first = [a for a in left if not any(series(b.label, a.label) == -1 for b in left)]
-        for liked in (self._is_norm_here, self._starts_series):
+        preferences: tuple[Callable[[Item], bool], ...] = (
+            lambda item: self._is_norm_here(item, start),
+            lambda item: any(continues(label, item.label) for label in feeders),
+            lambda item: self._starts_series(item, free, start),
+        )
+        for liked in preferences:
             if len(first) > 1:
-                first = [item for item in first if liked(item, free, start)] or first
+                first = [item for item in first if liked(item)] or first
         best = min(first, key=lambda item: natural(item.label))
         return best, "order", [item for item in first if item is not best]
 
@@ -301,7 +326,7 @@ class Arrangement:
             for other in free
         )
 
-    def _is_norm_here(self, item: Item, free: list[Item], start: int) -> bool:
+    def _is_norm_here(self, item: Item, start: int) -> bool:
         """Whether it is one norm, where one stands that only layers without statistics feed."""
         layer = self.layers[start]
         plain = not any(_is_norm(self.layers[index]) for index in layer.feeds)
@@ -323,16 +348,30 @@ class Arrangement:
         if self._class(rival) == self._class(chosen[at].item):
             return True
         other = self._with(rival, at, chosen, children)
-        return other is not None and self._entries(other) <= self._entries(chosen)
+        return other is not None and self._looseness(other) <= self._looseness(chosen)
 
 
 def _is_norm(module: Module) -> bool:
     return any(tensor.role == "running_mean" for tensor in module.tensors)
 
 
+def _next_in_series(items: list[Item], feeders: list[str]) -> list[Item]:
+    """The items without those of a series in which another comes right after what feeds them."""
+    surest = {id(a): max((follows(f, a.label) for f in feeders), default=0) for a in items}
+    return [
+        a
+        for a in items
+        if not any(surest[id(b)] > surest[id(a)] and series(a.label, b.label) for b in items)
+    ]
+
+
 def _shared(first: Module, second: Module) -> int:
     """How many leading components of their groups two layers share."""
-    pairs = zip(first.components[:-1], second.components[:-1], strict=False)
+    return _common_length(first.components[:-1], second.components[:-1])
+
+
+def _common_length(first: tuple[str, ...], second: tuple[str, ...]) -> int:
+    pairs = zip(first, second, strict=False)
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
