@@ -17,6 +17,7 @@ _PREFIX, _SUFFIX = ".ns-", ".tmp"
 _STALE_SECONDS = 3600
 
 Check = Callable[[Path], None]
+_unfinished: set[Path] = set()
 
 
 @contextlib.contextmanager
@@ -37,6 +38,7 @@ def replacing(path: Path, check: Check | None = None) -> Iterator[BinaryIO]:
     except OSError as error:
         raise NetspecError(CannotWrite(str(path), error.strerror or "failed")) from None
     temporary = Path(name)
+    _unfinished.add(temporary)
     try:
         with open(handle, "wb") as file:
             yield file
@@ -53,6 +55,15 @@ def replacing(path: Path, check: Check | None = None) -> Iterator[BinaryIO]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+    finally:
+        _unfinished.discard(temporary)
+
+
+def discard() -> None:
+    """Removes the temporary files of this process, which is about to end."""
+    for temporary in tuple(_unfinished):
+        with contextlib.suppress(OSError):
+            temporary.unlink()
 
 
 def write_text(path: Path, text: str) -> None:

@@ -185,6 +185,34 @@ def test_ctrl_c_leaves_no_file_and_no_traceback(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
+def test_ctrl_c_ends_the_process_even_where_the_exception_is_lost(tmp_path):
+    """An exception that a callback swallows must not let the command hang or go on for long."""
+    code = (
+        "import signal, sys, time\n"
+        "from pathlib import Path\n"
+        "from netspec.atomic import replacing\n"
+        "from netspec.cli import interrupt\n"
+        "interrupt.SECONDS = 0.2\n"
+        "interrupt.install()\n"
+        "with replacing(Path('net.onnx')) as file:\n"
+        "    try:\n"
+        "        signal.raise_signal(signal.SIGINT)\n"
+        "    except KeyboardInterrupt:\n"
+        "        time.sleep(60)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert done.returncode == 130
+    assert done.stderr == "interrupted; no file was changed\n"
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_full_disk_is_a_message_and_not_a_traceback():
     if not os.path.exists("/dev/full"):
         pytest.skip("no /dev/full here")

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from netspec import __version__
+from netspec.cli.interrupt import MESSAGE, install
 
 # Command to one line of help, in the order of `--help`; each lives in the module of its name.
 COMMANDS = {
@@ -89,6 +90,7 @@ class _ReaderGone(Exception):
 def run() -> None:
     """The `netspec` command: `main`, with every failure as a message and an exit status."""
     status = 0
+    install()
     try:
         status = _status()
         sys.stdout.flush()
@@ -121,7 +123,7 @@ def _status() -> int:
         error.show()
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
-        print("interrupted; no file was changed", file=sys.stderr)
+        print(MESSAGE, file=sys.stderr)
         return 130
     except _ReaderGone:
         raise
