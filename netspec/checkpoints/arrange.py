@@ -226,16 +226,16 @@ class Arrangement:
         return [*chosen[:at], _Choice(item, start, "shape", []), *order]
 
     def _looseness(self, choices: list[_Choice]) -> tuple[int, ...]:
-        """What speaks against an order: how often it enters groups, how many norms stand in another
-        group than what they follow, how many layers nothing of
-        their own child feeds (one in each if it is a chain), how many steps go down in a series,
-        how many layers something else feeds."""
-        paths = [
-            item.module.components
+        """What speaks against an order, the gravest first: how often it enters groups, how many
+        norms stand in another group than what they follow, how many steps go back in the file or
+        in a series, how many layers nothing of their own child feeds (one in each if it is a
+        chain), how many layers something else feeds."""
+        items = [
+            item
             for choice in choices
             for item, _, _ in self._place(choice.item, choice.start) or ()
-            if item.module is not None
         ]
+        paths = [item.module.components for item in items if item.module is not None]
         entered = sum(len(b) - _common_length(a, b) for a, b in pairwise(paths))
         torn = sum(
             _is_norm(self.layers[i]) and _common_length(a[:-1], b[:-1]) < max(len(a), len(b)) - 1
@@ -248,12 +248,14 @@ class Arrangement:
                 own = {index for index in layer.feeds if choice.start <= index < end}
                 alone += not own
                 touched += own != layer.feeds
-        last: dict[tuple[str, ...], str] = {}
-        for path in paths:
+        last: dict[tuple[str, ...], tuple[str, int]] = {}
+        for path, item in zip(paths, items, strict=True):
             for i, component in enumerate(path):
-                down += series(last.get(path[:i], component), component) == 1
-                last[path[:i]] = component
-        return entered, torn, alone, down, touched
+                label, order = last.get(path[:i], (component, item.order))
+                if label != component:
+                    down += order > item.order if self.trusted else series(label, component) == 1
+                last[path[:i]] = component, item.order
+        return entered, torn, down, alone, touched
 
     def _used(self, frames: list[_Frame]) -> frozenset[tuple[int, int]]:
         return frozenset(Counter(self._class(f.chosen.item) for f in frames if f.chosen).items())
