@@ -98,6 +98,4 @@ def export(name: str, path: str, dynamo: bool) -> None:
         torch.onnx.export(model, (x,), path, dynamo=True, dynamic_shapes=shapes)
     else:
         axes = {"input": {0: "N"}}
-        torch.onnx.export(
-            model, (x,), path, dynamo=False, input_names=["input"], dynamic_axes=axes
-        )
+        torch.onnx.export(model, (x,), path, dynamo=False, input_names=["input"], dynamic_axes=axes)

@@ -87,7 +87,9 @@ def page() -> str:
     ]
     blocks = [name for name in shipped_names() if "/" in name]
     text = HEADER + COLUMNS + "".join(rows)
-    text += "\n## Building blocks\n\nThe blocks the lectures calculate with, each a net of its own.\n\n"
+    text += (
+        "\n## Building blocks\n\nThe blocks the lectures calculate with, each a net of its own.\n\n"
+    )
     text += "| spec | parameters | MACs |\n| --- | ---: | ---: |\n"
     for name in blocks:
         total = costs(build(read_spec(name)))

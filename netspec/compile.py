@@ -36,7 +36,8 @@ def compile_graph(
 
     Weights come from `source`, by default the spec's own initialisation from seed 0. The metadata
     holds the spec's text, its hash and its settings. `check` gets the finished file under a
-    temporary name; if it raises, nothing takes the name `path`. Raises NetspecError where nothing was written.
+    temporary name; if it raises, nothing takes the name `path`. Raises NetspecError where nothing
+    was written.
     """
     from netspec.backends.onnx import OPSET, lower
     from netspec.backends.onnx_file import write

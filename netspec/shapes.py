@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import total_ordering
+from itertools import pairwise
 from math import gcd, prod
 from typing import Union
 
@@ -237,7 +238,8 @@ class Condition:
 
     def holds(self, sizes: Mapping[str, int]) -> bool:
         left, right = substitute(self.left, sizes), substitute(self.right, sizes)
-        assert isinstance(left, int) and isinstance(right, int)
+        assert isinstance(left, int)
+        assert isinstance(right, int)
         return left == right if self.relation == "==" else left >= right
 
     def __str__(self) -> str:
@@ -330,7 +332,7 @@ def describe_sizes(name: str, legal: list[int]) -> str:
     """`H: 16, 32, 48, ... (16k)`; the rule is stated where the legal sizes are regular."""
     if not legal:
         return f"{name}: none up to {LEGAL_SEARCH}"
-    steps = {b - a for a, b in zip(legal, legal[1:], strict=False)}
+    steps = {b - a for a, b in pairwise(legal)}
     if steps == {1}:
         return f"{name} >= {legal[0]}"
     if len(steps) == 1:

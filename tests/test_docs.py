@@ -15,7 +15,9 @@ from netspec.source import Source
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-_BLOCK = re.compile(r"(?P<marks>(?:<!--[^>]*-->\s*\n)*)```(?P<language>\w+)\n(?P<text>.*?)```", re.S)
+_BLOCK = re.compile(
+    r"(?P<marks>(?:<!--[^>]*-->\s*\n)*)```(?P<language>\w+)\n(?P<text>.*?)```", re.S
+)
 
 
 def blocks(*languages: str) -> list[object]:

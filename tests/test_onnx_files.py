@@ -145,7 +145,9 @@ def test_both_forms_run_alike(tmp_path):
     external(tmp_path / "big.onnx")
     compile_graph(small(), tmp_path / "one.onnx")
     x = np.random.default_rng(0).standard_normal((2, 3, 8, 8), dtype=np.float32)
-    runs = [Session(tmp_path / f"{n}.onnx").run({"input": x}).outputs["output"] for n in ("big", "one")]
+    runs = [
+        Session(tmp_path / f"{n}.onnx").run({"input": x}).outputs["output"] for n in ("big", "one")
+    ]
     assert np.array_equal(*runs)
 
 

@@ -128,7 +128,14 @@ def test_an_operator_that_holds_a_graph_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"\x00", b"not onnx at all", b"\x0a\xff\xff\xff\xff\xff\xff\xff\xff\x7f", os.urandom(999)]
+    "data",
+    [
+        b"",
+        b"\x00",
+        b"not onnx at all",
+        b"\x0a\xff\xff\xff\xff\xff\xff\xff\xff\x7f",
+        os.urandom(999),
+    ],
 )
 def test_files_that_are_not_onnx_are_refused(tmp_path, data):
     path = tmp_path / "m.onnx"

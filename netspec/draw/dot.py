@@ -91,7 +91,6 @@ def _run(text: str) -> str:
     return str(done.stdout)
 
 
-
 def _read(text: str, count: int, edges: Sequence[tuple[int, int]]) -> Placed:
     """The `plain` format: inches, y up, one line for each node and edge."""
     rows = [line.split() for line in text.replace("\\\n", "").splitlines()]
