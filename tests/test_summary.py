@@ -346,3 +346,9 @@ def test_the_samples_in_the_documentation_are_what_is_printed():
 def test_a_layer_that_is_not_there_gets_a_suggestion():
     with pytest.raises(NetspecError, match=r"inception3a\.conv3"):
         explain(shipped("googlenet"), "inception3a.conv33")
+
+
+def test_a_net_of_symbolic_size_says_which_sizes_are_legal() -> None:
+    graph = build(read_spec("unet"), {}, ("1xHxW",))
+    line = next(text for text in summarize(graph).to_text().splitlines() if "legal" in text)
+    assert line == "legal sizes: H >= 188; W >= 188"

@@ -13,7 +13,7 @@ from netspec.analysis.outline import subtotal
 from netspec.analysis.presets import PRESETS, preset
 from netspec.analysis.quantities import grouped
 from netspec.graph import Graph
-from netspec.shapes import Dim, TensorType
+from netspec.shapes import Dim, TensorType, describe_sizes, legal_sizes
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,7 @@ class Summary:
     training_layers: tuple[Layer, ...]
     heads: tuple[HeadCost, ...]
     conditions: tuple[str, ...]
+    sizes: tuple[str, ...]
     metadata: tuple[tuple[str, object], ...]
     flat: bool = False
 
@@ -144,6 +145,9 @@ def summarize(graph: Graph, *, count: str = "mac", flat: bool = False) -> Summar
         training_layers=extra,
         heads=tuple(_head(head.name, head.loss, extra) for head in graph.heads),
         conditions=tuple(str(condition) for condition in graph.conditions),
+        sizes=tuple(
+            describe_sizes(name, legal_sizes(graph.conditions, name)) for name in graph.symbols
+        ),
         metadata=graph.metadata,
         flat=flat,
     )

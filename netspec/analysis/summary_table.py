@@ -130,8 +130,8 @@ def _notes(summary: Summary, folded: bool) -> Iterable[str]:
     for head in summary.heads:
         costs = f"{grouped(head.params)} params, {grouped(head.macs)} {operations}"
         yield f"training only: head {head.name} (loss weight {head.loss:g}), {costs}"
-    if summary.conditions:
-        yield f"holds where {', '.join(summary.conditions)}"
+    if summary.sizes:
+        yield f"legal sizes: {'; '.join(summary.sizes)}"
     if folded:
         yield (
             "xN: N equal steps in a row; the line's numbers are of all N, "

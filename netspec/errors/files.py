@@ -25,16 +25,6 @@ class CannotRead(Problem):
     reason: str
 
 
-class OutsideFolder(Problem):
-    code = "NS503"
-    title = "an import names a spec, beside this one or shipped; `{name}` is not one"
-    explain = (
-        "Imports name specs, not paths: nothing outside the spec's own folder and the shipped specs "
-        "is read. A link that leads out of the folder is not followed."
-    )
-    name: str
-
-
 class CannotWrite(Problem):
     code = "NS504"
     title = "cannot write `{path}`: {reason}"
