@@ -7,21 +7,19 @@ they answer, computed in float64, under weights that anyone can regenerate from 
 from __future__ import annotations
 
 import json
-import math
 import re
-import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from published import TOLERANCE, image_of, logits_of, values
 
 from netspec.backends.torch import to_module
 from netspec.build import build
 from netspec.checkpoints import load
 from netspec.checkpoints.mapping import by_structure
-from netspec.compile import prepared
 from netspec.files import read_spec
 from netspec.graph import Graph
 from netspec.limits import DEFAULT
@@ -30,20 +28,6 @@ from netspec.weights import Seeded
 HERE = Path(__file__).parent
 CASES: dict[str, dict[str, Any]] = json.loads((HERE / "data" / "published.json").read_text())
 QUICK = {"regnet_x_400mf", "shufflenet_v2_x0_5", "vit_tiny_patch16_224"}
-TOLERANCE = 1e-4
-
-
-def values(key: str, shape: list[int]) -> np.ndarray:
-    """A tensor of the checkpoint, from its name; gains near 1 carry the input to the logits."""
-    noise = np.random.default_rng(zlib.crc32(key.encode())).standard_normal(shape, dtype=np.float32)
-    leaf = key.rsplit(".", 1)[-1]
-    if leaf == "running_var":
-        return (1 + 0.1 * np.abs(noise)).astype(np.float32)
-    if leaf in ("running_mean", "bias"):
-        return (0.1 * noise).astype(np.float32)
-    if len(shape) == 1:
-        return (1 + 0.2 * noise).astype(np.float32)
-    return (noise * math.sqrt(2 / int(np.prod(shape[1:])))).astype(np.float32)
 
 
 def spec(case: dict[str, Any]) -> Graph:
@@ -64,10 +48,7 @@ def test_another_family_gives_the_published_answer(name: str, order: str, tmp_pa
     graph = spec(case)
     loaded = load(path, graph)
     assert not loaded.unused
-    image = np.random.default_rng(0).standard_normal((1, *case["input"]), dtype=np.float32)
-    module = to_module(prepared(graph, logits=True), loaded.source).eval()
-    with torch.no_grad():
-        logits = module(torch.from_numpy(image)).numpy()[0]
+    logits = logits_of(graph, loaded.source, image_of(case["input"]))
     assert np.abs(logits[:8] - case["first8"]).max() <= TOLERANCE * case["l2"]
     assert abs(np.linalg.norm(logits.astype(np.float64)) - case["l2"]) <= TOLERANCE * case["l2"]
     assert int(logits.argmax()) == case["argmax"]
