@@ -8,18 +8,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
 
-from netspec.checkpoints.arrange import Arrangement, Doubt, Match
+from netspec.checkpoints.arrange import Arrangement
 from netspec.checkpoints.files import Shape
-from netspec.checkpoints.modules import (
-    Item,
-    Layer,
-    Module,
-    in_definition_order,
-    layers_of,
-    modules_of,
-    plain,
-    tree_of,
-)
+from netspec.checkpoints.layers import Layer, Module, layers_of, plain
+from netspec.checkpoints.parsing import in_definition_order
+from netspec.checkpoints.tree import Item, modules_of, tree_of
+from netspec.checkpoints.weighing import Doubt, Match
 from netspec.graph import Graph
 
 _AUXILIARY = re.compile(r"aux", re.IGNORECASE)

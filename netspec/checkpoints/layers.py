@@ -1,0 +1,130 @@
+"""A graph's layers with weights, and how data flows between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from heapq import heapify, heappop, heappush
+from math import prod
+
+from netspec.checkpoints.files import Shape
+from netspec.checkpoints.parsing import parsed_name
+from netspec.graph import Graph, Node
+from netspec.ops.merge import Add
+from netspec.ops.pool import AvgPool, MaxPool
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """A tensor of a layer: what it is to the layer, its full name, its shape."""
+
+    role: str
+    name: str
+    shape: Shape
+
+
+@dataclass(frozen=True)
+class Module:
+    """The tensors of one layer."""
+
+    name: str
+    tensors: tuple[Tensor, ...]
+    components: tuple[str, ...] = ()
+
+    @cached_property
+    def signature(self) -> tuple[tuple[str, Shape], ...]:
+        """What tells layers apart: roles and shapes. A 1x1 convolution is a matrix."""
+        return tuple(sorted((tensor.role, plain(tensor.shape)) for tensor in self.tensors))
+
+    @property
+    def is_norm(self) -> bool:
+        """Whether it has statistics."""
+        return any(tensor.role == "running_mean" for tensor in self.tensors)
+
+
+@dataclass(frozen=True)
+class Layer(Module):
+    """A layer of the graph: which layers feed it, and where it stands."""
+
+    feeds: frozenset[int] = frozenset()
+    is_shortcut: bool = False
+    after_pool: bool = False
+    head: str | None = None
+
+
+def plain(shape: Shape) -> Shape:
+    """The shape without a window of size 1."""
+    return shape[:2] if len(shape) > 2 and prod(shape[2:]) == 1 else shape
+
+
+def layers_of(graph: Graph, *, heads: bool) -> list[Layer]:
+    """The layers with weights, in the order they run: the net's, or its training-only heads'."""
+    shortcuts = _shortcuts(graph)
+    numbers: dict[Node, frozenset[int]] = {}
+    found: list[Layer] = []
+    for node in graph.nodes:
+        parts = _own(node)
+        before = frozenset[int]().union(*(numbers[value.node] for value in node.inputs))
+        if (node.head is not None) == heads:
+            pooled = any(isinstance(value.node.op, MaxPool | AvgPool) for value in node.inputs)
+            for path, tensors in parts.items():
+                found.append(Layer(path, tensors, (), before, node in shortcuts, pooled, node.head))
+                before = frozenset((len(found) - 1,))
+        numbers[node] = before
+    return found
+
+
+def _own(node: Node) -> dict[str, tuple[Tensor, ...]]:
+    """The node's tensors by layer: an attention is two, one after the other."""
+    found: dict[str, tuple[Tensor, ...]] = {}
+    if node.owner != node.path:
+        return found
+    for weight in node.op.weights(*node.input_types):
+        if weight.kind != "constant":
+            parsed = parsed_name(weight.name)
+            path = ".".join((node.path, *parsed.components))
+            tensor = Tensor(parsed.role, f"{node.path}.{weight.name}", weight.shape)
+            found[path] = (*found.get(path, ()), tensor)
+    return found
+
+
+def _shortcuts(graph: Graph) -> set[Node]:
+    """The layers on the shorter of the two ways from a fork to an addition."""
+    found: set[Node] = set()
+    for node in graph.nodes:
+        if isinstance(node.op, Add) and len(node.inputs) == 2:
+            first, second = _ways(node.inputs[0].node, node.inputs[1].node)
+            short, long = sorted((first, second), key=_weighted)
+            if _weighted(short) < _weighted(long):
+                found.update(short)
+    return found
+
+
+def _ways(first: Node, second: Node) -> tuple[list[Node], list[Node]]:
+    """What leads to one of two nodes only, back to where their ways part."""
+    sides = {first: {0}}
+    sides.setdefault(second, set()).add(1)
+    ways: tuple[list[Node], list[Node]] = ([], [])
+    open_ = [(-node.index, node) for node in sides]
+    heapify(open_)
+    alone = sum(1 for _, node in open_ if len(sides[node]) == 1)
+    while open_ and alone:
+        _, node = heappop(open_)
+        if len(sides[node]) == 1:
+            alone -= 1
+            ways[min(sides[node])].append(node)
+        for value in node.inputs:
+            before = sides.get(value.node)
+            if before is None:
+                sides[value.node] = set(sides[node])
+                heappush(open_, (-value.node.index, value.node))
+                alone += len(sides[node]) == 1
+            elif len(before) == 1 and not sides[node] <= before:
+                before |= sides[node]
+                alone -= 1
+    return ways
+
+
+def _weighted(nodes: Iterable[Node]) -> int:
+    return sum(1 for node in nodes if _own(node))

@@ -1,0 +1,93 @@
+"""A file's layers, as a tree by their names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from math import prod
+
+from netspec.checkpoints.files import Shape
+from netspec.checkpoints.layers import Module, Tensor, plain
+from netspec.checkpoints.parsing import COUNTER, parsed_file, parsed_name
+
+
+@dataclass(eq=False)
+class Item:
+    """A layer of a file, or a group of layers whose names start alike.
+
+    `label` is its name within its group; `order` is where its first tensor stands in the file;
+    `family` is the group it was in before that was taken apart.
+    """
+
+    label: str
+    order: int
+    module: Module | None = None
+    children: dict[str, Item] = field(default_factory=dict)
+    family: Item | None = None
+
+    @property
+    def parts(self) -> list[Item]:
+        return list(self.children.values())
+
+    def modules(self) -> Iterator[Module]:
+        if self.module is not None:
+            yield self.module
+        for child in self.children.values():
+            yield from child.modules()
+
+
+def modules_of(tensors: Mapping[str, Shape], wanted: set[Shape]) -> list[Module]:
+    """The layers of a file, in file order. `wanted` are the plain shapes that the graph has."""
+    grouped: dict[tuple[str, ...], list[Tensor]] = {}
+    for name, parsed in parsed_file(tensors).items():
+        if parsed.role != COUNTER:
+            shape = _as_wanted(tensors[name], wanted)
+            if parsed.bare:
+                shape = tuple(size for size in tensors[name] if size != 1)
+            grouped.setdefault(parsed.components, []).append(Tensor(parsed.role, name, shape))
+    return [
+        Module(_common_name(found), tuple(found), components)
+        for components, found in grouped.items()
+    ]
+
+
+def _common_name(tensors: list[Tensor]) -> str:
+    """The layer's name as the file spells it."""
+    first = tensors[0].name.removesuffix(":0")
+    return ".".join(parsed_name(first).components)
+
+
+def _as_wanted(shape: Shape, wanted: set[Shape]) -> Shape:
+    """A matrix over a flattened map is a convolution over the whole map, and the reverse."""
+    if plain(shape) in wanted or len(shape) < 2:
+        return shape
+    flat = (shape[0], prod(shape[1:]))
+    if len(shape) > 2:
+        return flat if flat in wanted else shape
+    same = [other for other in wanted if len(other) > 2 and (other[0], prod(other[1:])) == flat]
+    return same[0] if len(same) == 1 else shape
+
+
+def tree_of(modules: Iterable[Module]) -> Item:
+    """The layers by the components of their names."""
+    root = Item("", 0)
+    for order, module in enumerate(modules):
+        item = root
+        for component in module.components:
+            item = item.children.setdefault(component, Item(component, order))
+        item.module = module
+    return _settled(root)
+
+
+def _settled(item: Item) -> Item:
+    """A group's own layer becomes its first child; a group of one child is that child."""
+    children = {name: _settled(child) for name, child in item.children.items()}
+    if item.module is not None and children:
+        order = min(item.order, *(child.order for child in children.values()))
+        children = {"": Item("", item.order, item.module), **children}
+        return Item(item.label, order, None, children)
+    if len(children) == 1 and item.module is None:
+        (child,) = children.values()
+        label = ".".join(part for part in (item.label, child.label) if part)
+        return Item(label, child.order, child.module, child.children)
+    return Item(item.label, item.order, item.module, children)
