@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from netspec.build import build
+from netspec.cli.shipped import charted
 from netspec.draw import CHARTS, draw
-from netspec.files import read_spec, shipped_names
+from netspec.files import read_spec
 
 FOLDER = Path(__file__).parent
 
@@ -24,10 +25,8 @@ class Picture:
     choices: dict[str, Any] = field(default_factory=dict)
 
     def content(self) -> str:
-        names = self.specs or tuple(n for n in shipped_names() if "/" not in n)
-        graphs = [build(read_spec(name)) for name in names]
-        if self.style in ("bubble", "depth"):
-            graphs = [g for g in graphs if any(key == "error" for key, _ in g.metadata)]
+        named = [build(read_spec(name)) for name in self.specs]
+        graphs = named or charted(self.style)
         theme = "light" if self.style in CHARTS else "auto"
         return str(draw(graphs, style=self.style, theme=theme, **self.choices))
 
@@ -95,7 +94,19 @@ PICTURES = (
         "bars",
     ),
     Picture("accuracy", "Multiply-adds against published top-1 accuracy.", (), "bubble"),
-    Picture("depth", "Layers and published top-5 error by year.", (), "depth"),
+    Picture(
+        "revolution",
+        "The revolution of depth, from AlexNet to ResNet. Compare slide 5 of He's ICML 2016 "
+        "tutorial, which shows the errors of whole entries to the challenge.",
+        ("alexnet", "zfnet", "vgg19", "googlenet", "resnet152"),
+        "depth",
+    ),
+    Picture(
+        "depth",
+        "Of all shipped nets those that had the lowest published top-5 error, one a year.",
+        (),
+        "depth",
+    ),
 )
 
 
@@ -108,7 +119,7 @@ def page() -> str:
         "",
     ]
     for picture in PICTURES:
-        title = " ".join(picture.specs) or "all shipped nets that state an error"
+        title = " ".join(picture.specs) or "shipped nets that state an error"
         parts += [f"## {title}", "", picture.text, "", "```bash", picture.command, "```", ""]
         parts += [f"![{title}](images/{picture.name}.svg)", ""]
     return "\n".join(parts)

@@ -330,20 +330,3 @@ def test_widths_are_those_of_the_published_font_metrics() -> None:
         text = (folder / f"{name}.afm").read_text("latin-1")
         found = {int(c): int(w) for c, w in re.findall(r"^C (\d+) ; WX (\d+) ;", text, re.M)}
         assert table == tuple(found[code] for code in range(32, 127))
-
-
-@pytest.mark.parametrize("style", ["bubble", "depth"])
-def test_charts_state_their_sources_and_repeat_byte_for_byte(style: str) -> None:
-    pytest.importorskip("matplotlib")
-    nets = [shipped(name) for name in ("alexnet", "vgg16", "resnet50")]
-    first, second = draw(nets, style=style), draw(nets, style=style)
-    assert first == second
-    assert "Table 3" in str(first)
-    assert "percent, ImageNet" in str(first)
-
-
-def test_bars_give_units_and_mirror_two_nets() -> None:
-    pytest.importorskip("matplotlib")
-    picture = str(draw([shipped("alexnet"), shipped("vgg16")], style="bars"))
-    for text in ("activations, MB", "parameters, millions", "multiply-adds, billions", "vgg16"):
-        assert text in picture

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from netspec.cli.common import SPEC, Options, quiet_option, say, spec_options
+
+if TYPE_CHECKING:
+    from netspec.graph import Graph
 
 STYLES = ("fold", "flow", "columns", "bars", "bubble", "depth")
 FORMATS = ("svg", "png", "pdf", "html", "dot")
@@ -49,20 +53,15 @@ def command(
 ) -> None:
     """Draw one net, or several together, as SVG, PNG, PDF, HTML or dot text.
 
-    The picture is NAME.svg in the current folder unless -o says otherwise. The styles bubble and
-    depth take every shipped spec that states an error unless some are named.
+    The picture is NAME.svg in the current folder unless -o says otherwise. Where no spec is
+    named, bubble shows every shipped net that states a top-1 error, and depth the nets that had
+    the lowest top-5 error of their year and of all years before.
     """
     from netspec.api import Picture
     from netspec.draw import draw
 
-    if not specs:
-        if style not in ("bubble", "depth"):
-            raise click.UsageError(f"the style {style} needs a spec")
-        from netspec.cli.shipped import with_errors
-
-        specs = with_errors()
     form = _format_of(output, form)
-    graphs = [options.graph(spec) for spec in specs]
+    graphs = [options.graph(spec) for spec in specs] if specs else _default_nets(style, options)
     shown = tuple(show.split(",")) if show else ("shape", "kernel", "params")
     content = draw(
         graphs,
@@ -80,6 +79,17 @@ def command(
     name = graphs[0].name if style == "fold" else style
     path = Picture(content).save(output or Path(f"{name}.{form}"))
     say(f"wrote {path}", quiet)
+
+
+def _default_nets(style: str, options: Options) -> list[Graph]:
+    """What a chart of errors shows where no spec is named."""
+    if style not in ("bubble", "depth"):
+        raise click.UsageError(f"the style {style} needs a spec")
+    if options.settings or options.inputs:
+        raise click.UsageError("--set and --input need a spec")
+    from netspec.cli.shipped import charted
+
+    return charted(style)
 
 
 def _format_of(output: str | None, form: str | None) -> str:

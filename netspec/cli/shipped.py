@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from netspec.analysis.published import published, records
 from netspec.build import build
 from netspec.files import read_spec, shipped_names
 from netspec.graph import Graph
@@ -16,11 +17,12 @@ def graphs() -> Iterator[tuple[str, Graph]]:
             yield name, build(read_spec(name))
 
 
-def with_errors() -> tuple[str, ...]:
-    """The shipped specs that state an ImageNet error."""
-    found = []
-    for name, graph in graphs():
-        errors = dict(dict(graph.metadata).get("error", ()))  # type: ignore[call-overload]
-        if ("top1" in errors or "top5" in errors) and graph.outputs[0].value.shape == (1000,):
-            found.append(name)
-    return tuple(found)
+def charted(style: str) -> list[Graph]:
+    """The shipped nets that a chart of errors shows where none are named.
+
+    bubble: all that state a top-1 error; depth: each year's best that beat the years before.
+    """
+    nets = [graph for _, graph in graphs()]
+    if style == "bubble":
+        return [item.graph for item in published(nets, "top1")]
+    return [item.graph for item in records(published(nets, "top5"))]

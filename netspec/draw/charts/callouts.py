@@ -1,0 +1,135 @@
+"""Names beside the points of a chart, where none covers another name, a point or a line to one.
+
+Each name tries places around its point and takes the cheapest, in order of crowding and then again
+with all others in place: the greedy search of Christensen, Marks and Shieber (1995).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Points = NDArray[np.float64]
+
+_REACH, _STEP, _CROWD, _SWEEPS, _ALONG = 150.0, 6.0, 75.0, 3, 8
+_GAP, _SLANT = 3.0, 4.0
+_COVERS_NAME, _COVERS_POINT, _COVERS_BUBBLE, _NEAR_BUBBLE = 1000.0, 400.0, 8.0, 24.0
+_ANGLES = np.arange(24) * 2 * np.pi / 24
+_TOWARDS = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], 1)
+
+
+def placed(points: Points, radii: Points, sizes: Points, room: tuple[float, float]) -> Points:
+    """The middles of the names, one a row as `points` are, all in the same units.
+
+    `radii` are those of the bubbles at the points, `sizes` the widths and heights of the names,
+    `room` the width and height that points and names lie in, from (0, 0).
+    """
+    middles = points.copy()
+    done = np.zeros(len(points), bool)
+    gaps = np.hypot(*(points[:, None] - points[None]).transpose(2, 0, 1))
+    order = np.argsort((gaps < _CROWD).sum(1), kind="stable")
+    for _ in range(_SWEEPS):
+        for i in order:
+            done[i] = False
+            others = points[done], middles[done], sizes[done]
+            middles[i] = _best(i, points, radii, sizes[i], others, room)
+            done[i] = True
+    return middles
+
+
+def _best(
+    own: int,
+    points: Points,
+    radii: Points,
+    size: Points,
+    others: tuple[Points, Points, Points],
+    room: tuple[float, float],
+) -> Points:
+    """The cheapest place for one name, from rings around its bubble that cost more and more."""
+    found, least = points[own], np.inf
+    for away in np.arange(_GAP, _REACH, _STEP):
+        if least <= away:
+            break
+        tried = points[own] + (radii[own] + away + _half(size))[:, None] * _TOWARDS
+        cost = away + _SLANT * abs(_TOWARDS[:, 1]) + _outside(tried, size, room)
+        cost += _on_bubbles(tried, size, points, radii, own)
+        cost += _on_names(tried, size, points[own], *others)
+        if cost.min() < least:
+            found, least = tried[int(np.argmin(cost))], float(cost.min())
+    return np.asarray(found)
+
+
+def _half(size: Points) -> Points:
+    """How far it is from the middle of a name to its edge, in each direction."""
+    across = np.maximum(abs(_TOWARDS), 1e-9)
+    return np.asarray((size / 2 / across).min(1))
+
+
+def _outside(tried: Points, size: Points, room: tuple[float, float]) -> Points:
+    outside = ((tried - size / 2 < 0) | (tried + size / 2 > np.array(room))).any(1)
+    return np.where(outside, 1e9, 0.0)
+
+
+def _on_bubbles(tried: Points, size: Points, points: Points, radii: Points, own: int) -> Points:
+    """A name may lie on a bubble at a price, on the middle of one hardly ever.
+
+    Beside the bubble of another it would be read as that one's name.
+    """
+    off = np.maximum(abs(tried[:, None] - points[None]) - size / 2, 0)
+    distance = np.hypot(off[..., 0], off[..., 1])
+    cost = _COVERS_POINT * (distance < _GAP).sum(1) + _COVERS_BUBBLE * (distance < radii).sum(1)
+    near = distance < radii + 2 * _GAP
+    near[:, own] = False
+    return np.asarray(cost + _NEAR_BUBBLE * near.sum(1))
+
+
+def _on_names(
+    tried: Points, size: Points, point: Points, points: Points, middles: Points, sizes: Points
+) -> Points:
+    """What it costs to cover the names that have a place, or to cross lines with them."""
+    apart = abs(tried[:, None] - middles[None]) - (size + sizes) / 2 - 1
+    cost = _COVERS_NAME * (apart < 0).all(2).sum(1)
+    lines = _along(points, middles, sizes).reshape(-1, 2)
+    crossed = (abs(tried[:, None] - lines[None]) < size / 2 + 1).all(2).sum(1)
+    own = _along(np.broadcast_to(point, tried.shape), tried, size)
+    crossed += (abs(own[:, :, None] - middles) < sizes / 2 + 1).all(3).sum((1, 2))
+    return np.asarray(cost + _COVERS_POINT * crossed / _ALONG)
+
+
+def _nearest(points: Points, middles: Points, sizes: Points) -> Points:
+    """Where the lines from points to names end: at the nearest edges of the names."""
+    return np.clip(points, middles - sizes / 2, middles + sizes / 2)
+
+
+def _along(points: Points, middles: Points, sizes: Points) -> Points:
+    """Places on the lines from points to names."""
+    share = (np.arange(_ALONG) + 0.5)[None, :, None] / _ALONG
+    ends = _nearest(points, middles, sizes)
+    return np.asarray(points[:, None] + share * (ends - points)[:, None])
+
+
+def annotate(axis: Any, names: list[str], xs: list[float], ys: list[float], radii: Points) -> None:
+    """Writes the names beside the points of a laid-out axis, with a line to those further off.
+
+    `radii` are in points of 1/72 inch.
+    """
+    figure = axis.figure
+    scale = figure.dpi / 72
+    corner = axis.transAxes.transform((0, 0)) / scale
+    room = axis.transAxes.transform((1, 1)) / scale - corner
+    pairs = np.array(list(zip(xs, ys, strict=True)))
+    points = axis.transData.transform(pairs) / scale - corner
+    texts = [axis.text(0, 0, name, fontsize=8, ha="center", va="center") for name in names]
+    boxes = [text.get_window_extent() for text in texts]
+    sizes = np.array([(box.width / scale, 9.0) for box in boxes])
+    middles = placed(points, radii, sizes, (room[0], room[1]))
+    back = axis.transData.inverted()
+    for text, point, middle, size, radius in zip(texts, points, middles, sizes, radii, strict=True):
+        text.set_position(back.transform((middle + corner) * scale))
+        nearest = _nearest(point, middle, size)
+        if np.hypot(*(nearest - point)) > radius + 2 * _GAP:
+            ends = back.transform((np.stack([point, nearest]) + corner) * scale)
+            colour = text.get_color()
+            axis.plot(ends[:, 0], ends[:, 1], color=colour, linewidth=0.4, alpha=0.6)
