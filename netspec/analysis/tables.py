@@ -84,7 +84,11 @@ class Table:
     def to_latex(self) -> str:
         """A `longtable` with the rules of `booktabs`, notes as a paragraph below."""
         spec = "".join("r" if _right(column) else "l" for column in self.columns)
-        text = [r"\begin{longtable}{" + spec + "}", r"\toprule"]
+        text = [
+            r"% \usepackage{booktabs,longtable}",
+            r"\begin{longtable}{" + spec + "}",
+            r"\toprule",
+        ]
         text.append(" & ".join(_escape_latex(c.title) for c in self.columns) + r" \\")
         text += [r"\midrule", r"\endhead"]
         for line in self.lines:
