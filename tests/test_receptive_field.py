@@ -107,6 +107,20 @@ def test_a_merge_takes_the_hull_of_what_its_branches_see():
     assert seen.start == (-1, -2)
 
 
+def test_two_forks_of_flat_kernels_see_a_square_as_gradients_do():
+    fork = "concat { | conv1x3-1(pad=same) | conv3x1-1(pad=same) }"
+    text = f"{fork}; {fork}"
+    net = to_module(build(Source("<test>", f"net t\ninput 1x9x9\n{text}\n")), Seeded(1)).double()
+    for parameter in net.parameters():
+        parameter.data.fill_(1.0)
+    given = torch.ones(1, 1, 9, 9, dtype=torch.float64, requires_grad=True)
+    net(given)[0, :, 4, 4].sum().backward()
+    rows, columns = given.grad[0, 0].nonzero().T
+    spans = [(int(places.min()), int(places.max())) for places in (rows, columns)]
+    assert spans == [(2, 6), (2, 6)]
+    assert field_of(text, "1x9x9").size == (5, 5)
+
+
 def test_what_follows_a_global_step_sees_everything():
     assert field_of("mul { | conv3-4(pad=same) | gap; fc-4 }; conv3-4") == WHOLE
 
