@@ -73,6 +73,13 @@ def test_bars_add_up_to_the_net_and_are_few_enough_to_read(name: str) -> None:
     assert len({bar.name for bar in found}) == len(found)
 
 
+def test_a_chart_has_a_title_for_those_who_cannot_see_it() -> None:
+    root = ElementTree.fromstring(str(draw([shipped("lenet5")], style="bars")).encode())
+    title = root.find("{http://www.w3.org/2000/svg}title")
+    assert title is not None
+    assert title.text == "bars: lenet5"
+
+
 def test_a_bar_gives_the_bytes_of_a_layers_output() -> None:
     first, *_, last = bars_of(shipped("vgg16"))
     assert (first.name, first.memory) == ("conv1", 224 * 224 * 64 * 4)

@@ -24,13 +24,15 @@ def chart(graphs: Sequence[Graph], style: str, theme: str, format: str) -> str |
     Raises NetspecError where the nets do not suit the style.
     """
     with mpl.rc_context(_setting("dark" if theme == "dark" else "light")):
-        return _saved(_STYLES[style](graphs), format)
+        title = f"{style}: {', '.join(graph.name for graph in graphs)}"
+        return _saved(_STYLES[style](graphs), format, title)
 
 
 def _setting(theme: str) -> dict[Any, Any]:
     page, ink, muted = paint(theme, "page").fill, paint(theme, "").ink, paint(theme, "muted").ink
     return {
         "svg.fonttype": "none",
+        "pdf.fonttype": 42,
         "svg.hashsalt": "netspec",
         # A dollar in a source is a dollar.
         "text.parse_math": False,
@@ -51,10 +53,11 @@ def _setting(theme: str) -> dict[Any, Any]:
     }
 
 
-def _saved(figure: Figure, format: str) -> str | bytes:
+def _saved(figure: Figure, format: str, title: str) -> str | bytes:
+    # Without a date the same chart is the same bytes.
     dates: dict[str, Any] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}
     buffer = io.BytesIO()
-    figure.savefig(buffer, format=format, metadata=dates[format], dpi=150)
+    figure.savefig(buffer, format=format, metadata={"Title": title, **dates[format]}, dpi=150)
     data = buffer.getvalue()
     return data.decode("utf-8") if format == "svg" else data
 
