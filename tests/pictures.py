@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import combinations, pairwise
+from itertools import pairwise
+from pathlib import Path
+from types import ModuleType
 from xml.etree import ElementTree
 
 from netspec.draw.metrics import text_width
 
+DOCS = Path(__file__).parent.parent / "docs"
 _SIZES = {"t": (18.0, True), "b": (12.0, True), "s": (10.7, False)}
 _SVG = "{http://www.w3.org/2000/svg}"
 _SLACK = 0.6
+_CELL = 60.0
 
 Point = tuple[float, float]
 
@@ -69,6 +75,11 @@ class Picture:
     without_source: list[str] = field(default_factory=list)
     smallest_text: float = 99.0
 
+    def first_words(self, area: Area) -> str:
+        """The uppermost text in an area."""
+        inside = [label for label in self.labels if area.holds(label)]
+        return min(inside, key=lambda label: label.top).name if inside else ""
+
     def faults(self) -> Iterator[str]:
         """Everything that is wrong with the geometry, in words."""
         for area in (*self.leaves, *self.blocks, *self.labels):
@@ -77,36 +88,77 @@ class Picture:
         for wire in self.wires:
             if not all(self.view.holds(Area(x, y, x, y, "point")) for x, y in wire):
                 yield f"a line leaves the view box: {wire}"
-        yield from _overlaps(self.leaves, "boxes")
-        yield from _overlaps(self.labels, "labels")
-        for block in self.blocks:
-            for other in (*self.leaves, *self.labels, *self.blocks):
-                if block.meets(other) and not block.holds(other) and not other.holds(block):
-                    yield f"{other} sticks out of {block}"
-        for leaf in self.leaves:
-            for label in self.labels:
+        leaves, labels, blocks = _Grid(self.leaves), _Grid(self.labels), _Grid(self.blocks)
+        yield from _overlaps(leaves, "boxes")
+        yield from _overlaps(labels, "labels")
+        for grid in (leaves, labels, blocks):
+            for other in grid.areas:
+                for block in blocks.near(other):
+                    if block.meets(other) and not block.holds(other) and not other.holds(block):
+                        yield f"{other} sticks out of {block}"
+        for label in self.labels:
+            for leaf in leaves.near(label):
                 if leaf.meets(label) and not leaf.holds(label):
                     yield f"the label {label} does not fit {leaf}"
         for wire in self.wires:
-            yield from self._crossings(wire)
-
-    def _crossings(self, wire: list[Point]) -> Iterator[str]:
-        segments = list(pairwise(wire))
-        for area in (*self.leaves, *self.labels):
-            if any(area.shrunk(1.2).crossed_by(*segment) for segment in segments):
-                yield f"a line runs through {area}: {wire}"
-        for block in self.blocks:
-            inner = block.shrunk(1.2)
-            inside = [inner.crossed_by(*segment) for segment in segments]
-            held = all(block.holds(Area(x, y, x, y, "point")) for x, y in wire)
-            if any(inside) and not held:
-                yield f"a line runs into {block}: {wire}"
+            for grid in (leaves, labels):
+                for area in grid.crossed(wire):
+                    yield f"a line runs through {area}: {wire}"
+            for block in blocks.crossed(wire):
+                if not all(block.holds(Area(x, y, x, y, "point")) for x, y in wire):
+                    yield f"a line runs into {block}: {wire}"
 
 
-def _overlaps(areas: list[Area], what: str) -> Iterator[str]:
-    for a, b in combinations(areas, 2):
-        if a.meets(b):
-            yield f"{what} overlap: {a} and {b}"
+class _Grid:
+    """Areas by the square cells they touch, so that only what is near is compared."""
+
+    def __init__(self, areas: list[Area]) -> None:
+        self.areas = areas
+        self.cells: dict[tuple[int, int], list[int]] = {}
+        for i, area in enumerate(areas):
+            for cell in self._cells(area):
+                self.cells.setdefault(cell, []).append(i)
+
+    @staticmethod
+    def _cells(area: Area) -> Iterator[tuple[int, int]]:
+        rows = range(int(area.top // _CELL), int(area.bottom // _CELL) + 1)
+        for column in range(int(area.left // _CELL), int(area.right // _CELL) + 1):
+            for row in rows:
+                yield column, row
+
+    def _at(self, area: Area) -> set[int]:
+        return {i for cell in self._cells(area) for i in self.cells.get(cell, ())}
+
+    def near(self, area: Area) -> list[Area]:
+        return [self.areas[i] for i in sorted(self._at(area))]
+
+    def crossed(self, wire: list[Point]) -> list[Area]:
+        """The areas whose inside the line passes through."""
+        found = set()
+        for a, b in pairwise(wire):
+            for part in _cut(a, b):
+                for i in self._at(part) - found:
+                    if self.areas[i].shrunk(1.2).crossed_by(a, b):
+                        found.add(i)
+        return [self.areas[i] for i in sorted(found)]
+
+
+def _cut(a: Point, b: Point) -> Iterator[Area]:
+    """The bounds of the segment's parts, each no longer than a cell."""
+    count = int(max(abs(b[0] - a[0]), abs(b[1] - a[1])) // _CELL) + 1
+    steps = [k / count for k in range(count + 1)]
+    for s, t in pairwise(steps):
+        xs = [a[0] + (b[0] - a[0]) * k for k in (s, t)]
+        ys = [a[1] + (b[1] - a[1]) * k for k in (s, t)]
+        yield Area(min(xs), min(ys), max(xs), max(ys), "part")
+
+
+def _overlaps(grid: _Grid, what: str) -> Iterator[str]:
+    order = {id(area): i for i, area in enumerate(grid.areas)}
+    for a in grid.areas:
+        for b in grid.near(a):
+            if order[id(a)] < order[id(b)] and a.meets(b):
+                yield f"{what} overlap: {a} and {b}"
 
 
 def read_picture(svg: str) -> Picture:
@@ -165,3 +217,14 @@ def points(path: str) -> list[Point]:
         found.append((values[-2], values[-1]))
         assert command in "MLQ"
     return found
+
+
+def gallery() -> ModuleType:
+    """The script that writes the gallery."""
+    spec = importlib.util.spec_from_file_location("make_gallery", DOCS / "make_gallery.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module

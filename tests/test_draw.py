@@ -183,14 +183,33 @@ def test_flow_shows_every_layer_with_and_without_graphviz(
     assert ("install Graphviz" in picture) is not with_dot
 
 
-def test_a_large_net_without_graphviz_says_how_to_install_it(
+@pytest.mark.parametrize("with_dot", [False, True])
+def test_flow_frames_every_block_and_names_it(
+    with_dot: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if with_dot and shutil.which("dot") is None:
+        pytest.skip("Graphviz's dot is not installed")
+    monkeypatch.setattr("netspec.draw.dot.has_dot", lambda: with_dot)
+    picture = read_picture(fold(shipped("googlenet"), style="flow"))
+    frames = [words for block in picture.blocks if (words := picture.first_words(block))]
+    modules = [f"inception{name}" for name in ("3a", "3b", *("4" + x for x in "abcde"), "5a", "5b")]
+    assert sorted(frames) == ["aux1: aux", "aux2: aux", *modules]
+
+
+def test_flow_shows_blocks_that_depth_closes_as_one_box() -> None:
+    closed = read_picture(fold(shipped("googlenet"), style="flow", depth=0))
+    opened = read_picture(fold(shipped("googlenet"), style="flow", expand=("aux",)))
+    assert len(closed.blocks) == len(opened.blocks) == 11
+    assert len(opened.leaves) == len(closed.leaves) + 2 * 5
+
+
+def test_connections_that_cannot_be_laid_out_in_bounded_time_are_refused(
     net: Callable[..., Graph], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("netspec.draw.dot.has_dot", lambda: False)
-    graph = net("conv1-3 x700")
-    with pytest.raises(NetspecError, match="apt install graphviz") as caught:
-        draw([graph], style="flow")
-    assert caught.value.status == 3
+    steps = [f"relu as x{i}; add {{ | @x{i // 2} | @x{i} }}" for i in range(900)]
+    with pytest.raises(NetspecError, match="its connections pass"):
+        draw([net("\n".join(steps))], style="flow")
 
 
 def test_too_many_boxes_are_refused_in_flow_and_summarised_in_fold(

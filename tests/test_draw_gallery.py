@@ -2,30 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-from types import ModuleType
-
 import pytest
+from pictures import DOCS, gallery
 
 from netspec.draw import CHARTS
 
-DOCS = Path(__file__).parent.parent / "docs"
-
-
-def _generator() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("make_gallery", DOCS / "make_gallery.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    import sys
-
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-GALLERY = _generator()
+GALLERY = gallery()
 NATIVE = [picture for picture in GALLERY.PICTURES if picture.style not in CHARTS]
 
 

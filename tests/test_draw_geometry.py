@@ -1,34 +1,67 @@
-"""Every shipped net draws in fold without overlaps, and nothing runs where it should not."""
+"""Every shipped net draws without overlaps, and nothing runs where it should not."""
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
-from pictures import Picture, read_picture
+from pictures import Picture, gallery, read_picture
 
 from netspec.build import build
+from netspec.diagnostics import NetspecError
 from netspec.draw import draw
 from netspec.files import read_spec, shipped_names
 
 
-def folded(name: str, **choices: object) -> str:
+def drawn(name: str, **choices: object) -> Picture:
     picture = draw([build(read_spec(name))], **choices)  # type: ignore[arg-type]
     assert isinstance(picture, str)
-    return picture
+    return read_picture(picture)
+
+
+def faults(picture: Picture) -> list[str]:
+    """What is wrong with a picture, boxes that lead to no line of the spec among it."""
+    assert picture.leaves
+    assert picture.smallest_text * 0.75 >= 8
+    return [*picture.faults(), *picture.without_source]
 
 
 @pytest.mark.parametrize("name", shipped_names())
 def test_a_net_fits_one_screen_and_nothing_overlaps_or_runs_through_a_box(name: str) -> None:
-    picture = read_picture(folded(name))
+    picture = drawn(name)
     assert picture.view.right <= 1600
     assert picture.view.bottom <= 1000
-    assert picture.leaves
-    assert list(picture.faults()) == []
-    assert picture.without_source == []
+    assert faults(picture) == []
 
 
-def test_text_is_at_least_8_points_high() -> None:
-    picture = read_picture(folded("googlenet"))
-    assert picture.smallest_text * 0.75 >= 8
+@pytest.mark.parametrize("with_dot", [False, True])
+@pytest.mark.parametrize("name", shipped_names())
+def test_in_flow_nothing_overlaps_or_runs_through_a_box_or_a_foreign_frame(
+    name: str, with_dot: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if with_dot and shutil.which("dot") is None:
+        pytest.skip("Graphviz's dot is not installed")
+    monkeypatch.setattr("netspec.draw.dot.has_dot", lambda: with_dot)
+    assert faults(drawn(name, style="flow")) == []
+
+
+@pytest.mark.parametrize("name", shipped_names())
+def test_in_columns_nothing_overlaps_or_runs_through_a_box(name: str) -> None:
+    try:
+        picture = drawn(name, style="columns")
+    except NetspecError as refusal:
+        assert "rises again" in str(refusal)
+        return
+    assert faults(picture) == []
+
+
+@pytest.mark.parametrize(
+    "names", [picture.specs for picture in gallery().PICTURES if picture.style == "columns"]
+)
+def test_in_the_gallery_s_columns_nothing_overlaps(names: tuple[str, ...]) -> None:
+    picture = draw([build(read_spec(name)) for name in names], style="columns")
+    assert isinstance(picture, str)
+    assert faults(read_picture(picture)) == []
 
 
 def test_the_check_finds_an_overlap_a_crossing_and_what_sticks_out() -> None:

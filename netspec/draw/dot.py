@@ -7,16 +7,22 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from math import ceil
 
 from netspec.diagnostics import NetspecError, printable
+from netspec.draw.diagram import PIN, Diagram, Placed, Point, Shape
 from netspec.draw.labels import label, shape
 from netspec.errors.draw import DotFailed
 from netspec.graph import Graph
 
-SECONDS = 10
+SECONDS = 5
 _POINTS = 72.0
+_ACROSS, _DOWN = 0.2, 0.3
+# What dot takes as the side of a cell.
+_LARGEST = 65_000
+_TIGHT = 'BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0"'
 _PLAIN = "node [shape=box]; edge [arrowhead=none, tailport=s, headport=n];"
 
 
@@ -42,29 +48,86 @@ def quoted(*lines: str) -> str:
     return '"' + "\\n".join(safe) + '"'
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """Where dot put things, in points with y down: centres of boxes, points along edges."""
-
-    width: float
-    height: float
-    centres: tuple[tuple[float, float], ...]
-    edges: tuple[tuple[tuple[float, float], ...], ...]
-
-
 def has_dot() -> bool:
     return shutil.which("dot") is not None
 
 
-def place(sizes: Sequence[tuple[float, float]], edges: Sequence[tuple[int, int]]) -> Placed:
-    """Boxes of these sizes laid out by `dot`; raises NetspecError where it fails or is slow."""
-    lines = ["digraph {", "splines=polyline; nodesep=0.2; ranksep=0.3;", _PLAIN]
-    for i, (w, h) in enumerate(sizes):
+def place(diagrams: Sequence[Diagram]) -> list[Placed]:
+    """Diagrams laid out by `dot`; raises NetspecError where it fails or is slow."""
+    scales = [_scale(diagram) for diagram in diagrams]
+    texts = [_text(diagram, scale) for diagram, scale in zip(diagrams, scales, strict=True)]
+    answers = _run("\n".join(texts)).replace("\\\n", "").split("stop\n")[:-1]
+    each = zip(diagrams, answers, scales, strict=True)
+    return [_read(diagram, answer, scale) for diagram, answer, scale in each]
+
+
+def _scale(diagram: Diagram) -> float:
+    largest = max((max(shape.w, shape.h) for shape in diagram.shapes), default=0.0)
+    return min(1.0, _LARGEST / (largest + 1))
+
+
+def _text(diagram: Diagram, scale: float) -> str:
+    """One diagram in dot, in points times `scale`."""
+    apart = f"nodesep={_ACROSS * scale:.3f}; ranksep={_DOWN * scale:.3f};"
+    lines = ["digraph {", f"splines=polyline; {apart}", _PLAIN]
+    lines += [_node(i, shape, scale) for i, shape in enumerate(diagram.shapes)]
+    count = len(diagram.shapes)
+    pins = {"min": range(diagram.entries), "max": range(count - diagram.exits, count)}
+    for rank, numbers in pins.items():
+        if numbers:
+            lines.append(f"{{rank={rank}; {' '.join(f'n{i};' for i in numbers)}}}")
+    tails = Counter(edge.tail for edge in diagram.edges)
+    for edge in diagram.edges:
+        tail, head = diagram.shapes[edge.tail], diagram.shapes[edge.head]
+        # What leads nowhere, as a training-only head, does not push the rest aside.
+        aside = " [weight=0]" if edge.head not in tails and tails[edge.tail] > 1 else ""
+        start = f"n{edge.tail}" + ("" if _centred(tail) else f":o{edge.out}:s")
+        end = f"n{edge.head}" + ("" if _centred(head) else f":i{edge.into}:n")
+        lines.append(f"{start} -> {end}{aside};")
+    return "\n".join([*lines, "}"])
+
+
+def _centred(shape: Shape) -> bool:
+    return all(ports in ((), (shape.w / 2,)) for ports in (shape.ins, shape.outs))
+
+
+def _node(number: int, shape: Shape, scale: float) -> str:
+    if shape == PIN:
+        return f"n{number} [shape=point,width=0.01];"
+    w, h = shape.w * scale, shape.h * scale
+    if _centred(shape):
         box = f"width={w / _POINTS:.4f},height={h / _POINTS:.4f},fixedsize=true"
-        lines.append(f'n{i} [label="",{box}];')
-    lines += [f"n{a} -> n{b};" for a, b in edges]
-    lines.append("}")
-    return _read(_run("\n".join(lines)), len(sizes), edges)
+        return f'n{number} [label="",{box}];'
+    w, h = ceil(w), ceil(h)
+    ins, outs = (
+        _ports(name, [x * scale for x in xs], w)
+        for name, xs in (("i", shape.ins), ("o", shape.outs))
+    )
+    body = _cell(w, h - 2)
+    rows = "".join(f"<TR><TD>{_table(row)}</TD></TR>" for row in (ins, body, outs))
+    return f"n{number} [shape=plain,label=<<TABLE {_TIGHT}>{rows}</TABLE>>];"
+
+
+def _table(cells: str) -> str:
+    return f"<TABLE {_TIGHT}><TR>{cells}</TR></TABLE>"
+
+
+def _cell(w: int, h: int, port: str = "") -> str:
+    return f'<TD{port} FIXEDSIZE="TRUE" WIDTH="{w}" HEIGHT="{h}"></TD>'
+
+
+def _ports(name: str, places: Sequence[float], w: int) -> str:
+    """A row of cells with a narrow one, two points wide, at each of the places."""
+    cells, at = [], 0
+    for x, k in sorted((round(x), k) for k, x in enumerate(places)):
+        start = max(at, x - 1)
+        if start > at:
+            cells.append(_cell(start - at, 1))
+        cells.append(_cell(2, 1, f' PORT="{name}{k}"'))
+        at = start + 2
+    if at < w:
+        cells.append(_cell(w - at, 1))
+    return "".join(cells)
 
 
 def _run(text: str) -> str:
@@ -91,24 +154,30 @@ def _run(text: str) -> str:
     return str(done.stdout)
 
 
-def _read(text: str, count: int, edges: Sequence[tuple[int, int]]) -> Placed:
+def _read(diagram: Diagram, text: str, scale: float) -> Placed:
     """The `plain` format: inches, y up, one line for each node and edge."""
-    rows = [line.split() for line in text.replace("\\\n", "").splitlines()]
-    _, _, width, height = rows[0][:4]
-    high = float(height) * _POINTS
+    rows = [line.split() for line in text.splitlines()]
+    unit = _POINTS / scale
+    width, high = float(rows[0][2]) * unit, float(rows[0][3]) * unit
+    corners = [(0.0, 0.0)] * len(diagram.shapes)
+    found: dict[tuple[int, int], list[list[Point]]] = {}
 
-    def point(x: str, y: str) -> tuple[float, float]:
-        return float(x) * _POINTS, high - float(y) * _POINTS
+    def point(x: str, y: str) -> Point:
+        return float(x) * unit, high - float(y) * unit
 
-    centres: list[tuple[float, float]] = [(0.0, 0.0)] * count
-    found: dict[tuple[int, int], list[tuple[tuple[float, float], ...]]] = {}
-    for row in rows:
+    for row in rows[1:]:
+        number = int(row[1][1:])
         if row[0] == "node":
-            centres[int(row[1][1:])] = point(row[2], row[3])
+            shape, (x, y) = diagram.shapes[number], point(row[2], row[3])
+            corners[number] = x - shape.w / 2, y - shape.h / 2
         elif row[0] == "edge":
-            ends, many = (int(row[1][1:]), int(row[2][1:])), int(row[3])
-            flat = [point(*row[4 + 2 * k : 6 + 2 * k]) for k in range(many)]
+            flat = [point(*row[4 + 2 * k : 6 + 2 * k]) for k in range(int(row[3]))]
             # A polyline comes as Bezier pieces: every third point is a corner.
-            found.setdefault(ends, []).append(tuple(flat[::3]))
-    placed = tuple(found[edge].pop(0) for edge in edges)
-    return Placed(float(width) * _POINTS, high, tuple(centres), placed)
+            found.setdefault((number, int(row[2][1:])), []).append(flat[3:-3:3])
+    lines = []
+    for edge in diagram.edges:
+        tail, head = diagram.shapes[edge.tail], diagram.shapes[edge.head]
+        (ax, ay), (bx, by) = corners[edge.tail], corners[edge.head]
+        start, end = (ax + tail.outs[edge.out], ay + tail.h), (bx + head.ins[edge.into], by)
+        lines.append((start, *found[edge.tail, edge.head].pop(0), end))
+    return Placed(width, high, tuple(corners), tuple(lines))

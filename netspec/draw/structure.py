@@ -154,6 +154,24 @@ def blocks_of(element: Element) -> Iterator[Block]:
         level = inner
 
 
+def leaves_of(element: Element) -> Iterator[Step | Block]:
+    """The layers and the blocks of one level, in no order."""
+    match element:
+        case Step() | Block():
+            yield element
+        case Series():
+            for item in (*element.items, *(block for _, block in element.asides)):
+                yield from leaves_of(item)
+        case Parallel():
+            for branch in element.branches:
+                yield from leaves_of(branch)
+            if element.join is not None:
+                yield element.join
+        case Tangle():
+            for item in element.items:
+                yield from leaves_of(item)
+
+
 @lru_cache(maxsize=16)
 def structure(graph: Graph) -> Series:
     """The whole net as a series of elements."""

@@ -1,0 +1,53 @@
+"""Boxes with connections between them, before and after something has given them places.
+
+Coordinates are in points, y down. Wires arrive at the top of a shape and leave at its bottom.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The size of a box, and where wires arrive and leave, from its left."""
+
+    w: float
+    h: float
+    ins: tuple[float, ...]
+    outs: tuple[float, ...]
+
+
+PIN = Shape(0.0, 0.0, (0.0,), (0.0,))
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """From one shape to another, by their numbers, and from which of its outs to which in."""
+
+    tail: int
+    out: int
+    head: int
+    into: int
+
+
+@dataclass(frozen=True, slots=True)
+class Diagram:
+    """Shapes in topological order; the first `entries` stay on top, the last `exits` at the end."""
+
+    shapes: tuple[Shape, ...]
+    edges: tuple[Edge, ...]
+    entries: int = 0
+    exits: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """The size of a whole diagram, the top left corner of each shape, the points of each edge."""
+
+    w: float
+    h: float
+    corners: tuple[Point, ...]
+    lines: tuple[tuple[Point, ...], ...]
