@@ -18,6 +18,7 @@ from onnx import numpy_helper
 
 from netspec import ast
 from netspec.backends.onnx import OPSET, lower
+from netspec.backends.runtime import ALLOWED
 from netspec.backends.torch import to_module
 from netspec.build import build
 from netspec.diagnostics import Collector
@@ -136,6 +137,7 @@ def onnx_model(graph: Graph, source: Any, opset: int = OPSET) -> onnx.ModelProto
     assert proto.ir_version == 10
     for node in proto.graph.node:
         assert node.op_type != "Dropout"
+        assert node.op_type in ALLOWED, "netspec would not run its own model"
         assert not FORBIDDEN & {attribute.name for attribute in node.attribute}
     return proto
 

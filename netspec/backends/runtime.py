@@ -23,14 +23,15 @@ from netspec.errors.backends import BadInput, BadModel, DeviceMissing, RuntimeFa
 ALLOWED = frozenset(
     """
     Abs Add And ArgMax AveragePool BatchNormalization Cast Ceil Celu Clip Concat ConstantOfShape
-    Conv ConvTranspose CumSum Div Elu Equal Erf Exp Expand Flatten Floor GRU Gather GatherElements
-    GatherND Gelu Gemm GlobalAveragePool GlobalMaxPool Greater GreaterOrEqual GroupNormalization
-    HardSigmoid HardSwish Identity InstanceNormalization LRN LSTM LayerNormalization LeakyRelu
-    Less LessOrEqual Log LogSoftmax LpPool MatMul Max MaxPool MaxRoiPool MaxUnpool Mean Min Mish
-    Mod Mul Neg Not Or PRelu Pad Pow RMSNormalization RNN Range Reciprocal ReduceL2 ReduceMax
-    ReduceMean ReduceMin ReduceProd ReduceSum ReduceSumSquare Relu Reshape Resize Round
-    ScatterElements ScatterND Selu Shape Sigmoid Sign Slice Softmax Softplus Softsign Split Sqrt
-    Squeeze Sub Sum Swish Tanh Tile Transpose Unsqueeze Where
+    Conv ConvTranspose CumSum DepthToSpace Div Elu Equal Erf Exp Expand Flatten Floor GRU Gather
+    GatherElements GatherND Gelu Gemm GlobalAveragePool GlobalMaxPool Greater GreaterOrEqual
+    GroupNormalization HardSigmoid HardSwish Identity InstanceNormalization LRN LSTM
+    LayerNormalization LeakyRelu Less LessOrEqual Log LogSoftmax LpPool MatMul Max MaxPool
+    MaxRoiPool MaxUnpool Mean Min Mish Mod Mul Neg Not Or PRelu Pad Pow RMSNormalization RNN
+    Range Reciprocal ReduceL2 ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum
+    ReduceSumSquare Relu Reshape Resize Round ScatterElements ScatterND Selu Shape Sigmoid Sign
+    Slice Softmax Softplus Softsign Split Sqrt Squeeze Sub Sum Swish Tanh Tile Transpose Trilu
+    Unsqueeze Where
     """.split()
 )
 _DTYPES = {"tensor(float)": "<f4", "tensor(int64)": "<i8", "tensor(float16)": "<f2"}
@@ -169,7 +170,8 @@ def check_model(path: Path) -> ModelProto:
     proto = _read(path)
     for node in proto.graph.node:
         if node.domain not in ("", "ai.onnx") or node.op_type not in ALLOWED:
-            raise _bad(path, f"it holds the operator {node.domain}:{node.op_type}")
+            domain = f"{node.domain}." if node.domain else ""
+            raise _bad(path, f"it holds the operator {domain}{node.op_type}")
         if any(a.HasField("g") or a.graphs for a in node.attribute):
             raise _bad(path, f"the operator {node.op_type} holds a graph of its own")
     if proto.functions:
