@@ -45,6 +45,8 @@ class _Facts(string.Formatter):
 
 def printable(text: str) -> str:
     """`text` with control and direction-changing characters spelt as escapes."""
+    if text.isprintable():
+        return text
     return "".join(ch if ch.isprintable() else ch.encode("unicode_escape").decode() for ch in text)
 
 

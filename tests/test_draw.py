@@ -291,45 +291,6 @@ def test_columns_refuse_a_net_whose_resolution_rises_again() -> None:
         draw([shipped("vgg16"), shipped("unet")], style="columns")
 
 
-def test_a_page_holds_everything_and_loads_nothing() -> None:
-    page = fold(shipped("googlenet"), format="html", theme="auto")
-    assert len(page.encode()) < 200_000
-    assert not re.search(r"""(src|href)\s*=|@import|url\((?!#)""", page.replace("data-src", ""))
-    assert re.findall(r"https?://[^\"]*", page.replace("http://www.w3.org/2000/svg", "")) == []
-    assert "default-src 'none'" in page
-    assert page.count("<template") >= 2
-
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-
-
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium to run the page's script")
-def test_a_click_on_the_sign_opens_and_closes_a_block(tmp_path: Path) -> None:
-    page = fold(shipped("resnet50"), format="html")
-    probe = """<script>
-      const count = () => document.querySelectorAll("#stage rect.leaf").length;
-      const before = count();
-      const block = document.querySelector('g[data-block="bottleneck"]');
-      const click = () => new MouseEvent("click", {bubbles: true});
-      block.querySelector(".sign-text").dispatchEvent(click());
-      const after = count();
-      document.querySelector("g[data-path]").dispatchEvent(click());
-      const line = document.querySelector("li.here")?.textContent;
-      document.title = JSON.stringify({before, after, line});
-    </script></body>"""
-    file = tmp_path / "page.html"
-    file.write_text(page.replace("</body>", probe), encoding="utf-8")
-    command = [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"]
-    done = subprocess.run(
-        [*command, file.as_uri()], capture_output=True, text=True, timeout=60, check=True
-    )
-    title = re.search(r"<title>(\{.*?\})</title>", done.stdout)
-    assert title
-    seen = json.loads(title[1])
-    assert seen["after"] < seen["before"]
-    assert seen["line"].startswith("input")
-
-
 def test_png_is_a_png_and_says_how_to_install_what_it_needs(
     net: Callable[..., Graph], monkeypatch: pytest.MonkeyPatch
 ) -> None:

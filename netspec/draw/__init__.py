@@ -79,7 +79,7 @@ def draw(
     if format == "html":
         from netspec.draw.html import html
 
-        return html(views[0], style, theme)
+        return html(views, style, theme)
     return _rendered(_scene(views, style), theme, format)
 
 

@@ -1,175 +1,246 @@
 """One self-contained page: blocks open and close, everything leads to its line of the spec.
 
-The page holds one picture for each set of open blocks that clicks lead to, made by the same layout
-as every other picture, and a short script that swaps them. Nothing is loaded from anywhere.
+The page holds a picture for each set of open blocks that clicks lead to, made by the same layout as
+every other picture, and a short script that swaps them. Nothing is loaded from anywhere.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import replace
+import json
+from base64 import b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from heapq import heappop, heappush
 from importlib.resources import files
+from zlib import compress
 
+from netspec.diagnostics import NetspecError
+from netspec.draw.columns import columns
 from netspec.draw.flow import flow
-from netspec.draw.page import folded, on_screen
-from netspec.draw.scene import Group, Item, Scene
-from netspec.draw.structure import Block, Element, Parallel, Repeat, Series, Tangle, structure
-from netspec.draw.svg import escape, svg, used
-from netspec.draw.theme import css, page_css
+from netspec.draw.fragments import Fragments
+from netspec.draw.layout import Layout
+from netspec.draw.page import MOST_BOXES, folded, on_screen, outline
+from netspec.draw.scene import Scene
+from netspec.draw.structure import Block, Element, Parallel, Repeat, Series, Tangle
+from netspec.draw.svg import document, escape, markup, used
+from netspec.draw.theme import css, paint
 from netspec.draw.view import View
+from netspec.errors.draw import CannotDraw
 from netspec.graph import Graph
 from netspec.source import Source
 
 LARGEST = 200_000
-_PICTURES = 120_000
+_MOST_WORK = 30_000
+_EACH = 20
+_INLINE = 60_000
 _SOURCE = 24_000
-_MOST_STATES = 48
+
+Names = frozenset[str]
 
 
-def html(view: View, style: str, theme: str) -> str:
-    """The page as text, below 200 KB. `fold` opens and closes blocks; `flow` is one picture."""
-    start, scenes = _states(view) if style == "fold" else ("", {"": flow(view)})
-    looks = frozenset[str]().union(*(used(scene) for scene in scenes.values()))
-    pictures = {key: svg(scene, embedded=True) for key, scene in scenes.items()}
-    names = _block_names(view.graph)
-    templates = "".join(
-        f'<template data-open="{escape(key)}">{picture}</template>'
-        for key, picture in pictures.items()
-        if key != start
+def html(views: Sequence[View], style: str, theme: str) -> str:
+    """The page as text, below 200 KB.
+
+    `fold` opens and closes blocks of one net, `flow` is one picture of it, `columns` one of all.
+    Raises NetspecError where one picture alone takes more than the page may.
+    """
+    if style == "fold":
+        scenes = list(_states(views[0]).items())
+    else:
+        scenes = [(Names(), flow(views[0]) if style == "flow" else columns(list(views)))]
+    sources = _sources([view.graph for view in views])
+    page = _page(scenes, sources, theme)
+    while len(page.encode()) > LARGEST:
+        if len(scenes) == 1:
+            reason = f"the page would take {len(page.encode()):,} bytes, the limit is {LARGEST:,}"
+            advice = "draw it as svg, or fewer layers with --style fold --depth 0"
+            raise NetspecError(CannotDraw(reason, advice))
+        scenes = scenes[: len(scenes) // 2]
+        page = _page(scenes, sources, theme)
+    return page
+
+
+def _page(scenes: list[tuple[Names, Scene]], sources: str, theme: str) -> str:
+    first = scenes[0][1]
+    fragments = Fragments()
+    pictures = [(sorted(opened), fragments.picture(scene)) for opened, scene in scenes]
+    held = json.dumps({"pictures": pictures, "parts": list(fragments.parts)}, ensure_ascii=False)
+    shown = document(first, (), [markup(item, first.file) for item in first.items])
+    folder = files("netspec.draw")
+    script = folder.joinpath("page.js").read_text("utf-8")
+    looks = Names().union(*(used(scene) for _, scene in scenes))
+    return _HTML.format(
+        title=escape(first.title),
+        style=css(theme, looks) + _colours(theme) + folder.joinpath("page.css").read_text("utf-8"),
+        hash=b64encode(sha256(script.encode()).digest()).decode(),
+        help=_HELP if len(scenes) < 2 else f"{_TOGGLES} · {_HELP}",
+        picture=shown if len(shown) <= _INLINE else "",
+        sources=sources,
+        pictures=b64encode(compress(held.encode(), 9)).decode(),
+        script=script,
     )
-    everything, nothing = _nearest(names, pictures), _nearest(frozenset(), pictures)
-    return _PAGE.format(
-        title=escape(view.graph.name),
-        style=css(theme, looks) + page_css(theme),
-        start=escape(start),
-        all=escape(everything),
-        none=escape(nothing),
-        picture=pictures[start],
-        templates=templates,
-        sources=_sources(view.graph),
-        script=files("netspec.draw").joinpath("page.js").read_text("utf-8"),
-    )
+
+
+def _colours(theme: str) -> str:
+    """The colours around the picture, as variables."""
+    if theme == "auto":
+        dark = _colours("dark")
+        return f"{_colours('light')}@media(prefers-color-scheme:dark){{{dark}}}"
+    looks = {"page": "page", "side": "even", "pick": "out"}
+    fills = "".join(f"--{name}:{paint(theme, look).fill};" for name, look in looks.items())
+    ink, line = paint(theme, "").ink, paint(theme, "conv").border
+    return f":root{{color-scheme:{theme};{fills}--ink:{ink};--line:{line}}}"
 
 
 # --- the pictures
 
 
-def _states(view: View) -> tuple[str, dict[str, Scene]]:
-    """The pictures that opening and closing leads to, nearest first, as many as the page holds."""
-    first = _start(view)
-    found: dict[str, Scene] = {}
-    waiting = deque([first, _block_names(view.graph), frozenset[str]()])
-    size = 0
-    while waiting and len(found) < _MOST_STATES:
-        opened = waiting.popleft()
-        key = _key(opened)
-        if key in found:
-            continue
-        scene = folded(replace(view, only=opened))
-        length = len(svg(scene, embedded=True))
-        if size + length > _PICTURES and found:
-            continue
-        size += length
-        found[key] = scene
-        waiting.extend(opened ^ {name} for name in sorted(_toggles(scene.items)))
-    return _key(first), found
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a block occurs: inside blocks of these names, in a training head or not."""
+
+    around: Names
+    head: bool
 
 
-def _start(view: View) -> frozenset[str]:
-    """The most blocks that fit one screen, by the depth they occur at."""
-    levels = _levels(view.graph)
+def _states(view: View) -> dict[Names, Scene]:
+    """The picture for each set of open blocks that clicks lead to, the first one first.
+
+    Next come those that let every block be opened, whatever else has to close for it, then the
+    nearest: the last ones are left out where there is not room for all.
+    """
+    places = _places(outline(view.graph))
+
+    def hidden(name: str, opened: Names) -> bool:
+        return not any(place.around <= opened for place in places.get(name, ()))
+
+    def seen(opened: Names) -> Names:
+        return frozenset(name for name in opened if not hidden(name, opened))
+
+    first = seen(_start(view, places))
+    chains = {p.around | {name} for name, found in places.items() for p in found}
+    order = [
+        first,
+        Names(),
+        seen(Names(places)),
+        *sorted(chains, key=lambda c: (len(c), *sorted(c))),
+    ]
+    waiting = [(i - len(order), sorted(opened)) for i, opened in enumerate(order)]
+    states: dict[Names, Scene] = {}
+    met = set(order)
+    work = 0
+    while waiting:
+        opened = frozenset(heappop(waiting)[1])
+        boxes = _boxes(view, opened)
+        if states and (opened in states or boxes > MOST_BOXES or work + boxes > _MOST_WORK):
+            continue
+        work += boxes + _EACH
+        states[opened] = folded(replace(view, only=opened))
+        nearby = {seen(opened ^ {name}) for name in places if not hidden(name, opened)} - met
+        met |= nearby
+        for after in nearby:
+            heappush(waiting, (len(after ^ first), sorted(after)))
+    return states
+
+
+def _start(view: View, places: dict[str, list[Place]]) -> Names:
+    """The blocks that the view opens, or the most that fit one screen, by the depth they are at."""
+
+    def above(depth: int) -> Names:
+        inside = {n for n, ps in places.items() for p in ps if not p.head and len(p.around) < depth}
+        return frozenset(inside)
+
     if view.depth is not None:
-        return frozenset().union(*levels[: view.depth])
-    for depth in range(len(levels), 0, -1):
-        opened = frozenset[str]().union(*levels[:depth])
-        if on_screen(folded(replace(view, only=opened))):
+        opened = above(view.depth) | view.expanded
+        return opened if _boxes(view, opened) <= MOST_BOXES else Names()
+    deepest = max((len(p.around) + 1 for ps in places.values() for p in ps), default=0)
+    for depth in range(deepest, 0, -1):
+        opened = above(depth)
+        small = _boxes(view, opened) <= MOST_BOXES
+        if small and on_screen(folded(replace(view, only=opened))):
             return opened
-    return frozenset()
+    return Names()
 
 
-def _block_names(graph: Graph) -> frozenset[str]:
-    return frozenset[str]().union(*_levels(graph))
+def _boxes(view: View, opened: Names) -> int:
+    return Layout(replace(view, only=opened)).boxes(outline(view.graph))
 
 
-def _levels(graph: Graph) -> list[frozenset[str]]:
-    """The names of the blocks at each depth, outermost first; training heads are not counted."""
-    found: list[set[str]] = []
+def _places(series: Series) -> dict[str, list[Place]]:
+    """Where the blocks of each name occur."""
+    found: dict[str, dict[Place, None]] = {}
 
-    def visit(element: Element, depth: int) -> None:
+    def visit(element: Element, around: Names, head: bool) -> None:
         match element:
             case Block():
-                if len(found) == depth:
-                    found.append(set())
-                found[depth].add(element.call.block)
-                visit(element.body, depth + 1)
-            case Series() | Tangle():
+                name = element.call.block
+                found.setdefault(name, {})[Place(around, head)] = None
+                visit(element.body, around | {name}, head)
+            case Series():
                 for item in element.items:
-                    visit(item, depth)
+                    visit(item, around, head)
+                for _, aside in element.asides:
+                    visit(aside, around, True)
+            case Tangle():
+                for item in element.items:
+                    visit(item, around, head)
             case Parallel():
                 for branch in element.branches:
-                    visit(branch, depth)
+                    visit(branch, around, head)
             case Repeat():
-                visit(element.element, depth)
+                visit(element.element, around, head)
 
-    visit(structure(graph), 0)
-    return [frozenset(names) for names in found]
-
-
-def _toggles(items: tuple[Item, ...]) -> set[str]:
-    found: set[str] = set()
-    for item in items:
-        if isinstance(item, Group):
-            found |= _toggles(item.members)
-            if item.toggles:
-                found.add(item.toggles)
-    return found
-
-
-def _key(opened: frozenset[str]) -> str:
-    return " ".join(sorted(opened))
-
-
-def _nearest(opened: frozenset[str], pictures: dict[str, str]) -> str:
-    return min(pictures, key=lambda key: len(opened ^ frozenset(key.split())))
+    visit(series, Names(), False)
+    return {name: list(places) for name, places in found.items()}
 
 
 # --- the text of the spec
 
 
-def _sources(graph: Graph) -> str:
-    """The spec and the files its layers came from, line by line."""
-    sources: dict[Source, None] = {graph.source: None}
-    for node in graph.nodes:
-        sources[node.span.source] = None
+def _sources(graphs: Sequence[Graph]) -> str:
+    """The specs and the files their layers and blocks came from, line by line."""
+    found: dict[Source, None] = {graph.source: None for graph in graphs}
+    for graph in graphs:
+        for node in graph.nodes:
+            calls = node.call.ancestors() if node.call else ()
+            found |= dict.fromkeys(place.span.source for place in (node, *calls))
     room = _SOURCE
     shown = []
-    for source in sources:
+    for source in found:
         lines = []
-        for number, line in enumerate(source.text.splitlines(), 1):
-            room -= len(line) + 20
+        for line in source.text.split("\n"):
+            text = f"<li>{escape(line.rstrip())}"
+            room -= len(text.encode())
             if room < 0:
-                lines.append("<li>…</li>")
+                lines.append("<li>…")
                 break
-            lines.append(f'<li data-at="{number}">{escape(line) or " "}</li>')
+            lines.append(text)
         name = escape(source.name)
-        shown.append(
-            f'<section data-file="{name}"><h2>{name}</h2><ol>{"".join(lines)}</ol></section>'
-        )
-    return "".join(shown)
+        items = "".join(lines)
+        shown.append(f'<section data-file="{name}"><h2>{name}</h2><ol>{items}</ol></section>')
+    return "\n".join(shown)
 
 
-_PAGE = """<!doctype html>
+_TOGGLES = "±, Enter: open or close every block of that name"
+_HELP = "click, Space: its line of the spec · arrows: next and previous · Escape: clear"
+_HTML = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title>
 <meta name="viewport" content="width=device-width">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; \
-script-src 'unsafe-inline'">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; base-uri 'none'; \
+form-action 'none'; style-src 'unsafe-inline'; script-src 'sha256-{hash}'">
 <style>{style}</style></head>
-<body data-open="{start}" data-all="{all}" data-none="{none}">
-<nav><button id="open">open all</button><button id="close">close all</button>
-<span>click: source line · ± or Enter: open or close · arrows: next and previous</span></nav>
-<main><div id="stage">{picture}</div><aside id="text">{sources}</aside></main>
-<output id="hint" aria-live="polite"></output>
-{templates}
+<body>
+<nav><span id="blocks"><button id="open">open all</button><button id="close">close all</button></span>
+<span><button id="fit">fit width</button><button id="full">100 %</button>\
+<button id="less" aria-label="smaller">−</button><button id="more" aria-label="larger">+</button>\
+<button id="spec">spec</button></span>
+<span id="help" aria-live="polite" data-says="{help}"><noscript>without JavaScript this is a picture \
+that stays as it is</noscript></span></nav>
+<main><div id="stage" class="fit">{picture}</div>
+<aside id="text" aria-label="spec">{sources}</aside></main>
+<output id="hint" hidden></output>
+<script type="text/plain" id="pictures">{pictures}</script>
 <script>{script}</script>
 </body></html>
 """

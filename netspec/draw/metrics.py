@@ -6,6 +6,7 @@ Arial and Liberation Sans share.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from unicodedata import combining, east_asian_width
 
 REGULAR = (
@@ -27,6 +28,7 @@ BOLD = (
 _OTHERS = {"×": 584, "·": 278, "…": 1000, "–": 556, "→": 1000, "−": 584, "±": 584}
 
 
+@lru_cache(maxsize=4096)
 def text_width(text: str, size: float, *, bold: bool = False) -> float:
     """The width of one line of text in the units of `size`."""
     table = BOLD if bold else REGULAR

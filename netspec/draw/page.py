@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import groupby
 
 from netspec.analysis.costs import costs
@@ -31,6 +32,7 @@ from netspec.draw.structure import (
 from netspec.draw.ushape import u_piece, u_shape
 from netspec.draw.view import HEAT_STEPS, View
 from netspec.errors.draw import TooManyDrawn
+from netspec.graph import Graph, Node
 
 SCREEN = (1600.0, 1000.0)
 MOST_BOXES = 2000
@@ -66,7 +68,7 @@ def folded(view: View) -> Scene:
     Of a net that takes more than 2,000 boxes, the middle of long chains is left out; raises
     NetspecError where that is not enough.
     """
-    series = _unwrapped(fold(structure(view.graph)))
+    series = outline(view.graph)
     chosen = view.depth is not None or view.expand or view.only is not None
     closed = replace(view, depth=0, expand=(), only=None)
     if Layout(closed if not chosen else view).boxes(series) > MOST_BOXES:
@@ -80,6 +82,12 @@ def folded(view: View) -> Scene:
             if on_screen(scene):
                 return scene
     return page(_drawable(closed, series), series, _details(replace(view, depth=1), series))
+
+
+@lru_cache(maxsize=16)
+def outline(graph: Graph) -> Series:
+    """What `folded` draws: the net's structure with repeats folded, without a block around all."""
+    return _unwrapped(fold(structure(graph)))
 
 
 def _is_drawable(view: View, series: Series) -> bool:
@@ -211,9 +219,14 @@ def _band(element: Element) -> str:
         case Repeat():
             return _band(element.element)
         case Parallel() | Series() | Tangle():
-            found = {resolution(node.types[0]) for node in nodes_of(element)}
-            return found.pop() if len(found) == 1 else ""
+            return _common_resolution(nodes_of(element))
     return ""
+
+
+@lru_cache(maxsize=1024)
+def _common_resolution(nodes: tuple[Node, ...]) -> str:
+    found = {resolution(node.types[0]) for node in nodes}
+    return found.pop() if len(found) == 1 else ""
 
 
 # --- columns

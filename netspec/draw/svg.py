@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from netspec.diagnostics import printable
 from netspec.draw.scene import Box, Group, Item, Mark, Scene, Wire, Words
 from netspec.draw.theme import css
@@ -11,22 +13,23 @@ _ANCHOR = {"start": "", "middle": "m", "end": "e"}
 _CORNER = 5.0
 
 
-def svg(scene: Scene, theme: str = "light", *, embedded: bool = False) -> str:
-    """The picture as one SVG document; `embedded` leaves out what the page around it has."""
+def svg(scene: Scene, theme: str = "light") -> str:
+    """The picture as one SVG document."""
+    style = f"<style>{css(theme, used(scene))}</style>"
+    return document(scene, [style], [markup(item, scene.file) for item in scene.items])
+
+
+def document(scene: Scene, style: Sequence[str], items: Sequence[str]) -> str:
+    """An SVG document of a scene's size and title around `items`, which are its text."""
     w, h = number(scene.width), number(scene.height)
     file = f' data-file="{escape(scene.file)}"' if scene.file else ""
-    parts = [
+    head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{w}" height="{h}" viewBox="0 0 {w} {h}" '
-        f'role="img"{file}>',
-        f"<title>{escape(scene.title)}</title><desc>{escape(scene.description)}</desc>",
-    ]
-    if not embedded:
-        parts.append(f"<style>{css(theme, used(scene))}</style>")
-    parts.append(_ARROWS)
-    parts.append(f'<rect width="{w}" height="{h}" class="page"/>')
-    parts += [_item(item, scene.file) for item in scene.items]
-    parts.append("</svg>\n")
-    return "\n".join(parts)
+        f'role="img"{file}>'
+    )
+    words = f"<title>{escape(scene.title)}</title><desc>{escape(scene.description)}</desc>"
+    page = f'<rect width="{w}" height="{h}" class="page"/>'
+    return "\n".join((head, words, *style, _ARROWS, page, *items, "</svg>\n"))
 
 
 _ARROWS = (
@@ -65,7 +68,8 @@ def used(scene: Scene) -> frozenset[str]:
     return frozenset(found)
 
 
-def _item(item: Item, file: str) -> str:
+def markup(item: Item, file: str) -> str:
+    """One item as text; `file` is where places of the spec are, unless they say otherwise."""
     match item:
         case Box():
             return _box(item)
@@ -139,6 +143,12 @@ def _mark(mark: Mark) -> str:
 
 
 def _group(group: Group, file: str) -> str:
+    inside = "".join(markup(member, file) for member in group.members)
+    return f"<g{place(group, file)}{inside}</g>"
+
+
+def place(group: Group, file: str) -> str:
+    """What stands between `<g` and a group's members: where it comes from and its hint."""
     attributes = ""
     if group.span is not None:
         attributes += f' data-line="{group.span.line}"'
@@ -149,5 +159,4 @@ def _group(group: Group, file: str) -> str:
     if group.toggles:
         attributes += f' data-block="{escape(group.toggles)}"'
     hint = f"<title>{escape(group.hint)}</title>" if group.hint else ""
-    inside = "".join(_item(member, file) for member in group.members)
-    return f"<g{attributes}>{hint}{inside}</g>"
+    return f"{attributes}>{hint}"

@@ -135,33 +135,3 @@ def _colours(theme: str, used: frozenset[str]) -> str:
                 else f"rect.{look}{{{body}}}"
             )
     return "".join(rules)
-
-
-def page_css(theme: str) -> str:
-    """The style sheet of the page around an interactive picture."""
-    if theme == "auto":
-        dark = _page_colours("dark")
-        return f"{_LAYOUT}{_page_colours('light')}@media(prefers-color-scheme:dark){{{dark}}}"
-    return _LAYOUT + _page_colours(theme)
-
-
-_LAYOUT = (
-    f"body{{margin:0;font:13px {FONT};display:flex;flex-direction:column;height:100vh}}"
-    "nav{padding:6px 12px;display:flex;gap:8px;align-items:center}nav span{opacity:.75}"
-    "main{flex:1;display:flex;min-height:0}#stage{flex:1;overflow:auto}"
-    "#text{width:30%;min-width:240px;overflow:auto;padding:0 8px}h2{font-size:13px}"
-    "ol{font:12px ui-monospace,monospace;white-space:pre;padding-left:3.5em}"
-    "#hint{padding:6px 12px;min-height:1.3em;font-variant-numeric:tabular-nums}"
-    "g[data-path]{cursor:pointer}g:focus{outline:none}"
-    "g:focus>rect,g:focus>circle{stroke-width:2.5}g:hover>rect.leaf{stroke-width:2}"
-    ".sign-text{font-weight:bold;font-size:15px}"
-)
-
-
-def _page_colours(theme: str) -> str:
-    page, ink = paint(theme, "page").fill, paint(theme, "").ink
-    return (
-        f"body{{background:{page};color:{ink};color-scheme:{theme}}}"
-        f"#text,#hint,nav{{background:{paint(theme, 'even').fill}}}"
-        f".here{{background:{paint(theme, 'out').fill}}}"
-    )

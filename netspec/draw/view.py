@@ -122,16 +122,7 @@ class View:
     # --- cost and heat
 
     def cost(self, nodes: tuple[Node, ...]) -> NodeCost:
-        found = _node_costs(self.graph)
-        each = [found[node] for node in nodes]
-        macs = sum((c.macs for c in each), 0)
-        return NodeCost(
-            sum(c.params for c in each),
-            sum(c.params_frozen for c in each),
-            sum(c.buffers for c in each),
-            sum(c.constants for c in each),
-            macs,
-        )
+        return _total(self.graph, nodes)
 
     def weight(self, nodes: tuple[Node, ...]) -> float:
         """What `heat` measures, for these nodes; sizes that are symbols count as 0."""
@@ -163,6 +154,20 @@ def tags(step: Step) -> tuple[str, ...]:
 @lru_cache(maxsize=16)
 def _node_costs(graph: Graph) -> dict[Node, NodeCost]:
     return {node: node_cost(graph, node) for node in graph.nodes}
+
+
+@lru_cache(maxsize=1024)
+def _total(graph: Graph, nodes: tuple[Node, ...]) -> NodeCost:
+    found = _node_costs(graph)
+    each = [found[node] for node in nodes]
+    macs = sum((c.macs for c in each), 0)
+    return NodeCost(
+        sum(c.params for c in each),
+        sum(c.params_frozen for c in each),
+        sum(c.buffers for c in each),
+        sum(c.constants for c in each),
+        macs,
+    )
 
 
 @lru_cache(maxsize=16)
