@@ -58,6 +58,8 @@ _KEYWORDS = DECLARATIONS | {
 _FIRST_WORDS = ("input", "output", "import", "block", "default", "freeze", "inline")
 TWO_STEPS = ("the end of the step", "steps are separated by `;` or a newline")
 SPACED = ("the end of the step", "a step is written without spaces: `conv3-64`")
+# What follows a number that was meant as a step's width.
+AFTER_WIDTH = frozenset({"SLASH", "MINUS", "LPAR", "LBRACE", "REPEAT", "AS", "NAME"})
 _AFTER_STEP = {
     **dict.fromkeys(("NAME", "FOR", "IF", "REF", "LBRACE", "HEAD", "FREEZE"), TWO_STEPS[1]),
     **dict.fromkeys(
@@ -101,7 +103,7 @@ def expectation(choices: Iterable[str], token: Token, word: str = "") -> tuple[s
     if _STATEMENT & kinds:
         return "a step", ""
     value = kinds >= _VALUE
-    if "NAME" in kinds and token.type in _KEYWORDS:
+    if "NAME" in kinds and "_SEP" not in kinds and token.type in _KEYWORDS:
         return "a value" if value else "a name", f"`{token}` is a word of the language"
     if value:
         return "a value", ""

@@ -7,11 +7,8 @@ newlines separate steps outside parentheses only, brackets balance, nesting is b
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-
-from lark import Token
-from lark.lexer import PatternRE, TerminalDef
 
 from netspec.diagnostics import Collector, Diagnostic, Problem
 from netspec.errors.limits import NestingTooDeep
@@ -24,6 +21,7 @@ from netspec.errors.syntax import (
 )
 from netspec.limits import Limits
 from netspec.source import Source, Span
+from netspec.terminals import Terminals, Word, lexeme
 
 _FORBIDDEN = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ud800-\udfff\ufeff]|\r(?!\n)"
@@ -37,31 +35,15 @@ _ENDS = frozenset(
 )
 # Declarations that cannot stand inside braces.
 _TOP = frozenset({"NET", "BLOCK", "INLINE", "IMPORT", "INPUT", "OUTPUT"})
+# A token after which a statement begins.
+_BEGINS = frozenset({"_SEP", "LBRACE", "VBAR"})
+_NUMBERS = frozenset({"INT", "FLOAT", "DIMS"})
+# What never stands inside parentheses.
+_OUTSIDE = frozenset({"LBRACE", "RBRACE", "VBAR"})
 _REPEAT = re.compile(r"x([0-9]+)\Z")
+_OPENING = frozenset({"LPAR", "LSQB", "LBRACE"})
 _CLOSERS = {"(": "RPAR", "[": "RSQB", "{": "RBRACE"}
-
-
-class Terminals:
-    """One regular expression over all terminals, and the keywords apart."""
-
-    def __init__(self, terminals: Collection[TerminalDef]) -> None:
-        self.keywords: dict[str, str] = {}
-        patterns: list[tuple[int, int, str, str]] = []
-        symbols: list[tuple[int, int, str, str]] = []
-        for item in terminals:
-            text = item.pattern.value
-            if isinstance(item.pattern, PatternRE):
-                if not item.name.startswith("__IGNORE") and item.name != "_SEP":
-                    patterns.append((-item.priority, 0, item.name, text))
-            elif text.isalpha():
-                self.keywords[text] = item.name
-            elif item.name not in ("BROKEN", "REPEAT"):
-                symbols.append((0, -len(text), item.name, re.escape(text)))
-        ordered = sorted(patterns, key=lambda p: p[0]) + sorted(symbols, key=lambda s: s[1])
-        groups = "|".join(f"(?P<{name}>{text})" for _, _, name, text in ordered)
-        self.master = re.compile(
-            rf"(?:[ \t]|\r(?=\n))+|#[^\n]*|(?P<_SEP>\r(?!\n)|\n\s*|;[; \t]*)|{groups}|(?P<_BAD>.)"
-        )
+_CLOSING = frozenset(_CLOSERS.values())
 
 
 def forbidden_characters(source: Source) -> Iterator[Diagnostic]:
@@ -91,6 +73,8 @@ class Lexer:
     collector: Collector
     limits: Limits
     _open: list[tuple[str, int]] = field(default_factory=list)
+    # Whether, inside parentheses, a line has just ended where a step could end.
+    _newline: bool = False
     # Closing brackets whose opening one was given up: they are not reported as well.
     _forgiven: dict[str, int] = field(default_factory=lambda: {")": 0, "]": 0, "}": 0})
 
@@ -102,9 +86,9 @@ class Lexer:
             return
         self.collector.add(Diagnostic(problem, Span(self.source, start, end)))
 
-    def tokens(self) -> Iterator[Token]:
+    def tokens(self) -> Iterator[Word]:
         """The tokens, with separators only where two statements meet."""
-        pending: Token | None = None
+        pending: Word | None = None
         last = "_SEP"
         for token in self._balanced():
             kind = token.type
@@ -121,133 +105,142 @@ class Lexer:
             yield token
             last = kind
 
-    def _balanced(self) -> Iterator[Token]:
+    def _balanced(self) -> Iterator[Word]:
         last = "_SEP"
+        opened = self._open
         for token in self._raw():
-            kind, text = token.type, str(token)
-            parens = bool(self._open) and self._open[-1][0] != "{"
-            if parens and self._unclosed(kind, text, last):
-                yield from self._close_parens(token)
-                parens = False
-            if kind == "_SEP" and parens:
-                continue
-            if self._open and kind in _TOP and self._starts_line(token):
-                yield from self._close_braces(token)
-            if text in ("(", "[", "{"):
-                self._open.append((text, token.start_pos or 0))
-                if len(self._open) > self.limits.nesting:
-                    start = token.start_pos or 0
+            kind = token.type
+            if opened:
+                parens = opened[-1][0] != "{"
+                if parens and self._unclosed(token, last):
+                    yield from self._close_parens(token)
+                    parens = False
+                if kind == "_SEP" and parens:
+                    continue
+                if kind in _TOP and self._starts_line(token):
+                    yield from self._close_braces(token)
+            if kind in _OPENING:
+                opened.append((str(token), token.extent[0]))
+                if len(opened) > self.limits.nesting:
+                    start = token.extent[0]
                     self.report(NestingTooDeep(self.limits.nesting), start, start + 1)
                     self.collector.raise_errors()
-            elif text in (")", "]", "}"):
+            elif kind in _CLOSING:
+                text = str(token)
                 yield from self._close_inner(text, token)
-                if not self._open or self._open[-1][0] != _PARTNER[text]:
-                    start = token.start_pos or 0
+                if not opened or opened[-1][0] != _PARTNER[text]:
+                    start = token.extent[0]
                     if self._forgiven[text]:
                         self._forgiven[text] -= 1
                         if text == "}":
                             continue
                     else:
                         self.report(Unbalanced(text, _PARTNER[text]), start, start + 1)
-                    yield _token("BROKEN", "\0", start, start + 1)
+                    yield lexeme("BROKEN", "\0", start, start + 1)
                     last = "BROKEN"
                     continue
-                self._open.pop()
+                opened.pop()
             yield token
             last = kind
         end = len(self.source.text)
-        while self._open:
-            bracket, at = self._open.pop()
+        while opened:
+            bracket, at = opened.pop()
             self.report(Unbalanced(bracket, _PARTNER[bracket]), at, at + 1)
             if bracket != "{":
-                yield _token("BROKEN", "\0", end, end)
-            yield _token(_CLOSERS[bracket], _PARTNER[bracket], end, end)
-        yield _token("$END", "", end, end)
+                yield lexeme("BROKEN", "\0", end, end)
+            yield lexeme(_CLOSERS[bracket], _PARTNER[bracket], end, end)
+        yield lexeme("$END", "", end, end)
 
-    def _close_inner(self, text: str, token: Token) -> Iterator[Token]:
+    def _close_inner(self, text: str, token: Word) -> Iterator[Word]:
         """Gives up brackets left open inside the one that `text` closes."""
         opened = [bracket for bracket, _ in self._open]
         while opened and opened[-1] != _PARTNER[text] and _PARTNER[text] in opened:
             if opened[-1] == "{":
                 return
-            start = token.start_pos or 0
+            start = token.extent[0]
             bracket, at = self._open.pop()
             opened.pop()
             self.report(Unbalanced(bracket, _PARTNER[bracket]), at, at + 1)
-            yield _token("BROKEN", "\0", start, start)
-            yield _token(_CLOSERS[bracket], _PARTNER[bracket], start, start)
+            yield lexeme("BROKEN", "\0", start, start)
+            yield lexeme(_CLOSERS[bracket], _PARTNER[bracket], start, start)
 
-    def _starts_line(self, token: Token) -> bool:
-        start = token.start_pos or 0
+    def _starts_line(self, token: Word) -> bool:
+        start = token.extent[0]
         return start == 0 or self.source.text[start - 1] == "\n"
 
-    def _close_braces(self, token: Token) -> Iterator[Token]:
+    def _close_braces(self, token: Word) -> Iterator[Word]:
         """A declaration at the start of a line ends brackets that somebody forgot to close."""
-        start = token.start_pos or 0
+        start = token.extent[0]
         while self._open:
             bracket, at = self._open.pop()
             self.report(Unbalanced(bracket, _PARTNER[bracket]), at, at + 1)
             if bracket != "{":
-                yield _token("BROKEN", "\0", start, start)
-            yield _token(_CLOSERS[bracket], _PARTNER[bracket], start, start)
+                yield lexeme("BROKEN", "\0", start, start)
+            yield lexeme(_CLOSERS[bracket], _PARTNER[bracket], start, start)
             self._forgiven[_PARTNER[bracket]] += 1
-        yield _token("_SEP", "\n", start, start)
+        yield lexeme("_SEP", "\n", start, start)
 
-    def _unclosed(self, kind: str, text: str, last: str) -> bool:
+    def _unclosed(self, token: Word, last: str) -> bool:
         """Whether an open parenthesis must have been forgotten: a step cannot go on like this."""
-        if text in ("{", "}", "|") or text[:1] == ";":
+        kind = token.type
+        if kind in _OUTSIDE or (kind == "_SEP" and token[0] == ";"):
             return True
         if kind == "_SEP":
             self._newline = last in _ENDS
             return False
-        forgotten = getattr(self, "_newline", False) and kind == "NAME"
+        forgotten = self._newline and kind == "NAME"
         self._newline = False
         return forgotten
 
-    def _close_parens(self, token: Token) -> Iterator[Token]:
-        start = token.start_pos or 0
+    def _close_parens(self, token: Word) -> Iterator[Word]:
+        start = token.extent[0]
         while self._open and self._open[-1][0] != "{":
             bracket, at = self._open.pop()
             self.report(Unbalanced(bracket, _PARTNER[bracket]), at, at + 1)
-            yield _token("BROKEN", "\0", start, start)
-            yield _token(_CLOSERS[bracket], _PARTNER[bracket], start, start)
+            yield lexeme("BROKEN", "\0", start, start)
+            yield lexeme(_CLOSERS[bracket], _PARTNER[bracket], start, start)
             self._forgiven[_PARTNER[bracket]] += 1
         if token.type == "NAME":
-            yield _token("_SEP", "\n", start, start)
+            yield lexeme("_SEP", "\n", start, start)
 
-    def _raw(self) -> Iterator[Token]:
-        keywords = self.terminals.keywords
-        last, broken_to = "_SEP", 0
-        for found in self.terminals.master.finditer(self.source.text):
+    def _raw(self) -> Iterator[Word]:
+        keywords, text = self.terminals.keywords, self.source.text
+        anywhere, first = self.terminals.master.match, self.terminals.first.match
+        opened = self._open
+        last, start = "_SEP", 0
+        begins = True
+        while found := (first if begins else anywhere)(text, start):
             kind = found.lastgroup
+            end = found.end()
             if kind is None:
+                start = end
                 continue
-            text, start, end = found.group(), found.start(), found.end()
-            if start < broken_to:
-                continue
+            value = found.group()
             if kind == "NAME":
-                if text in keywords:
-                    kind = keywords[text]
-                elif text[0] == "x" and last in _ENDS and (repeat := self._repeat(text, end)):
-                    yield _token("REPEAT", "x", start, start + 1)
+                if value in keywords:
+                    kind = keywords[value]
+                elif value[0] == "x" and last in _ENDS and (repeat := self._repeat(value, end)):
+                    yield lexeme("REPEAT", "x", start, start + 1)
                     last = "REPEAT"
+                    start += 1
                     if repeat == "x":
                         continue
-                    kind, text, start = "INT", text[1:], start + 1
-                elif len(text) > _MAX_NAME:
-                    self.report(NameTooLong(len(text)), start, end)
+                    kind, value = "INT", value[1:]
+                elif len(value) > _MAX_NAME:
+                    self.report(NameTooLong(len(value)), start, end)
                     kind = "BROKEN"
-            elif kind in ("INT", "FLOAT", "DIMS") and not _number_fits(kind, text):
-                self.report(BadNumber(text if len(text) < 24 else text[:20] + "..."), start, end)
+            elif kind in _NUMBERS and not _number_fits(kind, value):
+                self.report(BadNumber(value if len(value) < 24 else value[:20] + "..."), start, end)
                 kind = "BROKEN"
             elif kind == "_BAD":
-                self._report_bad(text, start)
-                if text == '"':
-                    line_end = self.source.text.find("\n", start)
-                    broken_to = line_end if line_end >= 0 else len(self.source.text)
+                self._report_bad(value, start)
                 kind = "BROKEN"
-            yield _token(kind, text, start, end)
-            last = kind
+            yield lexeme(kind, value, start, end)
+            last, start = kind, end
+            if value == '"':
+                line_end = text.find("\n", start)
+                start = line_end if line_end >= 0 else len(text)
+            begins = kind in _BEGINS and not (opened and opened[-1][0] != "{")
 
     def _repeat(self, text: str, end: int) -> str | None:
         if text == "x" and self.source.text[end : end + 1] == "(":
@@ -267,7 +260,3 @@ def _number_fits(kind: str, text: str) -> bool:
         return len(text) <= 64 and abs(float(text)) != float("inf")
     digits = [part for part in text.split("x") if part.isdigit()] if kind == "DIMS" else [text]
     return all(len(part) <= _MAX_DIGITS for part in digits)
-
-
-def _token(kind: str, text: str, start: int, end: int) -> Token:
-    return Token(kind, text, start_pos=start, end_pos=end)
