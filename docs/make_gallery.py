@@ -117,6 +117,11 @@ def page() -> str:
         "",
         "Written by `python docs/make_gallery.py`; every picture is a command.",
         "",
+        "With `-o googlenet.html` the picture is a page that needs nothing else: blocks open and "
+        "close (all of one name together, as with `--expand`), hovering tells path, shape and "
+        "cost, a click on a box shows its line of the spec and a click on a line its boxes. The "
+        "arrow keys, Enter and Space do the same.",
+        "",
     ]
     for picture in PICTURES:
         title = " ".join(picture.specs) or "shipped nets that state an error"

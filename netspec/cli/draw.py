@@ -53,6 +53,8 @@ def command(
 ) -> None:
     """Draw one net, or several together, as SVG, PNG, PDF, HTML or dot text.
 
+    HTML is one page that loads nothing: blocks open and close, boxes lead to their lines.
+
     The picture is NAME.svg in the current folder unless -o says otherwise. Where no spec is
     named, bubble shows every shipped net that states a top-1 error, and depth the nets that had
     the lowest top-5 error of their year and of all years before.

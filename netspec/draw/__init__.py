@@ -45,6 +45,9 @@ def draw(
     the batch, counts are for one sample. Above 2,000 boxes fold leaves layers out and says how
     many; flow refuses.
 
+    `html` is one page below 200 KB that loads nothing: hovering tells shape and cost, a click shows
+    the line of the spec; in fold, blocks open and close, all of one name together, as with `expand`.
+
     The same graph gives the same bytes. Raises NetspecError: status 2 for an unknown choice, 3
     where something optional is not installed, 1 where the nets do not suit the style.
 

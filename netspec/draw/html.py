@@ -209,7 +209,7 @@ def _sources(graphs: Sequence[Graph]) -> str:
     shown = []
     for source in found:
         lines = []
-        for line in source.text.split("\n"):
+        for line in source.text.rstrip("\n").split("\n"):
             text = f"<li>{escape(line.rstrip())}"
             room -= len(text.encode())
             if room < 0:

@@ -123,6 +123,7 @@
   function source(g) {
     pick(lineOf(g), [g]);
     lineOf(g)?.scrollIntoView({ block: "center" });
+    text.scrollLeft = 0;
   }
 
   stage.addEventListener("pointermove", (event) => {

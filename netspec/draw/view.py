@@ -112,9 +112,10 @@ class View:
         return " · ".join(found)
 
     def hint(self, name: str, element: Element, kind: TensorType) -> str:
-        """What hovering tells: the path, the output, the cost."""
+        """What hovering tells: the path, the output, the cost; of a repeat, that of all copies."""
         cost = self.cost(nodes_of(element))
-        text = f"{name}: {shape(kind)}"
+        times = f" ×{element.count}" if isinstance(element, Repeat) else ""
+        text = f"{name}{times}: {shape(kind)}"
         if cost.params + cost.params_frozen:
             text += f", {cost.params + cost.params_frozen:,} params"
         return text if cost.macs == 0 else f"{text}, {human(cost.macs)} MACs"
