@@ -365,3 +365,25 @@ def test_without_its_script_the_page_shows_the_picture_and_the_spec(opened: Open
 def test_a_picture_of_thousands_of_boxes_opens(opened: Opens, net: Callable[..., Graph]) -> None:
     page = opened(page_of(net("\n".join(f"conv1-{3 + i % 89}" for i in range(1800)))))
     assert page.value("document.querySelectorAll('#stage rect.leaf').length") == 1801
+
+
+def test_what_has_to_close_for_a_block_to_open_is_said(
+    opened: Opens, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph = shipped("inception_v4")
+    monkeypatch.setattr("netspec.draw.html._MOST_WORK", 600)
+    page = opened(page_of(graph, depth=0))
+    for path in ("stem1", "module_a4", "module_b7", "module_c3"):
+        page.click(*page.middle(knob(path)))
+        assert page.value(f"{place(path)}.getAttribute('aria-expanded')") == "true"
+    assert "closed to make room: " in page.value("document.getElementById('help').textContent")
+
+
+def test_a_block_whose_picture_is_not_in_the_page_has_no_sign(
+    opened: Opens, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("netspec.draw.html._MOST_WORK", 1)
+    page = opened(page_of(shipped("resnet50"), depth=0))
+    assert page.value("document.querySelectorAll('[data-block]').length") > 0
+    assert page.value("document.querySelectorAll('.knob, [aria-expanded]').length") == 0
+    assert page.value("document.getElementById('blocks').hidden") is True
