@@ -281,6 +281,16 @@ class Codes(Scheme):
         return patterns.codes(weight.shape, start, size)
 
 
+@dataclass(frozen=True)
+class Sinusoids(Scheme):
+    """Sines and cosines of growing wavelength, a row for each step (Vaswani et al. 2017, 3.5)."""
+
+    word = "sinusoids"
+
+    def piece(self, weight: Weight, random: np.random.Generator, start: int, size: int) -> Array:
+        return patterns.sinusoids(weight.shape, start, size)
+
+
 def scheme(value: Layer) -> Scheme:
     """The scheme a spec names, `he` or `gaussian(0.01)`; raises Rejection if there is none."""
     kind = Scheme.SCHEMES.get(value.name)

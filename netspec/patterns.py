@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -48,13 +49,21 @@ def codes(shape: tuple[int, ...], start: int, size: int) -> Array:
     """Walsh's functions by row, without the constant one."""
     import numpy as np
 
-    columns = 1
-    for length in shape[1:]:
-        columns *= length
-    index = np.arange(start, start + size)
-    shared = (index // columns + 1) & (index % columns + 1)
+    index, columns = np.arange(start, start + size), prod(shape[1:])
+    row, column = index // columns, index % columns
+    shared = (row + 1) & (column + 1)
     odd = np.zeros(size, np.int64)
     while shared.any():
         odd ^= shared & 1
         shared >>= 1
     return (1 - 2 * odd).astype(np.float32)
+
+
+def sinusoids(shape: tuple[int, ...], start: int, size: int) -> Array:
+    """Row t, column c: sin(t / 10000^(c / columns)) where c is even, the cosine after it."""
+    import numpy as np
+
+    index, columns = np.arange(start, start + size), prod(shape[1:])
+    row, column = index // columns, index % columns
+    angle = row / 10_000 ** ((column - column % 2) / columns)
+    return np.where(column % 2, np.cos(angle), np.sin(angle)).astype(np.float32)

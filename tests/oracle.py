@@ -304,6 +304,7 @@ REFERENCES: dict[type[Operator], Reference] = {
         "layernorm": lambda op, x, w: trained(normalised(x, (1,), op.eps), w),
         "instancenorm": lambda op, x, w: trained(normalised(x, tuple(range(2, x.ndim)), op.eps), w),
         "rmsnorm": rms_norm,
+        "l2norm": lambda op, x, w: x / np.maximum(np.sqrt((x**2).sum(1, keepdims=True)), op.eps),
         "affine": lambda op, x, w: trained(x, w),
         "prelu": prelu,
         **{word: elementwise(function) for word, function in FUNCTIONS.items()},

@@ -158,6 +158,14 @@ def test_noise_breaks_the_ties_of_copies_only_where_widths_differ():
     assert np.count_nonzero(same) == 4
 
 
+def test_sinusoids_are_the_positions_of_the_transformer():
+    table = drawn("position(init=sinusoids)", declared="6x40")
+    wavelengths = 10_000 ** (np.arange(0, 6, 2) / 6)
+    angles = np.arange(40)[:, None] / wavelengths
+    np.testing.assert_allclose(table[:, 0::2], np.sin(angles), atol=1e-6)
+    np.testing.assert_allclose(table[:, 1::2], np.cos(angles), atol=1e-6)
+
+
 @pytest.mark.parametrize(
     "step",
     [
@@ -189,7 +197,7 @@ def test_a_scheme_that_takes_no_such_arguments_says_what_it_takes(given, refused
 def test_the_same_seed_draws_the_same_and_another_seed_does_not_change_what_is_fixed(word):
     weight = Weight("weight", (4, 4, 3, 3), Scheme.SCHEMES[word](), fan_in=36, fan_out=36)
     assert np.array_equal(whole(weight, 1), whole(weight, 1))
-    fixed = word in ("constant", "zeros", "ones", "bilinear", "identity", "codes")
+    fixed = word in ("constant", "zeros", "ones", "bilinear", "identity", "codes", "sinusoids")
     assert np.array_equal(whole(weight, 1), whole(weight, 2)) == fixed
 
 
@@ -201,7 +209,7 @@ def test_drawing_in_pieces_gives_pieces_of_one_size_and_float32(word):
     assert all(piece.dtype == np.float32 and piece.flags.c_contiguous for piece in pieces)
 
 
-@pytest.mark.parametrize("word", ["bilinear", "identity", "codes"])
+@pytest.mark.parametrize("word", ["bilinear", "identity", "codes", "sinusoids"])
 def test_a_computed_weight_is_the_same_in_pieces_as_whole(word):
     weight = Weight("weight", (300, 300, 3), Scheme.SCHEMES[word]())
     pieces = np.concatenate(list(draw(weight, "w", 0)))

@@ -144,6 +144,10 @@ def test_two_embeddings_may_be_one():
         ("x: 4x3\ninput m: 4x3 batch(R=2)", "@x; attention(2, @m)", "NS310"),
         ("4x3x3", "position", "NS301"),
         ("4xT", "position", "NS313"),
+        ("4", "matmul { | relu | relu }", "NS301"),
+        ("4x3", "matmul { | relu | relu }", "NS310"),
+        ("2x3x3", "matmul { | relu | over_channels(sum) }", "NS310"),
+        ("2x3x3", "matmul { | relu | sequence }", "NS310"),
         ("4", "token", "NS301"),
     ],
 )
@@ -194,6 +198,17 @@ def test_attention_reads_a_memory_of_another_length():
     expected = heads_of(net, 4, 2)(query, keys, keys)[0].transpose(1, 2).detach().numpy()
     assert np.allclose(net.run([x, memory]).onnx[0], expected, atol=1e-6)
     assert costs(graph).macs == (2 * 6 + 2 * 3) * 4 * 4 + 2 * 6 * 3 * 4
+
+
+def test_attention_written_out_with_products_is_attention():
+    graph = snippet(
+        "queries: 4xT\ninput keys: 4x3\ninput values: 5x3",
+        "@queries; matmul { | @keys; transpose | identity }; softmax; matmul { | @values | identity }",
+    )
+    arrays = noise(2, 4, 6), noise(2, 4, 3, seed=1), noise(2, 5, 3, seed=2)
+    last = (torch.from_numpy(array).transpose(1, 2) for array in arrays)
+    expected = nn.functional.scaled_dot_product_attention(*last, scale=1.0).transpose(1, 2)
+    assert np.allclose(run(graph, *arrays), expected.numpy(), atol=1e-6)
 
 
 TRANSFORMER = """

@@ -21,7 +21,9 @@ from netspec.shapes import Dim, numel
 from netspec.suggest import closest
 
 _WRITTEN = 60
-_NOT_COUNTED = "0: only convolutions, fully connected and recurrent layers and attention count"
+_NOT_COUNTED = (
+    "0: only convolutions, fully connected and recurrent layers, attention and products count"
+)
 
 
 def explain(graph: Graph, layer_path: str) -> str:

@@ -154,8 +154,8 @@ PRESETS = {
     for preset in (
         Preset(
             "mac",
-            "multiply-adds of convolutions, fully connected and recurrent layers and attention; "
-            "= torch FlopCounter / 2",
+            "multiply-adds of convolutions, fully connected and recurrent layers, attention and "
+            "products; = torch FlopCounter / 2",
             _macs,
         ),
         Preset(

@@ -19,7 +19,7 @@ def listed(inputs: tuple[TensorType, ...]) -> str:
     return " and ".join(str(tensor) for tensor in inputs)
 
 
-class _Merge(Operator):
+class Merge(Operator):
     """Joins what the wire carries, or its branches."""
 
     arity: ClassVar[int | None] = None
@@ -43,7 +43,7 @@ class _Merge(Operator):
         return POINTWISE
 
 
-class Concat(_Merge):
+class Concat(Merge):
     """Joins along the channels; other sizes must agree. `axis=time` joins along the last axis.
 
     (C1, *sizes), (C2, *sizes), ... to (C1 + C2 + ..., *sizes).
@@ -94,7 +94,7 @@ class Concat(_Merge):
         return graph.node("Concat", names, axis=axis)
 
 
-class _Broadcasting(_Merge):
+class _Broadcasting(Merge):
     """Element by element; a vector of C applies to the C channels of a map."""
 
     _torch: ClassVar[str]

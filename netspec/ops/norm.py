@@ -164,6 +164,30 @@ class RmsNorm(_SampleNorm):
         return graph.node("Mul", [name, graph.channel_weight("weight", rank)])
 
 
+class L2Norm(Elementwise):
+    """Division by the length of the vector of channels at each position (Liu et al. 2015, ParseNet).
+
+    x / max(|x|, eps), (C, *sizes) to the same shape. SSD's, with a trained scale, is
+    `l2norm; affine(bias=no, init=20)`; a cosine is the product of two vectors so divided.
+    """
+
+    spelling = "l2norm"
+    examples = (("5", "l2norm"), ("6x4x5", "l2norm; affine(bias=no, init=20)"), ("4x7", "l2norm"))
+
+    eps: float = real(1e-12, low=0.0, doc="the smallest length that is divided by")
+
+    def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
+        return torch.nn.functional.normalize(inputs[0], dim=1, eps=self.eps)
+
+    def onnx(self, graph: Builder, *inputs: Operand) -> str:
+        import numpy as np
+
+        name = inputs[0].name
+        length = graph.node("ReduceL2", [name, graph.integers([1])], keepdims=1)
+        length = graph.node("Max", [length, graph.constant(np.float32(self.eps))])
+        return graph.node("Div", [name, length])
+
+
 class GroupNorm(_SampleNorm):
     """Group normalisation (Wu and He 2018): over all positions of `groups` groups of channels.
 

@@ -73,11 +73,12 @@ class Embedding(Operator):
 class Position(Elementwise):
     """Adds a learned vector for each step (Gehring et al. 2017).
 
-    (C, T) to the same shape; its table is (T, C), so T must be a number.
+    (C, T) to the same shape; its table is (T, C), so T must be a number. The fixed waves of
+    Vaswani et al. 2017 are `position(init=sinusoids, frozen=yes)`.
     """
 
     spelling = "position"
-    examples = (("4x6", "position"),)
+    examples = (("4x6", "position"), ("4x6", "position(init=sinusoids)"))
 
     init: Scheme | None = scheme_of(None, doc="initialisation; gaussian(0.02) by default")
 
