@@ -205,11 +205,11 @@ class Lexer:
 
     def _raw(self) -> Iterator[Word]:
         keywords, text = self.terminals.keywords, self.source.text
-        anywhere, first = self.terminals.master.match, self.terminals.first.match
+        master, plain = self.terminals.master.match, self.terminals.plain.match
         opened = self._open
         last, start = "_SEP", 0
         begins = True
-        while found := (first if begins else anywhere)(text, start):
+        while found := (begins and plain(text, start)) or master(text, start):
             kind = found.lastgroup
             end = found.end()
             if kind is None:

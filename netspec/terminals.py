@@ -36,10 +36,8 @@ def lexeme(kind: str, text: str, start: int, end: int) -> Word:
 
 
 class Terminals:
-    """Regular expressions for the next token, and the keywords apart.
-
-    `first` is for the first token of a statement, where a whole `PLAIN` step can stand.
-    """
+    """One regular expression over all terminals, and apart from it the keywords and `PLAIN`,
+    which is a token only where a statement begins."""
 
     def __init__(self, terminals: Collection[TerminalDef]) -> None:
         self.keywords: dict[str, str] = {}
@@ -59,9 +57,8 @@ class Terminals:
                 symbols.append((0, -len(text), item.name, re.escape(text)))
         ordered = sorted(patterns, key=lambda p: p[0]) + sorted(symbols, key=lambda s: s[1])
         groups = "|".join(f"(?P<{name}>{text})" for _, _, name, text in ordered)
-        any_token = (
+        self.master = re.compile(
             rf"(?:[ \t]|\r(?=\n))+|#[^\n]*|(?P<_SEP>\r(?!\n)|\n\s*|;[; \t]*)|{groups}|(?P<_BAD>.)"
         )
         words = "|".join(self.keywords)
-        self.master = re.compile(any_token)
-        self.first = re.compile(rf"(?P<PLAIN>(?!(?:{words})\b){plain})|{any_token}")
+        self.plain = re.compile(rf"(?P<PLAIN>(?!(?:{words})\b){plain})")

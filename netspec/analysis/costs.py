@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -73,29 +72,28 @@ def node_cost(graph: Graph, node: Node) -> NodeCost:
 @lru_cache(maxsize=256)
 def costs(graph: Graph, *, heads: bool = False) -> Costs:
     """Totals of the deployed net, or with what acts in training only."""
-    nodes = graph.nodes if heads else deploy(graph).nodes
-    each = [node_cost(graph, node) for node in nodes]
+    net = graph if heads else deploy(graph)
+    each = {node: node_cost(net, node) for node in net.nodes}
     macs: Dim = 0
-    for cost in each:
+    for cost in each.values():
         macs = macs + cost.macs
     return Costs(
-        params=sum(cost.params for cost in each),
-        params_frozen=sum(cost.params_frozen for cost in each),
-        buffers=sum(cost.buffers for cost in each),
-        constants=sum(cost.constants for cost in each),
+        params=sum(cost.params for cost in each.values()),
+        params_frozen=sum(cost.params_frozen for cost in each.values()),
+        buffers=sum(cost.buffers for cost in each.values()),
+        constants=sum(cost.constants for cost in each.values()),
         macs=macs,
-        depth=depth(graph),
+        depth=_depth(net, each),
     )
 
 
-def depth(graph: Graph) -> int:
-    """Weight layers on the longest path through the deployed net.
+def _depth(graph: Graph, each: dict[Node, NodeCost]) -> int:
+    """Weight layers on the longest path to an output.
 
     A weight layer multiplies: convolutions, fully connected and recurrent layers.
     """
-    longest: dict[Node, int] = defaultdict(int)
+    longest: dict[Node, int] = {}
     for node in graph.nodes:
         before = max((longest[value.node] for value in node.inputs), default=0)
-        multiplies = bool(node.inputs) and node.op.macs(*node.input_types) != 0
-        longest[node] = before + multiplies
+        longest[node] = before + (each[node].macs != 0)
     return max((longest[output.value.node] for output in graph.outputs), default=0)
