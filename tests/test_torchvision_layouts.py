@@ -2,8 +2,8 @@
 
 The recorded answers in `goldens/` hold the plain networks of `torchvision_layouts` to torchvision;
 these then answer under numbers that carry the image to the logits. With the recorded gains of 0.5
-the early layers hardly do: exchange any two of GoogLeNet's first 30 tensors of a shape, and its
-logits move by less than the tolerance.
+the early layers hardly do: exchange any of GoogLeNet's first 30 tensors with the next of its shape,
+and the recorded logits move by less than the tolerance.
 """
 
 from __future__ import annotations

@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
-import pickle
-import struct
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
+from checkpoint_files import KINDS, read, refusal, saved, state
 
 from netspec.backends.onnx import lower
 from netspec.backends.onnx_file import write
 from netspec.backends.torch import to_module
 from netspec.checkpoints import load
-from netspec.diagnostics import NetspecError
 from netspec.graph import Graph
 from netspec.passes.deploy import deploy
 from netspec.weights import Seeded, named_weights
@@ -36,43 +30,6 @@ head aux1(loss=0.3) { gap; fc-10 }
 conv3-8(act=relu)
 gap; fc-10
 """
-KINDS = ("safetensors", "pt", "npz")
-
-
-def saved(tensors: dict[str, torch.Tensor], path: Path) -> Path:
-    """Writes tensors in the format of the path's suffix."""
-    if path.suffix == ".safetensors":
-        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path)
-    elif path.suffix == ".pt":
-        torch.save(tensors, path)
-    else:
-        np.savez(path, **{name: tensor.numpy() for name, tensor in tensors.items()})
-    return path
-
-
-def state(graph: Graph, seed: int = 5) -> dict[str, torch.Tensor]:
-    """A state dict with no two tensors alike."""
-    module = to_module(graph, Seeded(seed))
-    random = torch.Generator().manual_seed(seed)
-    return {
-        name: torch.rand(tensor.shape, generator=random) + 0.5
-        if tensor.is_floating_point()
-        else tensor
-        for name, tensor in module.state_dict().items()
-    }
-
-
-def read(loaded: Any, graph: Graph) -> dict[str, np.ndarray]:
-    return {
-        name: np.concatenate(list(loaded.source.pieces(name, weight))).reshape(weight.shape)
-        for name, weight in named_weights(graph).items()
-    }
-
-
-def refusal(path: Path, graph: Graph, **options: Any) -> str:
-    with pytest.raises(NetspecError) as caught:
-        load(path, graph, **options)
-    return str(caught.value)
 
 
 # --- what is read
@@ -351,124 +308,3 @@ def test_numbers_that_are_not_finite_warn_and_strict_refuses(net: Built, tmp_pat
     assert warning.warning
     assert "2 weights" in warning.problem.headline
     assert "NS555" in refusal(path, graph, strict=True)
-
-
-# --- hostile files
-
-
-def test_a_pickle_that_runs_code_is_refused_and_nothing_runs(net: Built, tmp_path: Path) -> None:
-    marker = tmp_path / "ran"
-
-    class Evil:
-        def __reduce__(self) -> tuple[Any, ...]:
-            return os.system, (f"touch {marker}",)
-
-    torch.save({"conv1.weight": Evil()}, tmp_path / "w.pt")
-    assert "NS551" in refusal(tmp_path / "w.pt", net(NET))
-    (tmp_path / "bare.pt").write_bytes(pickle.dumps(Evil(), protocol=2))
-    assert "NS551" in refusal(tmp_path / "bare.pt", net(NET))
-    assert not marker.exists()
-
-
-def test_a_tensor_that_claims_more_than_the_file_holds_is_refused(
-    net: Built, tmp_path: Path
-) -> None:
-    graph = net(NET)
-    tensors = state(graph)
-    huge = torch.zeros(1).as_strided((10**6, 10**6), (0, 0))
-    torch.save({**tensors, "conv1.weight": huge}, tmp_path / "w.pt")
-    message = refusal(tmp_path / "w.pt", graph)
-    assert "NS552" in message
-    assert "conv1.weight" in message
-
-
-@pytest.mark.parametrize(
-    ("tensor", "reason"),
-    [
-        (torch.eye(3).to_sparse(), "sparse"),
-        (torch.zeros(3, dtype=torch.complex64), "complex"),
-        (torch.zeros(3, device="meta"), "no numbers"),
-    ],
-)
-def test_tensors_that_are_not_plain_numbers_are_refused(
-    tensor: torch.Tensor, reason: str, net: Built, tmp_path: Path
-) -> None:
-    torch.save({**state(net(NET)), "conv1.weight": tensor}, tmp_path / "w.pt")
-    assert reason in refusal(tmp_path / "w.pt", net(NET))
-
-
-def test_a_deflated_checkpoint_is_refused_from_its_directory(net: Built, tmp_path: Path) -> None:
-    torch.save(state(net(NET)), tmp_path / "w.pt")
-    with (
-        zipfile.ZipFile(tmp_path / "w.pt") as source,
-        zipfile.ZipFile(tmp_path / "bomb.pt", "w", zipfile.ZIP_DEFLATED) as bomb,
-    ):
-        for member in source.infolist():
-            bomb.writestr(member.filename, source.read(member))
-    assert "compressed" in refusal(tmp_path / "bomb.pt", net(NET))
-
-
-def raw_safetensors(path: Path, header: bytes, data: bytes = b"") -> Path:
-    path.write_bytes(struct.pack("<Q", len(header)) + header + data)
-    return path
-
-
-def entry(shape: list[int], start: int, end: int, dtype: str = "F32") -> str:
-    return json.dumps({"dtype": dtype, "shape": shape, "data_offsets": [start, end]})
-
-
-@pytest.mark.parametrize(
-    ("header", "data"),
-    [
-        (f'{{"conv1.weight": {entry([1], 0, 4)}, "conv1.weight": {entry([1], 0, 4)}}}', bytes(4)),
-        (f'{{"conv1.weight": {entry([2], 0, 8)}, "b": {entry([2], 4, 12)}}}', bytes(12)),
-        (f'{{"conv1.weight": {entry([0, 2**60], 0, 0)}, "b": {entry([2**60], 0, 4)}}}', bytes(4)),
-        (f'{{"conv1.weight": {entry([1], 0, 4, "C64")}}}', bytes(4)),
-        (f'{{"conv1.weight": {entry([4], 0, 4)}}}', bytes(4)),
-        (f'{{"conv1.weight": {entry([1], 0, 4)}}}', b""),
-        ('{"conv1.weight": 3}', b""),
-        ("[" * 100_000, b""),
-    ],
-)
-def test_a_crooked_safetensors_file_is_refused(
-    header: str, data: bytes, net: Built, tmp_path: Path
-) -> None:
-    path = raw_safetensors(tmp_path / "w.safetensors", header.encode(), data)
-    assert "NS55" in refusal(path, net(NET))
-
-
-def test_a_safetensors_header_of_2_to_the_63_is_refused(net: Built, tmp_path: Path) -> None:
-    path = tmp_path / "w.safetensors"
-    path.write_bytes(struct.pack("<Q", 2**63) + b"{}")
-    assert "claims" in refusal(path, net(NET))
-
-
-def test_python_objects_in_npz_are_refused(net: Built, tmp_path: Path) -> None:
-    path = tmp_path / "w.npz"
-    np.savez(path, **{"conv1.weight": np.array([{}], dtype=object)})
-    assert "Python objects" in refusal(path, net(NET))
-
-
-@pytest.mark.parametrize("content", [b"", b"hello world, not weights", b"PK\x03\x04 broken"])
-def test_what_is_no_file_of_weights_is_refused(content: bytes, net: Built, tmp_path: Path) -> None:
-    path = tmp_path / "w.bin"
-    path.write_bytes(content)
-    assert "NS551" in refusal(path, net(NET))
-    assert "NS551" in refusal(tmp_path / "missing.pt", net(NET))
-
-
-def test_a_mutated_file_is_read_or_refused(net: Built, tmp_path: Path) -> None:
-    graph = net("conv3-4; gap; fc-3")
-    random = np.random.default_rng(0)
-    for kind in KINDS:
-        whole = bytearray(saved(state(graph), tmp_path / f"w.{kind}").read_bytes())
-        for _ in range(60):
-            mutated = bytearray(whole)
-            for place in random.integers(0, min(len(whole), 600), 3):
-                mutated[place] = random.integers(0, 256)
-            path = tmp_path / f"mutated.{kind}"
-            path.write_bytes(mutated)
-            try:
-                read(load(path, graph), graph)
-            except NetspecError:
-                continue

@@ -2,6 +2,6 @@
 
 from netspec.checkpoints.files import Checkpoint, open_checkpoint
 from netspec.checkpoints.load import FromFile, Loaded, load
-from netspec.checkpoints.mapping import Pair
+from netspec.checkpoints.plan import Pair
 
 __all__ = ["Checkpoint", "FromFile", "Loaded", "Pair", "load", "open_checkpoint"]

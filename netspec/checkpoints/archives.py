@@ -2,32 +2,44 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from netspec.checkpoints.files import Reader, Shape, bad_file, refused, unwrapped
+from netspec.checkpoints.files import (
+    KERAS_ADVICE,
+    Reader,
+    Shape,
+    Tensors,
+    bad_file,
+    refused,
+    state_dicts,
+)
 from netspec.errors.backends import NotInstalled
 from netspec.errors.weights import BadTensor
 
-Tensors = Mapping[str, tuple[Shape, Reader]]
+# How torch's own unpickler names what it does not let a file make.
+_CODE = re.compile(r"GLOBAL (\S+)")
 
 
-def read_zip(path: Path) -> Tensors:
-    """The tensors of a zip archive: a PyTorch checkpoint if it holds a pickle, else npz."""
+def read_zip(path: Path) -> Mapping[str, Tensors]:
+    """The sets of tensors of a zip archive: a PyTorch checkpoint if it holds a pickle, else npz."""
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
     except (zipfile.BadZipFile, OSError, NotImplementedError, ValueError) as error:
-        raise bad_file(path, f"it is a broken archive: {error}") from None
+        raise bad_file(path, f"it is a broken archive, perhaps cut short: {error}") from None
+    if any(member.filename.endswith(".h5") for member in members):
+        raise bad_file(path, "it is a Keras archive", KERAS_ADVICE)
     if any(member.filename.endswith("data.pkl") for member in members):
         return _read_torch(path, members)
-    return _read_npz(path, members)
+    return {"": _read_npz(path, members)}
 
 
-def _read_torch(path: Path, members: list[zipfile.ZipInfo]) -> Tensors:
+def _read_torch(path: Path, members: list[zipfile.ZipInfo]) -> Mapping[str, Tensors]:
     """PyTorch stores without compression: anything else is a bomb or another program's file."""
     for member in members:
         if member.compress_type != zipfile.ZIP_STORED:
@@ -45,24 +57,40 @@ def _read_torch(path: Path, members: list[zipfile.ZipInfo]) -> Tensors:
         # Never with weights_only=False: that would run code from the file.
         held = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except Exception as error:  # torch raises pickle's, zip's and its own errors here
+        code = _CODE.search(str(error))
+        if code:
+            advice = "load it where it was made, and save only its state_dict with torch.save"
+            reason = f"it holds a `{code[1]}`, which only running code would make"
+            raise bad_file(path, reason, advice) from None
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise bad_file(path, f"PyTorch refuses it: {reason}") from None
     if not isinstance(held, Mapping):
         raise bad_file(path, f"it holds a {type(held).__name__}, not tensors by name")
-    found: dict[str, tuple[Shape, Reader]] = {}
-    for name, tensor in unwrapped(held).items():
-        if isinstance(tensor, torch.Tensor):
-            if not isinstance(name, str):
-                raise bad_file(path, f"a tensor is called {name!r}, which is not a name")
-            _check_tensor(path, name, tensor)
-            found[name] = tuple(tensor.shape), partial(_from_torch, tensor)
+    sets = {key: _torch_tensors(path, inner) for key, inner in state_dicts(held).items()}
+    found = {key: tensors for key, tensors in sets.items() if tensors}
     if not found:
         raise bad_file(path, "it holds no tensors")
     return found
 
 
+def _torch_tensors(path: Path, held: Mapping[Any, Any]) -> Tensors:
+    import torch
+
+    found: dict[str, tuple[Shape, Reader]] = {}
+    for name, tensor in held.items():
+        if isinstance(tensor, torch.Tensor):
+            if not isinstance(name, str):
+                raise bad_file(path, f"a tensor is called {name!r}, which is not a name")
+            _check_tensor(path, name, tensor)
+            found[name] = tuple(tensor.shape), partial(_from_torch, tensor)
+    return found
+
+
 def _from_torch(tensor: Any) -> Any:
-    return tensor.detach().float().numpy()
+    import torch
+
+    plain = tensor.detach()
+    return (plain if plain.dtype == torch.bool else plain.float()).numpy()
 
 
 def _check_tensor(path: Path, name: str, tensor: Any) -> None:
@@ -107,6 +135,8 @@ def _read_npz(path: Path, members: list[zipfile.ZipInfo]) -> Tensors:
             if dtype.hasobject:
                 raise refused(BadTensor(path.name, name, "holds Python objects, not numbers"))
             found[name] = tuple(shape), partial(_from_npz, path, member.filename)
+    if not found:
+        raise bad_file(path, "it holds no tensors")
     return found
 
 
@@ -117,7 +147,7 @@ def _from_npz(path: Path, member: str) -> Any:
         return np.lib.format.read_array(file, allow_pickle=False)
 
 
-def read_onnx(path: Path) -> Tensors:
+def read_onnx(path: Path) -> Mapping[str, Tensors]:
     """The named weights of an ONNX model written by netspec; its constants are not weights."""
     from onnx import TensorProto
 
@@ -134,7 +164,7 @@ def read_onnx(path: Path) -> Tensors:
         found[tensor.name] = tuple(tensor.dims), partial(_from_onnx, path, tensor)
     if not found:
         raise bad_file(path, "it holds no named weights")
-    return found
+    return {"": found}
 
 
 def _from_onnx(path: Path, tensor: Any) -> Any:

@@ -31,6 +31,14 @@ class _Placed(NamedTuple):
     how: str
 
 
+@dataclass(frozen=True)
+class _Stretch:
+    """Layers of the file from a position of the graph on, and what of it was only guessed."""
+
+    placed: list[_Placed]
+    doubts: list[Doubt] = field(default_factory=list)
+
+
 @dataclass
 class _Frame:
     """A position in a group, with the children still to be tried there."""
@@ -53,18 +61,19 @@ class Arrangement:
         self._preference = Preference(
             self.layers, self.trusted, self._stretches, self._is_placeable
         )
-        self._places: dict[tuple[Item, int], list[_Placed] | None] = {}
+        self._places: dict[tuple[Item, int], _Stretch | None] = {}
         self._steps = 0
 
     def find(self, root: Item) -> list[Match] | None:
         """The matches in the graph's order; None where no order of the groups fits."""
-        placed = self._place(root, 0)
-        if placed is None:
+        stretch = self._place(root, 0)
+        if stretch is None:
             return None
         found = []
-        for item, start, how in placed:
+        for item, start, how in stretch.placed:
             assert item.module is not None
             found.append(Match(self.layers[start], item.module, how))
+        self.doubts.extend(stretch.doubts)
         if not self.trusted:
             self.doubts.extend(torn_pairs(found))
         return found
@@ -74,18 +83,18 @@ class Arrangement:
     def _is_placeable(self, item: Item, start: int) -> bool:
         return self._place(item, start) is not None
 
-    def _place(self, item: Item, start: int) -> list[_Placed] | None:
+    def _place(self, item: Item, start: int) -> _Stretch | None:
         """The item's layers from `start` on, each with its position; None where they do not fit."""
         if not self._stretches.fits(item, start):
             return None
         if item.module is not None:
-            return [_Placed(item, start, "shape")]
+            return _Stretch([_Placed(item, start, "shape")])
         key = (item, start)
         if key not in self._places:
             self._places[key] = self._place_group(item, start)
         return self._places[key]
 
-    def _place_group(self, group: Item, start: int) -> list[_Placed] | None:
+    def _place_group(self, group: Item, start: int) -> _Stretch | None:
         children = group.parts
         while (chosen := self._order(children, start)) is None:
             stray = self._stray(children, start, self._stretches.count(group))
@@ -93,11 +102,13 @@ class Arrangement:
                 return None
             children = _dissolved(children, stray)
         chosen = self._closest_knit(chosen, children)
-        found = []
+        found = _Stretch([], self._judge(chosen, children))
         for choice in chosen:
-            for item, place, how in self._place(choice.item, choice.start) or ():
-                found.append(_Placed(item, place, choice.how if choice.how != "shape" else how))
-        self._judge(chosen, children)
+            if inner := self._place(choice.item, choice.start):
+                found.doubts.extend(inner.doubts)
+                for item, place, how in inner.placed:
+                    why = choice.how if choice.how != "shape" else how
+                    found.placed.append(_Placed(item, place, why))
         return found
 
     def _stray(self, children: list[Item], start: int, count: int) -> set[Item]:
@@ -176,19 +187,19 @@ class Arrangement:
         return [*chosen[:at], Choice(item, start, "shape"), *order]
 
     def _looseness(self, choices: list[Choice]) -> Looseness:
-        children = [
-            [placed.item for placed in self._place(choice.item, choice.start) or ()]
-            for choice in choices
-        ]
+        stretches = [self._place(choice.item, choice.start) for choice in choices]
+        children = [[placed.item for placed in stretch.placed] for stretch in stretches if stretch]
         return looseness(self.layers, choices[0].start, children, self.trusted)
 
-    def _judge(self, chosen: list[Choice], children: list[Item]) -> None:
-        """Notes the choices that only the alphabet decided, where another would fit as well."""
+    def _judge(self, chosen: list[Choice], children: list[Item]) -> list[Doubt]:
+        """The choices that only the alphabet decided, where another would fit as well."""
+        found = []
         for i, choice in enumerate(chosen):
             rivals = [r for r in choice.rivals if self._exchangeable(r, i, chosen, children)]
             if rivals:
                 names = tuple(_full_name(item) for item in (choice.item, *rivals))
-                self.doubts.append(Doubt(self.layers[choice.start], names))
+                found.append(Doubt(self.layers[choice.start], names))
+        return found
 
     def _exchangeable(
         self, rival: Item, at: int, chosen: list[Choice], children: list[Item]

@@ -6,7 +6,7 @@ that are there before any of them is read, and nothing is allocated that the fil
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,15 +24,44 @@ Reader = Callable[[], Any]
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "module")
 # Averages over the steps of training, taken only where the weights themselves are not there.
 _AVERAGES = ("state_dict_ema", "ema_state_dict", "model_ema", "ema")
+KERAS_ADVICE = 'np.savez("weights.npz", **{w.path: w.numpy() for w in model.weights}) is read'
 _PREFIXES = ("module.", "_orig_mod.")
 
 
-class Checkpoint(Mapping[str, Shape]):
-    """Tensors of a file: the shape of each by name, in file order; `read` gives one as float32."""
+Tensors = Mapping[str, tuple[Shape, Reader]]
 
-    def __init__(self, path: Path, tensors: Mapping[str, tuple[Shape, Reader]]) -> None:
+
+class Checkpoint(Mapping[str, Shape]):
+    """Tensors of a file: the shape of each by name, in file order; `read` gives one as float32.
+
+    They may be one of several sets that the file holds: `chosen` is its name there, `others` are
+    those of the rest.
+    """
+
+    def __init__(
+        self, path: Path, tensors: Tensors, chosen: str = "", others: Sequence[str] = ()
+    ) -> None:
         self.path = path
+        self.chosen = chosen
+        self.others = tuple(others)
         self._tensors = _without_wrapping(tensors)
+
+    def without(self, prefixes: tuple[str, ...]) -> Checkpoint:
+        """The file without the tensors whose names start so."""
+        kept = {n: value for n, value in self._tensors.items() if not n.startswith(prefixes)}
+        return Checkpoint(self.path, kept)
+
+    def under(self, prefix: str) -> Checkpoint:
+        """What the file has under a name, without that name; raises NetspecError for nothing."""
+        start = f"{prefix.removesuffix('.')}."
+        kept = {
+            name.removeprefix(start): value
+            for name, value in self._tensors.items()
+            if name.startswith(start)
+        }
+        if not kept:
+            raise bad_file(self.path, f"it has nothing under `{start}`")
+        return Checkpoint(self.path, kept)
 
     def __getitem__(self, name: str) -> Shape:
         return self._tensors[name][0]
@@ -53,7 +82,8 @@ class Checkpoint(Mapping[str, Shape]):
             raise self.refusal(name, f"cannot be read: {error}") from None
         if array.dtype.kind not in "fiu":
             raise self.refusal(name, f"holds {array.dtype}, not real numbers")
-        return np.ascontiguousarray(array, dtype=np.float32)
+        with np.errstate(over="ignore"):  # infinite weights are reported with the others
+            return np.ascontiguousarray(array, dtype=np.float32)
 
     def refusal(self, name: str, reason: str) -> NetspecError:
         return refused(BadTensor(self.path.name, name, reason))
@@ -68,9 +98,7 @@ def bad_file(path: Path, reason: str, advice: str = "") -> NetspecError:
     return refused(BadCheckpoint(path.name, reason, advice))
 
 
-def _without_wrapping(
-    tensors: Mapping[str, tuple[Shape, Reader]],
-) -> dict[str, tuple[Shape, Reader]]:
+def _without_wrapping(tensors: Tensors) -> dict[str, tuple[Shape, Reader]]:
     """Names without the prefixes that data parallelism and compilation put before all of them."""
     found = dict(tensors)
     for prefix in _PREFIXES:
@@ -79,10 +107,11 @@ def _without_wrapping(
     return found
 
 
-def open_checkpoint(path: str | Path) -> Checkpoint:
+def open_checkpoint(path: str | Path, prefix: str | None = None) -> Checkpoint:
     """A safetensors file, PyTorch checkpoint, npz archive or ONNX model, told by its first bytes.
 
-    Raises NetspecError where the file is none of these, or is not what it claims to be.
+    `prefix` takes what is under that name only. Raises NetspecError where the file is none of
+    these, is not what it claims to be, or has nothing under the prefix.
     """
     path = Path(path)
     try:
@@ -92,10 +121,16 @@ def open_checkpoint(path: str | Path) -> Checkpoint:
         raise bad_file(path, error.strerror or "it cannot be read") from None
     if not start:
         raise bad_file(path, "it is empty")
-    return Checkpoint(path, _reader(path, start)(path))
+    sets = _reader(path, start)(path)
+    names = list(sets)
+    if prefix is not None and prefix.removesuffix(".") in names:
+        return Checkpoint(path, sets[prefix.removesuffix(".")])
+    found = Checkpoint(path, sets[names[0]], names[0], names[1:])
+    return found if prefix is None else found.under(prefix)
 
 
-def _reader(path: Path, start: bytes) -> Callable[[Path], Mapping[str, tuple[Shape, Reader]]]:
+def _reader(path: Path, start: bytes) -> Callable[[Path], Mapping[str, Tensors]]:
+    """What reads such a file: gives its sets of tensors by name, the one to take first."""
     from netspec.checkpoints import archives, safetensors_file
 
     if path.suffix == ".onnx":
@@ -107,13 +142,19 @@ def _reader(path: Path, start: bytes) -> Callable[[Path], Mapping[str, tuple[Sha
     if start[:1] == b"\x80":
         advice = "load it with PyTorch and save it again with torch.save, or as safetensors"
         raise bad_file(path, "it is a bare pickle, as PyTorch saved before version 1.6", advice)
+    if start[:4] == b"\x89HDF":
+        raise bad_file(path, "it is HDF5, as Keras saves", KERAS_ADVICE)
     raise bad_file(path, "it is neither safetensors, a PyTorch checkpoint, npz nor ONNX")
 
 
-def unwrapped(tensors: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The state dict in what a training script saved: itself, or under a usual key of it."""
+def state_dicts(held: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The state dicts in what a training script saved, by their keys: itself if it has no usual key.
+
+    The trained weights come first, averages of them after.
+    """
+    found = {}
     for key in (*_WRAPPERS, *_AVERAGES):
-        inner = tensors.get(key)
+        inner = held.get(key)
         if isinstance(inner, Mapping):
-            return unwrapped(inner)
-    return tensors
+            found[key] = next(iter(state_dicts(inner).values()))
+    return found or {"": held}

@@ -14,14 +14,23 @@ from netspec.graph import Graph, Node
 from netspec.ops.merge import Add
 from netspec.ops.pool import AvgPool, MaxPool
 
+Signature = tuple[tuple[str, Shape], ...]
+
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """A tensor of a layer: what it is to the layer, its full name, its shape."""
+    """A tensor of a layer: what it is to the layer, its full name, its shape.
+
+    A file may have it in parts, under several names, that follow each other on its first axis.
+    """
 
     role: str
-    name: str
+    names: tuple[str, ...]
     shape: Shape
+
+    @property
+    def name(self) -> str:
+        return " + ".join(self.names)
 
 
 @dataclass(frozen=True)
@@ -33,7 +42,7 @@ class Module:
     components: tuple[str, ...] = ()
 
     @cached_property
-    def signature(self) -> tuple[tuple[str, Shape], ...]:
+    def signature(self) -> Signature:
         """What tells layers apart: roles and shapes. A 1x1 convolution is a matrix."""
         return tuple(sorted((tensor.role, plain(tensor.shape)) for tensor in self.tensors))
 
@@ -84,7 +93,7 @@ def _own(node: Node) -> dict[str, tuple[Tensor, ...]]:
         if weight.kind != "constant":
             parsed = parsed_name(weight.name)
             path = ".".join((node.path, *parsed.components))
-            tensor = Tensor(parsed.role, f"{node.path}.{weight.name}", weight.shape)
+            tensor = Tensor(parsed.role, (f"{node.path}.{weight.name}",), weight.shape)
             found[path] = (*found.get(path, ()), tensor)
     return found
 

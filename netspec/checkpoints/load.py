@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from netspec.checkpoints.copies import one_copy
 from netspec.checkpoints.files import Checkpoint, Shape, open_checkpoint
-from netspec.checkpoints.mapping import Pair, Plan, by_name, by_structure, text
+from netspec.checkpoints.given import Given, settle
+from netspec.checkpoints.mapping import by_name, by_structure
+from netspec.checkpoints.parsing import is_counter
+from netspec.checkpoints.plan import Pair, Plan
 from netspec.diagnostics import Diagnostic, NetspecError
-from netspec.errors.weights import AmbiguousTensors, BadMapping, NotFinite, TensorsDiffer
+from netspec.errors.weights import AmbiguousTensors, NotFinite, TensorsDiffer
 from netspec.graph import Graph
 from netspec.seeded import CHUNK
-from netspec.weights import Seeded, named_weights, some
+from netspec.weights import Seeded, named_weights, shape_text, some
 
 if TYPE_CHECKING:
     from netspec.ops.base import Weight
@@ -26,16 +30,20 @@ class FromFile:
     """Weights read from a file when they are asked for; those it lacks start from a seed."""
 
     file: Checkpoint
-    names: Mapping[str, str]
+    pairs: Mapping[str, Pair]
     seed: int = 0
 
     def pieces(self, name: str, weight: Weight) -> Iterator[Array]:
-        if name not in self.names:
+        if name not in self.pairs:
             yield from Seeded(self.seed).pieces(name, weight)
             return
-        flat = self.file.read(self.names[name]).reshape(-1)
-        for start in range(0, flat.size, CHUNK):
-            yield flat[start : start + CHUNK]
+        pair = self.pairs[name]
+        shape = (weight.shape[0] // len(pair.parts), *weight.shape[1:]) if weight.shape else ()
+        for part in pair.parts:
+            stored = self.file.read(part)
+            flat = (pair.turn(stored, shape) if pair.turn else stored).reshape(-1)
+            for start in range(0, flat.size, CHUNK):
+                yield flat[start : start + CHUNK]
 
 
 @dataclass(frozen=True)
@@ -55,7 +63,7 @@ class Loaded:
 
     def table(self) -> str:
         """Which tensor of the file each of the graph's tensors is, one per line."""
-        rows = [(pair.ours, pair.theirs, pair.how) for pair in self.pairs]
+        rows = [(p.ours, p.theirs, p.how + ", turned" * bool(p.turn)) for p in self.pairs]
         rows += [(name, "-", "initial") for name in self.initial]
         rows += [("-", name, "unused") for name in self.unused]
         widths = [max((len(row[i]) for row in rows), default=0) for i in (0, 1)]
@@ -66,7 +74,10 @@ class Loaded:
         return {
             "format_version": 1,
             "file": self.source.file.path.name,
-            "tensors": [{"ours": p.ours, "theirs": p.theirs, "how": p.how} for p in self.pairs],
+            "tensors": [
+                {"ours": p.ours, "theirs": p.theirs, "how": p.how, "turned": bool(p.turn)}
+                for p in self.pairs
+            ],
             "initial": list(self.initial),
             "unused": list(self.unused),
         }
@@ -76,7 +87,9 @@ def load(
     path: str | Path,
     graph: Graph,
     *,
-    mapping: Mapping[str, str] | str | Path | None = None,
+    mapping: Given | str | Path | None = None,
+    prefix: str | None = None,
+    layout: str | None = None,
     partial: bool = False,
     strict: bool = False,
     seed: int = 0,
@@ -85,17 +98,20 @@ def load(
 
     A file saved from netspec's own module fits by name. Any other is matched by structure: shapes,
     kinds of layers, the order they run in, the tree of names. `mapping` (`ours: theirs`, of tensors
-    or of whole layers; a mapping or a JSON file) decides before either.
+    or of whole layers; a mapping or a JSON file) decides before either; a list of theirs is joined
+    along the first axis. `prefix` takes only what the file has under that name. `layout` says how
+    the file stores kernels, `torch` or `keras`; by default their shapes tell.
 
     Everything must fit, unless `partial`: then what fits is taken, if anything does, the rest
     starts from `seed`, and the result says which. NaN and infinite weights are a warning, with
     `strict` an error.
     Raises NetspecError, listing at most 20 tensors of each kind; the graph is not changed.
     """
-    file = open_checkpoint(path)
+    file = open_checkpoint(path, prefix)
     wanted = {n: w.shape for n, w in named_weights(graph).items() if w.kind != "constant"}
-    settled = _settled(mapping, wanted, file)
-    plan = _plan(graph, file, wanted, settled)
+    file, notes = one_copy(file, len(wanted))
+    settled = settle(mapping, wanted, file)
+    plan = _plan(graph, file, wanted, settled, layout)
     if plan.doubts:
         choices = [f"{d.layer.name} is one of {', '.join(d.candidates)}" for d in plan.doubts]
         raise NetspecError(AmbiguousTensors(some(choices, separator="; ")))
@@ -104,39 +120,43 @@ def load(
         advice = "--partial takes what fits" if plan.pairs else "nothing in the file fits"
         lists = some(plan.missing), some(plan.surplus), some(plan.misshaped)
         raise NetspecError(TensorsDiffer(*lists, advice))
-    pairs = tuple(sorted(plan.pairs, key=lambda pair: _rank(wanted)[pair.ours]))
-    names = {pair.ours: pair.theirs for pair in pairs}
-    _check_shapes(names, wanted, file)
-    used = set(names.values())
+    _check_shapes(plan.pairs, wanted, file)
+    pairs = {pair.ours: pair for pair in plan.pairs}
+    used = {name for pair in plan.pairs for name in pair.parts}
     constants = {
-        n: n for n, w in named_weights(graph).items() if w.kind == "constant" and n in file
+        n: Pair(n, (n,), "name")
+        for n, w in named_weights(graph).items()
+        if w.kind == "constant" and n in file
     }
-    unused = [n for n in file if n not in used and n not in constants and not _is_counter(n)]
-    source = FromFile(file, {**names, **constants}, seed)
-    warnings = _finite(file, used, strict)
-    initial = tuple(name for name in wanted if name not in names)
-    return Loaded(source, pairs, initial, tuple(unused), warnings)
-
-
-def _rank(wanted: Mapping[str, Shape]) -> dict[str, int]:
-    return {name: i for i, name in enumerate(wanted)}
+    unused = [n for n in file if n not in used and n not in constants and not is_counter(n)]
+    source = FromFile(file, {**pairs, **constants}, seed)
+    return Loaded(
+        source,
+        tuple(pairs[name] for name in wanted if name in pairs),
+        tuple(name for name in wanted if name not in pairs),
+        tuple(unused),
+        (*notes, *_finite(file, used, strict)),
+    )
 
 
 def _plan(
-    graph: Graph, file: Checkpoint, wanted: Mapping[str, Shape], settled: dict[str, str]
+    graph: Graph,
+    file: Checkpoint,
+    wanted: Mapping[str, Shape],
+    settled: Mapping[str, tuple[str, ...]],
+    layout: str | None,
 ) -> Plan:
-    mapped = [Pair(ours, theirs, "map") for ours, theirs in settled.items()]
     left = {name: shape for name, shape in wanted.items() if name not in settled}
     common = sum(1 for name in left if name in file)
-    if 2 * common > len(left):
-        heads = {name for name in left if _in_head(graph, name)}
-        taken = set(settled.values())
-        plan = by_name(left, {n: s for n, s in file.items() if n not in taken}, heads)
-        constants = named_weights(graph).keys() - wanted.keys()
-        plan.surplus = [n for n in plan.surplus if n not in constants]
-    else:
-        plan = by_structure(graph, file, settled)
-    plan.pairs = mapped + plan.pairs
+    if layout == "keras" or 2 * common <= len(left):
+        return by_structure(graph, file, settled, layout)
+    heads = {name for name in left if _in_head(graph, name)}
+    taken = {name for parts in settled.values() for name in parts}
+    plan = by_name(left, {n: s for n, s in file.items() if n not in taken}, heads)
+    constants = named_weights(graph).keys() - wanted.keys()
+    plan.surplus = [n for n in plan.surplus if n not in constants]
+    for ours, parts in settled.items():
+        plan.pair(ours, parts, "map")
     return plan
 
 
@@ -144,60 +164,22 @@ def _in_head(graph: Graph, name: str) -> bool:
     return any(name.startswith(f"{head.name}.") for head in graph.heads)
 
 
-def _settled(
-    mapping: Mapping[str, str] | str | Path | None, wanted: Mapping[str, Shape], file: Checkpoint
-) -> dict[str, str]:
-    """The map of names as tensor to tensor; a layer's name stands for all of its tensors."""
-    if mapping is None:
-        return {}
-    if not isinstance(mapping, Mapping):
-        mapping = _read_mapping(Path(mapping))
-    found: dict[str, str] = {}
-    for ours, theirs in mapping.items():
-        if ours in wanted:
-            found[ours] = theirs
-            continue
-        own = [name for name in wanted if name.rpartition(".")[0] == ours]
-        if not own:
-            raise NetspecError(BadMapping(f"the net has no tensor or layer `{ours}`"))
-        found.update({name: f"{theirs}.{name.rpartition('.')[2]}" for name in own})
-    for ours, theirs in found.items():
-        if theirs not in file:
-            raise NetspecError(BadMapping(f"the file has no `{theirs}`, named for `{ours}`"))
-    return found
-
-
-def _read_mapping(path: Path) -> Mapping[str, str]:
-    try:
-        held = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise NetspecError(BadMapping(f"{path.name}: {error.strerror}")) from None
-    except (ValueError, RecursionError):
-        raise NetspecError(BadMapping(f"{path.name} is not JSON")) from None
-    if not isinstance(held, dict) or not all(isinstance(value, str) for value in held.values()):
-        raise NetspecError(BadMapping(f"{path.name} is not an object of names"))
-    return held
-
-
-def _check_shapes(names: Mapping[str, str], wanted: Mapping[str, Shape], file: Checkpoint) -> None:
-    """Holds for every pair, however it was found: as many numbers, outputs first."""
+def _check_shapes(pairs: Iterable[Pair], wanted: Mapping[str, Shape], file: Checkpoint) -> None:
+    """Holds for every pair, however it was found: as many numbers, outputs first or turned."""
     wrong = []
-    for ours, theirs in names.items():
-        need, have = wanted[ours], file[theirs]
-        same = [size for size in have if size != 1] == [size for size in need if size != 1]
-        flat = (
-            len(have) > 1 and len(need) > 1 and have[0] == need[0] and _numel(have) == _numel(need)
-        )
-        if not same and not flat:
-            wrong.append(f"{ours} ({theirs} in the file) is {text(have)}, not {text(need)}")
+    for pair in pairs:
+        need, count = wanted[pair.ours], len(pair.parts)
+        part = (need[0] // count, *need[1:]) if count > 1 else need
+        for name in pair.parts:
+            have = file[name]
+            same = [size for size in have if size != 1] == [size for size in part if size != 1]
+            free = pair.turn or (have[:1] == part[:1] and min(len(have), len(part)) > 1)
+            if not same and not (free and prod(have) == prod(part)):
+                wrong.append(
+                    f"{pair.ours} ({name} in the file) is {shape_text(have)}, not {shape_text(part)}"
+                )
     if wrong:
         raise NetspecError(TensorsDiffer("none", "none", some(wrong)))
-
-
-def _numel(shape: Shape) -> int:
-    from math import prod
-
-    return prod(shape)
 
 
 def _finite(file: Checkpoint, names: set[str], strict: bool) -> tuple[Diagnostic, ...]:
@@ -216,7 +198,3 @@ def _finite(file: Checkpoint, names: set[str], strict: bool) -> tuple[Diagnostic
     if strict:
         raise NetspecError(problem)
     return (Diagnostic(problem, None, warning=True),)
-
-
-def _is_counter(name: str) -> bool:
-    return name.endswith("num_batches_tracked")

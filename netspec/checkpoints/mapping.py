@@ -4,49 +4,23 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import replace
 from difflib import SequenceMatcher
 
 from netspec.checkpoints.arrange import Arrangement
 from netspec.checkpoints.files import Shape
 from netspec.checkpoints.layers import Layer, Module, layers_of, plain
-from netspec.checkpoints.parsing import in_definition_order
+from netspec.checkpoints.layout import as_torch, is_outputs_last, turns_of
+from netspec.checkpoints.parsing import in_definition_order, is_counter
+from netspec.checkpoints.plan import Plan
+from netspec.checkpoints.projections import joined
 from netspec.checkpoints.tree import Item, modules_of, tree_of
-from netspec.checkpoints.weighing import Doubt, Match
+from netspec.checkpoints.weighing import Doubt
 from netspec.graph import Graph
+from netspec.weights import shape_text
 
 _AUXILIARY = re.compile(r"aux", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """A tensor of the graph and the one of the file it is taken from.
-
-    `how` says what decided: `name`, `map`, `shape`, `order` or `words`.
-    """
-
-    ours: str
-    theirs: str
-    how: str
-
-
-@dataclass
-class Plan:
-    """Which tensors are taken, and what is left over on either side."""
-
-    pairs: list[Pair] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)
-    surplus: list[str] = field(default_factory=list)
-    misshaped: list[str] = field(default_factory=list)
-    training_only: list[str] = field(default_factory=list)
-    doubts: list[Doubt] = field(default_factory=list)
-
-    def take(self, matches: Iterable[Match]) -> None:
-        for match in matches:
-            theirs = {tensor.role: tensor.name for tensor in match.module.tensors}
-            for tensor in match.layer.tensors:
-                self.pairs.append(Pair(tensor.name, theirs[tensor.role], match.how))
 
 
 def by_name(wanted: Mapping[str, Shape], file: Mapping[str, Shape], heads: set[str]) -> Plan:
@@ -57,26 +31,41 @@ def by_name(wanted: Mapping[str, Shape], file: Mapping[str, Shape], heads: set[s
             if name not in heads:
                 plan.missing.append(name)
         elif file[name] != shape:
-            plan.misshaped.append(f"{name} is {text(file[name])}, not {text(shape)}")
+            plan.misshaped.append(f"{name} is {shape_text(file[name])}, not {shape_text(shape)}")
         else:
-            plan.pairs.append(Pair(name, name, "name"))
+            plan.pair(name, (name,), "name")
     for name in file:
-        if name not in wanted and not _is_counter(name):
+        if name not in wanted and not is_counter(name):
             training_only = any(map(_AUXILIARY.match, name.split(".")))
             (plan.training_only if training_only else plan.surplus).append(name)
     return plan
 
 
-def by_structure(graph: Graph, file: Mapping[str, Shape], settled: Mapping[str, str]) -> Plan:
-    """Layers matched by shape, place and name tree. `settled` pairs are left out of the search."""
-    taken = set(settled.values())
+def by_structure(
+    graph: Graph,
+    file: Mapping[str, Shape],
+    settled: Mapping[str, tuple[str, ...]],
+    layout: str | None = None,
+) -> Plan:
+    """Layers matched by shape, place and name tree. `settled` are left out of the search.
+
+    `layout` is the file's, `torch` or `keras`; by default shapes tell it. Raises NetspecError where
+    they do not.
+    """
+    taken = {name for parts in settled.values() for name in parts}
     left = {name: shape for name, shape in file.items() if name not in taken}
     layers = _unsettled(layers_of(graph, heads=False), settled)
     heads = _unsettled(layers_of(graph, heads=True), settled)
-    wanted = {plain(tensor.shape) for layer in (*layers, *heads) for tensor in layer.tensors}
-    modules = modules_of(left, wanted)
-    trusted = in_definition_order(file)
     plan = Plan()
+    if is_outputs_last(graph, left, [*layers, *heads], layout):
+        plan.turns = turns_of(graph)
+        left = as_torch(left, [*layers, *heads])
+    for ours, parts in settled.items():
+        plan.pair(ours, parts, "map")
+    wanted = {plain(tensor.shape) for layer in (*layers, *heads) for tensor in layer.tensors}
+    signatures = {layer.signature for layer in (*layers, *heads)}
+    modules = joined(modules_of(left, wanted), signatures)
+    trusted = in_definition_order(file)
     modules = _heads(plan, modules, heads, trusted)
     kept_layers, kept_modules = _common(layers, modules)
     arrangement = Arrangement(kept_layers, trusted)
@@ -97,7 +86,7 @@ def by_structure(graph: Graph, file: Mapping[str, Shape], settled: Mapping[str, 
     return plan
 
 
-def _unsettled(layers: list[Layer], settled: Mapping[str, str]) -> list[Layer]:
+def _unsettled(layers: list[Layer], settled: Container[str]) -> list[Layer]:
     """The layers without those that a map of names settles, numbered anew."""
     kept = [
         i for i, layer in enumerate(layers) if not all(t.name in settled for t in layer.tensors)
@@ -152,7 +141,7 @@ def _heads(plan: Plan, modules: list[Module], heads: list[Layer], trusted: bool)
     for path, group in groups:
         if any(map(_AUXILIARY.match, path.split("."))):
             unused = [module for module in group.modules() if module.name not in gone]
-            plan.training_only.extend(tensor.name for module in unused for tensor in module.tensors)
+            plan.training_only.extend(_names(unused))
             gone.update(module.name for module in unused)
     return [module for module in modules if module.name not in gone]
 
@@ -210,20 +199,15 @@ def _left_over(plan: Plan, layers: list[Layer], modules: list[Module]) -> None:
         for tensor in layer.tensors:
             found = shapes[tensor.role]
             plan.misshaped.append(
-                f"{tensor.name} ({found.name} in the file) is {text(found.shape)}, "
-                f"not {text(tensor.shape)}"
+                f"{tensor.name} ({found.name} in the file) is {shape_text(found.shape)}, "
+                f"not {shape_text(tensor.shape)}"
             )
-    plan.surplus.extend(tensor.name for module in rest for tensor in module.tensors)
+    plan.surplus.extend(_names(rest))
+
+
+def _names(modules: Iterable[Module]) -> list[str]:
+    return [name for module in modules for tensor in module.tensors for name in tensor.names]
 
 
 def _kinds(module: Module) -> frozenset[tuple[str, int]]:
     return frozenset((tensor.role, len(tensor.shape)) for tensor in module.tensors)
-
-
-def _is_counter(name: str) -> bool:
-    return name.endswith("num_batches_tracked")
-
-
-def text(shape: Shape) -> str:
-    """A shape as a message shows it."""
-    return "x".join(map(str, shape)) or "scalar"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from itertools import zip_longest
 
-_TOKENS = re.compile(r"\d+|\D+")
-_SIDES = {"left": 0, "right": 1}
+_TOKENS = re.compile(r"\d+|\.|[^\d.]+")
+_SIDES = (("left", "right"), ("before", "after"))
 
 
 def tokens(label: str) -> list[str]:
@@ -21,7 +21,8 @@ def natural(label: str) -> list[tuple[bool, int, str]]:
 def series(first: str, second: str) -> int | None:
     """-1 or 1 where one name comes before the other in a numbered series, else None.
 
-    `conv1` before `conv2`, `3_left` before `3_right`, `5.conv` before `6.norm`, `2a` before `2b`.
+    `conv1` before `conv2`, `3_left` before `3_right`, `5.conv` before `6.norm`, `2a` before `2b`,
+    `norm_before` before `norm_after`.
     """
     for a, b in zip_longest(tokens(first), tokens(second), fillvalue=""):
         if a == b:
@@ -29,8 +30,10 @@ def series(first: str, second: str) -> int | None:
         if a.isdigit() and b.isdigit():
             return -1 if int(a) < int(b) else 1
         a, b = a.strip("._-"), b.strip("._-")
-        if a in _SIDES and b in _SIDES:
-            return -1 if _SIDES[a] < _SIDES[b] else 1
+        same, word = a.rpartition("_")[0] == b.rpartition("_")[0], a.rpartition("_")[2]
+        for pair in _SIDES:
+            if same and {word, b.rpartition("_")[2]} == set(pair):
+                return -1 if word == pair[0] else 1
         if len(a) == len(b) == 1 and a.isalpha() and b.isalpha():
             return -1 if a < b else 1
         return None

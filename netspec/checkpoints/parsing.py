@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from netspec.checkpoints.names import series
@@ -11,14 +11,15 @@ from netspec.checkpoints.names import series
 # One thing, spelt by libraries in several ways.
 _ROLES = {
     **{"gamma": "weight", "scale": "weight", "kernel": "weight", "weights": "weight"},
+    **{"depthwise_kernel": "weight"},
     **{"beta": "bias", "biases": "bias", "offset": "bias"},
     **{"moving_mean": "running_mean"},
     **{"moving_variance": "running_var", "moving_var": "running_var"},
 }
-COUNTER = "num_batches_tracked"
+_COUNTERS = {"num_batches_tracked", "n_averaged"}
 _SEPARATORS = re.compile(r"[./]")
 _ROLE = re.compile(
-    r"(?:(?P<layer>.+)_)?(?P<role>weight|bias|gamma|beta|(?:running|moving)_(?:mean|var)"
+    r"(?:(?P<layer>.+)_)?(?P<role>weight|kernel|bias|gamma|beta|(?:running|moving)_(?:mean|var)"
     r"|moving_variance|num_batches_tracked)\Z"
 )
 _RECURRENT = re.compile(r"(?:weight|bias)_[ih]h_l\d+")
@@ -46,15 +47,46 @@ def parsed_name(name: str) -> ParsedName:
 
 
 def parsed_file(names: Iterable[str]) -> dict[str, ParsedName]:
-    """All names of a file; where they have no levels, what underscores part may be levels."""
+    """All names of a file; where they have no levels, words and numbers in them may be levels."""
     found = {name: parsed_name(name) for name in names}
     if any(len(parsed.components) > 1 for parsed in found.values()):
         return found
+    if regrouped := _kind_last(found):
+        return regrouped
     levels = {
         name: replace(parsed, components=tuple("_".join(parsed.components).split("_")))
         for name, parsed in found.items()
     }
     return levels if _unbroken(parsed.components for parsed in levels.values()) else found
+
+
+_NUMBERED = re.compile(r"([A-Za-z]+)_?(\d\w*)")
+_LEVELS = re.compile(r"[A-Za-z]*\d+|[A-Za-z]+")
+
+
+def _kind_last(found: Mapping[str, ParsedName]) -> dict[str, ParsedName] | None:
+    """Names that begin with the kind of layer, taken apart: where it is.
+
+    Caffe's `res2a_branch1` and `bn2a_branch1` are `res` and `bn` at 2, a, branch1. Most places must
+    have layers of two kinds or more.
+    """
+    kinds: dict[str, set[str]] = {}
+    for parsed in found.values():
+        if match := _NUMBERED.fullmatch("_".join(parsed.components)):
+            kinds.setdefault(match[2], set()).add(match[1])
+    if 2 * sum(len(words) > 1 for words in kinds.values()) <= max(len(kinds), 2):
+        return None
+    regrouped = {}
+    for name, parsed in found.items():
+        if match := _NUMBERED.fullmatch("_".join(parsed.components)):
+            parsed = replace(parsed, components=(*_LEVELS.findall(match[2]), match[1]))
+        regrouped[name] = parsed
+    return regrouped
+
+
+def is_counter(name: str) -> bool:
+    """Whether it counts steps of training: part of PyTorch's norms and averages, no weight."""
+    return name.rpartition(".")[2] in _COUNTERS
 
 
 def _unbroken(paths: Iterable[tuple[str, ...]]) -> bool:

@@ -8,20 +8,20 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from netspec.checkpoints.files import Reader, Shape, bad_file, refused
+from netspec.checkpoints.files import Reader, Shape, Tensors, bad_file, refused
 from netspec.errors.backends import NotInstalled
 from netspec.errors.weights import BadTensor
 
 _HEADER_LIMIT = 100_000_000
-# Types of real numbers, by the name in the header: numpy's type of the stored bytes.
+# Types that are read, by the name in the header: numpy's type of the stored bytes.
 _DTYPES = {
     **{"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"},
     **{"I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "|i1"},
-    **{"U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "|u1"},
+    **{"U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "|u1", "BOOL": "|b1"},
 }
 
 
-def read_safetensors(path: Path) -> Mapping[str, tuple[Shape, Reader]]:
+def read_safetensors(path: Path) -> Mapping[str, Tensors]:
     """The tensors of a safetensors file, each read when asked for."""
     header, start = _header(path)
     _check_whole(path)
@@ -30,7 +30,7 @@ def read_safetensors(path: Path) -> Mapping[str, tuple[Shape, Reader]]:
     for name, entry in header.items():
         if name != "__metadata__":
             found[name] = _tensor(path, name, entry, start, room)
-    return found
+    return {"": found}
 
 
 def _header(path: Path) -> tuple[dict[str, Any], int]:
@@ -88,7 +88,7 @@ def _tensor(path: Path, name: str, entry: Any, start: int, room: int) -> tuple[S
         raise wrong("has a size that is not a whole number")
     dtype = _DTYPES.get(kind)
     if dtype is None:
-        raise wrong(f"holds {kind}, which no weight of a net is")
+        raise wrong(f"holds {kind}, which is not read")
     count = prod(shape)
     if not first <= last <= room or count * np.dtype(dtype).itemsize != last - first:
         claim = "x".join(map(str, shape)) or "scalar"

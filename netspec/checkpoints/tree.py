@@ -8,7 +8,7 @@ from math import prod
 
 from netspec.checkpoints.files import Shape
 from netspec.checkpoints.layers import Module, Tensor, plain
-from netspec.checkpoints.parsing import COUNTER, parsed_file, parsed_name
+from netspec.checkpoints.parsing import is_counter, parsed_file, parsed_name
 
 
 @dataclass(eq=False)
@@ -40,11 +40,11 @@ def modules_of(tensors: Mapping[str, Shape], wanted: set[Shape]) -> list[Module]
     """The layers of a file, in file order. `wanted` are the plain shapes that the graph has."""
     grouped: dict[tuple[str, ...], list[Tensor]] = {}
     for name, parsed in parsed_file(tensors).items():
-        if parsed.role != COUNTER:
+        if not is_counter(name):
             shape = _as_wanted(tensors[name], wanted)
             if parsed.bare:
                 shape = tuple(size for size in tensors[name] if size != 1)
-            grouped.setdefault(parsed.components, []).append(Tensor(parsed.role, name, shape))
+            grouped.setdefault(parsed.components, []).append(Tensor(parsed.role, (name,), shape))
     return [
         Module(_common_name(found), tuple(found), components)
         for components, found in grouped.items()

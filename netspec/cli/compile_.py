@@ -18,6 +18,7 @@ from netspec.cli.common import (
     say,
     spec_options,
 )
+from netspec.cli.weights import WeightsFile, weights_options
 
 if TYPE_CHECKING:
     from netspec.atomic import Check
@@ -36,10 +37,7 @@ if TYPE_CHECKING:
     help="What to write: an ONNX model, a PyTorch state_dict, or the graph as dot text.",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, help="Seed of the initial weights.")
-@click.option("--weights", type=click.Path(path_type=Path), help="Take weights from this file.")
-@click.option(
-    "--map", "mapping", type=click.Path(path_type=Path), help="Our names to the file's, as JSON."
-)
+@weights_options
 @click.option("--show-map", is_flag=True, help="Print which tensor goes where; write nothing.")
 @click.option("--partial", is_flag=True, help="Take the weights that fit, seed the others.")
 @click.option("--strict", is_flag=True, help="Refuse weights that are not finite.")
@@ -60,8 +58,7 @@ def command(
     output: Path | None,
     target: str,
     seed: int,
-    weights: Path | None,
-    mapping: Path | None,
+    weights: WeightsFile | None,
     show_map: bool,
     partial: bool,
     strict: bool,
@@ -92,12 +89,8 @@ def command(
     path = output or Path(f"{graph.name}.{_SUFFIXES[target]}")
     source: WeightSource = Seeded(seed)
     if weights is not None:
-        from netspec.cli.weights import read_weights
-
-        loaded = read_weights(
+        loaded = weights.read(
             graph,
-            weights,
-            mapping=mapping,
             partial=partial,
             strict=strict,
             seed=seed,

@@ -17,6 +17,7 @@ from netspec.cli.common import (
     say,
     spec_options,
 )
+from netspec.cli.weights import WeightsFile, weights_options
 
 if TYPE_CHECKING:
     from netspec.backends.runtime import Result
@@ -27,10 +28,7 @@ if TYPE_CHECKING:
 @click.argument("files", nargs=-1, metavar="[NAME=][FILE]...")
 @click.option("--seed", type=click.IntRange(0), default=0, help="Seed of noise and weights.")
 @click.option("--batch", type=click.IntRange(1), default=1, help="Samples of noise.")
-@click.option("--weights", type=click.Path(path_type=Path), help="Take weights from this file.")
-@click.option(
-    "--map", "mapping", type=click.Path(path_type=Path), help="Our names to the file's, as JSON."
-)
+@weights_options
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", help="Where to run.")
 @click.option("--logits", is_flag=True, help="Leave out final softmaxes.")
 @json_option
@@ -40,8 +38,7 @@ def command(
     files: tuple[str, ...],
     seed: int,
     batch: int,
-    weights: Path | None,
-    mapping: Path | None,
+    weights: WeightsFile | None,
     device: str,
     logits: bool,
     as_json: bool,
@@ -56,11 +53,11 @@ def command(
     from netspec.cli.feeds import feeds
 
     if Path(model).suffix == ".onnx":
-        refuse_beside_onnx(model, set=options.settings, weights=weights, map=mapping, logits=logits)
+        refuse_beside_onnx(model, set=options.settings, weights=weights, logits=logits)
         session = Session(Path(model), device=device)
         result = session.run(feeds(session, None, files, seed, batch, options.inputs))
     else:
-        result = _run_spec(model, files, seed, batch, weights, mapping, device, logits, options)
+        result = _run_spec(model, files, seed, batch, weights, device, logits, options)
     if as_json:
         print_json(_plain(result))
         return
@@ -74,8 +71,7 @@ def _run_spec(
     files: tuple[str, ...],
     seed: int,
     batch: int,
-    weights: Path | None,
-    mapping: Path | None,
+    weights: WeightsFile | None,
     device: str,
     logits: bool,
     options: Options,
@@ -88,9 +84,7 @@ def _run_spec(
     graph = options.graph(model)
     source: WeightSource = Seeded(seed)
     if weights is not None:
-        from netspec.cli.weights import read_weights
-
-        source = read_weights(graph, weights, mapping=mapping, seed=seed).source
+        source = weights.read(graph, seed=seed).source
     with tempfile.TemporaryDirectory(prefix="netspec-") as folder:
         path = Path(folder) / "model.onnx"
         compile_graph(graph, path, source=source, logits=logits)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from netspec.cli.common import (
@@ -15,14 +13,12 @@ from netspec.cli.common import (
     say,
     spec_options,
 )
+from netspec.cli.weights import WeightsFile, weights_options
 
 
 @click.command(epilog="Example: netspec verify lenet5")
 @click.argument("specs", nargs=-1, required=True, type=SPEC, metavar="SPEC...")
-@click.option("--weights", type=click.Path(path_type=Path), help="Take weights from this file.")
-@click.option(
-    "--map", "mapping", type=click.Path(path_type=Path), help="Our names to the file's, as JSON."
-)
+@weights_options
 @click.option(
     "--seed", type=click.IntRange(0), default=0, help="Seed of weights that are not given."
 )
@@ -35,8 +31,7 @@ from netspec.cli.common import (
 @spec_options
 def command(
     specs: tuple[str, ...],
-    weights: Path | None,
-    mapping: Path | None,
+    weights: WeightsFile | None,
     seed: int,
     device: str,
     tf32: bool,
@@ -58,9 +53,7 @@ def command(
         graph = options.graph(spec)
         source = None
         if weights is not None:
-            from netspec.cli.weights import read_weights
-
-            source = read_weights(graph, weights, mapping=mapping, seed=seed, quiet=quiet).source
+            source = weights.read(graph, seed=seed, quiet=quiet).source
         report = verify(graph, weights=source, seed=seed, device=device, tf32=tf32)
         reports.append(report)
         if not as_json:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import click
 
 from netspec.cli.common import say
 
@@ -12,23 +16,66 @@ if TYPE_CHECKING:
     from netspec.graph import Graph
 
 
-def read_weights(
-    graph: Graph,
-    path: Path,
-    *,
-    mapping: Path | None = None,
-    partial: bool = False,
-    strict: bool = False,
-    seed: int = 0,
-    quiet: bool = False,
-) -> Loaded:
-    """The weights in a file, with what is worth knowing of them said on standard error."""
-    from netspec.checkpoints import load
-    from netspec.diagnostics import render
+@dataclass(frozen=True)
+class WeightsFile:
+    """A file of weights and how to read it; `given` are the options with their values."""
 
-    loaded = load(path, graph, mapping=mapping, partial=partial, strict=strict, seed=seed)
-    if loaded.warnings:
-        say(render(loaded.warnings), quiet)
-    taken, initial, unused = len(loaded.pairs), len(loaded.initial), len(loaded.unused)
-    say(f"{path}: {taken} tensors taken, {initial} left initial, {unused} unused", quiet)
-    return loaded
+    path: Path
+    given: dict[str, Any]
+
+    def read(
+        self,
+        graph: Graph,
+        *,
+        partial: bool = False,
+        strict: bool = False,
+        seed: int = 0,
+        quiet: bool = False,
+    ) -> Loaded:
+        """The weights for a graph, with what is worth knowing of them said on standard error."""
+        from netspec.checkpoints import load
+        from netspec.diagnostics import render
+
+        loaded = load(self.path, graph, partial=partial, strict=strict, seed=seed, **self.given)
+        if loaded.warnings:
+            say(render(loaded.warnings), quiet)
+        taken, initial, unused = len(loaded.pairs), len(loaded.initial), len(loaded.unused)
+        counts = f"{taken} tensors taken, {initial} left initial, {unused} unused"
+        say(f"{self.path}: {counts}", quiet)
+        return loaded
+
+
+def weights_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds --weights and how to read it; the command gets one `weights`, or None."""
+
+    def wrapped(**values: Any) -> Any:
+        path, given = values.pop("weights"), {name: values.pop(name) for name in _READING}
+        for name, value in given.items():
+            if path is None and value is not None:
+                raise click.UsageError(f"{_READING[name]} needs --weights")
+        weights = None if path is None else WeightsFile(path, given)
+        return command(weights=weights, **values)
+
+    wrapped.__name__, wrapped.__doc__ = command.__name__, command.__doc__
+    wrapped.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
+    for option in reversed(_OPTIONS):
+        wrapped = option(wrapped)
+    return wrapped
+
+
+_READING = {"mapping": "--map", "prefix": "--prefix", "layout": "--layout"}
+_OPTIONS = (
+    click.option("--weights", type=click.Path(path_type=Path), help="Take weights from this file."),
+    click.option(
+        "--map",
+        "mapping",
+        type=click.Path(path_type=Path),
+        help="Our names to the file's, as JSON.",
+    ),
+    click.option("--prefix", metavar="NAME", help="Take what the file has under this name."),
+    click.option(
+        "--layout",
+        type=click.Choice(["torch", "keras"]),
+        help="Whether the file's kernels have outputs first or last; told from shapes by default.",
+    ),
+)

@@ -65,3 +65,40 @@ class NotFinite(Problem):
     explain = "Weights that are NaN or infinite make every answer NaN."
     count: int
     tensors: str
+
+
+class UnknownLayout(Problem):
+    code = "NS556"
+    title = "`{tensor}` is {shape}: nothing in the file says whether its outputs come first or last"
+    help = "`--layout keras` takes them as the last axis, `--layout torch` as the first"
+    explain = (
+        "Keras, TensorFlow and Flax store a matrix as (inputs, outputs), PyTorch as (outputs, "
+        "inputs). Where every matrix of a file fits the net both ways, shapes do not tell which."
+    )
+    tensor: str
+    shape: str
+
+
+class LayoutUndetermined(Problem):
+    code = "NS557"
+    title = "the file has outputs last, as Keras stores them, which does not determine `{layer}`: {reason}"
+    help = "convert the file to PyTorch's order of axes"
+    explain = (
+        "With outputs and channels last, most tensors can be turned to the net's order of axes. "
+        "This layer's cannot, or not in one way."
+    )
+    layer: str
+    reason: str
+
+
+class SeveralCopies(Problem):
+    code = "NS558"
+    title = "the file holds the net more than once, under {prefixes}{taken_text}"
+    help = "`--prefix NAME` takes what is under one of these names"
+    explain = (
+        "A training script may save averaged weights, or a teacher's, beside the trained ones. "
+        "Averages give way to the weights they average, with this warning; where that does not "
+        "leave one copy, none is taken."
+    )
+    prefixes: str
+    taken_text: str = ""

@@ -1,0 +1,60 @@
+"""A map of names that the user gives."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from netspec.checkpoints.files import Checkpoint, Shape
+from netspec.diagnostics import NetspecError
+from netspec.errors.weights import BadMapping
+
+Given = Mapping[str, str | list[str]]
+
+
+def settle(
+    mapping: Given | str | Path | None, wanted: Mapping[str, Shape], file: Checkpoint
+) -> dict[str, tuple[str, ...]]:
+    """The map as each tensor's parts in the file; a layer's name stands for all of its tensors.
+
+    Raises NetspecError where it names what the net or the file does not have.
+    """
+    if mapping is None:
+        return {}
+    if not isinstance(mapping, Mapping):
+        mapping = _read(Path(mapping))
+    found: dict[str, tuple[str, ...]] = {}
+    for ours, theirs in mapping.items():
+        parts = (theirs,) if isinstance(theirs, str) else tuple(theirs)
+        if ours in wanted:
+            found[ours] = parts
+            continue
+        own = [name for name in wanted if name.rpartition(".")[0] == ours]
+        if not own:
+            raise NetspecError(BadMapping(f"the net has no tensor or layer `{ours}`"))
+        for name in own:
+            found[name] = tuple(f"{part}.{name.rpartition('.')[2]}" for part in parts)
+    for ours, parts in found.items():
+        for part in parts:
+            if part not in file:
+                raise NetspecError(BadMapping(f"the file has no `{part}`, named for `{ours}`"))
+    return found
+
+
+def _read(path: Path) -> Given:
+    try:
+        held = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise NetspecError(BadMapping(f"{path.name}: {error.strerror}")) from None
+    except (ValueError, RecursionError):
+        raise NetspecError(BadMapping(f"{path.name} is not JSON")) from None
+    if not isinstance(held, dict) or not all(map(_is_named, held.values())):
+        raise NetspecError(BadMapping(f"{path.name} is not an object of names"))
+    return held
+
+
+def _is_named(value: Any) -> bool:
+    parts = [value] if isinstance(value, str) else value
+    return isinstance(parts, list) and bool(parts) and all(isinstance(p, str) for p in parts)

@@ -1,0 +1,53 @@
+"""Which tensors of a file become which of a graph."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from netspec.checkpoints.layout import Turn
+from netspec.checkpoints.weighing import Doubt, Match
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A tensor of the graph and what of the file it is taken from.
+
+    `parts` are tensors of the file that follow each other on its first axis, mostly one. `how` says
+    what decided: `name`, `map`, `shape`, `order` or `words`. `turn` brings outputs to the front
+    where the file has them last.
+    """
+
+    ours: str
+    parts: tuple[str, ...]
+    how: str
+    turn: Turn | None = None
+
+    @property
+    def theirs(self) -> str:
+        return " + ".join(self.parts)
+
+
+@dataclass
+class Plan:
+    """Which tensors are taken, and what is left over on either side.
+
+    `turns` say how those tensors of the graph are read that the file's layout concerns.
+    """
+
+    turns: Mapping[str, Turn] = field(default_factory=dict)
+    pairs: list[Pair] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    surplus: list[str] = field(default_factory=list)
+    misshaped: list[str] = field(default_factory=list)
+    training_only: list[str] = field(default_factory=list)
+    doubts: list[Doubt] = field(default_factory=list)
+
+    def take(self, matches: Iterable[Match]) -> None:
+        for match in matches:
+            theirs = {tensor.role: tensor.names for tensor in match.module.tensors}
+            for tensor in match.layer.tensors:
+                self.pair(tensor.name, theirs[tensor.role], match.how)
+
+    def pair(self, ours: str, parts: tuple[str, ...], how: str) -> None:
+        self.pairs.append(Pair(ours, parts, how, self.turns.get(ours)))
