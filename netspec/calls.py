@@ -19,7 +19,17 @@ from netspec.graph import Call
 from netspec.limits import Limits
 from netspec.ops.params import Name, show
 from netspec.report import Reporter
-from netspec.scope import Binding, Body, Given, Level, Poisoned, Scope, Wire, reserved_names
+from netspec.scope import (
+    Binding,
+    Body,
+    Given,
+    Level,
+    Poisoned,
+    Scope,
+    Wire,
+    names_inside,
+    reserved_names,
+)
 from netspec.source import Span
 from netspec.suggest import closest
 from netspec.targets import Targets
@@ -152,8 +162,7 @@ class Calls:
             self._bind_inputs(unit, wire, inner, span)
             result = self.run(unit.chain, wire, inner)
         if inner.until and inner.until not in inner.names:
-            near = closest(inner.until, inner.names)
-            advice = f"did you mean {near}?" if near else f"`{unit.name}` gives no step that name"
+            advice = names_inside(unit.name, inner.until, inner.names)
             extent = values.extents.get("until", head.extent)
             raise Misplaced(UnknownReference(inner.until, advice), extent)
         return result, path, inner.names

@@ -11,6 +11,7 @@ from netspec.diagnostics import Rejection
 from netspec.errors.names import BadSchemeArguments, UnknownScheme
 from netspec.errors.shapes import SchemeMisfit
 from netspec.limits import LARGEST_REAL
+from netspec.suggest import closest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -295,7 +296,9 @@ def scheme(value: Layer) -> Scheme:
     """The scheme a spec names, `he` or `gaussian(0.01)`; raises Rejection if there is none."""
     kind = Scheme.SCHEMES.get(value.name)
     if kind is None:
-        raise Rejection(UnknownScheme(value.name, "known: " + ", ".join(sorted(Scheme.SCHEMES))))
+        near = closest(value.name, Scheme.SCHEMES)
+        known = "known: " + ", ".join(sorted(Scheme.SCHEMES))
+        raise Rejection(UnknownScheme(value.name, f"did you mean {near}?" if near else known))
     try:
         positional = [_float32(item) for item in value.positional]
         return kind(*positional, **{name: _float32(item) for name, item in value.named})

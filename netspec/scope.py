@@ -171,11 +171,10 @@ class Scope:
             elif part in _SIZES and i == len(rest) - 1:
                 return binding, part
             else:
-                if part in self.unit.lost:
+                if part in self.unit.lost or (binding.wire is None and binding.inner is None):
                     raise Poisoned
-                near = closest(part, inner)
-                name = ".".join(node.parts)
-                raise Rejection(UnknownReference(name, f"did you mean {near}?" if near else ""))
+                advice = names_inside("@" + ".".join(node.parts[: i + 1]), part, inner)
+                raise Rejection(UnknownReference(".".join(node.parts), advice))
         return binding, ""
 
 
@@ -198,6 +197,16 @@ def size_of(letter: str, tensor: TensorType) -> Dim:
     if rank < wanted or (letter in "TL" and rank != 2):
         raise Rejection(UnknownName(letter, f"what flows in here is {tensor}"))
     return tensor.shape[_SIZES[letter]]
+
+
+def names_inside(owner: str, wanted: str, names: Iterable[str]) -> str:
+    """Advice on a name that a call does not have inside: the nearest, or all there are."""
+    known = sorted(names)
+    if near := closest(wanted, known):
+        return f"did you mean {near}?"
+    if known:
+        return f"named in `{owner}`: {', '.join(known)}"
+    return f"no step in `{owner}` has a name: give it one there, `... as {wanted}`"
 
 
 def reserved_names(chain: ast.Chain | ast.Branches) -> frozenset[str]:

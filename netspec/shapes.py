@@ -375,5 +375,6 @@ class TensorType:
         return TensorType(shape, self.batch)
 
     def __str__(self) -> str:
-        text = "x".join(str(d) if isinstance(d, int) else f"[{d}]" for d in self.shape) or "scalar"
+        sizes = map(str, self.shape)
+        text = "x".join(size if size.isalnum() else f"[{size}]" for size in sizes) or "scalar"
         return text if self.ids is None else f"{text} ids({self.ids})"

@@ -2,24 +2,76 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-# Words of other languages for what is spelt differently here.
-ELSEWHERE = {
+# Layers as other libraries call them, in lower case without `_` and `2d`.
+_LAYERS = {
+    "adaptiveavgpool": "adaptive_avgpool",
+    "adaptivemaxpool": "adaptive_maxpool",
+    "averagepool": "avgpool",
+    "averagepooling": "avgpool",
+    "avgpooling": "avgpool",
+    "batchnormalization": "bn",
+    "bmm": "matmul",
+    "cat": "concat",
+    "concatenate": "concat",
+    "convolution": "conv",
+    "convtranspose": "deconv",
+    "convtransposed": "deconv",
+    "deconvolution": "deconv",
+    "dense": "fc",
+    "depthtospace": "pixel_shuffle",
+    "depthwise": "dwconv",
+    "depthwiseconv": "dwconv",
+    "dot": "matmul",
+    "eltwise": "add",
+    "globalaveragepooling": "gap",
+    "globalavgpool": "gap",
+    "globalmaxpool": "gmp",
+    "globalmaxpooling": "gmp",
+    "groupnormalization": "groupnorm",
+    "instancenormalization": "instancenorm",
+    "interpolate": "upsample",
+    "layernormalization": "layernorm",
+    "leakyrelu": "leaky",
+    "localresponsenorm": "lrn",
+    "maxpooling": "maxpool",
+    "mha": "attention",
+    "multiheadattention": "attention",
+    "multiply": "mul",
+    "normalize": "l2norm",
+    "permute": "transpose",
+    "pixelshuffle": "pixel_shuffle",
+    "pixelunshuffle": "pixel_unshuffle",
+    "resize": "upsample",
+    "sep": "depthwise_separable",
+    "separable": "depthwise_separable",
+    "separableconv": "depthwise_separable",
+    "sepconv": "depthwise_separable",
+    "spacetodepth": "pixel_unshuffle",
+    "squeeze": "reshape",
+    "stochasticdepth": "droppath",
+    "subtract": "sub",
+    "transposedconv": "deconv",
+    "unsqueeze": "reshape",
+    "upsampling": "upsample",
+    "view": "reshape",
+    "zeropad": "pad",
+    "zeropadding": "pad",
+}
+# What has no word of its own.
+_UNSPELT = {
     "activation": "name the activation itself: relu, tanh, ...",
-    "cat": "it is spelt `concat`",
-    "conv1d": "it is spelt `conv`, for any number of axes",
-    "conv2d": "it is spelt `conv`, for any number of axes",
-    "conv3d": "it is spelt `conv`, for any number of axes",
-    "convtranspose": "it is spelt `deconv`",
-    "dense": "it is spelt `fc`",
+    "def": "a block is a layer of one's own: `block name(n) { ... }`",
     "fork": "braces alone fork: `{ | a | b }`",
-    "globalavgpool": "it is spelt `gap`",
+    "glu": "write it out: `split(2); { | identity | sigmoid }; mul`",
     "repeat": "write a repeat behind the step: `conv3-64 x3`, or `for i in 1..3 { ... }`",
-    "resize": "it is spelt `upsample`",
-    "separable": "write it as a block: `dwconv3; conv1-n`",
+    "sequential": "steps follow one another without a word: `conv3-64; relu`",
     "skip": "use `residual { ... }`, or `add(@name)`",
+    "spatialdropout": "write `dropout(over=channels)`",
+    "while": "write a repeat behind the step: `conv3-64 x3`, or `for i in 1..3 { ... }`",
 }
 
 # Arguments as other libraries call them; suggested where the one meant exists.
@@ -60,3 +112,17 @@ def closest(word: str, known: Iterable[str]) -> str:
     if not near:
         near = [name for name in names if name.lower() == word.lower()]
     return " or ".join(f"`{name}`" for name in near)
+
+
+def elsewhere(word: str, known: Iterable[str]) -> str:
+    """Advice on a layer that other libraries spell so; empty where none does.
+
+    `known` are the layers there are: one that differs in case and underscores only is meant.
+    """
+    plain = _plain(word)
+    meant = _LAYERS.get(plain) or next((n for n in sorted(known) if _plain(n) == plain), "")
+    return f"did you mean `{meant}`?" if meant else _UNSPELT.get(plain, "")
+
+
+def _plain(word: str) -> str:
+    return re.sub("[123]d|_", "", word.lower())

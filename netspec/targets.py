@@ -11,9 +11,9 @@ from netspec import ast
 from netspec.bind import Misplaced
 from netspec.errors.names import UnknownLayer
 from netspec.ops import REGISTRY, Operator
-from netspec.ops.params import Layer, Name
+from netspec.ops.params import Layer, Name, show
 from netspec.scope import Body, Poisoned, Scope
-from netspec.suggest import ELSEWHERE, closest
+from netspec.suggest import closest, elsewhere
 from netspec.units import Loader, Unit
 
 # `conv3_64`, where a width stands behind a dash.
@@ -52,7 +52,13 @@ class Targets:
         if isinstance(value, Name | Layer):
             text = value.text if isinstance(value, Name) else value.name
             return self.lookup(text, value.unit or scope.unit, extent)
-        return self.lookup(word, scope.unit, extent)
+        try:
+            return self.lookup(word, scope.unit, extent)
+        except Misplaced:
+            if word not in scope.variables:
+                raise
+            advice = f"its value here is {show(value)}; `identity` is the layer that does nothing"
+            raise Misplaced(UnknownLayer(word, advice), extent) from None
 
     def lookup(self, word: str, unit: Unit, extent: ast.Extent) -> Target:
         """What a word means in a file."""
@@ -104,8 +110,10 @@ class Targets:
         problem = self._unknowns.get((unit, word))
         if problem is None:
             known = {*unit.blocks, *unit.imports, *REGISTRY, *self._library_names}
-            near = closest(word, known) or closest(base, known)
-            advice = f"did you mean {near}?" if near else ELSEWHERE.get(base.lower(), "")
+            advice = elsewhere(word, known) or elsewhere(base, known)
+            if not advice:
+                near = closest(word, known) or closest(base, known)
+                advice = f"did you mean {near}?" if near else ""
             joined = _UNDERSCORED.fullmatch(word)
             if joined and joined[1] in known:
                 advice = f"did you mean `{joined[1]}{joined[2]}-{joined[3]}`?"

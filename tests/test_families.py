@@ -325,7 +325,7 @@ def test_an_open_size_is_legal_exactly_where_a_concrete_one_builds(
 def test_a_fully_convolutional_net_labels_every_pixel_of_any_image() -> None:
     for name in ("fcn32s", "fcn16s", "fcn8s"):
         graph = member(name, "image:3xHxW")
-        assert str(graph.outputs[0].value.type) == "21x[H]x[W]"
+        assert str(graph.outputs[0].value.type) == "21xHxW"
 
 
 def test_the_unet_of_the_paper_loses_92_pixels_on_each_side() -> None:

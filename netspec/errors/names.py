@@ -89,7 +89,7 @@ class RepeatedArgument(Problem):
 
 class TooManyArguments(Problem):
     code = "NS213"
-    title = "`{op}` takes at most {limit} values in order, got {count}"
+    title = "`{op}` got {count} values in order, it takes at most {limit}"
     help = "{usage}"
     explain = (
         "Values without a name fill the step's parameters in the order of the usage line; there are "
