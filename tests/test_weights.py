@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -308,3 +310,34 @@ def test_numbers_that_are_not_finite_warn_and_strict_refuses(net: Built, tmp_pat
     assert warning.warning
     assert "2 weights" in warning.problem.headline
     assert "NS555" in refusal(path, graph, strict=True)
+
+
+# --- the command line
+
+
+def command(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, "-m", "netspec", *arguments]
+    return subprocess.run(line, cwd=folder, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    "option",
+    ["--partial", "--strict", "--show-map", "--map=a.json", "--prefix=ema", "--layout=keras"],
+)
+def test_what_only_concerns_a_file_of_weights_needs_one(option: str, tmp_path: Path) -> None:
+    done = command(tmp_path, "compile", "lenet5", option)
+    assert done.returncode == 2
+    assert f"{option.partition('=')[0]} needs --weights" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_copy_is_named_on_the_command_line(net: Built, tmp_path: Path) -> None:
+    (tmp_path / "net.ns").write_text(f"input 3x32x32\n{NET}")
+    graph = net(NET)
+    copies = {f"{c}.{n}": t for c in ("ema", "model") for n, t in state(graph).items()}
+    saved(copies, tmp_path / "w.safetensors")
+    arguments = ("compile", "net.ns", "--weights", "w.safetensors")
+    assert "those under `model` are taken" in command(tmp_path, *arguments).stderr
+    done = command(tmp_path, *arguments, "--prefix", "ema")
+    assert done.returncode == 0
+    assert "warning" not in done.stderr

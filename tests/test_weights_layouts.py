@@ -137,6 +137,15 @@ def test_square_matrices_alone_do_not_tell_the_layout(net: Built, tmp_path: Path
     assert np.array_equal(plain["fc2.weight"], arrays["dense_1/kernel"])
 
 
+def test_a_square_matrix_between_two_layouts_is_refused(net: Built, tmp_path: Path) -> None:
+    shapes = {"a.weight": (6, 4), "a.bias": (4,), "b.weight": (4, 4), "b.bias": (4,)}
+    path = saved(made({**shapes, "c.weight": (3, 4), "c.bias": (3,)}), tmp_path / "w.npz")
+    for partial in (False, True):
+        assert "`b.weight` is 4x4" in refusal(
+            path, net("input 6\nfc-4; fc-4; fc-3"), partial=partial
+        )
+
+
 def test_square_matrices_called_weight_have_outputs_first(net: Built, tmp_path: Path) -> None:
     arrays = made({name.replace("kernel", "weight"): shape for name, shape in SQUARE.items()})
     found = read(saved(arrays, tmp_path / "w.npz"), net("input 4\nfc-4; fc-4"))

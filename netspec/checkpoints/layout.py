@@ -134,8 +134,9 @@ def is_outputs_last(
 ) -> bool:
     """Whether a file has outputs last: as `layout` says, `torch` or `keras`, else by shapes.
 
-    Raises NetspecError where shapes do not tell and the kernels are called `kernel`, and where a
-    layer of the graph is not determined by a file with outputs last.
+    Raises NetspecError where shapes tell nothing and kernels are called `kernel`, where they tell
+    both and a tensor fits both ways, and where a layer of the graph is not determined by a file
+    with outputs last.
     """
     kernels = turns_of(graph).keys()
     own = {layer.signature for layer in layers if any(t.name in kernels for t in layer.tensors)}
@@ -147,8 +148,10 @@ def is_outputs_last(
         ]
         told = {(stored, turned) for _, stored, turned in fits if stored != turned}
         last = told == {(False, True)}
-        either = [m for m, stored, turned in fits if stored and turned and _is_called_kernel(m)]
-        if either and not told:
+        either = [m for m, stored, turned in fits if stored and turned]
+        if not told:
+            either = [m for m in either if _is_called_kernel(m)]
+        if either and len(told) != 1:
             tensor = next(t for t in either[0].tensors if len(t.shape) > 1)
             raise NetspecError(UnknownLayout(tensor.name, shape_text(tensor.shape)))
     if last:

@@ -82,6 +82,10 @@ def command(
 
     if output is not None and str(output) == "-":
         raise click.UsageError("compile writes a file, not standard output: name one with -o")
+    if weights is None:
+        for flag, given in {"partial": partial, "strict": strict, "show-map": show_map}.items():
+            if given:
+                raise click.UsageError(f"--{flag} needs --weights")
     start = time.perf_counter()
     graph = options.graph(
         spec, dynamic=tuple(map(str.strip, dynamic.split(","))) if dynamic else ()

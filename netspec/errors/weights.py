@@ -69,11 +69,12 @@ class NotFinite(Problem):
 
 class UnknownLayout(Problem):
     code = "NS556"
-    title = "`{tensor}` is {shape}: nothing in the file says whether its outputs come first or last"
+    title = "`{tensor}` is {shape}: the file does not say whether its outputs come first or last"
     help = "`--layout keras` takes them as the last axis, `--layout torch` as the first"
     explain = (
         "Keras, TensorFlow and Flax store a matrix as (inputs, outputs), PyTorch as (outputs, "
-        "inputs). Where every matrix of a file fits the net both ways, shapes do not tell which."
+        "inputs). Where every matrix of a file fits the net both ways, or some matrices fit only one "
+        "way and others only the other, shapes do not tell which."
     )
     tensor: str
     shape: str
