@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import netspec.errors
-from netspec.diagnostics import REGISTRY, Problem
+from netspec.diagnostics import REGISTRY
+from netspec.errors import headline, load_all
 
 PAGE = Path(__file__).parent / "errors.md"
 _HEADING = """\
@@ -31,8 +28,7 @@ _GROUPS = {
 
 
 def page() -> str:
-    for module in pkgutil.iter_modules(netspec.errors.__path__):
-        importlib.import_module(f"netspec.errors.{module.name}")
+    load_all()
     return "\n".join(_lines())
 
 
@@ -44,14 +40,8 @@ def _lines() -> Iterator[str]:
             group = code[:3]
             yield f"## {_GROUPS[group]}\n"
         yield f"### {code}\n"
-        yield f"{_shown(problem)}\n"
+        yield f"    {headline(problem)}\n"
         yield f"{problem.explain}\n"
-
-
-def _shown(problem: type[Problem]) -> str:
-    """The headline, with its facts as words."""
-    title = re.sub(r"\{(\w+)[^}]*\}", r"<\1>", problem.title.replace("{{", "(").replace("}}", ")"))
-    return f"    {title}"
 
 
 if __name__ == "__main__":

@@ -45,9 +45,15 @@ def read_spec(name: str, limits: Limits = DEFAULT) -> Source:
         return read_file(path, limits)
     if name in shipped_names():
         return read_file(shipped_folder() / f"{name}.ns", limits, shipped=True)
-    near = closest(name, shipped_names())
-    advice = f"did you mean {near}?" if near else "`netspec list` shows the shipped specs"
-    raise NetspecError(NoSuchSpec(name, advice))
+    raise NetspecError(NoSuchSpec(name, _nearest(path)))
+
+
+def _nearest(path: Path) -> str:
+    """Advice where there is no spec called so: the file or the shipped specs it may mean."""
+    if path.suffix != ".ns" and path.with_name(path.name + ".ns").is_file():
+        return f"did you mean `{path}.ns`?"
+    near = closest(path.stem, shipped_names())
+    return f"did you mean {near}?" if near else "`netspec list` shows the shipped specs"
 
 
 def read_file(path: Path, limits: Limits = DEFAULT, *, shipped: bool = False) -> Source:
@@ -58,9 +64,7 @@ def read_file(path: Path, limits: Limits = DEFAULT, *, shipped: bool = False) ->
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     except OSError as error:
         if isinstance(error, FileNotFoundError):
-            near = closest(path.stem, shipped_names())
-            advice = f"did you mean {near}?" if near else "`netspec list` shows the shipped specs"
-            raise NetspecError(NoSuchSpec(shown, advice)) from None
+            raise NetspecError(NoSuchSpec(shown, _nearest(path))) from None
         raise NetspecError(CannotRead(shown, error.strerror or "unreadable")) from None
     if path.suffix == ".onnx":
         os.close(handle)

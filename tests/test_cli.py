@@ -114,6 +114,12 @@ def test_settings_and_sizes_are_taken_from_the_command_line():
     assert "did you mean `classes`" in done.stdout
 
 
+def test_a_spec_named_without_its_ending_is_recognised(tmp_path):
+    (tmp_path / "mine.ns").write_text("input 3\nrelu\n")
+    for name in ("mine", "./mine"):
+        assert "did you mean `mine.ns`?" in netspec("check", name, cwd=tmp_path).stdout
+
+
 def test_every_limit_has_a_flag(tmp_path):
     (tmp_path / "net.ns").write_text("input 3x8x8\nconv3-4 x3\ngap\n")
     flags = {
@@ -147,7 +153,7 @@ def test_show_prints_a_spec_and_a_library_block():
 
 
 def test_explain_knows_every_code():
-    assert netspec("explain", "NS310").stdout.startswith("NS310: ")
+    assert netspec("explain", "NS310").stdout.startswith("NS310: `<op>` joins tensors")
     assert netspec("explain", "310").stdout.startswith("NS310: ")
     assert netspec("explain", "ns999").returncode == 2
 

@@ -113,7 +113,7 @@ def spec_options(command: Command) -> Command:
 FLAGS = {"parameters": "params", "activations": "bytes"}
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-quiet_option = click.option("-q", "--quiet", is_flag=True, help="Print no messages.")
+quiet_option = click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
 
 
 def say(text: str, quiet: bool = False) -> None:

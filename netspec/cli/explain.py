@@ -12,12 +12,12 @@ import click
 def command(code: str) -> None:
     """Explain a diagnostic's code."""
     from netspec.diagnostics import REGISTRY
-    from netspec.errors import load_all
+    from netspec.errors import headline, load_all
 
     load_all()
     problem = REGISTRY.get(f"NS{code.upper().removeprefix('NS')}")
     if problem is None:
         raise click.UsageError(f"no diagnostic has the code {code}; one looks like NS310")
-    print(f"{problem.code}: {problem.title}")
+    print(f"{problem.code}: {headline(problem)}")
     if problem.explain:
         print("\n" + textwrap.fill(problem.explain, 100))
