@@ -67,10 +67,11 @@ def test_models_of_every_opset_pass_the_checker(opset):
     step = "conv3-4(pad=same); groupnorm(2); maxpool3/2(ceil=yes); gelu; gap; softmax"
     graph = snippet("3x8x8", step)
     model = lower(graph, opset=opset)
+    proto = model.proto
     for item in model.weights:
         array = np.ones(item.weight.shape, np.float32)
-        model.proto.graph.initializer.append(onnx.numpy_helper.from_array(array, item.name))
-    onnx.checker.check_model(model.proto, full_check=True)
+        proto.graph.initializer.append(onnx.numpy_helper.from_array(array, item.name))
+    onnx.checker.check_model(proto, full_check=True)
 
 
 @pytest.mark.parametrize("opset", OPSETS[1:])

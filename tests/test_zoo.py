@@ -65,8 +65,7 @@ def check(graph: Graph) -> None:
 def test_a_shipped_net_is_what_onnx_infers_it_to_be(name):
     graph = prepared(graph_of(name), heads=True)
     model = lower(graph)
-    proto = onnx.ModelProto()
-    proto.CopyFrom(model.proto)
+    proto = model.proto
     for item in model.weights:
         value = helper.make_tensor_value_info(item.name, TensorProto.FLOAT, item.weight.shape)
         proto.graph.input.append(value)

@@ -52,13 +52,15 @@ class Builder:
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        self.proto = GraphProto()
+        # Each node's part of the graph's message: as messages they would take ten times the memory.
+        self.encoded: list[bytes] = []
         self.weights: dict[str, Initializer] = {}
         self._constants: dict[tuple[str, tuple[int, ...], bytes], str] = {}
         self._names: dict[Value, str] = {}
         self.values: dict[Value, str] = {}
         self._counter = 0
         self._node: Node
+        self._own: dict[str, Weight] = {}
         self._emitted: list[NodeProto] = []
         self._read = {value for node in graph.nodes for value in node.inputs}
 
@@ -82,11 +84,12 @@ class Builder:
 
     def weight(self, name: str) -> str:
         """The name of one of the operator's own tensors."""
+        if not self._own:
+            weights = self._node.op.weights(*self._node.input_types)
+            self._own = {weight.name: weight for weight in weights}
         full = f"{self._node.owner}.{name}"
         if full not in self.weights:
-            weights = self._node.op.weights(*self._node.input_types)
-            weight = next(w for w in weights if w.name == name)
-            self.weights[full] = Initializer(full, weight)
+            self.weights[full] = Initializer(full, self._own[name])
         return full
 
     def channel_weight(self, name: str, rank: int) -> str:
@@ -132,8 +135,7 @@ class Builder:
     # for the back-end
 
     def lower(self) -> GraphProto:
-        """The graph without its weights; constants are in it."""
-        self.proto.name = self.graph.name
+        """The graph without its weights and its nodes, which are in `encoded`."""
         for node in self.graph.nodes:
             if isinstance(node.op, Input):
                 self._names[node.output] = node.path
@@ -142,20 +144,21 @@ class Builder:
         outputs = [(o.name, o.value) for o in self.graph.outputs]
         outputs += [(head.name, head.value) for head in self.graph.heads]
         self._name_outputs(outputs)
+        proto = GraphProto(name=self.graph.name)
         for (dtype, shape, data), name in self._constants.items():
             kind = TensorProto.INT64 if dtype == "int64" else TensorProto.FLOAT
             if dtype == "bool":
                 kind = TensorProto.BOOL
             tensor = TensorProto(dims=shape, data_type=kind, name=name, raw_data=data)
-            self.proto.initializer.append(tensor)
-        return self.proto
+            proto.initializer.append(tensor)
+        return proto
 
     def _fresh(self, word: str) -> str:
         self._counter += 1
         return f"n{self._counter:06d}_{word.lower()}"
 
     def _lower_node(self, node: Node) -> None:
-        self._node, self._emitted = node, []
+        self._node, self._own, self._emitted = node, {}, []
         operands = [Operand(self._names[value], value.type) for value in node.inputs]
         result = node.op.onnx(self, *operands)
         names = (result,) if isinstance(result, str) else result
@@ -164,7 +167,10 @@ class Builder:
         for i, proto in enumerate(self._emitted):
             last = i == len(self._emitted) - 1
             proto.name = node.path if last else f"{node.path}.{proto.op_type.lower()}{i + 1}"
-        self.proto.node.extend(self._emitted)
+        self._encode(self._emitted)
+
+    def _encode(self, nodes: list[NodeProto]) -> None:
+        self.encoded.append(GraphProto(node=nodes).SerializeToString(deterministic=True))
 
     def _name_outputs(self, outputs: list[tuple[str, Value]]) -> None:
         """Gives the outputs their names in place of the counters'."""
@@ -176,15 +182,24 @@ class Builder:
                 proto = NodeProto(op_type="Identity", name=f"{name}.identity")
                 proto.input.append(renamed.get(held, held))
                 proto.output.append(name)
-                self.proto.node.append(proto)
+                self._encode([proto])
             else:
                 renamed[held] = name
-        for proto in self.proto.node:
-            for field in (proto.input, proto.output):
-                for i, held in enumerate(field):
-                    if held in renamed:
-                        field[i] = renamed[held]
+        marks = [name.encode() for name in renamed]
+        for at, encoded in enumerate(self.encoded):
+            if any(mark in encoded for mark in marks):
+                self.encoded[at] = _renamed(encoded, renamed)
         self.values = {v: renamed.get(name, name) for v, name in self._names.items()}
+
+
+def _renamed(encoded: bytes, names: dict[str, str]) -> bytes:
+    graph = GraphProto.FromString(encoded)
+    for node in graph.node:
+        for field in (node.input, node.output):
+            for i, name in enumerate(field):
+                field[i] = names.get(name, name)
+    found: bytes = graph.SerializeToString(deterministic=True)
+    return found
 
 
 def _attribute(name: str, value: Any) -> AttributeProto:
@@ -211,12 +226,22 @@ def _attribute(name: str, value: Any) -> AttributeProto:
 class Model:
     """An ONNX model without its weights, the weights it needs in file order, and where values are.
 
-    `values` is the name in the model of each value of the graph.
+    `graph` is the encoded graph, `head` the model around it; `values` is the name in the model of
+    each value of the graph.
     """
 
-    proto: ModelProto
+    head: ModelProto
+    graph: bytes
     weights: tuple[Initializer, ...]
     values: Mapping[Value, str]
+
+    @property
+    def proto(self) -> ModelProto:
+        """The model as one message, made anew each time."""
+        whole = ModelProto()
+        whole.CopyFrom(self.head)
+        whole.graph.ParseFromString(self.graph)
+        return whole
 
 
 def lower(
@@ -244,10 +269,10 @@ def lower(
         ir_version=IR_VERSION, producer_name="netspec", producer_version=netspec.__version__
     )
     model.opset_import.add(domain="", version=opset)
-    model.graph.CopyFrom(proto)
     for key, value in (metadata or {}).items():
         model.metadata_props.add(key=key, value=value)
-    return Model(model, tuple(builder.weights.values()), builder.values)
+    encoded = b"".join((*builder.encoded, proto.SerializeToString(deterministic=True)))
+    return Model(model, encoded, tuple(builder.weights.values()), builder.values)
 
 
 def _describe(proto: Any, name: str, tensor: TensorType, batch: int | None) -> None:

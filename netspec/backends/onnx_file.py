@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from onnx import ModelProto, TensorProto
+from onnx import TensorProto
 
 from netspec.atomic import Check, replacing
 from netspec.backends.onnx import Initializer, Model
@@ -48,9 +48,7 @@ def write(
     else:
         kept, places = _write_data(model, path, source)
         with replacing(path, check) as file:
-            _write_model(
-                model.proto, [_external(item, kept, places) for item in model.weights], file
-            )
+            _write_external(model, file, kept, places)
     for stale in before - {path.parent / kept if kept else None}:
         stale.unlink(missing_ok=True)
 
@@ -71,17 +69,20 @@ def _glob_escape(text: str) -> str:
 def _write_single(model: Model, file: BinaryIO, source: WeightSource) -> None:
     heads = [_tensor_head(item) for item in model.weights]
     sizes = [len(head) + 4 * i.weight.size for head, i in zip(heads, model.weights, strict=True)]
-    fields = [_field(_INITIALIZER, size) for size in sizes]
-    graph = model.proto.graph.SerializeToString(deterministic=True)
-    total = len(graph) + sum(sizes) + sum(map(len, fields))
-    file.write(_without_graph(model.proto))
-    file.write(_field(_GRAPH, total))
-    file.write(graph)
-    for item, head, field in zip(model.weights, heads, fields, strict=True):
-        file.write(field)
+    _write_graph(model, file, sizes)
+    for item, head, size in zip(model.weights, heads, sizes, strict=True):
+        file.write(_field(_INITIALIZER, size))
         file.write(head)
         for piece in source.pieces(item.name, item.weight):
             file.write(piece.astype("<f4", copy=False).data)
+
+
+def _write_graph(model: Model, file: BinaryIO, sizes: list[int]) -> None:
+    """Writes the model up to its weights, whose encodings have these sizes."""
+    total = len(model.graph) + sum(len(_field(_INITIALIZER, size)) + size for size in sizes)
+    file.write(model.head.SerializeToString(deterministic=True))
+    file.write(_field(_GRAPH, total))
+    file.write(model.graph)
 
 
 def _tensor_head(item: Initializer) -> bytes:
@@ -89,14 +90,6 @@ def _tensor_head(item: Initializer) -> bytes:
     tensor = TensorProto(dims=item.weight.shape, data_type=TensorProto.FLOAT, name=item.name)
     encoded: bytes = tensor.SerializeToString(deterministic=True)
     return encoded + _field(_RAW_DATA, 4 * item.weight.size)
-
-
-def _without_graph(proto: ModelProto) -> bytes:
-    rest = ModelProto()
-    rest.CopyFrom(proto)
-    rest.ClearField("graph")
-    encoded: bytes = rest.SerializeToString(deterministic=True)
-    return encoded
 
 
 def _field(number: int, length: int) -> bytes:
@@ -111,13 +104,6 @@ def _varint(value: int) -> bytes:
         value >>= 7
     found.append(value)
     return bytes(found)
-
-
-def _write_model(proto: ModelProto, tensors: list[TensorProto], file: BinaryIO) -> None:
-    whole = ModelProto()
-    whole.CopyFrom(proto)
-    whole.graph.initializer.extend(tensors)
-    file.write(whole.SerializeToString(deterministic=True))
 
 
 # --- weights in a data file
@@ -152,10 +138,18 @@ def _write_data(model: Model, path: Path, source: WeightSource) -> tuple[str, di
     return name, places
 
 
-def _external(item: Initializer, location: str, places: dict[str, _Place]) -> TensorProto:
+def _write_external(model: Model, file: BinaryIO, location: str, places: dict[str, _Place]) -> None:
+    tensors = [_external(item, location, places[item.name]) for item in model.weights]
+    _write_graph(model, file, [len(tensor) for tensor in tensors])
+    for tensor in tensors:
+        file.write(_field(_INITIALIZER, len(tensor)))
+        file.write(tensor)
+
+
+def _external(item: Initializer, location: str, place: _Place) -> bytes:
     tensor = TensorProto(dims=item.weight.shape, data_type=TensorProto.FLOAT, name=item.name)
     tensor.data_location = TensorProto.EXTERNAL
-    place = places[item.name]
     for key, value in (("location", location), ("offset", place.offset), ("length", place.length)):
         tensor.external_data.add(key=key, value=str(value))
-    return tensor
+    encoded: bytes = tensor.SerializeToString(deterministic=True)
+    return encoded
