@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 from netspec.analysis.layers import Layer, calls_of
 from netspec.shapes import Dim
@@ -131,22 +132,18 @@ def _level(rows: list[Row], depth: int) -> tuple[Item, ...]:
 
 
 def _folded(items: list[Item]) -> tuple[Item, ...]:
-    found: list[Item] = []
+    runs: list[list[Any]] = []
     for item in items:
-        last = found[-1] if found else None
-        if last is None or not _repeats(last, item):
-            found.append(item)
-        elif isinstance(last, Row) and isinstance(item, Row):
-            found[-1] = Row(last.layers, (*last.copies, item))
-        elif isinstance(last, Group) and isinstance(item, Group):
-            found[-1] = Group(last.path, last.block, last.items, (*last.copies, item))
-    return tuple(found)
+        if runs and _repeats(runs[-1][0], runs[-1][-1], item):
+            runs[-1].append(item)
+        else:
+            runs.append([item])
+    return tuple(replace(first, copies=tuple(copies)) for first, *copies in runs)
 
 
-def _repeats(last: Item, item: Item) -> bool:
-    """Whether `item` does again what `last` did, to what `last` made. Equal branches do not."""
-    before = last.copies[-1] if last.copies else last
-    if item.signature != last.signature or _stem(item.path) != _stem(last.path):
+def _repeats(first: Item, before: Item, item: Item) -> bool:
+    """Whether `item` does again what `first` did, to what `before` made. Equal branches do not."""
+    if item.signature != first.signature or _stem(item.path) != _stem(first.path):
         return False
     made = {layer.node for layer in before.layers}
     return any(value.node in made for layer in item.layers for value in layer.node.inputs)
