@@ -270,7 +270,7 @@ def test_the_parts_of_a_net_have_the_figures_published_for_them() -> None:
     assert part(vae, "encoder1", "mean", "log_variance") == (69_076, 1_009_856)
     assert part(vae, "image") == (65_089, 5_651_072)
     captioning = member("captioning")
-    whole, backbone = part(captioning, ""), part(captioning, "vgg161")
+    whole, backbone = part(captioning, ""), part(captioning, "cnn")
     assert (whole[0] - backbone[0], whole[1] - backbone[1]) == (14_448_912, 124_788_736)
 
 
