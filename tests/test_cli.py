@@ -305,6 +305,15 @@ def test_with_json_a_failure_is_one_json_document_too(args, status, code):
     assert done.stderr == ""
 
 
+def test_a_model_with_free_sizes_asks_for_them_in_its_own_shape(tmp_path):
+    (tmp_path / "net.ns").write_text("input signal: 2xT\nconv3-4(pad=1); pixel_shuffle(2)\n")
+    assert netspec("compile", "net.ns", cwd=tmp_path).returncode == 0
+    asked = netspec("run", "net.onnx", cwd=tmp_path)
+    assert asked.returncode == 2
+    assert "--input signal:2x224" in asked.stderr
+    assert netspec("run", "net.onnx", "--input", "signal:2x9", cwd=tmp_path).returncode == 0
+
+
 def test_json_has_no_nan(tmp_path):
     np.save(tmp_path / "x.npy", np.full((1, 1, 32, 32), np.nan, np.float32))
     shown = netspec("run", "lenet5", "x.npy", "--json", cwd=tmp_path).stdout

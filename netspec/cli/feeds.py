@@ -72,7 +72,8 @@ def _noise(
         if info.name in chosen:
             sizes = list(chosen[info.name])
         elif len(sizes) < len(info.shape) - 1:
-            reason = "its size is free: say it with --input 3x224x224"
+            example = "x".join(str(s) if isinstance(s, int) else "224" for s in info.shape[1:])
+            reason = f"its size is free: say it, as with --input {info.name}:{example}"
             raise NetspecError(BadInput(info.name, reason), status=2)
         leading = info.shape[0] if isinstance(info.shape[0], int) else batch
         shape = (leading, *sizes)
