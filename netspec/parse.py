@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -49,8 +51,21 @@ def parse(source: Source, collector: Collector, limits: Limits = DEFAULT) -> ast
         collector.add(diagnostic)
     lexer = Lexer(terminals, source, collector, limits)
     reader = _Reader(source, collector, limits)
-    items = reader.read(lark, lexer.tokens())
+    with _growing():
+        items = reader.read(lark, lexer.tokens())
     return ast.File(source, items, frozenset(reader.lost))
+
+
+@contextmanager
+def _growing() -> Iterator[None]:
+    """A tree has no cycles: looking for them again and again as it grows takes a quarter of the time."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def _is_broken(values: list[Any]) -> bool:
@@ -117,18 +132,24 @@ class _Reader:
             self._report(parser, token)
         states = state.parse_conf.parse_table.states
         start, end = token.extent
+        braces = 0
         while "BROKEN" not in states[state.state_stack[-1]]:
             state.state_stack.pop()
             dropped = state.value_stack.pop()
+            braces += getattr(dropped, "type", "") == "LBRACE"
             if hasattr(dropped, "extent"):
                 start = min(start, dropped.extent[0])
         state.feed_token(lexeme("BROKEN", "\0", start, end))
-        end = self._skip(parser, token, tokens)
+        end = self._skip(parser, token, tokens, braces)
         self.lost.update(_WORD.findall(self.source.text, start, end))
 
-    def _skip(self, parser: InteractiveParser, token: Word, tokens: Iterator[Word]) -> int:
-        """Drops tokens to the end of the statement, feeds the token that ends it; says where."""
-        depth = 0
+    def _skip(
+        self, parser: InteractiveParser, token: Word, tokens: Iterator[Word], depth: int
+    ) -> int:
+        """Drops tokens to the end of the statement, feeds the token that ends it; says where.
+
+        `depth` is how many braces were open in what was dropped before.
+        """
         current: Word | None = token
         while current is not None and current.type != "$END":
             kind = current.type

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import json
+from contextlib import suppress
 
 import pytest
 
 from netspec import ast, tables
-from netspec.diagnostics import Collector
+from netspec.diagnostics import Collector, NetspecError
 from netspec.files import read_spec
 from netspec.parse import parse
 from netspec.source import Source
@@ -34,6 +36,38 @@ def test_a_step_is_read_with_its_shorthand() -> None:
     assert isinstance(action.stride, ast.Number)
     assert (action.width.value, action.stride.value) == (64, 2)
     assert [argument.name for argument in action.arguments] == ["pad"]
+
+
+@pytest.mark.parametrize("text", ["relu", "fc-10", "maxpool2/2", "conv1x7-64/2", "x2", "n" * 64])
+@pytest.mark.parametrize("end", [";", "\n", " \r\n", "  # a comment\n"])
+def test_a_plain_step_is_read_alike_whatever_ends_its_statement(text: str, end: str) -> None:
+    assert repr(step(text + end)) == repr(step(text))
+
+
+@pytest.mark.parametrize("text", ["f(\nn-1\n)", "f(a=\nn\n)", "f(\n\nn/2 # half\n)"])
+def test_what_looks_like_a_plain_step_inside_parentheses_is_a_value(text: str) -> None:
+    action = step(text).action
+    assert isinstance(action, ast.Head)
+    (argument,) = action.arguments
+    assert isinstance(argument.value, ast.Binary | ast.Variable)
+
+
+@pytest.mark.parametrize("word", ["freeze", "else", "input", "if-3", "head/2"])
+def test_a_word_of_the_language_is_no_plain_step(word: str) -> None:
+    _, collector = read(f"{word}\nrelu\n")
+    assert collector.kept
+
+
+@pytest.mark.parametrize("collecting", [True, False])
+@pytest.mark.parametrize("text", ["relu\nconv3-64\n", "relu relu(\n", "{" * 65])
+def test_reading_leaves_the_garbage_collector_as_it_was(collecting: bool, text: str) -> None:
+    try:
+        (gc.enable if collecting else gc.disable)()
+        with suppress(NetspecError):
+            read(text)
+        assert gc.isenabled() == collecting
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("text", ["conv3-n x3 as a", "conv3-n x(2+1) as a"])
