@@ -21,7 +21,7 @@ from netspec.ops.base import Operator
 from netspec.ops.params import MISSING, Layer, Name
 from netspec.scope import Binding, Given, Poisoned, Scope
 from netspec.source import Span
-from netspec.suggest import closest
+from netspec.suggest import advised, closest
 
 
 class Misplaced(Rejection):
@@ -119,9 +119,8 @@ def bind_operator(kind: type[Operator], given: Given, scope: Scope) -> BoundOper
     extents = dict(given.extents)
     for name in values:
         if name not in kind.params:
-            near = closest(name, kind.params)
-            usage = f"did you mean {near}? {kind.usage()}" if near else kind.usage()
-            raise _at(UnknownArgument(word, name, usage), extents.get(name))
+            advice = advised(name, kind.params, kind.usage())
+            raise _at(UnknownArgument(word, name, advice), extents.get(name))
     references = []
     free = [name for name in kind.order if name not in values]
     for value, extent in given.positional:
@@ -189,8 +188,7 @@ def bind_block(
         if name in UNIVERSAL and name not in names:
             continue
         if name not in names:
-            near = closest(name, names)
-            advice = f"did you mean {near}? {usage}" if near else usage
+            advice = advised(name, names, usage)
             raise _at(UnknownArgument(word, name, advice), given.extents.get(name))
         values[name] = value
     free = [name for name in names if name not in values and name != "body"]

@@ -61,7 +61,9 @@ def _edits(item: Diagnostic, error: NetspecError, source: Source, build: Build) 
             continue
         edited = source.text[:start] + text + source.text[end:]
         if _problems(Source(source.name, edited, source.path), build) == others:
-            kept.append(Edit(Span(source, start, end), text, _statement(edited, start, len(text))))
+            shown = _statement(edited, start, len(text))
+            if all(edit.text != shown for edit in kept):
+                kept.append(Edit(Span(source, start, end), text, shown))
         if len(kept) == _SHOWN:
             break
     return tuple(kept)
@@ -91,9 +93,10 @@ def _statement(text: str, at: int, length: int) -> str:
         start = text.rfind("\n", 0, at) + 1
     ends = [end for end in (text.find(mark, at + length) for mark in ";\n") if end >= 0]
     shown = text[start : min(ends, default=len(text))]
-    while shown.count("}") > shown.count("{"):
+    edit = at + length - start
+    while shown.count("}") > shown.count("{") and "}" in shown[edit:]:
         shown = shown[: shown.rindex("}")]
-    return f"`{shown.strip()}`"
+    return f"`{' '.join(shown.split())}`"
 
 
 # --- proposals: what one could have meant
@@ -132,20 +135,35 @@ def _syntax(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:
     start, end = item.span.start, item.span.end
     if "separated" in problem.advice:
         yield len(text[:start].rstrip()), start, "; "
+        if mark := re.match(r"\s*(?:->|=>|,|>+)\s*", text[start:]):
+            yield len(text[:start].rstrip()), start + mark.end(), "; "
     if "without spaces" in problem.advice:
         yield len(text[:start].rstrip()), start, ""
+    if "without a space" in problem.advice and (gap := re.match(r"\s+(?=\d)", text[end:])):
+        yield end, end + gap.end(), ""
+    if "named behind" in problem.advice and (named := _assignment(text, start)):
+        yield named
     if asked := re.search(r"did you mean `(\w+)`", problem.advice):
         word = re.search(r"(\w+)\s*\Z", text[:start])
         if word:
             yield word.start(1), word.end(1), asked.group(1)
     for wanted in _QUOTED.findall(str(problem.facts.get("expected", ""))):
-        yield start, start, wanted
+        yield start, start, "| " if wanted == "|" else wanted
     if "arithmetic" in problem.advice:
         left = re.search(r"[-/](\w+)\s*\Z", text[:start])
         right = re.match(r"\s*\w+", text[end:])
         if left and right:
             inner = text[left.start(1) : end + right.end()]
             yield left.start(1), end + right.end(), f"({inner})"
+
+
+def _assignment(text: str, at: int) -> Change | None:
+    """`a = conv3-64` as `conv3-64 as a`, where `at` is the sign."""
+    left = re.search(r"(\w+)\s*\Z", text[:at])
+    right = re.match(r"=\s*([^;\n]+)", text[at:])
+    if not left or not right:
+        return None
+    return left.start(), at + right.end(), f"{right.group(1).rstrip()} as {left.group(1)}"
 
 
 def _unbalanced(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:
@@ -155,10 +173,11 @@ def _unbalanced(problem: Problem, item: Diagnostic, text: str) -> Iterator[Chang
         yield start, start + 1, ""
         return
     partner = str(problem.facts["partner"])
+    closing_text = " }" if partner == "}" else partner
     for mark in (";", " {", "\n"):
         at = text.find(mark, start)
         if at > 0:
-            yield at, at, partner
+            yield at, at, closing_text
     if bracket == "{":
         closing = re.compile(r"\n(?=\w)").finditer(text, start)
         yield from ((found.start(), found.start(), "\n}") for found in closing)
@@ -168,7 +187,11 @@ def _unbalanced(problem: Problem, item: Diagnostic, text: str) -> Iterator[Chang
 def _character(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:
     assert item.span is not None
     start, end = item.span.start, item.span.end
-    yield start, end, _LOOKALIKES.get(text[start:end], "")
+    wrong = text[start:end]
+    if wrong[0] == "'" and len(wrong) > 1:
+        yield start, end, wrong[1:-1]
+        yield start, end, f'"{wrong[1:-1]}"'
+    yield start, end, _LOOKALIKES.get(wrong, "")
 
 
 def _quote(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:

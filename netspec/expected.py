@@ -56,6 +56,7 @@ _KEYWORDS = DECLARATIONS | {
     "FREEZE",
 }
 _FIRST_WORDS = ("input", "output", "import", "block", "default", "freeze", "inline")
+GROUPED = "steps that belong together are a block: `block two { conv3-8; relu }`, then `two x3`"
 TWO_STEPS = ("the end of the step", "steps are separated by `;` or a newline")
 SPACED = ("the end of the step", "a step is written without spaces: `conv3-64`")
 # What follows a number that was meant as a step's width.
@@ -66,8 +67,12 @@ _AFTER_STEP = {
         ("STAR", "PLUS", "PERCENT", "FLOORDIV"), "arithmetic goes in parentheses: `conv3-(2*n)`"
     ),
     "REPEAT": "a repeat comes before a name: `conv3-64 x2 as a`",
-    "EQUAL": "`name=value` goes in parentheses: `conv3-64(pad=1)`",
+    "EQUAL": "`name=value` goes in parentheses, `conv3-64(pad=1)`, and a step is named behind it, "
+    "`conv3-64 as a`",
+    "MINUS": TWO_STEPS[1],
     "INT": SPACED[1],
+    "COMMA": TWO_STEPS[1],
+    "COMPARE": TWO_STEPS[1],
 }
 
 
@@ -90,18 +95,21 @@ def expectation(choices: Iterable[str], token: Token, word: str = "") -> tuple[s
     kinds.discard("BROKEN")
     if "_SEP" in kinds and (near := closest(word, _FIRST_WORDS)):
         return "the end of the step", f"did you mean {near}?"
+    if "_SEP" in kinds and token.type == "NAME" and token == "x":
+        return "the end of the step", "a repeat is written without a space: `conv3-64 x3`"
     if "_SEP" in kinds and token.type in _AFTER_STEP:
         return "the end of the step", _AFTER_STEP[token.type]
     if "_SEP" in kinds and len(kinds) > 3:
         return "the end of the step", ""
     if kinds == {"VBAR"}:
-        return "`|`", "braces without a word before them hold branches: `{ | a | b }`"
+        branches = "braces without a word before them hold branches: `{ | a | b }`"
+        return "`|`", f"{branches}; {GROUPED}"
     if kinds == {"LPAR"}:
         return "`(`", "sizes are whole numbers or symbols with a capital letter: `3xHxW`"
     if token.type == "ELSE":
         return "a step", "`else` follows the closing brace of an `if`"
     if _STATEMENT & kinds:
-        return "a step", ""
+        return "a step", GROUPED if token.type == "LPAR" else ""
     value = kinds >= _VALUE
     if "NAME" in kinds and "_SEP" not in kinds and token.type in _KEYWORDS:
         return "a value" if value else "a name", f"`{token}` is a word of the language"

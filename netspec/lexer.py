@@ -233,13 +233,10 @@ class Lexer:
                 self.report(BadNumber(value if len(value) < 24 else value[:20] + "..."), start, end)
                 kind = "BROKEN"
             elif kind == "_BAD":
-                self._report_bad(value, start)
+                end = self._report_bad(value, start)
                 kind = "BROKEN"
             yield lexeme(kind, value, start, end)
             last, start = kind, end
-            if value == '"':
-                line_end = text.find("\n", start)
-                start = line_end if line_end >= 0 else len(text)
             begins = kind in _BEGINS and not (opened and opened[-1][0] != "{")
 
     def _repeat(self, text: str, end: int) -> str | None:
@@ -247,12 +244,21 @@ class Lexer:
             return "x"
         return text if _REPEAT.match(text) else None
 
-    def _report_bad(self, text: str, start: int) -> None:
+    def _report_bad(self, text: str, start: int) -> int:
+        """Reports a character that begins nothing; says where reading goes on."""
+        end = start + 1
+        line_end = self.source.text.find("\n", start)
+        line_end = line_end if line_end >= 0 else len(self.source.text)
         if text == '"':
-            self.report(UnterminatedText(), start, start + 1)
-        elif not _FORBIDDEN.match(text):
-            advice = "names are ASCII letters, digits and _" if ord(text) > 127 else "delete it"
-            self.report(IllegalCharacter(f"`{text}` (U+{ord(text):04X})", advice), start, start + 1)
+            self.report(UnterminatedText(), start, end)
+            return line_end
+        advice = "names are ASCII letters, digits and _" if ord(text) > 127 else "delete it"
+        if text == "'":
+            end = self.source.text.find("'", end, line_end) + 1 or end
+            advice = "words stand without quotes, texts in double ones"
+        if not _FORBIDDEN.match(text):
+            self.report(IllegalCharacter(f"`{text}` (U+{ord(text):04X})", advice), start, end)
+        return end
 
 
 def _number_fits(kind: str, text: str) -> bool:

@@ -88,6 +88,10 @@ _ARGUMENTS = {
     "units": "width",
     "use_bias": "bias",
 }
+# Arguments of other libraries that say what flows in.
+_IMPLIED = frozenset(
+    {"in_channels", "in_features", "input_dim", "input_shape", "input_size", "num_features"}
+)
 
 
 class _Budget:
@@ -112,6 +116,14 @@ def closest(word: str, known: Iterable[str]) -> str:
     if not near:
         near = [name for name in names if name.lower() == word.lower()]
     return " or ".join(f"`{name}`" for name in near)
+
+
+def advised(word: str, known: Iterable[str], usage: str) -> str:
+    """What to say of an argument that is not among the `known`, before how the call is used."""
+    near = closest(word, known)
+    if not near and word in _IMPLIED:
+        return f"leave it out: its size is that of what flows in; {usage}"
+    return f"did you mean {near}? {usage}" if near else usage
 
 
 def elsewhere(word: str, known: Iterable[str]) -> str:
