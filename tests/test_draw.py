@@ -212,13 +212,15 @@ def test_connections_that_cannot_be_laid_out_in_bounded_time_are_refused(
         draw([net("\n".join(steps))], style="flow")
 
 
-def test_too_many_boxes_are_refused_in_flow_and_summarised_in_fold(
+def test_too_many_boxes_are_refused_in_flow_and_columns_and_summarised_in_fold(
     net: Callable[..., Graph],
 ) -> None:
     steps = "\n".join(f"conv1-{3 + i % 89}; conv1-{2 + i % 97}" for i in range(1001))
     graph = net(steps)
     with pytest.raises(NetspecError, match="2,003 boxes, the limit is 2,000"):
         draw([graph], style="flow")
+    with pytest.raises(NetspecError, match="2,003 boxes, the limit is 2,000"):
+        draw([graph], style="columns")
     found = words(fold(graph))
     assert "… 1,979 more layers …" in found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 
 import pytest
 from pictures import Picture, gallery, read_picture
@@ -11,6 +12,7 @@ from netspec.build import build
 from netspec.diagnostics import NetspecError
 from netspec.draw import draw
 from netspec.files import read_spec, shipped_names
+from netspec.graph import Graph
 
 
 def drawn(name: str, **choices: object) -> Picture:
@@ -78,3 +80,23 @@ def test_the_check_finds_an_overlap_a_crossing_and_what_sticks_out() -> None:
     assert len(faults(apart + over)) == 1
     assert len(faults(out)) == 1
     assert len(faults(apart + line)) == 1
+
+
+@pytest.mark.parametrize("levels", [8, 40])
+def test_a_u_of_any_depth_shows_all_its_layers(levels: int, net: Callable[..., Graph]) -> None:
+    down = [f"conv3-8(pad=same) as x{i}" for i in range(levels)]
+    up = [f"conv1-8; add {{ | relu | @x{i} }}" for i in reversed(range(levels))]
+    svg = draw([net("\n".join([*down, *up]))])
+    assert isinstance(svg, str)
+    picture = read_picture(svg)
+    assert faults(picture) == []
+    assert len(picture.leaves) >= 3 * levels
+
+
+def test_a_hundred_branches_of_unlike_blocks_do_not_overlap(net: Callable[..., Graph]) -> None:
+    steps = ["block b(k) { conv(k, 4, pad=same); relu }", "relu as x"]
+    steps += [f"@x; b({1 + 2 * (i % 3)}) as y{i}" for i in range(100)]
+    read = " ".join(f"| @y{i}" for i in range(100))
+    svg = draw([net("\n".join([*steps, f"add {{ {read} }}"]))])
+    assert isinstance(svg, str)
+    assert faults(read_picture(svg)) == []

@@ -32,7 +32,8 @@ def draw(
 
     Styles:
         fold: one screen: blocks as cards, repeats folded with what differs said.
-        flow: every layer and connection, laid out by Graphviz where it is installed.
+        flow: every layer and connection, a frame around each block; laid out by Graphviz where it
+            is installed, and in rows without it.
         columns: several nets side by side, aligned on resolution.
         bars: activation memory, parameters and multiply-adds per layer; two nets mirrored.
         bubble: multiply-adds against published top-1 accuracy; the area is the parameters.
@@ -43,7 +44,7 @@ def draw(
     1600x1000. `show` is any of shape, kernel, params and macs; `heat` colours by params, macs or
     memory. `theme` is light, dark or auto, which follows the reader's preference. Shapes exclude
     the batch, counts are for one sample. Above 2,000 boxes fold leaves layers out and says how
-    many; flow refuses.
+    many; flow and columns refuse.
 
     `html` is one page below 200 KB that loads nothing: hovering tells shape and cost, a click shows
     the line of the spec; in fold, blocks open and close, all of one name together, as with `expand`.

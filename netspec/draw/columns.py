@@ -15,6 +15,7 @@ from netspec.diagnostics import NetspecError
 from netspec.draw.fold import fold
 from netspec.draw.labels import human, resolution
 from netspec.draw.layout import Layout
+from netspec.draw.page import MOST_BOXES
 from netspec.draw.pieces import Piece, chip, chip_width, width_of, wire
 from netspec.draw.scene import Box, Item, Scene, Words
 from netspec.draw.structure import (
@@ -29,7 +30,7 @@ from netspec.draw.structure import (
 )
 from netspec.draw.ushape import u_shape
 from netspec.draw.view import View
-from netspec.errors.draw import CannotDraw
+from netspec.errors.draw import CannotDraw, TooManyDrawn
 from netspec.graph import Graph
 
 _MARGIN, _HEAD, _BAND, _GUTTER, _GAP, _INSET = 16.0, 52.0, 66.0, 40.0, 12.0, 8.0
@@ -63,7 +64,7 @@ class Net:
 def columns(views: list[View]) -> Scene:
     """The nets side by side, every layer shown; nets of more than 64 layers have repeats folded.
 
-    Raises NetspecError for a net whose resolution rises again.
+    Raises NetspecError for a net whose resolution rises again, and above 2,000 boxes.
     """
     nets = [_net(replace(view, show=("kernel",), depth=1, followers=False)) for view in views]
     sizes = {name: _area(name) for net in nets for name in net.runs}
@@ -97,6 +98,9 @@ def _net(view: View) -> Net:
     elements = [element for item in series.items for element in _unboxed(item)]
     runs: dict[str, tuple[Piece, ...]] = {}
     layout = Layout(view)
+    count = sum(layout.boxes(element) for element in elements)
+    if count > MOST_BOXES:
+        raise NetspecError(TooManyDrawn("columns", count, MOST_BOXES))
     steps = [e.element if isinstance(e, Repeat) else e for e in elements]
     width = max((chip_width(s, view, " ×00") for s in steps if isinstance(s, Step)), default=0.0)
     for name, members in groupby(elements, key=_resolution):

@@ -7,11 +7,14 @@ a tangle otherwise.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from netspec.draw.labels import data_inputs
 from netspec.draw.structure import Block, Element, Parallel, Port, Series, Step, Tangle, nodes_of
 from netspec.graph import Graph, Node, Value
 
 IN = -1
+_DEEPEST = 16
 
 
 def decompose(graph: Graph, children: list[Element], arrivals: tuple[Value, ...]) -> Series:
@@ -22,7 +25,7 @@ def decompose(graph: Graph, children: list[Element], arrivals: tuple[Value, ...]
     if len(arrivals) > 1:
         ports = [Port(i, value) for i, value in enumerate(arrivals, 1)]
     region = _Region(graph, [*ports, *inner])
-    items = region.series(list(range(len(region.items))), IN, region.out, top=True)
+    items = region.series(list(range(len(region.items))), IN, region.out)
     return _with_heads(_flat(items), heads)
 
 
@@ -40,17 +43,23 @@ def _flat(items: list[Element]) -> Series:
 
 
 def _with_heads(series: Series, heads: list[Block]) -> Series:
-    asides = []
-    for head in heads:
-        source = head.nodes[0].inputs[0].node
-        for i, item in enumerate(series.items):
-            if source in nodes_of(item):
-                asides.append((i, head))
+    home = (
+        {node: i for i, item in enumerate(series.items) for node in nodes_of(item)} if heads else {}
+    )
+    sources = [head.nodes[0].inputs[0].node for head in heads]
+    asides = [(home[s], head) for s, head in zip(sources, heads, strict=True) if s in home]
     return Series(series.items, series.arcs, tuple(asides))
 
 
-def _reads(user: Node, node: Node) -> bool:
-    return user.head is None and any(value.node is node for value in data_inputs(user))
+@lru_cache(maxsize=16)
+def _readers(graph: Graph) -> dict[Node, tuple[Node, ...]]:
+    """For each node, the nodes outside training-only heads that compute with what it gives."""
+    found: dict[Node, dict[Node, None]] = {}
+    for node in graph.nodes:
+        if node.head is None:
+            for value in data_inputs(node):
+                found.setdefault(value.node, {})[node] = None
+    return {node: tuple(users) for node, users in found.items()}
 
 
 class _Region:
@@ -63,7 +72,7 @@ class _Region:
         self.slots: dict[tuple[int, int], int] = {}
         self._connect(graph)
         self.after: dict[int, list[int]] = {}
-        for a, b in self.edges:
+        for a, b in sorted(self.edges):
             self.after.setdefault(a, []).append(b)
 
     def _connect(self, graph: Graph) -> None:
@@ -78,21 +87,15 @@ class _Region:
         for i, item in enumerate(self.items):
             if not isinstance(item, Port):
                 self._arrive(i, item, made, ports)
-        outputs = {output.value.node for output in graph.outputs}
+        leaving = {output.value.node for output in graph.outputs}
+        readers = _readers(graph)
         read = {a for a, _ in self.edges}
         for i, item in enumerate(self.items):
-            if isinstance(item, Port):
-                leaves = i not in read
-            else:
-                leaves = (
-                    any(
-                        n in outputs
-                        or any(_reads(u, n) and u not in made for u in graph.consumers[n])
-                        for n in nodes_of(item)
-                    )
-                    or i not in read
-                )
-            if leaves:
+            own = () if isinstance(item, Port) else nodes_of(item)
+            leaves = any(
+                n in leaving or any(user not in made for user in readers.get(n, ())) for n in own
+            )
+            if leaves or i not in read:
                 self._edge(i, self.out, 0)
 
     def _arrive(
@@ -112,25 +115,29 @@ class _Region:
         self.edges[a, b] = self.edges.get((a, b), 0) + 1
         self.slots.setdefault((a, b), slot)
 
-    def series(
-        self, inside: list[int], entry: int, end: int, *, top: bool = False
-    ) -> list[Element]:
-        """The elements between two places, which are not among them, as chains and branches."""
+    def series(self, inside: list[int], entry: int, end: int, depth: int = 0) -> list[Element]:
+        """The elements between two places, which are not among them, as chains and branches.
+
+        `depth` counts the branches around.
+        """
+        top = not depth
         found: list[Element] = []
         members = {*inside, end}
         start, gap = entry, list[int]()
         # Below the top, a connection from entry to end is a branch that the caller makes.
-        reach = self._reach(entry, members if top else {*inside})
+        reach = max((v for v in inside if (entry, v) in self.edges), default=IN)
+        if top and (entry, end) in self.edges:
+            reach = end
         for v in inside:
             if reach > v:
                 gap.append(v)
             else:
-                found += self._segment(gap, start, v, True, self._merge(v))
+                found += self._segment(gap, start, v, True, self._merge(v), depth)
                 if self._joined(found, v) is None:
                     found.append(self.items[v])
                 start, gap = v, []
             reach = max(reach, self._reach(v, members))
-        return found + self._segment(gap, start, end, top or start != entry, None)
+        return found + self._segment(gap, start, end, top or start != entry, None, depth)
 
     def _merge(self, v: int) -> Step | None:
         item = self.items[v]
@@ -144,18 +151,23 @@ class _Region:
         return max((b for b in self.after.get(v, ()) if b in members), default=IN)
 
     def _segment(
-        self, gap: list[int], a: int, b: int, passes: bool, merge: Step | None
+        self, gap: list[int], a: int, b: int, passes: bool, merge: Step | None, depth: int
     ) -> list[Element]:
         """What lies between two places nothing jumps over: nothing, branches, or a tangle."""
         direct = self.edges.get((a, b), 0) if passes else 0
         parts = self._parts(gap)
         if len(parts) + direct > 1:
-            branches = [(self._slot(part, b), _flat(self.series(part, a, b))) for part in parts]
+            branches = [
+                (self._slot(part, b), _flat(self._branch(part, a, b, depth + 1))) for part in parts
+            ]
             branches += [(self.slots[a, b], Series(())) for _ in range(direct)]
             ordered = tuple(series for _, series in sorted(branches, key=lambda pair: pair[0]))
             opens = a != IN or not self._sources(gap)
             return [Parallel(ordered, merge, opens, b < self.out)]
         return [self._tangle(gap, a, b)] if parts else []
+
+    def _branch(self, part: list[int], a: int, b: int, depth: int) -> list[Element]:
+        return self.series(part, a, b, depth) if depth < _DEEPEST else [self._tangle(part, a, b)]
 
     def _sources(self, gap: list[int]) -> bool:
         """Whether the gap starts at inputs of the net or ports of the block."""
@@ -191,11 +203,9 @@ class _Region:
     def _tangle(self, gap: list[int], a: int, b: int) -> Element:
         number = {a: IN, b: len(gap)} | {v: i for i, v in enumerate(gap)}
         items = tuple(self.items[v] for v in gap)
-        edges = tuple(
-            (number[v], number[w])
-            for v, w in sorted(self.edges)
-            if v in number and w in number and (v in gap or w in gap)
-        )
+        found = [(v, w) for v in gap for w in self.after.get(v, ()) if w in number]
+        found += [(a, v) for v in gap if (a, v) in self.edges]
+        edges = tuple((number[v], number[w]) for v, w in sorted(found))
         path = [(i, i + 1) for i in range(IN, len(gap))]
         if set(path) <= set(edges):
             arcs = tuple(edge for edge in edges if edge[0] + 1 != edge[1])

@@ -14,7 +14,7 @@ from netspec.diagnostics import NetspecError
 from netspec.draw import dot
 from netspec.draw.diagram import PIN, Diagram, Edge, Placed, Shape
 from netspec.draw.labels import data_inputs, family
-from netspec.draw.layered import place
+from netspec.draw.layered import passing, place
 from netspec.draw.page import MOST_BOXES, framed
 from netspec.draw.pieces import HEADER, PAD, Piece, baseline, width_of, wire
 from netspec.draw.scene import Box, Group, Item, Scene, Words
@@ -22,6 +22,8 @@ from netspec.draw.structure import Block, Series, Step, flat_steps, leaves_of, s
 from netspec.draw.view import View
 from netspec.errors.draw import TooManyDrawn
 from netspec.graph import Graph, Node
+
+_MOST_FOR_DOT = 1500
 
 
 def flow(view: View) -> Scene:
@@ -34,9 +36,20 @@ def flow(view: View) -> Scene:
         raise NetspecError(TooManyDrawn("flow", count, MOST_BOXES))
     whole = _Level(view, structure(view.graph))
     if dot.has_dot():
-        return framed(view, _laid_out(whole, dot.place), "laid out by Graphviz")
-    inner = _laid_out(whole, lambda diagrams: [place(diagram) for diagram in diagrams])
-    return framed(view, inner, "laid out without Graphviz; install Graphviz for its layout")
+        return framed(view, _laid_out(whole, _by_graphviz), "laid out by Graphviz")
+    note = "laid out without Graphviz; install Graphviz for its layout"
+    return framed(view, _laid_out(whole, _by_ourselves), note)
+
+
+def _by_ourselves(diagrams: Sequence[Diagram]) -> list[Placed]:
+    return [place(diagram) for diagram in diagrams]
+
+
+def _by_graphviz(diagrams: Sequence[Diagram]) -> list[Placed]:
+    """Laid out by `dot`, but for what would take it many seconds."""
+    easy = [d for d in diagrams if len(d.shapes) + passing(d) <= _MOST_FOR_DOT]
+    placed = dict(zip(easy, dot.place(easy) if easy else (), strict=True))
+    return [placed.get(diagram) or place(diagram) for diagram in diagrams]
 
 
 class _Level:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -30,19 +31,20 @@ def fold(series: Series) -> Series:
     keys = [signature(item) for item in items]
     found: list[Element] = []
     where: dict[int, int] = {}
+    ordered = sorted(series.arcs)
     at = 0
     while at < len(items):
-        period, count, note = _run(items, keys, at, series.arcs)
-        for old in range(at, at + period * count):
-            where[old] = len(found)
+        period, count, note = _run(items, keys, at, ordered)
+        for k in range(period * count):
+            where[at + k] = len(found) + (k if count == 1 else 0)
+        copies = items[at : at + period * count]
         if count > 1:
-            copies = items[at : at + period * count]
             # The last copy is the typical one: a first that differs is what the note is about.
             body = copies[-period:]
             element = body[0] if period == 1 else fold(Series(body))
             found.append(Repeat(element, count, note, copies))
         else:
-            found.append(items[at])
+            found += copies
         at += period * count
     where[-1], where[len(items)] = -1, len(found)
     arcs = {(where[a], where[b]): None for a, b in series.arcs if where[b] - where[a] > 1}
@@ -76,9 +78,12 @@ def _inside(element: Element, change: Callable[[Series], Series]) -> Element:
 
 
 def _run(
-    items: tuple[Element, ...], keys: list[object], at: int, arcs: tuple[tuple[int, int], ...]
+    items: tuple[Element, ...], keys: list[object], at: int, arcs: list[tuple[int, int]]
 ) -> tuple[int, int, str]:
-    """The period, the count and the note of the repeat that starts here; count 1 if none does."""
+    """The period, the count and the note of the repeat that starts here.
+
+    With a count of 1, the period is of elements that stay as they are.
+    """
     best = (1, 1)
     for period in range(1, 2 if arcs else min(_LONGEST_PERIOD, (len(items) - at) // 2) + 1):
         body = keys[at : at + period]
@@ -98,25 +103,32 @@ def _run(
                 count += 1
             best = (1, count)
     if arcs and best[1] > 1:
-        reads = _ladder(items, at, best[1], arcs)
+        if not isinstance(items[at], Block):
+            return best[1], 1, ""
+        inside = _within(arcs, at, at + best[1])
+        reads = _ladder(at, best[1], inside)
         if reads is None:
-            return 1, 1, ""
+            # Nothing that starts before the last of these connections can be a run.
+            return max((a + 1 - at for a, _ in inside), default=1), 1, ""
         notes = [reads, *notes] if reads else notes
     return *best, "; ".join(notes)
 
 
-def _ladder(
-    items: tuple[Element, ...], at: int, count: int, arcs: tuple[tuple[int, int], ...]
-) -> str | None:
+def _within(arcs: list[tuple[int, int]], start: int, end: int) -> set[tuple[int, int]]:
+    """The arcs, which are sorted, that start and end among these items."""
+    near = arcs[bisect_left(arcs, (start, 0)) : bisect_left(arcs, (end, 0))]
+    return {(a, b) for a, b in near if b < end}
+
+
+def _ladder(at: int, count: int, inside: set[tuple[int, int]]) -> str | None:
     """How the arcs inside a run read in words; None where they follow no rule."""
-    if not all(isinstance(item, Block) for item in items[at : at + count]):
-        return None
-    inside = {(a, b) for a, b in arcs if at <= a and b < at + count}
+    if not inside:
+        return ""
     if inside == {(i, i + 2) for i in range(at, at + count - 2)}:
         return "each also reads the one before the last"
-    if inside == {(a, b) for a in range(at, at + count) for b in range(a + 2, at + count)}:
+    if 2 * len(inside) == (count - 1) * (count - 2):
         return "each reads all before it"
-    return None if inside else ""
+    return None
 
 
 def signature(element: Element) -> object:

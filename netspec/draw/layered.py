@@ -18,7 +18,7 @@ from netspec.errors.draw import CannotDraw
 
 _BETWEEN, _ROWS, _SWEEPS = 16.0, 30.0, 6
 _FLATTEST = 0.06
-_MOST_PASSING = 50_000
+_MOST_PASSING = 20_000
 _STRAIGHT = 4.0
 
 
@@ -28,9 +28,9 @@ class _Grid:
     def __init__(self, diagram: Diagram) -> None:
         self.shapes = list(diagram.shapes)
         self.row = _layers(diagram)
-        passing = sum(self.row[e.head] - self.row[e.tail] - 1 for e in diagram.edges)
-        if passing > _MOST_PASSING:
-            reason = f"its connections pass {passing:,} layers, the limit is {_MOST_PASSING:,}"
+        count = _passing(diagram, self.row)
+        if count > _MOST_PASSING:
+            reason = f"its connections pass {count:,} layers, the limit is {_MOST_PASSING:,}"
             raise NetspecError(CannotDraw(reason, "write the graph as text (--format dot)"))
         self.rows: list[list[int]] = [[] for _ in range(max(self.row, default=-1) + 1)]
         for v, r in enumerate(self.row):
@@ -110,6 +110,15 @@ class _Grid:
     @property
     def shapes_given(self) -> int:
         return len(self.row)
+
+
+def passing(diagram: Diagram) -> int:
+    """How many rows of boxes the edges pass: what a layered layout takes its time for."""
+    return _passing(diagram, _layers(diagram))
+
+
+def _passing(diagram: Diagram, row: list[int]) -> int:
+    return sum(row[edge.head] - row[edge.tail] - 1 for edge in diagram.edges)
 
 
 def _layers(diagram: Diagram) -> list[int]:
