@@ -261,6 +261,15 @@ def test_show_and_heat_change_what_is_said() -> None:
     assert any("parameters" in text for text in words(hot))
 
 
+@pytest.mark.parametrize("heat", ["params", "macs", "memory"])
+def test_the_hottest_layer_counts_what_is_drawn_with_it(heat: str) -> None:
+    looks = set(
+        re.findall(r'class="leaf (h\d)"', fold(shipped("resnet18"), heat=heat, style="flow"))
+    )
+    assert "h5" in looks
+    assert looks <= {f"h{step}" for step in range(6)}
+
+
 def test_a_repeated_layer_gives_the_sum_of_its_copies() -> None:
     found = words(fold(shipped("vgg16")))
     first = found.index("3×3 conv, 64 ×2")

@@ -136,7 +136,7 @@ class View:
 
     @cached_property
     def hottest(self) -> float:
-        return max((self.weight((node,)) for node in self.graph.nodes), default=0.0)
+        return max((self.weight(step.nodes) for step in flat_steps(self.graph)), default=0.0)
 
     def look(self, step: Step, repeat: Repeat | None = None) -> str:
         """The colour class of a step: its family, or its heat; that of the hottest copy."""
