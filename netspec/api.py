@@ -100,12 +100,19 @@ class Net:
 
         return summarize(self.graph, count=count, flat=flat)
 
-    def draw(self, *others: Net, style: str = "fold", **options: Any) -> Picture:
-        """A picture of the net, or of several side by side; see `netspec.draw.draw`."""
+    def draw(
+        self, *others: Net, style: str = "fold", format: str = "svg", **options: Any
+    ) -> Picture:
+        """A picture of the net, or of several side by side; see `netspec.draw.draw`.
+
+        `net.draw(format="png").save("net.png")` writes a file.
+        """
         from netspec.draw import draw
 
+        if not all(isinstance(other, Net) for other in others):
+            raise TypeError("draw takes other nets; its picture's save takes a path")
         graphs = [self.graph, *(other.graph for other in others)]
-        return Picture(draw(graphs, style=style, **options))
+        return Picture(draw(graphs, style=style, format=format, **options), format)
 
     def to_torch(self, *, weights: Any = None, seed: int = 0, logits: bool = False) -> NetModule:
         """The net as a `torch.nn.Module` whose submodules are the spec's blocks.
@@ -202,18 +209,23 @@ class Net:
 class Picture:
     """A drawing: `str()` is the SVG, dot or HTML text; it shows itself in notebooks."""
 
-    def __init__(self, content: str | bytes) -> None:
+    def __init__(self, content: str | bytes, format: str | None = None) -> None:
         self.content = content
+        self.format = format
 
     def __str__(self) -> str:
         return self.content if isinstance(self.content, str) else repr(self.content)
 
     def save(self, path: str | Path) -> Path:
-        """Writes the picture whole or not at all."""
+        """Writes the picture whole or not at all; raises ValueError for another format's ending."""
         from netspec.atomic import replacing
 
         target = Path(path)
-        content = self.content
+        content, ending = self.content, target.suffix.removeprefix(".").lower()
+        if self.format and ending and ending != self.format:
+            raise ValueError(
+                f"the picture is {self.format}: draw it with format={ending!r} for {target.name}"
+            )
         with replacing(target) as file:
             file.write(content.encode() if isinstance(content, str) else content)
         return target

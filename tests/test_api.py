@@ -98,6 +98,18 @@ def test_a_net_shows_itself_in_a_notebook():
     assert "<svg" in net.draw()._repr_svg_()
 
 
+def test_a_picture_is_saved_under_the_ending_of_its_format_only(tmp_path):
+    net = netspec.load("lenet5")
+    picture = net.draw(format="dot")
+    assert picture.save(tmp_path / "lenet5.dot").read_text().startswith("digraph")
+    assert picture.save(tmp_path / "lenet5").exists()
+    with pytest.raises(ValueError, match="format='png'"):
+        net.draw().save(tmp_path / "lenet5.png")
+    assert not (tmp_path / "lenet5.png").exists()
+    with pytest.raises(TypeError, match="save takes a path"):
+        net.draw("lenet5.svg")
+
+
 def test_running_needs_no_file():
     import numpy as np
 
