@@ -74,6 +74,23 @@ def test_a_recursive_net_is_drawn_as_a_u() -> None:
     assert [y for _, y in down] == sorted(y for _, y in down)
 
 
+def test_an_encoder_decoder_without_skips_is_drawn_as_a_u(net: Callable[..., Graph]) -> None:
+    steps = [
+        "conv3-8(pad=same); maxpool2/2",
+        "conv3-16(pad=same); maxpool2/2",
+        "conv3-32(pad=same)",
+    ]
+    steps += ["deconv2-16/2; conv1-16", "deconv2-8/2; conv1-3; softmax"]
+    picture = read_picture(fold(net("\n".join(steps))))
+    assert list(picture.faults()) == []
+    at = {label.name: (label.left, label.top) for label in picture.labels}
+    down = [at["3×3 conv, 8"], at["3×3 conv, 16"], at["3×3 conv, 32"]]
+    up = [at["2×2 deconv, 16, /2"], at["2×2 deconv, 8, /2"], at["softmax"]]
+    assert [y for _, y in down] == sorted(y for _, y in down)
+    assert [y for _, y in up] == sorted((y for _, y in up), reverse=True)
+    assert max(x for x, _ in down) < min(x for x, _ in up)
+
+
 def test_a_net_with_every_connection_shares_one_bus(net: Callable[..., Graph]) -> None:
     steps = ["conv3-8(pad=same) as x0"]
     for i in range(1, 8):

@@ -36,6 +36,14 @@ def test_a_net_fits_one_screen_and_nothing_overlaps_or_runs_through_a_box(name: 
     assert faults(picture) == []
 
 
+@pytest.mark.parametrize("name", shipped_names())
+def test_nothing_overlaps_however_far_blocks_are_opened_and_whatever_is_shown(name: str) -> None:
+    choices: list[dict[str, object]] = [{"depth": depth} for depth in range(4)]
+    choices += [{"show": ("shape", "kernel", "params", "macs")}, {"show": (), "heat": "memory"}]
+    for choice in choices:
+        assert faults(drawn(name, **choice)) == []
+
+
 @pytest.mark.parametrize("with_dot", [False, True])
 @pytest.mark.parametrize("name", shipped_names())
 def test_in_flow_nothing_overlaps_or_runs_through_a_box_or_a_foreign_frame(

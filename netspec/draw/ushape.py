@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING
 
+from netspec.draw.hourglass import hourglass
 from netspec.draw.pieces import GAP, Piece, wire
 from netspec.draw.scene import Box, Item
 from netspec.draw.structure import Element, Parallel, Series, nodes_of
-from netspec.graph import Graph
+from netspec.graph import Graph, Node
 from netspec.shapes import TensorType, numel
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class U:
 
 
 def u_shape(series: Series, graph: Graph) -> U | None:
-    """The series as a U, or None where it does not go down and up again around a skip."""
+    """The series as a U, or None where it does not go down and up again."""
     levels: list[Level] = []
     while True:
         at = next((i for i, x in enumerate(series.items) if _dips(x, graph)), None)
@@ -51,7 +52,13 @@ def u_shape(series: Series, graph: Graph) -> U | None:
         levels.append(Level(series.items[:at], skips, right))
         assert deep is not None
         series = deep
-    if not levels or not series.items or series.arcs:
+    if not levels:
+        found = hourglass(series, lambda node: _finite(node, graph))
+        if found is None:
+            return None
+        sides, bottom = found
+        return U(tuple(Level(left, (), right) for left, right in sides), bottom)
+    if not series.items or series.arcs:
         return None
     return U(tuple(levels), series.items)
 
@@ -69,6 +76,12 @@ def _deep(parallel: Parallel, graph: Graph) -> Series | None:
 def _returns(series: Series, graph: Graph) -> bool:
     areas = [_area(node.types[0], graph) for node in nodes_of(series)]
     return bool(areas) and areas[-1] < inf and min(areas) * 1.5 < areas[-1]
+
+
+def _finite(node: Node, graph: Graph) -> float:
+    """The area of what a node gives; a vector is smaller than any map."""
+    area = _area(node.types[0], graph)
+    return area if area < inf else 0.5
 
 
 def _area(kind: TensorType, graph: Graph) -> float:
