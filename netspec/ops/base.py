@@ -12,11 +12,12 @@ from math import prod
 from typing import TYPE_CHECKING, Any, ClassVar, dataclass_transform
 
 from netspec.diagnostics import Rejection
+from netspec.dims import Dim
 from netspec.errors.shapes import NotIds, WrongCount, WrongPartner, WrongRank
 from netspec.initial import He, Scheme
 from netspec.ops import params
 from netspec.ops.params import MISSING, Layer, Param
-from netspec.shapes import Dim, TensorType
+from netspec.shapes import TensorType
 
 if TYPE_CHECKING:
     from netspec.backends.onnx import Builder, Operand
@@ -289,10 +290,18 @@ def need_spatial(op: Operator, tensor: TensorType, *ranks: int) -> int:
     """The number of spatial axes; raises Rejection unless it is in `ranks`, by default 1 to 3."""
     rank = len(tensor.shape) - 1
     if rank not in (ranks or (1, 2, 3)):
-        advice = "a vector has no axes to slide over; use fc" if rank == 0 else ""
-        expected = "channels and 1 to 3 spatial axes" if not ranks else f"{ranks} spatial axes"
+        advice = "a vector has no axes to slide over; use fc" if not (rank or ranks) else ""
+        expected = f"channels and {_counted(ranks or (1, 2, 3))}"
+        if ranks == (1,) and rank > 1:
+            advice = "`sequence` before it makes one of a map"
         raise Rejection(WrongRank(op.spelling, expected, str(tensor), advice))
     return rank
+
+
+def _counted(ranks: tuple[int, ...]) -> str:
+    if len(ranks) > 1:
+        return f"{ranks[0]} to {ranks[-1]} spatial axes"
+    return "time" if ranks == (1,) else f"{ranks[0]} spatial axes"
 
 
 def need_partners(
