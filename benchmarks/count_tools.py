@@ -25,11 +25,12 @@ from torchinfo import summary
 
 from netspec.backends.torch import skeleton
 from netspec.build import build
+from netspec.conditions import legal_sizes
+from netspec.dims import substitute
 from netspec.files import read_spec, shipped_names
 from netspec.graph import Graph
 from netspec.ops import REGISTRY
 from netspec.passes.deploy import deploy
-from netspec.shapes import legal_sizes, substitute
 from netspec.source import Source
 
 TARGET = Path(__file__).parent.parent / "tests" / "data" / "tool_counts.json"

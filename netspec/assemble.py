@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from netspec.diagnostics import Collector, Rejection
+from netspec.dims import length
 from netspec.errors.limits import (
     ActivationsTooLarge,
     SizeTooLong,
@@ -16,7 +17,7 @@ from netspec.errors.shapes import SharedShapesDiffer, WrongCount
 from netspec.graph import Call, Node, Value
 from netspec.limits import Limits
 from netspec.ops.base import Operator, Weight, need_numbers
-from netspec.shapes import TensorType, length, numel
+from netspec.shapes import TensorType, numel
 from netspec.source import Span
 
 # Terms and factors in the formula of one size.

@@ -14,7 +14,9 @@ from typing import Any
 from netspec import ast
 from netspec.bind import Misplaced, evaluate_at
 from netspec.calls import no_such_setting
+from netspec.conditions import Conditions, each_legal_size, gathering
 from netspec.diagnostics import Collector, Diagnostic, Label, NetspecError, Rejection
+from netspec.dims import Dim, symbol, symbols_of
 from netspec.elaborate import Elaborator
 from netspec.errors.names import (
     NameTaken,
@@ -33,15 +35,7 @@ from netspec.ops.params import Name, show
 from netspec.ops.source import Input
 from netspec.parse import parse
 from netspec.scope import Binding, Given, Level, Poisoned, Scope, Wire, reserved_names
-from netspec.shapes import (
-    Conditions,
-    Dim,
-    TensorType,
-    each_legal_size,
-    gathering,
-    symbol,
-    symbols_of,
-)
+from netspec.shapes import TensorType
 from netspec.source import Source
 from netspec.suggest import closest, renew_budget
 from netspec.units import Loader, Unit

@@ -9,9 +9,10 @@ from typing import Any, Protocol
 
 from netspec import ast
 from netspec.diagnostics import Rejection
+from netspec.dims import Dim, Formula, ratio
 from netspec.errors.names import BadArithmetic, BadCondition, UnknownName
 from netspec.ops.params import Layer, Name, show
-from netspec.shapes import Dim, Formula, TensorType, ratio, strides
+from netspec.shapes import TensorType, strides
 
 _WORDS = {"yes": True, "no": False, "none": None}
 _LIMIT = 10**18

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from netspec.shapes import Condition, Dim, TensorType, substitute
+from netspec.conditions import Condition
+from netspec.dims import Dim, substitute
+from netspec.shapes import TensorType
 from netspec.source import Source, Span
 
 if TYPE_CHECKING:
@@ -152,7 +154,7 @@ class Graph:
     @cached_property
     def symbols(self) -> tuple[str, ...]:
         """The symbols in the inputs' shapes."""
-        from netspec.shapes import symbols_of
+        from netspec.dims import symbols_of
 
         found: dict[str, None] = {}
         for node in self.inputs:

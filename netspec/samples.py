@@ -36,7 +36,7 @@ def sample_inputs(graph: Graph, *, batch: int = 1, seed: int = 0) -> dict[str, A
 
 
 def _symbol_sizes(graph: Graph) -> dict[str, int]:
-    from netspec.shapes import legal_sizes
+    from netspec.conditions import legal_sizes
 
     sizes = {}
     for name in graph.symbols:
@@ -46,7 +46,7 @@ def _symbol_sizes(graph: Graph) -> dict[str, int]:
 
 
 def _fixed(graph: Graph, dim: Any, sizes: dict[str, int]) -> int:
-    from netspec.shapes import substitute
+    from netspec.dims import substitute
 
     size = substitute(dim, {**graph.nominal_sizes, **sizes})
     assert isinstance(size, int)

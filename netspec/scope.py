@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from netspec import ast
 from netspec.diagnostics import Rejection
+from netspec.dims import Dim
 from netspec.errors.names import UnknownName, UnknownReference
 from netspec.errors.shapes import WrongCount
 from netspec.ops.params import Name
-from netspec.shapes import Dim, TensorType
+from netspec.shapes import TensorType
 from netspec.suggest import closest
 
 if TYPE_CHECKING:

@@ -21,7 +21,9 @@ from netspec.backends.onnx import OPSET, lower
 from netspec.backends.runtime import ALLOWED
 from netspec.backends.torch import to_module
 from netspec.build import build
+from netspec.conditions import legal_sizes
 from netspec.diagnostics import Collector
+from netspec.dims import substitute
 from netspec.graph import Graph, Node
 from netspec.limits import DEFAULT
 from netspec.ops import REGISTRY, Operator
@@ -41,7 +43,6 @@ from netspec.ops.params import (
 from netspec.parse import parse
 from netspec.passes.deploy import deploy
 from netspec.seeded import draw
-from netspec.shapes import legal_sizes, substitute
 from netspec.source import Source
 
 # The nets are tiny: threads would cost more than they save.

@@ -10,11 +10,12 @@ from click.testing import CliRunner
 from netspec.analysis.costs import costs, node_cost
 from netspec.build import build
 from netspec.cli import main
+from netspec.conditions import describe_sizes, legal_sizes
 from netspec.diagnostics import NetspecError
+from netspec.dims import substitute
 from netspec.files import read_spec
 from netspec.graph import Graph, Node
 from netspec.ops.params import show
-from netspec.shapes import describe_sizes, legal_sizes, substitute
 
 
 def member(name: str, *inputs: str, **settings: object) -> Graph:

@@ -26,11 +26,11 @@ from oracle import REFERENCES
 
 from netspec.backends.torch import to_module
 from netspec.diagnostics import NetspecError
+from netspec.dims import substitute
 from netspec.graph import Graph
 from netspec.ops import REGISTRY, Operator
 from netspec.ops.base import Elementwise
 from netspec.ops.params import real
-from netspec.shapes import substitute
 
 EXAMPLES = [
     pytest.param(kind, declared, step, id=f"{declared.split()[0]} {step}")

@@ -8,22 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netspec.shapes import (
+from netspec.conditions import (
     Condition,
     Conditions,
-    Dim,
     at_least,
     describe_sizes,
     equal,
     gathering,
     legal_sizes,
-    length,
-    numel,
-    ratio,
-    substitute,
-    symbol,
-    symbols_of,
 )
+from netspec.dims import Dim, length, ratio, substitute, symbol, symbols_of
+from netspec.shapes import numel
 
 H, W = symbol("H"), symbol("W")
 

@@ -19,10 +19,10 @@ from netspec.analysis.explain import explain
 from netspec.analysis.summary import Summary, summarize
 from netspec.build import build
 from netspec.diagnostics import NetspecError
+from netspec.dims import substitute
 from netspec.files import read_spec, shipped_names
 from netspec.graph import Graph
 from netspec.passes.deploy import deploy
-from netspec.shapes import substitute
 from netspec.source import Source
 
 SCHEMA = json.loads(files("netspec").joinpath("schemas/summary.json").read_text())

@@ -13,11 +13,11 @@ import pytest
 from netspec.analysis.presets import PRESETS
 from netspec.analysis.summary import summarize
 from netspec.build import build
+from netspec.dims import substitute
 from netspec.files import read_spec, shipped_names
 from netspec.graph import Graph
 from netspec.ops import REGISTRY
 from netspec.ops.historic import TableConv
-from netspec.shapes import substitute
 from netspec.source import Source
 
 MEASURED = json.loads((Path(__file__).parent / "data" / "tool_counts.json").read_text())

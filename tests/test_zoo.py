@@ -18,9 +18,9 @@ from netspec.backends.onnx import lower
 from netspec.build import build
 from netspec.compile import prepared
 from netspec.diagnostics import NetspecError
+from netspec.dims import substitute
 from netspec.files import read_spec, shipped_names
 from netspec.graph import Graph
-from netspec.shapes import substitute
 from netspec.verify import verify
 
 NETS = [name for name in shipped_names() if "/" not in name]

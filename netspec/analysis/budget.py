@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from netspec.analysis.outline import subtotal
 from netspec.analysis.quantities import as_bytes, grouped, parse_quantity
 from netspec.diagnostics import NetspecError
+from netspec.dims import Dim
 from netspec.errors.budget import NotABudget
-from netspec.shapes import Dim
 from netspec.suggest import closest
 
 if TYPE_CHECKING:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
+from netspec.dims import Dim
 from netspec.graph import Graph, Node
 from netspec.ops.base import Weight
 from netspec.passes.deploy import deploy
-from netspec.shapes import Dim
 
 
 @dataclass(frozen=True, slots=True)

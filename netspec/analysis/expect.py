@@ -6,11 +6,11 @@ from netspec import ast
 from netspec.analysis.costs import costs
 from netspec.bind import Misplaced, evaluate_at
 from netspec.diagnostics import Collector, Diagnostic
+from netspec.dims import Dim
 from netspec.errors.expect import ExpectationNotANumber, NotAsExpected, UnknownExpectation
 from netspec.graph import Graph
 from netspec.ops.params import show
 from netspec.scope import Level, Scope
-from netspec.shapes import Dim
 from netspec.units import Unit
 
 KEYS = (

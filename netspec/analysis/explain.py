@@ -10,6 +10,7 @@ from netspec.analysis.memory import output_bytes
 from netspec.analysis.quantities import as_bytes, grouped, shape
 from netspec.analysis.receptive_field import Axis, Field, Seen, Unknown, receptive_fields
 from netspec.diagnostics import NetspecError
+from netspec.dims import Dim
 from netspec.errors.budget import UnknownLayerPath
 from netspec.graph import Graph, Node
 from netspec.ops.base import Upsampling, Window
@@ -17,7 +18,7 @@ from netspec.ops.conv import Conv, DepthwiseConv, TransposedConv
 from netspec.ops.geometry import Geometry
 from netspec.ops.linear import Linear
 from netspec.ops.source import Input
-from netspec.shapes import Dim, numel
+from netspec.shapes import numel
 from netspec.suggest import closest
 
 _WRITTEN = 60

@@ -9,6 +9,7 @@ from netspec.analysis.costs import node_cost
 from netspec.analysis.memory import output_bytes
 from netspec.analysis.presets import Preset
 from netspec.analysis.receptive_field import Field, Seen, Whole, receptive_fields
+from netspec.dims import Dim
 from netspec.graph import Call, Graph, Node
 from netspec.ops.base import Operator
 from netspec.ops.conv import DepthwiseConv
@@ -16,7 +17,7 @@ from netspec.ops.geometry import Geometry
 from netspec.ops.params import show
 from netspec.ops.source import Input
 from netspec.passes.deploy import deploy
-from netspec.shapes import Dim, TensorType
+from netspec.shapes import TensorType
 
 
 @dataclass(frozen=True, slots=True)

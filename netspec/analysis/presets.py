@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from math import prod
 
 from netspec.analysis.costs import node_cost
+from netspec.dims import Dim
 from netspec.graph import Graph, Node
 from netspec.ops.adaptive import AdaptiveAvgPool
 from netspec.ops.attention import Attention
@@ -22,7 +23,7 @@ from netspec.ops.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm
 from netspec.ops.pool import GlobalAvgPool
 from netspec.ops.recurrent import GRU, LSTM, RNN
 from netspec.ops.upsample import Upsample
-from netspec.shapes import Dim, TensorType, numel
+from netspec.shapes import TensorType, numel
 
 
 @dataclass(frozen=True, slots=True)

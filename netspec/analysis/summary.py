@@ -12,8 +12,10 @@ from netspec.analysis.memory import peak_memory, tensor_bytes
 from netspec.analysis.outline import subtotal
 from netspec.analysis.presets import PRESETS, preset
 from netspec.analysis.quantities import grouped
+from netspec.conditions import describe_sizes, legal_sizes
+from netspec.dims import Dim
 from netspec.graph import Graph
-from netspec.shapes import Dim, TensorType, describe_sizes, legal_sizes
+from netspec.shapes import TensorType
 
 
 @dataclass(frozen=True, slots=True)

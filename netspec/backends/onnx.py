@@ -11,10 +11,11 @@ from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto
 
 import netspec
 from netspec.diagnostics import NetspecError
+from netspec.dims import Dim
 from netspec.errors.backends import OpsetUnsupported
 from netspec.graph import Graph, Node, Value
 from netspec.ops.source import Input
-from netspec.shapes import Dim, TensorType
+from netspec.shapes import TensorType
 
 if TYPE_CHECKING:
     from netspec.ops.base import Weight

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from netspec.dims import Dim
 from netspec.graph import Node, Value
 from netspec.ops.base import Operator
 from netspec.ops.params import show
 from netspec.ops.source import Input
-from netspec.shapes import Dim, TensorType
+from netspec.shapes import TensorType
 
 _WORDS = {
     "maxpool": "max pool",

@@ -89,7 +89,7 @@ def _area(kind: TensorType, graph: Graph) -> float:
     if isinstance(size, int | float):
         return size
     # Symbols that stay open count alike: their nominal size does not matter for a comparison.
-    from netspec.shapes import substitute, symbols_of
+    from netspec.dims import substitute, symbols_of
 
     value = substitute(size, dict.fromkeys(symbols_of(size), 1024))
     return value if isinstance(value, int) else inf

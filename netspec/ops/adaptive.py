@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from netspec.diagnostics import Rejection
+from netspec.dims import Dim
 from netspec.errors.shapes import UnknownSize
 from netspec.ops.base import Operator, Reach, Unsupported, Window, need_spatial
 from netspec.ops.geometry import every_axis
 from netspec.ops.params import per_axis
-from netspec.shapes import Dim, TensorType
+from netspec.shapes import TensorType
 
 if TYPE_CHECKING:
     from netspec.backends.onnx import Builder, Operand

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from netspec.diagnostics import Rejection
+from netspec.dims import Dim
 from netspec.errors.shapes import NotDivisible, ShapesDiffer, WrongCount
 from netspec.initial import Scheme, Xavier, Zeros
 from netspec.ops.base import EVERYWHERE, Operator, Reach, Weight, need_spatial
 from netspec.ops.conv import fixed_channels
 from netspec.ops.params import count, flag, scheme_of
-from netspec.shapes import Dim, TensorType
+from netspec.shapes import TensorType
 
 if TYPE_CHECKING:
     from netspec.backends.onnx import Builder, Operand

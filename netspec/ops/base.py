@@ -12,11 +12,12 @@ from math import prod
 from typing import TYPE_CHECKING, Any, ClassVar, dataclass_transform
 
 from netspec.diagnostics import Rejection
+from netspec.dims import Dim
 from netspec.errors.shapes import NotIds, WrongCount, WrongPartner, WrongRank
 from netspec.initial import He, Scheme
 from netspec.ops import params
 from netspec.ops.params import MISSING, Layer, Param
-from netspec.shapes import Dim, TensorType
+from netspec.shapes import TensorType
 
 if TYPE_CHECKING:
     from netspec.backends.onnx import Builder, Operand

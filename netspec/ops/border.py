@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from netspec.conditions import at_least
 from netspec.diagnostics import Rejection
+from netspec.dims import Dim
 from netspec.errors.shapes import OutOfRange, WrongPartner
 from netspec.ops.base import (
     Operator,
@@ -17,7 +19,7 @@ from netspec.ops.base import (
 )
 from netspec.ops.geometry import Pair, every_axis, geometry, positive
 from netspec.ops.params import amounts, choice, per_axis, real
-from netspec.shapes import Dim, TensorType, at_least
+from netspec.shapes import TensorType
 
 if TYPE_CHECKING:
     from netspec.backends.onnx import Builder, Operand

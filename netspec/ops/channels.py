@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from netspec.conditions import at_least
 from netspec.diagnostics import Rejection
+from netspec.dims import Dim
 from netspec.errors.shapes import NotDivisible, OutOfRange, WrongRank
 from netspec.ops.base import POINTWISE, Elementwise, Operator, Reach, Unsupported, type_of
 from netspec.ops.border import FAR, shifted
 from netspec.ops.conv import fixed_channels
 from netspec.ops.params import choice, count, show
-from netspec.shapes import Dim, TensorType, at_least
+from netspec.shapes import TensorType
 
 if TYPE_CHECKING:
     from netspec.backends.onnx import Builder, Operand

@@ -7,12 +7,13 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from netspec.diagnostics import Rejection
+from netspec.dims import Dim
 from netspec.errors.shapes import NotDivisible, OutOfRange, UnknownSize
 from netspec.initial import He, Scheme, Zeros
 from netspec.ops.base import Operator, Reach, Upsampling, Weight, need_spatial
 from netspec.ops.geometry import Geometry, every_axis, geometry, positive
 from netspec.ops.params import Layer, count, flag, layer, padding, per_axis, scheme_of
-from netspec.shapes import Dim, TensorType, numel
+from netspec.shapes import TensorType, numel
 
 if TYPE_CHECKING:
     from netspec.backends.onnx import Builder, Operand

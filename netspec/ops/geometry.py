@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from netspec.conditions import at_least
 from netspec.diagnostics import Rejection
+from netspec.dims import Dim
 from netspec.errors.shapes import EmptyOutput, KernelTooLarge, PadTooLarge, UnknownSize, WrongRank
 from netspec.ops.base import Window
-from netspec.shapes import Dim, TensorType, at_least
+from netspec.shapes import TensorType
 
 Pair = tuple[int, int]
 

@@ -6,6 +6,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from netspec.diagnostics import Rejection
+from netspec.dims import Dim
 from netspec.errors.shapes import OutOfRange, UnknownSize
 from netspec.initial import Codes, Constant, He, Scheme, Zeros
 from netspec.ops.base import EVERYWHERE, Elementwise, Operator, Reach, Weight, need_spatial, type_of
@@ -13,7 +14,7 @@ from netspec.ops.conv import Convolution, fixed_channels
 from netspec.ops.geometry import Geometry, geometry, positive
 from netspec.ops.linear import flat_size
 from netspec.ops.params import count, flag, integers, per_axis, scheme_of
-from netspec.shapes import Dim, TensorType, numel
+from netspec.shapes import TensorType, numel
 
 if TYPE_CHECKING:
     from netspec.backends.onnx import Builder, Operand

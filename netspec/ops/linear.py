@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from netspec.diagnostics import Rejection
+from netspec.dims import Dim
 from netspec.errors.shapes import UnknownSize
 from netspec.initial import He, Scheme, Zeros
 from netspec.ops.base import EVERYWHERE, POINTWISE, Operator, Reach, Weight
 from netspec.ops.conv import fixed_channels
 from netspec.ops.params import Layer, choice, count, flag, layer, scheme_of
-from netspec.shapes import Dim, TensorType, numel
+from netspec.shapes import TensorType, numel
 
 if TYPE_CHECKING:
     from netspec.backends.onnx import Builder, Operand

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from netspec.conditions import equal
 from netspec.diagnostics import Rejection
+from netspec.dims import Dim
 from netspec.errors.shapes import ShapesDiffer
 from netspec.ops.base import POINTWISE, Operator, Reach
 from netspec.ops.params import choice, real
-from netspec.shapes import Dim, TensorType, equal
+from netspec.shapes import TensorType
 
 if TYPE_CHECKING:
     from netspec.backends.onnx import Builder, Operand

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from netspec.conditions import at_least
 from netspec.diagnostics import Rejection
 from netspec.errors.shapes import NotDivisible, OutOfRange
 from netspec.initial import Ones, Scheme, Zeros
 from netspec.ops.base import EVERYWHERE, Elementwise, Reach, Weight, need_spatial
 from netspec.ops.conv import fixed_channels
 from netspec.ops.params import count, flag, real, scheme_of
-from netspec.shapes import TensorType, at_least, numel
+from netspec.shapes import TensorType, numel
 
 if TYPE_CHECKING:
     from netspec.backends.onnx import Builder, Operand

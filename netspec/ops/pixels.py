@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from netspec.conditions import equal
 from netspec.diagnostics import Rejection
+from netspec.dims import Dim
 from netspec.errors.shapes import NotDivisible
 from netspec.ops.base import Operator, Reach, Upsampling, Window, need_spatial
 from netspec.ops.conv import fixed_channels
 from netspec.ops.params import count
-from netspec.shapes import Dim, TensorType, equal
+from netspec.shapes import TensorType
 
 if TYPE_CHECKING:
     from netspec.backends.onnx import Builder, Operand

@@ -6,6 +6,7 @@ from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from netspec.dims import Dim
 from netspec.ops.base import EVERYWHERE, Operator, Reach, need_spatial, type_of
 from netspec.ops.geometry import (
     Geometry,
@@ -14,7 +15,7 @@ from netspec.ops.geometry import (
     refuse_empty_windows,
 )
 from netspec.ops.params import count, flag, padding, per_axis
-from netspec.shapes import Dim, TensorType
+from netspec.shapes import TensorType
 
 if TYPE_CHECKING:
     from netspec.backends.onnx import Builder, Operand

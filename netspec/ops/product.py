@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from netspec.conditions import equal
 from netspec.diagnostics import Rejection
+from netspec.dims import Dim
 from netspec.errors.shapes import ShapesDiffer, WrongRank
 from netspec.ops.base import EVERYWHERE, Reach
 from netspec.ops.merge import Merge, listed
-from netspec.shapes import Dim, TensorType, equal, numel
+from netspec.shapes import TensorType, numel
 
 if TYPE_CHECKING:
     from netspec.backends.onnx import Builder, Operand

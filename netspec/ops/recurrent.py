@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from netspec.dims import Dim
 from netspec.initial import LeCun, Scheme, Zeros
 from netspec.ops.base import EVERYWHERE, Operator, Reach, Weight, need_spatial
 from netspec.ops.conv import fixed_channels
 from netspec.ops.params import choice, count, flag, scheme_of
-from netspec.shapes import Dim, TensorType
+from netspec.shapes import TensorType
 
 if TYPE_CHECKING:
     from netspec.backends.onnx import Builder, Operand

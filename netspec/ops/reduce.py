@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from netspec.dims import Dim
 from netspec.ops.base import EVERYWHERE, POINTWISE, Operator, Reach, need_spatial
 from netspec.ops.params import choice, flag
-from netspec.shapes import Dim, TensorType
+from netspec.shapes import TensorType
 
 if TYPE_CHECKING:
     from netspec.backends.onnx import Builder, Operand

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from netspec.conditions import at_least
 from netspec.diagnostics import Rejection
+from netspec.dims import Dim, substitute, symbols_of
 from netspec.errors.shapes import OutOfRange, WrongPartner
 from netspec.ops.base import EVERYWHERE, Operator, Reach, need_partners, need_spatial, type_of
 from netspec.ops.geometry import every_axis
 from netspec.ops.params import per_axis, real
-from netspec.shapes import Dim, TensorType, at_least, substitute, symbols_of
+from netspec.shapes import TensorType
 
 if TYPE_CHECKING:
     from netspec.backends.onnx import Builder, Operand

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from netspec.backends.onnx import Builder, Operand
     from netspec.backends.torch import Modules
     from netspec.backends.torch_layers import Draws
+    from netspec.dims import Dim
     from netspec.graph import Value
-    from netspec.shapes import Dim, TensorType
+    from netspec.shapes import TensorType
 
 
 class _TrainingOnly(Elementwise):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from netspec.diagnostics import Rejection
+from netspec.dims import Dim
 from netspec.errors.shapes import OutOfRange, UnknownSize
 from netspec.initial import Gaussian, Scheme
 from netspec.ops.base import (
@@ -18,7 +19,7 @@ from netspec.ops.base import (
 )
 from netspec.ops.conv import fixed_channels
 from netspec.ops.params import count, scheme_of
-from netspec.shapes import Dim, TensorType
+from netspec.shapes import TensorType
 
 if TYPE_CHECKING:
     from netspec.backends.onnx import Builder, Operand

@@ -5,7 +5,9 @@ from __future__ import annotations
 from math import prod
 from typing import TYPE_CHECKING, Any
 
+from netspec.conditions import equal
 from netspec.diagnostics import Rejection
+from netspec.dims import Dim
 from netspec.errors.shapes import ElementsDiffer, OutOfRange, WrongRank
 from netspec.ops.base import (
     EVERYWHERE,
@@ -18,7 +20,7 @@ from netspec.ops.base import (
 )
 from netspec.ops.linear import flat_size
 from netspec.ops.params import integers, per_axis, show
-from netspec.shapes import Dim, TensorType, equal, numel
+from netspec.shapes import TensorType, numel
 
 if TYPE_CHECKING:
     from netspec.backends.onnx import Builder, Operand

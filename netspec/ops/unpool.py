@@ -5,12 +5,14 @@ from __future__ import annotations
 from math import prod
 from typing import TYPE_CHECKING, Any
 
+from netspec.conditions import equal
 from netspec.diagnostics import Rejection
+from netspec.dims import Dim
 from netspec.errors.shapes import ShapesDiffer, WrongPartner
 from netspec.graph import Value
 from netspec.ops.base import Operator, Reach, Unsupported, need_partners
 from netspec.ops.pool import MaxPool, wide_pads
-from netspec.shapes import Dim, TensorType, equal
+from netspec.shapes import TensorType
 
 if TYPE_CHECKING:
     from netspec.backends.onnx import Builder, Operand

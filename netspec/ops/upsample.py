@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from netspec.diagnostics import Rejection
+from netspec.dims import Dim
 from netspec.errors.shapes import OutOfRange, WrongPartner
 from netspec.ops.base import (
     Operator,
@@ -17,7 +18,7 @@ from netspec.ops.base import (
 )
 from netspec.ops.geometry import every_axis
 from netspec.ops.params import choice, flag, per_axis
-from netspec.shapes import Dim, TensorType
+from netspec.shapes import TensorType
 
 if TYPE_CHECKING:
     from netspec.backends.onnx import Builder, Operand

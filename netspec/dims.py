@@ -1,0 +1,229 @@
+"""Dimensions: integers, or formulas over symbols.
+
+A formula is a polynomial over symbols (`H`, `W`) and floor divisions of formulas, in canonical form:
+`(H + 1) // 2` taken twice becomes `(H + 3) // 4`, and `2 * (H // 2)` equals `H` only where `H` is even.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import total_ordering
+from math import gcd, prod
+from typing import Union
+
+
+@total_ordering
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """`formula // divisor`, where neither is divisible by the other's factors."""
+
+    formula: Formula
+    divisor: int
+
+    def __str__(self) -> str:
+        return f"floor(({self.formula})/{self.divisor})"
+
+    def __lt__(self, other: Atom) -> bool:
+        return str(self) < str(other)
+
+
+Atom = Union[str, Floor]
+Monomial = tuple[Atom, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Formula:
+    """A sum of integer multiples of products of atoms; never a plain integer."""
+
+    terms: tuple[tuple[Monomial, int], ...]
+
+    def __add__(self, other: Dim) -> Dim:
+        return _sum((self, 1), (other, 1))
+
+    __radd__ = __add__
+
+    def __sub__(self, other: Dim) -> Dim:
+        return _sum((self, 1), (other, -1))
+
+    def __rsub__(self, other: Dim) -> Dim:
+        return _sum((other, 1), (self, -1))
+
+    def __neg__(self) -> Dim:
+        return _sum((self, -1))
+
+    def __mul__(self, other: Dim) -> Dim:
+        product: dict[Monomial, int] = {}
+        for mono, coefficient in self.terms:
+            for other_mono, other_coefficient in _terms(other):
+                key = tuple(sorted((*mono, *other_mono), key=str))
+                product[key] = product.get(key, 0) + coefficient * other_coefficient
+        return _dim(product)
+
+    __rmul__ = __mul__
+
+    def __floordiv__(self, divisor: int) -> Dim:
+        return _floor(self, divisor)
+
+    def __str__(self) -> str:
+        text = ""
+        for mono, coefficient in sorted(self.terms, key=lambda t: (not t[0], str(t[0]))):
+            sign = "-" if coefficient < 0 else "+"
+            size = abs(coefficient)
+            factors = [str(atom) for atom in mono]
+            if size != 1 or not factors:
+                factors.insert(0, str(size))
+            text += f" {sign} " if text else ("-" if coefficient < 0 else "")
+            text += "*".join(factors)
+        return text
+
+    def __format__(self, spec: str) -> str:
+        return str(self)
+
+
+Dim = Union[int, Formula]
+
+
+def symbol(name: str) -> Formula:
+    return Formula((((name,), 1),))
+
+
+def _terms(dim: Dim) -> tuple[tuple[Monomial, int], ...]:
+    return dim.terms if isinstance(dim, Formula) else (((), dim),)
+
+
+def _dim(terms: Mapping[Monomial, int]) -> Dim:
+    kept = {mono: coefficient for mono, coefficient in terms.items() if coefficient}
+    if not kept:
+        return 0
+    if len(kept) == 1 and () in kept:
+        return kept[()]
+    return Formula(tuple(sorted(kept.items(), key=lambda item: str(item[0]))))
+
+
+def _sum(*parts: tuple[Dim, int]) -> Dim:
+    total: dict[Monomial, int] = {}
+    for dim, sign in parts:
+        for mono, coefficient in _terms(dim):
+            total[mono] = total.get(mono, 0) + sign * coefficient
+    return _dim(total)
+
+
+def _floor(formula: Formula, divisor: int) -> Dim:
+    whole: dict[Monomial, int] = {}
+    rest: dict[Monomial, int] = {}
+    for mono, coefficient in formula.terms:
+        quotient, remainder = divmod(coefficient, divisor)
+        whole[mono], rest[mono] = quotient, remainder
+    outside, inside = _dim(whole), _dim(rest)
+    if isinstance(inside, int):
+        return _sum((outside, 1), (inside // divisor, 1))
+    return _sum((outside, 1), (_floor_of_rest(inside, divisor), 1))
+
+
+def _floor_of_rest(inside: Formula, divisor: int) -> Dim:
+    nested = [(mono, c) for mono, c in inside.terms if mono]
+    constant = dict(inside.terms).get((), 0)
+    if len(nested) == 1 and nested[0][1] == 1:
+        (mono, _) = nested[0]
+        if len(mono) == 1 and isinstance(mono[0], Floor):
+            inner = mono[0]
+            shifted = _sum((inner.formula, 1), (constant * inner.divisor, 1))
+            if isinstance(shifted, Formula):
+                return _floor(shifted, inner.divisor * divisor)
+    common = gcd(divisor, *(c for _, c in nested))
+    if common > 1:
+        reduced = _dim({**{m: c // common for m, c in nested}, (): constant // common})
+        divisor //= common
+        if divisor == 1 or isinstance(reduced, int):
+            return reduced // divisor
+        return _floor(reduced, divisor)
+    return Formula((((Floor(inside, divisor),), 1),))
+
+
+def length(dim: Dim, most: int) -> int:
+    """How many terms and factors a formula has, counted up to `most`."""
+    if isinstance(dim, int) or most <= 0:
+        return 1
+    total = 0
+    for mono, _ in dim.terms:
+        for atom in mono:
+            inner = length(atom.formula, most - total - 1) if isinstance(atom, Floor) else 0
+            total += 1 + inner
+            if total > most:
+                return total
+        total += 1
+    return total
+
+
+def substitute(dim: Dim, sizes: Mapping[str, int]) -> Dim:
+    """The dimension with symbols replaced by sizes; an int once every symbol is given."""
+    if isinstance(dim, int):
+        return dim
+    total: Dim = 0
+    for mono, coefficient in dim.terms:
+        value: Dim = coefficient
+        for atom in mono:
+            value = value * _substitute_atom(atom, sizes)
+        total = total + value
+    return total
+
+
+def _substitute_atom(atom: Atom, sizes: Mapping[str, int]) -> Dim:
+    if isinstance(atom, str):
+        return sizes[atom] if atom in sizes else symbol(atom)
+    return substitute(atom.formula, sizes) // atom.divisor
+
+
+def symbols_of(dim: Dim) -> frozenset[str]:
+    if isinstance(dim, int):
+        return frozenset()
+    found: set[str] = set()
+    for mono, _ in dim.terms:
+        for atom in mono:
+            found |= {atom} if isinstance(atom, str) else symbols_of(atom.formula)
+    return frozenset(found)
+
+
+def slope(dim: Dim, name: str) -> Fraction:
+    """How fast the dimension grows with the symbol `name`, for large sizes."""
+    if isinstance(dim, int):
+        return Fraction(0)
+    total = Fraction(0)
+    for mono, coefficient in dim.terms:
+        if len(mono) == 1:
+            atom = mono[0]
+            if isinstance(atom, Floor):
+                total += coefficient * slope(atom.formula, name) / atom.divisor
+            elif atom == name:
+                total += coefficient
+    return total
+
+
+def ratio(large: Dim, small: Dim) -> int:
+    """The stride that takes a size `large` to `small`: by rounding up, or by growth for formulas."""
+    if isinstance(large, int) and isinstance(small, int):
+        return -(-large // small)
+    for name in sorted(symbols_of(large)):
+        if slope(small, name):
+            return int(slope(large, name) / slope(small, name))
+    return 1
+
+
+def least(dim: Dim) -> float:
+    """A bound that the dimension never falls below while symbols are at least 1."""
+    total = 0.0
+    for mono, coefficient in _terms(dim):
+        factors = [_least_atom(atom) for atom in mono]
+        if (coefficient < 0 and mono) or any(factor < 0 for factor in factors):
+            return float("-inf")
+        total += coefficient * prod(factors)
+    return total
+
+
+def _least_atom(atom: Atom) -> float:
+    if isinstance(atom, str):
+        return 1
+    bound = least(atom.formula)
+    return bound // atom.divisor if bound >= 0 else float("-inf")
