@@ -57,6 +57,18 @@ def test_different_arguments_are_not_folded() -> None:
     assert "concat, 1024" in found
 
 
+@pytest.mark.parametrize(
+    "reads", ["add { | @second | @first }", "add { | @second | @before }", "@second; relu"]
+)
+def test_only_the_ends_of_a_repeat_are_connected_with_what_is_outside(
+    reads: str, net: Callable[..., Graph]
+) -> None:
+    block = "block b { residual { conv3-8(pad=same) } }"
+    steps = "conv3-8(pad=same) as before\nb as first\nb as second"
+    found = words(fold(net(f"{block}\n{steps}\n{reads}")))
+    assert ("b ×2" in found) is ("@first" not in reads)
+
+
 def test_training_heads_hang_off_the_side() -> None:
     found = words(fold(shipped("googlenet")))
     assert found.count("training only, loss × 0.3") == 2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -28,15 +28,14 @@ _KEPT = 12
 def fold(series: Series) -> Series:
     """The series with runs of equal elements, at every level, as repeats."""
     items = tuple(_inside(item, fold) for item in series.items)
-    keys = [signature(item) for item in items]
+    runs = _Runs(items, series)
     found: list[Element] = []
     where: dict[int, int] = {}
-    ordered = sorted(series.arcs)
     at = 0
     while at < len(items):
-        period, count, note = _run(items, keys, at, ordered)
+        period, count, note = runs.at(at)
         for k in range(period * count):
-            where[at + k] = len(found) + (k if count == 1 else 0)
+            where[at + k] = len(found)
         copies = items[at : at + period * count]
         if count > 1:
             # The last copy is the typical one: a first that differs is what the note is about.
@@ -44,7 +43,7 @@ def fold(series: Series) -> Series:
             element = body[0] if period == 1 else fold(Series(body))
             found.append(Repeat(element, count, note, copies))
         else:
-            found += copies
+            found.append(items[at])
         at += period * count
     where[-1], where[len(items)] = -1, len(found)
     arcs = {(where[a], where[b]): None for a, b in series.arcs if where[b] - where[a] > 1}
@@ -77,47 +76,65 @@ def _inside(element: Element, change: Callable[[Series], Series]) -> Element:
     return element
 
 
-def _run(
-    items: tuple[Element, ...], keys: list[object], at: int, arcs: list[tuple[int, int]]
-) -> tuple[int, int, str]:
-    """The period, the count and the note of the repeat that starts here.
+class _Runs:
+    """Runs of equal elements in a series, asked for from its start to its end."""
 
-    With a count of 1, the period is of elements that stay as they are.
-    """
-    best = (1, 1)
-    for period in range(1, 2 if arcs else min(_LONGEST_PERIOD, (len(items) - at) // 2) + 1):
-        body = keys[at : at + period]
-        count = 1
-        while keys[at + count * period : at + (count + 1) * period] == body:
-            count += 1
-        # Several layers in turn are only a pattern from the third time on.
-        if count > min(period, 2) and period * count > best[0] * best[1]:
-            best = (period, count)
-    notes = []
-    if best[1] == 1 and at + 1 < len(items):
-        note = difference(items[at], items[at + 1])
-        if note is not None:
-            notes = [note] if note else []
+    def __init__(self, items: tuple[Element, ...], series: Series) -> None:
+        self.items = items
+        self.keys = [signature(item) for item in items]
+        self.arcs = sorted(series.arcs)
+        # Only the last copy of a repeat may be read from aside, only the first may read so.
+        self.left = sorted({*(a for a, _ in self.arcs), *(i for i, _ in series.asides)})
+        self.entered = sorted({b for _, b in self.arcs})
+        self.same = list(range(1, len(items) + 1))
+        for i in reversed(range(len(items) - 1)):
+            if self.keys[i] == self.keys[i + 1]:
+                self.same[i] = self.same[i + 1]
+        self.unruly = 0
+
+    def at(self, at: int) -> tuple[int, int, str]:
+        """The period, the count and the note of the repeat that starts here; count 1 if none."""
+        if self.arcs and not isinstance(self.items[at], Block):
+            return 1, 1, ""
+        period, count = self._longest(at)
+        note = None
+        if count == 1 and at + 1 < len(self.items):
+            note = difference(self.items[at], self.items[at + 1])
+            if note is not None:
+                count = self.same[at + 1] - at
+        reads, count = self._connected(at, period, count)
+        if count <= min(period, 2):
+            return 1, 1, ""
+        return period, count, "; ".join(filter(None, (reads, note)))
+
+    def _longest(self, at: int) -> tuple[int, int]:
+        best = (1, self.same[at] - at)
+        longest = 1 if self.arcs else min(_LONGEST_PERIOD, (len(self.items) - at) // 2)
+        for period in range(2, longest + 1):
+            body = self.keys[at : at + period]
             count = 1
-            while at + count < len(items) and keys[at + count] == keys[at + 1]:
+            while self.keys[at + count * period : at + (count + 1) * period] == body:
                 count += 1
-            best = (1, count)
-    if arcs and best[1] > 1:
-        if not isinstance(items[at], Block):
-            return best[1], 1, ""
-        inside = _within(arcs, at, at + best[1])
-        reads = _ladder(at, best[1], inside)
-        if reads is None:
-            # Nothing that starts before the last of these connections can be a run.
-            return max((a + 1 - at for a, _ in inside), default=1), 1, ""
-        notes = [reads, *notes] if reads else notes
-    return *best, "; ".join(notes)
+            # Several layers in turn are only a pattern from the third time on.
+            if count > 2 and period * count > best[0] * best[1]:
+                best = (period, count)
+        return best
 
-
-def _within(arcs: list[tuple[int, int]], start: int, end: int) -> set[tuple[int, int]]:
-    """The arcs, which are sorted, that start and end among these items."""
-    near = arcs[bisect_left(arcs, (start, 0)) : bisect_left(arcs, (end, 0))]
-    return {(a, b) for a, b in near if b < end}
+    def _connected(self, at: int, period: int, count: int) -> tuple[str, int]:
+        """How connections inside a run read in words, and how many copies they allow."""
+        end = at + period * count
+        if count > 1 and at >= self.unruly:
+            near = self.arcs[bisect_left(self.arcs, (at, 0)) : bisect_left(self.arcs, (end, 0))]
+            inside = {(a, b) for a, b in near if b < end}
+            reads = _ladder(at, count, inside)
+            if reads:
+                return reads, count
+            # Nothing that starts before the last of these connections follows a rule either.
+            self.unruly = max((a + 1 for a, _ in inside), default=at)
+        left, entered = bisect_left(self.left, at), bisect_right(self.entered, at)
+        ends = [end, *(a + 1 for a in self.left[left : left + 1])]
+        ends += self.entered[entered : entered + 1]
+        return "", max(1, (min(ends) - at) // period)
 
 
 def _ladder(at: int, count: int, inside: set[tuple[int, int]]) -> str | None:
