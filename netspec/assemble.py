@@ -128,6 +128,6 @@ def _shapes(weights: tuple[Weight, ...]) -> str:
 
 def _wrong_count(op: Operator, found: int) -> WrongCount:
     expected = "one tensor" if op.arity == 1 else f"{op.arity} tensors"
-    count = "nothing" if found == 0 else f"{found} tensors"
+    count = {0: "nothing", 1: "one tensor"}.get(found, f"{found} tensors")
     advice = "join them first: concat, add, mean, ..." if op.arity == 1 and found > 1 else ""
     return WrongCount(op.spelling, expected, count, advice)
