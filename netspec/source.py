@@ -6,6 +6,9 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from functools import cached_property
 
+# A change of a source: where from, where to, what instead.
+Change = tuple[int, int, str]
+
 
 @dataclass(frozen=True)
 class Source:
