@@ -30,7 +30,7 @@ def chain_with_arcs(pieces: list[Piece], arcs: tuple[tuple[int, int], ...]) -> P
         for i, piece in enumerate(pieces):
             gaps.append(at)
             if i or first:
-                found.append(wire((x + axis, at), (x + axis, at + _GAP)))
+                found.append(wire((x + axis, at), (x + axis, at + _GAP), arrow=not piece.wired))
             found += piece.draw(x + axis - piece.axis, at + _GAP)
             at += _GAP + piece.h
         gaps.append(at)
@@ -43,7 +43,7 @@ def chain_with_arcs(pieces: list[Piece], arcs: tuple[tuple[int, int], ...]) -> P
             found.append(wire(*points, arrow=False, look="skip"))
         return found
 
-    return Piece(w, h, axis, draw)
+    return Piece(w, h, axis, draw, bool(first) or pieces[0].wired)
 
 
 def _lanes(arcs: tuple[tuple[int, int], ...]) -> dict[int, int]:

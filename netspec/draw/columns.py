@@ -165,7 +165,7 @@ def _column(net: Net, x: float, tops: dict[str, float], order: list[str]) -> lis
         y = tops[name]
         for piece in net.runs.get(name, ()):
             if end is not None:
-                found.append(wire((axis, end), (axis, y)))
+                found.append(wire((axis, end), (axis, y), arrow=not piece.wired))
             found += piece.draw(axis - piece.axis, y)
             end = y + piece.h
             y = end + _GAP

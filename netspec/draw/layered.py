@@ -232,4 +232,4 @@ def layered(pieces: list[Piece], edges: tuple[tuple[int, int], ...]) -> Piece:
             found.append(wire(*points, arrow=b < len(pieces)))
         return found
 
-    return Piece(placed.w, placed.h + down, axis, draw)
+    return Piece(placed.w, placed.h + down, axis, draw, bool(entries))

@@ -306,7 +306,7 @@ class Layout:
             middle = y + h - 8
             found: list[Item] = []
             if opens:
-                found.append(wire((x + axis, y), (x + axis, y + top)))
+                found.append(wire((x + axis, y), (x + axis, y + top), arrow=not main.wired))
             found += main.draw(x + left, y + top)
             found.append(wire((x + axis, y + top + main.h), (x + axis, middle - 8)))
             for other, place in zip(others, places, strict=True):
@@ -316,13 +316,14 @@ class Layout:
                     found.append(wire(*start, *end, look="skip"))
                     continue
                 if opens:
-                    found.append(wire(*start, (x + place, y + top)))
+                    found.append(wire(*start, (x + place, y + top), arrow=not other.wired))
                 found += other.draw(x + place - other.axis, y + top)
                 found.append(wire((x + place, y + top + other.h), *end))
             found.append(mark(join, self.view, x + axis, middle))
             return found
 
-        return Piece(at + (1 if at > left + main.w else 0), h, axis, draw)
+        w = at + (1 if at > left + main.w else 0)
+        return Piece(w, h, axis, draw, opens)
 
     def _joined_in_bar(self, branches: list[Piece | None], parallel: Parallel) -> Piece:
         """Branches end in a bar, or run together where nothing in the picture merges them."""
@@ -353,7 +354,7 @@ class Layout:
                     found.append(wire(*start, *finish, arrow=merge is not None, look=look))
                     continue
                 if parallel.opens:
-                    found.append(wire(*start, (px, y + top)))
+                    found.append(wire(*start, (px, y + top), arrow=not branch.wired))
                 found += branch.draw(px - branch.axis, y + top)
                 if end:
                     below = (px, y + top + branch.h)
@@ -362,7 +363,7 @@ class Layout:
                 found += merge.draw(x + (w - merge.w) / 2, low + FORK)
             return found
 
-        return Piece(w, top + tall + end, axis, draw)
+        return Piece(w, top + tall + end, axis, draw, parallel.opens)
 
 
 def _unpassed(count: int, arcs: tuple[tuple[int, int], ...]) -> list[tuple[int, int]]:

@@ -153,7 +153,8 @@ def page(view: View, series: Series, details: Sequence[Piece] = ()) -> Scene:
             lane, entry = x - _GUTTER / 2 - (_BAND if any(column.bands) else 0.0), top + 2
             low = before[1] + GAP - 4
             points = (before, (before[0], low), (lane, low), (lane, entry), (axis, entry))
-            items.append(wire(*points, (axis, top + GAP)))
+            arrow = not column.pieces[0].wired
+            items.append(wire(*points, (axis, top + GAP), arrow=arrow))
         before = (axis, top + GAP + column.h)
     room = SCREEN[0] - at - _MARGIN, SCREEN[1] - top - GAP - _FOOT - 6
     left = at + GAP
@@ -188,7 +189,7 @@ def _column_items(column: Column, axis: float, y: float) -> list[Item]:
     found: list[Item] = []
     for i, piece in enumerate(column.pieces):
         if i:
-            found.append(wire((axis, y - GAP), (axis, y)))
+            found.append(wire((axis, y - GAP), (axis, y), arrow=not piece.wired))
         found += piece.draw(axis - piece.axis, y)
         y += piece.h + GAP
     return found

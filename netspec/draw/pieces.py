@@ -19,12 +19,16 @@ SIGNS = {"add": "+", "mul": "×"}
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Something of width `w` and height `h`; what flows through it enters and leaves at `axis`."""
+    """Something of width `w` and height `h`; what flows through it enters and leaves at `axis`.
+
+    One that is `wired` begins with a wire of its own, so what leads to it needs no arrow.
+    """
 
     w: float
     h: float
     axis: float
     draw: Callable[[float, float], list[Item]]
+    wired: bool = False
 
 
 def width_of(text: str, size: str = "label") -> float:
@@ -145,12 +149,12 @@ def stack(pieces: list[Piece], gap: float = GAP) -> Piece:
         found: list[Item] = []
         for i, piece in enumerate(pieces):
             if i:
-                found.append(wire((x + axis, y - gap), (x + axis, y)))
+                found.append(wire((x + axis, y - gap), (x + axis, y), arrow=not piece.wired))
             found += piece.draw(x + axis - piece.axis, y)
             y += piece.h + gap
         return found
 
-    return Piece(w, h, axis, draw)
+    return Piece(w, h, axis, draw, pieces[0].wired)
 
 
 def beside(main: Piece, aside: Piece) -> Piece:
@@ -166,4 +170,4 @@ def beside(main: Piece, aside: Piece) -> Piece:
             found.append(wire((axis, y + main.h), (axis, y + h), arrow=False))
         return found + aside.draw(x + main.w + 22, y)
 
-    return Piece(main.w + 22 + aside.w, h, main.axis, draw)
+    return Piece(main.w + 22 + aside.w, h, main.axis, draw, main.wired)

@@ -130,7 +130,7 @@ class _Drawn:
         return near + max([_MIDDLE, *rooms]) + _left(self.right[i]) + _INDENT * i
 
     def piece(self) -> Piece:
-        return Piece(self.w, self.h, self.axis, self.draw)
+        return Piece(self.w, self.h, self.axis, self.draw, self.leaves)
 
     def draw(self, x: float, y: float) -> list[Item]:
         bands: list[Item] = []
@@ -145,7 +145,7 @@ class _Drawn:
             at += height + _ROWS
         if self.leaves:
             top = self._down(0, x), y + GAP + self.heights[0] - _tall(self.left[0])
-            found.append(wire((x + self.axis, y), top))
+            found.append(wire((x + self.axis, y), top, arrow=not self.left[0][0].wired))
             found.append(self._way_out(x, y))
         return bands + found
 
@@ -170,7 +170,7 @@ class _Drawn:
         next_down = below + self.heights[i + 1] - _tall(self.left[i + 1])
         found = _upwards(right, up, low)
         way = ((down, low), (down, middle), (down + _INDENT, middle), (down + _INDENT, next_down))
-        found.append(wire(*way))
+        found.append(wire(*way, arrow=not self.left[i + 1][0].wired))
         if i + 1 < len(self.right):
             under = self._up(i + 1, x)
             start = below + self.heights[i + 1] - _tall(self.right[i + 1])
@@ -207,7 +207,7 @@ def _downwards(pieces: list[Piece], axis: float, low: float) -> list[Item]:
     y = low - _tall(pieces)
     for i, piece in enumerate(pieces):
         if i:
-            found.append(wire((axis, y - GAP), (axis, y)))
+            found.append(wire((axis, y - GAP), (axis, y), arrow=not piece.wired))
         found += piece.draw(axis - piece.axis, y)
         y += piece.h + GAP
     return found
