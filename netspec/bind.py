@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from netspec import ast
@@ -18,7 +18,7 @@ from netspec.errors.names import (
 )
 from netspec.evaluate import UnknownWord, evaluate
 from netspec.ops.base import Operator
-from netspec.ops.params import MISSING, Layer, Name
+from netspec.ops.params import MISSING, Layer, Name, show
 from netspec.scope import Binding, Given, Poisoned, Scope
 from netspec.source import Span
 from netspec.suggest import advised, closest
@@ -110,6 +110,24 @@ class BoundOperator:
 
 
 UNIVERSAL = ("weights", "frozen")
+
+
+def with_universal(word: str, values: Given, scope: Scope) -> Scope:
+    """The scope of a step: `frozen=yes` and `weights=@name` apply to operators and blocks alike."""
+    frozen = values.named.get("frozen", scope.frozen)
+    if not isinstance(frozen, bool):
+        problem = BadArgument(word, "frozen", "yes or no", show(frozen))
+        raise Misplaced(problem, values.extents["frozen"])
+    shared = scope.shared
+    if "weights" in values.named:
+        owner = values.named["weights"]
+        if not isinstance(owner, Binding):
+            problem = BadArgument(word, "weights", "a step such as @name", show(owner))
+            raise Misplaced(problem, values.extents["weights"])
+        shared = ("", owner.path)
+    if frozen == scope.frozen and shared is scope.shared:
+        return scope
+    return replace(scope, frozen=scope.frozen or frozen, shared=shared)
 
 
 def bind_operator(kind: type[Operator], given: Given, scope: Scope) -> BoundOperator:

@@ -172,7 +172,7 @@ class _NetBuilder:
             nodes=tuple(self.elaborator.assembler.nodes),
             inputs=placed,
             outputs=outputs,
-            heads=tuple(self.elaborator.heads),
+            heads=tuple(self.elaborator.heads.found),
             parameters=tuple(variables.items()),
             metadata=metadata,
             sizes=tuple(self._sizes.items()),

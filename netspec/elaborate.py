@@ -1,56 +1,32 @@
-"""Tree to graph: names, defaults, blocks, repeats, references; shapes as each node is added."""
+"""Tree to graph: steps run one after the other, with their names, repeats, choices and branches."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from netspec import ast
+from netspec.apply import Operators
 from netspec.assemble import Assembler
-from netspec.bind import (
-    BoundOperator,
-    Misplaced,
-    bind_operator,
-    evaluate_at,
-    given,
-    layer_given,
-)
-from netspec.calls import Calls, reserved
+from netspec.bind import Misplaced, evaluate_at, given, with_universal
+from netspec.calls import Calls
 from netspec.defaults import DefaultLines
 from netspec.diagnostics import Collector, Label, Rejection
 from netspec.errors.limits import TooManyRuns
-from netspec.errors.names import (
-    BadArgument,
-    BadRepeat,
-    NameTaken,
-    NoBraces,
-    UnknownArgument,
-    UnknownLayer,
-    UnknownReference,
-)
-from netspec.errors.shapes import BranchCount, WrongCount
+from netspec.errors.names import BadRepeat, NameTaken, NoBraces, UnknownReference
+from netspec.errors.shapes import BranchCount
 from netspec.evaluate import truth
-from netspec.graph import Call, Head, Node, Value
+from netspec.graph import Value
 from netspec.limits import Limits
 from netspec.ops import Operator
-from netspec.ops.params import Layer, show
+from netspec.ops.params import show
 from netspec.report import Reporter
-from netspec.scope import (
-    Binding,
-    Body,
-    Given,
-    Level,
-    Poisoned,
-    Scope,
-    Wire,
-)
-from netspec.source import Span
+from netspec.scope import Binding, Body, Poisoned, Scope, Wire
 from netspec.targets import Targets
+from netspec.training_heads import TrainingHeads
 from netspec.units import Loader, Unit
 
 # A step may run more often than nodes may exist, since names, branches and empty blocks cost too.
 _RUNS_PER_NODE = 2
-# How many of the tensors that a mistake depends on are shown.
-_LABELS = 2
 
 
 class Elaborator:
@@ -61,12 +37,13 @@ class Elaborator:
         self.collector = collector
         self.limits = limits
         self.assembler = Assembler(collector, limits)
-        self.heads: list[Head] = []
         self.reporter = Reporter(collector)
         self.report = self.reporter.report
         self.targets = Targets(loader)
         self.defaults = DefaultLines(self.targets, self.reporter)
         self.calls = Calls(self.run_chain, self.targets, self.defaults, self.reporter, limits)
+        self.operators = Operators(self.assembler, self.targets, self.calls)
+        self.heads = TrainingHeads(self.run_chain)
         self._runs = 0
 
     # --- chains and steps
@@ -141,7 +118,7 @@ class Elaborator:
             case ast.Freeze():
                 wire = self.run_chain(action.body, wire, replace(scope, frozen=True, entry=wire))
             case ast.TrainingHead():
-                self._training_head(action, wire, scope)
+                self.heads.add(action, wire, scope)
         if step.name and step.name_extent:
             span = scope.unit.span(step.name_extent)
             self._give(step.name, step.name_extent, Binding(wire, span, path, inner), scope)
@@ -194,43 +171,6 @@ class Elaborator:
             wire = self.run_chain(loop.body, wire, replace(scope, variables=variables))
         return wire
 
-    def _training_head(self, head: ast.TrainingHead, wire: Wire, scope: Scope) -> None:
-        if scope.head is not None or scope.until is not None:
-            return
-        loss = 1.0
-        for argument in head.arguments:
-            value = evaluate_at(argument.value, scope)
-            if (
-                argument.name != "loss"
-                or isinstance(value, bool)
-                or not isinstance(value, int | float)
-            ):
-                usage = "usage: `head name(loss=0.3) { ... }`"
-                name = argument.name or show(value)
-                raise Misplaced(UnknownArgument(f"head {head.name}", name, usage), argument.extent)
-            loss = float(value)
-        span = scope.unit.span(head.extent)
-        first = scope.level.heads.setdefault(head.name, span)
-        if first != span:
-            raise Rejection(NameTaken(head.name), (Label(first, "given first here"),))
-        component = scope.level.named(head.name)
-        path = scope.level.prefix + component
-        call = Call(scope.call, head.name, component, span)
-        inner = replace(
-            scope,
-            level=Level(path + ".", reserved(head.body)),
-            names=dict(scope.names),
-            head=path,
-            entry=wire,
-            call=call,
-        )
-        end = self.run_chain(head.body, wire, inner)
-        if end is None:
-            return
-        if len(end) != 1:
-            raise Rejection(WrongCount(f"head {head.name}", "one tensor at its end", f"{len(end)}"))
-        self.heads.append(Head(path, end[0], loss))
-
     # --- heads
 
     def _head(
@@ -243,36 +183,18 @@ class Elaborator:
     ) -> tuple[Wire, str, dict[str, Binding] | None]:
         target = self.targets.of(head.word, scope, head.word_extent)
         values = given(head, target.kernel, scope)
-        scope = self._with_universal(head.word, values, scope)
+        scope = with_universal(head.word, values, scope)
         what = target.what
         if isinstance(what, Body):
             return self._call_body(what, head, wire, scope), "", None
         if isinstance(what, type):
             if head.body is not None:
                 wire = self._joined_branches(what, head, wire, scope)
-            bound = bind_operator(what, values, scope)
-            return *self._emit(what, bound, name, wire, scope, head), None
+            return *self.operators.apply(what, values, name, wire, scope, head), None
         if isinstance(what, Unit):
             return self.calls.net(what, values, head, name, wire, scope, copy)
         assert target.unit is not None
         return self.calls.block(target.unit, what, values, head, name, wire, scope, copy)
-
-    def _with_universal(self, word: str, values: Given, scope: Scope) -> Scope:
-        """`frozen=yes` and `weights=@name` apply to operators and blocks alike."""
-        frozen = values.named.get("frozen", scope.frozen)
-        if not isinstance(frozen, bool):
-            problem = BadArgument(word, "frozen", "yes or no", show(frozen))
-            raise Misplaced(problem, values.extents["frozen"])
-        shared = scope.shared
-        if "weights" in values.named:
-            owner = values.named["weights"]
-            if not isinstance(owner, Binding):
-                problem = BadArgument(word, "weights", "a step such as @name", show(owner))
-                raise Misplaced(problem, values.extents["weights"])
-            shared = ("", owner.path)
-        if frozen == scope.frozen and shared is scope.shared:
-            return scope
-        return replace(scope, frozen=scope.frozen or frozen, shared=shared)
 
     def _joined_branches(
         self, kind: type[Operator], head: ast.Head, wire: Wire, scope: Scope
@@ -299,102 +221,6 @@ class Elaborator:
         if isinstance(body.braces, ast.Chain):
             return self.run_chain(body.braces, wire, inner)
         return self._branches(body.braces, wire, inner)
-
-    # --- operators
-
-    def _emit(
-        self,
-        kind: type[Operator],
-        bound: BoundOperator,
-        name: str | None,
-        wire: Wire,
-        scope: Scope,
-        head: ast.Head,
-    ) -> tuple[Wire, str]:
-        """A node for the operator, and one for each layer that follows it."""
-        op = self.assembler.operator(kind, bound.values)
-        component = scope.level.named(name) if name else scope.level.numbered(kind.spelling)
-        path = scope.level.prefix + component
-        inputs: Wire = wire
-        for reference in bound.references:
-            inputs = None if inputs is None or reference.wire is None else inputs
-        if inputs is not None:
-            references = tuple(v for r in bound.references for v in r.wire or ())
-            try:
-                inputs = op.connect(inputs, references)
-                node = self._add(op, inputs, path, scope, head.extent)
-            except Rejection as rejection:
-                raise self._explained(rejection, bound, wire, head) from None
-            count = kind.carried if kind.carried is not None else len(node.types)
-            wire = tuple(Value(node, i) for i in range(count))
-        else:
-            wire = None
-        for follower in kind.follows:
-            layer = bound.values[follower]
-            if layer is not None:
-                extent = bound.from_defaults.get(follower)
-                wire = self._follow(layer, component if name else None, wire, scope, head, extent)
-        return wire, path
-
-    def _add(
-        self, op: Operator, inputs: tuple[Value, ...], path: str, scope: Scope, extent: ast.Extent
-    ) -> Node:
-        return self.assembler.add(
-            op,
-            inputs,
-            path,
-            scope.unit.span(extent),
-            scope.call,
-            owner=self._owner(path, scope),
-            head=scope.head,
-            frozen=scope.frozen,
-        )
-
-    def _owner(self, path: str, scope: Scope) -> str | None:
-        if scope.shared is None:
-            return None
-        here, there = scope.shared
-        return there + path[len(here) :] if here else there
-
-    def _follow(
-        self,
-        layer: Layer,
-        after: str | None,
-        wire: Wire,
-        scope: Scope,
-        head: ast.Head,
-        default: Span | None,
-    ) -> Wire:
-        target = self.targets.lookup(layer.name, layer.unit or scope.unit, head.extent)
-        values = layer_given(layer, head.extent)
-        name = f"{after}_{layer.name}" if after else None
-        what = target.what
-        if isinstance(what, type):
-            bound = bind_operator(what, values, scope)
-            return self._emit(what, bound, name, wire, scope, head)[0]
-        if isinstance(what, ast.Block) and target.unit:
-            return self.calls.block(target.unit, what, values, head, name, wire, scope, None)[0]
-        raise Rejection(UnknownLayer(layer.name))
-
-    def _explained(
-        self, rejection: Rejection, bound: BoundOperator, wire: Wire, head: ast.Head
-    ) -> Rejection:
-        """Adds where the tensors came from, and which default lines the mistake depends on."""
-        labels = list(rejection.labels)
-        if rejection.problem.code.startswith("NS4"):
-            return rejection
-        for span, text in dict.fromkeys(
-            (v.node.span, f"{v.type} comes from here") for v in wire or ()
-        ):
-            if len(labels) < _LABELS and span.start != head.extent[0]:
-                labels.append(Label(span, text))
-        for name in rejection.problem.about:
-            if name in bound.from_defaults:
-                value = show(bound.values[name])
-                labels.append(
-                    Label(bound.from_defaults[name], f"{name}={value} comes from this default")
-                )
-        return Rejection(rejection.problem, tuple(labels))
 
 
 def _heading(step: ast.Step) -> ast.Extent:
