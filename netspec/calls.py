@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache
@@ -11,9 +11,9 @@ from typing import Any
 from netspec import ast
 from netspec.bind import Misplaced, bind_block, given
 from netspec.defaults import DefaultLines
-from netspec.diagnostics import Problem, Rejection
+from netspec.diagnostics import Rejection
 from netspec.errors.limits import RecursionTooDeep
-from netspec.errors.names import NeedsBraces, NoBraces, NoSuchSetting, UnknownReference
+from netspec.errors.names import NeedsBraces, NoBraces, UnknownReference
 from netspec.errors.shapes import WrongCount
 from netspec.graph import Call
 from netspec.limits import Limits
@@ -31,7 +31,6 @@ from netspec.scope import (
     reserved_names,
 )
 from netspec.source import Span
-from netspec.suggest import closest
 from netspec.targets import Targets
 from netspec.units import Unit
 
@@ -203,9 +202,3 @@ def _shown_arguments(values: Given) -> str:
     named = {k: v for k, v in values.named.items() if not isinstance(v, Body | Binding)}
     shown = [show(v) for v, _ in values.positional if not isinstance(v, Binding)]
     return ", ".join([*shown, *(f"{k}={show(v)}" for k, v in named.items())])
-
-
-def no_such_setting(net: str, name: str, known: Mapping[str, Any]) -> Problem:
-    near = closest(name, known)
-    advice = f"did you mean {near}?" if near else f"parameters: {', '.join(known) or 'none'}"
-    return NoSuchSetting(net, name, advice)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -14,6 +12,7 @@ from lark.exceptions import UnexpectedToken
 from lark.parsers.lalr_interactive_parser import InteractiveParser
 
 from netspec import ast, tables
+from netspec.collecting import without_collecting
 from netspec.diagnostics import Collector, Diagnostic, Problem
 from netspec.errors.limits import ExpressionTooLong, TooManyStatements
 from netspec.errors.syntax import MisplacedDeclaration, UnexpectedText
@@ -51,21 +50,9 @@ def parse(source: Source, collector: Collector, limits: Limits = DEFAULT) -> ast
         collector.add(diagnostic)
     lexer = Lexer(terminals, source, collector, limits)
     reader = _Reader(source, collector, limits)
-    with _growing():
+    with without_collecting():
         items = reader.read(lark, lexer.tokens())
     return ast.File(source, items, frozenset(reader.lost))
-
-
-@contextmanager
-def _growing() -> Iterator[None]:
-    """A tree has no cycles: looking for them again and again as it grows takes a quarter of the time."""
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()
 
 
 def _is_broken(values: list[Any]) -> bool:

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from netspec import NetspecError
-from netspec.build import METADATA, build
+from netspec.build import build
 from netspec.cli.common import FLAGS
 from netspec.evaluate import FUNCTIONS
 from netspec.graph import Graph
 from netspec.limits import DEFAULT, Limits
+from netspec.metadata import METADATA
 from netspec.source import Source
 
 PAGE = (Path(__file__).parent.parent / "docs" / "language.md").read_text(encoding="utf-8")
