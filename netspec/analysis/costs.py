@@ -7,8 +7,9 @@ from functools import lru_cache
 
 from netspec.dims import Dim
 from netspec.graph import Graph, Node
-from netspec.ops.base import Weight
+from netspec.ops.base import Operator, Weight
 from netspec.passes.deploy import deploy
+from netspec.shapes import TensorType
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,29 +44,37 @@ def weights_of(node: Node) -> tuple[Weight, ...]:
     return node.op.weights(*node.input_types)
 
 
+@lru_cache(maxsize=4096)
+def _sizes(op: Operator, inputs: tuple[TensorType, ...]) -> tuple[int, int, int]:
+    """Trained elements, BatchNorm statistics and constants of an operator on such inputs."""
+    sizes = {"statistic": 0, "constant": 0}
+    trained = 0
+    for weight in op.weights(*inputs):
+        if weight.kind in sizes:
+            sizes[weight.kind] += weight.size
+        else:
+            trained += weight.size
+    return trained, sizes["statistic"], sizes["constant"]
+
+
+@lru_cache(maxsize=4096)
+def _macs(op: Operator, inputs: tuple[TensorType, ...]) -> Dim:
+    return op.macs(*inputs)
+
+
 def node_cost(graph: Graph, node: Node) -> NodeCost:
     """One node's cost. Shared weights count once, where they are owned.
 
     Multiply-adds are those of one sample: a node over another leading symbol (regions of
     interest) counts its nominal size times.
     """
-    params = frozen = buffers = constants = 0
-    if node.owner == node.path:
-        for weight in weights_of(node):
-            if weight.kind == "statistic":
-                buffers += weight.size
-            elif weight.kind == "constant":
-                constants += weight.size
-            elif node.frozen:
-                frozen += weight.size
-            else:
-                params += weight.size
-    macs: Dim = 0
-    if node.inputs:
-        macs = node.op.macs(*node.input_types)
-        batch = node.types[0].batch
-        if batch != "N":
-            macs = macs * graph.nominal_sizes.get(batch, 1)
+    own = node.owner == node.path
+    trained, buffers, constants = _sizes(node.op, node.input_types) if own else (0, 0, 0)
+    params, frozen = (0, trained) if node.frozen else (trained, 0)
+    macs = _macs(node.op, node.input_types) if node.inputs else 0
+    batch = node.types[0].batch
+    if node.inputs and batch != "N":
+        macs = macs * graph.nominal_sizes.get(batch, 1)
     return NodeCost(params, frozen, buffers, constants, macs)
 
 

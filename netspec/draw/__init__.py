@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from netspec.collecting import without_collecting
 from netspec.diagnostics import NetspecError
 from netspec.draw.scene import Scene
 from netspec.draw.theme import THEMES
@@ -78,13 +79,14 @@ def draw(
     if expand and depth is None:
         depth = 0
     views = [View(graph, depth, tuple(expand), tuple(show), heat) for graph in graphs]
-    if format == "dot":
-        return _dot(graphs)
-    if format == "html":
-        from netspec.draw.html import html
+    with without_collecting():
+        if format == "dot":
+            return _dot(graphs)
+        if format == "html":
+            from netspec.draw.html import html
 
-        return html(views, style, theme)
-    return _rendered(_scene(views, style), theme, format)
+            return html(views, style, theme)
+        return _rendered(_scene(views, style), theme, format)
 
 
 def _check(what: str, value: str, known: tuple[str, ...]) -> None:
