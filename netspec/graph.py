@@ -1,6 +1,6 @@
 """The checked graph: every tensor has its shape, every node its place in the spec.
 
-A graph is only made by `netspec.elaborate`, so holding one means it has been checked.
+A graph is only made by `netspec.build`, so holding one means it has been checked.
 """
 
 from __future__ import annotations
