@@ -182,3 +182,10 @@ def test_what_a_spec_says_stays_text() -> None:
     graph = stating("odd", 2012, 20.0, source="ImageNet <b>&amp; $x^2$ 100%")
     for style in ("bubble", "depth"):
         assert "<b>&amp; $x^2$ 100%" in words(draw([graph], style=style))
+
+
+@pytest.mark.parametrize("style", ["bars", "bubble", "depth"])
+def test_ids_do_not_depend_on_where_things_are_in_memory(style: str) -> None:
+    picture = str(draw([shipped("alexnet"), shipped("vgg16")], style=style))
+    used = set(re.findall(r'(?: id="|#)([a-z][0-9a-f]{10}|i\d+)[")]', picture))
+    assert used == {f"i{number}" for number in range(len(used))}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -59,7 +60,17 @@ def _saved(figure: Figure, format: str, title: str) -> str | bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format=format, metadata={"Title": title, **dates[format]}, dpi=150)
     data = buffer.getvalue()
-    return data.decode("utf-8") if format == "svg" else data
+    return _numbered(data.decode("utf-8")) if format == "svg" else data
+
+
+def _numbered(svg: str) -> str:
+    """The SVG with its ids numbered: matplotlib makes them from places in memory."""
+    numbers: dict[str, str] = {}
+
+    def renamed(found: re.Match[str]) -> str:
+        return found[1] + numbers.setdefault(found[2], f"i{len(numbers)}")
+
+    return re.sub(r'( id="|#)([a-zA-Z][0-9a-f]{10})(?=[")])', renamed, svg)
 
 
 __all__ = ["chart"]
