@@ -60,17 +60,23 @@ def _saved(figure: Figure, format: str, title: str) -> str | bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format=format, metadata={"Title": title, **dates[format]}, dpi=150)
     data = buffer.getvalue()
-    return _numbered(data.decode("utf-8")) if format == "svg" else data
+    return _stable(data.decode("utf-8")) if format == "svg" else data
 
 
-def _numbered(svg: str) -> str:
-    """The SVG with its ids numbered: matplotlib makes them from places in memory."""
+def _stable(svg: str) -> str:
+    """The SVG with its ids numbered, which matplotlib makes from places in memory, and with
+    coordinates to a hundredth of a point, whose last digits depend on them too.
+    """
     numbers: dict[str, str] = {}
 
     def renamed(found: re.Match[str]) -> str:
         return found[1] + numbers.setdefault(found[2], f"i{len(numbers)}")
 
-    return re.sub(r'( id="|#)([a-zA-Z][0-9a-f]{10})(?=[")])', renamed, svg)
+    def rounded(found: re.Match[str]) -> str:
+        return f"{float(found[0]):.2f}"
+
+    svg = re.sub(r'( id="|#)([a-zA-Z][0-9a-f]{10})(?=[")])', renamed, svg)
+    return re.sub(r"<[^>]*>", lambda tag: re.sub(r"\d+\.\d{3,}", rounded, tag[0]), svg)
 
 
 __all__ = ["chart"]
