@@ -122,6 +122,10 @@ def page() -> str:
         "cost, a click on a box shows its line of the spec and a click on a line its boxes. The "
         "arrow keys, Enter and Space do the same.",
         "",
+        "`--style flow` shows every layer and connection, with a frame around each block. "
+        "[Measured](../benchmarks/results/draw.json) by `python benchmarks/draw.py`: seconds and "
+        "bytes of every shipped net in every style that applies to it.",
+        "",
     ]
     for picture in PICTURES:
         title = " ".join(picture.specs) or "shipped nets that state an error"
