@@ -330,7 +330,7 @@ def test_noise_for_a_file_of_free_size_takes_its_size_from_the_command_line(tmp_
     netspec("compile", "-q", "net.ns", "--dynamic", "H, W", cwd=tmp_path)
     done = netspec("run", "net.onnx", cwd=tmp_path)
     assert done.returncode == 2
-    assert "--input 3x224x224" in done.stderr
+    assert "--input input:3x224x224" in done.stderr
     done = netspec("run", "net.onnx", "--input", "3x20x9", cwd=tmp_path)
     assert "output: 1x4x18x7" in done.stdout
     done = netspec("run", "net.onnx", "--input", "3x20xW", cwd=tmp_path)

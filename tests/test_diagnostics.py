@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 import netspec.errors
+from netspec.analysis.unread import unread
 from netspec.build import build
 from netspec.diagnostics import (
     REGISTRY,
@@ -27,7 +28,7 @@ from netspec.diagnostics import (
     printable,
     render,
 )
-from netspec.files import read_file, shipped_names
+from netspec.files import read_file, read_spec, shipped_names
 from netspec.parse import terminals
 from netspec.source import Source, Span
 
@@ -38,6 +39,7 @@ ELSEWHERE = {
     "NS102": "bytes that are not UTF-8",
     "NS227": "a flag",
     "NS228": "several files",
+    "NS230": "a warning, of a net that is built",
     "NS401": "a large file",
     "NS403": "a large file",
     "NS406": "several files",
@@ -246,3 +248,32 @@ def test_the_page_of_messages_is_current(monkeypatch: pytest.MonkeyPatch) -> Non
     written = (docs / "errors.md").read_text(encoding="utf-8")
     current = importlib.import_module("make_errors").page()
     assert written == current, "run `python docs/make_errors.py`"
+
+
+# --- warnings
+
+
+def warned(text: str) -> str:
+    return render(unread(build(Source("net.ns", text))))
+
+
+def test_a_step_that_nothing_reads_is_a_warning_with_its_place() -> None:
+    text = warned("input 3x16x16\nconv3-8 as a; conv3-9 as dead\n@a; gap; fc-3\n")
+    assert text.startswith("warning[NS230]: nothing reads the step `dead`\n --> net.ns:2:15\n")
+
+
+def test_an_input_that_nothing_reads_is_a_warning() -> None:
+    assert "nothing reads the input `b`" in warned("input a: 4\ninput b: 4\n@a; fc-3\n")
+
+
+def test_a_place_is_warned_of_once_however_often_it_is_built() -> None:
+    text = warned(
+        "input 4\nblock odd { fc-4 as a; fc-5; @a }\nodd x3\n",
+    )
+    assert text.count("warning[NS230]") == 1
+
+
+def test_what_heads_outputs_and_merges_read_is_not_warned_of() -> None:
+    assert warned("input 4\nfc-4 as a; head side { fc-2 }; fc-3 as b\noutput a, b\n") == ""
+    for name in shipped_names():
+        assert unread(build(read_spec(name))) == ()

@@ -31,8 +31,9 @@ def command(
 ) -> int:
     """Say what is wrong with specs, and nothing else.
 
-    Every diagnostic of every file is shown. Exit status 1 if there is one.
+    Every diagnostic of every file is shown. Exit status 1 if one of them is an error.
     """
+    from netspec.analysis.unread import unread
     from netspec.diagnostics import NetspecError, render
     from netspec.diagnostics import as_json as plain
 
@@ -40,7 +41,7 @@ def command(
     more = 0
     for spec in specs:
         try:
-            options.graph(spec)
+            found.extend(unread(options.graph(spec)))
         except NetspecError as error:
             found.extend(error.diagnostics)
             more += error.more
@@ -50,4 +51,4 @@ def command(
         print(render(tuple(found), more, compact=compact))
     else:
         say(f"{len(specs)} spec{'s' if len(specs) > 1 else ''} checked, nothing wrong", quiet)
-    return 1 if found else 0
+    return 0 if all(item.warning for item in found) else 1

@@ -78,6 +78,8 @@ def command(
     The file is NAME.onnx in the current folder unless -o says otherwise. It appears whole or not
     at all. The same spec, weights and options give the same bytes.
     """
+    from netspec.analysis.unread import unread
+    from netspec.diagnostics import render
     from netspec.weights import Seeded
 
     if output is not None and str(output) == "-":
@@ -90,6 +92,8 @@ def command(
     graph = options.graph(
         spec, dynamic=tuple(map(str.strip, dynamic.split(","))) if dynamic else ()
     )
+    if warnings := unread(graph):
+        say(render(warnings), quiet)
     path = output or Path(f"{graph.name}.{_SUFFIXES[target]}")
     source: WeightSource = Seeded(seed)
     if weights is not None:

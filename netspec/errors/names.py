@@ -275,3 +275,18 @@ class ImportCycle(Problem):
         "file."
     )
     path: str
+
+
+class Unread(Problem):
+    code = "NS230"
+    title = "nothing reads the {what} `{path}`"
+    help = (
+        "read it with `@`, list it behind `output`, put it into `head NAME {{ ... }}`, or delete it"
+    )
+    explain = (
+        "No output and no training-only head depends on this step, so that it is left out of what is "
+        "compiled. Steps before an `@reference` that goes on elsewhere are the usual cause; a net "
+        "imported for what is inside it may leave its last layers unread. This is a warning."
+    )
+    what: str
+    path: str

@@ -1,0 +1,25 @@
+"""Steps that nothing reads: they compute what no output and no training head depends on."""
+
+from __future__ import annotations
+
+from netspec.diagnostics import Diagnostic
+from netspec.errors.names import Unread
+from netspec.graph import Graph
+from netspec.ops.source import Input
+
+
+def unread(graph: Graph) -> tuple[Diagnostic, ...]:
+    """A warning for each place of the spec whose steps are never read, in the spec's order."""
+    read = {value.node for node in graph.nodes for value in node.inputs}
+    read |= {output.value.node for output in graph.outputs}
+    read |= {head.value.node for head in graph.heads}
+    places = {
+        node.span: Diagnostic(
+            Unread("input" if isinstance(node.op, Input) else "step", node.path),
+            node.span,
+            warning=True,
+        )
+        for node in graph.nodes
+        if node not in read
+    }
+    return tuple(places.values())
