@@ -16,6 +16,7 @@ from netspec.dims import substitute
 from netspec.files import read_spec
 from netspec.graph import Graph, Node
 from netspec.ops.params import show
+from netspec.source import Source
 
 
 def member(name: str, *inputs: str, **settings: object) -> Graph:
@@ -273,6 +274,16 @@ def test_the_parts_of_a_net_have_the_figures_published_for_them() -> None:
     captioning = member("captioning")
     whole, backbone = part(captioning, ""), part(captioning, "cnn")
     assert (whole[0] - backbone[0], whole[1] - backbone[1]) == (14_448_912, 124_788_736)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnet50_v1_5", "se_resnet50", "wrn50_2"])
+def test_the_stages_of_a_residual_net_can_be_read_by_what_imports_it(name: str) -> None:
+    branches = "".join(f"| @b.stage{i} " for i in (1, 2, 3, 4))
+    text = (
+        f"net pyramid\nimport {name}\ninput 3x224x224\n{name}(until=stage4) as b\n{{ {branches}}}\n"
+    )
+    levels = [output.value.shape for output in build(Source("pyramid.ns", text)).outputs]
+    assert [shape[1:] for shape in levels] == [(56, 56), (28, 28), (14, 14), (7, 7)]
 
 
 def test_fractal_joins_flatten_into_one_mean_over_every_column() -> None:
