@@ -20,6 +20,7 @@ from netspec.build import build
 from netspec.diagnostics import NetspecError
 from netspec.draw import draw
 from netspec.draw.metrics import BOLD, REGULAR
+from netspec.draw.structure import Tangle, structure
 from netspec.files import read_spec
 from netspec.graph import Graph
 
@@ -350,3 +351,10 @@ def test_widths_are_those_of_the_published_font_metrics() -> None:
         text = (folder / f"{name}.afm").read_text("latin-1")
         found = {int(c): int(w) for c, w in re.findall(r"^C (\d+) ; WX (\d+) ;", text, re.M)}
         assert table == tuple(found[code] for code in range(32, 127))
+
+
+def test_several_outputs_end_where_they_are() -> None:
+    series = structure(shipped("vae"))
+    (tangle,) = [item for item in series.items if isinstance(item, Tangle)]
+    assert len(shipped("vae").outputs) == 3
+    assert all(end < len(tangle.items) for _, end in tangle.edges)

@@ -298,7 +298,7 @@ def test_the_keyboard_does_all_that_the_pointer_does(opened: Opens) -> None:
     assert page.value(FOCUSED) == "stage1"
     assert page.value("document.activeElement.getAttribute('aria-expanded')") == "true"
     page.press(" ")
-    assert page.value(LINE) == "stage(bottleneck, 64, 3, s=1)"
+    assert page.value(LINE) == "stage(bottleneck, 64, 3, s=1) as stage1"
     page.press("Escape")
     assert page.value(LINE) is None
     assert page.value(HINT) == ""

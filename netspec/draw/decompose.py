@@ -210,4 +210,7 @@ class _Region:
         if set(path) <= set(edges):
             arcs = tuple(edge for edge in edges if edge[0] + 1 != edge[1])
             return Series(items, arcs)
+        if b == self.out and sum(end == len(gap) for _, end in edges) > 1:
+            # Several outputs end where they are: nothing joins them.
+            edges = tuple(edge for edge in edges if edge[1] != len(gap))
         return Tangle(items, edges)

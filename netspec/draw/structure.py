@@ -253,23 +253,20 @@ class _Reader:
 
     def _elements(self, groups: Mapping[Any, list[Node]]) -> list[Element]:
         """Calls as blocks, nodes as steps; what normalises or activates joins the step before."""
-        found: list[Element] = []
-        steps: dict[Node, int] = {}
+        found: list[Block | list[Node]] = []
+        steps: dict[Node, list[Node]] = {}
         for key, members in groups.items():
             if isinstance(key, Call):
                 found.append(self._block(key, tuple(members)))
                 continue
             before = key.inputs[0].node if is_minor(key) else None
-            at = steps.get(before) if before is not None and self._uses[before] == 1 else None
-            if at is not None and before is not None and before.inputs:
-                step = found[at]
-                assert isinstance(step, Step)
-                found[at] = Step((*step.nodes, key))
-            else:
-                at = len(found)
-                found.append(Step((key,)))
-            steps[key] = at
-        return found
+            step = steps.get(before) if before is not None and self._uses[before] == 1 else None
+            if step is None or before is None or not before.inputs:
+                step = []
+                found.append(step)
+            step.append(key)
+            steps[key] = step
+        return [item if isinstance(item, Block) else Step(tuple(item)) for item in found]
 
     def _block(self, call: Call, nodes: tuple[Node, ...]) -> Block:
         parts = [c.component for c in call.ancestors() if c.component is not None]
