@@ -88,6 +88,13 @@ PICTURES = (
         choices={"heat": "macs"},
     ),
     Picture(
+        "captioning_flow",
+        "Every layer and every connection, blocks in frames; laid out with Graphviz where it is "
+        "installed. The image and the words come in at two inputs.",
+        ("captioning",),
+        "flow",
+    ),
+    Picture(
         "alexnet_vgg16",
         "Activations, parameters and multiply-adds of AlexNet and VGG-16, layer by layer.",
         ("alexnet", "vgg16"),
@@ -115,7 +122,8 @@ def page() -> str:
     parts = [
         "# Gallery",
         "",
-        "Written by `python docs/make_gallery.py`; every picture is a command.",
+        "Written by `python docs/make_gallery.py`; every picture is a command. [The zoo](zoo.md) "
+        "shows every shipped net as it is folded by default.",
         "",
         "With `-o googlenet.html` the picture is a page that needs nothing else: blocks open and "
         "close (all of one name together, as with `--expand`), hovering tells path, shape and "
