@@ -134,13 +134,19 @@ class Elaborator:
         scope.names[name] = replace(binding, span=span)
 
     def _branches(self, branches: ast.Branches, wire: Wire, scope: Scope) -> Wire:
-        """One tensor goes to every branch; n tensors go to n branches, one each."""
+        """One tensor goes to every branch; n tensors go to n branches, one each.
+
+        Branches that all start at a reference read nothing of the wire, whatever it carries.
+        """
         chains = branches.chains
-        if wire is not None and len(wire) > 1 and len(wire) != len(chains):
-            raise Misplaced(BranchCount(len(chains), len(wire)), branches.extent)
+        shared = wire is None or len(wire) <= 1
+        if wire is not None and not shared and len(wire) != len(chains):
+            shared = all(_starts_at_reference(chain) for chain in chains)
+            if not shared:
+                raise Misplaced(BranchCount(len(chains), len(wire)), branches.extent)
         found: list[Value] | None = []
         for i, chain in enumerate(chains):
-            start = wire if wire is None or len(wire) <= 1 else (wire[i],)
+            start = wire if wire is None or shared else (wire[i],)
             end = self.run_chain(chain, start, scope.inner(start))
             if end is None:
                 found = None
@@ -229,3 +235,8 @@ def _heading(step: ast.Step) -> ast.Extent:
     if isinstance(action, ast.Head) and action.body is not None:
         return action.word_extent
     return action.extent
+
+
+def _starts_at_reference(chain: ast.Chain) -> bool:
+    first = chain.links[0] if chain.links else None
+    return isinstance(first, ast.Step) and isinstance(first.action, ast.Reference)

@@ -280,3 +280,11 @@ def test_a_default_that_no_step_can_take_is_reported_once_where_it_stands() -> N
         net("default conv(stride=none, act=nope)\nconv1-4 x3; conv1-5")
     places = [(d.code, d.span.line) for d in caught.value.diagnostics if d.span]
     assert places == [("NS214", 2), ("NS201", 2)]
+
+
+def test_branches_that_all_start_at_references_read_nothing_of_the_wire(net, refused):
+    inputs = "input a: 4\ninput b: 4\ninput c: 4\n"
+    graph = net(inputs + "add { | @a; fc-3 | @b; fc-3 }")
+    assert graph.outputs[0].value.shape == (3,)
+    error = refused(inputs + "add { | @a; fc-3 | fc-3 }")
+    assert "2 branches cannot share a wire of 3 tensors" in str(error)
