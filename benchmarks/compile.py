@@ -12,16 +12,15 @@ Times are the least of the rounds, in seconds; memory is the peak of the process
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+from report import machine, options, write
 
 HERE = Path(__file__).parent
 NETS = ("resnet50", "vgg16", "densenet121", "resnet152")
@@ -103,27 +102,8 @@ def chain_times(count: int, rounds: int, folder: str) -> dict[str, Any]:
     return found
 
 
-def machine() -> dict[str, Any]:
-    versions = {}
-    for package in ("netspec", "torch", "onnx", "numpy", "lark"):
-        code = f"import {package}; print({package}.__version__)"
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-        versions[package] = done.stdout.strip()
-    return {
-        "processor": platform.processor() or platform.machine(),
-        "cores": os.cpu_count(),
-        "system": platform.system(),
-        "python": platform.python_version(),
-        **versions,
-    }
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("-o", "--output", type=Path, help="write the figures here as JSON")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser = options(__doc__, 3)
     parser.add_argument("--nets", nargs="*", default=NETS, choices=NETS)
     parser.add_argument("--chains", nargs="*", type=int, default=[1000, 10_000, 100_000])
     chosen = parser.parse_args()
@@ -133,16 +113,12 @@ def main() -> None:
             "check_resnet152": netspec("check", "resnet152"),
         }
         found: dict[str, Any] = {
-            "machine": machine(),
+            "machine": machine("torch", "onnx", "numpy", "lark"),
             "check": least(commands, 2 * chosen.rounds, folder),
             "compile": {n: compile_times(n, chosen.rounds, folder) for n in chosen.nets},
             "chains": [chain_times(n, max(1, chosen.rounds - 1), folder) for n in chosen.chains],
         }
-    text = json.dumps(found, indent=2)
-    print(text)
-    if chosen.output:
-        chosen.output.parent.mkdir(exist_ok=True)
-        chosen.output.write_text(text + "\n")
+    write(found, chosen.output)
 
 
 if __name__ == "__main__":

@@ -10,19 +10,15 @@ where the resolution rises again, bubble and depth without a published error.
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-import platform
 import shutil
 import subprocess
 import sys
 import time
-from pathlib import Path
 from statistics import median
 from typing import Any
 
-from netspec import __version__
+from report import machine, options, write
+
 from netspec.build import build
 from netspec.diagnostics import NetspecError
 from netspec.draw import STYLES, draw
@@ -60,26 +56,14 @@ def summary(found: dict[str, dict[str, Any]], style: str) -> dict[str, Any]:
     }
 
 
-def machine() -> dict[str, Any]:
-    dot = ""
-    if shutil.which("dot"):
-        dot = subprocess.run(["dot", "-V"], capture_output=True, text=True).stderr.strip()
-    return {
-        "processor": platform.processor() or platform.machine(),
-        "cores": os.cpu_count(),
-        "system": platform.system(),
-        "python": platform.python_version(),
-        "netspec": __version__,
-        "graphviz": dot,
-    }
+def graphviz() -> str:
+    if not shutil.which("dot"):
+        return ""
+    return subprocess.run(["dot", "-V"], capture_output=True, text=True).stderr.strip()
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("-o", "--output", type=Path, help="write the figures here as JSON")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser = options(__doc__, 3)
     parser.add_argument("--nets", nargs="*", default=list(shipped_names()))
     chosen = parser.parse_args()
     for style in STYLES:
@@ -90,17 +74,13 @@ def main() -> None:
         found[name] = {style: figures for style, figures in each.items() if figures is not None}
         print(name, file=sys.stderr)
     results = {
-        "machine": machine(),
+        "machine": {**machine(), "graphviz": graphviz()},
         "identical": f"every picture, {chosen.rounds} times",
         "torch_loaded": "torch" in sys.modules,
         "styles": {style: summary(found, style) for style in STYLES},
         "pictures": found,
     }
-    text = json.dumps(results, indent=2)
-    print(text)
-    if chosen.output:
-        chosen.output.parent.mkdir(exist_ok=True)
-        chosen.output.write_text(text + "\n")
+    write(results, chosen.output)
 
 
 if __name__ == "__main__":

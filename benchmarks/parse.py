@@ -10,12 +10,9 @@ the texts in turns. `shipped` is the time of every shipped spec, parsed one by o
 
 from __future__ import annotations
 
-import argparse
-import json
 import time
-from pathlib import Path
 
-from compile import machine
+from report import machine, options, write
 
 from netspec.diagnostics import Collector
 from netspec.files import read_spec, shipped_names
@@ -62,11 +59,7 @@ def seconds(source: Source) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("-o", "--output", type=Path, help="write the figures here as JSON")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser = options(__doc__, 5)
     chosen = parser.parse_args()
     texts = {
         f"{of}, {size // 1024} KiB": Source(of, text(of, size))
@@ -80,16 +73,14 @@ def main() -> None:
     ]
     shipped = [sum(map(seconds, sources)) for _ in range(chosen.rounds)]
     found = {
-        "machine": machine(),
+        "machine": machine("lark"),
         "seconds_per_mib": {
             name: round(min(r[name] for r in rounds) / len(source.text) * MIB, 2)
             for name, source in texts.items()
         },
         "shipped": {"specs": len(sources), "seconds": round(min(shipped), 3)},
     }
-    print(json.dumps(found, indent=2))
-    if chosen.output:
-        chosen.output.write_text(json.dumps(found, indent=2) + "\n")
+    write(found, chosen.output)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,42 @@
+"""What the benchmarks share: the machine they ran on, their options, the JSON they write."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+
+def machine(*packages: str) -> dict[str, Any]:
+    """The machine, and the versions of netspec and of these distributions."""
+    return {
+        "processor": platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "system": platform.system(),
+        "python": platform.python_version(),
+        "netspec": version("netspec-networks"),
+        **{package: version(package) for package in packages},
+    }
+
+
+def options(description: str | None, rounds: int) -> argparse.ArgumentParser:
+    """A parser with `--output` and `--rounds`."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("-o", "--output", type=Path, help="write the figures here as JSON")
+    parser.add_argument("--rounds", type=int, default=rounds)
+    return parser
+
+
+def write(found: dict[str, Any], output: Path | None) -> None:
+    """Prints the figures, and writes them where a file is given."""
+    text = json.dumps(found, indent=2)
+    print(text)
+    if output:
+        output.parent.mkdir(exist_ok=True)
+        output.write_text(text + "\n")
