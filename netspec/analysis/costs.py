@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from netspec.dims import Dim
 from netspec.graph import Graph, Node
-from netspec.ops.base import Operator, Weight
+from netspec.ops.base import Operator
 from netspec.passes.deploy import deploy
 from netspec.shapes import TensorType
 
@@ -37,11 +37,6 @@ class Costs:
     constants: int
     macs: Dim
     depth: int
-
-
-def weights_of(node: Node) -> tuple[Weight, ...]:
-    """The tensors a node uses, its own or shared ones."""
-    return node.op.weights(*node.input_types)
 
 
 @lru_cache(maxsize=4096)

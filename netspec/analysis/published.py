@@ -10,8 +10,6 @@ from netspec.diagnostics import NetspecError
 from netspec.errors.draw import CannotDraw
 from netspec.graph import Graph
 
-MEASURES = ("top1", "top5")
-
 
 @dataclass(frozen=True, slots=True)
 class Published:

@@ -27,12 +27,13 @@ _UNITS = ((1e9, "G", "billions"), (1e6, "M", "millions"), (1e3, "k", "thousands"
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A layer with weights, or a block of them: bytes of output, parameters, multiply-adds."""
+    """A layer with weights, or several: bytes of output, parameters, multiply-adds."""
 
     name: str
     memory: int
     params: int
     macs: int
+    layers: int = 1
 
 
 def bars(graphs: Sequence[Graph]) -> Figure:
@@ -122,7 +123,8 @@ def _runs(found: Sequence[Bar]) -> list[Bar]:
 
 
 def _sum(name: str, inner: Sequence[Bar]) -> Bar:
-    return Bar(name, *(sum(getattr(bar, part) for bar in inner) for part in _PANELS.values()))
+    parts = (*_PANELS.values(), "layers")
+    return Bar(name, *(sum(getattr(bar, part) for bar in inner) for part in parts))
 
 
 def _panel(
@@ -188,7 +190,8 @@ def _caption(graphs: Sequence[Graph], nets: list[list[Bar]]) -> str:
         "Layers with weights, in order, for one sample in float32. Activations: the bytes of a "
         "layer's output, after what normalises and activates it."
     )
-    blocks = [g.name for g, net in zip(graphs, nets, strict=True) if len(net) < len(_layers(g))]
+    named = zip(graphs, nets, strict=True)
+    blocks = [graph.name for graph, net in named if any(bar.layers > 1 for bar in net)]
     return (
         f"{text} Of {' and '.join(blocks)} a bar is a block or a run of them." if blocks else text
     )
