@@ -10,9 +10,8 @@ from netspec.ops.source import Input
 
 def unread(graph: Graph) -> tuple[Diagnostic, ...]:
     """A warning for each place of the spec whose steps are never read, in the spec's order."""
-    read = {value.node for node in graph.nodes for value in node.inputs}
-    read |= {output.value.node for output in graph.outputs}
-    read |= {head.value.node for head in graph.heads}
+    ends = {output.value.node for output in graph.outputs}
+    ends |= {head.value.node for head in graph.heads}
     places = {
         node.span: Diagnostic(
             Unread("input" if isinstance(node.op, Input) else "step", node.path),
@@ -20,6 +19,6 @@ def unread(graph: Graph) -> tuple[Diagnostic, ...]:
             warning=True,
         )
         for node in graph.nodes
-        if node not in read
+        if not graph.consumers[node] and node not in ends
     }
     return tuple(places.values())

@@ -57,7 +57,7 @@ class _Level:
 
     def __init__(self, view: View, body: Series, block: Block | None = None, depth: int = 0):
         self.view, self.block = view, block
-        self.title = block.path.rpartition(".")[2] if block else ""
+        self.title = block.name if block else ""
         order = {node: i for i, node in enumerate(block.nodes if block else view.graph.nodes)}
         members = list(leaves_of(body))
         while block and len(members) == 1 and self._is_open(members[0], depth):
@@ -249,7 +249,7 @@ def _box(member: Step | Block, view: View) -> _Made:
         ink = look if look != family(node.op) else ""
         span, path, role, size = node.span, node.path, "leaf", "label"
     else:
-        text, look, ink = f"{member.path.rpartition('.')[2]}: {member.call.block}", "shut", ""
+        text, look, ink = f"{member.name}: {member.call.block}", "shut", ""
         span, path, role, size = member.call.span, member.path, "block", "head"
     w = max(width_of(text, size), width_of(figures, "note")) + 18
     h = 36.0 if figures else 22.0

@@ -198,7 +198,7 @@ class Layout:
         title: str = "",
     ) -> Piece:
         """A card: closed with its figures, or open with what it does."""
-        name = title or around + (block.call.block if times else block.path.rpartition(".")[2])
+        name = title or around + (block.call.block if times else block.name)
         lines = [note] if note else []
         if block.head:
             losses = {head.name: head.loss for head in self.view.graph.heads}

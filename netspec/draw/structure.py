@@ -46,6 +46,10 @@ class Block:
     opening: tuple[TensorType, ...]
 
     @property
+    def name(self) -> str:
+        return self.path.rpartition(".")[2]
+
+    @property
     def type(self) -> TensorType:
         return self.nodes[-1].types[0]
 
