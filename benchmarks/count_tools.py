@@ -23,15 +23,15 @@ from fvcore.nn import FlopCountAnalysis
 from torch.utils.flop_counter import FlopCounterMode
 from torchinfo import summary
 
-from netspec.backends.torch import skeleton
-from netspec.build import build
-from netspec.conditions import legal_sizes
-from netspec.dims import substitute
-from netspec.files import read_spec, shipped_names
-from netspec.graph import Graph
-from netspec.ops import REGISTRY
+from netspec.backends.torch.modules import skeleton
+from netspec.diagnostics.source import Source
+from netspec.elaborate.build import build
+from netspec.graph.checked import Graph
+from netspec.ops.registry import REGISTRY
 from netspec.passes.deploy import deploy
-from netspec.source import Source
+from netspec.sizes.conditions import legal_sizes
+from netspec.sizes.dims import substitute
+from netspec.syntax.files import read_spec, shipped_names
 
 TARGET = Path(__file__).parent.parent / "tests" / "data" / "tool_counts.json"
 

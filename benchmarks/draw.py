@@ -19,10 +19,10 @@ from typing import Any
 
 from report import machine, options, write
 
-from netspec.build import build
-from netspec.diagnostics import NetspecError
+from netspec.diagnostics.records import NetspecError
 from netspec.draw import STYLES, draw
-from netspec.files import read_spec, shipped_names
+from netspec.elaborate.build import build
+from netspec.syntax.files import read_spec, shipped_names
 
 
 def measure(names: tuple[str, ...], style: str, rounds: int) -> dict[str, Any] | None:

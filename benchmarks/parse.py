@@ -14,11 +14,11 @@ import time
 
 from report import machine, options, write
 
-from netspec.diagnostics import Collector
-from netspec.files import read_spec, shipped_names
-from netspec.limits import Limits
-from netspec.parse import parse
-from netspec.source import Source
+from netspec.diagnostics.limits import Limits
+from netspec.diagnostics.records import Collector
+from netspec.diagnostics.source import Source
+from netspec.syntax.files import read_spec, shipped_names
+from netspec.syntax.parse import parse
 
 MIB = 2**20
 LIMITS = Limits(statements=10**7)

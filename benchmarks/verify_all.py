@@ -58,9 +58,9 @@ def _processor() -> str:
 
 def timings(graph: Any, device: str, batches: tuple[int, ...], runs: int) -> list[dict[str, Any]]:
     """Median seconds per run of ONNX Runtime, after one run to warm up."""
+    from netspec.backends.onnx.compile import compile_graph
     from netspec.backends.runtime import Session
-    from netspec.compile import compile_graph
-    from netspec.samples import sample_inputs
+    from netspec.verify.samples import sample_inputs
 
     found = []
     with tempfile.TemporaryDirectory() as folder:
@@ -97,10 +97,10 @@ def golden(name: str, device: str, batches: tuple[int, ...], runs: int) -> dict[
     sys.path.insert(0, str(ROOT / "tests"))
     import test_goldens as goldens
 
+    from netspec.backends.onnx.compile import compile_graph, prepared
     from netspec.backends.runtime import Session
-    from netspec.backends.torch import to_module
+    from netspec.backends.torch.modules import to_module
     from netspec.checkpoints import load
-    from netspec.compile import compile_graph, prepared
 
     expected, graph = goldens.golden(name), goldens.spec(name)
     image = np.random.default_rng(0).standard_normal((1, *expected["input"]), dtype=np.float32)

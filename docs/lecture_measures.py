@@ -8,10 +8,10 @@ from math import prod
 
 from netspec.analysis.receptive_field import Field, receptive_fields
 from netspec.analysis.summary import Summary, summarize
-from netspec.build import build
-from netspec.files import read_spec
-from netspec.graph import Graph
-from netspec.ops.conv import Conv
+from netspec.elaborate.build import build
+from netspec.graph.checked import Graph
+from netspec.ops.spatial.conv import Conv
+from netspec.syntax.files import read_spec
 
 Measure = Callable[[str], float]
 

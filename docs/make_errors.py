@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from netspec.diagnostics import REGISTRY
-from netspec.errors import headline, load_all
+from netspec.diagnostics.catalogue import headline, load_all
+from netspec.diagnostics.records import REGISTRY
 
 PAGE = Path(__file__).parent / "errors.md"
 _HEADING = """\
-<!-- Written by `python docs/make_errors.py`; edit the declarations in netspec/errors. -->
+<!-- Written by `python docs/make_errors.py`; edit the declarations in netspec/diagnostics/messages. -->
 
 # Messages
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from netspec.build import build
 from netspec.cli.shipped import charted
 from netspec.draw import CHARTS, draw
-from netspec.files import read_spec
+from netspec.elaborate.build import build
+from netspec.syntax.files import read_spec
 
 FOLDER = Path(__file__).parent
 

@@ -16,8 +16,8 @@ from lecture_measures import macs, net, summary, weights
 
 from netspec.analysis.layers import Layer, calls_of
 from netspec.analysis.quantities import grouped, shape
-from netspec.files import shipped_names
-from netspec.ops.conv import Conv
+from netspec.ops.spatial.conv import Conv
+from netspec.syntax.files import shipped_names
 
 TARGET = Path(__file__).parent / "lectures.md"
 

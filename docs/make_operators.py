@@ -8,12 +8,13 @@ from inspect import cleandoc
 from pathlib import Path
 
 from netspec.analysis.costs import costs
-from netspec.build import build
-from netspec.graph import Graph
-from netspec.initial import Scheme, arguments
-from netspec.ops import REGISTRY, Operator
-from netspec.ops.params import MISSING, show
-from netspec.source import Source
+from netspec.diagnostics.source import Source
+from netspec.elaborate.build import build
+from netspec.graph.checked import Graph
+from netspec.ops.declare.operator import Operator
+from netspec.ops.declare.params import MISSING, show
+from netspec.ops.declare.schemes import Scheme, arguments
+from netspec.ops.registry import REGISTRY
 
 PAGE = Path(__file__).parent / "operators.md"
 
@@ -35,7 +36,7 @@ def page() -> str:
     for kind in dict.fromkeys(REGISTRY.values()):
         families.setdefault(kind.__module__, []).append(kind)
     lines = [_INTRODUCTION]
-    for module, kinds in families.items():
+    for module, kinds in sorted(families.items(), key=lambda item: item[0].rpartition(".")[2]):
         lines += [f"## {_sentence(sys.modules[module].__doc__)}", ""]
         for kind in kinds:
             lines += [*_operator(kind), ""]

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from netspec.analysis.costs import costs
-from netspec.build import build
 from netspec.draw import draw
-from netspec.files import read_spec, shipped_names
-from netspec.graph import Graph
+from netspec.elaborate.build import build
+from netspec.graph.checked import Graph
+from netspec.syntax.files import read_spec, shipped_names
 
 HERE = Path(__file__).parent
 PAGE = HERE / "zoo.md"

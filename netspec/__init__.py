@@ -8,23 +8,23 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from netspec.api import Net, Picture, load
-    from netspec.diagnostics import Diagnostic, NetspecError
-    from netspec.files import shipped_names
-    from netspec.fmt import format_text
-    from netspec.graph import Graph
-    from netspec.limits import Limits
+    from netspec.diagnostics.limits import Limits
+    from netspec.diagnostics.records import Diagnostic, NetspecError
+    from netspec.graph.checked import Graph
+    from netspec.syntax.files import shipped_names
+    from netspec.syntax.fmt import format_text
 
 # Names are found when they are first asked for, so that importing the package costs nothing.
 _HOMES = {
-    "Diagnostic": "netspec.diagnostics",
-    "Graph": "netspec.graph",
-    "Limits": "netspec.limits",
+    "Diagnostic": "netspec.diagnostics.records",
+    "Graph": "netspec.graph.checked",
+    "Limits": "netspec.diagnostics.limits",
     "Net": "netspec.api",
-    "NetspecError": "netspec.diagnostics",
+    "NetspecError": "netspec.diagnostics.records",
     "Picture": "netspec.api",
-    "format_text": "netspec.fmt",
+    "format_text": "netspec.syntax.fmt",
     "load": "netspec.api",
-    "shipped_names": "netspec.files",
+    "shipped_names": "netspec.syntax.files",
 }
 
 __all__ = [

@@ -7,19 +7,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from netspec.build import build
-from netspec.diagnostics import NetspecError
-from netspec.files import read_spec
-from netspec.limits import DEFAULT, Limits
-from netspec.source import Source
+from netspec.diagnostics.limits import DEFAULT, Limits
+from netspec.diagnostics.records import NetspecError
+from netspec.diagnostics.source import Source
+from netspec.elaborate.build import build
+from netspec.syntax.files import read_spec
 
 if TYPE_CHECKING:
     from netspec.analysis.summary import Summary
     from netspec.backends.runtime import Result
-    from netspec.backends.torch_layers import NetModule
-    from netspec.graph import Graph
+    from netspec.backends.torch.layers import NetModule
+    from netspec.graph.checked import Graph
     from netspec.verify import Report
-    from netspec.weights import WeightSource
+    from netspec.weights.sources import WeightSource
 
 
 def load(
@@ -122,7 +122,7 @@ class Net:
         `weights` is a state_dict, a module or a checkpoint's path; else they are drawn from `seed`.
         `logits` leaves out final softmaxes.
         """
-        from netspec.backends.torch import to_module
+        from netspec.backends.torch.modules import to_module
         from netspec.passes.logits import logits as without_softmax
 
         graph = without_softmax(self.graph) if logits else self.graph
@@ -144,7 +144,7 @@ class Net:
         `weights` is a module (`net.to_onnx(weights=model)`), its state_dict or a checkpoint's
         path; else they are drawn from `seed`. The batch is symbolic unless given.
         """
-        from netspec.compile import compile_graph
+        from netspec.backends.onnx.compile import compile_graph
 
         if batch is not None and batch < 1:
             raise ValueError(f"batch is at least 1, not {batch}")
@@ -173,7 +173,7 @@ class Net:
 
         names = [node.path for node in self.graph.inputs]
         if len(inputs) > len(names):
-            from netspec.errors.backends import BadInput
+            from netspec.diagnostics.messages.backends import BadInput
 
             reason = f"{len(inputs)} arrays for the inputs {', '.join(names)}"
             raise NetspecError(BadInput(names[0], reason))
@@ -190,7 +190,7 @@ class Net:
         return verify(self.graph, weights=source, seed=seed, device=device)
 
     def _source(self, weights: Any, seed: int) -> WeightSource:
-        from netspec.weights import Seeded, given
+        from netspec.weights.sources import Seeded, given
 
         if weights is None:
             return Seeded(seed)
@@ -218,7 +218,7 @@ class Picture:
 
     def save(self, path: str | Path) -> Path:
         """Writes the picture whole or not at all; raises ValueError for another format's ending."""
-        from netspec.atomic import replacing
+        from netspec.system.atomic import replacing
 
         target = Path(path)
         content, ending = self.content, target.suffix.removeprefix(".").lower()

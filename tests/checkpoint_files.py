@@ -10,11 +10,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from netspec.backends.torch import to_module
+from netspec.backends.torch.modules import to_module
 from netspec.checkpoints import load
-from netspec.diagnostics import NetspecError
-from netspec.graph import Graph
-from netspec.weights import Seeded, named_weights
+from netspec.diagnostics.records import NetspecError
+from netspec.graph.checked import Graph
+from netspec.weights.sources import Seeded, named_weights
 
 KINDS = ("safetensors", "pt", "npz")
 

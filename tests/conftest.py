@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
-from netspec.build import build
-from netspec.diagnostics import NetspecError
-from netspec.graph import Graph
-from netspec.source import Source
+from netspec.diagnostics.records import NetspecError
+from netspec.diagnostics.source import Source
+from netspec.elaborate.build import build
+from netspec.graph.checked import Graph
 
 Built = Callable[..., Graph]
 

@@ -16,19 +16,16 @@ import torch
 from hypothesis import strategies as st
 from onnx import numpy_helper
 
-from netspec import ast
-from netspec.backends.onnx import OPSET, lower
+from netspec.backends.onnx.lowering import OPSET, lower
 from netspec.backends.runtime import ALLOWED
-from netspec.backends.torch import to_module
-from netspec.build import build
-from netspec.conditions import legal_sizes
-from netspec.diagnostics import Collector
-from netspec.dims import substitute
-from netspec.graph import Graph, Node
-from netspec.limits import DEFAULT
-from netspec.ops import REGISTRY, Operator
-from netspec.ops.base import Weight
-from netspec.ops.params import (
+from netspec.backends.torch.modules import to_module
+from netspec.diagnostics.limits import DEFAULT
+from netspec.diagnostics.records import Collector
+from netspec.diagnostics.source import Source
+from netspec.elaborate.build import build
+from netspec.graph.checked import Graph, Node
+from netspec.ops.declare.operator import Operator, Weight
+from netspec.ops.declare.params import (
     Choice,
     Count,
     Flag,
@@ -40,10 +37,13 @@ from netspec.ops.params import (
     Real,
     SchemeParam,
 )
-from netspec.parse import parse
+from netspec.ops.registry import REGISTRY
 from netspec.passes.deploy import deploy
-from netspec.seeded import draw
-from netspec.source import Source
+from netspec.sizes.conditions import legal_sizes
+from netspec.sizes.dims import substitute
+from netspec.syntax import ast
+from netspec.syntax.parse import parse
+from netspec.weights.seeded import draw
 
 # The nets are tiny: threads would cost more than they save.
 torch.set_num_threads(1)

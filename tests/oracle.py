@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from netspec.ops import REGISTRY, Operator
+from netspec.ops.declare.operator import Operator
+from netspec.ops.registry import REGISTRY
 
 Array = np.ndarray[Any, Any]
 Weights = dict[str, Array]

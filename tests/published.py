@@ -9,10 +9,10 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from netspec.backends.torch import to_module
-from netspec.compile import prepared
-from netspec.graph import Graph
-from netspec.weights import WeightSource
+from netspec.backends.onnx.compile import prepared
+from netspec.backends.torch.modules import to_module
+from netspec.graph.checked import Graph
+from netspec.weights.sources import WeightSource
 
 # Of the logits' norm: what float32 may lose through the deepest of the networks.
 TOLERANCE = 1e-4

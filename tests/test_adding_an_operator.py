@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from differential import Net, assert_agree, legal, snippet
 
-from netspec.diagnostics import NetspecError
-from netspec.ops import REGISTRY, Operator
+from netspec.diagnostics.records import NetspecError
+from netspec.ops.declare.operator import Operator
+from netspec.ops.registry import REGISTRY
 
 PAGE = Path(__file__).parent.parent / "docs" / "adding-an-operator.md"
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import netspec
-from netspec.diagnostics import NetspecError
+from netspec.diagnostics.records import NetspecError
 
 HEAVY = ("torch", "onnx", "onnxruntime", "numpy", "matplotlib", "PIL")
 

@@ -196,7 +196,7 @@ def test_ctrl_c_ends_the_process_even_where_the_exception_is_lost(tmp_path):
     code = (
         "import signal, sys, time\n"
         "from pathlib import Path\n"
-        "from netspec.atomic import replacing\n"
+        "from netspec.system.atomic import replacing\n"
         "from netspec.cli import interrupt\n"
         "interrupt.SECONDS = 0.2\n"
         "interrupt.install()\n"

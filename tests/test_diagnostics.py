@@ -15,10 +15,9 @@ from pathlib import Path
 
 import pytest
 
-import netspec.errors
+import netspec.diagnostics.messages
 from netspec.analysis.unread import unread
-from netspec.build import build
-from netspec.diagnostics import (
+from netspec.diagnostics.records import (
     REGISTRY,
     Collector,
     Diagnostic,
@@ -28,9 +27,10 @@ from netspec.diagnostics import (
     printable,
     render,
 )
-from netspec.files import read_file, read_spec, shipped_names
-from netspec.parse import terminals
-from netspec.source import Source, Span
+from netspec.diagnostics.source import Source, Span
+from netspec.elaborate.build import build
+from netspec.syntax.files import read_file, read_spec, shipped_names
+from netspec.syntax.parse import terminals
 
 FOLDER = Path(__file__).parent / "errors"
 SPECS = sorted(FOLDER.glob("*.ns"))
@@ -48,8 +48,8 @@ ELSEWHERE = {
     "NS711": "a flag",
 }
 
-for module in pkgutil.iter_modules(netspec.errors.__path__):
-    importlib.import_module(f"netspec.errors.{module.name}")
+for module in pkgutil.iter_modules(netspec.diagnostics.messages.__path__):
+    importlib.import_module(f"netspec.diagnostics.messages.{module.name}")
 
 
 @cache
@@ -227,7 +227,7 @@ def test_a_collector_keeps_each_place_once() -> None:
 
 @pytest.mark.parametrize("name", shipped_names()[:5])
 def test_shipped_specs_have_no_diagnostics(name: str) -> None:
-    from netspec.files import read_spec
+    from netspec.syntax.files import read_spec
 
     assert build(read_spec(name)).nodes
 

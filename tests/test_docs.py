@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from netspec.build import build
-from netspec.source import Source
+from netspec.diagnostics.source import Source
+from netspec.elaborate.build import build
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]

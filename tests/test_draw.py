@@ -15,13 +15,13 @@ from xml.etree import ElementTree
 import pytest
 from pictures import printed_by_seeds, read_picture
 
-from netspec.build import build
-from netspec.diagnostics import NetspecError
+from netspec.diagnostics.records import NetspecError
 from netspec.draw import draw
 from netspec.draw.metrics import BOLD, REGULAR
-from netspec.draw.structure import Tangle, structure
-from netspec.files import read_spec
-from netspec.graph import Graph
+from netspec.draw.structure.elements import Tangle, structure
+from netspec.elaborate.build import build
+from netspec.graph.checked import Graph
+from netspec.syntax.files import read_spec
 
 HOSTILE = "<IMG SRC=x onerror=alert(1)>]]>&\"'; } n0 -> n1 {a|b} \\"
 
@@ -116,7 +116,8 @@ def test_a_net_with_every_connection_shares_one_bus(net: Callable[..., Graph]) -
 @pytest.mark.parametrize("name", ["resnet50", "googlenet", "nasnet_mobile", "unet", "captioning"])
 def test_pictures_are_the_same_from_run_to_run(name: str) -> None:
     script = (
-        "import sys, hashlib; from netspec.build import build; from netspec.files import read_spec;"
+        "import sys, hashlib; from netspec.elaborate.build import build;"
+        "from netspec.syntax.files import read_spec;"
         "from netspec.draw import draw; g = build(read_spec(sys.argv[1]));"
         "print([hashlib.sha256(draw([g], format=f).encode()).hexdigest() for f in ('svg', 'dot')])"
     )
@@ -125,7 +126,7 @@ def test_pictures_are_the_same_from_run_to_run(name: str) -> None:
 
 def test_drawing_imports_nothing_heavy() -> None:
     script = (
-        "import sys; from netspec.build import build; from netspec.files import read_spec;"
+        "import sys; from netspec.elaborate.build import build; from netspec.syntax.files import read_spec;"
         "from netspec.draw import draw; g = build(read_spec('resnet50'));"
         "[draw([g], format=f) for f in ('svg', 'dot', 'pdf', 'html')];"
         "print({'torch', 'onnx', 'numpy', 'matplotlib', 'onnxruntime'} & set(sys.modules))"
@@ -198,7 +199,7 @@ def test_flow_shows_every_layer_with_and_without_graphviz(
     if with_dot and shutil.which("dot") is None:
         pytest.skip("Graphviz's dot is not installed")
     if not with_dot:
-        monkeypatch.setattr("netspec.draw.dot.has_dot", lambda: False)
+        monkeypatch.setattr("netspec.draw.layout.dot.has_dot", lambda: False)
     picture = fold(shipped(name), style="flow")
     leaves = read_picture(picture).leaves
     layers = [n for n in shipped(name).nodes if n.op.weights(*n.input_types) and n.inputs]
@@ -212,7 +213,7 @@ def test_flow_frames_every_block_and_names_it(
 ) -> None:
     if with_dot and shutil.which("dot") is None:
         pytest.skip("Graphviz's dot is not installed")
-    monkeypatch.setattr("netspec.draw.dot.has_dot", lambda: with_dot)
+    monkeypatch.setattr("netspec.draw.layout.dot.has_dot", lambda: with_dot)
     picture = read_picture(fold(shipped("googlenet"), style="flow"))
     frames = [words for block in picture.blocks if (words := picture.first_words(block))]
     modules = [f"inception{name}" for name in ("3a", "3b", *("4" + x for x in "abcde"), "5a", "5b")]
@@ -229,7 +230,7 @@ def test_flow_shows_blocks_that_depth_closes_as_one_box() -> None:
 def test_connections_that_cannot_be_laid_out_in_bounded_time_are_refused(
     net: Callable[..., Graph], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("netspec.draw.dot.has_dot", lambda: False)
+    monkeypatch.setattr("netspec.draw.layout.dot.has_dot", lambda: False)
     steps = [f"relu as x{i}; add {{ | @x{i // 2} | @x{i} }}" for i in range(900)]
     with pytest.raises(NetspecError, match="its connections pass"):
         draw([net("\n".join(steps))], style="flow")

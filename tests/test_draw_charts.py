@@ -13,16 +13,16 @@ import numpy as np
 
 from netspec.analysis.costs import costs
 from netspec.analysis.published import published, records
-from netspec.build import build
 from netspec.cli.shipped import charted
-from netspec.diagnostics import NetspecError
+from netspec.diagnostics.records import NetspecError
+from netspec.diagnostics.source import Source
 from netspec.draw import draw
-from netspec.draw.charts.bars import bars, bars_of
-from netspec.draw.charts.bubble import bubble
-from netspec.draw.charts.callouts import placed
-from netspec.files import read_spec, shipped_names
-from netspec.graph import Graph
-from netspec.source import Source
+from netspec.draw.styles.charts.bars import bars, bars_of
+from netspec.draw.styles.charts.bubble import bubble
+from netspec.draw.styles.charts.callouts import placed
+from netspec.elaborate.build import build
+from netspec.graph.checked import Graph
+from netspec.syntax.files import read_spec, shipped_names
 
 NETS = [name for name in shipped_names() if "/" not in name]
 

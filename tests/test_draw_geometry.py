@@ -8,11 +8,11 @@ from collections.abc import Callable
 import pytest
 from pictures import Picture, gallery, read_picture
 
-from netspec.build import build
-from netspec.diagnostics import NetspecError
+from netspec.diagnostics.records import NetspecError
 from netspec.draw import draw
-from netspec.files import read_spec, shipped_names
-from netspec.graph import Graph
+from netspec.elaborate.build import build
+from netspec.graph.checked import Graph
+from netspec.syntax.files import read_spec, shipped_names
 
 
 def drawn(name: str, **choices: object) -> Picture:
@@ -51,7 +51,7 @@ def test_in_flow_nothing_overlaps_or_runs_through_a_box_or_a_foreign_frame(
 ) -> None:
     if with_dot and shutil.which("dot") is None:
         pytest.skip("Graphviz's dot is not installed")
-    monkeypatch.setattr("netspec.draw.dot.has_dot", lambda: with_dot)
+    monkeypatch.setattr("netspec.draw.layout.dot.has_dot", lambda: with_dot)
     assert faults(drawn(name, style="flow")) == []
 
 

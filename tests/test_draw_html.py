@@ -14,12 +14,12 @@ import pytest
 from browser import CHROMIUM, Browser, browser
 from pictures import printed_by_seeds
 
-from netspec.build import build
-from netspec.diagnostics import NetspecError
+from netspec.diagnostics.records import NetspecError
+from netspec.diagnostics.source import Source
 from netspec.draw import draw
-from netspec.files import read_spec, shipped_names
-from netspec.graph import Graph
-from netspec.source import Source
+from netspec.elaborate.build import build
+from netspec.graph.checked import Graph
+from netspec.syntax.files import read_spec, shipped_names
 
 LARGEST = 200_000
 HOSTILE = "</script><img src=x onerror='window.hacked=1'>\"';&{0} \u05d0\u05d1"

@@ -8,15 +8,15 @@ import pytest
 from click.testing import CliRunner
 
 from netspec.analysis.costs import costs, node_cost
-from netspec.build import build
 from netspec.cli import main
-from netspec.conditions import describe_sizes, legal_sizes
-from netspec.diagnostics import NetspecError
-from netspec.dims import substitute
-from netspec.files import read_spec
-from netspec.graph import Graph, Node
-from netspec.ops.params import show
-from netspec.source import Source
+from netspec.diagnostics.records import NetspecError
+from netspec.diagnostics.source import Source
+from netspec.elaborate.build import build
+from netspec.graph.checked import Graph, Node
+from netspec.ops.declare.params import show
+from netspec.sizes.conditions import describe_sizes, legal_sizes
+from netspec.sizes.dims import substitute
+from netspec.syntax.files import read_spec
 
 
 def member(name: str, *inputs: str, **settings: object) -> Graph:

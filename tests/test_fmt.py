@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from netspec import NetspecError, format_text
-from netspec.build import build
-from netspec.files import LIBRARY, shipped_folder
-from netspec.source import Source
+from netspec.diagnostics.source import Source
+from netspec.elaborate.build import build
+from netspec.syntax.files import LIBRARY, shipped_folder
 
 FILES = sorted([*shipped_folder().rglob("*.ns"), *LIBRARY.glob("*.ns")])
 

@@ -15,13 +15,13 @@ import numpy as np
 import pytest
 from published import TOLERANCE, image_of, logits_of, values
 
+from netspec.backends.onnx.compile import compile_graph
 from netspec.backends.runtime import Session
-from netspec.build import build
 from netspec.checkpoints import load
-from netspec.compile import compile_graph
-from netspec.files import read_spec
-from netspec.graph import Graph
-from netspec.limits import DEFAULT
+from netspec.diagnostics.limits import DEFAULT
+from netspec.elaborate.build import build
+from netspec.graph.checked import Graph
+from netspec.syntax.files import read_spec
 
 FOLDER = Path(__file__).parent / "goldens"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))

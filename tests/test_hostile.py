@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from netspec import NetspecError
-from netspec.build import build
-from netspec.diagnostics import Collector
-from netspec.files import read_file, read_spec, shipped_names
-from netspec.lexer import Lexer
-from netspec.limits import Limits
-from netspec.parse import terminals
-from netspec.source import Source
+from netspec.diagnostics.limits import Limits
+from netspec.diagnostics.records import Collector
+from netspec.diagnostics.source import Source
+from netspec.elaborate.build import build
+from netspec.syntax.files import read_file, read_spec, shipped_names
+from netspec.syntax.lexer import Lexer
+from netspec.syntax.parse import terminals
 
 
 def codes(text: str, path: Path | None = None) -> list[str]:

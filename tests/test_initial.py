@@ -11,11 +11,11 @@ import torch
 from differential import onnx_model, snippet
 from onnx import numpy_helper
 
-from netspec.backends.torch import to_module
-from netspec.initial import Gaussian, Identity, Scheme
-from netspec.ops.base import Weight
-from netspec.seeded import CHUNK, draw
-from netspec.weights import Seeded
+from netspec.backends.torch.modules import to_module
+from netspec.ops.declare.operator import Weight
+from netspec.ops.declare.schemes import Gaussian, Identity, Scheme
+from netspec.weights.seeded import CHUNK, draw
+from netspec.weights.sources import Seeded
 
 
 def drawn(step: str, name: str = "weight", declared: str = "48x9x9", seed: int = 0) -> np.ndarray:

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from netspec import NetspecError
-from netspec.build import build
 from netspec.cli.common import FLAGS
-from netspec.evaluate import FUNCTIONS
-from netspec.graph import Graph
-from netspec.limits import DEFAULT, Limits
-from netspec.metadata import METADATA
-from netspec.source import Source
+from netspec.diagnostics.limits import DEFAULT, Limits
+from netspec.diagnostics.source import Source
+from netspec.elaborate.build import build
+from netspec.elaborate.evaluate import FUNCTIONS
+from netspec.elaborate.metadata import METADATA
+from netspec.graph.checked import Graph
 
 PAGE = (Path(__file__).parent.parent / "docs" / "language.md").read_text(encoding="utf-8")
 

@@ -7,9 +7,9 @@ import pytest
 from conftest import Built
 
 from netspec.analysis.costs import costs
-from netspec.diagnostics import NetspecError
-from netspec.files import LIBRARY
-from netspec.graph import Graph, Node
+from netspec.diagnostics.records import NetspecError
+from netspec.graph.checked import Graph, Node
+from netspec.syntax.files import LIBRARY
 
 BLOCKS = sorted(path.stem for path in LIBRARY.glob("*.ns"))
 

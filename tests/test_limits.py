@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from netspec import NetspecError
-from netspec.build import build
 from netspec.cli.common import FLAGS
-from netspec.diagnostics import REGISTRY
-from netspec.files import read_file
-from netspec.limits import DEFAULT, Limits
-from netspec.source import Source
+from netspec.diagnostics.limits import DEFAULT, Limits
+from netspec.diagnostics.records import REGISTRY
+from netspec.diagnostics.source import Source
+from netspec.elaborate.build import build
+from netspec.syntax.files import read_file
 
 Make = Callable[[int, Path], Source]
 
@@ -141,7 +141,7 @@ def test_expansion_is_counted_before_anything_is_built(
     def never(*arguments: object) -> None:
         raise AssertionError("a node was built")
 
-    monkeypatch.setattr("netspec.assemble.Assembler.add", never)
+    monkeypatch.setattr("netspec.elaborate.assemble.Assembler.add", never)
     with pytest.raises(NetspecError, match="NS404"):
         build(text("input 3x8x8\n" + body))
 

@@ -12,12 +12,12 @@ import torch
 from differential import OPERATORS, Net, Varied, inputs_for, legal, onnx_model, session, snippet
 from onnx import TensorProto, helper
 
-from netspec.backends.onnx import IR_VERSION, OPSET, OPSETS, lower
-from netspec.backends.torch import to_module
-from netspec.diagnostics import NetspecError, Rejection
-from netspec.ops.geometry import geometry, refuse_empty_windows
+from netspec.backends.onnx.lowering import IR_VERSION, OPSET, OPSETS, lower
+from netspec.backends.torch.modules import to_module
+from netspec.diagnostics.records import NetspecError, Rejection
+from netspec.ops.declare.geometry import geometry, refuse_empty_windows
 from netspec.passes.deploy import deploy
-from netspec.shapes import TensorType
+from netspec.sizes.shapes import TensorType
 
 
 def nodes(declared: str, step: str) -> list[onnx.NodeProto]:

@@ -14,17 +14,17 @@ import numpy as np
 import onnx
 import pytest
 
-from netspec.atomic import replacing, sweep
-from netspec.backends.onnx import IR_VERSION, OPSET, lower
-from netspec.backends.onnx_file import data_files, write
+from netspec.backends.onnx.compile import compile_graph
+from netspec.backends.onnx.file import data_files, write
+from netspec.backends.onnx.lowering import IR_VERSION, OPSET, lower
 from netspec.backends.runtime import Session
-from netspec.build import build
-from netspec.compile import compile_graph
-from netspec.diagnostics import NetspecError
-from netspec.files import read_spec
+from netspec.diagnostics.records import NetspecError
+from netspec.diagnostics.source import Source
+from netspec.elaborate.build import build
 from netspec.passes.deploy import deploy
-from netspec.source import Source
-from netspec.weights import Given, Seeded, named_weights
+from netspec.syntax.files import read_spec
+from netspec.system.atomic import replacing, sweep
+from netspec.weights.sources import Given, Seeded, named_weights
 
 SMALL = "conv3-8(norm=bn, act=relu); maxpool2; dropout; fc-10; softmax"
 

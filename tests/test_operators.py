@@ -24,13 +24,13 @@ from differential import (
 from hypothesis import HealthCheck, given, settings
 from oracle import REFERENCES
 
-from netspec.backends.torch import to_module
-from netspec.diagnostics import NetspecError
-from netspec.dims import substitute
-from netspec.graph import Graph
-from netspec.ops import REGISTRY, Operator
-from netspec.ops.base import Elementwise
-from netspec.ops.params import real
+from netspec.backends.torch.modules import to_module
+from netspec.diagnostics.records import NetspecError
+from netspec.graph.checked import Graph
+from netspec.ops.declare.operator import Elementwise, Operator
+from netspec.ops.declare.params import real
+from netspec.ops.registry import REGISTRY
+from netspec.sizes.dims import substitute
 
 EXAMPLES = [
     pytest.param(kind, declared, step, id=f"{declared.split()[0]} {step}")

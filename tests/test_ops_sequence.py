@@ -12,10 +12,10 @@ from differential import Net, assert_agree, snippet
 from torch import nn
 
 from netspec.analysis.costs import costs
-from netspec.backends.torch import to_module
-from netspec.diagnostics import NetspecError
-from netspec.graph import Graph
-from netspec.weights import Seeded
+from netspec.backends.torch.modules import to_module
+from netspec.diagnostics.records import NetspecError
+from netspec.graph.checked import Graph
+from netspec.weights.sources import Seeded
 
 Array = np.ndarray[Any, Any]
 

@@ -14,8 +14,8 @@ from onnx import TensorProto, helper
 from torch.nn import functional
 
 from netspec.analysis.costs import costs
-from netspec.diagnostics import NetspecError
-from netspec.graph import Graph
+from netspec.diagnostics.records import NetspecError
+from netspec.graph.checked import Graph
 
 Array = np.ndarray[Any, Any]
 

@@ -8,11 +8,11 @@ from contextlib import suppress
 
 import pytest
 
-from netspec import ast, tables
-from netspec.diagnostics import Collector, NetspecError
-from netspec.files import read_spec
-from netspec.parse import parse
-from netspec.source import Source
+from netspec.diagnostics.records import Collector, NetspecError
+from netspec.diagnostics.source import Source
+from netspec.syntax import ast, tables
+from netspec.syntax.files import read_spec
+from netspec.syntax.parse import parse
 
 
 def read(text: str) -> tuple[ast.File, Collector]:
@@ -143,7 +143,7 @@ def test_one_bracket_too_many_is_one_message(bracket: str) -> None:
 def test_the_kept_tables_read_as_the_grammar_does(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from netspec import parse as module
+    from netspec.syntax import parse as module
 
     source = read_spec(name)
     kept = parse(source, Collector()).items
@@ -155,7 +155,7 @@ def test_the_kept_tables_read_as_the_grammar_does(
 
 
 def test_the_kept_tables_were_made_from_this_grammar() -> None:
-    """`python -m netspec.tables` makes them anew."""
+    """`python -m netspec.syntax.tables` makes them anew."""
     held = json.loads(tables.TABLES.read_text(encoding="utf-8"))["made_from"]
     ours = tables.made_from(tables.GRAMMAR.read_text(encoding="utf-8"))
     assert held.split(", ")[1] == ours.split(", ")[1]

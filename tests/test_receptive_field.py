@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from netspec.analysis.receptive_field import WHOLE, Field, Unknown, receptive_fields
-from netspec.backends.torch import to_module
-from netspec.build import build
-from netspec.files import read_spec, shipped_names
-from netspec.graph import Graph, Node
-from netspec.source import Source
-from netspec.weights import Seeded
+from netspec.backends.torch.modules import to_module
+from netspec.diagnostics.source import Source
+from netspec.elaborate.build import build
+from netspec.graph.checked import Graph, Node
+from netspec.syntax.files import read_spec, shipped_names
+from netspec.weights.sources import Seeded
 
 RECORDS = json.loads((Path(__file__).parent / "data" / "records.json").read_text())
 KNOWN = [name for name, record in RECORDS.items() if "receptive_field" in record]

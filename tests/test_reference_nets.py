@@ -8,8 +8,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from netspec.api import Net
-from netspec.build import build
-from netspec.files import read_spec
+from netspec.elaborate.build import build
+from netspec.syntax.files import read_spec
 
 Weights = Iterator[Tensor]
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from differential import Net, Varied, inputs_for, onnx_model, snippet
 
-from netspec.backends.torch import to_module
-from netspec.weights import Seeded
+from netspec.backends.torch.modules import to_module
+from netspec.weights.sources import Seeded
 
 SAMPLES = 4000
 

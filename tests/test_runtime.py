@@ -9,15 +9,15 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from netspec.backends.onnx import lower
-from netspec.backends.onnx_file import data_files, write
+from netspec.backends.onnx.compile import compile_graph
+from netspec.backends.onnx.file import data_files, write
+from netspec.backends.onnx.lowering import lower
 from netspec.backends.runtime import Session, check_model
-from netspec.build import build
-from netspec.compile import compile_graph
-from netspec.diagnostics import NetspecError
+from netspec.diagnostics.records import NetspecError
+from netspec.diagnostics.source import Source
+from netspec.elaborate.build import build
 from netspec.passes.deploy import deploy
-from netspec.source import Source
-from netspec.weights import Seeded
+from netspec.weights.sources import Seeded
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netspec.conditions import (
+from netspec.sizes.conditions import (
     Condition,
     Conditions,
     at_least,
@@ -17,8 +17,8 @@ from netspec.conditions import (
     gathering,
     legal_sizes,
 )
-from netspec.dims import Dim, length, ratio, substitute, symbol, symbols_of
-from netspec.shapes import numel
+from netspec.sizes.dims import Dim, length, ratio, substitute, symbol, symbols_of
+from netspec.sizes.shapes import numel
 
 H, W = symbol("H"), symbol("W")
 

@@ -9,7 +9,7 @@ import re
 
 import pytest
 
-from netspec.files import read_spec
+from netspec.syntax.files import read_spec
 
 HEADER = re.compile(
     r"(net|input|output|paper|title|authors|table|source|url|year|dataset|task|note|error|expect)\b"

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from netspec.analysis.expect import expected_value
-from netspec.build import build
-from netspec.files import read_spec, shipped_names
-from netspec.graph import Graph
+from netspec.elaborate.build import build
+from netspec.elaborate.expect import expected_value
+from netspec.graph.checked import Graph
+from netspec.syntax.files import read_spec, shipped_names
 
 RECORDS = json.loads((Path(__file__).parent / "data" / "records.json").read_text())
 NETS = [name for name in RECORDS if not name.startswith("blocks/")]

@@ -17,13 +17,13 @@ from netspec.analysis.compare import compare
 from netspec.analysis.costs import costs
 from netspec.analysis.explain import explain
 from netspec.analysis.summary import Summary, summarize
-from netspec.build import build
-from netspec.diagnostics import NetspecError
-from netspec.dims import substitute
-from netspec.files import read_spec, shipped_names
-from netspec.graph import Graph
+from netspec.diagnostics.records import NetspecError
+from netspec.diagnostics.source import Source
+from netspec.elaborate.build import build
+from netspec.graph.checked import Graph
 from netspec.passes.deploy import deploy
-from netspec.source import Source
+from netspec.sizes.dims import substitute
+from netspec.syntax.files import read_spec, shipped_names
 
 SCHEMA = json.loads(files("netspec").joinpath("schemas/summary.json").read_text())
 

@@ -7,10 +7,10 @@ import pytest
 from netspec.analysis.budget import check_budget, totals
 from netspec.analysis.quantities import as_bytes, parse_quantity
 from netspec.analysis.summary import Summary, summarize
-from netspec.build import build
-from netspec.diagnostics import NetspecError
-from netspec.files import read_spec
-from netspec.source import Source
+from netspec.diagnostics.records import NetspecError
+from netspec.diagnostics.source import Source
+from netspec.elaborate.build import build
+from netspec.syntax.files import read_spec
 
 
 @pytest.fixture(scope="module")

@@ -12,13 +12,13 @@ import pytest
 
 from netspec.analysis.presets import PRESETS
 from netspec.analysis.summary import summarize
-from netspec.build import build
-from netspec.dims import substitute
-from netspec.files import read_spec, shipped_names
-from netspec.graph import Graph
-from netspec.ops import REGISTRY
-from netspec.ops.historic import TableConv
-from netspec.source import Source
+from netspec.diagnostics.source import Source
+from netspec.elaborate.build import build
+from netspec.graph.checked import Graph
+from netspec.ops.registry import REGISTRY
+from netspec.ops.spatial.historic import TableConv
+from netspec.sizes.dims import substitute
+from netspec.syntax.files import read_spec, shipped_names
 
 MEASURED = json.loads((Path(__file__).parent / "data" / "tool_counts.json").read_text())
 AGAIN = "run `python benchmarks/count_tools.py`"

@@ -16,8 +16,8 @@ from torch.nn.parallel import DistributedDataParallel
 
 import netspec
 from netspec.backends.runtime import Session
-from netspec.backends.torch_layers import TrainingOutputs
-from netspec.diagnostics import NetspecError
+from netspec.backends.torch.layers import TrainingOutputs
+from netspec.diagnostics.records import NetspecError
 
 GOOGLENET_LIKE = """
 net tiny

@@ -22,10 +22,10 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torchvision_layouts import NETS
 
-from netspec.build import build
 from netspec.checkpoints import load
-from netspec.files import read_spec
-from netspec.limits import DEFAULT
+from netspec.diagnostics.limits import DEFAULT
+from netspec.elaborate.build import build
+from netspec.syntax.files import read_spec
 
 HERE = Path(__file__).parent
 RECORDED = sorted(NETS.keys() & {path.stem for path in (HERE / "goldens").glob("*.json")})

@@ -12,16 +12,16 @@ import onnx
 import pytest
 from onnx import ModelProto, NodeProto, numpy_helper
 
-from netspec.backends.onnx import lower
-from netspec.backends.onnx_file import write
+from netspec.backends.onnx.file import write
+from netspec.backends.onnx.lowering import lower
 from netspec.backends.runtime import Session
-from netspec.diagnostics import NetspecError
-from netspec.graph import Graph
-from netspec.ops.base import Weight
-from netspec.samples import sample_inputs
+from netspec.diagnostics.records import NetspecError
+from netspec.graph.checked import Graph
+from netspec.ops.declare.operator import Weight
 from netspec.verify import embed, require_file, verify, verify_file
+from netspec.verify.samples import sample_inputs
 from netspec.verify.weights import fitted
-from netspec.weights import Seeded, WeightSource
+from netspec.weights.sources import Seeded, WeightSource
 
 Built = Callable[..., Graph]
 

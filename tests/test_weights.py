@@ -13,13 +13,13 @@ import pytest
 import torch
 from checkpoint_files import KINDS, read, refusal, saved, state
 
-from netspec.backends.onnx import lower
-from netspec.backends.onnx_file import write
-from netspec.backends.torch import to_module
+from netspec.backends.onnx.file import write
+from netspec.backends.onnx.lowering import lower
+from netspec.backends.torch.modules import to_module
 from netspec.checkpoints import load
-from netspec.graph import Graph
+from netspec.graph.checked import Graph
 from netspec.passes.deploy import deploy
-from netspec.weights import Seeded, named_weights
+from netspec.weights.sources import Seeded, named_weights
 
 Built = Callable[..., Graph]
 

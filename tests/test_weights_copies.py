@@ -12,10 +12,10 @@ import torch
 from checkpoint_files import KINDS, read, refusal, saved, state
 from torch import Tensor
 
-from netspec.backends.torch import to_module
+from netspec.backends.torch.modules import to_module
 from netspec.checkpoints import load
-from netspec.graph import Graph
-from netspec.weights import Seeded
+from netspec.graph.checked import Graph
+from netspec.weights.sources import Seeded
 
 Built = Callable[..., Graph]
 State = dict[str, Tensor]

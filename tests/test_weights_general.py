@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 from published import TOLERANCE, image_of, logits_of, values
 
-from netspec.build import build
 from netspec.checkpoints import load
 from netspec.checkpoints.mapping import by_structure
-from netspec.files import read_spec
-from netspec.graph import Graph
-from netspec.limits import DEFAULT
+from netspec.diagnostics.limits import DEFAULT
+from netspec.elaborate.build import build
+from netspec.graph.checked import Graph
+from netspec.syntax.files import read_spec
 
 HERE = Path(__file__).parent
 CASES: dict[str, dict[str, Any]] = json.loads((HERE / "data" / "published.json").read_text())

@@ -18,11 +18,11 @@ import pytest
 import torch
 from checkpoint_files import KINDS, read, refusal, saved, state
 
-from netspec.backends.torch import to_module
+from netspec.backends.torch.modules import to_module
 from netspec.checkpoints import load
-from netspec.diagnostics import NetspecError
-from netspec.graph import Graph
-from netspec.weights import Seeded
+from netspec.diagnostics.records import NetspecError
+from netspec.graph.checked import Graph
+from netspec.weights.sources import Seeded
 
 Built = Callable[..., Graph]
 

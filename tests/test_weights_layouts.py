@@ -16,13 +16,13 @@ import torch
 from checkpoint_files import refusal
 from published import values
 
-from netspec.backends.torch import to_module
-from netspec.build import build
+from netspec.backends.torch.modules import to_module
 from netspec.checkpoints import load
-from netspec.files import read_spec
-from netspec.graph import Graph
-from netspec.limits import DEFAULT
-from netspec.weights import named_weights
+from netspec.diagnostics.limits import DEFAULT
+from netspec.elaborate.build import build
+from netspec.graph.checked import Graph
+from netspec.syntax.files import read_spec
+from netspec.weights.sources import named_weights
 
 Built = Callable[..., Graph]
 Arrays = dict[str, np.ndarray]

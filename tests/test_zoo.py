@@ -14,13 +14,13 @@ import pytest
 from onnx import TensorProto, helper
 
 from netspec.analysis.costs import costs
-from netspec.backends.onnx import lower
-from netspec.build import build
-from netspec.compile import prepared
-from netspec.diagnostics import NetspecError
-from netspec.dims import substitute
-from netspec.files import read_spec, shipped_names
-from netspec.graph import Graph
+from netspec.backends.onnx.compile import prepared
+from netspec.backends.onnx.lowering import lower
+from netspec.diagnostics.records import NetspecError
+from netspec.elaborate.build import build
+from netspec.graph.checked import Graph
+from netspec.sizes.dims import substitute
+from netspec.syntax.files import read_spec, shipped_names
 from netspec.verify import verify
 
 NETS = [name for name in shipped_names() if "/" not in name]

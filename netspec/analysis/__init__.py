@@ -1,1 +1,1 @@
-"""What is derived from a checked graph."""
+"""Graph to figures: costs, memory, receptive fields, and the tables that show them."""

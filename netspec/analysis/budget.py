@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from netspec.analysis.outline import subtotal
 from netspec.analysis.quantities import as_bytes, grouped, parse_quantity
-from netspec.diagnostics import NetspecError
-from netspec.dims import Dim
-from netspec.errors.budget import NotABudget
-from netspec.suggest import closest
+from netspec.diagnostics.messages.budget import NotABudget
+from netspec.diagnostics.records import NetspecError
+from netspec.diagnostics.suggest import closest
+from netspec.sizes.dims import Dim
 
 if TYPE_CHECKING:
     from netspec.analysis.summary import Summary

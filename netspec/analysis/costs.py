@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-from netspec.dims import Dim
-from netspec.graph import Graph, Node
-from netspec.ops.base import Operator
+from netspec.graph.checked import Graph, Node
+from netspec.ops.declare.operator import Operator
 from netspec.passes.deploy import deploy
-from netspec.shapes import TensorType
+from netspec.sizes.dims import Dim
+from netspec.sizes.shapes import TensorType
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,17 +9,17 @@ from netspec.analysis.layers import describe, field_text
 from netspec.analysis.memory import output_bytes
 from netspec.analysis.quantities import as_bytes, grouped, shape
 from netspec.analysis.receptive_field import Axis, Field, Seen, Unknown, receptive_fields
-from netspec.diagnostics import NetspecError
-from netspec.dims import Dim
-from netspec.errors.budget import UnknownLayerPath
-from netspec.graph import Graph, Node
-from netspec.ops.base import Upsampling, Window
-from netspec.ops.conv import Conv, DepthwiseConv, TransposedConv
-from netspec.ops.geometry import Geometry
-from netspec.ops.linear import Linear
-from netspec.ops.source import Input
-from netspec.shapes import numel
-from netspec.suggest import closest
+from netspec.diagnostics.messages.budget import UnknownLayerPath
+from netspec.diagnostics.records import NetspecError
+from netspec.diagnostics.suggest import closest
+from netspec.graph.checked import Graph, Node
+from netspec.ops.declare.geometry import Geometry
+from netspec.ops.declare.operator import Upsampling, Window
+from netspec.ops.declare.source import Input
+from netspec.ops.spatial.conv import Conv, DepthwiseConv, TransposedConv
+from netspec.ops.vectors.linear import Linear
+from netspec.sizes.dims import Dim
+from netspec.sizes.shapes import numel
 
 _WRITTEN = 60
 _NOT_COUNTED = (

@@ -9,15 +9,15 @@ from netspec.analysis.costs import node_cost
 from netspec.analysis.memory import output_bytes
 from netspec.analysis.presets import Preset
 from netspec.analysis.receptive_field import Field, Seen, Whole, receptive_fields
-from netspec.dims import Dim
-from netspec.graph import Call, Graph, Node
-from netspec.ops.base import Operator
-from netspec.ops.conv import DepthwiseConv
-from netspec.ops.geometry import Geometry
-from netspec.ops.params import show
-from netspec.ops.source import Input
+from netspec.graph.checked import Call, Graph, Node
+from netspec.ops.declare.geometry import Geometry
+from netspec.ops.declare.operator import Operator
+from netspec.ops.declare.params import show
+from netspec.ops.declare.source import Input
+from netspec.ops.spatial.conv import DepthwiseConv
 from netspec.passes.deploy import deploy
-from netspec.shapes import TensorType
+from netspec.sizes.dims import Dim
+from netspec.sizes.shapes import TensorType
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-from netspec.dims import Dim, substitute, symbols_of
-from netspec.graph import Graph, Node, Value
+from netspec.graph.checked import Graph, Node, Value
 from netspec.passes.deploy import deploy
-from netspec.shapes import TensorType, numel
+from netspec.sizes.dims import Dim, substitute, symbols_of
+from netspec.sizes.shapes import TensorType, numel
 
 RULE = (
     "one sample, float32, steps in order, every step makes a new tensor, "

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from netspec.analysis.layers import Layer, calls_of
-from netspec.dims import Dim
+from netspec.sizes.dims import Dim
 
 
 @dataclass(frozen=True)

@@ -12,18 +12,18 @@ from dataclasses import dataclass
 from math import prod
 
 from netspec.analysis.costs import node_cost
-from netspec.dims import Dim
-from netspec.graph import Graph, Node
-from netspec.ops.adaptive import AdaptiveAvgPool
-from netspec.ops.attention import Attention
-from netspec.ops.base import Operator
-from netspec.ops.conv import Conv, DepthwiseConv, TransposedConv
-from netspec.ops.historic import TableConv
-from netspec.ops.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm
-from netspec.ops.pool import GlobalAvgPool
-from netspec.ops.recurrent import GRU, LSTM, RNN
-from netspec.ops.upsample import Upsample
-from netspec.shapes import TensorType, numel
+from netspec.graph.checked import Graph, Node
+from netspec.ops.declare.operator import Operator
+from netspec.ops.elementwise.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm
+from netspec.ops.spatial.adaptive import AdaptiveAvgPool
+from netspec.ops.spatial.conv import Conv, DepthwiseConv, TransposedConv
+from netspec.ops.spatial.historic import TableConv
+from netspec.ops.spatial.pool import GlobalAvgPool
+from netspec.ops.spatial.upsample import Upsample
+from netspec.ops.vectors.attention import Attention
+from netspec.ops.vectors.recurrent import GRU, LSTM, RNN
+from netspec.sizes.dims import Dim
+from netspec.sizes.shapes import TensorType, numel
 
 
 @dataclass(frozen=True, slots=True)

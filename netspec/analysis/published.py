@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from netspec.diagnostics import NetspecError
-from netspec.errors.draw import CannotDraw
-from netspec.graph import Graph
+from netspec.diagnostics.messages.draw import CannotDraw
+from netspec.diagnostics.records import NetspecError
+from netspec.graph.checked import Graph
 
 
 @dataclass(frozen=True, slots=True)

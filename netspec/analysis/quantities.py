@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from netspec.dims import Dim
+from netspec.sizes.dims import Dim
 
 _DECIMAL = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _BINARY = {"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}

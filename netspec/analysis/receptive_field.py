@@ -14,9 +14,16 @@ from fractions import Fraction
 from functools import lru_cache
 from math import lcm
 
-from netspec.graph import Graph, Node
-from netspec.ops.base import Everywhere, Pointwise, Reach, Unsupported, Upsampling, Window
-from netspec.ops.source import Input
+from netspec.graph.checked import Graph, Node
+from netspec.ops.declare.operator import (
+    Everywhere,
+    Pointwise,
+    Reach,
+    Unsupported,
+    Upsampling,
+    Window,
+)
+from netspec.ops.declare.source import Input
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,10 @@ from netspec.analysis.memory import peak_memory, tensor_bytes
 from netspec.analysis.outline import subtotal
 from netspec.analysis.presets import PRESETS, preset
 from netspec.analysis.quantities import grouped
-from netspec.conditions import describe_sizes, legal_sizes
-from netspec.dims import Dim
-from netspec.graph import Graph
-from netspec.shapes import TensorType
+from netspec.graph.checked import Graph
+from netspec.sizes.conditions import describe_sizes, legal_sizes
+from netspec.sizes.dims import Dim
+from netspec.sizes.shapes import TensorType
 
 
 @dataclass(frozen=True, slots=True)

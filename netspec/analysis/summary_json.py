@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from netspec.analysis.layers import Layer, field_json
 from netspec.analysis.outline import subtotal
-from netspec.dims import Dim
+from netspec.sizes.dims import Dim
 
 if TYPE_CHECKING:
     from netspec.analysis.summary import HeadCost, Summary, Tensor

@@ -10,7 +10,7 @@ from netspec.analysis.memory import RULE
 from netspec.analysis.outline import Item, Row, outline, subtotal
 from netspec.analysis.quantities import as_bytes, grouped, shape
 from netspec.analysis.tables import Cell, Column, Line, Style, Table
-from netspec.dims import Dim, Formula
+from netspec.sizes.dims import Dim, Formula
 
 if TYPE_CHECKING:
     from netspec.analysis.summary import Summary

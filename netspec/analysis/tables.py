@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from netspec.analysis.quantities import as_bytes, grouped
-from netspec.dims import Dim, Formula
+from netspec.sizes.dims import Dim, Formula
 
 Cell = Dim | str | None
 Kind = Literal["label", "text", "count", "bytes"]

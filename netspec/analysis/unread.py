@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from netspec.diagnostics import Diagnostic
-from netspec.errors.names import Unread
-from netspec.graph import Graph
-from netspec.ops.source import Input
+from netspec.diagnostics.messages.names import Unread
+from netspec.diagnostics.records import Diagnostic
+from netspec.graph.checked import Graph
+from netspec.ops.declare.source import Input
 
 
 def unread(graph: Graph) -> tuple[Diagnostic, ...]:

@@ -1,1 +1,1 @@
-"""Back-ends: how PyTorch, ONNX files and ONNX Runtime work; `netspec.ops` says what to compute."""
+"""Graph to what runs: ONNX files, PyTorch modules, and ONNX Runtime."""

@@ -16,8 +16,8 @@ import numpy as np
 import onnxruntime as ort
 from onnx import ModelProto, TensorProto
 
-from netspec.diagnostics import NetspecError, printable
-from netspec.errors.backends import BadInput, BadModel, DeviceMissing, RuntimeFailed
+from netspec.diagnostics.messages.backends import BadInput, BadModel, DeviceMissing, RuntimeFailed
+from netspec.diagnostics.records import NetspecError, printable
 
 # The operators netspec writes. Others, loops and custom code among them, are not loaded.
 ALLOWED = frozenset(

@@ -18,8 +18,8 @@ from netspec.checkpoints.files import (
     refused,
     state_dicts,
 )
-from netspec.errors.backends import NotInstalled
-from netspec.errors.weights import BadTensor
+from netspec.diagnostics.messages.backends import NotInstalled
+from netspec.diagnostics.messages.weights import BadTensor
 
 # How torch's own unpickler names what it does not let a file make.
 _CODE = re.compile(r"GLOBAL (\S+)")

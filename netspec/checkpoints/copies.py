@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 from netspec.checkpoints.files import Checkpoint, Shape
 from netspec.checkpoints.parsing import is_counter
-from netspec.diagnostics import Diagnostic, NetspecError
-from netspec.errors.weights import SeveralCopies
+from netspec.diagnostics.messages.weights import SeveralCopies
+from netspec.diagnostics.records import Diagnostic, NetspecError
 
 _AVERAGE = re.compile(r"(?:^|_)(?:ema|swa|avg|averaged?)(?:_|$)")
 

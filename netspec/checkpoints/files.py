@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from netspec.diagnostics import NetspecError, Problem
-from netspec.errors.weights import BadCheckpoint, BadTensor
+from netspec.diagnostics.messages.weights import BadCheckpoint, BadTensor
+from netspec.diagnostics.records import NetspecError, Problem
 
 if TYPE_CHECKING:
     import numpy as np

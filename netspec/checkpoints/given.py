@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from netspec.checkpoints.files import Checkpoint, Shape
-from netspec.diagnostics import NetspecError
-from netspec.errors.weights import BadMapping
+from netspec.diagnostics.messages.weights import BadMapping
+from netspec.diagnostics.records import NetspecError
 
 Given = Mapping[str, str | list[str]]
 

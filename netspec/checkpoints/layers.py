@@ -10,9 +10,9 @@ from math import prod
 
 from netspec.checkpoints.files import Shape
 from netspec.checkpoints.parsing import parsed_name
-from netspec.graph import Graph, Node
-from netspec.ops.merge import Add
-from netspec.ops.pool import AvgPool, MaxPool
+from netspec.graph.checked import Graph, Node
+from netspec.ops.arranging.merge import Add
+from netspec.ops.spatial.pool import AvgPool, MaxPool
 
 Signature = tuple[tuple[str, Shape], ...]
 

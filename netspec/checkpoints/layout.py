@@ -16,14 +16,14 @@ from netspec.checkpoints.files import Shape
 from netspec.checkpoints.layers import Layer, Module, plain
 from netspec.checkpoints.parsing import parsed_file
 from netspec.checkpoints.tree import modules_of
-from netspec.diagnostics import NetspecError
-from netspec.errors.weights import LayoutUndetermined, UnknownLayout
-from netspec.graph import Graph, Node, Value
-from netspec.ops.attention import Attention
-from netspec.ops.conv import Convolution, TransposedConv
-from netspec.ops.linear import Linear
-from netspec.ops.shape import Flatten, Reshape
-from netspec.weights import shape_text
+from netspec.diagnostics.messages.weights import LayoutUndetermined, UnknownLayout
+from netspec.diagnostics.records import NetspecError
+from netspec.graph.checked import Graph, Node, Value
+from netspec.ops.arranging.shape import Flatten, Reshape
+from netspec.ops.spatial.conv import Convolution, TransposedConv
+from netspec.ops.vectors.attention import Attention
+from netspec.ops.vectors.linear import Linear
+from netspec.weights.sources import shape_text
 
 if TYPE_CHECKING:
     from netspec.checkpoints.files import Array

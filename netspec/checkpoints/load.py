@@ -14,15 +14,15 @@ from netspec.checkpoints.given import Given, settle
 from netspec.checkpoints.mapping import by_name, by_structure
 from netspec.checkpoints.parsing import is_counter
 from netspec.checkpoints.plan import Pair, Plan
-from netspec.diagnostics import Diagnostic, NetspecError
-from netspec.errors.weights import AmbiguousTensors, NotFinite, TensorsDiffer
-from netspec.graph import Graph
-from netspec.seeded import CHUNK
-from netspec.weights import Seeded, named_weights, shape_text, some
+from netspec.diagnostics.messages.weights import AmbiguousTensors, NotFinite, TensorsDiffer
+from netspec.diagnostics.records import Diagnostic, NetspecError
+from netspec.graph.checked import Graph
+from netspec.weights.seeded import CHUNK
+from netspec.weights.sources import Seeded, named_weights, shape_text, some
 
 if TYPE_CHECKING:
-    from netspec.ops.base import Weight
-    from netspec.weights import Array
+    from netspec.ops.declare.operator import Weight
+    from netspec.weights.sources import Array
 
 
 @dataclass(frozen=True)

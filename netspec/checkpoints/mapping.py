@@ -17,8 +17,8 @@ from netspec.checkpoints.plan import Plan
 from netspec.checkpoints.projections import joined
 from netspec.checkpoints.tree import Item, modules_of, tree_of
 from netspec.checkpoints.weighing import Doubt
-from netspec.graph import Graph
-from netspec.weights import shape_text
+from netspec.graph.checked import Graph
+from netspec.weights.sources import shape_text
 
 _AUXILIARY = re.compile(r"aux", re.IGNORECASE)
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from netspec.checkpoints.files import Reader, Shape, Tensors, bad_file, refused
-from netspec.errors.backends import NotInstalled
-from netspec.errors.weights import BadTensor
+from netspec.diagnostics.messages.backends import NotInstalled
+from netspec.diagnostics.messages.weights import BadTensor
 
 _HEADER_LIMIT = 100_000_000
 # Types that are read, by the name in the header: numpy's type of the stored bytes.

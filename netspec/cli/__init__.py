@@ -56,7 +56,7 @@ class _Commands(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
-            from netspec.suggest import closest
+            from netspec.diagnostics.suggest import closest
 
             near = closest(args[0], COMMANDS)
             if near:
@@ -104,8 +104,8 @@ def run() -> None:
 
 
 def _status() -> int:
-    from netspec.diagnostics import Diagnostic, NetspecError, Problem, printable
-    from netspec.errors.usage import BadUsage, Defect, OutOfMemory, SystemRefused
+    from netspec.diagnostics.messages.usage import BadUsage, Defect, OutOfMemory, SystemRefused
+    from netspec.diagnostics.records import Diagnostic, NetspecError, Problem, printable
 
     def failed(problem: Problem, status: int) -> int:
         return _report((Diagnostic(problem, None),), status)
@@ -139,7 +139,7 @@ def _status() -> int:
 
 
 def _report(diagnostics: Any, status: int, more: int = 0) -> int:
-    from netspec.diagnostics import as_json, render
+    from netspec.diagnostics.records import as_json, render
 
     if _wants_json():
         import json

@@ -38,9 +38,9 @@ def command(
 
     The provider and the threads are named with the figures: they mean nothing without.
     """
+    from netspec.backends.onnx.compile import compile_graph
     from netspec.backends.runtime import Session
     from netspec.cli.feeds import feeds
-    from netspec.compile import compile_graph
 
     with tempfile.TemporaryDirectory(prefix="netspec-") as folder:
         graph, path = None, Path(model)

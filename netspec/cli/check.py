@@ -17,7 +17,7 @@ from netspec.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from netspec.diagnostics import Diagnostic
+    from netspec.diagnostics.records import Diagnostic
 
 
 @click.command(epilog="Example: netspec check specs/googlenet.ns resnet50")
@@ -34,8 +34,8 @@ def command(
     Every diagnostic of every file is shown. Exit status 1 if one of them is an error.
     """
     from netspec.analysis.unread import unread
-    from netspec.diagnostics import NetspecError, render
-    from netspec.diagnostics import as_json as plain
+    from netspec.diagnostics.records import NetspecError, render
+    from netspec.diagnostics.records import as_json as plain
 
     found: list[Diagnostic] = []
     more = 0

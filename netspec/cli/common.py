@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
-from netspec.limits import Limits
+from netspec.diagnostics.limits import Limits
 
 if TYPE_CHECKING:
-    from netspec.graph import Graph
+    from netspec.graph.checked import Graph
 
 Command = Callable[..., Any]
 
@@ -28,7 +28,7 @@ class SpecType(click.ParamType[str]):
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
-        from netspec.files import shipped_names
+        from netspec.syntax.files import shipped_names
 
         names = [n for n in shipped_names() if n.startswith(incomplete)]
         return [*(CompletionItem(n) for n in names), CompletionItem(incomplete, type="file")]
@@ -47,8 +47,8 @@ class Options:
 
     def graph(self, spec: str, *, dynamic: tuple[str, ...] = ()) -> Graph:
         """The checked graph of a spec; `dynamic` names the last axes of its first input."""
-        from netspec.build import build
-        from netspec.files import read_spec
+        from netspec.elaborate.build import build
+        from netspec.syntax.files import read_spec
 
         source = read_spec(spec, self.limits)
         graph = build(source, self.settings, self.inputs, self.limits)

@@ -21,9 +21,9 @@ from netspec.cli.common import (
 from netspec.cli.weights import WeightsFile, weights_options
 
 if TYPE_CHECKING:
-    from netspec.atomic import Check
-    from netspec.graph import Graph
-    from netspec.weights import WeightSource
+    from netspec.graph.checked import Graph
+    from netspec.system.atomic import Check
+    from netspec.weights.sources import WeightSource
 
 
 @click.command(epilog="Example: netspec compile googlenet -o googlenet.onnx --logits")
@@ -79,8 +79,8 @@ def command(
     at all. The same spec, weights and options give the same bytes.
     """
     from netspec.analysis.unread import unread
-    from netspec.diagnostics import render
-    from netspec.weights import Seeded
+    from netspec.diagnostics.records import render
+    from netspec.weights.sources import Seeded
 
     if output is not None and str(output) == "-":
         raise click.UsageError("compile writes a file, not standard output: name one with -o")
@@ -109,7 +109,7 @@ def command(
             return
         source = loaded.source
     if target == "onnx":
-        from netspec.compile import compile_graph
+        from netspec.backends.onnx.compile import compile_graph
 
         compile_graph(
             graph,
@@ -151,7 +151,7 @@ _SUFFIXES = {"onnx": "onnx", "torch": "pt", "dot": "dot"}
 
 
 def _write_other(target: str, graph: Graph, path: Path, source: WeightSource, logits: bool) -> None:
-    from netspec.atomic import replacing, write_text
+    from netspec.system.atomic import replacing, write_text
 
     if target == "dot":
         from netspec.draw import draw
@@ -160,7 +160,7 @@ def _write_other(target: str, graph: Graph, path: Path, source: WeightSource, lo
         return
     import torch
 
-    from netspec.backends.torch import to_module
+    from netspec.backends.torch.modules import to_module
     from netspec.passes.logits import logits as without_softmax
 
     module = to_module(without_softmax(graph) if logits else graph, source)
@@ -169,7 +169,7 @@ def _write_other(target: str, graph: Graph, path: Path, source: WeightSource, lo
 
 
 def _written(path: Path) -> list[Path]:
-    from netspec.backends.onnx_file import data_files
+    from netspec.backends.onnx.file import data_files
 
     return [path, *data_files(path)]
 

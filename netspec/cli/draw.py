@@ -11,7 +11,7 @@ import click
 from netspec.cli.common import SPEC, Options, quiet_option, say, spec_options
 
 if TYPE_CHECKING:
-    from netspec.graph import Graph
+    from netspec.graph.checked import Graph
 
 STYLES = ("fold", "flow", "columns", "bars", "bubble", "depth")
 FORMATS = ("svg", "png", "pdf", "html", "dot")

@@ -11,8 +11,8 @@ import click
 @click.argument("code")
 def command(code: str) -> None:
     """Explain a diagnostic's code."""
-    from netspec.diagnostics import REGISTRY
-    from netspec.errors import headline, load_all
+    from netspec.diagnostics.catalogue import headline, load_all
+    from netspec.diagnostics.records import REGISTRY
 
     load_all()
     problem = REGISTRY.get(f"NS{code.upper().removeprefix('NS')}")

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from netspec.diagnostics import NetspecError
-from netspec.errors.backends import BadInput, NotInstalled
+from netspec.diagnostics.messages.backends import BadInput, NotInstalled
+from netspec.diagnostics.records import NetspecError
 
 if TYPE_CHECKING:
     from netspec.backends.runtime import InputInfo, Session
-    from netspec.graph import Graph
+    from netspec.graph.checked import Graph
 
     Array = np.ndarray[Any, Any]
 
@@ -61,7 +61,7 @@ def _noise(
     session: Session, graph: Graph | None, seed: int, batch: int, given: tuple[str, ...]
 ) -> dict[str, Array]:
     if graph is not None:
-        from netspec.samples import sample_inputs
+        from netspec.verify.samples import sample_inputs
 
         return sample_inputs(graph, batch=batch, seed=seed)
     random = np.random.default_rng(seed)

@@ -16,9 +16,9 @@ from netspec.cli.common import quiet_option, say
 @quiet_option
 def command(specs: tuple[str, ...], check: bool, quiet: bool) -> int:
     """Put specs in the one canonical layout; - formats standard input to standard output."""
-    from netspec.atomic import write_text
-    from netspec.files import read_file, read_spec, shipped_names
-    from netspec.fmt import format_text
+    from netspec.syntax.files import read_file, read_spec, shipped_names
+    from netspec.syntax.fmt import format_text
+    from netspec.system.atomic import write_text
 
     changed = 0
     for name in specs:

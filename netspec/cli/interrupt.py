@@ -31,7 +31,7 @@ def _interrupted(number: int, frame: FrameType | None) -> None:
 
 
 def _give_up(number: int, frame: FrameType | None) -> None:
-    from netspec.atomic import discard
+    from netspec.system.atomic import discard
 
     discard()
     os.write(2, f"{MESSAGE}\n".encode())

@@ -18,7 +18,7 @@ def command(family: str | None, names: bool, as_json: bool) -> None:
 
     Multiply-adds are those of one sample.
     """
-    from netspec.files import shipped_names
+    from netspec.syntax.files import shipped_names
 
     found = [name for name in shipped_names() if not family or family in name]
     if not found:
@@ -44,8 +44,8 @@ def command(family: str | None, names: bool, as_json: bool) -> None:
 
 def _row(name: str) -> dict[str, Any]:
     from netspec.analysis.costs import costs
-    from netspec.build import build
-    from netspec.files import read_spec
+    from netspec.elaborate.build import build
+    from netspec.syntax.files import read_spec
 
     graph = build(read_spec(name))
     total = costs(graph)

@@ -76,10 +76,10 @@ def _run_spec(
     logits: bool,
     options: Options,
 ) -> Result:
+    from netspec.backends.onnx.compile import compile_graph
     from netspec.backends.runtime import Session
     from netspec.cli.feeds import feeds
-    from netspec.compile import compile_graph
-    from netspec.weights import Seeded, WeightSource
+    from netspec.weights.sources import Seeded, WeightSource
 
     graph = options.graph(model)
     source: WeightSource = Seeded(seed)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netspec.analysis.published import published, records
-from netspec.build import build
-from netspec.files import read_spec, shipped_names
-from netspec.graph import Graph
+from netspec.elaborate.build import build
+from netspec.graph.checked import Graph
+from netspec.syntax.files import read_spec, shipped_names
 
 
 def graphs() -> Iterator[tuple[str, Graph]]:

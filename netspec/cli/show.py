@@ -11,8 +11,8 @@ from netspec.cli.common import SPEC
 @click.argument("name", type=SPEC, metavar="NAME")
 def command(name: str) -> None:
     """Print the text of a shipped spec, a shipped block (`inception`) or a file."""
-    from netspec.diagnostics import NetspecError
-    from netspec.files import LIBRARY, read_file, read_spec
+    from netspec.diagnostics.records import NetspecError
+    from netspec.syntax.files import LIBRARY, read_file, read_spec
 
     try:
         source = read_spec(name)

@@ -13,7 +13,7 @@ from netspec.cli.common import say
 
 if TYPE_CHECKING:
     from netspec.checkpoints import Loaded
-    from netspec.graph import Graph
+    from netspec.graph.checked import Graph
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class WeightsFile:
     ) -> Loaded:
         """The weights for a graph, with what is worth knowing of them said on standard error."""
         from netspec.checkpoints import load
-        from netspec.diagnostics import render
+        from netspec.diagnostics.records import render
 
         loaded = load(self.path, graph, partial=partial, strict=strict, seed=seed, **self.given)
         if loaded.warnings:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from netspec.collecting import without_collecting
-from netspec.diagnostics import NetspecError
+from netspec.diagnostics.messages.backends import NotInstalled
+from netspec.diagnostics.messages.draw import CannotDraw, UnknownChoice
+from netspec.diagnostics.records import NetspecError
 from netspec.draw.scene import Scene
 from netspec.draw.theme import THEMES
 from netspec.draw.view import HEATS, SHOWN, View
-from netspec.errors.backends import NotInstalled
-from netspec.errors.draw import CannotDraw, UnknownChoice
-from netspec.graph import Graph
+from netspec.graph.checked import Graph
+from netspec.system.collecting import without_collecting
 
 STYLES = ("fold", "flow", "columns", "bars", "bubble", "depth")
 FORMATS = ("svg", "png", "pdf", "html", "dot")
@@ -83,7 +83,7 @@ def draw(
         if format == "dot":
             return _dot(graphs)
         if format == "html":
-            from netspec.draw.html import html
+            from netspec.draw.formats.html import html
 
             return html(views, style, theme)
         return _rendered(_scene(views, style), theme, format)
@@ -95,34 +95,34 @@ def _check(what: str, value: str, known: tuple[str, ...]) -> None:
 
 
 def _dot(graphs: Sequence[Graph]) -> str:
-    from netspec.draw.dot import dot_text
+    from netspec.draw.layout.dot import dot_text
 
     return "".join(dot_text(graph) for graph in graphs)
 
 
 def _scene(views: list[View], style: str) -> Scene:
     if style == "flow":
-        from netspec.draw.flow import flow
+        from netspec.draw.styles.flow import flow
 
         return flow(views[0])
     if style == "columns":
-        from netspec.draw.columns import columns
+        from netspec.draw.styles.columns import columns
 
         return columns(views)
-    from netspec.draw.page import folded
+    from netspec.draw.styles.fold import folded
 
     return folded(views[0])
 
 
 def _rendered(scene: Scene, theme: str, format: str) -> str | bytes:
     if format == "pdf":
-        from netspec.draw.pdf import pdf
+        from netspec.draw.formats.pdf import pdf
 
         return pdf(scene, theme)
-    from netspec.draw.svg import svg
+    from netspec.draw.formats.svg import svg
 
     if format == "png":
-        from netspec.draw.png import png
+        from netspec.draw.formats.png import png
 
         return png(svg(scene, "light" if theme == "auto" else theme))
     return svg(scene, theme)
@@ -133,7 +133,7 @@ def _chart(graphs: Sequence[Graph], style: str, theme: str, format: str) -> str 
         reason = f"the style {style} is a chart, which is svg, png or pdf"
         raise NetspecError(CannotDraw(reason), status=2)
     try:
-        from netspec.draw.charts import chart
+        from netspec.draw.styles.charts import chart
     except ImportError:
         advice = "pip install 'netspec-networks[charts]'"
         raise NetspecError(NotInstalled("a chart", "matplotlib", advice), status=3) from None

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Union
 
-from netspec.source import Span
+from netspec.diagnostics.source import Span
 
 SIZES = {"title": 18.0, "head": 12.0, "label": 11.0, "note": 10.7}
 BOLD = frozenset({"title", "head"})

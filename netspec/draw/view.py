@@ -9,10 +9,10 @@ from functools import cached_property, lru_cache
 from math import sqrt
 
 from netspec.analysis.costs import NodeCost, node_cost
-from netspec.draw.labels import family, human, label, shape, tag
-from netspec.draw.structure import Block, Element, Repeat, Step, flat_steps, nodes_of
-from netspec.graph import Graph, Node
-from netspec.shapes import TensorType, numel
+from netspec.draw.structure.elements import Block, Element, Repeat, Step, flat_steps, nodes_of
+from netspec.draw.structure.labels import family, human, label, shape, tag
+from netspec.graph.checked import Graph, Node
+from netspec.sizes.shapes import TensorType, numel
 
 SHOWN = ("shape", "kernel", "params", "macs")
 HEATS = ("params", "macs", "memory")

@@ -1,1 +1,1 @@
-"""Passes: each takes a checked graph and gives a checked graph."""
+"""Graph to graph: what the deployed net leaves out."""

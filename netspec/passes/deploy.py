@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netspec.graph import Graph, Node
+from netspec.graph.checked import Graph, Node
 from netspec.passes.rewrite import rewrite
 
 

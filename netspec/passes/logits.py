@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from netspec.graph import Graph, Node
-from netspec.ops.activation import Softmax
+from netspec.graph.checked import Graph, Node
+from netspec.ops.elementwise.activation import Softmax
 from netspec.passes.rewrite import rewrite
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from netspec.graph import Graph, Head, Node, Output, Value
+from netspec.graph.checked import Graph, Head, Node, Output, Value
 
 Bypass = Callable[[Node], int | None]
 

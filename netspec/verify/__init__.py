@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 from netspec.verify.report import Case, Culprit, Report, Response
 
 if TYPE_CHECKING:
-    from netspec.graph import Graph
-    from netspec.weights import WeightSource
+    from netspec.graph.checked import Graph
+    from netspec.weights.sources import WeightSource
 
 __all__ = [
     "Case",
@@ -50,9 +50,9 @@ def verify(
     accepted up to an error of 32 times PyTorch's own plus 1e-5, relative to its largest value.
     A device that is not there raises NetspecError; whatever is wrong with the net is in the report.
     """
-    from netspec.backends.onnx import lower
-    from netspec.backends.onnx_file import write
-    from netspec.compile import prepared
+    from netspec.backends.onnx.compile import prepared
+    from netspec.backends.onnx.file import write
+    from netspec.backends.onnx.lowering import lower
 
     net = prepared(graph, logits=logits)
     source = weights or _seeded(net, seed)
@@ -75,7 +75,7 @@ def verify_file(
     logits: bool = False,
 ) -> Report:
     """Compares a file that was compiled from a graph with these weights and options."""
-    from netspec.compile import prepared
+    from netspec.backends.onnx.compile import prepared
 
     net = prepared(graph, logits=logits)
     return _verified(net, path, weights, seed=seed, device=device, tf32=tf32, given=True)
@@ -100,7 +100,7 @@ def embed(report: Report, path: Path) -> None:
     """Writes what the report says into the metadata of an ONNX file, whole or not at all."""
     from onnx import ModelProto
 
-    from netspec.atomic import replacing
+    from netspec.system.atomic import replacing
 
     more = ModelProto()
     for key, value in report.metadata().items():
@@ -127,14 +127,14 @@ def _verified(
     tf32: bool,
     given: bool,
 ) -> Report:
-    from netspec.backends.onnx import lower
+    from netspec.backends.onnx.lowering import lower
     from netspec.backends.runtime import Session
-    from netspec.diagnostics import NetspecError
-    from netspec.errors.backends import RuntimeFailed
-    from netspec.samples import sample_inputs
+    from netspec.diagnostics.messages.backends import RuntimeFailed
+    from netspec.diagnostics.records import NetspecError
     from netspec.verify.compare import Reference, cases
     from netspec.verify.locate import first_wrong
     from netspec.verify.report import culprit_of, versions
+    from netspec.verify.samples import sample_inputs
 
     start = time.perf_counter()
     reference = Reference(net, source)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from netspec.backends.torch import to_module
-from netspec.graph import Graph, Node, Value
+from netspec.backends.torch.modules import to_module
+from netspec.graph.checked import Graph, Node, Value
 from netspec.verify.report import Case, Response
 
 if TYPE_CHECKING:
-    from netspec.weights import WeightSource
+    from netspec.weights.sources import WeightSource
 
     Array = np.ndarray[Any, Any]
 

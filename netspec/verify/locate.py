@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from onnx import ModelProto
 
-from netspec.backends.onnx import Model
+from netspec.backends.onnx.lowering import Model
 from netspec.backends.runtime import Session, check_model
-from netspec.diagnostics import NetspecError
-from netspec.errors.backends import RuntimeFailed
-from netspec.graph import Graph, Node, Value
-from netspec.ops.source import Input
-from netspec.shapes import numel
+from netspec.diagnostics.messages.backends import RuntimeFailed
+from netspec.diagnostics.records import NetspecError
+from netspec.graph.checked import Graph, Node, Value
+from netspec.ops.declare.source import Input
+from netspec.sizes.shapes import numel
 from netspec.verify.compare import Reference, allowed, error
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from netspec.diagnostics import Diagnostic, Label, NetspecError, Problem
-from netspec.errors.backends import NothingVerified, ResultsDiffer
-from netspec.graph import Node
+from netspec.diagnostics.messages.backends import NothingVerified, ResultsDiffer
+from netspec.diagnostics.records import Diagnostic, Label, NetspecError, Problem
+from netspec.graph.checked import Node
 
 # A mistake moves outputs by far more than rounding; outputs that move less cannot show one.
 LEAST_RESPONSE = 1e-4

@@ -12,17 +12,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from netspec.graph import Graph, Node
-from netspec.samples import sample_inputs
-from netspec.seeded import draw
-from netspec.weights import Given, named_weights
+from netspec.graph.checked import Graph, Node
+from netspec.verify.samples import sample_inputs
+from netspec.weights.seeded import draw
+from netspec.weights.sources import Given, named_weights
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from netspec.backends.torch_layers import NetModule
-    from netspec.ops.base import Weight
-    from netspec.weights import Array
+    from netspec.backends.torch.layers import NetModule
+    from netspec.ops.declare.operator import Weight
+    from netspec.weights.sources import Array
 
 _BATCH = 2
 
@@ -55,7 +55,7 @@ def fitted(graph: Graph, seed: int = 0) -> Given:
     """Such weights for a graph; on one machine the same seed gives the same weights."""
     import torch
 
-    from netspec.backends.torch import to_module
+    from netspec.backends.torch.modules import to_module
 
     module = to_module(graph, Varied(seed)).eval()
     _fit(module, graph, seed)

@@ -1,0 +1,1 @@
+"""Graph to ONNX file: lowered without tracing, written as a stream."""

@@ -1,0 +1,54 @@
+"""Graph to ONNX file: the passes, the lowering and the writing, in order."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+from netspec.graph.checked import Graph
+from netspec.ops.declare.params import show
+from netspec.weights.sources import Seeded, WeightSource
+
+
+def prepared(graph: Graph, *, logits: bool = False, heads: bool = False) -> Graph:
+    """The graph as it is deployed: heads and training-only layers dropped, softmax on request."""
+    from netspec.passes.deploy import deploy
+    from netspec.passes.logits import logits as without_softmax
+
+    deployed = deploy(graph, heads=heads)
+    return without_softmax(deployed) if logits else deployed
+
+
+def compile_graph(
+    graph: Graph,
+    path: Path,
+    *,
+    source: WeightSource | None = None,
+    logits: bool = False,
+    heads: bool = False,
+    opset: int | None = None,
+    batch: int | None = None,
+    metadata: dict[str, str] | None = None,
+    check: Callable[[Path], None] | None = None,
+) -> None:
+    """Writes a graph as an ONNX file: same graph, weights and options, same bytes.
+
+    Weights come from `source`, by default the spec's own initialisation from seed 0. The metadata
+    holds the spec's text, its hash and its settings. `check` gets the finished file under a
+    temporary name; if it raises, nothing takes the name `path`. Raises NetspecError where nothing
+    was written.
+    """
+    from netspec.backends.onnx.file import write
+    from netspec.backends.onnx.lowering import OPSET, lower
+
+    deployed = prepared(graph, logits=logits, heads=heads)
+    text = graph.source.text
+    about = {
+        "netspec.spec": text,
+        "netspec.spec_sha256": hashlib.sha256(text.encode()).hexdigest(),
+        "netspec.settings": ", ".join(f"{k}={show(v)}" for k, v in graph.parameters),
+        **(metadata or {}),
+    }
+    model = lower(deployed, opset=opset or OPSET, batch=batch, metadata=about)
+    write(model, path, source or Seeded(), check=check)

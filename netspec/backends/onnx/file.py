@@ -1,0 +1,155 @@
+"""ONNX files, written as a stream: no tensor and no encoding ever stands in memory whole.
+
+A protobuf message is the concatenation of its fields, and every tensor's length is known before
+its numbers are: so the small parts are encoded by protobuf and the weights are passed through.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from onnx import TensorProto
+
+from netspec.backends.onnx.lowering import Initializer, Model
+from netspec.system.atomic import Check, replacing
+from netspec.weights.sources import WeightSource
+
+# protobuf cannot hold 2 GiB; beyond this, weights go to a data file of their own.
+SINGLE_FILE_LIMIT = 3 * 2**29
+_ALIGNMENT = 64
+_GRAPH, _INITIALIZER, _RAW_DATA = 7, 5, 9
+
+
+def write(
+    model: Model,
+    path: Path,
+    source: WeightSource,
+    *,
+    limit: int = SINGLE_FILE_LIMIT,
+    check: Check | None = None,
+) -> None:
+    """Writes the model with its weights to `path`, whole or not at all.
+
+    `check` gets the finished file under its temporary name; if it raises, `path` stays as it was.
+
+    Beyond `limit` bytes of weights they go to `NAME-HASH.data` beside it: written first, so that
+    the rename of the .onnx file is the moment the new model counts; the data file that an earlier
+    model at `path` used is removed last.
+    """
+    before = set(data_files(path))
+    if sum(4 * item.weight.size for item in model.weights) <= limit:
+        with replacing(path, check) as file:
+            _write_single(model, file, source)
+        kept = None
+    else:
+        kept, places = _write_data(model, path, source)
+        with replacing(path, check) as file:
+            _write_external(model, file, kept, places)
+    for stale in before - {path.parent / kept if kept else None}:
+        stale.unlink(missing_ok=True)
+
+
+def data_files(path: Path) -> Iterator[Path]:
+    """The data files that belong to the model at `path`: one at most, unless a run was killed."""
+    digits = "[0-9a-f]" * 16
+    return path.parent.glob(f"{_glob_escape(path.stem)}-{digits}.data")
+
+
+def _glob_escape(text: str) -> str:
+    return "".join(f"[{ch}]" if ch in "*?[" else ch for ch in text)
+
+
+# --- one file
+
+
+def _write_single(model: Model, file: BinaryIO, source: WeightSource) -> None:
+    heads = [_tensor_head(item) for item in model.weights]
+    sizes = [len(head) + 4 * i.weight.size for head, i in zip(heads, model.weights, strict=True)]
+    _write_graph(model, file, sizes)
+    for item, head, size in zip(model.weights, heads, sizes, strict=True):
+        file.write(_field(_INITIALIZER, size))
+        file.write(head)
+        for piece in source.pieces(item.name, item.weight):
+            file.write(piece.astype("<f4", copy=False).data)
+
+
+def _write_graph(model: Model, file: BinaryIO, sizes: list[int]) -> None:
+    """Writes the model up to its weights, whose encodings have these sizes."""
+    total = len(model.graph) + sum(len(_field(_INITIALIZER, size)) + size for size in sizes)
+    file.write(model.head.SerializeToString(deterministic=True))
+    file.write(_field(_GRAPH, total))
+    file.write(model.graph)
+
+
+def _tensor_head(item: Initializer) -> bytes:
+    """A tensor's encoding up to its numbers."""
+    tensor = TensorProto(dims=item.weight.shape, data_type=TensorProto.FLOAT, name=item.name)
+    encoded: bytes = tensor.SerializeToString(deterministic=True)
+    return encoded + _field(_RAW_DATA, 4 * item.weight.size)
+
+
+def _field(number: int, length: int) -> bytes:
+    """The tag and length before a length-delimited protobuf field."""
+    return _varint(number << 3 | 2) + _varint(length)
+
+
+def _varint(value: int) -> bytes:
+    found = bytearray()
+    while value > 0x7F:
+        found.append(value & 0x7F | 0x80)
+        value >>= 7
+    found.append(value)
+    return bytes(found)
+
+
+# --- weights in a data file
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    offset: int
+    length: int
+
+
+def _write_data(model: Model, path: Path, source: WeightSource) -> tuple[str, dict[str, _Place]]:
+    """Writes the data file; returns its name, which holds its hash, and where each tensor is."""
+    places: dict[str, _Place] = {}
+    digest = hashlib.sha256()
+    temporary = path.parent / f"{path.stem}-{'0' * 16}.data"
+    with replacing(temporary) as file:
+        offset = 0
+        for item in model.weights:
+            gap = -offset % _ALIGNMENT
+            file.write(bytes(gap))
+            digest.update(bytes(gap))
+            offset += gap
+            places[item.name] = _Place(offset, 4 * item.weight.size)
+            for piece in source.pieces(item.name, item.weight):
+                data = piece.astype("<f4", copy=False).data
+                file.write(data)
+                digest.update(data)
+            offset += 4 * item.weight.size
+    name = f"{path.stem}-{digest.hexdigest()[:16]}.data"
+    temporary.replace(path.parent / name)
+    return name, places
+
+
+def _write_external(model: Model, file: BinaryIO, location: str, places: dict[str, _Place]) -> None:
+    tensors = [_external(item, location, places[item.name]) for item in model.weights]
+    _write_graph(model, file, [len(tensor) for tensor in tensors])
+    for tensor in tensors:
+        file.write(_field(_INITIALIZER, len(tensor)))
+        file.write(tensor)
+
+
+def _external(item: Initializer, location: str, place: _Place) -> bytes:
+    tensor = TensorProto(dims=item.weight.shape, data_type=TensorProto.FLOAT, name=item.name)
+    tensor.data_location = TensorProto.EXTERNAL
+    for key, value in (("location", location), ("offset", place.offset), ("length", place.length)):
+        tensor.external_data.add(key=key, value=str(value))
+    encoded: bytes = tensor.SerializeToString(deterministic=True)
+    return encoded

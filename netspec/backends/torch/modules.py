@@ -1,0 +1,203 @@
+"""Graph to PyTorch: a module whose submodules are the spec's blocks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+
+from netspec.backends.torch import layers
+from netspec.backends.torch import recurrent as torch_sequence
+from netspec.graph.checked import Graph, Node, Value
+from netspec.ops.declare.geometry import Geometry
+from netspec.ops.declare.operator import Operator
+from netspec.ops.declare.source import Input
+from netspec.sizes.shapes import TensorType
+from netspec.weights.sources import WeightSource, named_weights
+
+
+class Modules:
+    """What an operator's `torch` hook makes modules with. `nn` is `torch.nn`."""
+
+    nn = nn
+    torch = torch
+
+    def __init__(self, read: frozenset[int]) -> None:
+        self._read = read
+
+    def is_read(self, index: int) -> bool:
+        """Whether anything reads this output of the operator."""
+        return index in self._read
+
+    def apply(self, op: Operator, *inputs: TensorType) -> nn.Module:
+        """A module that calls the operator's `compute`."""
+        return layers.Apply(op, inputs)
+
+    def linear(self, kind: str, into: int, out: int, bias: bool) -> nn.Module:
+        """A linear layer: `plain` of a vector, `flat` of a map, `channels` at each position."""
+        found = {"plain": nn.Linear, "flat": layers.FlatLinear, "channels": layers.ChannelLinear}
+        return found[kind](into, out, bias=bias)
+
+    def over_time(self, kind: str, into: int, width: int, **options: Any) -> nn.Module:
+        """torch's recurrent layer over (C, T): `LSTM`, `GRU` or `RNN`."""
+        return torch_sequence.over_time(kind, into, width, **options)
+
+    def windowed(self, kind: str, window: Geometry, *args: Any, **kwargs: Any) -> nn.Module:
+        """torch's module for a sliding window: `Conv`, `ConvTranspose` or `MaxPool`."""
+        name = f"{kind}{len(window.kernel)}d"
+        wide = "Pool" in kind and any(
+            2 * b > k for b, k in zip(window.before, window.kernel, strict=True)
+        )
+        if window.symmetric and not wide:
+            module: nn.Module = getattr(nn, name)(*args, padding=window.before, **kwargs)
+            return module
+        module = layers.PADDED[name](*args, padding=0, **kwargs)
+        module.window = window  # type: ignore[assignment]
+        return module
+
+
+@dataclass
+class _Level:
+    """A block being put together: its nodes and blocks in order, by name."""
+
+    kind: str
+    items: dict[str, Node | _Level] = field(default_factory=dict)
+
+    def nodes(self) -> list[Node]:
+        found: list[Node] = []
+        for item in self.items.values():
+            found.extend(item.nodes() if isinstance(item, _Level) else [item])
+        return found
+
+
+class _Assembly:
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.ends = {output.value for output in graph.outputs} | {h.value for h in graph.heads}
+        self.readers: dict[Value, set[Node]] = {}
+        for node in graph.nodes:
+            for value in node.inputs:
+                self.readers.setdefault(value, set()).add(node)
+        self.leaves: dict[str, tuple[nn.Module, Node]] = {}
+
+    def net(self) -> layers.NetModule:
+        root = self._tree()
+        inputs = [node.output for node in self.graph.inputs]
+        outputs = [output.value for output in self.graph.outputs]
+        wanted = outputs + [head.value for head in self.graph.heads]
+        block = self._block(root, inputs, wanted)
+        count = len(outputs)
+        heads = {
+            h.name: slot for h, slot in zip(self.graph.heads, block.outputs[count:], strict=True)
+        }
+        block.outputs = block.outputs[:count]
+        losses = {head.name: head.loss for head in self.graph.heads}
+        return layers.NetModule(block, heads, losses, [o.name for o in self.graph.outputs])
+
+    def _tree(self) -> _Level:
+        root = _Level(self.graph.name)
+        for node in self.graph.nodes:
+            if isinstance(node.op, Input):
+                continue
+            level = root
+            *around, name = node.path.split(".")
+            blocks = [call for call in node.call.ancestors() if call.component] if node.call else []
+            for component, call in zip(around, reversed(blocks), strict=True):
+                found = level.items.setdefault(component, _Level(call.block))
+                assert isinstance(found, _Level)
+                level = found
+            level.items[name] = node
+        return root
+
+    def _block(self, level: _Level, inputs: list[Value], outputs: list[Value]) -> layers.Block:
+        slots = {value: i for i, value in enumerate(inputs)}
+        children: dict[str, nn.Module] = {}
+        steps: list[layers.Step] = []
+        # A frozen step's running statistics are frozen too.
+        still: list[str] = []
+        for name, item in level.items.items():
+            if isinstance(item, Node):
+                reads = list(item.inputs)
+                writes = [Value(item, i) for i in range(len(item.types))]
+                children[name] = self._leaf(item)
+                if item.frozen and any("running" in n for n, _ in children[name].named_buffers()):
+                    still.append(name)
+                training_only = item.head is not None
+            else:
+                reads, writes = self._boundary(item)
+                children[name] = self._block(item, reads, writes)
+                training_only = all(node.head is not None for node in item.nodes())
+            for value in writes:
+                slots[value] = len(slots)
+            read = tuple(slots[v] for v in reads)
+            steps.append(layers.Step(name, read, tuple(slots[v] for v in writes), training_only))
+        ends = tuple(slots[value] for value in outputs)
+        block = layers.Block(level.kind, children, steps, len(inputs), ends)
+        block.hold_still(tuple(still))
+        return block
+
+    def _boundary(self, level: _Level) -> tuple[list[Value], list[Value]]:
+        """What a block reads from outside, and what is read of it outside, each in order."""
+        nodes = level.nodes()
+        inside = set(nodes)
+        reads = {value: None for node in nodes for value in node.inputs if value.node not in inside}
+        writes = [
+            value
+            for node in nodes
+            for value in (Value(node, i) for i in range(len(node.types)))
+            if value in self.ends or self.readers.get(value, set()) - inside
+        ]
+        return list(reads), writes
+
+    def _leaf(self, node: Node) -> nn.Module:
+        if node.owner != node.path and node.owner in self.leaves:
+            owner, owning = self.leaves[node.owner]
+            same = owning.op is node.op
+            return layers.Shared(owner, None if same else self._module(node))
+        module = self._module(node)
+        if node.frozen:
+            module.requires_grad_(False)
+        self.leaves[node.path] = (module, node)
+        return module
+
+    def _module(self, node: Node) -> nn.Module:
+        read = frozenset(
+            i
+            for i in range(len(node.types))
+            if Value(node, i) in self.readers or Value(node, i) in self.ends
+        )
+        module: nn.Module = node.op.torch(Modules(read), *node.input_types)
+        return module
+
+
+def to_module(graph: Graph, source: WeightSource) -> layers.NetModule:
+    """The graph as a `torch.nn.Module` in training mode, its tensors filled from `source`."""
+    module = skeleton(graph).to_empty(device="cpu")
+    fill(module, graph, source)
+    return module
+
+
+def skeleton(graph: Graph) -> layers.NetModule:
+    """The graph as a module whose tensors have shapes but no storage: on the meta device."""
+    with torch.device("meta"):
+        return _Assembly(graph).net()
+
+
+def fill(module: nn.Module, graph: Graph, source: WeightSource) -> None:
+    """Overwrites every tensor of the module, piece by piece."""
+    tensors = dict(module.named_parameters()) | dict(module.named_buffers())
+    with torch.no_grad():
+        for name, tensor in tensors.items():
+            if name.endswith("num_batches_tracked"):
+                tensor.zero_()
+        for name, weight in named_weights(graph).items():
+            flat = tensors[name].view(-1)
+            start = 0
+            for piece in source.pieces(name, weight):
+                end = start + piece.size
+                flat[start:end] = torch.from_numpy(
+                    piece.copy() if not piece.flags.writeable else piece
+                )
+                start = end

@@ -1,0 +1,93 @@
+"""NS6xx: what a back-end cannot do, and what it got wrong."""
+
+from __future__ import annotations
+
+from netspec.diagnostics.records import Problem
+
+
+class OpsetUnsupported(Problem):
+    code = "NS601"
+    title = "opset {opset} is not supported: netspec writes {low} to {high}"
+    explain = (
+        "Below the lowest opset, pooling with rounding up and group normalisation mean something "
+        "else; above the highest, ONNX Runtime does not read the file."
+    )
+    opset: int
+    low: int
+    high: int
+
+
+class DeviceMissing(Problem):
+    code = "NS602"
+    title = "{device} was asked for and is not there: {reason}"
+    help = "{advice_text}"
+    explain = "A device that was asked for is never replaced by another in silence."
+    device: str
+    reason: str
+    advice_text: str
+
+
+class RuntimeFailed(Problem):
+    code = "NS603"
+    title = "ONNX Runtime failed: {reason}"
+    explain = "ONNX Runtime refused the file or failed while running it; the message is its own."
+    reason: str
+
+
+class BadInput(Problem):
+    code = "NS604"
+    title = "input `{name}`: {reason}"
+    explain = (
+        "The input given to the net has the wrong name, type, rank or size, or is not plain data."
+    )
+    name: str
+    reason: str
+
+
+class BadModel(Problem):
+    code = "NS605"
+    title = "`{path}` is not a model netspec runs: {reason}"
+    explain = (
+        "Only ONNX files are run whose operators netspec itself writes, so that a file cannot take "
+        "unbounded time or memory."
+    )
+    path: str
+    reason: str
+
+
+class NotInstalled(Problem):
+    code = "NS606"
+    title = "{what} needs {package}, which is not installed"
+    help = "{advice_text}"
+    explain = (
+        "netspec checks, draws and summarises without further packages; this command needs one."
+    )
+    what: str
+    package: str
+    advice_text: str
+
+
+class ResultsDiffer(Problem):
+    code = "NS610"
+    title = "ONNX Runtime and PyTorch differ: {error} of the largest value, {allowed} is allowed"
+    help = "{advice_text}"
+    explain = (
+        "Verification runs the ONNX file and a double-precision PyTorch module on the same inputs. "
+        "The error may be 32 times that of PyTorch in single precision, plus 1e-5. The first layer "
+        "that exceeds it is named by its place in the spec: either its operator is translated "
+        "wrongly, or the file was changed after it was written."
+    )
+    error: str
+    allowed: str
+    advice_text: str
+
+
+class NothingVerified(Problem):
+    code = "NS611"
+    title = "the outputs hardly respond to {layers}: agreement proves nothing about them"
+    help = "verify with the seeded weights, which keep every layer's values at size 1"
+    explain = (
+        "A verification that cannot fail proves nothing. Here a layer's weights were changed by a "
+        "tenth and the outputs moved by less than a mistake in the layer would have to."
+    )
+    layers: str

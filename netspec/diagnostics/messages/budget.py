@@ -1,0 +1,27 @@
+"""NS7xx: what is asked of a summary and cannot be answered."""
+
+from __future__ import annotations
+
+from netspec.diagnostics.records import Problem
+
+
+class NotABudget(Problem):
+    code = "NS710"
+    title = "`{text}` is not a bound on a total"
+    help = "{advice_text}"
+    explain = (
+        "A bound is a total, one of < <= > >= == and a number: `params<5M`, `weights <= 20MiB`. "
+        "K, M, G and T are powers of 1000; Ki, Mi, Gi and Ti of 1024. Several are joined by commas."
+    )
+    text: str
+    advice_text: str
+
+
+class UnknownLayerPath(Problem):
+    code = "NS711"
+    title = "{net} has no layer `{path}`"
+    help = "{advice_text}"
+    explain = "Layers are named by their path, as the summary with `--flat` prints it."
+    net: str
+    path: str
+    advice_text: str

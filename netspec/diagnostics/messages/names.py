@@ -1,0 +1,292 @@
+"""NS2xx: names that mean nothing here, and arguments a step cannot take."""
+
+from __future__ import annotations
+
+from netspec.diagnostics.records import Problem
+
+
+class UnknownLayer(Problem):
+    code = "NS201"
+    title = "no layer or block is called `{name}`"
+    help = "{advice_text}"
+    explain = (
+        "The first word of a step is looked up as a block of the file, an import, an operator, and "
+        "a block of the shipped library, in that order; a kernel such as the 3 of `conv3` is split "
+        "off last."
+    )
+    name: str
+    advice_text: str = ""
+
+
+class UnknownName(Problem):
+    code = "NS202"
+    title = "`{name}` is not a parameter or index here"
+    help = "{advice_text}"
+    explain = (
+        "A word in an expression must be a parameter of the block or net, the index of a `for`, or "
+        "a size of what flows into the braces: C, H, W, D, T or L."
+    )
+    name: str
+    advice_text: str = ""
+
+
+class UnknownReference(Problem):
+    code = "NS203"
+    title = "no step above is named `{name}`"
+    help = "{advice_text}"
+    explain = (
+        "`@name` means a step above in the same braces, or in braces around them, that was named "
+        "with `as name`. Names inside a block are reached through the name of its call, "
+        "`@call.name`; a block sees no names of its caller unless they are passed as arguments."
+    )
+    name: str
+    advice_text: str = ""
+
+
+class NameTaken(Problem):
+    code = "NS204"
+    title = "the name `{name}` is already given here"
+    explain = (
+        "A name means one step. The steps of a repeat may give the same name again: the name then "
+        "means the last one."
+    )
+    name: str
+
+
+class UnknownArgument(Problem):
+    code = "NS210"
+    title = "`{op}` has no parameter `{name}`"
+    help = "{usage}"
+    explain = (
+        "The step has no parameter of that name. The usage line lists those it has; every step also "
+        "takes `frozen=` and `weights=`."
+    )
+    op: str
+    name: str
+    usage: str
+
+
+class MissingArgument(Problem):
+    code = "NS211"
+    title = "`{op}` needs {name}"
+    help = "{usage}"
+    explain = (
+        "The parameter has no default, neither of its own nor from a `default` line. Widths are "
+        "written `conv3-64`, kernels `conv3`, strides `/2`."
+    )
+    op: str
+    name: str
+    usage: str
+
+
+class RepeatedArgument(Problem):
+    code = "NS212"
+    title = "`{op}` gets {name} twice"
+    explain = "The shorthand fills parameters too: `conv3-64(width=32)` would give the width twice."
+    op: str
+    name: str
+
+
+class TooManyArguments(Problem):
+    code = "NS213"
+    title = "`{op}` got {count} values in order, it takes at most {limit}"
+    help = "{usage}"
+    explain = (
+        "Values without a name fill the step's parameters in the order of the usage line; there are "
+        "more values than parameters left."
+    )
+    op: str
+    limit: int
+    count: int
+    usage: str
+
+
+class BadArgument(Problem):
+    code = "NS214"
+    title = "`{op}`: {name} must be {expected}, got {value}"
+    explain = "The value is not of the kind, or not in the range, that the parameter takes."
+    op: str
+    name: str
+    expected: str
+    value: str
+
+
+class BadValue(Problem):
+    """A value of the wrong kind, before the step and parameter are known."""
+
+    code = "NS215"
+    title = "expected {expected}, got {value}"
+    explain = "The value is not of the kind that is needed here."
+    expected: str
+    value: str
+
+
+class BadArithmetic(Problem):
+    code = "NS216"
+    title = "cannot compute {text}: {reason}"
+    explain = (
+        "Expressions are computed while the spec is read: + - * / // % ** on numbers and sizes, "
+        "comparisons, `and`, `or`, `not`, `a if c else b`, and the listed functions. Division by "
+        "zero, results that are not finite or have more than 18 digits, and formulas over symbolic "
+        "sizes that grow too long are refused."
+    )
+    text: str
+    reason: str
+
+
+class BadCondition(Problem):
+    code = "NS217"
+    title = "a condition must be yes or no, got {value}"
+    explain = (
+        "The condition of an `if` is `yes` or `no`: a comparison, a parameter that holds one, or "
+        "such joined by `and`, `or`, `not`."
+    )
+    value: str
+
+
+class BadRepeat(Problem):
+    code = "NS218"
+    title = "a repeat must be a whole number of at least 0, got {value}"
+    explain = (
+        "`x3`, `x(k-1)` and the bounds of `for i in 1..n` are whole numbers of at least 0. A repeat "
+        "of 0 leaves the step out."
+    )
+    value: str
+
+
+class NoBraces(Problem):
+    code = "NS219"
+    title = "`{op}` takes no braces"
+    help = "{advice_text}"
+    explain = (
+        "Only merges (`concat`, `add`, `mul`, `mean`, `maximum`) take branches, and only blocks "
+        "with a parameter called `body` take braces."
+    )
+    op: str
+    advice_text: str = ""
+
+
+class NeedsBraces(Problem):
+    code = "NS220"
+    title = "`{op}` needs a body in braces: `{op} {{ ... }}`"
+    explain = (
+        "The block has a parameter called `body` without a default; what stands in the braces at "
+        "the call is run in its place."
+    )
+    op: str
+
+
+class NoSuchSetting(Problem):
+    code = "NS221"
+    title = "`{net}` has no parameter `{name}` to set"
+    help = "{advice_text}"
+    explain = (
+        "`--set name=value`, and the arguments of `net x = y(name=value)`, set parameters that the "
+        "net declares in parentheses after its name."
+    )
+    net: str
+    name: str
+    advice_text: str
+
+
+class NotASymbol(Problem):
+    code = "NS222"
+    title = "{text} is not a shape: {reason}"
+    explain = (
+        "A shape is written `3x224x224`: whole numbers of at least 1, or symbols such as H that "
+        "stay open, channels first."
+    )
+    text: str
+    reason: str
+
+
+class UnknownMetadata(Problem):
+    code = "NS223"
+    title = "`{key}` is not a kind of metadata"
+    help = "{advice_text}"
+    explain = (
+        "A name followed by a text, a number or `name=value` pairs describes the net: the kinds are "
+        "fixed, so that a misspelt step is not taken for a description."
+    )
+    key: str
+    advice_text: str
+
+
+class UnknownImport(Problem):
+    code = "NS224"
+    title = "no spec called `{name}` beside this one or among the shipped specs"
+    help = "{advice_text}"
+    explain = (
+        "`import name` reads `name.ns` beside the file that says so, or else the shipped spec of "
+        "that name. Paths are not allowed, so a spec reads nothing outside its folder."
+    )
+    name: str
+    advice_text: str = ""
+
+
+class NotInFile(Problem):
+    code = "NS225"
+    title = "`{origin}` holds no {name}"
+    explain = (
+        "`import name` needs a net in that file, `import block from name` needs that block in it."
+    )
+    origin: str
+    name: str
+
+
+class UnknownScheme(Problem):
+    code = "NS226"
+    title = "no initialisation is called `{name}`"
+    help = "{advice_text}"
+    explain = (
+        "`init=` takes one of the listed initialisations, with arguments where it has some, such as "
+        "`gaussian(0.01)`."
+    )
+    name: str
+    advice_text: str
+
+
+class BadSchemeArguments(Problem):
+    code = "NS229"
+    title = "`{scheme}` is not an initialisation: `{word}` takes {takes}"
+    explain = "An initialisation takes numbers that float32 can hold, by name or in order."
+    scheme: str
+    word: str
+    takes: str
+
+
+class UnknownInput(Problem):
+    code = "NS227"
+    title = "`{name}` is not an input of this net"
+    help = "inputs: {inputs}"
+    explain = (
+        "`--input name:3x320x320` replaces the shape of an input the net declares; without a name "
+        "it replaces the first."
+    )
+    name: str
+    inputs: str
+
+
+class ImportCycle(Problem):
+    code = "NS228"
+    title = "imports go in a circle: {path}"
+    explain = (
+        "A file cannot import itself, directly or through others. Move what both need into a third "
+        "file."
+    )
+    path: str
+
+
+class Unread(Problem):
+    code = "NS230"
+    title = "nothing reads the {what} `{path}`"
+    help = (
+        "read it with `@`, list it behind `output`, put it into `head NAME {{ ... }}`, or delete it"
+    )
+    explain = (
+        "No output and no training-only head depends on this step, so that it is left out of what is "
+        "compiled. Steps before an `@reference` that goes on elsewhere are the usual cause; a net "
+        "imported for what is inside it may leave its last layers unread. This is a warning."
+    )
+    what: str
+    path: str

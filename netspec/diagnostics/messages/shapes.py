@@ -1,0 +1,198 @@
+"""NS3xx: a step that cannot take what flows into it."""
+
+from __future__ import annotations
+
+from netspec.diagnostics.records import Problem
+
+
+class WrongRank(Problem):
+    code = "NS301"
+    title = "`{op}` takes {expected}, got {found}"
+    help = "{advice_text}"
+    explain = (
+        "The step needs another number of axes. `conv`, pooling and `gap` take channels and 1 to 3 "
+        "spatial axes; `fc` takes anything and flattens it."
+    )
+    op: str
+    expected: str
+    found: str
+    advice_text: str = ""
+
+
+class KernelTooLarge(Problem):
+    code = "NS302"
+    title = (
+        "`{op}`'s kernel {kernel} does not fit the padded input {size} along axis {axis} of {found}"
+    )
+    help = "use a smaller kernel, or pad=same"
+    explain = (
+        "A window must fit the input with its padding at least once. Further down a net the maps "
+        "get smaller with every stride, so a net drawn for 224x224 may not fit 32x32."
+    )
+    about = ("kernel", "pad", "dilation")
+    op: str
+    kernel: int
+    size: object
+    axis: int
+    found: str
+
+
+class NotDivisible(Problem):
+    code = "NS303"
+    title = "`{op}` needs {what} divisible by {divisor}, got {value}"
+    explain = "Groups, pieces of a split and the like divide channels evenly."
+    about = ("groups", "parts", "width")
+    op: str
+    what: str
+    divisor: int
+    value: object
+
+
+class PadTooLarge(Problem):
+    code = "NS304"
+    title = "`{op}` pads {pad} with a kernel of {kernel}: a window would hold padding only"
+    explain = (
+        "A pooling window that holds padding only has no value: the maximum of nothing, or the mean "
+        "of nothing. Padding must be smaller than the kernel."
+    )
+    about = ("pad", "kernel")
+    op: str
+    pad: int
+    kernel: int
+
+
+class ShapesDiffer(Problem):
+    code = "NS310"
+    title = "`{op}` joins tensors of different shapes: {shapes}"
+    help = "{advice_text}"
+    explain = (
+        "An element-wise merge needs equal shapes, except that a vector of C values multiplies or adds "
+        "to the C channels of a map. Concatenation needs equal sizes along every axis but the joined one."
+    )
+    op: str
+    shapes: str
+    advice_text: str = ""
+
+
+class WrongCount(Problem):
+    code = "NS311"
+    title = "`{op}` takes {expected}, the wire carries {found}"
+    help = "{advice_text}"
+    explain = (
+        "The wire carries one tensor or a bundle of several, after a fork such as `{ | a | b }`, "
+        "`split`, or with several inputs. Join a bundle with a merge word before a step that takes "
+        "one."
+    )
+    op: str
+    expected: str
+    found: str
+    advice_text: str = ""
+
+
+class BranchCount(Problem):
+    code = "NS312"
+    title = "{branches} branches cannot share a wire of {tensors} tensors"
+    help = "one tensor goes to every branch; n tensors go to n branches, one each"
+    explain = "One tensor goes to every branch; a bundle of n tensors feeds n branches, one each."
+    branches: int
+    tensors: int
+
+
+class UnknownSize(Problem):
+    code = "NS313"
+    title = "`{op}` needs a fixed size, but the input is {found}"
+    help = "{advice_text}"
+    explain = (
+        "The step's weights or output depend on a size that is a symbol. Give the input that size, "
+        "for example with `--input 3x224x224`."
+    )
+    op: str
+    found: str
+    advice_text: str
+
+
+class NoLegalSize(Problem):
+    code = "NS314"
+    title = "no size of {symbol} up to 2048 satisfies {conditions}"
+    explain = (
+        "The steps of the net put conditions on a symbolic size, and no size up to 2048 satisfies "
+        "all of them. Skips that join maps of H and 2*floor(H/2) and ever smaller maps are the "
+        "usual causes."
+    )
+    symbol: str
+    conditions: str
+
+
+class NotIds(Problem):
+    code = "NS315"
+    title = "`{op}` takes {expected}, got {found}"
+    explain = (
+        "An input declared with `ids(COUNT)` carries integers that only `embedding` takes; other "
+        "steps take numbers, and `embedding` takes nothing else."
+    )
+    op: str
+    expected: str
+    found: str
+
+
+class WrongPartner(Problem):
+    code = "NS316"
+    title = "`{op}` needs {expected}"
+    explain = (
+        "The step works with another step, given by `@name`, that is of the wrong kind or shape."
+    )
+    op: str
+    expected: str
+
+
+class OutOfRange(Problem):
+    code = "NS317"
+    title = "`{op}`: {what} must be {allowed}, got {value}"
+    explain = "The value is a legal number, but not with this input."
+    op: str
+    what: str
+    allowed: str
+    value: object
+
+
+class EmptyOutput(Problem):
+    code = "NS318"
+    title = "`{op}` would leave nothing of {found}: its output is {output}"
+    explain = "The step would leave a tensor without elements."
+    op: str
+    found: str
+    output: str
+
+
+class SharedShapesDiffer(Problem):
+    code = "NS319"
+    title = "weights of `{owner}` have shapes {theirs}, this step needs {ours}"
+    explain = (
+        "`weights=@name` uses the weights of another step, so both must have weights of equal "
+        "shapes."
+    )
+    owner: str
+    theirs: str
+    ours: str
+
+
+class ElementsDiffer(Problem):
+    code = "NS320"
+    title = "`{op}` keeps the elements: {found} cannot become {wanted}"
+    explain = "A step that only rearranges a tensor needs as many elements after it as before."
+    op: str
+    found: str
+    wanted: str
+
+
+class SchemeMisfit(Problem):
+    code = "NS321"
+    title = "`{scheme}` cannot start a weight of {shape}: {reason}"
+    explain = (
+        "Most initialisations fill weights of any shape. `bilinear` and `identity` put a filter on "
+        "the channels that correspond, so the weight must be a kernel between channels that do."
+    )
+    about = ("init", "bias_init")
+    scheme: str
+    shape: str
+    reason: str

@@ -1,0 +1,105 @@
+"""NS55x: weights that do not fit a net, and files that do not hold weights."""
+
+from __future__ import annotations
+
+from netspec.diagnostics.records import Problem
+
+
+class TensorsDiffer(Problem):
+    code = "NS550"
+    longest = 6000
+    title = "the tensors do not fit the net: missing {missing}; surplus {surplus}; misshaped {misshaped}"
+    help = "{advice_text}"
+    explain = (
+        "Every tensor of the net must be found in the file by name and shape, and nothing may be "
+        "left over."
+    )
+    missing: str
+    surplus: str
+    misshaped: str
+    advice_text: str = ""
+
+
+class BadCheckpoint(Problem):
+    code = "NS551"
+    title = "`{path}` is not a file of weights netspec reads: {reason}"
+    help = "{advice_text}"
+    explain = (
+        "Weights are read from safetensors, PyTorch checkpoints and npz files as data: nothing in "
+        "them is run, and sizes are checked before memory is taken."
+    )
+    path: str
+    reason: str
+    advice_text: str = ""
+
+
+class BadTensor(Problem):
+    code = "NS552"
+    title = "`{path}`: tensor `{tensor}` {reason}"
+    explain = "The tensor is not one that can be loaded as a plain, dense array of numbers."
+    path: str
+    tensor: str
+    reason: str
+
+
+class AmbiguousTensors(Problem):
+    code = "NS553"
+    longest = 6000
+    title = "the file does not say which tensors are which: {choices}"
+    help = "name them in a file of `ours: theirs` pairs and pass it with --map"
+    explain = "More than one way of matching the file's tensors to the net's fits; name one."
+    choices: str
+
+
+class BadMapping(Problem):
+    code = "NS554"
+    title = "the map of names is wrong: {reason}"
+    explain = "The map from the file's names to the net's names cannot be used as it is."
+    reason: str
+
+
+class NotFinite(Problem):
+    code = "NS555"
+    longest = 6000
+    title = "{count} weights are NaN or infinite: {tensors}"
+    explain = "Weights that are NaN or infinite make every answer NaN."
+    count: int
+    tensors: str
+
+
+class UnknownLayout(Problem):
+    code = "NS556"
+    title = "`{tensor}` is {shape}: the file does not say whether its outputs come first or last"
+    help = "`--layout keras` takes them as the last axis, `--layout torch` as the first"
+    explain = (
+        "Keras, TensorFlow and Flax store a matrix as (inputs, outputs), PyTorch as (outputs, "
+        "inputs). Where every matrix of a file fits the net both ways, or some matrices fit only one "
+        "way and others only the other, shapes do not tell which."
+    )
+    tensor: str
+    shape: str
+
+
+class LayoutUndetermined(Problem):
+    code = "NS557"
+    title = "the file has outputs last, as Keras stores them, which does not determine `{layer}`: {reason}"
+    help = "convert the file to PyTorch's order of axes"
+    explain = (
+        "With outputs and channels last, most tensors can be turned to the net's order of axes. "
+        "This layer's cannot, or not in one way."
+    )
+    layer: str
+    reason: str
+
+
+class SeveralCopies(Problem):
+    code = "NS558"
+    title = "the file holds the net more than once, under {prefixes}{taken_text}"
+    help = "`--prefix NAME` takes what is under one of these names"
+    explain = (
+        "A training script may save averaged weights, or a teacher's, beside the trained ones. "
+        "Averages give way to the weights they average, with this warning; where that does not "
+        "leave one copy, none is taken."
+    )
+    prefixes: str
+    taken_text: str = ""

@@ -1,0 +1,1 @@
+"""Scene to bytes: one module a file format."""

@@ -1,0 +1,50 @@
+"""Many pictures of one net as text that holds what they share once.
+
+A group is a part: its text has coordinates relative to its own corner, and where it stands there is
+`<u ID X Y>`. Escaped text has no `<`, so the reference cannot be mistaken.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from netspec.draw.formats.svg import document, markup, number, place
+from netspec.draw.scene import Box, Group, Item, Mark, Scene, Wire, Words
+
+
+@dataclass(frozen=True, slots=True)
+class Fragments:
+    """The parts of the pictures so far, by their text after `<g`."""
+
+    parts: dict[str, int] = field(default_factory=dict)
+
+    def picture(self, scene: Scene) -> str:
+        """The scene as an SVG document with references to parts."""
+        return document(scene, (), [self._text(item, 0, 0, scene.file) for item in scene.items])
+
+    def _text(self, item: Item, x: float, y: float, file: str) -> str:
+        """An item with coordinates relative to (x, y)."""
+        if not isinstance(item, Group):
+            return markup(_moved(item, -x, -y), file)
+        left, top = _corner(item)
+        inside = "".join(self._text(member, left, top, file) for member in item.members)
+        part = self.parts.setdefault(f"{place(item, file)}{inside}</g>", len(self.parts))
+        return f"<u {part} {number(left - x)} {number(top - y)}>"
+
+
+def _corner(item: Item) -> tuple[float, float]:
+    """The place of an item, in tenths, as they are written."""
+    match item:
+        case Group():
+            return _corner(item.members[0])
+        case Wire():
+            x, y = item.points[0]
+        case Box() | Words() | Mark():
+            x, y = item.x, item.y
+    return round(x, 1), round(y, 1)
+
+
+def _moved(item: Box | Words | Mark | Wire, dx: float, dy: float) -> Item:
+    if isinstance(item, Wire):
+        return replace(item, points=tuple((x + dx, y + dy) for x, y in item.points))
+    return replace(item, x=item.x + dx, y=item.y + dy)

@@ -1,0 +1,60 @@
+"""A chain whose elements also reach over others: lanes at its side, or one bus for many."""
+
+from __future__ import annotations
+
+from netspec.draw.layout.pieces import LANE, Piece, wire
+from netspec.draw.scene import Item
+
+_GAP = 22.0
+_MOST_LANES = 4
+
+
+def chain_with_arcs(pieces: list[Piece], arcs: tuple[tuple[int, int], ...]) -> Piece:
+    """Pieces one below the other; each arc leaves below one and arrives above a later one.
+
+    All arcs of one source share a lane; more than four lanes become one bus, which every source
+    joins and every target reads.
+    """
+    lanes = _lanes(arcs)
+    axis = max(p.axis for p in pieces)
+    body = axis + max(p.w - p.axis for p in pieces)
+    first = _GAP if any(a < 0 for a, _ in arcs) else 0.0
+    last = _GAP if any(b == len(pieces) for _, b in arcs) else 0.0
+    h = sum(p.h for p in pieces) + _GAP * (len(pieces) - 1) + first + last
+    w = body + LANE * (1 + max(lanes.values()))
+
+    def draw(x: float, y: float) -> list[Item]:
+        found: list[Item] = []
+        gaps = []
+        at = y - _GAP + first
+        for i, piece in enumerate(pieces):
+            gaps.append(at)
+            if i or first:
+                found.append(wire((x + axis, at), (x + axis, at + _GAP), arrow=not piece.wired))
+            found += piece.draw(x + axis - piece.axis, at + _GAP)
+            at += _GAP + piece.h
+        gaps.append(at)
+        if last:
+            found.append(wire((x + axis, at), (x + axis, at + _GAP), arrow=False))
+        for a, b in arcs:
+            lane = x + body + LANE * (lanes[a] + 0.5)
+            leave, arrive = gaps[a + 1] + 5, gaps[b] + 12
+            points = ((x + axis, leave), (lane, leave), (lane, arrive), (x + axis, arrive))
+            found.append(wire(*points, arrow=False, look="skip"))
+        return found
+
+    return Piece(w, h, axis, draw, bool(first) or pieces[0].wired)
+
+
+def _lanes(arcs: tuple[tuple[int, int], ...]) -> dict[int, int]:
+    """A lane for each source; lanes are free again below the last target of a source."""
+    ends: list[int] = []
+    found: dict[int, int] = {}
+    for source in sorted({a for a, _ in arcs}):
+        last = max(b for a, b in arcs if a == source)
+        free = next((i for i, end in enumerate(ends) if end <= source), len(ends))
+        if free == len(ends):
+            ends.append(last)
+        ends[free] = last
+        found[source] = free
+    return found if len(ends) <= _MOST_LANES else dict.fromkeys(found, 0)

@@ -1,0 +1,173 @@
+"""Pieces of a picture that know their size before they know their place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from netspec.draw.metrics import text_width
+from netspec.draw.scene import BOLD, SIZES, Box, Group, Item, Mark, Wire, Words
+from netspec.draw.structure.elements import Repeat, Step
+from netspec.draw.view import View, tags
+
+CHIP, ROW, GAP, PAD = 22.0, 24.0, 15.0, 10.0
+BETWEEN = 12.0
+LANE = 16.0
+HEADER = 22.0
+SIGNS = {"add": "+", "mul": "×"}
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Something of width `w` and height `h`; what flows through it enters and leaves at `axis`.
+
+    One that is `wired` begins with a wire of its own, so what leads to it needs no arrow.
+    """
+
+    w: float
+    h: float
+    axis: float
+    draw: Callable[[float, float], list[Item]]
+    wired: bool = False
+
+
+def width_of(text: str, size: str = "label") -> float:
+    return text_width(text, SIZES[size], bold=size in BOLD)
+
+
+def baseline(y: float, h: float, size: str = "label") -> float:
+    """Where text sits to stand in the middle of a box."""
+    return y + h / 2 + SIZES[size] * 0.36
+
+
+def chip_width(step: Step, view: View, times: str = "") -> float:
+    return max(34.0, width_of(view.label(step) + times) + 2 * 8)
+
+
+def chip(step: Step, view: View, repeat: Repeat | None = None, *, width: float = 0.0) -> Piece:
+    """A layer as a small box with one line of text."""
+    times = f" ×{repeat.count}" if repeat else ""
+    text = view.label(step) + times
+    w = max(width, chip_width(step, view, times))
+
+    def draw(x: float, y: float) -> list[Item]:
+        look = view.look(step, repeat)
+        members = (
+            Box(x, y, w, CHIP, "leaf", look),
+            Words(x + w / 2, baseline(y, CHIP), text, anchor="middle", look=look),
+        )
+        return [_of_step(step, view, members, repeat)]
+
+    return Piece(w, CHIP, w / 2, draw)
+
+
+def row(step: Step, view: View, width: float, repeat: Repeat | None = None) -> Piece:
+    """A layer of the net's own chain: what it is on the left, its figures on the right.
+
+    Those of a repeated layer are the sums of its copies.
+    """
+    whole, times = (repeat, f" ×{repeat.count}") if repeat else (step, "")
+    text, figures = view.label(step) + times, view.numbers(whole, step.type)
+    w = max(width, row_width(step, view, repeat))
+
+    def draw(x: float, y: float) -> list[Item]:
+        look = view.look(step, repeat)
+        members: list[Item] = [
+            Box(x, y, w, ROW, "leaf", look),
+            Words(x + 10, baseline(y, ROW), text, look=look),
+        ]
+        if figures:
+            members.append(
+                Words(x + w - 10, baseline(y, ROW), figures, "note", "end", look or "muted")
+            )
+        return [_of_step(step, view, tuple(members), whole)]
+
+    return Piece(w, ROW, w / 2, draw)
+
+
+def row_width(step: Step, view: View, repeat: Repeat | None = None) -> float:
+    figures = view.numbers(repeat or step, step.type)
+    times = f" ×{repeat.count}" if repeat else ""
+    return (
+        width_of(view.label(step) + times) + width_of(figures, "note") + 20 + (18 if figures else 0)
+    )
+
+
+def _of_step(
+    step: Step, view: View, members: tuple[Item, ...], whole: Step | Repeat | None = None
+) -> Group:
+    hint = view.hint(step.node.name, whole or step, step.type)
+    return Group(members, step.node.span, step.node.path, hint)
+
+
+def bar(step: Step, view: View, w: float) -> Piece:
+    """A merge as wide as its branches."""
+    text = view.label(step)
+    if "shape" in view.show and step.type.shape:
+        text = f"{text}, {step.type.shape[0]}"
+    w = max(w, width_of(text) + 16)
+
+    def draw(x: float, y: float) -> list[Item]:
+        look = view.look(step)
+        members = (
+            Box(x, y, w, 20, "leaf", look, 10),
+            Words(x + w / 2, baseline(y, 20), text, anchor="middle", look=look),
+        )
+        return [_of_step(step, view, members)]
+
+    return Piece(w, 20, w / 2, draw)
+
+
+def mark_text(step: Step) -> str:
+    """What follows a merge drawn as a circle, in words beside it."""
+    return ", ".join(tags(step))
+
+
+def mark(step: Step, view: View, x: float, y: float, *, words_left: bool = True) -> Group:
+    """A merge as a circle around (x, y), with what follows it beside."""
+    members: list[Item] = [Mark(x, y, SIGNS[step.node.op.spelling])]
+    text = mark_text(step)
+    if text:
+        at, anchor = (x - 13, "end") if words_left else (x + 13, "start")
+        members.append(Words(at, y + 4 if words_left else y + 18, text, "note", anchor, "muted"))
+    return _of_step(step, view, tuple(members))
+
+
+def wire(*points: tuple[float, float], arrow: bool = True, look: str = "") -> Wire:
+    """A line without the points it would visit twice."""
+    kept = [p for i, p in enumerate(points) if i == 0 or p != points[i - 1]]
+    return Wire(tuple(kept), arrow, look)
+
+
+def stack(pieces: list[Piece], gap: float = GAP) -> Piece:
+    """Pieces one below the other on one axis, joined by arrows."""
+    axis = max(p.axis for p in pieces)
+    w = axis + max(p.w - p.axis for p in pieces)
+    h = sum(p.h for p in pieces) + gap * (len(pieces) - 1)
+
+    def draw(x: float, y: float) -> list[Item]:
+        found: list[Item] = []
+        for i, piece in enumerate(pieces):
+            if i:
+                found.append(wire((x + axis, y - gap), (x + axis, y), arrow=not piece.wired))
+            found += piece.draw(x + axis - piece.axis, y)
+            y += piece.h + gap
+        return found
+
+    return Piece(w, h, axis, draw, pieces[0].wired)
+
+
+def beside(main: Piece, aside: Piece) -> Piece:
+    """A piece with another hanging off its side; what flows on passes the aside by."""
+    h = max(main.h, aside.h)
+
+    def draw(x: float, y: float) -> list[Item]:
+        at = y + min(main.h, aside.h) / 2
+        found = main.draw(x, y)
+        found.append(wire((x + main.w, at), (x + main.w + 22, at), look="side"))
+        if h > main.h:
+            axis = x + main.axis
+            found.append(wire((axis, y + main.h), (axis, y + h), arrow=False))
+        return found + aside.draw(x + main.w + 22, y)
+
+    return Piece(main.w + 22 + aside.w, h, main.axis, draw, main.wired)

@@ -1,0 +1,386 @@
+"""The structural layout: chains downwards, branches side by side, skips outside the boxes."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from netspec.draw.layout.arcs import chain_with_arcs
+from netspec.draw.layout.layered import layered
+from netspec.draw.layout.pieces import (
+    BETWEEN,
+    HEADER,
+    LANE,
+    PAD,
+    ROW,
+    SIGNS,
+    Piece,
+    bar,
+    baseline,
+    beside,
+    chip,
+    mark,
+    mark_text,
+    row,
+    row_width,
+    stack,
+    width_of,
+    wire,
+)
+from netspec.draw.layout.ushape import u_piece, u_shape
+from netspec.draw.scene import Box, Group, Item, Words
+from netspec.draw.structure.elements import (
+    Block,
+    Element,
+    Omitted,
+    Parallel,
+    Port,
+    Repeat,
+    Series,
+    Step,
+    Tangle,
+    nodes_of,
+)
+from netspec.draw.view import View
+
+FORK = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Turns elements into pieces, for one view. `depth` counts the blocks around."""
+
+    view: View
+    depth: int = 0
+
+    def inside(self) -> Layout:
+        return Layout(self.view, self.depth + 1)
+
+    # --- elements
+
+    def element(self, element: Element, width: float = 0.0) -> Piece:
+        """The piece of one element; at the net's own level boxes are at least `width` wide."""
+        match element:
+            case Step():
+                return row(element, self.view, width) if width else chip(element, self.view)
+            case Block():
+                return self.block(element, element, width)
+            case Repeat():
+                return self.repeat(element, width)
+            case Series():
+                return self.series(element)
+            case Parallel():
+                return self.parallel(element)
+            case Tangle():
+                pieces = [self.element(item) for item in element.items]
+                # Ports stand for what flows in: nothing needs to lead to them.
+                ports = {i for i, item in enumerate(element.items) if isinstance(item, Port)}
+                return layered(pieces, tuple(e for e in element.edges if e[1] not in ports))
+            case Omitted():
+                return self._omitted(element)
+        return self.port(element)
+
+    def _omitted(self, omitted: Omitted) -> Piece:
+        text = f"… {len(omitted.nodes):,} more layers …"
+        w = width_of(text) + 20
+
+        def draw(x: float, y: float) -> list[Item]:
+            members = (
+                Box(x, y, w, ROW, "leaf", "loop"),
+                Words(x + w / 2, baseline(y, ROW), text, anchor="middle"),
+            )
+            first = omitted.nodes[0]
+            return [Group(members, first.span, first.path, text)]
+
+        return Piece(w, ROW, w / 2, draw)
+
+    def boxes(self, element: Element) -> int:
+        """How many boxes the element is drawn with."""
+        match element:
+            case Block():
+                is_open = self.view.is_open(element, element.path, self.depth)
+                return 1 + (self.inside().boxes(element.body) if is_open else 0)
+            case Series():
+                inside = sum(self.boxes(item) for item in element.items)
+                return inside + sum(self.boxes(block) for _, block in element.asides)
+            case Parallel():
+                return 1 + sum(self.boxes(branch) for branch in element.branches)
+            case Tangle():
+                return sum(self.boxes(item) for item in element.items)
+            case Repeat():
+                return self.boxes(element.element)
+        return 1
+
+    def port(self, port: Port) -> Piece:
+        text = f"input {port.number}"
+        w = width_of(text, "note") + 14
+
+        def draw(x: float, y: float) -> list[Item]:
+            members: tuple[Item, ...] = (
+                Box(x, y, w, 18, "leaf", "in", 9),
+                Words(x + w / 2, baseline(y, 18, "note"), text, "note", "middle"),
+            )
+            node = port.value.node
+            return [Group(members, node.span, node.path, f"{text}: {node.path}")]
+
+        return Piece(w, 18, w / 2, draw)
+
+    def series(self, series: Series) -> Piece:
+        """A series inside something else, as one piece."""
+        if not series.items:
+            return Piece(0, 0, 0, lambda x, y: [])
+        u = u_shape(series, self.view.graph)
+        if u is not None:
+            return u_piece(u, self, leaves=True)
+        return stack([piece for piece, _ in self.pieces(series)])
+
+    def pieces(self, series: Series, width: float = 0.0) -> list[tuple[Piece, Element]]:
+        """The pieces of a series and what they end with: one for each item that no arc passes."""
+        each = [self.element(item, width) for item in series.items]
+        for at, block in series.asides:
+            each[at] = beside(each[at], self.element(block))
+        found = []
+        for start, end in _unpassed(len(each), series.arcs):
+            inside = tuple((a - start, b - start) for a, b in series.arcs if start <= b < end + 1)
+            if start + 1 == end and not inside:
+                found.append((each[start], series.items[start]))
+            else:
+                chain = Series(series.items[start:end])
+                found.append((chain_with_arcs(each[start:end], inside), chain))
+        return found
+
+    def width(self, series: Series) -> float:
+        """How wide the boxes of the net's own level are: as wide as its widest layer needs."""
+        widths = [150.0]
+        for item in series.items:
+            if isinstance(item, Step):
+                widths.append(row_width(item, self.view))
+            elif isinstance(item, Repeat) and isinstance(item.element, Step):
+                widths.append(row_width(item.element, self.view, item))
+        return min(max(widths), 340.0)
+
+    # --- blocks
+
+    def repeat(self, repeat: Repeat, width: float) -> Piece:
+        times = f" ×{repeat.count}"
+        match repeat.element:
+            case Step():
+                if width:
+                    return row(repeat.element, self.view, width, repeat)
+                return chip(repeat.element, self.view, repeat)
+            case Block():
+                return self.block(repeat.element, repeat, width, times, repeat.note)
+        inner = self.element(repeat.element)
+        return self._framed(inner, repeat, f"×{repeat.count}")
+
+    def _framed(self, inner: Piece, repeat: Repeat, title: str) -> Piece:
+        w, h = inner.w + 2 * PAD, inner.h + HEADER + PAD
+
+        def draw(x: float, y: float) -> list[Item]:
+            nodes = nodes_of(repeat)
+            members = (
+                Box(x, y, w, h, "block", "loop", 8),
+                Words(x + PAD, baseline(y, HEADER, "head"), title, "head"),
+                *inner.draw(x + PAD, y + HEADER),
+            )
+            return [Group(members, nodes[0].span, nodes[0].path)]
+
+        return Piece(w, h, inner.axis + PAD, draw)
+
+    def block(
+        self,
+        block: Block,
+        element: Element,
+        width: float,
+        times: str = "",
+        note: str = "",
+        around: str = "",
+        title: str = "",
+    ) -> Piece:
+        """A card: closed with its figures, or open with what it does."""
+        name = title or around + (block.call.block if times else block.name)
+        lines = [note] if note else []
+        if block.head:
+            losses = {head.name: head.loss for head in self.view.graph.heads}
+            lines.append(f"training only, loss × {losses[block.path]:g}")
+        figures = self.view.numbers(element, block.type)
+        copies = element.copies if isinstance(element, Repeat) else ()
+        first = copies[0] if copies else block
+        is_open = self.view.is_open(block, getattr(first, "path", block.path), self.depth)
+        if is_open and not note:
+            only = self._only_block(block.body)
+            if only is not None:
+                return self._merged(block, only, width, name + times)
+        inner = self.inside().series(block.body) if is_open else None
+        if inner is None and not width and not block.head:
+            # Inside another block, a closed one is as small as can be: its figures are in its hint.
+            figures = ""
+            given = name.rstrip("0123456789") != block.call.block and not times
+            name = f"{name}: {block.call.block}" if given else block.call.block
+        if inner is None and block.call.arguments and not block.head:
+            lines.insert(0, f"({_tidy(block.call.arguments)})")
+        title = name + times
+        top = HEADER + 14.0 * len(lines)
+        room = [width_of(title, "head") + (width_of(figures, "note") + 14 if figures else 0)]
+        room += [width_of(line, "note") for line in lines]
+        w = max(width, max(room) + 2 * PAD)
+        if inner is None:
+            h = top + 4
+            axis = w / 2
+        else:
+            w = max(w, inner.w + 2 * PAD)
+            h, axis = top + inner.h + PAD, (w - inner.w) / 2 + inner.axis
+        look = "head" if block.head else ("open" if inner else "shut")
+
+        def draw(x: float, y: float) -> list[Item]:
+            members: list[Item] = []
+            if times:
+                members += [Box(x + d, y + d, w, h, "stack", "", 8) for d in (6, 3)]
+            members.append(Box(x, y, w, h, "block", look, 8))
+            members.append(Words(x + PAD, baseline(y, HEADER, "head"), title, "head"))
+            if figures:
+                at = baseline(y, HEADER, "note")
+                members.append(Words(x + w - PAD, at, figures, "note", "end", "muted"))
+            for i, line in enumerate(lines):
+                members.append(Words(x + PAD, y + HEADER + 9 + 14 * i, line, "note", look="muted"))
+            if inner is not None:
+                members += inner.draw(x + axis - inner.axis, y + top)
+            hint = self.view.hint(block.path, element, block.type)
+            return [Group(tuple(members), block.call.span, block.path, hint, block.call.block)]
+
+        spare = 6.0 if times else 0.0
+        return Piece(w + spare, h + spare, axis, draw)
+
+    def _only_block(self, body: Series) -> Element | None:
+        """What a block holds where that is nothing but another block."""
+        if len(body.items) != 1 or body.asides:
+            return None
+        item = body.items[0]
+        inner = item.element if isinstance(item, Repeat) else item
+        return item if isinstance(inner, Block) else None
+
+    def _merged(self, block: Block, only: Element, width: float, title: str) -> Piece:
+        """One card for a block and the only block in it: `stage2: bottleneck ×4`."""
+        inside = self.inside()
+        if isinstance(only, Repeat):
+            assert isinstance(only.element, Block)
+            times = f" ×{only.count}"
+            piece = inside.block(only.element, only, width, times, only.note, f"{title}: ")
+        else:
+            assert isinstance(only, Block)
+            piece = inside.block(only, only, width, around=f"{title}: ")
+
+        def draw(x: float, y: float) -> list[Item]:
+            members = tuple(piece.draw(x, y))
+            return [Group(members, block.call.span, block.path, "", block.call.block)]
+
+        return Piece(piece.w, piece.h, piece.axis, draw)
+
+    # --- branches
+
+    def parallel(self, parallel: Parallel) -> Piece:
+        branches = [self.series(b) if b.items else None for b in parallel.branches]
+        join = parallel.join
+        real = [b for b in branches if b is not None]
+        if join is not None and join.node.op.spelling in SIGNS and 1 <= len(real) <= 2:
+            return self._joined_in_circle(branches, join, parallel.opens)
+        return self._joined_in_bar(branches, parallel)
+
+    def _joined_in_circle(self, branches: list[Piece | None], join: Step, opens: bool) -> Piece:
+        """The main branch goes straight into the circle, the others bend into it."""
+        real = [b for b in branches if b is not None]
+        main = max(real, key=lambda piece: piece.h)
+        others = [b for b in branches if b is not main]
+        words = width_of(mark_text(join), "note")
+        left = max(0.0, words + 16 - main.axis)
+        tall = max(p.h for p in real)
+        top = FORK if opens else 0.0
+        h = top + tall + 14 + 8 + 8
+        places, at = [], left + main.w
+        for other in others:
+            places.append(at + (LANE if other is None else BETWEEN + other.axis))
+            at += LANE if other is None else BETWEEN + other.w
+        axis = left + main.axis
+
+        def draw(x: float, y: float) -> list[Item]:
+            middle = y + h - 8
+            found: list[Item] = []
+            if opens:
+                found.append(wire((x + axis, y), (x + axis, y + top), arrow=not main.wired))
+            found += main.draw(x + left, y + top)
+            found.append(wire((x + axis, y + top + main.h), (x + axis, middle - 8)))
+            for other, place in zip(others, places, strict=True):
+                start = [(x + axis, y), (x + axis, y + 5), (x + place, y + 5)] if opens else []
+                end = ((x + place, middle), (x + axis + 8, middle))
+                if other is None:
+                    found.append(wire(*start, *end, look="skip"))
+                    continue
+                if opens:
+                    found.append(wire(*start, (x + place, y + top), arrow=not other.wired))
+                found += other.draw(x + place - other.axis, y + top)
+                found.append(wire((x + place, y + top + other.h), *end))
+            found.append(mark(join, self.view, x + axis, middle))
+            return found
+
+        w = at + (1 if at > left + main.w else 0)
+        return Piece(w, h, axis, draw, opens)
+
+    def _joined_in_bar(self, branches: list[Piece | None], parallel: Parallel) -> Piece:
+        """Branches end in a bar, or run together where nothing in the picture merges them."""
+        widths = [LANE if b is None else b.w for b in branches]
+        inner = sum(widths) + BETWEEN * (len(branches) - 1)
+        merge = None if parallel.join is None else bar(parallel.join, self.view, inner)
+        w = max(inner, merge.w if merge else 0.0)
+        top = FORK if parallel.opens else 0.0
+        tall = max((b.h for b in branches if b is not None), default=8.0)
+        end = (FORK + merge.h) if merge else (FORK if parallel.closes else 0.0)
+        axis = w / 2
+        places, at = [], (w - inner) / 2
+        for branch, width in zip(branches, widths, strict=True):
+            places.append(at + (width / 2 if branch is None else branch.axis))
+            at += width + BETWEEN
+
+        def draw(x: float, y: float) -> list[Item]:
+            found: list[Item] = []
+            low = y + top + tall
+            for branch, place in zip(branches, places, strict=True):
+                px, look = x + place, "" if branch else "skip"
+                start = ((x + axis, y), (x + axis, y + 5), (px, y + 5))
+                if merge:
+                    finish: tuple[tuple[float, float], ...] = ((px, low + FORK),)
+                else:
+                    finish = ((px, low + 6), (x + axis, low + 6), (x + axis, low + FORK))
+                if branch is None:
+                    found.append(wire(*start, *finish, arrow=merge is not None, look=look))
+                    continue
+                if parallel.opens:
+                    found.append(wire(*start, (px, y + top), arrow=not branch.wired))
+                found += branch.draw(px - branch.axis, y + top)
+                if end:
+                    below = (px, y + top + branch.h)
+                    found.append(wire(below, *finish, arrow=merge is not None))
+            if merge:
+                found += merge.draw(x + (w - merge.w) / 2, low + FORK)
+            return found
+
+        return Piece(w, top + tall + end, axis, draw, parallel.opens)
+
+
+def _unpassed(count: int, arcs: tuple[tuple[int, int], ...]) -> list[tuple[int, int]]:
+    """Ranges of items such that every arc starts and ends in one."""
+    bound = [False] * (count + 1)
+    for a, b in arcs:
+        for i in range(max(a, 0), min(b, count - 1)):
+            bound[i] = True
+    found, start = [], 0
+    for i in range(count):
+        if not bound[i]:
+            found.append((start, i + 1))
+            start = i + 1
+    return found
+
+
+def _tidy(arguments: str) -> str:
+    """Arguments as shorthand gives them, with the noise of binary fractions taken off."""
+    arguments = re.sub(r"\b(kernel|width)=", "", arguments.replace("stride=", "/"))
+    return re.sub(r"\d+\.\d{7,}", lambda found: f"{float(found[0]):g}", arguments)

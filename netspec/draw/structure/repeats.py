@@ -1,0 +1,239 @@
+"""Repeats folded, with what differs said: `×3, first: /2, + projection`."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable
+from dataclasses import replace
+
+from netspec.draw.structure.elements import (
+    Block,
+    Element,
+    Omitted,
+    Parallel,
+    Repeat,
+    Series,
+    Step,
+    Tangle,
+    nodes_of,
+)
+from netspec.draw.structure.labels import family, label, spelling
+from netspec.graph.checked import Call, Node
+
+_LONGEST_PERIOD = 6
+_MOST_NOTES = 3
+_KEPT = 12
+
+
+def fold(series: Series) -> Series:
+    """The series with runs of equal elements, at every level, as repeats."""
+    items = tuple(_inside(item, fold) for item in series.items)
+    runs = _Runs(items, series)
+    found: list[Element] = []
+    where: dict[int, int] = {}
+    at = 0
+    while at < len(items):
+        period, count, note = runs.at(at)
+        for k in range(period * count):
+            where[at + k] = len(found)
+        copies = items[at : at + period * count]
+        if count > 1:
+            # The last copy is the typical one: a first that differs is what the note is about.
+            body = copies[-period:]
+            element = body[0] if period == 1 else fold(Series(body))
+            found.append(Repeat(element, count, note, copies))
+        else:
+            found.append(items[at])
+        at += period * count
+    where[-1], where[len(items)] = -1, len(found)
+    arcs = {(where[a], where[b]): None for a, b in series.arcs if where[b] - where[a] > 1}
+    asides = tuple((where[i], replace(b, body=fold(b.body))) for i, b in series.asides)
+    return Series(tuple(found), tuple(arcs), asides)
+
+
+def shortened(series: Series) -> Series:
+    """The series with the middle of long chains left out, at every level."""
+    items = tuple(_inside(item, shortened) for item in series.items)
+    spare = len(items) - 2 * _KEPT
+    if spare < _KEPT or series.arcs or series.asides:
+        return replace(series, items=items)
+    left_out = tuple(node for item in items[_KEPT:-_KEPT] for node in nodes_of(item))
+    return Series((*items[:_KEPT], Omitted(left_out), *items[-_KEPT:]))
+
+
+def _inside(element: Element, change: Callable[[Series], Series]) -> Element:
+    match element:
+        case Block():
+            return replace(element, body=change(element.body))
+        case Series():
+            return change(element)
+        case Parallel():
+            return replace(element, branches=tuple(change(b) for b in element.branches))
+        case Tangle():
+            return replace(element, items=tuple(_inside(item, change) for item in element.items))
+        case Repeat():
+            return replace(element, element=_inside(element.element, change))
+    return element
+
+
+class _Runs:
+    """Runs of equal elements in a series, asked for from its start to its end."""
+
+    def __init__(self, items: tuple[Element, ...], series: Series) -> None:
+        self.items = items
+        self.keys = [signature(item) for item in items]
+        self.arcs = sorted(series.arcs)
+        # Only the last copy of a repeat may be read from aside, only the first may read so.
+        self.left = sorted({*(a for a, _ in self.arcs), *(i for i, _ in series.asides)})
+        self.entered = sorted({b for _, b in self.arcs})
+        self.same = list(range(1, len(items) + 1))
+        for i in reversed(range(len(items) - 1)):
+            if self.keys[i] == self.keys[i + 1]:
+                self.same[i] = self.same[i + 1]
+        self.unruly = 0
+
+    def at(self, at: int) -> tuple[int, int, str]:
+        """The period, the count and the note of the repeat that starts here; count 1 if none."""
+        if self.arcs and not isinstance(self.items[at], Block):
+            return 1, 1, ""
+        period, count = self._longest(at)
+        note = None
+        if count == 1 and at + 1 < len(self.items):
+            note = difference(self.items[at], self.items[at + 1])
+            if note is not None:
+                count = self.same[at + 1] - at
+        reads, count = self._connected(at, period, count)
+        if count <= min(period, 2):
+            return 1, 1, ""
+        return period, count, "; ".join(filter(None, (reads, note)))
+
+    def _longest(self, at: int) -> tuple[int, int]:
+        best = (1, self.same[at] - at)
+        longest = 1 if self.arcs else min(_LONGEST_PERIOD, (len(self.items) - at) // 2)
+        for period in range(2, longest + 1):
+            body = self.keys[at : at + period]
+            count = 1
+            while self.keys[at + count * period : at + (count + 1) * period] == body:
+                count += 1
+            # Several layers in turn are only a pattern from the third time on.
+            if count > 2 and period * count > best[0] * best[1]:
+                best = (period, count)
+        return best
+
+    def _connected(self, at: int, period: int, count: int) -> tuple[str, int]:
+        """How connections inside a run read in words, and how many copies they allow."""
+        end = at + period * count
+        if count > 1 and at >= self.unruly:
+            near = self.arcs[bisect_left(self.arcs, (at, 0)) : bisect_left(self.arcs, (end, 0))]
+            inside = {(a, b) for a, b in near if b < end}
+            reads = _ladder(at, count, inside)
+            if reads:
+                return reads, count
+            # Nothing that starts before the last of these connections follows a rule either.
+            self.unruly = max((a + 1 for a, _ in inside), default=at)
+        left, entered = bisect_left(self.left, at), bisect_right(self.entered, at)
+        ends = [end, *(a + 1 for a in self.left[left : left + 1])]
+        ends += self.entered[entered : entered + 1]
+        return "", max(1, (min(ends) - at) // period)
+
+
+def _ladder(at: int, count: int, inside: set[tuple[int, int]]) -> str | None:
+    """How the arcs inside a run read in words; None where they follow no rule."""
+    if not inside:
+        return ""
+    if inside == {(i, i + 2) for i in range(at, at + count - 2)}:
+        return "each also reads the one before the last"
+    if 2 * len(inside) == (count - 1) * (count - 2):
+        return "each reads all before it"
+    return None
+
+
+def signature(element: Element) -> object:
+    """Equal for elements that do the same, whatever the sizes of what flows in."""
+    match element:
+        case Step():
+            return tuple(_says(node) for node in element.nodes)
+        case Block():
+            return (element.call.block, signature(element.body))
+        case Series():
+            return (tuple(signature(item) for item in element.items), element.arcs)
+        case Parallel():
+            join = signature(element.join) if element.join else None
+            return ("parallel", tuple(signature(b) for b in element.branches), join)
+        case Tangle():
+            return ("tangle", tuple(signature(item) for item in element.items), element.edges)
+        case Repeat():
+            return ("repeat", element.count, element.note, signature(element.element))
+        case Omitted():
+            return ("omitted", element.nodes)
+    return ("port", element.number)
+
+
+def _says(node: Node) -> object:
+    # An input is like no other layer, so that two inputs of a net stay apart. Fully connected
+    # layers of one width are not alike where one of them reads a whole map.
+    reads = node.input_types if family(node.op) == "fc" else ()
+    return (node.op if node.inputs else node.path), reads, node.frozen, node.owner != node.path
+
+
+def difference(first: Element, rest: Element) -> str | None:
+    """How the first of a run differs from the others; None if they are not of one kind."""
+    if not (isinstance(first, Block) and isinstance(rest, Block)):
+        return None
+    if first.call.block != rest.call.block or first.type.shape != rest.type.shape:
+        return None
+    ours, theirs = _major(first), _major(rest)
+    notes: dict[str, None] = {}
+    widths = False
+    for name in sorted(set(ours) | set(theirs), key=lambda key: (key not in theirs, key)):
+        mine, other = ours.get(name), theirs.get(name)
+        if other is None and mine is not None:
+            notes[f"+ {_role(mine)}"] = None
+        elif mine is None and other is not None:
+            notes[f"no {_role(other)}"] = None
+        elif mine is not None and other is not None and label(mine) != label(other):
+            stride = _stride(mine)
+            if stride != _stride(other):
+                notes[stride] = None
+            widths = widths or _width(mine) != _width(other)
+    if widths and not _extends(first.call, rest.call):
+        return None
+    order = sorted(notes, key=lambda note: not note.startswith("/"))
+    if len(order) > _MOST_NOTES:
+        return "first differs"
+    return "first: " + ", ".join(order) if order else ""
+
+
+def _extends(first: Call, rest: Call) -> bool:
+    """Whether the first call says all that the others say, and perhaps a stride more."""
+    return first.arguments == rest.arguments or first.arguments.startswith(rest.arguments + ",")
+
+
+def _major(block: Block) -> dict[str, Node]:
+    inside = len(block.path) + 1
+    kept = (n for n in nodes_of(block) if family(n.op) != "minor")
+    return {node.path[inside:]: node for node in kept}
+
+
+def _stride(node: Node) -> str:
+    stride = node.op.__dict__.get("stride", 1)
+    if stride == 1:
+        return "stride 1"
+    return "/" + ("×".join(map(str, stride)) if isinstance(stride, tuple) else str(stride))
+
+
+def _width(node: Node) -> object:
+    return node.op.__dict__.get("width")
+
+
+def _role(node: Node) -> str:
+    """What an extra layer is for: the inline block that made it, or what it is."""
+    for call in node.call.ancestors() if node.call else ():
+        if call.component is not None:
+            break
+        if call.block != "residual":
+            return call.block
+    return {"add": "shortcut"}.get(spelling(node.op), spelling(node.op))
+
+
+__all__ = ["difference", "fold", "signature"]

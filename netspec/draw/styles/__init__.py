@@ -1,0 +1,1 @@
+"""One module a style: views of nets to a scene."""

@@ -1,0 +1,197 @@
+"""Activations, parameters and multiply-adds of each layer; a second net points down."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from netspec.analysis.costs import costs
+from netspec.diagnostics.messages.draw import CannotDraw
+from netspec.diagnostics.records import NetspecError
+from netspec.draw.structure.elements import flat_steps
+from netspec.draw.structure.labels import human
+from netspec.draw.styles.charts.frame import PAIR, captioned
+from netspec.draw.view import View
+from netspec.graph.checked import Graph
+from netspec.sizes.shapes import numel
+
+_READABLE, _MOST = 48, 200
+# Characters of 8 points to an inch.
+_CHARACTERS = 13
+_UNITS = ((1e9, "G", "billions"), (1e6, "M", "millions"), (1e3, "k", "thousands"), (1.0, "", ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A layer with weights, or several: bytes of output, parameters, multiply-adds."""
+
+    name: str
+    memory: int
+    params: int
+    macs: int
+    layers: int = 1
+
+
+def bars(graphs: Sequence[Graph]) -> Figure:
+    """Three panels of bars, a bar for each layer with weights, or for each block of a deep net.
+
+    Raises NetspecError for more than two nets, sizes that are symbols, and too many layers.
+    """
+    if len(graphs) > 2:
+        reason = f"bars compare two nets, not {len(graphs)}"
+        raise NetspecError(CannotDraw(reason), status=2)
+    nets = [bars_of(graph) for graph in graphs]
+    count = max(map(len, nets))
+    figure = captioned(max(7.5, 1.5 + 0.24 * count), 7.5, _caption(graphs, nets))
+    panels = figure.subplots(3, 1)
+    for axis, (title, memory) in zip(panels, _PANELS.items(), strict=True):
+        _panel(axis, graphs, nets, title, memory)
+    # The first net's names stand where its bars point, the second's below its own.
+    _names(panels[0].secondary_xaxis("top") if len(graphs) == 2 else panels[2], nets[0])
+    if len(graphs) == 2:
+        _names(panels[2], nets[1])
+    figure.align_ylabels()
+    handles = panels[0].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside upper center", ncols=1, fontsize=10)
+    return figure
+
+
+_PANELS = {
+    "activations": "memory",
+    "parameters": "params",
+    "multiply-adds": "macs",
+}
+
+
+def bars_of(graph: Graph) -> list[Bar]:
+    """One bar a layer; where those are many, one a block, of the innermost level that is few.
+
+    Where even the outermost are many, those that follow each other and differ in their number
+    share one: `dense1–6`.
+    """
+    total = costs(graph).macs
+    if not isinstance(total, int):
+        reason = f"the multiply-adds of {graph.name} are a formula, {total}"
+        raise NetspecError(CannotDraw(reason, "give sizes: --input 3x224x224"))
+    layers = _layers(graph)
+    levels = max((layer.name.count(".") + 1 for layer in layers), default=1)
+    for level in range(levels, 0, -1):
+        found = _merged(layers, level)
+        if len(found) <= _READABLE:
+            break
+    else:
+        found = _runs(found)
+    if not 0 < len(found) <= _MOST:
+        reason = f"bars need 1 to {_MOST} layers or blocks, and {graph.name} has {len(found)}"
+        raise NetspecError(CannotDraw(reason, "draw it with --heat macs"))
+    return found
+
+
+def _layers(graph: Graph) -> list[Bar]:
+    view = View(graph)
+    found = []
+    for step in flat_steps(graph):
+        cost = view.cost(step.nodes)
+        params = cost.params + cost.params_frozen
+        if step.node.head is None and (params or cost.macs):
+            size = numel(step.type.shape)
+            assert isinstance(size, int)
+            assert isinstance(cost.macs, int)
+            found.append(Bar(step.node.path, 4 * size, params, cost.macs))
+    return found
+
+
+def _merged(layers: Sequence[Bar], level: int) -> list[Bar]:
+    """The layers whose paths agree in their first parts, as one bar each."""
+    groups: dict[str, list[Bar]] = {}
+    for layer in layers:
+        groups.setdefault(".".join(layer.name.split(".")[:level]), []).append(layer)
+    return [_sum(name, inner) for name, inner in groups.items()]
+
+
+def _runs(found: Sequence[Bar]) -> list[Bar]:
+    merged = []
+    for stem, members in groupby(found, key=lambda bar: bar.name.rstrip("0123456789")):
+        run = list(members)
+        name, last = run[0].name, run[-1].name.removeprefix(stem)
+        merged.append(_sum(name if len(run) == 1 else f"{name}–{last}", run))
+    return merged
+
+
+def _sum(name: str, inner: Sequence[Bar]) -> Bar:
+    parts = (*_PANELS.values(), "layers")
+    return Bar(name, *(sum(getattr(bar, part) for bar in inner) for part in parts))
+
+
+def _panel(
+    axis: Any, graphs: Sequence[Graph], nets: list[list[Bar]], title: str, part: str
+) -> None:
+    highest = max(getattr(bar, part) for net in nets for bar in net)
+    scale, letter, word = next(unit for unit in _UNITS if highest >= unit[0] or unit[0] == 1)
+    axis.set_ylabel(f"{title}, {letter}B" if part == "memory" else f"{title}, {word}".rstrip(", "))
+    for sign, graph, net, colour in zip((1, -1), graphs, nets, PAIR, strict=False):
+        values = [sign * getattr(bar, part) / scale for bar in net]
+        axis.bar(_places(net), values, 0.78 / len(net), color=colour, label=_total(graph))
+        _tell_highest(axis, net, part, sign, scale)
+    edge = axis.spines["left"].get_edgecolor()
+    axis.axhline(0, color=edge, linewidth=0.8)
+    axis.yaxis.set_major_formatter(lambda value, _: f"{abs(value):g}")
+    axis.yaxis.grid(True)
+    axis.spines["bottom"].set_visible(False)
+    axis.set_xticks([])
+    axis.set_xlim(0, 1)
+    axis.margins(y=0.14)
+
+
+def _places(net: Sequence[Bar]) -> list[float]:
+    """The middles of the bars: a net takes the whole width, whatever stands across from it."""
+    return [(i + 0.5) / len(net) for i in range(len(net))]
+
+
+def _tell_highest(axis: Any, net: list[Bar], part: str, sign: int, scale: float) -> None:
+    values = [getattr(bar, part) for bar in net]
+    value = max(values)
+    edge = 0.3 / axis.figure.get_figwidth()
+    at = min(max(_places(net)[values.index(value)], edge), 1 - edge)
+    unit = "B" if part == "memory" else ""
+    axis.annotate(
+        f"{human(value)}{unit}" if value >= 1000 or not unit else f"{value} B",
+        (at, sign * value / scale),
+        (0, 3 * sign),
+        textcoords="offset points",
+        ha="center",
+        va="bottom" if sign > 0 else "top",
+        fontsize=9,
+    )
+
+
+def _names(axis: Any, net: Sequence[Bar]) -> None:
+    names = [bar.name for bar in net]
+    width = axis.figure.get_figwidth() * _CHARACTERS
+    fits = len(net) * (max(map(len, names)) + 1) < width
+    axis.set_xticks(_places(net), names, rotation=0 if fits else 90, fontsize=8)
+    axis.tick_params(length=0)
+    for spine in axis.spines.values():
+        spine.set_visible(False)
+
+
+def _total(graph: Graph) -> str:
+    total = costs(graph)
+    params = human(total.params + total.params_frozen)
+    return f"{graph.name}: {params} parameters, {human(total.macs)} multiply-adds"
+
+
+def _caption(graphs: Sequence[Graph], nets: list[list[Bar]]) -> str:
+    text = (
+        "Layers with weights, in order, for one sample in float32. Activations: the bytes of a "
+        "layer's output, after what normalises and activates it."
+    )
+    named = zip(graphs, nets, strict=True)
+    blocks = [graph.name for graph, net in named if any(bar.layers > 1 for bar in net)]
+    return (
+        f"{text} Of {' and '.join(blocks)} a bar is a block or a run of them." if blocks else text
+    )

@@ -1,0 +1,176 @@
+"""Several nets side by side, each a column of layers, aligned on resolution.
+
+As the figure of the ResNet paper sets VGG-19, a plain net and a ResNet side by side, and the table
+of the VGG paper its nets A to E.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import groupby, pairwise
+from math import inf, prod
+
+from netspec.analysis.costs import costs
+from netspec.diagnostics.messages.draw import CannotDraw, TooManyDrawn
+from netspec.diagnostics.records import NetspecError
+from netspec.draw.layout.pieces import Piece, chip, chip_width, width_of, wire
+from netspec.draw.layout.structural import Layout
+from netspec.draw.layout.ushape import u_shape
+from netspec.draw.scene import Box, Item, Scene, Words
+from netspec.draw.structure.elements import (
+    Block,
+    Element,
+    Repeat,
+    Series,
+    Step,
+    flat_steps,
+    nodes_of,
+    structure,
+)
+from netspec.draw.structure.labels import human, resolution
+from netspec.draw.structure.repeats import fold
+from netspec.draw.styles.fold import MOST_BOXES
+from netspec.draw.view import View
+from netspec.graph.checked import Graph
+
+_MARGIN, _HEAD, _BAND, _GUTTER, _GAP, _INSET = 16.0, 52.0, 66.0, 40.0, 12.0, 8.0
+_MOST_STEPS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Net:
+    """One column: its pieces by resolution."""
+
+    view: View
+    runs: dict[str, tuple[Piece, ...]]
+
+    @property
+    def axis(self) -> float:
+        return max(p.axis for run in self.runs.values() for p in run)
+
+    @property
+    def w(self) -> float:
+        right = max(p.w - p.axis for run in self.runs.values() for p in run)
+        return max(self.axis + right, *(width_of(text, size) for text, size in self.heading))
+
+    @property
+    def heading(self) -> tuple[tuple[str, str], ...]:
+        total = costs(self.view.graph)
+        params = f"{human(total.params + total.params_frozen)} parameters"
+        macs = f"{human(total.macs)} MACs · {total.depth} layers"
+        return (self.view.graph.name, "head"), (params, "note"), (macs, "note")
+
+
+def columns(views: list[View]) -> Scene:
+    """The nets side by side, every layer shown; nets of more than 64 layers have repeats folded.
+
+    Raises NetspecError for a net whose resolution rises again, and above 2,000 boxes.
+    """
+    nets = [_net(replace(view, show=("kernel",), depth=1, followers=False)) for view in views]
+    sizes = {name: _area(name) for net in nets for name in net.runs}
+    order = sorted(sizes, key=lambda name: (-sizes[name], name == "", name))
+    heights = {name: max(_tall(net.runs.get(name, ())) for net in nets) for name in order}
+    items: list[Item] = []
+    tops: dict[str, float] = {}
+    y = _MARGIN + _HEAD
+    width = _MARGIN * 2 + _BAND + sum(net.w for net in nets) + _GUTTER * (len(nets) - 1) + _INSET
+    for i, name in enumerate(order):
+        tops[name] = y + _INSET
+        h = heights[name] + 2 * _INSET
+        look = ("even", "odd")[i % 2]
+        items.append(Box(_MARGIN, y, width - 2 * _MARGIN, h, "band", look, 6))
+        items.append(Words(_MARGIN + 6, y + 17, name, "note", look="muted"))
+        y += h + 4
+    x = _MARGIN + _BAND
+    for net in nets:
+        items += _column(net, x, tops, order)
+        x += net.w + _GUTTER
+    names = [net.view.graph.name for net in nets]
+    return Scene(tuple(items), width, y + _MARGIN, ", ".join(names), _description(nets))
+
+
+def _net(view: View) -> Net:
+    series = structure(view.graph)
+    if u_shape(series, view.graph) is not None:
+        _refuse(view.graph)
+    if len(flat_steps(view.graph)) > _MOST_STEPS:
+        series = fold(series)
+    elements = [element for item in series.items for element in _unboxed(item)]
+    runs: dict[str, tuple[Piece, ...]] = {}
+    layout = Layout(view)
+    count = sum(layout.boxes(element) for element in elements)
+    if count > MOST_BOXES:
+        raise NetspecError(TooManyDrawn("columns", count, MOST_BOXES))
+    steps = [e.element if isinstance(e, Repeat) else e for e in elements]
+    width = max((chip_width(s, view, " ×00") for s in steps if isinstance(s, Step)), default=0.0)
+    for name, members in groupby(elements, key=_resolution):
+        if name in runs:
+            _refuse(view.graph)
+        runs[name] = tuple(_piece(member, layout, width) for member in members)
+    areas = [_area(name) for name in runs]
+    if any(after > before for before, after in pairwise(areas)):
+        _refuse(view.graph)
+    return Net(view, runs)
+
+
+def _refuse(graph: Graph) -> None:
+    reason = f"columns are aligned on a resolution that falls, and that of {graph.name} rises again"
+    raise NetspecError(CannotDraw(reason, "draw it with --style fold"))
+
+
+def _unboxed(element: Element) -> list[Element]:
+    """What a block does, without a box around it; a folded block stays whole."""
+    match element:
+        case Block():
+            return [inner for item in element.body.items for inner in _unboxed(item)]
+        case Series() if not element.arcs:
+            return [inner for item in element.items for inner in _unboxed(item)]
+        case Repeat() if element.count == 1:
+            return _unboxed(element.element)
+    return [element]
+
+
+def _piece(element: Element, layout: Layout, width: float) -> Piece:
+    if isinstance(element, Step):
+        return chip(element, layout.view, width=width)
+    if isinstance(element, Repeat) and isinstance(element.element, Step):
+        return chip(element.element, layout.view, element, width=width)
+    return layout.element(element)
+
+
+def _resolution(element: Element) -> str:
+    return resolution(nodes_of(element)[-1].types[0])
+
+
+def _area(name: str) -> float:
+    """The elements of a resolution; vectors come last, sizes that are formulas first."""
+    if not name:
+        return 0.0
+    parts = name.split("×")
+    return float(prod(map(int, parts))) if all(p.isdigit() for p in parts) else inf
+
+
+def _tall(run: tuple[Piece, ...]) -> float:
+    return sum(p.h for p in run) + _GAP * (len(run) - 1) if run else 0.0
+
+
+def _column(net: Net, x: float, tops: dict[str, float], order: list[str]) -> list[Item]:
+    found: list[Item] = []
+    for (text, size), y in zip(net.heading, (12.0, 27.0, 41.0), strict=True):
+        look = "" if size == "head" else "muted"
+        found.append(Words(x, _MARGIN + y, text, size, look=look))
+    axis = x + net.axis
+    end: float | None = None
+    for name in order:
+        y = tops[name]
+        for piece in net.runs.get(name, ()):
+            if end is not None:
+                found.append(wire((axis, end), (axis, y), arrow=not piece.wired))
+            found += piece.draw(axis - piece.axis, y)
+            end = y + piece.h
+            y = end + _GAP
+    return found
+
+
+def _description(nets: list[Net]) -> str:
+    return "; ".join(": ".join(("net", *(text for text, _ in net.heading))) for net in nets)

@@ -1,0 +1,124 @@
+"""Edits that change sizes: kernels, widths, strides, padding, merges."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from math import gcd
+
+from netspec.diagnostics.messages import shapes
+from netspec.diagnostics.records import Diagnostic, Problem
+from netspec.diagnostics.source import Change, Span
+
+_STEP = re.compile(
+    r"([A-Za-z_]\w*?)(\d+(?:x\d+)*)?(-(?:\w+|\([^()]*\)))?(/(?:\w+|\([^()]*\)))?(\(.*\))?\Z"
+)
+_REPEAT = re.compile(r"[^\S\n]*x(\d+)")
+
+
+def _with_argument(step: str, argument: str) -> str:
+    return f"{step[:-1]}, {argument})" if step.endswith(")") else f"{step}({argument})"
+
+
+def _variants(span: Span, width: object = None) -> Iterator[Change]:
+    """Other spellings of a step: padded, without its stride, of another width."""
+    found = _STEP.match(span.text)
+    if not found:
+        return
+    word, kernel, old_width, old_stride, arguments = (part or "" for part in found.groups())
+    widths = [old_width] + ([f"-{width}"] if isinstance(width, int) and old_width else [])
+    for new_width in widths:
+        for stride in dict.fromkeys((old_stride, "")):
+            step = f"{word}{kernel}{new_width}{stride}{arguments}"
+            yield span.start, span.end, step
+            if kernel and "pad=" not in arguments:
+                yield span.start, span.end, _with_argument(step, "pad=same")
+
+
+def _kernel(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:
+    assert item.span is not None
+    span = item.span
+    found = _STEP.match(span.text)
+    size = problem.facts["size"]
+    if found and found.group(2) and isinstance(size, int) and size > 0:
+        yield span.start + found.start(2), span.start + found.end(2), str(size)
+    yield from _variants(span)
+    for place in (span, *(call.span for call in item.calls)):
+        repeat = _REPEAT.match(text, place.end) if place.source == span.source else None
+        if repeat:
+            count = int(repeat.group(1))
+            for fewer in range(count - 1, max(0, count - 8), -1):
+                yield repeat.start(1), repeat.end(1), str(fewer)
+
+
+def _different(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:
+    """Makes one side of a merge like the other, or projects the shortcut."""
+    for label in item.labels:
+        if label.span.source.text != text:
+            continue
+        for width in re.findall(r"\b(\d+)(?:x|\b)", str(problem.facts.get("shapes", ""))):
+            yield from _variants(label.span, int(width))
+    for call in item.calls:
+        if call.span.source.text == text:
+            yield from _shortcuts(call.span)
+
+
+def _shortcuts(span: Span) -> Iterator[Change]:
+    found = re.match(r"residual\(shortcut=(\w+)", span.text)
+    if found:
+        yield span.start + found.start(1), span.start + found.end(1), "auto"
+
+
+def _joined(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:
+    assert item.span is not None
+    for merge in ("add", "concat", "mean"):
+        yield item.span.start, item.span.start, f"{merge}; "
+
+
+def _divided(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:
+    assert item.span is not None
+    span, value, divisor = item.span, problem.facts["value"], problem.facts["divisor"]
+    if not isinstance(value, int):
+        return
+    if groups := re.search(r"groups=(\d+)", span.text):
+        fitting = gcd(value, int(groups.group(1)))
+        yield span.start + groups.start(1), span.start + groups.end(1), str(fitting)
+    below = value // divisor * divisor
+    for number in re.finditer(rf"(?<=-){value}\b|(?<=\(){value}\b", span.text):
+        for width in (below, below + divisor):
+            yield span.start + number.start(), span.start + number.end(), str(width)
+    if parts := re.search(rf"\b{divisor}\b", span.text):
+        for smaller in range(divisor - 1, 1, -1):
+            if value % smaller == 0:
+                yield span.start + parts.start(), span.start + parts.end(), str(smaller)
+
+
+def _padded(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:
+    assert item.span is not None
+    span = item.span
+    if found := re.search(r"pad=(\d+)", span.text):
+        half = int(str(problem.facts["kernel"])) // 2
+        yield span.start + found.start(1), span.start + found.end(1), str(half)
+
+
+def _ranked(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:
+    """A vector where a map is needed, or the other way round."""
+    assert item.span is not None
+    span = item.span
+    found = _STEP.match(span.text)
+    if found and found.group(1) == "conv" and found.group(3):
+        yield span.start, span.end, f"fc{found.group(3)}"
+    for step in ("gap", "flatten", "grid"):
+        yield span.start, span.start, f"{step}; "
+
+
+# What is tried for each problem of this kind.
+SIZES = {
+    shapes.BranchCount: _joined,
+    shapes.KernelTooLarge: _kernel,
+    shapes.NotDivisible: _divided,
+    shapes.PadTooLarge: _padded,
+    shapes.ShapesDiffer: _different,
+    shapes.WrongCount: _joined,
+    shapes.WrongRank: _ranked,
+}

@@ -1,0 +1,145 @@
+"""Edits that respell: names that are nearly known, and what the grammar asked for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from difflib import get_close_matches
+
+from netspec.diagnostics.messages import names, syntax
+from netspec.diagnostics.records import Diagnostic, Problem
+from netspec.diagnostics.source import Change
+
+_QUOTED = re.compile(r"`([^`]+)`")
+_LOOKALIKES = {"“": '"', "”": '"', "×": "x", "–": "-", "−": "-", "，": ",", "；": ";", "：": ":"}
+
+
+def _nearest(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:
+    """The names that the advice asks about."""
+    assert item.span is not None
+    _, asks, rest = problem.advice.partition("did you mean ")
+    name = str(problem.facts.get("name", problem.facts.get("key", "")))
+    offset = item.span.text.find(name) if name else -1
+    if not asks or offset < 0:
+        return
+    start = item.span.start + offset
+    digits = re.search(r"\d+(?:x\d+)*\Z", name)
+    for near in _QUOTED.findall(rest.partition("?")[0]):
+        bare = near.lstrip("@") if item.span.text.startswith("@") else near
+        yield start, start + len(name), bare
+        if digits and not bare[-1].isdigit():
+            yield start, start + len(name), bare + digits.group()
+
+
+def _chosen(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:
+    """One of the words that a parameter takes."""
+    assert item.span is not None
+    expected, value = str(problem.facts["expected"]), str(problem.facts["value"])
+    at = item.span.text.rfind(value)
+    if at < 0 or not value.isidentifier() or not re.fullmatch(r"[\w ,]+", expected):
+        return
+    for word in get_close_matches(value, re.split(r" or |, ", expected), cutoff=0.4):
+        yield item.span.start + at, item.span.start + at + len(value), word
+
+
+def _syntax(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:
+    assert item.span is not None
+    start, end = item.span.start, item.span.end
+    if "separated" in problem.advice:
+        yield len(text[:start].rstrip()), start, "; "
+        if mark := re.match(r"\s*(?:->|=>|,|>+)\s*", text[start:]):
+            yield len(text[:start].rstrip()), start + mark.end(), "; "
+    if "without spaces" in problem.advice:
+        yield len(text[:start].rstrip()), start, ""
+    if "without a space" in problem.advice and (gap := re.match(r"\s+(?=\d)", text[end:])):
+        yield end, end + gap.end(), ""
+    if "named behind" in problem.advice and (named := _assignment(text, start)):
+        yield named
+    if asked := re.search(r"did you mean `(\w+)`", problem.advice):
+        word = re.search(r"(\w+)\s*\Z", text[:start])
+        if word:
+            yield word.start(1), word.end(1), asked.group(1)
+    for wanted in _QUOTED.findall(str(problem.facts.get("expected", ""))):
+        yield start, start, "| " if wanted == "|" else wanted
+    if "arithmetic" in problem.advice:
+        left = re.search(r"[-/](\w+)\s*\Z", text[:start])
+        right = re.match(r"\s*\w+", text[end:])
+        if left and right:
+            inner = text[left.start(1) : end + right.end()]
+            yield left.start(1), end + right.end(), f"({inner})"
+
+
+def _assignment(text: str, at: int) -> Change | None:
+    """`a = conv3-64` as `conv3-64 as a`, where `at` is the sign."""
+    left = re.search(r"(\w+)\s*\Z", text[:at])
+    right = re.match(r"=\s*([^;\n]+)", text[at:])
+    if not left or not right:
+        return None
+    return left.start(), at + right.end(), f"{right.group(1).rstrip()} as {left.group(1)}"
+
+
+def _unbalanced(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:
+    assert item.span is not None
+    start, bracket = item.span.start, str(problem.facts["bracket"])
+    if bracket in ")]}":
+        yield start, start + 1, ""
+        return
+    partner = str(problem.facts["partner"])
+    closing_text = " }" if partner == "}" else partner
+    for mark in (";", " {", "\n"):
+        at = text.find(mark, start)
+        if at > 0:
+            yield at, at, closing_text
+    if bracket == "{":
+        closing = re.compile(r"\n(?=\w)").finditer(text, start)
+        yield from ((found.start(), found.start(), "\n}") for found in closing)
+        yield len(text.rstrip()), len(text.rstrip()), " }"
+
+
+def _character(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:
+    assert item.span is not None
+    start, end = item.span.start, item.span.end
+    wrong = text[start:end]
+    if wrong[0] == "'" and len(wrong) > 1:
+        yield start, end, wrong[1:-1]
+        yield start, end, f'"{wrong[1:-1]}"'
+    yield start, end, _LOOKALIKES.get(wrong, "")
+
+
+def _quote(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:
+    assert item.span is not None
+    end = text.find("\n", item.span.start)
+    end = len(text) if end < 0 else end
+    yield end, end, '"'
+
+
+def _braced(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:
+    assert item.span is not None
+    opening = text.find("{", item.span.end)
+    if opening >= 0:
+        yield opening + 1, opening + 1, " |"
+
+
+def _renamed(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:
+    assert item.span is not None
+    if item.span.text.isidentifier():
+        yield item.span.start, item.span.end, f"{item.span.text}2"
+
+
+# What is tried for each problem of this kind.
+SPELLINGS = {
+    names.BadArgument: _chosen,
+    names.NameTaken: _renamed,
+    names.NoBraces: _braced,
+    names.NoSuchSetting: _nearest,
+    names.UnknownArgument: _nearest,
+    names.UnknownImport: _nearest,
+    names.UnknownLayer: _nearest,
+    names.UnknownMetadata: _nearest,
+    names.UnknownName: _nearest,
+    names.UnknownReference: _nearest,
+    syntax.IllegalCharacter: _character,
+    syntax.Unbalanced: _unbalanced,
+    syntax.UnexpectedText: _syntax,
+    syntax.UnterminatedText: _quote,
+}

@@ -1,0 +1,92 @@
+"""Edits that mend a spec: proposed from what a diagnostic says, tried, and kept if they check.
+
+An edit is kept if the edited text has one problem less and no new one. Trying is bounded: few
+diagnostics, few candidates, small nets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from netspec.diagnostics.messages.shapes import ShapesDiffer
+from netspec.diagnostics.records import Diagnostic, Edit, NetspecError, Problem
+from netspec.diagnostics.source import Change, Source, Span
+from netspec.edits.sizes import SIZES
+from netspec.edits.spelling import SPELLINGS
+
+Build = Callable[[Source], Any]
+Propose = Callable[[Any, Diagnostic, str], Iterator[Change]]
+
+_PROPOSALS: dict[type[Problem], Propose] = {**SPELLINGS, **SIZES}
+_SHOWN = 3
+_TRIED = 16
+_DIAGNOSTICS = 3
+_LONGEST_SOURCE = 20_000
+
+
+def with_edits(error: NetspecError, source: Source, build: Build) -> NetspecError:
+    """The error with up to three edits for each of its first diagnostics; `build` tries a text."""
+    if len(source.text) > _LONGEST_SOURCE or error.more:
+        return error
+    found = []
+    for i, item in enumerate(error.diagnostics):
+        edits = _edits(item, error, source, build) if i < _DIAGNOSTICS else ()
+        found.append(replace(item, edits=edits) if edits else item)
+    if tuple(found) == error.diagnostics:
+        return error
+    return NetspecError(tuple(found), status=error.status, more=error.more)
+
+
+def _edits(item: Diagnostic, error: NetspecError, source: Source, build: Build) -> tuple[Edit, ...]:
+    propose = _PROPOSALS.get(type(item.problem))
+    if propose is None or item.span is None:
+        return ()
+    if item.span.source != source and not isinstance(item.problem, ShapesDiffer):
+        return ()
+    changes = list(dict.fromkeys(propose(item.problem, item, source.text)))
+    changes.sort(key=lambda change: _size(source.text[change[0] : change[1]], change[2]))
+    others = [d.code for d in error.diagnostics if d is not item]
+    kept: list[Edit] = []
+    for start, end, text in changes[:_TRIED]:
+        if text.isdigit() and any(e.span.start == start and e.replacement.isdigit() for e in kept):
+            continue
+        edited = source.text[:start] + text + source.text[end:]
+        if _problems(Source(source.name, edited, source.path), build) == others:
+            shown = _statement(edited, start, len(text))
+            if all(edit.text != shown for edit in kept):
+                kept.append(Edit(Span(source, start, end), text, shown))
+        if len(kept) == _SHOWN:
+            break
+    return tuple(kept)
+
+
+def _size(old: str, new: str) -> int:
+    """How much of a text changes: what is not shared at either end."""
+    short = min(len(old), len(new))
+    before = next((i for i in range(short) if old[i] != new[i]), short)
+    short -= before
+    after = next((i for i in range(short) if old[-1 - i] != new[-1 - i]), short)
+    return len(old) + len(new) - 2 * (before + after)
+
+
+def _problems(source: Source, build: Build) -> list[str]:
+    try:
+        build(source)
+    except NetspecError as error:
+        return [d.code for d in error.diagnostics] + ["more"] * error.more
+    return []
+
+
+def _statement(text: str, at: int, length: int) -> str:
+    """The statement that an edit made, for showing."""
+    start = max(text.rfind(mark, 0, at) for mark in ";\n{|") + 1
+    if text[at : at + length].strip() == "|":
+        start = text.rfind("\n", 0, at) + 1
+    ends = [end for end in (text.find(mark, at + length) for mark in ";\n") if end >= 0]
+    shown = text[start : min(ends, default=len(text))]
+    edit = at + length - start
+    while shown.count("}") > shown.count("{") and "}" in shown[edit:]:
+        shown = shown[: shown.rindex("}")]
+    return f"`{' '.join(shown.split())}`"

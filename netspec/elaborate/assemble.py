@@ -1,0 +1,133 @@
+"""Nodes as they are added: shapes inferred, the budget kept, weights shared."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from netspec.diagnostics.limits import Limits
+from netspec.diagnostics.messages.limits import (
+    ActivationsTooLarge,
+    SizeTooLong,
+    TensorTooLarge,
+    TooManyNodes,
+    TooManyParameters,
+)
+from netspec.diagnostics.messages.shapes import SharedShapesDiffer, WrongCount
+from netspec.diagnostics.records import Collector, Rejection
+from netspec.diagnostics.source import Span
+from netspec.graph.checked import Call, Node, Value
+from netspec.ops.declare.operator import Operator, Weight, need_numbers
+from netspec.sizes.dims import length
+from netspec.sizes.shapes import TensorType, numel
+
+# Terms and factors in the formula of one size.
+_LONGEST = 64
+
+
+class Assembler:
+    """Adds nodes to a graph. Equal steps on equal shapes are inferred once."""
+
+    def __init__(self, collector: Collector, limits: Limits) -> None:
+        self.collector = collector
+        self.limits = limits
+        self.nodes: list[Node] = []
+        self._operators: dict[Any, Operator] = {}
+        self._inferred: dict[Any, tuple[tuple[TensorType, ...], int, int]] = {}
+        self._weights: dict[str, tuple[Weight, ...]] = {}
+        self._parameters = 0
+        self._bytes = 0
+
+    def operator(self, kind: type[Operator], values: dict[str, Any]) -> Operator:
+        """The operator with these checked values."""
+        key = (kind, tuple(values.values()))
+        found = self._operators.get(key)
+        if found is None:
+            found = self._operators[key] = kind(**values)
+        return found
+
+    def add(
+        self,
+        op: Operator,
+        inputs: tuple[Value, ...],
+        path: str,
+        span: Span,
+        call: Call | None,
+        *,
+        owner: str | None = None,
+        head: str | None = None,
+        frozen: bool = False,
+    ) -> Node:
+        """A new node; raises Rejection where the operator cannot take the inputs."""
+        if op.arity is not None and len(inputs) != op.arity:
+            raise Rejection(_wrong_count(op, len(inputs)))
+        types = tuple(value.type for value in inputs)
+        outputs, parameters, size = self._infer(op, types)
+        if len(self.nodes) >= self.limits.nodes:
+            raise Rejection(TooManyNodes(len(self.nodes) + 1, self.limits.nodes))
+        if owner is None or owner == path:
+            owner = path
+            self._parameters += parameters
+            if self._parameters > self.limits.parameters:
+                raise Rejection(TooManyParameters(self._parameters, self.limits.parameters))
+        elif parameters:
+            self._check_shared(op, types, owner)
+        self._bytes += size
+        if self._bytes > self.limits.activations:
+            raise Rejection(ActivationsTooLarge(self._bytes, self.limits.activations))
+        node = Node(len(self.nodes), op, inputs, outputs, path, span, call, owner, head, frozen)
+        self.nodes.append(node)
+        return node
+
+    def _infer(
+        self, op: Operator, types: tuple[TensorType, ...]
+    ) -> tuple[tuple[TensorType, ...], int, int]:
+        key = (op, types)
+        found = self._inferred.get(key)
+        if found is None:
+            need_numbers(op, types)
+            result = op.infer(*types)
+            outputs = result if isinstance(result, tuple) else (result,)
+            size = 0
+            for tensor in outputs:
+                for dim in tensor.shape:
+                    if length(dim, _LONGEST) > _LONGEST:
+                        raise Rejection(SizeTooLong(dim))
+                elements = numel(tensor.shape)
+                if isinstance(elements, int):
+                    self._check_tensor(elements)
+                    size += 4 * elements
+            weights = op.weights(*types)
+            for weight in weights:
+                self._check_tensor(weight.size)
+            found = outputs, sum(weight.size for weight in weights), size
+            self._inferred[key] = found
+        return found
+
+    def _check_tensor(self, elements: int) -> None:
+        if elements > self.limits.tensor:
+            raise Rejection(TensorTooLarge(elements, self.limits.tensor))
+
+    def _check_shared(self, op: Operator, types: tuple[TensorType, ...], owner: str) -> None:
+        if not self._weights:
+            for node in self.nodes:
+                self._weights[node.path] = node.op.weights(*node.input_types)
+        theirs = self._weights.get(owner)
+        if theirs is None:
+            owning = next((n for n in self.nodes if n.path == owner), None)
+            theirs = owning.op.weights(*owning.input_types) if owning else ()
+            self._weights[owner] = theirs
+        ours = op.weights(*types)
+        if [w.shape for w in ours] != [w.shape for w in theirs]:
+            shapes = (_shapes(theirs), _shapes(ours))
+            raise Rejection(SharedShapesDiffer(owner, *shapes))
+
+
+def _shapes(weights: tuple[Weight, ...]) -> str:
+    return ", ".join("x".join(map(str, w.shape)) for w in weights) or "none"
+
+
+def _wrong_count(op: Operator, found: int) -> WrongCount:
+    expected = "one tensor" if op.arity == 1 else f"{op.arity} tensors"
+    count = {0: "nothing", 1: "one tensor"}.get(found, f"{found} tensors")
+    advice = "join them first: concat, add, mean, ..." if op.arity == 1 and found > 1 else ""
+    return WrongCount(op.spelling, expected, count, advice)

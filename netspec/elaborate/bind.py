@@ -1,0 +1,235 @@
+"""Arguments to parameters: what a step was given, what defaults add, what is missing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from netspec.diagnostics.messages.names import (
+    BadArgument,
+    BadValue,
+    MissingArgument,
+    RepeatedArgument,
+    TooManyArguments,
+    UnknownArgument,
+    UnknownName,
+)
+from netspec.diagnostics.records import Label, Problem, Rejection
+from netspec.diagnostics.source import Span
+from netspec.diagnostics.suggest import advised, closest
+from netspec.elaborate.evaluate import UnknownWord, evaluate
+from netspec.elaborate.scope import Binding, Given, Poisoned, Scope
+from netspec.ops.declare.operator import Operator
+from netspec.ops.declare.params import MISSING, Layer, Name, show
+from netspec.syntax import ast
+
+
+class Misplaced(Rejection):
+    """A rejection whose place is an argument, not the whole step."""
+
+    def __init__(
+        self, problem: Problem, extent: ast.Extent, labels: tuple[Label, ...] = ()
+    ) -> None:
+        super().__init__(problem, labels)
+        self.extent = extent
+
+
+def given(head: ast.Head, kernel: tuple[int, ...] | None, scope: Scope) -> Given:
+    """The step's arguments, evaluated: `conv3-64/2(pad=1)` gives kernel, width, stride and pad.
+
+    A layer given as a value brings its own: where `unit` is `bottleneck(groups=32)`, `unit(64)`
+    calls `bottleneck(64, groups=32)`. What the step itself says comes first.
+    """
+    named: dict[str, Any] = {}
+    extents: dict[str, ast.Extent] = {}
+    positional: list[tuple[Any, ast.Extent]] = []
+    held = scope.variables.get(head.word)
+    brought = dict(held.named) if isinstance(held, Layer) else {}
+    if isinstance(held, Layer):
+        positional.extend((value, head.word_extent) for value in held.positional)
+    if kernel is not None:
+        named["kernel"] = kernel[0] if len(kernel) == 1 else kernel
+        extents["kernel"] = head.word_extent
+    for name, short in (("width", head.width), ("stride", head.stride)):
+        if short is not None:
+            named[name], extents[name] = evaluate_at(short, scope), short.extent
+    for argument in head.arguments:
+        value = evaluate_at(argument.value, scope)
+        if argument.name is None:
+            positional.append((value, argument.extent))
+            continue
+        if argument.name in named:
+            raise Misplaced(RepeatedArgument(head.word, argument.name), argument.extent)
+        named[argument.name], extents[argument.name] = value, argument.extent
+    for name in brought.keys() - named.keys():
+        extents[name] = head.word_extent
+    return Given({**brought, **named}, tuple(positional), extents)
+
+
+def evaluate_at(node: ast.Expression, scope: Scope) -> Any:
+    """`evaluate`, with the expression as the place of what is wrong with it."""
+    try:
+        return evaluate(node, scope)
+    except Misplaced:
+        raise
+    except Rejection as rejection:
+        problem = rejection.problem
+        if isinstance(rejection, UnknownWord):
+            problem = unknown_name(rejection.word, scope)
+        raise Misplaced(problem, node.extent, rejection.labels) from None
+
+
+def unknown_name(word: Name, scope: Scope) -> UnknownName:
+    """`word` is no parameter or index here; raises Poisoned where that has been said."""
+    name, unit = word.text, word.unit or scope.unit
+    if name in unit.lost:
+        raise Poisoned
+    unit.lost.add(name)
+    near = closest(name, [*scope.variables, *(f"@{known}" for known in scope.names)])
+    advice = f"did you mean {near}?" if near else ""
+    if not near and scope.variables:
+        advice = f"known here: {', '.join(sorted(scope.variables))}"
+    factors = name.split("x")
+    if len(factors) > 1 and all(part in {*scope.variables, *"CDHWTL"} for part in factors):
+        advice = f"sizes that are computed are a list: `({', '.join(factors)})`"
+    return UnknownName(name, advice)
+
+
+def layer_given(layer: Layer, extent: ast.Extent) -> Given:
+    """The arguments of a layer that was given as a value."""
+    return Given(dict(layer.named), tuple((value, extent) for value in layer.positional))
+
+
+@dataclass(frozen=True, slots=True)
+class BoundOperator:
+    """An operator's checked values, its `@references`, and the default lines that shaped it."""
+
+    values: dict[str, Any]
+    references: tuple[Binding, ...]
+    from_defaults: dict[str, Span]
+
+
+UNIVERSAL = ("weights", "frozen")
+
+
+def with_universal(word: str, values: Given, scope: Scope) -> Scope:
+    """The scope of a step: `frozen=yes` and `weights=@name` apply to operators and blocks alike."""
+    frozen = values.named.get("frozen", scope.frozen)
+    if not isinstance(frozen, bool):
+        problem = BadArgument(word, "frozen", "yes or no", show(frozen))
+        raise Misplaced(problem, values.extents["frozen"])
+    shared = scope.shared
+    if "weights" in values.named:
+        owner = values.named["weights"]
+        if not isinstance(owner, Binding):
+            problem = BadArgument(word, "weights", "a step such as @name", show(owner))
+            raise Misplaced(problem, values.extents["weights"])
+        shared = ("", owner.path)
+    if frozen == scope.frozen and shared is scope.shared:
+        return scope
+    return replace(scope, frozen=scope.frozen or frozen, shared=shared)
+
+
+def bind_operator(kind: type[Operator], given: Given, scope: Scope) -> BoundOperator:
+    """The parameters of an operator; raises Rejection at the argument that is wrong."""
+    word = kind.spelling
+    values = {k: v for k, v in given.named.items() if k not in UNIVERSAL}
+    extents = dict(given.extents)
+    for name in values:
+        if name not in kind.params:
+            advice = advised(name, kind.params, kind.usage())
+            raise _at(UnknownArgument(word, name, advice), extents.get(name))
+    references = []
+    free = [name for name in kind.order if name not in values]
+    for value, extent in given.positional:
+        if isinstance(value, Binding):
+            references.append(value)
+        elif free:
+            name = free.pop(0)
+            values[name], extents[name] = value, extent
+        else:
+            count = sum(not isinstance(v, Binding) for v, _ in given.positional)
+            excess = TooManyArguments(word, len(kind.order), count, kind.usage())
+            raise Misplaced(excess, extent)
+    from_defaults: dict[str, Span] = {}
+    for source in (kind.spelling, kind.defaults_of):
+        for name, default in scope.defaults.get(source or "", {}).items():
+            if name in kind.params and name not in values:
+                values[name] = default.value
+                from_defaults[name] = default.span
+    checked = {}
+    for name, param in kind.params.items():
+        if name not in values:
+            if param.default is MISSING:
+                raise Rejection(MissingArgument(word, name, kind.usage()))
+            checked[name] = param.default
+            continue
+        labels: tuple[Label, ...] = ()
+        if name in from_defaults:
+            labels = (Label(from_defaults[name], f"{name} comes from this default"),)
+        checked[name] = check_value(kind, name, Given(values, (), extents), scope, labels)
+    return BoundOperator(checked, tuple(references), from_defaults)
+
+
+def check_value(
+    kind: type[Operator],
+    name: str,
+    given: Given,
+    scope: Scope,
+    labels: tuple[Label, ...] = (),
+) -> Any:
+    """The parameter's value in its checked form; raises Rejection at the argument."""
+    param, value = kind.params[name], given.named[name]
+    try:
+        return param.accept(value)
+    except Rejection as rejection:
+        problem = rejection.problem
+        if isinstance(problem, BadValue) and isinstance(value, Name) and param.numeric:
+            problem = unknown_name(value, scope)
+        if isinstance(problem, BadValue):
+            problem = BadArgument(kind.spelling, name, problem.expected, problem.value)
+        raise _at(problem, given.extents.get(name), labels) from None
+
+
+def _at(problem: Problem, extent: ast.Extent | None, labels: tuple[Label, ...] = ()) -> Rejection:
+    return Misplaced(problem, extent, labels) if extent else Rejection(problem, labels)
+
+
+def bind_block(
+    word: str, parameters: tuple[ast.Parameter, ...], given: Given, scope: Scope
+) -> dict[str, Any]:
+    """A block's parameters by name; `scope` is the one its defaults are evaluated in."""
+    names = [p.name for p in parameters]
+    usage = f"usage: `{word}({', '.join(_parameter(p, scope) for p in parameters)})`"
+    values: dict[str, Any] = {}
+    for name, value in given.named.items():
+        if name in UNIVERSAL and name not in names:
+            continue
+        if name not in names:
+            advice = advised(name, names, usage)
+            raise _at(UnknownArgument(word, name, advice), given.extents.get(name))
+        values[name] = value
+    free = [name for name in names if name not in values and name != "body"]
+    for value, extent in given.positional:
+        if not free:
+            limit = len([name for name in names if name != "body"])
+            count = len(given.positional)
+            raise Misplaced(TooManyArguments(word, limit, count, usage), extent)
+        values[free.pop(0)] = value
+    bound: dict[str, Any] = {}
+    inner = Scope(scope.unit, scope.level, bound, {}, scope.defaults, scope.entry)
+    for parameter in parameters:
+        if parameter.name in values:
+            bound[parameter.name] = values[parameter.name]
+        elif parameter.default is not None:
+            bound[parameter.name] = evaluate(parameter.default, inner)
+        else:
+            raise Rejection(MissingArgument(word, parameter.name, usage))
+    return bound
+
+
+def _parameter(parameter: ast.Parameter, scope: Scope) -> str:
+    if parameter.default is None:
+        return parameter.name
+    start, end = parameter.extent
+    return scope.unit.source.text[start:end]

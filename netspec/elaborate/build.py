@@ -1,0 +1,178 @@
+"""A spec's text, its settings and inputs, to a checked graph. The one way graphs are made."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from netspec.diagnostics.limits import DEFAULT, Limits
+from netspec.diagnostics.messages.names import UnknownReference
+from netspec.diagnostics.messages.shapes import NoLegalSize
+from netspec.diagnostics.messages.syntax import DuplicateDeclaration, NoNet
+from netspec.diagnostics.records import Collector, Diagnostic, NetspecError, Rejection
+from netspec.diagnostics.source import Source
+from netspec.diagnostics.suggest import closest, renew_budget
+from netspec.elaborate.bind import Misplaced
+from netspec.elaborate.expand import check_expansion
+from netspec.elaborate.inputs import Inputs
+from netspec.elaborate.metadata import metadata_of
+from netspec.elaborate.scope import Level, Poisoned, Scope, Wire, reserved_names
+from netspec.elaborate.settings import variables_of
+from netspec.elaborate.steps import Elaborator
+from netspec.graph.checked import Graph, Node, Output
+from netspec.sizes.conditions import Condition, Conditions, each_legal_size, gathering
+from netspec.sizes.dims import symbols_of
+from netspec.syntax.units import Loader, Unit
+from netspec.system.collecting import without_collecting
+
+# Elaboration recurses a bounded number of Python frames for each bracket and block call.
+_FRAMES = 12
+_MOST_FRAMES = 100_000
+# Edits are tried on nets up to this size only.
+_NODES_OF_TRIALS = 2000
+
+
+def build(
+    source: Source,
+    settings: Mapping[str, Any] | None = None,
+    inputs: tuple[str, ...] = (),
+    limits: Limits = DEFAULT,
+    collector: Collector | None = None,
+) -> Graph:
+    """The checked graph of a spec.
+
+    `settings` are the net's parameters, as values or as text. `inputs` replace declared input
+    shapes: `3x320x320`, or `name:3x320x320`. Raises NetspecError with every diagnostic, and with
+    edits that mend the spec where some were found.
+    """
+    values = dict(settings or {})
+    with without_collecting():
+        try:
+            return _build(source, values, inputs, limits, collector or Collector())
+        except NetspecError as error:
+            from netspec.edits.trials import with_edits
+
+            few = replace(limits, nodes=min(limits.nodes, _NODES_OF_TRIALS))
+            tried = partial(_build, settings=values, inputs=inputs, limits=few)
+            raise with_edits(error, source, lambda s: tried(s, collector=Collector())) from None
+
+
+def _build(
+    source: Source,
+    settings: dict[str, Any],
+    inputs: tuple[str, ...],
+    limits: Limits,
+    collector: Collector,
+) -> Graph:
+    depth = min(limits.depth * limits.nesting * _FRAMES, _MOST_FRAMES)
+    sys.setrecursionlimit(max(sys.getrecursionlimit(), depth))
+    renew_budget()
+    loader = Loader(collector, limits)
+    unit = loader.load(source)
+    builder = _NetBuilder(unit, loader, collector, limits)
+    if not unit.has_net:
+        metadata_of(unit, {}, builder.elaborator.reporter)
+        if not collector.failed:
+            advice = "write `net NAME`, `input 3x224x224`, then steps such as `conv3-64`"
+            collector.add(Diagnostic(NoNet("no steps", advice), None))
+        collector.raise_errors()
+    with gathering(Conditions()) as conditions:
+        graph = builder.graph(settings, inputs, conditions)
+    if not settings and not inputs and not collector.failed and graph is not None:
+        from netspec.elaborate.expect import check_expectations
+
+        check_expectations(graph, unit, collector)
+    collector.raise_errors()
+    assert graph is not None
+    return graph
+
+
+class _NetBuilder:
+    """Elaborates one file's net, and adds what is said outside its steps."""
+
+    def __init__(self, unit: Unit, loader: Loader, collector: Collector, limits: Limits) -> None:
+        self.unit = unit
+        self.collector = collector
+        self.limits = limits
+        self.elaborator = Elaborator(loader, collector, limits)
+        self.inputs = Inputs(unit, self.elaborator.assembler.nodes)
+
+    def graph(
+        self, settings: dict[str, Any], inputs: tuple[str, ...], conditions: Conditions
+    ) -> Graph | None:
+        scope = Scope(self.unit, Level(""), {}, {}, {})
+        try:
+            variables, running = variables_of(
+                self.unit, settings, scope, self.elaborator.calls, self.limits
+            )
+            scope.variables, scope.unit = variables, running
+            scope.level.reserve(reserved_names(running.chain))
+            placed = self.inputs.place(running, scope, inputs)
+        except Misplaced as rejection:
+            self.elaborator.report(rejection, rejection.extent, scope)
+            return None
+        except Poisoned:
+            return None
+        except Rejection as rejection:
+            declared = None if settings or inputs else self.unit.net
+            span = self.unit.span(declared.extent) if declared else None
+            self.collector.add(Diagnostic(rejection.problem, span))
+            return None
+        wire: Wire = tuple(node.output for node in placed)
+        scope.entry = wire
+        check_expansion(self.elaborator, running, scope, self.limits)
+        wire = self.elaborator.run_chain(running.chain, wire, scope)
+        outputs = self._outputs(wire, scope)
+        metadata = metadata_of(self.unit, variables, self.elaborator.reporter)
+        if self.collector.failed:
+            return None
+        found = tuple(conditions.found)
+        self._check_sizes(found, placed[0])
+        return Graph(
+            name=self.unit.name,
+            source=self.unit.source,
+            nodes=tuple(self.elaborator.assembler.nodes),
+            inputs=placed,
+            outputs=outputs,
+            heads=tuple(self.elaborator.heads.found),
+            parameters=tuple(variables.items()),
+            metadata=metadata,
+            sizes=tuple(self.inputs.sizes.items()),
+            conditions=found,
+            names={name: b.wire for name, b in scope.names.items() if b.wire is not None},
+        )
+
+    def _outputs(self, wire: Wire, scope: Scope) -> tuple[Output, ...]:
+        declared = self.unit.output or scope.unit.output
+        if declared is None:
+            if wire is None:
+                return ()
+            if len(wire) == 1:
+                return (Output("output", wire[0]),)
+            return tuple(Output(f"output{i}", value) for i, value in enumerate(wire, 1))
+        found: list[Output] = []
+        for name, at in declared.names:
+            binding = scope.names.get(name)
+            if binding is None and name in scope.unit.lost:
+                continue
+            if binding is None:
+                near = closest(name, scope.names)
+                problem = UnknownReference(name, f"did you mean {near}?" if near else "")
+                self.elaborator.report(Rejection(problem), at, scope)
+            elif any(output.name == name for output in found):
+                self.elaborator.report(Rejection(DuplicateDeclaration(f"output {name}")), at, scope)
+            elif binding.wire is not None:
+                several = len(binding.wire) > 1
+                for i, value in enumerate(binding.wire, 1):
+                    found.append(Output(f"{name}{i}" if several else name, value))
+        return tuple(found)
+
+    def _check_sizes(self, found: tuple[Condition, ...], first: Node) -> None:
+        names = {s for c in found for s in symbols_of(c.left) | symbols_of(c.right)}
+        for name in sorted(names):
+            if next(each_legal_size(found, name), None) is None:
+                shown = " and ".join(str(c) for c in found[:3])
+                self.collector.add(Diagnostic(NoLegalSize(name, shown), first.span))

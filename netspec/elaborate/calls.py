@@ -1,0 +1,204 @@
+"""Calls of blocks, and of nets as blocks: parameters bound, a level of the path opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+from netspec.diagnostics.limits import Limits
+from netspec.diagnostics.messages.limits import RecursionTooDeep
+from netspec.diagnostics.messages.names import NeedsBraces, NoBraces, UnknownReference
+from netspec.diagnostics.messages.shapes import WrongCount
+from netspec.diagnostics.records import Rejection
+from netspec.diagnostics.source import Span
+from netspec.elaborate.bind import Misplaced, bind_block, given
+from netspec.elaborate.defaults import DefaultLines
+from netspec.elaborate.report import Reporter
+from netspec.elaborate.scope import (
+    Binding,
+    Body,
+    Given,
+    Level,
+    Poisoned,
+    Scope,
+    Wire,
+    names_inside,
+    reserved_names,
+)
+from netspec.elaborate.targets import Targets
+from netspec.graph.checked import Call
+from netspec.ops.declare.params import Name, show
+from netspec.syntax import ast
+from netspec.syntax.units import Unit
+
+Run = Callable[[ast.Chain, Wire, Scope], Wire]
+# What a call gives: what flows on, its path, and the names inside it.
+Called = tuple[Wire, str, dict[str, Binding]]
+reserved = lru_cache(maxsize=4096)(reserved_names)
+
+
+class Calls:
+    """Calls blocks and nets; `run` runs the steps inside."""
+
+    def __init__(
+        self,
+        run: Run,
+        targets: Targets,
+        defaults: DefaultLines,
+        reporter: Reporter,
+        limits: Limits,
+    ) -> None:
+        self.run = run
+        self.targets = targets
+        self.defaults = defaults
+        self.reporter = reporter
+        self.limits = limits
+        self._depth = 0
+
+    def block(
+        self,
+        unit: Unit,
+        block: ast.Block,
+        values: Given,
+        head: ast.Head,
+        name: str | None,
+        wire: Wire,
+        scope: Scope,
+        copy: tuple[int, int] | None,
+    ) -> Called:
+        takes_body = any(p.name == "body" for p in block.parameters)
+        if head.body is not None and head.word == block.name and not takes_body:
+            raise Misplaced(NoBraces(block.name), head.word_extent)
+        if takes_body and head.body is not None:
+            values = replace(values, named={**values.named, "body": Body(head.body, scope)})
+        elif takes_body and "body" not in values.named:
+            raise Misplaced(NeedsBraces(block.name), head.word_extent)
+        defining = replace(scope, unit=unit, entry=wire)
+        variables = bind_block(block.name, block.parameters, values, defining)
+        with self._entered(block.name, head, scope):
+            component = None
+            if not block.inline:
+                component = scope.level.named(name) if name else scope.level.numbered(block.name)
+            arguments = _shown_arguments(values)
+            span = scope.unit.span(head.extent)
+            call = Call(scope.call, block.name, component, span, arguments, copy)
+            level, path = scope.level, scope.level.prefix
+            if component is not None:
+                path = scope.level.prefix + component
+                level = Level(path + ".", reserved(block.body))
+            elif name is not None or reserved(block.body):
+                level.reserve(reserved(block.body))
+            inner = Scope(
+                unit,
+                level,
+                variables,
+                {},
+                self.defaults.holding_in(unit, scope),
+                wire,
+                call,
+                scope.head,
+                scope.frozen,
+                self._shared_in(path, scope),
+            )
+            self._bind_operands(block, wire, inner, span)
+            result = self.run(block.body, wire, inner)
+        return result, path, inner.names
+
+    def _shared_in(self, path: str, scope: Scope) -> tuple[str, str] | None:
+        if scope.shared is None or scope.shared[0]:
+            return scope.shared
+        return path, scope.shared[1]
+
+    def _bind_operands(self, block: ast.Block, wire: Wire, inner: Scope, span: Span) -> None:
+        if not block.inputs:
+            return
+        if wire is not None and len(wire) != len(block.inputs):
+            names = ", ".join(block.inputs)
+            expected = f"{len(block.inputs)} tensors ({names})"
+            raise Rejection(WrongCount(block.name, expected, f"{len(wire)}"))
+        for i, operand in enumerate(block.inputs):
+            inner.names[operand] = Binding(None if wire is None else (wire[i],), span, "")
+
+    @contextmanager
+    def _entered(self, name: str, head: ast.Head, scope: Scope) -> Iterator[None]:
+        self._depth += 1
+        try:
+            if self._depth > self.limits.depth:
+                around = [call.block for call in scope.call.ancestors()] if scope.call else []
+                circle = " -> ".join([*reversed(around[:4]), name])
+                problem = RecursionTooDeep(self.limits.depth, circle)
+                self.reporter.stop(Rejection(problem), head.extent, scope)
+            yield
+        finally:
+            self._depth -= 1
+
+    def net(
+        self,
+        unit: Unit,
+        values: Given,
+        head: ast.Head,
+        name: str | None,
+        wire: Wire,
+        scope: Scope,
+        copy: tuple[int, int] | None,
+    ) -> Called:
+        """A net called as a block: `vgg16(until=fc7)` stops after the step named fc7."""
+        values = replace(values, named=dict(values.named))
+        until = values.named.pop("until", None)
+        span = scope.unit.span(head.extent)
+        with self._entered(unit.name, head, scope):
+            component = scope.level.named(name) if name else scope.level.numbered(unit.name)
+            path = scope.level.prefix + component
+            call = Call(scope.call, unit.name, component, span, _shown_arguments(values), copy)
+            variables, unit = self.net_variables(unit, values, scope)
+            level = Level(path + ".", reserved(unit.chain))
+            inner = Scope(unit, level, variables, {}, {}, wire, call, scope.head, scope.frozen)
+            inner.shared = self._shared_in(path, scope)
+            inner.until = until.text if isinstance(until, Name) else until or ""
+            self._bind_inputs(unit, wire, inner, span)
+            result = self.run(unit.chain, wire, inner)
+        if inner.until and inner.until not in inner.names:
+            advice = names_inside(unit.name, inner.until, inner.names)
+            extent = values.extents.get("until", head.extent)
+            raise Misplaced(UnknownReference(inner.until, advice), extent)
+        return result, path, inner.names
+
+    def _bind_inputs(self, unit: Unit, wire: Wire, inner: Scope, span: Span) -> None:
+        if len(unit.inputs) > 1 and wire is not None and len(wire) != len(unit.inputs):
+            expected = f"{len(unit.inputs)} tensors"
+            raise Rejection(WrongCount(unit.name, expected, f"{len(wire)}"))
+        for i, item in enumerate(unit.inputs):
+            if item.name:
+                piece = None if wire is None else wire[i : i + 1]
+                inner.names[item.name] = Binding(piece, span, "")
+
+    def net_variables(self, unit: Unit, values: Given, scope: Scope) -> tuple[dict[str, Any], Unit]:
+        """The parameters of a net and the unit whose steps it runs: its own, or its base's."""
+        parameters = unit.net.parameters if unit.net else ()
+        base = unit.net.base if unit.net else None
+        own = {p.name for p in parameters}
+        if base is None:
+            named = {
+                name: self.targets.at_home(value, unit) for name, value in values.named.items()
+            }
+            values = replace(values, named=named)
+            return bind_block(unit.name, parameters, values, replace(scope, unit=unit)), unit
+        if base.name not in unit.imports:
+            raise Poisoned
+        mine = replace(values, named={k: v for k, v in values.named.items() if k in own})
+        variables = bind_block(unit.name, parameters, mine, replace(scope, unit=unit))
+        inner = Scope(unit, scope.level, variables, {}, {}, scope.entry)
+        head = ast.Head(base.name, None, None, base.arguments, None, base.extent, base.extent)
+        passed = given(head, None, inner)
+        passed.named.update({k: v for k, v in values.named.items() if k not in own})
+        found_variables, found_unit = self.net_variables(unit.imports[base.name], passed, inner)
+        return found_variables, found_unit
+
+
+def _shown_arguments(values: Given) -> str:
+    named = {k: v for k, v in values.named.items() if not isinstance(v, Body | Binding)}
+    shown = [show(v) for v, _ in values.positional if not isinstance(v, Binding)]
+    return ", ".join([*shown, *(f"{k}={show(v)}" for k, v in named.items())])

@@ -1,0 +1,245 @@
+"""Expressions: compile-time arithmetic on parameters, indices and what flows in."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from netspec.diagnostics.messages.names import BadArithmetic, BadCondition, UnknownName
+from netspec.diagnostics.records import Rejection
+from netspec.ops.declare.params import Layer, Name, show
+from netspec.sizes.dims import Dim, Formula, ratio
+from netspec.sizes.shapes import TensorType, strides
+from netspec.syntax import ast
+
+_WORDS = {"yes": True, "no": False, "none": None}
+_LIMIT = 10**18
+_NESTED = 3
+# A formula over symbols stays short: this many terms and factors.
+_TERMS = 32
+
+
+class UnknownWord(Rejection):
+    """A word stands where a number is needed: a name that nobody gave."""
+
+    def __init__(self, word: Name) -> None:
+        super().__init__(UnknownName(word.text))
+        self.word = word
+
+
+class Values(Protocol):
+    """What an expression can see."""
+
+    def variable(self, node: ast.Variable) -> Any:
+        """The value of a parameter, index or size; a Name for any other word."""
+
+    def reference(self, node: ast.Reference) -> Any:
+        """The tensors, or a size of the tensor, that `@name` stands for."""
+
+    def tensor(self, value: Any) -> TensorType | None:
+        """The type of the tensor that a reference stands for; None for any other value."""
+
+    def unit_of_names(self) -> Any:
+        """What a name is looked up in later, if it turns out to be a layer's."""
+
+
+def _ratio(large: Dim | TensorType, small: Dim | TensorType) -> Any:
+    """The stride between two sizes, or between two tensors whatever their rank."""
+    if isinstance(large, TensorType) and isinstance(small, TensorType):
+        if len(large.shape) != len(small.shape):
+            reason = "the tensors have different numbers of axes"
+            raise Rejection(BadArithmetic(f"ratio({large}, {small})", reason))
+        return strides(large, small)
+    if isinstance(large, TensorType) or isinstance(small, TensorType):
+        raise TypeError
+    return ratio(large, small)
+
+
+def multiple(value: float, divisor: int = 8) -> int:
+    """The multiple of `divisor` nearest to `value`, never more than 10 % below it.
+
+    MobileNetV2's rule for widths (`_make_divisible` in the published code).
+    """
+    rounded = max(divisor, int(value + divisor / 2) // divisor * divisor)
+    return rounded + divisor if rounded < 0.9 * value else rounded
+
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "abs": abs,
+    "ceil": math.ceil,
+    "floor": math.floor,
+    "int": int,
+    "log2": math.log2,
+    "max": max,
+    "min": min,
+    "multiple": multiple,
+    "ratio": _ratio,
+    "round": round,
+    "round8": multiple,
+    "sqrt": math.sqrt,
+}
+
+_OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+    "//": operator.floordiv,
+    "%": operator.mod,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
+
+def evaluate(node: ast.Expression, values: Values) -> Any:
+    """The value of an expression; raises Rejection where it has none."""
+    match node:
+        case ast.Number() | ast.Text():
+            return node.value
+        case ast.Variable():
+            return _WORDS[node.name] if node.name in _WORDS else values.variable(node)
+        case ast.Binary():
+            return _binary(node, values)
+        case ast.Unary():
+            operand = evaluate(node.operand, values)
+            if node.operator == "not":
+                return not truth(operand)
+            return _number(-_operand(operand, "-"), "-")
+        case ast.Choose():
+            chosen = node.then if truth(evaluate(node.condition, values)) else node.otherwise
+            return evaluate(chosen, values)
+        case ast.Sequence():
+            return _flat(tuple(evaluate(item, values) for item in node.items))
+        case ast.Dims():
+            return tuple(_dims_part(part, node, values) for part in node.parts)
+        case ast.Reference():
+            return values.reference(node)
+        case ast.Call():
+            return _call(node, values)
+
+
+def truth(value: Any) -> bool:
+    """The value as a condition; raises Rejection unless it is yes or no."""
+    if not isinstance(value, bool):
+        raise Rejection(BadCondition(show(value)))
+    return value
+
+
+def _dims_part(part: int | str, node: ast.Dims, values: Values) -> Any:
+    return part if isinstance(part, int) else values.variable(ast.Variable(part, node.extent))
+
+
+def _flat(value: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The list, unless it nests so deep that its length could double with every block call."""
+    if _depth(value) > _NESTED:
+        reason = f"lists and layers nest at most {_NESTED} deep"
+        raise Rejection(BadArithmetic("a list or layer", reason))
+    return value
+
+
+def _depth(value: Any) -> int:
+    if isinstance(value, Layer):
+        value = (*value.positional, *(item for _, item in value.named))
+    return 1 + max(map(_depth, value), default=0) if isinstance(value, tuple) else 0
+
+
+def _binary(node: ast.Binary, values: Values) -> Any:
+    left = evaluate(node.left, values)
+    if node.operator in ("and", "or"):
+        if truth(left) == (node.operator == "or"):
+            return left
+        return truth(evaluate(node.right, values))
+    right = evaluate(node.right, values)
+    if node.operator == "==":
+        return bool(left == right)
+    if node.operator == "!=":
+        return bool(left != right)
+    left, right = _operand(left, node.operator), _operand(right, node.operator)
+    text = f"{show(left)} {node.operator} {show(right)}"
+    if node.operator == "**":
+        return _number(_power(left, right, text), text)
+    try:
+        if isinstance(left, Formula) and isinstance(right, Formula) and node.operator == "*":
+            _bounded(left, right, text)
+        result = _OPERATORS[node.operator](left, right)
+    except ZeroDivisionError:
+        raise Rejection(BadArithmetic(text, "division by zero")) from None
+    except OverflowError:
+        raise Rejection(BadArithmetic(text, "the result is too large")) from None
+    except TypeError:
+        reason = "sizes that are symbols can be added, multiplied and floor-divided only"
+        raise Rejection(BadArithmetic(text, reason)) from None
+    return result if isinstance(result, bool) else _number(result, text)
+
+
+def _bounded(left: Formula, right: Formula, text: str) -> None:
+    degree = sum(max(len(factors) for factors, _ in side.terms) for side in (left, right))
+    if degree > 4 or len(left.terms) * len(right.terms) > _TERMS:
+        raise Rejection(BadArithmetic("a product of sizes", "the formula gets too long"))
+
+
+def _operand(value: Any, sign: str) -> Any:
+    if isinstance(value, Name):
+        raise UnknownWord(value)
+    if isinstance(value, bool) or not isinstance(value, int | float | Formula):
+        raise Rejection(BadArithmetic(show(value), f"`{sign}` needs numbers"))
+    return value
+
+
+def _power(base: Any, exponent: Any, text: str) -> Any:
+    if isinstance(base, Formula) or isinstance(exponent, Formula):
+        raise Rejection(BadArithmetic(text, "powers need numbers"))
+    if (
+        abs(exponent) > 64
+        or (base == 0 and exponent < 0)
+        or (base < 0 and exponent != int(exponent))
+    ):
+        raise Rejection(BadArithmetic(text, "exponents go from -64 to 64"))
+    if abs(base) > 1 and math.log(abs(base)) * exponent > 42:
+        raise Rejection(BadArithmetic(text, "the result is too large"))
+    return base**exponent
+
+
+def _number(value: Any, text: str) -> Any:
+    if isinstance(value, Formula):
+        if len(value.terms) > _TERMS or any(abs(c) > _LIMIT for _, c in value.terms):
+            raise Rejection(BadArithmetic("a sum of sizes", "the formula gets too long"))
+        return value
+    if isinstance(value, complex) or not isinstance(value, int | float):
+        raise Rejection(BadArithmetic(text, "the result is not a number"))
+    if isinstance(value, float) and not math.isfinite(value):
+        raise Rejection(BadArithmetic(text, "the result is not finite"))
+    if abs(value) > _LIMIT:
+        raise Rejection(BadArithmetic(text, "the result has more than 18 digits"))
+    return value
+
+
+def _call(node: ast.Call, values: Values) -> Any:
+    """A function's value, or a layer given as a value."""
+    positional = [evaluate(a.value, values) for a in node.arguments if a.name is None]
+    named = [(a.name, evaluate(a.value, values)) for a in node.arguments if a.name is not None]
+    function = FUNCTIONS.get(node.name)
+    if function is None:
+        _flat((*positional, *(value for _, value in named)))
+        return Layer(node.name, tuple(positional), tuple(named), values.unit_of_names())
+    text = show(Layer(node.name, tuple(positional), tuple(named)))
+    try:
+        tensors = node.name == "ratio"
+        numbers = [(tensors and values.tensor(v)) or _operand(v, node.name) for v in positional]
+        keywords = {str(k): _operand(v, node.name) for k, v in named}
+        result = function(*numbers, **keywords)
+    except (TypeError, ValueError, ZeroDivisionError, OverflowError, AssertionError) as error:
+        raise Rejection(BadArithmetic(text, _reason(error))) from None
+    return result if isinstance(result, tuple) else _number(result, text)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ZeroDivisionError):
+        return "division by zero"
+    if isinstance(error, TypeError):
+        return "it does not take these values"
+    return "the value is outside the function's range"

@@ -1,0 +1,65 @@
+"""What a spec expects of itself: `expect params=61706, macs=416520`."""
+
+from __future__ import annotations
+
+from netspec.analysis.costs import costs
+from netspec.diagnostics.messages.expect import (
+    ExpectationNotANumber,
+    NotAsExpected,
+    UnknownExpectation,
+)
+from netspec.diagnostics.records import Collector, Diagnostic
+from netspec.elaborate.bind import Misplaced, evaluate_at
+from netspec.elaborate.scope import Level, Scope
+from netspec.graph.checked import Graph
+from netspec.ops.declare.params import show
+from netspec.sizes.dims import Dim
+from netspec.syntax import ast
+from netspec.syntax.units import Unit
+
+KEYS = (
+    "params",
+    "params_frozen",
+    "params_total",
+    "buffers",
+    "constants",
+    "macs",
+    "depth",
+    "params_training",
+    "buffers_training",
+    "macs_training",
+)
+
+
+def expected_value(graph: Graph, key: str) -> Dim:
+    """What a key of `KEYS` counts in a graph; `_training` includes the training-only heads."""
+    if key == "params_total":
+        deployed = costs(graph)
+        return deployed.params + deployed.params_frozen
+    counted = key.removesuffix("_training")
+    value: Dim = getattr(costs(graph, heads=counted != key), counted)
+    return value
+
+
+def check_expectations(graph: Graph, unit: Unit, collector: Collector) -> None:
+    """Holds a graph to its file's `expect` lines."""
+    lines = [item for item in unit.metadata if isinstance(item, ast.Pairs) and item.key == "expect"]
+    if not lines:
+        return
+    scope = Scope(unit, Level(""), dict(graph.parameters), {}, {})
+    for pair in (pair for line in lines for pair in line.pairs):
+        span = unit.span(pair.extent)
+        key = pair.name or ""
+        if key not in KEYS:
+            collector.add(Diagnostic(UnknownExpectation(key, ", ".join(KEYS)), span))
+            continue
+        try:
+            value = evaluate_at(pair.value, scope)
+        except Misplaced as rejection:
+            collector.add(Diagnostic(rejection.problem, unit.span(rejection.extent)))
+            continue
+        if isinstance(value, bool) or not isinstance(value, int):
+            collector.add(Diagnostic(ExpectationNotANumber(key, show(value)), span))
+        elif value != (actual := expected_value(graph, key)):
+            assert isinstance(actual, int)
+            collector.add(Diagnostic(NotAsExpected(key, value, actual), span))

@@ -1,0 +1,127 @@
+"""A net's inputs: declared or given with the call, placed as the first nodes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from netspec.diagnostics.messages.names import NameTaken, NotASymbol, UnknownInput
+from netspec.diagnostics.messages.syntax import NoNet
+from netspec.diagnostics.records import Label, Rejection
+from netspec.elaborate.bind import Misplaced, evaluate_at
+from netspec.elaborate.scope import Binding, Poisoned, Scope
+from netspec.graph.checked import Node
+from netspec.ops.declare.params import Name, show
+from netspec.ops.declare.source import Input
+from netspec.sizes.dims import Dim, symbol
+from netspec.sizes.shapes import TensorType
+from netspec.syntax import ast
+from netspec.syntax.units import Unit
+
+_SHAPE = re.compile(r"(?:([A-Za-z_]\w*)[:=])?([0-9]+(?:x(?:[0-9]+|[A-Z][A-Za-z]*))*)\Z")
+
+
+class Inputs:
+    """Adds a net's inputs to `nodes`; `sizes` are those that batch symbols were declared with."""
+
+    def __init__(self, unit: Unit, nodes: list[Node]) -> None:
+        self.unit = unit
+        self.nodes = nodes
+        self.sizes: dict[str, int] = {}
+
+    def place(self, running: Unit, scope: Scope, given: tuple[str, ...]) -> tuple[Node, ...]:
+        """The inputs' nodes, named in `scope`; shapes in `given` replace declared ones."""
+        declared = self.unit.inputs or running.inputs
+        owner = self.unit if self.unit.inputs else running
+        overrides = _overrides(given)
+        placed = []
+        names = [item.name or "input" for item in declared]
+        for name in overrides:
+            if name is not None and names and name not in names:
+                raise Rejection(UnknownInput(name, ", ".join(names)))
+        if not declared:
+            if self.unit.lost:
+                raise Poisoned
+            if not overrides:
+                advice = "add `input 3x224x224`, or pass --input 3x224x224"
+                raise Rejection(NoNet("no input", advice))
+            shapes = [(name or "input", TensorType(shape)) for name, shape in overrides.items()]
+            return tuple(
+                self._place(name, tensor, running, (0, 0), scope) for name, tensor in shapes
+            )
+        inner = Scope(owner, scope.level, scope.variables, {}, {})
+        for item, name in zip(declared, names, strict=True):
+            tensor = self._declared(item, inner)
+            shape = overrides.get(name, overrides.get(None) if item is declared[0] else None)
+            if shape is not None:
+                tensor = TensorType(shape, tensor.batch, tensor.ids)
+            if name in scope.names:
+                label = Label(scope.names[name].span, "given first here")
+                raise Misplaced(NameTaken(name), item.extent, (label,))
+            placed.append(self._place(name, tensor, owner, item.extent, scope))
+        return tuple(placed)
+
+    def _place(
+        self, name: str, tensor: TensorType, unit: Unit, extent: ast.Extent, scope: Scope
+    ) -> Node:
+        node = Node(
+            len(self.nodes), Input(name=name), (), (tensor,), name, unit.span(extent), None, name
+        )
+        self.nodes.append(node)
+        scope.level.reserve([name])
+        scope.names[name] = Binding((node.output,), unit.span(extent), name)
+        return node
+
+    def _declared(self, item: ast.Input, scope: Scope) -> TensorType:
+        value = evaluate_at(item.shape, scope)
+        parts = value if isinstance(value, tuple) else (value,)
+        shape = tuple(self._size(part, item) for part in parts)
+        batch, ids = "N", None
+        for modifier in item.modifiers:
+            arguments = {a.name: evaluate_at(a.value, scope) for a in modifier.arguments}
+            if modifier.name == "ids" and list(arguments) == [None] and _positive(arguments[None]):
+                ids = int(arguments[None])
+            elif modifier.name == "batch" and len(arguments) == 1 and _is_batch(arguments):
+                ((batch_name, nominal),) = arguments.items()
+                batch = str(batch_name)
+                self.sizes[batch] = int(nominal)
+            else:
+                reason = "inputs take ids(COUNT) and batch(SYMBOL=SIZE)"
+                raise Misplaced(NotASymbol(f"`{modifier.name}(...)`", reason), modifier.extent)
+        return TensorType(shape, batch, ids)
+
+    def _size(self, part: Any, item: ast.Input) -> Dim:
+        if isinstance(part, Name) and part.text.isalnum() and part.text[0].isupper():
+            return symbol(part.text)
+        if isinstance(part, float) and part.is_integer():
+            part = int(part)
+        if _positive(part):
+            return int(part)
+        reason = "sizes are whole numbers of at least 1, or symbols such as H"
+        raise Misplaced(NotASymbol(show(part), reason), item.shape.extent)
+
+
+def _overrides(given: tuple[str, ...]) -> dict[str | None, tuple[Dim, ...]]:
+    found: dict[str | None, tuple[Dim, ...]] = {}
+    for text in given:
+        match = _SHAPE.match(text)
+        if not match:
+            raise Rejection(
+                NotASymbol(f"`{text}`", "write it like 3x224x224, 3xHxW or name:3x224x224")
+            )
+        name, shape = match.groups()
+        parts = tuple(int(p) if p.isdigit() else symbol(p) for p in shape.split("x"))
+        if any(isinstance(part, int) and not _positive(part) for part in parts):
+            raise Rejection(NotASymbol(f"`{text}`", "sizes are at least 1"))
+        found[name] = parts
+    return found
+
+
+def _positive(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value < 2**31
+
+
+def _is_batch(arguments: Mapping[str | None, Any]) -> bool:
+    ((name, value),) = arguments.items()
+    return name is not None and name != "N" and _positive(value)

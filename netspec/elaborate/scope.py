@@ -1,0 +1,246 @@
+"""What a step can see: parameters, names, defaults, and where its nodes go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from netspec.diagnostics.messages.names import UnknownName, UnknownReference
+from netspec.diagnostics.messages.shapes import WrongCount
+from netspec.diagnostics.records import Rejection
+from netspec.diagnostics.suggest import closest
+from netspec.ops.declare.params import Name
+from netspec.sizes.dims import Dim
+from netspec.sizes.shapes import TensorType
+from netspec.syntax import ast
+
+if TYPE_CHECKING:
+    from netspec.diagnostics.source import Span
+    from netspec.graph.checked import Call, Value
+    from netspec.syntax.units import Unit
+
+# What flows: tensors, or None after a mistake, so that one mistake costs one message.
+Wire: TypeAlias = "tuple[Value, ...] | None"
+
+
+@dataclass(frozen=True, slots=True)
+class Default:
+    """One value of a `default` line, with where it was written."""
+
+    value: Any
+    span: Span
+
+
+Defaults = Mapping[str, Mapping[str, Default]]
+
+
+@dataclass(slots=True, eq=False)
+class Binding:
+    """What `as name` names: tensors, and for a block call the names inside it and its path."""
+
+    wire: tuple[Value, ...] | None
+    span: Span
+    path: str
+    inner: dict[str, Binding] | None = None
+
+    def __str__(self) -> str:
+        return " and ".join(str(value.type) for value in self.wire or ())
+
+
+@dataclass(slots=True, eq=False)
+class Body:
+    """Braces given to a block: they run where the block says, and see what they saw."""
+
+    braces: ast.Chain | ast.Branches
+    scope: Scope
+
+
+class Level:
+    """One level of the path: hands out the names of the nodes and calls in it."""
+
+    __slots__ = ("_counters", "_reserved", "_taken", "heads", "prefix")
+
+    def __init__(self, prefix: str, reserved: Iterable[str] = ()) -> None:
+        self.prefix = prefix
+        self.heads: dict[str, Span] = {}
+        self._counters: dict[str, int] = {}
+        self._reserved: set[str] = set(reserved)
+        self._taken: set[str] = set(self._reserved)
+
+    def reserve(self, names: Iterable[str]) -> None:
+        self._reserved.update(names)
+        self._taken.update(self._reserved)
+
+    def numbered(self, word: str) -> str:
+        """The next free `word1`, `word2`, ..."""
+        number = self._counters.get(word, 0) + 1
+        while f"{word}{number}" in self._taken:
+            number += 1
+        self._counters[word] = number
+        name = f"{word}{number}"
+        self._taken.add(name)
+        return name
+
+    def named(self, name: str) -> str:
+        """`name`, or `name_2`, `name_3` where it has been used, as in a repeat."""
+        number = self._counters.get(f"as {name}", 0) + 1
+        known = name in self._reserved or name not in self._taken
+        self._counters[f"as {name}"] = number
+        if number == 1 and known:
+            self._taken.add(name)
+            return name
+        word, number = f"{name}_", max(number, 2)
+        while f"{word}{number}" in self._taken:
+            number += 1
+        self._taken.add(f"{word}{number}")
+        return f"{word}{number}"
+
+
+@dataclass(slots=True, eq=False)
+class Scope:
+    """The surroundings of one step. Braces make a copy with another `entry`."""
+
+    unit: Unit
+    level: Level
+    variables: Mapping[str, Any]
+    names: dict[str, Binding]
+    defaults: Defaults
+    entry: tuple[Value, ...] | None = ()
+    call: Call | None = None
+    head: str | None = None
+    frozen: bool = False
+    shared: tuple[str, str] | None = None
+    until: str | None = None
+
+    def inner(self, entry: tuple[Value, ...] | None) -> Scope:
+        return replace(self, entry=entry)
+
+    # the Values protocol of netspec.elaborate.evaluate
+
+    def variable(self, node: ast.Variable) -> Any:
+        if node.name in self.variables:
+            value = self.variables[node.name]
+            if value is UNKNOWN:
+                raise Poisoned
+            return value
+        if node.name in _SIZES:
+            if self.entry is None:
+                raise Poisoned
+            if self.entry:
+                return size_of(node.name, self.entry[0].type)
+        return Name(node.name, self.unit)
+
+    def reference(self, node: ast.Reference) -> Any:
+        binding, rest = self.find(node)
+        if not rest:
+            return binding
+        return size_of(rest, self._single(binding, "@" + node.parts[0]))
+
+    def tensor(self, value: Any) -> TensorType | None:
+        return self._single(value, "a reference") if isinstance(value, Binding) else None
+
+    def _single(self, binding: Binding, shown: str) -> TensorType:
+        if binding.wire is None:
+            raise Poisoned
+        if len(binding.wire) != 1:
+            raise Rejection(WrongCount(shown, "one tensor", f"{len(binding.wire)}"))
+        return binding.wire[0].type
+
+    def unit_of_names(self) -> Unit:
+        return self.unit
+
+    def find(self, node: ast.Reference) -> tuple[Binding, str]:
+        """The binding of `@a.b`, and the size asked of it (`C`, `H`, ...) or nothing."""
+        first, *rest = node.parts
+        binding = self.names.get(first)
+        if binding is None:
+            value = self.variables.get(first)
+            if first in self.unit.lost:
+                raise Poisoned
+            if not isinstance(value, Binding):
+                near = closest(first, self.names)
+                advice = f"did you mean {near}?" if near else ""
+                if not near and self.call is not None:
+                    advice = "a block sees the names in it only: give it others as arguments"
+                raise Rejection(UnknownReference(first, advice))
+            binding = value
+        for i, part in enumerate(rest):
+            inner = binding.inner or {}
+            if part in inner:
+                binding = inner[part]
+            elif part in _SIZES and i == len(rest) - 1:
+                return binding, part
+            else:
+                if part in self.unit.lost or (binding.wire is None and binding.inner is None):
+                    raise Poisoned
+                advice = names_inside("@" + ".".join(node.parts[: i + 1]), part, inner)
+                raise Rejection(UnknownReference(".".join(node.parts), advice))
+        return binding, ""
+
+
+class Poisoned(Exception):
+    """A value depends on a step that is wrong; the mistake has been reported there."""
+
+
+class _Unknown:
+    """A value that cannot be known where steps are only counted."""
+
+
+UNKNOWN = _Unknown()
+_SIZES = {"C": 0, "D": -3, "H": -2, "W": -1, "T": -1, "L": -1}
+
+
+def size_of(letter: str, tensor: TensorType) -> Dim:
+    """`C`, `D`, `H`, `W` of a map; `T` or `L` of a sequence."""
+    rank = len(tensor.shape)
+    wanted = {"C": 1, "D": 4, "H": 3, "W": 3, "T": 2, "L": 2}[letter]
+    if rank < wanted or (letter in "TL" and rank != 2):
+        raise Rejection(UnknownName(letter, f"what flows in here is {tensor}"))
+    return tensor.shape[_SIZES[letter]]
+
+
+def names_inside(owner: str, wanted: str, names: Iterable[str]) -> str:
+    """Advice on a name that a call does not have inside: the nearest, or all there are."""
+    known = sorted(names)
+    if near := closest(wanted, known):
+        return f"did you mean {near}?"
+    if known:
+        return f"named in `{owner}`: {', '.join(known)}"
+    return f"no step in `{owner}` has a name: give it one there, `... as {wanted}`"
+
+
+def reserved_names(chain: ast.Chain | ast.Branches) -> frozenset[str]:
+    """Every name given with `as` in braces, block bodies of other blocks excluded."""
+    found: set[str] = set()
+    pending: list[Any] = [chain]
+    while pending:
+        match pending.pop():
+            case ast.Branches() as branches:
+                pending.extend(branches.chains)
+            case ast.Chain() as chain:
+                pending.extend(chain.links)
+            case ast.Step() as step:
+                if step.name:
+                    found.add(step.name)
+                pending.append(step.action)
+            case ast.Head() as head:
+                pending.append(head.body)
+            case ast.If() as branch:
+                pending.extend((branch.then, branch.otherwise))
+            case ast.TrainingHead() as training:
+                found.add(training.name)
+            case ast.For() | ast.Freeze() as holder:
+                pending.append(holder.body)
+            case _:
+                pass
+    return frozenset(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The arguments of one step, evaluated: shorthand and named by name, the others in order."""
+
+    named: dict[str, Any] = field(default_factory=dict)
+    positional: tuple[tuple[Any, ast.Extent], ...] = ()
+    extents: dict[str, ast.Extent] = field(default_factory=dict)

@@ -1,0 +1,73 @@
+"""A net's parameters as they are set from outside: `--set depth=50`, `load(..., depth=50)`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from netspec.diagnostics.limits import Limits
+from netspec.diagnostics.messages.names import NoSuchSetting, NotASymbol, UnknownArgument
+from netspec.diagnostics.records import Collector, NetspecError, Problem, Rejection
+from netspec.diagnostics.source import Source
+from netspec.diagnostics.suggest import closest
+from netspec.elaborate.bind import evaluate_at
+from netspec.elaborate.calls import Calls
+from netspec.elaborate.scope import Given, Level, Scope
+from netspec.syntax import ast
+from netspec.syntax.parse import parse
+from netspec.syntax.units import Unit
+
+
+def variables_of(
+    unit: Unit, settings: Mapping[str, Any], scope: Scope, calls: Calls, limits: Limits
+) -> tuple[dict[str, Any], Unit]:
+    """The net's parameters under these settings, and the unit whose steps run: its own or a base's.
+
+    Raises Rejection where a setting is not one value, or not a parameter of the net or its bases.
+    """
+    values = {name: _value(name, value, limits) for name, value in settings.items()}
+    try:
+        return calls.net_variables(unit, Given(values), scope)
+    except Rejection as rejection:
+        problem = rejection.problem
+        if not isinstance(problem, UnknownArgument):
+            raise
+        known = [p.name for u in _bases(unit) for p in (u.net.parameters if u.net else ())]
+        unique = list(dict.fromkeys(known))
+        raise Rejection(_no_such_setting(unit.name, problem.name, unique)) from None
+
+
+def _no_such_setting(net: str, name: str, known: list[str]) -> Problem:
+    near = closest(name, known)
+    advice = f"did you mean {near}?" if near else f"parameters: {', '.join(known) or 'none'}"
+    return NoSuchSetting(net, name, advice)
+
+
+def _bases(unit: Unit) -> list[Unit]:
+    found = [unit]
+    while unit.net and unit.net.base and unit.net.base.name in unit.imports:
+        unit = unit.imports[unit.net.base.name]
+        found.append(unit)
+    return found
+
+
+def _value(name: str, value: Any, limits: Limits) -> Any:
+    """A setting's value; text is read as an expression of the language."""
+    if isinstance(value, list | tuple):
+        return tuple(_value(name, item, limits) for item in value)
+    if not isinstance(value, str):
+        return value
+    collector = Collector()
+    source = Source(f"--set {name}", f"value({value})")
+    file = parse(source, collector, limits)
+    collector.raise_errors()
+    step = file.items[0] if file.items else None
+    if isinstance(step, ast.Step) and isinstance(step.action, ast.Head):
+        arguments = step.action.arguments
+        if len(file.items) == 1 and len(arguments) == 1 and arguments[0].name is None:
+            nothing = Scope(Unit(source), Level(""), {}, {}, {})
+            try:
+                return evaluate_at(arguments[0].value, nothing)
+            except Rejection as rejection:
+                raise NetspecError(rejection.problem, status=2) from None
+    raise Rejection(NotASymbol(f"--set {name}={value}", "it is not one value"))

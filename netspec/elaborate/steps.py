@@ -1,0 +1,242 @@
+"""Tree to graph: steps run one after the other, with their names, repeats, choices and branches."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from netspec.diagnostics.limits import Limits
+from netspec.diagnostics.messages.limits import TooManyRuns
+from netspec.diagnostics.messages.names import BadRepeat, NameTaken, NoBraces, UnknownReference
+from netspec.diagnostics.messages.shapes import BranchCount
+from netspec.diagnostics.records import Collector, Label, Rejection
+from netspec.elaborate.apply import Operators
+from netspec.elaborate.assemble import Assembler
+from netspec.elaborate.bind import Misplaced, evaluate_at, given, with_universal
+from netspec.elaborate.calls import Calls
+from netspec.elaborate.defaults import DefaultLines
+from netspec.elaborate.evaluate import truth
+from netspec.elaborate.report import Reporter
+from netspec.elaborate.scope import Binding, Body, Poisoned, Scope, Wire
+from netspec.elaborate.targets import Targets
+from netspec.elaborate.training_heads import TrainingHeads
+from netspec.graph.checked import Value
+from netspec.ops.declare.operator import Operator
+from netspec.ops.declare.params import show
+from netspec.syntax import ast
+from netspec.syntax.units import Loader, Unit
+
+# A step may run more often than nodes may exist, since names, branches and empty blocks cost too.
+_RUNS_PER_NODE = 2
+
+
+class Elaborator:
+    """Runs one net's steps. Mistakes are collected; what depends on one stays silent."""
+
+    def __init__(self, loader: Loader, collector: Collector, limits: Limits) -> None:
+        self.loader = loader
+        self.collector = collector
+        self.limits = limits
+        self.assembler = Assembler(collector, limits)
+        self.reporter = Reporter(collector)
+        self.report = self.reporter.report
+        self.targets = Targets(loader)
+        self.defaults = DefaultLines(self.targets, self.reporter)
+        self.calls = Calls(self.run_chain, self.targets, self.defaults, self.reporter, limits)
+        self.operators = Operators(self.assembler, self.targets, self.calls)
+        self.heads = TrainingHeads(self.run_chain)
+        self._runs = 0
+
+    # --- chains and steps
+
+    def run_chain(self, chain: ast.Chain, wire: Wire, scope: Scope) -> Wire:
+        """Runs the steps of braces, `wire` flowing through."""
+        for link in chain.links:
+            if isinstance(link, ast.Step):
+                wire = self.run_step(link, wire, scope)
+                if scope.until is not None and link.name == scope.until:
+                    break
+            elif isinstance(link, ast.Default):
+                self.defaults.add(link, scope)
+            else:
+                wire = None
+        return wire
+
+    def run_step(self, step: ast.Step, wire: Wire, scope: Scope) -> Wire:
+        try:
+            if step.repeat is None:
+                self._tick(step.extent, scope)
+                return self._act(step, wire, scope, None)
+            count = self._whole(step.repeat, scope)
+            for i in range(count):
+                self._tick(step.extent, scope)
+                wire = self._act(step, wire, scope, (i + 1, count))
+            return wire
+        except Poisoned:
+            pass
+        except Misplaced as rejection:
+            self.report(rejection, rejection.extent, scope)
+        except Rejection as rejection:
+            self.report(rejection, _heading(step), scope)
+        if step.name and step.name_extent:
+            self._give(
+                step.name, step.name_extent, Binding(None, scope.unit.span(step.extent), ""), scope
+            )
+        return None
+
+    def _tick(self, extent: ast.Extent, scope: Scope) -> None:
+        self._runs += 1
+        limit = self.limits.nodes * _RUNS_PER_NODE
+        if self._runs > limit:
+            self.reporter.stop(Rejection(TooManyRuns(limit)), extent, scope)
+
+    def _whole(self, node: ast.Expression, scope: Scope) -> int:
+        value = evaluate_at(node, scope)
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+            raise Misplaced(BadRepeat(show(value)), node.extent)
+        return value
+
+    def _act(self, step: ast.Step, wire: Wire, scope: Scope, copy: tuple[int, int] | None) -> Wire:
+        action = step.action
+        inner: dict[str, Binding] | None = None
+        path = ""
+        match action:
+            case ast.Head():
+                wire, path, inner = self._head(action, step.name, wire, scope, copy)
+            case ast.Reference():
+                binding, size = scope.find(action)
+                if size:
+                    raise Rejection(UnknownReference(".".join(action.parts)))
+                wire, path, inner = binding.wire, binding.path, binding.inner
+            case ast.Branches():
+                wire = self._branches(action, wire, scope)
+            case ast.If():
+                wire = self._if(action, wire, scope)
+            case ast.For():
+                wire = self._for(action, wire, scope)
+            case ast.Freeze():
+                wire = self.run_chain(action.body, wire, replace(scope, frozen=True, entry=wire))
+            case ast.TrainingHead():
+                self.heads.add(action, wire, scope)
+        if step.name and step.name_extent:
+            span = scope.unit.span(step.name_extent)
+            self._give(step.name, step.name_extent, Binding(wire, span, path, inner), scope)
+        return wire
+
+    def _give(self, name: str, extent: ast.Extent, binding: Binding, scope: Scope) -> None:
+        """Names a step; steps of a repeat may give a name again, other steps may not."""
+        span = scope.unit.span(extent)
+        held = scope.names.get(name)
+        if held is not None and held.span != span:
+            label = Label(held.span, "given first here")
+            self.report(Rejection(NameTaken(name), (label,)), extent, scope)
+        scope.names[name] = replace(binding, span=span)
+
+    def _branches(self, branches: ast.Branches, wire: Wire, scope: Scope) -> Wire:
+        """One tensor goes to every branch; n tensors go to n branches, one each.
+
+        Branches that all start at a reference read nothing of the wire, whatever it carries.
+        """
+        chains = branches.chains
+        shared = wire is None or len(wire) <= 1
+        if wire is not None and not shared and len(wire) != len(chains):
+            shared = all(_starts_at_reference(chain) for chain in chains)
+            if not shared:
+                raise Misplaced(BranchCount(len(chains), len(wire)), branches.extent)
+        found: list[Value] | None = []
+        for i, chain in enumerate(chains):
+            start = wire if wire is None or shared else (wire[i],)
+            end = self.run_chain(chain, start, scope.inner(start))
+            if end is None:
+                found = None
+            elif found is not None:
+                found.extend(end)
+        return None if found is None else tuple(found)
+
+    def _if(self, branch: ast.If, wire: Wire, scope: Scope) -> Wire:
+        chosen: ast.If | ast.Chain | None = branch
+        while isinstance(chosen, ast.If):
+            condition = evaluate_at(chosen.condition, scope)
+            try:
+                holds = truth(condition)
+            except Rejection as rejection:
+                raise Misplaced(rejection.problem, chosen.condition.extent) from None
+            chosen = chosen.then if holds else chosen.otherwise
+        return wire if chosen is None else self.run_chain(chosen, wire, scope.inner(scope.entry))
+
+    def _for(self, loop: ast.For, wire: Wire, scope: Scope) -> Wire:
+        first, last = self._whole(loop.first, scope), evaluate_at(loop.last, scope)
+        if isinstance(last, float) and last.is_integer():
+            last = int(last)
+        if isinstance(last, bool) or not isinstance(last, int):
+            raise Misplaced(BadRepeat(show(last)), loop.last.extent)
+        for i in range(first, last + 1):
+            self._tick(loop.extent, scope)
+            variables = {**scope.variables, loop.variable: i}
+            wire = self.run_chain(loop.body, wire, replace(scope, variables=variables))
+        return wire
+
+    # --- heads
+
+    def _head(
+        self,
+        head: ast.Head,
+        name: str | None,
+        wire: Wire,
+        scope: Scope,
+        copy: tuple[int, int] | None,
+    ) -> tuple[Wire, str, dict[str, Binding] | None]:
+        target = self.targets.of(head.word, scope, head.word_extent)
+        values = given(head, target.kernel, scope)
+        scope = with_universal(head.word, values, scope)
+        what = target.what
+        if isinstance(what, Body):
+            return self._call_body(what, head, wire, scope), "", None
+        if isinstance(what, type):
+            if head.body is not None:
+                wire = self._joined_branches(what, head, wire, scope)
+            return *self.operators.apply(what, values, name, wire, scope, head), None
+        if isinstance(what, Unit):
+            return self.calls.net(what, values, head, name, wire, scope, copy)
+        assert target.unit is not None
+        return self.calls.block(target.unit, what, values, head, name, wire, scope, copy)
+
+    def _joined_branches(
+        self, kind: type[Operator], head: ast.Head, wire: Wire, scope: Scope
+    ) -> Wire:
+        if not kind.joins or not isinstance(head.body, ast.Branches):
+            advice = (
+                "branches go under a merge: concat, add, mul, mean"
+                if not kind.joins
+                else (f"write `{head.word} {{ | a | b }}`")
+            )
+            raise Misplaced(NoBraces(head.word, advice), head.word_extent)
+        return self._branches(head.body, wire, scope)
+
+    def _call_body(self, body: Body, head: ast.Head, wire: Wire, scope: Scope) -> Wire:
+        """Runs braces given to a block: they see what they saw, their nodes go where they run."""
+        inner = replace(
+            body.scope,
+            level=scope.level,
+            call=scope.call,
+            head=scope.head,
+            frozen=scope.frozen or body.scope.frozen,
+            entry=wire,
+        )
+        if isinstance(body.braces, ast.Chain):
+            return self.run_chain(body.braces, wire, inner)
+        return self._branches(body.braces, wire, inner)
+
+
+def _heading(step: ast.Step) -> ast.Extent:
+    """Where a step's message points: its word and arguments, not its braces."""
+    action = step.action
+    if isinstance(action, ast.Head) and action.body is not None:
+        return action.word_extent
+    return action.extent
+
+
+def _starts_at_reference(chain: ast.Chain) -> bool:
+    first = chain.links[0] if chain.links else None
+    return isinstance(first, ast.Step) and isinstance(first.action, ast.Reference)

@@ -1,0 +1,164 @@
+"""The checked graph: every tensor has its shape, every node its place in the spec.
+
+A graph is only made by `netspec.elaborate.build`, so holding one means it has been checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from netspec.diagnostics.source import Source, Span
+from netspec.sizes.conditions import Condition
+from netspec.sizes.dims import Dim, substitute
+from netspec.sizes.shapes import TensorType
+
+if TYPE_CHECKING:
+    from netspec.ops.declare.operator import Operator
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Call:
+    """One block call: a level of the path. `copy` is (i, n) for the i-th of `x n`, from 1.
+
+    Calls of inline blocks add no component to the path; they are kept for diagnostics and drawings.
+    """
+
+    parent: Call | None
+    block: str
+    component: str | None
+    span: Span
+    arguments: str = ""
+    copy: tuple[int, int] | None = None
+
+    def ancestors(self) -> Iterator[Call]:
+        """This call and those around it, innermost first."""
+        current: Call | None = self
+        while current is not None:
+            yield current
+            current = current.parent
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Node:
+    """One operator at one place.
+
+    `path` is the dotted path of block calls and the node's own name; `owner` is the path whose
+    weights the node uses, its own unless weights are shared. `head` names the training-only head
+    the node belongs to. `types` are the types of its outputs.
+    """
+
+    index: int
+    op: Operator
+    inputs: tuple[Value, ...]
+    types: tuple[TensorType, ...]
+    path: str
+    span: Span
+    call: Call | None
+    owner: str
+    head: str | None = None
+    frozen: bool = False
+
+    def __repr__(self) -> str:
+        return f"<{self.path}: {self.op!r}>"
+
+    @property
+    def name(self) -> str:
+        return self.path.rpartition(".")[2]
+
+    @property
+    def output(self) -> Value:
+        return Value(self, 0)
+
+    @property
+    def input_types(self) -> tuple[TensorType, ...]:
+        return tuple(value.type for value in self.inputs)
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One output of one node: what flows along the wire."""
+
+    node: Node
+    index: int
+
+    @property
+    def type(self) -> TensorType:
+        return self.node.types[self.index]
+
+    @property
+    def shape(self) -> tuple[Dim, ...]:
+        return self.type.shape
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A training-only output with the weight of its loss."""
+
+    name: str
+    value: Value
+    loss: float
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    name: str
+    value: Value
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Graph:
+    """A checked net.
+
+    `nodes` are in topological order, inputs first among them. `sizes` are the nominal sizes of
+    leading symbols other than the batch. `conditions` say which symbolic sizes are legal.
+    `names` are the top-level names given with `as`.
+    """
+
+    name: str
+    source: Source
+    nodes: tuple[Node, ...]
+    inputs: tuple[Node, ...]
+    outputs: tuple[Output, ...]
+    heads: tuple[Head, ...] = ()
+    parameters: tuple[tuple[str, object], ...] = ()
+    metadata: tuple[tuple[str, object], ...] = ()
+    sizes: tuple[tuple[str, int], ...] = ()
+    conditions: tuple[Condition, ...] = ()
+    names: dict[str, tuple[Value, ...]] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"<graph of {self.name}: {len(self.nodes)} nodes>"
+
+    def replace(self, **changes: object) -> Graph:
+        return replace(self, **changes)  # type: ignore[arg-type]
+
+    @cached_property
+    def nominal_sizes(self) -> dict[str, int]:
+        return dict(self.sizes)
+
+    def nominal(self, dim: Dim) -> Dim:
+        return substitute(dim, self.nominal_sizes)
+
+    @cached_property
+    def consumers(self) -> dict[Node, tuple[Node, ...]]:
+        """For each node, the nodes that read one of its outputs, in order."""
+        found: dict[Node, dict[Node, None]] = {node: {} for node in self.nodes}
+        for node in self.nodes:
+            for value in node.inputs:
+                found[value.node][node] = None
+        return {node: tuple(users) for node, users in found.items()}
+
+    @cached_property
+    def symbols(self) -> tuple[str, ...]:
+        """The symbols in the inputs' shapes."""
+        from netspec.sizes.dims import symbols_of
+
+        found: dict[str, None] = {}
+        for node in self.inputs:
+            for dim in node.types[0].shape:
+                for name in sorted(symbols_of(dim)):
+                    found[name] = None
+        return tuple(found)

@@ -1,0 +1,1 @@
+"""Operators that put tensors together, take them apart, reorder or reduce their axes."""

@@ -1,0 +1,198 @@
+"""Channels cut, moved and added, without computing: split, slice, shuffle, pad_channels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from netspec.diagnostics.messages.shapes import NotDivisible, OutOfRange, WrongRank
+from netspec.diagnostics.records import Rejection
+from netspec.ops.declare.operator import (
+    POINTWISE,
+    Elementwise,
+    Operator,
+    Reach,
+    Unsupported,
+    type_of,
+)
+from netspec.ops.declare.params import choice, count, show
+from netspec.ops.spatial.border import FAR, shifted
+from netspec.ops.spatial.conv import fixed_channels
+from netspec.sizes.conditions import at_least
+from netspec.sizes.dims import Dim
+from netspec.sizes.shapes import TensorType
+
+if TYPE_CHECKING:
+    from netspec.backends.onnx.lowering import Builder, Operand
+
+
+class Split(Operator):
+    """Cuts the channels into equal parts: one tensor becomes a bundle.
+
+    (C, *sizes) to `parts` tensors of (C / parts, *sizes).
+    """
+
+    spelling = "split"
+    order = ("parts",)
+    examples = (("6x4x5", "split(3); concat"),)
+
+    parts: int = count(low=2, high=1024, doc="how many")
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        channels = fixed_channels(self.spelling, inputs[0])
+        if channels % self.parts:
+            raise Rejection(NotDivisible(self.spelling, "channels", self.parts, channels))
+        piece = inputs[0].with_shape(channels // self.parts, *inputs[0].spatial)
+        return (piece,) * self.parts
+
+    def macs(self, *inputs: TensorType) -> Dim:
+        return 0
+
+    def reach(self, *inputs: TensorType) -> Reach:
+        return POINTWISE
+
+    def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
+        return torch.chunk(inputs[0], self.parts, dim=1)
+
+    def onnx(self, graph: Builder, *inputs: Operand) -> tuple[str, ...]:
+        return graph.nodes("Split", [inputs[0].name], self.parts, axis=1, num_outputs=self.parts)
+
+
+AXES = {"channels": 0, "depth": -3, "height": -2, "width": -1, "time": -1}
+
+
+class Slice(Operator):
+    """Elements `start` to `end` along one axis, `end` excluded; negative ones count from the end.
+
+    (C, *sizes) to the same with one size changed. `slice(0, 3)` takes the first three channels,
+    `slice(-1, axis=time)` the last step.
+    """
+
+    spelling = "slice"
+    order = ("start", "end")
+    examples = (
+        ("6x4x5", "slice(1, 4)"),
+        ("6x4x5", "slice(1, -1, step=2)"),
+        ("6x9", "slice(-1, axis=time)"),
+        ("6x4x5", "slice(1, axis=height)"),
+        ("7", "slice(2, 5)"),
+    )
+
+    start: int = count(low=-(2**31), doc="the first")
+    end: int | None = count(None, low=-(2**31), doc="the one after the last; none for all the rest")
+    step: int = count(1, doc="distance of those taken")
+    axis: str = choice(*AXES, default="channels", doc="along what")
+
+    def _axis(self, tensor: TensorType) -> int:
+        axis, rank = AXES[self.axis], len(tensor.shape)
+        if (axis < 0 and rank + axis < 1) or (self.axis == "time" and rank != 2):
+            raise Rejection(WrongRank(self.spelling, f"a tensor with {self.axis}", str(tensor)))
+        return axis % rank
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        tensor = inputs[0]
+        axis = self._axis(tensor)
+        size = tensor.shape[axis]
+        first = self.start if self.start >= 0 else size + self.start
+        last = size if self.end is None else self.end if self.end >= 0 else size + self.end
+        if not (at_least(size, last) and at_least(last, first + 1) and at_least(first, 0)):
+            piece = f"{self.start} to {show(self.end)}"
+            allowed = f"within {size} {self.axis}"
+            raise Rejection(OutOfRange(self.spelling, "the slice", allowed, piece))
+        length = (last - first + self.step - 1) // self.step
+        return tensor.with_shape(*tensor.shape[:axis], length, *tensor.shape[axis + 1 :])
+
+    def macs(self, *inputs: TensorType) -> Dim:
+        return 0
+
+    def reach(self, *inputs: TensorType) -> Reach:
+        axis, rank = self._axis(inputs[0]), len(inputs[0].spatial)
+        if axis == 0:
+            return POINTWISE
+        start = self.start if self.start >= 0 else inputs[0].shape[axis] + self.start
+        if not isinstance(start, int):
+            return Unsupported("where the slice starts depends on the size of the input")
+        before = tuple(-start if i == axis - 1 else 0 for i in range(rank))
+        stride = tuple(self.step if i == axis - 1 else 1 for i in range(rank))
+        return shifted(rank, before, stride)
+
+    def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
+        axis = self._axis(type_of(inputs[0]))
+        index: list[Any] = [slice(None)] * inputs[0].dim()
+        index[axis + 1] = slice(self.start, self.end, self.step)
+        return inputs[0][tuple(index)]
+
+    def onnx(self, graph: Builder, *inputs: Operand) -> str:
+        end = FAR if self.end is None else self.end
+        bounds = (self.start, end, self._axis(inputs[0].type) + 1, self.step)
+        return graph.node("Slice", [inputs[0].name, *(graph.integers([b]) for b in bounds)])
+
+
+class PadChannels(Operator):
+    """Zero channels appended up to `width`: the shortcut of option A (He et al. 2016, section 4.1).
+
+    (C, *sizes) to (width, *sizes).
+    """
+
+    spelling = "pad_channels"
+    order = ("width",)
+    examples = (("3x4x5", "pad_channels(8)"), ("3", "pad_channels(3)"), ("3x6", "pad_channels(4)"))
+
+    width: int = count(doc="output channels")
+
+    def _missing(self, tensor: TensorType) -> int:
+        channels = fixed_channels(self.spelling, tensor)
+        if channels > self.width:
+            allowed = f"at least the {channels} channels that flow in"
+            raise Rejection(OutOfRange(self.spelling, "width", allowed, self.width))
+        return self.width - channels
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        self._missing(inputs[0])
+        return inputs[0].with_shape(self.width, *inputs[0].spatial)
+
+    def macs(self, *inputs: TensorType) -> Dim:
+        return 0
+
+    def reach(self, *inputs: TensorType) -> Reach:
+        return POINTWISE
+
+    def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
+        tensor = inputs[0]
+        sides = [0, 0] * (tensor.dim() - 2)
+        return torch.nn.functional.pad(tensor, [*sides, 0, self.width - tensor.shape[1]])
+
+    def onnx(self, graph: Builder, *inputs: Operand) -> str:
+        missing, rank = self._missing(inputs[0].type), len(inputs[0].type.spatial)
+        pads = graph.integers([*([0] * (rank + 2)), 0, missing, *([0] * rank)])
+        return graph.node("Pad", [inputs[0].name, pads], mode="constant")
+
+
+class Shuffle(Elementwise):
+    """Channel shuffle (Zhang et al. 2018): output channel i*groups + j is input channel j*n + i.
+
+    (C, *sizes) to the same shape; C = groups * n.
+    """
+
+    spelling = "shuffle"
+    order = ("groups",)
+    examples = (("6x4x5", "shuffle(3)"), ("6x4", "shuffle(2)"))
+
+    groups: int = count(doc="groups that are interleaved")
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        channels = fixed_channels(self.spelling, inputs[0])
+        if channels % self.groups:
+            raise Rejection(NotDivisible(self.spelling, "channels", self.groups, channels))
+        return super().infer(*inputs)
+
+    def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
+        tensor = inputs[0]
+        grouped = tensor.unflatten(1, (self.groups, -1))
+        return grouped.transpose(1, 2).flatten(1, 2)
+
+    def onnx(self, graph: Builder, *inputs: Operand) -> str:
+        import numpy as np
+
+        channels = fixed_channels(self.spelling, inputs[0].type)
+        order = np.arange(channels).reshape(self.groups, -1).T.reshape(-1)
+        return graph.node("Gather", [inputs[0].name, graph.constant(order)], axis=1)

@@ -1,0 +1,261 @@
+"""Merges: many tensors into one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from netspec.diagnostics.messages.shapes import ShapesDiffer
+from netspec.diagnostics.records import Rejection
+from netspec.ops.declare.operator import POINTWISE, Operator, Reach
+from netspec.ops.declare.params import choice, real
+from netspec.sizes.conditions import equal
+from netspec.sizes.dims import Dim
+from netspec.sizes.shapes import TensorType
+
+if TYPE_CHECKING:
+    from netspec.backends.onnx.lowering import Builder, Operand
+    from netspec.backends.torch.layers import Draws
+
+
+def listed(inputs: tuple[TensorType, ...]) -> str:
+    return " and ".join(str(tensor) for tensor in inputs)
+
+
+class Merge(Operator):
+    """Joins what the wire carries, or its branches."""
+
+    arity: ClassVar[int | None] = None
+    joins = True
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        if len({tensor.batch for tensor in inputs}) > 1:
+            advice = "one has a row for each of " + " and another one for each of ".join(
+                dict.fromkeys(tensor.batch for tensor in inputs)
+            )
+            raise Rejection(ShapesDiffer(self.spelling, listed(inputs), advice))
+        return inputs[0].with_shape(*self._shape(inputs))
+
+    def _shape(self, inputs: tuple[TensorType, ...]) -> tuple[Dim, ...]:
+        raise NotImplementedError
+
+    def macs(self, *inputs: TensorType) -> Dim:
+        return 0
+
+    def reach(self, *inputs: TensorType) -> Reach:
+        return POINTWISE
+
+
+class Concat(Merge):
+    """Joins along the channels; other sizes must agree. `axis=time` joins along the last axis.
+
+    (C1, *sizes), (C2, *sizes), ... to (C1 + C2 + ..., *sizes).
+    """
+
+    spelling = "concat"
+    examples = (
+        ("3x4x5", "concat { | conv1-2 | relu }"),
+        ("3x4", "concat(axis=time) { | relu | sigmoid }"),
+    )
+
+    axis: str = choice("channels", "time", default="channels", doc="what is joined")
+
+    def _axis(self, tensor: TensorType) -> int:
+        return 0 if self.axis == "channels" else len(tensor.shape) - 1
+
+    def _shape(self, inputs: tuple[TensorType, ...]) -> tuple[Dim, ...]:
+        first = inputs[0]
+        # A vector joined in time is one step.
+        shapes = [self._stepped(tensor).shape for tensor in inputs]
+        rank, axis = len(shapes[0]), self._axis(self._stepped(first))
+        for shape in shapes:
+            others = [i for i in range(rank) if i != axis]
+            if len(shape) != rank or not all(equal(shapes[0][i], shape[i]) for i in others):
+                advice = "sizes must agree along every axis but the joined one"
+                raise Rejection(ShapesDiffer(self.spelling, listed(inputs), advice))
+        joined = sum((shape[axis] for shape in shapes[1:]), shapes[0][axis])
+        return (*shapes[0][:axis], joined, *shapes[0][axis + 1 :])
+
+    def _stepped(self, tensor: TensorType) -> TensorType:
+        if self.axis == "time" and len(tensor.shape) == 1:
+            return tensor.with_shape(tensor.shape[0], 1)
+        return tensor
+
+    def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
+        if self.axis == "channels":
+            return torch.cat(inputs, dim=1)
+        return torch.cat([x.unsqueeze(-1) if x.dim() == 2 else x for x in inputs], dim=-1)
+
+    def onnx(self, graph: Builder, *inputs: Operand) -> str:
+        names = []
+        for operand in inputs:
+            name = operand.name
+            if self._stepped(operand.type) != operand.type:
+                name = graph.node("Unsqueeze", [name, graph.integers([2])])
+            names.append(name)
+        axis = self._axis(self._stepped(inputs[0].type)) + 1
+        return graph.node("Concat", names, axis=axis)
+
+
+class _Broadcasting(Merge):
+    """Element by element; a vector of C applies to the C channels of a map."""
+
+    _torch: ClassVar[str]
+    _onnx: ClassVar[str]
+
+    def _shape(self, inputs: tuple[TensorType, ...]) -> tuple[Dim, ...]:
+        shape = list(max(inputs, key=lambda tensor: len(tensor.shape)).shape)
+        for tensor in inputs:
+            for axis, size in enumerate(tensor.shape):
+                if shape[axis] == 1:
+                    shape[axis] = size
+                elif size != 1 and not equal(shape[axis], size):
+                    raise Rejection(ShapesDiffer(self.spelling, listed(inputs)))
+            if 1 < len(tensor.shape) < len(shape):
+                raise Rejection(ShapesDiffer(self.spelling, listed(inputs)))
+        return tuple(shape)
+
+    def _aligned(self, inputs: tuple[Any, ...]) -> list[Any]:
+        rank = max(x.dim() for x in inputs)
+        return [x.reshape(*x.shape, *((1,) * (rank - x.dim()))) for x in inputs]
+
+    def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
+        total, *others = self._aligned(inputs)
+        for other in others:
+            total = getattr(torch, self._torch)(total, other)
+        return total
+
+    def _aligned_names(self, graph: Builder, inputs: tuple[Operand, ...]) -> list[str]:
+        rank = max(len(operand.type.shape) for operand in inputs)
+        names = []
+        for operand in inputs:
+            missing = rank - len(operand.type.shape)
+            name = operand.name
+            if missing:
+                axes = graph.integers(list(range(rank + 1 - missing, rank + 1)))
+                name = graph.node("Unsqueeze", [name, axes])
+            names.append(name)
+        return names
+
+    def onnx(self, graph: Builder, *inputs: Operand) -> str:
+        total, *others = self._aligned_names(graph, inputs)
+        for other in others:
+            total = graph.node(self._onnx, [total, other])
+        return total
+
+
+class Add(_Broadcasting):
+    """Sum, element by element."""
+
+    spelling = "add"
+    aliases = ("sum",)
+    examples = (
+        ("3x4x5", "add { | conv1-3 | relu }"),
+        ("3x4x5", "add { | relu | gap }"),
+    )
+    _torch, _onnx = "add", "Add"
+
+
+class Mul(_Broadcasting):
+    """Product, element by element."""
+
+    spelling = "mul"
+    examples = (
+        ("3x4x5", "mul { | relu | gap; sigmoid }"),
+        ("3x4", "mul { | relu | sigmoid }"),
+    )
+    _torch, _onnx = "mul", "Mul"
+
+
+class Sub(_Broadcasting):
+    """The first less the second, element by element."""
+
+    spelling = "sub"
+    arity = 2
+    examples = (("3x4x5", "sub { | relu | sigmoid }"), ("3x4x5", "sub { | identity | gap }"))
+    _torch, _onnx = "sub", "Sub"
+
+
+class Div(_Broadcasting):
+    """The first over the second, element by element: shunting inhibition (Fukushima 1980)."""
+
+    spelling = "div"
+    arity = 2
+    examples = (("3x4x5", "div { | relu; scaled(1, 1) | sigmoid }"),)
+    _torch, _onnx = "div", "Div"
+
+
+class Maximum(_Broadcasting):
+    """Maximum, element by element."""
+
+    spelling = "maximum"
+    examples = (("3x4x5", "maximum { | conv1-3 | relu }"),)
+    _torch, _onnx = "maximum", "Max"
+
+
+class Minimum(_Broadcasting):
+    """Minimum, element by element."""
+
+    spelling = "minimum"
+    examples = (("3x4x5", "minimum { | conv1-3 | relu }"),)
+    _torch, _onnx = "minimum", "Min"
+
+
+class Mean(_Broadcasting):
+    """Mean, element by element: FractalNet's join (Larsson et al. 2017).
+
+    In training with `drop_path`, each sample loses each input with that probability, never all of
+    them. In a share of the samples, `global_share`, every join of the net keeps the same single
+    column instead: columns are counted from the last input, which is the deepest.
+    """
+
+    spelling = "mean"
+    order = ("drop_path",)
+    random = True
+    examples = (
+        ("3x4x5", "mean { | conv1-3 | relu | sigmoid }"),
+        ("3x4x5", "mean(drop_path=0.15) { | conv1-3 | conv3-3(pad=1) }"),
+    )
+    _torch, _onnx = "add", "Mean"
+
+    drop_path: float = real(
+        0.0, low=0.0, high=1.0, doc="probability of losing an input in training"
+    )
+    global_share: float = real(
+        0.5, low=0.0, high=1.0, doc="samples that keep one column of the net"
+    )
+
+    def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
+        return super().compute(torch, *inputs) / len(inputs)
+
+    def train(self, torch: Any, draws: Draws, *inputs: Any, **weights: Any) -> Any:
+        if not self.drop_path:
+            return self.compute(torch, *inputs)
+        stacked = torch.stack(torch.broadcast_tensors(*self._aligned(inputs)))
+        kept = torch.where(
+            draws.shared("global", inputs[0]) < self.global_share,
+            self._one_column(torch, draws, inputs),
+            self._survivors(torch, inputs),
+        )
+        mask = kept.to(stacked.dtype).reshape(*kept.shape, *((1,) * (stacked.dim() - 2)))
+        return (stacked * mask).sum(0) / mask.sum(0)
+
+    def _one_column(self, torch: Any, draws: Draws, inputs: tuple[Any, ...]) -> Any:
+        """Which input each sample keeps, (inputs, samples), where a whole column is kept.
+
+        The columns' ranks are drawn once for the net and each join keeps the first of its own, so
+        that all joins on the column that ranks first agree on it without knowing of each other.
+        """
+        depths = reversed(range(len(inputs)))
+        ranks = torch.stack([draws.shared(f"column {depth}", inputs[0]) for depth in depths])
+        return self._only(torch, ranks.argmax(0), len(inputs))
+
+    def _survivors(self, torch: Any, inputs: tuple[Any, ...]) -> Any:
+        """Which inputs each sample keeps, (inputs, samples), each join for itself."""
+        ranks = torch.rand(len(inputs), len(inputs[0]), device=inputs[0].device)
+        return (ranks >= self.drop_path) | self._only(torch, ranks.argmax(0), len(inputs))
+
+    def _only(self, torch: Any, index: Any, count: int) -> Any:
+        return torch.nn.functional.one_hot(index, count).T.bool()
+
+    def onnx(self, graph: Builder, *inputs: Operand) -> str:
+        return graph.node("Mean", self._aligned_names(graph, inputs))

@@ -1,0 +1,205 @@
+"""Windows that slide: what convolution, pooling, padding and receptive fields share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from netspec.diagnostics.messages.shapes import (
+    EmptyOutput,
+    KernelTooLarge,
+    PadTooLarge,
+    UnknownSize,
+    WrongRank,
+)
+from netspec.diagnostics.records import Rejection
+from netspec.ops.declare.operator import Window
+from netspec.sizes.conditions import at_least
+from netspec.sizes.dims import Dim
+from netspec.sizes.shapes import TensorType
+
+Pair = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """A sliding window over the spatial axes: one entry for each axis everywhere.
+
+    `pads` are (before, after). `ceil` rounds the number of windows up, the last one starting inside
+    the input or the padding before it, as Caffe and PyTorch do.
+    """
+
+    kernel: tuple[int, ...]
+    stride: tuple[int, ...]
+    dilation: tuple[int, ...]
+    pads: tuple[Pair, ...]
+    ceil: bool = False
+
+    @property
+    def reach(self) -> tuple[int, ...]:
+        """The dilated kernel's extent."""
+        return tuple((k - 1) * d + 1 for k, d in zip(self.kernel, self.dilation, strict=True))
+
+    @property
+    def symmetric(self) -> bool:
+        return all(before == after for before, after in self.pads)
+
+    @property
+    def before(self) -> tuple[int, ...]:
+        return tuple(before for before, _ in self.pads)
+
+    @property
+    def after(self) -> tuple[int, ...]:
+        return tuple(after for _, after in self.pads)
+
+    @property
+    def onnx_pads(self) -> list[int]:
+        return [*self.before, *self.after]
+
+    @property
+    def torch_pads(self) -> list[int]:
+        """As `torch.nn.functional.pad` takes them: last axis first."""
+        return [side for pair in reversed(self.pads) for side in pair]
+
+    def window(self) -> Window:
+        return Window(self.kernel, self.stride, self.dilation, self.before)
+
+    def output(self, op: str, tensor: TensorType) -> tuple[Dim, ...]:
+        """The sizes after sliding over `tensor`; raises Rejection where no window fits."""
+        return tuple(self._axis(op, tensor, axis, size) for axis, size in enumerate(tensor.spatial))
+
+    def spare(self, op: str, tensor: TensorType) -> tuple[Dim, ...]:
+        """What the last windows leave of the padded input, below zero where ceil mode overhangs."""
+        counts = self.output(op, tensor)
+        ends = (
+            (count - 1) * stride + reach
+            for count, stride, reach in zip(counts, self.stride, self.reach, strict=True)
+        )
+        sizes = zip(tensor.spatial, self.pads, ends, strict=True)
+        return tuple(size + sum(pads) - end for size, pads, end in sizes)
+
+    def torch_ends(self, op: str, tensor: TensorType) -> list[int]:
+        """What `torch.nn.functional.pad` brings the padded input with to where the windows end."""
+        return [side for rest in reversed(self.spare(op, tensor)) for side in (0, -rest)]  # type: ignore[misc]
+
+    def _axis(self, op: str, tensor: TensorType, axis: int, size: Dim) -> Dim:
+        before, after = self.pads[axis]
+        reach, stride = self.reach[axis], self.stride[axis]
+        padded = size + before + after
+        if not at_least(padded, reach):
+            raise Rejection(KernelTooLarge(op, reach, padded, axis + 1, str(tensor)))
+        free = padded - reach
+        if not self.ceil:
+            return free // stride + 1
+        count = (free + (stride - 1)) // stride + 1
+        if isinstance(count, int) and isinstance(size, int):
+            return count - 1 if (count - 1) * stride >= size + before else count
+        if reach < stride + after:
+            raise Rejection(UnknownSize(op, str(tensor), "ceil=yes depends on the size here"))
+        return count
+
+
+def every_axis(
+    value: int | tuple[int, ...], rank: int, op: str, tensor: TensorType
+) -> tuple[int, ...]:
+    """One value for each axis; raises Rejection where a tuple has another length."""
+    if isinstance(value, int):
+        return (value,) * rank
+    if len(value) != rank:
+        raise Rejection(WrongRank(op, f"{len(value)} spatial axes", str(tensor)))
+    return value
+
+
+def geometry(
+    op: str,
+    tensor: TensorType,
+    kernel: int | tuple[int, ...],
+    stride: int | tuple[int, ...] = 1,
+    pad: Any = 0,
+    dilation: int | tuple[int, ...] = 1,
+    ceil: bool = False,
+) -> Geometry:
+    """The window over `tensor`, every parameter resolved for each axis."""
+    rank = len(tensor.spatial)
+    kernels = every_axis(kernel, rank, op, tensor)
+    strides = every_axis(stride, rank, op, tensor)
+    dilations = every_axis(dilation, rank, op, tensor)
+    reach = tuple((k - 1) * d + 1 for k, d in zip(kernels, dilations, strict=True))
+    pads = _pads(op, tensor, pad, reach, strides)
+    return Geometry(kernels, strides, dilations, pads, ceil)
+
+
+def _pads(
+    op: str,
+    tensor: TensorType,
+    pad: Any,
+    reach: tuple[int, ...],
+    strides: tuple[int, ...],
+) -> tuple[Pair, ...]:
+    rank = len(reach)
+    if pad == "valid":
+        return ((0, 0),) * rank
+    if pad == "same":
+        return tuple(((r - 1) // 2, r // 2) for r in reach)
+    if pad == "full":
+        return tuple((r - 1, r - 1) for r in reach)
+    if pad == "tf_same":
+        sizes = zip(tensor.spatial, reach, strides, strict=True)
+        return tuple(_tf_same(op, tensor, size, r, s) for size, r, s in sizes)
+    if isinstance(pad, int):
+        return ((pad, pad),) * rank
+    if rank == 1 and len(pad) == 2 and all(isinstance(side, int) for side in pad):
+        pad = (pad,)
+    if len(pad) != rank:
+        raise Rejection(WrongRank(op, f"{len(pad)} spatial axes", str(tensor)))
+    return tuple(p if isinstance(p, tuple) else (p, p) for p in pad)
+
+
+def _tf_same(op: str, tensor: TensorType, size: Dim, reach: int, stride: int) -> Pair:
+    """TensorFlow's SAME: ceil(size / stride) windows, the odd pixel after."""
+    if isinstance(size, int):
+        total = max((-(-size // stride) - 1) * stride + reach - size, 0)
+    elif stride == 1:
+        total = reach - 1
+    else:
+        advice = "pad=tf_same with a stride depends on the size; use pad=same"
+        raise Rejection(UnknownSize(op, str(tensor), advice))
+    return total // 2, total - total // 2
+
+
+# Beyond so many windows along an axis shorter than the dilation, a pooling is refused unseen.
+_MANY_WINDOWS = 2**16
+
+
+def refuse_empty_windows(op: str, window: Geometry, tensor: TensorType) -> None:
+    """Refuses pooling windows that hold padding only: their maximum or mean would be of nothing."""
+    for axis, (size, reach) in enumerate(zip(tensor.spatial, window.reach, strict=True)):
+        pad, dilation = max(window.pads[axis]), window.dilation[axis]
+        empty = pad >= reach
+        if not empty and pad and dilation > 1 and not (isinstance(size, int) and size < dilation):
+            # A window that steps over the input has taps further apart than the input is long.
+            empty = not at_least(size, dilation)
+        elif not empty and pad and dilation > 1:
+            empty = _steps_over(op, window, tensor, axis)
+        if empty:
+            raise Rejection(PadTooLarge(op, pad, reach))
+
+
+def _steps_over(op: str, window: Geometry, tensor: TensorType, axis: int) -> bool:
+    """Whether some window has no tap inside an axis that is shorter than the dilation."""
+    size, count = tensor.spatial[axis], window.output(op, tensor)[axis]
+    assert isinstance(size, int)
+    assert isinstance(count, int)
+    if count > _MANY_WINDOWS:
+        return True
+    stride, dilation, before = window.stride[axis], window.dilation[axis], window.pads[axis][0]
+    starts = range(-before, -before + count * stride, stride)
+    # The first tap at or after 0 is the only one that can be inside.
+    return any(max(start, start % dilation) >= size for start in starts)
+
+
+def positive(op: str, tensor: TensorType, shape: tuple[Dim, ...]) -> tuple[Dim, ...]:
+    """The shape, if every integer size in it is at least 1."""
+    if any(isinstance(size, int) and size < 1 for size in shape):
+        raise Rejection(EmptyOutput(op, str(tensor), "x".join(map(str, shape))))
+    return shape

@@ -1,0 +1,347 @@
+"""What an operator is: one declaration that shape rule, cost, PyTorch and ONNX all read.
+
+A subclass states its parameters as fields and implements the hooks below. A hook that is missing or
+misspelt is refused when the class is made, not when a net first needs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import prod
+from typing import TYPE_CHECKING, Any, ClassVar, dataclass_transform
+
+from netspec.diagnostics.messages.shapes import NotIds, WrongCount, WrongPartner, WrongRank
+from netspec.diagnostics.records import Rejection
+from netspec.ops.declare import params
+from netspec.ops.declare.params import MISSING, Layer, Param
+from netspec.ops.declare.schemes import He, Scheme
+from netspec.sizes.dims import Dim
+from netspec.sizes.shapes import TensorType
+
+if TYPE_CHECKING:
+    from netspec.backends.onnx.lowering import Builder, Operand
+    from netspec.backends.torch.layers import Draws
+    from netspec.backends.torch.modules import Modules
+    from netspec.graph.checked import Value
+    from netspec.ops.declare.geometry import Geometry
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """One tensor an operator owns.
+
+    `kind`: `param` is trained, `statistic` is a BatchNorm running statistic, `constant` is fixed by
+    the architecture. `fan_in` and `fan_out` scale its initialisation.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    init: Scheme = He()
+    kind: str = "param"
+    fan_in: int = 1
+    fan_out: int = 1
+
+    def __post_init__(self) -> None:
+        self.init.check(self)
+
+    @property
+    def size(self) -> int:
+        return prod(self.shape)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What an output element sees along each spatial axis, for receptive fields."""
+
+    kernel: tuple[int, ...]
+    stride: tuple[int, ...]
+    dilation: tuple[int, ...]
+    before: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Upsampling:
+    """One output element sees `kernel` input elements; `factor` outputs share one input step."""
+
+    kernel: tuple[int, ...]
+    factor: tuple[int, ...]
+    before: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Unsupported:
+    """Not possible, and why. A value, so that nothing counts silently as zero."""
+
+    reason: str
+
+
+class Pointwise:
+    """An output element sees the input at its own place only."""
+
+
+class Everywhere:
+    """An output element sees the whole input."""
+
+
+POINTWISE = Pointwise()
+EVERYWHERE = Everywhere()
+
+Reach = Window | Upsampling | Pointwise | Everywhere | Unsupported
+
+_HOOKS = frozenset(
+    {
+        "connect",
+        "infer",
+        "weights",
+        "macs",
+        "reach",
+        "torch",
+        "compute",
+        "train",
+        "onnx",
+        "deployed",
+    }
+    | {"window"}
+)
+_DECLARATIONS = frozenset(
+    {"spelling", "aliases", "arity", "takes_ids", "follows", "defaults_of", "examples", "order"}
+    | {"random", "joins", "carried", "sized_by"}
+)
+
+REGISTRY: dict[str, type[Operator]] = {}
+
+
+@dataclass_transform(
+    kw_only_default=True, field_specifiers=(params.count, params.real, params.flag)
+)
+class Operator:
+    """Base of all operators. Fields are declared with the functions of `netspec.ops.declare.params`.
+
+    Class attributes:
+        spelling: the word in a spec. Classes without one are abstract.
+        aliases: other words for it.
+        arity: how many tensors it takes; None for any number, joining what the wire carries.
+        joins: a merge word: takes branches in braces.
+        takes_ids: it reads integer ids and not numbers.
+        order: parameters that can be given by position, in order.
+        follows: names of layer parameters (`norm`, `act`) emitted after it as nodes of their own.
+        defaults_of: another operator whose `default` lines apply to this one too.
+        random: it draws random numbers in training.
+        carried: how many of its outputs flow on; None for all. The others are read by reference.
+        sized_by: the input from which on inputs give only their size or indices; None if none does.
+        examples: `(input, step)` pairs: sizes as typed after `input`, and a step that takes them.
+    """
+
+    spelling: ClassVar[str]
+    aliases: ClassVar[tuple[str, ...]] = ()
+    arity: ClassVar[int | None] = 1
+    joins: ClassVar[bool] = False
+    takes_ids: ClassVar[bool] = False
+    order: ClassVar[tuple[str, ...]] = ()
+    follows: ClassVar[tuple[str, ...]] = ()
+    defaults_of: ClassVar[str | None] = None
+    random: ClassVar[bool] = False
+    carried: ClassVar[int | None] = None
+    sized_by: ClassVar[int | None] = None
+    examples: ClassVar[tuple[tuple[str, str], ...]] = ()
+    params: ClassVar[dict[str, Param]] = {}
+
+    def __init_subclass__(cls) -> None:
+        inherited = dict(cls.params)
+        for name, value in list(vars(cls).items()):
+            if isinstance(value, Param):
+                inherited[name] = value
+                delattr(cls, name)
+            elif not name.startswith("_") and name not in _HOOKS | _DECLARATIONS:
+                raise TypeError(f"{cls.__name__}.{name} is not a hook or declaration of Operator")
+        cls.params = inherited
+        if "spelling" not in vars(cls):
+            return
+        if not cls.examples:
+            raise TypeError(f"{cls.__name__} declares no examples")
+        if not cls.__doc__:
+            raise TypeError(f"{cls.__name__} has no docstring")
+        for hook in ("infer", "macs", "reach", "onnx"):
+            if getattr(cls, hook) is getattr(Operator, hook):
+                raise TypeError(f"{cls.__name__} does not define {hook}")
+        if cls.torch is Operator.torch and cls.compute is Operator.compute:
+            raise TypeError(f"{cls.__name__} defines neither torch nor compute")
+        unknown = [n for n in (*cls.order, *cls.follows) if n not in inherited]
+        if unknown:
+            raise TypeError(f"{cls.__name__} orders unknown parameters {unknown}")
+        for name, param in inherited.items():
+            if not param.doc:
+                raise TypeError(f"{cls.__name__}: {name} has no doc")
+        words = (cls.spelling, *cls.aliases)
+        for word in words:
+            if word in REGISTRY:
+                raise TypeError(f"`{word}` is already {REGISTRY[word].__name__}")
+        REGISTRY.update(dict.fromkeys(words, cls))
+
+    def __init__(self, **values: Any) -> None:
+        """Takes checked values; missing ones get their defaults."""
+        for name, param in self.params.items():
+            value = values.pop(name, param.default)
+            if value is MISSING:
+                raise TypeError(f"{self.spelling} needs {name}")
+            self.__dict__[name] = value
+        if values:
+            raise TypeError(f"{self.spelling} has no {', '.join(values)}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"{type(self).__name__} is frozen")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), dict(self.__dict__))
+
+    def __repr__(self) -> str:
+        given = (f"{k}={params.show(v)}" for k, v in self.__dict__.items() if v is not None)
+        word = getattr(self, "spelling", type(self).__name__.lower())
+        return f"{word}({', '.join(given)})"
+
+    @classmethod
+    def usage(cls) -> str:
+        """One line: an example, then the parameters."""
+        names = ", ".join(
+            name if param.default is MISSING else f"{name}={params.show(param.default)}"
+            for name, param in cls.params.items()
+        )
+        return f"usage: `{cls.examples[0][1]}`; parameters: {names or 'none'}"
+
+    # hooks
+
+    def connect(self, wire: tuple[Value, ...], references: tuple[Value, ...]) -> tuple[Value, ...]:
+        """The node's inputs: what the wire carries, then the `@references` it was given."""
+        return (*wire, *references)
+
+    def infer(self, *inputs: TensorType) -> TensorType | tuple[TensorType, ...]:
+        """The output's type. The first is what flows on; raises Rejection where there is none."""
+        raise NotImplementedError
+
+    def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
+        """The tensors it owns, in state_dict order."""
+        return ()
+
+    def macs(self, *inputs: TensorType) -> Dim:
+        """Multiply-adds for one sample; convolutions, linear and recurrent layers count."""
+        raise NotImplementedError
+
+    def reach(self, *inputs: TensorType) -> Reach:
+        """What one output element sees of the input, for receptive fields."""
+        raise NotImplementedError
+
+    def window(self, *inputs: TensorType) -> Geometry | None:
+        """The window it slides, every size and pad resolved; None if it slides none."""
+        return None
+
+    def torch(self, modules: Modules, *inputs: TensorType) -> Any:
+        """The `torch.nn.Module` that computes it; by default one that calls `compute`."""
+        return modules.apply(self, *inputs)
+
+    def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
+        """The outputs from tensors, for operators without a module of torch's own."""
+        raise NotImplementedError
+
+    def train(self, torch: Any, draws: Draws, *inputs: Any, **weights: Any) -> Any:
+        """The outputs in training, where they differ from `compute`: what draws random numbers."""
+        return self.compute(torch, *inputs, **weights)
+
+    def onnx(self, graph: Builder, *inputs: Operand) -> str | tuple[str, ...]:
+        """Adds its ONNX nodes; returns the names of its outputs."""
+        raise NotImplementedError
+
+    def deployed(self) -> int | None:
+        """The input that passes unchanged through the deployed net, None if it computes there."""
+        return None
+
+
+def _rebuild(kind: type[Operator], values: dict[str, Any]) -> Operator:
+    return kind(**values)
+
+
+class Elementwise(Operator):
+    """An operator of one tensor that keeps its shape and sees one element at a time."""
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        return inputs[0].with_shape(*inputs[0].shape)
+
+    def macs(self, *inputs: TensorType) -> Dim:
+        return 0
+
+    def reach(self, *inputs: TensorType) -> Reach:
+        return POINTWISE
+
+
+def need_numbers(op: Operator, inputs: Iterable[TensorType]) -> None:
+    """Refuses ids where numbers are needed and numbers where ids are."""
+    for tensor in inputs:
+        if (tensor.ids is not None) != op.takes_ids:
+            expected = "integer ids" if op.takes_ids else "numbers"
+            raise Rejection(NotIds(op.spelling, expected, str(tensor)))
+
+
+def type_of(tensor: Any) -> TensorType:
+    """The type of a batch of torch's, for `compute`. While torch traces, sizes are tensors too."""
+    return TensorType(tuple(int(size) for size in tensor.shape[1:]))
+
+
+def need_spatial(op: Operator, tensor: TensorType, *ranks: int) -> int:
+    """The number of spatial axes; raises Rejection unless it is in `ranks`, by default 1 to 3."""
+    rank = len(tensor.shape) - 1
+    if rank not in (ranks or (1, 2, 3)):
+        advice = "a vector has no axes to slide over; use fc" if not (rank or ranks) else ""
+        expected = f"channels and {_counted(ranks or (1, 2, 3))}"
+        if ranks == (1,) and rank > 1:
+            advice = "`sequence` before it makes one of a map"
+        raise Rejection(WrongRank(op.spelling, expected, str(tensor), advice))
+    return rank
+
+
+def _counted(ranks: tuple[int, ...]) -> str:
+    if len(ranks) > 1:
+        return f"{ranks[0]} to {ranks[-1]} spatial axes"
+    return "time" if ranks == (1,) else f"{ranks[0]} spatial axes"
+
+
+def need_partners(
+    op: Operator, wire: tuple[Value, ...], references: tuple[Value, ...], count: int
+) -> None:
+    """Refuses anything but one tensor on the wire and `count` tensors by reference."""
+    if len(wire) != 1:
+        raise Rejection(WrongCount(op.spelling, "one tensor", f"{len(wire)} tensors"))
+    if len(references) != count:
+        expected = (
+            f"{count} tensor by reference, as in `{op.examples[-1][1]}`"
+            if count
+            else ("no tensor by reference here")
+        )
+        raise Rejection(WrongPartner(op.spelling, expected))
+
+
+def public_hooks() -> tuple[str, ...]:
+    """The names of the hooks, for the documentation."""
+    return tuple(sorted(_HOOKS))
+
+
+__all__ = [
+    "EVERYWHERE",
+    "MISSING",
+    "POINTWISE",
+    "REGISTRY",
+    "Dim",
+    "Elementwise",
+    "Layer",
+    "Operator",
+    "Reach",
+    "TensorType",
+    "Unsupported",
+    "Upsampling",
+    "Weight",
+    "Window",
+    "need_numbers",
+    "need_partners",
+    "need_spatial",
+    "public_hooks",
+    "type_of",
+]

@@ -1,0 +1,328 @@
+"""Kinds of operator parameters: what a step may be given, and how it is checked and shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from netspec.diagnostics.limits import LARGEST_REAL
+from netspec.diagnostics.messages.names import BadValue
+from netspec.diagnostics.records import Rejection
+
+MISSING: Any = object()
+_LARGEST = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A word used as a value: `same`, `relu`. `unit` is the file it was written in."""
+
+    text: str
+    unit: Any = field(default=None, compare=False, repr=False)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A layer as a value: `relu`, `leaky(0.1)`, with its evaluated arguments."""
+
+    name: str
+    positional: tuple[Any, ...] = ()
+    named: tuple[tuple[str, Any], ...] = ()
+    unit: Any = field(default=None, compare=False, repr=False)
+
+    def __str__(self) -> str:
+        given = [show(v) for v in self.positional] + [f"{k}={show(v)}" for k, v in self.named]
+        return f"{self.name}({', '.join(given)})" if given else self.name
+
+
+def show(value: Any) -> str:
+    """A value as it would be typed."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value is None:
+        return "none"
+    if isinstance(value, tuple):
+        return f"({', '.join(show(item) for item in value)})"
+    return str(value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Param:
+    """One parameter: `default` is MISSING where it must be given."""
+
+    default: Any = MISSING
+    doc: str = ""
+
+    expects = "a value"
+    # Whether only numbers will do, so that a word in its place must be a name nobody gave.
+    numeric = False
+
+    def accept(self, value: Any) -> Any:
+        """The value in its checked form; raises Rejection(BadValue) if it is not of this kind."""
+        return value
+
+    def refuse(self, value: Any) -> Rejection:
+        return Rejection(BadValue(self.expects, show(value)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Count(Param):
+    """An integer in [low, high]."""
+
+    low: int = 1
+    high: int = _LARGEST
+    optional: bool = False
+
+    numeric = True
+
+    @property
+    def expects(self) -> str:  # type: ignore[override]
+        high = "2^31-1" if self.high == _LARGEST else self.high
+        return f"an integer from {self.low} to {high}" + (" or none" if self.optional else "")
+
+    def accept(self, value: Any) -> Any:
+        if value is None and self.optional:
+            return None
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise self.refuse(value)
+        if not self.low <= value <= self.high:
+            raise self.refuse(value)
+        return value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Real(Param):
+    """A number in [low, high] that float32 can hold."""
+
+    low: float = float("-inf")
+    high: float = float("inf")
+    optional: bool = False
+
+    numeric = True
+
+    @property
+    def expects(self) -> str:  # type: ignore[override]
+        bounds = {
+            (False, False): "a number",
+            (True, False): f"a number of at least {self.low:g}",
+            (False, True): f"a number of at most {self.high:g}",
+            (True, True): f"a number from {self.low:g} to {self.high:g}",
+        }
+        return bounds[self.low != float("-inf"), self.high != float("inf")]
+
+    def accept(self, value: Any) -> Any:
+        if value is None and self.optional:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self.refuse(value)
+        if not self.low <= value <= self.high or abs(value) > LARGEST_REAL:
+            raise self.refuse(value)
+        return float(value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flag(Param):
+    """`yes` or `no`."""
+
+    expects = "yes or no"
+
+    def accept(self, value: Any) -> Any:
+        if not isinstance(value, bool):
+            raise self.refuse(value)
+        return value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice(Param):
+    """One of a few words."""
+
+    words: tuple[str, ...] = ()
+
+    @property
+    def expects(self) -> str:  # type: ignore[override]
+        return " or ".join(self.words)
+
+    def accept(self, value: Any) -> Any:
+        text = value.text if isinstance(value, Name) else value
+        if text not in self.words:
+            raise self.refuse(value)
+        return text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PerAxis(Param):
+    """One integer for every spatial axis, or one for each: `3`, `1x7`, `(1, 7)`."""
+
+    low: int = 1
+    optional: bool = False
+
+    numeric = True
+
+    @property
+    def expects(self) -> str:  # type: ignore[override]
+        return f"integers of at least {self.low}, one or one for each axis"
+
+    def accept(self, value: Any) -> Any:
+        if value is None and self.optional:
+            return None
+        parts = value if isinstance(value, tuple) else (value,)
+        parts = tuple(int(p) if isinstance(p, float) and p.is_integer() else p for p in parts)
+        for part in parts:
+            if isinstance(part, bool) or not isinstance(part, int):
+                raise self.refuse(value)
+            if not self.low <= part <= _LARGEST:
+                raise self.refuse(value)
+        return parts if isinstance(value, tuple) else parts[0]
+
+
+PAD_WORDS = ("same", "tf_same", "valid", "full")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Padding(Param):
+    """How much is padded: a word, one integer, one for each axis, or (before, after) for each."""
+
+    words: tuple[str, ...] = PAD_WORDS
+    optional: bool = False
+
+    @property
+    def expects(self) -> str:  # type: ignore[override]
+        sizes = "an integer, one for each axis, or (before, after) for each"
+        return ", ".join((*self.words, sizes))
+
+    def accept(self, value: Any) -> Any:
+        if value is None and self.optional:
+            return None
+        if isinstance(value, Name) and value.text in self.words:
+            return value.text
+        if _is_size(value):
+            return value
+        if isinstance(value, tuple) and value:
+            if all(_is_size(item) for item in value):
+                return value
+            if all(isinstance(i, tuple) and len(i) == 2 and all(map(_is_size, i)) for i in value):
+                return value
+        raise self.refuse(value)
+
+
+def _is_size(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 2**20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerParam(Param):
+    """A layer that follows the step, or `none`."""
+
+    expects = "a layer such as relu or leaky(0.1), or none"
+
+    def accept(self, value: Any) -> Any:
+        if value is None:
+            return None
+        if isinstance(value, Name):
+            return Layer(value.text, unit=value.unit)
+        if not isinstance(value, Layer):
+            raise self.refuse(value)
+        return value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Integers(Param):
+    """A tuple of integers, or a tuple of such tuples when `nested`."""
+
+    nested: bool = False
+    optional: bool = False
+
+    numeric = True
+
+    @property
+    def expects(self) -> str:  # type: ignore[override]
+        return "a list of lists of integers" if self.nested else "a list of integers"
+
+    def accept(self, value: Any) -> Any:
+        if value is None and self.optional:
+            return None
+        if not self.nested and isinstance(value, int) and not isinstance(value, bool):
+            value = (value,)
+        if not isinstance(value, tuple) or not value:
+            raise self.refuse(value)
+        rows = value if self.nested else (value,)
+        for row in rows:
+            if not isinstance(row, tuple) or not all(_is_whole(item) for item in row):
+                raise self.refuse(value)
+        return value
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _LARGEST
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchemeParam(Param):
+    """An initialisation: `he`, `gaussian(0.01)`; see `netspec.ops.declare.schemes`."""
+
+    expects = "an initialisation such as he, xavier or gaussian(0.01)"
+
+    def accept(self, value: Any) -> Any:
+
+        from netspec.ops.declare.schemes import Scheme, scheme
+
+        if value is None or isinstance(value, Scheme):
+            return value
+        if isinstance(value, Name):
+            value = Layer(value.text)
+        if isinstance(value, bool | int | float):
+            value = Layer("constant", (value,))
+        if not isinstance(value, Layer):
+            raise self.refuse(value)
+        return scheme(value)
+
+
+# The functions operators declare their fields with. They return Any so that a field can be
+# annotated with the type its instances hold.
+
+
+def count(default: Any = MISSING, *, low: int = 1, high: int = _LARGEST, doc: str = "") -> Any:
+    return Count(default=default, low=low, high=high, optional=default is None, doc=doc)
+
+
+def real(
+    default: Any = MISSING, *, low: float = float("-inf"), high: float = float("inf"), doc: str = ""
+) -> Any:
+    return Real(default=default, low=low, high=high, optional=default is None, doc=doc)
+
+
+def flag(default: Any = MISSING, *, doc: str = "") -> Any:
+    return Flag(default=default, doc=doc)
+
+
+def choice(*words: str, default: Any = MISSING, doc: str = "") -> Any:
+    return Choice(default=default, words=words, doc=doc)
+
+
+def per_axis(default: Any = MISSING, *, low: int = 1, doc: str = "") -> Any:
+    return PerAxis(default=default, low=low, optional=default is None, doc=doc)
+
+
+def padding(default: Any = 0, *, doc: str = "") -> Any:
+    return Padding(default=default, doc=doc)
+
+
+def amounts(default: Any = MISSING, *, doc: str = "") -> Any:
+    return Padding(default=default, words=(), optional=default is None, doc=doc)
+
+
+def layer(default: Any = None, *, doc: str = "") -> Any:
+    return LayerParam(default=default, doc=doc)
+
+
+def integers(default: Any = MISSING, *, nested: bool = False, doc: str = "") -> Any:
+    return Integers(default=default, nested=nested, optional=default is None, doc=doc)
+
+
+def scheme_of(default: Any = None, *, doc: str = "") -> Any:
+    return SchemeParam(default=default, doc=doc)

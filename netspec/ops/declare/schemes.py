@@ -1,0 +1,320 @@
+"""Initial weights: the schemes a spec can name."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import Field, dataclass, field, fields
+from typing import TYPE_CHECKING, ClassVar
+
+from netspec.diagnostics.limits import LARGEST_REAL
+from netspec.diagnostics.messages.names import BadSchemeArguments, UnknownScheme
+from netspec.diagnostics.messages.shapes import SchemeMisfit
+from netspec.diagnostics.records import Rejection
+from netspec.diagnostics.suggest import closest
+from netspec.ops.declare import patterns
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from netspec.ops.declare.operator import Weight
+    from netspec.ops.declare.params import Layer
+
+    Array = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """How a weight starts. Subclasses say which words name them and draw the numbers."""
+
+    word: ClassVar[str]
+    SCHEMES: ClassVar[dict[str, type[Scheme]]] = {}
+
+    def __init_subclass__(cls) -> None:
+        if "word" in vars(cls):
+            Scheme.SCHEMES[cls.word] = cls
+
+    def piece(self, weight: Weight, random: np.random.Generator, start: int, size: int) -> Array:
+        """Elements `start` to `start + size` of the weight in C order, as float32."""
+        raise NotImplementedError
+
+    def constant(self) -> float | None:
+        """The value of every element, for schemes that fill."""
+        return None
+
+    def check(self, weight: Weight) -> None:
+        """Raises Rejection where the scheme has no meaning for a weight of this shape."""
+
+    def _misfit(self, weight: Weight, reason: str) -> Rejection:
+        return Rejection(SchemeMisfit(self.word, "x".join(map(str, weight.shape)), reason))
+
+
+class _Normal(Scheme):
+    """Normal with mean 0."""
+
+    def std(self, weight: Weight) -> float:
+        raise NotImplementedError
+
+    def piece(self, weight: Weight, random: np.random.Generator, start: int, size: int) -> Array:
+        import numpy as np
+
+        values = random.standard_normal(size, dtype=np.float32)
+        values *= np.float32(self.std(weight))
+        return values
+
+
+@dataclass(frozen=True)
+class He(_Normal):
+    """Normal with variance gain^2 / fan-in, 2 / fan-in by default (He et al. 2015, equation 10)."""
+
+    word = "he"
+    gain: float = math.sqrt(2)
+
+    def std(self, weight: Weight) -> float:
+        return self.gain / math.sqrt(weight.fan_in)
+
+
+@dataclass(frozen=True)
+class HeFanOut(_Normal):
+    """Normal with variance 2 / fan-out (He et al. 2015, equation 14)."""
+
+    word = "he_fan_out"
+
+    def std(self, weight: Weight) -> float:
+        return math.sqrt(2 / weight.fan_out)
+
+
+@dataclass(frozen=True)
+class LeCun(_Normal):
+    """Normal with variance 1 / fan-in (LeCun et al. 1998, Efficient BackProp)."""
+
+    word = "lecun"
+
+    def std(self, weight: Weight) -> float:
+        return 1 / math.sqrt(weight.fan_in)
+
+
+@dataclass(frozen=True)
+class Xavier(_Normal):
+    """Normal with variance 2 / (fan-in + fan-out) (Glorot and Bengio 2010, equation 12)."""
+
+    word = "xavier"
+
+    def std(self, weight: Weight) -> float:
+        return math.sqrt(2 / (weight.fan_in + weight.fan_out))
+
+
+@dataclass(frozen=True)
+class Gaussian(_Normal):
+    """Normal with a given standard deviation: 0.01 in AlexNet and VGG."""
+
+    word = "gaussian"
+    deviation: float = 0.01
+
+    def std(self, weight: Weight) -> float:
+        return self.deviation
+
+
+@dataclass(frozen=True)
+class Truncated(Gaussian):
+    """Normal of a given deviation, cut at two of them: ViT, ConvNeXt."""
+
+    word = "truncated"
+    deviation: float = 0.02
+
+    def piece(self, weight: Weight, random: np.random.Generator, start: int, size: int) -> Array:
+        import numpy as np
+
+        values = random.standard_normal(size, dtype=np.float32)
+        while len(far := np.flatnonzero(np.abs(values) > 2)):
+            values[far] = random.standard_normal(len(far), dtype=np.float32)
+        values *= np.float32(self.std(weight))
+        return values
+
+
+class _Uniform(Scheme):
+    """Uniform between two bounds of opposite sign."""
+
+    def limit(self, weight: Weight) -> float:
+        raise NotImplementedError
+
+    def piece(self, weight: Weight, random: np.random.Generator, start: int, size: int) -> Array:
+        import numpy as np
+
+        values = random.random(size, dtype=np.float32)
+        values -= np.float32(0.5)
+        values *= np.float32(2 * self.limit(weight))
+        return values
+
+
+@dataclass(frozen=True)
+class Uniform(_Uniform):
+    """Uniform in [-bound, bound]."""
+
+    word = "uniform"
+    bound: float = 0.05
+
+    def limit(self, weight: Weight) -> float:
+        return self.bound
+
+
+@dataclass(frozen=True)
+class HeUniform(_Uniform):
+    """Uniform with variance 2 / fan-in."""
+
+    word = "he_uniform"
+
+    def limit(self, weight: Weight) -> float:
+        return math.sqrt(6 / weight.fan_in)
+
+
+@dataclass(frozen=True)
+class LeCunUniform(_Uniform):
+    """Uniform with variance 1 / fan-in: what Caffe calls xavier."""
+
+    word = "lecun_uniform"
+
+    def limit(self, weight: Weight) -> float:
+        return math.sqrt(3 / weight.fan_in)
+
+
+@dataclass(frozen=True)
+class XavierUniform(_Uniform):
+    """Uniform with variance 2 / (fan-in + fan-out) (Glorot and Bengio 2010, equation 16)."""
+
+    word = "xavier_uniform"
+
+    def limit(self, weight: Weight) -> float:
+        return math.sqrt(6 / (weight.fan_in + weight.fan_out))
+
+
+@dataclass(frozen=True)
+class Constant(Scheme):
+    """One value everywhere: AlexNet's biases of one."""
+
+    word = "constant"
+    value: float = 0.0
+
+    def constant(self) -> float:
+        return self.value
+
+    def piece(self, weight: Weight, random: np.random.Generator, start: int, size: int) -> Array:
+        import numpy as np
+
+        return np.full(size, self.constant(), np.float32)
+
+
+@dataclass(frozen=True)
+class Zeros(Constant):
+    """Zero everywhere: on the last norm of a residual branch, the unit starts as the identity."""
+
+    word = "zeros"
+    value: float = field(default=0.0, init=False)
+
+
+@dataclass(frozen=True)
+class Ones(Constant):
+    """One everywhere."""
+
+    word = "ones"
+    value: float = field(default=1.0, init=False)
+
+
+@dataclass(frozen=True)
+class Bilinear(Scheme):
+    """Bilinear interpolation of each channel by a transposed convolution (Long et al. 2015)."""
+
+    word = "bilinear"
+
+    def check(self, weight: Weight) -> None:
+        if len(weight.shape) < 3 or weight.shape[0] % weight.shape[1]:
+            reason = "it is for transposed convolutions from as many channels to as many"
+            raise self._misfit(weight, reason)
+
+    def piece(self, weight: Weight, random: np.random.Generator, start: int, size: int) -> Array:
+        return patterns.bilinear(weight.shape, start, size)
+
+
+@dataclass(frozen=True)
+class Identity(Scheme):
+    """A convolution that passes its input on (Yu and Koltun 2016, equations 3 and 4).
+
+    Where it has other than as many outputs as inputs, both are copies of `maps` maps, by default as
+    many as divide both numbers, and normal noise breaks their ties: `noise` is its deviation as a
+    part of the weights that are not zero.
+    """
+
+    word = "identity"
+    maps: float = 0
+    noise: float = 0.01
+
+    def _maps(self, weight: Weight) -> int:
+        return int(self.maps) or math.gcd(*weight.shape[:2])
+
+    def check(self, weight: Weight) -> None:
+        if len(weight.shape) < 2 or self.maps != int(self.maps) or self.maps < 0:
+            raise self._misfit(weight, "it is for kernels, and maps is a whole number")
+        if any(channels % self._maps(weight) for channels in weight.shape[:2]):
+            reason = f"maps={self.maps:g} does not divide {weight.shape[1]} and {weight.shape[0]}"
+            raise self._misfit(weight, reason)
+
+    def piece(self, weight: Weight, random: np.random.Generator, start: int, size: int) -> Array:
+        import numpy as np
+
+        out, into = weight.shape[:2]
+        values = patterns.identity(weight.shape, self._maps(weight), start, size)
+        if out != into:
+            deviation = np.float32(self.noise * self._maps(weight) / out)
+            values += random.standard_normal(size, dtype=np.float32) * deviation
+        return values
+
+
+@dataclass(frozen=True)
+class Codes(Scheme):
+    """Patterns of +1 and -1, one a row, any two of which differ in about half of their elements.
+
+    Element (i, j) is +1 where the binary digits that i + 1 and j + 1 share are even in number:
+    the rows of Walsh's functions, without the constant one.
+    """
+
+    word = "codes"
+
+    def piece(self, weight: Weight, random: np.random.Generator, start: int, size: int) -> Array:
+        return patterns.codes(weight.shape, start, size)
+
+
+@dataclass(frozen=True)
+class Sinusoids(Scheme):
+    """Sines and cosines of growing wavelength, a row for each step (Vaswani et al. 2017, 3.5)."""
+
+    word = "sinusoids"
+
+    def piece(self, weight: Weight, random: np.random.Generator, start: int, size: int) -> Array:
+        return patterns.sinusoids(weight.shape, start, size)
+
+
+def scheme(value: Layer) -> Scheme:
+    """The scheme a spec names, `he` or `gaussian(0.01)`; raises Rejection if there is none."""
+    kind = Scheme.SCHEMES.get(value.name)
+    if kind is None:
+        near = closest(value.name, Scheme.SCHEMES)
+        known = "known: " + ", ".join(sorted(Scheme.SCHEMES))
+        raise Rejection(UnknownScheme(value.name, f"did you mean {near}?" if near else known))
+    try:
+        positional = [_float32(item) for item in value.positional]
+        return kind(*positional, **{name: _float32(item) for name, item in value.named})
+    except (TypeError, ValueError):
+        takes = [f"{item.name}={item.default:.6g}" for item in arguments(kind)]
+        problem = BadSchemeArguments(str(value), value.name, ", ".join(takes) or "no arguments")
+        raise Rejection(problem) from None
+
+
+def arguments(kind: type[Scheme]) -> list[Field[float]]:
+    """What a scheme may be given, in order."""
+    return [item for item in fields(kind) if item.init]
+
+
+def _float32(value: object) -> float:
+    number = float(value)  # type: ignore[arg-type]
+    if not abs(number) <= LARGEST_REAL:
+        raise ValueError
+    return number

@@ -1,0 +1,1 @@
+"""Operators that keep a tensor's shape: activations, arithmetic, normalisation, noise."""

@@ -1,0 +1,275 @@
+"""Normalisation: by a batch's statistics, and by those of each sample alone.
+
+ONNX Runtime's fused kernels compute a variance as E[x^2] - E[x]^2, which cancels where the mean is
+large beside the deviation. Centring first costs one pass and makes them exact to float32.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from netspec.diagnostics.messages.shapes import NotDivisible, OutOfRange
+from netspec.diagnostics.records import Rejection
+from netspec.ops.declare.operator import EVERYWHERE, Elementwise, Reach, Weight, need_spatial
+from netspec.ops.declare.params import count, flag, real, scheme_of
+from netspec.ops.declare.schemes import Ones, Scheme, Zeros
+from netspec.ops.spatial.conv import fixed_channels
+from netspec.sizes.conditions import at_least
+from netspec.sizes.shapes import TensorType, numel
+
+if TYPE_CHECKING:
+    from netspec.backends.onnx.lowering import Builder, Operand
+    from netspec.backends.torch.modules import Modules
+
+
+class BatchNorm(Elementwise):
+    """Batch normalisation over the channels, with running statistics when deployed.
+
+    (C, *sizes) to the same shape.
+    """
+
+    spelling = "bn"
+    aliases = ("batchnorm",)
+    examples = (
+        ("3x5x6", "bn"),
+        ("4", "bn(eps=0.001)"),
+        ("4x5", "bn(affine=no)"),
+        ("2x3x3x3", "bn"),
+    )
+
+    eps: float = real(1e-5, low=0.0, doc="added to the variance")
+    momentum: float = real(0.1, low=0.0, high=1.0, doc="weight of a new batch's statistics")
+    affine: bool = flag(True, doc="has a trained scale and shift")
+    init: Scheme | None = scheme_of(None, doc="initialisation of the scale; one by default")
+
+    def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
+        shape = (fixed_channels(self.spelling, inputs[0]),)
+        trained = (Weight("weight", shape, self.init or Ones()), Weight("bias", shape, Zeros()))
+        running = (
+            Weight("running_mean", shape, Zeros(), "statistic"),
+            Weight("running_var", shape, Ones(), "statistic"),
+        )
+        return (*trained, *running) if self.affine else running
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        need_spatial(self, inputs[0], 0, 1, 2, 3)
+        return super().infer(*inputs)
+
+    def torch(self, modules: Modules, *inputs: TensorType) -> Any:
+        rank = max(1, len(inputs[0].spatial))
+        kind = getattr(modules.nn, f"BatchNorm{rank}d")
+        channels = fixed_channels(self.spelling, inputs[0])
+        return kind(channels, eps=self.eps, momentum=self.momentum, affine=self.affine)
+
+    def onnx(self, graph: Builder, *inputs: Operand) -> str:
+        import numpy as np
+
+        channels = fixed_channels(self.spelling, inputs[0].type)
+        if self.affine:
+            scale, shift = graph.weight("weight"), graph.weight("bias")
+        else:
+            scale = graph.constant(np.ones(channels, np.float32))
+            shift = graph.constant(np.zeros(channels, np.float32))
+        names = [scale, shift, graph.weight("running_mean"), graph.weight("running_var")]
+        return graph.node("BatchNormalization", [inputs[0].name, *names], epsilon=self.eps)
+
+
+class _SampleNorm(Elementwise):
+    """Normalises each sample by statistics of its own, then scales and shifts each channel."""
+
+    eps: float = real(1e-5, low=0.0, doc="added to the variance")
+    affine: bool = flag(True, doc="has a trained scale and shift")
+    init: Scheme | None = scheme_of(None, doc="initialisation of the scale; one by default")
+
+    def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
+        shape = (fixed_channels(self.spelling, inputs[0]),)
+        trained = (Weight("weight", shape, self.init or Ones()), Weight("bias", shape, Zeros()))
+        return trained if self.affine else ()
+
+    def _scale_and_shift(self, graph: Builder, channels: int) -> list[str]:
+        """The names of the trained scale and shift, or of ones and zeros."""
+        import numpy as np
+
+        if self.affine:
+            return [graph.weight("weight"), graph.weight("bias")]
+        ones, zeros = np.ones(channels, np.float32), np.zeros(channels, np.float32)
+        return [graph.constant(ones), graph.constant(zeros)]
+
+    def _centred(self, graph: Builder, name: str, axes: list[int]) -> str:
+        mean = graph.node("ReduceMean", [name, graph.integers(axes)], keepdims=1)
+        return graph.node("Sub", [name, mean])
+
+
+class LayerNorm(_SampleNorm):
+    """Layer normalisation (Ba et al. 2016) over the channels at each position, as ConvNeXt does.
+
+    (C, *sizes) to the same shape. Over all of a map it is `groupnorm(1)`.
+    """
+
+    spelling = "layernorm"
+    examples = (
+        ("5", "layernorm"),
+        ("6x4x5", "layernorm(eps=1e-6)"),
+        ("4x7", "layernorm(affine=no)"),
+    )
+
+    def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
+        last = inputs[0].movedim(1, -1)
+        scale, shift = weights.get("weight"), weights.get("bias")
+        norm = torch.nn.functional.layer_norm(last, last.shape[-1:], scale, shift, self.eps)
+        return norm.movedim(-1, 1)
+
+    def onnx(self, graph: Builder, *inputs: Operand) -> str:
+        tensor = inputs[0].type
+        rank = len(tensor.shape)
+        weights = self._scale_and_shift(graph, fixed_channels(self.spelling, tensor))
+        name = self._centred(graph, inputs[0].name, [1])
+        if rank > 1:
+            name = graph.node("Transpose", [name], perm=[0, *range(2, rank + 1), 1])
+        name = graph.node("LayerNormalization", [name, *weights], axis=-1, epsilon=self.eps)
+        if rank > 1:
+            name = graph.node("Transpose", [name], perm=[0, rank, *range(1, rank)])
+        return name
+
+
+class RmsNorm(_SampleNorm):
+    """Division by the root mean square of the channels at each position (Zhang and Sennrich 2019).
+
+    (C, *sizes) to the same shape.
+    """
+
+    spelling = "rmsnorm"
+    examples = (("5", "rmsnorm"), ("6x4x5", "rmsnorm(eps=0.001)"), ("4x7", "rmsnorm(affine=no)"))
+
+    eps: float = real(1e-6, low=0.0, doc="added to the mean square")
+    affine: bool = flag(True, doc="has a trained scale")
+
+    def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
+        return super().weights(*inputs)[:1]
+
+    def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
+        last = inputs[0].movedim(1, -1)
+        scale = weights.get("weight")
+        return torch.nn.functional.rms_norm(last, last.shape[-1:], scale, self.eps).movedim(-1, 1)
+
+    def onnx(self, graph: Builder, *inputs: Operand) -> str:
+        import numpy as np
+
+        name, rank = inputs[0].name, len(inputs[0].type.spatial)
+        square = graph.node("Mul", [name, name])
+        mean = graph.node("ReduceMean", [square, graph.integers([1])], keepdims=1)
+        root = graph.node("Sqrt", [graph.node("Add", [mean, graph.constant(np.float32(self.eps))])])
+        name = graph.node("Div", [name, root])
+        if not self.affine:
+            return name
+        return graph.node("Mul", [name, graph.channel_weight("weight", rank)])
+
+
+class L2Norm(Elementwise):
+    """Division by the length of the vector of channels at each position (Liu et al. 2015, ParseNet).
+
+    x / max(|x|, eps), (C, *sizes) to the same shape. SSD's, with a trained scale, is
+    `l2norm; affine(bias=no, init=20)`; a cosine is the product of two vectors so divided.
+    """
+
+    spelling = "l2norm"
+    examples = (("5", "l2norm"), ("6x4x5", "l2norm; affine(bias=no, init=20)"), ("4x7", "l2norm"))
+
+    eps: float = real(1e-12, low=0.0, doc="the smallest length that is divided by")
+
+    def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
+        return torch.nn.functional.normalize(inputs[0], dim=1, eps=self.eps)
+
+    def onnx(self, graph: Builder, *inputs: Operand) -> str:
+        import numpy as np
+
+        name = inputs[0].name
+        length = graph.node("ReduceL2", [name, graph.integers([1])], keepdims=1)
+        length = graph.node("Max", [length, graph.constant(np.float32(self.eps))])
+        return graph.node("Div", [name, length])
+
+
+class GroupNorm(_SampleNorm):
+    """Group normalisation (Wu and He 2018): over all positions of `groups` groups of channels.
+
+    (C, *sizes) to the same shape.
+    """
+
+    spelling = "groupnorm"
+    order = ("groups",)
+    examples = (
+        ("6x4x5", "groupnorm(3)"),
+        ("4x7", "groupnorm(1, affine=no)"),
+        ("8", "groupnorm(2)"),
+        ("4x2x3x3", "groupnorm(4, eps=0.001)"),
+    )
+
+    groups: int = count(32, doc="groups of channels")
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        channels = fixed_channels(self.spelling, inputs[0])
+        if channels % self.groups:
+            raise Rejection(NotDivisible(self.spelling, "channels", self.groups, channels))
+        _several(self.spelling, inputs[0], channels // self.groups)
+        return super().infer(*inputs)
+
+    def reach(self, *inputs: TensorType) -> Reach:
+        return EVERYWHERE
+
+    def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
+        scale, shift = weights.get("weight"), weights.get("bias")
+        return torch.nn.functional.group_norm(inputs[0], self.groups, scale, shift, self.eps)
+
+    def onnx(self, graph: Builder, *inputs: Operand) -> str:
+        name, tensor = inputs[0].name, inputs[0].type
+        channels = fixed_channels(self.spelling, tensor)
+        grouped = graph.node("Reshape", [name, graph.integers([0, self.groups, -1])])
+        rows = graph.integers([0, channels, -1])
+        flat = graph.node("Reshape", [self._centred(graph, grouped, [2]), rows])
+        normal = graph.node(
+            "GroupNormalization",
+            [flat, *self._scale_and_shift(graph, channels)],
+            num_groups=self.groups,
+            epsilon=self.eps,
+        )
+        return graph.node("Reshape", [normal, graph.shape(inputs[0])])
+
+
+class InstanceNorm(_SampleNorm):
+    """Instance normalisation (Ulyanov et al. 2016): over the positions of each channel.
+
+    (C, *sizes) to the same shape; each channel needs more than one position.
+    """
+
+    spelling = "instancenorm"
+    examples = (
+        ("3x4x5", "instancenorm"),
+        ("3x7", "instancenorm(affine=no)"),
+        ("2x2x3x4", "instancenorm"),
+    )
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        need_spatial(self, inputs[0])
+        _several(self.spelling, inputs[0], 1)
+        return super().infer(*inputs)
+
+    def reach(self, *inputs: TensorType) -> Reach:
+        return EVERYWHERE
+
+    def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
+        scale, shift = weights.get("weight"), weights.get("bias")
+        return torch.nn.functional.instance_norm(inputs[0], weight=scale, bias=shift, eps=self.eps)
+
+    def onnx(self, graph: Builder, *inputs: Operand) -> str:
+        tensor = inputs[0].type
+        axes = list(range(2, len(tensor.shape) + 1))
+        weights = self._scale_and_shift(graph, fixed_channels(self.spelling, tensor))
+        centred = self._centred(graph, inputs[0].name, axes)
+        return graph.node("InstanceNormalization", [centred, *weights], epsilon=self.eps)
+
+
+def _several(op: str, tensor: TensorType, channels: int) -> None:
+    """Refuses statistics of a single value: its deviation is zero whatever it is."""
+    values = numel(tensor.spatial) * channels
+    if not at_least(values, 2):
+        raise Rejection(OutOfRange(op, "values that share a statistic", "at least 2", values))

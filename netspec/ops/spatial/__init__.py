@@ -1,0 +1,1 @@
+"""Operators over the places of a map: windows that slide, borders, resizing, regions."""

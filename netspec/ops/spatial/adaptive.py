@@ -1,0 +1,150 @@
+"""Adaptive pooling: to a fixed size, whatever the input's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from netspec.diagnostics.messages.shapes import UnknownSize
+from netspec.diagnostics.records import Rejection
+from netspec.ops.declare.geometry import every_axis
+from netspec.ops.declare.operator import Operator, Reach, Unsupported, Window, need_spatial
+from netspec.ops.declare.params import per_axis
+from netspec.sizes.dims import Dim
+from netspec.sizes.shapes import TensorType
+
+if TYPE_CHECKING:
+    from netspec.backends.onnx.lowering import Builder, Operand
+    from netspec.backends.torch.modules import Modules
+
+
+class _AdaptivePool(Operator):
+    """Bin i of n along an axis of s covers floor(i * s / n) to ceil((i + 1) * s / n)."""
+
+    order = ("size",)
+
+    _kind: ClassVar[str]
+
+    size: int | tuple[int, ...] = per_axis(doc="output size")
+
+    def _sizes(self, tensor: TensorType) -> tuple[tuple[int, int], ...]:
+        wanted = every_axis(self.size, need_spatial(self, tensor), self.spelling, tensor)
+        pairs = []
+        for size, out in zip(tensor.spatial, wanted, strict=True):
+            if not isinstance(size, int):
+                raise Rejection(UnknownSize(self.spelling, str(tensor), "use gap, or a fixed size"))
+            pairs.append((size, out))
+        return tuple(pairs)
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        return inputs[0].with_shape(inputs[0].channels, *(o for _, o in self._sizes(inputs[0])))
+
+    def macs(self, *inputs: TensorType) -> Dim:
+        return 0
+
+    def reach(self, *inputs: TensorType) -> Reach:
+        sizes = self._sizes(inputs[0])
+        if any(size % out for size, out in sizes):
+            return Unsupported("its windows differ in size")
+        steps = tuple(size // out for size, out in sizes)
+        return Window(steps, steps, (1,) * len(steps), (0,) * len(steps))
+
+    def torch(self, modules: Modules, *inputs: TensorType) -> Any:
+        sizes = tuple(out for _, out in self._sizes(inputs[0]))
+        return getattr(modules.nn, f"Adaptive{self._kind}Pool{len(sizes)}d")(sizes)
+
+    def onnx(self, graph: Builder, *inputs: Operand) -> str:
+        sizes, name = self._sizes(inputs[0].type), inputs[0].name
+        if all(size == out for size, out in sizes):
+            return name
+        if all(size % out == 0 for size, out in sizes):
+            steps = [size // out for size, out in sizes]
+            return graph.node(
+                "AveragePool" if self._kind == "Avg" else "MaxPool",
+                [name],
+                kernel_shape=steps,
+                strides=steps,
+            )
+        for axis, (size, out) in enumerate(sizes):
+            if size != out:
+                bins = [(i * size // out, -(-(i + 1) * size // out)) for i in range(out)]
+                name = self._bins(graph, name, axis + 2, len(sizes) + 2, bins, size)
+        return name
+
+    def _bins(
+        self,
+        graph: Builder,
+        name: str,
+        axis: int,
+        rank: int,
+        bins: list[tuple[int, int]],
+        size: int,
+    ) -> str:
+        """Adds the nodes that reduce one axis by bins of unequal width."""
+        raise NotImplementedError
+
+
+class AdaptiveAvgPool(_AdaptivePool):
+    """Adaptive average pooling to a fixed size: bin i of n covers floor(i*s/n) to ceil((i+1)*s/n).
+
+    (C, *sizes) to (C, *size).
+    """
+
+    spelling = "adaptive_avgpool"
+    examples = (
+        ("3x8x8", "adaptive_avgpool(4)"),
+        ("3x7x9", "adaptive_avgpool(3x4)"),
+        ("2x5", "adaptive_avgpool(7)"),
+    )
+    _kind = "Avg"
+
+    def _bins(
+        self,
+        graph: Builder,
+        name: str,
+        axis: int,
+        rank: int,
+        bins: list[tuple[int, int]],
+        size: int,
+    ) -> str:
+        import numpy as np
+
+        matrix = np.zeros((size, len(bins)), np.float32)
+        for i, (start, end) in enumerate(bins):
+            matrix[start:end, i] = 1 / (end - start)
+        order = list(range(rank))
+        order[axis], order[-1] = order[-1], order[axis]
+        name = graph.node("Transpose", [name], perm=order)
+        name = graph.node("MatMul", [name, graph.constant(matrix)])
+        return graph.node("Transpose", [name], perm=order)
+
+
+class AdaptiveMaxPool(_AdaptivePool):
+    """Adaptive max pooling to a fixed size: bin i of n covers floor(i*s/n) to ceil((i+1)*s/n).
+
+    (C, *sizes) to (C, *size).
+    """
+
+    spelling = "adaptive_maxpool"
+    examples = (
+        ("3x8x8", "adaptive_maxpool(4)"),
+        ("3x7x9", "adaptive_maxpool(3x4)"),
+        ("2x5", "adaptive_maxpool(7)"),
+    )
+    _kind = "Max"
+
+    def _bins(
+        self,
+        graph: Builder,
+        name: str,
+        axis: int,
+        rank: int,
+        bins: list[tuple[int, int]],
+        size: int,
+    ) -> str:
+        import numpy as np
+
+        # Narrow bins take their last element more than once, which a maximum does not notice.
+        widest = max(end - start for start, end in bins)
+        places = [[min(start + i, end - 1) for i in range(widest)] for start, end in bins]
+        found = graph.node("Gather", [name, graph.constant(np.asarray(places))], axis=axis)
+        return graph.node("ReduceMax", [found, graph.integers([axis + 1])], keepdims=0)

@@ -1,0 +1,281 @@
+"""Convolutions, in one, two and three dimensions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+from netspec.diagnostics.messages.shapes import NotDivisible, OutOfRange, UnknownSize
+from netspec.diagnostics.records import Rejection
+from netspec.ops.declare.geometry import Geometry, every_axis, geometry, positive
+from netspec.ops.declare.operator import Operator, Reach, Upsampling, Weight, need_spatial
+from netspec.ops.declare.params import Layer, count, flag, layer, padding, per_axis, scheme_of
+from netspec.ops.declare.schemes import He, Scheme, Zeros
+from netspec.sizes.dims import Dim
+from netspec.sizes.shapes import TensorType, numel
+
+if TYPE_CHECKING:
+    from netspec.backends.onnx.lowering import Builder, Operand
+    from netspec.backends.torch.modules import Modules
+
+
+def fixed_channels(op: str, tensor: TensorType) -> int:
+    """The number of channels; raises Rejection where it is a symbol."""
+    channels = tensor.channels
+    if not isinstance(channels, int):
+        raise Rejection(UnknownSize(op, str(tensor), "channels must be a number"))
+    return channels
+
+
+class Convolution(Operator):
+    """What the convolutions share: the window, the groups and the weights."""
+
+    kernel: int | tuple[int, ...] = per_axis(doc="window size")
+    stride: int | tuple[int, ...] = per_axis(1, doc="step between windows")
+    pad: Any = padding(0, doc="zeros around the input")
+    dilation: int | tuple[int, ...] = per_axis(1, doc="step between the taps of a window")
+    bias: bool = flag(True, doc="adds one trained value per output channel")
+    norm: Layer | None = layer(None, doc="layer that follows, before the activation")
+    act: Layer | None = layer(None, doc="layer that follows last")
+    init: Scheme | None = scheme_of(None, doc="initialisation of the kernel; He by default")
+    bias_init: Scheme | None = scheme_of(None, doc="initialisation of the bias; zero by default")
+
+    follows = ("norm", "act")
+
+    def _geometry(self, tensor: TensorType) -> Geometry:
+        need_spatial(self, tensor)
+        return geometry(self.spelling, tensor, self.kernel, self.stride, self.pad, self.dilation)
+
+    def _channels(self, tensor: TensorType) -> tuple[int, int, int]:
+        """Input channels, output channels and groups."""
+        raise NotImplementedError
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        tensor = inputs[0]
+        window = self._geometry(tensor)
+        _, out, _ = self._channels(tensor)
+        sizes = window.output(self.spelling, tensor)
+        return tensor.with_shape(out, *positive(self.spelling, tensor, sizes))
+
+    def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
+        into, out, groups = self._channels(inputs[0])
+        kernel = self._geometry(inputs[0]).kernel
+        taps = prod(kernel)
+        found = [
+            Weight(
+                "weight",
+                (out, into // groups, *kernel),
+                self.init or He(),
+                fan_in=into // groups * taps,
+                fan_out=out // groups * taps,
+            )
+        ]
+        if self.bias:
+            found.append(Weight("bias", (out,), self.bias_init or Zeros()))
+        return tuple(found)
+
+    def macs(self, *inputs: TensorType) -> Dim:
+        into, out, groups = self._channels(inputs[0])
+        window = self._geometry(inputs[0])
+        places = numel(window.output(self.spelling, inputs[0]))
+        return places * (out * (into // groups) * prod(window.kernel))
+
+    def window(self, *inputs: TensorType) -> Geometry:
+        return self._geometry(inputs[0])
+
+    def reach(self, *inputs: TensorType) -> Reach:
+        return self._geometry(inputs[0]).window()
+
+    def torch(self, modules: Modules, *inputs: TensorType) -> Any:
+        into, out, groups = self._channels(inputs[0])
+        window = self._geometry(inputs[0])
+        return modules.windowed(
+            "Conv",
+            window,
+            into,
+            out,
+            window.kernel,
+            stride=window.stride,
+            dilation=window.dilation,
+            groups=groups,
+            bias=self.bias,
+        )
+
+    def onnx(self, graph: Builder, *inputs: Operand) -> str:
+        _, _, groups = self._channels(inputs[0].type)
+        window = self._geometry(inputs[0].type)
+        names = [inputs[0].name, graph.weight("weight")]
+        if self.bias:
+            names.append(graph.weight("bias"))
+        return graph.node(
+            "Conv",
+            names,
+            kernel_shape=list(window.kernel),
+            strides=list(window.stride),
+            dilations=list(window.dilation),
+            pads=window.onnx_pads,
+            group=groups,
+        )
+
+
+class Conv(Convolution):
+    """Convolution: `conv3-64/2` slides 64 kernels of size 3 in steps of 2.
+
+    (C, *sizes) to (width, *sizes').
+    """
+
+    spelling = "conv"
+    order = ("kernel", "width", "stride")
+    examples = (
+        ("3x9x9", "conv3-8/2(pad=1)"),
+        ("4x7x9", "conv1x3-6(pad=same, dilation=2, groups=2)"),
+        ("4x11", "conv4-6/3(pad=(1, 2), bias=no)"),
+        ("2x5x6x7", "conv3-4(pad=tf_same, stride=2)"),
+    )
+
+    width: int = count(doc="output channels")
+    groups: int = count(1, doc="groups of channels that see only each other")
+
+    def _channels(self, tensor: TensorType) -> tuple[int, int, int]:
+        into = fixed_channels(self.spelling, tensor)
+        for what, value in (("input channels", into), ("width", self.width)):
+            if value % self.groups:
+                raise Rejection(NotDivisible(self.spelling, what, self.groups, value))
+        return into, self.width, self.groups
+
+
+class DepthwiseConv(Convolution):
+    """Depthwise convolution: each channel has kernels of its own. Defaults for `conv` apply.
+
+    (C, *sizes) to (C * multiplier, *sizes').
+    """
+
+    spelling = "dwconv"
+    order = ("kernel", "stride")
+    defaults_of = "conv"
+    examples = (
+        ("4x9x9", "dwconv3/2(pad=1)"),
+        ("3x8", "dwconv5(pad=same, multiplier=2)"),
+    )
+
+    multiplier: int = count(1, doc="output channels per input channel")
+
+    def _channels(self, tensor: TensorType) -> tuple[int, int, int]:
+        into = fixed_channels(self.spelling, tensor)
+        return into, into * self.multiplier, into
+
+
+class TransposedConv(Convolution):
+    """Transposed convolution: `deconv2-64/2` doubles the size. Padding crops its output.
+
+    (C, *sizes) to (width, *sizes'), sizes' = (size - 1) * stride + kernel - pads + output_pad; with
+    pad=same or tf_same, sizes' = size * stride, the odd row cropped at the far end.
+    """
+
+    spelling = "deconv"
+    order = ("kernel", "width", "stride")
+    examples = (
+        ("4x5x6", "deconv3-6/2(pad=1, output_pad=1)"),
+        ("4x5", "deconv4-6/2(pad=(1, 0), groups=2)"),
+        ("4x5x6", "deconv3-6/2(pad=same)"),
+        ("3x4", "deconv2-3/3(pad=tf_same)"),
+        ("2x3x3x3", "deconv2-4/2(bias=no)"),
+    )
+
+    width: int = count(doc="output channels")
+    groups: int = count(1, doc="groups of channels that see only each other")
+    output_pad: int | tuple[int, ...] = per_axis(0, low=0, doc="extra size at the far end")
+
+    def _channels(self, tensor: TensorType) -> tuple[int, int, int]:
+        into = fixed_channels(self.spelling, tensor)
+        for what, value in (("input channels", into), ("width", self.width)):
+            if value % self.groups:
+                raise Rejection(NotDivisible(self.spelling, what, self.groups, value))
+        return into, self.width, self.groups
+
+    def _geometry(self, tensor: TensorType) -> Geometry:
+        if self.pad not in ("same", "tf_same"):
+            return super()._geometry(tensor)
+        need_spatial(self, tensor)
+        whole = geometry(self.spelling, tensor, self.kernel, self.stride, 0, self.dilation)
+        surplus = (max(r - s, 0) for r, s in zip(whole.reach, whole.stride, strict=True))
+        return replace(whole, pads=tuple((total // 2, total - total // 2) for total in surplus))
+
+    def _output_pad(self, tensor: TensorType) -> tuple[int, ...]:
+        extra = every_axis(self.output_pad, len(tensor.spatial), self.spelling, tensor)
+        window = self._geometry(tensor)
+        if self.pad in ("same", "tf_same"):
+            short = (max(s - r, 0) for r, s in zip(window.reach, window.stride, strict=True))
+            extra = tuple(given + more for given, more in zip(extra, short, strict=True))
+        for size, stride in zip(extra, window.stride, strict=True):
+            if size >= stride:
+                allowed = f"below the stride {stride}"
+                raise Rejection(OutOfRange(self.spelling, "output_pad", allowed, size))
+        return extra
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        tensor = inputs[0]
+        window = self._geometry(tensor)
+        extra = self._output_pad(tensor)
+        sizes = tuple(
+            (size - 1) * stride + reach - before - after + more
+            for size, stride, reach, (before, after), more in zip(
+                tensor.spatial, window.stride, window.reach, window.pads, extra, strict=True
+            )
+        )
+        return tensor.with_shape(self.width, *positive(self.spelling, tensor, sizes))
+
+    def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
+        into, out, groups = self._channels(inputs[0])
+        window = self._geometry(inputs[0])
+        taps = prod(window.kernel)
+        # Each output element is reached by kernel / stride of the taps.
+        fan_in = max(1, into // groups * taps // prod(window.stride))
+        shape = (into, out // groups, *window.kernel)
+        fan_out = out // groups * taps
+        found = [Weight("weight", shape, self.init or He(), fan_in=fan_in, fan_out=fan_out)]
+        if self.bias:
+            found.append(Weight("bias", (out,), self.bias_init or Zeros()))
+        return tuple(found)
+
+    def macs(self, *inputs: TensorType) -> Dim:
+        into, out, groups = self._channels(inputs[0])
+        taps = prod(self._geometry(inputs[0]).kernel)
+        return numel(inputs[0].spatial) * (into * (out // groups) * taps)
+
+    def reach(self, *inputs: TensorType) -> Reach:
+        window = self._geometry(inputs[0])
+        return Upsampling(window.reach, window.stride, window.before)
+
+    def torch(self, modules: Modules, *inputs: TensorType) -> Any:
+        into, out, groups = self._channels(inputs[0])
+        window = self._geometry(inputs[0])
+        return modules.windowed(
+            "ConvTranspose",
+            window,
+            into,
+            out,
+            window.kernel,
+            stride=window.stride,
+            dilation=window.dilation,
+            groups=groups,
+            bias=self.bias,
+            output_padding=self._output_pad(inputs[0]),
+        )
+
+    def onnx(self, graph: Builder, *inputs: Operand) -> str:
+        window = self._geometry(inputs[0].type)
+        names = [inputs[0].name, graph.weight("weight")]
+        if self.bias:
+            names.append(graph.weight("bias"))
+        return graph.node(
+            "ConvTranspose",
+            names,
+            kernel_shape=list(window.kernel),
+            strides=list(window.stride),
+            dilations=list(window.dilation),
+            pads=window.onnx_pads,
+            output_padding=list(self._output_pad(inputs[0].type)),
+            group=self.groups,
+        )

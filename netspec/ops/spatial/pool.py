@@ -1,0 +1,285 @@
+"""Pooling windows and whole-map pooling, in one, two and three dimensions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import prod
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from netspec.ops.declare.geometry import Geometry, geometry, positive, refuse_empty_windows
+from netspec.ops.declare.operator import EVERYWHERE, Operator, Reach, need_spatial, type_of
+from netspec.ops.declare.params import count, flag, padding, per_axis
+from netspec.sizes.dims import Dim
+from netspec.sizes.shapes import TensorType
+
+if TYPE_CHECKING:
+    from netspec.backends.onnx.lowering import Builder, Operand
+    from netspec.backends.torch.modules import Modules
+
+
+class _Pool(Operator):
+    """A window that reduces what it sees."""
+
+    kernel: int | tuple[int, ...] = per_axis(2, doc="window size")
+    stride: int | tuple[int, ...] | None = per_axis(None, doc="step; the kernel's size by default")
+    pad: Any = padding(0, doc="border around the input")
+    ceil: bool = flag(False, doc="round the number of windows up, as Caffe does")
+
+    order: ClassVar[tuple[str, ...]] = ("kernel", "stride")
+
+    def _geometry(self, tensor: TensorType) -> Geometry:
+        need_spatial(self, tensor)
+        stride = self.kernel if self.stride is None else self.stride
+        window = geometry(
+            self.spelling, tensor, self.kernel, stride, self.pad, self._dilation(), self.ceil
+        )
+        refuse_empty_windows(self.spelling, window, tensor)
+        return window
+
+    def _dilation(self) -> int | tuple[int, ...]:
+        return 1
+
+    def infer(self, *inputs: TensorType) -> TensorType | tuple[TensorType, ...]:
+        tensor = inputs[0]
+        sizes = self._geometry(tensor).output(self.spelling, tensor)
+        return tensor.with_shape(tensor.channels, *positive(self.spelling, tensor, sizes))
+
+    def macs(self, *inputs: TensorType) -> Dim:
+        return 0
+
+    def window(self, *inputs: TensorType) -> Geometry:
+        return self._geometry(inputs[0])
+
+    def reach(self, *inputs: TensorType) -> Reach:
+        return self._geometry(inputs[0]).window()
+
+
+class MaxPool(_Pool):
+    """The largest value in each window; padding never wins. NaN inputs are unspecified.
+
+    (C, *sizes) to (C, *sizes'). Its indices are what `unpool(@name)` reads.
+    """
+
+    spelling = "maxpool"
+    carried = 1
+    examples = (
+        ("3x9x9", "maxpool3/2(pad=1)"),
+        ("3x8x8", "maxpool3/2(ceil=yes)"),
+        ("2x9", "maxpool3/2(pad=(0, 1))"),
+        ("2x4x6x8", "maxpool1x2x2"),
+        ("3x11x11", "maxpool3/1(dilation=2)"),
+    )
+
+    dilation: int | tuple[int, ...] = per_axis(1, doc="step between the taps of a window")
+
+    def _dilation(self) -> int | tuple[int, ...]:
+        return self.dilation
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        pooled = super().infer(*inputs)
+        assert isinstance(pooled, TensorType)
+        return pooled, pooled
+
+    def torch(self, modules: Modules, *inputs: TensorType) -> Any:
+        window = self._geometry(inputs[0])
+        return modules.windowed(
+            "MaxPool",
+            window,
+            window.kernel,
+            stride=window.stride,
+            dilation=window.dilation,
+            ceil_mode=window.ceil,
+            return_indices=modules.is_read(1),
+        )
+
+    def onnx(self, graph: Builder, *inputs: Operand) -> tuple[str, ...]:
+        name, tensor = inputs[0].name, inputs[0].type
+        window = self._geometry(tensor)
+        if wide_pads(self, tensor):
+            name = self._bordered(graph, inputs[0])
+            window = replace(window, pads=((0, 0),) * len(window.pads))
+        return graph.nodes(
+            "MaxPool",
+            [name],
+            2 if graph.is_read(1) else 1,
+            kernel_shape=list(window.kernel),
+            strides=list(window.stride),
+            dilations=list(window.dilation),
+            pads=window.onnx_pads,
+            ceil_mode=int(window.ceil),
+        )
+
+    def _bordered(self, graph: Builder, operand: Operand) -> str:
+        """The input with its border, as far as the windows go where the sizes are known."""
+        import numpy as np
+
+        window = self._geometry(operand.type)
+        ends = list(window.after)
+        for axis, spare in enumerate(window.spare(self.spelling, operand.type)):
+            if isinstance(spare, int):
+                ends[axis] -= spare
+        pads = graph.integers([0, 0, *window.before, 0, 0, *ends])
+        return graph.node("Pad", [operand.name, pads, graph.constant(np.float32(-np.inf))])
+
+
+def wide_pads(pool: MaxPool, tensor: TensorType) -> bool:
+    """Whether it pads as much as its undilated kernel, which ONNX Runtime refuses."""
+    window = pool.window(tensor)
+    return any(max(p) >= k for p, k in zip(window.pads, window.kernel, strict=True))
+
+
+class AvgPool(_Pool):
+    """The mean of each window; `count_pad=no` leaves padding out of the count.
+
+    (C, *sizes) to (C, *sizes').
+    """
+
+    spelling = "avgpool"
+    examples = (
+        ("3x9x9", "avgpool3/2(pad=1)"),
+        ("3x8x8", "avgpool3/2(pad=tf_same, count_pad=no)"),
+        ("2x9", "avgpool3/2(ceil=yes, pad=1)"),
+        ("2x4x6x8", "avgpool2"),
+    )
+
+    count_pad: bool = flag(True, doc="whether padding counts as zeros in the mean")
+
+    def torch(self, modules: Modules, *inputs: TensorType) -> Any:
+        window = self._geometry(inputs[0])
+        axes = list(zip(inputs[0].spatial, window.kernel, window.before, strict=True))
+        # torch pads by half a window at most, and takes no volume smaller than its window.
+        plain = window.symmetric and all(2 * before <= kernel for _, kernel, before in axes)
+        if len(axes) == 3:
+            plain = plain and all(
+                isinstance(size, int) and size >= kernel for size, kernel, _ in axes
+            )
+        if not plain:
+            return modules.apply(self, *inputs)
+        return getattr(modules.nn, f"AvgPool{len(window.kernel)}d")(
+            window.kernel,
+            stride=window.stride,
+            padding=window.before,
+            ceil_mode=window.ceil,
+            count_include_pad=self.count_pad,
+        )
+
+    def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
+        tensor, functions = inputs[0], torch.nn.functional
+        window = self._geometry(type_of(tensor))
+        pool = getattr(functions, f"avg_pool{len(window.kernel)}d")
+        ends = window.torch_ends(self.spelling, type_of(tensor))
+        value = float(self.count_pad)
+        counted = functions.pad(torch.ones_like(tensor[:1, :1]), window.torch_pads, value=value)
+        sums, counts = (
+            pool(functions.pad(part, ends), window.kernel, window.stride)
+            for part in (functions.pad(tensor, window.torch_pads), counted)
+        )
+        return sums / counts
+
+    def onnx(self, graph: Builder, *inputs: Operand) -> str:
+        window = self._geometry(inputs[0].type)
+        return graph.node(
+            "AveragePool",
+            [inputs[0].name],
+            kernel_shape=list(window.kernel),
+            strides=list(window.stride),
+            pads=window.onnx_pads,
+            ceil_mode=int(window.ceil),
+            count_include_pad=int(self.count_pad),
+        )
+
+
+class LpPool(_Pool):
+    """The p-norm of each window: the p-th root of the sum of |x|^p (Sermanet et al. 2012).
+
+    (C, *sizes) to (C, *sizes').
+    """
+
+    spelling = "lppool"
+    order = ("kernel", "stride", "p")
+    examples = (
+        ("3x9x9", "lppool3/2(pad=1)"),
+        ("3x8x8", "lppool2(p=4)"),
+        ("2x9", "lppool3/2(ceil=yes)"),
+        ("2x4x6x8", "lppool2"),
+    )
+
+    p: int = count(2, high=16, doc="the norm's order")
+
+    def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
+        functions = torch.nn.functional
+        window = self._geometry(type_of(inputs[0]))
+        pool = getattr(functions, f"avg_pool{len(window.kernel)}d")
+        powers = functions.pad(inputs[0].abs() ** self.p, window.torch_pads)
+        powers = functions.pad(powers, window.torch_ends(self.spelling, type_of(inputs[0])))
+        means = pool(powers, window.kernel, window.stride)
+        return (means * prod(window.kernel)) ** (1 / self.p)
+
+    def onnx(self, graph: Builder, *inputs: Operand) -> str:
+        window = self._geometry(inputs[0].type)
+        return graph.node(
+            "LpPool",
+            [inputs[0].name],
+            kernel_shape=list(window.kernel),
+            strides=list(window.stride),
+            pads=window.onnx_pads,
+            ceil_mode=int(window.ceil),
+            p=self.p,
+        )
+
+
+class _GlobalPool(Operator):
+    """One value for each channel."""
+
+    keep: bool = flag(False, doc="keep the spatial axes, with size 1")
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        rank = need_spatial(self, inputs[0])
+        return inputs[0].with_shape(inputs[0].channels, *((1,) * rank if self.keep else ()))
+
+    def macs(self, *inputs: TensorType) -> Dim:
+        return 0
+
+    def reach(self, *inputs: TensorType) -> Reach:
+        return EVERYWHERE
+
+    def _axes(self, rank: int) -> list[int]:
+        return list(range(2, rank + 2))
+
+
+class GlobalAvgPool(_GlobalPool):
+    """Global average pooling: the mean over each channel, whatever the size.
+
+    (C, *sizes) to (C,).
+    """
+
+    spelling = "gap"
+    examples = (("3x5x6", "gap"), ("3x5", "gap(keep=yes)"), ("2x3x3x3", "gap"))
+
+    def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
+        # As the published networks spell it: tools that count operations know this call.
+        pool = getattr(torch.nn.functional, f"adaptive_avg_pool{inputs[0].dim() - 2}d")
+        pooled = pool(inputs[0], 1)
+        return pooled if self.keep else pooled.flatten(1)
+
+    def onnx(self, graph: Builder, *inputs: Operand) -> str:
+        axes = graph.integers(self._axes(len(inputs[0].type.spatial)))
+        return graph.node("ReduceMean", [inputs[0].name, axes], keepdims=int(self.keep))
+
+
+class GlobalMaxPool(_GlobalPool):
+    """Global max pooling, also max over time: the largest value of each channel.
+
+    (C, *sizes) to (C,).
+    """
+
+    spelling = "gmp"
+    aliases = ("max_over_time",)
+    examples = (("3x5x6", "gmp"), ("3x5", "max_over_time"))
+
+    def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
+        return inputs[0].amax(dim=self._axes(inputs[0].dim() - 2), keepdim=self.keep)
+
+    def onnx(self, graph: Builder, *inputs: Operand) -> str:
+        axes = graph.integers(self._axes(len(inputs[0].type.spatial)))
+        return graph.node("ReduceMax", [inputs[0].name, axes], keepdims=int(self.keep))

@@ -1,0 +1,187 @@
+"""Larger and smaller maps by interpolation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from netspec.diagnostics.messages.shapes import OutOfRange, WrongPartner
+from netspec.diagnostics.records import Rejection
+from netspec.ops.declare.geometry import every_axis
+from netspec.ops.declare.operator import (
+    Operator,
+    Reach,
+    Unsupported,
+    Upsampling,
+    need_partners,
+    need_spatial,
+    type_of,
+)
+from netspec.ops.declare.params import choice, flag, per_axis
+from netspec.sizes.dims import Dim
+from netspec.sizes.shapes import TensorType
+
+if TYPE_CHECKING:
+    from netspec.backends.onnx.lowering import Builder, Operand
+    from netspec.graph.checked import Value
+
+_TORCH_LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
+
+
+class Upsample(Operator):
+    """Interpolation to `factor` times the size, to `size`, or to that of another tensor.
+
+    (C, *sizes) to (C, *sizes'). `bilinear` is linear along every axis, whatever their number;
+    `bicubic` is for two. As torch.nn.functional.interpolate computes it.
+    """
+
+    spelling = "upsample"
+    arity = None
+    sized_by = 1
+    order = ("factor",)
+    examples = (
+        ("2x4x5", "upsample(2)"),
+        ("2x4x5", "upsample(3x1, mode=bilinear)"),
+        ("2x4x5", "upsample(2, mode=bilinear, align_corners=yes)"),
+        ("2x4x5", "upsample(2, mode=bicubic)"),
+        ("2x6x5", "upsample(size=7x3, mode=bilinear)"),
+        ("2x20x26", "upsample(size=48x64)"),
+        ("2x9x8", "upsample(size=4x5, mode=bicubic, antialias=yes)"),
+        ("3x5", "upsample(2, mode=bilinear)"),
+        ("2x3x4x2", "upsample(2, mode=bilinear)"),
+        ("2x7x9", "relu as x; maxpool2; upsample(@x)"),
+    )
+
+    factor: int | tuple[int, ...] | None = per_axis(None, doc="new size over old")
+    size: int | tuple[int, ...] | None = per_axis(None, doc="new size")
+    mode: str = choice("nearest", "bilinear", "bicubic", default="nearest", doc="interpolation")
+    align_corners: bool = flag(False, doc="the corners' centres stay; not for nearest")
+    antialias: bool = flag(False, doc="averages where the map shrinks; 2-D, not for nearest")
+
+    def connect(self, wire: tuple[Value, ...], references: tuple[Value, ...]) -> tuple[Value, ...]:
+        if self.factor is not None and self.size is not None:
+            raise Rejection(WrongPartner(self.spelling, "a factor or a size, not both"))
+        sized = self.factor is not None or self.size is not None
+        need_partners(self, wire, references, 0 if sized else 1)
+        return (*wire, *references)
+
+    def _factors(self, tensor: TensorType) -> tuple[int, ...] | None:
+        if self.factor is None:
+            return None
+        return every_axis(self.factor, len(tensor.spatial), self.spelling, tensor)
+
+    def _sizes(self, *inputs: TensorType) -> tuple[Dim, ...]:
+        tensor = inputs[0]
+        rank = need_spatial(self, tensor)
+        if self.mode == "bicubic" or self.antialias:
+            need_spatial(self, tensor, 2)
+        factors = self._factors(tensor)
+        if factors is not None:
+            return tuple(size * f for size, f in zip(tensor.spatial, factors, strict=True))
+        if self.size is not None:
+            return every_axis(self.size, rank, self.spelling, tensor)
+        need_spatial(self, inputs[1], rank)
+        return inputs[1].spatial
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        for name in ("align_corners", "antialias"):
+            if self.mode == "nearest" and getattr(self, name):
+                allowed = "no with mode=nearest"
+                raise Rejection(OutOfRange(self.spelling, name, allowed, "yes"))
+        if self.align_corners and self.antialias:
+            # Which centres an averaging window would have then, torch and ONNX disagree on.
+            raise Rejection(OutOfRange(self.spelling, "align_corners", "no with antialias", "yes"))
+        return inputs[0].with_shape(inputs[0].channels, *self._sizes(*inputs))
+
+    def macs(self, *inputs: TensorType) -> Dim:
+        return 0
+
+    def reach(self, *inputs: TensorType) -> Reach:
+        factors = self._factors(inputs[0])
+        if factors is None:
+            return Unsupported("the step between elements is not a whole number")
+        if self.align_corners:
+            return Unsupported("align_corners stretches the map by a fraction")
+        # As the transposed convolution that computes the same.
+        taps = {"nearest": 1, "bilinear": 2, "bicubic": 4}[self.mode]
+        kernel = tuple(taps * f - (f % 2 if taps == 2 else 0) for f in factors)
+        before = tuple((k - f + 1) // 2 for k, f in zip(kernel, factors, strict=True))
+        return Upsampling(kernel, factors, before)
+
+    def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
+        tensor = inputs[0]
+        types = [type_of(x) for x in inputs]
+        sizes, factors = self._sizes(*types), self._factors(types[0])
+        if self.mode == "nearest":
+            for axis, size in enumerate(sizes, 2):
+                places = self._nearest(torch, tensor, axis, size)
+                tensor = tensor.index_select(axis, places)
+            return tensor
+        interpolate = torch.nn.functional.interpolate
+        mode = "bicubic" if self.mode == "bicubic" else _TORCH_LINEAR[len(sizes)]
+        options = {"mode": mode, "align_corners": self.align_corners, "antialias": self.antialias}
+        if factors is None:
+            return interpolate(tensor, size=sizes, **options)
+        return interpolate(tensor, scale_factor=tuple(map(float, factors)), **options)
+
+    def _nearest(self, torch: Any, tensor: Any, axis: int, size: Any) -> Any:
+        """Where each element comes from: in float32, whose rounding is part of torch's rule."""
+        length, steps = tensor.shape[axis], torch.arange(size, device=tensor.device)
+        if self.factor is not None:
+            return steps // (size // length)
+        ratio = torch.tensor(length, dtype=torch.float32, device=tensor.device) / size
+        return (steps.float() * ratio).floor().long().clamp(max=length - 1)
+
+    def onnx(self, graph: Builder, *inputs: Operand) -> str:
+        types = [operand.type for operand in inputs]
+        sizes, factors = self._sizes(*types), self._factors(types[0])
+        if self.mode == "nearest" and factors is None:
+            name = inputs[0].name
+            for axis in range(2, len(sizes) + 2):
+                places = self._onnx_nearest(graph, inputs, axis, sizes[axis - 2])
+                name = graph.node("Gather", [name, places], axis=axis)
+            return name
+        coordinates = "align_corners" if self.align_corners else "half_pixel"
+        attributes = {
+            "mode": {"bilinear": "linear", "bicubic": "cubic"}.get(self.mode, self.mode),
+            "coordinate_transformation_mode": "asymmetric"
+            if self.mode == "nearest"
+            else coordinates,
+            "nearest_mode": "floor",
+            "cubic_coeff_a": -0.5 if self.antialias else -0.75,
+            "antialias": int(self.antialias),
+            "exclude_outside": int(self.antialias),
+        }
+        if factors is not None:
+            import numpy as np
+
+            scales = graph.constant(np.asarray([1, 1, *factors], np.float32))
+            return graph.node("Resize", [inputs[0].name, "", scales], **attributes)
+        outer = graph.node("Shape", [inputs[0].name], start=0, end=2)
+        fixed = [size for size in sizes if isinstance(size, int)]
+        if len(fixed) == len(sizes):
+            inner = graph.integers(fixed)
+        else:
+            inner = graph.node("Shape", [inputs[1].name], start=2)
+        full = graph.node("Concat", [outer, inner], axis=0)
+        return graph.node("Resize", [inputs[0].name, "", "", full], **attributes)
+
+    def _onnx_nearest(
+        self, graph: Builder, inputs: tuple[Operand, ...], axis: int, size: Dim
+    ) -> str:
+        import numpy as np
+
+        length = inputs[0].type.shape[axis - 1]
+        if isinstance(length, int) and isinstance(size, int):
+            exact = np.arange(size, dtype=np.float32) * (np.float32(length) / np.float32(size))
+            return graph.constant(np.minimum(np.floor(exact).astype(np.int64), length - 1))
+        old = graph.size(inputs[0], axis)
+        new = graph.integers([size]) if isinstance(size, int) else graph.size(inputs[1], axis)
+        scalar = graph.node("Squeeze", [new])
+        zero, one = (graph.constant(np.asarray(i, np.int64)) for i in (0, 1))
+        steps = graph.node("Cast", [graph.node("Range", [zero, scalar, one])], to=1)
+        ratio = graph.node(
+            "Div", [graph.node("Cast", [old], to=1), graph.node("Cast", [new], to=1)]
+        )
+        places = graph.node("Floor", [graph.node("Mul", [steps, ratio])])
+        last = graph.node("Sub", [old, graph.integers([1])])
+        return graph.node("Min", [graph.node("Cast", [places], to=7), last])

@@ -1,0 +1,1 @@
+"""Operators over vectors and sequences of them: products, attention, recurrence, tokens."""

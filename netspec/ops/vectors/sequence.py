@@ -1,0 +1,138 @@
+"""What sequences are made of: embedding, position, a token in front."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from netspec.diagnostics.messages.shapes import OutOfRange, UnknownSize
+from netspec.diagnostics.records import Rejection
+from netspec.ops.declare.operator import (
+    POINTWISE,
+    Elementwise,
+    Operator,
+    Reach,
+    Weight,
+    Window,
+    need_spatial,
+)
+from netspec.ops.declare.params import count, scheme_of
+from netspec.ops.declare.schemes import Gaussian, Scheme
+from netspec.ops.spatial.conv import fixed_channels
+from netspec.sizes.dims import Dim
+from netspec.sizes.shapes import TensorType
+
+if TYPE_CHECKING:
+    from netspec.backends.onnx.lowering import Builder, Operand
+
+
+class Embedding(Operator):
+    """Lookup table: each id becomes a vector of `width` values; `frozen=yes` keeps it fixed.
+
+    (T,) of ids to (width, T). The table has a row for each id the input can hold, or `rows`.
+    """
+
+    spelling = "embedding"
+    order = ("width",)
+    takes_ids = True
+    examples = (("7 ids(11)", "embedding-5"), ("2x3 ids(4)", "embedding-6(rows=9)"))
+
+    width: int = count(doc="values per id")
+    rows: int | None = count(None, doc="rows of the table; the input's ids by default")
+    init: Scheme | None = scheme_of(None, doc="initialisation of the table; gaussian(1) by default")
+
+    def _rows(self, tensor: TensorType) -> int:
+        assert tensor.ids is not None
+        if self.rows is not None and self.rows < tensor.ids:
+            allowed = f"at least the {tensor.ids} ids of the input"
+            raise Rejection(OutOfRange(self.spelling, "rows", allowed, self.rows))
+        return self.rows or tensor.ids
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        self._rows(inputs[0])
+        return inputs[0].with_shape(self.width, *inputs[0].shape)
+
+    def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
+        shape = (self._rows(inputs[0]), self.width)
+        return (Weight("weight", shape, self.init or Gaussian(1.0)),)
+
+    def macs(self, *inputs: TensorType) -> Dim:
+        return 0
+
+    def reach(self, *inputs: TensorType) -> Reach:
+        return POINTWISE
+
+    def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
+        found = torch.nn.functional.embedding(inputs[0], weights["weight"])
+        return found.movedim(-1, 1)
+
+    def onnx(self, graph: Builder, *inputs: Operand) -> str:
+        rank = len(inputs[0].type.shape)
+        found = graph.node("Gather", [graph.weight("weight"), inputs[0].name], axis=0)
+        return graph.node("Transpose", [found], perm=[0, rank + 1, *range(1, rank + 1)])
+
+
+class Position(Elementwise):
+    """Adds a learned vector for each step (Gehring et al. 2017).
+
+    (C, T) to the same shape; its table is (T, C), so T must be a number. The fixed waves of
+    Vaswani et al. 2017 are `position(init=sinusoids, frozen=yes)`.
+    """
+
+    spelling = "position"
+    examples = (("4x6", "position"), ("4x6", "position(init=sinusoids)"))
+
+    init: Scheme | None = scheme_of(None, doc="initialisation; gaussian(0.02) by default")
+
+    def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
+        need_spatial(self, inputs[0], 1)
+        channels, steps = fixed_channels(self.spelling, inputs[0]), inputs[0].spatial[0]
+        if not isinstance(steps, int):
+            advice = "it has a vector for each step, so their number must be known"
+            raise Rejection(UnknownSize(self.spelling, str(inputs[0]), advice))
+        return (Weight("weight", (steps, channels), self.init or Gaussian(0.02)),)
+
+    def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
+        return inputs[0] + weights["weight"].T
+
+    def onnx(self, graph: Builder, *inputs: Operand) -> str:
+        table = graph.node("Transpose", [graph.weight("weight")], perm=[1, 0])
+        return graph.node("Add", [inputs[0].name, table])
+
+
+class Token(Operator):
+    """Puts a learned vector before the first step: the class token (Dosovitskiy et al. 2021).
+
+    (C, T) to (C, T + 1).
+    """
+
+    spelling = "token"
+    examples = (("4x6", "token"),)
+
+    init: Scheme | None = scheme_of(None, doc="initialisation; gaussian(0.02) by default")
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        need_spatial(self, inputs[0], 1)
+        return inputs[0].with_shape(inputs[0].channels, inputs[0].spatial[0] + 1)
+
+    def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
+        shape = (fixed_channels(self.spelling, inputs[0]),)
+        return (Weight("weight", shape, self.init or Gaussian(0.02)),)
+
+    def macs(self, *inputs: TensorType) -> Dim:
+        return 0
+
+    def reach(self, *inputs: TensorType) -> Reach:
+        return Window((1,), (1,), (1,), (1,))
+
+    def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
+        tensor = inputs[0]
+        first = weights["weight"].reshape(1, -1, 1).expand(tensor.shape[0], -1, -1)
+        return torch.cat([first, tensor], dim=2)
+
+    def onnx(self, graph: Builder, *inputs: Operand) -> str:
+        channels = fixed_channels(self.spelling, inputs[0].type)
+        column = graph.node("Unsqueeze", [graph.weight("weight"), graph.integers([1])])
+        batch = graph.size(inputs[0], 0)
+        shape = graph.node("Concat", [batch, graph.integers([channels, 1])], axis=0)
+        first = graph.node("Expand", [column, shape])
+        return graph.node("Concat", [first, inputs[0].name], axis=2)

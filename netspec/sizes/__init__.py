@@ -1,0 +1,1 @@
+"""What a tensor's shape is: integers or formulas of symbols, and what must hold of them. No operators."""

@@ -1,0 +1,52 @@
+"""The types of tensors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+from netspec.sizes.dims import Dim, ratio
+
+
+@dataclass(frozen=True, slots=True)
+class TensorType:
+    """The type of one tensor: shape without the leading batch dimension.
+
+    `batch` is the symbol of the leading dimension: `N`, or another where an input declares one
+    (regions of interest are not images). Spatial tensors are channels first: (C, L), (C, H, W),
+    (C, D, H, W). `ids` is the number of distinct integer ids for int64 inputs, else None.
+    """
+
+    shape: tuple[Dim, ...]
+    batch: str = "N"
+    ids: int | None = None
+
+    @property
+    def dtype(self) -> str:
+        return "float32" if self.ids is None else "int64"
+
+    @property
+    def channels(self) -> Dim:
+        return self.shape[0] if self.shape else 1
+
+    @property
+    def spatial(self) -> tuple[Dim, ...]:
+        return self.shape[1:]
+
+    def with_shape(self, *shape: Dim) -> TensorType:
+        return TensorType(shape, self.batch)
+
+    def __str__(self) -> str:
+        sizes = map(str, self.shape)
+        text = "x".join(size if size.isalnum() else f"[{size}]" for size in sizes) or "scalar"
+        return text if self.ids is None else f"{text} ids({self.ids})"
+
+
+def strides(large: TensorType, small: TensorType) -> int | tuple[int, ...]:
+    """The stride from one map to another of its rank: one number where all axes agree."""
+    found = tuple(ratio(a, b) for a, b in zip(large.spatial, small.spatial, strict=True))
+    return found if len(set(found)) > 1 else (*found, 1)[0]
+
+
+def numel(shape: tuple[Dim, ...]) -> Dim:
+    return prod(shape) if shape else 1

@@ -1,0 +1,123 @@
+"""What a syntax message says was found and expected, in the language's words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from lark import Token
+
+from netspec.diagnostics.suggest import closest
+
+_WORDS = {
+    "_SEP": "the end of the step",
+    "NAME": "a name",
+    "INT": "a number",
+    "FLOAT": "a number",
+    "DIMS": "a size such as 3x3",
+    "STRING": "a text in quotes",
+    "REF": "a reference such as @name",
+    "LPAR": "`(`",
+    "RPAR": "`)`",
+    "LSQB": "`[`",
+    "RSQB": "`]`",
+    "LBRACE": "`{`",
+    "RBRACE": "`}`",
+    "VBAR": "`|`",
+    "COMMA": "`,`",
+    "EQUAL": "`=`",
+    "COLON": "`:`",
+    "AS": "`as NAME`",
+    "REPEAT": "a repeat such as x2",
+    "ELSE": "`else`",
+    "OF": "`of`",
+    "FROM": "`from`",
+    "IN": "`in`",
+    "MINUS": "`-`",
+    "SLASH": "`/`",
+    "$END": "the end of the file",
+}
+# What opens an expression or continues one says nothing when listed token by token.
+_VALUE = frozenset({"INT", "FLOAT", "STRING", "LSQB"})
+_OPERATORS = frozenset(
+    {"PLUS", "STAR", "FLOORDIV", "PERCENT", "POWER", "COMPARE", "AND", "OR", "IF", "__ANON_0"}
+)
+_STATEMENT = frozenset({"FOR", "FREEZE", "HEAD"})
+DECLARATIONS = frozenset({"NET", "BLOCK", "INLINE", "IMPORT", "INPUT", "OUTPUT"})
+_KEYWORDS = DECLARATIONS | {
+    "OF",
+    "FROM",
+    "DEFAULT",
+    "AS",
+    "IF",
+    "ELSE",
+    "FOR",
+    "IN",
+    "HEAD",
+    "FREEZE",
+}
+_FIRST_WORDS = ("input", "output", "import", "block", "default", "freeze", "inline")
+GROUPED = "steps that belong together are a block: `block two { conv3-8; relu }`, then `two x3`"
+TWO_STEPS = ("the end of the step", "steps are separated by `;` or a newline")
+SPACED = ("the end of the step", "a step is written without spaces: `conv3-64`")
+# What follows a number that was meant as a step's width.
+AFTER_WIDTH = frozenset({"SLASH", "MINUS", "LPAR", "LBRACE", "REPEAT", "AS", "NAME"})
+_AFTER_STEP = {
+    **dict.fromkeys(("NAME", "FOR", "IF", "REF", "LBRACE", "HEAD", "FREEZE"), TWO_STEPS[1]),
+    **dict.fromkeys(
+        ("STAR", "PLUS", "PERCENT", "FLOORDIV"), "arithmetic goes in parentheses: `conv3-(2*n)`"
+    ),
+    "REPEAT": "a repeat comes before a name: `conv3-64 x2 as a`",
+    "EQUAL": "`name=value` goes in parentheses, `conv3-64(pad=1)`, and a step is named behind it, "
+    "`conv3-64 as a`",
+    "MINUS": TWO_STEPS[1],
+    "INT": SPACED[1],
+    "COMMA": TWO_STEPS[1],
+    "COMPARE": TWO_STEPS[1],
+}
+
+
+def describe(token: Token) -> str:
+    """The token as a reader would call it."""
+    if token.type == "$END":
+        return "the end of the file"
+    if token.type == "_SEP":
+        return "`;`" if token.startswith(";") else "the end of the line"
+    text = str(token)
+    return f"`{text if len(text) <= 40 else text[:37] + '...'}`"
+
+
+def expectation(choices: Iterable[str], token: Token, word: str = "") -> tuple[str, str]:
+    """What could have stood where `token` stands, and advice if the mistake is a common one.
+
+    `word` is the name just before it, if there is one.
+    """
+    kinds = {kind for kind in choices if kind.isupper() or kind in ("_SEP", "$END")}
+    kinds.discard("BROKEN")
+    if "_SEP" in kinds and (near := closest(word, _FIRST_WORDS)):
+        return "the end of the step", f"did you mean {near}?"
+    if "_SEP" in kinds and token.type == "NAME" and token == "x":
+        return "the end of the step", "a repeat is written without a space: `conv3-64 x3`"
+    if "_SEP" in kinds and token.type in _AFTER_STEP:
+        return "the end of the step", _AFTER_STEP[token.type]
+    if "_SEP" in kinds and len(kinds) > 3:
+        return "the end of the step", ""
+    if kinds == {"VBAR"}:
+        branches = "braces without a word before them hold branches: `{ | a | b }`"
+        return "`|`", f"{branches}; {GROUPED}"
+    if kinds == {"LPAR"}:
+        return "`(`", "sizes are whole numbers or symbols with a capital letter: `3xHxW`"
+    if token.type == "ELSE":
+        return "a step", "`else` follows the closing brace of an `if`"
+    if _STATEMENT & kinds:
+        return "a step", GROUPED if token.type == "LPAR" else ""
+    value = kinds >= _VALUE
+    if "NAME" in kinds and "_SEP" not in kinds and token.type in _KEYWORDS:
+        return "a value" if value else "a name", f"`{token}` is a word of the language"
+    if value:
+        return "a value", ""
+    if "_SEP" in kinds:
+        kinds -= {"RBRACE", "VBAR", "$END"}
+    words = sorted({_WORDS[kind] for kind in kinds - _OPERATORS if kind in _WORDS})
+    if len(words) > 4:
+        words = [word for word in words if word not in ("`-`", "`/`", "`(`", "`as NAME`")]
+    return (" or ".join(words) or "something else"), ""

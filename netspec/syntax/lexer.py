@@ -1,0 +1,268 @@
+"""Text to tokens: the token layer under the grammar.
+
+The terminals' patterns are those of `grammar.lark`; this module adds what a grammar cannot say:
+newlines separate steps outside parentheses only, brackets balance, nesting is bounded.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from netspec.diagnostics.limits import Limits
+from netspec.diagnostics.messages.limits import NestingTooDeep
+from netspec.diagnostics.messages.syntax import (
+    BadNumber,
+    IllegalCharacter,
+    NameTooLong,
+    Unbalanced,
+    UnterminatedText,
+)
+from netspec.diagnostics.records import Collector, Diagnostic, Problem
+from netspec.diagnostics.source import Source, Span
+from netspec.syntax.terminals import Terminals, Word, lexeme
+
+_FORBIDDEN = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ud800-\udfff\ufeff]|\r(?!\n)"
+)
+_PARTNER = {"(": ")", "[": "]", "{": "}", ")": "(", "]": "[", "}": "{"}
+_MAX_DIGITS = 18
+_MAX_NAME = 64
+# A token after which a step can be complete, so that `x` is a repeat and a newline ends the step.
+_ENDS = frozenset(
+    {"NAME", "INT", "FLOAT", "DIMS", "STRING", "REF", "RPAR", "RSQB", "RBRACE", "BROKEN"}
+)
+# Declarations that cannot stand inside braces.
+_TOP = frozenset({"NET", "BLOCK", "INLINE", "IMPORT", "INPUT", "OUTPUT"})
+# A token after which a statement begins.
+_BEGINS = frozenset({"_SEP", "LBRACE", "VBAR"})
+_NUMBERS = frozenset({"INT", "FLOAT", "DIMS"})
+# What never stands inside parentheses.
+_OUTSIDE = frozenset({"LBRACE", "RBRACE", "VBAR"})
+_REPEAT = re.compile(r"x([0-9]+)\Z")
+_OPENING = frozenset({"LPAR", "LSQB", "LBRACE"})
+_CLOSERS = {"(": "RPAR", "[": "RSQB", "{": "RBRACE"}
+_CLOSING = frozenset(_CLOSERS.values())
+
+
+def forbidden_characters(source: Source) -> Iterator[Diagnostic]:
+    """One diagnostic for each line that holds characters which have no place in a spec."""
+    line = -1
+    for found in _FORBIDDEN.finditer(source.text):
+        above, line = line, source.position(found.start())[0]
+        if line == above:
+            continue
+        char = found.group()[0]
+        name = (
+            "a carriage return without a newline"
+            if char == "\r"
+            else f"character U+{ord(char):04X}"
+        )
+        advice = "end lines with a newline" if char == "\r" else "delete it"
+        span = Span(source, found.start(), found.start() + 1)
+        yield Diagnostic(IllegalCharacter(name, advice), span)
+
+
+@dataclass
+class Lexer:
+    """Tokens of one source. Problems go to `collector`; the token stream is always balanced."""
+
+    terminals: Terminals
+    source: Source
+    collector: Collector
+    limits: Limits
+    _open: list[tuple[str, int]] = field(default_factory=list)
+    # Whether, inside parentheses, a line has just ended where a step could end.
+    _newline: bool = False
+    # Closing brackets whose opening one was given up: they are not reported as well.
+    _forgiven: dict[str, int] = field(default_factory=lambda: {")": 0, "]": 0, "}": 0})
+
+    def report(self, problem: Problem, start: int, end: int) -> None:
+        places = (
+            d.span.start for d in self.collector.kept if d.span and d.span.source is self.source
+        )
+        if isinstance(problem, Unbalanced) and start in places:
+            return
+        self.collector.add(Diagnostic(problem, Span(self.source, start, end)))
+
+    def tokens(self) -> Iterator[Word]:
+        """The tokens, with separators only where two statements meet."""
+        pending: Word | None = None
+        last = "_SEP"
+        for token in self._balanced():
+            kind = token.type
+            if kind == "_SEP":
+                if pending is None and last not in ("_SEP", "LBRACE", "VBAR"):
+                    pending = token
+                continue
+            if pending is not None:
+                if kind not in ("RBRACE", "VBAR", "ELSE", "$END"):
+                    yield pending
+                pending = None
+            if kind == "$END":
+                return
+            yield token
+            last = kind
+
+    def _balanced(self) -> Iterator[Word]:
+        last = "_SEP"
+        opened = self._open
+        for token in self._raw():
+            kind = token.type
+            if opened:
+                parens = opened[-1][0] != "{"
+                if parens and self._unclosed(token, last):
+                    yield from self._close_parens(token)
+                    parens = False
+                if kind == "_SEP" and parens:
+                    continue
+                if kind in _TOP and self._starts_line(token):
+                    yield from self._close_braces(token)
+            if kind in _OPENING:
+                opened.append((str(token), token.extent[0]))
+                if len(opened) > self.limits.nesting:
+                    start = token.extent[0]
+                    self.report(NestingTooDeep(self.limits.nesting), start, start + 1)
+                    self.collector.raise_errors()
+            elif kind in _CLOSING:
+                text = str(token)
+                yield from self._close_inner(text, token)
+                if not opened or opened[-1][0] != _PARTNER[text]:
+                    start = token.extent[0]
+                    if self._forgiven[text]:
+                        self._forgiven[text] -= 1
+                        if text == "}":
+                            continue
+                    else:
+                        self.report(Unbalanced(text, _PARTNER[text]), start, start + 1)
+                    yield lexeme("BROKEN", "\0", start, start + 1)
+                    last = "BROKEN"
+                    continue
+                opened.pop()
+            yield token
+            last = kind
+        end = len(self.source.text)
+        while opened:
+            bracket, at = opened.pop()
+            self.report(Unbalanced(bracket, _PARTNER[bracket]), at, at + 1)
+            if bracket != "{":
+                yield lexeme("BROKEN", "\0", end, end)
+            yield lexeme(_CLOSERS[bracket], _PARTNER[bracket], end, end)
+        yield lexeme("$END", "", end, end)
+
+    def _close_inner(self, text: str, token: Word) -> Iterator[Word]:
+        """Gives up brackets left open inside the one that `text` closes."""
+        opened = [bracket for bracket, _ in self._open]
+        while opened and opened[-1] != _PARTNER[text] and _PARTNER[text] in opened:
+            if opened[-1] == "{":
+                return
+            start = token.extent[0]
+            bracket, at = self._open.pop()
+            opened.pop()
+            self.report(Unbalanced(bracket, _PARTNER[bracket]), at, at + 1)
+            yield lexeme("BROKEN", "\0", start, start)
+            yield lexeme(_CLOSERS[bracket], _PARTNER[bracket], start, start)
+
+    def _starts_line(self, token: Word) -> bool:
+        start = token.extent[0]
+        return start == 0 or self.source.text[start - 1] == "\n"
+
+    def _close_braces(self, token: Word) -> Iterator[Word]:
+        """A declaration at the start of a line ends brackets that somebody forgot to close."""
+        start = token.extent[0]
+        while self._open:
+            bracket, at = self._open.pop()
+            self.report(Unbalanced(bracket, _PARTNER[bracket]), at, at + 1)
+            if bracket != "{":
+                yield lexeme("BROKEN", "\0", start, start)
+            yield lexeme(_CLOSERS[bracket], _PARTNER[bracket], start, start)
+            self._forgiven[_PARTNER[bracket]] += 1
+        yield lexeme("_SEP", "\n", start, start)
+
+    def _unclosed(self, token: Word, last: str) -> bool:
+        """Whether an open parenthesis must have been forgotten: a step cannot go on like this."""
+        kind = token.type
+        if kind in _OUTSIDE or (kind == "_SEP" and token[0] == ";"):
+            return True
+        if kind == "_SEP":
+            self._newline = last in _ENDS
+            return False
+        forgotten = self._newline and kind == "NAME"
+        self._newline = False
+        return forgotten
+
+    def _close_parens(self, token: Word) -> Iterator[Word]:
+        start = token.extent[0]
+        while self._open and self._open[-1][0] != "{":
+            bracket, at = self._open.pop()
+            self.report(Unbalanced(bracket, _PARTNER[bracket]), at, at + 1)
+            yield lexeme("BROKEN", "\0", start, start)
+            yield lexeme(_CLOSERS[bracket], _PARTNER[bracket], start, start)
+            self._forgiven[_PARTNER[bracket]] += 1
+        if token.type == "NAME":
+            yield lexeme("_SEP", "\n", start, start)
+
+    def _raw(self) -> Iterator[Word]:
+        keywords, text = self.terminals.keywords, self.source.text
+        master, plain = self.terminals.master.match, self.terminals.plain.match
+        opened = self._open
+        last, start = "_SEP", 0
+        begins = True
+        while found := (begins and plain(text, start)) or master(text, start):
+            kind = found.lastgroup
+            end = found.end()
+            if kind is None:
+                start = end
+                continue
+            value = found.group()
+            if kind == "NAME":
+                if value in keywords:
+                    kind = keywords[value]
+                elif value[0] == "x" and last in _ENDS and (repeat := self._repeat(value, end)):
+                    yield lexeme("REPEAT", "x", start, start + 1)
+                    last = "REPEAT"
+                    start += 1
+                    if repeat == "x":
+                        continue
+                    kind, value = "INT", value[1:]
+                elif len(value) > _MAX_NAME:
+                    self.report(NameTooLong(len(value)), start, end)
+                    kind = "BROKEN"
+            elif kind in _NUMBERS and not _number_fits(kind, value):
+                self.report(BadNumber(value if len(value) < 24 else value[:20] + "..."), start, end)
+                kind = "BROKEN"
+            elif kind == "_BAD":
+                end = self._report_bad(value, start)
+                kind = "BROKEN"
+            yield lexeme(kind, value, start, end)
+            last, start = kind, end
+            begins = kind in _BEGINS and not (opened and opened[-1][0] != "{")
+
+    def _repeat(self, text: str, end: int) -> str | None:
+        if text == "x" and self.source.text[end : end + 1] == "(":
+            return "x"
+        return text if _REPEAT.match(text) else None
+
+    def _report_bad(self, text: str, start: int) -> int:
+        """Reports a character that begins nothing; says where reading goes on."""
+        end = start + 1
+        line_end = self.source.text.find("\n", start)
+        line_end = line_end if line_end >= 0 else len(self.source.text)
+        if text == '"':
+            self.report(UnterminatedText(), start, end)
+            return line_end
+        advice = "names are ASCII letters, digits and _" if ord(text) > 127 else "delete it"
+        if text == "'":
+            end = self.source.text.find("'", end, line_end) + 1 or end
+            advice = "words stand without quotes, texts in double ones"
+        if not _FORBIDDEN.match(text):
+            self.report(IllegalCharacter(f"`{text}` (U+{ord(text):04X})", advice), start, end)
+        return end
+
+
+def _number_fits(kind: str, text: str) -> bool:
+    if kind == "FLOAT":
+        return len(text) <= 64 and abs(float(text)) != float("inf")
+    digits = [part for part in text.split("x") if part.isdigit()] if kind == "DIMS" else [text]
+    return all(len(part) <= _MAX_DIGITS for part in digits)

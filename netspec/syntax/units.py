@@ -1,0 +1,195 @@
+"""One spec file ready for use: its declarations by name, and what it imports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from netspec.diagnostics.limits import Limits
+from netspec.diagnostics.messages.limits import ImportsTooDeep, TooManyFiles
+from netspec.diagnostics.messages.names import ImportCycle, NotInFile, UnknownImport
+from netspec.diagnostics.messages.syntax import DuplicateDeclaration
+from netspec.diagnostics.records import Collector, Diagnostic, NetspecError, Problem
+from netspec.diagnostics.source import Source, Span
+from netspec.diagnostics.suggest import closest
+from netspec.syntax import ast
+from netspec.syntax.files import LIBRARY, read_file, shipped_folder, shipped_names
+from netspec.syntax.parse import parse
+
+Declaration = TypeVar("Declaration")
+
+
+@dataclass(eq=False)
+class Unit:
+    """A file's declarations. `imports` maps a name to the unit it comes from.
+
+    `lost` are the words of what could not be read or found: that they mean nothing is said already.
+    """
+
+    source: Source
+    net: ast.Net | None = None
+    blocks: dict[str, ast.Block] = field(default_factory=dict)
+    imports: dict[str, Unit] = field(default_factory=dict)
+    inputs: list[ast.Input] = field(default_factory=list)
+    output: ast.Output | None = None
+    defaults: list[ast.Default] = field(default_factory=list)
+    metadata: list[ast.Metadata | ast.Pairs] = field(default_factory=list)
+    chain: ast.Chain = ast.Chain((), (0, 0))
+    lost: set[str] = field(default_factory=set)
+
+    def span(self, extent: ast.Extent) -> Span:
+        return Span(self.source, *extent)
+
+    @property
+    def name(self) -> str:
+        if self.net:
+            return self.net.name
+        stem = Path(self.source.name).stem
+        return stem if stem.isidentifier() else "net"
+
+    @property
+    def has_net(self) -> bool:
+        return self.net is not None or any(not isinstance(x, ast.Default) for x in self.chain.links)
+
+
+class Loader:
+    """Reads files into units, each once; holds the budget on files and the cycle check."""
+
+    def __init__(self, collector: Collector, limits: Limits) -> None:
+        self.collector = collector
+        self.limits = limits
+        self._units: dict[str, Unit] = {}
+        self._open: list[str] = []
+        self._library: dict[str, Unit | None] = {}
+
+    def load(self, source: Source) -> Unit:
+        """The unit of a source, with its imports loaded."""
+        key = source.path or source.name
+        unit = Unit(source)
+        self._units[key] = unit
+        self._open.append(key)
+        try:
+            file = parse(source, self.collector, self.limits)
+            unit.lost.update(file.lost)
+            self._fill(unit, file)
+        finally:
+            self._open.pop()
+        return unit
+
+    def library_block(self, name: str) -> tuple[Unit, ast.Block] | None:
+        """A block of the shipped library; its file has the block's name."""
+        if name not in self._library:
+            path = LIBRARY / f"{name}.ns"
+            found = path.is_file()
+            self._library[name] = (
+                self.load(read_file(path, self.limits, shipped=True)) if found else None
+            )
+        unit = self._library[name]
+        return (unit, unit.blocks[name]) if unit and name in unit.blocks else None
+
+    def library_names(self) -> Iterator[str]:
+        return (path.stem for path in LIBRARY.glob("*.ns"))
+
+    def report(self, problem: Problem, span: Span) -> None:
+        self.collector.add(Diagnostic(problem, span))
+
+    def _fill(self, unit: Unit, file: ast.File) -> None:
+        links: list[ast.Link] = []
+        for item in file.items:
+            match item:
+                case ast.Net():
+                    unit.net = self._once(unit, "net", unit.net, item)
+                    if item.base is not None:
+                        self._import_base(unit, item.base)
+                case ast.Block():
+                    if item.name in unit.blocks:
+                        self.report(
+                            DuplicateDeclaration(f"block {item.name}"), unit.span(item.extent)
+                        )
+                    unit.blocks[item.name] = item
+                case ast.Import():
+                    self._import(unit, item)
+                case ast.Input():
+                    unit.inputs.append(item)
+                case ast.Output():
+                    unit.output = self._once(unit, "output", unit.output, item)
+                case ast.Default():
+                    unit.defaults.append(item)
+                    links.append(item)
+                case ast.Metadata() | ast.Pairs():
+                    unit.metadata.append(item)
+                case ast.Step() | ast.Broken():
+                    links.append(item)
+        if links:
+            unit.chain = ast.Chain(tuple(links), (links[0].extent[0], links[-1].extent[1]))
+
+    def _once(
+        self, unit: Unit, what: str, held: Declaration | None, item: Declaration
+    ) -> Declaration:
+        if held is not None:
+            extent: ast.Extent = item.extent  # type: ignore[attr-defined]
+            self.report(DuplicateDeclaration(what), unit.span(extent))
+            return held
+        return item
+
+    def _import(self, unit: Unit, item: ast.Import) -> None:
+        for name, extent in item.names:
+            origin = self._find(unit, item.origin or name, unit.span(extent))
+            if origin is None:
+                unit.lost.add(name)
+                continue
+            if item.origin and name not in origin.blocks:
+                self.report(NotInFile(item.origin, f"block `{name}`"), unit.span(extent))
+                unit.lost.add(name)
+                continue
+            if not item.origin and not origin.has_net:
+                self.report(NotInFile(name, "net"), unit.span(extent))
+                unit.lost.add(name)
+                continue
+            unit.imports[name] = origin
+
+    def _import_base(self, unit: Unit, base: ast.Call) -> None:
+        origin = self._find(unit, base.name, unit.span(base.extent))
+        if origin is not None:
+            unit.imports[base.name] = origin
+
+    def _find(self, unit: Unit, name: str, span: Span) -> Unit | None:
+        """The unit called `name` beside `unit`, or else among the shipped specs."""
+        path = self._path(unit, name)
+        if path is None:
+            near = closest(name, shipped_names())
+            self.report(UnknownImport(name, f"did you mean {near}?" if near else ""), span)
+            return None
+        key = str(path)
+        if key in self._open:
+            circle = [Path(k).stem for k in self._open[self._open.index(key) :]] + [name]
+            self.report(ImportCycle(" -> ".join(circle)), span)
+            return None
+        if key in self._units:
+            return self._units[key]
+        if len(self._units) > self.limits.files:
+            self.report(TooManyFiles(self.limits.files), span)
+            self.collector.raise_errors()
+        if len(self._open) > self.limits.imports:
+            self.report(ImportsTooDeep(self.limits.imports), span)
+            self.collector.raise_errors()
+        shipped = path.parent == shipped_folder()
+        try:
+            source = read_file(path, self.limits, shipped=shipped)
+        except NetspecError as error:
+            self.report(error.diagnostics[0].problem, span)
+            return None
+        return self.load(Source(source.name, source.text, key, shipped))
+
+    def _path(self, unit: Unit, name: str) -> Path | None:
+        folders = [shipped_folder()]
+        if unit.source.path:
+            folders.insert(0, Path(unit.source.path).parent)
+        for folder in folders:
+            path = folder / f"{name}.ns"
+            # A name has no separators, so only a link could lead out of the folder.
+            if path.is_file() and path.resolve().parent == folder.resolve():
+                return path
+        return None

@@ -1,0 +1,65 @@
+"""Seeded inputs for a net: noise for numbers, valid ids, boxes inside the image."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from netspec.graph.checked import Graph, Node
+
+    Array = np.ndarray[Any, Any]
+
+# Where a size is a symbol, an input gets the smallest legal size of at least this.
+_SIZE = 64
+
+
+def sample_inputs(graph: Graph, *, batch: int = 1, seed: int = 0) -> dict[str, Array]:
+    """One array for each input, by name, batch first."""
+    import numpy as np
+
+    random = np.random.default_rng(seed)
+    sizes = _symbol_sizes(graph)
+    found: dict[str, Array] = {}
+    for node in graph.inputs:
+        tensor = node.types[0]
+        leading = batch if tensor.batch == "N" else max(2, batch)
+        shape = (leading, *(_fixed(graph, dim, sizes) for dim in tensor.shape))
+        if tensor.ids is not None:
+            found[node.path] = random.integers(0, tensor.ids, shape)
+        elif tensor.batch != "N" and tensor.shape == (5,):
+            found[node.path] = _boxes(random, graph, leading, batch, sizes)
+        else:
+            found[node.path] = random.standard_normal(shape, dtype=np.float32)
+    return found
+
+
+def _symbol_sizes(graph: Graph) -> dict[str, int]:
+    from netspec.sizes.conditions import legal_sizes
+
+    sizes = {}
+    for name in graph.symbols:
+        legal = legal_sizes(graph.conditions, name)
+        sizes[name] = next((size for size in legal if size >= _SIZE), legal[-1])
+    return sizes
+
+
+def _fixed(graph: Graph, dim: Any, sizes: dict[str, int]) -> int:
+    from netspec.sizes.dims import substitute
+
+    size = substitute(dim, {**graph.nominal_sizes, **sizes})
+    assert isinstance(size, int)
+    return size
+
+
+def _boxes(random: Any, graph: Graph, count: int, batch: int, sizes: dict[str, int]) -> Array:
+    """Regions (image, x1, y1, x2, y2) in pixels of the first image input."""
+    import numpy as np
+
+    image: Node = next(node for node in graph.inputs if len(node.types[0].shape) == 3)
+    height, width = (_fixed(graph, dim, sizes) for dim in image.types[0].shape[1:])
+    limits = np.array([width, height], np.float32) - 1
+    corners = np.sort(random.random((count, 2, 2)), axis=1) * limits
+    images = random.integers(0, batch, (count, 1))
+    return np.concatenate([images, corners.reshape(count, 4).round()], axis=1).astype(np.float32)

@@ -1,0 +1,105 @@
+"""Where the numbers of a net come from: a seed, or tensors by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from netspec.diagnostics.messages.weights import TensorsDiffer
+from netspec.diagnostics.records import NetspecError
+from netspec.weights.seeded import CHUNK, draw
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from netspec.graph.checked import Graph
+    from netspec.ops.declare.operator import Weight
+
+    Array = np.ndarray[Any, np.dtype[np.float32]]
+
+
+class WeightSource(Protocol):
+    """Gives a net's tensors, piece by piece."""
+
+    def pieces(self, name: str, weight: Weight) -> Iterator[Array]:
+        """The tensor's elements in C order, as flat float32 arrays of at most a few MiB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seeded:
+    """Initial weights: each by its scheme, from a seed."""
+
+    seed: int = 0
+
+    def pieces(self, name: str, weight: Weight) -> Iterator[Array]:
+        return draw(weight, name, self.seed)
+
+
+@dataclass(frozen=True)
+class Given:
+    """Tensors by name: a `state_dict`, or arrays."""
+
+    tensors: Mapping[str, Any]
+
+    def pieces(self, name: str, weight: Weight) -> Iterator[Array]:
+        flat = as_array(self.tensors[name]).reshape(-1)
+        for start in range(0, flat.size, CHUNK):
+            yield flat[start : start + CHUNK]
+
+
+def as_array(tensor: Any) -> Array:
+    """A tensor of torch or an array of numpy as a C-ordered float32 array."""
+    import numpy as np
+
+    if hasattr(tensor, "detach"):
+        tensor = tensor.detach().cpu().float().numpy()
+    return np.ascontiguousarray(tensor, dtype=np.float32)
+
+
+def named_weights(graph: Graph) -> dict[str, Weight]:
+    """Every tensor the graph owns, by its `state_dict` name, in order."""
+    found = {}
+    for node in graph.nodes:
+        if node.owner == node.path:
+            for weight in node.op.weights(*node.input_types):
+                found[f"{node.path}.{weight.name}"] = weight
+    return found
+
+
+def given(graph: Graph, tensors: Mapping[str, Any]) -> Given:
+    """Tensors as the weights of a graph, by name; raises NetspecError where they do not fit it.
+
+    `num_batches_tracked` and tensors of training-only heads may be there and are left out.
+    """
+    for name, tensor in tensors.items():
+        if not hasattr(tensor, "shape"):
+            raise TypeError(f"{name} is a {type(tensor).__name__}, not a tensor or array")
+    wanted = named_weights(graph)
+    missing = [name for name in wanted if name not in tensors]
+    heads = tuple(f"{head.name}." for head in graph.heads)
+    surplus = [
+        name
+        for name in tensors
+        if name not in wanted
+        and not name.endswith("num_batches_tracked")
+        and not (heads and name.startswith(heads))
+    ]
+    misshaped = [
+        f"{name} is {shape_text(tensors[name].shape)}, not {shape_text(weight.shape)}"
+        for name, weight in wanted.items()
+        if name in tensors and tuple(tensors[name].shape) != weight.shape
+    ]
+    if missing or surplus or misshaped:
+        raise NetspecError(TensorsDiffer(some(missing), some(surplus), some(misshaped)))
+    return Given(tensors)
+
+
+def shape_text(shape: Any) -> str:
+    return "x".join(map(str, shape)) or "scalar"
+
+
+def some(items: list[str], *, separator: str = ", ") -> str:
+    """At most 20 of the items as text, with their number if there are more; `none` if none."""
+    shown = separator.join(items[:20])
+    return (f"{shown}{separator}... ({len(items)})" if len(items) > 20 else shown) or "none"
