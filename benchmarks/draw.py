@@ -19,7 +19,7 @@ from typing import Any
 
 from report import machine, options, write
 
-from netspec.diagnostics.records import NetspecError
+from netspec.diagnostics.raised import NetspecError
 from netspec.draw import STYLES, draw
 from netspec.elaborate.build import build
 from netspec.syntax.files import read_spec, shipped_names

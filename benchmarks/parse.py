@@ -15,7 +15,7 @@ import time
 from report import machine, options, write
 
 from netspec.diagnostics.limits import Limits
-from netspec.diagnostics.records import Collector
+from netspec.diagnostics.raised import Collector
 from netspec.diagnostics.source import Source
 from netspec.syntax.files import read_spec, shipped_names
 from netspec.syntax.parse import parse

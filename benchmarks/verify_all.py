@@ -95,7 +95,7 @@ def golden(name: str, device: str, batches: tuple[int, ...], runs: int) -> dict[
     import torch
 
     sys.path.insert(0, str(ROOT / "tests"))
-    import test_goldens as goldens
+    from support import published as goldens
 
     from netspec.backends.onnx.compile import compile_graph, prepared
     from netspec.backends.runtime import Session
@@ -181,7 +181,9 @@ def main(
     """Verify and time NAMES, by default everything there is."""
     work = []
     if not nets:
-        work += [("golden", path.stem) for path in sorted((ROOT / "tests/goldens").glob("*.json"))]
+        work += [
+            ("golden", path.stem) for path in sorted((ROOT / "tests/data/goldens").glob("*.json"))
+        ]
     if not goldens:
         work += [("net", path.stem) for path in sorted(SHIPPED.glob("*.ns"))]
     work = [(kind, name) for kind, name in work if not names or name in names]

@@ -12,8 +12,10 @@ from netspec.diagnostics.source import Source
 from netspec.elaborate.build import build
 from netspec.graph.checked import Graph
 from netspec.ops.declare.operator import Operator
-from netspec.ops.declare.params import MISSING, show
-from netspec.ops.declare.schemes import Scheme, arguments
+from netspec.ops.declare.params import MISSING
+from netspec.ops.declare.schemes import arguments
+from netspec.ops.declare.values import show
+from netspec.ops.declare.weight import Scheme
 from netspec.ops.registry import REGISTRY
 
 PAGE = Path(__file__).parent / "operators.md"

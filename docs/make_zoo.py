@@ -15,7 +15,7 @@ from netspec.syntax.files import read_spec, shipped_names
 HERE = Path(__file__).parent
 PAGE = HERE / "zoo.md"
 PICTURES = HERE / "images" / "zoo"
-GOLDENS = HERE.parent / "tests" / "goldens"
+GOLDENS = HERE.parent / "tests" / "data" / "goldens"
 
 HEADER = """# The zoo
 

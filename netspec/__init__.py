@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from netspec.system.version import __version__
 
 if TYPE_CHECKING:
     from netspec.api import Net, Picture, load
     from netspec.diagnostics.limits import Limits
-    from netspec.diagnostics.records import Diagnostic, NetspecError
+    from netspec.diagnostics.raised import NetspecError
+    from netspec.diagnostics.records import Diagnostic
     from netspec.graph.checked import Graph
     from netspec.syntax.files import shipped_names
     from netspec.syntax.fmt import format_text
@@ -20,7 +21,7 @@ _HOMES = {
     "Graph": "netspec.graph.checked",
     "Limits": "netspec.diagnostics.limits",
     "Net": "netspec.api",
-    "NetspecError": "netspec.diagnostics.records",
+    "NetspecError": "netspec.diagnostics.raised",
     "Picture": "netspec.api",
     "format_text": "netspec.syntax.fmt",
     "load": "netspec.api",

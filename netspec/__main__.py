@@ -1,5 +1,5 @@
 """`python -m netspec`."""
 
-from netspec.cli import run
+from netspec.cli.main import run
 
 run()

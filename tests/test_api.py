@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import netspec
-from netspec.diagnostics.records import NetspecError
+from netspec.diagnostics.raised import NetspecError
 
 HEAVY = ("torch", "onnx", "onnxruntime", "numpy", "matplotlib", "PIL")
 
@@ -56,7 +56,7 @@ def test_importing_loads_no_backend():
 )
 def test_commands_that_only_read_load_no_backend(command):
     code = (
-        "import contextlib, io\nfrom netspec.cli import main\n"
+        "import contextlib, io\nfrom netspec.cli.main import main\n"
         "with contextlib.redirect_stdout(io.TextIOWrapper(io.BytesIO())):\n"
         f"    main({command!r}, standalone_mode=False)"
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from netspec.analysis.outline import subtotal
 from netspec.analysis.quantities import as_bytes, grouped, parse_quantity
 from netspec.diagnostics.messages.budget import NotABudget
-from netspec.diagnostics.records import NetspecError
+from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.suggest import closest
 from netspec.sizes.dims import Dim
 

@@ -12,7 +12,7 @@ from netspec.sizes.dims import Dim
 from netspec.sizes.shapes import TensorType
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class NodeCost:
     """One node: its own trained and frozen parameters, BatchNorm statistics, constants and MACs."""
 
@@ -23,20 +23,20 @@ class NodeCost:
     macs: Dim
 
 
-@dataclass(frozen=True, slots=True)
-class Costs:
+@dataclass(frozen=True)
+class Costs(NodeCost):
     """Totals of a net, for one sample. `macs` is an int unless a size is symbolic.
 
     Parameters are trained elements; buffers are BatchNorm running statistics; constants are
     tensors the architecture fixes. `depth` is the longest path counted in weight layers.
     """
 
-    params: int
-    params_frozen: int
-    buffers: int
-    constants: int
-    macs: Dim
     depth: int
+
+    @property
+    def stored(self) -> int:
+        """Every element that is kept, trained or not."""
+        return self.params + self.params_frozen + self.buffers + self.constants
 
 
 @lru_cache(maxsize=4096)

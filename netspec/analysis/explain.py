@@ -10,11 +10,11 @@ from netspec.analysis.memory import output_bytes
 from netspec.analysis.quantities import as_bytes, grouped, shape
 from netspec.analysis.receptive_field import Axis, Field, Seen, Unknown, receptive_fields
 from netspec.diagnostics.messages.budget import UnknownLayerPath
-from netspec.diagnostics.records import NetspecError
+from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.suggest import closest
 from netspec.graph.checked import Graph, Node
 from netspec.ops.declare.geometry import Geometry
-from netspec.ops.declare.operator import Upsampling, Window
+from netspec.ops.declare.reach import Upsampling, Window
 from netspec.ops.declare.source import Input
 from netspec.ops.spatial.conv import Conv, DepthwiseConv, TransposedConv
 from netspec.ops.vectors.linear import Linear

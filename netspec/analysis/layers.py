@@ -12,8 +12,8 @@ from netspec.analysis.receptive_field import Field, Seen, Whole, receptive_field
 from netspec.graph.checked import Call, Graph, Node
 from netspec.ops.declare.geometry import Geometry
 from netspec.ops.declare.operator import Operator
-from netspec.ops.declare.params import show
 from netspec.ops.declare.source import Input
+from netspec.ops.declare.values import show
 from netspec.ops.spatial.conv import DepthwiseConv
 from netspec.passes.deploy import deploy
 from netspec.sizes.dims import Dim

@@ -15,14 +15,7 @@ from functools import lru_cache
 from math import lcm
 
 from netspec.graph.checked import Graph, Node
-from netspec.ops.declare.operator import (
-    Everywhere,
-    Pointwise,
-    Reach,
-    Unsupported,
-    Upsampling,
-    Window,
-)
+from netspec.ops.declare.reach import Everywhere, Pointwise, Reach, Unsupported, Upsampling, Window
 from netspec.ops.declare.source import Input
 
 

@@ -1,8 +1,7 @@
-"""What a net costs: a record of its layers and totals, as a table or as JSON."""
+"""What a net costs, as a table or as JSON."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from netspec.analysis import summary_json, summary_table
@@ -10,70 +9,17 @@ from netspec.analysis.costs import costs
 from netspec.analysis.layers import Layer, layers_of
 from netspec.analysis.memory import peak_memory, tensor_bytes
 from netspec.analysis.outline import subtotal
-from netspec.analysis.presets import PRESETS, preset
+from netspec.analysis.presets import preset
 from netspec.analysis.quantities import grouped
+from netspec.analysis.record import Figures, HeadCost, Tensor
 from netspec.graph.checked import Graph
 from netspec.sizes.conditions import describe_sizes, legal_sizes
 from netspec.sizes.dims import Dim
 from netspec.sizes.shapes import TensorType
 
 
-@dataclass(frozen=True, slots=True)
-class Tensor:
-    """An input or output of the net, for one sample. `batch` is the symbol of its leading size."""
-
-    name: str
-    shape: tuple[Dim, ...]
-    dtype: str
-    batch: str
-
-
-@dataclass(frozen=True, slots=True)
-class HeadCost:
-    """A training-only head: what it adds to the deployed net while training."""
-
-    name: str
-    loss: float
-    params: int
-    params_frozen: int
-    buffers: int
-    macs: Dim
-
-
-@dataclass(frozen=True, repr=False)
-class Summary:
-    """The costs of one net, for one sample.
-
-    `params` are trained parameters, and like all totals those of the deployed net: training-only
-    heads are apart in `heads`. `buffers` are BatchNorm's running statistics, `constants` tensors
-    the architecture fixes. `macs` follows the convention `count`. `depth` is the longest path in
-    weight layers. `weight_bytes` is everything stored, in float32. `peak_activation` is the most
-    bytes of activations alive at once, in the step `peak_at`. Sizes that depend on symbols are
-    formulas; all others are exact integers. `layers` are those of the deployed net, in order,
-    `training_layers` the others: those of heads, and what only a sampling layer reads.
-    """
-
-    name: str
-    count: str
-    inputs: tuple[Tensor, ...]
-    outputs: tuple[Tensor, ...]
-    params: int
-    params_frozen: int
-    buffers: int
-    constants: int
-    macs: Dim
-    depth: int
-    weight_bytes: int
-    peak_activation: Dim
-    peak_at: str
-    input_bytes: Dim
-    layers: tuple[Layer, ...]
-    training_layers: tuple[Layer, ...]
-    heads: tuple[HeadCost, ...]
-    conditions: tuple[str, ...]
-    sizes: tuple[str, ...]
-    metadata: tuple[tuple[str, object], ...]
-    flat: bool = False
+class Summary(Figures):
+    """The costs of one net, for one sample: a record of them that shows itself."""
 
     def __repr__(self) -> str:
         what = "MACs" if self.count == "mac" else f"operations as {self.count} counts"
@@ -83,11 +29,6 @@ class Summary:
 
     def __str__(self) -> str:
         return self.to_text()
-
-    @property
-    def convention(self) -> str:
-        """What `macs` counts, in one line."""
-        return PRESETS[self.count].says
 
     def as_json(self) -> dict[str, Any]:
         """The summary as JSON values; `netspec/schemas/summary.json` describes them."""
@@ -124,7 +65,6 @@ def summarize(graph: Graph, *, count: str = "mac", flat: bool = False) -> Summar
     deployed = tuple(layer for layer in layers if not layer.training_only)
     extra = tuple(layer for layer in layers if layer.training_only)
     totals, peak = costs(graph), peak_memory(graph)
-    stored = totals.params + totals.params_frozen + totals.buffers + totals.constants
     input_bytes: Dim = 0
     for node in graph.inputs:
         input_bytes = input_bytes + tensor_bytes(node.types[0], graph.nominal_sizes)
@@ -139,7 +79,7 @@ def summarize(graph: Graph, *, count: str = "mac", flat: bool = False) -> Summar
         constants=totals.constants,
         macs=subtotal(deployed).macs,
         depth=totals.depth,
-        weight_bytes=4 * stored,
+        weight_bytes=4 * totals.stored,
         peak_activation=peak.size,
         peak_at=peak.path,
         input_bytes=input_bytes,

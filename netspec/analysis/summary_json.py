@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from netspec.analysis.layers import Layer, field_json
 from netspec.analysis.outline import subtotal
+from netspec.analysis.record import Figures, HeadCost, Tensor
 from netspec.sizes.dims import Dim
-
-if TYPE_CHECKING:
-    from netspec.analysis.summary import HeadCost, Summary, Tensor
 
 FORMAT_VERSION = 1
 
 
-def as_json(summary: Summary) -> dict[str, Any]:
+def as_json(summary: Figures) -> dict[str, Any]:
     """The summary; sizes that depend on symbols are formulas in strings."""
     return {
         "format_version": FORMAT_VERSION,
@@ -70,7 +68,7 @@ def _layer(layer: Layer) -> dict[str, Any]:
     }
 
 
-def _training_only(summary: Summary) -> dict[str, Any]:
+def _training_only(summary: Figures) -> dict[str, Any]:
     layers = summary.training_layers
     return {
         "params": sum(layer.params for layer in layers),

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from netspec.analysis.layers import Layer, field_text
 from netspec.analysis.memory import RULE
 from netspec.analysis.outline import Item, Row, outline, subtotal
 from netspec.analysis.quantities import as_bytes, grouped, shape
+from netspec.analysis.record import Figures
 from netspec.analysis.tables import Cell, Column, Line, Style, Table
 from netspec.sizes.dims import Dim, Formula
 
-if TYPE_CHECKING:
-    from netspec.analysis.summary import Summary
 
-
-def table(summary: Summary) -> Table:
+def table(summary: Figures) -> Table:
     """The table that text, markdown, LaTeX and HTML show."""
     if summary.flat:
         lines = [_layer_line(layer) for layer in summary.layers]
@@ -34,13 +31,13 @@ def table(summary: Summary) -> Table:
     return Table(_title(summary), _columns(summary), tuple(lines), notes)
 
 
-def layer_table(summary: Summary) -> Table:
+def layer_table(summary: Figures) -> Table:
     """One line for each layer, deployed ones first: what CSV holds."""
     layers = (*summary.layers, *summary.training_layers)
     return Table(summary.name, _columns(summary), tuple(_layer_line(layer) for layer in layers))
 
 
-def _columns(summary: Summary) -> tuple[Column, ...]:
+def _columns(summary: Figures) -> tuple[Column, ...]:
     operations = "MACs" if summary.count == "mac" else f"ops ({summary.count})"
     return (
         Column("layer", "label"),
@@ -53,7 +50,7 @@ def _columns(summary: Summary) -> tuple[Column, ...]:
     )
 
 
-def _title(summary: Summary) -> str:
+def _title(summary: Figures) -> str:
     given = ", ".join(shape(tensor.shape) for tensor in summary.inputs)
     made = ", ".join(shape(tensor.shape) for tensor in summary.outputs)
     return f"{summary.name}: {given} to {made}"
@@ -113,7 +110,7 @@ def _fitting(value: Dim, style: Style) -> Cell:
     return "see below" if style == "total" and isinstance(value, Formula) else value
 
 
-def _notes(summary: Summary, folded: bool) -> Iterable[str]:
+def _notes(summary: Figures, folded: bool) -> Iterable[str]:
     stored = [f"{grouped(summary.params)} trained"]
     for amount, what in (
         (summary.params_frozen, "frozen"),

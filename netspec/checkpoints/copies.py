@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from netspec.checkpoints.files import Checkpoint, Shape
+from netspec.checkpoints.files import Checkpoint
+from netspec.checkpoints.formats.tensors import Shape
 from netspec.checkpoints.parsing import is_counter
 from netspec.diagnostics.messages.weights import SeveralCopies
-from netspec.diagnostics.records import Diagnostic, NetspecError
+from netspec.diagnostics.raised import NetspecError
+from netspec.diagnostics.records import Diagnostic
 
 _AVERAGE = re.compile(r"(?:^|_)(?:ema|swa|avg|averaged?)(?:_|$)")
 

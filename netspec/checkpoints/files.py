@@ -10,25 +10,26 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from netspec.diagnostics.messages.weights import BadCheckpoint, BadTensor
-from netspec.diagnostics.records import NetspecError, Problem
+from netspec.checkpoints.formats.archives import read_zip
+from netspec.checkpoints.formats.onnx import read_onnx
+from netspec.checkpoints.formats.safetensors import read_safetensors
+from netspec.checkpoints.formats.tensors import (
+    KERAS_ADVICE,
+    Reader,
+    Shape,
+    Tensors,
+    bad_file,
+    refused,
+)
+from netspec.diagnostics.messages.weights import BadTensor
+from netspec.diagnostics.raised import NetspecError
 
 if TYPE_CHECKING:
     import numpy as np
 
     Array = np.ndarray[Any, np.dtype[np.float32]]
 
-Shape = tuple[int, ...]
-Reader = Callable[[], Any]
-
-_WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "module")
-# Averages over the steps of training, taken only where the weights themselves are not there.
-_AVERAGES = ("state_dict_ema", "ema_state_dict", "model_ema", "ema")
-KERAS_ADVICE = 'np.savez("weights.npz", **{w.path: w.numpy() for w in model.weights}) is read'
 _PREFIXES = ("module.", "_orig_mod.")
-
-
-Tensors = Mapping[str, tuple[Shape, Reader]]
 
 
 class Checkpoint(Mapping[str, Shape]):
@@ -89,15 +90,6 @@ class Checkpoint(Mapping[str, Shape]):
         return refused(BadTensor(self.path.name, name, reason))
 
 
-def refused(problem: Problem) -> NetspecError:
-    return NetspecError(problem)
-
-
-def bad_file(path: Path, reason: str, advice: str = "") -> NetspecError:
-    """The refusal of a whole file."""
-    return refused(BadCheckpoint(path.name, reason, advice))
-
-
 def _without_wrapping(tensors: Tensors) -> dict[str, tuple[Shape, Reader]]:
     """Names without the prefixes that data parallelism and compilation put before all of them."""
     found = dict(tensors)
@@ -131,30 +123,15 @@ def open_checkpoint(path: str | Path, prefix: str | None = None) -> Checkpoint:
 
 def _reader(path: Path, start: bytes) -> Callable[[Path], Mapping[str, Tensors]]:
     """What reads such a file: gives its sets of tensors by name, the one to take first."""
-    from netspec.checkpoints import archives, safetensors_file
-
     if path.suffix == ".onnx":
-        return archives.read_onnx
+        return read_onnx
     if start[:2] == b"PK":
-        return archives.read_zip
+        return read_zip
     if start[8:9] == b"{" or path.suffix == ".safetensors":
-        return safetensors_file.read_safetensors
+        return read_safetensors
     if start[:1] == b"\x80":
         advice = "load it with PyTorch and save it again with torch.save, or as safetensors"
         raise bad_file(path, "it is a bare pickle, as PyTorch saved before version 1.6", advice)
     if start[:4] == b"\x89HDF":
         raise bad_file(path, "it is HDF5, as Keras saves", KERAS_ADVICE)
     raise bad_file(path, "it is neither safetensors, a PyTorch checkpoint, npz nor ONNX")
-
-
-def state_dicts(held: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """The state dicts in what a training script saved, by their keys: itself if it has no usual key.
-
-    The trained weights come first, averages of them after.
-    """
-    found = {}
-    for key in (*_WRAPPERS, *_AVERAGES):
-        inner = held.get(key)
-        if isinstance(inner, Mapping):
-            found[key] = next(iter(state_dicts(inner).values()))
-    return found or {"": held}

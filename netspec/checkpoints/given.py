@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from netspec.checkpoints.files import Checkpoint, Shape
+from netspec.checkpoints.files import Checkpoint
+from netspec.checkpoints.formats.tensors import Shape
 from netspec.diagnostics.messages.weights import BadMapping
-from netspec.diagnostics.records import NetspecError
+from netspec.diagnostics.raised import NetspecError
 
 Given = Mapping[str, str | list[str]]
 

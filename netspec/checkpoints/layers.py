@@ -8,7 +8,7 @@ from functools import cached_property
 from heapq import heapify, heappop, heappush
 from math import prod
 
-from netspec.checkpoints.files import Shape
+from netspec.checkpoints.formats.tensors import Shape
 from netspec.checkpoints.parsing import parsed_name
 from netspec.graph.checked import Graph, Node
 from netspec.ops.arranging.merge import Add

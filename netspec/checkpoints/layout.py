@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from netspec.checkpoints.files import Shape
+from netspec.checkpoints.formats.tensors import Shape
 from netspec.checkpoints.layers import Layer, Module, plain
 from netspec.checkpoints.parsing import parsed_file
 from netspec.checkpoints.tree import modules_of
 from netspec.diagnostics.messages.weights import LayoutUndetermined, UnknownLayout
-from netspec.diagnostics.records import NetspecError
+from netspec.diagnostics.raised import NetspecError
 from netspec.graph.checked import Graph, Node, Value
 from netspec.ops.arranging.shape import Flatten, Reshape
 from netspec.ops.spatial.conv import Convolution, TransposedConv

@@ -9,19 +9,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from netspec.checkpoints.copies import one_copy
-from netspec.checkpoints.files import Checkpoint, Shape, open_checkpoint
+from netspec.checkpoints.files import Checkpoint, open_checkpoint
+from netspec.checkpoints.formats.tensors import Shape
 from netspec.checkpoints.given import Given, settle
 from netspec.checkpoints.mapping import by_name, by_structure
 from netspec.checkpoints.parsing import is_counter
 from netspec.checkpoints.plan import Pair, Plan
 from netspec.diagnostics.messages.weights import AmbiguousTensors, NotFinite, TensorsDiffer
-from netspec.diagnostics.records import Diagnostic, NetspecError
+from netspec.diagnostics.raised import NetspecError
+from netspec.diagnostics.records import Diagnostic
 from netspec.graph.checked import Graph
 from netspec.weights.seeded import CHUNK
 from netspec.weights.sources import Seeded, named_weights, shape_text, some
 
 if TYPE_CHECKING:
-    from netspec.ops.declare.operator import Weight
+    from netspec.ops.declare.weight import Weight
     from netspec.weights.sources import Array
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from difflib import SequenceMatcher
 
 from netspec.checkpoints.arrange import Arrangement
-from netspec.checkpoints.files import Shape
+from netspec.checkpoints.formats.tensors import Shape
 from netspec.checkpoints.layers import Layer, Module, layers_of, plain
 from netspec.checkpoints.layout import as_torch, is_outputs_last, turns_of
 from netspec.checkpoints.parsing import in_definition_order, is_counter

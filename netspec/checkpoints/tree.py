@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from math import prod
 
-from netspec.checkpoints.files import Shape
+from netspec.checkpoints.formats.tensors import Shape
 from netspec.checkpoints.layers import Module, Tensor, plain
 from netspec.checkpoints.parsing import is_counter, parsed_file, parsed_name
 

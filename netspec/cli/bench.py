@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import statistics
-import tempfile
 import time
-from pathlib import Path
 from typing import Any
 
 import click
@@ -16,9 +14,9 @@ from netspec.cli.common import (
     Options,
     json_option,
     print_json,
-    refuse_beside_onnx,
     spec_options,
 )
+from netspec.cli.models import model_file
 
 
 @click.command(epilog="Example: netspec bench resnet50 --batch 8 --threads 2")
@@ -38,18 +36,10 @@ def command(
 
     The provider and the threads are named with the figures: they mean nothing without.
     """
-    from netspec.backends.onnx.compile import compile_graph
     from netspec.backends.runtime import Session
     from netspec.cli.feeds import feeds
 
-    with tempfile.TemporaryDirectory(prefix="netspec-") as folder:
-        graph, path = None, Path(model)
-        if path.suffix == ".onnx":
-            refuse_beside_onnx(model, set=options.settings)
-        else:
-            graph = options.graph(model)
-            path = Path(folder) / "model.onnx"
-            compile_graph(graph, path)
+    with model_file(model, options) as (path, graph):
         session = Session(path, device=device, threads=threads)
         inputs = feeds(session, graph, (), 0, batch, options.inputs)
         for _ in range(3):

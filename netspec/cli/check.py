@@ -34,8 +34,9 @@ def command(
     Every diagnostic of every file is shown. Exit status 1 if one of them is an error.
     """
     from netspec.analysis.unread import unread
-    from netspec.diagnostics.records import NetspecError, render
-    from netspec.diagnostics.records import as_json as plain
+    from netspec.diagnostics.raised import NetspecError
+    from netspec.diagnostics.render import as_json as plain
+    from netspec.diagnostics.render import render
 
     found: list[Diagnostic] = []
     more = 0

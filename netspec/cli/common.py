@@ -135,13 +135,6 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def refuse_beside_onnx(model: str, **given: object) -> None:
-    """Refuses options that only a spec has; raises click.UsageError."""
-    words = [f"--{name}" for name, value in given.items() if value]
-    if words:
-        raise click.UsageError(f"{model} is an ONNX file: {', '.join(words)} needs a spec")
-
-
 def human_bytes(count: float) -> str:
     """A number of bytes with a unit: `26.7 MiB`."""
     for unit in ("B", "KiB", "MiB"):

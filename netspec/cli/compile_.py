@@ -79,7 +79,7 @@ def command(
     at all. The same spec, weights and options give the same bytes.
     """
     from netspec.analysis.unread import unread
-    from netspec.diagnostics.records import render
+    from netspec.diagnostics.render import render
     from netspec.weights.sources import Seeded
 
     if output is not None and str(output) == "-":

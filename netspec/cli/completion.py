@@ -11,7 +11,7 @@ def command(shell: str) -> None:
     """Print the shell's completion script."""
     from click.shell_completion import get_completion_class
 
-    from netspec.cli import main
+    from netspec.cli.main import main
 
     kind = get_completion_class(shell)
     assert kind is not None

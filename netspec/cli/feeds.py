@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from netspec.diagnostics.messages.backends import BadInput, NotInstalled
-from netspec.diagnostics.records import NetspecError
+from netspec.diagnostics.messages.backends import BadInput
+from netspec.diagnostics.raised import NetspecError
+from netspec.system.extras import need
 
 if TYPE_CHECKING:
     from netspec.backends.runtime import InputInfo, Session
@@ -124,11 +125,9 @@ def _read_array(info: InputInfo, path: str) -> Array:
 
 def _read_image(info: InputInfo, path: str) -> Array:
     """An image, its shorter side resized and the centre cropped, normalised as for ImageNet."""
-    try:
-        from PIL import Image, UnidentifiedImageError
-    except ImportError:
-        problem = NotInstalled("reading images", "pillow", "pip install pillow")
-        raise NetspecError(problem, status=3) from None
+    need("PIL", "reading images")
+    from PIL import Image, UnidentifiedImageError
+
     sizes = [size for size in info.shape[1:] if isinstance(size, int)]
     if len(info.shape) != 4 or info.shape[1] not in (1, 3):
         raise NetspecError(

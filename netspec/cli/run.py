@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,10 +11,10 @@ from netspec.cli.common import (
     Options,
     json_option,
     print_json,
-    refuse_beside_onnx,
     say,
     spec_options,
 )
+from netspec.cli.models import model_file
 from netspec.cli.weights import WeightsFile, weights_options
 
 if TYPE_CHECKING:
@@ -52,44 +50,16 @@ def command(
     from netspec.backends.runtime import Session
     from netspec.cli.feeds import feeds
 
-    if Path(model).suffix == ".onnx":
-        refuse_beside_onnx(model, set=options.settings, weights=weights, logits=logits)
-        session = Session(Path(model), device=device)
-        result = session.run(feeds(session, None, files, seed, batch, options.inputs))
-    else:
-        result = _run_spec(model, files, seed, batch, weights, device, logits, options)
+    with model_file(model, options, seed=seed, weights=weights, logits=logits) as (path, graph):
+        session = Session(path, device=device)
+        sizes = options.inputs if graph is None else ()
+        result = session.run(feeds(session, graph, files, seed, batch, sizes))
     if as_json:
         print_json(_plain(result))
         return
     say(f"{result.provider}, {result.seconds * 1000:.1f} ms")
     for name, array in result.outputs.items():
         _print_output(name, array)
-
-
-def _run_spec(
-    model: str,
-    files: tuple[str, ...],
-    seed: int,
-    batch: int,
-    weights: WeightsFile | None,
-    device: str,
-    logits: bool,
-    options: Options,
-) -> Result:
-    from netspec.backends.onnx.compile import compile_graph
-    from netspec.backends.runtime import Session
-    from netspec.cli.feeds import feeds
-    from netspec.weights.sources import Seeded, WeightSource
-
-    graph = options.graph(model)
-    source: WeightSource = Seeded(seed)
-    if weights is not None:
-        source = weights.read(graph, seed=seed).source
-    with tempfile.TemporaryDirectory(prefix="netspec-") as folder:
-        path = Path(folder) / "model.onnx"
-        compile_graph(graph, path, source=source, logits=logits)
-        session = Session(path, device=device)
-        return session.run(feeds(session, graph, files, seed, batch))
 
 
 def _print_output(name: str, array: Any) -> None:

@@ -11,7 +11,7 @@ from netspec.cli.common import SPEC
 @click.argument("name", type=SPEC, metavar="NAME")
 def command(name: str) -> None:
     """Print the text of a shipped spec, a shipped block (`inception`) or a file."""
-    from netspec.diagnostics.records import NetspecError
+    from netspec.diagnostics.raised import NetspecError
     from netspec.syntax.files import LIBRARY, read_file, read_spec
 
     try:

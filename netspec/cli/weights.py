@@ -34,7 +34,7 @@ class WeightsFile:
     ) -> Loaded:
         """The weights for a graph, with what is worth knowing of them said on standard error."""
         from netspec.checkpoints import load
-        from netspec.diagnostics.records import render
+        from netspec.diagnostics.render import render
 
         loaded = load(self.path, graph, partial=partial, strict=strict, seed=seed, **self.given)
         if loaded.warnings:

@@ -9,8 +9,9 @@ from functools import cached_property, lru_cache
 from math import sqrt
 
 from netspec.analysis.costs import NodeCost, node_cost
-from netspec.draw.structure.elements import Block, Element, Repeat, Step, flat_steps, nodes_of
+from netspec.draw.structure.elements import Block, Element, Repeat, Step, nodes_of
 from netspec.draw.structure.labels import family, human, label, shape, tag
+from netspec.draw.structure.reading import flat_steps
 from netspec.graph.checked import Graph, Node
 from netspec.sizes.shapes import TensorType, numel
 

@@ -11,7 +11,8 @@ from dataclasses import replace
 from typing import Any
 
 from netspec.diagnostics.messages.shapes import ShapesDiffer
-from netspec.diagnostics.records import Diagnostic, Edit, NetspecError, Problem
+from netspec.diagnostics.raised import NetspecError
+from netspec.diagnostics.records import Diagnostic, Edit, Problem
 from netspec.diagnostics.source import Change, Source, Span
 from netspec.edits.sizes import SIZES
 from netspec.edits.spelling import SPELLINGS

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from netspec.diagnostics.messages.names import UnknownLayer
-from netspec.diagnostics.records import Label, Rejection
+from netspec.diagnostics.raised import Rejection
+from netspec.diagnostics.records import Label
 from netspec.elaborate.assemble import Assembler
 from netspec.elaborate.bind import BoundOperator, bind_operator, layer_given
-from netspec.elaborate.calls import Calls
+from netspec.elaborate.calls import Calls, Site
 from netspec.elaborate.scope import Given, Scope, Wire
 from netspec.elaborate.targets import Targets
-from netspec.graph.checked import Value
 from netspec.ops.declare.operator import Operator
-from netspec.ops.declare.params import Layer, show
+from netspec.ops.declare.values import Layer, show
 from netspec.syntax import ast
 
 # How many of the tensors that a mistake depends on are shown.
@@ -59,7 +59,7 @@ class Operators:
             except Rejection as rejection:
                 raise _explained(rejection, bound, wire, head) from None
             count = kind.carried if kind.carried is not None else len(node.types)
-            wire = tuple(Value(node, i) for i in range(count))
+            wire = node.outputs[:count]
         else:
             wire = None
         for follower in kind.follows:
@@ -78,7 +78,7 @@ class Operators:
         if isinstance(what, type):
             return self.apply(what, values, name, wire, scope, head)[0]
         if isinstance(what, ast.Block) and target.unit:
-            return self.calls.block(target.unit, what, values, head, name, wire, scope, None)[0]
+            return self.calls.block(target.unit, what, values, Site(head, name, wire, scope))[0]
         raise Rejection(UnknownLayer(layer.name))
 
 

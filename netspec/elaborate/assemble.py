@@ -13,10 +13,12 @@ from netspec.diagnostics.messages.limits import (
     TooManyParameters,
 )
 from netspec.diagnostics.messages.shapes import SharedShapesDiffer, WrongCount
-from netspec.diagnostics.records import Collector, Rejection
+from netspec.diagnostics.raised import Collector, Rejection
 from netspec.diagnostics.source import Span
 from netspec.graph.checked import Call, Node, Value
-from netspec.ops.declare.operator import Operator, Weight, need_numbers
+from netspec.ops.declare.checks import need_numbers
+from netspec.ops.declare.operator import Operator
+from netspec.ops.declare.weight import Weight
 from netspec.sizes.dims import length
 from netspec.sizes.shapes import TensorType, numel
 

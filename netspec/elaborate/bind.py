@@ -14,13 +14,15 @@ from netspec.diagnostics.messages.names import (
     UnknownArgument,
     UnknownName,
 )
-from netspec.diagnostics.records import Label, Problem, Rejection
+from netspec.diagnostics.raised import Rejection
+from netspec.diagnostics.records import Label, Problem
 from netspec.diagnostics.source import Span
 from netspec.diagnostics.suggest import advised, closest
 from netspec.elaborate.evaluate import UnknownWord, evaluate
 from netspec.elaborate.scope import Binding, Given, Poisoned, Scope
 from netspec.ops.declare.operator import Operator
-from netspec.ops.declare.params import MISSING, Layer, Name, show
+from netspec.ops.declare.params import MISSING
+from netspec.ops.declare.values import Layer, Name, show
 from netspec.syntax import ast
 
 

@@ -12,7 +12,8 @@ from netspec.diagnostics.limits import DEFAULT, Limits
 from netspec.diagnostics.messages.names import UnknownReference
 from netspec.diagnostics.messages.shapes import NoLegalSize
 from netspec.diagnostics.messages.syntax import DuplicateDeclaration, NoNet
-from netspec.diagnostics.records import Collector, Diagnostic, NetspecError, Rejection
+from netspec.diagnostics.raised import Collector, NetspecError, Rejection
+from netspec.diagnostics.records import Diagnostic
 from netspec.diagnostics.source import Source
 from netspec.diagnostics.suggest import closest, renew_budget
 from netspec.elaborate.bind import Misplaced

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -12,7 +12,7 @@ from netspec.diagnostics.limits import Limits
 from netspec.diagnostics.messages.limits import RecursionTooDeep
 from netspec.diagnostics.messages.names import NeedsBraces, NoBraces, UnknownReference
 from netspec.diagnostics.messages.shapes import WrongCount
-from netspec.diagnostics.records import Rejection
+from netspec.diagnostics.raised import Rejection
 from netspec.diagnostics.source import Span
 from netspec.elaborate.bind import Misplaced, bind_block, given
 from netspec.elaborate.defaults import DefaultLines
@@ -30,7 +30,7 @@ from netspec.elaborate.scope import (
 )
 from netspec.elaborate.targets import Targets
 from netspec.graph.checked import Call
-from netspec.ops.declare.params import Name, show
+from netspec.ops.declare.values import Name, show
 from netspec.syntax import ast
 from netspec.syntax.units import Unit
 
@@ -38,6 +38,34 @@ Run = Callable[[ast.Chain, Wire, Scope], Wire]
 # What a call gives: what flows on, its path, and the names inside it.
 Called = tuple[Wire, str, dict[str, Binding]]
 reserved = lru_cache(maxsize=4096)(reserved_names)
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where a call stands: the step's head and name, what flows in, the surroundings.
+
+    `copy` is (i, n) for the i-th of `x n`, from 1.
+    """
+
+    head: ast.Head
+    name: str | None
+    wire: Wire
+    scope: Scope
+    copy: tuple[int, int] | None = None
+
+    @property
+    def span(self) -> Span:
+        return self.scope.unit.span(self.head.extent)
+
+    def component(self, word: str) -> str:
+        """The name of what is called in the path: the step's own, or the word and a number."""
+        level = self.scope.level
+        return level.named(self.name) if self.name else level.numbered(word)
+
+    def call(self, block: str, component: str | None, values: Given) -> Call:
+        """The call, a level of the path below the one it stands in."""
+        arguments = _shown_arguments(values)
+        return Call(self.scope.call, block, component, self.span, arguments, self.copy)
 
 
 class Calls:
@@ -58,17 +86,9 @@ class Calls:
         self.limits = limits
         self._depth = 0
 
-    def block(
-        self,
-        unit: Unit,
-        block: ast.Block,
-        values: Given,
-        head: ast.Head,
-        name: str | None,
-        wire: Wire,
-        scope: Scope,
-        copy: tuple[int, int] | None,
-    ) -> Called:
+    def block(self, unit: Unit, block: ast.Block, values: Given, site: Site) -> Called:
+        """A block of `unit`, at a site."""
+        head, wire, scope = site.head, site.wire, site.scope
         takes_body = any(p.name == "body" for p in block.parameters)
         if head.body is not None and head.word == block.name and not takes_body:
             raise Misplaced(NoBraces(block.name), head.word_extent)
@@ -79,17 +99,12 @@ class Calls:
         defining = replace(scope, unit=unit, entry=wire)
         variables = bind_block(block.name, block.parameters, values, defining)
         with self._entered(block.name, head, scope):
-            component = None
-            if not block.inline:
-                component = scope.level.named(name) if name else scope.level.numbered(block.name)
-            arguments = _shown_arguments(values)
-            span = scope.unit.span(head.extent)
-            call = Call(scope.call, block.name, component, span, arguments, copy)
+            component = None if block.inline else site.component(block.name)
             level, path = scope.level, scope.level.prefix
             if component is not None:
                 path = scope.level.prefix + component
                 level = Level(path + ".", reserved(block.body))
-            elif name is not None or reserved(block.body):
+            elif site.name is not None or reserved(block.body):
                 level.reserve(reserved(block.body))
             inner = Scope(
                 unit,
@@ -98,12 +113,12 @@ class Calls:
                 {},
                 self.defaults.holding_in(unit, scope),
                 wire,
-                call,
+                site.call(block.name, component, values),
                 scope.head,
                 scope.frozen,
                 self._shared_in(path, scope),
             )
-            self._bind_operands(block, wire, inner, span)
+            self._bind_operands(block, wire, inner, site.span)
             result = self.run(block.body, wire, inner)
         return result, path, inner.names
 
@@ -135,30 +150,21 @@ class Calls:
         finally:
             self._depth -= 1
 
-    def net(
-        self,
-        unit: Unit,
-        values: Given,
-        head: ast.Head,
-        name: str | None,
-        wire: Wire,
-        scope: Scope,
-        copy: tuple[int, int] | None,
-    ) -> Called:
+    def net(self, unit: Unit, values: Given, site: Site) -> Called:
         """A net called as a block: `vgg16(until=fc7)` stops after the step named fc7."""
+        head, wire, scope = site.head, site.wire, site.scope
         values = replace(values, named=dict(values.named))
         until = values.named.pop("until", None)
-        span = scope.unit.span(head.extent)
         with self._entered(unit.name, head, scope):
-            component = scope.level.named(name) if name else scope.level.numbered(unit.name)
+            component = site.component(unit.name)
             path = scope.level.prefix + component
-            call = Call(scope.call, unit.name, component, span, _shown_arguments(values), copy)
+            call = site.call(unit.name, component, values)
             variables, unit = self.net_variables(unit, values, scope)
             level = Level(path + ".", reserved(unit.chain))
             inner = Scope(unit, level, variables, {}, {}, wire, call, scope.head, scope.frozen)
             inner.shared = self._shared_in(path, scope)
             inner.until = until.text if isinstance(until, Name) else until or ""
-            self._bind_inputs(unit, wire, inner, span)
+            self._bind_inputs(unit, wire, inner, site.span)
             result = self.run(unit.chain, wire, inner)
         if inner.until and inner.until not in inner.names:
             advice = names_inside(unit.name, inner.until, inner.names)

@@ -7,14 +7,14 @@ from contextlib import suppress
 from typing import Any
 
 from netspec.diagnostics.messages.names import UnknownArgument, UnknownLayer
-from netspec.diagnostics.records import Rejection
+from netspec.diagnostics.raised import Rejection
 from netspec.diagnostics.suggest import closest
 from netspec.elaborate.bind import Misplaced, check_value, evaluate_at
 from netspec.elaborate.report import Reporter
 from netspec.elaborate.scope import UNKNOWN, Default, Given, Level, Poisoned, Scope
 from netspec.elaborate.targets import Targets
 from netspec.ops.declare.operator import Operator
-from netspec.ops.declare.params import Layer
+from netspec.ops.declare.values import Layer
 from netspec.ops.registry import REGISTRY
 from netspec.syntax import ast
 from netspec.syntax.units import Unit

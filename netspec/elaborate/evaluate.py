@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from netspec.diagnostics.messages.names import BadArithmetic, BadCondition, UnknownName
-from netspec.diagnostics.records import Rejection
-from netspec.ops.declare.params import Layer, Name, show
+from netspec.diagnostics.raised import Rejection
+from netspec.ops.declare.values import Layer, Name, show
 from netspec.sizes.dims import Dim, Formula, ratio
 from netspec.sizes.shapes import TensorType, strides
 from netspec.syntax import ast

@@ -12,7 +12,7 @@ from typing import Any
 
 from netspec.diagnostics.limits import Limits
 from netspec.diagnostics.messages.limits import TooManyNodes
-from netspec.diagnostics.records import Rejection
+from netspec.diagnostics.raised import Rejection
 from netspec.elaborate.bind import given
 from netspec.elaborate.evaluate import evaluate
 from netspec.elaborate.scope import UNKNOWN, Body, Given, Poisoned, Scope

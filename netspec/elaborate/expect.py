@@ -8,11 +8,12 @@ from netspec.diagnostics.messages.expect import (
     NotAsExpected,
     UnknownExpectation,
 )
-from netspec.diagnostics.records import Collector, Diagnostic
+from netspec.diagnostics.raised import Collector
+from netspec.diagnostics.records import Diagnostic
 from netspec.elaborate.bind import Misplaced, evaluate_at
 from netspec.elaborate.scope import Level, Scope
 from netspec.graph.checked import Graph
-from netspec.ops.declare.params import show
+from netspec.ops.declare.values import show
 from netspec.sizes.dims import Dim
 from netspec.syntax import ast
 from netspec.syntax.units import Unit

@@ -8,12 +8,13 @@ from typing import Any
 
 from netspec.diagnostics.messages.names import NameTaken, NotASymbol, UnknownInput
 from netspec.diagnostics.messages.syntax import NoNet
-from netspec.diagnostics.records import Label, Rejection
+from netspec.diagnostics.raised import Rejection
+from netspec.diagnostics.records import Label
 from netspec.elaborate.bind import Misplaced, evaluate_at
 from netspec.elaborate.scope import Binding, Poisoned, Scope
 from netspec.graph.checked import Node
-from netspec.ops.declare.params import Name, show
 from netspec.ops.declare.source import Input
+from netspec.ops.declare.values import Name, show
 from netspec.sizes.dims import Dim, symbol
 from netspec.sizes.shapes import TensorType
 from netspec.syntax import ast

@@ -10,7 +10,7 @@ from netspec.diagnostics.suggest import closest
 from netspec.elaborate.bind import Misplaced, evaluate_at
 from netspec.elaborate.report import Reporter
 from netspec.elaborate.scope import Level, Scope
-from netspec.ops.declare.params import Name
+from netspec.ops.declare.values import Name
 from netspec.ops.registry import REGISTRY
 from netspec.syntax import ast
 from netspec.syntax.units import Unit

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from netspec.diagnostics.records import Collector, Diagnostic, Label, Rejection
+from netspec.diagnostics.raised import Collector, Rejection
+from netspec.diagnostics.records import Diagnostic, Label
 from netspec.elaborate.scope import Scope
 from netspec.syntax import ast
 

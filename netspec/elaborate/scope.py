@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from netspec.diagnostics.messages.names import UnknownName, UnknownReference
 from netspec.diagnostics.messages.shapes import WrongCount
-from netspec.diagnostics.records import Rejection
+from netspec.diagnostics.raised import Rejection
 from netspec.diagnostics.suggest import closest
-from netspec.ops.declare.params import Name
+from netspec.ops.declare.values import Name
 from netspec.sizes.dims import Dim
 from netspec.sizes.shapes import TensorType
 from netspec.syntax import ast

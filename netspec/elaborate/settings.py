@@ -7,7 +7,8 @@ from typing import Any
 
 from netspec.diagnostics.limits import Limits
 from netspec.diagnostics.messages.names import NoSuchSetting, NotASymbol, UnknownArgument
-from netspec.diagnostics.records import Collector, NetspecError, Problem, Rejection
+from netspec.diagnostics.raised import Collector, NetspecError, Rejection
+from netspec.diagnostics.records import Problem
 from netspec.diagnostics.source import Source
 from netspec.diagnostics.suggest import closest
 from netspec.elaborate.bind import evaluate_at

@@ -8,11 +8,12 @@ from netspec.diagnostics.limits import Limits
 from netspec.diagnostics.messages.limits import TooManyRuns
 from netspec.diagnostics.messages.names import BadRepeat, NameTaken, NoBraces, UnknownReference
 from netspec.diagnostics.messages.shapes import BranchCount
-from netspec.diagnostics.records import Collector, Label, Rejection
+from netspec.diagnostics.raised import Collector, Rejection
+from netspec.diagnostics.records import Label
 from netspec.elaborate.apply import Operators
 from netspec.elaborate.assemble import Assembler
 from netspec.elaborate.bind import Misplaced, evaluate_at, given, with_universal
-from netspec.elaborate.calls import Calls
+from netspec.elaborate.calls import Calls, Site
 from netspec.elaborate.defaults import DefaultLines
 from netspec.elaborate.evaluate import truth
 from netspec.elaborate.report import Reporter
@@ -21,7 +22,7 @@ from netspec.elaborate.targets import Targets
 from netspec.elaborate.training_heads import TrainingHeads
 from netspec.graph.checked import Value
 from netspec.ops.declare.operator import Operator
-from netspec.ops.declare.params import show
+from netspec.ops.declare.values import show
 from netspec.syntax import ast
 from netspec.syntax.units import Loader, Unit
 
@@ -198,9 +199,9 @@ class Elaborator:
                 wire = self._joined_branches(what, head, wire, scope)
             return *self.operators.apply(what, values, name, wire, scope, head), None
         if isinstance(what, Unit):
-            return self.calls.net(what, values, head, name, wire, scope, copy)
+            return self.calls.net(what, values, Site(head, name, wire, scope, copy))
         assert target.unit is not None
-        return self.calls.block(target.unit, what, values, head, name, wire, scope, copy)
+        return self.calls.block(target.unit, what, values, Site(head, name, wire, scope, copy))
 
     def _joined_branches(
         self, kind: type[Operator], head: ast.Head, wire: Wire, scope: Scope

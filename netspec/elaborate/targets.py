@@ -12,7 +12,7 @@ from netspec.diagnostics.suggest import closest, elsewhere
 from netspec.elaborate.bind import Misplaced
 from netspec.elaborate.scope import Body, Poisoned, Scope
 from netspec.ops.declare.operator import Operator
-from netspec.ops.declare.params import Layer, Name, show
+from netspec.ops.declare.values import Layer, Name, show
 from netspec.ops.registry import REGISTRY
 from netspec.syntax import ast
 from netspec.syntax.units import Loader, Unit

@@ -6,12 +6,13 @@ from dataclasses import replace
 
 from netspec.diagnostics.messages.names import NameTaken, UnknownArgument
 from netspec.diagnostics.messages.shapes import WrongCount
-from netspec.diagnostics.records import Label, Rejection
+from netspec.diagnostics.raised import Rejection
+from netspec.diagnostics.records import Label
 from netspec.elaborate.bind import Misplaced, evaluate_at
 from netspec.elaborate.calls import Run, reserved
 from netspec.elaborate.scope import Level, Scope, Wire
 from netspec.graph.checked import Call, Head
-from netspec.ops.declare.params import show
+from netspec.ops.declare.values import show
 from netspec.syntax import ast
 
 

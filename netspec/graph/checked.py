@@ -8,15 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from netspec.diagnostics.source import Source, Span
+from netspec.ops.declare.operator import Operator
 from netspec.sizes.conditions import Condition
 from netspec.sizes.dims import Dim, substitute
 from netspec.sizes.shapes import TensorType
-
-if TYPE_CHECKING:
-    from netspec.ops.declare.operator import Operator
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,6 +68,11 @@ class Node:
     @property
     def output(self) -> Value:
         return Value(self, 0)
+
+    @property
+    def outputs(self) -> tuple[Value, ...]:
+        """Every output of the node, in order."""
+        return tuple(Value(self, i) for i in range(len(self.types)))
 
     @property
     def input_types(self) -> tuple[TensorType, ...]:

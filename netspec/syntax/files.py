@@ -12,7 +12,8 @@ from netspec.diagnostics.limits import DEFAULT, Limits
 from netspec.diagnostics.messages.files import CannotRead, NoSuchSpec
 from netspec.diagnostics.messages.limits import SourceTooLarge
 from netspec.diagnostics.messages.syntax import NotUtf8
-from netspec.diagnostics.records import Diagnostic, NetspecError, Problem
+from netspec.diagnostics.raised import NetspecError
+from netspec.diagnostics.records import Diagnostic, Problem
 from netspec.diagnostics.source import Source, Span
 from netspec.diagnostics.suggest import closest
 

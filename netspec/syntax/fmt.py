@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from netspec.diagnostics.records import Collector
+from netspec.diagnostics.raised import Collector
 from netspec.diagnostics.source import Source
 from netspec.syntax.parse import parse, terminals
 

@@ -19,7 +19,8 @@ from netspec.diagnostics.messages.syntax import (
     Unbalanced,
     UnterminatedText,
 )
-from netspec.diagnostics.records import Collector, Diagnostic, Problem
+from netspec.diagnostics.raised import Collector
+from netspec.diagnostics.records import Diagnostic, Problem
 from netspec.diagnostics.source import Source, Span
 from netspec.syntax.terminals import Terminals, Word, lexeme
 

@@ -14,7 +14,8 @@ from lark.parsers.lalr_interactive_parser import InteractiveParser
 from netspec.diagnostics.limits import DEFAULT, Limits
 from netspec.diagnostics.messages.limits import ExpressionTooLong, TooManyStatements
 from netspec.diagnostics.messages.syntax import MisplacedDeclaration, UnexpectedText
-from netspec.diagnostics.records import Collector, Diagnostic, Problem
+from netspec.diagnostics.raised import Collector
+from netspec.diagnostics.records import Diagnostic, Problem
 from netspec.diagnostics.source import Source, Span
 from netspec.syntax import ast, tables
 from netspec.syntax.expected import (

@@ -11,7 +11,8 @@ from netspec.diagnostics.limits import Limits
 from netspec.diagnostics.messages.limits import ImportsTooDeep, TooManyFiles
 from netspec.diagnostics.messages.names import ImportCycle, NotInFile, UnknownImport
 from netspec.diagnostics.messages.syntax import DuplicateDeclaration
-from netspec.diagnostics.records import Collector, Diagnostic, NetspecError, Problem
+from netspec.diagnostics.raised import Collector, NetspecError
+from netspec.diagnostics.records import Diagnostic, Problem
 from netspec.diagnostics.source import Source, Span
 from netspec.diagnostics.suggest import closest
 from netspec.syntax import ast

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from netspec.diagnostics.messages.files import CannotWrite
-from netspec.diagnostics.records import NetspecError
+from netspec.diagnostics.raised import NetspecError
 
 _PREFIX, _SUFFIX = ".ns-", ".tmp"
 _STALE_SECONDS = 3600

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from onnx import ModelProto
 
+from netspec.backends.onnx.guard import check_model
 from netspec.backends.onnx.lowering import Model
-from netspec.backends.runtime import Session, check_model
+from netspec.backends.runtime import Session
 from netspec.diagnostics.messages.backends import RuntimeFailed
-from netspec.diagnostics.records import NetspecError
+from netspec.diagnostics.raised import NetspecError
 from netspec.graph.checked import Graph, Node, Value
 from netspec.ops.declare.source import Input
 from netspec.sizes.shapes import numel

@@ -6,8 +6,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from netspec.diagnostics.messages.backends import NothingVerified, ResultsDiffer
-from netspec.diagnostics.records import Diagnostic, Label, NetspecError, Problem
+from netspec.diagnostics.raised import NetspecError
+from netspec.diagnostics.records import Diagnostic, Label, Problem
 from netspec.graph.checked import Node
+from netspec.system.version import __version__
 
 # A mistake moves outputs by far more than rounding; outputs that move less cannot show one.
 LEAST_RESPONSE = 1e-4
@@ -205,7 +207,5 @@ def versions() -> tuple[tuple[str, str], ...]:
             found.append((name, version("netspec-networks" if name == "netspec" else name)))
         except PackageNotFoundError:
             if name == "netspec":
-                import netspec
-
-                found.append((name, netspec.__version__))
+                found.append((name, __version__))
     return tuple(found)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from netspec.backends.torch.layers import NetModule
-    from netspec.ops.declare.operator import Weight
+    from netspec.ops.declare.weight import Weight
     from netspec.weights.sources import Array
 
 _BATCH = 2

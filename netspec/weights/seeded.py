@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from netspec.ops.declare.operator import Weight
+    from netspec.ops.declare.weight import Weight
 
     Array = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
 

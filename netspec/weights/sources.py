@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from netspec.diagnostics.messages.weights import TensorsDiffer
-from netspec.diagnostics.records import NetspecError
+from netspec.diagnostics.raised import NetspecError
 from netspec.weights.seeded import CHUNK, draw
 
 if TYPE_CHECKING:
     import numpy as np
 
     from netspec.graph.checked import Graph
-    from netspec.ops.declare.operator import Weight
+    from netspec.ops.declare.weight import Weight
 
     Array = np.ndarray[Any, np.dtype[np.float32]]
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from netspec.graph.checked import Graph
-from netspec.ops.declare.params import show
+from netspec.ops.declare.values import show
 from netspec.weights.sources import Seeded, WeightSource
 
 

@@ -14,7 +14,8 @@ from typing import BinaryIO
 
 from onnx import TensorProto
 
-from netspec.backends.onnx.lowering import Initializer, Model
+from netspec.backends.onnx.builder import Initializer
+from netspec.backends.onnx.lowering import Model
 from netspec.system.atomic import Check, replacing
 from netspec.weights.sources import WeightSource
 

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from netspec.ops.declare.checks import type_of
 from netspec.ops.declare.geometry import Geometry
-from netspec.ops.declare.operator import Operator, type_of
+from netspec.ops.declare.operator import Operator
 from netspec.sizes.shapes import TensorType
 
 

@@ -57,14 +57,28 @@ class BadModel(Problem):
 
 class NotInstalled(Problem):
     code = "NS606"
-    title = "{what} needs {package}, which is not installed"
-    help = "{advice_text}"
+    title = "{what} needs {package}, which is not installed: the extra `{extra}` brings it"
+    help = "pip install 'netspec-networks[{extra}]'{otherwise}"
     explain = (
-        "netspec checks, draws and summarises without further packages; this command needs one."
+        "netspec checks, draws, summarises and compiles without further packages; this command "
+        "needs one. The extras are torch, run, charts and png, or all of them."
     )
     what: str
     package: str
-    advice_text: str
+    extra: str
+    otherwise: str
+
+
+class CannotLoad(Problem):
+    code = "NS607"
+    title = "{what} needs {package}, which is installed and cannot be loaded: {reason}"
+    help = "the package is broken, or a library it needs is missing: install it again"
+    explain = (
+        "What is optional is imported when a command needs it; the reason is the import's own."
+    )
+    what: str
+    package: str
+    reason: str
 
 
 class ResultsDiffer(Problem):

@@ -16,7 +16,7 @@ from importlib.resources import files
 from zlib import compress
 
 from netspec.diagnostics.messages.draw import CannotDraw
-from netspec.diagnostics.records import NetspecError
+from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.source import Source
 from netspec.draw.formats.fragments import Fragments
 from netspec.draw.formats.svg import document, escape, markup, used

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from math import ceil
 
 from netspec.diagnostics.messages.draw import DotFailed
-from netspec.diagnostics.records import NetspecError, printable
+from netspec.diagnostics.raised import NetspecError
+from netspec.diagnostics.records import printable
 from netspec.draw.layout.diagram import PIN, Diagram, Placed, Point, Shape
 from netspec.draw.structure.labels import label, shape
 from netspec.graph.checked import Graph

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from itertools import pairwise
 
 from netspec.diagnostics.messages.draw import CannotDraw
-from netspec.diagnostics.records import NetspecError
+from netspec.diagnostics.raised import NetspecError
 from netspec.draw.layout.diagram import PIN, Diagram, Edge, Placed, Point, Shape
 from netspec.draw.layout.pieces import Piece, wire
 from netspec.draw.scene import Item

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import inf
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from netspec.draw.layout.pieces import GAP, Piece, wire
 from netspec.draw.scene import Box, Item
@@ -12,9 +12,6 @@ from netspec.draw.structure.elements import Element, Parallel, Series, nodes_of
 from netspec.draw.structure.hourglass import hourglass
 from netspec.graph.checked import Graph, Node
 from netspec.sizes.shapes import TensorType, numel
-
-if TYPE_CHECKING:
-    from netspec.draw.layout.structural import Layout
 
 _INDENT, _ROWS, _MIDDLE = 26.0, 30.0, 90.0
 
@@ -93,6 +90,16 @@ def _area(kind: TensorType, graph: Graph) -> float:
 
     value = substitute(size, dict.fromkeys(symbols_of(size), 1024))
     return value if isinstance(value, int) else inf
+
+
+class Layout(Protocol):
+    """What lays out the elements of a side."""
+
+    def width(self, series: Series) -> float:
+        """How wide the boxes of a series are."""
+
+    def element(self, element: Element, width: float = 0.0) -> Piece:
+        """The piece of one element, at least `width` wide."""
 
 
 def u_piece(u: U, layout: Layout, *, leaves: bool) -> Piece:

@@ -6,8 +6,8 @@ from typing import Any
 
 from netspec.graph.checked import Node, Value
 from netspec.ops.declare.operator import Operator
-from netspec.ops.declare.params import show
 from netspec.ops.declare.source import Input
+from netspec.ops.declare.values import show
 from netspec.sizes.dims import Dim
 from netspec.sizes.shapes import TensorType
 

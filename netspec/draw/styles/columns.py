@@ -12,22 +12,14 @@ from math import inf, prod
 
 from netspec.analysis.costs import costs
 from netspec.diagnostics.messages.draw import CannotDraw, TooManyDrawn
-from netspec.diagnostics.records import NetspecError
+from netspec.diagnostics.raised import NetspecError
 from netspec.draw.layout.pieces import Piece, chip, chip_width, width_of, wire
 from netspec.draw.layout.structural import Layout
 from netspec.draw.layout.ushape import u_shape
 from netspec.draw.scene import Box, Item, Scene, Words
-from netspec.draw.structure.elements import (
-    Block,
-    Element,
-    Repeat,
-    Series,
-    Step,
-    flat_steps,
-    nodes_of,
-    structure,
-)
+from netspec.draw.structure.elements import Block, Element, Repeat, Series, Step, nodes_of
 from netspec.draw.structure.labels import human, resolution
+from netspec.draw.structure.reading import flat_steps, structure
 from netspec.draw.structure.repeats import fold
 from netspec.draw.styles.fold import MOST_BOXES
 from netspec.draw.view import View

@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from netspec.diagnostics.messages.draw import TooManyDrawn
-from netspec.diagnostics.records import NetspecError
+from netspec.diagnostics.raised import NetspecError
 from netspec.draw.layout import dot
 from netspec.draw.layout.diagram import PIN, Diagram, Edge, Placed, Shape
 from netspec.draw.layout.layered import passing, place
 from netspec.draw.layout.pieces import HEADER, PAD, Piece, baseline, width_of, wire
 from netspec.draw.scene import Box, Group, Item, Scene, Words
-from netspec.draw.structure.elements import Block, Series, Step, flat_steps, leaves_of, structure
+from netspec.draw.structure.elements import Block, Series, Step, leaves_of
 from netspec.draw.structure.labels import data_inputs, family
+from netspec.draw.structure.reading import flat_steps, structure
 from netspec.draw.styles.fold import MOST_BOXES, framed
 from netspec.draw.view import View
 from netspec.graph.checked import Graph, Node

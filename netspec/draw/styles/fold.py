@@ -10,7 +10,7 @@ from itertools import groupby
 
 from netspec.analysis.costs import costs
 from netspec.diagnostics.messages.draw import TooManyDrawn
-from netspec.diagnostics.records import NetspecError
+from netspec.diagnostics.raised import NetspecError
 from netspec.draw.layout.pieces import GAP, Piece, width_of, wire
 from netspec.draw.layout.shelves import arranged
 from netspec.draw.layout.structural import Layout
@@ -27,9 +27,9 @@ from netspec.draw.structure.elements import (
     Tangle,
     blocks_of,
     nodes_of,
-    structure,
 )
 from netspec.draw.structure.labels import human, resolution
+from netspec.draw.structure.reading import structure
 from netspec.draw.structure.repeats import fold, shortened
 from netspec.draw.view import HEAT_STEPS, View
 from netspec.graph.checked import Graph, Node

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from netspec.diagnostics.messages.shapes import NotDivisible, OutOfRange, WrongRank
-from netspec.diagnostics.records import Rejection
-from netspec.ops.declare.operator import (
-    POINTWISE,
-    Elementwise,
-    Operator,
-    Reach,
-    Unsupported,
-    type_of,
-)
-from netspec.ops.declare.params import choice, count, show
+from netspec.diagnostics.raised import Rejection
+from netspec.ops.declare.checks import fixed_channels, type_of
+from netspec.ops.declare.interfaces import Builder, Operand
+from netspec.ops.declare.operator import Elementwise, Operator
+from netspec.ops.declare.params import choice, count
+from netspec.ops.declare.reach import POINTWISE, Reach, Unsupported
+from netspec.ops.declare.values import show
 from netspec.ops.spatial.border import FAR, shifted
-from netspec.ops.spatial.conv import fixed_channels
 from netspec.sizes.conditions import at_least
 from netspec.sizes.dims import Dim
 from netspec.sizes.shapes import TensorType
-
-if TYPE_CHECKING:
-    from netspec.backends.onnx.lowering import Builder, Operand
 
 
 class Split(Operator):

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from netspec.diagnostics.messages.shapes import ShapesDiffer
-from netspec.diagnostics.records import Rejection
-from netspec.ops.declare.operator import POINTWISE, Operator, Reach
+from netspec.diagnostics.raised import Rejection
+from netspec.ops.declare.interfaces import Builder, Draws, Operand
+from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.params import choice, real
+from netspec.ops.declare.reach import POINTWISE, Reach
 from netspec.sizes.conditions import equal
 from netspec.sizes.dims import Dim
 from netspec.sizes.shapes import TensorType
-
-if TYPE_CHECKING:
-    from netspec.backends.onnx.lowering import Builder, Operand
-    from netspec.backends.torch.layers import Draws
 
 
 def listed(inputs: tuple[TensorType, ...]) -> str:

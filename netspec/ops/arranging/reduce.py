@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from netspec.ops.declare.operator import EVERYWHERE, POINTWISE, Operator, Reach, need_spatial
+from netspec.ops.declare.checks import need_spatial
+from netspec.ops.declare.interfaces import Builder, Operand
+from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.params import choice, flag
+from netspec.ops.declare.reach import EVERYWHERE, POINTWISE, Reach
 from netspec.sizes.dims import Dim
 from netspec.sizes.shapes import TensorType
-
-if TYPE_CHECKING:
-    from netspec.backends.onnx.lowering import Builder, Operand
 
 
 class GlobalSumPool(Operator):

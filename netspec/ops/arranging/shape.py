@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from netspec.diagnostics.messages.shapes import ElementsDiffer, OutOfRange, WrongRank
-from netspec.diagnostics.records import Rejection
-from netspec.ops.declare.operator import (
-    EVERYWHERE,
-    Operator,
-    Reach,
-    Unsupported,
-    need_partners,
-    need_spatial,
-    type_of,
-)
-from netspec.ops.declare.params import integers, per_axis, show
-from netspec.ops.vectors.linear import flat_size
+from netspec.diagnostics.raised import Rejection
+from netspec.ops.declare.checks import flat_size, need_partners, need_spatial, type_of
+from netspec.ops.declare.interfaces import Builder, Modules, Operand, V
+from netspec.ops.declare.operator import Operator
+from netspec.ops.declare.params import integers, per_axis
+from netspec.ops.declare.reach import EVERYWHERE, Reach, Unsupported
+from netspec.ops.declare.values import show
 from netspec.sizes.conditions import equal
 from netspec.sizes.dims import Dim
 from netspec.sizes.shapes import TensorType, numel
-
-if TYPE_CHECKING:
-    from netspec.backends.onnx.lowering import Builder, Operand
-    from netspec.backends.torch.modules import Modules
-    from netspec.graph.checked import Value
 
 
 class Flatten(Operator):
@@ -186,7 +176,7 @@ class Grid(Operator):
 
     size: int | tuple[int, ...] | None = per_axis(None, doc="size of the map, one for each axis")
 
-    def connect(self, wire: tuple[Value, ...], references: tuple[Value, ...]) -> tuple[Value, ...]:
+    def connect(self, wire: tuple[V, ...], references: tuple[V, ...]) -> tuple[V, ...]:
         need_partners(self, wire, references, 1 if self.size is None else 0)
         return (*wire, *references)
 

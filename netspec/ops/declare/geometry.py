@@ -12,8 +12,8 @@ from netspec.diagnostics.messages.shapes import (
     UnknownSize,
     WrongRank,
 )
-from netspec.diagnostics.records import Rejection
-from netspec.ops.declare.operator import Window
+from netspec.diagnostics.raised import Rejection
+from netspec.ops.declare.reach import Window
 from netspec.sizes.conditions import at_least
 from netspec.sizes.dims import Dim
 from netspec.sizes.shapes import TensorType

@@ -6,88 +6,17 @@ misspelt is refused when the class is made, not when a net first needs it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from math import prod
-from typing import TYPE_CHECKING, Any, ClassVar, dataclass_transform
+from typing import Any, ClassVar, dataclass_transform
 
-from netspec.diagnostics.messages.shapes import NotIds, WrongCount, WrongPartner, WrongRank
-from netspec.diagnostics.records import Rejection
 from netspec.ops.declare import params
-from netspec.ops.declare.params import MISSING, Layer, Param
-from netspec.ops.declare.schemes import He, Scheme
+from netspec.ops.declare.geometry import Geometry
+from netspec.ops.declare.interfaces import Builder, Draws, Modules, Operand, V
+from netspec.ops.declare.params import MISSING, Param
+from netspec.ops.declare.reach import POINTWISE, Reach
+from netspec.ops.declare.values import show
+from netspec.ops.declare.weight import Weight
 from netspec.sizes.dims import Dim
 from netspec.sizes.shapes import TensorType
-
-if TYPE_CHECKING:
-    from netspec.backends.onnx.lowering import Builder, Operand
-    from netspec.backends.torch.layers import Draws
-    from netspec.backends.torch.modules import Modules
-    from netspec.graph.checked import Value
-    from netspec.ops.declare.geometry import Geometry
-
-
-@dataclass(frozen=True, slots=True)
-class Weight:
-    """One tensor an operator owns.
-
-    `kind`: `param` is trained, `statistic` is a BatchNorm running statistic, `constant` is fixed by
-    the architecture. `fan_in` and `fan_out` scale its initialisation.
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    init: Scheme = He()
-    kind: str = "param"
-    fan_in: int = 1
-    fan_out: int = 1
-
-    def __post_init__(self) -> None:
-        self.init.check(self)
-
-    @property
-    def size(self) -> int:
-        return prod(self.shape)
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """What an output element sees along each spatial axis, for receptive fields."""
-
-    kernel: tuple[int, ...]
-    stride: tuple[int, ...]
-    dilation: tuple[int, ...]
-    before: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Upsampling:
-    """One output element sees `kernel` input elements; `factor` outputs share one input step."""
-
-    kernel: tuple[int, ...]
-    factor: tuple[int, ...]
-    before: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Unsupported:
-    """Not possible, and why. A value, so that nothing counts silently as zero."""
-
-    reason: str
-
-
-class Pointwise:
-    """An output element sees the input at its own place only."""
-
-
-class Everywhere:
-    """An output element sees the whole input."""
-
-
-POINTWISE = Pointwise()
-EVERYWHERE = Everywhere()
-
-Reach = Window | Upsampling | Pointwise | Everywhere | Unsupported
 
 _HOOKS = frozenset(
     {
@@ -196,7 +125,7 @@ class Operator:
         return _rebuild, (type(self), dict(self.__dict__))
 
     def __repr__(self) -> str:
-        given = (f"{k}={params.show(v)}" for k, v in self.__dict__.items() if v is not None)
+        given = (f"{k}={show(v)}" for k, v in self.__dict__.items() if v is not None)
         word = getattr(self, "spelling", type(self).__name__.lower())
         return f"{word}({', '.join(given)})"
 
@@ -204,14 +133,14 @@ class Operator:
     def usage(cls) -> str:
         """One line: an example, then the parameters."""
         names = ", ".join(
-            name if param.default is MISSING else f"{name}={params.show(param.default)}"
+            name if param.default is MISSING else f"{name}={show(param.default)}"
             for name, param in cls.params.items()
         )
         return f"usage: `{cls.examples[0][1]}`; parameters: {names or 'none'}"
 
     # hooks
 
-    def connect(self, wire: tuple[Value, ...], references: tuple[Value, ...]) -> tuple[Value, ...]:
+    def connect(self, wire: tuple[V, ...], references: tuple[V, ...]) -> tuple[V, ...]:
         """The node's inputs: what the wire carries, then the `@references` it was given."""
         return (*wire, *references)
 
@@ -273,75 +202,6 @@ class Elementwise(Operator):
         return POINTWISE
 
 
-def need_numbers(op: Operator, inputs: Iterable[TensorType]) -> None:
-    """Refuses ids where numbers are needed and numbers where ids are."""
-    for tensor in inputs:
-        if (tensor.ids is not None) != op.takes_ids:
-            expected = "integer ids" if op.takes_ids else "numbers"
-            raise Rejection(NotIds(op.spelling, expected, str(tensor)))
-
-
-def type_of(tensor: Any) -> TensorType:
-    """The type of a batch of torch's, for `compute`. While torch traces, sizes are tensors too."""
-    return TensorType(tuple(int(size) for size in tensor.shape[1:]))
-
-
-def need_spatial(op: Operator, tensor: TensorType, *ranks: int) -> int:
-    """The number of spatial axes; raises Rejection unless it is in `ranks`, by default 1 to 3."""
-    rank = len(tensor.shape) - 1
-    if rank not in (ranks or (1, 2, 3)):
-        advice = "a vector has no axes to slide over; use fc" if not (rank or ranks) else ""
-        expected = f"channels and {_counted(ranks or (1, 2, 3))}"
-        if ranks == (1,) and rank > 1:
-            advice = "`sequence` before it makes one of a map"
-        raise Rejection(WrongRank(op.spelling, expected, str(tensor), advice))
-    return rank
-
-
-def _counted(ranks: tuple[int, ...]) -> str:
-    if len(ranks) > 1:
-        return f"{ranks[0]} to {ranks[-1]} spatial axes"
-    return "time" if ranks == (1,) else f"{ranks[0]} spatial axes"
-
-
-def need_partners(
-    op: Operator, wire: tuple[Value, ...], references: tuple[Value, ...], count: int
-) -> None:
-    """Refuses anything but one tensor on the wire and `count` tensors by reference."""
-    if len(wire) != 1:
-        raise Rejection(WrongCount(op.spelling, "one tensor", f"{len(wire)} tensors"))
-    if len(references) != count:
-        expected = (
-            f"{count} tensor by reference, as in `{op.examples[-1][1]}`"
-            if count
-            else ("no tensor by reference here")
-        )
-        raise Rejection(WrongPartner(op.spelling, expected))
-
-
 def public_hooks() -> tuple[str, ...]:
     """The names of the hooks, for the documentation."""
     return tuple(sorted(_HOOKS))
-
-
-__all__ = [
-    "EVERYWHERE",
-    "MISSING",
-    "POINTWISE",
-    "REGISTRY",
-    "Dim",
-    "Elementwise",
-    "Layer",
-    "Operator",
-    "Reach",
-    "TensorType",
-    "Unsupported",
-    "Upsampling",
-    "Weight",
-    "Window",
-    "need_numbers",
-    "need_partners",
-    "need_spatial",
-    "public_hooks",
-    "type_of",
-]

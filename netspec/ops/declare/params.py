@@ -2,51 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from netspec.diagnostics.limits import LARGEST_REAL
 from netspec.diagnostics.messages.names import BadValue
-from netspec.diagnostics.records import Rejection
+from netspec.diagnostics.raised import Rejection
+from netspec.ops.declare.schemes import scheme
+from netspec.ops.declare.values import Layer, Name, show
+from netspec.ops.declare.weight import Scheme
 
 MISSING: Any = object()
 _LARGEST = 2**31 - 1
-
-
-@dataclass(frozen=True, slots=True)
-class Name:
-    """A word used as a value: `same`, `relu`. `unit` is the file it was written in."""
-
-    text: str
-    unit: Any = field(default=None, compare=False, repr=False)
-
-    def __str__(self) -> str:
-        return self.text
-
-
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """A layer as a value: `relu`, `leaky(0.1)`, with its evaluated arguments."""
-
-    name: str
-    positional: tuple[Any, ...] = ()
-    named: tuple[tuple[str, Any], ...] = ()
-    unit: Any = field(default=None, compare=False, repr=False)
-
-    def __str__(self) -> str:
-        given = [show(v) for v in self.positional] + [f"{k}={show(v)}" for k, v in self.named]
-        return f"{self.name}({', '.join(given)})" if given else self.name
-
-
-def show(value: Any) -> str:
-    """A value as it would be typed."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if value is None:
-        return "none"
-    if isinstance(value, tuple):
-        return f"({', '.join(show(item) for item in value)})"
-    return str(value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,9 +235,6 @@ class SchemeParam(Param):
     expects = "an initialisation such as he, xavier or gaussian(0.01)"
 
     def accept(self, value: Any) -> Any:
-
-        from netspec.ops.declare.schemes import Scheme, scheme
-
         if value is None or isinstance(value, Scheme):
             return value
         if isinstance(value, Name):

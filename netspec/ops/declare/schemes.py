@@ -4,48 +4,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import Field, dataclass, field, fields
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from netspec.diagnostics.limits import LARGEST_REAL
 from netspec.diagnostics.messages.names import BadSchemeArguments, UnknownScheme
-from netspec.diagnostics.messages.shapes import SchemeMisfit
-from netspec.diagnostics.records import Rejection
+from netspec.diagnostics.raised import Rejection
 from netspec.diagnostics.suggest import closest
 from netspec.ops.declare import patterns
+from netspec.ops.declare.values import Layer
+from netspec.ops.declare.weight import Scheme, Weight
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from netspec.ops.declare.operator import Weight
-    from netspec.ops.declare.params import Layer
-
     Array = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
-
-
-@dataclass(frozen=True)
-class Scheme:
-    """How a weight starts. Subclasses say which words name them and draw the numbers."""
-
-    word: ClassVar[str]
-    SCHEMES: ClassVar[dict[str, type[Scheme]]] = {}
-
-    def __init_subclass__(cls) -> None:
-        if "word" in vars(cls):
-            Scheme.SCHEMES[cls.word] = cls
-
-    def piece(self, weight: Weight, random: np.random.Generator, start: int, size: int) -> Array:
-        """Elements `start` to `start + size` of the weight in C order, as float32."""
-        raise NotImplementedError
-
-    def constant(self) -> float | None:
-        """The value of every element, for schemes that fill."""
-        return None
-
-    def check(self, weight: Weight) -> None:
-        """Raises Rejection where the scheme has no meaning for a weight of this shape."""
-
-    def _misfit(self, weight: Weight, reason: str) -> Rejection:
-        return Rejection(SchemeMisfit(self.word, "x".join(map(str, weight.shape)), reason))
 
 
 class _Normal(Scheme):

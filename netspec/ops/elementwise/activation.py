@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from netspec.diagnostics.messages.shapes import OutOfRange
-from netspec.diagnostics.records import Rejection
-from netspec.ops.declare.operator import Elementwise, Weight
+from netspec.diagnostics.raised import Rejection
+from netspec.ops.declare.checks import fixed_channels
+from netspec.ops.declare.interfaces import Builder, Modules, Operand
+from netspec.ops.declare.operator import Elementwise
 from netspec.ops.declare.params import choice, real, scheme_of
-from netspec.ops.declare.schemes import Constant, Scheme
-from netspec.ops.spatial.conv import fixed_channels
-
-if TYPE_CHECKING:
-    from netspec.backends.onnx.lowering import Builder, Operand
-    from netspec.backends.torch.modules import Modules
-    from netspec.sizes.shapes import TensorType
+from netspec.ops.declare.schemes import Constant
+from netspec.ops.declare.weight import Scheme, Weight
+from netspec.sizes.shapes import TensorType
 
 
 class _Function(Elementwise):

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from netspec.diagnostics.messages.shapes import OutOfRange
-from netspec.diagnostics.records import Rejection
-from netspec.ops.declare.operator import Elementwise, Weight
+from netspec.diagnostics.raised import Rejection
+from netspec.ops.declare.checks import fixed_channels
+from netspec.ops.declare.interfaces import Builder, Operand
+from netspec.ops.declare.operator import Elementwise
 from netspec.ops.declare.params import count, flag, real, scheme_of
-from netspec.ops.declare.schemes import Ones, Scheme, Zeros
-from netspec.ops.spatial.conv import fixed_channels
-
-if TYPE_CHECKING:
-    from netspec.backends.onnx.lowering import Builder, Operand
-    from netspec.sizes.shapes import TensorType
+from netspec.ops.declare.schemes import Ones, Zeros
+from netspec.ops.declare.weight import Scheme, Weight
+from netspec.sizes.shapes import TensorType
 
 
 class Scaled(Elementwise):

@@ -6,20 +6,19 @@ large beside the deviation. Centring first costs one pass and makes them exact t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from netspec.diagnostics.messages.shapes import NotDivisible, OutOfRange
-from netspec.diagnostics.records import Rejection
-from netspec.ops.declare.operator import EVERYWHERE, Elementwise, Reach, Weight, need_spatial
+from netspec.diagnostics.raised import Rejection
+from netspec.ops.declare.checks import fixed_channels, need_spatial
+from netspec.ops.declare.interfaces import Builder, Modules, Operand
+from netspec.ops.declare.operator import Elementwise
 from netspec.ops.declare.params import count, flag, real, scheme_of
-from netspec.ops.declare.schemes import Ones, Scheme, Zeros
-from netspec.ops.spatial.conv import fixed_channels
+from netspec.ops.declare.reach import EVERYWHERE, Reach
+from netspec.ops.declare.schemes import Ones, Zeros
+from netspec.ops.declare.weight import Scheme, Weight
 from netspec.sizes.conditions import at_least
 from netspec.sizes.shapes import TensorType, numel
-
-if TYPE_CHECKING:
-    from netspec.backends.onnx.lowering import Builder, Operand
-    from netspec.backends.torch.modules import Modules
 
 
 class BatchNorm(Elementwise):

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from netspec.diagnostics.messages.shapes import ShapesDiffer
-from netspec.diagnostics.records import Rejection
-from netspec.ops.declare.operator import POINTWISE, Elementwise, Operator, Reach
+from netspec.diagnostics.raised import Rejection
+from netspec.ops.declare.interfaces import Builder, Draws, Modules, Operand, V
+from netspec.ops.declare.operator import Elementwise, Operator
 from netspec.ops.declare.params import choice, real
-
-if TYPE_CHECKING:
-    from netspec.backends.onnx.lowering import Builder, Operand
-    from netspec.backends.torch.layers import Draws
-    from netspec.backends.torch.modules import Modules
-    from netspec.graph.checked import Value
-    from netspec.sizes.dims import Dim
-    from netspec.sizes.shapes import TensorType
+from netspec.ops.declare.reach import POINTWISE, Reach
+from netspec.sizes.dims import Dim
+from netspec.sizes.shapes import TensorType
 
 
 class _TrainingOnly(Elementwise):
@@ -90,7 +86,7 @@ class Sample(Operator):
         ("3x4x4", "{ | conv1-2 | conv1-2 }; sample"),
     )
 
-    def connect(self, wire: tuple[Value, ...], references: tuple[Value, ...]) -> tuple[Value, ...]:
+    def connect(self, wire: tuple[V, ...], references: tuple[V, ...]) -> tuple[V, ...]:
         return references if len(references) == 2 else (*wire, *references)
 
     def infer(self, *inputs: TensorType) -> TensorType:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from netspec.ops.declare.operator import Elementwise, need_spatial
+from netspec.ops.declare.checks import fixed_channels, need_spatial
+from netspec.ops.declare.interfaces import Builder, Modules, Operand
+from netspec.ops.declare.operator import Elementwise
 from netspec.ops.declare.params import count, real
-from netspec.ops.spatial.conv import fixed_channels
 from netspec.sizes.shapes import TensorType
-
-if TYPE_CHECKING:
-    from netspec.backends.onnx.lowering import Builder, Operand
-    from netspec.backends.torch.modules import Modules
 
 
 class LocalResponseNorm(Elementwise):

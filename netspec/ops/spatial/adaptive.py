@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from netspec.diagnostics.messages.shapes import UnknownSize
-from netspec.diagnostics.records import Rejection
+from netspec.diagnostics.raised import Rejection
+from netspec.ops.declare.checks import need_spatial
 from netspec.ops.declare.geometry import every_axis
-from netspec.ops.declare.operator import Operator, Reach, Unsupported, Window, need_spatial
+from netspec.ops.declare.interfaces import Builder, Modules, Operand
+from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.params import per_axis
+from netspec.ops.declare.reach import Reach, Unsupported, Window
 from netspec.sizes.dims import Dim
 from netspec.sizes.shapes import TensorType
 
-if TYPE_CHECKING:
-    from netspec.backends.onnx.lowering import Builder, Operand
-    from netspec.backends.torch.modules import Modules
+
+@dataclass(frozen=True, slots=True)
+class _Axis:
+    """One axis of a tensor of `rank` axes, to be reduced from `size` to `out` bins."""
+
+    place: int
+    rank: int
+    size: int
+    out: int
+
+    @property
+    def bins(self) -> list[tuple[int, int]]:
+        """Where each bin starts and ends."""
+        size, out = self.size, self.out
+        return [(i * size // out, -(-(i + 1) * size // out)) for i in range(out)]
 
 
 class _AdaptivePool(Operator):
@@ -66,19 +82,10 @@ class _AdaptivePool(Operator):
             )
         for axis, (size, out) in enumerate(sizes):
             if size != out:
-                bins = [(i * size // out, -(-(i + 1) * size // out)) for i in range(out)]
-                name = self._bins(graph, name, axis + 2, len(sizes) + 2, bins, size)
+                name = self._binned(graph, name, _Axis(axis + 2, len(sizes) + 2, size, out))
         return name
 
-    def _bins(
-        self,
-        graph: Builder,
-        name: str,
-        axis: int,
-        rank: int,
-        bins: list[tuple[int, int]],
-        size: int,
-    ) -> str:
+    def _binned(self, graph: Builder, name: str, axis: _Axis) -> str:
         """Adds the nodes that reduce one axis by bins of unequal width."""
         raise NotImplementedError
 
@@ -97,22 +104,14 @@ class AdaptiveAvgPool(_AdaptivePool):
     )
     _kind = "Avg"
 
-    def _bins(
-        self,
-        graph: Builder,
-        name: str,
-        axis: int,
-        rank: int,
-        bins: list[tuple[int, int]],
-        size: int,
-    ) -> str:
+    def _binned(self, graph: Builder, name: str, axis: _Axis) -> str:
         import numpy as np
 
-        matrix = np.zeros((size, len(bins)), np.float32)
-        for i, (start, end) in enumerate(bins):
+        matrix = np.zeros((axis.size, axis.out), np.float32)
+        for i, (start, end) in enumerate(axis.bins):
             matrix[start:end, i] = 1 / (end - start)
-        order = list(range(rank))
-        order[axis], order[-1] = order[-1], order[axis]
+        order = list(range(axis.rank))
+        order[axis.place], order[-1] = order[-1], order[axis.place]
         name = graph.node("Transpose", [name], perm=order)
         name = graph.node("MatMul", [name, graph.constant(matrix)])
         return graph.node("Transpose", [name], perm=order)
@@ -132,19 +131,11 @@ class AdaptiveMaxPool(_AdaptivePool):
     )
     _kind = "Max"
 
-    def _bins(
-        self,
-        graph: Builder,
-        name: str,
-        axis: int,
-        rank: int,
-        bins: list[tuple[int, int]],
-        size: int,
-    ) -> str:
+    def _binned(self, graph: Builder, name: str, axis: _Axis) -> str:
         import numpy as np
 
         # Narrow bins take their last element more than once, which a maximum does not notice.
-        widest = max(end - start for start, end in bins)
-        places = [[min(start + i, end - 1) for i in range(widest)] for start, end in bins]
-        found = graph.node("Gather", [name, graph.constant(np.asarray(places))], axis=axis)
-        return graph.node("ReduceMax", [found, graph.integers([axis + 1])], keepdims=0)
+        widest = max(end - start for start, end in axis.bins)
+        places = [[min(start + i, end - 1) for i in range(widest)] for start, end in axis.bins]
+        found = graph.node("Gather", [name, graph.constant(np.asarray(places))], axis=axis.place)
+        return graph.node("ReduceMax", [found, graph.integers([axis.place + 1])], keepdims=0)

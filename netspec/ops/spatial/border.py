@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from netspec.diagnostics.messages.shapes import OutOfRange, WrongPartner
-from netspec.diagnostics.records import Rejection
+from netspec.diagnostics.raised import Rejection
+from netspec.ops.declare.checks import need_partners, need_spatial, type_of
 from netspec.ops.declare.geometry import Pair, every_axis, geometry, positive
-from netspec.ops.declare.operator import (
-    Operator,
-    Reach,
-    Unsupported,
-    Window,
-    need_partners,
-    need_spatial,
-    type_of,
-)
+from netspec.ops.declare.interfaces import Builder, Operand, V
+from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.params import amounts, choice, per_axis, real
+from netspec.ops.declare.reach import Reach, Unsupported, Window
 from netspec.sizes.conditions import at_least
 from netspec.sizes.dims import Dim
 from netspec.sizes.shapes import TensorType
-
-if TYPE_CHECKING:
-    from netspec.backends.onnx.lowering import Builder, Operand
-    from netspec.graph.checked import Value
 
 FAR = 2**62
 
@@ -125,7 +116,7 @@ class Crop(Operator):
     size: int | tuple[int, ...] | None = per_axis(None, doc="size of what is kept")
     offset: int | tuple[int, ...] | None = per_axis(None, low=0, doc="its start; else centred")
 
-    def connect(self, wire: tuple[Value, ...], references: tuple[Value, ...]) -> tuple[Value, ...]:
+    def connect(self, wire: tuple[V, ...], references: tuple[V, ...]) -> tuple[V, ...]:
         sized = self.amount is not None or self.size is not None
         need_partners(self, wire, references, 0 if sized else 1)
         if self.amount is not None and (self.size is not None or self.offset is not None):

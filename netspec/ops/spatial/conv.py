@@ -4,28 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from netspec.diagnostics.messages.shapes import NotDivisible, OutOfRange, UnknownSize
-from netspec.diagnostics.records import Rejection
+from netspec.diagnostics.messages.shapes import NotDivisible, OutOfRange
+from netspec.diagnostics.raised import Rejection
+from netspec.ops.declare.checks import fixed_channels, need_spatial
 from netspec.ops.declare.geometry import Geometry, every_axis, geometry, positive
-from netspec.ops.declare.operator import Operator, Reach, Upsampling, Weight, need_spatial
-from netspec.ops.declare.params import Layer, count, flag, layer, padding, per_axis, scheme_of
-from netspec.ops.declare.schemes import He, Scheme, Zeros
+from netspec.ops.declare.interfaces import Builder, Modules, Operand
+from netspec.ops.declare.operator import Operator
+from netspec.ops.declare.params import count, flag, layer, padding, per_axis, scheme_of
+from netspec.ops.declare.reach import Reach, Upsampling
+from netspec.ops.declare.schemes import He, Zeros
+from netspec.ops.declare.values import Layer
+from netspec.ops.declare.weight import Scheme, Weight
 from netspec.sizes.dims import Dim
 from netspec.sizes.shapes import TensorType, numel
-
-if TYPE_CHECKING:
-    from netspec.backends.onnx.lowering import Builder, Operand
-    from netspec.backends.torch.modules import Modules
-
-
-def fixed_channels(op: str, tensor: TensorType) -> int:
-    """The number of channels; raises Rejection where it is a symbol."""
-    channels = tensor.channels
-    if not isinstance(channels, int):
-        raise Rejection(UnknownSize(op, str(tensor), "channels must be a number"))
-    return channels
 
 
 class Convolution(Operator):
@@ -62,18 +55,14 @@ class Convolution(Operator):
         into, out, groups = self._channels(inputs[0])
         kernel = self._geometry(inputs[0]).kernel
         taps = prod(kernel)
-        found = [
-            Weight(
-                "weight",
-                (out, into // groups, *kernel),
-                self.init or He(),
-                fan_in=into // groups * taps,
-                fan_out=out // groups * taps,
-            )
-        ]
-        if self.bias:
-            found.append(Weight("bias", (out,), self.bias_init or Zeros()))
-        return tuple(found)
+        shape = (out, into // groups, *kernel)
+        fans = (into // groups * taps, out // groups * taps)
+        return self._with_bias(out, Weight("weight", shape, self.init or He(), "param", *fans))
+
+    def _with_bias(self, out: int, weight: Weight) -> tuple[Weight, ...]:
+        """The kernel, and the bias of `out` channels where there is one."""
+        bias = Weight("bias", (out,), self.bias_init or Zeros())
+        return (weight, bias)[: 1 + self.bias]
 
     def macs(self, *inputs: TensorType) -> Dim:
         into, out, groups = self._channels(inputs[0])
@@ -104,22 +93,37 @@ class Convolution(Operator):
 
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
         _, _, groups = self._channels(inputs[0].type)
-        window = self._geometry(inputs[0].type)
-        names = [inputs[0].name, graph.weight("weight")]
-        if self.bias:
-            names.append(graph.weight("bias"))
+        return self._slid(graph, "Conv", inputs[0], graph.weight("weight"), group=groups)
+
+    def _slid(self, graph: Builder, op_type: str, tensor: Operand, kernel: str, **more: Any) -> str:
+        """Adds the node that slides a kernel of this name over a tensor, and adds the bias."""
+        window = self._geometry(tensor.type)
         return graph.node(
-            "Conv",
-            names,
+            op_type,
+            [tensor.name, kernel, *([graph.weight("bias")] if self.bias else [])],
             kernel_shape=list(window.kernel),
             strides=list(window.stride),
             dilations=list(window.dilation),
             pads=window.onnx_pads,
-            group=groups,
+            **more,
         )
 
 
-class Conv(Convolution):
+class _Grouped(Convolution):
+    """A convolution whose channels are divided into groups."""
+
+    width: int = count(doc="output channels")
+    groups: int = count(1, doc="groups of channels that see only each other")
+
+    def _channels(self, tensor: TensorType) -> tuple[int, int, int]:
+        into = fixed_channels(self.spelling, tensor)
+        for what, value in (("input channels", into), ("width", self.width)):
+            if value % self.groups:
+                raise Rejection(NotDivisible(self.spelling, what, self.groups, value))
+        return into, self.width, self.groups
+
+
+class Conv(_Grouped):
     """Convolution: `conv3-64/2` slides 64 kernels of size 3 in steps of 2.
 
     (C, *sizes) to (width, *sizes').
@@ -133,16 +137,6 @@ class Conv(Convolution):
         ("4x11", "conv4-6/3(pad=(1, 2), bias=no)"),
         ("2x5x6x7", "conv3-4(pad=tf_same, stride=2)"),
     )
-
-    width: int = count(doc="output channels")
-    groups: int = count(1, doc="groups of channels that see only each other")
-
-    def _channels(self, tensor: TensorType) -> tuple[int, int, int]:
-        into = fixed_channels(self.spelling, tensor)
-        for what, value in (("input channels", into), ("width", self.width)):
-            if value % self.groups:
-                raise Rejection(NotDivisible(self.spelling, what, self.groups, value))
-        return into, self.width, self.groups
 
 
 class DepthwiseConv(Convolution):
@@ -166,7 +160,7 @@ class DepthwiseConv(Convolution):
         return into, into * self.multiplier, into
 
 
-class TransposedConv(Convolution):
+class TransposedConv(_Grouped):
     """Transposed convolution: `deconv2-64/2` doubles the size. Padding crops its output.
 
     (C, *sizes) to (width, *sizes'), sizes' = (size - 1) * stride + kernel - pads + output_pad; with
@@ -183,16 +177,7 @@ class TransposedConv(Convolution):
         ("2x3x3x3", "deconv2-4/2(bias=no)"),
     )
 
-    width: int = count(doc="output channels")
-    groups: int = count(1, doc="groups of channels that see only each other")
     output_pad: int | tuple[int, ...] = per_axis(0, low=0, doc="extra size at the far end")
-
-    def _channels(self, tensor: TensorType) -> tuple[int, int, int]:
-        into = fixed_channels(self.spelling, tensor)
-        for what, value in (("input channels", into), ("width", self.width)):
-            if value % self.groups:
-                raise Rejection(NotDivisible(self.spelling, what, self.groups, value))
-        return into, self.width, self.groups
 
     def _geometry(self, tensor: TensorType) -> Geometry:
         if self.pad not in ("same", "tf_same"):
@@ -234,10 +219,8 @@ class TransposedConv(Convolution):
         fan_in = max(1, into // groups * taps // prod(window.stride))
         shape = (into, out // groups, *window.kernel)
         fan_out = out // groups * taps
-        found = [Weight("weight", shape, self.init or He(), fan_in=fan_in, fan_out=fan_out)]
-        if self.bias:
-            found.append(Weight("bias", (out,), self.bias_init or Zeros()))
-        return tuple(found)
+        weight = Weight("weight", shape, self.init or He(), "param", fan_in, fan_out)
+        return self._with_bias(out, weight)
 
     def macs(self, *inputs: TensorType) -> Dim:
         into, out, groups = self._channels(inputs[0])
@@ -265,17 +248,8 @@ class TransposedConv(Convolution):
         )
 
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
-        window = self._geometry(inputs[0].type)
-        names = [inputs[0].name, graph.weight("weight")]
-        if self.bias:
-            names.append(graph.weight("bias"))
-        return graph.node(
-            "ConvTranspose",
-            names,
-            kernel_shape=list(window.kernel),
-            strides=list(window.stride),
-            dilations=list(window.dilation),
-            pads=window.onnx_pads,
-            output_padding=list(self._output_pad(inputs[0].type)),
-            group=self.groups,
+        extra = list(self._output_pad(inputs[0].type))
+        kernel = graph.weight("weight")
+        return self._slid(
+            graph, "ConvTranspose", inputs[0], kernel, output_padding=extra, group=self.groups
         )

@@ -3,30 +3,21 @@
 from __future__ import annotations
 
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from netspec.diagnostics.messages.shapes import OutOfRange, UnknownSize
-from netspec.diagnostics.records import Rejection
+from netspec.diagnostics.raised import Rejection
+from netspec.ops.declare.checks import fixed_channels, flat_size, need_spatial, type_of
 from netspec.ops.declare.geometry import Geometry, geometry, positive
-from netspec.ops.declare.operator import (
-    EVERYWHERE,
-    Elementwise,
-    Operator,
-    Reach,
-    Weight,
-    need_spatial,
-    type_of,
-)
+from netspec.ops.declare.interfaces import Builder, Modules, Operand
+from netspec.ops.declare.operator import Elementwise, Operator
 from netspec.ops.declare.params import count, flag, integers, per_axis, scheme_of
-from netspec.ops.declare.schemes import Codes, Constant, He, Scheme, Zeros
-from netspec.ops.spatial.conv import Convolution, fixed_channels
-from netspec.ops.vectors.linear import flat_size
+from netspec.ops.declare.reach import EVERYWHERE, Reach
+from netspec.ops.declare.schemes import Codes, Constant, He, Zeros
+from netspec.ops.declare.weight import Scheme, Weight
+from netspec.ops.spatial.conv import Convolution
 from netspec.sizes.dims import Dim
 from netspec.sizes.shapes import TensorType, numel
-
-if TYPE_CHECKING:
-    from netspec.backends.onnx.lowering import Builder, Operand
-    from netspec.backends.torch.modules import Modules
 
 
 class TableConv(Convolution):
@@ -69,8 +60,7 @@ class TableConv(Convolution):
         fan_in = max(len(row) for row in self.table) * prod(kernel)
         shape = (self._connections, *kernel)
         weight = Weight("weight", shape, self.init or He(), "param", fan_in, fan_in)
-        bias = Weight("bias", (len(self.table),), self.bias_init or Zeros())
-        return (weight, bias)[: 1 + self.bias]
+        return self._with_bias(len(self.table), weight)
 
     def macs(self, *inputs: TensorType) -> Dim:
         window = self._geometry(inputs[0])
@@ -107,17 +97,8 @@ class TableConv(Convolution):
                 number += 1
         zero = graph.constant(np.zeros((1, *window.kernel), np.float32))
         known = graph.node("Concat", [graph.weight("weight"), zero], axis=0)
-        names = [inputs[0].name, graph.node("Gather", [known, graph.constant(rows)], axis=0)]
-        if self.bias:
-            names.append(graph.weight("bias"))
-        return graph.node(
-            "Conv",
-            names,
-            kernel_shape=list(window.kernel),
-            strides=list(window.stride),
-            dilations=list(window.dilation),
-            pads=window.onnx_pads,
-        )
+        kernel = graph.node("Gather", [known, graph.constant(rows)], axis=0)
+        return self._slid(graph, "Conv", inputs[0], kernel)
 
 
 class UnitBias(Elementwise):

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from netspec.diagnostics.messages.shapes import NotDivisible
-from netspec.diagnostics.records import Rejection
-from netspec.ops.declare.operator import Operator, Reach, Upsampling, Window, need_spatial
+from netspec.diagnostics.raised import Rejection
+from netspec.ops.declare.checks import fixed_channels, need_spatial
+from netspec.ops.declare.interfaces import Builder, Operand
+from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.params import count
-from netspec.ops.spatial.conv import fixed_channels
+from netspec.ops.declare.reach import Reach, Upsampling, Window
 from netspec.sizes.conditions import equal
 from netspec.sizes.dims import Dim
 from netspec.sizes.shapes import TensorType
-
-if TYPE_CHECKING:
-    from netspec.backends.onnx.lowering import Builder, Operand
 
 
 class PixelShuffle(Operator):

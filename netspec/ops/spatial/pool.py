@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import prod
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
+from netspec.ops.declare.checks import need_spatial, type_of
 from netspec.ops.declare.geometry import Geometry, geometry, positive, refuse_empty_windows
-from netspec.ops.declare.operator import EVERYWHERE, Operator, Reach, need_spatial, type_of
+from netspec.ops.declare.interfaces import Builder, Modules, Operand
+from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.params import count, flag, padding, per_axis
+from netspec.ops.declare.reach import EVERYWHERE, Reach
 from netspec.sizes.dims import Dim
 from netspec.sizes.shapes import TensorType
-
-if TYPE_CHECKING:
-    from netspec.backends.onnx.lowering import Builder, Operand
-    from netspec.backends.torch.modules import Modules
 
 
 class _Pool(Operator):

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from netspec.diagnostics.messages.shapes import OutOfRange, WrongPartner
-from netspec.diagnostics.records import Rejection
+from netspec.diagnostics.raised import Rejection
+from netspec.ops.declare.checks import need_partners, need_spatial, type_of
 from netspec.ops.declare.geometry import every_axis
-from netspec.ops.declare.operator import (
-    EVERYWHERE,
-    Operator,
-    Reach,
-    need_partners,
-    need_spatial,
-    type_of,
-)
+from netspec.ops.declare.interfaces import Builder, Operand, V
+from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.params import per_axis, real
+from netspec.ops.declare.reach import EVERYWHERE, Reach
 from netspec.sizes.conditions import at_least
 from netspec.sizes.dims import Dim, substitute, symbols_of
 from netspec.sizes.shapes import TensorType
-
-if TYPE_CHECKING:
-    from netspec.backends.onnx.lowering import Builder, Operand
-    from netspec.graph.checked import Value
 
 # The largest value of a symbol in a map's size that tables are made for.
 _LARGEST = 4096
@@ -51,7 +43,7 @@ class RoiPool(Operator):
     kernel: int | tuple[int, ...] = per_axis(doc="size of the output")
     scale: float = real(1.0, low=0.0, doc="size of the map over that of the image")
 
-    def connect(self, wire: tuple[Value, ...], references: tuple[Value, ...]) -> tuple[Value, ...]:
+    def connect(self, wire: tuple[V, ...], references: tuple[V, ...]) -> tuple[V, ...]:
         need_partners(self, wire, references, 1)
         if references[0].shape != (5,):
             expected = "regions of 5 numbers, as in `input rois: 5 batch(R=2000)`"

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from netspec.diagnostics.messages.shapes import ShapesDiffer, WrongPartner
-from netspec.diagnostics.records import Rejection
-from netspec.graph.checked import Value
-from netspec.ops.declare.operator import Operator, Reach, Unsupported, need_partners
+from netspec.diagnostics.raised import Rejection
+from netspec.ops.declare.checks import need_partners
+from netspec.ops.declare.interfaces import Builder, Operand, V
+from netspec.ops.declare.operator import Operator
+from netspec.ops.declare.reach import Reach, Unsupported
 from netspec.ops.spatial.pool import MaxPool, wide_pads
 from netspec.sizes.conditions import equal
 from netspec.sizes.dims import Dim
 from netspec.sizes.shapes import TensorType
-
-if TYPE_CHECKING:
-    from netspec.backends.onnx.lowering import Builder, Operand
 
 
 class Unpool(Operator):
@@ -38,7 +37,7 @@ class Unpool(Operator):
         ("2x4x5x6", "maxpool2 as p; unpool(@p)"),
     )
 
-    def connect(self, wire: tuple[Value, ...], references: tuple[Value, ...]) -> tuple[Value, ...]:
+    def connect(self, wire: tuple[V, ...], references: tuple[V, ...]) -> tuple[V, ...]:
         need_partners(self, wire, references, 1)
         pool = references[0].node
         if not isinstance(pool.op, MaxPool):
@@ -52,7 +51,7 @@ class Unpool(Operator):
             advice = "what is unpooled has the shape of what the pooling gave"
             shapes = f"{wire[0].type} and {pool.types[0]}"
             raise Rejection(ShapesDiffer(self.spelling, shapes, advice))
-        return wire[0], Value(pool, 1), pool.inputs[0]
+        return wire[0], pool.outputs[1], pool.inputs[0]
 
     def infer(self, *inputs: TensorType) -> TensorType:
         return inputs[0].with_shape(*inputs[2].shape)

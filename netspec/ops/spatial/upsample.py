@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from netspec.diagnostics.messages.shapes import OutOfRange, WrongPartner
-from netspec.diagnostics.records import Rejection
+from netspec.diagnostics.raised import Rejection
+from netspec.ops.declare.checks import need_partners, need_spatial, type_of
 from netspec.ops.declare.geometry import every_axis
-from netspec.ops.declare.operator import (
-    Operator,
-    Reach,
-    Unsupported,
-    Upsampling,
-    need_partners,
-    need_spatial,
-    type_of,
-)
+from netspec.ops.declare.interfaces import Builder, Operand, V
+from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.params import choice, flag, per_axis
+from netspec.ops.declare.reach import Reach, Unsupported, Upsampling
 from netspec.sizes.dims import Dim
 from netspec.sizes.shapes import TensorType
-
-if TYPE_CHECKING:
-    from netspec.backends.onnx.lowering import Builder, Operand
-    from netspec.graph.checked import Value
 
 _TORCH_LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
 
@@ -57,7 +48,7 @@ class Upsample(Operator):
     align_corners: bool = flag(False, doc="the corners' centres stay; not for nearest")
     antialias: bool = flag(False, doc="averages where the map shrinks; 2-D, not for nearest")
 
-    def connect(self, wire: tuple[Value, ...], references: tuple[Value, ...]) -> tuple[Value, ...]:
+    def connect(self, wire: tuple[V, ...], references: tuple[V, ...]) -> tuple[V, ...]:
         if self.factor is not None and self.size is not None:
             raise Rejection(WrongPartner(self.spelling, "a factor or a size, not both"))
         sized = self.factor is not None or self.size is not None

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from netspec.diagnostics.messages.shapes import NotDivisible, ShapesDiffer, WrongCount
-from netspec.diagnostics.records import Rejection
-from netspec.ops.declare.operator import EVERYWHERE, Operator, Reach, Weight, need_spatial
+from netspec.diagnostics.raised import Rejection
+from netspec.ops.declare.checks import fixed_channels, need_spatial
+from netspec.ops.declare.interfaces import Builder, Operand, V
+from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.params import count, flag, scheme_of
-from netspec.ops.declare.schemes import Scheme, Xavier, Zeros
-from netspec.ops.spatial.conv import fixed_channels
+from netspec.ops.declare.reach import EVERYWHERE, Reach
+from netspec.ops.declare.schemes import Xavier, Zeros
+from netspec.ops.declare.weight import Scheme, Weight
 from netspec.sizes.dims import Dim
 from netspec.sizes.shapes import TensorType
-
-if TYPE_CHECKING:
-    from netspec.backends.onnx.lowering import Builder, Operand
-    from netspec.graph.checked import Value
 
 
 class Attention(Operator):
@@ -40,7 +39,7 @@ class Attention(Operator):
     bias: bool = flag(True, doc="the projections add trained values")
     init: Scheme | None = scheme_of(None, doc="initialisation of the matrices; xavier by default")
 
-    def connect(self, wire: tuple[Value, ...], references: tuple[Value, ...]) -> tuple[Value, ...]:
+    def connect(self, wire: tuple[V, ...], references: tuple[V, ...]) -> tuple[V, ...]:
         if len(wire) != 1 or len(references) > 1:
             found = f"{len(wire)} tensors and {len(references)} references"
             raise Rejection(WrongCount(self.spelling, "a sequence, and at most one memory", found))

@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from netspec.diagnostics.messages.shapes import UnknownSize
-from netspec.diagnostics.records import Rejection
-from netspec.ops.declare.operator import EVERYWHERE, POINTWISE, Operator, Reach, Weight
-from netspec.ops.declare.params import Layer, choice, count, flag, layer, scheme_of
-from netspec.ops.declare.schemes import He, Scheme, Zeros
-from netspec.ops.spatial.conv import fixed_channels
+from netspec.ops.declare.checks import fixed_channels, flat_size
+from netspec.ops.declare.interfaces import Builder, Modules, Operand
+from netspec.ops.declare.operator import Operator
+from netspec.ops.declare.params import choice, count, flag, layer, scheme_of
+from netspec.ops.declare.reach import EVERYWHERE, POINTWISE, Reach
+from netspec.ops.declare.schemes import He, Zeros
+from netspec.ops.declare.values import Layer
+from netspec.ops.declare.weight import Scheme, Weight
 from netspec.sizes.dims import Dim
 from netspec.sizes.shapes import TensorType, numel
-
-if TYPE_CHECKING:
-    from netspec.backends.onnx.lowering import Builder, Operand
-    from netspec.backends.torch.modules import Modules
-
-
-def flat_size(op: str, tensor: TensorType) -> int:
-    """The number of elements; raises Rejection where it depends on a symbol."""
-    size = numel(tensor.shape)
-    if not isinstance(size, int):
-        advice = "put gap before it, or write it as a convolution"
-        raise Rejection(UnknownSize(op, str(tensor), advice))
-    return size
 
 
 class Linear(Operator):

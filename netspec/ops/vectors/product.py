@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from netspec.diagnostics.messages.shapes import ShapesDiffer, WrongRank
-from netspec.diagnostics.records import Rejection
+from netspec.diagnostics.raised import Rejection
 from netspec.ops.arranging.merge import Merge, listed
-from netspec.ops.declare.operator import EVERYWHERE, Reach
+from netspec.ops.declare.interfaces import Builder, Operand
+from netspec.ops.declare.reach import EVERYWHERE, Reach
 from netspec.sizes.conditions import equal
 from netspec.sizes.dims import Dim
 from netspec.sizes.shapes import TensorType, numel
-
-if TYPE_CHECKING:
-    from netspec.backends.onnx.lowering import Builder, Operand
 
 
 class MatMul(Merge):

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
-from netspec.ops.declare.operator import EVERYWHERE, Operator, Reach, Weight, need_spatial
+from netspec.ops.declare.checks import fixed_channels, need_spatial
+from netspec.ops.declare.interfaces import Builder, Modules, Operand
+from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.params import choice, count, flag, scheme_of
-from netspec.ops.declare.schemes import LeCun, Scheme, Zeros
-from netspec.ops.spatial.conv import fixed_channels
+from netspec.ops.declare.reach import EVERYWHERE, Reach
+from netspec.ops.declare.schemes import LeCun, Zeros
+from netspec.ops.declare.weight import Scheme, Weight
 from netspec.sizes.dims import Dim
 from netspec.sizes.shapes import TensorType
-
-if TYPE_CHECKING:
-    from netspec.backends.onnx.lowering import Builder, Operand
-    from netspec.backends.torch.modules import Modules
 
 
 class _Recurrent(Operator):

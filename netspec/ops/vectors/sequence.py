@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from netspec.diagnostics.messages.shapes import OutOfRange, UnknownSize
-from netspec.diagnostics.records import Rejection
-from netspec.ops.declare.operator import (
-    POINTWISE,
-    Elementwise,
-    Operator,
-    Reach,
-    Weight,
-    Window,
-    need_spatial,
-)
+from netspec.diagnostics.raised import Rejection
+from netspec.ops.declare.checks import fixed_channels, need_spatial
+from netspec.ops.declare.interfaces import Builder, Operand
+from netspec.ops.declare.operator import Elementwise, Operator
 from netspec.ops.declare.params import count, scheme_of
-from netspec.ops.declare.schemes import Gaussian, Scheme
-from netspec.ops.spatial.conv import fixed_channels
+from netspec.ops.declare.reach import POINTWISE, Reach, Window
+from netspec.ops.declare.schemes import Gaussian
+from netspec.ops.declare.weight import Scheme, Weight
 from netspec.sizes.dims import Dim
 from netspec.sizes.shapes import TensorType
-
-if TYPE_CHECKING:
-    from netspec.backends.onnx.lowering import Builder, Operand
 
 
 class Embedding(Operator):

@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 
 from netspec.analysis.costs import costs
 from netspec.diagnostics.messages.draw import CannotDraw
-from netspec.diagnostics.records import NetspecError
-from netspec.draw.structure.elements import flat_steps
+from netspec.diagnostics.raised import NetspecError
 from netspec.draw.structure.labels import human
+from netspec.draw.structure.reading import flat_steps
 from netspec.draw.styles.charts.frame import PAIR, captioned
 from netspec.draw.view import View
 from netspec.graph.checked import Graph

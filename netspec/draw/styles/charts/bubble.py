@@ -15,7 +15,7 @@ from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 from netspec.analysis.costs import costs
 from netspec.analysis.published import Published, published
 from netspec.diagnostics.messages.draw import CannotDraw
-from netspec.diagnostics.records import NetspecError
+from netspec.diagnostics.raised import NetspecError
 from netspec.draw.styles.charts.callouts import annotate
 from netspec.draw.styles.charts.frame import captioned, sources
 from netspec.graph.checked import Graph

@@ -1,0 +1,67 @@
+"""What a net costs: a record of its layers and totals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from netspec.analysis.costs import Costs
+from netspec.analysis.layers import Layer
+from netspec.analysis.presets import PRESETS
+from netspec.sizes.dims import Dim
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """An input or output of the net, for one sample. `batch` is the symbol of its leading size."""
+
+    name: str
+    shape: tuple[Dim, ...]
+    dtype: str
+    batch: str
+
+
+@dataclass(frozen=True, slots=True)
+class HeadCost:
+    """A training-only head: what it adds to the deployed net while training."""
+
+    name: str
+    loss: float
+    params: int
+    params_frozen: int
+    buffers: int
+    macs: Dim
+
+
+@dataclass(frozen=True, repr=False)
+class Figures(Costs):
+    """What a summary knows of one net, for one sample.
+
+    `params` are trained parameters, and like all totals those of the deployed net: training-only
+    heads are apart in `heads`. `buffers` are BatchNorm's running statistics, `constants` tensors
+    the architecture fixes. `macs` follows the convention `count`. `depth` is the longest path in
+    weight layers. `weight_bytes` is everything stored, in float32. `peak_activation` is the most
+    bytes of activations alive at once, in the step `peak_at`. Sizes that depend on symbols are
+    formulas; all others are exact integers. `layers` are those of the deployed net, in order,
+    `training_layers` the others: those of heads, and what only a sampling layer reads.
+    """
+
+    name: str
+    count: str
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    weight_bytes: int
+    peak_activation: Dim
+    peak_at: str
+    input_bytes: Dim
+    layers: tuple[Layer, ...]
+    training_layers: tuple[Layer, ...]
+    heads: tuple[HeadCost, ...]
+    conditions: tuple[str, ...]
+    sizes: tuple[str, ...]
+    metadata: tuple[tuple[str, object], ...]
+    flat: bool = False
+
+    @property
+    def convention(self) -> str:
+        """What `macs` counts, in one line."""
+        return PRESETS[self.count].says

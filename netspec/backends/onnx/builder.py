@@ -1,0 +1,201 @@
+"""What operators add their ONNX nodes to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from onnx import AttributeProto, GraphProto, NodeProto, TensorProto
+
+from netspec.graph.checked import Graph, Node, Value
+from netspec.ops.declare.interfaces import Operand
+from netspec.ops.declare.source import Input
+from netspec.ops.declare.weight import Weight
+
+
+@dataclass(frozen=True, slots=True)
+class Initializer:
+    """A weight of the net, to be filled when the file is written."""
+
+    name: str
+    weight: Weight
+
+
+class Builder:
+    """The `Builder` that an operator's `onnx` hook adds nodes with.
+
+    Names of values come from a counter, never from the spec; node names are block paths.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        # Each node's part of the graph's message: as messages they would take ten times the memory.
+        self.encoded: list[bytes] = []
+        self.weights: dict[str, Initializer] = {}
+        self._constants: dict[tuple[str, tuple[int, ...], bytes], str] = {}
+        self._names: dict[Value, str] = {}
+        self.values: dict[Value, str] = {}
+        self._counter = 0
+        self._node: Node
+        self._own: dict[str, Weight] = {}
+        self._emitted: list[NodeProto] = []
+        self._read = {value for node in graph.nodes for value in node.inputs}
+
+    # for operators
+
+    def node(self, op_type: str, inputs: Sequence[str], **attributes: Any) -> str:
+        """Adds one node with one output; returns the output's name."""
+        return self.nodes(op_type, inputs, 1, **attributes)[0]
+
+    def nodes(
+        self, op_type: str, inputs: Sequence[str], outputs: int, **attributes: Any
+    ) -> tuple[str, ...]:
+        """Adds one node with several outputs; returns their names."""
+        proto = NodeProto(op_type=op_type)
+        proto.input.extend(inputs)
+        names = tuple(self._fresh(op_type) for _ in range(outputs))
+        proto.output.extend(names)
+        proto.attribute.extend(_attribute(key, value) for key, value in attributes.items())
+        self._emitted.append(proto)
+        return names
+
+    def weight(self, name: str) -> str:
+        """The name of one of the operator's own tensors."""
+        if not self._own:
+            weights = self._node.op.weights(*self._node.input_types)
+            self._own = {weight.name: weight for weight in weights}
+        full = f"{self._node.owner}.{name}"
+        if full not in self.weights:
+            self.weights[full] = Initializer(full, self._own[name])
+        return full
+
+    def channel_weight(self, name: str, rank: int) -> str:
+        """One of the operator's vectors over channels, shaped for `rank` spatial axes."""
+        vector = self.weight(name)
+        if not rank:
+            return vector
+        return self.node("Unsqueeze", [vector, self.integers(range(1, rank + 1))])
+
+    def scaled(self, name: str, factor: float) -> str:
+        """The name of a tensor times a constant."""
+        return name if factor == 1 else self.node("Mul", [name, self.constant(np.float32(factor))])
+
+    def constant(self, value: Any) -> str:
+        """The name of a constant array; equal constants are one."""
+        array = np.ascontiguousarray(value) if np.ndim(value) else np.asarray(value)
+        key = (str(array.dtype), array.shape, array.tobytes())
+        if key not in self._constants:
+            self._constants[key] = f"c{len(self._constants):06d}"
+        return self._constants[key]
+
+    def integers(self, values: Sequence[int]) -> str:
+        """The name of a constant vector of int64: axes, shapes, indices."""
+        return self.constant(np.asarray(list(values), np.int64))
+
+    def is_read(self, index: int) -> bool:
+        """Whether anything reads this output of the operator."""
+        return Value(self._node, index) in self._read
+
+    def size(self, operand: Operand, axis: int) -> str:
+        """The name of a vector of one: the operand's size along an axis, batch included."""
+        dim = operand.type.shape[axis - 1] if axis else None
+        if isinstance(dim, int):
+            return self.integers([dim])
+        return self.node("Shape", [operand.name], start=axis, end=axis + 1)
+
+    def shape(self, operand: Operand) -> str:
+        """The name of a shape for Reshape: the operand's own, its batch kept."""
+        if all(isinstance(size, int) for size in operand.type.shape):
+            return self.constant(np.asarray([0, *operand.type.shape], np.int64))
+        return self.node("Shape", [operand.name])
+
+    # for the back-end
+
+    def lower(self) -> GraphProto:
+        """The graph without its weights and its nodes, which are in `encoded`."""
+        for node in self.graph.nodes:
+            if isinstance(node.op, Input):
+                self._names[node.output] = node.path
+            else:
+                self._lower_node(node)
+        outputs = [(o.name, o.value) for o in self.graph.outputs]
+        outputs += [(head.name, head.value) for head in self.graph.heads]
+        self._name_outputs(outputs)
+        proto = GraphProto(name=self.graph.name)
+        for (dtype, shape, data), name in self._constants.items():
+            kind = TensorProto.INT64 if dtype == "int64" else TensorProto.FLOAT
+            if dtype == "bool":
+                kind = TensorProto.BOOL
+            tensor = TensorProto(dims=shape, data_type=kind, name=name, raw_data=data)
+            proto.initializer.append(tensor)
+        return proto
+
+    def _fresh(self, word: str) -> str:
+        self._counter += 1
+        return f"n{self._counter:06d}_{word.lower()}"
+
+    def _lower_node(self, node: Node) -> None:
+        self._node, self._own, self._emitted = node, {}, []
+        operands = [Operand(self._names[value], value.type) for value in node.inputs]
+        result = node.op.onnx(self, *operands)
+        names = (result,) if isinstance(result, str) else result
+        for i, name in enumerate(names):
+            self._names[Value(node, i)] = name
+        for i, proto in enumerate(self._emitted):
+            last = i == len(self._emitted) - 1
+            proto.name = node.path if last else f"{node.path}.{proto.op_type.lower()}{i + 1}"
+        self._encode(self._emitted)
+
+    def _encode(self, nodes: list[NodeProto]) -> None:
+        self.encoded.append(GraphProto(node=nodes).SerializeToString(deterministic=True))
+
+    def _name_outputs(self, outputs: list[tuple[str, Value]]) -> None:
+        """Gives the outputs their names in place of the counters'."""
+        renamed: dict[str, str] = {}
+        inputs = {node.path for node in self.graph.inputs}
+        for name, value in outputs:
+            held = self._names[value]
+            if held in renamed or held in inputs:
+                proto = NodeProto(op_type="Identity", name=f"{name}.identity")
+                proto.input.append(renamed.get(held, held))
+                proto.output.append(name)
+                self._encode([proto])
+            else:
+                renamed[held] = name
+        marks = [name.encode() for name in renamed]
+        for at, encoded in enumerate(self.encoded):
+            if any(mark in encoded for mark in marks):
+                self.encoded[at] = _renamed(encoded, renamed)
+        self.values = {v: renamed.get(name, name) for v, name in self._names.items()}
+
+
+def _renamed(encoded: bytes, names: dict[str, str]) -> bytes:
+    graph = GraphProto.FromString(encoded)
+    for node in graph.node:
+        for field in (node.input, node.output):
+            for i, name in enumerate(field):
+                field[i] = names.get(name, name)
+    found: bytes = graph.SerializeToString(deterministic=True)
+    return found
+
+
+def _attribute(name: str, value: Any) -> AttributeProto:
+    proto = AttributeProto(name=name)
+    if isinstance(value, bool | int | np.integer):
+        proto.type, proto.i = AttributeProto.INT, int(value)
+    elif isinstance(value, float):
+        proto.type, proto.f = AttributeProto.FLOAT, value
+    elif isinstance(value, str):
+        proto.type, proto.s = AttributeProto.STRING, value.encode()
+    elif value and isinstance(value[0], str):
+        proto.type = AttributeProto.STRINGS
+        proto.strings.extend(item.encode() for item in value)
+    elif value and isinstance(value[0], float):
+        proto.type = AttributeProto.FLOATS
+        proto.floats.extend(value)
+    else:
+        proto.type = AttributeProto.INTS
+        proto.ints.extend(value)
+    return proto

@@ -1,0 +1,1 @@
+"""Files to tensors by name: one module a format, told by its first bytes in `files`. No mapping."""

@@ -1,0 +1,99 @@
+"""safetensors: a JSON header, then the numbers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from netspec.checkpoints.formats.tensors import Reader, Shape, Tensors, bad_file, refused
+from netspec.diagnostics.messages.weights import BadTensor
+
+_HEADER_LIMIT = 100_000_000
+# Types that are read, by the name in the header: numpy's type of the stored bytes.
+_DTYPES = {
+    **{"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"},
+    **{"I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "|i1"},
+    **{"U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "|u1", "BOOL": "|b1"},
+}
+
+
+def read_safetensors(path: Path) -> Mapping[str, Tensors]:
+    """The tensors of a safetensors file, each read when asked for."""
+    header, start = _header(path)
+    _check_whole(path)
+    room = path.stat().st_size - start
+    found: dict[str, tuple[Shape, Reader]] = {}
+    for name, entry in header.items():
+        if name != "__metadata__":
+            found[name] = _tensor(path, name, entry, start, room)
+    return {"": found}
+
+
+def _header(path: Path) -> tuple[dict[str, Any], int]:
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if length > min(_HEADER_LIMIT, size - 8):
+            raise bad_file(path, f"its header claims {length} bytes, the file has {size}")
+        text = file.read(length)
+    try:
+        header = json.loads(text, object_pairs_hook=lambda pairs: _once(path, pairs))
+    except (ValueError, RecursionError):
+        raise bad_file(path, "its header is not JSON") from None
+    if not isinstance(header, dict):
+        raise bad_file(path, "its header is not a JSON object")
+    return header, 8 + length
+
+
+def _once(path: Path, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The format forbids a name twice; readers differ in which one they take."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise refused(BadTensor(path.name, twice, "is there twice"))
+    return found
+
+
+def _check_whole(path: Path) -> None:
+    """The format's own reader refuses overlaps, holes and trailing bytes."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy"):
+            pass
+    except (SafetensorError, OSError, ValueError) as error:
+        raise bad_file(path, str(error)) from None
+
+
+def _tensor(path: Path, name: str, entry: Any, start: int, room: int) -> tuple[Shape, Reader]:
+    import numpy as np
+
+    def wrong(reason: str) -> Exception:
+        return refused(BadTensor(path.name, name, reason))
+
+    try:
+        kind, shape = str(entry["dtype"]), tuple(entry["shape"])
+        first, last = entry["data_offsets"]
+    except (TypeError, KeyError, ValueError):
+        raise wrong("has no dtype, shape and data_offsets") from None
+    if not all(type(number) is int and 0 <= number < 2**63 for number in (*shape, first, last)):
+        raise wrong("has a size that is not a whole number")
+    dtype = _DTYPES.get(kind)
+    if dtype is None:
+        raise wrong(f"holds {kind}, which is not read")
+    count = prod(shape)
+    if not first <= last <= room or count * np.dtype(dtype).itemsize != last - first:
+        claim = "x".join(map(str, shape)) or "scalar"
+        raise wrong(f"claims {claim} of {kind} in {last - first} bytes")
+
+    def read() -> Any:
+        stored = np.fromfile(path, dtype, count, offset=start + first).reshape(shape)
+        if kind == "BF16":
+            return (stored.astype(np.uint32) << 16).view(np.float32)
+        return stored
+
+    return shape, read

@@ -1,0 +1,104 @@
+"""PyTorch checkpoints: a pickle of tensors by name, and their numbers, in a zip archive."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from netspec.checkpoints.formats.tensors import Reader, Shape, Tensors, bad_file, refused
+from netspec.diagnostics.messages.weights import BadTensor
+from netspec.system.extras import need
+
+# How torch's own unpickler names what it does not let a file make.
+_CODE = re.compile(r"GLOBAL (\S+)")
+_WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "module")
+# Averages over the steps of training, taken only where the weights themselves are not there.
+_AVERAGES = ("state_dict_ema", "ema_state_dict", "model_ema", "ema")
+
+
+def read_torch(path: Path, members: list[zipfile.ZipInfo]) -> Mapping[str, Tensors]:
+    """PyTorch stores without compression: anything else is a bomb or another program's file."""
+    for member in members:
+        if member.compress_type != zipfile.ZIP_STORED:
+            raise bad_file(
+                path, f"its member `{member.filename}` is compressed, which PyTorch never does"
+            )
+    if sum(member.file_size for member in members) > path.stat().st_size:
+        raise bad_file(path, "its members claim more bytes than the file has")
+    torch = need("torch", "reading a PyTorch checkpoint", ", or convert it to safetensors")
+    try:
+        # Never with weights_only=False: that would run code from the file.
+        held = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except Exception as error:  # torch raises pickle's, zip's and its own errors here
+        code = _CODE.search(str(error))
+        if code:
+            advice = "load it where it was made, and save only its state_dict with torch.save"
+            reason = f"it holds a `{code[1]}`, which only running code would make"
+            raise bad_file(path, reason, advice) from None
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise bad_file(path, f"PyTorch refuses it: {reason}") from None
+    if not isinstance(held, Mapping):
+        raise bad_file(path, f"it holds a {type(held).__name__}, not tensors by name")
+    sets = {key: _torch_tensors(path, inner) for key, inner in state_dicts(held).items()}
+    found = {key: tensors for key, tensors in sets.items() if tensors}
+    if not found:
+        raise bad_file(path, "it holds no tensors")
+    return found
+
+
+def _torch_tensors(path: Path, held: Mapping[Any, Any]) -> Tensors:
+    import torch
+
+    found: dict[str, tuple[Shape, Reader]] = {}
+    for name, tensor in held.items():
+        if isinstance(tensor, torch.Tensor):
+            if not isinstance(name, str):
+                raise bad_file(path, f"a tensor is called {name!r}, which is not a name")
+            _check_tensor(path, name, tensor)
+            found[name] = tuple(tensor.shape), partial(_from_torch, tensor)
+    return found
+
+
+def _from_torch(tensor: Any) -> Any:
+    import torch
+
+    plain = tensor.detach()
+    return (plain if plain.dtype == torch.bool else plain.float()).numpy()
+
+
+def _check_tensor(path: Path, name: str, tensor: Any) -> None:
+    """Refuses what is not plain numbers, all of them in the file."""
+    import torch
+
+    reason = ""
+    if tensor.is_meta:
+        reason = "has no numbers"
+    elif tensor.layout != torch.strided or tensor.is_nested:
+        reason = "is sparse"
+    elif tensor.is_quantized:
+        reason = "is quantised"
+    elif tensor.is_complex():
+        reason = "is complex"
+    elif tensor.untyped_storage().nbytes() < tensor.numel() * tensor.element_size():
+        reason = f"claims {tensor.numel()} numbers, the file has fewer"
+    elif 0 in tensor.stride() and tensor.numel() > 1 and not tensor.is_contiguous():
+        reason = "repeats its numbers (a stride of 0)"
+    if reason:
+        raise refused(BadTensor(path.name, name, reason))
+
+
+def state_dicts(held: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The state dicts in what a training script saved, by their keys: itself if it has no usual key.
+
+    The trained weights come first, averages of them after.
+    """
+    found = {}
+    for key in (*_WRAPPERS, *_AVERAGES):
+        inner = held.get(key)
+        if isinstance(inner, Mapping):
+            found[key] = next(iter(state_dicts(inner).values()))
+    return found or {"": held}

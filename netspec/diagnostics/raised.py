@@ -1,0 +1,80 @@
+"""How mistakes travel: raised where they are found, collected, and raised together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from netspec.diagnostics.records import Diagnostic, Label, Problem
+from netspec.diagnostics.render import render
+
+
+class Rejection(Exception):
+    """Raised where a problem is found and the place is not known; the elaborator adds the place."""
+
+    def __init__(self, problem: Problem, labels: tuple[Label, ...] = ()) -> None:
+        super().__init__(problem.headline)
+        self.problem = problem
+        self.labels = labels
+
+
+class NetspecError(Exception):
+    """Everything netspec refuses, with the diagnostics that say why.
+
+    `status` is the exit status the command line gives: 1 the spec, verification or budget is at
+    fault, 2 usage, 3 something optional is not installed, 4 a back-end failed.
+    """
+
+    def __init__(
+        self, diagnostics: tuple[Diagnostic, ...] | Problem, *, status: int = 1, more: int = 0
+    ) -> None:
+        if isinstance(diagnostics, Problem):
+            diagnostics = (Diagnostic(diagnostics, None),)
+        self.diagnostics = diagnostics
+        self.status = status
+        self.more = more
+        super().__init__(render(diagnostics, more))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (self.diagnostics, self.status, self.more)
+
+
+def _rebuild(diagnostics: tuple[Diagnostic, ...], status: int, more: int) -> NetspecError:
+    return NetspecError(diagnostics, status=status, more=more)
+
+
+@dataclass
+class Collector:
+    """Diagnostics gathered over one run: each place and problem once, at most `limit` kept."""
+
+    limit: int = 20
+    kept: list[Diagnostic] = field(default_factory=list)
+    total: int = 0
+    _seen: set[tuple[str, str, int]] = field(default_factory=set)
+
+    def add(self, diagnostic: Diagnostic) -> None:
+        span = diagnostic.span
+        key = (diagnostic.code, span.source.name if span else "", span.start if span else -1)
+        if key in self._seen:
+            return
+        self._seen.add(key)
+        if not diagnostic.warning:
+            self.total += 1
+        if len(self.kept) < self.limit:
+            self.kept.append(diagnostic)
+
+    @property
+    def failed(self) -> bool:
+        return self.total > 0
+
+    def raise_errors(self) -> None:
+        if self.failed:
+            kept = tuple(sorted(self.kept, key=_place))
+            raise NetspecError(kept, more=max(0, self.total - len(kept)))
+
+
+def _place(diagnostic: Diagnostic) -> tuple[int, str, int]:
+    span = diagnostic.span
+    if span is None:
+        return (1, "", 0)
+    return (0, span.source.name, span.start)

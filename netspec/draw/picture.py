@@ -1,0 +1,136 @@
+"""One function for every picture: which style, which format, from which nets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from netspec.diagnostics.messages.draw import CannotDraw, UnknownChoice
+from netspec.diagnostics.raised import NetspecError
+from netspec.draw.scene import Scene
+from netspec.draw.theme import THEMES
+from netspec.draw.view import HEATS, SHOWN, View
+from netspec.graph.checked import Graph
+from netspec.system.collecting import without_collecting
+
+STYLES = ("fold", "flow", "columns", "bars", "bubble", "depth")
+FORMATS = ("svg", "png", "pdf", "html", "dot")
+CHARTS = ("bars", "bubble", "depth")
+
+
+def draw(
+    graphs: Sequence[Graph],
+    *,
+    style: str = "fold",
+    depth: int | None = None,
+    expand: Sequence[str] = (),
+    show: Sequence[str] = ("shape", "kernel", "params"),
+    heat: str | None = None,
+    theme: str = "light",
+    format: str = "svg",
+) -> str | bytes:
+    """A picture of one net or of several: text for svg, html and dot, bytes for png and pdf.
+
+    Styles:
+        fold: one screen: blocks as cards, repeats folded with what differs said.
+        flow: every layer and connection, a frame around each block; laid out by Graphviz where it
+            is installed, and in rows without it.
+        columns: several nets side by side, aligned on resolution.
+        bars: activation memory, parameters and multiply-adds per layer; two nets mirrored.
+        bubble: multiply-adds against published top-1 accuracy; the area is the parameters.
+        depth: layers and published top-5 error by year.
+
+    `depth` opens that many levels of blocks, `expand` all blocks of the names or paths that match
+    a glob, and no others unless `depth` does; by default fold opens as many as fit a screen of
+    1600x1000. `show` is any of shape, kernel, params and macs; `heat` colours by params, macs or
+    memory. `theme` is light, dark or auto, which follows the reader's preference. Shapes exclude
+    the batch, counts are for one sample. Above 2,000 boxes fold leaves layers out and says how
+    many; flow and columns refuse.
+
+    `html` is one page below 200 KB that loads nothing: hovering tells shape and cost, a click shows
+    the line of the spec; in fold, blocks open and close, all of one name together, as with `expand`.
+
+    The same graph gives the same bytes. Raises NetspecError: status 2 for an unknown choice, 3
+    where something optional is not installed, 1 where the nets do not suit the style.
+
+    >>> import netspec
+    >>> picture = draw([netspec.load("conv3-8; relu; gap", input="3x8x8").graph])
+    >>> picture.startswith("<svg")
+    True
+    """
+    _check("style", style, STYLES)
+    _check("format", format, FORMATS)
+    _check("theme", theme, THEMES)
+    for word in show:
+        _check("figure to show", word, SHOWN)
+    if heat is not None:
+        _check("heat", heat, HEATS)
+    if not graphs:
+        raise NetspecError(CannotDraw("there is no net"), status=2)
+    if style in CHARTS:
+        return _chart(graphs, style, theme, format)
+    if style != "columns" and len(graphs) > 1:
+        advice = "draw them one by one, or with --style columns"
+        raise NetspecError(CannotDraw(f"the style {style} takes one net", advice), status=2)
+    for glob in expand:
+        if not any(View(graph, expand=(glob,)).expanded for graph in graphs):
+            advice = "`netspec summary` shows the blocks' names"
+            raise NetspecError(CannotDraw(f"no block matches `{glob}`", advice), status=2)
+    if expand and depth is None:
+        depth = 0
+    views = [View(graph, depth, tuple(expand), tuple(show), heat) for graph in graphs]
+    with without_collecting():
+        if format == "dot":
+            return _dot(graphs)
+        if format == "html":
+            from netspec.draw.formats.html import html
+
+            return html(views, style, theme)
+        return _rendered(_scene(views, style), theme, format)
+
+
+def _check(what: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise NetspecError(UnknownChoice(what, value, ", ".join(known)), status=2)
+
+
+def _dot(graphs: Sequence[Graph]) -> str:
+    from netspec.draw.layout.dot import dot_text
+
+    return "".join(dot_text(graph) for graph in graphs)
+
+
+def _scene(views: list[View], style: str) -> Scene:
+    if style == "flow":
+        from netspec.draw.styles.flow import flow
+
+        return flow(views[0])
+    if style == "columns":
+        from netspec.draw.styles.columns import columns
+
+        return columns(views)
+    from netspec.draw.styles.fold import folded
+
+    return folded(views[0])
+
+
+def _rendered(scene: Scene, theme: str, format: str) -> str | bytes:
+    if format == "pdf":
+        from netspec.draw.formats.pdf import pdf
+
+        return pdf(scene, theme)
+    from netspec.draw.formats.svg import svg
+
+    if format == "png":
+        from netspec.draw.formats.png import png
+
+        return png(svg(scene, "light" if theme == "auto" else theme))
+    return svg(scene, theme)
+
+
+def _chart(graphs: Sequence[Graph], style: str, theme: str, format: str) -> str | bytes:
+    if format in ("html", "dot"):
+        reason = f"the style {style} is a chart, which is svg, png or pdf"
+        raise NetspecError(CannotDraw(reason), status=2)
+    from netspec.draw.styles.charts.chart import chart
+
+    return chart(graphs, style, theme, format)

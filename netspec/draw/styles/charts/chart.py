@@ -1,0 +1,79 @@
+"""Charts over nets, by matplotlib: cost per layer, cost against accuracy, depth by year."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+from netspec.draw.styles.charts.bars import bars
+from netspec.draw.styles.charts.bubble import bubble
+from netspec.draw.styles.charts.depth import depth
+from netspec.draw.theme import paint
+from netspec.graph.checked import Graph
+
+_STYLES = {"bars": bars, "bubble": bubble, "depth": depth}
+
+
+def chart(graphs: Sequence[Graph], style: str, theme: str, format: str) -> str | bytes:
+    """One chart as SVG text, or as PNG or PDF bytes; the same graphs give the same SVG and PDF.
+
+    Raises NetspecError where the nets do not suit the style.
+    """
+    with mpl.rc_context(_setting("dark" if theme == "dark" else "light")):
+        title = f"{style}: {', '.join(graph.name for graph in graphs)}"
+        return _saved(_STYLES[style](graphs), format, title)
+
+
+def _setting(theme: str) -> dict[Any, Any]:
+    page, ink, muted = paint(theme, "page").fill, paint(theme, "").ink, paint(theme, "muted").ink
+    return {
+        "svg.fonttype": "none",
+        "pdf.fonttype": 42,
+        "svg.hashsalt": "netspec",
+        # A dollar in a source is a dollar.
+        "text.parse_math": False,
+        "font.size": 10,
+        "axes.labelsize": 10,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.axisbelow": True,
+        "axes.edgecolor": muted,
+        "grid.color": muted,
+        "grid.alpha": 0.25,
+        "grid.linewidth": 0.6,
+        "legend.frameon": False,
+        "xtick.labelsize": 9,
+        "ytick.labelsize": 9,
+        **dict.fromkeys(("figure.facecolor", "axes.facecolor", "savefig.facecolor"), page),
+        **dict.fromkeys(("text.color", "axes.labelcolor", "xtick.color", "ytick.color"), ink),
+    }
+
+
+def _saved(figure: Figure, format: str, title: str) -> str | bytes:
+    # Without a date the same chart is the same bytes.
+    dates: dict[str, Any] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=format, metadata={"Title": title, **dates[format]}, dpi=150)
+    data = buffer.getvalue()
+    return _stable(data.decode("utf-8")) if format == "svg" else data
+
+
+def _stable(svg: str) -> str:
+    """The SVG with its ids numbered, which matplotlib makes from places in memory, and with
+    coordinates to a hundredth of a point, whose last digits depend on them too.
+    """
+    numbers: dict[str, str] = {}
+
+    def renamed(found: re.Match[str]) -> str:
+        return found[1] + numbers.setdefault(found[2], f"i{len(numbers)}")
+
+    def rounded(found: re.Match[str]) -> str:
+        return f"{float(found[0]):.2f}"
+
+    svg = re.sub(r'( id="|#)([a-zA-Z][0-9a-f]{10})(?=[")])', renamed, svg)
+    return re.sub(r"<[^>]*>", lambda tag: re.sub(r"\d+\.\d{3,}", rounded, tag[0]), svg)

@@ -1,0 +1,129 @@
+"""What an operator's hooks are given: the back-ends implement these, so operators import none.
+
+A hook gets a view of the net (`Value`, `Source`), of the ONNX graph under construction (`Builder`,
+`Operand`), of torch's modules (`Modules`) or of one training pass (`Draws`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from netspec.ops.declare.geometry import Geometry
+from netspec.sizes.dims import Dim
+from netspec.sizes.shapes import TensorType
+
+if TYPE_CHECKING:
+    from typing import Self
+
+V = TypeVar("V", bound="Value")
+V_co = TypeVar("V_co", bound="Value", covariant=True)
+
+
+class Value(Protocol):
+    """What flows along the wire: one output of one node."""
+
+    @property
+    def type(self) -> TensorType: ...
+
+    @property
+    def shape(self) -> tuple[Dim, ...]: ...
+
+    @property
+    def node(self) -> Source[Self]: ...
+
+
+class Source(Protocol[V_co]):
+    """The node a value comes from: its operator, what it reads and what it gives."""
+
+    @property
+    def op(self) -> object: ...
+
+    @property
+    def types(self) -> tuple[TensorType, ...]: ...
+
+    @property
+    def inputs(self) -> tuple[V_co, ...]: ...
+
+    @property
+    def input_types(self) -> tuple[TensorType, ...]: ...
+
+    @property
+    def outputs(self) -> tuple[V_co, ...]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Operand:
+    """A tensor in the ONNX graph: its name there and its type."""
+
+    name: str
+    type: TensorType
+
+
+class Builder(Protocol):
+    """The ONNX graph, as an operator's `onnx` hook adds nodes to it. Tensors are known by name."""
+
+    def node(self, op_type: str, inputs: Sequence[str], **attributes: Any) -> str:
+        """Adds one node with one output; returns the output's name."""
+
+    def nodes(
+        self, op_type: str, inputs: Sequence[str], outputs: int, **attributes: Any
+    ) -> tuple[str, ...]:
+        """Adds one node with several outputs; returns their names."""
+
+    def weight(self, name: str) -> str:
+        """The name of one of the operator's own tensors."""
+
+    def channel_weight(self, name: str, rank: int) -> str:
+        """One of the operator's vectors over channels, shaped for `rank` spatial axes."""
+
+    def scaled(self, name: str, factor: float) -> str:
+        """The name of a tensor times a constant."""
+
+    def constant(self, value: Any) -> str:
+        """The name of a constant array; equal constants are one."""
+
+    def integers(self, values: Sequence[int]) -> str:
+        """The name of a constant vector of int64: axes, shapes, indices."""
+
+    def is_read(self, index: int) -> bool:
+        """Whether anything reads this output of the operator."""
+
+    def size(self, operand: Operand, axis: int) -> str:
+        """The name of a vector of one: the operand's size along an axis, batch included."""
+
+    def shape(self, operand: Operand) -> str:
+        """The name of a shape for Reshape: the operand's own, its batch kept."""
+
+
+class Modules(Protocol):
+    """torch, as an operator's `torch` hook makes modules with it. `nn` is `torch.nn`."""
+
+    @property
+    def nn(self) -> Any: ...
+
+    @property
+    def torch(self) -> Any: ...
+
+    def is_read(self, index: int) -> bool:
+        """Whether anything reads this output of the operator."""
+
+    def apply(self, op: Any, *inputs: TensorType) -> Any:
+        """A module that calls the operator's `compute`."""
+
+    def linear(self, kind: str, into: int, out: int, bias: bool) -> Any:
+        """A linear layer: `plain` of a vector, `flat` of a map, `channels` at each position."""
+
+    def over_time(self, kind: str, into: int, width: int, **options: Any) -> Any:
+        """torch's recurrent layer over (C, T): `LSTM`, `GRU` or `RNN`."""
+
+    def windowed(self, kind: str, window: Geometry, *args: Any, **kwargs: Any) -> Any:
+        """torch's module for a sliding window: `Conv`, `ConvTranspose` or `MaxPool`."""
+
+
+class Draws(Protocol):
+    """Random numbers of one training pass, where operators apart must draw the same ones."""
+
+    def shared(self, name: str, like: Any) -> Any:
+        """One uniform number in [0, 1) for each sample; the same to all who ask by one name."""

@@ -1,0 +1,42 @@
+"""What a parameter's value may be besides numbers: words and layers; and how values are typed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A word used as a value: `same`, `relu`. `unit` is the file it was written in."""
+
+    text: str
+    unit: Any = field(default=None, compare=False, repr=False)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A layer as a value: `relu`, `leaky(0.1)`, with its evaluated arguments."""
+
+    name: str
+    positional: tuple[Any, ...] = ()
+    named: tuple[tuple[str, Any], ...] = ()
+    unit: Any = field(default=None, compare=False, repr=False)
+
+    def __str__(self) -> str:
+        given = [show(v) for v in self.positional] + [f"{k}={show(v)}" for k, v in self.named]
+        return f"{self.name}({', '.join(given)})" if given else self.name
+
+
+def show(value: Any) -> str:
+    """A value as it would be typed."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value is None:
+        return "none"
+    if isinstance(value, tuple):
+        return f"({', '.join(show(item) for item in value)})"
+    return str(value)

@@ -1,0 +1,64 @@
+"""The tensors an operator owns, and how they start."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import TYPE_CHECKING, ClassVar
+
+from netspec.diagnostics.messages.shapes import SchemeMisfit
+from netspec.diagnostics.raised import Rejection
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """How a weight starts. Subclasses say which words name them and draw the numbers."""
+
+    word: ClassVar[str]
+    SCHEMES: ClassVar[dict[str, type[Scheme]]] = {}
+
+    def __init_subclass__(cls) -> None:
+        if "word" in vars(cls):
+            Scheme.SCHEMES[cls.word] = cls
+
+    def piece(self, weight: Weight, random: np.random.Generator, start: int, size: int) -> Array:
+        """Elements `start` to `start + size` of the weight in C order, as float32."""
+        raise NotImplementedError
+
+    def constant(self) -> float | None:
+        """The value of every element, for schemes that fill."""
+        return None
+
+    def check(self, weight: Weight) -> None:
+        """Raises Rejection where the scheme has no meaning for a weight of this shape."""
+
+    def _misfit(self, weight: Weight, reason: str) -> Rejection:
+        return Rejection(SchemeMisfit(self.word, "x".join(map(str, weight.shape)), reason))
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """One tensor an operator owns.
+
+    `kind`: `param` is trained, `statistic` is a BatchNorm running statistic, `constant` is fixed by
+    the architecture. `fan_in` and `fan_out` scale its initialisation.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    init: Scheme
+    kind: str = "param"
+    fan_in: int = 1
+    fan_out: int = 1
+
+    def __post_init__(self) -> None:
+        self.init.check(self)
+
+    @property
+    def size(self) -> int:
+        return prod(self.shape)

@@ -1,0 +1,148 @@
+"""Receptive fields are those of the published nets, and those that gradients show."""
+
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+
+import pytest
+import torch
+from support.places import DATA
+
+from netspec.analysis.receptive_field import WHOLE, Field, Unknown, receptive_fields
+from netspec.backends.torch.modules import to_module
+from netspec.diagnostics.source import Source
+from netspec.elaborate.build import build
+from netspec.graph.checked import Graph, Node
+from netspec.syntax.files import read_spec, shipped_names
+from netspec.weights.sources import Seeded
+
+RECORDS = json.loads((DATA / "records.json").read_text())
+KNOWN = [name for name, record in RECORDS.items() if "receptive_field" in record]
+# The published figure follows one branch where 1x3 and 3x1 fork; both forks together see a square,
+# as the net does not change when height and width are exchanged.
+SQUARE = {"inception_v3": (1311, 1311), "inception_v4": (2071, 2071)}
+
+
+def last_map(graph: Graph, shape: list[int]) -> tuple[Node, Field]:
+    """The last node with this output that does not see everything."""
+    fields = receptive_fields(graph)
+    for node in reversed(graph.nodes):
+        seen = next(iter(fields[node].values()))
+        if node.head is None and list(node.types[0].shape) == shape and isinstance(seen, Field):
+            return node, seen
+    raise AssertionError(f"no node makes {shape}")
+
+
+@pytest.mark.parametrize("name", sorted(set(KNOWN) & set(shipped_names())))
+def test_the_field_is_that_of_the_record(name):
+    expected = RECORDS[name]["receptive_field"]
+    _, seen = last_map(build(read_spec(name)), expected["shape"])
+    assert seen.size == SQUARE.get(name, tuple(expected["size"]))
+    assert seen.stride == (expected["stride"],) * len(seen.size)
+
+
+def test_most_records_with_a_field_have_a_spec():
+    assert len(set(KNOWN) & set(shipped_names())) >= 50
+
+
+def field_of(text: str, input: str = "1x64x64") -> Field | object:
+    graph = build(Source("<test>", f"net t\ninput {input}\n{text}\n"))
+    return next(iter(receptive_fields(graph)[graph.outputs[0].value.node].values()))
+
+
+def spans_by_gradient(text: str, size: int, outputs: range) -> list[tuple[int, int]]:
+    """The first and last input element with a gradient, for each of some output elements."""
+    graph = build(Source("<test>", f"net t\ninput 1x{size}\n{text}\n"))
+    net = to_module(graph, Seeded(1)).double().eval()
+    for parameter in net.parameters():
+        parameter.data.fill_(1.0)
+    found = []
+    for index in outputs:
+        given = torch.ones(1, 1, size, dtype=torch.float64, requires_grad=True)
+        net(given)[0, 0, index].backward()
+        places = given.grad[0, 0].nonzero().flatten()
+        found.append((int(places[0]), int(places[-1])))
+    return found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "conv3-1(pad=same)",
+        "conv5-1/2(pad=2); conv3-1(pad=1, dilation=2)",
+        "conv3-1/2(pad=1); deconv4-1/2(pad=1)",
+        "avgpool2; conv3-1(pad=1); deconv2-1/2",
+        "conv3-1/2(pad=1); deconv3-1/2(pad=1, output_pad=1); conv3-1(pad=1)",
+        "avgpool3/2(pad=1); deconv6-1/3(pad=1); avgpool2",
+        "conv3-1/2(pad=1); deconv4-1/4; conv2-1/2",
+        "add { | conv3-1(pad=1) | conv7-1(pad=3) }",
+        "add { | avgpool2; deconv4-1/2(pad=1) | conv3-1(pad=1) }",
+        "conv4-1(pad=((1, 2))); avgpool2",
+    ],
+)
+def test_the_interval_of_every_inner_element_is_where_the_gradient_is(text):
+    outputs = range(20, 32)
+    seen = field_of(text, "1x128")
+    assert isinstance(seen, Field)
+    assert [seen.axes[0].at(i) for i in outputs] == spans_by_gradient(text, 128, outputs)
+
+
+def test_the_axes_are_apart():
+    seen = field_of("conv1x7-4/2x1(pad=same); maxpool3x1/3x1")
+    assert seen.size == (5, 7)
+    assert seen.stride == (6, 1)
+    assert seen.start == (0, -3)
+
+
+def test_upsampling_makes_strides_below_one():
+    seen = field_of("conv3-1/2(pad=1); deconv2-1/2; deconv2-1/2")
+    assert seen.stride == (Fraction(1, 2), Fraction(1, 2))
+    assert seen.size == (3, 3)
+
+
+def test_a_merge_takes_the_hull_of_what_its_branches_see():
+    seen = field_of("concat { | conv1x5-2(pad=same) | conv3x1-2(pad=same) | identity }")
+    assert seen.size == (3, 5)
+    assert seen.start == (-1, -2)
+
+
+def test_two_forks_of_flat_kernels_see_a_square_as_gradients_do():
+    fork = "concat { | conv1x3-1(pad=same) | conv3x1-1(pad=same) }"
+    text = f"{fork}; {fork}"
+    net = to_module(build(Source("<test>", f"net t\ninput 1x9x9\n{text}\n")), Seeded(1)).double()
+    for parameter in net.parameters():
+        parameter.data.fill_(1.0)
+    given = torch.ones(1, 1, 9, 9, dtype=torch.float64, requires_grad=True)
+    net(given)[0, :, 4, 4].sum().backward()
+    rows, columns = given.grad[0, 0].nonzero().T
+    spans = [(int(places.min()), int(places.max())) for places in (rows, columns)]
+    assert spans == [(2, 6), (2, 6)]
+    assert field_of(text, "1x9x9").size == (5, 5)
+
+
+def test_what_follows_a_global_step_sees_everything():
+    assert field_of("mul { | conv3-4(pad=same) | gap; fc-4 }; conv3-4") == WHOLE
+
+
+def test_a_step_that_cannot_say_gives_its_reason():
+    seen = field_of("adaptive_avgpool(7); conv3-1")
+    assert isinstance(seen, Unknown)
+    assert "differ in size" in seen.reason
+
+
+def test_every_input_has_a_field_of_its_own():
+    graph = build(
+        Source(
+            "<test>",
+            "net t\ninput a: 1x16\ninput b: 1x16\n"
+            "@a; conv3-1(pad=1) as x; @b; conv5-1(pad=2) as y; add { | @x | @y }\n",
+        )
+    )
+    seen = receptive_fields(graph)[graph.outputs[0].value.node]
+    assert {name: field.size for name, field in seen.items()} == {"a": (3,), "b": (5,)}
+
+
+def test_an_input_that_only_gives_its_size_is_not_seen():
+    seen = field_of("conv7-2 as small; @input; conv3-2(pad=1); crop(@small)")
+    assert seen.size == (3, 3)

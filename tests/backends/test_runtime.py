@@ -1,0 +1,209 @@
+"""Running: what is loaded is checked first, what is fed is checked, the device is the one asked for."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from netspec.backends.onnx.compile import compile_graph
+from netspec.backends.onnx.file import data_files, write
+from netspec.backends.onnx.lowering import lower
+from netspec.backends.runtime import Session, check_model
+from netspec.diagnostics.raised import NetspecError
+from netspec.diagnostics.source import Source
+from netspec.elaborate.build import build
+from netspec.passes.deploy import deploy
+from netspec.weights.sources import Seeded
+
+
+@pytest.fixture
+def graph():
+    return build(Source("small.ns", "conv3-4(act=relu); gap; fc-5"), {}, ("3x8x8",))
+
+
+@pytest.fixture
+def model(graph, tmp_path):
+    path = tmp_path / "net.onnx"
+    compile_graph(graph, path)
+    return path
+
+
+@pytest.fixture
+def external(graph, tmp_path):
+    path = tmp_path / "net.onnx"
+    write(lower(deploy(graph)), path, Seeded(), limit=1)
+    return path
+
+
+X = np.zeros((2, 3, 8, 8), np.float32)
+
+
+def test_a_run_names_its_provider_and_its_outputs(model):
+    result = Session(model).run({"input": X})
+    assert result.provider == "CPUExecutionProvider"
+    assert result.outputs["output"].shape == (2, 5)
+    assert result.seconds > 0
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        (None, "missing"),
+        (np.zeros((3, 8, 8), np.float32), "3x8x8"),
+        (np.zeros((1, 4, 8, 8), np.float32), "1x4x8x8"),
+        (X.astype(">f4"), "byte order"),
+        (X.astype(np.uint8), "uint8"),
+        (X.astype(complex), "complex"),
+        (X.astype(object), "object"),
+        (X.astype("U1"), "<U1"),
+    ],
+)
+def test_inputs_that_do_not_fit_are_refused_by_name(model, value, says):
+    with pytest.raises(NetspecError, match="input `input`") as caught:
+        Session(model).run({"input": value})
+    assert says in str(caught.value)
+
+
+def test_an_unknown_input_is_refused(model):
+    with pytest.raises(NetspecError, match="the model has inputs input"):
+        Session(model).run({"input": X, "image": X})
+
+
+def test_fortran_order_and_double_precision_are_converted(model):
+    plain = Session(model).run({"input": X + 1}).outputs["output"]
+    for other in (np.asfortranarray(X + 1), (X + 1).astype(np.float64)):
+        assert np.array_equal(Session(model).run({"input": other}).outputs["output"], plain)
+
+
+def test_cuda_that_is_not_there_is_an_error_and_never_the_cpu(model):
+    import onnxruntime as ort
+
+    try:
+        session = Session(model, device="cuda")
+    except NetspecError as error:
+        assert error.status == 4
+        assert error.diagnostics[0].code in ("NS602", "NS603")
+    else:
+        assert session.provider == "CUDAExecutionProvider"
+        assert "CUDAExecutionProvider" in ort.get_available_providers()
+
+
+def test_an_unknown_device_is_a_usage_error(model):
+    with pytest.raises(NetspecError, match="known devices") as caught:
+        Session(model, device="tpu")
+    assert caught.value.status == 2
+
+
+# --- models that attack
+
+
+def save(path, nodes, inputs=("x",), initializers=(), functions=()):
+    value = [helper.make_tensor_value_info(n, TensorProto.FLOAT, ["N"]) for n in inputs]
+    out = [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)]
+    made = helper.make_graph(nodes, "g", value, out, initializer=list(initializers))
+    opsets = [helper.make_opsetid("", 22)]
+    proto = helper.make_model(made, opset_imports=opsets, functions=list(functions), ir_version=10)
+    path.write_bytes(proto.SerializeToString())
+    return path
+
+
+def test_operators_netspec_does_not_write_are_refused(tmp_path):
+    path = save(tmp_path / "m.onnx", [helper.make_node("Loop", ["x"], ["y"])])
+    with pytest.raises(NetspecError, match="Loop"):
+        Session(path)
+    custom = [helper.make_node("Relu", ["x"], ["y"], domain="evil")]
+    with pytest.raises(NetspecError, match="evil"):
+        Session(save(tmp_path / "c.onnx", custom))
+
+
+def test_an_operator_that_holds_a_graph_is_refused(tmp_path):
+    inner = helper.make_graph([], "inner", [], [])
+    node = helper.make_node("Relu", ["x"], ["y"], body=inner)
+    with pytest.raises(NetspecError, match="graph of its own"):
+        Session(save(tmp_path / "m.onnx", [node]))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\x00",
+        b"not onnx at all",
+        b"\x0a\xff\xff\xff\xff\xff\xff\xff\xff\x7f",
+        os.urandom(999),
+    ],
+)
+def test_files_that_are_not_onnx_are_refused(tmp_path, data):
+    path = tmp_path / "m.onnx"
+    path.write_bytes(data)
+    with pytest.raises(NetspecError) as caught:
+        Session(path)
+    assert caught.value.diagnostics[0].code in ("NS605", "NS603")
+
+
+def test_truncated_and_mutated_models_never_get_past_as_a_foreign_error(model):
+    whole = model.read_bytes()
+    random = np.random.default_rng(0)
+    for _ in range(60):
+        data = bytearray(whole[: random.integers(1, len(whole) + 1)])
+        for place in random.integers(0, len(data), 3):
+            data[place] = random.integers(0, 256)
+        model.write_bytes(bytes(data))
+        try:
+            Session(model).run({"input": X})
+        except NetspecError as error:
+            assert error.diagnostics
+
+
+def with_entry(path, key, value):
+    proto = onnx.load(path, load_external_data=False)
+    tensor = next(t for t in proto.graph.initializer if t.external_data)
+    for entry in tensor.external_data:
+        if entry.key == key:
+            entry.value = value
+    path.write_bytes(proto.SerializeToString())
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("location", "../net.data"),
+        ("location", "/etc/passwd"),
+        ("location", "missing.data"),
+        ("location", ""),
+        ("location", "."),
+        ("location", ".."),
+        ("offset", "-5"),
+        ("offset", "18446744073709551616"),
+        ("offset", "abc"),
+        ("length", "4"),
+        ("length", "9999999999"),
+    ],
+)
+def test_data_that_is_not_where_it_may_be_is_refused(external, key, value):
+    check_model(external)
+    with_entry(external, key, value)
+    with pytest.raises(NetspecError) as caught:
+        check_model(external)
+    assert caught.value.diagnostics[0].code == "NS605"
+
+
+@pytest.mark.parametrize("link", [os.symlink, os.link])
+def test_data_behind_a_link_is_refused(external, link, tmp_path):
+    (data,) = data_files(external)
+    moved = tmp_path / "elsewhere"
+    data.rename(moved)
+    link(moved, data)
+    with pytest.raises(NetspecError, match="link"):
+        check_model(external)
+
+
+def test_a_name_that_ends_in_a_nul_is_refused(external):
+    (data,) = data_files(external)
+    with_entry(external, "location", f"{data.name}\0x")
+    with pytest.raises(NetspecError, match="plain file beside it"):
+        check_model(external)

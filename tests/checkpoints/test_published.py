@@ -1,0 +1,118 @@
+"""Published checkpoints, matched to the shipped specs by structure, give the published answers.
+
+Each file in `goldens/` lists a library's tensors by name and shape, and what its network answers
+under weights that anyone can regenerate from the names.
+"""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from support.published import (
+    NAMES,
+    TOLERANCE,
+    checkpoint,
+    golden,
+    image_of,
+    logits_of,
+    spec,
+)
+
+from netspec.backends.onnx.compile import compile_graph
+from netspec.backends.runtime import Session
+from netspec.checkpoints import load
+from netspec.graph.checked import Graph
+
+
+def held_to(expected: dict[str, Any], logits: np.ndarray) -> None:
+    size = expected["logits_l2"]
+    assert np.abs(logits[:8] - expected["logits_first8"]).max() <= TOLERANCE * size
+    # A sum of 1,000 logits may be off by more than one of them.
+    assert abs(logits.sum(dtype=np.float64) - expected["logits_sum"]) <= 10 * TOLERANCE * size
+    assert abs(np.linalg.norm(logits.astype(np.float64)) - size) <= TOLERANCE * size
+    assert int(logits.argmax()) == expected["argmax"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_published_checkpoint_gives_the_published_answer(name: str, tmp_path: Path) -> None:
+    expected, graph = golden(name), spec(name)
+    loaded = load(checkpoint(name, tmp_path), graph)
+    assert not loaded.unused
+    image = image_of(expected["input"])
+    held_to(expected, logits_of(graph, loaded.source, image))
+    path = tmp_path / "model.onnx"
+    compile_graph(graph, path, source=loaded.source, logits=True)
+    result = Session(path).run({graph.inputs[0].path: image})
+    (logits,) = result.outputs.values()
+    held_to(expected, logits[0])
+
+
+def test_the_goldens_are_all_there() -> None:
+    assert len(NAMES) == 22
+
+
+# --- the mapping alone: shapes only, no numbers
+
+
+class Shapes(dict[str, tuple[int, ...]]):
+    """The shapes of a checkpoint, for the mapping."""
+
+
+def shapes(name: str) -> Shapes:
+    return Shapes({key: tuple(shape) for key, shape in golden(name)["tensors"]})
+
+
+def planned(graph: Graph, file: Shapes) -> dict[str, str]:
+    from netspec.checkpoints.mapping import by_structure
+
+    plan = by_structure(graph, file, {})
+    assert not plan.doubts, plan.doubts
+    assert plan.missing + plan.surplus + plan.misshaped == []
+    return {pair.ours: pair.theirs for pair in plan.pairs}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_meaningless_names_map_as_the_published_ones_do(name: str) -> None:
+    """Only the tree, the order and the shapes are left of the names."""
+    graph, file = spec(name), shapes(name)
+    renamed = {key: _meaningless(key) for key in file}
+    plain = planned(graph, file)
+    blind = planned(graph, Shapes({renamed[key]: shape for key, shape in file.items()}))
+    assert blind == {ours: renamed[theirs] for ours, theirs in plain.items()}
+
+
+def _meaningless(key: str) -> str:
+    *components, leaf = key.split(".")
+    coded = [
+        f"{zlib.crc32(component.encode()):08x}".translate(_LETTERS) for component in components
+    ]
+    return ".".join([*coded, leaf])
+
+
+_LETTERS = str.maketrans("0123456789abcdef", "ghijklmnopqrstuv")
+
+
+@pytest.mark.parametrize("order", ["sorted", "reversed", "shuffled"])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_file_in_another_order_maps_the_same_or_is_refused(name: str, order: str) -> None:
+    from netspec.checkpoints.mapping import by_structure
+
+    graph, file = spec(name), shapes(name)
+    keys = sorted(file)
+    if order == "reversed":
+        keys.reverse()
+    elif order == "shuffled":
+        keys = [keys[i] for i in np.random.default_rng(1).permutation(len(keys))]
+    plan = by_structure(graph, Shapes({key: file[key] for key in keys}), {})
+    if not plan.doubts:
+        assert {pair.ours: pair.theirs for pair in plan.pairs} == planned(graph, file)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_sorted_file_of_a_published_network_is_not_refused(name: str) -> None:
+    graph, file = spec(name), shapes(name)
+    assert planned(graph, Shapes(sorted(file.items()))) == planned(graph, file)

@@ -1,0 +1,355 @@
+"""What pictures show, and what they never do."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from support.pictures import printed_by_seeds, read_picture
+
+from netspec.diagnostics.raised import NetspecError
+from netspec.draw import draw
+from netspec.draw.metrics import BOLD, REGULAR
+from netspec.draw.structure.elements import Tangle
+from netspec.draw.structure.reading import structure
+from netspec.elaborate.build import build
+from netspec.graph.checked import Graph
+from netspec.syntax.files import read_spec
+
+HOSTILE = "<IMG SRC=x onerror=alert(1)>]]>&\"'; } n0 -> n1 {a|b} \\"
+
+
+def shipped(name: str) -> Graph:
+    return build(read_spec(name))
+
+
+def words(svg: str) -> list[str]:
+    """The text of a picture, in order."""
+    root = ElementTree.fromstring(svg)
+    return [element.text or "" for element in root.iter("{http://www.w3.org/2000/svg}text")]
+
+
+def fold(graph: Graph, **choices: Any) -> str:
+    picture = draw([graph], **choices)
+    assert isinstance(picture, str)
+    return picture
+
+
+def test_repeats_are_folded_and_say_how_the_first_differs() -> None:
+    found = words(fold(shipped("resnet50")))
+    assert "stage1: bottleneck ×3" in found
+    assert "stage3: bottleneck ×6" in found
+    assert found.count("first: /2, + projection") == 3
+    assert found.count("first: + projection") == 1
+
+
+def test_different_arguments_are_not_folded() -> None:
+    found = words(fold(shipped("googlenet")))
+    assert sum(text.startswith("inception") for text in found) == 9
+    assert "concat, 256" in found
+    assert "concat, 1024" in found
+
+
+@pytest.mark.parametrize(
+    "reads", ["add { | @second | @first }", "add { | @second | @before }", "@second; relu"]
+)
+def test_only_the_ends_of_a_repeat_are_connected_with_what_is_outside(
+    reads: str, net: Callable[..., Graph]
+) -> None:
+    block = "block b { residual { conv3-8(pad=same) } }"
+    steps = "conv3-8(pad=same) as before\nb as first\nb as second"
+    found = words(fold(net(f"{block}\n{steps}\n{reads}")))
+    assert ("b ×2" in found) is ("@first" not in reads)
+
+
+def test_training_heads_hang_off_the_side() -> None:
+    found = words(fold(shipped("googlenet")))
+    assert found.count("training only, loss × 0.3") == 2
+
+
+def test_a_recursive_net_is_drawn_as_a_u() -> None:
+    picture = fold(shipped("unet"))
+    at = {text: [] for text in ("2×2 max pool", "concat")}
+    for element in ElementTree.fromstring(picture).iter("{http://www.w3.org/2000/svg}text"):
+        if element.text in at:
+            at[element.text].append((float(element.get("x", 0)), float(element.get("y", 0))))
+    down, up = at["2×2 max pool"], at["concat"]
+    assert len(down) == len(up) == 4
+    assert max(x for x, _ in down) < min(x for x, _ in up)
+    assert [y for _, y in down] == sorted(y for _, y in down)
+
+
+def test_an_encoder_decoder_without_skips_is_drawn_as_a_u(net: Callable[..., Graph]) -> None:
+    steps = [
+        "conv3-8(pad=same); maxpool2/2",
+        "conv3-16(pad=same); maxpool2/2",
+        "conv3-32(pad=same)",
+    ]
+    steps += ["deconv2-16/2; conv1-16", "deconv2-8/2; conv1-3; softmax"]
+    picture = read_picture(fold(net("\n".join(steps))))
+    assert list(picture.faults()) == []
+    at = {label.name: (label.left, label.top) for label in picture.labels}
+    down = [at["3×3 conv, 8"], at["3×3 conv, 16"], at["3×3 conv, 32"]]
+    up = [at["2×2 deconv, 16, /2"], at["2×2 deconv, 8, /2"], at["softmax"]]
+    assert [y for _, y in down] == sorted(y for _, y in down)
+    assert [y for _, y in up] == sorted((y for _, y in up), reverse=True)
+    assert max(x for x, _ in down) < min(x for x, _ in up)
+
+
+def test_a_net_with_every_connection_shares_one_bus(net: Callable[..., Graph]) -> None:
+    steps = ["conv3-8(pad=same) as x0"]
+    for i in range(1, 8):
+        read = " ".join(f"| @x{k}" for k in range(i))
+        steps.append(f"concat {{ {read} | @x0 }}; conv3-8(pad=same) as x{i}")
+    picture = read_picture(fold(net("\n".join(steps))))
+    assert list(picture.faults()) == []
+    assert picture.view.right < 800
+
+
+@pytest.mark.parametrize("name", ["resnet50", "googlenet", "nasnet_mobile", "unet", "captioning"])
+def test_pictures_are_the_same_from_run_to_run(name: str) -> None:
+    script = (
+        "import sys, hashlib; from netspec.elaborate.build import build;"
+        "from netspec.syntax.files import read_spec;"
+        "from netspec.draw import draw; g = build(read_spec(sys.argv[1]));"
+        "print([hashlib.sha256(draw([g], format=f).encode()).hexdigest() for f in ('svg', 'dot')])"
+    )
+    assert len(printed_by_seeds(script, name)) == 1
+
+
+def test_drawing_imports_nothing_heavy() -> None:
+    script = (
+        "import sys; from netspec.elaborate.build import build; from netspec.syntax.files import read_spec;"
+        "from netspec.draw import draw; g = build(read_spec('resnet50'));"
+        "[draw([g], format=f) for f in ('svg', 'dot', 'pdf', 'html')];"
+        "print({'torch', 'onnx', 'numpy', 'matplotlib', 'onnxruntime'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize(
+    ("name", "most"), [("resnet50", 15_000), ("googlenet", 40_000), ("densenet121", 60_000)]
+)
+def test_pictures_are_small(name: str, most: int) -> None:
+    assert len(fold(shipped(name)).encode()) <= most
+
+
+def test_every_box_leads_to_its_line() -> None:
+    picture = fold(shipped("resnet50"))
+    lines = {int(n) for n in re.findall(r'<g data-line="(\d+)" data-path', picture)}
+    text = shipped("resnet50").source.text.splitlines()
+    assert any("conv7-64/2" in text[line - 1] for line in lines)
+    assert 'data-src="bottleneck.ns"' in picture
+
+
+def test_user_text_stays_text_in_every_format(net: Callable[..., Graph]) -> None:
+    graph = net("conv3-8; relu; gap").replace(name=HOSTILE, metadata=(("paper", HOSTILE),))
+    picture = fold(graph)
+    assert HOSTILE in "".join(words(picture)) or "<IMG" in "".join(words(picture))
+    assert "<IMG" not in picture
+    assert "<IMG" not in str(draw([graph], format="html"))
+    pdf = draw([graph], format="pdf")
+    assert isinstance(pdf, bytes)
+    assert pdf.startswith(b"%PDF-1.4")
+
+
+def test_dot_has_exactly_the_nodes_and_edges_of_the_graph() -> None:
+    graph = shipped("resnet18")
+    text = fold(graph, format="dot")
+    assert len(re.findall(r"^  n\d+ \[label=", text, re.M)) == len(graph.nodes)
+    edges = sum(len(node.inputs) for node in graph.nodes)
+    assert len(re.findall(r"^  n\d+ -> n\d+ ", text, re.M)) == edges
+
+
+def test_dot_labels_are_never_html_records_or_escapes(net: Callable[..., Graph]) -> None:
+    text = fold(net("conv3-8").replace(name=HOSTILE), format="dot")
+    label = text.splitlines()[1]
+    inside = label.removeprefix('  label="').removesuffix('";').replace('\\"', "")
+    assert not set(inside) & set('<>{}|"')
+    assert "label=<" not in text
+    assert label.endswith('\\\\";')
+
+
+@pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz's dot is not installed")
+def test_graphviz_reads_the_dot_text_as_the_same_graph(net: Callable[..., Graph]) -> None:
+    graph = net("add { | conv3-3(pad=same) | relu }").replace(name=HOSTILE)
+    text = fold(graph, format="dot")
+    command = ["dot", "-Tjson0"]
+    done = subprocess.run(command, input=text, capture_output=True, text=True, check=True)
+    read = json.loads(done.stdout)
+    assert len(read["objects"]) == len(graph.nodes)
+    assert len(read["edges"]) == sum(len(node.inputs) for node in graph.nodes)
+
+
+@pytest.mark.parametrize("with_dot", [False, True])
+@pytest.mark.parametrize("name", ["resnet18", "googlenet", "unet"])
+def test_flow_shows_every_layer_with_and_without_graphviz(
+    name: str, with_dot: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if with_dot and shutil.which("dot") is None:
+        pytest.skip("Graphviz's dot is not installed")
+    if not with_dot:
+        monkeypatch.setattr("netspec.draw.layout.dot.has_dot", lambda: False)
+    picture = fold(shipped(name), style="flow")
+    leaves = read_picture(picture).leaves
+    layers = [n for n in shipped(name).nodes if n.op.weights(*n.input_types) and n.inputs]
+    assert len(leaves) >= sum(1 for n in layers if not n.name.startswith("bn"))
+    assert ("install Graphviz" in picture) is not with_dot
+
+
+@pytest.mark.parametrize("with_dot", [False, True])
+def test_flow_frames_every_block_and_names_it(
+    with_dot: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if with_dot and shutil.which("dot") is None:
+        pytest.skip("Graphviz's dot is not installed")
+    monkeypatch.setattr("netspec.draw.layout.dot.has_dot", lambda: with_dot)
+    picture = read_picture(fold(shipped("googlenet"), style="flow"))
+    frames = [words for block in picture.blocks if (words := picture.first_words(block))]
+    modules = [f"inception{name}" for name in ("3a", "3b", *("4" + x for x in "abcde"), "5a", "5b")]
+    assert sorted(frames) == ["aux1: aux", "aux2: aux", *modules]
+
+
+def test_flow_shows_blocks_that_depth_closes_as_one_box() -> None:
+    closed = read_picture(fold(shipped("googlenet"), style="flow", depth=0))
+    opened = read_picture(fold(shipped("googlenet"), style="flow", expand=("aux",)))
+    assert len(closed.blocks) == len(opened.blocks) == 11
+    assert len(opened.leaves) == len(closed.leaves) + 2 * 5
+
+
+def test_connections_that_cannot_be_laid_out_in_bounded_time_are_refused(
+    net: Callable[..., Graph], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("netspec.draw.layout.dot.has_dot", lambda: False)
+    steps = [f"relu as x{i}; add {{ | @x{i // 2} | @x{i} }}" for i in range(900)]
+    with pytest.raises(NetspecError, match="its connections pass"):
+        draw([net("\n".join(steps))], style="flow")
+
+
+def test_too_many_boxes_are_refused_in_flow_and_columns_and_summarised_in_fold(
+    net: Callable[..., Graph],
+) -> None:
+    steps = "\n".join(f"conv1-{3 + i % 89}; conv1-{2 + i % 97}" for i in range(1001))
+    graph = net(steps)
+    with pytest.raises(NetspecError, match="2,003 boxes, the limit is 2,000"):
+        draw([graph], style="flow")
+    with pytest.raises(NetspecError, match="2,003 boxes, the limit is 2,000"):
+        draw([graph], style="columns")
+    found = words(fold(graph))
+    assert "… 1,979 more layers …" in found
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"style": "cubist"},
+        {"format": "gif"},
+        {"theme": "pink"},
+        {"heat": "x"},
+        {"show": ("x",)},
+        {"expand": ("nothing*",)},
+    ],
+)
+def test_unknown_choices_are_usage_errors(wrong: dict[str, Any], net: Callable[..., Graph]) -> None:
+    with pytest.raises(NetspecError) as caught:
+        draw([net("relu")], **wrong)
+    assert caught.value.status == 2
+
+
+def test_depth_and_expand_open_blocks_with_their_siblings() -> None:
+    graph = shipped("inception_v3")
+    closed = words(fold(graph, depth=0))
+    opened = words(fold(graph, depth=0, expand=("module_a*",)))
+    assert not any(text.startswith("concat") for text in closed)
+    assert sum(text.startswith("concat") for text in opened) == 2
+    assert words(fold(graph, expand=("module_a*",))) == opened
+    assert any(text.startswith("concat") for text in words(fold(graph, depth=1)))
+
+
+def test_show_and_heat_change_what_is_said() -> None:
+    graph = shipped("vgg16")
+    assert "64×224×224" not in "".join(words(fold(graph, show=("kernel",))))
+    assert any("MACs" in text for text in words(fold(graph, show=("macs",)))[3:])
+    hot = fold(graph, heat="params")
+    assert 'class="leaf h5"' in hot
+    assert any("parameters" in text for text in words(hot))
+
+
+@pytest.mark.parametrize("heat", ["params", "macs", "memory"])
+def test_the_hottest_layer_counts_what_is_drawn_with_it(heat: str) -> None:
+    looks = set(
+        re.findall(r'class="leaf (h\d)"', fold(shipped("resnet18"), heat=heat, style="flow"))
+    )
+    assert "h5" in looks
+    assert looks <= {f"h{step}" for step in range(6)}
+
+
+def test_a_repeated_layer_gives_the_sum_of_its_copies() -> None:
+    found = words(fold(shipped("vgg16")))
+    first = found.index("3×3 conv, 64 ×2")
+    assert found[first + 1] == "64×224×224 · 38.7 k"
+    assert "4096 · 103 M" in found
+    assert "4096 · 16.8 M" in found
+
+
+def test_themes_differ_in_colour_only() -> None:
+    graph = shipped("resnet18")
+    light, dark = fold(graph), fold(graph, theme="dark")
+    assert light != dark
+    assert re.sub("<style>.*?</style>", "", light) == re.sub("<style>.*?</style>", "", dark)
+    assert "prefers-color-scheme:dark" in fold(graph, theme="auto")
+
+
+def test_columns_align_nets_on_resolution() -> None:
+    nets = [shipped(name) for name in ("vgg19", "plain34", "resnet34")]
+    picture = draw(nets, style="columns")
+    assert isinstance(picture, str)
+    assert list(read_picture(picture).faults()) == []
+    found = words(picture)
+    bands = [text for text in found if re.fullmatch(r"\d+×\d+", text)]
+    assert bands == ["224×224", "112×112", "56×56", "28×28", "14×14", "7×7"]
+    assert {"vgg19", "plain34", "resnet34"} <= set(found)
+
+
+def test_columns_refuse_a_net_whose_resolution_rises_again() -> None:
+    with pytest.raises(NetspecError, match="unet rises again"):
+        draw([shipped("vgg16"), shipped("unet")], style="columns")
+
+
+def test_png_is_a_png_and_says_how_to_install_what_it_needs(
+    net: Callable[..., Graph], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("resvg_py")
+    picture = draw([net("conv3-8")], format="png")
+    assert isinstance(picture, bytes)
+    assert picture.startswith(b"\x89PNG")
+    monkeypatch.setitem(sys.modules, "resvg_py", None)
+    with pytest.raises(NetspecError, match="pip install") as caught:
+        draw([net("conv3-8")], format="png")
+    assert caught.value.status == 3
+
+
+def test_widths_are_those_of_the_published_font_metrics() -> None:
+    folder = Path(pytest.importorskip("matplotlib").get_data_path()) / "fonts" / "pdfcorefonts"
+    for name, table in (("Helvetica", REGULAR), ("Helvetica-Bold", BOLD)):
+        text = (folder / f"{name}.afm").read_text("latin-1")
+        found = {int(c): int(w) for c, w in re.findall(r"^C (\d+) ; WX (\d+) ;", text, re.M)}
+        assert table == tuple(found[code] for code in range(32, 127))
+
+
+def test_several_outputs_end_where_they_are() -> None:
+    series = structure(shipped("vae"))
+    (tangle,) = [item for item in series.items if isinstance(item, Tangle)]
+    assert len(shipped("vae").outputs) == 3
+    assert all(end < len(tangle.items) for _, end in tangle.edges)

@@ -1,0 +1,290 @@
+"""What a spec means: scopes, names, defaults, blocks, bundles, sizes; and the page that says so."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+
+import pytest
+from support.places import DOCS
+
+from netspec import NetspecError
+from netspec.cli.common import FLAGS
+from netspec.diagnostics.limits import DEFAULT, Limits
+from netspec.diagnostics.source import Source
+from netspec.elaborate.build import build
+from netspec.elaborate.evaluate import FUNCTIONS
+from netspec.elaborate.metadata import METADATA
+from netspec.graph.checked import Graph
+
+PAGE = (DOCS / "language.md").read_text(encoding="utf-8")
+
+
+def net(text: str, given: str = "input 3x8x8") -> Graph:
+    return build(Source("t.ns", f"{given}\n{text}"))
+
+
+def paths(text: str, given: str = "input 3x8x8") -> list[str]:
+    return [node.path for node in net(text, given).nodes[1:]]
+
+
+def shapes(text: str, given: str = "input 3x8x8") -> list[str]:
+    return [str(node.types[0]) for node in net(text, given).nodes[1:]]
+
+
+def codes(text: str) -> list[str]:
+    with pytest.raises(NetspecError) as caught:
+        net(text)
+    return [d.code for d in caught.value.diagnostics]
+
+
+# --- steps and repeats
+
+
+def test_steps_end_at_semicolons_and_newlines_alike() -> None:
+    assert paths("relu; tanh\nrelu") == ["relu1", "tanh1", "relu2"]
+
+
+def test_a_repeat_of_zero_leaves_the_step_out() -> None:
+    assert paths("conv1-4 x0; relu x(2-2); tanh") == ["tanh1"]
+
+
+def test_a_name_in_a_repeat_means_the_last_copy() -> None:
+    graph = net("conv1-4 x3 as a; relu\n@a")
+    assert [node.path for node in graph.nodes[1:4]] == ["a", "a_2", "a_3"]
+    assert graph.outputs[0].value.node.path == "a_3"
+
+
+def test_numbered_paths_make_way_for_given_names() -> None:
+    assert paths("conv1-3; conv1-3 as conv1; conv1-3") == ["conv2", "conv1", "conv3"]
+
+
+def test_a_loop_includes_both_ends_and_may_run_not_at_all() -> None:
+    assert shapes("for i in 1..3 { conv1-(4*i) }\nfor i in 2..1 { conv1-9 }") == [
+        "4x8x8",
+        "8x8x8",
+        "12x8x8",
+    ]
+
+
+def test_loops_and_conditions_nest() -> None:
+    text = "for i in 0..2 { if i == 0 { conv1-4 } else if i == 1 { conv1-5 } else { conv1-6 } }"
+    assert shapes(text) == ["4x8x8", "5x8x8", "6x8x8"]
+
+
+# --- names
+
+
+def test_names_are_seen_inside_branches_and_not_by_blocks() -> None:
+    assert shapes("relu as a; conv1-4\nconcat { | @a | identity }")[-1] == "7x8x8"
+    assert codes("relu as a\nblock b { @a }\nb") == ["NS203"]
+
+
+def test_names_in_a_block_are_reached_through_its_call() -> None:
+    graph = net("block b { conv1-4 as inner; relu }\nb as outer\n@outer.inner")
+    assert graph.outputs[0].value.node.path == "outer.inner"
+
+
+def test_a_tensor_is_given_to_a_block_as_an_argument() -> None:
+    assert paths("block b(t) { conv1-3; add(@t) }\nrelu as a; b(@a)")[-1] == "b1.add1"
+
+
+def test_a_failed_step_keeps_its_name_so_that_nothing_else_is_reported() -> None:
+    assert codes("conv9-4 as a\nadd(@a)\noutput a") == ["NS302"]
+
+
+# --- blocks
+
+
+def test_braces_are_passed_on_through_several_blocks() -> None:
+    text = (
+        "block a(body) { b { body; relu } }\nblock b(body) { c { body; tanh } }\n"
+        "block c(body) { body; sigmoid }\na { conv1-4 }"
+    )
+    assert paths(text) == [
+        "a1.b1.c1.conv1",
+        "a1.b1.c1.relu1",
+        "a1.b1.c1.tanh1",
+        "a1.b1.c1.sigmoid1",
+    ]
+
+
+def test_braces_see_the_names_and_parameters_of_where_they_are_written() -> None:
+    text = "block w(n, body) { body }\nblock b(n) { relu as a; w(99) { conv1-n; @a } }\nb(4)"
+    assert shapes(text)[1] == "4x8x8"
+
+
+def test_an_inline_block_adds_no_level_to_the_path() -> None:
+    assert paths("inline block b { relu; tanh }\nb x2") == ["relu1", "tanh1", "relu2", "tanh2"]
+
+
+def test_defaults_of_parameters_may_use_those_before() -> None:
+    assert shapes("block b(n=4, m=n*2) { conv1-m }\nb; b(3); b(m=5)") == ["8x8x8", "6x8x8", "5x8x8"]
+
+
+def test_a_layer_given_as_a_value_brings_its_arguments() -> None:
+    text = "block u(n, s=1) { conv3-n/s(pad=1) }\nblock st(unit) { unit(8) }\nst(u(s=2))"
+    assert shapes(text) == ["8x4x4"]
+
+
+def test_a_block_with_operands_takes_a_bundle_apart() -> None:
+    text = "block g of a, b { mul { | @b | @a; sigmoid } }\n{ | conv1-4 | conv1-4 }; g"
+    assert paths(text)[-2:] == ["g1.sigmoid1", "g1.mul1"]
+
+
+def test_a_block_may_call_itself() -> None:
+    assert len(paths("block r(n) { relu; if n > 1 { r(n-1) } }\nr(5)")) == 5
+
+
+# --- bundles
+
+
+def test_braces_alone_fork_and_results_flatten_into_one_bundle() -> None:
+    assert shapes("{ | { | relu | relu } | tanh }; concat")[-1] == "9x8x8"
+
+
+def test_n_tensors_go_to_n_branches_one_each() -> None:
+    graph = net("{ | relu | tanh }\n{ | sigmoid | identity }; concat")
+    assert [v.node.path for v in graph.nodes[-1].inputs] == ["sigmoid1", "tanh1"]
+
+
+def test_several_inputs_are_a_bundle() -> None:
+    graph = build(Source("t.ns", "input a: 3x8x8\ninput b: 3x8x8\nadd"))
+    assert [v.node.path for v in graph.nodes[-1].inputs] == ["a", "b"]
+
+
+# --- defaults
+
+
+def test_a_default_holds_for_the_steps_that_follow_it() -> None:
+    text = "conv1-4\ndefault conv(act=relu)\nconv1-5\ndefault conv(act=none)\nconv1-6"
+    assert paths(text) == ["conv1", "conv2", "relu1", "conv3"]
+
+
+def test_a_default_in_a_block_ends_with_it_and_holds_for_what_it_calls() -> None:
+    text = "block a { conv1-4 }\nblock b { default conv(act=relu); a }\nb; conv1-5"
+    assert paths(text) == ["b1.a1.conv1", "b1.a1.relu1", "conv1"]
+
+
+def test_a_default_in_a_branch_ends_with_the_branch() -> None:
+    text = "concat { | default conv(act=relu); conv1-2 | conv1-2 }"
+    assert paths(text) == ["conv1", "relu1", "conv2", "concat1"]
+
+
+# --- sizes
+
+
+def test_sizes_are_those_of_what_flows_into_the_braces() -> None:
+    assert shapes("block b { conv1-8; conv1-C }\nb")[-1] == "3x8x8"
+    assert shapes("concat { | conv1-8; conv1-(2*C) }")[1] == "6x8x8"
+
+
+def test_symbolic_sizes_record_what_must_hold() -> None:
+    graph = net("concat { | identity | maxpool2; deconv2-3/2 }", "input 3xHxW")
+    assert "H == 2*floor((H)/2)" in [str(c) for c in graph.conditions]
+
+
+def test_a_residual_finds_the_stride_of_symbolic_sizes() -> None:
+    graph = net("residual { conv3-8/2(pad=1) }", "input 3xHxW")
+    assert graph.nodes[2].path == "shortcut"
+    assert graph.nodes[2].types == graph.nodes[1].types
+
+
+# --- sharing, freezing, heads
+
+
+def test_calls_of_one_block_may_share_their_weights() -> None:
+    graph = net("block b { conv1-3; relu; conv1-3 }\nb as first; b(weights=@first)")
+    assert [node.owner for node in graph.nodes[4:]] == ["first.conv1", "first.relu1", "first.conv2"]
+
+
+def test_frozen_steps_and_braces_mark_their_nodes() -> None:
+    graph = net("freeze { conv1-4 }; conv1-4(frozen=yes); conv1-4")
+    assert [node.frozen for node in graph.nodes[1:]] == [True, True, False]
+
+
+def test_a_training_head_leaves_the_wire_alone() -> None:
+    graph = net("relu\nhead aux(loss=0.3) { gap; fc-2 }\ntanh")
+    assert graph.nodes[-1].inputs[0].node.path == "relu1"
+    assert [(head.name, head.loss) for head in graph.heads] == [("aux", 0.3)]
+
+
+def test_heads_of_repeated_blocks_have_names_of_their_own() -> None:
+    graph = net("block b { relu; head aux { gap; fc-2 } }\nb x2")
+    assert [head.name for head in graph.heads] == ["b1.aux", "b2.aux"]
+
+
+# --- other files
+
+
+def test_a_net_is_called_like_a_block_up_to_a_step() -> None:
+    text = "import vgg16\nvgg16(until=pool4) as v\n@v.pool3"
+    graph = net(text, "input 3x64x64")
+    assert str(graph.outputs[0].value.type) == "256x8x8"
+    assert graph.nodes[-1].path == "v.pool4"
+
+
+def test_a_variation_of_a_net_has_its_name_and_its_settings() -> None:
+    graph = build(Source("t.ns", "net small = googlenet(classes=10)"))
+    assert graph.name == "small"
+    assert str(graph.outputs[0].value.type) == "10"
+
+
+def test_every_path_is_unique_whatever_is_named_like_what() -> None:
+    text = (
+        "block w(body) { body; relu; body }\nw { relu as relu1; tanh as relu2 }\n"
+        "inline block q { relu as a; tanh }\nq x2; relu as tanh1; tanh; tanh x2 as b"
+    )
+    found = paths(text)
+    assert len(set(found)) == len(found)
+
+
+# --- the page
+
+
+def rows(heading: str) -> dict[str, str]:
+    """The first two cells of the table whose first heading is `heading`."""
+    table = PAGE.split(f"| {heading} |", 1)[1].split("\n\n", 1)[0]
+    cells = [line.split("|")[1:3] for line in table.splitlines()[2:]]
+    return {first.strip(): second.strip() for first, second in cells}
+
+
+def test_the_page_lists_every_function() -> None:
+    assert {re.match(r"`(\w+)", key)[1] for key in rows("function")} == set(FUNCTIONS)  # type: ignore[index]
+
+
+def test_the_page_lists_every_limit_with_its_default() -> None:
+    expected = {
+        f"`--max-{FLAGS.get(field.name, field.name)}`": f"{getattr(DEFAULT, field.name):,}"
+        for field in fields(Limits)
+    }
+    assert rows("flag") == expected
+
+
+def test_the_page_lists_every_kind_of_metadata() -> None:
+    listed = {word for key in rows("line") for word in re.findall(r"`(\w+)`", key)}
+    assert listed == set(METADATA)
+
+
+def test_names_in_a_training_head_stay_in_it() -> None:
+    assert codes("head aux { gap; fc-2 as logits }\n@logits") == ["NS203"]
+
+
+def test_inputs_and_outputs_have_names_of_their_own() -> None:
+    assert codes("input 3x8x8\nadd") == ["NS204"]
+    assert codes("relu as a\noutput a, a") == ["NS112"]
+
+
+def test_a_default_that_no_step_can_take_is_reported_once_where_it_stands() -> None:
+    with pytest.raises(NetspecError) as caught:
+        net("default conv(stride=none, act=nope)\nconv1-4 x3; conv1-5")
+    places = [(d.code, d.span.line) for d in caught.value.diagnostics if d.span]
+    assert places == [("NS214", 2), ("NS201", 2)]
+
+
+def test_branches_that_all_start_at_references_read_nothing_of_the_wire(net, refused):
+    inputs = "input a: 4\ninput b: 4\ninput c: 4\n"
+    graph = net(inputs + "add { | @a; fc-3 | @b; fc-3 }")
+    assert graph.outputs[0].value.shape == (3,)
+    error = refused(inputs + "add { | @a; fc-3 | fc-3 }")
+    assert "2 branches cannot share a wire of 3 tensors" in str(error)

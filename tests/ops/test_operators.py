@@ -1,0 +1,248 @@
+"""Every operator of the registry: the shape we infer, PyTorch and ONNX Runtime say the same."""
+
+from __future__ import annotations
+
+import importlib
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from support.differential import (
+    FREE_SIZES,
+    OPERATORS,
+    Net,
+    Varied,
+    assert_agree,
+    inputs_for,
+    legal,
+    nodes_of,
+    snippet,
+    steps,
+)
+from support.oracle import REFERENCES
+from support.places import DOCS
+
+from netspec.backends.torch.modules import to_module
+from netspec.diagnostics.raised import NetspecError
+from netspec.graph.checked import Graph
+from netspec.ops.declare.operator import Elementwise, Operator
+from netspec.ops.declare.params import real
+from netspec.ops.registry import REGISTRY
+from netspec.sizes.dims import substitute
+
+EXAMPLES = [
+    pytest.param(kind, declared, step, id=f"{declared.split()[0]} {step}")
+    for kind in OPERATORS
+    for declared, step in kind.examples
+]
+every_operator = pytest.mark.parametrize("kind", OPERATORS, ids=lambda kind: kind.spelling)
+every_example = pytest.mark.parametrize(("kind", "declared", "step"), EXAMPLES)
+
+
+def assert_runs_alike(declared: str, step: str) -> None:
+    """At batch 1 and 3, and at the sizes a symbol may take."""
+    graph = snippet(declared, step)
+    net = Net(graph)
+    for batch, sizes in zip((1, 3), legal(graph) * 2, strict=False):
+        ran = net.run(inputs_for(graph, batch, sizes))
+        for output, exact, deployed in zip(graph.outputs, ran.exact, ran.onnx, strict=True):
+            tensor = output.value.type
+            leading = batch if tensor.batch == "N" else graph.nominal_sizes[tensor.batch]
+            inferred = (leading, *(substitute(dim, sizes) for dim in tensor.shape))
+            assert inferred == exact.shape == deployed.shape
+        assert_agree(ran)
+
+
+@every_example
+def test_an_example_runs_alike_in_pytorch_and_onnx_runtime(kind, declared, step):
+    assert nodes_of(snippet(declared, step), kind)
+    assert_runs_alike(declared, step)
+
+
+@every_operator
+def test_what_is_accepted_with_other_parameters_runs_alike(kind):
+    accepted = 0
+
+    @settings(
+        max_examples=30,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(steps(kind))
+    def loop(sampled):
+        nonlocal accepted
+        declared, step = sampled
+        try:
+            snippet(declared, step)
+        except NetspecError:
+            return
+        assert_runs_alike(declared, step)
+        accepted += 1
+
+    loop()
+    assert accepted >= 3, "hardly anything was accepted"
+
+
+@pytest.mark.parametrize("kind", REFERENCES, ids=lambda kind: kind.spelling)
+def test_numbers_are_those_of_the_definition_written_out_in_numpy(kind):
+    compared = 0
+
+    @settings(
+        max_examples=45,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(steps(kind))
+    def loop(sampled):
+        nonlocal compared
+        try:
+            graph = snippet(*sampled)
+        except NetspecError:
+            return
+        node = graph.nodes[-1]
+        if len(graph.nodes) > 2 or graph.symbols or numel(node) > 1000:
+            return
+        (images,) = inputs_for(graph, 2, {})
+        images = images.astype(np.float64)
+        with torch.no_grad(), np.errstate(all="ignore"):
+            module = to_module(graph, Varied()).eval().double()
+            found = module(torch.from_numpy(images)).numpy()
+            expected = REFERENCES[kind](node.op, images, own_weights(graph))
+        np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
+        compared += 1
+
+    loop()
+    assert compared >= 8, "hardly anything was compared"
+
+
+def numel(node) -> int:
+    return int(np.prod(node.types[0].shape))
+
+
+def own_weights(graph: Graph) -> dict[str, np.ndarray]:
+    """The weights of the last step, by their own names."""
+    node = graph.nodes[-1]
+    return {
+        weight.name: np.concatenate(
+            list(Varied().pieces(f"{node.path}.{weight.name}", weight))
+        ).reshape(weight.shape)
+        for weight in node.op.weights(*node.input_types)
+    }
+
+
+@every_example
+def test_an_example_with_free_sizes_is_refused_or_runs_alike(kind, declared, step):
+    channels, *lengths = declared.split("x")
+    if not declared.replace("x", "").isdigit():
+        pytest.skip("its sizes are stated in another way")
+    declared = "x".join([channels, *FREE_SIZES[len(lengths)]])
+    try:
+        snippet(declared, step)
+    except NetspecError:
+        return
+    assert_runs_alike(declared, step)
+
+
+@every_example
+def test_an_example_trains(kind, declared, step):
+    graph = snippet(declared, step)
+    module = to_module(graph, Varied()).train()
+    tensors = [torch.from_numpy(array) for array in inputs_for(graph, 3, legal(graph)[0])]
+    leaves = [t.requires_grad_() for t in tensors if t.is_floating_point()]
+    result = module(*tensors)
+    outputs = result if isinstance(result, tuple) else (result,)
+    total = sum((output**2).sum() for output in outputs)
+    leaves += list(module.parameters())
+    for gradient in torch.autograd.grad(total, leaves, allow_unused=True):
+        assert gradient is None or not torch.isnan(gradient).any()
+
+
+@every_example
+def test_an_operator_survives_pickling(kind, declared, step):
+    for node in nodes_of(snippet(declared, step), kind):
+        copy = pickle.loads(pickle.dumps(node.op))
+        assert type(copy) is kind
+        assert vars(copy) == vars(node.op)
+        assert repr(copy) == repr(node.op)
+
+
+@every_operator
+def test_every_operator_and_every_parameter_is_documented(kind):
+    assert kind.__doc__.strip().endswith((".", ":", ")"))
+    for name, param in kind.params.items():
+        assert param.doc, f"{kind.spelling}: {name} has no doc"
+    assert kind.examples[0][1] in kind.usage()
+
+
+# --- declarations
+
+
+def hooks(**others):
+    """A class body that is complete, with changes."""
+    body = {
+        "__doc__": "Doubles.",
+        "spelling": "doubled_for_a_test",
+        "examples": (("3", "doubled_for_a_test"),),
+        "compute": lambda self, torch, *inputs, **weights: inputs[0] * 2,
+        "onnx": lambda self, graph, *inputs: graph.scaled(inputs[0].name, 2),
+    }
+    return {name: value for name, value in (body | others).items() if value is not None}
+
+
+def test_a_complete_declaration_is_all_an_operator_needs():
+    try:
+        type("Doubled", (Elementwise,), hooks())
+        graph = snippet("3x4", "doubled_for_a_test")
+        net = Net(graph)
+        ran = net.run(inputs_for(graph, 2, {}))
+        assert_agree(ran)
+    finally:
+        del REGISTRY["doubled_for_a_test"]
+
+
+@pytest.mark.parametrize(
+    ("others", "complaint"),
+    [
+        ({"onxn": lambda self: None}, "onxn is not a hook"),
+        ({"onnx": None}, "does not define onnx"),
+        ({"compute": None}, "defines neither torch nor compute"),
+        ({"examples": None}, "declares no examples"),
+        ({"__doc__": None}, "has no docstring"),
+        ({"order": ("size",)}, "orders unknown parameters"),
+        ({"follows": ("act",)}, "orders unknown parameters"),
+        ({"spelling": "conv"}, "`conv` is already Conv"),
+        ({"aliases": ("batchnorm",)}, "`batchnorm` is already BatchNorm"),
+        ({"rate": real(1.0)}, "rate has no doc"),
+    ],
+)
+def test_a_declaration_with_a_mistake_is_refused_and_leaves_nothing_behind(others, complaint):
+    before = dict(REGISTRY)
+    with pytest.raises(TypeError, match=complaint):
+        type("Doubled", (Elementwise,), hooks(**others))
+    assert before == REGISTRY
+
+
+@pytest.mark.parametrize("missing", ["infer", "macs", "reach"])
+def test_a_declaration_without_a_shape_rule_or_cost_is_refused(missing):
+    body = hooks(
+        infer=lambda self, *inputs: inputs[0],
+        macs=lambda self, *inputs: 0,
+        reach=lambda self, *inputs: None,
+    )
+    del body[missing]
+    with pytest.raises(TypeError, match=f"does not define {missing}"):
+        type("Doubled", (Operator,), body)
+
+
+def test_the_reference_page_is_what_the_declarations_say(monkeypatch):
+    docs = DOCS
+    monkeypatch.syspath_prepend(str(docs))
+    written = (docs / "operators.md").read_text(encoding="utf-8")
+    current = importlib.import_module("make_operators").page()
+    assert written == current, "run `python docs/make_operators.py`"

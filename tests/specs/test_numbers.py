@@ -1,0 +1,100 @@
+"""Every shipped net computes in ONNX Runtime what PyTorch and double precision compute.
+
+Nets that end in global pooling run on smaller inputs than their papers': every layer is there, in
+a fraction of the time. Nets that stay too large for that are checked in structure here, and run
+in full under `pytest -m slow`.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from netspec.analysis.costs import costs
+from netspec.backends.onnx.compile import prepared
+from netspec.backends.onnx.lowering import lower
+from netspec.diagnostics.raised import NetspecError
+from netspec.elaborate.build import build
+from netspec.graph.checked import Graph
+from netspec.sizes.dims import substitute
+from netspec.syntax.files import read_spec, shipped_names
+from netspec.verify import verify
+
+NETS = [name for name in shipped_names() if "/" not in name]
+BLOCKS = [name for name in shipped_names() if "/" in name]
+# Multiply-adds and parameters of what runs in seconds on two cores.
+MACS, PARAMS = 1.3e9, 7e7
+
+
+@cache
+def graph_of(name: str) -> Graph:
+    return build(read_spec(name))
+
+
+def reduced(name: str) -> Graph:
+    """The net on the smallest input, from a quarter of its own upwards, that it takes."""
+    whole = graph_of(name)
+    image = next((node for node in whole.inputs if len(node.types[0].shape) > 2), None)
+    if image is None:
+        return whole
+    channels, *sizes = image.types[0].shape
+    for quarters in (1, 2, 3):
+        smaller = [max(1, int(size) * quarters // 4) for size in sizes]
+        text = "x".join(map(str, (channels, *smaller)))
+        try:
+            return build(read_spec(name), {}, (f"{image.path}:{text}",))
+        except NetspecError:
+            continue
+    return whole
+
+
+def fits(graph: Graph) -> bool:
+    total = costs(graph)
+    return total.macs <= MACS and total.params + total.params_frozen <= PARAMS
+
+
+def check(graph: Graph) -> None:
+    report = verify(graph)
+    assert report.ok, report.text()
+
+
+@pytest.mark.parametrize("name", NETS + BLOCKS)
+def test_a_shipped_net_is_what_onnx_infers_it_to_be(name):
+    graph = prepared(graph_of(name), heads=True)
+    model = lower(graph)
+    proto = model.proto
+    for item in model.weights:
+        value = helper.make_tensor_value_info(item.name, TensorProto.FLOAT, item.weight.shape)
+        proto.graph.input.append(value)
+    outputs = [*(o.value for o in graph.outputs), *(h.value for h in graph.heads)]
+    names = [value.name for value in proto.graph.output]
+    del proto.graph.output[:]
+    proto.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
+    inferred = onnx.shape_inference.infer_shapes(proto, strict_mode=True, data_prop=True)
+    found = {value.name: value.type.tensor_type.shape for value in inferred.graph.output}
+    for name, value in zip(names, outputs, strict=True):
+        sizes = [dim.dim_value for dim in found[name].dim[1:]]
+        expected = [substitute(dim, graph.nominal_sizes) for dim in value.shape]
+        # Inference gives up (0) behind tables it cannot follow; it must not contradict.
+        assert len(sizes) == len(expected)
+        assert all(size in (0, want) for size, want in zip(sizes, expected, strict=True))
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_a_shipped_net_agrees_with_double_precision(name):
+    graph = reduced(name)
+    if not fits(graph):
+        pytest.skip("runs under `pytest -m slow`")
+    check(graph)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NETS)
+def test_a_large_net_agrees_with_double_precision(name):
+    graph = reduced(name)
+    if fits(graph):
+        pytest.skip("runs in the plain suite")
+    check(graph)

@@ -1,0 +1,294 @@
+"""A verification finds planted mistakes and names the layer; it says so when it proves nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import ModelProto, NodeProto, numpy_helper
+
+from netspec.backends.onnx.file import write
+from netspec.backends.onnx.lowering import lower
+from netspec.backends.runtime import Session
+from netspec.diagnostics.raised import NetspecError
+from netspec.graph.checked import Graph
+from netspec.ops.declare.weight import Weight
+from netspec.verify import embed, require_file, verify, verify_file
+from netspec.verify.samples import sample_inputs
+from netspec.verify.weights import fitted
+from netspec.weights.sources import Seeded, WeightSource
+
+Built = Callable[..., Graph]
+
+
+def node_called(model: ModelProto, name: str) -> NodeProto:
+    return next(node for node in model.graph.node if node.name == name)
+
+
+def initializer(model: ModelProto, name: str) -> onnx.TensorProto:
+    return next(tensor for tensor in model.graph.initializer if tensor.name == name)
+
+
+def replace_numbers(tensor: onnx.TensorProto, change: Callable[[np.ndarray], np.ndarray]) -> None:
+    values = change(numpy_helper.to_array(tensor))
+    tensor.raw_data = np.ascontiguousarray(values, np.float32).tobytes()
+
+
+def set_attribute(node: NodeProto, name: str, value: object) -> None:
+    kept = [a for a in node.attribute if a.name != name]
+    del node.attribute[:]
+    node.attribute.extend([*kept, onnx.helper.make_attribute(name, value)])
+
+
+def get_attribute(node: NodeProto, name: str) -> object:
+    return next(onnx.helper.get_attribute_value(a) for a in node.attribute if a.name == name)
+
+
+# --- mistakes
+
+
+def negate(weight: str) -> Callable[[ModelProto], None]:
+    return lambda model: replace_numbers(initializer(model, weight), np.negative)
+
+
+def swap_padding(node: str) -> Callable[[ModelProto], None]:
+    def change(model: ModelProto) -> None:
+        proto = node_called(model, node)
+        pads = list(get_attribute(proto, "pads"))
+        half = len(pads) // 2
+        set_attribute(proto, "pads", pads[half:] + pads[:half])
+
+    return change
+
+
+def attribute(node: str, name: str, value: object) -> Callable[[ModelProto], None]:
+    return lambda model: set_attribute(node_called(model, node), name, value)
+
+
+def reorder_inputs(node: str) -> Callable[[ModelProto], None]:
+    def change(model: ModelProto) -> None:
+        proto = node_called(model, node)
+        names = list(proto.input)[::-1]
+        del proto.input[:]
+        proto.input.extend(names)
+
+    return change
+
+
+def swap_gates(weight: str, gates: int) -> Callable[[ModelProto], None]:
+    """The first two gates exchanged, as when a library's order is taken for another's."""
+
+    def swapped(values: np.ndarray) -> np.ndarray:
+        parts = np.split(values, gates)
+        return np.concatenate([parts[1], parts[0], *parts[2:]])
+
+    return lambda model: replace_numbers(initializer(model, weight), swapped)
+
+
+def zero(weight: str) -> Callable[[ModelProto], None]:
+    return lambda model: replace_numbers(initializer(model, weight), np.zeros_like)
+
+
+def other_operator(node: str, op_type: str) -> Callable[[ModelProto], None]:
+    def change(model: ModelProto) -> None:
+        node_called(model, node).op_type = op_type
+
+    return change
+
+
+@dataclass(frozen=True)
+class Planted:
+    """A net, a mistake in its ONNX file, the layer it is in, and that layer's line."""
+
+    spec: str
+    mistake: Callable[[ModelProto], None]
+    layer: str
+    line: int
+
+
+RESIDUAL = """input 3x16x16
+default conv(pad=same, bias=no, norm=bn, act=relu)
+conv3-8
+bottleneck(4)
+bottleneck(4)
+gap; fc-10; softmax
+"""
+INCEPTION = """input 3x18x18
+conv3-8(act=relu)
+maxpool3/2(ceil=yes)
+inception(4, 4, 4, 2, 4, 4)
+gap
+fc-10
+"""
+STRIDED = """input 3x16x16
+conv3-8/2(pad=((0, 1), (0, 1)), act=relu)
+lrn(5, alpha=0.5)
+avgpool3/2(pad=1)
+prelu
+conv1-6
+fc-5
+"""
+RECURRENT = """input words: 7 ids(20)
+embedding-6
+lstm-5
+gru-4(last=yes)
+fc-3
+"""
+NORMED = """input 4x9x9
+conv3-6(pad=1, act=elu)
+bn(eps=0.001)
+groupnorm(2)
+conv3-6(dilation=2, act=leaky(0.2))
+upsample(2)
+fc-4
+"""
+CASES = {
+    "a negated convolution": Planted(
+        RESIDUAL, negate("bottleneck2.conv2.weight"), "bottleneck2.conv2", 5
+    ),
+    "a negated shortcut": Planted(
+        RESIDUAL, negate("bottleneck1.shortcut.weight"), "bottleneck1.shortcut", 4
+    ),
+    "a wrong epsilon": Planted(RESIDUAL, attribute("bn1", "epsilon", 1e-3), "bn1", 3),
+    "a lost bias": Planted(INCEPTION, zero("inception1.conv3.bias"), "inception1.conv3", 4),
+    "floor for ceil": Planted(INCEPTION, attribute("maxpool1", "ceil_mode", 0), "maxpool1", 3),
+    "a permuted concatenation": Planted(
+        INCEPTION, reorder_inputs("inception1.concat1"), "inception1.concat1", 4
+    ),
+    "swapped padding": Planted(STRIDED, swap_padding("conv1"), "conv1", 2),
+    "a wrong alpha": Planted(STRIDED, attribute("lrn1", "alpha", 0.1), "lrn1", 3),
+    "padding left out of a mean": Planted(
+        STRIDED, attribute("avgpool1", "count_include_pad", 0), "avgpool1", 4
+    ),
+    "gates in another order": Planted(RECURRENT, swap_gates("lstm1.weight_ih_l0", 4), "lstm1", 3),
+    "a reset before the matrix": Planted(RECURRENT, swap_gates("gru1.weight_hh_l0", 3), "gru1", 4),
+    "a wrong activation": Planted(NORMED, other_operator("elu1", "Relu"), "elu1", 2),
+    "a wrong slope": Planted(NORMED, attribute("leaky1", "alpha", 0.1), "leaky1", 5),
+    "a wrong dilation": Planted(NORMED, attribute("conv2", "dilations", [1, 1]), "conv2", 5),
+}
+
+
+def emitted(graph: Graph, folder: Path) -> tuple[Path, WeightSource]:
+    path, source = folder / "model.onnx", fitted(graph)
+    write(lower(graph), path, source)
+    return path, source
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_planted_mistake_is_found_and_placed(name: str, net: Built, tmp_path: Path) -> None:
+    planted = CASES[name]
+    graph = net(planted.spec)
+    path, source = emitted(graph, tmp_path)
+    sound = verify_file(graph, path, weights=source)
+    assert sound.agrees, sound.text()
+    model = onnx.load(path)
+    planted.mistake(model)
+    path.write_bytes(model.SerializeToString())
+    report = verify_file(graph, path, weights=source)
+    assert not report.ok
+    assert report.culprit is not None, report.text()
+    assert report.culprit.layer == planted.layer
+    assert report.culprit.place.startswith(f"<test>:{planted.line}:")
+
+
+def test_a_refusal_shows_the_line_and_the_block_calls(net: Built, tmp_path: Path) -> None:
+    graph = net(RESIDUAL)
+    path, source = emitted(graph, tmp_path)
+    model = onnx.load(path)
+    negate("bottleneck2.conv2.weight")(model)
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(NetspecError) as caught:
+        require_file(graph, path, weights=source)
+    text = str(caught.value)
+    assert "NS610" in text
+    assert "bottleneck2.conv2" in text
+    assert "<test>:5" in text
+
+
+@pytest.mark.parametrize("spec", [RESIDUAL, INCEPTION, STRIDED, RECURRENT, NORMED])
+def test_a_sound_net_is_verified_and_every_layer_matters(spec: str, net: Built) -> None:
+    report = verify(net(spec))
+    assert report.ok, report.text()
+    assert {case.batch for case in report.cases} == {1, 3}
+    assert len({case.seed for case in report.cases}) == 3
+    assert min(response.response for response in report.responses) > 1e-3
+    assert report.provider == "CPUExecutionProvider"
+
+
+def test_depth_does_not_silence_a_layer(net: Built) -> None:
+    spec = "input 8x8x8\ndefault conv(pad=same, act=relu)\nconv3-8 x40\ngap; fc-4\n"
+    report = verify(net(spec))
+    assert report.ok, report.text()
+    assert all(0.1 < case.scale < 100 for case in report.cases)
+
+
+def test_outputs_that_do_not_respond_fail_the_verification(net: Built) -> None:
+    graph = net("input 3x8x8\nconv3-4\nrelu\nfc-4")
+
+    class Dead:
+        """Biases so low that nothing passes the ReLU: the net is constant."""
+
+        def pieces(self, name: str, weight: Weight) -> Iterator[np.ndarray]:
+            for piece in Seeded(0).pieces(name, weight):
+                yield piece - 1e6 if name == "conv1.bias" else piece
+
+    report = verify(graph, weights=Dead())
+    assert report.agrees
+    assert "conv1" in report.vacuous
+    assert not report.ok
+    with pytest.raises(NetspecError, match="NS611"):
+        report.require()
+
+
+def test_a_file_whose_own_weights_prove_nothing_is_verified_with_seeded_ones(
+    net: Built, tmp_path: Path
+) -> None:
+    graph = net("conv3-4(bias_init=constant(-1000000)); relu; fc-4")
+    path = tmp_path / "model.onnx"
+    write(lower(graph), path, Seeded(0))
+    report = require_file(graph, path, weights=Seeded(0))
+    assert report.ok
+    assert report.weights.startswith("seeded")
+
+
+def test_a_device_that_is_not_there_is_an_error(net: Built) -> None:
+    import onnxruntime
+
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        try:
+            report = verify(net(NORMED), device="cuda")
+        except NetspecError as error:
+            assert error.status == 4
+        else:
+            assert report.provider == "CUDAExecutionProvider"
+        return
+    with pytest.raises(NetspecError, match="NS602"):
+        verify(net(NORMED), device="cuda")
+
+
+def test_the_report_travels_as_json_and_in_the_file(net: Built, tmp_path: Path) -> None:
+    graph = net(INCEPTION)
+    path, source = emitted(graph, tmp_path)
+    report = require_file(graph, path, weights=source)
+    plain = json.loads(json.dumps(report.as_json()))
+    assert plain["ok"] is True
+    assert plain["format_version"] == 1
+    assert {"torch", "onnx", "numpy", "netspec"} <= plain["versions"].keys()
+    inputs = sample_inputs(graph, batch=2)
+    before = Session(path).run(inputs).outputs["output"]
+    embed(report, path)
+    said = {entry.key: entry.value for entry in onnx.load(path).metadata_props}
+    assert said["netspec.verified"] == "yes"
+    assert float(said["netspec.verified_error"]) <= float(said["netspec.verified_allowed"])
+    assert np.array_equal(Session(path).run(inputs).outputs["output"], before)
+
+
+def test_the_same_seed_verifies_with_the_same_numbers(net: Built) -> None:
+    first, second = verify(net(NORMED), seed=3), verify(net(NORMED), seed=3)
+    assert [c.scale for c in first.cases] == [c.scale for c in second.cases]
+    assert first.cases != verify(net(NORMED), seed=4).cases
