@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from netspec.system.version import __version__
+from netspec.foundation.version import __version__
 
 if TYPE_CHECKING:
     from netspec.api import Net, Picture, load

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from netspec.analysis.layers import field_text
 from netspec.analysis.quantities import shape
 from netspec.analysis.receptive_field import Field
 from netspec.analysis.tables import Cell, Column, Line, Table
+from netspec.foundation.records import record
 
 if TYPE_CHECKING:
     from netspec.analysis.summary import Summary
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Comparison:
     """Summaries of several nets, in the order given."""
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 
+from netspec.foundation.records import record
 from netspec.graph.checked import Graph, Node
 from netspec.ops.declare.operator import Operator
 from netspec.passes.deploy import deploy
@@ -12,7 +12,7 @@ from netspec.sizes.dims import Dim
 from netspec.sizes.shapes import TensorType
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class NodeCost:
     """One node: its own trained and frozen parameters, BatchNorm statistics, constants and MACs."""
 
@@ -23,7 +23,7 @@ class NodeCost:
     macs: Dim
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class Costs(NodeCost):
     """Totals of a net, for one sample. `macs` is an int unless a size is symbolic.
 

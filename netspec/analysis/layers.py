@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
 
 from netspec.analysis.costs import node_cost
 from netspec.analysis.memory import output_bytes
 from netspec.analysis.presets import Preset
 from netspec.analysis.receptive_field import Field, Seen, Whole, receptive_fields
+from netspec.foundation.records import record
 from netspec.graph.checked import Call, Graph, Node
 from netspec.ops.declare.geometry import Geometry
 from netspec.ops.declare.operator import Operator
@@ -20,7 +20,7 @@ from netspec.sizes.dims import Dim
 from netspec.sizes.shapes import TensorType
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Layer:
     """One node. `detail` is what its operator was given: `3x3/2 p1 g32`.
 

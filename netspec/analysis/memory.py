@@ -8,9 +8,9 @@ Weights and the workspace of kernels are not counted. Numbers take 4 bytes, ids 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 
+from netspec.foundation.records import record
 from netspec.graph.checked import Graph, Node, Value
 from netspec.passes.deploy import deploy
 from netspec.sizes.dims import Dim, substitute, symbols_of
@@ -23,7 +23,7 @@ RULE = (
 _COMPARED_AT = 1024
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Peak:
     """The most bytes alive at once, and the path of the step that reaches it.
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 from netspec.analysis.layers import Layer, calls_of
+from netspec.foundation.records import record
 from netspec.sizes.dims import Dim
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class Row:
     """One step: a layer with the normalisation and activation that follow it.
 
@@ -33,7 +34,7 @@ class Row:
         )
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class Group:
     """A block call and what is in it; `copies` as in `Row`."""
 
@@ -57,7 +58,7 @@ class Group:
 Item = Row | Group
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Subtotal:
     """Sums over layers."""
 

@@ -8,10 +8,10 @@ The totals are held to what the tools themselves report (`benchmarks/count_tools
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import prod
 
 from netspec.analysis.costs import node_cost
+from netspec.foundation.records import record
 from netspec.graph.checked import Graph, Node
 from netspec.ops.declare.operator import Operator
 from netspec.ops.elementwise.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm
@@ -26,7 +26,7 @@ from netspec.sizes.dims import Dim
 from netspec.sizes.shapes import TensorType, numel
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Preset:
     """A convention: its name, what it says in one line, and the count of one node."""
 

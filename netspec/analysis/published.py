@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from netspec.diagnostics.messages.draw import CannotDraw
 from netspec.diagnostics.raised import NetspecError
+from netspec.foundation.records import record
 from netspec.graph.checked import Graph
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Published:
     """What a spec states: its year (0 without one), an error in percent, and who published it."""
 

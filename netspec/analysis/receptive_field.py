@@ -9,17 +9,17 @@ Nothing is clipped at the border: padding counts as places of the input.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from math import lcm
 
+from netspec.foundation.records import record
 from netspec.graph.checked import Graph, Node
 from netspec.ops.declare.reach import Everywhere, Pointwise, Reach, Unsupported, Upsampling, Window
 from netspec.ops.declare.source import Input
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Axis:
     """What the elements along one axis see: `intervals[i]` is (first, last) for element i.
 
@@ -54,7 +54,7 @@ class Axis:
 IDENTITY = Axis(((0, 0),), 1)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Field:
     """An interval along each axis of one input."""
 
@@ -73,12 +73,12 @@ class Field:
         return tuple(axis.start for axis in self.axes)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Whole:
     """Every element may depend on the whole input."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Unknown:
     """The field cannot be said, and why."""
 

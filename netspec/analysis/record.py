@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from netspec.analysis.costs import Costs
 from netspec.analysis.layers import Layer
 from netspec.analysis.presets import PRESETS
+from netspec.foundation.records import record
 from netspec.sizes.dims import Dim
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Tensor:
     """An input or output of the net, for one sample. `batch` is the symbol of its leading size."""
 
@@ -20,7 +19,7 @@ class Tensor:
     batch: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class HeadCost:
     """A training-only head: what it adds to the deployed net while training."""
 
@@ -32,7 +31,7 @@ class HeadCost:
     macs: Dim
 
 
-@dataclass(frozen=True, repr=False)
+@record(slots=False)
 class Figures(Costs):
     """What a summary knows of one net, for one sample.
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import html
 import io
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from netspec.analysis.quantities import as_bytes, grouped
+from netspec.foundation.records import record
 from netspec.sizes.dims import Dim, Formula
 
 Cell = Dim | str | None
@@ -19,7 +20,7 @@ _BOLD, _DIM, _RESET = "\x1b[1m", "\x1b[2m", "\x1b[0m"
 _LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Column:
     """`kind` says how cells print and align; columns with a low `keep` give way in narrow text."""
 
@@ -28,7 +29,7 @@ class Column:
     keep: int = 9
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Line:
     """One row. `indent` moves the label right; `full` is the label where nothing is indented."""
 
@@ -38,7 +39,7 @@ class Line:
     full: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Table:
     """Columns, lines and notes under them. Every renderer shows the same cells."""
 

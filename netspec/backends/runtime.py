@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Mapping
 from contextlib import redirect_stdout
-from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from netspec.backends.onnx.guard import check_model
 from netspec.diagnostics.messages.backends import BadInput, DeviceMissing, RuntimeFailed
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.records import printable
+from netspec.foundation.records import record
 from netspec.system.extras import need
 
 ort = need("onnxruntime", "running a model")
@@ -25,7 +25,7 @@ _DTYPES = {"tensor(float)": "<f4", "tensor(int64)": "<i8", "tensor(float16)": "<
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class InputInfo:
     """One input of a model: sizes are ints, or names where they are free."""
 
@@ -34,7 +34,7 @@ class InputInfo:
     dtype: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Result:
     """What a run gave: arrays by output name, the provider that ran, seconds it took."""
 

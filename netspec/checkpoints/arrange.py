@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NamedTuple
 
 from netspec.checkpoints.layers import Layer
@@ -19,6 +19,7 @@ from netspec.checkpoints.preference import Choice, Preference
 from netspec.checkpoints.stretches import Stretches
 from netspec.checkpoints.tree import Item
 from netspec.checkpoints.weighing import Doubt, Looseness, Match, looseness, torn_pairs
+from netspec.foundation.records import record
 
 _STEPS = 200_000
 
@@ -31,7 +32,7 @@ class _Placed(NamedTuple):
     how: str
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class _Stretch:
     """Layers of the file from a position of the graph on, and what of it was only guessed."""
 
@@ -39,7 +40,7 @@ class _Stretch:
     doubts: list[Doubt] = field(default_factory=list)
 
 
-@dataclass
+@record(frozen=False, slots=False)
 class _Frame:
     """A position in a group, with the children still to be tried there."""
 
@@ -48,7 +49,7 @@ class _Frame:
     chosen: Choice | None = None
 
 
-@dataclass
+@record(frozen=False, slots=False)
 class Arrangement:
     """Finds matches for the layers of a graph. `trusted`: the file is in order of definition."""
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cached_property
 from heapq import heapify, heappop, heappush
 from math import prod
 
 from netspec.checkpoints.formats.tensors import Shape
 from netspec.checkpoints.parsing import parsed_name
+from netspec.foundation.records import record
 from netspec.graph.checked import Graph, Node
 from netspec.ops.arranging.merge import Add
 from netspec.ops.spatial.pool import AvgPool, MaxPool
@@ -17,7 +17,7 @@ from netspec.ops.spatial.pool import AvgPool, MaxPool
 Signature = tuple[tuple[str, Shape], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Tensor:
     """A tensor of a layer: what it is to the layer, its full name, its shape.
 
@@ -33,7 +33,7 @@ class Tensor:
         return " + ".join(self.names)
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class Module:
     """The tensors of one layer."""
 
@@ -52,7 +52,7 @@ class Module:
         return any(tensor.role == "running_mean" for tensor in self.tensors)
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class Layer(Module):
     """A layer of the graph: which layers feed it, and where it stands."""
 

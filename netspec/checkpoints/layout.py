@@ -8,7 +8,6 @@ one layout only tell it for those that fit in both.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from netspec.checkpoints.parsing import parsed_file
 from netspec.checkpoints.tree import modules_of
 from netspec.diagnostics.messages.weights import LayoutUndetermined, UnknownLayout
 from netspec.diagnostics.raised import NetspecError
+from netspec.foundation.records import record
 from netspec.graph.checked import Graph, Node, Value
 from netspec.ops.arranging.shape import Flatten, Reshape
 from netspec.ops.spatial.conv import Convolution, TransposedConv
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from netspec.checkpoints.files import Array
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Turn:
     """What brings a tensor's outputs to the front.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ from netspec.checkpoints.plan import Pair, Plan
 from netspec.diagnostics.messages.weights import AmbiguousTensors, NotFinite, TensorsDiffer
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.records import Diagnostic
+from netspec.foundation.records import record
 from netspec.graph.checked import Graph
 from netspec.weights.seeded import CHUNK
 from netspec.weights.sources import Seeded, named_weights, shape_text, some
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from netspec.weights.sources import Array
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class FromFile:
     """Weights read from a file when they are asked for; those it lacks start from a seed."""
 
@@ -48,7 +48,7 @@ class FromFile:
                 yield flat[start : start + CHUNK]
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class Loaded:
     """Weights for a graph, and what was done to find them.
 

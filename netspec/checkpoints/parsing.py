@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from netspec.checkpoints.names import series
+from netspec.foundation.records import record
 
 # One thing, spelt by libraries in several ways.
 _ROLES = {
@@ -25,7 +26,7 @@ _ROLE = re.compile(
 _RECURRENT = re.compile(r"(?:weight|bias)_[ih]h_l\d+")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ParsedName:
     """A tensor's name taken apart. `bare`: a parameter that no layer of its own holds."""
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from netspec.checkpoints.layout import Turn
 from netspec.checkpoints.weighing import Doubt, Match
+from netspec.foundation.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Pair:
     """A tensor of the graph and what of the file it is taken from.
 
@@ -28,7 +29,7 @@ class Pair:
         return " + ".join(self.parts)
 
 
-@dataclass
+@record(frozen=False, slots=False)
 class Plan:
     """Which tensors are taken, and what is left over on either side.
 

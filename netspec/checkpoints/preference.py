@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from netspec.checkpoints.layers import Layer
 from netspec.checkpoints.names import continues, follows, natural, series
 from netspec.checkpoints.stretches import Stretches
 from netspec.checkpoints.tree import Item
+from netspec.foundation.records import record
 
 _WORDS = re.compile(r"[a-z]+")
 _SHORTCUT = {"downsample", "shortcut", "skip", "proj", "projection"}
 _PREVIOUS = {"prev", "previous"}
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class Choice:
     """An item placed at a position, why (`shape`, `order` or `words`), and what else could be."""
 
@@ -26,7 +26,7 @@ class Choice:
     rivals: tuple[Item, ...] = ()
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class Preference:
     """Chooses by words, by what feeds a place, by the order in the file and by series in names.
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from math import prod
 
 from netspec.checkpoints.formats.tensors import Shape
 from netspec.checkpoints.layers import Module, Tensor, plain
 from netspec.checkpoints.parsing import is_counter, parsed_file, parsed_name
+from netspec.foundation.records import record
 
 
-@dataclass(eq=False)
+@record(frozen=False, eq=False, slots=False)
 class Item:
     """A layer of a file, or a group of layers whose names start alike.
 

@@ -9,9 +9,10 @@ from itertools import pairwise, takewhile
 from netspec.checkpoints.layers import Layer, Module
 from netspec.checkpoints.names import series
 from netspec.checkpoints.tree import Item
+from netspec.foundation.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Match:
     """A layer of the file for a layer of the graph; `how` is `shape`, `order` or `words`."""
 
@@ -20,7 +21,7 @@ class Match:
     how: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Doubt:
     """Layers of the file that could all stand where the graph has `layer`."""
 

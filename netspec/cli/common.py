@@ -6,13 +6,14 @@ import json
 import math
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
 
 from netspec.diagnostics.limits import Limits
+from netspec.foundation.records import record
 
 if TYPE_CHECKING:
     from netspec.graph.checked import Graph
@@ -37,7 +38,7 @@ class SpecType(click.ParamType[str]):
 SPEC = SpecType()
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class Options:
     """How specs are read: settings, input sizes and limits."""
 

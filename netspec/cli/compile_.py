@@ -138,6 +138,9 @@ def command(
 def _verification(graph: Graph, source: WeightSource, logits: bool, stamp: bool) -> Check:
     """A check that holds a finished file to PyTorch and to double precision."""
     from netspec.verify import embed, require_file
+    from netspec.verify.proof import need_both
+
+    need_both()
 
     def check(path: Path) -> None:
         report = require_file(graph, path, weights=source, logits=logits)
@@ -158,14 +161,12 @@ def _write_other(target: str, graph: Graph, path: Path, source: WeightSource, lo
 
         write_text(path, str(draw([graph], style="flow", format="dot")))
         return
-    import torch
-
-    from netspec.backends.torch.modules import to_module
+    from netspec.backends.torch.modules import save, to_module
     from netspec.passes.logits import logits as without_softmax
 
     module = to_module(without_softmax(graph) if logits else graph, source)
     with replacing(path) as file:
-        torch.save(module.state_dict(), file)
+        save(module, file)
 
 
 def _written(path: Path) -> list[Path]:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from netspec.cli.common import say
+from netspec.foundation.records import record
 
 if TYPE_CHECKING:
     from netspec.checkpoints import Loaded
     from netspec.graph.checked import Graph
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class WeightsFile:
     """A file of weights and how to read it; `given` are the options with their values."""
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from netspec.foundation.records import record
 
 # The largest number that float32 holds.
 LARGEST_REAL = 3.4028234e38
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Limits:
     """Upper bounds, inclusive. `--max-NAME` on the command line sets each of them.
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from netspec.diagnostics.records import Diagnostic, Label, Problem
 from netspec.diagnostics.render import render
+from netspec.foundation.records import record
 
 
 class Rejection(Exception):
@@ -43,7 +44,7 @@ def _rebuild(diagnostics: tuple[Diagnostic, ...], status: int, more: int) -> Net
     return NetspecError(diagnostics, status=status, more=more)
 
 
-@dataclass
+@record(frozen=False, slots=False)
 class Collector:
     """Diagnostics gathered over one run: each place and problem once, at most `limit` kept."""
 

@@ -7,14 +7,14 @@ live in `netspec.diagnostics.messages`; `netspec.diagnostics.render` shows them.
 from __future__ import annotations
 
 import string
-from dataclasses import dataclass
 from inspect import get_annotations
 from typing import Any, ClassVar, dataclass_transform
 
 from netspec.diagnostics.source import Span
+from netspec.foundation.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Label:
     """A second place that explains the first: where the other side came from."""
 
@@ -22,7 +22,7 @@ class Label:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Edit:
     """A replacement that was tried and checks."""
 
@@ -123,7 +123,7 @@ class Problem:
         return self._text(self.help)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Diagnostic:
     """A problem at a place, with the block calls that led there, innermost first."""
 

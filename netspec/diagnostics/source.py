@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
+
+from netspec.foundation.records import record
 
 # A change of a source: where from, where to, what instead.
 Change = tuple[int, int, str]
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class Source:
     """One spec file: the name shown in messages and the text.
 
@@ -40,7 +42,7 @@ class Source:
         return self.text[start : len(self.text) if end < 0 else end].rstrip("\r")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Span:
     """A half-open range of characters in a source."""
 

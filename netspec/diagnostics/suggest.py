@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 # Layers as other libraries call them, in lower case without `_` and `2d`.
 _LAYERS = {
@@ -107,6 +106,8 @@ def renew_budget() -> None:
 
 def closest(word: str, known: Iterable[str]) -> str:
     """The one to three known words nearest to `word`, quoted and joined; empty if none is near."""
+    from difflib import get_close_matches
+
     names = sorted(set(known))
     _Budget.left -= len(names)
     if _Budget.left < 0:

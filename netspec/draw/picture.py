@@ -9,8 +9,8 @@ from netspec.diagnostics.raised import NetspecError
 from netspec.draw.scene import Scene
 from netspec.draw.theme import THEMES
 from netspec.draw.view import HEATS, SHOWN, View
+from netspec.foundation.collecting import without_collecting
 from netspec.graph.checked import Graph
-from netspec.system.collecting import without_collecting
 
 STYLES = ("fold", "flow", "columns", "bars", "bubble", "depth")
 FORMATS = ("svg", "png", "pdf", "html", "dot")

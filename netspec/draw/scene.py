@@ -5,16 +5,17 @@ Everything is absolute; a group says which place of the spec its members came fr
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Union
 
 from netspec.diagnostics.source import Span
+from netspec.foundation.records import record
 
 SIZES = {"title": 18.0, "head": 12.0, "label": 11.0, "note": 10.7}
 BOLD = frozenset({"title", "head"})
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Box:
     """A rectangle. `role` is leaf, block, band, stack or key; `look` is its colour class."""
 
@@ -27,7 +28,7 @@ class Box:
     radius: float = 4
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Words:
     """One line of text on its baseline. `anchor` is start, middle or end."""
 
@@ -39,7 +40,7 @@ class Words:
     look: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Wire:
     """A line through points with rounded corners. `look` is `skip` for what passes a block by."""
 
@@ -48,7 +49,7 @@ class Wire:
     look: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Mark:
     """A merge as a small circle: `+`, `×`, ..."""
 
@@ -58,7 +59,7 @@ class Mark:
     radius: float = 8
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Group:
     """What came from one place of the spec, with what hovering over it tells."""
 
@@ -72,7 +73,7 @@ class Group:
 Item = Union[Box, Words, Wire, Mark, Group]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Scene:
     """A whole picture: what it shows, its size, its title for those who cannot see it."""
 

@@ -5,7 +5,7 @@ Colour only repeats what the words say.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from netspec.foundation.records import record
 
 FONT = "Helvetica,Arial,'Liberation Sans','DejaVu Sans',sans-serif"
 
@@ -64,7 +64,7 @@ _PAGE = {
 THEMES = ("light", "dark", "auto")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Paint:
     """The colours of one look; empty where it has none."""
 

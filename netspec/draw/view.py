@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property, lru_cache
 from math import sqrt
@@ -12,6 +11,7 @@ from netspec.analysis.costs import NodeCost, node_cost
 from netspec.draw.structure.elements import Block, Element, Repeat, Step, nodes_of
 from netspec.draw.structure.labels import family, human, label, shape, tag
 from netspec.draw.structure.reading import flat_steps
+from netspec.foundation.records import record
 from netspec.graph.checked import Graph, Node
 from netspec.sizes.shapes import TensorType, numel
 
@@ -20,7 +20,7 @@ HEATS = ("params", "macs", "memory")
 HEAT_STEPS = 6
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False, slots=False)
 class View:
     """Choices for one picture of one net.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from netspec.diagnostics.messages.names import (
@@ -20,6 +20,7 @@ from netspec.diagnostics.source import Span
 from netspec.diagnostics.suggest import advised, closest
 from netspec.elaborate.evaluate import UnknownWord, evaluate
 from netspec.elaborate.scope import Binding, Given, Poisoned, Scope
+from netspec.foundation.records import record
 from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.params import MISSING
 from netspec.ops.declare.values import Layer, Name, show
@@ -102,7 +103,7 @@ def layer_given(layer: Layer, extent: ast.Extent) -> Given:
     return Given(dict(layer.named), tuple((value, extent) for value in layer.positional))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class BoundOperator:
     """An operator's checked values, its `@references`, and the default lines that shaped it."""
 

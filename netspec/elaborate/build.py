@@ -23,11 +23,11 @@ from netspec.elaborate.metadata import metadata_of
 from netspec.elaborate.scope import Level, Poisoned, Scope, Wire, reserved_names
 from netspec.elaborate.settings import variables_of
 from netspec.elaborate.steps import Elaborator
+from netspec.foundation.collecting import without_collecting
 from netspec.graph.checked import Graph, Node, Output
 from netspec.sizes.conditions import Condition, Conditions, each_legal_size, gathering
 from netspec.sizes.dims import symbols_of
 from netspec.syntax.units import Loader, Unit
-from netspec.system.collecting import without_collecting
 
 # Elaboration recurses a bounded number of Python frames for each bracket and block call.
 _FRAMES = 12

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -29,6 +29,7 @@ from netspec.elaborate.scope import (
     reserved_names,
 )
 from netspec.elaborate.targets import Targets
+from netspec.foundation.records import record
 from netspec.graph.checked import Call
 from netspec.ops.declare.values import Name, show
 from netspec.syntax import ast
@@ -40,7 +41,7 @@ Called = tuple[Wire, str, dict[str, Binding]]
 reserved = lru_cache(maxsize=4096)(reserved_names)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Site:
     """Where a call stands: the step's head and name, what flows in, the surroundings.
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from netspec.diagnostics.messages.names import UnknownName, UnknownReference
 from netspec.diagnostics.messages.shapes import WrongCount
 from netspec.diagnostics.raised import Rejection
 from netspec.diagnostics.suggest import closest
+from netspec.foundation.records import record
 from netspec.ops.declare.values import Name
 from netspec.sizes.dims import Dim
 from netspec.sizes.shapes import TensorType
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 Wire: TypeAlias = "tuple[Value, ...] | None"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Default:
     """One value of a `default` line, with where it was written."""
 
@@ -35,7 +36,7 @@ class Default:
 Defaults = Mapping[str, Mapping[str, Default]]
 
 
-@dataclass(slots=True, eq=False)
+@record(frozen=False, eq=False)
 class Binding:
     """What `as name` names: tensors, and for a block call the names inside it and its path."""
 
@@ -48,7 +49,7 @@ class Binding:
         return " and ".join(str(value.type) for value in self.wire or ())
 
 
-@dataclass(slots=True, eq=False)
+@record(frozen=False, eq=False)
 class Body:
     """Braces given to a block: they run where the block says, and see what they saw."""
 
@@ -97,7 +98,7 @@ class Level:
         return f"{word}{number}"
 
 
-@dataclass(slots=True, eq=False)
+@record(frozen=False, eq=False)
 class Scope:
     """The surroundings of one step. Braces make a copy with another `entry`."""
 
@@ -237,7 +238,7 @@ def reserved_names(chain: ast.Chain | ast.Branches) -> frozenset[str]:
     return frozenset(found)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Given:
     """The arguments of one step, evaluated: shorthand and named by name, the others in order."""
 

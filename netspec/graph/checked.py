@@ -6,17 +6,18 @@ A graph is only made by `netspec.elaborate.build`, so holding one means it has b
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 
 from netspec.diagnostics.source import Source, Span
+from netspec.foundation.records import record
 from netspec.ops.declare.operator import Operator
 from netspec.sizes.conditions import Condition
 from netspec.sizes.dims import Dim, substitute
 from netspec.sizes.shapes import TensorType
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Call:
     """One block call: a level of the path. `copy` is (i, n) for the i-th of `x n`, from 1.
 
@@ -38,7 +39,7 @@ class Call:
             current = current.parent
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record(eq=False)
 class Node:
     """One operator at one place.
 
@@ -79,7 +80,7 @@ class Node:
         return tuple(value.type for value in self.inputs)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Value:
     """One output of one node: what flows along the wire."""
 
@@ -95,7 +96,7 @@ class Value:
         return self.type.shape
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Head:
     """A training-only output with the weight of its loss."""
 
@@ -104,13 +105,13 @@ class Head:
     loss: float
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Output:
     name: str
     value: Value
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@record(eq=False, slots=False)
 class Graph:
     """A checked net.
 

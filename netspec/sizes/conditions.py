@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import pairwise
 
+from netspec.foundation.records import record
 from netspec.sizes.dims import Dim, least, substitute, symbols_of
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Condition:
     """`left == right`, or `left >= right`, which a shape rule needs of the symbols."""
 
@@ -33,7 +34,7 @@ class Condition:
         return f"{self.left} {self.relation} {self.right}"
 
 
-@dataclass
+@record(frozen=False, slots=False)
 class Conditions:
     """The conditions gathered while one graph is built, in order, each once."""
 

@@ -7,15 +7,18 @@ A formula is a polynomial over symbols (`H`, `W`) and floor divisions of formula
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from fractions import Fraction
 from functools import total_ordering
 from math import gcd, prod
-from typing import Union
+from typing import TYPE_CHECKING, Union
+
+from netspec.foundation.records import record
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 
 @total_ordering
-@dataclass(frozen=True, slots=True)
+@record
 class Floor:
     """`formula // divisor`, where neither is divisible by the other's factors."""
 
@@ -33,7 +36,7 @@ Atom = Union[str, Floor]
 Monomial = tuple[Atom, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Formula:
     """A sum of integer multiples of products of atoms; never a plain integer."""
 
@@ -188,6 +191,8 @@ def symbols_of(dim: Dim) -> frozenset[str]:
 
 def slope(dim: Dim, name: str) -> Fraction:
     """How fast the dimension grows with the symbol `name`, for large sizes."""
+    from fractions import Fraction
+
     if isinstance(dim, int):
         return Fraction(0)
     total = Fraction(0)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import prod
 
+from netspec.foundation.records import record
 from netspec.sizes.dims import Dim, ratio
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TensorType:
     """The type of one tensor: shape without the leading batch dimension.
 

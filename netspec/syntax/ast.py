@@ -5,9 +5,8 @@ Spans are `(start, end)` character offsets into the one source a `File` was pars
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from netspec.diagnostics.source import Source
+from netspec.foundation.records import record
 
 Extent = tuple[int, int]
 
@@ -15,19 +14,19 @@ Extent = tuple[int, int]
 # --- expressions
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Number:
     value: int | float
     extent: Extent
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Text:
     value: str
     extent: Extent
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Dims:
     """`3x224x224`, `1x7`, `3xHxW`: integers and symbols."""
 
@@ -35,13 +34,13 @@ class Dims:
     extent: Extent
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Variable:
     name: str
     extent: Extent
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Reference:
     """`@name` or `@name.inner`."""
 
@@ -49,7 +48,7 @@ class Reference:
     extent: Extent
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Call:
     """`round8(x)` or a layer given as a value, `leaky(0.1)`."""
 
@@ -58,7 +57,7 @@ class Call:
     extent: Extent
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Binary:
     operator: str
     left: Expression
@@ -66,14 +65,14 @@ class Binary:
     extent: Extent
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Unary:
     operator: str
     operand: Expression
     extent: Extent
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Choose:
     """`a if condition else b`."""
 
@@ -83,7 +82,7 @@ class Choose:
     extent: Extent
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Sequence:
     """`(a, b)` or `[a, b]`."""
 
@@ -94,7 +93,7 @@ class Sequence:
 Expression = Number | Text | Dims | Variable | Reference | Call | Binary | Unary | Choose | Sequence
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Argument:
     """`name=value`, or `value` with `name` None."""
 
@@ -106,19 +105,19 @@ class Argument:
 # --- steps
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Chain:
     links: tuple[Link, ...]
     extent: Extent
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Branches:
     chains: tuple[Chain, ...]
     extent: Extent
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Head:
     """`conv3-64/2(pad=1)`, `stage(64, 3)`, `concat { | a | b }`, `residual { a }`.
 
@@ -134,7 +133,7 @@ class Head:
     extent: Extent
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class If:
     condition: Expression
     then: Chain
@@ -142,7 +141,7 @@ class If:
     extent: Extent
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class For:
     variable: str
     first: Expression
@@ -151,7 +150,7 @@ class For:
     extent: Extent
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class TrainingHead:
     name: str
     arguments: tuple[Argument, ...]
@@ -159,7 +158,7 @@ class TrainingHead:
     extent: Extent
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Freeze:
     body: Chain
     extent: Extent
@@ -168,7 +167,7 @@ class Freeze:
 Action = Head | Reference | Branches | If | For | TrainingHead | Freeze
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Step:
     action: Action
     repeat: Expression | None
@@ -177,7 +176,7 @@ class Step:
     extent: Extent
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Default:
     word: str
     arguments: tuple[Argument, ...]
@@ -185,7 +184,7 @@ class Default:
     extent: Extent
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Broken:
     """Stands where a statement could not be read; its diagnostic has been reported."""
 
@@ -198,14 +197,14 @@ Link = Step | Default | Broken
 # --- declarations
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Parameter:
     name: str
     default: Expression | None
     extent: Extent
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Net:
     name: str
     parameters: tuple[Parameter, ...]
@@ -213,7 +212,7 @@ class Net:
     extent: Extent
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Block:
     name: str
     parameters: tuple[Parameter, ...]
@@ -223,14 +222,14 @@ class Block:
     extent: Extent
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Import:
     names: tuple[tuple[str, Extent], ...]
     origin: str | None
     extent: Extent
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Input:
     name: str | None
     shape: Expression
@@ -238,13 +237,13 @@ class Input:
     extent: Extent
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Output:
     names: tuple[tuple[str, Extent], ...]
     extent: Extent
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Metadata:
     """`paper "..."`, `year 2014`."""
 
@@ -253,7 +252,7 @@ class Metadata:
     extent: Extent
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Pairs:
     """`expect params=61706, macs=416520`; `error top5=7.3, source="..."`."""
 
@@ -265,7 +264,7 @@ class Pairs:
 Item = Net | Block | Import | Input | Output | Default | Metadata | Pairs | Step | Broken
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class File:
     """`lost` are the words in statements that could not be read."""
 

@@ -8,10 +8,11 @@ one at a time. Where a line ends is the author's choice.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from netspec.diagnostics.raised import Collector
 from netspec.diagnostics.source import Source
+from netspec.foundation.records import record
 from netspec.syntax.parse import parse, terminals
 
 _INDENT = 2
@@ -54,7 +55,7 @@ def _lines(text: str) -> list[list[str]]:
     return lines
 
 
-@dataclass
+@record(frozen=False, slots=False)
 class _Bracket:
     """An open bracket: the indentation of its line, and whether it holds branches."""
 
@@ -62,7 +63,7 @@ class _Bracket:
     branches: bool = False
 
 
-@dataclass
+@record(frozen=False, slots=False)
 class _Layout:
     """Lines laid out so far, and the indentation that open brackets ask for."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from netspec.diagnostics.limits import Limits
 from netspec.diagnostics.messages.limits import NestingTooDeep
@@ -22,6 +22,7 @@ from netspec.diagnostics.messages.syntax import (
 from netspec.diagnostics.raised import Collector
 from netspec.diagnostics.records import Diagnostic, Problem
 from netspec.diagnostics.source import Source, Span
+from netspec.foundation.records import record
 from netspec.syntax.terminals import Terminals, Word, lexeme
 
 _FORBIDDEN = re.compile(
@@ -65,7 +66,7 @@ def forbidden_characters(source: Source) -> Iterator[Diagnostic]:
         yield Diagnostic(IllegalCharacter(name, advice), span)
 
 
-@dataclass
+@record(frozen=False, slots=False)
 class Lexer:
     """Tokens of one source. Problems go to `collector`; the token stream is always balanced."""
 

@@ -17,6 +17,7 @@ from netspec.diagnostics.messages.syntax import MisplacedDeclaration, Unexpected
 from netspec.diagnostics.raised import Collector
 from netspec.diagnostics.records import Diagnostic, Problem
 from netspec.diagnostics.source import Source, Span
+from netspec.foundation.collecting import without_collecting
 from netspec.syntax import ast, tables
 from netspec.syntax.expected import (
     AFTER_WIDTH,
@@ -29,7 +30,6 @@ from netspec.syntax.expected import (
 from netspec.syntax.lexer import Lexer, forbidden_characters
 from netspec.syntax.reductions import Reductions
 from netspec.syntax.terminals import Terminals, Word, lexeme
-from netspec.system.collecting import without_collecting
 
 # Operators in one statement: what is computed from them is computed recursively.
 OPERATORS = 256

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from netspec.foundation.records import record
 from netspec.syntax import ast
 from netspec.syntax.terminals import Mark, Word
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Group:
     """What a rule that only groups holds, until the enclosing rule takes it."""
 

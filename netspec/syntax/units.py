@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,6 +15,7 @@ from netspec.diagnostics.raised import Collector, NetspecError
 from netspec.diagnostics.records import Diagnostic, Problem
 from netspec.diagnostics.source import Source, Span
 from netspec.diagnostics.suggest import closest
+from netspec.foundation.records import record
 from netspec.syntax import ast
 from netspec.syntax.files import LIBRARY, read_file, shipped_folder, shipped_names
 from netspec.syntax.parse import parse
@@ -22,7 +23,7 @@ from netspec.syntax.parse import parse
 Declaration = TypeVar("Declaration")
 
 
-@dataclass(eq=False)
+@record(frozen=False, eq=False, slots=False)
 class Unit:
     """A file's declarations. `imports` maps a name to the unit it comes from.
 
@@ -176,7 +177,7 @@ class Loader:
         if len(self._open) > self.limits.imports:
             self.report(ImportsTooDeep(self.limits.imports), span)
             self.collector.raise_errors()
-        shipped = path.parent == shipped_folder()
+        shipped = path.is_relative_to(shipped_folder())
         try:
             source = read_file(path, self.limits, shipped=shipped)
         except NetspecError as error:

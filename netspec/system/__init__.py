@@ -1,1 +1,1 @@
-"""What touches the machine: files written whole or not at all, the garbage collector, what is installed."""
+"""What touches the machine: files written whole or not at all, and which packages are installed."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from netspec.backends.onnx.lowering import Model
 from netspec.backends.runtime import Session
 from netspec.diagnostics.messages.backends import RuntimeFailed
 from netspec.diagnostics.raised import NetspecError
+from netspec.foundation.records import record
 from netspec.graph.checked import Graph, Node, Value
 from netspec.ops.declare.source import Input
 from netspec.sizes.shapes import numel
@@ -52,7 +52,7 @@ def first_wrong(
     return None
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class _Search:
     model: Model
     path: Path

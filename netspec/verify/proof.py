@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from netspec.system.extras import need
 from netspec.verify.report import Case, Report
 
 if TYPE_CHECKING:
@@ -21,6 +22,12 @@ if TYPE_CHECKING:
 
 # The input's seed and the batch size of each run.
 _RUNS = ((0, 1), (1, 1), (2, 3))
+
+
+def need_both() -> None:
+    """Raises NetspecError of status 3 unless PyTorch and ONNX Runtime are installed."""
+    for module in ("torch", "onnxruntime"):
+        need(module, "verification")
 
 
 def verify(
@@ -43,6 +50,7 @@ def verify(
     from netspec.backends.onnx.file import write
     from netspec.backends.onnx.lowering import lower
 
+    need_both()
     net = prepared(graph, logits=logits)
     source = weights or _seeded(net, seed)
     with tempfile.TemporaryDirectory(prefix="netspec-") as folder:
@@ -66,6 +74,7 @@ def verify_file(
     """Compares a file that was compiled from a graph with these weights and options."""
     from netspec.backends.onnx.compile import prepared
 
+    need_both()
     net = prepared(graph, logits=logits)
     return _verified(net, path, weights, seed=seed, device=device, tf32=tf32, given=True)
 

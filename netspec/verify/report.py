@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from netspec.diagnostics.messages.backends import NothingVerified, ResultsDiffer
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.records import Diagnostic, Label, Problem
+from netspec.foundation.records import record
+from netspec.foundation.version import __version__
 from netspec.graph.checked import Node
-from netspec.system.version import __version__
 
 # A mistake moves outputs by far more than rounding; outputs that move less cannot show one.
 LEAST_RESPONSE = 1e-4
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Case:
     """One output on one input.
 
@@ -36,7 +37,7 @@ class Case:
         return self.error <= self.allowed
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Response:
     """How far the outputs move, relative to their largest value, when a layer's weights do."""
 
@@ -44,7 +45,7 @@ class Response:
     response: float
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Culprit:
     """The first layer whose values are wrong: its path and its operator.
 
@@ -58,7 +59,7 @@ class Culprit:
     error: float
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class Report:
     """The outcome of a verification.
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from netspec.foundation.records import record
 from netspec.graph.checked import Graph, Node
 from netspec.verify.samples import sample_inputs
 from netspec.weights.seeded import draw
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _BATCH = 2
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Varied:
     """Initial weights whose constants vary: no bias is zero, no scale is one."""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from netspec.diagnostics.messages.weights import TensorsDiffer
 from netspec.diagnostics.raised import NetspecError
+from netspec.foundation.records import record
 from netspec.weights.seeded import CHUNK, draw
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class WeightSource(Protocol):
         """The tensor's elements in C order, as flat float32 arrays of at most a few MiB."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Seeded:
     """Initial weights: each by its scheme, from a seed."""
 
@@ -36,7 +36,7 @@ class Seeded:
         return draw(weight, name, self.seed)
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class Given:
     """Tensors by name: a `state_dict`, or arrays."""
 

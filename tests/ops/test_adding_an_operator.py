@@ -12,7 +12,7 @@ from support.differential import Net, assert_agree, legal, snippet
 from support.places import DOCS
 
 from netspec.diagnostics.raised import NetspecError
-from netspec.ops.declare.operator import Operator
+from netspec.ops.declare.operator import DECLARED, Operator
 from netspec.ops.registry import REGISTRY
 
 PAGE = DOCS / "adding-an-operator.md"
@@ -26,7 +26,7 @@ def maxout() -> Iterator[type[Operator]]:
     space: dict[str, Any] = {"__name__": "page"}
     exec(compile(found[1], str(PAGE), "exec", dont_inherit=True), space)
     yield space["Maxout"]
-    del REGISTRY["maxout"]
+    del DECLARED["maxout"]
 
 
 def test_its_shape_is_that_of_pytorch_and_of_onnx_runtime(maxout):

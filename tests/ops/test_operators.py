@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import importlib
 import pickle
+import pkgutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -24,12 +27,14 @@ from support.differential import (
 from support.oracle import REFERENCES
 from support.places import DOCS
 
+import netspec.ops
 from netspec.backends.torch.modules import to_module
 from netspec.diagnostics.raised import NetspecError
 from netspec.graph.checked import Graph
-from netspec.ops.declare.operator import Elementwise, Operator
+from netspec.ops.declare.operator import DECLARED, Elementwise, Operator
 from netspec.ops.declare.params import real
 from netspec.ops.registry import REGISTRY
+from netspec.ops.words import HOMES
 from netspec.sizes.dims import substitute
 
 EXAMPLES = [
@@ -203,7 +208,7 @@ def test_a_complete_declaration_is_all_an_operator_needs():
         ran = net.run(inputs_for(graph, 2, {}))
         assert_agree(ran)
     finally:
-        del REGISTRY["doubled_for_a_test"]
+        del DECLARED["doubled_for_a_test"]
 
 
 @pytest.mark.parametrize(
@@ -246,3 +251,24 @@ def test_the_reference_page_is_what_the_declarations_say(monkeypatch):
     written = (docs / "operators.md").read_text(encoding="utf-8")
     current = importlib.import_module("make_operators").page()
     assert written == current, "run `python docs/make_operators.py`"
+
+
+def test_every_word_is_listed_with_the_module_that_declares_it():
+    for module in pkgutil.walk_packages(netspec.ops.__path__, "netspec.ops."):
+        importlib.import_module(module.name)
+    declared = {word: kind for word, kind in DECLARED.items() if "netspec.ops." in kind.__module__}
+    assert {word: kind.__module__ for word, kind in declared.items()} == HOMES
+    assert set(REGISTRY) == set(HOMES)
+    assert "nothing" not in REGISTRY
+
+
+def test_a_net_imports_the_operators_that_it_uses():
+    script = "import sys, netspec; netspec.load('conv3-8; gap', input='3x8x8'); print(*sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert "netspec.ops.spatial.conv" in ran.stdout
+    assert "netspec.ops.vectors.recurrent" not in ran.stdout
+
+
+def test_an_operator_of_the_package_must_be_listed():
+    with pytest.raises(TypeError, match=r"does not say that .* is `unlisted`"):
+        type("Unlisted", (Elementwise,), hooks(spelling="unlisted", __module__="netspec.ops.mine"))

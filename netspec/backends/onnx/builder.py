@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from onnx import AttributeProto, GraphProto, NodeProto, TensorProto
 
+from netspec.foundation.records import record
 from netspec.graph.checked import Graph, Node, Value
 from netspec.ops.declare.interfaces import Operand
 from netspec.ops.declare.source import Input
 from netspec.ops.declare.weight import Weight
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Initializer:
     """A weight of the net, to be filled when the file is written."""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,6 +15,7 @@ from onnx import TensorProto
 
 from netspec.backends.onnx.builder import Initializer
 from netspec.backends.onnx.lowering import Model
+from netspec.foundation.records import record
 from netspec.system.atomic import Check, replacing
 from netspec.weights.sources import WeightSource
 
@@ -110,7 +110,7 @@ def _varint(value: int) -> bytes:
 # --- weights in a data file
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Place:
     offset: int
     length: int

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from onnx import ModelProto, TensorProto
@@ -11,10 +10,11 @@ from onnx import ModelProto, TensorProto
 from netspec.backends.onnx.builder import Builder, Initializer
 from netspec.diagnostics.messages.backends import OpsetUnsupported
 from netspec.diagnostics.raised import NetspecError
+from netspec.foundation.records import record
+from netspec.foundation.version import __version__
 from netspec.graph.checked import Graph, Value
 from netspec.sizes.dims import Dim
 from netspec.sizes.shapes import TensorType
-from netspec.system.version import __version__
 
 # The lowest that serve: opset 22 is the first whose shape inference knows ceil pooling; IR 10 is
 # what that opset needs. ONNX Runtime 1.31 loads opsets to 26 and IR to 13.
@@ -25,7 +25,7 @@ OPSETS = range(22, 27)
 _DTYPES = {"float32": TensorProto.FLOAT, "int64": TensorProto.INT64}
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Model:
     """An ONNX model without its weights, the weights it needs in file order, and where values are.
 

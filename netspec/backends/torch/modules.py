@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import field
+from typing import Any, BinaryIO
 
 import torch
 from torch import nn
 
 from netspec.backends.torch import layers
 from netspec.backends.torch import recurrent as torch_sequence
+from netspec.foundation.records import record
 from netspec.graph.checked import Graph, Node, Value
 from netspec.ops.declare.geometry import Geometry
 from netspec.ops.declare.operator import Operator
@@ -58,7 +59,7 @@ class Modules:
         return module
 
 
-@dataclass
+@record(frozen=False, slots=False)
 class _Level:
     """A block being put together: its nodes and blocks in order, by name."""
 
@@ -201,3 +202,8 @@ def fill(module: nn.Module, graph: Graph, source: WeightSource) -> None:
                     piece.copy() if not piece.flags.writeable else piece
                 )
                 start = end
+
+
+def save(module: nn.Module, file: BinaryIO) -> None:
+    """Writes the module's state_dict as a PyTorch checkpoint."""
+    torch.save(module.state_dict(), file)

@@ -6,13 +6,14 @@ A group is a part: its text has coordinates relative to its own corner, and wher
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from netspec.draw.formats.svg import document, markup, number, place
 from netspec.draw.scene import Box, Group, Item, Mark, Scene, Wire, Words
+from netspec.foundation.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Fragments:
     """The parts of the pictures so far, by their text after `<g`."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hashlib import sha256
 from heapq import heappop, heappush
 from importlib.resources import files
@@ -28,6 +28,7 @@ from netspec.draw.styles.flow import flow
 from netspec.draw.styles.fold import MOST_BOXES, folded, on_screen, outline
 from netspec.draw.theme import css, paint
 from netspec.draw.view import View
+from netspec.foundation.records import record
 from netspec.graph.checked import Graph
 
 LARGEST = 200_000
@@ -96,7 +97,7 @@ def _colours(theme: str) -> str:
 # --- the pictures
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Place:
     """Where a block occurs: inside blocks of these names, in a training head or not."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from netspec.draw.layout.pieces import LANE, Piece, wire
+from netspec.draw.metrics import total
 from netspec.draw.scene import Item
 
 _GAP = 22.0
@@ -20,7 +21,7 @@ def chain_with_arcs(pieces: list[Piece], arcs: tuple[tuple[int, int], ...]) -> P
     body = axis + max(p.w - p.axis for p in pieces)
     first = _GAP if any(a < 0 for a, _ in arcs) else 0.0
     last = _GAP if any(b == len(pieces) for _, b in arcs) else 0.0
-    h = sum(p.h for p in pieces) + _GAP * (len(pieces) - 1) + first + last
+    h = total(p.h for p in pieces) + _GAP * (len(pieces) - 1) + first + last
     w = body + LANE * (1 + max(lanes.values()))
 
     def draw(x: float, y: float) -> list[Item]:

@@ -5,12 +5,12 @@ Coordinates are in points, y down. Wires arrive at the top of a shape and leave 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from netspec.foundation.records import record
 
 Point = tuple[float, float]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Shape:
     """The size of a box, and where wires arrive and leave, from its left."""
 
@@ -23,7 +23,7 @@ class Shape:
 PIN = Shape(0.0, 0.0, (0.0,), (0.0,))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Edge:
     """From one shape to another, by their numbers, and from which of its outs to which in."""
 
@@ -33,7 +33,7 @@ class Edge:
     into: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Diagram:
     """Shapes in topological order; the first `entries` stay on top, the last `exits` at the end."""
 
@@ -43,7 +43,7 @@ class Diagram:
     exits: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Placed:
     """The size of a whole diagram, the top left corner of each shape, the points of each edge."""
 

@@ -14,6 +14,7 @@ from netspec.diagnostics.messages.draw import CannotDraw
 from netspec.diagnostics.raised import NetspecError
 from netspec.draw.layout.diagram import PIN, Diagram, Edge, Placed, Point, Shape
 from netspec.draw.layout.pieces import Piece, wire
+from netspec.draw.metrics import total
 from netspec.draw.scene import Item
 
 _BETWEEN, _ROWS, _SWEEPS = 16.0, 30.0, 6
@@ -83,7 +84,7 @@ class _Grid:
         """The left side of each place."""
         left = [0.0] * len(self.shapes)
         for r in self.rows:
-            at = -sum(self.shapes[v].w + _BETWEEN for v in r) / 2
+            at = -total(self.shapes[v].w + _BETWEEN for v in r) / 2
             for v in r:
                 left[v] = at
                 at += self.shapes[v].w + _BETWEEN
@@ -100,7 +101,7 @@ class _Grid:
             near = [left[w] + port - own for w, port, own in links]
             passing = v >= self.shapes_given
             weights.append((_STRAIGHT if passing else 1.0) * max(len(near), 0.1))
-            wanted.append((sum(near) / len(near) if near else left[v]) - at)
+            wanted.append((total(near) / len(near) if near else left[v]) - at)
             offsets.append(at)
             at += self.shapes[v].w + _BETWEEN
         fitted = _rising(wanted, weights)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from netspec.draw.metrics import text_width
+from netspec.draw.metrics import text_width, total
 from netspec.draw.scene import BOLD, SIZES, Box, Group, Item, Mark, Wire, Words
 from netspec.draw.structure.elements import Repeat, Step
 from netspec.draw.view import View, tags
+from netspec.foundation.records import record
 
 CHIP, ROW, GAP, PAD = 22.0, 24.0, 15.0, 10.0
 BETWEEN = 12.0
@@ -17,7 +17,7 @@ HEADER = 22.0
 SIGNS = {"add": "+", "mul": "×"}
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Piece:
     """Something of width `w` and height `h`; what flows through it enters and leaves at `axis`.
 
@@ -143,7 +143,7 @@ def stack(pieces: list[Piece], gap: float = GAP) -> Piece:
     """Pieces one below the other on one axis, joined by arrows."""
     axis = max(p.axis for p in pieces)
     w = axis + max(p.w - p.axis for p in pieces)
-    h = sum(p.h for p in pieces) + gap * (len(pieces) - 1)
+    h = total(p.h for p in pieces) + gap * (len(pieces) - 1)
 
     def draw(x: float, y: float) -> list[Item]:
         found: list[Item] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from netspec.draw.layout.pieces import GAP, Piece
+from netspec.draw.metrics import total
 
 Placed = tuple[Piece, float, float]
 
@@ -18,7 +19,7 @@ def arranged(pieces: Sequence[Piece], w: float, h: float) -> list[Placed]:
     rows = _shelved([(p.w, p.h) for p in pieces], w, h)
     in_columns = [(pieces[i], across, along) for i, along, across in columns]
     in_rows = [(pieces[i], along, across) for i, along, across in rows]
-    return max(in_columns, in_rows, key=lambda found: sum(p.w * p.h for p, _, _ in found))
+    return max(in_columns, in_rows, key=lambda found: total(p.w * p.h for p, _, _ in found))
 
 
 def _shelved(
@@ -31,10 +32,10 @@ def _shelved(
     shelves: list[list[int]] = []
     for i, (along, across) in enumerate(sizes):
         deep = [max(sizes[k][1] for k in shelf) for shelf in shelves]
-        room = depth - sum(d + GAP for d in deep)
+        room = depth - total(d + GAP for d in deep)
         best, least = None, across + GAP
         for shelf, d in zip(shelves, deep, strict=True):
-            fits = sum(sizes[k][0] + GAP for k in shelf) + along + GAP <= length
+            fits = total(sizes[k][0] + GAP for k in shelf) + along + GAP <= length
             if fits and max(0.0, across - d) < least:
                 best, least = shelf, max(0.0, across - d)
         if least <= room and along + GAP <= length:

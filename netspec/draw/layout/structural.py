@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from netspec.draw.layout.arcs import chain_with_arcs
 from netspec.draw.layout.layered import layered
@@ -28,6 +27,7 @@ from netspec.draw.layout.pieces import (
     wire,
 )
 from netspec.draw.layout.ushape import u_piece, u_shape
+from netspec.draw.metrics import total
 from netspec.draw.scene import Box, Group, Item, Words
 from netspec.draw.structure.elements import (
     Block,
@@ -42,11 +42,12 @@ from netspec.draw.structure.elements import (
     nodes_of,
 )
 from netspec.draw.view import View
+from netspec.foundation.records import record
 
 FORK = 15.0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Layout:
     """Turns elements into pieces, for one view. `depth` counts the blocks around."""
 
@@ -328,7 +329,7 @@ class Layout:
     def _joined_in_bar(self, branches: list[Piece | None], parallel: Parallel) -> Piece:
         """Branches end in a bar, or run together where nothing in the picture merges them."""
         widths = [LANE if b is None else b.w for b in branches]
-        inner = sum(widths) + BETWEEN * (len(branches) - 1)
+        inner = total(widths) + BETWEEN * (len(branches) - 1)
         merge = None if parallel.join is None else bar(parallel.join, self.view, inner)
         w = max(inner, merge.w if merge else 0.0)
         top = FORK if parallel.opens else 0.0

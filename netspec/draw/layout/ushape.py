@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import inf
 from typing import Protocol
 
 from netspec.draw.layout.pieces import GAP, Piece, wire
+from netspec.draw.metrics import total
 from netspec.draw.scene import Box, Item
 from netspec.draw.structure.elements import Element, Parallel, Series, nodes_of
 from netspec.draw.structure.hourglass import hourglass
+from netspec.foundation.records import record
 from netspec.graph.checked import Graph, Node
 from netspec.sizes.shapes import TensorType, numel
 
 _INDENT, _ROWS, _MIDDLE = 26.0, 30.0, 90.0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Level:
     """One resolution: what runs before the way down, what crosses, what runs after the way up."""
 
@@ -25,7 +26,7 @@ class Level:
     right: tuple[Element, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class U:
     levels: tuple[Level, ...]
     bottom: tuple[Element, ...]
@@ -126,14 +127,14 @@ class _Drawn:
         self.far = max(self._across(i) for i in range(len(self.left)))
         right = max(_right(side) - _INDENT * i for i, side in enumerate(self.right))
         self.w = self.far + right + 8 + (12 if leaves else 0)
-        self.h = sum(self.heights) + _ROWS * (len(self.heights) - 1) + 2 * GAP
+        self.h = total(self.heights) + _ROWS * (len(self.heights) - 1) + 2 * GAP
 
     def _across(self, i: int) -> float:
         """How far right the upper right axis must be for level `i`."""
         near = self.axis + _INDENT * i + _right(self.left[i])
         if i == len(self.right):
             return near + GAP + _INDENT * i
-        rooms = [sum(p.w + 24 for p in skip) for skip in self.skips[i]]
+        rooms = [total(p.w + 24 for p in skip) for skip in self.skips[i]]
         return near + max([_MIDDLE, *rooms]) + _left(self.right[i]) + _INDENT * i
 
     def piece(self) -> Piece:
@@ -190,7 +191,7 @@ class _Drawn:
     def _skip(self, pieces: list[Piece], at: float, level: float, edge: float) -> list[Item]:
         """From the left side to the join on the right, through what the skip does."""
         found: list[Item] = []
-        gap = (edge - at - sum(p.w for p in pieces)) / (len(pieces) + 1)
+        gap = (edge - at - total(p.w for p in pieces)) / (len(pieces) + 1)
         for piece in pieces:
             found.append(wire((at, level), (at + gap, level), look="skip"))
             found += piece.draw(at + gap, level - piece.h / 2)
@@ -232,7 +233,7 @@ def _upwards(pieces: list[Piece], axis: float, y: float) -> list[Item]:
 
 
 def _tall(pieces: list[Piece]) -> float:
-    return sum(p.h for p in pieces) + GAP * (len(pieces) - 1)
+    return total(p.h for p in pieces) + GAP * (len(pieces) - 1)
 
 
 def _left(pieces: list[Piece]) -> float:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Union
 
 from netspec.draw.structure.labels import is_join
+from netspec.foundation.records import record
 from netspec.graph.checked import Call, Node, Value
 from netspec.sizes.shapes import TensorType
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False, slots=False)
 class Step:
     """One drawn layer: a node and the normalisation and activation merged into it."""
 
@@ -30,7 +30,7 @@ class Step:
         return is_join(self.node)
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False, slots=False)
 class Block:
     """One call of a block with what it does inside."""
 
@@ -54,7 +54,7 @@ class Block:
         return self.nodes[0].head == self.path
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False, slots=False)
 class Series:
     """One element after another.
 
@@ -67,7 +67,7 @@ class Series:
     asides: tuple[tuple[int, Block], ...] = ()
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False, slots=False)
 class Parallel:
     """Branches side by side; an empty one is a skip. `join` merges them where the graph does.
 
@@ -80,7 +80,7 @@ class Parallel:
     closes: bool = True
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False, slots=False)
 class Tangle:
     """Connections that are neither chains nor branches: edges between items, -1 in and n out."""
 
@@ -88,7 +88,7 @@ class Tangle:
     edges: tuple[tuple[int, int], ...]
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False, slots=False)
 class Port:
     """One of several tensors that flow into a block."""
 
@@ -96,7 +96,7 @@ class Port:
     value: Value
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False, slots=False)
 class Repeat:
     """`element` n times over; `note` says how the first differs from it."""
 
@@ -106,7 +106,7 @@ class Repeat:
     copies: tuple[Element, ...] = ()
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False, slots=False)
 class Omitted:
     """What a picture of a very long chain leaves out."""
 

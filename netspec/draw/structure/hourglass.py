@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 from netspec.draw.structure.elements import Element, Repeat, Series, Tangle, nodes_of
+from netspec.foundation.records import record
 from netspec.graph.checked import Node
 
 _STEP = 1.5
@@ -14,7 +14,7 @@ _STEP = 1.5
 Side = tuple[Element, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Run:
     """Elements that work at one resolution."""
 

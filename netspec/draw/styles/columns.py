@@ -6,7 +6,7 @@ of the VGG paper its nets A to E.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import groupby, pairwise
 from math import inf, prod
 
@@ -16,6 +16,7 @@ from netspec.diagnostics.raised import NetspecError
 from netspec.draw.layout.pieces import Piece, chip, chip_width, width_of, wire
 from netspec.draw.layout.structural import Layout
 from netspec.draw.layout.ushape import u_shape
+from netspec.draw.metrics import total
 from netspec.draw.scene import Box, Item, Scene, Words
 from netspec.draw.structure.elements import Block, Element, Repeat, Series, Step, nodes_of
 from netspec.draw.structure.labels import human, resolution
@@ -23,13 +24,14 @@ from netspec.draw.structure.reading import flat_steps, structure
 from netspec.draw.structure.repeats import fold
 from netspec.draw.styles.fold import MOST_BOXES
 from netspec.draw.view import View
+from netspec.foundation.records import record
 from netspec.graph.checked import Graph
 
 _MARGIN, _HEAD, _BAND, _GUTTER, _GAP, _INSET = 16.0, 52.0, 66.0, 40.0, 12.0, 8.0
 _MOST_STEPS = 64
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Net:
     """One column: its pieces by resolution."""
 
@@ -65,7 +67,7 @@ def columns(views: list[View]) -> Scene:
     items: list[Item] = []
     tops: dict[str, float] = {}
     y = _MARGIN + _HEAD
-    width = _MARGIN * 2 + _BAND + sum(net.w for net in nets) + _GUTTER * (len(nets) - 1) + _INSET
+    width = _MARGIN * 2 + _BAND + total(net.w for net in nets) + _GUTTER * (len(nets) - 1) + _INSET
     for i, name in enumerate(order):
         tops[name] = y + _INSET
         h = heights[name] + 2 * _INSET
@@ -143,7 +145,7 @@ def _area(name: str) -> float:
 
 
 def _tall(run: tuple[Piece, ...]) -> float:
-    return sum(p.h for p in run) + _GAP * (len(run) - 1) if run else 0.0
+    return total(p.h for p in run) + _GAP * (len(run) - 1) if run else 0.0
 
 
 def _column(net: Net, x: float, tops: dict[str, float], order: list[str]) -> list[Item]:

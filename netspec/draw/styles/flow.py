@@ -7,7 +7,6 @@ frames never overlap and no line runs through one, and blocks that are alike are
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 from netspec.diagnostics.messages.draw import TooManyDrawn
@@ -22,6 +21,7 @@ from netspec.draw.structure.labels import data_inputs, family
 from netspec.draw.structure.reading import flat_steps, structure
 from netspec.draw.styles.fold import MOST_BOXES, framed
 from netspec.draw.view import View
+from netspec.foundation.records import record
 from netspec.graph.checked import Graph, Node
 
 _MOST_FOR_DOT = 1500
@@ -107,7 +107,7 @@ def _exits(graph: Graph, inside: dict[Node, int]) -> list[Node]:
 # --- layout
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Made:
     """Something that can be drawn, and where wires arrive and leave."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from itertools import groupby
 
@@ -15,7 +15,7 @@ from netspec.draw.layout.pieces import GAP, Piece, width_of, wire
 from netspec.draw.layout.shelves import arranged
 from netspec.draw.layout.structural import Layout
 from netspec.draw.layout.ushape import u_piece, u_shape
-from netspec.draw.metrics import fit
+from netspec.draw.metrics import fit, total
 from netspec.draw.scene import SIZES, Box, Item, Scene, Words
 from netspec.draw.structure.elements import (
     Block,
@@ -32,6 +32,7 @@ from netspec.draw.structure.labels import human, resolution
 from netspec.draw.structure.reading import structure
 from netspec.draw.structure.repeats import fold, shortened
 from netspec.draw.view import HEAT_STEPS, View
+from netspec.foundation.records import record
 from netspec.graph.checked import Graph, Node
 
 SCREEN = (1600.0, 1000.0)
@@ -42,7 +43,7 @@ _MOST_DETAIL = 60
 _ASPECT = 1.5
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Column:
     """Pieces one below the other, with the resolution of each."""
 
@@ -59,7 +60,7 @@ class Column:
 
     @property
     def h(self) -> float:
-        return sum(p.h for p in self.pieces) + GAP * (len(self.pieces) - 1)
+        return total(p.h for p in self.pieces) + GAP * (len(self.pieces) - 1)
 
 
 def folded(view: View) -> Scene:
@@ -201,7 +202,7 @@ def _band_items(column: Column, x: float, y: float, right: float) -> list[Item]:
     runs = groupby(zip(column.bands, column.pieces, strict=True), key=lambda pair: pair[0])
     for i, (band, members) in enumerate(runs):
         heights = [piece.h for _, piece in members]
-        h = sum(heights) + GAP * (len(heights) - 1)
+        h = total(heights) + GAP * (len(heights) - 1)
         if band:
             left = x - _BAND
             look = "even" if i % 2 == 0 else "odd"
@@ -242,7 +243,7 @@ def _columns(found: list[tuple[Piece, Element]], *, narrow: bool) -> list[Column
     best: tuple[float, list[Column]] | None = None
     for count in range(1, min(_MOST_COLUMNS, len(pieces)) + 1):
         columns = [Column(tuple(pieces[a:b]), tuple(bands[a:b])) for a, b in _divide(pieces, count)]
-        w = sum(c.w + 10 + _GUTTER + _BAND for c in columns)
+        w = total(c.w + 10 + _GUTTER + _BAND for c in columns)
         h = max(c.h for c in columns) + _TITLE + _FOOT + 60
         # The size at which the page fits a screen, with a taste for few columns.
         cost = max(w / SCREEN[0], h / SCREEN[1], 0.62) + 0.02 * count
@@ -257,7 +258,7 @@ def _columns(found: list[tuple[Piece, Element]], *, narrow: bool) -> list[Column
 def _divide(pieces: list[Piece], count: int) -> list[tuple[int, int]]:
     """Where to break so that the tallest of `count` columns is as short as it can be."""
     heights = [p.h + GAP for p in pieces]
-    low, high = max(heights), sum(heights)
+    low, high = max(heights), total(heights)
     while high - low > 1:
         middle = (low + high) / 2
         if len(_breaks(heights, middle)) <= count:

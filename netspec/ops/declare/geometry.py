@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from netspec.diagnostics.messages.shapes import (
@@ -13,6 +12,7 @@ from netspec.diagnostics.messages.shapes import (
     WrongRank,
 )
 from netspec.diagnostics.raised import Rejection
+from netspec.foundation.records import record
 from netspec.ops.declare.reach import Window
 from netspec.sizes.conditions import at_least
 from netspec.sizes.dims import Dim
@@ -21,7 +21,7 @@ from netspec.sizes.shapes import TensorType
 Pair = tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Geometry:
     """A sliding window over the spatial axes: one entry for each axis everywhere.
 

@@ -7,9 +7,9 @@ A hook gets a view of the net (`Value`, `Source`), of the ONNX graph under const
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from netspec.foundation.records import record
 from netspec.ops.declare.geometry import Geometry
 from netspec.sizes.dims import Dim
 from netspec.sizes.shapes import TensorType
@@ -53,7 +53,7 @@ class Source(Protocol[V_co]):
     def outputs(self) -> tuple[V_co, ...]: ...
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Operand:
     """A tensor in the ONNX graph: its name there and its type."""
 

@@ -6,6 +6,7 @@ misspelt is refused when the class is made, not when a net first needs it.
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any, ClassVar, dataclass_transform
 
 from netspec.ops.declare import params
@@ -15,6 +16,7 @@ from netspec.ops.declare.params import MISSING, Param
 from netspec.ops.declare.reach import POINTWISE, Reach
 from netspec.ops.declare.values import show
 from netspec.ops.declare.weight import Weight
+from netspec.ops.words import HOMES
 from netspec.sizes.dims import Dim
 from netspec.sizes.shapes import TensorType
 
@@ -38,7 +40,8 @@ _DECLARATIONS = frozenset(
     | {"random", "joins", "carried", "sized_by"}
 )
 
-REGISTRY: dict[str, type[Operator]] = {}
+# Every operator class that has been made, by the words for it.
+DECLARED: dict[str, type[Operator]] = {}
 
 
 @dataclass_transform(
@@ -104,9 +107,14 @@ class Operator:
                 raise TypeError(f"{cls.__name__}: {name} has no doc")
         words = (cls.spelling, *cls.aliases)
         for word in words:
-            if word in REGISTRY:
-                raise TypeError(f"`{word}` is already {REGISTRY[word].__name__}")
-        REGISTRY.update(dict.fromkeys(words, cls))
+            home = HOMES.get(word, "")
+            if cls.__module__.startswith("netspec.ops.") and home != cls.__module__:
+                raise TypeError(f"netspec/ops/words.py does not say that {cls} is `{word}`")
+            if home not in ("", cls.__module__):
+                import_module(home)
+            if word in DECLARED:
+                raise TypeError(f"`{word}` is already {DECLARED[word].__name__}")
+        DECLARED.update(dict.fromkeys(words, cls))
 
     def __init__(self, **values: Any) -> None:
         """Takes checked values; missing ones get their defaults."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from netspec.diagnostics.limits import LARGEST_REAL
 from netspec.diagnostics.messages.names import BadValue
 from netspec.diagnostics.raised import Rejection
+from netspec.foundation.records import record
 from netspec.ops.declare.schemes import scheme
 from netspec.ops.declare.values import Layer, Name, show
 from netspec.ops.declare.weight import Scheme
@@ -16,7 +16,7 @@ MISSING: Any = object()
 _LARGEST = 2**31 - 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Param:
     """One parameter: `default` is MISSING where it must be given."""
 
@@ -35,7 +35,7 @@ class Param:
         return Rejection(BadValue(self.expects, show(value)))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Count(Param):
     """An integer in [low, high]."""
 
@@ -62,7 +62,7 @@ class Count(Param):
         return value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Real(Param):
     """A number in [low, high] that float32 can hold."""
 
@@ -92,7 +92,7 @@ class Real(Param):
         return float(value)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Flag(Param):
     """`yes` or `no`."""
 
@@ -104,7 +104,7 @@ class Flag(Param):
         return value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Choice(Param):
     """One of a few words."""
 
@@ -121,7 +121,7 @@ class Choice(Param):
         return text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class PerAxis(Param):
     """One integer for every spatial axis, or one for each: `3`, `1x7`, `(1, 7)`."""
 
@@ -150,7 +150,7 @@ class PerAxis(Param):
 PAD_WORDS = ("same", "tf_same", "valid", "full")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Padding(Param):
     """How much is padded: a word, one integer, one for each axis, or (before, after) for each."""
 
@@ -181,7 +181,7 @@ def _is_size(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 2**20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class LayerParam(Param):
     """A layer that follows the step, or `none`."""
 
@@ -197,7 +197,7 @@ class LayerParam(Param):
         return value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Integers(Param):
     """A tuple of integers, or a tuple of such tuples when `nested`."""
 
@@ -228,7 +228,7 @@ def _is_whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _LARGEST
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class SchemeParam(Param):
     """An initialisation: `he`, `gaussian(0.01)`; see `netspec.ops.declare.schemes`."""
 

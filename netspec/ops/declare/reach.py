@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from netspec.foundation.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Window:
     """What an output element sees along each spatial axis, for receptive fields."""
 
@@ -15,7 +15,7 @@ class Window:
     before: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Upsampling:
     """One output element sees `kernel` input elements; `factor` outputs share one input step."""
 
@@ -24,7 +24,7 @@ class Upsampling:
     before: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Unsupported:
     """Not possible, and why. A value, so that nothing counts silently as zero."""
 

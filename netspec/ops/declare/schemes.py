@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import Field, field, fields
 from typing import TYPE_CHECKING
 
 from netspec.diagnostics.limits import LARGEST_REAL
 from netspec.diagnostics.messages.names import BadSchemeArguments, UnknownScheme
 from netspec.diagnostics.raised import Rejection
 from netspec.diagnostics.suggest import closest
+from netspec.foundation.records import record
 from netspec.ops.declare import patterns
 from netspec.ops.declare.values import Layer
 from netspec.ops.declare.weight import Scheme, Weight
@@ -34,7 +35,7 @@ class _Normal(Scheme):
         return values
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class He(_Normal):
     """Normal with variance gain^2 / fan-in, 2 / fan-in by default (He et al. 2015, equation 10)."""
 
@@ -45,7 +46,7 @@ class He(_Normal):
         return self.gain / math.sqrt(weight.fan_in)
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class HeFanOut(_Normal):
     """Normal with variance 2 / fan-out (He et al. 2015, equation 14)."""
 
@@ -55,7 +56,7 @@ class HeFanOut(_Normal):
         return math.sqrt(2 / weight.fan_out)
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class LeCun(_Normal):
     """Normal with variance 1 / fan-in (LeCun et al. 1998, Efficient BackProp)."""
 
@@ -65,7 +66,7 @@ class LeCun(_Normal):
         return 1 / math.sqrt(weight.fan_in)
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class Xavier(_Normal):
     """Normal with variance 2 / (fan-in + fan-out) (Glorot and Bengio 2010, equation 12)."""
 
@@ -75,7 +76,7 @@ class Xavier(_Normal):
         return math.sqrt(2 / (weight.fan_in + weight.fan_out))
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class Gaussian(_Normal):
     """Normal with a given standard deviation: 0.01 in AlexNet and VGG."""
 
@@ -86,7 +87,7 @@ class Gaussian(_Normal):
         return self.deviation
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class Truncated(Gaussian):
     """Normal of a given deviation, cut at two of them: ViT, ConvNeXt."""
 
@@ -118,7 +119,7 @@ class _Uniform(Scheme):
         return values
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class Uniform(_Uniform):
     """Uniform in [-bound, bound]."""
 
@@ -129,7 +130,7 @@ class Uniform(_Uniform):
         return self.bound
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class HeUniform(_Uniform):
     """Uniform with variance 2 / fan-in."""
 
@@ -139,7 +140,7 @@ class HeUniform(_Uniform):
         return math.sqrt(6 / weight.fan_in)
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class LeCunUniform(_Uniform):
     """Uniform with variance 1 / fan-in: what Caffe calls xavier."""
 
@@ -149,7 +150,7 @@ class LeCunUniform(_Uniform):
         return math.sqrt(3 / weight.fan_in)
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class XavierUniform(_Uniform):
     """Uniform with variance 2 / (fan-in + fan-out) (Glorot and Bengio 2010, equation 16)."""
 
@@ -159,7 +160,7 @@ class XavierUniform(_Uniform):
         return math.sqrt(6 / (weight.fan_in + weight.fan_out))
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class Constant(Scheme):
     """One value everywhere: AlexNet's biases of one."""
 
@@ -175,7 +176,7 @@ class Constant(Scheme):
         return np.full(size, self.constant(), np.float32)
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class Zeros(Constant):
     """Zero everywhere: on the last norm of a residual branch, the unit starts as the identity."""
 
@@ -183,7 +184,7 @@ class Zeros(Constant):
     value: float = field(default=0.0, init=False)
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class Ones(Constant):
     """One everywhere."""
 
@@ -191,7 +192,7 @@ class Ones(Constant):
     value: float = field(default=1.0, init=False)
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class Bilinear(Scheme):
     """Bilinear interpolation of each channel by a transposed convolution (Long et al. 2015)."""
 
@@ -206,7 +207,7 @@ class Bilinear(Scheme):
         return patterns.bilinear(weight.shape, start, size)
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class Identity(Scheme):
     """A convolution that passes its input on (Yu and Koltun 2016, equations 3 and 4).
 
@@ -240,7 +241,7 @@ class Identity(Scheme):
         return values
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class Codes(Scheme):
     """Patterns of +1 and -1, one a row, any two of which differ in about half of their elements.
 
@@ -254,7 +255,7 @@ class Codes(Scheme):
         return patterns.codes(weight.shape, start, size)
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class Sinusoids(Scheme):
     """Sines and cosines of growing wavelength, a row for each step (Vaswani et al. 2017, 3.5)."""
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from netspec.foundation.records import record
 
-@dataclass(frozen=True, slots=True)
+
+@record
 class Name:
     """A word used as a value: `same`, `relu`. `unit` is the file it was written in."""
 
@@ -17,7 +19,7 @@ class Name:
         return self.text
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Layer:
     """A layer as a value: `relu`, `leaky(0.1)`, with its evaluated arguments."""
 

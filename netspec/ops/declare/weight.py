@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, ClassVar
 
 from netspec.diagnostics.messages.shapes import SchemeMisfit
 from netspec.diagnostics.raised import Rejection
+from netspec.foundation.records import record
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     Array = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class Scheme:
     """How a weight starts. Subclasses say which words name them and draw the numbers."""
 
@@ -41,7 +41,7 @@ class Scheme:
         return Rejection(SchemeMisfit(self.word, "x".join(map(str, weight.shape)), reason))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Weight:
     """One tensor an operator owns.
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from netspec.diagnostics.messages.shapes import UnknownSize
 from netspec.diagnostics.raised import Rejection
+from netspec.foundation.records import record
 from netspec.ops.declare.checks import need_spatial
 from netspec.ops.declare.geometry import every_axis
 from netspec.ops.declare.interfaces import Builder, Modules, Operand
@@ -17,7 +17,7 @@ from netspec.sizes.dims import Dim
 from netspec.sizes.shapes import TensorType
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Axis:
     """One axis of a tensor of `rank` axes, to be reduced from `size` to `out` bins."""
 

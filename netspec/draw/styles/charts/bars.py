@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
@@ -16,6 +15,7 @@ from netspec.draw.structure.labels import human
 from netspec.draw.structure.reading import flat_steps
 from netspec.draw.styles.charts.frame import PAIR, captioned
 from netspec.draw.view import View
+from netspec.foundation.records import record
 from netspec.graph.checked import Graph
 from netspec.sizes.shapes import numel
 
@@ -25,7 +25,7 @@ _CHARACTERS = 13
 _UNITS = ((1e9, "G", "billions"), (1e6, "M", "millions"), (1e3, "k", "thousands"), (1.0, "", ""))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Bar:
     """A layer with weights, or several: bytes of output, parameters, multiply-adds."""
 

@@ -1,0 +1,30 @@
+"""Which module declares each operator, so that a net imports those it uses and no others."""
+
+# Modules under `netspec.ops`, and the words of the operators in each.
+MODULES = {
+    "arranging.channels": "split slice pad_channels shuffle",
+    "arranging.merge": "concat add sum mul sub div maximum minimum mean",
+    "arranging.reduce": "gsp sum_over_time over_channels",
+    "arranging.shape": "flatten reshape transpose sequence grid",
+    "elementwise.activation": "relu sigmoid softsign hardswish mish selu silu swish hardsigmoid "
+    "relu6 hardtanh leaky prelu elu celu gelu softplus tanh softmax log_softmax",
+    "elementwise.arithmetic": "scaled affine square sqrt abs",
+    "elementwise.norm": "bn batchnorm layernorm rmsnorm l2norm groupnorm instancenorm",
+    "elementwise.regular": "dropout droppath sample",
+    "elementwise.response": "lrn",
+    "spatial.adaptive": "adaptive_avgpool adaptive_maxpool",
+    "spatial.border": "pad crop subsample",
+    "spatial.conv": "conv dwconv deconv",
+    "spatial.historic": "tableconv unit_bias subsampling rbf",
+    "spatial.pixels": "pixel_shuffle pixel_unshuffle",
+    "spatial.pool": "maxpool avgpool lppool gap gmp max_over_time",
+    "spatial.region": "roipool",
+    "spatial.unpool": "unpool",
+    "spatial.upsample": "upsample",
+    "vectors.attention": "attention",
+    "vectors.linear": "fc linear",
+    "vectors.product": "matmul",
+    "vectors.recurrent": "lstm gru rnn",
+    "vectors.sequence": "embedding position token",
+}
+HOMES = {word: f"netspec.ops.{at}" for at, words in MODULES.items() for word in words.split()}

@@ -1,0 +1,82 @@
+"""What the light core makes of every shipped spec, as digests: the same wherever it runs.
+
+    python tests/light/digests.py             # summaries and pictures
+    python tests/light/digests.py --compile   # ONNX files too
+
+Needs netspec's base installation and nothing else; prints JSON by spec. Two environments whose
+outputs are equal give the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from hashlib import sha256
+from pathlib import Path
+
+import netspec
+from netspec.analysis.unread import unread
+from netspec.diagnostics.raised import NetspecError
+from netspec.syntax.fmt import format_text
+
+PICTURES = (
+    ("fold", "svg"),
+    ("fold", "html"),
+    ("fold", "pdf"),
+    ("flow", "svg"),
+    ("flow", "dot"),
+    ("columns", "svg"),
+)
+
+
+def digest(data: str | bytes) -> str:
+    """The first half of a SHA-256."""
+    return sha256(data.encode() if isinstance(data, str) else data).hexdigest()[:32]
+
+
+def picture(net: netspec.Net, style: str, form: str) -> str:
+    """One picture's digest, or why the style refuses the net."""
+    try:
+        return digest(net.draw(style=style, format=form).content)
+    except NetspecError as error:
+        return str(error)
+
+
+def digests(name: str, *, compiled: bool) -> dict[str, object]:
+    """Everything that is made of one spec."""
+    net = netspec.load(name)
+    summary = net.summary()
+    found: dict[str, object] = {
+        "check": [item.code for item in unread(net.graph)],
+        "fmt": digest(format_text(net.graph.source.text)),
+        "summary": digest(summary.to_text()),
+        "flat": digest(net.summary(flat=True).to_text()),
+        "json": digest(json.dumps(summary.as_json(), sort_keys=True)),
+    }
+    found |= {f"{style}.{form}": picture(net, style, form) for style, form in PICTURES}
+    if compiled:
+        with tempfile.TemporaryDirectory() as folder:
+            path = net.to_onnx(Path(folder) / "model.onnx")
+            whole = sha256()
+            for file in sorted(path.parent.iterdir()):
+                with file.open("rb") as opened:
+                    while piece := opened.read(1 << 22):
+                        whole.update(piece)
+            found["onnx"] = whole.hexdigest()[:32]
+    return found
+
+
+def main() -> None:
+    """Prints the digests of every shipped spec."""
+    # Where `dot` is installed, flow is laid out by it; here all environments are to agree.
+    os.environ["PATH"] = ""
+    compiled = "--compile" in sys.argv
+    found = {name: digests(name, compiled=compiled) for name in netspec.shipped_names()}
+    json.dump(found, sys.stdout, indent=0)
+    print()
+
+
+if __name__ == "__main__":
+    main()

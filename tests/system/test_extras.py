@@ -1,0 +1,135 @@
+"""What is not installed is asked for by name: one line, status 3, from the command and the library."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.places import ROOT
+
+# What a fresh interpreter does, with packages that cannot be found.
+COMMAND = """
+import sys
+for name in {missing}:
+    sys.modules[name] = None
+sys.argv = ["netspec", *{arguments}]
+from netspec.cli.main import run
+run()
+"""
+LIBRARY = """
+import sys
+for name in {missing}:
+    sys.modules[name] = None
+import netspec, numpy
+net = netspec.load("lenet5")
+try:
+    {call}
+except netspec.NetspecError as error:
+    print(error.status, error)
+"""
+
+
+def python(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", script]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("missing", "arguments", "extra"),
+    [
+        (["onnxruntime"], ["run", "lenet5"], "run"),
+        (["onnxruntime"], ["run", "mine.onnx"], "run"),
+        (["onnxruntime"], ["bench", "lenet5"], "run"),
+        (["onnxruntime"], ["verify", "lenet5"], "run"),
+        (["torch"], ["verify", "lenet5"], "torch"),
+        (["torch"], ["compile", "lenet5", "--verify"], "torch"),
+        (["onnxruntime"], ["compile", "lenet5", "--stamp"], "run"),
+        (["torch"], ["compile", "lenet5", "--to", "torch"], "torch"),
+        (["torch"], ["compile", "lenet5", "--weights", "mine.pt"], "torch"),
+        (["torch"], ["run", "lenet5", "--weights", "mine.pt"], "torch"),
+        (["PIL"], ["run", "alexnet", "photo.jpg"], "run"),
+        (["resvg_py"], ["draw", "lenet5", "-o", "lenet5.png"], "png"),
+        (["matplotlib"], ["draw", "lenet5", "--style", "bars"], "charts"),
+        (["matplotlib"], ["draw", "--style", "depth"], "charts"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else value,
+)
+def test_a_command_names_the_extra_that_it_needs(
+    missing: list[str], arguments: list[str], extra: str, tmp_path: Path
+) -> None:
+    import torch
+
+    import netspec
+
+    netspec.load("lenet5").to_onnx(tmp_path / "mine.onnx")
+    torch.save({"conv.weight": torch.zeros(1)}, tmp_path / "mine.pt")
+    before = sorted(tmp_path.iterdir())
+    ran = python(COMMAND.format(missing=missing, arguments=arguments), tmp_path)
+    assert ran.returncode == 3, ran.stderr
+    assert ran.stdout == ""
+    first, advice = ran.stderr.splitlines()
+    assert re.fullmatch(
+        rf"error\[NS606\]: .* needs .*, which is not installed: the extra `{extra}` brings it",
+        first,
+    )
+    assert f"pip install 'netspec-networks[{extra}]'" in advice
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("missing", "call", "extra"),
+    [
+        (["torch"], "net.to_torch()", "torch"),
+        (["onnxruntime"], "net.run(numpy.zeros((1, 1, 32, 32), 'f'))", "run"),
+        (["torch", "onnxruntime"], "net.verify()", "torch"),
+        (["onnxruntime"], "net.verify()", "run"),
+        (["resvg_py"], "net.draw(format='png')", "png"),
+        (["matplotlib"], "net.draw(style='bars')", "charts"),
+    ],
+)
+def test_so_does_the_library(missing: list[str], call: str, extra: str, tmp_path: Path) -> None:
+    ran = python(LIBRARY.format(missing=missing, call=call), tmp_path)
+    assert ran.stdout.startswith("3 error[NS606]"), ran.stderr
+    assert f"netspec-networks[{extra}]" in ran.stdout
+
+
+def test_what_is_installed_and_broken_is_not_called_missing(tmp_path: Path) -> None:
+    (tmp_path / "torch.py").write_text("import a_library_of_its_own\n")
+    (tmp_path / "onnxruntime.py").write_text("raise ImportError('libcuda.so.1: cannot open')\n")
+    script = f"import sys; sys.path[:0] = [{str(tmp_path)!r}]\n" + LIBRARY
+    for call, reason in {
+        "net.to_torch()": "No module named 'a_library_of_its_own'",
+        "net.run(numpy.zeros((1, 1, 32, 32), 'f'))": "libcuda.so.1: cannot open",
+    }.items():
+        ran = python(script.format(missing=[], call=call), tmp_path)
+        assert ran.stdout.startswith("3 error[NS607]"), ran.stderr
+        assert reason in ran.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["check", "resnet50"],
+        ["summary", "resnet50"],
+        ["draw", "resnet50", "-o", "-"],
+        ["draw", "unet", "--format", "html", "-o", "-"],
+        ["fmt", str(ROOT / "specs" / "resnet50.ns"), "--check"],
+        ["show", "resnet50"],
+        ["explain", "NS201"],
+        ["list"],
+        ["compile", "lenet5"],
+    ],
+    ids=lambda arguments: " ".join(arguments[:1] + arguments[2:]),
+)
+def test_the_core_imports_nothing_that_an_extra_brings(
+    arguments: list[str], tmp_path: Path
+) -> None:
+    heavy = ["torch", "onnxruntime", "PIL", "matplotlib", "resvg_py"]
+    light = arguments[0] != "compile"
+    if light:
+        heavy += ["numpy", "onnx", "google", "safetensors", "graphviz"]
+    ran = python(COMMAND.format(missing=heavy, arguments=arguments), tmp_path)
+    assert ran.returncode == 0, ran.stderr
