@@ -16,6 +16,7 @@ import lark
 from lark import Lark
 from lark.grammar import Rule
 from lark.lexer import TerminalDef
+from lark.parsers.lalr_analysis import Reduce, Shift
 
 _FOLDER = Path(__file__).parent
 GRAMMAR = _FOLDER / "grammar.lark"
@@ -31,14 +32,23 @@ def load(transformer: Any) -> Lark:
         held = {}
     if held.get("made_from") != made_from(text):
         return _compile(text, transformer)
-    data = held["data"]
-    table = data["parser"]["parser"]
-    table["tokens"] = _numbered(table["tokens"])
-    table["states"] = {int(s): _numbered(row) for s, row in table["states"].items()}
+    # JSON has only texts as keys.
+    memo = {int(number): item for number, item in held["memo"].items()}
     parser: Lark = Lark.__new__(Lark)._load(
-        {"data": data, "memo": _numbered(held["memo"])}, transformer=transformer
+        {"data": held["data"], "memo": memo}, transformer=transformer
     )
+    # Lark would look every action's rule up by its description; a number tells which it is.
+    actions = [(Reduce, rule) for rule in parser.rules]
+    _table(parser).states = {
+        state: {token: actions[~to] if to < 0 else (Shift, to) for token, to in row.items()}
+        for state, row in enumerate(held["states"])
+    }
     return parser
+
+
+def _table(parser: Lark) -> Any:
+    """The table that the parser reads: states to tokens to actions."""
+    return parser.parser.parser._parse_table
 
 
 def made_from(text: str) -> str:
@@ -47,19 +57,27 @@ def made_from(text: str) -> str:
 
 
 def tables() -> dict[str, Any]:
-    """What `grammar.json` should hold."""
+    """What `grammar.json` should hold.
+
+    `data` and `memo` are what Lark keeps of a parser, without its states. `states` has a row for
+    each: tokens to the state to shift to, or to the complement of the number of the rule to
+    reduce by.
+    """
     text = GRAMMAR.read_text(encoding="utf-8")
-    data, memo = _compile(text, None).memo_serialize([TerminalDef, Rule])
-    return {"made_from": made_from(text), "data": data, "memo": memo}
+    parser = _compile(text, None)
+    numbers = {rule: number for number, rule in enumerate(parser.rules)}
+    states = _table(parser).states
+    rows = [
+        {token: to if action is Shift else ~numbers[to] for token, (action, to) in row.items()}
+        for _, row in sorted(states.items())
+    ]
+    data, memo = parser.memo_serialize([TerminalDef, Rule])
+    data["parser"]["parser"] |= {"tokens": {}, "states": {}}
+    return {"made_from": made_from(text), "data": data, "memo": memo, "states": rows}
 
 
 def _compile(text: str, transformer: Any) -> Lark:
     return Lark(text, parser="lalr", lexer="basic", keep_all_tokens=True, transformer=transformer)
-
-
-def _numbered(row: dict[str, Any]) -> dict[int, Any]:
-    """JSON has only texts as keys."""
-    return {int(key): value for key, value in row.items()}
 
 
 if __name__ == "__main__":

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from netspec.ops.declare.checks import need_spatial
 from netspec.ops.declare.interfaces import Builder, Operand
 from netspec.ops.declare.operator import Operator
-from netspec.ops.declare.params import choice, flag
-from netspec.ops.declare.reach import EVERYWHERE, POINTWISE, Reach
+from netspec.ops.declare.params import choice
+from netspec.ops.declare.reach import POINTWISE, Reach
+from netspec.ops.spatial.pool import GlobalPool
 from netspec.sizes.dims import Dim
 from netspec.sizes.shapes import TensorType
 
 
-class GlobalSumPool(Operator):
+class GlobalSumPool(GlobalPool):
     """The sum of each channel over time or space: the output of TDNN (Waibel et al. 1989).
 
     (C, *sizes) to (C,).
@@ -23,23 +23,11 @@ class GlobalSumPool(Operator):
     aliases = ("sum_over_time",)
     examples = (("3x7", "sum_over_time"), ("3x5x6", "gsp(keep=yes)"))
 
-    keep: bool = flag(False, doc="keep the spatial axes, with size 1")
-
-    def infer(self, *inputs: TensorType) -> TensorType:
-        rank = need_spatial(self, inputs[0])
-        return inputs[0].with_shape(inputs[0].channels, *((1,) * rank if self.keep else ()))
-
-    def macs(self, *inputs: TensorType) -> Dim:
-        return 0
-
-    def reach(self, *inputs: TensorType) -> Reach:
-        return EVERYWHERE
-
     def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
-        return inputs[0].sum(dim=tuple(range(2, inputs[0].dim())), keepdim=self.keep)
+        return inputs[0].sum(dim=self._axes(inputs[0].dim() - 2), keepdim=self.keep)
 
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
-        axes = graph.integers(list(range(2, len(inputs[0].type.shape) + 1)))
+        axes = graph.integers(self._axes(len(inputs[0].type.spatial)))
         return graph.node("ReduceSum", [inputs[0].name, axes], keepdims=int(self.keep))
 
 

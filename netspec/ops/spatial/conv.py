@@ -77,10 +77,14 @@ class Convolution(Operator):
         return self._geometry(inputs[0]).window()
 
     def torch(self, modules: Modules, *inputs: TensorType) -> Any:
-        into, out, groups = self._channels(inputs[0])
-        window = self._geometry(inputs[0])
+        return self._module(modules, "Conv", inputs[0])
+
+    def _module(self, modules: Modules, kind: str, tensor: TensorType, **more: Any) -> Any:
+        """torch's module of this kind, which slides the window over a tensor."""
+        into, out, groups = self._channels(tensor)
+        window = self._geometry(tensor)
         return modules.windowed(
-            "Conv",
+            kind,
             window,
             into,
             out,
@@ -89,6 +93,7 @@ class Convolution(Operator):
             dilation=window.dilation,
             groups=groups,
             bias=self.bias,
+            **more,
         )
 
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
@@ -232,20 +237,8 @@ class TransposedConv(_Grouped):
         return Upsampling(window.reach, window.stride, window.before)
 
     def torch(self, modules: Modules, *inputs: TensorType) -> Any:
-        into, out, groups = self._channels(inputs[0])
-        window = self._geometry(inputs[0])
-        return modules.windowed(
-            "ConvTranspose",
-            window,
-            into,
-            out,
-            window.kernel,
-            stride=window.stride,
-            dilation=window.dilation,
-            groups=groups,
-            bias=self.bias,
-            output_padding=self._output_pad(inputs[0]),
-        )
+        extra = self._output_pad(inputs[0])
+        return self._module(modules, "ConvTranspose", inputs[0], output_padding=extra)
 
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
         extra = list(self._output_pad(inputs[0].type))

@@ -227,8 +227,8 @@ class LpPool(_Pool):
         )
 
 
-class _GlobalPool(Operator):
-    """One value for each channel."""
+class GlobalPool(Operator):
+    """One value for each channel: (C, *sizes) to (C,), or to (C, 1, ...) with `keep`."""
 
     keep: bool = flag(False, doc="keep the spatial axes, with size 1")
 
@@ -242,11 +242,12 @@ class _GlobalPool(Operator):
     def reach(self, *inputs: TensorType) -> Reach:
         return EVERYWHERE
 
-    def _axes(self, rank: int) -> list[int]:
-        return list(range(2, rank + 2))
+    def _axes(self, spatial: int) -> tuple[int, ...]:
+        """The spatial axes of a batch, of which there are so many."""
+        return tuple(range(2, spatial + 2))
 
 
-class GlobalAvgPool(_GlobalPool):
+class GlobalAvgPool(GlobalPool):
     """Global average pooling: the mean over each channel, whatever the size.
 
     (C, *sizes) to (C,).
@@ -266,7 +267,7 @@ class GlobalAvgPool(_GlobalPool):
         return graph.node("ReduceMean", [inputs[0].name, axes], keepdims=int(self.keep))
 
 
-class GlobalMaxPool(_GlobalPool):
+class GlobalMaxPool(GlobalPool):
     """Global max pooling, also max over time: the largest value of each channel.
 
     (C, *sizes) to (C,).
