@@ -85,6 +85,7 @@ class Net:
 
     @property
     def name(self) -> str:
+        """The net's name: of its `net` line, or of its file."""
         return self.graph.name
 
     @property

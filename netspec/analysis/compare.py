@@ -26,15 +26,19 @@ class Comparison:
         return {"format_version": 1, "nets": [summary.as_json() for summary in self.summaries]}
 
     def to_text(self, width: int | None = None, color: bool = False) -> str:
+        """The nets side by side as text; columns that do not fit `width` characters are left out."""
         return self._table().to_text(width, color)
 
     def to_markdown(self) -> str:
+        """The nets side by side as a Markdown table."""
         return self._table().to_markdown()
 
     def to_latex(self) -> str:
+        """The nets side by side as a longtable; it needs the packages longtable and booktabs."""
         return self._table().to_latex()
 
     def to_csv(self) -> str:
+        """One line for each net, with exact numbers."""
         return self._table().to_csv()
 
     def _repr_html_(self) -> str:

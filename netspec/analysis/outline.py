@@ -24,10 +24,12 @@ class Row:
 
     @property
     def path(self) -> str:
+        """The path of the row's first layer."""
         return self.layers[0].path
 
     @cached_property
     def signature(self) -> object:
+        """What two rows have in common that are folded into one."""
         return tuple(
             (x.text, x.output, x.params, x.params_frozen, x.buffers, x.macs, x.activation)
             for x in self.layers
@@ -45,11 +47,13 @@ class Group:
 
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
+        """Every layer inside, those of folded copies too, in order."""
         inside = (folded for item in self.items for folded in (item, *item.copies))
         return tuple(layer for item in inside for layer in item.layers)
 
     @cached_property
     def signature(self) -> object:
+        """What two groups have in common that are folded into one."""
         # Calls that differ in what they were given but not in what they made are equal.
         name = self.block.partition("(")[0]
         return name, tuple((item.signature, len(item.copies)) for item in self.items)

@@ -62,14 +62,17 @@ class Field:
 
     @property
     def size(self) -> tuple[int, ...]:
+        """The field's size along each axis, in input elements."""
         return tuple(axis.size for axis in self.axes)
 
     @property
     def stride(self) -> tuple[Fraction, ...]:
+        """How far apart neighbouring fields start along each axis, in input elements."""
         return tuple(axis.stride for axis in self.axes)
 
     @property
     def start(self) -> tuple[int, ...]:
+        """Where the first field starts along each axis; negative in the padding."""
         return tuple(axis.start for axis in self.axes)
 
 

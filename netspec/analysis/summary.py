@@ -39,6 +39,7 @@ class Summary(Figures):
         return summary_table.table(self).to_text(width, color)
 
     def to_markdown(self) -> str:
+        """The table as Markdown, totals and notes below."""
         return summary_table.table(self).to_markdown()
 
     def to_latex(self) -> str:

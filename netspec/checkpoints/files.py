@@ -87,6 +87,7 @@ class Checkpoint(Mapping[str, Shape]):
             return np.ascontiguousarray(array, dtype=np.float32)
 
     def refusal(self, name: str, reason: str) -> NetspecError:
+        """The error that refuses one tensor of the file, for this reason."""
         return refused(BadTensor(self.path.name, name, reason))
 
 

@@ -30,6 +30,7 @@ class Tensor:
 
     @property
     def name(self) -> str:
+        """The tensor's name in the file, or the names of what it is joined from."""
         return " + ".join(self.names)
 
 

@@ -36,6 +36,7 @@ class FromFile:
     seed: int = 0
 
     def pieces(self, name: str, weight: Weight) -> Iterator[Array]:
+        """The file's tensor, turned and joined as the plan says; one that is not there, from the seed."""
         if name not in self.pairs:
             yield from Seeded(self.seed).pieces(name, weight)
             return

@@ -26,6 +26,7 @@ class Pair:
 
     @property
     def theirs(self) -> str:
+        """The tensor's name in the file, or the names of what it is joined from."""
         return " + ".join(self.parts)
 
 
@@ -45,10 +46,12 @@ class Plan:
     doubts: list[Doubt] = field(default_factory=list)
 
     def take(self, matches: Iterable[Match]) -> None:
+        """Pairs every tensor of the matched layers with the file's tensor of the same role."""
         for match in matches:
             theirs = {tensor.role: tensor.names for tensor in match.module.tensors}
             for tensor in match.layer.tensors:
                 self.pair(tensor.name, theirs[tensor.role], match.how)
 
     def pair(self, ours: str, parts: tuple[str, ...], how: str) -> None:
+        """Pairs one of our tensors with those of the file; `how` is what decided it."""
         self.pairs.append(Pair(ours, parts, how, self.turns.get(ours)))

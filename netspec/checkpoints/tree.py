@@ -28,9 +28,11 @@ class Item:
 
     @property
     def parts(self) -> list[Item]:
+        """What the item holds, in the order of the file."""
         return list(self.children.values())
 
     def modules(self) -> Iterator[Module]:
+        """The modules in the item, itself first, in the order of the file."""
         if self.module is not None:
             yield self.module
         for child in self.children.values():

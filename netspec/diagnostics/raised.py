@@ -54,6 +54,7 @@ class Collector:
     _seen: set[tuple[str, str, int]] = field(default_factory=set)
 
     def add(self, diagnostic: Diagnostic) -> None:
+        """Keeps a diagnostic, once for each place and code; beyond the limit it is only counted."""
         span = diagnostic.span
         key = (diagnostic.code, span.source.name if span else "", span.start if span else -1)
         if key in self._seen:
@@ -66,9 +67,11 @@ class Collector:
 
     @property
     def failed(self) -> bool:
+        """Whether an error was added; warnings do not count."""
         return self.total > 0
 
     def raise_errors(self) -> None:
+        """Raises NetspecError with what was kept, in the order of the text, if there was an error."""
         if self.failed:
             kept = tuple(sorted(self.kept, key=_place))
             raise NetspecError(kept, more=max(0, self.total - len(kept)))

@@ -116,10 +116,12 @@ class Problem:
 
     @property
     def headline(self) -> str:
+        """The message's first line, facts filled in."""
         return self._text(self.title)
 
     @property
     def advice(self) -> str:
+        """The help, facts filled in; empty where there is none."""
         return self._text(self.help)
 
 
@@ -136,4 +138,5 @@ class Diagnostic:
 
     @property
     def code(self) -> str:
+        """The problem's code, `NS201`."""
         return self.problem.code

@@ -26,6 +26,7 @@ class Source:
 
     @cached_property
     def line_starts(self) -> list[int]:
+        """Where each line starts, as places in the text."""
         starts = [0]
         starts.extend(i + 1 for i, ch in enumerate(self.text) if ch == "\n")
         return starts
@@ -52,14 +53,17 @@ class Span:
 
     @property
     def text(self) -> str:
+        """The text that the span covers."""
         return self.source.text[self.start : self.end]
 
     @property
     def line(self) -> int:
+        """The line it starts in, from 1."""
         return self.source.position(self.start)[0]
 
     @property
     def column(self) -> int:
+        """The column it starts in, in characters from 1."""
         return self.source.position(self.start)[1]
 
     def __str__(self) -> str:

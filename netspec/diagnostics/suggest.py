@@ -101,6 +101,7 @@ class _Budget:
 
 
 def renew_budget() -> None:
+    """Allows as many comparisons as at first: called once for each build."""
     _Budget.left = _Budget.ALLOWED
 
 

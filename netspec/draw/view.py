@@ -124,6 +124,7 @@ class View:
     # --- cost and heat
 
     def cost(self, nodes: tuple[Node, ...]) -> NodeCost:
+        """What these nodes cost together, for one sample."""
         return _total(self.graph, nodes)
 
     def weight(self, nodes: tuple[Node, ...]) -> float:
@@ -137,6 +138,7 @@ class View:
 
     @cached_property
     def hottest(self) -> float:
+        """The largest weight of a step, which the hottest colour stands for."""
         return max((self.weight(step.nodes) for step in flat_steps(self.graph)), default=0.0)
 
     def look(self, step: Step, repeat: Repeat | None = None) -> str:
@@ -150,6 +152,7 @@ class View:
 
 
 def tags(step: Step) -> tuple[str, ...]:
+    """The short names of what is merged into a step: `bn`, `relu`."""
     return tuple(tag(node) for node in step.nodes[1:])
 
 

@@ -56,6 +56,7 @@ class Site:
 
     @property
     def span(self) -> Span:
+        """Where the call stands in the text."""
         return self.scope.unit.span(self.head.extent)
 
     def component(self, word: str) -> str:

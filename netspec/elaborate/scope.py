@@ -70,6 +70,7 @@ class Level:
         self._taken: set[str] = set(self._reserved)
 
     def reserve(self, names: Iterable[str]) -> None:
+        """Keeps names that steps of this level are given, so that no number makes them."""
         self._reserved.update(names)
         self._taken.update(self._reserved)
 
@@ -115,11 +116,13 @@ class Scope:
     until: str | None = None
 
     def inner(self, entry: tuple[Value, ...] | None) -> Scope:
+        """The scope inside braces that `entry` flows into."""
         return replace(self, entry=entry)
 
     # the Values protocol of netspec.elaborate.evaluate
 
     def variable(self, node: ast.Variable) -> Any:
+        """The value of a word: of a parameter, a size of what flows in, or the word itself."""
         if node.name in self.variables:
             value = self.variables[node.name]
             if value is UNKNOWN:
@@ -133,12 +136,14 @@ class Scope:
         return Name(node.name, self.unit)
 
     def reference(self, node: ast.Reference) -> Any:
+        """What `@name` stands for, or the size that is asked of it; raises Rejection."""
         binding, rest = self.find(node)
         if not rest:
             return binding
         return size_of(rest, self._single(binding, "@" + node.parts[0]))
 
     def tensor(self, value: Any) -> TensorType | None:
+        """The type of a referenced tensor; None for a value that is no reference."""
         return self._single(value, "a reference") if isinstance(value, Binding) else None
 
     def _single(self, binding: Binding, shown: str) -> TensorType:
@@ -149,6 +154,7 @@ class Scope:
         return binding.wire[0].type
 
     def unit_of_names(self) -> Unit:
+        """The file whose names words are looked up in."""
         return self.unit
 
     def find(self, node: ast.Reference) -> tuple[Binding, str]:

@@ -63,6 +63,7 @@ class Elaborator:
         return wire
 
     def run_step(self, step: ast.Step, wire: Wire, scope: Scope) -> Wire:
+        """What flows on after a step, run as often as it is repeated; None after a mistake."""
         try:
             if step.repeat is None:
                 self._tick(step.extent, scope)

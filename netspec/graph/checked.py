@@ -64,10 +64,12 @@ class Node:
 
     @property
     def name(self) -> str:
+        """The last component of the path."""
         return self.path.rpartition(".")[2]
 
     @property
     def output(self) -> Value:
+        """The first output, which flows on."""
         return Value(self, 0)
 
     @property
@@ -77,6 +79,7 @@ class Node:
 
     @property
     def input_types(self) -> tuple[TensorType, ...]:
+        """The types of the inputs, in order."""
         return tuple(value.type for value in self.inputs)
 
 
@@ -89,10 +92,12 @@ class Value:
 
     @property
     def type(self) -> TensorType:
+        """The tensor's type, for one sample."""
         return self.node.types[self.index]
 
     @property
     def shape(self) -> tuple[Dim, ...]:
+        """The tensor's sizes, for one sample, channels first."""
         return self.type.shape
 
 
@@ -107,6 +112,8 @@ class Head:
 
 @record
 class Output:
+    """One output of the net and its name."""
+
     name: str
     value: Value
 
@@ -136,13 +143,16 @@ class Graph:
         return f"<graph of {self.name}: {len(self.nodes)} nodes>"
 
     def replace(self, **changes: object) -> Graph:
+        """The graph with other fields; nothing is checked again."""
         return replace(self, **changes)  # type: ignore[arg-type]
 
     @cached_property
     def nominal_sizes(self) -> dict[str, int]:
+        """The nominal sizes of leading symbols by name: regions of interest, for one."""
         return dict(self.sizes)
 
     def nominal(self, dim: Dim) -> Dim:
+        """A size with the nominal ones put in."""
         return substitute(dim, self.nominal_sizes)
 
     @cached_property

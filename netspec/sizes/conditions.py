@@ -25,6 +25,7 @@ class Condition:
     right: Dim
 
     def holds(self, sizes: Mapping[str, int]) -> bool:
+        """Whether the condition is true of these sizes of its symbols."""
         left, right = substitute(self.left, sizes), substitute(self.right, sizes)
         assert isinstance(left, int)
         assert isinstance(right, int)
@@ -46,6 +47,7 @@ _current: ContextVar[Conditions | None] = ContextVar("conditions", default=None)
 
 @contextmanager
 def gathering(conditions: Conditions) -> Iterator[Conditions]:
+    """Conditions that operators state meanwhile go into `conditions`."""
     token = _current.set(conditions)
     try:
         yield conditions

@@ -89,6 +89,7 @@ Dim = Union[int, Formula]
 
 
 def symbol(name: str) -> Formula:
+    """The symbol of this name as a formula."""
     return Formula((((name,), 1),))
 
 
@@ -180,6 +181,7 @@ def _substitute_atom(atom: Atom, sizes: Mapping[str, int]) -> Dim:
 
 
 def symbols_of(dim: Dim) -> frozenset[str]:
+    """The names of the symbols in a dimension."""
     if isinstance(dim, int):
         return frozenset()
     found: set[str] = set()

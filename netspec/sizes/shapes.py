@@ -23,17 +23,21 @@ class TensorType:
 
     @property
     def dtype(self) -> str:
+        """`float32`, or `int64` for ids."""
         return "float32" if self.ids is None else "int64"
 
     @property
     def channels(self) -> Dim:
+        """The first size; 1 where there is none."""
         return self.shape[0] if self.shape else 1
 
     @property
     def spatial(self) -> tuple[Dim, ...]:
+        """The sizes after the channels."""
         return self.shape[1:]
 
     def with_shape(self, *shape: Dim) -> TensorType:
+        """A tensor of numbers over the same leading symbol, of another shape."""
         return TensorType(shape, self.batch)
 
     def __str__(self) -> str:
@@ -49,4 +53,5 @@ def strides(large: TensorType, small: TensorType) -> int | tuple[int, ...]:
 
 
 def numel(shape: tuple[Dim, ...]) -> Dim:
+    """How many elements a shape has."""
     return prod(shape) if shape else 1

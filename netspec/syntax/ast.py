@@ -16,12 +16,16 @@ Extent = tuple[int, int]
 
 @record(eq=False)
 class Number:
+    """A number: `3`, `0.5`."""
+
     value: int | float
     extent: Extent
 
 
 @record(eq=False)
 class Text:
+    """A text in quotes."""
+
     value: str
     extent: Extent
 
@@ -36,6 +40,8 @@ class Dims:
 
 @record(eq=False)
 class Variable:
+    """A word where a value stands: `n`, `C`, `same`."""
+
     name: str
     extent: Extent
 
@@ -59,6 +65,8 @@ class Call:
 
 @record(eq=False)
 class Binary:
+    """Two operands and what is between: `n * 2`, `a and b`, `x < 3`."""
+
     operator: str
     left: Expression
     right: Expression
@@ -67,6 +75,8 @@ class Binary:
 
 @record(eq=False)
 class Unary:
+    """An operand and what is before it: `-n`, `not x`."""
+
     operator: str
     operand: Expression
     extent: Extent
@@ -107,12 +117,16 @@ class Argument:
 
 @record(eq=False)
 class Chain:
+    """Steps one after another: `conv3-64; relu`."""
+
     links: tuple[Link, ...]
     extent: Extent
 
 
 @record(eq=False)
 class Branches:
+    """Braces with bars: `{ | a | b }`."""
+
     chains: tuple[Chain, ...]
     extent: Extent
 
@@ -135,6 +149,8 @@ class Head:
 
 @record(eq=False)
 class If:
+    """`if condition { ... } else { ... }`; `otherwise` may be another `if`."""
+
     condition: Expression
     then: Chain
     otherwise: Chain | If | None
@@ -143,6 +159,8 @@ class If:
 
 @record(eq=False)
 class For:
+    """`for i in 1..3 { ... }`: the chain once for each value, both ends included."""
+
     variable: str
     first: Expression
     last: Expression
@@ -152,6 +170,8 @@ class For:
 
 @record(eq=False)
 class TrainingHead:
+    """`head aux(loss=0.3) { ... }`: an output that acts in training only."""
+
     name: str
     arguments: tuple[Argument, ...]
     body: Chain
@@ -160,6 +180,8 @@ class TrainingHead:
 
 @record(eq=False)
 class Freeze:
+    """`freeze { ... }`: steps that training leaves alone."""
+
     body: Chain
     extent: Extent
 
@@ -169,6 +191,8 @@ Action = Head | Reference | Branches | If | For | TrainingHead | Freeze
 
 @record(eq=False)
 class Step:
+    """An action, how often it is run, and the name behind `as`."""
+
     action: Action
     repeat: Expression | None
     name: str | None
@@ -178,6 +202,8 @@ class Step:
 
 @record(eq=False)
 class Default:
+    """`default conv(pad=same)`: arguments for the layers of that word."""
+
     word: str
     arguments: tuple[Argument, ...]
     word_extent: Extent
@@ -199,6 +225,8 @@ Link = Step | Default | Broken
 
 @record(eq=False)
 class Parameter:
+    """A parameter of a net or block, with its default if it has one."""
+
     name: str
     default: Expression | None
     extent: Extent
@@ -206,6 +234,8 @@ class Parameter:
 
 @record(eq=False)
 class Net:
+    """`net name(parameters)`; `base` is the net that it varies."""
+
     name: str
     parameters: tuple[Parameter, ...]
     base: Call | None
@@ -214,6 +244,8 @@ class Net:
 
 @record(eq=False)
 class Block:
+    """`block name(parameters) of inputs { ... }`; an inline one opens no level of the path."""
+
     name: str
     parameters: tuple[Parameter, ...]
     inputs: tuple[str, ...]
@@ -224,6 +256,8 @@ class Block:
 
 @record(eq=False)
 class Import:
+    """`use a, b from file`: names, and the file they come from if it is another."""
+
     names: tuple[tuple[str, Extent], ...]
     origin: str | None
     extent: Extent
@@ -231,6 +265,8 @@ class Import:
 
 @record(eq=False)
 class Input:
+    """`input name: 3x224x224` and what is said behind the shape."""
+
     name: str | None
     shape: Expression
     modifiers: tuple[Call, ...]
@@ -239,6 +275,8 @@ class Input:
 
 @record(eq=False)
 class Output:
+    """`output a, b`: the names of what the net gives."""
+
     names: tuple[tuple[str, Extent], ...]
     extent: Extent
 

@@ -218,6 +218,7 @@ class Reductions:
 
     @staticmethod
     def PLAIN(token: Word) -> ast.Step:
+        """A step in the papers' shorthand: word, kernel, width, stride."""
         start, end = token.extent
         rest, _, stride = str(token).partition("/")
         word, _, width = rest.partition("-")
@@ -235,23 +236,28 @@ class Reductions:
 
     @staticmethod
     def INT(token: Word) -> ast.Number:
+        """An integer, refused where it has too many digits to be meant."""
         return _integer(token, token.extent[0])
 
     @staticmethod
     def FLOAT(token: Word) -> ast.Number:
+        """A number with a point or an exponent."""
         return ast.Number(float(token), token.extent)
 
     @staticmethod
     def STRING(token: Word) -> ast.Text:
+        """A text without its quotes."""
         return ast.Text(str(token)[1:-1], token.extent)
 
     @staticmethod
     def DIMS(token: Word) -> ast.Dims:
+        """Sizes with `x` between: numbers and symbols."""
         parts = tuple(int(part) if part.isdigit() else part for part in token.split("x"))
         return ast.Dims(parts, token.extent)
 
     @staticmethod
     def REF(token: Word) -> ast.Reference:
+        """A reference and its parts: `@a.b`."""
         return ast.Reference(tuple(token[1:].split(".")), token.extent)
 
 

@@ -42,10 +42,12 @@ class Unit:
     lost: set[str] = field(default_factory=set)
 
     def span(self, extent: ast.Extent) -> Span:
+        """A place in the unit's text."""
         return Span(self.source, *extent)
 
     @property
     def name(self) -> str:
+        """The name of its `net` line, or of its file; `net` where that is no name."""
         if self.net:
             return self.net.name
         stem = Path(self.source.name).stem
@@ -53,6 +55,7 @@ class Unit:
 
     @property
     def has_net(self) -> bool:
+        """Whether the file says what a net is: by a `net` line or by steps."""
         return self.net is not None or any(not isinstance(x, ast.Default) for x in self.chain.links)
 
 
@@ -92,9 +95,11 @@ class Loader:
         return (unit, unit.blocks[name]) if unit and name in unit.blocks else None
 
     def library_names(self) -> Iterator[str]:
+        """The names of the shipped blocks."""
         return (path.stem for path in LIBRARY.glob("*.ns"))
 
     def report(self, problem: Problem, span: Span) -> None:
+        """Adds a problem at a place."""
         self.collector.add(Diagnostic(problem, span))
 
     def _fill(self, unit: Unit, file: ast.File) -> None:

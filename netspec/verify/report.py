@@ -34,6 +34,7 @@ class Case:
 
     @property
     def ok(self) -> bool:
+        """Whether the error is within what is allowed."""
         return self.error <= self.allowed
 
 
@@ -87,10 +88,12 @@ class Report:
 
     @property
     def agrees(self) -> bool:
+        """Whether every output of every run agrees; says nothing of what they respond to."""
         return self.failure is None and bool(self.cases) and all(case.ok for case in self.cases)
 
     @property
     def ok(self) -> bool:
+        """Whether all agrees and the agreement proves something."""
         return self.agrees and not self.vacuous
 
     @property

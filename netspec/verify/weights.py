@@ -34,6 +34,7 @@ class Varied:
     seed: int = 0
 
     def pieces(self, name: str, weight: Weight) -> Iterator[Array]:
+        """Initial values from the seed; where a scheme fills with one value, noise around it."""
         constant = weight.init.constant()
         noise = _generator(self.seed, f"{name} varied")
         for piece in draw(weight, name, self.seed):

@@ -33,6 +33,7 @@ class Seeded:
     seed: int = 0
 
     def pieces(self, name: str, weight: Weight) -> Iterator[Array]:
+        """The weight's initial values from the seed, in flat float32 pieces."""
         return draw(weight, name, self.seed)
 
 
@@ -43,6 +44,7 @@ class Given:
     tensors: Mapping[str, Any]
 
     def pieces(self, name: str, weight: Weight) -> Iterator[Array]:
+        """The tensor of that name, in flat float32 pieces."""
         flat = as_array(self.tensors[name]).reshape(-1)
         for start in range(0, flat.size, CHUNK):
             yield flat[start : start + CHUNK]
@@ -96,6 +98,7 @@ def given(graph: Graph, tensors: Mapping[str, Any]) -> Given:
 
 
 def shape_text(shape: Any) -> str:
+    """A shape as messages have it: `64x3x7x7`, `scalar` for none."""
     return "x".join(map(str, shape)) or "scalar"
 
 

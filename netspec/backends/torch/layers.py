@@ -245,6 +245,8 @@ class _Padded:
 
 
 class _MaxPadded(_Padded):
+    """Pads with what no maximum takes, and counts the places it finds without the padding."""
+
     value = float("-inf")
 
     def forward(self, input: Tensor) -> Any:
@@ -285,5 +287,7 @@ for _kind, _mixin in _MIXINS.items():
     for _rank in (1, 2, 3):
         _name = f"Padded{_kind}{_rank}d"
         _base = getattr(nn, f"{_kind}{_rank}d")
-        PADDED[f"{_kind}{_rank}d"] = type(_name, (_mixin, _base), {"__module__": __name__})
+        _about = f"`torch.nn.{_base.__name__}` whose two sides may differ: {_mixin.__doc__}"
+        _body = {"__module__": __name__, "__doc__": _about}
+        PADDED[f"{_kind}{_rank}d"] = type(_name, (_mixin, _base), _body)
         globals()[_name] = PADDED[f"{_kind}{_rank}d"]

@@ -46,6 +46,7 @@ def escape(text: str) -> str:
 
 
 def number(value: float) -> str:
+    """A length as SVG has it: to a tenth, without a needless point."""
     return f"{round(value, 1):g}" if abs(value) < 1e5 else f"{value:.0f}"
 
 

@@ -50,6 +50,7 @@ def quoted(*lines: str) -> str:
 
 
 def has_dot() -> bool:
+    """Whether Graphviz's `dot` is on the path."""
     return shutil.which("dot") is not None
 
 

@@ -55,6 +55,7 @@ class Layout:
     depth: int = 0
 
     def inside(self) -> Layout:
+        """The layout of what a block at this level holds."""
         return Layout(self.view, self.depth + 1)
 
     # --- elements
@@ -113,6 +114,7 @@ class Layout:
         return 1
 
     def port(self, port: Port) -> Piece:
+        """One of several tensors that flow into a block, as a small mark."""
         text = f"input {port.number}"
         w = width_of(text, "note") + 14
 
@@ -163,6 +165,7 @@ class Layout:
     # --- blocks
 
     def repeat(self, repeat: Repeat, width: float) -> Piece:
+        """What is repeated, once, with how often."""
         times = f" ×{repeat.count}"
         match repeat.element:
             case Step():
@@ -280,6 +283,7 @@ class Layout:
     # --- branches
 
     def parallel(self, parallel: Parallel) -> Piece:
+        """Branches side by side, joined in a circle or in a bar."""
         branches = [self.series(b) if b.items else None for b in parallel.branches]
         join = parallel.join
         real = [b for b in branches if b is not None]

@@ -28,6 +28,8 @@ class Level:
 
 @record
 class U:
+    """A net that goes down and up again: its levels from the top, and what lies below them."""
+
     levels: tuple[Level, ...]
     bottom: tuple[Element, ...]
 

@@ -19,14 +19,17 @@ class Step:
 
     @property
     def node(self) -> Node:
+        """The layer itself, without what is merged into it."""
         return self.nodes[0]
 
     @property
     def type(self) -> TensorType:
+        """The type of what the step gives."""
         return self.nodes[-1].types[0]
 
     @property
     def joins(self) -> bool:
+        """Whether several tensors meet in it."""
         return is_join(self.node)
 
 
@@ -42,10 +45,12 @@ class Block:
 
     @property
     def name(self) -> str:
+        """The last component of its path."""
         return self.path.rpartition(".")[2]
 
     @property
     def type(self) -> TensorType:
+        """The type of what the block gives."""
         return self.nodes[-1].types[0]
 
     @property

@@ -33,6 +33,7 @@ _LONGEST_SIZE = 14
 
 
 def spelling(op: Operator) -> str:
+    """The word for an operator; `input` for an input, which has none."""
     return "input" if isinstance(op, Input) else op.spelling
 
 
@@ -49,6 +50,7 @@ def is_minor(node: Node) -> bool:
 
 
 def is_join(node: Node) -> bool:
+    """Whether several tensors meet in the node."""
     return node.op.joins and len(node.inputs) > 1
 
 
@@ -110,6 +112,7 @@ def tag(node: Node) -> str:
 
 
 def dim(size: Dim) -> str:
+    """A size as text, cut where a formula is long."""
     text = str(size)
     return text if len(text) <= _LONGEST_SIZE else text[: _LONGEST_SIZE - 1] + "…"
 

@@ -40,15 +40,18 @@ class Net:
 
     @property
     def axis(self) -> float:
+        """Where the line through the net's boxes is, in pixels from its left."""
         return max(p.axis for run in self.runs.values() for p in run)
 
     @property
     def w(self) -> float:
+        """The width of the net's column, in pixels."""
         right = max(p.w - p.axis for run in self.runs.values() for p in run)
         return max(self.axis + right, *(width_of(text, size) for text, size in self.heading))
 
     @property
     def heading(self) -> tuple[tuple[str, str], ...]:
+        """The lines above the column and their sizes: name, parameters, MACs."""
         total = costs(self.view.graph)
         params = f"{human(total.params + total.params_frozen)} parameters"
         macs = f"{human(total.macs)} MACs · {total.depth} layers"

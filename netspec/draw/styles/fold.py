@@ -52,14 +52,17 @@ class Column:
 
     @property
     def axis(self) -> float:
+        """Where the line through the boxes is, in pixels from the column's left."""
         return max(p.axis for p in self.pieces)
 
     @property
     def w(self) -> float:
+        """The column's width in pixels."""
         return self.axis + max(p.w - p.axis for p in self.pieces)
 
     @property
     def h(self) -> float:
+        """The column's height in pixels, gaps included."""
         return total(p.h for p in self.pieces) + GAP * (len(self.pieces) - 1)
 
 
@@ -127,6 +130,7 @@ def _unwrapped(series: Series) -> Series:
 
 
 def on_screen(scene: Scene) -> bool:
+    """Whether a scene fits one screen at full size."""
     return scene.width <= SCREEN[0] and scene.height <= SCREEN[1]
 
 

@@ -16,6 +16,7 @@ from netspec.sizes.shapes import TensorType
 
 
 def listed(inputs: tuple[TensorType, ...]) -> str:
+    """The types as a message lists them: `3x4 and 3x5`."""
     return " and ".join(str(tensor) for tensor in inputs)
 
 

@@ -42,18 +42,22 @@ class Geometry:
 
     @property
     def symmetric(self) -> bool:
+        """Whether both sides of every axis are padded alike."""
         return all(before == after for before, after in self.pads)
 
     @property
     def before(self) -> tuple[int, ...]:
+        """The padding before each axis."""
         return tuple(before for before, _ in self.pads)
 
     @property
     def after(self) -> tuple[int, ...]:
+        """The padding after each axis."""
         return tuple(after for _, after in self.pads)
 
     @property
     def onnx_pads(self) -> list[int]:
+        """The padding as ONNX has it: before every axis, then after."""
         return [*self.before, *self.after]
 
     @property
@@ -62,6 +66,7 @@ class Geometry:
         return [side for pair in reversed(self.pads) for side in pair]
 
     def window(self) -> Window:
+        """The same as a window of receptive fields."""
         return Window(self.kernel, self.stride, self.dilation, self.before)
 
     def output(self, op: str, tensor: TensorType) -> tuple[Dim, ...]:

@@ -25,32 +25,40 @@ class Value(Protocol):
     """What flows along the wire: one output of one node."""
 
     @property
-    def type(self) -> TensorType: ...
+    def type(self) -> TensorType:
+        """The tensor's type, for one sample."""
 
     @property
-    def shape(self) -> tuple[Dim, ...]: ...
+    def shape(self) -> tuple[Dim, ...]:
+        """The tensor's sizes, for one sample, channels first."""
 
     @property
-    def node(self) -> Source[Self]: ...
+    def node(self) -> Source[Self]:
+        """The node that gives it."""
 
 
 class Source(Protocol[V_co]):
     """The node a value comes from: its operator, what it reads and what it gives."""
 
     @property
-    def op(self) -> object: ...
+    def op(self) -> object:
+        """The node's operator."""
 
     @property
-    def types(self) -> tuple[TensorType, ...]: ...
+    def types(self) -> tuple[TensorType, ...]:
+        """The types of its outputs."""
 
     @property
-    def inputs(self) -> tuple[V_co, ...]: ...
+    def inputs(self) -> tuple[V_co, ...]:
+        """What it reads, in order."""
 
     @property
-    def input_types(self) -> tuple[TensorType, ...]: ...
+    def input_types(self) -> tuple[TensorType, ...]:
+        """The types of what it reads."""
 
     @property
-    def outputs(self) -> tuple[V_co, ...]: ...
+    def outputs(self) -> tuple[V_co, ...]:
+        """What it gives, in order."""
 
 
 @record
@@ -101,10 +109,12 @@ class Modules(Protocol):
     """torch, as an operator's `torch` hook makes modules with it. `nn` is `torch.nn`."""
 
     @property
-    def nn(self) -> Any: ...
+    def nn(self) -> Any:
+        """`torch.nn`."""
 
     @property
-    def torch(self) -> Any: ...
+    def torch(self) -> Any:
+        """`torch` itself."""
 
     def is_read(self, index: int) -> bool:
         """Whether anything reads this output of the operator."""

@@ -32,6 +32,7 @@ class Param:
         return value
 
     def refuse(self, value: Any) -> Rejection:
+        """The rejection of a value that is not of this kind."""
         return Rejection(BadValue(self.expects, show(value)))
 
 
@@ -251,42 +252,52 @@ class SchemeParam(Param):
 
 
 def count(default: Any = MISSING, *, low: int = 1, high: int = _LARGEST, doc: str = "") -> Any:
+    """Declares an integer in [low, high]; may be none where `default` is None."""
     return Count(default=default, low=low, high=high, optional=default is None, doc=doc)
 
 
 def real(
     default: Any = MISSING, *, low: float = float("-inf"), high: float = float("inf"), doc: str = ""
 ) -> Any:
+    """Declares a number in [low, high]; may be none where `default` is None."""
     return Real(default=default, low=low, high=high, optional=default is None, doc=doc)
 
 
 def flag(default: Any = MISSING, *, doc: str = "") -> Any:
+    """Declares yes or no."""
     return Flag(default=default, doc=doc)
 
 
 def choice(*words: str, default: Any = MISSING, doc: str = "") -> Any:
+    """Declares one of the words."""
     return Choice(default=default, words=words, doc=doc)
 
 
 def per_axis(default: Any = MISSING, *, low: int = 1, doc: str = "") -> Any:
+    """Declares integers of at least `low`, one or one for each axis."""
     return PerAxis(default=default, low=low, optional=default is None, doc=doc)
 
 
 def padding(default: Any = 0, *, doc: str = "") -> Any:
+    """Declares how much is padded: a word of `PAD_WORDS`, or sizes."""
     return Padding(default=default, doc=doc)
 
 
 def amounts(default: Any = MISSING, *, doc: str = "") -> Any:
+    """Declares sizes for the sides of each axis, without words."""
     return Padding(default=default, words=(), optional=default is None, doc=doc)
 
 
 def layer(default: Any = None, *, doc: str = "") -> Any:
+    """Declares a layer that follows the step, none by default."""
     return LayerParam(default=default, doc=doc)
 
 
 def integers(default: Any = MISSING, *, nested: bool = False, doc: str = "") -> Any:
+    """Declares a list of integers, or with `nested` a list of such lists."""
     return Integers(default=default, nested=nested, optional=default is None, doc=doc)
 
 
 def scheme_of(default: Any = None, *, doc: str = "") -> Any:
+    """Declares an initialisation; None leaves it to the operator."""
     return SchemeParam(default=default, doc=doc)

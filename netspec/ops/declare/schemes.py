@@ -25,6 +25,7 @@ class _Normal(Scheme):
     """Normal with mean 0."""
 
     def std(self, weight: Weight) -> float:
+        """The standard deviation for a weight, by its fans."""
         raise NotImplementedError
 
     def piece(self, weight: Weight, random: np.random.Generator, start: int, size: int) -> Array:
@@ -108,6 +109,7 @@ class _Uniform(Scheme):
     """Uniform between two bounds of opposite sign."""
 
     def limit(self, weight: Weight) -> float:
+        """The upper bound for a weight, by its fans; the lower one is its opposite."""
         raise NotImplementedError
 
     def piece(self, weight: Weight, random: np.random.Generator, start: int, size: int) -> Array:

@@ -61,4 +61,5 @@ class Weight:
 
     @property
     def size(self) -> int:
+        """How many elements it has."""
         return prod(self.shape)
