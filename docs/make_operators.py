@@ -1,17 +1,24 @@
-"""Writes docs/operators.md from the operators' declarations: `python docs/make_operators.py`."""
+"""Writes what follows from the operators' declarations: `python docs/make_operators.py`.
+
+That is docs/operators.md, and netspec/ops/words.py, which says what to import for a word.
+"""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from inspect import cleandoc
 from pathlib import Path
+from pkgutil import walk_packages
+from textwrap import wrap
 
+import netspec.ops
 from netspec.analysis.costs import costs
 from netspec.diagnostics.source import Source
 from netspec.elaborate.build import build
 from netspec.graph.checked import Graph
-from netspec.ops.declare.operator import Operator
+from netspec.ops.declare.operator import DECLARED, Operator
 from netspec.ops.declare.params import MISSING
 from netspec.ops.declare.schemes import arguments
 from netspec.ops.declare.values import show
@@ -19,6 +26,16 @@ from netspec.ops.declare.weight import Scheme
 from netspec.ops.registry import REGISTRY
 
 PAGE = Path(__file__).parent / "operators.md"
+WORDS = Path(netspec.ops.__path__[0]) / "words.py"
+
+_INDEX = '''\
+"""Which module declares each operator, so that a net imports those it uses and no others.
+
+Written by `python docs/make_operators.py`; edit the declarations in netspec/ops.
+"""
+
+# Modules under `netspec.ops`, and the words of the operators in each.'''
+_HOMES = '{word: f"netspec.ops.{at}" for at, words in MODULES.items() for word in words.split()}'
 
 _INTRODUCTION = """\
 <!-- Written by `python docs/make_operators.py`; edit the declarations in netspec/ops. -->
@@ -133,5 +150,23 @@ def _code(text: str) -> str:
     return f"`{text}`".replace("|", "\\|")
 
 
+def words() -> str:
+    """The index of the modules of `netspec.ops` by the words they declare."""
+    for module in walk_packages(netspec.ops.__path__, "netspec.ops."):
+        import_module(module.name)
+    homes: dict[str, list[str]] = {}
+    for word, kind in DECLARED.items():
+        homes.setdefault(kind.__module__.removeprefix("netspec.ops."), []).append(word)
+    lines = [_INDEX, "MODULES = {"]
+    for module in sorted(homes):
+        first, *more = wrap(" ".join(homes[module]), 60)
+        lines.append(
+            f'    "{module}": "{first}"' + "".join(f'\n    " {line}"' for line in more) + ","
+        )
+    lines += ["}", f"HOMES = {_HOMES}"]
+    return "\n".join(lines) + "\n"
+
+
 if __name__ == "__main__":
+    WORDS.write_text(words(), encoding="utf-8")
     PAGE.write_text(page(), encoding="utf-8")

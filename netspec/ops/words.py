@@ -1,4 +1,7 @@
-"""Which module declares each operator, so that a net imports those it uses and no others."""
+"""Which module declares each operator, so that a net imports those it uses and no others.
+
+Written by `python docs/make_operators.py`; edit the declarations in netspec/ops.
+"""
 
 # Modules under `netspec.ops`, and the words of the operators in each.
 MODULES = {
@@ -6,8 +9,9 @@ MODULES = {
     "arranging.merge": "concat add sum mul sub div maximum minimum mean",
     "arranging.reduce": "gsp sum_over_time over_channels",
     "arranging.shape": "flatten reshape transpose sequence grid",
-    "elementwise.activation": "relu sigmoid softsign hardswish mish selu silu swish hardsigmoid "
-    "relu6 hardtanh leaky prelu elu celu gelu softplus tanh softmax log_softmax",
+    "elementwise.activation": "relu sigmoid softsign hardswish mish selu silu swish"
+    " hardsigmoid relu6 hardtanh leaky prelu elu celu gelu"
+    " softplus tanh softmax log_softmax",
     "elementwise.arithmetic": "scaled affine square sqrt abs",
     "elementwise.norm": "bn batchnorm layernorm rmsnorm l2norm groupnorm instancenorm",
     "elementwise.regular": "dropout droppath sample",

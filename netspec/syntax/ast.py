@@ -256,7 +256,7 @@ class Block:
 
 @record(eq=False)
 class Import:
-    """`use a, b from file`: names, and the file they come from if it is another."""
+    """`import a, b from file`: the names, and the file that holds them if it is not their own."""
 
     names: tuple[tuple[str, Extent], ...]
     origin: str | None

@@ -236,7 +236,7 @@ class Reductions:
 
     @staticmethod
     def INT(token: Word) -> ast.Number:
-        """An integer, refused where it has too many digits to be meant."""
+        """An integer."""
         return _integer(token, token.extent[0])
 
     @staticmethod
