@@ -109,6 +109,19 @@ def test_what_is_installed_and_broken_is_not_called_missing(tmp_path: Path) -> N
         assert reason in ran.stdout
 
 
+def test_a_module_that_cannot_be_imported_raises_as_python_does(tmp_path: Path) -> None:
+    script = """
+import sys
+sys.modules["torch"] = sys.modules["onnxruntime"] = None
+for name in ("netspec.backends.torch.modules", "netspec.backends.runtime"):
+    try:
+        __import__(name)
+    except ImportError as error:
+        print(type(error).__name__)
+"""
+    assert python(script, tmp_path).stdout.split() == ["CannotImport", "CannotImport"]
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
