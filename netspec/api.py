@@ -85,7 +85,7 @@ class Net:
 
     @property
     def name(self) -> str:
-        """The net's name: of its `net` line, or of its file."""
+        """The name of the `net` line, or of the file; `net` where that is no name."""
         return self.graph.name
 
     @property

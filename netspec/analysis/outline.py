@@ -130,8 +130,7 @@ def _level(rows: list[Row], depth: int) -> tuple[Item, ...]:
             end += 1
         call = calls[depth]
         path = ".".join(rows[start].path.split(".")[: depth + 1])
-        block = f"{call.block}({call.arguments})" if call.arguments else call.block
-        items.append(Group(path, block, _level(rows[start:end], depth + 1)))
+        items.append(Group(path, str(call), _level(rows[start:end], depth + 1)))
         start = end
     return _folded(items)
 

@@ -10,7 +10,7 @@ _SIDES = (("left", "right"), ("before", "after"))
 
 
 def tokens(label: str) -> list[str]:
-    """The words and numbers of one component of a name, in order."""
+    """The numbers, dots and other stretches of a name, in order."""
     return _TOKENS.findall(label)
 
 

@@ -32,7 +32,7 @@ class Item:
         return list(self.children.values())
 
     def modules(self) -> Iterator[Module]:
-        """The modules in the item, itself first, in the order of the file."""
+        """The modules in the item, its own first, then group by group."""
         if self.module is not None:
             yield self.module
         for child in self.children.values():

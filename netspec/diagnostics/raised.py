@@ -54,7 +54,7 @@ class Collector:
     _seen: set[tuple[str, str, int]] = field(default_factory=set)
 
     def add(self, diagnostic: Diagnostic) -> None:
-        """Keeps a diagnostic, once for each place and code; beyond the limit it is only counted."""
+        """Keeps a diagnostic, once for each place and code; beyond the limit errors are counted only."""
         span = diagnostic.span
         key = (diagnostic.code, span.source.name if span else "", span.start if span else -1)
         if key in self._seen:

@@ -31,6 +31,10 @@ class Call:
     arguments: str = ""
     copy: tuple[int, int] | None = None
 
+    def __str__(self) -> str:
+        """The call as it is written: `unit(8, s=2)`."""
+        return f"{self.block}({self.arguments})" if self.arguments else self.block
+
     def ancestors(self) -> Iterator[Call]:
         """This call and those around it, innermost first."""
         current: Call | None = self

@@ -81,7 +81,7 @@ class Lexer:
     _forgiven: dict[str, int] = field(default_factory=lambda: {")": 0, "]": 0, "}": 0})
 
     def report(self, problem: Problem, start: int, end: int) -> None:
-        """Adds a problem at a place; a bracket is reported once."""
+        """Adds a problem at characters `start` to `end`; of a bracket only where none is yet."""
         places = (
             d.span.start for d in self.collector.kept if d.span and d.span.source is self.source
         )

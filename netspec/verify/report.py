@@ -122,7 +122,7 @@ class Report:
             return
         node = self.node
         calls = node.call.ancestors() if node is not None and node.call is not None else ()
-        labels = tuple(Label(call.span, call.block + call.arguments) for call in calls)
+        labels = tuple(Label(call.span, str(call)) for call in calls)
         diagnostic = Diagnostic(problem, node.span if node is not None else None, calls=labels)
         raise NetspecError((diagnostic,))
 

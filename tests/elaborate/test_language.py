@@ -288,3 +288,21 @@ def test_branches_that_all_start_at_references_read_nothing_of_the_wire(net, ref
     assert graph.outputs[0].value.shape == (3,)
     error = refused(inputs + "add { | @a; fc-3 | fc-3 }")
     assert "2 branches cannot share a wire of 3 tensors" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("computed", "plain"),
+    [
+        ("conv3-4(pad=(3-1)/2)", "conv3-4(pad=1)"),
+        ("conv3-4(pad=(2/2, 4/2))", "conv3-4(pad=(1, 2))"),
+        ("conv3-4(pad=((2/2, 0), (1, 4/2)))", "conv3-4(pad=((1, 0), (1, 2)))"),
+        ("pad(4/2)", "pad(2)"),
+        ("conv3-(8/2)/(4/2)", "conv3-4/2"),
+        ("transpose(axes=[0, 4 / 2, 1])", "transpose(axes=[0, 2, 1])"),
+        ("tableconv3(table=[[0/2, 4/2]])", "tableconv3(table=[[0, 2]])"),
+    ],
+)
+def test_a_quotient_that_is_whole_is_an_integer_wherever_one_is_taken(net, computed, plain):
+    ours, theirs = (net(text, input="3x9x9").nodes[-1] for text in (computed, plain))
+    assert ours.types == theirs.types
+    assert repr(ours.op) == repr(theirs.op)

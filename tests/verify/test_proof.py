@@ -207,7 +207,7 @@ def test_a_refusal_shows_the_line_and_the_block_calls(net: Built, tmp_path: Path
     text = str(caught.value)
     assert "NS610" in text
     assert "bottleneck2.conv2" in text
-    assert "<test>:5" in text
+    assert "in bottleneck(4) at <test>:5" in text
 
 
 @pytest.mark.parametrize("spec", [RESIDUAL, INCEPTION, STRIDED, RECURRENT, NORMED])

@@ -32,7 +32,7 @@ class Piece:
 
 
 def width_of(text: str, size: str = "label") -> float:
-    """How wide words of a named size are, in pixels."""
+    """How wide words of a named size are, in points."""
     return text_width(text, SIZES[size], bold=size in BOLD)
 
 
@@ -42,7 +42,7 @@ def baseline(y: float, h: float, size: str = "label") -> float:
 
 
 def chip_width(step: Step, view: View, times: str = "") -> float:
-    """How wide a layer's chip must be for its label, in pixels."""
+    """How wide a layer's chip must be for its label, in points."""
     return max(34.0, width_of(view.label(step) + times) + 2 * 8)
 
 
@@ -88,7 +88,7 @@ def row(step: Step, view: View, width: float, repeat: Repeat | None = None) -> P
 
 
 def row_width(step: Step, view: View, repeat: Repeat | None = None) -> float:
-    """How wide a layer's row must be for its label and figures, in pixels."""
+    """How wide a layer's row must be for its label and figures, in points."""
     figures = view.numbers(repeat or step, step.type)
     times = f" ×{repeat.count}" if repeat else ""
     return (

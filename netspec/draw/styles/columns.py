@@ -40,12 +40,12 @@ class Net:
 
     @property
     def axis(self) -> float:
-        """Where the line through the net's boxes is, in pixels from its left."""
+        """Where the line through the net's boxes is, in points from its left."""
         return max(p.axis for run in self.runs.values() for p in run)
 
     @property
     def w(self) -> float:
-        """The width of the net's column, in pixels."""
+        """The width of the net's column, in points."""
         right = max(p.w - p.axis for run in self.runs.values() for p in run)
         return max(self.axis + right, *(width_of(text, size) for text, size in self.heading))
 

@@ -52,17 +52,17 @@ class Column:
 
     @property
     def axis(self) -> float:
-        """Where the line through the boxes is, in pixels from the column's left."""
+        """Where the line through the boxes is, in points from the column's left."""
         return max(p.axis for p in self.pieces)
 
     @property
     def w(self) -> float:
-        """The column's width in pixels."""
+        """The column's width in points."""
         return self.axis + max(p.w - p.axis for p in self.pieces)
 
     @property
     def h(self) -> float:
-        """The column's height in pixels, gaps included."""
+        """The column's height in points, gaps included."""
         return total(p.h for p in self.pieces) + GAP * (len(self.pieces) - 1)
 
 

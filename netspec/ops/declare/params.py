@@ -36,6 +36,13 @@ class Param:
         return Rejection(BadValue(self.expects, show(value)))
 
 
+def _integral(value: Any) -> Any:
+    """The value with whole floats as integers, in tuples too: division gives floats."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return tuple(map(_integral, value)) if isinstance(value, tuple) else value
+
+
 @record(kw_only=True)
 class Count(Param):
     """An integer in [low, high]."""
@@ -54,8 +61,7 @@ class Count(Param):
     def accept(self, value: Any) -> Any:
         if value is None and self.optional:
             return None
-        if isinstance(value, float) and value.is_integer():
-            value = int(value)
+        value = _integral(value)
         if isinstance(value, bool) or not isinstance(value, int):
             raise self.refuse(value)
         if not self.low <= value <= self.high:
@@ -138,8 +144,8 @@ class PerAxis(Param):
     def accept(self, value: Any) -> Any:
         if value is None and self.optional:
             return None
+        value = _integral(value)
         parts = value if isinstance(value, tuple) else (value,)
-        parts = tuple(int(p) if isinstance(p, float) and p.is_integer() else p for p in parts)
         for part in parts:
             if isinstance(part, bool) or not isinstance(part, int):
                 raise self.refuse(value)
@@ -168,6 +174,7 @@ class Padding(Param):
             return None
         if isinstance(value, Name) and value.text in self.words:
             return value.text
+        value = _integral(value)
         if _is_size(value):
             return value
         if isinstance(value, tuple) and value:
@@ -214,6 +221,7 @@ class Integers(Param):
     def accept(self, value: Any) -> Any:
         if value is None and self.optional:
             return None
+        value = _integral(value)
         if not self.nested and isinstance(value, int) and not isinstance(value, bool):
             value = (value,)
         if not isinstance(value, tuple) or not value:
