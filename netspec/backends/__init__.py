@@ -1,1 +1,4 @@
-"""Graph to what runs: ONNX files, PyTorch modules, and ONNX Runtime."""
+"""Graph to what runs: ONNX files, PyTorch modules, and ONNX Runtime.
+
+What an operator becomes is said in `ops`; here is what all of them share.
+"""

@@ -1,1 +1,4 @@
-"""Words on a command line to calls of the library: a module a command. Nothing is computed here."""
+"""Words on a command line to calls of the library: one module a command.
+
+Nothing is computed here.
+"""

@@ -1,1 +1,4 @@
-"""Diagnostics to edits that mend a spec: proposed from what a message says, tried, kept if they check."""
+"""Diagnostics to edits that mend a spec: proposed from a message, tried, kept if they check.
+
+What builds a spec is given; nothing is found wrong here.
+"""

@@ -1,1 +1,4 @@
-"""What every stage is made with and knows nothing of nets: records, the version, the garbage collector."""
+"""What every stage is made with: records, the version, the garbage collector.
+
+Nothing here knows of nets.
+"""

@@ -1,1 +1,4 @@
-"""What a checked net is: nodes, the calls that made them, the graph around them. None is made here."""
+"""What a checked net is: nodes, the calls that made them, and the graph around them.
+
+None is made here: `elaborate` makes them, `passes` remake them.
+"""

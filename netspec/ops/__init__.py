@@ -1,4 +1,4 @@
 """Operators: one class each, in the folder of what it works on; `declare` says what a class states.
 
-`registry` names the modules. Nothing here imports a back-end: hooks get what they need.
+`registry` finds them by their words. No back-end: hooks are given what they need.
 """

@@ -1,1 +1,4 @@
-"""Text to tree: files read, tokens and grammar to `ast` records, `fmt`. Nothing is checked here."""
+"""Text to tree: files are read, tokens and grammar make `ast` records, `fmt` lays them out.
+
+What the words mean, and whether that is right, is for `elaborate`.
+"""

@@ -1,1 +1,4 @@
-"""Where a net's numbers come from: drawn from a seed, or given by name. No files of others."""
+"""Where a net's numbers come from: drawn from a seed, or given by name.
+
+Files of others are for `checkpoints`.
+"""

@@ -1,1 +1,4 @@
-"""Graph to ONNX file: lowered without tracing, written as a stream."""
+"""Graph to ONNX file: lowered without tracing, written as a stream, guarded when read.
+
+Neither torch nor a runtime.
+"""

@@ -1,4 +1,7 @@
-"""Graph to `torch.nn.Module`: the spec's blocks as modules. The one room that imports torch."""
+"""Graph to `torch.nn.Module`: the spec's blocks as modules.
+
+Importing it needs torch; nothing of ONNX.
+"""
 
 from netspec.system.extras import need
 

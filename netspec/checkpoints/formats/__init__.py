@@ -1,1 +1,4 @@
-"""Files to tensors by name: one module a format, told by its first bytes in `files`. No mapping."""
+"""Files to tensors by name: one module a format, told by its first bytes in `files`.
+
+Whose tensor is whose is not asked here.
+"""

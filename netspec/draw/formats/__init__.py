@@ -1,1 +1,4 @@
-"""Scene to bytes: one module a file format."""
+"""Scene to bytes: one module a file format.
+
+Nothing is placed here; the page in HTML asks the styles for its pictures.
+"""

@@ -1,1 +1,4 @@
-"""Graph to what pictures show: chains, branches, blocks, skips, repeats. Nothing has a place yet."""
+"""Graph to what pictures show: chains, branches, blocks, skips, repeats.
+
+Nothing has a place yet.
+"""

@@ -1,1 +1,4 @@
-"""One module a style: views of nets to a scene."""
+"""Views of nets to a scene: one module a style.
+
+What a scene becomes in a file is for `formats`.
+"""

@@ -1,1 +1,4 @@
-"""Operators that put tensors together, take them apart, reorder or reduce their axes."""
+"""Operators that put tensors together, take them apart, reorder or reduce their axes.
+
+What has weights is elsewhere.
+"""

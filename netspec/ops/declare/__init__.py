@@ -1,1 +1,4 @@
-"""What an operator is: its parameters, weights, hooks, and the interfaces of what lowers it. No operator."""
+"""What an operator is: parameters, weights, hooks, and the interfaces of what lowers it.
+
+No operator but the input of a net.
+"""

@@ -1,1 +1,4 @@
-"""Operators that keep a tensor's shape: activations, arithmetic, normalisation, noise."""
+"""Operators that keep a tensor's shape: activations, arithmetic, normalisation, noise.
+
+What moves or mixes elements across places is elsewhere.
+"""
