@@ -14,7 +14,7 @@ from zlib import crc32
 
 import lark
 from lark import Lark
-from lark.grammar import Rule
+from lark.grammar import NonTerminal, Rule, RuleOptions, Terminal
 from lark.lexer import TerminalDef
 from lark.parsers.lalr_analysis import Reduce, Shift
 
@@ -34,6 +34,8 @@ def load(transformer: Any) -> Lark:
         return _compile(text, transformer)
     # JSON has only texts as keys.
     memo = {int(number): item for number, item in held["memo"].items()}
+    options = [RuleOptions(*given) for given in held["options"]]
+    memo |= {int(number): _rule(row, options) for number, row in held["rules"].items()}
     parser: Lark = Lark.__new__(Lark)._load(
         {"data": held["data"], "memo": memo}, transformer=transformer
     )
@@ -59,7 +61,8 @@ def made_from(text: str) -> str:
 def tables() -> dict[str, Any]:
     """What `grammar.json` should hold.
 
-    `data` and `memo` are what Lark keeps of a parser, without its states. `states` has a row for
+    `data` and `memo` are what Lark keeps of a parser, without its rules and states, which it would
+    read field by field. `rules` has a row for each, in the memo's numbers. `states` has a row for
     each: tokens to the state to shift to, or to the complement of the number of the rule to
     reduce by.
     """
@@ -73,7 +76,43 @@ def tables() -> dict[str, Any]:
     ]
     data, memo = parser.memo_serialize([TerminalDef, Rule])
     data["parser"]["parser"] |= {"tokens": {}, "states": {}}
-    return {"made_from": made_from(text), "data": data, "memo": memo, "states": rows}
+    options: list[list[Any]] = []
+    rules = {
+        number: _row(item, options) for number, item in memo.items() if item["__type__"] == "Rule"
+    }
+    rest = {number: item for number, item in memo.items() if number not in rules}
+    return {
+        "made_from": made_from(text),
+        "data": data,
+        "memo": rest,
+        "options": options,
+        "rules": rules,
+        "states": rows,
+    }
+
+
+def _row(rule: dict[str, Any], options: list[list[Any]]) -> list[Any]:
+    """A rule as a row: its name, symbols, order, alias and the number of its options.
+
+    A symbol is the name of a rule, or a list of a terminal's name and whether it is filtered out.
+    """
+    given = [rule["options"][field] for field in RuleOptions.__serialize_fields__]
+    if given not in options:
+        options.append(given)
+    symbols = [
+        [item["name"], item["filter_out"]] if item["__type__"] == "Terminal" else item["name"]
+        for item in rule["expansion"]
+    ]
+    name, order, alias = rule["origin"]["name"], rule["order"], rule["alias"]
+    return [name, symbols, order, alias, options.index(given)]
+
+
+def _rule(row: list[Any], options: list[RuleOptions]) -> Rule:
+    name, symbols, order, alias, number = row
+    expansion = [
+        Terminal(*item) if isinstance(item, list) else NonTerminal(item) for item in symbols
+    ]
+    return Rule(NonTerminal(name), expansion, order, alias, options[number])
 
 
 def _compile(text: str, transformer: Any) -> Lark:

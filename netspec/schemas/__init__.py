@@ -1,0 +1,4 @@
+"""JSON schemas of what the commands print with `--json`.
+
+No Python.
+"""
