@@ -105,6 +105,8 @@ def _compiled_init(cls: type[Any]) -> Callable[..., None]:
     exec(f"def __init__({', '.join(takes)}):\n " + "\n ".join(body or ["pass"]), space)
     made: Callable[..., None] = space["__init__"]
     made.__qualname__ = f"{cls.__qualname__}.__init__"
+    made.__annotations__ = {item.name: item.type for item in fields(cls) if item.init}
+    made.__annotations__["return"] = None
     return made
 
 

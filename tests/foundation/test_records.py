@@ -97,7 +97,9 @@ def test_a_record_is_made_shown_and_compared_as_a_dataclass(
         assert mine != standard
         assert copy.deepcopy(mine) == mine
     taken, wanted = (inspect.signature(each).parameters.values() for each in (ours, theirs))
-    assert [(p.name, p.kind) for p in taken] == [(p.name, p.kind) for p in wanted]
+    assert [(p.name, p.kind, p.annotation) for p in taken] == [
+        (p.name, p.kind, p.annotation) for p in wanted
+    ]
 
 
 @pytest.mark.parametrize(
