@@ -1,6 +1,6 @@
 """How long `netspec compile` and `netspec check` take, as whole processes, beside what else there is.
 
-    python -m pip install -c constraints.txt . onnxscript
+    python -m pip install -c constraints.txt ".[torch]" onnxscript
     python benchmarks/compile.py [-o benchmarks/results/compile.json]
 
 For each net, in one run and in turns, so that a busy machine is busy for all: `netspec compile`;
