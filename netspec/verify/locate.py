@@ -119,7 +119,7 @@ def _cut(proto: ModelProto, names: set[str]) -> None:
 
 
 def _values(node: Node) -> list[Value]:
-    return [Value(node, i) for i in range(len(node.types))]
+    return list(node.outputs)
 
 
 def _portions(graph: Graph, inputs: Mapping[str, Array]) -> Iterator[list[Node]]:

@@ -121,7 +121,7 @@ class _Assembly:
         for name, item in level.items.items():
             if isinstance(item, Node):
                 reads = list(item.inputs)
-                writes = [Value(item, i) for i in range(len(item.types))]
+                writes = list(item.outputs)
                 children[name] = self._leaf(item)
                 if item.frozen and any("running" in n for n, _ in children[name].named_buffers()):
                     still.append(name)
@@ -147,7 +147,7 @@ class _Assembly:
         writes = [
             value
             for node in nodes
-            for value in (Value(node, i) for i in range(len(node.types)))
+            for value in node.outputs
             if value in self.ends or self.readers.get(value, set()) - inside
         ]
         return list(reads), writes
@@ -165,9 +165,7 @@ class _Assembly:
 
     def _module(self, node: Node) -> nn.Module:
         read = frozenset(
-            i
-            for i in range(len(node.types))
-            if Value(node, i) in self.readers or Value(node, i) in self.ends
+            i for i, value in enumerate(node.outputs) if value in self.readers or value in self.ends
         )
         module: nn.Module = node.op.torch(Modules(read), *node.input_types)
         return module

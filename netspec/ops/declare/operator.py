@@ -207,8 +207,3 @@ class Elementwise(Operator):
 
     def reach(self, *inputs: TensorType) -> Reach:
         return POINTWISE
-
-
-def public_hooks() -> tuple[str, ...]:
-    """The names of the hooks, for the documentation."""
-    return tuple(sorted(_HOOKS))
