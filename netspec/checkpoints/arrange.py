@@ -1,228 +1,301 @@
-"""Which layer of a file is which layer of a graph, from structure alone.
+"""Which layer of a file is which layer of a net, from structure and from what names say.
 
-A file names its layers as a tree. The layers under one name run one after another, so they fill
-an unbroken stretch of the graph's layers; which one follows from their shapes. What is sought is an
-order of the children of every group in which the shapes come as they do in the graph. Children of
-the same shapes can be exchanged: there the order of definition, the flow of data, numbers in names
-and words such as `downsample` decide, and where nothing does, nothing is guessed.
+A file names its layers as a tree; groups of it are unbroken stretches of the net where they can be.
+Of all arrangements in which the shapes come as they do in the net, those are kept that keep the
+clues in the names, the strongest first. One arrangement is the answer if every other one makes the
+same function. If several are left, nothing is guessed.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import field
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from itertools import combinations, product
 
-from netspec.checkpoints.layers import Layer
-from netspec.checkpoints.preference import Choice, Preference
-from netspec.checkpoints.stretches import Stretches
-from netspec.checkpoints.tree import Item
-from netspec.checkpoints.weighing import Doubt, Looseness, Match, looseness, torn_pairs
+from netspec.checkpoints.clues import LEVELS, Clue, clues_of, is_norm
+from netspec.checkpoints.forest import Forest, Part
+from netspec.checkpoints.layers import Layer, Module
+from netspec.checkpoints.search import Arrangement, Budget, Search
+from netspec.checkpoints.tree import Item, copies_of
 from netspec.foundation.records import record
 
-_STEPS = 200_000
+# Steps of all searches for one file, and of each.
+_STEPS, _EACH = 400_000, 40_000
+# How many arrangements of one function are looked at for one of another.
+_SAME = 64
+
+Identity = Callable[[Sequence[tuple[Layer, Module]]], object]
 
 
-class _Placed(NamedTuple):
-    """A layer of the file at a position of the graph, and why."""
+@record
+class Match:
+    """A layer of the file for a layer of the graph; `how` is what decided."""
 
-    item: Item
-    start: int
+    layer: Layer
+    module: Module
     how: str
 
 
-@record(slots=False)
-class _Stretch:
-    """Layers of the file from a position of the graph on, and what of it was only guessed."""
+@record
+class Doubt:
+    """Two arrangements that nothing decides between: where they differ, one and the other."""
 
-    placed: list[_Placed]
-    doubts: list[Doubt] = field(default_factory=list)
-
-
-@record(frozen=False, slots=False)
-class _Frame:
-    """A position in a group, with the children still to be tried there."""
-
-    start: int
-    options: Iterator[Choice]
-    chosen: Choice | None = None
+    layer: Layer
+    candidates: tuple[str, ...]
 
 
-@record(frozen=False, slots=False)
-class Arrangement:
-    """Finds matches for the layers of a graph. `trusted`: the file is in order of definition."""
+@record
+class Arranged:
+    """What is found: matches in the net's order, or what is in doubt. Neither: nothing fits."""
 
-    layers: list[Layer]
-    trusted: bool
-    doubts: list[Doubt] = field(default_factory=list)
+    matches: tuple[Match, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
 
-    def __post_init__(self) -> None:
-        self._stretches = Stretches(self.layers)
-        self._preference = Preference(
-            self.layers, self.trusted, self._stretches, self._is_placeable
-        )
-        self._places: dict[tuple[Item, int], _Stretch | None] = {}
-        self._steps = 0
 
-    def find(self, root: Item) -> list[Match] | None:
-        """The matches in the graph's order; None where no order of the groups fits."""
-        stretch = self._place(root, 0)
-        if stretch is None:
+def arrange(layers: Sequence[Layer], root: Item, trusted: bool, identity: Identity) -> Arranged:
+    """Finds the layers' arrangement.
+
+    `trusted`: the file is in order of definition. `identity` tells functions apart.
+    """
+    return _Arranger(layers, root, trusted, identity).found()
+
+
+class _Arranger:
+    def __init__(
+        self, layers: Sequence[Layer], root: Item, trusted: bool, identity: Identity
+    ) -> None:
+        self._forest, self._root = Forest(layers, root), root
+        self._layers, self._trusted, self._identity = layers, trusted, identity
+        self._budget = Budget(_STEPS, _EACH)
+        self._clues = clues_of(self._forest, trusted)
+        self._unclear: list[Clue] = []
+        self._together = {
+            part
+            for part in self._forest.parts
+            if part.children
+            and part is not self._forest.root
+            and any(self._forest.fits(part, start) for start in range(len(layers)))
+        }
+
+    def found(self) -> Arranged:
+        defined = self._as_defined()
+        if defined is not None and self._agree(defined):
+            return self._ordered(defined)
+        if twofold := copies_of(list(self._root.modules())):
+            # Numbers that can be read in two ways say nothing.
+            if defined is not None:
+                return self._ordered(defined)
+            names = f"`{twofold[0]}` and `{twofold[1]}` count copies of a part or layers in a row"
+            return Arranged(doubts=(Doubt(self._layers[0], (names,)),))
+        first, kept = self._kept()
+        first, other, certain = self._other(first, kept, defined)
+        if not certain or self._budget.steps < 0:
+            return self._undecided()
+        if first is None:
+            return self._ordered(defined) if defined is not None else Arranged()
+        if other is not None:
+            return Arranged(doubts=self._doubts(first, other))
+        if defined is not None:
+            return self._ordered(defined)
+        unclear = [clue for clue in self._unclear if clue not in kept]
+        if all(self._search([clue]).keeps(first) for clue in unclear):
+            return self._matched(first, kept)
+        return self._undecided()
+
+    def _other(
+        self, first: Arrangement | None, kept: Sequence[Clue], defined: Arrangement | None
+    ) -> tuple[Arrangement | None, Arrangement | None, bool]:
+        """The likeliest arrangement, one that makes another function, and whether that is certain.
+
+        Of parts side by side, those that exchange alone, the numbers say which comes first.
+        """
+        if first is None:
+            return None, None, True
+        if defined is not None:
+            agrees = self._search(kept).keeps(defined) or self._is_same(defined, first)
+            return first, (None if agrees else defined), True
+        search = self._search(kept)
+        for count, other in enumerate(search.solutions()):
+            if not self._is_same(other, first) and not self._ascends(first, other):
+                if not self._ascends(other, first):
+                    return first, other, True
+                first = other
+            if count == _SAME:
+                return first, None, False
+        return first, None, search.ended
+
+    def _ascends(self, one: Arrangement, other: Arrangement) -> bool:
+        """Whether two differ only in which of some parts side by side comes first, and the first has
+        them in the order of their numbers.
+        """
+        first, second = self._standing(one), self._standing(other)
+        moved = {
+            part
+            for layer, *leaves in zip(self._layers, one, other, strict=True)
+            if leaves[0] is not leaves[1]
+            for leaf in leaves
+            for part in leaf.path
+        }
+        pairs = list(zip(self._layers, one, other, strict=True))
+        told: set[Part] = set()
+        for clue in self._clues:
+            for buckets in clue.chains:
+                for low, high in combinations(buckets, 2):
+                    for a, b in product(low, high):
+                        here, there = _relation(a, b, first), _relation(a, b, second)
+                        if here == there or a not in moved or b not in moved:
+                            continue
+                        if (here, there) != ("before", "after"):
+                            return False
+                        told.update((*a.leaves, *b.leaves))
+        moved_kernels = [pair for pair in pairs if pair[1] is not pair[2] and not is_norm(pair[1])]
+        if len(moved_kernels) == 2 and any(layer.is_shortcut for layer, _, _ in moved_kernels):
+            return False  # A shortcut of one layer may have any number.
+        return all(a in told and b in told for _, a, b in pairs if a is not b)
+
+    def _standing(self, arrangement: Arrangement) -> tuple[list[int], list[int]]:
+        """For each part, the positions of its layers, and those that it depends on, as bits."""
+        masks, tops = [0] * len(self._forest.parts), [0] * len(self._forest.parts)
+        for position, leaf in enumerate(arrangement):
+            for part in leaf.path:
+                masks[part.number] |= 1 << position
+                tops[part.number] |= self._forest.above[position]
+        return masks, tops
+
+    # --- order of definition
+
+    def _as_defined(self) -> Arrangement | None:
+        """The file's own order, where the container keeps it and it fits the whole net."""
+        if not self._trusted:
             return None
-        found = []
-        for item, start, how in stretch.placed:
-            assert item.module is not None
-            found.append(Match(self.layers[start], item.module, how))
-        self.doubts.extend(stretch.doubts)
-        if not self.trusted:
-            self.doubts.extend(torn_pairs(found))
-        return found
+        leaves = sorted(self._forest.leaves, key=lambda leaf: leaf.order)
+        codes = [leaf.code for leaf in leaves]
+        return tuple(leaves) if codes == self._forest.codes else None
 
-    # --- where an item stands
-
-    def _is_placeable(self, item: Item, start: int) -> bool:
-        return self._place(item, start) is not None
-
-    def _place(self, item: Item, start: int) -> _Stretch | None:
-        """The item's layers from `start` on, each with its position; None where they do not fit."""
-        if not self._stretches.fits(item, start):
-            return None
-        if item.module is not None:
-            return _Stretch([_Placed(item, start, "shape")])
-        key = (item, start)
-        if key not in self._places:
-            self._places[key] = self._place_group(item, start)
-        return self._places[key]
-
-    def _place_group(self, group: Item, start: int) -> _Stretch | None:
-        children = group.parts
-        while (chosen := self._order(children, start)) is None:
-            stray = self._stray(children, start, self._stretches.count(group))
-            if not stray:
-                return None
-            children = _dissolved(children, stray)
-        chosen = self._closest_knit(chosen, children)
-        found = _Stretch([], self._judge(chosen, children))
-        for choice in chosen:
-            if inner := self._place(choice.item, choice.start):
-                found.doubts.extend(inner.doubts)
-                for item, place, how in inner.placed:
-                    why = choice.how if choice.how != "shape" else how
-                    found.placed.append(_Placed(item, place, why))
-        return found
-
-    def _stray(self, children: list[Item], start: int, count: int) -> set[Item]:
-        """Groups that fit nowhere in the stretch, or all of them if each fits somewhere."""
-        groups = {child for child in children if child.module is None}
-        places = range(start, start + count)
-        fitting = {g for g in groups if any(self._is_placeable(g, place) for place in places)}
-        return groups - fitting or groups
-
-    # --- an order of a group's children
-
-    def _order(self, children: list[Item], start: int) -> list[Choice] | None:
-        """The children in an order that fits, the likeliest first; depth first, with a memory."""
-        frames = [_Frame(start, self._options(children, [], start))]
-        dead: set[frozenset[tuple[int, int]]] = set()
-        while frames and len(frames) <= len(children):
-            self._steps += 1
-            if self._steps > _STEPS:
-                return None
-            frame = frames[-1]
-            frame.chosen = next(frame.options, None)
-            if frame.chosen is None:
-                frames.pop()
-                if frames:
-                    dead.add(self._used(frames))
-                continue
-            if self._used(frames) in dead:
-                continue
-            position = frame.start + self._stretches.count(frame.chosen.item)
-            chosen = [f.chosen for f in frames if f.chosen]
-            frames.append(_Frame(position, self._options(children, chosen, position)))
-        return [frame.chosen for frame in frames if frame.chosen] if frames else None
-
-    def _used(self, frames: list[_Frame]) -> frozenset[tuple[int, int]]:
-        kinds = Counter(self._stretches.kind(f.chosen.item) for f in frames if f.chosen)
-        return frozenset(kinds.items())
-
-    def _options(self, children: list[Item], chosen: list[Choice], start: int) -> Iterator[Choice]:
-        """What can come next, the likeliest of each kind, the likeliest kind first."""
-        used = {choice.item for choice in chosen}
-        free = [child for child in children if child not in used]
-        able = [child for child in free if self._is_placeable(child, start)]
-        while able:
-            best = self._preference.best(able, free, chosen, start)
-            yield best
-            kind = self._stretches.kind(best.item)
-            able = [item for item in able if self._stretches.kind(item) != kind]
-
-    # --- another order
-
-    def _closest_knit(self, chosen: list[Choice], children: list[Item]) -> list[Choice]:
-        """The order, or one with a group earlier where that leaves groups fewer entries."""
-        kind = self._stretches.kind
-        for i, choice in enumerate(chosen):
-            later = [c.item for c in chosen[i + 1 :] if kind(c.item) != kind(choice.item)]
-            for item in later:
-                if item.module is not None and choice.item.module is not None:
-                    continue
-                other = self._with(item, i, chosen, children)
-                if other is not None and self._looseness(other) < self._looseness(chosen):
-                    return self._closest_knit(other, children)
-        return chosen
-
-    def _with(
-        self, item: Item, at: int, chosen: list[Choice], children: list[Item]
-    ) -> list[Choice] | None:
-        """An order like this one up to a choice, which has another item in its place."""
-        start = chosen[at].start
-        if not self._is_placeable(item, start):
-            return None
-        used = {item, *(c.item for c in chosen[:at])}
-        rest = [child for child in children if child not in used]
-        order = self._order(rest, start + self._stretches.count(item))
-        if order is None:
-            return None
-        return [*chosen[:at], Choice(item, start, "shape"), *order]
-
-    def _looseness(self, choices: list[Choice]) -> Looseness:
-        stretches = [self._place(choice.item, choice.start) for choice in choices]
-        children = [[placed.item for placed in stretch.placed] for stretch in stretches if stretch]
-        return looseness(self.layers, choices[0].start, children, self.trusted)
-
-    def _judge(self, chosen: list[Choice], children: list[Item]) -> list[Doubt]:
-        """The choices that only the alphabet decided, where another would fit as well."""
-        found = []
-        for i, choice in enumerate(chosen):
-            rivals = [r for r in choice.rivals if self._exchangeable(r, i, chosen, children)]
-            if rivals:
-                names = tuple(_full_name(item) for item in (choice.item, *rivals))
-                found.append(Doubt(self.layers[choice.start], names))
-        return found
-
-    def _exchangeable(
-        self, rival: Item, at: int, chosen: list[Choice], children: list[Item]
-    ) -> bool:
-        if self._stretches.kind(rival) == self._stretches.kind(chosen[at].item):
+    def _agree(self, defined: Arrangement) -> bool:
+        """Whether numbers, words and the data say nothing against the order of definition."""
+        clues = [clue for clue in self._clues if clue.level in ("numbers", "flow", "words")]
+        if self._search(clues).keeps(defined):
             return True
-        other = self._with(rival, at, chosen, children)
-        return other is not None and self._looseness(other) <= self._looseness(chosen)
+        return all(
+            any(self._search([form]).keeps(defined) for form in (clue, clue.weaker()) if form)
+            for clue in clues
+        )
+
+    def _ordered(self, defined: Arrangement) -> Arranged:
+        pairs = zip(self._layers, defined, strict=True)
+        return Arranged(tuple(Match(layer, _module(leaf), "order") for layer, leaf in pairs))
+
+    # --- clues
+
+    def _kept(self) -> tuple[Arrangement | None, list[Clue]]:
+        """An arrangement that keeps what clues can be kept, and those clues.
+
+        Stronger clues come first, and of one strength those of outer groups. Clues that can be kept
+        one by one and not together leave nothing.
+        """
+        first = self._first(self._clues)
+        if first is not None:
+            return first, self._clues
+        if self._first(()) is None:
+            self._loosen()
+            first = self._first(self._clues)
+            if first is not None:
+                return first, self._clues
+        kept: list[Clue] = []
+        first = self._first(())
+        batches: dict[tuple[int, int], list[Clue]] = {}
+        for clue in self._clues:
+            batches.setdefault((LEVELS.index(clue.level), clue.depth), []).append(clue)
+        for _, clues in sorted(batches.items(), key=lambda pair: pair[0]):
+            able = self._able(kept, clues)
+            tried = self._first([*kept, *able])
+            if tried is not None:
+                kept += able
+                first = tried
+            else:
+                self._unclear += able
+        return first, kept
+
+    def _able(self, kept: list[Clue], clues: list[Clue]) -> list[Clue]:
+        """Those of the clues, or what is left of them, that can be kept beside the stronger ones."""
+        if not clues or self._first([*kept, *clues]) is not None:
+            return clues
+        if len(clues) > 1:
+            half = len(clues) // 2
+            return self._able(kept, clues[:half]) + self._able(kept, clues[half:])
+        weaker = clues[0].weaker()
+        return self._able(kept, [weaker]) if weaker is not None else []
+
+    def _loosen(self) -> None:
+        """Groups that cannot be one stretch of the net are not held to be one."""
+        kinds: dict[tuple[str, ...], list[Part]] = {}
+        for part in self._together:
+            kinds.setdefault(part.kind, []).append(part)
+        able: set[Part] = set()
+        for kind in sorted(kinds, key=lambda kind: (len(kind), kind)):
+            tried = able.union(kinds[kind])
+            search = Search(self._forest, tried, (), self._budget, symmetric=True)
+            if next(search.solutions(), None) is not None:
+                able = tried
+        self._together = able
+
+    def _first(self, clues: Sequence[Clue]) -> Arrangement | None:
+        """An arrangement that keeps the clues; clues that no search came to an end with are unclear."""
+        search = Search(self._forest, self._together, clues, self._budget, symmetric=True)
+        found = next(search.solutions(), None)
+        if found is None and not search.ended:
+            self._unclear += clues
+        return found
+
+    def _search(self, clues: Sequence[Clue]) -> Search:
+        return Search(self._forest, self._together, clues, self._budget)
+
+    # --- what is said of it
+
+    def _is_same(self, one: Arrangement, other: Arrangement) -> bool:
+        return one == other or self._function(one) == self._function(other)
+
+    def _function(self, arrangement: Arrangement) -> object:
+        pairs = zip(self._layers, arrangement, strict=True)
+        return self._identity([(layer, _module(leaf)) for layer, leaf in pairs])
+
+    def _matched(self, arrangement: Arrangement, kept: Sequence[Clue]) -> Arranged:
+        """Each with the strongest kind of evidence that left one layer for its place."""
+        how = ["shape"] * len(arrangement)
+        open_ = set(range(len(arrangement)))
+        for level in ("shape", *LEVELS):
+            upto = LEVELS[: LEVELS.index(level) + 1] if level in LEVELS else ()
+            clues = [clue for clue in kept if clue.level in upto]
+            counts = self._search(clues).replay(arrangement)
+            for position in sorted(open_):
+                if counts[position] <= 1:
+                    how[position] = level
+                    open_.discard(position)
+        pairs = zip(self._layers, arrangement, how, strict=True)
+        return Arranged(tuple(Match(layer, _module(leaf), why) for layer, leaf, why in pairs))
+
+    def _doubts(self, one: Arrangement, other: Arrangement) -> tuple[Doubt, ...]:
+        return tuple(
+            Doubt(layer, (a.name, b.name))
+            for layer, a, b in zip(self._layers, one, other, strict=True)
+            if a is not b
+        )
+
+    def _undecided(self) -> Arranged:
+        names = (f"{len(self._layers)} layers in more orders than can be told apart",)
+        return Arranged(doubts=(Doubt(self._layers[0], names),))
 
 
-def _full_name(item: Item) -> str:
-    return next(item.modules()).name if item.module else f"{next(item.modules()).name} ..."
+def _relation(one: Part, other: Part, standing: tuple[list[int], list[int]]) -> str:
+    """How two parts stand: one feeds the other, or they are side by side, one before the other."""
+    masks, tops = standing
+    if tops[other.number] & masks[one.number]:
+        return "feeds"
+    if tops[one.number] & masks[other.number]:
+        return "is fed"
+    return "before" if masks[one.number] < masks[other.number] else "after"
 
 
-def _dissolved(children: list[Item], stray: set[Item]) -> list[Item]:
-    """The children with those of some groups in the groups' place."""
-    found: list[Item] = []
-    for child in children:
-        if child not in stray:
-            found.append(child)
-            continue
-        for part in child.parts:
-            label = ".".join(p for p in (child.label, part.label) if p)
-            found.append(Item(label, part.order, part.module, part.children, child))
-    return found
+def _module(leaf: Part) -> Module:
+    assert leaf.module is not None
+    return leaf.module

@@ -8,11 +8,17 @@ from heapq import heapify, heappop, heappush
 from math import prod
 
 from netspec.checkpoints.formats.tensors import Shape
+from netspec.checkpoints.names import unnumbered, words
 from netspec.checkpoints.parsing import parsed_name
 from netspec.foundation.records import record
 from netspec.graph.checked import Graph, Node
-from netspec.ops.arranging.merge import Add
+from netspec.ops.arranging.merge import Add, Mul
+from netspec.ops.declare.operator import Elementwise
 from netspec.ops.spatial.pool import AvgPool, MaxPool
+from netspec.ops.words import HOMES
+
+# Words that say what a layer is, or that it is one, not where it stands.
+_COMMON = {"bn", "norm", "layer", "block", "stage", "unit", "linear", "weight", "bias", "module"}
 
 Signature = tuple[tuple[str, Shape], ...]
 
@@ -55,10 +61,19 @@ class Module:
 
 @record(slots=False)
 class Layer(Module):
-    """A layer of the graph: which layers feed it, and where it stands."""
+    """A layer of the graph: which layers feed it, and where it stands.
+
+    `step` is the step of the spec that it comes from, `calls` the steps that called the blocks
+    around it, innermost first, `words` are those of its path that no operator
+    or block is called by. `is_gate`: a product reads it through an activation.
+    """
 
     feeds: frozenset[int] = frozenset()
+    step: object = None
+    calls: tuple[object, ...] = ()
+    words: frozenset[str] = frozenset()
     is_shortcut: bool = False
+    is_gate: bool = False
     after_pool: bool = False
     head: str | None = None
 
@@ -79,10 +94,47 @@ def layers_of(graph: Graph, *, heads: bool) -> list[Layer]:
         if (node.head is not None) == heads:
             pooled = any(isinstance(value.node.op, MaxPool | AvgPool) for value in node.inputs)
             for path, tensors in parts.items():
-                found.append(Layer(path, tensors, (), before, node in shortcuts, pooled, node.head))
+                found.append(
+                    Layer(
+                        path,
+                        tensors,
+                        feeds=before,
+                        step=_step(node, path),
+                        calls=_calls(node),
+                        words=_words(path),
+                        is_shortcut=node in shortcuts,
+                        is_gate=_is_gate(graph, node),
+                        after_pool=pooled,
+                        head=node.head,
+                    )
+                )
                 before = frozenset((len(found) - 1,))
         numbers[node] = before
     return found
+
+
+def _step(node: Node, path: str) -> object:
+    """What the layers of one step have in common, wherever its block is called from."""
+    span, inner = node.span, path.removeprefix(node.path)
+    kind = type(node.op).__name__, unnumbered(node.name), inner
+    return (span.source.path or span.source.name, span.start, span.end, *kind)
+
+
+def _calls(node: Node) -> tuple[object, ...]:
+    calls = node.call.ancestors() if node.call else ()
+    return tuple((call.span.source.name, call.span.start, call.span.end) for call in calls)
+
+
+def _words(path: str) -> frozenset[str]:
+    return frozenset(word for word in words(path) if word not in HOMES and word not in _COMMON)
+
+
+def _is_gate(graph: Graph, node: Node) -> bool:
+    """Whether an activation alone reads it, and a product that."""
+    readers = graph.consumers[node]
+    if len(readers) != 1 or not isinstance(readers[0].op, Elementwise):
+        return False
+    return [type(reader.op) for reader in graph.consumers[readers[0]]] == [Mul]
 
 
 def _own(node: Node) -> dict[str, tuple[Tensor, ...]]:

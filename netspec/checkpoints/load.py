@@ -114,7 +114,7 @@ def load(
     wanted = {n: w.shape for n, w in named_weights(graph).items() if w.kind != "constant"}
     file, notes = one_copy(file, len(wanted))
     settled = settle(mapping, wanted, file)
-    plan = _plan(graph, file, wanted, settled, layout)
+    plan = _plan(graph, file, wanted, settled, layout, partial)
     if plan.doubts:
         choices = [f"{d.layer.name} is one of {', '.join(d.candidates)}" for d in plan.doubts]
         raise NetspecError(AmbiguousTensors(some(choices, separator="; ")))
@@ -148,15 +148,29 @@ def _plan(
     wanted: Mapping[str, Shape],
     settled: Mapping[str, tuple[str, ...]],
     layout: str | None,
+    partial: bool,
 ) -> Plan:
+    """By name where the names are the net's own, else by structure.
+
+    The names are its own where the file has all of them, or has no others; if it has most of them,
+    what does not fit is told by name. With `partial`, what has a name of the net is taken by it if
+    most are there, and the rest by structure.
+    """
     left = {name: shape for name, shape in wanted.items() if name not in settled}
-    common = sum(1 for name in left if name in file)
-    if layout == "keras" or 2 * common <= len(left):
-        return by_structure(graph, file, settled, layout)
-    heads = {name for name in left if _in_head(graph, name)}
     taken = {name for parts in settled.values() for name in parts}
-    plan = by_name(left, {n: s for n, s in file.items() if n not in taken}, heads)
+    rest = {n: s for n, s in file.items() if n not in taken}
+    heads = {name for name in left if _in_head(graph, name)}
     constants = named_weights(graph).keys() - wanted.keys()
+    common = [name for name in left if name in rest]
+    complete = all(name in rest or name in heads for name in left)
+    foreign = any(n not in left and n not in constants and not is_counter(n) for n in rest)
+    most = 2 * len(common) > len(left)
+    if layout == "keras" or not common or (foreign and not complete):
+        named = {n: (n,) for n in common if partial and most and left[n] == rest[n]}
+        plan = by_structure(graph, file, settled, layout, named)
+        if plan.fits or partial or not most:
+            return plan
+    plan = by_name(left, rest, heads)
     plan.surplus = [n for n in plan.surplus if n not in constants]
     for ours, parts in settled.items():
         plan.pair(ours, parts, "map")

@@ -7,16 +7,17 @@ from collections import Counter
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import replace
 from difflib import SequenceMatcher
+from types import MappingProxyType
 
-from netspec.checkpoints.arrange import Arrangement
+from netspec.checkpoints.arrange import Doubt, Identity, Match, arrange
 from netspec.checkpoints.formats.tensors import Shape
+from netspec.checkpoints.function import Functions
 from netspec.checkpoints.layers import Layer, Module, layers_of, plain
 from netspec.checkpoints.layout import as_torch, is_outputs_last, turns_of
 from netspec.checkpoints.parsing import in_definition_order, is_counter
 from netspec.checkpoints.plan import Plan
 from netspec.checkpoints.projections import joined
 from netspec.checkpoints.tree import Item, modules_of, tree_of
-from netspec.checkpoints.weighing import Doubt
 from netspec.graph.checked import Graph
 from netspec.weights.sources import shape_text
 
@@ -46,37 +47,32 @@ def by_structure(
     file: Mapping[str, Shape],
     settled: Mapping[str, tuple[str, ...]],
     layout: str | None = None,
+    named: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
 ) -> Plan:
-    """Layers matched by shape, place and name tree. `settled` are left out of the search.
+    """Layers matched by shape, place and name tree. `settled`, by a map, and `named` are left out.
 
     `layout` is the file's, `torch` or `keras`; by default shapes tell it. Raises NetspecError where
     they do not.
     """
-    taken = {name for parts in settled.values() for name in parts}
+    known = {**named, **settled}
+    taken = {name for parts in known.values() for name in parts}
     left = {name: shape for name, shape in file.items() if name not in taken}
-    layers = _unsettled(layers_of(graph, heads=False), settled)
-    heads = _unsettled(layers_of(graph, heads=True), settled)
+    layers = _unsettled(layers_of(graph, heads=False), known)
+    heads = _unsettled(layers_of(graph, heads=True), known)
     plan = Plan()
     if is_outputs_last(graph, left, [*layers, *heads], layout):
         plan.turns = turns_of(graph)
         left = as_torch(left, [*layers, *heads])
-    for ours, parts in settled.items():
-        plan.pair(ours, parts, "map")
+    for ours, parts in known.items():
+        plan.pair(ours, parts, "map" if ours in settled else "name")
     wanted = {plain(tensor.shape) for layer in (*layers, *heads) for tensor in layer.tensors}
     signatures = {layer.signature for layer in (*layers, *heads)}
     modules = joined(modules_of(left, wanted), signatures)
     trusted = in_definition_order(file)
-    modules = _heads(plan, modules, heads, trusted)
+    identity = _identity(graph, plan)
+    modules = _heads(plan, modules, heads, trusted, identity)
     kept_layers, kept_modules = _common(layers, modules)
-    arrangement = Arrangement(kept_layers, trusted)
-    found = arrangement.find(tree_of(kept_modules)) if kept_layers else []
-    if found is None:
-        found = []
-        first = kept_layers[0]
-        names = (f"{len(kept_layers)} layers of the same shapes in no order that fits",)
-        plan.doubts.append(Doubt(first, names))
-    plan.take(found)
-    plan.doubts.extend(arrangement.doubts)
+    found = _arranged(plan, kept_layers, tree_of(kept_modules), trusted, identity)
     matched = {match.layer.name for match in found}, {match.module.name for match in found}
     _left_over(
         plan,
@@ -84,6 +80,36 @@ def by_structure(
         [module for module in modules if module.name not in matched[1]],
     )
     return plan
+
+
+def _identity(graph: Graph, plan: Plan) -> Identity:
+    """Tells functions of the graph apart by the layers of the file that its layers are."""
+    functions = Functions(graph)
+    settled: dict[str, object] = {pair.ours: pair.parts for pair in plan.pairs}
+
+    def identity(pairs: Iterable[tuple[Layer, Module]]) -> int:
+        taken = dict(settled)
+        for layer, module in pairs:
+            theirs = {tensor.role: tensor.names for tensor in module.tensors}
+            taken |= {tensor.name: theirs[tensor.role] for tensor in layer.tensors}
+        return functions.number(taken)
+
+    return identity
+
+
+def _arranged(
+    plan: Plan, layers: list[Layer], root: Item, trusted: bool, identity: Identity
+) -> list[Match]:
+    """Takes the layers' matches into the plan, or what is in doubt of them."""
+    if not layers:
+        return []
+    found = arrange(layers, root, trusted, identity)
+    plan.take(found.matches)
+    plan.doubts.extend(found.doubts)
+    if not found.matches and not found.doubts:
+        names = (f"{len(layers)} layers of the same shapes in no order that fits",)
+        plan.doubts.append(Doubt(layers[0], names))
+    return list(found.matches)
 
 
 def _unsettled(layers: list[Layer], settled: Container[str]) -> list[Layer]:
@@ -112,7 +138,9 @@ def _renumbered(layers: list[Layer], kept: list[int]) -> list[Layer]:
 # --- training-only heads
 
 
-def _heads(plan: Plan, modules: list[Module], heads: list[Layer], trusted: bool) -> list[Module]:
+def _heads(
+    plan: Plan, modules: list[Module], heads: list[Layer], trusted: bool, identity: Identity
+) -> list[Module]:
     """Matches training-only heads with the groups that look like them; returns the other modules.
 
     Groups called `aux...` that the graph has no head for are left out as training-only too.
@@ -133,10 +161,7 @@ def _heads(plan: Plan, modules: list[Module], heads: list[Layer], trusted: bool)
         ]
         same.sort(key=lambda pair: (not _AUXILIARY.search(pair[0]), pair[0] != name))
         if same:
-            arrangement = Arrangement(own, trusted)
-            found = arrangement.find(same[0][1]) or []
-            plan.take(found)
-            plan.doubts.extend(arrangement.doubts)
+            found = _arranged(plan, own, same[0][1], trusted, identity)
             gone.update(match.module.name for match in found)
     for path, group in groups:
         if any(map(_AUXILIARY.match, path.split("."))):
@@ -198,6 +223,8 @@ def _left_over(plan: Plan, layers: list[Layer], modules: list[Module]) -> None:
         shapes = {tensor.role: tensor for tensor in other.tensors}
         for tensor in layer.tensors:
             found = shapes[tensor.role]
+            if plain(found.shape) == plain(tensor.shape):
+                continue
             plan.misshaped.append(
                 f"{tensor.name} ({found.name} in the file) is {shape_text(found.shape)}, "
                 f"not {shape_text(tensor.shape)}"

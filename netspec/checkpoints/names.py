@@ -3,15 +3,34 @@
 from __future__ import annotations
 
 import re
-from itertools import zip_longest
+from collections.abc import Iterable, Sequence
 
-_TOKENS = re.compile(r"\d+|\.|[^\d.]+")
-_SIDES = (("left", "right"), ("before", "after"))
+# Sizes of windows (`3x3`) count nothing.
+_TOKENS = re.compile(r"\d+x\d+(?:x\d+)*|\d+|[._-]+|[^\d._-]+")
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_ORDINALS = {
+    word: place
+    for place, words in enumerate(
+        (
+            ("first", "input", "in", "pre", "before", "left", "lower", "entry"),
+            ("second", "middle", "mid"),
+            ("third", "post", "after", "right", "upper", "exit"),
+            ("fourth", "output", "out", "final", "last", "end"),
+        ),
+        1,
+    )
+    for word in words
+}
 
 
 def tokens(label: str) -> list[str]:
-    """The numbers, dots and other stretches of a name, in order."""
+    """The numbers, separators and other stretches of a name, in order; `3x3` is a word."""
     return _TOKENS.findall(label)
+
+
+def words(label: str) -> list[str]:
+    """The words of a name, small: letters between numbers, separators and changes of case."""
+    return [word.lower() for word in _WORDS.findall(label) if not is_number(word)]
 
 
 def natural(label: str) -> list[tuple[bool, int, str]]:
@@ -19,43 +38,68 @@ def natural(label: str) -> list[tuple[bool, int, str]]:
     return [(part.isdigit(), int(part) if part.isdigit() else 0, part) for part in tokens(label)]
 
 
-def series(first: str, second: str) -> int | None:
-    """-1 or 1 where one name comes before the other in a numbered series, else None.
+def is_number(text: str) -> bool:
+    """Whether it is a whole number in ASCII digits."""
+    return text.isdigit() and text.isascii()
 
-    `conv1` before `conv2`, `3_left` before `3_right`, `5.conv` before `6.norm`, `2a` before `2b`,
-    `norm_before` before `norm_after`.
+
+def unnumbered(label: str) -> str:
+    """The name with `#` for each number."""
+    return "".join("#" if is_number(part) else part for part in tokens(label))
+
+
+def series(labels: Sequence[str]) -> dict[tuple[str, ...], list[list[int]]]:
+    """The numbered series among some names: what precedes the number, and who has each number.
+
+    Members are places in `labels`, in buckets of one number, which ascend: `conv1`, `bn1`, `conv2`
+    are a series of two after `conv`; `1_conv`, `1_bn`, `2_conv` are one of two buckets. Letters
+    count where they start at `a` and leave none out. Names alike up to a number continue in series
+    of their own: `2a`, `2b`.
     """
-    for a, b in zip_longest(tokens(first), tokens(second), fillvalue=""):
-        if a == b:
-            continue
-        if a.isdigit() and b.isdigit():
-            return -1 if int(a) < int(b) else 1
-        a, b = a.strip("._-"), b.strip("._-")
-        same, word = a.rpartition("_")[0] == b.rpartition("_")[0], a.rpartition("_")[2]
-        for pair in _SIDES:
-            if same and {word, b.rpartition("_")[2]} == set(pair):
-                return -1 if word == pair[0] else 1
-        if len(a) == len(b) == 1 and a.isalpha() and b.isalpha():
-            return -1 if a < b else 1
-        return None
-    return None
+    split = [tokens(label) for label in labels]
+    found: dict[tuple[str, ...], list[list[int]]] = {}
+    open_: list[tuple[tuple[str, ...], list[int]]] = [((), list(range(len(labels))))]
+    while open_:
+        prefix, members = open_.pop()
+        depth = len(prefix)
+        by_token: dict[str, list[int]] = {}
+        for member in members:
+            if len(split[member]) > depth:
+                by_token.setdefault(split[member][depth], []).append(member)
+        numbers = sorted((t for t in by_token if is_number(t)), key=int)
+        letters = sorted(t for t in by_token if len(t) == 1 and t.isascii() and t.isalpha())
+        if [ord(letter.lower()) - 97 for letter in letters] != list(range(len(letters))):
+            letters = []
+        for kind, ordered in (("#", numbers), ("@", letters)):
+            if len(ordered) > 1:
+                found[(*prefix, kind)] = [by_token[token] for token in ordered]
+        open_ += [((*prefix, t), inner) for t, inner in by_token.items() if len(inner) > 1]
+    return found
 
 
-def follows(before: str, label: str) -> int:
-    """How surely a name comes right after another: 2 in the same place of a series, 1 in the next.
+def place_of(label: str) -> tuple[int | None, tuple[str, ...]]:
+    """Where a name's words say that it stands among its like, and the rest of it, numbers too.
 
-    `1_bn` is in the place of `1_conv`, `2_conv` in the next. What follows the number may differ:
-    `3a` and `3b` both come after `2`.
+    1 and `norm` for `input_norm`.
     """
-    parts, others = tokens(before), tokens(label)
-    last = max((i for i, part in enumerate(parts) if part.isdigit()), default=None)
-    if last is None or others[:last] != parts[:last] or len(others) <= last:
-        return 0
-    if others[last] == parts[last]:
-        return 2 if not any(part.isdigit() for part in others[last + 1 :]) else 0
-    return int(others[last] == str(int(parts[last]) + 1))
+    said = _WORDS.findall(label)
+    places = {_ORDINALS[word.lower()] for word in said if word.lower() in _ORDINALS}
+    rest = tuple(word.lower() for word in said if word.lower() not in _ORDINALS)
+    return (places.pop() if len(places) == 1 else None), rest
 
 
-def continues(before: str, label: str) -> bool:
-    """Whether a name is the next of a series: the same with its last number one higher."""
-    return follows(before, label) == 1
+def suffix(label: str) -> tuple[str, ...]:
+    """A name from its first number on: `conv1` and `bn1` have the same."""
+    parts = tokens(label)
+    first = next((i for i, part in enumerate(parts) if is_number(part)), len(parts))
+    return tuple(parts[first:])
+
+
+def ascends(numbers: Iterable[int]) -> bool:
+    """Whether no number is below the one before it."""
+    last = -1
+    for number in numbers:
+        if number < last:
+            return False
+        last = number
+    return True

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from netspec.checkpoints.names import series
+from netspec.checkpoints.names import is_number, tokens
 from netspec.foundation.records import record
 
 # One thing, spelt by libraries in several ways.
@@ -68,18 +68,25 @@ _LEVELS = re.compile(r"[A-Za-z]*\d+|[A-Za-z]+")
 def _kind_last(found: Mapping[str, ParsedName]) -> dict[str, ParsedName] | None:
     """Names that begin with the kind of layer, taken apart: where it is.
 
-    Caffe's `res2a_branch1` and `bn2a_branch1` are `res` and `bn` at 2, a, branch1. Most places must
-    have layers of two kinds or more.
+    Caffe's `res2a_branch1` and `bn2a_branch1` are `res` and `bn` at 2, a, branch1. Kinds are words
+    that share most of their places. Plain numbers are no places: a word may only count itself.
     """
-    kinds: dict[str, set[str]] = {}
+    places: dict[str, set[str]] = {}
     for parsed in found.values():
-        if match := _NUMBERED.fullmatch("_".join(parsed.components)):
-            kinds.setdefault(match[2], set()).add(match[1])
-    if 2 * sum(len(words) > 1 for words in kinds.values()) <= max(len(kinds), 2):
+        match = _NUMBERED.fullmatch("_".join(parsed.components))
+        if match and not is_number(match[2]):
+            places.setdefault(match[1], set()).add(match[2])
+    kinds = {
+        word
+        for word, own in places.items()
+        if any(word != w and 2 * len(own & theirs) > len(own) for w, theirs in places.items())
+    }
+    if not kinds:
         return None
     regrouped = {}
     for name, parsed in found.items():
-        if match := _NUMBERED.fullmatch("_".join(parsed.components)):
+        match = _NUMBERED.fullmatch("_".join(parsed.components))
+        if match and match[1] in kinds:
             parsed = replace(parsed, components=(*_LEVELS.findall(match[2]), match[1]))
         regrouped[name] = parsed
     return regrouped
@@ -103,29 +110,56 @@ def _unbroken(paths: Iterable[tuple[str, ...]]) -> bool:
     return True
 
 
-# What a module lists after what.
-_AFTER = {"weight": "bias", "running_mean": "running_var"}
-
-
 def in_definition_order(tensors: Iterable[str]) -> bool:
     """Whether the file lists tensors as a module defines them, rather than sorted or shuffled.
 
-    A module lists its weight before its bias, everything under one name together, and numbers its
-    parts upwards, if with exceptions.
+    A module lists a layer's tensors together, its running mean before its variance, and what is
+    under one name together and with numbers upwards, if with exceptions. An order by the alphabet
+    says nothing.
     """
-    names = list(parsed_file(tensors).values())
-    if not _unbroken(parsed.components for parsed in names):
+    names = [name for name in tensors if not is_counter(name)]
+    parsed = [parsed_name(name) for name in names]
+    layers = [name.components for name in parsed]
+    if names == sorted(names) or _returns(layers, layers):
         return False
-    seen: set[tuple[tuple[str, ...], str | None]] = set()
+    seen: set[tuple[tuple[str, ...], str]] = set()
     last: dict[tuple[str, ...], str] = {}
     up = down = 0
-    for parsed in names:
-        path = parsed.components
-        if (path, _AFTER.get(parsed.role)) in seen:
+    for name in parsed:
+        path = name.components
+        if name.role == "running_mean" and (path, "running_var") in seen:
             return False
-        seen.add((path, parsed.role))
+        seen.add((path, name.role))
         for i, component in enumerate(path):
-            step = series(last.get(path[:i], component), component)
-            up, down = up + (step == -1), down + (step == 1)
+            before = last.get(path[:i], component)
             last[path[:i]] = component
-    return 4 * down <= up
+            if is_number(before) and is_number(component) and int(component) < int(before):
+                return False
+            step = _step(before, component)
+            up, down = up + (step > 0), down + (step < 0)
+    groups = [path[:i] for path in dict.fromkeys(layers) for i in range(1, len(path))]
+    return 2 * down <= up and 4 * _returns(dict.fromkeys(layers), groups) <= len(set(layers))
+
+
+def _returns(paths: Iterable[tuple[str, ...]], groups: Iterable[tuple[str, ...]]) -> int:
+    """How often the paths come back to one of the groups after they left it."""
+    wanted = set(groups)
+    closed: set[tuple[str, ...]] = set()
+    open_: set[tuple[str, ...]] = set()
+    count = 0
+    for path in paths:
+        around = {path[:i] for i in range(1, len(path) + 1)} & wanted
+        count += len((around - open_) & closed)
+        closed |= open_ - around
+        open_ = around
+    return count
+
+
+def _step(first: str, second: str) -> int:
+    """1 where the second name comes after the first in a series, -1 where before, else 0."""
+    for a, b in zip(tokens(first), tokens(second), strict=False):
+        if a != b:
+            if is_number(a) and is_number(b):
+                return 1 if int(a) < int(b) else -1
+            return (a < b) - (a > b) if len(a) == len(b) == 1 else 0
+    return 0

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import field
 
+from netspec.checkpoints.arrange import Doubt, Match
 from netspec.checkpoints.layout import Turn
-from netspec.checkpoints.weighing import Doubt, Match
 from netspec.foundation.records import record
 
 
@@ -44,6 +44,11 @@ class Plan:
     misshaped: list[str] = field(default_factory=list)
     training_only: list[str] = field(default_factory=list)
     doubts: list[Doubt] = field(default_factory=list)
+
+    @property
+    def fits(self) -> bool:
+        """Whether everything has its place and nothing is in doubt."""
+        return not (self.missing or self.surplus or self.misshaped or self.doubts)
 
     def take(self, matches: Iterable[Match]) -> None:
         """Pairs every tensor of the matched layers with the file's tensor of the same role."""

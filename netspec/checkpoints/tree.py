@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
+from itertools import combinations
 from math import prod
 
 from netspec.checkpoints.formats.tensors import Shape
@@ -94,3 +96,27 @@ def _settled(item: Item) -> Item:
         label = ".".join(part for part in (item.label, child.label) if part)
         return Item(label, child.order, child.module, child.children)
     return Item(item.label, item.order, item.module, children)
+
+
+_TRAILING = re.compile(r"(.*?)(\d+)\Z")
+
+
+def copies_of(modules: Sequence[Module]) -> tuple[str, str] | None:
+    """Two of a file's layers whose names, without levels, can be read in two ways.
+
+    Where all that ends in one number is there again, of the same shapes, with another, as in
+    `conv_a_1`, `conv_b_1`, `conv_a_2`, `conv_b_2`, the last number may count copies of a whole.
+    """
+    ends: dict[str, dict[str, Module]] = {}
+    for module in modules:
+        if len(module.tensors[0].names[0].split(".")) > 2 or "/" in module.name:
+            return None
+        if match := _TRAILING.match(module.name):
+            ends.setdefault(match[2], {})[match[1]] = module
+    for first, second in combinations(ends.values(), 2):
+        if len(first) < 3 or first.keys() != second.keys():
+            continue
+        if all(first[stem].signature == second[stem].signature for stem in first):
+            stem = next(iter(first))
+            return first[stem].name, second[stem].name
+    return None

@@ -1,0 +1,263 @@
+"""What names say about which layer is which, beyond shapes: clues that an arrangement keeps or not.
+
+A clue holds for all parts of a kind at once, as names repeat alike. The strongest come first:
+numbers, what stands beside what, what repeats, words, and the order of definition where there is one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from netspec.checkpoints.forest import Forest, Part
+from netspec.checkpoints.layers import Layer, Module
+from netspec.checkpoints.names import is_number, place_of, series, suffix, words
+from netspec.foundation.records import record
+
+# What decided, from the strongest to the weakest. `order` is that of definition.
+LEVELS = ("numbers", "flow", "repeats", "words", "order")
+
+# Calls of more blocks than any layer is in.
+_ALL = 1000
+
+Buckets = tuple[tuple[Part, ...], ...]
+
+
+@record(eq=False)
+class Clue:
+    """Something that names say: of `level`, about parts of a `kind`.
+
+    `chains`: parts in buckets, each of which runs after the one before it: all on one way through
+    the net, or all side by side. `order`: parts in buckets, in the order of the net's text.
+    `against`: parts in buckets, none of which feeds one of an earlier bucket. `alike`: sets of layers
+    that come from one step of the spec, and from one call of as many blocks around it. `beside`:
+    layers one of which feeds the other. `places`: layers
+    with the only positions they can have, as bits. `older`: pairs, the first of which reads older
+    data than the second.
+    """
+
+    level: str
+    kind: tuple[object, ...]
+    chains: tuple[Buckets, ...] = ()
+    order: tuple[Buckets, ...] = ()
+    against: tuple[Buckets, ...] = ()
+    alike: tuple[tuple[Part, ...], ...] = ()
+    calls: int = 0
+    beside: tuple[tuple[Part, Part], ...] = ()
+    places: tuple[tuple[Part, int], ...] = ()
+    older: tuple[tuple[Part, Part], ...] = ()
+
+    @property
+    def depth(self) -> int:
+        """How many groups are around the parts that it is about."""
+        parts = [
+            p for buckets in (*self.chains, *self.order, *self.against) for b in buckets for p in b
+        ]
+        parts += [leaf for leaves in self.alike for leaf in leaves]
+        parts += [part for pair in (*self.beside, *self.older) for part in pair]
+        parts += [leaf for leaf, _ in self.places]
+        return min(len(part.path) for part in parts)
+
+    def weaker(self) -> Clue | None:
+        """What is left of an order that does not hold: of a series, that it does not run against
+        the data; of another, that it holds among parts of the same shapes.
+        """
+        if self.chains:
+            return Clue(self.level, (*self.kind, "against"), against=self.chains)
+        same = tuple(part for buckets in self.order for part in _of_one_shape(buckets))
+        return Clue(self.level, (*self.kind, "same"), order=same) if same != self.order else None
+
+
+def _of_one_shape(buckets: Buckets) -> list[Buckets]:
+    """The order among parts of the same shapes, for each shape."""
+    codes = dict.fromkeys(part.code for bucket in buckets for part in bucket)
+    found = []
+    for code in codes:
+        same = tuple(tuple(part for part in bucket if part.code == code) for bucket in buckets)
+        kept = tuple(bucket for bucket in same if bucket)
+        if len(kept) > 1:
+            found.append(kept)
+    return found
+
+
+def clues_of(forest: Forest, trusted: bool) -> list[Clue]:
+    """Every clue in the names of a file; `trusted`: its order is that of definition."""
+    groups: dict[tuple[str, ...], list[Part]] = {}
+    for part in forest.parts:
+        if part.children:
+            groups.setdefault(part.kind, []).append(part)
+    found: list[Clue] = []
+    for kind, parts in groups.items():
+        found += _numbers(kind, parts)
+        found += _beside(kind, parts)
+        found += _ordinals(kind, parts)
+        found += _previous(kind, parts)
+        if trusted:
+            found += _definition(kind, parts)
+    found += _repeats(forest)
+    found += _meanings(forest)
+    return sorted(found, key=lambda clue: LEVELS.index(clue.level))
+
+
+def _numbers(kind: tuple[str, ...], parts: Sequence[Part]) -> Iterator[Clue]:
+    by_prefix: dict[tuple[str, ...], list[Buckets]] = {}
+    for part in parts:
+        for prefix, buckets in series([child.label for child in part.children]).items():
+            chosen = tuple(tuple(part.children[i] for i in bucket) for bucket in buckets)
+            by_prefix.setdefault(prefix, []).append(chosen)
+    for prefix, chains in by_prefix.items():
+        yield Clue("numbers", ("series", *kind, *prefix), chains=tuple(chains))
+
+
+def _beside(kind: tuple[str, ...], parts: Sequence[Part]) -> Iterator[Clue]:
+    """A norm and a layer that are alone in a group, or that have the same numbers throughout."""
+    pairs: dict[object, list[tuple[Part, Part]]] = {}
+    for part in parts:
+        leaves = [child for child in part.children if child.module is not None]
+        if len(leaves) == len(part.children) == 2 and is_norm(leaves[0]) != is_norm(leaves[1]):
+            pairs.setdefault("alone", []).append((leaves[0], leaves[1]))
+            continue
+        named: dict[str, dict[tuple[str, ...], Part]] = {}
+        for leaf in leaves:
+            number = suffix(leaf.label)
+            if number:
+                named.setdefault(leaf.label.removesuffix("".join(number)), {})[number] = leaf
+        for norm, norms in named.items():
+            for other, others in named.items():
+                if _is_beside(norms, others):
+                    for number in norms.keys() & others.keys():
+                        found = norms[number], others[number]
+                        pairs.setdefault((norm, other, number), []).append(found)
+    for key, members in pairs.items():
+        yield Clue("flow", ("beside", *kind, key), beside=tuple(members))
+
+
+def _is_beside(
+    norms: Mapping[tuple[str, ...], Part], others: Mapping[tuple[str, ...], Part]
+) -> bool:
+    """Whether these are norms, and other layers with their numbers. Plain numbers may only count."""
+    if not all(map(is_norm, norms.values())) or any(map(is_norm, others.values())):
+        return False
+    return norms.keys() == others.keys() or all(len(number) > 1 for number in others)
+
+
+def is_norm(part: Part) -> bool:
+    """Whether it is a layer with statistics."""
+    return _module(part).is_norm
+
+
+def _module(leaf: Part) -> Module:
+    assert leaf.module is not None
+    return leaf.module
+
+
+def _ordinals(kind: tuple[str, ...], parts: Sequence[Part]) -> Iterator[Clue]:
+    """`input_norm` before `output_norm`, `first_block` before `second_block`."""
+    found: list[Buckets] = []
+    for part in parts:
+        alike: dict[object, dict[int, list[Part]]] = {}
+        for child in part.children:
+            place, rest = place_of(child.label)
+            if place is not None:
+                numbered = any(map(is_number, rest))
+                for key in (rest,) if numbered else (rest, child.code):
+                    alike.setdefault(key, {}).setdefault(place, []).append(child)
+        for places in alike.values():
+            if len(places) > 1:
+                found.append(tuple(tuple(places[place]) for place in sorted(places)))
+    if found:
+        yield Clue("words", ("ordinals", *kind), order=tuple(found))
+
+
+def _definition(kind: tuple[str, ...], parts: Sequence[Part]) -> Iterator[Clue]:
+    """Parts come as they were defined."""
+    listed = [sorted(part.children, key=lambda child: child.order) for part in parts]
+    order = tuple(tuple((child,) for child in children) for children in listed)
+    yield Clue("order", ("definition", *kind), order=order)
+
+
+def _repeats(forest: Forest) -> Iterator[Clue]:
+    """Where units repeat, layers of one name in each come from one step; and from one call of it
+    where the units are numbered under one name.
+    """
+    alike: dict[tuple[str, ...], dict[object, list[Part]]] = {}
+    called: dict[tuple[str, ...], dict[object, list[Part]]] = {}
+    for leaf in forest.leaves:
+        for depth, unit in enumerate(leaf.path[:-1], 1):
+            if unit.count > 2 and _is_repeated(unit):
+                inside = tuple(part.label for part in leaf.path[depth:])
+                family = (*unit.kind, *inside[:-1])
+                alike.setdefault(family, {}).setdefault(inside, []).append(leaf)
+                if is_number(unit.label) and unit.parent is not None:
+                    key = (unit.parent.number, inside)
+                    called.setdefault(unit.kind, {}).setdefault(key, []).append(leaf)
+    for families, least, depths in ((alike, 2, (0, 1)), (called, 3, (_ALL,))):
+        for name, kinds in families.items():
+            sets = tuple(tuple(leaves) for leaves in kinds.values() if len(leaves) >= least)
+            for calls in depths if sets else ():
+                yield Clue("repeats", ("alike", calls, *name), alike=sets, calls=calls)
+
+
+def _is_repeated(part: Part) -> bool:
+    return "#" in part.kind[-1]
+
+
+# --- words
+
+# Several words for one place.
+_SAME = dict.fromkeys(("downsample", "shortcut", "skip", "proj", "projection"), "shortcut")
+_PREVIOUS = {"prev", "previous"}
+_PLACES: dict[str, Callable[[Layer], bool]] = {
+    "shortcut": lambda layer: layer.is_shortcut,
+    "gate": lambda layer: layer.is_gate,
+    "pool": lambda layer: layer.after_pool,
+}
+
+
+def _meanings(forest: Forest) -> Iterator[Clue]:
+    """Words that mean a place in the net, and words that the net's own names have.
+
+    A word counts where as many layers of the file are called by it as the net has at such places.
+    """
+    layers = forest.layers
+    own = {word for layer in layers for word in layer.words if len(word) > 1}
+    places = {word: sum(1 << i for i, x in enumerate(layers) if word in x.words) for word in own}
+    places |= {word: _bits(layers, holds) for word, holds in _PLACES.items() if word not in places}
+    said: dict[str, list[Part]] = {}
+    for leaf in forest.leaves:
+        for word in {_SAME.get(w, w) for part in leaf.path for w in words(part.label)}:
+            said.setdefault(word, []).append(leaf)
+    for word in sorted(said.keys() & places.keys()):
+        called, bits = said[word], places[word]
+        meant = [leaf.code for leaf in called]
+        if len(called) < len(layers) and sorted(meant) == sorted(forest.codes_at(bits)):
+            yield Clue("words", ("word", word), places=tuple((leaf, bits) for leaf in called))
+    paths = {layer.name: i for i, layer in enumerate(layers)}
+    named = [
+        (leaf, 1 << paths[leaf.name])
+        for leaf in forest.leaves
+        if paths.get(leaf.name) is not None
+        and layers[paths[leaf.name]].signature == _module(leaf).signature
+    ]
+    if 2 * len(named) > len(layers):
+        yield Clue("words", ("own names",), places=tuple(named))
+
+
+def _previous(kind: tuple[str, ...], parts: Sequence[Part]) -> Iterator[Clue]:
+    """`conv_prev` reads older data than `conv` beside it."""
+    found: list[tuple[Part, Part]] = []
+    for part in parts:
+        for child in part.children:
+            said = words(child.label)
+            if _PREVIOUS.intersection(said):
+                rest = [word for word in said if word not in _PREVIOUS]
+                found += [
+                    (child, other)
+                    for other in part.children
+                    if other.code == child.code and words(other.label) == rest
+                ]
+    if found:
+        yield Clue("words", ("previous", *kind), older=tuple(found))
+
+
+def _bits(layers: Sequence[Layer], holds: Callable[[Layer], bool]) -> int:
+    return sum(1 << i for i, layer in enumerate(layers) if holds(layer))
