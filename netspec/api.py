@@ -118,8 +118,9 @@ class Net:
     def to_torch(self, *, weights: Any = None, seed: int = 0, logits: bool = False) -> NetModule:
         """The net as a `torch.nn.Module` whose submodules are the spec's blocks.
 
-        In training mode a net with training-only heads returns `(main, heads)`, and
-        `loss_weights` holds the heads' weights; in evaluation mode the main output only.
+        It is called with its inputs in order or by name. In training mode a net with training-only
+        heads returns `(main, heads)`, and `loss_weights` holds the heads' weights; in evaluation
+        mode the main output only.
         `weights` is a state_dict, a module or a checkpoint's path; else they are drawn from `seed`.
         `logits` leaves out final softmaxes.
         """

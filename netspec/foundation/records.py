@@ -41,7 +41,8 @@ def record(
 
     `frozen` records refuse assignment. With `eq` two are equal if their fields are, and frozen ones
     hash by them; without, each is equal to itself alone. `slots` leaves no room for other
-    attributes. Fields of `kw_only` records are given by name.
+    attributes. Records without are those that torch.compile can make while it traces a module,
+    which fills no slots and compiles no `__init__`. Fields of `kw_only` records are given by name.
     """
 
     def made(cls: type[Any]) -> type[Any]:
@@ -50,7 +51,8 @@ def record(
             cls.__doc__ = cls.__name__
         stated = set(vars(cls))
         found: Any = dataclass(init=False, repr=False, eq=False, slots=slots, kw_only=kw_only)(cls)
-        methods: dict[str, Any] = {"__init__": _first_init(found), "__repr__": _repr}
+        init = _first_init(found) if slots else _compiled_init(found)
+        methods: dict[str, Any] = {"__init__": init, "__repr__": _repr}
         if eq:
             compared = [item.name for item in fields(found) if item.compare]
             found._compared = attrgetter(*compared) if compared else _nothing
@@ -77,7 +79,7 @@ def _first_init(cls: type[Any]) -> Callable[..., None]:
 
 
 def _compiled_init(cls: type[Any]) -> Callable[..., None]:
-    space: dict[str, Any] = {"MISSING": MISSING, "setattr": object.__setattr__}
+    space: dict[str, Any] = {"MISSING": MISSING}
     arguments, body = {False: ["self"], True: ["*"]}, []
     for number, item in enumerate(fields(cls)):
         name, value, default = item.name, item.name, ""
@@ -98,7 +100,8 @@ def _compiled_init(cls: type[Any]) -> Callable[..., None]:
             space[f"set{number}"] = slot.__set__
             body.append(f"set{number}(self, {value})")
         else:
-            body.append(f"setattr(self, {name!r}, {value})")
+            # Spelt out: torch.compile knows the call by this spelling alone.
+            body.append(f"object.__setattr__(self, {name!r}, {value})")
     if hasattr(cls, "__post_init__"):
         body.append("self.__post_init__()")
     takes = arguments[False] + (arguments[True] if len(arguments[True]) > 1 else [])

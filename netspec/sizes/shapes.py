@@ -8,7 +8,7 @@ from netspec.foundation.records import record
 from netspec.sizes.dims import Dim, ratio
 
 
-@record
+@record(slots=False)
 class TensorType:
     """The type of one tensor: shape without the leading batch dimension.
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+import keyword
+from collections.abc import Callable, Iterable
+from functools import cache, wraps
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.fx import Proxy
 from torch.nn import functional as F
 
 from netspec.ops.declare.checks import type_of
@@ -24,43 +25,48 @@ class TrainingOutputs(NamedTuple):
     heads: dict[str, Tensor]
 
 
-class Draws:
-    """Random numbers of one training pass, where operators apart must draw the same ones."""
+def leaf(forward: Callable[..., Any]) -> Callable[..., Any]:
+    """A layer's `forward` that `torch.fx` keeps as one call of the layer, as it keeps torch's own.
 
-    def __init__(self) -> None:
-        self._kept: dict[tuple[Any, ...], Tensor] = {}
+    So what a layer does may depend on sizes and on the mode, which a traced graph cannot.
+    """
 
-    def shared(self, name: str, like: Tensor) -> Tensor:
-        """One uniform number in [0, 1) for each sample; the same to all who ask by one name."""
-        key = (name, len(like), like.device)
-        if key not in self._kept:
-            self._kept[key] = torch.rand(len(like), device=like.device)
-        return self._kept[key]
+    @wraps(forward)
+    def kept(self: nn.Module, *tensors: Any, **options: Any) -> Any:
+        traced = next((tensor for tensor in tensors if isinstance(tensor, Proxy)), None)
+        if traced is None:
+            return forward(self, *tensors, **options)
+        tracer: Any = traced.tracer
+        return tracer.create_proxy("call_module", tracer.path_of_module(self), tensors, options)
+
+    return kept
 
 
-_draws: ContextVar[Draws | None] = ContextVar("draws", default=None)
-
-
-@contextmanager
-def _one_pass() -> Iterator[None]:
-    token = _draws.set(Draws())
-    try:
-        yield
-    finally:
-        _draws.reset(token)
+def drawn(like: Tensor) -> Tensor:
+    """One uniform number in [0, 1) for each sample of a batch."""
+    return torch.rand_like(like.new_empty(like.shape[0], dtype=torch.float32))
 
 
 class Step(NamedTuple):
-    """One call in a block: the child, the slots it reads and writes, training only or not."""
+    """One call in a block: the child, the slots it reads and writes.
+
+    `training_only` steps run in training alone; those that are `random` are given the block's draws.
+    """
 
     child: str
     reads: tuple[int, ...]
     writes: tuple[int, ...]
     training_only: bool
+    random: bool
 
 
 class Block(nn.Module):
-    """A block of the spec: calls its children in order. Takes and returns tensors."""
+    """A block of the spec: calls its children in order. Takes and returns tensors.
+
+    `draws` names the random numbers that operators of the block share in training, each with the
+    input whose samples they are for. The outermost block that is called draws them before all else
+    and hands them down, so that a part that is computed twice finds the same ones.
+    """
 
     def __init__(
         self,
@@ -69,6 +75,7 @@ class Block(nn.Module):
         steps: list[Step],
         inputs: int,
         outputs: tuple[int, ...],
+        draws: dict[str, int],
     ) -> None:
         super().__init__()
         self.kind = kind
@@ -77,6 +84,7 @@ class Block(nn.Module):
         self.steps = steps
         self.inputs = inputs
         self.outputs = outputs
+        self.draws = draws
         self.slots = max([inputs, *(slot + 1 for step in steps for slot in step.writes)])
         self.still: tuple[str, ...] = ()
 
@@ -98,24 +106,27 @@ class Block(nn.Module):
         else:
             object.__setattr__(self, name, value)
 
-    def run(self, *tensors: Tensor) -> list[Any]:
+    def run(self, *tensors: Tensor, draws: dict[str, Tensor] | None = None) -> list[Any]:
         """Every tensor of the block by slot; None for those of training-only steps not run."""
         if len(tensors) != self.inputs:
             raise TypeError(f"{self.kind} takes {self.inputs} tensors, got {len(tensors)}")
+        if draws is None and self.training:
+            draws = {name: drawn(tensors[i]) for name, i in self.draws.items()}
         slots: list[Any] = [*tensors, *([None] * (self.slots - self.inputs))]
-        for child, reads, writes, training_only in self.steps:
+        for child, reads, writes, training_only, random in self.steps:
             if training_only and not self.training:
                 continue
-            result = self._modules[child](*[slots[i] for i in reads])  # type: ignore[misc]
-            if not isinstance(result, tuple | list):
+            options = {"draws": draws} if random else {}
+            result = self._modules[child](*[slots[i] for i in reads], **options)  # type: ignore[misc]
+            if len(writes) == 1:
                 slots[writes[0]] = result
             else:
-                for slot, tensor in zip(writes, result, strict=False):
-                    slots[slot] = tensor
+                for i, slot in enumerate(writes):
+                    slots[slot] = result[i]
         return slots
 
-    def forward(self, *tensors: Tensor) -> Any:
-        slots = self.run(*tensors)
+    def forward(self, *tensors: Tensor, draws: dict[str, Tensor] | None = None) -> Any:
+        slots = self.run(*tensors, draws=draws)
         if len(self.outputs) == 1:
             return slots[self.outputs[0]]
         return tuple(slots[i] for i in self.outputs)
@@ -128,38 +139,90 @@ class Block(nn.Module):
 
 
 class NetModule(Block):
-    """A whole net. `loss_weights` maps each training-only head to the weight of its loss."""
+    """A whole net, called with its inputs in order or by name: a class of its own by `net_class`.
+
+    `loss_weights` maps each training-only head to the weight of its loss.
+    """
+
+    input_names: tuple[str, ...]
 
     def __init__(
         self, block: Block, heads: dict[str, int], loss_weights: dict[str, float], names: list[str]
     ) -> None:
         children = dict(block.named_children())
-        super().__init__(block.kind, children, block.steps, block.inputs, block.outputs)
+        super().__init__(
+            block.kind, children, block.steps, block.inputs, block.outputs, block.draws
+        )
         self.hold_still(block.still)
         self.heads = heads
         self.loss_weights = loss_weights
         self.output_names = names
 
-    def forward(self, *tensors: Tensor) -> Any:
+    def answer(self, *tensors: Tensor) -> Any:
         """The net's output (a tuple of them if several); in training, with its heads' outputs."""
-        if self.training:
-            with _one_pass():
-                slots = self.run(*tensors)
-        else:
-            slots = self.run(*tensors)
+        slots = self.run(*tensors)
         found = tuple(slots[i] for i in self.outputs)
         main = found[0] if len(found) == 1 else found
         if self.training and self.heads:
             return TrainingOutputs(main, {name: slots[i] for name, i in self.heads.items()})
         return main
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Pickles find classes by name, and this one has none that a module could be asked for.
+        return _empty_net, (self.kind, self.input_names), self.__dict__
+
+
+@cache
+def net_class(kind: str, inputs: tuple[str, ...]) -> type[NetModule]:
+    """The class of nets whose `forward` takes inputs of these names, as if written by hand.
+
+    Tracers, exporters and `inspect` read the names off the function's code, so it is made with them.
+    """
+    listed = ", ".join(inputs)
+    made: dict[str, Any] = {}
+    exec(f"def forward(self, {listed}):\n    return self.answer({listed})\n", made)
+    forward = made["forward"]
+    forward.__module__ = __name__
+    forward.__doc__ = NetModule.answer.__doc__
+    # Python's message for a wrong call starts with this name: it says what the right one is.
+    forward.__qualname__ = f"{kind}({listed}).forward"
+    body = {"__module__": __name__, "__doc__": NetModule.__doc__, "input_names": inputs}
+    return type("NetModule", (NetModule,), {**body, "forward": forward})
+
+
+def _empty_net(kind: str, inputs: tuple[str, ...]) -> NetModule:
+    made = net_class(kind, inputs)
+    return made.__new__(made)
+
+
+def argument_names(inputs: Iterable[str]) -> tuple[str, ...]:
+    """The inputs' names as Python takes them: what it reserves has an underscore after it.
+
+    >>> argument_names(["image", "lambda", "self"])
+    ('image', 'lambda_', 'self_')
+    """
+    given = list(inputs)
+    found: list[str] = []
+    for name in given:
+        while keyword.iskeyword(name) or name == "self" or name in found:
+            name += "_"
+            while name in given:
+                name += "_"
+        found.append(name)
+    return tuple(found)
+
 
 class Apply(nn.Module):
-    """An operator that torch has no module for: calls its `compute`, in training its `train`."""
+    """An operator that torch has no module for: calls its `compute`, in training its `train`.
 
-    def __init__(self, op: Operator, inputs: tuple[TensorType, ...]) -> None:
+    With `several`, it gives all of the operator's outputs, else the first alone.
+    """
+
+    def __init__(self, op: Operator, inputs: tuple[TensorType, ...], several: bool) -> None:
         super().__init__()
         self.op = op
+        self.several = several
+        self.draws = {name: draw_key(name, inputs[0]) for name in op.draws(*inputs)}
         self.own: list[str] = []
         for weight in op.weights(*inputs):
             tensor = torch.empty(weight.shape)
@@ -178,17 +241,29 @@ class Apply(nn.Module):
         inner, _, name = name.rpartition(".")
         return getattr(self._modules[inner] if inner else self, name)
 
-    def forward(self, *tensors: Tensor) -> Any:
+    @leaf
+    def forward(self, *tensors: Tensor, draws: dict[str, Tensor] | None = None) -> Any:
         own = {name: self._tensor(name) for name in self.own}
-        if self.training:
-            return self.op.train(torch, _draws.get() or Draws(), *tensors, **own)
-        return self.op.compute(torch, *tensors, **own)
+        if not self.training:
+            result = self.op.compute(torch, *tensors, **own)
+        else:
+            shared = {
+                name: drawn(tensors[0]) if draws is None else draws[key]
+                for name, key in self.draws.items()
+            }
+            result = self.op.train(torch, shared, *tensors, **own)
+        return result if self.several or isinstance(result, Tensor) else result[0]
 
     def extra_repr(self) -> str:
         return ""
 
     def _get_name(self) -> str:
         return repr(self.op)
+
+
+def draw_key(name: str, tensor: TensorType) -> str:
+    """What a block calls the draw of this name for the samples that the tensor is of."""
+    return f"{name} of {tensor.batch}"
 
 
 class Shared(nn.Module):
@@ -200,17 +275,19 @@ class Shared(nn.Module):
         self._owner = (owner,)
         self._template = (template,)
 
-    def forward(self, *tensors: Tensor) -> Any:
+    @leaf
+    def forward(self, *tensors: Tensor, **options: Any) -> Any:
         owner, template = self._owner[0], self._template[0]
         if template is None:
-            return owner(*tensors)
+            return owner(*tensors, **options)
         weights = {**dict(owner.named_parameters()), **dict(owner.named_buffers())}
-        return torch.func.functional_call(template, weights, tensors)
+        return torch.func.functional_call(template, weights, tensors, options)
 
 
 class FlatLinear(nn.Linear):
     """A linear layer over all elements of a map, channels first."""
 
+    @leaf
     def forward(self, input: Tensor) -> Tensor:
         return super().forward(input.flatten(1))
 
@@ -218,6 +295,7 @@ class FlatLinear(nn.Linear):
 class ChannelLinear(nn.Linear):
     """A linear layer over the channels at each position."""
 
+    @leaf
     def forward(self, input: Tensor) -> Tensor:
         return super().forward(input.movedim(1, -1)).movedim(-1, 1)
 
@@ -228,6 +306,7 @@ class _Padded:
     window: Geometry
     value = 0.0
 
+    @leaf
     def forward(self, input: Tensor) -> Any:
         padded = F.pad(input, self.window.torch_pads, value=self.value)
         result = super().forward(padded)  # type: ignore[misc]
@@ -249,6 +328,7 @@ class _MaxPadded(_Padded):
 
     value = float("-inf")
 
+    @leaf
     def forward(self, input: Tensor) -> Any:
         result = super().forward(input)
         if not isinstance(result, tuple):
@@ -270,6 +350,7 @@ class _Cropped:
 
     window: Geometry
 
+    @leaf
     def forward(self, input: Tensor) -> Tensor:
         result: Tensor = super().forward(input)  # type: ignore[misc]
         for axis, (before, after) in enumerate(self.window.pads, start=2):

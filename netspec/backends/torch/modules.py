@@ -32,9 +32,14 @@ class Modules:
         """Whether anything reads this output of the operator."""
         return index in self._read
 
+    @property
+    def several(self) -> bool:
+        """Whether the module gives all outputs in a tuple, or the first alone."""
+        return any(self._read - {0})
+
     def apply(self, op: Operator, *inputs: TensorType) -> nn.Module:
         """A module that calls the operator's `compute`."""
-        return layers.Apply(op, inputs)
+        return layers.Apply(op, inputs, self.several)
 
     def linear(self, kind: str, into: int, out: int, bias: bool) -> nn.Module:
         """A linear layer: `plain` of a vector, `flat` of a map, `channels` at each position."""
@@ -95,7 +100,9 @@ class _Assembly:
         }
         block.outputs = block.outputs[:count]
         losses = {head.name: head.loss for head in self.graph.heads}
-        return layers.NetModule(block, heads, losses, [o.name for o in self.graph.outputs])
+        names = layers.argument_names(node.path for node in self.graph.inputs)
+        made = layers.net_class(self.graph.name, names)
+        return made(block, heads, losses, [o.name for o in self.graph.outputs])
 
     def _tree(self) -> _Level:
         root = _Level(self.graph.name)
@@ -116,28 +123,41 @@ class _Assembly:
         slots = {value: i for i, value in enumerate(inputs)}
         children: dict[str, nn.Module] = {}
         steps: list[layers.Step] = []
+        draws: dict[str, int] = {}
         # A frozen step's running statistics are frozen too.
         still: list[str] = []
         for name, item in level.items.items():
             if isinstance(item, Node):
                 reads = list(item.inputs)
-                writes = list(item.outputs)
+                several = Modules(self._read(item)).several
+                writes = list(item.outputs if several else item.outputs[:1])
                 children[name] = self._leaf(item)
+                shared = self._draws(item)
                 if item.frozen and any("running" in n for n, _ in children[name].named_buffers()):
                     still.append(name)
                 training_only = item.head is not None
             else:
                 reads, writes = self._boundary(item)
-                children[name] = self._block(item, reads, writes)
+                children[name] = inner = self._block(item, reads, writes)
+                shared = {key: reads[i] for key, i in inner.draws.items()}
                 training_only = all(node.head is not None for node in item.nodes())
             for value in writes:
                 slots[value] = len(slots)
-            read = tuple(slots[v] for v in reads)
-            steps.append(layers.Step(name, read, tuple(slots[v] for v in writes), training_only))
+            read, written = (tuple(slots[v] for v in values) for values in (reads, writes))
+            steps.append(layers.Step(name, read, written, training_only, bool(shared)))
+            for key, value in shared.items():
+                # What has a sample's row was made of something with that row that came in.
+                rows = next(i for i, v in enumerate(inputs) if v.type.batch == value.type.batch)
+                draws.setdefault(key, rows)
         ends = tuple(slots[value] for value in outputs)
-        block = layers.Block(level.kind, children, steps, len(inputs), ends)
+        block = layers.Block(level.kind, children, steps, len(inputs), ends, draws)
         block.hold_still(tuple(still))
         return block
+
+    def _draws(self, node: Node) -> dict[str, Value]:
+        """The draws that the node shares, each with a value for whose samples it is."""
+        first = node.inputs[0]
+        return {layers.draw_key(n, first.type): first for n in node.op.draws(*node.input_types)}
 
     def _boundary(self, level: _Level) -> tuple[list[Value], list[Value]]:
         """What a block reads from outside, and what is read of it outside, each in order."""
@@ -155,7 +175,7 @@ class _Assembly:
     def _leaf(self, node: Node) -> nn.Module:
         if node.owner != node.path and node.owner in self.leaves:
             owner, owning = self.leaves[node.owner]
-            same = owning.op is node.op
+            same = owning.op is node.op and self._read(owning) == self._read(node)
             return layers.Shared(owner, None if same else self._module(node))
         module = self._module(node)
         if node.frozen:
@@ -164,11 +184,13 @@ class _Assembly:
         return module
 
     def _module(self, node: Node) -> nn.Module:
-        read = frozenset(
-            i for i, value in enumerate(node.outputs) if value in self.readers or value in self.ends
-        )
-        module: nn.Module = node.op.torch(Modules(read), *node.input_types)
+        module: nn.Module = node.op.torch(Modules(self._read(node)), *node.input_types)
         return module
+
+    def _read(self, node: Node) -> frozenset[int]:
+        """Which outputs of the node anything reads; of one output it does not matter."""
+        values = enumerate(node.outputs)
+        return frozenset(i for i, v in values if v in self.readers or v in self.ends)
 
 
 def to_module(graph: Graph, source: WeightSource) -> layers.NetModule:

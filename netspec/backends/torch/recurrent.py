@@ -6,6 +6,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from netspec.backends.torch.layers import leaf
+
 
 class _OverTime:
     """Turns the axes as torch wants them and back; with `last`, gives the final state only."""
@@ -13,6 +15,7 @@ class _OverTime:
     last = False
     bidirectional: bool
 
+    @leaf
     def forward(self, input: Tensor) -> Tensor:
         steps, state = super().forward(input.permute(2, 0, 1))  # type: ignore[misc]
         if not self.last:
@@ -22,15 +25,15 @@ class _OverTime:
         return hidden[-2 if self.bidirectional else -1 :].transpose(0, 1).flatten(1)
 
 
-class LSTM(_OverTime, nn.LSTM):  # type: ignore[misc]
+class LSTM(_OverTime, nn.LSTM):
     """nn.LSTM over (N, C, T)."""
 
 
-class GRU(_OverTime, nn.GRU):  # type: ignore[misc]
+class GRU(_OverTime, nn.GRU):
     """nn.GRU over (N, C, T)."""
 
 
-class RNN(_OverTime, nn.RNN):  # type: ignore[misc]
+class RNN(_OverTime, nn.RNN):
     """nn.RNN over (N, C, T)."""
 
 

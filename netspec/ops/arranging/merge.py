@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from netspec.diagnostics.messages.shapes import ShapesDiffer
 from netspec.diagnostics.raised import Rejection
-from netspec.ops.declare.interfaces import Builder, Draws, Operand
+from netspec.ops.declare.interfaces import Builder, Operand
 from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.params import choice, real
 from netspec.ops.declare.reach import POINTWISE, Reach
@@ -226,31 +227,37 @@ class Mean(_Broadcasting):
     def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
         return super().compute(torch, *inputs) / len(inputs)
 
-    def train(self, torch: Any, draws: Draws, *inputs: Any, **weights: Any) -> Any:
+    def draws(self, *inputs: TensorType) -> tuple[str, ...]:
+        return ("global", *self._columns(len(inputs))) if self.drop_path else ()
+
+    def _columns(self, count: int) -> list[str]:
+        """The draw that ranks the column of each input, the deepest last."""
+        return [f"column {depth}" for depth in reversed(range(count))]
+
+    def train(self, torch: Any, draws: Mapping[str, Any], *inputs: Any, **weights: Any) -> Any:
         if not self.drop_path:
             return self.compute(torch, *inputs)
         stacked = torch.stack(torch.broadcast_tensors(*self._aligned(inputs)))
         kept = torch.where(
-            draws.shared("global", inputs[0]) < self.global_share,
+            draws["global"] < self.global_share,
             self._one_column(torch, draws, inputs),
             self._survivors(torch, inputs),
         )
         mask = kept.to(stacked.dtype).reshape(*kept.shape, *((1,) * (stacked.dim() - 2)))
         return (stacked * mask).sum(0) / mask.sum(0)
 
-    def _one_column(self, torch: Any, draws: Draws, inputs: tuple[Any, ...]) -> Any:
+    def _one_column(self, torch: Any, draws: Mapping[str, Any], inputs: tuple[Any, ...]) -> Any:
         """Which input each sample keeps, (inputs, samples), where a whole column is kept.
 
         The columns' ranks are drawn once for the net and each join keeps the first of its own, so
         that all joins on the column that ranks first agree on it without knowing of each other.
         """
-        depths = reversed(range(len(inputs)))
-        ranks = torch.stack([draws.shared(f"column {depth}", inputs[0]) for depth in depths])
+        ranks = torch.stack([draws[name] for name in self._columns(len(inputs))])
         return self._only(torch, ranks.argmax(0), len(inputs))
 
     def _survivors(self, torch: Any, inputs: tuple[Any, ...]) -> Any:
         """Which inputs each sample keeps, (inputs, samples), each join for itself."""
-        ranks = torch.rand(len(inputs), len(inputs[0]), device=inputs[0].device)
+        ranks = torch.rand(len(inputs), inputs[0].shape[0], device=inputs[0].device)
         return (ranks >= self.drop_path) | self._only(torch, ranks.argmax(0), len(inputs))
 
     def _only(self, torch: Any, index: Any, count: int) -> Any:

@@ -21,7 +21,7 @@ from netspec.sizes.shapes import TensorType
 Pair = tuple[int, int]
 
 
-@record
+@record(slots=False)
 class Geometry:
     """A sliding window over the spatial axes: one entry for each axis everywhere.
 

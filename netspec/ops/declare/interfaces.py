@@ -1,7 +1,7 @@
 """What an operator's hooks are given: the back-ends implement these, so operators import none.
 
 A hook gets a view of the net (`Value`, `Source`), of the ONNX graph under construction (`Builder`,
-`Operand`), of torch's modules (`Modules`) or of one training pass (`Draws`).
+`Operand`) or of torch's modules (`Modules`).
 """
 
 from __future__ import annotations
@@ -117,7 +117,10 @@ class Modules(Protocol):
         """`torch` itself."""
 
     def is_read(self, index: int) -> bool:
-        """Whether anything reads this output of the operator."""
+        """Whether anything reads this output of the operator.
+
+        Where nothing reads any but the first, the module gives that one, and else all in a tuple.
+        """
 
     def apply(self, op: Any, *inputs: TensorType) -> Any:
         """A module that calls the operator's `compute`."""
@@ -130,10 +133,3 @@ class Modules(Protocol):
 
     def windowed(self, kind: str, window: Geometry, *args: Any, **kwargs: Any) -> Any:
         """torch's module for a sliding window: `Conv`, `ConvTranspose` or `MaxPool`."""
-
-
-class Draws(Protocol):
-    """Random numbers of one training pass, where operators apart must draw the same ones."""
-
-    def shared(self, name: str, like: Any) -> Any:
-        """One uniform number in [0, 1) for each sample; the same to all who ask by one name."""

@@ -6,12 +6,13 @@ misspelt is refused when the class is made, not when a net first needs it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, ClassVar, dataclass_transform
 
 from netspec.ops.declare import params
 from netspec.ops.declare.geometry import Geometry
-from netspec.ops.declare.interfaces import Builder, Draws, Modules, Operand, V
+from netspec.ops.declare.interfaces import Builder, Modules, Operand, V
 from netspec.ops.declare.params import MISSING, Param
 from netspec.ops.declare.reach import POINTWISE, Reach
 from netspec.ops.declare.values import show
@@ -29,6 +30,7 @@ _HOOKS = frozenset(
         "reach",
         "torch",
         "compute",
+        "draws",
         "train",
         "onnx",
         "deployed",
@@ -179,8 +181,16 @@ class Operator:
         """The outputs from tensors, for operators without a module of torch's own."""
         raise NotImplementedError
 
-    def train(self, torch: Any, draws: Draws, *inputs: Any, **weights: Any) -> Any:
-        """The outputs in training, where they differ from `compute`: what draws random numbers."""
+    def draws(self, *inputs: TensorType) -> tuple[str, ...]:
+        """Names of random numbers that operators apart must share in one training pass."""
+        return ()
+
+    def train(self, torch: Any, draws: Mapping[str, Any], *inputs: Any, **weights: Any) -> Any:
+        """The outputs in training, where they differ from `compute`: what draws random numbers.
+
+        `draws` holds those of its `draws`, by name: one in [0, 1) for each sample, the same for
+        all operators that ask by that name.
+        """
         return self.compute(torch, *inputs, **weights)
 
     def onnx(self, graph: Builder, *inputs: Operand) -> str | tuple[str, ...]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from netspec.diagnostics.messages.shapes import ShapesDiffer
 from netspec.diagnostics.raised import Rejection
-from netspec.ops.declare.interfaces import Builder, Draws, Modules, Operand, V
+from netspec.ops.declare.interfaces import Builder, Modules, Operand, V
 from netspec.ops.declare.operator import Elementwise, Operator
 from netspec.ops.declare.params import choice, real
 from netspec.ops.declare.reach import POINTWISE, Reach
@@ -63,11 +64,10 @@ class DropPath(_TrainingOnly):
     def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
         return inputs[0]
 
-    def train(self, torch: Any, draws: Draws, *inputs: Any, **weights: Any) -> Any:
+    def train(self, torch: Any, draws: Mapping[str, Any], *inputs: Any, **weights: Any) -> Any:
         tensor = inputs[0]
-        kept = (
-            torch.rand(len(tensor), *((1,) * (tensor.dim() - 1)), device=tensor.device) >= self.rate
-        )
+        sizes = tensor.shape[0], *((1,) * (tensor.dim() - 1))
+        kept = torch.rand(sizes, device=tensor.device) >= self.rate
         return tensor * kept / (1 - self.rate) if self.rate < 1 else tensor * 0
 
 
@@ -103,7 +103,7 @@ class Sample(Operator):
     def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
         return inputs[0]
 
-    def train(self, torch: Any, draws: Draws, *inputs: Any, **weights: Any) -> Any:
+    def train(self, torch: Any, draws: Mapping[str, Any], *inputs: Any, **weights: Any) -> Any:
         mu, log_var = inputs
         return mu + (log_var / 2).exp() * torch.randn_like(mu)
 
