@@ -32,7 +32,7 @@ H, W = symbol("H"), symbol("W")
         (((H + 1) // 2 + 1) // 2, "floor((H + 3)/4)"),
         (4 * H // 2, "2*H"),
         ((2 * H + 3) // 2, "H + 1"),
-        ((H + 4) // 2, "floor((H)/2) + 2"),
+        ((H + 4) // 2, "floor(H/2) + 2"),
         (H * W - W * H, "0"),
     ],
 )
@@ -71,7 +71,7 @@ def test_equality_of_formulas_is_recorded_as_a_condition() -> None:
         assert at_least(H, 5)
         assert not equal(H, H + 1)
         assert not equal(3, 4)
-    assert [str(c) for c in conditions.found] == ["H == 2*floor((H)/2)", "H >= 5"]
+    assert [str(c) for c in conditions.found] == ["H == 2*floor(H/2)", "H >= 5"]
 
 
 def test_legal_sizes_satisfy_every_condition() -> None:

@@ -11,6 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from netspec.diagnostics.messages.backends import BadInput
+from netspec.diagnostics.raised import NetspecError
+from netspec.graph.fitting import Fitting
 from netspec.ops.declare.checks import type_of
 from netspec.ops.declare.geometry import Geometry
 from netspec.ops.declare.operator import Operator
@@ -128,10 +131,18 @@ class Block(nn.Module):
 
 
 class NetModule(Block):
-    """A whole net. `loss_weights` maps each training-only head to the weight of its loss."""
+    """A whole net. `loss_weights` maps each training-only head to the weight of its loss.
+
+    `fitting`, where sizes are symbols, refuses those that are not legal.
+    """
 
     def __init__(
-        self, block: Block, heads: dict[str, int], loss_weights: dict[str, float], names: list[str]
+        self,
+        block: Block,
+        heads: dict[str, int],
+        loss_weights: dict[str, float],
+        names: list[str],
+        fitting: Fitting | None = None,
     ) -> None:
         children = dict(block.named_children())
         super().__init__(block.kind, children, block.steps, block.inputs, block.outputs)
@@ -139,9 +150,16 @@ class NetModule(Block):
         self.heads = heads
         self.loss_weights = loss_weights
         self.output_names = names
+        self.fitting = fitting
 
     def forward(self, *tensors: Tensor) -> Any:
-        """The net's output (a tuple of them if several); in training, with its heads' outputs."""
+        """The net's output (a tuple of them if several); in training, with its heads' outputs.
+
+        Raises NetspecError where sizes of the inputs are not legal.
+        """
+        # While torch traces, sizes are not numbers: what is exported is checked where it runs.
+        if self.fitting is not None and not torch.jit.is_tracing() and not torch.compiler.is_compiling():
+            self._check(self.fitting, tensors)
         if self.training:
             with _one_pass():
                 slots = self.run(*tensors)
@@ -152,6 +170,17 @@ class NetModule(Block):
         if self.training and self.heads:
             return TrainingOutputs(main, {name: slots[i] for name, i in self.heads.items()})
         return main
+
+
+    def _check(self, fitting: Fitting, tensors: tuple[Tensor, ...]) -> None:
+        names = [name for name, _ in fitting.inputs]
+        if len(tensors) != len(names):
+            return
+        found = fitting.misfit(
+            {name: tuple(t.shape[1:]) for name, t in zip(names, tensors, strict=True)}
+        )
+        if found is not None:
+            raise NetspecError(BadInput(*found))
 
 
 class Apply(nn.Module):

@@ -12,6 +12,7 @@ from netspec.backends.torch import layers
 from netspec.backends.torch import recurrent as torch_sequence
 from netspec.foundation.records import record
 from netspec.graph.checked import Graph, Node, Value
+from netspec.graph.fitting import fitting
 from netspec.ops.declare.geometry import Geometry
 from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.source import Input
@@ -95,7 +96,9 @@ class _Assembly:
         }
         block.outputs = block.outputs[:count]
         losses = {head.name: head.loss for head in self.graph.heads}
-        return layers.NetModule(block, heads, losses, [o.name for o in self.graph.outputs])
+        names = [output.name for output in self.graph.outputs]
+        fits = fitting(self.graph) if self.graph.symbols else None
+        return layers.NetModule(block, heads, losses, names, fits)
 
     def _tree(self) -> _Level:
         root = _Level(self.graph.name)

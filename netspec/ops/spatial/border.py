@@ -150,7 +150,7 @@ class Crop(Operator):
         for whole, start, size in zip(tensor.spatial, starts, sizes, strict=True):
             # A centred piece fits where its size does.
             end = size if self.offset is None and self.amount is None else start + size
-            if not (at_least(whole, end) and at_least(size, 1)):
+            if not at_least(whole, end):
                 raise Rejection(OutOfRange(self.spelling, "what is kept", f"within {whole}", end))
         return tensor.with_shape(tensor.channels, *sizes)
 
