@@ -45,9 +45,11 @@ def with_nearest(
         # A step that needs a fixed size says nothing of which: the nearest are tried below.
         if not all(isinstance(d.problem, shapes.UnknownSize) for d in other.diagnostics):
             return error
-    if not freed.sizes:
+    found = tuple(conditions.found)
+    # Where another size is left open, what is nearest depends on it.
+    if not freed.sizes or any(not c.symbols <= freed.sizes.keys() for c in found):
         return error
-    legal = legality(tuple(conditions.found), freed.sizes)
+    legal = legality(found, freed.sizes)
     if not legal.possible or legal.allows(freed.sizes):
         return error
     near = [freed.inputs(sizes) for sizes in legal.nearest(freed.sizes)]

@@ -99,4 +99,3 @@ def at_least(left: Dim, right: Dim, exceptions: tuple[int, ...] = ()) -> bool:
     if least(difference) >= 0:
         return True
     return _require(Condition(left, ">=", right, exceptions))
-

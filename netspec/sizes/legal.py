@@ -7,7 +7,7 @@ is replaced by it. What is in neither form is left as it stands, and said so.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from itertools import islice, product
 from math import lcm
 
@@ -20,8 +20,6 @@ from netspec.sizes.dims import (
     pace,
     solved_for,
     substitute,
-    symbol,
-    symbols_of,
 )
 from netspec.sizes.sets import LONGEST, SizeSet, from_bound, from_zero, periodic
 

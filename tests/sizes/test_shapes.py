@@ -1,4 +1,4 @@
-"""Dimensions as integers and formulas: arithmetic, conditions and the sizes that they allow."""
+"""Dimensions as integers and formulas: arithmetic, and the conditions that rules put on them."""
 
 from __future__ import annotations
 
@@ -8,16 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netspec.sizes.conditions import (
-    Condition,
-    Conditions,
-    at_least,
-    describe_sizes,
-    equal,
-    gathering,
-    legal_sizes,
-)
-from netspec.sizes.dims import Dim, length, ratio, substitute, symbol, symbols_of
+from netspec.sizes.conditions import Conditions, at_least, equal, gathering
+from netspec.sizes.dims import Dim, Open, length, ratio, stretches, substitute, symbol, symbols_of
 from netspec.sizes.shapes import numel
 
 H, W = symbol("H"), symbol("W")
@@ -74,11 +66,13 @@ def test_equality_of_formulas_is_recorded_as_a_condition() -> None:
     assert [str(c) for c in conditions.found] == ["H == 2*floor(H/2)", "H >= 5"]
 
 
-def test_legal_sizes_satisfy_every_condition() -> None:
-    conditions = (Condition(H, "==", 2 * (H // 2)), Condition(H, ">=", 5))
-    found = legal_sizes(conditions, "H")
-    assert found[:3] == [6, 8, 10]
-    assert describe_sizes("H", found) == "H = 2k, H >= 6"
+def test_what_is_computed_of_a_size_of_an_input_is_no_one_that_stretches() -> None:
+    size = Open(4)
+    for computed in (size - 3, 5 - size, size // 4, (size + 4) // 8, -(-size // 4), size * 1 - 3):
+        assert computed == 1
+        assert not stretches(computed)
+    assert stretches(1)
+    assert str(size * H) == "4*H"
 
 
 @pytest.mark.parametrize(("large", "small"), list(product((7, 8, 224), (1, 3, 7))))

@@ -8,8 +8,6 @@ zero is added to an input.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from netspec.graph.checked import Graph

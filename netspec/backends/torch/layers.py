@@ -158,7 +158,11 @@ class NetModule(Block):
         Raises NetspecError where sizes of the inputs are not legal.
         """
         # While torch traces, sizes are not numbers: what is exported is checked where it runs.
-        if self.fitting is not None and not torch.jit.is_tracing() and not torch.compiler.is_compiling():
+        if (
+            self.fitting is not None
+            and not torch.jit.is_tracing()
+            and not torch.compiler.is_compiling()
+        ):
             self._check(self.fitting, tensors)
         if self.training:
             with _one_pass():
@@ -170,7 +174,6 @@ class NetModule(Block):
         if self.training and self.heads:
             return TrainingOutputs(main, {name: slots[i] for name, i in self.heads.items()})
         return main
-
 
     def _check(self, fitting: Fitting, tensors: tuple[Tensor, ...]) -> None:
         names = [name for name, _ in fitting.inputs]
