@@ -158,11 +158,7 @@ class NetModule(Block):
         Raises NetspecError where sizes of the inputs are not legal.
         """
         # While torch traces, sizes are not numbers: what is exported is checked where it runs.
-        if (
-            self.fitting is not None
-            and not torch.jit.is_tracing()
-            and not torch.compiler.is_compiling()
-        ):
+        if self.fitting is not None and not _tracing():
             self._check(self.fitting, tensors)
         if self.training:
             with _one_pass():
@@ -184,6 +180,11 @@ class NetModule(Block):
         )
         if found is not None:
             raise NetspecError(BadInput(*found))
+
+
+def _tracing() -> bool:
+    traced: bool = torch.jit.is_tracing()  # type: ignore[attr-defined,no-untyped-call]
+    return traced or torch.compiler.is_compiling()
 
 
 class Apply(nn.Module):

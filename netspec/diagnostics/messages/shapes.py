@@ -116,8 +116,8 @@ class NoLegalSize(Problem):
     title = "no size of {symbol} satisfies {conditions}"
     explain = (
         "The steps of the net put conditions on symbolic sizes, and no sizes at all satisfy the ones "
-        "that the message names: it is proven, not tried. Skips that join maps of H and 2*floor(H/2) and ever smaller maps are the "
-        "usual causes."
+        "that the message names: it is proven, not tried. Skips that join maps of H and "
+        "2*floor(H/2) + 2 and ever smaller maps are the usual causes."
     )
     symbol: str
     conditions: str
