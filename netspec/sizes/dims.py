@@ -21,36 +21,57 @@ class Open(int):
     """A size that comes from an input: at another size of the input it would be another.
 
     What is computed of it is open too. Where it happens to be 1 it does not stretch in a merge, as
-    the formula that stands for it does not where the input's size is a symbol.
+    the formula that stands for it does not where the input's size is a symbol. `rate` is how fast
+    it grows with the input, as `slope` is of a formula: (2, 3) for 2 in 3, 0 for products.
     """
 
-    __slots__ = ()
+    rate: tuple[int, int]
+
+    def __new__(cls, size: int, rate: tuple[int, int] = (1, 1)) -> Open:
+        made = super().__new__(cls, size)
+        divisor = gcd(*rate)
+        made.rate = (rate[0] // divisor, rate[1] // divisor)
+        return made
 
     def __add__(self, other: Any) -> Any:
-        return _open(int.__add__(self, other))
+        return _open(int.__add__(self, other), self, other, 1)
 
     __radd__ = __add__
 
     def __sub__(self, other: Any) -> Any:
-        return _open(int.__sub__(self, other))
+        return _open(int.__sub__(self, other), self, other, -1)
 
     def __rsub__(self, other: Any) -> Any:
-        return _open(int.__rsub__(self, other))
+        return _open(int.__rsub__(self, other), -self, other, 1)
 
     def __mul__(self, other: Any) -> Any:
-        return _open(int.__mul__(self, other))
+        value = int.__mul__(self, other)
+        if value is NotImplemented:
+            return value
+        return Open(value, (0, 1) if isinstance(other, Open) else _times(self.rate, (other, 1)))
 
     __rmul__ = __mul__
 
     def __floordiv__(self, other: Any) -> Any:
-        return _open(int.__floordiv__(self, other))
+        value = int.__floordiv__(self, other)
+        if value is NotImplemented:
+            return value
+        return Open(value, (0, 1) if isinstance(other, Open) else _times(self.rate, (1, other)))
 
     def __neg__(self) -> Open:
-        return Open(int.__neg__(self))
+        return Open(int.__neg__(self), _times(self.rate, (-1, 1)))
 
 
-def _open(value: Any) -> Any:
-    return value if value is NotImplemented else Open(value)
+def _open(value: Any, size: Open, other: Any, sign: int) -> Any:
+    """A sum with `other` times `sign` as an open size, unless it is none."""
+    if value is NotImplemented:
+        return value
+    (up, down), (more, under) = size.rate, getattr(other, "rate", (0, 1))
+    return Open(value, (up * under + sign * more * down, down * under))
+
+
+def _times(rate: tuple[int, int], factor: tuple[int, int]) -> tuple[int, int]:
+    return rate[0] * factor[0], rate[1] * factor[1]
 
 
 def stretches(dim: Dim) -> bool:
@@ -304,9 +325,16 @@ def never_zero(dim: Dim) -> bool:
 
 
 def ratio(large: Dim, small: Dim) -> int:
-    """The stride that takes a size `large` to `small`: by rounding up, or by growth for formulas."""
+    """The stride that takes a size `large` to `small`.
+
+    It is by growth with the input's size: two maps may be 1x1 by chance. Sizes that do not grow are
+    divided, rounding up.
+    """
+    if isinstance(large, Open) and isinstance(small, Open) and small.rate[0]:
+        up, down = _times(large.rate, (small.rate[1], small.rate[0]))
+        return int(up / down)
     if isinstance(large, int) and isinstance(small, int):
-        return -(-large // small)
+        return -(-int(large) // int(small))
     for name in sorted(symbols_of(large)):
         if slope(small, name):
             return int(slope(large, name) / slope(small, name))

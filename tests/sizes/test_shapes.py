@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
+from math import prod
 
 import pytest
 from hypothesis import given
@@ -99,3 +100,15 @@ def test_the_length_of_a_formula_is_counted_up_to_a_bound() -> None:
     assert length(grown, 64) > 64
     assert length(H // 2, 64) < 10
     assert length(3, 64) == 1
+
+
+@given(st.lists(st.sampled_from([2, 3, 4]), min_size=1, max_size=3), st.integers(1, 60))
+def test_the_ratio_of_sizes_of_an_input_is_that_of_the_formulas(
+    strides: list[int], size: int
+) -> None:
+    # Also where both maps are 1 by chance, or rounding up would give another stride.
+    formula: Dim = H
+    number: Dim = Open(size)
+    for stride in strides:
+        formula, number = (formula - 1) // stride + 1, (number - 1) // stride + 1
+    assert ratio(Open(size), number) == ratio(H, formula) == prod(strides)
