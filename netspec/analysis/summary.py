@@ -13,7 +13,6 @@ from netspec.analysis.presets import preset
 from netspec.analysis.quantities import grouped
 from netspec.analysis.record import Figures, HeadCost, Tensor
 from netspec.graph.checked import Graph
-from netspec.sizes.conditions import describe_sizes, legal_sizes
 from netspec.sizes.dims import Dim
 from netspec.sizes.shapes import TensorType
 
@@ -88,9 +87,7 @@ def summarize(graph: Graph, *, count: str = "mac", flat: bool = False) -> Summar
         training_layers=extra,
         heads=tuple(_head(head.name, head.loss, extra) for head in graph.heads),
         conditions=tuple(str(condition) for condition in graph.conditions),
-        sizes=tuple(
-            describe_sizes(name, legal_sizes(graph.conditions, name)) for name in graph.symbols
-        ),
+        sizes=graph.legality.describe(),
         metadata=graph.metadata,
         flat=flat,
     )

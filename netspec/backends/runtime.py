@@ -17,6 +17,7 @@ from netspec.diagnostics.messages.backends import BadInput, DeviceMissing, Runti
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.records import printable
 from netspec.foundation.records import record
+from netspec.graph.fitting import Fitting
 from netspec.system.extras import need
 
 ort = need("onnxruntime", "running a model")
@@ -47,13 +48,21 @@ class Session:
     """An ONNX model loaded from a file.
 
     `device` is `cpu` or `cuda`; a device that is not there raises NetspecError, never falls back.
-    TF32 is off unless `tf32`. `threads` 0 leaves the number to ONNX Runtime.
+    TF32 is off unless `tf32`. `threads` 0 leaves the number to ONNX Runtime. `fitting`, where the
+    net is known, refuses sizes of its symbols that are not legal.
     """
 
     def __init__(
-        self, path: Path, *, device: str = "cpu", threads: int = 0, tf32: bool = False
+        self,
+        path: Path,
+        *,
+        device: str = "cpu",
+        threads: int = 0,
+        tf32: bool = False,
+        fitting: Fitting | None = None,
     ) -> None:
         check_model(path)
+        self._fitting = fitting
         options = ort.SessionOptions()
         options.log_severity_level = 3
         options.intra_op_num_threads = threads
@@ -86,6 +95,10 @@ class Session:
             if name not in known:
                 raise NetspecError(BadInput(name, f"the model has inputs {', '.join(known)}"))
         feeds = {item.name: _checked(item, inputs.get(item.name)) for item in self.inputs}
+        if self._fitting is not None:
+            misfit = self._fitting.misfit({name: feed.shape[1:] for name, feed in feeds.items()})
+            if misfit is not None:
+                raise NetspecError(BadInput(*misfit))
         start = time.perf_counter()
         try:
             arrays = self._session.run(None, feeds)

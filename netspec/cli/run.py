@@ -49,9 +49,11 @@ def command(
     """
     from netspec.backends.runtime import Session
     from netspec.cli.feeds import feeds
+    from netspec.graph.fitting import fitting
 
     with model_file(model, options, seed=seed, weights=weights, logits=logits) as (path, graph):
-        session = Session(path, device=device)
+        fits = None if graph is None else fitting(graph)
+        session = Session(path, device=device, fitting=fits)
         sizes = options.inputs if graph is None else ()
         result = session.run(feeds(session, graph, files, seed, batch, sizes))
     if as_json:

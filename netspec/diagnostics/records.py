@@ -127,13 +127,17 @@ class Problem:
 
 @record
 class Diagnostic:
-    """A problem at a place, with the block calls that led there, innermost first."""
+    """A problem at a place, with the block calls that led there, innermost first.
+
+    `note` says what was found by looking further: the nearest sizes that fit.
+    """
 
     problem: Problem
     span: Span | None
     labels: tuple[Label, ...] = ()
     calls: tuple[Label, ...] = ()
     edits: tuple[Edit, ...] = ()
+    note: str = ""
     warning: bool = False
 
     @property

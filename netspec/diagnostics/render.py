@@ -44,6 +44,8 @@ def _block(item: Diagnostic) -> Iterator[str]:
             yield f"  in {printable(call.text)} at {call.span}"
     if item.problem.advice:
         yield f"  help: {item.problem.advice}"
+    if item.note:
+        yield f"  note: {printable(item.note)}"
     for edit in item.edits:
         yield f"  try: {printable(edit.text)}"
 
@@ -75,6 +77,7 @@ def _plain(item: Diagnostic) -> dict[str, Any]:
         "severity": _kind(item),
         "message": item.problem.headline,
         "help": item.problem.advice or None,
+        "note": item.note or None,
         **_plain_span(item.span),
         "labels": [{"text": label.text, **_plain_span(label.span)} for label in item.labels],
         "calls": [{"text": call.text, **_plain_span(call.span)} for call in item.calls],

@@ -19,7 +19,7 @@ from netspec.graph.checked import Call, Node, Value
 from netspec.ops.declare.checks import need_numbers
 from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.weight import Weight
-from netspec.sizes.dims import length
+from netspec.sizes.dims import length, stretches
 from netspec.sizes.shapes import TensorType, numel
 
 # Terms and factors in the formula of one size.
@@ -83,7 +83,8 @@ class Assembler:
     def _infer(
         self, op: Operator, types: tuple[TensorType, ...]
     ) -> tuple[tuple[TensorType, ...], int, int]:
-        key = (op, types)
+        # Sizes that are 1 by chance and by construction are equal, and not the same to a merge.
+        key = (op, types, tuple(stretches(dim) for tensor in types for dim in tensor.shape))
         found = self._inferred.get(key)
         if found is None:
             need_numbers(op, types)

@@ -18,15 +18,15 @@ from netspec.diagnostics.source import Source
 from netspec.diagnostics.suggest import closest, renew_budget
 from netspec.elaborate.bind import Misplaced
 from netspec.elaborate.expand import check_expansion
-from netspec.elaborate.inputs import Inputs
+from netspec.elaborate.inputs import Freed, Inputs
 from netspec.elaborate.metadata import metadata_of
 from netspec.elaborate.scope import Level, Poisoned, Scope, Wire, reserved_names
 from netspec.elaborate.settings import variables_of
 from netspec.elaborate.steps import Elaborator
 from netspec.foundation.collecting import without_collecting
 from netspec.graph.checked import Graph, Node, Output
-from netspec.sizes.conditions import Condition, Conditions, each_legal_size, gathering
-from netspec.sizes.dims import symbols_of
+from netspec.sizes.conditions import Condition, Conditions, gathering
+from netspec.sizes.legal import clashing, legality
 from netspec.syntax.units import Loader, Unit
 
 # Elaboration recurses a bounded number of Python frames for each bracket and block call.
@@ -55,10 +55,24 @@ def build(
             return _build(source, values, inputs, limits, collector or Collector())
         except NetspecError as error:
             from netspec.edits.trials import with_edits
+            from netspec.elaborate.nearby import with_nearest
 
             few = replace(limits, nodes=min(limits.nodes, _NODES_OF_TRIALS))
-            tried = partial(_build, settings=values, inputs=inputs, limits=few)
-            raise with_edits(error, source, lambda s: tried(s, collector=Collector())) from None
+            tried = partial(_build, settings=values, limits=few)
+            error = with_nearest(
+                error,
+                lambda freed, conditions: tried(
+                    source,
+                    inputs=inputs,
+                    collector=Collector(),
+                    freed=freed,
+                    conditions=conditions,
+                ),
+                lambda others: tried(source, inputs=others, collector=Collector()),
+            )
+            raise with_edits(
+                error, source, lambda s: tried(s, inputs=inputs, collector=Collector())
+            ) from None
 
 
 def _build(
@@ -67,22 +81,24 @@ def _build(
     inputs: tuple[str, ...],
     limits: Limits,
     collector: Collector,
+    freed: Freed | None = None,
+    conditions: Conditions | None = None,
 ) -> Graph:
     depth = min(limits.depth * limits.nesting * _FRAMES, _MOST_FRAMES)
     sys.setrecursionlimit(max(sys.getrecursionlimit(), depth))
     renew_budget()
     loader = Loader(collector, limits)
     unit = loader.load(source)
-    builder = _NetBuilder(unit, loader, collector, limits)
+    builder = _NetBuilder(unit, loader, collector, limits, freed)
     if not unit.has_net:
         metadata_of(unit, {}, builder.elaborator.reporter)
         if not collector.failed:
             advice = "write `net NAME`, `input 3x224x224`, then steps such as `conv3-64`"
             collector.add(Diagnostic(NoNet("no steps", advice), None))
         collector.raise_errors()
-    with gathering(Conditions()) as conditions:
-        graph = builder.graph(settings, inputs, conditions)
-    if not settings and not inputs and not collector.failed and graph is not None:
+    with gathering(conditions or Conditions()) as gathered:
+        graph = builder.graph(settings, inputs, gathered)
+    if not settings and not inputs and not freed and not collector.failed and graph is not None:
         from netspec.elaborate.expect import check_expectations
 
         check_expectations(graph, unit, collector)
@@ -94,12 +110,19 @@ def _build(
 class _NetBuilder:
     """Elaborates one file's net, and adds what is said outside its steps."""
 
-    def __init__(self, unit: Unit, loader: Loader, collector: Collector, limits: Limits) -> None:
+    def __init__(
+        self,
+        unit: Unit,
+        loader: Loader,
+        collector: Collector,
+        limits: Limits,
+        freed: Freed | None,
+    ) -> None:
         self.unit = unit
         self.collector = collector
         self.limits = limits
         self.elaborator = Elaborator(loader, collector, limits)
-        self.inputs = Inputs(unit, self.elaborator.assembler.nodes)
+        self.inputs = Inputs(unit, self.elaborator.assembler.nodes, freed)
 
     def graph(
         self, settings: dict[str, Any], inputs: tuple[str, ...], conditions: Conditions
@@ -172,8 +195,9 @@ class _NetBuilder:
         return tuple(found)
 
     def _check_sizes(self, found: tuple[Condition, ...], first: Node) -> None:
-        names = {s for c in found for s in symbols_of(c.left) | symbols_of(c.right)}
-        for name in sorted(names):
-            if next(each_legal_size(found, name), None) is None:
-                shown = " and ".join(str(c) for c in found[:3])
-                self.collector.add(Diagnostic(NoLegalSize(name, shown), first.span))
+        symbols = sorted({name for condition in found for name in condition.symbols})
+        if symbols and not legality(found, symbols).possible:
+            clash = clashing(found, symbols)
+            names = sorted({name for condition in clash for name in condition.symbols})
+            shown = " and ".join(map(str, clash))
+            self.collector.add(Diagnostic(NoLegalSize(", ".join(names), shown), first.span))

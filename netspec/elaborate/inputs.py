@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import field
 from typing import Any
 
 from netspec.diagnostics.messages.names import NameTaken, NotASymbol, UnknownInput
@@ -12,10 +13,11 @@ from netspec.diagnostics.raised import Rejection
 from netspec.diagnostics.records import Label
 from netspec.elaborate.bind import Misplaced, evaluate_at
 from netspec.elaborate.scope import Binding, Poisoned, Scope
+from netspec.foundation.records import record
 from netspec.graph.checked import Node
 from netspec.ops.declare.source import Input
 from netspec.ops.declare.values import Name, show
-from netspec.sizes.dims import Dim, symbol
+from netspec.sizes.dims import Dim, Open, symbol
 from netspec.sizes.shapes import TensorType
 from netspec.syntax import ast
 from netspec.syntax.units import Unit
@@ -23,12 +25,48 @@ from netspec.syntax.units import Unit
 _SHAPE = re.compile(r"(?:([A-Za-z_]\w*)[:=])?([0-9]+(?:x(?:[0-9]+|[A-Z][A-Za-z]*))*)\Z")
 
 
-class Inputs:
-    """Adds a net's inputs to `nodes`; `sizes` are those that batch symbols were declared with."""
+@record(frozen=False, slots=False)
+class Freed:
+    """Inputs whose sizes stand as symbols: what each was, by symbol, and the inputs' types."""
 
-    def __init__(self, unit: Unit, nodes: list[Node]) -> None:
+    sizes: dict[str, int] = field(default_factory=dict)
+    types: dict[str, TensorType] = field(default_factory=dict)
+
+    def free(self, name: str, tensor: TensorType) -> TensorType:
+        """The type of an input with a symbol of its own for each size that is a number."""
+        fixed = _fixed_axes(tensor)
+        shape = list(tensor.shape)
+        for axis in range(fixed, len(shape)):
+            size = shape[axis]
+            if isinstance(size, int):
+                # Not a name that a spec can give: those have letters only.
+                freed = f"X{len(self.sizes)}"
+                self.sizes[freed] = int(size)
+                shape[axis] = symbol(freed)
+        self.types[name] = TensorType(tuple(shape), tensor.batch, tensor.ids)
+        return self.types[name]
+
+    def inputs(self, sizes: Mapping[str, int]) -> tuple[str, ...]:
+        """The inputs with sizes for their symbols, as the `inputs` of a build."""
+        found = ((name, tensor.with_symbols(sizes)) for name, tensor in self.types.items())
+        return tuple(f"{name}:{'x'.join(map(str, tensor.shape))}" for name, tensor in found)
+
+
+def _fixed_axes(tensor: TensorType) -> int:
+    """How many leading axes are no sizes of an image or a sequence: the channels, if any."""
+    return 1 if tensor.ids is None else 0
+
+
+class Inputs:
+    """Adds a net's inputs to `nodes`; `sizes` are those that batch symbols were declared with.
+
+    With `freed`, sizes become symbols.
+    """
+
+    def __init__(self, unit: Unit, nodes: list[Node], freed: Freed | None) -> None:
         self.unit = unit
         self.nodes = nodes
+        self.freed = freed
         self.sizes: dict[str, int] = {}
 
     def place(self, running: Unit, scope: Scope, given: tuple[str, ...]) -> tuple[Node, ...]:
@@ -66,6 +104,11 @@ class Inputs:
     def _place(
         self, name: str, tensor: TensorType, unit: Unit, extent: ast.Extent, scope: Scope
     ) -> Node:
+        if self.freed is not None:
+            tensor = self.freed.free(name, tensor)
+        fixed = _fixed_axes(tensor)
+        opened = (Open(n) if isinstance(n, int) else n for n in tensor.shape[fixed:])
+        tensor = TensorType((*tensor.shape[:fixed], *opened), tensor.batch, tensor.ids)
         node = Node(
             len(self.nodes), Input(name=name), (), (tensor,), name, unit.span(extent), None, name
         )

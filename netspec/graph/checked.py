@@ -13,7 +13,8 @@ from netspec.diagnostics.source import Source, Span
 from netspec.foundation.records import record
 from netspec.ops.declare.operator import Operator
 from netspec.sizes.conditions import Condition
-from netspec.sizes.dims import Dim, substitute
+from netspec.sizes.dims import Dim, substitute, symbols_of
+from netspec.sizes.legal import Legality, legality
 from netspec.sizes.shapes import TensorType
 
 
@@ -169,10 +170,13 @@ class Graph:
         return {node: tuple(users) for node, users in found.items()}
 
     @cached_property
+    def legality(self) -> Legality:
+        """Which sizes of the symbols are legal."""
+        return legality(self.conditions, self.symbols)
+
+    @cached_property
     def symbols(self) -> tuple[str, ...]:
         """The symbols in the inputs' shapes."""
-        from netspec.sizes.dims import symbols_of
-
         found: dict[str, None] = {}
         for node in self.inputs:
             for dim in node.types[0].shape:

@@ -8,13 +8,75 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import total_ordering
-from math import gcd, prod
-from typing import TYPE_CHECKING, Union
+from math import gcd, lcm, prod
+from typing import TYPE_CHECKING, Any, Union
 
 from netspec.foundation.records import record
 
 if TYPE_CHECKING:
     from fractions import Fraction
+
+
+class Open(int):
+    """A size that comes from an input: at another size of the input it would be another.
+
+    What is computed of it is open too. Where it happens to be 1 it does not stretch in a merge, as
+    the formula that stands for it does not where the input's size is a symbol. `rate` is how fast
+    it grows with the input, as `slope` is of a formula: (2, 3) for 2 in 3, 0 for products.
+    """
+
+    rate: tuple[int, int]
+
+    def __new__(cls, size: int, rate: tuple[int, int] = (1, 1)) -> Open:
+        made = super().__new__(cls, size)
+        divisor = gcd(*rate)
+        made.rate = (rate[0] // divisor, rate[1] // divisor)
+        return made
+
+    def __add__(self, other: Any) -> Any:
+        return _open(int.__add__(self, other), self, other, 1)
+
+    __radd__ = __add__
+
+    def __sub__(self, other: Any) -> Any:
+        return _open(int.__sub__(self, other), self, other, -1)
+
+    def __rsub__(self, other: Any) -> Any:
+        return _open(int.__rsub__(self, other), -self, other, 1)
+
+    def __mul__(self, other: Any) -> Any:
+        value = int.__mul__(self, other)
+        if value is NotImplemented:
+            return value
+        return Open(value, (0, 1) if isinstance(other, Open) else _times(self.rate, (other, 1)))
+
+    __rmul__ = __mul__
+
+    def __floordiv__(self, other: Any) -> Any:
+        value = int.__floordiv__(self, other)
+        if value is NotImplemented:
+            return value
+        return Open(value, (0, 1) if isinstance(other, Open) else _times(self.rate, (1, other)))
+
+    def __neg__(self) -> Open:
+        return Open(int.__neg__(self), _times(self.rate, (-1, 1)))
+
+
+def _open(value: Any, size: Open, other: Any, sign: int) -> Any:
+    """A sum with `other` times `sign` as an open size, unless it is none."""
+    if value is NotImplemented:
+        return value
+    (up, down), (more, under) = size.rate, getattr(other, "rate", (0, 1))
+    return Open(value, (up * under + sign * more * down, down * under))
+
+
+def _times(rate: tuple[int, int], factor: tuple[int, int]) -> tuple[int, int]:
+    return rate[0] * factor[0], rate[1] * factor[1]
+
+
+def stretches(dim: Dim) -> bool:
+    """Whether the size is 1 whatever the sizes of the inputs: a merge repeats it as needed."""
+    return dim == 1 and not isinstance(dim, Open)
 
 
 @total_ordering
@@ -26,7 +88,8 @@ class Floor:
     divisor: int
 
     def __str__(self) -> str:
-        return f"floor(({self.formula})/{self.divisor})"
+        inner = str(self.formula)
+        return f"floor({inner if inner.isalnum() else f'({inner})'}/{self.divisor})"
 
     def __lt__(self, other: Atom) -> bool:
         return str(self) < str(other)
@@ -161,8 +224,8 @@ def length(dim: Dim, most: int) -> int:
     return total
 
 
-def substitute(dim: Dim, sizes: Mapping[str, int]) -> Dim:
-    """The dimension with symbols replaced by sizes; an int once every symbol is given."""
+def substitute(dim: Dim, sizes: Mapping[str, Dim]) -> Dim:
+    """The dimension with symbols replaced; an int once every symbol is given as one."""
     if isinstance(dim, int):
         return dim
     total: Dim = 0
@@ -174,7 +237,7 @@ def substitute(dim: Dim, sizes: Mapping[str, int]) -> Dim:
     return total
 
 
-def _substitute_atom(atom: Atom, sizes: Mapping[str, int]) -> Dim:
+def _substitute_atom(atom: Atom, sizes: Mapping[str, Dim]) -> Dim:
     if isinstance(atom, str):
         return sizes[atom] if atom in sizes else symbol(atom)
     return substitute(atom.formula, sizes) // atom.divisor
@@ -208,10 +271,70 @@ def slope(dim: Dim, name: str) -> Fraction:
     return total
 
 
+def pace(dim: Dim) -> tuple[int, int] | None:
+    """(period, rise): adding the period to the one symbol of `dim` adds the rise to `dim`, exactly.
+
+    None for products of symbols, which do not grow evenly.
+    """
+    period, steps = 1, []
+    for mono, coefficient in _terms(dim):
+        if len(mono) > 1:
+            return None
+        if not mono:
+            continue
+        inner = _pace_of_atom(mono[0])
+        if inner is None:
+            return None
+        steps.append((*inner, coefficient))
+        period = lcm(period, inner[0])
+    return period, sum(period // own * rise * coefficient for own, rise, coefficient in steps)
+
+
+def _pace_of_atom(atom: Atom) -> tuple[int, int] | None:
+    if isinstance(atom, str):
+        return 1, 1
+    inner = pace(atom.formula)
+    if inner is None:
+        return None
+    period, rise = inner
+    turns = atom.divisor // gcd(rise, atom.divisor)
+    return period * turns, rise * turns // atom.divisor
+
+
+def solved_for(dim: Dim, name: str) -> Dim | None:
+    """What the symbol `name` is where `dim` is 0; None unless it stands there once, undivided."""
+    alone, rest = 0, {}
+    for mono, coefficient in _terms(dim):
+        if mono == (name,):
+            alone = coefficient
+        elif name in symbols_of(_dim({mono: 1})):
+            return None
+        else:
+            rest[mono] = coefficient
+    if not alone or any(coefficient % alone for coefficient in rest.values()):
+        return None
+    return _dim({mono: -coefficient // alone for mono, coefficient in rest.items()})
+
+
+def never_zero(dim: Dim) -> bool:
+    """Whether what divides all terms but the constant does not divide that: `2*H + 1`."""
+    terms = dict(_terms(dim))
+    constant = terms.pop((), 0)
+    divisor = gcd(*terms.values())
+    return constant % divisor != 0 if divisor else constant != 0
+
+
 def ratio(large: Dim, small: Dim) -> int:
-    """The stride that takes a size `large` to `small`: by rounding up, or by growth for formulas."""
+    """The stride that takes a size `large` to `small`.
+
+    It is by growth with the input's size: two maps may be 1x1 by chance. Sizes that do not grow are
+    divided, rounding up.
+    """
+    if isinstance(large, Open) and isinstance(small, Open) and small.rate[0]:
+        up, down = _times(large.rate, (small.rate[1], small.rate[0]))
+        return int(up / down)
     if isinstance(large, int) and isinstance(small, int):
-        return -(-large // small)
+        return -(-int(large) // int(small))
     for name in sorted(symbols_of(large)):
         if slope(small, name):
             return int(slope(large, name) / slope(small, name))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import prod
 
 from netspec.foundation.records import record
-from netspec.sizes.dims import Dim, ratio
+from netspec.sizes.dims import Dim, ratio, substitute
 
 
 @record(slots=False)
@@ -39,6 +40,11 @@ class TensorType:
     def with_shape(self, *shape: Dim) -> TensorType:
         """A tensor of numbers over the same leading symbol, of another shape."""
         return TensorType(shape, self.batch)
+
+    def with_symbols(self, sizes: Mapping[str, Dim]) -> TensorType:
+        """The same tensor with symbols in its shape replaced."""
+        shape = tuple(substitute(dim, sizes) for dim in self.shape)
+        return TensorType(shape, self.batch, self.ids)
 
     def __str__(self) -> str:
         sizes = map(str, self.shape)

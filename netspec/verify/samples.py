@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from netspec.diagnostics.messages.backends import BadInput
+from netspec.diagnostics.raised import NetspecError
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -20,7 +23,11 @@ def sample_inputs(graph: Graph, *, batch: int = 1, seed: int = 0) -> dict[str, A
     import numpy as np
 
     random = np.random.default_rng(seed)
-    sizes = _symbol_sizes(graph)
+    sizes = graph.legality.example(_SIZE)
+    if sizes is None:
+        tied = " and ".join(map(str, graph.legality.rest))
+        reason = f"no sizes were found for it by trying: {tied}"
+        raise NetspecError(BadInput(graph.inputs[0].path, reason))
     found: dict[str, Array] = {}
     for node in graph.inputs:
         tensor = node.types[0]
@@ -33,16 +40,6 @@ def sample_inputs(graph: Graph, *, batch: int = 1, seed: int = 0) -> dict[str, A
         else:
             found[node.path] = random.standard_normal(shape, dtype=np.float32)
     return found
-
-
-def _symbol_sizes(graph: Graph) -> dict[str, int]:
-    from netspec.sizes.conditions import legal_sizes
-
-    sizes = {}
-    for name in graph.symbols:
-        legal = legal_sizes(graph.conditions, name)
-        sizes[name] = next((size for size in legal if size >= _SIZE), legal[-1])
-    return sizes
 
 
 def _fixed(graph: Graph, dim: Any, sizes: dict[str, int]) -> int:

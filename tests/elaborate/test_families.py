@@ -15,7 +15,6 @@ from netspec.diagnostics.source import Source
 from netspec.elaborate.build import build
 from netspec.graph.checked import Graph, Node
 from netspec.ops.declare.values import show
-from netspec.sizes.conditions import describe_sizes, legal_sizes
 from netspec.sizes.dims import substitute
 from netspec.syntax.files import read_spec
 
@@ -317,9 +316,9 @@ def test_an_open_size_is_legal_exactly_where_a_concrete_one_builds(
     name: str, size: str, settings: dict[str, object], rule: str
 ) -> None:
     graph = member(name, size, **settings)
-    legal = legal_sizes(graph.conditions, "H")
-    assert describe_sizes("H", legal) == rule
-    first = legal[0]
+    legal = graph.legality.sets["H"]
+    assert legal.describe("H") == rule
+    first = next(legal.from_(1))
     for height in {*range(max(1, first - 3), first + 5), first + 37, 2 * first + 64, 500, 903}:
         concrete = size.replace("H", str(height)).replace("W", str(height + 6))
         try:

@@ -125,7 +125,7 @@ def test_what_cannot_be_is_refused(step, code):
 
 def test_what_holds_at_every_size_is_not_a_condition():
     free = "relu as x; maxpool2(pad=1) as y; @x; pad(4); crop(@y, offset=2)"
-    assert [str(c) for c in snippet("2xHx8", free).conditions] == ["H + 8 >= floor((H)/2) + 3"]
+    assert [str(c) for c in snippet("2xHx8", free).conditions] == ["H + 8 >= floor(H/2) + 3"]
     assert [str(c) for c in snippet("2xHx8", "conv3-4(pad=1); crop(1)").conditions] == [
         "H - 2 >= 1"
     ]

@@ -1,23 +1,16 @@
-"""Dimensions as integers and formulas: arithmetic, conditions and the sizes that they allow."""
+"""Dimensions as integers and formulas: arithmetic, and the conditions that rules put on them."""
 
 from __future__ import annotations
 
 from itertools import product
+from math import prod
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netspec.sizes.conditions import (
-    Condition,
-    Conditions,
-    at_least,
-    describe_sizes,
-    equal,
-    gathering,
-    legal_sizes,
-)
-from netspec.sizes.dims import Dim, length, ratio, substitute, symbol, symbols_of
+from netspec.sizes.conditions import Conditions, at_least, equal, gathering
+from netspec.sizes.dims import Dim, Open, length, ratio, stretches, substitute, symbol, symbols_of
 from netspec.sizes.shapes import numel
 
 H, W = symbol("H"), symbol("W")
@@ -32,7 +25,7 @@ H, W = symbol("H"), symbol("W")
         (((H + 1) // 2 + 1) // 2, "floor((H + 3)/4)"),
         (4 * H // 2, "2*H"),
         ((2 * H + 3) // 2, "H + 1"),
-        ((H + 4) // 2, "floor((H)/2) + 2"),
+        ((H + 4) // 2, "floor(H/2) + 2"),
         (H * W - W * H, "0"),
     ],
 )
@@ -71,14 +64,16 @@ def test_equality_of_formulas_is_recorded_as_a_condition() -> None:
         assert at_least(H, 5)
         assert not equal(H, H + 1)
         assert not equal(3, 4)
-    assert [str(c) for c in conditions.found] == ["H == 2*floor((H)/2)", "H >= 5"]
+    assert [str(c) for c in conditions.found] == ["H == 2*floor(H/2)", "H >= 5"]
 
 
-def test_legal_sizes_satisfy_every_condition() -> None:
-    conditions = (Condition(H, "==", 2 * (H // 2)), Condition(H, ">=", 5))
-    found = legal_sizes(conditions, "H")
-    assert found[:3] == [6, 8, 10]
-    assert describe_sizes("H", found) == "H = 2k, H >= 6"
+def test_what_is_computed_of_a_size_of_an_input_is_no_one_that_stretches() -> None:
+    size = Open(4)
+    for computed in (size - 3, 5 - size, size // 4, (size + 4) // 8, -(-size // 4), size * 1 - 3):
+        assert computed == 1
+        assert not stretches(computed)
+    assert stretches(1)
+    assert str(size * H) == "4*H"
 
 
 @pytest.mark.parametrize(("large", "small"), list(product((7, 8, 224), (1, 3, 7))))
@@ -105,3 +100,15 @@ def test_the_length_of_a_formula_is_counted_up_to_a_bound() -> None:
     assert length(grown, 64) > 64
     assert length(H // 2, 64) < 10
     assert length(3, 64) == 1
+
+
+@given(st.lists(st.sampled_from([2, 3, 4]), min_size=1, max_size=3), st.integers(1, 60))
+def test_the_ratio_of_sizes_of_an_input_is_that_of_the_formulas(
+    strides: list[int], size: int
+) -> None:
+    # Also where both maps are 1 by chance, or rounding up would give another stride.
+    formula: Dim = H
+    number: Dim = Open(size)
+    for stride in strides:
+        formula, number = (formula - 1) // stride + 1, (number - 1) // stride + 1
+    assert ratio(Open(size), number) == ratio(H, formula) == prod(strides)

@@ -40,7 +40,6 @@ from netspec.ops.declare.params import (
 from netspec.ops.declare.weight import Weight
 from netspec.ops.registry import REGISTRY
 from netspec.passes.deploy import deploy
-from netspec.sizes.conditions import legal_sizes
 from netspec.sizes.dims import substitute
 from netspec.syntax import ast
 from netspec.syntax.parse import parse
@@ -88,15 +87,10 @@ def legal(graph: Graph) -> list[dict[str, int]]:
     """Sizes for the symbols of a graph, two if it has any and its conditions allow."""
     if not graph.symbols:
         return [{}]
-    found = []
+    found: list[dict[str, int]] = []
     for least in (9, 12):
-        sizes = {
-            name: next(
-                (n for n in legal_sizes(graph.conditions, name) if n >= least + i), least + i
-            )
-            for i, name in enumerate(graph.symbols)
-        }
-        if all(condition.holds(sizes) for condition in graph.conditions):
+        sizes = graph.legality.example(least)
+        if sizes is not None and sizes not in found:
             found.append(sizes)
     return found
 

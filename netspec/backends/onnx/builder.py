@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from onnx import AttributeProto, GraphProto, NodeProto, TensorProto
 
+from netspec.backends.onnx.legal import zero_if_legal
 from netspec.foundation.records import record
 from netspec.graph.checked import Graph, Node, Value
 from netspec.ops.declare.interfaces import Operand
@@ -118,7 +119,9 @@ class Builder:
         for node in self.graph.nodes:
             if isinstance(node.op, Input):
                 self._names[node.output] = node.path
-            else:
+        self._refuse_illegal_sizes()
+        for node in self.graph.nodes:
+            if not isinstance(node.op, Input):
                 self._lower_node(node)
         outputs = [(o.name, o.value) for o in self.graph.outputs]
         outputs += [(head.name, head.value) for head in self.graph.heads]
@@ -131,6 +134,25 @@ class Builder:
             tensor = TensorProto(dims=shape, data_type=kind, name=name, raw_data=data)
             proto.initializer.append(tensor)
         return proto
+
+    def _refuse_illegal_sizes(self) -> None:
+        """Adds what refuses illegal sizes of symbols, where there are such sizes."""
+        if not self.graph.symbols:
+            return
+        read = [node for node in self.graph.inputs if node.output in self._read]
+        operands = [Operand(node.path, node.types[0]) for node in read]
+        self._emitted = []
+        zero = zero_if_legal(self.graph, self, operands)
+        if zero is None:
+            return
+        # A runtime that refuses names the node: its name says why. No path has a blank in it.
+        for i, proto in enumerate(self._emitted):
+            proto.name = f"legal sizes {i + 1}"
+        proto.name = f"legal sizes: {'; '.join(self.graph.legality.describe())}"
+        if operands[0].type.ids is not None:
+            zero = self.node("Cast", [zero], to=TensorProto.INT64)
+        self._names[read[0].output] = self.node("Add", [operands[0].name, zero])
+        self._encode(self._emitted)
 
     def _fresh(self, word: str) -> str:
         self._counter += 1

@@ -12,6 +12,9 @@ from torch import Tensor, nn
 from torch.fx import Proxy
 from torch.nn import functional as F
 
+from netspec.diagnostics.messages.backends import BadInput
+from netspec.diagnostics.raised import NetspecError
+from netspec.graph.fitting import Fitting
 from netspec.ops.declare.checks import type_of
 from netspec.ops.declare.geometry import Geometry
 from netspec.ops.declare.operator import Operator
@@ -141,13 +144,19 @@ class Block(nn.Module):
 class NetModule(Block):
     """A whole net, called with its inputs in order or by name: a class of its own by `net_class`.
 
-    `loss_weights` maps each training-only head to the weight of its loss.
+    `loss_weights` maps each training-only head to the weight of its loss. `fitting`, where sizes are
+    symbols, refuses those that are not legal.
     """
 
     input_names: tuple[str, ...]
 
     def __init__(
-        self, block: Block, heads: dict[str, int], loss_weights: dict[str, float], names: list[str]
+        self,
+        block: Block,
+        heads: dict[str, int],
+        loss_weights: dict[str, float],
+        names: list[str],
+        fitting: Fitting | None = None,
     ) -> None:
         children = dict(block.named_children())
         super().__init__(
@@ -157,15 +166,31 @@ class NetModule(Block):
         self.heads = heads
         self.loss_weights = loss_weights
         self.output_names = names
+        self.fitting = fitting
 
     def answer(self, *tensors: Tensor) -> Any:
-        """The net's output (a tuple of them if several); in training, with its heads' outputs."""
+        """The net's output (a tuple of them if several); in training, with its heads' outputs.
+
+        Raises NetspecError where sizes of the inputs are not legal.
+        """
+        if self.fitting is not None and not _traced(tensors):
+            self._check(self.fitting, tensors)
         slots = self.run(*tensors)
         found = tuple(slots[i] for i in self.outputs)
         main = found[0] if len(found) == 1 else found
         if self.training and self.heads:
             return TrainingOutputs(main, {name: slots[i] for name, i in self.heads.items()})
         return main
+
+    def _check(self, fitting: Fitting, tensors: tuple[Tensor, ...]) -> None:
+        names = [name for name, _ in fitting.inputs]
+        if len(tensors) != len(names):
+            return
+        found = fitting.misfit(
+            {name: tuple(t.shape[1:]) for name, t in zip(names, tensors, strict=True)}
+        )
+        if found is not None:
+            raise NetspecError(BadInput(*found))
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Pickles find classes by name, and this one has none that a module could be asked for.
@@ -210,6 +235,12 @@ def argument_names(inputs: Iterable[str]) -> tuple[str, ...]:
                 name += "_"
         found.append(name)
     return tuple(found)
+
+
+def _traced(tensors: tuple[Tensor, ...]) -> bool:
+    """Whether sizes are not numbers, as torch only traces: what comes of it is checked where it runs."""
+    traced: bool = torch.jit.is_tracing()  # type: ignore[attr-defined,no-untyped-call]
+    return traced or torch.compiler.is_compiling() or any(isinstance(t, Proxy) for t in tensors)
 
 
 class Apply(nn.Module):

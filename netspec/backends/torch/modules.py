@@ -12,6 +12,7 @@ from netspec.backends.torch import layers
 from netspec.backends.torch import recurrent as torch_sequence
 from netspec.foundation.records import record
 from netspec.graph.checked import Graph, Node, Value
+from netspec.graph.fitting import fitting
 from netspec.ops.declare.geometry import Geometry
 from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.source import Input
@@ -102,7 +103,8 @@ class _Assembly:
         losses = {head.name: head.loss for head in self.graph.heads}
         names = layers.argument_names(node.path for node in self.graph.inputs)
         made = layers.net_class(self.graph.name, names)
-        return made(block, heads, losses, [o.name for o in self.graph.outputs])
+        fits = fitting(self.graph) if self.graph.symbols else None
+        return made(block, heads, losses, [output.name for output in self.graph.outputs], fits)
 
     def _tree(self) -> _Level:
         root = _Level(self.graph.name)

@@ -113,11 +113,11 @@ class UnknownSize(Problem):
 
 class NoLegalSize(Problem):
     code = "NS314"
-    title = "no size of {symbol} up to 2048 satisfies {conditions}"
+    title = "no size of {symbol} satisfies {conditions}"
     explain = (
-        "The steps of the net put conditions on a symbolic size, and no size up to 2048 satisfies "
-        "all of them. Skips that join maps of H and 2*floor(H/2) and ever smaller maps are the "
-        "usual causes."
+        "The steps of the net put conditions on symbolic sizes, and no sizes at all satisfy the ones "
+        "that the message names: it is proven, not tried. Skips that join maps of H and "
+        "2*floor(H/2) + 2 and ever smaller maps are the usual causes."
     )
     symbol: str
     conditions: str

@@ -91,7 +91,9 @@ class Slice(Operator):
             piece = f"{self.start} to {show(self.end)}"
             allowed = f"within {size} {self.axis}"
             raise Rejection(OutOfRange(self.spelling, "the slice", allowed, piece))
-        length = (last - first + self.step - 1) // self.step
+        # Counted from the end on both sides, it is as long at every size of the tensor.
+        ends = (self.end or 0) - self.start if self.start < 0 and (self.end or -1) < 0 else None
+        length = ((last - first if ends is None else ends) + self.step - 1) // self.step
         return tensor.with_shape(*tensor.shape[:axis], length, *tensor.shape[axis + 1 :])
 
     def macs(self, *inputs: TensorType) -> Dim:

@@ -12,7 +12,7 @@ from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.params import choice, real
 from netspec.ops.declare.reach import POINTWISE, Reach
 from netspec.sizes.conditions import equal
-from netspec.sizes.dims import Dim
+from netspec.sizes.dims import Dim, stretches
 from netspec.sizes.shapes import TensorType
 
 
@@ -106,9 +106,9 @@ class _Broadcasting(Merge):
         shape = list(max(inputs, key=lambda tensor: len(tensor.shape)).shape)
         for tensor in inputs:
             for axis, size in enumerate(tensor.shape):
-                if shape[axis] == 1:
+                if stretches(shape[axis]):
                     shape[axis] = size
-                elif size != 1 and not equal(shape[axis], size):
+                elif not stretches(size) and not equal(shape[axis], size):
                     raise Rejection(ShapesDiffer(self.spelling, listed(inputs)))
             if 1 < len(tensor.shape) < len(shape):
                 raise Rejection(ShapesDiffer(self.spelling, listed(inputs)))

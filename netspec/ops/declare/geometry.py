@@ -71,7 +71,7 @@ class Geometry:
 
     def output(self, op: str, tensor: TensorType) -> tuple[Dim, ...]:
         """The sizes after sliding over `tensor`; raises Rejection where no window fits."""
-        return tuple(self._axis(op, tensor, axis, size) for axis, size in enumerate(tensor.spatial))
+        return tuple(self.count(op, tensor, axis, size) for axis, size in enumerate(tensor.spatial))
 
     def spare(self, op: str, tensor: TensorType) -> tuple[Dim, ...]:
         """What the last windows leave of the padded input, below zero where ceil mode overhangs."""
@@ -87,7 +87,8 @@ class Geometry:
         """What `torch.nn.functional.pad` brings the padded input with to where the windows end."""
         return [side for rest in reversed(self.spare(op, tensor)) for side in (0, -rest)]  # type: ignore[misc]
 
-    def _axis(self, op: str, tensor: TensorType, axis: int, size: Dim) -> Dim:
+    def count(self, op: str, tensor: TensorType, axis: int, size: Dim) -> Dim:
+        """How many windows there are along an axis of this size; raises Rejection where none."""
         before, after = self.pads[axis]
         reach, stride = self.reach[axis], self.stride[axis]
         padded = size + before + after
@@ -96,12 +97,10 @@ class Geometry:
         free = padded - reach
         if not self.ceil:
             return free // stride + 1
-        count = (free + (stride - 1)) // stride + 1
-        if isinstance(count, int) and isinstance(size, int):
-            return count - 1 if (count - 1) * stride >= size + before else count
         if reach < stride + after:
-            raise Rejection(UnknownSize(op, str(tensor), "ceil=yes depends on the size here"))
-        return count
+            # The last window would start in the padding after the input: as many as start before.
+            return (size + (before + stride - 1)) // stride
+        return (free + (stride - 1)) // stride + 1
 
 
 def every_axis(
@@ -172,8 +171,10 @@ def _tf_same(op: str, tensor: TensorType, size: Dim, reach: int, stride: int) ->
     return total // 2, total - total // 2
 
 
-# Beyond so many windows along an axis shorter than the dilation, a pooling is refused unseen.
+# Beyond so many windows along an axis shorter than the dilation, a pooling is refused unseen; where
+# the axis is a symbol, with a dilation beyond so many sizes.
 _MANY_WINDOWS = 2**16
+_MANY_SIZES = 256
 
 
 def refuse_empty_windows(op: str, window: Geometry, tensor: TensorType) -> None:
@@ -181,30 +182,34 @@ def refuse_empty_windows(op: str, window: Geometry, tensor: TensorType) -> None:
     for axis, (size, reach) in enumerate(zip(tensor.spatial, window.reach, strict=True)):
         pad, dilation = max(window.pads[axis]), window.dilation[axis]
         empty = pad >= reach
-        if not empty and pad and dilation > 1 and not (isinstance(size, int) and size < dilation):
+        if not empty and pad and dilation > 1 and not (isinstance(size, int) and size >= dilation):
             # A window that steps over the input has taps further apart than the input is long.
-            empty = not at_least(size, dilation)
-        elif not empty and pad and dilation > 1:
-            empty = _steps_over(op, window, tensor, axis)
+            if not isinstance(size, int) and dilation > _MANY_SIZES:
+                advice = "which windows hold padding only depends on the size here"
+                raise Rejection(UnknownSize(op, str(tensor), advice))
+            shorter = (size,) if isinstance(size, int) else range(1, dilation)
+            held = tuple(n for n in shorter if not _steps_over(op, window, tensor, axis, n))
+            empty = not at_least(size, dilation, held)
         if empty:
             raise Rejection(PadTooLarge(op, pad, reach))
 
 
-def _steps_over(op: str, window: Geometry, tensor: TensorType, axis: int) -> bool:
-    """Whether some window has no tap inside an axis that is shorter than the dilation."""
-    size, count = tensor.spatial[axis], window.output(op, tensor)[axis]
-    assert isinstance(size, int)
+def _steps_over(op: str, window: Geometry, tensor: TensorType, axis: int, size: int) -> bool:
+    """Whether some window has no tap inside an axis of this size, shorter than the dilation."""
+    stride, dilation, before = window.stride[axis], window.dilation[axis], window.pads[axis][0]
+    if size + sum(window.pads[axis]) < window.reach[axis]:
+        return False
+    count = window.count(op, tensor, axis, size)
     assert isinstance(count, int)
     if count > _MANY_WINDOWS:
         return True
-    stride, dilation, before = window.stride[axis], window.dilation[axis], window.pads[axis][0]
     starts = range(-before, -before + count * stride, stride)
     # The first tap at or after 0 is the only one that can be inside.
     return any(max(start, start % dilation) >= size for start in starts)
 
 
 def positive(op: str, tensor: TensorType, shape: tuple[Dim, ...]) -> tuple[Dim, ...]:
-    """The shape, if every integer size in it is at least 1."""
-    if any(isinstance(size, int) and size < 1 for size in shape):
+    """The shape, if every size in it is at least 1."""
+    if not all(at_least(size, 1) for size in shape):
         raise Rejection(EmptyOutput(op, str(tensor), "x".join(map(str, shape))))
     return shape

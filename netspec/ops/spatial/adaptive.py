@@ -12,7 +12,7 @@ from netspec.ops.declare.geometry import every_axis
 from netspec.ops.declare.interfaces import Builder, Modules, Operand
 from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.params import per_axis
-from netspec.ops.declare.reach import Reach, Unsupported, Window
+from netspec.ops.declare.reach import EVERYWHERE, Reach, Unsupported, Window
 from netspec.sizes.dims import Dim
 from netspec.sizes.shapes import TensorType
 
@@ -42,13 +42,17 @@ class _AdaptivePool(Operator):
 
     size: int | tuple[int, ...] = per_axis(doc="output size")
 
+    def _outs(self, tensor: TensorType) -> tuple[int, ...]:
+        return every_axis(self.size, need_spatial(self, tensor), self.spelling, tensor)
+
     def _sizes(self, tensor: TensorType) -> tuple[tuple[int, int], ...]:
-        wanted = every_axis(self.size, need_spatial(self, tensor), self.spelling, tensor)
+        """(size, bins) for each axis, an axis of unknown size as the one bin that it must be."""
         pairs = []
-        for size, out in zip(tensor.spatial, wanted, strict=True):
-            if not isinstance(size, int):
-                raise Rejection(UnknownSize(self.spelling, str(tensor), "use gap, or a fixed size"))
-            pairs.append((size, out))
+        for size, out in zip(tensor.spatial, self._outs(tensor), strict=True):
+            if not isinstance(size, int) and out != 1:
+                advice = "where the size is a symbol, an axis can be pooled to 1 only"
+                raise Rejection(UnknownSize(self.spelling, str(tensor), advice))
+            pairs.append((size if isinstance(size, int) else 1, out))
         return tuple(pairs)
 
     def infer(self, *inputs: TensorType) -> TensorType:
@@ -58,6 +62,10 @@ class _AdaptivePool(Operator):
         return 0
 
     def reach(self, *inputs: TensorType) -> Reach:
+        if all(out == 1 for out in self._outs(inputs[0])):
+            return EVERYWHERE
+        if self._whole(inputs[0]):
+            return Unsupported("its windows are as large as the input")
         sizes = self._sizes(inputs[0])
         if any(size % out for size, out in sizes):
             return Unsupported("its windows differ in size")
@@ -65,11 +73,18 @@ class _AdaptivePool(Operator):
         return Window(steps, steps, (1,) * len(steps), (0,) * len(steps))
 
     def torch(self, modules: Modules, *inputs: TensorType) -> Any:
-        sizes = tuple(out for _, out in self._sizes(inputs[0]))
+        sizes = self._outs(inputs[0])
         return getattr(modules.nn, f"Adaptive{self._kind}Pool{len(sizes)}d")(sizes)
+
+    def _whole(self, tensor: TensorType) -> list[int]:
+        """The axes of a batch that are symbols, of which everything goes into one bin."""
+        return [i for i, size in enumerate(tensor.spatial, 2) if not isinstance(size, int)]
 
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
         sizes, name = self._sizes(inputs[0].type), inputs[0].name
+        if whole := self._whole(inputs[0].type):
+            reduce = {"Avg": "ReduceMean", "Max": "ReduceMax"}[self._kind]
+            name = graph.node(reduce, [name, graph.integers(whole)], keepdims=1)
         if all(size == out for size, out in sizes):
             return name
         if all(size % out == 0 for size, out in sizes):
@@ -93,7 +108,7 @@ class _AdaptivePool(Operator):
 class AdaptiveAvgPool(_AdaptivePool):
     """Adaptive average pooling to a fixed size: bin i of n covers floor(i*s/n) to ceil((i+1)*s/n).
 
-    (C, *sizes) to (C, *size).
+    (C, *sizes) to (C, *size). An axis whose size is a symbol can be pooled to 1.
     """
 
     spelling = "adaptive_avgpool"
@@ -101,6 +116,7 @@ class AdaptiveAvgPool(_AdaptivePool):
         ("3x8x8", "adaptive_avgpool(4)"),
         ("3x7x9", "adaptive_avgpool(3x4)"),
         ("2x5", "adaptive_avgpool(7)"),
+        ("2xHx9", "adaptive_avgpool(1x2)"),
     )
     _kind = "Avg"
 
@@ -120,7 +136,7 @@ class AdaptiveAvgPool(_AdaptivePool):
 class AdaptiveMaxPool(_AdaptivePool):
     """Adaptive max pooling to a fixed size: bin i of n covers floor(i*s/n) to ceil((i+1)*s/n).
 
-    (C, *sizes) to (C, *size).
+    (C, *sizes) to (C, *size). An axis whose size is a symbol can be pooled to 1.
     """
 
     spelling = "adaptive_maxpool"
@@ -128,6 +144,7 @@ class AdaptiveMaxPool(_AdaptivePool):
         ("3x8x8", "adaptive_maxpool(4)"),
         ("3x7x9", "adaptive_maxpool(3x4)"),
         ("2x5", "adaptive_maxpool(7)"),
+        ("2xHxW", "adaptive_maxpool(1)"),
     )
     _kind = "Max"
 

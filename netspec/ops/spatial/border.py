@@ -83,10 +83,14 @@ class Pad(Operator):
         import numpy as np
 
         sides = _sides(self, inputs[0].type, self.amount)
-        pads = graph.integers([0, 0, *(b for b, _ in sides), 0, 0, *(a for _, a in sides)])
         if self.mode == "constant":
+            # With its axes named, ONNX Runtime does not merge it into a pooling that follows, whose
+            # own padding is no zero and counts otherwise.
+            pads = graph.integers([*(b for b, _ in sides), *(a for _, a in sides)])
             value = graph.constant(np.float32(self.value))
-            return graph.node("Pad", [inputs[0].name, pads, value], mode="constant")
+            axes = graph.integers(range(2, 2 + len(sides)))
+            return graph.node("Pad", [inputs[0].name, pads, value, axes], mode="constant")
+        pads = graph.integers([0, 0, *(b for b, _ in sides), 0, 0, *(a for _, a in sides)])
         mode = "edge" if self.mode == "replicate" else self.mode
         return graph.node("Pad", [inputs[0].name, pads], mode=mode)
 
@@ -150,7 +154,7 @@ class Crop(Operator):
         for whole, start, size in zip(tensor.spatial, starts, sizes, strict=True):
             # A centred piece fits where its size does.
             end = size if self.offset is None and self.amount is None else start + size
-            if not (at_least(whole, end) and at_least(size, 1)):
+            if not at_least(whole, end):
                 raise Rejection(OutOfRange(self.spelling, "what is kept", f"within {whole}", end))
         return tensor.with_shape(tensor.channels, *sizes)
 

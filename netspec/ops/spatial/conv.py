@@ -49,7 +49,7 @@ class Convolution(Operator):
         window = self._geometry(tensor)
         _, out, _ = self._channels(tensor)
         sizes = window.output(self.spelling, tensor)
-        return tensor.with_shape(out, *positive(self.spelling, tensor, sizes))
+        return tensor.with_shape(out, *sizes)
 
     def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
         into, out, groups = self._channels(inputs[0])

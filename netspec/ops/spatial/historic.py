@@ -8,7 +8,7 @@ from typing import Any
 from netspec.diagnostics.messages.shapes import OutOfRange, UnknownSize
 from netspec.diagnostics.raised import Rejection
 from netspec.ops.declare.checks import fixed_channels, flat_size, need_spatial, type_of
-from netspec.ops.declare.geometry import Geometry, geometry, positive
+from netspec.ops.declare.geometry import Geometry, geometry
 from netspec.ops.declare.interfaces import Builder, Modules, Operand
 from netspec.ops.declare.operator import Elementwise, Operator
 from netspec.ops.declare.params import count, flag, integers, per_axis, scheme_of
@@ -148,7 +148,7 @@ class Subsampling(Operator):
 
     def infer(self, *inputs: TensorType) -> TensorType:
         sizes = self._geometry(inputs[0]).output(self.spelling, inputs[0])
-        return inputs[0].with_shape(inputs[0].channels, *positive(self.spelling, inputs[0], sizes))
+        return inputs[0].with_shape(inputs[0].channels, *sizes)
 
     def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
         shape = (fixed_channels(self.spelling, inputs[0]),)

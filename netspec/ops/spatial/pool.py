@@ -7,7 +7,7 @@ from math import prod
 from typing import Any, ClassVar
 
 from netspec.ops.declare.checks import need_spatial, type_of
-from netspec.ops.declare.geometry import Geometry, geometry, positive, refuse_empty_windows
+from netspec.ops.declare.geometry import Geometry, geometry, refuse_empty_windows
 from netspec.ops.declare.interfaces import Builder, Modules, Operand
 from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.params import count, flag, padding, per_axis
@@ -41,7 +41,7 @@ class _Pool(Operator):
     def infer(self, *inputs: TensorType) -> TensorType | tuple[TensorType, ...]:
         tensor = inputs[0]
         sizes = self._geometry(tensor).output(self.spelling, tensor)
-        return tensor.with_shape(tensor.channels, *positive(self.spelling, tensor, sizes))
+        return tensor.with_shape(tensor.channels, *sizes)
 
     def macs(self, *inputs: TensorType) -> Dim:
         return 0

@@ -1,0 +1,71 @@
+"""The nearest sizes that an input may have, where the one it has is refused.
+
+The net is built once more with a symbol for every size of its inputs: what its steps need of those
+says which sizes are legal. The nearest are tried before they are named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from netspec.diagnostics.messages import shapes
+from netspec.diagnostics.raised import NetspecError
+from netspec.elaborate.inputs import Freed
+from netspec.sizes.conditions import Conditions
+from netspec.sizes.legal import legality
+
+_OF_SIZES = (
+    shapes.ElementsDiffer,
+    shapes.EmptyOutput,
+    shapes.KernelTooLarge,
+    shapes.NotDivisible,
+    shapes.OutOfRange,
+    shapes.PadTooLarge,
+    shapes.ShapesDiffer,
+)
+
+
+def with_nearest(
+    error: NetspecError,
+    free: Callable[[Freed, Conditions], object],
+    given: Callable[[tuple[str, ...]], object],
+) -> NetspecError:
+    """The error with the nearest legal sizes at the first diagnostic that is about sizes.
+
+    `free` builds the net with symbols for sizes, `given` with other inputs.
+    """
+    at = next((i for i, d in enumerate(error.diagnostics) if isinstance(d.problem, _OF_SIZES)), -1)
+    if at < 0:
+        return error
+    freed, conditions = Freed(), Conditions()
+    try:
+        free(freed, conditions)
+    except NetspecError as other:
+        # A step that needs a fixed size says nothing of which: the nearest are tried below.
+        if not all(isinstance(d.problem, shapes.UnknownSize) for d in other.diagnostics):
+            return error
+    found = tuple(conditions.found)
+    # Where another size is left open, what is nearest depends on it.
+    if not freed.sizes or any(not c.symbols <= freed.sizes.keys() for c in found):
+        return error
+    legal = legality(found, freed.sizes)
+    if not legal.possible or legal.allows(freed.sizes):
+        return error
+    near = [freed.inputs(sizes) for sizes in legal.nearest(freed.sizes)]
+    shown = [" and ".join(inputs) for inputs in near if _builds(given, inputs)]
+    if not shown:
+        return error
+    now = " and ".join(freed.inputs(freed.sizes))
+    note = f"the sizes nearest to {now} that fit: {', '.join(shown)}".replace("input:", "")
+    items = list(error.diagnostics)
+    items[at] = replace(items[at], note=note)
+    return NetspecError(tuple(items), status=error.status, more=error.more)
+
+
+def _builds(given: Callable[[tuple[str, ...]], object], inputs: tuple[str, ...]) -> bool:
+    try:
+        given(inputs)
+    except NetspecError:
+        return False
+    return True
