@@ -29,6 +29,9 @@ MODULES = ("stem stage unit branch shortcut se attn mlp head tower").split()
 ORDINALS = (
     "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth last"
 ).split()
+# The roles that names give away.
+SIDES = frozenset(["shortcut"])
+GATED = SIDES | {"gate", "up"}
 
 
 def scheme(name: str, random: Random) -> Scheme:
@@ -37,12 +40,12 @@ def scheme(name: str, random: Random) -> Scheme:
         stages = random.choice(["layer", "layer", "layers.", "stage", "encoder.layer."])
         head = random.choice([("head",), ()])  # the last layers may be the net's own
         table = TORCH | {"stage": stages}
-        return Scheme(name, _torch(table), inlined=("stem", *head), telling=True,
+        return Scheme(name, _torch(table), inlined=("stem", *head), telling=GATED,
                       attention=random.choice(["in_proj", "joined", "apart"]))  # fmt: skip
     if name == "timm":
         norm = random.choice(["bn", "norm"])
         return Scheme(name, worded(TIMM | {"bn": norm, "ln": "norm", "rms": "norm"}, ALONE + " conv bn"),
-                      telling=True, attention="joined")  # fmt: skip
+                      telling=SIDES, attention="joined")  # fmt: skip
     if name == "sequential":
         return Scheme(name, _sequential, inlined=("stem",))
     if name == "letters":
@@ -50,13 +53,13 @@ def scheme(name: str, random: Random) -> Scheme:
     if name == "foreign":
         return Scheme(name, foreign(random))
     if name == "grouped":
-        return Scheme(name, worded(GROUPED, ALONE), telling=True, by_kind=GROUPED)
+        return Scheme(name, worded(GROUPED, ALONE), telling=SIDES, by_kind=GROUPED)
     if name == "words":
-        return Scheme(name, words, telling=True, attention="apart")
+        return Scheme(name, words, telling=GATED, attention="apart")
     if name == "caffe":
         return Scheme(name, _caffe, _caffe_name)
     if name == "keras" and random.random() < 0.5:
-        return Scheme(name, _keras, _keras_name, attention="apart", keras=True)
+        return Scheme(name, _keras, _keras_name, telling=SIDES, attention="apart", keras=True)
     return Scheme(name, lambda block, run, order: [""] * len(order), inlined=tuple(MODULES),
                   attention="apart" if name == "keras" else "joined", keras=name == "keras")  # fmt: skip
 
@@ -115,7 +118,7 @@ def words(block: Group, run: list[Node], order: list[Node]) -> list[str]:
 def _keras(block: Group, run: list[Node], order: list[Node]) -> list[str]:
     """`conv2_block1_1_conv`, its norm `conv2_block1_1_bn`, the shortcut's `conv2_block1_0_conv`."""
     table = {"stage": "conv", "unit": "block", "stem": "stem!", "head": "top!", "shortcut": "skip!",
-             "se": "se!", "attn": "attn!", "mlp": "mlp!", "branch": "branch", "tower": "tower",
+             "se": "se!", "attn": "attn", "mlp": "mlp", "branch": "branch", "tower": "tower",
              "conv": "conv", "dwconv": "dwconv", "bn": "bn", "ln": "ln", "rms": "ln",
              "linear": "dense", "attention": "!"}  # fmt: skip
     labels = counted(run, order, lambda m: table[m.kind])
@@ -154,12 +157,15 @@ def _caffe(block: Group, run: list[Node], order: list[Node]) -> list[str]:
 
 
 def _caffe_name(place: Place) -> str:
-    *around, last = place.labels
+    around, last = list(place.labels[:-1]), place.labels[-1]
     kind, _, letter = last.partition(":")
+    tower = around.pop(0) if around and around[0].startswith("p") else ""
     if len(around) == 2 and around[0].isdigit():  # directly in a unit
         around.append("2")
-    spelt = "".join(around[:2]) + ("_branch" + "".join(around[2:]) if len(around) > 2 else "_")
-    return f"{kind}{spelt}{letter}"
+    unit = len(around) > 2
+    kind = "conv" if kind == "res" and not unit else kind
+    spelt = "".join(around[:2]) + ("_branch" + "".join(around[2:]) if unit else "_")
+    return f"{kind}{spelt}{letter}" + (f"_{tower}" if tower else "")
 
 
 def flat_names(name: str, found: list[Place], random: Random) -> list[str]:

@@ -18,7 +18,7 @@ class Scheme:
     """How a library names things.
 
     `labels` names the members of a module, given as they run and as they are listed, and answers in
-    the latter order. `telling`: shortcuts, gates and their like are called so.
+    the latter order. `telling`: the roles that names give away.
     `by_kind`: what has one word is listed together.
     """
 
@@ -26,15 +26,13 @@ class Scheme:
     labels: Labels
     join: Callable[[Place], str] = lambda place: ".".join(filter(None, place.labels))
     inlined: tuple[str, ...] = ()
-    telling: bool = False
+    telling: frozenset[str] = frozenset()
     attention: str = "joined"
     keras: bool = False
     by_kind: dict[str, str] = field(default_factory=dict)
 
 
-def places(
-    scheme: Scheme, block: Group, rule: str, around: tuple[str, ...] = ()
-) -> list[Place]:
+def places(scheme: Scheme, block: Group, rule: str, around: tuple[str, ...] = ()) -> list[Place]:
     """The layers of a tree in a library's order of definition, labelled."""
     run = members(block, scheme.inlined)
     order = listed(block, run, rule)
@@ -135,4 +133,6 @@ def foreign(random: Random) -> Labels:
     """Another language's words."""
     table = random.choice(LANGUAGES)
     lone = [word for word in table.values() if not word.endswith(".")]
-    return worded(table | {"lone_unit": table["unit"]}, " ".join(lone) if random.random() < 0.5 else "")
+    return worded(
+        table | {"lone_unit": table["unit"]}, " ".join(lone) if random.random() < 0.5 else ""
+    )

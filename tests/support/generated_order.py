@@ -58,22 +58,21 @@ class Place:
     norm_beside: bool = field(default=False)
 
 
-def readable(net: Group, places: list[Place], *, nested: bool, telling: bool) -> bool:
+def readable(net: Group, places: list[Place], *, nested: bool, telling: frozenset[str]) -> bool:
     """Whether layers of one shape are listed in the order that the spec has them in.
 
     A norm counts as of another shape where another convolution stands right before it in a module
-    of its own; a shortcut does not count where its name says what it is.
+    of its own; layers in a role that their names tell (`telling`) do not count.
     """
     rank = {id(layer): i for i, layer in enumerate(layers(net, text=True))}
-    shortcuts = {id(layer) for layer in _within(net, "shortcut")} if telling else set()
-    gates = {id(layer) for layer in layers(net) if layer.role in ("gate", "up")} if telling else set()
+    told = {id(layer) for layer in layers(net) if layer.role in telling}
     last: dict[object, int] = {}
     before: Layer | None = None
     for place in places:
         layer = place.layer
         beside = nested and layer.norm_of is not None and layer.norm_of is before
         before = layer
-        if id(layer) in shortcuts | gates:
+        if id(layer) in told:
             continue
         of = layer.norm_of.shapes if beside and layer.norm_of else None
         key = (layer.shapes, of)
@@ -81,9 +80,3 @@ def readable(net: Group, places: list[Place], *, nested: bool, telling: bool) ->
             return False
         last[key] = rank[id(layer)]
     return True
-
-
-def _within(group: Group, kind: str) -> Iterable[Layer]:
-    for part in group.parts:
-        if isinstance(part, Group):
-            yield from layers(part) if part.kind == kind else _within(part, kind)

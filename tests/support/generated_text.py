@@ -25,7 +25,9 @@ class Writer:
             towers, *rest = tree.parts
             assert isinstance(towers, Group)
             letters = "ab"
-            lines = [f"input {letter}: {size}" for letter, size in zip(letters, inputs, strict=True)]
+            lines = [
+                f"input {letter}: {size}" for letter, size in zip(letters, inputs, strict=True)
+            ]
             for letter, part in zip(letters, towers.parts, strict=True):
                 lines.append(f"@{letter}; {self.sequence([part])} as p{letter}")
             lines += [f"{{ | @pa | @pb }}; {towers.merge}", self.sequence(rest)]
@@ -96,9 +98,8 @@ class Writer:
 
     def _convolution(self, layer: Layer, after: list[Node]) -> list[str]:
         options = []
-        if not self.same or layer.stride > 1:
-            if layer.kernel > 1 or self.same:
-                options.append(f"pad={layer.kernel // 2}")
+        if (not self.same or layer.stride > 1) and (layer.kernel > 1 or self.same):
+            options.append(f"pad={layer.kernel // 2}")
         if layer.bias == self.normed:
             options.append(f"bias={'yes' if layer.bias else 'no'}")
         following = after[0] if after else None

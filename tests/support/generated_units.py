@@ -55,7 +55,9 @@ class Maker:
     def on(self) -> Step:
         return act(self.act)
 
-    def residual(self, main: list[Node], into: int, out: int, stride: int, *, plain: bool = False) -> Node:
+    def residual(
+        self, main: list[Node], into: int, out: int, stride: int, *, plain: bool = False
+    ) -> Node:
         """What flows in, through a projection where shapes differ and now and then where not."""
         same = into == out and stride == 1
         forced = same and self.random.random() < 0.25
@@ -117,7 +119,9 @@ class Maker:
             grown = [*self.conv(width, 4), self.on()]
             parts.append(Group([identity(), Group(grown, "branch")], merge="concat"))
             width += 4
-        return Group([*parts, *self.conv(width, out, 1, stride, role="transition"), self.on()], "unit")
+        return Group(
+            [*parts, *self.conv(width, out, 1, stride, role="transition"), self.on()], "unit"
+        )
 
     def squeezed(self, into: int, out: int, stride: int) -> Group:
         inner = self.random.choice([out, max(out // 2, 2)])
@@ -145,6 +149,7 @@ class Maker:
         return Group([Group([*sides], merge=merge), *self.conv(out, out, 1), self.on()], "unit")
 
     def chain(self, into: int, out: int, stride: int) -> Group:
-        first = [*self.conv(into, out, 3, stride), self.on()]
-        more = [[*self.conv(out, out), self.on()] for _ in range(self.random.choice([0, 1, 2]))]
-        return Group([*first, *sum(more, [])], "unit")
+        parts = [*self.conv(into, out, 3, stride), self.on()]
+        for _ in range(self.random.choice([0, 1, 2])):
+            parts += [*self.conv(out, out), self.on()]
+        return Group(parts, "unit")
