@@ -32,8 +32,8 @@ def _one_thread() -> Iterator[None]:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_full_map_gives_the_same_function(family: str, tmp_path: Path) -> None:
-    for seed in range(8):
-        made = case(seed, family, ("torch_flat", "torch_nested", "letters", "words")[seed % 4])
+    for seed in range(6):
+        made = case(seed, family, ("torch_nested", "letters", "words")[seed % 3])
         assert judge(made, tmp_path, mapped=True).kind == "right", made.spec
 
 
@@ -48,7 +48,7 @@ def test_a_case_is_the_same_each_time(family: str) -> None:
 def test_all_schemes_name_all_families() -> None:
     for family in FAMILIES:
         for scheme in NAMES:
-            for seed in range(4):
+            for seed in range(2):
                 case(seed, family, scheme)
 
 

@@ -10,6 +10,7 @@ shuffled has a layer whose tensors stand as no module lists them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -138,11 +139,9 @@ def _ordered(
     if order == "sorted":
         return sorted(tensors, key=lambda pair: pair[0])
     if order == "shuffled":
-        listed = [name for name, _ in tensors]
-        before = {name: name.rpartition(".")[0] for name in listed}
         for _ in range(20):
             tensors = random.sample(tensors, len(tensors))
-            owners = [before[name] for name, _ in tensors]
+            owners = [re.split(r"[./][^./]+\Z", name)[0] for name, _ in tensors]
             runs = sum(a != b for a, b in pairwise(owners)) + 1
             if runs > len(set(owners)):
                 break
@@ -192,7 +191,7 @@ def saved(case: Case, folder: Path) -> Path:
         return path
     arrays = {name: np.ascontiguousarray(tensor.numpy()) for name, tensor in case.tensors}
     if case.container == "npz":
-        np.savez(path, **arrays)
+        np.savez(path, allow_pickle=False, **arrays)
     else:
         safetensors.numpy.save_file(arrays, path)
     return path

@@ -44,8 +44,8 @@ def scheme(name: str, random: Random) -> Scheme:
                       attention=random.choice(["in_proj", "joined", "apart"]))  # fmt: skip
     if name == "timm":
         norm = random.choice(["bn", "norm"])
-        return Scheme(name, worded(TIMM | {"bn": norm, "ln": "norm", "rms": "norm"}, ALONE + " conv bn"),
-                      telling=SIDES, attention="joined")  # fmt: skip
+        table = TIMM | {"bn": norm, "ln": "norm", "rms": "norm"}
+        return Scheme(name, _timm(table), telling=SIDES)
     if name == "sequential":
         return Scheme(name, _sequential, inlined=("stem",))
     if name == "letters":
@@ -77,6 +77,22 @@ def _torch(table: dict[str, str]) -> Labels:
         if any(m.kind == "mlp" for m in order) and any(m.kind == "rms" for m in order):
             named = [norms.get(role, old) for role, old in zip(roles, named, strict=True)]
         return named
+
+    return label
+
+
+def _timm(table: dict[str, str]) -> Labels:
+    alone = set((ALONE + " conv bn conv_dw conv_pw").split())
+
+    def label(block: Group, run: list[Node], order: list[Node]) -> list[str]:
+        separable = any(member.kind == "dwconv" for member in order)
+
+        def base(node: Node) -> str:
+            if isinstance(node, Layer) and node.kind in ("conv", "dwconv") and separable:
+                return "conv_dw" if node.depthwise else "conv_pw"
+            return table[node.kind]
+
+        return counted(run, order, base, alone)
 
     return label
 
@@ -119,10 +135,10 @@ def _keras(block: Group, run: list[Node], order: list[Node]) -> list[str]:
     """`conv2_block1_1_conv`, its norm `conv2_block1_1_bn`, the shortcut's `conv2_block1_0_conv`."""
     table = {"stage": "conv", "unit": "block", "stem": "stem!", "head": "top!", "shortcut": "skip!",
              "se": "se!", "attn": "attn", "mlp": "mlp", "branch": "branch", "tower": "tower",
-             "conv": "conv", "dwconv": "dwconv", "bn": "bn", "ln": "ln", "rms": "ln",
+             "conv": "conv", "dwconv": "conv", "bn": "bn", "ln": "ln", "rms": "ln",
              "linear": "dense", "attention": "!"}  # fmt: skip
     labels = counted(run, order, lambda m: table[m.kind])
-    return [re.sub(r"\A(conv|dwconv|bn)(\d+)\Z", r"\2_\1", label) if isinstance(m, Layer) else label
+    return [re.sub(r"\A(conv|bn)(\d+)\Z", r"\2_\1", label) if isinstance(m, Layer) else label
             for m, label in zip(order, labels, strict=True)]  # fmt: skip
 
 
@@ -142,7 +158,7 @@ def _caffe(block: Group, run: list[Node], order: list[Node]) -> list[str]:
         own = {layer.shapes for layer in layers(order[shortcut[0]]) if not layer.norm}
         others = {m.shapes for m in order if isinstance(m, Layer)}
         table["shortcut"] = "3!" if own & others else "1!"
-    kinds = {"conv": "res", "dwconv": "dw", "bn": "bn", "ln": "ln", "rms": "ln", "linear": "fc"}
+    kinds = {"conv": "res", "dwconv": "res", "bn": "bn", "ln": "ln", "rms": "ln", "linear": "fc"}
     kinds |= {"attention": "at", "unit": "u"}
     labels = counted(run, order, lambda m: table.get(m.kind, f"{kinds.get(m.kind)}:"))
     shown = []

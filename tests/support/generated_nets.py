@@ -76,7 +76,7 @@ def _body(maker: SequenceMaker, units: list[str], most: int) -> tuple[list[Node]
 
 
 def _trunk(maker: SequenceMaker, units: list[str]) -> list[Node]:
-    parts, width, size = _body(maker, units, 4)
+    parts, width, size = _body(maker, units, maker.random.choice([2, 2, 3, 4]))
     last: list[Node] = []
     if "preact" in units and maker.normed:
         last = [Layer("bn", width, width, role="last"), maker.on()]
