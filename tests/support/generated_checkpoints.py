@@ -191,7 +191,7 @@ def saved(case: Case, folder: Path) -> Path:
         return path
     arrays = {name: np.ascontiguousarray(tensor.numpy()) for name, tensor in case.tensors}
     if case.container == "npz":
-        np.savez(path, allow_pickle=False, **arrays)
+        np.savez(path, **arrays)
     else:
         safetensors.numpy.save_file(arrays, path)
     return path
