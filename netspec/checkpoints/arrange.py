@@ -9,7 +9,7 @@ same function. If several are left, nothing is guessed.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import combinations, product
+from itertools import combinations, islice, product
 
 from netspec.checkpoints.clues import LEVELS, Clue, clues_of, is_norm
 from netspec.checkpoints.forest import Forest, Part
@@ -22,6 +22,8 @@ from netspec.foundation.records import record
 _STEPS, _EACH = 400_000, 40_000
 # How many arrangements of one function are looked at for one of another.
 _SAME = 64
+# How many lines of a map are offered to settle a doubt.
+_LINES = 6
 
 Identity = Callable[[Sequence[tuple[Layer, Module]]], object]
 
@@ -45,10 +47,14 @@ class Doubt:
 
 @record
 class Arranged:
-    """What is found: matches in the net's order, or what is in doubt. Neither: nothing fits."""
+    """What is found: matches in the net's order, or what is in doubt. Neither: nothing fits.
+
+    `settling` maps a few layers of the net to the file's such that the first candidates are taken.
+    """
 
     matches: tuple[Match, ...] = ()
     doubts: tuple[Doubt, ...] = ()
+    settling: tuple[tuple[str, str], ...] = ()
 
 
 def arrange(layers: Sequence[Layer], root: Item, trusted: bool, identity: Identity) -> Arranged:
@@ -93,7 +99,7 @@ class _Arranger:
         if first is None:
             return self._ordered(defined) if defined is not None else Arranged()
         if other is not None:
-            return Arranged(doubts=self._doubts(first, other))
+            return Arranged((), self._doubts(first, other), self._settling(first, other, kept))
         if defined is not None:
             return self._ordered(defined)
         unclear = [clue for clue in self._unclear if clue not in kept]
@@ -280,6 +286,24 @@ class _Arranger:
             for layer, a, b in zip(self._layers, one, other, strict=True)
             if a is not b
         )
+
+    def _settling(
+        self, first: Arrangement, other: Arrangement, kept: Sequence[Clue]
+    ) -> tuple[tuple[str, str], ...]:
+        """A few layers of the first arrangement with which no other function is possible."""
+        fixed: list[tuple[Part, int]] = []
+        for _ in range(_LINES):
+            place = next(i for i, (a, b) in enumerate(zip(first, other, strict=True)) if a is not b)
+            fixed.append((first[place], 1 << place))
+            clue = Clue("words", ("map",), places=tuple(fixed))
+            search = self._search([*kept, clue])
+            found = islice(search.solutions(), _SAME)
+            rival = next((arr for arr in found if not self._is_same(arr, first)), None)
+            if rival is None:
+                settled = [(bits.bit_length() - 1, leaf) for leaf, bits in fixed]
+                return tuple((self._layers[i].name, leaf.name) for i, leaf in settled)
+            other = rival
+        return ()
 
     def _undecided(self) -> Arranged:
         names = (f"{len(self._layers)} layers in more orders than can be told apart",)

@@ -64,6 +64,14 @@ class Checkpoint(Mapping[str, Shape]):
             raise bad_file(self.path, f"it has nothing under `{start}`")
         return Checkpoint(self.path, kept)
 
+    def changed(self, tensors: Tensors) -> Checkpoint:
+        """The file with some tensors replaced; the others and the order stay."""
+        return Checkpoint(self.path, {**self._tensors, **tensors}, self.chosen, self.others)
+
+    def stored(self, name: str) -> Reader:
+        """What reads the tensor as it is stored."""
+        return self._tensors[name][1]
+
     def __getitem__(self, name: str) -> Shape:
         return self._tensors[name][0]
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from netspec.checkpoints.files import Checkpoint
 from netspec.checkpoints.formats.tensors import Shape
+from netspec.checkpoints.names import natural
 from netspec.diagnostics.messages.weights import BadMapping
 from netspec.diagnostics.raised import NetspecError
 
@@ -20,14 +22,16 @@ def settle(
 ) -> dict[str, tuple[str, ...]]:
     """The map as each tensor's parts in the file; a layer's name stands for all of its tensors.
 
-    Raises NetspecError where it names what the net or the file does not have.
+    A `*` stands for what differs between names that are alike: all that fit the one name are paired
+    with all that fit the other, numbers in their order. Raises NetspecError where the map names what
+    the net or the file does not have.
     """
     if mapping is None:
         return {}
     if not isinstance(mapping, Mapping):
         mapping = _read(Path(mapping))
     found: dict[str, tuple[str, ...]] = {}
-    for ours, theirs in mapping.items():
+    for ours, theirs in _written_out(mapping, wanted, file):
         parts = (theirs,) if isinstance(theirs, str) else tuple(theirs)
         if ours in wanted:
             found[ours] = parts
@@ -42,6 +46,32 @@ def settle(
             if part not in file:
                 raise NetspecError(BadMapping(f"the file has no `{part}`, named for `{ours}`"))
     return found
+
+
+def _written_out(
+    mapping: Given, wanted: Mapping[str, Shape], file: Mapping[str, Shape]
+) -> Iterator[tuple[str, str | list[str]]]:
+    """The map's pairs, those with a `*` as all that they stand for."""
+    for ours, theirs in mapping.items():
+        if "*" not in ours or not isinstance(theirs, str):
+            yield ours, theirs
+            continue
+        first, second = _matching(ours, wanted), _matching(theirs, file)
+        if len(first) != len(second) or not first:
+            counts = (
+                f"`{ours}` is {len(first)} names of the net, `{theirs}` {len(second)} of the file"
+            )
+            raise NetspecError(BadMapping(counts))
+        yield from zip(first, second, strict=True)
+
+
+def _matching(pattern: str, names: Iterable[str]) -> list[str]:
+    """The tensors, or else the layers, whose names fit a pattern, numbers in their order."""
+    fits = re.compile(".*".join(map(re.escape, pattern.split("*"))))
+    known = list(names)
+    layers = dict.fromkeys(name.rpartition(".")[0] for name in known)
+    found = [name for name in known if fits.fullmatch(name)]
+    return sorted(found or filter(fits.fullmatch, layers), key=natural)
 
 
 def _read(path: Path) -> Given:

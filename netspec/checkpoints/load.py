@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from math import prod
 from pathlib import Path
@@ -13,7 +14,9 @@ from netspec.checkpoints.formats.tensors import Shape
 from netspec.checkpoints.given import Given, settle
 from netspec.checkpoints.mapping import by_name, by_structure
 from netspec.checkpoints.parsing import is_counter
-from netspec.checkpoints.plan import Pair, Plan
+from netspec.checkpoints.plan import ZEROS, Pair, Plan
+from netspec.checkpoints.projections import by_head
+from netspec.checkpoints.rows import without_row
 from netspec.diagnostics.messages.weights import AmbiguousTensors, NotFinite, TensorsDiffer
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.records import Diagnostic
@@ -43,10 +46,20 @@ class FromFile:
         pair = self.pairs[name]
         shape = (weight.shape[0] // len(pair.parts), *weight.shape[1:]) if weight.shape else ()
         for part in pair.parts:
+            if part == ZEROS:
+                yield from _zeros(prod(shape))
+                continue
             stored = self.file.read(part)
             flat = (pair.turn(stored, shape) if pair.turn else stored).reshape(-1)
             for start in range(0, flat.size, CHUNK):
                 yield flat[start : start + CHUNK]
+
+
+def _zeros(count: int) -> Iterator[Array]:
+    import numpy as np
+
+    for start in range(0, count, CHUNK):
+        yield np.zeros(min(CHUNK, count - start), np.float32)
 
 
 @record(slots=False)
@@ -93,6 +106,8 @@ def load(
     mapping: Given | str | Path | None = None,
     prefix: str | None = None,
     layout: str | None = None,
+    qkv: str | None = None,
+    drop_row: int | None = None,
     partial: bool = False,
     strict: bool = False,
     seed: int = 0,
@@ -103,7 +118,9 @@ def load(
     kinds of layers, the order they run in, the tree of names. `mapping` (`ours: theirs`, of tensors
     or of whole layers; a mapping or a JSON file) decides before either; a list of theirs is joined
     along the first axis. `prefix` takes only what the file has under that name. `layout` says how
-    the file stores kernels, `torch` or `keras`; by default their shapes tell.
+    the file stores kernels, `torch` or `keras`; by default their shapes tell. `qkv` says how a joined
+    projection is ordered, `rows`: all queries, all keys, all values; `heads`: those of each head in
+    turn. `drop_row` leaves out that row of layers that have one more output than the net's.
 
     Everything must fit, unless `partial`: then what fits is taken, if anything does, the rest
     starts from `seed`, and the result says which. NaN and infinite weights are a warning, with
@@ -113,18 +130,23 @@ def load(
     file = open_checkpoint(path, prefix)
     wanted = {n: w.shape for n, w in named_weights(graph).items() if w.kind != "constant"}
     file, notes = one_copy(file, len(wanted))
+    if drop_row is not None:
+        file = without_row(file, set(wanted.values()), drop_row)
     settled = settle(mapping, wanted, file)
     plan = _plan(graph, file, wanted, settled, layout, partial)
     if plan.doubts:
-        choices = [f"{d.layer.name} is one of {', '.join(d.candidates)}" for d in plan.doubts]
-        raise NetspecError(AmbiguousTensors(some(choices, separator="; ")))
+        choices = [f"{d.layer.name} is {' or '.join(d.candidates)}" for d in plan.doubts]
+        advice = "name them in a file of `ours: theirs` pairs and pass it with --map"
+        if plan.settling:
+            advice = f"a file with {json.dumps(plan.settling)}, passed with --map, takes the first of each"
+        raise NetspecError(AmbiguousTensors(some(choices, separator="; "), advice))
     unfit = plan.missing or plan.surplus or plan.misshaped
     if unfit and not (partial and plan.pairs):
         advice = "--partial takes what fits" if plan.pairs else "nothing in the file fits"
         lists = some(plan.missing), some(plan.surplus), some(plan.misshaped)
         raise NetspecError(TensorsDiffer(*lists, advice))
     _check_shapes(plan.pairs, wanted, file)
-    pairs = {pair.ours: pair for pair in plan.pairs}
+    pairs = {pair.ours: pair for pair in by_head(graph, plan.pairs, qkv)}
     used = {name for pair in plan.pairs for name in pair.parts}
     constants = {
         n: Pair(n, (n,), "name")
@@ -188,6 +210,8 @@ def _check_shapes(pairs: Iterable[Pair], wanted: Mapping[str, Shape], file: Chec
         need, count = wanted[pair.ours], len(pair.parts)
         part = (need[0] // count, *need[1:]) if count > 1 else need
         for name in pair.parts:
+            if name == ZEROS:
+                continue
             have = file[name]
             same = [size for size in have if size != 1] == [size for size in part if size != 1]
             free = pair.turn or (have[:1] == part[:1] and min(len(have), len(part)) > 1)

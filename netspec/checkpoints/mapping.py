@@ -106,6 +106,7 @@ def _arranged(
     found = arrange(layers, root, trusted, identity)
     plan.take(found.matches)
     plan.doubts.extend(found.doubts)
+    plan.settling.update(found.settling)
     if not found.matches and not found.doubts:
         names = (f"{len(layers)} layers of the same shapes in no order that fits",)
         plan.doubts.append(Doubt(layers[0], names))

@@ -4,10 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import field
+from typing import TYPE_CHECKING, Protocol
 
 from netspec.checkpoints.arrange import Doubt, Match
-from netspec.checkpoints.layout import Turn
+from netspec.checkpoints.formats.tensors import Shape
 from netspec.foundation.records import record
+
+if TYPE_CHECKING:
+    from netspec.checkpoints.files import Array
+
+# A part that no tensor of the file is: zeros.
+ZEROS = "zeros"
+
+
+class Change(Protocol):
+    """What makes a tensor of the graph of one of the file."""
+
+    def __call__(self, stored: Array, shape: Shape) -> Array:
+        """The stored tensor as one of this shape."""
+        ...
 
 
 @record
@@ -15,14 +30,14 @@ class Pair:
     """A tensor of the graph and what of the file it is taken from.
 
     `parts` are tensors of the file that follow each other on its first axis, mostly one. `how` says
-    what decided: `name`, `map`, `shape`, `order` or `words`. `turn` brings outputs to the front
-    where the file has them last.
+    what decided: `name`, `map`, `order`, `shape`, `numbers`, `flow`, `repeats` or `words`. `turn`
+    brings outputs to the front where the file has them last, or heads where they are mixed.
     """
 
     ours: str
     parts: tuple[str, ...]
     how: str
-    turn: Turn | None = None
+    turn: Change | None = None
 
     @property
     def theirs(self) -> str:
@@ -34,16 +49,18 @@ class Pair:
 class Plan:
     """Which tensors are taken, and what is left over on either side.
 
-    `turns` say how those tensors of the graph are read that the file's layout concerns.
+    `turns` say how those tensors of the graph are read that the file's layout concerns. `settling` is
+    a map of layers that would decide what is in doubt.
     """
 
-    turns: Mapping[str, Turn] = field(default_factory=dict)
+    turns: Mapping[str, Change] = field(default_factory=dict)
     pairs: list[Pair] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     surplus: list[str] = field(default_factory=list)
     misshaped: list[str] = field(default_factory=list)
     training_only: list[str] = field(default_factory=list)
     doubts: list[Doubt] = field(default_factory=list)
+    settling: dict[str, str] = field(default_factory=dict)
 
     @property
     def fits(self) -> bool:

@@ -63,7 +63,10 @@ def weights_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return wrapped
 
 
-_READING = {"mapping": "--map", "prefix": "--prefix", "layout": "--layout"}
+_READING = {
+    **{"mapping": "--map", "prefix": "--prefix", "layout": "--layout"},
+    **{"qkv": "--qkv", "drop_row": "--drop-row"},
+}
 _OPTIONS = (
     click.option("--weights", type=click.Path(path_type=Path), help="Take weights from this file."),
     click.option(
@@ -77,5 +80,16 @@ _OPTIONS = (
         "--layout",
         type=click.Choice(["torch", "keras"]),
         help="Whether the file's kernels have outputs first or last; told from shapes by default.",
+    ),
+    click.option(
+        "--qkv",
+        type=click.Choice(["rows", "heads"]),
+        help="Whether joined queries, keys and values are ordered as a whole or head by head.",
+    ),
+    click.option(
+        "--drop-row",
+        type=int,
+        metavar="ROW",
+        help="Leave out this row of a classifier that has one class more than the net.",
     ),
 )

@@ -46,9 +46,13 @@ class AmbiguousTensors(Problem):
     code = "NS553"
     longest = 6000
     title = "the file does not say which tensors are which: {choices}"
-    help = "name them in a file of `ours: theirs` pairs and pass it with --map"
-    explain = "More than one way of matching the file's tensors to the net's fits; name one."
+    help = "{advice_text}"
+    explain = (
+        "More than one way of matching the file's tensors to the net's fits, they compute different "
+        "functions, and neither order nor names nor shapes decide. A map of a few names does."
+    )
     choices: str
+    advice_text: str = "name them in a file of `ours: theirs` pairs and pass it with --map"
 
 
 class BadMapping(Problem):
@@ -103,3 +107,26 @@ class SeveralCopies(Problem):
     )
     prefixes: str
     taken_text: str = ""
+
+
+class JoinedOrder(Problem):
+    code = "NS559"
+    title = "the file does not say how queries, keys and values are joined in `{tensor}`"
+    help = "`--qkv heads` takes those of each head in turn, `--qkv rows` all queries first"
+    explain = (
+        "GPT-NeoX, BLOOM and Falcon list the rows of a joined projection head by head, others all "
+        "queries, then all keys, then all values. Shapes are the same, and so is the name "
+        "`query_key_value`."
+    )
+    tensor: str
+
+
+class NoRowToDrop(Problem):
+    code = "NS560"
+    title = "the file has no layer with one output more than the net's, of which to drop row {row}"
+    explain = (
+        "`--drop-row` is for classifiers with a class that the net does not have, such as the 1,001 "
+        "of TensorFlow's ImageNet, whose first is the background. A row is dropped where that makes "
+        "a tensor fit."
+    )
+    row: int
