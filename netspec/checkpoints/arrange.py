@@ -209,10 +209,20 @@ class _Arranger:
                 return first, self._clues
         kept: list[Clue] = []
         first = self._first(())
-        batches: dict[tuple[int, int], list[Clue]] = {}
+        for level in LEVELS:
+            if first is None or self._is_only(first, kept):
+                break
+            first = self._keep(level, kept) or first
+        return first, kept
+
+    def _keep(self, level: str, kept: list[Clue]) -> Arrangement | None:
+        """Adds what can be kept of a level, from outer groups to inner ones; an arrangement of it."""
+        first = None
+        batches: dict[int, list[Clue]] = {}
         for clue in self._clues:
-            batches.setdefault((LEVELS.index(clue.level), clue.depth), []).append(clue)
-        for _, clues in sorted(batches.items(), key=lambda pair: pair[0]):
+            if clue.level == level:
+                batches.setdefault(clue.depth, []).append(clue)
+        for _, clues in sorted(batches.items()):
             able = self._able(kept, clues)
             tried = self._first([*kept, *able])
             if tried is not None:
@@ -220,7 +230,13 @@ class _Arranger:
                 first = tried
             else:
                 self._unclear += able
-        return first, kept
+        return first
+
+    def _is_only(self, first: Arrangement, kept: Sequence[Clue]) -> bool:
+        """Whether clues leave one arrangement: weaker ones are then not asked."""
+        search = self._search(kept)
+        found = islice(search.solutions(), _SAME)
+        return all(self._is_same(other, first) for other in found) and search.ended
 
     def _able(self, kept: list[Clue], clues: list[Clue]) -> list[Clue]:
         """Those of the clues, or what is left of them, that can be kept beside the stronger ones."""

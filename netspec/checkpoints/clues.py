@@ -183,7 +183,7 @@ def _repeats(forest: Forest) -> Iterator[Clue]:
     called: dict[tuple[str, ...], dict[object, list[Part]]] = {}
     for leaf in forest.leaves:
         for depth, unit in enumerate(leaf.path[:-1], 1):
-            if unit.count > 2 and _is_repeated(unit):
+            if _is_repeated(unit):
                 inside = tuple(part.label for part in leaf.path[depth:])
                 family = (*unit.kind, *inside[:-1])
                 alike.setdefault(family, {}).setdefault(inside, []).append(leaf)
@@ -198,7 +198,9 @@ def _repeats(forest: Forest) -> Iterator[Clue]:
 
 
 def _is_repeated(part: Part) -> bool:
-    return "#" in part.kind[-1]
+    """Whether it is numbered and more than a layer with its norm."""
+    norms = sum(map(is_norm, part.leaves))
+    return "#" in part.kind[-1] and (part.count > 2 or (part.count == 2 and norms != 1))
 
 
 # --- words

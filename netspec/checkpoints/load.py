@@ -14,7 +14,7 @@ from netspec.checkpoints.formats.tensors import Shape
 from netspec.checkpoints.given import Given, settle
 from netspec.checkpoints.mapping import by_name, by_structure
 from netspec.checkpoints.parsing import is_counter
-from netspec.checkpoints.plan import ZEROS, Pair, Plan
+from netspec.checkpoints.plan import ZEROS, Misfit, Pair, Plan
 from netspec.checkpoints.projections import by_head
 from netspec.checkpoints.rows import without_row
 from netspec.diagnostics.messages.weights import AmbiguousTensors, NotFinite, TensorsDiffer
@@ -142,8 +142,9 @@ def load(
         raise NetspecError(AmbiguousTensors(some(choices, separator="; "), advice))
     unfit = plan.missing or plan.surplus or plan.misshaped
     if unfit and not (partial and plan.pairs):
-        advice = "--partial takes what fits" if plan.pairs else "nothing in the file fits"
-        lists = some(plan.missing), some(plan.surplus), some(plan.misshaped)
+        advice = _cause(graph, plan.misshaped)
+        advice += "--partial takes what fits" if plan.pairs else "nothing in the file fits"
+        lists = some(plan.missing), some(plan.surplus), some(list(map(str, plan.misshaped)))
         raise NetspecError(TensorsDiffer(*lists, advice))
     _check_shapes(plan.pairs, wanted, file)
     pairs = {pair.ours: pair for pair in by_head(graph, plan.pairs, qkv)}
@@ -197,6 +198,26 @@ def _plan(
     for ours, parts in settled.items():
         plan.pair(ours, parts, "map")
     return plan
+
+
+def _cause(graph: Graph, misfits: Iterable[Misfit]) -> str:
+    """What shapes that differ come from, where that can be told, with what to do about it."""
+    settings = dict(graph.parameters)
+    for misfit in misfits:
+        need, have = misfit.need, misfit.have
+        if len(need) != len(have) or not need:
+            continue
+        if len(need) > 1 and need[1:] == have[1:]:
+            if have[0] == need[0] + 1:
+                return f"{misfit.ours} has one output more in the file: --drop-row 0 leaves out the first; "
+            named = [name for name, value in settings.items() if value == need[0]]
+            if named:
+                return f"the file is of a net with --set {named[0]}={have[0]}; "
+        if len(need) > 1 and need[0] == have[0] and need[2:] == have[2:]:
+            return f"{misfit.ours} reads {have[1]} channels in the file, {need[1]} here; "
+        if need[:2] != have[:2] and (need[1], need[0], *need[2:]) == have:
+            return f"{misfit.ours} is stored turned: --layout keras, if all are; "
+    return ""
 
 
 def _in_head(graph: Graph, name: str) -> bool:

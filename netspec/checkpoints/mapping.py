@@ -15,11 +15,10 @@ from netspec.checkpoints.function import Functions
 from netspec.checkpoints.layers import Layer, Module, layers_of, plain
 from netspec.checkpoints.layout import as_torch, is_outputs_last, turns_of
 from netspec.checkpoints.parsing import in_definition_order, is_counter
-from netspec.checkpoints.plan import Plan
+from netspec.checkpoints.plan import Misfit, Plan
 from netspec.checkpoints.projections import joined
 from netspec.checkpoints.tree import Item, modules_of, tree_of
 from netspec.graph.checked import Graph
-from netspec.weights.sources import shape_text
 
 _AUXILIARY = re.compile(r"aux", re.IGNORECASE)
 
@@ -32,7 +31,7 @@ def by_name(wanted: Mapping[str, Shape], file: Mapping[str, Shape], heads: set[s
             if name not in heads:
                 plan.missing.append(name)
         elif file[name] != shape:
-            plan.misshaped.append(f"{name} is {shape_text(file[name])}, not {shape_text(shape)}")
+            plan.misshaped.append(Misfit(name, name, shape, file[name]))
         else:
             plan.pair(name, (name,), "name")
     for name in file:
@@ -226,10 +225,7 @@ def _left_over(plan: Plan, layers: list[Layer], modules: list[Module]) -> None:
             found = shapes[tensor.role]
             if plain(found.shape) == plain(tensor.shape):
                 continue
-            plan.misshaped.append(
-                f"{tensor.name} ({found.name} in the file) is {shape_text(found.shape)}, "
-                f"not {shape_text(tensor.shape)}"
-            )
+            plan.misshaped.append(Misfit(tensor.name, found.name, tensor.shape, found.shape))
     plan.surplus.extend(_names(rest))
 
 

@@ -122,6 +122,10 @@ def in_definition_order(tensors: Iterable[str]) -> bool:
     layers = [name.components for name in parsed]
     if names == sorted(names) or _returns(layers, layers):
         return False
+    siblings: dict[tuple[str, ...], set[str]] = {}
+    for path in layers:
+        for i, component in enumerate(path):
+            siblings.setdefault(path[:i], set()).add(component)
     seen: set[tuple[tuple[str, ...], str]] = set()
     last: dict[tuple[str, ...], str] = {}
     up = down = 0
@@ -135,10 +139,18 @@ def in_definition_order(tensors: Iterable[str]) -> bool:
             last[path[:i]] = component
             if is_number(before) and is_number(component) and int(component) < int(before):
                 return False
-            step = _step(before, component)
+            # Letters that leave some out are no series: `q`, `c`, `o`.
+            counts = len(component) > 1 or len(before) > 1 or _is_run(siblings[path[:i]])
+            step = _step(before, component) if counts else 0
             up, down = up + (step > 0), down + (step < 0)
     groups = [path[:i] for path in dict.fromkeys(layers) for i in range(1, len(path))]
     return 2 * down <= up and 4 * _returns(dict.fromkeys(layers), groups) <= len(set(layers))
+
+
+def _is_run(labels: set[str]) -> bool:
+    """Whether the labels that are single letters are the first ones of the alphabet."""
+    letters = sorted(label.lower() for label in labels if len(label) == 1 and label.isalpha())
+    return letters == [chr(97 + i) for i in range(len(letters))]
 
 
 def _returns(paths: Iterable[tuple[str, ...]], groups: Iterable[tuple[str, ...]]) -> int:

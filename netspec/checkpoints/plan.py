@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from netspec.checkpoints.arrange import Doubt, Match
 from netspec.checkpoints.formats.tensors import Shape
 from netspec.foundation.records import record
+from netspec.weights.sources import shape_text
 
 if TYPE_CHECKING:
     from netspec.checkpoints.files import Array
@@ -45,6 +46,20 @@ class Pair:
         return " + ".join(self.parts)
 
 
+@record
+class Misfit:
+    """A tensor of the graph whose shape is not that of the file's."""
+
+    ours: str
+    theirs: str
+    need: Shape
+    have: Shape
+
+    def __str__(self) -> str:
+        called = f" ({self.theirs} in the file)" if self.theirs != self.ours else ""
+        return f"{self.ours}{called} is {shape_text(self.have)}, not {shape_text(self.need)}"
+
+
 @record(frozen=False, slots=False)
 class Plan:
     """Which tensors are taken, and what is left over on either side.
@@ -57,7 +72,7 @@ class Plan:
     pairs: list[Pair] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     surplus: list[str] = field(default_factory=list)
-    misshaped: list[str] = field(default_factory=list)
+    misshaped: list[Misfit] = field(default_factory=list)
     training_only: list[str] = field(default_factory=list)
     doubts: list[Doubt] = field(default_factory=list)
     settling: dict[str, str] = field(default_factory=dict)

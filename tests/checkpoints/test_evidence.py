@@ -1,0 +1,330 @@
+"""What decides which tensor is which: each kind of evidence, and what is refused where none decides.
+
+The files here are of nets whose right map is known, for netspec's own names were replaced by others.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.random import default_rng
+
+import netspec
+from netspec.api import Net
+from netspec.backends.torch.modules import to_module
+from netspec.checkpoints import load
+from netspec.diagnostics.raised import NetspecError
+
+Names = Mapping[str, str]
+
+
+def weights(net: Net) -> dict[str, np.ndarray]:
+    """Weights with gains near 1 for all of the net's tensors."""
+    rng = default_rng(7)
+    found = {}
+    for name, tensor in net.to_torch(seed=0).state_dict().items():
+        if not name.endswith("num_batches_tracked"):
+            noise = rng.standard_normal(tuple(tensor.shape)).astype(np.float32)
+            gain = name.endswith(("bn.weight", "running_var")) or tensor.ndim == 1
+            found[name] = 1 + 0.1 * np.abs(noise) if gain else noise / tensor[0].numel() ** 0.5
+    return found
+
+
+def renamed(net: Net, layers: Names, keys: list[str] | None = None) -> dict[str, np.ndarray]:
+    """The net's weights, its layers under other names; in the order of these names."""
+    found = {}
+    for name, array in weights(net).items():
+        layer, _, leaf = name.rpartition(".")
+        found[f"{layers[layer]}.{leaf}"] = array
+    if keys is None:
+        keys = list(dict.fromkeys(layers.values()))
+    return {n: a for key in keys for n, a in found.items() if n.rpartition(".")[0] == key}
+
+
+def ordered(tensors: dict[str, np.ndarray], order: str) -> dict[str, np.ndarray]:
+    names = list(tensors)
+    if order == "sorted":
+        names.sort()
+    elif order == "shuffled":
+        names = [names[i] for i in default_rng(3).permutation(len(names))]
+    return {name: tensors[name] for name in names}
+
+
+def told(net: Net, tensors: dict[str, np.ndarray], path: Path, **options: object) -> dict[str, str]:
+    """Each tensor of the net with the file's name for it."""
+    np.savez(path, **tensors)  # type: ignore[arg-type]
+    loaded = load(path, net.graph, **options)  # type: ignore[arg-type]
+    return {pair.ours: pair.theirs for pair in loaded.pairs}
+
+
+def expected(net: Net, layers: Names) -> dict[str, str]:
+    return {
+        name: ".".join((layers[name.rpartition(".")[0]], name.rpartition(".")[2]))
+        for name in weights(net)
+    }
+
+
+ORDERS = ["definition", "sorted", "shuffled"]
+
+PROJECTED = """default conv(pad=same, norm=bn, bias=no)
+block unit(n) { residual { conv1-n(act=relu); conv3-n }; relu }
+input 8x6x6
+unit(16); unit(32)
+"""
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_a_projection_of_the_shape_of_the_first_convolution(order: str, tmp_path: Path) -> None:
+    """`conv1` runs before `conv2` and feeds it; the projection feeds neither."""
+    net = netspec.load(PROJECTED)
+    layers = {}
+    for i in (1, 2):
+        for ours, theirs in (
+            *(("conv1", "conv1"), ("bn1", "bn1"), ("conv2", "conv2"), ("bn2", "bn2")),
+            *(("shortcut", "downsample.0"), ("shortcut_bn", "downsample.1")),
+        ):
+            layers[f"unit{i}.{ours}"] = f"layer1.{i - 1}.{theirs}"
+    tensors = ordered(renamed(net, layers), order)
+    assert told(net, tensors, tmp_path / "w.npz") == expected(net, layers)
+
+
+REPARAMETRIZED = """default conv(pad=same, norm=bn, bias=no)
+block rep { add { | bn | conv3-C | conv1-C }; relu }
+input 6x5x5
+rep x2
+"""
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_norms_of_branches_go_with_their_convolutions(order: str, tmp_path: Path) -> None:
+    net = netspec.load(REPARAMETRIZED)
+    layers = {}
+    for i in (1, 2):
+        for ours, theirs in (
+            *(("bn1", "identity"), ("conv1", "conv_kxk.conv"), ("bn2", "conv_kxk.bn")),
+            *(("conv2", "conv_1x1.conv"), ("bn3", "conv_1x1.bn")),
+        ):
+            layers[f"rep{i}.{ours}"] = f"stages.{i - 1}.{theirs}"
+    tensors = ordered(renamed(net, layers), order)
+    assert told(net, tensors, tmp_path / "w.npz") == expected(net, layers)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_numbers_say_everything(order: str, tmp_path: Path) -> None:
+    net = netspec.load(
+        "default conv(pad=same)\nblock u(n) { bn; relu; conv1-n; bn; relu; conv3-n }\n"
+        "input 4x8x12\nconv3-4; u(4) x2; gap; fc-5\n"
+    )
+    layers = {"conv1": "stem", "fc1": "linear1"}
+    for i in (1, 2):
+        for ours, theirs in (
+            *(("bn1", "norm1"), ("conv1", "convolution1")),
+            *(("bn2", "norm2"), ("conv2", "convolution2")),
+        ):
+            layers[f"u{i}.{ours}"] = f"stage1.{i - 1}.{theirs}"
+    tensors = ordered(renamed(net, layers), order)
+    assert told(net, tensors, tmp_path / "w.npz") == expected(net, layers)
+
+
+@pytest.mark.parametrize("leaves", [("weight", "bias"), ("bias", "weight")])
+def test_the_order_of_definition_is_trusted_whatever_layers_are_called(
+    leaves: tuple[str, str], tmp_path: Path
+) -> None:
+    net = netspec.load("input 6\nfc-6 x3; fc-6; fc-6; relu; fc-6\n")
+    words = dict(zip((f"fc{i}" for i in range(1, 7)), "qcozma", strict=True))
+    tensors = renamed(net, words)
+    listed = {f"{word}.{leaf}": tensors[f"{word}.{leaf}"] for word in "qcozma" for leaf in leaves}
+    assert told(net, listed, tmp_path / "w.npz") == expected(net, words)
+    with pytest.raises(NetspecError, match="NS553"):
+        told(net, ordered(listed, "sorted"), tmp_path / "w.npz")
+
+
+def test_the_report_names_what_decided(tmp_path: Path) -> None:
+    net = netspec.load("input 6\nfc-4; fc-4 as second; fc-4; fc-3\n")
+    layers = {"fc1": "in", "second": "h.0", "fc2": "h.1", "fc3": "out"}
+    path = tmp_path / "w.npz"
+    np.savez(path, **ordered(renamed(net, layers), "sorted"))  # type: ignore[arg-type]
+    how = {pair.ours: pair.how for pair in load(path, net.graph).pairs}
+    assert how["fc1.weight"] == how["fc3.weight"] == "shape"
+    assert how["second.weight"] == "numbers"
+    np.savez(path, **renamed(net, layers))  # type: ignore[arg-type]
+    assert {pair.how for pair in load(path, net.graph).pairs} <= {"order", "numbers", "shape"}
+    assert {pair.how for pair in load(path, net.graph, mapping=layers).pairs} == {"map"}
+
+
+AMBIGUOUS = """default conv(pad=same)
+block unit(n) { add { | conv3-n; relu | conv3-n; sigmoid } }
+input 8x6x6
+unit(8) x3; gap; fc-5
+"""
+
+
+def test_what_nothing_decides_is_refused_with_the_map_that_does(tmp_path: Path) -> None:
+    net = netspec.load(AMBIGUOUS)
+    layers = {"fc1": "head"}
+    for i in (1, 2, 3):
+        layers |= {f"unit{i}.conv1": f"u.{i}.nadir", f"unit{i}.conv2": f"u.{i}.apex"}
+    tensors = ordered(renamed(net, layers), "sorted")
+    with pytest.raises(NetspecError) as refusal:
+        told(net, tensors, tmp_path / "w.npz")
+    message = str(refusal.value)
+    assert re.search(
+        r"unit\d\.conv1 is u\.\d\.(apex or u\.\d\.nadir|nadir or u\.\d\.apex)", message
+    )
+    offered = re.search(r"a file with (\{.*?\}), passed", message)
+    assert offered
+    given = json.loads(offered[1])
+    assert len(given) == 1
+    found = told(net, tensors, tmp_path / "w.npz", mapping=given)
+    (ours, theirs), *_ = given.items()
+    assert found[f"{ours}.weight"] == f"{theirs}.weight"
+    # One line for every instance.
+    every = {"unit*.conv1": "u.*.nadir"}
+    assert told(net, tensors, tmp_path / "w.npz", mapping=every) == expected(net, layers)
+    with pytest.raises(NetspecError, match="3 names of the net"):
+        told(net, tensors, tmp_path / "w.npz", mapping={"unit*.conv1": "u.*.apix"})
+
+
+def test_branches_that_make_the_same_function_are_not_refused(tmp_path: Path) -> None:
+    net = netspec.load(AMBIGUOUS.replace("sigmoid", "relu"))
+    layers = {"fc1": "head"}
+    for i in (1, 2, 3):
+        layers |= {f"unit{i}.conv1": f"u.{i}.nadir", f"unit{i}.conv2": f"u.{i}.apex"}
+    tensors = ordered(renamed(net, layers), "sorted")
+    path = tmp_path / "w.npz"
+    np.savez(path, **tensors)  # type: ignore[arg-type]
+    own = {name: torch.from_numpy(array) for name, array in weights(net).items()}
+    image = torch.randn(2, 8, 6, 6)
+    answers = [net.to_torch(weights=w).eval()(image) for w in (own, path)]
+    torch.testing.assert_close(*answers)
+
+
+def test_names_that_can_be_read_in_two_ways_are_refused(tmp_path: Path) -> None:
+    """The last number counts towers here; it could as well count layers in a row."""
+    net = netspec.load(
+        "default conv(pad=same)\nblock t { conv3-6; relu; conv3-6; relu; conv3-6 }\n"
+        "input a: 6x5x5\ninput b: 6x5x5\n@a; t; tanh as p\n@b; t; relu as q\n{ | @p | @q }; add\n"
+    )
+    layers = {
+        f"t{tower}.conv{i}": f"conv_{letter}_{tower}"
+        for tower in (1, 2)
+        for i, letter in enumerate("abc", 1)
+    }
+    with pytest.raises(NetspecError, match="copies of a part or layers in a row"):
+        told(net, ordered(renamed(net, layers), "sorted"), tmp_path / "w.npz")
+
+
+def test_partial_takes_names_first_and_structure_for_the_rest(tmp_path: Path) -> None:
+    trunk = netspec.load(
+        "default conv(pad=same)\ninput 3x8x8\nconv3-4 x4; gap; fc-6 as hidden; fc-5\n"
+    )
+    net = netspec.load(
+        "default conv(pad=same)\ninput 3x8x8\nconv3-4 x4; gap; fc-6; relu as mid; fc-9 as scores\n"
+    )
+    path = tmp_path / "w.npz"
+    np.savez(path, **weights(trunk))  # type: ignore[arg-type]
+    loaded = load(path, net.graph, partial=True)
+    how = {pair.ours: (pair.theirs, pair.how) for pair in loaded.pairs}
+    assert how["conv3.weight"] == ("conv3.weight", "name")
+    assert how["fc1.weight"] == ("hidden.weight", "order")
+    assert set(loaded.initial) == {"scores.weight", "scores.bias"}
+
+
+# --- what shapes that differ come from
+
+
+def refusal(net: Net, tensors: dict[str, np.ndarray], path: Path, **options: object) -> str:
+    with pytest.raises(NetspecError) as error:
+        told(net, tensors, path, **options)
+    return str(error.value)
+
+
+def test_misshaped_layers_say_why(tmp_path: Path) -> None:
+    path = tmp_path / "w.npz"
+    text = "net small(classes=5)\ndefault conv(pad=same)\ninput 3x8x8\nconv3-4; gap; fc-(classes)\n"
+    other = netspec.load(text, classes=7)
+    layers = {"conv1": "stem", "fc1": "head"}
+    message = refusal(netspec.load(text), renamed(other, layers), path)
+    assert "with --set classes=7" in message
+    assert "stem" not in message
+    more = netspec.load(text, classes=6)
+    assert "--drop-row 0" in refusal(netspec.load(text), renamed(more, layers), path)
+    grey = netspec.load(text.replace("3x8x8", "1x8x8"))
+    assert "reads 1 channels in the file" in refusal(
+        netspec.load(text), renamed(grey, layers), path
+    )
+
+
+def test_a_row_too_many_is_dropped(tmp_path: Path) -> None:
+    path = tmp_path / "w.npz"
+    text = "net small(classes=5)\ndefault conv(pad=same)\ninput 3x8x8\nconv3-4; gap; fc-(classes)\n"
+    net, more = netspec.load(text), netspec.load(text, classes=6)
+    tensors = renamed(more, {"conv1": "stem", "fc1": "head"})
+    np.savez(path, **tensors)  # type: ignore[arg-type]
+    state = to_module(net.graph, load(path, net.graph, drop_row=0).source).state_dict()
+    np.testing.assert_array_equal(state["fc1.weight"].numpy(), tensors["head.weight"][1:])
+    np.testing.assert_array_equal(state["fc1.bias"].numpy(), tensors["head.bias"][1:])
+    assert "NS560" in refusal(more, tensors, path, drop_row=0)
+
+
+# --- queries, keys and values
+
+ATTENTION = "input 12x5\nattention(3); layernorm\n"
+
+
+def answer(net: Net, path: Path, **options: object) -> torch.Tensor:
+    module = to_module(net.graph, load(path, net.graph, **options).source)  # type: ignore[arg-type]
+    with torch.no_grad():
+        return module.eval()(torch.linspace(-1, 1, 60).reshape(1, 12, 5))  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("name", ["query_key_value", "qkv"])
+def test_projections_joined_head_by_head(name: str, tmp_path: Path) -> None:
+    net, path = netspec.load(ATTENTION), tmp_path / "w.npz"
+    own = weights(net)
+    np.savez(path, **own)  # type: ignore[arg-type]
+    right = answer(net, path)
+
+    def mixed(array: np.ndarray) -> np.ndarray:
+        rows = array.reshape(3, 3, 4, *array.shape[1:]).swapaxes(0, 1)
+        return np.ascontiguousarray(rows).reshape(array.shape)
+
+    file = {
+        f"layers.0.attention.{name}.weight": mixed(own["attention1.in_proj_weight"]),
+        f"layers.0.attention.{name}.bias": mixed(own["attention1.in_proj_bias"]),
+        "layers.0.attention.dense.weight": own["attention1.out_proj.weight"],
+        "layers.0.attention.dense.bias": own["attention1.out_proj.bias"],
+        "layers.0.norm.weight": own["layernorm1.weight"],
+        "layers.0.norm.bias": own["layernorm1.bias"],
+    }
+    np.savez(path, **file)  # type: ignore[arg-type]
+    torch.testing.assert_close(answer(net, path, qkv="heads"), right)
+    if name == "query_key_value":
+        with pytest.raises(NetspecError, match="NS559"):
+            load(path, net.graph)
+    assert not torch.allclose(answer(net, path, qkv="rows"), right, atol=1e-3)
+
+
+def test_a_missing_bias_of_the_keys_is_zero(tmp_path: Path) -> None:
+    net, path = netspec.load(ATTENTION), tmp_path / "w.npz"
+    own = weights(net)
+    own["attention1.in_proj_bias"][12:24] = 0
+    np.savez(path, **own)  # type: ignore[arg-type]
+    right = answer(net, path)
+    file = {}
+    for i, name in enumerate(("q_proj", "k_proj", "v_proj")):
+        rows = slice(12 * i, 12 * (i + 1))
+        file[f"attn.{name}.weight"] = own["attention1.in_proj_weight"][rows]
+        if name != "k_proj":
+            file[f"attn.{name}.bias"] = own["attention1.in_proj_bias"][rows]
+    file["attn.out_proj.weight"] = own["attention1.out_proj.weight"]
+    file["attn.out_proj.bias"] = own["attention1.out_proj.bias"]
+    file["norm.weight"], file["norm.bias"] = own["layernorm1.weight"], own["layernorm1.bias"]
+    np.savez(path, **file)  # type: ignore[arg-type]
+    torch.testing.assert_close(answer(net, path), right)
