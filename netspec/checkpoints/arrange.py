@@ -8,7 +8,7 @@ same function. If several are left, nothing is guessed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import combinations, islice, product
 
 from netspec.checkpoints.clues import LEVELS, Clue, clues_of, is_norm
@@ -57,30 +57,58 @@ class Arranged:
     settling: tuple[tuple[str, str], ...] = ()
 
 
-def arrange(layers: Sequence[Layer], root: Item, trusted: bool, identity: Identity) -> Arranged:
+def arrange(
+    layers: Sequence[Layer],
+    root: Item,
+    trusted: bool,
+    identity: Identity,
+    mapped: Collection[tuple[str, str]] = (),
+) -> Arranged:
     """Finds the layers' arrangement.
 
-    `trusted`: the file is in order of definition. `identity` tells functions apart.
+    `trusted`: the file is in order of definition. `identity` tells functions apart. `mapped` are
+    layers of the net with the file's that they are.
     """
-    return _Arranger(layers, root, trusted, identity).found()
+    return _Arranger(layers, root, trusted, identity, mapped).found()
 
 
 class _Arranger:
     def __init__(
-        self, layers: Sequence[Layer], root: Item, trusted: bool, identity: Identity
+        self,
+        layers: Sequence[Layer],
+        root: Item,
+        trusted: bool,
+        identity: Identity,
+        mapped: Collection[tuple[str, str]],
     ) -> None:
         self._forest, self._root = Forest(layers, root), root
         self._layers, self._trusted, self._identity = layers, trusted, identity
         self._budget = Budget(_STEPS, _EACH)
         self._clues = clues_of(self._forest, trusted)
         self._unclear: list[Clue] = []
-        self._together = {
-            part
-            for part in self._forest.parts
-            if part.children
-            and part is not self._forest.root
-            and any(self._forest.fits(part, start) for start in range(len(layers)))
-        }
+        self._mapped = self._settled(dict(mapped))
+        self._together = {part for part in self._forest.parts if self._is_stretch(part)}
+
+    def _settled(self, mapped: Mapping[str, str]) -> tuple[Clue, ...]:
+        """What a map says, as a clue that every search keeps."""
+        named = {leaf.name: leaf for leaf in self._forest.leaves}
+        places = tuple(
+            (named[mapped[layer.name]], 1 << position)
+            for position, layer in enumerate(self._layers)
+            if mapped.get(layer.name) in named
+        )
+        return (Clue("map", ("map",), places=places),) if places else ()
+
+    def _is_stretch(self, part: Part) -> bool:
+        """Whether a group may be one stretch of the net: not a list of norms, nor one beside such."""
+        if not part.children or part is self._forest.root:
+            return False
+        beside = part.parent.children if part.parent is not None else []
+        if _is_listed(part) or (
+            any(map(_is_listed, beside)) and not any(_is_vector(leaf) for leaf in part.leaves)
+        ):
+            return False
+        return any(self._forest.fits(part, start) for start in range(len(self._layers)))
 
     def found(self) -> Arranged:
         defined = self._as_defined()
@@ -171,7 +199,7 @@ class _Arranger:
 
     def _as_defined(self) -> Arrangement | None:
         """The file's own order, where the container keeps it and it fits the whole net."""
-        if not self._trusted:
+        if not self._trusted or self._mapped:
             return None
         leaves = sorted(self._forest.leaves, key=lambda leaf: leaf.order)
         codes = [leaf.code for leaf in leaves]
@@ -256,21 +284,22 @@ class _Arranger:
         able: set[Part] = set()
         for kind in sorted(kinds, key=lambda kind: (len(kind), kind)):
             tried = able.union(kinds[kind])
-            search = Search(self._forest, tried, (), self._budget, symmetric=True)
+            search = Search(self._forest, tried, self._mapped, self._budget, symmetric=True)
             if next(search.solutions(), None) is not None:
                 able = tried
         self._together = able
 
     def _first(self, clues: Sequence[Clue]) -> Arrangement | None:
         """An arrangement that keeps the clues; clues that no search came to an end with are unclear."""
-        search = Search(self._forest, self._together, clues, self._budget, symmetric=True)
+        search = self._search(clues, symmetric=True)
         found = next(search.solutions(), None)
         if found is None and not search.ended:
             self._unclear += clues
         return found
 
-    def _search(self, clues: Sequence[Clue]) -> Search:
-        return Search(self._forest, self._together, clues, self._budget)
+    def _search(self, clues: Sequence[Clue], symmetric: bool = False) -> Search:
+        every = (*self._mapped, *clues)
+        return Search(self._forest, self._together, every, self._budget, symmetric)
 
     # --- what is said of it
 
@@ -293,6 +322,9 @@ class _Arranger:
                 if counts[position] <= 1:
                     how[position] = level
                     open_.discard(position)
+        for clue in self._mapped:
+            for leaf, _ in clue.places:
+                how[arrangement.index(leaf)] = "map"
         pairs = zip(self._layers, arrangement, how, strict=True)
         return Arranged(tuple(Match(layer, _module(leaf), why) for layer, leaf, why in pairs))
 
@@ -324,6 +356,16 @@ class _Arranger:
     def _undecided(self) -> Arranged:
         names = (f"{len(self._layers)} layers in more orders than can be told apart",)
         return Arranged(doubts=(Doubt(self._layers[0], names),))
+
+
+def _is_vector(leaf: Part) -> bool:
+    """Whether it is a norm or its like."""
+    return all(len(tensor.shape) < 2 for tensor in _module(leaf).tensors)
+
+
+def _is_listed(part: Part) -> bool:
+    """Whether it is a list of norms, which stand between other layers."""
+    return bool(part.children) and all(map(_is_vector, part.leaves))
 
 
 def _relation(one: Part, other: Part, standing: tuple[list[int], list[int]]) -> str:

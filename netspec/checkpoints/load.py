@@ -205,15 +205,15 @@ def _cause(graph: Graph, misfits: Iterable[Misfit]) -> str:
     settings = dict(graph.parameters)
     for misfit in misfits:
         need, have = misfit.need, misfit.have
-        if len(need) != len(have) or not need:
+        if len(need) != len(have) or len(need) < 2:
             continue
-        if len(need) > 1 and need[1:] == have[1:]:
+        if need[1:] == have[1:]:
             if have[0] == need[0] + 1:
                 return f"{misfit.ours} has one output more in the file: --drop-row 0 leaves out the first; "
             named = [name for name, value in settings.items() if value == need[0]]
             if named:
                 return f"the file is of a net with --set {named[0]}={have[0]}; "
-        if len(need) > 1 and need[0] == have[0] and need[2:] == have[2:]:
+        if need[0] == have[0] and need[2:] == have[2:]:
             return f"{misfit.ours} reads {have[1]} channels in the file, {need[1]} here; "
         if need[:2] != have[:2] and (need[1], need[0], *need[2:]) == have:
             return f"{misfit.ours} is stored turned: --layout keras, if all are; "

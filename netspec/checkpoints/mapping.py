@@ -48,11 +48,50 @@ def by_structure(
     layout: str | None = None,
     named: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
 ) -> Plan:
-    """Layers matched by shape, place and name tree. `settled`, by a map, and `named` are left out.
+    """Layers matched by shape, place and name tree. `settled` are taken by a map, `named` by name.
+
+    Whole layers that a map settles take part in the search, where what they say counts for others
+    too; if nothing fits then, they are left out of it, as what else is settled.
 
     `layout` is the file's, `torch` or `keras`; by default shapes tell it. Raises NetspecError where
     they do not.
     """
+    whole = _whole(graph, file, settled)
+    if whole:
+        layers = {layer for layer, _ in whole}
+        rest = {n: parts for n, parts in settled.items() if n.rpartition(".")[0] not in layers}
+        plan = _by_structure(graph, file, rest, layout, named, whole)
+        if not plan.missing and not plan.surplus and plan.pairs:
+            return plan
+    return _by_structure(graph, file, settled, layout, named, frozenset())
+
+
+def _whole(
+    graph: Graph, file: Mapping[str, Shape], settled: Mapping[str, tuple[str, ...]]
+) -> frozenset[tuple[str, str]]:
+    """Layers of the graph all of whose tensors a map takes from one layer of the file, all of it."""
+    theirs: dict[str, set[str]] = {}
+    for name in file:
+        theirs.setdefault(name.rpartition(".")[0], set()).add(name)
+    found = set()
+    for layer in layers_of(graph, heads=False):
+        parts = [settled.get(tensor.name, ()) for tensor in layer.tensors]
+        names = {part[0] for part in parts if len(part) == 1}
+        module = next(iter(names), "").rpartition(".")[0]
+        tensors = {name for name in theirs.get(module, ()) if not is_counter(name)}
+        if all(len(part) == 1 for part in parts) and names == tensors:
+            found.add((layer.name, module))
+    return frozenset(found)
+
+
+def _by_structure(
+    graph: Graph,
+    file: Mapping[str, Shape],
+    settled: Mapping[str, tuple[str, ...]],
+    layout: str | None,
+    named: Mapping[str, tuple[str, ...]],
+    whole: frozenset[tuple[str, str]],
+) -> Plan:
     known = {**named, **settled}
     taken = {name for parts in known.values() for name in parts}
     left = {name: shape for name, shape in file.items() if name not in taken}
@@ -71,7 +110,7 @@ def by_structure(
     identity = _identity(graph, plan)
     modules = _heads(plan, modules, heads, trusted, identity)
     kept_layers, kept_modules = _common(layers, modules)
-    found = _arranged(plan, kept_layers, tree_of(kept_modules), trusted, identity)
+    found = _arranged(plan, kept_layers, tree_of(kept_modules), trusted, identity, whole)
     matched = {match.layer.name for match in found}, {match.module.name for match in found}
     _left_over(
         plan,
@@ -97,12 +136,17 @@ def _identity(graph: Graph, plan: Plan) -> Identity:
 
 
 def _arranged(
-    plan: Plan, layers: list[Layer], root: Item, trusted: bool, identity: Identity
+    plan: Plan,
+    layers: list[Layer],
+    root: Item,
+    trusted: bool,
+    identity: Identity,
+    whole: frozenset[tuple[str, str]] = frozenset(),
 ) -> list[Match]:
     """Takes the layers' matches into the plan, or what is in doubt of them."""
     if not layers:
         return []
-    found = arrange(layers, root, trusted, identity)
+    found = arrange(layers, root, trusted, identity, whole)
     plan.take(found.matches)
     plan.doubts.extend(found.doubts)
     plan.settling.update(found.settling)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 # Sizes of windows (`3x3`) count nothing.
 _TOKENS = re.compile(r"\d+x\d+(?:x\d+)*|\d+|[._-]+|[^\d._-]+")
@@ -58,7 +58,8 @@ def series(labels: Sequence[str]) -> dict[tuple[str, ...], list[list[int]]]:
     """
     split = [tokens(label) for label in labels]
     found: dict[tuple[str, ...], list[list[int]]] = {}
-    open_: list[tuple[tuple[str, ...], list[int]]] = [((), list(range(len(labels))))]
+    everyone = list(range(len(labels)))
+    open_: list[tuple[tuple[str, ...], list[int]]] = [((), everyone)]
     while open_:
         prefix, members = open_.pop()
         depth = len(prefix)
@@ -70,11 +71,21 @@ def series(labels: Sequence[str]) -> dict[tuple[str, ...], list[list[int]]]:
         letters = sorted(t for t in by_token if len(t) == 1 and t.isascii() and t.isalpha())
         if [ord(letter.lower()) - 97 for letter in letters] != list(range(len(letters))):
             letters = []
+        # A name without the number is the first, as Keras counts.
+        plain = [m for m in everyone if split[m] == list(prefix[:-1])] if _ends(prefix) else []
         for kind, ordered in (("#", numbers), ("@", letters)):
-            if len(ordered) > 1:
-                found[(*prefix, kind)] = [by_token[token] for token in ordered]
+            buckets = [by_token[token] for token in ordered]
+            if kind == "#" and buckets and ordered[0] != "0":
+                buckets = [plain, *buckets] if plain else buckets
+            if len(buckets) > 1:
+                found[(*prefix, kind)] = buckets
         open_ += [((*prefix, t), inner) for t, inner in by_token.items() if len(inner) > 1]
     return found
+
+
+def _ends(prefix: Sequence[str]) -> bool:
+    """Whether what precedes a number ends in a separator, or is nothing."""
+    return not prefix or (len(prefix) > 1 and not prefix[-1].strip("._-"))
 
 
 def place_of(label: str) -> tuple[int | None, tuple[str, ...]]:
@@ -89,17 +100,12 @@ def place_of(label: str) -> tuple[int | None, tuple[str, ...]]:
 
 
 def suffix(label: str) -> tuple[str, ...]:
-    """A name from its first number on: `conv1` and `bn1` have the same."""
+    """The number at a name's end, or else the name from its first number on.
+
+    `conv2d_1` and `norm_1` have the same, and so have `res2a_branch1` and `bn2a_branch1`.
+    """
     parts = tokens(label)
+    if parts and is_number(parts[-1]):
+        return (parts[-1],)
     first = next((i for i, part in enumerate(parts) if is_number(part)), len(parts))
     return tuple(parts[first:])
-
-
-def ascends(numbers: Iterable[int]) -> bool:
-    """Whether no number is below the one before it."""
-    last = -1
-    for number in numbers:
-        if number < last:
-            return False
-        last = number
-    return True
