@@ -103,3 +103,17 @@ class SeveralCopies(Problem):
     )
     prefixes: str
     taken_text: str = ""
+
+
+class HasTwin(Problem):
+    code = "NS559"
+    longest = 1000
+    title = "{twin} has the same tensors and computes another function: {difference}"
+    explain = (
+        "A file's tensors do not say where a net has its strides, how it pads or what its "
+        "activations are. Where a shipped spec, or another setting of the net, has the same tensors "
+        "and differs in such a step, a checkpoint of the one loads into the other and gives wrong "
+        "answers; make sure which of them it was trained as."
+    )
+    twin: str
+    difference: str
