@@ -17,6 +17,7 @@ from netspec.checkpoints.parsing import is_counter
 from netspec.checkpoints.plan import ZEROS, Misfit, Pair, Plan
 from netspec.checkpoints.projections import by_head
 from netspec.checkpoints.rows import without_row
+from netspec.checkpoints.twins import twins_of
 from netspec.diagnostics.messages.weights import AmbiguousTensors, NotFinite, TensorsDiffer
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.records import Diagnostic
@@ -156,12 +157,13 @@ def load(
     }
     unused = [n for n in file if n not in used and n not in constants and not is_counter(n)]
     source = FromFile(file, {**pairs, **constants}, seed)
+    twins = twins_of(graph) if any(pair.how != "name" for pair in plan.pairs) else ()
     return Loaded(
         source,
         tuple(pairs[name] for name in wanted if name in pairs),
         tuple(name for name in wanted if name not in pairs),
         tuple(unused),
-        (*notes, *_finite(file, used, strict)),
+        (*notes, *_finite(file, used, strict), *twins),
     )
 
 

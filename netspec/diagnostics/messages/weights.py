@@ -130,3 +130,17 @@ class NoRowToDrop(Problem):
         "a tensor fit."
     )
     row: int
+
+
+class HasTwin(Problem):
+    code = "NS561"
+    longest = 1000
+    title = "{twin} has the same tensors and computes another function: {difference}"
+    explain = (
+        "A file's tensors do not say where a net has its strides, how it pads or what its "
+        "activations are. Where a shipped spec, or another setting of the net, has the same tensors "
+        "and differs in such a step, a checkpoint of the one loads into the other and gives wrong "
+        "answers; make sure which of them it was trained as."
+    )
+    twin: str
+    difference: str

@@ -1,0 +1,41 @@
+"""Writes netspec/checkpoints/twins/index.json from the shipped specs: `python docs/make_twins.py`."""
+
+from __future__ import annotations
+
+import json
+
+from netspec.checkpoints.twins.find import INDEX, built, settings_of
+from netspec.checkpoints.twins.outline import Outline
+from netspec.ops.declare.values import show
+from netspec.syntax.files import read_file, shipped_folder, shipped_names
+
+
+def index() -> str:
+    """The text of the index: the shipped nets by the digests of their tensors.
+
+    A net is listed again under each setting that changes its function and none of its tensors.
+    """
+    found: dict[str, list[list[str]]] = {}
+    for name in shipped_names():
+        # Blocks are parts, which any small net may hold by chance.
+        if name.startswith("blocks/"):
+            continue
+        source = read_file(shipped_folder() / f"{name}.ns", shipped=True)
+        graph = built(source, {})
+        assert graph is not None, name
+        net = Outline(graph)
+        rows = found.setdefault(net.tensors, [])
+        rows.append([net.function, name])
+        seen = {net.function}
+        for setting, value in settings_of(graph):
+            graph = built(source, {setting: value})
+            other = Outline(graph) if graph else net
+            if other.shapes == net.shapes and other.function not in seen:
+                seen.add(other.function)
+                rows.append([other.function, name, f"{setting}={show(value)}"])
+    lines = (f"{json.dumps(key)}: {json.dumps(rows)}" for key, rows in sorted(found.items()))
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+if __name__ == "__main__":
+    INDEX.write_text(index(), encoding="utf-8")
