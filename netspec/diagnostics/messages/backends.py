@@ -105,3 +105,18 @@ class NothingVerified(Problem):
         "tenth and the outputs moved by less than a mistake in the layer would have to."
     )
     layers: str
+
+
+class Unsteady(Problem):
+    code = "NS612"
+    title = (
+        "rounding alone moves {outputs} by {moved} of the largest value: agreement proves nothing"
+    )
+    help = "verify with another --seed, a smaller --input, or weights that are trained"
+    explain = (
+        "A net can be so sensitive that two correct computations differ: where it chooses the larger "
+        "of nearly equal numbers, or grows differences from layer to layer. A mistake would not be "
+        "told from rounding. Other inputs were tried, and none was steady."
+    )
+    outputs: str
+    moved: str
