@@ -19,7 +19,8 @@ from netspec.foundation.records import record
 from netspec.graph.checked import Graph, Node, Value
 from netspec.ops.declare.source import Input
 from netspec.sizes.shapes import numel
-from netspec.verify.compare import Reference, allowed, error
+from netspec.verify.compare import Reference, allowed
+from netspec.verify.numbers import error
 
 if TYPE_CHECKING:
     import numpy as np

@@ -58,7 +58,9 @@ def error(found: Array, reference: Array, scale: float | None = None) -> float:
         return float("inf")
     if found.size == 0:
         return 0.0
-    difference = np.abs(found.astype(np.float64) - reference.astype(np.float64))
+    # Two infinities differ by no number, which counts as infinitely far.
+    with np.errstate(invalid="ignore"):
+        difference = np.abs(found.astype(np.float64) - reference.astype(np.float64))
     worst = float(difference.max())
     if not np.isfinite(worst):
         return float("inf")

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from netspec.ops.declare.weight import Weight
     from netspec.weights.sources import Array
 
-# How often weights are drawn before a silent layer is taken for one that cannot speak, and how.
+# How weights are drawn, one way after the other, before a silent layer is taken for one that cannot
+# speak: the spread of each layer's values, and whether each unit's mean is made positive.
 _MANNERS = (
     (1.0, False),
     (1.0, True),
@@ -37,6 +38,7 @@ _MANNERS = (
 )
 # Between the seeds of two draws, so that those of neighbouring seeds differ.
 _STRIDE = 1_000_003
+# A unit that is positive by less than this of the spread hardly lives.
 _HARDLY = 0.05
 
 
