@@ -12,7 +12,7 @@ import torch
 from netspec.backends.torch.modules import to_module
 from netspec.graph.checked import Graph, Node, Value
 from netspec.verify.numbers import announce, error, outputs, results
-from netspec.verify.report import STEADY, Case
+from netspec.verify.report import Case
 
 if TYPE_CHECKING:
     from netspec.weights.sources import WeightSource
@@ -52,6 +52,18 @@ class Reference:
             _recorded(self.single, self.graph, inputs, wanted),
         )
 
+    def layer(self, node: Node, inputs: Iterable[Array]) -> tuple[list[Array], list[Array]]:
+        """What one node makes of these values, in double and in single precision."""
+        given = [torch.from_numpy(array) for array in inputs]
+        found = []
+        for module, dtype in ((self.double, torch.float64), (self.single, torch.float32)):
+            tensors = [t.to(dtype) if t.is_floating_point() else t for t in given]
+            with torch.no_grad():
+                result = module.get_submodule(node.path)(*tensors)
+            many = result if isinstance(result, tuple | list) else (result,)
+            found.append([tensor.numpy() for tensor in many if tensor is not None])
+        return found[0], found[1]
+
     def cases(
         self,
         found: Mapping[str, Array],
@@ -63,31 +75,27 @@ class Reference:
     ) -> list[Case]:
         """One case for each output.
 
-        Where rounding alone moves a sample far, as where the larger of two nearly equal numbers
-        is chosen, only the other samples are compared.
+        One rounding may spare what another moves, as where two nearly equal numbers compete for a
+        maximum: before a file is blamed, the inputs are nudged to see how far rounding can go.
         """
         double = outputs(self.double, self.graph, inputs)
-        single = outputs(self.single, self.graph, inputs)
-        made = [
-            _case(name, values, [single[name]], found.get(name), batch, seed, tf32)
-            for name, values in double.items()
-        ]
+        roundings = [outputs(self.single, self.graph, inputs)]
+
+        def compared() -> list[Case]:
+            made = []
+            for name, values in double.items():
+                torch_error = max(error(rounded[name], values) for rounded in roundings)
+                scale = float(np.abs(values).max()) if values.size else 0.0
+                limit = allowed(torch_error, tf32=tf32)
+                off = error(found[name], values) if name in found else float("inf")
+                made.append(Case(name, batch, seed, scale, off, torch_error, limit))
+            return made
+
+        made = compared()
         if all(case.ok for case in made):
             return made
-        # One rounding may spare what another moves: before a file is blamed, more are tried.
-        nudged = [outputs(self.double, self.graph, _nudged(inputs, n)) for n in range(_NUDGES)]
-        return [
-            _case(
-                name,
-                values,
-                [single[name], *(other[name] for other in nudged)],
-                found.get(name),
-                batch,
-                seed,
-                tf32,
-            )
-            for name, values in double.items()
-        ]
+        roundings += [outputs(self.double, self.graph, _nudged(inputs, n)) for n in range(_NUDGES)]
+        return compared()
 
 
 def _nudged(inputs: Mapping[str, Array], number: int) -> dict[str, Array]:
@@ -98,41 +106,6 @@ def _nudged(inputs: Mapping[str, Array], number: int) -> dict[str, Array]:
         else array * (1 + _NUDGE * random.standard_normal(array.shape))
         for name, array in inputs.items()
     }
-
-
-def _case(
-    name: str,
-    values: Array,
-    rounded: list[Array],
-    found: Array | None,
-    batch: int,
-    seed: int,
-    tf32: bool,
-) -> Case:
-    scale = float(np.abs(values).max()) if values.size else 0.0
-    if found is None or found.shape != values.shape:
-        torch_error = error(rounded[0], values)
-        limit = allowed(torch_error, tf32=tf32)
-        return Case(name, batch, seed, scale, float("inf"), torch_error, limit)
-    steady = np.ones(len(values), bool)
-    torch_error = max(error(other, values) for other in rounded)
-    if not torch_error <= STEADY and len(values) > 1:
-        each = [max(error(o[i], values[i], scale) for o in rounded) for i in range(len(values))]
-        steady = np.array([one <= STEADY for one in each])
-        if not steady.any():
-            steady[:] = True
-    torch_error = max(error(o[steady], values[steady], scale) for o in rounded)
-    off = error(found[steady], values[steady], scale)
-    return Case(
-        name,
-        batch,
-        seed,
-        scale,
-        off,
-        torch_error,
-        allowed(torch_error, tf32=tf32),
-        int(sum(~steady)),
-    )
 
 
 def _recorded(

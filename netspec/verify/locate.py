@@ -53,6 +53,26 @@ def first_wrong(
     return None
 
 
+def worst_layer(
+    graph: Graph,
+    model: Model,
+    path: Path,
+    reference: Reference,
+    inputs: Mapping[str, Array],
+    *,
+    device: str = "cpu",
+    tf32: bool = False,
+) -> tuple[Node, float, float]:
+    """The node that is nearest to its limit, or exceeds it by most: its error and PyTorch's.
+
+    Every node is given the values that the file gives it, so that no difference reaches the next
+    one. A node whose values are not in the file is infinitely wrong.
+    """
+    search = _Search(model, path, reference, inputs, device, tf32)
+    every = (item for nodes in _portions(graph, inputs) for item in search.each(nodes))
+    return max(every, key=lambda item: item[1] / allowed(item[2], tf32=tf32))
+
+
 @record(slots=False)
 class _Search:
     model: Model
@@ -84,6 +104,21 @@ class _Search:
                     if off > limit:
                         return node, off
         return None
+
+    def each(self, nodes: list[Node]) -> Iterator[tuple[Node, float, float]]:
+        """Each node by itself, with its error and PyTorch's."""
+        known = self.model.values
+        needed = {v for node in nodes for v in (*node.inputs, *_values(node)) if v in known}
+        values = {**self.inputs, **self._exposed({known[value] for value in needed})}
+        for node in nodes:
+            double, single = self.reference.layer(node, [values[known[v]] for v in node.inputs])
+            off = torch_error = 0.0
+            for value, exact, rounded in zip(_values(node), double, single, strict=False):
+                if value in known:
+                    found = values.get(known[value])
+                    off = max(off, float("inf") if found is None else error(found, exact))
+                    torch_error = max(torch_error, error(rounded, exact))
+            yield node, off, torch_error
 
     def _exposed(self, names: set[str]) -> dict[str, Array]:
         """The values of these names in the model. The copy stands beside it, with its data file."""

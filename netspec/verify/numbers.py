@@ -49,11 +49,8 @@ def announce(module: Any, graph: Graph, reached: Callable[[str], None]) -> None:
             module.get_submodule(node.path).register_forward_pre_hook(telling(node.path))
 
 
-def error(found: Array, reference: Array, scale: float | None = None) -> float:
-    """The largest difference over `scale`, the reference's largest value unless it is given.
-
-    Infinite where shapes differ.
-    """
+def error(found: Array, reference: Array) -> float:
+    """The largest difference over the reference's largest value; infinite where shapes differ."""
     if found.shape != reference.shape:
         return float("inf")
     if found.size == 0:
@@ -64,4 +61,4 @@ def error(found: Array, reference: Array, scale: float | None = None) -> float:
     worst = float(difference.max())
     if not np.isfinite(worst):
         return float("inf")
-    return worst / max(float(np.abs(reference).max()) if scale is None else scale, TINY)
+    return worst / max(float(np.abs(reference).max()), TINY)

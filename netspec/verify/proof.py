@@ -20,13 +20,8 @@ from netspec.verify.report import Case, Report
 from netspec.verify.size import reduced
 
 if TYPE_CHECKING:
-    from netspec.graph.checked import Graph
+    from netspec.graph.checked import Graph, Node
     from netspec.weights.sources import WeightSource
-
-# How often a run gets other inputs where rounding alone moves its outputs too far.
-_REDRAWS = 3
-# Between the seeds of a run's inputs.
-_STRIDE = 1000
 
 # What is told of a verification under way: the stage, and the layer that runs where it is known.
 Progress = Callable[[str, str], None]
@@ -157,8 +152,8 @@ def _verified(
     from netspec.backends.runtime import Session
     from netspec.diagnostics.messages.backends import RuntimeFailed
     from netspec.diagnostics.raised import NetspecError
-    from netspec.verify.compare import Reference
-    from netspec.verify.locate import first_wrong
+    from netspec.verify.compare import Reference, allowed
+    from netspec.verify.locate import first_wrong, worst_layer
     from netspec.verify.report import culprit_of, versions
     from netspec.verify.response import responses
     from netspec.verify.samples import sample_runs
@@ -167,23 +162,38 @@ def _verified(
     stage = "loading PyTorch"
     progress(stage, "")
     reference = Reference(net, source, lambda layer: progress(stage, layer))
-    runs = list(sample_runs(net, seed))
+    runs = sample_runs(net, seed)
     found: list[Case] = []
     failure, provider = None, ""
+    node: Node | None = None
+    wrong_by = 0.0
     try:
         session = Session(path, device=device, tf32=tf32)
         provider = session.provider
         for number, run in enumerate(runs):
-            for attempt in range(_REDRAWS):
-                if attempt:
-                    run = run.drawn_again(net, run.seed + _STRIDE)
-                progress(f"run {number + 1} of {len(runs)}: ONNX Runtime", "")
-                outputs = session.run(run.inputs).outputs
-                stage = f"run {number + 1} of {len(runs)}: PyTorch"
-                cases = reference.cases(outputs, run.inputs, run.batch, run.seed, tf32=tf32)
-                runs[number] = run
-                if all(case.steady for case in cases) or not all(case.ok for case in cases):
-                    break
+            progress(f"run {number + 1} of {len(runs)}: ONNX Runtime", "")
+            outputs = session.run(run.inputs).outputs
+            stage = f"run {number + 1} of {len(runs)}: PyTorch"
+            cases = reference.cases(outputs, run.inputs, run.batch, run.seed, tf32=tf32)
+            if not all(case.steady for case in cases):
+                stage = f"run {number + 1} of {len(runs)}: layer by layer"
+                worst, off, torch_error = worst_layer(
+                    net, lower(net), path, reference, run.inputs, device=device, tf32=tf32
+                )
+                cases = [
+                    case
+                    if case.steady
+                    else replace(
+                        case,
+                        error=off,
+                        torch_error=torch_error,
+                        allowed=allowed(torch_error, tf32=tf32),
+                        by_layer=True,
+                    )
+                    for case in cases
+                ]
+                if node is None and not all(case.ok for case in cases):
+                    node, wrong_by = worst, off
             found += cases
         del session
     except NetspecError as refusal:
@@ -191,14 +201,13 @@ def _verified(
         if not isinstance(problem, RuntimeFailed):
             raise
         failure = problem.reason
-    node, off = None, 0.0
-    if failure or not all(case.ok for case in found):
+    if node is None and (failure or not all(case.ok for case in found)):
         stage = "looking for the wrong layer"
         # On inputs that showed it: a mistake can need more than one sample.
         shown = next((c.seed for c in found if not c.ok), seed)
         inputs = next(run.inputs for run in runs if run.seed == shown)
-        wrong = first_wrong(net, lower(net), path, reference, inputs, device=device, tf32=tf32)
-        node, off = wrong or (None, off)
+        first = first_wrong(net, lower(net), path, reference, inputs, device=device, tf32=tf32)
+        node, wrong_by = first or (None, 0.0)
     stage = "changing layers"
     moved = () if failure else responses(reference.single, net, [run.inputs for run in runs])
     return Report(
@@ -209,7 +218,7 @@ def _verified(
         weights="given weights" if given else f"seeded weights, seed {seed}",
         cases=tuple(found),
         responses=moved,
-        culprit=culprit_of(node, off) if node is not None else None,
+        culprit=culprit_of(node, wrong_by) if node is not None else None,
         failure=failure,
         versions=versions(),
         seconds=time.perf_counter() - start,

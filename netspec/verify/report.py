@@ -24,7 +24,8 @@ class Case:
 
     Errors are the largest difference from the double-precision reference, relative to the
     reference's largest value `scale`: ONNX Runtime's, and PyTorch's in single precision.
-    `unsteady` samples, which rounding alone moves far, were left out of the comparison.
+    Where rounding alone moves the output too far, every layer is compared `by_layer`, on the values
+    that the file gives it: the errors are then those of the layer that is nearest to its limit.
     """
 
     output: str
@@ -34,7 +35,7 @@ class Case:
     error: float
     torch_error: float
     allowed: float
-    unsteady: int = 0
+    by_layer: bool = False
 
     @property
     def steady(self) -> bool:
@@ -180,8 +181,8 @@ class Report:
         )
         for case in self.cases:
             mark = "" if case.ok and case.steady else "  <-"
-            if case.unsteady:
-                mark = f"  ({case.unsteady} of the samples left out){mark}"
+            if case.by_layer:
+                mark = f"  layer by layer{mark}"
             lines.append(
                 f"  {case.output:<16} {case.batch:>5} {case.seed:>4} {case.error:>9.1e}"
                 f" {case.torch_error:>9.1e} {case.allowed:>9.1e}{mark}"

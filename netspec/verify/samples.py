@@ -28,10 +28,6 @@ class Run:
     batch: int
     inputs: dict[str, Array]
 
-    def drawn_again(self, graph: Graph, seed: int) -> Run:
-        """Inputs of another seed in the same batch size."""
-        return Run(seed, self.batch, sample_inputs(graph, batch=self.batch, seed=seed))
-
 
 def sample_runs(graph: Graph, seed: int = 0) -> tuple[Run, ...]:
     """The inputs of a verification's runs."""

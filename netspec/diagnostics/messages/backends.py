@@ -114,9 +114,9 @@ class Unsteady(Problem):
     )
     help = "verify with another --seed, a smaller --input, or weights that are trained"
     explain = (
-        "A net can be so sensitive that two correct computations differ: where it chooses the larger "
-        "of nearly equal numbers, or grows differences from layer to layer. A mistake would not be "
-        "told from rounding. Other inputs were tried, and none was steady."
+        "A layer can be so sensitive that two correct computations of it differ, as a recurrent one "
+        "whose weights make differences grow. A mistake would not be told from rounding. Nets that "
+        "are sensitive as a whole are compared layer by layer, which did not help here."
     )
     outputs: str
     moved: str
