@@ -328,15 +328,46 @@ def test_a_mistake_in_a_net_that_rounding_upsets_is_found(net: Built, tmp_path: 
     assert report.culprit.layer == "fc20"
 
 
+def test_places_of_maxima_are_counted_as_in_the_file(net: Built) -> None:
+    chaos = "square; fc-1\n" * 40
+    text = (
+        "input 2x8x8\nconv3-3(pad=1); maxpool2 as pool\nconv3-3(pad=1); unpool(@pool)\nfc-1; tanh"
+    )
+    graph = net(f"{text}\n{chaos}")
+
+    class Mixed:
+        """Doubling in the vectors' layers, drawn weights before them."""
+
+        def pieces(self, name: str, weight: Weight) -> Iterator[np.ndarray]:
+            first = name.startswith("conv") or name.startswith("fc1.")
+            yield from (Seeded(0) if first else Doubling()).pieces(name, weight)
+
+    report = verify(graph, weights=Mixed())
+    assert report.ok, report.text()
+    assert all(case.by_layer for case in report.cases)
+
+
+def test_a_mistake_behind_places_of_maxima_is_placed(net: Built, tmp_path: Path) -> None:
+    text = "input 2x8x8\nconv3-3(pad=1); maxpool2 as pool\nconv3-3(pad=1); unpool(@pool)\nfc-2"
+    graph = net(text)
+    path, source = emitted(graph, tmp_path)
+    model = onnx.load(path)
+    negate("fc1.weight")(model)
+    path.write_bytes(model.SerializeToString())
+    report = verify_file(graph, path, weights=source)
+    assert report.culprit is not None
+    assert report.culprit.layer == "fc1"
+
+
 def test_a_layer_that_rounding_upsets_by_itself_is_not_proven(net: Built) -> None:
     class Huge:
         """Weights under which a recurrent layer doubles every difference at each step."""
 
         def pieces(self, name: str, weight: Weight) -> Iterator[np.ndarray]:
             for piece in Seeded(0).pieces(name, weight):
-                yield 6 * piece
+                yield piece * (4 if "weight_hh" in name else 0.1)
 
-    report = verify(net("input 4x200\nrnn-8(last=yes)"), weights=Huge())
+    report = verify(net("input 4x300\nrnn-64(last=yes)"), weights=Huge())
     assert report.unsteady == ("output",)
     assert not report.ok
     assert "rounding alone moves output too far" in report.text()
