@@ -27,8 +27,10 @@ from netspec.verify.numbers import error
 if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
-# Values of at most this many bytes are looked at in one run.
-_AT_ONCE = 256 * 2**20
+# Values of at most this many bytes are looked at in one run: each run reads the whole file anew.
+_AT_ONCE = 2**30
+# Bytes of each element: of the file's values alone, and with PyTorch's in both precisions.
+_FILED, _COMPARED = 4, 16
 
 
 def first_wrong(
@@ -46,7 +48,7 @@ def first_wrong(
     Every node before it was compared and agrees. None where all values agree.
     """
     search = _Search(model, path, reference, inputs, device, tf32)
-    for nodes in _portions(graph, inputs):
+    for nodes in _portions(graph, inputs, _COMPARED):
         found = search.first(nodes)
         if found is not None:
             return found
@@ -69,7 +71,7 @@ def worst_layer(
     one. A node whose values are not in the file is infinitely wrong.
     """
     search = _Search(model, path, reference, inputs, device, tf32)
-    every = (item for nodes in _portions(graph, inputs) for item in search.each(nodes))
+    every = (item for nodes in _portions(graph, inputs, _FILED) for item in search.each(nodes))
     return max(every, key=lambda item: item[1] / allowed(item[2], tf32=tf32))
 
 
@@ -181,7 +183,7 @@ def _values(node: Node) -> list[Value]:
     return list(node.outputs)
 
 
-def _portions(graph: Graph, inputs: Mapping[str, Array]) -> Iterator[list[Node]]:
+def _portions(graph: Graph, inputs: Mapping[str, Array], width: int) -> Iterator[list[Node]]:
     """The nodes in order, in portions whose values fit in memory together."""
     batch = max(len(array) for array in inputs.values())
     portion: list[Node] = []
@@ -191,10 +193,10 @@ def _portions(graph: Graph, inputs: Mapping[str, Array]) -> Iterator[list[Node]]
             continue
         elements = [numel(tensor.shape) for tensor in node.types]
         known = sum(e if isinstance(e, int) else 2**20 for e in elements)
-        if portion and size + 12 * batch * known > _AT_ONCE:
+        if portion and size + width * batch * known > _AT_ONCE:
             yield portion
             portion, size = [], 0
         portion.append(node)
-        size += 12 * batch * known
+        size += width * batch * known
     if portion:
         yield portion
