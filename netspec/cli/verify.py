@@ -58,7 +58,7 @@ def command(
     """
     from netspec.cli.progress import Progress
     from netspec.verify import verify
-    from netspec.verify.size import LARGE, multiply_adds, reduced
+    from netspec.verify.size import SLOW, multiply_adds, reduced
 
     reports = []
     for spec in specs:
@@ -69,9 +69,10 @@ def command(
         # An input that was asked for is not replaced by another.
         full = full_size or bool(options.inputs)
         macs = multiply_adds(graph)
-        if macs > LARGE and (full or reduced(graph) is None):
-            smaller = "--input takes a smaller size" if full else "it has no smaller input"
-            say(f"{graph.name}: {macs / 1e9:.0f} G multiply-adds: some minutes; {smaller}", quiet)
+        if macs > SLOW and (full or reduced(graph) is None):
+            smaller = "--input takes a smaller size where the weights allow one"
+            cost = f"{macs / 1e9:.0f} billion multiply-adds a sample, a minute or more"
+            say(f"{graph.name}: {cost}; {smaller}", quiet)
         with Progress(graph.name, quiet=quiet) as progress:
             report = verify(
                 graph,

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 # Multiply-adds of a sample above which a smaller input is looked for: about half a minute of work.
 LARGE = 40e9
+# Multiply-adds of a sample above which a verification can take more than a minute on two cores.
+SLOW = 20e9
 # The smaller input has at least this many positions along each axis.
 _LEAST = 64
 

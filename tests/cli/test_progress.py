@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from io import StringIO
+from pathlib import Path
 
 import pytest
 
 from netspec.cli.progress import Progress
+from netspec.cli.verify import command
 
 
 class Terminal(StringIO):
@@ -66,3 +68,15 @@ def test_a_pipe_and_a_quiet_terminal_get_nothing(
     with Progress("lenet5", quiet=quiet) as progress:
         progress.show("fitting weights", "conv1")
     assert error.getvalue() == ""
+
+
+def test_a_slow_verification_says_so_before_it_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = tmp_path / "small.ns"
+    spec.write_text("net small\ninput 5\nfc-2\n")
+    command.main([str(spec)], standalone_mode=False)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr("netspec.verify.size.SLOW", 1)
+    command.main([str(spec)], standalone_mode=False)
+    assert "small: 0 billion multiply-adds a sample, a minute or more" in capsys.readouterr().err
