@@ -34,5 +34,7 @@ def _give_up(number: int, frame: FrameType | None) -> None:
     from netspec.system.atomic import discard
 
     discard()
-    os.write(2, f"{MESSAGE}\n".encode())
+    # A line of progress may stand there, which ends without a newline.
+    start = "\n" if os.isatty(2) else ""
+    os.write(2, f"{start}{MESSAGE}\n".encode())
     os._exit(130)

@@ -26,6 +26,11 @@ from netspec.cli.weights import WeightsFile, weights_options
 @click.option(
     "--tf32", is_flag=True, help="Allow TF32 on the GPU, and the error that comes with it."
 )
+@click.option(
+    "--full-size",
+    is_flag=True,
+    help="Verify large nets at the spec's own input size too, however long it takes.",
+)
 @json_option
 @quiet_option
 @spec_options
@@ -35,6 +40,7 @@ def command(
     seed: int,
     device: str,
     tf32: bool,
+    full_size: bool,
     as_json: bool,
     quiet: bool,
     options: Options,
@@ -45,8 +51,14 @@ def command(
     two batch sizes. Without --weights they are seeded so that every layer matters. Where two sides
     differ, the first wrong layer is named with its place; where the outputs do not respond to a
     layer, agreement does not count. Exit status 1 unless every spec is verified.
+
+    A net of more than 40 billion multiply-adds is verified at the smallest legal image of at least
+    64x64 where its weights allow another size, and the report says so; --input chooses the size,
+    --full-size keeps the spec's own.
     """
+    from netspec.cli.progress import Progress
     from netspec.verify import verify
+    from netspec.verify.size import SLOW, multiply_adds, reduced
 
     reports = []
     for spec in specs:
@@ -54,7 +66,23 @@ def command(
         source = None
         if weights is not None:
             source = weights.read(graph, seed=seed, quiet=quiet).source
-        report = verify(graph, weights=source, seed=seed, device=device, tf32=tf32)
+        # An input that was asked for is not replaced by another.
+        full = full_size or bool(options.inputs)
+        macs = multiply_adds(graph)
+        if macs > SLOW and (full or reduced(graph) is None):
+            smaller = "--input takes a smaller size where the weights allow one"
+            cost = f"{macs / 1e9:.0f} billion multiply-adds a sample, a minute or more"
+            say(f"{graph.name}: {cost}; {smaller}", quiet)
+        with Progress(graph.name, quiet=quiet) as progress:
+            report = verify(
+                graph,
+                weights=source,
+                seed=seed,
+                device=device,
+                tf32=tf32,
+                full_size=full,
+                progress=progress.show,
+            )
         reports.append(report)
         if not as_json:
             print(report.text())

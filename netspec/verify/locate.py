@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from onnx import ModelProto
 
 from netspec.backends.onnx.guard import check_model
@@ -19,15 +21,16 @@ from netspec.foundation.records import record
 from netspec.graph.checked import Graph, Node, Value
 from netspec.ops.declare.source import Input
 from netspec.sizes.shapes import numel
-from netspec.verify.compare import Reference, allowed, error
+from netspec.verify.compare import Reference, allowed
+from netspec.verify.numbers import error
 
 if TYPE_CHECKING:
-    import numpy as np
-
     Array = np.ndarray[Any, Any]
 
-# Values of at most this many bytes are looked at in one run.
-_AT_ONCE = 256 * 2**20
+# Values of at most this many bytes are looked at in one run: each run reads the whole file anew.
+_AT_ONCE = 2**30
+# Bytes of each element: of the file's values alone, and with PyTorch's in both precisions.
+_FILED, _COMPARED = 4, 16
 
 
 def first_wrong(
@@ -45,11 +48,31 @@ def first_wrong(
     Every node before it was compared and agrees. None where all values agree.
     """
     search = _Search(model, path, reference, inputs, device, tf32)
-    for nodes in _portions(graph, inputs):
+    for nodes in _portions(graph, inputs, _COMPARED):
         found = search.first(nodes)
         if found is not None:
             return found
     return None
+
+
+def worst_layer(
+    graph: Graph,
+    model: Model,
+    path: Path,
+    reference: Reference,
+    inputs: Mapping[str, Array],
+    *,
+    device: str = "cpu",
+    tf32: bool = False,
+) -> tuple[Node, float, float]:
+    """The node that is nearest to its limit, or exceeds it by most: its error and PyTorch's.
+
+    Every node is given the values that the file gives it, so that no difference reaches the next
+    one. A node whose values are not in the file is infinitely wrong.
+    """
+    search = _Search(model, path, reference, inputs, device, tf32)
+    every = (item for nodes in _portions(graph, inputs, _FILED) for item in search.each(nodes))
+    return max(every, key=lambda item: item[1] / allowed(item[2], tf32=tf32))
 
 
 @record(slots=False)
@@ -64,9 +87,9 @@ class _Search:
     def first(self, nodes: list[Node]) -> tuple[Node, float] | None:
         """The first of some nodes that is wrong; what comes after them is left out of the model."""
         known = self.model.values
-        names = {v: known[v] for node in nodes for v in _values(node) if v in known}
+        names = {v: known[v] for v in _read_for(nodes) if v in known}
         try:
-            results = self._exposed(set(names.values()))
+            exposed = self._exposed(set(names.values()))
         except NetspecError as refusal:
             if not isinstance(refusal.diagnostics[0].problem, RuntimeFailed):
                 raise
@@ -74,15 +97,47 @@ class _Search:
                 return nodes[0], float("inf")
             half = len(nodes) // 2
             return self.first(nodes[:half]) or self.first(nodes[half:])
+        results = self._placed(names, exposed)
         double, single = self.reference.values(self.inputs, nodes)
         for node in nodes:
             for value in _values(node):
-                if names.get(value) in results and value in double:
+                if value in results and value in double:
                     limit = allowed(error(single[value], double[value]), tf32=self.tf32)
-                    off = error(results[names[value]], double[value])
+                    off = error(results[value], double[value])
                     if off > limit:
                         return node, off
         return None
+
+    def each(self, nodes: list[Node]) -> Iterator[tuple[Node, float, float]]:
+        """Each node by itself, with its error and PyTorch's."""
+        known = self.model.values
+        needed = [*_read_for(nodes), *(value for node in nodes for value in node.inputs)]
+        needed += _read_for([value.node for value in needed if value.index])
+        names = {value: known[value] for value in needed if value in known}
+        values = self._placed(names, {**self.inputs, **self._exposed(set(names.values()))})
+        for node in nodes:
+            double, single = self.reference.layer(node, [values[v] for v in node.inputs])
+            off = torch_error = 0.0
+            for value, exact, rounded in zip(_values(node), double, single, strict=False):
+                if value in known:
+                    found = values.get(value)
+                    off = max(off, float("inf") if found is None else error(found, exact))
+                    torch_error = max(torch_error, error(rounded, exact))
+            yield node, off, torch_error
+
+    def _placed(self, names: Mapping[Value, str], found: Mapping[str, Array]) -> dict[Value, Array]:
+        """The file's values, with places counted as PyTorch counts them: in each plane from 0.
+
+        ONNX counts places through batch and channels.
+        """
+        placed = {value: found[name] for value, name in names.items() if name in found}
+        for value, array in placed.items():
+            pooled = placed.get(value.node.inputs[0]) if value.index else None
+            if pooled is not None and array.dtype.kind == "i":
+                planes = np.arange(array.shape[0] * array.shape[1]) * prod(pooled.shape[2:])
+                shape = (*array.shape[:2], *[1] * (array.ndim - 2))
+                placed[value] = array - planes.reshape(shape)
+        return placed
 
     def _exposed(self, names: set[str]) -> dict[str, Array]:
         """The values of these names in the model. The copy stands beside it, with its data file."""
@@ -118,11 +173,17 @@ def _cut(proto: ModelProto, names: set[str]) -> None:
         proto.graph.output.add(name=name)
 
 
+def _read_for(nodes: list[Node]) -> list[Value]:
+    """What the nodes compute, and the map whose places a node tells beside its values."""
+    found = [value for node in nodes for value in _values(node)]
+    return found + [value.node.inputs[0] for value in found if value.index]
+
+
 def _values(node: Node) -> list[Value]:
     return list(node.outputs)
 
 
-def _portions(graph: Graph, inputs: Mapping[str, Array]) -> Iterator[list[Node]]:
+def _portions(graph: Graph, inputs: Mapping[str, Array], width: int) -> Iterator[list[Node]]:
     """The nodes in order, in portions whose values fit in memory together."""
     batch = max(len(array) for array in inputs.values())
     portion: list[Node] = []
@@ -132,10 +193,10 @@ def _portions(graph: Graph, inputs: Mapping[str, Array]) -> Iterator[list[Node]]
             continue
         elements = [numel(tensor.shape) for tensor in node.types]
         known = sum(e if isinstance(e, int) else 2**20 for e in elements)
-        if portion and size + 12 * batch * known > _AT_ONCE:
+        if portion and size + width * batch * known > _AT_ONCE:
             yield portion
             portion, size = [], 0
         portion.append(node)
-        size += 12 * batch * known
+        size += width * batch * known
     if portion:
         yield portion

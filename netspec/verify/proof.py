@@ -10,18 +10,25 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from netspec.system.extras import need
 from netspec.verify.report import Case, Report
+from netspec.verify.size import reduced
 
 if TYPE_CHECKING:
-    from netspec.graph.checked import Graph
+    from netspec.graph.checked import Graph, Node
     from netspec.weights.sources import WeightSource
 
-# The input's seed and the batch size of each run.
-_RUNS = ((0, 1), (1, 1), (2, 3))
+# What is told of a verification under way: the stage, and the layer that runs where it is known.
+Progress = Callable[[str, str], None]
+
+
+def _untold(stage: str, layer: str) -> None:
+    pass
 
 
 def need_both() -> None:
@@ -38,27 +45,42 @@ def verify(
     device: str = "cpu",
     tf32: bool = False,
     logits: bool = True,
+    full_size: bool = False,
+    progress: Progress = _untold,
 ) -> Report:
     """Compiles a graph and compares the file with PyTorch.
 
     Without `weights`, seeded ones are used that keep every layer's values at size 1. Final
     softmaxes are left out unless `logits=False`, since they flatten differences. An output is
     accepted up to an error of 32 times PyTorch's own plus 1e-5, relative to its largest value.
-    A device that is not there raises NetspecError; whatever is wrong with the net is in the report.
+    A net of more than 40 billion multiply-adds whose weights do not depend on the size of its image
+    is verified at a smaller one, which the report names, unless `full_size`. A device that is not
+    there raises NetspecError; whatever is wrong with the net is in the report. `progress` is called
+    with the stage and the layer that start.
     """
     from netspec.backends.onnx.compile import prepared
     from netspec.backends.onnx.file import write
     from netspec.backends.onnx.lowering import lower
 
     need_both()
-    net = prepared(graph, logits=logits)
-    source = weights or _seeded(net, seed)
+    smaller = None if full_size else reduced(graph)
+    net = prepared(smaller.graph if smaller else graph, logits=logits)
+    source = weights or _seeded(net, seed, progress)
     with tempfile.TemporaryDirectory(prefix="netspec-") as folder:
         path = Path(folder) / "model.onnx"
+        progress("writing the file", "")
         write(lower(net), path, source)
-        return _verified(
-            net, path, source, seed=seed, device=device, tf32=tf32, given=weights is not None
+        report = _verified(
+            net,
+            path,
+            source,
+            seed=seed,
+            device=device,
+            tf32=tf32,
+            given=weights is not None,
+            progress=progress,
         )
+    return replace(report, reduced=smaller.change) if smaller else report
 
 
 def verify_file(
@@ -109,10 +131,10 @@ def embed(report: Report, path: Path) -> None:
         file.write(more.SerializeToString(deterministic=True))
 
 
-def _seeded(net: Graph, seed: int) -> WeightSource:
+def _seeded(net: Graph, seed: int, progress: Progress) -> WeightSource:
     from netspec.verify.weights import fitted
 
-    return fitted(net, seed)
+    return fitted(net, seed, lambda layer: progress("fitting weights", layer))
 
 
 def _verified(
@@ -124,39 +146,70 @@ def _verified(
     device: str,
     tf32: bool,
     given: bool,
+    progress: Progress = _untold,
 ) -> Report:
     from netspec.backends.onnx.lowering import lower
     from netspec.backends.runtime import Session
     from netspec.diagnostics.messages.backends import RuntimeFailed
     from netspec.diagnostics.raised import NetspecError
-    from netspec.verify.compare import Reference, cases
-    from netspec.verify.locate import first_wrong
+    from netspec.verify.compare import Reference, allowed
+    from netspec.verify.locate import first_wrong, worst_layer
     from netspec.verify.report import culprit_of, versions
-    from netspec.verify.samples import sample_inputs
+    from netspec.verify.response import responses
+    from netspec.verify.samples import sample_runs
 
     start = time.perf_counter()
-    reference = Reference(net, source)
+    stage = "loading PyTorch"
+    progress(stage, "")
+    reference = Reference(net, source, lambda layer: progress(stage, layer))
+    runs = sample_runs(net, seed)
     found: list[Case] = []
     failure, provider = None, ""
+    node: Node | None = None
+    wrong_by = 0.0
     try:
         session = Session(path, device=device, tf32=tf32)
         provider = session.provider
-        for run_seed, batch in _RUNS:
-            inputs = sample_inputs(net, batch=batch, seed=seed + run_seed)
-            outputs = session.run(inputs).outputs
-            found += cases(reference, outputs, inputs, batch, seed + run_seed, tf32=tf32)
+        for number, run in enumerate(runs):
+            progress(f"run {number + 1} of {len(runs)}: ONNX Runtime", "")
+            outputs = session.run(run.inputs).outputs
+            stage = f"run {number + 1} of {len(runs)}: PyTorch"
+            cases = reference.cases(outputs, run.inputs, run.batch, run.seed, tf32=tf32)
+            if not all(case.steady for case in cases):
+                stage = f"run {number + 1} of {len(runs)}: layer by layer"
+                worst, off, torch_error = worst_layer(
+                    net, lower(net), path, reference, run.inputs, device=device, tf32=tf32
+                )
+                cases = [
+                    case
+                    if case.steady
+                    else replace(
+                        case,
+                        error=off,
+                        torch_error=torch_error,
+                        allowed=allowed(torch_error, tf32=tf32),
+                        by_layer=True,
+                    )
+                    for case in cases
+                ]
+                if node is None and not all(case.ok for case in cases):
+                    node, wrong_by = worst, off
+            found += cases
         del session
     except NetspecError as refusal:
         problem = refusal.diagnostics[0].problem
         if not isinstance(problem, RuntimeFailed):
             raise
         failure = problem.reason
-    inputs = sample_inputs(net, batch=1, seed=seed)
-    node, off = None, 0.0
-    if failure or not all(case.ok for case in found):
-        wrong = first_wrong(net, lower(net), path, reference, inputs, device=device, tf32=tf32)
-        node, off = wrong or (None, off)
-    responses = reference.responses(inputs) if not failure else ()
+    if node is None and (failure or not all(case.ok for case in found)):
+        stage = "looking for the wrong layer"
+        # On inputs that showed it: a mistake can need more than one sample.
+        shown = next((c.seed for c in found if not c.ok), seed)
+        inputs = next(run.inputs for run in runs if run.seed == shown)
+        first = first_wrong(net, lower(net), path, reference, inputs, device=device, tf32=tf32)
+        node, wrong_by = first or (None, 0.0)
+    stage = "changing layers"
+    moved = () if failure else responses(reference.single, net, [run.inputs for run in runs])
     return Report(
         net=net.name,
         device=device,
@@ -164,8 +217,8 @@ def _verified(
         seed=seed,
         weights="given weights" if given else f"seeded weights, seed {seed}",
         cases=tuple(found),
-        responses=responses,
-        culprit=culprit_of(node, off) if node is not None else None,
+        responses=moved,
+        culprit=culprit_of(node, wrong_by) if node is not None else None,
         failure=failure,
         versions=versions(),
         seconds=time.perf_counter() - start,

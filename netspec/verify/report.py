@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from netspec.diagnostics.messages.backends import NothingVerified, ResultsDiffer
+from netspec.diagnostics.messages.backends import NothingVerified, ResultsDiffer, Unsteady
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.records import Diagnostic, Label, Problem
 from netspec.foundation.records import record
@@ -14,6 +14,8 @@ from netspec.graph.checked import Node
 
 # A mistake moves outputs by far more than rounding; outputs that move less cannot show one.
 LEAST_RESPONSE = 1e-4
+# Where rounding alone moves outputs further than this, what is allowed would hide a mistake.
+STEADY = 3e-4
 
 
 @record
@@ -22,6 +24,8 @@ class Case:
 
     Errors are the largest difference from the double-precision reference, relative to the
     reference's largest value `scale`: ONNX Runtime's, and PyTorch's in single precision.
+    Where rounding alone moves the output too far, every layer is compared `by_layer`, on the values
+    that the file gives it: the errors are then those of the layer that is nearest to its limit.
     """
 
     output: str
@@ -31,6 +35,12 @@ class Case:
     error: float
     torch_error: float
     allowed: float
+    by_layer: bool = False
+
+    @property
+    def steady(self) -> bool:
+        """Whether rounding moves the output so little that a mistake would show."""
+        return self.torch_error <= STEADY
 
     @property
     def ok(self) -> bool:
@@ -44,6 +54,11 @@ class Response:
 
     layer: str
     response: float
+
+    @property
+    def silent(self) -> bool:
+        """Whether a mistake in the layer could pass for rounding."""
+        return not self.response >= LEAST_RESPONSE
 
 
 @record
@@ -65,7 +80,8 @@ class Report:
     """The outcome of a verification.
 
     `failure` is what ONNX Runtime said where it could not run the model. `node` is the culprit in
-    the graph, for diagnostics.
+    the graph, for diagnostics. `reduced` says which inputs were made smaller, if any were:
+    `1x188x188 instead of 1x572x572`.
     """
 
     net: str
@@ -80,11 +96,12 @@ class Report:
     versions: tuple[tuple[str, str], ...]
     seconds: float
     node: Node | None = None
+    reduced: str = ""
 
     @property
     def vacuous(self) -> tuple[str, ...]:
         """Layers that the outputs hardly respond to."""
-        return tuple(r.layer for r in self.responses if not r.response >= LEAST_RESPONSE)
+        return tuple(r.layer for r in self.responses if r.silent)
 
     @property
     def agrees(self) -> bool:
@@ -92,9 +109,14 @@ class Report:
         return self.failure is None and bool(self.cases) and all(case.ok for case in self.cases)
 
     @property
+    def unsteady(self) -> tuple[str, ...]:
+        """Outputs that rounding alone moves so far that agreement proves nothing of them."""
+        return tuple(dict.fromkeys(case.output for case in self.cases if not case.steady))
+
+    @property
     def ok(self) -> bool:
         """Whether all agrees and the agreement proves something."""
-        return self.agrees and not self.vacuous
+        return self.agrees and not self.vacuous and not self.unsteady
 
     @property
     def worst(self) -> Case | None:
@@ -113,6 +135,9 @@ class Report:
             return ResultsDiffer(error, allowed, advice)
         if self.vacuous:
             return NothingVerified(", ".join(self.vacuous[:5]))
+        if self.unsteady:
+            moved = max(case.torch_error for case in self.cases if not case.steady)
+            return Unsteady(", ".join(self.unsteady[:5]), f"{moved:.1e}")
         return None
 
     def require(self) -> None:
@@ -139,6 +164,8 @@ class Report:
             "cases": [{**asdict(case), "ok": case.ok} for case in self.cases],
             "responses": [asdict(response) for response in self.responses],
             "vacuous": list(self.vacuous),
+            "unsteady": list(self.unsteady),
+            "reduced": self.reduced or None,
             "culprit": asdict(self.culprit) if self.culprit else None,
             "failure": self.failure,
             "versions": dict(self.versions),
@@ -153,11 +180,15 @@ class Report:
             f"  {'output':<16} {'batch':>5} {'seed':>4} {'error':>9} {'torch':>9} {'allowed':>9}"
         )
         for case in self.cases:
-            mark = "" if case.ok else "  <-"
+            mark = "" if case.ok and case.steady else "  <-"
+            if case.by_layer:
+                mark = f"  layer by layer{mark}"
             lines.append(
                 f"  {case.output:<16} {case.batch:>5} {case.seed:>4} {case.error:>9.1e}"
                 f" {case.torch_error:>9.1e} {case.allowed:>9.1e}{mark}"
             )
+        if self.reduced:
+            lines.append(f"  at a smaller input: {self.reduced}")
         if self.responses:
             least = min(self.responses, key=lambda response: response.response)
             lines.append(
@@ -165,6 +196,8 @@ class Report:
             )
         if self.vacuous:
             lines.append(f"  the outputs hardly respond to {', '.join(self.vacuous)}")
+        if self.unsteady:
+            lines.append(f"  rounding alone moves {', '.join(self.unsteady)} too far")
         if self.failure:
             lines.append(f"  ONNX Runtime: {self.failure}")
         if self.culprit:
@@ -182,6 +215,7 @@ class Report:
             "netspec.verified_allowed": f"{worst.allowed:.2e}" if worst else "",
             "netspec.verified_provider": self.provider,
             "netspec.verified_seed": str(self.seed),
+            **({"netspec.verified_input": self.reduced} if self.reduced else {}),
             "netspec.verified_with": ", ".join(
                 f"{name} {version}" for name, version in self.versions
             ),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from netspec.diagnostics.messages.backends import BadInput
 from netspec.diagnostics.raised import NetspecError
+from netspec.foundation.records import record
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,6 +17,26 @@ if TYPE_CHECKING:
 
 # Where a size is a symbol, an input gets the smallest legal size of at least this.
 _SIZE = 64
+
+# The input's seed and the batch size of each run.
+_RUNS = ((0, 1), (1, 1), (2, 3))
+
+
+@record
+class Run:
+    """One set of inputs: the seed and the batch size that made them, arrays by name."""
+
+    seed: int
+    batch: int
+    inputs: dict[str, Array]
+
+
+def sample_runs(graph: Graph, seed: int = 0) -> tuple[Run, ...]:
+    """The inputs of a verification's runs."""
+    return tuple(
+        Run(seed + more, batch, sample_inputs(graph, batch=batch, seed=seed + more))
+        for more, batch in _RUNS
+    )
 
 
 def sample_inputs(graph: Graph, *, batch: int = 1, seed: int = 0) -> dict[str, Array]:

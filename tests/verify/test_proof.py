@@ -12,6 +12,7 @@ import onnx
 import pytest
 from onnx import ModelProto, NodeProto, numpy_helper
 
+import netspec
 from netspec.backends.onnx.file import write
 from netspec.backends.onnx.lowering import lower
 from netspec.backends.runtime import Session
@@ -20,6 +21,7 @@ from netspec.graph.checked import Graph
 from netspec.ops.declare.weight import Weight
 from netspec.verify import embed, require_file, verify, verify_file
 from netspec.verify.samples import sample_inputs
+from netspec.verify.size import reduced
 from netspec.verify.weights import fitted
 from netspec.weights.sources import Seeded, WeightSource
 
@@ -126,7 +128,7 @@ gap
 fc-10
 """
 STRIDED = """input 3x16x16
-conv3-8/2(pad=((0, 1), (0, 1)), act=relu)
+conv3-8/2(pad=((0, 1), (0, 1)), act=elu)
 lrn(5, alpha=0.5)
 avgpool3/2(pad=1)
 prelu
@@ -292,3 +294,123 @@ def test_the_same_seed_verifies_with_the_same_numbers(net: Built) -> None:
     first, second = verify(net(NORMED), seed=3), verify(net(NORMED), seed=3)
     assert [c.scale for c in first.cases] == [c.scale for c in second.cases]
     assert first.cases != verify(net(NORMED), seed=4).cases
+
+
+# --- nets that rounding upsets
+
+
+class Doubling:
+    """Weights of x -> 1 - 2x², which doubles every difference."""
+
+    def pieces(self, name: str, weight: Weight) -> Iterator[np.ndarray]:
+        yield np.full(weight.size, -2.0 if name.endswith("weight") else 1.0, np.float32)
+
+
+CHAOS = "input 1\ntanh\n" + "square; fc-1\n" * 40
+
+
+def test_a_net_that_rounding_upsets_is_compared_layer_by_layer(net: Built) -> None:
+    report = verify(net(CHAOS), weights=Doubling())
+    assert report.ok, report.text()
+    assert all(case.by_layer and case.allowed < 1e-3 for case in report.cases)
+    assert "layer by layer" in report.text()
+
+
+def test_a_mistake_in_a_net_that_rounding_upsets_is_found(net: Built, tmp_path: Path) -> None:
+    graph, path = net(CHAOS), tmp_path / "model.onnx"
+    write(lower(graph), path, Doubling())
+    model = onnx.load(path)
+    replace_numbers(initializer(model, "fc20.bias"), lambda bias: bias * 0.99)
+    path.write_bytes(model.SerializeToString())
+    report = verify_file(graph, path, weights=Doubling())
+    assert not report.ok
+    assert report.culprit is not None
+    assert report.culprit.layer == "fc20"
+
+
+def test_places_of_maxima_are_counted_as_in_the_file(net: Built) -> None:
+    chaos = "square; fc-1\n" * 40
+    text = (
+        "input 2x8x8\nconv3-3(pad=1); maxpool2 as pool\nconv3-3(pad=1); unpool(@pool)\nfc-1; tanh"
+    )
+    graph = net(f"{text}\n{chaos}")
+
+    class Mixed:
+        """Doubling in the vectors' layers, drawn weights before them."""
+
+        def pieces(self, name: str, weight: Weight) -> Iterator[np.ndarray]:
+            first = name.startswith("conv") or name.startswith("fc1.")
+            yield from (Seeded(0) if first else Doubling()).pieces(name, weight)
+
+    report = verify(graph, weights=Mixed())
+    assert report.ok, report.text()
+    assert all(case.by_layer for case in report.cases)
+
+
+def test_a_mistake_behind_places_of_maxima_is_placed(net: Built, tmp_path: Path) -> None:
+    text = "input 2x8x8\nconv3-3(pad=1); maxpool2 as pool\nconv3-3(pad=1); unpool(@pool)\nfc-2"
+    graph = net(text)
+    path, source = emitted(graph, tmp_path)
+    model = onnx.load(path)
+    negate("fc1.weight")(model)
+    path.write_bytes(model.SerializeToString())
+    report = verify_file(graph, path, weights=source)
+    assert report.culprit is not None
+    assert report.culprit.layer == "fc1"
+
+
+def test_a_layer_that_rounding_upsets_by_itself_is_not_proven(net: Built) -> None:
+    class Huge:
+        """Weights under which a recurrent layer doubles every difference at each step."""
+
+        def pieces(self, name: str, weight: Weight) -> Iterator[np.ndarray]:
+            for piece in Seeded(0).pieces(name, weight):
+                yield piece * (4 if "weight_hh" in name else 0.1)
+
+    report = verify(net("input 4x300\nrnn-64(last=yes)"), weights=Huge())
+    assert report.unsteady == ("output",)
+    assert not report.ok
+    assert "rounding alone moves output too far" in report.text()
+    with pytest.raises(NetspecError, match="NS612"):
+        report.require()
+
+
+# --- large nets
+
+
+def test_a_large_net_is_verified_at_its_smallest_legal_input_and_the_report_says_so(
+    net: Built, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph = net("input 1x100x120\nconv3-2; maxpool2; conv3-2; deconv2-2/2")
+    assert not verify(graph).reduced
+    monkeypatch.setattr("netspec.verify.size.LARGE", 1)
+    report = verify(graph)
+    assert report.ok, report.text()
+    assert report.reduced == "1x64x64 instead of 1x100x120"
+    assert report.reduced in report.text()
+    assert report.as_json()["reduced"] == report.reduced
+    assert report.metadata()["netspec.verified_input"] == report.reduced
+    assert not verify(graph, full_size=True).reduced
+
+
+def test_the_size_stays_where_weights_depend_on_it(
+    net: Built, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("netspec.verify.size.LARGE", 1)
+    assert reduced(net("input 1x100x100\nconv3-2; fc-2")) is None
+    assert reduced(net("input 7\nfc-2")) is None
+    assert reduced(net("input 1x40x40\nconv3-2; gap")) is None
+
+
+def test_large_shipped_nets_have_a_smaller_input() -> None:
+    found = reduced(netspec.load("unet").graph)
+    assert found is not None
+    assert found.change == "1x188x188 instead of 1x572x572"
+
+
+def test_stages_and_layers_are_told(net: Built) -> None:
+    told = []
+    verify(net("input 5\nfc-3; relu; fc-2"), progress=lambda *what: told.append(what))
+    assert ("fitting weights", "fc1") in told
+    assert ("run 3 of 3: PyTorch", "relu1") in told
+    assert told[-1] == ("changing layers", "fc2")

@@ -105,3 +105,18 @@ class NothingVerified(Problem):
         "tenth and the outputs moved by less than a mistake in the layer would have to."
     )
     layers: str
+
+
+class Unsteady(Problem):
+    code = "NS612"
+    title = (
+        "rounding alone moves {outputs} by {moved} of the largest value: agreement proves nothing"
+    )
+    help = "verify with another --seed, a smaller --input, or weights that are trained"
+    explain = (
+        "A layer can be so sensitive that two correct computations of it differ, as a recurrent one "
+        "whose weights make differences grow. A mistake would not be told from rounding. Nets that "
+        "are sensitive as a whole are compared layer by layer, which did not help here."
+    )
+    outputs: str
+    moved: str

@@ -1,0 +1,93 @@
+"""A large net at a smaller input: the same layers with the same weights on fewer positions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from netspec.foundation.records import record
+
+if TYPE_CHECKING:
+    from netspec.graph.checked import Graph, Node
+
+# Multiply-adds of a sample above which a smaller input is looked for: about half a minute of work.
+LARGE = 40e9
+# Multiply-adds of a sample above which a verification can take more than a minute on two cores.
+SLOW = 20e9
+# The smaller input has at least this many positions along each axis.
+_LEAST = 64
+
+
+@record
+class Reduced:
+    """A net at a smaller input, and what was changed: `1x188x188 instead of 1x572x572`."""
+
+    graph: Graph
+    change: str
+
+
+def multiply_adds(graph: Graph) -> int:
+    """Those of one sample; 0 where a size is a symbol, since a small one is then chosen."""
+    from netspec.analysis.costs import costs
+
+    macs = costs(graph).macs
+    return macs if isinstance(macs, int) else 0
+
+
+def reduced(graph: Graph) -> Reduced | None:
+    """A large net at the smallest legal image of at least 64x64; None where it has no smaller one.
+
+    Every layer, weight and window stays; only the number of positions changes. Where a weight
+    depends on the input's size, as that of a fully connected layer on a map does, there is none.
+    """
+    from netspec.diagnostics.raised import NetspecError
+    from netspec.sizes.conditions import each_legal_size
+
+    images = [node for node in graph.inputs if _is_image(node)]
+    if multiply_adds(graph) <= LARGE or not images:
+        return None
+    try:
+        free = _at(graph, images, "H", "W")
+        sizes = (s for s in each_legal_size(free.conditions, "H") if s >= _LEAST)
+        size = next(sizes, None)
+        if size is None or any(size >= min(_plane(node)) for node in images):
+            return None
+        small = _at(graph, images, size, size)
+    except NetspecError:
+        return None
+    if not _same_layers(graph, small):
+        return None
+    changes = [
+        f"{now.types[0]} instead of {before.types[0]}"
+        for before, now in zip(graph.inputs, small.inputs, strict=True)
+        if before.types != now.types
+    ]
+    return Reduced(small, ", ".join(changes))
+
+
+def _is_image(node: Node) -> bool:
+    tensor = node.types[0]
+    return tensor.batch == "N" and tensor.ids is None and len(tensor.shape) == 3
+
+
+def _plane(node: Node) -> tuple[int, ...]:
+    return tuple(size for size in node.types[0].shape[1:] if isinstance(size, int)) or (0,)
+
+
+def _at(graph: Graph, images: list[Node], height: int | str, width: int | str) -> Graph:
+    """The same spec with the same settings and other images."""
+    from netspec.elaborate.build import build
+
+    inputs = tuple(f"{node.path}:{node.types[0].shape[0]}x{height}x{width}" for node in images)
+    return build(graph.source, dict(graph.parameters), inputs)
+
+
+def _same_layers(one: Graph, other: Graph) -> bool:
+    from netspec.weights.sources import named_weights
+
+    def weights(graph: Graph) -> dict[str, tuple[int, ...]]:
+        return {name: weight.shape for name, weight in named_weights(graph).items()}
+
+    def steps(graph: Graph) -> list[tuple[str, str]]:
+        return [(node.path, repr(node.op)) for node in graph.nodes]
+
+    return weights(one) == weights(other) and steps(one) == steps(other)
