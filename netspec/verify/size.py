@@ -40,18 +40,19 @@ def reduced(graph: Graph) -> Reduced | None:
     depends on the input's size, as that of a fully connected layer on a map does, there is none.
     """
     from netspec.diagnostics.raised import NetspecError
-    from netspec.sizes.conditions import each_legal_size
 
     images = [node for node in graph.inputs if _is_image(node)]
     if multiply_adds(graph) <= LARGE or not images:
         return None
     try:
         free = _at(graph, images, "H", "W")
-        sizes = (s for s in each_legal_size(free.conditions, "H") if s >= _LEAST)
-        size = next(sizes, None)
-        if size is None or any(size >= min(_plane(node)) for node in images):
+        sizes = free.legality.example(_LEAST)
+        if sizes is None or min(sizes.values()) < _LEAST:
             return None
-        small = _at(graph, images, size, size)
+        height, width = sizes["H"], sizes["W"]
+        if any(max(height, width) >= min(_plane(node)) for node in images):
+            return None
+        small = _at(graph, images, height, width)
     except NetspecError:
         return None
     if not _same_layers(graph, small):
