@@ -74,9 +74,7 @@ def test_integers_are_no_weights(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_index_tables_masks_and_counters_are_buffers(
-    kind: str, net: Built, tmp_path: Path
-) -> None:
+def test_index_tables_masks_and_counters_are_buffers(kind: str, net: Built, tmp_path: Path) -> None:
     graph = net(SMALL)
     buffers = {
         "steps": torch.tensor(7),
@@ -105,7 +103,9 @@ def test_an_integer_that_a_map_names_is_refused(net: Built, tmp_path: Path) -> N
 # --- constants
 
 
-def sines(count: int, width: int, *, steps: int | None = None, halves: bool = False) -> torch.Tensor:
+def sines(
+    count: int, width: int, *, steps: int | None = None, halves: bool = False
+) -> torch.Tensor:
     rates = 10000.0 ** (-torch.arange(width // 2).double() / (steps or width // 2))
     angles = torch.arange(count).double()[:, None] * rates
     parts = angles.sin(), angles.cos()
