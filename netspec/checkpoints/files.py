@@ -46,14 +46,15 @@ class Checkpoint(Mapping[str, Shape]):
         self.path = path
         self.chosen = chosen
         self.others = tuple(others)
-        self._tensors = folded(_without_wrapping(tensors))
+        self._tensors = dict(tensors)
 
     def without(self, prefixes: tuple[str, ...]) -> Checkpoint:
         """The file without the tensors whose names start so."""
-        return self.excluding(name for name in self if name.startswith(prefixes))
+        kept = {n: value for n, value in self._tensors.items() if not n.startswith(prefixes)}
+        return Checkpoint(self.path, _as_weights(kept))
 
     def excluding(self, names: Iterable[str]) -> Checkpoint:
-        """The file without these tensors."""
+        """The file without these tensors; the others keep the names they have."""
         gone = set(names)
         kept = {name: value for name, value in self._tensors.items() if name not in gone}
         return Checkpoint(self.path, kept)
@@ -72,7 +73,7 @@ class Checkpoint(Mapping[str, Shape]):
         }
         if not kept:
             raise bad_file(self.path, f"it has nothing under `{start}`")
-        return Checkpoint(self.path, kept)
+        return Checkpoint(self.path, _as_weights(kept))
 
     def parts(self, name: str) -> tuple[str, ...]:
         """The names in the file of what the tensor is folded from; its own if it is there whole."""
@@ -105,6 +106,11 @@ class Checkpoint(Mapping[str, Shape]):
         return refused(BadTensor(self.path.name, name, reason))
 
 
+def _as_weights(tensors: Tensors) -> dict[str, Stored]:
+    """The tensors by the names that a net may have for them, normed weights folded."""
+    return folded(_without_wrapping(tensors))
+
+
 def _without_wrapping(tensors: Tensors) -> dict[str, Stored]:
     """Names without the prefixes that data parallelism and compilation put before all of them."""
     found = dict(tensors)
@@ -131,8 +137,8 @@ def open_checkpoint(path: str | Path, prefix: str | None = None) -> Checkpoint:
     sets = _reader(path, start)(path)
     names = list(sets)
     if prefix is not None and prefix.removesuffix(".") in names:
-        return Checkpoint(path, sets[prefix.removesuffix(".")])
-    found = Checkpoint(path, sets[names[0]], names[0], names[1:])
+        return Checkpoint(path, _as_weights(sets[prefix.removesuffix(".")]))
+    found = Checkpoint(path, _as_weights(sets[names[0]]), names[0], names[1:])
     return found if prefix is None else found.under(prefix)
 
 

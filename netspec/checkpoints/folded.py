@@ -14,7 +14,10 @@ from typing import Any
 
 from netspec.checkpoints.formats.tensors import Reader, Shape, Stored, Tensors
 
-_PARAMETRIZED = re.compile(r"(?P<around>.*?)parametrizations[./](?P<name>[^./]+)[./]original0?\Z")
+# `start` ends before what the parametrization keeps: `original0`, or `0._u` of the first of several.
+_PARAMETRIZED = re.compile(
+    r"(?P<start>(?P<around>.*)parametrizations[./](?P<name>[^./]+)(?P<separator>[./]))original0?\Z"
+)
 
 
 def folded(tensors: Tensors) -> dict[str, Stored]:
@@ -38,23 +41,20 @@ def folded(tensors: Tensors) -> dict[str, Stored]:
 def _found(tensors: Tensors) -> Iterator[tuple[str, Stored]]:
     """Each weight that is kept in parts, by its own name."""
     for name in tensors:
-        if (match := _PARAMETRIZED.match(name)) is not None:
-            weight, start = match["around"] + match["name"], name.rstrip("01")
-            separator = start[-len("original") - 1]
-            state = start.removesuffix("original") + f"0{separator}"
-            made = (
-                _weight_norm(tensors, name, f"{start}1")
-                if name.endswith("0")
-                else _spectral_norm(tensors, name, f"{state}_u", f"{state}_v")
-            )
+        made = None
+        if match := _PARAMETRIZED.match(name):
+            weight = match["around"] + match["name"]
+            state = f"{match['start']}0{match['separator']}"
+            if name.endswith("0"):
+                made = _weight_norm(tensors, name, f"{name.removesuffix('0')}1")
+            else:
+                made = _spectral_norm(tensors, name, f"{state}_u", f"{state}_v")
         elif name.endswith("_g"):
             weight = name.removesuffix("_g")
             made = _weight_norm(tensors, name, f"{weight}_v", least_rank=2)
         elif name.endswith("_orig"):
             weight = name.removesuffix("_orig")
             made = _spectral_norm(tensors, name, f"{weight}_u", f"{weight}_v")
-        else:
-            continue
         if made is not None and weight not in tensors:
             yield weight, made
 
