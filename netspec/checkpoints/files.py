@@ -6,17 +6,18 @@ that are there before any of them is read, and nothing is allocated that the fil
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from netspec.checkpoints.folded import folded
 from netspec.checkpoints.formats.archives import read_zip
 from netspec.checkpoints.formats.onnx import read_onnx
 from netspec.checkpoints.formats.safetensors import read_safetensors
 from netspec.checkpoints.formats.tensors import (
     KERAS_ADVICE,
-    Reader,
     Shape,
+    Stored,
     Tensors,
     bad_file,
     refused,
@@ -45,12 +46,22 @@ class Checkpoint(Mapping[str, Shape]):
         self.path = path
         self.chosen = chosen
         self.others = tuple(others)
-        self._tensors = _without_wrapping(tensors)
+        self._tensors = dict(tensors)
 
     def without(self, prefixes: tuple[str, ...]) -> Checkpoint:
         """The file without the tensors whose names start so."""
         kept = {n: value for n, value in self._tensors.items() if not n.startswith(prefixes)}
+        return Checkpoint(self.path, _as_weights(kept))
+
+    def excluding(self, names: Iterable[str]) -> Checkpoint:
+        """The file without these tensors; the others keep the names they have."""
+        gone = set(names)
+        kept = {name: value for name, value in self._tensors.items() if name not in gone}
         return Checkpoint(self.path, kept)
+
+    def integer(self, name: str) -> str:
+        """The type of a tensor that holds whole numbers or truths, `I64` or `BOOL`; else nothing."""
+        return self._tensors[name].integer
 
     def under(self, prefix: str) -> Checkpoint:
         """What the file has under a name, without that name; raises NetspecError for nothing."""
@@ -62,7 +73,11 @@ class Checkpoint(Mapping[str, Shape]):
         }
         if not kept:
             raise bad_file(self.path, f"it has nothing under `{start}`")
-        return Checkpoint(self.path, kept)
+        return Checkpoint(self.path, _as_weights(kept))
+
+    def parts(self, name: str) -> tuple[str, ...]:
+        """The names in the file of what the tensor is folded from; its own if it is there whole, or not."""
+        return (self._tensors[name].parts if name in self._tensors else ()) or (name,)
 
     def changed(self, tensors: Tensors) -> Checkpoint:
         """The file with some tensors replaced; the others and the order stay."""
@@ -70,10 +85,10 @@ class Checkpoint(Mapping[str, Shape]):
 
     def stored(self, name: str) -> Reader:
         """What reads the tensor as it is stored."""
-        return self._tensors[name][1]
+        return self._tensors[name].read
 
     def __getitem__(self, name: str) -> Shape:
-        return self._tensors[name][0]
+        return self._tensors[name].shape
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._tensors)
@@ -86,7 +101,7 @@ class Checkpoint(Mapping[str, Shape]):
         import numpy as np
 
         try:
-            array = np.asarray(self._tensors[name][1]())
+            array = np.asarray(self._tensors[name].read())
         except (OSError, ValueError, MemoryError, RuntimeError) as error:
             raise self.refusal(name, f"cannot be read: {error}") from None
         if array.dtype.kind not in "fiu":
@@ -99,7 +114,12 @@ class Checkpoint(Mapping[str, Shape]):
         return refused(BadTensor(self.path.name, name, reason))
 
 
-def _without_wrapping(tensors: Tensors) -> dict[str, tuple[Shape, Reader]]:
+def _as_weights(tensors: Tensors) -> dict[str, Stored]:
+    """The tensors by the names that a net may have for them, normed weights folded."""
+    return folded(_without_wrapping(tensors))
+
+
+def _without_wrapping(tensors: Tensors) -> dict[str, Stored]:
     """Names without the prefixes that data parallelism and compilation put before all of them."""
     found = dict(tensors)
     for prefix in _PREFIXES:
@@ -125,8 +145,8 @@ def open_checkpoint(path: str | Path, prefix: str | None = None) -> Checkpoint:
     sets = _reader(path, start)(path)
     names = list(sets)
     if prefix is not None and prefix.removesuffix(".") in names:
-        return Checkpoint(path, sets[prefix.removesuffix(".")])
-    found = Checkpoint(path, sets[names[0]], names[0], names[1:])
+        return Checkpoint(path, _as_weights(sets[prefix.removesuffix(".")]))
+    found = Checkpoint(path, _as_weights(sets[names[0]]), names[0], names[1:])
     return found if prefix is None else found.under(prefix)
 
 

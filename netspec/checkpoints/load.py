@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from netspec.checkpoints.buffers import buffers_of, constants_of
 from netspec.checkpoints.copies import one_copy
 from netspec.checkpoints.files import Checkpoint, open_checkpoint
 from netspec.checkpoints.formats.tensors import Shape
 from netspec.checkpoints.given import Given, settle
 from netspec.checkpoints.mapping import by_name, by_structure
-from netspec.checkpoints.parsing import is_counter
 from netspec.checkpoints.plan import ZEROS, Misfit, Pair, Plan
 from netspec.checkpoints.projections import by_head
 from netspec.checkpoints.rows import without_row
+from netspec.checkpoints.tied import tied_in, ways_to_tie
 from netspec.checkpoints.twins import twins_of
 from netspec.diagnostics.messages.weights import AmbiguousTensors, NotFinite, TensorsDiffer
 from netspec.diagnostics.raised import NetspecError
@@ -69,7 +71,9 @@ class Loaded:
 
     `pairs` are the tensors taken. `initial` are the graph's tensors that the file does not have,
     which start from the seed: training-only heads, and with `partial` whatever does not fit.
-    `unused` are the file's that the graph does not have. `warnings` are diagnostics to show.
+    `unused` are the file's that the graph does not have. `buffers` are the file's that are no
+    weights, `tied` those that it lists again, with the name of the equal one. `warnings` are
+    diagnostics to show.
     """
 
     source: FromFile
@@ -77,12 +81,16 @@ class Loaded:
     initial: tuple[str, ...]
     unused: tuple[str, ...]
     warnings: tuple[Diagnostic, ...] = ()
+    buffers: tuple[str, ...] = ()
+    tied: tuple[tuple[str, str], ...] = ()
 
     def table(self) -> str:
         """Which tensor of the file each of the graph's tensors is, one per line."""
         rows = [(p.ours, p.theirs, p.how + ", turned" * bool(p.turn)) for p in self.pairs]
         rows += [(name, "-", "initial") for name in self.initial]
         rows += [("-", name, "unused") for name in self.unused]
+        rows += [("-", name, f"tied to {other}") for name, other in self.tied]
+        rows += [("-", name, "buffer") for name in self.buffers]
         widths = [max((len(row[i]) for row in rows), default=0) for i in (0, 1)]
         return "\n".join(f"{a:<{widths[0]}}  {b:<{widths[1]}}  {how}" for a, b, how in rows)
 
@@ -97,6 +105,8 @@ class Loaded:
             ],
             "initial": list(self.initial),
             "unused": list(self.unused),
+            "buffers": list(self.buffers),
+            "tied": dict(self.tied),
         }
 
 
@@ -129,12 +139,28 @@ def load(
     Raises NetspecError, listing at most 20 tensors of each kind; the graph is not changed.
     """
     file = open_checkpoint(path, prefix)
-    wanted = {n: w.shape for n, w in named_weights(graph).items() if w.kind != "constant"}
+    own = named_weights(graph)
+    wanted = {name: weight.shape for name, weight in own.items() if weight.kind != "constant"}
     file, notes = one_copy(file, len(wanted))
     if drop_row is not None:
         file = without_row(file, set(wanted.values()), drop_row)
     settled = settle(mapping, wanted, file)
-    plan = _plan(graph, file, wanted, settled, layout, partial)
+    taken = {name for parts in settled.values() for name in parts}
+    _check_real(file, taken if partial else {*taken, *wanted})
+    buffers = buffers_of(file, wanted, own, taken)
+    weights = file.excluding(buffers)
+    shared = tied_in(graph, weights, wanted, taken)
+    plan, tied = _plan_with_ties(
+        (_plan(graph, weights.excluding(way), wanted, settled, layout, partial), way)
+        for way in ways_to_tie(shared, weights, own)
+    )
+    constants = constants_of(file, plan.surplus, wanted)
+    buffers |= constants
+    plan.surplus = [name for name in plan.surplus if name not in constants]
+    if not partial and (plan.doubts or plan.surplus):
+        for one in shared:
+            if (problem := one.difference(plan, own)) is not None:
+                raise NetspecError(problem)
     if plan.doubts:
         choices = [f"{d.layer.name} is {' or '.join(d.candidates)}" for d in plan.doubts]
         advice = "name them in a file of `ours: theirs` pairs and pass it with --map"
@@ -145,26 +171,52 @@ def load(
     if unfit and not (partial and plan.pairs):
         advice = _cause(graph, plan.misshaped)
         advice += "--partial takes what fits" if plan.pairs else "nothing in the file fits"
-        lists = some(plan.missing), some(plan.surplus), some(list(map(str, plan.misshaped)))
+        surplus = [part for name in plan.surplus for part in file.parts(name)]
+        lists = some(plan.missing), some(surplus), some(list(map(str, plan.misshaped)))
         raise NetspecError(TensorsDiffer(*lists, advice))
     _check_shapes(plan.pairs, wanted, file)
-    pairs = {pair.ours: pair for pair in by_head(graph, plan.pairs, qkv)}
-    used = {name for pair in plan.pairs for name in pair.parts}
-    constants = {
-        n: Pair(n, (n,), "name")
-        for n, w in named_weights(graph).items()
-        if w.kind == "constant" and n in file
+    pairs = {
+        pair.ours: replace(pair, names=tuple(n for p in pair.parts for n in file.parts(p)))
+        for pair in by_head(graph, plan.pairs, qkv)
     }
-    unused = [n for n in file if n not in used and n not in constants and not is_counter(n)]
-    source = FromFile(file, {**pairs, **constants}, seed)
+    used = {name for pair in plan.pairs for name in pair.parts}
+    given = {n: Pair(n, (n,), "name") for n in own if n not in wanted and n in weights}
+    unused = [n for n in weights if not (n in used or n in given or n in buffers or n in tied)]
+    source = FromFile(file, {**pairs, **given}, seed)
     twins = twins_of(graph) if any(pair.how != "name" for pair in plan.pairs) else ()
     return Loaded(
         source,
         tuple(pairs[name] for name in wanted if name in pairs),
         tuple(name for name in wanted if name not in pairs),
-        tuple(unused),
+        tuple(part for name in unused for part in file.parts(name)),
         (*notes, *_finite(file, used, strict), *twins),
+        tuple(name for name in file if name in buffers),
+        tuple((_shown(file, name), _shown(file, other)) for name, other in tied.items()),
     )
+
+
+def _shown(file: Checkpoint, name: str) -> str:
+    return " + ".join(file.parts(name))
+
+
+def _check_real(file: Checkpoint, names: Collection[str]) -> None:
+    """Refuses whole numbers and truths where weights are."""
+    for name in file:
+        if name in names and (integer := file.integer(name)):
+            raise file.refusal(name, f"holds {integer}, not real numbers")
+
+
+def _plan_with_ties(
+    plans: Iterable[tuple[Plan, Mapping[str, str]]],
+) -> tuple[Plan, Mapping[str, str]]:
+    """The first plan that fits, with what it leaves out as tied; the first of all if none does."""
+    first = None
+    for plan, tied in plans:
+        if plan.fits:
+            return plan, tied
+        first = first or (plan, tied)
+    assert first is not None
+    return first
 
 
 def _plan(
@@ -188,7 +240,7 @@ def _plan(
     constants = named_weights(graph).keys() - wanted.keys()
     common = [name for name in left if name in rest]
     complete = all(name in rest or name in heads for name in left)
-    foreign = any(n not in left and n not in constants and not is_counter(n) for n in rest)
+    foreign = any(n not in left and n not in constants for n in rest)
     most = 2 * len(common) > len(left)
     if layout == "keras" or not common or (foreign and not complete):
         named = {n: (n,) for n in common if partial and most and left[n] == rest[n]}

@@ -32,18 +32,20 @@ class Pair:
 
     `parts` are tensors of the file that follow each other on its first axis, mostly one. `how` says
     what decided: `name`, `map`, `order`, `shape`, `numbers`, `flow`, `repeats` or `words`. `turn`
-    brings outputs to the front where the file has them last, or heads where they are mixed.
+    brings outputs to the front where the file has them last, or heads where they are mixed. `names`
+    are those in the file where parts are folded from others.
     """
 
     ours: str
     parts: tuple[str, ...]
     how: str
     turn: Change | None = None
+    names: tuple[str, ...] = ()
 
     @property
     def theirs(self) -> str:
         """The tensor's name in the file, or the names of what it is joined from."""
-        return " + ".join(self.parts)
+        return " + ".join(self.names or self.parts)
 
 
 @record

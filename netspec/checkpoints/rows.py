@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from netspec.checkpoints.files import Checkpoint
-from netspec.checkpoints.formats.tensors import Reader, Shape
+from netspec.checkpoints.formats.tensors import Reader, Shape, Stored
 from netspec.checkpoints.layers import plain
 from netspec.checkpoints.parsing import parsed_file
 from netspec.diagnostics.messages.weights import NoRowToDrop
@@ -24,7 +24,7 @@ def without_row(file: Checkpoint, wanted: Collection[Shape], row: int) -> Checkp
     layers: dict[tuple[str, ...], list[str]] = {}
     for name, parsed in parsed_file(file).items():
         layers.setdefault(parsed.components, []).append(name)
-    changed: dict[str, tuple[Shape, Reader]] = {}
+    changed: dict[str, Stored] = {}
     for names in layers.values():
         axes = {name: _axis(plain(file[name]), shapes, row) for name in names}
         if all(axis is not None for axis in axes.values()):
@@ -32,7 +32,8 @@ def without_row(file: Checkpoint, wanted: Collection[Shape], row: int) -> Checkp
                 assert axis is not None
                 shape = list(file[name])
                 shape[axis] -= 1
-                changed[name] = tuple(shape), partial(_dropped, file.stored(name), row, axis)
+                read = partial(_dropped, file.stored(name), row, axis)
+                changed[name] = Stored(tuple(shape), read, parts=file.parts(name))
     if not changed:
         raise NetspecError(NoRowToDrop(row))
     return file.changed(changed)

@@ -209,7 +209,7 @@ def test_what_is_true_or_false_is_no_weight(kind: str, net: Built, tmp_path: Pat
     graph = net(NET)
     tensors = {**state(graph), "fc1.bias": torch.ones(10, dtype=torch.bool)}
     message = refusal(saved(tensors, tmp_path / f"w.{kind}"), graph)
-    assert "`fc1.bias` holds bool" in message
+    assert "`fc1.bias` holds BOOL" in message
 
 
 @pytest.mark.parametrize("kind", KINDS)

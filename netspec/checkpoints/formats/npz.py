@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from netspec.checkpoints.formats.tensors import Reader, Shape, Tensors, bad_file, refused
+from netspec.checkpoints.formats.tensors import Stored, Tensors, bad_file, integer_type, refused
 from netspec.diagnostics.messages.weights import BadTensor
 
 
@@ -15,7 +15,7 @@ def read_npz(path: Path, members: list[zipfile.ZipInfo]) -> Tensors:
     """Shapes from the headers; numbers only when asked for, so that no bomb is unpacked."""
     import numpy as np
 
-    found: dict[str, tuple[Shape, Reader]] = {}
+    found: dict[str, Stored] = {}
     with zipfile.ZipFile(path) as archive:
         for member in members:
             name = member.filename.removesuffix(".npy")
@@ -31,7 +31,9 @@ def read_npz(path: Path, members: list[zipfile.ZipInfo]) -> Tensors:
                 raise refused(BadTensor(path.name, name, f"is no array: {error}")) from None
             if dtype.hasobject:
                 raise refused(BadTensor(path.name, name, "holds Python objects, not numbers"))
-            found[name] = tuple(shape), partial(_from_npz, path, member.filename)
+            read = partial(_from_npz, path, member.filename)
+            integer = integer_type(dtype.kind, dtype.itemsize)
+            found[name] = Stored(tuple(shape), read, integer)
     if not found:
         raise bad_file(path, "it holds no tensors")
     return found

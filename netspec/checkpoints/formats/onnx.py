@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from netspec.checkpoints.formats.tensors import Reader, Shape, Tensors, bad_file, refused
+from netspec.checkpoints.formats.tensors import Stored, Tensors, bad_file, refused
 from netspec.diagnostics.messages.weights import BadTensor
 
 
@@ -17,7 +17,7 @@ def read_onnx(path: Path) -> Mapping[str, Tensors]:
 
     from netspec.backends.onnx.guard import check_model
 
-    found: dict[str, tuple[Shape, Reader]] = {}
+    found: dict[str, Stored] = {}
     for tensor in check_model(path).graph.initializer:
         if "." not in tensor.name:
             continue
@@ -25,7 +25,7 @@ def read_onnx(path: Path) -> Mapping[str, Tensors]:
             raise refused(BadTensor(path.name, tensor.name, "is there twice"))
         if tensor.data_type != TensorProto.FLOAT:
             raise refused(BadTensor(path.name, tensor.name, "is not float32"))
-        found[tensor.name] = tuple(tensor.dims), partial(_from_onnx, path, tensor)
+        found[tensor.name] = Stored(tuple(tensor.dims), partial(_from_onnx, path, tensor))
     if not found:
         raise bad_file(path, "it holds no named weights")
     return {"": found}

@@ -8,7 +8,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from netspec.checkpoints.formats.tensors import Reader, Shape, Tensors, bad_file, refused
+from netspec.checkpoints.formats.tensors import Stored, Tensors, bad_file, integer_type, refused
 from netspec.diagnostics.messages.weights import BadTensor
 
 _HEADER_LIMIT = 100_000_000
@@ -25,7 +25,7 @@ def read_safetensors(path: Path) -> Mapping[str, Tensors]:
     header, start = _header(path)
     _check_whole(path)
     room = path.stat().st_size - start
-    found: dict[str, tuple[Shape, Reader]] = {}
+    found: dict[str, Stored] = {}
     for name, entry in header.items():
         if name != "__metadata__":
             found[name] = _tensor(path, name, entry, start, room)
@@ -69,7 +69,7 @@ def _check_whole(path: Path) -> None:
         raise bad_file(path, str(error)) from None
 
 
-def _tensor(path: Path, name: str, entry: Any, start: int, room: int) -> tuple[Shape, Reader]:
+def _tensor(path: Path, name: str, entry: Any, start: int, room: int) -> Stored:
     import numpy as np
 
     def wrong(reason: str) -> Exception:
@@ -96,4 +96,5 @@ def _tensor(path: Path, name: str, entry: Any, start: int, room: int) -> tuple[S
             return (stored.astype(np.uint32) << 16).view(np.float32)
         return stored
 
-    return shape, read
+    held = np.dtype(dtype)
+    return Stored(shape, read, "" if kind == "BF16" else integer_type(held.kind, held.itemsize))

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from netspec.checkpoints.formats.tensors import Reader, Shape, Tensors, bad_file, refused
+from netspec.checkpoints.formats.tensors import Stored, Tensors, bad_file, integer_type, refused
 from netspec.diagnostics.messages.weights import BadTensor
 from netspec.system.extras import need
 
@@ -53,13 +53,14 @@ def read_torch(path: Path, members: list[zipfile.ZipInfo]) -> Mapping[str, Tenso
 def _torch_tensors(path: Path, held: Mapping[Any, Any]) -> Tensors:
     import torch
 
-    found: dict[str, tuple[Shape, Reader]] = {}
+    found: dict[str, Stored] = {}
     for name, tensor in held.items():
         if isinstance(tensor, torch.Tensor):
             if not isinstance(name, str):
                 raise bad_file(path, f"a tensor is called {name!r}, which is not a name")
             _check_tensor(path, name, tensor)
-            found[name] = tuple(tensor.shape), partial(_from_torch, tensor)
+            read = partial(_from_torch, tensor)
+            found[name] = Stored(tuple(tensor.shape), read, _integer(tensor))
     return found
 
 
@@ -67,7 +68,16 @@ def _from_torch(tensor: Any) -> Any:
     import torch
 
     plain = tensor.detach()
-    return (plain if plain.dtype == torch.bool else plain.float()).numpy()
+    return (plain if plain.dtype in (torch.bool, torch.float64) else plain.float()).numpy()
+
+
+def _integer(tensor: Any) -> str:
+    import torch
+
+    if tensor.is_floating_point():
+        return ""
+    kind = "b" if tensor.dtype == torch.bool else "i" if tensor.dtype.is_signed else "u"
+    return integer_type(kind, tensor.element_size())
 
 
 def _check_tensor(path: Path, name: str, tensor: Any) -> None:

@@ -144,3 +144,17 @@ class HasTwin(Problem):
     )
     twin: str
     difference: str
+
+
+class TiedTensorsDiffer(Problem):
+    code = "NS562"
+    title = "`{first}` and `{second}` differ, but the net has one tensor for both: `{user}` shares `{owner}`"
+    help = "without `weights=`, the step has weights of its own"
+    explain = (
+        "The net uses one weight in several steps. A file may list it once for each, if the numbers "
+        "are the same; where they are not, taking either would change what the file's net computes."
+    )
+    first: str
+    second: str
+    user: str
+    owner: str

@@ -1,0 +1,134 @@
+"""Tensors of a file that are no weights: integers, counters, and constants kept beside weights.
+
+Older files hold constants that the net computes itself, such as causal masks and tables of sines.
+They are told from weights by computing them: a tensor is one only if it has exactly those numbers.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from math import prod
+from typing import TYPE_CHECKING
+
+from netspec.checkpoints.files import Checkpoint
+from netspec.checkpoints.formats.tensors import Shape
+from netspec.checkpoints.parsing import is_counter
+
+if TYPE_CHECKING:
+    from netspec.checkpoints.files import Array
+
+# Files may be in half precision, where these numbers are rounded.
+_ROUNDING = 2**-8
+# What masked scores are set to; the last three are the least numbers of half and single precision.
+_MASKED = (-1e4, -1e9, -65504.0, -3.3895314e38, -3.4028235e38)
+_LEAST_BASE, _SINUSOIDS_BASE = 50, 10_000
+# A larger tensor is not read to see whether it is a constant: a compressed file may claim anything.
+_LARGEST = 2**24
+
+
+def shape_key(shape: Shape) -> Shape:
+    """What shapes have in common that differ in axes of size 1 and in the order of axes."""
+    return tuple(sorted(size for size in shape if size != 1))
+
+
+def buffers_of(
+    file: Checkpoint, wanted: Mapping[str, Shape], own: Collection[str], taken: Collection[str]
+) -> set[str]:
+    """The tensors that take no part in the matching.
+
+    Of floats only those are read that are more than the net wants of their shape, and neither have
+    a name of its `own` nor are `taken` by a map.
+    """
+    plainly = {name for name in file if file.integer(name) or is_counter(name)}
+    ours = Counter(map(shape_key, wanted.values()))
+    theirs = Counter(shape_key(file[name]) for name in file if name not in plainly)
+    left = [
+        name
+        for name in file
+        if name not in plainly and name not in own and name not in taken
+        if theirs[shape_key(file[name])] > ours[shape_key(file[name])]
+    ]
+    return plainly | constants_of(file, left, wanted)
+
+
+def constants_of(file: Checkpoint, names: Iterable[str], wanted: Mapping[str, Shape]) -> set[str]:
+    """Those of the tensors whose numbers follow from their shape.
+
+    A table of sines is one only where the net wants no tensor of its shape: positions that a net
+    learns may start as sines.
+    """
+    learned = set(map(shape_key, wanted.values()))
+    return {
+        name
+        for name in names
+        if 0 < prod(file[name]) <= _LARGEST and _may_be_constant(file[name])
+        if _is_constant(file.read(name), sines=shape_key(file[name]) not in learned)
+    }
+
+
+def _may_be_constant(shape: Shape) -> bool:
+    sizes = [size for size in shape if size != 1]
+    return len(sizes) < 2 or (len(sizes) == 2 and (sizes[0] == sizes[1] or sizes[1] % 2 == 0))
+
+
+def _is_constant(stored: Array, *, sines: bool) -> bool:
+    values = stored.squeeze()
+    if values.ndim == 0:
+        return _is_masked(float(values))
+    if values.ndim == 1:
+        return _is_range(values) or _is_frequencies(values)
+    return _is_triangle(values) or (sines and _is_sinusoids(values))
+
+
+def _is_masked(value: float) -> bool:
+    return value == float("-inf") or any(abs(value / m - 1) < _ROUNDING for m in _MASKED)
+
+
+def _is_range(values: Array) -> bool:
+    import numpy as np
+
+    expected = np.arange(values.size)
+    return bool((np.abs(values - expected) <= _ROUNDING * expected).all())
+
+
+def _is_frequencies(values: Array) -> bool:
+    """Whether they fall from 1 in equal ratios, as the frequencies of rotary positions do."""
+    import numpy as np
+
+    if values[0] != 1 or not (np.diff(values) <= 0).all() or not 0 < values[1] < 1:
+        return False
+    # The smallest have few digits in half precision: the ratio is taken from a larger one.
+    last = max(1, int(np.count_nonzero(values > 1e-3)) - 1)
+    rate = np.log(np.float64(values[last])) / last
+    expected = np.exp(rate * np.arange(values.size))
+    near = np.abs(values - expected) <= 4 * _ROUNDING * expected + 1e-7
+    return bool(-rate * values.size >= np.log(_LEAST_BASE) and near.all())
+
+
+def _is_triangle(values: Array) -> bool:
+    import numpy as np
+
+    rows, columns = values.shape
+    return rows == columns and np.array_equal(values, np.tri(rows, dtype=np.float32))
+
+
+def _is_sinusoids(values: Array) -> bool:
+    """Whether each row has the sines and cosines of its place, interleaved or in halves."""
+    import numpy as np
+
+    count, half = values.shape[0], values.shape[1] // 2
+    if values.shape[1] % 2:
+        return False
+    interleaved, halves = (values[:, ::2], values[:, 1::2]), (values[:, :half], values[:, half:])
+    for first, second in (interleaved, halves, halves[::-1]):
+        # The first place has the sine and the cosine of 0; few tables get further than this.
+        if np.abs(first[0]).max() > 2 * _ROUNDING or np.abs(second[0] - 1).max() > 2 * _ROUNDING:
+            continue
+        for steps in {half, max(half - 1, 1)}:
+            rates = _SINUSOIDS_BASE ** (-np.arange(half) / steps)
+            angles = np.arange(count)[:, None] * rates
+            near = np.abs(first - np.sin(angles)), np.abs(second - np.cos(angles))
+            if max(part.max() for part in near) <= 2 * _ROUNDING:
+                return True
+    return False
