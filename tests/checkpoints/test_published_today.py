@@ -1,0 +1,169 @@
+"""Published networks of today's libraries load by structure and answer as they did there.
+
+Each file in `data/goldens2/` lists the tensors of one network of torchvision, timm or transformers
+by name and shape, and figures of what it answers under weights that anyone can regenerate from the
+names. Their gains are near 1, so that an exchange of two early layers shows in the answer.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from support.places import DATA, ROOT
+from support.published import TOLERANCE
+
+from netspec.backends.onnx.compile import compile_graph, prepared
+from netspec.backends.runtime import Session
+from netspec.backends.torch.modules import to_module
+from netspec.checkpoints import load
+from netspec.diagnostics.limits import DEFAULT
+from netspec.diagnostics.raised import NetspecError
+from netspec.elaborate.build import build
+from netspec.graph.checked import Graph
+from netspec.syntax.files import read_spec
+from netspec.weights.sources import WeightSource, named_weights
+
+FOLDER = DATA / "goldens2"
+NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))
+QUICK = {
+    "bert_4x256",
+    "deit_tiny_patch16_224",
+    "gpt2_4x256",
+    "mixer_s16_224",
+    "repvgg_a0",
+}
+SOME = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in NAMES]
+Tensors = Mapping[str, np.ndarray]
+
+
+def golden(name: str) -> dict[str, Any]:
+    return json.loads((FOLDER / f"{name}.json").read_text())
+
+
+def spec(expected: dict[str, Any]) -> Graph:
+    path = expected["spec"]
+    source = str(ROOT / path) if path.endswith(".ns") else path
+    return build(read_spec(source, DEFAULT), expected["settings"])
+
+
+def values(key: str, shape: list[int]) -> np.ndarray:
+    """The tensor called `key`, as it was when the answers were recorded."""
+    noise = np.random.default_rng(zlib.crc32(key.encode())).standard_normal(shape, dtype=np.float32)
+    leaf = key.rsplit(".", 1)[-1]
+    if leaf == "running_var":
+        return (1 + 0.1 * np.abs(noise)).astype(np.float32)
+    if leaf == "running_mean" or "bias" in leaf:
+        return (0.1 * noise).astype(np.float32)
+    if len(shape) < 2:
+        return (1 + 0.1 * noise).astype(np.float32)
+    return (noise / math.sqrt(max(1, math.prod(shape[1:])))).astype(np.float32)
+
+
+def tensors_of(expected: dict[str, Any]) -> dict[str, np.ndarray]:
+    """The network's tensors; one that is another's is there once, under its owner's name."""
+    return {key: values(key, s) for key, s in expected["tensors"] if key not in expected["tied"]}
+
+
+def saved(tensors: Tensors, folder: Path) -> Path:
+    path = folder / "checkpoint.npz"
+    np.savez(path, **tensors)
+    return path
+
+
+def inputs_of(expected: dict[str, Any], graph: Graph) -> dict[str, np.ndarray]:
+    """What the network was asked, for each input of the spec."""
+    asked, random = expected["input"], np.random.default_rng(0)
+    if isinstance(asked, list):
+        return {graph.inputs[0].path: random.standard_normal((1, *asked), dtype=np.float32)}
+    ids = random.integers(0, asked["ids"], (1, asked["length"]))
+    if expected["name"] == "bert_4x256":
+        # The library counts the places and takes one segment by itself.
+        return {"words": ids, "places": np.arange(ids.size)[None], "segments": np.zeros_like(ids)}
+    # No step sees a later one: what fills the rest of the spec's length does not matter.
+    padding = expected["settings"]["length"] - ids.size
+    return {graph.inputs[0].path: np.pad(ids, ((0, 0), (0, padding)))}
+
+
+def deviation(expected: dict[str, Any], output: np.ndarray) -> float:
+    """The largest deviation of the figures recorded, relative to the output's norm."""
+    if isinstance(expected["input"], dict):  # transformers have (time, channels)
+        output = output.T[: expected["output"][0]]
+    assert list(output.shape) == expected["output"]
+    y = output.reshape(-1).astype(np.float64)
+    size = expected["l2"]
+    weighted = y @ np.random.default_rng(1).standard_normal(y.size)
+    gaps = [
+        float(np.abs(y[:8] - expected["first8"]).max()),
+        abs(float(np.linalg.norm(y)) - size),
+        abs(float(y.sum()) - expected["sum"]) / math.sqrt(y.size),
+        abs(float(weighted) - expected["dot"]),
+    ]
+    return max(gaps) / size
+
+
+def answer(expected: dict[str, Any], graph: Graph, source: WeightSource) -> np.ndarray:
+    """What the net answers through PyTorch; the first of several outputs."""
+    module = to_module(prepared(graph, logits=True), source).eval()
+    asked = inputs_of(expected, graph)
+    with torch.no_grad():
+        given = module(*(torch.from_numpy(asked[node.path]) for node in graph.inputs))
+    first = given if isinstance(given, torch.Tensor) else next(iter(_each(given)))
+    return first.numpy()[0]
+
+
+def _each(outputs: Any) -> Any:
+    return outputs.values() if isinstance(outputs, Mapping) else outputs
+
+
+@pytest.mark.parametrize("name", SOME)
+def test_a_published_network_gives_the_published_answer(name: str, tmp_path: Path) -> None:
+    expected = golden(name)
+    graph = spec(expected)
+    trained = [w for w in named_weights(graph).values() if w.kind == "param"]
+    assert sum(math.prod(int(size) for size in w.shape) for w in trained) == expected["params"]
+    loaded = load(saved(tensors_of(expected), tmp_path), graph)
+    assert not loaded.unused
+    assert not loaded.initial
+    assert deviation(expected, answer(expected, graph, loaded.source)) <= TOLERANCE
+
+
+@pytest.mark.parametrize("name", SOME)
+def test_a_sorted_file_gives_the_published_answer_or_is_refused(name: str, tmp_path: Path) -> None:
+    expected = golden(name)
+    graph = spec(expected)
+    try:
+        loaded = load(saved(dict(sorted(tensors_of(expected).items())), tmp_path), graph)
+    except NetspecError as error:
+        assert [d.code for d in error.diagnostics] == ["NS553"]
+        return
+    assert not loaded.unused
+    assert deviation(expected, answer(expected, graph, loaded.source)) <= TOLERANCE
+
+
+@pytest.mark.parametrize("name", ["deit_tiny_patch16_224", "gpt2_4x256", "repvgg_a0"])
+def test_onnx_runtime_gives_the_published_answer(name: str, tmp_path: Path) -> None:
+    expected = golden(name)
+    graph = spec(expected)
+    loaded = load(saved(tensors_of(expected), tmp_path), graph)
+    path = tmp_path / "model.onnx"
+    compile_graph(graph, path, source=loaded.source, logits=True)
+    (output,) = Session(path).run(inputs_of(expected, graph)).outputs.values()
+    assert deviation(expected, output[0]) <= TOLERANCE
+
+
+def test_two_early_layers_exchanged_do_not_give_the_published_answer(tmp_path: Path) -> None:
+    expected = golden("repvgg_a0")
+    graph = spec(expected)
+    tensors = tensors_of(expected)
+    one, other = (f"stages.1.{i}.conv_kxk.conv.weight" for i in (1, 2))
+    tensors[one], tensors[other] = tensors[other], tensors[one]
+    loaded = load(saved(tensors, tmp_path), graph)
+    assert deviation(expected, answer(expected, graph, loaded.source)) > 100 * TOLERANCE
