@@ -16,6 +16,7 @@ from netspec.checkpoints.formats.onnx import read_onnx
 from netspec.checkpoints.formats.safetensors import read_safetensors
 from netspec.checkpoints.formats.tensors import (
     KERAS_ADVICE,
+    Reader,
     Shape,
     Stored,
     Tensors,
