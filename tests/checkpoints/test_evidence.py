@@ -19,9 +19,15 @@ import netspec
 from netspec.api import Net
 from netspec.backends.torch.modules import to_module
 from netspec.checkpoints import load
+from netspec.checkpoints.load import _plan as planned
 from netspec.diagnostics.raised import NetspecError
+from netspec.weights.sources import named_weights
 
 Names = Mapping[str, str]
+
+
+class Shapes(dict[str, tuple[int, ...]]):
+    """The shapes of a checkpoint, for the mapping."""
 
 
 def weights(net: Net) -> dict[str, np.ndarray]:
@@ -328,3 +334,16 @@ def test_a_missing_bias_of_the_keys_is_zero(tmp_path: Path) -> None:
     file["norm.weight"], file["norm.bias"] = own["layernorm1.weight"], own["layernorm1.bias"]
     np.savez(path, **file)  # type: ignore[arg-type]
     torch.testing.assert_close(answer(net, path), right)
+
+
+def test_a_trunk_saved_by_netspec_fills_a_larger_net(tmp_path: Path) -> None:
+    """VGG-16's hidden layers have other names in Fast R-CNN, its convolutions the same."""
+    vgg, net = netspec.load("vgg16"), netspec.load("fast_rcnn")
+    own = {name: weight.shape for name, weight in named_weights(vgg.graph).items()}
+    wanted = {name: weight.shape for name, weight in named_weights(net.graph).items()}
+    plan = planned(net.graph, Shapes(own), wanted, {}, None, True)
+    pairs = {pair.ours: pair.theirs for pair in plan.pairs}
+    hidden = [name for name, shape in wanted.items() if shape in ((4096, 25088), (4096, 4096))]
+    taken = [pairs[name] for name in hidden]
+    assert taken == [n for n, shape in own.items() if shape in ((4096, 25088), (4096, 4096))]
+    assert all(name in pairs for name in wanted if name.startswith("conv"))
