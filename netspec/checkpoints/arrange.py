@@ -14,6 +14,7 @@ from itertools import combinations, islice, product
 from netspec.checkpoints.clues import LEVELS, Clue, clues_of, is_norm
 from netspec.checkpoints.forest import Forest, Part
 from netspec.checkpoints.layers import Layer, Module
+from netspec.checkpoints.names import is_number
 from netspec.checkpoints.search import Arrangement, Budget, Search
 from netspec.checkpoints.tree import Item, copies_of
 from netspec.foundation.records import record
@@ -100,13 +101,11 @@ class _Arranger:
         return (Clue("map", ("map",), places=places),) if places else ()
 
     def _is_stretch(self, part: Part) -> bool:
-        """Whether a group may be one stretch of the net: not a list of norms, nor one beside such."""
+        """Whether a group may be one stretch of the net: not a list of norms, nor another beside it."""
         if not part.children or part is self._forest.root:
             return False
         beside = part.parent.children if part.parent is not None else []
-        if _is_listed(part) or (
-            any(map(_is_listed, beside)) and not any(_is_vector(leaf) for leaf in part.leaves)
-        ):
+        if _is_listed(part) or (any(map(_is_listed, beside)) and _is_list(part)):
             return False
         return any(self._forest.fits(part, start) for start in range(len(self._layers)))
 
@@ -361,6 +360,11 @@ class _Arranger:
 def _is_vector(leaf: Part) -> bool:
     """Whether it is a norm or its like."""
     return all(len(tensor.shape) < 2 for tensor in _module(leaf).tensors)
+
+
+def _is_list(part: Part) -> bool:
+    """Whether it is layers by numbers, as a module's list of its convolutions."""
+    return all(child.module is not None and is_number(child.label) for child in part.children)
 
 
 def _is_listed(part: Part) -> bool:

@@ -223,7 +223,8 @@ def _meanings(forest: Forest) -> Iterator[Clue]:
     layers = forest.layers
     own = {word for layer in layers for word in layer.words if len(word) > 1}
     places = {word: sum(1 << i for i, x in enumerate(layers) if word in x.words) for word in own}
-    places |= {word: _bits(layers, holds) for word, holds in _PLACES.items() if word not in places}
+    for word, holds in _PLACES.items():
+        places[word] = places.get(word, 0) | _bits(layers, holds)
     said: dict[str, list[Part]] = {}
     for leaf in forest.leaves:
         for word in {_SAME.get(w, w) for part in leaf.path for w in words(part.label)}:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from math import lgamma, log
 
+from netspec.checkpoints.formats.tensors import Shape
 from netspec.checkpoints.names import is_number, tokens
 from netspec.foundation.records import record
 
@@ -110,12 +113,12 @@ def _unbroken(paths: Iterable[tuple[str, ...]]) -> bool:
     return True
 
 
-def in_definition_order(tensors: Iterable[str]) -> bool:
+def in_definition_order(tensors: Mapping[str, Shape]) -> bool:
     """Whether the file lists tensors as a module defines them, rather than sorted or shuffled.
 
     A module lists a layer's tensors together, its running mean before its variance, and what is
     under one name together and with numbers upwards, if with exceptions. An order by the alphabet
-    says nothing.
+    says nothing, nor does one that chance would make, once in a thousand files that are shuffled.
     """
     names = [name for name in tensors if not is_counter(name)]
     parsed = [parsed_name(name) for name in names]
@@ -144,7 +147,27 @@ def in_definition_order(tensors: Iterable[str]) -> bool:
             step = _step(before, component) if counts else 0
             up, down = up + (step > 0), down + (step < 0)
     groups = [path[:i] for path in dict.fromkeys(layers) for i in range(1, len(path))]
-    return 2 * down <= up and 4 * _returns(dict.fromkeys(layers), groups) <= len(set(layers))
+    if 2 * down > up or 4 * _returns(dict.fromkeys(layers), groups) > len(set(layers)):
+        return False
+    return _chance(names, tensors) + up - 2 * down >= _BITS
+
+
+# How unlikely chance must be, as a power of two.
+_BITS = 10
+
+
+def _chance(names: Sequence[str], tensors: Mapping[str, Shape]) -> float:
+    """How unlikely it is that shuffling brings layers' tensors together, and their shapes in order.
+
+    As a power of two: of all orders, those do that exchange layers of the same shapes.
+    """
+    layers: dict[tuple[str, ...], list[tuple[str, Shape]]] = {}
+    for name in names:
+        parsed = parsed_name(name)
+        layers.setdefault(parsed.components, []).append((parsed.role, tensors[name]))
+    alike = Counter(tuple(sorted(layer)) for layer in layers.values())
+    kept = sum(lgamma(count + 1) for count in alike.values())
+    return (lgamma(len(names) + 1) - kept) / log(2)
 
 
 def _is_run(labels: set[str]) -> bool:
