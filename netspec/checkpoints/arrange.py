@@ -240,7 +240,24 @@ class _Arranger:
             if first is None or self._is_only(first, kept):
                 break
             first = self._keep(level, kept) or first
+            if level == "numbers" and self._is_torn(kept):
+                self._together = set()
+                return self._kept()
         return first, kept
+
+    def _is_torn(self, kept: Sequence[Clue]) -> bool:
+        """Whether numbers run against the data only because groups are held to be one stretch."""
+        held = {clue.kind for clue in kept}
+        for clue in self._clues:
+            weaker = clue.weaker()
+            if clue.level != "numbers" or weaker is None or not self._together:
+                continue
+            if clue.kind not in held and weaker.kind not in held:
+                every = (*self._mapped, weaker)
+                search = Search(self._forest, set(), every, self._budget, symmetric=True)
+                if next(search.solutions(), None) is not None:
+                    return True
+        return False
 
     def _keep(self, level: str, kept: list[Clue]) -> Arrangement | None:
         """Adds what can be kept of a level, from outer groups to inner ones; an arrangement of it."""
@@ -364,7 +381,8 @@ def _is_vector(leaf: Part) -> bool:
 
 def _is_list(part: Part) -> bool:
     """Whether it is layers by numbers, as a module's list of its convolutions."""
-    return all(child.module is not None and is_number(child.label) for child in part.children)
+    numbered = all(child.module is not None and is_number(child.label) for child in part.children)
+    return numbered and "." not in part.label
 
 
 def _is_listed(part: Part) -> bool:

@@ -248,6 +248,11 @@ def _plan(
         if plan.fits or partial or not most:
             return plan
     plan = by_name(left, rest, heads)
+    if plan.misshaped and not plan.missing and layout is None:
+        # Libraries count layers too: the names may be the net's by chance.
+        other = by_structure(graph, file, settled, layout)
+        if other.fits:
+            return other
     plan.surplus = [n for n in plan.surplus if n not in constants]
     for ours, parts in settled.items():
         plan.pair(ours, parts, "map")

@@ -83,6 +83,10 @@ class Varied:
         yield values
 
 
+# Larger inputs are not tried: a slice can ask for two billion steps.
+_LARGEST = 4096
+
+
 def legal(graph: Graph) -> list[dict[str, int]]:
     """Sizes for the symbols of a graph, two if it has any and its conditions allow."""
     if not graph.symbols:
@@ -90,7 +94,7 @@ def legal(graph: Graph) -> list[dict[str, int]]:
     found: list[dict[str, int]] = []
     for least in (9, 12):
         sizes = graph.legality.example(least)
-        if sizes is not None and sizes not in found:
+        if sizes is not None and sizes not in found and max(sizes.values()) <= _LARGEST:
             found.append(sizes)
     return found
 
