@@ -19,8 +19,8 @@ from netspec.checkpoints.search import Arrangement, Budget, Search
 from netspec.checkpoints.tree import Item, copies_of
 from netspec.foundation.records import record
 
-# Steps of all searches for one file, and of each.
-_STEPS, _EACH = 400_000, 40_000
+# Steps of all searches for one file, and of each: for each layer, and at least.
+_STEPS, _EACH = (500, 20_000), (60, 3_000)
 # How many arrangements of one function are looked at for one of another.
 _SAME = 64
 # How many lines of a map are offered to settle a doubt.
@@ -84,7 +84,7 @@ class _Arranger:
     ) -> None:
         self._forest, self._root = Forest(layers, root), root
         self._layers, self._trusted, self._identity = layers, trusted, identity
-        self._budget = Budget(_STEPS, _EACH)
+        self._budget = Budget(*(max(n * len(layers), least) for n, least in (_STEPS, _EACH)))
         self._clues = clues_of(self._forest, trusted)
         self._unclear: list[Clue] = []
         self._mapped = self._settled(dict(mapped))
