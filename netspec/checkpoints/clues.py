@@ -234,15 +234,6 @@ def _meanings(forest: Forest) -> Iterator[Clue]:
         meant = [leaf.code for leaf in called]
         if len(called) < len(layers) and sorted(meant) == sorted(forest.codes_at(bits)):
             yield Clue("words", ("word", word), places=tuple((leaf, bits) for leaf in called))
-    paths = {layer.name: i for i, layer in enumerate(layers)}
-    named = [
-        (leaf, 1 << paths[leaf.name])
-        for leaf in forest.leaves
-        if paths.get(leaf.name) is not None
-        and layers[paths[leaf.name]].signature == _module(leaf).signature
-    ]
-    if 2 * len(named) > len(layers):
-        yield Clue("words", ("own names",), places=tuple(named))
 
 
 def _previous(kind: tuple[str, ...], parts: Sequence[Part]) -> Iterator[Clue]:
