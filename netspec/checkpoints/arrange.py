@@ -92,7 +92,7 @@ class _Arranger:
 
     def _settled(self, mapped: Mapping[str, str]) -> tuple[Clue, ...]:
         """What a map says, as a clue that every search keeps."""
-        named = {leaf.name: leaf for leaf in self._forest.leaves}
+        named = {leaf.layer.name: leaf for leaf in self._forest.leaves}
         places = tuple(
             (named[mapped[layer.name]], 1 << position)
             for position, layer in enumerate(self._layers)
@@ -161,14 +161,12 @@ class _Arranger:
         them in the order of their numbers.
         """
         first, second = self._standing(one), self._standing(other)
-        moved = {
-            part
-            for layer, *leaves in zip(self._layers, one, other, strict=True)
-            if leaves[0] is not leaves[1]
-            for leaf in leaves
-            for part in leaf.path
-        }
-        pairs = list(zip(self._layers, one, other, strict=True))
+        changed = [
+            (layer, a, b)
+            for layer, a, b in zip(self._layers, one, other, strict=True)
+            if a is not b
+        ]
+        moved = {part for _, *leaves in changed for leaf in leaves for part in leaf.path}
         told: set[Part] = set()
         for clue in self._clues:
             for buckets in clue.chains:
@@ -180,10 +178,10 @@ class _Arranger:
                         if (here, there) != ("before", "after"):
                             return False
                         told.update((*a.leaves, *b.leaves))
-        moved_kernels = [pair for pair in pairs if pair[1] is not pair[2] and not is_norm(pair[1])]
-        if len(moved_kernels) == 2 and any(layer.is_shortcut for layer, _, _ in moved_kernels):
+        kernels = [layer for layer, leaf, _ in changed if not is_norm(leaf)]
+        if len(kernels) == 2 and any(layer.is_shortcut for layer in kernels):
             return False  # A shortcut of one layer may have any number.
-        return all(a in told and b in told for _, a, b in pairs if a is not b)
+        return all(a in told and b in told for _, a, b in changed)
 
     def _standing(self, arrangement: Arrangement) -> tuple[list[int], list[int]]:
         """For each part, the positions of its layers, and those that it depends on, as bits."""
@@ -216,7 +214,7 @@ class _Arranger:
 
     def _ordered(self, defined: Arrangement) -> Arranged:
         pairs = zip(self._layers, defined, strict=True)
-        return Arranged(tuple(Match(layer, _module(leaf), "order") for layer, leaf in pairs))
+        return Arranged(tuple(Match(layer, leaf.layer, "order") for layer, leaf in pairs))
 
     # --- clues
 
@@ -324,15 +322,14 @@ class _Arranger:
 
     def _function(self, arrangement: Arrangement) -> object:
         pairs = zip(self._layers, arrangement, strict=True)
-        return self._identity([(layer, _module(leaf)) for layer, leaf in pairs])
+        return self._identity([(layer, leaf.layer) for layer, leaf in pairs])
 
     def _matched(self, arrangement: Arrangement, kept: Sequence[Clue]) -> Arranged:
         """Each with the strongest kind of evidence that left one layer for its place."""
         how = ["shape"] * len(arrangement)
         open_ = set(range(len(arrangement)))
-        for level in ("shape", *LEVELS):
-            upto = LEVELS[: LEVELS.index(level) + 1] if level in LEVELS else ()
-            clues = [clue for clue in kept if clue.level in upto]
+        for count, level in enumerate(("shape", *LEVELS)):
+            clues = [clue for clue in kept if clue.level in LEVELS[:count]]
             counts = self._search(clues).replay(arrangement)
             for position in sorted(open_):
                 if counts[position] <= 1:
@@ -342,11 +339,11 @@ class _Arranger:
             for leaf, _ in clue.places:
                 how[arrangement.index(leaf)] = "map"
         pairs = zip(self._layers, arrangement, how, strict=True)
-        return Arranged(tuple(Match(layer, _module(leaf), why) for layer, leaf, why in pairs))
+        return Arranged(tuple(Match(layer, leaf.layer, why) for layer, leaf, why in pairs))
 
     def _doubts(self, one: Arrangement, other: Arrangement) -> tuple[Doubt, ...]:
         return tuple(
-            Doubt(layer, (a.name, b.name))
+            Doubt(layer, (a.layer.name, b.layer.name))
             for layer, a, b in zip(self._layers, one, other, strict=True)
             if a is not b
         )
@@ -365,7 +362,7 @@ class _Arranger:
             rival = next((arr for arr in found if not self._is_same(arr, first)), None)
             if rival is None:
                 settled = [(bits.bit_length() - 1, leaf) for leaf, bits in fixed]
-                return tuple((self._layers[i].name, leaf.name) for i, leaf in settled)
+                return tuple((self._layers[i].name, leaf.layer.name) for i, leaf in settled)
             other = rival
         return ()
 
@@ -376,7 +373,7 @@ class _Arranger:
 
 def _is_vector(leaf: Part) -> bool:
     """Whether it is a norm or its like."""
-    return all(len(tensor.shape) < 2 for tensor in _module(leaf).tensors)
+    return all(len(tensor.shape) < 2 for tensor in leaf.layer.tensors)
 
 
 def _is_list(part: Part) -> bool:
@@ -398,8 +395,3 @@ def _relation(one: Part, other: Part, standing: tuple[list[int], list[int]]) -> 
     if tops[one.number] & masks[other.number]:
         return "is fed"
     return "before" if masks[one.number] < masks[other.number] else "after"
-
-
-def _module(leaf: Part) -> Module:
-    assert leaf.module is not None
-    return leaf.module

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from netspec.checkpoints.forest import Forest, Part
-from netspec.checkpoints.layers import Layer, Module
+from netspec.checkpoints.layers import Layer
 from netspec.checkpoints.names import is_number, place_of, series, suffix, words
 from netspec.foundation.records import record
 
@@ -30,9 +30,8 @@ class Clue:
     the net, or all side by side. `order`: parts in buckets, in the order of the net's text.
     `against`: parts in buckets, none of which feeds one of an earlier bucket. `alike`: sets of layers
     that come from one step of the spec, and from one call of as many blocks around it. `beside`:
-    layers one of which feeds the other. `places`: layers
-    with the only positions they can have, as bits. `older`: pairs, the first of which reads older
-    data than the second.
+    layers one of which feeds the other. `places`: layers with the only positions they can have, as
+    bits. `older`: pairs, the first of which reads older data than the second.
     """
 
     level: str
@@ -142,12 +141,7 @@ def _is_beside(
 
 def is_norm(part: Part) -> bool:
     """Whether it is a layer with statistics."""
-    return _module(part).is_norm
-
-
-def _module(leaf: Part) -> Module:
-    assert leaf.module is not None
-    return leaf.module
+    return part.layer.is_norm
 
 
 def _ordinals(kind: tuple[str, ...], parts: Sequence[Part]) -> Iterator[Clue]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import field
+from functools import cached_property
 from itertools import accumulate
+from random import Random
 
 from netspec.checkpoints.layers import Layer, Module, Signature
 from netspec.checkpoints.names import series, unnumbered
@@ -38,11 +40,18 @@ class Part:
         return len(self.leaves)
 
     @property
-    def name(self) -> str:
-        """The layer's name; of a group, that of its first layer and dots."""
-        first = self.leaves[0].module
-        assert first is not None
-        return first.name if self.module is not None else f"{first.name} ..."
+    def layer(self) -> Module:
+        """The layer that a leaf is."""
+        assert self.module is not None
+        return self.module
+
+    @cached_property
+    def by_code(self) -> dict[int, list[Part]]:
+        """The layers in it by their codes."""
+        found: dict[int, list[Part]] = {}
+        for leaf in self.leaves:
+            found.setdefault(leaf.code, []).append(leaf)
+        return found
 
 
 class Forest:
@@ -50,7 +59,7 @@ class Forest:
 
     Sets of positions of the net are bits: those `above` and `below` a position are all that it
     depends on and that depend on it, `near` it what feeds it or is fed by it, `places` are where the
-    layers of a code are.
+    layers of a code are. `hashes` tell sets of parts apart.
     """
 
     def __init__(self, layers: Sequence[Layer], root: Item) -> None:
@@ -62,6 +71,8 @@ class Forest:
         self.sums = list(accumulate(self.codes, initial=0))
         self.root = self._grow(root, None, ())
         self.leaves = self.root.leaves
+        random = Random(0)
+        self.hashes = [random.getrandbits(96) for _ in self.parts]
         self.above = _above(layers)
         self.below = _turned(self.above)
         feeders = [sum(1 << feeder for feeder in layer.feeds) for layer in layers]

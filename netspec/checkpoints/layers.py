@@ -64,8 +64,8 @@ class Layer(Module):
     """A layer of the graph: which layers feed it, and where it stands.
 
     `step` is the step of the spec that it comes from, `calls` the steps that called the blocks
-    around it, innermost first, `words` are those of its path that no operator
-    or block is called by. `is_gate`: a product reads it through an activation.
+    around it, innermost first, `words` are those of its path that no operator or block is called
+    by. `is_gate`: a product reads it through an activation.
     """
 
     feeds: frozenset[int] = frozenset()

@@ -161,19 +161,7 @@ def load(
         for one in shared:
             if (problem := one.difference(plan, own)) is not None:
                 raise NetspecError(problem)
-    if plan.doubts:
-        choices = [f"{d.layer.name} is {' or '.join(d.candidates)}" for d in plan.doubts]
-        advice = "name them in a file of `ours: theirs` pairs and pass it with --map"
-        if plan.settling:
-            advice = f"a file with {json.dumps(plan.settling)}, passed with --map, takes the first of each"
-        raise NetspecError(AmbiguousTensors(some(choices, separator="; "), advice))
-    unfit = plan.missing or plan.surplus or plan.misshaped
-    if unfit and not (partial and plan.pairs):
-        advice = _cause(graph, plan.misshaped)
-        advice += "--partial takes what fits" if plan.pairs else "nothing in the file fits"
-        surplus = [part for name in plan.surplus for part in file.parts(name)]
-        lists = some(plan.missing), some(surplus), some(list(map(str, plan.misshaped)))
-        raise NetspecError(TensorsDiffer(*lists, advice))
+    _check_plan(plan, graph, file, partial)
     _check_shapes(plan.pairs, wanted, file)
     pairs = {
         pair.ours: replace(pair, names=tuple(n for p in pair.parts for n in file.parts(p)))
@@ -257,6 +245,23 @@ def _plan(
     for ours, parts in settled.items():
         plan.pair(ours, parts, "map")
     return plan
+
+
+def _check_plan(plan: Plan, graph: Graph, file: Checkpoint, partial: bool) -> None:
+    """Refuses what is in doubt, and what does not fit unless `partial` takes the rest."""
+    if plan.doubts:
+        choices = [f"{d.layer.name} is {' or '.join(d.candidates)}" for d in plan.doubts]
+        advice = "name them in a file of `ours: theirs` pairs and pass it with --map"
+        if plan.settling:
+            advice = f"a file with {json.dumps(plan.settling)}, passed with --map, takes the first of each"
+        raise NetspecError(AmbiguousTensors(some(choices, separator="; "), advice))
+    unfit = plan.missing or plan.surplus or plan.misshaped
+    if unfit and not (partial and plan.pairs):
+        advice = _cause(graph, plan.misshaped)
+        advice += "--partial takes what fits" if plan.pairs else "nothing in the file fits"
+        surplus = [part for name in plan.surplus for part in file.parts(name)]
+        lists = some(plan.missing), some(surplus), some(list(map(str, plan.misshaped)))
+        raise NetspecError(TensorsDiffer(*lists, advice))
 
 
 def _cause(graph: Graph, misfits: Iterable[Misfit]) -> str:

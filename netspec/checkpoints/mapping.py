@@ -56,7 +56,7 @@ def by_structure(
     `layout` is the file's, `torch` or `keras`; by default shapes tell it. Raises NetspecError where
     they do not.
     """
-    whole = _whole(graph, file, settled)
+    whole = _whole(graph, file, settled) if settled else frozenset()
     if whole:
         layers = {layer for layer, _ in whole}
         rest = {n: parts for n, parts in settled.items() if n.rpartition(".")[0] not in layers}

@@ -43,6 +43,11 @@ def is_number(text: str) -> bool:
     return text.isdigit() and text.isascii()
 
 
+def is_alphabet(letters: Sequence[str]) -> bool:
+    """Whether letters are the first ones of the alphabet, in its order."""
+    return [ord(letter.lower()) - 97 for letter in letters] == list(range(len(letters)))
+
+
 def unnumbered(label: str) -> str:
     """The name with `#` for each number."""
     return "".join("#" if is_number(part) else part for part in tokens(label))
@@ -69,7 +74,7 @@ def series(labels: Sequence[str]) -> dict[tuple[str, ...], list[list[int]]]:
                 by_token.setdefault(split[member][depth], []).append(member)
         numbers = sorted((t for t in by_token if is_number(t)), key=int)
         letters = sorted(t for t in by_token if len(t) == 1 and t.isascii() and t.isalpha())
-        if [ord(letter.lower()) - 97 for letter in letters] != list(range(len(letters))):
+        if not is_alphabet(letters):
             letters = []
         # A name without the number is the first, as Keras counts.
         plain = [m for m in everyone if split[m] == list(prefix[:-1])] if _ends(prefix) else []

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from math import lgamma, log
 
 from netspec.checkpoints.formats.tensors import Shape
-from netspec.checkpoints.names import is_number, tokens
+from netspec.checkpoints.names import is_alphabet, is_number, tokens
 from netspec.foundation.records import record
 
 # One thing, spelt by libraries in several ways.
@@ -61,7 +61,7 @@ def parsed_file(names: Iterable[str]) -> dict[str, ParsedName]:
         name: replace(parsed, components=tuple("_".join(parsed.components).split("_")))
         for name, parsed in found.items()
     }
-    return levels if _unbroken(parsed.components for parsed in levels.values()) else found
+    return found if _returns(parsed.components for parsed in levels.values()) else levels
 
 
 _NUMBERED = re.compile(r"([A-Za-z]+)_?(\d\w*)")
@@ -100,19 +100,6 @@ def is_counter(name: str) -> bool:
     return name.rpartition(".")[2] in _COUNTERS
 
 
-def _unbroken(paths: Iterable[tuple[str, ...]]) -> bool:
-    """Whether what is under one name stands together."""
-    closed: set[tuple[str, ...]] = set()
-    open_: list[tuple[str, ...]] = []
-    for path in paths:
-        prefixes = [path[: i + 1] for i in range(len(path))]
-        closed.update(prefix for prefix in open_ if prefix not in prefixes)
-        if closed.intersection(prefixes):
-            return False
-        open_ = prefixes
-    return True
-
-
 def in_definition_order(tensors: Mapping[str, Shape]) -> bool:
     """Whether the file lists tensors as a module defines them, rather than sorted or shuffled.
 
@@ -149,41 +136,44 @@ def in_definition_order(tensors: Mapping[str, Shape]) -> bool:
     groups = [path[:i] for path in dict.fromkeys(layers) for i in range(1, len(path))]
     if 2 * down > up or 4 * _returns(dict.fromkeys(layers), groups) > len(set(layers)):
         return False
-    return _chance(names, tensors) + up - 2 * down >= _BITS
+    listed = zip(parsed, (tensors[name] for name in names), strict=True)
+    return _chance(listed) + up - 2 * down >= _BITS
 
 
 # How unlikely chance must be, as a power of two.
 _BITS = 10
 
 
-def _chance(names: Sequence[str], tensors: Mapping[str, Shape]) -> float:
+def _chance(tensors: Iterable[tuple[ParsedName, Shape]]) -> float:
     """How unlikely it is that shuffling brings layers' tensors together, and their shapes in order.
 
     As a power of two: of all orders, those do that exchange layers of the same shapes.
     """
     layers: dict[tuple[str, ...], list[tuple[str, Shape]]] = {}
-    for name in names:
-        parsed = parsed_name(name)
-        layers.setdefault(parsed.components, []).append((parsed.role, tensors[name]))
+    for name, shape in tensors:
+        layers.setdefault(name.components, []).append((name.role, shape))
     alike = Counter(tuple(sorted(layer)) for layer in layers.values())
     kept = sum(lgamma(count + 1) for count in alike.values())
-    return (lgamma(len(names) + 1) - kept) / log(2)
+    return (lgamma(sum(map(len, layers.values())) + 1) - kept) / log(2)
 
 
 def _is_run(labels: set[str]) -> bool:
     """Whether the labels that are single letters are the first ones of the alphabet."""
-    letters = sorted(label.lower() for label in labels if len(label) == 1 and label.isalpha())
-    return letters == [chr(97 + i) for i in range(len(letters))]
+    return is_alphabet(sorted(x.lower() for x in labels if len(x) == 1 and x.isalpha()))
 
 
-def _returns(paths: Iterable[tuple[str, ...]], groups: Iterable[tuple[str, ...]]) -> int:
-    """How often the paths come back to one of the groups after they left it."""
-    wanted = set(groups)
+def _returns(
+    paths: Iterable[tuple[str, ...]], groups: Iterable[tuple[str, ...]] | None = None
+) -> int:
+    """How often the paths come back to a group after they left it; `groups` are the ones that count."""
+    wanted = None if groups is None else set(groups)
     closed: set[tuple[str, ...]] = set()
     open_: set[tuple[str, ...]] = set()
     count = 0
     for path in paths:
-        around = {path[:i] for i in range(1, len(path) + 1)} & wanted
+        around = {path[:i] for i in range(1, len(path) + 1)}
+        if wanted is not None:
+            around &= wanted
         count += len((around - open_) & closed)
         closed |= open_ - around
         open_ = around

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from random import Random
 
 from netspec.checkpoints.clues import Buckets, Clue
 from netspec.checkpoints.forest import Forest, Part
@@ -70,11 +69,7 @@ class Search:
         self._alike: list[list[tuple[tuple[int, int], int]]] = [[] for _ in parts]
         for number, clue in enumerate(clues):
             self._take(number, clue)
-        random = Random(0)
-        self._names = [random.getrandbits(96) for _ in parts]
-        self._related = [
-            random.getrandbits(96) | 1 if self._is_related(part) else 0 for part in parts
-        ]
+        self._related = [self._is_related(part) for part in parts]
         self._twin: list[Part | None] = [None] * len(parts)
         if symmetric:
             self._classes: dict[object, int] = {}
@@ -82,16 +77,9 @@ class Search:
         self._left = [part.count for part in parts]
         self._masks = [0] * len(parts)
         self._tops = [0] * len(parts)
-        self._within = {group: self._by_code(group.leaves) for group in (*together, forest.root)}
         self._steps: dict[tuple[int, int], object] = {}
         self._open: list[Part] = []
         self._state = 0
-
-    def _by_code(self, leaves: Sequence[Part]) -> dict[int, list[Part]]:
-        found: dict[int, list[Part]] = {}
-        for leaf in leaves:
-            found.setdefault(leaf.code, []).append(leaf)
-        return found
 
     def _take(self, number: int, clue: Clue) -> None:
         for buckets in (*clue.chains, *clue.order):
@@ -207,7 +195,8 @@ class Search:
         if position >= len(self._forest.codes):
             return []
         code = self._forest.codes[position]
-        same = self._within[self._open[-1] if self._open else self._forest.root].get(code, ())
+        around = self._open[-1] if self._open else self._forest.root
+        same = around.by_code.get(code, ())
         return [leaf for leaf in same if self._can_stand(leaf, position)]
 
     def _can_stand(self, leaf: Part, position: int) -> bool:
@@ -257,7 +246,7 @@ class Search:
         frame.placed, frame.state = leaf, self._state
         frame.tops = tuple(self._tops[p.number] for p in leaf.path)
         above, bit = self._forest.above[position], 1 << position
-        self._state ^= self._names[leaf.number] ^ self._where(leaf, position)
+        self._state ^= self._forest.hashes[leaf.number] ^ self._where(leaf, position)
         bound = []
         for clue, calls in self._alike[leaf.number]:
             if clue not in self._steps:
@@ -281,7 +270,7 @@ class Search:
             outer = closed[-1]
             for inner in outer.leaves:
                 where = self._masks[inner.number].bit_length() - 1
-                if self._related[inner.number] and not self._is_forgotten(inner, closed):
+                if not self._is_forgotten(inner, closed):
                     self._state ^= self._where(inner, where)
         complete = [part for part in leaf.path if not self._left[part.number]]
         return all(
@@ -325,7 +314,10 @@ class Search:
         return layer.step, layer.calls[:calls]
 
     def _where(self, leaf: Part, position: int) -> int:
-        return self._related[leaf.number] * (2 * position + 1) & _MASK
+        """Tells where a layer stands, if that matters; 0 where it does not."""
+        if not self._related[leaf.number]:
+            return 0
+        return self._forest.hashes[leaf.number] * (2 * position + 3) & _MASK
 
 
 def _is_series(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ import numpy as np
 from onnx import ModelProto
 
 from netspec.backends.onnx.guard import check_model
-from netspec.backends.onnx.lowering import Model
+from netspec.backends.onnx.lowering import lower
 from netspec.backends.runtime import Session
 from netspec.diagnostics.messages.backends import RuntimeFailed
 from netspec.diagnostics.raised import NetspecError
@@ -33,74 +34,59 @@ _AT_ONCE = 2**30
 _FILED, _COMPARED = 4, 16
 
 
-def first_wrong(
-    graph: Graph,
-    model: Model,
-    path: Path,
-    reference: Reference,
-    inputs: Mapping[str, Array],
-    *,
-    device: str = "cpu",
-    tf32: bool = False,
-) -> tuple[Node, float] | None:
-    """The first node, in the order they run, whose values in the file exceed what is allowed.
-
-    Every node before it was compared and agrees. None where all values agree.
-    """
-    search = _Search(model, path, reference, inputs, device, tf32)
-    for nodes in _portions(graph, inputs, _COMPARED):
-        found = search.first(nodes)
-        if found is not None:
-            return found
-    return None
-
-
-def worst_layer(
-    graph: Graph,
-    model: Model,
-    path: Path,
-    reference: Reference,
-    inputs: Mapping[str, Array],
-    *,
-    device: str = "cpu",
-    tf32: bool = False,
-) -> tuple[Node, float, float]:
-    """The node that is nearest to its limit, or exceeds it by most: its error and PyTorch's.
-
-    Every node is given the values that the file gives it, so that no difference reaches the next
-    one. A node whose values are not in the file is infinitely wrong.
-    """
-    search = _Search(model, path, reference, inputs, device, tf32)
-    every = (item for nodes in _portions(graph, inputs, _FILED) for item in search.each(nodes))
-    return max(every, key=lambda item: item[1] / allowed(item[2], tf32=tf32))
-
-
 @record(slots=False)
-class _Search:
-    model: Model
+class Locator:
+    """Looks into an ONNX file that was written from a graph, beside PyTorch's values."""
+
+    graph: Graph
     path: Path
     reference: Reference
-    inputs: Mapping[str, Array]
     device: str
     tf32: bool
 
-    def first(self, nodes: list[Node]) -> tuple[Node, float] | None:
+    @cached_property
+    def _known(self) -> Mapping[Value, str]:
+        """The names that values have in the file."""
+        return lower(self.graph).values
+
+    def first_wrong(self, inputs: Mapping[str, Array]) -> tuple[Node, float] | None:
+        """The first node, in the order they run, whose values exceed what is allowed.
+
+        Every node before it was compared and agrees. None where all values agree.
+        """
+        for nodes in _portions(self.graph, inputs, _COMPARED):
+            found = self._first(nodes, inputs)
+            if found is not None:
+                return found
+        return None
+
+    def worst_layer(self, inputs: Mapping[str, Array]) -> tuple[Node, float, float]:
+        """The node that is nearest to its limit, or exceeds it by most: its error and PyTorch's.
+
+        Every node is given the values that the file gives it, so that no difference reaches the
+        next one. A node whose values are not in the file is infinitely wrong.
+        """
+        portions = _portions(self.graph, inputs, _FILED)
+        every = (item for nodes in portions for item in self._each(nodes, inputs))
+        return max(every, key=lambda item: item[1] / allowed(item[2], tf32=self.tf32))
+
+    def _first(self, nodes: list[Node], inputs: Mapping[str, Array]) -> tuple[Node, float] | None:
         """The first of some nodes that is wrong; what comes after them is left out of the model."""
-        known = self.model.values
+        known = self._known
         names = {v: known[v] for v in _read_for(nodes) if v in known}
         try:
-            exposed = self._exposed(set(names.values()))
+            exposed = self._exposed(set(names.values()), inputs)
         except NetspecError as refusal:
             if not isinstance(refusal.diagnostics[0].problem, RuntimeFailed):
                 raise
             if len(nodes) == 1:
                 return nodes[0], float("inf")
             half = len(nodes) // 2
-            return self.first(nodes[:half]) or self.first(nodes[half:])
+            return self._first(nodes[:half], inputs) or self._first(nodes[half:], inputs)
         results = self._placed(names, exposed)
-        double, single = self.reference.values(self.inputs, nodes)
+        double, single = self.reference.values(inputs, nodes)
         for node in nodes:
-            for value in _values(node):
+            for value in node.outputs:
                 if value in results and value in double:
                     limit = allowed(error(single[value], double[value]), tf32=self.tf32)
                     off = error(results[value], double[value])
@@ -108,17 +94,19 @@ class _Search:
                         return node, off
         return None
 
-    def each(self, nodes: list[Node]) -> Iterator[tuple[Node, float, float]]:
+    def _each(
+        self, nodes: list[Node], inputs: Mapping[str, Array]
+    ) -> Iterator[tuple[Node, float, float]]:
         """Each node by itself, with its error and PyTorch's."""
-        known = self.model.values
+        known = self._known
         needed = [*_read_for(nodes), *(value for node in nodes for value in node.inputs)]
         needed += _read_for([value.node for value in needed if value.index])
         names = {value: known[value] for value in needed if value in known}
-        values = self._placed(names, {**self.inputs, **self._exposed(set(names.values()))})
+        values = self._placed(names, {**inputs, **self._exposed(set(names.values()), inputs)})
         for node in nodes:
             double, single = self.reference.layer(node, [values[v] for v in node.inputs])
             off = torch_error = 0.0
-            for value, exact, rounded in zip(_values(node), double, single, strict=False):
+            for value, exact, rounded in zip(node.outputs, double, single, strict=False):
                 if value in known:
                     found = values.get(value)
                     off = max(off, float("inf") if found is None else error(found, exact))
@@ -139,7 +127,7 @@ class _Search:
                 placed[value] = array - planes.reshape(shape)
         return placed
 
-    def _exposed(self, names: set[str]) -> dict[str, Array]:
+    def _exposed(self, names: set[str], inputs: Mapping[str, Array]) -> dict[str, Array]:
         """The values of these names in the model. The copy stands beside it, with its data file."""
         proto = check_model(self.path)
         _cut(proto, names)
@@ -148,7 +136,7 @@ class _Search:
             with os.fdopen(handle, "wb") as file:
                 file.write(proto.SerializeToString())
             session = Session(Path(copy), device=self.device, tf32=self.tf32)
-            return session.run(self.inputs).outputs
+            return session.run(inputs).outputs
         finally:
             Path(copy).unlink(missing_ok=True)
 
@@ -175,12 +163,8 @@ def _cut(proto: ModelProto, names: set[str]) -> None:
 
 def _read_for(nodes: list[Node]) -> list[Value]:
     """What the nodes compute, and the map whose places a node tells beside its values."""
-    found = [value for node in nodes for value in _values(node)]
+    found = [value for node in nodes for value in node.outputs]
     return found + [value.node.inputs[0] for value in found if value.index]
-
-
-def _values(node: Node) -> list[Value]:
-    return list(node.outputs)
 
 
 def _portions(graph: Graph, inputs: Mapping[str, Array], width: int) -> Iterator[list[Node]]:

@@ -148,12 +148,11 @@ def _verified(
     given: bool,
     progress: Progress = _untold,
 ) -> Report:
-    from netspec.backends.onnx.lowering import lower
     from netspec.backends.runtime import Session
     from netspec.diagnostics.messages.backends import RuntimeFailed
     from netspec.diagnostics.raised import NetspecError
     from netspec.verify.compare import Reference, allowed
-    from netspec.verify.locate import first_wrong, worst_layer
+    from netspec.verify.locate import Locator
     from netspec.verify.report import culprit_of, versions
     from netspec.verify.response import responses
     from netspec.verify.samples import sample_runs
@@ -162,6 +161,7 @@ def _verified(
     stage = "loading PyTorch"
     progress(stage, "")
     reference = Reference(net, source, lambda layer: progress(stage, layer))
+    locator = Locator(net, path, reference, device, tf32)
     runs = sample_runs(net, seed)
     found: list[Case] = []
     failure, provider = None, ""
@@ -177,9 +177,7 @@ def _verified(
             cases = reference.cases(outputs, run.inputs, run.batch, run.seed, tf32=tf32)
             if not all(case.steady for case in cases):
                 stage = f"run {number + 1} of {len(runs)}: layer by layer"
-                worst, off, torch_error = worst_layer(
-                    net, lower(net), path, reference, run.inputs, device=device, tf32=tf32
-                )
+                worst, off, torch_error = locator.worst_layer(run.inputs)
                 cases = [
                     case
                     if case.steady
@@ -206,7 +204,7 @@ def _verified(
         # On inputs that showed it: a mistake can need more than one sample.
         shown = next((c.seed for c in found if not c.ok), seed)
         inputs = next(run.inputs for run in runs if run.seed == shown)
-        first = first_wrong(net, lower(net), path, reference, inputs, device=device, tf32=tf32)
+        first = locator.first_wrong(inputs)
         node, wrong_by = first or (None, 0.0)
     stage = "changing layers"
     moved = () if failure else responses(reference.single, net, [run.inputs for run in runs])

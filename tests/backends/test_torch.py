@@ -12,6 +12,7 @@ import onnx
 import pytest
 import torch
 import torch.distributed as dist
+from support.differential import PAIR
 from torch.nn.parallel import DistributedDataParallel
 
 import netspec
@@ -181,16 +182,7 @@ def test_shared_weights_work_where_the_stride_differs(tmp_path):
 
 
 def test_several_inputs_and_outputs_keep_their_order():
-    text = """
-    net pair
-    input left: 3x8x8
-    input right: 2x8x8
-    @left; conv1-4 as a
-    @right; conv1-4 as b
-    add(@a) as both
-    output both, a
-    """
-    net = netspec.load(text)
+    net = netspec.load(PAIR)
     model = net.to_torch().eval()
     left, right = noise(1, 3, 8, 8), noise(1, 2, 8, 8, seed=1)
     both, a = model(left, right)

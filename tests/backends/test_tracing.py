@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from support.differential import OPERATORS, Varied, inputs_for, legal, snippet
+from support.differential import OPERATORS, PAIR, Varied, inputs_for, legal, snippet
 from torch import fx
 from torch.utils import _pytree as pytree
 from torch.utils.checkpoint import checkpoint
@@ -21,16 +21,6 @@ from netspec.diagnostics.raised import NetspecError
 from netspec.graph.checked import Graph
 from netspec.ops.vectors.recurrent import GRU, LSTM, RNN
 from netspec.syntax.files import shipped_names
-
-PAIR = """
-net pair
-input left: 3x8x8
-input right: 2x8x8
-@left; conv1-4 as a
-@right; conv1-4 as b
-add(@a) as both
-output both, a
-"""
 
 # A head, dropout, stochastic depth, joins in blocks that share their columns, a shared layer.
 RANDOM = """

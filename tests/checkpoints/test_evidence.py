@@ -69,6 +69,11 @@ def told(net: Net, tensors: dict[str, np.ndarray], path: Path, **options: object
     return {pair.ours: pair.theirs for pair in loaded.pairs}
 
 
+def in_units(ours: str, theirs: str, names: Names) -> dict[str, str]:
+    """The layers of two units, numbered from 1 in the net and from 0 in the file."""
+    return {f"{ours}{i + 1}.{o}": f"{theirs}.{i}.{t}" for i in (0, 1) for o, t in names.items()}
+
+
 def expected(net: Net, layers: Names) -> dict[str, str]:
     return {
         name: ".".join((layers[name.rpartition(".")[0]], name.rpartition(".")[2]))
@@ -89,13 +94,9 @@ unit(16); unit(32)
 def test_a_projection_of_the_shape_of_the_first_convolution(order: str, tmp_path: Path) -> None:
     """`conv1` runs before `conv2` and feeds it; the projection feeds neither."""
     net = netspec.load(PROJECTED)
-    layers = {}
-    for i in (1, 2):
-        for ours, theirs in (
-            *(("conv1", "conv1"), ("bn1", "bn1"), ("conv2", "conv2"), ("bn2", "bn2")),
-            *(("shortcut", "downsample.0"), ("shortcut_bn", "downsample.1")),
-        ):
-            layers[f"unit{i}.{ours}"] = f"layer1.{i - 1}.{theirs}"
+    names = {"conv1": "conv1", "bn1": "bn1", "conv2": "conv2", "bn2": "bn2"}
+    names |= {"shortcut": "downsample.0", "shortcut_bn": "downsample.1"}
+    layers = in_units("unit", "layer1", names)
     tensors = ordered(renamed(net, layers), order)
     assert told(net, tensors, tmp_path / "w.npz") == expected(net, layers)
 
@@ -110,13 +111,9 @@ rep x2
 @pytest.mark.parametrize("order", ORDERS)
 def test_norms_of_branches_go_with_their_convolutions(order: str, tmp_path: Path) -> None:
     net = netspec.load(REPARAMETRIZED)
-    layers = {}
-    for i in (1, 2):
-        for ours, theirs in (
-            *(("bn1", "identity"), ("conv1", "conv_kxk.conv"), ("bn2", "conv_kxk.bn")),
-            *(("conv2", "conv_1x1.conv"), ("bn3", "conv_1x1.bn")),
-        ):
-            layers[f"rep{i}.{ours}"] = f"stages.{i - 1}.{theirs}"
+    names = {"bn1": "identity", "conv1": "conv_kxk.conv", "bn2": "conv_kxk.bn"}
+    names |= {"conv2": "conv_1x1.conv", "bn3": "conv_1x1.bn"}
+    layers = in_units("rep", "stages", names)
     tensors = ordered(renamed(net, layers), order)
     assert told(net, tensors, tmp_path / "w.npz") == expected(net, layers)
 
@@ -127,13 +124,8 @@ def test_numbers_say_everything(order: str, tmp_path: Path) -> None:
         "default conv(pad=same)\nblock u(n) { bn; relu; conv1-n; bn; relu; conv3-n }\n"
         "input 4x8x12\nconv3-4; u(4) x2; gap; fc-5\n"
     )
-    layers = {"conv1": "stem", "fc1": "linear1"}
-    for i in (1, 2):
-        for ours, theirs in (
-            *(("bn1", "norm1"), ("conv1", "convolution1")),
-            *(("bn2", "norm2"), ("conv2", "convolution2")),
-        ):
-            layers[f"u{i}.{ours}"] = f"stage1.{i - 1}.{theirs}"
+    names = {"bn1": "norm1", "conv1": "convolution1", "bn2": "norm2", "conv2": "convolution2"}
+    layers = {"conv1": "stem", "fc1": "linear1"} | in_units("u", "stage1", names)
     tensors = ordered(renamed(net, layers), order)
     assert told(net, tensors, tmp_path / "w.npz") == expected(net, layers)
 

@@ -45,6 +45,17 @@ from netspec.syntax import ast
 from netspec.syntax.parse import parse
 from netspec.weights.seeded import draw
 
+# Two inputs, and two outputs one of which the other reads.
+PAIR = """
+net pair
+input left: 3x8x8
+input right: 2x8x8
+@left; conv1-4 as a
+@right; conv1-4 as b
+add(@a) as both
+output both, a
+"""
+
 # The nets are tiny: threads would cost more than they save.
 torch.set_num_threads(1)
 
