@@ -43,7 +43,8 @@ def judged(seeds: range) -> list[dict[str, Any]]:
         for seed in seeds:
             made = case(seed)
             outcome = judge(made, Path(folder))
-            told = {"family": made.family, "scheme": made.scheme, "order": made.order}
+            order = made.order if made.readable else f"{made.order}, shortcut first"
+            told = {"family": made.family, "scheme": made.scheme, "order": order}
             found.append({"seed": seed, **told, "kind": outcome.kind, "detail": outcome.detail})
     return found
 

@@ -9,9 +9,9 @@ same function. If several are left, nothing is guessed.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from itertools import combinations, islice, product
+from itertools import combinations, islice, pairwise, product
 
-from netspec.checkpoints.clues import LEVELS, Clue, clues_of, is_norm
+from netspec.checkpoints.clues import LEVELS, Clue, clues_of, is_norm, is_vectors
 from netspec.checkpoints.forest import Forest, Part
 from netspec.checkpoints.layers import Layer, Module
 from netspec.checkpoints.names import is_number
@@ -23,6 +23,8 @@ from netspec.foundation.records import record
 _STEPS, _EACH = (500, 20_000), (60, 3_000)
 # How many arrangements of one function are looked at for one of another.
 _SAME = 64
+# How many arrangements are looked at for one that is nearer to the order of definition.
+_OTHERS = 1000
 # How many lines of a map are offered to settle a doubt.
 _LINES = 6
 
@@ -130,9 +132,10 @@ class _Arranger:
         if defined is not None:
             return self._ordered(defined)
         unclear = [clue for clue in self._unclear if clue not in kept]
-        if all(self._search([clue]).keeps(first) for clue in unclear):
-            return self._matched(first, kept)
-        return self._undecided()
+        traded = self._is_traded(first, kept) or not self._is_nearest(first, kept)
+        if traded or not all(self._search([clue]).keeps(first) for clue in unclear):
+            return self._undecided()
+        return self._matched(first, kept)
 
     def _other(
         self, first: Arrangement | None, kept: Sequence[Clue], defined: Arrangement | None
@@ -181,7 +184,28 @@ class _Arranger:
         kernels = [layer for layer, leaf, _ in changed if not is_norm(leaf)]
         if len(kernels) == 2 and any(layer.is_shortcut for layer in kernels):
             return False  # A shortcut of one layer may have any number.
+        if not kernels and self._are_late(one, changed, first[0]):
+            return False
         return all(a in told and b in told for _, a, b in changed)
+
+    def _are_late(
+        self,
+        arrangement: Arrangement,
+        norms: Sequence[tuple[Layer, Part, Part]],
+        masks: Sequence[int],
+    ) -> bool:
+        """Whether numbers of what the norms read do not ascend: then neither need those of the norms."""
+        read = {arrangement[feeder] for layer, *_ in norms for feeder in layer.feeds}
+        for clue in self._clues:
+            for buckets in () if clue.is_of_vectors else clue.chains:
+                places = [
+                    sorted(masks[part.number] for part in bucket if not read.isdisjoint(part.leaves))
+                    for bucket in buckets
+                ]
+                held = [found for found in places if found]
+                if any(low[-1] > high[0] for low, high in pairwise(held)):
+                    return True
+        return False
 
     def _standing(self, arrangement: Arrangement) -> tuple[list[int], list[int]]:
         """For each part, the positions of its layers, and those that it depends on, as bits."""
@@ -192,7 +216,58 @@ class _Arranger:
                 tops[part.number] |= self._forest.above[position]
         return masks, tops
 
+    def _is_traded(self, first: Arrangement, kept: Sequence[Clue]) -> bool:
+        """Whether the numbers of inner groups gave way to those of outer ones, and need not have.
+
+        Where all of one kind can hold or all of another, neither says more.
+        """
+        numbers = [clue for clue in kept if clue.level == "numbers"]
+        for lost in self._clues:
+            if lost.level != "numbers" or lost in kept or self._search([lost]).keeps(first):
+                continue
+            others = list[Clue]()
+            for clue in numbers:
+                outer = clue in self._clues and clue.depth < lost.depth
+                form = clue.weaker() if outer else clue
+                others += [form] if form is not None else []
+            other = self._first([*others, lost])
+            if other is not None and not self._is_same(other, first):
+                return True
+        return False
+
     # --- order of definition
+
+    def _is_nearest(self, first: Arrangement, kept: Sequence[Clue]) -> bool:
+        """Whether each other function needs more parts elsewhere than where they are defined.
+
+        Asked where an order of definition that holds among parts of one shape only has decided: a
+        shortcut that is defined first can look like the first of the layers that it goes around.
+        """
+        whole = [clue for clue in kept if not (clue.level == "order" and clue.is_partial)]
+        if len(whole) == len(kept):
+            return True
+        search, breaks = self._search(whole), self._breaks(first)
+        for count, other in enumerate(search.solutions()):
+            if self._breaks(other) <= breaks and not self._is_same(other, first):
+                return False
+            if count == _OTHERS:
+                return False
+        return search.ended
+
+    def _breaks(self, arrangement: Arrangement) -> int:
+        """After how many parts the next one of their group is not the next that is defined.
+
+        Norms count apart from the rest: a library may list them first or last.
+        """
+        masks, _ = self._standing(arrangement)
+        breaks = 0
+        for part in self._forest.parts:
+            for normed in (False, True):
+                of = [child for child in part.children if is_vectors(child) is normed]
+                place = {child: i for i, child in enumerate(sorted(of, key=_defined))}
+                run = sorted(of, key=lambda child: masks[child.number] & -masks[child.number])
+                breaks += sum(place[b] != place[a] + 1 for a, b in pairwise(run))
+        return breaks
 
     def _as_defined(self) -> Arrangement | None:
         """The file's own order, where the container keeps it and it fits the whole net."""
@@ -221,8 +296,8 @@ class _Arranger:
     def _kept(self) -> tuple[Arrangement | None, list[Clue]]:
         """An arrangement that keeps what clues can be kept, and those clues.
 
-        Stronger clues come first, and of one strength those of outer groups. Clues that can be kept
-        one by one and not together leave nothing.
+        Stronger clues come first, and of numbers those of outer groups. Clues that can be kept one by
+        one and not together leave nothing.
         """
         first = self._first(self._clues)
         if first is not None:
@@ -258,14 +333,16 @@ class _Arranger:
         return False
 
     def _keep(self, level: str, kept: list[Clue]) -> Arrangement | None:
-        """Adds what can be kept of a level, from outer groups to inner ones; an arrangement of it."""
+        """Adds what can be kept of a level; an arrangement of it. Numbers of outer groups come first."""
         first = None
         batches: dict[int, list[Clue]] = {}
         for clue in self._clues:
             if clue.level == level:
-                batches.setdefault(clue.depth, []).append(clue)
+                batches.setdefault(clue.depth if level == "numbers" else 0, []).append(clue)
         for _, clues in sorted(batches.items()):
             able = self._able(kept, clues)
+            if level == "numbers":
+                able = _followed(clues, able)
             tried = self._first([*kept, *able])
             if tried is not None:
                 kept += able
@@ -371,9 +448,19 @@ class _Arranger:
         return Arranged(doubts=(Doubt(self._layers[0], names),))
 
 
-def _is_vector(leaf: Part) -> bool:
-    """Whether it is a norm or its like."""
-    return all(len(tensor.shape) < 2 for tensor in leaf.layer.tensors)
+def _followed(clues: Sequence[Clue], able: Sequence[Clue]) -> list[Clue]:
+    """Norms follow other layers: where the numbers of those do not hold, those of norms do not."""
+    broken = {clue.group for clue in clues if clue not in able and not clue.is_of_vectors}
+    found: list[Clue] = []
+    for clue in able:
+        follows = clue in clues and clue.is_of_vectors and clue.group in broken
+        weaker = clue.weaker() if follows else clue
+        found += [weaker] if weaker is not None else []
+    return found
+
+
+def _defined(part: Part) -> int:
+    return part.order
 
 
 def _is_list(part: Part) -> bool:
@@ -384,7 +471,7 @@ def _is_list(part: Part) -> bool:
 
 def _is_listed(part: Part) -> bool:
     """Whether it is a list of norms, which stand between other layers."""
-    return bool(part.children) and all(map(_is_vector, part.leaves))
+    return bool(part.children) and is_vectors(part)
 
 
 def _relation(one: Part, other: Part, standing: tuple[list[int], list[int]]) -> str:

@@ -31,11 +31,13 @@ class Clue:
     `against`: parts in buckets, none of which feeds one of an earlier bucket. `alike`: sets of layers
     that come from one step of the spec, and from one call of as many blocks around it. `beside`:
     layers one of which feeds the other. `places`: layers with the only positions they can have, as
-    bits. `older`: pairs, the first of which reads older data than the second.
+    bits. `older`: pairs, the first of which reads older data than the second. `group` is the kind of
+    the groups whose members are numbered or listed.
     """
 
     level: str
     kind: tuple[object, ...]
+    group: tuple[str, ...] = ()
     chains: tuple[Buckets, ...] = ()
     order: tuple[Buckets, ...] = ()
     against: tuple[Buckets, ...] = ()
@@ -58,24 +60,51 @@ class Clue:
 
     def weaker(self) -> Clue | None:
         """What is left of an order that does not hold: of a series, that it does not run against
-        the data; of another, that it holds among parts of the same shapes.
+        the data; of another, that it holds among norms and among the rest; then, among parts of the
+        same shapes. Norms follow the rest: where that is not in order, theirs says nothing.
         """
         if self.chains:
-            return Clue(self.level, (*self.kind, "against"), against=self.chains)
-        same = tuple(part for buckets in self.order for part in _of_one_shape(buckets))
-        return Clue(self.level, (*self.kind, "same"), order=same) if same != self.order else None
+            kind = (*self.kind, "against")
+            return Clue(self.level, kind, self.group, against=self.chains)
+        apart = tuple(part for buckets in self.order for part in _apart(buckets, is_vectors))
+        if apart != self.order:
+            return Clue(self.level, (*self.kind, "norms"), self.group, order=apart)
+        rest = [buckets for buckets in self.order if not is_vectors(buckets[0][0])]
+        same = tuple(part for buckets in rest or self.order for part in _apart(buckets, _shapes))
+        if same != self.order:
+            return Clue(self.level, (*self.kind, "shapes"), self.group, order=same)
+        return None
+
+    @property
+    def is_of_vectors(self) -> bool:
+        """Whether it is about the order of norms alone."""
+        listed = (*self.chains, *self.order, *self.against)
+        return all(is_vectors(part) for buckets in listed for bucket in buckets for part in bucket)
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether it is what is left of an order among parts of the same shapes."""
+        return self.kind[-1] == "shapes"
 
 
-def _of_one_shape(buckets: Buckets) -> list[Buckets]:
-    """The order among parts of the same shapes, for each shape."""
-    codes = dict.fromkeys(part.code for bucket in buckets for part in bucket)
+def _apart(buckets: Buckets, key: Callable[[Part], object]) -> list[Buckets]:
+    """The order among parts of one key, for each."""
     found = []
-    for code in codes:
-        same = tuple(tuple(part for part in bucket if part.code == code) for bucket in buckets)
+    for value in dict.fromkeys(key(part) for bucket in buckets for part in bucket):
+        same = tuple(tuple(part for part in bucket if key(part) == value) for bucket in buckets)
         kept = tuple(bucket for bucket in same if bucket)
         if len(kept) > 1:
             found.append(kept)
     return found
+
+
+def _shapes(part: Part) -> object:
+    return part.code
+
+
+def is_vectors(part: Part) -> bool:
+    """Whether it is norms or their like and nothing else."""
+    return all(len(tensor.shape) < 2 for leaf in part.leaves for tensor in leaf.layer.tensors)
 
 
 def clues_of(forest: Forest, trusted: bool) -> list[Clue]:
@@ -104,7 +133,7 @@ def _numbers(kind: tuple[str, ...], parts: Sequence[Part]) -> Iterator[Clue]:
             chosen = tuple(tuple(part.children[i] for i in bucket) for bucket in buckets)
             by_prefix.setdefault(prefix, []).append(chosen)
     for prefix, chains in by_prefix.items():
-        yield Clue("numbers", ("series", *kind, *prefix), chains=tuple(chains))
+        yield Clue("numbers", ("series", *kind, *prefix), kind, chains=tuple(chains))
 
 
 def _beside(kind: tuple[str, ...], parts: Sequence[Part]) -> Iterator[Clue]:
@@ -166,7 +195,7 @@ def _definition(kind: tuple[str, ...], parts: Sequence[Part]) -> Iterator[Clue]:
     """Parts come as they were defined."""
     listed = [sorted(part.children, key=lambda child: child.order) for part in parts]
     order = tuple(tuple((child,) for child in children) for children in listed)
-    yield Clue("order", ("definition", *kind), order=order)
+    yield Clue("order", ("definition", *kind), kind, order=order)
 
 
 def _repeats(forest: Forest) -> Iterator[Clue]:

@@ -10,6 +10,7 @@ from math import prod
 
 from netspec.checkpoints.formats.tensors import Shape
 from netspec.checkpoints.layers import Module, Tensor, plain
+from netspec.checkpoints.names import words
 from netspec.checkpoints.parsing import is_counter, parsed_file, parsed_name
 from netspec.foundation.records import record
 
@@ -105,7 +106,8 @@ def copies_of(modules: Sequence[Module]) -> tuple[str, str] | None:
     """Two of a file's layers whose names, without levels, can be read in two ways.
 
     Where all that ends in one number is there again, of the same shapes, with another, as in
-    `conv_a_1`, `conv_b_1`, `conv_a_2`, `conv_b_2`, the last number may count copies of a whole.
+    `conv_a_1`, `conv_b_1`, `conv_a_2`, `conv_b_2`, the last number may count copies of a whole. Of
+    `conv1`, `bn1`, `conv2`, `bn2` both readings are the same.
     """
     ends: dict[str, dict[str, Module]] = {}
     for module in modules:
@@ -114,7 +116,8 @@ def copies_of(modules: Sequence[Module]) -> tuple[str, str] | None:
         if match := _TRAILING.match(module.name):
             ends.setdefault(match[2], {})[match[1]] = module
     for first, second in combinations(ends.values(), 2):
-        if len(first) < 3 or first.keys() != second.keys():
+        kinds = {words(stem)[0] if words(stem) else stem for stem in first}
+        if len(first) < 3 or first.keys() != second.keys() or len(kinds) == len(first):
             continue
         if all(first[stem].signature == second[stem].signature for stem in first):
             stem = next(iter(first))

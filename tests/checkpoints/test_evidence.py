@@ -156,6 +156,66 @@ def test_the_report_names_what_decided(tmp_path: Path) -> None:
     assert {pair.how for pair in load(path, net.graph, mapping=layers).pairs} == {"map"}
 
 
+STRIDED = """default conv(pad=same, bias=no, norm=bn, act=relu)
+input 8x16x16
+residual { conv1-8; conv3-8/2; conv1-8(act=none) }; relu
+gap; fc-10
+"""
+
+
+@pytest.mark.parametrize("shortcut", ["match", "adapt", "conv_res", "proj"])
+@pytest.mark.parametrize(
+    "names", ["f.reduce f.mix f.expand", "body.in1 body.in2 body.in3", "x y z"]
+)
+@pytest.mark.parametrize("order", ORDERS)
+def test_a_shortcut_that_is_defined_first_is_never_taken_for_another(
+    order: str, names: str, shortcut: str, tmp_path: Path
+) -> None:
+    """All of its convolutions of one element have one shape, and its word may not be known."""
+    net = netspec.load(STRIDED)
+    layers = {}
+    for ours, theirs in zip((1, 2, 3), names.split(), strict=True):
+        layers |= {f"conv{ours}": f"u.{theirs}.conv", f"bn{ours}": f"u.{theirs}.bn"}
+    first = {"shortcut": f"u.{shortcut}.conv", "shortcut_bn": f"u.{shortcut}.bn"}
+    layers = {**first, **layers, "fc1": "head"}
+    tensors = renamed(net, layers, list(dict.fromkeys(layers.values())))
+    try:
+        assert told(net, ordered(tensors, order), tmp_path / "w.npz") == expected(net, layers)
+    except NetspecError as error:
+        assert [d.code for d in error.diagnostics] == ["NS553"]
+
+
+@pytest.mark.parametrize(
+    ("conv", "norm"),
+    [
+        ("u.conv{}", "u.bn{}"),
+        ("u.convs.{}", "u.norms.{}"),
+        ("u_{}_conv", "u_{}_bn"),
+        ("c{}.conv", "c{}.bn"),
+        ("conv2d_{}", "batch_normalization_{}"),
+        ("res_branch{}", "bn_branch{}"),
+    ],
+)
+@pytest.mark.parametrize("numbers", ["0123", "1234", "3012"])
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("after", ["", "bn; "], ids=["", "a norm more"])
+def test_numbers_of_a_shortcut_are_no_evidence_of_another(
+    after: str, order: str, numbers: str, conv: str, norm: str, tmp_path: Path
+) -> None:
+    """Numbers run as layers were defined, and the shortcut's is none of those of its branch."""
+    net = netspec.load(STRIDED.replace("gap", f"{after}gap"))
+    layers, ours = dict[str, str](), ("shortcut", "conv1", "conv2", "conv3")
+    for name, number in zip(ours, numbers, strict=True):
+        norms = "shortcut_bn" if name == "shortcut" else name.replace("conv", "bn")
+        layers |= {name: conv.format(number), norms: norm.format(number)}
+    layers |= ({"bn4": norm.format(9)} if after else {}) | {"fc1": "head"}
+    tensors = renamed(net, layers, list(dict.fromkeys(layers.values())))
+    try:
+        assert told(net, ordered(tensors, order), tmp_path / "w.npz") == expected(net, layers)
+    except NetspecError as error:
+        assert [d.code for d in error.diagnostics] == ["NS553"]
+
+
 AMBIGUOUS = """default conv(pad=same)
 block unit(n) { add { | conv3-n; relu | conv3-n; sigmoid } }
 input 8x6x6

@@ -6,7 +6,6 @@ under weights that anyone can regenerate from the names.
 
 from __future__ import annotations
 
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from support.published import (
     golden,
     image_of,
     logits_of,
+    meaningless,
     spec,
 )
 
@@ -79,21 +79,10 @@ def planned(graph: Graph, file: Shapes) -> dict[str, str]:
 def test_meaningless_names_map_as_the_published_ones_do(name: str) -> None:
     """Only the tree, the order and the shapes are left of the names."""
     graph, file = spec(name), shapes(name)
-    renamed = {key: _meaningless(key) for key in file}
+    renamed = {key: meaningless(key) for key in file}
     plain = planned(graph, file)
     blind = planned(graph, Shapes({renamed[key]: shape for key, shape in file.items()}))
     assert blind == {ours: renamed[theirs] for ours, theirs in plain.items()}
-
-
-def _meaningless(key: str) -> str:
-    *components, leaf = key.split(".")
-    coded = [
-        f"{zlib.crc32(component.encode()):08x}".translate(_LETTERS) for component in components
-    ]
-    return ".".join([*coded, leaf])
-
-
-_LETTERS = str.maketrans("0123456789abcdef", "ghijklmnopqrstuv")
 
 
 @pytest.mark.parametrize("order", ["sorted", "reversed", "shuffled"])

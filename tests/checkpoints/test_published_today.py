@@ -18,12 +18,14 @@ import numpy as np
 import pytest
 import torch
 from support.places import DATA, ROOT
-from support.published import TOLERANCE
+from support.published import TOLERANCE, meaningless
 
 from netspec.backends.onnx.compile import compile_graph, prepared
 from netspec.backends.runtime import Session
 from netspec.backends.torch.modules import to_module
 from netspec.checkpoints import load
+from netspec.checkpoints.mapping import by_structure
+from netspec.checkpoints.plan import Plan
 from netspec.diagnostics.limits import DEFAULT
 from netspec.diagnostics.raised import NetspecError
 from netspec.elaborate.build import build
@@ -146,6 +148,25 @@ def test_a_sorted_file_gives_the_published_answer_or_is_refused(name: str, tmp_p
         return
     assert not loaded.unused
     assert deviation(expected, answer(expected, graph, loaded.source)) <= TOLERANCE
+
+
+@pytest.mark.parametrize("name", ["regnet_x_400mf", "regnet_y_400mf"])
+@pytest.mark.parametrize("words", [None, {"proj", "a", "b", "c"}], ids=["all", "units"])
+def test_meaningless_names_map_alike_or_are_refused(name: str, words: set[str] | None) -> None:
+    """Shortcuts are defined first there; the file fits the net in that order in parts only."""
+    graph, keys = spec(golden(name)), dict(golden(name)["tensors"])
+
+    def renamed(key: str) -> str:
+        *components, leaf = key.split(".")
+        said = [c if words and c not in words else meaningless(f"{c}.") for c in components]
+        return ".".join([*(component.rstrip(".") for component in said), leaf])
+
+    def planned(file: dict[str, list[int]]) -> Plan:
+        return by_structure(graph, {key: tuple(shape) for key, shape in file.items()}, {})
+
+    right = {pair.ours: renamed(pair.theirs) for pair in planned(keys).pairs}
+    plan = planned({renamed(key): shape for key, shape in keys.items()})
+    assert plan.doubts or {pair.ours: pair.theirs for pair in plan.pairs} == right
 
 
 @pytest.mark.parametrize("name", ["deit_tiny_patch16_224", "gpt2_4x256", "repvgg_a0"])

@@ -5,7 +5,8 @@ a library's names in the order of a file. `judge` loads the file into the spec a
 
 Files are made such that names, order and shapes together say which layer is which: layers of one
 shape are listed in the spec's order, unless names say what they are, and a file that is sorted or
-shuffled has a layer whose tensors stand as no module lists them.
+shuffled has a layer whose tensors stand as no module lists them. Now and then a shortcut is listed
+before what it goes around though nothing else says that it is one: such a file may be refused.
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ class Case:
     """A network in both forms and its checkpoint.
 
     `stored` has the file's names for each layer's tensors, by the layer's `id`. `rule` is how the
-    library lists layers where that is not as they run.
+    library lists layers where that is not as they run; `readable`, whether layers of one shape are
+    in the spec's order all the same.
     """
 
     seed: int
@@ -59,6 +61,7 @@ class Case:
     order: str
     container: str
     rule: str
+    readable: bool
 
 
 def case(seed: int, family: str = "", scheme_name: str = "") -> Case:
@@ -74,7 +77,7 @@ def case(seed: int, family: str = "", scheme_name: str = "") -> Case:
     fill(module, generator)
     naming = scheme(scheme_name, random)
     rule = random.choice(RULES) if random.random() < 0.15 else ""
-    found, names, rule = _named(net, naming, rule, random)
+    found, names, rule, plain = _named(net, naming, rule, random)
     tensors, stored = _tensors(module, naming, found, names, random)
     assert len({name for name, _ in tensors}) == len(tensors), [name for name, _ in tensors]
     # safetensors files sort by themselves.
@@ -84,17 +87,20 @@ def case(seed: int, family: str = "", scheme_name: str = "") -> Case:
         torch.randn(2, *map(int, size.split("x")), generator=generator) for size in net.inputs
     ]
     return Case(seed, family, text, module, net.tree, images, tensors, stored,
-                scheme_name, order, container, rule)  # fmt: skip
+                scheme_name, order, container, rule, plain)  # fmt: skip
 
 
 def _named(
     net: Net, naming: Scheme, rule: str, random: Random
-) -> tuple[list[Place], list[str], str]:
+) -> tuple[list[Place], list[str], str, bool]:
     """The layers as listed with their names; by the spec's order where another could not be read."""
-    flat = "unit" in naming.inlined
+    flat, plain = "unit" in naming.inlined, True
     for attempt in (rule, ""):
         found = places(naming, net.tree, attempt)
         if readable(net.tree, found, nested=not flat, telling=naming.telling):
+            break
+        if attempt == "shortcut_first" and random.random() < 0.5:
+            plain = False
             break
         if not attempt:
             # The spec lists branches the other way round: the library does as the spec.
@@ -102,7 +108,7 @@ def _named(
             found = places(naming, net.tree, "")
             attempt = "as the spec"
     names = flat_names(naming.name, found, random) if flat else [naming.join(p) for p in found]
-    return found, names, attempt
+    return found, names, attempt, plain
 
 
 def _straighten(group: Group) -> None:

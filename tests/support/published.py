@@ -72,3 +72,15 @@ def checkpoint(name: str, folder: Path) -> Path:
     path = folder / "checkpoint.npz"
     np.savez(path, **{key: values(key, shape, GAIN) for key, shape in golden(name)["tensors"]})
     return path
+
+
+def meaningless(key: str) -> str:
+    """The name with every word and number replaced by one that says nothing."""
+    *components, leaf = key.split(".")
+    coded = [
+        f"{zlib.crc32(component.encode()):08x}".translate(_LETTERS) for component in components
+    ]
+    return ".".join([*coded, leaf])
+
+
+_LETTERS = str.maketrans("0123456789abcdef", "ghijklmnopqrstuv")
