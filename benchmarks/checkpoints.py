@@ -81,6 +81,9 @@ def main(cases: int, start: int, jobs: int, output: Path | None) -> None:
     with context.Pool(jobs, _prepare) as workers:
         for part in workers.imap_unordered(judged, portions):
             found += part
+            for one in part:
+                if one["kind"] == "wrong":
+                    click.echo("\rwrong: {seed} {family} {scheme} {order}: {detail}".format(**one))
             click.echo(f"\r{len(found)} of {cases}", nl=False, err=True)
     click.echo(err=True)
     told = summary(found)
@@ -95,8 +98,6 @@ def main(cases: int, start: int, jobs: int, output: Path | None) -> None:
     click.echo(f"{'right/refused/wrong':<20} {'/'.join(map(str, told['total'].values()))}")
     for order, reasons in told["refused"].items():
         click.echo(f"refused, {order}: {dict(reasons)}")
-    for one in told["wrong"][:50]:
-        click.echo("wrong: {seed} {family} {scheme} {order}: {detail}".format(**one))
     click.echo(f"{1000 * seconds * jobs / cases:.0f} ms a case and process")
     if output is not None:
         record = {"format_version": 1, "start": start, "cases": cases, "seconds": round(seconds, 1)}

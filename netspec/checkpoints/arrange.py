@@ -199,7 +199,9 @@ class _Arranger:
         for clue in self._clues:
             for buckets in () if clue.is_of_vectors else clue.chains:
                 places = [
-                    sorted(masks[part.number] for part in bucket if not read.isdisjoint(part.leaves))
+                    sorted(
+                        masks[part.number] for part in bucket if not read.isdisjoint(part.leaves)
+                    )
                     for bucket in buckets
                 ]
                 held = [found for found in places if found]
@@ -221,13 +223,13 @@ class _Arranger:
 
         Where all of one kind can hold or all of another, neither says more.
         """
-        numbers = [clue for clue in kept if clue.level == "numbers"]
+        strong = [clue for clue in kept if clue.level in ("axes", "numbers")]
         for lost in self._clues:
             if lost.level != "numbers" or lost in kept or self._search([lost]).keeps(first):
                 continue
             others = list[Clue]()
-            for clue in numbers:
-                outer = clue in self._clues and clue.depth < lost.depth
+            for clue in strong:
+                outer = clue.level == "numbers" and clue in self._clues and clue.depth < lost.depth
                 form = clue.weaker() if outer else clue
                 others += [form] if form is not None else []
             other = self._first([*others, lost])
@@ -278,8 +280,8 @@ class _Arranger:
         return tuple(leaves) if codes == self._forest.codes else None
 
     def _agree(self, defined: Arrangement) -> bool:
-        """Whether numbers, words and the data say nothing against the order of definition."""
-        clues = [clue for clue in self._clues if clue.level in ("numbers", "flow", "words")]
+        """Whether axes, numbers, words and the data say nothing against the order of definition."""
+        clues = [clue for clue in self._clues if clue.level not in ("repeats", "order")]
         if self._search(clues).keeps(defined):
             return True
         return all(

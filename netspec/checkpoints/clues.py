@@ -1,7 +1,8 @@
 """What names say about which layer is which, beyond shapes: clues that an arrangement keeps or not.
 
-A clue holds for all parts of a kind at once, as names repeat alike. The strongest come first:
-numbers, what stands beside what, what repeats, words, and the order of definition where there is one.
+A clue holds for all parts of a kind at once, as names repeat alike. The strongest come first: axes of
+kernels, numbers, what stands beside what, what repeats, words, and the order of definition where there
+is one.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from netspec.checkpoints.names import is_number, place_of, series, suffix, words
 from netspec.foundation.records import record
 
 # What decided, from the strongest to the weakest. `order` is that of definition.
-LEVELS = ("numbers", "flow", "repeats", "words", "order")
+LEVELS = ("axes", "numbers", "flow", "repeats", "words", "order")
 
 # Calls of more blocks than any layer is in.
 _ALL = 1000
@@ -113,7 +114,7 @@ def clues_of(forest: Forest, trusted: bool) -> list[Clue]:
     for part in forest.parts:
         if part.children:
             groups.setdefault(part.kind, []).append(part)
-    found: list[Clue] = []
+    found = list(_axes(forest))
     for kind, parts in groups.items():
         found += _numbers(kind, parts)
         found += _beside(kind, parts)
@@ -124,6 +125,25 @@ def clues_of(forest: Forest, trusted: bool) -> list[Clue]:
     found += _repeats(forest)
     found += _meanings(forest)
     return sorted(found, key=lambda clue: LEVELS.index(clue.level))
+
+
+def _axes(forest: Forest) -> Iterator[Clue]:
+    """Of layers that are matrices, those with windows of size 1 are convolutions.
+
+    Where the file has as many of them as the net: in other files a linear layer may be a convolution.
+    """
+    ours: dict[int, list[int]] = {}
+    for layer, code in zip(forest.layers, forest.codes, strict=True):
+        ours.setdefault(code, []).append(layer.axes)
+    for code, axes in ours.items():
+        called = forest.root.by_code.get(code, [])
+        if len(set(axes)) > 1 and sorted(axes) == sorted(leaf.layer.axes for leaf in called):
+            bits = dict.fromkeys(axes, 0)
+            for i, layer in enumerate(forest.layers):
+                if forest.codes[i] == code:
+                    bits[layer.axes] |= 1 << i
+            places = tuple((leaf, bits[leaf.layer.axes]) for leaf in called)
+            yield Clue("axes", ("axes", code), places=places)
 
 
 def _numbers(kind: tuple[str, ...], parts: Sequence[Part]) -> Iterator[Clue]:

@@ -54,6 +54,11 @@ class Module:
         return tuple(sorted((tensor.role, plain(tensor.shape)) for tensor in self.tensors))
 
     @property
+    def axes(self) -> int:
+        """How many axes its kernel has."""
+        return max(len(tensor.shape) for tensor in self.tensors)
+
+    @property
     def is_norm(self) -> bool:
         """Whether it has statistics."""
         return any(tensor.role == "running_mean" for tensor in self.tensors)

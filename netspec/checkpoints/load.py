@@ -233,13 +233,13 @@ def _plan(
     if layout == "keras" or not common or (foreign and not complete):
         named = {n: (n,) for n in common if partial and most and left[n] == rest[n]}
         plan = by_structure(graph, file, settled, layout, named)
-        if plan.fits or partial or not most:
+        if plan.may_fit or partial or not most:
             return plan
     plan = by_name(left, rest, heads)
     if plan.misshaped and not plan.missing and layout is None:
         # Libraries count layers too: the names may be the net's by chance.
         other = by_structure(graph, file, settled, layout)
-        if other.fits:
+        if other.may_fit:
             return other
     plan.surplus = [n for n in plan.surplus if n not in constants]
     for ours, parts in settled.items():

@@ -112,6 +112,8 @@ def _by_structure(
     kept_layers, kept_modules = _common(layers, modules)
     found = _arranged(plan, kept_layers, tree_of(kept_modules), trusted, identity, whole)
     matched = {match.layer.name for match in found}, {match.module.name for match in found}
+    if plan.doubts:  # They have their places, though not which.
+        matched = {layer.name for layer in kept_layers}, {module.name for module in kept_modules}
     _left_over(
         plan,
         [layer for layer in layers if layer.name not in matched[0]],

@@ -31,7 +31,7 @@ class Pair:
     """A tensor of the graph and what of the file it is taken from.
 
     `parts` are tensors of the file that follow each other on its first axis, mostly one. `how` says
-    what decided: `name`, `map`, `order`, `shape`, `numbers`, `flow`, `repeats` or `words`. `turn`
+    what decided: `name`, `map`, `order`, `shape`, `axes`, `numbers`, `flow`, `repeats` or `words`. `turn`
     brings outputs to the front where the file has them last, or heads where they are mixed. `names`
     are those in the file where parts are folded from others.
     """
@@ -80,9 +80,14 @@ class Plan:
     settling: dict[str, str] = field(default_factory=dict)
 
     @property
+    def may_fit(self) -> bool:
+        """Whether everything has its place, though which may be in doubt."""
+        return not (self.missing or self.surplus or self.misshaped)
+
+    @property
     def fits(self) -> bool:
         """Whether everything has its place and nothing is in doubt."""
-        return not (self.missing or self.surplus or self.misshaped or self.doubts)
+        return self.may_fit and not self.doubts
 
     def take(self, matches: Iterable[Match]) -> None:
         """Pairs every tensor of the matched layers with the file's tensor of the same role."""

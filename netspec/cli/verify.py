@@ -68,8 +68,9 @@ def command(
             source = weights.read(graph, seed=seed, quiet=quiet).source
         # An input that was asked for is not replaced by another.
         full = full_size or bool(options.inputs)
-        macs = multiply_adds(graph)
-        if macs > SLOW and (full or reduced(graph) is None):
+        small = None if full else reduced(graph)
+        macs = multiply_adds(graph if small is None else small.graph)
+        if macs > SLOW:
             smaller = "--input takes a smaller size where the weights allow one"
             cost = f"{macs / 1e9:.0f} billion multiply-adds a sample, a minute or more"
             say(f"{graph.name}: {cost}; {smaller}", quiet)

@@ -62,6 +62,8 @@ def test_no_checkpoint_loads_wrong(chunk: int, tmp_path: Path) -> None:
         outcome = judge(made, tmp_path)
         told = f"{seed}: {made.family}, {made.scheme}, {made.order}: {outcome.detail}"
         wrong += [told] * (outcome.kind == "wrong")
-        refused += [told] * (outcome.kind == "refused" and made.order == "definition" and made.readable)
+        refused += [told] * (
+            outcome.kind == "refused" and made.order == "definition" and made.readable
+        )
     assert not wrong, "\n".join(wrong)
     assert len(refused) <= REFUSED * len(seeds), "\n".join(refused)

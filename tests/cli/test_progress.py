@@ -80,3 +80,20 @@ def test_a_slow_verification_says_so_before_it_starts(
     monkeypatch.setattr("netspec.verify.size.SLOW", 1)
     command.main([str(spec)], standalone_mode=False)
     assert "small: 0 billion multiply-adds a sample, a minute or more" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("slow", "said"), [(1e6, False), (1e5, True)])
+def test_it_is_the_size_that_is_verified_which_counts(
+    slow: float,
+    said: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """1.8 million multiply-adds at the spec's size, 0.4 at the smaller one."""
+    spec = tmp_path / "small.ns"
+    spec.write_text("net small\ninput 3x128x128\nconv3-4(pad=same); gap; fc-2\n")
+    monkeypatch.setattr("netspec.verify.size.LARGE", 1)
+    monkeypatch.setattr("netspec.verify.size.SLOW", slow)
+    command.main([str(spec)], standalone_mode=False)
+    assert ("a minute or more" in capsys.readouterr().err) is said

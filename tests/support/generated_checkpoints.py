@@ -95,13 +95,18 @@ def _named(
 ) -> tuple[list[Place], list[str], str, bool]:
     """The layers as listed with their names; by the spec's order where another could not be read."""
     flat, plain = "unit" in naming.inlined, True
+
+    def can_be_read(found: list[Place]) -> bool:
+        return readable(net.tree, found, nested=not flat, telling=naming.telling)
+
     for attempt in (rule, ""):
         found = places(naming, net.tree, attempt)
-        if readable(net.tree, found, nested=not flat, telling=naming.telling):
+        if can_be_read(found):
             break
-        if attempt == "shortcut_first" and random.random() < 0.5:
-            plain = False
-            break
+        if attempt == "shortcut_first" and can_be_read(places(naming, net.tree, "")):
+            plain = random.random() < 0.5
+            if not plain:
+                break
         if not attempt:
             # The spec lists branches the other way round: the library does as the spec.
             _straighten(net.tree)
