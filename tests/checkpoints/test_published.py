@@ -28,6 +28,10 @@ from netspec.checkpoints import load
 from netspec.graph.checked import Graph
 
 
+# Of 138 million numbers and more, and like others that are in the plain suite.
+SLOW = {"vgg16", "vgg19"}
+
+
 def held_to(expected: dict[str, Any], logits: np.ndarray) -> None:
     size = expected["logits_l2"]
     assert np.abs(logits[:8] - expected["logits_first8"]).max() <= TOLERANCE * size
@@ -37,7 +41,9 @@ def held_to(expected: dict[str, Any], logits: np.ndarray) -> None:
     assert int(logits.argmax()) == expected["argmax"]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow) if n in SLOW else n for n in NAMES]
+)
 def test_a_published_checkpoint_gives_the_published_answer(name: str, tmp_path: Path) -> None:
     expected, graph = golden(name), spec(name)
     loaded = load(checkpoint(name, tmp_path), graph)
@@ -85,16 +91,14 @@ def test_meaningless_names_map_as_the_published_ones_do(name: str) -> None:
     assert blind == {ours: renamed[theirs] for ours, theirs in plain.items()}
 
 
-@pytest.mark.parametrize("order", ["sorted", "reversed", "shuffled"])
+@pytest.mark.parametrize("order", ["reversed", "shuffled"])
 @pytest.mark.parametrize("name", NAMES)
 def test_a_file_in_another_order_maps_the_same_or_is_refused(name: str, order: str) -> None:
     from netspec.checkpoints.mapping import by_structure
 
     graph, file = spec(name), shapes(name)
-    keys = sorted(file)
-    if order == "reversed":
-        keys.reverse()
-    elif order == "shuffled":
+    keys = sorted(file, reverse=True)
+    if order == "shuffled":
         keys = [keys[i] for i in np.random.default_rng(1).permutation(len(keys))]
     plan = by_structure(graph, Shapes({key: file[key] for key in keys}), {})
     if not plan.doubts:

@@ -197,9 +197,20 @@ class _Assembly:
 
 def to_module(graph: Graph, source: WeightSource) -> layers.NetModule:
     """The graph as a `torch.nn.Module` in training mode, its tensors filled from `source`."""
-    module = skeleton(graph).to_empty(device="cpu")
+    module = skeleton(graph)
+    _allocate(module)
     fill(module, graph, source)
     return module
+
+
+def _allocate(module: nn.Module) -> None:
+    """Gives every tensor storage, as `to_empty` does, which takes a millisecond for each."""
+    for part in module.modules():
+        for name, held in part.named_parameters(recurse=False):
+            storage = torch.empty(held.shape, dtype=held.dtype)
+            setattr(part, name, nn.Parameter(storage, requires_grad=held.requires_grad))
+        for name, buffer in part.named_buffers(recurse=False):
+            setattr(part, name, torch.empty(buffer.shape, dtype=buffer.dtype))
 
 
 def skeleton(graph: Graph) -> layers.NetModule:
