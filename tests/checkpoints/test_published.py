@@ -27,7 +27,6 @@ from netspec.backends.runtime import Session
 from netspec.checkpoints import load
 from netspec.graph.checked import Graph
 
-
 # Of 138 million numbers and more, and like others that are in the plain suite.
 SLOW = {"vgg16", "vgg19"}
 
