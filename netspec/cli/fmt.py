@@ -34,5 +34,6 @@ def command(specs: tuple[str, ...], check: bool, quiet: bool) -> int:
             changed += 1
             say(f"{'would change' if check else 'changed'} {name}", quiet)
             if not check:
-                write_text(Path(name), text)
+                # Behind a link is the file whose layout was asked for.
+                write_text(Path(name).resolve(), text)
     return 1 if check and changed else 0
