@@ -1,5 +1,5 @@
 """`python -m netspec`."""
 
-from netspec.cli.main import run
+from netspec.cli.start import run
 
 run()

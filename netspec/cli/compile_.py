@@ -80,7 +80,7 @@ def command(
     """
     from netspec.analysis.unread import unread
     from netspec.diagnostics.render import render
-    from netspec.system.targets import target_of
+    from netspec.system.atomic import planned
     from netspec.weights.sources import Seeded
 
     if output is not None and str(output) == "-":
@@ -96,6 +96,8 @@ def command(
     if warnings := unread(graph):
         say(render(warnings), quiet)
     path = output or Path(f"{graph.name}.{_SUFFIXES[target]}")
+    keep: list[str | Path] = [*graph.files, *(weights.files if weights else ())]
+    into = None if show_map else planned(path, keep)
     source: WeightSource = Seeded(seed)
     if weights is not None:
         loaded = weights.read(
@@ -109,7 +111,6 @@ def command(
             print_json(loaded.as_json()) if as_json else print(loaded.table())
             return
         source = loaded.source
-    keep = () if weights is None else weights.files
     data: tuple[Path, ...] = ()
     if target == "onnx":
         from netspec.backends.onnx.compile import compile_graph
@@ -126,20 +127,21 @@ def command(
             keep=keep,
         )
     else:
-        _write_other(target, graph, path, source, logits, (*graph.files, *keep))
+        _write_other(target, graph, path, source, logits, keep)
     seconds = time.perf_counter() - start
     from netspec.analysis.costs import costs
 
     params = costs(graph).params
-    into = target_of(path)
-    if into.stream:  # the net may be what standard output and standard error hold
+    if (
+        into is not None and into.stream
+    ):  # the net may be what standard output and standard error hold
         say(f"{graph.name}: {params:,} parameters, {seconds:.1f} s", quiet or into.number == 2)
         return
     if as_json:
         print_json(_plain(graph, path, data, params))
     else:
         print(path)
-    size = human_bytes(sum(p.stat().st_size for p in (path, *data)))
+    size = human_bytes(sum(p.stat().st_size for p in (path, *data) if p.exists()))
     say(f"{graph.name}: {params:,} parameters, {size}, {seconds:.1f} s", quiet)
 
 

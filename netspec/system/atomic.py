@@ -10,11 +10,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from netspec.diagnostics.messages.files import CannotStream, CannotWrite
 from netspec.diagnostics.raised import NetspecError
+from netspec.diagnostics.records import Diagnostic
 from netspec.system.locks import lock
 from netspec.system.targets import Target, target_of
 
@@ -69,6 +71,16 @@ class Draft:
         if os.name == "nt":  # where what is open cannot be renamed
             self.close()
 
+    def hold_to(self, check: Check | None, path: Path) -> None:
+        """Holds the finished file to a check, whose messages name the `path` that it is for."""
+        if check is None:
+            return
+        try:
+            check(self.path)
+        except NetspecError as error:
+            named = tuple(_renamed(item, self.path, path) for item in error.diagnostics)
+            raise NetspecError(named, status=error.status, more=error.more) from None
+
     def place(self, path: Path) -> None:
         """Gives the file its name and its permissions."""
         os.chmod(self.path, self._mode)
@@ -83,6 +95,13 @@ class Draft:
         if handle is not None:
             with contextlib.suppress(OSError):
                 os.close(handle)
+
+
+def _renamed(item: Diagnostic, draft: Path, path: Path) -> Diagnostic:
+    facts = item.problem.facts
+    if facts.get("path") != str(draft):
+        return item
+    return replace(item, problem=type(item.problem)(**{**facts, "path": str(path)}))
 
 
 @contextlib.contextmanager
@@ -118,8 +137,7 @@ def replacing(
     Where `path` is a pipe or a device, it is given the bytes when all are there; a terminal only
     those of a `text`.
     """
-    with telling(path, path.parent):
-        target = target_of(path, keep)
+    target = planned(path, keep)
     if target.stream:
         with _streaming(path, target, check, text) as file:
             yield file
@@ -129,9 +147,14 @@ def replacing(
         with draft(path.parent, target.mode) as made:
             yield made.file
             made.finish()
-            if check is not None:
-                check(made.path)
+            made.hold_to(check, path)
             made.place(path)
+
+
+def planned(path: Path, keep: Paths = ()) -> Target:
+    """What would be written at `path`; raises NetspecError where nothing may be."""
+    with telling(path, path.parent):
+        return target_of(path, keep)
 
 
 @contextlib.contextmanager
@@ -142,7 +165,8 @@ def telling(path: Path, folder: Path) -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as error:
-        if isinstance(error.filename, (str, Path)) and Path(error.filename).parent != folder:
+        named = error.filename
+        if isinstance(named, (str, Path)) and folder not in (Path(named), Path(named).parent):
             raise
         raise NetspecError(CannotWrite(str(path), error.strerror or str(error))) from None
 
@@ -162,8 +186,7 @@ def _streaming(path: Path, target: Target, check: Check | None, text: bool) -> I
         with telling(path, folder), draft(folder) as made:
             yield made.file
             made.finish()
-            if check is not None:
-                check(made.path)
+            made.hold_to(check, path)
             with _telling_stream(path, target):
                 _pour(made.path, stream)
     finally:
@@ -208,7 +231,10 @@ def write_text(path: Path, text: str, *, keep: Paths = ()) -> None:
 def sweep(folder: Path) -> None:
     """Removes temporary files that a killed run left behind more than an hour ago."""
     limit = time.time() - _STALE_SECONDS
-    for stale in folder.glob(f"{_PREFIX}*{_SUFFIX}"):
+    found: list[Path] = []
+    with contextlib.suppress(OSError):
+        found += folder.glob(f"{_PREFIX}*{_SUFFIX}")
+    for stale in found:
         with contextlib.suppress(OSError):
             if os.lstat(stale).st_mtime < limit and not _held(stale):
                 os.unlink(stale)

@@ -18,9 +18,8 @@ from netspec.backends.onnx.lowering import Model
 from netspec.diagnostics.messages.files import CannotStream
 from netspec.diagnostics.raised import NetspecError
 from netspec.foundation.records import record
-from netspec.system.atomic import Check, Paths, draft, replacing, sweep, telling
+from netspec.system.atomic import Check, Paths, draft, planned, replacing, sweep, telling
 from netspec.system.locks import alone
-from netspec.system.targets import target_of
 from netspec.weights.sources import WeightSource
 
 # protobuf cannot hold 2 GiB; beyond this, weights go to a data file of their own.
@@ -114,11 +113,11 @@ def _write_both(
 ) -> Path:
     """Writes the data file, whose name holds its hash, and the model; returns the former."""
     folder = path.parent
+    target = planned(path, keep)
+    if target.stream:
+        reason = "weights of this size go to a file beside the model, and a stream has no place"
+        raise NetspecError(CannotStream(str(path), reason))
     with telling(path, folder):
-        target = target_of(path, keep)
-        if target.stream:
-            reason = "weights of this size go to a file beside the model, and a stream has no place"
-            raise NetspecError(CannotStream(str(path), reason))
         sweep(folder)
         with draft(folder, target.mode) as numbers, draft(folder, target.mode) as main:
             places, digest = _write_data(model, numbers.file, source)
@@ -129,8 +128,7 @@ def _write_both(
             # From here on the draft of the model refers to the data, so that nobody removes it.
             with alone(folder):
                 numbers.place(data)
-            if check is not None:
-                check(main.path)
+            main.hold_to(check, path)
             with alone(folder):
                 main.place(path)
     return data
