@@ -28,10 +28,10 @@ ERRORS = (errno.ENOSPC, errno.EIO, errno.EINTR, errno.EACCES, errno.EROFS)
 
 
 class Faults:
-    """Counts the calls; the k-th fails. `short` writes half of what it is given first."""
+    """Counts the calls; the k-th fails, and so does each of the name `only`."""
 
-    def __init__(self, folder: Path, at: int, number: int, *, lasting: bool = False) -> None:
-        self.folder, self.at, self.number, self.lasting = str(folder), at, number, lasting
+    def __init__(self, folder: Path, at: int, number: int, only: str = "") -> None:
+        self.folder, self.at, self.number, self.only = str(folder), at, number, only
         self.count = 0
         self.failed: list[str] = []
         self._handles: set[int] = set()
@@ -41,7 +41,7 @@ class Faults:
         concerned = self._concerned(args)
         if concerned:
             self.count += 1
-            if self.count == self.at or (self.lasting and self.failed and name == self.failed[0]):
+            if self.count == self.at or name == self.only:
                 self.failed.append(name)
                 if name == "close":  # the system closes, and then tells
                     self._handles.discard(args[0])
@@ -63,11 +63,9 @@ class Faults:
 
 
 @contextmanager
-def faults(
-    folder: Path, at: int, number: int = errno.EIO, *, lasting: bool = False
-) -> Iterator[Faults]:
-    """The system with a fault in it; `lasting` ones come back at each later call of that name."""
-    made = Faults(folder, at, number, lasting=lasting)
+def faults(folder: Path, at: int, number: int = errno.EIO, only: str = "") -> Iterator[Faults]:
+    """The system with a fault at the `at`-th call, or at each of the name `only`."""
+    made = Faults(folder, at, number, only)
 
     def faulty(name: str) -> Callable[..., Any]:
         return lambda *args, **options: made.call(name, *args, **options)
