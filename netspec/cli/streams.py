@@ -77,9 +77,9 @@ def _text(kind: type[io.FileIO], number: int, old: TextIO | None, errors: str) -
 
 
 def _spelt(error: UnicodeError) -> tuple[str | bytes, int]:
-    """What stands for letters that cannot be encoded; bytes of a file's name are those bytes."""
+    """What stands for a letter that cannot be encoded; a byte of a file's name is that byte."""
     assert isinstance(error, UnicodeEncodeError)
-    letters = error.object[error.start : error.end]
-    if all("\udc80" <= letter <= "\udcff" for letter in letters):
-        return letters.encode("utf-8", "surrogateescape"), error.end
-    return letters.encode("ascii", "backslashreplace").decode(), error.end
+    letter = error.object[error.start]
+    if "\udc80" <= letter <= "\udcff":
+        return letter.encode("utf-8", "surrogateescape"), error.start + 1
+    return letter.encode("ascii", "backslashreplace").decode(), error.start + 1
