@@ -218,3 +218,11 @@ def test_fmt_mends_the_file_behind_a_link(tmp_path):
     assert (tmp_path / "link.ns").is_symlink()
     assert (tmp_path / "net.ns").read_text() == "conv3-4; gap\n"
     assert (tmp_path / "net.ns").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "..", "x" * 300, '"../x"', "a\0b"])
+def test_no_name_of_a_net_leads_out_of_the_folder(tmp_path, name, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(NetspecError):
+        netspec.load(f"net {name}\ninput 3x8x8\ngap; fc-3\n").to_onnx()
+    assert os.listdir(tmp_path) == []
