@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from netspec.foundation.version import __version__
 
+# Not from `typing`, which takes longer to load than all else that the command loads first.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from netspec.api import Net, Picture, load
     from netspec.diagnostics.limits import Limits
     from netspec.diagnostics.raised import NetspecError

@@ -113,7 +113,8 @@ class Net:
         if not all(isinstance(other, Net) for other in others):
             raise TypeError("draw takes other nets; its picture's save takes a path")
         graphs = [self.graph, *(other.graph for other in others)]
-        return Picture(draw(graphs, style=style, format=format, **options), format)
+        files = tuple(file for graph in graphs for file in graph.files)
+        return Picture(draw(graphs, style=style, format=format, **options), format, files)
 
     def to_torch(self, *, weights: Any = None, seed: int = 0, logits: bool = False) -> NetModule:
         """The net as a `torch.nn.Module` whose submodules are the spec's blocks.
@@ -159,6 +160,7 @@ class Net:
             heads=training_heads,
             opset=opset,
             batch=batch,
+            keep=(weights,) if isinstance(weights, (str, Path)) else (),
         )
         return target
 
@@ -210,11 +212,20 @@ class Net:
 
 
 class Picture:
-    """A drawing: `str()` is the SVG, dot or HTML text; it shows itself in notebooks."""
+    """A drawing: `str()` is the SVG, dot or HTML text; it shows itself in notebooks.
 
-    def __init__(self, content: str | bytes, format: str | None = None) -> None:
+    `keep` are files that it does not replace: those its nets were read from.
+    """
+
+    def __init__(
+        self,
+        content: str | bytes,
+        format: str | None = None,
+        keep: Sequence[str | Path] = (),
+    ) -> None:
         self.content = content
         self.format = format
+        self.keep = tuple(keep)
 
     def __str__(self) -> str:
         return self.content if isinstance(self.content, str) else repr(self.content)
@@ -229,7 +240,7 @@ class Picture:
             raise ValueError(
                 f"the picture is {self.format}: draw it with format={ending!r} for {target.name}"
             )
-        with replacing(target) as file:
+        with replacing(target, keep=self.keep, text=isinstance(content, str)) as file:
             file.write(content.encode() if isinstance(content, str) else content)
         return target
 

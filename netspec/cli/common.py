@@ -125,7 +125,25 @@ def say(text: str, quiet: bool = False) -> None:
 
 def print_json(value: Any) -> None:
     """`value` as JSON; what JSON has no word for, NaN and the infinities, as null."""
-    print(json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False))
+    plain = _finite(value)
+    text = json.dumps(plain, indent=2, ensure_ascii=False, allow_nan=False)
+    if not _is_utf_8(text):  # JSON has escapes of its own
+        text = json.dumps(plain, indent=2, allow_nan=False)
+    print(text)
+
+
+def _is_utf_8(text: str) -> bool:
+    """Whether standard output makes UTF-8 of a text, which may hold bytes of a file's name."""
+    try:
+        return text.encode() == text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return False
+
+
+def print_spec(text: str) -> None:
+    """A spec's text: UTF-8, as specs are, whatever the encoding of standard output."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode())
 
 
 def _finite(value: Any) -> Any:

@@ -22,7 +22,7 @@ from netspec.cli.weights import WeightsFile, weights_options
 
 if TYPE_CHECKING:
     from netspec.graph.checked import Graph
-    from netspec.system.atomic import Check
+    from netspec.system.atomic import Check, Paths
     from netspec.weights.sources import WeightSource
 
 
@@ -80,6 +80,7 @@ def command(
     """
     from netspec.analysis.unread import unread
     from netspec.diagnostics.render import render
+    from netspec.system.atomic import planned
     from netspec.weights.sources import Seeded
 
     if output is not None and str(output) == "-":
@@ -95,6 +96,8 @@ def command(
     if warnings := unread(graph):
         say(render(warnings), quiet)
     path = output or Path(f"{graph.name}.{_SUFFIXES[target]}")
+    keep: list[str | Path] = [*graph.files, *(weights.files if weights else ())]
+    into = None if show_map else planned(path, keep)
     source: WeightSource = Seeded(seed)
     if weights is not None:
         loaded = weights.read(
@@ -108,10 +111,11 @@ def command(
             print_json(loaded.as_json()) if as_json else print(loaded.table())
             return
         source = loaded.source
+    data: tuple[Path, ...] = ()
     if target == "onnx":
         from netspec.backends.onnx.compile import compile_graph
 
-        compile_graph(
+        data = compile_graph(
             graph,
             path,
             source=source,
@@ -120,18 +124,24 @@ def command(
             opset=opset,
             batch=batch,
             check=_verification(graph, source, logits, stamp) if check or stamp else None,
+            keep=keep,
         )
     else:
-        _write_other(target, graph, path, source, logits)
+        _write_other(target, graph, path, source, logits, keep)
     seconds = time.perf_counter() - start
     from netspec.analysis.costs import costs
 
     params = costs(graph).params
+    if (
+        into is not None and into.stream
+    ):  # the net may be what standard output and standard error hold
+        say(f"{graph.name}: {params:,} parameters, {seconds:.1f} s", quiet or into.number == 2)
+        return
     if as_json:
-        print_json(_plain(graph, path, params))
+        print_json(_plain(graph, path, data, params))
     else:
         print(path)
-    size = human_bytes(sum(p.stat().st_size for p in _written(path)))
+    size = human_bytes(sum(p.stat().st_size for p in (path, *data) if p.exists()))
     say(f"{graph.name}: {params:,} parameters, {size}, {seconds:.1f} s", quiet)
 
 
@@ -153,33 +163,29 @@ def _verification(graph: Graph, source: WeightSource, logits: bool, stamp: bool)
 _SUFFIXES = {"onnx": "onnx", "torch": "pt", "dot": "dot"}
 
 
-def _write_other(target: str, graph: Graph, path: Path, source: WeightSource, logits: bool) -> None:
+def _write_other(
+    target: str, graph: Graph, path: Path, source: WeightSource, logits: bool, keep: Paths
+) -> None:
     from netspec.system.atomic import replacing, write_text
 
     if target == "dot":
         from netspec.draw import draw
 
-        write_text(path, str(draw([graph], style="flow", format="dot")))
+        write_text(path, str(draw([graph], style="flow", format="dot")), keep=keep)
         return
     from netspec.backends.torch.modules import save, to_module
     from netspec.passes.logits import logits as without_softmax
 
     module = to_module(without_softmax(graph) if logits else graph, source)
-    with replacing(path) as file:
+    with replacing(path, keep=keep) as file:
         save(module, file)
 
 
-def _written(path: Path) -> list[Path]:
-    from netspec.backends.onnx.file import data_files
-
-    return [path, *data_files(path)]
-
-
-def _plain(graph: Graph, path: Path, params: int) -> dict[str, Any]:
+def _plain(graph: Graph, path: Path, data: tuple[Path, ...], params: int) -> dict[str, Any]:
     return {
         "format_version": 1,
         "name": graph.name,
         "path": str(path),
-        "data": [str(p) for p in _written(path)[1:]],
+        "data": [str(p) for p in data],
         "params": params,
     }

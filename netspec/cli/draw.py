@@ -76,10 +76,13 @@ def command(
         format=form,
     )
     if output == "-":
+        if isinstance(content, bytes) and sys.stdout.isatty():
+            raise click.UsageError(f"{form} is no text for a terminal: name a file with -o")
         sys.stdout.buffer.write(content.encode() if isinstance(content, str) else content)
         return
     name = graphs[0].name if style == "fold" else style
-    path = Picture(content).save(output or Path(f"{name}.{form}"))
+    keep = [file for graph in graphs for file in graph.files]
+    path = Picture(content, keep=keep).save(output or Path(f"{name}.{form}"))
     say(f"wrote {path}", quiet)
 
 

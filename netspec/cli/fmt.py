@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 
-from netspec.cli.common import quiet_option, say
+from netspec.cli.common import print_spec, quiet_option, say
 
 
 @click.command(epilog="Example: netspec fmt --check specs/*.ns")
@@ -29,10 +28,11 @@ def command(specs: tuple[str, ...], check: bool, quiet: bool) -> int:
         source = read_spec("-") if name == "-" else read_file(Path(name))
         text = format_text(source.text)
         if name == "-":
-            sys.stdout.write(text)
+            print_spec(text)
         elif text != source.text:
             changed += 1
             say(f"{'would change' if check else 'changed'} {name}", quiet)
             if not check:
-                write_text(Path(name), text)
+                # Behind a link is the file whose layout was asked for.
+                write_text(Path(name).resolve(), text)
     return 1 if check and changed else 0

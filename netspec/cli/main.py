@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
 import click
 
 from netspec import __version__
-from netspec.cli.interrupt import MESSAGE, install
+from netspec.cli import interrupt
+from netspec.cli.streams import OUTPUT, discard_output, mend
 
 # Command to one line of help, in the order of `--help`; each lives in the module of its name.
 COMMANDS = {
@@ -42,11 +45,13 @@ class _Commands(click.Group):
         command: click.Command = module.command
         return command
 
+    def make_context(self, *args: Any, **options: Any) -> click.Context:
+        with _noticing_readers():
+            return super().make_context(*args, **options)
+
     def invoke(self, ctx: click.Context) -> Any:
-        try:
+        with _noticing_readers():
             return super().invoke(ctx)
-        except BrokenPipeError:
-            raise _ReaderGone from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -87,20 +92,42 @@ class _ReaderGone(Exception):
     """Whoever read standard output has seen enough; click would make a failure of it."""
 
 
+@contextmanager
+def _noticing_readers() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise _ReaderGone from None
+
+
 def run() -> None:
     """The `netspec` command: `main`, with every failure as a message and an exit status."""
     status = 0
-    install()
     try:
+        interrupt.install()
+        mend()
         status = _status()
         sys.stdout.flush()
     except (_ReaderGone, BrokenPipeError):
-        _discard_output()
+        discard_output()
+    except KeyboardInterrupt:
+        status = _interrupted()
     except OSError as error:
-        print(f"error: cannot write the output: {error.strerror}", file=sys.stderr)
-        _discard_output()
-        status = 1
+        # Where it failed before, it was said, and only what was held back fails again.
+        status = status or _output_failed(error)
+        discard_output()
+    interrupt.finish()
     sys.exit(status)
+
+
+def _output_failed(error: OSError) -> int:
+    print(f"error: cannot write {OUTPUT}: {error.strerror}", file=sys.stderr)
+    return 1
+
+
+def _interrupted() -> int:
+    print(interrupt.message(), file=sys.stderr)
+    return interrupt.status()
 
 
 def _status() -> int:
@@ -124,13 +151,14 @@ def _status() -> int:
         error.show()
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
-        print(MESSAGE, file=sys.stderr)
-        return 130
+        return _interrupted()
     except _ReaderGone:
         raise
     except MemoryError as error:
         return failed(OutOfMemory(printable(str(error) or "no more can be had")), 4)
     except OSError as error:
+        if error.filename == OUTPUT:
+            return _output_failed(error)
         where = f"{error.filename}: " if error.filename else ""
         return failed(SystemRefused(printable(f"{where}{error.strerror or error}")), 1)
     except Exception as error:
@@ -154,8 +182,3 @@ def _report(diagnostics: Any, status: int, more: int = 0) -> int:
 def _wants_json() -> bool:
     words = " ".join(sys.argv[1:])
     return "--json" in sys.argv or "--format json" in words or "--format=json" in words
-
-
-def _discard_output() -> None:
-    # Else Python complains when it flushes at exit.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

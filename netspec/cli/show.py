@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from netspec.cli.common import SPEC
+from netspec.cli.common import SPEC, print_spec
 
 
 @click.command(epilog="Example: netspec show resnet50")
@@ -21,4 +21,4 @@ def command(name: str) -> None:
         if not name.isidentifier() or not path.is_file():
             raise
         source = read_file(path, shipped=True)
-    print(source.text, end="" if source.text.endswith("\n") else "\n")
+    print_spec(source.text if source.text.endswith("\n") else f"{source.text}\n")

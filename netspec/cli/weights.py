@@ -23,6 +23,18 @@ class WeightsFile:
     path: Path
     given: dict[str, Any]
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files it stands for, which nothing may overwrite."""
+        files = [self.path]
+        if self.given["mapping"] is not None:
+            files.append(self.given["mapping"])
+        if self.path.suffix == ".onnx":
+            from netspec.backends.onnx.data import data_files
+
+            files += data_files(self.path)
+        return tuple(files)
+
     def read(
         self,
         graph: Graph,

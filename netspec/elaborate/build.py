@@ -167,6 +167,7 @@ class _NetBuilder:
             sizes=tuple(self.inputs.sizes.items()),
             conditions=found,
             names={name: b.wire for name, b in scope.names.items() if b.wire is not None},
+            files=self.elaborator.loader.files,
         )
 
     def _outputs(self, wire: Wire, scope: Scope) -> tuple[Output, ...]:

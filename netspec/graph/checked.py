@@ -129,7 +129,7 @@ class Graph:
 
     `nodes` are in topological order, inputs first among them. `sizes` are the nominal sizes of
     leading symbols other than the batch. `conditions` say which symbolic sizes are legal.
-    `names` are the top-level names given with `as`.
+    `names` are the top-level names given with `as`, `files` what was read for it, imports included.
     """
 
     name: str
@@ -143,6 +143,7 @@ class Graph:
     sizes: tuple[tuple[str, int], ...] = ()
     conditions: tuple[Condition, ...] = ()
     names: dict[str, tuple[Value, ...]] = field(default_factory=dict)
+    files: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"<graph of {self.name}: {len(self.nodes)} nodes>"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
+from errno import EBADF
 from functools import cache
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def shipped_names() -> tuple[str, ...]:
 def read_spec(name: str, limits: Limits = DEFAULT) -> Source:
     """The spec called `name`: `-` for standard input, a path, or the name of a shipped spec."""
     if name == "-":
-        return _decode("<stdin>", sys.stdin.buffer.read(limits.source + 1), None, limits)
+        return _decode("<stdin>", _standard_input(limits), None, limits)
     path = Path(name)
     is_path = path.suffix == ".ns" or "/" in name
     if path.exists() or (is_path and name not in shipped_names()):
@@ -47,6 +48,15 @@ def read_spec(name: str, limits: Limits = DEFAULT) -> Source:
     if name in shipped_names():
         return read_file(shipped_folder() / f"{name}.ns", limits, shipped=True)
     raise NetspecError(NoSuchSpec(name, _nearest(path)))
+
+
+def _standard_input(limits: Limits) -> bytes:
+    try:
+        if sys.stdin is None:  # closed before Python started
+            raise OSError(EBADF, os.strerror(EBADF))
+        return sys.stdin.buffer.read(limits.source + 1)
+    except OSError as error:
+        raise NetspecError(CannotRead("<stdin>", error.strerror or "unreadable")) from None
 
 
 def _nearest(path: Path) -> str:

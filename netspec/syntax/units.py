@@ -83,6 +83,12 @@ class Loader:
             self._open.pop()
         return unit
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files that were read."""
+        units = (*self._units.values(), *filter(None, self._library.values()))
+        return tuple({unit.source.path: None for unit in units if unit.source.path})
+
     def library_block(self, name: str) -> tuple[Unit, ast.Block] | None:
         """A block of the shipped library; its file has the block's name."""
         if name not in self._library:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from math import prod
@@ -22,6 +20,7 @@ from netspec.foundation.records import record
 from netspec.graph.checked import Graph, Node, Value
 from netspec.ops.declare.source import Input
 from netspec.sizes.shapes import numel
+from netspec.system.atomic import draft
 from netspec.verify.compare import Reference, allowed
 from netspec.verify.numbers import error
 
@@ -131,14 +130,11 @@ class Locator:
         """The values of these names in the model. The copy stands beside it, with its data file."""
         proto = check_model(self.path)
         _cut(proto, names)
-        handle, copy = tempfile.mkstemp(prefix=".ns-", suffix=".tmp", dir=self.path.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(proto.SerializeToString())
-            session = Session(Path(copy), device=self.device, tf32=self.tf32)
+        with draft(self.path.parent) as copy:
+            copy.file.write(proto.SerializeToString())
+            copy.file.flush()
+            session = Session(copy.path, device=self.device, tf32=self.tf32)
             return session.run(inputs).outputs
-        finally:
-            Path(copy).unlink(missing_ok=True)
 
 
 def _cut(proto: ModelProto, names: set[str]) -> None:

@@ -15,7 +15,8 @@ import onnx
 import pytest
 
 from netspec.backends.onnx.compile import compile_graph
-from netspec.backends.onnx.file import data_files, write
+from netspec.backends.onnx.data import data_files
+from netspec.backends.onnx.file import write
 from netspec.backends.onnx.lowering import IR_VERSION, OPSET, lower
 from netspec.backends.runtime import Session
 from netspec.diagnostics.raised import NetspecError
@@ -133,7 +134,7 @@ def test_weights_over_the_limit_go_to_one_data_file_named_by_its_hash(tmp_path):
     path = tmp_path / "big.onnx"
     external(path)
     (data,) = data_files(path)
-    assert data.name == f"big-{sha(data)[:16]}.data"
+    assert data.name == f"big.onnx-{sha(data)[:16]}.data"
     tensors = onnx.load(path, load_external_data=False).graph.initializer
     offsets = [int(e.value) for t in tensors for e in t.external_data if e.key == "offset"]
     assert offsets

@@ -10,7 +10,8 @@ import pytest
 from onnx import TensorProto, helper
 
 from netspec.backends.onnx.compile import compile_graph
-from netspec.backends.onnx.file import data_files, write
+from netspec.backends.onnx.data import data_files
+from netspec.backends.onnx.file import write
 from netspec.backends.onnx.lowering import lower
 from netspec.backends.runtime import Session, check_model
 from netspec.diagnostics.raised import NetspecError

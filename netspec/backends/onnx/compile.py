@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from netspec.graph.checked import Graph
@@ -31,13 +31,15 @@ def compile_graph(
     batch: int | None = None,
     metadata: dict[str, str] | None = None,
     check: Callable[[Path], None] | None = None,
-) -> None:
+    keep: Iterable[str | Path] = (),
+) -> tuple[Path, ...]:
     """Writes a graph as an ONNX file: same graph, weights and options, same bytes.
 
     Weights come from `source`, by default the spec's own initialisation from seed 0. The metadata
     holds the spec's text, its hash and its settings. `check` gets the finished file under a
-    temporary name; if it raises, nothing takes the name `path`. Raises NetspecError where nothing
-    was written.
+    temporary name; if it raises, nothing takes the name `path`. A file of `keep` and those that the
+    spec was read from are not replaced. Returns the data files that large weights are in. Raises
+    NetspecError where nothing was written.
     """
     from netspec.backends.onnx.file import write
     from netspec.backends.onnx.lowering import OPSET, lower
@@ -51,4 +53,4 @@ def compile_graph(
         **(metadata or {}),
     }
     model = lower(deployed, opset=opset or OPSET, batch=batch, metadata=about)
-    write(model, path, source or Seeded(), check=check)
+    return write(model, path, source or Seeded(), check=check, keep=(*graph.files, *keep))

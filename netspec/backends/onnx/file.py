@@ -7,16 +7,19 @@ its numbers are: so the small parts are encoded by protobuf and the weights are 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from onnx import TensorProto
 
 from netspec.backends.onnx.builder import Initializer
+from netspec.backends.onnx.data import data_file, tidy
 from netspec.backends.onnx.lowering import Model
+from netspec.diagnostics.messages.files import CannotStream
+from netspec.diagnostics.raised import NetspecError
 from netspec.foundation.records import record
-from netspec.system.atomic import Check, replacing
+from netspec.system.atomic import Check, Paths, draft, planned, replacing, sweep, telling
+from netspec.system.locks import alone
 from netspec.weights.sources import WeightSource
 
 # protobuf cannot hold 2 GiB; beyond this, weights go to a data file of their own.
@@ -32,36 +35,25 @@ def write(
     *,
     limit: int = SINGLE_FILE_LIMIT,
     check: Check | None = None,
-) -> None:
-    """Writes the model with its weights to `path`, whole or not at all.
+    keep: Paths = (),
+) -> tuple[Path, ...]:
+    """Writes the model with its weights to `path`, whole or not at all; returns its data files.
 
     `check` gets the finished file under its temporary name; if it raises, `path` stays as it was.
+    A file of `keep` is not replaced.
 
-    Beyond `limit` bytes of weights they go to `NAME-HASH.data` beside it: written first, so that
-    the rename of the .onnx file is the moment the new model counts; the data file that an earlier
-    model at `path` used is removed last.
+    Beyond `limit` bytes of weights they go to `NAME-HASH.data` beside it, so that the rename of the
+    model is the moment the new one counts. Data files of this name that no model beside them refers
+    to are removed last: an earlier model's, and what a killed run left.
     """
-    before = set(data_files(path))
-    if sum(4 * item.weight.size for item in model.weights) <= limit:
-        with replacing(path, check) as file:
-            _write_single(model, file, source)
-        kept = None
-    else:
-        kept, places = _write_data(model, path, source)
-        with replacing(path, check) as file:
-            _write_external(model, file, kept, places)
-    for stale in before - {path.parent / kept if kept else None}:
-        stale.unlink(missing_ok=True)
-
-
-def data_files(path: Path) -> Iterator[Path]:
-    """The data files that belong to the model at `path`: one at most, unless a run was killed."""
-    digits = "[0-9a-f]" * 16
-    return path.parent.glob(f"{_glob_escape(path.stem)}-{digits}.data")
-
-
-def _glob_escape(text: str) -> str:
-    return "".join(f"[{ch}]" if ch in "*?[" else ch for ch in text)
+    try:
+        if sum(4 * item.weight.size for item in model.weights) <= limit:
+            with replacing(path, check, keep=keep) as file:
+                _write_single(model, file, source)
+            return ()
+        return (_write_both(model, path, source, check, keep),)
+    finally:
+        tidy(path)
 
 
 # --- one file
@@ -116,27 +108,51 @@ class _Place:
     length: int
 
 
-def _write_data(model: Model, path: Path, source: WeightSource) -> tuple[str, dict[str, _Place]]:
-    """Writes the data file; returns its name, which holds its hash, and where each tensor is."""
+def _write_both(
+    model: Model, path: Path, source: WeightSource, check: Check | None, keep: Paths
+) -> Path:
+    """Writes the data file, whose name holds its hash, and the model; returns the former."""
+    folder = path.parent
+    target = planned(path, keep)
+    if target.stream:
+        reason = "weights of this size go to a file beside the model, and a stream has no place"
+        raise NetspecError(CannotStream(str(path), reason))
+    with telling(path, folder):
+        sweep(folder)
+        with draft(folder, target.mode) as numbers, draft(folder, target.mode) as main:
+            places, digest = _write_data(model, numbers.file, source)
+            numbers.finish()
+            data = data_file(path, digest)
+            _write_external(model, main.file, data.name, places)
+            main.finish()
+            # From here on the draft of the model refers to the data, so that nobody removes it.
+            with alone(folder):
+                numbers.place(data)
+            main.hold_to(check, path)
+            with alone(folder):
+                main.place(path)
+    return data
+
+
+def _write_data(
+    model: Model, file: BinaryIO, source: WeightSource
+) -> tuple[dict[str, _Place], str]:
+    """Writes the weights; returns where each is, and the hash of them all."""
     places: dict[str, _Place] = {}
     digest = hashlib.sha256()
-    temporary = path.parent / f"{path.stem}-{'0' * 16}.data"
-    with replacing(temporary) as file:
-        offset = 0
-        for item in model.weights:
-            gap = -offset % _ALIGNMENT
-            file.write(bytes(gap))
-            digest.update(bytes(gap))
-            offset += gap
-            places[item.name] = _Place(offset, 4 * item.weight.size)
-            for piece in source.pieces(item.name, item.weight):
-                data = piece.astype("<f4", copy=False).data
-                file.write(data)
-                digest.update(data)
-            offset += 4 * item.weight.size
-    name = f"{path.stem}-{digest.hexdigest()[:16]}.data"
-    temporary.replace(path.parent / name)
-    return name, places
+    offset = 0
+    for item in model.weights:
+        gap = -offset % _ALIGNMENT
+        file.write(bytes(gap))
+        digest.update(bytes(gap))
+        offset += gap
+        places[item.name] = _Place(offset, 4 * item.weight.size)
+        for piece in source.pieces(item.name, item.weight):
+            data = piece.astype("<f4", copy=False).data
+            file.write(data)
+            digest.update(data)
+        offset += 4 * item.weight.size
+    return places, digest.hexdigest()
 
 
 def _write_external(model: Model, file: BinaryIO, location: str, places: dict[str, _Place]) -> None:
