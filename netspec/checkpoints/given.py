@@ -82,6 +82,8 @@ def _fits(pieces: list[str], name: str) -> bool:
 
     Each is taken where it is found first, so that no pattern takes long.
     """
+    if len(pieces) == 1:
+        return name == pieces[0]
     first, *inner, last = pieces
     if len(name) < len(first) + len(last) or not (name.startswith(first) and name.endswith(last)):
         return False

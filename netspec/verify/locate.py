@@ -135,7 +135,7 @@ class Locator:
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(proto.SerializeToString())
-            session = Session(Path(copy), device=self.device, tf32=self.tf32)
+            session = Session(Path(copy), device=self.device, tf32=self.tf32, most=None)
             return session.run(inputs).outputs
         finally:
             Path(copy).unlink(missing_ok=True)
