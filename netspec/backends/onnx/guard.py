@@ -53,7 +53,7 @@ def check_model(path: Path) -> ModelProto:
             raise _bad(path, f"the operator {node.op_type} holds a list of tensors")
         for attribute in node.attribute:
             if attribute.HasField("t"):
-                _check_tensor(path, attribute.t)
+                _check_tensor(path, attribute.t, node.name)
     if proto.functions or proto.training_info:
         raise _bad(path, "it defines functions")
     if proto.graph.sparse_initializer:
@@ -62,7 +62,7 @@ def check_model(path: Path) -> ModelProto:
         if tensor.data_location == TensorProto.EXTERNAL:
             _check_external(path, tensor)
         else:
-            _check_tensor(path, tensor)
+            _check_tensor(path, tensor, tensor.name)
     return proto
 
 
@@ -78,14 +78,32 @@ def _read(path: Path) -> ModelProto:
         raise _bad(path, "it has more bytes than a model can have")
     with reading(lambda reason: _bad(path, f"it is not ONNX ({reason})")):
         proto.ParseFromString(data)
+        _check_text(proto)
     if not proto.HasField("graph") or not proto.opset_import:
         raise _bad(path, "it holds no graph")
     return proto
 
 
-def _check_tensor(path: Path, tensor: TensorProto) -> None:
+def _check_text(proto: ModelProto) -> None:
+    """Raises ValueError for names that are no UTF-8: protobuf gives them as bytes."""
+    graph = proto.graph
+    named = [*graph.input, *graph.output, *graph.initializer, *graph.node]
+    texts = [item.name for item in named]
+    texts += [text for node in graph.node for text in (*node.input, *node.output, node.op_type)]
+    texts += [node.domain for node in graph.node] + [o.domain for o in proto.opset_import]
+    texts += [
+        text
+        for tensor in graph.initializer
+        for entry in tensor.external_data
+        for text in (entry.key, entry.value)
+    ]
+    if not all(isinstance(text, str) for text in texts):
+        raise ValueError("a name is no UTF-8")
+
+
+def _check_tensor(path: Path, tensor: TensorProto, called: str) -> None:
     """Refuses a tensor whose numbers are not all in the model itself."""
-    name, item = printable(tensor.name), _ITEM_SIZE.get(tensor.data_type)
+    name, item = printable(called), _ITEM_SIZE.get(tensor.data_type)
     if tensor.data_location == TensorProto.EXTERNAL or tensor.HasField("segment"):
         raise _bad(path, f"the numbers of {name} are not where they may be")
     if item is None:

@@ -14,7 +14,9 @@ LONGEST = 2**24
 # Elements that may be looked at, for each byte of the pickle and at least. A tensor's entry has about one.
 _EACH, _LEAST = 4, 2**20
 # What an integer of more than 64 bits counts as: many of them can be made to have one hash.
-_LARGE = 1000
+_LARGE = 100
+# Characters that count as one element, and those of the longest name that a tensor's parts have.
+_TEXT, _LONGEST_NAME = 64, 200
 # Opcodes that fill what is there, and those whose result hides what it was made of.
 _FILLED = frozenset({"APPEND", "APPENDS", "SETITEM", "SETITEMS", "ADDITEMS", "BUILD"})
 _MADE = frozenset({"REDUCE", "NEWOBJ", "BINPERSID"})
@@ -29,10 +31,11 @@ class Costly(Exception):
 class _Item:
     """Something on the stack: how many elements it has, those of what it holds counted again."""
 
-    __slots__ = ("size",)
+    __slots__ = ("is_global", "size")
 
-    def __init__(self, size: int = 1) -> None:
+    def __init__(self, size: int = 1, is_global: bool = False) -> None:
         self.size = size
+        self.is_global = is_global
 
 
 def check_cost(pickled: bytes) -> None:
@@ -44,8 +47,8 @@ def check_cost(pickled: bytes) -> None:
     argument: Any
     for opcode, argument, _ in pickletools.genops(pickled):
         name = opcode.name
-        if name == "GLOBAL" and argument.endswith(_FILLING):
-            raise Costly(f"it holds a `{argument.split()[-1]}`, which no tensor needs")
+        if name == "GLOBAL" and (argument.endswith(_FILLING) or len(argument) > _LONGEST_NAME):
+            raise Costly(f"it holds a `{argument[:100].split()[-1]}`, which no tensor needs")
         if name in ("PUT", "BINPUT", "LONG_BINPUT"):
             memo[argument] = stack[-1]
         elif name == "MEMOIZE":
@@ -74,6 +77,11 @@ def _step(opcode: Any, argument: Any, stack: list[_Item], marks: list[int]) -> i
     del stack[len(stack) - fixed :]
     items = [*taken, *items]
     size = sum(item.size for item in items)
+    # Such mistakes PyTorch would show whole, and look for words in them for hours.
+    if opcode.name in ("REDUCE", "NEWOBJ") and not items[0].is_global:
+        raise Costly("it calls what it has not named")
+    if opcode.name == "BINPERSID" and size > _LARGE:
+        raise Costly("it names a storage at length")
     if opcode.name in _FILLED:
         # The same object, now larger: what named it before names it still.
         more = size - items[0].size
@@ -82,9 +90,12 @@ def _step(opcode: Any, argument: Any, stack: list[_Item], marks: list[int]) -> i
         return 1 + more
     if opcode.name in _MADE:
         size_after = 1
+    elif isinstance(argument, (str, bytes)):
+        size_after = 1 + len(argument) // _TEXT
     elif isinstance(argument, int) and argument.bit_length() > 64:
         size_after = _LARGE
     else:
         size_after = 1 + size
-    stack.extend(_Item(size_after) for _ in opcode.stack_after)
+    named = opcode.name == "GLOBAL"
+    stack.extend(_Item(size_after, named) for _ in opcode.stack_after)
     return 1 + size
