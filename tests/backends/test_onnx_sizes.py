@@ -76,6 +76,22 @@ def test_nothing_of_netspecs_own_is_refused(name: str, tmp_path: Path) -> None:
     check_sizes(proto, 2**33, {n: a.shape for n, a in sample_inputs(net.graph, batch=2).items()})
 
 
+def test_weights_may_be_turned_however_large_they_are() -> None:
+    graph = helper.make_graph(
+        [
+            helper.make_node("Transpose", ["w"], ["t"]),
+            helper.make_node("MatMul", ["x", "t"], ["y"]),
+        ],
+        "g",
+        [helper.make_tensor_value_info("x", FLOAT, ["N", 2**13])],
+        [helper.make_tensor_value_info("y", FLOAT, None)],
+        [TensorProto(name="w", data_type=FLOAT, dims=[2**14, 2**13])],
+    )
+    made: ModelProto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 22)])
+    check_sizes(made, 2**33)
+    check_sizes(made, 2**33, {"x": (1, 2**13)})
+
+
 def test_a_numeric_type_that_netspec_never_writes_is_refused(tmp_path: Path) -> None:
     for kind in (TensorProto.DOUBLE, TensorProto.BOOL, TensorProto.INT8, TensorProto.STRING):
         path = model(tmp_path / "m.onnx", "Identity", [], kind)

@@ -46,6 +46,9 @@ def check_sizes(model: ModelProto, most: int, inputs: Mapping[str, Shape] | None
     sizes count as 1, and what follows from constants alone may take little.
     """
     sizes, last = _Sizes(model, inputs), _last_uses(model)
+    # Weights may be turned, which makes as many again: those are in the file.
+    weights = sum(prod(t.dims) * _item(t.data_type) for t in model.graph.initializer)
+    free = min(most, _CONSTANTS + 2 * weights)
     held: dict[int, int] = {}
     now = constants = 0
     for index, node in enumerate(model.graph.node):
@@ -58,7 +61,7 @@ def check_sizes(model: ModelProto, most: int, inputs: Mapping[str, Shape] | None
         constants += made if constant else 0
         held[index] = made
         now += made
-        if now > most or (inputs is None and constants > min(most, _CONSTANTS)):
+        if now > most or (inputs is None and constants > free):
             raise TooLarge(f"{node.op_type} {node.name} would make {made:,} bytes")
         for done in last.get(index, ()):
             now -= held.pop(done, 0)
@@ -122,7 +125,7 @@ class _Sizes:
             self._types[name] = kind
             sizes = _sizes(kind)
             certain = certain and None not in sizes
-            item = _ITEM_SIZES.get(kind.tensor_type.elem_type, 8)
+            item = _item(kind.tensor_type.elem_type)
             total += item * prod(1 if size is None else size for size in sizes)
         if certain and total <= 8 * _SMALL:
             self._compute(node)
@@ -158,6 +161,10 @@ class _Sizes:
             with np.errstate(all="ignore"):
                 results = run.run(None, {name: self._numbers[name] for name in names})
             self._numbers.update(zip(node.output, map(np.asarray, results), strict=False))
+
+
+def _item(kind: int) -> int:
+    return _ITEM_SIZES.get(kind, 8)
 
 
 def _attribute(node: NodeProto, name: str) -> int | None:
