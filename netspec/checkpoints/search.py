@@ -24,7 +24,7 @@ class Budget:
 
     steps: int
     each: int
-    looks: int = 40_000_000
+    looks: int = 20_000_000
 
     def look(self, count: int) -> None:
         """Takes note of layers that are looked at; none are left to those who look at too many."""
