@@ -185,7 +185,7 @@ class Net:
         feeds = {**dict(zip(names, inputs, strict=False)), **named}
         with tempfile.TemporaryDirectory(prefix="netspec-") as folder:
             path = self.to_onnx(Path(folder) / "model.onnx", weights=weights, seed=seed)
-            return Session(path, device=device, fitting=fitting(self.graph)).run(feeds)
+            return Session(path, device=device, fitting=fitting(self.graph), most=None).run(feeds)
 
     def verify(self, *, weights: Any = None, seed: int = 0, device: str = "cpu") -> Report:
         """PyTorch, ONNX Runtime and a float64 reference side by side; see `netspec.verify`."""

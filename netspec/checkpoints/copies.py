@@ -49,16 +49,19 @@ def _copies(file: Mapping[str, Shape], size: int) -> list[str]:
 
     The empty prefix is among them where names under a prefix are there without it too.
     """
+    inside = [(name.split("."), shape) for name, shape in file.items() if not is_counter(name)]
     common: list[str] = []
-    while True:
-        groups: dict[str, dict[str, Shape]] = {}
-        for name, shape in file.items():
-            prefix, _, rest = name.removeprefix("".join(f"{c}." for c in common)).partition(".")
-            if rest and not is_counter(name):
-                groups.setdefault(prefix, {})[rest] = shape
-        if len(groups) != 1:
-            break
-        common += groups
+    # One level deeper each time, as long as all that is deeper has one name there.
+    while (
+        len(heads := {path[len(common)] for path, _ in inside if len(path) > len(common) + 1}) == 1
+    ):
+        inside = [(path, shape) for path, shape in inside if len(path) > len(common) + 1]
+        common += heads
+    groups: dict[str, dict[str, Shape]] = {}
+    for path, shape in inside:
+        prefix, *rest = path[len(common) :]
+        if rest:
+            groups.setdefault(prefix, {})[".".join(rest)] = shape
     big = {prefix: names for prefix, names in groups.items() if 2 * len(names) > size}
     if not common:
         again = [p for p, names in big.items() if names.items() <= file.items()]

@@ -6,6 +6,7 @@ that are there before any of them is read, and nothing is allocated that the fil
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,12 +26,16 @@ from netspec.checkpoints.formats.tensors import (
 )
 from netspec.diagnostics.messages.weights import BadTensor
 from netspec.diagnostics.raised import NetspecError
+from netspec.system.reading import open_regular, reading
 
 if TYPE_CHECKING:
     import numpy as np
 
     Array = np.ndarray[Any, np.dtype[np.float32]]
 
+# Of names that libraries give, the longest have about 100 characters and 20 levels.
+_LONGEST_NAME, _DEEPEST_NAME = 2_000, 200
+_LEVELS = re.compile(r"[./]")
 _PREFIXES = ("module.", "_orig_mod.")
 
 
@@ -101,10 +106,8 @@ class Checkpoint(Mapping[str, Shape]):
         """The tensor as a C-ordered float32 array; half precision is widened."""
         import numpy as np
 
-        try:
+        with reading(lambda reason: self.refusal(name, f"cannot be read: {reason}")):
             array = np.asarray(self._tensors[name].read())
-        except (OSError, ValueError, MemoryError, RuntimeError) as error:
-            raise self.refusal(name, f"cannot be read: {error}") from None
         if array.dtype.kind not in "fiu":
             raise self.refusal(name, f"holds {array.dtype}, not real numbers")
         with np.errstate(over="ignore"):  # infinite weights are reported with the others
@@ -136,19 +139,33 @@ def open_checkpoint(path: str | Path, prefix: str | None = None) -> Checkpoint:
     these, is not what it claims to be, or has nothing under the prefix.
     """
     path = Path(path)
-    try:
-        with path.open("rb") as file:
+    with reading(lambda reason: bad_file(path, reason)):
+        with open_regular(path) as file:
             start = file.read(16)
-    except OSError as error:
-        raise bad_file(path, error.strerror or "it cannot be read") from None
-    if not start:
-        raise bad_file(path, "it is empty")
-    sets = _reader(path, start)(path)
+        if not start:
+            raise bad_file(path, "it is empty")
+        sets = _reader(path, start)(path)
+    for tensors in sets.values():
+        _check_names(path, tensors)
     names = list(sets)
     if prefix is not None and prefix.removesuffix(".") in names:
         return Checkpoint(path, _as_weights(sets[prefix.removesuffix(".")]))
     found = Checkpoint(path, _as_weights(sets[names[0]]), names[0], names[1:])
     return found if prefix is None else found.under(prefix)
+
+
+def _check_names(path: Path, names: Iterable[str]) -> None:
+    """Refuses names that nobody gives, so that what is asked of names is bounded."""
+    for name in names:
+        reason = ""
+        if len(name) > _LONGEST_NAME:
+            reason = f"has a name of {len(name):,} characters; {_LONGEST_NAME:,} are read"
+        elif len(_LEVELS.findall(name)) > _DEEPEST_NAME:
+            reason = f"has a name of more than {_DEEPEST_NAME} levels"
+        elif any("\ud800" <= ch <= "\udfff" for ch in name):
+            reason = "has a name that is no text"
+        if reason:
+            raise refused(BadTensor(path.name, name, reason))
 
 
 def _reader(path: Path, start: bytes) -> Callable[[Path], Mapping[str, Tensors]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,10 @@ from netspec.checkpoints.formats.tensors import Shape
 from netspec.checkpoints.names import natural
 from netspec.diagnostics.messages.weights import BadMapping
 from netspec.diagnostics.raised import NetspecError
+from netspec.system.reading import open_regular, reading
+
+# A line for each of a million tensors has less.
+_LONGEST = 2**26
 
 Given = Mapping[str, str | list[str]]
 
@@ -67,20 +70,42 @@ def _written_out(
 
 def _matching(pattern: str, names: Iterable[str]) -> list[str]:
     """The tensors, or else the layers, whose names fit a pattern, numbers in their order."""
-    fits = re.compile(".*".join(map(re.escape, pattern.split("*"))))
     known = list(names)
     layers = dict.fromkeys(name.rpartition(".")[0] for name in known)
-    found = [name for name in known if fits.fullmatch(name)]
-    return sorted(found or filter(fits.fullmatch, layers), key=natural)
+    pieces = pattern.split("*")
+    found = [name for name in known if _fits(pieces, name)]
+    return sorted(found or [name for name in layers if _fits(pieces, name)], key=natural)
+
+
+def _fits(pieces: list[str], name: str) -> bool:
+    """Whether the name has the pieces of a pattern one after another, the first and last at its ends.
+
+    Each is taken where it is found first, so that no pattern takes long.
+    """
+    if len(pieces) == 1:
+        return name == pieces[0]
+    first, *inner, last = pieces
+    if len(name) < len(first) + len(last) or not (name.startswith(first) and name.endswith(last)):
+        return False
+    place, end = len(first), len(name) - len(last)
+    for piece in inner:
+        place = name.find(piece, place, end)
+        if place < 0:
+            return False
+        place += len(piece)
+    return True
 
 
 def _read(path: Path) -> Given:
-    try:
-        held = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise NetspecError(BadMapping(f"{path.name}: {error.strerror}")) from None
-    except (ValueError, RecursionError):
-        raise NetspecError(BadMapping(f"{path.name} is not JSON")) from None
+    def wrong(reason: str) -> NetspecError:
+        return NetspecError(BadMapping(f"{path.name}: {reason}"))
+
+    with reading(wrong), open_regular(path) as file:
+        text = file.read(_LONGEST + 1)
+    if len(text) > _LONGEST:
+        raise wrong(f"it has more than {_LONGEST:,} bytes")
+    with reading(lambda reason: wrong(f"it is not JSON: {reason}")):
+        held = json.loads(text.decode("utf-8"))
     if not isinstance(held, dict) or not all(map(_is_named, held.values())):
         raise NetspecError(BadMapping(f"{path.name} is not an object of names"))
     return held

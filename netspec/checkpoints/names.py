@@ -35,7 +35,7 @@ def words(label: str) -> list[str]:
 
 def natural(label: str) -> list[tuple[bool, int, str]]:
     """A key that sorts `layer2` before `layer10`."""
-    return [(part.isdigit(), int(part) if part.isdigit() else 0, part) for part in tokens(label)]
+    return [(is_number(part), int(part) if is_number(part) else 0, part) for part in tokens(label)]
 
 
 def is_number(text: str) -> bool:

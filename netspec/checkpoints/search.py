@@ -17,10 +17,20 @@ _MASK = (1 << 96) - 1
 
 @record(frozen=False)
 class Budget:
-    """Steps that are left: to all searches for one file, and to each. They end every search."""
+    """Steps that are left: to all searches for one file, and to each. They end every search.
+
+    `looks` are the layers that may still be looked at: of many of one shape, each step looks at all.
+    """
 
     steps: int
     each: int
+    looks: int = 20_000_000
+
+    def look(self, count: int) -> None:
+        """Takes note of layers that are looked at; none are left to those who look at too many."""
+        self.looks -= count
+        if self.looks < 0:
+            self.steps = -1
 
 
 @record(frozen=False, slots=False)
@@ -197,7 +207,16 @@ class Search:
         code = self._forest.codes[position]
         around = self._open[-1] if self._open else self._forest.root
         same = around.by_code.get(code, ())
-        return [leaf for leaf in same if self._can_stand(leaf, position)]
+        self._budget.look(len(same))
+        left, twins = self._left, self._twin
+        # Of many that are alike only one can be next: what rules out most is asked first.
+        return [
+            leaf
+            for leaf in same
+            if left[leaf.number]
+            and ((twin := twins[leaf.number]) is None or not left[twin.number])
+            and self._can_stand(leaf, position)
+        ]
 
     def _can_stand(self, leaf: Part, position: int) -> bool:
         number, forest = leaf.number, self._forest

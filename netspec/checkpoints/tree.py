@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from itertools import combinations
@@ -99,9 +98,6 @@ def _settled(item: Item) -> Item:
     return Item(item.label, item.order, item.module, children)
 
 
-_TRAILING = re.compile(r"(.*?)(\d+)\Z")
-
-
 def copies_of(modules: Sequence[Module]) -> tuple[str, str] | None:
     """Two of a file's layers whose names, without levels, can be read in two ways.
 
@@ -113,8 +109,9 @@ def copies_of(modules: Sequence[Module]) -> tuple[str, str] | None:
     for module in modules:
         if len(module.tensors[0].names[0].split(".")) > 2 or "/" in module.name:
             return None
-        if match := _TRAILING.match(module.name):
-            ends.setdefault(match[2], {})[match[1]] = module
+        stem = module.name.rstrip("0123456789")
+        if stem != module.name:
+            ends.setdefault(module.name.removeprefix(stem), {})[stem] = module
     for first, second in combinations(ends.values(), 2):
         kinds = {words(stem)[0] if words(stem) else stem for stem in first}
         if len(first) < 3 or first.keys() != second.keys() or len(kinds) == len(first):

@@ -40,7 +40,8 @@ def command(
     from netspec.cli.feeds import feeds
 
     with model_file(model, options) as (path, graph):
-        session = Session(path, device=device, threads=threads)
+        most = options.limits.activations if graph is None else None
+        session = Session(path, device=device, threads=threads, most=most)
         inputs = feeds(session, graph, (), 0, batch, options.inputs)
         for _ in range(3):
             session.run(inputs)

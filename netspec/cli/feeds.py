@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import math
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from netspec.checkpoints.formats.npy import read_header, read_numbers
+from netspec.diagnostics.limits import DEFAULT
 from netspec.diagnostics.messages.backends import BadInput
 from netspec.diagnostics.raised import NetspecError
 from netspec.system.extras import need
+from netspec.system.reading import open_regular, reading
+from netspec.weights.sources import shape_text
 
 if TYPE_CHECKING:
     from netspec.backends.runtime import InputInfo, Session
@@ -17,7 +23,11 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-_MAX_HEADER = 10_000
+# Formats that Pillow reads by itself: for others it starts programs.
+_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+_PIXELS = 2**26
+# An image is enlarged on its shorter side: a strip of pixels to no more than this many times that.
+_STRETCHED = 64
 # Mean and deviation of ImageNet's pixels, red, green and blue, as torchvision's models expect.
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -50,7 +60,7 @@ def feeds(
         free.remove(name)
         given[name] = path
     infos = {info.name: info for info in session.inputs}
-    found = {name: _read(infos[name], path) for name, path in given.items()}
+    found = {name: read_feed(infos[name], path) for name, path in given.items()}
     missing = [name for name in infos if name not in found]
     if missing:
         noise = _noise(session, graph, seed, batch, sizes)
@@ -78,6 +88,8 @@ def _noise(
             raise NetspecError(BadInput(info.name, reason), status=2)
         leading = info.shape[0] if isinstance(info.shape[0], int) else batch
         shape = (leading, *sizes)
+        if math.prod(shape) > DEFAULT.tensor:
+            raise NetspecError(BadInput(info.name, f"noise of {shape_text(shape)} is too large"))
         if np.dtype(info.dtype).kind == "i":
             found[info.name] = random.integers(0, 2, shape)
         else:
@@ -102,20 +114,21 @@ def _chosen(session: Session, given: tuple[str, ...]) -> dict[str, tuple[int, ..
     return found
 
 
-def _read(info: InputInfo, path: str) -> Array:
+def read_feed(info: InputInfo, path: str) -> Array:
+    """The array for an input, from a `.npy` file or an image; raises NetspecError of what is neither."""
+    if not Path(path).exists():
+        raise NetspecError(BadInput(info.name, f"there is no file {path}"), status=2)
     return _read_array(info, path) if path.endswith(".npy") else _read_image(info, path)
 
 
 def _read_array(info: InputInfo, path: str) -> Array:
-    try:
-        array: Array = np.load(path, allow_pickle=False, max_header_size=_MAX_HEADER)
-    except FileNotFoundError:
-        raise NetspecError(BadInput(info.name, f"there is no file {path}"), status=2) from None
-    except (OSError, ValueError) as error:
-        reason = str(error).split("\n")[0][:200]
-        if "pickle" in reason:
-            reason = "it is no .npy file, or holds Python objects"
-        raise NetspecError(BadInput(info.name, f"{path} is not a plain array: {reason}")) from None
+    def wrong(reason: str) -> NetspecError:
+        return NetspecError(BadInput(info.name, f"{path} is not a plain array: {reason}"))
+
+    with reading(wrong), open_regular(path) as file:
+        head = read_header(file, os.fstat(file.fileno()).st_size)
+        file.seek(0)
+        array: Array = read_numbers(file, head)
     if array.ndim and not array.size:
         raise NetspecError(BadInput(info.name, f"{path} holds no sample"))
     if array.ndim == len(info.shape) - 1:
@@ -126,22 +139,27 @@ def _read_array(info: InputInfo, path: str) -> Array:
 def _read_image(info: InputInfo, path: str) -> Array:
     """An image, its shorter side resized and the centre cropped, normalised as for ImageNet."""
     need("PIL", "reading images")
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
+
+    def wrong(reason: str) -> NetspecError:
+        return NetspecError(BadInput(info.name, f"{path} is not an image: {reason}"))
 
     sizes = [size for size in info.shape[1:] if isinstance(size, int)]
     if len(info.shape) != 4 or info.shape[1] not in (1, 3):
         raise NetspecError(
             BadInput(info.name, "an image needs an input of 1 or 3 channels, HxW"), status=2
         )
-    try:
-        with Image.open(path) as file:
-            image = file.convert("RGB" if info.shape[1] == 3 else "L")
-    except FileNotFoundError:
-        raise NetspecError(BadInput(info.name, f"there is no file {path}"), status=2) from None
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError):
-        raise NetspecError(BadInput(info.name, f"{path} is not an image"), status=1) from None
-    if len(sizes) == 3:
-        image = _cropped(image, sizes[1], sizes[2])
+    with (
+        reading(wrong),
+        open_regular(path) as opened,
+        Image.open(opened, formats=_FORMATS) as file,
+    ):
+        # What it says of its size is believed before its pixels are made.
+        if file.width * file.height > _PIXELS:
+            raise wrong(f"it has {file.width}x{file.height} pixels, {_PIXELS:,} are read")
+        image = file.convert("RGB" if info.shape[1] == 3 else "L")
+        if len(sizes) == 3:
+            image = _cropped(image, sizes[1], sizes[2])
     array: Array = np.asarray(image, np.float32) / 255
     if array.ndim == 2:
         return array[None, None]
@@ -151,6 +169,8 @@ def _read_image(info: InputInfo, path: str) -> Array:
 
 def _cropped(image: Any, height: int, width: int) -> Any:
     scale = max(height / image.height, width / image.width)
+    if image.width * image.height * scale**2 > _STRETCHED * width * height:
+        raise ValueError(f"{image.width}x{image.height} pixels are too long a strip")
     resized = image.resize(
         (max(width, round(image.width * scale)), max(height, round(image.height * scale)))
     )

@@ -53,7 +53,8 @@ def command(
 
     with model_file(model, options, seed=seed, weights=weights, logits=logits) as (path, graph):
         fits = None if graph is None else fitting(graph)
-        session = Session(path, device=device, fitting=fits)
+        most = options.limits.activations if graph is None else None
+        session = Session(path, device=device, fitting=fits, most=most)
         sizes = options.inputs if graph is None else ()
         result = session.run(feeds(session, graph, files, seed, batch, sizes))
     if as_json:
@@ -66,6 +67,9 @@ def command(
 
 def _print_output(name: str, array: Any) -> None:
     shape = "x".join(map(str, array.shape))
+    if not array.size:
+        print(f"{name}: {shape}, no numbers")
+        return
     if array.ndim != 2:
         print(f"{name}: {shape}, from {array.min():.6g} to {array.max():.6g}")
         return

@@ -86,7 +86,8 @@ def read_file(path: Path, limits: Limits = DEFAULT, *, shipped: bool = False) ->
         raise NetspecError(CannotRead(shown, "it is not a regular file"))
     with open(handle, "rb") as file:
         try:
-            data = file.read(limits.source + 1)
+            # A device that has nothing to give yet gives None.
+            data = file.read(limits.source + 1) or b""
         except OSError as error:
             raise NetspecError(CannotRead(shown, error.strerror or "unreadable")) from None
     return _decode(shown, data, path, limits, shipped=shipped)

@@ -133,7 +133,7 @@ class Locator:
         with draft(self.path.parent) as copy:
             copy.file.write(proto.SerializeToString())
             copy.file.flush()
-            session = Session(copy.path, device=self.device, tf32=self.tf32)
+            session = Session(copy.path, device=self.device, tf32=self.tf32, most=None)
             return session.run(inputs).outputs
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from netspec.diagnostics.messages.weights import TensorsDiffer
+from netspec.diagnostics.messages.weights import NotReal, TensorsDiffer
 from netspec.diagnostics.raised import NetspecError
 from netspec.foundation.records import record
 from netspec.weights.seeded import CHUNK, draw
@@ -59,6 +59,13 @@ def as_array(tensor: Any) -> Array:
     return np.ascontiguousarray(tensor, dtype=np.float32)
 
 
+def is_real(tensor: Any) -> bool:
+    """Whether a tensor of torch or an array of numpy holds real numbers: no integers, no truths."""
+    if hasattr(tensor, "is_floating_point"):
+        return bool(tensor.is_floating_point())
+    return getattr(getattr(tensor, "dtype", None), "kind", "") == "f"
+
+
 def named_weights(graph: Graph) -> dict[str, Weight]:
     """Every tensor the graph owns, by its `state_dict` name, in order."""
     found = {}
@@ -94,6 +101,9 @@ def given(graph: Graph, tensors: Mapping[str, Any]) -> Given:
     ]
     if missing or surplus or misshaped:
         raise NetspecError(TensorsDiffer(some(missing), some(surplus), some(misshaped)))
+    for name in wanted:
+        if not is_real(tensors[name]):
+            raise NetspecError(NotReal(name, str(getattr(tensors[name], "dtype", "objects"))))
     return Given(tensors)
 
 

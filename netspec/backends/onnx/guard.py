@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from math import prod
 from pathlib import Path
 
 from onnx import ModelProto, TensorProto
@@ -10,6 +11,7 @@ from onnx import ModelProto, TensorProto
 from netspec.diagnostics.messages.backends import BadModel
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.records import printable
+from netspec.system.reading import open_regular, reading
 
 # The operators netspec writes. Others, loops and custom code among them, are not loaded.
 ALLOWED = frozenset(
@@ -27,6 +29,9 @@ ALLOWED = frozenset(
     """.split()
 )
 _ITEM_SIZE: dict[int, int] = {TensorProto.FLOAT: 4, TensorProto.INT64: 8, TensorProto.FLOAT16: 2}
+_ITEM_SIZE |= {TensorProto.BOOL: 1, TensorProto.INT32: 4}
+# What protobuf can hold.
+_LARGEST = 2**31 - 1
 
 
 def check_model(path: Path) -> ModelProto:
@@ -42,11 +47,22 @@ def check_model(path: Path) -> ModelProto:
             raise _bad(path, f"it holds the operator {domain}{node.op_type}")
         if any(a.HasField("g") or a.graphs for a in node.attribute):
             raise _bad(path, f"the operator {node.op_type} holds a graph of its own")
-    if proto.functions:
+        if any(
+            a.tensors or a.HasField("sparse_tensor") or a.sparse_tensors for a in node.attribute
+        ):
+            raise _bad(path, f"the operator {node.op_type} holds a list of tensors")
+        for attribute in node.attribute:
+            if attribute.HasField("t"):
+                _check_tensor(path, attribute.t, node.name)
+    if proto.functions or proto.training_info:
         raise _bad(path, "it defines functions")
+    if proto.graph.sparse_initializer:
+        raise _bad(path, "it holds sparse tensors")
     for tensor in proto.graph.initializer:
         if tensor.data_location == TensorProto.EXTERNAL:
             _check_external(path, tensor)
+        else:
+            _check_tensor(path, tensor, tensor.name)
     return proto
 
 
@@ -55,20 +71,50 @@ def _bad(path: Path, reason: str) -> NetspecError:
 
 
 def _read(path: Path) -> ModelProto:
-    try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise _bad(path, "it is not a regular file")
-        data = path.read_bytes()
-    except OSError as error:
-        raise _bad(path, error.strerror or "unreadable") from None
     proto = ModelProto()
-    try:
+    with reading(lambda reason: _bad(path, reason)), open_regular(path) as file:
+        data = file.read(_LARGEST + 1)
+    if len(data) > _LARGEST:
+        raise _bad(path, "it has more bytes than a model can have")
+    with reading(lambda reason: _bad(path, f"it is not ONNX ({reason})")):
         proto.ParseFromString(data)
-    except Exception as error:  # protobuf's DecodeError, and UnicodeDecodeError from its strings
-        raise _bad(path, f"it is not ONNX ({type(error).__name__})") from None
+        _check_text(proto)
     if not proto.HasField("graph") or not proto.opset_import:
         raise _bad(path, "it holds no graph")
     return proto
+
+
+def _check_text(proto: ModelProto) -> None:
+    """Raises ValueError for names that are no UTF-8: protobuf gives them as bytes."""
+    graph = proto.graph
+    named = [*graph.input, *graph.output, *graph.initializer, *graph.node]
+    texts = [item.name for item in named]
+    texts += [text for node in graph.node for text in (*node.input, *node.output, node.op_type)]
+    texts += [node.domain for node in graph.node] + [o.domain for o in proto.opset_import]
+    texts += [
+        text
+        for tensor in graph.initializer
+        for entry in tensor.external_data
+        for text in (entry.key, entry.value)
+    ]
+    if not all(isinstance(text, str) for text in texts):
+        raise ValueError("a name is no UTF-8")
+
+
+def _check_tensor(path: Path, tensor: TensorProto, called: str) -> None:
+    """Refuses a tensor whose numbers are not all in the model itself."""
+    name, item = printable(called), _ITEM_SIZE.get(tensor.data_type)
+    if tensor.data_location == TensorProto.EXTERNAL or tensor.HasField("segment"):
+        raise _bad(path, f"the numbers of {name} are not where they may be")
+    if item is None:
+        raise _bad(path, f"{name} holds a type of numbers that netspec never writes")
+    if any(size < 0 for size in tensor.dims):
+        raise _bad(path, f"{name} has a negative size")
+    count = prod(tensor.dims)
+    raw = len(tensor.raw_data)
+    listed = len(tensor.float_data) + len(tensor.int64_data) + len(tensor.int32_data)
+    if (raw and (listed or raw != count * item)) or (not raw and listed != count):
+        raise _bad(path, f"{name} claims {count:,} numbers and has others")
 
 
 def _check_external(path: Path, tensor: TensorProto) -> None:
@@ -90,10 +136,7 @@ def _check_external(path: Path, tensor: TensorProto) -> None:
     if not stat.S_ISREG(info.st_mode) or info.st_nlink != 1:
         raise _bad(path, f"its data file {printable(location)} is a link or no regular file")
     offset, length = _whole(entries.get("offset", "0")), _whole(entries.get("length", ""))
-    elements = 1
-    for dim in tensor.dims:
-        elements *= dim
-    size = elements * _ITEM_SIZE.get(tensor.data_type, 0)
+    size = prod(tensor.dims) * _ITEM_SIZE.get(tensor.data_type, 0)
     if offset is None or length is None or length != size or offset + length > info.st_size:
         raise _bad(path, f"the place of {name} in its data file is wrong")
 

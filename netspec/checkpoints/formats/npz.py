@@ -7,8 +7,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from netspec.checkpoints.formats.npy import Header, read_header, read_numbers
 from netspec.checkpoints.formats.tensors import Stored, Tensors, bad_file, integer_type, refused
 from netspec.diagnostics.messages.weights import BadTensor
+from netspec.system.reading import reading
+
+# What a compressed archive may unpack to: this much, or this many times its size.
+_UNPACKED, _TIMES = 2**30, 16
+_PLAIN = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
 def read_npz(path: Path, members: list[zipfile.ZipInfo]) -> Tensors:
@@ -17,34 +23,42 @@ def read_npz(path: Path, members: list[zipfile.ZipInfo]) -> Tensors:
     The archive stays open as long as something may be read: its directory is as long as the file has
     tensors, and is read once.
     """
-    import numpy as np
-
+    _check_sizes(path, members)
     archive = zipfile.ZipFile(path)
     found: dict[str, Stored] = {}
     for member in members:
         name = member.filename.removesuffix(".npy")
         if name in found:
             raise refused(BadTensor(path.name, name, "is there twice"))
-        try:
-            with archive.open(member) as file:
-                version = np.lib.format.read_magic(file)
-                reads = {(1, 0): np.lib.format.read_array_header_1_0}
-                head = reads.get(version, np.lib.format.read_array_header_2_0)
-                shape, _, dtype = head(file)
-        except (ValueError, OSError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
-            raise refused(BadTensor(path.name, name, f"is no array: {error}")) from None
-        if dtype.hasobject:
-            raise refused(BadTensor(path.name, name, "holds Python objects, not numbers"))
-        read = partial(_from_npz, archive, member)
-        integer = integer_type(dtype.kind, dtype.itemsize)
-        found[name] = Stored(tuple(shape), read, integer)
+        found[name] = _stored(path, archive, member, name)
     if not found:
         raise bad_file(path, "it holds no tensors")
     return found
 
 
-def _from_npz(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Any:
-    import numpy as np
+def _check_sizes(path: Path, members: list[zipfile.ZipInfo]) -> None:
+    """Refuses a bomb from the directory alone: a member never unpacks to more than it says there."""
+    for member in members:
+        if member.compress_type not in _PLAIN:
+            raise bad_file(
+                path, f"its member `{member.filename}` is packed in a way that numpy never uses"
+            )
+    claimed, size = sum(member.file_size for member in members), path.stat().st_size
+    if claimed > max(_UNPACKED, _TIMES * size):
+        advice = "save it with np.savez, which does not compress"
+        raise bad_file(path, f"it would unpack to {claimed:,} bytes, and has {size:,}", advice)
 
+
+def _stored(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> Stored:
+    with (
+        reading(lambda reason: refused(BadTensor(path.name, name, f"is no array: {reason}"))),
+        archive.open(member) as file,
+    ):
+        head = read_header(file, member.file_size)
+    read = partial(_from_npz, archive, member, head)
+    return Stored(head.shape, read, integer_type(head.dtype.kind, head.dtype.itemsize))
+
+
+def _from_npz(archive: zipfile.ZipFile, member: zipfile.ZipInfo, head: Header) -> Any:
     with archive.open(member) as file:
-        return np.lib.format.read_array(file, allow_pickle=False)
+        return read_numbers(file, head)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from math import prod
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 from netspec.checkpoints.formats.tensors import Stored, Tensors, bad_file, integer_type, refused
 from netspec.diagnostics.messages.weights import BadTensor
+from netspec.system.reading import open_regular, reading
 
 _HEADER_LIMIT = 100_000_000
 # Types that are read, by the name in the header: numpy's type of the stored bytes.
@@ -34,15 +36,13 @@ def read_safetensors(path: Path) -> Mapping[str, Tensors]:
 
 def _header(path: Path) -> tuple[dict[str, Any], int]:
     size = path.stat().st_size
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         length = int.from_bytes(file.read(8), "little")
         if length > min(_HEADER_LIMIT, size - 8):
             raise bad_file(path, f"its header claims {length} bytes, the file has {size}")
         text = file.read(length)
-    try:
+    with reading(lambda reason: bad_file(path, f"its header is not JSON: {reason}")):
         header = json.loads(text, object_pairs_hook=lambda pairs: _once(path, pairs))
-    except (ValueError, RecursionError):
-        raise bad_file(path, "its header is not JSON") from None
     if not isinstance(header, dict):
         raise bad_file(path, "its header is not a JSON object")
     return header, 8 + length
@@ -52,21 +52,17 @@ def _once(path: Path, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """The format forbids a name twice; readers differ in which one they take."""
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        ((twice, _),) = Counter(name for name, _ in pairs).most_common(1)
         raise refused(BadTensor(path.name, twice, "is there twice"))
     return found
 
 
 def _check_whole(path: Path) -> None:
     """The format's own reader refuses overlaps, holes and trailing bytes."""
-    from safetensors import SafetensorError, safe_open
+    from safetensors import safe_open
 
-    try:
-        with safe_open(path, framework="numpy"):
-            pass
-    except (SafetensorError, OSError, ValueError) as error:
-        raise bad_file(path, str(error)) from None
+    with reading(lambda reason: bad_file(path, reason)), safe_open(path, framework="numpy"):
+        pass
 
 
 def _tensor(path: Path, name: str, entry: Any, start: int, room: int) -> Stored:

@@ -158,3 +158,14 @@ class TiedTensorsDiffer(Problem):
     second: str
     user: str
     owner: str
+
+
+class NotReal(Problem):
+    code = "NS563"
+    title = "tensor `{tensor}` holds {dtype}, not real numbers"
+    explain = (
+        "Integers and truths are never weights: they are what a quantised net, a mask or a counter "
+        "has, and taken as real numbers they would give wrong answers without a word."
+    )
+    tensor: str
+    dtype: str
