@@ -9,15 +9,14 @@ from functools import partial
 from typing import Any
 
 from netspec.diagnostics.limits import DEFAULT, Limits
-from netspec.diagnostics.messages.names import UnknownReference
+from netspec.diagnostics.messages.names import OutputNameTaken, UnknownReference
 from netspec.diagnostics.messages.shapes import NoLegalSize
 from netspec.diagnostics.messages.syntax import DuplicateDeclaration, NoNet
 from netspec.diagnostics.raised import Collector, NetspecError, Rejection
-from netspec.diagnostics.records import Diagnostic
+from netspec.diagnostics.records import Diagnostic, Label
 from netspec.diagnostics.source import Source
 from netspec.diagnostics.suggest import closest, renew_budget
 from netspec.elaborate.bind import Misplaced
-from netspec.elaborate.expand import check_expansion
 from netspec.elaborate.inputs import Freed, Inputs
 from netspec.elaborate.metadata import metadata_of
 from netspec.elaborate.scope import Level, Poisoned, Scope, Wire, reserved_names
@@ -139,6 +138,7 @@ class _NetBuilder:
             self.elaborator.report(rejection, rejection.extent, scope)
             return None
         except Poisoned:
+            self.elaborator.reporter.given_up((0, 0), scope)
             return None
         except Rejection as rejection:
             declared = None if settings or inputs else self.unit.net
@@ -147,10 +147,11 @@ class _NetBuilder:
             return None
         wire: Wire = tuple(node.output for node in placed)
         scope.entry = wire
-        check_expansion(self.elaborator, running, scope, self.limits)
+        self.elaborator.expansion.check(running.chain, scope)
         wire = self.elaborator.run_chain(running.chain, wire, scope)
         outputs = self._outputs(wire, scope)
         metadata = metadata_of(self.unit, variables, self.elaborator.reporter)
+        self._check_whole(wire, outputs, placed, scope)
         if self.collector.failed:
             return None
         found = tuple(conditions.found)
@@ -193,6 +194,38 @@ class _NetBuilder:
                 for i, value in enumerate(binding.wire, 1):
                     found.append(Output(f"{name}{i}" if several else name, value))
         return tuple(found)
+
+    def _check_whole(
+        self, wire: Wire, outputs: tuple[Output, ...], placed: tuple[Node, ...], scope: Scope
+    ) -> None:
+        """What a net is: a step, an output, a name for each tensor outside, nothing left out."""
+        if wire is None or any(binding.wire is None for binding in scope.names.values()):
+            self.elaborator.reporter.given_up(scope.unit.chain.extent, scope)
+        self._check_names(outputs, placed, scope)
+        if not self.collector.failed and (
+            not outputs or len(self.elaborator.assembler.nodes) == len(placed)
+        ):
+            advice = "a net has a step that computes something: `conv3-64`, `relu`, `fc-10`"
+            self.collector.add(Diagnostic(NoNet("no step does anything", advice), None))
+
+    def _check_names(
+        self, outputs: tuple[Output, ...], placed: tuple[Node, ...], scope: Scope
+    ) -> None:
+        """Inputs, outputs and training-only heads have names of their own: a file's tensors do."""
+        declared = self.unit.output or scope.unit.output
+        places = dict(declared.names) if declared else {}
+        heads = {head.name: head.value.node for head in self.elaborator.heads.found}
+        taken = {node.path: ("an input", node.span) for node in placed}
+        taken |= {name: ("a training-only head", node.span) for name, node in heads.items()}
+        for output in outputs:
+            if output.name in taken:
+                what, span = taken[output.name]
+                problem = OutputNameTaken(output.name, what)
+                at = places.get(output.name)
+                label = Label(span, f"`{output.name}` is {what}")
+                place = scope.unit.span(at) if at else span
+                self.collector.add(Diagnostic(problem, place, (label,) if at else ()))
+            taken.setdefault(output.name, ("another output", output.value.node.span))
 
     def _check_sizes(self, found: tuple[Condition, ...], first: Node) -> None:
         symbols = sorted({name for condition in found for name in condition.symbols})
