@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from netspec.diagnostics.limits import DEFAULT, Limits
+from netspec.diagnostics.messages.limits import TooManyRuns
 from netspec.diagnostics.messages.names import OutputNameTaken, UnknownReference
 from netspec.diagnostics.messages.shapes import NoLegalSize
 from netspec.diagnostics.messages.syntax import DuplicateDeclaration, NoNet
@@ -33,6 +33,10 @@ _FRAMES = 12
 _MOST_FRAMES = 100_000
 # Edits are tried on nets up to this size only.
 _NODES_OF_TRIALS = 2000
+# What all trials for one spec may run: as many steps as are built in half a second.
+_WORK_OF_TRIALS = 10_000
+# Reading so many bytes takes as long as running a step.
+_BYTES_PER_RUN = 40
 
 
 def build(
@@ -56,22 +60,39 @@ def build(
             from netspec.edits.trials import with_edits
             from netspec.elaborate.nearby import with_nearest
 
-            few = replace(limits, nodes=min(limits.nodes, _NODES_OF_TRIALS))
-            tried = partial(_build, settings=values, limits=few)
+            tried = _Trials(values, limits)
             error = with_nearest(
                 error,
-                lambda freed, conditions: tried(
-                    source,
-                    inputs=inputs,
-                    collector=Collector(),
-                    freed=freed,
-                    conditions=conditions,
-                ),
-                lambda others: tried(source, inputs=others, collector=Collector()),
+                lambda freed, conditions: tried(source, inputs, freed, conditions),
+                lambda others: tried(source, others),
             )
-            raise with_edits(
-                error, source, lambda s: tried(s, inputs=inputs, collector=Collector())
-            ) from None
+            raise with_edits(error, source, lambda other: tried(other, inputs)) from None
+
+
+class _Trials:
+    """Builds other texts and other inputs, to see which are right: all within one budget."""
+
+    def __init__(self, settings: dict[str, Any], limits: Limits) -> None:
+        self.settings = settings
+        self.limits = limits
+        self.left = _WORK_OF_TRIALS
+
+    def __call__(
+        self,
+        source: Source,
+        inputs: tuple[str, ...],
+        freed: Freed | None = None,
+        conditions: Conditions | None = None,
+    ) -> None:
+        """Raises NetspecError where the net is wrong, or where there is no telling any more."""
+        self.left -= len(source.text) // _BYTES_PER_RUN + 1
+        if self.left <= 0:
+            raise NetspecError(TooManyRuns(_WORK_OF_TRIALS))
+        few = replace(self.limits, nodes=min(self.limits.nodes, _NODES_OF_TRIALS, self.left))
+        _build(source, self.settings, inputs, few, Collector(), freed, conditions, self._spend)
+
+    def _spend(self, runs: int) -> None:
+        self.left -= runs
 
 
 def _build(
@@ -82,6 +103,7 @@ def _build(
     collector: Collector,
     freed: Freed | None = None,
     conditions: Conditions | None = None,
+    spend: Callable[[int], None] | None = None,
 ) -> Graph:
     depth = min(limits.depth * limits.nesting * _FRAMES, _MOST_FRAMES)
     sys.setrecursionlimit(max(sys.getrecursionlimit(), depth))
@@ -95,8 +117,12 @@ def _build(
             advice = "write `net NAME`, `input 3x224x224`, then steps such as `conv3-64`"
             collector.add(Diagnostic(NoNet("no steps", advice), None))
         collector.raise_errors()
-    with gathering(conditions or Conditions()) as gathered:
-        graph = builder.graph(settings, inputs, gathered)
+    try:
+        with gathering(conditions or Conditions()) as gathered:
+            graph = builder.graph(settings, inputs, gathered)
+    finally:
+        if spend is not None:
+            spend(builder.elaborator.runs)
     if not settings and not inputs and not freed and not collector.failed and graph is not None:
         from netspec.elaborate.expect import check_expectations
 

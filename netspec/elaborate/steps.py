@@ -50,12 +50,12 @@ class Elaborator:
         self.heads = TrainingHeads(self.run_chain)
         most_runs = limits.nodes * _RUNS_PER_NODE
         self.expansion = Expansion(self.targets, self.calls, self.reporter, limits, most_runs)
-        self._runs = 0
+        self.runs = 0
 
     @property
     def _before(self) -> Count:
         """What has been built so far."""
-        return Count(len(self.assembler.nodes), self._runs)
+        return Count(len(self.assembler.nodes), self.runs)
 
     # --- chains and steps
 
@@ -98,9 +98,9 @@ class Elaborator:
         return None
 
     def _tick(self, extent: ast.Extent, scope: Scope) -> None:
-        self._runs += 1
+        self.runs += 1
         limit = self.expansion.most_runs
-        if self._runs > limit:
+        if self.runs > limit:
             self.reporter.stop(Rejection(TooManyRuns(limit)), extent, scope)
 
     def _whole(self, node: ast.Expression, scope: Scope) -> int:
