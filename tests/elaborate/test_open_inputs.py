@@ -29,3 +29,9 @@ def test_numbers_are_legal_where_the_symbols_say_so(steps: str, legal: tuple[str
         except NetspecError:
             builds = False
         assert builds == found.allows({"H": high, "K": low}), (high, low)
+
+
+@pytest.mark.parametrize("steps", ["maxpool2/99991 x2", "upsample(65537) x2", "pad(1048576) x4000"])
+def test_formulas_with_numbers_that_a_file_cannot_compute_with_are_refused(steps: str) -> None:
+    with pytest.raises(NetspecError, match="NS413"):
+        build(Source("t.ns", f"input 1xH\n{steps}"))
