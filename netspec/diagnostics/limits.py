@@ -6,6 +6,8 @@ from netspec.foundation.records import record
 
 # The largest number that float32 holds.
 LARGEST_REAL = 3.4028234e38
+# And the smallest above zero.
+SMALLEST_REAL = 2.0**-149
 
 
 @record

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 # Layers as other libraries call them, in lower case without `_` and `2d`.
 _LAYERS = {
@@ -103,6 +104,16 @@ class _Budget:
 def renew_budget() -> None:
     """Allows as many comparisons as at first: called once for each build."""
     _Budget.left = _Budget.ALLOWED
+
+
+@contextmanager
+def apart() -> Iterator[None]:
+    """What is compared meanwhile leaves as many comparisons as there were."""
+    left = _Budget.left
+    try:
+        yield
+    finally:
+        _Budget.left = left
 
 
 def closest(word: str, known: Iterable[str]) -> str:

@@ -13,6 +13,8 @@ from netspec.diagnostics.source import Change, Span
 _STEP = re.compile(
     r"([A-Za-z_]\w*?)(\d+(?:x\d+)*)?(-(?:\w+|\([^()]*\)))?(/(?:\w+|\([^()]*\)))?(\(.*\))?\Z"
 )
+# Divisors are looked for among so many quotients, however large the numbers are.
+_QUOTIENTS = 1000
 _REPEAT = re.compile(r"[^\S\n]*x(\d+)")
 
 
@@ -88,9 +90,16 @@ def _divided(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:
         for width in (below, below + divisor):
             yield span.start + number.start(), span.start + number.end(), str(width)
     if parts := re.search(rf"\b{divisor}\b", span.text):
-        for smaller in range(divisor - 1, 1, -1):
-            if value % smaller == 0:
-                yield span.start + parts.start(), span.start + parts.end(), str(smaller)
+        for smaller in _divisors_below(divisor, value):
+            yield span.start + parts.start(), span.start + parts.end(), str(smaller)
+
+
+def _divisors_below(divisor: int, value: int) -> Iterator[int]:
+    """The largest divisors of `value` below `divisor` and above 1, among so many quotients."""
+    first = value // divisor + 1
+    for quotient in range(first, first + _QUOTIENTS):
+        if value % quotient == 0 and value // quotient > 1:
+            yield value // quotient
 
 
 def _padded(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from netspec.diagnostics.messages.shapes import ShapesDiffer
@@ -22,6 +23,7 @@ Propose = Callable[[Any, Diagnostic, str], Iterator[Change]]
 
 _PROPOSALS: dict[type[Problem], Propose] = {**SPELLINGS, **SIZES}
 _SHOWN = 3
+_PROPOSED = 1000
 _TRIED = 16
 _DIAGNOSTICS = 3
 _LONGEST_SOURCE = 20_000
@@ -46,7 +48,7 @@ def _edits(item: Diagnostic, error: NetspecError, source: Source, build: Build) 
         return ()
     if item.span.source != source and not isinstance(item.problem, ShapesDiffer):
         return ()
-    changes = list(dict.fromkeys(propose(item.problem, item, source.text)))
+    changes = list(dict.fromkeys(islice(propose(item.problem, item, source.text), _PROPOSED)))
     changes.sort(key=lambda change: _size(source.text[change[0] : change[1]], change[2]))
     others = [d.code for d in error.diagnostics if d is not item]
     kept: list[Edit] = []

@@ -19,11 +19,13 @@ from netspec.graph.checked import Call, Node, Value
 from netspec.ops.declare.checks import need_numbers
 from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.weight import Weight
-from netspec.sizes.dims import length, stretches
+from netspec.sizes.dims import largest, length, stretches
 from netspec.sizes.shapes import TensorType, numel
 
 # Terms and factors in the formula of one size.
 _LONGEST = 64
+# The largest number in it: computed in 64 bits with sizes of 31, a compiled file decides by it.
+_LARGEST = 2**32
 
 
 class Assembler:
@@ -93,7 +95,7 @@ class Assembler:
             size = 0
             for tensor in outputs:
                 for dim in tensor.shape:
-                    if length(dim, _LONGEST) > _LONGEST:
+                    if length(dim, _LONGEST) > _LONGEST or largest(dim) > _LARGEST:
                         raise Rejection(SizeTooLong(dim))
                 elements = numel(tensor.shape)
                 if isinstance(elements, int):

@@ -83,11 +83,10 @@ def evaluate_at(node: ast.Expression, scope: Scope) -> Any:
 
 
 def unknown_name(word: Name, scope: Scope) -> UnknownName:
-    """`word` is no parameter or index here; raises Poisoned where that has been said."""
+    """`word` is no parameter or index here; raises Poisoned where it could not be read."""
     name, unit = word.text, word.unit or scope.unit
     if name in unit.lost:
         raise Poisoned
-    unit.lost.add(name)
     near = closest(name, [*scope.variables, *(f"@{known}" for known in scope.names)])
     advice = f"did you mean {near}?" if near else ""
     if not near and scope.variables:
@@ -95,7 +94,7 @@ def unknown_name(word: Name, scope: Scope) -> UnknownName:
     factors = name.split("x")
     if len(factors) > 1 and all(part in {*scope.variables, *"CDHWTL"} for part in factors):
         advice = f"sizes that are computed are a list: `({', '.join(factors)})`"
-    return UnknownName(name, advice)
+    return UnknownName(name, advice, unit.source.name)
 
 
 def layer_given(layer: Layer, extent: ast.Extent) -> Given:

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from netspec.diagnostics.limits import DEFAULT, Limits
-from netspec.diagnostics.messages.names import UnknownReference
+from netspec.diagnostics.messages.limits import TooManyRuns
+from netspec.diagnostics.messages.names import OutputNameTaken, UnknownReference
 from netspec.diagnostics.messages.shapes import NoLegalSize
 from netspec.diagnostics.messages.syntax import DuplicateDeclaration, NoNet
 from netspec.diagnostics.raised import Collector, NetspecError, Rejection
-from netspec.diagnostics.records import Diagnostic
+from netspec.diagnostics.records import Diagnostic, Label
 from netspec.diagnostics.source import Source
 from netspec.diagnostics.suggest import closest, renew_budget
 from netspec.elaborate.bind import Misplaced
-from netspec.elaborate.expand import check_expansion
 from netspec.elaborate.inputs import Freed, Inputs
 from netspec.elaborate.metadata import metadata_of
 from netspec.elaborate.scope import Level, Poisoned, Scope, Wire, reserved_names
@@ -34,6 +33,10 @@ _FRAMES = 12
 _MOST_FRAMES = 100_000
 # Edits are tried on nets up to this size only.
 _NODES_OF_TRIALS = 2000
+# What all trials for one spec may run: as many steps as are built in half a second.
+_WORK_OF_TRIALS = 10_000
+# Reading so many bytes takes as long as running a step.
+_BYTES_PER_RUN = 40
 
 
 def build(
@@ -57,22 +60,39 @@ def build(
             from netspec.edits.trials import with_edits
             from netspec.elaborate.nearby import with_nearest
 
-            few = replace(limits, nodes=min(limits.nodes, _NODES_OF_TRIALS))
-            tried = partial(_build, settings=values, limits=few)
+            tried = _Trials(values, limits)
             error = with_nearest(
                 error,
-                lambda freed, conditions: tried(
-                    source,
-                    inputs=inputs,
-                    collector=Collector(),
-                    freed=freed,
-                    conditions=conditions,
-                ),
-                lambda others: tried(source, inputs=others, collector=Collector()),
+                lambda freed, conditions: tried(source, inputs, freed, conditions),
+                lambda others: tried(source, others),
             )
-            raise with_edits(
-                error, source, lambda s: tried(s, inputs=inputs, collector=Collector())
-            ) from None
+            raise with_edits(error, source, lambda other: tried(other, inputs)) from None
+
+
+class _Trials:
+    """Builds other texts and other inputs, to see which are right: all within one budget."""
+
+    def __init__(self, settings: dict[str, Any], limits: Limits) -> None:
+        self.settings = settings
+        self.limits = limits
+        self.left = _WORK_OF_TRIALS
+
+    def __call__(
+        self,
+        source: Source,
+        inputs: tuple[str, ...],
+        freed: Freed | None = None,
+        conditions: Conditions | None = None,
+    ) -> None:
+        """Raises NetspecError where the net is wrong, or where there is no telling any more."""
+        self.left -= len(source.text) // _BYTES_PER_RUN + 1
+        if self.left <= 0:
+            raise NetspecError(TooManyRuns(_WORK_OF_TRIALS))
+        few = replace(self.limits, nodes=min(self.limits.nodes, _NODES_OF_TRIALS, self.left))
+        _build(source, self.settings, inputs, few, Collector(), freed, conditions, self._spend)
+
+    def _spend(self, runs: int) -> None:
+        self.left -= runs
 
 
 def _build(
@@ -83,6 +103,7 @@ def _build(
     collector: Collector,
     freed: Freed | None = None,
     conditions: Conditions | None = None,
+    spend: Callable[[int], None] | None = None,
 ) -> Graph:
     depth = min(limits.depth * limits.nesting * _FRAMES, _MOST_FRAMES)
     sys.setrecursionlimit(max(sys.getrecursionlimit(), depth))
@@ -96,8 +117,12 @@ def _build(
             advice = "write `net NAME`, `input 3x224x224`, then steps such as `conv3-64`"
             collector.add(Diagnostic(NoNet("no steps", advice), None))
         collector.raise_errors()
-    with gathering(conditions or Conditions()) as gathered:
-        graph = builder.graph(settings, inputs, gathered)
+    try:
+        with gathering(conditions or Conditions()) as gathered:
+            graph = builder.graph(settings, inputs, gathered)
+    finally:
+        if spend is not None:
+            spend(builder.elaborator.runs)
     if not settings and not inputs and not freed and not collector.failed and graph is not None:
         from netspec.elaborate.expect import check_expectations
 
@@ -139,6 +164,7 @@ class _NetBuilder:
             self.elaborator.report(rejection, rejection.extent, scope)
             return None
         except Poisoned:
+            self.elaborator.reporter.given_up((0, 0), scope)
             return None
         except Rejection as rejection:
             declared = None if settings or inputs else self.unit.net
@@ -147,10 +173,11 @@ class _NetBuilder:
             return None
         wire: Wire = tuple(node.output for node in placed)
         scope.entry = wire
-        check_expansion(self.elaborator, running, scope, self.limits)
+        self.elaborator.expansion.check(running.chain, scope)
         wire = self.elaborator.run_chain(running.chain, wire, scope)
         outputs = self._outputs(wire, scope)
         metadata = metadata_of(self.unit, variables, self.elaborator.reporter)
+        self._check_whole(wire, outputs, placed, scope)
         if self.collector.failed:
             return None
         found = tuple(conditions.found)
@@ -194,6 +221,38 @@ class _NetBuilder:
                 for i, value in enumerate(binding.wire, 1):
                     found.append(Output(f"{name}{i}" if several else name, value))
         return tuple(found)
+
+    def _check_whole(
+        self, wire: Wire, outputs: tuple[Output, ...], placed: tuple[Node, ...], scope: Scope
+    ) -> None:
+        """What a net is: a step, an output, a name for each tensor outside, nothing left out."""
+        if wire is None or any(binding.wire is None for binding in scope.names.values()):
+            self.elaborator.reporter.given_up(scope.unit.chain.extent, scope)
+        self._check_names(outputs, placed, scope)
+        if not self.collector.failed and (
+            not outputs or len(self.elaborator.assembler.nodes) == len(placed)
+        ):
+            advice = "a net has a step that computes something: `conv3-64`, `relu`, `fc-10`"
+            self.collector.add(Diagnostic(NoNet("no step does anything", advice), None))
+
+    def _check_names(
+        self, outputs: tuple[Output, ...], placed: tuple[Node, ...], scope: Scope
+    ) -> None:
+        """Inputs, outputs and training-only heads have names of their own: a file's tensors do."""
+        declared = self.unit.output or scope.unit.output
+        places = dict(declared.names) if declared else {}
+        heads = {head.name: head.value.node for head in self.elaborator.heads.found}
+        taken = {node.path: ("an input", node.span) for node in placed}
+        taken |= {name: ("a training-only head", node.span) for name, node in heads.items()}
+        for output in outputs:
+            if output.name in taken:
+                what, span = taken[output.name]
+                problem = OutputNameTaken(output.name, what)
+                at = places.get(output.name)
+                label = Label(span, f"`{output.name}` is {what}")
+                place = scope.unit.span(at) if at else span
+                self.collector.add(Diagnostic(problem, place, (label,) if at else ()))
+            taken.setdefault(output.name, ("another output", output.value.node.span))
 
     def _check_sizes(self, found: tuple[Condition, ...], first: Node) -> None:
         symbols = sorted({name for condition in found for name in condition.symbols})

@@ -11,7 +11,7 @@ from netspec.diagnostics.raised import Rejection
 from netspec.diagnostics.suggest import closest
 from netspec.elaborate.bind import Misplaced, check_value, evaluate_at
 from netspec.elaborate.report import Reporter
-from netspec.elaborate.scope import UNKNOWN, Default, Given, Level, Poisoned, Scope
+from netspec.elaborate.scope import Default, Given, Level, Poisoned, Scope, Unset
 from netspec.elaborate.targets import Targets
 from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.values import Layer
@@ -44,7 +44,10 @@ class DefaultLines:
         values: dict[str, Any] = {}
         inner = Scope(unit, Level(""), values, {}, {})
         for parameter in unit.net.parameters if unit.net else ():
-            values[parameter.name] = UNKNOWN
+            values[parameter.name] = Unset(
+                f"`default` lines hold for blocks used in other files too, where `{parameter.name}` "
+                "has its default: give it one"
+            )
             if parameter.default is not None:
                 with suppress(Rejection, Poisoned):
                     values[parameter.name] = evaluate_at(parameter.default, inner)
@@ -72,7 +75,7 @@ class DefaultLines:
                 self._check_default(kind, argument, value, scope)
                 added[argument.name] = Default(value, scope.unit.span(line.extent))
             except Poisoned:
-                continue
+                self.reporter.given_up(argument.extent, scope)
             except Misplaced as rejection:
                 self.reporter.report(rejection, rejection.extent, scope)
         held = scope.defaults.get(kind.spelling, {})

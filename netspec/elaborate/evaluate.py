@@ -122,6 +122,11 @@ def evaluate(node: ast.Expression, values: Values) -> Any:
             return _call(node, values)
 
 
+def integral(value: Any) -> Any:
+    """The value, a float that is whole as an integer: division gives floats."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def truth(value: Any) -> bool:
     """The value as a condition; raises Rejection unless it is yes or no."""
     if not isinstance(value, bool):

@@ -1,22 +1,26 @@
 """How many steps a spec expands to, counted before they are built.
 
 The count multiplies through repeats and block calls without running them, so `x1000` eight deep is
-refused at once. It is a lower bound: what depends on shapes counts as its smaller choice, counting
-stops after a bounded amount of work, and the budget kept while building holds the rest.
+refused at once. It is a lower bound: what depends on shapes counts as its smaller choice, and again
+where those shapes are known; counting stops after a bounded amount of work, and the budget kept
+while building holds the rest. It reports nothing of what it meets: the steps do when they run.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from netspec.diagnostics.limits import Limits
-from netspec.diagnostics.messages.limits import TooManyNodes
+from netspec.diagnostics.messages.limits import TooManyNodes, TooManyRuns
 from netspec.diagnostics.raised import Rejection
+from netspec.diagnostics.suggest import apart
 from netspec.elaborate.bind import given
-from netspec.elaborate.evaluate import evaluate
+from netspec.elaborate.calls import Calls
+from netspec.elaborate.evaluate import evaluate, integral
+from netspec.elaborate.report import Reporter
 from netspec.elaborate.scope import UNKNOWN, Body, Given, Poisoned, Scope
-from netspec.elaborate.steps import Elaborator
+from netspec.elaborate.targets import Targets
 from netspec.syntax import ast
 from netspec.syntax.units import Unit
 
@@ -26,113 +30,144 @@ _WORK = 20_000
 _UNROLLED = 64
 
 
-def check_expansion(elaborator: Elaborator, unit: Unit, scope: Scope, limits: Limits) -> None:
-    """Reports a net that cannot fit the limit on nodes, at the step that multiplies it over."""
-    counter = _Counter(elaborator, limits)
-    quiet = replace(scope, entry=None)
-    total = 0
-    for link in unit.chain.links:
-        if isinstance(link, ast.Step):
-            total += counter.step(link, quiet)
-            if total > limits.nodes:
-                problem = TooManyNodes(total, limits.nodes)
-                elaborator.report(Rejection(problem), link.extent, scope)
-                elaborator.collector.raise_errors()
+class Count(NamedTuple):
+    """At least so many nodes are added, and so many statements are run."""
+
+    nodes: int = 0
+    runs: int = 0
+
+    def plus(self, other: Count) -> Count:
+        """Both, one after the other."""
+        return Count(self.nodes + other.nodes, self.runs + other.runs)
+
+    def times(self, repeats: int) -> Count:
+        """So many in a row, each a run of its own."""
+        return Count(self.nodes * repeats, (self.runs + 1) * repeats)
 
 
-class _Counter:
-    def __init__(self, elaborator: Elaborator, limits: Limits) -> None:
-        self.elaborator = elaborator
+class Expansion:
+    """Counts what steps expand to, and reports what cannot fit the limits."""
+
+    def __init__(
+        self, targets: Targets, calls: Calls, reporter: Reporter, limits: Limits, most_runs: int
+    ) -> None:
+        self.targets = targets
+        self.calls = calls
+        self.reporter = reporter
         self.limits = limits
-        self._counts: dict[Any, int] = {}
+        self.most_runs = most_runs
+        self._counts: dict[Any, Count] = {}
         self._numbers: dict[Any, int] = {}
         self._depth = 0
         self._work = 0
 
-    def chain(self, chain: ast.Chain | ast.Branches | ast.If | None, scope: Scope) -> int:
+    def check(self, chain: ast.Chain, scope: Scope) -> None:
+        """Reports a net that cannot fit, at the step that multiplies it over."""
+        quiet, total = replace(scope, entry=None), Count()
+        for link in chain.links:
+            if isinstance(link, ast.Step):
+                with apart():
+                    total = total.plus(self._step(link, quiet))
+                self._hold(total, link.extent, scope)
+
+    def check_repeat(self, times: int, action: ast.Action, before: Count, scope: Scope) -> None:
+        """Reports a repeat about to run that cannot fit behind what there is `before` it."""
+        with apart():
+            once = self._action(action, replace(scope, entry=None))
+        self._hold(before.plus(once.times(times)), action.extent, scope)
+
+    def check_loop(self, times: int, loop: ast.For, before: Count, scope: Scope) -> None:
+        """Reports a loop about to run that cannot fit behind what there is `before` it."""
+        with apart():
+            once = self._body(loop, UNKNOWN, replace(scope, entry=None))
+        self._hold(before.plus(once.times(times)), loop.extent, scope)
+
+    def _hold(self, total: Count, extent: ast.Extent, scope: Scope) -> None:
+        if total.nodes > self.limits.nodes:
+            problem = TooManyNodes(total.nodes, self.limits.nodes)
+            self.reporter.stop(Rejection(problem), extent, scope)
+        if total.runs > self.most_runs:
+            self.reporter.stop(Rejection(TooManyRuns(self.most_runs)), extent, scope)
+
+    def _chain(self, chain: ast.Chain | ast.Branches | ast.If | None, scope: Scope) -> Count:
+        total = Count()
         match chain:
             case ast.Chain():
-                total = 0
                 for link in chain.links:
                     if isinstance(link, ast.Step):
-                        total += self.step(link, scope)
-                return total
+                        total = total.plus(self._step(link, scope))
             case ast.Branches():
-                total = 0
                 for branch in chain.chains:
-                    total += self.chain(branch, scope)
-                return total
+                    total = total.plus(self._chain(branch, scope))
             case ast.If():
                 return self._if(chain, scope)
-        return 0
+        return total
 
-    def step(self, step: ast.Step, scope: Scope) -> int:
+    def _step(self, step: ast.Step, scope: Scope) -> Count:
         self._work += 1
         if self._work > _WORK:
-            return 0
+            return Count()
         times = 1
         if step.repeat is not None:
-            value = _value(step.repeat, scope)
+            value = integral(_value(step.repeat, scope))
             times = value if isinstance(value, int) and value >= 0 else 0
-        return times * self._action(step.action, scope) if times else 0
+        return self._action(step.action, scope).times(times) if times else Count()
 
-    def _action(self, action: ast.Action, scope: Scope) -> int:
+    def _action(self, action: ast.Action, scope: Scope) -> Count:
         match action:
             case ast.Head():
                 return self._head(action, scope)
             case ast.Branches():
-                return self.chain(action, scope)
+                return self._chain(action, scope)
             case ast.If():
                 return self._if(action, scope)
             case ast.For():
                 return self._for(action, scope)
             case ast.Freeze():
-                return self.chain(action.body, scope)
+                return self._chain(action.body, scope)
             case ast.TrainingHead() if scope.head is None and scope.until is None:
-                return self.chain(action.body, replace(scope, head=action.name))
-        return 0
+                return self._chain(action.body, replace(scope, head=action.name))
+        return Count()
 
-    def _if(self, branch: ast.If, scope: Scope) -> int:
+    def _if(self, branch: ast.If, scope: Scope) -> Count:
         chosen: ast.If | ast.Chain | None = branch
-        least: int | None = None
+        least: Count | None = None
         while isinstance(chosen, ast.If):
             condition = _value(chosen.condition, scope)
             if condition is True:
                 chosen = chosen.then
             else:
                 if condition is not False:
-                    count = self.chain(chosen.then, scope)
-                    least = count if least is None else min(least, count)
+                    least = _least(least, self._chain(chosen.then, scope))
                 chosen = chosen.otherwise
-        last = self.chain(chosen, scope)
-        return last if least is None else min(least, last)
+        return _least(least, self._chain(chosen, scope))
 
-    def _for(self, loop: ast.For, scope: Scope) -> int:
-        first, last = _value(loop.first, scope), _value(loop.last, scope)
+    def _for(self, loop: ast.For, scope: Scope) -> Count:
+        first, last = (integral(_value(bound, scope)) for bound in (loop.first, loop.last))
         if not isinstance(first, int) or not isinstance(last, int) or last < first:
-            return 0
+            return Count()
         times = last - first + 1
         if times <= _UNROLLED and self._work < _WORK // 2:
-            total = 0
+            total = Count()
             for i in range(first, last + 1):
-                total += self._body(loop, i, scope)
+                total = total.plus(self._body(loop, i, scope).times(1))
             return total
-        return times * self._body(loop, UNKNOWN, scope)
+        return self._body(loop, UNKNOWN, scope).times(times)
 
-    def _body(self, loop: ast.For, index: Any, scope: Scope) -> int:
+    def _body(self, loop: ast.For, index: Any, scope: Scope) -> Count:
         inner = replace(scope, variables={**scope.variables, loop.variable: index})
         return self._once(loop.body, inner)
 
-    def _head(self, head: ast.Head, scope: Scope) -> int:
+    def _head(self, head: ast.Head, scope: Scope) -> Count:
         try:
-            target = self.elaborator.targets.of(head.word, scope, head.word_extent)
+            target = self.targets.of(head.word, scope, head.word_extent)
         except (Rejection, Poisoned):
-            return 0
+            return Count()
         what = target.what
         if isinstance(what, Body):
             return self._once(what.braces, what.scope)
         if isinstance(what, type):
-            return 1 + self.chain(head.body, scope) if head.body is not None else 1
+            return Count(1).plus(self._chain(head.body, scope))
         assert target.unit is not None
         values = _arguments(head, target.kernel, scope)
         if isinstance(what, Unit):
@@ -143,26 +178,26 @@ class _Counter:
         variables = _parameters(what.parameters, values, defining)
         return self._once(what.body, replace(defining, variables=variables))
 
-    def _net(self, unit: Unit, values: Given, scope: Scope) -> int:
+    def _net(self, unit: Unit, values: Given, scope: Scope) -> Count:
         if "until" in values.named:
-            return 1
+            return Count(1)
         try:
-            variables, unit = self.elaborator.calls.net_variables(unit, values, scope)
+            variables, unit = self.calls.net_variables(unit, values, scope)
         except (Rejection, Poisoned):
-            return 1
+            return Count()
         return self._once(unit.chain, replace(scope, unit=unit, variables=variables))
 
-    def _once(self, braces: ast.Chain | ast.Branches, scope: Scope) -> int:
+    def _once(self, braces: ast.Chain | ast.Branches, scope: Scope) -> Count:
         """The count of braces under these parameters, remembered."""
         key = (id(braces), self._number(scope), scope.head is None)
         found = self._counts.get(key)
         if found is not None:
             return found
         if self._depth >= 2 * self.limits.depth:
-            return 0
+            return Count()
         self._depth += 1
         try:
-            count = self.chain(braces, scope)
+            count = self._chain(braces, scope)
         finally:
             self._depth -= 1
         self._counts[key] = count
@@ -177,6 +212,12 @@ class _Counter:
             variables.append((name, type(value), value))
         key = (id(scope.unit), tuple(variables))
         return self._numbers.setdefault(key, len(self._numbers))
+
+
+def _least(known: Count | None, other: Count) -> Count:
+    if known is None:
+        return other
+    return Count(min(known.nodes, other.nodes), min(known.runs, other.runs))
 
 
 def _value(node: ast.Expression, scope: Scope) -> Any:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from netspec.analysis.costs import costs
 from netspec.diagnostics.messages.expect import (
     ExpectationNotANumber,
+    ExpectationOpen,
     NotAsExpected,
     UnknownExpectation,
 )
 from netspec.diagnostics.raised import Collector
-from netspec.diagnostics.records import Diagnostic
+from netspec.diagnostics.records import Diagnostic, Problem
 from netspec.elaborate.bind import Misplaced, evaluate_at
 from netspec.elaborate.scope import Level, Scope
 from netspec.graph.checked import Graph
@@ -62,5 +63,10 @@ def check_expectations(graph: Graph, unit: Unit, collector: Collector) -> None:
         if isinstance(value, bool) or not isinstance(value, int):
             collector.add(Diagnostic(ExpectationNotANumber(key, show(value)), span))
         elif value != (actual := expected_value(graph, key)):
-            assert isinstance(actual, int)
-            collector.add(Diagnostic(NotAsExpected(key, value, actual), span))
+            collector.add(Diagnostic(_unmet(key, value, actual), span))
+
+
+def _unmet(key: str, expected: int, actual: Dim) -> Problem:
+    if isinstance(actual, int):
+        return NotAsExpected(key, expected, actual)
+    return ExpectationOpen(key, expected, actual)

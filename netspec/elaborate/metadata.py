@@ -9,7 +9,7 @@ from netspec.diagnostics.messages.names import UnknownMetadata
 from netspec.diagnostics.suggest import closest
 from netspec.elaborate.bind import Misplaced, evaluate_at
 from netspec.elaborate.report import Reporter
-from netspec.elaborate.scope import Level, Scope
+from netspec.elaborate.scope import Level, Poisoned, Scope
 from netspec.ops.declare.values import Name
 from netspec.ops.registry import REGISTRY
 from netspec.syntax import ast
@@ -48,6 +48,8 @@ def metadata_of(
                 raise Misplaced(_unknown_key(item.key, (*METADATA, "error", "expect")), item.extent)
         except Misplaced as rejection:
             reporter.report(rejection, rejection.extent, own)
+        except Poisoned:
+            reporter.given_up(item.extent, own)
     return tuple(found)
 
 

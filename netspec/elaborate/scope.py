@@ -127,6 +127,8 @@ class Scope:
             value = self.variables[node.name]
             if value is UNKNOWN:
                 raise Poisoned
+            if isinstance(value, Unset):
+                raise Rejection(UnknownName(node.name, value.advice, self.unit.source.name))
             return value
         if node.name in _SIZES:
             if self.entry is None:
@@ -188,6 +190,13 @@ class Scope:
 
 class Poisoned(Exception):
     """A value depends on a step that is wrong; the mistake has been reported there."""
+
+
+@record
+class Unset:
+    """The value of a parameter that has none here; `advice` is what to do about it."""
+
+    advice: str
 
 
 class _Unknown:

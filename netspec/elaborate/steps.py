@@ -15,7 +15,8 @@ from netspec.elaborate.assemble import Assembler
 from netspec.elaborate.bind import Misplaced, evaluate_at, given, with_universal
 from netspec.elaborate.calls import Calls, Site
 from netspec.elaborate.defaults import DefaultLines
-from netspec.elaborate.evaluate import truth
+from netspec.elaborate.evaluate import integral, truth
+from netspec.elaborate.expand import Count, Expansion
 from netspec.elaborate.report import Reporter
 from netspec.elaborate.scope import Binding, Body, Poisoned, Scope, Wire
 from netspec.elaborate.targets import Targets
@@ -28,6 +29,8 @@ from netspec.syntax.units import Loader, Unit
 
 # A step may run more often than nodes may exist, since names, branches and empty blocks cost too.
 _RUNS_PER_NODE = 2
+# A repeat of more than this is counted once more before it runs: its shapes are known by then.
+_MANY = 64
 
 
 class Elaborator:
@@ -45,7 +48,14 @@ class Elaborator:
         self.calls = Calls(self.run_chain, self.targets, self.defaults, self.reporter, limits)
         self.operators = Operators(self.assembler, self.targets, self.calls)
         self.heads = TrainingHeads(self.run_chain)
-        self._runs = 0
+        most_runs = limits.nodes * _RUNS_PER_NODE
+        self.expansion = Expansion(self.targets, self.calls, self.reporter, limits, most_runs)
+        self.runs = 0
+
+    @property
+    def _before(self) -> Count:
+        """What has been built so far."""
+        return Count(len(self.assembler.nodes), self.runs)
 
     # --- chains and steps
 
@@ -69,12 +79,14 @@ class Elaborator:
                 self._tick(step.extent, scope)
                 return self._act(step, wire, scope, None)
             count = self._whole(step.repeat, scope)
+            if count > _MANY:
+                self.expansion.check_repeat(count, step.action, self._before, scope)
             for i in range(count):
                 self._tick(step.extent, scope)
                 wire = self._act(step, wire, scope, (i + 1, count))
             return wire
         except Poisoned:
-            pass
+            self.reporter.given_up(_heading(step), scope)
         except Misplaced as rejection:
             self.report(rejection, rejection.extent, scope)
         except Rejection as rejection:
@@ -86,15 +98,13 @@ class Elaborator:
         return None
 
     def _tick(self, extent: ast.Extent, scope: Scope) -> None:
-        self._runs += 1
-        limit = self.limits.nodes * _RUNS_PER_NODE
-        if self._runs > limit:
+        self.runs += 1
+        limit = self.expansion.most_runs
+        if self.runs > limit:
             self.reporter.stop(Rejection(TooManyRuns(limit)), extent, scope)
 
     def _whole(self, node: ast.Expression, scope: Scope) -> int:
-        value = evaluate_at(node, scope)
-        if isinstance(value, float) and value.is_integer():
-            value = int(value)
+        value = integral(evaluate_at(node, scope))
         if isinstance(value, bool) or not isinstance(value, int) or value < 0:
             raise Misplaced(BadRepeat(show(value)), node.extent)
         return value
@@ -168,11 +178,11 @@ class Elaborator:
         return wire if chosen is None else self.run_chain(chosen, wire, scope.inner(scope.entry))
 
     def _for(self, loop: ast.For, wire: Wire, scope: Scope) -> Wire:
-        first, last = self._whole(loop.first, scope), evaluate_at(loop.last, scope)
-        if isinstance(last, float) and last.is_integer():
-            last = int(last)
+        first, last = self._whole(loop.first, scope), integral(evaluate_at(loop.last, scope))
         if isinstance(last, bool) or not isinstance(last, int):
             raise Misplaced(BadRepeat(show(last)), loop.last.extent)
+        if last - first >= _MANY:
+            self.expansion.check_loop(last - first + 1, loop, self._before, scope)
         for i in range(first, last + 1):
             self._tick(loop.extent, scope)
             variables = {**scope.variables, loop.variable: i}

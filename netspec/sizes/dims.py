@@ -224,6 +224,15 @@ def length(dim: Dim, most: int) -> int:
     return total
 
 
+def largest(dim: Dim) -> int:
+    """The largest number in a formula, whatever its sign; of an integer, itself."""
+    if isinstance(dim, int):
+        return abs(dim)
+    inner = [atom for mono, _ in dim.terms for atom in mono if isinstance(atom, Floor)]
+    numbers = [abs(coefficient) for _, coefficient in dim.terms]
+    return max((*numbers, *(max(atom.divisor, largest(atom.formula)) for atom in inner)))
+
+
 def substitute(dim: Dim, sizes: Mapping[str, Dim]) -> Dim:
     """The dimension with symbols replaced; an int once every symbol is given as one."""
     if isinstance(dim, int):

@@ -7,6 +7,7 @@ is replaced by it. What is in neither form is left as it stands, and said so.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from itertools import islice, product
 from math import lcm
@@ -198,18 +199,29 @@ def _grown(condition: Condition, name: str) -> SizeSet | None:
     constant = substitute(rising, {name: 0})
     if condition.relation != ">=" or condition.exceptions or least(rising - constant) < 0:
         return None
-    for size in range(1, LONGEST):
-        if condition.holds({name: size}):
-            return periodic((), size, 1, (0,))
-    return None
+    sizes = range(1, LONGEST)
+    first = bisect_left(sizes, True, key=lambda size: condition.holds({name: size}))
+    return periodic((), sizes[first], 1, (0,)) if first < len(sizes) else None
 
 
 def clashing(conditions: tuple[Condition, ...], symbols: Iterable[str]) -> tuple[Condition, ...]:
-    """Of conditions that leave nothing, few that already do: none of them can be left out."""
+    """Of conditions that leave nothing, few that already do: none of them can be left out.
+
+    Those stated first are preferred. By halves (Junker 2004, QuickXplain), so that few conditions
+    among many are found with few questions.
+    """
     named = list(symbols)
-    kept = list(conditions)
-    for condition in reversed(conditions):
-        fewer = tuple(c for c in kept if c is not condition)
-        if not legality(fewer, named).possible:
-            kept = list(fewer)
-    return tuple(kept)
+
+    def needed(
+        held: tuple[Condition, ...], grown: bool, among: tuple[Condition, ...]
+    ) -> tuple[Condition, ...]:
+        """What of `among` is needed beside what is `held`, which has `grown` since last asked."""
+        if grown and not legality(held, named).possible:
+            return ()
+        if len(among) == 1:
+            return among
+        first, second = among[: len(among) // 2], among[len(among) // 2 :]
+        later = needed(held + first, True, second)
+        return (*needed(held + later, bool(later), first), *later)
+
+    return needed((), False, conditions)

@@ -24,6 +24,8 @@ from support.differential import (
 from netspec.backends.onnx.lowering import IR_VERSION, OPSET, OPSETS, lower
 from netspec.backends.torch.modules import to_module
 from netspec.diagnostics.raised import NetspecError, Rejection
+from netspec.diagnostics.source import Source
+from netspec.elaborate.build import build
 from netspec.ops.declare.geometry import geometry, refuse_empty_windows
 from netspec.passes.deploy import deploy
 from netspec.sizes.shapes import TensorType
@@ -325,6 +327,26 @@ conv1-4; unit x3; { | relu | { | sigmoid | tanh } }; mean; gap; fc-3 as n000001_
         assert re.fullmatch(r"n[0-9]{6}_[a-z0-9]+", name)
     weights = {tensor.name for tensor in proto.graph.initializer}
     assert not weights & set(values)
+
+
+@pytest.mark.parametrize(
+    ("text", "outputs"),
+    [
+        ("input c000000: 4\ninput n000001_clip: 4\nadd { | @c000000; relu6 | @n000001_clip }", 1),
+        ("input 4\nrelu6 as n000002_relu\nrelu as c000001\noutput n000002_relu, c000001", 2),
+        ("input a: 4\nidentity as copy\n@a; relu as x\noutput copy, x", 2),
+        (
+            "input a: 4\nidentity as copy\n@a; identity as again\nfc-2 as b\noutput copy, again, b",
+            3,
+        ),
+    ],
+    ids=["inputs", "outputs", "an input passed on", "and twice"],
+)
+def test_names_that_a_spec_gives_are_never_those_of_other_tensors(text, outputs):
+    graph = build(Source("t.ns", text))
+    running = session(onnx_model(graph, Varied()))
+    feeds = {item.name: np.ones((1, 4), np.float32) for item in running.get_inputs()}
+    assert len(running.run(None, feeds)) == outputs
 
 
 def test_the_same_graph_gives_the_same_bytes():

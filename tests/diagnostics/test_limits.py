@@ -14,6 +14,7 @@ from netspec.diagnostics.limits import DEFAULT, Limits
 from netspec.diagnostics.records import REGISTRY
 from netspec.diagnostics.source import Source
 from netspec.elaborate.build import build
+from netspec.elaborate.steps import Elaborator
 from netspec.syntax.files import read_file
 
 Make = Callable[[int, Path], Source]
@@ -132,8 +133,26 @@ def test_shared_weights_count_once() -> None:
         "block r(n, body) { body; if n > 0 { r(n-1) { body; body } } }\nr(60) { relu }",
         "block a { relu x1000 }\nblock b { a x1000 }\nb x1000",
         "block u(b, n) { if n > 0 { u(b, n-1) x1000 } else { b } }\nu(relu, 8)",
+        "relu x(1e9)",
+        "for i in 1..1e9 { relu }",
+        "block b(n) { relu x(n/2) }\nb(10**9)",
+        "block z { }\nz x1000000000",
+        "for i in 1..10**9 { identity }",
     ],
-    ids=["braces", "loops", "recursion", "twice", "braces of braces", "blocks", "layer argument"],
+    ids=[
+        "braces",
+        "loops",
+        "recursion",
+        "twice",
+        "braces of braces",
+        "blocks",
+        "layer argument",
+        "a float",
+        "a float's loop",
+        "a quotient",
+        "nothing",
+        "nothing's loop",
+    ],
 )
 def test_expansion_is_counted_before_anything_is_built(
     body: str, monkeypatch: pytest.MonkeyPatch
@@ -142,8 +161,33 @@ def test_expansion_is_counted_before_anything_is_built(
         raise AssertionError("a node was built")
 
     monkeypatch.setattr("netspec.elaborate.assemble.Assembler.add", never)
-    with pytest.raises(NetspecError, match="NS404"):
+    with pytest.raises(NetspecError, match=r"NS404|NS411"):
         build(text("input 3x8x8\n" + body))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "relu x(C * 10**9)",
+        "for i in 1..C * 10**9 { relu }",
+        "block b { if C > 2 { relu x1000000 } }\nb",
+        "block b { if C > 2 { identity x1000000 } }\nb",
+        "relu as r; relu x(@r.H * 10**9)",
+    ],
+)
+def test_a_repeat_that_shapes_decide_is_counted_before_it_runs(
+    body: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticks = 0
+
+    def ticked(self: Elaborator, *place: object) -> None:
+        nonlocal ticks
+        ticks += 1
+
+    monkeypatch.setattr(Elaborator, "_tick", ticked)
+    with pytest.raises(NetspecError, match=r"NS404|NS411"):
+        build(text("input 3x8x8\n" + body))
+    assert ticks < 8
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ import pytest
 from support.pictures import printed_by_seeds, read_picture
 
 from netspec.diagnostics.raised import NetspecError
+from netspec.diagnostics.source import Source
 from netspec.draw import draw
 from netspec.draw.metrics import BOLD, REGULAR
 from netspec.draw.structure.elements import Tangle
@@ -235,6 +236,40 @@ def test_connections_that_cannot_be_laid_out_in_bounded_time_are_refused(
     steps = [f"relu as x{i}; add {{ | @x{i // 2} | @x{i} }}" for i in range(900)]
     with pytest.raises(NetspecError, match="its connections pass"):
         draw([net("\n".join(steps))], style="flow")
+
+
+TREE = "input 4\nblock t(d) { if d > 0 { add { | t(d-1) | t(d-1) } } else { relu } }\nt(6)"
+
+
+@pytest.mark.parametrize("style", ["fold", "columns"])
+def test_where_branches_meet_is_counted_before_a_net_is_taken_apart(
+    style: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(graph: Graph) -> None:
+        raise AssertionError("the net was taken apart")
+
+    monkeypatch.setattr("netspec.draw.styles.fold.MOST_JOINS", 62)
+    for module in ("fold", "columns"):
+        monkeypatch.setattr(f"netspec.draw.styles.{module}.structure", never)
+    with pytest.raises(NetspecError, match=r"NS624.*at 63 places"):
+        draw([build(Source("t.ns", TREE))], style=style)
+
+
+@pytest.mark.parametrize("style", ["fold", "columns", "flow"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "input 3x8x8\nmaxpool3(pad=((0,1),(1,2)),ceil=yes) as p; unpool(@p)",
+        "input 3x8x8\nmaxpool2 as p; relu; { | identity | identity }; add; gap; fc-4",
+        "input 3x8x8\nconv3-4; maxpool1 as p; unpool(@p); gap; fc-2",
+        "input 3x8x8\nconv3-4 as a; identity as b\noutput a, b",
+    ],
+)
+def test_wires_side_by_side_without_a_box_are_drawn_or_refused(text: str, style: str) -> None:
+    try:
+        assert draw([build(Source("t.ns", text))], style=style)
+    except NetspecError as error:
+        assert "NS621" in str(error)
 
 
 def test_too_many_boxes_are_refused_in_flow_and_columns_and_summarised_in_fold(

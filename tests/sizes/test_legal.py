@@ -148,3 +148,35 @@ def test_conditions_that_leave_nothing_are_named_and_no_others() -> None:
 
 def test_what_no_arithmetic_allows_is_impossible_for_several_symbols() -> None:
     assert not legality((equals(2 * (H // 2) + 2 * (K // 3), 7),), ["H", "K"]).possible
+
+
+def test_a_few_that_clash_are_found_among_many_with_few_questions(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = 0
+
+    def counted(*arguments: object) -> object:
+        nonlocal asked
+        asked += 1
+        return legality(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("netspec.sizes.legal.legality", counted)
+    many = tuple(bound(H, i) for i in range(2, 200))
+    odd, even = equals(H // 2 * 2, H - 1), equals(H // 2 * 2, H)
+    assert clashing((*many[:90], odd, *many[90:], even), ["H"]) == (odd, even)
+    assert asked < 60
+
+
+def test_from_where_on_a_bound_holds_is_found_by_halves(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = 0
+    holds = Condition.holds
+
+    def counted(self: Condition, sizes: dict[str, int]) -> bool:
+        nonlocal asked
+        asked += 1
+        return holds(self, sizes)
+
+    monkeypatch.setattr(Condition, "holds", counted)
+    found = legality((bound((H + 5) // 99991, 0), bound((H * 3 + 1) // 16411, 2)), ["H"])
+    assert found.describe() == ("H >= 10941",)
+    assert asked < 40

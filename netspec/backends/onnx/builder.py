@@ -27,7 +27,8 @@ class Initializer:
 class Builder:
     """The `Builder` that an operator's `onnx` hook adds nodes with.
 
-    Names of values come from a counter, never from the spec; node names are block paths.
+    Names of values come from a counter, never from the spec, and make way for those of inputs and
+    outputs, which do; node names are block paths.
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -39,6 +40,9 @@ class Builder:
         self._names: dict[Value, str] = {}
         self.values: dict[Value, str] = {}
         self._counter = 0
+        self._outside = {node.path for node in graph.inputs}
+        self._outside |= {output.name for output in graph.outputs}
+        self._outside |= {head.name for head in graph.heads}
         self._node: Node
         self._own: dict[str, Weight] = {}
         self._emitted: list[NodeProto] = []
@@ -88,7 +92,7 @@ class Builder:
         array = np.ascontiguousarray(value) if np.ndim(value) else np.asarray(value)
         key = (str(array.dtype), array.shape, array.tobytes())
         if key not in self._constants:
-            self._constants[key] = f"c{len(self._constants):06d}"
+            self._constants[key] = self._free(f"c{len(self._constants):06d}")
         return self._constants[key]
 
     def integers(self, values: Sequence[int]) -> str:
@@ -156,7 +160,11 @@ class Builder:
 
     def _fresh(self, word: str) -> str:
         self._counter += 1
-        return f"n{self._counter:06d}_{word.lower()}"
+        return self._free(f"n{self._counter:06d}_{word.lower()}")
+
+    def _free(self, name: str) -> str:
+        # No name that a spec gives ends in a dot.
+        return f"{name}." if name in self._outside else name
 
     def _lower_node(self, node: Node) -> None:
         self._node, self._own, self._emitted = node, {}, []

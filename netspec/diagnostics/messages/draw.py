@@ -26,10 +26,24 @@ class CannotDraw(Problem):
 class TooManyDrawn(Problem):
     code = "NS622"
     title = "the {style} picture would have {count:,} boxes, the limit is {limit:,}"
-    help = "draw it folded (--style fold), or write the graph as text (--format dot)"
+    help = "{advice_text}"
     explain = (
         "A picture of more boxes than this is neither readable nor made in bounded time. Fold "
         "blocks, lower --depth, or choose another style."
+    )
+    style: str
+    count: int
+    limit: int
+    advice_text: str = "draw it folded (--style fold), or write the graph as text (--format dot)"
+
+
+class TooManyJoins(Problem):
+    code = "NS624"
+    title = "branches meet at {count:,} places, a {style} picture shows at most {limit:,}"
+    help = "write the graph as text (--format dot)"
+    explain = (
+        "Where branches meet, a picture has boxes side by side. They are counted before the net is "
+        "taken apart for drawing, so that a picture that nobody could read is refused at once."
     )
     style: str
     count: int

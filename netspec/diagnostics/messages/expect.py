@@ -17,6 +17,19 @@ class NotAsExpected(Problem):
     found: int
 
 
+class ExpectationOpen(Problem):
+    code = "NS704"
+    title = "the spec expects {key}={expected:,}, and the net's depends on its input: {found}"
+    help = "give the input fixed sizes, or leave {key} out"
+    explain = (
+        "An `expect` line states figures of the published network. Where the input has symbols for "
+        "sizes, multiply-adds are a formula of those; parameters are not."
+    )
+    key: str
+    expected: int
+    found: object
+
+
 class UnknownExpectation(Problem):
     code = "NS702"
     title = "nothing called `{key}` can be expected"

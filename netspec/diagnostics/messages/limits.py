@@ -130,6 +130,7 @@ class SizeTooLong(Problem):
     help = "give the input fixed sizes, for example with --input 3x224x224"
     explain = (
         "Symbolic sizes are kept as formulas of the input's symbols. Striding down and up again many "
-        "times makes them longer with every step; beyond a bound they mean nothing to a reader."
+        "times makes them longer with every step; beyond a bound they mean nothing to a reader. So "
+        "do numbers in them above 2^32."
     )
     size: object

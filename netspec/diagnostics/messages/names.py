@@ -28,6 +28,8 @@ class UnknownName(Problem):
     )
     name: str
     advice_text: str = ""
+    # The file that the word stands in: it is said once for each.
+    file: str = ""
 
 
 class UnknownReference(Problem):
@@ -51,6 +53,19 @@ class NameTaken(Problem):
         "means the last one."
     )
     name: str
+
+
+class OutputNameTaken(Problem):
+    code = "NS205"
+    title = "an output cannot be called `{name}`: that is {what}"
+    help = "`@{name}; identity as copy` gives what it holds another name"
+    explain = (
+        "Inputs, outputs and training-only heads are the tensors by which a compiled net is used: "
+        "each has a name of its own. A net without an `output` line calls its output `output`; an "
+        "output that is several tensors has a number behind its name."
+    )
+    name: str
+    what: str
 
 
 class UnknownArgument(Problem):

@@ -6,9 +6,11 @@ of the VGG paper its nets A to E.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import groupby, pairwise
 from math import inf, prod
+from operator import itemgetter
 
 from netspec.analysis.costs import costs
 from netspec.diagnostics.messages.draw import CannotDraw, TooManyDrawn
@@ -22,7 +24,7 @@ from netspec.draw.structure.elements import Block, Element, Repeat, Series, Step
 from netspec.draw.structure.labels import human, resolution
 from netspec.draw.structure.reading import flat_steps, structure
 from netspec.draw.structure.repeats import fold
-from netspec.draw.styles.fold import MOST_BOXES
+from netspec.draw.styles.fold import MOST_BOXES, refuse_tangles
 from netspec.draw.view import View
 from netspec.foundation.records import record
 from netspec.graph.checked import Graph
@@ -87,6 +89,7 @@ def columns(views: list[View]) -> Scene:
 
 
 def _net(view: View) -> Net:
+    refuse_tangles("columns", view.graph)
     series = structure(view.graph)
     if u_shape(series, view.graph) is not None:
         _refuse(view.graph)
@@ -100,10 +103,10 @@ def _net(view: View) -> Net:
         raise NetspecError(TooManyDrawn("columns", count, MOST_BOXES))
     steps = [e.element if isinstance(e, Repeat) else e for e in elements]
     width = max((chip_width(s, view, " ×00") for s in steps if isinstance(s, Step)), default=0.0)
-    for name, members in groupby(elements, key=_resolution):
+    for name, members in groupby(_resolved(elements), key=itemgetter(0)):
         if name in runs:
             _refuse(view.graph)
-        runs[name] = tuple(_piece(member, layout, width) for member in members)
+        runs[name] = tuple(_piece(member, layout, width) for _, member in members)
     areas = [_area(name) for name in runs]
     if any(after > before for before, after in pairwise(areas)):
         _refuse(view.graph)
@@ -135,8 +138,13 @@ def _piece(element: Element, layout: Layout, width: float) -> Piece:
     return layout.element(element)
 
 
-def _resolution(element: Element) -> str:
-    return resolution(nodes_of(element)[-1].types[0])
+def _resolved(elements: list[Element]) -> Iterator[tuple[str, Element]]:
+    """Each element with its resolution: of wires side by side, that of what they come from."""
+    name = ""
+    for element in elements:
+        if nodes := nodes_of(element):
+            name = resolution(nodes[-1].types[0])
+        yield name, element
 
 
 def _area(name: str) -> float:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from itertools import groupby
 
 from netspec.analysis.costs import costs
-from netspec.diagnostics.messages.draw import TooManyDrawn
+from netspec.diagnostics.messages.draw import TooManyDrawn, TooManyJoins
 from netspec.diagnostics.raised import NetspecError
 from netspec.draw.layout.pieces import GAP, Piece, width_of, wire
 from netspec.draw.layout.shelves import arranged
@@ -28,7 +28,7 @@ from netspec.draw.structure.elements import (
     blocks_of,
     nodes_of,
 )
-from netspec.draw.structure.labels import human, resolution
+from netspec.draw.structure.labels import human, is_join, resolution
 from netspec.draw.structure.reading import structure
 from netspec.draw.structure.repeats import fold, shortened
 from netspec.draw.view import HEAT_STEPS, View
@@ -37,6 +37,7 @@ from netspec.graph.checked import Graph, Node
 
 SCREEN = (1600.0, 1000.0)
 MOST_BOXES = 2000
+MOST_JOINS = 8000
 _MARGIN, _TITLE, _FOOT, _BAND, _GUTTER = 16.0, 46.0, 26.0, 58.0, 20.0
 _MOST_COLUMNS = 6
 _MOST_DETAIL = 60
@@ -88,9 +89,17 @@ def folded(view: View) -> Scene:
     return page(_drawable(closed, series), series, _details(replace(view, depth=1), series))
 
 
+def refuse_tangles(style: str, graph: Graph) -> None:
+    """Raises NetspecError where branches meet at more places than are worth taking apart."""
+    count = sum(is_join(node) for node in graph.nodes)
+    if count > MOST_JOINS:
+        raise NetspecError(TooManyJoins(style, count, MOST_JOINS))
+
+
 @lru_cache(maxsize=16)
 def outline(graph: Graph) -> Series:
     """What `folded` draws: the net's structure with repeats folded, without a block around all."""
+    refuse_tangles("fold", graph)
     return _unwrapped(fold(structure(graph)))
 
 
@@ -101,7 +110,8 @@ def _is_drawable(view: View, series: Series) -> bool:
 def _drawable(view: View, series: Series) -> View:
     count = Layout(view).boxes(series)
     if count > MOST_BOXES:
-        raise NetspecError(TooManyDrawn("fold", count, MOST_BOXES))
+        advice = "write the graph as text (--format dot)"
+        raise NetspecError(TooManyDrawn("fold", count, MOST_BOXES, advice))
     return view
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from netspec.diagnostics.limits import LARGEST_REAL
+from netspec.diagnostics.limits import LARGEST_REAL, SMALLEST_REAL
 from netspec.diagnostics.messages.names import BadValue
 from netspec.diagnostics.raised import Rejection
 from netspec.foundation.records import record
@@ -94,8 +94,10 @@ class Real(Param):
             return None
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise self.refuse(value)
-        if not self.low <= value <= self.high or abs(value) > LARGEST_REAL:
+        if not self.low <= value <= self.high:
             raise self.refuse(value)
+        if value and not SMALLEST_REAL <= abs(value) <= LARGEST_REAL:
+            raise Rejection(BadValue("a number that float32 can hold", show(value)))
         return float(value)
 
 

@@ -25,6 +25,7 @@ class LocalResponseNorm(Elementwise):
         ("6x5x5", "lrn(4, alpha=0.5, k=2)"),
         ("7x4", "lrn(3)"),
         ("4x2x3x2", "lrn(3)"),
+        ("3x5x5", "lrn(1000001, alpha=10)"),
     )
 
     size: int = count(5, doc="channels in a window")
@@ -37,29 +38,37 @@ class LocalResponseNorm(Elementwise):
         fixed_channels(self.spelling, inputs[0])
         return super().infer(*inputs)
 
+    def _window(self, tensor: TensorType) -> tuple[int, float]:
+        """The size and alpha: windows past both ends of the channels hold what shorter ones do."""
+        most = 2 * fixed_channels(self.spelling, tensor) - 1
+        if self.size <= most:
+            return self.size, self.alpha
+        return most, self.alpha * most / self.size
+
     def torch(self, modules: Modules, *inputs: TensorType) -> Any:
-        return modules.nn.LocalResponseNorm(self.size, self.alpha, self.beta, self.k)
+        size, alpha = self._window(inputs[0])
+        return modules.nn.LocalResponseNorm(size, alpha, self.beta, self.k)
 
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
         name, tensor = inputs[0].name, inputs[0].type
-        if self.size % 2 and len(tensor.spatial) == 2 and min(self.alpha, self.beta, self.k) > 0:
-            settings = {"alpha": self.alpha, "beta": self.beta, "bias": self.k}
-            return graph.node("LRN", [name], size=self.size, **settings)
+        size, alpha = self._window(tensor)
+        if size % 2 and len(tensor.spatial) == 2 and min(alpha, self.beta, self.k) > 1e-37:
+            settings = {"alpha": alpha, "beta": self.beta, "bias": self.k}
+            return graph.node("LRN", [name], size=size, **settings)
         # ONNX Runtime refuses even sizes, which ONNX centres differently from PyTorch, all but maps
-        # and factors of zero, and cancels where k is zero: there windows slide along the channels.
+        # and factors that are zero in float32, and cancels where k is zero: there windows slide
+        # along the channels.
         import numpy as np
 
         rows = graph.integers([0, 1, fixed_channels(self.spelling, tensor), -1])
         mean = graph.node(
             "AveragePool",
             [graph.node("Reshape", [graph.node("Mul", [name, name]), rows])],
-            kernel_shape=[self.size, 1],
-            pads=[self.size // 2, 0, (self.size - 1) // 2, 0],
+            kernel_shape=[size, 1],
+            pads=[size // 2, 0, (size - 1) // 2, 0],
             count_include_pad=1,
         )
         mean = graph.node("Reshape", [mean, graph.shape(inputs[0])])
-        shifted = graph.node(
-            "Add", [graph.scaled(mean, self.alpha), graph.constant(np.float32(self.k))]
-        )
+        shifted = graph.node("Add", [graph.scaled(mean, alpha), graph.constant(np.float32(self.k))])
         power = graph.node("Pow", [shifted, graph.constant(np.float32(self.beta))])
         return graph.node("Div", [name, power])
