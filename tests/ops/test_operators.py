@@ -13,7 +13,6 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from support.differential import (
-    FREE_SIZES,
     OPERATORS,
     Net,
     Varied,
@@ -24,6 +23,7 @@ from support.differential import (
     snippet,
     steps,
 )
+from support.generated_steps import FREE_SIZES
 from support.oracle import REFERENCES
 from support.places import DOCS
 
