@@ -141,6 +141,16 @@ def own_weights(graph: Graph) -> dict[str, np.ndarray]:
     }
 
 
+@pytest.mark.parametrize("word", ["layernorm", "instancenorm", "groupnorm(1)", "rmsnorm"])
+def test_a_constant_sample_is_normalised_alike_by_the_least_eps(word):
+    step = word.replace(")", ", ") if "(" in word else f"{word}("
+    with pytest.raises(NetspecError, match="NS214"):
+        snippet("3x4", f"{step}eps=0.0)")
+    ran = Net(snippet("3x4", f"{step}eps=1e-12)")).run([np.full((2, 3, 4), 0.1, np.float32)])
+    assert_agree(ran)
+    assert np.isfinite(ran.onnx[0]).all()
+
+
 @every_example
 def test_an_example_with_free_sizes_is_refused_or_runs_alike(kind, declared, step):
     channels, *lengths = declared.split("x")
