@@ -62,5 +62,5 @@ def check_expectations(graph: Graph, unit: Unit, collector: Collector) -> None:
         if isinstance(value, bool) or not isinstance(value, int):
             collector.add(Diagnostic(ExpectationNotANumber(key, show(value)), span))
         elif value != (actual := expected_value(graph, key)):
-            assert isinstance(actual, int)
-            collector.add(Diagnostic(NotAsExpected(key, value, actual), span))
+            found = f"{actual:,}" if isinstance(actual, int) else str(actual)
+            collector.add(Diagnostic(NotAsExpected(key, value, found), span))

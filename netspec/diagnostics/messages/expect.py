@@ -7,14 +7,15 @@ from netspec.diagnostics.records import Problem
 
 class NotAsExpected(Problem):
     code = "NS701"
-    title = "the spec expects {key}={expected:,}, the net has {found:,}"
+    title = "the spec expects {key}={expected:,}, the net has {found}"
     explain = (
         "An `expect` line states figures of the published network. They are compared with the net "
-        "whenever it is checked without `--set` and `--input`."
+        "whenever it is checked without `--set` and `--input`. Where a size is a symbol, "
+        "multiply-adds are a formula, and no number is equal to it."
     )
     key: str
     expected: int
-    found: int
+    found: str
 
 
 class UnknownExpectation(Problem):
