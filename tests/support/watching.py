@@ -39,7 +39,7 @@ class Seen:
 
     def read_in(self, folder: Path) -> set[str]:
         """Names of what was opened to read below a folder."""
-        return {path.name for path in self.read if path.is_relative_to(folder)}
+        return {path.name for path in self.read if path.is_relative_to(folder) and path != folder}
 
 
 _seen: list[Seen] = []
