@@ -13,7 +13,6 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from support.differential import (
-    FREE_SIZES,
     OPERATORS,
     Net,
     Varied,
@@ -24,6 +23,7 @@ from support.differential import (
     snippet,
     steps,
 )
+from support.generated_steps import FREE_SIZES
 from support.oracle import REFERENCES
 from support.places import DOCS
 
@@ -139,6 +139,16 @@ def own_weights(graph: Graph) -> dict[str, np.ndarray]:
         ).reshape(weight.shape)
         for weight in node.op.weights(*node.input_types)
     }
+
+
+@pytest.mark.parametrize("word", ["layernorm", "instancenorm", "groupnorm(1)", "rmsnorm"])
+def test_a_constant_sample_is_normalised_alike_by_the_least_eps(word):
+    step = word.replace(")", ", ") if "(" in word else f"{word}("
+    with pytest.raises(NetspecError, match="NS214"):
+        snippet("3x4", f"{step}eps=0.0)")
+    ran = Net(snippet("3x4", f"{step}eps=1e-12)")).run([np.full((2, 3, 4), 0.1, np.float32)])
+    assert_agree(ran)
+    assert np.isfinite(ran.onnx[0]).all()
 
 
 @every_example

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,34 +13,19 @@ import onnxruntime as ort
 import torch
 from hypothesis import strategies as st
 from onnx import numpy_helper
+from support.generated_steps import step_of
 
 from netspec.backends.onnx.guard import ALLOWED
 from netspec.backends.onnx.lowering import OPSET, lower
 from netspec.backends.torch.modules import to_module
-from netspec.diagnostics.limits import DEFAULT
-from netspec.diagnostics.raised import Collector
 from netspec.diagnostics.source import Source
 from netspec.elaborate.build import build
 from netspec.graph.checked import Graph, Node
 from netspec.ops.declare.operator import Operator
-from netspec.ops.declare.params import (
-    Choice,
-    Count,
-    Flag,
-    Integers,
-    LayerParam,
-    Padding,
-    Param,
-    PerAxis,
-    Real,
-    SchemeParam,
-)
 from netspec.ops.declare.weight import Weight
 from netspec.ops.registry import REGISTRY
 from netspec.passes.deploy import deploy
 from netspec.sizes.dims import substitute
-from netspec.syntax import ast
-from netspec.syntax.parse import parse
 from netspec.weights.seeded import draw
 
 # Two inputs, and two outputs one of which the other reads.
@@ -145,6 +128,8 @@ def onnx_model(graph: Graph, source: Any, opset: int = OPSET) -> onnx.ModelProto
         proto.graph.initializer.append(numpy_helper.from_array(array, item.name))
     onnx.checker.check_model(proto, full_check=True)
     assert [(o.domain, o.version) for o in proto.opset_import] == [("", opset)]
+    read = {name for node in proto.graph.node for name in node.input}
+    assert {tensor.name for tensor in proto.graph.initializer} <= read, "nothing reads it"
     assert proto.ir_version == 10
     for node in proto.graph.node:
         assert node.op_type != "Dropout"
@@ -210,132 +195,10 @@ def assert_agree(ran: Ran) -> None:
 
 # --- steps
 
-FREE_SIZES = {0: [], 1: ["T"], 2: ["H", "W"], 3: ["D", "H", "W"]}
-_LENGTHS = st.integers(1, 9)
 
-
-def inputs_like(declared: str) -> st.SearchStrategy[str]:
-    """Other inputs of an example's kind: other sizes or free ones, also on other axes."""
-    match = re.fullmatch(r"([0-9]+)((?:x[0-9]+)*)", declared)
-    if match is None:
-        return st.just(declared)
-    channels, axes = match[1], match[2].count("x")
-    counts = st.sampled_from([channels, "1", "2", "3", "4", "6", "8"])
-    ranks = st.sampled_from([axes, axes, axes, 1, 2, 3])
-    spatial = ranks.flatmap(lambda rank: st.tuples(*[_LENGTHS] * rank))
-    sized = st.builds(lambda c, s: "x".join(map(str, (c, *s))), counts, spatial)
-    free = ranks.map(lambda rank: "x".join([channels, *FREE_SIZES[rank]]))
-    return st.one_of(st.just(declared), sized, sized, free)
-
-
-def _tuples(value: st.SearchStrategy[str], rank: int) -> st.SearchStrategy[str]:
-    return st.tuples(*[value] * max(rank, 1)).map(lambda items: f"[{', '.join(items)}]")
-
-
-def _count(param: Count, rank: int) -> st.SearchStrategy[str]:
-    high = min(param.high, param.low + 4)
-    return st.integers(param.low, high).map(str)
-
-
-def _real(param: Real, rank: int) -> st.SearchStrategy[str]:
-    low, high = max(param.low, -2.0), min(param.high, 2.0)
-    return st.floats(low, high).map(lambda value: f"{max(low, round(value, 3)):.6f}")
-
-
-def _per_axis(param: PerAxis, rank: int) -> st.SearchStrategy[str]:
-    size = st.integers(param.low, param.low + 3).map(str)
-    return st.one_of(size, size, _tuples(size, rank))
-
-
-def _padding(param: Padding, rank: int) -> st.SearchStrategy[str]:
-    size = st.integers(0, 3).map(str)
-    pair = st.tuples(size, size).map(lambda sides: f"({', '.join(sides)})")
-    words = st.sampled_from(["same", "tf_same", "valid", "full"])
-    return st.one_of(words, size, _tuples(size, rank), _tuples(pair, rank))
-
-
-def _integers(param: Integers, rank: int) -> st.SearchStrategy[str]:
-    row = st.lists(st.integers(0, 4).map(str), min_size=1, max_size=4)
-    shown = row.map(lambda items: f"[{', '.join(items)}]")
-    if not param.nested:
-        return shown
-    return st.lists(shown, min_size=1, max_size=4).map(lambda rows: f"[{', '.join(rows)}]")
-
-
-STRATEGIES: dict[type[Param], Any] = {
-    Choice: lambda param, rank: st.sampled_from(param.words),
-    Count: _count,
-    Flag: lambda param, rank: st.sampled_from(["yes", "no"]),
-    Integers: _integers,
-    LayerParam: lambda param, rank: st.sampled_from(["none", "relu", "leaky(0.1)", "bn"]),
-    Padding: _padding,
-    PerAxis: _per_axis,
-    Real: _real,
-    SchemeParam: lambda param, rank: st.sampled_from(["he", "gaussian(0.5)", "0.3"]),
-}
-
-
-@st.composite
-def steps(draw: Any, kind: type[Operator]) -> tuple[str, str]:
+def steps(kind: type[Operator]) -> st.SearchStrategy[tuple[str, str]]:
     """An example of an operator with other parameters, often on another input."""
-    declared, step = draw(st.sampled_from(kind.examples))
-    declared = draw(inputs_like(declared))
-    rank = declared.split()[0].count("x")
-    chosen = {
-        name: draw(STRATEGIES[type(param)](param, rank))
-        for name, param in kind.params.items()
-        if draw(st.booleans())
-    }
-    return declared, with_arguments(kind, step, chosen)
-
-
-def with_arguments(kind: type[Operator], step: str, chosen: dict[str, str]) -> str:
-    """The step with some of the operator's arguments replaced."""
-    file = parse(Source("<step>", step), Collector(), DEFAULT)
-    words = (kind.spelling, *kind.aliases)
-    head = next(h for h in _heads(file.items) if _word(h) in words or h.word in words)
-    references, given = _arguments(kind, step, head)
-    named = [f"{name}={text}" for name, text in {**given, **chosen}.items()]
-    start, end = head.extent
-    if head.body is not None:
-        end = step.index("{", head.word_extent[1])
-    return f"{step[:start]}{kind.spelling}({', '.join(references + named)}){step[end:]}"
-
-
-def _word(head: ast.Head) -> str:
-    return head.word.rstrip("0123456789x")
-
-
-def _arguments(kind: type[Operator], step: str, head: ast.Head) -> tuple[list[str], dict[str, str]]:
-    """The tensors a call refers to, and its parameters by name, all as typed."""
-    given = {}
-    if "kernel" in kind.params and _word(head) != head.word:
-        given["kernel"] = head.word[len(_word(head)) :]
-    for name, short in (("width", head.width), ("stride", head.stride)):
-        if short is not None:
-            given[name] = step[slice(*short.extent)]
-    references = []
-    free = [name for name in kind.order if name not in given]
-    for argument in head.arguments:
-        text = step[slice(*argument.extent)]
-        if isinstance(argument.value, ast.Reference):
-            references.append(text)
-        elif argument.name is None:
-            given[free.pop(0)] = text
-        else:
-            given[argument.name] = text.partition("=")[2]
-    return references, given
-
-
-def _heads(tree: Any) -> Iterator[ast.Head]:
-    if isinstance(tree, tuple | list):
-        for item in tree:
-            yield from _heads(item)
-    elif dataclasses.is_dataclass(tree):
-        if isinstance(tree, ast.Head):
-            yield tree
-        for field in dataclasses.fields(tree):
-            yield from _heads(getattr(tree, field.name))
+    return st.randoms(use_true_random=False).map(lambda random: step_of(kind, random))
 
 
 def nodes_of(graph: Graph, kind: type[Operator]) -> list[Node]:

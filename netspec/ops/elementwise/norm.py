@@ -20,6 +20,9 @@ from netspec.ops.declare.weight import Scheme, Weight
 from netspec.sizes.conditions import at_least
 from netspec.sizes.shapes import TensorType, numel
 
+# A channel that is constant has no variance: by 0, PyTorch makes it 0 and ONNX Runtime NaN.
+_LEAST = 1e-12
+
 
 class BatchNorm(Elementwise):
     """Batch normalisation over the channels, with running statistics when deployed.
@@ -76,7 +79,7 @@ class BatchNorm(Elementwise):
 class _SampleNorm(Elementwise):
     """Normalises each sample by statistics of its own, then scales and shifts each channel."""
 
-    eps: float = real(1e-5, low=0.0, doc="added to the variance")
+    eps: float = real(1e-5, low=_LEAST, doc="added to the variance")
     affine: bool = flag(True, doc="has a trained scale and shift")
     init: Scheme | None = scheme_of(None, doc="initialisation of the scale; one by default")
 
@@ -140,7 +143,7 @@ class RmsNorm(_SampleNorm):
     spelling = "rmsnorm"
     examples = (("5", "rmsnorm"), ("6x4x5", "rmsnorm(eps=0.001)"), ("4x7", "rmsnorm(affine=no)"))
 
-    eps: float = real(1e-6, low=0.0, doc="added to the mean square")
+    eps: float = real(1e-6, low=_LEAST, doc="added to the mean square")
     affine: bool = flag(True, doc="has a trained scale")
 
     def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:

@@ -125,11 +125,12 @@ class _Recurrent(Operator):
     def _stacked(self, graph: Builder, names: list[str], suffixes: list[str]) -> str:
         """Tensors of torch as one of ONNX: gates in its order, a leading axis of directions."""
         rows = [gate * self.width + i for gate in self._gates for i in range(self.width)]
-        order, first = graph.integers(rows), graph.integers([0])
+        first, reorder = graph.integers([0]), rows != sorted(rows)
         directions = []
         for suffix in suffixes:
             parts = [graph.weight(f"{name}_{suffix}") for name in names]
-            if self._gates != tuple(sorted(self._gates)):
+            if reorder:
+                order = graph.integers(rows)
                 parts = [graph.node("Gather", [part, order], axis=0) for part in parts]
             joined = parts[0] if len(parts) == 1 else graph.node("Concat", parts, axis=0)
             directions.append(graph.node("Unsqueeze", [joined, first]))

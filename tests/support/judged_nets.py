@@ -1,0 +1,189 @@
+"""What must hold of every net that is accepted, asked of a generated one."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from support.differential import Varied, inputs_for, legal
+from support.generated_specs import Spec, spec
+
+from netspec.analysis.costs import costs
+from netspec.analysis.summary import summarize
+from netspec.backends.onnx.compile import compile_graph
+from netspec.backends.runtime import Session
+from netspec.backends.torch.modules import to_module
+from netspec.diagnostics.source import Source
+from netspec.draw import draw
+from netspec.elaborate.build import build
+from netspec.graph.checked import Graph
+from netspec.graph.fitting import fitting
+from netspec.passes.deploy import deploy
+from netspec.sizes.dims import substitute
+from netspec.syntax.fmt import format_text
+from netspec.weights.sources import named_weights
+
+# One value that rounding upsets, as where two nearly equal numbers compete for a maximum, is no
+# mistake: other numbers in the same net will not meet it again.
+_CHANCES = 3
+_DRAWN_EVERY = 8
+# What is larger has lost its digits on the way, in every runtime.
+_LARGEST = 1e12
+# Sizes of symbols up to here are run.
+_LARGEST_SIZE = 64
+
+_Arrays = list["np.ndarray[Any, Any]"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`right`, or `wrong` with what does not hold; `text` is the spec."""
+
+    seed: int
+    kind: str
+    detail: str = ""
+    text: str = ""
+    numbers: bool = True
+
+
+def judge_net(seed: int, folder: Path) -> Verdict:
+    """The generated net of a seed, compiled and run; files go to `folder` and away again."""
+    made = spec(seed)
+    try:
+        numbers = _judge(made, folder)
+    except Exception as error:  # whatever ends a run of a checked net is a fault
+        return Verdict(seed, "wrong", f"{type(error).__name__}: {error}", made.text)
+    return Verdict(seed, "right", text=made.text, numbers=numbers)
+
+
+def _judge(made: Spec, folder: Path) -> bool:
+    graph = made.graph
+    keeps_meaning(made.text, graph)
+    path = folder / f"{made.seed}.onnx"
+    try:
+        first = Ready(graph, made.seed, path)
+        written = path.read_bytes()
+        compile_graph(graph, path, source=Varied(made.seed))
+        assert path.read_bytes() == written, "the same net gave other bytes"
+        proto = onnx.load_model_from_string(written)
+        onnx.checker.check_model(proto, full_check=True)
+        counts_agree(graph, first.single, proto)
+        numbers = runs_alike(first, path)
+    finally:
+        path.unlink(missing_ok=True)
+    if made.seed % _DRAWN_EVERY == 0:
+        assert draw([graph]) == draw([graph]), "the same net gave another picture"
+    return numbers
+
+
+def outline(graph: Graph) -> list[Any]:
+    """All that a graph is but its text: equal for texts that mean the same."""
+    nodes = [
+        (n.path, repr(n.op), [(v.node.path, v.index) for v in n.inputs], n.types, n.owner, n.head, n.frozen)
+        for n in graph.nodes
+    ]  # fmt: skip
+    ends = [(o.name, o.value.node.path, o.value.index) for o in (*graph.outputs, *graph.heads)]
+    return [nodes, ends, [str(c) for c in graph.conditions], graph.legality.describe()]
+
+
+def keeps_meaning(text: str, graph: Graph) -> None:
+    """The canonical layout is a fixed point and describes the same net."""
+    laid = format_text(text)
+    assert format_text(laid) == laid, "the layout is no fixed point"
+    assert outline(build(Source("<generated>", laid))) == outline(graph), (
+        "the layout changed the net"
+    )
+
+
+def counts_agree(graph: Graph, module: torch.nn.Module, proto: onnx.ModelProto) -> None:
+    """Summary, module and file hold the same tensors, and the file none that nothing reads."""
+    read = {name for node in proto.graph.node for name in node.input}
+    stored = {tensor.name: tuple(tensor.dims) for tensor in proto.graph.initializer}
+    assert stored.keys() <= read, f"nothing reads {sorted(stored.keys() - read)}"
+    weights = named_weights(deploy(graph))
+    filed = {name: size for name, size in stored.items() if name in weights}
+    assert filed.keys() == weights.keys(), f"not in both: {filed.keys() ^ weights.keys()}"
+    state = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
+    for name, weight in weights.items():
+        if weight.kind != "constant":
+            assert state.get(name) == filed[name], f"{name} is {filed[name]} and {state.get(name)}"
+    total = costs(graph)
+    elements = sum(int(np.prod(size)) for size in filed.values())
+    assert total.stored == elements, f"{total.stored} counted, {elements} in the file"
+    assert summarize(graph).params == total.params
+
+
+class Ready:
+    """One graph with the numbers of a seed, ready to run each way."""
+
+    def __init__(self, graph: Graph, seed: int, path: Path) -> None:
+        self.graph, self.seed = graph, seed
+        source = Varied(seed)
+        self.single = to_module(graph, source).eval()
+        self.double = copy.deepcopy(self.single).double()
+        compile_graph(graph, path, source=source)
+        self.session = Session(path, threads=1, fitting=fitting(graph))
+
+    def run(self, arrays: list[Any]) -> tuple[_Arrays, _Arrays, _Arrays]:
+        """The outputs in double precision, in PyTorch and in ONNX Runtime."""
+        tensors = [torch.from_numpy(array) for array in arrays]
+        with torch.no_grad():
+            ways = [
+                self.double(*[t.double() if t.is_floating_point() else t for t in tensors]),
+                self.single(*tensors),
+            ]
+        taken = {info.name for info in self.session.inputs}
+        names = [node.path for node in self.graph.inputs]
+        feeds = {n: a for n, a in zip(names, arrays, strict=True) if n in taken}
+        outputs = self.session.run(feeds).outputs
+        listed = [[t.numpy() for t in (way if isinstance(way, tuple) else (way,))] for way in ways]
+        return listed[0], listed[1], [outputs[output.name] for output in self.graph.outputs]
+
+
+def runs_alike(first: Ready, path: Path, batches: tuple[int, ...] = (1, 3)) -> bool:
+    """At each batch and at legal sizes; False where there are no numbers to compare."""
+    graph, compared = first.graph, False
+    small = [sizes for sizes in legal(graph) if max(sizes.values(), default=0) <= _LARGEST_SIZE]
+    for batch, sizes in zip(batches, small * len(batches), strict=False):
+        for chance in range(_CHANCES):
+            ready = first if chance == 0 else Ready(graph, first.seed + chance, path)
+            found = ready.run(inputs_for(graph, batch, sizes, ready.seed))
+            error = _shapes(graph, found, batch, sizes) or _disagreement(found)
+            if not error:
+                break
+        assert not error, f"at batch {batch}, {sizes}: {error}"
+        compared |= all(np.isfinite(values).all() for values in found[0])
+    return compared
+
+
+def _shapes(graph: Graph, found: Any, batch: int, sizes: dict[str, int]) -> str:
+    for output, *arrays in zip(graph.outputs, *found, strict=True):
+        tensor = output.value.type
+        leading = batch if tensor.batch == "N" else graph.nominal_sizes[tensor.batch]
+        inferred = (leading, *(substitute(dim, sizes) for dim in tensor.shape))
+        shapes = [array.shape for array in arrays]
+        if shapes != [inferred] * 3:
+            return f"{output.name} is {inferred} by its spec and {shapes} when run"
+    return ""
+
+
+def _disagreement(found: Any) -> str:
+    """ONNX Runtime errs little beyond what PyTorch errs in float32, both against float64."""
+    for exact, single, deployed in zip(*found, strict=True):
+        if deployed.dtype != single.dtype:
+            return f"{deployed.dtype} and {single.dtype}"
+        finite = np.isfinite(exact) & np.isfinite(single) & (np.abs(exact) < _LARGEST)
+        if not np.isfinite(deployed[finite]).all():
+            return "not finite in ONNX Runtime"
+        scale = np.max(np.abs(exact[finite]), initial=0)
+        scale = scale if scale > 1e-6 else 1.0
+        measure = np.max(np.abs(single[finite] - exact[finite]), initial=0) / scale
+        error = np.max(np.abs(deployed[finite] - exact[finite]), initial=0) / scale
+        if not error <= 32 * measure + 1e-5:
+            return f"off by {error:.2g}, PyTorch by {measure:.2g}"
+    return ""
