@@ -245,9 +245,9 @@ class _Arranger:
         Asked where an order of definition that holds among parts of one shape only has decided: a
         shortcut that is defined first can look like the first of the layers that it goes around.
         """
-        whole = [clue for clue in kept if not (clue.level == "order" and clue.is_partial)]
-        if len(whole) == len(kept):
+        if not any(clue.level == "order" and clue.is_partial for clue in kept):
             return True
+        whole = [clue for clue in kept if clue.level != "order"]
         search, breaks = self._search(whole), self._breaks(first)
         for count, other in enumerate(search.solutions()):
             if self._breaks(other) <= breaks and not self._is_same(other, first):
@@ -341,10 +341,13 @@ class _Arranger:
         for clue in self._clues:
             if clue.level == level:
                 batches.setdefault(clue.depth if level == "numbers" else 0, []).append(clue)
+        against: list[Clue] = []
         for _, clues in sorted(batches.items()):
-            able = self._able(kept, clues)
+            # Where numbers run against the data, those inside do not say that theirs run with it.
+            asked = [_weakened(clue, against) for clue in clues] if against else clues
+            able = _consistent(level, clues, self._able(kept, asked))
             if level == "numbers":
-                able = _followed(clues, able)
+                against += [clue for clue in clues if not _is_left(clue, able)]
             tried = self._first([*kept, *able])
             if tried is not None:
                 kept += able
@@ -450,15 +453,37 @@ class _Arranger:
         return Arranged(doubts=(Doubt(self._layers[0], names),))
 
 
-def _followed(clues: Sequence[Clue], able: Sequence[Clue]) -> list[Clue]:
-    """Norms follow other layers: where the numbers of those do not hold, those of norms do not."""
-    broken = {clue.group for clue in clues if clue not in able and not clue.is_of_vectors}
-    found: list[Clue] = []
-    for clue in able:
-        follows = clue in clues and clue.is_of_vectors and clue.group in broken
-        weaker = clue.weaker() if follows else clue
-        found += [weaker] if weaker is not None else []
-    return found
+def _consistent(level: str, clues: Sequence[Clue], able: Sequence[Clue]) -> list[Clue]:
+    """What is left of clues of one level once those that do not hold are looked at together.
+
+    Norms follow other layers: where the numbers of those do not hold, those of norms do not. Numbers
+    that pair norms with other layers do for all or for none, and so units of one name repeat, with
+    what is in them.
+    """
+    lost = [clue for clue in clues if clue not in able]
+    if level == "numbers":
+        broken = {clue.group for clue in lost if not clue.is_of_vectors}
+        found: list[Clue] = []
+        for clue in able:
+            follows = clue in clues and clue.is_of_vectors and clue.group in broken
+            weaker = clue.weaker() if follows else clue
+            found += [weaker] if weaker is not None else []
+        return found
+    if level in ("flow", "repeats"):
+        return [clue for clue in able if not any(map(clue.falls_with, lost))]
+    return list(able)
+
+
+def _is_left(clue: Clue, able: Sequence[Clue]) -> bool:
+    """Whether a series or what is weaker of it is among the clues."""
+    weaker = clue.weaker()
+    return clue in able or any(weaker is not None and weaker.kind == kept.kind for kept in able)
+
+
+def _weakened(clue: Clue, against: Sequence[Clue]) -> Clue:
+    """The clue, or less of it where it is inside of a group whose numbers run against the data."""
+    inside = any(clue.group[: len(lost.group)] == lost.group for lost in against)
+    return (clue.weaker() if inside else None) or clue
 
 
 def _defined(part: Part) -> int:

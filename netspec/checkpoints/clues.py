@@ -33,7 +33,8 @@ class Clue:
     that come from one step of the spec, and from one call of as many blocks around it. `beside`:
     layers one of which feeds the other. `places`: layers with the only positions they can have, as
     bits. `older`: pairs, the first of which reads older data than the second. `group` is the kind of
-    the groups whose members are numbered or listed.
+    the groups whose members are numbered or listed, or what else clues have in common that stand or
+    fall together.
     """
 
     level: str
@@ -81,6 +82,10 @@ class Clue:
         """Whether it is about the order of norms alone."""
         listed = (*self.chains, *self.order, *self.against)
         return all(is_vectors(part) for buckets in listed for bucket in buckets for part in bucket)
+
+    def falls_with(self, lost: Clue) -> bool:
+        """Whether it says nothing where another one does not hold, which says no more than it."""
+        return self.group[: len(lost.group)] == lost.group and lost.calls <= self.calls
 
     @property
     def is_partial(self) -> bool:
@@ -158,11 +163,11 @@ def _numbers(kind: tuple[str, ...], parts: Sequence[Part]) -> Iterator[Clue]:
 
 def _beside(kind: tuple[str, ...], parts: Sequence[Part]) -> Iterator[Clue]:
     """A norm and a layer that are alone in a group, or that have the same numbers throughout."""
-    pairs: dict[object, list[tuple[Part, Part]]] = {}
+    pairs: dict[tuple[str, ...], list[tuple[Part, Part]]] = {}
     for part in parts:
         leaves = [child for child in part.children if child.module is not None]
         if len(leaves) == len(part.children) == 2 and is_norm(leaves[0]) != is_norm(leaves[1]):
-            pairs.setdefault("alone", []).append((leaves[0], leaves[1]))
+            pairs.setdefault(("alone",), []).append((leaves[0], leaves[1]))
             continue
         named: dict[str, dict[tuple[str, ...], Part]] = {}
         for leaf in leaves:
@@ -174,9 +179,10 @@ def _beside(kind: tuple[str, ...], parts: Sequence[Part]) -> Iterator[Clue]:
                 if _is_beside(norms, others):
                     for number in norms.keys() & others.keys():
                         found = norms[number], others[number]
-                        pairs.setdefault((norm, other, number), []).append(found)
+                        pairs.setdefault((norm, other, *number), []).append(found)
     for key, members in pairs.items():
-        yield Clue("flow", ("beside", *kind, key), beside=tuple(members))
+        group = (*kind, *key[:2])
+        yield Clue("flow", ("beside", *kind, *key), group, beside=tuple(members))
 
 
 def _is_beside(
@@ -222,22 +228,23 @@ def _repeats(forest: Forest) -> Iterator[Clue]:
     """Where units repeat, layers of one name in each come from one step; and from one call of it
     where the units are numbered under one name.
     """
-    alike: dict[tuple[str, ...], dict[object, list[Part]]] = {}
-    called: dict[tuple[str, ...], dict[object, list[Part]]] = {}
+    alike: dict[tuple[tuple[str, ...], ...], dict[object, list[Part]]] = {}
+    called: dict[tuple[tuple[str, ...], ...], dict[object, list[Part]]] = {}
     for leaf in forest.leaves:
         for depth, unit in enumerate(leaf.path[:-1], 1):
             if _is_repeated(unit):
                 inside = tuple(part.label for part in leaf.path[depth:])
-                family = (*unit.kind, *inside[:-1])
+                family: tuple[tuple[str, ...], ...] = (unit.kind, inside[:-1])
                 alike.setdefault(family, {}).setdefault(inside, []).append(leaf)
                 if is_number(unit.label) and unit.parent is not None:
                     key = (unit.parent.number, inside)
-                    called.setdefault(unit.kind, {}).setdefault(key, []).append(leaf)
+                    called.setdefault((unit.kind,), {}).setdefault(key, []).append(leaf)
     for families, least, depths in ((alike, 2, (0, 1)), (called, 3, (_ALL,))):
-        for name, kinds in families.items():
+        for family, kinds in families.items():
             sets = tuple(tuple(leaves) for leaves in kinds.values() if len(leaves) >= least)
             for calls in depths if sets else ():
-                yield Clue("repeats", ("alike", calls, *name), alike=sets, calls=calls)
+                name = ("alike", calls, *(word for words in family for word in words))
+                yield Clue("repeats", name, family[0], alike=sets, calls=calls)
 
 
 def _is_repeated(part: Part) -> bool:
