@@ -33,7 +33,7 @@ import netspec
 from netspec.backends.onnx.data import data_files
 from netspec.backends.onnx.file import write
 from netspec.backends.onnx.lowering import lower
-from netspec.backends.runtime import Session, check_model
+from netspec.backends.runtime import Session
 from netspec.checkpoints import load
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.records import Diagnostic
