@@ -457,8 +457,7 @@ def _consistent(level: str, clues: Sequence[Clue], able: Sequence[Clue]) -> list
     """What is left of clues of one level once those that do not hold are looked at together.
 
     Norms follow other layers: where the numbers of those do not hold, those of norms do not. Numbers
-    that pair norms with other layers do for all or for none, and so units of one name repeat, with
-    what is in them.
+    that pair norms with other layers do for all or for none.
     """
     lost = [clue for clue in clues if clue not in able]
     if level == "numbers":
@@ -469,7 +468,7 @@ def _consistent(level: str, clues: Sequence[Clue], able: Sequence[Clue]) -> list
             weaker = clue.weaker() if follows else clue
             found += [weaker] if weaker is not None else []
         return found
-    if level in ("flow", "repeats"):
+    if level == "flow":
         return [clue for clue in able if not any(map(clue.falls_with, lost))]
     return list(able)
 
