@@ -97,7 +97,7 @@ def test_numbers_are_those_of_the_definition_written_out_in_numpy(kind):
     compared = 0
 
     @settings(
-        max_examples=45,
+        max_examples=120,
         deadline=None,
         derandomize=True,
         database=None,

@@ -324,7 +324,7 @@ def _grown(seed: int, about: type[Operator], random: Random) -> Spec | None:
     blocks: list[str] = []
     pieces: Counter[str] = Counter()
     refused = 0
-    text = _text(lines, blocks, steps or ["identity"])
+    text = _text(lines, blocks, steps or ["relu"])
     graph = _accepted(text)
     if graph is None:
         return None

@@ -66,6 +66,7 @@ def test_a_command_names_the_extra_that_it_needs(
 
     netspec.load("lenet5").to_onnx(tmp_path / "mine.onnx")
     torch.save({"conv.weight": torch.zeros(1)}, tmp_path / "mine.pt")
+    (tmp_path / "photo.jpg").write_bytes(b"\xff\xd8\xff\xe0")
     before = sorted(tmp_path.iterdir())
     ran = python(COMMAND.format(missing=missing, arguments=arguments), tmp_path)
     assert ran.returncode == 3, ran.stderr

@@ -138,6 +138,9 @@ class _Sizes:
         numbers = {
             n: numpy_helper.from_array(self._numbers[n], n) for n in names if n in self._numbers
         }
+        if node.op_type == "GroupNormalization":
+            # Defined by other nodes, which ONNX does not infer shapes through.
+            return {node.output[0]: types[node.input[0]]}
         schema = defs.get_schema(node.op_type, self._opsets[0].version, "")
         found: Mapping[str, TypeProto] = infer_node_outputs(
             schema, node, types, numbers, opset_imports=self._opsets, ir_version=self._ir
