@@ -7,6 +7,7 @@ import pickle
 import pkgutil
 import subprocess
 import sys
+from random import Random
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ from support.differential import (
     snippet,
     steps,
 )
-from support.generated_steps import FREE_SIZES
+from support.generated_steps import FREE_SIZES, step_of
 from support.oracle import REFERENCES
 from support.places import DOCS
 
@@ -95,24 +96,16 @@ def test_what_is_accepted_with_other_parameters_runs_alike(kind):
 @pytest.mark.parametrize("kind", REFERENCES, ids=lambda kind: kind.spelling)
 def test_numbers_are_those_of_the_definition_written_out_in_numpy(kind):
     compared = 0
-
-    @settings(
-        max_examples=120,
-        deadline=None,
-        derandomize=True,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(steps(kind))
-    def loop(sampled):
-        nonlocal compared
+    for seed in range(200):
+        if compared == 20:
+            break
         try:
-            graph = snippet(*sampled)
+            graph = snippet(*step_of(kind, Random(f"{kind.spelling} {seed}")))
         except NetspecError:
-            return
+            continue
         node = graph.nodes[-1]
         if len(graph.nodes) > 2 or graph.symbols or numel(node) > 1000:
-            return
+            continue
         (images,) = inputs_for(graph, 2, {})
         images = images.astype(np.float64)
         with torch.no_grad(), np.errstate(all="ignore"):
@@ -121,8 +114,6 @@ def test_numbers_are_those_of_the_definition_written_out_in_numpy(kind):
             expected = REFERENCES[kind](node.op, images, own_weights(graph))
         np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
         compared += 1
-
-    loop()
     assert compared >= 8, "hardly anything was compared"
 
 
