@@ -84,8 +84,8 @@ class Clue:
         return all(is_vectors(part) for buckets in listed for bucket in buckets for part in bucket)
 
     def falls_with(self, lost: Clue) -> bool:
-        """Whether it says nothing where another one does not hold, which says no more than it."""
-        return self.group[: len(lost.group)] == lost.group and lost.calls <= self.calls
+        """Whether it says nothing where another one does not hold."""
+        return self.group[: len(lost.group)] == lost.group
 
     @property
     def is_partial(self) -> bool:

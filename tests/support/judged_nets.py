@@ -42,7 +42,10 @@ _Arrays = list["np.ndarray[Any, Any]"]
 
 @dataclass(frozen=True)
 class Verdict:
-    """`right`, or `wrong` with what does not hold; `text` is the spec."""
+    """What became of a seed's spec, `text`: of a net, `right`, or `wrong` with what does not hold.
+
+    Of a mutant, `refused` with its first code, `ran`, `lost` a step without a word, or `wrong`.
+    """
 
     seed: int
     kind: str

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from random import Random
@@ -17,7 +16,7 @@ from typing import Any
 from unittest.mock import patch
 
 from support.generated_specs import OPERATORS, SMALL, spec
-from support.judged_nets import Ready, outline, runs_alike
+from support.judged_nets import Ready, Verdict, outline, runs_alike
 from support.places import ROOT
 
 from netspec.diagnostics.raised import NetspecError
@@ -48,16 +47,6 @@ _ODD = (
     "0", "1", "-1", "1/2", "0.5", "1e9", "9999", "3xHxW", "1x1", "(1, 2)", "[[0], [1]]", "none",
     "\t", "\r", "\x1b", "\u0663", "\u202e", "\ufeff", "é", "$", "'", "`", "{ | relu | tanh }",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """`refused` with its first code, `ran`, `lost` a step without a word, or `wrong` with why."""
-
-    seed: int
-    kind: str
-    detail: str = ""
-    text: str = ""
 
 
 # --- texts
