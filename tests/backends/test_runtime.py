@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 
 import numpy as np
-import onnx
 import pytest
 from onnx import TensorProto, helper
+from support.onnx_files import with_entry
 
 from netspec.backends.onnx.compile import compile_graph
 from netspec.backends.onnx.data import data_files
@@ -158,15 +158,6 @@ def test_truncated_and_mutated_models_never_get_past_as_a_foreign_error(model):
             Session(model).run({"input": X})
         except NetspecError as error:
             assert error.diagnostics
-
-
-def with_entry(path, key, value):
-    proto = onnx.load(path, load_external_data=False)
-    tensor = next(t for t in proto.graph.initializer if t.external_data)
-    for entry in tensor.external_data:
-        if entry.key == key:
-            entry.value = value
-    path.write_bytes(proto.SerializeToString())
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ import pytest
 import torch
 from onnx import TensorProto, helper
 from support.checkpoint_files import saved, state
+from support.onnx_files import with_entry
 from support.watching import Seen, at_most, watching
 
 import netspec
@@ -422,12 +423,7 @@ def model_refused(path: Path, code: str = "NS605") -> tuple[NetspecError, Seen]:
     ],
 )
 def test_17_data_outside_the_file(key: str, value: str, external: Path) -> None:
-    proto = onnx.load(external, load_external_data=False)
-    tensor = next(t for t in proto.graph.initializer if t.external_data)
-    for entry in tensor.external_data:
-        if entry.key == key:
-            entry.value = value
-    external.write_bytes(proto.SerializeToString())
+    with_entry(external, key, value)
     _, seen = model_refused(external)
     assert {path.name for path in seen.read if path.suffix != ".py"} <= {"net.onnx"}
 
