@@ -12,17 +12,15 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import combinations, islice, pairwise, product
 
 from netspec.checkpoints.clues import LEVELS, Clue, clues_of, is_norm, is_vectors
+from netspec.checkpoints.evidence import SAME, Evidence
 from netspec.checkpoints.forest import Forest, Part
 from netspec.checkpoints.layers import Layer, Module
-from netspec.checkpoints.names import is_number
-from netspec.checkpoints.search import Arrangement, Budget, Search
+from netspec.checkpoints.search import Arrangement, Budget
 from netspec.checkpoints.tree import Item, copies_of
 from netspec.foundation.records import record
 
 # Steps of all searches for one file, and of each: for each layer, and at least.
 _STEPS, _EACH = (500, 20_000), (60, 3_000)
-# How many arrangements of one function are looked at for one of another.
-_SAME = 64
 # How many arrangements are looked at for one that is nearer to the order of definition.
 _OTHERS = 1000
 # How many lines of a map are offered to settle a doubt.
@@ -88,9 +86,10 @@ class _Arranger:
         self._layers, self._trusted, self._identity = layers, trusted, identity
         self._budget = Budget(*(max(n * len(layers), least) for n, least in (_STEPS, _EACH)))
         self._clues = clues_of(self._forest, trusted)
-        self._unclear: list[Clue] = []
         self._mapped = self._settled(dict(mapped))
-        self._together = {part for part in self._forest.parts if self._is_stretch(part)}
+        self._evidence = Evidence(
+            self._forest, self._clues, self._mapped, self._budget, self._is_same
+        )
 
     def _settled(self, mapped: Mapping[str, str]) -> tuple[Clue, ...]:
         """What a map says, as a clue that every search keeps."""
@@ -102,15 +101,6 @@ class _Arranger:
         )
         return (Clue("map", ("map",), places=places),) if places else ()
 
-    def _is_stretch(self, part: Part) -> bool:
-        """Whether a group may be one stretch of the net: not a list of norms, nor another beside it."""
-        if not part.children or part is self._forest.root:
-            return False
-        beside = part.parent.children if part.parent is not None else []
-        if _is_listed(part) or (any(map(_is_listed, beside)) and _is_list(part)):
-            return False
-        return any(self._forest.fits(part, start) for start in range(len(self._layers)))
-
     def found(self) -> Arranged:
         defined = self._as_defined()
         if defined is not None and self._agree(defined):
@@ -121,7 +111,7 @@ class _Arranger:
                 return self._ordered(defined)
             names = f"`{twofold[0]}` and `{twofold[1]}` count copies of a part or layers in a row"
             return Arranged(doubts=(Doubt(self._layers[0], (names,)),))
-        first, kept = self._kept()
+        first, kept = self._evidence.kept()
         first, other, certain = self._other(first, kept, defined)
         if not certain or self._budget.steps < 0:
             return self._undecided()
@@ -131,9 +121,9 @@ class _Arranger:
             return Arranged((), self._doubts(first, other), self._settling(first, other, kept))
         if defined is not None:
             return self._ordered(defined)
-        unclear = [clue for clue in self._unclear if clue not in kept]
+        unclear = [clue for clue in self._evidence.unclear if clue not in kept]
         traded = self._is_traded(first, kept) or not self._is_nearest(first, kept)
-        if traded or not all(self._search([clue]).keeps(first) for clue in unclear):
+        if traded or not all(self._evidence.search([clue]).keeps(first) for clue in unclear):
             return self._undecided()
         return self._matched(first, kept)
 
@@ -147,15 +137,15 @@ class _Arranger:
         if first is None:
             return None, None, True
         if defined is not None:
-            agrees = self._search(kept).keeps(defined) or self._is_same(defined, first)
+            agrees = self._evidence.search(kept).keeps(defined) or self._is_same(defined, first)
             return first, (None if agrees else defined), True
-        search = self._search(kept)
+        search = self._evidence.search(kept)
         for count, other in enumerate(search.solutions()):
             if not self._is_same(other, first) and not self._ascends(first, other):
                 if not self._ascends(other, first):
                     return first, other, True
                 first = other
-            if count == _SAME:
+            if count == SAME:
                 return first, None, False
         return first, None, search.ended
 
@@ -225,14 +215,18 @@ class _Arranger:
         """
         strong = [clue for clue in kept if clue.level in ("axes", "numbers")]
         for lost in self._clues:
-            if lost.level != "numbers" or lost in kept or self._search([lost]).keeps(first):
+            if (
+                lost.level != "numbers"
+                or lost in kept
+                or self._evidence.search([lost]).keeps(first)
+            ):
                 continue
             others = list[Clue]()
             for clue in strong:
                 outer = clue.level == "numbers" and clue in self._clues and clue.depth < lost.depth
                 form = clue.weaker() if outer else clue
                 others += [form] if form is not None else []
-            other = self._first([*others, lost])
+            other = self._evidence.first([*others, lost])
             if other is not None and not self._is_same(other, first):
                 return True
         return False
@@ -248,7 +242,7 @@ class _Arranger:
         if not any(clue.level == "order" and clue.is_partial for clue in kept):
             return True
         whole = [clue for clue in kept if clue.level != "order"]
-        search, breaks = self._search(whole), self._breaks(first)
+        search, breaks = self._evidence.search(whole), self._breaks(first)
         for count, other in enumerate(search.solutions()):
             if self._breaks(other) <= breaks and not self._is_same(other, first):
                 return False
@@ -282,120 +276,20 @@ class _Arranger:
     def _agree(self, defined: Arrangement) -> bool:
         """Whether axes, numbers, words and the data say nothing against the order of definition."""
         clues = [clue for clue in self._clues if clue.level not in ("repeats", "order")]
-        if self._search(clues).keeps(defined):
+        if self._evidence.search(clues).keeps(defined):
             return True
         return all(
-            any(self._search([form]).keeps(defined) for form in (clue, clue.weaker()) if form)
+            any(
+                self._evidence.search([form]).keeps(defined)
+                for form in (clue, clue.weaker())
+                if form
+            )
             for clue in clues
         )
 
     def _ordered(self, defined: Arrangement) -> Arranged:
         pairs = zip(self._layers, defined, strict=True)
         return Arranged(tuple(Match(layer, leaf.layer, "order") for layer, leaf in pairs))
-
-    # --- clues
-
-    def _kept(self) -> tuple[Arrangement | None, list[Clue]]:
-        """An arrangement that keeps what clues can be kept, and those clues.
-
-        Stronger clues come first, and of numbers those of outer groups. Clues that can be kept one by
-        one and not together leave nothing.
-        """
-        first = self._first(self._clues)
-        if first is not None:
-            return first, self._clues
-        if self._first(()) is None:
-            self._loosen()
-            first = self._first(self._clues)
-            if first is not None:
-                return first, self._clues
-        kept: list[Clue] = []
-        first = self._first(())
-        for level in LEVELS:
-            if first is None or self._is_only(first, kept):
-                break
-            first = self._keep(level, kept) or first
-            if level == "numbers" and self._is_torn(kept):
-                self._together = set()
-                return self._kept()
-        return first, kept
-
-    def _is_torn(self, kept: Sequence[Clue]) -> bool:
-        """Whether numbers run against the data only because groups are held to be one stretch."""
-        held = {clue.kind for clue in kept}
-        for clue in self._clues:
-            weaker = clue.weaker()
-            if clue.level != "numbers" or weaker is None or not self._together:
-                continue
-            if clue.kind not in held and weaker.kind not in held:
-                every = (*self._mapped, weaker)
-                search = Search(self._forest, set(), every, self._budget, symmetric=True)
-                if next(search.solutions(), None) is not None:
-                    return True
-        return False
-
-    def _keep(self, level: str, kept: list[Clue]) -> Arrangement | None:
-        """Adds what can be kept of a level; an arrangement of it. Numbers of outer groups come first."""
-        first = None
-        batches: dict[int, list[Clue]] = {}
-        for clue in self._clues:
-            if clue.level == level:
-                batches.setdefault(clue.depth if level == "numbers" else 0, []).append(clue)
-        against: list[Clue] = []
-        for _, clues in sorted(batches.items()):
-            # Where numbers run against the data, those inside do not say that theirs run with it.
-            asked = [_weakened(clue, against) for clue in clues] if against else clues
-            able = _consistent(level, clues, self._able(kept, asked))
-            if level == "numbers":
-                against += [clue for clue in clues if not _is_left(clue, able)]
-            tried = self._first([*kept, *able])
-            if tried is not None:
-                kept += able
-                first = tried
-            else:
-                self._unclear += able
-        return first
-
-    def _is_only(self, first: Arrangement, kept: Sequence[Clue]) -> bool:
-        """Whether clues leave one arrangement: weaker ones are then not asked."""
-        search = self._search(kept)
-        found = islice(search.solutions(), _SAME)
-        return all(self._is_same(other, first) for other in found) and search.ended
-
-    def _able(self, kept: list[Clue], clues: list[Clue]) -> list[Clue]:
-        """Those of the clues, or what is left of them, that can be kept beside the stronger ones."""
-        if not clues or self._first([*kept, *clues]) is not None:
-            return clues
-        if len(clues) > 1:
-            half = len(clues) // 2
-            return self._able(kept, clues[:half]) + self._able(kept, clues[half:])
-        weaker = clues[0].weaker()
-        return self._able(kept, [weaker]) if weaker is not None else []
-
-    def _loosen(self) -> None:
-        """Groups that cannot be one stretch of the net are not held to be one."""
-        kinds: dict[tuple[str, ...], list[Part]] = {}
-        for part in self._together:
-            kinds.setdefault(part.kind, []).append(part)
-        able: set[Part] = set()
-        for kind in sorted(kinds, key=lambda kind: (len(kind), kind)):
-            tried = able.union(kinds[kind])
-            search = Search(self._forest, tried, self._mapped, self._budget, symmetric=True)
-            if next(search.solutions(), None) is not None:
-                able = tried
-        self._together = able
-
-    def _first(self, clues: Sequence[Clue]) -> Arrangement | None:
-        """An arrangement that keeps the clues; clues that no search came to an end with are unclear."""
-        search = self._search(clues, symmetric=True)
-        found = next(search.solutions(), None)
-        if found is None and not search.ended:
-            self._unclear += clues
-        return found
-
-    def _search(self, clues: Sequence[Clue], symmetric: bool = False) -> Search:
-        every = (*self._mapped, *clues)
-        return Search(self._forest, self._together, every, self._budget, symmetric)
 
     # --- what is said of it
 
@@ -412,7 +306,7 @@ class _Arranger:
         open_ = set(range(len(arrangement)))
         for count, level in enumerate(("shape", *LEVELS)):
             clues = [clue for clue in kept if clue.level in LEVELS[:count]]
-            counts = self._search(clues).replay(arrangement)
+            counts = self._evidence.search(clues).replay(arrangement)
             for position in sorted(open_):
                 if counts[position] <= 1:
                     how[position] = level
@@ -439,8 +333,8 @@ class _Arranger:
             place = next(i for i, (a, b) in enumerate(zip(first, other, strict=True)) if a is not b)
             fixed.append((first[place], 1 << place))
             clue = Clue("words", ("map",), places=tuple(fixed))
-            search = self._search([*kept, clue])
-            found = islice(search.solutions(), _SAME)
+            search = self._evidence.search([*kept, clue])
+            found = islice(search.solutions(), SAME)
             rival = next((arr for arr in found if not self._is_same(arr, first)), None)
             if rival is None:
                 settled = [(bits.bit_length() - 1, leaf) for leaf, bits in fixed]
@@ -453,51 +347,8 @@ class _Arranger:
         return Arranged(doubts=(Doubt(self._layers[0], names),))
 
 
-def _consistent(level: str, clues: Sequence[Clue], able: Sequence[Clue]) -> list[Clue]:
-    """What is left of clues of one level once those that do not hold are looked at together.
-
-    Norms follow other layers: where the numbers of those do not hold, those of norms do not. Numbers
-    that pair norms with other layers do for all or for none.
-    """
-    lost = [clue for clue in clues if clue not in able]
-    if level == "numbers":
-        broken = {clue.group for clue in lost if not clue.is_of_vectors}
-        found: list[Clue] = []
-        for clue in able:
-            follows = clue in clues and clue.is_of_vectors and clue.group in broken
-            weaker = clue.weaker() if follows else clue
-            found += [weaker] if weaker is not None else []
-        return found
-    if level == "flow":
-        return [clue for clue in able if not any(map(clue.falls_with, lost))]
-    return list(able)
-
-
-def _is_left(clue: Clue, able: Sequence[Clue]) -> bool:
-    """Whether a series or what is weaker of it is among the clues."""
-    weaker = clue.weaker()
-    return clue in able or any(weaker is not None and weaker.kind == kept.kind for kept in able)
-
-
-def _weakened(clue: Clue, against: Sequence[Clue]) -> Clue:
-    """The clue, or less of it where it is inside of a group whose numbers run against the data."""
-    inside = any(clue.group[: len(lost.group)] == lost.group for lost in against)
-    return (clue.weaker() if inside else None) or clue
-
-
 def _defined(part: Part) -> int:
     return part.order
-
-
-def _is_list(part: Part) -> bool:
-    """Whether it is layers by numbers, as a module's list of its convolutions."""
-    numbered = all(child.module is not None and is_number(child.label) for child in part.children)
-    return numbered and "." not in part.label
-
-
-def _is_listed(part: Part) -> bool:
-    """Whether it is a list of norms, which stand between other layers."""
-    return bool(part.children) and is_vectors(part)
 
 
 def _relation(one: Part, other: Part, standing: tuple[list[int], list[int]]) -> str:

@@ -63,8 +63,12 @@ class Clue:
     def weaker(self) -> Clue | None:
         """What is left of an order that does not hold: of a series, that it does not run against
         the data; of another, that it holds among norms and among the rest; then, among parts of the
-        same shapes. Norms follow the rest: where that is not in order, theirs says nothing.
+        same shapes. Norms follow the rest: where that is not in order, theirs says nothing. Of units
+        that repeat, that those of the same shapes do.
         """
+        if self.alike:
+            less = self.among_units(len(self.group))
+            return None if less is self else less
         if self.chains:
             kind = (*self.kind, "against")
             return Clue(self.level, kind, self.group, against=self.chains)
@@ -84,8 +88,24 @@ class Clue:
         return all(is_vectors(part) for buckets in listed for bucket in buckets for part in bucket)
 
     def falls_with(self, lost: Clue) -> bool:
-        """Whether it says nothing where another one does not hold."""
-        return self.group[: len(lost.group)] == lost.group
+        """Whether it says nothing, or less, where another one does not hold."""
+        return self.group[: len(lost.group)] == lost.group and self.calls >= lost.calls
+
+    def among_units(self, depth: int) -> Clue | None:
+        """Of layers that come from one step, that those do which are in units of the same shapes, at
+        a depth of groups; None if that says nothing.
+        """
+        least = _least(self.calls)
+        found: list[tuple[Part, ...]] = []
+        for leaves in self.alike:
+            by_code: dict[int, list[Part]] = {}
+            for leaf in leaves:
+                by_code.setdefault(leaf.path[depth - 1].code, []).append(leaf)
+            found += [tuple(same) for same in by_code.values() if len(same) >= least]
+        if found == list(self.alike):
+            return self
+        kind, alike = (*self.kind, depth), tuple(found)
+        return Clue(self.level, kind, self.group, alike=alike, calls=self.calls) if found else None
 
     @property
     def is_partial(self) -> bool:
@@ -239,12 +259,18 @@ def _repeats(forest: Forest) -> Iterator[Clue]:
                 if is_number(unit.label) and unit.parent is not None:
                     key = (unit.parent.number, inside)
                     called.setdefault((unit.kind,), {}).setdefault(key, []).append(leaf)
-    for families, least, depths in ((alike, 2, (0, 1)), (called, 3, (_ALL,))):
+    for families, counts in ((alike, (0, 1)), (called, (_ALL,))):
         for family, kinds in families.items():
+            least = _least(counts[0])
             sets = tuple(tuple(leaves) for leaves in kinds.values() if len(leaves) >= least)
-            for calls in depths if sets else ():
+            for calls in counts if sets else ():
                 name = ("alike", calls, *(word for words in family for word in words))
                 yield Clue("repeats", name, family[0], alike=sets, calls=calls)
+
+
+def _least(calls: int) -> int:
+    """How many layers it takes to say that they come from one step: two calls may be written out."""
+    return 3 if calls == _ALL else 2
 
 
 def _is_repeated(part: Part) -> bool:
@@ -268,7 +294,9 @@ _PLACES: dict[str, Callable[[Layer], bool]] = {
 def _meanings(forest: Forest) -> Iterator[Clue]:
     """Words that mean a place in the net, and words that the net's own names have.
 
-    A word counts where as many layers of the file are called by it as the net has at such places.
+    A word counts where as many layers of the file are called by it as the net has there: of all
+    shapes, or, if it means a place, of the shapes that it is said of. Of those, norms count apart: a
+    file may not call them by it.
     """
     layers = forest.layers
     own = {word for layer in layers for word in layer.words if len(word) > 1}
@@ -280,10 +308,17 @@ def _meanings(forest: Forest) -> Iterator[Clue]:
         for word in {_SAME.get(w, w) for part in leaf.path for w in words(part.label)}:
             said.setdefault(word, []).append(leaf)
     for word in sorted(said.keys() & places.keys()):
-        called, bits = said[word], places[word]
-        meant = [leaf.code for leaf in called]
-        if len(called) < len(layers) and sorted(meant) == sorted(forest.codes_at(bits)):
-            yield Clue("words", ("word", word), places=tuple((leaf, bits) for leaf in called))
+        called = said[word]
+        if len(called) == len(layers):
+            continue
+        for normed in (False, True) if word in _PLACES else (None,):
+            chosen = [leaf for leaf in called if normed is None or is_vectors(leaf) is normed]
+            bits, meant = places[word], sorted(leaf.code for leaf in chosen)
+            if normed is not None:
+                bits &= sum(forest.places.get(code, 0) for code in set(meant))
+            if chosen and meant == sorted(forest.codes_at(bits)):
+                found = tuple((leaf, bits) for leaf in chosen)
+                yield Clue("words", ("word", word, normed), places=found)
 
 
 def _previous(kind: tuple[str, ...], parts: Sequence[Part]) -> Iterator[Clue]:

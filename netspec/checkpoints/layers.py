@@ -90,14 +90,13 @@ def plain(shape: Shape) -> Shape:
 
 def layers_of(graph: Graph, *, heads: bool) -> list[Layer]:
     """The layers with weights, in the order they run: the net's, or its training-only heads'."""
-    shortcuts = _shortcuts(graph)
+    shortcuts, pooled = _shortcuts(graph), _pooled(graph)
     numbers: dict[Node, frozenset[int]] = {}
     found: list[Layer] = []
     for node in graph.nodes:
         parts = _own(node)
         before = frozenset[int]().union(*(numbers[value.node] for value in node.inputs))
         if (node.head is not None) == heads:
-            pooled = any(isinstance(value.node.op, MaxPool | AvgPool) for value in node.inputs)
             for path, tensors in parts.items():
                 found.append(
                     Layer(
@@ -109,7 +108,7 @@ def layers_of(graph: Graph, *, heads: bool) -> list[Layer]:
                         words=_words(path),
                         is_shortcut=node in shortcuts,
                         is_gate=_is_gate(graph, node),
-                        after_pool=pooled,
+                        after_pool=node in pooled,
                         head=node.head,
                     )
                 )
@@ -153,6 +152,17 @@ def _own(node: Node) -> dict[str, tuple[Tensor, ...]]:
             path = ".".join((node.path, *parsed.components))
             tensor = Tensor(parsed.role, (f"{node.path}.{weight.name}",), weight.shape)
             found[path] = (*found.get(path, ()), tensor)
+    return found
+
+
+def _pooled(graph: Graph) -> set[Node]:
+    """The layers that read a pool, and norms and their like that read one of those."""
+    found: set[Node] = set()
+    for node in graph.nodes:
+        feeders = [value.node for value in node.inputs]
+        after = any(isinstance(feeder.op, MaxPool | AvgPool) for feeder in feeders)
+        if after or (isinstance(node.op, Elementwise) and not found.isdisjoint(feeders)):
+            found.add(node)
     return found
 
 

@@ -38,22 +38,24 @@ class _Frame:
     """A position of the net with the layers still to be tried there; `found` counts from before."""
 
     options: list[Part]
-    key: int
+    key: object
     found: int
     placed: Part | None = None
     tops: tuple[int, ...] = ()
     closed: tuple[Part, ...] = ()
     opened: int = 0
     state: int = 0
+    wheres: tuple[int, ...] = ()
     bound: tuple[tuple[int, int], ...] = ()
 
 
 class Search:
     """Places layers position by position, depth first. `together`: the groups that are one stretch.
 
-    A state is what is placed, and of what still matters where; one from which nothing was found is
-    not entered again. `ended` says whether the search came to its end within the budget. `symmetric`:
-    of parts that nothing tells apart, in any clue, the first comes first.
+    A state is what is placed, and of what still matters where: of a group that is one stretch, once it
+    is whole, where it starts. One from which nothing was found is not entered again. `ended` says
+    whether the search came to its end within the budget. `symmetric`: of parts that nothing tells
+    apart, in any clue, the first comes first.
     """
 
     def __init__(
@@ -90,6 +92,7 @@ class Search:
         self._steps: dict[tuple[int, int], object] = {}
         self._open: list[Part] = []
         self._state = 0
+        self._wheres: tuple[int, ...] = (0,)
 
     def _take(self, number: int, clue: Clue) -> None:
         for buckets in (*clue.chains, *clue.order):
@@ -120,13 +123,16 @@ class Search:
                 self._alike[leaf.number].append(((number, kind), clue.calls))
 
     def _is_related(self, part: Part) -> bool:
-        """Whether where it stands matters to what is placed after it."""
-        # How a group stands that is one stretch follows from what is placed.
-        parts = (p for p in part.path if p is part or p not in self._together)
-        related = any(
-            self._chains[p.number] or self._higher[p.number] or self._ages[p.number] for p in parts
-        )
-        return bool(related or self._beside[part.number])
+        """Whether where it stands, in the group that is one stretch, matters to what is placed later."""
+        for p in reversed(part.path):
+            if p is not part and p in self._together:
+                return False
+            number = p.number
+            # What has lower parts is what they may not depend on; the rest asks of both sides.
+            relations = self._chains, self._lower, self._ages, self._beside
+            if any(found[number] for found in relations):
+                return True
+        return False
 
     def _pair(self, part: Part) -> int:
         """Tells parts apart by shapes and clues; each has as twin the one like it before it."""
@@ -157,8 +163,8 @@ class Search:
     def solutions(self) -> Iterator[Arrangement]:
         """Every arrangement that keeps the clues, the one nearest to the file's order first."""
         count, found, steps = len(self._forest.layers), 0, 0
-        dead: set[int] = set()
-        frames = [_Frame(self.options(0), self._state, 0)]
+        dead: set[object] = set()
+        frames = [_Frame(self.options(0), self._key(), 0)]
         while frames:
             frame = frames[-1]
             if frame.placed is not None:
@@ -177,8 +183,8 @@ class Search:
             if len(frames) == count:
                 found += 1
                 yield tuple(f.placed for f in frames if f.placed)
-            elif self._state not in dead:
-                frames.append(_Frame(self.options(len(frames)), self._state, found))
+            elif (key := self._key()) not in dead:
+                frames.append(_Frame(self.options(len(frames)), key, found))
         self.ended = True
 
     def replay(self, arrangement: Arrangement) -> list[int]:
@@ -186,7 +192,7 @@ class Search:
         counts = []
         for position, leaf in enumerate(arrangement):
             counts.append(len(self.options(position)))
-            self._place(_Frame([], 0, 0), leaf, position)
+            self._place(_Frame([], None, 0), leaf, position)
         return counts
 
     def keeps(self, arrangement: Arrangement) -> bool:
@@ -194,9 +200,12 @@ class Search:
         for position, leaf in enumerate(arrangement):
             if leaf not in self.options(position):
                 return False
-            if not self._place(_Frame([], 0, 0), leaf, position):
+            if not self._place(_Frame([], None, 0), leaf, position):
                 return False
         return True
+
+    def _key(self) -> object:
+        return self._state, self._wheres
 
     # --- one step
 
@@ -262,10 +271,10 @@ class Search:
 
     def _place(self, frame: _Frame, leaf: Part, position: int) -> bool:
         """Places a layer; False where what it completes does not keep a clue."""
-        frame.placed, frame.state = leaf, self._state
+        frame.placed, frame.state, frame.wheres = leaf, self._state, self._wheres
         frame.tops = tuple(self._tops[p.number] for p in leaf.path)
         above, bit = self._forest.above[position], 1 << position
-        self._state ^= self._forest.hashes[leaf.number] ^ self._where(leaf, position)
+        self._state ^= self._forest.hashes[leaf.number]
         bound = []
         for clue, calls in self._alike[leaf.number]:
             if clue not in self._steps:
@@ -280,17 +289,16 @@ class Search:
             self._left[part.number] -= 1
             self._masks[part.number] |= bit
             self._tops[part.number] |= above
+        wheres = [*self._wheres, *(0 for _ in groups[depth:])]
+        wheres[-1] ^= self._where(leaf, position)
         closed = []
         while self._open and not self._left[self._open[-1].number]:
-            closed.append(self._open.pop())
-        frame.closed = tuple(closed)
-        if closed:
+            group = self._open.pop()
+            closed.append(group)
             # How a whole group stands in its stretch matters to nothing outside it.
-            outer = closed[-1]
-            for inner in outer.leaves:
-                where = self._masks[inner.number].bit_length() - 1
-                if not self._is_forgotten(inner, closed):
-                    self._state ^= self._where(inner, where)
+            wheres.pop()
+            wheres[-1] ^= self._where(group, position + 1 - group.count)
+        frame.closed, self._wheres = tuple(closed), tuple(wheres)
         complete = [part for part in leaf.path if not self._left[part.number]]
         return all(
             self._newest(older) < self._newest(newer)
@@ -307,13 +315,6 @@ class Search:
         """The last position outside of a part that it depends on."""
         return (self._tops[part.number] & ~self._masks[part.number]).bit_length()
 
-    def _is_forgotten(self, leaf: Part, closed: Sequence[Part]) -> bool:
-        """Whether a group inside those just closed was closed before, and its layers forgotten."""
-        return any(
-            not self._left[group.number] and group not in closed
-            for group in self._groups[leaf.number]
-        )
-
     def _undo(self, frame: _Frame, position: int) -> None:
         leaf = frame.placed
         assert leaf is not None
@@ -325,18 +326,18 @@ class Search:
             del self._steps[clue]
         self._open += reversed(frame.closed)
         del self._open[frame.opened :]
-        self._state = frame.state
+        self._state, self._wheres = frame.state, frame.wheres
         frame.placed = None
 
     def _step(self, position: int, calls: int) -> object:
         layer = self._forest.layers[position]
         return layer.step, layer.calls[:calls]
 
-    def _where(self, leaf: Part, position: int) -> int:
-        """Tells where a layer stands, if that matters; 0 where it does not."""
-        if not self._related[leaf.number]:
+    def _where(self, part: Part, start: int) -> int:
+        """Tells where a layer or a stretch starts, if that matters; 0 where it does not."""
+        if not self._related[part.number]:
             return 0
-        return self._forest.hashes[leaf.number] * (2 * position + 3) & _MASK
+        return self._forest.hashes[part.number] * (2 * start + 3) & _MASK
 
 
 def _is_series(

@@ -2,7 +2,8 @@
 
 Python raises KeyboardInterrupt between any two instructions of the main thread. Inside a lock of a
 thread pool it can leave the lock held, and inside a callback it is swallowed: rare, and then the
-process would hang or go on. So a ctrl-C also sets a clock. SIGTERM and SIGHUP are treated alike, so
+process would hang or go on. So a ctrl-C also sets a clock, and what ends before that says that it
+was interrupted. SIGTERM and SIGHUP are treated alike, so
 that they leave nothing half written either.
 """
 
@@ -42,6 +43,11 @@ def finish() -> None:
     for number in (signal.SIGINT, *_ENDING):
         if signal.getsignal(number) in (_interrupted, _leave):
             signal.signal(number, signal.SIG_DFL)
+
+
+def was_asked() -> bool:
+    """Whether a signal asked the process to end, whatever became of the exception."""
+    return bool(_asked)
 
 
 def status() -> int:

@@ -108,6 +108,8 @@ def run() -> None:
         mend()
         status = _status()
         sys.stdout.flush()
+        if interrupt.was_asked() and status != interrupt.status():
+            status = _interrupted()  # the exception was lost in a callback
     except (_ReaderGone, BrokenPipeError):
         discard_output()
     except KeyboardInterrupt:

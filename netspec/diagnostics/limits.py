@@ -20,7 +20,7 @@ class Limits:
     source: int = 4 * 2**20
     nesting: int = 64
     statements: int = 100_000
-    nodes: int = 100_000
+    nodes: int = 20_000
     depth: int = 64
     files: int = 64
     imports: int = 16

@@ -53,6 +53,7 @@ def build(
     edits that mend the spec where some were found.
     """
     values = dict(settings or {})
+    renew_budget()
     with without_collecting():
         try:
             return _build(source, values, inputs, limits, collector or Collector())
@@ -107,7 +108,6 @@ def _build(
 ) -> Graph:
     depth = min(limits.depth * limits.nesting * _FRAMES, _MOST_FRAMES)
     sys.setrecursionlimit(max(sys.getrecursionlimit(), depth))
-    renew_budget()
     loader = Loader(collector, limits)
     unit = loader.load(source)
     builder = _NetBuilder(unit, loader, collector, limits, freed)

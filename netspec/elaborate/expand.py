@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from netspec.diagnostics.limits import Limits
 from netspec.diagnostics.messages.limits import TooManyNodes, TooManyRuns
 from netspec.diagnostics.raised import Rejection
-from netspec.diagnostics.suggest import apart
+from netspec.diagnostics.suggest import unadvised
 from netspec.elaborate.bind import given
 from netspec.elaborate.calls import Calls
 from netspec.elaborate.evaluate import evaluate, integral
@@ -66,19 +66,19 @@ class Expansion:
         quiet, total = replace(scope, entry=None), Count()
         for link in chain.links:
             if isinstance(link, ast.Step):
-                with apart():
+                with unadvised():
                     total = total.plus(self._step(link, quiet))
                 self._hold(total, link.extent, scope)
 
     def check_repeat(self, times: int, action: ast.Action, before: Count, scope: Scope) -> None:
         """Reports a repeat about to run that cannot fit behind what there is `before` it."""
-        with apart():
+        with unadvised():
             once = self._action(action, replace(scope, entry=None))
         self._hold(before.plus(once.times(times)), action.extent, scope)
 
     def check_loop(self, times: int, loop: ast.For, before: Count, scope: Scope) -> None:
         """Reports a loop about to run that cannot fit behind what there is `before` it."""
-        with apart():
+        with unadvised():
             once = self._body(loop, UNKNOWN, replace(scope, entry=None))
         self._hold(before.plus(once.times(times)), loop.extent, scope)
 

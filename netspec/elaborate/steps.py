@@ -28,7 +28,7 @@ from netspec.syntax import ast
 from netspec.syntax.units import Loader, Unit
 
 # A step may run more often than nodes may exist, since names, branches and empty blocks cost too.
-_RUNS_PER_NODE = 2
+_RUNS_PER_NODE = 5
 # A repeat of more than this is counted once more before it runs: its shapes are known by then.
 _MANY = 64
 

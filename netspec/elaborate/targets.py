@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from netspec.diagnostics.messages.names import UnknownLayer
-from netspec.diagnostics.suggest import closest, elsewhere
+from netspec.diagnostics.suggest import closest, elsewhere, is_advised
 from netspec.elaborate.bind import Misplaced
 from netspec.elaborate.scope import Body, Poisoned, Scope
 from netspec.ops.declare.operator import Operator
@@ -109,6 +109,8 @@ class Targets:
         if word in unit.lost or base in unit.lost:
             raise Poisoned
         problem = self._unknowns.get((unit, word))
+        if problem is None and not is_advised():
+            return UnknownLayer(word, "")
         if problem is None:
             known = {*unit.blocks, *unit.imports, *REGISTRY, *self._library_names}
             advice = elsewhere(word, known) or elsewhere(base, known)

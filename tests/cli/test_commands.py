@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -171,24 +170,48 @@ def test_completion_offers_shipped_specs():
     assert "_NETSPEC_COMPLETE" in netspec("completion", "bash").stdout
 
 
-def test_ctrl_c_leaves_no_file_and_no_traceback(tmp_path):
-    process = subprocess.Popen(
-        [sys.executable, "-m", "netspec", "compile", "vgg16"],
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+def interrupted_while(finishing: str, cwd) -> subprocess.CompletedProcess[str]:
+    """`netspec compile lenet5` that runs some code of ours when its file is about to be placed."""
+    code = f"""if True:
+        import signal, sys
+        from netspec.__main__ import run
+        from netspec.system.atomic import Draft
+        finish = Draft.finish
+        class Dying:
+            def __del__(self):
+                signal.raise_signal(signal.SIGINT)
+        def interrupted(self):
+            {finishing}
+            finish(self)
+        Draft.finish = interrupted
+        sys.argv = ["netspec", "compile", "lenet5"]
+        run()
+    """
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=cwd,
+        capture_output=True,
         text=True,
+        check=False,
         # A shell's background jobs ignore ctrl-C; this one must not.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
-    deadline = time.time() + 20
-    while not list(tmp_path.glob(".ns-*.tmp")) and time.time() < deadline:
-        time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
-    _, messages = process.communicate(timeout=30)
-    assert process.returncode == 130
-    assert "Traceback" not in messages
+
+
+def test_ctrl_c_leaves_no_file_and_no_traceback(tmp_path):
+    done = interrupted_while("signal.raise_signal(signal.SIGINT)", tmp_path)
+    assert done.returncode == 130
+    assert done.stderr.endswith("interrupted; no file was changed\n")
+    assert "Traceback" not in done.stderr
     assert os.listdir(tmp_path) == []
+
+
+def test_ctrl_c_whose_exception_is_lost_is_told_of(tmp_path):
+    """What a destructor raises Python drops: the command is done soon after, and says so."""
+    done = interrupted_while("Dying()", tmp_path)
+    assert done.returncode == 130
+    assert done.stderr.endswith("interrupted; written before: lenet5.onnx\n")
+    assert os.listdir(tmp_path) == ["lenet5.onnx"]
 
 
 def test_ctrl_c_ends_the_process_even_where_the_exception_is_lost(tmp_path):

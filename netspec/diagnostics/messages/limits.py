@@ -108,7 +108,7 @@ class TooManyRuns(Problem):
     help = "raise the limit with --max-nodes"
     explain = (
         "Steps that add no node cost time too: repeats of nothing, empty blocks, loops. The limit "
-        "is twice that on nodes."
+        "is five times that on nodes."
     )
     limit: int
 
