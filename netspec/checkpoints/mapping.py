@@ -20,6 +20,8 @@ from netspec.checkpoints.projections import joined
 from netspec.checkpoints.tree import Item, modules_of, tree_of
 from netspec.graph.checked import Graph
 
+# How many pairs of one shape are aligned at most: that takes time with their number to the power 1.5.
+_PAIRS = 100_000
 _AUXILIARY = re.compile(r"aux", re.IGNORECASE)
 
 
@@ -232,7 +234,8 @@ def _groups(item: Item, path: str) -> list[tuple[str, Item]]:
 def _common(layers: list[Layer], modules: list[Module]) -> tuple[list[Layer], list[Module]]:
     """The layers and modules of shapes that both sides have, as many of each.
 
-    Where one side has more of a shape, those that fall into place between their neighbours stay.
+    Where one side has more of a shape, those that fall into place between their neighbours stay; of
+    too many of one shape, none.
     """
     ours = Counter(layer.signature for layer in layers)
     theirs = Counter(module.signature for module in modules)
@@ -242,7 +245,9 @@ def _common(layers: list[Layer], modules: list[Module]) -> tuple[list[Layer], li
     if uneven:
         first = [layers[i].signature for i in layer_places]
         second = [modules[i].signature for i in module_places]
-        blocks = SequenceMatcher(None, first, second, autojunk=False).get_matching_blocks()
+        few = sum(ours[s] * theirs[s] for s in ours) <= _PAIRS
+        matcher = SequenceMatcher(None, first, second, autojunk=False) if few else None
+        blocks = matcher.get_matching_blocks() if matcher else []
         for places, starts, signatures in (
             (layer_places, [(b.a, b.size) for b in blocks], first),
             (module_places, [(b.b, b.size) for b in blocks], second),

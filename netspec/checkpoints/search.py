@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from netspec.checkpoints.clues import Buckets, Clue
 from netspec.checkpoints.forest import Forest, Part
@@ -19,16 +19,16 @@ _MASK = (1 << 96) - 1
 class Budget:
     """Steps that are left: to all searches for one file, and to each. They end every search.
 
-    `looks` are the layers that may still be looked at: of many of one shape, each step looks at all.
+    `looks` are the layers that may still be looked at: of many of one shape, a step may look at all.
     """
 
     steps: int
     each: int
     looks: int = 20_000_000
 
-    def look(self, count: int) -> None:
-        """Takes note of layers that are looked at; none are left to those who look at too many."""
-        self.looks -= count
+    def look(self) -> None:
+        """Takes note of a layer that is looked at; no steps are left where those are too many."""
+        self.looks -= 1
         if self.looks < 0:
             self.steps = -1
 
@@ -37,7 +37,7 @@ class Budget:
 class _Frame:
     """A position of the net with the layers still to be tried there; `found` counts from before."""
 
-    options: list[Part]
+    options: Iterator[Part]
     key: object
     found: int
     placed: Part | None = None
@@ -169,7 +169,8 @@ class Search:
             frame = frames[-1]
             if frame.placed is not None:
                 self._undo(frame, len(frames) - 1)
-            if not frame.options:
+            leaf = next(frame.options, None)
+            if leaf is None:
                 if frame.found == found:
                     dead.add(frame.key)
                 frames.pop()
@@ -178,7 +179,7 @@ class Search:
             self._budget.steps -= 1
             if self._budget.steps < 0 or steps > self._budget.each:
                 return
-            if not self._place(frame, frame.options.pop(0), len(frames) - 1):
+            if not self._place(frame, leaf, len(frames) - 1):
                 continue
             if len(frames) == count:
                 found += 1
@@ -188,19 +189,22 @@ class Search:
         self.ended = True
 
     def replay(self, arrangement: Arrangement) -> list[int]:
-        """How many layers can stand at each position, after those of the arrangement before it."""
+        """How many layers, one or several, can stand at each position, after those before it."""
         counts = []
         for position, leaf in enumerate(arrangement):
-            counts.append(len(self.options(position)))
-            self._place(_Frame([], None, 0), leaf, position)
+            counts.append(len(list(islice(self.options(position), 2))))
+            self._place(_Frame(iter(()), None, 0), leaf, position)
         return counts
 
     def keeps(self, arrangement: Arrangement) -> bool:
         """Whether an arrangement keeps all clues."""
         for position, leaf in enumerate(arrangement):
-            if leaf not in self.options(position):
+            around = self._open[-1] if self._open else None
+            if leaf.code != self._forest.codes[position]:
                 return False
-            if not self._place(_Frame([], None, 0), leaf, position):
+            if (around and around not in leaf.path) or not self._is_next(leaf, position):
+                return False
+            if not self._place(_Frame(iter(()), None, 0), leaf, position):
                 return False
         return True
 
@@ -209,27 +213,25 @@ class Search:
 
     # --- one step
 
-    def options(self, position: int) -> list[Part]:
-        """The layers that can stand at the position, after what is placed."""
-        if position >= len(self._forest.codes):
-            return []
-        code = self._forest.codes[position]
-        around = self._open[-1] if self._open else self._forest.root
-        same = around.by_code.get(code, ())
-        self._budget.look(len(same))
-        left, twins = self._left, self._twin
+    def options(self, position: int) -> Iterator[Part]:
+        """The layers that can stand at the position, after what is placed: one by one as asked for."""
+        if position < len(self._forest.codes):
+            around = self._open[-1] if self._open else self._forest.root
+            for leaf in around.by_code.get(self._forest.codes[position], ()):
+                if self._is_next(leaf, position):
+                    yield leaf
+
+    def _is_next(self, leaf: Part, position: int) -> bool:
         # Of many that are alike only one can be next: what rules out most is asked first.
-        return [
-            leaf
-            for leaf in same
-            if left[leaf.number]
-            and ((twin := twins[leaf.number]) is None or not left[twin.number])
-            and self._can_stand(leaf, position)
-        ]
+        twin = self._twin[leaf.number]
+        if not self._left[leaf.number] or (twin is not None and self._left[twin.number]):
+            return False
+        self._budget.look()
+        return self._can_stand(leaf, position)
 
     def _can_stand(self, leaf: Part, position: int) -> bool:
         number, forest = leaf.number, self._forest
-        if not self._left[number] or not self._allowed[number] >> position & 1:
+        if not self._allowed[number] >> position & 1:
             return False
         if not all(
             forest.fits(group, position) for group in self._groups[number][len(self._open) :]

@@ -111,8 +111,9 @@ def inputs_for(graph: Graph, batch: int, sizes: dict[str, int], seed: int = 0) -
 
 
 def regions(random: Any, count: int, batch: int, graph: Graph, sizes: dict[str, int]) -> Any:
-    """Boxes inside the first input: batch index, then x1, y1, x2, y2."""
-    height, width = (substitute(dim, sizes) for dim in graph.inputs[0].types[0].spatial)
+    """Boxes inside the first image: batch index, then x1, y1, x2, y2."""
+    images = [node.types[0].spatial for node in graph.inputs if len(node.types[0].spatial) == 2]
+    height, width = (substitute(dim, sizes) for dim in images[0])
     corners = random.uniform(0, 1, (count, 2, 2)) * [width - 1, height - 1]
     corners = np.sort(corners, axis=1).reshape(count, 4)
     return np.column_stack([random.integers(0, batch, count), corners]).astype(np.float32)
