@@ -9,7 +9,6 @@ from dataclasses import replace
 from difflib import SequenceMatcher
 from types import MappingProxyType
 
-from netspec.checkpoints.arrange import Doubt, Identity, Match, arrange
 from netspec.checkpoints.formats.tensors import Shape
 from netspec.checkpoints.function import Functions
 from netspec.checkpoints.layers import Layer, Module, layers_of, plain
@@ -17,6 +16,7 @@ from netspec.checkpoints.layout import as_torch, is_outputs_last, turns_of
 from netspec.checkpoints.parsing import in_definition_order, is_counter
 from netspec.checkpoints.plan import Misfit, Plan
 from netspec.checkpoints.projections import joined
+from netspec.checkpoints.structure.arrange import Doubt, Identity, Match, arrange
 from netspec.checkpoints.tree import Item, modules_of, tree_of
 from netspec.graph.checked import Graph
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import field
 from typing import TYPE_CHECKING, Protocol
 
-from netspec.checkpoints.arrange import Doubt, Match
 from netspec.checkpoints.formats.tensors import Shape
+from netspec.checkpoints.structure.arrange import Doubt, Match
 from netspec.foundation.records import record
 from netspec.weights.sources import shape_text
 

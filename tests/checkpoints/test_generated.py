@@ -28,6 +28,8 @@ ONCE_WRONG = {
     1046416: "numbers that pair some norms with convolutions and others not",
     1047783: "letters that do not run with the data",
     1052677: "letters that do not run with the data",
+    2020023: "a group torn by the numbers of another",
+    2021635: "a group torn by the numbers of another",
 }
 
 

@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import combinations, islice, pairwise, product
 
-from netspec.checkpoints.clues import LEVELS, Clue, clues_of, is_norm, is_vectors
-from netspec.checkpoints.evidence import SAME, Evidence
-from netspec.checkpoints.forest import Forest, Part
 from netspec.checkpoints.layers import Layer, Module
-from netspec.checkpoints.search import Arrangement, Budget
+from netspec.checkpoints.structure.clues import LEVELS, Clue, clues_of, is_norm, is_vectors
+from netspec.checkpoints.structure.evidence import SAME, Evidence
+from netspec.checkpoints.structure.forest import Forest, Part
+from netspec.checkpoints.structure.search import Arrangement, Budget
 from netspec.checkpoints.tree import Item, copies_of
 from netspec.foundation.records import record
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import islice, pairwise
 
-from netspec.checkpoints.clues import Buckets, Clue
-from netspec.checkpoints.forest import Forest, Part
+from netspec.checkpoints.structure.clues import Buckets, Clue
+from netspec.checkpoints.structure.forest import Forest, Part
 from netspec.foundation.records import record
 
 # Which layer of the file stands at each position of the net.

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from netspec.checkpoints.forest import Forest, Part
 from netspec.checkpoints.layers import Layer
 from netspec.checkpoints.names import is_number, place_of, series, suffix, words
+from netspec.checkpoints.structure.forest import Forest, Part
 from netspec.foundation.records import record
 
 # What decided, from the strongest to the weakest. `order` is that of definition.

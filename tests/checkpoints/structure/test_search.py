@@ -7,10 +7,10 @@ from itertools import permutations, product
 
 import pytest
 
-from netspec.checkpoints.clues import Clue
-from netspec.checkpoints.forest import Forest, Part
 from netspec.checkpoints.layers import Layer, Module, Tensor
-from netspec.checkpoints.search import Arrangement, Budget, Search
+from netspec.checkpoints.structure.clues import Clue
+from netspec.checkpoints.structure.forest import Forest, Part
+from netspec.checkpoints.structure.search import Arrangement, Budget, Search
 from netspec.checkpoints.tree import Item
 
 MANY = 10**9

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import islice
 
-from netspec.checkpoints.clues import LEVELS, Clue, is_vectors
-from netspec.checkpoints.forest import Forest, Part
 from netspec.checkpoints.names import is_number
-from netspec.checkpoints.search import Arrangement, Budget, Search
+from netspec.checkpoints.structure.clues import LEVELS, Clue, is_vectors
+from netspec.checkpoints.structure.forest import Forest, Part
+from netspec.checkpoints.structure.search import Arrangement, Budget, Search
 
 # How many arrangements of one function are looked at for one of another.
 SAME = 64
@@ -63,23 +63,26 @@ class Evidence:
             if first is None or self._is_only(first, kept):
                 break
             first = self._keep(level, kept) or first
-            if level == "numbers" and self._is_torn(kept):
-                self._together = set()
+            if level == "numbers" and (torn := self._torn(kept)):
+                self._together -= torn
                 return self.kept()
         return first, kept
 
-    def _is_torn(self, kept: Sequence[Clue]) -> bool:
-        """Whether numbers run against the data only because groups are held to be one stretch."""
+    def _torn(self, kept: Sequence[Clue]) -> set[Part]:
+        """Groups for which alone numbers run against the data: those around and inside what they
+        count, where they are held to be one stretch.
+        """
         held = {clue.kind for clue in kept}
         for clue in self.clues:
             weaker = clue.weaker()
-            if clue.level != "numbers" or weaker is None or not self._together:
+            if clue.level != "numbers" or weaker is None:
                 continue
             if clue.kind not in held and weaker.kind not in held:
-                search = self._searching([weaker], set(), symmetric=True)
-                if next(search.solutions(), None) is not None:
-                    return True
-        return False
+                torn = {part for part in self._together if _is_along(part.kind, clue.group)}
+                search = self._searching([weaker], self._together - torn, symmetric=True)
+                if torn and next(search.solutions(), None) is not None:
+                    return torn
+        return set()
 
     def _keep(self, level: str, kept: list[Clue]) -> Arrangement | None:
         """Adds what can be kept of a level; an arrangement of it. Numbers of outer groups come first."""
@@ -195,6 +198,11 @@ def _weakened(clue: Clue, against: Sequence[Clue]) -> Clue:
     """The clue, or less of it where it is inside of a group whose numbers run against the data."""
     inside = any(clue.group[: len(lost.group)] == lost.group for lost in against)
     return (clue.weaker() if inside else None) or clue
+
+
+def _is_along(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
+    """Whether one of two paths is the start of the other."""
+    return all(a == b for a, b in zip(one, other, strict=False))
 
 
 def _is_list(part: Part) -> bool:
