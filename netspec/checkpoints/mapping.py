@@ -245,9 +245,9 @@ def _common(layers: list[Layer], modules: list[Module]) -> tuple[list[Layer], li
     if uneven:
         first = [layers[i].signature for i in layer_places]
         second = [modules[i].signature for i in module_places]
-        few = sum(ours[s] * theirs[s] for s in ours) <= _PAIRS
-        matcher = SequenceMatcher(None, first, second, autojunk=False) if few else None
-        blocks = matcher.get_matching_blocks() if matcher else []
+        blocks = []
+        if sum(ours[s] * theirs[s] for s in ours) <= _PAIRS:
+            blocks = SequenceMatcher(None, first, second, autojunk=False).get_matching_blocks()
         for places, starts, signatures in (
             (layer_places, [(b.a, b.size) for b in blocks], first),
             (module_places, [(b.b, b.size) for b in blocks], second),

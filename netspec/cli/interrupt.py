@@ -3,8 +3,7 @@
 Python raises KeyboardInterrupt between any two instructions of the main thread. Inside a lock of a
 thread pool it can leave the lock held, and inside a callback it is swallowed: rare, and then the
 process would hang or go on. So a ctrl-C also sets a clock, and what ends before that says that it
-was interrupted. SIGTERM and SIGHUP are treated alike, so
-that they leave nothing half written either.
+was interrupted. SIGTERM and SIGHUP are treated alike, so that they leave nothing half written either.
 """
 
 from __future__ import annotations

@@ -304,17 +304,6 @@ def test_missing_surplus_and_misshaped_tensors_are_listed_twenty_each(
     assert "other20.weight" not in message
 
 
-def test_numbers_that_are_not_finite_warn_and_strict_refuses(net: Built, tmp_path: Path) -> None:
-    graph = net(NET)
-    tensors = state(graph)
-    tensors["conv1.weight"][0, 0, 0, :2] = torch.tensor([float("nan"), float("inf")])
-    path = saved(tensors, tmp_path / "w.safetensors")
-    (warning,) = load(path, graph).warnings
-    assert warning.warning
-    assert "2 weights" in warning.problem.headline
-    assert "NS555" in refusal(path, graph, strict=True)
-
-
 # --- the command line
 
 
