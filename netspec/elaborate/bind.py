@@ -18,11 +18,12 @@ from netspec.diagnostics.raised import Rejection
 from netspec.diagnostics.records import Label, Problem
 from netspec.diagnostics.source import Span
 from netspec.diagnostics.suggest import advised, closest
+from netspec.elaborate.choices import choices
 from netspec.elaborate.evaluate import UnknownWord, evaluate
 from netspec.elaborate.scope import Binding, Given, Poisoned, Scope
 from netspec.foundation.records import record
 from netspec.ops.declare.operator import Operator
-from netspec.ops.declare.params import MISSING
+from netspec.ops.declare.params import MISSING, Param
 from netspec.ops.declare.values import Layer, Name, show
 from netspec.syntax import ast
 
@@ -181,7 +182,22 @@ def check_value(
     labels: tuple[Label, ...] = (),
 ) -> Any:
     """The parameter's value in its checked form; raises Rejection at the argument."""
-    param, value = kind.params[name], given.named[name]
+    param, value, extent = kind.params[name], given.named[name], given.extents.get(name)
+    return accepted(param, value, (kind.spelling, name), scope, extent, labels)
+
+
+def accepted(
+    param: Param,
+    value: Any,
+    named: tuple[str, str],
+    scope: Scope,
+    extent: ast.Extent | None,
+    labels: tuple[Label, ...] = (),
+) -> Any:
+    """A value in the form that a parameter checks; `named` are what takes it and the parameter.
+
+    Raises Rejection at the argument.
+    """
     try:
         return param.accept(value)
     except Rejection as rejection:
@@ -189,8 +205,8 @@ def check_value(
         if isinstance(problem, BadValue) and isinstance(value, Name) and param.numeric:
             problem = unknown_name(value, scope)
         if isinstance(problem, BadValue):
-            problem = BadArgument(kind.spelling, name, problem.expected, problem.value)
-        raise _at(problem, given.extents.get(name), labels) from None
+            problem = BadArgument(*named, problem.expected, problem.value)
+        raise _at(problem, extent, labels) from None
 
 
 def _at(problem: Problem, extent: ast.Extent | None, labels: tuple[Label, ...] = ()) -> Rejection:
@@ -198,12 +214,20 @@ def _at(problem: Problem, extent: ast.Extent | None, labels: tuple[Label, ...] =
 
 
 def bind_block(
-    word: str, parameters: tuple[ast.Parameter, ...], given: Given, scope: Scope
+    word: str,
+    parameters: tuple[ast.Parameter, ...],
+    body: ast.Chain,
+    given: Given,
+    scope: Scope,
 ) -> dict[str, Any]:
-    """A block's parameters by name; `scope` is the one its defaults are evaluated in."""
+    """The parameters of a block, or net, by name; `scope` is the one its defaults are evaluated in.
+
+    Raises Rejection where one is missing or unknown, or is a word that the body never asks for.
+    """
     names = [p.name for p in parameters]
     usage = f"usage: `{word}({', '.join(_parameter(p, scope) for p in parameters)})`"
     values: dict[str, Any] = {}
+    extents = dict(given.extents)
     for name, value in given.named.items():
         if name in UNIVERSAL and name not in names:
             continue
@@ -217,12 +241,18 @@ def bind_block(
             limit = len([name for name in names if name != "body"])
             count = len(given.positional)
             raise Misplaced(TooManyArguments(word, limit, count, usage), extent)
-        values[free.pop(0)] = value
+        name = free.pop(0)
+        values[name], extents[name] = value, extent
     bound: dict[str, Any] = {}
     inner = Scope(scope.unit, scope.level, bound, {}, scope.defaults, scope.entry)
     for parameter in parameters:
         if parameter.name in values:
-            bound[parameter.name] = values[parameter.name]
+            value = values[parameter.name]
+            known = choices(body, parameter, parameters)
+            if known and show(value) not in known:
+                problem = BadArgument(word, parameter.name, " or ".join(known), show(value))
+                raise _at(problem, extents.get(parameter.name))
+            bound[parameter.name] = value
         elif parameter.default is not None:
             bound[parameter.name] = evaluate(parameter.default, inner)
         else:

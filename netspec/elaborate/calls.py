@@ -10,7 +10,12 @@ from typing import Any
 
 from netspec.diagnostics.limits import Limits
 from netspec.diagnostics.messages.limits import RecursionTooDeep
-from netspec.diagnostics.messages.names import NeedsBraces, NoBraces, UnknownReference
+from netspec.diagnostics.messages.names import (
+    BadArgument,
+    NeedsBraces,
+    NoBraces,
+    UnknownReference,
+)
 from netspec.diagnostics.messages.shapes import WrongCount
 from netspec.diagnostics.raised import Rejection
 from netspec.diagnostics.source import Span
@@ -99,7 +104,7 @@ class Calls:
         elif takes_body and "body" not in values.named:
             raise Misplaced(NeedsBraces(block.name), head.word_extent)
         defining = replace(scope, unit=unit, entry=wire)
-        variables = bind_block(block.name, block.parameters, values, defining)
+        variables = bind_block(block.name, block.parameters, block.body, values, defining)
         with self._entered(block.name, head, scope):
             component = None if block.inline else site.component(block.name)
             level, path = scope.level, scope.level.prefix
@@ -119,6 +124,7 @@ class Calls:
                 scope.head,
                 scope.frozen,
                 self._shared_in(path, scope),
+                headless=scope.headless,
             )
             self._bind_operands(block, wire, inner, site.span)
             result = self.run(block.body, wire, inner)
@@ -156,7 +162,7 @@ class Calls:
         """A net called as a block: `vgg16(until=fc7)` stops after the step named fc7."""
         head, wire, scope = site.head, site.wire, site.scope
         values = replace(values, named=dict(values.named))
-        until = values.named.pop("until", None)
+        until = _until(unit.name, values, head)
         with self._entered(unit.name, head, scope):
             component = site.component(unit.name)
             path = scope.level.prefix + component
@@ -165,13 +171,13 @@ class Calls:
             level = Level(path + ".", reserved(unit.chain))
             inner = Scope(unit, level, variables, {}, {}, wire, call, scope.head, scope.frozen)
             inner.shared = self._shared_in(path, scope)
-            inner.until = until.text if isinstance(until, Name) else until or ""
+            inner.until = until
+            inner.headless = scope.headless or until is not None or scope.head is not None
             self._bind_inputs(unit, wire, inner, site.span)
             result = self.run(unit.chain, wire, inner)
-        if inner.until and inner.until not in inner.names:
+        if inner.until is not None and inner.until not in inner.names:
             advice = names_inside(unit.name, inner.until, inner.names)
-            extent = values.extents.get("until", head.extent)
-            raise Misplaced(UnknownReference(inner.until, advice), extent)
+            raise Misplaced(UnknownReference(inner.until, advice), values.extents["until"])
         return result, path, inner.names
 
     def _bind_inputs(self, unit: Unit, wire: Wire, inner: Scope, span: Span) -> None:
@@ -188,22 +194,34 @@ class Calls:
         parameters = unit.net.parameters if unit.net else ()
         base = unit.net.base if unit.net else None
         own = {p.name for p in parameters}
+        own_scope = replace(scope, unit=unit)
         if base is None:
             named = {
                 name: self.targets.at_home(value, unit) for name, value in values.named.items()
             }
             values = replace(values, named=named)
-            return bind_block(unit.name, parameters, values, replace(scope, unit=unit)), unit
+            return bind_block(unit.name, parameters, unit.chain, values, own_scope), unit
         if base.name not in unit.imports:
             raise Poisoned
         mine = replace(values, named={k: v for k, v in values.named.items() if k in own})
-        variables = bind_block(unit.name, parameters, mine, replace(scope, unit=unit))
+        variables = bind_block(unit.name, parameters, unit.chain, mine, own_scope)
         inner = Scope(unit, scope.level, variables, {}, {}, scope.entry)
         head = ast.Head(base.name, None, None, base.arguments, None, base.extent, base.extent)
         passed = given(head, None, inner)
         passed.named.update({k: v for k, v in values.named.items() if k not in own})
         found_variables, found_unit = self.net_variables(unit.imports[base.name], passed, inner)
         return found_variables, found_unit
+
+
+def _until(net: str, values: Given, head: ast.Head) -> str | None:
+    """Takes from the arguments the name of the step that a net stops after; None for its end."""
+    value = values.named.pop("until", None)
+    if value is None:
+        return None
+    if isinstance(value, Name):
+        return value.text
+    problem = BadArgument(net, "until", "the name of a step", show(value))
+    raise Misplaced(problem, values.extents.get("until", head.extent))
 
 
 def _shown_arguments(values: Given) -> str:

@@ -14,7 +14,7 @@ from netspec.sizes.dims import Dim, Formula, ratio
 from netspec.sizes.shapes import TensorType, strides
 from netspec.syntax import ast
 
-_WORDS = {"yes": True, "no": False, "none": None}
+WORDS = {"yes": True, "no": False, "none": None}
 _LIMIT = 10**18
 _NESTED = 3
 # A formula over symbols stays short: this many terms and factors.
@@ -101,7 +101,7 @@ def evaluate(node: ast.Expression, values: Values) -> Any:
         case ast.Number() | ast.Text():
             return node.value
         case ast.Variable():
-            return _WORDS[node.name] if node.name in _WORDS else values.variable(node)
+            return WORDS[node.name] if node.name in WORDS else values.variable(node)
         case ast.Binary():
             return _binary(node, values)
         case ast.Unary():
@@ -164,7 +164,7 @@ def _binary(node: ast.Binary, values: Values) -> Any:
     if node.operator == "!=":
         return bool(left != right)
     left, right = _operand(left, node.operator), _operand(right, node.operator)
-    text = f"{show(left)} {node.operator} {show(right)}"
+    text = f"{_shown(left)} {node.operator} {_shown(right)}"
     if node.operator == "**":
         return _number(_power(left, right, text), text)
     try:
@@ -195,15 +195,21 @@ def _operand(value: Any, sign: str) -> Any:
     return value
 
 
+def _shown(value: Any) -> str:
+    """A number as it stands beside a sign."""
+    text = show(value)
+    return f"({text})" if text.startswith("-") else text
+
+
 def _power(base: Any, exponent: Any, text: str) -> Any:
     if isinstance(base, Formula) or isinstance(exponent, Formula):
         raise Rejection(BadArithmetic(text, "powers need numbers"))
-    if (
-        abs(exponent) > 64
-        or (base == 0 and exponent < 0)
-        or (base < 0 and exponent != int(exponent))
-    ):
+    if abs(exponent) > 64:
         raise Rejection(BadArithmetic(text, "exponents go from -64 to 64"))
+    if base == 0 and exponent < 0:
+        raise Rejection(BadArithmetic(text, "division by zero"))
+    if base < 0 and exponent != int(exponent):
+        raise Rejection(BadArithmetic(text, "the result is not a number"))
     if abs(base) > 1 and math.log(abs(base)) * exponent > 42:
         raise Rejection(BadArithmetic(text, "the result is too large"))
     return base**exponent
@@ -214,8 +220,6 @@ def _number(value: Any, text: str) -> Any:
         if len(value.terms) > _TERMS or any(abs(c) > _LIMIT for _, c in value.terms):
             raise Rejection(BadArithmetic("a sum of sizes", "the formula gets too long"))
         return value
-    if isinstance(value, complex) or not isinstance(value, int | float):
-        raise Rejection(BadArithmetic(text, "the result is not a number"))
     if isinstance(value, float) and not math.isfinite(value):
         raise Rejection(BadArithmetic(text, "the result is not finite"))
     if abs(value) > _LIMIT:

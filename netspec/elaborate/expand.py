@@ -125,7 +125,7 @@ class Expansion:
                 return self._for(action, scope)
             case ast.Freeze():
                 return self._chain(action.body, scope)
-            case ast.TrainingHead() if scope.head is None and scope.until is None:
+            case ast.TrainingHead() if scope.head is None:
                 return self._chain(action.body, replace(scope, head=action.name))
         return Count()
 

@@ -101,7 +101,10 @@ class Level:
 
 @record(frozen=False, eq=False)
 class Scope:
-    """The surroundings of one step. Braces make a copy with another `entry`."""
+    """The surroundings of one step. Braces make a copy with another `entry`.
+
+    `headless` leaves training heads out: in a net that is stopped early, or is used in a head.
+    """
 
     unit: Unit
     level: Level
@@ -114,6 +117,7 @@ class Scope:
     frozen: bool = False
     shared: tuple[str, str] | None = None
     until: str | None = None
+    headless: bool = False
 
     def inner(self, entry: tuple[Value, ...] | None) -> Scope:
         """The scope inside braces that `entry` flows into."""
@@ -130,7 +134,7 @@ class Scope:
             if isinstance(value, Unset):
                 raise Rejection(UnknownName(node.name, value.advice, self.unit.source.name))
             return value
-        if node.name in _SIZES:
+        if node.name in SIZES:
             if self.entry is None:
                 raise Poisoned
             if self.entry:
@@ -178,7 +182,7 @@ class Scope:
             inner = binding.inner or {}
             if part in inner:
                 binding = inner[part]
-            elif part in _SIZES and i == len(rest) - 1:
+            elif part in SIZES and i == len(rest) - 1:
                 return binding, part
             else:
                 if part in self.unit.lost or (binding.wire is None and binding.inner is None):
@@ -204,7 +208,7 @@ class _Unknown:
 
 
 UNKNOWN = _Unknown()
-_SIZES = {"C": 0, "D": -3, "H": -2, "W": -1, "T": -1, "L": -1}
+SIZES = {"C": 0, "D": -3, "H": -2, "W": -1, "T": -1, "L": -1}
 
 
 def size_of(letter: str, tensor: TensorType) -> Dim:
@@ -213,7 +217,7 @@ def size_of(letter: str, tensor: TensorType) -> Dim:
     wanted = {"C": 1, "D": 4, "H": 3, "W": 3, "T": 2, "L": 2}[letter]
     if rank < wanted or (letter in "TL" and rank != 2):
         raise Rejection(UnknownName(letter, f"what flows in here is {tensor}"))
-    return tensor.shape[_SIZES[letter]]
+    return tensor.shape[SIZES[letter]]
 
 
 def names_inside(owner: str, wanted: str, names: Iterable[str]) -> str:

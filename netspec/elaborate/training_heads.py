@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from netspec.diagnostics.messages.names import NameTaken, UnknownArgument
+from netspec.diagnostics.messages.names import (
+    HeadInHead,
+    NameTaken,
+    RepeatedArgument,
+    TooManyArguments,
+    UnknownArgument,
+)
 from netspec.diagnostics.messages.shapes import WrongCount
 from netspec.diagnostics.raised import Rejection
 from netspec.diagnostics.records import Label
-from netspec.elaborate.bind import Misplaced, evaluate_at
+from netspec.elaborate.bind import Misplaced, accepted, evaluate_at
 from netspec.elaborate.calls import Run, reserved
 from netspec.elaborate.scope import Level, Scope, Wire
 from netspec.graph.checked import Call, Head
-from netspec.ops.declare.values import show
+from netspec.ops.declare.params import Real
 from netspec.syntax import ast
+
+_LOSS = Real(default=1.0)
+_USAGE = "usage: `head name(loss=0.3) { ... }`"
 
 
 class TrainingHeads:
@@ -25,8 +34,10 @@ class TrainingHeads:
 
     def add(self, head: ast.TrainingHead, wire: Wire, scope: Scope) -> None:
         """Runs one head; a net used as a block that stops early, or inside a head, has none."""
-        if scope.head is not None or scope.until is not None:
+        if scope.headless:
             return
+        if scope.head is not None:
+            raise Rejection(HeadInHead(head.name, scope.head))
         loss = _loss(head, scope)
         span = scope.unit.span(head.extent)
         first = scope.level.heads.setdefault(head.name, span)
@@ -52,13 +63,15 @@ class TrainingHeads:
 
 def _loss(head: ast.TrainingHead, scope: Scope) -> float:
     """The weight of the head's loss: `loss=0.3`, or 1."""
-    loss = 1.0
-    for argument in head.arguments:
+    word, found = f"head {head.name}", float(_LOSS.default)
+    for number, argument in enumerate(head.arguments):
+        if argument.name not in (None, "loss"):
+            raise Misplaced(UnknownArgument(word, argument.name, _USAGE), argument.extent)
+        if number and argument.name is None:
+            limit, count = 1, len(head.arguments)
+            raise Misplaced(TooManyArguments(word, limit, count, _USAGE), argument.extent)
+        if number:
+            raise Misplaced(RepeatedArgument(word, "loss"), argument.extent)
         value = evaluate_at(argument.value, scope)
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if argument.name != "loss" or not number:
-            usage = "usage: `head name(loss=0.3) { ... }`"
-            name = argument.name or show(value)
-            raise Misplaced(UnknownArgument(f"head {head.name}", name, usage), argument.extent)
-        loss = float(value)
-    return loss
+        found = accepted(_LOSS, value, (word, "loss"), scope, argument.extent)
+    return found

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 from support.places import DOCS
@@ -214,7 +216,184 @@ def test_heads_of_repeated_blocks_have_names_of_their_own() -> None:
     assert [head.name for head in graph.heads] == ["b1.aux", "b2.aux"]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "loss"), [("", 1.0), ("(loss=0.3)", 0.3), ("(0.3)", 0.3), ("(loss=3)", 3.0)]
+)
+def test_the_loss_of_a_head_is_a_parameter_like_others(arguments: str, loss: float) -> None:
+    assert net(f"head aux{arguments} {{ gap }}\nrelu").heads[0].loss == loss
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ("(lss=1)", "`head aux` has no parameter `lss`"),
+        ("(loss=yes)", "`head aux`: loss must be a number, got yes"),
+        ("(loss=many)", "`many` is not a parameter or index here"),
+        ("(loss=1e99)", "a number that float32 can hold"),
+        ("(loss=1, loss=2)", "`head aux` gets loss twice"),
+        ("(1, 2)", "`head aux` got 2 values in order, it takes at most 1"),
+    ],
+)
+def test_what_is_no_loss_is_refused(arguments: str, says: str) -> None:
+    with pytest.raises(NetspecError, match=re.escape(says)):
+        net(f"head aux{arguments} {{ gap }}\nrelu")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "head aux { relu; head inner { gap } }\nrelu",
+        "block b { relu; head inner { gap } }\nhead aux { b; gap }\nrelu",
+        "block b { head aux { head inner { gap }; gap } }\nb",
+    ],
+)
+def test_a_head_in_a_head_is_refused(text: str) -> None:
+    assert codes(text) == ["NS231"]
+
+
+def test_a_head_ends_in_one_tensor() -> None:
+    assert codes("head aux { relu; { | gap | gmp } }\nrelu") == ["NS311"]
+
+
+# --- words
+
+
+WORDS = """block b(size=half, act=relu, n=C) {
+  if size == half { maxpool2 } else if quarter == size { maxpool2 x2 } else { identity }
+  if act != none { act }
+  if n == C { relu }
+}
+block through(size) { b(size) }
+block any(size) { if size == half { relu } else { tanh } }
+"""
+
+
+@pytest.mark.parametrize("call", ["b", "b(quarter)", "b(half)", "b(act=tanh)", "b(n=3)", "any(zz)"])
+def test_words_that_a_block_asks_for_are_taken(call: str) -> None:
+    assert net(WORDS + call).nodes
+
+
+@pytest.mark.parametrize("call", ["b(large)", "b(size=3)", "b(none)", "b(yes)", "through(large)"])
+def test_a_word_that_a_block_never_asks_for_is_refused(call: str) -> None:
+    with pytest.raises(NetspecError, match="`b`: size must be half or quarter, got "):
+        net(WORDS + call)
+
+
+def test_a_setting_is_a_word_that_the_net_asks_for() -> None:
+    source = Source("t.ns", "net t(kind=wide)\ninput 3\nif kind == narrow { fc-2 } else { fc-9 }")
+    assert str(build(source, {"kind": "narrow"}).outputs[0].value.type) == "2"
+    with pytest.raises(NetspecError, match="kind must be wide or narrow, got narow"):
+        build(source, {"kind": "narow"})
+
+
+# --- expressions
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("2 ** 65", "exponents go from -64 to 64"),
+        ("0 ** (0-1)", "0 ** (-1): division by zero"),
+        ("(-8) ** 0.5", "(-8) ** 0.5: the result is not a number"),
+        ("H ** 2", "powers need numbers"),
+        ("9 ** 64", "the result is too large"),
+        ("10**17 * 100", "the result has more than 18 digits"),
+        ("1e300 * 1e300", "the result is not finite"),
+        ("1 // 0", "division by zero"),
+        ("H // 0", "division by zero"),
+        ("multiple(8, 0)", "division by zero"),
+        ("sqrt(0-1)", "the value is outside the function's range"),
+        ("max(k=3)", "it does not take these values"),
+        ("H*H*H*H*H", "the formula gets too long"),
+        ("H * 10**17 * 100", "the formula gets too long"),
+        ("ratio(@x, @y)", "the tensors have different numbers of axes"),
+        ("ratio(@x, 2)", "it does not take these values"),
+    ],
+)
+def test_what_cannot_be_computed_says_why(text: str, reason: str) -> None:
+    with pytest.raises(NetspecError, match=re.escape(reason)):
+        net(f"relu as x; gap as y; @x; conv1-({text})", "input 3xHx8")
+
+
+def test_numbers_may_be_whole_in_the_end() -> None:
+    assert shapes("conv1-(2 ** 3 / 2); conv1-(1 if 1 == 2 or 3 == 3 else 2)") == ["4x8x8", "1x8x8"]
+
+
 # --- other files
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Callable[[str, str], Graph]:
+    """Builds a text beside a file `inner.ns` that holds another."""
+
+    def made(inner: str, text: str) -> Graph:
+        (tmp_path / "inner.ns").write_text(inner)
+        return build(Source("t.ns", f"import inner\ninput 3x8x8\n{text}", str(tmp_path / "t.ns")))
+
+    return made
+
+
+TWO = "input a: 3x8x8\ninput b: 3x8x8\n{ | @a; conv1-4 | @b; conv1-5 }\nconcat"
+HEADS = """input 3x8x8
+block b { relu; head late { gap } }
+conv1-4 as first; head early { gap }
+b
+"""
+
+
+def test_a_net_of_several_inputs_takes_a_bundle_apart(other: Callable[[str, str], Graph]) -> None:
+    graph = other(TWO, "{ | relu | tanh }; inner; conv1-2")
+    readers = {
+        n.path: n.inputs[0].node.path for n in graph.nodes if n.path.startswith("inner1.conv")
+    }
+    assert readers == {"inner1.conv1": "relu1", "inner1.conv2": "tanh1"}
+    for text in ("inner", "{ | relu | tanh | relu }; inner"):
+        with pytest.raises(NetspecError, match="`inner` takes 2 tensors, the wire carries"):
+            other(TWO, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "heads"),
+    [
+        ("inner", ["inner1.early", "inner1.b1.late"]),
+        ("inner(until=first)", []),
+        ("inner(until=none)", ["inner1.early", "inner1.b1.late"]),
+        ("head aux { inner; gap }\nrelu", ["aux"]),
+    ],
+)
+def test_heads_of_a_net_used_as_a_block(
+    text: str, heads: list[str], other: Callable[[str, str], Graph]
+) -> None:
+    assert [head.name for head in other(HEADS, text).heads] == heads
+
+
+@pytest.mark.parametrize("value", ["3", '"first"', "@x", "relu(1)", "[1]", '""', "yes"])
+def test_a_net_stops_after_a_name(value: str, other: Callable[[str, str], Graph]) -> None:
+    with pytest.raises(NetspecError, match="`inner`: until must be the name of a step, got "):
+        other(HEADS, f"relu as x\ninner(until={value})")
+
+
+@pytest.mark.parametrize(
+    ("inner", "says"),
+    [
+        ("block bl(n) { conv1-n }", "`inner` holds no net"),
+        ("input 3x8x8\n# \udcff", "is not UTF-8"),
+        ("input 3x8x8\nconvv3-4", "no layer or block is called `convv3`"),
+    ],
+)
+def test_what_is_wrong_with_another_file_is_said(inner: str, says: str, tmp_path: Path) -> None:
+    (tmp_path / "inner.ns").write_bytes(inner.encode("utf-8", "surrogateescape"))
+    source = Source("t.ns", "import inner\ninput 3x8x8\ninner", str(tmp_path / "t.ns"))
+    with pytest.raises(NetspecError, match=says):
+        build(source)
+
+
+def test_a_file_imported_twice_is_read_once(tmp_path: Path) -> None:
+    (tmp_path / "a.ns").write_text("import twice from b\nblock unit { twice }")
+    (tmp_path / "b.ns").write_text("block twice { relu }")
+    text = "import unit from a\nimport twice from b\ninput 3\nunit; twice"
+    graph = build(Source("t.ns", text, str(tmp_path / "t.ns")))
+    assert [node.op.spelling for node in graph.nodes[1:]] == ["relu", "relu"]
 
 
 def test_a_net_is_called_like_a_block_up_to_a_step() -> None:

@@ -38,6 +38,17 @@ def mutants(data: bytes, seed: int) -> Iterator[bytes]:
             yield _mutated(chance, data)
 
 
+def mutant(data: bytes, seed: int) -> bytes:
+    """A changed copy of what may be no whole file itself."""
+    chance = random.Random(seed)
+    if data[:2] == b"PK" and chance.random() < 0.6:
+        try:
+            return _repacked(chance, data)
+        except Exception:  # whatever zipfile says of an archive that was broken before
+            return _mutated(chance, data)
+    return _mutated(chance, data)
+
+
 def _mutated(chance: random.Random, data: bytes) -> bytes:
     changed = bytearray(data)
     for _ in range(chance.choice((1, 1, 1, 2, 4, 16))):

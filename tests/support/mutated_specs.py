@@ -182,9 +182,18 @@ def mutant(seed: int) -> str:
     for _ in range(
         random.choice((0, 1, 1, 1, 2, 4)) or (1 if text == _text(seed // _OF_ONE) else 0)
     ):
-        tokens = _TOKEN.findall(text) or [" "]
-        text = "".join(random.choice(_MUTATIONS)(tokens, random))
+        text = _changed(text, random)
     return text
+
+
+def changed(text: str, seed: int) -> str:
+    """A text with one mutation, always the same one for a seed."""
+    return _changed(text, Random(seed))
+
+
+def _changed(text: str, random: Random) -> str:
+    tokens = _TOKEN.findall(text) or [" "]
+    return "".join(random.choice(_MUTATIONS)(tokens, random))
 
 
 # --- what becomes of one
@@ -201,6 +210,20 @@ def judge_mutant(seed: int, folder: Path) -> Verdict:
 
 
 def _judge(text: str, seed: int, folder: Path) -> tuple[str, str]:
+    kind, detail, graph = read_twice(text)
+    if kind == "read":
+        assert graph is not None
+        _runs(graph, seed, folder)
+        return "ran", ""
+    return kind, detail
+
+
+def read_twice(text: str) -> tuple[str, str, Graph | None]:
+    """What becomes of a text that is only read: `refused` with a code, `lost` with a step, or `read`.
+
+    The net comes with what was read. AssertionError where two readings differ or what is said or
+    laid out is not as it must be.
+    """
     with _watched() as silent:
         first = _read(text)
     again = _read(text)
@@ -208,16 +231,15 @@ def _judge(text: str, seed: int, folder: Path) -> tuple[str, str]:
         assert isinstance(again, NetspecError)
         _readable(first, text)
         assert str(first) == str(again), "the same text gave other messages"
-        return "refused", first.diagnostics[0].code
+        return "refused", first.diagnostics[0].code, None
     assert isinstance(again, Graph), "refused when read again"
     assert outline(first) == outline(again), "the same text gave another net"
     if silent:
-        return "lost", silent[0]
+        return "lost", silent[0], None
     assert first.outputs, "a net without outputs"
     laid = format_text(text)
     assert format_text(laid) == laid, "the layout is no fixed point"
-    _runs(first, seed, folder)
-    return "ran", ""
+    return "read", "", first
 
 
 def _read(text: str) -> Graph | NetspecError:

@@ -305,3 +305,15 @@ class Unread(Problem):
     )
     what: str
     path: str
+
+
+class HeadInHead(Problem):
+    code = "NS231"
+    title = "the head `{name}` stands in the head `{outer}`"
+    help = "end the outer head before it, or make it a step"
+    explain = (
+        "`head name { ... }` is a branch with a loss of its own, beside the net. What is inside flows "
+        "to that one loss. A net used as a block inside a head leaves its own heads out."
+    )
+    name: str
+    outer: str

@@ -41,4 +41,4 @@ def show(value: Any) -> str:
         return "none"
     if isinstance(value, tuple):
         return f"({', '.join(show(item) for item in value)})"
-    return str(value)
+    return str(value) if value != "" else '""'
