@@ -74,8 +74,6 @@ def evaluate_at(node: ast.Expression, scope: Scope) -> Any:
     """`evaluate`, with the expression as the place of what is wrong with it."""
     try:
         return evaluate(node, scope)
-    except Misplaced:
-        raise
     except Rejection as rejection:
         problem = rejection.problem
         if isinstance(rejection, UnknownWord):

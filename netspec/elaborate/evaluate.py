@@ -171,13 +171,11 @@ def _binary(node: ast.Binary, values: Values) -> Any:
         if isinstance(left, Formula) and isinstance(right, Formula) and node.operator == "*":
             _bounded(left, right, text)
         result = _OPERATORS[node.operator](left, right)
-    except ZeroDivisionError:
-        raise Rejection(BadArithmetic(text, "division by zero")) from None
-    except OverflowError:
-        raise Rejection(BadArithmetic(text, "the result is too large")) from None
     except TypeError:
         reason = "sizes that are symbols can be added, multiplied and floor-divided only"
         raise Rejection(BadArithmetic(text, reason)) from None
+    except ArithmeticError as error:
+        raise Rejection(BadArithmetic(text, _reason(error))) from None
     return result if isinstance(result, bool) else _number(result, text)
 
 

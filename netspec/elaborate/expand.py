@@ -99,8 +99,6 @@ class Expansion:
             case ast.Branches():
                 for branch in chain.chains:
                     total = total.plus(self._chain(branch, scope))
-            case ast.If():
-                return self._if(chain, scope)
         return total
 
     def _step(self, step: ast.Step, scope: Scope) -> Count:

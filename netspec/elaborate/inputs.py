@@ -79,6 +79,9 @@ class Inputs:
         for name in overrides:
             if name is not None and names and name not in names:
                 raise Rejection(UnknownInput(name, ", ".join(names)))
+        if None in overrides and names and names[0] in overrides:
+            reason = f"`{names[0]}` has another shape already"
+            raise Rejection(NotASymbol(f"`{TensorType(overrides[None])}`", reason))
         if not declared:
             if self.unit.lost:
                 raise Poisoned
@@ -158,6 +161,8 @@ def _overrides(given: tuple[str, ...]) -> dict[str | None, tuple[Dim, ...]]:
         parts = tuple(int(p) if p.isdigit() else symbol(p) for p in shape.split("x"))
         if any(isinstance(part, int) and not _positive(part) for part in parts):
             raise Rejection(NotASymbol(f"`{text}`", "sizes are at least 1"))
+        if name in found:
+            raise Rejection(NotASymbol(f"`{text}`", "the input has another shape already"))
         found[name] = parts
     return found
 

@@ -43,7 +43,8 @@ def read_spec(name: str, limits: Limits = DEFAULT) -> Source:
         return _decode("<stdin>", _standard_input(limits), None, limits)
     path = Path(name)
     is_path = path.suffix == ".ns" or "/" in name
-    if path.exists() or (is_path and name not in shipped_names()):
+    # Unlike Path's, these take names that no file can have.
+    if os.path.exists(path) or (is_path and name not in shipped_names()):
         return read_file(path, limits)
     if name in shipped_names():
         return read_file(shipped_folder() / f"{name}.ns", limits, shipped=True)
@@ -61,7 +62,7 @@ def _standard_input(limits: Limits) -> bytes:
 
 def _nearest(path: Path) -> str:
     """Advice where there is no spec called so: the file or the shipped specs it may mean."""
-    if path.suffix != ".ns" and path.with_name(path.name + ".ns").is_file():
+    if path.suffix != ".ns" and os.path.isfile(f"{path}.ns"):
         return f"did you mean `{path}.ns`?"
     near = closest(path.stem, shipped_names())
     return f"did you mean {near}?" if near else "`netspec list` shows the shipped specs"
@@ -73,10 +74,11 @@ def read_file(path: Path, limits: Limits = DEFAULT, *, shipped: bool = False) ->
     try:
         # Opened without blocking, so that a pipe in place of a file cannot hold netspec up.
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-    except OSError as error:
-        if isinstance(error, FileNotFoundError):
-            raise NetspecError(NoSuchSpec(shown, _nearest(path))) from None
-        raise NetspecError(CannotRead(shown, error.strerror or "unreadable")) from None
+    except FileNotFoundError:
+        raise NetspecError(NoSuchSpec(shown, _nearest(path))) from None
+    except (OSError, ValueError) as error:  # a name with a NUL byte
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise NetspecError(CannotRead(shown, reason or "unreadable")) from None
     if path.suffix == ".onnx":
         os.close(handle)
         raise NetspecError(CannotRead(shown, "it is an ONNX model, which run and bench take"))

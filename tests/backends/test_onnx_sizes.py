@@ -106,3 +106,36 @@ def test_the_runtimes_own_log_does_not_pass(tmp_path: Path) -> None:
     assert done.returncode == 4
     assert len(done.stderr.splitlines()) == 1
     assert "\x1b" not in done.stderr
+
+
+def _nodes(path: Path, nodes: list[object], constants: dict[str, list[int]]) -> Path:
+    """A model of these nodes from `x`, Nx3, to `y`."""
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("x", FLOAT, ["N", 3])],
+        [helper.make_tensor_value_info("y", FLOAT, None)],
+        [helper.make_tensor(name, INT64, [len(v)], v) for name, v in constants.items()],
+    )
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 22)], ir_version=10)
+    path.write_bytes(made.SerializeToString())
+    return path
+
+
+def test_shapes_that_do_not_fit_are_refused_before_loading(tmp_path: Path) -> None:
+    node = helper.make_node("Transpose", ["x"], ["y"], perm=[0, 1, 2])
+    with pytest.raises(NetspecError, match=r"NS605.*Transpose.* does not fit"):
+        Session(_nodes(tmp_path / "m.onnx", [node], {}))
+
+
+def test_sizes_that_follow_from_numbers_cannot_be_told(tmp_path: Path) -> None:
+    """Of a shape that is computed from what is fed, nothing can be said."""
+    nodes = [
+        helper.make_node("Cast", ["x"], ["i"], to=INT64),
+        helper.make_node("Reshape", ["i", "flat"], ["s"]),
+        helper.make_node("ConstantOfShape", ["s"], ["m"]),
+        helper.make_node("Relu", ["m"], ["y"]),
+    ]
+    session = Session(_nodes(tmp_path / "m.onnx", nodes, {"flat": [-1]}))
+    with pytest.raises(NetspecError, match="cannot be told"):
+        session.run({"x": np.full((1, 3), 9999, np.float32)})

@@ -142,6 +142,19 @@ def test_a_file_refuses_to_broadcast_an_input_or_to_shorten_a_slice() -> None:
             file.run(None, {name: feeds[name] for name in wanted})
 
 
+def test_a_file_of_integers_refuses_what_is_illegal_too() -> None:
+    graph = build(
+        Source(
+            "<net>",
+            "input words: T ids(9)\nembedding-4\nconcat { | identity | maxpool2; deconv2-4/2 }\n",
+        )
+    )
+    file = session(onnx_model(graph, Varied()))
+    assert file.run(None, {"words": np.zeros((2, 4), np.int64)})[0].shape[0] == 2
+    with pytest.raises(Exception, match="legal sizes"):
+        file.run(None, {"words": np.zeros((2, 5), np.int64)})
+
+
 def test_a_size_given_when_running_is_refused_with_the_nearest_legal_ones() -> None:
     net = netspec.load(UNET)
     array = np.zeros((1, 3, 102, 100), np.float32)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import numpy as np
+import onnx
 import pytest
 from onnx import TensorProto, helper
 from support.onnx_files import with_entry
@@ -126,6 +127,81 @@ def test_an_operator_that_holds_a_graph_is_refused(tmp_path):
     node = helper.make_node("Relu", ["x"], ["y"], body=inner)
     with pytest.raises(NetspecError, match="graph of its own"):
         Session(save(tmp_path / "m.onnx", [node]))
+
+
+def tensor(**fields):
+    """Three numbers; `fields` say otherwise."""
+    made = TensorProto(dims=[3], data_type=TensorProto.FLOAT, name="c", raw_data=bytes(12))
+    for name, value in fields.items():
+        if isinstance(value, list):
+            getattr(made, name)[:] = value
+        else:
+            setattr(made, name, value)
+    return made
+
+
+def with_list(node):
+    node.attribute.add(name="value", type=onnx.AttributeProto.TENSORS).tensors.append(tensor())
+
+
+def with_sparse(node):
+    found = onnx.AttributeProto.SPARSE_TENSOR
+    node.attribute.add(name="value", type=found).sparse_tensor.dims.append(3)
+
+
+def with_constant(node, **fields):
+    node.op_type = "ConstantOfShape"
+    node.attribute.add(name="value", type=onnx.AttributeProto.TENSOR).t.CopyFrom(tensor(**fields))
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda m: with_list(m.graph.node[0]), "holds a list of tensors"),
+        (lambda m: with_sparse(m.graph.node[0]), "holds a list of tensors"),
+        (lambda m: m.functions.add(name="f", domain="d"), "defines functions"),
+        (lambda m: m.training_info.add(), "defines functions"),
+        (lambda m: m.graph.sparse_initializer.add(), "holds sparse tensors"),
+        (lambda m: with_constant(m.graph.node[0], data_location=1), "not where they may be"),
+        (lambda m: with_constant(m.graph.node[0], data_type=14), "type of numbers"),
+        (lambda m: m.graph.initializer.append(tensor(data_type=16)), "type of numbers"),
+        (lambda m: m.graph.initializer.append(tensor(dims=[-3])), "negative size"),
+        (lambda m: m.graph.initializer.append(tensor(dims=[4])), "claims 4 numbers and has"),
+        (lambda m: m.graph.initializer.append(tensor(float_data=[1.0] * 3)), "claims 3 numbers"),
+        (lambda m: m.graph.initializer.append(tensor(raw_data=b"")), "claims 3 numbers"),
+    ],
+)
+def test_models_of_another_kind_are_refused(tmp_path, change, says):
+    path = save(tmp_path / "m.onnx", [helper.make_node("Relu", ["x"], ["y"], name="r")])
+    Session(path)
+    proto = onnx.load(path)
+    change(proto)
+    path.write_bytes(proto.SerializeToString())
+    with pytest.raises(NetspecError, match=says) as caught:
+        Session(path)
+    assert caught.value.diagnostics[0].code == "NS605"
+
+
+def test_constants_inside_a_node_may_be_whole(tmp_path):
+    node = helper.make_node("Relu", ["x"], ["y"])
+    path = save(tmp_path / "m.onnx", [node], initializers=[tensor(), tensor(name="d", dims=[1, 3])])
+    Session(path)
+
+
+def test_names_that_are_no_text_are_refused(tmp_path):
+    path = save(tmp_path / "m.onnx", [helper.make_node("Relu", ["x"], ["y"], name="QQQQ")])
+    path.write_bytes(path.read_bytes().replace(b"QQQQ", b"\xff\xfe\xfd\xfc"))
+    with pytest.raises(NetspecError, match="NS605"):
+        Session(path)
+
+
+def test_a_model_larger_than_any_is_refused(tmp_path, monkeypatch):
+    from netspec.backends.onnx import guard
+
+    path = save(tmp_path / "m.onnx", [helper.make_node("Relu", ["x"], ["y"])])
+    monkeypatch.setattr(guard, "_LARGEST", 10)
+    with pytest.raises(NetspecError, match="more bytes than a model can have"):
+        Session(path)
 
 
 @pytest.mark.parametrize(

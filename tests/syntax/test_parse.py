@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -159,3 +160,42 @@ def test_the_kept_tables_were_made_from_this_grammar() -> None:
     held = json.loads(tables.TABLES.read_text(encoding="utf-8"))["made_from"]
     ours = tables.made_from(tables.GRAMMAR.read_text(encoding="utf-8"))
     assert held.split(", ")[1] == ours.split(", ")[1]
+
+
+def test_tables_made_anew_read_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from netspec.syntax import parse as module
+
+    source = read_spec("googlenet")
+    kept = parse(source, Collector()).items
+    # States are numbered as Python's hashes fall; there are as many.
+    made = tables.tables()
+    assert len(made["states"]) == len(json.loads(tables.TABLES.read_text())["states"])
+    (tmp_path / "grammar.json").write_text(json.dumps(made))
+    monkeypatch.setattr(tables, "TABLES", tmp_path / "grammar.json")
+    module._grammar.cache_clear()
+    assert repr(parse(source, Collector()).items) == repr(kept)
+    module._grammar.cache_clear()
+
+
+@pytest.mark.parametrize("kept", [None, "", "{", "{}"])
+def test_without_tables_the_grammar_is_compiled(
+    kept: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from netspec.syntax import parse as module
+
+    if kept is not None:
+        (tmp_path / "grammar.json").write_text(kept)
+    monkeypatch.setattr(tables, "TABLES", tmp_path / "grammar.json")
+    module._grammar.cache_clear()
+    items = parse(Source("t.ns", "conv3-64 x2; relu"), Collector()).items
+    module._grammar.cache_clear()
+    assert len(items) == 2
+
+
+@pytest.mark.parametrize(
+    "text", ["b { conv(3 }", "b { (relu { tanh) } }", "add(1, [2 { 3) ]", "x({]"]
+)
+def test_brackets_that_cross_are_told(text: str) -> None:
+    collector = Collector()
+    parse(Source("t.ns", f"relu\n{text}\ntanh"), collector)
+    assert collector.failed

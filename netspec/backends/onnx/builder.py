@@ -133,8 +133,6 @@ class Builder:
         proto = GraphProto(name=self.graph.name)
         for (dtype, shape, data), name in self._constants.items():
             kind = TensorProto.INT64 if dtype == "int64" else TensorProto.FLOAT
-            if dtype == "bool":
-                kind = TensorProto.BOOL
             tensor = TensorProto(dims=shape, data_type=kind, name=name, raw_data=data)
             proto.initializer.append(tensor)
         return proto
@@ -222,9 +220,6 @@ def _attribute(name: str, value: Any) -> AttributeProto:
     elif value and isinstance(value[0], str):
         proto.type = AttributeProto.STRINGS
         proto.strings.extend(item.encode() for item in value)
-    elif value and isinstance(value[0], float):
-        proto.type = AttributeProto.FLOATS
-        proto.floats.extend(value)
     else:
         proto.type = AttributeProto.INTS
         proto.ints.extend(value)
