@@ -8,7 +8,14 @@ from functools import cached_property, lru_cache
 from math import sqrt
 
 from netspec.analysis.costs import NodeCost, node_cost
-from netspec.draw.structure.elements import Block, Element, Repeat, Step, nodes_of
+from netspec.draw.structure.elements import (
+    Block,
+    Element,
+    Repeat,
+    Step,
+    nodes_of,
+    own_nodes_of,
+)
 from netspec.draw.structure.labels import family, human, label, shape, tag
 from netspec.draw.structure.reading import flat_steps
 from netspec.foundation.records import record
@@ -105,7 +112,7 @@ class View:
         found = []
         if "shape" in self.show and kind is not None:
             found.append(shape(kind))
-        cost = self.cost(nodes_of(element))
+        cost = self.cost(own_nodes_of(element))
         if "params" in self.show and cost.params + cost.params_frozen:
             found.append(human(cost.params + cost.params_frozen))
         if "macs" in self.show and cost.macs != 0:
@@ -114,7 +121,7 @@ class View:
 
     def hint(self, name: str, element: Element, kind: TensorType) -> str:
         """What hovering tells: the path, the output, the cost; of a repeat, that of all copies."""
-        cost = self.cost(nodes_of(element))
+        cost = self.cost(own_nodes_of(element))
         times = f" ×{element.count}" if isinstance(element, Repeat) else ""
         text = f"{name}{times}: {shape(kind)}"
         if cost.params + cost.params_frozen:

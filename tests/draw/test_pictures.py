@@ -76,6 +76,18 @@ def test_training_heads_hang_off_the_side() -> None:
     assert found.count("training only, loss × 0.3") == 2
 
 
+@pytest.mark.parametrize("style", ["fold", "flow"])
+def test_a_block_tells_its_own_figures_and_not_those_of_a_head_in_it(
+    style: str, net: Callable[..., Graph]
+) -> None:
+    text = "block b(n) { conv1-n; head aux { gap; fc-9 } }\nb(4); b(5) x2\ngap"
+    svg = str(draw([net(text)], style=style))
+    assert "b1: 4×32×32, 16 params" in svg
+    # Of a repeat, that of all copies.
+    assert ("b3 ×2: 5×32×32, 55 params" if style == "fold" else "b3: 5×32×32, 30 params") in svg
+    assert "b1.aux: 9, 45 params" in svg
+
+
 def test_a_recursive_net_is_drawn_as_a_u() -> None:
     picture = fold(shipped("unet"))
     at = {text: [] for text in ("2×2 max pool", "concat")}

@@ -49,9 +49,16 @@ class Block:
         return self.path.rpartition(".")[2]
 
     @property
+    def own(self) -> tuple[Node, ...]:
+        """Its nodes without those of training-only heads inside it; all, if it has no others."""
+        inside = f"{self.path}."
+        own = tuple(n for n in self.nodes if n.head is None or not n.head.startswith(inside))
+        return own or self.nodes
+
+    @property
     def type(self) -> TensorType:
         """The type of what the block gives."""
-        return self.nodes[-1].types[0]
+        return self.own[-1].types[0]
 
     @property
     def head(self) -> bool:
@@ -137,6 +144,17 @@ def nodes_of(element: Element) -> tuple[Node, ...]:
         case Repeat():
             return tuple(n for item in element.copies or (element.element,) for n in nodes_of(item))
     return ()
+
+
+def own_nodes_of(element: Element) -> tuple[Node, ...]:
+    """The nodes whose figures an element tells: without training-only heads inside of it."""
+    match element:
+        case Block():
+            return element.own
+        case Repeat():
+            copies = element.copies or (element.element,)
+            return tuple(n for item in copies for n in own_nodes_of(item))
+    return nodes_of(element)
 
 
 def blocks_of(element: Element) -> Iterator[Block]:
