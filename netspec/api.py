@@ -122,7 +122,8 @@ class Net:
         It is called with its inputs in order or by name. In training mode a net with training-only
         heads returns `(main, heads)`, and `loss_weights` holds the heads' weights; in evaluation
         mode the main output only.
-        `weights` is a state_dict, a module or a checkpoint's path; else they are drawn from `seed`.
+        `weights` is a state_dict, a module, a checkpoint's path or what `netspec.checkpoints.load`
+        gave for this net; else they are drawn from `seed`.
         `logits` leaves out final softmaxes.
         """
         from netspec.backends.torch.modules import to_module
@@ -144,23 +145,26 @@ class Net:
     ) -> Path:
         """Writes the deployed net as an ONNX file, `NAME.onnx` by default; returns its path.
 
-        `weights` is a module (`net.to_onnx(weights=model)`), its state_dict or a checkpoint's
-        path; else they are drawn from `seed`. The batch is symbolic unless given.
+        `weights` is a module (`net.to_onnx(weights=model)`), its state_dict, a checkpoint's path or
+        what `netspec.checkpoints.load` gave; else they are drawn from `seed`. The batch is symbolic
+        unless given.
         """
         from netspec.backends.onnx.compile import compile_graph
+        from netspec.checkpoints import FromFile
 
         if batch is not None and batch < 1:
             raise ValueError(f"batch is at least 1, not {batch}")
         target = Path(path) if path is not None else Path(f"{self.name}.onnx")
+        source = self._source(weights, seed)
         compile_graph(
             self.graph,
             target,
-            source=self._source(weights, seed),
+            source=source,
             logits=logits,
             heads=training_heads,
             opset=opset,
             batch=batch,
-            keep=(weights,) if isinstance(weights, (str, Path)) else (),
+            keep=(source.file.path,) if isinstance(source, FromFile) else (),
         )
         return target
 
@@ -195,7 +199,7 @@ class Net:
         return verify(self.graph, weights=source, seed=seed, device=device)
 
     def _source(self, weights: Any, seed: int) -> WeightSource:
-        from netspec.weights.sources import Seeded, given
+        from netspec.weights.sources import Seeded, check_shapes, given
 
         if weights is None:
             return Seeded(seed)
@@ -203,8 +207,12 @@ class Net:
             weights = weights.state_dict()
         if isinstance(weights, Mapping):
             return given(self.graph, _unwrapped(weights))
+        from netspec.checkpoints import Loaded
         from netspec.checkpoints import load as load_checkpoint
 
+        if isinstance(weights, Loaded):
+            check_shapes(self.graph, weights.source.shapes)
+            return weights.source
         return load_checkpoint(Path(weights), self.graph).source
 
     def _repr_html_(self) -> str:

@@ -157,3 +157,28 @@ def test_the_names_of_wrapped_modules_are_unwrapped(tmp_path):
         net.to_onnx(tmp_path / "c.onnx", weights={"conv1.weight": "x"})
     with pytest.raises(ValueError, match="at least 1"):
         net.to_onnx(tmp_path / "c.onnx", batch=0)
+
+
+def test_what_was_loaded_goes_wherever_weights_go(tmp_path):
+    from netspec.checkpoints import load
+
+    text = "input 3x8x8\nconv3-4 as a; relu; conv1-4 as b; gap; fc-5\n"
+    net = netspec.load(text)
+    state = net.to_torch(seed=3).state_dict()
+    path = tmp_path / "w.npz"
+    np.savez(
+        path,
+        **{name.replace("a.", "x.").replace("b.", "y."): t.numpy() for name, t in state.items()},
+    )
+    loaded = load(path, net.graph)
+    again = net.to_torch(weights=loaded).state_dict()
+    assert all((state[name] == again[name]).all() for name in state)
+    x = np.ones((1, 3, 8, 8), np.float32)
+    assert np.array_equal(
+        net.run(x, weights=loaded).outputs["output"], net.run(x, weights=path).outputs["output"]
+    )
+    with pytest.raises(NetspecError, match="which was read"):
+        net.to_onnx(path, weights=loaded)
+    other = netspec.load(text.replace("fc-5", "fc-6"))
+    with pytest.raises(NetspecError, match=r"fc1\.weight is 5x4, not 6x4"):
+        other.to_torch(weights=loaded)

@@ -39,6 +39,8 @@ class FromFile:
 
     file: Checkpoint
     pairs: Mapping[str, Pair]
+    # Of every tensor of the graph that they are for.
+    shapes: Mapping[str, tuple[int, ...]]
     seed: int = 0
 
     def pieces(self, name: str, weight: Weight) -> Iterator[Array]:
@@ -170,7 +172,8 @@ def load(
     used = {name for pair in plan.pairs for name in pair.parts}
     given = {n: Pair(n, (n,), "name") for n in own if n not in wanted and n in weights}
     unused = [n for n in weights if not (n in used or n in given or n in buffers or n in tied)]
-    source = FromFile(file, {**pairs, **given}, seed)
+    shapes = {name: weight.shape for name, weight in own.items()}
+    source = FromFile(file, {**pairs, **given}, shapes, seed)
     twins = twins_of(graph) if any(pair.how != "name" for pair in plan.pairs) else ()
     return Loaded(
         source,

@@ -84,27 +84,33 @@ def given(graph: Graph, tensors: Mapping[str, Any]) -> Given:
     for name, tensor in tensors.items():
         if not hasattr(tensor, "shape"):
             raise TypeError(f"{name} is a {type(tensor).__name__}, not a tensor or array")
-    wanted = named_weights(graph)
-    missing = [name for name in wanted if name not in tensors]
     heads = tuple(f"{head.name}." for head in graph.heads)
-    surplus = [
-        name
-        for name in tensors
-        if name not in wanted
-        and not name.endswith("num_batches_tracked")
-        and not (heads and name.startswith(heads))
-    ]
-    misshaped = [
-        f"{name} is {shape_text(tensors[name].shape)}, not {shape_text(weight.shape)}"
-        for name, weight in wanted.items()
-        if name in tensors and tuple(tensors[name].shape) != weight.shape
-    ]
-    if missing or surplus or misshaped:
-        raise NetspecError(TensorsDiffer(some(missing), some(surplus), some(misshaped)))
+    wanted = named_weights(graph)
+    shapes = {
+        name: tuple(tensor.shape)
+        for name, tensor in tensors.items()
+        if name in wanted
+        or not (name.endswith("num_batches_tracked") or (heads and name.startswith(heads)))
+    }
+    check_shapes(graph, shapes)
     for name in wanted:
         if not is_real(tensors[name]):
             raise NetspecError(NotReal(name, str(getattr(tensors[name], "dtype", "objects"))))
     return Given(tensors)
+
+
+def check_shapes(graph: Graph, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Raises NetspecError unless these are the names and shapes of the graph's tensors."""
+    wanted = named_weights(graph)
+    missing = [name for name in wanted if name not in shapes]
+    surplus = [name for name in shapes if name not in wanted]
+    misshaped = [
+        f"{name} is {shape_text(shapes[name])}, not {shape_text(weight.shape)}"
+        for name, weight in wanted.items()
+        if name in shapes and shapes[name] != weight.shape
+    ]
+    if missing or surplus or misshaped:
+        raise NetspecError(TensorsDiffer(some(missing), some(surplus), some(misshaped)))
 
 
 def shape_text(shape: Any) -> str:
