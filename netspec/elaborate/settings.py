@@ -62,13 +62,11 @@ def _value(name: str, value: Any, limits: Limits) -> Any:
     source = Source(f"--set {name}", f"value({value})")
     file = parse(source, collector, limits)
     collector.raise_errors()
-    step = file.items[0] if file.items else None
-    if isinstance(step, ast.Step) and isinstance(step.action, ast.Head):
-        arguments = step.action.arguments
-        if len(file.items) == 1 and len(arguments) == 1 and arguments[0].name is None:
+    match file.items:
+        case (ast.Step(ast.Head(arguments=(ast.Argument(None, given),))),):
             nothing = Scope(Unit(source), Level(""), {}, {}, {})
             try:
-                return evaluate_at(arguments[0].value, nothing)
+                return evaluate_at(given, nothing)
             except Rejection as rejection:
                 raise NetspecError(rejection.problem, status=2) from None
     raise Rejection(NotASymbol(f"--set {name}={value}", "it is not one value"))

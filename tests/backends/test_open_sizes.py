@@ -21,6 +21,7 @@ from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.source import Source
 from netspec.elaborate.build import build
 from netspec.graph.checked import Graph
+from netspec.graph.fitting import fitting
 from netspec.sizes.dims import substitute
 
 UNET = """input 3xHxW
@@ -230,3 +231,24 @@ def test_a_border_of_zeros_before_a_pooling_stays_one() -> None:
             expected = to_module(graph, Varied()).eval()(torch.from_numpy(arrays[0]))
         (ran,) = session(onnx_model(graph, Varied())).run(None, {"input": arrays[0]})
         assert np.allclose(ran, expected.numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("shapes", "says"),
+    [
+        ({"a": (3, 4, 4), "b": (3, 4)}, "b: it is 3x4, the net takes 3xHxW"),
+        ({"a": (3, 4, 4), "b": (3, 4, 4, 1)}, "b: it is 3x4x4x1, the net takes 3xHxW"),
+        ({"a": (3, 4, 4), "b": (2, 4, 4)}, "b: it is 2x4x4, the net takes 3xHxW"),
+        ({"a": (3, 4, 4), "b": (3, 4, 6)}, "b: it is 3x4x6, the net takes 3xHxW: W is 4 already"),
+        ({"a": (3, 5, 4), "b": (3, 5, 4)}, "a: a 3x5x4, b 3x5x4 is not legal: H even; nearest: "),
+        ({"a": (3, 4, 4), "b": (3, 4, 4)}, ""),
+    ],
+)
+def test_the_first_shape_that_does_not_fit_is_named(
+    shapes: dict[str, tuple[int, ...]], says: str
+) -> None:
+    text = "input a: 3xHxW\ninput b: 3xHxW\n{ | @a | @b }; add\n"
+    text += "add { | identity | maxpool2; upsample(2) }\n"
+    found = fitting(build(Source("<net>", text))).misfit(shapes)
+    assert (": ".join(found) if found else "").startswith(says)
+    assert bool(found) == bool(says)

@@ -117,6 +117,11 @@ def test_parameters_are_expected_trained_or_in_all() -> None:
     assert "expects params_total=40, the net has 41" in str(refusal(f"{text}40"))
 
 
+def test_a_name_that_was_lost_is_told_once() -> None:
+    error = refusal("import zz\ninput 3\nrelu\nerror top1=max(zz, 1)\n")
+    assert [item.code for item in error.diagnostics] == ["NS224"]
+
+
 def test_metadata_may_use_parameters_and_say_what_cannot_be_computed() -> None:
     text = "net t(k=2)\nerror top1=k, top5=0.5\ninput 3\nfc-k\n"
     assert dict(built(text, k=8).metadata)["error"] == (("top1", 8), ("top5", 0.5))
@@ -159,10 +164,9 @@ def test_steps_are_counted_while_they_run(monkeypatch: pytest.MonkeyPatch) -> No
     """The count before building is a lower bound: what it cannot see is counted again."""
     from netspec.elaborate.expand import Expansion
 
-    monkeypatch.setattr(Expansion, "check", lambda *_arguments: None)
-    limits = Limits(nodes=10)
+    monkeypatch.setattr(Expansion, "_hold", lambda *_arguments: None)
     with pytest.raises(NetspecError, match="NS40"):
-        build(Source("t.ns", "input 3\nrelu x0\nrelu x1000\n"), limits=limits)
+        build(Source("t.ns", "input 3\nrelu x0\nrelu x1000\n"), limits=Limits(nodes=10))
 
 
 def test_what_is_left_out_in_silence_is_a_defect() -> None:

@@ -193,7 +193,15 @@ def test_without_tables_the_grammar_is_compiled(
 
 
 @pytest.mark.parametrize(
-    "text", ["b { conv(3 }", "b { (relu { tanh) } }", "add(1, [2 { 3) ]", "x({]"]
+    "text",
+    [
+        "b { conv(3 }",
+        "b { (relu { tanh) } }",
+        "add(1, [2 { 3) ]",
+        "x({]",
+        "f(a, { relu; tanh )",
+        "f({[)",
+    ],
 )
 def test_brackets_that_cross_are_told(text: str) -> None:
     collector = Collector()
