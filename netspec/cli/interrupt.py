@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+from contextlib import suppress
 from types import FrameType
 
 SECONDS = 3.0
@@ -38,7 +40,19 @@ def install() -> None:
 
 
 def finish() -> None:
-    """Lets signals end the process as they do any: what is to be done is done."""
+    """Lets signals end the process as they do any: what is to be done is done.
+
+    A process that was asked to end does so here. Python takes its handlers away before it clears up,
+    which may last: the clock would then kill it, with a status that says nothing of who asked.
+    """
+    if _asked:
+        from netspec.system.atomic import discard
+
+        discard()
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError, AttributeError):  # closed, or not there
+                stream.flush()
+        os._exit(status())
     for number in (signal.SIGINT, *_ENDING):
         if signal.getsignal(number) in (_interrupted, _leave):
             signal.signal(number, signal.SIG_DFL)

@@ -58,6 +58,8 @@ class Expansion:
         self.most_runs = most_runs
         self._counts: dict[Any, Count] = {}
         self._numbers: dict[Any, int] = {}
+        # Those of braces that were passed on, which hold the braces around them: numbered once.
+        self._bodies: dict[int, tuple[Body, int]] = {}
         self._depth = 0
         self._work = 0
 
@@ -206,10 +208,16 @@ class Expansion:
         variables = []
         for name, value in scope.variables.items():
             if isinstance(value, Body):
-                value = (id(value.braces), self._number(value.scope))
+                value = (id(value.braces), self._number_of(value))
             variables.append((name, type(value), value))
         key = (id(scope.unit), tuple(variables))
         return self._numbers.setdefault(key, len(self._numbers))
+
+    def _number_of(self, body: Body) -> int:
+        """The number of the scope that braces run in."""
+        if id(body) not in self._bodies:
+            self._bodies[id(body)] = body, self._number(body.scope)
+        return self._bodies[id(body)][1]
 
 
 def _least(known: Count | None, other: Count) -> Count:

@@ -7,7 +7,12 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Any
 
-from netspec.diagnostics.messages.names import NameTaken, NotASymbol, UnknownInput
+from netspec.diagnostics.messages.names import (
+    NameTaken,
+    NotASymbol,
+    RepeatedArgument,
+    UnknownInput,
+)
 from netspec.diagnostics.messages.syntax import NoNet
 from netspec.diagnostics.raised import Rejection
 from netspec.diagnostics.records import Label
@@ -80,8 +85,7 @@ class Inputs:
             if name is not None and names and name not in names:
                 raise Rejection(UnknownInput(name, ", ".join(names)))
         if None in overrides and names and names[0] in overrides:
-            reason = f"`{names[0]}` has another shape already"
-            raise Rejection(NotASymbol(f"`{TensorType(overrides[None])}`", reason))
+            raise Rejection(RepeatedArgument("--input", f"`{names[0]}`"))
         if not declared:
             if self.unit.lost:
                 raise Poisoned
@@ -162,7 +166,9 @@ def _overrides(given: tuple[str, ...]) -> dict[str | None, tuple[Dim, ...]]:
         if any(isinstance(part, int) and not _positive(part) for part in parts):
             raise Rejection(NotASymbol(f"`{text}`", "sizes are at least 1"))
         if name in found:
-            raise Rejection(NotASymbol(f"`{text}`", "the input has another shape already"))
+            raise Rejection(
+                RepeatedArgument("--input", f"`{name}`" if name else "a shape without a name")
+            )
         found[name] = parts
     return found
 

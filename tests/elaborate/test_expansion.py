@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from support.generated_specs import SMALL, spec
+from support.watching import at_most
 
 from netspec import NetspecError
 from netspec.diagnostics.limits import DEFAULT, Limits
@@ -174,3 +175,17 @@ def test_a_net_of_one_step_too_many_is_refused_and_none_of_one_less(steps: str, 
         build(source, limits=Limits(nodes=most))
     assert [item.code for item in caught.value.diagnostics] == ["NS404"]
     build(source, limits=Limits(nodes=most + 3))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "block b(body) { b { body } }\ninput 3\nb { relu }",
+        "block b(body) { b { body }; b { body; body } }\ninput 3\nb { relu }",
+        "block b(body) { body }\nblock c(body) { b { c { body } }; b { c { body } } }\ninput 3\nc { relu }",
+    ],
+)
+def test_braces_that_are_passed_on_without_end_are_counted_in_bounded_work(text: str) -> None:
+    """Each holds the braces around it: to number them one by one was work by the square of the depth."""
+    with at_most(4_000_000), pytest.raises(NetspecError):
+        build(Source("t.ns", text))

@@ -99,9 +99,9 @@ def test_shapes_replace_those_declared() -> None:
         (("3x",), "is not a shape"),
         (("",), "is not a shape"),
         (("3x0x4",), "sizes are at least 1"),
-        (("a:3x4x4", "a:3x8x8"), "the input has another shape already"),
-        (("3x4x4", "3x8x8"), "the input has another shape already"),
-        (("3x4x4", "a:3x8x8"), "`a` has another shape already"),
+        (("a:3x4x4", "a:3x8x8"), "`--input` gets `a` twice"),
+        (("3x4x4", "3x8x8"), "`--input` gets a shape without a name twice"),
+        (("3x4x4", "a:3x8x8"), "`--input` gets `a` twice"),
     ],
 )
 def test_shapes_that_are_none_are_refused(inputs: tuple[str, ...], says: str) -> None:
