@@ -119,12 +119,10 @@ def test_a_process_that_is_asked_to_end_leaves_no_part_of_a_file(tmp_path, numbe
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_clearing_up_that_lasts_does_not_change_the_status(tmp_path, number):
     script = f"""
-import signal, sys, time
+import ctypes, signal
 from netspec.cli import main
-class Slow:
-    def __del__(self):
-        time.sleep(6)
-sys.slow = Slow()
+library = ctypes.CDLL(None)
+library.atexit(ctypes.cast(library.pause, ctypes.c_void_p))
 main.main = lambda **_options: signal.raise_signal({int(number)})
 main.run()
 """
