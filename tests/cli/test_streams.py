@@ -122,7 +122,7 @@ def test_clearing_up_that_lasts_does_not_change_the_status(tmp_path, number):
 import ctypes, signal
 from netspec.cli import main
 library = ctypes.CDLL(None)
-library.atexit(ctypes.cast(library.pause, ctypes.c_void_p))
+getattr(library, "__cxa_atexit")(ctypes.cast(library.pause, ctypes.c_void_p), None, None)
 main.main = lambda **_options: signal.raise_signal({int(number)})
 main.run()
 """
