@@ -7,9 +7,8 @@
 Specs are read, files of weights, arrays, images and ONNX models are loaded and run, as
 tests/support/mutated_specs.py and tests/support/loaders.py do it. Half of the time they are changed
 by what knows of tokens, headers and archives, half by libFuzzer, over what the first half kept.
-Whatever is raised besides a
-message of netspec, and a case that takes longer than --limit seconds, is written to --found, once
-for each place that raises it. Kinds share the time; specs get half of it.
+Whatever is raised besides a message of netspec, and a case that takes longer than --limit seconds,
+is written to --found, once for each place that raises it. Kinds share the time; specs get half.
 """
 
 from __future__ import annotations
