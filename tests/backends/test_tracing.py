@@ -113,7 +113,7 @@ def test_windows_bundles_and_symbolic_sizes_are_traced_whole(step):
 
 def smallest(name: str) -> Graph:
     """A shipped net at the smallest of a few sizes that it takes, or at its own."""
-    for size in (64, 97, 128, 192):
+    for size in (64, 97, 128, 192, 380):
         try:
             return netspec.load(name, input=f"3x{size}x{size}").graph
         except NetspecError:
