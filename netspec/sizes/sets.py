@@ -178,5 +178,7 @@ def from_bound(difference: Callable[[int], int], period: int, rise: int) -> Size
     # From where on each remainder is in the set.
     firsts = [size + max(0, -(value // rise)) * period for size, value in values]
     start = max(firsts) - period + 1
+    if sum((start - first) // period for first in firsts) > LONGEST:
+        return None
     early = (n for first in firsts for n in range(first, start, period))
     return periodic(early, max(start, 1), period, range(period))

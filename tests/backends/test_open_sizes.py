@@ -252,3 +252,48 @@ def test_the_first_shape_that_does_not_fit_is_named(
     found = fitting(build(Source("<net>", text))).misfit(shapes)
     assert (": ".join(found) if found else "").startswith(says)
     assert bool(found) == bool(says)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "input 3xHxW\nslice(-20, 9, axis=width); pixel_unshuffle(3)\n",
+        "input 1xHxW\npad(3, mode=reflect); maxpool3/2; pixel_unshuffle(2)\n",
+        "input 3xHxW\nconv5-3/3(pad=0); concat { | identity | maxpool2; deconv2-4/2 }\n",
+    ],
+)
+def test_the_file_refuses_each_size_outside_the_set_and_none_inside(text: str) -> None:
+    graph = build(Source("<net>", text))
+    file = session(onnx_model(graph, Varied()))
+    (name,) = (item.name for item in file.get_inputs())
+    example = graph.legality.example(40)
+    assert example is not None
+    verdicts = set()
+    for symbol in example:
+        for size in range(1, 60):
+            sizes = example | {symbol: size}
+            array = np.ones((1, *graph_shape(graph, sizes)), np.float32)
+            allowed = graph.legality.allows(sizes)
+            verdicts.add(allowed)
+            if allowed:
+                file.run(None, {name: array})
+            else:
+                with pytest.raises(Exception, match="legal sizes"):
+                    file.run(None, {name: array})
+    assert verdicts == {True, False}
+
+
+def graph_shape(graph: Graph, sizes: dict[str, int]) -> tuple[int, ...]:
+    """The shape of the one input at sizes of its symbols."""
+    shape = graph.inputs[0].types[0].shape
+    return tuple(int(str(substitute(dim, sizes))) for dim in shape)
+
+
+def test_a_file_is_not_as_long_as_the_sizes_that_are_legal() -> None:
+    text = "input 4xHxW\nslice(start=-2147483645, end=4, axis=width)\npixel_unshuffle(3)\n"
+    graph = build(Source("<net>", text))
+    assert graph.legality.example(1) == {"H": 3, "W": 2147483646}
+    model = onnx_model(graph, Varied())
+    assert model.ByteSize() < 10_000
+    with pytest.raises(Exception, match="legal sizes"):
+        session(model).run(None, {"input": np.ones((1, 4, 3, 3), np.float32)})

@@ -60,18 +60,27 @@ class _Faults:
         self.sizes.setdefault(name, size)
 
     def outside(self, name: str, legal: SizeSet) -> None:
-        """A fault where a size is not in a set."""
-        size, start = self.sizes[name], self._number(legal.start)
-        if legal.period == 1 and not legal.early and legal.residues:
-            self.found.append(self._above(start, size))
-            return
-        # One entry for each size up to the start, then for each remainder from there on.
-        known = range(legal.start + legal.period)
-        table = np.asarray([int(n not in legal) for n in known], np.int64)
-        late = self.builder.node("Mod", [self._above(size, start), self._number(legal.period)])
-        early = self.builder.node("Min", [size, start])
-        at = self.builder.node("Add", [early, late])
-        self.found.append(self.builder.node("Gather", [self.builder.constant(table), at]))
+        """A fault where a size is not in a set.
+
+        Nothing is as long as the sizes are large: a set may start at billions.
+        """
+        size, faults = self.sizes[name], []
+        if legal.residues:
+            late = self._above(self._number(legal.start), size)
+            if legal.period > 1:
+                table = [int(n not in legal.residues) for n in range(legal.period)]
+                at = self.builder.node("Mod", [size, self._number(legal.period)])
+                wrong = self.builder.node("Gather", [self.builder.integers(table), at])
+                late = self.builder.node("Add", [late, wrong])
+            # One at most, so that a product with it stays a number of 64 bits.
+            faults.append(self.builder.node("Min", [late, self._number(1)]))
+        if legal.early:
+            away = self._distance(size, self.builder.integers(legal.early))
+            faults.append(self.builder.node("ReduceMin", [away], keepdims=1))
+        fault, *rest = faults
+        for other in rest:
+            fault = self.builder.node("Mul", [fault, other])
+        self.found.append(fault)
 
     def unless(self, condition: Condition) -> None:
         """A fault where a condition does not hold."""
