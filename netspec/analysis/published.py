@@ -21,8 +21,8 @@ Scale = tuple[int, ...] | str
 class Protocol:
     """How a figure was measured. Figures compare where this is equal.
 
-    `crops` and `evaluation` are 0 and empty where the spec does not say; `test_scale` is the
-    smaller side of the image, of which there may be several.
+    `crops` and `evaluation` are 0 and empty where the spec does not say, and so are the `models` of
+    an entry; `test_scale` is the smaller side of the image, of which there may be several.
     """
 
     on: str = ""
@@ -123,8 +123,8 @@ class Published:
 
 
 def scale_text(scale: Scale) -> str:
-    """Sizes as a table prints them: `224, 256, 288`."""
-    return scale if isinstance(scale, str) else ", ".join(map(str, scale))
+    """Sizes in words: `224/256/288`, `256 to 512`."""
+    return scale if isinstance(scale, str) else "/".join(map(str, scale))
 
 
 def ordinal(place: int) -> str:
@@ -143,7 +143,7 @@ def _read(line: str, said: dict[str, Any]) -> Published:
     crops = said.get("crops", 0)
     protocol = Protocol(
         on=said.get("on", ""),
-        models=said.get("models", 1),
+        models=said.get("models", 0 if line == "entry" else 1),
         crops=crops,
         evaluation=said.get("evaluation", "crops" if crops else ""),
         test_scale=_scale(said.get("test_scale", ())),
@@ -163,6 +163,11 @@ def headline(metadata: Metadata) -> Published | None:
     own = [item for item in published(metadata) if not item.method and item.protocol.models == 1]
     by_line = {item.line: item for item in reversed(own)}
     return by_line.get("error") or by_line.get("score")
+
+
+def states(metadata: Metadata, measure: str) -> bool:
+    """Whether any line states a measure."""
+    return any(item.value(measure) is not None for item in published(metadata))
 
 
 def comparable(graphs: Sequence[Graph], measure: str) -> list[tuple[Graph, Published]]:

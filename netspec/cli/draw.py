@@ -56,14 +56,16 @@ def command(
     HTML is one page that loads nothing: blocks open and close, boxes lead to their lines.
 
     The picture is NAME.svg in the current folder unless -o says otherwise. Where no spec is
-    named, bubble shows every shipped net that states a top-1 error, and depth the nets that had
-    the lowest top-5 error of their year and of all years before.
+    named, bubble shows the shipped nets whose top-1 error was measured in the same way, and depth
+    the entries that won ILSVRC from 2010 to 2017, with VGG's. With names depth shows the entries
+    of those nets, or else their own top-5 errors, in the order given.
     """
     from netspec.api import Picture
     from netspec.draw import draw
 
     form = _format_of(output, form)
     graphs = [options.graph(spec) for spec in specs] if specs else _default_nets(style, options)
+    challenge = "" if specs or style != "depth" else "ILSVRC"
     shown = tuple(show.split(",")) if show else ("shape", "kernel", "params")
     content = draw(
         graphs,
@@ -74,6 +76,7 @@ def command(
         heat=heat,
         theme=theme,
         format=form,
+        challenge=challenge,
     )
     if output == "-":
         if isinstance(content, bytes) and sys.stdout.isatty():
@@ -94,7 +97,7 @@ def _default_nets(style: str, options: Options) -> list[Graph]:
         raise click.UsageError("--set and --input need a spec")
     from netspec.cli.shipped import charted
 
-    return charted(style)
+    return charted("top1" if style == "bubble" else "top5")
 
 
 def _format_of(output: str | None, form: str | None) -> str:

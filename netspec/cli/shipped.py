@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netspec.analysis.published import published, records
+from netspec.analysis.published import states
 from netspec.elaborate.build import build
 from netspec.graph.checked import Graph
 from netspec.syntax.files import read_spec, shipped_names
@@ -17,12 +17,6 @@ def graphs() -> Iterator[tuple[str, Graph]]:
             yield name, build(read_spec(name))
 
 
-def charted(style: str) -> list[Graph]:
-    """The shipped nets that a chart of errors shows where none are named.
-
-    bubble: all that state a top-1 error; depth: each year's best that beat the years before.
-    """
-    nets = [graph for _, graph in graphs()]
-    if style == "bubble":
-        return [item.graph for item in published(nets, "top1")]
-    return [item.graph for item in records(published(nets, "top5"))]
+def charted(measure: str) -> list[Graph]:
+    """The shipped nets that state this error, as their own or as an entry of a challenge."""
+    return [graph for _, graph in graphs() if states(graph.metadata, measure)]
