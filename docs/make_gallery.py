@@ -26,9 +26,10 @@ class Picture:
 
     def content(self) -> str:
         named = [build(read_spec(name)) for name in self.specs]
-        graphs = named or charted(self.style)
+        graphs, challenge = (named, "") if named else charted(self.style)
         theme = "light" if self.style in CHARTS else "auto"
-        return str(draw(graphs, style=self.style, theme=theme, **self.choices))
+        choices = {**self.choices, "challenge": challenge}
+        return str(draw(graphs, style=self.style, theme=theme, **choices))
 
     @property
     def command(self) -> str:

@@ -25,7 +25,8 @@ HEADER = """# The zoo
 Every shipped spec, with what `netspec check` holds it to. Parameters are trained elements of the
 deployed net; MACs are multiply-adds of one sample at the spec's own input; depth is weight layers
 on the longest path. The published figure is that of one net; `netspec list --errors` prints all, with
-the averages of several nets and the entries of challenges. The last column says what a spec was proven against:
+the averages of several nets and the entries of challenges. The last column says what a spec was
+proven against:
 
 - a library and its version: that library's published network, loaded from its checkpoint by
   structure, gives the same logits through PyTorch and ONNX Runtime;

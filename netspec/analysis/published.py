@@ -151,11 +151,13 @@ def _read(line: str, said: dict[str, Any]) -> Published:
     )
     own = ("source", "method", "note", "challenge", "year", "team", "place", "layers")
     rest = {key: said[key] for key in own if key in said}
-    return Published(line, values, protocol, train_scale=_scale(said.get("train_scale", ())), **rest)
+    return Published(
+        line, values, protocol, train_scale=_scale(said.get("train_scale", ())), **rest
+    )
 
 
 def _scale(value: Any) -> Scale:
-    return (value,) if isinstance(value, int) else value  # type: ignore[no-any-return]
+    return (value,) if isinstance(value, int) else value
 
 
 def headline(metadata: Metadata) -> Published | None:
@@ -284,5 +286,7 @@ def winners(graphs: Sequence[Graph], challenge: str) -> list[Milestone]:
                 found[key] = new
     if not found:
         advice = f'a spec states one as `entry challenge="{challenge}", year=2014, team="...", ...`'
-        raise NetspecError(CannotDraw(f"none of these specs states an entry of {challenge}", advice))
+        raise NetspecError(
+            CannotDraw(f"none of these specs states an entry of {challenge}", advice)
+        )
     return sorted(found.values(), key=lambda item: (item.year, -item.error))

@@ -18,7 +18,11 @@ class Takes:
 
 def percent(most: float = 100) -> Takes:
     """A number of per cent, from 0 to `most`."""
-    return Takes(f"a number from 0 to {most:g}", lambda value: _number(value) and 0 <= value <= most)  # type: ignore[operator]
+
+    def allows(value: object) -> bool:
+        return isinstance(value, int | float) and _number(value) and 0 <= value <= most
+
+    return Takes(f"a number from 0 to {most:g}", allows)
 
 
 def _number(value: object) -> bool:
@@ -82,7 +86,7 @@ _PROTOCOL = {
 }
 _ENTRY = {
     "challenge": TEXT,
-    "year": Takes("a year such as 2014", lambda value: _whole(1900)(value) and value <= 2100),  # type: ignore[operator]
+    "year": Takes("a year such as 2014", lambda value: value in range(1900, 2101)),
     "team": TEXT,
     "place": COUNT,
     "layers": Takes("a whole number of at least 0", _whole(0)),

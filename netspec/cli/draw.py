@@ -64,8 +64,9 @@ def command(
     from netspec.draw import draw
 
     form = _format_of(output, form)
-    graphs = [options.graph(spec) for spec in specs] if specs else _default_nets(style, options)
-    challenge = "" if specs or style != "depth" else "ILSVRC"
+    graphs, challenge = [options.graph(spec) for spec in specs], ""
+    if not specs:
+        graphs, challenge = _default_nets(style, options)
     shown = tuple(show.split(",")) if show else ("shape", "kernel", "params")
     content = draw(
         graphs,
@@ -89,15 +90,15 @@ def command(
     say(f"wrote {path}", quiet)
 
 
-def _default_nets(style: str, options: Options) -> list[Graph]:
-    """What a chart of errors shows where no spec is named."""
+def _default_nets(style: str, options: Options) -> tuple[list[Graph], str]:
+    """What a chart of errors shows where no spec is named, and of which challenge."""
     if style not in ("bubble", "depth"):
         raise click.UsageError(f"the style {style} needs a spec")
     if options.settings or options.inputs:
         raise click.UsageError("--set and --input need a spec")
     from netspec.cli.shipped import charted
 
-    return charted("top1" if style == "bubble" else "top5")
+    return charted(style)
 
 
 def _format_of(output: str | None, form: str | None) -> str:

@@ -17,6 +17,10 @@ def graphs() -> Iterator[tuple[str, Graph]]:
             yield name, build(read_spec(name))
 
 
-def charted(measure: str) -> list[Graph]:
-    """The shipped nets that state this error, as their own or as an entry of a challenge."""
-    return [graph for _, graph in graphs() if states(graph.metadata, measure)]
+def charted(style: str) -> tuple[list[Graph], str]:
+    """The shipped nets that a chart of errors is made from where none are named, and its challenge.
+
+    bubble: all that state a top-1 error; depth: all that state a top-5 error, and ILSVRC.
+    """
+    measure, challenge = {"bubble": ("top1", ""), "depth": ("top5", "ILSVRC")}[style]
+    return [graph for _, graph in graphs() if states(graph.metadata, measure)], challenge

@@ -14,7 +14,6 @@ from netspec.analysis.statements import (
 )
 from netspec.diagnostics.messages.expect import BadFigure, IncompleteFigure, UnknownFigure
 from netspec.diagnostics.messages.names import RepeatedArgument, UnknownMetadata
-from netspec.diagnostics.records import Problem
 from netspec.diagnostics.suggest import closest
 from netspec.elaborate.bind import Misplaced, evaluate_at
 from netspec.elaborate.evaluate import integral
@@ -66,41 +65,35 @@ def metadata_of(
     return tuple(found)
 
 
-def _statement(
-    item: ast.Pairs, scope: Scope, reporter: Reporter
-) -> tuple[tuple[str, object], ...]:
+def _statement(item: ast.Pairs, scope: Scope, reporter: Reporter) -> tuple[tuple[str, object], ...]:
     """The pairs of an `error`, `score` or `entry` line, each held to what its key takes."""
     line, found = STATEMENTS[item.key], dict[str, object]()
-    seen: set[str | None] = set()
+    seen: set[str] = set()
     for pair in item.pairs:
+        key = pair.name or ""
         try:
-            problem: Problem | None = None
-            if pair.name not in line.keys:
-                problem = _unknown_figure(item.key, pair.name or "", line)
-            elif pair.name in seen:
-                problem = RepeatedArgument(item.key, pair.name)
-            if problem is not None:
-                raise Misplaced(problem, pair.extent)
-            seen.add(pair.name)
+            if key not in line.keys:
+                raise Misplaced(_unknown_figure(item.key, key, line), pair.extent)
+            if key in seen:
+                raise Misplaced(RepeatedArgument(item.key, key), pair.extent)
+            seen.add(key)
             value = integral(evaluate_at(pair.value, scope))
-            takes = line.keys[pair.name]
-            if pair.name == "top5" and isinstance(most := found.get("top1"), int | float):
+            takes = line.keys[key]
+            if key == "top5" and isinstance(most := found.get("top1"), int | float):
                 takes = percent(most)
             if not takes.allows(value):
-                problem = BadFigure(item.key, pair.name, takes.says, written(value))
-                raise Misplaced(problem, pair.extent)
-            found[pair.name] = value.text if isinstance(value, Name) else value
+                raise Misplaced(BadFigure(item.key, key, takes.says, written(value)), pair.extent)
+            found[key] = value.text if isinstance(value, Name) else value
         except Misplaced as rejection:
             reporter.report(rejection, rejection.extent, scope)
         except Poisoned:
             reporter.given_up(pair.extent, scope)
-            seen.add(pair.name)
     if len(seen) == len(item.pairs):
         _check_complete(item, line, seen)
     return tuple(found.items())
 
 
-def _check_complete(item: ast.Pairs, line: Statement, seen: set[str | None]) -> None:
+def _check_complete(item: ast.Pairs, line: Statement, seen: set[str]) -> None:
     """Of a line without other mistakes, since a misspelt key is often the one that is missing."""
     if seen.isdisjoint(line.measures):
         missing = f"a measure: {', '.join(line.measures)}"
@@ -122,7 +115,9 @@ _REQUIRED = {
 def _unknown_figure(line: str, key: str, statement: Statement) -> UnknownFigure:
     other = line_of(key)
     if other:
-        return UnknownFigure(line, key, f"`{key}` is said on a line of its own: `{other} {key}=...`")
+        return UnknownFigure(
+            line, key, f"`{key}` is said on a line of its own: `{other} {key}=...`"
+        )
     near = closest(key, statement.keys)
     known = f"known: {', '.join(statement.keys)}"
     return UnknownFigure(line, key, f"did you mean {near}? {known}" if near else known)

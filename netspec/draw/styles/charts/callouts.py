@@ -102,7 +102,9 @@ def _on_names(
     return np.asarray(cost + _COVERS_POINT * crossed / _ALONG + _CROSSES_LINE * lines_crossed)
 
 
-def crossings(start: Points, end: Points, other_start: Points, other_end: Points) -> NDArray[np.bool_]:
+def crossings(
+    start: Points, end: Points, other_start: Points, other_end: Points
+) -> NDArray[np.bool_]:
     """Whether lines cross inside both; arrays of points broadcast, the last axis is x and y."""
     first = _side(start, end, other_start) * _side(start, end, other_end) < 0
     second = _side(other_start, other_end, start) * _side(other_start, other_end, end) < 0

@@ -33,9 +33,7 @@ def captioned(width: float, height: float, below: str, caption: str = "") -> Fig
     return figure
 
 
-def small_print(
-    shown: Iterable[tuple[str, str]], given: Sequence[Graph], without: str
-) -> str:
+def small_print(shown: Iterable[tuple[str, str]], given: Sequence[Graph], without: str) -> str:
     """Where each figure was published, and which of the given nets have none and are left out.
 
     `shown` are names, each with the source of its figure; `without` is what the others lack.
