@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import cache
 from math import prod
 
+from netspec.analysis.published import headline
 from netspec.analysis.receptive_field import Field, receptive_fields
 from netspec.analysis.summary import Summary, summarize
 from netspec.elaborate.build import build
@@ -76,7 +77,11 @@ def values(name: str) -> int:
 
 
 def top5(name: str) -> float:
-    return float(dict(dict(net(name).metadata)["error"])["top5"])
+    """The top-5 error that the spec of one net states first."""
+    stated = headline(net(name).metadata)
+    value = stated.value("top5") if stated else None
+    assert value is not None
+    return value
 
 
 def one_conv_less(name: str) -> int:

@@ -26,9 +26,10 @@ class Picture:
 
     def content(self) -> str:
         named = [build(read_spec(name)) for name in self.specs]
-        graphs = named or charted(self.style)
+        graphs, challenge = (named, "") if named else charted(self.style)
         theme = "light" if self.style in CHARTS else "auto"
-        return str(draw(graphs, style=self.style, theme=theme, **self.choices))
+        choices = {**self.choices, "challenge": challenge}
+        return str(draw(graphs, style=self.style, theme=theme, **choices))
 
     @property
     def command(self) -> str:
@@ -100,17 +101,25 @@ PICTURES = (
         ("alexnet", "vgg16"),
         "bars",
     ),
-    Picture("accuracy", "Multiply-adds against published top-1 accuracy.", (), "bubble"),
+    Picture(
+        "accuracy",
+        "Multiply-adds against published top-1 accuracy, all measured in the same way: on the data "
+        "set, with the crops and the number of models that most of the nets share. The others are "
+        "named below the figure.",
+        (),
+        "bubble",
+    ),
     Picture(
         "revolution",
-        "The revolution of depth, from AlexNet to ResNet. Compare slide 5 of He's ICML 2016 "
-        "tutorial, which shows the errors of whole entries to the challenge.",
+        "The nets that are named, in that order: the entries that they were to the challenge. A net "
+        "that was none has a pale bar, its own error.",
         ("alexnet", "zfnet", "vgg19", "googlenet", "resnet152"),
         "depth",
     ),
     Picture(
         "depth",
-        "Of all shipped nets those that had the lowest published top-5 error, one a year.",
+        "The revolution of depth: the entries that won ILSVRC, with VGG's, from the shallow ones "
+        "to SENet's. Compare slide 5 of He's ICML 2016 tutorial.",
         (),
         "depth",
     ),
@@ -136,7 +145,7 @@ def page() -> str:
         "",
     ]
     for picture in PICTURES:
-        title = " ".join(picture.specs) or "shipped nets that state an error"
+        title = " ".join(picture.specs) or "shipped nets that state a figure"
         parts += [f"## {title}", "", picture.text, "", "```bash", picture.command, "```", ""]
         parts += [f"![{title}](images/{picture.name}.svg)", ""]
     return "\n".join(parts)

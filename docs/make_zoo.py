@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from netspec.analysis.costs import costs
+from netspec.analysis.published import headline
 from netspec.draw import draw
 from netspec.elaborate.build import build
 from netspec.graph.checked import Graph
@@ -23,7 +24,9 @@ HEADER = """# The zoo
 
 Every shipped spec, with what `netspec check` holds it to. Parameters are trained elements of the
 deployed net; MACs are multiply-adds of one sample at the spec's own input; depth is weight layers
-on the longest path. The last column says what a spec was proven against:
+on the longest path. The published figure is that of one net; `netspec list --errors` prints all, with
+the averages of several nets and the entries of challenges. The last column says what a spec was
+proven against:
 
 - a library and its version: that library's published network, loaded from its checkpoint by
   structure, gives the same logits through PyTorch and ONNX Runtime;
@@ -33,7 +36,7 @@ on the longest path. The last column says what a spec was proven against:
 
 """
 COLUMNS = (
-    "| spec | picture | paper | year | parameters | MACs | depth | published error | proven against |\n"
+    "| spec | picture | paper | year | parameters | MACs | depth | published figure | proven against |\n"
     "| --- | --- | --- | --- | ---: | ---: | ---: | --- | --- |\n"
 )
 
@@ -59,7 +62,7 @@ def row(name: str, graph: Graph, proven: dict[str, list[str]]) -> str:
         f"{total.params:,}" + (f" + {total.params_frozen:,} frozen" if total.params_frozen else ""),
         f"{total.macs:,}",
         str(total.depth),
-        error(about),
+        figure(graph),
         against,
     )
     return "| " + " | ".join(cells) + " |\n"
@@ -69,15 +72,14 @@ def picture(name: str) -> str:
     return f'<a href="images/zoo/{name}.svg"><img src="images/zoo/{name}.svg" height="120"></a>'
 
 
-def error(about: dict[str, object]) -> str:
-    """The published error with its source: `27.0 / 8.8 % (...)`, top-1 and top-5 for ImageNet."""
-    stated = about.get("error")
-    if not isinstance(stated, tuple):
+def figure(graph: Graph) -> str:
+    """The published figure of one net with how it was measured: `top-1 27, top-5 8.8 % (...)`."""
+    stated = headline(graph.metadata)
+    if stated is None:
         return ""
-    pairs = dict(stated)
-    source = pairs.pop("source", "")
-    figures = ", ".join(f"{key} {value}" for key, value in pairs.items())
-    return f"{figures} ({source})" if source else figures
+    unit = "" if stated.value("points") is not None else " %"
+    how = "; ".join(part for part in (str(stated.protocol), stated.note, stated.source) if part)
+    return f"{', '.join(stated.figures())}{unit} ({how})"
 
 
 def page() -> str:

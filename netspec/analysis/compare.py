@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from netspec.analysis.layers import field_text
+from netspec.analysis.published import headline
 from netspec.analysis.quantities import shape
 from netspec.analysis.receptive_field import Field
 from netspec.analysis.tables import Cell, Column, Line, Table
@@ -77,8 +78,8 @@ def compare(summaries: Sequence[Summary]) -> Comparison:
 
 def _cells(summary: Summary) -> tuple[Cell, ...]:
     said = dict(summary.metadata)
-    error = said.get("error")
-    errors = dict(error) if isinstance(error, tuple) else {}
+    stated = headline(summary.metadata)
+    errors = dict(stated.values) if stated else {}
     return (
         summary.name,
         str(said.get("year", "")),

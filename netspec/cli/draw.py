@@ -56,14 +56,17 @@ def command(
     HTML is one page that loads nothing: blocks open and close, boxes lead to their lines.
 
     The picture is NAME.svg in the current folder unless -o says otherwise. Where no spec is
-    named, bubble shows every shipped net that states a top-1 error, and depth the nets that had
-    the lowest top-5 error of their year and of all years before.
+    named, bubble shows the shipped nets whose top-1 error was measured in the same way, and depth
+    the entries that won ILSVRC from 2010 to 2017, with VGG's. With names depth shows the entries
+    of those nets, or else their own top-5 errors, in the order given.
     """
     from netspec.api import Picture
     from netspec.draw import draw
 
     form = _format_of(output, form)
-    graphs = [options.graph(spec) for spec in specs] if specs else _default_nets(style, options)
+    graphs, challenge = [options.graph(spec) for spec in specs], ""
+    if not specs:
+        graphs, challenge = _default_nets(style, options)
     shown = tuple(show.split(",")) if show else ("shape", "kernel", "params")
     content = draw(
         graphs,
@@ -74,6 +77,7 @@ def command(
         heat=heat,
         theme=theme,
         format=form,
+        challenge=challenge,
     )
     if output == "-":
         if isinstance(content, bytes) and sys.stdout.isatty():
@@ -86,8 +90,8 @@ def command(
     say(f"wrote {path}", quiet)
 
 
-def _default_nets(style: str, options: Options) -> list[Graph]:
-    """What a chart of errors shows where no spec is named."""
+def _default_nets(style: str, options: Options) -> tuple[list[Graph], str]:
+    """What a chart of errors shows where no spec is named, and of which challenge."""
     if style not in ("bubble", "depth"):
         raise click.UsageError(f"the style {style} needs a spec")
     if options.settings or options.inputs:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netspec.analysis.published import published, records
+from netspec.analysis.published import states
 from netspec.elaborate.build import build
 from netspec.graph.checked import Graph
 from netspec.syntax.files import read_spec, shipped_names
@@ -17,12 +17,10 @@ def graphs() -> Iterator[tuple[str, Graph]]:
             yield name, build(read_spec(name))
 
 
-def charted(style: str) -> list[Graph]:
-    """The shipped nets that a chart of errors shows where none are named.
+def charted(style: str) -> tuple[list[Graph], str]:
+    """The shipped nets that a chart of errors is made from where none are named, and its challenge.
 
-    bubble: all that state a top-1 error; depth: each year's best that beat the years before.
+    bubble: all that state a top-1 error; depth: all that state a top-5 error, and ILSVRC.
     """
-    nets = [graph for _, graph in graphs()]
-    if style == "bubble":
-        return [item.graph for item in published(nets, "top1")]
-    return [item.graph for item in records(published(nets, "top5"))]
+    measure, challenge = {"bubble": ("top1", ""), "depth": ("top5", "ILSVRC")}[style]
+    return [graph for _, graph in graphs() if states(graph.metadata, measure)], challenge

@@ -27,6 +27,7 @@ def draw(
     heat: str | None = None,
     theme: str = "light",
     format: str = "svg",
+    challenge: str = "",
 ) -> str | bytes:
     """A picture of one net or of several: text for svg, html and dot, bytes for png and pdf.
 
@@ -36,8 +37,11 @@ def draw(
             is installed, and in rows without it.
         columns: several nets side by side, aligned on resolution.
         bars: activation memory, parameters and multiply-adds per layer; two nets mirrored.
-        bubble: multiply-adds against published top-1 accuracy; the area is the parameters.
-        depth: layers and published top-5 error by year.
+        bubble: multiply-adds against published top-1 accuracy; the area is the parameters. All by
+            the protocol that most of the nets share; the others are named as left out.
+        depth: layers and top-5 error of the nets' entries of a challenge, or else of the nets, in
+            the order given. With `challenge="ILSVRC"` the entries by year of that challenge which
+            the specs state and which won or are a net's own, predecessors among them.
 
     `depth` opens that many levels of blocks, `expand` all blocks of the names or paths that match
     a glob, and no others unless `depth` does; by default fold opens as many as fit a screen of
@@ -66,8 +70,11 @@ def draw(
         _check("heat", heat, HEATS)
     if not graphs:
         raise NetspecError(CannotDraw("there is no net"), status=2)
+    if challenge and style != "depth":
+        reason = f"a challenge is drawn in the style depth, not {style}"
+        raise NetspecError(CannotDraw(reason), status=2)
     if style in CHARTS:
-        return _chart(graphs, style, theme, format)
+        return _chart(graphs, style, theme, format, challenge)
     if style != "columns" and len(graphs) > 1:
         advice = "draw them one by one, or with --style columns"
         raise NetspecError(CannotDraw(f"the style {style} takes one net", advice), status=2)
@@ -127,10 +134,13 @@ def _rendered(scene: Scene, theme: str, format: str) -> str | bytes:
     return svg(scene, theme)
 
 
-def _chart(graphs: Sequence[Graph], style: str, theme: str, format: str) -> str | bytes:
+def _chart(
+    graphs: Sequence[Graph], style: str, theme: str, format: str, challenge: str
+) -> str | bytes:
     if format in ("html", "dot"):
         reason = f"the style {style} is a chart, which is svg, png or pdf"
         raise NetspecError(CannotDraw(reason), status=2)
     from netspec.draw.styles.charts.chart import chart
 
-    return chart(graphs, style, theme, format)
+    choices = {"challenge": challenge} if challenge else {}
+    return chart(graphs, style, theme, format, **choices)

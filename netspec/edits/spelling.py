@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from difflib import get_close_matches
 
-from netspec.diagnostics.messages import names, syntax
+from netspec.diagnostics.messages import expect, names, syntax
 from netspec.diagnostics.records import Diagnostic, Problem
 from netspec.diagnostics.source import Change
 
@@ -128,6 +128,8 @@ def _renamed(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:
 
 # What is tried for each problem of this kind.
 SPELLINGS = {
+    expect.BadFigure: _chosen,
+    expect.UnknownFigure: _nearest,
     names.BadArgument: _chosen,
     names.NameTaken: _renamed,
     names.NoBraces: _braced,

@@ -1,18 +1,28 @@
-"""What a file says of itself: its title, its paper, its published error."""
+"""What a file says of itself: its title, its paper, the figures it published."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from netspec.diagnostics.messages.names import UnknownMetadata
+from netspec.analysis.statements import (
+    STATEMENTS,
+    Statement,
+    line_of,
+    percent,
+    written,
+)
+from netspec.diagnostics.messages.expect import BadFigure, IncompleteFigure, UnknownFigure
+from netspec.diagnostics.messages.names import RepeatedArgument, UnknownMetadata
 from netspec.diagnostics.suggest import closest
 from netspec.elaborate.bind import Misplaced, evaluate_at
+from netspec.elaborate.evaluate import integral
 from netspec.elaborate.report import Reporter
 from netspec.elaborate.scope import Level, Poisoned, Scope
 from netspec.ops.declare.values import Name
 from netspec.ops.registry import REGISTRY
 from netspec.syntax import ast
+from netspec.syntax.expected import DESCRIBING
 from netspec.syntax.units import Unit
 
 METADATA = (
@@ -32,7 +42,10 @@ METADATA = (
 def metadata_of(
     unit: Unit, variables: Mapping[str, Any], reporter: Reporter
 ) -> tuple[tuple[str, object], ...]:
-    """The unit's `title`, `year`, `error` and so on with their values; reports unknown keys."""
+    """The unit's `title`, `year`, `error` and so on with their values; reports what is wrong.
+
+    A statement such as `error` is there once for each line, with its pairs.
+    """
     found: list[tuple[str, object]] = []
     own = Scope(unit, Level(""), variables, {}, {})
     for item in unit.metadata:
@@ -41,11 +54,10 @@ def metadata_of(
                 if item.key not in METADATA:
                     raise Misplaced(_unknown_key(item.key, METADATA), item.extent)
                 found.append((item.key, evaluate_at(item.value, own)))
-            elif item.key == "error":
-                pairs = tuple((p.name, _plain(evaluate_at(p.value, own))) for p in item.pairs)
-                found.append(("error", pairs))
+            elif item.key in STATEMENTS:
+                found.append((item.key, _statement(item, own, reporter)))
             elif item.key != "expect":
-                raise Misplaced(_unknown_key(item.key, (*METADATA, "error", "expect")), item.extent)
+                raise Misplaced(_unknown_key(item.key, (*METADATA, *DESCRIBING)), item.extent)
         except Misplaced as rejection:
             reporter.report(rejection, rejection.extent, own)
         except Poisoned:
@@ -53,8 +65,62 @@ def metadata_of(
     return tuple(found)
 
 
-def _plain(value: Any) -> object:
-    return value.text if isinstance(value, Name) else value
+def _statement(item: ast.Pairs, scope: Scope, reporter: Reporter) -> tuple[tuple[str, object], ...]:
+    """The pairs of an `error`, `score` or `entry` line, each held to what its key takes."""
+    line, found = STATEMENTS[item.key], dict[str, object]()
+    seen: set[str] = set()
+    for pair in item.pairs:
+        key = pair.name or ""
+        try:
+            if key not in line.keys:
+                raise Misplaced(_unknown_figure(item.key, key, line), pair.extent)
+            if key in seen:
+                raise Misplaced(RepeatedArgument(item.key, key), pair.extent)
+            seen.add(key)
+            value = integral(evaluate_at(pair.value, scope))
+            takes = line.keys[key]
+            if key == "top5" and isinstance(most := found.get("top1"), int | float):
+                takes = percent(most)
+            if not takes.allows(value):
+                raise Misplaced(BadFigure(item.key, key, takes.says, written(value)), pair.extent)
+            found[key] = value.text if isinstance(value, Name) else value
+        except Misplaced as rejection:
+            reporter.report(rejection, rejection.extent, scope)
+        except Poisoned:
+            reporter.given_up(pair.extent, scope)
+    if len(seen) == len(item.pairs):
+        _check_complete(item, line, seen)
+    return tuple(found.items())
+
+
+def _check_complete(item: ast.Pairs, line: Statement, seen: set[str]) -> None:
+    """Of a line without other mistakes, since a misspelt key is often the one that is missing."""
+    if seen.isdisjoint(line.measures):
+        missing = f"a measure: {', '.join(line.measures)}"
+        raise Misplaced(IncompleteFigure(item.key, missing), item.extent)
+    for key in line.required:
+        if key not in seen:
+            raise Misplaced(IncompleteFigure(item.key, _REQUIRED[key]), item.extent)
+
+
+_REQUIRED = {
+    "source": 'a source: `source="paper, Table 3"`',
+    "on": 'a data set: `on="ImageNet validation"`',
+    "challenge": 'a challenge: `challenge="ILSVRC"`',
+    "year": "a year: `year=2014`",
+    "team": 'a team: `team="VGG"`',
+}
+
+
+def _unknown_figure(line: str, key: str, statement: Statement) -> UnknownFigure:
+    other = line_of(key)
+    if other:
+        return UnknownFigure(
+            line, key, f"`{key}` is said on a line of its own: `{other} {key}=...`"
+        )
+    near = closest(key, statement.keys)
+    known = f"known: {', '.join(statement.keys)}"
+    return UnknownFigure(line, key, f"did you mean {near}? {known}" if near else known)
 
 
 def _unknown_key(key: str, known: tuple[str, ...]) -> UnknownMetadata:
@@ -62,5 +128,7 @@ def _unknown_key(key: str, known: tuple[str, ...]) -> UnknownMetadata:
         return UnknownMetadata(
             key, "a step is written without spaces, its arguments in parentheses"
         )
+    if key in DESCRIBING:
+        return UnknownMetadata(key, f"`{key}` takes `name=value` pairs")
     near = closest(key, known)
     return UnknownMetadata(key, f"did you mean {near}?" if near else f"known: {', '.join(known)}")

@@ -42,6 +42,8 @@ _OPERATORS = frozenset(
     {"PLUS", "STAR", "FLOORDIV", "PERCENT", "POWER", "COMPARE", "AND", "OR", "IF", "__ANON_0"}
 )
 _STATEMENT = frozenset({"FOR", "FREEZE", "HEAD"})
+# What `name=value` pairs may follow without parentheses: lines that say something of the net.
+DESCRIBING = ("entry", "error", "expect", "score")
 DECLARATIONS = frozenset({"NET", "BLOCK", "INLINE", "IMPORT", "INPUT", "OUTPUT"})
 KEYWORDS = DECLARATIONS | {
     "OF",

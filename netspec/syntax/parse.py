@@ -22,6 +22,7 @@ from netspec.syntax import ast, tables
 from netspec.syntax.expected import (
     AFTER_WIDTH,
     DECLARATIONS,
+    DESCRIBING,
     SPACED,
     TWO_STEPS,
     describe,
@@ -164,7 +165,7 @@ class _Reader:
         before = parser.parser_state.value_stack[-2:]
         start, end = token.extent
         problem: Problem
-        if len(before) == 2 and _are_names(before) and before[0] not in ("expect", "error"):
+        if len(before) == 2 and _are_names(before) and before[0] not in DESCRIBING:
             # Two names in a row could be metadata; nearly always they are two steps.
             start, end = before[1].extent
             problem = UnexpectedText(describe(before[1]), *TWO_STEPS)

@@ -118,13 +118,14 @@ def test_parameters_are_expected_trained_or_in_all() -> None:
 
 
 def test_a_name_that_was_lost_is_told_once() -> None:
-    error = refusal("import zz\ninput 3\nrelu\nerror top1=max(zz, 1)\n")
+    error = refusal('import zz\ninput 3\nrelu\nerror top1=max(zz, 1), source="here"\n')
     assert [item.code for item in error.diagnostics] == ["NS224"]
 
 
 def test_metadata_may_use_parameters_and_say_what_cannot_be_computed() -> None:
-    text = "net t(k=2)\nerror top1=k, top5=0.5\ninput 3\nfc-k\n"
-    assert dict(built(text, k=8).metadata)["error"] == (("top1", 8), ("top5", 0.5))
+    text = 'net t(k=2)\nerror top1=k, top5=0.5, source="here"\ninput 3\nfc-k\n'
+    stated = (("top1", 8), ("top5", 0.5), ("source", "here"))
+    assert built(text, k=8).metadata == (("error", stated),)
     for key in ("error top1=@zz", "yaer 3", "erorr top1=3"):
         error = refusal(f"{key}\ninput 3\nfc-2\n")
         assert error.diagnostics[0].span is not None

@@ -2,7 +2,7 @@
 
 What is counted: every identifier, number and single punctuation character of the steps, defaults
 and blocks written in the file. What is not: the header (net, input, output and metadata lines),
-comments, and expect and error lines.
+comments, and expect, error, score and entry lines.
 """
 
 import re
@@ -12,7 +12,7 @@ import pytest
 from netspec.syntax.files import read_spec
 
 HEADER = re.compile(
-    r"(net|input|output|paper|title|authors|table|source|url|year|dataset|task|note|error|expect)\b"
+    r"(net|input|output|paper|title|authors|table|source|url|year|dataset|task|note|error|score|entry|expect)\b"
 )
 TOKEN = re.compile(r"[A-Za-z_]\w*|\d+(?:\.\d+)?|[^\s\w]")
 

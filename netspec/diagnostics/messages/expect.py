@@ -45,3 +45,41 @@ class ExpectationNotANumber(Problem):
     explain = "Figures in an `expect` line are exact whole numbers."
     key: str
     value: str
+
+
+class UnknownFigure(Problem):
+    code = "NS705"
+    title = "no `{line}` line has a key `{key}`"
+    help = "{advice_text}"
+    explain = (
+        "`error`, `score` and `entry` lines state published figures: measures, how they were "
+        "measured, and where they are printed. Their keys are fixed, so that a misspelt one is not "
+        "lost from tables and charts. Of errors less is better, of scores more."
+    )
+    line: str
+    key: str
+    advice_text: str
+
+
+class BadFigure(Problem):
+    code = "NS706"
+    title = "`{line}`: {key} must be {expected}, got {value}"
+    explain = (
+        "Errors and scores are in per cent, but for `points`; a top-5 error is no larger than the "
+        "top-1 error of its line. Texts stand in quotes."
+    )
+    line: str
+    key: str
+    expected: str
+    value: str
+
+
+class IncompleteFigure(Problem):
+    code = "NS707"
+    title = "this `{line}` line lacks {missing}"
+    explain = (
+        "A published figure is a measure and the place where it is printed; a score also says what "
+        "it was measured on, an entry its challenge, year and team."
+    )
+    line: str
+    missing: str

@@ -13,11 +13,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 
 from netspec.analysis.costs import costs
-from netspec.analysis.published import Published, published
+from netspec.analysis.published import Protocol, comparable
 from netspec.diagnostics.messages.draw import CannotDraw
 from netspec.diagnostics.raised import NetspecError
 from netspec.draw.styles.charts.callouts import annotate
-from netspec.draw.styles.charts.frame import captioned, sources
+from netspec.draw.styles.charts.frame import captioned, small_print
 from netspec.graph.checked import Graph
 
 # Square points a million parameters takes; the smallest bubble can still be seen.
@@ -26,30 +26,46 @@ _KEY = (5, 50, 150)
 
 
 def bubble(graphs: Sequence[Graph]) -> Figure:
-    """Every net that states a top-1 error. Raises NetspecError where none does.
+    """Every net with a top-1 error by the protocol that most of them share.
 
-    The scale of the accuracy is that of the logarithm of the error, so that halving the error is
-    the same step anywhere: near 100 percent, where nets crowd, there is the most room.
+    Raises NetspecError where none states one. The scale of the accuracy is that of the logarithm of
+    the error, so that halving the error is the same step anywhere: near 100 percent, where nets
+    crowd, there is the most room.
     """
-    stated = published(graphs, "top1")
-    nets = [item for item in stated if isinstance(costs(item.graph).macs, int)]
+    stated = comparable(graphs, "top1")
+    nets = [(graph, item) for graph, item in stated if isinstance(costs(graph).macs, int)]
     if not nets:
-        reason = f"the multiply-adds of {stated[0].graph.name} are a formula"
+        reason = f"the multiply-adds of {stated[0][0].name} are a formula"
         raise NetspecError(CannotDraw(reason, "give sizes: --input 3x224x224"))
-    figure = captioned(12.5, 7.8, sources(nets, graphs))
+    protocol = nets[0][1].protocol
+    without = "such an error" if len(nets) == len(stated) else "such an error or a fixed size"
+    below = small_print(((graph.name, item.source) for graph, item in nets), graphs, without)
+    figure = captioned(12.5, 7.8, below, _caption(protocol))
     axis = figure.add_subplot()
-    millions = [c.params + c.params_frozen for c in (costs(item.graph) for item in nets)]
+    shown = [graph for graph, _ in nets]
+    millions = [c.params + c.params_frozen for c in map(costs, shown)]
     areas = np.array([max(_SMALLEST, _AREA * count / 1e6) for count in millions])
-    xs = [float(costs(item.graph).macs) / 1e9 for item in nets]  # type: ignore[arg-type]
-    ys = [100 - item.error for item in nets]
-    _axes(axis, nets, xs, ys)
-    _bubbles(figure, axis, nets, (xs, ys), areas)
+    xs = [float(costs(graph).macs) / 1e9 for graph in shown]  # type: ignore[arg-type]
+    ys = [100 - item.value("top1") for _, item in nets]  # type: ignore[operator]
+    _axes(axis, xs, ys)
+    _bubbles(figure, axis, [_year(graph) for graph in shown], (xs, ys), areas)
     figure.draw_without_rendering()
-    annotate(axis, [item.graph.name for item in nets], xs, ys, np.sqrt(areas / np.pi))
+    annotate(axis, [graph.name for graph in shown], xs, ys, np.sqrt(areas / np.pi))
     return figure
 
 
-def _axes(axis: Any, nets: Sequence[Published], xs: list[float], ys: list[float]) -> None:
+def _year(graph: Graph) -> int:
+    year = dict(graph.metadata).get("year", 0)
+    return year if isinstance(year, int) else 0
+
+
+def _caption(protocol: Protocol) -> str:
+    """Two lines: what is drawn, and how every one of the nets was measured."""
+    how = ", ".join((protocol.on or "data set not said", "1 model", *protocol.how()))
+    return f"Top-1 accuracy against multiply-adds. An area is the parameters of a net\n{how}"
+
+
+def _axes(axis: Any, xs: list[float], ys: list[float]) -> None:
     axis.set_xscale("log")
     axis.set_xlim(min(xs) / 1.6, max(xs) * 1.6)
     axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
@@ -62,7 +78,7 @@ def _axes(axis: Any, nets: Sequence[Published], xs: list[float], ys: list[float]
     axis.yaxis.set_major_locator(FixedLocator(_ticks(*axis.get_ylim())))
     axis.yaxis.set_minor_locator(NullLocator())
     axis.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    axis.set_ylabel(f"top-1 accuracy, percent, {nets[0].dataset} (logarithmic in the error)")
+    axis.set_ylabel("top-1 accuracy, percent (logarithmic in the error)")
     axis.grid(True, which="major")
 
 
@@ -75,19 +91,23 @@ def _accuracy(stretched: Any) -> Any:
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """Round accuracies, closer together where the error is small."""
-    steps = (*range(0, 50, 10), *range(50, 90, 5), *range(90, 96), *np.arange(96, 100, 0.5))
-    return [float(at) for at in steps if low <= at <= high]
+    """Round accuracies, closer together where the error is small; at least three of them."""
+    crowding = (*range(0, 50, 10), *range(50, 90, 5), *range(90, 96), *np.arange(96, 100, 0.5))
+    found: list[float] = []
+    for steps in (crowding, range(100), np.arange(0, 100, 0.1)):
+        found = [float(at) for at in steps if low <= at <= high]
+        if len(found) > 2:
+            break
+    return found
 
 
 def _bubbles(
     figure: Figure,
     axis: Any,
-    nets: Sequence[Published],
+    years: list[int],
     where: tuple[list[float], list[float]],
     areas: Any,
 ) -> None:
-    years = [item.year for item in nets]
     look: dict[str, Any] = {"cmap": "cividis", "linewidths": 0.5, "edgecolors": "#555555"}
     drawn = axis.scatter(*where, s=areas, c=years, alpha=0.6, **look)
     if len({*years} - {0}) > 1:

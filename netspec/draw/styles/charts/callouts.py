@@ -1,7 +1,8 @@
-"""Names beside the points of a chart, where none covers another name, a point or a line to one.
+"""Names beside the points of a chart: none covers another name, a point or a line to one.
 
 Each name tries places around its point and takes the cheapest, in order of crowding and then again
-with all others in place: the greedy search of Christensen, Marks and Shieber (1995).
+with all others in place: the greedy search of Christensen, Marks and Shieber (1995). Lines from
+points to names do not cross each other.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ Points = NDArray[np.float64]
 
 _REACH, _STEP, _CROWD, _SWEEPS, _ALONG = 150.0, 6.0, 75.0, 3, 8
 _GAP, _SLANT = 3.0, 4.0
-_COVERS_NAME, _COVERS_POINT, _COVERS_BUBBLE, _NEAR_BUBBLE = 1000.0, 400.0, 8.0, 24.0
+_COVERS_NAME, _COVERS_POINT, _COVERS_BUBBLE, _NEAR_BUBBLE = 1000.0, 400.0, 30.0, 24.0
+_CROSSES_LINE = 700.0
 _ANGLES = np.arange(24) * 2 * np.pi / 24
 _TOWARDS = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], 1)
 
@@ -95,7 +97,24 @@ def _on_names(
     crossed = (abs(tried[:, None] - lines[None]) < size / 2 + 1).all(2).sum(1)
     own = _along(np.broadcast_to(point, tried.shape), tried, size)
     crossed += (abs(own[:, :, None] - middles) < sizes / 2 + 1).all(3).sum((1, 2))
-    return np.asarray(cost + _COVERS_POINT * crossed / _ALONG)
+    ends, others = _nearest(point, tried, size), _nearest(points, middles, sizes)
+    lines_crossed = crossings(point, ends[:, None], points, others).sum(1)
+    return np.asarray(cost + _COVERS_POINT * crossed / _ALONG + _CROSSES_LINE * lines_crossed)
+
+
+def crossings(
+    start: Points, end: Points, other_start: Points, other_end: Points
+) -> NDArray[np.bool_]:
+    """Whether lines cross inside both; arrays of points broadcast, the last axis is x and y."""
+    first = _side(start, end, other_start) * _side(start, end, other_end) < 0
+    second = _side(other_start, other_end, start) * _side(other_start, other_end, end) < 0
+    return np.asarray(first & second)
+
+
+def _side(start: Points, end: Points, point: Points) -> Points:
+    """On which side of a line a point lies: the sign."""
+    along, off = end - start, point - start
+    return np.asarray(along[..., 0] * off[..., 1] - along[..., 1] * off[..., 0])
 
 
 def _nearest(points: Points, middles: Points, sizes: Points) -> Points:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -16,17 +16,20 @@ from netspec.draw.styles.charts.depth import depth
 from netspec.draw.theme import paint
 from netspec.graph.checked import Graph
 
-_STYLES = {"bars": bars, "bubble": bubble, "depth": depth}
+_STYLES: dict[str, Callable[..., Figure]] = {"bars": bars, "bubble": bubble, "depth": depth}
 
 
-def chart(graphs: Sequence[Graph], style: str, theme: str, format: str) -> str | bytes:
+def chart(
+    graphs: Sequence[Graph], style: str, theme: str, format: str, **choices: str
+) -> str | bytes:
     """One chart as SVG text, or as PNG or PDF bytes; the same graphs give the same SVG and PDF.
 
-    Raises NetspecError where the nets do not suit the style.
+    `choices` are the style's own. Raises NetspecError where the nets do not suit the style.
     """
     with mpl.rc_context(_setting("dark" if theme == "dark" else "light")):
-        title = f"{style}: {', '.join(graph.name for graph in graphs)}"
-        return _saved(_STYLES[style](graphs), format, title)
+        what = [graph.name for graph in graphs] if not choices else choices.values()
+        title = f"{style}: {', '.join(what)}"
+        return _saved(_STYLES[style](graphs, **choices), format, title)
 
 
 def _setting(theme: str) -> dict[Any, Any]:

@@ -1,4 +1,7 @@
-"""The revolution of depth: top-5 error as bars, layers as a line above them, by year."""
+"""The revolution of depth: top-5 error as bars, layers as a line above them.
+
+After He's tutorial at ICML 2016, slide 5: the entries of ILSVRC, which average several nets.
+"""
 
 from __future__ import annotations
 
@@ -7,58 +10,121 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from netspec.analysis.costs import costs
-from netspec.analysis.published import Published, published
-from netspec.draw.styles.charts.frame import PAIR, captioned, sources
+from netspec.analysis.published import Milestone, milestones, winners
+from netspec.draw.styles.charts.frame import PAIR, captioned, small_print
 from netspec.graph.checked import Graph
 
 _UPRIGHT = 12
+# How a bar of an error that is no entry is filled.
+_PALE = 0.45
 
 
-def depth(graphs: Sequence[Graph]) -> Figure:
-    """Every net that states a top-5 error, by year and name. Raises NetspecError where none does."""
-    nets = published(graphs, "top5")
-    many = len(nets) > _UPRIGHT
+def depth(graphs: Sequence[Graph], challenge: str = "") -> Figure:
+    """Each net's entry of a challenge, or else its top-5 error, in the order given.
+
+    With a challenge its entries by year that won or are a net's own, predecessors among them.
+    Raises NetspecError where no net states such a figure.
+    """
+    shown = winners(graphs, challenge) if challenge else milestones(graphs)
+    many = len(shown) > _UPRIGHT
     step = 0.3 if many else 1.15
-    figure = captioned(max(7.5, 1.8 + step * len(nets)), 4.6, sources(nets, graphs))
+    below = small_print(
+        ((_caller(item), _source(item)) for item in shown),
+        () if challenge else graphs,
+        "a top-5 error to compare",
+    )
+    width = max(7.5, 1.8 + step * len(shown))
+    figure = captioned(width, 4.6, below, _caption(shown))
     errors = figure.add_subplot()
-    _error_bars(errors, nets)
-    names = [f"{item.graph.name}\n{item.year or ''}".rstrip() for item in nets]
-    errors.set_xticks(range(len(nets)), names, rotation=90 if many else 0, fontsize=8)
+    _error_bars(errors, shown)
+    names = [_label(item) for item in shown]
+    errors.set_xticks(range(len(shown)), names, rotation=90 if many else 0, fontsize=8)
     errors.tick_params(axis="x", length=0)
-    errors.set_xlim(-0.7, len(nets) - 0.3)
-    _layer_line(errors.twinx(), nets)
+    errors.set_xlim(-0.7, len(shown) - 0.3)
+    _layer_line(errors.twinx(), shown)
     return figure
 
 
-def _error_bars(axis: Any, nets: Sequence[Published]) -> None:
-    values = [item.error for item in nets]
-    drawn = axis.bar(range(len(nets)), values, 0.62, color=PAIR[0])
+def _caller(item: Milestone) -> str:
+    """What the small print calls a bar: its net, or the team without one."""
+    return item.net or item.stated.team
+
+
+def _source(item: Milestone) -> str:
+    """How the figure was measured and where it is printed."""
+    stated = item.stated
+    how = ", ".join((stated.protocol.on, *stated.protocol.how()) if not stated.team else ())
+    return f"{how}; {stated.source}" if how else stated.source
+
+
+def _label(item: Milestone) -> str:
+    """Two lines below a bar: the net, its team and year."""
+    stated, year = item.stated, str(item.year or "")
+    if not item.net:
+        return f"{stated.team}\n{year}"
+    return f"{item.net}\n{stated.team} {year}".rstrip() if stated.team else f"{item.net}\n{year}"
+
+
+def _caption(shown: Sequence[Milestone]) -> str:
+    """Two lines at most: what the bars are, and what pale ones are."""
+    entries = [item.stated.challenge for item in shown if item.stated.team]
+    others = [item for item in shown if not item.stated.team]
+    if not entries:
+        return "Top-5 error of single nets and their layers"
+    of = " and ".join(dict.fromkeys(entries))
+    first = f"Top-5 error of entries of {of}, which average several nets, and their layers"
+    return f"{first}\nPale: no entry, but one net's own error" if others else first
+
+
+def _error_bars(axis: Any, shown: Sequence[Milestone]) -> None:
+    values = [item.error for item in shown]
+    drawn = axis.bar(range(len(shown)), values, 0.62, color=PAIR[0])
+    if any(item.stated.team for item in shown):
+        for bar, item in zip(drawn, shown, strict=True):
+            bar.set_alpha(1 if item.stated.team else _PALE)
     axis.bar_label(drawn, [f"{value:.3g}" for value in values], padding=2, fontsize=9)
-    axis.set_ylabel(f"top-5 error, percent, {nets[0].dataset} (bars)", color=PAIR[0])
+    axis.set_ylabel("top-5 error, percent (bars)", color=PAIR[0])
     # The line has the upper part of the figure to itself, so that neither covers the other.
     axis.set_ylim(0, 2.2 * max(values))
     axis.set_yticks([tick for tick in axis.get_yticks() if tick <= max(values)])
 
 
-def _layer_line(axis: Any, nets: Sequence[Published]) -> None:
-    depths = [costs(item.graph).depth for item in nets]
-    axis.plot(range(len(nets)), depths, "o-", color=PAIR[1], linewidth=1.6, markersize=5)
-    for place, count in enumerate(depths):
-        text = f"{count} layers" if len(nets) <= _UPRIGHT else str(count)
-        side = _free_side(depths, place)
-        offset = {"right": -1, "left": 4, "center": 0}[side], 7
-        axis.annotate(text, (place, count), offset, textcoords="offset points", ha=side, fontsize=9)
+def _layer_line(axis: Any, shown: Sequence[Milestone]) -> None:
+    depths = [item.layers for item in shown]
+    known = [(place, count) for place, count in enumerate(depths) if count is not None]
+    axis.plot(*zip(*known, strict=True), "o-", color=PAIR[1], linewidth=1.6, markersize=5)
+    counts = [count for _, count in known]
+    for i, (place, count) in enumerate(known):
+        text = _layers(count, few=len(shown) <= _UPRIGHT)
+        align, up = _free_side(counts, i)
+        offset = {"right": -1, "left": 4, "center": 0}[align], 7 if up else -7
+        axis.annotate(
+            text,
+            (place, count),
+            offset,
+            textcoords="offset points",
+            ha=align,
+            va="baseline" if up else "top",
+            fontsize=9,
+        )
+    most = max(counts) or 1
     axis.set_ylabel("weight layers on the longest path (line)", color=PAIR[1])
-    axis.set_ylim(-1.35 * max(depths), 1.15 * max(depths))
-    axis.set_yticks([tick for tick in axis.get_yticks() if 0 <= tick <= max(depths)])
+    axis.set_ylim(-1.35 * most, 1.15 * most)
+    axis.set_yticks([tick for tick in axis.get_yticks() if 0 <= tick <= most])
 
 
-def _free_side(depths: Sequence[int], place: int) -> str:
-    """How a label above a point is set so that the line does not run through it."""
+def _layers(count: int, *, few: bool) -> str:
+    """What stands above a point; without layers it is no deep net."""
+    if not few:
+        return str(count)
+    return f"{count} layers" if count else "shallow"
+
+
+def _free_side(depths: Sequence[int], place: int) -> tuple[str, bool]:
+    """How a label is set so that the line does not run through it, and whether above its point."""
     slope = 0.1 * max(depths)
-    if place + 1 < len(depths) and depths[place + 1] - depths[place] > slope:
-        return "right"
-    if place and depths[place - 1] - depths[place] > slope:
-        return "left"
-    return "center"
+    rises = place + 1 < len(depths) and depths[place + 1] - depths[place] > slope
+    falls = place > 0 and depths[place - 1] - depths[place] > slope
+    if rises and falls:
+        return "center", False
+    return "right" if rises else "left" if falls else "center", True

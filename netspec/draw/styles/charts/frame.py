@@ -1,43 +1,51 @@
-"""What the charts share: colours, a figure with a caption below, the words of the caption."""
+"""What the charts share: colours, a figure with a caption above and small print below."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from textwrap import wrap
 
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from netspec.analysis.published import Published
 from netspec.graph.checked import Graph
 
 # Okabe and Ito's blue and vermilion, told apart without red-green vision.
 PAIR = ("#0072b2", "#d55e00")
-# Inches that a line of 8 points takes, and characters of it to an inch.
+# Inches that a line of 8 points takes, and characters of it to an inch; and of 10 points.
 _LINE, _CHARACTERS = 0.155, 15.5
+_CAPTION_LINE = 0.2
 
 
-def captioned(width: float, height: float, caption: str) -> Figure:
-    """A figure of this size in inches, made taller by what the caption below it takes."""
-    lines = wrap(caption, round((width - 0.2) * _CHARACTERS))
+def captioned(width: float, height: float, below: str, caption: str = "") -> Figure:
+    """A figure of this size in inches, made taller by a caption above and small print below."""
+    lines = wrap(below, round((width - 0.2) * _CHARACTERS))
     foot = _LINE * len(lines) + 0.15
-    share = foot / (height + foot)
-    layout = ConstrainedLayoutEngine(rect=(0, share, 1, 1 - share))
-    figure = Figure(figsize=(width, height + foot), layout=layout)
-    figure.text(0.1 / width, share - 0.05 / (height + foot), "\n".join(lines), fontsize=8, va="top")
+    above = _CAPTION_LINE * len(caption.splitlines()) + 0.15 if caption else 0.0
+    whole = height + foot + above
+    share = foot / whole
+    layout = ConstrainedLayoutEngine(rect=(0, share, 1, height / whole))
+    figure = Figure(figsize=(width, whole), layout=layout)
+    left, under = 0.1 / width, share - 0.05 / whole
+    figure.text(left, under, "\n".join(lines), fontsize=8, va="top")
+    if caption:
+        figure.text(left, 1 - 0.08 / whole, caption, fontsize=10, va="top")
     return figure
 
 
-def sources(shown: Sequence[Published], given: Sequence[Graph]) -> str:
-    """Where each error was published, and which of the given nets the chart leaves out."""
+def small_print(shown: Iterable[tuple[str, str]], given: Sequence[Graph], without: str) -> str:
+    """Where each figure was published, and which of the given nets have none and are left out.
+
+    `shown` are names, each with the source of its figure; `without` is what the others lack.
+    """
     groups: dict[str, list[str]] = {}
-    for item in shown:
-        groups.setdefault(item.source, []).append(item.graph.name)
-    text = "Errors as published, with different crops. " + ". ".join(
-        f"{source}: {', '.join(names)}" for source, names in groups.items()
-    )
-    names = {item.graph.name for item in shown}
-    missing = [graph.name for graph in given if graph.name not in names]
-    if missing:
-        text += f". Not shown, without such an error on {shown[0].dataset}: {', '.join(missing)}"
-    return f"{text}."
+    names = set()
+    for name, source in shown:
+        groups.setdefault(source, []).append(name)
+        names.add(name)
+    # Each group has several papers: that of each net.
+    own = ' ("paper": that of the net)' if any("paper" in source for source in groups) else ""
+    printed = ". ".join(f"{source}: {', '.join(of)}" for source, of in groups.items())
+    missing = dict.fromkeys(graph.name for graph in given if graph.name not in names)
+    left_out = f" Left out, without {without}: {', '.join(missing)}." if missing else ""
+    return f"Sources{own}. {printed}.{left_out}"

@@ -1,0 +1,126 @@
+"""The lines in which a spec states published figures: what keys they have, what each takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from netspec.foundation.records import record
+from netspec.ops.declare.values import Name, show
+
+
+@record
+class Takes:
+    """What a key takes: in words, and whether an evaluated value is that."""
+
+    says: str
+    allows: Callable[[object], bool]
+
+
+def percent(most: float = 100) -> Takes:
+    """A number of per cent, from 0 to `most`."""
+
+    def allows(value: object) -> bool:
+        return isinstance(value, int | float) and _number(value) and 0 <= value <= most
+
+    return Takes(f"a number from 0 to {most:g}", allows)
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _whole(least: int) -> Callable[[object], bool]:
+    return lambda value: isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _among(words: tuple[str, ...]) -> Takes:
+    says = f"{', '.join(words[:-1])} or {words[-1]}"
+    return Takes(says, lambda value: isinstance(value, Name) and value.text in words)
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and value.strip() != ""
+
+
+def _is_scale(value: object) -> bool:
+    if isinstance(value, tuple):
+        return bool(value) and all(map(_whole(1), value))
+    return _is_text(value) or _whole(1)(value)
+
+
+TEXT = Takes("a text in quotes", _is_text)
+COUNT = Takes("a whole number of at least 1", _whole(1))
+SCALE = Takes("a size such as 256, a list of sizes or a text in quotes", _is_scale)
+
+# Of errors less is better, of scores more; each with the words that tables print.
+ERRORS = {
+    "top1": "top-1",
+    "top5": "top-5",
+    "localization": "localization",
+}
+SCORES = {
+    "accuracy": "accuracy",
+    "frequency_weighted_iu": "f.w. IU",
+    "iu": "IU",
+    "mean_accuracy": "mean accuracy",
+    "mean_ap": "mAP",
+    "mean_iu": "mean IU",
+    "pixel_accuracy": "pixel accuracy",
+    "points": "points",
+}
+MEASURES = {**ERRORS, **SCORES}
+EVALUATIONS = ("crops", "dense", "both")
+
+_VALUES = {**dict.fromkeys(MEASURES, percent()), "points": Takes("a number", _number)}
+_PROTOCOL = {
+    "on": TEXT,
+    "evaluation": _among(EVALUATIONS),
+    "crops": COUNT,
+    "models": COUNT,
+    "train_scale": SCALE,
+    "test_scale": SCALE,
+    "external_data": TEXT,
+    "method": TEXT,
+    "note": TEXT,
+    "source": TEXT,
+}
+_ENTRY = {
+    "challenge": TEXT,
+    "year": Takes("a year such as 2014", lambda value: value in range(1900, 2101)),
+    "team": TEXT,
+    "place": COUNT,
+    "layers": Takes("a whole number of at least 0", _whole(0)),
+}
+
+
+@record
+class Statement:
+    """A kind of line: its measures, what each key takes, and which keys it cannot do without."""
+
+    measures: tuple[str, ...]
+    keys: dict[str, Takes]
+    required: tuple[str, ...]
+
+
+def _statement(
+    measures: dict[str, str], required: tuple[str, ...], more: dict[str, Takes]
+) -> Statement:
+    keys = {**{key: _VALUES[key] for key in measures}, **more, **_PROTOCOL}
+    return Statement(tuple(measures), keys, required)
+
+
+STATEMENTS = {
+    "error": _statement(ERRORS, ("source",), {}),
+    "score": _statement(SCORES, ("on", "source"), {}),
+    "entry": _statement(MEASURES, ("challenge", "year", "team", "source"), _ENTRY),
+}
+
+
+def line_of(key: str) -> str:
+    """The kind of line that takes a key, where another does not; empty if none does."""
+    return next((name for name, line in STATEMENTS.items() if key in line.keys), "")
+
+
+def written(value: object) -> str:
+    """A value as a message shows it: texts in their quotes."""
+    return f'"{value}"' if isinstance(value, str) else show(value)
