@@ -177,6 +177,8 @@ MOBILENET: Rules = (("*bn*.weight", ONE), ("*.bias", ZERO), ("*.weight", cut(0.0
 NASNET: Rules = (
     ("*bn*.weight", ONE),
     ("first.weight", ONE),
+    # A channel's own taps alone.
+    ("*dwconv*.weight", cut(lambda w: sqrt(2.6 / prod(w.shape[2:])))),
     ("*.bias", ZERO),
     # A convolution over the whole map there.
     ("aux.auxiliary1.fc1.weight", cut(lambda w: sqrt(2.6 / (768 * w.shape[1] / 128)))),
