@@ -121,6 +121,43 @@ def test_response_norms_of_odd_size_are_native_and_of_even_size_are_spelt_out(si
     assert ("LRN" in kinds("6x5x5", f"lrn({size})")) == bool(size % 2)
 
 
+@pytest.mark.parametrize("average", [False, True])
+def test_a_response_norm_is_krizhevskys_formula_or_the_one_with_the_mean(average):
+    # Five channels of 100. The paper's sum (section 3.3) leaves 29.9 at the ends and 23.2 amid.
+    k, n, alpha, beta, channels = 2, 5, 1e-4, 0.75, 5
+    expected = []
+    for i in range(channels):
+        squares = sum(100**2 for j in range(channels) if abs(i - j) <= n // 2)
+        expected.append(100 / (k + alpha * (squares / n if average else squares)) ** beta)
+    if not average:
+        np.testing.assert_allclose(expected, [29.907, 26.085, 23.236, 26.085, 29.907], rtol=1e-4)
+    step = "lrn(5, k=2)" if average else "lrn(5, k=2, average=no)"
+    graph = snippet("5x2x2", step)
+    ran = Net(graph).run([np.full((1, 5, 2, 2), 100, np.float32)])
+    for found in (ran.onnx[0], ran.torch[0], ran.exact[0]):
+        np.testing.assert_allclose(found[0, :, 1, 1], expected, rtol=1e-6)
+    assert "LRN" in kinds("5x2x2", step)
+
+
+@pytest.mark.parametrize("step", ["lrn(5, {})", "lrn(4, {})", "lrn(9, {})", "lrn(1000, {})"])
+def test_a_sum_is_a_mean_times_what_is_counted(step):
+    size = int(step[4:].partition(",")[0])
+    images = np.random.default_rng(0).standard_normal((2, 3, 4, 4)).astype(np.float32)
+    sums, means = (
+        Net(snippet("3x4x4", step.format(more))).run([images])
+        for more in ("average=no, alpha=0.5", f"alpha={0.5 * size}")
+    )
+    np.testing.assert_allclose(sums.onnx[0], means.onnx[0], rtol=1e-6)
+    np.testing.assert_allclose(sums.torch[0], means.torch[0], rtol=1e-6)
+    np.testing.assert_allclose(sums.onnx[0], sums.exact[0], rtol=1e-5)
+
+
+def test_a_sum_that_float32_cannot_weigh_is_refused(refused):
+    error = refused("input 9x4x4\nlrn(5, alpha=1e38, average=no)")
+    assert error.diagnostics[0].code == "NS317"
+    assert "at most 6.8" in str(error)
+
+
 def test_a_response_norm_of_even_size_looks_one_channel_further_back():
     graph = snippet("4x1x1", "lrn(2, alpha=2, beta=1, k=0.5)")
     images = np.arange(1, 5, dtype=np.float32).reshape(1, 4, 1, 1)

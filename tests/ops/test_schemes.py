@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from math import sqrt
 
 import numpy as np
 import onnx
@@ -45,8 +46,14 @@ def whole(weight: Weight, seed: int = 0) -> np.ndarray:
         ("gaussian", 0.01**2),
         ("gaussian(0.5)", 0.5**2),
         ("uniform(0.3)", 0.3**2 / 3),
+        ("gaussian(3, fan_in=1)", (3 / 432) ** 2),
+        ("gaussian(1, fan_out=1/2)", 1 / 576),
+        ("gaussian(1, fan_in=1/4, fan_out=1/4)", 1 / sqrt(432 * 576)),
+        ("uniform(2.4, fan_in=1)", (2.4 / 432) ** 2 / 3),
+        ("uniform(1, fan_in=1/2)", 1 / 432 / 3),
         # The variance of a normal cut at two deviations.
         ("truncated(0.02)", 0.02**2 * 0.7737),
+        ("truncated(sqrt(2.6), fan_in=1/2)", 2.6 / 432 * 0.7737),
     ],
 )
 def test_a_scheme_has_the_variance_it_states(init, variance):
@@ -73,6 +80,47 @@ def test_alexnet_starts_with_deviation_one_hundredth_and_biases_of_one():
     step = "conv3-64(init=gaussian(0.01), bias_init=1)"
     assert drawn(step).std() == pytest.approx(0.01, rel=0.02)
     assert (drawn(step, "bias") == 1).all()
+
+
+@pytest.mark.parametrize("step", ["conv3-64", "fc-64", "tableconv3(table=[[0], [1], [2], [3]])"])
+def test_a_bias_has_the_fan_in_of_its_units(step):
+    wider = step.removesuffix(")") + (", " if step.endswith(")") else "(")
+    bias = drawn(f"{wider}bias_init=uniform(2.4, fan_in=1))", "bias")
+    reads = {"conv": 48 * 9, "fc-6": 48 * 81, "tabl": 9}[step[:4]]
+    bound = 2.4 / reads
+    assert 0.4 * bound < np.abs(bias).max() <= bound * (1 + 1e-6)
+
+
+def test_each_row_of_a_table_has_its_own_fan_in():
+    table = str([[0], [1], list(range(16)), list(range(16))])
+    step = f"tableconv9(table={table}, init=uniform(1, fan_in=1), bias_init=uniform(1, fan_in=1))"
+    weight, bias = drawn(step), drawn(step, "bias")
+    for rows, maps in ((weight[:2], 1), (weight[2:], 16), (bias[:2], 1), (bias[2:], 16)):
+        bound = 1 / (81 * maps)
+        assert 0.05 * bound < np.abs(rows).max() <= bound * (1 + 1e-6)
+    assert np.abs(weight[:2]).max() > 0.9 / 81
+    assert np.abs(weight[2:]).max() > 0.9 / (81 * 16)
+    normal = drawn(f"tableconv9(table={table}, init=gaussian(1, fan_in=1))")
+    assert normal[2:].std() == pytest.approx(1 / (81 * 16), rel=0.1)
+    assert normal[:2].std() == pytest.approx(1 / 81, rel=0.25)
+
+
+@pytest.mark.parametrize("word", ["gaussian", "truncated", "uniform", "he", "lecun_uniform"])
+def test_rows_with_fans_of_their_own_are_the_same_in_pieces_as_whole(word):
+    fans = tuple(range(1, 301))
+    weight = Weight("weight", (300, 1000), Scheme.SCHEMES[word](), fan_in=300, row_fans=fans)
+    pieces = list(draw(weight, "w", 0))
+    assert [piece.size for piece in pieces] == [CHUNK, weight.size - CHUNK]
+    if word in ("he", "lecun_uniform"):
+        rows = whole(weight).std(axis=1) * np.sqrt(fans)
+        assert rows.max() / rows.min() < 1.35
+
+
+@pytest.mark.parametrize("step", ["bn", "layernorm", "groupnorm(2)", "instancenorm"])
+def test_a_norm_starts_with_the_shift_it_is_given(step):
+    wider = step.removesuffix(")") + (", " if step.endswith(")") else "(")
+    assert (drawn(f"{wider}bias_init=0.001)", "bias") == np.float32(0.001)).all()
+    assert not drawn(step, "bias").any()
 
 
 def test_a_residual_branch_that_ends_in_a_zero_norm_starts_as_the_identity():
@@ -176,6 +224,9 @@ def test_sinusoids_are_the_positions_of_the_transformer():
         "conv3-8(init=identity(-1))",
         "conv3-8(init=identity(0.5))",
         "conv3-8(init=gausian)",
+        "conv3-8(init=gaussian(1, fan_in=2.5))",
+        "conv3-8(init=uniform(1, fan_out=-1))",
+        "conv3-8(bias_init=truncated(1, fan_in=1e38))",
     ],
 )
 def test_a_scheme_that_has_no_meaning_for_a_weight_is_refused(step, refused):

@@ -182,7 +182,8 @@ def response_norm(op: Any, x: Array, weights: Weights) -> Array:
         first = max(0, channel - op.size // 2)
         last = min(x.shape[1] - 1, channel + (op.size - 1) // 2)
         total = (x[:, first : last + 1] ** 2).sum(1)
-        out[:, channel] = x[:, channel] / (op.k + op.alpha / op.size * total) ** op.beta
+        squares = total / op.size if op.average else total
+        out[:, channel] = x[:, channel] / (op.k + op.alpha * squares) ** op.beta
     return out
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import Field, field, fields
+from collections.abc import Callable
+from dataclasses import Field, field, fields, replace
+from math import prod
 from typing import TYPE_CHECKING
 
 from netspec.diagnostics.limits import LARGEST_REAL
@@ -32,8 +34,35 @@ class _Normal(Scheme):
         import numpy as np
 
         values = random.standard_normal(size, dtype=np.float32)
-        values *= np.float32(self.std(weight))
+        values *= _by_row(self.std, weight, start, size)
         return values
+
+
+def _by_row(
+    measure: Callable[[Weight], float], weight: Weight, start: int, size: int
+) -> Array | np.float32:
+    """A measure of the weight for its elements from `start` on: one number, or one for each."""
+    import numpy as np
+
+    if not weight.row_fans:
+        return np.float32(measure(weight))
+    each = [measure(replace(weight, fan_in=fan, row_fans=())) for fan in weight.row_fans]
+    rows = np.arange(start, start + size) // prod(weight.shape[1:])
+    return np.array(each, np.float32)[rows]
+
+
+class _OverFans(Scheme):
+    """A scheme whose size is a number, which powers of a weight's fans may divide."""
+
+    fan_in: float
+    fan_out: float
+
+    def check(self, weight: Weight) -> None:
+        if not (0 <= self.fan_in <= 2 and 0 <= self.fan_out <= 2):
+            raise self._misfit(weight, "fan_in and fan_out are powers from 0 to 2")
+
+    def _divisor(self, weight: Weight) -> float:
+        return float(weight.fan_in**self.fan_in * weight.fan_out**self.fan_out)
 
 
 @record(slots=False)
@@ -78,19 +107,29 @@ class Xavier(_Normal):
 
 
 @record(slots=False)
-class Gaussian(_Normal):
-    """Normal with a given standard deviation: 0.01 in AlexNet and VGG."""
+class Gaussian(_OverFans, _Normal):
+    """Normal with a given standard deviation: 0.01 in AlexNet, 0.1 in VGG (a variance of 0.01).
+
+    It is divided by the powers `fan_in` and `fan_out` of the weight's fans: `gaussian(1, fan_in=1)`
+    is ShuffleNet's.
+    """
 
     word = "gaussian"
     deviation: float = 0.01
+    fan_in: float = field(default=0, kw_only=True)
+    fan_out: float = field(default=0, kw_only=True)
 
     def std(self, weight: Weight) -> float:
-        return self.deviation
+        return self.deviation / self._divisor(weight)
 
 
 @record(slots=False)
 class Truncated(Gaussian):
-    """Normal of a given deviation, cut at two of them: ViT, ConvNeXt."""
+    """Normal of a given deviation, cut at two of them: Inception v3, MobileNet, ViT, ConvNeXt.
+
+    Divided as gaussian's. TensorFlow's `variance_scaling` is `truncated(sqrt(2.6), fan_in=1/2)`:
+    1.3 in place of 1 makes up for the variance that is cut.
+    """
 
     word = "truncated"
     deviation: float = 0.02
@@ -117,19 +156,25 @@ class _Uniform(Scheme):
 
         values = random.random(size, dtype=np.float32)
         values -= np.float32(0.5)
-        values *= np.float32(2 * self.limit(weight))
+        values *= 2 * _by_row(self.limit, weight, start, size)
         return values
 
 
 @record(slots=False)
-class Uniform(_Uniform):
-    """Uniform in [-bound, bound]."""
+class Uniform(_OverFans, _Uniform):
+    """Uniform in [-bound, bound].
+
+    The bound is divided by the powers `fan_in` and `fan_out` of the weight's fans. `uniform(2.4,
+    fan_in=1)` is LeNet-5's (LeCun et al. 1998, appendix A), `uniform(1, fan_in=1/2)` PyTorch's own.
+    """
 
     word = "uniform"
     bound: float = 0.05
+    fan_in: float = field(default=0, kw_only=True)
+    fan_out: float = field(default=0, kw_only=True)
 
     def limit(self, weight: Weight) -> float:
-        return self.bound
+        return self.bound / self._divisor(weight)
 
 
 @record(slots=False)

@@ -46,7 +46,9 @@ class Weight:
     """One tensor an operator owns.
 
     `kind`: `param` is trained, `statistic` is a BatchNorm running statistic, `constant` is fixed by
-    the architecture. `fan_in` and `fan_out` scale its initialisation.
+    the architecture. `fan_in` and `fan_out` scale its initialisation: how many numbers a unit reads,
+    and how many read it; a bias has those of its units. `row_fans` is the fan-in of each row along
+    the first axis, where rows differ.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Weight:
     kind: str = "param"
     fan_in: int = 1
     fan_out: int = 1
+    row_fans: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         self.init.check(self)

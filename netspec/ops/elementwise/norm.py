@@ -43,10 +43,12 @@ class BatchNorm(Elementwise):
     momentum: float = real(0.1, low=0.0, high=1.0, doc="weight of a new batch's statistics")
     affine: bool = flag(True, doc="has a trained scale and shift")
     init: Scheme | None = scheme_of(None, doc="initialisation of the scale; one by default")
+    bias_init: Scheme | None = scheme_of(None, doc="initialisation of the shift; zero by default")
 
     def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
         shape = (fixed_channels(self.spelling, inputs[0]),)
-        trained = (Weight("weight", shape, self.init or Ones()), Weight("bias", shape, Zeros()))
+        scale = Weight("weight", shape, self.init or Ones())
+        trained = (scale, Weight("bias", shape, self.bias_init or Zeros()))
         running = (
             Weight("running_mean", shape, Zeros(), "statistic"),
             Weight("running_var", shape, Ones(), "statistic"),
@@ -77,7 +79,7 @@ class BatchNorm(Elementwise):
 
 
 class _SampleNorm(Elementwise):
-    """Normalises each sample by statistics of its own, then scales and shifts each channel."""
+    """Normalises each sample by statistics of its own, then scales each channel."""
 
     eps: float = real(1e-5, low=_LEAST, doc="added to the variance")
     affine: bool = flag(True, doc="has a trained scale and shift")
@@ -85,8 +87,23 @@ class _SampleNorm(Elementwise):
 
     def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
         shape = (fixed_channels(self.spelling, inputs[0]),)
-        trained = (Weight("weight", shape, self.init or Ones()), Weight("bias", shape, Zeros()))
-        return trained if self.affine else ()
+        return (Weight("weight", shape, self.init or Ones()),) if self.affine else ()
+
+    def _centred(self, graph: Builder, name: str, axes: list[int]) -> str:
+        mean = graph.node("ReduceMean", [name, graph.integers(axes)], keepdims=1)
+        return graph.node("Sub", [name, mean])
+
+
+class _ShiftedNorm(_SampleNorm):
+    """Normalises each sample by statistics of its own, then scales and shifts each channel."""
+
+    bias_init: Scheme | None = scheme_of(None, doc="initialisation of the shift; zero by default")
+
+    def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
+        scale = super().weights(*inputs)
+        return scale + tuple(
+            Weight("bias", weight.shape, self.bias_init or Zeros()) for weight in scale
+        )
 
     def _scale_and_shift(self, graph: Builder, channels: int) -> list[str]:
         """The names of the trained scale and shift, or of ones and zeros."""
@@ -97,12 +114,8 @@ class _SampleNorm(Elementwise):
         ones, zeros = np.ones(channels, np.float32), np.zeros(channels, np.float32)
         return [graph.constant(ones), graph.constant(zeros)]
 
-    def _centred(self, graph: Builder, name: str, axes: list[int]) -> str:
-        mean = graph.node("ReduceMean", [name, graph.integers(axes)], keepdims=1)
-        return graph.node("Sub", [name, mean])
 
-
-class LayerNorm(_SampleNorm):
+class LayerNorm(_ShiftedNorm):
     """Layer normalisation (Ba et al. 2016) over the channels at each position, as ConvNeXt does.
 
     (C, *sizes) to the same shape. Over all of a map it is `groupnorm(1)`.
@@ -146,9 +159,6 @@ class RmsNorm(_SampleNorm):
     eps: float = real(1e-6, low=_LEAST, doc="added to the mean square")
     affine: bool = flag(True, doc="has a trained scale")
 
-    def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
-        return super().weights(*inputs)[:1]
-
     def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
         last = inputs[0].movedim(1, -1)
         scale = weights.get("weight")
@@ -191,7 +201,7 @@ class L2Norm(Elementwise):
         return graph.node("Div", [name, length])
 
 
-class GroupNorm(_SampleNorm):
+class GroupNorm(_ShiftedNorm):
     """Group normalisation (Wu and He 2018): over all positions of `groups` groups of channels.
 
     (C, *sizes) to the same shape.
@@ -237,7 +247,7 @@ class GroupNorm(_SampleNorm):
         return graph.node("Reshape", [normal, graph.shape(inputs[0])])
 
 
-class InstanceNorm(_SampleNorm):
+class InstanceNorm(_ShiftedNorm):
     """Instance normalisation (Ulyanov et al. 2016): over the positions of each channel.
 
     (C, *sizes) to the same shape; each channel needs more than one position.

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
+from netspec.diagnostics.limits import LARGEST_REAL
+from netspec.diagnostics.messages.shapes import OutOfRange
+from netspec.diagnostics.raised import Rejection
 from netspec.ops.declare.checks import fixed_channels, need_spatial
 from netspec.ops.declare.interfaces import Builder, Modules, Operand
 from netspec.ops.declare.operator import Elementwise
-from netspec.ops.declare.params import count, real
+from netspec.ops.declare.params import count, flag, real
 from netspec.sizes.shapes import TensorType
 
 
 class LocalResponseNorm(Elementwise):
     """Local response normalisation over neighbouring channels (Krizhevsky et al. 2012).
 
-    x / (k + alpha / size * sum of squares over `size` channels) ^ beta, (C, *sizes) to the same.
-    alpha is divided by `size`, as Caffe and PyTorch do; the paper's formula does not divide.
+    x / (k + alpha * mean of squares over `size` channels) ^ beta, (C, *sizes) to the same. The mean
+    counts zeros past the ends, as in Caffe, PyTorch and ONNX. The paper's formula has the sum in its
+    place: `average=no`; there k=2, alpha=1e-4, beta=0.75, over 5 channels.
     """
 
     spelling = "lrn"
@@ -23,27 +27,38 @@ class LocalResponseNorm(Elementwise):
     examples = (
         ("6x5x5", "lrn(5)"),
         ("6x5x5", "lrn(4, alpha=0.5, k=2)"),
+        ("6x5x5", "lrn(5, k=2, alpha=0.5, average=no)"),
+        ("5x4x3", "lrn(2, alpha=0.5, average=no)"),
         ("7x4", "lrn(3)"),
         ("4x2x3x2", "lrn(3)"),
         ("3x5x5", "lrn(1000001, alpha=10)"),
     )
 
     size: int = count(5, doc="channels in a window")
-    alpha: float = real(1e-4, doc="weight of the sum")
+    alpha: float = real(1e-4, doc="weight of the squares")
     beta: float = real(0.75, doc="exponent")
-    k: float = real(1.0, doc="added to the sum")
+    k: float = real(1.0, doc="added to the mean or the sum")
+    average: bool = flag(True, doc="alpha weighs the mean of the squares; no: their sum")
 
     def infer(self, *inputs: TensorType) -> TensorType:
         need_spatial(self, inputs[0])
         fixed_channels(self.spelling, inputs[0])
+        _, alpha = self._window(inputs[0])
+        if abs(alpha) > LARGEST_REAL:
+            most = f"at most {LARGEST_REAL * abs(self.alpha / alpha):.6g} for a sum of squares"
+            raise Rejection(OutOfRange(self.spelling, "alpha", most, self.alpha))
         return super().infer(*inputs)
 
     def _window(self, tensor: TensorType) -> tuple[int, float]:
-        """The size and alpha: windows past both ends of the channels hold what shorter ones do."""
+        """The size, and the weight of the mean over as many channels.
+
+        Windows past both ends of the channels hold what shorter ones do.
+        """
         most = 2 * fixed_channels(self.spelling, tensor) - 1
-        if self.size <= most:
-            return self.size, self.alpha
-        return most, self.alpha * most / self.size
+        size = min(self.size, most)
+        if not self.average:
+            return size, self.alpha * size
+        return size, self.alpha if size == self.size else self.alpha * size / self.size
 
     def torch(self, modules: Modules, *inputs: TensorType) -> Any:
         size, alpha = self._window(inputs[0])

@@ -61,7 +61,8 @@ class Convolution(Operator):
 
     def _with_bias(self, out: int, weight: Weight) -> tuple[Weight, ...]:
         """The kernel, and the bias of `out` channels where there is one."""
-        bias = Weight("bias", (out,), self.bias_init or Zeros())
+        fans = (weight.fan_in, weight.fan_out)
+        bias = Weight("bias", (out,), self.bias_init or Zeros(), "param", *fans)
         return (weight, bias)[: 1 + self.bias]
 
     def macs(self, *inputs: TensorType) -> Dim:

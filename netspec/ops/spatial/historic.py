@@ -57,10 +57,15 @@ class TableConv(Convolution):
 
     def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
         kernel = self._geometry(inputs[0]).kernel
-        fan_in = max(len(row) for row in self.table) * prod(kernel)
+        # A map's units read as many numbers as its row lists maps, and maps differ.
+        fans = [len(row) * prod(kernel) for row in self.table]
+        most = max(fans)
+        each = tuple(fan for fan, row in zip(fans, self.table, strict=True) for _ in row)
         shape = (self._connections, *kernel)
-        weight = Weight("weight", shape, self.init or He(), "param", fan_in, fan_in)
-        return self._with_bias(len(self.table), weight)
+        init, bias_init = self.init or He(), self.bias_init or Zeros()
+        weight = Weight("weight", shape, init, "param", most, most, each)
+        bias = Weight("bias", (len(fans),), bias_init, "param", most, most, tuple(fans))
+        return (weight, bias)[: 1 + self.bias]
 
     def macs(self, *inputs: TensorType) -> Dim:
         window = self._geometry(inputs[0])
@@ -140,6 +145,7 @@ class Subsampling(Operator):
     kernel: int | tuple[int, ...] = per_axis(2, doc="window size")
     stride: int | tuple[int, ...] | None = per_axis(None, doc="step; the kernel's size by default")
     init: Scheme | None = scheme_of(None, doc="initialisation of the coefficients")
+    bias_init: Scheme | None = scheme_of(None, doc="initialisation of the bias; zero by default")
 
     def _geometry(self, tensor: TensorType) -> Geometry:
         need_spatial(self, tensor)
@@ -152,8 +158,12 @@ class Subsampling(Operator):
 
     def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
         shape = (fixed_channels(self.spelling, inputs[0]),)
-        mean = Constant(1 / prod(self._geometry(inputs[0]).kernel))
-        return Weight("weight", shape, self.init or mean), Weight("bias", shape, Zeros())
+        taps = prod(self._geometry(inputs[0]).kernel)
+        init, bias_init = self.init or Constant(1 / taps), self.bias_init or Zeros()
+        return (
+            Weight("weight", shape, init, "param", taps, 1),
+            Weight("bias", shape, bias_init, "param", taps, 1),
+        )
 
     def macs(self, *inputs: TensorType) -> Dim:
         return 0

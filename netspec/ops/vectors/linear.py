@@ -52,11 +52,11 @@ class Linear(Operator):
 
     def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
         into = self._inputs(inputs[0])
-        init = self.init or He()
-        found = [Weight("weight", (self.width, into), init, fan_in=into, fan_out=self.width)]
-        if self.bias:
-            found.append(Weight("bias", (self.width,), self.bias_init or Zeros()))
-        return tuple(found)
+        init, bias_init = self.init or He(), self.bias_init or Zeros()
+        fans = (into, self.width)
+        weight = Weight("weight", (self.width, into), init, "param", *fans)
+        bias = Weight("bias", (self.width,), bias_init, "param", *fans)
+        return (weight, bias)[: 1 + self.bias]
 
     def macs(self, *inputs: TensorType) -> Dim:
         places = numel(inputs[0].spatial) if self.over == "channels" else 1
