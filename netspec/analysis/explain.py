@@ -19,7 +19,6 @@ from netspec.ops.declare.source import Input
 from netspec.ops.spatial.conv import Conv, DepthwiseConv, TransposedConv
 from netspec.ops.vectors.linear import Linear
 from netspec.sizes.dims import Dim
-from netspec.sizes.shapes import numel
 
 _WRITTEN = 60
 _NOT_COUNTED = (
@@ -148,9 +147,8 @@ def _product(node: Node) -> str:
     """The factors of the multiply-adds of a convolution or fully connected layer."""
     given, made = node.input_types[0], node.types[0]
     if isinstance(node.op, Linear):
-        channels = node.op.over == "channels"
-        places = f"{_times(made.spatial)} places * " if channels and made.spatial else ""
-        into = given.channels if channels else numel(given.shape)
+        places = f"{_times(made.spatial)} places * " if made.spatial else ""
+        into = node.op.weights(given)[0].shape[1]
         return f"{places}{node.op.width} outputs * {into} inputs"
     window = node.op.window(*node.input_types)
     if not window or not isinstance(node.op, Conv | DepthwiseConv | TransposedConv):

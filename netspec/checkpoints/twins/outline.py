@@ -134,9 +134,10 @@ class Outline:
         """The input that a node hands on as it is, number by number."""
         if isinstance(node.op, Flatten):
             return 0
-        same = isinstance(node.op, AdaptiveAvgPool | AdaptiveMaxPool)
-        if self.sized and same and node.types[0].shape == node.input_types[0].shape:
-            return 0
+        if self.sized and isinstance(node.op, (*_GLOBAL, *_ADAPTIVE)):
+            given, made = node.input_types[0].spatial, node.types[0].spatial
+            if given == made or set(given) == {1}:
+                return 0
         return node.op.deployed()
 
     def _does(self, node: Node) -> tuple[str, dict[str, Any]]:
@@ -146,7 +147,9 @@ class Outline:
         if not node.inputs:
             return "input", {}
         if isinstance(op, Linear):
-            return kind.spelling, {}
+            seen = op.window(*node.input_types)
+            covers = self.sized and set(node.types[0].spatial) <= {1}
+            return kind.spelling, {"kernel": seen.kernel} if seen and not covers else {}
         if kind in _ADAPTIVE and set(_per_axis(op.size)) == {1}:  # type: ignore[attr-defined]
             kind, found = _ADAPTIVE[kind], {}
         if self.sized and kind in _GLOBAL:
@@ -206,8 +209,10 @@ def _read(kind: type[Operator]) -> tuple[str, ...]:
 
 def _is_matrix(node: Node, attributes: Mapping[str, Any]) -> bool:
     """Whether a layer is a matrix at every place: fully connected, or a window of one element."""
+    if isinstance(node.op, Linear):
+        return set(attributes.get("kernel", ())) <= {1}
     if not isinstance(node.op, Conv):
-        return isinstance(node.op, Linear)
+        return False
     sizes = {*attributes["kernel"], *attributes.get("stride", ()), attributes["groups"]}
     return sizes == {1} and not any(map(any, attributes["pad"]))
 
