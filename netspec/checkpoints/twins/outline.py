@@ -136,7 +136,7 @@ class Outline:
             return 0
         if self.sized and isinstance(node.op, (*_GLOBAL, *_ADAPTIVE)):
             given, made = node.input_types[0].spatial, node.types[0].spatial
-            if given == made or set(given) == {1}:
+            if given == made or (not made and set(given) == {1}):
                 return 0
         return node.op.deployed()
 
