@@ -54,7 +54,9 @@ class Step:
 
 @record(eq=False, slots=False)
 class Outline:
-    """A graph's function and tensors; training-only heads, dropout and a last softmax do not count.
+    """A graph's function and tensors, without its training-only heads and dropout.
+
+    Nor do a last softmax and a last average over places count.
 
     `sized` resolves what depends on the size of a map, so that a global pool is the window that
     covers it, and `tf_same` the padding that it comes to.
@@ -116,8 +118,10 @@ class Outline:
             found.append(Step(node, kind, attributes, digest))
             values.update({value: f"{digest}.{value.index}" for value in node.outputs})
         ends = [output.value for output in self.graph.outputs]
-        last = [v.node.inputs[0] if isinstance(v.node.op, Softmax) else v for v in ends]
-        return tuple(found), tuple(values[value] for value in last)
+        # The form of the answer: probabilities, and of a classifier applied to every window the mean.
+        for form in (Softmax, GlobalAvgPool):
+            ends = [v.node.inputs[0] if isinstance(v.node.op, form) else v for v in ends]
+        return tuple(found), tuple(values[value] for value in ends)
 
     @cached_property
     def _layers(self) -> list[tuple[Node, tuple[tuple[str, Shape], ...]]]:
@@ -134,10 +138,9 @@ class Outline:
         """The input that a node hands on as it is, number by number."""
         if isinstance(node.op, Flatten):
             return 0
-        if self.sized and isinstance(node.op, (*_GLOBAL, *_ADAPTIVE)):
-            given, made = node.input_types[0].spatial, node.types[0].spatial
-            if given == made or (not made and set(given) == {1}):
-                return 0
+        same = isinstance(node.op, AdaptiveAvgPool | AdaptiveMaxPool)
+        if self.sized and same and node.types[0].shape == node.input_types[0].shape:
+            return 0
         return node.op.deployed()
 
     def _does(self, node: Node) -> tuple[str, dict[str, Any]]:
