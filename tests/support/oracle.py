@@ -296,6 +296,7 @@ FUNCTIONS: dict[str, Callable[[Any, Array], Array]] = {
     "scaled": lambda op, x: op.factor * x + op.shift,
     "square": lambda op, x: x**2,
     "abs": lambda op, x: np.abs(x),
+    "flip": lambda op, x: np.flip(x, {"channels": 1, "depth": -3, "height": -2}.get(op.axis, -1)),
     "dropout": lambda op, x: x,
     "droppath": lambda op, x: x,
 }
