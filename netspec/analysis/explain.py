@@ -56,7 +56,7 @@ def _layer(graph: Graph, node: Node) -> Iterator[str]:
     yield from _params(graph, node)
     yield from _macs(graph, node)
     yield from _field(graph, node)
-    sizes = " * ".join(map(str, node.types[0].shape)) or "1"
+    sizes = _factors(node.types[0].shape) or "1"
     made = output_bytes(graph, node)
     yield _line("memory", f"{sizes} * 4 bytes = {grouped(made)} bytes = {as_bytes(made)}")
 
@@ -182,7 +182,12 @@ def _group(node: Node) -> str:
 
 
 def _times(sizes: tuple[Dim, ...]) -> str:
-    return f"({' * '.join(map(str, sizes))})"
+    return f"({_factors(sizes)})"
+
+
+def _factors(sizes: tuple[Dim, ...]) -> str:
+    """The sizes as a product; a sum among them stands in parentheses."""
+    return " * ".join(f"({size})" if " " in str(size) else str(size) for size in sizes)
 
 
 def _field(graph: Graph, node: Node) -> Iterator[str]:
