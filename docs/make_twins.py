@@ -26,12 +26,13 @@ def index() -> str:
         net = Outline(graph)
         rows = found.setdefault(net.tensors, [])
         rows.append([net.function, name])
-        seen = {net.function}
+        # On its own input: there a classifier applied to every window is the classifier.
+        seen = {Outline(graph, sized=True).function}
         for setting, value in settings_of(graph):
             graph = built(source, {setting: value})
-            other = Outline(graph) if graph else net
-            if other.shapes == net.shapes and other.function not in seen:
-                seen.add(other.function)
+            other, sized = (Outline(graph or net.graph, sized=s) for s in (False, True))
+            if other.shapes == net.shapes and sized.function not in seen:
+                seen.add(sized.function)
                 rows.append([other.function, name, f"{setting}={show(value)}"])
     lines = (f"{json.dumps(key)}: {json.dumps(rows)}" for key, rows in sorted(found.items()))
     return "{\n" + ",\n".join(lines) + "\n}\n"

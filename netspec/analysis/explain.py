@@ -19,7 +19,6 @@ from netspec.ops.declare.source import Input
 from netspec.ops.spatial.conv import Conv, DepthwiseConv, TransposedConv
 from netspec.ops.vectors.linear import Linear
 from netspec.sizes.dims import Dim
-from netspec.sizes.shapes import numel
 
 _WRITTEN = 60
 _NOT_COUNTED = (
@@ -57,7 +56,7 @@ def _layer(graph: Graph, node: Node) -> Iterator[str]:
     yield from _params(graph, node)
     yield from _macs(graph, node)
     yield from _field(graph, node)
-    sizes = " * ".join(map(str, node.types[0].shape)) or "1"
+    sizes = _factors(node.types[0].shape) or "1"
     made = output_bytes(graph, node)
     yield _line("memory", f"{sizes} * 4 bytes = {grouped(made)} bytes = {as_bytes(made)}")
 
@@ -148,9 +147,8 @@ def _product(node: Node) -> str:
     """The factors of the multiply-adds of a convolution or fully connected layer."""
     given, made = node.input_types[0], node.types[0]
     if isinstance(node.op, Linear):
-        channels = node.op.over == "channels"
-        places = f"{_times(made.spatial)} places * " if channels and made.spatial else ""
-        into = given.channels if channels else numel(given.shape)
+        places = f"{_times(made.spatial)} places * " if made.spatial else ""
+        into = node.op.weights(given)[0].shape[1]
         return f"{places}{node.op.width} outputs * {into} inputs"
     window = node.op.window(*node.input_types)
     if not window or not isinstance(node.op, Conv | DepthwiseConv | TransposedConv):
@@ -184,7 +182,12 @@ def _group(node: Node) -> str:
 
 
 def _times(sizes: tuple[Dim, ...]) -> str:
-    return f"({' * '.join(map(str, sizes))})"
+    return f"({_factors(sizes)})"
+
+
+def _factors(sizes: tuple[Dim, ...]) -> str:
+    """The sizes as a product; a sum among them stands in parentheses."""
+    return " * ".join(f"({size})" if " " in str(size) else str(size) for size in sizes)
 
 
 def _field(graph: Graph, node: Node) -> Iterator[str]:

@@ -23,7 +23,8 @@ from netspec.ops.declare.source import Input
 class Axis:
     """What the elements along one axis see: `intervals[i]` is (first, last) for element i.
 
-    `shift` is how far the interval moves over one period, in input elements.
+    `shift` is how far the interval moves over one period, in input elements; negative where the
+    axis is mirrored.
     """
 
     intervals: tuple[tuple[int, int], ...]
@@ -137,9 +138,9 @@ def _window(axis: Axis, window: Reach, index: int) -> Axis:
 
     def seen(out: int) -> tuple[int, int]:
         first = out * stride - before
-        return axis.at(first)[0], axis.at(first + last)[1]
+        return _around(axis.at(first), axis.at(first + last))
 
-    steps = lcm(len(axis.intervals), stride) // stride
+    steps = lcm(len(axis.intervals), stride) // abs(stride)
     return _axis(seen, steps, axis.shift * (steps * stride // len(axis.intervals)))
 
 
@@ -151,7 +152,7 @@ def _upsampling(axis: Axis, up: Reach, index: int) -> Axis:
         last = (out + before) // factor
         # Where the kernel is smaller than the step, some outputs see nothing: they get a neighbour.
         first = min(-(-(out + before - kernel + 1) // factor), last)
-        return axis.at(first)[0], axis.at(last)[1]
+        return _around(axis.at(first), axis.at(last))
 
     return _axis(seen, len(axis.intervals) * factor, axis.shift)
 
@@ -171,6 +172,11 @@ def _axis(seen: Callable[[int], tuple[int, int]], period: int, shift: int) -> Ax
     return Axis(tuple(intervals), shift)
 
 
+def _around(one: tuple[int, int], other: tuple[int, int]) -> tuple[int, int]:
+    """The smallest interval around two."""
+    return min(one[0], other[0]), max(one[1], other[1])
+
+
 def _hull(left: Seen, right: Seen) -> Seen:
     """What an element sees that is made of two: the smallest intervals around both."""
     for seen in (left, right):
@@ -187,8 +193,7 @@ def _hull(left: Seen, right: Seen) -> Seen:
 
 def _hull_axis(left: Axis, right: Axis) -> Axis:
     def seen(out: int) -> tuple[int, int]:
-        (a, b), (c, d) = left.at(out), right.at(out)
-        return min(a, c), max(b, d)
+        return _around(left.at(out), right.at(out))
 
     period = lcm(len(left.intervals), len(right.intervals))
     return _axis(seen, period, int(left.stride * period))

@@ -91,8 +91,10 @@ def _flattened(node: Node) -> Shape | None:
     """The map whose elements the node's inputs are; () if there is none, None if several."""
     if not node.inputs:
         return ()
-    if isinstance(node.op, Linear) and node.op.over == "all":
-        return _map(node.inputs[0].shape) or _elements(node.inputs[0])
+    if isinstance(node.op, Linear):
+        window = node.op.window(*node.input_types)
+        sizes = node.input_types[0].spatial if window is None else window.kernel
+        return _map((node.input_types[0].channels, *sizes)) or _elements(node.inputs[0])
     return _elements(node.inputs[0])
 
 

@@ -38,6 +38,8 @@ class Assembler:
         self._operators: dict[Any, Operator] = {}
         self._inferred: dict[Any, tuple[tuple[TensorType, ...], int, int]] = {}
         self._weights: dict[str, tuple[Weight, ...]] = {}
+        # By path, whose weights a node uses that uses another's.
+        self._borrowed: dict[str, str] = {}
         self._parameters = 0
         self._bytes = 0
 
@@ -73,8 +75,10 @@ class Assembler:
             self._parameters += parameters
             if self._parameters > self.limits.parameters:
                 raise Rejection(TooManyParameters(self._parameters, self.limits.parameters))
-        elif parameters:
-            self._check_shared(op, types, owner)
+        else:
+            owner = self._borrowed[path] = self._borrowed.get(owner, owner)
+            if parameters:
+                self._check_shared(op, types, owner)
         self._bytes += size
         if self._bytes > self.limits.activations:
             raise Rejection(ActivationsTooLarge(self._bytes, self.limits.activations))

@@ -65,8 +65,9 @@ def test_every_operator_with_a_cost_is_measured():
 @pytest.mark.parametrize(
     ("name", "mac", "torchinfo", "fvcore"),
     [
-        ("alexnet_owt", 714_188_480, 714_682_664, 714_197_696),
-        ("vgg16", 15_470_264_320, 15_483_821_032, 15_470_289_408),
+        # Without the averages, one an element, of torchvision's pools, which change nothing here.
+        ("alexnet_owt", 714_188_480, 714_682_664, 714_197_696 - 256 * 6 * 6),
+        ("vgg16", 15_470_264_320, 15_483_821_032, 15_470_289_408 - 512 * 7 * 7),
         ("googlenet_bn", 1_498_376_192, 1_498_391_752, 1_504_878_688),
         ("resnet50_v1_5", 4_089_184_256, 4_089_238_376, 4_111_512_576),
     ],

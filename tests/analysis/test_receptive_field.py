@@ -79,6 +79,11 @@ def spans_by_gradient(text: str, size: int, outputs: range) -> list[tuple[int, i
         "add { | conv3-1(pad=1) | conv7-1(pad=3) }",
         "add { | avgpool2; deconv4-1/2(pad=1) | conv3-1(pad=1) }",
         "conv4-1(pad=((1, 2))); avgpool2",
+        "conv3-1/2(pad=1); fc-1(over=5); fc-1(over=channels)",
+        "conv3-1/2(pad=1); flip; conv4-1(pad=((1, 2)))",
+        "conv3-1/2(pad=1); flip; deconv4-1/2(pad=1); conv2-1/2",
+        "flip; deconv3-1/2; flip; conv3-1",
+        "add { | conv3-1(pad=1) | flip; conv6-1(pad=((2, 3))); flip }",
     ],
 )
 def test_the_interval_of_every_inner_element_is_where_the_gradient_is(text):

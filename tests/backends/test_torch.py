@@ -181,6 +181,20 @@ def test_shared_weights_work_where_the_stride_differs(tmp_path):
     assert np.allclose(result.outputs["output"], model(x).detach().numpy(), atol=1e-5)
 
 
+def test_layers_over_everything_and_over_windows_may_share_a_matrix(tmp_path):
+    branches = "fc-4 as a | pad(1); fc-4(over=5x6, weights=@a); gap"
+    net = netspec.load(f"{{ | {branches} }}; add", input="3x5x6")
+    model = net.to_torch().eval()
+    assert list(model.state_dict()) == ["a.weight", "a.bias"]
+    x = noise(2, 3, 5, 6)
+    padded = torch.nn.functional.pad(x, (1, 1, 1, 1))
+    windows = [padded[:, :, i : i + 5, j : j + 6] for i in range(3) for j in range(3)]
+    expected = model.a(x) + sum(model.a(window) for window in windows) / 9
+    assert torch.allclose(model(x), expected, atol=1e-5)
+    result = net.run(x.numpy(), weights=model.state_dict())
+    assert np.allclose(result.outputs["output"], expected.detach().numpy(), atol=1e-5)
+
+
 def test_several_inputs_and_outputs_keep_their_order():
     net = netspec.load(PAIR)
     model = net.to_torch().eval()

@@ -200,6 +200,14 @@ def test_calls_of_one_block_may_share_their_weights() -> None:
     assert [node.owner for node in graph.nodes[4:]] == ["first.conv1", "first.relu1", "first.conv2"]
 
 
+def test_a_step_that_shares_hands_on_the_weights_of_the_step_that_owns_them() -> None:
+    graph = net("conv1-3 as a; conv1-3(weights=@a) as b; conv1-3(weights=@b) as c")
+    assert [node.owner for node in graph.nodes[1:]] == ["a", "a", "a"]
+    twice = "block twice { conv1-3 as one; conv1-3(weights=@one) }"
+    graph = net(f"{twice}\ntwice as first; twice(weights=@first)")
+    assert [node.owner for node in graph.nodes[1:]] == ["first.one"] * 4
+
+
 def test_frozen_steps_and_braces_mark_their_nodes() -> None:
     graph = net("freeze { conv1-4 }; conv1-4(frozen=yes); conv1-4")
     assert [node.frozen for node in graph.nodes[1:]] == [True, True, False]

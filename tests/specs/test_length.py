@@ -56,7 +56,7 @@ def test_length_leaves_out_how_weights_start(line: str, left: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "most"),
-    [("vgg16", 90), ("googlenet", 368), ("resnet50", 178), ("densenet121", 156), ("unet", 109)],
+    [("vgg16", 107), ("googlenet", 368), ("resnet50", 178), ("densenet121", 156), ("unet", 109)],
 )
 def test_a_spec_is_short(name: str, most: int) -> None:
     assert length(read_spec(name).text) <= most

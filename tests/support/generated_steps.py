@@ -78,6 +78,8 @@ def _real(param: Real, rank: int, random: Random) -> str:
 
 
 def _per_axis(param: PerAxis, rank: int, random: Random) -> str:
+    if param.words and random.random() < 1 / 2:
+        return random.choice(param.words)
     sizes = [str(random.randint(param.low, param.low + 3)) for _ in range(max(rank, 1))]
     return _listed(sizes) if random.random() < 1 / 3 else sizes[0]
 

@@ -118,6 +118,21 @@ def convolution(op: Any, x: Array, weights: Weights) -> Array:
     return out
 
 
+def fully_connected(op: Any, x: Array, weights: Weights) -> Array:
+    """The matrix times the elements of each window, the first channel's first."""
+    if op.over == "channels" and x.ndim > 2:
+        kernel = [1] * (x.ndim - 2)
+    else:
+        kernel = list(x.shape[2:]) if isinstance(op.over, str) else each(op.over, x.ndim - 2)
+    places = [n - k + 1 for n, k in zip(x.shape[2:], kernel, strict=True)]
+    out = np.zeros((len(x), op.width, *places))
+    for place in product(*map(range, places)):
+        seen = x[(..., *(slice(p, p + k) for p, k in zip(place, kernel, strict=True)))]
+        product_ = seen.reshape(len(x), -1) @ weights["weight"].astype(np.float64).T
+        out[(..., *place)] = product_ + weights.get("bias", 0.0)
+    return out[(..., *[0] * len(kernel))] if op.over == "all" else out
+
+
 def transposed(op: Any, x: Array, weights: Weights) -> Array:
     weight = weights["weight"].astype(np.float64)
     rank, sizes = x.ndim - 2, x.shape[2:]
@@ -282,6 +297,7 @@ FUNCTIONS: dict[str, Callable[[Any, Array], Array]] = {
     "scaled": lambda op, x: op.factor * x + op.shift,
     "square": lambda op, x: x**2,
     "abs": lambda op, x: np.abs(x),
+    "flip": lambda op, x: np.flip(x, {"channels": 1, "depth": -3, "height": -2}.get(op.axis, -1)),
     "dropout": lambda op, x: x,
     "droppath": lambda op, x: x,
 }
@@ -293,6 +309,7 @@ REFERENCES: dict[type[Operator], Reference] = {
         "conv": convolution,
         "dwconv": convolution,
         "deconv": transposed,
+        "fc": fully_connected,
         "maxpool": pooling(lambda op, values, counted: values.max(-1)),
         "avgpool": pooling(mean_of),
         "lppool": pooling(

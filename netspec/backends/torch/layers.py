@@ -5,6 +5,7 @@ from __future__ import annotations
 import keyword
 from collections.abc import Callable, Iterable
 from functools import cache, wraps
+from math import prod
 from typing import Any, NamedTuple
 
 import torch
@@ -323,12 +324,22 @@ class FlatLinear(nn.Linear):
         return super().forward(input.flatten(1))
 
 
-class ChannelLinear(nn.Linear):
-    """A linear layer over the channels at each position."""
+class WindowLinear(nn.Linear):
+    """A linear layer over the elements of every window, channels first."""
+
+    def __init__(self, kernel: tuple[int, ...], into: int, out: int, *, bias: bool) -> None:
+        super().__init__(into, out, bias=bias)
+        self.kernel = kernel
 
     @leaf
     def forward(self, input: Tensor) -> Tensor:
-        return super().forward(input.movedim(1, -1)).movedim(-1, 1)
+        if prod(self.kernel) == 1:
+            return super().forward(input.movedim(1, -1)).movedim(-1, 1)
+        convolve = (F.conv1d, F.conv2d, F.conv3d)[len(self.kernel) - 1]
+        return convolve(input, self.weight.reshape(self.out_features, -1, *self.kernel), self.bias)
+
+    def extra_repr(self) -> str:
+        return f"{super().extra_repr()}, kernel={self.kernel}"
 
 
 class _Padded:

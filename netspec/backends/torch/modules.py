@@ -42,10 +42,13 @@ class Modules:
         """A module that calls the operator's `compute`."""
         return layers.Apply(op, inputs, self.several)
 
-    def linear(self, kind: str, into: int, out: int, bias: bool) -> nn.Module:
-        """A linear layer: `plain` of a vector, `flat` of a map, `channels` at each position."""
-        found = {"plain": nn.Linear, "flat": layers.FlatLinear, "channels": layers.ChannelLinear}
-        return found[kind](into, out, bias=bias)
+    def linear(
+        self, kind: str, into: int, out: int, bias: bool, kernel: tuple[int, ...] = ()
+    ) -> nn.Module:
+        """A linear layer: `plain` of a vector, `flat` of a map, of `windows` of this kernel."""
+        if kind == "windows":
+            return layers.WindowLinear(kernel, into, out, bias=bias)
+        return {"plain": nn.Linear, "flat": layers.FlatLinear}[kind](into, out, bias=bias)
 
     def over_time(self, kind: str, into: int, width: int, **options: Any) -> nn.Module:
         """torch's recurrent layer over (C, T): `LSTM`, `GRU` or `RNN`."""

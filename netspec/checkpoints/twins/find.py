@@ -46,7 +46,7 @@ class Entry:
 
 def twins_of(graph: Graph) -> tuple[Diagnostic, ...]:
     """A warning for each shipped spec, and each setting of the net, that is a twin of the net."""
-    ours, exact = Outline(graph), Outline(graph, sized=True)
+    ours = Outline(graph)
     known = _index().get(ours.tensors, ())
     mine = graph.source.shipped and any(entry.name == graph.name for entry in known)
     others = [] if mine else list(settings_of(graph))
@@ -60,7 +60,7 @@ def twins_of(graph: Graph) -> tuple[Diagnostic, ...]:
             theirs = Outline(other)
             if theirs.shapes == ours.shapes:
                 new = theirs.function not in seen
-                if new and Outline(other, sized=True).function != exact.function:
+                if new and _differs(graph, other):
                     problem = HasTwin(spelling, difference(ours, theirs))
                     found.append(Diagnostic(problem, None, warning=True))
                 seen.add(theirs.function)
@@ -73,6 +73,14 @@ def twins_of(graph: Graph) -> tuple[Diagnostic, ...]:
         if entry.function not in seen:
             compare(entry.spelling, _alike(graph, *_shipped(entry)))
     return tuple(found)
+
+
+def _differs(graph: Graph, other: Graph) -> bool:
+    """Whether two nets compute different functions, of inputs that both take."""
+    inputs = _sizes(other)
+    if inputs and inputs != _sizes(graph):
+        graph = built(graph.source, dict(graph.parameters), inputs) or graph
+    return Outline(graph, sized=True).function != Outline(other, sized=True).function
 
 
 def settings_of(graph: Graph) -> Iterator[tuple[str, Any]]:
@@ -113,9 +121,7 @@ def built(
 
 def _alike(graph: Graph, source: Source, settings: Mapping[str, Any]) -> Iterator[Graph]:
     """A candidate on the net's input, at its default sizes, then with the net's own settings."""
-    shapes = ["x".join(map(str, node.types[0].shape)) for node in graph.inputs]
-    fixed = len(shapes) == 1 and _SIZES.fullmatch(shapes[0])
-    inputs = tuple(shapes) if fixed else ()
+    inputs = _sizes(graph)
     own = dict(graph.parameters)
     if source is graph.source:
         settings = {**own, **settings}
@@ -128,6 +134,12 @@ def _alike(graph: Graph, source: Source, settings: Mapping[str, Any]) -> Iterato
     if differ:
         other = built(source, {**settings, **differ}, inputs)
         yield from [other] if other else []
+
+
+def _sizes(graph: Graph) -> tuple[str, ...]:
+    """What its input is declared as, where it has one that others can be declared as too."""
+    shapes = ["x".join(map(str, node.types[0].shape)) for node in graph.inputs]
+    return tuple(shapes) if len(shapes) == 1 and _SIZES.fullmatch(shapes[0]) else ()
 
 
 def _shipped(entry: Entry) -> tuple[Source, dict[str, str]]:

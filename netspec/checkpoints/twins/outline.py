@@ -54,7 +54,9 @@ class Step:
 
 @record(eq=False, slots=False)
 class Outline:
-    """A graph's function and tensors; training-only heads, dropout and a last softmax do not count.
+    """A graph's function and tensors, without its training-only heads and dropout.
+
+    Nor do a last softmax and a last average over places count.
 
     `sized` resolves what depends on the size of a map, so that a global pool is the window that
     covers it, and `tf_same` the padding that it comes to.
@@ -116,8 +118,10 @@ class Outline:
             found.append(Step(node, kind, attributes, digest))
             values.update({value: f"{digest}.{value.index}" for value in node.outputs})
         ends = [output.value for output in self.graph.outputs]
-        last = [v.node.inputs[0] if isinstance(v.node.op, Softmax) else v for v in ends]
-        return tuple(found), tuple(values[value] for value in last)
+        # The form of the answer: probabilities, and of a classifier applied to every window the mean.
+        for form in (Softmax, GlobalAvgPool):
+            ends = [v.node.inputs[0] if isinstance(v.node.op, form) else v for v in ends]
+        return tuple(found), tuple(values[value] for value in ends)
 
     @cached_property
     def _layers(self) -> list[tuple[Node, tuple[tuple[str, Shape], ...]]]:
@@ -146,7 +150,9 @@ class Outline:
         if not node.inputs:
             return "input", {}
         if isinstance(op, Linear):
-            return kind.spelling, {}
+            seen = op.window(*node.input_types)
+            covers = self.sized and set(node.types[0].spatial) <= {1}
+            return kind.spelling, {"kernel": seen.kernel} if seen and not covers else {}
         if kind in _ADAPTIVE and set(_per_axis(op.size)) == {1}:  # type: ignore[attr-defined]
             kind, found = _ADAPTIVE[kind], {}
         if self.sized and kind in _GLOBAL:
@@ -206,8 +212,10 @@ def _read(kind: type[Operator]) -> tuple[str, ...]:
 
 def _is_matrix(node: Node, attributes: Mapping[str, Any]) -> bool:
     """Whether a layer is a matrix at every place: fully connected, or a window of one element."""
+    if isinstance(node.op, Linear):
+        return set(attributes.get("kernel", ())) <= {1}
     if not isinstance(node.op, Conv):
-        return isinstance(node.op, Linear)
+        return False
     sizes = {*attributes["kernel"], *attributes.get("stride", ()), attributes["groups"]}
     return sizes == {1} and not any(map(any, attributes["pad"]))
 

@@ -29,7 +29,7 @@ class KernelTooLarge(Problem):
         "A window must fit the input with its padding at least once. Further down a net the maps "
         "get smaller with every stride, so a net drawn for 224x224 may not fit 32x32."
     )
-    about = ("kernel", "pad", "dilation")
+    about = ("kernel", "over", "pad", "dilation")
     op: str
     kernel: int
     size: object

@@ -71,7 +71,10 @@ def label(node: Node, *, kernel: bool = True) -> str:
     values = op.__dict__
     if "kernel" not in values:
         if "width" in values:
-            return f"{word} {values['width']}"
+            window = op.window(*node.input_types)
+            wide = kernel and window is not None and set(window.kernel) != {1}
+            over = f"{_window(window.kernel, node)} " if wide and window else ""
+            return f"{over}{word} {values['width']}"
         given = _given(op)
         return f"{word} {given}" if given else word
     parts = [f"{_window(values['kernel'], node)} {word}" if kernel else word]

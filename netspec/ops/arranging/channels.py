@@ -1,4 +1,4 @@
-"""Channels cut, moved and added, without computing: split, slice, shuffle, pad_channels."""
+"""Elements cut, moved and added, without computing: split, slice, flip, shuffle, pad_channels."""
 
 from __future__ import annotations
 
@@ -53,6 +53,14 @@ class Split(Operator):
 AXES = {"channels": 0, "depth": -3, "height": -2, "width": -1, "time": -1}
 
 
+def _axis(op: Operator, name: str, tensor: TensorType) -> int:
+    """The axis of a tensor that is called so; raises Rejection where it has none."""
+    axis, rank = AXES[name], len(tensor.shape)
+    if (axis < 0 and rank + axis < 1) or (name == "time" and rank != 2):
+        raise Rejection(WrongRank(op.spelling, f"a tensor with {name}", str(tensor)))
+    return axis % rank
+
+
 class Slice(Operator):
     """Elements `start` to `end` along one axis, `end` excluded; negative ones count from the end.
 
@@ -75,15 +83,9 @@ class Slice(Operator):
     step: int = count(1, doc="distance of those taken")
     axis: str = choice(*AXES, default="channels", doc="along what")
 
-    def _axis(self, tensor: TensorType) -> int:
-        axis, rank = AXES[self.axis], len(tensor.shape)
-        if (axis < 0 and rank + axis < 1) or (self.axis == "time" and rank != 2):
-            raise Rejection(WrongRank(self.spelling, f"a tensor with {self.axis}", str(tensor)))
-        return axis % rank
-
     def infer(self, *inputs: TensorType) -> TensorType:
         tensor = inputs[0]
-        axis = self._axis(tensor)
+        axis = _axis(self, self.axis, tensor)
         size = tensor.shape[axis]
         first = self.start if self.start >= 0 else size + self.start
         last = size if self.end is None else self.end if self.end >= 0 else size + self.end
@@ -100,7 +102,7 @@ class Slice(Operator):
         return 0
 
     def reach(self, *inputs: TensorType) -> Reach:
-        axis, rank = self._axis(inputs[0]), len(inputs[0].spatial)
+        axis, rank = _axis(self, self.axis, inputs[0]), len(inputs[0].spatial)
         if axis == 0:
             return POINTWISE
         start = self.start if self.start >= 0 else inputs[0].shape[axis] + self.start
@@ -111,14 +113,56 @@ class Slice(Operator):
         return shifted(rank, before, stride)
 
     def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
-        axis = self._axis(type_of(inputs[0]))
+        axis = _axis(self, self.axis, type_of(inputs[0]))
         index: list[Any] = [slice(None)] * inputs[0].dim()
         index[axis + 1] = slice(self.start, self.end, self.step)
         return inputs[0][tuple(index)]
 
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
         end = FAR if self.end is None else self.end
-        bounds = (self.start, end, self._axis(inputs[0].type) + 1, self.step)
+        bounds = (self.start, end, _axis(self, self.axis, inputs[0].type) + 1, self.step)
+        return graph.node("Slice", [inputs[0].name, *(graph.integers([b]) for b in bounds)])
+
+
+class Flip(Elementwise):
+    """The tensor mirrored along one axis: `flip` is the horizontal reflection of an image.
+
+    (C, *sizes) to the same shape: the last element comes first.
+    """
+
+    spelling = "flip"
+    order = ("axis",)
+    examples = (
+        ("3x4x5", "flip"),
+        ("3x4x5", "flip(height)"),
+        ("2x3x4x5", "flip(depth)"),
+        ("6x9", "flip(time)"),
+        ("7", "flip(channels)"),
+        ("3xHxW", "conv3-2; flip"),
+    )
+
+    axis: str = choice(*AXES, default="width", doc="along what")
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        _axis(self, self.axis, inputs[0])
+        return super().infer(*inputs)
+
+    def reach(self, *inputs: TensorType) -> Reach:
+        axis, rank = _axis(self, self.axis, inputs[0]), len(inputs[0].spatial)
+        if axis == 0:
+            return POINTWISE
+        size = inputs[0].shape[axis]
+        if not isinstance(size, int):
+            return Unsupported("where a mirrored axis starts depends on the size of the input")
+        before = tuple(1 - size if i == axis - 1 else 0 for i in range(rank))
+        stride = tuple(-1 if i == axis - 1 else 1 for i in range(rank))
+        return shifted(rank, before, stride)
+
+    def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
+        return torch.flip(inputs[0], (_axis(self, self.axis, type_of(inputs[0])) + 1,))
+
+    def onnx(self, graph: Builder, *inputs: Operand) -> str:
+        bounds = (-1, -FAR, _axis(self, self.axis, inputs[0].type) + 1, -1)
         return graph.node("Slice", [inputs[0].name, *(graph.integers([b]) for b in bounds)])
 
 

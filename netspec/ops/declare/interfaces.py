@@ -125,8 +125,10 @@ class Modules(Protocol):
     def apply(self, op: Any, *inputs: TensorType) -> Any:
         """A module that calls the operator's `compute`."""
 
-    def linear(self, kind: str, into: int, out: int, bias: bool) -> Any:
-        """A linear layer: `plain` of a vector, `flat` of a map, `channels` at each position."""
+    def linear(
+        self, kind: str, into: int, out: int, bias: bool, kernel: tuple[int, ...] = ()
+    ) -> Any:
+        """A linear layer: `plain` of a vector, `flat` of a map, of `windows` of this kernel."""
 
     def over_time(self, kind: str, into: int, width: int, **options: Any) -> Any:
         """torch's recurrent layer over (C, T): `LSTM`, `GRU` or `RNN`."""

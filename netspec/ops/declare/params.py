@@ -132,20 +132,26 @@ class Choice(Param):
 
 @record(kw_only=True)
 class PerAxis(Param):
-    """One integer for every spatial axis, or one for each: `3`, `1x7`, `(1, 7)`."""
+    """One integer for every spatial axis, or one for each: `3`, `1x7`, `(1, 7)`; or a word."""
 
     low: int = 1
     optional: bool = False
+    words: tuple[str, ...] = ()
 
-    numeric = True
+    @property
+    def numeric(self) -> bool:  # type: ignore[override]
+        return not self.words
 
     @property
     def expects(self) -> str:  # type: ignore[override]
-        return f"integers of at least {self.low}, one or one for each axis"
+        sizes = f"integers of at least {self.low}, one or one for each axis"
+        return ", ".join((*self.words, sizes))
 
     def accept(self, value: Any) -> Any:
         if value is None and self.optional:
             return None
+        if isinstance(value, Name) and value.text in self.words:
+            return value.text
         value = _integral(value)
         parts = value if isinstance(value, tuple) else (value,)
         for part in parts:
@@ -283,9 +289,11 @@ def choice(*words: str, default: Any = MISSING, doc: str = "") -> Any:
     return Choice(default=default, words=words, doc=doc)
 
 
-def per_axis(default: Any = MISSING, *, low: int = 1, doc: str = "") -> Any:
-    """Declares integers of at least `low`, one or one for each axis."""
-    return PerAxis(default=default, low=low, optional=default is None, doc=doc)
+def per_axis(
+    default: Any = MISSING, *, low: int = 1, words: tuple[str, ...] = (), doc: str = ""
+) -> Any:
+    """Declares integers of at least `low`, one or one for each axis, or one of the words."""
+    return PerAxis(default=default, low=low, optional=default is None, words=words, doc=doc)
 
 
 def padding(default: Any = 0, *, doc: str = "") -> Any:

@@ -7,7 +7,10 @@ from netspec.foundation.records import record
 
 @record
 class Window:
-    """What an output element sees along each spatial axis, for receptive fields."""
+    """What an output element sees along each spatial axis, for receptive fields.
+
+    `stride` is negative along an axis that is read from its end.
+    """
 
     kernel: tuple[int, ...]
     stride: tuple[int, ...]
