@@ -17,7 +17,7 @@ from netspec.ops.arranging.channels import Slice
 from netspec.ops.arranging.merge import Add, Maximum, Mean, Minimum, Mul
 from netspec.ops.arranging.shape import Flatten
 from netspec.ops.declare.operator import Operator
-from netspec.ops.declare.params import LayerParam, SchemeParam
+from netspec.ops.declare.params import KnownParam, LayerParam, SchemeParam
 from netspec.ops.elementwise.activation import Softmax
 from netspec.ops.spatial.adaptive import AdaptiveAvgPool, AdaptiveMaxPool
 from netspec.ops.spatial.conv import Conv, DepthwiseConv, TransposedConv
@@ -34,7 +34,7 @@ _ADAPTIVE: Mapping[type, type[Operator]] = {
 # What the tensors show already, what counts channels or a map's size, and what is for training only.
 _LEFT_OUT = {
     "spatial": {"kernel", "stride", "pad", "dilation", "ceil"},
-    "tensors": {"bias", "affine", "width", "rows", "multiplier", "trained"},
+    "tensors": {"bias", "affine", "width", "rows", "multiplier"},
     "training": {"momentum", "rate", "drop_path", "global_share"},
     "shapes": {"keep", "shape"},
 }
@@ -125,7 +125,7 @@ class Outline:
         for node in self.graph.nodes:
             if node.head is None and node.owner == node.path:
                 weights = node.op.weights(*node.input_types)
-                shapes = tuple((w.name, plain(w.shape)) for w in weights if w.kind != "constant")
+                shapes = tuple((w.name, plain(w.shape)) for w in weights if not w.known)
                 if shapes:
                     found.append((node, shapes))
         return found
@@ -143,6 +143,7 @@ class Outline:
         """The word of a node's operator and what tells it from others of that word."""
         op, kind = node.op, type(node.op)
         found = {name: getattr(op, name) for name in _read(kind)}  # type: ignore[arg-type]
+        found |= {name: value for name in _fixed(kind) if (value := getattr(op, name)) is not None}
         if not node.inputs:
             return "input", {}
         if isinstance(op, Linear):
@@ -202,6 +203,12 @@ def _read(kind: type[Operator]) -> tuple[str, ...]:
         for name, param in kind.params.items()
         if name not in _UNREAD and not isinstance(param, SchemeParam | LayerParam)
     )
+
+
+@cache
+def _fixed(kind: type[Operator]) -> tuple[str, ...]:
+    """The parameters that say what tensors hold that are not trained: part of the function."""
+    return tuple(name for name, param in kind.params.items() if isinstance(param, KnownParam))
 
 
 def _is_matrix(node: Node, attributes: Mapping[str, Any]) -> bool:

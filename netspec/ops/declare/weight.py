@@ -30,6 +30,11 @@ class Scheme:
         """Elements `start` to `start + size` of the weight in C order, as float32."""
         raise NotImplementedError
 
+    @property
+    def drawn(self) -> bool:
+        """Whether chance decides: what is not drawn is the same from every seed."""
+        return True
+
     def constant(self) -> float | None:
         """The value of every element, for schemes that fill."""
         return None
@@ -46,7 +51,8 @@ class Weight:
     """One tensor an operator owns.
 
     `kind`: `param` is trained, `statistic` is a BatchNorm running statistic, `constant` is fixed by
-    the architecture. `fan_in` and `fan_out` scale its initialisation.
+    the architecture: it follows from `init`, which draws nothing, and no file need hold it.
+    `fan_in` and `fan_out` scale its initialisation. The last `window` axes are a window that slides.
     """
 
     name: str
@@ -55,9 +61,15 @@ class Weight:
     kind: str = "param"
     fan_in: int = 1
     fan_out: int = 1
+    window: int = 0
 
     def __post_init__(self) -> None:
         self.init.check(self)
+
+    @property
+    def known(self) -> bool:
+        """Whether the net itself says what it holds: nothing trains it or is asked for it."""
+        return self.kind == "constant"
 
     @property
     def size(self) -> int:

@@ -11,9 +11,9 @@ from netspec.ops.declare.checks import fixed_channels, flat_size, need_spatial, 
 from netspec.ops.declare.geometry import Geometry, geometry
 from netspec.ops.declare.interfaces import Builder, Modules, Operand
 from netspec.ops.declare.operator import Elementwise, Operator
-from netspec.ops.declare.params import count, flag, integers, per_axis, scheme_of
+from netspec.ops.declare.params import count, integers, known, per_axis, scheme_of
 from netspec.ops.declare.reach import EVERYWHERE, Reach
-from netspec.ops.declare.schemes import Codes, Constant, He, Zeros
+from netspec.ops.declare.schemes import Codes, Constant, Zeros
 from netspec.ops.declare.weight import Scheme, Weight
 from netspec.ops.spatial.conv import Convolution
 from netspec.sizes.dims import Dim
@@ -59,8 +59,7 @@ class TableConv(Convolution):
         kernel = self._geometry(inputs[0]).kernel
         fan_in = max(len(row) for row in self.table) * prod(kernel)
         shape = (self._connections, *kernel)
-        weight = Weight("weight", shape, self.init or He(), "param", fan_in, fan_in)
-        return self._with_bias(len(self.table), weight)
+        return self._owned(len(self.table), shape, kernel, fan_in, fan_in)
 
     def macs(self, *inputs: TensorType) -> Dim:
         window = self._geometry(inputs[0])
@@ -186,17 +185,19 @@ class Subsampling(Operator):
 class RBF(Operator):
     """Squared distances to `width` fixed patterns: the output of LeNet-5 (LeCun et al. 1998).
 
-    (*sizes) to (width,). The table (width, inputs) is a constant, unless `trained=yes`. The paper
-    draws its patterns as 7x12 bitmaps of characters; ours are the Walsh patterns of `codes`.
+    (*sizes) to (width,). The table (width, inputs) is fixed, unless `init` starts one to be trained.
+    The paper draws its patterns as 7x12 bitmaps of characters; ours are the Walsh patterns of `codes`.
     """
 
     spelling = "rbf"
     order = ("width",)
-    examples = (("12", "rbf-5"), ("2x3x2", "rbf-4(trained=yes, init=gaussian(1))"))
+    examples = (("12", "rbf-5"), ("2x3x2", "rbf-4(init=gaussian(1))"))
 
     width: int = count(doc="patterns")
-    trained: bool = flag(False, doc="whether training moves the patterns")
-    init: Scheme | None = scheme_of(None, doc="the patterns; codes by default")
+    fixed: Scheme | None = known(None, doc="the patterns, not trained; codes by default")
+    init: Scheme | None = scheme_of(None, doc="initialisation of patterns that are trained")
+
+    either = ("fixed", "init")
 
     def infer(self, *inputs: TensorType) -> TensorType:
         flat_size(self.spelling, inputs[0])
@@ -204,8 +205,9 @@ class RBF(Operator):
 
     def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
         into = flat_size(self.spelling, inputs[0])
-        kind = "param" if self.trained else "constant"
-        return (Weight("weight", (self.width, into), self.init or Codes(), kind, into, self.width),)
+        kind = "param" if self.init else "constant"
+        patterns = self.init or self.fixed or Codes()
+        return (Weight("weight", (self.width, into), patterns, kind, into, self.width),)
 
     def macs(self, *inputs: TensorType) -> Dim:
         return 0
