@@ -164,9 +164,10 @@ def bind_operator(kind: type[Operator], given: Given, scope: Scope) -> BoundOper
     checked = {}
     for name, param in kind.params.items():
         if name not in values:
-            if param.default is MISSING:
+            implied = any(isinstance(values.get(other), tuple) for other in param.implied_by)
+            if param.default is MISSING and not implied:
                 raise Rejection(MissingArgument(word, name, kind.usage()))
-            checked[name] = param.default
+            checked[name] = None if implied else param.default
             continue
         labels: tuple[Label, ...] = ()
         if name in from_defaults:

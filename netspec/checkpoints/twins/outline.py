@@ -143,7 +143,8 @@ class Outline:
         """The word of a node's operator and what tells it from others of that word."""
         op, kind = node.op, type(node.op)
         found = {name: getattr(op, name) for name in _read(kind)}  # type: ignore[arg-type]
-        found |= {name: value for name in _fixed(kind) if (value := getattr(op, name)) is not None}
+        fixed = {name: getattr(op, name) for name in _fixed(kind)}  # type: ignore[arg-type]
+        found |= {name: value for name, value in fixed.items() if value is not None}
         if not node.inputs:
             return "input", {}
         if isinstance(op, Linear):
@@ -215,6 +216,8 @@ def _is_matrix(node: Node, attributes: Mapping[str, Any]) -> bool:
     """Whether a layer is a matrix at every place: fully connected, or a window of one element."""
     if not isinstance(node.op, Conv):
         return isinstance(node.op, Linear)
+    if "fixed" in attributes:
+        return False
     sizes = {*attributes["kernel"], *attributes.get("stride", ()), attributes["groups"]}
     return sizes == {1} and not any(map(any, attributes["pad"]))
 

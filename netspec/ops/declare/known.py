@@ -120,16 +120,12 @@ def values(given: tuple[Any, ...]) -> Values:
     while isinstance(level[0], tuple):
         lengths = {len(item) if isinstance(item, tuple) else None for item in level}
         if len(lengths) > 1 or lengths == {0}:
-            found = [f"{n} items" if n is not None else "a number" for n in _sorted(lengths)]
+            found = sorted("a number" if n is None else f"a list of {n}" for n in lengths)
             expected = "lists of one length at each level"
-            raise Rejection(BadValue(expected, " and ".join(found)))
+            raise Rejection(BadValue(expected, " beside ".join(found[:3])))
         shape.append(len(level[0]))
         level = [inner for item in level for inner in item]
     return Values(tuple(shape), tuple(map(_number, level)))
-
-
-def _sorted(lengths: set[int | None]) -> list[int | None]:
-    return sorted(lengths, key=lambda n: -1 if n is None else n)
 
 
 def _number(item: Any) -> float:

@@ -18,10 +18,14 @@ _LARGEST = 2**31 - 1
 
 @record(kw_only=True)
 class Param:
-    """One parameter: `default` is MISSING where it must be given."""
+    """One parameter: `default` is MISSING where it must be given.
+
+    That is, unless one of the parameters `implied_by` is given as lists, whose lengths then say it.
+    """
 
     default: Any = MISSING
     doc: str = ""
+    implied_by: tuple[str, ...] = ()
 
     expects = "a value"
     # Whether only numbers will do, so that a word in its place must be a name nobody gave.
@@ -264,7 +268,7 @@ class KnownParam(SchemeParam):
     expects = "numbers in lists, or a filter that is not drawn such as gaussian_window(1.5)"
 
     def accept(self, value: Any) -> Any:
-        found = super().accept(value)
+        found = SchemeParam.accept(self, value)
         if found is not None and found.drawn:
             raise self.refuse(value)
         return found
@@ -296,9 +300,12 @@ def choice(*words: str, default: Any = MISSING, doc: str = "") -> Any:
     return Choice(default=default, words=words, doc=doc)
 
 
-def per_axis(default: Any = MISSING, *, low: int = 1, doc: str = "") -> Any:
+def per_axis(
+    default: Any = MISSING, *, low: int = 1, implied_by: tuple[str, ...] = (), doc: str = ""
+) -> Any:
     """Declares integers of at least `low`, one or one for each axis."""
-    return PerAxis(default=default, low=low, optional=default is None, doc=doc)
+    optional = default is None
+    return PerAxis(default=default, low=low, optional=optional, implied_by=implied_by, doc=doc)
 
 
 def padding(default: Any = 0, *, doc: str = "") -> Any:

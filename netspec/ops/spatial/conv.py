@@ -6,7 +6,6 @@ from dataclasses import replace
 from math import prod
 from typing import Any
 
-from netspec.diagnostics.messages.names import MissingArgument
 from netspec.diagnostics.messages.shapes import NotDivisible, OutOfRange
 from netspec.diagnostics.raised import Rejection
 from netspec.ops.declare.checks import fixed_channels, need_spatial
@@ -27,7 +26,7 @@ class Convolution(Operator):
     """What the convolutions share: the window, the groups and the weights."""
 
     kernel: int | tuple[int, ...] | None = per_axis(
-        None, doc="window size; that of the lists in `fixed` or `init`, else it must be given"
+        implied_by=("fixed", "init"), doc="window size; that of the lists in `fixed` or `init`"
     )
     stride: int | tuple[int, ...] = per_axis(1, doc="step between windows")
     pad: Any = padding(0, doc="zeros around the input")
@@ -48,11 +47,11 @@ class Convolution(Operator):
     def _padded(self, tensor: TensorType, pad: Any) -> Geometry:
         """The window over a tensor with this padding."""
         rank = need_spatial(self, tensor)
-        kernel, given = self.kernel, self.fixed or self.init
+        kernel = self.kernel
         if kernel is None:
-            if not isinstance(given, Values):
-                raise Rejection(MissingArgument(self.spelling, "kernel", self.usage()))
-            kernel = given.shape[-rank:]
+            lists = self.fixed or self.init
+            assert isinstance(lists, Values)
+            kernel = lists.shape[-rank:]
         return geometry(self.spelling, tensor, kernel, self.stride, pad, self.dilation)
 
     def _channels(self, tensor: TensorType) -> tuple[int, int, int]:
@@ -161,6 +160,7 @@ class Conv(_Grouped):
         ("4x7x9", "conv1x3-6(pad=same, dilation=2, groups=2)"),
         ("4x11", "conv4-6/3(pad=(1, 2), bias=no)"),
         ("2x5x6x7", "conv3-4(pad=tf_same, stride=2)"),
+        ("1x7x8", "conv-2(fixed=[[[[-1, 0, 1]]], [[[1, 0, -1]]]], pad=same, bias=no)"),
     )
 
 
@@ -176,6 +176,8 @@ class DepthwiseConv(Convolution):
     examples = (
         ("4x9x9", "dwconv3/2(pad=1)"),
         ("3x8", "dwconv5(pad=same, multiplier=2)"),
+        ("3x9x9", "dwconv(fixed=[[0, 1, 0], [1, -4, 1], [0, 1, 0]], bias=no)"),
+        ("2x9x9", "dwconv5/2(fixed=gaussian_window(1.5), pad=2)"),
     )
 
     multiplier: int = count(1, doc="output channels per input channel")
@@ -200,6 +202,7 @@ class TransposedConv(_Grouped):
         ("4x5x6", "deconv3-6/2(pad=same)"),
         ("3x4", "deconv2-3/3(pad=tf_same)"),
         ("2x3x3x3", "deconv2-4/2(bias=no)"),
+        ("3x4x4", "deconv4-3/2(pad=1, fixed=bilinear, bias=no)"),
     )
 
     output_pad: int | tuple[int, ...] = per_axis(0, low=0, doc="extra size at the far end")

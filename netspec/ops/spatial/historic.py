@@ -35,6 +35,7 @@ class TableConv(Convolution):
         ("3x7x8", "tableconv3-2(table=[[0, 2], [1]])"),
         ("3x9x9", "tableconv3-4/2(pad=((1, 0), (1, 2)), table=[[0], [0, 1], [0, 1, 2], [2]])"),
         ("2x8", "tableconv3(table=[[1], [0, 1]], bias=no)"),
+        ("2x6x6", "tableconv(table=[[0, 1], [1]], fixed=[[1, 2], [3, 4]])"),
     )
 
     width: int | None = count(None, doc="output channels; as many as the table has rows")
