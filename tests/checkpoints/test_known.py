@@ -43,7 +43,11 @@ def renamed(tensors: Tensors) -> Tensors:
 @pytest.mark.parametrize("names", [renamed, dict])
 @pytest.mark.parametrize("held", [(), FIXED[:1], FIXED])
 def test_a_file_loads_with_and_without_what_is_fixed(
-    kind: str, names: Callable[[Tensors], Tensors], held: tuple[str, ...], net: Built, tmp_path: Path
+    kind: str,
+    names: Callable[[Tensors], Tensors],
+    held: tuple[str, ...],
+    net: Built,
+    tmp_path: Path,
 ) -> None:
     graph = net(BLURRED)
     tensors = state(graph)
