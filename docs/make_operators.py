@@ -117,14 +117,15 @@ def _number(graph: Graph, value: object) -> str:
 def _schemes() -> Iterator[str]:
     yield "## Initialisations"
     yield ""
-    yield "What `init` and `bias_init` take. A number is `constant(number)`."
+    yield "What `init` and `bias_init` take. A number is `constant(number)`. Numbers in lists fill the last"
+    yield "axes of a weight and are repeated along those before. `fixed` takes lists, and what is not drawn."
     yield ""
-    yield "| word | arguments | meaning |"
-    yield "| --- | --- | --- |"
+    yield "| word | arguments | drawn | meaning |"
+    yield "| --- | --- | --- | --- |"
     for word, kind in sorted(Scheme.SCHEMES.items()):
         given = ", ".join(f"`{item.name}={item.default:.6g}`" for item in arguments(kind))
         meaning = " ".join(cleandoc(kind.__doc__ or "").split())
-        yield f"| `{word}` | {given} | {_cell(meaning)} |"
+        yield f"| `{word}` | {given} | {'yes' if kind().drawn else 'no'} | {_cell(meaning)} |"
 
 
 def _prose(text: str | None) -> Iterator[str]:

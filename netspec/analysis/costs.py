@@ -53,6 +53,11 @@ def _sizes(op: Operator, inputs: tuple[TensorType, ...]) -> tuple[int, int, int]
 
 
 @lru_cache(maxsize=4096)
+def _fixed(op: Operator, inputs: tuple[TensorType, ...]) -> bool:
+    return any(weight.known for weight in op.weights(*inputs))
+
+
+@lru_cache(maxsize=4096)
 def _macs(op: Operator, inputs: tuple[TensorType, ...]) -> Dim:
     return op.macs(*inputs)
 
@@ -94,10 +99,11 @@ def costs(graph: Graph, *, heads: bool = False) -> Costs:
 def _depth(graph: Graph, each: dict[Node, NodeCost]) -> int:
     """Weight layers on the longest path to an output.
 
-    A weight layer multiplies: convolutions, fully connected and recurrent layers.
+    A weight layer multiplies: convolutions, fully connected and recurrent layers, but for those
+    whose kernel is fixed.
     """
     longest: dict[Node, int] = {}
     for node in graph.nodes:
         before = max((longest[value.node] for value in node.inputs), default=0)
-        longest[node] = before + (each[node].macs != 0)
+        longest[node] = before + (each[node].macs != 0 and not _fixed(node.op, node.input_types))
     return max((longest[output.value.node] for output in graph.outputs), default=0)

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 from netspec.checkpoints.files import Checkpoint
 from netspec.checkpoints.formats.tensors import Shape
 from netspec.checkpoints.parsing import is_counter
+from netspec.ops.declare.weight import Weight
+from netspec.weights.sources import ROUNDING, holds
 
 if TYPE_CHECKING:
     from netspec.checkpoints.files import Array
 
-# Files may be in half precision, where these numbers are rounded.
-_ROUNDING = 2**-8
 # What masked scores are set to; the last three are the least numbers of half and single precision.
 _MASKED = (-1e4, -1e9, -65504.0, -3.3895314e38, -3.4028235e38)
 _LEAST_BASE, _SINUSOIDS_BASE = 50, 10_000
@@ -33,12 +33,12 @@ def shape_key(shape: Shape) -> Shape:
 
 
 def buffers_of(
-    file: Checkpoint, wanted: Mapping[str, Shape], own: Collection[str], taken: Collection[str]
+    file: Checkpoint, wanted: Mapping[str, Shape], own: Mapping[str, Weight], taken: Collection[str]
 ) -> set[str]:
     """The tensors that take no part in the matching.
 
     Of floats only those are read that are more than the net wants of their shape, and neither have
-    a name of its `own` nor are `taken` by a map.
+    a name of its `own` nor are `taken` by a map; and those that bear the name of a fixed tensor.
     """
     plainly = {name for name in file if file.integer(name) or is_counter(name)}
     ours = Counter(map(shape_key, wanted.values()))
@@ -46,25 +46,34 @@ def buffers_of(
     left = [
         name
         for name in file
-        if name not in plainly and name not in own and name not in taken
-        if theirs[shape_key(file[name])] > ours[shape_key(file[name])]
+        if name not in plainly and name not in wanted and name not in taken
+        if name in own or theirs[shape_key(file[name])] > ours[shape_key(file[name])]
     ]
-    return plainly | constants_of(file, left, wanted)
+    return plainly | constants_of(file, left, own)
 
 
-def constants_of(file: Checkpoint, names: Iterable[str], wanted: Mapping[str, Shape]) -> set[str]:
-    """Those of the tensors whose numbers follow from their shape.
+def constants_of(file: Checkpoint, names: Iterable[str], own: Mapping[str, Weight]) -> set[str]:
+    """Those of the tensors whose numbers follow from their shape, or are fixed by the net.
 
     A table of sines is one only where the net wants no tensor of its shape: positions that a net
     learns may start as sines.
     """
-    learned = set(map(shape_key, wanted.values()))
-    return {
-        name
-        for name in names
-        if 0 < prod(file[name]) <= _LARGEST and _may_be_constant(file[name])
-        if _is_constant(file.read(name), sines=shape_key(file[name]) not in learned)
-    }
+    learned = {shape_key(weight.shape) for weight in own.values() if not weight.known}
+    fixed: dict[Shape, list[Weight]] = {}
+    for weight in own.values():
+        if weight.known:
+            fixed.setdefault(shape_key(weight.shape), []).append(weight)
+    found = set()
+    for name in names:
+        key = shape_key(file[name])
+        may_be = _may_be_constant(file[name])
+        if 0 < prod(file[name]) <= _LARGEST and (may_be or key in fixed):
+            stored = file.read(name)
+            if any(holds(stored, weight) for weight in fixed.get(key, ())) or (
+                may_be and _is_constant(stored, sines=key not in learned)
+            ):
+                found.add(name)
+    return found
 
 
 def _may_be_constant(shape: Shape) -> bool:
@@ -82,14 +91,14 @@ def _is_constant(stored: Array, *, sines: bool) -> bool:
 
 
 def _is_masked(value: float) -> bool:
-    return value == float("-inf") or any(abs(value / m - 1) < _ROUNDING for m in _MASKED)
+    return value == float("-inf") or any(abs(value / m - 1) < ROUNDING for m in _MASKED)
 
 
 def _is_range(values: Array) -> bool:
     import numpy as np
 
     expected = np.arange(values.size)
-    return bool((np.abs(values - expected) <= _ROUNDING * expected).all())
+    return bool((np.abs(values - expected) <= ROUNDING * expected).all())
 
 
 def _is_frequencies(values: Array) -> bool:
@@ -102,7 +111,7 @@ def _is_frequencies(values: Array) -> bool:
     last = max(1, int(np.count_nonzero(values > 1e-3)) - 1)
     rate = np.log(np.float64(values[last])) / last
     expected = np.exp(rate * np.arange(values.size))
-    near = np.abs(values - expected) <= 4 * _ROUNDING * expected + 1e-7
+    near = np.abs(values - expected) <= 4 * ROUNDING * expected + 1e-7
     return bool(-rate * values.size >= np.log(_LEAST_BASE) and near.all())
 
 
@@ -123,12 +132,12 @@ def _is_sinusoids(values: Array) -> bool:
     interleaved, halves = (values[:, ::2], values[:, 1::2]), (values[:, :half], values[:, half:])
     for first, second in (interleaved, halves, halves[::-1]):
         # The first place has the sine and the cosine of 0; few tables get further than this.
-        if np.abs(first[0]).max() > 2 * _ROUNDING or np.abs(second[0] - 1).max() > 2 * _ROUNDING:
+        if np.abs(first[0]).max() > 2 * ROUNDING or np.abs(second[0] - 1).max() > 2 * ROUNDING:
             continue
         for steps in {half, max(half - 1, 1)}:
             rates = _SINUSOIDS_BASE ** (-np.arange(half) / steps)
             angles = np.arange(count)[:, None] * rates
             near = np.abs(first - np.sin(angles)), np.abs(second - np.cos(angles))
-            if max(part.max() for part in near) <= 2 * _ROUNDING:
+            if max(part.max() for part in near) <= 2 * ROUNDING:
                 return True
     return False

@@ -147,7 +147,7 @@ def _own(node: Node) -> dict[str, tuple[Tensor, ...]]:
     if node.owner != node.path:
         return found
     for weight in node.op.weights(*node.input_types):
-        if weight.kind != "constant":
+        if not weight.known:
             parsed = parsed_name(weight.name)
             path = ".".join((node.path, *parsed.components))
             tensor = Tensor(parsed.role, (f"{node.path}.{weight.name}",), weight.shape)

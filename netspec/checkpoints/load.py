@@ -20,7 +20,12 @@ from netspec.checkpoints.projections import by_head
 from netspec.checkpoints.rows import without_row
 from netspec.checkpoints.tied import tied_in, ways_to_tie
 from netspec.checkpoints.twins import twins_of
-from netspec.diagnostics.messages.weights import AmbiguousTensors, NotFinite, TensorsDiffer
+from netspec.diagnostics.messages.weights import (
+    AmbiguousTensors,
+    KnownDiffers,
+    NotFinite,
+    TensorsDiffer,
+)
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.records import Diagnostic
 from netspec.foundation.records import record
@@ -142,7 +147,7 @@ def load(
     """
     file = open_checkpoint(path, prefix)
     own = named_weights(graph)
-    wanted = {name: weight.shape for name, weight in own.items() if weight.kind != "constant"}
+    wanted = {name: weight.shape for name, weight in own.items() if not weight.known}
     file, notes = one_copy(file, len(wanted))
     if drop_row is not None:
         file = without_row(file, set(wanted.values()), drop_row)
@@ -156,13 +161,15 @@ def load(
         (_plan(graph, weights.excluding(way), wanted, settled, layout, partial), way)
         for way in ways_to_tie(shared, weights, own)
     )
-    constants = constants_of(file, plan.surplus, wanted)
+    constants = constants_of(file, plan.surplus, own)
     buffers |= constants
     plan.surplus = [name for name in plan.surplus if name not in constants]
     if not partial and (plan.doubts or plan.surplus):
         for one in shared:
             if (problem := one.difference(plan, own)) is not None:
                 raise NetspecError(problem)
+    if not partial and (differing := [name for name in plan.surplus if name in own]):
+        raise NetspecError(KnownDiffers(differing[0]))
     _check_plan(plan, graph, file, partial)
     _check_shapes(plan.pairs, wanted, file)
     pairs = {
@@ -170,10 +177,9 @@ def load(
         for pair in by_head(graph, plan.pairs, qkv)
     }
     used = {name for pair in plan.pairs for name in pair.parts}
-    given = {n: Pair(n, (n,), "name") for n in own if n not in wanted and n in weights}
-    unused = [n for n in weights if not (n in used or n in given or n in buffers or n in tied)]
+    unused = [n for n in weights if not (n in used or n in buffers or n in tied)]
     shapes = {name: weight.shape for name, weight in own.items()}
-    source = FromFile(file, {**pairs, **given}, shapes, seed)
+    source = FromFile(file, pairs, shapes, seed)
     twins = twins_of(graph) if any(pair.how != "name" for pair in plan.pairs) else ()
     return Loaded(
         source,
@@ -228,10 +234,9 @@ def _plan(
     taken = {name for parts in settled.values() for name in parts}
     rest = {n: s for n, s in file.items() if n not in taken}
     heads = {name for name in left if _in_head(graph, name)}
-    constants = named_weights(graph).keys() - wanted.keys()
     common = [name for name in left if name in rest]
     complete = all(name in rest or name in heads for name in left)
-    foreign = any(n not in left and n not in constants for n in rest)
+    foreign = any(n not in left for n in rest)
     most = 2 * len(common) > len(left)
     if layout == "keras" or not common or (foreign and not complete):
         named = {n: (n,) for n in common if partial and most and left[n] == rest[n]}
@@ -244,7 +249,6 @@ def _plan(
         other = by_structure(graph, file, settled, layout)
         if other.may_fit:
             return other
-    plan.surplus = [n for n in plan.surplus if n not in constants]
     for ours, parts in settled.items():
         plan.pair(ours, parts, "map")
     return plan

@@ -12,7 +12,7 @@ from netspec.diagnostics.messages.limits import (
     TooManyNodes,
     TooManyParameters,
 )
-from netspec.diagnostics.messages.shapes import SharedShapesDiffer, WrongCount
+from netspec.diagnostics.messages.shapes import SharedKnownDiffer, SharedShapesDiffer, WrongCount
 from netspec.diagnostics.raised import Collector, Rejection
 from netspec.diagnostics.source import Span
 from netspec.graph.checked import Call, Node, Value
@@ -129,6 +129,14 @@ class Assembler:
         if [w.shape for w in ours] != [w.shape for w in theirs]:
             shapes = (_shapes(theirs), _shapes(ours))
             raise Rejection(SharedShapesDiffer(owner, *shapes))
+        for here, there in zip(ours, theirs, strict=True):
+            if (here.known, here.known and here.init) != (there.known, there.known and there.init):
+                kinds = (
+                    "fixed" if there.known else "trained",
+                    "fixed" if here.known else "trained",
+                )
+                kinds = (kinds[0], "fixed at other numbers") if kinds[0] == kinds[1] else kinds
+                raise Rejection(SharedKnownDiffer(owner, *kinds))
 
 
 def _shapes(weights: tuple[Weight, ...]) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from netspec.diagnostics.messages.names import (
     BadArgument,
     BadValue,
+    BothGiven,
     MissingArgument,
     RepeatedArgument,
     TooManyArguments,
@@ -152,24 +154,44 @@ def bind_operator(kind: type[Operator], given: Given, scope: Scope) -> BoundOper
             count = sum(not isinstance(v, Binding) for v, _ in given.positional)
             excess = TooManyArguments(word, len(kind.order), count, kind.usage())
             raise Misplaced(excess, extent)
+    check_either(kind, values, extents)
     from_defaults: dict[str, Span] = {}
     for source in (kind.spelling, kind.defaults_of):
         for name, default in scope.defaults.get(source or "", {}).items():
-            if name in kind.params and name not in values:
+            if name in kind.params and name not in values and not rival(kind, name, values):
                 values[name] = default.value
                 from_defaults[name] = default.span
     checked = {}
     for name, param in kind.params.items():
         if name not in values:
-            if param.default is MISSING:
+            implied = any(isinstance(values.get(other), tuple) for other in param.implied_by)
+            if param.default is MISSING and not implied:
                 raise Rejection(MissingArgument(word, name, kind.usage()))
-            checked[name] = param.default
+            checked[name] = None if implied else param.default
             continue
         labels: tuple[Label, ...] = ()
         if name in from_defaults:
             labels = (Label(from_defaults[name], f"{name} comes from this default"),)
         checked[name] = check_value(kind, name, Given(values, (), extents), scope, labels)
     return BoundOperator(checked, tuple(references), from_defaults)
+
+
+def rival(kind: type[Operator], name: str, values: Mapping[str, Any]) -> str | None:
+    """The argument among the values that takes a parameter's place, if there is one."""
+    others = (n for n in kind.either if n != name) if name in kind.either else ()
+    return next((n for n in others if values.get(n) is not None), None)
+
+
+def check_either(
+    kind: type[Operator], values: Mapping[str, Any], extents: Mapping[str, ast.Extent]
+) -> None:
+    """Raises Rejection where two arguments take each other's place, at the second."""
+    for name, value in values.items():
+        other = rival(kind, name, values)
+        if value is not None and other is not None:
+            second = max(name, other, key=lambda n: extents.get(n, (0, 0)))
+            first = name if second == other else other
+            raise _at(BothGiven(kind.spelling, first, second), extents.get(second))
 
 
 def check_value(

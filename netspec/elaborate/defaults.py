@@ -9,7 +9,7 @@ from typing import Any
 from netspec.diagnostics.messages.names import UnknownArgument, UnknownLayer
 from netspec.diagnostics.raised import Rejection
 from netspec.diagnostics.suggest import closest
-from netspec.elaborate.bind import Misplaced, check_value, evaluate_at
+from netspec.elaborate.bind import Misplaced, check_either, check_value, evaluate_at, rival
 from netspec.elaborate.report import Reporter
 from netspec.elaborate.scope import Default, Given, Level, Poisoned, Scope, Unset
 from netspec.elaborate.targets import Targets
@@ -34,9 +34,9 @@ class DefaultLines:
         base = Scope(unit, scope.level, self._own_variables(unit), {}, {})
         for line in unit.defaults:
             self.add(line, base)
-        merged = {word: dict(values) for word, values in base.defaults.items()}
+        merged = dict(base.defaults)
         for word, values in scope.defaults.items():
-            merged[word] = {**merged.get(word, {}), **values}
+            merged[word] = _over(REGISTRY[word], merged.get(word, {}), values)
         return merged
 
     def _own_variables(self, unit: Unit) -> dict[str, Any]:
@@ -64,6 +64,7 @@ class DefaultLines:
             )
             return
         added: dict[str, Default] = {}
+        given = {a.name: a.extent for a in line.arguments if a.name is not None}
         for argument in line.arguments:
             try:
                 if argument.name is None or argument.name not in kind.params:
@@ -73,13 +74,15 @@ class DefaultLines:
                     raise Misplaced(UnknownArgument(line.word, name, usage), argument.extent)
                 value = evaluate_at(argument.value, scope)
                 self._check_default(kind, argument, value, scope)
+                said = {name: default.value for name, default in added.items()}
+                check_either(kind, {**said, argument.name: value}, given)
                 added[argument.name] = Default(value, scope.unit.span(line.extent))
             except Poisoned:
                 self.reporter.given_up(argument.extent, scope)
             except Misplaced as rejection:
                 self.reporter.report(rejection, rejection.extent, scope)
         held = scope.defaults.get(kind.spelling, {})
-        scope.defaults = {**scope.defaults, kind.spelling: {**held, **added}}
+        scope.defaults = {**scope.defaults, kind.spelling: _over(kind, held, added)}
 
     def _check_default(
         self, kind: type[Operator], argument: ast.Argument, value: Any, scope: Scope
@@ -89,3 +92,11 @@ class DefaultLines:
         checked = check_value(kind, argument.name or "", given, scope)
         if isinstance(checked, Layer):
             self.targets.lookup(checked.name, checked.unit or scope.unit, argument.extent)
+
+
+def _over(
+    kind: type[Operator], held: Mapping[str, Default], added: Mapping[str, Default]
+) -> dict[str, Default]:
+    """The defaults that hold, and those that take their place."""
+    said = {name: default.value for name, default in added.items()}
+    return {**{n: d for n, d in held.items() if not rival(kind, n, said)}, **added}

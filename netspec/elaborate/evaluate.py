@@ -16,7 +16,10 @@ from netspec.syntax import ast
 
 WORDS = {"yes": True, "no": False, "none": None}
 _LIMIT = 10**18
-_NESTED = 3
+# A layer with a kernel of three axes that is given whole: (outputs, inputs, depth, height, width).
+_NESTED = 6
+# And so many numbers, layers' arguments counted in.
+_LISTED = 2**14
 # A formula over symbols stays short: this many terms and factors.
 _TERMS = 32
 
@@ -139,17 +142,26 @@ def _dims_part(part: int | str, node: ast.Dims, values: Values) -> Any:
 
 
 def _flat(value: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The list, unless it nests so deep that its length could double with every block call."""
-    if _depth(value) > _NESTED:
-        reason = f"lists and layers nest at most {_NESTED} deep"
-        raise Rejection(BadArithmetic("a list or layer", reason))
+    """The list, unless it is too long or deep: its length could double with every block call."""
+    _count(value, 0, _NESTED)
     return value
 
 
-def _depth(value: Any) -> int:
+def _count(value: Any, count: int, levels: int) -> int:
+    """`count` and the items of a value; raises Rejection where they are too many, or too deep."""
     if isinstance(value, Layer):
         value = (*value.positional, *(item for _, item in value.named))
-    return 1 + max(map(_depth, value), default=0) if isinstance(value, tuple) else 0
+    if not isinstance(value, tuple):
+        return count + 1
+    if not levels:
+        reason = f"lists and layers nest at most {_NESTED} deep"
+        raise Rejection(BadArithmetic("a list or layer", reason))
+    for item in value:
+        count = _count(item, count, levels - 1)
+        if count > _LISTED:
+            reason = f"lists and layers hold at most {_LISTED:,} values"
+            raise Rejection(BadArithmetic("a list or layer", reason))
+    return count
 
 
 def _binary(node: ast.Binary, values: Values) -> Any:

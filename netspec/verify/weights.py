@@ -53,7 +53,7 @@ class Varied:
         constant = weight.init.constant()
         noise = _generator(self.seed, f"{name} varied")
         for piece in draw(weight, name, self.seed):
-            if constant is None or weight.kind == "constant":
+            if constant is None or weight.known:
                 yield piece
                 continue
             varied = noise.standard_normal(piece.size, dtype=piece.dtype)
@@ -140,6 +140,8 @@ def _hook(layer: Any, node: Node, draw: _Draw) -> Any:
     from torch.nn.modules.batchnorm import _BatchNorm
     from torch.nn.modules.conv import _ConvNd
 
+    if any(weight.known for weight in node.op.weights(*node.input_types)):
+        return None
     if isinstance(layer, _BatchNorm):
         return layer.register_forward_pre_hook(_Once(_fit_statistics, node.path, draw))
     if isinstance(layer, _ConvNd | nn.Linear):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from netspec.diagnostics.messages.weights import NotReal, TensorsDiffer
+from netspec.diagnostics.messages.weights import KnownDiffers, NotReal, TensorsDiffer
 from netspec.diagnostics.raised import NetspecError
 from netspec.foundation.records import record
 from netspec.weights.seeded import CHUNK, draw
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from netspec.ops.declare.weight import Weight
 
     Array = np.ndarray[Any, np.dtype[np.float32]]
+
+
+# Files may be in half precision, where numbers are rounded.
+ROUNDING = 2**-8
 
 
 class WeightSource(Protocol):
@@ -39,12 +43,15 @@ class Seeded:
 
 @record(slots=False)
 class Given:
-    """Tensors by name: a `state_dict`, or arrays."""
+    """Tensors by name: a `state_dict`, or arrays. What the net itself says need not be there."""
 
     tensors: Mapping[str, Any]
 
     def pieces(self, name: str, weight: Weight) -> Iterator[Array]:
         """The tensor of that name, in flat float32 pieces."""
+        if weight.known:
+            yield from draw(weight, name, 0)
+            return
         flat = as_array(self.tensors[name]).reshape(-1)
         for start in range(0, flat.size, CHUNK):
             yield flat[start : start + CHUNK]
@@ -79,7 +86,8 @@ def named_weights(graph: Graph) -> dict[str, Weight]:
 def given(graph: Graph, tensors: Mapping[str, Any]) -> Given:
     """Tensors as the weights of a graph, by name; raises NetspecError where they do not fit it.
 
-    `num_batches_tracked` and tensors of training-only heads may be there and are left out.
+    `num_batches_tracked` and tensors of training-only heads may be there and are left out. Fixed
+    tensors need not be there; those that are must hold what the net says.
     """
     for name, tensor in tensors.items():
         if not hasattr(tensor, "shape"):
@@ -93,16 +101,38 @@ def given(graph: Graph, tensors: Mapping[str, Any]) -> Given:
         or not (name.endswith("num_batches_tracked") or (heads and name.startswith(heads)))
     }
     check_shapes(graph, shapes)
-    for name in wanted:
+    for name, weight in wanted.items():
+        if name not in tensors:
+            continue
         if not is_real(tensors[name]):
             raise NetspecError(NotReal(name, str(getattr(tensors[name], "dtype", "objects"))))
+        if weight.known and not holds(as_array(tensors[name]), weight):
+            raise NetspecError(KnownDiffers(name))
     return Given(tensors)
 
 
+def known_values(weight: Weight) -> Array:
+    """The numbers of a fixed tensor, in its shape."""
+    import numpy as np
+
+    return np.concatenate(list(draw(weight, "", 0))).reshape(weight.shape)
+
+
+def holds(stored: Array, weight: Weight) -> bool:
+    """Whether an array has a fixed tensor's numbers, as half precision rounds them or better."""
+    import numpy as np
+
+    expected = known_values(weight).squeeze()
+    stored = stored.squeeze()
+    if stored.shape != expected.shape:
+        return False
+    return bool((np.abs(stored - expected) <= ROUNDING * np.abs(expected)).all())
+
+
 def check_shapes(graph: Graph, shapes: Mapping[str, tuple[int, ...]]) -> None:
-    """Raises NetspecError unless these are the names and shapes of the graph's tensors."""
+    """Raises NetspecError unless these are the graph's tensors, fixed ones if they are there."""
     wanted = named_weights(graph)
-    missing = [name for name in wanted if name not in shapes]
+    missing = [name for name, weight in wanted.items() if name not in shapes and not weight.known]
     surplus = [name for name in shapes if name not in wanted]
     misshaped = [
         f"{name} is {shape_text(shapes[name])}, not {shape_text(weight.shape)}"

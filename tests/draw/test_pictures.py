@@ -18,6 +18,7 @@ from support.pictures import printed_by_seeds, read_picture
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.source import Source
 from netspec.draw import draw
+from netspec.draw.layout.ushape import u_shape
 from netspec.draw.metrics import BOLD, REGULAR
 from netspec.draw.structure.elements import Tangle
 from netspec.draw.structure.reading import structure
@@ -400,3 +401,24 @@ def test_several_outputs_end_where_they_are() -> None:
     (tangle,) = [item for item in series.items if isinstance(item, Tangle)]
     assert len(shipped("vae").outputs) == 3
     assert all(end < len(tangle.items) for _, end in tangle.edges)
+
+
+def test_a_fixed_kernel_is_called_so_and_has_the_size_of_its_lists(
+    net: Callable[..., Graph],
+) -> None:
+    found = words(fold(net("dwconv(fixed=[[1, 2, 1]], bias=no); conv3-4; conv5-4(fixed=ones)")))
+    assert "1×3 dwconv, fixed" in found
+    assert "3×3 conv, 4" in found
+    assert "5×5 conv, 4, fixed" in found
+
+
+def test_a_value_that_a_merge_repeats_is_no_way_down_and_up_again(
+    net: Callable[..., Graph],
+) -> None:
+    def shape(branch: str) -> object:
+        graph = net(f"conv1-3; add {{ | identity | {branch} }}; relu")
+        return u_shape(structure(graph), graph)
+
+    assert shape("maxpool2; conv3-8(pad=same); upsample(2); conv1-3") is not None
+    scaled = "conv1-8; maximum { | identity | gap(keep=yes); conv1-8 }; conv1-3"
+    assert shape(scaled) is None

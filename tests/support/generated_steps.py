@@ -17,6 +17,7 @@ from netspec.ops.declare.params import (
     Count,
     Flag,
     Integers,
+    KnownParam,
     LayerParam,
     Padding,
     Param,
@@ -105,6 +106,27 @@ def _integers(param: Integers, rank: int, random: Random) -> str:
     return _listed([row() for _ in range(random.randint(1, 4))]) if param.nested else row()
 
 
+def _values(rank: int, random: Random) -> str:
+    """Nested lists of a window, mostly of as many axes as there are."""
+    sizes = [random.randint(1, 3) for _ in range(random.choice([rank, rank, rank, 1, rank + 1]))]
+
+    def level(sizes: list[int]) -> str:
+        if not sizes:
+            return random.choice(["0", "1", "-2", "1/9", "0.25"])
+        return _listed([level(sizes[1:]) for _ in range(sizes[0])])
+
+    return level(sizes or [1])
+
+
+def _known(param: KnownParam, rank: int, random: Random) -> str:
+    words = ["none", "none", "gaussian_window(1.5)", "binomial", "bilinear", "0.25", "ones"]
+    return random.choice([*words, *[_values(rank, random) for _ in range(3)]])
+
+
+def _scheme(param: SchemeParam, rank: int, random: Random) -> str:
+    return random.choice(["he", "gaussian(0.5)", "0.3", "none", _values(rank, random)])
+
+
 VALUES: dict[type[Param], Callable[[Any, int, Random], str]] = {
     Choice: lambda param, rank, random: random.choice(param.words),
     Count: _count,
@@ -114,7 +136,8 @@ VALUES: dict[type[Param], Callable[[Any, int, Random], str]] = {
     Padding: _padding,
     PerAxis: _per_axis,
     Real: _real,
-    SchemeParam: lambda param, rank, random: random.choice(["he", "gaussian(0.5)", "0.3"]),
+    KnownParam: _known,
+    SchemeParam: _scheme,
 }
 
 

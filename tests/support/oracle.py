@@ -25,13 +25,21 @@ def each(value: Any, rank: int) -> list[Any]:
     return [value] * rank if not isinstance(value, tuple) else list(value)
 
 
+def kernel_of(op: Any, rank: int) -> Any:
+    """The window's sizes, as they are said or as the numbers that are given have them."""
+    if op.kernel is not None:
+        return op.kernel
+    return (op.fixed or op.init).shape[-rank:]
+
+
 def pads_of(op: Any, sizes: tuple[int, ...]) -> list[tuple[int, int]]:
     """(before, after) for each axis."""
     rank = len(sizes)
-    stride = op.kernel if op.stride is None else op.stride
+    sizes_of = kernel_of(op, rank)
+    stride = sizes_of if op.stride is None else op.stride
     axes = zip(
         sizes,
-        each(op.kernel, rank),
+        each(sizes_of, rank),
         each(stride, rank),
         each(getattr(op, "dilation", 1), rank),
         strict=True,
@@ -62,11 +70,12 @@ def pads_of(op: Any, sizes: tuple[int, ...]) -> list[tuple[int, int]]:
 def taps_of(op: Any, sizes: tuple[int, ...]) -> list[Taps]:
     """For each axis and each window, where its taps fall; below 0 and beyond the end is padding."""
     rank = len(sizes)
-    stride = op.kernel if op.stride is None else op.stride
+    sizes_of = kernel_of(op, rank)
+    stride = sizes_of if op.stride is None else op.stride
     found = []
     pads = pads_of(op, sizes)
     for axis, size in enumerate(sizes):
-        kernel, step = each(op.kernel, rank)[axis], each(stride, rank)[axis]
+        kernel, step = each(sizes_of, rank)[axis], each(stride, rank)[axis]
         dilation = each(getattr(op, "dilation", 1), rank)[axis]
         before, after = pads[axis]
         windows = []

@@ -190,6 +190,11 @@ class _Assembly:
 
     def _module(self, node: Node) -> nn.Module:
         module: nn.Module = node.op.torch(Modules(self._read(node)), *node.input_types)
+        for weight in node.op.weights(*node.input_types):
+            held = module._parameters.pop(weight.name, None) if weight.known else None
+            if held is not None:
+                # torch's own modules train what they hold.
+                module.register_buffer(weight.name, held.detach())
         return module
 
     def _read(self, node: Node) -> frozenset[int]:

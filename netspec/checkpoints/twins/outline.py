@@ -17,7 +17,7 @@ from netspec.ops.arranging.channels import Slice
 from netspec.ops.arranging.merge import Add, Maximum, Mean, Minimum, Mul
 from netspec.ops.arranging.shape import Flatten
 from netspec.ops.declare.operator import Operator
-from netspec.ops.declare.params import LayerParam, SchemeParam
+from netspec.ops.declare.params import KnownParam, LayerParam, SchemeParam
 from netspec.ops.elementwise.activation import Softmax
 from netspec.ops.spatial.adaptive import AdaptiveAvgPool, AdaptiveMaxPool
 from netspec.ops.spatial.conv import Conv, DepthwiseConv, TransposedConv
@@ -34,7 +34,7 @@ _ADAPTIVE: Mapping[type, type[Operator]] = {
 # What the tensors show already, what counts channels or a map's size, and what is for training only.
 _LEFT_OUT = {
     "spatial": {"kernel", "stride", "pad", "dilation", "ceil"},
-    "tensors": {"bias", "affine", "width", "rows", "multiplier", "trained"},
+    "tensors": {"bias", "affine", "width", "rows", "multiplier"},
     "training": {"momentum", "rate", "drop_path", "global_share"},
     "shapes": {"keep", "shape"},
 }
@@ -129,7 +129,7 @@ class Outline:
         for node in self.graph.nodes:
             if node.head is None and node.owner == node.path:
                 weights = node.op.weights(*node.input_types)
-                shapes = tuple((w.name, plain(w.shape)) for w in weights if w.kind != "constant")
+                shapes = tuple((w.name, plain(w.shape)) for w in weights if not w.known)
                 if shapes:
                     found.append((node, shapes))
         return found
@@ -147,6 +147,8 @@ class Outline:
         """The word of a node's operator and what tells it from others of that word."""
         op, kind = node.op, type(node.op)
         found = {name: getattr(op, name) for name in _read(kind)}  # type: ignore[arg-type]
+        fixed = {name: getattr(op, name) for name in _fixed(kind)}  # type: ignore[arg-type]
+        found |= {name: value for name, value in fixed.items() if value is not None}
         if not node.inputs:
             return "input", {}
         if isinstance(op, Linear):
@@ -210,11 +212,17 @@ def _read(kind: type[Operator]) -> tuple[str, ...]:
     )
 
 
+@cache
+def _fixed(kind: type[Operator]) -> tuple[str, ...]:
+    """The parameters that say what tensors hold that are not trained: part of the function."""
+    return tuple(name for name, param in kind.params.items() if isinstance(param, KnownParam))
+
+
 def _is_matrix(node: Node, attributes: Mapping[str, Any]) -> bool:
     """Whether a layer is a matrix at every place: fully connected, or a window of one element."""
     if isinstance(node.op, Linear):
         return set(attributes.get("kernel", ())) <= {1}
-    if not isinstance(node.op, Conv):
+    if not isinstance(node.op, Conv) or "fixed" in attributes:
         return False
     sizes = {*attributes["kernel"], *attributes.get("stride", ()), attributes["groups"]}
     return sizes == {1} and not any(map(any, attributes["pad"]))

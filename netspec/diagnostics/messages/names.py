@@ -270,6 +270,19 @@ class BadSchemeArguments(Problem):
     takes: str
 
 
+class BothGiven(Problem):
+    code = "NS240"
+    title = "`{op}` takes {first} or {second}, not both"
+    explain = (
+        "One of the two parameters takes the other's place: a kernel starts at `init=` and is "
+        "trained, or stays what `fixed=` says. What a step says takes the place of a `default` of "
+        "either."
+    )
+    op: str
+    first: str
+    second: str
+
+
 class UnknownInput(Problem):
     code = "NS227"
     title = "`{name}` is not an input of this net"

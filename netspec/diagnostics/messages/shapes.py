@@ -187,12 +187,39 @@ class ElementsDiffer(Problem):
 
 class SchemeMisfit(Problem):
     code = "NS321"
-    title = "`{scheme}` cannot start a weight of {shape}: {reason}"
+    title = "`{scheme}` cannot fill a weight of {shape}: {reason}"
     explain = (
         "Most initialisations fill weights of any shape. `bilinear` and `identity` put a filter on "
-        "the channels that correspond, so the weight must be a kernel between channels that do."
+        "the channels that correspond, so the weight must be a kernel between channels that do; "
+        "`gaussian_window` and `binomial` are windows, so the weight must be a kernel."
     )
-    about = ("init", "bias_init")
+    about = ("init", "bias_init", "fixed")
     scheme: str
     shape: str
     reason: str
+
+
+class ValuesMisfit(Problem):
+    code = "NS325"
+    title = "a list of {given} does not fill a weight of {shape}: {fits} would"
+    explain = (
+        "A list gives the last axes of a weight, whole, and is repeated along those before. A kernel "
+        "is (outputs, inputs of a group, *window), so a list that is a window holds for every pair "
+        "of channels; one with two axes more says every number."
+    )
+    about = ("init", "bias_init", "fixed", "kernel", "width")
+    given: str
+    shape: str
+    fits: str
+
+
+class SharedKnownDiffer(Problem):
+    code = "NS326"
+    title = "weights of `{owner}` are {theirs}, those of this step {ours}"
+    explain = (
+        "`weights=@name` uses the weights of another step. What is fixed there must be fixed here, "
+        "at the same numbers, since nothing says which of the two would hold."
+    )
+    owner: str
+    theirs: str
+    ours: str

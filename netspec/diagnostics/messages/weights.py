@@ -169,3 +169,14 @@ class NotReal(Problem):
     )
     tensor: str
     dtype: str
+
+
+class KnownDiffers(Problem):
+    code = "NS570"
+    title = "`{tensor}` is fixed by the net, and what is given holds other numbers"
+    help = "`init=` in place of `fixed=` makes it a weight, which is loaded"
+    explain = (
+        "A fixed tensor has the numbers that the spec says: no file need hold it, and one that does "
+        "must agree, to half precision. Other numbers are those of another net."
+    )
+    tensor: str

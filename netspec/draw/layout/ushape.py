@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import inf
 from typing import Protocol
 
@@ -10,6 +11,7 @@ from netspec.draw.metrics import total
 from netspec.draw.scene import Box, Item
 from netspec.draw.structure.elements import Element, Parallel, Series, nodes_of
 from netspec.draw.structure.hourglass import hourglass
+from netspec.draw.structure.labels import is_join
 from netspec.foundation.records import record
 from netspec.graph.checked import Graph, Node
 from netspec.sizes.shapes import TensorType, numel
@@ -74,8 +76,23 @@ def _deep(parallel: Parallel, graph: Graph) -> Series | None:
 
 
 def _returns(series: Series, graph: Graph) -> bool:
-    areas = [_area(node.types[0], graph) for node in nodes_of(series)]
+    repeated = _repeated(graph)
+    areas = [_area(node.types[0], graph) for node in nodes_of(series) if node not in repeated]
     return bool(areas) and areas[-1] < inf and min(areas) * 1.5 < areas[-1]
+
+
+@lru_cache(maxsize=8)
+def _repeated(graph: Graph) -> frozenset[Node]:
+    """What a merge repeats over a larger map, as a squeeze's gates: no way down and up again."""
+    found: set[Node] = set()
+    for node in reversed(graph.nodes):
+        area, readers = _area(node.types[0], graph), graph.consumers[node]
+        if readers and all(
+            reader in found or (is_join(reader) and _area(reader.types[0], graph) > area)
+            for reader in readers
+        ):
+            found.add(node)
+    return frozenset(found)
 
 
 def _finite(node: Node, graph: Graph) -> float:

@@ -77,7 +77,10 @@ def label(node: Node, *, kernel: bool = True) -> str:
             return f"{over}{word} {values['width']}"
         given = _given(op)
         return f"{word} {given}" if given else word
-    parts = [f"{_window(values['kernel'], node)} {word}" if kernel else word]
+    size = values["kernel"]
+    if size is None and (window := op.window(*node.input_types)):
+        size = window.kernel
+    parts = [f"{_window(size, node)} {word}" if kernel else word]
     if "width" in values:
         parts.append(str(values["width"]))
     stride = values.get("stride")
@@ -87,6 +90,8 @@ def label(node: Node, *, kernel: bool = True) -> str:
         parts.append(f"{values['groups']} groups")
     if values.get("dilation", 1) != 1 and kernel:
         parts.append(f"dilated {_window(values['dilation'], node, square=False)}")
+    if values.get("fixed") is not None:
+        parts.append("fixed")
     return ", ".join(parts)
 
 

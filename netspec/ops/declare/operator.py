@@ -39,7 +39,7 @@ _HOOKS = frozenset(
 )
 _DECLARATIONS = frozenset(
     {"spelling", "aliases", "arity", "takes_ids", "follows", "defaults_of", "examples", "order"}
-    | {"random", "joins", "carried", "sized_by"}
+    | {"random", "joins", "carried", "sized_by", "either"}
 )
 
 # Every operator class that has been made, by the words for it.
@@ -59,6 +59,7 @@ class Operator:
         joins: a merge word: takes branches in braces.
         takes_ids: it reads integer ids and not numbers.
         order: parameters that can be given by position, in order.
+        either: parameters of which at most one is given; a step's own displaces a default.
         follows: names of layer parameters (`norm`, `act`) emitted after it as nodes of their own.
         defaults_of: another operator whose `default` lines apply to this one too.
         random: it draws random numbers in training.
@@ -73,6 +74,7 @@ class Operator:
     joins: ClassVar[bool] = False
     takes_ids: ClassVar[bool] = False
     order: ClassVar[tuple[str, ...]] = ()
+    either: ClassVar[tuple[str, ...]] = ()
     follows: ClassVar[tuple[str, ...]] = ()
     defaults_of: ClassVar[str | None] = None
     random: ClassVar[bool] = False
@@ -101,7 +103,7 @@ class Operator:
                 raise TypeError(f"{cls.__name__} does not define {hook}")
         if cls.torch is Operator.torch and cls.compute is Operator.compute:
             raise TypeError(f"{cls.__name__} defines neither torch nor compute")
-        unknown = [n for n in (*cls.order, *cls.follows) if n not in inherited]
+        unknown = [n for n in (*cls.order, *cls.either, *cls.follows) if n not in inherited]
         if unknown:
             raise TypeError(f"{cls.__name__} orders unknown parameters {unknown}")
         for name, param in inherited.items():

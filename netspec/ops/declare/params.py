@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from netspec.diagnostics.limits import LARGEST_REAL, SMALLEST_REAL
 from netspec.diagnostics.messages.names import BadValue
 from netspec.diagnostics.raised import Rejection
 from netspec.foundation.records import record
+from netspec.ops.declare.known import float32, values
 from netspec.ops.declare.schemes import scheme
 from netspec.ops.declare.values import Layer, Name, show
 from netspec.ops.declare.weight import Scheme
@@ -18,10 +18,14 @@ _LARGEST = 2**31 - 1
 
 @record(kw_only=True)
 class Param:
-    """One parameter: `default` is MISSING where it must be given."""
+    """One parameter: `default` is MISSING where it must be given.
+
+    That is, unless one of the parameters `implied_by` is given as lists, whose lengths then say it.
+    """
 
     default: Any = MISSING
     doc: str = ""
+    implied_by: tuple[str, ...] = ()
 
     expects = "a value"
     # Whether only numbers will do, so that a word in its place must be a name nobody gave.
@@ -96,9 +100,7 @@ class Real(Param):
             raise self.refuse(value)
         if not self.low <= value <= self.high:
             raise self.refuse(value)
-        if value and not SMALLEST_REAL <= abs(value) <= LARGEST_REAL:
-            raise Rejection(BadValue("a number that float32 can hold", show(value)))
-        return float(value)
+        return float32(value)
 
 
 @record(kw_only=True)
@@ -249,11 +251,13 @@ def _is_whole(value: Any) -> bool:
 class SchemeParam(Param):
     """An initialisation: `he`, `gaussian(0.01)`; see `netspec.ops.declare.schemes`."""
 
-    expects = "an initialisation such as he, xavier or gaussian(0.01)"
+    expects = "an initialisation such as he or gaussian(0.01), or numbers in lists"
 
     def accept(self, value: Any) -> Any:
         if value is None or isinstance(value, Scheme):
             return value
+        if isinstance(value, tuple) and value:
+            return values(value)
         if isinstance(value, Name):
             value = Layer(value.text)
         if isinstance(value, bool | int | float):
@@ -261,6 +265,19 @@ class SchemeParam(Param):
         if not isinstance(value, Layer):
             raise self.refuse(value)
         return scheme(value)
+
+
+@record(kw_only=True)
+class KnownParam(SchemeParam):
+    """What a tensor holds that is not trained: numbers, or a scheme that draws none."""
+
+    expects = "numbers in lists, or a filter that is not drawn such as gaussian_window(1.5)"
+
+    def accept(self, value: Any) -> Any:
+        found = SchemeParam.accept(self, value)
+        if found is not None and found.drawn:
+            raise self.refuse(value)
+        return found
 
 
 # The functions operators declare their fields with. They return Any so that a field can be
@@ -290,10 +307,18 @@ def choice(*words: str, default: Any = MISSING, doc: str = "") -> Any:
 
 
 def per_axis(
-    default: Any = MISSING, *, low: int = 1, words: tuple[str, ...] = (), doc: str = ""
+    default: Any = MISSING,
+    *,
+    low: int = 1,
+    words: tuple[str, ...] = (),
+    implied_by: tuple[str, ...] = (),
+    doc: str = "",
 ) -> Any:
     """Declares integers of at least `low`, one or one for each axis, or one of the words."""
-    return PerAxis(default=default, low=low, optional=default is None, words=words, doc=doc)
+    optional = default is None
+    return PerAxis(
+        default=default, low=low, optional=optional, words=words, implied_by=implied_by, doc=doc
+    )
 
 
 def padding(default: Any = 0, *, doc: str = "") -> Any:
@@ -319,3 +344,8 @@ def integers(default: Any = MISSING, *, nested: bool = False, doc: str = "") -> 
 def scheme_of(default: Any = None, *, doc: str = "") -> Any:
     """Declares an initialisation; None leaves it to the operator."""
     return SchemeParam(default=default, doc=doc)
+
+
+def known(default: Any = None, *, doc: str = "") -> Any:
+    """Declares what a tensor holds that is not trained; None where it is."""
+    return KnownParam(default=default, doc=doc)

@@ -45,6 +45,17 @@ def identity(shape: tuple[int, ...], maps: int, start: int, size: int) -> Array:
     return np.where(same, maps / shape[0], 0.0).astype(np.float32)
 
 
+def separable(shape: tuple[int, ...], profiles: list[Any], start: int, size: int) -> Array:
+    """The product of a profile for each of the last axes, its sum over them one; repeated before."""
+    import numpy as np
+
+    places = _places(shape, start, size)[-len(profiles) :]
+    values = np.ones(size)
+    for profile, taps in zip(profiles, places, strict=True):
+        values *= (profile / profile.sum())[taps]
+    return values.astype(np.float32)
+
+
 def codes(shape: tuple[int, ...], start: int, size: int) -> Array:
     """Walsh's functions by row, without the constant one."""
     import numpy as np

@@ -214,6 +214,10 @@ class Constant(Scheme):
     word = "constant"
     value: float = 0.0
 
+    @property
+    def drawn(self) -> bool:
+        return False
+
     def constant(self) -> float:
         return self.value
 
@@ -245,6 +249,10 @@ class Bilinear(Scheme):
 
     word = "bilinear"
 
+    @property
+    def drawn(self) -> bool:
+        return False
+
     def check(self, weight: Weight) -> None:
         if len(weight.shape) < 3 or weight.shape[0] % weight.shape[1]:
             reason = "it is for transposed convolutions from as many channels to as many"
@@ -266,6 +274,10 @@ class Identity(Scheme):
     word = "identity"
     maps: float = 0
     noise: float = 0.01
+
+    @property
+    def drawn(self) -> bool:
+        return self.noise != 0
 
     def _maps(self, weight: Weight) -> int:
         return int(self.maps) or math.gcd(*weight.shape[:2])
@@ -298,6 +310,10 @@ class Codes(Scheme):
 
     word = "codes"
 
+    @property
+    def drawn(self) -> bool:
+        return False
+
     def piece(self, weight: Weight, random: np.random.Generator, start: int, size: int) -> Array:
         return patterns.codes(weight.shape, start, size)
 
@@ -307,6 +323,10 @@ class Sinusoids(Scheme):
     """Sines and cosines of growing wavelength, a row for each step (Vaswani et al. 2017, 3.5)."""
 
     word = "sinusoids"
+
+    @property
+    def drawn(self) -> bool:
+        return False
 
     def piece(self, weight: Weight, random: np.random.Generator, start: int, size: int) -> Array:
         return patterns.sinusoids(weight.shape, start, size)

@@ -30,6 +30,11 @@ class Scheme:
         """Elements `start` to `start + size` of the weight in C order, as float32."""
         raise NotImplementedError
 
+    @property
+    def drawn(self) -> bool:
+        """Whether chance decides: what is not drawn is the same from every seed."""
+        return True
+
     def constant(self) -> float | None:
         """The value of every element, for schemes that fill."""
         return None
@@ -46,9 +51,10 @@ class Weight:
     """One tensor an operator owns.
 
     `kind`: `param` is trained, `statistic` is a BatchNorm running statistic, `constant` is fixed by
-    the architecture. `fan_in` and `fan_out` scale its initialisation: how many numbers a unit reads,
-    and how many read it; a bias has those of its units. `row_fans` is the fan-in of each row along
-    the first axis, where rows differ.
+    the architecture: it follows from `init`, which draws nothing, and no file need hold it.
+    `fan_in` and `fan_out` scale its initialisation: how many numbers a unit reads, and how many read
+    it; a bias has those of its units. `row_fans` is the fan-in of each row along the first axis, where
+    rows differ. The last `window` axes are a window that slides.
     """
 
     name: str
@@ -58,9 +64,15 @@ class Weight:
     fan_in: int = 1
     fan_out: int = 1
     row_fans: tuple[int, ...] = ()
+    window: int = 0
 
     def __post_init__(self) -> None:
         self.init.check(self)
+
+    @property
+    def known(self) -> bool:
+        """Whether the net itself says what it holds: nothing trains it or is asked for it."""
+        return self.kind == "constant"
 
     @property
     def size(self) -> int:

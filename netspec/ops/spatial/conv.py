@@ -11,8 +11,9 @@ from netspec.diagnostics.raised import Rejection
 from netspec.ops.declare.checks import fixed_channels, need_spatial
 from netspec.ops.declare.geometry import Geometry, every_axis, geometry, positive
 from netspec.ops.declare.interfaces import Builder, Modules, Operand
+from netspec.ops.declare.known import Values
 from netspec.ops.declare.operator import Operator
-from netspec.ops.declare.params import count, flag, layer, padding, per_axis, scheme_of
+from netspec.ops.declare.params import count, flag, known, layer, padding, per_axis, scheme_of
 from netspec.ops.declare.reach import Reach, Upsampling
 from netspec.ops.declare.schemes import He, Zeros
 from netspec.ops.declare.values import Layer
@@ -24,7 +25,9 @@ from netspec.sizes.shapes import TensorType, numel
 class Convolution(Operator):
     """What the convolutions share: the window, the groups and the weights."""
 
-    kernel: int | tuple[int, ...] = per_axis(doc="window size")
+    kernel: int | tuple[int, ...] | None = per_axis(
+        implied_by=("fixed", "init"), doc="window size; that of the lists in `fixed` or `init`"
+    )
     stride: int | tuple[int, ...] = per_axis(1, doc="step between windows")
     pad: Any = padding(0, doc="zeros around the input")
     dilation: int | tuple[int, ...] = per_axis(1, doc="step between the taps of a window")
@@ -33,12 +36,23 @@ class Convolution(Operator):
     act: Layer | None = layer(None, doc="layer that follows last")
     init: Scheme | None = scheme_of(None, doc="initialisation of the kernel; He by default")
     bias_init: Scheme | None = scheme_of(None, doc="initialisation of the bias; zero by default")
+    fixed: Scheme | None = known(None, doc="a kernel that is given and not trained, no parameter")
 
     follows = ("norm", "act")
+    either = ("fixed", "init")
 
     def _geometry(self, tensor: TensorType) -> Geometry:
-        need_spatial(self, tensor)
-        return geometry(self.spelling, tensor, self.kernel, self.stride, self.pad, self.dilation)
+        return self._padded(tensor, self.pad)
+
+    def _padded(self, tensor: TensorType, pad: Any) -> Geometry:
+        """The window over a tensor with this padding."""
+        rank = need_spatial(self, tensor)
+        kernel = self.kernel
+        if kernel is None:
+            lists = self.fixed or self.init
+            assert isinstance(lists, Values)
+            kernel = lists.shape[-rank:]
+        return geometry(self.spelling, tensor, kernel, self.stride, pad, self.dilation)
 
     def _channels(self, tensor: TensorType) -> tuple[int, int, int]:
         """Input channels, output channels and groups."""
@@ -57,12 +71,16 @@ class Convolution(Operator):
         taps = prod(kernel)
         shape = (out, into // groups, *kernel)
         fans = (into // groups * taps, out // groups * taps)
-        return self._with_bias(out, Weight("weight", shape, self.init or He(), "param", *fans))
+        return self._owned(out, shape, kernel, *fans)
 
-    def _with_bias(self, out: int, weight: Weight) -> tuple[Weight, ...]:
+    def _owned(
+        self, out: int, shape: tuple[int, ...], kernel: tuple[int, ...], fan_in: int, fan_out: int
+    ) -> tuple[Weight, ...]:
         """The kernel, and the bias of `out` channels where there is one."""
-        fans = (weight.fan_in, weight.fan_out)
-        bias = Weight("bias", (out,), self.bias_init or Zeros(), "param", *fans)
+        kind = "constant" if self.fixed else "param"
+        init = self.fixed or self.init or He()
+        weight = Weight("weight", shape, init, kind, fan_in, fan_out, window=len(kernel))
+        bias = Weight("bias", (out,), self.bias_init or Zeros(), "param", fan_in, fan_out)
         return (weight, bias)[: 1 + self.bias]
 
     def macs(self, *inputs: TensorType) -> Dim:
@@ -142,6 +160,7 @@ class Conv(_Grouped):
         ("4x7x9", "conv1x3-6(pad=same, dilation=2, groups=2)"),
         ("4x11", "conv4-6/3(pad=(1, 2), bias=no)"),
         ("2x5x6x7", "conv3-4(pad=tf_same, stride=2)"),
+        ("1x7x8", "conv-2(fixed=[[[[-1, 0, 1]]], [[[1, 0, -1]]]], pad=same, bias=no)"),
     )
 
 
@@ -157,6 +176,8 @@ class DepthwiseConv(Convolution):
     examples = (
         ("4x9x9", "dwconv3/2(pad=1)"),
         ("3x8", "dwconv5(pad=same, multiplier=2)"),
+        ("3x9x9", "dwconv(fixed=[[0, 1, 0], [1, -4, 1], [0, 1, 0]], bias=no)"),
+        ("2x9x9", "dwconv5/2(fixed=gaussian_window(1.5), pad=2)"),
     )
 
     multiplier: int = count(1, doc="output channels per input channel")
@@ -181,6 +202,7 @@ class TransposedConv(_Grouped):
         ("4x5x6", "deconv3-6/2(pad=same)"),
         ("3x4", "deconv2-3/3(pad=tf_same)"),
         ("2x3x3x3", "deconv2-4/2(bias=no)"),
+        ("3x4x4", "deconv4-3/2(pad=1, fixed=bilinear, bias=no)"),
     )
 
     output_pad: int | tuple[int, ...] = per_axis(0, low=0, doc="extra size at the far end")
@@ -188,8 +210,7 @@ class TransposedConv(_Grouped):
     def _geometry(self, tensor: TensorType) -> Geometry:
         if self.pad not in ("same", "tf_same"):
             return super()._geometry(tensor)
-        need_spatial(self, tensor)
-        whole = geometry(self.spelling, tensor, self.kernel, self.stride, 0, self.dilation)
+        whole = self._padded(tensor, 0)
         surplus = (max(r - s, 0) for r, s in zip(whole.reach, whole.stride, strict=True))
         return replace(whole, pads=tuple((total // 2, total - total // 2) for total in surplus))
 
@@ -225,8 +246,7 @@ class TransposedConv(_Grouped):
         fan_in = max(1, into // groups * taps // prod(window.stride))
         shape = (into, out // groups, *window.kernel)
         fan_out = out // groups * taps
-        weight = Weight("weight", shape, self.init or He(), "param", fan_in, fan_out)
-        return self._with_bias(out, weight)
+        return self._owned(out, shape, window.kernel, fan_in, fan_out)
 
     def macs(self, *inputs: TensorType) -> Dim:
         into, out, groups = self._channels(inputs[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import prod
 from typing import Any
 
@@ -11,9 +12,9 @@ from netspec.ops.declare.checks import fixed_channels, flat_size, need_spatial, 
 from netspec.ops.declare.geometry import Geometry, geometry
 from netspec.ops.declare.interfaces import Builder, Modules, Operand
 from netspec.ops.declare.operator import Elementwise, Operator
-from netspec.ops.declare.params import count, flag, integers, per_axis, scheme_of
+from netspec.ops.declare.params import count, integers, known, per_axis, scheme_of
 from netspec.ops.declare.reach import EVERYWHERE, Reach
-from netspec.ops.declare.schemes import Codes, Constant, He, Zeros
+from netspec.ops.declare.schemes import Codes, Constant, Zeros
 from netspec.ops.declare.weight import Scheme, Weight
 from netspec.ops.spatial.conv import Convolution
 from netspec.sizes.dims import Dim
@@ -35,6 +36,7 @@ class TableConv(Convolution):
         ("3x7x8", "tableconv3-2(table=[[0, 2], [1]])"),
         ("3x9x9", "tableconv3-4/2(pad=((1, 0), (1, 2)), table=[[0], [0, 1], [0, 1, 2], [2]])"),
         ("2x8", "tableconv3(table=[[1], [0, 1]], bias=no)"),
+        ("2x6x6", "tableconv(table=[[0, 1], [1]], fixed=[[1, 2], [3, 4]])"),
     )
 
     width: int | None = count(None, doc="output channels; as many as the table has rows")
@@ -62,10 +64,9 @@ class TableConv(Convolution):
         most = max(fans)
         each = tuple(fan for fan, row in zip(fans, self.table, strict=True) for _ in row)
         shape = (self._connections, *kernel)
-        init, bias_init = self.init or He(), self.bias_init or Zeros()
-        weight = Weight("weight", shape, init, "param", most, most, each)
-        bias = Weight("bias", (len(fans),), bias_init, "param", most, most, tuple(fans))
-        return (weight, bias)[: 1 + self.bias]
+        owned = self._owned(len(fans), shape, kernel, most, most)
+        rows = (each, tuple(fans))[: len(owned)]
+        return tuple(replace(own, row_fans=fan) for own, fan in zip(owned, rows, strict=True))
 
     def macs(self, *inputs: TensorType) -> Dim:
         window = self._geometry(inputs[0])
@@ -196,17 +197,19 @@ class Subsampling(Operator):
 class RBF(Operator):
     """Squared distances to `width` fixed patterns: the output of LeNet-5 (LeCun et al. 1998).
 
-    (*sizes) to (width,). The table (width, inputs) is a constant, unless `trained=yes`. The paper
-    draws its patterns as 7x12 bitmaps of characters; ours are the Walsh patterns of `codes`.
+    (*sizes) to (width,). The table (width, inputs) is fixed, unless `init` starts one to be trained.
+    The paper draws its patterns as 7x12 bitmaps of characters; ours are the Walsh patterns of `codes`.
     """
 
     spelling = "rbf"
     order = ("width",)
-    examples = (("12", "rbf-5"), ("2x3x2", "rbf-4(trained=yes, init=gaussian(1))"))
+    examples = (("12", "rbf-5"), ("2x3x2", "rbf-4(init=gaussian(1))"))
 
     width: int = count(doc="patterns")
-    trained: bool = flag(False, doc="whether training moves the patterns")
-    init: Scheme | None = scheme_of(None, doc="the patterns; codes by default")
+    fixed: Scheme | None = known(None, doc="the patterns, not trained; codes by default")
+    init: Scheme | None = scheme_of(None, doc="initialisation of patterns that are trained")
+
+    either = ("fixed", "init")
 
     def infer(self, *inputs: TensorType) -> TensorType:
         flat_size(self.spelling, inputs[0])
@@ -214,8 +217,9 @@ class RBF(Operator):
 
     def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
         into = flat_size(self.spelling, inputs[0])
-        kind = "param" if self.trained else "constant"
-        return (Weight("weight", (self.width, into), self.init or Codes(), kind, into, self.width),)
+        kind = "param" if self.init else "constant"
+        patterns = self.init or self.fixed or Codes()
+        return (Weight("weight", (self.width, into), patterns, kind, into, self.width),)
 
     def macs(self, *inputs: TensorType) -> Dim:
         return 0
