@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from netspec.foundation.records import record
-from netspec.ops.declare.values import Name, show
+from netspec.ops.declare.values import show
 
 
 @record
@@ -35,7 +35,7 @@ def _whole(least: int) -> Callable[[object], bool]:
 
 def _among(words: tuple[str, ...]) -> Takes:
     says = f"{', '.join(words[:-1])} or {words[-1]}"
-    return Takes(says, lambda value: isinstance(value, Name) and value.text in words)
+    return Takes(says, lambda value: getattr(value, "text", value) in words)
 
 
 def _is_text(value: object) -> bool:

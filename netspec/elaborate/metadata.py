@@ -16,7 +16,7 @@ from netspec.diagnostics.messages.expect import BadFigure, IncompleteFigure, Unk
 from netspec.diagnostics.messages.names import RepeatedArgument, UnknownMetadata
 from netspec.diagnostics.suggest import closest
 from netspec.elaborate.bind import Misplaced, evaluate_at
-from netspec.elaborate.evaluate import integral
+from netspec.elaborate.evaluate import WORDS, integral
 from netspec.elaborate.report import Reporter
 from netspec.elaborate.scope import Level, Poisoned, Scope
 from netspec.ops.declare.values import Name
@@ -77,7 +77,7 @@ def _statement(item: ast.Pairs, scope: Scope, reporter: Reporter) -> tuple[tuple
             if key in seen:
                 raise Misplaced(RepeatedArgument(item.key, key), pair.extent)
             seen.add(key)
-            value = integral(evaluate_at(pair.value, scope))
+            value = integral(_said(pair.value, scope))
             takes = line.keys[key]
             if key == "top5" and isinstance(most := found.get("top1"), int | float):
                 takes = percent(most)
@@ -91,6 +91,13 @@ def _statement(item: ast.Pairs, scope: Scope, reporter: Reporter) -> tuple[tuple
     if len(seen) == len(item.pairs):
         _check_complete(item, line, seen)
     return tuple(found.items())
+
+
+def _said(node: ast.Expression, scope: Scope) -> Any:
+    """A pair's value. A word is itself: `dense` says how was measured, whatever the net calls so."""
+    if isinstance(node, ast.Variable) and node.name not in WORDS:
+        return Name(node.name)
+    return evaluate_at(node, scope)
 
 
 def _check_complete(item: ast.Pairs, line: Statement, seen: set[str]) -> None:

@@ -6,12 +6,13 @@ its path, with `_` for each dot.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
 from itertools import count
 
 from netspec.diagnostics.raised import Rejection
 from netspec.graph.checked import Graph, Node, Value
+from netspec.ops.declare.known import Values
 from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.params import MISSING
 from netspec.ops.declare.source import Input
@@ -137,8 +138,9 @@ class _Writer:
         given = []
         for name, param in node.op.params.items():
             value = getattr(node.op, name)
-            default = param.default is not MISSING and value == param.default
-            if default or name in said or name in node.op.follows:
+            # None of what must be given follows from something else that is.
+            default = None if param.default is MISSING else param.default
+            if value == default or name in said or name in node.op.follows:
                 continue
             given.append(f"{name}={self._value(value)}")
         if node.owner != node.path:
@@ -151,10 +153,10 @@ class _Writer:
         return next(name for other, name in self.nodes.items() if other.path == node.owner)
 
     def _value(self, value: object) -> str:
+        if isinstance(value, Values):
+            return _nested(value.shape, value.numbers)
         if isinstance(value, Scheme):
-            given = (_number(getattr(value, f.name)) for f in fields(value) if f.init)
-            arguments = ", ".join(given)
-            return f"{value.word}({arguments})" if arguments else value.word
+            return _scheme(value)
         if isinstance(value, tuple):
             inner = ", ".join(self._value(item) for item in value)
             # Round brackets hold at least two.
@@ -207,6 +209,22 @@ def _connected(
 def _endings() -> Iterable[str]:
     yield ""
     yield from (f"_{number}" for number in count(2))
+
+
+def _scheme(value: Scheme) -> str:
+    given = [f for f in fields(value) if f.init]
+    said = [_number(getattr(value, f.name)) for f in given if not f.kw_only]
+    named = [f for f in given if f.kw_only and getattr(value, f.name) != f.default]
+    said += [f"{f.name}={_number(getattr(value, f.name))}" for f in named]
+    return f"{value.word}({', '.join(said)})" if said else value.word
+
+
+def _nested(shape: tuple[int, ...], numbers: Sequence[float]) -> str:
+    if not shape:
+        return _number(numbers[0])
+    size = len(numbers) // shape[0]
+    parts = (numbers[i * size : (i + 1) * size] for i in range(shape[0]))
+    return f"[{', '.join(_nested(shape[1:], part) for part in parts)}]"
 
 
 def _number(value: float) -> str:
