@@ -8,22 +8,21 @@ Public functions here are the words of formulas.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import fields
 from functools import cache
-from itertools import groupby, product
+from itertools import groupby, pairwise
 from math import prod
 from typing import Any
 
 from netspec.analysis.layers import Layer
 from netspec.analysis.receptive_field import Field, receptive_fields
 from netspec.analysis.summary import Summary, summarize
-from netspec.backends.torch.modules import to_module
 from netspec.diagnostics.source import Source
 from netspec.elaborate.build import build
 from netspec.graph.checked import Graph, Node
 from netspec.ops.spatial.conv import Convolution
 from netspec.ops.vectors.linear import Linear
 from netspec.syntax.files import read_spec
-from netspec.weights.sources import Seeded
 
 
 def graph(net: str, **settings: Any) -> Graph:
@@ -83,6 +82,17 @@ def macs(net: str, step: str = "", **settings: Any) -> int:
 def depth(net: str, **settings: Any) -> int:
     """Weight layers on the longest path."""
     return summary(net, **settings).depth
+
+
+def depth_to(net: str, step: str, **settings: Any) -> int:
+    """Weight layers on the longest path to what a step makes; none to the input."""
+    if step == "input":
+        return 0
+    longest: dict[Node, int] = {}
+    for node in graph(net, **settings).nodes:
+        before = max((longest[value.node] for value in node.inputs), default=0)
+        longest[node] = before + isinstance(node.op, Convolution | Linear)
+    return longest[layer(net, step, **settings).node]
 
 
 def neurons(net: str, **settings: Any) -> int:
@@ -184,6 +194,21 @@ def stage(net: str, number: int, **settings: Any) -> str:
     return " ".join(name if times == 1 else f"{name} x{times}" for name, times in runs)
 
 
+def units(net: str, step: str, **settings: Any) -> str:
+    """A stage of residual units as ResNet's Table 1 writes it: `[3x3 64, 3x3 64] x2`.
+
+    Projections of shortcuts are left out.
+    """
+    found: dict[str, list[str]] = {}
+    for each in computing(net, step, **settings):
+        inner = each.path.removeprefix(f"{step}.").split(".")
+        if inner[-1] != "shortcut":
+            size = kernel(net, each.path, **settings)
+            found.setdefault(inner[0], []).append(f"{size} {each.output[0]}")
+    (unit,) = {", ".join(parts) for parts in found.values()}
+    return f"[{unit}] x{len(found)}"
+
+
 def setting(net: str, step: str, name: str, **settings: Any) -> Any:
     """What a layer's operator was given."""
     return getattr(layer(net, step, **settings).node.op, name)
@@ -227,6 +252,32 @@ def widths(net: str, step: str = "", **settings: Any) -> list[int]:
     return [int(str(n.types[0].channels)) for n in convolutions(net, step, **settings)]
 
 
+def factors(net: str, step: str, **settings: Any) -> str:
+    """What a convolution's multiply-adds are the product of: `28x28x192x3x3x256`.
+
+    Positions, filters, the filter's window and its channels.
+    """
+    node = layer(net, step, **settings).node
+    (weight,) = (w for w in node.op.weights(*node.input_types) if w.name == "weight")
+    filters, *each = weight.shape
+    found = [*node.types[0].spatial, filters, *each[1:], each[0]]
+    assert prod(int(str(size)) for size in found) == macs(net, step, **settings)
+    return "x".join(map(str, found))
+
+
+def layers_read(net: str, **settings: Any) -> dict[str, int]:
+    """How many layers with weights each such layer reads the maps of; the same in every tower."""
+    found: dict[str, int] = {}
+    makers: dict[Node, frozenset[Node]] = {}
+    for node in graph(net, **settings).nodes:
+        read = frozenset(maker for value in node.inputs for maker in makers[value.node])
+        weighs = bool(node.inputs and node.op.weights(*node.input_types))
+        makers[node] = frozenset((node,)) if weighs else read
+        if weighs and found.setdefault(node.name, len(read)) != len(read):
+            raise ValueError(f"{node.name} of {net} reads differently in each tower")
+    return found
+
+
 # --- shapes
 
 
@@ -259,7 +310,30 @@ def field(net: str, step: str = "", **settings: Any) -> int:
     return side
 
 
+def jump(net: str, step: str = "", **settings: Any) -> int:
+    """How far apart what neighbouring elements see of the input starts."""
+    found = graph(net, **settings)
+    node = layer(net, step, **settings).node if step else found.outputs[0].value.node
+    (seen,) = receptive_fields(found)[node].values()
+    assert isinstance(seen, Field)
+    (apart,) = set(seen.stride)
+    return int(apart)
+
+
 # --- what a spec says beside its layers
+
+
+def fact(net: str, key: str) -> Any:
+    """What the spec's line of this key says: `year`, `table`."""
+    (found,) = (value for name, value in graph(net).metadata if name == key)
+    return found
+
+
+def weight(net: str, step: str, name: str = "weight", **settings: Any) -> str:
+    """The shape of a layer's weight: `6x3x5x5`, maps made, maps read, kernel."""
+    node = layer(net, step, **settings).node
+    (found,) = (w for w in node.op.weights(*node.input_types) if w.name == name)
+    return "x".join(map(str, found.shape))
 
 
 def initial(net: str, step: str, name: str = "weight", **settings: Any) -> str:
@@ -269,13 +343,18 @@ def initial(net: str, step: str, name: str = "weight", **settings: Any) -> str:
     value = found.init.constant()
     if value is not None:
         return f"constant({value:g})"
-    given = ", ".join(f"{getattr(found.init, part):g}" for part in found.init.__dataclass_fields__)
+    parts = [(part, getattr(found.init, part.name)) for part in fields(found.init)]
+    given = ", ".join(
+        f"{part.name}={value:g}" if part.kw_only else f"{value:g}"
+        for part, value in parts
+        if not part.kw_only or value != part.default
+    )
     return f"{found.init.word}({given})" if given else found.init.word
 
 
 def head(net: str, number: int = 0, **settings: Any) -> list[str]:
     """The operators of the net's numbered training-only head."""
-    every = summary(net, **settings).layers
+    every = summary(net, **settings).training_layers
     names = list(dict.fromkeys(each.head for each in every if each.head))
     return [each.op for each in every if each.head == names[number]]
 
@@ -297,58 +376,23 @@ def entry(net: str, **protocol: Any) -> dict[str, Any]:
     return found
 
 
+def entries(net: str, **protocol: Any) -> list[dict[str, Any]]:
+    """The entries of challenges that a spec names, in its order."""
+    return _said(net, "entry", protocol)
+
+
 def _said(net: str, key: str, protocol: dict[str, Any]) -> list[dict[str, Any]]:
     lines = [dict(value) for name, value in graph(net).metadata if name == key]  # type: ignore[call-overload]
-    return [line for line in lines if protocol.items() <= line.items()]
+    # What a line leaves out: one model, crops that are not told, no further data.
+    left_out = {"models": 1, "crops": 0, "external_data": ""}
+    return [line for line in lines if _covers(left_out | line, protocol)]
 
 
-# --- numbers through a net
+def _covers(line: dict[str, Any], protocol: dict[str, Any]) -> bool:
+    return all(line.get(name) == value for name, value in protocol.items())
 
 
-def run(net: str, *inputs: Any, seed: int = 0, **weights: Any) -> Any:
-    """What a net makes of values without a batch, as nested lists; a weight is given by its key.
-
-    Dots of a key are written as two underscores: `conv1__weight=[[[[1, 0]]]]`.
-    """
-    import torch
-
-    module = to_module(graph(net), Seeded(seed)).eval()
-    state = {key.replace("__", "."): value for key, value in weights.items()}
-    own = module.state_dict()
-    for key, value in state.items():
-        own[key] = torch.as_tensor(value, dtype=torch.float32).reshape(own[key].shape)
-    module.load_state_dict(own)
-    with torch.no_grad():
-        found = module(*(torch.as_tensor(x, dtype=torch.float32)[None] for x in inputs))
-    return _plain(found[0].tolist())
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    return int(value) if value == int(value) else value
-
-
-def geometric_mean_of_thinned(hidden: int, seed: int = 0) -> float:
-    """How far, at most, a net with one hidden layer and half of its outgoing weights is off the mean.
-
-    The mean is the geometric one, renormalised, of what all 2^hidden nets predict of which some
-    hidden units are left out.
-    """
-    import numpy as np
-
-    random = np.random.default_rng(seed)
-    seen, matrix = random.normal(size=hidden), random.normal(size=(4, hidden))
-    masks = np.array(list(product((0.0, 1.0), repeat=hidden)))
-    logs = np.log(_softmax((masks * seen) @ matrix.T))
-    return float(np.abs(_softmax(logs.mean(0)) - _softmax(matrix @ seen / 2)).max())
-
-
-def _softmax(scores: Any) -> Any:
-    import numpy as np
-
-    powers = np.exp(scores)
-    return powers / powers.sum(-1, keepdims=True)
+# --- numbers
 
 
 def shares(parts: Iterable[float], whole: float) -> float:
@@ -358,4 +402,4 @@ def shares(parts: Iterable[float], whole: float) -> float:
 
 def rising(values: Sequence[float]) -> bool:
     """Whether no value is below the one before."""
-    return all(a <= b for a, b in zip(values, values[1:], strict=False))
+    return all(a <= b for a, b in pairwise(values))

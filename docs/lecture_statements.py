@@ -1,7 +1,7 @@
 """What four lectures say about these nets, and whether it is so.
 
-Each lecture is a file of `docs/lectures/`. Its `[[statement]]`s say what a slide says, `printed` is
-the figure as printed, `formula` computes it from the specs in the words of `lecture_measures.py`:
+Each lecture is a file of `docs/lectures/`. Its `[[part]]`s say what a slide says, `printed` is
+the figure as printed, `formula` computes it from the specs in the words of `lecture_measures.py` and `lecture_runs.py`:
 
     at = "VGG"                           # the part of the lecture
     says = "VGG-16 has 138M parameters"
@@ -18,10 +18,11 @@ for each cell. `python docs/lecture_statements.py 'params("vgg16")'` computes a 
 from __future__ import annotations
 
 import ast
+import inspect
 import sys
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import product
 from math import floor, isclose, log10
@@ -29,6 +30,7 @@ from pathlib import Path
 from typing import Any
 
 import lecture_measures
+import lecture_runs
 
 FOLDER = Path(__file__).parent / "lectures"
 LECTURES = ("overview", "stanford", "lse", "koc", "papers")
@@ -38,8 +40,8 @@ _TRIED: dict[str, tuple[int, ...]] = {
     "C": (16, 64), "H": (28, 56), "W": (14, 56), "K": (3, 5), "L": (1, 2, 5), "G": (2, 4),
 }  # fmt: skip
 _SCALES = {"K": 10**3, "M": 10**6, "G": 10**9, "B": 10**9, "KiB": 2**10, "MiB": 2**20, "MB": 10**6}
-_FUNCTIONS = {"abs": abs, "all": all, "any": any, "len": len, "max": max, "min": min, "set": set,
-              "range": range, "round": round, "sorted": sorted, "str": str, "sum": sum, "zip": zip}  # fmt: skip
+_BUILTINS = (abs, all, any, len, max, min, range, round, set, sorted, str, sum, zip)
+_FUNCTIONS = {item.__name__: item for item in _BUILTINS}
 
 
 @dataclass(frozen=True)
@@ -131,11 +133,8 @@ def lecture(key: str) -> Lecture:
     for part in read["part"]:
         if "same" in part:
             other, says = part["same"]
-            parts += [
-                Table(key, part["at"], x.says, x.rows, x.columns, x.differs, x.note)
-                for x in lecture(other).parts
-                if isinstance(x, Table) and x.says == says
-            ]
+            (found,) = (x for x in lecture(other).parts if isinstance(x, Table) and x.says == says)
+            parts.append(replace(found, lecture=key, at=part["at"], note=part.get("note", "")))
         elif "rows" in part:
             parts.append(Table(key, **part))
         else:
@@ -159,8 +158,11 @@ def evaluated(formula: str) -> Any:
 
 
 def _words() -> dict[str, Any]:
-    public = {name: item for name, item in vars(lecture_measures).items() if callable(item)}
-    return {"__builtins__": _FUNCTIONS} | public
+    found: dict[str, Any] = {"__builtins__": _FUNCTIONS}
+    for module in (lecture_measures, lecture_runs):
+        functions = inspect.getmembers(module, inspect.isfunction)
+        found |= {name: item for name, item in functions if not name.startswith("_")}
+    return found
 
 
 def number(printed: str) -> tuple[float, float] | None:
@@ -210,7 +212,7 @@ def shown(printed: str, value: Any) -> str:
         word = printed.split(" ")[-1]
         return f"{value / _SCALES[word]:.2f} {word}"
     if isinstance(value, int):
-        return f"{value:,}"
+        return str(value) if str(value) == printed else f"{value:,}"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 

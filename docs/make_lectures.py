@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lecture_statements import AGREES, LECTURES, TRUNCATED, Lecture, Statement, Table, lecture
 
+BAR = "\\|"
 TARGET = Path(__file__).parent / "lectures.md"
 
 HEADER = """# Four lectures, recomputed
@@ -50,20 +51,24 @@ def _lecture(item: Lecture) -> Iterator[str]:
     judged = [part for part in item.parts if isinstance(part, Table) or not part.outside]
     for title, parts in groupby(judged, lambda part: part.at):
         yield f"### {title}\n"
-        for table, same in groupby(parts, lambda part: isinstance(part, Table)):
-            yield from _tables(same) if table else _statements(same)  # type: ignore[arg-type]
+        for _, alike in groupby(parts, lambda part: isinstance(part, Table)):
+            for table in (same := list(alike)):
+                if isinstance(table, Table):
+                    yield from _table(table)
+            yield from _statements([part for part in same if isinstance(part, Statement)])
     outside = [part for part in item.parts if isinstance(part, Statement) and part.outside]
     if outside:
         yield "### Out of scope\n"
         yield from _lines("it says|why", ((part.says, part.outside) for part in outside))
 
 
-def _statements(parts: Iterable[Statement]) -> Iterator[str]:
+def _statements(parts: list[Statement]) -> Iterator[str]:
     lines = (
-        (part.says, part.printed, part.exact(), _judged(part), f"`{_cell(part.formula)}`", _why(part))
+        (part.says, part.printed, part.exact(), _judged(part), f"`{part.formula}`", _why(part))
         for part in parts
     )
-    yield from _lines("it says|printed|exactly|verdict|by|because", lines)
+    if parts:
+        yield from _lines("it says|printed|exactly|verdict|by|because", lines)
 
 
 def _why(part: Statement) -> str:
@@ -75,22 +80,19 @@ def _judged(part: Statement) -> str:
     return found if found in (AGREES, TRUNCATED) else f"**{found}**"
 
 
-def _tables(parts: Iterable[Table]) -> Iterator[str]:
-    for part in parts:
-        yield f"{part.says[0].upper()}{part.says[1:]}: printed, and in brackets what it is where that differs.\n"
-        yield from _lines(
-            "|".join(["", *(column["title"] for column in part.columns)]),
-            (
-                [title, *(_filled(part.cell(number, column)) for column in part.columns)]
-                for number, title in enumerate(part.rows)
-            ),
-        )
-        formulas = (f"{column['title']} by `{_cell(column['formula'])}`" for column in part.columns)
-        yield f"{'; '.join(formulas)}. `$0` is the first column's name.\n"
-        yield from (f"- {place}: {why}" for place, why in part.differs.items())
-        if part.note:
-            yield f"- {part.note}"
-        yield ""
+def _table(part: Table) -> Iterator[str]:
+    yield f"{part.says[0].upper()}{part.says[1:]}, as printed; in brackets what is so, where it is not.\n"
+    yield from _lines(
+        "|".join(["", *(column["title"] for column in part.columns)]),
+        (
+            [title, *(_filled(part.cell(number, column)) for column in part.columns)]
+            for number, title in enumerate(part.rows)
+        ),
+    )
+    formulas = (f"{column['title']} by `{column['formula']}`" for column in part.columns)
+    yield f"{'; '.join(formulas)}. `$0` is a row's title, `$1` and on what it is called in a spec.\n"
+    remarks = [f"- {place}: {why}" for place, why in part.differs.items()]
+    yield from [*remarks, *([f"- {part.note}"] if part.note else []), ""]
 
 
 def _filled(cell: Statement | None) -> str:
@@ -106,12 +108,8 @@ def _lines(titles: str, lines: Iterable[Iterable[object]]) -> Iterator[str]:
     yield f"| {' | '.join(head)} |"
     yield f"|{' --- |' * len(head)}"
     for line in lines:
-        yield f"| {' | '.join(str(cell) for cell in line)} |"
+        yield f"| {' | '.join(str(cell).replace('|', BAR) for cell in line)} |"
     yield ""
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")
 
 
 if __name__ == "__main__":
