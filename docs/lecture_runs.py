@@ -6,9 +6,10 @@ Nets are given as in `lecture_measures.py`.
 from __future__ import annotations
 
 from itertools import product
+from math import prod
 from typing import Any
 
-from lecture_measures import graph
+from lecture_measures import graph, summary
 
 from netspec.backends.torch.modules import to_module
 from netspec.weights.sources import Seeded
@@ -44,7 +45,7 @@ def matrix(net: str, seed: int = 0, **weights: Any) -> list[list[Any]]:
     import torch
 
     module = _loaded(net, seed, weights)
-    read = _shape(net, "input")
+    read = summary(net).inputs[0].shape
     with torch.no_grad():
         made = module(torch.eye(prod(read)).reshape(-1, *read))
     return _plain(made.flatten(1).T.tolist())

@@ -1,7 +1,8 @@
 """What four lectures say about these nets, and whether it is so.
 
 Each lecture is a file of `docs/lectures/`. Its `[[part]]`s say what a slide says, `printed` is
-the figure as printed, `formula` computes it from the specs in the words of `lecture_measures.py` and `lecture_runs.py`:
+the figure as printed, `formula` computes it from the specs in the words of `lecture_measures.py` and
+`lecture_runs.py`:
 
     at = "VGG"                           # the part of the lecture
     says = "VGG-16 has 138M parameters"
