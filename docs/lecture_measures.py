@@ -9,7 +9,7 @@ from math import prod
 from netspec.analysis.receptive_field import Field, receptive_fields
 from netspec.analysis.summary import Summary, summarize
 from netspec.elaborate.build import build
-from netspec.graph.checked import Graph
+from netspec.graph.checked import Graph, Node
 from netspec.ops.spatial.conv import Conv
 from netspec.syntax.files import read_spec
 
@@ -110,8 +110,17 @@ def kernels(name: str) -> list[int]:
     return [max(node.op.window(*node.input_types).kernel) for node in nodes]
 
 
-def groups(name: str) -> list[int]:
-    return [node.op.groups for node in net(name).nodes if isinstance(node.op, Conv)]
+def layers_read(name: str) -> dict[str, int]:
+    """How many layers with weights each such layer reads the maps of; the same in every tower."""
+    found: dict[str, int] = {}
+    makers: dict[Node, frozenset[Node]] = {}
+    for node in net(name).nodes:
+        read = frozenset(maker for value in node.inputs for maker in makers[value.node])
+        weighs = bool(node.inputs and node.op.weights(*node.input_types))
+        makers[node] = frozenset((node,)) if weighs else read
+        if weighs:
+            assert found.setdefault(node.name, len(read)) == len(read), node.path
+    return found
 
 
 def widths(name: str) -> list[int]:
