@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from netspec.api import Net, Picture, load
+    from netspec.backends.torch.groups import param_groups
     from netspec.diagnostics.limits import Limits
     from netspec.diagnostics.raised import NetspecError
     from netspec.diagnostics.records import Diagnostic
@@ -27,6 +28,7 @@ _HOMES = {
     "Picture": "netspec.api",
     "format_text": "netspec.syntax.fmt",
     "load": "netspec.api",
+    "param_groups": "netspec.backends.torch.groups",
     "shipped_names": "netspec.syntax.files",
 }
 
@@ -40,6 +42,7 @@ __all__ = [
     "__version__",
     "format_text",
     "load",
+    "param_groups",
     "shipped_names",
 ]
 

@@ -33,6 +33,7 @@ def test_the_public_names_are_these():
         "__version__",
         "format_text",
         "load",
+        "param_groups",
         "shipped_names",
     ]
     assert all(getattr(netspec, name) is not None for name in netspec.__all__)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from netspec.analysis.layers import field_text
+from netspec.analysis.layers import field_text, last_map_text
 from netspec.analysis.published import headline
 from netspec.analysis.quantities import shape
-from netspec.analysis.receptive_field import Field
 from netspec.analysis.tables import Cell, Column, Line, Table
 from netspec.foundation.records import record
 
@@ -58,6 +57,7 @@ class Comparison:
             Column("weights", "bytes", keep=6),
             Column("activations", "bytes", keep=4),
             Column("field", keep=2),
+            Column("output's", keep=1),
             Column("top-1 %", keep=7),
             Column("top-5 %", keep=7),
         )
@@ -66,7 +66,8 @@ class Comparison:
         notes = (
             f"{operations}: {'; '.join(says)}",
             "weights: everything stored, in float32; activations: peak for one sample",
-            "field: receptive field / stride of the last map; errors as the specs cite them",
+            "field: receptive field / stride of the last map before global pooling or full connection; "
+            "output's: of what comes out at last; errors as the specs cite them",
         )
         return Table("", columns, lines, notes)
 
@@ -89,15 +90,8 @@ def _cells(summary: Summary) -> tuple[Cell, ...]:
         summary.depth,
         summary.weight_bytes,
         summary.peak_activation,
-        _last_field(summary),
+        last_map_text(summary.fields[0]),
+        field_text(summary.fields[0].sees),
         str(errors.get("top1", "")),
         str(errors.get("top5", "")),
     )
-
-
-def _last_field(summary: Summary) -> str:
-    """The field of the last layer that does not see the whole input."""
-    for layer in reversed(summary.layers):
-        if layer.field and all(isinstance(seen, Field) for _, seen in layer.field):
-            return field_text(layer.field)
-    return ""

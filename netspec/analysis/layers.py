@@ -7,7 +7,14 @@ from fractions import Fraction
 from netspec.analysis.costs import node_cost
 from netspec.analysis.memory import output_bytes
 from netspec.analysis.presets import Preset
-from netspec.analysis.receptive_field import Field, Seen, Whole, receptive_fields
+from netspec.analysis.receptive_field import (
+    Field,
+    OutputField,
+    Seen,
+    Seens,
+    Whole,
+    receptive_fields,
+)
 from netspec.foundation.records import record
 from netspec.graph.checked import Call, Graph, Node
 from netspec.ops.declare.geometry import Geometry
@@ -40,7 +47,7 @@ class Layer:
     constants: int
     macs: Dim
     activation: Dim
-    field: tuple[tuple[str, Seen], ...]
+    field: Seens
     shares: str | None
     head: str | None
     training_only: bool
@@ -129,11 +136,17 @@ def _every(values: tuple[int, ...]) -> str:
     return str(values[0]) if len(set(values)) == 1 else "x".join(map(str, values))
 
 
-def field_text(field: tuple[tuple[str, Seen], ...]) -> str:
+def field_text(field: Seens) -> str:
     """`715/32`: size, then stride; for several inputs each with its name."""
     if len(field) == 1:
         return _seen_text(field[0][1])
     return ", ".join(f"{name}: {_seen_text(seen)}" for name, seen in field)
+
+
+def last_map_text(field: OutputField) -> str:
+    """The field of an output's last map, `301/16..397/112` where several maps are the last."""
+    texts = list(dict.fromkeys(field_text(seen) for _, seen in field.maps))
+    return "..".join(texts if len(texts) < 2 else (texts[0], texts[-1]))
 
 
 def _seen_text(seen: Seen) -> str:
@@ -147,7 +160,7 @@ def _seen_text(seen: Seen) -> str:
     return "all" if isinstance(seen, Whole) else "?"
 
 
-def field_json(field: tuple[tuple[str, Seen], ...], attribute: str = "size") -> object:
+def field_json(field: Seens, attribute: str = "size") -> object:
     """The size along each axis, `"all"` for the whole input, null where it cannot be said.
 
     With several inputs an object of these by input; `attribute` may be `stride` or `start` instead.

@@ -3,7 +3,8 @@
 For each axis the elements seen form an interval that repeats: output `i + period` sees what output
 `i` sees, `shift` input elements further on. Without upsampling the period is one and this is the
 usual arithmetic of size, stride and offset; with it, neighbours may see intervals of unlike size.
-Nothing is clipped at the border: padding counts as places of the input.
+Nothing is clipped at the border: padding counts as places of the input. A window that covers the
+whole of a map is global, whatever the step is called: what it gives sees the whole input.
 """
 
 from __future__ import annotations
@@ -14,9 +15,20 @@ from functools import lru_cache
 from math import lcm
 
 from netspec.foundation.records import record
-from netspec.graph.checked import Graph, Node
-from netspec.ops.declare.reach import Everywhere, Pointwise, Reach, Unsupported, Upsampling, Window
+from netspec.graph.checked import Graph, Node, Value
+from netspec.ops.declare.reach import (
+    EVERYWHERE,
+    Everywhere,
+    Pointwise,
+    Reach,
+    Unsupported,
+    Upsampling,
+    Window,
+)
 from netspec.ops.declare.source import Input
+from netspec.ops.spatial.adaptive import AdaptiveAvgPool, AdaptiveMaxPool
+from netspec.ops.spatial.region import RoiPool
+from netspec.sizes.shapes import TensorType
 
 
 @record
@@ -93,6 +105,22 @@ Seen = Field | Whole | Unknown
 WHOLE = Whole()
 
 
+Seens = tuple[tuple[str, Seen], ...]
+
+
+@record
+class OutputField:
+    """What an output of the net sees of each input, and what the last maps on the way to it see.
+
+    `maps` has each such map's node with what it sees: one but where branches end in maps of their
+    own, none where the net has no maps. Where the output is a map, it is the last.
+    """
+
+    name: str
+    sees: Seens
+    maps: tuple[tuple[Node, Seens], ...]
+
+
 @lru_cache(maxsize=64)
 def receptive_fields(graph: Graph) -> dict[Node, dict[str, Seen]]:
     """For every node, what its output sees of each input of the net that it depends on."""
@@ -107,8 +135,50 @@ def receptive_fields(graph: Graph) -> dict[Node, dict[str, Seen]]:
     return found
 
 
+def output_fields(graph: Graph) -> tuple[OutputField, ...]:
+    """The fields of every output, in order: nets are compared by those of their last maps.
+
+    A net that ends in global pooling, in a pooling as large as the map or in fully connected layers
+    sees its whole input; how far it looks before that is the field of the last map.
+    """
+    fields = receptive_fields(graph)
+    found = []
+    for output in graph.outputs:
+        maps = tuple((node, tuple(fields[node].items())) for node in _last_maps(output.value))
+        found.append(OutputField(output.name, tuple(fields[output.value.node].items()), maps))
+    return tuple(found)
+
+
+def _last_maps(output: Value) -> tuple[Node, ...]:
+    """The nearest maps that an output is made of, in the order of the spec.
+
+    A map has more than one place, and as many as the size of the input gives it: what pools to a
+    fixed size belongs to what follows. What acts in training only makes none.
+    """
+    found: dict[Node, None] = {}
+    passed, ahead = {output}, [output]
+    while ahead:
+        value = ahead.pop()
+        node = value.node
+        through = node.op.deployed() if node.inputs else None
+        fixed = isinstance(node.op, AdaptiveAvgPool | AdaptiveMaxPool | RoiPool)
+        if _has_places(value.type) and not fixed and through is None:
+            found[node] = None
+            continue
+        read = node.inputs[: node.op.sized_by] if through is None else (node.inputs[through],)
+        ahead += [value for value in read if value not in passed]
+        passed.update(read)
+    return tuple(sorted(found, key=lambda node: node.index))
+
+
+def _has_places(tensor: TensorType) -> bool:
+    return any(size != 1 for size in tensor.spatial)
+
+
 def _through(node: Node, found: dict[Node, dict[str, Seen]]) -> dict[str, Seen]:
     reach = node.op.reach(*node.input_types)
+    if isinstance(reach, Window) and _covers(reach, node.input_types[0], node.types[0]):
+        reach = EVERYWHERE
     seen: dict[str, Seen] = {}
     # What follows gives its size only, or the places of a pooling's maxima.
     for value in node.inputs[: node.op.sized_by]:
@@ -116,6 +186,17 @@ def _through(node: Node, found: dict[Node, dict[str, Seen]]) -> dict[str, Seen]:
             passed = _pass(field, reach)
             seen[name] = _hull(seen[name], passed) if name in seen else passed
     return seen
+
+
+def _covers(window: Window, given: TensorType, made: TensorType) -> bool:
+    """Whether one window, the only one, is as large as a map of several places."""
+    if _has_places(made) or not _has_places(given):
+        return False
+    axes = zip(given.spatial, window.kernel, window.dilation, window.before, strict=True)
+    return all(
+        isinstance(size, int) and before >= 0 and (kernel - 1) * dilation - before >= size - 1
+        for size, kernel, dilation, before in axes
+    )
 
 
 def _pass(field: Seen, reach: Reach) -> Seen:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from netspec.analysis.costs import Costs
 from netspec.analysis.layers import Layer
 from netspec.analysis.presets import PRESETS
+from netspec.analysis.receptive_field import OutputField
 from netspec.foundation.records import record
 from netspec.sizes.dims import Dim
 
@@ -40,7 +41,8 @@ class Figures(Costs):
     the architecture fixes. `macs` follows the convention `count`. `depth` is the longest path in
     weight layers. `weight_bytes` is everything stored, in float32. `peak_activation` is the most
     bytes of activations alive at once, in the step `peak_at`. Sizes that depend on symbols are
-    formulas; all others are exact integers. `layers` are those of the deployed net, in order,
+    formulas; all others are exact integers. `fields` has what each output sees of the inputs, and what
+    the last map before it does. `layers` are those of the deployed net, in order,
     `training_layers` the others: those of heads, and what only a sampling layer reads.
     """
 
@@ -52,6 +54,7 @@ class Figures(Costs):
     peak_activation: Dim
     peak_at: str
     input_bytes: Dim
+    fields: tuple[OutputField, ...]
     layers: tuple[Layer, ...]
     training_layers: tuple[Layer, ...]
     heads: tuple[HeadCost, ...]

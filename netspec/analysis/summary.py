@@ -11,6 +11,7 @@ from netspec.analysis.memory import peak_memory, tensor_bytes
 from netspec.analysis.outline import subtotal
 from netspec.analysis.presets import preset
 from netspec.analysis.quantities import grouped
+from netspec.analysis.receptive_field import output_fields
 from netspec.analysis.record import Figures, HeadCost, Tensor
 from netspec.graph.checked import Graph
 from netspec.sizes.dims import Dim
@@ -83,6 +84,7 @@ def summarize(graph: Graph, *, count: str = "mac", flat: bool = False) -> Summar
         peak_activation=peak.size,
         peak_at=peak.path,
         input_bytes=input_bytes,
+        fields=output_fields(graph),
         layers=deployed,
         training_layers=extra,
         heads=tuple(_head(head.name, head.loss, extra) for head in graph.heads),

@@ -6,6 +6,7 @@ from typing import Any
 
 from netspec.analysis.layers import Layer, field_json
 from netspec.analysis.outline import subtotal
+from netspec.analysis.receptive_field import OutputField, Seens
 from netspec.analysis.record import Figures, HeadCost, Tensor
 from netspec.sizes.dims import Dim
 
@@ -29,6 +30,7 @@ def as_json(summary: Figures) -> dict[str, Any]:
         "weight_bytes": summary.weight_bytes,
         "peak_activation_bytes": size(summary.peak_activation),
         "peak_activation_at": summary.peak_at,
+        "receptive_fields": [_output_field(field) for field in summary.fields],
         "conditions": list(summary.conditions),
         "layers": [_layer(layer) for layer in summary.layers],
         "training_only": _training_only(summary),
@@ -61,11 +63,25 @@ def _layer(layer: Layer) -> dict[str, Any]:
         "constants": layer.constants,
         "macs": size(layer.macs),
         "activation_bytes": size(layer.activation),
-        "receptive_field": field_json(layer.field),
-        "receptive_field_stride": field_json(layer.field, "stride"),
-        "receptive_field_start": field_json(layer.field, "start"),
+        **_field(layer.field),
         "shares": layer.shares,
     }
+
+
+def _field(seen: Seens) -> dict[str, Any]:
+    return {
+        "receptive_field": field_json(seen),
+        "receptive_field_stride": field_json(seen, "stride"),
+        "receptive_field_start": field_json(seen, "start"),
+    }
+
+
+def _output_field(field: OutputField) -> dict[str, Any]:
+    maps = [
+        {"path": node.path, "shape": [size(part) for part in node.types[0].shape], **_field(seen)}
+        for node, seen in field.maps
+    ]
+    return {"output": field.name, **_field(field.sees), "last_maps": maps}
 
 
 def _training_only(summary: Figures) -> dict[str, Any]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from netspec.analysis.layers import Layer, field_text
+from netspec.analysis.layers import Layer, field_text, last_map_text
 from netspec.analysis.memory import RULE
 from netspec.analysis.outline import Item, Row, outline, subtotal
 from netspec.analysis.quantities import as_bytes, grouped, shape
+from netspec.analysis.receptive_field import OutputField
 from netspec.analysis.record import Figures
 from netspec.analysis.tables import Cell, Column, Line, Style, Table
 from netspec.sizes.dims import Dim, Formula
@@ -135,3 +136,12 @@ def _notes(summary: Figures, folded: bool) -> Iterable[str]:
             "the lines inside a block of one"
         )
     yield "field: receptive field / stride, in input elements"
+    for field in summary.fields:
+        name = f" of {field.name}" if len(summary.fields) > 1 else ""
+        yield f"last map{name}: {_last_maps(field)}"
+
+
+def _last_maps(field: OutputField) -> str:
+    places = ", ".join(f"{shape(node.types[0].shape)} at {node.path}" for node, _ in field.maps)
+    seen = f"{places}, field {last_map_text(field)}" if places else "none"
+    return f"{seen}; the output sees {field_text(field.sees)}"

@@ -9,11 +9,17 @@ import pytest
 import torch
 from support.places import DATA
 
-from netspec.analysis.receptive_field import WHOLE, Field, Unknown, receptive_fields
+from netspec.analysis.receptive_field import (
+    WHOLE,
+    Field,
+    Unknown,
+    output_fields,
+    receptive_fields,
+)
 from netspec.backends.torch.modules import to_module
 from netspec.diagnostics.source import Source
 from netspec.elaborate.build import build
-from netspec.graph.checked import Graph, Node
+from netspec.graph.checked import Graph
 from netspec.syntax.files import read_spec, shipped_names
 from netspec.weights.sources import Seeded
 
@@ -24,30 +30,75 @@ KNOWN = [name for name, record in RECORDS.items() if "receptive_field" in record
 SQUARE = {"inception_v3": (1311, 1311), "inception_v4": (2071, 2071)}
 
 
-def last_map(graph: Graph, shape: list[int]) -> tuple[Node, Field]:
-    """The last node with this output that does not see everything."""
-    fields = receptive_fields(graph)
-    for node in reversed(graph.nodes):
-        seen = next(iter(fields[node].values()))
-        if node.head is None and list(node.types[0].shape) == shape and isinstance(seen, Field):
-            return node, seen
-    raise AssertionError(f"no node makes {shape}")
-
-
 @pytest.mark.parametrize("name", sorted(set(KNOWN) & set(shipped_names())))
-def test_the_field_is_that_of_the_record(name):
+def test_the_field_of_the_last_map_is_that_of_the_record(name):
     expected = RECORDS[name]["receptive_field"]
-    _, seen = last_map(build(read_spec(name)), expected["shape"])
+    (output,) = output_fields(build(read_spec(name)))
+    node, ((_, seen),) = output.maps[0]
+    assert list(node.types[0].shape) == expected["shape"]
+    assert isinstance(seen, Field)
     assert seen.size == SQUARE.get(name, tuple(expected["size"]))
     assert seen.stride == (expected["stride"],) * len(seen.size)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        *("gap; fc-5", "avgpool8", "maxpool8; fc-5", "maxpool9(pad=1); fc-5", "conv8-5", "fc-5"),
+        *("adaptive_avgpool(1)", "adaptive_avgpool(2); fc-5", "dropout(0.5); gap; fc-5"),
+        *("flatten; fc-5; dropout(0.5)", "conv8-5; conv1-5", "over_channels(mean); fc-5"),
+        "concat { | gap | flatten }; fc-5",
+    ],
+)
+def test_however_everything_is_seen_at_last_the_last_map_is_the_same(end):
+    (output,) = output_fields(read(f"conv3-4/2(pad=1)\n{end}", "1x16x16"))
+    assert [seen for _, seen in output.sees] == [WHOLE]
+    fields = {seen for _, ((_, seen),) in output.maps}
+    assert [(seen.size, seen.stride) for seen in fields] == [((3, 3), (2, 2))]
+
+
+def test_a_window_smaller_than_the_map_is_not_global():
+    # These leave the last row and column of 9x9 out, or slide; an empty border changes nothing.
+    for text, size in (("avgpool8", 8), ("conv8-4", 8), ("avgpool2 x2", 4)):
+        assert field_of(text, "1x9x9").size == (size, size)
+    assert field_of("avgpool8(pad=((0, 1), (0, 1))); conv1-3", "1x7x7") == WHOLE
+    # The only place of a map is seen by whatever reads it, and sees what it did.
+    assert field_of("avgpool8; conv1-3", "1x9x9").size == (8, 8)
+    assert field_of("avgpool8", "1xHxW").size == (8, 8)
+
+
+def test_an_output_that_is_a_map_is_the_last():
+    (output,) = output_fields(read("conv3-4; relu; dropout(0.5)"))
+    assert [(node.path, seen) for node, seen in output.maps] == [("relu1", output.sees)]
+
+
+def test_branches_that_end_in_maps_of_their_own_have_one_each():
+    (output,) = output_fields(read("concat { | conv3-4; gap | conv5-4/2; gap }; fc-5"))
+    assert [(node.path, seen.size) for node, ((_, seen),) in output.maps] == [
+        *(("conv1", (3, 3)), ("conv2", (5, 5)))
+    ]
+
+
+def test_every_output_has_its_own_and_a_net_of_vectors_none():
+    text = "conv3-4 as low; conv3-4; gap; fc-5 as scores\noutput scores, low"
+    scores, low = output_fields(read(text))
+    assert [seen for _, seen in scores.sees] == [WHOLE]
+    assert [node.path for node, _ in scores.maps] == ["conv1"]
+    assert [node.path for node, _ in low.maps] == ["low"]
+    (vector,) = output_fields(read("fc-5", "8"))
+    assert vector.maps == ()
 
 
 def test_most_records_with_a_field_have_a_spec():
     assert len(set(KNOWN) & set(shipped_names())) >= 50
 
 
+def read(text: str, input: str = "1x64x64") -> Graph:
+    return build(Source("<test>", f"net t\ninput {input}\n{text}\n"))
+
+
 def field_of(text: str, input: str = "1x64x64") -> Field | object:
-    graph = build(Source("<test>", f"net t\ninput {input}\n{text}\n"))
+    graph = read(text, input)
     return next(iter(receptive_fields(graph)[graph.outputs[0].value.node].values()))
 
 

@@ -167,6 +167,24 @@ def test_json_keys_are_those_that_are_promised(googlenet):
     assert found["training_only"]["params"] == 6379728
 
 
+def test_nets_are_compared_by_the_field_of_their_last_map():
+    nets = [summarize(shipped(name)) for name in ("googlenet", "resnet50", "unet", "sentence_cnn")]
+    lines = compare(nets).to_csv().splitlines()
+    at = lines[0].split(",").index("field")
+    assert [line.split(",")[at : at + 2] for line in lines[1:]] == [
+        *(["715/32", "all"], ["483/32", "all"], ["204", "204"], ["3..5", "all"])
+    ]
+    assert "last map: 1024x7x7 at inception5b.concat1, field 715/32; the output sees all" in str(
+        nets[0]
+    )
+    (output,) = nets[0].as_json()["receptive_fields"]
+    assert (output["output"], output["receptive_field"]) == ("output", "all")
+    (last,) = output["last_maps"]
+    assert last["path"] == "inception5b.concat1"
+    assert last["shape"] == [1024, 7, 7]
+    assert last["receptive_field_stride"] == [32, 32]
+
+
 def test_the_schema_refuses_what_is_not_a_summary(googlenet):
     found = googlenet.as_json()
     for spoilt in (

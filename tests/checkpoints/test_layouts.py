@@ -42,6 +42,15 @@ def read(path: Path, graph: Graph, **options: Any) -> Arrays:
     return checkpoint_files.read(load(path, graph, **options), graph)
 
 
+def test_a_grouped_convolution_is_not_cut_into_those_of_two_towers(
+    net: Built, tmp_path: Path
+) -> None:
+    path = saved(made({"conv.weight": (8, 2, 3, 3), "conv.bias": (8,)}), tmp_path / "grouped.pt")
+    assert read(path, net("input 4x9x9\nconv3-8(groups=2)"))
+    towers = net("input 4x9x9\nsplit(2)\n{ | conv3-4 | conv3-4 }; concat")
+    assert "is 8x2x3x3, not 4x2x3x3" in refusal(path, towers)
+
+
 # --- outputs last
 
 KERAS_NET = """input 3x9x8

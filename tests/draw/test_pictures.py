@@ -53,6 +53,23 @@ def test_repeats_are_folded_and_say_how_the_first_differs() -> None:
     assert found.count("first: + projection") == 1
 
 
+def test_towers_stand_side_by_side_and_cross_where_one_reads_both() -> None:
+    found = words(fold(shipped("alexnet_two_gpu")))
+    assert [found.count(text) for text in ("gpu1", "gpu2", "5×5 conv, 128")] == [1, 1, 2]
+    assert [text for text in found if "concat" in text] == [
+        *("concat, 256", "concat, 256", "concat, 4096", "concat, 4096")
+    ]
+
+
+def test_what_forks_and_joins_bears_the_band_of_what_it_gives(net: Callable[..., Graph]) -> None:
+    towers = net("input 3x9x9\nconcat { | conv3-4; conv3-4 | conv5-4 }; conv1-2")
+    assert [text for text in words(fold(towers)) if text in ("9×9", "5×5")] == ["9×9", "5×5"]
+    # Nothing forks at inputs of their own: they have no resolution in common.
+    inputs = "input a: 3x9x9\ninput b: 3x7x7\n"
+    apart = net(f"{inputs}concat {{ | @a; conv5-4 | @b; conv3-4 }}; gap")
+    assert not [text for text in words(fold(apart)) if text == "5×5"]
+
+
 def test_different_arguments_are_not_folded() -> None:
     found = words(fold(shipped("googlenet")))
     assert sum(text.startswith("inception") for text in found) == 9

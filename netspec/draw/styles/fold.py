@@ -234,6 +234,8 @@ def _band(element: Element) -> str:
             return resolution(element.type)
         case Repeat():
             return _band(element.element)
+        case Parallel() if element.join is not None and element.opens:
+            return resolution(element.join.type)
         case Parallel() | Series() | Tangle():
             return _common_resolution(nodes_of(element))
     return ""
