@@ -146,6 +146,7 @@ def lecture(key: str) -> Lecture:
 # --- judging
 
 
+@cache
 def evaluated(formula: str) -> Any:
     """The value of a formula; of one with free names, whether it holds for all that is tried."""
     tree = ast.parse(formula, mode="eval")
@@ -153,12 +154,13 @@ def evaluated(formula: str) -> Any:
     free = sorted(names & _TRIED.keys())
     code = compile(tree, formula, "eval")
     if not free:
-        return eval(code, _words())
+        return eval(code, words())
     tried = (dict(zip(free, found, strict=True)) for found in product(*(_TRIED[n] for n in free)))
-    return all(bool(eval(code, _words() | values)) for values in tried)
+    return all(bool(eval(code, words() | values)) for values in tried)
 
 
-def _words() -> dict[str, Any]:
+def words() -> dict[str, Any]:
+    """What formulas may say, by name."""
     found: dict[str, Any] = {"__builtins__": _FUNCTIONS}
     for module in (lecture_measures, lecture_runs):
         functions = inspect.getmembers(module, inspect.isfunction)
@@ -201,7 +203,7 @@ def verdict(printed: str, value: Any) -> str:
     if floor(value / unit + 1e-9) == round(figure / unit):
         return TRUNCATED
     if not figure or not value:
-        return f"differs by {value - figure:+.3g}"
+        return f"differs by {figure - value:+.3g}"
     return f"differs by {100 * (figure - value) / value:+.1f} %"
 
 

@@ -32,18 +32,30 @@ def main() -> None:
 def page() -> str:
     """The whole page."""
     read = [lecture(key) for key in LECTURES]
-    return "\n".join([HEADER, *_totals(read), *(line for item in read for line in _lecture(item))])
+    lectures = (line for item in read for line in _lecture(item))
+    return "\n".join([HEADER, *_totals(read), *_differing(read), *lectures])
 
 
 def _totals(read: Iterable[Lecture]) -> Iterator[str]:
-    yield "| lecture | statements | agree | differ | out of scope |"
-    yield "| --- | ---: | ---: | ---: | ---: |"
+    yield "|  | lecture | statements | agree | differ | out of scope |"
+    yield "| --- | --- | ---: | ---: | ---: | ---: |"
     for item in read:
         outside = sum(bool(each.outside) for each in item.statements)
         differ = sum(bool(each.differs) for each in item.statements)
         agree = len(item.statements) - outside - differ
-        yield f"| {item.title} | {len(item.statements)} | {agree} | {differ} | {outside} |"
+        yield f"| {item.key} | {item.title} | {len(item.statements)} | {agree} | {differ} | {outside} |"
     yield ""
+
+
+def _differing(read: Iterable[Lecture]) -> Iterator[str]:
+    yield "## What is not as they say\n"
+    lines = (
+        (item.key, part.says, part.printed, part.exact(), part.differs)
+        for item in read
+        for part in item.statements
+        if part.differs
+    )
+    yield from _lines("lecture|it says|printed|exactly|because", lines)
 
 
 def _lecture(item: Lecture) -> Iterator[str]:
