@@ -16,13 +16,13 @@ class Takes:
     allows: Callable[[object], bool]
 
 
-def percent(most: float = 100) -> Takes:
-    """A number of per cent, from 0 to `most`."""
+def percent(least: float = 0, most: float = 100) -> Takes:
+    """A number of per cent between two."""
 
     def allows(value: object) -> bool:
-        return isinstance(value, int | float) and _number(value) and 0 <= value <= most
+        return isinstance(value, int | float) and _number(value) and least <= value <= most
 
-    return Takes(f"a number from 0 to {most:g}", allows)
+    return Takes(f"a number from {least:g} to {most:g}", allows)
 
 
 def _number(value: object) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 from netspec.analysis.statements import (
     STATEMENTS,
     Statement,
+    Takes,
     line_of,
     percent,
     written,
@@ -78,9 +79,7 @@ def _statement(item: ast.Pairs, scope: Scope, reporter: Reporter) -> tuple[tuple
                 raise Misplaced(RepeatedArgument(item.key, key), pair.extent)
             seen.add(key)
             value = integral(_said(pair.value, scope))
-            takes = line.keys[key]
-            if key == "top5" and isinstance(most := found.get("top1"), int | float):
-                takes = percent(most)
+            takes = _takes(line, key, found)
             if not takes.allows(value):
                 raise Misplaced(BadFigure(item.key, key, takes.says, written(value)), pair.extent)
             found[key] = value.text if isinstance(value, Name) else value
@@ -98,6 +97,16 @@ def _said(node: ast.Expression, scope: Scope) -> Any:
     if isinstance(node, ast.Variable) and node.name not in WORDS:
         return Name(node.name)
     return evaluate_at(node, scope)
+
+
+def _takes(line: Statement, key: str, found: dict[str, object]) -> Takes:
+    """What a key takes: of the top-1 and the top-5 error the first is no smaller."""
+    match key, found:
+        case "top5", {"top1": int() | float() as most}:
+            return percent(most=most)
+        case "top1", {"top5": int() | float() as least}:
+            return percent(least=least)
+    return line.keys[key]
 
 
 def _check_complete(item: ast.Pairs, line: Statement, seen: set[str]) -> None:

@@ -230,6 +230,14 @@ def test_nets_that_are_named_are_all_shown() -> None:
     assert labels == list(names)
 
 
+def test_layers_that_nobody_said_have_no_point() -> None:
+    unknown = entry("S", 2010, 28, 'place=1, method="boosting"')
+    alone = depth([stating("a", 2010, unknown)], "ILSVRC")
+    assert len(alone.axes) == 1
+    both = depth([stating("a", 2010, unknown, entry("A", 2012, 0))], "ILSVRC")
+    assert [text.get_text() for text in both.axes[1].texts] == ["1 layers"]
+
+
 def test_a_label_in_a_valley_of_the_line_stands_below_its_point() -> None:
     figure = depth([shipped(name) for name in ("resnet50", "vgg16_bn", "bn_inception")])
     figure.draw_without_rendering()

@@ -41,7 +41,8 @@ def depth(graphs: Sequence[Graph], challenge: str = "") -> Figure:
     errors.set_xticks(range(len(shown)), names, rotation=90 if many else 0, fontsize=8)
     errors.tick_params(axis="x", length=0)
     errors.set_xlim(-0.7, len(shown) - 0.3)
-    _layer_line(errors.twinx(), shown)
+    if any(item.layers is not None for item in shown):
+        _layer_line(errors.twinx(), shown)
     return figure
 
 
@@ -85,7 +86,7 @@ def _error_bars(axis: Any, shown: Sequence[Milestone]) -> None:
     axis.bar_label(drawn, [f"{value:.3g}" for value in values], padding=2, fontsize=9)
     axis.set_ylabel("top-5 error, percent (bars)", color=PAIR[0])
     # The line has the upper part of the figure to itself, so that neither covers the other.
-    axis.set_ylim(0, 2.2 * max(values))
+    axis.set_ylim(0, 2.2 * (max(values) or 1))
     axis.set_yticks([tick for tick in axis.get_yticks() if tick <= max(values)])
 
 
@@ -95,8 +96,10 @@ def _layer_line(axis: Any, shown: Sequence[Milestone]) -> None:
     axis.plot(*zip(*known, strict=True), "o-", color=PAIR[1], linewidth=1.6, markersize=5)
     counts = [count for _, count in known]
     for i, (place, count) in enumerate(known):
-        text = _layers(count, few=len(shown) <= _UPRIGHT)
-        align, up = _free_side(counts, i)
+        few = len(shown) <= _UPRIGHT
+        text = _layers(count, few=few)
+        # Where points are close, labels beside them would meet.
+        align, up = _free_side(counts, i) if few else ("center", True)
         offset = {"right": -1, "left": 4, "center": 0}[align], 7 if up else -7
         axis.annotate(
             text,
