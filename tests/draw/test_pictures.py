@@ -70,6 +70,13 @@ def test_what_forks_and_joins_bears_the_band_of_what_it_gives(net: Callable[...,
     assert not [text for text in words(fold(apart)) if text == "5×5"]
 
 
+def test_layers_that_start_differently_are_folded_and_those_that_act_differently_are_not() -> None:
+    found = words(fold(shipped("alexnet")))
+    assert "3×3 conv, 384 ×2" in found  # biases of zero, biases of one
+    text = "input 8x9x9\nconv3-8(pad=same)\nconv3-8(pad=same, bias=no)\n"
+    assert not any("×2" in word for word in words(fold(build(Source("a.ns", text)))))
+
+
 def test_different_arguments_are_not_folded() -> None:
     found = words(fold(shipped("googlenet")))
     assert sum(text.startswith("inception") for text in found) == 9

@@ -264,7 +264,10 @@ class UnknownScheme(Problem):
 class BadSchemeArguments(Problem):
     code = "NS229"
     title = "`{scheme}` is not an initialisation: `{word}` takes {takes}"
-    explain = "An initialisation takes numbers that float32 can hold, by name or in order."
+    explain = (
+        "An initialisation takes numbers that float32 can hold, by name or in order, and powers of the "
+        "fans by name."
+    )
     scheme: str
     word: str
     takes: str

@@ -19,6 +19,8 @@ from netspec.draw.structure.elements import (
 )
 from netspec.draw.structure.labels import family, label, spelling
 from netspec.graph.checked import Call, Node
+from netspec.ops.declare.operator import Operator
+from netspec.ops.declare.params import SchemeParam
 
 _LONGEST_PERIOD = 6
 _MOST_NOTES = 3
@@ -173,7 +175,18 @@ def _says(node: Node) -> object:
     # An input is like no other layer, so that two inputs of a net stay apart. Fully connected
     # layers of one width are not alike where one of them reads a whole map.
     reads = node.input_types if family(node.op) == "fc" else ()
-    return (node.op if node.inputs else node.path), reads, node.frozen, node.owner != node.path
+    return (
+        (_does(node.op) if node.inputs else node.path),
+        reads,
+        node.frozen,
+        node.owner != node.path,
+    )
+
+
+def _does(op: Operator) -> object:
+    """What an operator is told, but how its weights start."""
+    told = (v for k, v in op.__dict__.items() if not isinstance(op.params[k], SchemeParam))
+    return type(op), *told
 
 
 def difference(first: Element, rest: Element) -> str | None:
