@@ -137,6 +137,25 @@ def test_nets_whose_tensors_no_other_has_have_no_twin(name: str) -> None:
     assert named(build(read_spec(name), {"classes": 7})) == []
 
 
+@pytest.mark.parametrize("size", ["3x224x224", "3x256x320", "3xHxW"])
+@pytest.mark.parametrize("name", ["vgg16", "vgg16_localization", "alexnet_owt"])
+def test_a_classifier_is_no_twin_of_its_dense_form(name: str, size: str) -> None:
+    assert named(build(read_spec(name), {"dense": True}, (size,))) == []
+
+
+def test_a_window_of_another_form_is_a_twin() -> None:
+    text = """net small(tall=no)\ninput 3x9x9\nconv3-4(act=relu)
+fc-5(over=(4, 2) if tall else (2, 4)); gap\n"""
+    assert named(net(text)) == ["this net with `--set tall=yes`"]
+    assert differences(net(text)) == ["`fc1` has kernel (2, 4), there kernel (4, 2)"]
+
+
+def test_a_net_on_several_crops_is_no_twin_of_the_net() -> None:
+    text = WRAPPED.replace("resnet50(classes=classes)", "mirrored(resnet50(classes=classes))")
+    assert named(net(text)) == []
+    assert named(build(read_spec("alexnet_two_gpu"))) == []
+
+
 def test_another_width_is_no_twin() -> None:
     """wrn50_2 has the layers of resnet50, twice as wide."""
     assert named(build(read_spec("wrn50_2"))) == []

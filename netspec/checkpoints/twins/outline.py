@@ -67,9 +67,17 @@ class Outline:
 
     @cached_property
     def tensors(self) -> str:
-        """A digest of what layers there are: names, ranks and windows of their tensors."""
+        """A digest of what layers there are: names, ranks and windows of their tensors.
+
+        And how often each is used where that is not once: a net on several crops is no other net.
+        """
+        uses = Counter(node.owner for node in self.graph.nodes if node.head is None)
         rows = [
-            repr([(name, len(shape), shape[2:]) for name, shape in shapes] + _grouped(node))
+            repr(
+                [(name, len(shape), shape[2:]) for name, shape in shapes]
+                + _grouped(node)
+                + ([f"x{uses[node.path]}"] if uses[node.path] > 1 else [])
+            )
             for node, shapes in self._layers
         ]
         return _digest(sorted(rows))
