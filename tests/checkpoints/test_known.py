@@ -72,7 +72,7 @@ def test_a_state_dict_round_trips_with_and_without_what_is_fixed(net: Built) -> 
         assert again.keys() == tensors.keys()
         for name in FIXED:
             assert torch.equal(again[name], tensors[name])
-    with pytest.raises(NetspecError, match="missing conv1.weight"):
+    with pytest.raises(NetspecError, match=r"missing conv1\.weight"):
         made.to_torch(weights=without(tensors, "conv1.weight"))
 
 

@@ -95,7 +95,7 @@ def test_a_weighted_mean_pools_every_other_window(kernel, row):
 
 def contrast_normalised(x: Map, size: int, deviation: float) -> Map:
     """Section 2.1 of Jarrett et al. 2009 on one sample, the edge repeated around it."""
-    channels, height, width = x.shape
+    channels = len(x)
     weights = gaussian(size, deviation) / channels
     half = size // 2
 
