@@ -19,7 +19,7 @@ _LIMIT = 10**18
 # A layer with a kernel of three axes that is given whole: (outputs, inputs, depth, height, width).
 _NESTED = 6
 # And so many numbers, layers' arguments counted in.
-_LISTED = 2**14
+_LISTED = 2**12
 # A formula over symbols stays short: this many terms and factors.
 _TERMS = 32
 
@@ -116,7 +116,13 @@ def evaluate(node: ast.Expression, values: Values) -> Any:
             chosen = node.then if truth(evaluate(node.condition, values)) else node.otherwise
             return evaluate(chosen, values)
         case ast.Sequence():
-            return _flat(tuple(evaluate(item, values) for item in node.items))
+            # Most items of a long list are numbers.
+            return _flat(
+                tuple(
+                    item.value if type(item) is ast.Number else evaluate(item, values)
+                    for item in node.items
+                )
+            )
         case ast.Dims():
             return tuple(_dims_part(part, node, values) for part in node.parts)
         case ast.Reference():
@@ -143,25 +149,24 @@ def _dims_part(part: int | str, node: ast.Dims, values: Values) -> Any:
 
 def _flat(value: tuple[Any, ...]) -> tuple[Any, ...]:
     """The list, unless it is too long or deep: its length could double with every block call."""
-    _count(value, 0, _NESTED)
-    return value
-
-
-def _count(value: Any, count: int, levels: int) -> int:
-    """`count` and the items of a value; raises Rejection where they are too many, or too deep."""
-    if isinstance(value, Layer):
-        value = (*value.positional, *(item for _, item in value.named))
-    if not isinstance(value, tuple):
-        return count + 1
-    if not levels:
+    level: list[Any] = [value]
+    for _ in range(_NESTED):
+        if not {tuple, Layer} & set(map(type, level)):
+            return value
+        inner: list[Any] = []
+        for item in level:
+            if isinstance(item, Layer):
+                inner += (*item.positional, *(given for _, given in item.named))
+            elif isinstance(item, tuple):
+                inner += item
+            if len(inner) > _LISTED:
+                reason = f"lists and layers hold at most {_LISTED:,} values"
+                raise Rejection(BadArithmetic("a list or layer", reason))
+        level = inner
+    if {tuple, Layer} & set(map(type, level)):
         reason = f"lists and layers nest at most {_NESTED} deep"
         raise Rejection(BadArithmetic("a list or layer", reason))
-    for item in value:
-        count = _count(item, count, levels - 1)
-        if count > _LISTED:
-            reason = f"lists and layers hold at most {_LISTED:,} values"
-            raise Rejection(BadArithmetic("a list or layer", reason))
-    return count
+    return value
 
 
 def _binary(node: ast.Binary, values: Values) -> Any:

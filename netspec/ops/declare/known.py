@@ -6,6 +6,7 @@ knows of the operator that owns the tensor.
 
 from __future__ import annotations
 
+from itertools import chain
 from math import comb
 from typing import TYPE_CHECKING, Any
 
@@ -117,21 +118,22 @@ def values(given: tuple[Any, ...]) -> Values:
     """Nested lists of numbers as a tensor; raises Rejection(BadValue) where they are none."""
     shape: list[int] = []
     level: list[Any] = [given]
-    while isinstance(level[0], tuple):
-        lengths = {len(item) if isinstance(item, tuple) else None for item in level}
-        if len(lengths) > 1 or lengths == {0}:
-            found = sorted("a number" if n is None else f"a list of {n}" for n in lengths)
+    while tuple in (kinds := set(map(type, level))):
+        lengths = set(map(len, level)) if len(kinds) == 1 else set()
+        if len(lengths) != 1 or 0 in lengths:
+            said = [f"a list of {n}" for n in sorted(lengths)[:3]] or ["a list", "a number"]
             expected = "lists of one length at each level"
-            raise Rejection(BadValue(expected, " beside ".join(found[:3])))
+            raise Rejection(BadValue(expected, " beside ".join(said)))
         shape.append(len(level[0]))
-        level = [inner for item in level for inner in item]
-    return Values(tuple(shape), tuple(map(_number, level)))
-
-
-def _number(item: Any) -> float:
-    if isinstance(item, bool) or not isinstance(item, int | float):
-        raise Rejection(BadValue("numbers in lists of one length", show(item)))
-    return float32(item)
+        level = list(chain.from_iterable(level))
+    if not kinds <= {int, float}:
+        other = next(item for item in level if type(item) not in (int, float))
+        raise Rejection(BadValue("numbers in lists of one length", show(other)))
+    sizes = [size for size in map(abs, level) if size]
+    if sizes:
+        float32(min(sizes))
+        float32(max(sizes))
+    return Values(tuple(shape), tuple(map(float, level)))
 
 
 def float32(value: float) -> float:
