@@ -41,8 +41,9 @@ SPECS = {
 }
 # Of 138 million numbers; with norms between its layers it is in the plain suite.
 SLOW = {"vgg16"}
-# Inception v3's training-only head needs its whole map; the others take any.
-SIZES = {"inception_v3": 299}
+# Inception v3's training-only head needs its whole map, and so do matrices over maps here, which
+# torchvision pools to their size; the others take any.
+SIZES = {"inception_v3": 299, "alexnet": 224, "vgg16": 224, "vgg16_bn": 224}
 
 
 def cases(names: Iterable[str]) -> list[Any]:
