@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 from netspec.diagnostics.limits import Limits
@@ -19,8 +20,8 @@ from netspec.graph.checked import Call, Node, Value
 from netspec.ops.declare.checks import need_numbers
 from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.weight import Weight
-from netspec.sizes.dims import largest, length, stretches
-from netspec.sizes.shapes import TensorType, numel
+from netspec.sizes.dims import largest, least, length, stretches
+from netspec.sizes.shapes import TensorType
 
 # Terms and factors in the formula of one size.
 _LONGEST = 64
@@ -101,10 +102,9 @@ class Assembler:
                 for dim in tensor.shape:
                     if length(dim, _LONGEST) > _LONGEST or largest(dim) > _LARGEST:
                         raise Rejection(SizeTooLong(dim))
-                elements = numel(tensor.shape)
-                if isinstance(elements, int):
-                    self._check_tensor(elements)
-                    size += 4 * elements
+                elements = _fewest(tensor)
+                self._check_tensor(elements)
+                size += 4 * elements
             weights = op.weights(*types)
             for weight in weights:
                 self._check_tensor(weight.size)
@@ -137,6 +137,11 @@ class Assembler:
                 )
                 kinds = (kinds[0], "fixed at other numbers") if kinds[0] == kinds[1] else kinds
                 raise Rejection(SharedKnownDiffer(owner, *kinds))
+
+
+def _fewest(tensor: TensorType) -> int:
+    """How many elements a tensor has at least, whatever the sizes of symbols."""
+    return prod(size if isinstance(size, int) else int(max(1, least(size))) for size in tensor.shape)
 
 
 def _shapes(weights: tuple[Weight, ...]) -> str:
