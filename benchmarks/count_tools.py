@@ -29,7 +29,6 @@ from netspec.elaborate.build import build
 from netspec.graph.checked import Graph
 from netspec.ops.registry import REGISTRY
 from netspec.passes.deploy import deploy
-from netspec.sizes.conditions import legal_sizes
 from netspec.sizes.dims import substitute
 from netspec.syntax.files import read_spec, shipped_names
 
@@ -38,10 +37,8 @@ TARGET = Path(__file__).parent.parent / "tests" / "data" / "tool_counts.json"
 
 def sizes_of(graph: Graph) -> dict[str, int]:
     """A legal size for each symbol of the inputs."""
-    found = {}
-    for name in graph.symbols:
-        legal = legal_sizes(graph.conditions, name)
-        found[name] = next((size for size in legal if size >= 64), legal[-1])
+    found = graph.legality.example(64)
+    assert found is not None
     return found
 
 
