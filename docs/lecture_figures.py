@@ -43,6 +43,17 @@ LECTURES = {
 K, M, G, MIB = 10**3, 10**6, 10**9, 2**20
 
 
+def verdict(value: float, printed: float, unit: float) -> str:
+    """Whether `value` is what is printed to the precision `unit`; by how much it is not, if so."""
+    if abs(value - printed) <= unit / 2:
+        return "agrees"
+    if floor(value / unit + 1e-9) == round(printed / unit):
+        return "agrees when truncated"
+    if not printed:
+        return f"**differs by {value:.2f}**"
+    return f"**differs by {100 * (printed - value) / value:+.1f} %**"
+
+
 @dataclass(frozen=True)
 class Figure:
     """A lecture says `printed`, to the precision `unit`; `measure` computes it from the spec."""
@@ -62,14 +73,7 @@ class Figure:
         return f"{value / MIB:.2f} MiB" if self.unit >= MIB / 100 else f"{value:.2f}"
 
     def verdict(self) -> str:
-        value = self.measure(self.spec)
-        if abs(value - self.printed) <= self.unit / 2:
-            return "agrees"
-        if floor(value / self.unit + 1e-9) == round(self.printed / self.unit):
-            return "agrees when truncated"
-        if not self.printed:
-            return f"**differs by {value:.2f}**"
-        return f"**differs by {100 * (self.printed - value) / value:+.1f} %**"
+        return verdict(self.measure(self.spec), self.printed, self.unit)
 
 
 @dataclass(frozen=True)
