@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from zoo_figures import FIGURES
+
 from netspec.analysis.costs import costs
 from netspec.analysis.published import headline
 from netspec.draw import draw
@@ -25,13 +27,15 @@ HEADER = """# The zoo
 Every shipped spec, with what `netspec check` holds it to. Parameters are trained elements of the
 deployed net; MACs are multiply-adds of one sample at the spec's own input; depth is weight layers
 on the longest path. The published figure is that of one net; `netspec list --errors` prints all, with
-the averages of several nets and the entries of challenges. The last column says what a spec was
+the averages of several nets and the entries of challenges. The last column says what else a spec was
 proven against:
 
 - a library and its version: that library's published network, loaded from its checkpoint by
   structure, gives the same logits through PyTorch and ONNX Runtime;
-- *published figures*: parameters, BatchNorm statistics and multiply-adds equal the published or
-  independently recomputed ones exactly;
+- a figure that is printed, and where: the spec has it to the precision it is printed with, rounded
+  or cut off (*when truncated*). Where it **differs**, the column says by how much, and why if we know;
+- *nothing published*: no publication that we know of prints a size of this net. What the row says
+  was counted from the layers that the paper, or the code that is named, describes;
 - every net, besides: PyTorch, ONNX Runtime and double precision agree.
 
 """
@@ -53,7 +57,7 @@ def proofs() -> dict[str, list[str]]:
 def row(name: str, graph: Graph, proven: dict[str, list[str]]) -> str:
     total = costs(graph)
     about = dict(graph.metadata)
-    against = ", ".join(sorted(set(proven.get(name, ())))) or "published figures"
+    against = [*sorted(set(proven.get(name, ()))), *(str(f) for f in FIGURES if f.spec == name)]
     cells = (
         f"[{name}](../specs/{name}.ns)",
         picture(name),
@@ -63,7 +67,7 @@ def row(name: str, graph: Graph, proven: dict[str, list[str]]) -> str:
         f"{total.macs:,}",
         str(total.depth),
         figure(graph),
-        against,
+        "; ".join(against) or "nothing published",
     )
     return "| " + " | ".join(cells) + " |\n"
 
