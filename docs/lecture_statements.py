@@ -197,7 +197,11 @@ def verdict(printed: str, value: Any) -> str:
         return AGREES if str(value) == printed else "differs"
     told = number(printed)
     assert told is not None, f"{printed!r} against {value!r}"
-    figure, unit = told
+    return compared(value, *told)
+
+
+def compared(value: float, figure: float, unit: float) -> str:
+    """Whether a value is what is printed to a precision; by how much that is off, if not."""
     if abs(value - figure) <= unit / 2 or isclose(abs(value - figure), unit / 2):
         return AGREES
     if floor(value / unit + 1e-9) == round(figure / unit):

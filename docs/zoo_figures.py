@@ -6,10 +6,14 @@ not here has none: its figures are recomputed from the layers that its paper dra
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from lecture_figures import MIB, G, K, M, verdict
-from lecture_measures import Measure, depth, macs, neurons, params, summary
+from lecture_measures import depth, macs, neurons, params, summary
+from lecture_statements import compared
+
+Measure = Callable[[str], float]
+K, M, G, MIB = 10**3, 10**6, 10**9, 2**20
 
 
 def stored(name: str) -> int:
@@ -34,7 +38,7 @@ class Published:
     reason: str = ""
 
     def verdict(self) -> str:
-        return verdict(self.measure(self.spec), self.printed, self.unit)
+        return compared(self.measure(self.spec), self.printed, self.unit)
 
     @property
     def differs(self) -> bool:
