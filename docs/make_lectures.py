@@ -37,20 +37,21 @@ def page() -> str:
 
 
 def _totals(read: Iterable[Lecture]) -> Iterator[str]:
-    yield "|  | lecture | statements | agree | differ | out of scope |"
-    yield "| --- | --- | ---: | ---: | ---: | ---: |"
+    yield "|  | lecture | statements | agree | differ | out of scope | of these known to be wrong |"
+    yield "| --- | --- | ---: | ---: | ---: | ---: | ---: |"
     for item in read:
-        outside = sum(bool(each.outside) for each in item.statements)
-        differ = sum(bool(each.differs) for each in item.statements)
-        agree = len(item.statements) - outside - differ
-        yield f"| {item.key} | {item.title} | {len(item.statements)} | {agree} | {differ} | {outside} |"
+        outside = [each for each in item.statements if each.outside]
+        judged = [each for each in item.statements if not each.outside]
+        differ, wrong = (sum(bool(x.differs) for x in among) for among in (judged, outside))
+        counts = len(item.statements), len(judged) - differ, differ, len(outside), wrong
+        yield f"| {item.key} | {item.title} | {' | '.join(map(str, counts))} |"
     yield ""
 
 
 def _differing(read: Iterable[Lecture]) -> Iterator[str]:
     yield "## What is not as they say\n"
     lines = (
-        (item.key, part.says, part.printed, part.exact(), part.differs)
+        (item.key, part.says, part.printed, "" if part.outside else part.exact(), part.differs)
         for item in read
         for part in item.statements
         if part.differs
@@ -71,7 +72,8 @@ def _lecture(item: Lecture) -> Iterator[str]:
     outside = [part for part in item.parts if isinstance(part, Statement) and part.outside]
     if outside:
         yield "### Out of scope\n"
-        yield from _lines("it says|why", ((part.says, part.outside) for part in outside))
+        lines = ((part.says, part.outside, part.differs) for part in outside)
+        yield from _lines("it says|why|not so", lines)
 
 
 def _statements(parts: list[Statement]) -> Iterator[str]:
