@@ -114,6 +114,15 @@ def test_a_multiple_is_a_number_from_0_on(multiple):
             netspec.param_groups(made(), parts, lr=0.1, rest=rest)
 
 
+def test_what_is_put_around_the_module_is_seen_through():
+    compiled = torch.compile(torch.nn.DataParallel(made()), backend="eager")
+    assert [group["name"] for group in netspec.param_groups(compiled, {"scores": 1}, lr=1)] == [
+        *("scores", "rest")
+    ]
+    net = netspec.load("input 3; fc-2 as module").to_torch()
+    assert [group["name"] for group in netspec.param_groups(net, {"module": 1}, lr=1)] == ["module"]
+
+
 def test_an_optimizer_moves_each_part_by_its_own_rate():
     model = made()
     before = {name: p.detach().clone() for name, p in model.named_parameters()}

@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
+from netspec.backends.torch.layers import NetModule
 from netspec.diagnostics.messages.budget import UnknownLayerPath
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.suggest import closest
@@ -25,6 +26,8 @@ def param_groups(
     which match one name each: `stage*`, `stage?.basic1`, `*.*.bn?`. Where several hold for a
     parameter the deepest does, and of those that name the same the later.
 
+    What DistributedDataParallel or torch.compile puts around the module is seen through.
+
     Each group has `params`, `lr` and the `name` that `parts` gives it (`rest` for all else), in
     the order of `parts`; none is empty. Every trainable parameter is in exactly one, a shared one
     where the step that owns it is; frozen ones are in none.
@@ -41,6 +44,7 @@ def param_groups(
     for name, multiple in (*parts.items(), ("rest", rest)):
         if not (isfinite(multiple) and multiple >= 0):
             raise ValueError(f"{name}={multiple}: a multiple of the learning rate is 0 or more")
+    module = _unwrapped(module)
     named = _named(module, parts)
     groups: dict[str | None, list[nn.Parameter]] = {part: [] for part in (*parts, None)}
     for name, parameter in module.named_parameters():
@@ -55,6 +59,14 @@ def param_groups(
         for part, params in groups.items()
         if params
     ]
+
+
+def _unwrapped(module: nn.Module) -> nn.Module:
+    """The net itself, without DistributedDataParallel and torch.compile around it."""
+    inner = dict(module.named_children())
+    if isinstance(module, NetModule) or len(inner) != 1 or not {"module", "_orig_mod"} & set(inner):
+        return module
+    return _unwrapped(*inner.values())
 
 
 def _named(module: nn.Module, parts: Iterable[str]) -> dict[str, frozenset[str]]:
