@@ -4,16 +4,30 @@ from __future__ import annotations
 
 import click
 
-from netspec.cli.common import SPEC, print_spec
+from netspec.cli.common import SPEC, Options, print_spec, spec_options
 
 
-@click.command(epilog="Example: netspec show resnet50")
+@click.command(epilog="Example: netspec show --flat mobilenet_v1 --set alpha=0.5")
 @click.argument("name", type=SPEC, metavar="NAME")
-def command(name: str) -> None:
-    """Print the text of a shipped spec, a shipped block (`inception`) or a file."""
+@click.option(
+    "--flat", is_flag=True, help="Write every block, repeat, default and choice out as plain steps."
+)
+@spec_options
+def command(name: str, flat: bool, options: Options) -> None:
+    """Print the text of a shipped spec, a shipped block (`inception`) or a file.
+
+    With --flat, the net it describes, as the text of a spec: parameters set, one step a line.
+    """
     from netspec.diagnostics.raised import NetspecError
     from netspec.syntax.files import LIBRARY, read_file, read_spec
 
+    if flat:
+        from netspec.graph.written import written
+
+        print_spec(written(options.graph(name)))
+        return
+    if options.settings or options.inputs:
+        raise click.UsageError("--set and --input go with --flat: the text is the same without")
     try:
         source = read_spec(name)
     except NetspecError:

@@ -29,6 +29,7 @@ from netspec.elaborate.scope import (
     Level,
     Poisoned,
     Scope,
+    Stop,
     Wire,
     names_inside,
     reserved_names,
@@ -171,13 +172,17 @@ class Calls:
             level = Level(path + ".", reserved(unit.chain))
             inner = Scope(unit, level, variables, {}, {}, wire, call, scope.head, scope.frozen)
             inner.shared = self._shared_in(path, scope)
-            inner.until = until
+            inner.until = Stop(until) if until else None
             inner.headless = scope.headless or until is not None or scope.head is not None
             self._bind_inputs(unit, wire, inner, site.span)
             result = self.run(unit.chain, wire, inner)
-        if inner.until is not None and inner.until not in inner.names:
-            advice = names_inside(unit.name, inner.until, inner.names)
-            raise Misplaced(UnknownReference(inner.until, advice), values.extents["until"])
+        if until is not None and until not in inner.names:
+            advice = names_inside(unit.name, until, inner.names)
+            raise Misplaced(UnknownReference(until, advice), values.extents["until"])
+        if inner.until is not None and not inner.until.reached:
+            expected = "the name of a step that stands in no branch and in no braces of a block"
+            problem = BadArgument(unit.name, "until", expected, inner.until.name)
+            raise Misplaced(problem, values.extents["until"])
         return result, path, inner.names
 
     def _bind_inputs(self, unit: Unit, wire: Wire, inner: Scope, span: Span) -> None:

@@ -100,10 +100,25 @@ class Level:
 
 
 @record(frozen=False, eq=False)
+class Stop:
+    """The step after which a net that is used as a block ends, and whether that has run."""
+
+    name: str
+    reached: bool = False
+
+    def after(self, step: str | None) -> bool:
+        """Whether the net ends after a step of this name, or inside it."""
+        self.reached = self.reached or step == self.name
+        return self.reached
+
+
+@record(frozen=False, eq=False)
 class Scope:
     """The surroundings of one step. Braces make a copy with another `entry`.
 
-    `headless` leaves training heads out: in a net that is stopped early, or is used in a head.
+    `until` is where a net ends early: none where ending would leave a branch, a repeat or a block's
+    braces half run. `headless` leaves training heads out: in a net that is stopped early, or is used
+    in a head.
     """
 
     unit: Unit
@@ -116,7 +131,7 @@ class Scope:
     head: str | None = None
     frozen: bool = False
     shared: tuple[str, str] | None = None
-    until: str | None = None
+    until: Stop | None = None
     headless: bool = False
 
     def inner(self, entry: tuple[Value, ...] | None) -> Scope:

@@ -64,7 +64,7 @@ class Elaborator:
         for link in chain.links:
             if isinstance(link, ast.Step):
                 wire = self.run_step(link, wire, scope)
-                if scope.until is not None and link.name == scope.until:
+                if scope.until is not None and scope.until.after(link.name):
                     break
             elif isinstance(link, ast.Default):
                 self.defaults.add(link, scope)
@@ -83,7 +83,7 @@ class Elaborator:
                 self.expansion.check_repeat(count, step.action, self._before, scope)
             for i in range(count):
                 self._tick(step.extent, scope)
-                wire = self._act(step, wire, scope, (i + 1, count))
+                wire = self._act(step, wire, _copy_of(i + 1, count, scope), (i + 1, count))
             return wire
         except Poisoned:
             self.reporter.given_up(_heading(step), scope)
@@ -159,7 +159,7 @@ class Elaborator:
         found: list[Value] | None = []
         for i, chain in enumerate(chains):
             start = wire if wire is None or shared else (wire[i],)
-            end = self.run_chain(chain, start, scope.inner(start))
+            end = self.run_chain(chain, start, replace(scope, entry=start, until=None))
             if end is None:
                 found = None
             elif found is not None:
@@ -186,7 +186,8 @@ class Elaborator:
         for i in range(first, last + 1):
             self._tick(loop.extent, scope)
             variables = {**scope.variables, loop.variable: i}
-            wire = self.run_chain(loop.body, wire, replace(scope, variables=variables))
+            inner = replace(_copy_of(i, last, scope), variables=variables)
+            wire = self.run_chain(loop.body, wire, inner)
         return wire
 
     # --- heads
@@ -235,10 +236,16 @@ class Elaborator:
             head=scope.head,
             frozen=scope.frozen or body.scope.frozen,
             entry=wire,
+            until=None,
         )
         if isinstance(body.braces, ast.Chain):
             return self.run_chain(body.braces, wire, inner)
         return self._branches(body.braces, wire, inner)
+
+
+def _copy_of(number: int, last: int, scope: Scope) -> Scope:
+    """The scope of a copy in a repeat: a name in it means the last, where a net may end."""
+    return scope if number == last else replace(scope, until=None)
 
 
 def _heading(step: ast.Step) -> ast.Extent:

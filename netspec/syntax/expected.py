@@ -43,7 +43,7 @@ _OPERATORS = frozenset(
 )
 _STATEMENT = frozenset({"FOR", "FREEZE", "HEAD"})
 DECLARATIONS = frozenset({"NET", "BLOCK", "INLINE", "IMPORT", "INPUT", "OUTPUT"})
-_KEYWORDS = DECLARATIONS | {
+KEYWORDS = DECLARATIONS | {
     "OF",
     "FROM",
     "DEFAULT",
@@ -111,7 +111,7 @@ def expectation(choices: Iterable[str], token: Token, word: str = "") -> tuple[s
     if _STATEMENT & kinds:
         return "a step", GROUPED if token.type == "LPAR" else ""
     value = kinds >= _VALUE
-    if "NAME" in kinds and "_SEP" not in kinds and token.type in _KEYWORDS:
+    if "NAME" in kinds and "_SEP" not in kinds and token.type in KEYWORDS:
         return "a value" if value else "a name", f"`{token}` is a word of the language"
     if value:
         return "a value", ""

@@ -151,6 +151,17 @@ def test_show_prints_a_spec_and_a_library_block():
     assert netspec("show", "nothing_like_it").returncode == 1
 
 
+def test_show_writes_a_net_out_with_its_parameters_set():
+    flat = netspec("show", "--flat", "vgg16_transfer", "--set", "classes=7").stdout
+    assert "fc-7 as" in flat
+    assert "frozen=yes" in flat
+    assert "import" not in flat
+    assert netspec("check", "-", input=flat).returncode == 0
+    refused = netspec("show", "vgg16", "--set", "classes=7")
+    assert refused.returncode == 2
+    assert "--flat" in refused.stderr
+
+
 def test_explain_knows_every_code():
     assert netspec("explain", "NS310").stdout.startswith("NS310: `<op>` joins tensors")
     assert netspec("explain", "310").stdout.startswith("NS310: ")

@@ -381,6 +381,49 @@ def test_a_net_stops_after_a_name(value: str, other: Callable[[str, str], Graph]
         other(HEADS, f"relu as x\ninner(until={value})")
 
 
+STOPS = """net inner(deep=yes)
+input 3x8x8
+block pair { { | body_of | tanh }; add }
+block body_of { sigmoid }
+conv1-4 as first
+if deep { relu; conv1-5 as within; tanh } else { gelu as other }
+freeze { conv1-6 as frozen; tanh }
+for i in 1..3 { conv1-(6+i) as turn; tanh }
+if deep { conv1-10 as again; tanh } x2
+{ | conv1-2 as branch; tanh | relu }; concat
+residual { conv1-C as braces; tanh }
+softmax
+"""
+
+
+@pytest.mark.parametrize(
+    ("until", "last", "nodes"),
+    [
+        ("first", "inner1.first", 1),
+        ("within", "inner1.within", 3),
+        ("frozen", "inner1.frozen", 5),
+        ("turn", "inner1.turn_3", 11),
+        ("again", "inner1.again_2", 15),
+    ],
+)
+def test_a_net_stops_inside_braces_that_only_go_on(
+    until: str, last: str, nodes: int, other: Callable[[str, str], Graph]
+) -> None:
+    graph = other(STOPS, f"inner(until={until})")
+    assert graph.outputs[0].value.node.path == last
+    assert len(graph.nodes) - 1 == nodes
+
+
+@pytest.mark.parametrize("until", ["branch", "braces"])
+def test_a_net_does_not_stop_where_it_would_be_half_run(
+    until: str, other: Callable[[str, str], Graph]
+) -> None:
+    with pytest.raises(NetspecError, match=f"that stands in no branch .* got {until}"):
+        other(STOPS, f"inner(until={until})")
+    with pytest.raises(NetspecError, match="`other`"):
+        other(STOPS, "inner(until=other)")
+
+
 @pytest.mark.parametrize(
     ("inner", "says"),
     [

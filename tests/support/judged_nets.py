@@ -12,6 +12,7 @@ import onnx
 import torch
 from support.differential import Varied, inputs_for, legal
 from support.generated_specs import Spec, spec
+from support.meanings import says_itself
 
 from netspec.analysis.costs import costs
 from netspec.analysis.summary import summarize
@@ -67,6 +68,7 @@ def judge_net(seed: int, folder: Path) -> Verdict:
 def _judge(made: Spec, folder: Path) -> bool:
     graph = made.graph
     keeps_meaning(made.text, graph)
+    says_itself(graph)
     path = folder / f"{made.seed}.onnx"
     try:
         first = Ready(graph, made.seed, path)

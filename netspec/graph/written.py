@@ -1,0 +1,226 @@
+"""A graph as the text of a spec: every block, repeat, default and choice written out.
+
+The text builds the same graph again, but for the paths of what stood in blocks: a step is named after
+its path, with `_` for each dot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import fields
+from itertools import count
+
+from netspec.diagnostics.raised import Rejection
+from netspec.graph.checked import Graph, Node, Value
+from netspec.ops.declare.operator import Operator
+from netspec.ops.declare.params import MISSING
+from netspec.ops.declare.source import Input
+from netspec.ops.declare.values import show
+from netspec.ops.declare.weight import Scheme
+from netspec.syntax.expected import KEYWORDS
+from netspec.syntax.fmt import format_text
+
+_LONGEST = 64
+_RESERVED = {word.lower() for word in KEYWORDS}
+
+
+def written(graph: Graph) -> str:
+    """The text of a flat spec that says what the graph is, in canonical layout.
+
+    `expect` lines are not in a graph; what a file says of itself is.
+    """
+    return format_text(_Writer(graph).text())
+
+
+class _Writer:
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.taken = _RESERVED | {node.path for node in graph.inputs}
+        # The outputs' own names are for the steps that make them, or for what passes them on.
+        # `output` is what flows at the end of a file that names none.
+        self.named_outputs = [o for o in graph.outputs if o.name not in self.taken]
+        self.outputs = {output.value: output.name for output in reversed(self.named_outputs)}
+        self.taken |= {output.name for output in self.named_outputs}
+        self.nodes: dict[Node, str] = {}
+        self.names: dict[Value, str] = {}
+
+    def text(self) -> str:
+        name = self.graph.name
+        # A file without a `net` line is called after itself, also by a word that no line can say.
+        lines = [] if name in _RESERVED or not name.isidentifier() else [f"net {name}"]
+        lines += [*_metadata(self.graph.metadata), ""]
+        lines += [self._input(node) for node in self.graph.inputs]
+        lines += self._steps()
+        return "\n".join(lines) + "\n"
+
+    def _input(self, node: Node) -> str:
+        self.names[node.output] = node.path
+        tensor, label = node.types[0], "" if node.path == "input" else f"{node.path}: "
+        sizes = [str(size) for size in tensor.shape]
+        line = f"input {label}{sizes[0] if len(sizes) == 1 else 'x'.join(sizes)}"
+        if tensor.ids is not None:
+            line += f" ids({tensor.ids})"
+        if tensor.batch != "N":
+            line += f" batch({tensor.batch}={self.graph.nominal_sizes[tensor.batch]})"
+        return line
+
+    def _steps(self) -> Iterator[str]:
+        wire = self.graph.inputs[0].output if len(self.graph.inputs) == 1 else None
+        inside: str | None = None
+        losses = {head.name: head.loss for head in self.graph.heads}
+        ends = {head.name: head.value for head in self.graph.heads}
+        for node in self.graph.nodes:
+            if isinstance(node.op, Input):
+                continue
+            if node.head != inside:
+                if inside is not None:
+                    yield from (f"  {line}" for line in self._carry(ends[inside], wire))
+                    yield "}"
+                if node.head is not None:
+                    yield f"head {node.head}(loss={_number(losses[node.head])}) {{"
+                inside, wire = node.head, None
+            indent = "  " if inside else ""
+            yield f"{indent}{self._step(node, wire)}"
+            wire = node.output if len(self._carried(node)) == 1 else None
+            for line in self._apart(node):
+                yield f"{indent}{line}"
+        if inside is not None:
+            yield from (f"  {line}" for line in self._carry(ends[inside], wire))
+            yield "}"
+            wire = None
+        yield from self._ends(wire)
+
+    def _carry(self, end: Value, wire: Value | None) -> Iterator[str]:
+        """The line after which a value flows, where it does not yet."""
+        if end != wire:
+            yield f"@{self.names[end]}"
+
+    @staticmethod
+    def _carried(node: Node) -> tuple[Value, ...]:
+        return node.outputs[: node.op.carried]
+
+    def _step(self, node: Node, wire: Value | None) -> str:
+        first = node.inputs[0]
+        head, said = _head(node.op)
+        given = [f"@{self.names[value]}" for value in _references(node)]
+        given += self._arguments(node, said)
+        name = self._named(node)
+        self.nodes[node] = name
+        if len(self._carried(node)) == 1:
+            self.names |= dict.fromkeys(node.outputs, name)
+        step = f"{head}({', '.join(given)})" if given else head
+        start = "" if first == wire else f"@{self.names[first]}; "
+        return f"{start}{step} as {name}"
+
+    def _apart(self, node: Node) -> Iterator[str]:
+        """The line that names each of several outputs."""
+        carried = self._carried(node)
+        if len(carried) > 1:
+            for value in carried:
+                self.names[value] = self._free(f"{self.nodes[node]}_{value.index + 1}")
+            parts = " | ".join(f"identity as {self.names[value]}" for value in carried)
+            yield f"{{ | {parts} }}"
+
+    def _named(self, node: Node) -> str:
+        if node.output in self.outputs and len(self._carried(node)) == 1 and node.head is None:
+            return self.outputs.pop(node.output)
+        inside = node.path.removeprefix(f"{node.head}.")
+        return self._free(inside.replace(".", "_"))
+
+    def _free(self, wanted: str) -> str:
+        tries = (f"{wanted[: _LONGEST - len(end)]}{end}" for end in _endings())
+        name = next(name for name in tries if name not in self.taken)
+        self.taken.add(name)
+        return name
+
+    def _arguments(self, node: Node, said: set[str]) -> list[str]:
+        given = []
+        for name, param in node.op.params.items():
+            value = getattr(node.op, name)
+            default = param.default is not MISSING and value == param.default
+            if default or name in said or name in node.op.follows:
+                continue
+            given.append(f"{name}={self._value(value)}")
+        if node.owner != node.path:
+            given.append(f"weights=@{self._owner(node)}")
+        if node.frozen:
+            given.append("frozen=yes")
+        return given
+
+    def _owner(self, node: Node) -> str:
+        return next(name for other, name in self.nodes.items() if other.path == node.owner)
+
+    def _value(self, value: object) -> str:
+        if isinstance(value, Scheme):
+            given = (_number(getattr(value, f.name)) for f in fields(value) if f.init)
+            arguments = ", ".join(given)
+            return f"{value.word}({arguments})" if arguments else value.word
+        if isinstance(value, tuple):
+            inner = ", ".join(self._value(item) for item in value)
+            # Round brackets hold at least two.
+            return f"[{inner}]" if len(value) == 1 else f"({inner})"
+        return _number(value) if isinstance(value, float) else show(value)
+
+    def _ends(self, wire: Value | None) -> Iterator[str]:
+        """The lines that name the outputs, and the one that lists them."""
+        made = set(self.nodes.values())
+        for output in self.named_outputs:
+            if output.name not in made:
+                yield f"@{self.names[output.value]}; identity as {output.name}"
+        if self.named_outputs:
+            yield f"output {', '.join(output.name for output in self.named_outputs)}"
+        else:
+            yield from self._carry(self.graph.outputs[0].value, wire)
+
+
+def _head(op: Operator) -> tuple[str, set[str]]:
+    """The shorthand of a step, `conv3-64/2`, and the parameters that it gives."""
+    head, said = op.spelling, set()
+    for name, mark in (("kernel", ""), ("width", "-"), ("stride", "/")):
+        value = getattr(op, name) if name in op.params else None
+        if value is None or value == op.params[name].default:
+            continue
+        sizes = value if isinstance(value, tuple) else (value,)
+        if len(sizes) == 1 and isinstance(value, tuple):
+            continue
+        head += mark + "x".join(map(str, sizes))
+        said.add(name)
+    return head, said
+
+
+def _references(node: Node) -> tuple[Value, ...]:
+    """What the step refers to: an operator may read more of it than its output."""
+    wire, others = node.inputs[:1], node.inputs[1:]
+    found = (others[:number] for number in range(len(others) + 1))
+    return next(given for given in found if _connected(node.op, wire, given) == node.inputs)
+
+
+def _connected(
+    op: Operator, wire: tuple[Value, ...], given: tuple[Value, ...]
+) -> tuple[Value, ...] | None:
+    try:
+        return op.connect(wire, given)
+    except Rejection:
+        return None
+
+
+def _endings() -> Iterable[str]:
+    yield ""
+    yield from (f"_{number}" for number in count(2))
+
+
+def _number(value: float) -> str:
+    return f"{value:g}" if float(f"{value:g}") == value else repr(value)
+
+
+def _metadata(items: Iterable[tuple[str, object]]) -> Iterator[str]:
+    for key, value in items:
+        if isinstance(value, tuple):
+            pairs = (f"{name}={_quoted(inner)}" for name, inner in value)
+            yield f"{key} {', '.join(pairs)}"
+        else:
+            yield f"{key} {_quoted(value)}"
+
+
+def _quoted(value: object) -> str:
+    return f'"{value}"' if isinstance(value, str) else show(value)
