@@ -12,6 +12,7 @@ from support.checkpoint_files import saved, state
 from torch import Tensor, nn
 
 import netspec
+from netspec.analysis.explain import explain
 from netspec.backends.onnx.lowering import lower
 from netspec.backends.torch.modules import to_module
 from netspec.checkpoints import load
@@ -271,3 +272,34 @@ def test_the_ensemble_of_vggs_is_the_mean_of_both_and_of_their_reflections() -> 
         nets = (ensemble.mirrored1.seen, ensemble.mirrored2.seen)
         expected = sum(mirrored(net, image) for net in nets) / 2
         torch.testing.assert_close(ensemble(image), expected, rtol=1e-4, atol=1e-8)
+
+
+# --- what is said of a window
+
+
+def test_a_window_is_told_in_summaries_pictures_and_explanations() -> None:
+    net = netspec.load(UNPADDED, dense=True, input="2x24x22")
+    layer = next(layer for layer in net.summary().layers if layer.path == "fc6")
+    assert (layer.detail, layer.output) == ("6x6", (7, 4, 3))
+    assert layer.macs == 4 * 3 * 7 * (5 * 6 * 6)
+    assert ">6×6 fc 7" in str(net.draw())
+    text = explain(netspec.load(UNPADDED, dense=True, input="2xHxW").graph, "fc6")
+    assert "((floor(H/2) - 8) * (floor(W/2) - 8)) places * 7 outputs * 180 inputs" in text
+    assert "8 + (6 - 1) * 2 = 18; stride 2 * 1 = 2; start 0 - 0 * 2 = 0, along each axis" in text
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "says"),
+    [
+        ("input 5\nfc-2(over=3)", "NS301", "leave `over` out: a vector has no windows"),
+        ("input 3x4x4\nfc-2(over=5)", "NS302", "nearest to 3x4x4 that fit: 3x5x5"),
+        ("input 3x4x4\nfc-2(over=2x2x2)", "NS301", "takes 3 spatial axes"),
+        ("input 3x4x4\nfc-2(over=0)", "NS214", "all, channels, integers of at least 1"),
+        ("input 3x4x4\nfc-2(over=chanels)", "NS214", "try: `fc-2(over=channels)`"),
+    ],
+)
+def test_a_window_that_does_not_fit_is_refused(text: str, code: str, says: str) -> None:
+    with pytest.raises(NetspecError) as caught:
+        netspec.load(text)
+    assert code in str(caught.value)
+    assert says in str(caught.value)

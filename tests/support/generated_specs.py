@@ -31,7 +31,7 @@ _SAME_SIZE = (
     "relu", "tanh", "sigmoid", "hardswish", "gelu", "softplus", "elu(0.7)", "prelu", "affine", "bn",
     "layernorm", "scaled(0.5, 0.1)", "leaky(0.2)", "dropout(0.3)", "identity", "softsign", "l2norm",
     "conv1-C", "conv3-C(pad=same)", "conv3-C(pad=same, act=relu)", "dwconv3(pad=same)",
-    "fc-C(over=channels)", "rnn-C", "conv1-C(norm=bn, act=silu, bias=no)", "lrn(3)", "groupnorm(1)",
+    "fc-C(over=channels)", "flip", "rnn-C", "conv1-C(norm=bn, act=silu, bias=no)", "lrn(3)", "groupnorm(1)",
 )  # fmt: skip
 _MERGES = ("add", "concat", "mul", "mean", "maximum", "minimum", "sub")
 _OPEN = {1: "T", 2: "HxW", 3: "DxHxW"}

@@ -152,8 +152,9 @@ class PerAxis(Param):
     def accept(self, value: Any) -> Any:
         if value is None and self.optional:
             return None
-        if isinstance(value, Name) and value.text in self.words:
-            return value.text
+        text = value.text if isinstance(value, Name) else value
+        if text in self.words:
+            return text
         value = _integral(value)
         parts = value if isinstance(value, tuple) else (value,)
         for part in parts:
