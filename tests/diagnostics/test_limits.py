@@ -201,3 +201,25 @@ def test_a_repeat_that_shapes_decide_is_counted_before_it_runs(
 )
 def test_what_depends_on_an_index_or_a_shape_is_not_counted_too_high(body: str) -> None:
     assert build(text("input 3x8x8\n" + body), limits=Limits(nodes=60)).nodes
+
+
+@pytest.mark.parametrize(
+    ("text", "elements"),
+    [
+        ("maxpool(kernel=[1e9, 4], stride=1, ceil=yes, pad=full)", "16,000,000,000"),
+        ("upsample(65536)", "17,179,869,184"),
+        ("deconv2-4/2; upsample(30000)", "14,400,000,000"),
+    ],
+)
+def test_a_tensor_that_is_too_large_at_any_size_is_refused(text: str, elements: str) -> None:
+    with pytest.raises(NetspecError, match=f"one tensor would have {elements} elements"):
+        build(Source("<net>", f"input 4xHxW\n{text}\n"))
+
+
+def test_the_least_of_all_tensors_is_added_up() -> None:
+    source = Source("<net>", "input 4xHxW\nupsample(10); relu x4\n")
+    build(source, limits=Limits(activations=4 * 400 * 6))
+    with pytest.raises(NetspecError, match="bytes"):
+        build(source, limits=Limits(activations=4 * 400 * 5 - 1))
+    # Sizes that may shrink to nothing count as one.
+    build(Source("<net>", "input 4xHxW\nconv7-4; maxpool9\n"), limits=Limits(tensor=800))
