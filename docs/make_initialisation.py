@@ -10,7 +10,7 @@ from pathlib import Path
 
 from netspec.elaborate.build import build
 from netspec.graph.checked import Graph
-from netspec.ops.declare.params import KnownParam, SchemeParam
+from netspec.ops.declare.params import SchemeParam
 from netspec.ops.declare.schemes import Constant, arguments
 from netspec.ops.declare.weight import Scheme
 from netspec.syntax.files import read_spec, shipped_names
@@ -56,7 +56,7 @@ def starts(graph: Graph) -> Iterator[str]:
     total: Counter[str] = Counter()
     for node in graph.nodes:
         for name, param in type(node.op).params.items():
-            if isinstance(param, SchemeParam) and not isinstance(param, KnownParam):
+            if isinstance(param, SchemeParam):
                 what = f"{node.op.spelling} biases" if name == "bias_init" else node.op.spelling
                 total[what] += 1
                 stated = getattr(node.op, name)

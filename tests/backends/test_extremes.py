@@ -13,7 +13,7 @@ from netspec import NetspecError
 from netspec.diagnostics.source import Source
 from netspec.elaborate.build import build
 from netspec.ops.declare.operator import Operator
-from netspec.ops.declare.params import Choice, Flag, LayerParam, SchemeParam
+from netspec.ops.declare.params import Choice, Flag, KnownParam, LayerParam, SchemeParam
 
 VALUES = (
     *("0", "-1", "3", "65536", "1000003", "2147483647", "2147483648", "1e9", "-2147483648"),
@@ -28,7 +28,7 @@ def steps(kind: type[Operator]) -> Iterator[tuple[str, str]]:
     words = "|".join((kind.spelling, *kind.aliases))
     call = list(re.finditer(rf"\b({words})(\d+(?:x\d+)*)?(-\d+)?(/\d+)?(\(.*?\))?(?=;|$| )", step))
     for name, param in kind.params.items():
-        if isinstance(param, Choice | Flag | LayerParam | SchemeParam) or not call:
+        if isinstance(param, Choice | Flag | KnownParam | LayerParam | SchemeParam) or not call:
             continue
         word, kernel, width, stride, arguments = (part or "" for part in call[-1].groups())
         kernel = "" if name == "kernel" else kernel

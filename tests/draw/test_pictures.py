@@ -73,8 +73,12 @@ def test_what_forks_and_joins_bears_the_band_of_what_it_gives(net: Callable[...,
 def test_layers_that_start_differently_are_folded_and_those_that_act_differently_are_not() -> None:
     found = words(fold(shipped("alexnet")))
     assert "3×3 conv, 384 ×2" in found  # biases of zero, biases of one
-    text = "input 8x9x9\nconv3-8(pad=same)\nconv3-8(pad=same, bias=no)\n"
-    assert not any("×2" in word for word in words(fold(build(Source("a.ns", text)))))
+    for first, second in (
+        ("conv3-8(pad=same)", "conv3-8(pad=same, bias=no)"),
+        ("dwconv3(fixed=binomial, pad=same)", "dwconv3(fixed=ones, pad=same)"),
+    ):
+        text = f"input 8x9x9\n{first}\n{second}\n"
+        assert not any("×2" in word for word in words(fold(build(Source("a.ns", text)))))
 
 
 def test_different_arguments_are_not_folded() -> None:

@@ -146,8 +146,8 @@ Rules = tuple[tuple[str, Draw | Fixed], ...]
 
 def alexnet(ones: str) -> Rules:
     return (
-        (f"conv[{ones}].bias", ONE),
-        ("fc[67].bias", ONE),
+        (f"*conv[{ones}].bias", ONE),
+        ("*fc[67].bias", ONE),
         ("*.bias", ZERO),
         ("*.weight", normal(0.01)),
     )
@@ -199,7 +199,8 @@ REDUCTIONS: Rules = tuple(
 
 STATED: dict[str, Rules] = {
     # Krizhevsky et al. 2012, section 5.
-    **named("alexnet alexnet_two_gpu alexnet_no_fc6_fc7 alexnet_no_fc7", alexnet("245")),
+    **named("alexnet alexnet_two_gpu alexnet_ten_crops", alexnet("245")),
+    **named("alexnet_no_fc6_fc7 alexnet_no_fc7", alexnet("245")),
     **named("alexnet_no_conv3_conv4 alexnet_no_conv3_conv4_fc6_fc7", alexnet("25")),
     # cuda-convnet2, layers-223-1gpu.cfg.
     "alexnet_owt": (
@@ -362,7 +363,7 @@ STATED: dict[str, Rules] = {
     # Kingma and Welling 2014, section 5.
     "vae": (("*", normal(0.1)),),
     # Simonyan and Zisserman 2015, section 3.1: a variance of 0.01.
-    **named("vgg11 vgg11_lrn vgg13 vgg16 vgg16_c vgg19", VGG),
+    **named("vgg11 vgg11_lrn vgg13 vgg13_5x5 vgg16 vgg16_c vgg19 vgg_ensemble", VGG),
     "vgg16_localization": VGG,
     "vgg16_transfer": (("features.*.bias", ZERO), ("features.*.weight", normal(0.1))),
     # torchvision's vgg.py.

@@ -216,7 +216,7 @@ def _read(kind: type[Operator]) -> tuple[str, ...]:
     return tuple(
         name
         for name, param in kind.params.items()
-        if name not in _UNREAD and not isinstance(param, SchemeParam | LayerParam)
+        if name not in _UNREAD and not isinstance(param, SchemeParam | KnownParam | LayerParam)
     )
 
 

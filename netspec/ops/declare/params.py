@@ -249,10 +249,8 @@ def _is_whole(value: Any) -> bool:
 
 
 @record(kw_only=True)
-class SchemeParam(Param):
-    """An initialisation: `he`, `gaussian(0.01)`; see `netspec.ops.declare.schemes`."""
-
-    expects = "an initialisation such as he or gaussian(0.01), or numbers in lists"
+class _TensorParam(Param):
+    """What a tensor holds: a scheme by its name, or numbers in lists."""
 
     def accept(self, value: Any) -> Any:
         if value is None or isinstance(value, Scheme):
@@ -269,13 +267,23 @@ class SchemeParam(Param):
 
 
 @record(kw_only=True)
-class KnownParam(SchemeParam):
-    """What a tensor holds that is not trained: numbers, or a scheme that draws none."""
+class SchemeParam(_TensorParam):
+    """An initialisation: `he`, `gaussian(0.01)`; see `netspec.ops.declare.schemes`."""
+
+    expects = "an initialisation such as he or gaussian(0.01), or numbers in lists"
+
+
+@record(kw_only=True)
+class KnownParam(_TensorParam):
+    """What a tensor holds that is not trained: numbers, or a scheme that draws none.
+
+    Part of what an operator computes, as a start is not.
+    """
 
     expects = "numbers in lists, or a filter that is not drawn such as gaussian_window(1.5)"
 
     def accept(self, value: Any) -> Any:
-        found = SchemeParam.accept(self, value)
+        found = _TensorParam.accept(self, value)
         if found is not None and found.drawn:
             raise self.refuse(value)
         return found
