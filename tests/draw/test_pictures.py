@@ -398,6 +398,40 @@ def test_columns_align_nets_on_resolution() -> None:
     assert {"vgg19", "plain34", "resnet34"} <= set(found)
 
 
+STREAMS = """net streams
+input frame: 3x64x64
+input flow: 4x64x64
+default conv(act=relu, pad=same)
+block stream(k) { conv3-16; maxpool2; conv3-32 x(k); residual { conv3-32 }; maxpool2; gap; fc-10 }
+mean { | @frame; stream(1) as spatial | @flow; stream(3) as temporal }
+"""
+
+
+@pytest.mark.parametrize("text", ["alexnet_two_gpu", STREAMS])
+def test_columns_align_towers_on_resolution_too(text: str, net: Callable[..., Graph]) -> None:
+    towers = net(text) if "\n" in text else shipped(text)
+    picture = draw([shipped("alexnet"), towers], style="columns")
+    assert isinstance(picture, str)
+    assert list(read_picture(picture).faults()) == []
+    root = ElementTree.fromstring(picture)
+    found = [e for e in root.iter("{http://www.w3.org/2000/svg}text") if e.text]
+    tops = {e.text: float(e.get("y", 0)) for e in found if re.fullmatch(r"\d+×\d+", e.text or "")}
+    pooled = [float(e.get("y", 0)) for e in found if e.text in ("2×2 max pool", "3×3 max pool, /2")]
+    # Each pool of a tower stands where its band begins, beside that of the other.
+    sizes = ("27×27", "13×13", "6×6") if text == "alexnet_two_gpu" else ("32×32", "16×16")
+    for size in sizes:
+        beside = [y for y in pooled if 0 <= y - tops[size] < 30]
+        assert len(beside) == (3 if text == "alexnet_two_gpu" else 2), size
+
+
+def test_columns_leave_branches_whole_that_are_not_in_step(net: Callable[..., Graph]) -> None:
+    for branches in ("conv3-4/2 | conv3-4; maxpool2", "identity | conv3-2(pad=1)"):
+        found = net(f"input 3x32x32\ndefault conv(pad=1)\nconcat {{ | {branches} }}; gap")
+        picture = draw([found], style="columns")
+        assert isinstance(picture, str)
+        assert list(read_picture(picture).faults()) == []
+
+
 def test_columns_refuse_a_net_whose_resolution_rises_again() -> None:
     with pytest.raises(NetspecError, match="unet rises again"):
         draw([shipped("vgg16"), shipped("unet")], style="columns")

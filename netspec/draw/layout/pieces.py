@@ -21,7 +21,8 @@ SIGNS = {"add": "+", "mul": "×"}
 class Piece:
     """Something of width `w` and height `h`; what flows through it enters and leaves at `axis`.
 
-    One that is `wired` begins with a wire of its own, so what leads to it needs no arrow.
+    One that is `wired` begins with a wire of its own, so what leads to it needs no arrow. `lanes`
+    are where wires enter, from the axis on: several where branches run on side by side.
     """
 
     w: float
@@ -29,6 +30,7 @@ class Piece:
     axis: float
     draw: Callable[[float, float], list[Item]]
     wired: bool = False
+    lanes: tuple[float, ...] = (0.0,)
 
 
 def width_of(text: str, size: str = "label") -> float:

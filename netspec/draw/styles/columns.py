@@ -6,8 +6,9 @@ of the VGG paper its nets A to E.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import groupby, pairwise
 from math import inf, prod
 from operator import itemgetter
@@ -15,12 +16,29 @@ from operator import itemgetter
 from netspec.analysis.costs import costs
 from netspec.diagnostics.messages.draw import CannotDraw, TooManyDrawn
 from netspec.diagnostics.raised import NetspecError
-from netspec.draw.layout.pieces import Piece, chip, chip_width, width_of, wire
+from netspec.draw.layout.pieces import (
+    SIGNS,
+    Piece,
+    bar,
+    chip,
+    chip_width,
+    width_of,
+    wire,
+)
+from netspec.draw.layout.strands import strands
 from netspec.draw.layout.structural import Layout
 from netspec.draw.layout.ushape import u_shape
 from netspec.draw.metrics import total
 from netspec.draw.scene import Box, Item, Scene, Words
-from netspec.draw.structure.elements import Block, Element, Repeat, Series, Step, nodes_of
+from netspec.draw.structure.elements import (
+    Block,
+    Element,
+    Parallel,
+    Repeat,
+    Series,
+    Step,
+    nodes_of,
+)
 from netspec.draw.structure.labels import human, resolution
 from netspec.draw.structure.reading import flat_steps, structure
 from netspec.draw.structure.repeats import fold
@@ -103,10 +121,18 @@ def _net(view: View) -> Net:
         raise NetspecError(TooManyDrawn("columns", count, MOST_BOXES))
     steps = [e.element if isinstance(e, Repeat) else e for e in elements]
     width = max((chip_width(s, view, " ×00") for s in steps if isinstance(s, Step)), default=0.0)
-    for name, members in groupby(_resolved(elements), key=itemgetter(0)):
+    cuts = [_cuts(element) for element in elements]
+    if all(len(cut) < 2 for cut in cuts):
+        cuts = [{} for _ in elements]
+    drawn = (
+        pair
+        for element, cut in zip(elements, cuts, strict=True)
+        for pair in _pieces(element, cut, layout, width)
+    )
+    for name, members in groupby(_resolved(drawn), key=itemgetter(0)):
         if name in runs:
             _refuse(view.graph)
-        runs[name] = tuple(_piece(member, layout, width) for _, member in members)
+        runs[name] = tuple(piece for _, piece in members)
     areas = [_area(name) for name in runs]
     if any(after > before for before, after in pairwise(areas)):
         _refuse(view.graph)
@@ -138,13 +164,57 @@ def _piece(element: Element, layout: Layout, width: float) -> Piece:
     return layout.element(element)
 
 
-def _resolved(elements: list[Element]) -> Iterator[tuple[str, Element]]:
-    """Each element with its resolution: of wires side by side, that of what they come from."""
+Cuts = dict[str, list[list[Element]]]
+
+
+def _pieces(
+    element: Element, cuts: Cuts, layout: Layout, width: float
+) -> Iterator[tuple[str | None, Piece]]:
+    """What an element is drawn with, each with its resolution: None where it has none of its own."""
+    if not (cuts and isinstance(element, Parallel) and element.join):
+        yield _resolution(element), _piece(element, layout, width)
+        return
+    drawn = [[list(map(layout.element, items)) for items in cut] for cut in cuts.values()]
+    merge = partial(bar, element.join, layout.view)
+    yield from zip(cuts, strands(drawn, merge, opens=element.opens), strict=True)
+
+
+def _cuts(element: Element) -> Cuts:
+    """The items of each branch by resolution; empty where branches do not go through it in step.
+
+    A net in which some go through several together is drawn as strands throughout.
+    """
+    if not isinstance(element, Parallel) or element.join is None:
+        return {}
+    if element.join.node.op.spelling in SIGNS:
+        return {}
+    found: list[dict[str, list[Element]]] = []
+    for branch in element.branches:
+        by_name: dict[str, list[Element]] = {}
+        items = [] if branch.arcs or branch.asides else _unboxed(branch)
+        for name, members in groupby(items, key=_resolution):
+            if name is None or name in by_name:
+                return {}
+            by_name[name] = list(members)
+        found.append(by_name)
+    names = list(found[0])
+    in_step = all(list(by_name) == names for by_name in found)
+    if not in_step or names[-1:] != [resolution(element.join.type)]:
+        return {}
+    return {name: [by_name[name] for by_name in found] for name in names}
+
+
+def _resolution(element: Element) -> str | None:
+    nodes = nodes_of(element)
+    return resolution(nodes[-1].types[0]) if nodes else None
+
+
+def _resolved(drawn: Iterable[tuple[str | None, Piece]]) -> Iterator[tuple[str, Piece]]:
+    """Each piece with its resolution: of wires side by side, that of what they come from."""
     name = ""
-    for element in elements:
-        if nodes := nodes_of(element):
-            name = resolution(nodes[-1].types[0])
-        yield name, element
+    for own, piece in drawn:
+        name = name if own is None else own
+        yield name, piece
 
 
 def _area(name: str) -> float:
@@ -169,8 +239,9 @@ def _column(net: Net, x: float, tops: dict[str, float], order: list[str]) -> lis
     for name in order:
         y = tops[name]
         for piece in net.runs.get(name, ()):
-            if end is not None:
-                found.append(wire((axis, end), (axis, y), arrow=not piece.wired))
+            for lane in piece.lanes if end is not None else ():
+                ends = (axis + lane, end or 0.0), (axis + lane, y)
+                found.append(wire(*ends, arrow=not piece.wired))
             found += piece.draw(axis - piece.axis, y)
             end = y + piece.h
             y = end + _GAP
