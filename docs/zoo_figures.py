@@ -46,6 +46,8 @@ class Published:
 
     def __str__(self) -> str:
         found = self.verdict().removeprefix("agrees").strip()
+        if self.differs:
+            found = f"**{found}**"
         because = f": {self.reason}" if self.reason else ""
         return " ".join(filter(None, (self.says, f"({self.source})", found))) + because
 

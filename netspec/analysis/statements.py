@@ -10,10 +10,11 @@ from netspec.ops.declare.values import show
 
 @record
 class Takes:
-    """What a key takes: in words, and whether an evaluated value is that."""
+    """What a key takes: in words, and whether an evaluated value is that; the words, if it takes some."""
 
     says: str
     allows: Callable[[object], bool]
+    words: tuple[str, ...] = ()
 
 
 def percent(least: float = 0, most: float = 100) -> Takes:
@@ -35,7 +36,7 @@ def _whole(least: int) -> Callable[[object], bool]:
 
 def _among(words: tuple[str, ...]) -> Takes:
     says = f"{', '.join(words[:-1])} or {words[-1]}"
-    return Takes(says, lambda value: getattr(value, "text", value) in words)
+    return Takes(says, lambda value: getattr(value, "text", value) in words, words)
 
 
 def _is_text(value: object) -> bool:

@@ -141,7 +141,9 @@ class Assembler:
 
 def _fewest(tensor: TensorType) -> int:
     """How many elements a tensor has at least, whatever the sizes of symbols."""
-    return prod(size if isinstance(size, int) else int(max(1, least(size))) for size in tensor.shape)
+    return prod(
+        size if isinstance(size, int) else int(max(1, least(size))) for size in tensor.shape
+    )
 
 
 def _shapes(weights: tuple[Weight, ...]) -> str:

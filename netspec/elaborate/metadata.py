@@ -17,7 +17,7 @@ from netspec.diagnostics.messages.expect import BadFigure, IncompleteFigure, Unk
 from netspec.diagnostics.messages.names import RepeatedArgument, UnknownMetadata
 from netspec.diagnostics.suggest import closest
 from netspec.elaborate.bind import Misplaced, evaluate_at
-from netspec.elaborate.evaluate import WORDS, integral
+from netspec.elaborate.evaluate import integral
 from netspec.elaborate.report import Reporter
 from netspec.elaborate.scope import Level, Poisoned, Scope
 from netspec.ops.declare.values import Name
@@ -78,8 +78,8 @@ def _statement(item: ast.Pairs, scope: Scope, reporter: Reporter) -> tuple[tuple
             if key in seen:
                 raise Misplaced(RepeatedArgument(item.key, key), pair.extent)
             seen.add(key)
-            value = integral(_said(pair.value, scope))
             takes = _takes(line, key, found)
+            value = integral(_said(pair.value, takes, scope))
             if not takes.allows(value):
                 raise Misplaced(BadFigure(item.key, key, takes.says, written(value)), pair.extent)
             found[key] = value.text if isinstance(value, Name) else value
@@ -92,9 +92,9 @@ def _statement(item: ast.Pairs, scope: Scope, reporter: Reporter) -> tuple[tuple
     return tuple(found.items())
 
 
-def _said(node: ast.Expression, scope: Scope) -> Any:
-    """A pair's value. A word is itself: `dense` says how was measured, whatever the net calls so."""
-    if isinstance(node, ast.Variable) and node.name not in WORDS:
+def _said(node: ast.Expression, takes: Takes, scope: Scope) -> Any:
+    """A pair's value. `dense` says how was measured, though the net may have a parameter called so."""
+    if isinstance(node, ast.Variable) and node.name in takes.words:
         return Name(node.name)
     return evaluate_at(node, scope)
 
