@@ -37,7 +37,7 @@ end); nets that import `vgg16` have VGG's.
 | --- | --- | --- |
 """
 _SOURCE = re.compile(r"# init: (.*)")
-_BASE = re.compile(r"^net \w+ = (\w+)\(|^import \w+ from (\w+)|^import (\w+)$", re.M)
+_BASE = re.compile(r"^net \w+ = (\w+)\(|^import \w+ from (\w+)|^import ([\w, ]+)$", re.M)
 
 
 def sources(name: str) -> list[str]:
@@ -45,8 +45,8 @@ def sources(name: str) -> list[str]:
     text = read_spec(name).text
     found = _SOURCE.findall(text)
     for match in _BASE.finditer(text):
-        base = match[1] or match[2] or match[3]
-        found += [s if s in found or match[1] else f"{base}: {s}" for s in sources(base)]
+        for base in re.findall(r"\w+", match[1] or match[2] or match[3]):
+            found += [s if s in found or match[1] else f"{base}: {s}" for s in sources(base)]
     return list(dict.fromkeys(found))
 
 

@@ -36,7 +36,7 @@ def test_numbers_are_legal_where_the_symbols_say_so(steps: str, legal: tuple[str
     [
         ("maxpool2/99991 x2", "NS413"),
         ("upsample(65537) x2", "NS413"),
-        ("pad(1048576) x4000", "NS408"),  # too large at any size, before its numbers are
+        ("pad(1048576) x4000", "NS410"),  # too much at any size, before its numbers are
     ],
 )
 def test_formulas_with_numbers_that_a_file_cannot_compute_with_are_refused(
