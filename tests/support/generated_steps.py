@@ -58,6 +58,12 @@ def varied(kind: type[Operator], step: str, rank: int, random: Random) -> str:
         for name, param in kind.params.items()
         if random.random() < 0.5
     }
+    # Of what excludes each other one is given; a list that fills a bias is seldom met by chance.
+    rivals = [name for name in kind.either if name in chosen]
+    for name in random.sample(rivals, max(0, len(rivals) - 1)):
+        del chosen[name]
+    if chosen.get("bias_init", "").startswith("[") and random.random() < 0.8:
+        del chosen["bias_init"]
     return with_arguments(kind, step, chosen)
 
 
@@ -150,6 +156,8 @@ def with_arguments(kind: type[Operator], step: str, chosen: dict[str, str]) -> s
     words = (kind.spelling, *kind.aliases)
     head = next(h for h in _heads(file.items) if _word(h) in words or h.word in words)
     references, given = _arguments(kind, step, head)
+    if not chosen.keys().isdisjoint(kind.either):
+        given = {name: text for name, text in given.items() if name not in kind.either}
     named = [f"{name}={text}" for name, text in {**given, **chosen}.items()]
     start, end = head.extent
     if head.body is not None:
