@@ -103,6 +103,9 @@ def test_each_row_of_a_table_has_its_own_fan_in():
     normal = drawn(f"tableconv9(table={table}, init=gaussian(1, fan_in=1))")
     assert normal[2:].std() == pytest.approx(1 / (81 * 16), rel=0.1)
     assert normal[:2].std() == pytest.approx(1 / 81, rel=0.25)
+    cut = drawn(f"tableconv9(table={table}, init=truncated(1, fan_in=1))")
+    for rows, fan_in in ((cut[:2], 81), (cut[2:], 81 * 16)):
+        assert 1.7 / fan_in < np.abs(rows).max() <= 2 / fan_in * (1 + 1e-6)
 
 
 @pytest.mark.parametrize("word", ["gaussian", "truncated", "uniform", "he", "lecun_uniform"])

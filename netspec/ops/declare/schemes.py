@@ -140,7 +140,7 @@ class Truncated(Gaussian):
         values = random.standard_normal(size, dtype=np.float32)
         while len(far := np.flatnonzero(np.abs(values) > 2)):
             values[far] = random.standard_normal(len(far), dtype=np.float32)
-        values *= np.float32(self.std(weight))
+        values *= _by_row(self.std, weight, start, size)
         return values
 
 
