@@ -302,22 +302,22 @@ def volume(net: str, step: str = "", **settings: Any) -> str:
 
 def field(net: str, step: str = "", **settings: Any) -> int:
     """The side of what one element of a step, or of the output, sees of the input."""
-    found = graph(net, **settings)
-    node = layer(net, step, **settings).node if step else found.outputs[0].value.node
-    (seen,) = receptive_fields(found)[node].values()
-    assert isinstance(seen, Field)
-    (side,) = set(seen.size)
+    (side,) = set(_seen(net, step, **settings).size)
     return side
 
 
 def jump(net: str, step: str = "", **settings: Any) -> int:
     """How far apart what neighbouring elements see of the input starts."""
+    (apart,) = set(_seen(net, step, **settings).stride)
+    return int(apart)
+
+
+def _seen(net: str, step: str, **settings: Any) -> Field:
     found = graph(net, **settings)
     node = layer(net, step, **settings).node if step else found.outputs[0].value.node
     (seen,) = receptive_fields(found)[node].values()
     assert isinstance(seen, Field)
-    (apart,) = set(seen.stride)
-    return int(apart)
+    return seen
 
 
 # --- what a spec says beside its layers

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from netspec.foundation.records import record
-from netspec.ops.declare.values import show
 
 
 @record
@@ -120,8 +119,3 @@ STATEMENTS = {
 def line_of(key: str) -> str:
     """The kind of line that takes a key, where another does not; empty if none does."""
     return next((name for name, line in STATEMENTS.items() if key in line.keys), "")
-
-
-def written(value: object) -> str:
-    """A value as a message shows it: texts in their quotes."""
-    return f'"{value}"' if isinstance(value, str) else show(value)

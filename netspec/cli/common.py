@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import fields
@@ -138,6 +139,11 @@ def _is_utf_8(text: str) -> bool:
         return text.encode() == text.encode(sys.stdout.encoding or "utf-8")
     except UnicodeEncodeError:
         return False
+
+
+def table_width() -> int:
+    """The columns that a table has: the terminal's, or 120 where it is no terminal."""
+    return shutil.get_terminal_size((120, 24)).columns if sys.stdout.isatty() else 120
 
 
 def print_spec(text: str) -> None:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-import shutil
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from netspec.cli.common import json_option, print_json, say
+from netspec.cli.common import json_option, print_json, say, table_width
 
 if TYPE_CHECKING:
     from netspec.analysis.published import Published
@@ -68,7 +66,7 @@ def _errors(names: list[str], as_json: bool) -> None:
         figures = [{"name": name, **item.as_json()} for name in names for item in stated[name]]
         print_json({"format_version": 1, "figures": figures})
         return
-    width = shutil.get_terminal_size((120, 24)).columns if sys.stdout.isatty() else 120
+    width = table_width()
     for name, items in stated.items():
         if items:
             print("\n".join((name, *(line for item in items for line in _lines(item, width)))))

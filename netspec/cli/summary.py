@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 
 import click
 
-from netspec.cli.common import SPEC, Options, print_json, spec_options
+from netspec.cli.common import SPEC, Options, print_json, spec_options, table_width
 
 FORMATS = ("text", "markdown", "latex", "csv", "json")
 
@@ -68,8 +67,7 @@ def command(
     else:
         table = summaries[0] if len(summaries) == 1 else compare(summaries)
         if style == "text":
-            width = shutil.get_terminal_size((120, 24)).columns if sys.stdout.isatty() else 120
-            sys.stdout.write(table.to_text(width=width))
+            sys.stdout.write(table.to_text(width=table_width()))
         else:
             sys.stdout.write(getattr(table, f"to_{style}")())
     for text in broken:

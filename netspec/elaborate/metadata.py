@@ -11,7 +11,6 @@ from netspec.analysis.statements import (
     Takes,
     line_of,
     percent,
-    written,
 )
 from netspec.diagnostics.messages.expect import BadFigure, IncompleteFigure, UnknownFigure
 from netspec.diagnostics.messages.names import RepeatedArgument, UnknownMetadata
@@ -20,7 +19,7 @@ from netspec.elaborate.bind import Misplaced, evaluate_at
 from netspec.elaborate.evaluate import integral
 from netspec.elaborate.report import Reporter
 from netspec.elaborate.scope import Level, Poisoned, Scope
-from netspec.ops.declare.values import Name
+from netspec.ops.declare.values import Name, quoted
 from netspec.ops.registry import REGISTRY
 from netspec.syntax import ast
 from netspec.syntax.expected import DESCRIBING
@@ -81,7 +80,7 @@ def _statement(item: ast.Pairs, scope: Scope, reporter: Reporter) -> tuple[tuple
             takes = _takes(line, key, found)
             value = integral(_said(pair.value, takes, scope))
             if not takes.allows(value):
-                raise Misplaced(BadFigure(item.key, key, takes.says, written(value)), pair.extent)
+                raise Misplaced(BadFigure(item.key, key, takes.says, quoted(value)), pair.extent)
             found[key] = value.text if isinstance(value, Name) else value
         except Misplaced as rejection:
             reporter.report(rejection, rejection.extent, scope)

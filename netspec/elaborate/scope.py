@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import field, replace
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from netspec.diagnostics.messages.names import UnknownName, UnknownReference
@@ -133,10 +133,6 @@ class Scope:
     shared: tuple[str, str] | None = None
     until: Stop | None = None
     headless: bool = False
-
-    def inner(self, entry: tuple[Value, ...] | None) -> Scope:
-        """The scope inside braces that `entry` flows into."""
-        return replace(self, entry=entry)
 
     # the Values protocol of netspec.elaborate.evaluate
 

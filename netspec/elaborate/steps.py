@@ -175,7 +175,7 @@ class Elaborator:
             except Rejection as rejection:
                 raise Misplaced(rejection.problem, chosen.condition.extent) from None
             chosen = chosen.then if holds else chosen.otherwise
-        return wire if chosen is None else self.run_chain(chosen, wire, scope.inner(scope.entry))
+        return wire if chosen is None else self.run_chain(chosen, wire, replace(scope))
 
     def _for(self, loop: ast.For, wire: Wire, scope: Scope) -> Wire:
         first, last = self._whole(loop.first, scope), integral(evaluate_at(loop.last, scope))

@@ -7,16 +7,16 @@ its path, with `_` for each dot.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import fields
-from itertools import count
+from itertools import count, groupby
 
 from netspec.diagnostics.raised import Rejection
 from netspec.graph.checked import Graph, Node, Value
 from netspec.ops.declare.known import Values
 from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.params import MISSING
+from netspec.ops.declare.schemes import arguments
 from netspec.ops.declare.source import Input
-from netspec.ops.declare.values import show
+from netspec.ops.declare.values import quoted, show
 from netspec.ops.declare.weight import Scheme
 from netspec.syntax.expected import KEYWORDS
 from netspec.syntax.fmt import format_text
@@ -42,7 +42,7 @@ class _Writer:
         self.named_outputs = [o for o in graph.outputs if o.name not in self.taken]
         self.outputs = {output.value: output.name for output in reversed(self.named_outputs)}
         self.taken |= {output.name for output in self.named_outputs}
-        self.nodes: dict[Node, str] = {}
+        self.steps: dict[str, str] = {}
         self.names: dict[Value, str] = {}
 
     def text(self) -> str:
@@ -66,30 +66,29 @@ class _Writer:
         return line
 
     def _steps(self) -> Iterator[str]:
-        wire = self.graph.inputs[0].output if len(self.graph.inputs) == 1 else None
-        inside: str | None = None
-        losses = {head.name: head.loss for head in self.graph.heads}
-        ends = {head.name: head.value for head in self.graph.heads}
-        for node in self.graph.nodes:
-            if isinstance(node.op, Input):
-                continue
-            if node.head != inside:
-                if inside is not None:
-                    yield from (f"  {line}" for line in self._carry(ends[inside], wire))
-                    yield "}"
-                if node.head is not None:
-                    yield f"head {node.head}(loss={_number(losses[node.head])}) {{"
-                inside, wire = node.head, None
-            indent = "  " if inside else ""
-            yield f"{indent}{self._step(node, wire)}"
+        start = self.graph.inputs[0].output if len(self.graph.inputs) == 1 else None
+        heads = {head.name: head for head in self.graph.heads}
+        steps = (node for node in self.graph.nodes if not isinstance(node.op, Input))
+        for name, nodes in groupby(steps, key=lambda node: node.head):
+            lines: list[str] = []
+            wire = self._run(nodes, start, lines)
+            start = wire if name is None else None
+            if name is None:
+                yield from lines
+            else:
+                lines += self._carry(heads[name].value, wire)
+                yield f"head {name}(loss={_number(heads[name].loss)}) {{"
+                yield from (f"  {line}" for line in lines)
+                yield "}"
+        yield from self._ends(start)
+
+    def _run(self, nodes: Iterable[Node], wire: Value | None, lines: list[str]) -> Value | None:
+        """Adds the lines of nodes of one training head, or of none; what flows after them."""
+        for node in nodes:
+            lines.append(self._step(node, wire))
+            lines += self._apart(node)
             wire = node.output if len(self._carried(node)) == 1 else None
-            for line in self._apart(node):
-                yield f"{indent}{line}"
-        if inside is not None:
-            yield from (f"  {line}" for line in self._carry(ends[inside], wire))
-            yield "}"
-            wire = None
-        yield from self._ends(wire)
+        return wire
 
     def _carry(self, end: Value, wire: Value | None) -> Iterator[str]:
         """The line after which a value flows, where it does not yet."""
@@ -106,7 +105,7 @@ class _Writer:
         given = [f"@{self.names[value]}" for value in _references(node)]
         given += self._arguments(node, said)
         name = self._named(node)
-        self.nodes[node] = name
+        self.steps[node.path] = name
         if len(self._carried(node)) == 1:
             self.names |= dict.fromkeys(node.outputs, name)
         step = f"{head}({', '.join(given)})" if given else head
@@ -118,7 +117,7 @@ class _Writer:
         carried = self._carried(node)
         if len(carried) > 1:
             for value in carried:
-                self.names[value] = self._free(f"{self.nodes[node]}_{value.index + 1}")
+                self.names[value] = self._free(f"{self.steps[node.path]}_{value.index + 1}")
             parts = " | ".join(f"identity as {self.names[value]}" for value in carried)
             yield f"{{ | {parts} }}"
 
@@ -144,13 +143,10 @@ class _Writer:
                 continue
             given.append(f"{name}={self._value(value)}")
         if node.owner != node.path:
-            given.append(f"weights=@{self._owner(node)}")
+            given.append(f"weights=@{self.steps[node.owner]}")
         if node.frozen:
             given.append("frozen=yes")
         return given
-
-    def _owner(self, node: Node) -> str:
-        return next(name for other, name in self.nodes.items() if other.path == node.owner)
 
     def _value(self, value: object) -> str:
         if isinstance(value, Values):
@@ -165,7 +161,7 @@ class _Writer:
 
     def _ends(self, wire: Value | None) -> Iterator[str]:
         """The lines that name the outputs, and the one that lists them."""
-        made = set(self.nodes.values())
+        made = set(self.steps.values())
         for output in self.named_outputs:
             if output.name not in made:
                 yield f"@{self.names[output.value]}; identity as {output.name}"
@@ -212,7 +208,7 @@ def _endings() -> Iterable[str]:
 
 
 def _scheme(value: Scheme) -> str:
-    given = [f for f in fields(value) if f.init]
+    given = arguments(type(value))
     said = [_number(getattr(value, f.name)) for f in given if not f.kw_only]
     named = [f for f in given if f.kw_only and getattr(value, f.name) != f.default]
     said += [f"{f.name}={_number(getattr(value, f.name))}" for f in named]
@@ -234,11 +230,7 @@ def _number(value: float) -> str:
 def _metadata(items: Iterable[tuple[str, object]]) -> Iterator[str]:
     for key, value in items:
         if isinstance(value, tuple):
-            pairs = (f"{name}={_quoted(inner)}" for name, inner in value)
+            pairs = (f"{name}={quoted(inner)}" for name, inner in value)
             yield f"{key} {', '.join(pairs)}"
         else:
-            yield f"{key} {_quoted(value)}"
-
-
-def _quoted(value: object) -> str:
-    return f'"{value}"' if isinstance(value, str) else show(value)
+            yield f"{key} {quoted(value)}"

@@ -42,3 +42,8 @@ def show(value: Any) -> str:
     if isinstance(value, tuple):
         return f"({', '.join(show(item) for item in value)})"
     return str(value) if value != "" else '""'
+
+
+def quoted(value: object) -> str:
+    """A value as a line of metadata has it: texts in their quotes."""
+    return f'"{value}"' if isinstance(value, str) else show(value)
