@@ -98,6 +98,7 @@ def golden(name: str, device: str, batches: tuple[int, ...], runs: int) -> dict[
     from support import published as goldens
 
     from netspec.backends.onnx.compile import compile_graph, prepared
+    from netspec.backends.onnx.options import FileOptions
     from netspec.backends.runtime import Session
     from netspec.backends.torch.modules import to_module
     from netspec.checkpoints import load
@@ -112,7 +113,7 @@ def golden(name: str, device: str, batches: tuple[int, ...], runs: int) -> dict[
             answers["torch"] = module(torch.from_numpy(image).to(device)).cpu().numpy()[0]
         del module
         path = Path(folder) / "model.onnx"
-        compile_graph(graph, path, source=loaded.source, logits=True)
+        compile_graph(graph, path, FileOptions(logits=True), source=loaded.source)
         result = Session(path, device=device).run({graph.inputs[0].path: image})
         answers["onnxruntime"] = next(iter(result.outputs.values()))[0]
     errors = {

@@ -150,6 +150,7 @@ class Net:
         unless given.
         """
         from netspec.backends.onnx.compile import compile_graph
+        from netspec.backends.onnx.options import FileOptions
         from netspec.checkpoints import FromFile
 
         if batch is not None and batch < 1:
@@ -159,11 +160,8 @@ class Net:
         compile_graph(
             self.graph,
             target,
+            FileOptions(logits=logits, heads=training_heads, opset=opset, batch=batch),
             source=source,
-            logits=logits,
-            heads=training_heads,
-            opset=opset,
-            batch=batch,
             keep=(source.file.path,) if isinstance(source, FromFile) else (),
         )
         return target

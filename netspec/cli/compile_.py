@@ -114,18 +114,16 @@ def command(
     data: tuple[Path, ...] = ()
     if target == "onnx":
         from netspec.backends.onnx.compile import compile_graph
+        from netspec.backends.onnx.options import FileOptions
 
         data = compile_graph(
             graph,
             path,
+            FileOptions(logits=logits, heads=training_heads, opset=opset, batch=batch),
             source=source,
-            logits=logits,
-            heads=training_heads,
-            opset=opset,
-            batch=batch,
             check=_verification(graph, source, logits, stamp) if check or stamp else None,
             keep=keep,
-        )
+        ).data
     else:
         _write_other(target, graph, path, source, logits, keep)
     seconds = time.perf_counter() - start

@@ -38,11 +38,12 @@ def model_file(
         yield Path(model), None
         return
     from netspec.backends.onnx.compile import compile_graph
+    from netspec.backends.onnx.options import FileOptions
     from netspec.weights.sources import Seeded
 
     graph = options.graph(model)
     source = Seeded(seed) if weights is None else weights.read(graph, seed=seed).source
     with tempfile.TemporaryDirectory(prefix="netspec-") as folder:
         path = Path(folder) / "model.onnx"
-        compile_graph(graph, path, source=source, logits=logits)
+        compile_graph(graph, path, FileOptions(logits=logits), source=source)
         yield path, graph

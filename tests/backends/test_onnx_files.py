@@ -18,6 +18,7 @@ from netspec.backends.onnx.compile import compile_graph
 from netspec.backends.onnx.data import data_files
 from netspec.backends.onnx.file import write
 from netspec.backends.onnx.lowering import IR_VERSION, OPSET, lower
+from netspec.backends.onnx.options import FileOptions
 from netspec.backends.runtime import Session
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.source import Source
@@ -118,7 +119,7 @@ def test_opsets_outside_22_to_26_are_refused(opset):
 @pytest.mark.parametrize("opset", range(22, 27))
 def test_every_opset_offered_runs(opset, tmp_path):
     path = tmp_path / "net.onnx"
-    compile_graph(small(), path, opset=opset)
+    compile_graph(small(), path, FileOptions(opset=opset))
     x = np.ones((2, 3, 8, 8), np.float32)
     assert Session(path).run({"input": x}).outputs["output"].shape == (2, 10)
 

@@ -23,6 +23,7 @@ from support.published import (
 )
 
 from netspec.backends.onnx.compile import compile_graph
+from netspec.backends.onnx.options import FileOptions
 from netspec.backends.runtime import Session
 from netspec.checkpoints import load
 from netspec.graph.checked import Graph
@@ -50,7 +51,7 @@ def test_a_published_checkpoint_gives_the_published_answer(name: str, tmp_path: 
     image = image_of(expected["input"])
     held_to(expected, logits_of(graph, loaded.source, image))
     path = tmp_path / "model.onnx"
-    compile_graph(graph, path, source=loaded.source, logits=True)
+    compile_graph(graph, path, FileOptions(logits=True), source=loaded.source)
     result = Session(path).run({graph.inputs[0].path: image})
     (logits,) = result.outputs.values()
     held_to(expected, logits[0])

@@ -21,6 +21,7 @@ from support.places import DATA, ROOT
 from support.published import TOLERANCE, meaningless
 
 from netspec.backends.onnx.compile import compile_graph, prepared
+from netspec.backends.onnx.options import FileOptions
 from netspec.backends.runtime import Session
 from netspec.backends.torch.modules import to_module
 from netspec.checkpoints import load
@@ -175,7 +176,7 @@ def test_onnx_runtime_gives_the_published_answer(name: str, tmp_path: Path) -> N
     graph = spec(expected)
     loaded = load(saved(tensors_of(expected), tmp_path), graph)
     path = tmp_path / "model.onnx"
-    compile_graph(graph, path, source=loaded.source, logits=True)
+    compile_graph(graph, path, FileOptions(logits=True), source=loaded.source)
     (output,) = Session(path).run(inputs_of(expected, graph)).outputs.values()
     assert deviation(expected, output[0]) <= TOLERANCE
 

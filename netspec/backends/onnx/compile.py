@@ -6,9 +6,20 @@ import hashlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from netspec.backends.onnx.options import FileOptions
+from netspec.foundation.records import record
 from netspec.graph.checked import Graph
 from netspec.ops.declare.values import show
 from netspec.weights.sources import Seeded, WeightSource
+
+_DEFAULT = FileOptions()
+
+
+@record
+class Written:
+    """What writing a file made beside it: the data files that its large weights are in."""
+
+    data: tuple[Path, ...]
 
 
 def prepared(graph: Graph, *, logits: bool = False, heads: bool = False) -> Graph:
@@ -23,28 +34,24 @@ def prepared(graph: Graph, *, logits: bool = False, heads: bool = False) -> Grap
 def compile_graph(
     graph: Graph,
     path: Path,
+    options: FileOptions = _DEFAULT,
     *,
     source: WeightSource | None = None,
-    logits: bool = False,
-    heads: bool = False,
-    opset: int | None = None,
-    batch: int | None = None,
     metadata: dict[str, str] | None = None,
     check: Callable[[Path], None] | None = None,
     keep: Iterable[str | Path] = (),
-) -> tuple[Path, ...]:
+) -> Written:
     """Writes a graph as an ONNX file: same graph, weights and options, same bytes.
 
     Weights come from `source`, by default the spec's own initialisation from seed 0. The metadata
     holds the spec's text, its hash and its settings. `check` gets the finished file under a
     temporary name; if it raises, nothing takes the name `path`. A file of `keep` and those that the
-    spec was read from are not replaced. Returns the data files that large weights are in. Raises
-    NetspecError where nothing was written.
+    spec was read from are not replaced. Raises NetspecError where nothing was written.
     """
     from netspec.backends.onnx.file import write
     from netspec.backends.onnx.lowering import OPSET, lower
 
-    deployed = prepared(graph, logits=logits, heads=heads)
+    deployed = prepared(graph, logits=options.logits, heads=options.heads)
     text = graph.source.text
     about = {
         "netspec.spec": text,
@@ -52,5 +59,6 @@ def compile_graph(
         "netspec.settings": ", ".join(f"{k}={show(v)}" for k, v in graph.parameters),
         **(metadata or {}),
     }
-    model = lower(deployed, opset=opset or OPSET, batch=batch, metadata=about)
-    return write(model, path, source or Seeded(), check=check, keep=(*graph.files, *keep))
+    model = lower(deployed, opset=options.opset or OPSET, batch=options.batch, metadata=about)
+    keep = (*graph.files, *keep)
+    return Written(write(model, path, source or Seeded(), check=check, keep=keep))
