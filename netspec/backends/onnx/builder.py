@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from netspec.backends.onnx.legal import zero_if_legal
 from netspec.backends.onnx.places import places
 from netspec.backends.onnx.types import inner_types, value_type, weight_type
 from netspec.foundation.records import record
-from netspec.graph.checked import Graph, Node, Value
+from netspec.graph.checked import Graph, Head, Node, Output, Value
 from netspec.ops.declare.interfaces import Operand
 from netspec.ops.declare.source import Input
 from netspec.ops.declare.weight import Weight
@@ -46,7 +46,7 @@ class Builder:
         self.values: dict[Value, str] = {}
         self.constants = Constants()
         self._opset, self._batch, self._placed = opset, batch, placed
-        self._outputs = [(item.name, item.value) for item in (*graph.outputs, *graph.heads)]
+        self._outputs = [(item.name, item.value) for item in outputs_of(graph)]
         self._named = {value: name for name, value in reversed(self._outputs)}
         self._outside = {node.path for node in graph.inputs} | {name for name, _ in self._outputs}
         self._taken = set(self._outside)
@@ -189,11 +189,8 @@ class Builder:
     def _describe(self, read: Mapping[Value, str]) -> None:
         """Encodes the types of what the nodes make, but of outputs, which the graph describes."""
         made = [name for proto in self._emitted for name in proto.output]
-        types = {
-            name: value_type(value, self._batch)
-            for value in self._node.outputs
-            if (name := self.values.get(value)) in made
-        }
+        values = [value for value in self._node.outputs if value in self.values]
+        types = {self.values[value]: value_type(value, self._batch) for value in values}
         if any(name not in types and name not in self._outside for name in made):
             types = {**self._inner_types(read), **types}
         items = [
@@ -217,6 +214,11 @@ class Builder:
             name += "."
         self._taken.add(name)
         return name
+
+
+def outputs_of(graph: Graph) -> tuple[Output | Head, ...]:
+    """The outputs of a graph's file, those of its training-only heads last."""
+    return (*graph.outputs, *graph.heads)
 
 
 def _attribute(name: str, value: Any) -> AttributeProto:

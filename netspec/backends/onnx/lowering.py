@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from onnx import GraphProto, ModelProto
 
 from netspec.backends.onnx import places
-from netspec.backends.onnx.builder import Builder, Initializer
+from netspec.backends.onnx.builder import Builder, Initializer, outputs_of
 from netspec.backends.onnx.types import value_type
 from netspec.diagnostics.messages.backends import OpsetUnsupported
 from netspec.diagnostics.raised import NetspecError
@@ -62,7 +62,7 @@ def lower(
     proto = GraphProto(name=graph.name, initializer=builder.constants)
     for node in graph.inputs:
         proto.input.add(name=node.path, type=value_type(node.output, batch))
-    for item in (*graph.outputs, *graph.heads):
+    for item in outputs_of(graph):
         proto.output.add(name=item.name, type=value_type(item.value, batch))
     model = ModelProto(ir_version=IR_VERSION, producer_name="netspec", producer_version=__version__)
     model.opset_import.add(domain="", version=opset)

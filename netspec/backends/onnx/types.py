@@ -38,7 +38,10 @@ def value_type(value: Value, batch: int | None) -> TypeProto:
     flows = carried is None or value.index < carried
     kind.elem_type = _DTYPES[tensor.dtype] if flows else TensorProto.INT64
     dims = kind.shape.dim
-    for size in (batch if batch is not None and tensor.batch == "N" else tensor.batch, *tensor.shape):
+    for size in (
+        batch if batch is not None and tensor.batch == "N" else tensor.batch,
+        *tensor.shape,
+    ):
         if isinstance(size, int):
             dims.add(dim_value=size)
         else:
