@@ -37,6 +37,25 @@ def shipped_names() -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
+@cache
+def _shown_path(path: str) -> str:
+    full = Path(path).resolve()
+    for folder, prefix in ((shipped_folder(), ""), (LIBRARY, "library/")):
+        if full.is_relative_to(folder.resolve()):
+            return prefix + full.relative_to(folder.resolve()).as_posix()
+    return full.name
+
+
+def shown_place(span: Span) -> str:
+    """A place for those who have other folders: `resnet50.ns:12:3`, `library/residual.ns:4:5`.
+
+    The file is named as it is shipped, else without its folder, which it shares with all it imports.
+    """
+    source = span.source
+    file = _shown_path(source.path) if source.path else Path(source.name).name
+    return f"{file}:{span.line}:{span.column}"
+
+
 def read_spec(name: str, limits: Limits = DEFAULT) -> Source:
     """The spec called `name`: `-` for standard input, a path, or the name of a shipped spec."""
     if name == "-":

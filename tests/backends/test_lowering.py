@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 import onnx
 import onnxruntime as ort
@@ -24,8 +22,6 @@ from support.differential import (
 from netspec.backends.onnx.lowering import IR_VERSION, OPSET, OPSETS, lower
 from netspec.backends.torch.modules import to_module
 from netspec.diagnostics.raised import NetspecError, Rejection
-from netspec.diagnostics.source import Source
-from netspec.elaborate.build import build
 from netspec.ops.declare.geometry import geometry, refuse_empty_windows
 from netspec.passes.deploy import deploy
 from netspec.sizes.shapes import TensorType
@@ -347,43 +343,7 @@ def test_tensors_with_other_leading_sizes_do_not_merge(refused):
         assert refused(spec).diagnostics[0].code == "NS310"
 
 
-# --- names
-
-
-def test_names_in_a_model_come_from_counters_and_paths_and_are_unique():
-    text = """
-block unit { residual { conv3-4(pad=same); bn; relu } }
-conv1-4; unit x3; { | relu | { | sigmoid | tanh } }; mean; gap; fc-3 as n000001_conv; softmax
-"""
-    proto = onnx_model(snippet("3x6x6", text), Varied())
-    paths = [node.name for node in proto.graph.node]
-    assert len(set(paths)) == len(paths)
-    values = [name for node in proto.graph.node for name in node.output]
-    assert len(set(values)) == len(values)
-    for name in set(values) - {output.name for output in proto.graph.output}:
-        assert re.fullmatch(r"n[0-9]{6}_[a-z0-9]+", name)
-    weights = {tensor.name for tensor in proto.graph.initializer}
-    assert not weights & set(values)
-
-
-@pytest.mark.parametrize(
-    ("text", "outputs"),
-    [
-        ("input c000000: 4\ninput n000001_clip: 4\nadd { | @c000000; relu6 | @n000001_clip }", 1),
-        ("input 4\nrelu6 as n000002_relu\nrelu as c000001\noutput n000002_relu, c000001", 2),
-        ("input a: 4\nidentity as copy\n@a; relu as x\noutput copy, x", 2),
-        (
-            "input a: 4\nidentity as copy\n@a; identity as again\nfc-2 as b\noutput copy, again, b",
-            3,
-        ),
-    ],
-    ids=["inputs", "outputs", "an input passed on", "and twice"],
-)
-def test_names_that_a_spec_gives_are_never_those_of_other_tensors(text, outputs):
-    graph = build(Source("t.ns", text))
-    running = session(onnx_model(graph, Varied()))
-    feeds = {item.name: np.ones((1, 4), np.float32) for item in running.get_inputs()}
-    assert len(running.run(None, feeds)) == outputs
+# --- bytes
 
 
 def test_the_same_graph_gives_the_same_bytes():

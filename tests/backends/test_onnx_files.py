@@ -84,15 +84,6 @@ def test_the_file_states_its_spec_and_its_versions(tmp_path):
     assert [(o.domain, o.version) for o in model.opset_import] == [("", OPSET)]
 
 
-def test_nodes_are_named_by_block_path_and_values_by_counter(tmp_path):
-    model = lower(deploy(build(read_spec("resnet50")))).proto
-    names = [node.name for node in model.graph.node]
-    assert "stage2.bottleneck1.conv2" in names
-    assert len(names) == len(set(names))
-    values = {name for node in model.graph.node for name in node.output} - {"output"}
-    assert all(name[0] == "n" and name[1:7].isdigit() for name in values)
-
-
 def test_the_batch_is_symbolic_on_every_input_and_output_and_can_be_fixed():
     model = lower(deploy(small())).proto
     sizes = [v.type.tensor_type.shape.dim[0] for v in (*model.graph.input, *model.graph.output)]

@@ -69,6 +69,8 @@ def test_a_shipped_net_is_what_onnx_infers_it_to_be(name):
     for item in model.weights:
         value = helper.make_tensor_value_info(item.name, TensorProto.FLOAT, item.weight.shape)
         proto.graph.input.append(value)
+    # What the file says of its tensors is left out: this asks ONNX alone.
+    del proto.graph.value_info[:]
     outputs = [*(o.value for o in graph.outputs), *(h.value for h in graph.heads)]
     names = [value.name for value in proto.graph.output]
     del proto.graph.output[:]

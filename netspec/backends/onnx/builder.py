@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from onnx import AttributeProto, GraphProto, NodeProto, TensorProto
+from onnx import AttributeProto, GraphProto, NodeProto, TensorProto, TypeProto, ValueInfoProto
 
+from netspec.backends.onnx.constants import Constants
 from netspec.backends.onnx.legal import zero_if_legal
+from netspec.backends.onnx.places import places
+from netspec.backends.onnx.types import inner_types, value_type, weight_type
 from netspec.foundation.records import record
-from netspec.graph.checked import Graph, Node, Value
+from netspec.graph.checked import Graph, Head, Node, Output, Value
 from netspec.ops.declare.interfaces import Operand
 from netspec.ops.declare.source import Input
 from netspec.ops.declare.weight import Weight
@@ -27,22 +30,26 @@ class Initializer:
 class Builder:
     """The `Builder` that an operator's `onnx` hook adds nodes with.
 
-    Names of values come from a counter, never from the spec, and make way for those of inputs and
-    outputs, which do; node names are block paths.
+    Tensors are named after the step that makes them: its first value `stage1.conv1`, the second
+    `stage1.conv1.2`, what stands between its nodes `stage1.layernorm1.sub2`, by the operator and its
+    number in the step. An output of the net has its own name. So a name depends on one step alone;
+    where an input or an output of the net has it already, a dot is added, in which no name ends that a
+    spec gives. A node is called as its first tensor, but by the step's path where that is an output.
     """
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, opset: int, batch: int | None, *, placed: bool) -> None:
         self.graph = graph
-        # Each node's part of the graph's message: as messages they would take ten times the memory.
+        # Each step's part of the graph's message: as messages they would take ten times the memory.
         self.encoded: list[bytes] = []
+        self.described: list[bytes] = []
         self.weights: dict[str, Initializer] = {}
-        self._constants: dict[tuple[str, tuple[int, ...], bytes], str] = {}
-        self._names: dict[Value, str] = {}
         self.values: dict[Value, str] = {}
-        self._counter = 0
-        self._outside = {node.path for node in graph.inputs}
-        self._outside |= {output.name for output in graph.outputs}
-        self._outside |= {head.name for head in graph.heads}
+        self.constants = Constants()
+        self._opset, self._batch, self._placed = opset, batch, placed
+        self._outputs = [(item.name, item.value) for item in outputs_of(graph)]
+        self._named = {value: name for name, value in reversed(self._outputs)}
+        self._outside = {node.path for node in graph.inputs} | {name for name, _ in self._outputs}
+        self._taken = set(self._outside)
         self._node: Node
         self._own: dict[str, Weight] = {}
         self._emitted: list[NodeProto] = []
@@ -58,10 +65,9 @@ class Builder:
         self, op_type: str, inputs: Sequence[str], outputs: int, **attributes: Any
     ) -> tuple[str, ...]:
         """Adds one node with several outputs; returns their names."""
-        proto = NodeProto(op_type=op_type)
-        proto.input.extend(inputs)
-        names = tuple(self._fresh(op_type) for _ in range(outputs))
-        proto.output.extend(names)
+        name = f"{self._node.path}.{op_type.lower()}{len(self._emitted) + 1}"
+        names = (self._free(name), *(self._free(f"{name}.{i + 1}") for i in range(1, outputs)))
+        proto = NodeProto(op_type=op_type, name=name, input=inputs, output=names)
         proto.attribute.extend(_attribute(key, value) for key, value in attributes.items())
         self._emitted.append(proto)
         return names
@@ -89,11 +95,7 @@ class Builder:
 
     def constant(self, value: Any) -> str:
         """The name of a constant array; equal constants are one."""
-        array = np.ascontiguousarray(value) if np.ndim(value) else np.asarray(value)
-        key = (str(array.dtype), array.shape, array.tobytes())
-        if key not in self._constants:
-            self._constants[key] = self._free(f"c{len(self._constants):06d}")
-        return self._constants[key]
+        return self.constants.add(value)
 
     def integers(self, values: Sequence[int]) -> str:
         """The name of a constant vector of int64: axes, shapes, indices."""
@@ -118,24 +120,20 @@ class Builder:
 
     # for the back-end
 
-    def lower(self) -> GraphProto:
-        """The graph without its weights and its nodes, which are in `encoded`."""
-        for node in self.graph.nodes:
-            if isinstance(node.op, Input):
-                self._names[node.output] = node.path
+    def lower(self) -> None:
+        """Adds every step's part to `encoded` and `described`."""
+        for node in self.graph.inputs:
+            self.values[node.output] = node.path
         self._refuse_illegal_sizes()
         for node in self.graph.nodes:
             if not isinstance(node.op, Input):
                 self._lower_node(node)
-        outputs = [(o.name, o.value) for o in self.graph.outputs]
-        outputs += [(head.name, head.value) for head in self.graph.heads]
-        self._name_outputs(outputs)
-        proto = GraphProto(name=self.graph.name)
-        for (dtype, shape, data), name in self._constants.items():
-            kind = TensorProto.INT64 if dtype == "int64" else TensorProto.FLOAT
-            tensor = TensorProto(dims=shape, data_type=kind, name=name, raw_data=data)
-            proto.initializer.append(tensor)
-        return proto
+        for name, value in self._outputs:
+            # What a step or none passed on unchanged, and a value's second name.
+            if self.values[value] != name:
+                self._start(value.node)
+                copy = self.node("Identity", [self.values[value]])
+                self._finish({copy: (name, f"{name}.identity")}, {})
 
     def _refuse_illegal_sizes(self) -> None:
         """Adds what refuses illegal sizes of symbols, where there are such sizes."""
@@ -143,7 +141,7 @@ class Builder:
             return
         read = [node for node in self.graph.inputs if node.output in self._read]
         operands = [Operand(node.path, node.types[0]) for node in read]
-        self._emitted = []
+        self._start(read[0])
         zero = zero_if_legal(self.graph, self, operands)
         if zero is None:
             return
@@ -153,60 +151,74 @@ class Builder:
         proto.name = f"legal sizes: {'; '.join(self.graph.legality.describe())}"
         if operands[0].type.ids is not None:
             zero = self.node("Cast", [zero], to=TensorProto.INT64)
-        self._names[read[0].output] = self.node("Add", [operands[0].name, zero])
-        self._encode(self._emitted)
-
-    def _fresh(self, word: str) -> str:
-        self._counter += 1
-        return self._free(f"n{self._counter:06d}_{word.lower()}")
-
-    def _free(self, name: str) -> str:
-        # No name that a spec gives ends in a dot.
-        return f"{name}." if name in self._outside else name
+        checked = self.node("Add", [operands[0].name, zero])
+        name = f"{read[0].path}.legal"
+        final = {checked: (self._free(name), name)}
+        self._finish(final, {node.output: node.path for node in read})
+        self.values[read[0].output] = final[checked][0]
 
     def _lower_node(self, node: Node) -> None:
-        self._node, self._own, self._emitted = node, {}, []
-        operands = [Operand(self._names[value], value.type) for value in node.inputs]
+        self._start(node)
+        operands = [Operand(self.values[value], value.type) for value in node.inputs]
         result = node.op.onnx(self, *operands)
-        names = (result,) if isinstance(result, str) else result
-        for i, name in enumerate(names):
-            self._names[Value(node, i)] = name
-        for i, proto in enumerate(self._emitted):
-            last = i == len(self._emitted) - 1
-            proto.name = node.path if last else f"{node.path}.{proto.op_type.lower()}{i + 1}"
-        self._encode(self._emitted)
+        made = {name for proto in self._emitted for name in proto.output}
+        final: dict[str, tuple[str, str]] = {}
+        for i, name in enumerate((result,) if isinstance(result, str) else result):
+            value = Value(node, i)
+            if name in made and name not in final:
+                plain = f"{node.path}.{i + 1}" if i else node.path
+                final[name] = self._named.get(value) or self._free(plain), plain
+            self.values[value] = final[name][0] if name in final else name
+        self._finish(final, {value: self.values[value] for value in node.inputs})
 
-    def _encode(self, nodes: list[NodeProto]) -> None:
-        self.encoded.append(GraphProto(node=nodes).SerializeToString(deterministic=True))
+    def _start(self, node: Node) -> None:
+        self._node, self._own, self._emitted = node, {}, []
 
-    def _name_outputs(self, outputs: list[tuple[str, Value]]) -> None:
-        """Gives the outputs their names in place of the counters'."""
-        renamed: dict[str, str] = {}
-        inputs = {node.path for node in self.graph.inputs}
-        for name, value in outputs:
-            held = self._names[value]
-            if held in renamed or held in inputs:
-                proto = NodeProto(op_type="Identity", name=f"{name}.identity")
-                proto.input.append(renamed.get(held, held))
-                proto.output.append(name)
-                self._encode([proto])
-            else:
-                renamed[held] = name
-        marks = [name.encode() for name in renamed]
-        for at, encoded in enumerate(self.encoded):
-            if any(mark in encoded for mark in marks):
-                self.encoded[at] = _renamed(encoded, renamed)
-        self.values = {v: renamed.get(name, name) for v, name in self._names.items()}
+    def _finish(self, final: Mapping[str, tuple[str, str]], read: Mapping[Value, str]) -> None:
+        """Encodes the nodes added; `final` has the names of tensors, and of the nodes that make them."""
+        said = places(self.graph, self._node) if self._placed else ()
+        for proto in self._emitted:
+            proto.name = next((final[n][1] for n in proto.output if n in final), proto.name)
+            for field in (proto.input, proto.output):
+                field[:] = [final[name][0] if name in final else name for name in field]
+            proto.metadata_props.extend(said)
+        graph = GraphProto(node=self._emitted)
+        self.encoded.append(graph.SerializeToString(deterministic=True))
+        self._describe(read)
+
+    def _describe(self, read: Mapping[Value, str]) -> None:
+        """Encodes the types of what the nodes make, but of outputs, which the graph describes."""
+        made = [name for proto in self._emitted for name in proto.output]
+        values = [value for value in self._node.outputs if value in self.values]
+        types = {self.values[value]: value_type(value, self._batch) for value in values}
+        if any(name not in types and name not in self._outside for name in made):
+            types = {**self._inner_types(read), **types}
+        items = [
+            ValueInfoProto(name=name, type=types[name])
+            for name in made
+            if name not in self._outside and name in types
+        ]
+        graph = GraphProto(value_info=items)
+        self.described.append(graph.SerializeToString(deterministic=True))
+
+    def _inner_types(self, read: Mapping[Value, str]) -> dict[str, TypeProto]:
+        known = {name: value_type(value, self._batch) for value, name in read.items()}
+        used = {name for proto in self._emitted for name in proto.input}
+        constants = [self.constants[name] for name in used if name in self.constants]
+        for name in used & self.weights.keys():
+            known[name] = weight_type(self.weights[name].weight.shape)
+        return inner_types(self._emitted, known, constants, self._opset)
+
+    def _free(self, name: str) -> str:
+        while name in self._taken:
+            name += "."
+        self._taken.add(name)
+        return name
 
 
-def _renamed(encoded: bytes, names: dict[str, str]) -> bytes:
-    graph = GraphProto.FromString(encoded)
-    for node in graph.node:
-        for field in (node.input, node.output):
-            for i, name in enumerate(field):
-                field[i] = names.get(name, name)
-    found: bytes = graph.SerializeToString(deterministic=True)
-    return found
+def outputs_of(graph: Graph) -> tuple[Output | Head, ...]:
+    """The outputs of a graph's file, those of its training-only heads last."""
+    return (*graph.outputs, *graph.heads)
 
 
 def _attribute(name: str, value: Any) -> AttributeProto:

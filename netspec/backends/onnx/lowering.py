@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
-from onnx import ModelProto, TensorProto
+from onnx import GraphProto, ModelProto
 
-from netspec.backends.onnx.builder import Builder, Initializer
+from netspec.backends.onnx import places
+from netspec.backends.onnx.builder import Builder, Initializer, outputs_of
+from netspec.backends.onnx.types import value_type
 from netspec.diagnostics.messages.backends import OpsetUnsupported
 from netspec.diagnostics.raised import NetspecError
 from netspec.foundation.records import record
 from netspec.foundation.version import __version__
 from netspec.graph.checked import Graph, Value
-from netspec.sizes.dims import Dim
-from netspec.sizes.shapes import TensorType
 
 # The lowest that serve: opset 22 is the first whose shape inference knows ceil pooling; IR 10 is
 # what that opset needs. ONNX Runtime 1.31 loads opsets to 26 and IR to 13.
 IR_VERSION = 10
 OPSET = 22
 OPSETS = range(22, 27)
-
-_DTYPES = {"float32": TensorProto.FLOAT, "int64": TensorProto.INT64}
 
 
 @record
@@ -60,37 +57,17 @@ def lower(
     """
     if opset not in OPSETS:
         raise NetspecError(OpsetUnsupported(opset, OPSETS.start, OPSETS.stop - 1), status=2)
-    builder = Builder(graph)
-    proto = builder.lower()
+    builder = Builder(graph, opset, batch, placed=IR_VERSION >= places.FIRST_IR)
+    builder.lower()
+    proto = GraphProto(name=graph.name, initializer=builder.constants)
     for node in graph.inputs:
-        _describe(proto.input.add(), node.path, node.types[0], batch)
-    for output in graph.outputs:
-        _describe(proto.output.add(), output.name, output.value.type, batch)
-    for head in graph.heads:
-        _describe(proto.output.add(), head.name, head.value.type, batch)
+        proto.input.add(name=node.path, type=value_type(node.output, batch))
+    for item in outputs_of(graph):
+        proto.output.add(name=item.name, type=value_type(item.value, batch))
     model = ModelProto(ir_version=IR_VERSION, producer_name="netspec", producer_version=__version__)
     model.opset_import.add(domain="", version=opset)
     for key, value in (metadata or {}).items():
         model.metadata_props.add(key=key, value=value)
-    encoded = b"".join((*builder.encoded, proto.SerializeToString(deterministic=True)))
+    around = proto.SerializeToString(deterministic=True)
+    encoded = b"".join((*builder.encoded, around, *builder.described))
     return Model(model, encoded, tuple(builder.weights.values()), builder.values)
-
-
-def _describe(proto: Any, name: str, tensor: TensorType, batch: int | None) -> None:
-    proto.name = name
-    kind = proto.type.tensor_type
-    kind.elem_type = _DTYPES[tensor.dtype]
-    leading = kind.shape.dim.add()
-    if batch is not None and tensor.batch == "N":
-        leading.dim_value = batch
-    else:
-        leading.dim_param = tensor.batch
-    for dim in tensor.shape:
-        _describe_size(kind.shape.dim.add(), dim)
-
-
-def _describe_size(proto: Any, dim: Dim) -> None:
-    if isinstance(dim, int):
-        proto.dim_value = dim
-    else:
-        proto.dim_param = str(dim)

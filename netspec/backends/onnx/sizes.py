@@ -16,6 +16,7 @@ from onnx import ModelProto, NodeProto, TensorProto, TypeProto, defs, helper, nu
 from onnx.reference import ReferenceEvaluator
 from onnx.shape_inference import infer_node_outputs
 
+from netspec.backends.onnx.types import KEEPING
 from netspec.system.reading import reason_of
 
 Shape = tuple[int | None, ...]
@@ -138,8 +139,7 @@ class _Sizes:
         numbers = {
             n: numpy_helper.from_array(self._numbers[n], n) for n in names if n in self._numbers
         }
-        if node.op_type == "GroupNormalization":
-            # Defined by other nodes, which ONNX does not infer shapes through.
+        if node.op_type in KEEPING:
             return {node.output[0]: types[node.input[0]]}
         schema = defs.get_schema(node.op_type, self._opsets[0].version, "")
         found: Mapping[str, TypeProto] = infer_node_outputs(
