@@ -16,7 +16,7 @@ from onnx import numpy_helper
 from support.generated_steps import step_of
 
 from netspec.backends.onnx.guard import ALLOWED
-from netspec.backends.onnx.lowering import OPSET, lower
+from netspec.backends.onnx.lowering import lower
 from netspec.backends.torch.modules import to_module
 from netspec.diagnostics.source import Source
 from netspec.elaborate.build import build
@@ -119,7 +119,7 @@ def regions(random: Any, count: int, batch: int, graph: Graph, sizes: dict[str, 
     return np.column_stack([random.integers(0, batch, count), corners]).astype(np.float32)
 
 
-def onnx_model(graph: Graph, source: Any, opset: int = OPSET) -> onnx.ModelProto:
+def onnx_model(graph: Graph, source: Any, opset: int | None = None) -> onnx.ModelProto:
     """The deployed graph as an ONNX model with its weights, checked in full."""
     model = lower(deploy(graph), opset=opset)
     proto = model.proto

@@ -9,6 +9,12 @@ import numpy as np
 from onnx import AttributeProto, GraphProto, NodeProto, TensorProto
 
 from netspec.backends.onnx.legal import zero_if_legal
+from netspec.backends.onnx.spelling import Spelling, features, since
+from netspec.backends.onnx.targets import EVERY, Target
+from netspec.diagnostics.messages.backends import StepNeedsOpset, TargetLacks
+from netspec.diagnostics.raised import Collector
+from netspec.diagnostics.records import Diagnostic
+from netspec.diagnostics.source import Span
 from netspec.foundation.records import record
 from netspec.graph.checked import Graph, Node, Value
 from netspec.ops.declare.interfaces import Operand
@@ -24,15 +30,21 @@ class Initializer:
     weight: Weight
 
 
-class Builder:
+class Builder(Spelling):
     """The `Builder` that an operator's `onnx` hook adds nodes with.
 
     Names of values come from a counter, never from the spec, and make way for those of inputs and
-    outputs, which do; node names are block paths.
+    outputs, which do; node names are block paths. `needs` is the opset that the net needs and
+    `needs_at` the step that does; `faults` are the steps that the opset or the reader cannot have.
     """
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, opset: int, target: Target = EVERY) -> None:
+        super().__init__(opset, target)
         self.graph = graph
+        self.needs = 0
+        self.needs_at: Span | None = None
+        self.faults = Collector()
+        self._place: Span | None = None
         # Each node's part of the graph's message: as messages they would take ten times the memory.
         self.encoded: list[bytes] = []
         self.weights: dict[str, Initializer] = {}
@@ -50,14 +62,11 @@ class Builder:
 
     # for operators
 
-    def node(self, op_type: str, inputs: Sequence[str], **attributes: Any) -> str:
-        """Adds one node with one output; returns the output's name."""
-        return self.nodes(op_type, inputs, 1, **attributes)[0]
-
     def nodes(
         self, op_type: str, inputs: Sequence[str], outputs: int, **attributes: Any
     ) -> tuple[str, ...]:
         """Adds one node with several outputs; returns their names."""
+        self._hold(op_type, outputs, attributes)
         proto = NodeProto(op_type=op_type)
         proto.input.extend(inputs)
         names = tuple(self._fresh(op_type) for _ in range(outputs))
@@ -83,10 +92,6 @@ class Builder:
             return vector
         return self.node("Unsqueeze", [vector, self.integers(range(1, rank + 1))])
 
-    def scaled(self, name: str, factor: float) -> str:
-        """The name of a tensor times a constant."""
-        return name if factor == 1 else self.node("Mul", [name, self.constant(np.float32(factor))])
-
     def constant(self, value: Any) -> str:
         """The name of a constant array; equal constants are one."""
         array = np.ascontiguousarray(value) if np.ndim(value) else np.asarray(value)
@@ -95,26 +100,9 @@ class Builder:
             self._constants[key] = self._free(f"c{len(self._constants):06d}")
         return self._constants[key]
 
-    def integers(self, values: Sequence[int]) -> str:
-        """The name of a constant vector of int64: axes, shapes, indices."""
-        return self.constant(np.asarray(list(values), np.int64))
-
     def is_read(self, index: int) -> bool:
         """Whether anything reads this output of the operator."""
         return Value(self._node, index) in self._read
-
-    def size(self, operand: Operand, axis: int) -> str:
-        """The name of a vector of one: the operand's size along an axis, batch included."""
-        dim = operand.type.shape[axis - 1] if axis else None
-        if isinstance(dim, int):
-            return self.integers([dim])
-        return self.node("Shape", [operand.name], start=axis, end=axis + 1)
-
-    def shape(self, operand: Operand) -> str:
-        """The name of a shape for Reshape: the operand's own, its batch kept."""
-        if all(isinstance(size, int) for size in operand.type.shape):
-            return self.constant(np.asarray([0, *operand.type.shape], np.int64))
-        return self.node("Shape", [operand.name])
 
     # for the back-end
 
@@ -143,9 +131,10 @@ class Builder:
             return
         read = [node for node in self.graph.inputs if node.output in self._read]
         operands = [Operand(node.path, node.types[0]) for node in read]
-        self._emitted = []
+        self._emitted, constants = [], dict(self._constants)
         zero = zero_if_legal(self.graph, self, operands)
         if zero is None:
+            self._constants = constants
             return
         # A runtime that refuses names the node: its name says why. No path has a blank in it.
         for i, proto in enumerate(self._emitted):
@@ -155,6 +144,19 @@ class Builder:
             zero = self.node("Cast", [zero], to=TensorProto.INT64)
         self._names[read[0].output] = self.node("Add", [operands[0].name, zero])
         self._encode(self._emitted)
+
+    def _hold(self, op_type: str, outputs: int, attributes: dict[str, Any]) -> None:
+        """Keeps what the opset or the reader lacks of a node."""
+        for feature in features(op_type, outputs, attributes):
+            if since(feature) > self.needs:
+                self.needs, self.needs_at = since(feature), self._place
+            if since(feature) > self.opset:
+                problem = StepNeedsOpset(feature, since(feature), self.opset)
+                self.faults.add(Diagnostic(problem, self._place))
+            elif feature in self.target.lacks:
+                reason = self.target.lacks[feature]
+                problem = TargetLacks(self.target.title, feature, reason)
+                self.faults.add(Diagnostic(problem, self._place))
 
     def _fresh(self, word: str) -> str:
         self._counter += 1
@@ -166,6 +168,7 @@ class Builder:
 
     def _lower_node(self, node: Node) -> None:
         self._node, self._own, self._emitted = node, {}, []
+        self._place = node.span
         operands = [Operand(self._names[value], value.type) for value in node.inputs]
         result = node.op.onnx(self, *operands)
         names = (result,) if isinstance(result, str) else result

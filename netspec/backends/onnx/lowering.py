@@ -5,22 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from onnx import ModelProto, TensorProto
+from onnx import GraphProto, ModelProto, TensorProto
 
 from netspec.backends.onnx.builder import Builder, Initializer
+from netspec.backends.onnx.targets import EVERY, OPSETS, Target, ir_version
 from netspec.diagnostics.messages.backends import OpsetUnsupported
 from netspec.diagnostics.raised import NetspecError
+from netspec.diagnostics.records import Diagnostic
 from netspec.foundation.records import record
 from netspec.foundation.version import __version__
 from netspec.graph.checked import Graph, Value
 from netspec.sizes.dims import Dim
 from netspec.sizes.shapes import TensorType
-
-# The lowest that serve: opset 22 is the first whose shape inference knows ceil pooling; IR 10 is
-# what that opset needs. ONNX Runtime 1.31 loads opsets to 26 and IR to 13.
-IR_VERSION = 10
-OPSET = 22
-OPSETS = range(22, 27)
 
 _DTYPES = {"float32": TensorProto.FLOAT, "int64": TensorProto.INT64}
 
@@ -50,30 +46,55 @@ class Model:
 def lower(
     graph: Graph,
     *,
-    opset: int = OPSET,
+    opset: int | None = None,
+    target: Target = EVERY,
     batch: int | None = None,
     metadata: dict[str, str] | None = None,
 ) -> Model:
     """The ONNX model of a graph as it stands; `netspec.passes` come first.
 
-    `batch` fixes the leading dimension, which is symbolic otherwise.
+    `opset` is the target's own by default, or a higher one that some step needs. `batch` fixes the
+    leading dimension, which is symbolic otherwise. Raises NetspecError for each step that the opset
+    or the target has no spelling for, at its place.
     """
-    if opset not in OPSETS:
-        raise NetspecError(OpsetUnsupported(opset, OPSETS.start, OPSETS.stop - 1), status=2)
-    builder = Builder(graph)
-    proto = builder.lower()
+    builder, proto = _lowered(graph, opset, target)
     for node in graph.inputs:
         _describe(proto.input.add(), node.path, node.types[0], batch)
     for output in graph.outputs:
         _describe(proto.output.add(), output.name, output.value.type, batch)
     for head in graph.heads:
         _describe(proto.output.add(), head.name, head.value.type, batch)
-    model = ModelProto(ir_version=IR_VERSION, producer_name="netspec", producer_version=__version__)
-    model.opset_import.add(domain="", version=opset)
+    model = ModelProto(
+        ir_version=ir_version(builder.opset), producer_name="netspec", producer_version=__version__
+    )
+    model.opset_import.add(domain="", version=builder.opset)
     for key, value in (metadata or {}).items():
         model.metadata_props.add(key=key, value=value)
     encoded = b"".join((*builder.encoded, proto.SerializeToString(deterministic=True)))
     return Model(model, encoded, tuple(builder.weights.values()), builder.values)
+
+
+def _lowered(graph: Graph, opset: int | None, target: Target) -> tuple[Builder, GraphProto]:
+    builder = Builder(graph, target.opset if opset is None else opset, target)
+    if builder.opset not in range(OPSETS.start, target.newest + 1):
+        raise _unsupported(graph, builder.opset, target)
+    proto = builder.lower()
+    if opset is None and builder.opset < builder.needs <= target.newest:
+        builder = Builder(graph, builder.needs, target)
+        proto = builder.lower()
+    builder.faults.raise_errors()
+    return builder, proto
+
+
+def _unsupported(graph: Graph, opset: int, target: Target) -> NetspecError:
+    """What an opset out of range gets, with the opset that the net needs and the step that asks."""
+    builder = Builder(graph, OPSETS.start, target)
+    builder.lower()
+    who = "netspec writes" if target == EVERY else f"{target.title} reads"
+    advice = f"this net can be written for opset {max(builder.needs, OPSETS.start)}"
+    span = builder.needs_at
+    problem = OpsetUnsupported(opset, who, OPSETS.start, target.newest, advice)
+    return NetspecError((Diagnostic(problem, span),), status=2)
 
 
 def _describe(proto: Any, name: str, tensor: TensorType, batch: int | None) -> None:

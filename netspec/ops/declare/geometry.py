@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from netspec.diagnostics.messages.shapes import (
@@ -82,6 +83,23 @@ class Geometry:
         )
         sizes = zip(tensor.spatial, self.pads, ends, strict=True)
         return tuple(size + sum(pads) - end for size, pads, end in sizes)
+
+    def spelt_out(self, op: str, tensor: TensorType) -> Geometry:
+        """The same windows without rounding up, as far as the sizes are known.
+
+        The padding after an axis then ends where its last window does. Runtimes read `ceil_mode` in
+        several ways, and padding in one.
+        """
+        if not self.ceil:
+            return self
+        pads, known = list(self.pads), True
+        for axis, spare in enumerate(self.spare(op, tensor)):
+            if isinstance(spare, int):
+                before, after = pads[axis]
+                pads[axis] = (before, max(0, after - spare))
+            else:
+                known = False
+        return replace(self, pads=tuple(pads), ceil=not known)
 
     def torch_ends(self, op: str, tensor: TensorType) -> list[int]:
         """What `torch.nn.functional.pad` brings the padded input with to where the windows end."""
