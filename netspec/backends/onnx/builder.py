@@ -151,12 +151,11 @@ class Builder(Spelling):
             if since(feature) > self.needs:
                 self.needs, self.needs_at = since(feature), self._place
             if since(feature) > self.opset:
-                problem = StepNeedsOpset(feature, since(feature), self.opset)
-                self.faults.add(Diagnostic(problem, self._place))
-            elif feature in self.target.lacks:
-                reason = self.target.lacks[feature]
-                problem = TargetLacks(self.target.title, feature, reason)
-                self.faults.add(Diagnostic(problem, self._place))
+                late = StepNeedsOpset(feature, since(feature), self.opset)
+                self.faults.add(Diagnostic(late, self._place))
+            elif reason := self.target.lacks.get(feature):
+                lack = TargetLacks(self.target.title, feature, reason)
+                self.faults.add(Diagnostic(lack, self._place))
 
     def _fresh(self, word: str) -> str:
         self._counter += 1

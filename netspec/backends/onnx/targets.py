@@ -37,7 +37,17 @@ class Target:
 
 EVERY = Target("every", "every reader")
 
-TARGETS: Mapping[str, Target] = {target.name: target for target in ()}
+_KNOWN = (
+    Target("ort1.17", "ONNX Runtime 1.17", newest=20),
+    Target("ort", "ONNX Runtime", functions=True),
+    Target("tensorrt8", "TensorRT 8.6", newest=17),
+    Target("tensorrt10", "TensorRT 10", newest=20),
+    Target("openvino", "OpenVINO"),
+    Target("opencv", "OpenCV"),
+    Target("onnx2torch", "onnx2torch", newest=17),
+    Target("web", "ONNX Runtime Web"),
+)
+TARGETS: Mapping[str, Target] = {target.name: target for target in _KNOWN}
 
 
 def target_named(name: str | None) -> Target:

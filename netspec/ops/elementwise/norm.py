@@ -137,11 +137,11 @@ class LayerNorm(_ShiftedNorm):
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
         tensor = inputs[0].type
         rank = len(tensor.shape)
-        weights = self._scale_and_shift(graph, fixed_channels(self.spelling, tensor))
+        scale, shift = self._scale_and_shift(graph, fixed_channels(self.spelling, tensor))
         name = self._centred(graph, inputs[0].name, [1])
         if rank > 1:
             name = graph.node("Transpose", [name], perm=[0, *range(2, rank + 1), 1])
-        name = graph.layer_norm(name, *weights, self.eps)
+        name = graph.layer_norm(name, scale, shift, self.eps)
         if rank > 1:
             name = graph.node("Transpose", [name], perm=[0, rank, *range(1, rank)])
         return name

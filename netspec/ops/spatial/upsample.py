@@ -125,8 +125,8 @@ class Upsample(Operator):
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
         types = [operand.type for operand in inputs]
         sizes, factors = self._sizes(*types), self._factors(types[0])
-        known = all(isinstance(size, int) for size in (*types[0].spatial, *sizes))
-        if self.antialias and known and not graph.has("Resize antialias"):
+        symbols = [s for s in (*types[0].spatial, *sizes) if not isinstance(s, int)]
+        if self.antialias and not symbols and not graph.has("Resize antialias"):
             return self._averaged(graph, inputs[0], sizes)
         if self.mode == "nearest" and factors is None:
             name = inputs[0].name
@@ -152,10 +152,8 @@ class Upsample(Operator):
             return graph.node("Resize", [inputs[0].name, "", scales], **attributes)
         outer = graph.sizes(inputs[0].name, 0, 2)
         fixed = [size for size in sizes if isinstance(size, int)]
-        if len(fixed) == len(sizes):
-            inner = graph.integers(fixed)
-        else:
-            inner = graph.sizes(inputs[1].name, 2)
+        known = len(fixed) == len(sizes)
+        inner = graph.integers(fixed) if known else graph.sizes(inputs[1].name, 2)
         full = graph.node("Concat", [outer, inner], axis=0)
         return graph.node("Resize", [inputs[0].name, "", "", full], **attributes)
 
