@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -66,7 +66,9 @@ class Builder(Spelling):
         self, op_type: str, inputs: Sequence[str], outputs: int, **attributes: Any
     ) -> tuple[str, ...]:
         """Adds one node with several outputs; returns their names."""
-        self._hold(op_type, outputs, attributes)
+        known = (*self.weights, *self._constants.values())
+        computed = len(inputs) > 1 and inputs[1] not in known
+        self._hold(features(op_type, outputs, attributes, computed))
         proto = NodeProto(op_type=op_type)
         proto.input.extend(inputs)
         names = tuple(self._fresh(op_type) for _ in range(outputs))
@@ -145,9 +147,9 @@ class Builder(Spelling):
         self._names[read[0].output] = self.node("Add", [operands[0].name, zero])
         self._encode(self._emitted)
 
-    def _hold(self, op_type: str, outputs: int, attributes: dict[str, Any]) -> None:
-        """Keeps what the opset or the reader lacks of a node."""
-        for feature in features(op_type, outputs, attributes):
+    def _hold(self, wanted: Iterable[str]) -> None:
+        """Keeps what the opset or the reader lacks of the features that a node wants."""
+        for feature in wanted:
             if since(feature) > self.needs:
                 self.needs, self.needs_at = since(feature), self._place
             if since(feature) > self.opset:

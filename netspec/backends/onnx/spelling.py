@@ -22,25 +22,36 @@ _SINCE = {
     "Gelu": 20,
     "HardSwish": 14,
     "LayerNormalization": 17,
-    "LpPool ceil_mode": 18,
     "Mish": 18,
-    "Resize antialias": 18,
+    "Resize with antialias": 18,
 }
 
 
-def features(op_type: str, outputs: int, attributes: Mapping[str, Any]) -> Iterator[str]:
-    """What a reader has to know for a node: its operator, and what of it is not everywhere."""
+def features(
+    op_type: str, outputs: int, attributes: Mapping[str, Any], computed: bool
+) -> Iterator[str]:
+    """What a reader has to know for a node: its operator, and what of it is not everywhere.
+
+    `computed` says that the second input, a kernel, is no tensor of the file.
+    """
     yield op_type
+    if op_type in ("Conv", "ConvTranspose") and computed:
+        yield f"{op_type} by a computed kernel"
+    pads = attributes.get("pads", ())
+    if op_type != "Conv" and list(pads[: len(pads) // 2]) != list(pads[len(pads) // 2 :]):
+        yield f"{op_type} of uneven padding"
+    if len(attributes.get("perm", ())) > 6:
+        yield "Transpose of more than 6 axes"
     if op_type == "MaxPool" and outputs > 1:
-        yield "MaxPool indices"
+        yield "MaxPool with indices"
     if any(size > 1 for size in attributes.get("dilations", ())):
-        yield f"{op_type} dilations"
+        yield f"{op_type} with dilation"
     if attributes.get("ceil_mode"):
-        yield f"{op_type} ceil_mode"
+        yield f"{op_type} with ceil_mode"
     if attributes.get("antialias"):
-        yield f"{op_type} antialias"
+        yield f"{op_type} with antialias"
     if attributes.get("mode") in ("cubic", "edge", "reflect"):
-        yield f"{op_type} {attributes['mode']}"
+        yield f"{op_type} by mode {attributes['mode']}"
 
 
 class _Nodes(Protocol):

@@ -23,7 +23,7 @@ class Target:
     """A reader of ONNX files, called `name` on the command line.
 
     `opset` is what is written for it unless another is asked for, `newest` the newest that it reads.
-    `lacks` says of operators and of features of them, `MaxPool indices`, why they are not written for
+    `lacks` says of operators and of features of them, `MaxPool with indices`, why they are not written for
     it. `functions` says whether it reads a file's own functions.
     """
 

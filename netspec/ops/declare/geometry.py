@@ -85,21 +85,22 @@ class Geometry:
         return tuple(size + sum(pads) - end for size, pads, end in sizes)
 
     def spelt_out(self, op: str, tensor: TensorType) -> Geometry:
-        """The same windows without rounding up, as far as the sizes are known.
+        """The same windows without rounding up, by more padding after: it is read in one way only.
 
-        The padding after an axis then ends where its last window does. Runtimes read `ceil_mode` in
-        several ways, and padding in one.
+        Where a size is known the padding ends with the last window. Elsewhere it is as much as makes
+        rounding down give as many: a stride less one, and less than a window, so that none of them
+        starts after the input.
         """
         if not self.ceil:
             return self
-        pads, known = list(self.pads), True
-        for axis, spare in enumerate(self.spare(op, tensor)):
+        pads = []
+        spares = zip(self.spare(op, tensor), self.pads, self.reach, self.stride, strict=True)
+        for spare, (before, after), reach, stride in spares:
             if isinstance(spare, int):
-                before, after = pads[axis]
-                pads[axis] = (before, max(0, after - spare))
+                pads.append((before, max(0, after - spare)))
             else:
-                known = False
-        return replace(self, pads=tuple(pads), ceil=not known)
+                pads.append((before, min(after + stride, reach) - 1))
+        return replace(self, pads=tuple(pads), ceil=False)
 
     def torch_ends(self, op: str, tensor: TensorType) -> list[int]:
         """What `torch.nn.functional.pad` brings the padded input with to where the windows end."""

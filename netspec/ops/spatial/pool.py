@@ -53,11 +53,6 @@ class _Pool(Operator):
         return self._geometry(inputs[0]).window()
 
 
-def _rounded(window: Geometry) -> dict[str, int]:
-    """The attribute that rounds the number of windows up, where it must be written."""
-    return {"ceil_mode": 1} if window.ceil else {}
-
-
 # The least of float32, which is finite: quantisation makes scales of what it sees.
 LEAST = -3.4028234663852886e38
 
@@ -118,7 +113,7 @@ class MaxPool(_Pool):
             strides=list(window.stride),
             dilations=list(window.dilation),
             pads=window.onnx_pads,
-            **_rounded(window),
+            **({"ceil_mode": 1} if window.ceil else {}),
         )
 
 
@@ -180,38 +175,24 @@ class AvgPool(_Pool):
         return sums / counts
 
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
-        import numpy as np
-
-        given, tensor = self._geometry(inputs[0].type), inputs[0].type
-        window = given.spelt_out(self.spelling, tensor)
-        # What the last windows overhang never counts, padding may: they are told apart only where
-        # one of them is missing.
-        overhangs = any(end > given.after[axis] for axis, end in enumerate(window.after))
-        count_pad = self.count_pad and not (overhangs and not any(map(any, given.pads)))
-        means = graph.node(
+        name, tensor = inputs[0].name, inputs[0].type
+        given = self._geometry(tensor)
+        window, count_pad = given.spelt_out(self.spelling, tensor), self.count_pad
+        if any(end > given.after[axis] for axis, end in enumerate(window.after)):
+            # What the last windows overhang never counts. Where padding does, it is put there first.
+            if count_pad and any(map(any, given.pads)):
+                name = graph.pad(name, [(0, 0), (0, 0), *given.pads])
+                ends = zip(window.after, given.after, strict=True)
+                window = replace(window, pads=tuple((0, max(0, end - at)) for end, at in ends))
+            count_pad = False
+        return graph.node(
             "AveragePool",
-            [inputs[0].name],
+            [name],
             kernel_shape=list(window.kernel),
             strides=list(window.stride),
             pads=window.onnx_pads,
-            **_rounded(window),
             count_include_pad=int(count_pad),
         )
-        if not (overhangs and count_pad) or window.ceil:
-            return means
-        shares = np.ones((), np.float32)
-        for axis, size in enumerate(given.output(self.spelling, tensor)):
-            shares = np.multiply.outer(shares, self._shares(given, tensor, axis, size))
-        return graph.node("Mul", [means, graph.constant(shares.astype(np.float32))])
-
-    def _shares(self, window: Geometry, tensor: TensorType, axis: int, count: Any) -> Any:
-        """The kernel's size over what of each window along an axis is not overhang."""
-        import numpy as np
-
-        kernel, (before, after) = window.kernel[axis], window.pads[axis]
-        room = tensor.spatial[axis] + before + after
-        starts = np.arange(count) * window.stride[axis]
-        return kernel / np.minimum(kernel, room - starts)
 
 
 class LpPool(_Pool):
@@ -248,7 +229,6 @@ class LpPool(_Pool):
             kernel_shape=list(window.kernel),
             strides=list(window.stride),
             pads=window.onnx_pads,
-            **_rounded(window),
             p=self.p,
         )
 

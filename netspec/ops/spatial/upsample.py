@@ -126,7 +126,7 @@ class Upsample(Operator):
         types = [operand.type for operand in inputs]
         sizes, factors = self._sizes(*types), self._factors(types[0])
         symbols = [s for s in (*types[0].spatial, *sizes) if not isinstance(s, int)]
-        if self.antialias and not symbols and not graph.has("Resize antialias"):
+        if self.antialias and not symbols and not graph.has("Resize with antialias"):
             return self._averaged(graph, inputs[0], sizes)
         if self.mode == "nearest" and factors is None:
             name = inputs[0].name
