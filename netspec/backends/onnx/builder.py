@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -68,7 +68,8 @@ class Builder(Spelling):
         """Adds one node with several outputs; returns their names."""
         known = (*self.weights, *self._constants.values())
         computed = len(inputs) > 1 and inputs[1] not in known
-        self._hold(features(op_type, outputs, attributes, computed))
+        for feature in features(op_type, outputs, attributes, computed):
+            self.want(feature)
         proto = NodeProto(op_type=op_type)
         proto.input.extend(inputs)
         names = tuple(self._fresh(op_type) for _ in range(outputs))
@@ -101,6 +102,17 @@ class Builder(Spelling):
         if key not in self._constants:
             self._constants[key] = self._free(f"c{len(self._constants):06d}")
         return self._constants[key]
+
+    def want(self, feature: str) -> None:
+        """Says that the step needs a feature; it is refused where the opset or the reader lacks it."""
+        if since(feature) > self.needs:
+            self.needs, self.needs_at = since(feature), self._place
+        if since(feature) > self.opset:
+            late = StepNeedsOpset(feature, since(feature), self.opset)
+            self.faults.add(Diagnostic(late, self._place))
+        elif reason := self.target.lacks.get(feature):
+            lack = TargetLacks(self.target.title, feature, reason)
+            self.faults.add(Diagnostic(lack, self._place))
 
     def is_read(self, index: int) -> bool:
         """Whether anything reads this output of the operator."""
@@ -146,18 +158,6 @@ class Builder(Spelling):
             zero = self.node("Cast", [zero], to=TensorProto.INT64)
         self._names[read[0].output] = self.node("Add", [operands[0].name, zero])
         self._encode(self._emitted)
-
-    def _hold(self, wanted: Iterable[str]) -> None:
-        """Keeps what the opset or the reader lacks of the features that a node wants."""
-        for feature in wanted:
-            if since(feature) > self.needs:
-                self.needs, self.needs_at = since(feature), self._place
-            if since(feature) > self.opset:
-                late = StepNeedsOpset(feature, since(feature), self.opset)
-                self.faults.add(Diagnostic(late, self._place))
-            elif reason := self.target.lacks.get(feature):
-                lack = TargetLacks(self.target.title, feature, reason)
-                self.faults.add(Diagnostic(lack, self._place))
 
     def _fresh(self, word: str) -> str:
         self._counter += 1

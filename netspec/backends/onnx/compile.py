@@ -63,9 +63,9 @@ def compile_graph(
         **(metadata or {}),
     }
     target = target_named(options.target)
-    model = lower(
-        deployed, opset=options.opset, target=target, batch=options.batch, metadata=about
-    )
+    if options.target is not None:
+        about["netspec.target"] = target.name
+    model = lower(deployed, opset=options.opset, target=target, batch=options.batch, metadata=about)
     keep = (*graph.files, *keep)
     data = write(model, path, source or Seeded(), check=check, keep=keep)
     return Written(data, model.head.opset_import[0].version, model.head.ir_version)

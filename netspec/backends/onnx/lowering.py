@@ -8,7 +8,7 @@ from typing import Any
 from onnx import GraphProto, ModelProto, TensorProto
 
 from netspec.backends.onnx.builder import Builder, Initializer
-from netspec.backends.onnx.targets import EVERY, OPSETS, Target, ir_version
+from netspec.backends.onnx.targets import EVERY, OPSETS, TARGETS, Target, ir_version
 from netspec.diagnostics.messages.backends import OpsetUnsupported
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.records import Diagnostic
@@ -72,6 +72,15 @@ def lower(
         model.metadata_props.add(key=key, value=value)
     encoded = b"".join((*builder.encoded, proto.SerializeToString(deterministic=True)))
     return Model(model, encoded, tuple(builder.weights.values()), builder.values)
+
+
+def lowered_as(graph: Graph, written: ModelProto) -> Model:
+    """The model of a graph for the opset and the target that a file of it says it was written for."""
+    opset = written.opset_import[0].version
+    about = {item.key: item.value for item in written.metadata_props}
+    target = TARGETS.get(about.get("netspec.target", ""), EVERY)
+    known = range(OPSETS.start, target.newest + 1)
+    return lower(graph, opset=opset if opset in known else None, target=target)
 
 
 def _lowered(graph: Graph, opset: int | None, target: Target) -> tuple[Builder, GraphProto]:

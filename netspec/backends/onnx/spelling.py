@@ -180,9 +180,10 @@ def since(feature: str) -> int:
 def _gelu(nodes: _Nodes, name: str, *, approximate: str) -> str:
     half, one = nodes.constant(np.float32(0.5)), nodes.constant(np.float32(1))
     if approximate == "tanh":
-        cube = nodes.node("Mul", [nodes.node("Mul", [name, name]), name])
-        cube = nodes.node("Mul", [cube, nodes.constant(np.float32(0.044715))])
-        inner = nodes.node("Add", [name, cube])
+        # The cube as a product with a sum: OpenCV 5.0 dies of x * x * x.
+        inner = nodes.node("Mul", [name, name])
+        inner = nodes.node("Mul", [inner, nodes.constant(np.float32(0.044715))])
+        inner = nodes.node("Mul", [name, nodes.node("Add", [inner, one])])
         inner = nodes.node("Mul", [inner, nodes.constant(np.float32(sqrt(2 / pi)))])
         bent = nodes.node("Tanh", [inner])
     else:

@@ -37,15 +37,65 @@ class Target:
 
 EVERY = Target("every", "every reader")
 
+_TENSORRT = {
+    "MaxPool with dilation": "its parser takes dilations of 1",
+    "MaxPool with indices": "its parser has no second output of MaxPool",
+    "Resize by mode cubic": "its parser takes nearest and linear",
+    "Resize with antialias": "its parser refuses it",
+}
+_NO_CONVERTER = "it has no converter for this operator"
+_EVEN = "its converter pads both ends alike"
+
+# The limits of TensorRT are those of docs/operators.md in onnx-tensorrt, of releases 8.6 and 10.1;
+# ONNX Runtime 1.17's of its docs/Versioning.md. Those of the others were seen by running
+# benchmarks/consumers.py, with the versions that docs/deploy.md names.
 _KNOWN = (
-    Target("ort1.17", "ONNX Runtime 1.17", newest=20),
+    Target("ort1.17", "ONNX Runtime 1.17", newest=20, functions=True),
     Target("ort", "ONNX Runtime", functions=True),
-    Target("tensorrt8", "TensorRT 8.6", newest=17),
-    Target("tensorrt10", "TensorRT 10", newest=20),
-    Target("openvino", "OpenVINO"),
-    Target("opencv", "OpenCV"),
-    Target("onnx2torch", "onnx2torch", newest=17),
-    Target("web", "ONNX Runtime Web"),
+    Target("web", "ONNX Runtime Web", newest=22, functions=True),
+    Target("tensorrt8", "TensorRT 8.6", newest=17, lacks=_TENSORRT),
+    Target("tensorrt10", "TensorRT 10", newest=20, lacks=_TENSORRT),
+    Target(
+        "openvino",
+        "OpenVINO",
+        newest=22,
+        lacks={
+            "Div rounded to nearest": "it multiplies by a reciprocal, and bins end elsewhere",
+            "Resize with antialias": "it computes other weights",
+        },
+    ),
+    Target(
+        "opencv",
+        "OpenCV",
+        newest=22,
+        lacks={
+            "Gelu": "it computes the estimate by tanh as the exact function",
+            "LpPool": "it has no such layer",
+            "MaxPool with indices": "it counts them within a channel",
+            "RNN": "it has no such layer",
+            "Resize of 1 or 3 axes": "it resizes images only",
+            "Resize with antialias": "it has no such interpolation",
+            "Transpose of more than 6 axes": "it has no tensors of so many",
+        },
+    ),
+    Target(
+        "onnx2torch",
+        "onnx2torch",
+        opset=13,
+        newest=17,
+        lacks={
+            "AveragePool of uneven padding": _EVEN,
+            "Conv by a computed kernel": "it reads kernels from the file only",
+            "ConvTranspose by a computed kernel": "it reads kernels from the file only",
+            "ConvTranspose of uneven padding": _EVEN,
+            "GRU": _NO_CONVERTER,
+            "LSTM": _NO_CONVERTER,
+            "LpPool": _NO_CONVERTER,
+            "MaxPool with indices": "its converter gives no second output",
+            "RNN": _NO_CONVERTER,
+            "ScatterElements": _NO_CONVERTER,
+        },
+    ),
 )
 TARGETS: Mapping[str, Target] = {target.name: target for target in _KNOWN}
 

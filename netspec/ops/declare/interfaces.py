@@ -107,6 +107,9 @@ class Builder(Protocol):
         Those that are written out elsewhere, as `Gelu` is, need no asking.
         """
 
+    def want(self, feature: str) -> None:
+        """Says that the step needs a feature that its nodes do not show, as a rank."""
+
     def reduce(self, op_type: str, name: str, axes: Sequence[int], keep: bool = True) -> str:
         """The name of what a `Reduce...` gives along some axes; `keep` leaves them, of size 1."""
 

@@ -209,6 +209,7 @@ class RoiPool(Operator):
         one, zero = graph.constant(np.float32(1)), graph.constant(np.float32(0))
         extent = graph.node("Add", [graph.node("Sub", [last, first]), one])
         extent = graph.node("Max", [extent, one])
+        graph.want("Div rounded to nearest")
         extent = graph.node("Div", [extent, graph.constant(np.float32(count))])
         steps = np.arange(count + 1, dtype=np.float32)
         limit = graph.node("Cast", [size], to=1)

@@ -134,6 +134,8 @@ class Upsample(Operator):
                 places = self._onnx_nearest(graph, inputs, axis, sizes[axis - 2])
                 name = graph.node("Gather", [name, places], axis=axis)
             return name
+        if len(sizes) != 2:
+            graph.want("Resize of 1 or 3 axes")
         coordinates = "align_corners" if self.align_corners else "half_pixel"
         attributes = {
             "mode": {"bilinear": "linear", "bicubic": "cubic"}.get(self.mode, self.mode),
@@ -176,7 +178,9 @@ class Upsample(Operator):
             return graph.constant(np.minimum(np.floor(exact).astype(np.int64), length - 1))
         old = graph.size(inputs[0], axis)
         new = graph.integers([size]) if isinstance(size, int) else graph.size(inputs[1], axis)
-        steps = graph.integers(range(size)) if isinstance(size, int) else graph.steps(inputs[1], axis)
+        steps = (
+            graph.integers(range(size)) if isinstance(size, int) else graph.steps(inputs[1], axis)
+        )
         steps = graph.node("Cast", [steps], to=1)
         ratio = graph.node(
             "Div", [graph.node("Cast", [old], to=1), graph.node("Cast", [new], to=1)]
@@ -199,7 +203,9 @@ def _weights(old: Any, new: Any, cubic: bool) -> Any:
     matrix = np.zeros((old, new))
     for i in range(new):
         centre = old / new * (i + 0.5)
-        places = np.arange(max(0, int(centre - support + 0.5)), min(old, int(centre + support + 0.5)))
+        places = np.arange(
+            max(0, int(centre - support + 0.5)), min(old, int(centre + support + 0.5))
+        )
         x = np.abs((places + 0.5 - centre) / ratio)
         if cubic:
             near, far = (1.5 * x - 2.5) * x * x + 1, ((-0.5 * x + 2.5) * x - 4) * x + 2
