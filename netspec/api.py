@@ -140,6 +140,7 @@ class Net:
         seed: int = 0,
         logits: bool = False,
         training_heads: bool = False,
+        target: str | None = None,
         opset: int | None = None,
         batch: int | None = None,
     ) -> Path:
@@ -147,7 +148,8 @@ class Net:
 
         `weights` is a module (`net.to_onnx(weights=model)`), its state_dict, a checkpoint's path or
         what `netspec.checkpoints.load` gave; else they are drawn from `seed`. The batch is symbolic
-        unless given.
+        unless given. `target` names the program that reads the file, `"tensorrt10"`, and chooses opset
+        and spelling.
         """
         from netspec.backends.onnx.compile import compile_graph
         from netspec.backends.onnx.options import FileOptions
@@ -155,16 +157,18 @@ class Net:
 
         if batch is not None and batch < 1:
             raise ValueError(f"batch is at least 1, not {batch}")
-        target = Path(path) if path is not None else Path(f"{self.name}.onnx")
+        into = Path(path) if path is not None else Path(f"{self.name}.onnx")
         source = self._source(weights, seed)
         compile_graph(
             self.graph,
-            target,
-            FileOptions(logits=logits, heads=training_heads, opset=opset, batch=batch),
+            into,
+            FileOptions(
+                logits=logits, heads=training_heads, target=target, opset=opset, batch=batch
+            ),
             source=source,
             keep=(source.file.path,) if isinstance(source, FromFile) else (),
         )
-        return target
+        return into
 
     def run(
         self,

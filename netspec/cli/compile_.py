@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from netspec.backends.onnx.targets import TARGETS
 from netspec.cli.common import (
     SPEC,
     Options,
@@ -21,6 +22,7 @@ from netspec.cli.common import (
 from netspec.cli.weights import WeightsFile, weights_options
 
 if TYPE_CHECKING:
+    from netspec.backends.onnx.compile import Written
     from netspec.graph.checked import Graph
     from netspec.system.atomic import Check, Paths
     from netspec.weights.sources import WeightSource
@@ -45,7 +47,15 @@ if TYPE_CHECKING:
 @click.option("--strict", is_flag=True, help="Refuse weights that are not finite.")
 @click.option("--logits", is_flag=True, help="Leave out final softmaxes.")
 @click.option("--training-heads", is_flag=True, help="Keep the training-only heads as outputs.")
-@click.option("--opset", type=int, help="ONNX opset, 22 to 26; the lowest by default.")
+@click.option(
+    "--for",
+    "reader",
+    type=click.Choice(list(TARGETS)),
+    help="What reads the file: chooses opset and spelling, and refuses what the reader lacks.",
+)
+@click.option(
+    "--opset", type=int, help="ONNX opset, 13 to 26; 17 by default, or what the reader takes."
+)
 @click.option("--batch", type=click.IntRange(1), help="Fix the batch size; symbolic by default.")
 @click.option("--dynamic", metavar="H,W", help="Make the last axes of the input symbolic.")
 @click.option("--verify", "check", is_flag=True, help="Verify the file before it takes its name.")
@@ -66,6 +76,7 @@ def command(
     strict: bool,
     logits: bool,
     training_heads: bool,
+    reader: str | None,
     opset: int | None,
     batch: int | None,
     dynamic: str | None,
@@ -75,7 +86,7 @@ def command(
     quiet: bool,
     options: Options,
 ) -> None:
-    """Write a spec as an ONNX file that ONNX Runtime runs.
+    """Write a spec as an ONNX file that ONNX Runtime and other readers of ONNX run.
 
     The file is NAME.onnx in the current folder unless -o says otherwise. It appears whole or not
     at all. The same spec, weights and options give the same bytes.
@@ -113,19 +124,21 @@ def command(
             print_json(loaded.as_json()) if as_json else print(loaded.table())
             return
         source = loaded.source
-    data: tuple[Path, ...] = ()
+    written: Written | None = None
     if target == "onnx":
         from netspec.backends.onnx.compile import compile_graph
         from netspec.backends.onnx.options import FileOptions
 
-        data = compile_graph(
+        written = compile_graph(
             graph,
             path,
-            FileOptions(logits=logits, heads=training_heads, opset=opset, batch=batch),
+            FileOptions(
+                logits=logits, heads=training_heads, target=reader, opset=opset, batch=batch
+            ),
             source=source,
             check=_verification(graph, source, logits, stamp) if check or stamp else None,
             keep=keep,
-        ).data
+        )
     else:
         _write_other(target, graph, path, source, logits, keep)
     seconds = time.perf_counter() - start
@@ -138,11 +151,13 @@ def command(
         say(f"{graph.name}: {params:,} parameters, {seconds:.1f} s", quiet or into.number == 2)
         return
     if as_json:
-        print_json(_plain(graph, path, data, params))
+        print_json(_plain(graph, path, written, params))
     else:
         print(path)
+    data = written.data if written else ()
     size = human_bytes(sum(p.stat().st_size for p in (path, *data) if p.exists()))
-    say(f"{graph.name}: {params:,} parameters, {size}, {seconds:.1f} s", quiet)
+    opset_used = f", opset {written.opset}" if written else ""
+    say(f"{graph.name}: {params:,} parameters, {size}{opset_used}, {seconds:.1f} s", quiet)
 
 
 def _verification(graph: Graph, source: WeightSource, logits: bool, stamp: bool) -> Check:
@@ -181,11 +196,13 @@ def _write_other(
         save(module, file)
 
 
-def _plain(graph: Graph, path: Path, data: tuple[Path, ...], params: int) -> dict[str, Any]:
+def _plain(graph: Graph, path: Path, written: Written | None, params: int) -> dict[str, Any]:
+    versions = {"opset": written.opset, "ir_version": written.ir_version} if written else {}
     return {
         "format_version": 1,
         "name": graph.name,
         "path": str(path),
-        "data": [str(p) for p in data],
+        "data": [str(p) for p in written.data] if written else [],
         "params": params,
+        **versions,
     }

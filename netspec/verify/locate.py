@@ -12,7 +12,7 @@ import numpy as np
 from onnx import ModelProto
 
 from netspec.backends.onnx.guard import check_model
-from netspec.backends.onnx.lowering import lower
+from netspec.backends.onnx.lowering import lowered_as
 from netspec.backends.runtime import Session
 from netspec.diagnostics.messages.backends import RuntimeFailed
 from netspec.diagnostics.raised import NetspecError
@@ -46,7 +46,7 @@ class Locator:
     @cached_property
     def _known(self) -> Mapping[Value, str]:
         """The names that values have in the file."""
-        return lower(self.graph).values
+        return lowered_as(self.graph, check_model(self.path)).values
 
     def first_wrong(self, inputs: Mapping[str, Array]) -> tuple[Node, float] | None:
         """The first node, in the order they run, whose values exceed what is allowed.

@@ -29,11 +29,8 @@ from support.generated_specs import Spec
 from support.generated_specs import spec as generated
 
 import netspec
-from netspec.backends.onnx import lowering
-from netspec.backends.onnx.builder import Builder
 from netspec.backends.onnx.compile import compile_graph, prepared
 from netspec.backends.onnx.lowering import lower
-from netspec.backends.onnx.places import FIRST_IR
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.source import Source
 from netspec.elaborate.build import build
@@ -402,16 +399,12 @@ def test_a_shipped_spec_given_by_its_path_gives_the_same_file(tmp_path: Path) ->
     assert named.read_bytes() == by_path.read_bytes()
 
 
-def test_nodes_have_metadata_from_the_version_of_the_format_that_has_it(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    assert FIRST_IR == 10
-    graph = snippet("3x4x4", "conv3-2; relu")
-    for version, has in ((FIRST_IR, True), (FIRST_IR - 1, False)):
-        monkeypatch.setattr(lowering, "IR_VERSION", version)
-        proto = lower(graph).proto
-        assert all(bool(node.metadata_props) == has for node in proto.graph.node)
-        assert len(proto.graph.value_info) == 1
+@pytest.mark.parametrize("opset", [13, 17, 22])
+def test_nodes_have_metadata_at_every_opset(opset: int) -> None:
+    proto = lower(snippet("3x4x4", "conv3-2; relu"), opset=opset).proto
+    assert all(node.metadata_props for node in proto.graph.node)
+    assert len(proto.graph.value_info) == 1
+    onnx.checker.check_model(proto)
 
 
 def test_what_refuses_illegal_sizes_says_so_and_belongs_to_the_input() -> None:
@@ -422,11 +415,3 @@ def test_what_refuses_illegal_sizes_says_so_and_belongs_to_the_input() -> None:
     assert all(name.startswith("image.") for node in check for name in node.output)
     (added,) = (node for node in proto.graph.node if node.name == "image.legal")
     assert [*added.output] == ["image.legal"]
-
-
-def test_a_builder_without_places_adds_none() -> None:
-    builder = Builder(snippet("3x4x4", "relu"), 22, None, placed=False)
-    builder.lower()
-    (encoded,) = builder.encoded
-    (node,) = onnx.GraphProto.FromString(encoded).node
-    assert not node.metadata_props

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,8 @@ from onnx import numpy_helper
 from support.generated_steps import step_of
 
 from netspec.backends.onnx.guard import ALLOWED
-from netspec.backends.onnx.lowering import OPSET, lower
+from netspec.backends.onnx.lowering import lower
+from netspec.backends.onnx.targets import EVERY, Target, ir_version
 from netspec.backends.torch.modules import to_module
 from netspec.diagnostics.source import Source
 from netspec.elaborate.build import build
@@ -119,19 +120,23 @@ def regions(random: Any, count: int, batch: int, graph: Graph, sizes: dict[str, 
     return np.column_stack([random.integers(0, batch, count), corners]).astype(np.float32)
 
 
-def onnx_model(graph: Graph, source: Any, opset: int = OPSET) -> onnx.ModelProto:
+def onnx_model(
+    graph: Graph, source: Any, opset: int | None = None, target: Target = EVERY
+) -> onnx.ModelProto:
     """The deployed graph as an ONNX model with its weights, checked in full."""
-    model = lower(deploy(graph), opset=opset)
+    model = lower(deploy(graph), opset=opset, target=target)
     proto = model.proto
     for item in model.weights:
         values = np.concatenate(list(source.pieces(item.name, item.weight)))
         array = values.reshape(item.weight.shape)
         proto.graph.initializer.append(numpy_helper.from_array(array, item.name))
     onnx.checker.check_model(proto, full_check=True)
-    assert [(o.domain, o.version) for o in proto.opset_import] == [("", opset)]
+    written = proto.opset_import[0].version
+    assert opset in (None, written)
+    assert [(o.domain, o.version) for o in proto.opset_import] == [("", written)]
     read = {name for node in proto.graph.node for name in node.input}
     assert {tensor.name for tensor in proto.graph.initializer} <= read, "nothing reads it"
-    assert proto.ir_version == 10
+    assert proto.ir_version == ir_version(written)
     for node in proto.graph.node:
         assert node.op_type != "Dropout"
         assert node.op_type in ALLOWED, "netspec would not run its own model"
@@ -156,24 +161,31 @@ class Ran:
 
 
 class Net:
-    """One graph with its weights, ready to run each way."""
+    """One graph with its weights, ready to run each way, written for each of some opsets."""
 
-    def __init__(self, graph: Graph, seed: int = 0) -> None:
+    def __init__(self, graph: Graph, seed: int = 0, opsets: Sequence[int | None] = (None,)) -> None:
         source = Varied(seed)
         self.graph = graph
         self.single = to_module(graph, source).eval()
         self.double = to_module(graph, source).eval().double()
-        self.session = session(onnx_model(graph, source))
+        self.sessions = [session(onnx_model(graph, source, opset)) for opset in opsets]
 
     def run(self, arrays: list[Any]) -> Ran:
+        """What each way makes of the arrays, the file at the first of the opsets."""
+        return self.runs(arrays)[0]
+
+    def runs(self, arrays: list[Any]) -> list[Ran]:
+        """The same for each of the opsets."""
         tensors = [torch.from_numpy(array) for array in arrays]
         with torch.no_grad():
             single = self.single(*tensors)
             double = self.double(*[t.double() if t.is_floating_point() else t for t in tensors])
-        names = [node.path for node in self.graph.inputs]
-        wanted = {item.name for item in self.session.get_inputs()}
-        feeds = {n: a for n, a in zip(names, arrays, strict=True) if n in wanted}
-        return Ran(_listed(double), _listed(single), self.session.run(None, feeds))
+        named = dict(zip([node.path for node in self.graph.inputs], arrays, strict=True))
+        found = []
+        for each in self.sessions:
+            feeds = {item.name: named[item.name] for item in each.get_inputs()}
+            found.append(Ran(_listed(double), _listed(single), each.run(None, feeds)))
+        return found
 
 
 def _listed(outputs: Any) -> list[np.ndarray[Any, Any]]:

@@ -11,7 +11,13 @@ from onnx import AttributeProto, GraphProto, NodeProto, TensorProto, TypeProto, 
 from netspec.backends.onnx.constants import Constants
 from netspec.backends.onnx.legal import zero_if_legal
 from netspec.backends.onnx.places import places
+from netspec.backends.onnx.spelling import Spelling, features, since
+from netspec.backends.onnx.targets import EVERY, Target
 from netspec.backends.onnx.types import inner_types, value_type, weight_type
+from netspec.diagnostics.messages.backends import StepNeedsOpset, TargetLacks
+from netspec.diagnostics.raised import Collector
+from netspec.diagnostics.records import Diagnostic
+from netspec.diagnostics.source import Span
 from netspec.foundation.records import record
 from netspec.graph.checked import Graph, Head, Node, Output, Value
 from netspec.ops.declare.interfaces import Operand
@@ -27,7 +33,7 @@ class Initializer:
     weight: Weight
 
 
-class Builder:
+class Builder(Spelling):
     """The `Builder` that an operator's `onnx` hook adds nodes with.
 
     Tensors are named after the step that makes them: its first value `stage1.conv1`, the second
@@ -35,17 +41,27 @@ class Builder:
     number in the step. An output of the net has its own name. So a name depends on one step alone;
     where an input or an output of the net has it already, a dot is added, in which no name ends that a
     spec gives. A node is called as its first tensor, but by the step's path where that is an output.
+
+    `needs` is the opset that the net needs and `needs_at` the step that does; `faults` are the steps
+    that the opset or the reader cannot have.
     """
 
-    def __init__(self, graph: Graph, opset: int, batch: int | None, *, placed: bool) -> None:
+    def __init__(
+        self, graph: Graph, opset: int, target: Target = EVERY, batch: int | None = None
+    ) -> None:
+        super().__init__(opset, target)
         self.graph = graph
+        self.needs = 0
+        self.needs_at: Span | None = None
+        self.faults = Collector()
+        self._place: Span | None = None
         # Each step's part of the graph's message: as messages they would take ten times the memory.
         self.encoded: list[bytes] = []
         self.described: list[bytes] = []
         self.weights: dict[str, Initializer] = {}
         self.values: dict[Value, str] = {}
         self.constants = Constants()
-        self._opset, self._batch, self._placed = opset, batch, placed
+        self._batch = batch
         self._outputs = [(item.name, item.value) for item in outputs_of(graph)]
         self._named = {value: name for name, value in reversed(self._outputs)}
         self._outside = {node.path for node in graph.inputs} | {name for name, _ in self._outputs}
@@ -57,14 +73,14 @@ class Builder:
 
     # for operators
 
-    def node(self, op_type: str, inputs: Sequence[str], **attributes: Any) -> str:
-        """Adds one node with one output; returns the output's name."""
-        return self.nodes(op_type, inputs, 1, **attributes)[0]
-
     def nodes(
         self, op_type: str, inputs: Sequence[str], outputs: int, **attributes: Any
     ) -> tuple[str, ...]:
         """Adds one node with several outputs; returns their names."""
+        held = len(inputs) > 1 and (inputs[1] in self.weights or inputs[1] in self.constants)
+        computed = len(inputs) > 1 and not held
+        for feature in features(op_type, outputs, attributes, computed):
+            self.want(feature)
         name = f"{self._node.path}.{op_type.lower()}{len(self._emitted) + 1}"
         names = (self._free(name), *(self._free(f"{name}.{i + 1}") for i in range(1, outputs)))
         proto = NodeProto(op_type=op_type, name=name, input=inputs, output=names)
@@ -89,34 +105,24 @@ class Builder:
             return vector
         return self.node("Unsqueeze", [vector, self.integers(range(1, rank + 1))])
 
-    def scaled(self, name: str, factor: float) -> str:
-        """The name of a tensor times a constant."""
-        return name if factor == 1 else self.node("Mul", [name, self.constant(np.float32(factor))])
-
     def constant(self, value: Any) -> str:
         """The name of a constant array; equal constants are one."""
         return self.constants.add(value)
 
-    def integers(self, values: Sequence[int]) -> str:
-        """The name of a constant vector of int64: axes, shapes, indices."""
-        return self.constant(np.asarray(list(values), np.int64))
+    def want(self, feature: str) -> None:
+        """Says that the step needs a feature; it is refused where the opset or the reader lacks it."""
+        if since(feature) > self.needs:
+            self.needs, self.needs_at = since(feature), self._place
+        if since(feature) > self.opset:
+            late = StepNeedsOpset(feature, since(feature), self.opset)
+            self.faults.add(Diagnostic(late, self._place))
+        elif reason := self.target.lacks.get(feature):
+            lack = TargetLacks(self.target.title, feature, reason)
+            self.faults.add(Diagnostic(lack, self._place))
 
     def is_read(self, index: int) -> bool:
         """Whether anything reads this output of the operator."""
         return Value(self._node, index) in self._read
-
-    def size(self, operand: Operand, axis: int) -> str:
-        """The name of a vector of one: the operand's size along an axis, batch included."""
-        dim = operand.type.shape[axis - 1] if axis else None
-        if isinstance(dim, int):
-            return self.integers([dim])
-        return self.node("Shape", [operand.name], start=axis, end=axis + 1)
-
-    def shape(self, operand: Operand) -> str:
-        """The name of a shape for Reshape: the operand's own, its batch kept."""
-        if all(isinstance(size, int) for size in operand.type.shape):
-            return self.constant(np.asarray([0, *operand.type.shape], np.int64))
-        return self.node("Shape", [operand.name])
 
     # for the back-end
 
@@ -142,8 +148,10 @@ class Builder:
         read = [node for node in self.graph.inputs if node.output in self._read]
         operands = [Operand(node.path, node.types[0]) for node in read]
         self._start(read[0])
+        constants = self.constants.copy()
         zero = zero_if_legal(self.graph, self, operands)
         if zero is None:
+            self.constants = constants
             return
         # A runtime that refuses names the node: its name says why. No path has a blank in it.
         for i, proto in enumerate(self._emitted):
@@ -159,6 +167,7 @@ class Builder:
 
     def _lower_node(self, node: Node) -> None:
         self._start(node)
+        self._place = node.span
         operands = [Operand(self.values[value], value.type) for value in node.inputs]
         result = node.op.onnx(self, *operands)
         made = {name for proto in self._emitted for name in proto.output}
@@ -176,7 +185,7 @@ class Builder:
 
     def _finish(self, final: Mapping[str, tuple[str, str]], read: Mapping[Value, str]) -> None:
         """Encodes the nodes added; `final` has the names of tensors, and of the nodes that make them."""
-        said = places(self.graph, self._node) if self._placed else ()
+        said = places(self.graph, self._node)
         for proto in self._emitted:
             proto.name = next((final[n][1] for n in proto.output if n in final), proto.name)
             for field in (proto.input, proto.output):
@@ -207,7 +216,7 @@ class Builder:
         constants = [self.constants[name] for name in used if name in self.constants]
         for name in used & self.weights.keys():
             known[name] = weight_type(self.weights[name].weight.shape)
-        return inner_types(self._emitted, known, constants, self._opset)
+        return inner_types(self._emitted, known, constants, self.opset)
 
     def _free(self, name: str) -> str:
         while name in self._taken:

@@ -17,9 +17,11 @@ _DEFAULT = FileOptions()
 
 @record
 class Written:
-    """What writing a file made beside it: the data files that its large weights are in."""
+    """What was written: the data files that large weights are in, the opset and the IR version."""
 
     data: tuple[Path, ...]
+    opset: int
+    ir_version: int
 
 
 def prepared(graph: Graph, *, logits: bool = False, heads: bool = False) -> Graph:
@@ -49,7 +51,8 @@ def compile_graph(
     spec was read from are not replaced. Raises NetspecError where nothing was written.
     """
     from netspec.backends.onnx.file import write
-    from netspec.backends.onnx.lowering import OPSET, lower
+    from netspec.backends.onnx.lowering import lower
+    from netspec.backends.onnx.targets import target_named
 
     deployed = prepared(graph, logits=options.logits, heads=options.heads)
     text = graph.source.text
@@ -59,6 +62,10 @@ def compile_graph(
         "netspec.settings": ", ".join(f"{k}={show(v)}" for k, v in graph.parameters),
         **(metadata or {}),
     }
-    model = lower(deployed, opset=options.opset or OPSET, batch=options.batch, metadata=about)
+    target = target_named(options.target)
+    if options.target is not None:
+        about["netspec.target"] = target.name
+    model = lower(deployed, opset=options.opset, target=target, batch=options.batch, metadata=about)
     keep = (*graph.files, *keep)
-    return Written(write(model, path, source or Seeded(), check=check, keep=keep))
+    data = write(model, path, source or Seeded(), check=check, keep=keep)
+    return Written(data, model.head.opset_import[0].version, model.head.ir_version)

@@ -20,6 +20,12 @@ class Constants:
     def __init__(self) -> None:
         self._held: dict[str, TensorProto] = {}
 
+    def copy(self) -> Constants:
+        """Another one that holds the same."""
+        other = Constants()
+        other._held = dict(self._held)
+        return other
+
     def add(self, value: Any) -> str:
         """The name of an array; equal ones have one."""
         array = np.ascontiguousarray(value) if np.ndim(value) else np.asarray(value)

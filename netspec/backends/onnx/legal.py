@@ -101,7 +101,9 @@ class _Faults:
         return self.builder.node("Max", [difference, self._number(0)])
 
     def _distance(self, left: str, right: str) -> str:
-        return self.builder.node("Abs", [self.builder.node("Sub", [left, right])])
+        # Not Abs, which OpenCV has of floats only.
+        both = [self.builder.node("Sub", [*pair]) for pair in ((left, right), (right, left))]
+        return self.builder.node("Max", both)
 
     def _value(self, dim: Dim) -> str:
         if not isinstance(dim, Formula):

@@ -9,11 +9,13 @@ from netspec.foundation.records import record
 class FileOptions:
     """How a net is written as an ONNX file.
 
-    `logits` leaves out final softmaxes, `heads` keeps the training-only heads as outputs. `opset` is
-    None for the lowest that serves. `batch` fixes the leading dimension, which is symbolic otherwise.
+    `logits` leaves out final softmaxes, `heads` keeps the training-only heads as outputs. `target` is
+    the name of the program that reads the file, of `targets.py`; `opset` is None for the lowest that
+    serves it. `batch` fixes the leading dimension, which is symbolic otherwise.
     """
 
     logits: bool = False
     heads: bool = False
+    target: str | None = None
     opset: int | None = None
     batch: int | None = None

@@ -2,7 +2,8 @@
 
 Model Explorer groups by `namespace`. torch's exporter writes the other two of the hierarchy, as the
 texts of two Python lists of one length, from the whole net down to the operator; tools made for its
-files read them.
+files read them. Nodes have metadata since version 10 of ONNX's format: readers of earlier ones pass over
+it, as protobuf has them do with any field that they do not know.
 """
 
 from __future__ import annotations
@@ -12,9 +13,6 @@ from onnx import StringStringEntryProto
 from netspec.graph.checked import Graph, Node
 from netspec.ops.declare.source import Input
 from netspec.syntax.files import shown_place
-
-# The version of ONNX's format from which nodes have metadata.
-FIRST_IR = 10
 
 
 def places(graph: Graph, node: Node) -> list[StringStringEntryProto]:

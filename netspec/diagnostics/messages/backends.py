@@ -7,14 +7,54 @@ from netspec.diagnostics.records import Problem
 
 class OpsetUnsupported(Problem):
     code = "NS601"
-    title = "opset {opset} is not supported: netspec writes {low} to {high}"
+    title = "opset {opset} is not supported: {who} {low} to {high}"
+    help = "{advice_text}"
     explain = (
-        "Below the lowest opset, pooling with rounding up and group normalisation mean something "
-        "else; above the highest, ONNX Runtime does not read the file."
+        "Below opset 13 the axes of squeezing and splitting are no inputs, and softmax means "
+        "something else; above the highest, ONNX Runtime does not read the file. A reader that is "
+        "named with --for may read fewer."
     )
     opset: int
+    who: str
     low: int
     high: int
+    advice_text: str
+
+
+class StepNeedsOpset(Problem):
+    code = "NS613"
+    title = "{feature} came with opset {needed}, and opset {opset} is written"
+    help = "leave --opset out, or ask for {needed}"
+    explain = (
+        "Operators that came late are written out in older opsets wherever that is exact. What this "
+        "step needs has no older spelling: of symbolic sizes, windows that round up and weights that "
+        "depend on the size are not known when the file is written."
+    )
+    feature: str
+    needed: int
+    opset: int
+
+
+class TargetLacks(Problem):
+    code = "NS614"
+    title = "{target} does not take {feature}: {reason}"
+    explain = (
+        "The file is for a reader that was named with --for, which refuses or misreads what this "
+        "step needs, and there is no other spelling of it that is exact. docs/deploy.md lists what "
+        "each reader lacks."
+    )
+    target: str
+    feature: str
+    reason: str
+
+
+class UnknownTarget(Problem):
+    code = "NS615"
+    title = "no reader is called `{name}`"
+    help = "known are {known}"
+    explain = "Files are written for a reader of ONNX by its name; docs/deploy.md lists them."
+    name: str
+    known: str
 
 
 class DeviceMissing(Problem):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 from netspec.diagnostics.messages.shapes import NotDivisible, OutOfRange, WrongRank
@@ -47,7 +48,8 @@ class Split(Operator):
         return torch.chunk(inputs[0], self.parts, dim=1)
 
     def onnx(self, graph: Builder, *inputs: Operand) -> tuple[str, ...]:
-        return graph.nodes("Split", [inputs[0].name], self.parts, axis=1, num_outputs=self.parts)
+        size = fixed_channels(self.spelling, inputs[0].type) // self.parts
+        return graph.split(inputs[0].name, [size] * self.parts, axis=1)
 
 
 AXES = {"channels": 0, "depth": -3, "height": -2, "width": -1, "time": -1}
@@ -202,8 +204,7 @@ class PadChannels(Operator):
 
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
         missing, rank = self._missing(inputs[0].type), len(inputs[0].type.spatial)
-        pads = graph.integers([*([0] * (rank + 2)), 0, missing, *([0] * rank)])
-        return graph.node("Pad", [inputs[0].name, pads], mode="constant")
+        return graph.pad(inputs[0].name, [(0, 0), (0, missing), *[(0, 0)] * rank])
 
 
 class Shuffle(Elementwise):
@@ -230,8 +231,12 @@ class Shuffle(Elementwise):
         return grouped.transpose(1, 2).flatten(1, 2)
 
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
-        import numpy as np
-
-        channels = fixed_channels(self.spelling, inputs[0].type)
-        order = np.arange(channels).reshape(self.groups, -1).T.reshape(-1)
-        return graph.node("Gather", [inputs[0].name, graph.constant(order)], axis=1)
+        # A gather of channels says the same, and OpenVINO misreads it between convolutions.
+        tensor = inputs[0].type
+        each = fixed_channels(self.spelling, tensor) // self.groups
+        sizes = [size for size in tensor.spatial if isinstance(size, int)]
+        flat = [prod(sizes)] if len(sizes) == len(tensor.spatial) else [-1]
+        shape = graph.integers([0, self.groups, each, *flat])
+        grouped = graph.node("Reshape", [inputs[0].name, shape])
+        turned = graph.node("Transpose", [grouped], perm=[0, 2, 1, 3])
+        return graph.node("Reshape", [turned, graph.shape(inputs[0])])

@@ -27,8 +27,8 @@ class GlobalSumPool(GlobalPool):
         return inputs[0].sum(dim=self._axes(inputs[0].dim() - 2), keepdim=self.keep)
 
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
-        axes = graph.integers(self._axes(len(inputs[0].type.spatial)))
-        return graph.node("ReduceSum", [inputs[0].name, axes], keepdims=int(self.keep))
+        axes = self._axes(len(inputs[0].type.spatial))
+        return graph.reduce("ReduceSum", inputs[0].name, axes, self.keep)
 
 
 class OverChannels(Operator):
@@ -61,4 +61,4 @@ class OverChannels(Operator):
         return getattr(inputs[0], word)(dim=1, keepdim=True)
 
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
-        return graph.node(f"Reduce{self.take.capitalize()}", [inputs[0].name, graph.integers([1])])
+        return graph.reduce(f"Reduce{self.take.capitalize()}", inputs[0].name, [1])

@@ -210,6 +210,6 @@ class Grid(Operator):
         if len(fixed) == len(sizes):
             shape = graph.integers([0, 0, *fixed])
         else:
-            spatial = graph.node("Shape", [inputs[1].name], start=2)
+            spatial = graph.sizes(inputs[1].name, 2)
             shape = graph.node("Concat", [graph.integers([0, 0]), spatial], axis=0)
         return graph.node("Reshape", [inputs[0].name, shape])

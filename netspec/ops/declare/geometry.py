@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from netspec.diagnostics.messages.shapes import (
@@ -82,6 +83,24 @@ class Geometry:
         )
         sizes = zip(tensor.spatial, self.pads, ends, strict=True)
         return tuple(size + sum(pads) - end for size, pads, end in sizes)
+
+    def spelt_out(self, op: str, tensor: TensorType) -> Geometry:
+        """The same windows without rounding up, by more padding after: it is read in one way only.
+
+        Where a size is known the padding ends with the last window. Elsewhere it is as much as makes
+        rounding down give as many: a stride less one, and less than a window, so that none of them
+        starts after the input.
+        """
+        if not self.ceil:
+            return self
+        pads = []
+        spares = zip(self.spare(op, tensor), self.pads, self.reach, self.stride, strict=True)
+        for spare, (before, after), reach, stride in spares:
+            if isinstance(spare, int):
+                pads.append((before, max(0, after - spare)))
+            else:
+                pads.append((before, min(after + stride, reach) - 1))
+        return replace(self, pads=tuple(pads), ceil=False)
 
     def torch_ends(self, op: str, tensor: TensorType) -> list[int]:
         """What `torch.nn.functional.pad` brings the padded input with to where the windows end."""

@@ -70,7 +70,10 @@ class Operand:
 
 
 class Builder(Protocol):
-    """The ONNX graph, as an operator's `onnx` hook adds nodes to it. Tensors are known by name."""
+    """The ONNX graph, as an operator's `onnx` hook adds nodes to it. Tensors are known by name.
+
+    What ONNX spells differently in its opsets has a method here; no hook asks for a version.
+    """
 
     def node(self, op_type: str, inputs: Sequence[str], **attributes: Any) -> str:
         """Adds one node with one output; returns the output's name."""
@@ -98,8 +101,40 @@ class Builder(Protocol):
     def is_read(self, index: int) -> bool:
         """Whether anything reads this output of the operator."""
 
+    def has(self, feature: str) -> bool:
+        """Whether the opset and the reader have an operator, or a feature of one.
+
+        Those that are written out elsewhere, as `Gelu` is, need no asking.
+        """
+
+    def want(self, feature: str) -> None:
+        """Says that the step needs a feature that its nodes do not show, as a rank."""
+
+    def reduce(self, op_type: str, name: str, axes: Sequence[int], keep: bool = True) -> str:
+        """The name of what a `Reduce...` gives along some axes; `keep` leaves them, of size 1."""
+
+    def split(self, name: str, sizes: Sequence[int], axis: int) -> tuple[str, ...]:
+        """The names of pieces of these sizes along an axis."""
+
+    def pad(
+        self, name: str, sides: Sequence[tuple[int, int]], value: float = 0.0, mode: str = ""
+    ) -> str:
+        """The name of a tensor with a border: (before, after) for each axis, the batch first."""
+
+    def layer_norm(self, name: str, scale: str, shift: str, eps: float) -> str:
+        """The name of a tensor of mean 0 along its last axis, normalised there and scaled."""
+
+    def mapped(self, name: str, rank: int, axis: int, matrix: Any) -> str:
+        """The name of a tensor of `rank` axes, one of them multiplied by a matrix (size, new size)."""
+
+    def sizes(self, name: str, start: int, end: int | None = None) -> str:
+        """The name of a vector: the sizes of a tensor from axis `start` on, before axis `end`."""
+
     def size(self, operand: Operand, axis: int) -> str:
         """The name of a vector of one: the operand's size along an axis, batch included."""
+
+    def steps(self, operand: Operand, axis: int) -> str:
+        """The name of a vector of int64: 0, 1, ... below the operand's size along an axis."""
 
     def shape(self, operand: Operand) -> str:
         """The name of a shape for Reshape: the operand's own, its batch kept."""

@@ -90,7 +90,7 @@ class _SampleNorm(Elementwise):
         return (Weight("weight", shape, self.init or Ones()),) if self.affine else ()
 
     def _centred(self, graph: Builder, name: str, axes: list[int]) -> str:
-        mean = graph.node("ReduceMean", [name, graph.integers(axes)], keepdims=1)
+        mean = graph.reduce("ReduceMean", name, axes)
         return graph.node("Sub", [name, mean])
 
 
@@ -137,11 +137,11 @@ class LayerNorm(_ShiftedNorm):
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
         tensor = inputs[0].type
         rank = len(tensor.shape)
-        weights = self._scale_and_shift(graph, fixed_channels(self.spelling, tensor))
+        scale, shift = self._scale_and_shift(graph, fixed_channels(self.spelling, tensor))
         name = self._centred(graph, inputs[0].name, [1])
         if rank > 1:
             name = graph.node("Transpose", [name], perm=[0, *range(2, rank + 1), 1])
-        name = graph.node("LayerNormalization", [name, *weights], axis=-1, epsilon=self.eps)
+        name = graph.layer_norm(name, scale, shift, self.eps)
         if rank > 1:
             name = graph.node("Transpose", [name], perm=[0, rank, *range(1, rank)])
         return name
@@ -169,7 +169,7 @@ class RmsNorm(_SampleNorm):
 
         name, rank = inputs[0].name, len(inputs[0].type.spatial)
         square = graph.node("Mul", [name, name])
-        mean = graph.node("ReduceMean", [square, graph.integers([1])], keepdims=1)
+        mean = graph.reduce("ReduceMean", square, [1])
         root = graph.node("Sqrt", [graph.node("Add", [mean, graph.constant(np.float32(self.eps))])])
         name = graph.node("Div", [name, root])
         if not self.affine:
@@ -196,7 +196,7 @@ class L2Norm(Elementwise):
         import numpy as np
 
         name = inputs[0].name
-        length = graph.node("ReduceL2", [name, graph.integers([1])], keepdims=1)
+        length = graph.reduce("ReduceL2", name, [1])
         length = graph.node("Max", [length, graph.constant(np.float32(self.eps))])
         return graph.node("Div", [name, length])
 
@@ -233,18 +233,22 @@ class GroupNorm(_ShiftedNorm):
         return torch.nn.functional.group_norm(inputs[0], self.groups, scale, shift, self.eps)
 
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
+        import numpy as np
+
         name, tensor = inputs[0].name, inputs[0].type
-        channels = fixed_channels(self.spelling, tensor)
         grouped = graph.node("Reshape", [name, graph.integers([0, self.groups, -1])])
-        rows = graph.integers([0, channels, -1])
-        flat = graph.node("Reshape", [self._centred(graph, grouped, [2]), rows])
-        normal = graph.node(
-            "GroupNormalization",
-            [flat, *self._scale_and_shift(graph, channels)],
-            num_groups=self.groups,
-            epsilon=self.eps,
-        )
-        return graph.node("Reshape", [normal, graph.shape(inputs[0])])
+        # A group is a channel of instance normalisation, which every opset has. That of opset 18
+        # scales groups, that of 21 channels.
+        ones, zeros = np.ones(self.groups, np.float32), np.zeros(self.groups, np.float32)
+        weights = [graph.constant(ones), graph.constant(zeros)]
+        centred = self._centred(graph, grouped, [2])
+        normal = graph.node("InstanceNormalization", [centred, *weights], epsilon=self.eps)
+        normal = graph.node("Reshape", [normal, graph.shape(inputs[0])])
+        if not self.affine:
+            return normal
+        rank = len(tensor.spatial)
+        scaled = graph.node("Mul", [normal, graph.channel_weight("weight", rank)])
+        return graph.node("Add", [scaled, graph.channel_weight("bias", rank)])
 
 
 class InstanceNorm(_ShiftedNorm):

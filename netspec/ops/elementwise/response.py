@@ -76,13 +76,10 @@ class LocalResponseNorm(Elementwise):
         import numpy as np
 
         rows = graph.integers([0, 1, fixed_channels(self.spelling, tensor), -1])
-        mean = graph.node(
-            "AveragePool",
-            [graph.node("Reshape", [graph.node("Mul", [name, name]), rows])],
-            kernel_shape=[size, 1],
-            pads=[size // 2, 0, (size - 1) // 2, 0],
-            count_include_pad=1,
-        )
+        squares = graph.node("Reshape", [graph.node("Mul", [name, name]), rows])
+        sides = [(0, 0), (0, 0), (size // 2, (size - 1) // 2), (0, 0)]
+        squares = graph.pad(squares, sides)
+        mean = graph.node("AveragePool", [squares], kernel_shape=[size, 1])
         mean = graph.node("Reshape", [mean, graph.shape(inputs[0])])
         shifted = graph.node("Add", [graph.scaled(mean, alpha), graph.constant(np.float32(self.k))])
         power = graph.node("Pow", [shifted, graph.constant(np.float32(self.beta))])

@@ -84,7 +84,7 @@ class _AdaptivePool(Operator):
         sizes, name = self._sizes(inputs[0].type), inputs[0].name
         if whole := self._whole(inputs[0].type):
             reduce = {"Avg": "ReduceMean", "Max": "ReduceMax"}[self._kind]
-            name = graph.node(reduce, [name, graph.integers(whole)], keepdims=1)
+            name = graph.reduce(reduce, name, whole)
         if all(size == out for size, out in sizes):
             return name
         if all(size % out == 0 for size, out in sizes):
@@ -123,14 +123,10 @@ class AdaptiveAvgPool(_AdaptivePool):
     def _binned(self, graph: Builder, name: str, axis: _Axis) -> str:
         import numpy as np
 
-        matrix = np.zeros((axis.size, axis.out), np.float32)
+        matrix = np.zeros((axis.size, axis.out))
         for i, (start, end) in enumerate(axis.bins):
             matrix[start:end, i] = 1 / (end - start)
-        order = list(range(axis.rank))
-        order[axis.place], order[-1] = order[-1], order[axis.place]
-        name = graph.node("Transpose", [name], perm=order)
-        name = graph.node("MatMul", [name, graph.constant(matrix)])
-        return graph.node("Transpose", [name], perm=order)
+        return graph.mapped(name, axis.rank, axis.place, matrix)
 
 
 class AdaptiveMaxPool(_AdaptivePool):
@@ -155,4 +151,4 @@ class AdaptiveMaxPool(_AdaptivePool):
         widest = max(end - start for start, end in axis.bins)
         places = [[min(start + i, end - 1) for i in range(widest)] for start, end in axis.bins]
         found = graph.node("Gather", [name, graph.constant(np.asarray(places))], axis=axis.place)
-        return graph.node("ReduceMax", [found, graph.integers([axis.place + 1])], keepdims=0)
+        return graph.reduce("ReduceMax", found, [axis.place + 1], keep=False)

@@ -80,19 +80,9 @@ class Pad(Operator):
         return torch.nn.functional.pad(tensor, flat, mode=self.mode)
 
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
-        import numpy as np
-
-        sides = _sides(self, inputs[0].type, self.amount)
-        if self.mode == "constant":
-            # With its axes named, ONNX Runtime does not merge it into a pooling that follows, whose
-            # own padding is no zero and counts otherwise.
-            pads = graph.integers([*(b for b, _ in sides), *(a for _, a in sides)])
-            value = graph.constant(np.float32(self.value))
-            axes = graph.integers(range(2, 2 + len(sides)))
-            return graph.node("Pad", [inputs[0].name, pads, value, axes], mode="constant")
-        pads = graph.integers([0, 0, *(b for b, _ in sides), 0, 0, *(a for _, a in sides)])
-        mode = "edge" if self.mode == "replicate" else self.mode
-        return graph.node("Pad", [inputs[0].name, pads], mode=mode)
+        sides = ((0, 0), (0, 0), *_sides(self, inputs[0].type, self.amount))
+        mode = {"constant": "", "replicate": "edge"}.get(self.mode, self.mode)
+        return graph.pad(inputs[0].name, sides, self.value, mode)
 
 
 class Crop(Operator):
@@ -185,11 +175,11 @@ class Crop(Operator):
             after = [-a if a else FAR for _, a in _sides(self, inputs[0].type, self.amount)]
             return graph.node("Slice", [first, graph.integers(fixed), graph.integers(after), axes])
         else:
-            size = graph.node("Shape", [inputs[1].name], start=2)
+            size = graph.sizes(inputs[1].name, 2)
         if len(fixed) == len(starts):
             start = graph.integers(fixed)
         else:
-            room = graph.node("Sub", [graph.node("Shape", [first], start=2), size])
+            room = graph.node("Sub", [graph.sizes(first, 2), size])
             start = graph.node("Div", [room, graph.integers([2])])
         return graph.node("Slice", [first, start, graph.node("Add", [start, size]), axes])
 

@@ -234,4 +234,4 @@ class RBF(Operator):
         flat = graph.node("Flatten", [inputs[0].name], axis=1)
         apart = graph.node("Unsqueeze", [flat, graph.integers([1])])
         distance = graph.node("Sub", [apart, graph.weight("weight")])
-        return graph.node("ReduceSumSquare", [distance, graph.integers([2])], keepdims=0)
+        return graph.reduce("ReduceSumSquare", distance, [2], keep=False)

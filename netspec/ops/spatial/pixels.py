@@ -59,7 +59,7 @@ class PixelShuffle(Operator):
         if rank == 2:
             return graph.node("DepthToSpace", [name], blocksize=self.factor, mode="CRD")
         channels = fixed_channels(self.spelling, inputs[0].type) // self.factor**rank
-        sizes = graph.node("Shape", [name], start=2)
+        sizes = graph.sizes(name, 2)
         split = graph.integers([0, channels, *((self.factor,) * rank)])
         name = graph.node("Reshape", [name, graph.node("Concat", [split, sizes], axis=0)])
         name = graph.node("Transpose", [name], perm=[0, 1, *_interleaved(rank)])

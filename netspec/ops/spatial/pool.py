@@ -53,6 +53,10 @@ class _Pool(Operator):
         return self._geometry(inputs[0]).window()
 
 
+# The least of float32, which is finite: quantisation makes scales of what it sees.
+LEAST = -3.4028234663852886e38
+
+
 class MaxPool(_Pool):
     """The largest value in each window; padding never wins. NaN inputs are unspecified.
 
@@ -93,9 +97,13 @@ class MaxPool(_Pool):
 
     def onnx(self, graph: Builder, *inputs: Operand) -> tuple[str, ...]:
         name, tensor = inputs[0].name, inputs[0].type
-        window = self._geometry(tensor)
-        if wide_pads(self, tensor):
-            name = self._bordered(graph, inputs[0])
+        given = self._geometry(tensor)
+        window = given.spelt_out(self.spelling, tensor)
+        if _wide(window) and graph.is_read(1) and not _wide(given):
+            # Places are counted without a border: the last windows stay where rounding up has them.
+            window = given
+        if _wide(window):
+            name = graph.pad(name, [(0, 0), (0, 0), *window.pads], LEAST)
             window = replace(window, pads=((0, 0),) * len(window.pads))
         return graph.nodes(
             "MaxPool",
@@ -105,25 +113,16 @@ class MaxPool(_Pool):
             strides=list(window.stride),
             dilations=list(window.dilation),
             pads=window.onnx_pads,
-            ceil_mode=int(window.ceil),
+            **({"ceil_mode": 1} if window.ceil else {}),
         )
-
-    def _bordered(self, graph: Builder, operand: Operand) -> str:
-        """The input with its border, as far as the windows go where the sizes are known."""
-        import numpy as np
-
-        window = self._geometry(operand.type)
-        ends = list(window.after)
-        for axis, spare in enumerate(window.spare(self.spelling, operand.type)):
-            if isinstance(spare, int):
-                ends[axis] -= spare
-        pads = graph.integers([0, 0, *window.before, 0, 0, *ends])
-        return graph.node("Pad", [operand.name, pads, graph.constant(np.float32(-np.inf))])
 
 
 def wide_pads(pool: MaxPool, tensor: TensorType) -> bool:
     """Whether it pads as much as its undilated kernel, which ONNX Runtime refuses."""
-    window = pool.window(tensor)
+    return _wide(pool.window(tensor))
+
+
+def _wide(window: Geometry) -> bool:
     return any(max(p) >= k for p, k in zip(window.pads, window.kernel, strict=True))
 
 
@@ -176,15 +175,23 @@ class AvgPool(_Pool):
         return sums / counts
 
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
-        window = self._geometry(inputs[0].type)
+        name, tensor = inputs[0].name, inputs[0].type
+        given = self._geometry(tensor)
+        window, count_pad = given.spelt_out(self.spelling, tensor), self.count_pad
+        if any(end > given.after[axis] for axis, end in enumerate(window.after)):
+            # What the last windows overhang never counts. Where padding does, it is put there first.
+            if count_pad and any(map(any, given.pads)):
+                name = graph.pad(name, [(0, 0), (0, 0), *given.pads])
+                ends = zip(window.after, given.after, strict=True)
+                window = replace(window, pads=tuple((0, max(0, end - at)) for end, at in ends))
+            count_pad = False
         return graph.node(
             "AveragePool",
-            [inputs[0].name],
+            [name],
             kernel_shape=list(window.kernel),
             strides=list(window.stride),
             pads=window.onnx_pads,
-            ceil_mode=int(window.ceil),
-            count_include_pad=int(self.count_pad),
+            count_include_pad=int(count_pad),
         )
 
 
@@ -215,14 +222,13 @@ class LpPool(_Pool):
         return (means * prod(window.kernel)) ** (1 / self.p)
 
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
-        window = self._geometry(inputs[0].type)
+        window = self._geometry(inputs[0].type).spelt_out(self.spelling, inputs[0].type)
         return graph.node(
             "LpPool",
             [inputs[0].name],
             kernel_shape=list(window.kernel),
             strides=list(window.stride),
             pads=window.onnx_pads,
-            ceil_mode=int(window.ceil),
             p=self.p,
         )
 
@@ -263,8 +269,8 @@ class GlobalAvgPool(GlobalPool):
         return pooled if self.keep else pooled.flatten(1)
 
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
-        axes = graph.integers(self._axes(len(inputs[0].type.spatial)))
-        return graph.node("ReduceMean", [inputs[0].name, axes], keepdims=int(self.keep))
+        axes = self._axes(len(inputs[0].type.spatial))
+        return graph.reduce("ReduceMean", inputs[0].name, axes, self.keep)
 
 
 class GlobalMaxPool(GlobalPool):
@@ -281,5 +287,5 @@ class GlobalMaxPool(GlobalPool):
         return inputs[0].amax(dim=self._axes(inputs[0].dim() - 2), keepdim=self.keep)
 
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
-        axes = graph.integers(self._axes(len(inputs[0].type.spatial)))
-        return graph.node("ReduceMax", [inputs[0].name, axes], keepdims=int(self.keep))
+        axes = self._axes(len(inputs[0].type.spatial))
+        return graph.reduce("ReduceMax", inputs[0].name, axes, self.keep)

@@ -129,7 +129,7 @@ class RoiPool(Operator):
         return starts, level, end <= start
 
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
-        # ONNX Runtime has no MaxRoiPool of the opsets netspec writes.
+        # ONNX's MaxRoiPool rounds otherwise, and ONNX Runtime has none of the newer opsets.
         import numpy as np
 
         size, levels = self._size(inputs[0].type), self._levels(inputs[0].type)
@@ -142,7 +142,7 @@ class RoiPool(Operator):
         shape = graph.node("Concat", [graph.integers([-1]), channels], axis=0)
         flat = graph.node("Reshape", [graph.node("Concat", tables, axis=1), shape])
 
-        columns = graph.nodes("Split", [inputs[1].name], 5, axis=1, num_outputs=5)
+        columns = graph.split(inputs[1].name, [1] * 5, axis=1)
         x1, y1, x2, y2 = (self._onnx_rounded(graph, name) for name in columns[1:])
         height, width = graph.size(inputs[0], 2), graph.size(inputs[0], 3)
         y = self._onnx_bins(graph, y1, y2, size[0], height, levels[0])
@@ -180,11 +180,11 @@ class RoiPool(Operator):
         import numpy as np
 
         found = [name]
-        least = graph.constant(np.float32(np.finfo(np.float32).min))
+        least = float(np.finfo(np.float32).min)
         for level in range(levels - 1):
             step = graph.integers([2**level])
-            pads = graph.integers([0, 2**level])
-            ahead = graph.node("Pad", [found[-1], pads, least, graph.integers([axis])])
+            sides = [(0, 2**level if i == axis else 0) for i in range(4)]
+            ahead = graph.pad(found[-1], sides, least)
             bounds = [step, graph.integers([2**62]), graph.integers([axis])]
             found.append(graph.node("Max", [found[-1], graph.node("Slice", [ahead, *bounds])]))
         return found
@@ -209,6 +209,7 @@ class RoiPool(Operator):
         one, zero = graph.constant(np.float32(1)), graph.constant(np.float32(0))
         extent = graph.node("Add", [graph.node("Sub", [last, first]), one])
         extent = graph.node("Max", [extent, one])
+        graph.want("Div rounded to nearest")
         extent = graph.node("Div", [extent, graph.constant(np.float32(count))])
         steps = np.arange(count + 1, dtype=np.float32)
         limit = graph.node("Cast", [size], to=1)
@@ -224,7 +225,7 @@ class RoiPool(Operator):
             "GreaterOrEqual", [graph.node("Unsqueeze", [length, graph.integers([2])]), powers]
         )
         counts = graph.node("Cast", [reached], to=7)
-        level = graph.node("ReduceSum", [counts, graph.integers([2])], keepdims=0)
+        level = graph.reduce("ReduceSum", counts, [2], keep=False)
         # Level 0 is reached by every bin that is not empty.
         level = graph.node(
             "Max", [graph.node("Sub", [level, graph.integers([1])]), graph.integers([0])]

@@ -71,10 +71,12 @@ class Unpool(Operator):
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
         # Not MaxUnpool, whose rule for sizes knows neither ceil mode nor dilation. The indices of
         # ONNX's MaxPool count through batch and channels: they are places in the flat tensor.
+        import numpy as np
+
         values, places, like = (operand.name for operand in inputs)
         shape = graph.node("Shape", [like])
         everything = graph.node("ReduceProd", [shape], keepdims=1)
-        zeros = graph.node("ConstantOfShape", [everything])
+        zeros = graph.node("Expand", [graph.constant(np.zeros(1, np.float32)), everything])
         flat = graph.integers([-1])
         places = graph.node("Reshape", [places, flat])
         values = graph.node("Reshape", [values, flat])

@@ -125,12 +125,17 @@ class Upsample(Operator):
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
         types = [operand.type for operand in inputs]
         sizes, factors = self._sizes(*types), self._factors(types[0])
+        symbols = [s for s in (*types[0].spatial, *sizes) if not isinstance(s, int)]
+        if self.antialias and not symbols and not graph.has("Resize with antialias"):
+            return self._averaged(graph, inputs[0], sizes)
         if self.mode == "nearest" and factors is None:
             name = inputs[0].name
             for axis in range(2, len(sizes) + 2):
                 places = self._onnx_nearest(graph, inputs, axis, sizes[axis - 2])
                 name = graph.node("Gather", [name, places], axis=axis)
             return name
+        if len(sizes) != 2:
+            graph.want("Resize of 1 or 3 axes")
         coordinates = "align_corners" if self.align_corners else "half_pixel"
         attributes = {
             "mode": {"bilinear": "linear", "bicubic": "cubic"}.get(self.mode, self.mode),
@@ -139,22 +144,28 @@ class Upsample(Operator):
             else coordinates,
             "nearest_mode": "floor",
             "cubic_coeff_a": -0.5 if self.antialias else -0.75,
-            "antialias": int(self.antialias),
             "exclude_outside": int(self.antialias),
+            **({"antialias": 1} if self.antialias else {}),
         }
         if factors is not None:
             import numpy as np
 
             scales = graph.constant(np.asarray([1, 1, *factors], np.float32))
             return graph.node("Resize", [inputs[0].name, "", scales], **attributes)
-        outer = graph.node("Shape", [inputs[0].name], start=0, end=2)
+        outer = graph.sizes(inputs[0].name, 0, 2)
         fixed = [size for size in sizes if isinstance(size, int)]
-        if len(fixed) == len(sizes):
-            inner = graph.integers(fixed)
-        else:
-            inner = graph.node("Shape", [inputs[1].name], start=2)
+        known = len(fixed) == len(sizes)
+        inner = graph.integers(fixed) if known else graph.sizes(inputs[1].name, 2)
         full = graph.node("Concat", [outer, inner], axis=0)
         return graph.node("Resize", [inputs[0].name, "", "", full], **attributes)
+
+    def _averaged(self, graph: Builder, operand: Operand, sizes: tuple[Any, ...]) -> str:
+        """The interpolation that averages, as one product with a matrix for each axis."""
+        name, rank = operand.name, len(sizes) + 2
+        for axis, new in enumerate(sizes, 2):
+            matrix = _weights(operand.type.shape[axis - 1], new, self.mode == "bicubic")
+            name = graph.mapped(name, rank, axis, matrix)
+        return name
 
     def _onnx_nearest(
         self, graph: Builder, inputs: tuple[Operand, ...], axis: int, size: Dim
@@ -167,12 +178,39 @@ class Upsample(Operator):
             return graph.constant(np.minimum(np.floor(exact).astype(np.int64), length - 1))
         old = graph.size(inputs[0], axis)
         new = graph.integers([size]) if isinstance(size, int) else graph.size(inputs[1], axis)
-        scalar = graph.node("Squeeze", [new])
-        zero, one = (graph.constant(np.asarray(i, np.int64)) for i in (0, 1))
-        steps = graph.node("Cast", [graph.node("Range", [zero, scalar, one])], to=1)
+        steps = (
+            graph.integers(range(size)) if isinstance(size, int) else graph.steps(inputs[1], axis)
+        )
+        steps = graph.node("Cast", [steps], to=1)
         ratio = graph.node(
             "Div", [graph.node("Cast", [old], to=1), graph.node("Cast", [new], to=1)]
         )
         places = graph.node("Floor", [graph.node("Mul", [steps, ratio])])
         last = graph.node("Sub", [old, graph.integers([1])])
         return graph.node("Min", [graph.node("Cast", [places], to=7), last])
+
+
+def _weights(old: Any, new: Any, cubic: bool) -> Any:
+    """The matrix (old, new) of an averaging interpolation along one axis, as torch has it.
+
+    The kernel is stretched by the ratio where the map shrinks: a triangle, or Keys' cubic (1981) with
+    a = -1/2.
+    """
+    import numpy as np
+
+    ratio = max(1.0, old / new)
+    support = (2 if cubic else 1) * ratio
+    matrix = np.zeros((old, new))
+    for i in range(new):
+        centre = old / new * (i + 0.5)
+        places = np.arange(
+            max(0, int(centre - support + 0.5)), min(old, int(centre + support + 0.5))
+        )
+        x = np.abs((places + 0.5 - centre) / ratio)
+        if cubic:
+            near, far = (1.5 * x - 2.5) * x * x + 1, ((-0.5 * x + 2.5) * x - 4) * x + 2
+            kernel = np.where(x < 1, near, np.where(x < 2, far, 0))
+        else:
+            kernel = np.maximum(0, 1 - x)
+        matrix[places, i] = kernel / kernel.sum()
+    return matrix

@@ -95,10 +95,10 @@ class Attention(Operator):
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
         size = fixed_channels(self.spelling, inputs[0].type)
         matrix = graph.node("Transpose", [graph.weight("in_proj_weight")], perm=[1, 0])
-        matrices = graph.nodes("Split", [matrix], 3, axis=1, num_outputs=3)
+        matrices = graph.split(matrix, [size] * 3, axis=1)
         biases: tuple[str, ...] = ()
         if self.bias:
-            biases = graph.nodes("Split", [graph.weight("in_proj_bias")], 3, axis=0, num_outputs=3)
+            biases = graph.split(graph.weight("in_proj_bias"), [size] * 3, axis=0)
         last = [graph.node("Transpose", [x.name], perm=[0, 2, 1]) for x in inputs]
         sources, parts = (last[0], last[-1], last[-1]), []
         split = graph.integers([0, 0, self.heads, size // self.heads])
@@ -112,7 +112,7 @@ class Attention(Operator):
             "MatMul", [graph.scaled(parts[0], (size // self.heads) ** -0.5), parts[1]]
         )
         if self.causal:
-            scores = graph.node("Add", [scores, self._mask(graph, scores)])
+            scores = self._masked(graph, scores, inputs)
         found = graph.node("MatMul", [graph.node("Softmax", [scores], axis=-1), parts[2]])
         joined = graph.node("Transpose", [found], perm=[0, 2, 1, 3])
         joined = graph.node("Reshape", [joined, graph.integers([0, 0, size])])
@@ -125,10 +125,15 @@ class Attention(Operator):
         product = graph.node("MatMul", [name, matrix])
         return graph.node("Add", [product, bias]) if bias else product
 
-    def _mask(self, graph: Builder, scores: str) -> str:
-        """Minus infinity above the diagonal, zero elsewhere."""
+    def _masked(self, graph: Builder, scores: str, inputs: tuple[Operand, ...]) -> str:
+        """The scores with the least of all numbers above the diagonal.
+
+        It is finite, since quantisation makes scales of what it sees, and replaces scores, since
+        added to them it might not be.
+        """
         import numpy as np
 
-        shape = graph.node("Shape", [scores], start=2)
-        full = graph.node("Expand", [graph.constant(np.float32(-np.inf)), shape])
-        return graph.node("Trilu", [full, graph.constant(np.asarray(1, np.int64))], upper=1)
+        step, seen = graph.steps(inputs[0], 2), graph.steps(inputs[-1], 2)
+        later = graph.node("Greater", [seen, graph.node("Unsqueeze", [step, graph.integers([1])])])
+        least = graph.constant(np.float32(np.finfo(np.float32).min))
+        return graph.node("Where", [later, least, scores])

@@ -1,0 +1,109 @@
+"""Who reads ONNX files: the opset and IR version that each accepts, and what each lacks or misreads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import field
+
+from netspec.diagnostics.messages.backends import UnknownTarget
+from netspec.diagnostics.raised import NetspecError
+from netspec.foundation.records import record
+
+# Those that ONNX Runtime 1.31 loads, from the first whose axes are all inputs on.
+OPSETS = range(13, 27)
+
+
+def ir_version(opset: int) -> int:
+    """The IR version of the first release of ONNX that had an opset: who reads one, reads the other."""
+    return 7 if opset < 15 else 8 if opset < 19 else 9 if opset < 21 else 10
+
+
+@record
+class Target:
+    """A reader of ONNX files, called `name` on the command line.
+
+    `opset` is what is written for it unless another is asked for, `newest` the newest that it reads.
+    `lacks` says of operators and of features of them, `MaxPool with indices`, why they are not written for
+    it. `functions` says whether it reads a file's own functions.
+    """
+
+    name: str
+    title: str
+    opset: int = 17
+    newest: int = OPSETS.stop - 1
+    functions: bool = False
+    lacks: Mapping[str, str] = field(default_factory=dict)
+
+
+EVERY = Target("every", "every reader")
+
+_TENSORRT = {
+    "MaxPool with dilation": "its parser takes dilations of 1",
+    "MaxPool with indices": "its parser has no second output of MaxPool",
+    "Resize by mode cubic": "its parser takes nearest and linear",
+    "Resize with antialias": "its parser refuses it",
+}
+_NO_CONVERTER = "it has no converter for this operator"
+_EVEN = "its converter pads both ends alike"
+
+# The limits of TensorRT are those of docs/operators.md in onnx-tensorrt, of releases 8.6 and 10.1;
+# ONNX Runtime 1.17's of its docs/Versioning.md. Those of the others were seen by running
+# benchmarks/consumers.py, with the versions that docs/deploy.md names.
+_KNOWN = (
+    Target("ort1.17", "ONNX Runtime 1.17", newest=20, functions=True),
+    Target("ort", "ONNX Runtime", functions=True),
+    Target("web", "ONNX Runtime Web", newest=22, functions=True),
+    Target("tensorrt8", "TensorRT 8.6", newest=17, lacks=_TENSORRT),
+    Target("tensorrt10", "TensorRT 10", newest=20, lacks=_TENSORRT),
+    Target(
+        "openvino",
+        "OpenVINO",
+        newest=22,
+        lacks={
+            "Div rounded to nearest": "it multiplies by a reciprocal, and bins end elsewhere",
+            "Resize with antialias": "it computes other weights",
+        },
+    ),
+    Target(
+        "opencv",
+        "OpenCV",
+        newest=22,
+        lacks={
+            "Gelu": "it computes the estimate by tanh as the exact function",
+            "LpPool": "it has no such layer",
+            "MaxPool with indices": "it counts them within a channel",
+            "RNN": "it has no such layer",
+            "Resize of 1 or 3 axes": "it resizes images only",
+            "Resize with antialias": "it has no such interpolation",
+            "Transpose of more than 6 axes": "it has no tensors of so many",
+        },
+    ),
+    Target(
+        "onnx2torch",
+        "onnx2torch",
+        opset=13,
+        newest=17,
+        lacks={
+            "AveragePool of uneven padding": _EVEN,
+            "Conv by a computed kernel": "it reads kernels from the file only",
+            "ConvTranspose by a computed kernel": "it reads kernels from the file only",
+            "ConvTranspose of uneven padding": _EVEN,
+            "GRU": _NO_CONVERTER,
+            "LSTM": _NO_CONVERTER,
+            "LpPool": _NO_CONVERTER,
+            "MaxPool with indices": "its converter gives no second output",
+            "RNN": _NO_CONVERTER,
+            "ScatterElements": _NO_CONVERTER,
+        },
+    ),
+)
+TARGETS: Mapping[str, Target] = {target.name: target for target in _KNOWN}
+
+
+def target_named(name: str | None) -> Target:
+    """The target of a name, or every reader; raises NetspecError where there is none."""
+    if name is None:
+        return EVERY
+    if name not in TARGETS:
+        raise NetspecError(UnknownTarget(name, ", ".join(TARGETS)), status=2)
+    return TARGETS[name]
