@@ -187,7 +187,7 @@ def test_further_values_of_a_step_are_numbered() -> None:
             3,
         ),
         ("input a: 4\nrelu as b; scaled(1) as c; scaled(1) as d\noutput d, b, c", 3),
-        ("input int64: 4x6\nsplit(2) as float32; { | relu | tanh }; add; layernorm", 1),
+        ("input int64: 4x6\nsplit(2) as d_int64_1; { | relu | tanh }; add; layernorm", 1),
     ],
 )
 def test_names_that_a_spec_gives_are_never_those_of_other_tensors(text: str, outputs: int) -> None:
@@ -212,7 +212,7 @@ def assert_names_are_apart(proto: onnx.ModelProto) -> None:
 def test_constants_are_named_by_what_they_hold() -> None:
     proto = of("input 6x4x4\nshuffle(3); scaled(0.5, -2); flip; fc-3; reshape(3x1x1); gap")
     names = {tensor.name for tensor in proto.graph.initializer}
-    assert {"float32.0d_0.5", "float32.0d_-2.0", "int64.1d_0_3_1_1"} <= names
+    assert {"0d_float32_0p5", "0d_float32_-2p0", "1d_int64_0_3_1_1"} <= names
     held: dict[bytes, str] = {}
     other = of("input 6x4x4\nlayernorm; scaled(0.5); reshape(6x4x4); shuffle(2)")
     for tensor in (*proto.graph.initializer, *other.graph.initializer):

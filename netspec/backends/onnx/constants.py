@@ -50,11 +50,12 @@ class Constants:
 
 
 def _name(array: np.ndarray[Any, Any]) -> str:
-    """What an array holds, if that is short, else its hash: `int64.1d_0_64_-1`.
+    """What an array holds, if that is short, else its hash: `1d_int64_0_64_-1`, `0d_float32_0p5`.
 
-    In a name that a spec gives only numbers follow a dot and begin with a digit.
+    No name that a spec gives begins with a digit, and none of a weight is without a dot.
     """
     if array.ndim > 1 or array.size > _SPELT or np.isnan(array).any():
-        size = "x".join(map(str, array.shape))
-        return f"{array.dtype}.{size}_{hashlib.sha256(array.tobytes()).hexdigest()[:16]}"
-    return "_".join([f"{array.dtype}.{array.ndim}d", *map(str, array.reshape(-1))])
+        size = "x".join(map(str, array.shape)) or "0d"
+        return f"{size}_{array.dtype}_{hashlib.sha256(array.tobytes()).hexdigest()[:16]}"
+    numbers = (str(number).replace(".", "p") for number in array.reshape(-1))
+    return "_".join([f"{array.ndim}d_{array.dtype}", *numbers])
