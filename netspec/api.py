@@ -157,18 +157,18 @@ class Net:
 
         if batch is not None and batch < 1:
             raise ValueError(f"batch is at least 1, not {batch}")
-        into = Path(path) if path is not None else Path(f"{self.name}.onnx")
+        place = Path(path) if path is not None else Path(f"{self.name}.onnx")
         source = self._source(weights, seed)
         compile_graph(
             self.graph,
-            into,
+            place,
             FileOptions(
                 logits=logits, heads=training_heads, target=target, opset=opset, batch=batch
             ),
             source=source,
             keep=(source.file.path,) if isinstance(source, FromFile) else (),
         )
-        return into
+        return place
 
     def run(
         self,
