@@ -140,6 +140,7 @@ class Net:
         seed: int = 0,
         logits: bool = False,
         training_heads: bool = False,
+        optimize: bool = True,
         opset: int | None = None,
         batch: int | None = None,
     ) -> Path:
@@ -147,7 +148,8 @@ class Net:
 
         `weights` is a module (`net.to_onnx(weights=model)`), its state_dict, a checkpoint's path or
         what `netspec.checkpoints.load` gave; else they are drawn from `seed`. The batch is symbolic
-        unless given.
+        unless given. `optimize=False` writes every step as it stands in the spec, and folds none
+        into another.
         """
         from netspec.backends.onnx.compile import compile_graph
         from netspec.backends.onnx.options import FileOptions
@@ -160,7 +162,9 @@ class Net:
         compile_graph(
             self.graph,
             target,
-            FileOptions(logits=logits, heads=training_heads, opset=opset, batch=batch),
+            FileOptions(
+                optimize=optimize, logits=logits, heads=training_heads, opset=opset, batch=batch
+            ),
             source=source,
             keep=(source.file.path,) if isinstance(source, FromFile) else (),
         )

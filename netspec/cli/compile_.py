@@ -21,6 +21,7 @@ from netspec.cli.common import (
 from netspec.cli.weights import WeightsFile, weights_options
 
 if TYPE_CHECKING:
+    from netspec.analysis.folding import Savings
     from netspec.graph.checked import Graph
     from netspec.system.atomic import Check, Paths
     from netspec.weights.sources import WeightSource
@@ -43,6 +44,13 @@ if TYPE_CHECKING:
 @click.option("--strict", is_flag=True, help="Refuse weights that are not finite.")
 @click.option("--logits", is_flag=True, help="Leave out final softmaxes.")
 @click.option("--training-heads", is_flag=True, help="Keep the training-only heads as outputs.")
+@click.option(
+    "-O",
+    "level",
+    type=click.IntRange(0, 1),
+    default=1,
+    help="-O1 folds normalisations, scales and parallel branches into layers; -O0 none.",
+)
 @click.option("--opset", type=int, help="ONNX opset, 22 to 26; the lowest by default.")
 @click.option("--batch", type=click.IntRange(1), help="Fix the batch size; symbolic by default.")
 @click.option("--dynamic", metavar="H,W", help="Make the last axes of the input symbolic.")
@@ -64,6 +72,7 @@ def command(
     strict: bool,
     logits: bool,
     training_heads: bool,
+    level: int,
     opset: int | None,
     batch: int | None,
     dynamic: str | None,
@@ -112,18 +121,23 @@ def command(
             return
         source = loaded.source
     data: tuple[Path, ...] = ()
+    saved: Savings | None = None
     if target == "onnx":
         from netspec.backends.onnx.compile import compile_graph
         from netspec.backends.onnx.options import FileOptions
 
-        data = compile_graph(
+        written = compile_graph(
             graph,
             path,
-            FileOptions(logits=logits, heads=training_heads, opset=opset, batch=batch),
+            FileOptions(
+                optimize=level > 0, logits=logits, heads=training_heads, opset=opset, batch=batch
+            ),
             source=source,
             check=_verification(graph, source, logits, stamp) if check or stamp else None,
             keep=keep,
-        ).data
+        )
+        data = written.data
+        saved = written.savings if level else None
     else:
         _write_other(target, graph, path, source, logits, keep)
     seconds = time.perf_counter() - start
@@ -136,11 +150,13 @@ def command(
         say(f"{graph.name}: {params:,} parameters, {seconds:.1f} s", quiet or into.number == 2)
         return
     if as_json:
-        print_json(_plain(graph, path, data, params))
+        print_json(_plain(graph, path, data, params, saved))
     else:
         print(path)
     size = human_bytes(sum(p.stat().st_size for p in (path, *data) if p.exists()))
     say(f"{graph.name}: {params:,} parameters, {size}, {seconds:.1f} s", quiet)
+    if saved is not None and (saved.into or saved.dropped):
+        say(str(saved), quiet)
 
 
 def _verification(graph: Graph, source: WeightSource, logits: bool, stamp: bool) -> Check:
@@ -179,11 +195,14 @@ def _write_other(
         save(module, file)
 
 
-def _plain(graph: Graph, path: Path, data: tuple[Path, ...], params: int) -> dict[str, Any]:
+def _plain(
+    graph: Graph, path: Path, data: tuple[Path, ...], params: int, saved: Savings | None
+) -> dict[str, Any]:
     return {
         "format_version": 1,
         "name": graph.name,
         "path": str(path),
         "data": [str(p) for p in data],
         "params": params,
+        "folded": None if saved is None else saved.as_json(),
     }

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from netspec.analysis.folding import Savings, savings
 from netspec.backends.onnx.options import FileOptions
 from netspec.foundation.records import record
 from netspec.graph.checked import Graph
 from netspec.ops.declare.values import show
+from netspec.passes.folding.draft import Folded
+from netspec.weights.derived import Derived
 from netspec.weights.sources import Seeded, WeightSource
 
 _DEFAULT = FileOptions()
+# The entry of a file's metadata that says which steps went into which; without, none did.
+FOLDED = "netspec.folded"
 
 
 @record
 class Written:
-    """What writing a file made beside it: the data files that its large weights are in."""
+    """What was written: the data files that large weights are in, and what folding saved."""
 
     data: tuple[Path, ...]
+    savings: Savings
 
 
 def prepared(graph: Graph, *, logits: bool = False, heads: bool = False) -> Graph:
@@ -29,6 +36,13 @@ def prepared(graph: Graph, *, logits: bool = False, heads: bool = False) -> Grap
 
     deployed = deploy(graph, heads=heads)
     return without_softmax(deployed) if logits else deployed
+
+
+def optimized(graph: Graph, *, optimize: bool = True) -> Folded:
+    """A deployed graph as a file has it: folded, or as it is written."""
+    from netspec.passes.folding.fold import fold, literal
+
+    return fold(graph) if optimize else literal(graph)
 
 
 def compile_graph(
@@ -52,13 +66,23 @@ def compile_graph(
     from netspec.backends.onnx.lowering import OPSET, lower
 
     deployed = prepared(graph, logits=options.logits, heads=options.heads)
+    folded = optimized(deployed, optimize=options.optimize)
     text = graph.source.text
     about = {
         "netspec.spec": text,
         "netspec.spec_sha256": hashlib.sha256(text.encode()).hexdigest(),
         "netspec.settings": ", ".join(f"{k}={show(v)}" for k, v in graph.parameters),
+        **(folding_metadata(folded) if options.optimize else {}),
         **(metadata or {}),
     }
-    model = lower(deployed, opset=options.opset or OPSET, batch=options.batch, metadata=about)
+    model = lower(folded.graph, opset=options.opset or OPSET, batch=options.batch, metadata=about)
     keep = (*graph.files, *keep)
-    return Written(write(model, path, source or Seeded(), check=check, keep=keep))
+    made = Derived(source or Seeded(), folded.recipes)
+    data = write(model, path, made, check=check, keep=keep)
+    return Written(data, savings(deployed, folded))
+
+
+def folding_metadata(folded: Folded) -> dict[str, str]:
+    """What a folded file says of itself: for each step, the steps that went into it."""
+    steps = {into.path: into.steps for into in folded.into}
+    return {FOLDED: json.dumps(steps, separators=(",", ":"), ensure_ascii=False)}

@@ -9,10 +9,13 @@ from netspec.foundation.records import record
 class FileOptions:
     """How a net is written as an ONNX file.
 
-    `logits` leaves out final softmaxes, `heads` keeps the training-only heads as outputs. `opset` is
-    None for the lowest that serves. `batch` fixes the leading dimension, which is symbolic otherwise.
+    `optimize` folds layers into each other, by `netspec.passes.folding`; without, every step is
+    written as it stands in the spec. `logits` leaves out final softmaxes, `heads` keeps the
+    training-only heads as outputs. `opset` is None for the lowest that serves. `batch` fixes the
+    leading dimension, which is symbolic otherwise.
     """
 
+    optimize: bool = True
     logits: bool = False
     heads: bool = False
     opset: int | None = None

@@ -1,0 +1,225 @@
+"""The folded graph while it is made: what stands for each value, and what is known of each step."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import field, replace
+from typing import Any
+
+from netspec.foundation.records import record
+from netspec.graph.checked import Graph, Head, Node, Output, Value
+from netspec.ops.declare.linear import Linear, Recipe, Scaling, Tensor
+from netspec.ops.declare.operator import Operator
+
+
+@record
+class Into:
+    """A step of the folded graph, by its path, and the steps of the written one that went into it."""
+
+    path: str
+    steps: tuple[str, ...]
+
+
+@record(slots=False)
+class Folded:
+    """A graph of fewer steps, how its tensors are made, and what became of the written graph.
+
+    `recipes` has the tensors that are not the written net's own. `places` tells where values of the
+    written graph are in this one; those that are nowhere any more are not in it. `dropped` are
+    steps that did nothing.
+    """
+
+    graph: Graph
+    recipes: Mapping[str, Recipe] = field(default_factory=dict)
+    places: Mapping[Value, Value] = field(default_factory=dict)
+    into: tuple[Into, ...] = ()
+    dropped: tuple[str, ...] = ()
+
+
+class Draft:
+    """A graph under construction, step by step in the written order.
+
+    `kept` are the owners whose tensors stay as they are: steps apart that share them would need
+    them changed in different ways.
+    """
+
+    def __init__(self, graph: Graph, kept: frozenset[str]) -> None:
+        self._graph = graph
+        self._kept = kept
+        self._readers = Counter(value for node in graph.nodes for value in node.inputs)
+        self._readers.update(output.value for output in graph.outputs)
+        self._readers.update(head.value for head in graph.heads)
+        # The new steps in order, and where each stands; None where one went into another.
+        self._steps: list[Node | None] = []
+        self._index: dict[Node, int] = {}
+        self._current: dict[Value, Value] = {}
+        self._reads: Counter[Value] = Counter()
+        self._scalings: dict[Node, Scaling] = {}
+        self._linears: dict[Node, Linear] = {}
+        self._recipes: dict[Node, dict[str, Recipe]] = {}
+        self._into: dict[Node, tuple[str, ...]] = {}
+        self._dropped: list[str] = []
+
+    # what rules ask
+
+    def inputs(self, node: Node) -> tuple[Value, ...]:
+        """What stands for the inputs of a written step."""
+        return tuple(self._current[value] for value in node.inputs)
+
+    def scaling(self, node: Node) -> Scaling | None:
+        """The scale and shift that a written step is, or a new one."""
+        if node in self._index:
+            return self._scalings.get(node)
+        own = self._own(node)
+        return None if own is None else node.op.scaling(own, *node.input_types)
+
+    def linear(self, node: Node) -> Linear | None:
+        """The kernel and bias that a written step has, or a new one."""
+        if node in self._index:
+            return self._linears.get(node)
+        own = self._own(node)
+        return None if own is None else node.op.linear(own, *node.input_types)
+
+    def sole(self, value: Value) -> bool:
+        """Whether a new value has one reader only, so that its step may go into that."""
+        return self._reads[value] == 1
+
+    def absorbed(self, node: Node) -> tuple[str, ...]:
+        """The written steps that are in a new one besides that of its own path."""
+        return self._into.get(node, ())
+
+    def _own(self, node: Node) -> dict[str, Tensor] | None:
+        if node.owner in self._kept:
+            return None
+        weights = node.op.weights(*node.input_types)
+        return {w.name: Tensor(f"{node.owner}.{w.name}", w) for w in weights}
+
+    # what rules do
+
+    def keep(self, node: Node) -> None:
+        """Takes a written step over as it is."""
+        scaling, linear = self.scaling(node), self.linear(node)
+        made = replace(node, inputs=self.inputs(node)) if node.inputs else node
+        self._append(made, scaling, linear)
+        self._stand(node, made)
+
+    def drop(self, node: Node) -> None:
+        """Leaves out a written step that gives what it is given."""
+        value = self._current[node.inputs[0]]
+        self._reads[value] -= 1
+        self._current[node.output] = value
+        self._reads[value] += self._readers[node.output]
+        self._dropped.append(node.path)
+
+    def refill(
+        self,
+        written: Node,
+        layer: Node,
+        linear: Linear,
+        *,
+        inputs: tuple[Value, ...] | None = None,
+        gone: tuple[Node, ...] = (),
+    ) -> None:
+        """Lets a linear layer stand for a written step, with other numbers in its place.
+
+        `layer` is a new step, or the written one itself; `gone` are the new steps that go into it.
+        """
+        owner = f"{layer.owner}."
+        made = replace(
+            layer,
+            op=_refilled(layer.op, linear.geometry.kernel, bias=linear.bias is not None),
+            inputs=layer.inputs if inputs is None else inputs,
+        )
+        recipes: dict[str, Recipe] = {f"{owner}weight": linear.kernel}
+        if linear.bias is not None:
+            recipes[f"{owner}bias"] = linear.bias
+        self._replace(written, layer, made, gone)
+        self._linears[made] = linear
+        self._recipes[made] = recipes
+
+    def rescale(
+        self, written: Node, made: Node, scaling: Scaling, recipes: dict[str, Recipe], gone: Node
+    ) -> None:
+        """Lets a new scale and shift stand for a written step, and for the one before it."""
+        self._replace(written, written, made, (gone,))
+        self._scalings[made] = scaling
+        self._recipes[made] = recipes
+
+    def _replace(self, written: Node, layer: Node, made: Node, gone: tuple[Node, ...]) -> None:
+        steps = [*self.absorbed(layer)]
+        for node in gone:
+            steps += [node.path, *self.absorbed(node)]
+            self._steps[self._index[node]] = None
+        if layer in self._index:
+            self._steps[self._index[layer]] = made
+            self._index[made] = self._index[layer]
+            steps.append(written.path)
+        else:
+            self._append(made)
+        self._into[made] = tuple(steps)
+        self._stand(written, made)
+
+    def _append(
+        self, made: Node, scaling: Scaling | None = None, linear: Linear | None = None
+    ) -> None:
+        self._index[made] = len(self._steps)
+        self._steps.append(made)
+        if scaling is not None:
+            self._scalings[made] = scaling
+        if linear is not None:
+            self._linears[made] = linear
+
+    def _stand(self, written: Node, made: Node) -> None:
+        for value in written.outputs:
+            self._current[value] = Value(made, value.index)
+            self._reads[Value(made, value.index)] = self._readers[value]
+
+    # what comes of it
+
+    def conflicts(self) -> frozenset[str]:
+        """The owners of tensors that steps which share them need changed in different ways."""
+        found: dict[str, dict[str, Recipe] | None] = {}
+        conflicting = set()
+        for node in self._steps:
+            if node is not None:
+                recipes = self._recipes.get(node)
+                if found.setdefault(node.owner, recipes) != recipes:
+                    conflicting.add(node.owner)
+        return frozenset(conflicting)
+
+    def result(self) -> Folded:
+        """The graph as it stands."""
+        nodes = tuple(node for node in self._steps if node is not None)
+        live = set(nodes)
+        places = {old: new for old, new in self._current.items() if new.node in live}
+        recipes: dict[str, Recipe] = {}
+        for node in nodes:
+            recipes |= self._recipes.get(node, {})
+        graph = self._graph.replace(
+            nodes=nodes,
+            outputs=tuple(Output(o.name, places[o.value]) for o in self._graph.outputs),
+            heads=tuple(Head(h.name, places[h.value], h.loss) for h in self._graph.heads),
+            names=_renamed(self._graph.names, places),
+        )
+        into = tuple(Into(n.path, self.absorbed(n)) for n in nodes if self.absorbed(n))
+        return Folded(graph, recipes, places, into, tuple(self._dropped))
+
+
+def _renamed(
+    names: Mapping[str, tuple[Value, ...]], places: Mapping[Value, Value]
+) -> dict[str, tuple[Value, ...]]:
+    """The names of values that are still there."""
+    return {
+        name: tuple(places[value] for value in values)
+        for name, values in names.items()
+        if all(value in places for value in values)
+    }
+
+
+def _refilled(op: Operator, window: tuple[int, ...], *, bias: bool) -> Operator:
+    """The same layer for other numbers: it does not say itself what its tensors hold."""
+    changes: dict[str, Any] = {"bias": bias, "init": None, "bias_init": None, "fixed": None}
+    changes["kernel"] = window
+    held = dict(vars(op))
+    return type(op)(**{**held, **{k: v for k, v in changes.items() if k in held}})
