@@ -23,6 +23,7 @@ class Savings:
     macs: tuple[Dim, Dim]
     into: tuple[Into, ...]
     dropped: tuple[str, ...]
+    moved: tuple[str, ...]
 
     def __str__(self) -> str:
         """One line: `folded: 176 to 123 steps, ...`; only what became less is told."""
@@ -46,6 +47,7 @@ class Savings:
             "macs": [dim if isinstance(dim, int) else str(dim) for dim in self.macs],
             "into": {into.path: list(into.steps) for into in self.into},
             "dropped": list(self.dropped),
+            "moved": list(self.moved),
         }
 
 
@@ -60,4 +62,5 @@ def savings(written: Graph, folded: Folded) -> Savings:
         (before.macs, after.macs),
         folded.into,
         folded.dropped,
+        folded.moved,
     )

@@ -155,7 +155,7 @@ def command(
         print(path)
     size = human_bytes(sum(p.stat().st_size for p in (path, *data) if p.exists()))
     say(f"{graph.name}: {params:,} parameters, {size}, {seconds:.1f} s", quiet)
-    if saved is not None and (saved.into or saved.dropped):
+    if saved is not None and (saved.into or saved.dropped or saved.moved):
         say(str(saved), quiet)
 
 

@@ -27,7 +27,7 @@ class Folded:
 
     `recipes` has the tensors that are not the written net's own. `places` tells where values of the
     written graph are in this one; those that are nowhere any more are not in it. `dropped` are
-    steps that did nothing.
+    steps that did nothing, `moved` those that run after a step they were written before.
     """
 
     graph: Graph
@@ -35,6 +35,7 @@ class Folded:
     places: Mapping[Value, Value] = field(default_factory=dict)
     into: tuple[Into, ...] = ()
     dropped: tuple[str, ...] = ()
+    moved: tuple[str, ...] = ()
 
 
 class Draft:
@@ -60,6 +61,7 @@ class Draft:
         self._recipes: dict[Node, dict[str, Recipe]] = {}
         self._into: dict[Node, tuple[str, ...]] = {}
         self._dropped: list[str] = []
+        self._moved: dict[str, None] = {}
 
     # what rules ask
 
@@ -146,6 +148,18 @@ class Draft:
         self._scalings[made] = scaling
         self._recipes[made] = recipes
 
+    def swap(self, written: Node, layer: Node, first: Node) -> None:
+        """Puts a linear layer behind the step `first`, which was written after it as `written`."""
+        made = replace(layer, inputs=(first.output,), types=written.types)
+        self._steps[self._index[layer]] = None
+        self._append(first)
+        self._reads[first.output] = 1
+        self._append(made, linear=self._linears[layer])
+        if layer in self._recipes:
+            self._recipes[made], self._into[made] = self._recipes[layer], self._into[layer]
+        self._moved[made.path] = None
+        self._stand(written, made)
+
     def _replace(self, written: Node, layer: Node, made: Node, gone: tuple[Node, ...]) -> None:
         steps = [*self.absorbed(layer)]
         for node in gone:
@@ -203,7 +217,7 @@ class Draft:
             names=_renamed(self._graph.names, places),
         )
         into = tuple(Into(n.path, self.absorbed(n)) for n in nodes if self.absorbed(n))
-        return Folded(graph, recipes, places, into, tuple(self._dropped))
+        return Folded(graph, recipes, places, into, tuple(self._dropped), tuple(self._moved))
 
 
 def _renamed(

@@ -6,9 +6,10 @@ from netspec.graph.checked import Graph
 from netspec.passes.folding.draft import Draft, Folded
 from netspec.passes.folding.idle import drop_idle
 from netspec.passes.folding.parallel import into_widest
+from netspec.passes.folding.pooling import pooled_first
 from netspec.passes.folding.scales import chained, into_layer_after, into_layer_before
 
-_RULES = (drop_idle, into_layer_before, chained, into_layer_after, into_widest)
+_RULES = (drop_idle, into_layer_before, chained, into_layer_after, into_widest, pooled_first)
 
 
 def fold(graph: Graph) -> Folded:
