@@ -16,6 +16,7 @@ from netspec.ops.declare.linear import (
     InverseRoot,
     Kernel,
     Layout,
+    Part,
     Product,
     Recipe,
     Sum,
@@ -82,6 +83,8 @@ def _vector(vector: Vector, source: WeightSource) -> Array:
             return found
         case InverseRoot():
             return 1 / np.sqrt(_vector(vector.vector, source) + vector.plus)
+        case Part():
+            return _vector(vector.vector, source)[vector.start : vector.stop]
         case Contracted():
             return _contracted(vector, source)
 

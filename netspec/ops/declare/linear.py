@@ -52,6 +52,15 @@ class InverseRoot:
 
 
 @record
+class Part:
+    """The channels from `start` to `stop`."""
+
+    vector: Vector
+    start: int
+    stop: int
+
+
+@record
 class Contracted:
     """What a kernel makes of an input that has one number for each channel, the same everywhere."""
 
@@ -60,7 +69,7 @@ class Contracted:
 
 
 # One number for each channel.
-Vector = Union[Tensor, Constant, Product, Sum, InverseRoot, Contracted]
+Vector = Union[Tensor, Constant, Product, Sum, InverseRoot, Part, Contracted]
 
 
 @record

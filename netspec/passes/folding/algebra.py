@@ -9,6 +9,7 @@ from netspec.ops.declare.linear import (
     Contracted,
     Kernel,
     Linear,
+    Part,
     Product,
     Scaling,
     Sum,
@@ -36,6 +37,15 @@ def after(first: Scaling, second: Scaling) -> Scaling:
     """What the second makes of the first: scale2 * (scale1 * x + shift1) + shift2."""
     shift = None if first.shift is None else product(first.shift, second.scale)
     return Scaling(product(first.scale, second.scale), total(shift, second.shift))
+
+
+def section(scaling: Scaling, start: int, stop: int) -> Scaling:
+    """The scale and shift of some of the channels."""
+
+    def cut(vector: Vector) -> Vector:
+        return vector if isinstance(vector, Constant) else Part(vector, start, stop)
+
+    return Scaling(cut(scaling.scale), None if scaling.shift is None else cut(scaling.shift))
 
 
 def scaled(linear: Linear, scaling: Scaling) -> Linear:

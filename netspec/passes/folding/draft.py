@@ -99,80 +99,92 @@ class Draft:
 
     # what rules do
 
-    def keep(self, node: Node) -> None:
-        """Takes a written step over as it is."""
+    def keep(self, node: Node, inputs: tuple[Value, ...] | None = None) -> None:
+        """Takes a written step over as it is, or with other inputs that come to the same."""
         scaling, linear = self.scaling(node), self.linear(node)
-        made = replace(node, inputs=self.inputs(node)) if node.inputs else node
+        inputs = self.inputs(node) if inputs is None else inputs
+        made = replace(node, inputs=inputs) if node.inputs else node
         self._append(made, scaling, linear)
-        self._stand(node, made)
+        for value in node.outputs:
+            self._stand(value, Value(made, value.index))
 
     def drop(self, node: Node) -> None:
         """Leaves out a written step that gives what it is given."""
         value = self._current[node.inputs[0]]
         self._reads[value] -= 1
-        self._current[node.output] = value
-        self._reads[value] += self._readers[node.output]
+        self._stand(node.output, value)
         self._dropped.append(node.path)
+
+    def stand(self, written: Node, value: Value) -> None:
+        """Lets a new value, made for it, stand for what a written step gives."""
+        self._reads[value] = 0
+        self._stand(written.output, value)
 
     def refill(
         self,
-        written: Node,
         layer: Node,
         linear: Linear,
         *,
         inputs: tuple[Value, ...] | None = None,
         gone: tuple[Node, ...] = (),
-    ) -> None:
-        """Lets a linear layer stand for a written step, with other numbers in its place.
+        also: str = "",
+    ) -> Value:
+        """A linear layer with other numbers, in the place of a new step or after all of them.
 
-        `layer` is a new step, or the written one itself; `gone` are the new steps that go into it.
+        `gone` are the new steps that go into it, `also` the path of a written one that does.
         """
-        owner = f"{layer.owner}."
-        made = replace(
-            layer,
-            op=_refilled(layer.op, linear.geometry.kernel, bias=linear.bias is not None),
-            inputs=layer.inputs if inputs is None else inputs,
-        )
-        recipes: dict[str, Recipe] = {f"{owner}weight": linear.kernel}
+        op = _refilled(layer.op, linear.geometry.kernel, bias=linear.bias is not None)
+        made = replace(layer, op=op, inputs=layer.inputs if inputs is None else inputs)
+        recipes: dict[str, Recipe] = {f"{layer.owner}.weight": linear.kernel}
         if linear.bias is not None:
-            recipes[f"{owner}bias"] = linear.bias
-        self._replace(written, layer, made, gone)
+            recipes[f"{layer.owner}.bias"] = linear.bias
+        self._place(layer, made, gone, also)
         self._linears[made] = linear
         self._recipes[made] = recipes
+        return made.output
 
     def rescale(
-        self, written: Node, made: Node, scaling: Scaling, recipes: dict[str, Recipe], gone: Node
-    ) -> None:
-        """Lets a new scale and shift stand for a written step, and for the one before it."""
-        self._replace(written, written, made, (gone,))
+        self, made: Node, scaling: Scaling, recipes: dict[str, Recipe], gone: Node
+    ) -> Value:
+        """A new scale and shift, in which the one before it has gone."""
+        self._place(made, made, (gone,), "")
         self._scalings[made] = scaling
         self._recipes[made] = recipes
+        return made.output
 
-    def swap(self, written: Node, layer: Node, first: Node) -> None:
-        """Puts a linear layer behind the step `first`, which was written after it as `written`."""
-        made = replace(layer, inputs=(first.output,), types=written.types)
+    def rewire(self, step: Node, inputs: tuple[Value, ...]) -> Value:
+        """A new step, which is not linear, with other inputs in its place."""
+        made = replace(step, inputs=inputs)
+        self._place(step, made, (), "")
+        return made.output
+
+    def swap(self, layer: Node, first: Node) -> Value:
+        """Puts a linear layer behind the step `first`, which reads what the layer read."""
+        sizes = layer.types[0].with_shape(layer.types[0].shape[0], *first.types[0].spatial)
+        made = replace(layer, inputs=(first.output,), types=(sizes,))
         self._steps[self._index[layer]] = None
         self._append(first)
-        self._reads[first.output] = 1
         self._append(made, linear=self._linears[layer])
         if layer in self._recipes:
             self._recipes[made], self._into[made] = self._recipes[layer], self._into[layer]
         self._moved[made.path] = None
-        self._stand(written, made)
+        return made.output
 
-    def _replace(self, written: Node, layer: Node, made: Node, gone: tuple[Node, ...]) -> None:
+    def _place(self, layer: Node, made: Node, gone: tuple[Node, ...], also: str) -> None:
+        """Puts a step where the layer is, if it is there already."""
         steps = [*self.absorbed(layer)]
         for node in gone:
             steps += [node.path, *self.absorbed(node)]
             self._steps[self._index[node]] = None
+        if also:
+            steps.append(also)
         if layer in self._index:
             self._steps[self._index[layer]] = made
             self._index[made] = self._index[layer]
-            steps.append(written.path)
         else:
             self._append(made)
+        self._reads[made.output] = self._reads[layer.output]
         self._into[made] = tuple(steps)
-        self._stand(written, made)
 
     def _append(
         self, made: Node, scaling: Scaling | None = None, linear: Linear | None = None
@@ -184,10 +196,9 @@ class Draft:
         if linear is not None:
             self._linears[made] = linear
 
-    def _stand(self, written: Node, made: Node) -> None:
-        for value in written.outputs:
-            self._current[value] = Value(made, value.index)
-            self._reads[Value(made, value.index)] = self._readers[value]
+    def _stand(self, written: Value, value: Value) -> None:
+        self._current[written] = value
+        self._reads[value] += self._readers[written]
 
     # what comes of it
 

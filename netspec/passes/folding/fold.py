@@ -7,9 +7,22 @@ from netspec.passes.folding.draft import Draft, Folded
 from netspec.passes.folding.idle import drop_idle
 from netspec.passes.folding.parallel import into_widest
 from netspec.passes.folding.pooling import pooled_first
-from netspec.passes.folding.scales import chained, into_layer_after, into_layer_before
+from netspec.passes.folding.scales import (
+    chained,
+    into_layer_after,
+    into_layer_before,
+    into_layers_joined,
+)
 
-_RULES = (drop_idle, into_layer_before, chained, into_layer_after, into_widest, pooled_first)
+_RULES = (
+    drop_idle,
+    into_layer_before,
+    into_layers_joined,
+    chained,
+    into_layer_after,
+    into_widest,
+    pooled_first,
+)
 
 
 def fold(graph: Graph) -> Folded:

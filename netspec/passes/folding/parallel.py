@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 
 from netspec.graph.checked import Node, Value
@@ -14,40 +13,55 @@ from netspec.passes.folding.draft import Draft
 
 
 def into_widest(draft: Draft, node: Node) -> bool:
-    """Branches of a sum go into the one whose taps cover theirs, if all read the same.
+    """Branches of a sum go into the one whose taps cover theirs, if both read the same.
 
     A branch may be a linear layer, a scale and shift, or the input itself.
     """
     if not isinstance(node.op, Add) or any(t != node.types[0] for t in node.input_types):
         return False
-    values = draft.inputs(node)
-    layers = [v for v in values if draft.sole(v) and draft.linear(v.node) is not None]
-    if len(layers) == 0:
+    values = list(draft.inputs(node))
+    before = len(values)
+    while (found := _widest(draft, values)) is not None:
+        at, linear, merged = found
+        base = values[at].node
+        gone = tuple(values[i].node for i in merged if values[i] != base.inputs[0])
+        values[at] = draft.refill(base, linear, gone=gone)
+        values = [value for i, value in enumerate(values) if i not in merged]
+    if len(values) == before:
         return False
-    source = layers[0].node.inputs[0]
-    for base in layers:
-        merged = _merged(draft, base, [v for v in values if v is not base], source)
-        if merged is not None:
-            gone = tuple(v.node for v in values if v not in (base, source))
-            draft.refill(node, base.node, merged, gone=gone)
-            return True
-    return False
+    if len(values) > 1:
+        draft.keep(node, tuple(values))
+    else:
+        draft.stand(node, values[0])
+    return True
 
 
-def _merged(draft: Draft, base: Value, others: Iterable[Value], source: Value) -> Linear | None:
-    """The base with all the others in it; None where one does not fit."""
-    found = draft.linear(base.node)
-    if found is None or base.node.inputs != (source,):
+def _widest(draft: Draft, values: list[Value]) -> tuple[int, Linear, list[int]] | None:
+    """A layer that others can go into: where it is, what it becomes, and where those are."""
+    for at, value in enumerate(values):
+        found = draft.linear(value.node)
+        if found is None or not draft.sole(value):
+            continue
+        merged = []
+        for i, other in enumerate(values):
+            joined = None if i == at else _joined(draft, found, other, value.node.inputs[0])
+            if joined is not None:
+                found = joined
+                merged.append(i)
+        if merged:
+            return at, found, merged
+    return None
+
+
+def _joined(draft: Draft, base: Linear, value: Value, source: Value) -> Linear | None:
+    """The base with another branch in it; None where that does not fit."""
+    branch = _branch(draft, value, base, source)
+    offset = None if branch is None else _offset(base.geometry, branch.geometry)
+    if branch is None or offset is None:
         return None
-    terms, bias = list(found.kernel.terms), found.bias
-    for value in others:
-        branch = _branch(draft, value, found, source)
-        offset = None if branch is None else _offset(found.geometry, branch.geometry)
-        if branch is None or offset is None:
-            return None
-        terms += [_moved(term, offset) for term in branch.kernel.terms]
-        bias = total(bias, branch.bias)
-    return replace(found, kernel=Kernel(found.kernel.layout, tuple(terms)), bias=bias)
+    terms = (*base.kernel.terms, *(_moved(term, offset) for term in branch.kernel.terms))
+    kernel = Kernel(base.kernel.layout, terms)
+    return replace(base, kernel=kernel, bias=total(base.bias, branch.bias))
 
 
 def _branch(draft: Draft, value: Value, base: Linear, source: Value) -> Linear | None:

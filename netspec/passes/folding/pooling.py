@@ -32,7 +32,8 @@ def pooled_first(draft: Draft, node: Node) -> bool:
         return False
     (source,) = layer.inputs
     sizes = source.type.with_shape(source.shape[0], *node.types[0].spatial)
-    draft.swap(node, layer, replace(node, inputs=(source,), types=(sizes,)))
+    first = replace(node, inputs=(source,), types=(sizes,))
+    draft.stand(node, draft.swap(layer, first))
     return True
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from netspec.graph.checked import Node
+from netspec.ops.arranging.merge import Concat
 from netspec.ops.declare.linear import Constant, Recipe, Scaling
 from netspec.ops.declare.operator import Operator
 from netspec.ops.elementwise.arithmetic import Affine, Scaled
 from netspec.ops.elementwise.norm import BatchNorm
-from netspec.passes.folding.algebra import after, fed, scaled
+from netspec.passes.folding.algebra import after, fed, scaled, section
 from netspec.passes.folding.draft import Draft
 
 
@@ -22,7 +23,30 @@ def into_layer_before(draft: Draft, node: Node) -> bool:
     linear = draft.linear(value.node)
     if linear is None or not draft.sole(value):
         return False
-    draft.refill(node, value.node, scaled(linear, scaling))
+    made = draft.refill(value.node, scaled(linear, scaling), also=node.path)
+    draft.stand(node, made)
+    return True
+
+
+def into_layers_joined(draft: Draft, node: Node) -> bool:
+    """A scale and shift of linear layers' outputs side by side goes into each of the layers."""
+    scaling = draft.scaling(node)
+    if scaling is None:
+        return False
+    (value,) = draft.inputs(node)
+    join = value.node
+    if not isinstance(join.op, Concat) or join.op.axis != "channels" or not draft.sole(value):
+        return False
+    layers = [draft.linear(part.node) if draft.sole(part) else None for part in join.inputs]
+    parts, start = [], 0
+    for part, layer in zip(join.inputs, layers, strict=True):
+        if layer is None:
+            return False
+        stop = start + layer.kernel.layout.out
+        parts.append((part.node, scaled(layer, section(scaling, start, stop))))
+        start = stop
+    made = tuple(draft.refill(layer, linear, also=node.path) for layer, linear in parts)
+    draft.stand(node, draft.rewire(join, made))
     return True
 
 
@@ -40,7 +64,8 @@ def into_layer_after(draft: Draft, node: Node) -> bool:
         return False
     if scaling.shift is not None and linear.padded:
         return False
-    draft.refill(node, node, fed(linear, scaling), inputs=value.node.inputs, gone=(value.node,))
+    made = draft.refill(node, fed(linear, scaling), inputs=value.node.inputs, gone=(value.node,))
+    draft.stand(node, made)
     return True
 
 
@@ -57,7 +82,7 @@ def chained(draft: Draft, node: Node) -> bool:
     op, tensors = _step(both)
     made = replace(node, op=op, inputs=value.node.inputs, owner=node.path)
     recipes = {f"{node.path}.{name}": recipe for name, recipe in tensors.items()}
-    draft.rescale(node, made, both, recipes, value.node)
+    draft.stand(node, draft.rescale(made, both, recipes, value.node))
     return True
 
 
