@@ -50,7 +50,8 @@ class Locator:
         entries = {entry.key for entry in check_model(self.path).metadata_props}
         folded = optimized(self.graph, optimize=FOLDED in entries)
         names = lower(folded.graph).values
-        return {value: names[place] for value, place in folded.places.items()}
+        places = folded.places.items()
+        return {value: names[place] for value, place in places if place in names}
 
     def first_wrong(self, inputs: Mapping[str, Array]) -> tuple[Node, float] | None:
         """The first node, in the order they run, whose values exceed what is allowed.

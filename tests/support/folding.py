@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import numpy as np
-import torch
 
 from netspec.backends.onnx.compile import prepared
 from netspec.backends.torch.modules import to_module
@@ -71,9 +69,6 @@ def tensors_of(found: Folded, source: WeightSource) -> dict[str, Any]:
     """Every tensor of a folded net."""
     derived = Derived(source, found.recipes)
     return {
-        name: copy.copy(np.concatenate(list(derived.pieces(name, weight))).reshape(weight.shape))
+        name: np.concatenate(list(derived.pieces(name, weight))).reshape(weight.shape)
         for name, weight in named_weights(found.graph).items()
     }
-
-
-__all__ = ["difference", "folded", "hostile", "steps", "tensors_of", "torch"]

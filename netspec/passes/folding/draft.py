@@ -203,15 +203,19 @@ class Draft:
     # what comes of it
 
     def conflicts(self) -> frozenset[str]:
-        """The owners of tensors that steps which share them need changed in different ways."""
+        """The owners of tensors that steps which share them need changed in different ways.
+
+        An owner that went into another step, while others still use its tensors, is one too.
+        """
         found: dict[str, dict[str, Recipe] | None] = {}
+        live = [node for node in self._steps if node is not None]
+        gone = {node.path for node in self._graph.nodes} - {node.path for node in live}
         conflicting = set()
-        for node in self._steps:
-            if node is not None:
-                recipes = self._recipes.get(node)
-                if found.setdefault(node.owner, recipes) != recipes:
-                    conflicting.add(node.owner)
-        return frozenset(conflicting)
+        for node in live:
+            recipes = self._recipes.get(node)
+            if found.setdefault(node.owner, recipes) != recipes or node.owner in gone:
+                conflicting.add(node.owner)
+        return frozenset(conflicting - self._kept)
 
     def result(self) -> Folded:
         """The graph as it stands."""
