@@ -25,7 +25,8 @@ def into_widest(draft: Draft, node: Node) -> bool:
         at, linear, merged = found
         base = values[at].node
         gone = tuple(values[i].node for i in merged if values[i] != base.inputs[0])
-        values[at] = draft.refill(base, linear, gone=gone)
+        whole = len(values) - len(merged) == 1
+        values[at] = draft.refill(base, linear, gone=gone, also=node.path if whole else "")
         values = [value for i, value in enumerate(values) if i not in merged]
     if len(values) == before:
         return False
