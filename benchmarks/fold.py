@@ -174,7 +174,10 @@ def main() -> None:
     )
     parser.add_argument("--timed", default=TIMED, help="timed; empty for none")
     chosen = parser.parse_args()
-    found: dict[str, Any] = {"machine": machine("numpy", "onnx", "onnxruntime", "torch")}
+    import onnxruntime
+
+    held = {**machine("numpy", "onnx", "torch"), "onnxruntime": onnxruntime.__version__}
+    found: dict[str, Any] = {"machine": held}
     found["nets"] = {name: saved(name) for name in filter(None, chosen.nets.split(","))}
     found["timed"] = {
         name: raced(name, chosen.rounds) for name in filter(None, chosen.timed.split(","))
