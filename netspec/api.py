@@ -140,6 +140,7 @@ class Net:
         seed: int = 0,
         logits: bool = False,
         training_heads: bool = False,
+        optimize: bool = True,
         target: str | None = None,
         opset: int | None = None,
         batch: int | None = None,
@@ -148,8 +149,9 @@ class Net:
 
         `weights` is a module (`net.to_onnx(weights=model)`), its state_dict, a checkpoint's path or
         what `netspec.checkpoints.load` gave; else they are drawn from `seed`. The batch is symbolic
-        unless given. `target` names the program that reads the file, `"tensorrt10"`, and chooses opset
-        and spelling.
+        unless given. `optimize=False` writes every step as it stands in the spec, and folds none
+        into another. `target` names the program that reads the file, `"tensorrt10"`, and chooses
+        opset and spelling.
         """
         from netspec.backends.onnx.compile import compile_graph
         from netspec.backends.onnx.options import FileOptions
@@ -163,7 +165,12 @@ class Net:
             self.graph,
             place,
             FileOptions(
-                logits=logits, heads=training_heads, target=target, opset=opset, batch=batch
+                optimize=optimize,
+                logits=logits,
+                heads=training_heads,
+                target=target,
+                opset=opset,
+                batch=batch,
             ),
             source=source,
             keep=(source.file.path,) if isinstance(source, FromFile) else (),

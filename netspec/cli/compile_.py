@@ -48,6 +48,13 @@ if TYPE_CHECKING:
 @click.option("--logits", is_flag=True, help="Leave out final softmaxes.")
 @click.option("--training-heads", is_flag=True, help="Keep the training-only heads as outputs.")
 @click.option(
+    "-O",
+    "level",
+    type=click.IntRange(0, 1),
+    default=1,
+    help="-O1 folds normalisations, scales and parallel branches into layers; -O0 none.",
+)
+@click.option(
     "--for",
     "reader",
     type=click.Choice(list(TARGETS)),
@@ -76,6 +83,7 @@ def command(
     strict: bool,
     logits: bool,
     training_heads: bool,
+    level: int,
     reader: str | None,
     opset: int | None,
     batch: int | None,
@@ -133,7 +141,12 @@ def command(
             graph,
             path,
             FileOptions(
-                logits=logits, heads=training_heads, target=reader, opset=opset, batch=batch
+                optimize=level > 0,
+                logits=logits,
+                heads=training_heads,
+                target=reader,
+                opset=opset,
+                batch=batch,
             ),
             source=source,
             check=_verification(graph, source, logits, stamp) if check or stamp else None,
@@ -158,6 +171,8 @@ def command(
     size = human_bytes(sum(p.stat().st_size for p in (path, *data) if p.exists()))
     opset_used = f", opset {written.opset}" if written else ""
     say(f"{graph.name}: {params:,} parameters, {size}{opset_used}, {seconds:.1f} s", quiet)
+    for line in written.lines() if written else ():
+        say(line, quiet)
 
 
 def _verification(graph: Graph, source: WeightSource, logits: bool, stamp: bool) -> Check:
@@ -197,12 +212,10 @@ def _write_other(
 
 
 def _plain(graph: Graph, path: Path, written: Written | None, params: int) -> dict[str, Any]:
-    versions = {"opset": written.opset, "ir_version": written.ir_version} if written else {}
     return {
         "format_version": 1,
         "name": graph.name,
         "path": str(path),
-        "data": [str(p) for p in written.data] if written else [],
         "params": params,
-        **versions,
+        **(written.as_json() if written else {"data": []}),
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -52,15 +52,25 @@ class Reference:
             _recorded(self.single, self.graph, inputs, wanted),
         )
 
-    def layer(self, node: Node, inputs: Iterable[Array]) -> tuple[list[Array], list[Array]]:
-        """What one node makes of these values, in double and in single precision."""
-        given = [torch.from_numpy(array) for array in inputs]
+    def part(
+        self, nodes: Sequence[Node], values: Mapping[Value, Array]
+    ) -> tuple[list[Array], list[Array]]:
+        """What the last of some nodes gives, in double and in single precision.
+
+        They are in the order in which they run; what they read is another's of them, or given.
+        """
+        own = {value for node in nodes for value in node.outputs}
+        read = {value for node in nodes for value in node.inputs} - own
+        given = {value: torch.from_numpy(values[value]) for value in read}
         found = []
         for module, dtype in ((self.double, torch.float64), (self.single, torch.float32)):
-            tensors = [t.to(dtype) if t.is_floating_point() else t for t in given]
-            with torch.no_grad():
-                result = module.get_submodule(node.path)(*tensors)
-            many = result if isinstance(result, tuple | list) else (result,)
+            tensors = {v: t.to(dtype) if t.is_floating_point() else t for v, t in given.items()}
+            many: Sequence[Any] = ()
+            for node in nodes:
+                with torch.no_grad():
+                    result = module.get_submodule(node.path)(*(tensors[v] for v in node.inputs))
+                many = result if isinstance(result, tuple | list) else (result,)
+                tensors |= zip(node.outputs, many, strict=False)
             found.append([tensor.numpy() for tensor in many if tensor is not None])
         return found[0], found[1]
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from onnx import ModelProto
 
+from netspec.backends.onnx.compile import FOLDED, optimized
 from netspec.backends.onnx.guard import check_model
 from netspec.backends.onnx.lowering import lowered_as
 from netspec.backends.runtime import Session
@@ -45,8 +46,13 @@ class Locator:
 
     @cached_property
     def _known(self) -> Mapping[Value, str]:
-        """The names that values have in the file."""
-        return lowered_as(self.graph, check_model(self.path)).values
+        """The names that values have in the file, those that it still has where it is folded."""
+        written = check_model(self.path)
+        entries = {entry.key for entry in written.metadata_props}
+        folded = optimized(self.graph, optimize=FOLDED in entries)
+        names = lowered_as(folded.graph, written).values
+        places = folded.places.items()
+        return {value: names[place] for value, place in places if place in names}
 
     def first_wrong(self, inputs: Mapping[str, Array]) -> tuple[Node, float] | None:
         """The first node, in the order they run, whose values exceed what is allowed.
@@ -63,7 +69,8 @@ class Locator:
         """The node that is nearest to its limit, or exceeds it by most: its error and PyTorch's.
 
         Every node is given the values that the file gives it, so that no difference reaches the
-        next one. A node whose values are not in the file is infinitely wrong.
+        next one. Nodes that a file has folded into one count as the last of them. A node whose
+        values the file lacks is infinitely wrong.
         """
         portions = _portions(self.graph, inputs, _FILED)
         every = (item for nodes in portions for item in self._each(nodes, inputs))
@@ -98,12 +105,14 @@ class Locator:
     ) -> Iterator[tuple[Node, float, float]]:
         """Each node by itself, with its error and PyTorch's."""
         known = self._known
-        needed = [*_read_for(nodes), *(value for node in nodes for value in node.inputs)]
+        parts = [part for node in nodes if (part := _part(node, known))]
+        needed = [*_read_for(nodes), *(v for part in parts for n in part for v in n.inputs)]
         needed += _read_for([value.node for value in needed if value.index])
         names = {value: known[value] for value in needed if value in known}
         values = self._placed(names, {**inputs, **self._exposed(set(names.values()), inputs)})
-        for node in nodes:
-            double, single = self.reference.layer(node, [values[v] for v in node.inputs])
+        for part in parts:
+            node = part[-1]
+            double, single = self.reference.part(part, values)
             off = torch_error = 0.0
             for value, exact, rounded in zip(node.outputs, double, single, strict=False):
                 if value in known:
@@ -155,6 +164,23 @@ def _cut(proto: ModelProto, names: set[str]) -> None:
     del proto.graph.output[:]
     for name in sorted(names & held):
         proto.graph.output.add(name=name)
+
+
+def _part(node: Node, known: Mapping[Value, str]) -> list[Node]:
+    """The nodes that the file has as one with this: it, after those whose values are nowhere.
+
+    None where its own are nowhere: it is part of what comes after.
+    """
+    if not any(value in known for value in node.outputs):
+        return []
+    part: list[Node] = []
+    pending = [node]
+    while pending:
+        found = pending.pop()
+        if found not in part:
+            part.append(found)
+            pending += [value.node for value in found.inputs if value not in known]
+    return sorted(part, key=lambda node: node.index)
 
 
 def _read_for(nodes: list[Node]) -> list[Value]:

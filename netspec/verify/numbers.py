@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +22,9 @@ TINY = 1e-6
 
 def results(module: Any, graph: Graph, inputs: Mapping[str, Array]) -> tuple[torch.Tensor, ...]:
     """The outputs in order; derivatives are kept where the caller has them on."""
-    dtype = next((p.dtype for p in module.parameters()), torch.float32)
+    # A net whose kernels are all given has no parameters, and buffers in its precision.
+    held = chain(module.parameters(), module.buffers())
+    dtype = next((t.dtype for t in held if t.is_floating_point()), torch.float32)
     tensors = []
     for node in graph.inputs:
         tensor = torch.from_numpy(inputs[node.path])

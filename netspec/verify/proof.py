@@ -48,7 +48,7 @@ def verify(
     full_size: bool = False,
     progress: Progress = _untold,
 ) -> Report:
-    """Compiles a graph and compares the file with PyTorch.
+    """Compiles a graph, folded as `compile` does, and compares the file with PyTorch's net as written.
 
     Without `weights`, seeded ones are used that keep every layer's values at size 1. Final
     softmaxes are left out unless `logits=False`, since they flatten differences. An output is
@@ -58,9 +58,10 @@ def verify(
     there raises NetspecError; whatever is wrong with the net is in the report. `progress` is called
     with the stage and the layer that start.
     """
-    from netspec.backends.onnx.compile import prepared
+    from netspec.backends.onnx.compile import folding_metadata, optimized, prepared
     from netspec.backends.onnx.file import write
     from netspec.backends.onnx.lowering import lower
+    from netspec.weights.derived import Derived
 
     need_both()
     smaller = None if full_size else reduced(graph)
@@ -69,7 +70,9 @@ def verify(
     with tempfile.TemporaryDirectory(prefix="netspec-") as folder:
         path = Path(folder) / "model.onnx"
         progress("writing the file", "")
-        write(lower(net), path, source)
+        folded = optimized(net)
+        model = lower(folded.graph, metadata=folding_metadata(folded))
+        write(model, path, Derived(source, folded.recipes))
         report = _verified(
             net,
             path,

@@ -136,7 +136,7 @@ def test_weights_over_the_limit_go_to_one_data_file_named_by_its_hash(tmp_path):
 
 def test_both_forms_run_alike(tmp_path):
     external(tmp_path / "big.onnx")
-    compile_graph(small(), tmp_path / "one.onnx")
+    compile_graph(small(), tmp_path / "one.onnx", FileOptions(optimize=False))
     x = np.random.default_rng(0).standard_normal((2, 3, 8, 8), dtype=np.float32)
     runs = [
         Session(tmp_path / f"{n}.onnx").run({"input": x}).outputs["output"] for n in ("big", "one")
@@ -280,7 +280,7 @@ def test_given_weights_are_written_bit_for_bit(tmp_path):
     random = np.random.default_rng(0)
     tensors = {n: random.random(w.shape, np.float32) for n, w in named_weights(graph).items()}
     path = tmp_path / "net.onnx"
-    compile_graph(graph, path, source=Given(tensors))
+    compile_graph(graph, path, FileOptions(optimize=False), source=Given(tensors))
     for tensor in onnx.load(path).graph.initializer:
         if tensor.name in tensors:
             assert np.array_equal(onnx.numpy_helper.to_array(tensor), tensors[tensor.name])

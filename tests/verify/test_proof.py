@@ -222,6 +222,11 @@ def test_a_sound_net_is_verified_and_every_layer_matters(spec: str, net: Built) 
     assert report.provider == "CPUExecutionProvider"
 
 
+def test_a_net_of_given_kernels_alone_is_compared_in_double_precision(net: Built) -> None:
+    laplace = "dwconv(fixed=[[0, 1, 0], [1, -4, 1], [0, 1, 0]], bias=no)"
+    assert verify(net(f"{laplace}; relu", "3x8x8")).ok
+
+
 def test_depth_does_not_silence_a_layer(net: Built) -> None:
     spec = "input 8x8x8\ndefault conv(pad=same, act=relu)\nconv3-8 x40\ngap; fc-4\n"
     report = verify(net(spec))

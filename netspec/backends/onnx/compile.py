@@ -3,25 +3,47 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+import json
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
+from netspec.analysis.folding import Savings, savings
 from netspec.backends.onnx.options import FileOptions
 from netspec.foundation.records import record
 from netspec.graph.checked import Graph
 from netspec.ops.declare.values import show
+from netspec.passes.folding.draft import Folded
+from netspec.weights.derived import Derived
 from netspec.weights.sources import Seeded, WeightSource
 
 _DEFAULT = FileOptions()
+# The entry of a file's metadata that says which steps went into which; without, none did.
+FOLDED = "netspec.folded"
 
 
 @record
 class Written:
-    """What was written: the data files that large weights are in, the opset and the IR version."""
+    """What was written: the data files that large weights are in, versions, and what folding saved."""
 
     data: tuple[Path, ...]
     opset: int
     ir_version: int
+    savings: Savings | None
+
+    def as_json(self) -> dict[str, Any]:
+        """What `netspec compile --json` says of the file."""
+        return {
+            "data": [str(path) for path in self.data],
+            "opset": self.opset,
+            "ir_version": self.ir_version,
+            "folded": None if self.savings is None else self.savings.as_json(),
+        }
+
+    def lines(self) -> Iterator[str]:
+        """What there is to say of how the file was made."""
+        if self.savings is not None and self.savings.any:
+            yield str(self.savings)
 
 
 def prepared(graph: Graph, *, logits: bool = False, heads: bool = False) -> Graph:
@@ -31,6 +53,13 @@ def prepared(graph: Graph, *, logits: bool = False, heads: bool = False) -> Grap
 
     deployed = deploy(graph, heads=heads)
     return without_softmax(deployed) if logits else deployed
+
+
+def optimized(graph: Graph, *, optimize: bool = True) -> Folded:
+    """A deployed graph as a file has it: folded, or as it is written."""
+    from netspec.passes.folding.fold import fold, literal
+
+    return fold(graph) if optimize else literal(graph)
 
 
 def compile_graph(
@@ -55,17 +84,33 @@ def compile_graph(
     from netspec.backends.onnx.targets import target_named
 
     deployed = prepared(graph, logits=options.logits, heads=options.heads)
+    folded = optimized(deployed, optimize=options.optimize)
     text = graph.source.text
     about = {
         "netspec.spec": text,
         "netspec.spec_sha256": hashlib.sha256(text.encode()).hexdigest(),
         "netspec.settings": ", ".join(f"{k}={show(v)}" for k, v in graph.parameters),
+        **(folding_metadata(folded) if options.optimize else {}),
         **(metadata or {}),
     }
     target = target_named(options.target)
     if options.target is not None:
         about["netspec.target"] = target.name
-    model = lower(deployed, opset=options.opset, target=target, batch=options.batch, metadata=about)
+    model = lower(
+        folded.graph, opset=options.opset, target=target, batch=options.batch, metadata=about
+    )
     keep = (*graph.files, *keep)
-    data = write(model, path, source or Seeded(), check=check, keep=keep)
-    return Written(data, model.head.opset_import[0].version, model.head.ir_version)
+    made = Derived(source or Seeded(), folded.recipes)
+    data = write(model, path, made, check=check, keep=keep)
+    return Written(
+        data,
+        model.head.opset_import[0].version,
+        model.head.ir_version,
+        savings(deployed, folded) if options.optimize else None,
+    )
+
+
+def folding_metadata(folded: Folded) -> dict[str, str]:
+    """What a folded file says of itself: for each step, the steps that went into it."""
+    steps = {into.path: into.steps for into in folded.into}
+    return {FOLDED: json.dumps(steps, separators=(",", ":"), ensure_ascii=False)}

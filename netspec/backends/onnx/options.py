@@ -9,11 +9,14 @@ from netspec.foundation.records import record
 class FileOptions:
     """How a net is written as an ONNX file.
 
-    `logits` leaves out final softmaxes, `heads` keeps the training-only heads as outputs. `target` is
-    the name of the program that reads the file, of `targets.py`; `opset` is None for the lowest that
-    serves it. `batch` fixes the leading dimension, which is symbolic otherwise.
+    `optimize` folds layers into each other, by `netspec.passes.folding`; without, every step is
+    written as it stands in the spec. `logits` leaves out final softmaxes, `heads` keeps the
+    training-only heads as outputs. `target` is the name of the program that reads the file, of
+    `targets.py`; `opset` is None for the lowest that serves it. `batch` fixes the leading dimension,
+    which is symbolic otherwise.
     """
 
+    optimize: bool = True
     logits: bool = False
     heads: bool = False
     target: str | None = None

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, dataclass_transform
 from netspec.ops.declare import params
 from netspec.ops.declare.geometry import Geometry
 from netspec.ops.declare.interfaces import Builder, Modules, Operand, V
+from netspec.ops.declare.linear import Linear, Scaling, Tensor
 from netspec.ops.declare.params import MISSING, Param
 from netspec.ops.declare.reach import POINTWISE, Reach
 from netspec.ops.declare.values import show
@@ -34,6 +35,8 @@ _HOOKS = frozenset(
         "train",
         "onnx",
         "deployed",
+        "scaling",
+        "linear",
     }
     | {"window"}
 )
@@ -201,6 +204,17 @@ class Operator:
 
     def deployed(self) -> int | None:
         """The input that passes unchanged through the deployed net, None if it computes there."""
+        return None
+
+    def scaling(self, own: Mapping[str, Tensor], *inputs: TensorType) -> Scaling | None:
+        """The scale and shift of each channel, if that is all it does when deployed.
+
+        `own` are its tensors by name.
+        """
+        return None
+
+    def linear(self, own: Mapping[str, Tensor], *inputs: TensorType) -> Linear | None:
+        """The kernel and bias of a layer that is linear, for folding others into them."""
         return None
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from netspec.diagnostics.messages.shapes import OutOfRange
 from netspec.diagnostics.raised import Rejection
 from netspec.ops.declare.checks import fixed_channels
 from netspec.ops.declare.interfaces import Builder, Operand
+from netspec.ops.declare.linear import Constant, Scaling, Tensor
 from netspec.ops.declare.operator import Elementwise
 from netspec.ops.declare.params import count, flag, real, scheme_of
 from netspec.ops.declare.schemes import Ones, Zeros
@@ -35,6 +37,9 @@ class Scaled(Elementwise):
         if not self.shift:
             return product
         return graph.node("Add", [product, graph.constant(np.float32(self.shift))])
+
+    def scaling(self, own: Mapping[str, Tensor], *inputs: TensorType) -> Scaling:
+        return Scaling(Constant(self.factor), Constant(self.shift) if self.shift else None)
 
 
 class Affine(Elementwise):
@@ -81,6 +86,11 @@ class Affine(Elementwise):
         if not self.bias:
             return product
         return graph.node("Add", [product, graph.channel_weight("bias", rank)])
+
+    def scaling(self, own: Mapping[str, Tensor], *inputs: TensorType) -> Scaling | None:
+        if self.infer(*inputs) != inputs[0]:
+            return None
+        return Scaling(own["weight"], own.get("bias"))
 
 
 class Square(Elementwise):

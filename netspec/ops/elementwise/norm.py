@@ -6,12 +6,14 @@ large beside the deviation. Centring first costs one pass and makes them exact t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from netspec.diagnostics.messages.shapes import NotDivisible, OutOfRange
 from netspec.diagnostics.raised import Rejection
 from netspec.ops.declare.checks import fixed_channels, need_spatial
 from netspec.ops.declare.interfaces import Builder, Modules, Operand
+from netspec.ops.declare.linear import Constant, InverseRoot, Product, Scaling, Sum, Tensor
 from netspec.ops.declare.operator import Elementwise
 from netspec.ops.declare.params import count, flag, real, scheme_of
 from netspec.ops.declare.reach import EVERYWHERE, Reach
@@ -76,6 +78,12 @@ class BatchNorm(Elementwise):
             shift = graph.constant(np.zeros(channels, np.float32))
         names = [scale, shift, graph.weight("running_mean"), graph.weight("running_var")]
         return graph.node("BatchNormalization", [inputs[0].name, *names], epsilon=self.eps)
+
+    def scaling(self, own: Mapping[str, Tensor], *inputs: TensorType) -> Scaling:
+        narrowed = InverseRoot(own["running_var"], self.eps)
+        scale = Product((own["weight"], narrowed)) if self.affine else narrowed
+        centred = Product((Constant(-1.0), own["running_mean"], scale))
+        return Scaling(scale, Sum((own["bias"], centred)) if self.affine else centred)
 
 
 class _SampleNorm(Elementwise):

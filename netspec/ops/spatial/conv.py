@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from math import prod
 from typing import Any
@@ -12,6 +13,7 @@ from netspec.ops.declare.checks import fixed_channels, need_spatial
 from netspec.ops.declare.geometry import Geometry, every_axis, geometry, positive
 from netspec.ops.declare.interfaces import Builder, Modules, Operand
 from netspec.ops.declare.known import Values
+from netspec.ops.declare.linear import Layout, Linear, Tensor, own_kernel
 from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.params import count, flag, known, layer, padding, per_axis, scheme_of
 from netspec.ops.declare.reach import Reach, Upsampling
@@ -131,6 +133,12 @@ class Convolution(Operator):
             pads=window.onnx_pads,
             **more,
         )
+
+    def linear(self, own: Mapping[str, Tensor], *inputs: TensorType) -> Linear | None:
+        window = self._geometry(inputs[0])
+        into, out, groups = self._channels(inputs[0])
+        kernel = own_kernel(own["weight"], Layout(out, into, groups, window.kernel))
+        return Linear(kernel, own.get("bias"), window, padded=any(map(any, window.pads)))
 
 
 class _Grouped(Convolution):
@@ -267,3 +275,9 @@ class TransposedConv(_Grouped):
         return self._slid(
             graph, "ConvTranspose", inputs[0], kernel, output_padding=extra, group=self.groups
         )
+
+    def linear(self, own: Mapping[str, Tensor], *inputs: TensorType) -> Linear:
+        window = self._geometry(inputs[0])
+        into, out, groups = self._channels(inputs[0])
+        layout = Layout(out, into, groups, window.kernel, transposed=True)
+        return Linear(own_kernel(own["weight"], layout), own.get("bias"), window, padded=True)

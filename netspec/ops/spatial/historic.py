@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from math import prod
 from typing import Any
@@ -11,6 +12,7 @@ from netspec.diagnostics.raised import Rejection
 from netspec.ops.declare.checks import fixed_channels, flat_size, need_spatial, type_of
 from netspec.ops.declare.geometry import Geometry, geometry
 from netspec.ops.declare.interfaces import Builder, Modules, Operand
+from netspec.ops.declare.linear import Linear, Tensor
 from netspec.ops.declare.operator import Elementwise, Operator
 from netspec.ops.declare.params import count, integers, known, per_axis, scheme_of
 from netspec.ops.declare.reach import EVERYWHERE, Reach
@@ -105,6 +107,9 @@ class TableConv(Convolution):
         known = graph.node("Concat", [graph.weight("weight"), zero], axis=0)
         kernel = graph.node("Gather", [known, graph.constant(rows)], axis=0)
         return self._slid(graph, "Conv", inputs[0], kernel)
+
+    def linear(self, own: Mapping[str, Tensor], *inputs: TensorType) -> Linear | None:
+        return None  # its planes are those of the table
 
 
 class UnitBias(Elementwise):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import prod
 from typing import Any
 
@@ -10,6 +11,8 @@ from netspec.diagnostics.raised import Rejection
 from netspec.ops.declare.checks import fixed_channels, flat_size, need_spatial
 from netspec.ops.declare.geometry import Geometry, geometry
 from netspec.ops.declare.interfaces import Builder, Modules, Operand
+from netspec.ops.declare.linear import Layout, Tensor, own_kernel
+from netspec.ops.declare.linear import Linear as LinearLayer
 from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.params import count, flag, layer, per_axis, scheme_of
 from netspec.ops.declare.reach import EVERYWHERE, POINTWISE, Reach
@@ -123,3 +126,13 @@ class Linear(Operator):
         if biases:
             mapped = graph.node("Add", [mapped, *biases])
         return graph.node("Transpose", [mapped], perm=[0, rank, *range(1, rank)])
+
+    def linear(self, own: Mapping[str, Tensor], *inputs: TensorType) -> LinearLayer:
+        tensor = inputs[0]
+        window = self.window(tensor)
+        if window is None:
+            sizes = tuple(size for size in tensor.spatial if isinstance(size, int))
+            window = geometry(self.spelling, tensor, sizes)
+        into = fixed_channels(self.spelling, tensor)
+        kernel = own_kernel(own["weight"], Layout(self.width, into, 1, window.kernel))
+        return LinearLayer(kernel, own.get("bias"), window, padded=False)
