@@ -46,7 +46,7 @@ def rewrite(
         if inputs != node.inputs:
             copies[node] = node = replace(node, inputs=inputs)
         nodes.append(node)
-    new_outputs = tuple(Output(o.name, current(o.value)) for o in kept_outputs)
+    new_outputs = tuple(replace(o, value=current(o.value)) for o in kept_outputs)
     new_heads = tuple(Head(h.name, current(h.value), h.loss) for h in kept_heads)
     alive = _needed([o.value for o in new_outputs] + [h.value for h in new_heads])
     return graph.replace(
