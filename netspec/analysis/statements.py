@@ -157,7 +157,9 @@ INTERPOLATIONS = ("nearest", "bilinear", "bicubic")
 PREPROCESS = Statement(
     (),
     {
-        "image": Takes("the name of an input", lambda value: _is_text(getattr(value, "text", value))),
+        "image": Takes(
+            "the name of an input", lambda value: _is_text(getattr(value, "text", value))
+        ),
         "resize": Takes(f"a size from 1 to {_LARGEST}, or (height, width)", _is_box),
         "crop": Takes(f"a size from 1 to {_LARGEST}, or (height, width)", _is_box),
         "pad": Takes(f"a whole number from 0 to {_LARGEST}", _is_size(0)),

@@ -130,7 +130,7 @@ _REQUIRED = {
 
 
 def _unknown_figure(line: str, key: str, statement: Statement) -> UnknownFigure:
-    other = line_of(key)
+    other = line_of(key) if statement.measures else ""
     if other:
         return UnknownFigure(
             line, key, f"`{key}` is said on a line of its own: `{other} {key}=...`"
