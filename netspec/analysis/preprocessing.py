@@ -155,7 +155,8 @@ def _inside(shape: Sequence[Dim | str], pad: int) -> Box | None:
 def _crop(said: Said, shape: Sequence[Dim | str], pad: int) -> Box | None:
     room = _inside(shape, pad)
     if room is not None and min(room) < 1:
-        raise Misfit("pad", f"{pad} pixels on each side are all of {_input(shape)}")
+        reason = f"{pad} pixels on each side leave nothing for the image, {_input(shape)}"
+        raise Misfit("pad", reason, "pad less")
     if "crop" not in said:
         return room
     crop = _pair(said["crop"])

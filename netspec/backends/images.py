@@ -71,7 +71,7 @@ def read_image(info: InputInfo, path: str, say: Callable[[str], None]) -> Array:
 
 def _no_image(info: InputInfo) -> NetspecError:
     reason = "an image needs an input of 1 or 3 channels, HxW"
-    if info.dtype == "|u1":
+    if info.dtype == "|u1" and info.image is None:
         reason = "the file does not say how an image becomes its pixels: give it an array"
     return NetspecError(BadInput(info.name, reason), status=2)
 

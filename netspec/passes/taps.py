@@ -78,16 +78,9 @@ def _advice(path: str, known: dict[str, tuple[Value, ...]]) -> str:
     near = closest(path, known)
     if near:
         return f"did you mean {near}?"
-    around = path
-    while around:
-        around = around.rpartition(".")[0]
-        inner = dict.fromkeys(
-            name[len(around) :].lstrip(".").partition(".")[0]
-            for name in known
-            if not around or name.startswith(f"{around}.")
-        )
-        if inner:
-            more = ", ..." if len(inner) > _SHOWN else ""
-            where = f"in `{around}` there are" if around else "there are"
-            return f"{where} {', '.join(list(inner)[:_SHOWN])}{more}"
-    return "the net has no steps"
+    parts = path.split(".")
+    around = next(i for i in range(len(parts) - 1, -1, -1) if not i or ".".join(parts[:i]) in known)
+    inside = (name.split(".") for name in known)
+    inner = list(dict.fromkeys(n[around] for n in inside if n[:around] == parts[:around] != n))
+    where = f"in `{'.'.join(parts[:around])}` there are" if around else "there are"
+    return f"{where} {', '.join(inner[:_SHOWN])}{', ...' if len(inner) > _SHOWN else ''}"

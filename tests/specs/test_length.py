@@ -2,8 +2,8 @@
 
 What is counted: every identifier, number and single punctuation character of the steps, defaults
 and blocks written in the file. What is not: the header (net, input, output and metadata lines),
-comments, expect, error, score, entry and preprocess lines, and how weights start, of which a paper's tables say
-nothing.
+comments, expect, error, score, entry and preprocess lines, and how weights start, of which a
+paper's tables say nothing.
 """
 
 import re
