@@ -145,11 +145,11 @@ def _pair(size: int | Box) -> Box:
 
 
 def _inside(shape: Sequence[Dim | str], pad: int) -> Box | None:
-    """How large what is padded is, where the input's sizes are numbers."""
-    height, width = shape[1:]
-    if isinstance(height, int) and isinstance(width, int):
-        return int(height) - 2 * pad, int(width) - 2 * pad
-    return None
+    """How large what is padded is, where the input is an image whose sizes are numbers."""
+    if len(shape) != 3 or not all(isinstance(size, int) for size in shape[1:]):
+        return None
+    height, width = (int(size) - 2 * pad for size in shape[1:])  # type: ignore[arg-type]
+    return height, width
 
 
 def _crop(said: Said, shape: Sequence[Dim | str], pad: int) -> Box | None:

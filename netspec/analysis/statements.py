@@ -160,8 +160,8 @@ PREPROCESS = Statement(
         "image": Takes(
             "the name of an input", lambda value: _is_text(getattr(value, "text", value))
         ),
-        "resize": Takes(f"a size from 1 to {_LARGEST}, or (height, width)", _is_box),
-        "crop": Takes(f"a size from 1 to {_LARGEST}, or (height, width)", _is_box),
+        "resize": Takes(f"a whole size from 1 to {_LARGEST}, or (height, width)", _is_box),
+        "crop": Takes(f"a whole size from 1 to {_LARGEST}, or (height, width)", _is_box),
         "pad": Takes(f"a whole number from 0 to {_LARGEST}", _is_size(0)),
         "interpolation": _among(INTERPOLATIONS),
         "channels": _among(CHANNELS),

@@ -68,9 +68,9 @@ def test_a_pixel_is_mapped_to_the_range_then_normalised() -> None:
         ("std=(1, -1, 1)", "3x8x8", "std must be a number above 0"),
         ("mean=10000000", "3x8x8", "mean must be a number"),
         ("range=(1, 1)", "3x8x8", "range must be what 0 and 255 become"),
-        ("resize=0", "3x8x8", "resize must be a size from 1 to 8192"),
-        ("resize=8193", "3x8x8", "resize must be a size from 1 to 8192"),
-        ("resize=yes", "3x8x8", "resize must be a size"),
+        ("resize=0", "3x8x8", "resize must be a whole size from 1 to 8192"),
+        ("resize=8193", "3x8x8", "resize must be a whole size from 1 to 8192"),
+        ("resize=yes", "3x8x8", "resize must be a whole size"),
         ("resize=7", "3x8x8", "the crop of 8x8 is larger than what is resized to 7"),
         ("resize=(9, 7)", "3x8x8", "larger than what is resized to 9x7"),
         ("crop=7", "3x8x8", "the crop makes 7x7, the input is 3x8x8"),
@@ -145,7 +145,8 @@ def test_another_input_size_takes_the_same_part_of_the_image() -> None:
 
 def test_a_line_that_another_input_cannot_follow_is_left_out() -> None:
     source = Source("<test>", "preprocess channels=bgr\ninput 3x8x8\nconv1-2\n")
-    assert preprocessings(build(source, {}, ("1x8x8",))) == {}
+    for given in ("1x8x8", "3x4x8x8", "3x8"):
+        assert preprocessings(build(source, {}, (given,))) == {}
     with pytest.raises(NetspecError, match="resized to 4"):
         build(Source("<test>", source.text.replace("channels=bgr", "resize=4")), {}, ("3x4x4",))
 

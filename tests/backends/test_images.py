@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from PIL import Image, TiffImagePlugin
 from netspec.analysis.preprocessing import Preprocessing, preprocessings
 from netspec.backends.images import normalised, pixels_of, read_image
 from netspec.backends.onnx.compile import compile_graph
-from netspec.backends.onnx.images import IMAGES
+from netspec.backends.onnx.images import IMAGES, taking_pixels
+from netspec.backends.onnx.lowering import lower
 from netspec.backends.onnx.options import FileOptions
 from netspec.backends.runtime import Session
 from netspec.diagnostics.raised import NetspecError
@@ -116,6 +118,25 @@ def test_a_name_of_the_net_that_looks_like_the_files_own_is_kept_apart(tmp_path:
     numbers = np.full((1, 3, 8, 8), 2, np.float32)
     found = session.run({"input": pixels}).outputs["output"]
     assert np.allclose(found, plain.run({"input": numbers}).outputs["output"], atol=1e-5)
+
+
+def test_a_net_of_half_precision_gets_what_was_prepared_in_single() -> None:
+    net = graph()
+    model = lower(net)
+    proto = onnx.GraphProto.FromString(model.graph)
+    proto.input[0].type.tensor_type.elem_type = onnx.TensorProto.FLOAT16
+    half = replace(model, graph=proto.SerializeToString())
+    made = taking_pixels(half, preprocessings(net)).proto.graph.node
+    assert [node.op_type for node in made[:6]] == [
+        "Cast",
+        "Transpose",
+        "Gather",
+        "Mul",
+        "Add",
+        "Cast",
+    ]
+    assert made[5].attribute[0].i == onnx.TensorProto.FLOAT16
+    assert made[6].input[0] == made[5].output[0]
 
 
 def test_without_a_line_nothing_is_guessed(tmp_path: Path) -> None:

@@ -73,7 +73,8 @@ def taking_pixels(model: Model, images: Mapping[str, Preprocessing]) -> Model:
     for item in graph.input:
         if item.name in images:
             front = _Front(item.name, used)
-            ready[item.name] = front.prepare(images[item.name])
+            kind = item.type.tensor_type.elem_type
+            ready[item.name] = front.prepare(images[item.name], kind)
             nodes += front.nodes
             graph.initializer.extend(front.constants)
             _take_pixels(item)
@@ -98,8 +99,11 @@ class _Front:
         self.nodes: list[NodeProto] = []
         self.constants: list[TensorProto] = []
 
-    def prepare(self, how: Preprocessing) -> str:
-        """Adds what it takes; returns the name of the result."""
+    def prepare(self, how: Preprocessing, kind: int) -> str:
+        """Adds what it takes; returns the name of the result, whose numbers are of that kind.
+
+        They are computed as float32, whatever the net computes with.
+        """
         value = self._node("cast", "Cast", [self.image], to=TensorProto.FLOAT)
         value = self._node("transpose", "Transpose", [value], perm=(0, 3, 1, 2))
         if how.channels == "bgr":
@@ -109,7 +113,8 @@ class _Front:
             self._constant(word, np.array(numbers, np.float32).reshape(1, -1, 1, 1))
             for word, numbers in (("scale", how.scales()), ("shift", how.shifts()))
         )
-        return self._node("add", "Add", [self._node("mul", "Mul", [value, scale]), shift])
+        value = self._node("add", "Add", [self._node("mul", "Mul", [value, scale]), shift])
+        return value if kind == TensorProto.FLOAT else self._node("to", "Cast", [value], to=kind)
 
     def _node(self, word: str, kind: str, inputs: list[str], **attributes: Any) -> str:
         name = self._free(word)
