@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -105,7 +106,7 @@ def _read(info: InputInfo, path: str, how: Preprocessing, say: Callable[[str], N
                     info.name, f"{path} has more than 8 bits a channel ({file.mode}): save it as 8"
                 )
             )
-        if (turned := file.getexif().get(_EXIF_ORIENTATION, 1)) != 1:
+        if turned := _turned(file):
             say(f"{path}: EXIF orientation {turned} is not applied: pixels are read as stored")
         image = file.convert("L" if how.channels == "grey" else "RGB")
         image = _framed(image, how)
@@ -113,14 +114,26 @@ def _read(info: InputInfo, path: str, how: Preprocessing, say: Callable[[str], N
     return array.reshape(1, *array.shape[:2], -1)
 
 
+def _turned(file: Any) -> int:
+    """The orientation that an image asks for, 2 to 8; 0 for none, or none that can be read."""
+    with contextlib.suppress(Exception):  # Pillow raises what it likes of what is broken
+        asked = file.getexif().get(_EXIF_ORIENTATION)
+        return asked if isinstance(asked, int) and 2 <= asked <= 8 else 0
+    return 0
+
+
 def _framed(image: Any, how: Preprocessing) -> Any:
     """Resized, cropped and padded. Pillow's resizing averages what it makes smaller."""
     from PIL import Image, ImageOps
 
     width, height = _resized(image.width, image.height, how)
+    tall, wide = how.crop or (height, width)
+    if (tall + 2 * how.pad) * (wide + 2 * how.pad) > _PIXELS:
+        raise ValueError(f"the model takes more than {_PIXELS:,} pixels")
     if (width, height) != image.size:
         target = how.crop or _pair(how.resize or 1)
-        if width * height > _STRETCHED * max(target[0] * target[1], _least(how) ** 2):
+        allowed = _STRETCHED * max(target[0] * target[1], _least(how) ** 2)
+        if width * height > min(allowed, _PIXELS):
             raise ValueError(f"{image.width}x{image.height} pixels are too long a strip")
         image = image.resize((width, height), Image.Resampling[how.interpolation.upper()])
     if how.crop is not None:

@@ -218,6 +218,8 @@ def _checked(info: InputInfo, value: Any) -> np.ndarray[Any, Any]:
         )
     if array.dtype.kind not in "fiu" or (wanted.kind in "iu") != (array.dtype.kind in "iu"):
         more = ": pixels from 0 to 255, channels last" if wanted.kind == "u" else ""
+        if info.image is not None and array.dtype == np.uint8:
+            more = ": prepare its pixels, or compile the model with --preprocess"
         raise NetspecError(
             BadInput(info.name, f"it holds {array.dtype}, the model takes {wanted}{more}")
         )

@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from PIL import Image, TiffImagePlugin
+from PIL import Image
 
-from netspec.analysis.preprocessing import Preprocessing, preprocessings
+from netspec.analysis.preprocessing import Preprocessing, completed, preprocessings
 from netspec.backends.images import normalised, pixels_of, read_image
 from netspec.backends.onnx.compile import compile_graph
 from netspec.backends.onnx.images import IMAGES, taking_pixels
 from netspec.backends.onnx.lowering import lower
 from netspec.backends.onnx.options import FileOptions
-from netspec.backends.runtime import Session
+from netspec.backends.runtime import InputInfo, Session
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.source import Source
 from netspec.elaborate.build import build
@@ -272,10 +272,24 @@ def test_an_image_that_asks_to_be_turned_is_read_as_stored_and_said_so(tmp_path:
 
 
 def test_a_broken_orientation_is_no_reason_to_fail(tmp_path: Path) -> None:
-    tags = TiffImagePlugin.ImageFileDirectory_v2()
-    tags[0x0112] = 1
-    photo(8, 8).save(tmp_path / "x.tiff", tiffinfo=tags)
-    assert read_image(info_of(tmp_path), str(tmp_path / "x.tiff"), silent).shape == (1, 8, 8, 3)
+    for exif in (b"Exif\0\0garbage", b"Exif\0\0II*\0\xff\xff\xff\xff", b"Exif\0\0"):
+        photo(8, 8).save(tmp_path / "x.jpg", exif=exif)
+        assert read_image(info_of(tmp_path), str(tmp_path / "x.jpg"), silent).shape == (1, 8, 8, 3)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "size"),
+    [((1, 2**31), (2**16, 1)), ((2**14, 2**14), (8, 8)), ((2**20, 1), (1, 1000))],
+)
+def test_a_model_that_claims_a_vast_input_makes_no_vast_image(
+    sizes: tuple[int, int], size: tuple[int, int], tmp_path: Path
+) -> None:
+    Image.new("L", size).save(tmp_path / "x.png")
+    for said in ({}, {"pad": 5}):
+        how = completed(said, (1, *sizes)) if min(sizes) > 10 or not said else None
+        info = InputInfo("input", (1, 1, *sizes), "<f4", how)
+        with pytest.raises(NetspecError, match=r"more than 67,108,864 pixels|too long a strip"):
+            read_image(info, str(tmp_path / "x.png"), lambda _: None)
 
 
 def test_an_input_of_other_channels_takes_pixels_and_no_image_files(tmp_path: Path) -> None:

@@ -66,6 +66,9 @@ def test_pixels_in_an_array_are_taken_as_they_are(folder: Path) -> None:
     assert refused.returncode == 1
     assert "2x3x8x8, the model takes 2x8x8x3: the channels come last" in refused.stderr
     assert netspec(folder, "run", "t.onnx").returncode == 0
+    told = netspec(folder, "run", "t.ns", "b.npy")
+    assert told.returncode == 1
+    assert "prepare its pixels, or compile the model with --preprocess" in told.stderr
 
 
 def test_without_a_line_an_image_is_prepared_as_for_imagenet_and_that_is_said(folder: Path) -> None:
