@@ -60,9 +60,10 @@ def compile_graph(
     """Writes a graph as an ONNX file: same graph, weights and options, same bytes.
 
     Weights come from `source`, by default the spec's own initialisation from seed 0. The metadata
-    holds the spec's text, its hash and its settings. `check` gets the finished file under a
-    temporary name; if it raises, nothing takes the name `path`. A file of `keep` and those that the
-    spec was read from are not replaced. Raises NetspecError where nothing was written.
+    holds the spec's text, its hash, its settings and how images are prepared. `check` gets the
+    finished file under a temporary name; if it raises, nothing takes the name `path`. A file of
+    `keep` and those that the spec was read from are not replaced. Raises NetspecError where nothing
+    was written.
     """
     from netspec.backends.onnx.file import write
     from netspec.backends.onnx.images import IMAGES, as_text, taking_pixels
