@@ -144,6 +144,8 @@ class Net:
         target: str | None = None,
         opset: int | None = None,
         batch: int | None = None,
+        taps: Sequence[str] = (),
+        preprocess: bool = False,
     ) -> Path:
         """Writes the deployed net as an ONNX file, `NAME.onnx` by default; returns its path.
 
@@ -151,7 +153,9 @@ class Net:
         what `netspec.checkpoints.load` gave; else they are drawn from `seed`. The batch is symbolic
         unless given. `optimize=False` writes every step as it stands in the spec, and folds none
         into another. `target` names the program that reads the file, `"tensorrt10"`, and chooses
-        opset and spelling.
+        opset and spelling. `taps` are paths of inner steps or blocks that become outputs too, called
+        after them. With `preprocess` the file takes pixels, uint8 (N, H, W, C), and prepares them as
+        the spec's `preprocess` line says.
         """
         from netspec.backends.onnx.compile import compile_graph
         from netspec.backends.onnx.options import FileOptions
@@ -171,6 +175,8 @@ class Net:
                 target=target,
                 opset=opset,
                 batch=batch,
+                taps=tuple(taps),
+                preprocess=preprocess,
             ),
             source=source,
             keep=(source.file.path,) if isinstance(source, FromFile) else (),
@@ -183,9 +189,13 @@ class Net:
         weights: Any = None,
         seed: int = 0,
         device: str = "cpu",
+        taps: Sequence[str] = (),
         **named: Any,
     ) -> Result:
-        """Runs the deployed net through ONNX Runtime on arrays with a batch dimension."""
+        """Runs the deployed net through ONNX Runtime on arrays with a batch dimension.
+
+        The inner steps or blocks of `taps` are among the result's outputs, by their paths.
+        """
         from netspec.backends.runtime import Session
         from netspec.graph.fitting import fitting
 
@@ -197,7 +207,8 @@ class Net:
             raise NetspecError(BadInput(names[0], reason))
         feeds = {**dict(zip(names, inputs, strict=False)), **named}
         with tempfile.TemporaryDirectory(prefix="netspec-") as folder:
-            path = self.to_onnx(Path(folder) / "model.onnx", weights=weights, seed=seed)
+            path = Path(folder) / "model.onnx"
+            self.to_onnx(path, weights=weights, seed=seed, taps=taps)
             return Session(path, device=device, fitting=fitting(self.graph), most=None).run(feeds)
 
     def verify(self, *, weights: Any = None, seed: int = 0, device: str = "cpu") -> Report:

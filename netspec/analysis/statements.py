@@ -1,8 +1,9 @@
-"""The lines in which a spec states published figures: what keys they have, what each takes."""
+"""The lines in which a spec states figures and how images are prepared: their keys, what each takes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import isfinite
 
 from netspec.foundation.records import record
 
@@ -38,6 +39,35 @@ def _among(words: tuple[str, ...]) -> Takes:
     return Takes(says, lambda value: getattr(value, "text", value) in words, words)
 
 
+def _is_size(least: int = 1) -> Callable[[object], bool]:
+    return lambda value: _whole(least)(value) and least <= value <= _LARGEST  # type: ignore[operator]
+
+
+def _is_box(value: object) -> bool:
+    """A size of an image: of both sides, or height and width."""
+    if isinstance(value, tuple):
+        return len(value) == 2 and all(map(_is_size(), value))
+    return _is_size()(value)
+
+
+def _plain(value: object) -> bool:
+    """A number that float32 arithmetic on pixels is safe with."""
+    return _number(value) and isfinite(value) and abs(value) <= _FAR  # type: ignore[arg-type]
+
+
+def _is_range(value: object) -> bool:
+    both = isinstance(value, tuple) and len(value) == 2 and all(map(_plain, value))
+    return both and abs(value[1] - value[0]) >= 1 / _FAR  # type: ignore[index]
+
+
+def _each(allows: Callable[[object], bool]) -> Callable[[object], bool]:
+    def allowed(value: object) -> bool:
+        values = value if isinstance(value, tuple) else (value,)
+        return bool(values) and all(map(allows, values))
+
+    return allowed
+
+
 def _is_text(value: object) -> bool:
     return isinstance(value, str) and value.strip() != ""
 
@@ -47,6 +77,9 @@ def _is_scale(value: object) -> bool:
         return bool(value) and all(map(_whole(1), value))
     return _is_text(value) or _whole(1)(value)
 
+
+# The largest side of an image, and numbers so large or so near to 0 that they are slips.
+_LARGEST, _FAR = 2**13, 10**6
 
 TEXT = Takes("a text in quotes", _is_text)
 COUNT = Takes("a whole number of at least 1", _whole(1))
@@ -95,7 +128,10 @@ _ENTRY = {
 
 @record
 class Statement:
-    """A kind of line: its measures, what each key takes, and which keys it cannot do without."""
+    """A kind of line: its measures, what each key takes, and which keys it cannot do without.
+
+    A line that has measures states at least one.
+    """
 
     measures: tuple[str, ...]
     keys: dict[str, Takes]
@@ -114,6 +150,32 @@ STATEMENTS = {
     "score": _statement(SCORES, ("on", "source"), {}),
     "entry": _statement(MEASURES, ("challenge", "year", "team", "source"), _ENTRY),
 }
+
+CHANNELS = ("rgb", "bgr", "grey")
+INTERPOLATIONS = ("nearest", "bilinear", "bicubic")
+# How an image becomes an input: `netspec.analysis.preprocessing` reads it.
+PREPROCESS = Statement(
+    (),
+    {
+        "image": Takes(
+            "the name of an input", lambda value: _is_text(getattr(value, "text", value))
+        ),
+        "resize": Takes(f"a whole size from 1 to {_LARGEST}, or (height, width)", _is_box),
+        "crop": Takes(f"a whole size from 1 to {_LARGEST}, or (height, width)", _is_box),
+        "pad": Takes(f"a whole number from 0 to {_LARGEST}", _is_size(0)),
+        "interpolation": _among(INTERPOLATIONS),
+        "channels": _among(CHANNELS),
+        "range": Takes("what 0 and 255 become: two numbers such as (0, 1)", _is_range),
+        "mean": Takes("a number, or one for each channel", _each(_plain)),
+        "std": Takes(
+            "a number above 0, or one for each channel",
+            _each(lambda value: _plain(value) and value >= 1 / _FAR),  # type: ignore[operator]
+        ),
+        "source": TEXT,
+    },
+    (),
+)
+LINES = {**STATEMENTS, "preprocess": PREPROCESS}
 
 
 def line_of(key: str) -> str:

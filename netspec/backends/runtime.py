@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 from onnx import ModelProto
 
+from netspec.analysis.preprocessing import Preprocessing
 from netspec.backends.onnx.guard import check_model
+from netspec.backends.onnx.images import IMAGES, image_of, said_of_images
 from netspec.backends.onnx.sizes import TooLarge, check_sizes
 from netspec.diagnostics.limits import DEFAULT
 from netspec.diagnostics.messages.backends import BadInput, BadModel, DeviceMissing, RuntimeFailed
@@ -26,6 +28,8 @@ from netspec.system.reading import reading
 ort = need("onnxruntime", "running a model")
 
 _DTYPES = {"tensor(float)": "<f4", "tensor(int64)": "<i8", "tensor(float16)": "<f2"}
+# Inputs may take pixels.
+_TAKEN = {**_DTYPES, "tensor(uint8)": "|u1"}
 _SILENT = 4
 # Bytes of a tensor whose numbers say nothing of sizes.
 _WEIGHT = 2**15
@@ -34,11 +38,16 @@ _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 @record
 class InputInfo:
-    """One input of a model: sizes are ints, or names where they are free."""
+    """One input of a model: sizes are ints, or names where they are free.
+
+    `image` is how images become this input, where the file says so; pixels, of dtype `|u1`, are
+    (N, H, W, C).
+    """
 
     name: str
     shape: tuple[int | str, ...]
     dtype: str
+    image: Preprocessing | None = None
 
 
 @record
@@ -97,13 +106,16 @@ class Session:
         if self.provider != provider:
             reason = f"ONNX Runtime chose {self.provider}"
             raise NetspecError(DeviceMissing(device, reason, _CUDA_ADVICE), status=4)
+        given = {item.name for item in self._session.get_inputs()}
         for item in (*self._session.get_inputs(), *self._session.get_outputs()):
-            if item.type not in _DTYPES:
+            if item.type not in (_TAKEN if item.name in given else _DTYPES):
                 raise NetspecError(
                     BadModel(str(path), f"`{item.name}` is {item.type}, which netspec never writes")
                 )
+        images = self._images()
         self.inputs = tuple(
-            InputInfo(i.name, tuple(i.shape), _DTYPES[i.type]) for i in self._session.get_inputs()
+            self._input(item.name, tuple(item.shape), _TAKEN[item.type], images)
+            for item in self._session.get_inputs()
         )
         self.outputs = tuple(output.name for output in self._session.get_outputs())
 
@@ -124,6 +136,28 @@ class Session:
             arrays = self._session.run(None, feeds)
         seconds = time.perf_counter() - start
         return Result(dict(zip(self.outputs, arrays, strict=True)), self.provider, seconds)
+
+    def _images(self) -> dict[str, dict[str, Any]]:
+        """What the file says of images, by input; raises NetspecError where no netspec wrote it."""
+        said = [item.value for item in self._model.metadata_props if item.key == IMAGES]
+        with reading(self._not_of_images):
+            return said_of_images(said[-1]) if said else {}
+
+    def _input(
+        self,
+        name: str,
+        shape: tuple[int | str, ...],
+        dtype: str,
+        images: Mapping[str, Mapping[str, Any]],
+    ) -> InputInfo:
+        if name not in images:
+            return InputInfo(name, shape, dtype)
+        with reading(self._not_of_images):
+            how = image_of(images[name], shape, pixels=dtype == "|u1")
+        return InputInfo(name, shape, dtype, how)
+
+    def _not_of_images(self, reason: str) -> NetspecError:
+        return NetspecError(BadModel(str(self._path), f"what it says of images: {reason}"))
 
     def _check_sizes(self, shapes: Mapping[str, tuple[int, ...]] | None) -> None:
         """Adds up what the model will hold; raises NetspecError where that is too much."""
@@ -182,13 +216,36 @@ def _checked(info: InputInfo, value: Any) -> np.ndarray[Any, Any]:
         raise NetspecError(
             BadInput(info.name, f"its byte order is not this machine's: {array.dtype}")
         )
-    if array.dtype.kind not in "fiu" or (wanted.kind == "i") != (array.dtype.kind in "iu"):
-        raise NetspecError(BadInput(info.name, f"it holds {array.dtype}, the model takes {wanted}"))
-    fits = len(array.shape) == len(info.shape) and all(
-        isinstance(want, str) or want is None or want == size
-        for want, size in zip(info.shape, array.shape, strict=True)
-    )
-    if not fits:
+    if array.dtype.kind not in "fiu" or (wanted.kind in "iu") != (array.dtype.kind in "iu"):
+        more = ": pixels from 0 to 255, channels last" if wanted.kind == "u" else ""
+        if info.image is not None and array.dtype == np.uint8:
+            more = ": prepare its pixels, or compile the model with --preprocess"
+        raise NetspecError(
+            BadInput(info.name, f"it holds {array.dtype}, the model takes {wanted}{more}")
+        )
+    if not _fits(info, array.shape):
         found = "x".join(map(str, array.shape)) or "a single number"
-        raise NetspecError(BadInput(info.name, f"it is {found}, the model takes {shown}"))
+        order = _order(info, array.shape)
+        raise NetspecError(BadInput(info.name, f"it is {found}, the model takes {shown}{order}"))
+    if wanted.kind == "u" and array.dtype != wanted and not ((array >= 0) & (array < 256)).all():
+        raise NetspecError(BadInput(info.name, "it holds numbers that are no pixels from 0 to 255"))
     return np.ascontiguousarray(array, dtype=wanted)
+
+
+def _fits(info: InputInfo, shape: tuple[int, ...]) -> bool:
+    return len(shape) == len(info.shape) and all(
+        isinstance(want, str) or want is None or want == size
+        for want, size in zip(info.shape, shape, strict=True)
+    )
+
+
+def _order(info: InputInfo, shape: tuple[int, ...]) -> str:
+    """Where the channels stand, if that is what is wrong with an image's sizes."""
+    if len(shape) != 4 or len(info.shape) != 4:
+        return ""
+    if info.dtype == "|u1":
+        turned, says = (0, 2, 3, 1), "the channels come last"
+    else:
+        turned, says = (0, 3, 1, 2), "the channels come before height and width"
+    moved = tuple(shape[axis] for axis in turned)
+    return f": {says}, so transpose it with {turned}" if _fits(info, moved) else ""

@@ -23,6 +23,7 @@ from netspec.cli.weights import WeightsFile, weights_options
 
 if TYPE_CHECKING:
     from netspec.backends.onnx.compile import Written
+    from netspec.backends.onnx.options import FileOptions
     from netspec.graph.checked import Graph
     from netspec.system.atomic import Check, Paths
     from netspec.weights.sources import WeightSource
@@ -65,6 +66,18 @@ if TYPE_CHECKING:
 )
 @click.option("--batch", type=click.IntRange(1), help="Fix the batch size; symbolic by default.")
 @click.option("--dynamic", metavar="H,W", help="Make the last axes of the input symbolic.")
+@click.option(
+    "--preprocess",
+    is_flag=True,
+    help="Take pixels, uint8 NxHxWxC: the spec's `preprocess` line in the file.",
+)
+@click.option(
+    "--tap",
+    "taps",
+    multiple=True,
+    metavar="PATH",
+    help="Make an inner step or block an output too; repeatable, and `*` stands for several.",
+)
 @click.option("--verify", "check", is_flag=True, help="Verify the file before it takes its name.")
 @click.option(
     "--stamp", is_flag=True, help="Verify, and write the report into the file's metadata."
@@ -88,6 +101,8 @@ def command(
     opset: int | None,
     batch: int | None,
     dynamic: str | None,
+    preprocess: bool,
+    taps: tuple[str, ...],
     check: bool,
     stamp: bool,
     as_json: bool,
@@ -110,6 +125,10 @@ def command(
         for flag, given in {"partial": partial, "strict": strict, "show-map": show_map}.items():
             if given:
                 raise click.UsageError(f"--{flag} needs --weights")
+    if target != "onnx":
+        for flag, wanted in {"preprocess": preprocess, "tap": bool(taps)}.items():
+            if wanted:
+                raise click.UsageError(f"--{flag} is for ONNX files, not for --to {target}")
     start = time.perf_counter()
     graph = options.graph(
         spec, dynamic=tuple(map(str.strip, dynamic.split(","))) if dynamic else ()
@@ -137,21 +156,25 @@ def command(
         from netspec.backends.onnx.compile import compile_graph
         from netspec.backends.onnx.options import FileOptions
 
+        choices = FileOptions(
+            optimize=level > 0,
+            logits=logits,
+            heads=training_heads,
+            target=reader,
+            opset=opset,
+            batch=batch,
+            taps=taps,
+            preprocess=preprocess,
+        )
         written = compile_graph(
             graph,
             path,
-            FileOptions(
-                optimize=level > 0,
-                logits=logits,
-                heads=training_heads,
-                target=reader,
-                opset=opset,
-                batch=batch,
-            ),
+            choices,
             source=source,
-            check=_verification(graph, source, logits, stamp) if check or stamp else None,
+            check=_verification(graph, source, choices, stamp) if check or stamp else None,
             keep=keep,
         )
+        _tell_taps(written, graph, quiet)
     else:
         _write_other(target, graph, path, source, logits, keep)
     seconds = time.perf_counter() - start
@@ -163,6 +186,7 @@ def command(
     ):  # the net may be what standard output and standard error hold
         say(f"{graph.name}: {params:,} parameters, {seconds:.1f} s", quiet or into.number == 2)
         return
+    data = written.data if written else ()
     if as_json:
         print_json(_plain(graph, path, written, params))
     else:
@@ -175,7 +199,17 @@ def command(
         say(line, quiet)
 
 
-def _verification(graph: Graph, source: WeightSource, logits: bool, stamp: bool) -> Check:
+def _tell_taps(written: Written, graph: Graph, quiet: bool) -> None:
+    """Says which taps are not what flows on from the name they were given by."""
+    steps = {node.path: node for node in graph.nodes}
+    for name in written.taps:
+        wire = graph.names.get(name, ())
+        if name in steps and wire and wire[0].node is not steps[name]:
+            on = wire[0].node.path
+            say(f"output {name}: that step alone; what flows on from `{name}` is {on}", quiet)
+
+
+def _verification(graph: Graph, source: WeightSource, options: FileOptions, stamp: bool) -> Check:
     """A check that holds a finished file to PyTorch and to double precision."""
     from netspec.verify import embed, require_file
     from netspec.verify.proof import need_both
@@ -183,7 +217,7 @@ def _verification(graph: Graph, source: WeightSource, logits: bool, stamp: bool)
     need_both()
 
     def check(path: Path) -> None:
-        report = require_file(graph, path, weights=source, logits=logits)
+        report = require_file(graph, path, weights=source, options=options)
         if stamp:
             embed(report, path)
 

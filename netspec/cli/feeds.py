@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from netspec.backends.images import read_image
 from netspec.checkpoints.formats.npy import read_header, read_numbers
+from netspec.cli.common import say
 from netspec.diagnostics.limits import DEFAULT
 from netspec.diagnostics.messages.backends import BadInput
 from netspec.diagnostics.raised import NetspecError
-from netspec.system.extras import need
 from netspec.system.reading import open_regular, reading
 from netspec.weights.sources import shape_text
 
@@ -22,14 +23,6 @@ if TYPE_CHECKING:
     from netspec.graph.checked import Graph
 
     Array = np.ndarray[Any, Any]
-
-# Formats that Pillow reads by itself: for others it starts programs.
-_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
-_PIXELS = 2**26
-# An image is enlarged on its shorter side: a strip of pixels to no more than this many times that.
-_STRETCHED = 64
-# Mean and deviation of ImageNet's pixels, red, green and blue, as torchvision's models expect.
-_MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def feeds(
@@ -90,7 +83,9 @@ def _noise(
         shape = (leading, *sizes)
         if math.prod(shape) > DEFAULT.tensor:
             raise NetspecError(BadInput(info.name, f"noise of {shape_text(shape)} is too large"))
-        if np.dtype(info.dtype).kind == "i":
+        if info.dtype == "|u1":
+            found[info.name] = random.integers(0, 256, shape, np.uint8)
+        elif np.dtype(info.dtype).kind == "i":
             found[info.name] = random.integers(0, 2, shape)
         else:
             found[info.name] = random.standard_normal(shape, dtype=np.float32)
@@ -118,7 +113,7 @@ def read_feed(info: InputInfo, path: str) -> Array:
     """The array for an input, from a `.npy` file or an image; raises NetspecError of what is neither."""
     if not Path(path).exists():
         raise NetspecError(BadInput(info.name, f"there is no file {path}"), status=2)
-    return _read_array(info, path) if path.endswith(".npy") else _read_image(info, path)
+    return _read_array(info, path) if path.endswith(".npy") else read_image(info, path, say)
 
 
 def _read_array(info: InputInfo, path: str) -> Array:
@@ -134,45 +129,3 @@ def _read_array(info: InputInfo, path: str) -> Array:
     if array.ndim == len(info.shape) - 1:
         array = array[None]
     return array
-
-
-def _read_image(info: InputInfo, path: str) -> Array:
-    """An image, its shorter side resized and the centre cropped, normalised as for ImageNet."""
-    need("PIL", "reading images")
-    from PIL import Image
-
-    def wrong(reason: str) -> NetspecError:
-        return NetspecError(BadInput(info.name, f"{path} is not an image: {reason}"))
-
-    sizes = [size for size in info.shape[1:] if isinstance(size, int)]
-    if len(info.shape) != 4 or info.shape[1] not in (1, 3):
-        raise NetspecError(
-            BadInput(info.name, "an image needs an input of 1 or 3 channels, HxW"), status=2
-        )
-    with (
-        reading(wrong),
-        open_regular(path) as opened,
-        Image.open(opened, formats=_FORMATS) as file,
-    ):
-        # What it says of its size is believed before its pixels are made.
-        if file.width * file.height > _PIXELS:
-            raise wrong(f"it has {file.width}x{file.height} pixels, {_PIXELS:,} are read")
-        image = file.convert("RGB" if info.shape[1] == 3 else "L")
-        if len(sizes) == 3:
-            image = _cropped(image, sizes[1], sizes[2])
-    array: Array = np.asarray(image, np.float32) / 255
-    if array.ndim == 2:
-        return array[None, None]
-    mean, deviation = np.array(_MEAN, np.float32), np.array(_DEVIATION, np.float32)
-    return ((array - mean) / deviation).transpose(2, 0, 1)[None]
-
-
-def _cropped(image: Any, height: int, width: int) -> Any:
-    scale = max(height / image.height, width / image.width)
-    if image.width * image.height * scale**2 > _STRETCHED * width * height:
-        raise ValueError(f"{image.width}x{image.height} pixels are too long a strip")
-    resized = image.resize(
-        (max(width, round(image.width * scale)), max(height, round(image.height * scale)))
-    )
-    left, top = (resized.width - width) // 2, (resized.height - height) // 2
-    return resized.crop((left, top, left + width, top + height))

@@ -25,13 +25,14 @@ def model_file(
     seed: int = 0,
     weights: WeightsFile | None = None,
     logits: bool = False,
+    taps: tuple[str, ...] = (),
 ) -> Iterator[tuple[Path, Graph | None]]:
     """The file of MODEL and, where it is a spec, its graph.
 
     Raises click.UsageError where MODEL is an ONNX file and an option needs a spec.
     """
     if Path(model).suffix == ".onnx":
-        given = {"set": options.settings, "weights": weights, "logits": logits}
+        given = {"set": options.settings, "weights": weights, "logits": logits, "tap": taps}
         words = [f"--{name}" for name, value in given.items() if value]
         if words:
             raise click.UsageError(f"{model} is an ONNX file: {', '.join(words)} needs a spec")
@@ -45,5 +46,5 @@ def model_file(
     source = Seeded(seed) if weights is None else weights.read(graph, seed=seed).source
     with tempfile.TemporaryDirectory(prefix="netspec-") as folder:
         path = Path(folder) / "model.onnx"
-        compile_graph(graph, path, FileOptions(logits=logits), source=source)
+        compile_graph(graph, path, FileOptions(logits=logits, taps=taps), source=source)
         yield path, graph

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,6 +21,7 @@ from netspec.cli.weights import WeightsFile, weights_options
 
 if TYPE_CHECKING:
     from netspec.backends.runtime import Result
+    from netspec.system.atomic import Paths
 
 
 @click.command(epilog="Example: netspec run googlenet photo.jpg --weights googlenet.safetensors")
@@ -29,6 +32,19 @@ if TYPE_CHECKING:
 @weights_options
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", help="Where to run.")
 @click.option("--logits", is_flag=True, help="Leave out final softmaxes.")
+@click.option(
+    "--tap",
+    "taps",
+    multiple=True,
+    metavar="PATH",
+    help="Show an inner step or block too; repeatable, and `*` stands for several.",
+)
+@click.option(
+    "--save",
+    type=click.Path(path_type=Path),
+    metavar="FILE.npz",
+    help="Write every output, by its name, into a file that numpy loads.",
+)
 @json_option
 @spec_options
 def command(
@@ -39,30 +55,60 @@ def command(
     weights: WeightsFile | None,
     device: str,
     logits: bool,
+    taps: tuple[str, ...],
+    save: Path | None,
     as_json: bool,
     options: Options,
 ) -> None:
     """Run a spec or an ONNX file through ONNX Runtime.
 
     Each FILE is an image or a .npy array with a batch dimension, for the inputs in order or by
-    NAME. Inputs without one get seeded noise. Prints the provider, the time and the top five.
+    NAME. An image is prepared as the spec's `preprocess` line says, an array is taken as it is.
+    Inputs without one get seeded noise. Prints the provider, the time and the top five.
     """
     from netspec.backends.runtime import Session
     from netspec.cli.feeds import feeds
     from netspec.graph.fitting import fitting
+    from netspec.system.atomic import planned
 
-    with model_file(model, options, seed=seed, weights=weights, logits=logits) as (path, graph):
+    if save is not None and save.suffix != ".npz":
+        raise click.UsageError(f"--save writes FILE.npz, not {save}")
+    held = model_file(model, options, seed=seed, weights=weights, logits=logits, taps=taps)
+    with held as (path, graph):
+        keep: list[str | Path] = [path, *(graph.files if graph else ()), *_named(files)]
+        if save is not None:
+            planned(save, keep)
         fits = None if graph is None else fitting(graph)
         most = options.limits.activations if graph is None else None
         session = Session(path, device=device, fitting=fits, most=most)
         sizes = options.inputs if graph is None else ()
         result = session.run(feeds(session, graph, files, seed, batch, sizes))
+        if save is not None:
+            _save(result, save, keep)
     if as_json:
         print_json(_plain(result))
         return
     say(f"{result.provider}, {result.seconds * 1000:.1f} ms")
     for name, array in result.outputs.items():
         _print_output(name, array)
+
+
+def _named(files: tuple[str, ...]) -> list[str]:
+    """The files that inputs may be read from: what may hold a name before its `=`."""
+    return [*files, *(text.partition("=")[2] for text in files if "=" in text)]
+
+
+def _save(result: Result, path: Path, keep: Paths) -> None:
+    import numpy as np
+
+    from netspec.system.atomic import replacing
+
+    # Not by numpy's `savez`, which takes an output called `file` for an argument of its own.
+    with replacing(path, keep=keep) as file, zipfile.ZipFile(file, "w") as archive:
+        for name, array in result.outputs.items():
+            entry = zipfile.ZipInfo(f"{name}.npy")
+            with archive.open(entry, "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, array, allow_pickle=False)
 
 
 def _print_output(name: str, array: Any) -> None:

@@ -17,10 +17,11 @@ from netspec.diagnostics.records import Diagnostic, Label
 from netspec.diagnostics.source import Source
 from netspec.diagnostics.suggest import closest, renew_budget
 from netspec.elaborate.bind import Misplaced
+from netspec.elaborate.images import Line, Placed, image_lines
 from netspec.elaborate.inputs import Freed, Inputs
 from netspec.elaborate.metadata import metadata_of
 from netspec.elaborate.scope import Level, Poisoned, Scope, Wire, reserved_names
-from netspec.elaborate.settings import variables_of
+from netspec.elaborate.settings import bases, variables_of
 from netspec.elaborate.steps import Elaborator
 from netspec.foundation.collecting import without_collecting
 from netspec.graph.checked import Graph, Node, Output
@@ -177,6 +178,7 @@ class _NetBuilder:
         wire = self.elaborator.run_chain(running.chain, wire, scope)
         outputs = self._outputs(wire, scope)
         metadata = metadata_of(self.unit, variables, self.elaborator.reporter)
+        metadata += self._image_lines(variables, placed, bool(settings))
         self._check_whole(wire, outputs, placed, scope)
         if self.collector.failed:
             return None
@@ -195,7 +197,20 @@ class _NetBuilder:
             conditions=found,
             names={name: b.wire for name, b in scope.names.items() if b.wire is not None},
             files=self.elaborator.loader.files,
+            results=self.elaborator.calls.results,
         )
+
+    def _image_lines(
+        self, variables: dict[str, Any], placed: tuple[Node, ...], set_: bool
+    ) -> tuple[Line, ...]:
+        """How images become inputs, as the net says or else the one that it is a variation of."""
+        units = bases(self.unit)
+        saying = next((u for u in units if any(i.key == "preprocess" for i in u.metadata)), None)
+        if saying is None:
+            return ()
+        declaring = next((unit for unit in units if unit.inputs), None)
+        inputs = Placed(placed, self.inputs.declared, not set_ and saying is declaring)
+        return image_lines(saying, variables, inputs, self.elaborator.reporter)
 
     def _outputs(self, wire: Wire, scope: Scope) -> tuple[Output, ...]:
         declared = self.unit.output or scope.unit.output

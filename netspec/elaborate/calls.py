@@ -36,7 +36,7 @@ from netspec.elaborate.scope import (
 )
 from netspec.elaborate.targets import Targets
 from netspec.foundation.records import record
-from netspec.graph.checked import Call
+from netspec.graph.checked import Call, Value
 from netspec.ops.declare.values import Name, show
 from netspec.syntax import ast
 from netspec.syntax.units import Unit
@@ -93,6 +93,8 @@ class Calls:
         self.reporter = reporter
         self.limits = limits
         self._depth = 0
+        # By the path of each call, what it gave.
+        self.results: dict[str, tuple[Value, ...]] = {}
 
     def block(self, unit: Unit, block: ast.Block, values: Given, site: Site) -> Called:
         """A block of `unit`, at a site."""
@@ -129,6 +131,8 @@ class Calls:
             )
             self._bind_operands(block, wire, inner, site.span)
             result = self.run(block.body, wire, inner)
+        if component is not None and result is not None:
+            self.results[path] = result
         return result, path, inner.names
 
     def _shared_in(self, path: str, scope: Scope) -> tuple[str, str] | None:
@@ -183,6 +187,8 @@ class Calls:
             expected = "the name of a step that stands in no branch and in no braces of a block"
             problem = BadArgument(unit.name, "until", expected, inner.until.name)
             raise Misplaced(problem, values.extents["until"])
+        if result is not None:
+            self.results[path] = result
         return result, path, inner.names
 
     def _bind_inputs(self, unit: Unit, wire: Wire, inner: Scope, span: Span) -> None:

@@ -65,7 +65,7 @@ def _fixed_axes(tensor: TensorType) -> int:
 class Inputs:
     """Adds a net's inputs to `nodes`; `sizes` are those that batch symbols were declared with.
 
-    With `freed`, sizes become symbols.
+    With `freed`, sizes become symbols. `declared` are the types that the inputs' lines state.
     """
 
     def __init__(self, unit: Unit, nodes: list[Node], freed: Freed | None) -> None:
@@ -73,6 +73,7 @@ class Inputs:
         self.nodes = nodes
         self.freed = freed
         self.sizes: dict[str, int] = {}
+        self.declared: dict[str, TensorType] = {}
 
     def place(self, running: Unit, scope: Scope, given: tuple[str, ...]) -> tuple[Node, ...]:
         """The inputs' nodes, named in `scope`; shapes in `given` replace declared ones."""
@@ -98,7 +99,7 @@ class Inputs:
             )
         inner = Scope(owner, scope.level, scope.variables, {}, {})
         for item, name in zip(declared, names, strict=True):
-            tensor = self._declared(item, inner)
+            tensor = self.declared[name] = self._declared(item, inner)
             shape = overrides.get(name, overrides.get(None) if item is declared[0] else None)
             if shape is not None:
                 tensor = TensorType(shape, tensor.batch, tensor.ids)

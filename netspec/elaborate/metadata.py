@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from netspec.analysis.statements import (
+    LINES,
     STATEMENTS,
     Statement,
     Takes,
@@ -44,7 +45,8 @@ def metadata_of(
 ) -> tuple[tuple[str, object], ...]:
     """The unit's `title`, `year`, `error` and so on with their values; reports what is wrong.
 
-    A statement such as `error` is there once for each line, with its pairs.
+    A statement such as `error` is there once for each line, with its pairs. `expect` and
+    `preprocess` lines are held to the net, elsewhere.
     """
     found: list[tuple[str, object]] = []
     own = Scope(unit, Level(""), variables, {}, {})
@@ -55,8 +57,8 @@ def metadata_of(
                     raise Misplaced(_unknown_key(item.key, METADATA), item.extent)
                 found.append((item.key, evaluate_at(item.value, own)))
             elif item.key in STATEMENTS:
-                found.append((item.key, _statement(item, own, reporter)))
-            elif item.key != "expect":
+                found.append((item.key, statement(item, own, reporter)))
+            elif item.key not in DESCRIBING:
                 raise Misplaced(_unknown_key(item.key, (*METADATA, *DESCRIBING)), item.extent)
         except Misplaced as rejection:
             reporter.report(rejection, rejection.extent, own)
@@ -65,9 +67,9 @@ def metadata_of(
     return tuple(found)
 
 
-def _statement(item: ast.Pairs, scope: Scope, reporter: Reporter) -> tuple[tuple[str, object], ...]:
-    """The pairs of an `error`, `score` or `entry` line, each held to what its key takes."""
-    line, found = STATEMENTS[item.key], dict[str, object]()
+def statement(item: ast.Pairs, scope: Scope, reporter: Reporter) -> tuple[tuple[str, object], ...]:
+    """The pairs of a line of `LINES`, each held to what its key takes; reports what is wrong."""
+    line, found = LINES[item.key], dict[str, object]()
     seen: set[str] = set()
     for pair in item.pairs:
         key = pair.name or ""
@@ -110,7 +112,7 @@ def _takes(line: Statement, key: str, found: dict[str, object]) -> Takes:
 
 def _check_complete(item: ast.Pairs, line: Statement, seen: set[str]) -> None:
     """Of a line without other mistakes, since a misspelt key is often the one that is missing."""
-    if seen.isdisjoint(line.measures):
+    if line.measures and seen.isdisjoint(line.measures):
         missing = f"a measure: {', '.join(line.measures)}"
         raise Misplaced(IncompleteFigure(item.key, missing), item.extent)
     for key in line.required:
@@ -128,7 +130,7 @@ _REQUIRED = {
 
 
 def _unknown_figure(line: str, key: str, statement: Statement) -> UnknownFigure:
-    other = line_of(key)
+    other = line_of(key) if statement.measures else ""
     if other:
         return UnknownFigure(
             line, key, f"`{key}` is said on a line of its own: `{other} {key}=...`"

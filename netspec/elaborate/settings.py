@@ -33,7 +33,7 @@ def variables_of(
         problem = rejection.problem
         if not isinstance(problem, UnknownArgument):
             raise
-        known = [p.name for u in _bases(unit) for p in (u.net.parameters if u.net else ())]
+        known = [p.name for u in bases(unit) for p in (u.net.parameters if u.net else ())]
         unique = list(dict.fromkeys(known))
         raise Rejection(_no_such_setting(unit.name, problem.name, unique)) from None
 
@@ -44,7 +44,8 @@ def _no_such_setting(net: str, name: str, known: list[str]) -> Problem:
     return NoSuchSetting(net, name, advice)
 
 
-def _bases(unit: Unit) -> list[Unit]:
+def bases(unit: Unit) -> list[Unit]:
+    """The unit of a net and those of the nets that it is a variation of, in order."""
     found = [unit]
     while unit.net and unit.net.base and unit.net.base.name in unit.imports:
         unit = unit.imports[unit.net.base.name]

@@ -117,10 +117,11 @@ class Head:
 
 @record
 class Output:
-    """One output of the net and its name."""
+    """One output of the net and its name; a `tap` is an inner step that was asked for besides."""
 
     name: str
     value: Value
+    tap: bool = False
 
 
 @record(eq=False, slots=False)
@@ -130,6 +131,7 @@ class Graph:
     `nodes` are in topological order, inputs first among them. `sizes` are the nominal sizes of
     leading symbols other than the batch. `conditions` say which symbolic sizes are legal.
     `names` are the top-level names given with `as`, `files` what was read for it, imports included.
+    `results` is what each block call gave, by its path.
     """
 
     name: str
@@ -144,6 +146,7 @@ class Graph:
     conditions: tuple[Condition, ...] = ()
     names: dict[str, tuple[Value, ...]] = field(default_factory=dict)
     files: tuple[str, ...] = ()
+    results: dict[str, tuple[Value, ...]] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"<graph of {self.name}: {len(self.nodes)} nodes>"

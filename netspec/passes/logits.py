@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from netspec.graph.checked import Graph, Node
+from dataclasses import replace
+
+from netspec.graph.checked import Graph, Value
 from netspec.ops.elementwise.activation import Softmax
 from netspec.passes.rewrite import rewrite
 
 
 def logits(graph: Graph) -> Graph:
-    """Drops a softmax that is an output, of the net or of a training-only head."""
-    ends = {output.value.node for output in graph.outputs} | {h.value.node for h in graph.heads}
+    """Drops a softmax that is an output, of the net or of a training-only head; a tap stays."""
 
-    def bypass(node: Node) -> int | None:
-        return 0 if node in ends and isinstance(node.op, Softmax) else None
+    def before(value: Value) -> Value:
+        return value.node.inputs[0] if isinstance(value.node.op, Softmax) else value
 
-    return rewrite(graph, bypass)
+    outputs = [o if o.tap else replace(o, value=before(o.value)) for o in graph.outputs]
+    heads = tuple(replace(head, value=before(head.value)) for head in graph.heads)
+    return rewrite(graph, lambda _: None, outputs=outputs, heads=heads)

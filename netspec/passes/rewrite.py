@@ -32,10 +32,10 @@ def rewrite(
 
     kept_outputs = tuple(graph.outputs if outputs is None else outputs)
     kept_heads = graph.heads if heads is None else heads
-    needed = _needed([o.value for o in kept_outputs] + [h.value for h in kept_heads])
+    wanted = needed([o.value for o in kept_outputs] + [h.value for h in kept_heads])
     nodes = []
     for node in graph.nodes:
-        if node.inputs and node not in needed:
+        if node.inputs and node not in wanted:
             continue
         through = bypass(node) if node.inputs else None
         if through is not None:
@@ -46,9 +46,9 @@ def rewrite(
         if inputs != node.inputs:
             copies[node] = node = replace(node, inputs=inputs)
         nodes.append(node)
-    new_outputs = tuple(Output(o.name, current(o.value)) for o in kept_outputs)
+    new_outputs = tuple(replace(o, value=current(o.value)) for o in kept_outputs)
     new_heads = tuple(Head(h.name, current(h.value), h.loss) for h in kept_heads)
-    alive = _needed([o.value for o in new_outputs] + [h.value for h in new_heads])
+    alive = needed([o.value for o in new_outputs] + [h.value for h in new_heads])
     return graph.replace(
         nodes=tuple(node for node in nodes if not node.inputs or node in alive),
         outputs=new_outputs,
@@ -56,7 +56,8 @@ def rewrite(
     )
 
 
-def _needed(values: list[Value]) -> set[Node]:
+def needed(values: list[Value]) -> set[Node]:
+    """The nodes that values are computed by, inputs among them."""
     found: set[Node] = set()
     pending = [value.node for value in values]
     while pending:

@@ -43,7 +43,7 @@ _OPERATORS = frozenset(
 )
 _STATEMENT = frozenset({"FOR", "FREEZE", "HEAD"})
 # What `name=value` pairs may follow without parentheses: lines that say something of the net.
-DESCRIBING = ("entry", "error", "expect", "score")
+DESCRIBING = ("entry", "error", "expect", "preprocess", "score")
 DECLARATIONS = frozenset({"NET", "BLOCK", "INLINE", "IMPORT", "INPUT", "OUTPUT"})
 KEYWORDS = DECLARATIONS | {
     "OF",

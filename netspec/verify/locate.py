@@ -24,6 +24,7 @@ from netspec.sizes.shapes import numel
 from netspec.system.atomic import draft
 from netspec.verify.compare import Reference, allowed
 from netspec.verify.numbers import error
+from netspec.verify.samples import Images
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
@@ -43,6 +44,7 @@ class Locator:
     reference: Reference
     device: str
     tf32: bool
+    images: Images = Images({})
 
     @cached_property
     def _known(self) -> Mapping[Value, str]:
@@ -143,7 +145,7 @@ class Locator:
             copy.file.write(proto.SerializeToString())
             copy.file.flush()
             session = Session(copy.path, device=self.device, tf32=self.tf32, most=None)
-            return session.run(inputs).outputs
+            return session.run(self.images.taken(inputs)).outputs
 
 
 def _cut(proto: ModelProto, names: set[str]) -> None:

@@ -10,16 +10,18 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from netspec.backends.onnx.options import FileOptions
 from netspec.system.extras import need
 from netspec.verify.report import Case, Report
 from netspec.verify.size import reduced
 
 if TYPE_CHECKING:
+    from netspec.analysis.preprocessing import Preprocessing
     from netspec.graph.checked import Graph, Node
     from netspec.weights.sources import WeightSource
 
@@ -94,25 +96,41 @@ def verify_file(
     seed: int = 0,
     device: str = "cpu",
     tf32: bool = False,
-    logits: bool = False,
+    options: FileOptions | None = None,
 ) -> Report:
     """Compares a file that was compiled from a graph with these weights and options."""
+    from netspec.analysis.preprocessing import preprocessings
     from netspec.backends.onnx.compile import prepared
 
     need_both()
-    net = prepared(graph, logits=logits)
-    return _verified(net, path, weights, seed=seed, device=device, tf32=tf32, given=True)
+    options = options or FileOptions()
+    net = prepared(graph, logits=options.logits, taps=options.taps)
+    return _verified(
+        net,
+        path,
+        weights,
+        seed=seed,
+        device=device,
+        tf32=tf32,
+        given=True,
+        images=preprocessings(graph) if options.preprocess else {},
+    )
 
 
 def require_file(
-    graph: Graph, path: Path, *, weights: WeightSource, logits: bool = False, device: str = "cpu"
+    graph: Graph,
+    path: Path,
+    *,
+    weights: WeightSource,
+    options: FileOptions | None = None,
+    device: str = "cpu",
 ) -> Report:
     """Raises NetspecError unless a compiled file agrees with PyTorch; returns the report.
 
     Where the file's own weights prove too little, as freshly initialised ones can, the net is
     verified with seeded weights as well.
     """
-    report = verify_file(graph, path, weights=weights, logits=logits, device=device)
+    report = verify_file(graph, path, weights=weights, options=options, device=device)
     if report.agrees and report.vacuous:
         report = verify(graph, device=device)
     report.require()
@@ -150,6 +168,7 @@ def _verified(
     tf32: bool,
     given: bool,
     progress: Progress = _untold,
+    images: Mapping[str, Preprocessing] | None = None,
 ) -> Report:
     from netspec.backends.runtime import Session
     from netspec.diagnostics.messages.backends import RuntimeFailed
@@ -158,14 +177,15 @@ def _verified(
     from netspec.verify.locate import Locator
     from netspec.verify.report import culprit_of, versions
     from netspec.verify.response import responses
-    from netspec.verify.samples import sample_runs
+    from netspec.verify.samples import Images, sample_runs
 
     start = time.perf_counter()
     stage = "loading PyTorch"
     progress(stage, "")
     reference = Reference(net, source, lambda layer: progress(stage, layer))
-    locator = Locator(net, path, reference, device, tf32)
-    runs = sample_runs(net, seed)
+    pixels = Images(images or {})
+    locator = Locator(net, path, reference, device, tf32, pixels)
+    runs = pixels.in_place(sample_runs(net, seed))
     found: list[Case] = []
     failure, provider = None, ""
     node: Node | None = None
@@ -175,7 +195,7 @@ def _verified(
         provider = session.provider
         for number, run in enumerate(runs):
             progress(f"run {number + 1} of {len(runs)}: ONNX Runtime", "")
-            outputs = session.run(run.inputs).outputs
+            outputs = session.run(pixels.taken(run.inputs)).outputs
             stage = f"run {number + 1} of {len(runs)}: PyTorch"
             cases = reference.cases(outputs, run.inputs, run.batch, run.seed, tf32=tf32)
             if not all(case.steady for case in cases):

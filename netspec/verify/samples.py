@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from netspec.diagnostics.messages.backends import BadInput
@@ -11,6 +13,7 @@ from netspec.foundation.records import record
 if TYPE_CHECKING:
     import numpy as np
 
+    from netspec.analysis.preprocessing import Preprocessing
     from netspec.graph.checked import Graph, Node
 
     Array = np.ndarray[Any, Any]
@@ -29,6 +32,35 @@ class Run:
     seed: int
     batch: int
     inputs: dict[str, Array]
+
+
+@record
+class Images:
+    """How inputs are prepared in a file that takes their pixels, by name; none where it takes none."""
+
+    prepared: Mapping[str, Preprocessing]
+
+    def in_place(self, runs: tuple[Run, ...]) -> tuple[Run, ...]:
+        """The runs with what pixels become in place of any numbers."""
+        return tuple(replace(run, inputs=run.inputs | self._images(run)) for run in runs)
+
+    def _images(self, run: Run) -> dict[str, Array]:
+        import numpy as np
+
+        from netspec.backends.images import normalised
+
+        random, found = np.random.default_rng(run.seed), {}
+        for name, how in self.prepared.items():
+            count, channels, height, width = run.inputs[name].shape
+            pixels = random.integers(0, 256, (count, height, width, channels), np.uint8)
+            found[name] = normalised(pixels, how)
+        return found
+
+    def taken(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """What the file is given for the inputs of a net: pixels again."""
+        from netspec.backends.images import pixels_of
+
+        return {**inputs, **{n: pixels_of(inputs[n], how) for n, how in self.prepared.items()}}
 
 
 def sample_runs(graph: Graph, seed: int = 0) -> tuple[Run, ...]:

@@ -11,7 +11,7 @@ import pytest
 from support.places import DOCS
 
 from netspec import NetspecError
-from netspec.analysis.statements import STATEMENTS
+from netspec.analysis.statements import LINES, PREPROCESS, STATEMENTS
 from netspec.cli.common import FLAGS
 from netspec.diagnostics.limits import DEFAULT, Limits
 from netspec.diagnostics.source import Source
@@ -495,12 +495,18 @@ def test_the_page_lists_every_limit_with_its_default() -> None:
 
 def test_the_page_lists_every_kind_of_metadata() -> None:
     listed = {word for key in rows("line") for word in re.findall(r"`(\w+)`", key)}
-    assert listed == {*METADATA, *STATEMENTS}
+    assert listed == {*METADATA, *LINES}
 
 
 def test_the_page_lists_every_key_of_a_published_figure() -> None:
     listed = {word for key in rows("key", PUBLISHED) for word in re.findall(r"`(\w+)`", key)}
     assert listed == {key for line in STATEMENTS.values() for key in line.keys}
+
+
+def test_the_page_lists_every_key_of_how_images_are_prepared() -> None:
+    page = (DOCS / "deploy.md").read_text(encoding="utf-8")
+    listed = {word for key in rows("key", page) for word in re.findall(r"`(\w+)`", key)}
+    assert listed == set(PREPROCESS.keys)
 
 
 def test_names_in_a_training_head_stay_in_it() -> None:

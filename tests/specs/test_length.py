@@ -2,8 +2,8 @@
 
 What is counted: every identifier, number and single punctuation character of the steps, defaults
 and blocks written in the file. What is not: the header (net, input, output and metadata lines),
-comments, expect, error, score and entry lines, and how weights start, of which a paper's tables say
-nothing.
+comments, expect, error, score, entry and preprocess lines, and how weights start, of which a
+paper's tables say nothing.
 """
 
 import re
@@ -13,7 +13,7 @@ import pytest
 from netspec.syntax.files import read_spec
 
 HEADER = re.compile(
-    r"(net|input|output|paper|title|authors|table|source|url|year|dataset|task|note|error|score|entry|expect)\b"
+    r"(net|input|output|paper|title|authors|table|source|url|year|dataset|task|note|error|score|entry|expect|preprocess)\b"
 )
 START = re.compile(r"(?:, )?\b(?:bias_)?init=")
 TOKEN = re.compile(r"[A-Za-z_]\w*|\d+(?:\.\d+)?|[^\s\w]")

@@ -13,8 +13,10 @@ import pytest
 from onnx import ModelProto, NodeProto, numpy_helper
 
 import netspec
+from netspec.backends.onnx.compile import compile_graph
 from netspec.backends.onnx.file import write
 from netspec.backends.onnx.lowering import lower
+from netspec.backends.onnx.options import FileOptions
 from netspec.backends.runtime import Session
 from netspec.diagnostics.raised import NetspecError
 from netspec.graph.checked import Graph
@@ -419,3 +421,33 @@ def test_stages_and_layers_are_told(net: Built) -> None:
     assert ("fitting weights", "fc1") in told
     assert ("run 3 of 3: PyTorch", "relu1") in told
     assert told[-1] == ("changing layers", "fc2")
+
+
+PIXELS = (
+    "preprocess channels=bgr, range=(0, 255), mean=(104, 117, 123), std=(57, 58, 59)\n"
+    "input 3x8x8\nconv3-4(norm=bn, act=relu) as first; dropout as dropped\n"
+    "head aux { gap; fc-2 as hint }\nmaxpool2 as low; gap; fc-3; softmax\n"
+)
+
+
+@pytest.mark.parametrize("change", [None, "first.weight", "input/scale", "fc1.weight"])
+def test_a_file_of_pixels_and_taps_is_compared_as_it_is(change: str | None, tmp_path: Path) -> None:
+    graph, path = netspec.load(PIXELS).graph, tmp_path / "net.onnx"
+    options = FileOptions(
+        logits=True, preprocess=True, taps=("first", "dropped", "aux.hint", "low")
+    )
+    source = fitted(graph, 0)
+    compile_graph(graph, path, options, source=source)
+    if change is not None:
+        model = onnx.load(path)
+        replace_numbers(initializer(model, change), lambda values: values * 1.01)
+        onnx.save(model, path)
+    report = verify_file(graph, path, weights=source, options=options)
+    assert {case.output for case in report.cases} == {"output", *options.taps}
+    wrong = {case.output for case in report.cases if not case.ok}
+    if change is None:
+        assert not wrong
+    else:
+        assert wrong == ({"output"} if change == "fc1.weight" else {"output", *options.taps})
+        assert report.culprit is not None
+        assert report.culprit.layer == ("fc1" if change == "fc1.weight" else "first")

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from netspec.analysis.folding import Savings, savings
+from netspec.analysis.preprocessing import Preprocessing, preprocessings
 from netspec.backends.onnx.options import FileOptions
+from netspec.diagnostics.messages.backends import NoPreprocessing
+from netspec.diagnostics.raised import NetspecError
 from netspec.foundation.records import record
 from netspec.graph.checked import Graph
 from netspec.ops.declare.values import show
@@ -24,12 +28,18 @@ FOLDED = "netspec.folded"
 
 @record
 class Written:
-    """What was written: the data files that large weights are in, versions, and what folding saved."""
+    """What was written: the data files that large weights are in, and how the file was made.
+
+    `savings` are what folding saved. `taps` are the names of the outputs that are inner steps.
+    `preprocessed` says, for each input that takes pixels, how they are prepared.
+    """
 
     data: tuple[Path, ...]
     opset: int
     ir_version: int
-    savings: Savings | None
+    savings: Savings | None = None
+    taps: tuple[str, ...] = ()
+    preprocessed: Mapping[str, Preprocessing] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """What `netspec compile --json` says of the file."""
@@ -38,20 +48,30 @@ class Written:
             "opset": self.opset,
             "ir_version": self.ir_version,
             "folded": None if self.savings is None else self.savings.as_json(),
+            "taps": list(self.taps),
+            "preprocess": {name: how.as_said() for name, how in self.preprocessed.items()},
         }
 
     def lines(self) -> Iterator[str]:
         """What there is to say of how the file was made."""
         if self.savings is not None and self.savings.any:
             yield str(self.savings)
+        for name, how in self.preprocessed.items():
+            yield f"input {name}: pixels, uint8 NxHxWxC; {', '.join(how.numbers())}"
 
 
-def prepared(graph: Graph, *, logits: bool = False, heads: bool = False) -> Graph:
-    """The graph as it is deployed: heads and training-only layers dropped, softmax on request."""
+def prepared(
+    graph: Graph, *, logits: bool = False, heads: bool = False, taps: Sequence[str] = ()
+) -> Graph:
+    """The graph as it is deployed: heads and training-only layers dropped, softmax on request.
+
+    The inner steps that `taps` name become outputs too; see `netspec.passes.taps`.
+    """
     from netspec.passes.deploy import deploy
     from netspec.passes.logits import logits as without_softmax
+    from netspec.passes.taps import tapped
 
-    deployed = deploy(graph, heads=heads)
+    deployed = deploy(tapped(graph, taps), heads=heads)
     return without_softmax(deployed) if logits else deployed
 
 
@@ -75,15 +95,20 @@ def compile_graph(
     """Writes a graph as an ONNX file: same graph, weights and options, same bytes.
 
     Weights come from `source`, by default the spec's own initialisation from seed 0. The metadata
-    holds the spec's text, its hash and its settings. `check` gets the finished file under a
-    temporary name; if it raises, nothing takes the name `path`. A file of `keep` and those that the
-    spec was read from are not replaced. Raises NetspecError where nothing was written.
+    holds the spec's text, its hash, its settings and how images are prepared. `check` gets the
+    finished file under a temporary name; if it raises, nothing takes the name `path`. A file of
+    `keep` and those that the spec was read from are not replaced. Raises NetspecError where nothing
+    was written.
     """
     from netspec.backends.onnx.file import write
+    from netspec.backends.onnx.images import IMAGES, as_text, taking_pixels
     from netspec.backends.onnx.lowering import lower
     from netspec.backends.onnx.targets import target_named
 
-    deployed = prepared(graph, logits=options.logits, heads=options.heads)
+    images = preprocessings(graph)
+    if options.preprocess and not images:
+        raise NetspecError(NoPreprocessing(graph.name), status=2)
+    deployed = prepared(graph, logits=options.logits, heads=options.heads, taps=options.taps)
     folded = optimized(deployed, optimize=options.optimize)
     text = graph.source.text
     about = {
@@ -91,6 +116,7 @@ def compile_graph(
         "netspec.spec_sha256": hashlib.sha256(text.encode()).hexdigest(),
         "netspec.settings": ", ".join(f"{k}={show(v)}" for k, v in graph.parameters),
         **(folding_metadata(folded) if options.optimize else {}),
+        **({IMAGES: as_text(images)} if images else {}),
         **(metadata or {}),
     }
     target = target_named(options.target)
@@ -99,6 +125,8 @@ def compile_graph(
     model = lower(
         folded.graph, opset=options.opset, target=target, batch=options.batch, metadata=about
     )
+    if options.preprocess:
+        model = taking_pixels(model, images)
     keep = (*graph.files, *keep)
     made = Derived(source or Seeded(), folded.recipes)
     data = write(model, path, made, check=check, keep=keep)
@@ -107,6 +135,8 @@ def compile_graph(
         model.head.opset_import[0].version,
         model.head.ir_version,
         savings(deployed, folded) if options.optimize else None,
+        tuple(output.name for output in deployed.outputs if output.tap),
+        images if options.preprocess else {},
     )
 
 

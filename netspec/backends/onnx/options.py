@@ -13,7 +13,8 @@ class FileOptions:
     written as it stands in the spec. `logits` leaves out final softmaxes, `heads` keeps the
     training-only heads as outputs. `target` is the name of the program that reads the file, of
     `targets.py`; `opset` is None for the lowest that serves it. `batch` fixes the leading dimension,
-    which is symbolic otherwise.
+    which is symbolic otherwise. `taps` are paths of inner steps that become outputs too. `preprocess`
+    makes inputs of the pixels of images, as the spec says how they are prepared.
     """
 
     optimize: bool = True
@@ -22,3 +23,5 @@ class FileOptions:
     target: str | None = None
     opset: int | None = None
     batch: int | None = None
+    taps: tuple[str, ...] = ()
+    preprocess: bool = False

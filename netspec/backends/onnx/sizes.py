@@ -33,7 +33,8 @@ _EVALUATED = frozenset(
     Round Slice Split Squeeze Sub Tile Transpose Unsqueeze Where
     """.split()
 )
-_ITEM_SIZES: dict[int, int] = {TensorProto.BOOL: 1, TensorProto.FLOAT16: 2, TensorProto.FLOAT: 4}
+_ITEM_SIZES: dict[int, int] = {TensorProto.BOOL: 1, TensorProto.UINT8: 1}
+_ITEM_SIZES |= {TensorProto.FLOAT16: 2, TensorProto.FLOAT: 4}
 
 
 class TooLarge(Exception):

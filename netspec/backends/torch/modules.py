@@ -16,6 +16,7 @@ from netspec.graph.fitting import fitting
 from netspec.ops.declare.geometry import Geometry
 from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.source import Input
+from netspec.passes.rewrite import needed
 from netspec.sizes.shapes import TensorType
 from netspec.weights.sources import WeightSource, named_weights
 
@@ -86,6 +87,9 @@ class _Assembly:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.ends = {output.value for output in graph.outputs} | {h.value for h in graph.heads}
+        # Of the training-only heads, what no output looks into.
+        seen = needed([output.value for output in graph.outputs])
+        self.training = {node for node in graph.nodes if node.head is not None and node not in seen}
         self.readers: dict[Value, set[Node]] = {}
         for node in graph.nodes:
             for value in node.inputs:
@@ -140,12 +144,12 @@ class _Assembly:
                 shared = self._draws(item)
                 if item.frozen and any("running" in n for n, _ in children[name].named_buffers()):
                     still.append(name)
-                training_only = item.head is not None
+                training_only = item in self.training
             else:
                 reads, writes = self._boundary(item)
                 children[name] = inner = self._block(item, reads, writes)
                 shared = {key: reads[i] for key, i in inner.draws.items()}
-                training_only = all(node.head is not None for node in item.nodes())
+                training_only = all(node in self.training for node in item.nodes())
             for value in writes:
                 slots[value] = len(slots)
             read, written = (tuple(slots[v] for v in values) for values in (reads, writes))

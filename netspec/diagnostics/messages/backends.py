@@ -121,6 +121,43 @@ class CannotLoad(Problem):
     reason: str
 
 
+class NoPreprocessing(Problem):
+    code = "NS640"
+    title = "{net} does not say how an image becomes its input"
+    help = (
+        "write a line such as `preprocess resize=256, crop=224, mean=(0.485, 0.456, 0.406), "
+        "std=(0.229, 0.224, 0.225)` into the spec"
+    )
+    explain = (
+        "A file that takes the pixels of images prepares them as the spec's `preprocess` line says. "
+        "Numbers that nobody stated are not guessed: the wrong ones cost accuracy in silence."
+    )
+    net: str
+
+
+class UnknownTap(Problem):
+    code = "NS641"
+    title = "there is no step `{path}` to make an output of"
+    help = "{advice_text}"
+    explain = (
+        "`--tap` takes the path of a step or of a block, as summaries print it, or a name given "
+        "with `as`; `*` stands for any part of one component, as in `stage*.bottleneck1`."
+    )
+    path: str
+    advice_text: str
+
+
+class BadTap(Problem):
+    code = "NS642"
+    title = "`{path}` cannot be made an output: {reason}"
+    explain = (
+        "The output of a tap is called after its path. Inputs are given, and each output has a name "
+        "of its own."
+    )
+    path: str
+    reason: str
+
+
 class ResultsDiffer(Problem):
     code = "NS610"
     title = "ONNX Runtime and PyTorch differ: {error} of the largest value, {allowed} is allowed"

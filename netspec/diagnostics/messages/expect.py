@@ -53,8 +53,9 @@ class UnknownFigure(Problem):
     help = "{advice_text}"
     explain = (
         "`error`, `score` and `entry` lines state published figures: measures, how they were "
-        "measured, and where they are printed. Their keys are fixed, so that a misspelt one is not "
-        "lost from tables and charts. Of errors less is better, of scores more."
+        "measured, and where they are printed; a `preprocess` line states how an image becomes an "
+        "input. Their keys are fixed, so that a misspelt one is not lost. Of errors less is better, "
+        "of scores more."
     )
     line: str
     key: str
@@ -66,7 +67,8 @@ class BadFigure(Problem):
     title = "`{line}`: {key} must be {expected}, got {value}"
     explain = (
         "Errors and scores are in per cent, but for `points`; a top-5 error is no larger than the "
-        "top-1 error of its line. Texts stand in quotes."
+        "top-1 error of its line. Sizes of images are whole numbers; `mean` and `std` are in the "
+        "units of `range`. Texts stand in quotes."
     )
     line: str
     key: str
@@ -83,3 +85,17 @@ class IncompleteFigure(Problem):
     )
     line: str
     missing: str
+
+
+class PreprocessMisfit(Problem):
+    code = "NS708"
+    title = "this `preprocess` line does not fit: {reason}"
+    help = "{advice_text}"
+    explain = (
+        "A `preprocess` line says how an image becomes an input of C channels, height and width: the "
+        "crop, with what is padded, is as large as the input, what is resized no smaller than the "
+        "crop, and there are as many means and deviations as channels, or one. Of several inputs "
+        "`image=` names the one that is meant."
+    )
+    reason: str
+    advice_text: str
