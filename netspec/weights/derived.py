@@ -152,17 +152,18 @@ class _Term:
         """Adds its next planes, those where these output and input channels meet."""
         import numpy as np
 
-        if self._read is None:
-            own: Array = (rows == columns).astype(np.float64)
-            own = own.reshape(len(rows), *self._window)
-        else:
-            shape = (len(rows), *self._window)
-            own = self._read.take(prod(shape)).reshape(shape)
         factors = np.ones(len(rows))
         if self._rows is not None:
             factors = factors * self._rows[rows]
         if self._columns is not None:
             factors = factors * self._columns[columns]
+        shape = (len(rows), *self._window)
+        if self._read is None:
+            own: Array = np.ones(shape)
+            # Not a product: what is not finite stays in its own channel.
+            factors = np.where(rows == columns, factors, 0.0)
+        else:
+            own = self._read.take(prod(shape)).reshape(shape)
         planes[(slice(None), *self._place)] += own * factors.reshape(-1, *[1] * len(self._window))
 
 

@@ -139,3 +139,11 @@ def test_what_has_no_recipe_is_the_source_s_own() -> None:
     source = Uneven({"kept": [1, 2, 3]})
     pieces = Derived(source, {}).pieces("kept", Weight("weight", (3,), Zeros()))
     assert np.concatenate(list(pieces)).tolist() == [1, 2, 3]
+
+
+def test_what_is_not_finite_stays_in_its_channel() -> None:
+    layout = Layout(3, 3, 1, (1,))
+    made = Kernel(layout, (Term(None, (1,), (0,), (tensor("rows", 3),)),))
+    found = whole(made, (3, 3, 1), {"rows": [np.inf, 2.0, np.nan]})
+    assert np.isfinite(found[1]).all()
+    assert [found[i, j, 0] for i in range(3) for j in range(3) if i != j] == [0.0] * 6
