@@ -18,10 +18,16 @@ from netspec.ops.declare.weight import Weight
 
 @record
 class Initializer:
-    """A weight of the net, to be filled when the file is written."""
+    """A weight of the net, to be filled when the file is written: in single or in half precision."""
 
     name: str
     weight: Weight
+    half: bool = False
+
+    @property
+    def bytes(self) -> int:
+        """How long its numbers are in the file."""
+        return (2 if self.half else 4) * self.weight.size
 
 
 class Builder:
@@ -35,6 +41,8 @@ class Builder:
         self.graph = graph
         # Each node's part of the graph's message: as messages they would take ten times the memory.
         self.encoded: list[bytes] = []
+        # The node of the net that each node of the file is for.
+        self.owners: list[Node | None] = []
         self.weights: dict[str, Initializer] = {}
         self._constants: dict[tuple[str, tuple[int, ...], bytes], str] = {}
         self._names: dict[Value, str] = {}
@@ -154,7 +162,7 @@ class Builder:
         if operands[0].type.ids is not None:
             zero = self.node("Cast", [zero], to=TensorProto.INT64)
         self._names[read[0].output] = self.node("Add", [operands[0].name, zero])
-        self._encode(self._emitted)
+        self._encode(self._emitted, None)
 
     def _fresh(self, word: str) -> str:
         self._counter += 1
@@ -174,9 +182,10 @@ class Builder:
         for i, proto in enumerate(self._emitted):
             last = i == len(self._emitted) - 1
             proto.name = node.path if last else f"{node.path}.{proto.op_type.lower()}{i + 1}"
-        self._encode(self._emitted)
+        self._encode(self._emitted, node)
 
-    def _encode(self, nodes: list[NodeProto]) -> None:
+    def _encode(self, nodes: list[NodeProto], owner: Node | None) -> None:
+        self.owners.extend([owner] * len(nodes))
         self.encoded.append(GraphProto(node=nodes).SerializeToString(deterministic=True))
 
     def _name_outputs(self, outputs: list[tuple[str, Value]]) -> None:
@@ -189,7 +198,7 @@ class Builder:
                 proto = NodeProto(op_type="Identity", name=f"{name}.identity")
                 proto.input.append(renamed.get(held, held))
                 proto.output.append(name)
-                self._encode([proto])
+                self._encode([proto], value.node)
             else:
                 renamed[held] = name
         marks = [name.encode() for name in renamed]

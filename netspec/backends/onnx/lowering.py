@@ -12,7 +12,7 @@ from netspec.diagnostics.messages.backends import OpsetUnsupported
 from netspec.diagnostics.raised import NetspecError
 from netspec.foundation.records import record
 from netspec.foundation.version import __version__
-from netspec.graph.checked import Graph, Value
+from netspec.graph.checked import Graph, Node, Value
 from netspec.sizes.dims import Dim
 from netspec.sizes.shapes import TensorType
 
@@ -30,13 +30,15 @@ class Model:
     """An ONNX model without its weights, the weights it needs in file order, and where values are.
 
     `graph` is the encoded graph, `head` the model around it; `values` is the name in the model of
-    each value of the graph.
+    each value of the graph, `owners` the node of the graph that each node of the model is for, in
+    order: None where it is for none.
     """
 
     head: ModelProto
     graph: bytes
     weights: tuple[Initializer, ...]
     values: Mapping[Value, str]
+    owners: tuple[Node | None, ...]
 
     @property
     def proto(self) -> ModelProto:
@@ -73,7 +75,7 @@ def lower(
     for key, value in (metadata or {}).items():
         model.metadata_props.add(key=key, value=value)
     encoded = b"".join((*builder.encoded, proto.SerializeToString(deterministic=True)))
-    return Model(model, encoded, tuple(builder.weights.values()), builder.values)
+    return Model(model, encoded, tuple(builder.weights.values()), builder.values, tuple(builder.owners))
 
 
 def _describe(proto: Any, name: str, tensor: TensorType, batch: int | None) -> None:

@@ -1,0 +1,199 @@
+"""A lowered model in half precision, but for its islands: the types of nodes, constants and weights.
+
+A tensor is cast where the first node reads it in the other precision, once: neighbours in the same
+precision have no cast between them, and none follows another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, numpy_helper
+
+from netspec.backends.onnx.builder import Initializer
+from netspec.backends.onnx.islands import LARGEST, Island, Range, islands
+from netspec.backends.onnx.kinds import FLOAT, HALF, Parts, Typed, followed
+from netspec.backends.onnx.lowering import Model
+from netspec.backends.onnx.options import FileOptions
+from netspec.diagnostics.messages.backends import BeyondHalf
+from netspec.diagnostics.raised import NetspecError
+from netspec.foundation.records import record
+from netspec.graph.checked import Node
+from netspec.weights.sources import WeightSource
+
+
+@record
+class Precision:
+    """What a file in half precision keeps in single: `islands` of `steps` in all.
+
+    `unmeasured` says why no values were measured, empty where they were: then only rules that hold for
+    any values chose the islands, and the weights.
+    """
+
+    islands: tuple[Island, ...]
+    steps: int
+    unmeasured: str = ""
+
+
+def halved(
+    model: Model,
+    source: WeightSource,
+    options: FileOptions,
+    ranges: dict[str, Range] | None,
+    unmeasured: str = "",
+) -> tuple[Model, Precision]:
+    """The model in half precision; inputs and outputs are in single unless `options.io` is fp16.
+
+    `ranges` are the least and largest value of each tensor on samples, None where nothing was measured.
+    Raises NetspecError where an output has to be in half and does not fit.
+    """
+    graph = Parts(model)
+    wide, found = islands(model, graph, source, ranges or {}, options.fp32)
+    border = HALF if options.io == "fp16" else FLOAT
+    if border == HALF:
+        _refuse_outputs(graph, ranges or {})
+    rewritten = _Rewriting(model, graph, wide, border).model()
+    steps = len({owner for owner in model.owners if owner is not None})
+    return rewritten, Precision(found, steps, unmeasured)
+
+
+def _refuse_outputs(graph: Parts, ranges: dict[str, Range]) -> None:
+    for item in graph.rest.output:
+        largest = max(map(abs, ranges.get(item.name, (0.0, 0.0))))
+        if LARGEST < largest < float("inf"):
+            raise NetspecError(BeyondHalf(item.name, f"{largest:.1e}"), status=2)
+
+
+class _Rewriting:
+    """One model on its way to half precision.
+
+    Tensors keep their names: one that is made in the other precision than its output has gets another.
+    """
+
+    def __init__(self, model: Model, graph: Parts, wide: frozenset[int], border: int) -> None:
+        self._model, self._graph, self._wide, self._border = model, graph, wide, border
+        self._outputs = {
+            item.name for item in graph.rest.output if item.type.tensor_type.elem_type == FLOAT
+        }
+        self._kinds = graph.given(border)
+        # The name of a tensor in a precision, where it has one.
+        self._names = {(name, kind): name for name, kind in self._kinds.items()}
+        self._taken = {item.name for item in (*graph.rest.input, *graph.rest.output)}
+        self._taken |= {t.name for t in graph.rest.initializer} | graph.numbers
+        self._asked: dict[str, set[int]] = {}
+        for typed in self._followed():
+            self._taken.update((typed.node.name, *typed.node.output))
+            for name, kind in zip(typed.node.input, typed.read, strict=True):
+                if name in graph.numbers and kind is not None:
+                    self._asked.setdefault(name, set()).add(kind)
+        self._encoded: list[bytes] = []
+        self._owners: list[Node | None] = []
+
+    def _followed(self) -> Iterator[Typed]:
+        return followed(self._graph, self._wide, inputs=self._border)
+
+    def model(self) -> Model:
+        """The model in its precisions."""
+        weights = tuple(self._weight(item) for item in self._model.weights)
+        constants = self._constants()
+        for typed in self._followed():
+            self._rewrite(typed)
+        rest = GraphProto()
+        rest.CopyFrom(self._graph.rest)
+        del rest.initializer[:]
+        rest.initializer.extend(constants)
+        for item in (*rest.input, *rest.output):
+            if item.type.tensor_type.elem_type == FLOAT:
+                item.type.tensor_type.elem_type = self._border
+        head = ModelProto()
+        head.CopyFrom(self._model.head)
+        head.metadata_props.add(key="netspec.dtype", value="fp16")
+        encoded = b"".join((*self._encoded, rest.SerializeToString(deterministic=True)))
+        return replace(
+            self._model, head=head, graph=encoded, weights=weights, owners=tuple(self._owners)
+        )
+
+    # --- numbers that are there
+
+    def _weight(self, item: Initializer) -> Initializer:
+        """A weight in the precision that its readers want: in single where both do, and cast for some."""
+        half = self._asked.get(item.name) == {HALF}
+        kind = HALF if half else FLOAT
+        self._kinds[item.name] = kind
+        self._names[item.name, kind] = item.name
+        return replace(item, half=half)
+
+    def _constants(self) -> list[TensorProto]:
+        """Constants are small: where both precisions are wanted, there are two."""
+        found = []
+        for tensor in self._graph.rest.initializer:
+            if tensor.name not in self._graph.numbers:
+                found.append(tensor)
+                continue
+            kinds = self._asked.get(tensor.name, {FLOAT})
+            for kind in sorted(kinds):
+                name = tensor.name if kind == min(kinds) else self._fresh(tensor.name, kind)
+                self._kinds[tensor.name] = min(kinds)
+                self._names[tensor.name, kind] = name
+                found.append(_typed(tensor, name, kind))
+        return found
+
+    # --- nodes
+
+    def _rewrite(self, typed: Typed) -> None:
+        node = NodeProto()
+        node.CopyFrom(typed.node)
+        owner = self._model.owners[typed.number]
+        for i, (name, kind) in enumerate(zip(typed.node.input, typed.read, strict=True)):
+            if name:
+                node.input[i] = self._as(name, kind, node, owner)
+        after = []
+        for i, (name, kind) in enumerate(zip(typed.node.output, typed.made, strict=True)):
+            self._kinds[name] = kind
+            self._names[name, kind] = name
+            if name in self._outputs and kind != self._border:
+                node.output[i] = self._names[name, kind] = self._fresh(name, kind)
+                self._names[name, self._border] = name
+                after.append((node.output[i], name))
+        if node.op_type == "ConstantOfShape" and typed.made[0] == HALF:
+            zero = TensorProto(dims=[1], data_type=HALF, raw_data=bytes(2))
+            node.attribute.append(AttributeProto(name="value", type=AttributeProto.TENSOR, t=zero))
+        self._add(node, owner)
+        for source, target in after:
+            self._cast(source, target, self._border, node, owner)
+
+    def _as(self, name: str, kind: int | None, node: NodeProto, owner: Node | None) -> str:
+        """The name of a tensor in a precision, or in its own; the node that reads it comes next."""
+        kind = self._kinds[name] if kind is None else kind
+        if (name, kind) not in self._names:
+            self._names[name, kind] = self._fresh(name, kind)
+            made = self._names[name, self._kinds[name]]
+            self._cast(made, self._names[name, kind], kind, node, owner)
+        return self._names[name, kind]
+
+    def _cast(
+        self, source: str, target: str, kind: int, node: NodeProto, owner: Node | None
+    ) -> None:
+        cast = NodeProto(op_type="Cast", name=target, input=[source], output=[target])
+        cast.attribute.append(AttributeProto(name="to", type=AttributeProto.INT, i=kind))
+        cast.metadata_props.extend(node.metadata_props)
+        self._add(cast, owner)
+
+    def _add(self, node: NodeProto, owner: Node | None) -> None:
+        self._encoded.append(GraphProto(node=[node]).SerializeToString(deterministic=True))
+        self._owners.append(owner)
+
+    def _fresh(self, name: str, kind: int) -> str:
+        """A name for a tensor in a precision that nothing has yet."""
+        fresh = f"{name}.{'fp16' if kind == HALF else 'fp32'}"
+        while fresh in self._taken:
+            fresh += "."
+        self._taken.add(fresh)
+        return fresh
+
+
+def _typed(tensor: TensorProto, name: str, kind: int) -> TensorProto:
+    """A constant in a precision."""
+    array = numpy_helper.to_array(tensor).astype("<f2" if kind == HALF else "<f4")
+    return TensorProto(dims=tensor.dims, data_type=kind, name=name, raw_data=array.tobytes())
