@@ -18,16 +18,10 @@ from netspec.ops.declare.weight import Weight
 
 @record
 class Initializer:
-    """A weight of the net, to be filled when the file is written: in single or in half precision."""
+    """A weight of the net, to be filled when the file is written."""
 
     name: str
     weight: Weight
-    half: bool = False
-
-    @property
-    def bytes(self) -> int:
-        """How long its numbers are in the file."""
-        return (2 if self.half else 4) * self.weight.size
 
 
 class Builder:

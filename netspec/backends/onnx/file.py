@@ -7,7 +7,6 @@ its numbers are: so the small parts are encoded by protobuf and the weights are 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -48,7 +47,7 @@ def write(
     to are removed last: an earlier model's, and what a killed run left.
     """
     try:
-        if sum(item.bytes for item in model.weights) <= limit:
+        if sum(4 * item.weight.size for item in model.weights) <= limit:
             with replacing(path, check, keep=keep) as file:
                 _write_single(model, file, source)
             return ()
@@ -62,20 +61,13 @@ def write(
 
 def _write_single(model: Model, file: BinaryIO, source: WeightSource) -> None:
     heads = [_tensor_head(item) for item in model.weights]
-    sizes = [len(head) + i.bytes for head, i in zip(heads, model.weights, strict=True)]
+    sizes = [len(head) + 4 * i.weight.size for head, i in zip(heads, model.weights, strict=True)]
     _write_graph(model, file, sizes)
     for item, head, size in zip(model.weights, heads, sizes, strict=True):
         file.write(_field(_INITIALIZER, size))
         file.write(head)
-        for data in _numbers(item, source):
-            file.write(data)
-
-
-def _numbers(item: Initializer, source: WeightSource) -> Iterator[memoryview]:
-    """A tensor's numbers in pieces, as they stand in the file: rounded to nearest in half."""
-    dtype = "<f2" if item.half else "<f4"
-    for piece in source.pieces(item.name, item.weight):
-        yield piece.astype(dtype, copy=False).data
+        for piece in source.pieces(item.name, item.weight):
+            file.write(piece.astype("<f4", copy=False).data)
 
 
 def _write_graph(model: Model, file: BinaryIO, sizes: list[int]) -> None:
@@ -88,13 +80,9 @@ def _write_graph(model: Model, file: BinaryIO, sizes: list[int]) -> None:
 
 def _tensor_head(item: Initializer) -> bytes:
     """A tensor's encoding up to its numbers."""
-    encoded: bytes = _tensor(item).SerializeToString(deterministic=True)
-    return encoded + _field(_RAW_DATA, item.bytes)
-
-
-def _tensor(item: Initializer) -> TensorProto:
-    kind = TensorProto.FLOAT16 if item.half else TensorProto.FLOAT
-    return TensorProto(dims=item.weight.shape, data_type=kind, name=item.name)
+    tensor = TensorProto(dims=item.weight.shape, data_type=TensorProto.FLOAT, name=item.name)
+    encoded: bytes = tensor.SerializeToString(deterministic=True)
+    return encoded + _field(_RAW_DATA, 4 * item.weight.size)
 
 
 def _field(number: int, length: int) -> bytes:
@@ -158,11 +146,12 @@ def _write_data(
         file.write(bytes(gap))
         digest.update(bytes(gap))
         offset += gap
-        places[item.name] = _Place(offset, item.bytes)
-        for data in _numbers(item, source):
+        places[item.name] = _Place(offset, 4 * item.weight.size)
+        for piece in source.pieces(item.name, item.weight):
+            data = piece.astype("<f4", copy=False).data
             file.write(data)
             digest.update(data)
-        offset += item.bytes
+        offset += 4 * item.weight.size
     return places, digest.hexdigest()
 
 
@@ -175,7 +164,7 @@ def _write_external(model: Model, file: BinaryIO, location: str, places: dict[st
 
 
 def _external(item: Initializer, location: str, place: _Place) -> bytes:
-    tensor = _tensor(item)
+    tensor = TensorProto(dims=item.weight.shape, data_type=TensorProto.FLOAT, name=item.name)
     tensor.data_location = TensorProto.EXTERNAL
     for key, value in (("location", location), ("offset", place.offset), ("length", place.length)):
         tensor.external_data.add(key=key, value=str(value))
