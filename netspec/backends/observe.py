@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from onnx import AttributeProto, GraphProto, TensorProto
+from onnx import TensorProto
 
 from netspec.backends.onnx.file import write
-from netspec.backends.onnx.islands import floats
-from netspec.backends.onnx.kinds import Parts
 from netspec.backends.onnx.lowering import Model, lower
 from netspec.backends.runtime import Session
-from netspec.graph.checked import Graph, Output, Value
+from netspec.graph.checked import Graph, Value
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,6 +20,8 @@ if TYPE_CHECKING:
     from netspec.weights.sources import WeightSource
 
     Array = np.ndarray[Any, Any]
+
+_DTYPES = {"float32": TensorProto.FLOAT, "int64": TensorProto.INT64}
 
 
 def observed(
@@ -34,48 +33,41 @@ def observed(
     """
     read = {value for node in graph.nodes for value in node.inputs}
     read |= {output.value for output in graph.outputs}
-    values = [value for node in graph.nodes for value in node.outputs if value in read]
-    outputs = tuple(Output(f"value{i}", value) for i, value in enumerate(values))
-    with tempfile.TemporaryDirectory(prefix="netspec-") as folder:
-        path = Path(folder) / "model.onnx"
-        write(lower(graph.replace(outputs=outputs, heads=())), path, source)
-        session = Session(path, threads=threads, most=None)
-        for sample in samples:
-            arrays = session.run(sample).outputs
-            yield {value: arrays[f"value{i}"] for i, value in enumerate(values)}
+    model = lower(graph.replace(heads=()))
+    names = {
+        value: model.values[value] for node in graph.nodes for value in node.outputs if value in read
+    }
+    kinds = {name: value.type.dtype for value, name in names.items()}
+    for arrays in watched(model, source, samples, kinds, threads=threads):
+        yield {value: arrays[name] for value, name in names.items()}
 
 
-def extremes(
-    model: Model, source: WeightSource, samples: Iterable[Mapping[str, Array]], *, threads: int = 0
-) -> dict[str, tuple[float, float]]:
-    """The least and the largest value on samples of each tensor of a model in single precision.
+def watched(
+    model: Model,
+    source: WeightSource,
+    samples: Iterable[Mapping[str, Array]],
+    names: Mapping[str, str] | Sequence[str],
+    *,
+    threads: int = 0,
+    optimize: bool = True,
+) -> Iterator[dict[str, Array]]:
+    """Yields, for each sample, the tensors of these names in a model; `names` may hold their types.
 
-    The file that is run reduces each tensor where it is made, so that no more values stand in memory
-    than in any run of the net. Empty without samples.
+    Without `optimize` ONNX Runtime computes each node as it stands.
     """
-    graph = Parts(model)
-    names = floats(graph)
-    mark = "range"
-    while any(name.startswith(mark) for name in names):
-        mark += "_"
-    rest = GraphProto()
-    for i, name in enumerate(names):
-        for reduce in ("ReduceMin", "ReduceMax"):
-            node = rest.node.add(op_type=reduce, name=f"{mark}{i}.{reduce}", input=[name])
-            node.attribute.append(AttributeProto(name="keepdims", type=AttributeProto.INT, i=0))
-            node.output.append(node.name)
-            output = rest.output.add(name=node.name)
-            output.type.tensor_type.elem_type = TensorProto.FLOAT
-            output.type.tensor_type.shape.SetInParent()
-    found: dict[str, tuple[float, float]] = {}
+    kinds = names if isinstance(names, Mapping) else dict.fromkeys(names, "float32")
+    proto = model.proto
+    given = {item.name for item in proto.graph.input}
+    declared = {item.name for item in proto.graph.output}
+    for name, dtype in kinds.items():
+        if name not in given | declared:
+            kind = proto.graph.output.add(name=name).type.tensor_type
+            kind.elem_type = _DTYPES[dtype]
+    more = model.with_graph(proto.graph)
     with tempfile.TemporaryDirectory(prefix="netspec-") as folder:
         path = Path(folder) / "model.onnx"
-        write(replace(model, graph=model.graph + rest.SerializeToString()), path, source)
-        session = Session(path, threads=threads, most=None)
+        write(more, path, source)
+        session = Session(path, threads=threads, most=None, optimize=optimize)
         for sample in samples:
-            arrays = session.run(sample).outputs
-            for i, name in enumerate(names):
-                low, high = (float(arrays[f"{mark}{i}.{end}"]) for end in ("ReduceMin", "ReduceMax"))
-                least, largest = found.get(name, (low, high))
-                found[name] = (min(least, low), max(largest, high))
-    return found
+            arrays = {**sample, **session.run(sample).outputs}
+            yield {name: arrays[name] for name in kinds}

@@ -92,7 +92,7 @@ def _halved(
 
     ranges, unmeasured = None, "there were no samples"
     try:
-        from netspec.backends.observe import extremes
+        from netspec.backends.ranges import extremes
 
         ranges = extremes(model, source, samples)
     except NetspecError as refusal:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, numpy_helper
+from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, numpy_helper
 
 from netspec.backends.onnx.builder import Initializer
 from netspec.backends.onnx.islands import LARGEST, Island, Range, islands
@@ -106,6 +106,8 @@ class _Rewriting:
         for item in (*rest.input, *rest.output):
             if item.type.tensor_type.elem_type == FLOAT:
                 item.type.tensor_type.elem_type = self._border
+        del rest.value_info[:]
+        rest.value_info.extend(self._described())
         head = ModelProto()
         head.CopyFrom(self._model.head)
         head.metadata_props.add(key="netspec.dtype", value="fp16")
@@ -113,6 +115,17 @@ class _Rewriting:
         return replace(
             self._model, head=head, graph=encoded, weights=weights, owners=tuple(self._owners)
         )
+
+    def _described(self) -> Iterator[ValueInfoProto]:
+        """What the model says of its tensors, in each precision that they are there in."""
+        around = {item.name for item in (*self._graph.rest.input, *self._graph.rest.output)}
+        types = {item.name: item.type for item in self._graph.rest.value_info}
+        types |= {item.name: item.type for item in (*self._graph.rest.input, *self._graph.rest.output)}
+        for (tensor, kind), name in self._names.items():
+            if tensor in types and name not in around:
+                item = ValueInfoProto(name=name, type=types[tensor])
+                item.type.tensor_type.elem_type = kind
+                yield item
 
     # --- numbers that are there
 
@@ -122,7 +135,7 @@ class _Rewriting:
         kind = HALF if half else FLOAT
         self._kinds[item.name] = kind
         self._names[item.name, kind] = item.name
-        return replace(item, half=half)
+        return replace(item, dtype="float16" if half else "float32")
 
     def _constants(self) -> list[TensorProto]:
         """Constants are small: where both precisions are wanted, there are two."""
@@ -131,10 +144,9 @@ class _Rewriting:
             if tensor.name not in self._graph.numbers:
                 found.append(tensor)
                 continue
-            kinds = self._asked.get(tensor.name, {FLOAT})
-            for kind in sorted(kinds):
-                name = tensor.name if kind == min(kinds) else self._fresh(tensor.name, kind)
-                self._kinds[tensor.name] = min(kinds)
+            for kind in sorted(self._asked.get(tensor.name, {FLOAT})):
+                name = tensor.name if kind == FLOAT else self._fresh(tensor.name, kind)
+                self._kinds[tensor.name] = kind
                 self._names[tensor.name, kind] = name
                 found.append(_typed(tensor, name, kind))
         return found

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from onnx import ModelProto, TensorProto
+from onnx import GraphProto, ModelProto, TensorProto
 
 from netspec.backends.onnx.builder import Builder, Initializer
 from netspec.diagnostics.messages.backends import OpsetUnsupported
@@ -38,7 +38,7 @@ class Model:
     graph: bytes
     weights: tuple[Initializer, ...]
     values: Mapping[Value, str]
-    owners: tuple[Node | None, ...]
+    owners: tuple[Node | None, ...] = ()
 
     @property
     def proto(self) -> ModelProto:
@@ -47,6 +47,12 @@ class Model:
         whole.CopyFrom(self.head)
         whole.graph.ParseFromString(self.graph)
         return whole
+
+    def with_graph(self, graph: GraphProto, weights: Iterable[Initializer] | None = None) -> Model:
+        """The model with another graph, and with other weights where they are given."""
+        encoded = graph.SerializeToString(deterministic=True)
+        chosen = self.weights if weights is None else tuple(weights)
+        return Model(self.head, encoded, chosen, self.values)
 
 
 def lower(
