@@ -142,17 +142,29 @@ class Net:
         training_heads: bool = False,
         opset: int | None = None,
         batch: int | None = None,
+        dtype: str = "fp32",
+        fp32: Sequence[str] = (),
+        io: str = "fp32",
     ) -> Path:
         """Writes the deployed net as an ONNX file, `NAME.onnx` by default; returns its path.
 
         `weights` is a module (`net.to_onnx(weights=model)`), its state_dict, a checkpoint's path or
         what `netspec.checkpoints.load` gave; else they are drawn from `seed`. The batch is symbolic
-        unless given.
+        unless given. `dtype="fp16"` writes half precision but for the steps that need more; `fp32` are
+        globs of the paths of others that stay in single precision, and `io` is the precision of inputs
+        and outputs.
         """
         from netspec.backends.onnx.compile import compile_graph
         from netspec.backends.onnx.options import FileOptions
         from netspec.checkpoints import FromFile
+        from netspec.verify.samples import noise
 
+        for name, value in {"dtype": dtype, "io": io}.items():
+            if value not in ("fp32", "fp16"):
+                raise ValueError(f"{name} is fp32 or fp16, not {value!r}")
+        if dtype == "fp32" and (fp32 or io != "fp32"):
+            raise ValueError("fp32 and io need dtype='fp16'")
+        globs = (fp32,) if isinstance(fp32, str) else tuple(fp32)
         if batch is not None and batch < 1:
             raise ValueError(f"batch is at least 1, not {batch}")
         target = Path(path) if path is not None else Path(f"{self.name}.onnx")
@@ -160,9 +172,18 @@ class Net:
         compile_graph(
             self.graph,
             target,
-            FileOptions(logits=logits, heads=training_heads, opset=opset, batch=batch),
+            FileOptions(
+                logits=logits,
+                heads=training_heads,
+                opset=opset,
+                batch=batch,
+                dtype=dtype,
+                fp32=globs,
+                io=io,
+            ),
             source=source,
             keep=(source.file.path,) if isinstance(source, FromFile) else (),
+            samples=noise(self.graph),
         )
         return target
 

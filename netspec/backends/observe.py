@@ -35,7 +35,10 @@ def observed(
     read |= {output.value for output in graph.outputs}
     model = lower(graph.replace(heads=()))
     names = {
-        value: model.values[value] for node in graph.nodes for value in node.outputs if value in read
+        value: model.values[value]
+        for node in graph.nodes
+        for value in node.outputs
+        if value in read
     }
     kinds = {name: value.type.dtype for value, name in names.items()}
     for arrays in watched(model, source, samples, kinds, threads=threads):

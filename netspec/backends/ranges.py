@@ -54,7 +54,9 @@ def extremes(
         for sample in samples:
             arrays = session.run(sample).outputs
             for i, name in enumerate(names):
-                low, high = (float(arrays[f"{mark}{i}.{end}"]) for end in ("ReduceMin", "ReduceMax"))
+                low, high = (
+                    float(arrays[f"{mark}{i}.{end}"]) for end in ("ReduceMin", "ReduceMax")
+                )
                 least, largest = found.get(name, (low, high))
                 found[name] = (min(least, low), max(largest, high))
     return found

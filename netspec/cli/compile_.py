@@ -21,6 +21,8 @@ from netspec.cli.common import (
 from netspec.cli.weights import WeightsFile, weights_options
 
 if TYPE_CHECKING:
+    from netspec.backends.onnx.half import Precision
+    from netspec.backends.onnx.options import FileOptions
     from netspec.graph.checked import Graph
     from netspec.system.atomic import Check, Paths
     from netspec.weights.sources import WeightSource
@@ -47,6 +49,25 @@ if TYPE_CHECKING:
 @click.option("--training-heads", is_flag=True, help="Keep the training-only heads as outputs.")
 @click.option("--opset", type=int, help="ONNX opset, 22 to 26; the lowest by default.")
 @click.option("--batch", type=click.IntRange(1), help="Fix the batch size; symbolic by default.")
+@click.option(
+    "--dtype",
+    type=click.Choice(["fp32", "fp16"]),
+    default="fp32",
+    help="Precision of weights and values; fp16 keeps in fp32 what half precision cannot hold.",
+)
+@click.option(
+    "--fp32",
+    "single",
+    metavar="GLOBS",
+    default="",
+    help="Paths that stay in fp32 too, with commas: 'head.*,stage4'.",
+)
+@click.option(
+    "--io",
+    type=click.Choice(["fp32", "fp16"]),
+    default="fp32",
+    help="Precision of the inputs and outputs of a file in fp16.",
+)
 @click.option("--dynamic", metavar="H,W", help="Make the last axes of the input symbolic.")
 @click.option("--verify", "check", is_flag=True, help="Verify the file before it takes its name.")
 @click.option(
@@ -68,6 +89,9 @@ def command(
     training_heads: bool,
     opset: int | None,
     batch: int | None,
+    dtype: str,
+    single: str,
+    io: str,
     dynamic: str | None,
     check: bool,
     stamp: bool,
@@ -91,6 +115,10 @@ def command(
         for flag, given in {"partial": partial, "strict": strict, "show-map": show_map}.items():
             if given:
                 raise click.UsageError(f"--{flag} needs --weights")
+    if dtype != "fp16":
+        for flag, asked in {"fp32": bool(single), "io fp16": io == "fp16"}.items():
+            if asked:
+                raise click.UsageError(f"--{flag} needs --dtype fp16")
     start = time.perf_counter()
     graph = options.graph(
         spec, dynamic=tuple(map(str.strip, dynamic.split(","))) if dynamic else ()
@@ -113,19 +141,30 @@ def command(
             print_json(loaded.as_json()) if as_json else print(loaded.table())
             return
         source = loaded.source
-    data: tuple[Path, ...] = ()
+    written = None
     if target == "onnx":
         from netspec.backends.onnx.compile import compile_graph
         from netspec.backends.onnx.options import FileOptions
+        from netspec.verify.samples import noise
 
-        data = compile_graph(
+        file = FileOptions(
+            logits=logits,
+            heads=training_heads,
+            opset=opset,
+            batch=batch,
+            dtype=dtype,
+            fp32=tuple(glob.strip() for glob in single.split(",")) if single else (),
+            io=io,
+        )
+        written = compile_graph(
             graph,
             path,
-            FileOptions(logits=logits, heads=training_heads, opset=opset, batch=batch),
+            file,
             source=source,
-            check=_verification(graph, source, logits, stamp) if check or stamp else None,
+            check=_verification(graph, source, file, stamp) if check or stamp else None,
             keep=keep,
-        ).data
+            samples=noise(graph),
+        )
     else:
         _write_other(target, graph, path, source, logits, keep)
     seconds = time.perf_counter() - start
@@ -137,15 +176,19 @@ def command(
     ):  # the net may be what standard output and standard error hold
         say(f"{graph.name}: {params:,} parameters, {seconds:.1f} s", quiet or into.number == 2)
         return
+    data = written.data if written else ()
+    precision = written.precision if written else None
     if as_json:
-        print_json(_plain(graph, path, data, params))
+        print_json(_plain(graph, path, data, params, precision))
     else:
         print(path)
+    if precision is not None:
+        say(precision.text(), quiet)
     size = human_bytes(sum(p.stat().st_size for p in (path, *data) if p.exists()))
     say(f"{graph.name}: {params:,} parameters, {size}, {seconds:.1f} s", quiet)
 
 
-def _verification(graph: Graph, source: WeightSource, logits: bool, stamp: bool) -> Check:
+def _verification(graph: Graph, source: WeightSource, file: FileOptions, stamp: bool) -> Check:
     """A check that holds a finished file to PyTorch and to double precision."""
     from netspec.verify import embed, require_file
     from netspec.verify.proof import need_both
@@ -153,7 +196,7 @@ def _verification(graph: Graph, source: WeightSource, logits: bool, stamp: bool)
     need_both()
 
     def check(path: Path) -> None:
-        report = require_file(graph, path, weights=source, logits=logits)
+        report = require_file(graph, path, weights=source, file=file)
         if stamp:
             embed(report, path)
 
@@ -181,11 +224,14 @@ def _write_other(
         save(module, file)
 
 
-def _plain(graph: Graph, path: Path, data: tuple[Path, ...], params: int) -> dict[str, Any]:
+def _plain(
+    graph: Graph, path: Path, data: tuple[Path, ...], params: int, precision: Precision | None
+) -> dict[str, Any]:
     return {
         "format_version": 1,
         "name": graph.name,
         "path": str(path),
         "data": [str(p) for p in data],
         "params": params,
+        **({"precision": precision.as_json()} if precision else {}),
     }

@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from netspec.backends.onnx.options import FileOptions
 from netspec.system.extras import need
 from netspec.verify.report import Case, Report
 from netspec.verify.size import reduced
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from netspec.graph.checked import Graph, Node
     from netspec.weights.sources import WeightSource
 
+_PLAIN = FileOptions()
 # What is told of a verification under way: the stage, and the layer that runs where it is known.
 Progress = Callable[[str, str], None]
 
@@ -46,9 +48,12 @@ def verify(
     tf32: bool = False,
     logits: bool = True,
     full_size: bool = False,
+    file: FileOptions = _PLAIN,
     progress: Progress = _untold,
 ) -> Report:
     """Compiles a graph and compares the file with PyTorch.
+
+    `file` says how it is written: in half precision it is held to what half precision can do.
 
     Without `weights`, seeded ones are used that keep every layer's values at size 1. Final
     softmaxes are left out unless `logits=False`, since they flatten differences. An output is
@@ -58,9 +63,8 @@ def verify(
     there raises NetspecError; whatever is wrong with the net is in the report. `progress` is called
     with the stage and the layer that start.
     """
-    from netspec.backends.onnx.compile import prepared
-    from netspec.backends.onnx.file import write
-    from netspec.backends.onnx.lowering import lower
+    from netspec.backends.onnx.compile import compile_graph, prepared
+    from netspec.verify.samples import noise
 
     need_both()
     smaller = None if full_size else reduced(graph)
@@ -69,7 +73,7 @@ def verify(
     with tempfile.TemporaryDirectory(prefix="netspec-") as folder:
         path = Path(folder) / "model.onnx"
         progress("writing the file", "")
-        write(lower(net), path, source)
+        compile_graph(net, path, file, source=source, samples=noise(net))
         report = _verified(
             net,
             path,
@@ -102,16 +106,21 @@ def verify_file(
 
 
 def require_file(
-    graph: Graph, path: Path, *, weights: WeightSource, logits: bool = False, device: str = "cpu"
+    graph: Graph,
+    path: Path,
+    *,
+    weights: WeightSource,
+    file: FileOptions = _PLAIN,
+    device: str = "cpu",
 ) -> Report:
     """Raises NetspecError unless a compiled file agrees with PyTorch; returns the report.
 
-    Where the file's own weights prove too little, as freshly initialised ones can, the net is
-    verified with seeded weights as well.
+    `file` says how it was written. Where the file's own weights prove too little, as freshly
+    initialised ones can, the net is verified with seeded weights as well.
     """
-    report = verify_file(graph, path, weights=weights, logits=logits, device=device)
+    report = verify_file(graph, path, weights=weights, logits=file.logits, device=device)
     if report.agrees and report.vacuous:
-        report = verify(graph, device=device)
+        report = verify(graph, device=device, file=file)
     report.require()
     return report
 
@@ -148,19 +157,23 @@ def _verified(
     given: bool,
     progress: Progress = _untold,
 ) -> Report:
+    from netspec.backends.onnx.half import dtype_of
     from netspec.backends.runtime import Session
     from netspec.diagnostics.messages.backends import RuntimeFailed
     from netspec.diagnostics.raised import NetspecError
-    from netspec.verify.compare import Reference, allowed
+    from netspec.verify.compare import Reference
     from netspec.verify.locate import Locator
     from netspec.verify.report import culprit_of, versions
     from netspec.verify.response import responses
     from netspec.verify.samples import sample_runs
+    from netspec.verify.tolerance import tolerance
 
     start = time.perf_counter()
     stage = "loading PyTorch"
     progress(stage, "")
-    reference = Reference(net, source, lambda layer: progress(stage, layer))
+    dtype = dtype_of(path)
+    limits = tolerance(dtype, tf32=tf32)
+    reference = Reference(net, source, lambda layer: progress(stage, layer), limits)
     locator = Locator(net, path, reference, device, tf32)
     runs = sample_runs(net, seed)
     found: list[Case] = []
@@ -174,7 +187,7 @@ def _verified(
             progress(f"run {number + 1} of {len(runs)}: ONNX Runtime", "")
             outputs = session.run(run.inputs).outputs
             stage = f"run {number + 1} of {len(runs)}: PyTorch"
-            cases = reference.cases(outputs, run.inputs, run.batch, run.seed, tf32=tf32)
+            cases = reference.cases(outputs, run.inputs, run.batch, run.seed)
             if not all(case.steady for case in cases):
                 stage = f"run {number + 1} of {len(runs)}: layer by layer"
                 worst, off, torch_error = locator.worst_layer(run.inputs)
@@ -185,7 +198,7 @@ def _verified(
                         case,
                         error=off,
                         torch_error=torch_error,
-                        allowed=allowed(torch_error, tf32=tf32),
+                        allowed=limits.allowed(torch_error),
                         by_layer=True,
                     )
                     for case in cases
@@ -221,4 +234,5 @@ def _verified(
         versions=versions(),
         seconds=time.perf_counter() - start,
         node=node,
+        dtype=dtype,
     )

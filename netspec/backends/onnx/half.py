@@ -8,10 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
-from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, numpy_helper
+from onnx import (
+    AttributeProto,
+    GraphProto,
+    ModelProto,
+    NodeProto,
+    TensorProto,
+    ValueInfoProto,
+    numpy_helper,
+)
 
 from netspec.backends.onnx.builder import Initializer
+from netspec.backends.onnx.guard import check_model
 from netspec.backends.onnx.islands import LARGEST, Island, Range, islands
 from netspec.backends.onnx.kinds import FLOAT, HALF, Parts, Typed, followed
 from netspec.backends.onnx.lowering import Model
@@ -21,6 +32,12 @@ from netspec.diagnostics.raised import NetspecError
 from netspec.foundation.records import record
 from netspec.graph.checked import Node
 from netspec.weights.sources import WeightSource
+
+# The entry of a file's metadata that says its precision, where that is not single.
+_DTYPE = "netspec.dtype"
+
+# Islands that a report in text names.
+_SHOWN = 20
 
 
 @record
@@ -34,6 +51,34 @@ class Precision:
     islands: tuple[Island, ...]
     steps: int
     unmeasured: str = ""
+
+    def text(self) -> str:
+        """The report as a few lines for a terminal."""
+        kept = f"{len(self.islands)} of {self.steps} steps stay in float32, in whole or in part"
+        lines = [f"half precision: {kept if self.islands else 'every step'}"]
+        lines += [f"  {island}" for island in self.islands[:_SHOWN]]
+        if len(self.islands) > _SHOWN:
+            lines.append(f"  ... and {len(self.islands) - _SHOWN} others: --json has them all")
+        if self.unmeasured:
+            lines.append(f"  no range of values was measured: {self.unmeasured}")
+        return "\n".join(lines)
+
+    def as_json(self) -> dict[str, Any]:
+        """The report as plain data."""
+        return {
+            "dtype": "fp16",
+            "steps": self.steps,
+            "measured": not self.unmeasured,
+            "fp32": [
+                {
+                    "path": island.path,
+                    "place": str(island.span),
+                    "reason": island.reason,
+                    "operators": list(island.operators) or None,
+                }
+                for island in self.islands
+            ],
+        }
 
 
 def halved(
@@ -56,6 +101,12 @@ def halved(
     rewritten = _Rewriting(model, graph, wide, border).model()
     steps = len({owner for owner in model.owners if owner is not None})
     return rewritten, Precision(found, steps, unmeasured)
+
+
+def dtype_of(path: Path) -> str:
+    """The precision of a file that netspec wrote: `fp32` or `fp16`."""
+    said = {entry.key: entry.value for entry in check_model(path).metadata_props}
+    return str(said.get(_DTYPE, "fp32"))
 
 
 def _refuse_outputs(graph: Parts, ranges: dict[str, Range]) -> None:
@@ -110,7 +161,7 @@ class _Rewriting:
         rest.value_info.extend(self._described())
         head = ModelProto()
         head.CopyFrom(self._model.head)
-        head.metadata_props.add(key="netspec.dtype", value="fp16")
+        head.metadata_props.add(key=_DTYPE, value="fp16")
         encoded = b"".join((*self._encoded, rest.SerializeToString(deterministic=True)))
         return replace(
             self._model, head=head, graph=encoded, weights=weights, owners=tuple(self._owners)
@@ -120,7 +171,9 @@ class _Rewriting:
         """What the model says of its tensors, in each precision that they are there in."""
         around = {item.name for item in (*self._graph.rest.input, *self._graph.rest.output)}
         types = {item.name: item.type for item in self._graph.rest.value_info}
-        types |= {item.name: item.type for item in (*self._graph.rest.input, *self._graph.rest.output)}
+        types |= {
+            item.name: item.type for item in (*self._graph.rest.input, *self._graph.rest.output)
+        }
         for (tensor, kind), name in self._names.items():
             if tensor in types and name not in around:
                 item = ValueInfoProto(name=name, type=types[tensor])

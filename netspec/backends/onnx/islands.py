@@ -91,14 +91,16 @@ def islands(
     found = []
     for step, nodes in steps.items():
         reasons = dict(demands.of(step, nodes))
-        whole = asked.get(step, "") or demands.of_weights(nodes)
+        whole = (asked.get(step, "") if step else "") or demands.of_weights(nodes)
         if reasons and not whole and not any(node.op_type in _PRODUCTS for _, node in nodes):
             whole = next(iter(reasons.values()))
         reasons |= demands.of_values(nodes)
         chosen = [number for number, _ in nodes] if whole else list(reasons)
         wide.update(chosen)
         if step is not None and chosen:
-            some = {} if len(chosen) == len(nodes) else {n.op_type: 1 for i, n in nodes if i in chosen}
+            some = (
+                {} if len(chosen) == len(nodes) else {n.op_type: 1 for i, n in nodes if i in chosen}
+            )
             reason = whole or next(iter(reasons.values()))
             found.append(Island(step.path, step.span, reason, tuple(some)))
     return frozenset(wide), tuple(found)
@@ -128,7 +130,9 @@ class _Demands:
                 reason = "a square"
             if not reason and _terms(step, node) > _TERMS:
                 reason = f"a sum of more than {_TERMS:,} values"
-            reason = reason or next((self._constants[n] for n in node.input if n in self._constants), "")
+            reason = reason or next(
+                (self._constants[n] for n in node.input if n in self._constants), ""
+            )
             if reason:
                 yield number, reason
 
@@ -150,7 +154,7 @@ class _Demands:
 def _terms(step: Node | None, node: NodeProto) -> float:
     """How many values a node adds up, infinity where that is open."""
     if node.op_type == "AveragePool":
-        return prod(next(a.ints for a in node.attribute if a.name == "kernel_shape"))
+        return float(prod(next(a.ints for a in node.attribute if a.name == "kernel_shape")))
     if node.op_type not in _SUMS or step is None:
         return 1
     into, out = (numel(tensor.shape) for tensor in (step.input_types[0], step.types[0]))
@@ -198,7 +202,9 @@ def _asked(steps: Sequence[Node], globs: Sequence[str]) -> dict[Node, str]:
         named = [step for step in steps if pattern.match(step.path)]
         if not named:
             paths = {step.path for step in steps}
-            blocks = {path.rsplit(".", n)[0] for path in paths for n in range(1, path.count(".") + 1)}
+            blocks = {
+                path.rsplit(".", n)[0] for path in paths for n in range(1, path.count(".") + 1)
+            }
             near = closest(glob, paths | blocks)
             raise NetspecError(NoSuchStep(glob, f"did you mean {near}?" if near else ""), status=2)
         found |= {step: f"asked for by `{glob}`" for step in named if step not in found}

@@ -98,7 +98,9 @@ def followed(
         said = _said(node, own)
         made = tuple(types.output(i, bound, said) for i in range(len(node.output)))
         if placed or (node.op_type == "Cast" and not floats):
-            places.update(name for name, kind in zip(node.output, made, strict=True) if kind == FLOAT)
+            places.update(
+                name for name, kind in zip(node.output, made, strict=True) if kind == FLOAT
+            )
         kinds.update(zip(node.output, made, strict=True))
         yield Typed(node, number, tuple(read), made)
 
@@ -106,7 +108,7 @@ def followed(
 def _said(node: NodeProto, own: int) -> int | None:
     """The type that a node itself says of its result."""
     if node.op_type == "Cast":
-        return next(a.i for a in node.attribute if a.name == "to")
+        return next(int(a.i) for a in node.attribute if a.name == "to")
     if node.op_type == "ConstantOfShape":
         return next((a.t.data_type for a in node.attribute if a.name == "value"), own)
     return None
@@ -129,7 +131,9 @@ class _Types:
     def halves(self, node: NodeProto, floats: list[str]) -> bool:
         """Whether all of its numbers may be in half."""
         words = {self.input(i) for i, name in enumerate(node.input) if name in floats}
-        return all("tensor(float16)" in self.allowed.get(word, ("tensor(float16)",)) for word in words)
+        return all(
+            "tensor(float16)" in self.allowed.get(word, ("tensor(float16)",)) for word in words
+        )
 
     def output(self, index: int, bound: dict[str, int], said: int | None) -> int:
         """The type of an output, where words are bound to these types."""

@@ -81,7 +81,9 @@ def lower(
     for key, value in (metadata or {}).items():
         model.metadata_props.add(key=key, value=value)
     encoded = b"".join((*builder.encoded, proto.SerializeToString(deterministic=True)))
-    return Model(model, encoded, tuple(builder.weights.values()), builder.values, tuple(builder.owners))
+    return Model(
+        model, encoded, tuple(builder.weights.values()), builder.values, tuple(builder.owners)
+    )
 
 
 def _describe(proto: Any, name: str, tensor: TensorType, batch: int | None) -> None:
