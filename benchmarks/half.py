@@ -33,6 +33,7 @@ def measured(name: str) -> dict[str, Any]:
     from netspec.backends.onnx.compile import compile_graph, prepared
     from netspec.backends.onnx.guard import check_model
     from netspec.backends.onnx.options import FileOptions
+    from netspec.backends.ranges import measuring
     from netspec.backends.runtime import Session
     from netspec.verify.compare import Reference
     from netspec.verify.samples import noise, sample_inputs
@@ -50,7 +51,7 @@ def measured(name: str) -> dict[str, Any]:
         plain, half = Path(folder) / "plain.onnx", Path(folder) / "half.onnx"
         bytes_ = []
         for path, file in ((plain, FileOptions()), (half, FileOptions(dtype="fp16"))):
-            written = compile_graph(net, path, file, source=source, samples=noise(net))
+            written = compile_graph(net, path, file, source=source, measure=measuring(noise(net)))
             bytes_.append(sum(p.stat().st_size for p in (path, *written.data)))
         precision = written.precision
         assert precision is not None

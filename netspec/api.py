@@ -156,6 +156,7 @@ class Net:
         """
         from netspec.backends.onnx.compile import compile_graph
         from netspec.backends.onnx.options import FileOptions
+        from netspec.backends.ranges import measuring
         from netspec.checkpoints import FromFile
         from netspec.verify.samples import noise
 
@@ -183,7 +184,7 @@ class Net:
             ),
             source=source,
             keep=(source.file.path,) if isinstance(source, FromFile) else (),
-            samples=noise(self.graph),
+            measure=measuring(noise(self.graph)),
         )
         return target
 

@@ -10,18 +10,32 @@ from typing import TYPE_CHECKING, Any
 
 from onnx import AttributeProto, GraphProto, TensorProto
 
+from netspec.backends.onnx.compile import Unmeasured
 from netspec.backends.onnx.file import write
 from netspec.backends.onnx.islands import floats
 from netspec.backends.onnx.kinds import Parts
 from netspec.backends.onnx.lowering import Model
-from netspec.backends.runtime import Session
+from netspec.diagnostics.raised import NetspecError
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from netspec.backends.onnx.compile import Measure
     from netspec.weights.sources import WeightSource
 
     Array = np.ndarray[Any, Any]
+
+
+def measuring(samples: Iterable[Mapping[str, Array]]) -> Measure:
+    """What measures a model's values on samples; it raises Unmeasured where ONNX Runtime cannot."""
+
+    def measure(model: Model, source: WeightSource) -> dict[str, tuple[float, float]]:
+        try:
+            return extremes(model, source, samples)
+        except NetspecError as refusal:
+            raise Unmeasured(refusal.diagnostics[0].problem.headline) from None
+
+    return measure
 
 
 def extremes(
@@ -32,6 +46,8 @@ def extremes(
     The file that is run reduces each tensor where it is made, so that no more values stand in memory
     than in any run of the net. Empty without samples.
     """
+    from netspec.backends.runtime import Session
+
     graph = Parts(model)
     names = floats(graph)
     mark = "range"

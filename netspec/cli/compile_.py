@@ -145,6 +145,7 @@ def command(
     if target == "onnx":
         from netspec.backends.onnx.compile import compile_graph
         from netspec.backends.onnx.options import FileOptions
+        from netspec.backends.ranges import measuring
         from netspec.verify.samples import noise
 
         file = FileOptions(
@@ -163,7 +164,7 @@ def command(
             source=source,
             check=_verification(graph, source, file, stamp) if check or stamp else None,
             keep=keep,
-            samples=noise(graph),
+            measure=measuring(noise(graph)),
         )
     else:
         _write_other(target, graph, path, source, logits, keep)

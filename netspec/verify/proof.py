@@ -64,6 +64,7 @@ def verify(
     with the stage and the layer that start.
     """
     from netspec.backends.onnx.compile import compile_graph, prepared
+    from netspec.backends.ranges import measuring
     from netspec.verify.samples import noise
 
     need_both()
@@ -73,7 +74,7 @@ def verify(
     with tempfile.TemporaryDirectory(prefix="netspec-") as folder:
         path = Path(folder) / "model.onnx"
         progress("writing the file", "")
-        compile_graph(net, path, file, source=source, samples=noise(net))
+        compile_graph(net, path, file, source=source, measure=measuring(noise(net)))
         report = _verified(
             net,
             path,

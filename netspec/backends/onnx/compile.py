@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from netspec.backends.onnx.options import FileOptions
-from netspec.diagnostics.raised import NetspecError
 from netspec.foundation.records import record
 from netspec.graph.checked import Graph
 from netspec.ops.declare.values import show
 from netspec.weights.sources import Seeded, WeightSource
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from netspec.backends.onnx.half import Precision
     from netspec.backends.onnx.lowering import Model
 
-    Array = np.ndarray[Any, Any]
+    # The least and the largest value of each tensor of a model with these weights, by name.
+    Measure = Callable[[Model, WeightSource], dict[str, tuple[float, float]]]
+
+
+class Unmeasured(Exception):
+    """What was to measure values could not: why."""
+
 
 _DEFAULT = FileOptions()
 
@@ -55,15 +58,16 @@ def compile_graph(
     metadata: dict[str, str] | None = None,
     check: Callable[[Path], None] | None = None,
     keep: Iterable[str | Path] = (),
-    samples: Iterable[Mapping[str, Array]] = (),
+    measure: Measure | None = None,
 ) -> Written:
     """Writes a graph as an ONNX file: same graph, weights and options, same bytes.
 
     Weights come from `source`, by default the spec's own initialisation from seed 0. The metadata
     holds the spec's text, its hash and its settings. `check` gets the finished file under a
     temporary name; if it raises, nothing takes the name `path`. A file of `keep` and those that the
-    spec was read from are not replaced. `samples` are arrays by input name, on which values are
-    measured where a precision asks for them. Raises NetspecError where nothing was written.
+    spec was read from are not replaced. `measure` is asked for the ranges of values where a precision
+    depends on them, such as what `netspec.backends.ranges.measuring` gives. Raises NetspecError where
+    nothing was written.
     """
     from netspec.backends.onnx.file import write
     from netspec.backends.onnx.lowering import OPSET, lower
@@ -79,22 +83,20 @@ def compile_graph(
     model = lower(deployed, opset=options.opset or OPSET, batch=options.batch, metadata=about)
     source, precision = source or Seeded(), None
     if options.dtype == "fp16":
-        model, precision = _halved(model, source, options, samples)
+        model, precision = _halved(model, source, options, measure)
     keep = (*graph.files, *keep)
     return Written(write(model, path, source, check=check, keep=keep), precision)
 
 
 def _halved(
-    model: Model, source: WeightSource, options: FileOptions, samples: Iterable[Mapping[str, Array]]
+    model: Model, source: WeightSource, options: FileOptions, measure: Measure | None
 ) -> tuple[Model, Precision]:
-    """The model in half precision, its values measured where ONNX Runtime is there and runs it."""
+    """The model in half precision, its values measured where that is possible."""
     from netspec.backends.onnx.half import halved
 
-    ranges, unmeasured = None, "there were no samples"
+    if measure is None:
+        return halved(model, source, options, {}, "nothing was there to measure it")
     try:
-        from netspec.backends.ranges import extremes
-
-        ranges = extremes(model, source, samples)
-    except NetspecError as refusal:
-        unmeasured = refusal.diagnostics[0].problem.headline
-    return halved(model, source, options, ranges, "" if ranges else unmeasured)
+        return halved(model, source, options, measure(model, source))
+    except Unmeasured as refusal:
+        return halved(model, source, options, {}, str(refusal))

@@ -85,19 +85,20 @@ def halved(
     model: Model,
     source: WeightSource,
     options: FileOptions,
-    ranges: dict[str, Range] | None,
+    ranges: dict[str, Range],
     unmeasured: str = "",
 ) -> tuple[Model, Precision]:
     """The model in half precision; inputs and outputs are in single unless `options.io` is fp16.
 
-    `ranges` are the least and largest value of each tensor on samples, None where nothing was measured.
+    `ranges` are the least and largest value of each tensor on samples, empty where nothing was measured,
+    and `unmeasured` says why.
     Raises NetspecError where an output has to be in half and does not fit.
     """
     graph = Parts(model)
-    wide, found = islands(model, graph, source, ranges or {}, options.fp32)
+    wide, found = islands(model, graph, source, ranges, options.fp32)
     border = HALF if options.io == "fp16" else FLOAT
     if border == HALF:
-        _refuse_outputs(graph, ranges or {})
+        _refuse_outputs(graph, ranges)
     rewritten = _Rewriting(model, graph, wide, border).model()
     steps = len({owner for owner in model.owners if owner is not None})
     return rewritten, Precision(found, steps, unmeasured)
