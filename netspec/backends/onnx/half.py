@@ -241,7 +241,9 @@ class _Rewriting:
     def _cast(
         self, source: str, target: str, kind: int, node: NodeProto, owner: Node | None
     ) -> None:
-        cast = NodeProto(op_type="Cast", name=target, input=[source], output=[target])
+        # An output may have a step's path for its name, which is that of a node.
+        name = self._fresh(target, kind) if target in self._outputs else target
+        cast = NodeProto(op_type="Cast", name=name, input=[source], output=[target])
         cast.attribute.append(AttributeProto(name="to", type=AttributeProto.INT, i=kind))
         cast.metadata_props.extend(node.metadata_props)
         self._add(cast, owner)

@@ -14,7 +14,7 @@ from math import isfinite, prod
 import numpy as np
 from onnx import NodeProto, TensorProto, numpy_helper
 
-from netspec.backends.onnx.kinds import Parts, followed
+from netspec.backends.onnx.kinds import Parts, followed, halves
 from netspec.backends.onnx.lowering import Model
 from netspec.diagnostics.messages.backends import NoSuchStep
 from netspec.diagnostics.raised import NetspecError
@@ -112,6 +112,7 @@ class _Demands:
     def __init__(
         self, model: Model, graph: Parts, source: WeightSource, ranges: Mapping[str, Range]
     ) -> None:
+        self._graph = graph
         self._wide = {name: reason for name, r in ranges.items() if (reason := _beyond(r, MARGIN))}
         self._weights = _weights(model, source)
         self._constants = {
@@ -126,6 +127,8 @@ class _Demands:
         """The nodes of a step that demand it by what they are, each with the reason."""
         for number, node in nodes:
             reason = _INSIDE.get(node.op_type, "")
+            if not halves(self._graph, node):
+                reason = f"ONNX has no {node.op_type} in half"
             if not reason and node.op_type == "Mul" and node.input[0] == node.input[1]:
                 reason = "a square"
             if not reason and _terms(step, node) > _TERMS:

@@ -85,7 +85,7 @@ def followed(
         floats = [n for n in node.input if n in graph.numbers or kinds.get(n) in (FLOAT, HALF)]
         values = [name for name in floats if name not in graph.numbers]
         placed = bool(values) and all(name in places for name in values)
-        own = FLOAT if number in wide or placed or not types.halves(node, floats) else HALF
+        own = FLOAT if number in wide or placed or not types.halves else HALF
         bound: dict[str, int] = {}
         read: list[int | None] = []
         for index, name in enumerate(node.input):
@@ -114,6 +114,11 @@ def _said(node: NodeProto, own: int) -> int | None:
     return None
 
 
+def halves(graph: Parts, node: NodeProto) -> bool:
+    """Whether ONNX has a node's operator in half precision."""
+    return _types(node.op_type, graph.opset, node.domain).halves
+
+
 @record
 class _Types:
     """What ONNX says of an operator's types, by the words of its schema."""
@@ -128,12 +133,11 @@ class _Types:
         last = len(self.inputs) - 1
         return self.inputs[min(index, last) if self.variadic else index]
 
-    def halves(self, node: NodeProto, floats: list[str]) -> bool:
-        """Whether all of its numbers may be in half."""
-        words = {self.input(i) for i, name in enumerate(node.input) if name in floats}
-        return all(
-            "tensor(float16)" in self.allowed.get(word, ("tensor(float16)",)) for word in words
-        )
+    @property
+    def halves(self) -> bool:
+        """Whether ONNX has the operator in half precision."""
+        kinds = [self.allowed[word] for word in self.inputs if word in self.allowed]
+        return all("tensor(float16)" in kind for kind in kinds if "tensor(float)" in kind)
 
     def output(self, index: int, bound: dict[str, int], said: int | None) -> int:
         """The type of an output, where words are bound to these types."""
