@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto
+from onnx.reference import ReferenceEvaluator
 from support.differential import OPERATORS, Net, Varied, inputs_for, legal, snippet
 
 from netspec.backends.onnx.compile import compile_graph
@@ -14,6 +17,12 @@ from netspec.backends.runtime import Session
 
 # A rounding to half is off by 2^-11 at most; an example of a few steps rounds about four times.
 TOLERANCE = 4 * 2.0**-11
+# What ONNX's own evaluator has wrong in single precision too: groups, sums of squares, Relu in an RNN.
+MISREAD = {
+    "deconv4-6/2(pad=(1, 0), groups=2)",
+    "lrn(5, k=2, alpha=0.5, average=no)",
+    "rnn-4(act=relu, bidirectional=yes)",
+}
 EXAMPLES = [
     pytest.param(declared, step, id=f"{declared.split()[0]} {step}")
     for kind in OPERATORS
@@ -31,6 +40,16 @@ def casts(model: onnx.ModelProto) -> list[onnx.NodeProto]:
     return [n for n in found if n.attribute[0].i in pair and kinds[n.input[0]] in pair]
 
 
+def assert_near(found: list[np.ndarray], exact: list[np.ndarray]) -> None:
+    """Outputs in single precision that are off by a few roundings to half."""
+    for half, expected in zip(found, exact, strict=True):
+        assert half.dtype == (np.int64 if expected.dtype == np.int64 else np.float32)
+        finite = np.isfinite(expected)
+        assert np.array_equal(np.isfinite(half), finite)
+        scale = max(np.abs(expected[finite]).max(initial=0), 1e-6)
+        assert np.abs(half[finite] - expected[finite]).max(initial=0) <= TOLERANCE * scale
+
+
 @pytest.mark.parametrize(("declared", "step"), EXAMPLES)
 def test_an_example_in_half_precision_agrees_with_float64(declared, step, tmp_path):
     graph = snippet(declared, step)
@@ -38,17 +57,17 @@ def test_an_example_in_half_precision_agrees_with_float64(declared, step, tmp_pa
     feeds = {node.path: a for node, a in zip(graph.inputs, arrays, strict=True)}
     path = tmp_path / "net.onnx"
     compile_graph(graph, path, FileOptions(dtype="fp16"), source=Varied())
-    onnx.checker.check_model(os_path := str(path), full_check=True)
+    onnx.checker.check_model(str(path), full_check=True)
     session = Session(path, most=None)
-    found = session.run({item.name: feeds[item.name] for item in session.inputs}).outputs
-    for exact, half in zip(Net(graph).run(arrays).exact, found.values(), strict=True):
-        assert half.dtype == (np.int64 if exact.dtype == np.int64 else np.float32)
-        finite = np.isfinite(exact)
-        assert np.array_equal(np.isfinite(half), finite)
-        scale = max(np.abs(exact[finite]).max(initial=0), 1e-6)
-        assert np.abs(half[finite] - exact[finite]).max(initial=0) <= TOLERANCE * scale
+    feeds = {item.name: feeds[item.name] for item in session.inputs}
+    exact = Net(graph).run(arrays).exact
+    assert_near(list(session.run(feeds).outputs.values()), exact)
+    if step not in MISREAD:
+        # ONNX Runtime's kernels for CPUs are in single; this computes in half what the file says.
+        with np.errstate(all="ignore"), warnings.catch_warnings(action="ignore"):
+            assert_near(ReferenceEvaluator(str(path)).run(None, feeds), exact)
     # No tensor is cast twice, and none back.
-    inferred = onnx.shape_inference.infer_shapes(onnx.load(os_path))
+    inferred = onnx.shape_inference.infer_shapes(onnx.load(path))
     between = casts(inferred)
     assert len({node.input[0] for node in between}) == len(between)
     assert not {node.output[0] for node in between} & {node.input[0] for node in between}
