@@ -119,6 +119,8 @@ def command(
         for flag, asked in {"fp32": bool(single), "io fp16": io == "fp16"}.items():
             if asked:
                 raise click.UsageError(f"--{flag} needs --dtype fp16")
+    if dtype != "fp32" and target != "onnx":
+        raise click.UsageError(f"--dtype {dtype} is of ONNX files, not of --to {target}")
     start = time.perf_counter()
     graph = options.graph(
         spec, dynamic=tuple(map(str.strip, dynamic.split(","))) if dynamic else ()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import onnx
 import pytest
@@ -293,3 +296,31 @@ def test_python_writes_half_precision_and_refuses_other_words(tmp_path):
         net.to_onnx(tmp_path / "net.onnx", dtype="half")
     with pytest.raises(ValueError, match="need dtype='fp16'"):
         net.to_onnx(tmp_path / "net.onnx", io="fp16")
+
+
+BARE = """
+import sys
+from pathlib import Path
+
+sys.modules["onnxruntime"] = None
+import netspec
+
+from netspec.backends.onnx.compile import compile_graph
+from netspec.backends.onnx.options import FileOptions
+from netspec.backends.ranges import measuring
+from netspec.verify.samples import noise
+
+graph = netspec.load("conv3-4; lrn; fc-2", input="3x6x6").graph
+options = FileOptions(dtype="fp16")
+print(compile_graph(graph, Path(sys.argv[1]), options, measure=measuring(noise(graph))).precision.text())
+"""
+
+
+def test_without_onnx_runtime_rules_choose_and_the_report_says_so(tmp_path):
+    run = [sys.executable, "-c", BARE, "net.onnx"]
+    done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    first, island, last = done.stdout.splitlines()
+    assert first == "half precision: 1 of 3 steps stay in float32, in whole or in part"
+    assert "a sum of squares" in island
+    assert "no range of values was measured: running a model needs ONNX Runtime" in last

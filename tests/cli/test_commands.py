@@ -438,6 +438,8 @@ def test_what_only_half_precision_has_is_refused_without_it(tmp_path):
         done = netspec("compile", "lenet5", *options, cwd=tmp_path)
         assert done.returncode == 2
         assert "needs --dtype fp16" in done.stderr
+    done = netspec("compile", "lenet5", "--dtype", "fp16", "--to", "torch", cwd=tmp_path)
+    assert "--dtype fp16 is of ONNX files" in done.stderr
     done = netspec("compile", "lenet5", "--dtype", "fp16", "--fp32", "con1", cwd=tmp_path)
     assert done.returncode == 2
     assert "NS640" in done.stderr
