@@ -196,11 +196,11 @@ def _checked(info: InputInfo, value: Any) -> np.ndarray[Any, Any]:
         found = "x".join(map(str, array.shape)) or "a single number"
         raise NetspecError(BadInput(info.name, f"it is {found}, the model takes {shown}"))
     with np.errstate(over="ignore"):
-        found = np.ascontiguousarray(array, dtype=wanted)
-    lost = np.isfinite(array) & ~np.isfinite(found)
+        fed = np.ascontiguousarray(array, dtype=wanted)
+    lost = np.isfinite(array) & ~np.isfinite(fed)
     if lost.any():
         largest = f"{np.abs(array[lost]).max():.1e}"
         raise NetspecError(
             BadInput(info.name, f"it holds {largest}, and the model takes {wanted}: 65,504 at most")
         )
-    return found
+    return fed
