@@ -146,6 +146,9 @@ class Net:
         batch: int | None = None,
         taps: Sequence[str] = (),
         preprocess: bool = False,
+        dtype: str = "fp32",
+        fp32: Sequence[str] = (),
+        io: str = "fp32",
     ) -> Path:
         """Writes the deployed net as an ONNX file, `NAME.onnx` by default; returns its path.
 
@@ -155,12 +158,22 @@ class Net:
         into another. `target` names the program that reads the file, `"tensorrt10"`, and chooses
         opset and spelling. `taps` are paths of inner steps or blocks that become outputs too, called
         after them. With `preprocess` the file takes pixels, uint8 (N, H, W, C), and prepares them as
-        the spec's `preprocess` line says.
+        the spec's `preprocess` line says. `dtype="fp16"` writes half precision but for the steps that
+        need more; `fp32` are globs of the paths of others that stay in single precision, and `io` is
+        the precision of inputs and outputs.
         """
         from netspec.backends.onnx.compile import compile_graph
         from netspec.backends.onnx.options import FileOptions
+        from netspec.backends.ranges import measuring
         from netspec.checkpoints import FromFile
+        from netspec.verify.samples import noise
 
+        for name, value in {"dtype": dtype, "io": io}.items():
+            if value not in ("fp32", "fp16"):
+                raise ValueError(f"{name} is fp32 or fp16, not {value!r}")
+        if dtype == "fp32" and (fp32 or io != "fp32"):
+            raise ValueError("fp32 and io need dtype='fp16'")
+        globs = (fp32,) if isinstance(fp32, str) else tuple(fp32)
         if batch is not None and batch < 1:
             raise ValueError(f"batch is at least 1, not {batch}")
         place = Path(path) if path is not None else Path(f"{self.name}.onnx")
@@ -177,9 +190,13 @@ class Net:
                 batch=batch,
                 taps=tuple(taps),
                 preprocess=preprocess,
+                dtype=dtype,
+                fp32=globs,
+                io=io,
             ),
             source=source,
             keep=(source.file.path,) if isinstance(source, FromFile) else (),
+            measure=measuring(noise(self.graph)),
         )
         return place
 

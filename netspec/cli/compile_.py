@@ -65,6 +65,25 @@ if TYPE_CHECKING:
     "--opset", type=int, help="ONNX opset, 13 to 26; 17 by default, or what the reader takes."
 )
 @click.option("--batch", type=click.IntRange(1), help="Fix the batch size; symbolic by default.")
+@click.option(
+    "--dtype",
+    type=click.Choice(["fp32", "fp16"]),
+    default="fp32",
+    help="Precision of weights and values; fp16 keeps in fp32 what half precision cannot hold.",
+)
+@click.option(
+    "--fp32",
+    "single",
+    metavar="GLOBS",
+    default="",
+    help="Paths that stay in fp32 too, with commas: 'head.*,stage4'.",
+)
+@click.option(
+    "--io",
+    type=click.Choice(["fp32", "fp16"]),
+    default="fp32",
+    help="Precision of the inputs and outputs of a file in fp16.",
+)
 @click.option("--dynamic", metavar="H,W", help="Make the last axes of the input symbolic.")
 @click.option(
     "--preprocess",
@@ -100,6 +119,9 @@ def command(
     reader: str | None,
     opset: int | None,
     batch: int | None,
+    dtype: str,
+    single: str,
+    io: str,
     dynamic: str | None,
     preprocess: bool,
     taps: tuple[str, ...],
@@ -125,9 +147,14 @@ def command(
         for flag, given in {"partial": partial, "strict": strict, "show-map": show_map}.items():
             if given:
                 raise click.UsageError(f"--{flag} needs --weights")
+    if dtype != "fp16":
+        for flag, asked in {"fp32": bool(single), "io fp16": io == "fp16"}.items():
+            if asked:
+                raise click.UsageError(f"--{flag} needs --dtype fp16")
     if target != "onnx":
-        for flag, wanted in {"preprocess": preprocess, "tap": bool(taps)}.items():
-            if wanted:
+        of_files = {"preprocess": preprocess, "tap": bool(taps), f"dtype {dtype}": dtype != "fp32"}
+        for flag, asked in of_files.items():
+            if asked:
                 raise click.UsageError(f"--{flag} is for ONNX files, not for --to {target}")
     start = time.perf_counter()
     graph = options.graph(
@@ -155,6 +182,8 @@ def command(
     if target == "onnx":
         from netspec.backends.onnx.compile import compile_graph
         from netspec.backends.onnx.options import FileOptions
+        from netspec.backends.ranges import measuring
+        from netspec.verify.samples import noise
 
         choices = FileOptions(
             optimize=level > 0,
@@ -165,6 +194,9 @@ def command(
             batch=batch,
             taps=taps,
             preprocess=preprocess,
+            dtype=dtype,
+            fp32=tuple(glob.strip() for glob in single.split(",")) if single else (),
+            io=io,
         )
         written = compile_graph(
             graph,
@@ -173,6 +205,7 @@ def command(
             source=source,
             check=_verification(graph, source, choices, stamp) if check or stamp else None,
             keep=keep,
+            measure=measuring(noise(graph)),
         )
         _tell_taps(written, graph, quiet)
     else:
@@ -191,7 +224,6 @@ def command(
         print_json(_plain(graph, path, written, params))
     else:
         print(path)
-    data = written.data if written else ()
     size = human_bytes(sum(p.stat().st_size for p in (path, *data) if p.exists()))
     opset_used = f", opset {written.opset}" if written else ""
     say(f"{graph.name}: {params:,} parameters, {size}{opset_used}, {seconds:.1f} s", quiet)

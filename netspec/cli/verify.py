@@ -27,6 +27,12 @@ from netspec.cli.weights import WeightsFile, weights_options
     "--tf32", is_flag=True, help="Allow TF32 on the GPU, and the error that comes with it."
 )
 @click.option(
+    "--dtype",
+    type=click.Choice(["fp32", "fp16"]),
+    default="fp32",
+    help="Precision of the file, as `compile` writes it.",
+)
+@click.option(
     "--full-size",
     is_flag=True,
     help="Verify large nets at the spec's own input size too, however long it takes.",
@@ -40,6 +46,7 @@ def command(
     seed: int,
     device: str,
     tf32: bool,
+    dtype: str,
     full_size: bool,
     as_json: bool,
     quiet: bool,
@@ -50,12 +57,14 @@ def command(
     ONNX Runtime, PyTorch and a double-precision reference run side by side, on several inputs and
     two batch sizes. Without --weights they are seeded so that every layer matters. Where two sides
     differ, the first wrong layer is named with its place; where the outputs do not respond to a
-    layer, agreement does not count. Exit status 1 unless every spec is verified.
+    layer, agreement does not count. Exit status 1 unless every spec is verified. A file in fp16 is
+    held to PyTorch with every layer rounded to half precision.
 
     A net of more than 40 billion multiply-adds is verified at the smallest legal image of at least
     64x64 where its weights allow another size, and the report says so; --input chooses the size,
     --full-size keeps the spec's own.
     """
+    from netspec.backends.onnx.options import FileOptions
     from netspec.cli.progress import Progress
     from netspec.verify import verify
     from netspec.verify.size import SLOW, multiply_adds, reduced
@@ -82,6 +91,7 @@ def command(
                 device=device,
                 tf32=tf32,
                 full_size=full,
+                options=FileOptions(dtype=dtype),
                 progress=progress.show,
             )
         reports.append(report)

@@ -1,4 +1,4 @@
-"""PyTorch in double and in single precision against ONNX Runtime, value by value."""
+"""PyTorch in double precision, and in that of a file, against ONNX Runtime, value by value."""
 
 from __future__ import annotations
 
@@ -13,31 +13,37 @@ from netspec.backends.torch.modules import to_module
 from netspec.graph.checked import Graph, Node, Value
 from netspec.verify.numbers import announce, error, outputs, results
 from netspec.verify.report import Case
+from netspec.verify.tolerance import HALF, SINGLE, Tolerance, in_half
 
 if TYPE_CHECKING:
     from netspec.weights.sources import WeightSource
 
     Array = np.ndarray[Any, Any]
 
-# Measured on 6,000 random nets: rounding stays below this, mistakes in meaning are 1e-2 and more.
-_TIMES, _PLUS = 32.0, 1e-5
-_TF32_PLUS = 1e-2
-# Inputs are nudged by this, relative, to see what rounding does to a net: a few roundings' worth.
-_NUDGE, _NUDGES = 1e-6, 2
+# How often inputs are nudged, to see what rounding does to a net.
+_NUDGES = 2
 
 
 class Reference:
     """The net in PyTorch, in single and in double precision, with the same weights.
 
-    `reached` is called with the path of each layer that starts to run.
+    `rounded` is the net in the precision that a file is held to: single, or double that is rounded to
+    half. `reached` is called with the path of each layer that starts to run.
     """
 
     def __init__(
-        self, graph: Graph, source: WeightSource, reached: Callable[[str], None] | None = None
+        self,
+        graph: Graph,
+        source: WeightSource,
+        reached: Callable[[str], None] | None = None,
+        limits: Tolerance = SINGLE,
     ) -> None:
-        self.graph = graph
+        self.graph, self.limits = graph, limits
         self.single = to_module(graph, source).eval()
         self.double = copy.deepcopy(self.single).double()
+        self.rounded, self._dtype = self.single, torch.float32
+        if limits == HALF:
+            self.rounded, self._dtype = in_half(copy.deepcopy(self.double), graph), torch.float64
         if reached is not None:
             announce(self.single, graph, reached)
             announce(self.double, graph, reached)
@@ -45,17 +51,17 @@ class Reference:
     def values(
         self, inputs: Mapping[str, Array], nodes: Iterable[Node]
     ) -> tuple[dict[Value, Array], dict[Value, Array]]:
-        """What the nodes compute, in double and in single precision."""
+        """What the nodes compute, in double precision and rounded."""
         wanted = list(nodes)
         return (
             _recorded(self.double, self.graph, inputs, wanted),
-            _recorded(self.single, self.graph, inputs, wanted),
+            _recorded(self.rounded, self.graph, inputs, wanted),
         )
 
     def part(
         self, nodes: Sequence[Node], values: Mapping[Value, Array]
     ) -> tuple[list[Array], list[Array]]:
-        """What the last of some nodes gives, in double and in single precision.
+        """What the last of some nodes gives, in double precision and rounded.
 
         They are in the order in which they run; what they read is another's of them, or given.
         """
@@ -63,7 +69,7 @@ class Reference:
         read = {value for node in nodes for value in node.inputs} - own
         given = {value: torch.from_numpy(values[value]) for value in read}
         found = []
-        for module, dtype in ((self.double, torch.float64), (self.single, torch.float32)):
+        for module, dtype in ((self.double, torch.float64), (self.rounded, self._dtype)):
             tensors = {v: t.to(dtype) if t.is_floating_point() else t for v, t in given.items()}
             many: Sequence[Any] = ()
             for node in nodes:
@@ -80,8 +86,6 @@ class Reference:
         inputs: Mapping[str, Array],
         batch: int,
         seed: int,
-        *,
-        tf32: bool = False,
     ) -> list[Case]:
         """One case for each output.
 
@@ -89,33 +93,35 @@ class Reference:
         maximum: before a file is blamed, the inputs are nudged to see how far rounding can go.
         """
         double = outputs(self.double, self.graph, inputs)
-        roundings = [outputs(self.single, self.graph, inputs)]
+        roundings = [outputs(self.rounded, self.graph, inputs)]
 
         def compared() -> list[Case]:
             made = []
             for name, values in double.items():
                 torch_error = max(error(rounded[name], values) for rounded in roundings)
                 scale = float(np.abs(values).max()) if values.size else 0.0
-                limit = allowed(torch_error, tf32=tf32)
+                limit = self.limits.allowed(torch_error)
                 off = error(found[name], values) if name in found else float("inf")
-                made.append(Case(name, batch, seed, scale, off, torch_error, limit))
+                steady = self.limits.steady
+                made.append(Case(name, batch, seed, scale, off, torch_error, limit, steady))
             return made
 
         made = compared()
         for number in range(_NUDGES):
             if all(case.ok for case in made) or not all(case.steady for case in made):
                 break
-            roundings.append(outputs(self.double, self.graph, _nudged(inputs, number)))
+            nudged = _nudged(inputs, number, self.limits.nudge)
+            roundings.append(outputs(self.double, self.graph, nudged))
             made = compared()
         return made
 
 
-def _nudged(inputs: Mapping[str, Array], number: int) -> dict[str, Array]:
+def _nudged(inputs: Mapping[str, Array], number: int, by: float) -> dict[str, Array]:
     random = np.random.default_rng(number)
     return {
         name: array
         if array.dtype.kind != "f"
-        else array * (1 + _NUDGE * random.standard_normal(array.shape))
+        else array * (1 + by * random.standard_normal(array.shape))
         for name, array in inputs.items()
     }
 
@@ -142,8 +148,3 @@ def _recorded(
         for hook in hooks:
             hook.remove()
     return found
-
-
-def allowed(torch_error: float, *, tf32: bool = False) -> float:
-    """How far ONNX Runtime may be off, given how far PyTorch is in single precision."""
-    return _TIMES * torch_error + (_TF32_PLUS if tf32 else _PLUS)

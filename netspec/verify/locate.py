@@ -22,7 +22,7 @@ from netspec.graph.checked import Graph, Node, Value
 from netspec.ops.declare.source import Input
 from netspec.sizes.shapes import numel
 from netspec.system.atomic import draft
-from netspec.verify.compare import Reference, allowed
+from netspec.verify.compare import Reference
 from netspec.verify.numbers import error
 from netspec.verify.samples import Images
 
@@ -76,7 +76,7 @@ class Locator:
         """
         portions = _portions(self.graph, inputs, _FILED)
         every = (item for nodes in portions for item in self._each(nodes, inputs))
-        return max(every, key=lambda item: item[1] / allowed(item[2], tf32=self.tf32))
+        return max(every, key=lambda item: item[1] / self.reference.limits.allowed(item[2]))
 
     def _first(self, nodes: list[Node], inputs: Mapping[str, Array]) -> tuple[Node, float] | None:
         """The first of some nodes that is wrong; what comes after them is left out of the model."""
@@ -92,11 +92,11 @@ class Locator:
             half = len(nodes) // 2
             return self._first(nodes[:half], inputs) or self._first(nodes[half:], inputs)
         results = self._placed(names, exposed)
-        double, single = self.reference.values(inputs, nodes)
+        double, rounded = self.reference.values(inputs, nodes)
         for node in nodes:
             for value in node.outputs:
                 if value in results and value in double:
-                    limit = allowed(error(single[value], double[value]), tf32=self.tf32)
+                    limit = self.reference.limits.allowed(error(rounded[value], double[value]))
                     off = error(results[value], double[value])
                     if off > limit:
                         return node, off

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from netspec.graph.checked import Graph, Node
     from netspec.weights.sources import WeightSource
 
+_PLAIN = FileOptions()
 # What is told of a verification under way: the stage, and the layer that runs where it is known.
 Progress = Callable[[str, str], None]
 
@@ -48,9 +49,12 @@ def verify(
     tf32: bool = False,
     logits: bool = True,
     full_size: bool = False,
+    options: FileOptions = _PLAIN,
     progress: Progress = _untold,
 ) -> Report:
     """Compiles a graph, folded as `compile` does, and compares the file with PyTorch's net as written.
+
+    `options` say how it is written: in half precision it is held to what half precision can do.
 
     Without `weights`, seeded ones are used that keep every layer's values at size 1. Final
     softmaxes are left out unless `logits=False`, since they flatten differences. An output is
@@ -60,10 +64,9 @@ def verify(
     there raises NetspecError; whatever is wrong with the net is in the report. `progress` is called
     with the stage and the layer that start.
     """
-    from netspec.backends.onnx.compile import folding_metadata, optimized, prepared
-    from netspec.backends.onnx.file import write
-    from netspec.backends.onnx.lowering import lower
-    from netspec.weights.derived import Derived
+    from netspec.backends.onnx.compile import compile_graph, prepared
+    from netspec.backends.ranges import measuring
+    from netspec.verify.samples import noise
 
     need_both()
     smaller = None if full_size else reduced(graph)
@@ -72,9 +75,7 @@ def verify(
     with tempfile.TemporaryDirectory(prefix="netspec-") as folder:
         path = Path(folder) / "model.onnx"
         progress("writing the file", "")
-        folded = optimized(net)
-        model = lower(folded.graph, metadata=folding_metadata(folded))
-        write(model, path, Derived(source, folded.recipes))
+        compile_graph(net, path, options, source=source, measure=measuring(noise(net)))
         report = _verified(
             net,
             path,
@@ -96,14 +97,13 @@ def verify_file(
     seed: int = 0,
     device: str = "cpu",
     tf32: bool = False,
-    options: FileOptions | None = None,
+    options: FileOptions = _PLAIN,
 ) -> Report:
     """Compares a file that was compiled from a graph with these weights and options."""
     from netspec.analysis.preprocessing import preprocessings
     from netspec.backends.onnx.compile import prepared
 
     need_both()
-    options = options or FileOptions()
     net = prepared(graph, logits=options.logits, taps=options.taps)
     return _verified(
         net,
@@ -122,17 +122,17 @@ def require_file(
     path: Path,
     *,
     weights: WeightSource,
-    options: FileOptions | None = None,
+    options: FileOptions = _PLAIN,
     device: str = "cpu",
 ) -> Report:
     """Raises NetspecError unless a compiled file agrees with PyTorch; returns the report.
 
-    Where the file's own weights prove too little, as freshly initialised ones can, the net is
-    verified with seeded weights as well.
+    `options` say how it was written. Where the file's own weights prove too little, as freshly
+    initialised ones can, the net is verified with seeded weights as well.
     """
     report = verify_file(graph, path, weights=weights, options=options, device=device)
     if report.agrees and report.vacuous:
-        report = verify(graph, device=device)
+        report = verify(graph, device=device, options=options)
     report.require()
     return report
 
@@ -170,19 +170,23 @@ def _verified(
     progress: Progress = _untold,
     images: Mapping[str, Preprocessing] | None = None,
 ) -> Report:
+    from netspec.backends.onnx.half import dtype_of
     from netspec.backends.runtime import Session
     from netspec.diagnostics.messages.backends import RuntimeFailed
     from netspec.diagnostics.raised import NetspecError
-    from netspec.verify.compare import Reference, allowed
+    from netspec.verify.compare import Reference
     from netspec.verify.locate import Locator
     from netspec.verify.report import culprit_of, versions
     from netspec.verify.response import responses
     from netspec.verify.samples import Images, sample_runs
+    from netspec.verify.tolerance import tolerance
 
     start = time.perf_counter()
     stage = "loading PyTorch"
     progress(stage, "")
-    reference = Reference(net, source, lambda layer: progress(stage, layer))
+    dtype = dtype_of(path)
+    limits = tolerance(dtype, tf32=tf32)
+    reference = Reference(net, source, lambda layer: progress(stage, layer), limits)
     pixels = Images(images or {})
     locator = Locator(net, path, reference, device, tf32, pixels)
     runs = pixels.in_place(sample_runs(net, seed))
@@ -197,7 +201,7 @@ def _verified(
             progress(f"run {number + 1} of {len(runs)}: ONNX Runtime", "")
             outputs = session.run(pixels.taken(run.inputs)).outputs
             stage = f"run {number + 1} of {len(runs)}: PyTorch"
-            cases = reference.cases(outputs, run.inputs, run.batch, run.seed, tf32=tf32)
+            cases = reference.cases(outputs, run.inputs, run.batch, run.seed)
             if not all(case.steady for case in cases):
                 stage = f"run {number + 1} of {len(runs)}: layer by layer"
                 worst, off, torch_error = locator.worst_layer(run.inputs)
@@ -208,7 +212,7 @@ def _verified(
                         case,
                         error=off,
                         torch_error=torch_error,
-                        allowed=allowed(torch_error, tf32=tf32),
+                        allowed=limits.allowed(torch_error),
                         by_layer=True,
                     )
                     for case in cases
@@ -244,4 +248,5 @@ def _verified(
         versions=versions(),
         seconds=time.perf_counter() - start,
         node=node,
+        dtype=dtype,
     )

@@ -14,8 +14,6 @@ from netspec.graph.checked import Node
 
 # A mistake moves outputs by far more than rounding; outputs that move less cannot show one.
 LEAST_RESPONSE = 1e-4
-# Where rounding alone moves outputs further than this, what is allowed would hide a mistake.
-STEADY = 3e-4
 
 
 @record
@@ -23,7 +21,8 @@ class Case:
     """One output on one input.
 
     Errors are the largest difference from the double-precision reference, relative to the
-    reference's largest value `scale`: ONNX Runtime's, and PyTorch's in single precision.
+    reference's largest value `scale`: ONNX Runtime's, and PyTorch's in the precision of the file.
+    Where rounding moves it further than `steady_to`, what is allowed would hide a mistake.
     Where rounding alone moves the output too far, every layer is compared `by_layer`, on the values
     that the file gives it: the errors are then those of the layer that is nearest to its limit.
     """
@@ -35,12 +34,13 @@ class Case:
     error: float
     torch_error: float
     allowed: float
+    steady_to: float
     by_layer: bool = False
 
     @property
     def steady(self) -> bool:
         """Whether rounding moves the output so little that a mistake would show."""
-        return self.torch_error <= STEADY
+        return self.torch_error <= self.steady_to
 
     @property
     def ok(self) -> bool:
@@ -81,7 +81,7 @@ class Report:
 
     `failure` is what ONNX Runtime said where it could not run the model. `node` is the culprit in
     the graph, for diagnostics. `reduced` says which inputs were made smaller, if any were:
-    `1x188x188 instead of 1x572x572`.
+    `1x188x188 instead of 1x572x572`. `dtype` is the file's precision.
     """
 
     net: str
@@ -97,6 +97,7 @@ class Report:
     seconds: float
     node: Node | None = None
     reduced: str = ""
+    dtype: str = "fp32"
 
     @property
     def vacuous(self) -> tuple[str, ...]:
@@ -158,6 +159,7 @@ class Report:
             "net": self.net,
             "ok": self.ok,
             "device": self.device,
+            "dtype": self.dtype,
             "provider": self.provider,
             "seed": self.seed,
             "weights": self.weights,
@@ -175,7 +177,9 @@ class Report:
     def text(self) -> str:
         """The report as a few lines for a terminal."""
         verdict = "verified" if self.ok else ("proves nothing" if self.agrees else "WRONG")
-        lines = [f"{self.net}: {verdict} ({self.provider}, {self.weights}, {self.seconds:.1f} s)"]
+        how = "half precision, " if self.dtype == "fp16" else ""
+        about = f"{how}{self.provider}, {self.weights}, {self.seconds:.1f} s"
+        lines = [f"{self.net}: {verdict} ({about})"]
         lines.append(
             f"  {'output':<16} {'batch':>5} {'seed':>4} {'error':>9} {'torch':>9} {'allowed':>9}"
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,9 @@ _SIZE = 64
 
 # The input's seed and the batch size of each run.
 _RUNS = ((0, 1), (1, 1), (2, 3))
+
+# Samples on which values are measured.
+_MEASURED = 2
 
 
 @record
@@ -69,6 +72,12 @@ def sample_runs(graph: Graph, seed: int = 0) -> tuple[Run, ...]:
         Run(seed + more, batch, sample_inputs(graph, batch=batch, seed=seed + more))
         for more, batch in _RUNS
     )
+
+
+def noise(graph: Graph, seed: int = 0) -> Iterator[dict[str, Array]]:
+    """Seeded samples to measure values on where none are given."""
+    for more in range(_MEASURED):
+        yield sample_inputs(graph, seed=seed + more)
 
 
 def sample_inputs(graph: Graph, *, batch: int = 1, seed: int = 0) -> dict[str, Array]:

@@ -27,10 +27,16 @@ from netspec.ops.declare.weight import Weight
 
 @record
 class Initializer:
-    """A weight of the net, to be filled when the file is written."""
+    """A weight of the net, to be filled when the file is written; `dtype` is numpy's word."""
 
     name: str
     weight: Weight
+    dtype: str = "float32"
+
+    @property
+    def nbytes(self) -> int:
+        """How many bytes its numbers take."""
+        return self.weight.size * np.dtype(self.dtype).itemsize
 
 
 class Builder(Spelling):
@@ -58,6 +64,8 @@ class Builder(Spelling):
         # Each step's part of the graph's message: as messages they would take ten times the memory.
         self.encoded: list[bytes] = []
         self.described: list[bytes] = []
+        # The node of the net that each node of the file is for.
+        self.owners: list[Node] = []
         self.weights: dict[str, Initializer] = {}
         self.values: dict[Value, str] = {}
         self.constants = Constants()
@@ -193,6 +201,7 @@ class Builder(Spelling):
             proto.metadata_props.extend(said)
         graph = GraphProto(node=self._emitted)
         self.encoded.append(graph.SerializeToString(deterministic=True))
+        self.owners += [self._node] * len(self._emitted)
         self._describe(read)
 
     def _describe(self, read: Mapping[Value, str]) -> None:

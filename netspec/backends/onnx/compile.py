@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from netspec.analysis.folding import Savings, savings
 from netspec.analysis.preprocessing import Preprocessing, preprocessings
@@ -21,6 +21,18 @@ from netspec.passes.folding.draft import Folded
 from netspec.weights.derived import Derived
 from netspec.weights.sources import Seeded, WeightSource
 
+if TYPE_CHECKING:
+    from netspec.backends.onnx.half import Precision
+    from netspec.backends.onnx.lowering import Model
+
+    # The least and the largest value of each tensor of a model with these weights, by name.
+    Measure = Callable[[Model, WeightSource], dict[str, tuple[float, float]]]
+
+
+class Unmeasured(Exception):
+    """What was to measure values could not: why."""
+
+
 _DEFAULT = FileOptions()
 # The entry of a file's metadata that says which steps went into which; without, none did.
 FOLDED = "netspec.folded"
@@ -31,7 +43,8 @@ class Written:
     """What was written: the data files that large weights are in, and how the file was made.
 
     `savings` are what folding saved. `taps` are the names of the outputs that are inner steps.
-    `preprocessed` says, for each input that takes pixels, how they are prepared.
+    `preprocessed` says, for each input that takes pixels, how they are prepared. `precision` says what
+    a file in half precision keeps in single, None of a file in single precision.
     """
 
     data: tuple[Path, ...]
@@ -40,6 +53,7 @@ class Written:
     savings: Savings | None = None
     taps: tuple[str, ...] = ()
     preprocessed: Mapping[str, Preprocessing] = field(default_factory=dict)
+    precision: Precision | None = None
 
     def as_json(self) -> dict[str, Any]:
         """What `netspec compile --json` says of the file."""
@@ -50,6 +64,7 @@ class Written:
             "folded": None if self.savings is None else self.savings.as_json(),
             "taps": list(self.taps),
             "preprocess": {name: how.as_said() for name, how in self.preprocessed.items()},
+            **({"precision": self.precision.as_json()} if self.precision else {}),
         }
 
     def lines(self) -> Iterator[str]:
@@ -58,6 +73,8 @@ class Written:
             yield str(self.savings)
         for name, how in self.preprocessed.items():
             yield f"input {name}: pixels, uint8 NxHxWxC; {', '.join(how.numbers())}"
+        if self.precision is not None:
+            yield self.precision.text()
 
 
 def prepared(
@@ -91,14 +108,16 @@ def compile_graph(
     metadata: dict[str, str] | None = None,
     check: Callable[[Path], None] | None = None,
     keep: Iterable[str | Path] = (),
+    measure: Measure | None = None,
 ) -> Written:
     """Writes a graph as an ONNX file: same graph, weights and options, same bytes.
 
     Weights come from `source`, by default the spec's own initialisation from seed 0. The metadata
     holds the spec's text, its hash, its settings and how images are prepared. `check` gets the
     finished file under a temporary name; if it raises, nothing takes the name `path`. A file of
-    `keep` and those that the spec was read from are not replaced. Raises NetspecError where nothing
-    was written.
+    `keep` and those that the spec was read from are not replaced. `measure` is asked for the ranges of
+    values where a precision depends on them, such as what `netspec.backends.ranges.measuring` gives.
+    Raises NetspecError where nothing was written.
     """
     from netspec.backends.onnx.file import write
     from netspec.backends.onnx.images import IMAGES, as_text, taking_pixels
@@ -125,10 +144,13 @@ def compile_graph(
     model = lower(
         folded.graph, opset=options.opset, target=target, batch=options.batch, metadata=about
     )
+    made: WeightSource = Derived(source or Seeded(), folded.recipes)
+    precision = None
+    if options.dtype == "fp16":
+        model, precision = _halved(model, made, options, measure)
     if options.preprocess:
         model = taking_pixels(model, images)
     keep = (*graph.files, *keep)
-    made = Derived(source or Seeded(), folded.recipes)
     data = write(model, path, made, check=check, keep=keep)
     return Written(
         data,
@@ -137,6 +159,7 @@ def compile_graph(
         savings(deployed, folded) if options.optimize else None,
         tuple(output.name for output in deployed.outputs if output.tap),
         images if options.preprocess else {},
+        precision,
     )
 
 
@@ -144,3 +167,17 @@ def folding_metadata(folded: Folded) -> dict[str, str]:
     """What a folded file says of itself: for each step, the steps that went into it."""
     steps = {into.path: into.steps for into in folded.into}
     return {FOLDED: json.dumps(steps, separators=(",", ":"), ensure_ascii=False)}
+
+
+def _halved(
+    model: Model, source: WeightSource, options: FileOptions, measure: Measure | None
+) -> tuple[Model, Precision]:
+    """The model in half precision, its values measured where that is possible."""
+    from netspec.backends.onnx.half import halved
+
+    if measure is None:
+        return halved(model, source, options, {}, "nothing was there to measure it")
+    try:
+        return halved(model, source, options, measure(model, source))
+    except Unmeasured as refusal:
+        return halved(model, source, options, {}, str(refusal))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from onnx import GraphProto, ModelProto
 
@@ -14,7 +14,7 @@ from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.records import Diagnostic
 from netspec.foundation.records import record
 from netspec.foundation.version import __version__
-from netspec.graph.checked import Graph, Value
+from netspec.graph.checked import Graph, Node, Value
 
 
 @record
@@ -22,13 +22,15 @@ class Model:
     """An ONNX model without its weights, the weights it needs in file order, and where values are.
 
     `graph` is the encoded graph, `head` the model around it; `values` is the name in the model of
-    each value of the graph.
+    each value of the graph, `owners` the node of the graph that each node of the model is for, in
+    order: None where it is for none.
     """
 
     head: ModelProto
     graph: bytes
     weights: tuple[Initializer, ...]
     values: Mapping[Value, str]
+    owners: tuple[Node | None, ...] = ()
 
     @property
     def proto(self) -> ModelProto:
@@ -37,6 +39,12 @@ class Model:
         whole.CopyFrom(self.head)
         whole.graph.ParseFromString(self.graph)
         return whole
+
+    def with_graph(self, graph: GraphProto, weights: Iterable[Initializer] | None = None) -> Model:
+        """The model with another graph, and with other weights where they are given."""
+        encoded = graph.SerializeToString(deterministic=True)
+        chosen = self.weights if weights is None else tuple(weights)
+        return Model(self.head, encoded, chosen, self.values)
 
 
 def lower(
@@ -67,7 +75,9 @@ def lower(
         model.metadata_props.add(key=key, value=value)
     around = proto.SerializeToString(deterministic=True)
     encoded = b"".join((*builder.encoded, around, *builder.described))
-    return Model(model, encoded, tuple(builder.weights.values()), builder.values)
+    return Model(
+        model, encoded, tuple(builder.weights.values()), builder.values, tuple(builder.owners)
+    )
 
 
 def lowered_as(graph: Graph, written: ModelProto) -> Model:

@@ -15,6 +15,9 @@ class FileOptions:
     `targets.py`; `opset` is None for the lowest that serves it. `batch` fixes the leading dimension,
     which is symbolic otherwise. `taps` are paths of inner steps that become outputs too. `preprocess`
     makes inputs of the pixels of images, as the spec says how they are prepared.
+
+    `dtype` is `fp32` or `fp16`, half precision; then `fp32` are globs of the paths of steps and blocks
+    that stay in single precision beside those that must, and `io` is the precision of inputs and outputs.
     """
 
     optimize: bool = True
@@ -25,3 +28,6 @@ class FileOptions:
     batch: int | None = None
     taps: tuple[str, ...] = ()
     preprocess: bool = False
+    dtype: str = "fp32"
+    fp32: tuple[str, ...] = ()
+    io: str = "fp32"

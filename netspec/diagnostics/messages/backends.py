@@ -197,3 +197,28 @@ class Unsteady(Problem):
     )
     outputs: str
     moved: str
+
+
+class NoSuchStep(Problem):
+    code = "NS643"
+    title = "no step or block has the path `{glob}`"
+    help = "{advice_text}"
+    explain = (
+        "Steps that stay in single precision are named by path, as summaries and messages print it: "
+        "`stage4.bottleneck1.conv2`. In a name `*` is any text, and `**` is any number of names; what "
+        "names a block names all in it. `netspec summary --flat` prints every path."
+    )
+    glob: str
+    advice_text: str
+
+
+class BeyondHalf(Problem):
+    code = "NS644"
+    title = "output `{name}` reaches {largest}, and half precision ends at 65,504"
+    help = "leave outputs in single precision: without `--io fp16`"
+    explain = (
+        "Inside a net in half precision what exceeds it is computed in single. An output that was asked "
+        "for in half would be infinite."
+    )
+    name: str
+    largest: str

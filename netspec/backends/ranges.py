@@ -1,0 +1,78 @@
+"""How far the values of a lowered model reach on samples, through ONNX Runtime."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from onnx import AttributeProto, GraphProto, TensorProto
+
+from netspec.backends.onnx.compile import Unmeasured
+from netspec.backends.onnx.file import write
+from netspec.backends.onnx.islands import floats
+from netspec.backends.onnx.kinds import Parts
+from netspec.backends.onnx.lowering import Model
+from netspec.diagnostics.raised import NetspecError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from netspec.backends.onnx.compile import Measure
+    from netspec.weights.sources import WeightSource
+
+    Array = np.ndarray[Any, Any]
+
+
+def measuring(samples: Iterable[Mapping[str, Array]]) -> Measure:
+    """What measures a model's values on samples; it raises Unmeasured where ONNX Runtime cannot."""
+
+    def measure(model: Model, source: WeightSource) -> dict[str, tuple[float, float]]:
+        try:
+            return extremes(model, source, samples)
+        except NetspecError as refusal:
+            raise Unmeasured(refusal.diagnostics[0].problem.headline) from None
+
+    return measure
+
+
+def extremes(
+    model: Model, source: WeightSource, samples: Iterable[Mapping[str, Array]], *, threads: int = 0
+) -> dict[str, tuple[float, float]]:
+    """The least and the largest value on samples of each tensor of a model in single precision.
+
+    The file that is run reduces each tensor where it is made, so that no more values stand in memory
+    than in any run of the net. Empty without samples.
+    """
+    from netspec.backends.runtime import Session
+
+    graph = Parts(model)
+    names = floats(graph)
+    mark = "range"
+    while any(name.startswith(mark) for name in names):
+        mark += "_"
+    rest = GraphProto()
+    for i, name in enumerate(names):
+        for reduce in ("ReduceMin", "ReduceMax"):
+            node = rest.node.add(op_type=reduce, name=f"{mark}{i}.{reduce}", input=[name])
+            node.attribute.append(AttributeProto(name="keepdims", type=AttributeProto.INT, i=0))
+            node.output.append(node.name)
+            output = rest.output.add(name=node.name)
+            output.type.tensor_type.elem_type = TensorProto.FLOAT
+            output.type.tensor_type.shape.SetInParent()
+    found: dict[str, tuple[float, float]] = {}
+    with tempfile.TemporaryDirectory(prefix="netspec-") as folder:
+        path = Path(folder) / "model.onnx"
+        write(replace(model, graph=model.graph + rest.SerializeToString()), path, source)
+        session = Session(path, threads=threads, most=None)
+        for sample in samples:
+            arrays = session.run(sample).outputs
+            for i, name in enumerate(names):
+                low, high = (
+                    float(arrays[f"{mark}{i}.{end}"]) for end in ("ReduceMin", "ReduceMax")
+                )
+                least, largest = found.get(name, (low, high))
+                found[name] = (min(least, low), max(largest, high))
+    return found
