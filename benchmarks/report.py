@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import platform
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from netspec.backends.switches import cores, processor
+
 
 def machine(*packages: str) -> dict[str, Any]:
     """The machine, and the versions of netspec and of these distributions."""
     return {
-        "processor": platform.processor() or platform.machine(),
-        "cores": os.cpu_count(),
+        "processor": processor(),
+        "cores": cores(),
         "system": platform.system(),
         "python": platform.python_version(),
         "netspec": version("netspec-networks"),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from netspec.backends.onnx.file import write
 from netspec.backends.onnx.lowering import lower
 from netspec.backends.runtime import Session
+from netspec.backends.switches import Switches
 from netspec.graph.checked import Graph, Output, Value
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def observed(
     with tempfile.TemporaryDirectory(prefix="netspec-") as folder:
         path = Path(folder) / "model.onnx"
         write(lower(graph.replace(outputs=outputs, heads=())), path, source)
-        session = Session(path, threads=threads, most=None)
+        session = Session(path, switches=Switches(threads=threads), most=None)
         for sample in samples:
             arrays = session.run(sample).outputs
             yield {value: arrays[f"value{i}"] for i, value in enumerate(values)}

@@ -14,6 +14,7 @@ from onnx import ModelProto
 from netspec.backends.onnx.guard import check_model
 from netspec.backends.onnx.lowering import lower
 from netspec.backends.runtime import Session
+from netspec.backends.switches import Switches
 from netspec.diagnostics.messages.backends import RuntimeFailed
 from netspec.diagnostics.raised import NetspecError
 from netspec.foundation.records import record
@@ -133,7 +134,9 @@ class Locator:
         with draft(self.path.parent) as copy:
             copy.file.write(proto.SerializeToString())
             copy.file.flush()
-            session = Session(copy.path, device=self.device, tf32=self.tf32, most=None)
+            session = Session(
+                copy.path, device=self.device, switches=Switches(tf32=self.tf32), most=None
+            )
             return session.run(inputs).outputs
 
 

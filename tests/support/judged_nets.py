@@ -18,6 +18,7 @@ from netspec.analysis.costs import costs
 from netspec.analysis.summary import summarize
 from netspec.backends.onnx.compile import compile_graph
 from netspec.backends.runtime import Session
+from netspec.backends.switches import Switches
 from netspec.backends.torch.modules import to_module
 from netspec.diagnostics.source import Source
 from netspec.draw import draw
@@ -132,7 +133,7 @@ class Ready:
         self.single = to_module(graph, source).eval()
         self.double = copy.deepcopy(self.single).double()
         compile_graph(graph, path, source=source)
-        self.session = Session(path, threads=1, fitting=fitting(graph))
+        self.session = Session(path, switches=Switches(threads=1), fitting=fitting(graph))
 
     def run(self, arrays: list[Any]) -> tuple[_Arrays, _Arrays, _Arrays]:
         """The outputs in double precision, in PyTorch and in ONNX Runtime."""
