@@ -78,7 +78,8 @@ def tune(
         tried = [replace(best, **{switch: value}) for value in values]
         found = ratios(best, tried, rounds)
         for value, spread in zip(values, found, strict=True):
-            trials.append(Trial(switch, value, spread and spread.median, _sure(spread)))
+            median = None if spread is None else spread.median
+            trials.append(Trial(switch, value, median, _sure(spread)))
         faster = [(s.median, i) for i, s in enumerate(found) if s is not None and _sure(s)]
         if faster:
             best = tried[min(faster)[1]]
