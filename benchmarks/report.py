@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from netspec.backends.switches import cores, processor
+from netspec.system.atomic import write_text
 
 
 def machine(*packages: str) -> dict[str, Any]:
@@ -34,10 +35,11 @@ def options(description: str | None, rounds: int) -> argparse.ArgumentParser:
     return parser
 
 
-def write(found: dict[str, Any], output: Path | None) -> None:
-    """Prints the figures, and writes them where a file is given."""
+def write(found: dict[str, Any], output: Path | None, *, quiet: bool = False) -> None:
+    """Prints the figures unless `quiet`, and writes them where a file is given, whole or not at all."""
     text = json.dumps(found, indent=2)
-    print(text)
+    if not quiet:
+        print(text)
     if output:
         output.parent.mkdir(exist_ok=True)
-        output.write_text(text + "\n")
+        write_text(output, text + "\n")

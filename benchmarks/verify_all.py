@@ -54,7 +54,9 @@ def timings(graph: Any, device: str, batches: tuple[int, ...], runs: int) -> lis
     from netspec.backends.runtime import Session
     from netspec.verify.samples import sample_inputs
 
-    found = []
+    found: list[dict[str, Any]] = []
+    if not batches:
+        return found
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
         compile_graph(graph, path)

@@ -33,8 +33,8 @@ Make = Callable[..., tuple[Run, Facts]]
 
 # Seconds until a process is quiet: ONNX Runtime's threads wait busily for 40 ms after a run.
 PAUSE = 0.1
-# A turn lasts at least so many seconds, or so many runs.
-_TURN, _MOST = 0.01, 50
+# The most runs in a turn.
+_MOST = 50
 
 
 class Here:
@@ -169,18 +169,23 @@ class Turns:
 
 
 def in_turns(
-    contenders: Sequence[Contender], rounds: int, *, warmup: int = 3, seed: int = 0
+    contenders: Sequence[Contender],
+    rounds: int,
+    *,
+    warmup: int = 3,
+    turn: float = 0.01,
+    seed: int = 0,
 ) -> list[Turns]:
     """The contenders' times in so many rounds, after `warmup` untimed runs of each.
 
-    In each round each has one turn, in a random order; a turn is one run, or as many as fit in 10 ms.
+    In each round each has one turn, in a random order: one run, or as many as fit in `turn` seconds.
     """
     order = random.Random(seed)
     runs = []
     for contender in contenders:
         time.sleep(contender.pause)
         warm = contender.turn(max(1, warmup))
-        runs.append(max(1, min(_MOST, round(_TURN / max(min(warm), 1e-9)))))
+        runs.append(max(1, min(_MOST, round(turn / max(min(warm), 1e-9)))))
     found: list[list[tuple[float, ...]]] = [[] for _ in contenders]
     for _ in range(rounds):
         for i in order.sample(range(len(contenders)), len(contenders)):
