@@ -38,6 +38,7 @@ from sides import error, figures, timed, why
 from verify_all import SHIPPED, machine, measured
 
 from netspec.backends.measure import Apart, Facts, Run, in_turns
+from netspec.diagnostics.messages.backends import RuntimeFailed
 from netspec.diagnostics.raised import NetspecError
 
 NETS = ("resnet50", "googlenet", "densenet121", "vgg16")
@@ -99,7 +100,7 @@ def netspec_file(
 
     known = {item.name for item in fields(FileOptions)}
     if dtype != "fp32" and "dtype" not in known:
-        raise ValueError(f"this netspec writes no {dtype} files")
+        raise NetspecError(RuntimeFailed(f"this netspec writes no {dtype} files"))
     graph = netspec.load(net).graph
     more: dict[str, Any] = {"dtype": dtype} if dtype != "fp32" else {}
     compile_graph(graph, Path(path), FileOptions(batch=batch, **more))
@@ -307,21 +308,8 @@ def cheapest_first() -> list[str]:
     return sorted((path.stem for path in SHIPPED.glob("*.ns")), key=cost)
 
 
-def main() -> None:
-    parser = options(__doc__, 15)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("--device", default="cuda", choices=["cuda", "cpu"])
-    parser.add_argument("--seconds", type=float, default=470.0, help="for all of it")
-    parser.add_argument("--nets", nargs="*", default=NETS)
-    parser.add_argument("--batches", nargs="*", type=int, default=[256, 1])
-    parser.add_argument("--verify", nargs="*", help="nets to prove; all that ship by default")
-    parser.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 1) * 3 // 4))
-    chosen = parser.parse_args()
-    budget = Budget(chosen.seconds - ENDING)
-    # Should anything hang, it ends all the same; what was found is in the file.
-    last = threading.Timer(chosen.seconds, os._exit, (3,))
-    last.daemon = True
-    last.start()
+def everything(chosen: argparse.Namespace, budget: Budget) -> dict[str, Any]:
+    """The three steps, written as they go."""
     about = machine(chosen.device)
     chip = CHIPS.get(about.get("gpu", ""))
     found: dict[str, Any] = {
@@ -369,7 +357,27 @@ def main() -> None:
     times("compiled", LAST, budget)
     found["seconds_left"] = round(budget.left(), 1)
     write(found, chosen.output)
-    last.cancel()
+    return found
+
+
+def main() -> None:
+    parser = options(__doc__, 15)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--device", default="cuda", choices=["cuda", "cpu"])
+    parser.add_argument("--seconds", type=float, default=470.0, help="for all of it")
+    parser.add_argument("--nets", nargs="*", default=NETS)
+    parser.add_argument("--batches", nargs="*", type=int, default=[256, 1])
+    parser.add_argument("--verify", nargs="*", help="nets to prove; all that ship by default")
+    parser.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 1) * 3 // 4))
+    chosen = parser.parse_args()
+    # Should anything hang, it ends all the same; what was found is in the file.
+    last = threading.Timer(chosen.seconds, os._exit, (3,))
+    last.daemon = True
+    last.start()
+    try:
+        found = everything(chosen, Budget(chosen.seconds - ENDING))
+    finally:
+        last.cancel()
     raise SystemExit(1 if found["proofs"]["wrong"] else 0)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,14 @@ def read(name: str) -> dict[str, Any] | None:
     return json.loads(path.read_text()) if path.exists() else None
 
 
+def paragraph(text: str) -> str:
+    return textwrap.fill(text, 104, break_on_hyphens=False)
+
+
+def one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
 def table(titles: list[str], rows: list[list[str]]) -> list[str]:
     """A table in markdown, the figures to the right."""
     rules = ["---"] + ["---:"] * (len(titles) - 1)
@@ -79,9 +88,12 @@ def table(titles: list[str], rows: list[list[str]]) -> list[str]:
 def cpu(found: dict[str, Any]) -> Iterator[str]:
     machine, settings = found["machine"], found["settings"]
     packages = [f"{name} {value}" for name, value in machine.items() if name not in _MACHINE]
-    yield f"{machine['processor']}, {machine['cores']} cores; {machine['system']}, Python"
-    yield f"{machine['python']}; {', '.join(packages)}. {settings['rounds']} rounds with"
-    yield f"{settings['threads']} threads."
+    load = max(result["load_before"] for result in found["nets"].values())
+    yield paragraph(
+        f"{machine['processor']}, {machine['cores']} cores; {machine['system']}, Python "
+        f"{machine['python']}; {', '.join(packages)}. {settings['rounds']} rounds with "
+        f"{settings['threads']} threads; before each net the machine's load was at most {load:.1f}."
+    )
     for batch in settings["batches"]:
         rows, reasons = [], set()
         for net, result in found["nets"].items():
@@ -90,7 +102,7 @@ def cpu(found: dict[str, Any]) -> Iterator[str]:
             for name in TITLES:
                 cells.append(ratio(figures[name]))
                 if "missing" in figures[name]:
-                    reasons.add(f"{TITLES[name]}, {net}: {figures[name]['missing']}")
+                    reasons.add(f"{TITLES[name]}, {net}: {one_line(figures[name]['missing'])}")
             rows.append(cells)
         yield f"\n**Batch {batch}**\n"
         yield from table(["net", "netspec, ms", *TITLES.values()], rows)
@@ -127,8 +139,10 @@ def on_gpu(found: dict[str, Any]) -> Iterator[str]:
     machine, proofs = found["machine"], found["proofs"]
     versions = ", ".join(f"{name} {value}" for name, value in machine["versions"].items())
     where = machine.get("gpu", "no GPU: a rehearsal on the processor")
-    yield f"{where}; {machine['processor']}, {machine['cores']} cores; {versions}."
-    yield f"{found['settings']['rounds']} rounds."
+    yield paragraph(
+        f"{where}; {machine['processor']}, {machine['cores']} cores; {versions}. "
+        f"{found['settings']['rounds']} rounds."
+    )
     shares = isinstance(found["chip"], dict)
     titles = ["net, batch, contender", "ms", "ratio"]
     titles += ["of peak", "of bandwidth"] if shares else []
@@ -139,7 +153,7 @@ def on_gpu(found: dict[str, Any]) -> Iterator[str]:
                 for name, figures in contenders.items():
                     what = f"{net}, {batch}, {name.replace('_', ' ')}"
                     if "missing" in figures:
-                        reasons.append(f"- {what}: {figures['missing']}.")
+                        reasons.append(f"- {what}: {one_line(figures['missing'])}.")
                         continue
                     if kind == "compiled" and name.startswith("netspec"):
                         continue
@@ -156,10 +170,16 @@ def on_gpu(found: dict[str, Any]) -> Iterator[str]:
     yield from reasons
     providers = sorted({proof["provider"] for proof in proofs["ok"]})
     yield ""
-    yield f"{len(proofs['ok'])} shipped nets agree with double precision on {', '.join(providers)};"
-    yield f"{len(proofs['wrong'])} do not; {len(proofs['not_run'])} were not run in the time there was."
+    yield paragraph(
+        f"{len(proofs['ok'])} shipped nets agree with double precision on "
+        f"{', '.join(providers) or 'no provider'}; {len(proofs['wrong'])} do not, and "
+        f"{len(proofs['not_run'])} were not run in the time there was."
+    )
+    yield ""
+    for proof in proofs["wrong"]:
+        yield f"- wrong: {proof['name']}: {one_line(proof.get('failure', 'the results differ'))}"
     for name, reason in sorted(proofs["not_run"].items()):
-        yield f"\n- not run: {name}: {reason}"
+        yield f"- not run: {name}: {one_line(reason)}"
     yield ""
 
 
