@@ -209,4 +209,6 @@ def of_session(session: Session, feeds: Mapping[str, Any]) -> tuple[Run, Facts]:
         "switches": dict(session.switches.stated()),
         "tuned": dict(session.tuned.stated()),
     }
-    return session.bind(feeds).run, facts
+    run = session.bind(feeds).run
+    run()  # what loads and does not run, as a graph that cannot be recorded, is told now
+    return run, facts

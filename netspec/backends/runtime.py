@@ -153,7 +153,8 @@ class Session:
         if self._most is None or key in self._small:
             return
         try:
-            check_sizes(self._model, self._most, shapes)
+            in_order = self.switches.execution == "sequential"
+            check_sizes(self._model, self._most, shapes, in_order=in_order)
         except TooLarge as error:
             advice = "; --max-bytes allows more" if "bytes" in str(error) else ""
             raise NetspecError(BadModel(str(self._path), f"{error}{advice}")) from None

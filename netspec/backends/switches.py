@@ -169,6 +169,8 @@ def _tuned(device: str, said: Any) -> Tuned:
             raise ValueError(f"it names a switch `{name}` of {device}")
         if not _is(value, VALUES[name]):
             raise ValueError(f"`{name}` has a value that it cannot have")
+    if said["switches"].get("threads", 0) > said["cores"]:
+        raise ValueError("it asks for more threads than cores")
     return Tuned(Switches(**said["switches"]), said["cores"])
 
 

@@ -67,7 +67,7 @@ def test_a_ratio_is_that_of_the_same_rounds() -> None:
     slow = Turns(((2.0,), (20.0, 20.0, 999.0), (4.0,)))
     fast = Turns(((1.0,), (10.0,), (4.0,)))
     assert slow.over(fast) == Spread(2.0, 1.0, 2.0, 1.0, 3)
-    assert slow.spread() == Spread(20.0, 2.0, 20.0, 2.0, 5)
+    assert slow.spread() == Spread(20.0, 2.0, 999.0, 2.0, 5)
     assert Spread.of([1.0]) == Spread(1.0, 1.0, 1.0, 1.0, 1)
 
 

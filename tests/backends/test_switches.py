@@ -129,6 +129,7 @@ HOSTILE = {
     "threads true": said(cpu={"switches": {"threads": True}}),
     "threads negative": said(cpu={"switches": {"threads": -1}}),
     "threads many": said(cpu={"switches": {"threads": 10**6}}),
+    "more threads than cores": said(cpu={"switches": {"threads": 3}}),
     "threads huge": said(cpu={"switches": {"threads": 10**300}}),
     "threads half": said(cpu={"switches": {"threads": 1.0}}),
     "threads null": said(cpu={"switches": {"threads": None}}),
@@ -156,6 +157,17 @@ def test_anything_else_that_a_file_says_is_refused(text: str, model: Path) -> No
         Session(model)
     assert caught.value.diagnostics[0].code == "NS605"
     assert KEY in str(caught.value)
+
+
+def test_a_file_that_runs_side_by_side_is_allowed_what_it_may_hold_then(tmp_path: Path) -> None:
+    """In order it holds two maps at once; its say is no way around the limit."""
+    path = netspec.load("relu; " * 49 + "relu", input="256").to_onnx(tmp_path / "n.onnx")
+    x = {"input": np.zeros((1, 256), np.float32)}
+    Session(path, most=4096).run(x)
+    keep(path, "cpu", Switches(execution="parallel"))
+    with pytest.raises(NetspecError, match="would make"):
+        Session(path, most=4096).run(x)
+    Session(path, most=50 * 1024).run(x)
 
 
 def test_what_a_file_says_twice_is_refused(model: Path) -> None:
