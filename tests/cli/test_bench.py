@@ -9,6 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import click
 import jsonschema
 import onnx
 import pytest
@@ -18,6 +19,7 @@ from netspec.backends import tune as tuning
 from netspec.backends.switches import DEFAULTS, KEY, Switches, cores
 from netspec.backends.tune import Trial, Tuning
 from netspec.cli.bench import command
+from netspec.diagnostics.raised import NetspecError
 
 SCHEMA = json.loads(files("netspec").joinpath("schemas/bench.json").read_text())
 NET = "net tiny\ninput 3x8x8\nconv3-4; gap; fc-5\n"
@@ -83,20 +85,28 @@ def test_a_fixed_batch_is_the_files_own_or_refused(folder: Path, capsys: Any) ->
     netspec.load(NET).to_onnx(folder / "four.onnx", batch=4)
     found = bench(capsys, "tiny.onnx", "four.onnx", "--runs", "1")["results"]
     assert [(row["batch"], row["ratio"]) for row in found] == [(1, 1.0), (4, None)]
-    done = cli("four.onnx", "--batch", "8", cwd=folder)
-    assert done.returncode == 2
-    assert "takes batches of 4, not 8" in done.stderr
+    with pytest.raises(NetspecError, match="takes batches of 4, not 8") as caught:
+        bench(capsys, "four.onnx", "--batch", "8")
+    assert caught.value.status == 2
 
 
-def cli(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "netspec", "bench", *words]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+def test_json_that_says_more_or_less_is_not_the_schemas(folder: Path, capsys: Any) -> None:
+    found = bench(capsys, "tiny.onnx", "--runs", "1")
+    (row,) = found["results"]
+    for spoilt in (
+        {**found, "more": 1},
+        {**found, "results": [{**row, "precision": "fp17"}]},
+        {**found, "results": [{**row, "switches": {**row["switches"], "threads": -1}}]},
+        {**found, "results": [{key: row[key] for key in row if key != "provider"}]},
+    ):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(spoilt, SCHEMA)
 
 
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        ((), "Missing argument"),
+        ((), "models"),
         (("tiny.ns", "--batch", "1,0"), "from 1 on"),
         (("tiny.ns", "--batch", "x"), "from 1 on"),
         (("tiny.ns", "--device", "cpu,tpu"), "`tpu` is none of"),
@@ -107,18 +117,15 @@ def cli(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 )
 def test_a_wrong_call_is_told(folder: Path, words: tuple[str, ...], says: str) -> None:
     before = (folder / "tiny.onnx").read_bytes()
-    done = cli(*words, cwd=folder)
-    assert done.returncode == 2
-    assert says in done.stderr
+    with pytest.raises(click.UsageError, match=says):
+        command.main([*words], standalone_mode=False)
     assert (folder / "tiny.onnx").read_bytes() == before
 
 
-def test_what_fails_in_a_process_of_its_own_is_the_same_message(folder: Path) -> None:
+def test_a_file_that_is_no_model_is_refused(folder: Path, capsys: Any) -> None:
     (folder / "bad.onnx").write_bytes(b"no")
-    done = cli("tiny.onnx", "bad.onnx", "--alone", cwd=folder)
-    assert done.returncode == 1
-    assert "NS605" in done.stderr
-    assert "bad.onnx" in done.stderr
+    with pytest.raises(NetspecError, match=r"NS605.*bad\.onnx"):
+        bench(capsys, "tiny.onnx", "bad.onnx", "--alone")
 
 
 @pytest.mark.parametrize("won", [Switches(threads=1), Switches()])
