@@ -102,7 +102,7 @@ def netspec_file(
     if dtype != "fp32" and "dtype" not in known:
         raise NetspecError(RuntimeFailed(f"this netspec writes no {dtype} files"))
     graph = netspec.load(net).graph
-    more: dict[str, Any] = {"dtype": dtype} if dtype != "fp32" else {}
+    more: dict[str, Any] = {"dtype": dtype, "io": dtype} if dtype != "fp32" else {}
     compile_graph(graph, Path(path), FileOptions(batch=batch, **more))
     on_gpu = device == "cuda"
     switches = Switches(cuda_graph=on_gpu, nhwc=on_gpu and dtype == "fp16", tf32=False)
