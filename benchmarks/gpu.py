@@ -103,7 +103,7 @@ def netspec_file(
         raise NetspecError(RuntimeFailed(f"this netspec writes no {dtype} files"))
     graph = netspec.load(net).graph
     more: dict[str, Any] = {"dtype": dtype, "io": dtype} if dtype != "fp32" else {}
-    compile_graph(graph, Path(path), FileOptions(batch=batch, **more))
+    compile_graph(graph, Path(path), FileOptions(logits=True, batch=batch, **more))
     on_gpu = device == "cuda"
     switches = Switches(cuda_graph=on_gpu, nhwc=on_gpu and dtype == "fp16", tf32=False)
     session = Session(Path(path), device=device, switches=switches, most=None)
@@ -143,7 +143,7 @@ def torch_on(
         "dtype": kind,
         "memory_format": torch.channels_last,
     }
-    model = wrap(netspec.load(net).to_torch(seed=0).eval().to(**placed))
+    model = wrap(netspec.load(net).to_torch(seed=0, logits=True).eval().to(**placed))
     (x,) = (torch.from_numpy(array).to(**placed) for array in inputs(net, batch).values())
 
     @torch.inference_mode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -41,7 +42,8 @@ def figures(turns: Turns, first: Turns) -> dict[str, Any]:
     }
 
 
-def error(found: list[float], reference: list[float]) -> float:
-    """The largest difference over the reference's largest value."""
-    scale = max(map(abs, reference))
-    return max(abs(a - b) for a, b in zip(found, reference, strict=True)) / scale
+def error(found: list[float], reference: list[float]) -> float | None:
+    """The largest difference over the reference's largest value; None where that is no number."""
+    scale = max(map(abs, reference)) or 1.0
+    differences = [abs(a - b) / scale for a, b in zip(found, reference, strict=True)]
+    return max(differences) if all(map(math.isfinite, differences)) else None
