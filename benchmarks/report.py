@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import platform
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from netspec.backends.switches import cores, processor
+from netspec.system.atomic import write_text
+
 
 def machine(*packages: str) -> dict[str, Any]:
     """The machine, and the versions of netspec and of these distributions."""
     return {
-        "processor": platform.processor() or platform.machine(),
-        "cores": os.cpu_count(),
+        "processor": processor(),
+        "cores": cores(),
         "system": platform.system(),
         "python": platform.python_version(),
         "netspec": version("netspec-networks"),
@@ -33,10 +35,11 @@ def options(description: str | None, rounds: int) -> argparse.ArgumentParser:
     return parser
 
 
-def write(found: dict[str, Any], output: Path | None) -> None:
-    """Prints the figures, and writes them where a file is given."""
+def write(found: dict[str, Any], output: Path | None, *, quiet: bool = False) -> None:
+    """Prints the figures unless `quiet`, and writes them where a file is given, whole or not at all."""
     text = json.dumps(found, indent=2)
-    print(text)
+    if not quiet:
+        print(text)
     if output:
         output.parent.mkdir(exist_ok=True)
-        output.write_text(text + "\n")
+        write_text(output, text + "\n")

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import os
 import platform
 import statistics
 import sys
@@ -33,12 +32,13 @@ def machine(device: str) -> dict[str, Any]:
     """What the numbers were measured on."""
     import torch
 
+    from netspec.backends.switches import cores, processor
     from netspec.verify.report import versions
 
     found: dict[str, Any] = {
         "device": device,
-        "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)),
+        "processor": processor(),
+        "cores": cores(),
         "system": platform.platform(),
         "python": platform.python_version(),
         "versions": dict(versions()),
@@ -48,21 +48,15 @@ def machine(device: str) -> dict[str, Any]:
     return found
 
 
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.split(":")[1].strip() for line in lines if "model name" in line), "")
-
-
 def timings(graph: Any, device: str, batches: tuple[int, ...], runs: int) -> list[dict[str, Any]]:
     """Median seconds per run of ONNX Runtime, after one run to warm up."""
     from netspec.backends.onnx.compile import compile_graph
     from netspec.backends.runtime import Session
     from netspec.verify.samples import sample_inputs
 
-    found = []
+    found: list[dict[str, Any]] = []
+    if not batches:
+        return found
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
         compile_graph(graph, path)

@@ -12,6 +12,7 @@ from onnx import TensorProto
 from netspec.backends.onnx.file import write
 from netspec.backends.onnx.lowering import Model, lower
 from netspec.backends.runtime import Session
+from netspec.backends.switches import Switches
 from netspec.graph.checked import Graph, Value
 
 if TYPE_CHECKING:
@@ -70,7 +71,8 @@ def watched(
     with tempfile.TemporaryDirectory(prefix="netspec-") as folder:
         path = Path(folder) / "model.onnx"
         write(more, path, source)
-        session = Session(path, threads=threads, most=None, optimize=optimize)
+        switches = Switches(threads=threads, optimization="all" if optimize else "none")
+        session = Session(path, switches=switches, most=None)
         for sample in samples:
             arrays = {**sample, **session.run(sample).outputs}
             yield {name: arrays[name] for name in kinds}

@@ -47,6 +47,7 @@ def extremes(
     than in any run of the net. Empty without samples.
     """
     from netspec.backends.runtime import Session
+    from netspec.backends.switches import Switches
 
     graph = Parts(model)
     names = floats(graph)
@@ -66,7 +67,7 @@ def extremes(
     with tempfile.TemporaryDirectory(prefix="netspec-") as folder:
         path = Path(folder) / "model.onnx"
         write(replace(model, graph=model.graph + rest.SerializeToString()), path, source)
-        session = Session(path, threads=threads, most=None)
+        session = Session(path, switches=Switches(threads=threads), most=None)
         for sample in samples:
             arrays = session.run(sample).outputs
             for i, name in enumerate(names):

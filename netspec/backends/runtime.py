@@ -7,16 +7,18 @@ import time
 from collections.abc import Mapping
 from contextlib import redirect_stdout
 from io import StringIO
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from onnx import ModelProto
+from onnx import ModelProto, TensorProto
 
 from netspec.analysis.preprocessing import Preprocessing
 from netspec.backends.onnx.guard import check_model
 from netspec.backends.onnx.images import IMAGES, image_of, said_of_images
 from netspec.backends.onnx.sizes import TooLarge, check_sizes
+from netspec.backends.switches import DEFAULTS, KEY, Switches, Tuned, read_tuned
 from netspec.diagnostics.limits import DEFAULT
 from netspec.diagnostics.messages.backends import BadInput, BadModel, DeviceMissing, RuntimeFailed
 from netspec.diagnostics.raised import NetspecError
@@ -33,6 +35,9 @@ _TAKEN = {**_DTYPES, "tensor(uint8)": "|u1"}
 _SILENT = 4
 # Bytes of a tensor whose numbers say nothing of sizes.
 _WEIGHT = 2**15
+# The run of a session with CUDA graphs that records none.
+_NO_GRAPH = -1
+_UNSAID = Switches()
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 
@@ -63,10 +68,11 @@ class Session:
     """An ONNX model loaded from a file.
 
     `device` is `cpu` or `cuda`; a device that is not there raises NetspecError, never falls back.
-    TF32 is off unless `tf32`. `threads` 0 leaves the number to ONNX Runtime. `fitting`, where the
-    net is known, refuses sizes of its symbols that are not legal. `most` are the bytes of values that
-    may be held at once; None for a file that was just compiled from a checked net. Without `optimize`
-    each node is computed as it stands.
+    What `switches` do not say, the file says where it was tuned for the device, and else `DEFAULTS`:
+    TF32 is off. The session's own `switches` are all that it runs with, `tuned` those of the file;
+    `precision` is that of most of the weights, such as `fp32`.
+    `fitting`, where the net is known, refuses sizes of its symbols that are not legal. `most` are the
+    bytes of values that may be held at once; None for a file that was just compiled from a checked net.
     """
 
     def __init__(
@@ -74,27 +80,26 @@ class Session:
         path: Path,
         *,
         device: str = "cpu",
-        threads: int = 0,
-        tf32: bool = False,
+        switches: Switches = _UNSAID,
         fitting: Fitting | None = None,
         most: int | None = DEFAULT.activations,
-        optimize: bool = True,
     ) -> None:
-        self._path, self._fitting, self._most = path, fitting, most
+        self._path, self._device, self._fitting, self._most = path, device, fitting, most
+        self._graphs = 0
         self._model = _without_weights(check_model(path))
+        found = tuned_of(self._model, path).get(device)
+        self.tuned = found.here() if found else _UNSAID
+        self.switches = switches.over(self.tuned).over(DEFAULTS)
+        self.precision = _precision(self._model)
         self._small: set[tuple[object, ...]] = set()
         self._check_sizes(None)
         # What it would print goes into messages.
         ort.set_default_logger_severity(_SILENT)
-        options = ort.SessionOptions()
-        options.log_severity_level = _SILENT
-        options.intra_op_num_threads = threads
-        if not optimize:
-            options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+        options = _options(self.switches)
         provider = _provider(device)
         if device != "cpu":
             options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
-        settings: dict[str, str] = {"use_tf32": str(int(tf32))} if device == "cuda" else {}
+        settings = _cuda_settings(self.switches) if device == "cuda" else {}
 
         def failed(reason: str) -> NetspecError:
             if device != "cpu" and "fallback to CPU" in reason:
@@ -125,6 +130,23 @@ class Session:
 
     def run(self, inputs: Mapping[str, Any]) -> Result:
         """Runs the model on arrays by input name; raises NetspecError where they do not fit."""
+        feeds = self._feeds(inputs)
+        run = _run_options(_NO_GRAPH) if self.switches.cuda_graph else None
+        start = time.perf_counter()
+        with reading(_failed):
+            arrays = self._session.run(None, feeds, run)
+        seconds = time.perf_counter() - start
+        return Result(dict(zip(self.outputs, arrays, strict=True)), self.provider, seconds)
+
+    def bind(self, inputs: Mapping[str, Any]) -> Bound:
+        """The model on these arrays, to be run again and again; raises NetspecError as `run` does."""
+        feeds = self._feeds(inputs)
+        self._graphs += bool(self.switches.cuda_graph)
+        with reading(_failed):
+            return Bound(self._session, self._device, feeds, self._graphs)
+
+    def _feeds(self, inputs: Mapping[str, Any]) -> dict[str, np.ndarray[Any, Any]]:
+        """The arrays as the model takes them, checked against it."""
         known = [item.name for item in self.inputs]
         for name in inputs:
             if name not in known:
@@ -135,11 +157,7 @@ class Session:
             if misfit is not None:
                 raise NetspecError(BadInput(*misfit))
         self._check_sizes({name: feed.shape for name, feed in feeds.items()})
-        start = time.perf_counter()
-        with reading(_failed):
-            arrays = self._session.run(None, feeds)
-        seconds = time.perf_counter() - start
-        return Result(dict(zip(self.outputs, arrays, strict=True)), self.provider, seconds)
+        return feeds
 
     def _images(self) -> dict[str, dict[str, Any]]:
         """What the file says of images, by input; raises NetspecError where no netspec wrote it."""
@@ -169,11 +187,132 @@ class Session:
         if self._most is None or key in self._small:
             return
         try:
-            check_sizes(self._model, self._most, shapes)
+            in_order = self.switches.execution == "sequential"
+            check_sizes(self._model, self._most, shapes, in_order=in_order)
         except TooLarge as error:
             advice = "; --max-bytes allows more" if "bytes" in str(error) else ""
             raise NetspecError(BadModel(str(self._path), f"{error}{advice}")) from None
         self._small.add(key)
+
+
+_PRECISIONS = {
+    TensorProto.FLOAT: "fp32",
+    TensorProto.FLOAT16: "fp16",
+    TensorProto.BFLOAT16: "bf16",
+    TensorProto.INT8: "int8",
+    TensorProto.UINT8: "uint8",
+}
+
+
+def _precision(model: ModelProto) -> str:
+    """The type of most of the weights; `none` where there are none."""
+    counts: dict[str, int] = {}
+    for tensor in model.graph.initializer:
+        name = _PRECISIONS.get(tensor.data_type)
+        if name is not None:
+            counts[name] = counts.get(name, 0) + prod(tensor.dims)
+    return max(counts, key=counts.__getitem__, default="none")
+
+
+class Bound:
+    """Arrays where a session runs, and room for what it makes of them: a run copies nothing.
+
+    Made by `Session.bind`. `graph` numbers the CUDA graph that the runs record and replay; 0 for none.
+    """
+
+    def __init__(
+        self, session: Any, device: str, feeds: Mapping[str, np.ndarray[Any, Any]], graph: int
+    ) -> None:
+        self._session, self._binding = session, session.io_binding()
+        self._names = [output.name for output in session.get_outputs()]
+        # What is bound has to live as long as the runs.
+        self._feeds = {
+            name: ort.OrtValue.ortvalue_from_numpy(array, device, 0)
+            for name, array in feeds.items()
+        }
+        for name, value in self._feeds.items():
+            self._binding.bind_ortvalue_input(name, value)
+        for name in self._names:
+            self._binding.bind_output(name, device, 0)
+        self._run = None
+        if graph:
+            # A graph replays addresses: the outputs of a run without one are its room.
+            session.run_with_iobinding(self._binding, _run_options(_NO_GRAPH))
+            self._room = self._binding.get_outputs()
+            for name, value in zip(self._names, self._room, strict=True):
+                self._binding.bind_ortvalue_output(name, value)
+            self._run = _run_options(graph)
+
+    def run(self) -> float:
+        """Runs the model once; returns the seconds until its outputs are there."""
+        start = time.perf_counter()
+        with reading(_failed):
+            self._session.run_with_iobinding(self._binding, self._run)
+            self._binding.synchronize_outputs()
+        return time.perf_counter() - start
+
+    def outputs(self) -> dict[str, np.ndarray[Any, Any]]:
+        """What the last run made, by output name."""
+        with reading(_failed):
+            arrays = self._binding.copy_outputs_to_cpu()
+        return dict(zip(self._names, arrays, strict=True))
+
+
+def tuned_of(model: ModelProto, path: Path) -> dict[str, Tuned]:
+    """What a model was tuned to, by device; raises NetspecError where that is not what netspec writes."""
+    texts = [entry.value for entry in model.metadata_props if entry.key == KEY]
+    with reading(lambda reason: NetspecError(BadModel(str(path), f"its {KEY}: {reason}"))):
+        return read_tuned(texts)
+
+
+_LEVELS = {
+    "all": ort.GraphOptimizationLevel.ORT_ENABLE_ALL,
+    "layout": ort.GraphOptimizationLevel.ORT_ENABLE_LAYOUT,
+    "extended": ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED,
+    "basic": ort.GraphOptimizationLevel.ORT_ENABLE_BASIC,
+    "none": ort.GraphOptimizationLevel.ORT_DISABLE_ALL,
+}
+
+
+def _options(switches: Switches) -> Any:
+    """ONNX Runtime's options for switches that all say something."""
+    options = ort.SessionOptions()
+    options.log_severity_level = _SILENT
+    options.intra_op_num_threads = switches.threads
+    options.graph_optimization_level = _LEVELS[str(switches.optimization)]
+    if switches.execution == "parallel":
+        options.execution_mode = ort.ExecutionMode.ORT_PARALLEL
+    options.enable_cpu_mem_arena = switches.arena
+    options.enable_mem_pattern = switches.memory_pattern
+    if switches.spinning == "run":
+        options.add_session_config_entry("session.force_spinning_stop", "1")
+    if switches.spinning == "never":
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.add_session_config_entry("session.inter_op.allow_spinning", "0")
+    if switches.block_base:
+        options.add_session_config_entry("session.dynamic_block_base", str(switches.block_base))
+    return options
+
+
+def _cuda_settings(switches: Switches) -> dict[str, str]:
+    """The CUDA provider's options; those that say what it does anyway are left to it."""
+    return {
+        "use_tf32": str(int(bool(switches.tf32))),
+        **({"prefer_nhwc": "1"} if switches.nhwc else {}),
+        **({"fuse_conv_bias": "1"} if switches.conv_bias else {}),
+        **({"enable_cuda_graph": "1"} if switches.cuda_graph else {}),
+        **(
+            {"cudnn_conv_algo_search": str(switches.conv_search).upper()}
+            if switches.conv_search != DEFAULTS.conv_search
+            else {}
+        ),
+    }
+
+
+def _run_options(graph: int) -> Any:
+    options = ort.RunOptions()
+    options.add_run_config_entry("gpu_graph_id", str(graph))
+    return options
 
 
 def _without_weights(model: ModelProto) -> ModelProto:

@@ -88,7 +88,9 @@ def command(
     if as_json:
         print_json(_plain(result))
         return
-    say(f"{result.provider}, {result.seconds * 1000:.1f} ms")
+    tuned = ", ".join(f"{name}={value}" for name, value in session.tuned.stated())
+    tuned = f"; tuned: {tuned}" if tuned else ""
+    say(f"{result.provider}, {result.seconds * 1000:.1f} ms{tuned}")
     for name, array in result.outputs.items():
         _print_output(name, array)
 

@@ -15,6 +15,7 @@ from netspec.backends.onnx.compile import FOLDED, optimized
 from netspec.backends.onnx.guard import check_model
 from netspec.backends.onnx.lowering import lowered_as
 from netspec.backends.runtime import Session
+from netspec.backends.switches import Switches
 from netspec.diagnostics.messages.backends import RuntimeFailed
 from netspec.diagnostics.raised import NetspecError
 from netspec.foundation.records import record
@@ -144,7 +145,9 @@ class Locator:
         with draft(self.path.parent) as copy:
             copy.file.write(proto.SerializeToString())
             copy.file.flush()
-            session = Session(copy.path, device=self.device, tf32=self.tf32, most=None)
+            session = Session(
+                copy.path, device=self.device, switches=Switches(tf32=self.tf32), most=None
+            )
             return session.run(self.images.taken(inputs)).outputs
 
 

@@ -7,7 +7,6 @@ where outputs do not respond to a layer, agreement does not count as proof.
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -139,17 +138,9 @@ def require_file(
 
 def embed(report: Report, path: Path) -> None:
     """Writes what the report says into the metadata of an ONNX file, whole or not at all."""
-    from onnx import ModelProto
+    from netspec.backends.onnx.metadata import write_metadata
 
-    from netspec.system.atomic import replacing
-
-    more = ModelProto()
-    for key, value in report.metadata().items():
-        more.metadata_props.add(key=key, value=value)
-    with path.open("rb") as model, replacing(path) as file:
-        shutil.copyfileobj(model, file)
-        # Protobuf reads fields that follow a message as part of it.
-        file.write(more.SerializeToString(deterministic=True))
+    write_metadata(path, report.metadata())
 
 
 def _seeded(net: Graph, seed: int, progress: Progress) -> WeightSource:
@@ -172,6 +163,7 @@ def _verified(
 ) -> Report:
     from netspec.backends.onnx.half import dtype_of
     from netspec.backends.runtime import Session
+    from netspec.backends.switches import Switches
     from netspec.diagnostics.messages.backends import RuntimeFailed
     from netspec.diagnostics.raised import NetspecError
     from netspec.verify.compare import Reference
@@ -195,7 +187,7 @@ def _verified(
     node: Node | None = None
     wrong_by = 0.0
     try:
-        session = Session(path, device=device, tf32=tf32, most=None)
+        session = Session(path, device=device, switches=Switches(tf32=tf32), most=None)
         provider = session.provider
         for number, run in enumerate(runs):
             progress(f"run {number + 1} of {len(runs)}: ONNX Runtime", "")

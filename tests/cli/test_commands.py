@@ -299,11 +299,6 @@ def test_a_closed_pipe_is_no_error(args):
     assert done.stdout.splitlines()[-1] == "0"
 
 
-def test_bench_names_provider_and_threads():
-    done = netspec("bench", "lenet5", "--runs", "2", "--threads", "1")
-    assert "CPUExecutionProvider, 1 threads" in done.stdout
-
-
 def test_dynamic_makes_the_last_axes_symbolic(tmp_path):
     (tmp_path / "net.ns").write_text("input 3x8x8\nconv3-4\n")
     done = netspec("compile", "-q", "net.ns", "--dynamic", "H,W", "-o", "net.onnx", cwd=tmp_path)

@@ -492,6 +492,7 @@ _MUTANTS = """
 import sys, numpy as np
 from pathlib import Path
 from netspec.backends.runtime import Session
+from netspec.backends.switches import Switches
 from netspec.diagnostics.raised import NetspecError
 path = Path("net.onnx")
 whole, random = path.read_bytes(), np.random.default_rng(1)
@@ -502,7 +503,7 @@ for _ in range(400):
         data[place] = random.integers(0, 256)
     path.write_bytes(bytes(data))
     try:
-        Session(path, threads=1).run(x)
+        Session(path, switches=Switches(threads=1)).run(x)
     except NetspecError as error:
         assert error.diagnostics[0].code in ("NS603", "NS604", "NS605"), error
 """

@@ -19,6 +19,7 @@ from netspec.analysis.summary import summarize
 from netspec.backends.onnx.compile import compile_graph
 from netspec.backends.onnx.options import FileOptions
 from netspec.backends.runtime import Session
+from netspec.backends.switches import Switches
 from netspec.backends.torch.modules import to_module
 from netspec.diagnostics.source import Source
 from netspec.draw import draw
@@ -144,7 +145,7 @@ class Ready:
         self.double = copy.deepcopy(self.single).double()
         self.optimize = seed % 2 == 0
         compile_graph(graph, path, FileOptions(optimize=self.optimize), source=source)
-        self.session = Session(path, threads=1, fitting=fitting(graph))
+        self.session = Session(path, switches=Switches(threads=1), fitting=fitting(graph))
 
     def run(self, arrays: list[Any]) -> tuple[_Arrays, _Arrays, _Arrays]:
         """The outputs in double precision, in PyTorch and in ONNX Runtime."""

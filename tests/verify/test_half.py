@@ -38,7 +38,7 @@ def changed(path, name, factor):
 
 
 def test_half_precision_is_verified_and_said(tmp_path):
-    report = verify(net(), file=HALVED)
+    report = verify(net(), options=HALVED)
     report.require()
     assert report.dtype == report.as_json()["dtype"] == "fp16"
     assert "half precision" in report.text()
@@ -72,7 +72,7 @@ def test_a_file_that_does_not_say_so_is_held_to_single_precision(tmp_path):
 def test_compile_proves_the_file_it_wrote(tmp_path):
     graph, path = net(), tmp_path / "net.onnx"
     compile_graph(graph, path, HALVED, source=Seeded(0))
-    assert require_file(graph, path, weights=Seeded(0), file=HALVED).dtype == "fp16"
+    assert require_file(graph, path, weights=Seeded(0), options=HALVED).dtype == "fp16"
 
 
 def test_layers_are_rounded_to_halfs_digits_at_any_size():

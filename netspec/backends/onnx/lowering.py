@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from onnx import GraphProto, ModelProto
 
@@ -44,7 +45,7 @@ class Model:
         """The model with another graph, and with other weights where they are given."""
         encoded = graph.SerializeToString(deterministic=True)
         chosen = self.weights if weights is None else tuple(weights)
-        return Model(self.head, encoded, chosen, self.values)
+        return replace(self, graph=encoded, weights=chosen)
 
 
 def lower(

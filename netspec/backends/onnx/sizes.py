@@ -41,13 +41,20 @@ class TooLarge(Exception):
     """What a model would hold is more than it may, or cannot be told."""
 
 
-def check_sizes(model: ModelProto, most: int, inputs: Mapping[str, Shape] | None = None) -> None:
+def check_sizes(
+    model: ModelProto,
+    most: int,
+    inputs: Mapping[str, Shape] | None = None,
+    *,
+    in_order: bool = True,
+) -> None:
     """Raises TooLarge where a model would hold more than `most` bytes of values at once.
 
     `inputs` are the shapes that inputs are given. Without them the model is about to be loaded: free
-    sizes count as 1, and what follows from constants alone may take little.
+    sizes count as 1, and what follows from constants alone may take little. Where nodes do not run
+    in the file's order, all of their values may be held at once.
     """
-    sizes, last = _Sizes(model, inputs), _last_uses(model)
+    sizes, last = _Sizes(model, inputs), _last_uses(model) if in_order else {}
     # Weights may be turned, which makes as many again: those are in the file.
     weights = sum(prod(t.dims) * _item(t.data_type) for t in model.graph.initializer)
     free = min(most, _CONSTANTS + 2 * weights)
