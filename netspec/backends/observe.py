@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from onnx import TensorProto
+
 from netspec.backends.onnx.file import write
-from netspec.backends.onnx.lowering import lower
+from netspec.backends.onnx.lowering import Model, lower
 from netspec.backends.runtime import Session
-from netspec.graph.checked import Graph, Output, Value
+from netspec.graph.checked import Graph, Value
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from netspec.weights.sources import WeightSource
 
     Array = np.ndarray[Any, Any]
+
+_DTYPES = {"float32": TensorProto.FLOAT, "int64": TensorProto.INT64}
 
 
 def observed(
@@ -29,12 +33,41 @@ def observed(
     """
     read = {value for node in graph.nodes for value in node.inputs}
     read |= {output.value for output in graph.outputs}
-    values = [value for node in graph.nodes for value in node.outputs if value in read]
-    outputs = tuple(Output(f"value{i}", value) for i, value in enumerate(values))
+    model = lower(graph.replace(heads=()))
+    names = {
+        value: model.values[value] for node in graph.nodes for value in node.outputs if value in read
+    }
+    kinds = {name: value.type.dtype for value, name in names.items()}
+    for arrays in watched(model, source, samples, kinds, threads=threads):
+        yield {value: arrays[name] for value, name in names.items()}
+
+
+def watched(
+    model: Model,
+    source: WeightSource,
+    samples: Iterable[Mapping[str, Array]],
+    names: Mapping[str, str] | Sequence[str],
+    *,
+    threads: int = 0,
+    optimize: bool = True,
+) -> Iterator[dict[str, Array]]:
+    """Yields, for each sample, the tensors of these names in a model; `names` may hold their types.
+
+    Without `optimize` ONNX Runtime computes each node as it stands.
+    """
+    kinds = names if isinstance(names, Mapping) else dict.fromkeys(names, "float32")
+    proto = model.proto
+    given = {item.name for item in proto.graph.input}
+    declared = {item.name for item in proto.graph.output}
+    for name, dtype in kinds.items():
+        if name not in given | declared:
+            kind = proto.graph.output.add(name=name).type.tensor_type
+            kind.elem_type = _DTYPES[dtype]
+    more = model.with_graph(proto.graph)
     with tempfile.TemporaryDirectory(prefix="netspec-") as folder:
         path = Path(folder) / "model.onnx"
-        write(lower(graph.replace(outputs=outputs, heads=())), path, source)
-        session = Session(path, threads=threads, most=None)
+        write(more, path, source)
+        session = Session(path, threads=threads, most=None, optimize=optimize)
         for sample in samples:
-            arrays = session.run(sample).outputs
-            yield {value: arrays[f"value{i}"] for i, value in enumerate(values)}
+            arrays = {**sample, **session.run(sample).outputs}
+            yield {name: arrays[name] for name in kinds}

@@ -56,7 +56,8 @@ class Session:
     `device` is `cpu` or `cuda`; a device that is not there raises NetspecError, never falls back.
     TF32 is off unless `tf32`. `threads` 0 leaves the number to ONNX Runtime. `fitting`, where the
     net is known, refuses sizes of its symbols that are not legal. `most` are the bytes of values that
-    may be held at once; None for a file that was just compiled from a checked net.
+    may be held at once; None for a file that was just compiled from a checked net. Without `optimize`
+    each node is computed as it stands.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Session:
         tf32: bool = False,
         fitting: Fitting | None = None,
         most: int | None = DEFAULT.activations,
+        optimize: bool = True,
     ) -> None:
         self._path, self._fitting, self._most = path, fitting, most
         self._model = _without_weights(check_model(path))
@@ -78,6 +80,8 @@ class Session:
         options = ort.SessionOptions()
         options.log_severity_level = _SILENT
         options.intra_op_num_threads = threads
+        if not optimize:
+            options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
         provider = _provider(device)
         if device != "cpu":
             options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")

@@ -30,6 +30,18 @@ class WeightSource(Protocol):
         """The tensor's elements in C order, as flat float32 arrays of at most a few MiB."""
 
 
+def whole(source: WeightSource, name: str, weight: Weight) -> Array:
+    """One tensor as an array in its shape."""
+    import numpy as np
+
+    flat = np.empty(weight.size, np.float32)
+    start = 0
+    for piece in source.pieces(name, weight):
+        flat[start : start + piece.size] = piece
+        start += piece.size
+    return flat.reshape(weight.shape)
+
+
 @record
 class Seeded:
     """Initial weights: each by its scheme, from a seed."""

@@ -18,10 +18,16 @@ from netspec.ops.declare.weight import Weight
 
 @record
 class Initializer:
-    """A weight of the net, to be filled when the file is written."""
+    """A weight of the net, to be filled when the file is written; `dtype` is numpy's word."""
 
     name: str
     weight: Weight
+    dtype: str = "float32"
+
+    @property
+    def nbytes(self) -> int:
+        """How many bytes its numbers take."""
+        return self.weight.size * np.dtype(self.dtype).itemsize
 
 
 class Builder:

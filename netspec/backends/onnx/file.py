@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-from onnx import TensorProto
+import numpy as np
+from onnx import TensorProto, helper
 
 from netspec.backends.onnx.builder import Initializer
 from netspec.backends.onnx.data import data_file, tidy
@@ -47,7 +48,7 @@ def write(
     to are removed last: an earlier model's, and what a killed run left.
     """
     try:
-        if sum(4 * item.weight.size for item in model.weights) <= limit:
+        if sum(item.nbytes for item in model.weights) <= limit:
             with replacing(path, check, keep=keep) as file:
                 _write_single(model, file, source)
             return ()
@@ -61,13 +62,13 @@ def write(
 
 def _write_single(model: Model, file: BinaryIO, source: WeightSource) -> None:
     heads = [_tensor_head(item) for item in model.weights]
-    sizes = [len(head) + 4 * i.weight.size for head, i in zip(heads, model.weights, strict=True)]
+    sizes = [len(head) + i.nbytes for head, i in zip(heads, model.weights, strict=True)]
     _write_graph(model, file, sizes)
     for item, head, size in zip(model.weights, heads, sizes, strict=True):
         file.write(_field(_INITIALIZER, size))
         file.write(head)
         for piece in source.pieces(item.name, item.weight):
-            file.write(piece.astype("<f4", copy=False).data)
+            file.write(_stored(item, piece))
 
 
 def _write_graph(model: Model, file: BinaryIO, sizes: list[int]) -> None:
@@ -78,11 +79,21 @@ def _write_graph(model: Model, file: BinaryIO, sizes: list[int]) -> None:
     file.write(model.graph)
 
 
+def _described(item: Initializer) -> TensorProto:
+    kind = helper.np_dtype_to_tensor_dtype(np.dtype(item.dtype))
+    return TensorProto(dims=item.weight.shape, data_type=kind, name=item.name)
+
+
+def _stored(item: Initializer, piece: np.ndarray[Any, Any]) -> memoryview:
+    """A piece of a tensor as the file has it."""
+    return piece.astype(np.dtype(item.dtype).newbyteorder("<"), copy=False).data
+
+
 def _tensor_head(item: Initializer) -> bytes:
     """A tensor's encoding up to its numbers."""
-    tensor = TensorProto(dims=item.weight.shape, data_type=TensorProto.FLOAT, name=item.name)
+    tensor = _described(item)
     encoded: bytes = tensor.SerializeToString(deterministic=True)
-    return encoded + _field(_RAW_DATA, 4 * item.weight.size)
+    return encoded + _field(_RAW_DATA, item.nbytes)
 
 
 def _field(number: int, length: int) -> bytes:
@@ -146,12 +157,12 @@ def _write_data(
         file.write(bytes(gap))
         digest.update(bytes(gap))
         offset += gap
-        places[item.name] = _Place(offset, 4 * item.weight.size)
+        places[item.name] = _Place(offset, item.nbytes)
         for piece in source.pieces(item.name, item.weight):
-            data = piece.astype("<f4", copy=False).data
+            data = _stored(item, piece)
             file.write(data)
             digest.update(data)
-        offset += 4 * item.weight.size
+        offset += item.nbytes
     return places, digest.hexdigest()
 
 
@@ -164,7 +175,7 @@ def _write_external(model: Model, file: BinaryIO, location: str, places: dict[st
 
 
 def _external(item: Initializer, location: str, place: _Place) -> bytes:
-    tensor = TensorProto(dims=item.weight.shape, data_type=TensorProto.FLOAT, name=item.name)
+    tensor = _described(item)
     tensor.data_location = TensorProto.EXTERNAL
     for key, value in (("location", location), ("offset", place.offset), ("length", place.length)):
         tensor.external_data.add(key=key, value=str(value))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from onnx import ModelProto, TensorProto
+from onnx import GraphProto, ModelProto, TensorProto
 
 from netspec.backends.onnx.builder import Builder, Initializer
 from netspec.diagnostics.messages.backends import OpsetUnsupported
@@ -45,6 +45,12 @@ class Model:
         whole.CopyFrom(self.head)
         whole.graph.ParseFromString(self.graph)
         return whole
+
+    def with_graph(self, graph: GraphProto, weights: Iterable[Initializer] | None = None) -> Model:
+        """The model with another graph, and with other weights where they are given."""
+        encoded = graph.SerializeToString(deterministic=True)
+        chosen = self.weights if weights is None else tuple(weights)
+        return Model(self.head, encoded, chosen, self.values)
 
 
 def lower(
