@@ -17,11 +17,11 @@ from netspec.system.reading import open_regular, reading
 ALLOWED = frozenset(
     """
     Abs Add And ArgMax AveragePool BatchNormalization Cast Ceil Celu Clip Concat ConstantOfShape
-    Conv ConvTranspose CumSum DepthToSpace Div Elu Equal Erf Exp Expand Flatten Floor GRU Gather
+    Conv ConvTranspose CumSum DepthToSpace DequantizeLinear Div Elu Equal Erf Exp Expand Flatten Floor GRU Gather
     GatherElements GatherND Gelu Gemm GlobalAveragePool GlobalMaxPool Greater GreaterOrEqual
     GroupNormalization HardSigmoid HardSwish Identity InstanceNormalization LRN LSTM
     LayerNormalization LeakyRelu Less LessOrEqual Log LogSoftmax LpPool MatMul Max MaxPool
-    MaxRoiPool MaxUnpool Mean Min Mish Mod Mul Neg Not Or PRelu Pad Pow RMSNormalization RNN
+    MaxRoiPool MaxUnpool Mean Min Mish Mod Mul Neg Not Or PRelu Pad Pow QuantizeLinear RMSNormalization RNN
     Range Reciprocal ReduceL2 ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum
     ReduceSumSquare Relu Reshape Resize Round ScatterElements ScatterND Selu Shape Sigmoid Sign
     Slice Softmax Softplus Softsign Split Sqrt Squeeze Sub Sum Swish Tanh Tile Transpose Trilu
@@ -29,7 +29,7 @@ ALLOWED = frozenset(
     """.split()
 )
 _ITEM_SIZE: dict[int, int] = {TensorProto.FLOAT: 4, TensorProto.INT64: 8, TensorProto.FLOAT16: 2}
-_ITEM_SIZE |= {TensorProto.BOOL: 1, TensorProto.INT32: 4}
+_ITEM_SIZE |= {TensorProto.BOOL: 1, TensorProto.INT32: 4, TensorProto.INT8: 1, TensorProto.UINT8: 1}
 # What protobuf can hold.
 _LARGEST = 2**31 - 1
 
