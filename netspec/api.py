@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -142,12 +142,15 @@ class Net:
         training_heads: bool = False,
         opset: int | None = None,
         batch: int | None = None,
+        quantize: str | None = None,
+        samples: Iterable[Any] | None = None,
     ) -> Path:
         """Writes the deployed net as an ONNX file, `NAME.onnx` by default; returns its path.
 
         `weights` is a module (`net.to_onnx(weights=model)`), its state_dict, a checkpoint's path or
         what `netspec.checkpoints.load` gave; else they are drawn from `seed`. The batch is symbolic
-        unless given.
+        unless given. `quantize="int8"` writes 8 bits; ranges are taken from `samples`, arrays with a batch
+        dimension or mappings of them by input name, or else from noise, with a warning.
         """
         from netspec.backends.onnx.compile import compile_graph
         from netspec.backends.onnx.options import FileOptions
@@ -155,6 +158,10 @@ class Net:
 
         if batch is not None and batch < 1:
             raise ValueError(f"batch is at least 1, not {batch}")
+        if quantize not in (None, "int8"):
+            raise ValueError(f"quantize is 'int8' or None, not {quantize!r}")
+        if samples is not None and quantize is None:
+            raise ValueError("samples are for quantize='int8'")
         target = Path(path) if path is not None else Path(f"{self.name}.onnx")
         source = self._source(weights, seed)
         compile_graph(
@@ -163,8 +170,23 @@ class Net:
             FileOptions(logits=logits, heads=training_heads, opset=opset, batch=batch),
             source=source,
             keep=(source.file.path,) if isinstance(source, FromFile) else (),
+            quantize=self._quantizing(samples, seed) if quantize else None,
         )
         return target
+
+    def _quantizing(self, samples: Iterable[Any] | None, seed: int) -> Any:
+        import warnings
+
+        from netspec.backends.quantize.quantize import Quantization, quantizing
+        from netspec.verify.samples import sample_inputs
+
+        if samples is None:
+            message = "ranges are taken from noise: give samples of what the net will see"
+            warnings.warn(message, stacklevel=3)
+            samples = (sample_inputs(self.graph, seed=seed + more) for more in range(8))
+        first = self.graph.inputs[0].path
+        named = (s if isinstance(s, Mapping) else {first: s} for s in samples)
+        return quantizing(named, Quantization())
 
     def run(
         self,

@@ -35,7 +35,10 @@ def observed(
     read |= {output.value for output in graph.outputs}
     model = lower(graph.replace(heads=()))
     names = {
-        value: model.values[value] for node in graph.nodes for value in node.outputs if value in read
+        value: model.values[value]
+        for node in graph.nodes
+        for value in node.outputs
+        if value in read
     }
     kinds = {name: value.type.dtype for value, name in names.items()}
     for arrays in watched(model, source, samples, kinds, threads=threads):
@@ -57,6 +60,11 @@ def watched(
     """
     kinds = names if isinstance(names, Mapping) else dict.fromkeys(names, "float32")
     proto = model.proto
+    # However many samples the file will take at once, here it takes those that there are.
+    for item in (*proto.graph.input, *proto.graph.output):
+        leading = item.type.tensor_type.shape.dim[:1]
+        if leading and leading[0].HasField("dim_value"):
+            leading[0].dim_param = "N"
     given = {item.name for item in proto.graph.input}
     declared = {item.name for item in proto.graph.output}
     for name, dtype in kinds.items():

@@ -80,6 +80,8 @@ class Session:
         options = ort.SessionOptions()
         options.log_severity_level = _SILENT
         options.intra_op_num_threads = threads
+        # Processors without VNNI add pairs of products in 16 bits, which overflow: exactly, then.
+        options.add_session_config_entry("session.x64quantprecision", "1")
         if not optimize:
             options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
         provider = _provider(device)

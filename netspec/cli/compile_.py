@@ -18,9 +18,12 @@ from netspec.cli.common import (
     say,
     spec_options,
 )
+from netspec.cli.progress import Progress
 from netspec.cli.weights import WeightsFile, weights_options
 
 if TYPE_CHECKING:
+    from netspec.backends.onnx.compile import Quantize
+    from netspec.backends.onnx.rounding import Quantized
     from netspec.graph.checked import Graph
     from netspec.system.atomic import Check, Paths
     from netspec.weights.sources import WeightSource
@@ -40,11 +43,28 @@ if TYPE_CHECKING:
 @weights_options
 @click.option("--show-map", is_flag=True, help="Print which tensor goes where; write nothing.")
 @click.option("--partial", is_flag=True, help="Take the weights that fit, seed the others.")
-@click.option("--strict", is_flag=True, help="Refuse weights that are not finite.")
+@click.option(
+    "--strict",
+    is_flag=True,
+    help="Refuse weights that are not finite, and 8 bits that keep less than 20 dB.",
+)
 @click.option("--logits", is_flag=True, help="Leave out final softmaxes.")
 @click.option("--training-heads", is_flag=True, help="Keep the training-only heads as outputs.")
 @click.option("--opset", type=int, help="ONNX opset, 22 to 26; the lowest by default.")
 @click.option("--batch", type=click.IntRange(1), help="Fix the batch size; symbolic by default.")
+@click.option("--quantize", type=click.Choice(["int8"]), help="Write weights and values in 8 bits.")
+@click.option(
+    "--samples",
+    metavar="PATH",
+    multiple=True,
+    help="A folder or file of images or .npy arrays that ranges are taken from; NAME=PATH for "
+    "another input. Noise by default.",
+)
+@click.option(
+    "--reduce-range",
+    is_flag=True,
+    help="Weights of 7 bits, for processors without VNNI and runtimes that let sums overflow there.",
+)
 @click.option("--dynamic", metavar="H,W", help="Make the last axes of the input symbolic.")
 @click.option("--verify", "check", is_flag=True, help="Verify the file before it takes its name.")
 @click.option(
@@ -66,6 +86,9 @@ def command(
     training_heads: bool,
     opset: int | None,
     batch: int | None,
+    quantize: str | None,
+    samples: tuple[str, ...],
+    reduce_range: bool,
     dynamic: str | None,
     check: bool,
     stamp: bool,
@@ -86,9 +109,18 @@ def command(
     if output is not None and str(output) == "-":
         raise click.UsageError("compile writes a file, not standard output: name one with -o")
     if weights is None:
-        for flag, given in {"partial": partial, "strict": strict, "show-map": show_map}.items():
+        alone = strict and not quantize
+        for flag, given in {"partial": partial, "strict": alone, "show-map": show_map}.items():
             if given:
                 raise click.UsageError(f"--{flag} needs --weights")
+    if quantize is None:
+        for flag, asked in {"samples": bool(samples), "reduce-range": reduce_range}.items():
+            if asked:
+                raise click.UsageError(f"--{flag} needs --quantize")
+    elif target != "onnx":
+        raise click.UsageError("--quantize writes ONNX")
+    elif check or stamp:
+        raise click.UsageError("--verify holds files to fp32: one in 8 bits says what it keeps")
     start = time.perf_counter()
     graph = options.graph(
         spec, dynamic=tuple(map(str.strip, dynamic.split(","))) if dynamic else ()
@@ -112,18 +144,25 @@ def command(
             return
         source = loaded.source
     data: tuple[Path, ...] = ()
+    quantized = None
     if target == "onnx":
         from netspec.backends.onnx.compile import compile_graph
         from netspec.backends.onnx.options import FileOptions
 
-        data = compile_graph(
-            graph,
-            path,
-            FileOptions(logits=logits, heads=training_heads, opset=opset, batch=batch),
-            source=source,
-            check=_verification(graph, source, logits, stamp) if check or stamp else None,
-            keep=keep,
-        ).data
+        with Progress(graph.name, quiet=quiet) as progress:
+            stage = None
+            if quantize is not None:
+                stage = _quantizing(graph, samples, seed, reduce_range, strict, progress, quiet)
+            written = compile_graph(
+                graph,
+                path,
+                FileOptions(logits=logits, heads=training_heads, opset=opset, batch=batch),
+                source=source,
+                check=_verification(graph, source, logits, stamp) if check or stamp else None,
+                keep=(*keep, *_sample_files(samples)),
+                quantize=stage,
+            )
+        data, quantized = written.data, written.quantized
     else:
         _write_other(target, graph, path, source, logits, keep)
     seconds = time.perf_counter() - start
@@ -136,11 +175,41 @@ def command(
         say(f"{graph.name}: {params:,} parameters, {seconds:.1f} s", quiet or into.number == 2)
         return
     if as_json:
-        print_json(_plain(graph, path, data, params))
+        print_json(_plain(graph, path, data, params, quantized))
     else:
         print(path)
+    if quantized is not None:
+        say(quantized.text(), quiet)
+        if not quantized.reached:
+            wanted = f"{quantized.wanted:g} dB were not reached with a tenth of them in fp32"
+            say(f"warning: {wanted}", quiet)
     size = human_bytes(sum(p.stat().st_size for p in (path, *data) if p.exists()))
     say(f"{graph.name}: {params:,} parameters, {size}, {seconds:.1f} s", quiet)
+
+
+def _quantizing(
+    graph: Graph,
+    given: tuple[str, ...],
+    seed: int,
+    reduce_range: bool,
+    strict: bool,
+    progress: Progress,
+    quiet: bool,
+) -> Quantize:
+    """The stage that writes eight bits, its ranges taken from what was given or from noise."""
+    from netspec.backends.quantize.quantize import Quantization, quantizing
+    from netspec.cli.samples import samples
+
+    if not given:
+        say("warning: ranges are taken from noise: give --samples of what the net will see", quiet)
+    how = Quantization(limit=63 if reduce_range else 127)
+    return quantizing(samples(graph, given, seed), how, strict=strict, reached=progress.show)
+
+
+def _sample_files(given: tuple[str, ...]) -> list[str]:
+    """The files among the samples, which nothing replaces."""
+    names = [name for text in given for name in (text, text.partition("=")[2])]
+    return [name for name in names if name and Path(name).is_file()]
 
 
 def _verification(graph: Graph, source: WeightSource, logits: bool, stamp: bool) -> Check:
@@ -179,11 +248,18 @@ def _write_other(
         save(module, file)
 
 
-def _plain(graph: Graph, path: Path, data: tuple[Path, ...], params: int) -> dict[str, Any]:
+def _plain(
+    graph: Graph,
+    path: Path,
+    data: tuple[Path, ...],
+    params: int,
+    quantized: Quantized | None,
+) -> dict[str, Any]:
     return {
         "format_version": 1,
         "name": graph.name,
         "path": str(path),
         "data": [str(p) for p in data],
         "params": params,
+        **({"quantized": quantized.as_json()} if quantized is not None else {}),
     }

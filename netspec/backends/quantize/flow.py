@@ -86,7 +86,7 @@ class Flow:
         steps: Mapping[str, Node] = {name: v.node for v, name in model.values.items()}
         found: list[Work] = []
         # What follows the last value only gives outputs a second name.
-        step = next(reversed(model.values)).node
+        step = list(model.values)[-1].node
         for index in range(len(protos) - 1, -1, -1):
             proto = protos[index]
             made = [steps[name] for name in proto.output if name in steps]

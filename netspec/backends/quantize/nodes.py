@@ -240,9 +240,7 @@ class _Writer:
             self._constant(f"{name}.scale", scales),
             self._constant(f"{name}.zero_point", np.zeros(scales.size, np.int32)),
         ]
-        self._node(
-            "DequantizeLinear", parts, f"{name}.dequantized", f"{name}.dequantize", axis=0
-        )
+        self._node("DequantizeLinear", parts, f"{name}.dequantized", f"{name}.dequantize", axis=0)
         return f"{name}.dequantized"
 
     def _constant(self, name: str, value: Array) -> str:

@@ -228,8 +228,9 @@ def _passes(flow: Flow, node: Work) -> bool:
     """Whether a node that can move numbers only does so as it is set."""
     values: dict[str, Any] = {a.name: helper.get_attribute_value(a) for a in node.proto.attribute}
     if node.kind == "Resize":
-        return values.get("mode", b"nearest") == b"nearest"
+        return bool(values.get("mode", b"nearest") == b"nearest")
     if node.kind == "Pad" and values.get("mode", b"constant") == b"constant":
         given = node.proto.input[2:3]
-        return not given or not given[0] or not flow.constants.get(given[0], 1)
+        if given and given[0]:
+            return given[0] in flow.constants and not flow.constants[given[0]].any()
     return True

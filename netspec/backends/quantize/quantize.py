@@ -10,11 +10,14 @@ import numpy as np
 
 from netspec.analysis.costs import node_cost
 from netspec.backends.observe import watched
+from netspec.backends.onnx.rounding import Judged, Quantized
 from netspec.backends.quantize.flow import Flow, Work
 from netspec.backends.quantize.nodes import Numbers, apart, written
 from netspec.backends.quantize.plan import Plan, planned
 from netspec.backends.quantize.spread import Scale, Spread
 from netspec.backends.quantize.weights import Factors, factors
+from netspec.diagnostics.messages.backends import TooCoarse
+from netspec.diagnostics.raised import NetspecError
 from netspec.foundation.records import record
 from netspec.sizes.dims import substitute
 
@@ -48,46 +51,6 @@ class Quantization:
     share: float = 0.1
 
 
-@record
-class Judged:
-    """One step that multiplies: its share of the multiply-adds, what it is written in, and why.
-
-    `decibels` is the signal-to-noise ratio of its own output when it alone is of eight bits, None
-    where it cannot be.
-    """
-
-    path: str
-    place: str
-    share: float
-    decibels: float | None
-    reason: str
-
-    @property
-    def exact(self) -> bool:
-        """Whether it stays in fp32."""
-        return bool(self.reason)
-
-
-@record
-class Quantized:
-    """What came of it: the output's signal-to-noise ratio, and each step that multiplies."""
-
-    decibels: float
-    wanted: float
-    steps: tuple[Judged, ...]
-    samples: int
-
-    @property
-    def share(self) -> float:
-        """The share of the multiply-adds that are left in fp32."""
-        return sum(step.share for step in self.steps if step.exact)
-
-    @property
-    def reached(self) -> bool:
-        """Whether the output is as good as was asked for."""
-        return self.decibels >= self.wanted
-
-
 def quantized(
     model: Model,
     graph: Graph,
@@ -103,6 +66,30 @@ def quantized(
     work = _Work(model, graph, source, how, reached)
     work.calibrate(samples)
     return work.chosen()
+
+
+def quantizing(
+    samples: Iterable[Mapping[str, Array]],
+    how: Quantization,
+    *,
+    strict: bool = False,
+    reached: Callable[[str, str], None] = lambda stage, layer: None,
+) -> Callable[[Model, Graph, WeightSource], tuple[Model, WeightSource, Quantized]]:
+    """What `compile_graph` takes to write a file in eight bits.
+
+    With `strict` it raises NetspecError where the output is not as good as `how` asks for.
+    """
+
+    def quantize(
+        model: Model, graph: Graph, source: WeightSource
+    ) -> tuple[Model, WeightSource, Quantized]:
+        found = quantized(model, graph, source, samples, how, reached)
+        told = found[2]
+        if strict and not told.reached:
+            raise NetspecError(TooCoarse(f"{told.decibels:.1f}", f"{told.wanted:g}"))
+        return found
+
+    return quantize
 
 
 def decibels(exact: Array, rounded: Array) -> float:
@@ -176,8 +163,9 @@ class _Work:
         found = []
         for name in self.flow.outputs:
             maker = self.flow.makers.get(name)
-            softmax = maker is not None and maker.kind == "Softmax"
-            found.append(maker.proto.input[0] if softmax else name)
+            if maker is not None and maker.kind == "Softmax":
+                name = str(maker.proto.input[0])
+            found.append(name)
         return list(dict.fromkeys(found))
 
     def _numbers(self, plan: Plan) -> Numbers:
@@ -260,9 +248,9 @@ class _Work:
                 found = 10 ** (-decibels(exact, rounded) / 10)
                 noise[node.step] = max(noise.get(node.step, 0.0), found)
                 shifts.setdefault(node, []).append(_shift(node, exact, rounded))
-        for node, found in shifts.items():
+        for node, off in shifts.items():
             if node.kind != "MatMul":
-                self.factors[node] = self.factors[node].shifted(np.mean(found, 0))
+                self.factors[node] = self.factors[node].shifted(np.mean(off, 0))
         return noise
 
     def _written(self, exact: Collection[Node]) -> tuple[Model, WeightSource, Plan]:
@@ -324,4 +312,4 @@ def _shift(node: Work, exact: Array, rounded: Array) -> Array:
     """The mean error of each output channel."""
     axis = exact.ndim - 1 if node.kind in ("Gemm", "MatMul") else 1
     others = tuple(i for i in range(exact.ndim) if i != axis)
-    return (exact.astype("f8") - rounded).mean(others)
+    return np.asarray((exact.astype("f8") - rounded).mean(others))

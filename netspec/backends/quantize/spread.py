@@ -26,12 +26,6 @@ class Scale:
     zero_point: int
     dtype: str = "uint8"
 
-    def rounded(self, array: Array) -> Array:
-        """The numbers as they are after eight bits, in fp32."""
-        limits = np.iinfo(self.dtype)
-        steps = np.rint(array / self.scale) + self.zero_point
-        return (steps.clip(limits.min, limits.max) - self.zero_point).astype("f4") * self.scale
-
 
 class Spread:
     """A histogram around zero that grows with what it is given, in one pass over the samples.
@@ -58,10 +52,10 @@ class Spread:
                 return
             low, high = float(flat.min()), float(flat.max())
         self.low, self.high = min(self.low, low), max(self.high, high)
-        self.zeros += flat.size - int(np.count_nonzero(flat))
         largest = max(-low, high)
         if not largest:
             return
+        self.zeros += flat.size - int(np.count_nonzero(flat))
         self._grow(largest)
         places = flat * np.float32(_HALF / self._reach)
         places += np.float32(_HALF)
@@ -120,7 +114,8 @@ class Spread:
         levels = 254 if symmetric else 255
 
         def error(a: Array, b: Array) -> Array:
-            return below(a) + above(b) + total * ((a + b) / levels) ** 2 / 12
+            found: Array = below(a) + above(b) + total * ((a + b) / levels) ** 2 / 12
+            return found
 
         a, b = -low, high
         ends = _SHARES * max(a, b)
@@ -145,6 +140,7 @@ def _tail(counts: Array, middles: Array, most: float) -> Any:
     def error(end: Array) -> Array:
         # The largest number is never clipped by its own end.
         at = np.where(end >= most, middles.size, np.searchsorted(middles, end))
-        return second[at] - 2 * end * first[at] + end**2 * none[at]
+        found: Array = second[at] - 2 * end * first[at] + end**2 * none[at]
+        return found
 
     return error

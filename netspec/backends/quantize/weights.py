@@ -12,7 +12,7 @@ from netspec.weights.seeded import CHUNK
 from netspec.weights.sources import whole
 
 if TYPE_CHECKING:
-    from netspec.backends.quantize.flow import Flow, Matrix, Work
+    from netspec.backends.quantize.flow import Flow, Work
     from netspec.ops.declare.weight import Weight
     from netspec.weights.sources import WeightSource
 
