@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _JUDGED, _ALONE = 4, 2
 # Where a size is a symbol, multiply-adds are told for the smallest legal one of at least this.
 _SIZE = 64
-_REASON = "it has no weight of its own to multiply by, or no kernel of eight bits"
+_REASON = "there is no kernel of eight bits for"
 
 
 @record
@@ -125,7 +125,7 @@ class _Work:
                 if found.finite:
                     self.factors[node] = found
                 else:
-                    self.reasons[node.step] = "its weights are not all finite"
+                    self.reasons[node.step] = "its weights are not all finite numbers of a usual size"
         self.kept: Samples = []
         self.exact: list[dict[str, Array]] = []
         self.count = 0
@@ -247,7 +247,9 @@ class _Work:
                 exact, rounded = arrays[node.proto.output[0]], arrays[out]
                 found = 10 ** (-decibels(exact, rounded) / 10)
                 noise[node.step] = max(noise.get(node.step, 0.0), found)
-                shifts.setdefault(node, []).append(_shift(node, exact, rounded))
+                shift = _shift(node, exact, rounded)
+                if np.isfinite(shift).all():
+                    shifts.setdefault(node, []).append(shift)
         for node, off in shifts.items():
             if node.kind != "MatMul":
                 self.factors[node] = self.factors[node].shifted(np.mean(off, 0))
@@ -302,7 +304,7 @@ class _Work:
         steps = []
         for node, macs in costs.items():
             known = alone.get(node)
-            reason = exact.get(node, "" if known is not None else _REASON)
+            reason = exact.get(node, "" if known is not None else f"{_REASON} {node.op.spelling}")
             ratio = None if known is None else (-10 * math.log10(known) if known else math.inf)
             steps.append(Judged(node.path, str(node.span), macs / total, ratio, reason))
         return Quantized(found, self.how.decibels, tuple(steps), self.count)

@@ -16,6 +16,8 @@ _HALF = 4096
 # Shares of the extremes that are tried as ends of the range.
 _SHARES = np.linspace(0.2, 1.0, 65)
 _ROUNDS = 3
+# Arrays of smaller numbers are taken for zeros.
+_LEAST = 1e-30
 
 
 @record
@@ -51,10 +53,10 @@ class Spread:
             if not flat.size:
                 return
             low, high = float(flat.min()), float(flat.max())
-        self.low, self.high = min(self.low, low), max(self.high, high)
         largest = max(-low, high)
-        if not largest:
+        if largest < _LEAST:
             return
+        self.low, self.high = min(self.low, low), max(self.high, high)
         self.zeros += flat.size - int(np.count_nonzero(flat))
         self._grow(largest)
         places = flat * np.float32(_HALF / self._reach)

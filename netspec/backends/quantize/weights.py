@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
+_LARGEST = 1e18
+
 
 @record(eq=False)
 class Factors:
@@ -34,9 +36,9 @@ class Factors:
 
     @property
     def finite(self) -> bool:
-        """Whether no number is infinite or undefined."""
+        """Whether no number is undefined or so large that a product of scales could be infinite."""
         parts = [self.peaks] if self.bias is None else [self.peaks, self.bias]
-        return all(bool(np.isfinite(part).all()) for part in parts)
+        return all(bool((np.abs(part) < _LARGEST).all()) for part in parts)
 
     def shifted(self, by: Array) -> Factors:
         """The same with a vector added to the bias."""
