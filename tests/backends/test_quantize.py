@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import runpy
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import onnx
@@ -192,7 +194,8 @@ def test_nothing_is_rounded_where_nothing_multiplies():
         "conv1-8(act=relu); residual { dwconv3(pad=same, act=relu); conv1-8 }; avgpool2; fc-7",
         "conv3-8(pad=same); concat { | identity | conv3-4(pad=same) }; bn; relu; conv1-6; gap; fc-5",
         "conv1-8(act=silu); squeeze_excite(4); conv1-4; gap; fc-3",
-        "conv1-8(act=relu); shuffle(2); concat { | identity | maxpool3(pad=1, stride=1) }; upsample(2); conv3-4; gap; fc-3",
+        "conv1-8(act=relu); shuffle(2); concat { | identity | maxpool3/1(pad=1) }; upsample(2);"
+        " conv3-4; gap; fc-3",
     ],
 )
 def test_the_runtime_computes_every_layer_in_integers(text, tmp_path):
@@ -370,3 +373,26 @@ def test_the_same_samples_give_the_same_bytes(tmp_path):
     for name in "ab":
         written(net(DENSE), tmp_path / name)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+# LeNet-5 on handwritten digits
+
+
+@pytest.mark.slow
+def test_lenet5_on_digits_loses_at_most_three_tenths_of_a_point(tmp_path):
+    import torch
+    from support.places import ROOT
+
+    example = SimpleNamespace(**runpy.run_path(str(ROOT / "examples" / "train_digits.py")))
+    torch.manual_seed(0)
+    lenet = netspec.load("lenet5")
+    seen, held_out, seen_classes, classes = example.digits(32, 32, 0)
+    module = lenet.to_torch(logits=True)
+    example.train(module, seen, seen_classes, 8)
+    exact = (example.predictions(module, held_out) == classes).mean()
+    shots = [seen[i : i + 1] for i in range(32)]
+    path = lenet.to_onnx(tmp_path / "q.onnx", weights=module, quantize="int8", samples=shots)
+    (outputs,) = Session(path).run({"input": held_out}).outputs.values()
+    eight = (outputs.argmax(1) == classes).mean()
+    assert exact > 0.9
+    assert eight >= exact - 0.003

@@ -125,7 +125,9 @@ class _Work:
                 if found.finite:
                     self.factors[node] = found
                 else:
-                    self.reasons[node.step] = "its weights are not all finite numbers of a usual size"
+                    self.reasons[node.step] = (
+                        "its weights are not all finite numbers of a usual size"
+                    )
         self.kept: Samples = []
         self.exact: list[dict[str, Array]] = []
         self.count = 0
