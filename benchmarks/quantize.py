@@ -8,12 +8,14 @@ ones are needed): the signal-to-noise ratio of the output with noise as samples,
 multiply-adds left in fp32 and the seconds that took; the files' sizes; and how much faster ONNX Runtime
 runs the file than that in fp32. Speed is a ratio of medians, the files in a random order in each round,
 one image at a time, with `session.intra_op.allow_spinning=0` so that the sessions do not steal each
-other's time. `speed` is ONNX Runtime as it comes, `speed_exact` with `session.x64quantprecision=1`, which
+other's time. `load` says how many
+other processes wanted the cores. `speed` is ONNX Runtime as it comes, `speed_exact` with `session.x64quantprecision=1`, which
 processors without VNNI need to add up weights of eight bits without overflow and others ignore.
 """
 
 from __future__ import annotations
 
+import os
 import random
 import statistics
 import tempfile
@@ -92,11 +94,11 @@ def measured(name: str, rounds: int, samples: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         exact, eight = Path(folder) / "fp32.onnx", Path(folder) / "int8.onnx"
         compile_graph(graph, exact, source=weights)
-        start = time.perf_counter()
+        start = time.perf_counter(), time.process_time()
         told = compile_graph(
             graph, eight, source=weights, quantize=quantizing(feeds, Quantization())
         ).quantized
-        seconds = time.perf_counter() - start
+        seconds, busy = time.perf_counter() - start[0], time.process_time() - start[1]
         assert told is not None
         files = {"fp32": (exact, False), "int8": (eight, False), "int8 exact": (eight, True)}
         times = speeds(files, feeds[0], rounds)
@@ -107,6 +109,7 @@ def measured(name: str, rounds: int, samples: int) -> dict[str, Any]:
             "worst_step": round(min(s.decibels for s in told.steps if s.decibels is not None), 1),
             "samples": told.samples,
             "seconds": round(seconds, 1),
+            "processor_seconds": round(busy, 1),
             "bytes": {"fp32": exact.stat().st_size, "int8": eight.stat().st_size},
             "speed": round(times["fp32"] / times["int8"], 2),
             "speed_exact": round(times["fp32"] / times["int8 exact"], 2),
@@ -125,9 +128,8 @@ def main() -> None:
     nets: dict[str, Any] = {}
     for name in given.nets:
         nets[name] = measured(name, given.rounds, given.samples)
-        print(name, nets[name], flush=True)
-    found = {"machine": {**machine("onnxruntime-gpu"), "model": model(), **features()}}
-    write({**found, "threads": THREADS, "nets": nets}, given.output)
+        found = {"machine": {**machine("onnxruntime-gpu"), "model": model(), **features()}}
+        write({**found, "load": os.getloadavg(), "threads": THREADS, "nets": nets}, given.output)
 
 
 if __name__ == "__main__":

@@ -337,6 +337,8 @@ def test_what_cannot_be_reached_is_said_and_refused_on_request(tmp_path):
         ("4x6", "fc-6(over=channels, act=gelu); lstm-5; gap; fc-3"),
         ("4x6", "attention(heads=2); layernorm; fc-6(over=channels); gap"),
         ("12", "fc-8(act=tanh); fc-3"),
+        ("3x8x8", "conv1-4; leaky; conv1-4; avgpool2; pad(1); conv1-2"),
+        ("3x8x8", "relu"),
         ("2x4x5x6", "conv3-4(pad=same, act=relu); maxpool2; gap; fc-2"),
         ("4x9", "conv3-6(act=relu); conv3-4; gap"),
     ],

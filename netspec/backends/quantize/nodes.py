@@ -129,6 +129,8 @@ class _Writer:
                 proto.input[i] = self._read(name)
         if works and node in self._numbers.factors:
             self._multiply(node, proto)
+        if node.kind == "Pad" and len(node.proto.input) > 3:
+            self._pad(node, proto)
         if works and node.kind == "ReduceMean":
             self._pool(node, proto)
         for i, name in enumerate(proto.output):
@@ -187,6 +189,18 @@ class _Writer:
                     helper.make_attribute("kernel_shape", list(factors.shape[2:])),
                 ]
             )
+
+    def _pad(self, node: Work, proto: NodeProto) -> None:
+        """Gives the pads of every axis: ONNX Runtime moves a transpose past those of some wrongly."""
+        names = node.proto.input
+        rank = self._flow.ranks.get(names[0], self._flow.ranks.get(node.proto.output[0]))
+        pads, axes = (self._flow.constants.get(names[i]) for i in (1, 3))
+        if rank is None or pads is None or axes is None:
+            return
+        every = np.zeros((2, rank), np.int64)
+        every[:, axes] = pads.reshape(2, -1)
+        proto.input[1] = self._constant(f"{node.proto.output[0]}.pads", every.reshape(-1))
+        del proto.input[3:]
 
     def _pool(self, node: Work, proto: NodeProto) -> None:
         """Turns a mean over maps into the pooling that there is a kernel of eight bits for."""
