@@ -412,3 +412,29 @@ def test_eight_bits_on_the_command_line(tmp_path):
         ["--quantize", "int8", "--to", "torch"],
     ):
         assert netspec("compile", "t.ns", *wrong, cwd=tmp_path).returncode == 2
+
+
+def test_fmt_calls_changed_only_what_it_changed(tmp_path):
+    path = tmp_path / "mine.ns"
+    path.write_text("input   3x8x8;gap;fc-2")
+    path.chmod(0o444)
+    done = netspec("fmt", "mine.ns", cwd=tmp_path)
+    assert (done.returncode, "changed mine.ns" in done.stderr) == (1, False)
+    assert "NS504" in done.stderr
+    path.chmod(0o644)
+    assert "changed mine.ns" in netspec("fmt", "mine.ns", cwd=tmp_path).stderr
+
+
+def test_what_may_be_written_and_not_read_is_an_output(tmp_path, monkeypatch):
+    from click.testing import CliRunner
+
+    from netspec.cli import compile_
+
+    (tmp_path / "mine.ns").write_text("input 3x8x8; gap; fc-2\n")
+    (tmp_path / "net.onnx").write_bytes(b"")
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.R_OK and access(path, mode))
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(compile_.command, ["mine.ns", "-o", "net.onnx"])
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "net.onnx").stat().st_size > 0
