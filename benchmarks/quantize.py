@@ -8,8 +8,8 @@ ones are needed): the signal-to-noise ratio of the output with noise as samples,
 multiply-adds left in fp32 and the seconds that took; the files' sizes; and how much faster ONNX Runtime
 runs the file than that in fp32. Speed is a ratio of medians, the files in a random order in each round,
 one image at a time, with `session.intra_op.allow_spinning=0` so that the sessions do not steal each
-other's time. `load` says how many
-other processes wanted the cores. `speed` is ONNX Runtime as it comes, `speed_exact` with `session.x64quantprecision=1`, which
+other's time. `load` says how many other processes wanted the cores.
+`speed` is ONNX Runtime as it comes, `speed_exact` with `session.x64quantprecision=1`, which
 processors without VNNI need to add up weights of eight bits without overflow and others ignore.
 """
 

@@ -200,7 +200,7 @@ def _quantizing(
 ) -> Quantize:
     """The stage that writes eight bits, its ranges taken from what was given or from noise."""
     from netspec.backends.quantize.quantize import Quantization, quantizing
-    from netspec.cli.samples import samples
+    from netspec.cli.feeds import samples
 
     if not given:
         say("warning: ranges are taken from noise: give --samples of what the net will see", quiet)
