@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from netspec.syntax.files import read_spec
 
 if TYPE_CHECKING:
     from netspec.analysis.summary import Summary
+    from netspec.backends.onnx.compile import Quantize
     from netspec.backends.runtime import Result
     from netspec.backends.torch.layers import NetModule
     from netspec.graph.checked import Graph
@@ -149,6 +150,8 @@ class Net:
         dtype: str = "fp32",
         fp32: Sequence[str] = (),
         io: str = "fp32",
+        quantize: str | None = None,
+        samples: Iterable[Any] | None = None,
     ) -> Path:
         """Writes the deployed net as an ONNX file, `NAME.onnx` by default; returns its path.
 
@@ -160,7 +163,9 @@ class Net:
         after them. With `preprocess` the file takes pixels, uint8 (N, H, W, C), and prepares them as
         the spec's `preprocess` line says. `dtype="fp16"` writes half precision but for the steps that
         need more; `fp32` are globs of the paths of others that stay in single precision, and `io` is
-        the precision of inputs and outputs.
+        the precision of inputs and outputs. `quantize="int8"` writes 8 bits; ranges are taken from
+        `samples`, arrays with a batch dimension or mappings of them by input name, or else from noise,
+        with a warning.
         """
         from netspec.backends.onnx.compile import compile_graph
         from netspec.backends.onnx.options import FileOptions
@@ -176,6 +181,12 @@ class Net:
         globs = (fp32,) if isinstance(fp32, str) else tuple(fp32)
         if batch is not None and batch < 1:
             raise ValueError(f"batch is at least 1, not {batch}")
+        if quantize not in (None, "int8"):
+            raise ValueError(f"quantize is 'int8' or None, not {quantize!r}")
+        if samples is not None and quantize is None:
+            raise ValueError("samples are for quantize='int8'")
+        if quantize is not None and dtype != "fp32":
+            raise ValueError("a file is in 8 bits or in half precision, not in both")
         place = Path(path) if path is not None else Path(f"{self.name}.onnx")
         source = self._source(weights, seed)
         compile_graph(
@@ -197,8 +208,24 @@ class Net:
             source=source,
             keep=(source.file.path,) if isinstance(source, FromFile) else (),
             measure=measuring(noise(self.graph)),
+            quantize=self._quantizing(samples, seed, target) if quantize else None,
         )
         return place
+
+    def _quantizing(self, samples: Iterable[Any] | None, seed: int, target: str | None) -> Quantize:
+        import warnings
+
+        from netspec.backends.onnx.targets import target_named
+        from netspec.backends.quantize.quantize import Quantization, quantizing
+        from netspec.verify.samples import sample_inputs
+
+        if samples is None:
+            message = "ranges are taken from noise: give samples of what the net will see"
+            warnings.warn(message, stacklevel=3)
+            samples = (sample_inputs(self.graph, seed=seed + more) for more in range(8))
+        first = self.graph.inputs[0].path
+        named = (s if isinstance(s, Mapping) else {first: s} for s in samples)
+        return quantizing(named, Quantization(activations=target_named(target).activations))
 
     def run(
         self,

@@ -61,6 +61,12 @@ def watched(
     """
     kinds = names if isinstance(names, Mapping) else dict.fromkeys(names, "float32")
     proto = model.proto
+    # However many samples the file will take at once, here it takes those that there are.
+    for item in (*proto.graph.input, *proto.graph.output):
+        leading = item.type.tensor_type.shape.dim[:1]
+        if leading and leading[0].HasField("dim_value"):
+            leading[0].dim_param = "N"
+            del proto.graph.value_info[:]
     given = {item.name for item in proto.graph.input}
     declared = {item.name for item in proto.graph.output}
     for name, dtype in kinds.items():

@@ -19,11 +19,13 @@ from netspec.cli.common import (
     say,
     spec_options,
 )
+from netspec.cli.progress import Progress
 from netspec.cli.weights import WeightsFile, weights_options
 
 if TYPE_CHECKING:
-    from netspec.backends.onnx.compile import Written
+    from netspec.backends.onnx.compile import Quantize, Written
     from netspec.backends.onnx.options import FileOptions
+    from netspec.backends.quantize.quantize import Quantization
     from netspec.graph.checked import Graph
     from netspec.system.atomic import Check, Paths
     from netspec.weights.sources import WeightSource
@@ -45,7 +47,11 @@ if TYPE_CHECKING:
 @weights_options
 @click.option("--show-map", is_flag=True, help="Print which tensor goes where; write nothing.")
 @click.option("--partial", is_flag=True, help="Take the weights that fit, seed the others.")
-@click.option("--strict", is_flag=True, help="Refuse weights that are not finite.")
+@click.option(
+    "--strict",
+    is_flag=True,
+    help="Refuse weights that are not finite, and 8 bits that keep less than 20 dB.",
+)
 @click.option("--logits", is_flag=True, help="Leave out final softmaxes.")
 @click.option("--training-heads", is_flag=True, help="Keep the training-only heads as outputs.")
 @click.option(
@@ -83,6 +89,19 @@ if TYPE_CHECKING:
     type=click.Choice(["fp32", "fp16"]),
     default="fp32",
     help="Precision of the inputs and outputs of a file in fp16.",
+)
+@click.option("--quantize", type=click.Choice(["int8"]), help="Write weights and values in 8 bits.")
+@click.option(
+    "--samples",
+    metavar="PATH",
+    multiple=True,
+    help="A folder or file of images or .npy arrays that ranges are taken from; NAME=PATH for "
+    "another input. Noise by default.",
+)
+@click.option(
+    "--reduce-range",
+    is_flag=True,
+    help="Weights of 7 bits, for processors without VNNI and runtimes that let sums overflow there.",
 )
 @click.option("--dynamic", metavar="H,W", help="Make the last axes of the input symbolic.")
 @click.option(
@@ -122,6 +141,9 @@ def command(
     dtype: str,
     single: str,
     io: str,
+    quantize: str | None,
+    samples: tuple[str, ...],
+    reduce_range: bool,
     dynamic: str | None,
     preprocess: bool,
     taps: tuple[str, ...],
@@ -144,15 +166,29 @@ def command(
     if output is not None and str(output) == "-":
         raise click.UsageError("compile writes a file, not standard output: name one with -o")
     if weights is None:
-        for flag, given in {"partial": partial, "strict": strict, "show-map": show_map}.items():
+        alone = strict and not quantize
+        for flag, given in {"partial": partial, "strict": alone, "show-map": show_map}.items():
             if given:
                 raise click.UsageError(f"--{flag} needs --weights")
+    if quantize is None:
+        for flag, needing in {"samples": bool(samples), "reduce-range": reduce_range}.items():
+            if needing:
+                raise click.UsageError(f"--{flag} needs --quantize")
+    elif check or stamp:
+        raise click.UsageError("--verify holds files to fp32: one in 8 bits says what it keeps")
+    elif dtype != "fp32":
+        raise click.UsageError("a file is in 8 bits or in half precision, not in both")
     if dtype != "fp16":
         for flag, asked in {"fp32": bool(single), "io fp16": io == "fp16"}.items():
             if asked:
                 raise click.UsageError(f"--{flag} needs --dtype fp16")
     if target != "onnx":
-        of_files = {"preprocess": preprocess, "tap": bool(taps), f"dtype {dtype}": dtype != "fp32"}
+        of_files = {
+            "preprocess": preprocess,
+            "tap": bool(taps),
+            f"dtype {dtype}": dtype != "fp32",
+            "quantize": quantize is not None,
+        }
         for flag, asked in of_files.items():
             if asked:
                 raise click.UsageError(f"--{flag} is for ONNX files, not for --to {target}")
@@ -198,15 +234,21 @@ def command(
             fp32=tuple(glob.strip() for glob in single.split(",")) if single else (),
             io=io,
         )
-        written = compile_graph(
-            graph,
-            path,
-            choices,
-            source=source,
-            check=_verification(graph, source, choices, stamp) if check or stamp else None,
-            keep=keep,
-            measure=measuring(noise(graph)),
-        )
+        with Progress(graph.name, quiet=quiet) as progress:
+            stage = None
+            if quantize is not None:
+                how = _eight_bits(reader, reduce_range)
+                stage = _quantizing(graph, samples, seed, how, strict, progress, quiet)
+            written = compile_graph(
+                graph,
+                path,
+                choices,
+                source=source,
+                check=_verification(graph, source, choices, stamp) if check or stamp else None,
+                keep=(*keep, *_sample_files(samples)),
+                measure=measuring(noise(graph)),
+                quantize=stage,
+            )
         _tell_taps(written, graph, quiet)
     else:
         _write_other(target, graph, path, source, logits, keep)
@@ -239,6 +281,39 @@ def _tell_taps(written: Written, graph: Graph, quiet: bool) -> None:
         if name in steps and wire and wire[0].node is not steps[name]:
             on = wire[0].node.path
             say(f"output {name}: that step alone; what flows on from `{name}` is {on}", quiet)
+
+
+def _eight_bits(reader: str | None, reduce_range: bool) -> Quantization:
+    """How a reader wants eight bits."""
+    from netspec.backends.onnx.targets import target_named
+    from netspec.backends.quantize.quantize import Quantization
+
+    limit = 63 if reduce_range else 127
+    return Quantization(activations=target_named(reader).activations, limit=limit)
+
+
+def _quantizing(
+    graph: Graph,
+    given: tuple[str, ...],
+    seed: int,
+    how: Quantization,
+    strict: bool,
+    progress: Progress,
+    quiet: bool,
+) -> Quantize:
+    """The stage that writes eight bits, its ranges taken from what was given or from noise."""
+    from netspec.backends.quantize.quantize import quantizing
+    from netspec.cli.feeds import samples
+
+    if not given:
+        say("warning: ranges are taken from noise: give --samples of what the net will see", quiet)
+    return quantizing(samples(graph, given, seed), how, strict=strict, reached=progress.show)
+
+
+def _sample_files(given: tuple[str, ...]) -> list[str]:
+    """The files among the samples, which nothing replaces."""
+    names = [name for text in given for name in (text, text.partition("=")[2])]
+    return [name for name in names if name and Path(name).is_file()]
 
 
 def _verification(graph: Graph, source: WeightSource, options: FileOptions, stamp: bool) -> Check:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from netspec.weights.sources import shape_text
 
 if TYPE_CHECKING:
     from netspec.backends.runtime import InputInfo, Session
-    from netspec.graph.checked import Graph
+    from netspec.graph.checked import Graph, Node
 
     Array = np.ndarray[Any, Any]
 
@@ -129,3 +130,67 @@ def _read_array(info: InputInfo, path: str) -> Array:
     if array.ndim == len(info.shape) - 1:
         array = array[None]
     return array
+
+
+# --- samples: what ranges are taken from
+
+# What a folder is searched for: arrays, and images as Pillow reads them by itself.
+_ENDINGS = frozenset(".bmp .gif .jpeg .jpg .npy .pgm .png .ppm .tif .tiff .webp".split())
+# Runs on noise where there are no samples.
+_NOISE = 8
+
+
+def samples(graph: Graph, given: tuple[str, ...], seed: int = 0) -> Iterator[dict[str, Array]]:
+    """Arrays by input name, one sample after the other, read when they are asked for.
+
+    `given` are folders and files, in order for the first input or `NAME=PATH` for another; inputs that
+    are given none get seeded noise. Raises NetspecError of files that are no samples at once.
+    """
+    files = _sample_files(graph, given)
+    for paths in files.values():
+        if len(paths) != max(map(len, files.values())):
+            counts = ", ".join(f"{len(paths)} for {name}" for name, paths in files.items())
+            raise NetspecError(BadInput(next(iter(files)), f"samples differ in number: {counts}"))
+    return _read_samples(graph, files, seed)
+
+
+def _sample_files(graph: Graph, given: tuple[str, ...]) -> dict[str, list[Path]]:
+    names = [node.path for node in graph.inputs]
+    found: dict[str, list[Path]] = {}
+    for text in given:
+        name, equals, path = text.partition("=")
+        if not equals or name not in names or Path(text).exists():
+            name, path = names[0], text
+        place = Path(path)
+        if not place.exists():
+            raise NetspecError(BadInput(name, f"there is no file {path}"), status=2)
+        paths = [place]
+        if place.is_dir():
+            paths = sorted(p for p in place.iterdir() if p.suffix.lower() in _ENDINGS)
+            if not paths:
+                raise NetspecError(BadInput(name, f"{path} holds no image and no array"), status=2)
+        found.setdefault(name, []).extend(paths)
+    return found
+
+
+def _read_samples(
+    graph: Graph, files: dict[str, list[Path]], seed: int
+) -> Iterator[dict[str, Array]]:
+    from netspec.verify.samples import sample_inputs
+
+    infos = {node.path: _info(node) for node in graph.inputs}
+    for index in range(max(map(len, files.values()), default=_NOISE)):
+        read = {name: read_feed(infos[name], str(paths[index])) for name, paths in files.items()}
+        if len(read) == len(infos):
+            yield read
+            continue
+        batch = max((len(array) for array in read.values() if array.ndim), default=1)
+        yield {**sample_inputs(graph, batch=batch, seed=seed + index), **read}
+
+
+def _info(node: Node) -> InputInfo:
+    from netspec.backends.runtime import InputInfo
+
+    tensor = node.types[0]
+    sizes = tuple(size if isinstance(size, int) else str(size) for size in tensor.shape)
+    return InputInfo(node.path, (tensor.batch, *sizes), np.dtype(tensor.dtype).str)

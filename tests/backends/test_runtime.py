@@ -275,3 +275,46 @@ def test_a_name_that_ends_in_a_nul_is_refused(external):
     with_entry(external, "location", f"{data.name}\0x")
     with pytest.raises(NetspecError, match="plain file beside it"):
         check_model(external)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "kinds", "attributes"),
+    [
+        (["x", "s"], {}, {}),
+        (["x", "x", "z"], {}, {}),
+        (["x", "s", "z"], {"s": TensorProto.FLOAT16}, {}),
+        (["x", "s", "z"], {"z": TensorProto.INT32}, {}),
+        (["x", "s", "z"], {}, {"block_size": 2}),
+        (["x", "s", "z"], {}, {"saturate": 0}),
+    ],
+)
+def test_rounding_is_run_only_as_netspec_writes_it(inputs, kinds, attributes, tmp_path):
+    constants = {"s": TensorProto.FLOAT, "z": TensorProto.UINT8}
+    tensors = [
+        helper.make_tensor(name, kinds.get(name, kind), [], [1]) for name, kind in constants.items()
+    ]
+    for given, more, fits in ((inputs, attributes, False), (["x", "s", "z"], {}, True)):
+        held = (
+            tensors
+            if not fits
+            else [helper.make_tensor(name, kind, [], [1]) for name, kind in constants.items()]
+        )
+        nodes = [
+            helper.make_node("QuantizeLinear", given, ["q"], **more),
+            helper.make_node("DequantizeLinear", ["q", "s", "z"], ["y"]),
+        ]
+        graph = helper.make_graph(
+            nodes,
+            "g",
+            [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 3])],
+            [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", 3])],
+            held,
+        )
+        path = tmp_path / "m.onnx"
+        made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 22)], ir_version=10)
+        path.write_bytes(made.SerializeToString())
+        if fits:
+            assert Session(path).run({"x": np.full((1, 3), 2.2, "f4")}).outputs["y"].max() == 2
+        else:
+            with pytest.raises(NetspecError, match=r"NS605.*QuantizeLinear.*as netspec writes"):
+                Session(path)

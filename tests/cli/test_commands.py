@@ -385,6 +385,30 @@ def test_a_file_of_the_wrong_kind_is_named_as_what_it_is(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["net.onnx", "none.npy"]
 
 
+def test_eight_bits_on_the_command_line(tmp_path):
+    for seed in range(2):
+        np.save(tmp_path / f"{seed}.npy", np.random.default_rng(seed).normal(size=(1, 1, 28, 28)))
+    spec = tmp_path / "t.ns"
+    spec.write_text("input 1x28x28\nconv5-4; relu; maxpool2; fc-5; softmax\n")
+    done = netspec("compile", "t.ns", "--quantize", "int8", "--samples", ".", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "t.onnx\n"
+    assert "noise:" not in done.stderr
+    assert "conv1  t.ns:2:1" in done.stderr
+    ran = netspec("run", "t.onnx", "0.npy", cwd=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    told = netspec("compile", "t.ns", "--quantize", "int8", "--json", cwd=tmp_path)
+    assert "warning: ranges are taken from noise" in told.stderr
+    assert json.loads(told.stdout)["quantized"]["samples"] == 8
+    for wrong in (
+        ["--samples", "."],
+        ["--reduce-range"],
+        ["--quantize", "int8", "--verify"],
+        ["--quantize", "int8", "--to", "torch"],
+    ):
+        assert netspec("compile", "t.ns", *wrong, cwd=tmp_path).returncode == 2
+
+
 def test_fmt_calls_changed_only_what_it_changed(tmp_path):
     path = tmp_path / "mine.ns"
     path.write_text("input   3x8x8;gap;fc-2")

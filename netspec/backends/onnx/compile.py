@@ -38,13 +38,22 @@ _DEFAULT = FileOptions()
 FOLDED = "netspec.folded"
 
 
+if TYPE_CHECKING:
+    from netspec.backends.onnx.lowering import Model
+    from netspec.backends.onnx.rounding import Quantized
+
+    # Turns the lowered model of a graph with these weights into one of eight bits.
+    Quantize = Callable[[Model, Graph, WeightSource], tuple[Model, WeightSource, Quantized]]
+
+
 @record
 class Written:
     """What was written: the data files that large weights are in, and how the file was made.
 
     `savings` are what folding saved. `taps` are the names of the outputs that are inner steps.
     `preprocessed` says, for each input that takes pixels, how they are prepared. `precision` says what
-    a file in half precision keeps in single, None of a file in single precision.
+    a file in half precision keeps in single, `quantized` what one in eight bits keeps of its output and
+    in single; each is None of others.
     """
 
     data: tuple[Path, ...]
@@ -54,6 +63,7 @@ class Written:
     taps: tuple[str, ...] = ()
     preprocessed: Mapping[str, Preprocessing] = field(default_factory=dict)
     precision: Precision | None = None
+    quantized: Quantized | None = None
 
     def as_json(self) -> dict[str, Any]:
         """What `netspec compile --json` says of the file."""
@@ -65,6 +75,7 @@ class Written:
             "taps": list(self.taps),
             "preprocess": {name: how.as_said() for name, how in self.preprocessed.items()},
             **({"precision": self.precision.as_json()} if self.precision else {}),
+            **({"quantized": self.quantized.as_json()} if self.quantized else {}),
         }
 
     def lines(self) -> Iterator[str]:
@@ -75,6 +86,11 @@ class Written:
             yield f"input {name}: pixels, uint8 NxHxWxC; {', '.join(how.numbers())}"
         if self.precision is not None:
             yield self.precision.text()
+        if self.quantized is not None:
+            yield self.quantized.text()
+            if not self.quantized.reached:
+                wanted = f"{self.quantized.wanted:g} dB were not reached"
+                yield f"warning: {wanted} with a tenth of the multiply-adds in fp32"
 
 
 def prepared(
@@ -109,6 +125,7 @@ def compile_graph(
     check: Callable[[Path], None] | None = None,
     keep: Iterable[str | Path] = (),
     measure: Measure | None = None,
+    quantize: Quantize | None = None,
 ) -> Written:
     """Writes a graph as an ONNX file: same graph, weights and options, same bytes.
 
@@ -117,7 +134,8 @@ def compile_graph(
     finished file under a temporary name; if it raises, nothing takes the name `path`. A file of
     `keep` and those that the spec was read from are not replaced. `measure` is asked for the ranges of
     values where a precision depends on them, such as what `netspec.backends.ranges.measuring` gives.
-    Raises NetspecError where nothing was written.
+    `quantize` makes it a file in eight bits, as what `netspec.backends.quantize.quantize.quantizing`
+    gives does. Raises NetspecError where nothing was written.
     """
     from netspec.backends.onnx.file import write
     from netspec.backends.onnx.images import IMAGES, as_text, taking_pixels
@@ -145,9 +163,11 @@ def compile_graph(
         folded.graph, opset=options.opset, target=target, batch=options.batch, metadata=about
     )
     made: WeightSource = Derived(source or Seeded(), folded.recipes)
-    precision = None
+    precision, quantized = None, None
     if options.dtype == "fp16":
         model, precision = _halved(model, made, options, measure)
+    if quantize is not None:
+        model, made, quantized = quantize(model, folded.graph, made)
     if options.preprocess:
         model = taking_pixels(model, images)
     keep = (*graph.files, *keep)
@@ -160,6 +180,7 @@ def compile_graph(
         tuple(output.name for output in deployed.outputs if output.tap),
         images if options.preprocess else {},
         precision,
+        quantized,
     )
 
 

@@ -6,7 +6,7 @@ import stat
 from math import prod
 from pathlib import Path
 
-from onnx import ModelProto, TensorProto
+from onnx import GraphProto, ModelProto, TensorProto
 
 from netspec.diagnostics.messages.backends import BadModel
 from netspec.diagnostics.raised import NetspecError
@@ -17,19 +17,25 @@ from netspec.system.reading import open_regular, reading
 ALLOWED = frozenset(
     """
     Abs Add And ArgMax AveragePool BatchNormalization Cast Ceil Celu Clip Concat ConstantOfShape
-    Conv ConvTranspose CumSum DepthToSpace Div Elu Equal Erf Exp Expand Flatten Floor GRU Gather
-    GatherElements GatherND Gelu Gemm GlobalAveragePool GlobalMaxPool Greater GreaterOrEqual
+    Conv ConvTranspose CumSum DepthToSpace DequantizeLinear Div Elu Equal Erf Exp Expand Flatten
+    Floor GRU Gather GatherElements GatherND Gelu Gemm GlobalAveragePool GlobalMaxPool Greater GreaterOrEqual
     GroupNormalization HardSigmoid HardSwish Identity InstanceNormalization LRN LSTM
     LayerNormalization LeakyRelu Less LessOrEqual Log LogSoftmax LpPool MatMul Max MaxPool
-    MaxRoiPool MaxUnpool Mean Min Mish Mod Mul Neg Not Or PRelu Pad Pow RMSNormalization RNN
+    MaxRoiPool MaxUnpool Mean Min Mish Mod Mul Neg Not Or PRelu Pad Pow QuantizeLinear RMSNormalization RNN
     Range Reciprocal ReduceL2 ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum
     ReduceSumSquare Relu Reshape Resize Round ScatterElements ScatterND Selu Shape Sigmoid Sign
     Slice Softmax Softplus Softsign Split Sqrt Squeeze Sub Sum Swish Tanh Tile Transpose Trilu
     Unsqueeze Where
     """.split()
 )
+# Nodes of eight bits, and the integers that they may round to or read.
+_ROUNDING = {
+    "QuantizeLinear": (TensorProto.INT8, TensorProto.UINT8),
+    "DequantizeLinear": (TensorProto.INT8, TensorProto.UINT8, TensorProto.INT32),
+}
 _ITEM_SIZE: dict[int, int] = {TensorProto.FLOAT: 4, TensorProto.INT64: 8, TensorProto.FLOAT16: 2}
 _ITEM_SIZE |= {TensorProto.BOOL: 1, TensorProto.INT32: 4}
+_ITEM_SIZE |= {TensorProto.INT8: 1, TensorProto.UINT8: 1}
 # What protobuf can hold.
 _LARGEST = 2**31 - 1
 
@@ -54,6 +60,7 @@ def check_model(path: Path) -> ModelProto:
         for attribute in node.attribute:
             if attribute.HasField("t"):
                 _check_tensor(path, attribute.t, node.name)
+    _check_rounding(path, proto.graph)
     if proto.functions or proto.training_info:
         raise _bad(path, "it defines functions")
     if proto.graph.sparse_initializer:
@@ -64,6 +71,28 @@ def check_model(path: Path) -> ModelProto:
         else:
             _check_tensor(path, tensor, tensor.name)
     return proto
+
+
+def _check_rounding(path: Path, graph: GraphProto) -> None:
+    """Holds quantisation to the form netspec writes: constant scales in fp32, integers that it has.
+
+    A tensor is rounded to 8 bits by one scale, weights have one for each index of an axis.
+    """
+    kinds = {tensor.name: tensor.data_type for tensor in graph.initializer}
+    for node in graph.node:
+        if node.op_type not in _ROUNDING:
+            continue
+        scale, zero = (kinds.get(name) for name in (*node.input[1:3], "", "")[:2])
+        integers = _ROUNDING[node.op_type]
+        rounded = kinds.get(node.input[0], zero) if node.input else None
+        if (
+            len(node.input) != 3
+            or scale != TensorProto.FLOAT
+            or zero not in integers
+            or rounded != (zero if node.op_type == "DequantizeLinear" else rounded)
+            or any(attribute.name != "axis" for attribute in node.attribute)
+        ):
+            raise _bad(path, f"{node.op_type} {printable(node.name)} is not as netspec writes it")
 
 
 def _bad(path: Path, reason: str) -> NetspecError:

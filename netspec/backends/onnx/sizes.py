@@ -33,8 +33,8 @@ _EVALUATED = frozenset(
     Round Slice Split Squeeze Sub Tile Transpose Unsqueeze Where
     """.split()
 )
-_ITEM_SIZES: dict[int, int] = {TensorProto.BOOL: 1, TensorProto.UINT8: 1}
-_ITEM_SIZES |= {TensorProto.FLOAT16: 2, TensorProto.FLOAT: 4}
+_ITEM_SIZES: dict[int, int] = {TensorProto.BOOL: 1, TensorProto.FLOAT16: 2, TensorProto.FLOAT: 4}
+_ITEM_SIZES |= {TensorProto.INT8: 1, TensorProto.UINT8: 1, TensorProto.INT32: 4}
 
 
 class TooLarge(Exception):
@@ -55,8 +55,9 @@ def check_sizes(
     in the file's order, all of their values may be held at once.
     """
     sizes, last = _Sizes(model, inputs), _last_uses(model) if in_order else {}
-    # Weights may be turned, which makes as many again: those are in the file.
-    weights = sum(prod(t.dims) * _item(t.data_type) for t in model.graph.initializer)
+    # Weights may be turned, which makes as many again: those are in the file. Of eight bits they are
+    # turned into fp32.
+    weights = sum(prod(t.dims) * max(4, _item(t.data_type)) for t in model.graph.initializer)
     free = min(most, _CONSTANTS + 2 * weights)
     held: dict[int, int] = {}
     now = constants = 0

@@ -24,7 +24,8 @@ class Target:
 
     `opset` is what is written for it unless another is asked for, `newest` the newest that it reads.
     `lacks` says of operators and of features of them, `MaxPool with indices`, why they are not written for
-    it. `functions` says whether it reads a file's own functions.
+    it. `functions` says whether it reads a file's own functions. `activations` is how it wants values of
+    eight bits: `uint8`, from a zero of its own, or `int8`, about zero.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Target:
     opset: int = 17
     newest: int = OPSETS.stop - 1
     functions: bool = False
+    activations: str = "uint8"
     lacks: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -53,8 +55,8 @@ _KNOWN = (
     Target("ort1.17", "ONNX Runtime 1.17", newest=20, functions=True),
     Target("ort", "ONNX Runtime", functions=True),
     Target("web", "ONNX Runtime Web", newest=22, functions=True),
-    Target("tensorrt8", "TensorRT 8.6", newest=17, lacks=_TENSORRT),
-    Target("tensorrt10", "TensorRT 10", newest=20, lacks=_TENSORRT),
+    Target("tensorrt8", "TensorRT 8.6", newest=17, activations="int8", lacks=_TENSORRT),
+    Target("tensorrt10", "TensorRT 10", newest=20, activations="int8", lacks=_TENSORRT),
     Target(
         "openvino",
         "OpenVINO",

@@ -95,6 +95,18 @@ class BadModel(Problem):
     reason: str
 
 
+class TooCoarse(Problem):
+    code = "NS608"
+    title = "in eight bits the output keeps {kept} dB of signal to noise, not {wanted}"
+    help = "give samples of what it will see, or leave out --strict to write the file all the same"
+    explain = (
+        "With a tenth of the multiply-adds left in fp32 the output is still further from that in fp32 "
+        "than was asked for. Some nets multiply small errors from layer to layer, untrained ones first."
+    )
+    kept: str
+    wanted: str
+
+
 class NotInstalled(Problem):
     code = "NS606"
     title = "{what} needs {package}, which is not installed: the extra `{extra}` brings it"

@@ -1,0 +1,136 @@
+"""What eight bits keep and how fast they run: `netspec compile --quantize int8` on shipped nets.
+
+    python -m pip install -c constraints.txt ".[torch,run]"
+    python benchmarks/quantize.py [-o benchmarks/results/quantize.json]
+
+For each net, with the weights of `netspec verify` (seeded, every layer's values at size 1; no trained
+ones are needed): the signal-to-noise ratio of the output with noise as samples, the share of
+multiply-adds left in fp32 and the seconds that took; the files' sizes; and how much faster ONNX Runtime
+runs the file than that in fp32. Speed is a ratio of medians, the files in a random order in each round,
+one image at a time, with `session.intra_op.allow_spinning=0` so that the sessions do not steal each
+other's time. `load` says how many other processes wanted the cores.
+`speed` is ONNX Runtime as it comes, `speed_exact` with `session.x64quantprecision=1`, which
+processors without VNNI need to add up weights of eight bits without overflow and others ignore.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+from report import machine, options, write
+
+import netspec
+from netspec.backends.onnx.compile import compile_graph
+from netspec.backends.quantize.quantize import Quantization, quantizing
+from netspec.verify.samples import sample_inputs
+from netspec.verify.weights import fitted
+
+NETS = (
+    "resnet50",
+    "densenet121",
+    "googlenet",
+    "mobilenet_v2",
+    "inception_v3",
+    "vgg16",
+    "shufflenet_v2",
+    "se_resnet50",
+)
+# What decides how fast integers are multiplied on x86.
+FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8")
+THREADS = 2
+
+
+def features() -> dict[str, bool]:
+    """Which instructions for integers the processor has, where Linux tells."""
+    path = Path("/proc/cpuinfo")
+    flags = path.read_text().split() if path.exists() else []
+    return {name: name in flags for name in FEATURES}
+
+
+def model() -> str:
+    """The processor's name, where Linux tells."""
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text().splitlines() if path.exists() else []
+    return next((line.partition(":")[2].strip() for line in lines if line[:10] == "model name"), "")
+
+
+def session(path: Path, exact: bool = False) -> ort.InferenceSession:
+    """A session that leaves the cores alone between its runs."""
+    settings = ort.SessionOptions()
+    settings.intra_op_num_threads = THREADS
+    settings.log_severity_level = 4
+    settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    settings.add_session_config_entry("session.x64quantprecision", str(int(exact)))
+    return ort.InferenceSession(path, settings, providers=["CPUExecutionProvider"])
+
+
+def speeds(paths: dict[str, tuple[Path, bool]], feed: Any, rounds: int) -> dict[str, float]:
+    """The median seconds of a run of each file, in turns."""
+    sessions = {name: session(path, exact) for name, (path, exact) in paths.items()}
+    for made in sessions.values():
+        made.run(None, feed)
+    found: dict[str, list[float]] = {name: [] for name in sessions}
+    for _ in range(rounds):
+        for name in random.sample(list(sessions), len(sessions)):
+            start = time.perf_counter()
+            sessions[name].run(None, feed)
+            found[name].append(time.perf_counter() - start)
+    return {name: statistics.median(times) for name, times in found.items()}
+
+
+def measured(name: str, rounds: int, samples: int) -> dict[str, Any]:
+    """What one net keeps, costs and gains."""
+    graph = netspec.load(name).graph
+    weights = fitted(graph)
+    feeds = [sample_inputs(graph, seed=seed) for seed in range(samples)]
+    with tempfile.TemporaryDirectory() as folder:
+        exact, eight = Path(folder) / "fp32.onnx", Path(folder) / "int8.onnx"
+        compile_graph(graph, exact, source=weights)
+        start = time.perf_counter(), time.process_time()
+        told = compile_graph(
+            graph, eight, source=weights, quantize=quantizing(feeds, Quantization())
+        ).quantized
+        seconds, busy = time.perf_counter() - start[0], time.process_time() - start[1]
+        assert told is not None
+        files = {"fp32": (exact, False), "int8": (eight, False), "int8 exact": (eight, True)}
+        times = speeds(files, feeds[0], rounds)
+        return {
+            "decibels": round(told.decibels, 2),
+            "fp32_share": round(told.share, 4),
+            "fp32_steps": [step.path for step in told.steps if step.exact],
+            "worst_step": round(min(s.decibels for s in told.steps if s.decibels is not None), 1),
+            "samples": told.samples,
+            "seconds": round(seconds, 1),
+            "processor_seconds": round(busy, 1),
+            "bytes": {"fp32": exact.stat().st_size, "int8": eight.stat().st_size},
+            "speed": round(times["fp32"] / times["int8"], 2),
+            "speed_exact": round(times["fp32"] / times["int8 exact"], 2),
+            "fp32_milliseconds": round(1000 * times["fp32"], 1),
+        }
+
+
+def main() -> None:
+    parser = options(__doc__, 20)
+    parser.add_argument("--nets", nargs="*", default=NETS)
+    parser.add_argument("--samples", type=int, default=32)
+    given = parser.parse_args()
+    random.seed(0)
+    np.random.seed(0)
+    print("processor:", ", ".join(f"{k} {'yes' if v else 'no'}" for k, v in features().items()))
+    nets: dict[str, Any] = {}
+    for name in given.nets:
+        nets[name] = measured(name, given.rounds, given.samples)
+        found = {"machine": {**machine("onnxruntime-gpu"), "model": model(), **features()}}
+        write({**found, "load": os.getloadavg(), "threads": THREADS, "nets": nets}, given.output)
+
+
+if __name__ == "__main__":
+    main()

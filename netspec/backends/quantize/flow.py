@@ -1,0 +1,132 @@
+"""A model's nodes with who makes and who reads each tensor, and which step of the net each is of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from onnx import NodeProto, helper, numpy_helper
+
+from netspec.foundation.records import record
+
+if TYPE_CHECKING:
+    from netspec.backends.onnx.lowering import Model
+    from netspec.graph.checked import Node
+    from netspec.ops.declare.weight import Weight
+
+    Array = np.ndarray[Any, Any]
+
+
+@record
+class Matrix:
+    """The weight that a node multiplies by: the tensor's name, and how it is turned and shaped.
+
+    `axis` is that of its output channels, once it is so.
+    """
+
+    name: str
+    weight: Weight
+    shape: tuple[int, ...]
+    turned: bool
+    axis: int
+    path: tuple[str, ...] = ()
+
+    def of(self, array: Array) -> Array:
+        """The tensor's numbers as the node has them."""
+        return np.ascontiguousarray(array.T if self.turned else array).reshape(self.shape)
+
+
+@record(eq=False)
+class Work:
+    """One ONNX node, the step of the net it is of, and its weight where it multiplies by one."""
+
+    index: int
+    proto: NodeProto
+    step: Node
+    matrix: Matrix | None = None
+
+    @property
+    def kind(self) -> str:
+        """ONNX's word for what it does."""
+        return str(self.proto.op_type)
+
+    @property
+    def multiplies(self) -> bool:
+        """Whether it has a weight to multiply by."""
+        return self.matrix is not None or self.kind == "BatchNormalization"
+
+
+class Flow:
+    """The nodes of a model, in order, and what its tensors are."""
+
+    def __init__(self, model: Model) -> None:
+        proto = model.proto.graph
+        self.inputs = tuple(item.name for item in proto.input)
+        self.outputs = tuple(item.name for item in proto.output)
+        self.weights = {item.name: item.weight for item in model.weights}
+        self.constants: dict[str, Array] = {
+            tensor.name: numpy_helper.to_array(tensor) for tensor in proto.initializer
+        }
+        self.readers: dict[str, list[Work]] = {}
+        self.makers: dict[str, Work] = {}
+        self._protos = {name: node for node in proto.node for name in node.output}
+        self.nodes = self._nodes(model, list(proto.node))
+        for node in self.nodes:
+            for name in dict.fromkeys(node.proto.input):
+                self.readers.setdefault(name, []).append(node)
+            for name in node.proto.output:
+                self.makers[name] = node
+        self.shapes = {name: v.shape for v, name in model.values.items()}
+        self.ranks = {name: 1 + len(shape) for name, shape in self.shapes.items()}
+
+    def _nodes(self, model: Model, protos: list[NodeProto]) -> tuple[Work, ...]:
+        """Each node with its step: nodes of one follow each other, and the last makes its value."""
+        steps: Mapping[str, Node] = {name: v.node for v, name in model.values.items()}
+        found: list[Work] = []
+        # What follows the last value only gives outputs a second name.
+        step = list(model.values)[-1].node
+        for index in range(len(protos) - 1, -1, -1):
+            proto = protos[index]
+            made = [steps[name] for name in proto.output if name in steps]
+            step = made[0] if made else step
+            found.append(Work(index, proto, step, self._matrix(proto)))
+        return tuple(reversed(found))
+
+    def is_constant(self, name: str) -> bool:
+        """Whether a tensor is a weight or a constant of the model."""
+        return name in self.weights or name in self.constants
+
+    def _matrix(self, proto: NodeProto) -> Matrix | None:
+        """The weight of a convolution, of a matrix product or of a normalisation by channel."""
+        if proto.op_type not in ("Conv", "Gemm", "MatMul"):
+            return None
+        if proto.op_type == "Gemm":
+            values = {a.name: helper.get_attribute_value(a) for a in proto.attribute}
+            if not values.get("transB") or values.get("transA"):
+                return None
+        name, turned, path = proto.input[1], False, []
+        shape: tuple[int, ...] | None = None
+        while name in self._protos:
+            before = self._protos[name]
+            if before.op_type == "Transpose" and not turned and shape is None:
+                if list(before.attribute[0].ints) != [1, 0]:
+                    return None
+                turned = True
+            elif before.op_type == "Reshape" and shape is None and not turned:
+                if before.input[1] not in self.constants:
+                    return None
+                shape = tuple(int(size) for size in self.constants[before.input[1]])
+            else:
+                return None
+            path.append(name)
+            name = before.input[0]
+        if name not in self.weights:
+            return None
+        weight = self.weights[name]
+        sizes = shape or (weight.shape[::-1] if turned else weight.shape)
+        if prod(sizes) != weight.size or (proto.op_type == "MatMul" and len(sizes) != 2):
+            return None
+        axis = 1 if proto.op_type == "MatMul" else 0
+        return Matrix(name, weight, sizes, turned, axis, tuple(path))

@@ -1,0 +1,400 @@
+"""Eight bits: what ranges come out, what shares a scale, what stays in fp32, and that files run."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import onnx
+import pytest
+
+import netspec
+from netspec.backends.onnx.compile import compile_graph, prepared
+from netspec.backends.onnx.lowering import lower
+from netspec.backends.quantize.flow import Flow
+from netspec.backends.quantize.plan import planned
+from netspec.backends.quantize.quantize import Quantization, decibels, quantizing
+from netspec.backends.quantize.spread import Spread
+from netspec.backends.runtime import Session
+from netspec.diagnostics.raised import NetspecError
+from netspec.graph.checked import Graph
+from netspec.verify.samples import sample_inputs
+from netspec.verify.weights import Varied
+from netspec.weights.sources import Given, named_weights, whole
+
+DENSE = "conv3-8(pad=same, act=relu); concat { | identity | conv3-4(pad=same) }; conv1-6; gap; fc-5"
+
+
+def net(text: str, size: str = "3x8x8") -> Graph:
+    return netspec.load(f"input {size}\n{text}\n").graph
+
+
+def samples(graph: Graph, count: int = 3) -> list[dict[str, np.ndarray]]:
+    return [sample_inputs(graph, seed=seed) for seed in range(count)]
+
+
+def written(graph: Graph, path: Path, source=None, how=None, feeds=None, **options):
+    """The file of a net in eight bits, and what it reports."""
+    stage = quantizing(feeds or samples(graph), how or Quantization(), **options)
+    made = compile_graph(graph, path, source=source or Varied(1), quantize=stage)
+    assert made.quantized is not None
+    return onnx.load(path), made.quantized
+
+
+def scales(model: onnx.ModelProto) -> dict[str, tuple[float, int]]:
+    """Scale and zero point of each rounded tensor, by the name of what it rounds."""
+    held = {t.name: onnx.numpy_helper.to_array(t) for t in model.graph.initializer}
+    return {
+        node.input[0]: (float(held[node.input[1]]), int(held[node.input[2]]))
+        for node in model.graph.node
+        if node.op_type == "QuantizeLinear"
+    }
+
+
+def mean_error(array: np.ndarray, scale: float, zero: int, low: int, high: int) -> float:
+    back = ((np.rint(array / scale) + zero).clip(low, high) - zero) * scale
+    return float(np.square(array - back).mean())
+
+
+# ranges
+
+
+@pytest.mark.parametrize("symmetric", [False, True])
+@pytest.mark.parametrize("heavy", [False, True])
+def test_the_range_is_no_worse_than_any_share_of_the_extremes(symmetric, heavy):
+    random = np.random.default_rng(0)
+    drawn = random.standard_t(3, 20000) if heavy else random.standard_normal(20000) + 1
+    array = drawn.astype(np.float32)
+    spread = Spread()
+    for part in np.split(array, 4):
+        spread.add(part)
+    found = spread.scale(symmetric=symmetric)
+    low, high = (-127, 127) if symmetric else (0, 255)
+    best = np.inf
+    for share in np.linspace(0.2, 1, 33):
+        ends = np.array([array.min(), array.max()]) * share
+        if symmetric:
+            ends = np.abs(ends).max() * np.array([-1, 1])
+        scale = float(ends[1] - ends[0]) / (high - low)
+        zero = 0 if symmetric else int(np.rint(-ends[0] / scale))
+        best = min(best, mean_error(array, scale, zero, low, high))
+    assert mean_error(array, float(found.scale), found.zero_point, low, high) <= 1.02 * best
+
+
+def test_a_histogram_that_grew_is_that_of_all_numbers_at_once():
+    random = np.random.default_rng(1)
+    parts = [random.standard_normal(500).astype("f4") * 10.0**power for power in range(-2, 3)]
+    grown, joined, whole_ = Spread(), Spread(), Spread()
+    for part in parts:
+        grown.add(part)
+        other = Spread()
+        other.add(part)
+        joined.join(other)
+    whole_.add(np.concatenate(parts))
+    assert grown.scale() == joined.scale() == whole_.scale()
+
+
+@pytest.mark.parametrize("symmetric", [False, True])
+@pytest.mark.parametrize(
+    "array", [np.zeros(4), np.array([np.nan, -np.inf]), np.array([]), np.array([1e-45]), [3e38]]
+)
+def test_scales_are_positive_and_finite_whatever_is_seen(array, symmetric):
+    spread = Spread()
+    spread.add(np.asarray(array, np.float32))
+    found = spread.scale(symmetric=symmetric)
+    assert 0 < found.scale < np.inf
+    assert 0 <= found.zero_point <= 255
+
+
+def test_what_is_not_finite_leaves_the_range_of_the_rest():
+    spread, clean = Spread(), Spread()
+    spread.add(np.array([1, -2, np.nan, np.inf], np.float32))
+    clean.add(np.array([1, -2], np.float32))
+    assert spread.scale() == clean.scale()
+
+
+# what shares a scale
+
+
+def plan_of(graph: Graph):
+    flow = Flow(lower(prepared(graph)))
+    return flow, planned(flow)
+
+
+def kinds(plan) -> list[str]:
+    return sorted(node.kind for node in plan.working)
+
+
+def test_all_of_a_dense_chain_has_one_scale(tmp_path):
+    graph = net(
+        "conv3-8(pad=same); concat { | identity | conv3-4(pad=same) };"
+        " concat { | identity | conv3-4(pad=same) }; maxpool2; conv1-6; gap; fc-5"
+    )
+    model, _ = written(graph, tmp_path / "d.onnx")
+    found = scales(model)
+    joined = [node for node in model.graph.node if node.op_type in ("Concat", "MaxPool")]
+    assert len(joined) == 3
+    names = {name.removesuffix(".dequantized") for node in joined for name in node.input}
+    names |= {name for node in joined for name in node.output}
+    assert len({found[name] for name in names}) == 1
+
+
+def test_what_is_never_negative_keeps_its_eight_bits_beside_what_is(tmp_path):
+    model, _ = written(net(DENSE), tmp_path / "d.onnx")
+    found = scales(model)
+    relu = next(node.output[0] for node in model.graph.node if node.op_type == "Relu")
+    assert found[relu][1] == 0
+    concat = next(node for node in model.graph.node if node.op_type == "Concat")
+    assert found[concat.output[0]][1] > 0
+    assert found[concat.input[1].removesuffix(".dequantized")] == found[concat.output[0]]
+
+
+def test_both_sides_of_a_residual_are_of_eight_bits():
+    flow, plan = plan_of(
+        net("conv3-8(pad=same, act=relu); residual { conv3-8(pad=same) }; conv1-4; gap")
+    )
+    add = next(node for node in flow.nodes if node.kind == "Add")
+    assert add in plan.working
+    assert set(add.proto.input) <= set(plan.groups)
+
+
+@pytest.mark.parametrize(
+    ("text", "exact"),
+    [
+        ("conv3-8(pad=same); deconv2-4/2; conv1-4", {"ConvTranspose"}),
+        ("conv3-8(pad=same); lrn; conv1-4", {"LRN"}),
+        ("conv3-8(pad=same); hardswish; conv1-4", {"HardSwish"}),
+        ("conv3-8(pad=same); upsample(2, mode=bilinear); conv1-4", {"Resize"}),
+        ("conv3-8(pad=same); pad(1, mode=constant, value=2); conv1-4", {"Pad"}),
+    ],
+)
+def test_what_has_no_kernel_of_eight_bits_stays_in_fp32(text, exact):
+    flow, plan = plan_of(net(text))
+    left = {node.kind for node in flow.nodes if node not in plan.working}
+    assert exact <= left
+    assert kinds(plan).count("Conv") == 2
+
+
+def test_nothing_is_rounded_where_nothing_multiplies():
+    _, plan = plan_of(net("relu; maxpool2; gap"))
+    assert not plan.working
+    assert not plan.groups
+
+
+# what ONNX Runtime makes of it
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        DENSE,
+        "conv3-8(act=relu); conv3-8(act=relu6); maxpool2; gap; fc-5",
+        "conv1-8(act=relu); residual { dwconv3(pad=same, act=relu); conv1-8 }; avgpool2; fc-7",
+        "conv3-8(pad=same); concat { | identity | conv3-4(pad=same) }; bn; relu; conv1-6; gap; fc-5",
+        "conv1-8(act=silu); squeeze_excite(4); conv1-4; gap; fc-3",
+        "conv1-8(act=relu); shuffle(2); concat { | identity | maxpool3/1(pad=1) }; upsample(2);"
+        " conv3-4; gap; fc-3",
+    ],
+)
+def test_the_runtime_computes_every_layer_in_integers(text, tmp_path):
+    import onnxruntime as ort
+
+    path = tmp_path / "net.onnx"
+    written(net(text), path)
+    options = ort.SessionOptions()
+    options.log_severity_level = 4
+    options.optimized_model_filepath = str(tmp_path / "run.onnx")
+    ort.InferenceSession(path, options)
+    run = onnx.load(tmp_path / "run.onnx").graph.node
+    products = [node.op_type for node in run if node.op_type in ("Conv", "FusedConv", "Gemm")]
+    assert not products
+    # The image is rounded once, and the output comes in fp32 at the end.
+    assert sum(node.op_type == "QuantizeLinear" for node in run) == 1
+    assert sum(node.op_type == "DequantizeLinear" for node in run) <= 1
+
+
+def test_a_net_in_eight_bits_says_what_its_output_keeps(tmp_path):
+    graph = net("conv3-8(act=relu); conv3-8(act=relu); gap; fc-5; softmax")
+    feeds = samples(graph, 4)
+    _, told = written(graph, tmp_path / "q.onnx", feeds=feeds)
+    compile_graph(graph, tmp_path / "f.onnx", source=Varied(1))
+    runs = [
+        np.concatenate(
+            [next(iter(Session(tmp_path / f"{name}.onnx").run(x).outputs.values())) for x in feeds]
+        )
+        for name in "fq"
+    ]
+    logits = [np.log(run) - np.log(run).mean(1, keepdims=True) for run in runs]
+    assert told.decibels > 25
+    assert decibels(*logits) > 20
+    assert told.share == 0
+    assert [step.path for step in told.steps] == ["conv1", "conv2", "fc1"]
+    assert all(step.decibels > 25 for step in told.steps)
+    assert "conv1" in told.text()
+    assert told.as_json()["samples"] == 4
+
+
+def test_local_response_normalisation_is_spelled_out_and_the_same(tmp_path):
+    graph = net(
+        "conv1-8(act=relu); lrn(5, alpha=0.5, beta=0.75); conv1-4; lrn(3, alpha=1, beta=0.6); gap"
+    )
+    model, told = written(graph, tmp_path / "q.onnx")
+    assert not any(node.op_type == "LRN" for node in model.graph.node)
+    assert told.decibels > 25
+
+
+# weights
+
+
+def test_weights_have_a_scale_for_each_channel_and_are_off_by_half_a_step(tmp_path):
+    graph = net("conv3-4(bias=no); gap; fc-5")
+    model, _ = written(graph, tmp_path / "q.onnx")
+    held = {t.name: onnx.numpy_helper.to_array(t) for t in model.graph.initializer}
+    for name, weight in named_weights(graph).items():
+        if name.endswith(".bias"):
+            continue
+        exact = whole(Varied(1), name, weight)
+        integers, steps = held[f"{name}.quantized"], held[f"{name}.scale"]
+        assert integers.dtype == np.int8
+        assert np.abs(integers).reshape(len(integers), -1).max(1).tolist() == [127] * len(integers)
+        steps = steps.reshape(-1, *[1] * (exact.ndim - 1))
+        assert (np.abs(integers * steps - exact) <= 0.501 * steps).all()
+
+
+def test_seven_bits_leave_room_for_sums_of_sixteen(tmp_path):
+    model, _ = written(net("conv3-4; gap"), tmp_path / "q.onnx", how=Quantization(limit=63))
+    held = {t.name: onnx.numpy_helper.to_array(t) for t in model.graph.initializer}
+    assert np.abs(held["conv1.weight.quantized"]).max() == 63
+
+
+def test_symmetric_activations_have_no_zero_point(tmp_path):
+    model, _ = written(net(DENSE), tmp_path / "q.onnx", how=Quantization(activations="int8"))
+    assert {zero for _, zero in scales(model).values()} == {0}
+    held = {t.name: t.data_type for t in model.graph.initializer}
+    rounding = [node for node in model.graph.node if node.op_type == "QuantizeLinear"]
+    assert {held[node.input[2]] for node in rounding} == {onnx.TensorProto.INT8}
+    Session(tmp_path / "q.onnx")
+
+
+@pytest.mark.parametrize("value", [0.0, 1e-30, 1e30])
+def test_weights_of_any_size_give_finite_outputs(value, tmp_path):
+    graph = net("conv3-4(act=relu); conv1-4; gap")
+    tensors = {n: np.full(w.shape, value, "f4") for n, w in named_weights(graph).items()}
+    tensors["conv2.bias"][:] = [0, 1, -1, 1000]
+    _, _ = written(graph, tmp_path / "q.onnx", source=Given(tensors), how=Quantization(decibels=0))
+    outputs = Session(tmp_path / "q.onnx").run(samples(graph)[0]).outputs
+    finite = value < 1e20
+    assert all(np.isfinite(array).all() == finite or not finite for array in outputs.values())
+
+
+def test_weights_that_are_not_finite_stay_in_fp32_and_say_so(tmp_path):
+    graph = net("conv3-4; conv1-4; gap")
+    tensors = {n: whole(Varied(0), n, w) for n, w in named_weights(graph).items()}
+    tensors["conv2.weight"][0] = np.nan
+    _, told = written(graph, tmp_path / "q.onnx", source=Given(tensors))
+    assert [(step.path, step.reason) for step in told.steps if step.exact] == [
+        ("conv2", "its weights are not all finite numbers of a usual size")
+    ]
+
+
+# what stays in fp32
+
+
+def test_as_few_steps_as_the_output_needs_stay_in_fp32(tmp_path):
+    graph = net("conv3-8(pad=same, act=relu) x6; gap; fc-5")
+    _, all_eight = written(graph, tmp_path / "a.onnx")
+    wanted = all_eight.decibels + 1
+    how = Quantization(decibels=wanted, share=0.9)
+    model, told = written(graph, tmp_path / "b.onnx", how=how)
+    assert told.reached
+    assert 0 < sum(step.exact for step in told.steps) < len(told.steps)
+    assert 0 < told.share <= 0.9
+    held = {t.name for t in model.graph.initializer}
+    for step in told.steps:
+        assert (f"{step.path}.weight" in held) == step.exact
+
+
+def test_what_cannot_be_reached_is_said_and_refused_on_request(tmp_path):
+    graph = net("conv3-8(act=relu); gap; fc-5")
+    how = Quantization(decibels=300, share=0.0)
+    _, told = written(graph, tmp_path / "a.onnx", how=how)
+    assert not told.reached
+    with pytest.raises(NetspecError, match="NS608"):
+        written(graph, tmp_path / "b.onnx", how=how, strict=True)
+    assert not (tmp_path / "b.onnx").exists()
+
+
+# any net
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        ("3xHxW", "conv3-8(act=relu); conv3-4; gap; fc-3"),
+        ("5 ids(9)", "embedding-4; fc-6(over=channels); gap"),
+        ("4x6", "fc-6(over=channels, act=gelu); lstm-5; gap; fc-3"),
+        ("4x6", "attention(heads=2); layernorm; fc-6(over=channels); gap"),
+        ("12", "fc-8(act=tanh); fc-3"),
+        ("3x8x8", "conv1-4; leaky; conv1-4; avgpool2; pad(1); conv1-2"),
+        ("3x8x8", "relu"),
+        ("2x4x5x6", "conv3-4(pad=same, act=relu); maxpool2; gap; fc-2"),
+        ("4x9", "conv3-6(act=relu); conv3-4; gap"),
+    ],
+)
+def test_any_kind_of_input_is_quantised_and_runs(size, text, tmp_path):
+    try:
+        graph = net(text, size)
+    except NetspecError as error:
+        pytest.fail(str(error))
+    _, told = written(graph, tmp_path / "q.onnx")
+    outputs = Session(tmp_path / "q.onnx").run(samples(graph)[0]).outputs
+    assert all(np.isfinite(array).all() for array in outputs.values())
+    assert told.decibels > 15
+
+
+def test_shared_weights_are_written_once_and_each_use_has_its_own_bias(tmp_path):
+    graph = net("conv3-3(pad=same) as f; relu; conv3-3(pad=same, weights=@f); gap")
+    model, told = written(graph, tmp_path / "q.onnx")
+    held = [t.name for t in model.graph.initializer if t.data_type == onnx.TensorProto.INT8]
+    assert sum(name.endswith("weight.quantized") for name in held) == 1
+    assert told.decibels > 25
+
+
+def test_the_batch_of_a_file_is_not_that_of_its_samples(tmp_path):
+    from netspec.backends.onnx.options import FileOptions
+
+    graph = net("conv3-4(act=relu); gap; fc-3")
+    stage = quantizing(samples(graph), Quantization())
+    compile_graph(graph, tmp_path / "q.onnx", FileOptions(batch=4), quantize=stage)
+    assert Session(tmp_path / "q.onnx").inputs[0].shape[0] == 4
+
+
+def test_the_same_samples_give_the_same_bytes(tmp_path):
+    for name in "ab":
+        written(net(DENSE), tmp_path / name)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+# LeNet-5 on handwritten digits
+
+
+@pytest.mark.slow
+def test_lenet5_on_digits_loses_at_most_three_tenths_of_a_point(tmp_path):
+    import torch
+    from support.places import ROOT
+
+    example = SimpleNamespace(**runpy.run_path(str(ROOT / "examples" / "train_digits.py")))
+    torch.manual_seed(0)
+    lenet = netspec.load("lenet5")
+    seen, held_out, seen_classes, classes = example.digits(32, 32, 0)
+    module = lenet.to_torch(logits=True)
+    example.train(module, seen, seen_classes, 8)
+    exact = (example.predictions(module, held_out) == classes).mean()
+    shots = [seen[i : i + 1] for i in range(32)]
+    path = lenet.to_onnx(tmp_path / "q.onnx", weights=module, quantize="int8", samples=shots)
+    (outputs,) = Session(path).run({"input": held_out}).outputs.values()
+    eight = (outputs.argmax(1) == classes).mean()
+    assert exact > 0.9
+    assert eight >= exact - 0.003
