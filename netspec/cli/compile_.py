@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 
 @click.command(epilog="Example: netspec compile googlenet -o googlenet.onnx --logits")
 @click.argument("spec", type=SPEC)
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="The file to write.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path, readable=False), help="The file to write."
+)
 @click.option(
     "--to",
     "target",

@@ -31,8 +31,8 @@ def command(specs: tuple[str, ...], check: bool, quiet: bool) -> int:
             print_spec(text)
         elif text != source.text:
             changed += 1
-            say(f"{'would change' if check else 'changed'} {name}", quiet)
             if not check:
                 # Behind a link is the file whose layout was asked for.
                 write_text(Path(name).resolve(), text)
+            say(f"{'would change' if check else 'changed'} {name}", quiet)
     return 1 if check and changed else 0

@@ -80,11 +80,15 @@ _READING = {
     **{"qkv": "--qkv", "drop_row": "--drop-row"},
 }
 _OPTIONS = (
-    click.option("--weights", type=click.Path(path_type=Path), help="Take weights from this file."),
+    click.option(
+        "--weights",
+        type=click.Path(path_type=Path, readable=False),
+        help="Take weights from this file.",
+    ),
     click.option(
         "--map",
         "mapping",
-        type=click.Path(path_type=Path),
+        type=click.Path(path_type=Path, readable=False),
         help="Our names to the file's, as JSON.",
     ),
     click.option("--prefix", metavar="NAME", help="Take what the file has under this name."),

@@ -388,3 +388,29 @@ def test_a_file_of_the_wrong_kind_is_named_as_what_it_is(tmp_path):
     np.save(tmp_path / "none.npy", np.zeros((0, 1, 32, 32), np.float32))
     assert "holds no sample" in netspec("run", "lenet5", "none.npy", cwd=tmp_path).stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["net.onnx", "none.npy"]
+
+
+def test_fmt_calls_changed_only_what_it_changed(tmp_path):
+    path = tmp_path / "mine.ns"
+    path.write_text("input   3x8x8;gap;fc-2")
+    path.chmod(0o444)
+    done = netspec("fmt", "mine.ns", cwd=tmp_path)
+    assert (done.returncode, "changed mine.ns" in done.stderr) == (1, False)
+    assert "NS504" in done.stderr
+    path.chmod(0o644)
+    assert "changed mine.ns" in netspec("fmt", "mine.ns", cwd=tmp_path).stderr
+
+
+def test_what_may_be_written_and_not_read_is_an_output(tmp_path, monkeypatch):
+    from click.testing import CliRunner
+
+    from netspec.cli import compile_
+
+    (tmp_path / "mine.ns").write_text("input 3x8x8; gap; fc-2\n")
+    (tmp_path / "net.onnx").write_bytes(b"")
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.R_OK and access(path, mode))
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(compile_.command, ["mine.ns", "-o", "net.onnx"])
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "net.onnx").stat().st_size > 0
