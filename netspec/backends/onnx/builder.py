@@ -66,8 +66,7 @@ class Builder(Spelling):
         self, op_type: str, inputs: Sequence[str], outputs: int, **attributes: Any
     ) -> tuple[str, ...]:
         """Adds one node with several outputs; returns their names."""
-        known = (*self.weights, *self._constants.values())
-        computed = len(inputs) > 1 and inputs[1] not in known
+        computed = len(inputs) > 1 and inputs[1] not in self.weights
         for feature in features(op_type, outputs, attributes, computed):
             self.want(feature)
         proto = NodeProto(op_type=op_type)
