@@ -275,12 +275,13 @@ def main() -> None:
     given = parser.parse_args()
     table = {}
     for who in given.consumer or [name for name, item in CONSUMERS.items() if item.installed]:
-        found = list(outcomes(who, given.nets, given.word))
+        found = []
+        for item in outcomes(who, given.nets, given.word):
+            found.append(item)
+            if item.state != "right":
+                print(f"{who}: {item.state}: {item.name}: {item.reason}", flush=True)
         counts = Counter(item.state for item in found)
         version = importlib.metadata.version(CONSUMERS[who].package)
-        for item in found:
-            if item.state != "right":
-                print(f"{who}: {item.state}: {item.name}: {item.reason}")
         print(
             f"{who} {version}: {', '.join(f'{n} {state}' for state, n in sorted(counts.items()))}"
         )

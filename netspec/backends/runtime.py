@@ -280,6 +280,8 @@ def _options(switches: Switches) -> Any:
     options.log_severity_level = _SILENT
     options.intra_op_num_threads = switches.threads
     options.graph_optimization_level = _LEVELS[str(switches.optimization)]
+    # Processors without VNNI add pairs of products in 16 bits, which overflow: exactly, then.
+    options.add_session_config_entry("session.x64quantprecision", "1")
     if switches.execution == "parallel":
         options.execution_mode = ort.ExecutionMode.ORT_PARALLEL
     options.enable_cpu_mem_arena = switches.arena

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from netspec.analysis.preprocessing import preprocessings
 from netspec.backends.images import read_image
 from netspec.checkpoints.formats.npy import read_header, read_numbers
 from netspec.cli.common import say
@@ -20,6 +21,7 @@ from netspec.system.reading import open_regular, reading
 from netspec.weights.sources import shape_text
 
 if TYPE_CHECKING:
+    from netspec.analysis.preprocessing import Preprocessing
     from netspec.backends.runtime import InputInfo, Session
     from netspec.graph.checked import Graph, Node
 
@@ -178,7 +180,8 @@ def _read_samples(
 ) -> Iterator[dict[str, Array]]:
     from netspec.verify.samples import sample_inputs
 
-    infos = {node.path: _info(node) for node in graph.inputs}
+    images = preprocessings(graph)
+    infos = {node.path: _info(node, images.get(node.path)) for node in graph.inputs}
     for index in range(max(map(len, files.values()), default=_NOISE)):
         read = {name: read_feed(infos[name], str(paths[index])) for name, paths in files.items()}
         if len(read) == len(infos):
@@ -188,9 +191,9 @@ def _read_samples(
         yield {**sample_inputs(graph, batch=batch, seed=seed + index), **read}
 
 
-def _info(node: Node) -> InputInfo:
+def _info(node: Node, image: Preprocessing | None) -> InputInfo:
     from netspec.backends.runtime import InputInfo
 
     tensor = node.types[0]
     sizes = tuple(size if isinstance(size, int) else str(size) for size in tensor.shape)
-    return InputInfo(node.path, (tensor.batch, *sizes), np.dtype(tensor.dtype).str)
+    return InputInfo(node.path, (tensor.batch, *sizes), np.dtype(tensor.dtype).str, image)

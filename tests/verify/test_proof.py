@@ -160,7 +160,7 @@ CASES = {
     ),
     "a wrong epsilon": Planted(RESIDUAL, attribute("bn1", "epsilon", 1e-3), "bn1", 3),
     "a lost bias": Planted(INCEPTION, zero("inception1.conv3.bias"), "inception1.conv3", 4),
-    "floor for ceil": Planted(INCEPTION, attribute("maxpool1", "ceil_mode", 0), "maxpool1", 3),
+    "floor for ceil": Planted(INCEPTION, attribute("maxpool1", "pads", [0] * 4), "maxpool1", 3),
     "a permuted concatenation": Planted(
         INCEPTION, reorder_inputs("inception1.concat1"), "inception1.concat1", 4
     ),

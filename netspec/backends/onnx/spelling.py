@@ -32,7 +32,7 @@ def features(
 ) -> Iterator[str]:
     """What a reader has to know for a node: its operator, and what of it is not everywhere.
 
-    `computed` says that the second input, a kernel, is no tensor of the file.
+    `computed` says that the second input, where that is a kernel, is no weight of the file.
     """
     yield op_type
     if op_type in ("Conv", "ConvTranspose") and computed:

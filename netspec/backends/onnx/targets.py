@@ -73,7 +73,7 @@ _KNOWN = (
         lacks={
             "Gelu": "it computes the estimate by tanh as the exact function",
             "LpPool": "it has no such layer",
-            "MaxPool with indices": "it counts them within a channel",
+            "MaxPool with indices": "it counts them within a sample",
             "RNN": "it has no such layer",
             "Resize of 1 or 3 axes": "it resizes images only",
             "Resize with antialias": "it has no such interpolation",
