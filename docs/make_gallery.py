@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from netspec.cli.shipped import charted
+from netspec.cli.shared.shipped import charted
 from netspec.draw import CHARTS, draw
 from netspec.elaborate.build import build
 from netspec.syntax.files import read_spec

@@ -11,7 +11,7 @@ import os
 def run() -> None:
     """The `netspec` command."""
     try:
-        from netspec.cli.interrupt import install_early
+        from netspec.cli.shared.interrupt import install_early
 
         install_early()
         from netspec.cli.main import run

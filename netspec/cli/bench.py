@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from netspec.cli.common import (
+from netspec.cli.shared.common import (
     SPEC,
     Options,
     json_option,
@@ -20,8 +20,8 @@ from netspec.cli.common import (
     spec_options,
     table_width,
 )
-from netspec.cli.models import model_file
-from netspec.cli.progress import Progress
+from netspec.cli.shared.models import model_file
+from netspec.cli.shared.progress import Progress
 from netspec.diagnostics.messages.backends import BadInput
 from netspec.diagnostics.raised import NetspecError
 from netspec.foundation.records import record
@@ -172,7 +172,7 @@ def _fed(
     options: Options,
 ) -> tuple[int, dict[str, Any]]:
     """The batch size, the file's own where that is fixed, and noise of it."""
-    from netspec.cli.feeds import feeds
+    from netspec.cli.shared.feeds import feeds
 
     leading = next((info.shape[0] for info in session.inputs if info.shape), None)
     if isinstance(leading, int) and batch not in (None, leading):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from netspec.cli.common import (
+from netspec.cli.shared.common import (
     SPEC,
     Options,
     json_option,

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from netspec.backends.onnx.targets import TARGETS
-from netspec.cli.common import (
+from netspec.cli.shared.common import (
     SPEC,
     Options,
     human_bytes,
@@ -19,13 +18,13 @@ from netspec.cli.common import (
     say,
     spec_options,
 )
-from netspec.cli.progress import Progress
-from netspec.cli.weights import WeightsFile, weights_options
+from netspec.cli.shared.file_options import FileChoice, file_options
+from netspec.cli.shared.progress import Progress
+from netspec.cli.shared.weights import WeightsFile, weights_options
 
 if TYPE_CHECKING:
-    from netspec.backends.onnx.compile import Quantize, Written
+    from netspec.backends.onnx.compile import Written
     from netspec.backends.onnx.options import FileOptions
-    from netspec.backends.quantize.quantize import Quantization
     from netspec.graph.checked import Graph
     from netspec.system.atomic import Check, Paths
     from netspec.weights.sources import WeightSource
@@ -52,70 +51,8 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Refuse weights that are not finite, and 8 bits that keep less than 20 dB.",
 )
-@click.option("--logits", is_flag=True, help="Leave out final softmaxes.")
-@click.option("--training-heads", is_flag=True, help="Keep the training-only heads as outputs.")
-@click.option(
-    "-O",
-    "level",
-    type=click.IntRange(0, 1),
-    default=1,
-    help="-O1 folds normalisations, scales and parallel branches into layers; -O0 none.",
-)
-@click.option(
-    "--for",
-    "reader",
-    type=click.Choice(list(TARGETS)),
-    help="What reads the file: chooses opset and spelling, and refuses what the reader lacks.",
-)
-@click.option(
-    "--opset", type=int, help="ONNX opset, 13 to 26; 17 by default, or what the reader takes."
-)
-@click.option("--batch", type=click.IntRange(1), help="Fix the batch size; symbolic by default.")
-@click.option(
-    "--dtype",
-    type=click.Choice(["fp32", "fp16"]),
-    default="fp32",
-    help="Precision of weights and values; fp16 keeps in fp32 what half precision cannot hold.",
-)
-@click.option(
-    "--fp32",
-    "single",
-    metavar="GLOBS",
-    default="",
-    help="Paths that stay in fp32 too, with commas: 'head.*,stage4'.",
-)
-@click.option(
-    "--io",
-    type=click.Choice(["fp32", "fp16"]),
-    default="fp32",
-    help="Precision of the inputs and outputs of a file in fp16.",
-)
-@click.option("--quantize", type=click.Choice(["int8"]), help="Write weights and values in 8 bits.")
-@click.option(
-    "--samples",
-    metavar="PATH",
-    multiple=True,
-    help="A folder or file of images or .npy arrays that ranges are taken from; NAME=PATH for "
-    "another input. Noise by default.",
-)
-@click.option(
-    "--reduce-range",
-    is_flag=True,
-    help="Weights of 7 bits, for processors without VNNI and runtimes that let sums overflow there.",
-)
+@file_options
 @click.option("--dynamic", metavar="H,W", help="Make the last axes of the input symbolic.")
-@click.option(
-    "--preprocess",
-    is_flag=True,
-    help="Take pixels, uint8 NxHxWxC: the spec's `preprocess` line in the file.",
-)
-@click.option(
-    "--tap",
-    "taps",
-    multiple=True,
-    metavar="PATH",
-    help="Make an inner step or block an output too; repeatable, and `*` stands for several.",
-)
 @click.option("--verify", "check", is_flag=True, help="Verify the file before it takes its name.")
 @click.option(
     "--stamp", is_flag=True, help="Verify, and write the report into the file's metadata."
@@ -132,21 +69,8 @@ def command(
     show_map: bool,
     partial: bool,
     strict: bool,
-    logits: bool,
-    training_heads: bool,
-    level: int,
-    reader: str | None,
-    opset: int | None,
-    batch: int | None,
-    dtype: str,
-    single: str,
-    io: str,
-    quantize: str | None,
-    samples: tuple[str, ...],
-    reduce_range: bool,
+    file: FileChoice,
     dynamic: str | None,
-    preprocess: bool,
-    taps: tuple[str, ...],
     check: bool,
     stamp: bool,
     as_json: bool,
@@ -166,32 +90,14 @@ def command(
     if output is not None and str(output) == "-":
         raise click.UsageError("compile writes a file, not standard output: name one with -o")
     if weights is None:
-        alone = strict and not quantize
+        alone = strict and not file.quantize
         for flag, given in {"partial": partial, "strict": alone, "show-map": show_map}.items():
             if given:
                 raise click.UsageError(f"--{flag} needs --weights")
-    if quantize is None:
-        for flag, needing in {"samples": bool(samples), "reduce-range": reduce_range}.items():
-            if needing:
-                raise click.UsageError(f"--{flag} needs --quantize")
-    elif check or stamp:
+    if file.quantize and (check or stamp):
         raise click.UsageError("--verify holds files to fp32: one in 8 bits says what it keeps")
-    elif dtype != "fp32":
-        raise click.UsageError("a file is in 8 bits or in half precision, not in both")
-    if dtype != "fp16":
-        for flag, asked in {"fp32": bool(single), "io fp16": io == "fp16"}.items():
-            if asked:
-                raise click.UsageError(f"--{flag} needs --dtype fp16")
-    if target != "onnx":
-        of_files = {
-            "preprocess": preprocess,
-            "tap": bool(taps),
-            f"dtype {dtype}": dtype != "fp32",
-            "quantize": quantize is not None,
-        }
-        for flag, asked in of_files.items():
-            if asked:
-                raise click.UsageError(f"--{flag} is for ONNX files, not for --to {target}")
+    if target != "onnx" and file.only_onnx:
+        raise click.UsageError(f"{file.only_onnx[0]} is for ONNX files, not for --to {target}")
     start = time.perf_counter()
     graph = options.graph(
         spec, dynamic=tuple(map(str.strip, dynamic.split(","))) if dynamic else ()
@@ -217,41 +123,23 @@ def command(
     written: Written | None = None
     if target == "onnx":
         from netspec.backends.onnx.compile import compile_graph
-        from netspec.backends.onnx.options import FileOptions
         from netspec.backends.ranges import measuring
         from netspec.verify.samples import noise
 
-        choices = FileOptions(
-            optimize=level > 0,
-            logits=logits,
-            heads=training_heads,
-            target=reader,
-            opset=opset,
-            batch=batch,
-            taps=taps,
-            preprocess=preprocess,
-            dtype=dtype,
-            fp32=tuple(glob.strip() for glob in single.split(",")) if single else (),
-            io=io,
-        )
         with Progress(graph.name, quiet=quiet) as progress:
-            stage = None
-            if quantize is not None:
-                how = _eight_bits(reader, reduce_range)
-                stage = _quantizing(graph, samples, seed, how, strict, progress, quiet)
             written = compile_graph(
                 graph,
                 path,
-                choices,
+                file.options,
                 source=source,
-                check=_verification(graph, source, choices, stamp) if check or stamp else None,
-                keep=(*keep, *_sample_files(samples)),
+                check=_verification(graph, source, file.options, stamp) if check or stamp else None,
+                keep=(*keep, *file.sample_files()),
                 measure=measuring(noise(graph)),
-                quantize=stage,
+                quantize=file.stage(graph, seed, strict, progress, quiet),
             )
         _tell_taps(written, graph, quiet)
     else:
-        _write_other(target, graph, path, source, logits, keep)
+        _write_other(target, graph, path, source, file.options.logits, keep)
     seconds = time.perf_counter() - start
     from netspec.analysis.costs import costs
 
@@ -281,39 +169,6 @@ def _tell_taps(written: Written, graph: Graph, quiet: bool) -> None:
         if name in steps and wire and wire[0].node is not steps[name]:
             on = wire[0].node.path
             say(f"output {name}: that step alone; what flows on from `{name}` is {on}", quiet)
-
-
-def _eight_bits(reader: str | None, reduce_range: bool) -> Quantization:
-    """How a reader wants eight bits."""
-    from netspec.backends.onnx.targets import target_named
-    from netspec.backends.quantize.quantize import Quantization
-
-    limit = 63 if reduce_range else 127
-    return Quantization(activations=target_named(reader).activations, limit=limit)
-
-
-def _quantizing(
-    graph: Graph,
-    given: tuple[str, ...],
-    seed: int,
-    how: Quantization,
-    strict: bool,
-    progress: Progress,
-    quiet: bool,
-) -> Quantize:
-    """The stage that writes eight bits, its ranges taken from what was given or from noise."""
-    from netspec.backends.quantize.quantize import quantizing
-    from netspec.cli.feeds import samples
-
-    if not given:
-        say("warning: ranges are taken from noise: give --samples of what the net will see", quiet)
-    return quantizing(samples(graph, given, seed), how, strict=strict, reached=progress.show)
-
-
-def _sample_files(given: tuple[str, ...]) -> list[str]:
-    """The files among the samples, which nothing replaces."""
-    names = [name for text in given for name in (text, text.partition("=")[2])]
-    return [name for name in names if name and Path(name).is_file()]
 
 
 def _verification(graph: Graph, source: WeightSource, options: FileOptions, stamp: bool) -> Check:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from netspec.cli.common import SPEC, Options, quiet_option, say, spec_options
+from netspec.cli.shared.common import SPEC, Options, quiet_option, say, spec_options
 
 if TYPE_CHECKING:
     from netspec.graph.checked import Graph
@@ -96,7 +96,7 @@ def _default_nets(style: str, options: Options) -> tuple[list[Graph], str]:
         raise click.UsageError(f"the style {style} needs a spec")
     if options.settings or options.inputs:
         raise click.UsageError("--set and --input need a spec")
-    from netspec.cli.shipped import charted
+    from netspec.cli.shared.shipped import charted
 
     return charted(style)
 

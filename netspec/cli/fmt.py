@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from netspec.cli.common import print_spec, quiet_option, say
+from netspec.cli.shared.common import print_spec, quiet_option, say
 
 
 @click.command(epilog="Example: netspec fmt --check specs/*.ns")

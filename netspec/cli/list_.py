@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from netspec.cli.common import json_option, print_json, say, table_width
+from netspec.cli.shared.common import json_option, print_json, say, table_width
 
 if TYPE_CHECKING:
     from netspec.analysis.published import Published

@@ -12,8 +12,8 @@ from typing import Any
 import click
 
 from netspec import __version__
-from netspec.cli import interrupt
-from netspec.cli.streams import OUTPUT, discard_output, mend
+from netspec.cli.shared import interrupt
+from netspec.cli.shared.streams import OUTPUT, discard_output, mend
 
 # Command to one line of help, in the order of `--help`; each lives in the module of its name.
 COMMANDS = {

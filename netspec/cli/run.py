@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from netspec.cli.common import (
+from netspec.cli.shared.common import (
     SPEC,
     Options,
     json_option,
@@ -16,8 +16,8 @@ from netspec.cli.common import (
     say,
     spec_options,
 )
-from netspec.cli.models import model_file
-from netspec.cli.weights import WeightsFile, weights_options
+from netspec.cli.shared.models import model_file
+from netspec.cli.shared.weights import WeightsFile, weights_options
 
 if TYPE_CHECKING:
     from netspec.backends.runtime import Result
@@ -67,7 +67,7 @@ def command(
     Inputs without one get seeded noise. Prints the provider, the time and the top five.
     """
     from netspec.backends.runtime import Session
-    from netspec.cli.feeds import feeds
+    from netspec.cli.shared.feeds import feeds
     from netspec.graph.fitting import fitting
     from netspec.system.atomic import planned
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from netspec.cli.common import SPEC, Options, print_spec, spec_options
+from netspec.cli.shared.common import SPEC, Options, print_spec, spec_options
 
 
 @click.command(epilog="Example: netspec show --flat mobilenet_v1 --set alpha=0.5")

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from netspec.cli.common import SPEC, Options, print_json, spec_options, table_width
+from netspec.cli.shared.common import SPEC, Options, print_json, spec_options, table_width
 
 FORMATS = ("text", "markdown", "latex", "csv", "json")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from netspec.cli.common import (
+from netspec.cli.shared.common import (
     SPEC,
     Options,
     json_option,
@@ -13,7 +13,7 @@ from netspec.cli.common import (
     say,
     spec_options,
 )
-from netspec.cli.weights import WeightsFile, weights_options
+from netspec.cli.shared.weights import WeightsFile, weights_options
 
 
 @click.command(epilog="Example: netspec verify lenet5")
@@ -65,7 +65,7 @@ def command(
     --full-size keeps the spec's own.
     """
     from netspec.backends.onnx.options import FileOptions
-    from netspec.cli.progress import Progress
+    from netspec.cli.shared.progress import Progress
     from netspec.verify import verify
     from netspec.verify.size import SLOW, multiply_adds, reduced
 

@@ -231,7 +231,7 @@ def test_ctrl_c_ends_the_process_even_where_the_exception_is_lost(tmp_path):
         "import signal, sys, time\n"
         "from pathlib import Path\n"
         "from netspec.system.atomic import replacing\n"
-        "from netspec.cli import interrupt\n"
+        "from netspec.cli.shared import interrupt\n"
         "interrupt.SECONDS = 0.2\n"
         "interrupt.install()\n"
         "with replacing(Path('net.onnx')) as file:\n"

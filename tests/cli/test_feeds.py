@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from netspec.backends.runtime import InputInfo
-from netspec.cli.feeds import read_feed
+from netspec.cli.shared.feeds import read_feed
 from netspec.diagnostics.raised import NetspecError
 
 INFO = InputInfo("input", ("N", 3, 8, 8), "<f4")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from netspec.cli.progress import Progress
+from netspec.cli.shared.progress import Progress
 from netspec.cli.verify import command
 
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 import netspec
-from netspec.cli.feeds import samples
+from netspec.cli.shared.feeds import samples
 from netspec.diagnostics.raised import NetspecError
 
 ONE = netspec.load("conv3-4; gap", input="3x8x8").graph

@@ -162,7 +162,7 @@ def test_a_second_ctrl_c_ends_at_once_and_removes_what_was_begun(tmp_path):
     code = (
         "import signal\n"
         "from pathlib import Path\n"
-        "from netspec.cli import interrupt\n"
+        "from netspec.cli.shared import interrupt\n"
         "from netspec.system.atomic import replacing\n"
         "interrupt.install()\n"
         "with replacing(Path('net.onnx')) as file:\n"

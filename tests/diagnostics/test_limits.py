@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from netspec import NetspecError
-from netspec.cli.common import FLAGS
+from netspec.cli.shared.common import FLAGS
 from netspec.diagnostics.limits import DEFAULT, Limits
 from netspec.diagnostics.records import REGISTRY
 from netspec.diagnostics.source import Source

@@ -13,7 +13,7 @@ import numpy as np
 
 from netspec.analysis.costs import costs
 from netspec.analysis.published import comparable, milestones, winners
-from netspec.cli.shipped import charted
+from netspec.cli.shared.shipped import charted
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.source import Source
 from netspec.draw import draw

@@ -12,7 +12,7 @@ from support.places import DOCS
 
 from netspec import NetspecError
 from netspec.analysis.statements import LINES, PREPROCESS, STATEMENTS
-from netspec.cli.common import FLAGS
+from netspec.cli.shared.common import FLAGS
 from netspec.diagnostics.limits import DEFAULT, Limits
 from netspec.diagnostics.source import Source
 from netspec.elaborate.build import build

@@ -17,7 +17,7 @@ from support.checkpoint_files import read, saved, state
 from netspec.backends.onnx.compile import compile_graph
 from netspec.backends.runtime import InputInfo, Session
 from netspec.checkpoints import load
-from netspec.cli.feeds import read_feed
+from netspec.cli.shared.feeds import read_feed
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.source import Source
 from netspec.elaborate.build import build

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from netspec.cli.common import Options
+from netspec.cli.shared.common import Options
 
 if TYPE_CHECKING:
-    from netspec.cli.weights import WeightsFile
+    from netspec.cli.shared.weights import WeightsFile
     from netspec.graph.checked import Graph
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from netspec.cli.common import say
+from netspec.cli.shared.common import say
 from netspec.foundation.records import record
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import numpy as np
 from netspec.analysis.preprocessing import preprocessings
 from netspec.backends.images import read_image
 from netspec.checkpoints.formats.npy import read_header, read_numbers
-from netspec.cli.common import say
+from netspec.cli.shared.common import say
 from netspec.diagnostics.limits import DEFAULT
 from netspec.diagnostics.messages.backends import BadInput
 from netspec.diagnostics.raised import NetspecError
