@@ -13,6 +13,7 @@ import pytest
 import netspec
 from netspec.backends.onnx.compile import compile_graph, prepared
 from netspec.backends.onnx.lowering import lower
+from netspec.backends.onnx.options import FileOptions
 from netspec.backends.quantize.flow import Flow
 from netspec.backends.quantize.plan import planned
 from netspec.backends.quantize.quantize import Quantization, decibels, quantizing
@@ -275,6 +276,12 @@ def test_symmetric_activations_have_no_zero_point(tmp_path):
     held = {t.name: t.data_type for t in model.graph.initializer}
     rounding = [node for node in model.graph.node if node.op_type == "QuantizeLinear"]
     assert {held[node.input[2]] for node in rounding} == {onnx.TensorProto.INT8}
+    # TensorRT's parser takes no integers of 32 bits: biases are fp32.
+    assert onnx.TensorProto.INT32 not in held.values()
+    biases = [
+        name for node in model.graph.node if node.op_type == "Conv" for name in node.input[2:]
+    ]
+    assert {held[name] for name in biases} == {onnx.TensorProto.FLOAT}
     Session(tmp_path / "q.onnx")
 
 
@@ -363,12 +370,64 @@ def test_shared_weights_are_written_once_and_each_use_has_its_own_bias(tmp_path)
 
 
 def test_the_batch_of_a_file_is_not_that_of_its_samples(tmp_path):
-    from netspec.backends.onnx.options import FileOptions
-
     graph = net("conv3-4(act=relu); gap; fc-3")
     stage = quantizing(samples(graph), Quantization())
     compile_graph(graph, tmp_path / "q.onnx", FileOptions(batch=4), quantize=stage)
     assert Session(tmp_path / "q.onnx").inputs[0].shape[0] == 4
+
+
+@pytest.mark.parametrize("opset", [13, 17, 18, 22])
+def test_the_mean_of_maps_is_of_eight_bits_at_every_opset(opset, tmp_path):
+    graph = net("conv3-4(act=relu); gap; fc-3")
+    stage = quantizing(samples(graph), Quantization())
+    compile_graph(graph, tmp_path / "q.onnx", FileOptions(opset=opset), quantize=stage)
+    made = [node.op_type for node in onnx.load(tmp_path / "q.onnx").graph.node]
+    assert "GlobalAveragePool" in made
+    assert "ReduceMean" not in made
+
+
+@pytest.mark.parametrize("level", [True, False])
+def test_it_goes_with_what_else_a_file_can_be(level, tmp_path):
+    graph = netspec.load(
+        "net n\npreprocess range=(0, 1), mean=0.5, std=0.5\ninput 3xHxW\n"
+        "default conv(pad=same, norm=bn, act=relu, bias=no)\n"
+        "conv3-4; residual { conv3-4 }; gap; fc-3; softmax\n"
+    ).graph
+    options = FileOptions(optimize=level, preprocess=True, taps=("conv1",), batch=2, target="ort")
+    made = compile_graph(
+        graph,
+        tmp_path / "q.onnx",
+        options,
+        quantize=quantizing(samples(graph), Quantization()),
+    )
+    assert made.quantized is not None
+    assert made.quantized.decibels > 20
+    session = Session(tmp_path / "q.onnx")
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 8, 9, 3), np.uint8)
+    found = session.run({"input": pixels}).outputs
+    compile_graph(graph, tmp_path / "f.onnx", options)
+    exact = Session(tmp_path / "f.onnx").run({"input": pixels}).outputs
+    assert set(found) == set(exact) == {"output", "conv1"}
+    assert all(decibels(exact[name], found[name]) > 20 for name in exact)
+
+
+def test_what_is_in_fp32_is_summed_up_by_reason(tmp_path):
+    _, told = written(net("conv3-4(act=relu); deconv2-4/2; conv1-2"), tmp_path / "q.onnx")
+    lines = told.summary().splitlines()
+    assert f"{told.share:.1%} of the multiply-adds in fp32" in lines[0]
+    assert lines[1:] == [f"  {told.share:.1%}: there is no kernel of eight bits for deconv"]
+
+
+@pytest.mark.parametrize(("bias", "says"), [(-1000.0, "is exact on the samples"), (-1e-6, "")])
+def test_an_output_that_is_zero_in_fp32_has_no_signal(bias, says, tmp_path):
+    graph = net("fc-2; relu", "4")
+    weights = Given({"fc1.weight": np.ones((2, 4), "f4"), "fc1.bias": np.full(2, bias, "f4")})
+    values = np.array([[1, -0.33, -0.33, -0.34]], "f4")
+    feeds = [{"input": values}, {"input": -values}]
+    _, told = written(graph, tmp_path / "q.onnx", source=weights, feeds=feeds)
+    assert says in told.text()
+    assert "nan" not in told.text()
+    assert "inf" not in told.text()
 
 
 def test_the_same_samples_give_the_same_bytes(tmp_path):

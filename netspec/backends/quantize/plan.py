@@ -222,7 +222,9 @@ def _pools(flow: Flow, node: Work) -> bool:
     rank = flow.ranks.get(node.proto.input[0], 0)
     # Their place in the node depends on the opset.
     axes = [list(a.ints) for a in node.proto.attribute if a.name == "axes"]
-    axes += [flow.constants[name].tolist() for name in node.proto.input[1:] if name in flow.constants]
+    axes += [
+        flow.constants[name].tolist() for name in node.proto.input[1:] if name in flow.constants
+    ]
     return rank > 3 and bool(axes) and sorted(axes[0]) == list(range(2, rank))
 
 

@@ -40,7 +40,8 @@ _REASON = "there is no kernel of eight bits for"
 class Quantization:
     """How a net is written in eight bits.
 
-    `activations` is what tensors are of: `uint8`, with a zero point, or `int8`, symmetric. `limit` is
+    `activations` is what tensors are of: `uint8`, with a zero point, or `int8`, symmetric, as TensorRT
+    wants them; its parser takes no biases of int32, so those are fp32 then. `limit` is
     the largest integer of a weight: 127, or 63 where processors add pairs of products in 16 bits.
     Steps are kept in fp32 until the output has `decibels`, with at most `share` of the multiply-adds.
     """
@@ -179,7 +180,7 @@ class _Work:
             for name in dict.fromkeys(m for member in members for m in plan.made(member)):
                 spread.join(self.spreads[name])
             scales[group] = spread.scale(symmetric=symmetric)
-        return Numbers(scales, self.factors, self.how.limit)
+        return Numbers(scales, self.factors, self.how.limit, biases=not symmetric)
 
     # what stays in fp32
 
