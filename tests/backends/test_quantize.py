@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import runpy
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import onnx
 import pytest
+from support.places import ROOT
 
 import netspec
 from netspec.backends.onnx.compile import compile_graph, prepared
@@ -436,13 +438,37 @@ def test_the_same_samples_give_the_same_bytes(tmp_path):
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
+# what is told of it
+
+
+def test_the_page_has_what_was_measured():
+    found = json.loads((ROOT / "benchmarks" / "results" / "quantize.json").read_text())
+    page = (ROOT / "docs" / "deploy.md").read_text()
+    rows = [
+        f"| {name} | {net['accuracy']['fp32']:.1%} | {net['accuracy']['int8']:.1%} |"
+        f" {net['held_out_decibels']:.1f} dB | {net['fp32_share']:.1%} | {ratio(net)} |"
+        for name, net in found["trained"].items()
+    ]
+    rows += [
+        f"| {name} | {net['decibels']:.1f} dB | {net['fp32_share']:.1%} | {ratio(net)} |"
+        f" {net['speed']:.2f} | {net['speed_exact']:.2f} |"
+        f" {net['samples']} | {net['processor_seconds']:.0f} s |"
+        for name, net in found["nets"].items()
+    ]
+    assert rows
+    assert [row for row in rows if row not in page] == []
+
+
+def ratio(net: dict) -> str:
+    return f"{net['bytes']['int8'] / net['bytes']['fp32']:.1%}"
+
+
 # LeNet-5 on handwritten digits
 
 
 @pytest.mark.slow
 def test_lenet5_on_digits_loses_at_most_three_tenths_of_a_point(tmp_path):
     import torch
-    from support.places import ROOT
 
     example = SimpleNamespace(**runpy.run_path(str(ROOT / "examples" / "train_digits.py")))
     torch.manual_seed(0)
