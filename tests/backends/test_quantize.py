@@ -413,6 +413,14 @@ def test_it_goes_with_what_else_a_file_can_be(level, tmp_path):
     assert all(decibels(exact[name], found[name]) > 20 for name in exact)
 
 
+def test_no_sample_at_all_is_refused(tmp_path):
+    with pytest.raises(NetspecError, match="NS604.*there is no sample of it"):
+        compile_graph(
+            net("conv3-4; gap"), tmp_path / "q.onnx", quantize=quantizing([], Quantization())
+        )
+    assert not (tmp_path / "q.onnx").exists()
+
+
 def test_what_is_in_fp32_is_summed_up_by_reason(tmp_path):
     _, told = written(net("conv3-4(act=relu); deconv2-4/2; conv1-2"), tmp_path / "q.onnx")
     lines = told.summary().splitlines()

@@ -16,7 +16,7 @@ from netspec.backends.quantize.nodes import Numbers, apart, written
 from netspec.backends.quantize.plan import Plan, planned
 from netspec.backends.quantize.spread import Scale, Spread
 from netspec.backends.quantize.weights import Factors, factors
-from netspec.diagnostics.messages.backends import TooCoarse
+from netspec.diagnostics.messages.backends import BadInput, TooCoarse
 from netspec.diagnostics.raised import NetspecError
 from netspec.foundation.records import record
 from netspec.sizes.dims import substitute
@@ -155,6 +155,8 @@ class _Work:
                 self.exact.append({name: arrays[name] for name in ends})
             for name in names:
                 self.spreads[name].add(arrays[name])
+        if not self.count:
+            raise NetspecError(BadInput(self.flow.inputs[0], "there is no sample of it"), status=2)
 
     def _sources(self) -> list[str]:
         """The tensors whose numbers are new: those that were only moved have others' ranges."""
