@@ -414,7 +414,7 @@ def test_it_goes_with_what_else_a_file_can_be(level, tmp_path):
 
 
 def test_no_sample_at_all_is_refused(tmp_path):
-    with pytest.raises(NetspecError, match="NS604.*there is no sample of it"):
+    with pytest.raises(NetspecError, match=r"NS604.*there is no sample of it"):
         compile_graph(
             net("conv3-4; gap"), tmp_path / "q.onnx", quantize=quantizing([], Quantization())
         )
