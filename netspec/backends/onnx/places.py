@@ -15,7 +15,6 @@ from netspec.graph.checked import Call, Graph, Node
 from netspec.ops.declare.source import Input
 from netspec.syntax.files import shown_place
 
-
 # What of it holds wherever a node stands, in a function too: its place in the spec.
 SOURCE = "netspec.source"
 

@@ -42,7 +42,8 @@ class Item:
 class Grouping:
     """The items of a model in an order in which each is made before it is read.
 
-    `wanted` says of a scope and what it would hold whether it becomes one item. `refused` are the scopes that stay flat because a call of them would wait for itself.
+    `wanted` says of a scope and what it would hold whether it becomes one item. `refused` are the scopes
+    that stay flat because a call of them would wait for itself.
     """
 
     def __init__(

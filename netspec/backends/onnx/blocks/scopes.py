@@ -84,7 +84,9 @@ class Scopes:
             around = "" if scope is None else scope.prefix
             path = f"{around}.{step.component}" if around else step.component
             if path not in self._blocks:
-                within = scope if step.copy is None else self._repeat(step, step.copy, scope, around)
+                within = (
+                    scope if step.copy is None else self._repeat(step, step.copy, scope, around)
+                )
                 self._blocks[path] = self._add(Scope(step, within, path))
             scope = self._blocks[path]
         return scope
