@@ -8,8 +8,11 @@ it, as protobuf has them do with any field that they do not know.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from onnx import StringStringEntryProto
 
+from netspec.diagnostics.records import printable
 from netspec.diagnostics.source import Span
 from netspec.graph.checked import Call, Graph, Node
 from netspec.ops.declare.source import Input
@@ -22,8 +25,13 @@ SOURCE = "netspec.source"
 def places(graph: Graph, node: Node) -> list[StringStringEntryProto]:
     """What the nodes of one step say of where they come from."""
     word = "input" if isinstance(node.op, Input) else node.op.spelling
-    said = _said(graph.name, node.call, node.span, node.path, word)
-    return [StringStringEntryProto(key=key, value=value) for key, value in said.items()]
+    return entries(_said(graph.name, node.call, node.span, node.path, word))
+
+
+def entries(said: Mapping[str, str]) -> list[StringStringEntryProto]:
+    """Metadata of a node, as a file has it."""
+    # A file's name may hold bytes that are no text.
+    return [StringStringEntryProto(key=k, value=printable(text)) for k, text in said.items()]
 
 
 def places_of_call(net: str, call: Call, path: str) -> dict[str, str]:

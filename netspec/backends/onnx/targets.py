@@ -62,6 +62,7 @@ _KNOWN = (
         "OpenVINO",
         newest=22,
         lacks={
+            "MaxPool with ceil_mode": "it counts other windows",
             "Div rounded to nearest": "it multiplies by a reciprocal, and bins end elsewhere",
             "Resize with antialias": "it computes other weights",
         },

@@ -13,13 +13,13 @@ from dataclasses import replace
 from typing import Any
 
 from onnx import FunctionProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto
-from onnx import StringStringEntryProto as Entry
 
 from netspec.backends.onnx.blocks.grouping import Grouping, Item
 from netspec.backends.onnx.blocks.inlining import DOMAIN, REPEAT
 from netspec.backends.onnx.blocks.scopes import Scope, Scopes, named
 from netspec.backends.onnx.lowering import Model
-from netspec.backends.onnx.places import SOURCE, places_of_call
+from netspec.backends.onnx.places import SOURCE, entries, places_of_call
+from netspec.diagnostics.records import printable
 from netspec.foundation.records import record
 from netspec.syntax.files import shown_place
 
@@ -151,7 +151,8 @@ class _Function:
     def proto(self, head: ModelProto) -> FunctionProto:
         proto = FunctionProto(domain=DOMAIN, name=self.name, input=self.inputs, output=self.outputs)
         others = f", and {self.calls - 1} more" if self.calls > 1 else ""
-        proto.doc_string = f"{self.scope} at {shown_place(self.scope.call.span)}{others}"
+        place = shown_place(self.scope.call.span)
+        proto.doc_string = printable(f"{self.scope} at {place}{others}")
         imported = {node.domain for node in self.nodes}
         for opset in head.opset_import:
             if opset.domain in imported or not opset.domain:
@@ -159,7 +160,7 @@ class _Function:
                     OperatorSetIdProto(domain=opset.domain, version=opset.version)
                 )
         for node, said in zip(self.nodes, self.said, strict=True):
-            node.metadata_props.extend(_entries(said))
+            node.metadata_props.extend(entries(said))
             proto.node.append(node)
         return proto
 
@@ -184,7 +185,7 @@ class _Writer:
             assert item.scope is not None
             node = self._call(item)
             said = places_of_call(self._net, item.scope.call, item.scope.name)
-            node.metadata_props.extend(_entries({**said, **_of_repeat(item.scope)}))
+            node.metadata_props.extend(entries({**said, **_of_repeat(item.scope)}))
             self.top.append(node)
 
     def _call(self, item: Item) -> NodeProto:
@@ -300,7 +301,3 @@ def _renamed(node: NodeProto, names: dict[str, str], prefix: str) -> NodeProto:
 
 def _of_repeat(scope: Scope) -> dict[str, str]:
     return {REPEAT: str(scope.repeat)} if scope.repeat else {}
-
-
-def _entries(said: dict[str, str]) -> list[Entry]:
-    return [Entry(key=key, value=value) for key, value in said.items()]
