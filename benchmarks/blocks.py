@@ -144,7 +144,8 @@ def main() -> None:
             nets[name] = compared(netspec.load(name).graph, Path(folder), args.most)
             print(json.dumps({name: nets[name]}), flush=True)
     wrong = [name for name, found in nets.items() if found["same"] is False or not found["inlines"]]
-    write(args.output, {"machine": {**machine("onnx"), "onnxruntime": ort.__version__}, "timed": times, "nets": nets})
+    about = {**machine("onnx"), "onnxruntime": ort.__version__}
+    write(args.output, {"machine": about, "timed": times, "nets": nets})
     if wrong:
         raise SystemExit(f"not the same as the flat file: {', '.join(wrong)}")
 
