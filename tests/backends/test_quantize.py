@@ -64,6 +64,24 @@ def mean_error(array: np.ndarray, scale: float, zero: int, low: int, high: int) 
 # ranges
 
 
+def test_the_output_is_judged_on_samples_that_no_range_was_taken_from(tmp_path):
+    """The fourth reaches further than the others: the ranges do not know, and the report does."""
+    graph = net("conv3-8(pad=same, act=relu); conv3-8(pad=same); gap; fc-5")
+    alike = samples(graph, 4)
+    wider = [*alike[:3], {name: 20 * array for name, array in alike[3].items()}]
+    first, usual = written(graph, tmp_path / "a.onnx", feeds=alike)
+    second, wide = written(graph, tmp_path / "b.onnx", feeds=wider, how=Quantization(share=0))
+    assert scales(first)["input"] == scales(second)["input"]
+    assert (usual.samples, usual.apart, wide.apart) == (4, 1, 1)
+    assert usual.decibels > 20 > 10 > wide.decibels
+    assert "on a sample that no range was taken from" in usual.summary()
+    _, few = written(graph, tmp_path / "c.onnx", feeds=alike[:3])
+    assert few.apart == 0
+    assert "on the samples that ranges were taken from" in few.summary()
+    _, many = written(graph, tmp_path / "d.onnx", feeds=samples(graph, 40))
+    assert (many.samples, many.apart) == (40, 8)
+
+
 @pytest.mark.parametrize("symmetric", [False, True])
 @pytest.mark.parametrize("heavy", [False, True])
 def test_the_range_is_no_worse_than_any_share_of_the_extremes(symmetric, heavy):
@@ -230,7 +248,7 @@ def test_a_net_in_eight_bits_says_what_its_output_keeps(tmp_path):
         for name in "fq"
     ]
     logits = [np.log(run) - np.log(run).mean(1, keepdims=True) for run in runs]
-    assert told.decibels > 25
+    assert told.decibels > 20
     assert decibels(*logits) > 20
     assert told.share == 0
     assert [step.path for step in told.steps] == ["conv1", "conv2", "fc1"]

@@ -31,12 +31,17 @@ class Judged:
 
 @record
 class Quantized:
-    """What came of it: the output's signal-to-noise ratio, and each step that multiplies."""
+    """What came of it: the output's signal-to-noise ratio, and each step that multiplies.
+
+    Of the `samples` no range was taken from `apart`, on which the output was judged; 0 where there were
+    too few, and it was judged on all of them.
+    """
 
     decibels: float
     wanted: float
     steps: tuple[Judged, ...]
     samples: int
+    apart: int
 
     def text(self) -> str:
         """A table of the steps that multiply, and what all of them make of the output."""
@@ -68,6 +73,11 @@ class Quantized:
         if math.isinf(self.decibels):
             kept = f"eight bits: the output is {_ratio(self.decibels)} on the samples"
         told = [f"{kept} with {self.share:.1%} of the multiply-adds in fp32"]
+        if self.apart:
+            some = "a sample" if self.apart == 1 else f"{self.apart} samples"
+            told[0] += f", on {some} that no range was taken from"
+        else:
+            told[0] += ", on the samples that ranges were taken from: others can be worse"
         shares: dict[str, float] = {}
         for step in self.steps:
             if step.exact:
@@ -82,6 +92,7 @@ class Quantized:
             "wanted": self.wanted,
             "fp32_share": self.share,
             "samples": self.samples,
+            "samples_apart": self.apart,
             "steps": [
                 {
                     "path": step.path,

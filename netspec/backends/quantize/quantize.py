@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
     Samples = list[Mapping[str, Array]]
 
-# Samples that the output is judged on, and those that each step is judged alone on.
-_JUDGED, _ALONE = 4, 2
+# Each so many-th sample is judged on and no range is taken from it, up to a number of them: what the net
+# will see reaches further than what was counted. Each step is judged alone on the first few.
+_EVERY, _JUDGED, _ALONE = 4, 8, 2
 # Where a size is a symbol, multiply-adds are told for the smallest legal one of at least this.
 _SIZE = 64
 _REASON = "there is no kernel of eight bits for"
@@ -62,7 +63,8 @@ def quantized(
 ) -> tuple[Model, WeightSource, Quantized]:
     """The model in eight bits, the source of its weights, and what came of it.
 
-    `samples` are arrays by input name; each is read once, and some of the first are kept to judge by.
+    `samples` are arrays by input name; each is read once. Every fourth is kept to judge by, and no range
+    is taken from it; of less than four all serve for both.
     """
     work = _Work(model, graph, source, how, reached)
     work.calibrate(samples)
@@ -129,34 +131,51 @@ class _Work:
                     self.reasons[node.step] = (
                         "its weights are not all finite numbers of a usual size"
                     )
+        self.first: Samples = []
         self.kept: Samples = []
         self.exact: list[dict[str, Array]] = []
         self.count = 0
+        self.apart = False
         self.spreads: dict[str, Spread] = {}
 
     # ranges
 
     def calibrate(self, samples: Iterable[Mapping[str, Array]]) -> None:
-        """Runs the net in fp32 on every sample, and counts what each tensor holds."""
+        """Runs the net in fp32 on every sample, and counts what each tensor holds or keeps its output."""
         names = self._sources()
         self.spreads = {name: Spread() for name in names}
         ends = self._ends()
 
+        first: list[dict[str, Array]] = []
+
         def counted() -> Iterable[Mapping[str, Array]]:
             for sample in samples:
-                if len(self.kept) < _JUDGED:
-                    self.kept.append(sample)
                 self.count += 1
+                if self._is_kept():
+                    self.kept.append(sample)
+                elif len(self.first) < _EVERY - 1:
+                    self.first.append(sample)
                 self.reached(f"calibrating on sample {self.count}", "")
                 yield sample
 
         for arrays in watched(self.model, self.source, counted(), [*names, *ends]):
-            if len(self.exact) < _JUDGED:
-                self.exact.append({name: arrays[name] for name in ends})
+            outputs = {name: arrays[name] for name in ends}
+            if len(self.exact) < len(self.kept):
+                self.exact.append(outputs)
+                continue
+            if len(first) < len(self.first):
+                first.append(outputs)
             for name in names:
                 self.spreads[name].add(arrays[name])
         if not self.count:
             raise NetspecError(BadInput(self.flow.inputs[0], "there is no sample of it"), status=2)
+        self.apart = bool(self.kept)
+        if not self.apart:
+            self.kept, self.exact = self.first, first
+
+    def _is_kept(self) -> bool:
+        """Whether the sample that comes is judged on."""
+        return self.count % _EVERY == 0 and len(self.kept) < _JUDGED
 
     def _sources(self) -> list[str]:
         """The tensors whose numbers are new: those that were only moved have others' ranges."""
@@ -246,7 +265,7 @@ class _Work:
         noise: dict[Node, float] = {}
         shifts: dict[Work, list[Array]] = {}
         names = [name for node, out in doubles.items() for name in (node.proto.output[0], out)]
-        samples = self._announced("judging each step alone", self.kept[:_ALONE])
+        samples = self._announced("judging each step alone", self.first[:_ALONE])
         for arrays in watched(model, source, samples, names, optimize=False):
             for node, out in doubles.items():
                 exact, rounded = arrays[node.proto.output[0]], arrays[out]
@@ -312,7 +331,8 @@ class _Work:
             reason = exact.get(node, "" if known is not None else f"{_REASON} {node.op.spelling}")
             ratio = None if known is None else (-10 * math.log10(known) if known else math.inf)
             steps.append(Judged(node.path, str(node.span), macs / total, ratio, reason))
-        return Quantized(found, self.how.decibels, tuple(steps), self.count)
+        judged = len(self.kept) if self.apart else 0
+        return Quantized(found, self.how.decibels, tuple(steps), self.count, judged)
 
 
 def _shift(node: Work, exact: Array, rounded: Array) -> Array:
