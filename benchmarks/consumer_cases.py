@@ -19,7 +19,6 @@ import netspec
 from netspec.analysis.preprocessing import preprocessings
 from netspec.backends.onnx.compile import compile_graph, prepared
 from netspec.backends.onnx.options import FileOptions
-from netspec.backends.onnx.targets import target_named
 from netspec.backends.quantize.quantize import Quantization, decibels, quantizing
 from netspec.backends.ranges import measuring
 from netspec.diagnostics.raised import NetspecError
@@ -82,8 +81,8 @@ def _examples() -> dict[str, tuple[str, str]]:
 
 
 def _has(net: str, form: str) -> bool:
-    # The weights of LeNet's fully connected layers are of one size of image.
-    return not (net == "lenet5" and form == "--dynamic H,W")
+    # The weights of their fully connected layers are of one size of map.
+    return not (net in ("lenet5", "googlenet") and form == "--dynamic H,W")
 
 
 def make(group: str, name: str, targets: Sequence[str], folder: str) -> dict[str, str]:
@@ -124,9 +123,7 @@ class _Case:
         net = prepared(graph, logits=options.logits)
         if form == "--tap":
             steps = [node.path for node in net.nodes[1:-1]]
-            self.options = options = replace(
-                options, taps=tuple(steps[:: max(1, len(steps) // 4)])
-            )
+            self.options = options = replace(options, taps=tuple(steps[:: max(1, len(steps) // 4)]))
             net = prepared(graph, taps=options.taps)
         self.net = net
         self.source = source or fitted(net)
@@ -153,8 +150,7 @@ class _Case:
     def _file(self, target: str, path: Path) -> None:
         quantize = None
         if self.form == "--quantize int8":
-            how = Quantization(activations=target_named(target).activations)
-            quantize = quantizing(noise(self.net), how)
+            quantize = quantizing(noise(self.net), Quantization.for_reader(target))
         compile_graph(
             self.graph,
             path,

@@ -141,9 +141,7 @@ def counted(table: dict[str, Any]) -> dict[str, dict[str, dict[str, int]]]:
     found: dict[str, dict[str, dict[str, int]]] = {}
     for program in table["programs"]:
         for group in GROUPS:
-            states = Counter(
-                state(row[program]) for row in table[group].values() if program in row
-            )
+            states = Counter(state(row[program]) for row in table[group].values() if program in row)
             found.setdefault(program, {})[group] = {s: states[s] for s in STATES if states[s]}
     return found
 

@@ -156,9 +156,7 @@ def web(path: Path, inputs: Arrays) -> list[Array]:
 
 
 PROGRAMS: Mapping[str, Program] = {
-    "onnxruntime": Program(
-        "ONNX Runtime", "onnxruntime-gpu", "onnxruntime", "ort", onnxruntime
-    ),
+    "onnxruntime": Program("ONNX Runtime", "onnxruntime-gpu", "onnxruntime", "ort", onnxruntime),
     "web": Program("ONNX Runtime Web, WASM in node", "npm", "", "web", web),
     "openvino": Program("OpenVINO", "openvino", "openvino", "openvino", openvino),
     "opencv": Program("OpenCV, dnn", "opencv-python-headless", "cv2", "opencv", opencv),
