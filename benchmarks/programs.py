@@ -136,6 +136,9 @@ def onnx2torch(path: Path, inputs: Arrays) -> list[Array]:
     return [item.numpy() for item in (found if isinstance(found, (tuple, list)) else (found,))]
 
 
+_NODE: list[subprocess.Popen[str]] = []
+
+
 def web(path: Path, inputs: Arrays) -> list[Array]:
     """ONNX Runtime Web in node: the WebAssembly that browsers run."""
     with tempfile.TemporaryDirectory() as name:
@@ -145,14 +148,32 @@ def web(path: Path, inputs: Arrays) -> list[Array]:
             array.tofile(folder / f"in{number}")
             feeds[key] = {"type": array.dtype.name, "dims": array.shape, "file": f"in{number}"}
         (folder / "feeds.json").write_text(json.dumps(feeds), encoding="utf-8")
-        command = ["node", str(HERE / "programs_web.mjs"), str(path), name]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise RuntimeError((done.stderr or done.stdout)[-400:])
+        said = _asked(f"{path}\t{name}\n")
+        if said != "done":
+            raise RuntimeError(said[-400:] or "node ended")
         found = json.loads((folder / "found.json").read_text(encoding="utf-8"))
         return [
             np.fromfile(folder / item["file"], item["type"]).reshape(item["dims"]) for item in found
         ]
+
+
+def _asked(line: str) -> str:
+    """What a node process, kept for all files, says to a line; empty where it ended."""
+    if not _NODE:
+        command = ["node", str(HERE / "programs_web.mjs")]
+        pipe = subprocess.PIPE
+        _NODE.append(
+            subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True)
+        )
+    stdin, stdout = _NODE[0].stdin, _NODE[0].stdout
+    assert stdin is not None
+    assert stdout is not None
+    stdin.write(line)
+    stdin.flush()
+    said = stdout.readline()
+    if not said:
+        _NODE.pop().wait()
+    return said.strip()
 
 
 PROGRAMS: Mapping[str, Program] = {
