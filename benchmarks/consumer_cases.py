@@ -35,11 +35,11 @@ from netspec.verify.tolerance import HALF, SINGLE
 from netspec.verify.weights import fitted
 from netspec.weights.sources import WeightSource, named_weights
 
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from support.differential import OPERATORS, Varied, inputs_for, legal, snippet
 
+ROOT = Path(__file__).parent.parent
 # How far an output may be off, relative to the largest value of it in double precision.
 LIMIT = 1e-4
 # Samples at once: none of the programs may take the batch for one.

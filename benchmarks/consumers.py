@@ -122,9 +122,9 @@ def outcomes(
                         continue
                     found = {p: rest.get(PROGRAMS[p].target, "") for p in wanted}
                     todo = [program for program, reason in found.items() if not reason]
-                    found |= zip(
-                        todo, pool.map(lambda p: outcome(p, group, folder), todo), strict=True
-                    )
+                    count = len(todo)
+                    took = pool.map(outcome, todo, [group] * count, [folder] * count)
+                    found |= zip(todo, took, strict=True)
                 yield group, name, found
     finally:
         for helper in (maker, *readers.values()):

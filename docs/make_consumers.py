@@ -12,14 +12,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).parent
-PAGE = HERE / "deploy.md"
-RESULTS = HERE.parent / "benchmarks" / "results" / "consumers.json"
-sys.path.insert(0, str(HERE.parent / "benchmarks"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
 from consumers import counted, state
 from programs import PROGRAMS
 
+HERE = Path(__file__).parent
+PAGE = HERE / "deploy.md"
+RESULTS = HERE.parent / "benchmarks" / "results" / "consumers.json"
 START = (
     "<!-- Written by `python docs/make_consumers.py` from benchmarks/results/consumers.json. -->"
 )
