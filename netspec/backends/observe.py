@@ -1,4 +1,4 @@
-"""What every step of a net computes on samples, through ONNX Runtime: for what depends on ranges."""
+"""What a lowered net computes inside on samples, through ONNX Runtime: for what depends on ranges."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 from onnx import TensorProto
 
 from netspec.backends.onnx.file import write
-from netspec.backends.onnx.lowering import Model, lower
+from netspec.backends.onnx.lowering import Model
 from netspec.backends.runtime import Session
 from netspec.backends.switches import Switches
-from netspec.graph.checked import Graph, Value
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,27 +22,6 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 _DTYPES = {"float32": TensorProto.FLOAT, "int64": TensorProto.INT64}
-
-
-def observed(
-    graph: Graph, source: WeightSource, samples: Iterable[Mapping[str, Array]], *, threads: int = 0
-) -> Iterator[dict[Value, Array]]:
-    """Yields, for each sample, every value of a deployed graph that something reads.
-
-    A sample is arrays by input name. The values of one are held at a time.
-    """
-    read = {value for node in graph.nodes for value in node.inputs}
-    read |= {output.value for output in graph.outputs}
-    model = lower(graph.replace(heads=()))
-    names = {
-        value: model.values[value]
-        for node in graph.nodes
-        for value in node.outputs
-        if value in read
-    }
-    kinds = {name: value.type.dtype for value, name in names.items()}
-    for arrays in watched(model, source, samples, kinds, threads=threads):
-        yield {value: arrays[name] for value, name in names.items()}
 
 
 def watched(

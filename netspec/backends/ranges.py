@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from onnx import AttributeProto, GraphProto, TensorProto
+from onnx import AttributeProto, GraphProto
 
 from netspec.backends.onnx.compile import Unmeasured
-from netspec.backends.onnx.file import write
 from netspec.backends.onnx.islands import floats
 from netspec.backends.onnx.kinds import Parts
 from netspec.backends.onnx.lowering import Model
@@ -46,8 +43,8 @@ def extremes(
     The file that is run reduces each tensor where it is made, so that no more values stand in memory
     than in any run of the net. Empty without samples.
     """
-    from netspec.backends.runtime import Session
-    from netspec.backends.switches import Switches
+    # It imports ONNX Runtime, without which there is nothing to measure and files are still written.
+    from netspec.backends.observe import watched
 
     graph = Parts(model)
     names = floats(graph)
@@ -60,20 +57,12 @@ def extremes(
             node = rest.node.add(op_type=reduce, name=f"{mark}{i}.{reduce}", input=[name])
             node.attribute.append(AttributeProto(name="keepdims", type=AttributeProto.INT, i=0))
             node.output.append(node.name)
-            output = rest.output.add(name=node.name)
-            output.type.tensor_type.elem_type = TensorProto.FLOAT
-            output.type.tensor_type.shape.SetInParent()
     found: dict[str, tuple[float, float]] = {}
-    with tempfile.TemporaryDirectory(prefix="netspec-") as folder:
-        path = Path(folder) / "model.onnx"
-        write(replace(model, graph=model.graph + rest.SerializeToString()), path, source)
-        session = Session(path, switches=Switches(threads=threads), most=None)
-        for sample in samples:
-            arrays = session.run(sample).outputs
-            for i, name in enumerate(names):
-                low, high = (
-                    float(arrays[f"{mark}{i}.{end}"]) for end in ("ReduceMin", "ReduceMax")
-                )
-                least, largest = found.get(name, (low, high))
-                found[name] = (min(least, low), max(largest, high))
+    reducing = replace(model, graph=model.graph + rest.SerializeToString())
+    ends = [node.name for node in rest.node]
+    for arrays in watched(reducing, source, samples, ends, threads=threads):
+        for name, low, high in zip(names, ends[::2], ends[1::2], strict=True):
+            reach = float(arrays[low]), float(arrays[high])
+            least, largest = found.get(name, reach)
+            found[name] = min(least, reach[0]), max(largest, reach[1])
     return found

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from netspec.backends.observe import observed
+from netspec.backends.observe import watched
 from netspec.backends.onnx.compile import prepared
+from netspec.backends.onnx.lowering import lower
 from netspec.backends.torch.modules import to_module
 from netspec.diagnostics.source import Source
 from netspec.elaborate.build import build
@@ -18,21 +19,17 @@ SPEC = "input 3x8x8; conv3-4(pad=same, act=relu); dropout(0.5); maxpool2; gap; f
 def test_each_value_is_what_pytorch_computes():
     import torch
 
-    graph = prepared(
-        build(
-            Source(
-                "t.ns",
-                "net t\ninput 3x8x8\nconv3-4(pad=same, act=relu); maxpool2; gap; fc-5; softmax\n",
-            )
-        )
-    )
+    graph = prepared(build(Source("t.ns", SPEC)))
     samples = [sample_inputs(graph, batch=2, seed=seed) for seed in range(2)]
-    found = list(observed(graph, Seeded(3), iter(samples)))
+    model = lower(graph)
+    found = list(watched(model, Seeded(3), iter(samples), list(model.values.values())))
     assert len(found) == 2
     module = to_module(graph, Seeded(3)).eval()
     for sample, values in zip(samples, found, strict=True):
         tensor = torch.from_numpy(sample["input"])
         for node in graph.nodes[1:]:
             tensor = module.get_submodule(node.path)(tensor)
-            assert np.allclose(values[node.output], tensor.detach().numpy(), atol=1e-5)
-        assert np.array_equal(values[graph.inputs[0].output], sample["input"])
+            assert np.allclose(
+                values[model.values[node.output]], tensor.detach().numpy(), atol=1e-5
+            )
+        assert np.array_equal(values["input"], sample["input"])

@@ -65,6 +65,7 @@ _KNOWN = (
         newest=22,
         weights=63,
         lacks={
+            "MaxPool with ceil_mode": "it counts other windows",
             "Div rounded to nearest": "it multiplies by a reciprocal, and bins end elsewhere",
             "Resize with antialias": "it computes other weights",
         },
