@@ -31,8 +31,8 @@ from netspec.system.atomic import write_text
 
 GROUPS = ("examples", "nets", "forms")
 STATES = ("right", "refused", "skipped", "wrong", "failed")
-# Seconds for a case to be made, and for a program to run it.
-MAKING, RUNNING = 400.0, {"examples": 90.0, "nets": 300.0, "forms": 300.0}
+# Seconds for a case to be made, for a program to run it, and for either to be loaded before its first.
+MAKING, RUNNING, LOADING = 400.0, {"examples": 90.0, "nets": 300.0, "forms": 300.0}, 300.0
 # Programs that run at once.
 AT_ONCE = 2
 
@@ -42,24 +42,29 @@ class LostError(Exception):
 
 
 class Helper:
-    """A process that answers calls of one function; where it dies or is late, another takes its place."""
+    """A process that answers calls of one function; where it dies or is late, another takes its place.
 
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self._function = function
+    The first call of each may take `loading` seconds more.
+    """
+
+    def __init__(self, function: Callable[..., Any], loading: float = 0.0) -> None:
+        self._function, self._loading = function, loading
         self._context = multiprocessing.get_context("spawn")
         self._process: Any = None
         self._pipe: Any = None
 
     def ask(self, seconds: float, *arguments: Any) -> Any:
         """What the function gives; raises LostError where it raises, dies or takes longer."""
+        limit = seconds
         if self._process is None:
+            limit += self._loading
             self._pipe, there = self._context.Pipe()
             self._process = self._context.Process(target=_serve, args=(self._function, there))
             self._process.start()
             there.close()
         try:
             self._pipe.send(arguments)
-            if not self._pipe.poll(seconds):
+            if not self._pipe.poll(limit):
                 self.close()
                 raise LostError(f"it took more than {seconds:.0f} seconds")
             good, found = self._pipe.recv()
@@ -99,8 +104,8 @@ def outcomes(
     """
     from consumer_cases import compare, make
 
-    maker = Helper(make)
-    readers = {name: Helper(run) for name in programs}
+    maker = Helper(make, LOADING)
+    readers = {name: Helper(run, LOADING) for name in programs}
 
     def outcome(program: str, group: str, folder: str) -> str:
         path = str(Path(folder) / f"{PROGRAMS[program].target}.onnx")

@@ -41,15 +41,17 @@ def page(text: str, found: dict[str, Any]) -> str:
 
 
 def _programs(found: dict[str, Any]) -> Iterator[str]:
-    yield "| program | examples right | refused | wrong | nets right | refused | wrong | left out |"
-    yield "| --- | --- | --- | --- | --- | --- | --- | --- |"
+    yield (
+        "| program | examples | right | refused | wrong | nets | right | refused | wrong | left out |"
+    )
+    yield "|" + " --- |" * 10
     for name, groups in counted(found).items():
-        examples, nets = groups["examples"], groups["nets"]
         cells = [f"{PROGRAMS[name].title} {found['programs'][name]}"]
-        for counts in (examples, nets):
+        for counts in (groups["examples"], groups["nets"]):
             bad = counts.get("wrong", 0) + counts.get("failed", 0)
-            cells += [str(counts.get("right", 0)), str(counts.get("refused", 0)), str(bad)]
-        yield f"| {' | '.join((*cells, str(nets.get('skipped', 0))))} |"
+            told = (sum(counts.values()), counts.get("right", 0), counts.get("refused", 0), bad)
+            cells += map(str, told)
+        yield f"| {' | '.join((*cells, str(groups['nets'].get('skipped', 0))))} |"
 
 
 def _forms(found: dict[str, Any]) -> Iterator[str]:
