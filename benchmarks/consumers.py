@@ -16,6 +16,7 @@ file has already of a program's version is not run again; `--again` does.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import multiprocessing
 import tempfile
@@ -84,15 +85,17 @@ class Helper:
 
 
 def _serve(function: Callable[..., Any], pipe: Any) -> None:
-    while True:
-        try:
-            arguments = pipe.recv()
-        except EOFError:
-            return
-        try:
-            pipe.send((True, function(*arguments)))
-        except Exception as error:  # each program has exceptions of its own
-            pipe.send((False, f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]))
+    # Who asks may be gone before the answer is there.
+    with contextlib.suppress(EOFError, OSError):
+        while True:
+            pipe.send(_answer(function, pipe.recv()))
+
+
+def _answer(function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[bool, Any]:
+    try:
+        return True, function(*arguments)
+    except Exception as error:  # each program has exceptions of its own
+        return False, f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
 
 
 def outcomes(

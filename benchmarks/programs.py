@@ -178,11 +178,11 @@ def _asked(line: str) -> str:
 
 PROGRAMS: Mapping[str, Program] = {
     "onnxruntime": Program("ONNX Runtime", "onnxruntime-gpu", "onnxruntime", "ort", onnxruntime),
-    "web": Program("ONNX Runtime Web, WASM in node", "npm", "", "web", web),
+    "web": Program("ONNX Runtime Web", "npm", "", "web", web),
     "openvino": Program("OpenVINO", "openvino", "openvino", "openvino", openvino),
-    "opencv": Program("OpenCV, dnn", "opencv-python-headless", "cv2", "opencv", opencv),
+    "opencv": Program("OpenCV", "opencv-python-headless", "cv2", "opencv", opencv),
     "onnx2torch": Program("onnx2torch", "onnx2torch", "onnx2torch", "onnx2torch", onnx2torch),
-    "onnxsim": Program("onnxsim, then ONNX Runtime", "onnxsim", "onnxsim", "ort", onnxsim),
+    "onnxsim": Program("onnxsim", "onnxsim", "onnxsim", "ort", onnxsim),
 }
 
 

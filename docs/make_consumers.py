@@ -57,7 +57,7 @@ def _programs(found: dict[str, Any]) -> Iterator[str]:
 def _forms(found: dict[str, Any]) -> Iterator[str]:
     """Of each form, how many nets are right, of those that are written in it."""
     names = list(found["programs"])
-    yield f"| form | {' | '.join(PROGRAMS[name].title.partition(',')[0] for name in names)} |"
+    yield f"| form | {' | '.join(PROGRAMS[name].title for name in names)} |"
     yield "| --- |" + " --- |" * len(names)
     forms = dict.fromkeys(case.partition(" ")[2] for case in found["forms"])
     for form in sorted(forms):
@@ -68,6 +68,8 @@ def _forms(found: dict[str, Any]) -> Iterator[str]:
 
 def _share(states: list[str]) -> str:
     written = [each for each in states if each != "refused"]
+    if not written:
+        return "refused"
     right = f"{written.count('right')} of {len(written)}"
     return (
         right if len(written) == len(states) else f"{right}, {len(states) - len(written)} refused"
