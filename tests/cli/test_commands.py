@@ -439,8 +439,8 @@ def test_compile_in_half_precision_says_what_stays_in_single(tmp_path):
     done = netspec("compile", "lenet5", "--dtype", "fp16", "--fp32", "conv1, fc*", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "half precision: 5 of 12 steps stay in float32" in done.stderr
-    assert "conv1 at lenet5.ns:13:1: asked for by `conv1`" in done.stderr
-    assert "softmax1 at lenet5.ns:15:38: a sum of exponentials" in done.stderr
+    assert "conv1 at lenet5.ns:14:1: asked for by `conv1`" in done.stderr
+    assert "softmax1 at lenet5.ns:16:38: a sum of exponentials" in done.stderr
     for command in ("run", "bench"):
         runs = ("--runs", "1") if command == "bench" else ()
         done = netspec(command, "lenet5.onnx", *runs, cwd=tmp_path)
@@ -458,7 +458,7 @@ def test_what_only_half_precision_has_is_refused_without_it(tmp_path):
         assert done.returncode == 2
         assert "needs --dtype fp16" in done.stderr
     done = netspec("compile", "lenet5", "--dtype", "fp16", "--to", "torch", cwd=tmp_path)
-    assert "--dtype fp16 is of ONNX files" in done.stderr
+    assert "--dtype fp16 is for ONNX files" in done.stderr
     done = netspec("compile", "lenet5", "--dtype", "fp16", "--fp32", "con1", cwd=tmp_path)
     assert done.returncode == 2
     assert "NS643" in done.stderr

@@ -96,7 +96,7 @@ def _padding(param: Padding, rank: int, random: Random) -> str:
         return str(random.randint(0, 3))
 
     match random.randrange(4):
-        case 0:
+        case 0 if param.words:
             return random.choice(["same", "tf_same", "valid", "full"])
         case 1:
             return size()

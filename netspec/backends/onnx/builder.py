@@ -154,6 +154,8 @@ class Builder(Spelling):
         if not self.graph.symbols:
             return
         read = [node for node in self.graph.inputs if node.output in self._read]
+        if not read:
+            return
         operands = [Operand(node.path, node.types[0]) for node in read]
         self._start(read[0])
         constants = self.constants.copy()

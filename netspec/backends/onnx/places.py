@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from onnx import StringStringEntryProto
 
+from netspec.diagnostics.records import printable
 from netspec.graph.checked import Graph, Node
 from netspec.ops.declare.source import Input
 from netspec.syntax.files import shown_place
@@ -29,7 +30,8 @@ def places(graph: Graph, node: Node) -> list[StringStringEntryProto]:
         ),
         "pkg.torch.onnx.name_scopes": repr(["", *scopes, node.path]),
     }
-    return [StringStringEntryProto(key=key, value=value) for key, value in said.items()]
+    # A file's name may hold bytes that are no text.
+    return [StringStringEntryProto(key=k, value=printable(text)) for k, text in said.items()]
 
 
 def _word(node: Node) -> str:
