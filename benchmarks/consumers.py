@@ -8,7 +8,8 @@ Every operator's examples, every shipped net that is not too large, and some net
 file, each written for the program (`netspec compile --for`) with weights under which values have
 size 1, run on a batch of two. An output is right within 1e-4 of the largest value, or 32 times what
 PyTorch errs in float32 where that is more; a file in half precision within what `netspec verify`
-allows it; one in eight bits with 15 dB of signal to noise. Programs that are not installed are left
+allows it; one in eight bits with 15 dB of signal to noise, or 3 less than
+the file was made with. Programs that are not installed are left
 out. Each has a process of its own: one that dies or takes too long costs that case. What the output
 file has already of a program's version is not run again; `--again` does.
 """
