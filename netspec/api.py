@@ -152,6 +152,7 @@ class Net:
         io: str = "fp32",
         quantize: str | None = None,
         samples: Iterable[Any] | None = None,
+        blocks: bool | str | Sequence[str] = False,
     ) -> Path:
         """Writes the deployed net as an ONNX file, `NAME.onnx` by default; returns its path.
 
@@ -165,7 +166,8 @@ class Net:
         need more; `fp32` are globs of the paths of others that stay in single precision, and `io` is
         the precision of inputs and outputs. `quantize="int8"` writes 8 bits; ranges are taken from
         `samples`, arrays with a batch dimension or mappings of them by input name, or else from noise,
-        with a warning.
+        with a warning. `blocks=True` writes each kind of block once, as a function that the file calls;
+        with globs of paths or of blocks' names, those blocks only.
         """
         from netspec.backends.onnx.compile import compile_graph
         from netspec.backends.onnx.options import FileOptions
@@ -178,7 +180,6 @@ class Net:
                 raise ValueError(f"{name} is fp32 or fp16, not {value!r}")
         if dtype == "fp32" and (fp32 or io != "fp32"):
             raise ValueError("fp32 and io need dtype='fp16'")
-        globs = (fp32,) if isinstance(fp32, str) else tuple(fp32)
         if batch is not None and batch < 1:
             raise ValueError(f"batch is at least 1, not {batch}")
         if quantize not in (None, "int8"):
@@ -202,8 +203,9 @@ class Net:
                 taps=tuple(taps),
                 preprocess=preprocess,
                 dtype=dtype,
-                fp32=globs,
+                fp32=_globs(fp32),
                 io=io,
+                blocks=_globs(blocks) if blocks else None,
             ),
             source=source,
             keep=(source.file.path,) if isinstance(source, FromFile) else (),
@@ -280,6 +282,13 @@ class Net:
 
     def _repr_html_(self) -> str:
         return str(self.summary()._repr_html_())
+
+
+def _globs(given: bool | str | Sequence[str]) -> tuple[str, ...]:
+    """Globs that are given as one or several; none where all is said by `True`."""
+    if isinstance(given, bool):
+        return ()
+    return (given,) if isinstance(given, str) else tuple(given)
 
 
 class Picture:

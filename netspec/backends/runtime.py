@@ -15,6 +15,7 @@ import numpy as np
 from onnx import ModelProto, TensorProto
 
 from netspec.analysis.preprocessing import Preprocessing
+from netspec.backends.onnx.blocks.inlining import inline
 from netspec.backends.onnx.guard import check_model
 from netspec.backends.onnx.images import IMAGES, image_of, said_of_images
 from netspec.backends.onnx.sizes import TooLarge, check_sizes
@@ -86,7 +87,7 @@ class Session:
     ) -> None:
         self._path, self._device, self._fitting, self._most = path, device, fitting, most
         self._graphs = 0
-        self._model = _without_weights(check_model(path))
+        self._model = inline(_without_weights(check_model(path)))
         found = tuned_of(self._model, path).get(device)
         self.tuned = found.here() if found else _UNSAID
         self.switches = switches.over(self.tuned).over(DEFAULTS)

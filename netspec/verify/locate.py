@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from onnx import ModelProto
 
+from netspec.backends.onnx.blocks.inlining import inline
 from netspec.backends.onnx.compile import FOLDED, optimized
 from netspec.backends.onnx.guard import check_model
 from netspec.backends.onnx.lowering import lowered_as
@@ -140,7 +141,7 @@ class Locator:
 
     def _exposed(self, names: set[str], inputs: Mapping[str, Array]) -> dict[str, Array]:
         """The values of these names in the model. The copy stands beside it, with its data file."""
-        proto = check_model(self.path)
+        proto = inline(check_model(self.path))
         _cut(proto, names)
         with draft(self.path.parent) as copy:
             copy.file.write(proto.SerializeToString())

@@ -159,8 +159,8 @@ def with_constant(node, **fields):
     [
         (lambda m: with_list(m.graph.node[0]), "holds a list of tensors"),
         (lambda m: with_sparse(m.graph.node[0]), "holds a list of tensors"),
-        (lambda m: m.functions.add(name="f", domain="d"), "defines functions"),
-        (lambda m: m.training_info.add(), "defines functions"),
+        (lambda m: m.functions.add(name="f", domain="d"), "not one of netspec's own"),
+        (lambda m: m.training_info.add(), "holds a training step"),
         (lambda m: m.graph.sparse_initializer.add(), "holds sparse tensors"),
         (lambda m: with_constant(m.graph.node[0], data_location=1), "not where they may be"),
         (lambda m: with_constant(m.graph.node[0], data_type=14), "type of numbers"),

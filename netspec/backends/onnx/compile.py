@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from netspec.analysis.folding import Savings, savings
 from netspec.analysis.preprocessing import Preprocessing, preprocessings
 from netspec.backends.onnx.options import FileOptions
-from netspec.diagnostics.messages.backends import NoPreprocessing
+from netspec.diagnostics.messages.backends import NoPreprocessing, TargetLacks
 from netspec.diagnostics.raised import NetspecError
 from netspec.foundation.records import record
 from netspec.graph.checked import Graph
@@ -22,6 +22,7 @@ from netspec.weights.derived import Derived
 from netspec.weights.sources import Seeded, WeightSource
 
 if TYPE_CHECKING:
+    from netspec.backends.onnx.blocks.functions import Blocks
     from netspec.backends.onnx.half import Precision
     from netspec.backends.onnx.lowering import Model
 
@@ -53,7 +54,7 @@ class Written:
     `savings` are what folding saved. `taps` are the names of the outputs that are inner steps.
     `preprocessed` says, for each input that takes pixels, how they are prepared. `precision` says what
     a file in half precision keeps in single, `quantized` what one in eight bits keeps of its output and
-    in single; each is None of others.
+    in single, `blocks` what became of the blocks of one that has functions; each is None of others.
     """
 
     data: tuple[Path, ...]
@@ -64,6 +65,7 @@ class Written:
     preprocessed: Mapping[str, Preprocessing] = field(default_factory=dict)
     precision: Precision | None = None
     quantized: Quantized | None = None
+    blocks: Blocks | None = None
 
     def as_json(self) -> dict[str, Any]:
         """What `netspec compile --json` says of the file."""
@@ -76,6 +78,7 @@ class Written:
             "preprocess": {name: how.as_said() for name, how in self.preprocessed.items()},
             **({"precision": self.precision.as_json()} if self.precision else {}),
             **({"quantized": self.quantized.as_json()} if self.quantized else {}),
+            **({"blocks": self.blocks.as_json()} if self.blocks else {}),
         }
 
     def lines(self) -> Iterator[str]:
@@ -91,6 +94,8 @@ class Written:
             if not self.quantized.reached:
                 wanted = f"{self.quantized.wanted:g} dB were not reached"
                 yield f"warning: {wanted} with a tenth of the multiply-adds in fp32"
+        if self.blocks is not None:
+            yield self.blocks.text()
 
 
 def prepared(
@@ -137,6 +142,7 @@ def compile_graph(
     `quantize` makes it a file in eight bits, as what `netspec.backends.quantize.quantize.quantizing`
     gives does. Raises NetspecError where nothing was written.
     """
+    from netspec.backends.onnx.blocks.functions import as_functions
     from netspec.backends.onnx.file import write
     from netspec.backends.onnx.images import IMAGES, as_text, taking_pixels
     from netspec.backends.onnx.lowering import lower
@@ -157,6 +163,9 @@ def compile_graph(
         **(metadata or {}),
     }
     target = target_named(options.target)
+    if options.blocks is not None and not target.functions:
+        lack = TargetLacks(target.title, "functions", "it reads ONNX's own operators only")
+        raise NetspecError(lack, status=2)
     if options.target is not None:
         about["netspec.target"] = target.name
     model = lower(
@@ -170,6 +179,9 @@ def compile_graph(
         model, made, quantized = quantize(model, folded.graph, made)
     if options.preprocess:
         model = taking_pixels(model, images)
+    blocks = None
+    if options.blocks is not None:
+        model, blocks = as_functions(model, graph.name, options.blocks)
     keep = (*graph.files, *keep)
     data = write(model, path, made, check=check, keep=keep)
     return Written(
@@ -181,6 +193,7 @@ def compile_graph(
         images if options.preprocess else {},
         precision,
         quantized,
+        blocks,
     )
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import stat
+from collections.abc import Iterable
+from itertools import chain
 from math import prod
 from pathlib import Path
 
-from onnx import GraphProto, ModelProto, TensorProto
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto
 
+from netspec.backends.onnx.blocks.inlining import DOMAIN, check_functions, inlined_nodes
 from netspec.diagnostics.messages.backends import BadModel
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.records import printable
@@ -43,11 +46,16 @@ _LARGEST = 2**31 - 1
 def check_model(path: Path) -> ModelProto:
     """The model at `path` without its external data, if it is one netspec would write.
 
-    Its operators are netspec's, and its data files are plain files beside it, of the right size:
-    checked before ONNX Runtime opens anything.
+    Its operators are netspec's, in functions of its own too, and its data files are plain files beside
+    it, of the right size: checked before ONNX Runtime opens anything.
     """
     proto = _read(path)
-    for node in proto.graph.node:
+    with reading(lambda reason: _bad(path, reason)):
+        check_functions(proto)
+        nodes = inlined_nodes(proto)
+    for node in chain(nodes, *(function.node for function in proto.functions)):
+        if node.domain == DOMAIN:
+            continue
         if node.domain not in ("", "ai.onnx") or node.op_type not in ALLOWED:
             domain = f"{node.domain}." if node.domain else ""
             raise _bad(path, f"it holds the operator {domain}{node.op_type}")
@@ -60,9 +68,9 @@ def check_model(path: Path) -> ModelProto:
         for attribute in node.attribute:
             if attribute.HasField("t"):
                 _check_tensor(path, attribute.t, node.name)
-    _check_rounding(path, proto.graph)
-    if proto.functions or proto.training_info:
-        raise _bad(path, "it defines functions")
+    _check_rounding(path, nodes, proto.graph)
+    if proto.training_info:
+        raise _bad(path, "it holds a training step")
     if proto.graph.sparse_initializer:
         raise _bad(path, "it holds sparse tensors")
     for tensor in proto.graph.initializer:
@@ -73,13 +81,13 @@ def check_model(path: Path) -> ModelProto:
     return proto
 
 
-def _check_rounding(path: Path, graph: GraphProto) -> None:
+def _check_rounding(path: Path, nodes: Iterable[NodeProto], graph: GraphProto) -> None:
     """Holds quantisation to the form netspec writes: constant scales in fp32, integers that it has.
 
     A tensor is rounded to 8 bits by one scale, weights have one for each index of an axis.
     """
     kinds = {tensor.name: tensor.data_type for tensor in graph.initializer}
-    for node in graph.node:
+    for node in nodes:
         if node.op_type not in _ROUNDING:
             continue
         scale, zero = (kinds.get(name) for name in (*node.input[1:3], "", "")[:2])
@@ -116,10 +124,12 @@ def _read(path: Path) -> ModelProto:
 def _check_text(proto: ModelProto) -> None:
     """Raises ValueError for names that are no UTF-8: protobuf gives them as bytes."""
     graph = proto.graph
-    named = [*graph.input, *graph.output, *graph.initializer, *graph.node]
+    nodes = list(chain(graph.node, *(function.node for function in proto.functions)))
+    named = [*graph.input, *graph.output, *graph.initializer, *nodes, *proto.functions]
     texts = [item.name for item in named]
-    texts += [text for node in graph.node for text in (*node.input, *node.output, node.op_type)]
-    texts += [node.domain for node in graph.node] + [o.domain for o in proto.opset_import]
+    texts += [text for node in nodes for text in (*node.input, *node.output, node.op_type)]
+    texts += [item.domain for item in (*nodes, *proto.opset_import, *proto.functions)]
+    texts += [text for function in proto.functions for text in (*function.input, *function.output)]
     texts += [
         text
         for tensor in graph.initializer

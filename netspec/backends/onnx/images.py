@@ -88,6 +88,7 @@ def taking_pixels(model: Model, images: Mapping[str, Preprocessing]) -> Model:
         model,
         graph=graph.SerializeToString(deterministic=True),
         values={value: ready.get(name, name) for value, name in model.values.items()},
+        owners=(*[None] * len(nodes), *model.owners),
     )
 
 

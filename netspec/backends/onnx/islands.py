@@ -16,6 +16,7 @@ from onnx import NodeProto, TensorProto, numpy_helper
 
 from netspec.backends.onnx.kinds import Parts, followed, halves
 from netspec.backends.onnx.lowering import Model
+from netspec.backends.onnx.options import path_pattern
 from netspec.diagnostics.messages.backends import NoSuchStep
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.source import Span
@@ -201,7 +202,7 @@ def _asked(steps: Sequence[Node], globs: Sequence[str]) -> dict[Node, str]:
     """The steps that are named by path globs: `*` is any part of a name, `**` any number of names."""
     found: dict[Node, str] = {}
     for glob in globs:
-        pattern = re.compile(_pattern(glob))
+        pattern = re.compile(path_pattern(glob))
         named = [step for step in steps if pattern.match(step.path)]
         if not named:
             paths = {step.path for step in steps}
@@ -212,18 +213,6 @@ def _asked(steps: Sequence[Node], globs: Sequence[str]) -> dict[Node, str]:
             raise NetspecError(NoSuchStep(glob, f"did you mean {near}?" if near else ""), status=2)
         found |= {step: f"asked for by `{glob}`" for step in named if step not in found}
     return found
-
-
-def _pattern(glob: str) -> str:
-    """A regular expression for the paths that a glob names, and for those within the blocks it names."""
-    parts = []
-    for part in glob.split("."):
-        if part == "**":
-            parts.append(r"(?:[^.]+\.)*")
-        else:
-            some = "[^.]+" if part == "*" else "[^.]*".join(map(re.escape, part.split("*")))
-            parts.append(rf"{some}(?:\.|\Z)")
-    return "".join(parts)
 
 
 def floats(graph: Parts) -> list[str]:

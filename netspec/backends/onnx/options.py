@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from netspec.foundation.records import record
 
 
@@ -18,6 +20,9 @@ class FileOptions:
 
     `dtype` is `fp32` or `fp16`, half precision; then `fp32` are globs of the paths of steps and blocks
     that stay in single precision beside those that must, and `io` is the precision of inputs and outputs.
+
+    `blocks` makes the blocks of the spec functions of the file: those that these globs of paths or of
+    names of blocks name, or with `()` all that are worth it; None leaves the file flat.
     """
 
     optimize: bool = True
@@ -31,3 +36,16 @@ class FileOptions:
     dtype: str = "fp32"
     fp32: tuple[str, ...] = ()
     io: str = "fp32"
+    blocks: tuple[str, ...] | None = None
+
+
+def path_pattern(glob: str) -> str:
+    """A regular expression for the paths that a glob names, and for those within the blocks it names."""
+    parts = []
+    for part in glob.split("."):
+        if part == "**":
+            parts.append(r"(?:[^.]+\.)*")
+        else:
+            some = "[^.]+" if part == "*" else "[^.]*".join(map(re.escape, part.split("*")))
+            parts.append(rf"{some}(?:\.|\Z)")
+    return "".join(parts)

@@ -50,6 +50,7 @@ def check_sizes(
 ) -> None:
     """Raises TooLarge where a model would hold more than `most` bytes of values at once.
 
+    It is a flat one: `netspec.backends.onnx.blocks.inlining.inline` writes out calls of functions.
     `inputs` are the shapes that inputs are given. Without them the model is about to be loaded: free
     sizes count as 1, and what follows from constants alone may take little. Where nodes do not run
     in the file's order, all of their values may be held at once.

@@ -39,7 +39,7 @@ class Target:
     lacks: Mapping[str, str] = field(default_factory=dict)
 
 
-EVERY = Target("every", "every reader")
+EVERY = Target("every", "every reader", functions=True)
 
 _TENSORRT = {
     "MaxPool with dilation": "its parser takes dilations of 1",

@@ -9,6 +9,7 @@ tensors'. What is left of it once ranges, groups and exceptions are ours is this
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from netspec.ops.declare.weight import Weight
 
 if TYPE_CHECKING:
     from netspec.backends.onnx.lowering import Model
+    from netspec.graph.checked import Node
     from netspec.weights.sources import WeightSource
 
     Array = np.ndarray[Any, Any]
@@ -65,7 +67,9 @@ class _Writer:
         self.made: dict[str, Callable[[], Array]] = {}
         self._weights: dict[str, Initializer] = {}
         self._constants: dict[str, Array] = {}
-        self._nodes: list[NodeProto] = []
+        self._nodes: list[tuple[NodeProto, Node | None]] = []
+        # The step that what is added is for.
+        self._owner: Node | None = None
         self._rounded = plan.rounded()
         self._doubled: set[str] = set()
         self.doubles: dict[Work, str] = {}
@@ -80,7 +84,8 @@ class _Writer:
 
     def doubled(self) -> Model:
         for node in self._flow.nodes:
-            self._nodes.append(node.proto)
+            self._start(node)
+            self._nodes.append((node.proto, self._owner))
             if node not in self._numbers.factors or node not in self._plan.working:
                 continue
             name = node.proto.input[0]
@@ -93,14 +98,15 @@ class _Writer:
             proto.output[0] = self.doubles[node] = f"{proto.output[0]}.alone"
             self._multiply(node, proto)
             proto.name += ".alone"
-            self._nodes.append(proto)
+            self._nodes.append((proto, self._owner))
         return self._finished(self.doubles.values())
 
     def _finished(self, more: Iterable[str] = ()) -> Model:
         graph = GraphProto()
         graph.CopyFrom(self._model.proto.graph)
         del graph.node[:]
-        graph.node.extend(self._needed(graph, more))
+        needed = self._needed(graph, more)
+        graph.node.extend(node for node, _ in needed)
         read = {name for node in graph.node for name in node.input}
         kept = [tensor for tensor in graph.initializer if tensor.name in read]
         del graph.initializer[:]
@@ -108,19 +114,26 @@ class _Writer:
         for name, array in self._constants.items():
             graph.initializer.append(numpy_helper.from_array(array, name))
         weights = [item for item in self._model.weights if item.name in read]
-        return self._model.with_graph(graph, [*weights, *self._weights.values()])
+        written = self._model.with_graph(graph, [*weights, *self._weights.values()])
+        return replace(written, owners=tuple(owner for _, owner in needed))
 
-    def _needed(self, graph: GraphProto, more: Iterable[str]) -> list[NodeProto]:
+    def _start(self, node: Work) -> None:
+        self._owner = self._model.owners[node.index]
+
+    def _needed(
+        self, graph: GraphProto, more: Iterable[str]
+    ) -> list[tuple[NodeProto, Node | None]]:
         """The nodes that something reads: what turned a weight has no reader left."""
         needed = {*more, *(item.name for item in graph.output)}
         found = []
-        for node in reversed(self._nodes):
+        for node, owner in reversed(self._nodes):
             if needed & set(node.output):
                 needed.update(node.input)
-                found.append(node)
+                found.append((node, owner))
         return found[::-1]
 
     def _add(self, node: Work) -> None:
+        self._start(node)
         works = node in self._plan.working
         proto = NodeProto()
         proto.CopyFrom(node.proto)
@@ -139,9 +152,10 @@ class _Writer:
         if node.kind == "LRN":
             shape = self._flow.shapes[node.proto.output[0]]
             assert isinstance(shape[0], int)
-            self._nodes += spelled(proto, shape[0], 1 + len(shape), self._constant)
+            parts = spelled(proto, shape[0], 1 + len(shape), self._constant)
+            self._nodes += [(part, self._owner) for part in parts]
         else:
-            self._nodes.append(proto)
+            self._nodes.append((proto, self._owner))
         for name, given in zip(node.proto.output, proto.output, strict=True):
             if name in self._plan.groups:
                 self._round(name, given)
@@ -213,7 +227,7 @@ class _Writer:
         pooled.CopyFrom(proto)
         name = proto.output[0]
         pooled.name, pooled.output[0] = f"{proto.name}.pool", f"{name}.pooled"
-        self._nodes.append(pooled)
+        self._nodes.append((pooled, self._owner))
         self._round(f"{name}.pooled", f"{name}.pooled", group=self._plan.groups[name])
         proto.op_type, proto.input[0] = "Flatten", f"{name}.pooled.dequantized"
 
@@ -262,4 +276,5 @@ class _Writer:
         return name
 
     def _node(self, kind: str, inputs: list[str], output: str, name: str, **more: Any) -> None:
-        self._nodes.append(helper.make_node(kind, inputs, [output], name=name, **more))
+        node = helper.make_node(kind, inputs, [output], name=name, **more)
+        self._nodes.append((node, self._owner))

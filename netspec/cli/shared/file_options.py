@@ -43,6 +43,7 @@ class FileChoice:
             "--quantize": self.quantize is not None,
             "--for": self.options.target is not None,
             "--opset": self.options.opset is not None,
+            "--blocks": self.options.blocks is not None,
         }
         return tuple(flag for flag, asked in given.items() if asked)
 
@@ -98,6 +99,7 @@ def _chosen(
     reduce_range: bool,
     preprocess: bool,
     taps: tuple[str, ...],
+    blocks: str | None,
 ) -> FileChoice:
     """What the flags ask for; raises click.UsageError of those that need another."""
     if quantize is None:
@@ -120,10 +122,15 @@ def _chosen(
         taps=taps,
         preprocess=preprocess,
         dtype=dtype,
-        fp32=tuple(glob.strip() for glob in single.split(",")) if single else (),
+        fp32=_globs(single),
         io=io,
+        blocks=None if blocks is None else _globs(blocks),
     )
     return FileChoice(options, quantize, samples, reduce_range)
+
+
+def _globs(text: str) -> tuple[str, ...]:
+    return tuple(glob.strip() for glob in text.split(",")) if text else ()
 
 
 _OPTIONS = (
@@ -195,8 +202,16 @@ _OPTIONS = (
         metavar="PATH",
         help="Make an inner step or block an output too; repeatable, and `*` stands for several.",
     ),
+    click.option(
+        "--blocks",
+        metavar="[GLOBS]",
+        is_flag=False,
+        flag_value="",
+        help="Write each kind of block once, as a function that the file calls; of some blocks only, by "
+        "path or name and with commas: 'stage1.**,bottleneck'.",
+    ),
 )
 _NAMES = (
     "logits training_heads level reader opset batch dtype single io quantize samples reduce_range"
-    " preprocess taps"
+    " preprocess taps blocks"
 ).split()

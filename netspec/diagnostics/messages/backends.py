@@ -234,3 +234,16 @@ class BeyondHalf(Problem):
     )
     name: str
     largest: str
+
+
+class NoSuchBlock(Problem):
+    code = "NS645"
+    title = "no block is called `{glob}`"
+    help = "{advice_text}"
+    explain = (
+        "Blocks that become functions of a file are named by path, `stage4.bottleneck1`, or by what "
+        "they are, `bottleneck`. In a name `*` is any text, and `**` is any number of names. Blocks that "
+        "compute nothing, and those written without a name of their own in paths, are none."
+    )
+    glob: str
+    advice_text: str
