@@ -9,6 +9,8 @@ multiply-adds left in fp32 and the seconds that took; the files' sizes; and how 
 runs the file than that in fp32. Speed is a ratio of medians, the files in a random order in each round,
 one image at a time, with `session.intra_op.allow_spinning=0` so that the sessions do not steal each
 other's time. `load` says how many other processes wanted the cores.
+Random weights amplify noise: so some nets are trained on scikit-learn's digits too, and judged by
+their accuracy on held-out digits and the signal-to-noise ratio of all their logits.
 `speed` is ONNX Runtime as it comes, `speed_exact` with `session.x64quantprecision=1`, which
 processors without VNNI need to add up weights of eight bits without overflow and others ignore.
 """
@@ -17,21 +19,27 @@ from __future__ import annotations
 
 import os
 import random
+import runpy
 import statistics
 import tempfile
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import onnxruntime as ort
+import torch
 from report import machine, options, write
 
 import netspec
 from netspec.backends.onnx.compile import compile_graph
-from netspec.backends.quantize.quantize import Quantization, quantizing
+from netspec.backends.onnx.options import FileOptions
+from netspec.backends.quantize.quantize import Quantization, decibels, quantizing
+from netspec.backends.runtime import Session
 from netspec.verify.samples import sample_inputs
 from netspec.verify.weights import fitted
+from netspec.weights.sources import Given
 
 NETS = (
     "resnet50",
@@ -43,6 +51,12 @@ NETS = (
     "shufflenet_v2",
     "se_resnet50",
 )
+# Nets small enough to be trained here: their settings, and the passes over 1,437 digits.
+TRAINED: dict[str, tuple[dict[str, Any], int]] = {
+    "resnet20_cifar": ({"input": "1x16x16"}, 4),
+    "densenet40_12": ({"input": "1x16x16", "depth": 22}, 4),
+    "mobilenet_v2": ({"input": "1x32x32", "alpha": 0.35, "classes": 10}, 6),
+}
 # What decides how fast integers are multiplied on x86.
 FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8")
 THREADS = 2
@@ -117,19 +131,71 @@ def measured(name: str, rounds: int, samples: int) -> dict[str, Any]:
         }
 
 
+def trained(name: str, samples: int) -> dict[str, Any]:
+    """What a net that was trained on digits keeps, of its logits and of its answers."""
+    place = Path(__file__).resolve().parent.parent / "examples" / "train_digits.py"
+    example = SimpleNamespace(**runpy.run_path(str(place)))
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+    settings, epochs = TRAINED[name]
+    net = netspec.load(name, **settings)
+    _, height, width = net.graph.inputs[0].types[0].shape
+    seen, held_out, seen_classes, classes = example.digits(height, width, 0)
+    module = net.to_torch(seed=0, logits=True)
+    start = time.process_time()
+    example.train(module, seen, seen_classes, epochs)
+    busy = time.process_time() - start
+    feeds = [{"input": seen[i : i + 1]} for i in range(samples)]
+    with tempfile.TemporaryDirectory() as folder:
+        exact, eight = Path(folder) / "fp32.onnx", Path(folder) / "int8.onnx"
+        net.to_onnx(exact, weights=module, logits=True)
+        stage = quantizing(feeds, Quantization())
+        weights = Given(dict(module.state_dict()))
+        told = compile_graph(
+            net.graph, eight, FileOptions(logits=True), source=weights, quantize=stage
+        ).quantized
+        assert told is not None
+        logits = [
+            next(iter(Session(path).run({"input": held_out}).outputs.values()))
+            for path in (exact, eight)
+        ]
+        right = [float((found.argmax(1) == classes).mean()) for found in logits]
+        return {
+            **settings,
+            "epochs": epochs,
+            "training_processor_seconds": round(busy, 1),
+            "decibels": round(told.decibels, 2),
+            "held_out_decibels": round(decibels(*logits), 2),
+            "fp32_share": round(told.share, 4),
+            "held_out": len(classes),
+            "accuracy": {"fp32": round(right[0], 4), "int8": round(right[1], 4)},
+            "samples": told.samples,
+            "bytes": {"fp32": exact.stat().st_size, "int8": eight.stat().st_size},
+        }
+
+
 def main() -> None:
     parser = options(__doc__, 20)
     parser.add_argument("--nets", nargs="*", default=NETS)
+    parser.add_argument("--trained", nargs="*", default=list(TRAINED))
     parser.add_argument("--samples", type=int, default=32)
     given = parser.parse_args()
     random.seed(0)
     np.random.seed(0)
     print("processor:", ", ".join(f"{k} {'yes' if v else 'no'}" for k, v in features().items()))
-    nets: dict[str, Any] = {}
+    found: dict[str, Any] = {
+        "machine": {**machine("onnxruntime-gpu"), "model": model(), **features()},
+        "load": os.getloadavg(),
+        "threads": THREADS,
+        "trained": {},
+        "nets": {},
+    }
+    for name in given.trained:
+        found["trained"][name] = trained(name, given.samples)
+        write(found, given.output)
     for name in given.nets:
-        nets[name] = measured(name, given.rounds, given.samples)
-        found = {"machine": {**machine("onnxruntime-gpu"), "model": model(), **features()}}
-        write({**found, "load": os.getloadavg(), "threads": THREADS, "nets": nets}, given.output)
+        found["nets"][name] = measured(name, given.rounds, given.samples)
+        write(found, given.output)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import runpy
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,10 +10,12 @@ from types import SimpleNamespace
 import numpy as np
 import onnx
 import pytest
+from support.places import ROOT
 
 import netspec
 from netspec.backends.onnx.compile import compile_graph, prepared
 from netspec.backends.onnx.lowering import lower
+from netspec.backends.onnx.options import FileOptions
 from netspec.backends.quantize.flow import Flow
 from netspec.backends.quantize.plan import planned
 from netspec.backends.quantize.quantize import Quantization, decibels, quantizing
@@ -283,6 +286,12 @@ def test_symmetric_activations_have_no_zero_point(tmp_path):
     held = {t.name: t.data_type for t in model.graph.initializer}
     rounding = [node for node in model.graph.node if node.op_type == "QuantizeLinear"]
     assert {held[node.input[2]] for node in rounding} == {onnx.TensorProto.INT8}
+    # TensorRT's parser takes no integers of 32 bits: biases are fp32.
+    assert onnx.TensorProto.INT32 not in held.values()
+    biases = [
+        name for node in model.graph.node if node.op_type == "Conv" for name in node.input[2:]
+    ]
+    assert {held[name] for name in biases} == {onnx.TensorProto.FLOAT}
     Session(tmp_path / "q.onnx")
 
 
@@ -371,12 +380,72 @@ def test_shared_weights_are_written_once_and_each_use_has_its_own_bias(tmp_path)
 
 
 def test_the_batch_of_a_file_is_not_that_of_its_samples(tmp_path):
-    from netspec.backends.onnx.options import FileOptions
-
     graph = net("conv3-4(act=relu); gap; fc-3")
     stage = quantizing(samples(graph), Quantization())
     compile_graph(graph, tmp_path / "q.onnx", FileOptions(batch=4), quantize=stage)
     assert Session(tmp_path / "q.onnx").inputs[0].shape[0] == 4
+
+
+@pytest.mark.parametrize("opset", [13, 17, 18, 22])
+def test_the_mean_of_maps_is_of_eight_bits_at_every_opset(opset, tmp_path):
+    graph = net("conv3-4(act=relu); gap; fc-3")
+    stage = quantizing(samples(graph), Quantization())
+    compile_graph(graph, tmp_path / "q.onnx", FileOptions(opset=opset), quantize=stage)
+    made = [node.op_type for node in onnx.load(tmp_path / "q.onnx").graph.node]
+    assert "GlobalAveragePool" in made
+    assert "ReduceMean" not in made
+
+
+@pytest.mark.parametrize("level", [True, False])
+def test_it_goes_with_what_else_a_file_can_be(level, tmp_path):
+    graph = netspec.load(
+        "net n\npreprocess range=(0, 1), mean=0.5, std=0.5\ninput 3xHxW\n"
+        "default conv(pad=same, norm=bn, act=relu, bias=no)\n"
+        "conv3-4; residual { conv3-4 }; gap; fc-3; softmax\n"
+    ).graph
+    options = FileOptions(optimize=level, preprocess=True, taps=("conv1",), batch=2, target="ort")
+    made = compile_graph(
+        graph,
+        tmp_path / "q.onnx",
+        options,
+        quantize=quantizing(samples(graph), Quantization()),
+    )
+    assert made.quantized is not None
+    assert made.quantized.decibels > 20
+    session = Session(tmp_path / "q.onnx")
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 8, 9, 3), np.uint8)
+    found = session.run({"input": pixels}).outputs
+    compile_graph(graph, tmp_path / "f.onnx", options)
+    exact = Session(tmp_path / "f.onnx").run({"input": pixels}).outputs
+    assert set(found) == set(exact) == {"output", "conv1"}
+    assert all(decibels(exact[name], found[name]) > 20 for name in exact)
+
+
+def test_no_sample_at_all_is_refused(tmp_path):
+    with pytest.raises(NetspecError, match=r"NS604.*there is no sample of it"):
+        compile_graph(
+            net("conv3-4; gap"), tmp_path / "q.onnx", quantize=quantizing([], Quantization())
+        )
+    assert not (tmp_path / "q.onnx").exists()
+
+
+def test_what_is_in_fp32_is_summed_up_by_reason(tmp_path):
+    _, told = written(net("conv3-4(act=relu); deconv2-4/2; conv1-2"), tmp_path / "q.onnx")
+    lines = told.summary().splitlines()
+    assert f"{told.share:.1%} of the multiply-adds in fp32" in lines[0]
+    assert lines[1:] == [f"  {told.share:.1%}: there is no kernel of eight bits for deconv"]
+
+
+@pytest.mark.parametrize(("bias", "says"), [(-1000.0, "is exact on the samples"), (-1e-6, "")])
+def test_an_output_that_is_zero_in_fp32_has_no_signal(bias, says, tmp_path):
+    graph = net("fc-2; relu", "4")
+    weights = Given({"fc1.weight": np.ones((2, 4), "f4"), "fc1.bias": np.full(2, bias, "f4")})
+    values = np.array([[1, -0.33, -0.33, -0.34]], "f4")
+    feeds = [{"input": values}, {"input": -values}]
+    _, told = written(graph, tmp_path / "q.onnx", source=weights, feeds=feeds)
+    assert says in told.text()
+    assert "nan" not in told.text()
+    assert "inf" not in told.text()
 
 
 def test_the_same_samples_give_the_same_bytes(tmp_path):
@@ -385,13 +454,37 @@ def test_the_same_samples_give_the_same_bytes(tmp_path):
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
+# what is told of it
+
+
+def test_the_page_has_what_was_measured():
+    found = json.loads((ROOT / "benchmarks" / "results" / "quantize.json").read_text())
+    page = (ROOT / "docs" / "deploy.md").read_text()
+    rows = [
+        f"| {name} | {net['accuracy']['fp32']:.1%} | {net['accuracy']['int8']:.1%} |"
+        f" {net['held_out_decibels']:.1f} dB | {net['fp32_share']:.1%} | {ratio(net)} |"
+        for name, net in found["trained"].items()
+    ]
+    rows += [
+        f"| {name} | {net['decibels']:.2f} dB | {net['fp32_share']:.1%} | {ratio(net)} |"
+        f" {net['speed']:.2f} | {net['speed_exact']:.2f} |"
+        f" {net['samples']} | {net['processor_seconds']:.0f} s |"
+        for name, net in found["nets"].items()
+    ]
+    assert rows
+    assert [row for row in rows if row not in page] == []
+
+
+def ratio(net: dict) -> str:
+    return f"{net['bytes']['int8'] / net['bytes']['fp32']:.1%}"
+
+
 # LeNet-5 on handwritten digits
 
 
 @pytest.mark.slow
 def test_lenet5_on_digits_loses_at_most_three_tenths_of_a_point(tmp_path):
     import torch
-    from support.places import ROOT
 
     example = SimpleNamespace(**runpy.run_path(str(ROOT / "examples" / "train_digits.py")))
     torch.manual_seed(0)

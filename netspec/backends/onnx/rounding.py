@@ -52,7 +52,7 @@ class Quantized:
                 (
                     step.path,
                     step.place,
-                    "" if step.decibels is None else f"{step.decibels:.1f} dB",
+                    "" if step.decibels is None else _ratio(step.decibels),
                     f"{step.share:.1%}",
                     f"fp32: {step.reason}" if step.exact else "int8",
                 )
@@ -63,9 +63,17 @@ class Quantized:
         return f"{table.to_text()}{self.summary()}"
 
     def summary(self) -> str:
-        """One line: what the output keeps, and what is left in fp32."""
-        kept = f"eight bits: the output keeps {self.decibels:.1f} dB of signal to noise"
-        return f"{kept} with {self.share:.1%} of the multiply-adds in fp32"
+        """What the output keeps, and the multiply-adds that are left in fp32, by reason."""
+        kept = f"eight bits: the output keeps {_ratio(self.decibels)} of signal to noise"
+        if math.isinf(self.decibels):
+            kept = f"eight bits: the output is {_ratio(self.decibels)} on the samples"
+        told = [f"{kept} with {self.share:.1%} of the multiply-adds in fp32"]
+        shares: dict[str, float] = {}
+        for step in self.steps:
+            if step.exact:
+                shares[step.reason] = shares.get(step.reason, 0.0) + step.share
+        told += [f"  {share:.1%}: {reason}" for reason, share in shares.items()]
+        return "\n".join(told)
 
     def as_json(self) -> dict[str, Any]:
         """What it says as plain data; ratios that are infinite are null."""
@@ -95,6 +103,13 @@ class Quantized:
     def reached(self) -> bool:
         """Whether the output is as good as was asked for."""
         return self.decibels >= self.wanted
+
+
+def _ratio(decibels: float) -> str:
+    """A ratio as text: what is exact has no noise, what is zero in fp32 has no signal."""
+    if math.isinf(decibels):
+        return "exact" if decibels > 0 else "zero in fp32"
+    return f"{decibels:.1f} dB"
 
 
 def _plain(ratio: float | None) -> float | None:

@@ -220,8 +220,12 @@ class _Planner:
 def _pools(flow: Flow, node: Work) -> bool:
     """Whether a mean is that of each channel of a map: average pooling of all of it."""
     rank = flow.ranks.get(node.proto.input[0], 0)
-    axes = flow.constants.get(node.proto.input[1]) if len(node.proto.input) > 1 else None
-    return axes is not None and rank > 3 and sorted(axes.tolist()) == list(range(2, rank))
+    # Their place in the node depends on the opset.
+    axes = [list(a.ints) for a in node.proto.attribute if a.name == "axes"]
+    axes += [
+        flow.constants[name].tolist() for name in node.proto.input[1:] if name in flow.constants
+    ]
+    return rank > 3 and bool(axes) and sorted(axes[0]) == list(range(2, rank))
 
 
 def _passes(flow: Flow, node: Work) -> bool:

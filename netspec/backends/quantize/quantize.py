@@ -17,7 +17,7 @@ from netspec.backends.quantize.nodes import Numbers, apart, written
 from netspec.backends.quantize.plan import Plan, planned
 from netspec.backends.quantize.spread import Scale, Spread
 from netspec.backends.quantize.weights import Factors, factors
-from netspec.diagnostics.messages.backends import TargetLacks, TooCoarse
+from netspec.diagnostics.messages.backends import BadInput, TargetLacks, TooCoarse
 from netspec.diagnostics.raised import NetspecError
 from netspec.foundation.records import record
 from netspec.sizes.dims import substitute
@@ -41,7 +41,8 @@ _REASON = "there is no kernel of eight bits for"
 class Quantization:
     """How a net is written in eight bits.
 
-    `activations` is what tensors are of: `uint8`, with a zero point, or `int8`, symmetric. `limit` is
+    `activations` is what tensors are of: `uint8`, with a zero point, or `int8`, symmetric, as TensorRT
+    wants them; its parser takes no biases of int32, so those are fp32 then. `limit` is
     the largest integer of a weight: 127, or 63 where processors add pairs of products in 16 bits.
     Steps are kept in fp32 until the output has `decibels`, with at most `share` of the multiply-adds.
     """
@@ -166,6 +167,8 @@ class _Work:
                 self.exact.append({name: arrays[name] for name in ends})
             for name in names:
                 self.spreads[name].add(arrays[name])
+        if not self.count:
+            raise NetspecError(BadInput(self.flow.inputs[0], "there is no sample of it"), status=2)
 
     def _sources(self) -> list[str]:
         """The tensors whose numbers are new: those that were only moved have others' ranges."""
@@ -191,7 +194,7 @@ class _Work:
             for name in dict.fromkeys(m for member in members for m in plan.made(member)):
                 spread.join(self.spreads[name])
             scales[group] = spread.scale(symmetric=symmetric)
-        return Numbers(scales, self.factors, self.how.limit)
+        return Numbers(scales, self.factors, self.how.limit, biases=not symmetric)
 
     # what stays in fp32
 

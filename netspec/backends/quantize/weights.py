@@ -62,11 +62,14 @@ class Factors:
         array = self.matrix()
         shape = [1] * array.ndim
         shape[self.axis] = -1
+        of = scales.reshape(shape)
         made = np.empty(array.shape, np.int8)
-        # Row by row, so that no more than the matrix itself stands in fp32.
-        for row in range(len(array)):
-            of = scales.reshape(shape)[row : row + 1] if self.axis == 0 else scales.reshape(shape)
-            made[row : row + 1] = np.rint(array[row : row + 1] / of).clip(-limit, limit)
+        # Some rows at a time, so that no more than the matrix itself stands in fp32.
+        step = max(1, CHUNK * len(array) // array.size)
+        for start in range(0, len(array), step):
+            rows = slice(start, start + step)
+            steps = array[rows] / (of[rows] if self.axis == 0 else of)
+            made[rows] = np.rint(steps, out=steps).clip(-limit, limit, out=steps)
         return made
 
 
