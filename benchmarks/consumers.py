@@ -1,296 +1,218 @@
 """Which programs read netspec's files, and whether they compute what PyTorch does in double precision.
 
-    python benchmarks/consumers.py                      every consumer that is installed
-    python benchmarks/consumers.py openvino -k pool     one, on the cases with a word
-    python benchmarks/consumers.py --nets --json FILE   shipped nets, the table as JSON
+    python benchmarks/consumers.py -o benchmarks/results/consumers.json
+    python benchmarks/consumers.py openvino web -k pool     some, on the cases with a word
+    python benchmarks/consumers.py --only nets              one of examples, nets, forms
 
-Each case is written in the form of the consumer's target (`netspec compile --for`), with weights
-of which no two are alike, and its outputs are held to the module in float64: relative to the
-largest value, within 32 times what PyTorch errs in float32 plus 1e-5. Consumers that are not
-installed are left out; those run here are openvino==2026.4.1, opencv-python-headless==5.0.0.93 and
-onnx2torch==1.5.15, in an environment of their own.
+Every operator's examples, every shipped net that is not too large, and some nets in every form of
+file, each written for the program (`netspec compile --for`) with weights under which values have
+size 1, run on a batch of two. An output is right within 1e-4 of the largest value, or 32 times what
+PyTorch errs in float32 where that is more; a file in half precision within what `netspec verify`
+allows it; one in eight bits with 15 dB of signal to noise, or 3 less than
+the file was made with. Programs that are not installed are left
+out. Each has a process of its own: one that dies or takes too long costs that case. What the output
+file has already of a program's version is not run again; `--again` does.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
-import importlib.util
+import contextlib
 import json
 import multiprocessing
-import sys
 import tempfile
-import types
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
+from programs import PROGRAMS, run
 
-import netspec
-from netspec.backends.onnx.compile import prepared
-from netspec.backends.onnx.file import write
-from netspec.backends.onnx.lowering import lower
-from netspec.backends.onnx.targets import target_named
-from netspec.backends.torch.modules import to_module
-from netspec.diagnostics.raised import NetspecError
-from netspec.foundation.records import record
-from netspec.graph.checked import Graph
+from netspec.system.atomic import write_text
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-
-from support.differential import OPERATORS, Varied, inputs_for, legal, snippet
-
-Array = np.ndarray[Any, Any]
-Arrays = dict[str, Array]
-# Reads the file at a path, runs it on arrays by input name and gives its outputs in order.
-Accepts = Callable[[Path, Arrays], list[Array]]
-
-# Nets with a layer of every kind that shipped nets have, none of which takes long.
-NETS = (
-    "alexnet",
-    "autoencoder",
-    "captioning",
-    "densenet40_12",
-    "fractalnet20",
-    "googlenet",
-    "inception_v3",
-    "lenet5_1998",
-    "mobilenet_v2",
-    "nasnet_mobile",
-    "neocognitron",
-    "nin_cifar",
-    "resnet50",
-    "resnext50_32x4d",
-    "se_resnet50",
-    "sentence_cnn",
-    "shufflenet_v1",
-    "shufflenet_v2",
-    "tdnn",
-    "unet",
-    "zfnet",
-)
+GROUPS = ("examples", "nets", "forms")
+STATES = ("right", "refused", "skipped", "wrong", "failed")
+# Seconds for a case to be made, for a program to run it, and for either to be loaded before its first.
+MAKING, RUNNING, LOADING = 400.0, {"examples": 90.0, "nets": 300.0, "forms": 300.0}, 300.0
+# Programs that run at once.
+AT_ONCE = 2
 
 
-@record
-class Consumer:
-    """A program that reads ONNX files: the package it comes in, and the target that it is."""
-
-    package: str
-    module: str
-    target: str
-    accepts: Accepts
-
-    @property
-    def installed(self) -> bool:
-        """Whether it can be imported here."""
-        return importlib.util.find_spec(self.module) is not None
+class LostError(Exception):
+    """A call that came to no end: why."""
 
 
-# --- consumers
+class Helper:
+    """A process that answers calls of one function; where it dies or is late, another takes its place.
+
+    The first call of each may take `loading` seconds more.
+    """
+
+    def __init__(self, function: Callable[..., Any], loading: float = 0.0) -> None:
+        self._function, self._loading = function, loading
+        self._context = multiprocessing.get_context("spawn")
+        self._process: Any = None
+        self._pipe: Any = None
+
+    def ask(self, seconds: float, *arguments: Any) -> Any:
+        """What the function gives; raises LostError where it raises, dies or takes longer."""
+        limit = seconds
+        if self._process is None:
+            limit += self._loading
+            self._pipe, there = self._context.Pipe()
+            self._process = self._context.Process(target=_serve, args=(self._function, there))
+            self._process.start()
+            there.close()
+        try:
+            self._pipe.send(arguments)
+            if not self._pipe.poll(limit):
+                self.close()
+                raise LostError(f"it took more than {seconds:.0f} seconds")
+            good, found = self._pipe.recv()
+        except (EOFError, OSError):
+            self.close()
+            raise LostError("its process died") from None
+        if not good:
+            raise LostError(found)
+        return found
+
+    def close(self) -> None:
+        """Ends the process."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.join()
+            self._process = None
 
 
-def onnxruntime(path: Path, inputs: Arrays) -> list[Array]:
-    """ONNX Runtime on the CPU."""
-    import onnxruntime as ort
+def _serve(function: Callable[..., Any], pipe: Any) -> None:
+    # Who asks may be gone before the answer is there.
+    with contextlib.suppress(EOFError, OSError):
+        while True:
+            pipe.send(_answer(function, pipe.recv()))
 
-    options = ort.SessionOptions()
-    options.log_severity_level, options.intra_op_num_threads = 4, 1
-    session = ort.InferenceSession(str(path), options)
-    found: list[Array] = session.run(None, inputs)
+
+def _answer(function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[bool, Any]:
+    try:
+        return True, function(*arguments)
+    except Exception as error:  # each program has exceptions of its own
+        return False, f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
+
+
+def outcomes(
+    programs: Sequence[str], cases: Sequence[tuple[str, str, Sequence[str]]]
+) -> Iterator[tuple[str, str, dict[str, str]]]:
+    """How programs take cases, each a group, a name and the programs to run it in.
+
+    An outcome is a state and a reason, `wrong: off by 0.1 of the largest value`.
+    """
+    from consumer_cases import compare, make
+
+    maker = Helper(make, LOADING)
+    readers = {name: Helper(run, LOADING) for name in programs}
+
+    def outcome(program: str, group: str, folder: str) -> str:
+        path = str(Path(folder) / f"{PROGRAMS[program].target}.onnx")
+        try:
+            readers[program].ask(RUNNING[group], program, path, folder)
+        except LostError as lost:
+            return f"failed: {lost}"
+        return compare(folder, program)
+
+    try:
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            for group, name, wanted in cases:
+                targets = [PROGRAMS[program].target for program in wanted]
+                with tempfile.TemporaryDirectory() as folder:
+                    try:
+                        rest = maker.ask(MAKING, group, name, targets, folder)
+                    except LostError as lost:
+                        yield group, name, dict.fromkeys(wanted, f"failed: not made: {lost}")
+                        continue
+                    found = {p: rest.get(PROGRAMS[p].target, "") for p in wanted}
+                    todo = [program for program, reason in found.items() if not reason]
+                    count = len(todo)
+                    took = pool.map(outcome, todo, [group] * count, [folder] * count)
+                    found |= zip(todo, took, strict=True)
+                yield group, name, found
+    finally:
+        for helper in (maker, *readers.values()):
+            helper.close()
+
+
+def state(outcome: str) -> str:
+    """That of an outcome: one of `STATES`."""
+    return outcome.partition(":")[0]
+
+
+def counted(table: dict[str, Any]) -> dict[str, dict[str, dict[str, int]]]:
+    """How many cases of each group are in which state, by program."""
+    found: dict[str, dict[str, dict[str, int]]] = {}
+    for program in table["programs"]:
+        for group in GROUPS:
+            states = Counter(state(row[program]) for row in table[group].values() if program in row)
+            found.setdefault(program, {})[group] = {s: states[s] for s in STATES if states[s]}
     return found
 
 
-def openvino(path: Path, inputs: Arrays) -> list[Array]:
-    """OpenVINO on the CPU, told to compute in float32."""
-    import openvino as ov
-
-    core = ov.Core()
-    hints = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": "1"}
-    compiled = core.compile_model(core.read_model(path), "CPU", hints)
-    known = {name for item in compiled.inputs for name in item.get_names()}
-    found = compiled({name: array for name, array in inputs.items() if name in known})
-    return [np.asarray(found[output]) for output in compiled.outputs]
-
-
-def opencv(path: Path, inputs: Arrays) -> list[Array]:
-    """OpenCV's dnn module."""
-    import cv2
-
-    net = cv2.dnn.readNetFromONNX(str(path))
-    for name, array in inputs.items():
-        net.setInput(array, name)
-    return [np.asarray(found) for found in net.forward(_outputs(path))]
-
-
-def onnx2torch(path: Path, inputs: Arrays) -> list[Array]:
-    """onnx2torch: a file made a module of PyTorch again."""
-    import onnx
-
-    if "torchvision" not in sys.modules:
-        # It is imported for two operators that netspec does not write, and has to fit torch.
-        stub, ops = types.ModuleType("torchvision"), types.ModuleType("torchvision.ops")
-        vars(stub)["ops"] = ops
-        vars(ops).update(nms=None, roi_align=None)
-        sys.modules |= {"torchvision": stub, "torchvision.ops": ops}
-    from onnx2torch import convert
-
-    module = convert(onnx.load(path)).eval()
-    with torch.no_grad():
-        found = module(*(torch.from_numpy(array) for array in inputs.values()))
-    return [item.numpy() for item in (found if isinstance(found, (tuple, list)) else (found,))]
-
-
-CONSUMERS = {
-    "onnxruntime": Consumer("onnxruntime-gpu", "onnxruntime", "ort", onnxruntime),
-    "openvino": Consumer("openvino", "openvino", "openvino", openvino),
-    "opencv": Consumer("opencv-python-headless", "cv2", "opencv", opencv),
-    "onnx2torch": Consumer("onnx2torch", "onnx2torch", "onnx2torch", onnx2torch),
-}
-
-
-def _outputs(path: Path) -> list[str]:
-    import onnx
-
-    return [item.name for item in onnx.load(path).graph.output]
-
-
-# --- cases
-
-
-def cases(nets: bool, word: str) -> Iterator[tuple[str, Graph]]:
-    """The cases with a word in their name: shipped nets, or every operator's examples."""
-    if nets:
-        for name in NETS:
-            if word in name:
-                yield name, netspec.load(name).graph
-        return
-    for kind in OPERATORS:
-        for declared, step in kind.examples:
-            name = f"input {declared.replace(chr(10), '; ')}; {step}"
-            if word in name:
-                yield name, snippet(declared, step)
-
-
-@record
-class Outcome:
-    """How a consumer took a case: `right`, `refused` by netspec, `wrong` or `failed`, and why."""
-
-    name: str
-    state: str
-    reason: str = ""
-
-
-def outcome(consumer: Consumer, name: str, graph: Graph) -> Outcome:
-    """Writes a case for a consumer, runs it there and compares; refused before writing is an outcome."""
-    net, source = prepared(graph), Varied()
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.onnx"
-        try:
-            target = target_named(consumer.target)
-            write(lower(net, target=target), path, source)
-        except NetspecError as error:
-            return Outcome(name, "refused", error.diagnostics[0].problem.headline)
-        arrays = inputs_for(net, 2, legal(net)[0])
-        named = {node.path: array for node, array in zip(net.inputs, arrays, strict=True)}
-        read = {value.node.path for node in net.nodes for value in node.inputs}
-        read |= {output.value.node.path for output in net.outputs}
-        try:
-            found = consumer.accepts(path, {n: a for n, a in named.items() if n in read})
-        except Exception as error:  # each program has exceptions of its own
-            return Outcome(name, "failed", " ".join(str(error).split())[:300])
-    return _compared(name, net, source, arrays, found)
-
-
-def _compared(
-    name: str, net: Graph, source: Any, arrays: list[Array], found: list[Array]
-) -> Outcome:
-    tensors = [torch.from_numpy(array) for array in arrays]
-    single, double = to_module(net, source).eval(), to_module(net, source).eval().double()
-    with torch.no_grad():
-        ours = _listed(single(*tensors))
-        exact = _listed(double(*(t.double() if t.is_floating_point() else t for t in tensors)))
-    worst = 0.0
-    for mine, truth, theirs in zip(ours, exact, found, strict=True):
-        if truth.shape != theirs.shape:
-            return Outcome(name, "wrong", f"its shape is {theirs.shape}, not {truth.shape}")
-        scale = float(np.abs(truth).max(initial=0)) or 1.0
-        allowed = 32 * float(np.abs(mine - truth).max(initial=0)) / scale + 1e-5
-        error = float(np.abs(theirs - truth).max(initial=0)) / scale
-        if not error <= allowed:
-            return Outcome(name, "wrong", f"off by {error:.2g} of the largest value")
-        worst = max(worst, error)
-    return Outcome(name, "right", f"{worst:.1g}")
-
-
-def _listed(outputs: Any) -> list[Array]:
-    found = outputs if isinstance(outputs, tuple) else (outputs,)
-    return [tensor.numpy() for tensor in found]
-
-
-# --- the table
-
-
-def _child(who: str, nets: bool, word: str, skip: int, pipe: Any) -> None:
-    torch.set_num_threads(1)
-    for index, (name, graph) in enumerate(cases(nets, word)):
-        if index >= skip:
-            pipe.send(name)
-            pipe.send(outcome(CONSUMERS[who], name, graph))
-    pipe.send(None)
-
-
-def outcomes(who: str, nets: bool, word: str) -> Iterator[Outcome]:
-    """How a consumer took each case, in a process beside: one that dies costs its case only."""
-    context = multiprocessing.get_context("spawn")
-    done = 0
-    while True:
-        here, there = context.Pipe()
-        child = context.Process(target=_child, args=(who, nets, word, done, there))
-        child.start()
-        there.close()
-        name = ""
-        try:
-            while (name := here.recv()) is not None:
-                found = here.recv()
-                done += 1
-                yield found
-            return
-        except EOFError:
-            done += 1
-            yield Outcome(name, "failed", "the process died")
-        finally:
-            child.join()
+def text(table: dict[str, Any]) -> str:
+    """The table as JSON, a case on each line."""
+    parts = [f'"programs": {json.dumps(table["programs"])}']
+    parts.append(f'"counts": {json.dumps(counted(table), indent=1)}')
+    for group in GROUPS:
+        rows = (
+            f"  {json.dumps(name)}: {json.dumps(row)}" for name, row in sorted(table[group].items())
+        )
+        parts.append(f'"{group}": {{\n' + ",\n".join(rows) + "\n}")
+    return "{\n" + ",\n".join(parts) + "\n}\n"
 
 
 def main() -> None:
-    """Prints what is not right of each consumer, then a line of counts; the table goes to a file."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("consumer", nargs="*", help=", ".join(CONSUMERS))
+    """Prints what is neither right nor refused, then counts; the table goes to a file as it grows."""
+    from consumer_cases import names
+
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("program", nargs="*", help=", ".join(PROGRAMS))
     parser.add_argument("-k", dest="word", default="", help="only cases with this in their name")
-    parser.add_argument("--nets", action="store_true", help="shipped nets instead of operators")
-    parser.add_argument("--json", type=Path, help="where the table goes")
+    parser.add_argument("--only", choices=GROUPS, help="only this group of cases")
+    parser.add_argument("--again", action="store_true", help="what the file has is run again")
+    parser.add_argument("-o", "--output", type=Path, help="where the table is, and goes")
     given = parser.parse_args()
-    table = {}
-    for who in given.consumer or [name for name, item in CONSUMERS.items() if item.installed]:
-        found = []
-        for item in outcomes(who, given.nets, given.word):
-            found.append(item)
-            if item.state != "right":
-                print(f"{who}: {item.state}: {item.name}: {item.reason}", flush=True)
-        counts = Counter(item.state for item in found)
-        version = importlib.metadata.version(CONSUMERS[who].package)
-        print(
-            f"{who} {version}: {', '.join(f'{n} {state}' for state, n in sorted(counts.items()))}"
-        )
-        rest = {
-            item.name: f"{item.state}: {item.reason}" for item in found if item.state != "right"
-        }
-        table[who] = {"version": version, "counts": dict(sorted(counts.items())), "rest": rest}
-    if given.json:
-        given.json.write_text(json.dumps(table, indent=2) + "\n", encoding="utf-8")
+    programs = given.program or [name for name, item in PROGRAMS.items() if item.installed]
+    versions = {name: PROGRAMS[name].version for name in programs}
+    table: dict[str, Any] = {"programs": {}, **{group: {} for group in GROUPS}}
+    if given.output and given.output.exists():
+        table |= json.loads(given.output.read_text(encoding="utf-8"))
+    for name, version in versions.items():
+        if table["programs"].get(name) != version:
+            for group in GROUPS:
+                for row in table[group].values():
+                    row.pop(name, None)
+        table["programs"][name] = version
+    cases = []
+    for group in GROUPS if given.only is None else (given.only,):
+        for case in names(group):
+            if given.word not in case:
+                continue
+            had = {} if given.again else table[group].get(case, {})
+            wanted = [program for program in programs if program not in had]
+            if wanted:
+                cases.append((group, case, wanted))
+    bad = 0
+    for group, name, found in outcomes(programs, cases):
+        table[group].setdefault(name, {}).update(found)
+        for program, outcome in found.items():
+            if state(outcome) in ("wrong", "failed"):
+                bad += 1
+                print(f"{program}: {name}: {outcome}", flush=True)
+        if given.output:
+            write_text(given.output, text(table))
+    for program, groups in counted(table).items():
+        told = (f"{g}: " + ", ".join(f"{n} {s}" for s, n in c.items()) for g, c in groups.items())
+        print(f"{program} {table['programs'][program]}: {'; '.join(told)}")
+    raise SystemExit(1 if bad else 0)
 
 
 if __name__ == "__main__":

@@ -217,7 +217,6 @@ class Net:
     def _quantizing(self, samples: Iterable[Any] | None, seed: int, target: str | None) -> Quantize:
         import warnings
 
-        from netspec.backends.onnx.targets import target_named
         from netspec.backends.quantize.quantize import Quantization, quantizing
         from netspec.verify.samples import sample_inputs
 
@@ -227,7 +226,7 @@ class Net:
             samples = (sample_inputs(self.graph, seed=seed + more) for more in range(8))
         first = self.graph.inputs[0].path
         named = (s if isinstance(s, Mapping) else {first: s} for s in samples)
-        return quantizing(named, Quantization(activations=target_named(target).activations))
+        return quantizing(named, Quantization.for_reader(target))
 
     def run(
         self,

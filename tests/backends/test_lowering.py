@@ -18,7 +18,10 @@ from support.differential import (
     session,
     snippet,
 )
+from support.places import ROOT
 
+from netspec import load
+from netspec.backends.onnx.compile import optimized, prepared
 from netspec.backends.onnx.lowering import lower
 from netspec.backends.onnx.targets import EVERY, OPSETS, ir_version
 from netspec.backends.torch.modules import to_module
@@ -81,6 +84,23 @@ def test_models_of_every_opset_pass_the_checker(opset):
         array = np.ones(item.weight.shape, np.float32)
         proto.graph.initializer.append(onnx.numpy_helper.from_array(array, item.name))
     onnx.checker.check_model(proto, full_check=True)
+
+
+# The lowest, the default and the newest; weights are inputs here, which need no numbers.
+@pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "specs").glob("*.ns")))
+def test_the_file_of_every_shipped_net_has_the_shapes_that_onnx_infers(name):
+    graph = optimized(prepared(load(name).graph)).graph
+    for opset in (OPSETS.start, EVERY.opset, OPSETS.stop - 1):
+        model = lower(graph, opset=opset)
+        proto = model.proto
+        for item in model.weights:
+            kind = helper.make_tensor_type_proto(TensorProto.FLOAT, list(item.weight.shape))
+            proto.graph.input.add(name=item.name, type=kind)
+        onnx.checker.check_model(proto, full_check=True)
+        inferred = onnx.shape_inference.infer_shapes(
+            proto, check_type=True, strict_mode=True, data_prop=True
+        )
+        assert inferred.graph.output == proto.graph.output
 
 
 # The lowest, the default and the newest run every example in tests/ops; what changed between.

@@ -290,6 +290,14 @@ def test_seven_bits_leave_room_for_sums_of_sixteen(tmp_path):
     assert np.abs(held["conv1.weight.quantized"]).max() == 63
 
 
+def test_a_reader_gets_the_eight_bits_that_it_computes_right():
+    assert Quantization.for_reader(None) == Quantization.for_reader("ort") == Quantization()
+    assert Quantization.for_reader("openvino") == Quantization(limit=63)
+    assert Quantization.for_reader("tensorrt10", reduced=True) == Quantization("int8", 63)
+    with pytest.raises(NetspecError, match="onnx2torch does not take QuantizeLinear"):
+        Quantization.for_reader("onnx2torch")
+
+
 def test_symmetric_activations_have_no_zero_point(tmp_path):
     model, _ = written(net(DENSE), tmp_path / "q.onnx", how=Quantization(activations="int8"))
     assert {zero for _, zero in scales(model).values()} == {0}

@@ -25,7 +25,8 @@ class Target:
     `opset` is what is written for it unless another is asked for, `newest` the newest that it reads.
     `lacks` says of operators and of features of them, `MaxPool with indices`, why they are not written for
     it. `functions` says whether it reads a file's own functions. `activations` is how it wants values of
-    eight bits: `uint8`, from a zero of its own, or `int8`, about zero.
+    eight bits: `uint8`, from a zero of its own, or `int8`, about zero. `weights` is the largest integer
+    of a weight in eight bits whose products it sums exactly on every processor.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Target:
     newest: int = OPSETS.stop - 1
     functions: bool = False
     activations: str = "uint8"
+    weights: int = 127
     lacks: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -61,6 +63,7 @@ _KNOWN = (
         "openvino",
         "OpenVINO",
         newest=22,
+        weights=63,
         lacks={
             "MaxPool with ceil_mode": "it counts other windows",
             "Div rounded to nearest": "it multiplies by a reciprocal, and bins end elsewhere",
@@ -95,6 +98,7 @@ _KNOWN = (
             "LSTM": _NO_CONVERTER,
             "LpPool": _NO_CONVERTER,
             "MaxPool with indices": "its converter gives no second output",
+            "QuantizeLinear": _NO_CONVERTER,
             "RNN": _NO_CONVERTER,
             "ScatterElements": _NO_CONVERTER,
         },

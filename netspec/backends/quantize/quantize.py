@@ -11,12 +11,13 @@ import numpy as np
 from netspec.analysis.costs import node_cost
 from netspec.backends.observe import watched
 from netspec.backends.onnx.rounding import Judged, Quantized
+from netspec.backends.onnx.targets import target_named
 from netspec.backends.quantize.flow import Flow, Work
 from netspec.backends.quantize.nodes import Numbers, apart, written
 from netspec.backends.quantize.plan import Plan, planned
 from netspec.backends.quantize.spread import Scale, Spread
 from netspec.backends.quantize.weights import Factors, factors
-from netspec.diagnostics.messages.backends import BadInput, TooCoarse
+from netspec.diagnostics.messages.backends import BadInput, TargetLacks, TooCoarse
 from netspec.diagnostics.raised import NetspecError
 from netspec.foundation.records import record
 from netspec.sizes.dims import substitute
@@ -51,6 +52,17 @@ class Quantization:
     limit: int = 127
     decibels: float = 20.0
     share: float = 0.1
+
+    @staticmethod
+    def for_reader(name: str | None, *, reduced: bool = False) -> Quantization:
+        """How a net is written for a target of that name; `reduced` keeps weights to 7 bits for any.
+
+        Raises NetspecError where it reads no eight bits.
+        """
+        target = target_named(name)
+        if reason := target.lacks.get("QuantizeLinear"):
+            raise NetspecError(TargetLacks(target.title, "QuantizeLinear", reason), status=2)
+        return Quantization(target.activations, min(target.weights, 63 if reduced else 127))
 
 
 def quantized(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from netspec.backends.onnx.options import FileOptions
-from netspec.backends.onnx.targets import TARGETS, target_named
+from netspec.backends.onnx.targets import TARGETS
 from netspec.cli.shared.common import say
 from netspec.cli.shared.progress import Progress
 from netspec.foundation.records import record
@@ -61,13 +61,10 @@ class FileChoice:
         from netspec.backends.quantize.quantize import Quantization, quantizing
         from netspec.cli.shared.feeds import samples
 
+        how = Quantization.for_reader(self.options.target, reduced=self.reduce_range)
         if not self.samples:
             noise = "ranges are taken from noise: give --samples of what the net will see"
             say(f"warning: {noise}", quiet)
-        how = Quantization(
-            activations=target_named(self.options.target).activations,
-            limit=63 if self.reduce_range else 127,
-        )
         given = samples(graph, self.samples, seed)
         return quantizing(given, how, strict=strict, reached=progress.show)
 
@@ -190,7 +187,8 @@ _OPTIONS = (
     click.option(
         "--reduce-range",
         is_flag=True,
-        help="Weights of 7 bits, for processors without VNNI and runtimes that let sums overflow there.",
+        help="Weights of 7 bits, for processors without VNNI and runtimes that let sums overflow there. "
+        "`--for openvino` has it.",
     ),
     click.option(
         "--preprocess",
