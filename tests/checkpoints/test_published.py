@@ -113,7 +113,9 @@ def test_a_file_in_another_order_maps_the_same_or_is_refused(name: str, order: s
         assert {pair.ours: pair.theirs for pair in plan.pairs} == planned(graph, file)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow) if n in LARGEST else n for n in NAMES]
+)
 def test_a_sorted_file_of_a_published_network_is_not_refused(name: str) -> None:
     graph, file = spec(name), shapes(name)
     assert planned(graph, Shapes(sorted(file.items()))) == planned(graph, file)
