@@ -120,6 +120,19 @@ def test_a_name_of_the_net_that_looks_like_the_files_own_is_kept_apart(tmp_path:
     assert np.allclose(found, plain.run({"input": numbers}).outputs["output"], atol=1e-5)
 
 
+def test_what_prepares_pixels_says_its_types_and_where_it_comes_from(tmp_path: Path) -> None:
+    both(graph(steps="identity as same; output same\nrelu\n"), tmp_path)
+    model = onnx.load(tmp_path / "True.onnx")
+    held = {item.name for item in (*model.graph.value_info, *model.graph.output)}
+    assert all(name in held for node in model.graph.node for name in node.output)
+    assert all(
+        {"netspec.source", "namespace"} <= {entry.key for entry in node.metadata_props}
+        for node in model.graph.node
+    )
+    onnx.checker.check_model(model, full_check=True)
+    onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
+
+
 def test_a_net_of_half_precision_gets_what_was_prepared_in_single() -> None:
     net = graph()
     model = lower(net)

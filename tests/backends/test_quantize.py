@@ -517,3 +517,17 @@ def test_lenet5_on_digits_loses_at_most_three_tenths_of_a_point(tmp_path):
     eight = (outputs.argmax(1) == classes).mean()
     assert exact > 0.9
     assert eight >= exact - 0.003
+
+
+@pytest.mark.parametrize("size", ["3x8x8", "3xHxW"])
+def test_every_tensor_has_its_type_and_every_node_its_place(tmp_path, size):
+    model, _ = written(net(DENSE, size), tmp_path / "q.onnx")
+    held = {item.name: item.type.tensor_type for item in model.graph.value_info}
+    made = {name for node in model.graph.node for name in node.output}
+    assert made == held.keys() | {"output"}
+    assert held["conv1.weight.dequantized"].elem_type == onnx.TensorProto.FLOAT
+    assert held["input.quantized"].elem_type == onnx.TensorProto.UINT8
+    assert len(held["input.quantized"].shape.dim) == 4
+    for node in model.graph.node:
+        assert "netspec.source" in {entry.key for entry in node.metadata_props}
+    onnx.checker.check_model(model, full_check=True)

@@ -143,6 +143,7 @@ def compile_graph(
     gives does. Raises NetspecError where nothing was written.
     """
     from netspec.backends.onnx.blocks.functions import as_functions
+    from netspec.backends.onnx.described import described
     from netspec.backends.onnx.file import write
     from netspec.backends.onnx.images import IMAGES, as_text, taking_pixels
     from netspec.backends.onnx.lowering import lower
@@ -179,6 +180,8 @@ def compile_graph(
         model, made, quantized = quantize(model, folded.graph, made)
     if options.preprocess:
         model = taking_pixels(model, images)
+    if options.preprocess or quantized is not None:
+        model = described(model, folded.graph)
     blocks = None
     if options.blocks is not None:
         model, blocks = as_functions(model, graph.name, options.blocks)

@@ -13,6 +13,7 @@ from onnx import GraphProto, NodeProto, TensorProto, ValueInfoProto, helper, num
 from netspec.analysis.preprocessing import Misfit, Preprocessing, completed
 from netspec.analysis.statements import PREPROCESS
 from netspec.backends.onnx.lowering import Model
+from netspec.graph.checked import Node
 
 # The key of a file's metadata under which the spec's `preprocess` lines stand, as JSON.
 IMAGES = "netspec.preprocess"
@@ -68,14 +69,17 @@ def taking_pixels(model: Model, images: Mapping[str, Preprocessing]) -> Model:
     graph = GraphProto.FromString(model.graph)
     used = {name for node in graph.node for name in (*node.input, *node.output)}
     used |= {item.name for item in graph.initializer} | {item.name for item in model.weights}
+    inputs = {value.node.path: value.node for value in model.values}
     ready: dict[str, str] = {}
     nodes: list[NodeProto] = []
+    owners: list[Node | None] = []
     for item in graph.input:
         if item.name in images:
             front = _Front(item.name, used)
             kind = item.type.tensor_type.elem_type
             ready[item.name] = front.prepare(images[item.name], kind)
             nodes += front.nodes
+            owners += [inputs[item.name]] * len(front.nodes)
             graph.initializer.extend(front.constants)
             _take_pixels(item)
     kept = [NodeProto.FromString(node.SerializeToString()) for node in graph.node]
@@ -88,7 +92,7 @@ def taking_pixels(model: Model, images: Mapping[str, Preprocessing]) -> Model:
         model,
         graph=graph.SerializeToString(deterministic=True),
         values={value: ready.get(name, name) for value, name in model.values.items()},
-        owners=(*[None] * len(nodes), *model.owners),
+        owners=(*owners, *model.owners),
     )
 
 

@@ -49,10 +49,10 @@ def value_type(value: Value, batch: int | None) -> TypeProto:
     return proto
 
 
-def weight_type(shape: Sequence[int]) -> TypeProto:
-    """The type of a weight."""
+def weight_type(shape: Sequence[int], kind: int = TensorProto.FLOAT) -> TypeProto:
+    """The type of a weight, whose numbers are of a kind of ONNX's."""
     proto = TypeProto()
-    proto.tensor_type.elem_type = TensorProto.FLOAT
+    proto.tensor_type.elem_type = kind
     for size in shape:
         proto.tensor_type.shape.dim.add(dim_value=size)
     return proto

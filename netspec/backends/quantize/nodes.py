@@ -79,8 +79,10 @@ class _Writer:
         self.doubles: dict[Work, str] = {}
 
     def model(self) -> Model:
+        inputs = {value.node.path: value.node for value in self._model.values}
         for name in self._flow.inputs:
             if name in self._plan.groups:
+                self._owner = inputs[name]
                 self._round(name, name)
         for node in self._flow.nodes:
             self._add(node)
