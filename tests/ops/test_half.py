@@ -24,9 +24,15 @@ MISREAD = {
     "rnn-4(act=relu, bidirectional=yes)",
 }
 EXAMPLES = [
-    pytest.param(declared, step, id=f"{declared.split()[0]} {step}")
+    pytest.param(
+        declared,
+        step,
+        id=f"{declared.split()[0]} {step}",
+        # Further examples are of other sizes or parameters, and seldom of other nodes.
+        marks=[pytest.mark.slow] if number > 1 else [],
+    )
     for kind in OPERATORS
-    for declared, step in kind.examples
+    for number, (declared, step) in enumerate(kind.examples)
 ]
 
 
