@@ -33,10 +33,10 @@ def multiply_adds(graph: Graph) -> int:
     return macs if isinstance(macs, int) else 0
 
 
-def reduced(graph: Graph, above: float = LARGE) -> Reduced | None:
+def reduced(graph: Graph, above: float | None = None) -> Reduced | None:
     """A large net at the smallest legal image of at least 64x64; None where it has no smaller one.
 
-    Large is one of more multiply-adds of a sample than `above`.
+    Large is one of more multiply-adds of a sample than `above`, `LARGE` by default.
 
     Every layer, weight and window stays; only the number of positions changes. Where a weight
     depends on the input's size, as that of a fully connected layer on a map does, there is none.
@@ -44,7 +44,7 @@ def reduced(graph: Graph, above: float = LARGE) -> Reduced | None:
     from netspec.diagnostics.raised import NetspecError
 
     images = [node for node in graph.inputs if _is_image(node)]
-    if multiply_adds(graph) <= above or not images:
+    if multiply_adds(graph) <= (LARGE if above is None else above) or not images:
         return None
     try:
         free = _at(graph, images, "H", "W")
