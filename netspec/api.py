@@ -218,12 +218,12 @@ class Net:
         import warnings
 
         from netspec.backends.quantize.quantize import Quantization, quantizing
-        from netspec.verify.samples import sample_inputs
+        from netspec.verify.samples import CALIBRATED, noise
 
         if samples is None:
             message = "ranges are taken from noise: give samples of what the net will see"
             warnings.warn(message, stacklevel=3)
-            samples = (sample_inputs(self.graph, seed=seed + more) for more in range(8))
+            samples = noise(self.graph, seed, CALIBRATED)
         first = self.graph.inputs[0].path
         named = (s if isinstance(s, Mapping) else {first: s} for s in samples)
         return quantizing(named, Quantization.for_reader(target))

@@ -21,23 +21,20 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-_DTYPES = {"float32": TensorProto.FLOAT, "int64": TensorProto.INT64}
-
 
 def watched(
     model: Model,
     source: WeightSource,
     samples: Iterable[Mapping[str, Array]],
-    names: Mapping[str, str] | Sequence[str],
+    names: Sequence[str],
     *,
     threads: int = 0,
     optimize: bool = True,
 ) -> Iterator[dict[str, Array]]:
-    """Yields, for each sample, the tensors of these names in a model; `names` may hold their types.
+    """Yields, for each sample, the tensors of these names in a model: outputs, inputs, or of float32.
 
     Without `optimize` ONNX Runtime computes each node as it stands.
     """
-    kinds = names if isinstance(names, Mapping) else dict.fromkeys(names, "float32")
     proto = model.proto
     # However many samples the file will take at once, here it takes those that there are.
     for item in (*proto.graph.input, *proto.graph.output):
@@ -47,10 +44,9 @@ def watched(
             del proto.graph.value_info[:]
     given = {item.name for item in proto.graph.input}
     declared = {item.name for item in proto.graph.output}
-    for name, dtype in kinds.items():
+    for name in names:
         if name not in given | declared:
-            kind = proto.graph.output.add(name=name).type.tensor_type
-            kind.elem_type = _DTYPES[dtype]
+            proto.graph.output.add(name=name).type.tensor_type.elem_type = TensorProto.FLOAT
     more = model.with_graph(proto.graph)
     with tempfile.TemporaryDirectory(prefix="netspec-") as folder:
         path = Path(folder) / "model.onnx"
@@ -59,4 +55,4 @@ def watched(
         session = Session(path, switches=switches, most=None)
         for sample in samples:
             arrays = {**sample, **session.run(sample).outputs}
-            yield {name: arrays[name] for name in kinds}
+            yield {name: arrays[name] for name in names}

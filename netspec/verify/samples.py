@@ -26,6 +26,8 @@ _RUNS = ((0, 1), (1, 1), (2, 3))
 
 # Samples on which values are measured.
 _MEASURED = 2
+# Those that ranges of eight bits are taken from where none are given.
+CALIBRATED = 8
 
 
 @record
@@ -74,9 +76,9 @@ def sample_runs(graph: Graph, seed: int = 0) -> tuple[Run, ...]:
     )
 
 
-def noise(graph: Graph, seed: int = 0) -> Iterator[dict[str, Array]]:
-    """Seeded samples to measure values on where none are given."""
-    for more in range(_MEASURED):
+def noise(graph: Graph, seed: int = 0, count: int = _MEASURED) -> Iterator[dict[str, Array]]:
+    """So many seeded samples, to measure values on where none are given."""
+    for more in range(count):
         yield sample_inputs(graph, seed=seed + more)
 
 

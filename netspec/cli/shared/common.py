@@ -6,7 +6,7 @@ import json
 import math
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
@@ -87,32 +87,50 @@ def spec_options(command: Command) -> Command:
         options = Options(values.pop("settings"), values.pop("inputs"), chosen)
         return command(options=options, **values)
 
+    return with_options(command, wrapped, _OPTIONS)
+
+
+def with_options(
+    command: Command, wrapped: Command, options: Sequence[Callable[[Command], Command]]
+) -> Command:
+    """What stands in for a command and takes options for it, before those that it has, in order."""
     wrapped.__name__, wrapped.__doc__ = command.__name__, command.__doc__
     wrapped.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
-    for item in reversed(fields(Limits)):
-        flag = f"--max-{FLAGS.get(item.name, item.name)}"
-        wrapped = click.option(
-            flag, f"max_{item.name}", type=click.IntRange(1), hidden=True, metavar="N"
-        )(wrapped)
-    wrapped = click.option(
-        "--input",
-        "inputs",
-        multiple=True,
-        metavar="SIZE",
-        help="Replace an input's size: 3x320x320, 3xHxW or NAME:3x320x320.",
-    )(wrapped)
-    return click.option(
+    for option in reversed(options):
+        wrapped = option(wrapped)
+    return wrapped
+
+
+# The flags' words where they differ from the fields'.
+FLAGS = {"parameters": "params", "activations": "bytes"}
+
+_OPTIONS = (
+    click.option(
         "--set",
         "settings",
         multiple=True,
         metavar="NAME=VALUE",
         callback=_settings,
         help="Set one of the spec's parameters.",
-    )(wrapped)
-
-
-# The flags' words where they differ from the fields'.
-FLAGS = {"parameters": "params", "activations": "bytes"}
+    ),
+    click.option(
+        "--input",
+        "inputs",
+        multiple=True,
+        metavar="SIZE",
+        help="Replace an input's size: 3x320x320, 3xHxW or NAME:3x320x320.",
+    ),
+    *(
+        click.option(
+            f"--max-{FLAGS.get(item.name, item.name)}",
+            f"max_{item.name}",
+            type=click.IntRange(1),
+            hidden=True,
+            metavar="N",
+        )
+        for item in fields(Limits)
+    ),
+)
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")

@@ -138,8 +138,6 @@ def _read_array(info: InputInfo, path: str) -> Array:
 
 # What a folder is searched for: arrays, and images as Pillow reads them by itself.
 _ENDINGS = frozenset(".bmp .gif .jpeg .jpg .npy .pgm .png .ppm .tif .tiff .webp".split())
-# Runs on noise where there are no samples.
-_NOISE = 8
 
 
 def samples(graph: Graph, given: tuple[str, ...], seed: int = 0) -> Iterator[dict[str, Array]]:
@@ -178,11 +176,11 @@ def _sample_files(graph: Graph, given: tuple[str, ...]) -> dict[str, list[Path]]
 def _read_samples(
     graph: Graph, files: dict[str, list[Path]], seed: int
 ) -> Iterator[dict[str, Array]]:
-    from netspec.verify.samples import sample_inputs
+    from netspec.verify.samples import CALIBRATED, sample_inputs
 
     images = preprocessings(graph)
     infos = {node.path: _info(node, images.get(node.path)) for node in graph.inputs}
-    for index in range(max(map(len, files.values()), default=_NOISE)):
+    for index in range(max(map(len, files.values()), default=CALIBRATED)):
         read = {name: read_feed(infos[name], str(paths[index])) for name, paths in files.items()}
         if len(read) == len(infos):
             yield read

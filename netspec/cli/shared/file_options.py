@@ -10,7 +10,7 @@ import click
 
 from netspec.backends.onnx.options import FileOptions
 from netspec.backends.onnx.targets import TARGETS
-from netspec.cli.shared.common import say
+from netspec.cli.shared.common import say, with_options
 from netspec.cli.shared.progress import Progress
 from netspec.foundation.records import record
 
@@ -76,11 +76,7 @@ def file_options(command: Command) -> Command:
         taken = {name: values.pop(name) for name in _NAMES}
         return command(file=_chosen(**taken), **values)
 
-    wrapped.__name__, wrapped.__doc__ = command.__name__, command.__doc__
-    wrapped.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
-    for option in reversed(_OPTIONS):
-        wrapped = option(wrapped)
-    return wrapped
+    return with_options(command, wrapped, _OPTIONS)
 
 
 def _chosen(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from netspec.cli.shared.common import say
+from netspec.cli.shared.common import say, with_options
 from netspec.foundation.records import record
 
 if TYPE_CHECKING:
@@ -68,11 +68,7 @@ def weights_options(command: Callable[..., Any]) -> Callable[..., Any]:
         weights = None if path is None else WeightsFile(path, given)
         return command(weights=weights, **values)
 
-    wrapped.__name__, wrapped.__doc__ = command.__name__, command.__doc__
-    wrapped.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
-    for option in reversed(_OPTIONS):
-        wrapped = option(wrapped)
-    return wrapped
+    return with_options(command, wrapped, _OPTIONS)
 
 
 _READING = {
