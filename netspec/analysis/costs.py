@@ -72,9 +72,8 @@ def node_cost(graph: Graph, node: Node) -> NodeCost:
     trained, buffers, constants = _sizes(node.op, node.input_types) if own else (0, 0, 0)
     params, frozen = (0, trained) if node.frozen else (trained, 0)
     macs = _macs(node.op, node.input_types) if node.inputs else 0
-    batch = node.types[0].batch
-    if node.inputs and batch != "N":
-        macs = macs * graph.nominal_sizes.get(batch, 1)
+    if node.inputs:
+        macs = macs * node.types[0].batch.rows(graph.nominal_sizes)
     return NodeCost(params, frozen, buffers, constants, macs)
 
 

@@ -138,8 +138,9 @@ def _macs(graph: Graph, node: Node) -> Iterator[str]:
     formula = (_product(node) or _per_weight(node, cost)) if cost else ""
     if formula:
         yield _line("MACs", formula)
-    rows = graph.nominal_sizes.get(node.types[0].batch, 1)
-    times = f" ({node.types[0].batch} = {rows} of them)" if rows != 1 and cost else ""
+    batch = node.types[0].batch
+    rows = batch.rows(graph.nominal_sizes)
+    times = f" ({batch} = {rows} of them)" if rows != 1 and cost else ""
     yield _line("MACs", f"{grouped(cost)}{times}" if cost else _NOT_COUNTED)
 
 

@@ -38,8 +38,7 @@ class Peak:
 def tensor_bytes(tensor: TensorType, sizes: dict[str, int]) -> Dim:
     """Bytes of one tensor for one sample; tensors of another batch count their nominal number."""
     width = 4 if tensor.ids is None else 8
-    rows = 1 if tensor.batch == "N" else sizes.get(tensor.batch, 1)
-    return numel(tensor.shape) * (width * rows)
+    return numel(tensor.shape) * (width * tensor.batch.rows(sizes))
 
 
 def output_bytes(graph: Graph, node: Node) -> Dim:

@@ -115,8 +115,11 @@ def _interpolated(node: Node) -> Dim:
 
 
 def _projected(node: Node) -> Dim:
-    steps = [tensor.spatial[0] for tensor in node.input_types]
-    products = steps[0] * steps[-1] * (2 * node.types[0].channels)
+    plain, _ = node.op.apart(node.input_types)
+    query, heads = plain[0], vars(node.op)["heads"]
+    width = vars(node.op)["head_width"]
+    joined = query.channels if width is None else heads * width
+    products = numel(query.spatial) * numel(plain[-1].spatial) * (2 * joined)
     return node.op.macs(*node.input_types) - products
 
 
@@ -146,8 +149,8 @@ _FVCORE: dict[type[Operator], Callable[[Node], Dim]] = {
 }
 
 
-def _samples(graph: Graph, tensor: TensorType) -> int:
-    return 1 if tensor.batch == "N" else graph.nominal_sizes.get(tensor.batch, 1)
+def _samples(graph: Graph, tensor: TensorType) -> Dim:
+    return tensor.batch.rows(graph.nominal_sizes)
 
 
 PRESETS = {

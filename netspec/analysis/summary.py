@@ -96,7 +96,7 @@ def summarize(graph: Graph, *, count: str = "mac", flat: bool = False) -> Summar
 
 
 def _tensor(name: str, tensor: TensorType) -> Tensor:
-    return Tensor(name, tensor.shape, tensor.dtype, tensor.batch)
+    return Tensor(name, tensor.shape, tensor.dtype, str(tensor.batch))
 
 
 def _head(name: str, loss: float, layers: tuple[Layer, ...]) -> HeadCost:

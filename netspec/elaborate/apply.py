@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from netspec.diagnostics.messages.names import UnknownLayer
+from netspec.diagnostics.messages.shapes import ShapesDiffer, WrongCount
 from netspec.diagnostics.raised import Rejection
 from netspec.diagnostics.records import Label
 from netspec.elaborate.assemble import Assembler
 from netspec.elaborate.bind import BoundOperator, bind_operator, layer_given
 from netspec.elaborate.calls import Calls, Site
-from netspec.elaborate.scope import Given, Scope, Wire
+from netspec.elaborate.scope import Binding, Given, Scope, Wire
 from netspec.elaborate.targets import Targets
+from netspec.graph.checked import Value
 from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.values import Layer, show
+from netspec.ops.vectors.sources import Repeat
+from netspec.sizes.batch import common
 from netspec.syntax import ast
 
 # How many of the tensors that a mistake depends on are shown.
@@ -40,15 +46,20 @@ class Operators:
         op = self.assembler.operator(kind, bound.values)
         component = scope.level.named(name) if name else scope.level.numbered(kind.spelling)
         path = scope.level.prefix + component
-        inputs: Wire = wire
-        for reference in bound.references:
-            inputs = None if inputs is None or reference.wire is None else inputs
-        if inputs is not None:
+        named = {
+            parameter: what.wire
+            if isinstance(what, Binding)
+            else self._follow(what, component if name else None, wire, scope, head)
+            for parameter, what in bound.named.items()
+        }
+        if wire is not None and all(
+            given is not None for given in (*(r.wire for r in bound.references), *named.values())
+        ):
             references = tuple(v for r in bound.references for v in r.wire or ())
             try:
                 node = self.assembler.add(
                     op,
-                    op.connect(inputs, references),
+                    self._inputs(op, op.connect(wire, references), named, scope, head),
                     path,
                     scope.unit.span(head.extent),
                     scope.call,
@@ -67,6 +78,52 @@ class Operators:
             if layer is not None:
                 wire = self._follow(layer, component if name else None, wire, scope, head)
         return wire, path
+
+    def _inputs(
+        self,
+        op: Operator,
+        plain: tuple[Value, ...],
+        named: Mapping[str, Wire],
+        scope: Scope,
+        head: ast.Head,
+    ) -> tuple[Value, ...]:
+        """A node's inputs, with as many rows as they need; raises Rejection where rows do not meet."""
+        found = list(plain)
+        for parameter in op.references():
+            wire = named[parameter] or ()
+            if len(wire) != 1:
+                count = f"{len(wire)} tensors" if wire else "nothing"
+                raise Rejection(WrongCount(f"{op.spelling}({parameter}=)", "one tensor", count))
+            found += wire
+        counted = found[: op.sized_by]
+        batches = [value.type.batch for value in counted]
+        whole = common(batches)
+        if op.rows == "own" or len(set(batches)) < 2:
+            return tuple(found)
+        if whole is None:
+            advice = "one has a row for each of " + " and another one for each of ".join(
+                dict.fromkeys(map(str, batches))
+            )
+            shapes = " and ".join(str(value.type) for value in counted)
+            raise Rejection(ShapesDiffer(op.spelling, shapes, advice))
+        if op.rows == "same":
+            like = next(value for value in counted if value.type.batch == whole)
+            for i, value in enumerate(counted):
+                if value.type.batch != whole:
+                    found[i] = self._repeated(value, like, scope, head)
+        return tuple(found)
+
+    def _repeated(self, value: Value, like: Value, scope: Scope, head: ast.Head) -> Value:
+        """What is one for all samples, once for each row of another."""
+        return self.assembler.add(
+            self.assembler.operator(Repeat, {}),
+            (value, like),
+            scope.level.prefix + scope.level.numbered(Repeat.spelling),
+            scope.unit.span(head.extent),
+            scope.call,
+            head=scope.head,
+            frozen=scope.frozen,
+        ).output
 
     def _follow(
         self, layer: Layer, after: str | None, wire: Wire, scope: Scope, head: ast.Head

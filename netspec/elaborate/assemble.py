@@ -20,6 +20,7 @@ from netspec.graph.checked import Call, Node, Value
 from netspec.ops.declare.checks import need_numbers
 from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.weight import Weight
+from netspec.sizes.batch import common
 from netspec.sizes.dims import largest, least, length, stretches
 from netspec.sizes.shapes import TensorType
 
@@ -65,8 +66,9 @@ class Assembler:
         frozen: bool = False,
     ) -> Node:
         """A new node; raises Rejection where the operator cannot take the inputs."""
-        if op.arity is not None and len(inputs) != op.arity:
-            raise Rejection(_wrong_count(op, len(inputs)))
+        plain = len(inputs) - len(op.references())
+        if op.arity is not None and plain != op.arity:
+            raise Rejection(_wrong_count(op, plain))
         types = tuple(value.type for value in inputs)
         outputs, parameters, size = self._infer(op, types)
         if len(self.nodes) >= self.limits.nodes:
@@ -95,7 +97,7 @@ class Assembler:
         found = self._inferred.get(key)
         if found is None:
             need_numbers(op, types)
-            result = op.infer(*types)
+            result = op.infer(*_rows_told(op, types))
             outputs = result if isinstance(result, tuple) else (result,)
             size = 0
             for tensor in outputs:
@@ -137,6 +139,16 @@ class Assembler:
                 )
                 kinds = (kinds[0], "fixed at other numbers") if kinds[0] == kinds[1] else kinds
                 raise Rejection(SharedKnownDiffer(owner, *kinds))
+
+
+def _rows_told(op: Operator, types: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
+    """The inputs' types with the rows that the output has: a row for all samples meets any."""
+    counted = types[: op.sized_by]
+    rows = common(tensor.batch for tensor in counted)
+    if op.rows != "broadcast" or rows is None:
+        return types
+    same = (TensorType(tensor.shape, rows, tensor.ids) for tensor in counted)
+    return (*same, *types[len(counted) :])
 
 
 def _fewest(tensor: TensorType) -> int:

@@ -25,7 +25,7 @@ from netspec.elaborate.evaluate import UnknownWord, evaluate
 from netspec.elaborate.scope import Binding, Given, Poisoned, Scope
 from netspec.foundation.records import record
 from netspec.ops.declare.operator import Operator
-from netspec.ops.declare.params import MISSING, Param
+from netspec.ops.declare.params import MISSING, Param, Reference
 from netspec.ops.declare.values import Layer, Name, show
 from netspec.syntax import ast
 
@@ -105,11 +105,15 @@ def layer_given(layer: Layer, extent: ast.Extent) -> Given:
 
 @record
 class BoundOperator:
-    """An operator's checked values, its `@references`, and the default lines that shaped it."""
+    """An operator's checked values, its `@references`, and the default lines that shaped it.
+
+    `named` are further tensors by the names of the parameters that ask for them.
+    """
 
     values: dict[str, Any]
     references: tuple[Binding, ...]
     from_defaults: dict[str, Span]
+    named: dict[str, Binding | Layer]
 
 
 UNIVERSAL = ("weights", "frozen")
@@ -161,7 +165,8 @@ def bind_operator(kind: type[Operator], given: Given, scope: Scope) -> BoundOper
             if name in kind.params and name not in values and not rival(kind, name, values):
                 values[name] = default.value
                 from_defaults[name] = default.span
-    checked = {}
+    checked: dict[str, Any] = {}
+    named: dict[str, Binding | Layer] = {}
     for name, param in kind.params.items():
         if name not in values:
             implied = any(isinstance(values.get(other), tuple) for other in param.implied_by)
@@ -172,8 +177,14 @@ def bind_operator(kind: type[Operator], given: Given, scope: Scope) -> BoundOper
         labels: tuple[Label, ...] = ()
         if name in from_defaults:
             labels = (Label(from_defaults[name], f"{name} comes from this default"),)
-        checked[name] = check_value(kind, name, Given(values, (), extents), scope, labels)
-    return BoundOperator(checked, tuple(references), from_defaults)
+        refers = isinstance(param, Reference)
+        value = values[name]
+        if not (refers and isinstance(value, Binding)):
+            value = check_value(kind, name, Given(values, (), extents), scope, labels)
+        if refers and value is not None:
+            named[name] = value
+        checked[name] = True if name in named else value
+    return BoundOperator(checked, tuple(references), from_defaults, named)
 
 
 def rival(kind: type[Operator], name: str, values: Mapping[str, Any]) -> str | None:

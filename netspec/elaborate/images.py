@@ -14,6 +14,7 @@ from netspec.elaborate.report import Reporter
 from netspec.elaborate.scope import Level, Scope
 from netspec.foundation.records import record
 from netspec.graph.checked import Node
+from netspec.sizes.batch import SAMPLES
 from netspec.sizes.shapes import TensorType
 from netspec.syntax import ast
 from netspec.syntax.units import Unit
@@ -78,7 +79,7 @@ def _image(said: Mapping[str, Any], inputs: tuple[Node, ...]) -> str:
 
 def _fitted(said: Mapping[str, Any], node: Node, placed: Placed) -> dict[str, Any] | None:
     tensor = node.types[0]
-    if tensor.ids is not None or tensor.batch != "N":
+    if tensor.ids is not None or tensor.batch != SAMPLES:
         raise Misfit("image", f"`{node.path}` is no image")
     declared = placed.declared.get(node.path, tensor)
     if placed.own:

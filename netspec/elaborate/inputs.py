@@ -22,6 +22,7 @@ from netspec.foundation.records import record
 from netspec.graph.checked import Node
 from netspec.ops.declare.source import Input
 from netspec.ops.declare.values import Name, show
+from netspec.sizes.batch import SAMPLES, Batch
 from netspec.sizes.dims import Dim, Open, symbol
 from netspec.sizes.shapes import TensorType
 from netspec.syntax import ast
@@ -129,15 +130,15 @@ class Inputs:
         value = evaluate_at(item.shape, scope)
         parts = value if isinstance(value, tuple) else (value,)
         shape = tuple(self._size(part, item) for part in parts)
-        batch, ids = "N", None
+        batch, ids = SAMPLES, None
         for modifier in item.modifiers:
             arguments = {a.name: evaluate_at(a.value, scope) for a in modifier.arguments}
             if modifier.name == "ids" and list(arguments) == [None] and _positive(arguments[None]):
                 ids = int(arguments[None])
             elif modifier.name == "batch" and len(arguments) == 1 and _is_batch(arguments):
                 ((batch_name, nominal),) = arguments.items()
-                batch = str(batch_name)
-                self.sizes[batch] = int(nominal)
+                batch = Batch(str(batch_name))
+                self.sizes[batch.symbol] = int(nominal)
             else:
                 reason = "inputs take ids(COUNT) and batch(SYMBOL=SIZE)"
                 raise Misplaced(NotASymbol(f"`{modifier.name}(...)`", reason), modifier.extent)

@@ -18,6 +18,7 @@ from netspec.ops.declare.schemes import arguments
 from netspec.ops.declare.source import Input
 from netspec.ops.declare.values import quoted, show
 from netspec.ops.declare.weight import Scheme
+from netspec.sizes.batch import SAMPLES
 from netspec.syntax.expected import KEYWORDS
 from netspec.syntax.fmt import format_text
 
@@ -61,8 +62,9 @@ class _Writer:
         line = f"input {label}{sizes[0] if len(sizes) == 1 else 'x'.join(sizes)}"
         if tensor.ids is not None:
             line += f" ids({tensor.ids})"
-        if tensor.batch != "N":
-            line += f" batch({tensor.batch}={self.graph.nominal_sizes[tensor.batch]})"
+        if tensor.batch != SAMPLES:
+            symbol = tensor.batch.symbol
+            line += f" batch({symbol}={self.graph.nominal_sizes[symbol]})"
         return line
 
     def _steps(self) -> Iterator[str]:
@@ -102,8 +104,10 @@ class _Writer:
     def _step(self, node: Node, wire: Value | None) -> str:
         first = node.inputs[0]
         head, said = _head(node.op)
-        given = [f"@{self.names[value]}" for value in _references(node)]
-        given += self._arguments(node, said)
+        plain, named = node.op.apart(node.inputs)
+        given = [f"@{self.names[value]}" for value in _references(node.op, plain)]
+        given += self._arguments(node, said | set(named))
+        given += [f"{parameter}=@{self.names[value]}" for parameter, value in named.items()]
         name = self._named(node)
         self.steps[node.path] = name
         if len(self._carried(node)) == 1:
@@ -186,11 +190,11 @@ def _head(op: Operator) -> tuple[str, set[str]]:
     return head, said
 
 
-def _references(node: Node) -> tuple[Value, ...]:
-    """What the step refers to: an operator may read more of it than its output."""
-    wire, others = node.inputs[:1], node.inputs[1:]
+def _references(op: Operator, inputs: tuple[Value, ...]) -> tuple[Value, ...]:
+    """What the step refers to by position: an operator may read more of it than its output."""
+    wire, others = inputs[:1], inputs[1:]
     found = (others[:number] for number in range(len(others) + 1))
-    return next(given for given in found if _connected(node.op, wire, given) == node.inputs)
+    return next(given for given in found if _connected(op, wire, given) == inputs)
 
 
 def _connected(

@@ -7,6 +7,7 @@ Written by `python docs/make_operators.py`; edit the declarations in netspec/ops
 MODULES = {
     "arranging.channels": "split slice flip pad_channels shuffle",
     "arranging.merge": "concat add sum mul sub div maximum minimum mean",
+    "arranging.partition": "partition reassemble roll",
     "arranging.reduce": "gsp sum_over_time over_channels",
     "arranging.shape": "flatten reshape transpose sequence grid",
     "elementwise.activation": "relu sigmoid softsign hardswish mish selu silu swish"
@@ -25,10 +26,12 @@ MODULES = {
     "spatial.region": "roipool",
     "spatial.unpool": "unpool",
     "spatial.upsample": "upsample",
-    "vectors.attention": "attention",
+    "vectors.attention": "rotary attend attention",
     "vectors.linear": "fc linear",
     "vectors.product": "matmul",
     "vectors.recurrent": "lstm gru rnn",
+    "vectors.relative": "relative alibi offsets pairwise",
     "vectors.sequence": "embedding position token",
+    "vectors.sources": "parameter constant waves expand",
 }
 HOMES = {word: f"netspec.ops.{at}" for at, words in MODULES.items() for word in words.split()}

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from math import prod
 
 from netspec.foundation.records import record
+from netspec.sizes.batch import SAMPLES, Batch
 from netspec.sizes.dims import Dim, ratio, substitute
 
 
@@ -13,13 +14,12 @@ from netspec.sizes.dims import Dim, ratio, substitute
 class TensorType:
     """The type of one tensor: shape without the leading batch dimension.
 
-    `batch` is the symbol of the leading dimension: `N`, or another where an input declares one
-    (regions of interest are not images). Spatial tensors are channels first: (C, L), (C, H, W),
-    (C, D, H, W). `ids` is the number of distinct integer ids for int64 inputs, else None.
+    `batch` is what the leading dimension counts. Spatial tensors are channels first: (C, L),
+    (C, H, W), (C, D, H, W). `ids` is the number of distinct integer ids for int64 inputs, else None.
     """
 
     shape: tuple[Dim, ...]
-    batch: str = "N"
+    batch: Batch = SAMPLES
     ids: int | None = None
 
     @property
@@ -38,13 +38,13 @@ class TensorType:
         return self.shape[1:]
 
     def with_shape(self, *shape: Dim) -> TensorType:
-        """A tensor of numbers over the same leading symbol, of another shape."""
+        """A tensor of numbers of the same batch, of another shape."""
         return TensorType(shape, self.batch)
 
     def with_symbols(self, sizes: Mapping[str, Dim]) -> TensorType:
         """The same tensor with symbols in its shape replaced."""
         shape = tuple(substitute(dim, sizes) for dim in self.shape)
-        return TensorType(shape, self.batch, self.ids)
+        return TensorType(shape, self.batch.with_symbols(sizes), self.ids)
 
     def __str__(self) -> str:
         sizes = map(str, self.shape)

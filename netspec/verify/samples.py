@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from netspec.diagnostics.messages.backends import BadInput
 from netspec.diagnostics.raised import NetspecError
 from netspec.foundation.records import record
+from netspec.sizes.batch import SAMPLES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -95,11 +96,11 @@ def sample_inputs(graph: Graph, *, batch: int = 1, seed: int = 0) -> dict[str, A
     found: dict[str, Array] = {}
     for node in graph.inputs:
         tensor = node.types[0]
-        leading = batch if tensor.batch == "N" else max(2, batch)
+        leading = batch if tensor.batch == SAMPLES else max(2, batch)
         shape = (leading, *(_fixed(graph, dim, sizes) for dim in tensor.shape))
         if tensor.ids is not None:
             found[node.path] = random.integers(0, tensor.ids, shape)
-        elif tensor.batch != "N" and tensor.shape == (5,):
+        elif tensor.batch != SAMPLES and tensor.shape == (5,):
             found[node.path] = _boxes(random, graph, leading, batch, sizes)
         else:
             found[node.path] = random.standard_normal(shape, dtype=np.float32)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from netspec.foundation.records import record
+from netspec.sizes.batch import SAMPLES
 
 if TYPE_CHECKING:
     from netspec.graph.checked import Graph, Node
@@ -69,7 +70,7 @@ def reduced(graph: Graph, above: float | None = None) -> Reduced | None:
 
 def _is_image(node: Node) -> bool:
     tensor = node.types[0]
-    return tensor.batch == "N" and tensor.ids is None and len(tensor.shape) == 3
+    return tensor.batch == SAMPLES and tensor.ids is None and len(tensor.shape) == 3
 
 
 def _plane(node: Node) -> tuple[int, ...]:

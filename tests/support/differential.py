@@ -100,7 +100,7 @@ def inputs_for(graph: Graph, batch: int, sizes: dict[str, int], seed: int = 0) -
     found = []
     for node in graph.inputs:
         tensor = node.types[0]
-        leading = batch if tensor.batch == "N" else graph.nominal_sizes[tensor.batch]
+        leading = tensor.batch.rows(graph.nominal_sizes, batch)
         shape = (leading, *(substitute(dim, sizes) for dim in tensor.shape))
         if tensor.ids is not None:
             found.append(random.integers(0, tensor.ids, shape))
@@ -190,7 +190,7 @@ class Net:
 
 def _listed(outputs: Any) -> list[np.ndarray[Any, Any]]:
     found = outputs if isinstance(outputs, tuple) else (outputs,)
-    return [tensor.numpy() for tensor in found]
+    return [tensor.detach().numpy() for tensor in found]
 
 
 def assert_agree(ran: Ran) -> None:

@@ -23,8 +23,10 @@ from netspec.ops.declare.params import (
     Param,
     PerAxis,
     Real,
+    Reference,
     SchemeParam,
 )
+from netspec.ops.registry import REGISTRY
 from netspec.syntax import ast
 from netspec.syntax.parse import parse
 
@@ -142,6 +144,7 @@ VALUES: dict[type[Param], Callable[[Any, int, Random], str]] = {
     Padding: _padding,
     PerAxis: _per_axis,
     Real: _real,
+    Reference: lambda param, rank, random: "none",
     KnownParam: _known,
     SchemeParam: _scheme,
 }
@@ -149,9 +152,14 @@ VALUES: dict[type[Param], Callable[[Any, int, Random], str]] = {
 
 # --- text
 
+# What takes the same arguments as an operator before it.
+PARTNERS = {"reassemble": "partition"}
+
 
 def with_arguments(kind: type[Operator], step: str, chosen: dict[str, str]) -> str:
-    """The step with some of the operator's arguments replaced."""
+    """The step with some of the operator's arguments replaced, and its partner's with them."""
+    if kind.spelling in PARTNERS:
+        step = with_arguments(REGISTRY[PARTNERS[kind.spelling]], step, chosen)
     file = parse(Source("<step>", step), Collector(), DEFAULT)
     words = (kind.spelling, *kind.aliases)
     head = next(h for h in _heads(file.items) if _word(h) in words or h.word in words)

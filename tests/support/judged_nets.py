@@ -182,7 +182,7 @@ def runs_alike(first: Ready, path: Path, batches: tuple[int, ...] = (1, 3)) -> b
 def _shapes(graph: Graph, found: Any, batch: int, sizes: dict[str, int]) -> str:
     for output, *arrays in zip(graph.outputs, *found, strict=True):
         tensor = output.value.type
-        leading = batch if tensor.batch == "N" else graph.nominal_sizes[tensor.batch]
+        leading = substitute(tensor.batch.rows(graph.nominal_sizes, batch), sizes)
         inferred = (leading, *(substitute(dim, sizes) for dim in tensor.shape))
         shapes = [array.shape for array in arrays]
         if shapes != [inferred] * 3:

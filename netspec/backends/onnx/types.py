@@ -39,7 +39,7 @@ def value_type(value: Value, batch: int | None) -> TypeProto:
     kind.elem_type = _DTYPES[tensor.dtype] if flows else TensorProto.INT64
     dims = kind.shape.dim
     for size in (
-        batch if batch is not None and tensor.batch == "N" else tensor.batch,
+        tensor.batch.size(batch),
         *tensor.shape,
     ):
         if isinstance(size, int):

@@ -28,11 +28,6 @@ class Merge(Operator):
     joins = True
 
     def infer(self, *inputs: TensorType) -> TensorType:
-        if len({tensor.batch for tensor in inputs}) > 1:
-            advice = "one has a row for each of " + " and another one for each of ".join(
-                dict.fromkeys(tensor.batch for tensor in inputs)
-            )
-            raise Rejection(ShapesDiffer(self.spelling, listed(inputs), advice))
         return inputs[0].with_shape(*self._shape(inputs))
 
     def _shape(self, inputs: tuple[TensorType, ...]) -> tuple[Dim, ...]:
@@ -99,6 +94,7 @@ class Concat(Merge):
 class _Broadcasting(Merge):
     """Element by element; a vector of C applies to the C channels of a map."""
 
+    rows = "broadcast"
     _torch: ClassVar[str]
     _onnx: ClassVar[str]
 

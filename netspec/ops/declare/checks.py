@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from netspec.diagnostics.messages.shapes import (
@@ -14,12 +14,16 @@ from netspec.diagnostics.messages.shapes import (
 )
 from netspec.diagnostics.raised import Rejection
 from netspec.ops.declare.operator import Operator
+from netspec.ops.declare.params import Reference
 from netspec.sizes.shapes import TensorType, numel
 
 
-def need_numbers(op: Operator, inputs: Iterable[TensorType]) -> None:
+def need_numbers(op: Operator, inputs: Sequence[TensorType]) -> None:
     """Refuses ids where numbers are needed and numbers where ids are."""
-    for tensor in inputs:
+    plain, named = op.apart(inputs)
+    either = {n for n, param in op.params.items() if isinstance(param, Reference) and param.ids}
+    numbers = (tensor for name, tensor in named.items() if name not in either)
+    for tensor in (*plain, *numbers):
         if (tensor.ids is not None) != op.takes_ids:
             expected = "integer ids" if op.takes_ids else "numbers"
             raise Rejection(NotIds(op.spelling, expected, str(tensor)))

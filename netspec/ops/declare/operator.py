@@ -6,9 +6,9 @@ misspelt is refused when the class is made, not when a net first needs it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
-from typing import Any, ClassVar, dataclass_transform
+from typing import Any, ClassVar, TypeVar, dataclass_transform
 
 from netspec.ops.declare import params
 from netspec.ops.declare.geometry import Geometry
@@ -21,6 +21,8 @@ from netspec.ops.declare.weight import Weight
 from netspec.ops.words import HOMES
 from netspec.sizes.dims import Dim
 from netspec.sizes.shapes import TensorType
+
+T = TypeVar("T")
 
 _HOOKS = frozenset(
     {
@@ -42,7 +44,7 @@ _HOOKS = frozenset(
 )
 _DECLARATIONS = frozenset(
     {"spelling", "aliases", "arity", "takes_ids", "follows", "defaults_of", "examples", "order"}
-    | {"random", "joins", "carried", "sized_by", "either"}
+    | {"random", "joins", "carried", "sized_by", "either", "rows"}
 )
 
 # Every operator class that has been made, by the words for it.
@@ -67,6 +69,9 @@ class Operator:
         defaults_of: another operator whose `default` lines apply to this one too.
         random: it draws random numbers in training.
         carried: how many of its outputs flow on; None for all. The others are read by reference.
+        rows: how the rows of several inputs meet: `same`, a tensor that is one for all samples being
+            repeated for each first; `broadcast`, where that needs no repeating; or `own`, where the
+            operator says itself.
         sized_by: the input from which on inputs give only their size or indices; None if none does.
         examples: `(input, step)` pairs: sizes as typed after `input`, and a step that takes them.
     """
@@ -83,6 +88,7 @@ class Operator:
     random: ClassVar[bool] = False
     carried: ClassVar[int | None] = None
     sized_by: ClassVar[int | None] = None
+    rows: ClassVar[str] = "same"
     examples: ClassVar[tuple[tuple[str, str], ...]] = ()
     params: ClassVar[dict[str, Param]] = {}
 
@@ -152,10 +158,27 @@ class Operator:
         )
         return f"usage: `{cls.examples[0][1]}`; parameters: {names or 'none'}"
 
+    def references(self) -> tuple[str, ...]:
+        """The parameters that are given as a further tensor, in the order of the last inputs."""
+        return tuple(
+            name
+            for name, param in self.params.items()
+            if isinstance(param, params.Reference) and self.__dict__[name]
+        )
+
+    def apart(self, inputs: Sequence[T]) -> tuple[tuple[T, ...], dict[str, T]]:
+        """The inputs that came by the wire or by position, and those by the name of a parameter."""
+        names = self.references()
+        plain = len(inputs) - len(names)
+        return tuple(inputs[:plain]), dict(zip(names, inputs[plain:], strict=True))
+
     # hooks
 
     def connect(self, wire: tuple[V, ...], references: tuple[V, ...]) -> tuple[V, ...]:
-        """The node's inputs: what the wire carries, then the `@references` it was given."""
+        """The node's inputs: what the wire carries, then the `@references` given by position.
+
+        Those given by the name of a parameter come last, in the order of `references`.
+        """
         return (*wire, *references)
 
     def infer(self, *inputs: TensorType) -> TensorType | tuple[TensorType, ...]:

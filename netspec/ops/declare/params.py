@@ -127,6 +127,8 @@ class Choice(Param):
 
     def accept(self, value: Any) -> Any:
         text = value.text if isinstance(value, Name) else value
+        if isinstance(value, bool):
+            text = show(value)
         if text not in self.words:
             raise self.refuse(value)
         return text
@@ -214,6 +216,18 @@ class LayerParam(Param):
         if not isinstance(value, Layer):
             raise self.refuse(value)
         return value
+
+
+@record(kw_only=True)
+class Reference(LayerParam):
+    """A further tensor: a step, `@name`, or a layer of what flows in. The operator holds yes or none.
+
+    With `ids` it may be of ids as well as of numbers.
+    """
+
+    ids: bool = False
+
+    expects = "a step such as @name, a layer of what flows in such as relu, or none"
 
 
 @record(kw_only=True)
@@ -343,6 +357,11 @@ def amounts(default: Any = MISSING, *, doc: str = "") -> Any:
 def layer(default: Any = None, *, doc: str = "") -> Any:
     """Declares a layer that follows the step, none by default."""
     return LayerParam(default=default, doc=doc)
+
+
+def reference(*, ids: bool = False, doc: str = "") -> Any:
+    """Declares a further tensor that is given by name, none by default; it may be of `ids`."""
+    return Reference(default=None, ids=ids, doc=doc)
 
 
 def integers(default: Any = MISSING, *, nested: bool = False, doc: str = "") -> Any:

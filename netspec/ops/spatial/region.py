@@ -34,6 +34,7 @@ class RoiPool(Operator):
 
     spelling = "roipool"
     arity = 2
+    rows = "own"
     order = ("kernel", "scale")
     examples = (
         ("image: 3x11x14\ninput rois: 5 batch(R=4)", "@image; roipool3(@rois, scale=1/2)"),

@@ -1,7 +1,8 @@
-"""Attention over sequences."""
+"""Attention over the steps of a sequence or the places of a map."""
 
 from __future__ import annotations
 
+from math import log
 from typing import Any
 
 from netspec.diagnostics.messages.shapes import NotDivisible, ShapesDiffer, WrongCount
@@ -9,131 +10,514 @@ from netspec.diagnostics.raised import Rejection
 from netspec.ops.declare.checks import fixed_channels, need_spatial
 from netspec.ops.declare.interfaces import Builder, Operand, V
 from netspec.ops.declare.operator import Operator
-from netspec.ops.declare.params import count, flag, scheme_of
-from netspec.ops.declare.reach import EVERYWHERE, Reach
-from netspec.ops.declare.schemes import Xavier, Zeros
+from netspec.ops.declare.params import choice, count, flag, real, scheme_of
+from netspec.ops.declare.reach import EVERYWHERE, POINTWISE, Reach
+from netspec.ops.declare.schemes import Constant, Ones, Xavier, Zeros
 from netspec.ops.declare.weight import Scheme, Weight
+from netspec.ops.vectors.heads import Heads, as_map
+from netspec.sizes.conditions import equal
 from netspec.sizes.dims import Dim
-from netspec.sizes.shapes import TensorType
+from netspec.sizes.shapes import TensorType, numel
+
+# The most that a trained scale may be, as a logarithm (Liu et al. 2022, Swin V2).
+_MOST = log(100.0)
+_EPS = 1e-6
 
 
-class Attention(Operator):
-    """Multi-head attention (Vaswani et al. 2017): of the sequence to itself, or to `@memory`.
+class Turning:
+    """Rotary positions (Su et al. 2021): each pair of a head's channels turned by its place.
 
-    (C, T), and memory (C, S), to (C, T). The tensors are those of torch.nn.MultiheadAttention:
-    queries, keys and values projected together, then the output. Multiply-adds are those of the
-    four projections, 2 (T + S) C^2, and those of the scores and weighted sums, 2 T S C.
+    `base` is the growth of the wavelengths, `part` the share of the channels that turn; pairs are
+    neighbours, or the first of each half.
+    """
+
+    def __init__(self, base: float, width: int, part: float, neighbours: bool) -> None:
+        self.turned = int(width * part) // 2 * 2
+        self.width = width
+        self.neighbours = neighbours
+        half = self.turned // 2
+        self.rates = [base ** (-i / half) for i in range(half)]
+
+    def torch(self, torch: Any, tensor: Any) -> Any:
+        """(N, heads, T, D) turned."""
+        steps = torch.arange(tensor.shape[2], dtype=torch.float64, device=tensor.device)
+        rates = torch.tensor(self.rates, dtype=torch.float64, device=tensor.device)
+        angles = steps.unsqueeze(1) * rates
+        cos, sin = angles.cos().to(tensor.dtype), angles.sin().to(tensor.dtype)
+        part, rest = tensor[..., : self.turned], tensor[..., self.turned :]
+        if self.neighbours:
+            first, second = part[..., 0::2], part[..., 1::2]
+            pair = (first * cos - second * sin, second * cos + first * sin)
+            return torch.cat([torch.stack(pair, -1).flatten(-2), rest], -1)
+        first, second = part.chunk(2, -1)
+        return torch.cat([first * cos - second * sin, second * cos + first * sin, rest], -1)
+
+    def onnx(self, graph: Builder, name: str, operand: Operand) -> str:
+        """The name of (N, heads, T, D) turned; `operand` is what its steps are those of."""
+        import numpy as np
+
+        size, half = operand.type.spatial[0], self.turned // 2
+        rates = np.array(self.rates)
+        if isinstance(size, int):
+            angles = np.arange(size)[:, None] * rates
+            cos, sin = (graph.constant(f(angles).astype(np.float32)) for f in (np.cos, np.sin))
+        else:
+            steps = graph.node("Cast", [graph.steps(operand, 2)], to=1)
+            steps = graph.node("Unsqueeze", [steps, graph.integers([1])])
+            turns = graph.node("Mul", [steps, graph.constant(rates[None].astype(np.float32))])
+            cos, sin = graph.node("Cos", [turns]), graph.node("Sin", [turns])
+        rest: tuple[str, ...] = ()
+        if self.turned < self.width:
+            name, *rest = graph.split(name, [self.turned, self.width - self.turned], axis=3)  # type: ignore[assignment]
+        if self.neighbours:
+            shape = graph.integers([0, 0, -1, half, 2])
+            name = graph.node("Reshape", [name, shape])
+        first, second = graph.split(name, [half if not self.neighbours else 1] * 2, axis=-1)
+        if self.neighbours:
+            first, second = (
+                graph.node("Squeeze", [part, graph.integers([4])]) for part in (first, second)
+            )
+        turned = [
+            graph.node("Sub", [graph.node("Mul", [first, cos]), graph.node("Mul", [second, sin])]),
+            graph.node("Add", [graph.node("Mul", [second, cos]), graph.node("Mul", [first, sin])]),
+        ]
+        if self.neighbours:
+            turned = [graph.node("Unsqueeze", [part, graph.integers([4])]) for part in turned]
+            name = graph.node("Concat", turned, axis=4)
+            name = graph.node("Reshape", [name, graph.integers([0, 0, -1, self.turned])])
+            return graph.node("Concat", [name, *rest], axis=3) if rest else name
+        return graph.node("Concat", [*turned, *rest], axis=3)
+
+
+class Rotary(Operator):
+    """Rotary positions (Su et al. 2021): each pair of a head's channels turned by its step.
+
+    (C, T) to the same shape. `halves` pairs channel i of a head with i + width / 2 (Llama), `neighbours`
+    with i + 1 (the paper, GPT-J).
+    """
+
+    spelling = "rotary"
+    order = ("heads", "base")
+    examples = (
+        ("8x5", "rotary(2)"),
+        ("12xT", "rotary(2, 500, part=0.7, pairs=neighbours)"),
+    )
+
+    heads: int = count(1, doc="heads that the channels are those of")
+    base: float = real(10000.0, low=1.0, doc="growth of the wavelengths")
+    part: float = real(1.0, low=0.0, high=1.0, doc="share of a head's channels that turn")
+    pairs: str = choice("halves", "neighbours", default="halves", doc="which channels turn together")
+
+    def _turning(self, channels: int) -> Turning:
+        width = channels // self.heads
+        return Turning(self.base, width, self.part, self.pairs == "neighbours")
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        need_spatial(self, inputs[0], 1)
+        channels = fixed_channels(self.spelling, inputs[0])
+        if channels % self.heads:
+            raise Rejection(NotDivisible(self.spelling, "channels", self.heads, channels))
+        if self._turning(channels).turned < 2:
+            raise Rejection(NotDivisible(self.spelling, "channels of a head", 2, channels // self.heads))
+        return inputs[0].with_shape(*inputs[0].shape)
+
+    def macs(self, *inputs: TensorType) -> Dim:
+        return 0
+
+    def reach(self, *inputs: TensorType) -> Reach:
+        return POINTWISE
+
+    def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
+        split = inputs[0].unflatten(1, (self.heads, -1)).transpose(2, 3)
+        turned = self._turning(inputs[0].shape[1]).torch(torch, split)
+        return turned.transpose(2, 3).flatten(1, 2)
+
+    def onnx(self, graph: Builder, *inputs: Operand) -> str:
+        channels = fixed_channels(self.spelling, inputs[0].type)
+        shape = graph.integers([0, self.heads, channels // self.heads, -1])
+        split = graph.node("Reshape", [inputs[0].name, shape])
+        split = graph.node("Transpose", [split], perm=[0, 1, 3, 2])
+        turned = self._turning(channels).onnx(graph, split, inputs[0])
+        turned = graph.node("Transpose", [turned], perm=[0, 1, 3, 2])
+        return graph.node("Reshape", [turned, graph.integers([0, channels, -1])])
+
+
+class Attend(Heads):
+    """Attention without weights: of queries to `@keys`, weighing `@values`; keys if they are not given.
+
+    Queries (C, *sizes), keys (K, *memory) and values (V, *memory) to (V, *sizes) times the heads that
+    share a head of values. Multiply-adds are those of the scores and of the weighted sums.
+    """
+
+    spelling = "attend"
+    order = ("heads",)
+    examples = (
+        ("8x5", "relu as k; attend(2, @k)"),
+        ("6x2x3", "conv1-6 as v; conv1-4 as k; attend(2, @k, @v, causal=yes)"),
+        ("8xT", "relu as q; conv1-4 as k; @q; attend(4, @k, kv_heads=2, within=3)"),
+        ("4x3", "relu as k; parameter(2x3x3) as s; @k; attend(2, @k, scores=@s, scale=1)"),
+    )
+
+    def connect(self, wire: tuple[V, ...], references: tuple[V, ...]) -> tuple[V, ...]:
+        found = (*wire, *references)
+        if len(found) == 1:
+            found = found * 2
+        if len(found) not in (2, 3):
+            raise Rejection(
+                WrongCount(self.spelling, "queries, keys and values", f"{len(found)} tensors")
+            )
+        return found if len(found) == 3 else (*found, found[1])
+
+    def _widths(self, inputs: tuple[TensorType, ...]) -> tuple[int, int]:
+        """Channels of one head of the queries, and of the values."""
+        (query, key, value), _ = self.apart(inputs)
+        sizes = [fixed_channels(self.spelling, tensor) for tensor in (query, key, value)]
+        for size, heads in zip(sizes, (self.heads, *(self._shared_heads,) * 2), strict=True):
+            if size % heads:
+                raise Rejection(NotDivisible(self.spelling, "channels", heads, size))
+        if sizes[0] // self.heads != sizes[1] // self._shared_heads:
+            advice = "heads of queries and of keys are of one width"
+            raise Rejection(ShapesDiffer(self.spelling, f"{query} and {key}", advice))
+        return sizes[0] // self.heads, sizes[2] // self._shared_heads
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        self._check(self.spelling, inputs)
+        (query, key, value), _ = self.apart(inputs)
+        if not equal(numel(key.spatial), numel(value.spatial)):
+            advice = "there is a value for each key"
+            raise Rejection(ShapesDiffer(self.spelling, f"{key} and {value}", advice))
+        _, width = self._widths(inputs)
+        return query.with_shape(width * self.heads, *query.spatial)
+
+    def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
+        return self._regions(inputs[0])
+
+    def macs(self, *inputs: TensorType) -> Dim:
+        return self._products(inputs, *self._widths(inputs))
+
+    def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
+        plain, named = self.apart(inputs)
+        heads = (self.heads, self._shared_heads, self._shared_heads)
+        parts = [
+            x.flatten(2).unflatten(1, (many, -1)).transpose(2, 3)
+            for x, many in zip(plain, heads, strict=True)
+        ]
+        found = self._attended(torch, parts, named, weights.get("regions"), self.scale)
+        return found.transpose(1, 2).unflatten(2, plain[0].shape[2:])
+
+    def onnx(self, graph: Builder, *inputs: Operand) -> str:
+        plain, _ = self.apart(inputs)
+        width, value = self._widths(tuple(operand.type for operand in inputs))
+        heads = (self.heads, self._shared_heads, self._shared_heads)
+        parts = []
+        for i, (operand, many) in enumerate(zip(plain, heads, strict=True)):
+            shape = graph.integers([0, many, value if i == 2 else width, -1])
+            part = graph.node("Reshape", [operand.name, shape])
+            # Keys stay turned for the product.
+            parts.append(part if i == 1 else graph.node("Transpose", [part], perm=[0, 1, 3, 2]))
+        scale = self.scale if self.scale is not None else width**-0.5
+        found = self._attended_onnx(graph, parts, inputs, scale)
+        found = graph.node("Transpose", [found], perm=[0, 2, 1])
+        return as_map(graph, found, value * self.heads, plain[0])
+
+
+class Attention(Heads):
+    """Multi-head attention (Vaswani et al. 2017): of a sequence or map to itself, or to `@memory`.
+
+    (C, *sizes), and memory (M, *others), to (C, *sizes), or `width` channels. A second reference has the
+    values where they are of other numbers than the keys: `attention(8, @keys, @values)`.
+
+    The tensors are those of torch.nn.MultiheadAttention: queries, keys and values projected together
+    where they are of one width, each for itself (`q_proj_weight`, ...) where not; then the output.
+    Multiply-adds are those of the four projections, the scores and the weighted sums.
     """
 
     spelling = "attention"
-    arity = None
     order = ("heads",)
     examples = (
         ("8x5", "attention(2)"),
         ("6x4", "attention(3, causal=yes, bias=no)"),
         ("4x6", "relu as memory; slice(0, 3, axis=time); attention(2, @memory)"),
+        ("8xT", "attention(4, kv_heads=2, head_width=4, causal=yes, rotary=10000)"),
+        ("4x2x3", "attention(2, scores=relative(2), key_bias=no)"),
+        ("6x4", "relu as q; conv1-4 as k; conv1-3 as v; @q; attention(2, @k, @v, qk_norm=rmsnorm)"),
+        ("x: 4x5\ninput seen: 5 ids(2)", "@x; attention(2, mask=@seen)"),
     )
 
-    heads: int = count(1, doc="heads, each over channels / heads")
-    causal: bool = flag(False, doc="a step sees no later step")
+    width: int | None = count(None, doc="channels of the result; as many as flow in by default")
+    head_width: int | None = count(None, doc="channels of a head; channels / heads by default")
     bias: bool = flag(True, doc="the projections add trained values")
+    key_bias: str = choice(
+        "same",
+        "yes",
+        "no",
+        "idle",
+        default="same",
+        doc="that of the keys does, as `bias` says; `idle` has its values and adds none (Swin V2)",
+    )
+    out_bias: bool | None = flag(None, doc="that of the output does; as `bias` by default")
+    project: bool = flag(True, doc="the heads' results are projected to the output")
+    rotary: float | None = real(
+        None, low=1.0, doc="base of rotary positions of queries and keys, as `rotary` has them"
+    )
+    rotary_part: float = real(1.0, low=0.0, high=1.0, doc="share of a head's channels that turn")
+    rotary_pairs: str = choice(
+        "halves", "neighbours", default="halves", doc="which channels turn together"
+    )
+    qk_norm: str = choice(
+        "none",
+        "l2norm",
+        "rmsnorm",
+        "layernorm",
+        default="none",
+        doc="normalises each head of queries and keys",
+    )
+    trained_scale: bool = flag(
+        False, doc="the scale is trained, one for each head, as a logarithm of at most ln(100)"
+    )
     init: Scheme | None = scheme_of(None, doc="initialisation of the matrices; xavier by default")
 
     def connect(self, wire: tuple[V, ...], references: tuple[V, ...]) -> tuple[V, ...]:
-        if len(wire) != 1 or len(references) > 1:
+        if len(wire) != 1 or len(references) > 2:
             found = f"{len(wire)} tensors and {len(references)} references"
-            raise Rejection(WrongCount(self.spelling, "a sequence, and at most one memory", found))
+            expected = "a sequence, and at most keys and values"
+            raise Rejection(WrongCount(self.spelling, expected, found))
         return (*wire, *references)
 
-    def infer(self, *inputs: TensorType) -> TensorType:
-        for tensor in inputs:
-            need_spatial(self, tensor, 1)
+    def _sources(self, inputs: tuple[V, ...]) -> tuple[V, V, V]:
+        """What queries, keys and values are made of."""
+        query, *others = self.apart(inputs)[0]
+        key = others[0] if others else query
+        return query, key, others[-1] if others else query
+
+    def _width(self, inputs: tuple[TensorType, ...]) -> int:
+        """Channels of one head."""
         channels = fixed_channels(self.spelling, inputs[0])
+        if self.head_width is not None:
+            return self.head_width
         if channels % self.heads:
             raise Rejection(NotDivisible(self.spelling, "channels", self.heads, channels))
-        if (inputs[-1].channels, inputs[-1].batch) != (channels, inputs[0].batch):
-            shapes = f"{inputs[0]} and {inputs[1]}"
-            advice = "the memory has as many channels as the sequence, and the same batch"
-            raise Rejection(ShapesDiffer(self.spelling, shapes, advice))
-        return inputs[0].with_shape(*inputs[0].shape)
+        return channels // self.heads
+
+    def _turning(self, width: int) -> Turning | None:
+        if self.rotary is None:
+            return None
+        found = Turning(self.rotary, width, self.rotary_part, self.rotary_pairs == "neighbours")
+        if found.turned < 2:
+            raise Rejection(NotDivisible(self.spelling, "channels of a head", 2, width))
+        return found
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        self._check(self.spelling, inputs)
+        query, key, value = self._sources(inputs)
+        if not equal(numel(key.spatial), numel(value.spatial)):
+            advice = "there is a value for each key"
+            raise Rejection(ShapesDiffer(self.spelling, f"{key} and {value}", advice))
+        width = self._width(inputs)
+        if self.rotary is not None:
+            need_spatial(self, query, 1)
+            need_spatial(self, key, 1)
+            self._turning(width)
+        joined = self.heads * width
+        channels = self.width or fixed_channels(self.spelling, query)
+        return query.with_shape(channels if self.project else joined, *query.spatial)
+
+    def _rows(self, width: int) -> tuple[int, int, int]:
+        """Channels of all heads of queries, keys and values."""
+        shared = self._shared_heads * width
+        return self.heads * width, shared, shared
+
+    def _biased(self) -> tuple[bool, bool, bool]:
+        """Whether there are added values for queries, keys and values."""
+        keys = self.bias if self.key_bias == "same" else self.key_bias != "no"
+        return self.bias, keys, self.bias
+
+    def _fused(self, inputs: tuple[TensorType, ...]) -> bool:
+        """Whether one matrix holds the three projections."""
+        channels = {tensor.channels for tensor in self.apart(inputs)[0]}
+        return channels | set(self._rows(self._width(inputs))) == {inputs[0].channels}
 
     def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
-        size, init = fixed_channels(self.spelling, inputs[0]), self.init or Xavier()
-        found = [
-            Weight("in_proj_weight", (3 * size, size), init, "param", size, size),
-            Weight("in_proj_bias", (3 * size,), Zeros()),
-            Weight("out_proj.weight", (size, size), init, "param", size, size),
-            Weight("out_proj.bias", (size,), Zeros()),
-        ]
-        return tuple(found if self.bias else found[::2])
+        sources, width = self._sources(inputs), self._width(inputs)
+        rows, init = self._rows(width), self.init or Xavier()
+        sizes = [fixed_channels(self.spelling, tensor) for tensor in sources]
+        found = []
+        if self._fused(inputs):
+            size = sizes[0]
+            found.append(Weight("in_proj_weight", (3 * size, size), init, "param", size, size))
+        else:
+            for letter, many, size in zip("qkv", rows, sizes, strict=True):
+                name = f"{letter}_proj_weight"
+                found.append(Weight(name, (many, size), init, "param", size, many))
+        added = sum(many for many, there in zip(rows, self._biased(), strict=True) if there)
+        if added:
+            found.append(Weight("in_proj_bias", (added,), Zeros()))
+        if self.trained_scale:
+            found.append(Weight("logit_scale", (self.heads, 1, 1), Constant(log(10.0))))
+        if self.qk_norm in ("rmsnorm", "layernorm"):
+            for letter in "qk":
+                found.append(Weight(f"{letter}_norm.weight", (width,), Ones()))
+                if self.qk_norm == "layernorm":
+                    found.append(Weight(f"{letter}_norm.bias", (width,), Zeros()))
+        if self.project:
+            joined, out = rows[0], self.width or sizes[0]
+            matrix = Weight("out_proj.weight", (out, joined), init, "param", joined, out)
+            found.append(matrix)
+            if self.bias if self.out_bias is None else self.out_bias:
+                found.append(Weight("out_proj.bias", (out,), Zeros()))
+        return (*found, *self._regions(inputs[0]))
 
     def macs(self, *inputs: TensorType) -> Dim:
-        size = fixed_channels(self.spelling, inputs[0])
-        steps, memory = inputs[0].spatial[0], inputs[-1].spatial[0]
-        # The projections, then the scores and the sums they weigh.
-        return (steps + memory) * (2 * size * size) + steps * memory * (2 * size)
+        sources, width = self._sources(inputs), self._width(inputs)
+        places = [numel(tensor.spatial) for tensor in sources]
+        total: Dim = 0
+        for many, tensor, steps in zip(self._rows(width), sources, places, strict=True):
+            total = total + steps * (many * fixed_channels(self.spelling, tensor))
+        if self.project:
+            out = self.width or fixed_channels(self.spelling, sources[0])
+            total = total + places[0] * (self.heads * width * out)
+        return total + self._products(inputs, width, width)
 
     def reach(self, *inputs: TensorType) -> Reach:
         return EVERYWHERE
 
     def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
         functions = torch.nn.functional
-        matrices = weights["in_proj_weight"].chunk(3)
-        biases = weights["in_proj_bias"].chunk(3) if self.bias else (None,) * 3
-        sources = (inputs[0], inputs[-1], inputs[-1])
-        query, key, value = (
-            functions.linear(source.transpose(1, 2), matrix, bias)
-            .unflatten(2, (self.heads, -1))
+        plain, named = self.apart(inputs)
+        sources = self._sources(inputs)
+        if "in_proj_weight" in weights:
+            matrices = weights["in_proj_weight"].chunk(3)
+        else:
+            matrices = tuple(weights[f"{letter}_proj_weight"] for letter in "qkv")
+        biases = self._split_bias(weights.get("in_proj_bias"), [len(m) for m in matrices])
+        heads = (self.heads, self._shared_heads, self._shared_heads)
+        parts = [
+            functions.linear(source.flatten(2).transpose(1, 2), matrix, bias)
+            .unflatten(2, (many, -1))
             .transpose(1, 2)
-            for source, matrix, bias in zip(sources, matrices, biases, strict=True)
-        )
-        found = functions.scaled_dot_product_attention(query, key, value, is_causal=self.causal)
-        joined = found.transpose(1, 2).flatten(2)
-        out = functions.linear(joined, weights["out_proj.weight"], weights.get("out_proj.bias"))
-        return out.transpose(1, 2)
+            for source, matrix, bias, many in zip(sources, matrices, biases, heads, strict=True)
+        ]
+        for i, letter in enumerate("qk"):
+            parts[i] = self._normed(torch, parts[i], letter, weights)
+            turning = self._turning(parts[i].shape[-1])
+            parts[i] = turning.torch(torch, parts[i]) if turning else parts[i]
+        scale = self.scale
+        if self.trained_scale:
+            parts[0] = parts[0] * weights["logit_scale"].clamp(max=_MOST).exp()
+            scale = 1.0
+        found = self._attended(torch, parts, named, weights.get("regions"), scale)
+        if self.project:
+            found = functions.linear(found, weights["out_proj.weight"], weights.get("out_proj.bias"))
+        return found.transpose(1, 2).unflatten(2, plain[0].shape[2:])
+
+    def _split_bias(self, bias: Any, sizes: list[int]) -> list[Any]:
+        """What is added to queries, keys and values; None where nothing is."""
+        found: list[Any] = []
+        start = 0
+        for size, there in zip(sizes, self._biased(), strict=True):
+            found.append(bias[start : start + size] if there else None)
+            start += size if there else 0
+        if self.key_bias == "idle":
+            found[1] = None
+        return found
+
+    def _normed(self, torch: Any, part: Any, letter: str, weights: Any) -> Any:
+        functions = torch.nn.functional
+        if self.qk_norm == "none":
+            return part
+        if self.qk_norm == "l2norm":
+            return functions.normalize(part, dim=-1)
+        size, scale = part.shape[-1:], weights[f"{letter}_norm.weight"]
+        if self.qk_norm == "rmsnorm":
+            return functions.rms_norm(part, size, scale, _EPS)
+        return functions.layer_norm(part, size, scale, weights[f"{letter}_norm.bias"], _EPS)
 
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
-        size = fixed_channels(self.spelling, inputs[0].type)
-        matrix = graph.node("Transpose", [graph.weight("in_proj_weight")], perm=[1, 0])
-        matrices = graph.split(matrix, [size] * 3, axis=1)
-        biases: tuple[str, ...] = ()
-        if self.bias:
-            biases = graph.split(graph.weight("in_proj_bias"), [size] * 3, axis=0)
-        last = [graph.node("Transpose", [x.name], perm=[0, 2, 1]) for x in inputs]
-        sources, parts = (last[0], last[-1], last[-1]), []
-        split = graph.integers([0, 0, self.heads, size // self.heads])
-        # Keys are turned for the product: (N, heads, channels, S).
-        orders = ([0, 2, 1, 3], [0, 2, 3, 1], [0, 2, 1, 3])
-        for i in range(3):
-            part = self._projected(graph, sources[i], matrices[i], biases[i] if biases else None)
-            part = graph.node("Reshape", [part, split])
-            parts.append(graph.node("Transpose", [part], perm=orders[i]))
-        scores = graph.node(
-            "MatMul", [graph.scaled(parts[0], (size // self.heads) ** -0.5), parts[1]]
-        )
-        if self.causal:
-            scores = self._masked(graph, scores, inputs)
-        found = graph.node("MatMul", [graph.node("Softmax", [scores], axis=-1), parts[2]])
-        joined = graph.node("Transpose", [found], perm=[0, 2, 1, 3])
-        joined = graph.node("Reshape", [joined, graph.integers([0, 0, size])])
-        matrix = graph.node("Transpose", [graph.weight("out_proj.weight")], perm=[1, 0])
-        bias = graph.weight("out_proj.bias") if self.bias else None
-        out = self._projected(graph, joined, matrix, bias)
-        return graph.node("Transpose", [out], perm=[0, 2, 1])
+        types = tuple(operand.type for operand in inputs)
+        width, sources = self._width(types), self._sources(inputs)
+        rows = list(self._rows(width))
+        if self._fused(types):
+            matrix = graph.node("Transpose", [graph.weight("in_proj_weight")], perm=[1, 0])
+            matrices = graph.split(matrix, rows, axis=1)
+        else:
+            matrices = tuple(
+                graph.node("Transpose", [graph.weight(f"{letter}_proj_weight")], perm=[1, 0])
+                for letter in "qkv"
+            )
+        biases = self._onnx_biases(graph, rows)
+        last: dict[str, str] = {}
+        parts = []
+        heads = (self.heads, self._shared_heads, self._shared_heads)
+        for i, (source, many) in enumerate(zip(sources, heads, strict=True)):
+            if source.name not in last:
+                flat = source.name
+                if len(source.type.spatial) > 1:
+                    channels = fixed_channels(self.spelling, source.type)
+                    flat = graph.node("Reshape", [flat, graph.integers([0, channels, -1])])
+                last[source.name] = graph.node("Transpose", [flat], perm=[0, 2, 1])
+            part = self._projected(graph, last[source.name], matrices[i], biases[i])
+            part = graph.node("Reshape", [part, graph.integers([0, 0, many, width])])
+            # Keys are turned for the product, (N, heads, channels, S), unless more is done first.
+            turned = i == 1 and self.rotary is None and self.qk_norm == "none"
+            part = graph.node("Transpose", [part], perm=[0, 2, 3, 1] if turned else [0, 2, 1, 3])
+            if i < 2:
+                part = self._onnx_normed(graph, part, "qk"[i])
+                turning = self._turning(width)
+                part = turning.onnx(graph, part, source) if turning else part
+            if i == 1 and not turned:
+                part = graph.node("Transpose", [part], perm=[0, 1, 3, 2])
+            parts.append(part)
+        scale = self.scale if self.scale is not None else width**-0.5
+        if self.trained_scale:
+            parts[0] = graph.node("Mul", [parts[0], self._onnx_scale(graph)])
+            scale = 1.0
+        joined = self._attended_onnx(graph, parts, inputs, scale)
+        channels = self.heads * width
+        if self.project:
+            matrix = graph.node("Transpose", [graph.weight("out_proj.weight")], perm=[1, 0])
+            biased = self.bias if self.out_bias is None else self.out_bias
+            bias = graph.weight("out_proj.bias") if biased else None
+            joined = self._projected(graph, joined, matrix, bias)
+            channels = self.width or fixed_channels(self.spelling, types[0])
+        out = graph.node("Transpose", [joined], perm=[0, 2, 1])
+        return as_map(graph, out, channels, sources[0])
+
+    def _onnx_biases(self, graph: Builder, rows: list[int]) -> list[str | None]:
+        there = self._biased()
+        sizes = [size for size, has in zip(rows, there, strict=True) if has]
+        if not sizes:
+            return [None] * 3
+        whole = graph.weight("in_proj_bias")
+        pieces = iter(graph.split(whole, sizes, axis=0) if len(sizes) > 1 else (whole,))
+        found = [next(pieces) if has else None for has in there]
+        if self.key_bias == "idle":
+            found[1] = None
+        return found
+
+    def _onnx_scale(self, graph: Builder) -> str:
+        import numpy as np
+
+        most = graph.constant(np.float32(_MOST))
+        return graph.node("Exp", [graph.node("Min", [graph.weight("logit_scale"), most])])
+
+    def _onnx_normed(self, graph: Builder, part: str, letter: str) -> str:
+        import numpy as np
+
+        if self.qk_norm == "none":
+            return part
+        if self.qk_norm == "l2norm":
+            length = graph.reduce("ReduceL2", part, [3])
+            least = graph.constant(np.float32(1e-12))
+            return graph.node("Div", [part, graph.node("Max", [length, least])])
+        scale = graph.weight(f"{letter}_norm.weight")
+        if self.qk_norm == "layernorm":
+            centre = graph.reduce("ReduceMean", part, [3])
+            centred = graph.node("Sub", [part, centre])
+            return graph.layer_norm(centred, scale, graph.weight(f"{letter}_norm.bias"), _EPS)
+        square = graph.reduce("ReduceMean", graph.node("Mul", [part, part]), [3])
+        root = graph.node("Sqrt", [graph.node("Add", [square, graph.constant(np.float32(_EPS))])])
+        return graph.node("Mul", [graph.node("Div", [part, root]), scale])
 
     def _projected(self, graph: Builder, name: str, matrix: str, bias: str | None) -> str:
         product = graph.node("MatMul", [name, matrix])
         return graph.node("Add", [product, bias]) if bias else product
-
-    def _masked(self, graph: Builder, scores: str, inputs: tuple[Operand, ...]) -> str:
-        """The scores with the least of all numbers above the diagonal.
-
-        It is finite, since quantisation makes scales of what it sees, and replaces scores, since
-        added to them it might not be.
-        """
-        import numpy as np
-
-        step, seen = graph.steps(inputs[0], 2), graph.steps(inputs[-1], 2)
-        later = graph.node("Greater", [seen, graph.node("Unsqueeze", [step, graph.integers([1])])])
-        least = graph.constant(np.float32(np.finfo(np.float32).min))
-        return graph.node("Where", [later, least, scores])

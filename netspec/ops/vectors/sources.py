@@ -1,0 +1,253 @@
+"""Tensors that come from no input: trained, given by value, or following from a size."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from netspec.diagnostics.messages.names import MissingArgument
+from netspec.diagnostics.messages.shapes import NotDivisible
+from netspec.diagnostics.raised import Rejection
+from netspec.ops.declare.checks import fixed_channels, need_spatial
+from netspec.ops.declare.interfaces import Builder, Operand, V
+from netspec.ops.declare.known import Values
+from netspec.ops.declare.operator import Operator
+from netspec.ops.declare.params import choice, flag, known, per_axis, real, scheme_of
+from netspec.ops.declare.reach import Reach, Unsupported
+from netspec.ops.declare.schemes import Gaussian
+from netspec.ops.declare.weight import Scheme, Weight
+from netspec.sizes.batch import SHARED
+from netspec.sizes.dims import Dim
+from netspec.sizes.shapes import TensorType
+
+
+class Source(Operator):
+    """An operator that reads of what flows in no number, at most its sizes."""
+
+    sized_by: ClassVar[int | None] = 0
+
+    def connect(self, wire: tuple[V, ...], references: tuple[V, ...]) -> tuple[V, ...]:
+        return (*wire, *references)[:1]
+
+    def macs(self, *inputs: TensorType) -> Dim:
+        return 0
+
+    def reach(self, *inputs: TensorType) -> Reach:
+        return Unsupported("it comes from no input")
+
+
+class Parameter(Source):
+    """A trained tensor that is no layer's: queries, tokens, scalars. `frozen=yes` keeps it fixed.
+
+    Anything to (*shape), the same for every sample: a merge takes it for each. What flows in is not
+    read.
+    """
+
+    spelling = "parameter"
+    order = ("shape",)
+    examples = (
+        ("3x4", "add { | identity | parameter(3x4) }"),
+        ("6", "concat { | identity | parameter(2, init=ones) }"),
+    )
+
+    shape: int | tuple[int, ...] = per_axis(doc="its sizes")
+    init: Scheme | None = scheme_of(None, doc="initialisation; gaussian(0.02) by default")
+
+    def _sizes(self) -> tuple[int, ...]:
+        return (self.shape,) if isinstance(self.shape, int) else self.shape
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        return TensorType(self._sizes(), SHARED)
+
+    def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
+        return (Weight("weight", self._sizes(), self.init or Gaussian(0.02)),)
+
+    def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
+        return weights["weight"].unsqueeze(0)
+
+    def onnx(self, graph: Builder, *inputs: Operand) -> str:
+        return graph.node("Unsqueeze", [graph.weight("weight"), graph.integers([0])])
+
+
+class Constant(Source):
+    """A tensor given by value: `constant([[0, 1], [1, 0]])`, `constant(ones, shape=1x8x8)`.
+
+    Anything to the shape of the lists, or to `shape`, along whose last axes the numbers are repeated;
+    the same for every sample. It is not trained, is no parameter, and no file of weights need hold it.
+    """
+
+    spelling = "constant"
+    order = ("value", "shape")
+    examples = (
+        ("2x3", "mul { | identity | constant([[1, 2, 3], [4, 5, 6]]) }"),
+        ("3x4x4", "add { | identity | constant(0.5, shape=3) }"),
+        ("3", "constant(ones, shape=2x3)"),
+    )
+
+    value: Scheme | None = known(None, doc="numbers in lists, one number, or a filter that is not drawn")
+    shape: int | tuple[int, ...] | None = per_axis(None, doc="its sizes; those of the lists by default")
+
+    def _sizes(self) -> tuple[int, ...]:
+        if self.shape is not None:
+            return (self.shape,) if isinstance(self.shape, int) else self.shape
+        if not isinstance(self.value, Values):
+            raise Rejection(MissingArgument(self.spelling, "shape", self.usage()))
+        return self.value.shape
+
+    def _value(self) -> Scheme:
+        if self.value is None:
+            raise Rejection(MissingArgument(self.spelling, "value", self.usage()))
+        return self.value
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        self._value()
+        return TensorType(self._sizes(), SHARED)
+
+    def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
+        shape = self._sizes()
+        window = 0 if isinstance(self.value, Values) else len(shape) - 1
+        return (Weight("value", shape, self._value(), "constant", window=window),)
+
+    def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
+        return weights["value"].unsqueeze(0)
+
+    def onnx(self, graph: Builder, *inputs: Operand) -> str:
+        return graph.node("Unsqueeze", [graph.weight("value"), graph.integers([0])])
+
+
+class Waves(Source):
+    """Sines and cosines of the places, of growing wavelength: `add { | identity | waves }`.
+
+    (C, *sizes), of which only the sizes are read, to the same shape, the same for every sample.
+    Channels are shared out among the axes, the first first. `interleaved` puts each sine before its
+    cosine (Vaswani et al. 2017, 3.5; wavelengths from 2 pi to below `base` times that), `halves` all
+    sines before all cosines with the last at `base` (Tensor2Tensor; Whisper, Radford et al. 2022).
+    `normalised` counts places from 1 and takes an axis for one turn (DETR, Carion et al. 2020).
+    """
+
+    spelling = "waves"
+    examples = (
+        ("4x6", "add { | identity | waves }"),
+        ("6xT", "add { | identity | waves(layout=halves) }"),
+        ("8x3x4", "add { | identity | waves(normalised=yes) }"),
+    )
+
+    base: float = real(10000.0, low=1.0, doc="growth of the wavelengths")
+    layout: str = choice("interleaved", "halves", default="interleaved", doc="order of the channels")
+    normalised: bool = flag(False, doc="an axis is one turn, whatever its size")
+
+    def _half(self, tensor: TensorType) -> int:
+        rank, channels = need_spatial(self, tensor), fixed_channels(self.spelling, tensor)
+        if channels % (2 * rank):
+            raise Rejection(NotDivisible(self.spelling, "channels", 2 * rank, channels))
+        return channels // (2 * rank)
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        self._half(inputs[0])
+        return TensorType(inputs[0].shape, SHARED)
+
+    def _rates(self, half: int) -> list[float]:
+        """Radians a step of each pair of channels."""
+        last = half - 1 if self.layout == "halves" and half > 1 else half
+        return [self.base ** (-i / last) for i in range(half)]
+
+    def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
+        tensor = inputs[0]
+        sizes = tuple(tensor.shape[2:])
+        half = tensor.shape[1] // (2 * len(sizes))
+        rates = torch.tensor(self._rates(half), dtype=torch.float64, device=tensor.device)
+        planes = []
+        for axis, size in enumerate(sizes):
+            places = torch.arange(size, dtype=torch.float64, device=tensor.device)
+            if self.normalised:
+                places = (places + 1) * (2 * torch.pi) / (size + 1e-6)
+            angles = rates.unsqueeze(1) * places
+            parts = torch.stack([angles.sin(), angles.cos()], int(self.layout == "interleaved"))
+            wide = [1] * len(sizes)
+            wide[axis] = size
+            planes.append(parts.flatten(0, 1).reshape(-1, *wide).expand(-1, *sizes))
+        return torch.cat(planes).to(tensor.dtype).unsqueeze(0)
+
+    def onnx(self, graph: Builder, *inputs: Operand) -> str:
+        kind = inputs[0].type
+        half, rank = self._half(kind), len(kind.spatial)
+        planes = []
+        for axis in range(rank):
+            parts = self._angles(graph, inputs[0], axis, half)
+            wide = [1] * rank
+            if rank > 1:
+                wide[axis] = -1
+                parts = graph.node("Reshape", [parts, graph.integers([2 * half, *wide])])
+                shape = graph.node(
+                    "Concat", [graph.integers([2 * half]), _sizes(graph, inputs[0])], axis=0
+                )
+                parts = graph.node("Expand", [parts, shape])
+            planes.append(parts)
+        whole = planes[0] if rank == 1 else graph.node("Concat", planes, axis=0)
+        return graph.node("Unsqueeze", [whole, graph.integers([0])])
+
+    def _angles(self, graph: Builder, operand: Operand, axis: int, half: int) -> str:
+        """Sines and cosines along an axis, (2 * half, size): numbers where the size is one."""
+        import numpy as np
+
+        rates, size = np.array(self._rates(half)), operand.type.spatial[axis]
+        order = int(self.layout == "interleaved")
+        if isinstance(size, int):
+            places = np.arange(size, dtype=np.float64)
+            if self.normalised:
+                places = (places + 1) * (2 * np.pi) / (size + 1e-6)
+            angles = rates[:, None] * places
+            both = np.stack([np.sin(angles), np.cos(angles)], order)
+            return graph.constant(both.reshape(2 * half, size).astype(np.float32))
+        places = graph.node("Cast", [graph.steps(operand, axis + 2)], to=1)
+        if self.normalised:
+            turn = graph.node("Cast", [graph.size(operand, axis + 2)], to=1)
+            turn = graph.node("Add", [turn, graph.constant(np.float32(1e-6))])
+            places = graph.node("Add", [places, graph.constant(np.float32(1))])
+            places = graph.node("Mul", [places, graph.constant(np.float32(2 * np.pi))])
+            places = graph.node("Div", [places, turn])
+        places = graph.node("Unsqueeze", [places, graph.integers([0])])
+        angles = graph.node("Mul", [graph.constant(rates[:, None].astype(np.float32)), places])
+        parts = [
+            graph.node("Unsqueeze", [graph.node(word, [angles]), graph.integers([order])])
+            for word in ("Sin", "Cos")
+        ]
+        both = graph.node("Concat", parts, axis=order)
+        return graph.node("Reshape", [both, graph.integers([2 * half, -1])])
+
+
+def _sizes(graph: Builder, operand: Operand) -> str:
+    """A vector of the sizes of a map."""
+    if all(isinstance(size, int) for size in operand.type.spatial):
+        return graph.integers([size for size in operand.type.spatial if isinstance(size, int)])
+    return graph.sizes(operand.name, 2)
+
+
+class Repeat(Operator):
+    """A tensor that is one for all samples, once for each of `@x`'s: it stands before what needs that.
+
+    (*sizes) to (*sizes), with the rows of the other tensor. It is put in by itself.
+    """
+
+    spelling = "expand"
+    arity = 2
+    rows = "own"
+    sized_by = 1
+    examples = (("3x4", "relu as x; parameter(3x4); expand(@x)"),)
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        return TensorType(inputs[0].shape, inputs[1].batch)
+
+    def macs(self, *inputs: TensorType) -> Dim:
+        return 0
+
+    def reach(self, *inputs: TensorType) -> Reach:
+        return Unsupported("it comes from no input")
+
+    def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
+        tensor, like = inputs
+        return tensor.expand(like.shape[0], *tensor.shape[1:])
+
+    def onnx(self, graph: Builder, *inputs: Operand) -> str:
+        ones = graph.integers([1] * len(inputs[0].type.shape))
+        shape = graph.node("Concat", [graph.sizes(inputs[1].name, 0, 1), ones], axis=0)
+        return graph.node("Expand", [inputs[0].name, shape])
