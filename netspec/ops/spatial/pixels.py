@@ -9,17 +9,28 @@ from netspec.diagnostics.raised import Rejection
 from netspec.ops.declare.checks import fixed_channels, need_spatial
 from netspec.ops.declare.interfaces import Builder, Operand
 from netspec.ops.declare.operator import Operator
-from netspec.ops.declare.params import count
+from netspec.ops.declare.params import choice, count
 from netspec.ops.declare.reach import Reach, Upsampling, Window
 from netspec.sizes.conditions import equal
 from netspec.sizes.dims import Dim
 from netspec.sizes.shapes import TensorType
 
 
+def _layout() -> Any:
+    return choice(
+        "channels",
+        "rows",
+        "columns",
+        default="channels",
+        doc="how the pixels of a block lie in the channels: those of each channel together, or all"
+        " channels of a pixel, pixels row by row or column by column",
+    )
+
+
 class PixelShuffle(Operator):
     """Channels to pixels: the sub-pixel convolution's last step (Shi et al. 2016).
 
-    (C * factor^rank, *sizes) to (C, *(size * factor)).
+    (C * factor^rank, *sizes) to (C, *(size * factor)). `layout` as in `pixel_unshuffle`.
     """
 
     spelling = "pixel_shuffle"
@@ -28,9 +39,11 @@ class PixelShuffle(Operator):
         ("8x3x4", "pixel_shuffle(2)"),
         ("6x5", "pixel_shuffle(3)"),
         ("16x2x3x2", "pixel_shuffle(2)"),
+        ("8x3x4", "pixel_shuffle(2, layout=columns)"),
     )
 
     factor: int = count(low=2, high=64, doc="new size over old")
+    layout: str = _layout()
 
     def infer(self, *inputs: TensorType) -> TensorType:
         rank = need_spatial(self, inputs[0])
@@ -49,20 +62,22 @@ class PixelShuffle(Operator):
 
     def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
         tensor, rank = inputs[0], inputs[0].dim() - 2
-        blocks = tensor.unflatten(1, (-1, *((self.factor,) * rank)))
-        turned = blocks.permute(0, 1, *_interleaved(rank))
+        channels = tensor.shape[1] // self.factor**rank
+        split = tensor.unflatten(1, _split(self.layout, rank, channels, self.factor))
+        turned = split.permute(0, *_pixels(self.layout, rank))
         sizes = (size * self.factor for size in tensor.shape[2:])
         return turned.reshape(*turned.shape[:2], *sizes)
 
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
         name, rank = inputs[0].name, len(inputs[0].type.spatial)
-        if rank == 2:
-            return graph.node("DepthToSpace", [name], blocksize=self.factor, mode="CRD")
+        mode = {"channels": "CRD", "rows": "DCR"}.get(self.layout)
+        if rank == 2 and mode:
+            return graph.node("DepthToSpace", [name], blocksize=self.factor, mode=mode)
         channels = fixed_channels(self.spelling, inputs[0].type) // self.factor**rank
         sizes = graph.sizes(name, 2)
-        split = graph.integers([0, channels, *((self.factor,) * rank)])
+        split = graph.integers([0, *_split(self.layout, rank, channels, self.factor)])
         name = graph.node("Reshape", [name, graph.node("Concat", [split, sizes], axis=0)])
-        name = graph.node("Transpose", [name], perm=[0, 1, *_interleaved(rank)])
+        name = graph.node("Transpose", [name], perm=[0, *_pixels(self.layout, rank)])
         larger = graph.node("Mul", [sizes, graph.integers([self.factor])])
         shape = graph.node("Concat", [graph.integers([0, channels]), larger], axis=0)
         return graph.node("Reshape", [name, shape])
@@ -71,7 +86,8 @@ class PixelShuffle(Operator):
 class PixelUnshuffle(Operator):
     """Pixels to channels: the inverse of `pixel_shuffle`, nothing is lost.
 
-    (C, *sizes) to (C * factor^rank, *(size / factor)).
+    (C, *sizes) to (C * factor^rank, *(size / factor)). `layout=rows` is TensorFlow's and ONNX's
+    SpaceToDepth, `columns` the order of Swin's patch merging and YOLOv5's focus.
     """
 
     spelling = "pixel_unshuffle"
@@ -80,9 +96,12 @@ class PixelUnshuffle(Operator):
         ("2x6x4", "pixel_unshuffle(2)"),
         ("3x9", "pixel_unshuffle(3)"),
         ("1x2x4x2", "pixel_unshuffle(2)"),
+        ("2x6x4", "pixel_unshuffle(2, layout=rows)"),
+        ("2xHxW", "pixel_unshuffle(2, layout=columns)"),
     )
 
     factor: int = count(low=2, high=64, doc="old size over new")
+    layout: str = _layout()
 
     def infer(self, *inputs: TensorType) -> TensorType:
         rank, channels = need_spatial(self, inputs[0]), fixed_channels(self.spelling, inputs[0])
@@ -104,8 +123,7 @@ class PixelUnshuffle(Operator):
         for axis in reversed(range(2, tensor.dim())):
             tensor = tensor.unflatten(axis, (-1, self.factor))
         rank = inputs[0].dim() - 2
-        steps, blocks = range(2, 2 + 2 * rank, 2), range(3, 3 + 2 * rank, 2)
-        return tensor.permute(0, 1, *blocks, *steps).flatten(1, 1 + rank)
+        return tensor.permute(0, *_channels(self.layout, rank)).flatten(1, 1 + rank)
 
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
         rank = len(inputs[0].type.spatial)
@@ -117,13 +135,30 @@ class PixelUnshuffle(Operator):
             parts += [smaller[-1], factor]
         split = graph.node("Concat", parts, axis=0)
         name = graph.node("Reshape", [inputs[0].name, split])
-        steps, blocks = range(2, 2 + 2 * rank, 2), range(3, 3 + 2 * rank, 2)
-        name = graph.node("Transpose", [name], perm=[0, 1, *blocks, *steps])
+        name = graph.node("Transpose", [name], perm=[0, *_channels(self.layout, rank)])
         channels = fixed_channels(self.spelling, inputs[0].type) * self.factor**rank
         shape = graph.node("Concat", [graph.integers([0, channels]), *smaller], axis=0)
         return graph.node("Reshape", [name, shape])
 
 
-def _interleaved(rank: int) -> list[int]:
-    """Axes of (N, C, *blocks, *sizes) as (size, block) for each."""
-    return [axis for i in range(rank) for axis in (2 + rank + i, 2 + i)]
+def _order(layout: str, rank: int) -> list[int]:
+    """What the channels are made of, outermost first: -1 for channels, i for a block's axis i."""
+    axes = list(range(rank))
+    return {"channels": [-1, *axes], "rows": [*axes, -1], "columns": [*axes[::-1], -1]}[layout]
+
+
+def _split(layout: str, rank: int, channels: int, factor: int) -> list[int]:
+    """Sizes that the channels are split into."""
+    return [channels if part < 0 else factor for part in _order(layout, rank)]
+
+
+def _pixels(layout: str, rank: int) -> list[int]:
+    """From (N, split channels, *sizes): channels, then (size, block) for each axis."""
+    at = {part: 1 + i for i, part in enumerate(_order(layout, rank))}
+    return [at[-1], *(axis for i in range(rank) for axis in (2 + rank + i, at[i]))]
+
+
+def _channels(layout: str, rank: int) -> list[int]:
+    """From (N, C, and (size, block) for each axis): the split channels, then sizes."""
+    parts = (1 if part < 0 else 3 + 2 * part for part in _order(layout, rank))
+    return [*parts, *range(2, 2 + 2 * rank, 2)]
