@@ -24,7 +24,8 @@ class UnknownName(Problem):
     help = "{advice_text}"
     explain = (
         "A word in an expression must be a parameter of the block or net, the index of a `for`, or "
-        "a size of what flows into the braces: C, H, W, D, T or L."
+        "a size of what flows into the braces, or of the reference that they start with: C, H, W, D, "
+        "T or L. What a step is named by `as` is read with `@`: `@name`, `@name.C`."
     )
     name: str
     advice_text: str = ""
