@@ -12,7 +12,7 @@ from netspec.diagnostics.raised import Rejection
 from netspec.diagnostics.records import Label
 from netspec.diagnostics.suggest import closest
 from netspec.foundation.records import record
-from netspec.ops.declare.values import Name
+from netspec.ops.declare.values import Name, show
 from netspec.sizes.dims import Dim
 from netspec.sizes.shapes import TensorType
 from netspec.syntax import ast
@@ -206,7 +206,12 @@ class Scope:
             if not isinstance(value, Binding):
                 near = closest(first, self.names)
                 advice = f"did you mean {near}?" if near else ""
-                if not near and self.call is not None:
+                if isinstance(value, Name):
+                    told = f"a step is given as `{first}=@{value}`"
+                    advice = f"`{first}` is the word `{value}` here, and no step: {told}"
+                elif first in self.variables and value is not UNKNOWN:
+                    advice = f"`{first}` is {show(value)} here, and no step"
+                elif not near and self.call is not None:
                     advice = "a block sees the names in it only: give it others as arguments"
                 raise Rejection(UnknownReference(first, advice))
             binding = value

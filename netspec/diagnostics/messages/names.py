@@ -242,12 +242,16 @@ class UnknownImport(Problem):
 
 class NotInFile(Problem):
     code = "NS225"
-    title = "`{origin}` holds no {name}"
+    title = "`{origin}` holds no {what}"
+    help = "{advice_text}"
     explain = (
-        "`import name` needs a net in that file, `import block from name` needs that block in it."
+        "`import name` needs a net in that file, `import block unit from name` needs a block `unit` in "
+        "it; the word `block` may be left out there."
     )
     origin: str
+    what: str
     name: str
+    advice_text: str = ""
 
 
 class UnknownScheme(Problem):
