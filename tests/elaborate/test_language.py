@@ -205,7 +205,7 @@ def test_sizes_are_those_of_what_flows_into_the_braces() -> None:
 )
 def test_braces_that_start_at_a_reference_have_its_sizes(text: str) -> None:
     found = [node for node in net(text).nodes if node.path.rpartition(".")[2] == "it"]
-    assert found and {node.output.shape[0] for node in found} == {5}
+    assert {node.output.shape[0] for node in found} == {5}
 
 
 def test_a_file_that_starts_at_an_input_has_its_sizes() -> None:
