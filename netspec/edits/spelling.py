@@ -56,6 +56,8 @@ def _syntax(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:
         yield len(text[:start].rstrip()), start, ""
     if "without a space" in problem.advice and (gap := re.match(r"\s+(?=\d)", text[end:])):
         yield end, end + gap.end(), ""
+    if "reference stands in" in problem.advice:
+        yield start, end, f"({text[start:end]})"
     if "named behind" in problem.advice and (named := _assignment(text, start)):
         yield named
     if asked := re.search(r"did you mean `(\w+)`", problem.advice):

@@ -102,10 +102,10 @@ def unknown_name(word: Name, scope: Scope, meant: str = "`@{0}` or `@{0}.C`") ->
     return UnknownName(name, advice, unit.source.name)
 
 
-def _check_reference(value: Any, scope: Scope, extent: ast.Extent) -> None:
+def check_reference(value: Any, scope: Scope, extent: ast.Extent, meant: str = "`@{0}`") -> None:
     """Raises Misplaced where a reference was meant: a word that names a step, without its `@`."""
     if isinstance(value, Name) and value.text in scope.names:
-        raise Misplaced(unknown_name(value, scope, "`@{0}`"), extent)
+        raise Misplaced(unknown_name(value, scope, meant), extent)
 
 
 def layer_given(layer: Layer, extent: ast.Extent) -> Given:
@@ -136,7 +136,7 @@ def with_universal(word: str, values: Given, scope: Scope) -> Scope:
         owner = values.named["weights"]
         if not isinstance(owner, Binding):
             extent = values.extents["weights"]
-            _check_reference(owner, scope, extent)
+            check_reference(owner, scope, extent)
             problem = BadArgument(word, "weights", "a step such as @name", show(owner))
             raise Misplaced(problem, extent)
         shared = ("", owner.path)
@@ -163,7 +163,7 @@ def bind_operator(kind: type[Operator], given: Given, scope: Scope) -> BoundOper
             name = free.pop(0)
             values[name], extents[name] = value, extent
         else:
-            _check_reference(value, scope, extent)
+            check_reference(value, scope, extent)
             count = sum(not isinstance(v, Binding) for v, _ in given.positional)
             usage = kind.usage()
             if isinstance(value, Name) and not kind.order:
@@ -241,7 +241,7 @@ def accepted(
         if isinstance(problem, BadValue) and isinstance(value, Name) and param.numeric:
             problem = unknown_name(value, scope)
         elif isinstance(problem, BadValue) and extent:
-            _check_reference(value, scope, extent)
+            check_reference(value, scope, extent)
         if isinstance(problem, BadValue):
             problem = BadArgument(*named, problem.expected, problem.value)
         raise _at(problem, extent, labels) from None

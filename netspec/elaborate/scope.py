@@ -172,24 +172,34 @@ class Scope:
             raise Rejection(WrongCount(shown, "one tensor", f"{len(binding.wire)}"))
         return binding.wire[0].type
 
-    def sizes_elsewhere(self, last: ast.Step) -> tuple[Label, ...]:
-        """Where steps behind a reference, up to the `last`, ask for sizes that are not those of it."""
-        if not self.moved or not self.entry or not isinstance(self.moved[0], ast.Step):
+    def sizes_elsewhere(self, last: ast.Step, wire: Wire) -> tuple[Label, ...]:
+        """Where a step asks for sizes that are not those of the `wire` into it, and whose they are.
+
+        Behind a reference that left what flows in, the steps in between are looked at too.
+        """
+        if not self.entry or wire is None or wire[:1] == self.entry[:1]:
             return ()
-        reference = self.moved[0].action
-        assert isinstance(reference, ast.Reference)
-        named = "@" + ".".join(reference.parts)
-        steps = [link for link in self.moved[1:] if link.extent[0] <= last.extent[0]]
+        steps: list[ast.Link] = [last]
+        of = ""
+        if self.moved and isinstance(self.moved[0], ast.Step):
+            reference = self.moved[0].action
+            assert isinstance(reference, ast.Reference)
+            of = "@" + ".".join(reference.parts)
+            steps = [link for link in self.moved[1:] if link.extent[0] < last.extent[0]] + steps
         asked = {node.name: node for step in steps for node in _words(step) if node.name in SIZES}
+        start = f"that of {self.entry[0].type}, which flows into these braces"
         return tuple(
             Label(
                 self.unit.span(node.extent),
-                f"{name} is that of {self.entry[0].type}, which flows into these braces; "
-                f"`{named}.{name}` is that of `{named}`",
+                f"{name} is {start}" + (f"; `{of}.{name}` is that of `{of}`" if of else ""),
             )
             for name, node in asked.items()
             if name not in self.variables
         )
+
+    def names_step(self, word: str) -> bool:
+        """Whether a word is the name of a step, which is read with `@`."""
+        return word in self.names
 
     def unit_of_names(self) -> Unit:
         """The file whose names words are looked up in."""

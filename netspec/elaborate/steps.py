@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from netspec.diagnostics.limits import Limits
 from netspec.diagnostics.messages.limits import TooManyRuns
@@ -13,7 +14,13 @@ from netspec.diagnostics.records import Label
 from netspec.diagnostics.suggest import unadvised
 from netspec.elaborate.apply import Operators
 from netspec.elaborate.assemble import Assembler
-from netspec.elaborate.bind import Misplaced, evaluate_at, given, with_universal
+from netspec.elaborate.bind import (
+    Misplaced,
+    check_reference,
+    evaluate_at,
+    given,
+    with_universal,
+)
 from netspec.elaborate.calls import Calls, Site
 from netspec.elaborate.defaults import DefaultLines
 from netspec.elaborate.evaluate import integral, truth
@@ -106,9 +113,9 @@ class Elaborator:
         except Poisoned:
             self.reporter.given_up(_heading(step), scope)
         except Misplaced as rejection:
-            self._refuse(rejection, rejection.extent, step, scope)
+            self._refuse(rejection, rejection.extent, step, wire, scope)
         except Rejection as rejection:
-            self._refuse(rejection, _heading(step), step, scope)
+            self._refuse(rejection, _heading(step), step, wire, scope)
         if step.name and step.name_extent:
             self._give(
                 step.name, step.name_extent, Binding(None, scope.unit.span(step.extent), ""), scope
@@ -116,9 +123,10 @@ class Elaborator:
         return None
 
     def _refuse(
-        self, rejection: Rejection, extent: ast.Extent, step: ast.Step, scope: Scope
+        self, rejection: Rejection, extent: ast.Extent, step: ast.Step, wire: Wire, scope: Scope
     ) -> None:
-        labels = (*rejection.labels, *scope.sizes_elsewhere(step))
+        """Reports a step that `wire` flows into, with what its sizes are those of."""
+        labels = (*rejection.labels, *scope.sizes_elsewhere(step, wire))
         self.report(Rejection(rejection.problem, labels), extent, scope)
 
     def _tick(self, extent: ast.Extent, scope: Scope) -> None:
@@ -128,10 +136,15 @@ class Elaborator:
             self.reporter.stop(Rejection(TooManyRuns(limit)), extent, scope)
 
     def _whole(self, node: ast.Expression, scope: Scope) -> int:
-        value = integral(evaluate_at(node, scope))
+        value = self._integral(node, scope)
         if isinstance(value, bool) or not isinstance(value, int) or value < 0:
             raise Misplaced(BadRepeat(show(value)), node.extent)
         return value
+
+    def _integral(self, node: ast.Expression, scope: Scope) -> Any:
+        value = evaluate_at(node, scope)
+        check_reference(value, scope, node.extent, "`@{0}.C`")
+        return integral(value)
 
     def _act(self, step: ast.Step, wire: Wire, scope: Scope, copy: tuple[int, int] | None) -> Wire:
         action = step.action
@@ -202,7 +215,7 @@ class Elaborator:
         return wire if chosen is None else self.run_chain(chosen, wire, replace(scope))
 
     def _for(self, loop: ast.For, wire: Wire, scope: Scope) -> Wire:
-        first, last = self._whole(loop.first, scope), integral(evaluate_at(loop.last, scope))
+        first, last = self._whole(loop.first, scope), self._integral(loop.last, scope)
         if isinstance(last, bool) or not isinstance(last, int):
             raise Misplaced(BadRepeat(show(last)), loop.last.extent)
         if last - first >= _MANY:

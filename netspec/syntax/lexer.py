@@ -32,6 +32,8 @@ _FORBIDDEN = re.compile(
 _PARTNER = {"(": ")", "[": "]", "{": "}", ")": "(", "]": "[", "}": "{"}
 _MAX_DIGITS = 18
 _MAX_NAME = 64
+# Characters before a word that say what it was meant as.
+_LOOKED_BACK = 80
 # A token after which a step can be complete, so that `x` is a repeat and a newline ends the step.
 _ENDS = frozenset(
     {"NAME", "INT", "FLOAT", "DIMS", "STRING", "REF", "RPAR", "RSQB", "RBRACE", "BROKEN"}
@@ -47,6 +49,9 @@ _REPEAT = re.compile(r"x([0-9]+)\Z")
 # What makes `q` the reference `q.C`, where its `@` was forgotten.
 _DOTTED = re.compile(r"(?:\.[A-Za-z_][A-Za-z0-9_]*)+")
 _IMPORTED = re.compile(r"(?:^|[\n;])[ \t]*import[ \t]+\Z")
+# Where a name is given, not read: behind these words, and before `=`.
+_NAMING = re.compile(r"\b(?:as|block|default|for|from|head|input|net|of|output)[ \t]+\Z")
+_NAMED = re.compile(r"[ \t]*=(?!=)")
 # Where layers of other libraries live.
 _MODULES = frozenset({"F", "functional", "keras", "layers", "nn", "tf", "torch"})
 _OPENING = frozenset({"LPAR", "LSQB", "LBRACE"})
@@ -258,11 +263,14 @@ class Lexer:
         """Reports a name with dots; says as what it is read: a reference, where it can be one."""
         first, _, rest = text.partition(".")
         self.lost.add(first)
+        before = self.source.text[max(0, start - _LOOKED_BACK) : start]
         kind, advice = "REF", f"the name of a step is read with `@`: `@{text}`"
         if first in _MODULES or self.source.text[end : end + 1] == "(":
             kind, advice = "BROKEN", "a layer is one word: `conv3-64`, `relu`"
-        elif _IMPORTED.search(self.source.text, 0, start):
+        elif _IMPORTED.search(before):
             kind, advice = "BROKEN", f"did you mean `import {rest} from {first}`?"
+        elif _NAMING.search(before) or _NAMED.match(self.source.text, end):
+            kind, advice = "BROKEN", "names are ASCII letters, digits and _"
         self.report(DottedWord(text, advice), start, end)
         return kind
 
