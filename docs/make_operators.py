@@ -76,7 +76,7 @@ def _operator(kind: type[Operator]) -> Iterator[str]:
         yield "| --- | --- | --- | --- |"
         for name, param in kind.params.items():
             default = "must be given" if param.default is MISSING else f"`{show(param.default)}`"
-            yield f"| `{name}` | {default} | {_cell(param.expects)} | {_cell(param.doc)} |"
+            yield f"| `{name}` | {default} | {cell(param.expects)} | {cell(param.doc)} |"
     notes = list(_notes(kind))
     if notes:
         yield ""
@@ -85,7 +85,7 @@ def _operator(kind: type[Operator]) -> Iterator[str]:
     yield "| input | step | output | parameters | MACs |"
     yield "| --- | --- | --- | --- | --- |"
     for declared, step in kind.examples:
-        yield _example(declared, step)
+        yield example(declared, step)
 
 
 def _notes(kind: type[Operator]) -> Iterator[str]:
@@ -101,7 +101,8 @@ def _notes(kind: type[Operator]) -> Iterator[str]:
         yield "Draws random numbers in training."
 
 
-def _example(declared: str, step: str) -> str:
+def example(declared: str, step: str) -> str:
+    """A row of a table of examples: what flows in, the step, what comes out, its costs."""
     graph = build(Source("<example>", f"input {declared}\n{step}\n"))
     total = costs(graph)
     inputs = "; ".join(declared.replace("\n", " ").split(" input "))
@@ -125,26 +126,27 @@ def _schemes() -> Iterator[str]:
     for word, kind in sorted(Scheme.SCHEMES.items()):
         given = ", ".join(f"`{item.name}={item.default:.6g}`" for item in arguments(kind))
         meaning = " ".join(cleandoc(kind.__doc__ or "").split())
-        yield f"| `{word}` | {given} | {'yes' if kind().drawn else 'no'} | {_cell(meaning)} |"
+        yield f"| `{word}` | {given} | {'yes' if kind().drawn else 'no'} | {cell(meaning)} |"
 
 
 def _prose(text: str | None) -> Iterator[str]:
     for line in cleandoc(text or "").splitlines():
-        yield _escaped(line)
+        yield escaped(line)
 
 
 def _sentence(text: str | None) -> str:
-    return _escaped(cleandoc(text or "").split("\n\n")[0].replace("\n", " ").rstrip("."))
+    return escaped(cleandoc(text or "").split("\n\n")[0].replace("\n", " ").rstrip("."))
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """Stars as stars, outside code."""
     parts = text.split("`")
     return "`".join(part if i % 2 else part.replace("*", "\\*") for i, part in enumerate(parts))
 
 
-def _cell(text: str) -> str:
-    return _escaped(text).replace("|", "\\|")
+def cell(text: str) -> str:
+    """A text as it stands in a cell of a table."""
+    return escaped(text).replace("|", "\\|")
 
 
 def _code(text: str) -> str:

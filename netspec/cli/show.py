@@ -16,6 +16,9 @@ from netspec.cli.shared.common import SPEC, Options, print_spec, spec_options
 def command(name: str, flat: bool, options: Options) -> None:
     """Print the text of a shipped spec, a shipped block (`inception`) or a file.
 
+    The text of a shipped block begins with what its parameters mean. Where a spec has its name, as
+    `mlp` has, the block is `library/mlp`.
+
     With --flat, the net it describes, as the text of a spec: parameters set, one step a line.
     """
     from netspec.diagnostics.raised import NetspecError
@@ -31,8 +34,9 @@ def command(name: str, flat: bool, options: Options) -> None:
     try:
         source = read_spec(name)
     except NetspecError:
-        path = LIBRARY / f"{name}.ns"
-        if not name.isidentifier() or not path.is_file():
+        block = name.removeprefix("library/")
+        path = LIBRARY / f"{block}.ns"
+        if not block.isidentifier() or not path.is_file():
             raise
         source = read_file(path, shipped=True)
     print_spec(source.text if source.text.endswith("\n") else f"{source.text}\n")

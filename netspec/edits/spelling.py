@@ -19,13 +19,16 @@ def _nearest(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:
     assert item.span is not None
     _, asks, rest = problem.advice.partition("did you mean ")
     name = str(problem.facts.get("name", problem.facts.get("key", "")))
-    offset = item.span.text.find(name) if name else -1
-    if not asks or offset < 0:
+    word = re.search(rf"(?<!\w){re.escape(name)}(?!\w)", item.span.text)
+    offset = word.start() if word else item.span.text.find(name)
+    if not asks or not name or offset < 0:
         return
     start = item.span.start + offset
     digits = re.search(r"\d+(?:x\d+)*\Z", name)
     for near in _QUOTED.findall(rest.partition("?")[0]):
         bare = near.lstrip("@") if item.span.text.startswith("@") else near
+        if bare.startswith("@") and text[start - 1 : start] in ("-", "/"):
+            bare = f"({bare})"
         yield start, start + len(name), bare
         if digits and not bare[-1].isdigit():
             yield start, start + len(name), bare + digits.group()
@@ -53,6 +56,8 @@ def _syntax(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:
         yield len(text[:start].rstrip()), start, ""
     if "without a space" in problem.advice and (gap := re.match(r"\s+(?=\d)", text[end:])):
         yield end, end + gap.end(), ""
+    if "reference stands in" in problem.advice:
+        yield start, end, f"({text[start:end]})"
     if "named behind" in problem.advice and (named := _assignment(text, start)):
         yield named
     if asked := re.search(r"did you mean `(\w+)`", problem.advice):
@@ -120,6 +125,18 @@ def _braced(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:
         yield opening + 1, opening + 1, " |"
 
 
+def _dotted(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:
+    """A reference, in parentheses where it is a width or a stride; a block, from its file."""
+    assert item.span is not None
+    start, end = item.span.start, item.span.end
+    for advised in _QUOTED.findall(problem.advice):
+        if advised.startswith("@"):
+            short = text[start - 1 : start] in ("-", "/")
+            yield start, end, f"({advised})" if short else advised
+        elif advised.startswith("import "):
+            yield start, end, advised.removeprefix("import ")
+
+
 def _renamed(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:
     assert item.span is not None
     if item.span.text.isidentifier():
@@ -134,12 +151,14 @@ SPELLINGS = {
     names.NameTaken: _renamed,
     names.NoBraces: _braced,
     names.NoSuchSetting: _nearest,
+    names.NotInFile: _nearest,
     names.UnknownArgument: _nearest,
     names.UnknownImport: _nearest,
     names.UnknownLayer: _nearest,
     names.UnknownMetadata: _nearest,
     names.UnknownName: _nearest,
     names.UnknownReference: _nearest,
+    syntax.DottedWord: _dotted,
     syntax.IllegalCharacter: _character,
     syntax.Unbalanced: _unbalanced,
     syntax.UnexpectedText: _syntax,

@@ -79,16 +79,20 @@ def evaluate_at(node: ast.Expression, scope: Scope) -> Any:
     except Rejection as rejection:
         problem = rejection.problem
         if isinstance(rejection, UnknownWord):
-            problem = unknown_name(rejection.word, scope)
+            problem = unknown_name(rejection.word, scope, "`@{0}.C`")
         raise Misplaced(problem, node.extent, rejection.labels) from None
 
 
-def unknown_name(word: Name, scope: Scope) -> UnknownName:
-    """`word` is no parameter or index here; raises Poisoned where it could not be read."""
+def unknown_name(word: Name, scope: Scope, meant: str = "`@{0}` or `@{0}.C`") -> UnknownName:
+    """`word` is no parameter or index here; raises Poisoned where it could not be read.
+
+    `meant` is what of a step may be meant, where the word names one.
+    """
     name, unit = word.text, word.unit or scope.unit
     if name in unit.lost:
         raise Poisoned
-    near = closest(name, [*scope.variables, *(f"@{known}" for known in scope.names)])
+    near = meant.format(name) if name in scope.names else ""
+    near = near or closest(name, [*scope.variables, *(f"@{known}" for known in scope.names)])
     advice = f"did you mean {near}?" if near else ""
     if not near and scope.variables:
         advice = f"known here: {', '.join(sorted(scope.variables))}"
@@ -96,6 +100,12 @@ def unknown_name(word: Name, scope: Scope) -> UnknownName:
     if len(factors) > 1 and all(part in {*scope.variables, *"CDHWTL"} for part in factors):
         advice = f"sizes that are computed are a list: `({', '.join(factors)})`"
     return UnknownName(name, advice, unit.source.name)
+
+
+def check_reference(value: Any, scope: Scope, extent: ast.Extent, meant: str = "`@{0}`") -> None:
+    """Raises Misplaced where a reference was meant: a word that names a step, without its `@`."""
+    if isinstance(value, Name) and value.text in scope.names:
+        raise Misplaced(unknown_name(value, scope, meant), extent)
 
 
 def layer_given(layer: Layer, extent: ast.Extent) -> Given:
@@ -129,8 +139,10 @@ def with_universal(word: str, values: Given, scope: Scope) -> Scope:
     if "weights" in values.named:
         owner = values.named["weights"]
         if not isinstance(owner, Binding):
+            extent = values.extents["weights"]
+            check_reference(owner, scope, extent)
             problem = BadArgument(word, "weights", "a step such as @name", show(owner))
-            raise Misplaced(problem, values.extents["weights"])
+            raise Misplaced(problem, extent)
         shared = ("", owner.path)
     if frozen == scope.frozen and shared is scope.shared:
         return scope
@@ -155,8 +167,12 @@ def bind_operator(kind: type[Operator], given: Given, scope: Scope) -> BoundOper
             name = free.pop(0)
             values[name], extents[name] = value, extent
         else:
+            check_reference(value, scope, extent)
             count = sum(not isinstance(v, Binding) for v, _ in given.positional)
-            excess = TooManyArguments(word, len(kind.order), count, kind.usage())
+            usage = kind.usage()
+            if isinstance(value, Name) and not kind.order:
+                usage = f"a step is read with `@`: `@{value}`; {usage}"
+            excess = TooManyArguments(word, len(kind.order), count, usage)
             raise Misplaced(excess, extent)
     check_either(kind, values, extents)
     from_defaults: dict[str, Span] = {}
@@ -235,6 +251,8 @@ def accepted(
         problem = rejection.problem
         if isinstance(problem, BadValue) and isinstance(value, Name) and param.numeric:
             problem = unknown_name(value, scope)
+        elif isinstance(problem, BadValue) and extent:
+            check_reference(value, scope, extent)
         if isinstance(problem, BadValue):
             problem = BadArgument(*named, problem.expected, problem.value)
         raise _at(problem, extent, labels) from None

@@ -175,7 +175,7 @@ class _NetBuilder:
         wire: Wire = tuple(node.output for node in placed)
         scope.entry = wire
         self.elaborator.expansion.check(running.chain, scope)
-        wire = self.elaborator.run_chain(running.chain, wire, scope)
+        wire = self.elaborator.run_braces(running.chain, wire, scope)
         outputs = self._outputs(wire, scope)
         metadata = metadata_of(self.unit, variables, self.elaborator.reporter)
         metadata += self._image_lines(variables, placed, bool(settings))

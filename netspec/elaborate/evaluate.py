@@ -44,6 +44,9 @@ class Values(Protocol):
     def tensor(self, value: Any) -> TensorType | None:
         """The type of the tensor that a reference stands for; None for any other value."""
 
+    def names_step(self, word: str) -> bool:
+        """Whether a word is the name of a step, which is read with `@`."""
+
     def unit_of_names(self) -> Any:
         """What a name is looked up in later, if it turns out to be a layer's."""
 
@@ -176,6 +179,11 @@ def _binary(node: ast.Binary, values: Values) -> Any:
             return left
         return truth(evaluate(node.right, values))
     right = evaluate(node.right, values)
+    for word, other in ((left, right), (right, left)):
+        # Never equal: a size of the step was meant.
+        numbers = isinstance(word, Name) and isinstance(other, int | float | Formula)
+        if numbers and values.names_step(word.text):
+            raise UnknownWord(word)
     if node.operator == "==":
         return bool(left == right)
     if node.operator == "!=":

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import field, fields, is_dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from netspec.diagnostics.messages.names import UnknownName, UnknownReference
 from netspec.diagnostics.messages.shapes import WrongCount
 from netspec.diagnostics.raised import Rejection
+from netspec.diagnostics.records import Label
 from netspec.diagnostics.suggest import closest
 from netspec.foundation.records import record
-from netspec.ops.declare.values import Name
+from netspec.ops.declare.values import Name, show
 from netspec.sizes.dims import Dim
 from netspec.sizes.shapes import TensorType
 from netspec.syntax import ast
@@ -118,7 +119,7 @@ class Scope:
 
     `until` is where a net ends early: none where ending would leave a branch, a repeat or a block's
     braces half run. `headless` leaves training heads out: in a net that is stopped early, or is used
-    in a head.
+    in a head. `moved` are the steps of these braces from a reference on that left what flows in.
     """
 
     unit: Unit
@@ -133,6 +134,7 @@ class Scope:
     shared: tuple[str, str] | None = None
     until: Stop | None = None
     headless: bool = False
+    moved: tuple[ast.Link, ...] = ()
 
     # the Values protocol of netspec.elaborate.evaluate
 
@@ -170,6 +172,35 @@ class Scope:
             raise Rejection(WrongCount(shown, "one tensor", f"{len(binding.wire)}"))
         return binding.wire[0].type
 
+    def sizes_elsewhere(self, last: ast.Step, wire: Wire) -> tuple[Label, ...]:
+        """Where a step asks for sizes that are not those of the `wire` into it, and whose they are.
+
+        Behind a reference that left what flows in, the steps in between are looked at too.
+        """
+        if not self.entry or wire is None or wire[:1] == self.entry[:1]:
+            return ()
+        steps: list[ast.Link] = [last]
+        of = ""
+        if self.moved and isinstance(self.moved[0], ast.Step):
+            reference = self.moved[0].action
+            assert isinstance(reference, ast.Reference)
+            of = "@" + ".".join(reference.parts)
+            steps = [link for link in self.moved[1:] if link.extent[0] < last.extent[0]] + steps
+        asked = {node.name: node for step in steps for node in _words(step) if node.name in SIZES}
+        start = f"that of {self.entry[0].type}, which flows into these braces"
+        return tuple(
+            Label(
+                self.unit.span(node.extent),
+                f"{name} is {start}" + (f"; `{of}.{name}` is that of `{of}`" if of else ""),
+            )
+            for name, node in asked.items()
+            if name not in self.variables
+        )
+
+    def names_step(self, word: str) -> bool:
+        """Whether a word is the name of a step, which is read with `@`."""
+        return word in self.names
+
     def unit_of_names(self) -> Unit:
         """The file whose names words are looked up in."""
         return self.unit
@@ -185,7 +216,12 @@ class Scope:
             if not isinstance(value, Binding):
                 near = closest(first, self.names)
                 advice = f"did you mean {near}?" if near else ""
-                if not near and self.call is not None:
+                if isinstance(value, Name):
+                    told = f"a step is given as `{first}=@{value}`"
+                    advice = f"`{first}` is the word `{value}` here, and no step: {told}"
+                elif first in self.variables and value is not UNKNOWN:
+                    advice = f"`{first}` is {show(value)} here, and no step"
+                elif not near and self.call is not None:
                     advice = "a block sees the names in it only: give it others as arguments"
                 raise Rejection(UnknownReference(first, advice))
             binding = value
@@ -229,6 +265,23 @@ def size_of(letter: str, tensor: TensorType) -> Dim:
     if rank < wanted or (letter in "TL" and rank != 2):
         raise Rejection(UnknownName(letter, f"what flows in here is {tensor}"))
     return tensor.shape[SIZES[letter]]
+
+
+def _words(step: Any) -> Iterator[ast.Variable]:
+    """The words that are evaluated for a step, in its order, without those in braces of their own."""
+    pending = [step]
+    while pending:
+        match node := pending.pop():
+            case ast.Variable():
+                yield node
+            case ast.Head():
+                pending.extend((node.arguments, node.stride, node.width))
+            case ast.Branches() | ast.Freeze() | ast.TrainingHead():
+                pass
+            case tuple():
+                pending.extend(reversed(node))
+            case _ if is_dataclass(node):
+                pending.extend(getattr(node, f.name) for f in reversed(fields(node)))
 
 
 def names_inside(owner: str, wanted: str, names: Iterable[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from netspec.diagnostics.limits import Limits
 from netspec.diagnostics.messages.limits import TooManyRuns
@@ -10,9 +11,16 @@ from netspec.diagnostics.messages.names import BadRepeat, NameTaken, NoBraces, U
 from netspec.diagnostics.messages.shapes import BranchCount
 from netspec.diagnostics.raised import Collector, Rejection
 from netspec.diagnostics.records import Label
+from netspec.diagnostics.suggest import unadvised
 from netspec.elaborate.apply import Operators
 from netspec.elaborate.assemble import Assembler
-from netspec.elaborate.bind import Misplaced, evaluate_at, given, with_universal
+from netspec.elaborate.bind import (
+    Misplaced,
+    check_reference,
+    evaluate_at,
+    given,
+    with_universal,
+)
 from netspec.elaborate.calls import Calls, Site
 from netspec.elaborate.defaults import DefaultLines
 from netspec.elaborate.evaluate import integral, truth
@@ -45,9 +53,9 @@ class Elaborator:
         self.report = self.reporter.report
         self.targets = Targets(loader)
         self.defaults = DefaultLines(self.targets, self.reporter)
-        self.calls = Calls(self.run_chain, self.targets, self.defaults, self.reporter, limits)
+        self.calls = Calls(self.run_braces, self.targets, self.defaults, self.reporter, limits)
         self.operators = Operators(self.assembler, self.targets, self.calls)
-        self.heads = TrainingHeads(self.run_chain)
+        self.heads = TrainingHeads(self.run_braces)
         most_runs = limits.nodes * _RUNS_PER_NODE
         self.expansion = Expansion(self.targets, self.calls, self.reporter, limits, most_runs)
         self.runs = 0
@@ -59,13 +67,30 @@ class Elaborator:
 
     # --- chains and steps
 
+    def run_braces(self, chain: ast.Chain, wire: Wire, scope: Scope) -> Wire:
+        """Runs the steps of a block, a branch or a file: C, H, W are sizes of what they start from.
+
+        That is `wire`, or what a reference that is their first step goes on from.
+        """
+        start = wire
+        if (first := _first_reference(chain)) is not None:
+            try:
+                with unadvised():
+                    binding, size = scope.find(first)
+                start = wire if size else binding.wire
+            except (Rejection, Poisoned):
+                pass  # said, or silent, when the step runs
+        return self.run_chain(chain, wire, replace(scope, entry=start, moved=()))
+
     def run_chain(self, chain: ast.Chain, wire: Wire, scope: Scope) -> Wire:
-        """Runs the steps of braces, `wire` flowing through."""
-        for link in chain.links:
+        """Runs the steps of any braces, `wire` flowing through."""
+        for i, link in enumerate(chain.links):
             if isinstance(link, ast.Step):
                 wire = self.run_step(link, wire, scope)
                 if scope.until is not None and scope.until.after(link.name):
                     break
+                if isinstance(link.action, ast.Reference) and wire != scope.entry:
+                    scope.moved = chain.links[i:]
             elif isinstance(link, ast.Default):
                 self.defaults.add(link, scope)
             else:
@@ -88,14 +113,21 @@ class Elaborator:
         except Poisoned:
             self.reporter.given_up(_heading(step), scope)
         except Misplaced as rejection:
-            self.report(rejection, rejection.extent, scope)
+            self._refuse(rejection, rejection.extent, step, wire, scope)
         except Rejection as rejection:
-            self.report(rejection, _heading(step), scope)
+            self._refuse(rejection, _heading(step), step, wire, scope)
         if step.name and step.name_extent:
             self._give(
                 step.name, step.name_extent, Binding(None, scope.unit.span(step.extent), ""), scope
             )
         return None
+
+    def _refuse(
+        self, rejection: Rejection, extent: ast.Extent, step: ast.Step, wire: Wire, scope: Scope
+    ) -> None:
+        """Reports a step that `wire` flows into, with what its sizes are those of."""
+        labels = (*rejection.labels, *scope.sizes_elsewhere(step, wire))
+        self.report(Rejection(rejection.problem, labels), extent, scope)
 
     def _tick(self, extent: ast.Extent, scope: Scope) -> None:
         self.runs += 1
@@ -104,10 +136,15 @@ class Elaborator:
             self.reporter.stop(Rejection(TooManyRuns(limit)), extent, scope)
 
     def _whole(self, node: ast.Expression, scope: Scope) -> int:
-        value = integral(evaluate_at(node, scope))
+        value = self._integral(node, scope)
         if isinstance(value, bool) or not isinstance(value, int) or value < 0:
             raise Misplaced(BadRepeat(show(value)), node.extent)
         return value
+
+    def _integral(self, node: ast.Expression, scope: Scope) -> Any:
+        value = evaluate_at(node, scope)
+        check_reference(value, scope, node.extent, "`@{0}.C`")
+        return integral(value)
 
     def _act(self, step: ast.Step, wire: Wire, scope: Scope, copy: tuple[int, int] | None) -> Wire:
         action = step.action
@@ -128,7 +165,7 @@ class Elaborator:
             case ast.For():
                 wire = self._for(action, wire, scope)
             case ast.Freeze():
-                wire = self.run_chain(action.body, wire, replace(scope, frozen=True, entry=wire))
+                wire = self.run_braces(action.body, wire, replace(scope, frozen=True))
             case ast.TrainingHead():
                 self.heads.add(action, wire, scope)
         if step.name and step.name_extent:
@@ -153,13 +190,13 @@ class Elaborator:
         chains = branches.chains
         shared = wire is None or len(wire) <= 1
         if wire is not None and not shared and len(wire) != len(chains):
-            shared = all(_starts_at_reference(chain) for chain in chains)
+            shared = all(_first_reference(chain) is not None for chain in chains)
             if not shared:
                 raise Misplaced(BranchCount(len(chains), len(wire)), branches.extent)
         found: list[Value] | None = []
         for i, chain in enumerate(chains):
             start = wire if wire is None or shared else (wire[i],)
-            end = self.run_chain(chain, start, replace(scope, entry=start, until=None))
+            end = self.run_braces(chain, start, replace(scope, until=None))
             if end is None:
                 found = None
             elif found is not None:
@@ -178,7 +215,7 @@ class Elaborator:
         return wire if chosen is None else self.run_chain(chosen, wire, replace(scope))
 
     def _for(self, loop: ast.For, wire: Wire, scope: Scope) -> Wire:
-        first, last = self._whole(loop.first, scope), integral(evaluate_at(loop.last, scope))
+        first, last = self._whole(loop.first, scope), self._integral(loop.last, scope)
         if isinstance(last, bool) or not isinstance(last, int):
             raise Misplaced(BadRepeat(show(last)), loop.last.extent)
         if last - first >= _MANY:
@@ -235,11 +272,10 @@ class Elaborator:
             call=scope.call,
             head=scope.head,
             frozen=scope.frozen or body.scope.frozen,
-            entry=wire,
             until=None,
         )
         if isinstance(body.braces, ast.Chain):
-            return self.run_chain(body.braces, wire, inner)
+            return self.run_braces(body.braces, wire, inner)
         return self._branches(body.braces, wire, inner)
 
 
@@ -256,6 +292,9 @@ def _heading(step: ast.Step) -> ast.Extent:
     return action.extent
 
 
-def _starts_at_reference(chain: ast.Chain) -> bool:
-    first = chain.links[0] if chain.links else None
-    return isinstance(first, ast.Step) and isinstance(first.action, ast.Reference)
+def _first_reference(chain: ast.Chain) -> ast.Reference | None:
+    """The reference that a chain starts from, whatever flows in; None if it starts from that."""
+    first = next((link for link in chain.links if not isinstance(link, ast.Default)), None)
+    if not isinstance(first, ast.Step) or first.repeat is not None:
+        return None
+    return first.action if isinstance(first.action, ast.Reference) else None

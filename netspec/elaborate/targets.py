@@ -10,7 +10,7 @@ from typing import Any
 from netspec.diagnostics.messages.names import UnknownLayer
 from netspec.diagnostics.suggest import closest, elsewhere, is_advised
 from netspec.elaborate.bind import Misplaced
-from netspec.elaborate.scope import Body, Poisoned, Scope
+from netspec.elaborate.scope import Binding, Body, Poisoned, Scope
 from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.values import Layer, Name, show
 from netspec.ops.registry import REGISTRY
@@ -56,6 +56,8 @@ class Targets:
         try:
             return self.lookup(word, scope.unit, extent)
         except Misplaced:
+            if word in scope.names or isinstance(value, Binding):
+                raise Misplaced(UnknownLayer(word, f"did you mean `@{word}`?"), extent) from None
             if word not in scope.variables:
                 raise
             advice = f"its value here is {show(value)}; `identity` is the layer that does nothing"

@@ -50,7 +50,6 @@ class TrainingHeads:
             level=Level(path + ".", reserved(head.body)),
             names=dict(scope.names),
             head=path,
-            entry=wire,
             call=Call(scope.call, head.name, component, span),
         )
         end = self.run(head.body, wire, inner)

@@ -108,6 +108,8 @@ def expectation(choices: Iterable[str], token: Token, word: str = "") -> tuple[s
         return "`|`", f"{branches}; {GROUPED}"
     if kinds == {"LPAR"}:
         return "`(`", "sizes are whole numbers or symbols with a capital letter: `3xHxW`"
+    if token.type == "REF" and {"LPAR", "DIMS"} <= kinds and "LSQB" not in kinds:
+        return "`(`", f"a reference stands in parentheses: `({token})`"
     if token.type == "ELSE":
         return "a step", "`else` follows the closing brace of an `if`"
     if _STATEMENT & kinds:

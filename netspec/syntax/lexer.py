@@ -14,6 +14,7 @@ from netspec.diagnostics.limits import Limits
 from netspec.diagnostics.messages.limits import NestingTooDeep
 from netspec.diagnostics.messages.syntax import (
     BadNumber,
+    DottedWord,
     IllegalCharacter,
     NameTooLong,
     Unbalanced,
@@ -31,6 +32,8 @@ _FORBIDDEN = re.compile(
 _PARTNER = {"(": ")", "[": "]", "{": "}", ")": "(", "]": "[", "}": "{"}
 _MAX_DIGITS = 18
 _MAX_NAME = 64
+# Characters before a word that say what it was meant as.
+_LOOKED_BACK = 80
 # A token after which a step can be complete, so that `x` is a repeat and a newline ends the step.
 _ENDS = frozenset(
     {"NAME", "INT", "FLOAT", "DIMS", "STRING", "REF", "RPAR", "RSQB", "RBRACE", "BROKEN"}
@@ -43,6 +46,14 @@ _NUMBERS = frozenset({"INT", "FLOAT", "DIMS"})
 # What never stands inside parentheses.
 _OUTSIDE = frozenset({"LBRACE", "RBRACE", "VBAR"})
 _REPEAT = re.compile(r"x([0-9]+)\Z")
+# What makes `q` the reference `q.C`, where its `@` was forgotten.
+_DOTTED = re.compile(r"(?:\.[A-Za-z_][A-Za-z0-9_]*)+")
+_IMPORTED = re.compile(r"(?:^|[\n;])[ \t]*import[ \t]+\Z")
+# Where a name is given, not read: behind these words, and before `=`.
+_NAMING = re.compile(r"\b(?:as|block|default|for|from|head|input|net|of|output)[ \t]+\Z")
+_NAMED = re.compile(r"[ \t]*=(?!=)")
+# Where layers of other libraries live.
+_MODULES = frozenset({"F", "functional", "keras", "layers", "nn", "tf", "torch"})
 _OPENING = frozenset({"LPAR", "LSQB", "LBRACE"})
 _CLOSERS = {"(": "RPAR", "[": "RSQB", "{": "RBRACE"}
 _CLOSING = frozenset(_CLOSERS.values())
@@ -74,6 +85,8 @@ class Lexer:
     source: Source
     collector: Collector
     limits: Limits
+    # Words that mean nothing to whoever reads on: what they were is said here.
+    lost: set[str]
     _open: list[tuple[str, int]] = field(default_factory=list)
     # Whether, inside parentheses, a line has just ended where a step could end.
     _newline: bool = False
@@ -220,7 +233,11 @@ class Lexer:
                 continue
             value = found.group()
             if kind == "NAME":
-                if value in keywords:
+                if dotted := _DOTTED.match(text, end):
+                    end = dotted.end()
+                    value = text[start:end]
+                    kind = self._report_dotted(value, start, end)
+                elif value in keywords:
                     kind = keywords[value]
                 elif value[0] == "x" and last in _ENDS and (repeat := self._repeat(value, end)):
                     yield lexeme("REPEAT", "x", start, start + 1)
@@ -241,6 +258,21 @@ class Lexer:
             yield lexeme(kind, value, start, end)
             last, start = kind, end
             begins = kind in _BEGINS and not (opened and opened[-1][0] != "{")
+
+    def _report_dotted(self, text: str, start: int, end: int) -> str:
+        """Reports a name with dots; says as what it is read: a reference, where it can be one."""
+        first, _, rest = text.partition(".")
+        self.lost.add(first)
+        before = self.source.text[max(0, start - _LOOKED_BACK) : start]
+        kind, advice = "REF", f"the name of a step is read with `@`: `@{text}`"
+        if first in _MODULES or self.source.text[end : end + 1] == "(":
+            kind, advice = "BROKEN", "a layer is one word: `conv3-64`, `relu`"
+        elif _IMPORTED.search(before):
+            kind, advice = "BROKEN", f"did you mean `import {rest} from {first}`?"
+        elif _NAMING.search(before) or _NAMED.match(self.source.text, end):
+            kind, advice = "BROKEN", "names are ASCII letters, digits and _"
+        self.report(DottedWord(text, advice), start, end)
+        return kind
 
     def _repeat(self, text: str, end: int) -> str | None:
         if text == "x" and self.source.text[end : end + 1] == "(":

@@ -57,8 +57,8 @@ def parse(source: Source, collector: Collector, limits: Limits = DEFAULT) -> ast
     lark, terminals = _grammar()
     for diagnostic in forbidden_characters(source):
         collector.add(diagnostic)
-    lexer = Lexer(terminals, source, collector, limits)
     reader = _Reader(source, collector, limits)
+    lexer = Lexer(terminals, source, collector, limits, reader.lost)
     with without_collecting():
         items = reader.read(lark, lexer.tokens())
     return ast.File(source, items, frozenset(reader.lost))
@@ -124,7 +124,8 @@ class _Reader:
     def _recover(self, parser: InteractiveParser, token: Word, tokens: Iterator[Word]) -> None:
         state = parser.parser_state
         # A statement that is broken already is not reported twice.
-        if token.type != "BROKEN" and not _is_broken(state.value_stack[-1:]):
+        said = token.type == "REF" and token[0] != "@"
+        if token.type != "BROKEN" and not said and not _is_broken(state.value_stack[-1:]):
             self._report(parser, token)
         states = state.parse_conf.parse_table.states
         start, end = token.extent

@@ -258,7 +258,7 @@ class Reductions:
     @staticmethod
     def REF(token: Word) -> ast.Reference:
         """A reference and its parts: `@a.b`."""
-        return ast.Reference(tuple(token[1:].split(".")), token.extent)
+        return ast.Reference(tuple(token.removeprefix("@").split(".")), token.extent)
 
 
 def _integer(digits: str, start: int) -> ast.Number:

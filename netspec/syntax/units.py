@@ -154,11 +154,16 @@ class Loader:
                 unit.lost.add(name)
                 continue
             if item.origin and name not in origin.blocks:
-                self.report(NotInFile(item.origin, f"block `{name}`"), unit.span(extent))
+                near = closest(name, origin.blocks)
+                advice = f"did you mean {near}?" if near else ""
+                if name == item.origin and origin.has_net:
+                    advice = f"`import {name}` makes its net a layer"
+                problem = NotInFile(item.origin, f"block `{name}`", name, advice)
+                self.report(problem, unit.span(extent))
                 unit.lost.add(name)
                 continue
             if not item.origin and not origin.has_net:
-                self.report(NotInFile(name, "net"), unit.span(extent))
+                self.report(NotInFile(name, "net", name), unit.span(extent))
                 unit.lost.add(name)
                 continue
             unit.imports[name] = origin
@@ -173,7 +178,10 @@ class Loader:
         path = self._path(unit, name)
         if path is None:
             near = closest(name, shipped_names())
-            self.report(UnknownImport(name, f"did you mean {near}?" if near else ""), span)
+            advice = f"did you mean {near}?" if near else ""
+            if name in self.library_names():
+                advice = "it is a shipped block: used without being imported"
+            self.report(UnknownImport(name, advice), span)
             return None
         key = str(path)
         if key in self._open:

@@ -183,6 +183,70 @@ def test_sizes_are_those_of_what_flows_into_the_braces() -> None:
     assert shapes("concat { | conv1-8; conv1-(2*C) }")[1] == "6x8x8"
 
 
+# Where braces may start at a reference. Each makes the 5 channels of `@low` while 6 or 7 flow in.
+@pytest.mark.parametrize(
+    "text",
+    [
+        "conv1-5 as low; conv1-7; add { | @low; conv1-C as it | conv1-5 }",
+        "conv1-5 as low; conv1-7; { | default tanh() ; @low; conv1-C as it | conv1-5 }",
+        "conv1-5 as low; conv1-7; { | default conv(width=C); @low; conv1 as it | conv1-5 }",
+        "conv1-5 as low; conv1-7; residual { @low; conv1-C as it; conv1-7 }",
+        "conv1-5 as low; conv1-7; freeze { @low; conv1-C as it }",
+        "conv1-5 as low; conv1-7; head aux { @low; conv1-C as it; gap; fc-2 }",
+        "conv1-5 as low; conv1-7; { | @low; if C == 5 { for i in 1..1 { conv1-C as it } } | relu }",
+        "conv1-5 as low; conv1-7; { | { | @low; relu; conv1-C as it | gap } | relu }",
+        "block to(other) { @other; conv1-C as it }\nconv1-5 as low; conv1-7; to(@low)",
+        "block to(x) { twice { @x; conv1-C as it } }\nblock twice(body) { body; body }\n"
+        "conv1-5 as low; conv1-7; to(@low)",
+        "block cell of a, b { @b; conv1-C as it }\n{ | conv1-7 | conv1-5 }; cell",
+        "block deep(n) of a, b { @b; conv1-C as it; { | @a | @it }; if n < C { deep(n+1) } }\n"
+        "{ | conv1-7 | conv1-5 }; deep(3)",
+    ],
+)
+def test_braces_that_start_at_a_reference_have_its_sizes(text: str) -> None:
+    found = [node for node in net(text).nodes if node.path.rpartition(".")[2] == "it"]
+    assert {node.output.shape[0] for node in found} == {5}
+
+
+def test_a_file_that_starts_at_an_input_has_its_sizes() -> None:
+    inputs = "input a: 7x8x8\ninput b: 5xHxW\n"
+    assert shapes("@b; conv1-C; maxpool2; conv1-(C+1)", inputs)[1:] == [
+        "5xHxW",
+        "5x[floor(H/2)]x[floor(W/2)]",
+        "6x[floor(H/2)]x[floor(W/2)]",
+    ]
+    assert shapes("relu x0; { | @b | @b }; add; conv1-C", inputs)[-1] == "7xHxW"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "conv1-5 as low; conv1-7; { | relu; @low; conv1-C as it | relu }",
+        "conv1-5 as low; conv1-7; { | if yes { @low }; conv1-C as it | relu }",
+        "conv1-5 as low; conv1-7; { | @low x0; conv1-C as it | relu }",
+        "block to(other, n=C) { @other; conv1-n as it }\nconv1-5 as low; conv1-7; to(@low)",
+        "conv1-5 as low; conv1-7; { | if yes { @low; conv1-C as it } | relu }",
+    ],
+)
+def test_sizes_stay_those_of_what_flows_in_where_no_reference_is_first(text: str) -> None:
+    (found,) = (node for node in net(text).nodes if node.path.rpartition(".")[2] == "it")
+    assert found.output.shape[0] == 7
+
+
+@pytest.mark.parametrize("text", ["{ | @lwo; conv1-C | relu }", "block b { @lwo; conv1-C }\nb"])
+def test_braces_that_start_at_nothing_get_one_message(text: str) -> None:
+    assert codes(f"conv1-5 as low\n{text}") == ["NS203"]
+
+
+def test_a_block_may_be_imported_as_one() -> None:
+    body = "input 8x8x8\ntransition"
+    plain = net(body, "import transition from densenet121")
+    assert net(body, "import block transition from densenet121").nodes[1:] != ()
+    assert paths(body, "import block transition from densenet121") == [
+        node.path for node in plain.nodes[1:]
+    ]
+
+
 def test_symbolic_sizes_record_what_must_hold() -> None:
     graph = net("concat { | identity | maxpool2; deconv2-3/2 }", "input 3xHxW")
     assert "H == 2*floor(H/2)" in [str(c) for c in graph.conditions]

@@ -1,15 +1,22 @@
 """The shipped blocks: found without import, generic, and as their papers draw them."""
 
+import importlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
+import torch
+import torch.nn.functional as F
 from conftest import Built
+from support.places import DOCS
 
 from netspec.analysis.costs import costs
+from netspec.backends.torch.modules import to_module
 from netspec.diagnostics.raised import NetspecError
 from netspec.graph.checked import Graph, Node
 from netspec.syntax.files import LIBRARY
+from netspec.weights.sources import Seeded
 
 BLOCKS = sorted(path.stem for path in LIBRARY.glob("*.ns"))
 
@@ -149,3 +156,147 @@ def test_levels_of_a_spatial_pyramid_have_n_by_n_bins(net: Built, size: int) -> 
     assert graph.outputs[0].value.shape == (5 * sum(n * n for n in levels),)
     assert [p.op.kernel[0] for p in layers(graph, "maxpool")] == [-(-size // n) for n in levels]
     assert [p.op.stride[0] for p in layers(graph, "maxpool")] == [size // n for n in levels]
+
+
+# --- against what others compute: each reference takes the tensors of the net in the order that
+# torchvision's, timm's or YOLOv5's module holds them.
+
+Tensors = Iterator[torch.Tensor]
+Maps = tuple[torch.Tensor, ...]
+
+
+def _fpn(x: Maps, w: Tensors) -> Maps:
+    """torchvision.ops.FeaturePyramidNetwork."""
+    inner = [F.conv2d(map_, next(w), next(w)) for map_ in x]
+    for i in reversed(range(len(x) - 1)):
+        inner[i] = inner[i] + F.interpolate(inner[i + 1], size=inner[i].shape[-2:])
+    return tuple(F.conv2d(map_, next(w), next(w), padding=1) for map_ in inner)
+
+
+def _normed(x: torch.Tensor, w: Tensors, eps: float = 1e-5, **given: Any) -> torch.Tensor:
+    kernel = next(w)
+    given.setdefault("padding", kernel.shape[-1] // 2)
+    weight, bias, mean, var = (next(w) for _ in range(4))
+    return F.batch_norm(F.conv2d(x, kernel, **given), mean, var, weight, bias, eps=eps)
+
+
+def _aspp(x: Maps, w: Tensors) -> Maps:
+    """torchvision.models.segmentation.deeplabv3.ASPP, rates 2, 4 and 6."""
+    parts = [F.relu(_normed(x[0], w))]
+    parts += [F.relu(_normed(x[0], w, padding=rate, dilation=rate)) for rate in (2, 4, 6)]
+    pooled = F.relu(_normed(x[0].mean((2, 3), keepdim=True), w))
+    parts.append(F.interpolate(pooled, size=x[0].shape[-2:], mode="bilinear"))
+    return (F.relu(_normed(torch.cat(parts, 1), w)),)
+
+
+def _sppf(x: Maps, w: Tensors) -> Maps:
+    """YOLOv5's SPPF."""
+    parts = [F.silu(_normed(x[0], w, eps=1e-3))]
+    for _ in range(3):
+        parts.append(F.max_pool2d(parts[-1], 5, 1, 2))
+    return (F.silu(_normed(torch.cat(parts, 1), w, eps=1e-3)),)
+
+
+def _ghost(x: Maps, w: Tensors) -> Maps:
+    """timm.models.ghostnet.GhostModule."""
+    first = F.relu(_normed(x[0], w))
+    return (torch.cat((first, F.relu(_normed(first, w, groups=6))), 1),)
+
+
+def _mlp(x: Maps, w: Tensors) -> Maps:
+    """timm.layers.Mlp."""
+    hidden = F.gelu(F.linear(x[0].mT, next(w), next(w)))
+    return (F.linear(hidden, next(w), next(w)).mT,)
+
+
+def _swiglu(x: Maps, w: Tensors) -> Maps:
+    """timm.layers.SwiGLU."""
+    gate = F.silu(F.linear(x[0].mT, next(w), next(w)))
+    return (F.linear(gate * F.linear(x[0].mT, next(w), next(w)), next(w), next(w)).mT,)
+
+
+def _bottleneck(x: Maps, w: Tensors) -> Maps:
+    """torchvision.models.resnet.Bottleneck with dilation 2, stride 2 at the 3x3 and 2 groups."""
+    y = F.relu(_normed(x[0], w))
+    y = F.relu(_normed(y, w, stride=2, padding=2, dilation=2, groups=2))
+    y = _normed(y, w)
+    return (F.relu(y + _normed(x[0], w, stride=2)),)
+
+
+def _basic(x: Maps, w: Tensors) -> Maps:
+    """timm.models.resnet.BasicBlock with dilation 2."""
+    y = F.relu(_normed(x[0], w, padding=2, dilation=2))
+    return (F.relu(x[0] + _normed(y, w, padding=2, dilation=2)),)
+
+
+_TWO = "input a: 3x9x7\ninput b: 5x5x4\n"
+_THREE = f"{_TWO}input c: 4x3x2\n"
+_FOUR = f"{_THREE}input d: 2x1x1\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "reference"),
+    [
+        (f"{_TWO}default conv(norm=bn, act=relu, bias=no)\nfpn(6, @a, @b)", _fpn),
+        (f"{_THREE}fpn(6, @a, @b, @c)", _fpn),
+        (f"{_FOUR}fpn(6, @a, @b, @c, @d)", _fpn),
+        ("input 6x9x11\naspp(4, 2)", _aspp),
+        ("input 6x9x7\nsppf(5)", _sppf),
+        ("input 5x6x7\nghost(12)", _ghost),
+        ("input 6x5\nmlp(7, drop=0.1)", _mlp),
+        ("input 6x5\ngated(7)", _swiglu),
+        ("input 6x9x8\nbottleneck(4, 2, stride_at=3, groups=2, dilation=2)", _bottleneck),
+        ("input 6x9x8\nbasic(6, dilation=2)", _basic),
+    ],
+    ids=["fpn2", "fpn3", "fpn4", "aspp", "sppf", "ghost", "mlp", "gated", "bottleneck", "basic"],
+)
+def test_a_block_computes_what_others_do(
+    net: Built, text: str, reference: Callable[[Maps, Tensors], Maps]
+) -> None:
+    graph = net(text)
+    model = to_module(graph, Seeded(3)).eval()
+    for name, tensor in model.named_buffers():
+        if "running" in name:
+            torch.nn.init.uniform_(tensor, 0.5, 1.5)
+    model = model.double()
+    shapes = [node.output.shape for node in graph.inputs]
+    x = tuple(torch.randn(2, *map(int, shape), dtype=torch.float64) for shape in shapes)
+    weights = [t for name, t in model.state_dict().items() if "num_batches" not in name]
+    with torch.no_grad():
+        left = iter(weights)
+        expected = reference(x, left)
+        found = model(*x)
+    found = (found,) if isinstance(found, torch.Tensor) else tuple(found)
+    assert list(left) == [], "the reference has fewer tensors"
+    assert len(found) == len(expected)
+    for ours, theirs in zip(found, expected, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
+
+
+# --- the page
+
+
+def test_the_page_of_blocks_is_current(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(DOCS))
+    written = (DOCS / "blocks.md").read_text(encoding="utf-8")
+    current = importlib.import_module("make_blocks").page()
+    assert written == current, "run `python docs/make_blocks.py`"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("#   s: stride, of the first convolution\n", "", "names other parameters"),
+        ("# Example: input 64x56x56; basic(128, s=2)\n", "", "shows no example"),
+        ("# Example: ", "# Or so: ", "neither a parameter nor an example"),
+    ],
+)
+def test_a_block_without_its_parameters_or_example_is_no_page(
+    monkeypatch: pytest.MonkeyPatch, old: str, new: str, says: str
+) -> None:
+    monkeypatch.syspath_prepend(str(DOCS))
+    make = importlib.import_module("make_blocks")
+    text = (LIBRARY / "basic.ns").read_text(encoding="utf-8")
+    assert old in text
+    with pytest.raises(ValueError, match=says):
+        list(make._block("basic", text.replace(old, new)))

@@ -235,7 +235,7 @@ def test_no_pattern_of_a_token_backtracks_without_bound() -> None:
     ]
     for text in near_misses:
         collector = Collector()
-        tokens = list(Lexer(terminals(), Source("t", text), collector, Limits()).tokens())
+        tokens = list(Lexer(terminals(), Source("t", text), collector, Limits(), set()).tokens())
         assert sum(len(token) for token in tokens) <= 2 * len(text)
 
 

@@ -24,7 +24,8 @@ class UnknownName(Problem):
     help = "{advice_text}"
     explain = (
         "A word in an expression must be a parameter of the block or net, the index of a `for`, or "
-        "a size of what flows into the braces: C, H, W, D, T or L."
+        "a size of what flows into the braces, or of the reference that they start with: C, H, W, D, "
+        "T or L. What a step is named by `as` is read with `@`: `@name`, `@name.C`."
     )
     name: str
     advice_text: str = ""
@@ -241,12 +242,16 @@ class UnknownImport(Problem):
 
 class NotInFile(Problem):
     code = "NS225"
-    title = "`{origin}` holds no {name}"
+    title = "`{origin}` holds no {what}"
+    help = "{advice_text}"
     explain = (
-        "`import name` needs a net in that file, `import block from name` needs that block in it."
+        "`import name` needs a net in that file, `import block unit from name` needs a block `unit` in "
+        "it; the word `block` may be left out there."
     )
     origin: str
+    what: str
     name: str
+    advice_text: str = ""
 
 
 class UnknownScheme(Problem):

@@ -73,6 +73,19 @@ class Unbalanced(Problem):
     partner: str
 
 
+class DottedWord(Problem):
+    code = "NS107"
+    title = "`{name}` is not a word of a spec"
+    help = "{advice_text}"
+    explain = (
+        "Words have no dots. What a step is named by `as` is read with `@`, and so are its sizes and "
+        "the names inside it: `@name`, `@name.C`, `@name.inner`. As a width or a stride a reference "
+        "stands in parentheses, `conv1-(@name.C)`."
+    )
+    name: str
+    advice_text: str
+
+
 class UnexpectedText(Problem):
     code = "NS110"
     title = "did not expect {found} here; expected {expected}"
