@@ -42,7 +42,7 @@ _HOOKS = frozenset(
 )
 _DECLARATIONS = frozenset(
     {"spelling", "aliases", "arity", "takes_ids", "follows", "defaults_of", "examples", "order"}
-    | {"random", "joins", "carried", "sized_by", "either"}
+    | {"random", "joins", "carried", "sized_by", "either", "places"}
 )
 
 # Every operator class that has been made, by the words for it.
@@ -68,6 +68,8 @@ class Operator:
         random: it draws random numbers in training.
         carried: how many of its outputs flow on; None for all. The others are read by reference.
         sized_by: the input from which on inputs give only their size or indices; None if none does.
+        places: the inputs, by number, that say where in a map or an image: half precision has not the
+            digits for them.
         examples: `(input, step)` pairs: sizes as typed after `input`, and a step that takes them.
     """
 
@@ -83,6 +85,7 @@ class Operator:
     random: ClassVar[bool] = False
     carried: ClassVar[int | None] = None
     sized_by: ClassVar[int | None] = None
+    places: ClassVar[tuple[int, ...]] = ()
     examples: ClassVar[tuple[tuple[str, str], ...]] = ()
     params: ClassVar[dict[str, Param]] = {}
 
