@@ -8,6 +8,7 @@ MODULES = {
     "arranging.channels": "split slice flip pad_channels shuffle",
     "arranging.merge": "concat add sum mul sub div maximum minimum mean",
     "arranging.reduce": "gsp sum_over_time over_channels",
+    "arranging.select": "topk gather nms",
     "arranging.shape": "flatten reshape transpose sequence grid",
     "elementwise.activation": "relu sigmoid softsign hardswish mish selu silu swish"
     " hardsigmoid relu6 hardtanh leaky prelu elu celu gelu"

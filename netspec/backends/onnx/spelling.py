@@ -125,9 +125,9 @@ class Spelling:
         self, name: str, sides: Sequence[tuple[int, int]], value: float = 0.0, mode: str = ""
     ) -> str:
         """The name of a tensor with a border: (before, after) for each axis, the batch first."""
-        pads = self.integers([*(before for before, _ in sides), *(after for _, after in sides)])
         if mode == "wrap":
             return self._wrapped(name, sides)
+        pads = self.integers([*(before for before, _ in sides), *(after for _, after in sides)])
         if mode:
             return self.node("Pad", [name, pads], mode=mode)
         # ONNX Runtime merges a border of zeros into a pooling that follows, whose own border is no
