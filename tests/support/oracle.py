@@ -106,6 +106,14 @@ def windows(taps: list[Taps]) -> Any:
 def convolution(op: Any, x: Array, weights: Weights) -> Array:
     weight = weights["weight"].astype(np.float64)
     taps = taps_of(op, x.shape[2:])
+    if op.pad_mode != "zeros":
+        pads = pads_of(op, x.shape[2:])
+        mode = {"replicate": "edge", "circular": "wrap"}.get(op.pad_mode, op.pad_mode)
+        x = np.pad(x, ((0, 0), (0, 0), *pads), mode)
+        taps = [
+            [[place + before for place in window] for window in axis]
+            for axis, (before, _) in zip(taps, pads, strict=True)
+        ]
     groups = getattr(op, "groups", x.shape[1])
     assert weight.shape[1] * groups == x.shape[1]
     width = weight.shape[0] // groups
@@ -231,6 +239,12 @@ def batch_norm(op: Any, x: Array, weights: Weights) -> Array:
     return trained((x - mean) / np.sqrt(variance + op.eps), weights)
 
 
+def instance_norm(op: Any, x: Array, weights: Weights) -> Array:
+    if op.track:
+        return batch_norm(op, x, weights)
+    return trained(normalised(x, tuple(range(2, x.ndim)), op.eps), weights)
+
+
 def group_norm(op: Any, x: Array, weights: Weights) -> Array:
     groups = x.reshape(len(x), op.groups, -1)
     return trained(normalised(groups, (2,), op.eps).reshape(x.shape), weights)
@@ -306,6 +320,11 @@ FUNCTIONS: dict[str, Callable[[Any, Array], Array]] = {
     "scaled": lambda op, x: op.factor * x + op.shift,
     "square": lambda op, x: x**2,
     "abs": lambda op, x: np.abs(x),
+    "exp": lambda op, x: np.exp(x),
+    "sin": lambda op, x: np.sin(x),
+    "cos": lambda op, x: np.cos(x),
+    "pow": lambda op, x: x**op.exponent,
+    "clip": lambda op, x: np.clip(x, op.low, op.high),
     "flip": lambda op, x: np.flip(x, {"channels": 1, "depth": -3, "height": -2}.get(op.axis, -1)),
     "dropout": lambda op, x: x,
     "droppath": lambda op, x: x,
@@ -330,7 +349,7 @@ REFERENCES: dict[type[Operator], Reference] = {
         "bn": batch_norm,
         "groupnorm": group_norm,
         "layernorm": lambda op, x, w: trained(normalised(x, (1,), op.eps), w),
-        "instancenorm": lambda op, x, w: trained(normalised(x, tuple(range(2, x.ndim)), op.eps), w),
+        "instancenorm": instance_norm,
         "rmsnorm": rms_norm,
         "l2norm": lambda op, x, w: x / np.maximum(np.sqrt((x**2).sum(1, keepdims=True)), op.eps),
         "affine": lambda op, x, w: trained(x, w),

@@ -151,6 +151,13 @@ class _Sizes:
         }
         if node.op_type in KEEPING:
             return {node.output[0]: types[node.input[0]]}
+        if node.op_type == "NonMaxSuppression" and len(names) > 2 and names[2] in numbers:
+            # It gives as many as it finds: of each class the most that are asked for, or all.
+            samples, classes, boxes = _sizes(types[names[1]])
+            if None not in (samples, classes, boxes):
+                most = min(boxes, max(0, int(self._numbers[names[2]].max())))
+                shape = (samples * classes * most, 3)
+                return {node.output[0]: helper.make_tensor_type_proto(TensorProto.INT64, shape)}
         schema = defs.get_schema(node.op_type, self._opsets[0].version, "")
         found: Mapping[str, TypeProto] = infer_node_outputs(
             schema, node, types, numbers, opset_imports=self._opsets, ir_version=self._ir

@@ -19,12 +19,19 @@ from netspec.ops.declare.interfaces import Operand
 _FAR = 2**62
 # Since when ONNX has what netspec writes, where that is later than the lowest opset.
 _SINCE = {
+    "DeformConv": 19,
     "Gelu": 20,
+    "GridSample": 16,
     "HardSwish": 14,
     "LayerNormalization": 17,
     "Mish": 18,
     "Resize with antialias": 18,
+    "RoiAlign by half pixels": 16,
 }
+# Up to which opset ONNX Runtime has an operator, where it lacks its newer version.
+_UNTIL = {"RoiAlign": 21}
+# What opset 20 calls the modes of GridSample.
+_MODES = {"bilinear": "linear", "bicubic": "cubic"}
 
 
 def features(
@@ -50,7 +57,11 @@ def features(
         yield f"{op_type} with ceil_mode"
     if attributes.get("antialias"):
         yield f"{op_type} with antialias"
-    if attributes.get("mode") in ("cubic", "edge", "reflect"):
+    if attributes.get("coordinate_transformation_mode") == "half_pixel" and op_type == "RoiAlign":
+        yield "RoiAlign by half pixels"
+    if op_type == "GridSample":
+        yield f"GridSample by {attributes['mode']} and {attributes['padding_mode']}"
+    elif attributes.get("mode") in ("cubic", "edge", "reflect"):
         yield f"{op_type} by mode {attributes['mode']}"
 
 
@@ -88,7 +99,8 @@ class Spelling:
 
     def has(self, feature: str) -> bool:
         """Whether the opset and the reader have an operator, or a feature of one."""
-        return self.opset >= since(feature) and feature not in self.target.lacks
+        spoken = since(feature) <= self.opset <= _UNTIL.get(feature, self.opset)
+        return spoken and feature not in self.target.lacks
 
     def integers(self, values: Sequence[int]) -> str:
         """The name of a constant vector of int64: axes, shapes, indices."""
@@ -113,6 +125,8 @@ class Spelling:
         self, name: str, sides: Sequence[tuple[int, int]], value: float = 0.0, mode: str = ""
     ) -> str:
         """The name of a tensor with a border: (before, after) for each axis, the batch first."""
+        if mode == "wrap":
+            return self._wrapped(name, sides)
         pads = self.integers([*(before for before, _ in sides), *(after for _, after in sides)])
         if mode:
             return self.node("Pad", [name, pads], mode=mode)
@@ -120,6 +134,30 @@ class Spelling:
         # zero and counts otherwise. A negative zero it leaves alone.
         border = self.constant(np.float32(value or -0.0))
         return self.node("Pad", [name, pads, border], mode="constant")
+
+    def _wrapped(self, name: str, sides: Sequence[tuple[int, int]]) -> str:
+        """A border of what is at the other end, by slices: Pad has it since opset 19."""
+        for axis, (before, after) in enumerate(sides):
+            parts = [name]
+            for count, first, last in ((before, -before, _FAR), (after, 0, after)):
+                if count:
+                    bounds = (self.integers([bound]) for bound in (first, last, axis))
+                    parts.append(self.node("Slice", [name, *bounds]))
+            if before:
+                parts = [parts[1], parts[0], *parts[2:]]
+            if len(parts) > 1:
+                name = self.node("Concat", parts, axis=axis)
+        return name
+
+    def grid_sample(self, name: str, grid: str, mode: str, padding: str, align: bool) -> str:
+        """The name of a map (N, C, H, W) read at a grid (N, H', W', 2), where there is GridSample.
+
+        `mode` is `bilinear`, `nearest` or `bicubic`.
+        """
+        word = _MODES.get(mode, mode) if self.opset >= 20 else mode
+        return self.node(
+            "GridSample", [name, grid], mode=word, padding_mode=padding, align_corners=int(align)
+        )
 
     def mapped(self, name: str, rank: int, axis: int, matrix: Any) -> str:
         """The name of a tensor of `rank` axes, one of them multiplied by a matrix (size, new size)."""

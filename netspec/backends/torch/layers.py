@@ -350,7 +350,10 @@ class _Padded:
 
     @leaf
     def forward(self, input: Tensor) -> Any:
-        padded = F.pad(input, self.window.torch_pads, value=self.value)
+        mode = getattr(self, "padding_mode", "zeros")
+        pads = self.window.torch_pads
+        how = {"value": self.value} if mode == "zeros" else {"mode": mode}
+        padded = F.pad(input, pads, **how)
         result = super().forward(padded)  # type: ignore[misc]
         if not self.window.ceil:
             return result

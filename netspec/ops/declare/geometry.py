@@ -8,6 +8,7 @@ from typing import Any
 from netspec.diagnostics.messages.shapes import (
     EmptyOutput,
     KernelTooLarge,
+    OutOfRange,
     PadTooLarge,
     UnknownSize,
     WrongRank,
@@ -20,6 +21,10 @@ from netspec.sizes.dims import Dim
 from netspec.sizes.shapes import TensorType
 
 Pair = tuple[int, int]
+
+# What a border holds where it is made of the tensor itself, as PyTorch calls it, and as ONNX does.
+ONNX_BORDERS = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
+BORDERS = tuple(ONNX_BORDERS)
 
 
 @record(slots=False)
@@ -232,3 +237,20 @@ def positive(op: str, tensor: TensorType, shape: tuple[Dim, ...]) -> tuple[Dim, 
     if not all(at_least(size, 1) for size in shape):
         raise Rejection(EmptyOutput(op, str(tensor), "x".join(map(str, shape))))
     return shape
+
+
+def check_border(
+    op: str, what: str, tensor: TensorType, sides: tuple[Pair, ...], mode: str
+) -> None:
+    """Refuses a border, the operator's parameter `what`, of more than the tensor has to fill it."""
+    spare = {"reflect": 1, "circular": 0}.get(mode)
+    if spare is None:
+        return
+    for size, pair in zip(tensor.spatial, sides, strict=True):
+        if not at_least(size, max(pair) + spare):
+            allowed = (
+                f"below the size {size}, which is mirrored"
+                if spare
+                else f"at most the size {size}, which is repeated"
+            )
+            raise Rejection(OutOfRange(op, what, allowed, max(pair)))

@@ -124,6 +124,12 @@ class Builder(Protocol):
     def layer_norm(self, name: str, scale: str, shift: str, eps: float) -> str:
         """The name of a tensor of mean 0 along its last axis, normalised there and scaled."""
 
+    def grid_sample(self, name: str, grid: str, mode: str, padding: str, align: bool) -> str:
+        """The name of a map (N, C, H, W) read at a grid (N, H', W', 2), where there is GridSample.
+
+        `mode` is `bilinear`, `nearest` or `bicubic`.
+        """
+
     def mapped(self, name: str, rank: int, axis: int, matrix: Any) -> str:
         """The name of a tensor of `rank` axes, one of them multiplied by a matrix (size, new size)."""
 

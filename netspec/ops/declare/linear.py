@@ -137,13 +137,14 @@ class Linear:
     """A layer that slides a kernel, its tensor `weight`, and adds a bias of its output channels.
 
     `padded` says that some of its outputs see fewer taps than others: zeros beyond the border, or
-    the rim of a transposed convolution.
+    the rim of a transposed convolution. `border` is what the padding holds where that is not zeros.
     """
 
     kernel: Kernel
     bias: Vector | None
     geometry: Geometry
     padded: bool
+    border: str = "zeros"
 
 
 def own_kernel(weight: Tensor, layout: Layout) -> Kernel:

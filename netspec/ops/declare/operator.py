@@ -44,7 +44,7 @@ _HOOKS = frozenset(
 )
 _DECLARATIONS = frozenset(
     {"spelling", "aliases", "arity", "takes_ids", "follows", "defaults_of", "examples", "order"}
-    | {"random", "joins", "carried", "sized_by", "either", "rows"}
+    | {"random", "joins", "carried", "sized_by", "either", "rows", "places"}
 )
 
 # Every operator class that has been made, by the words for it.
@@ -73,6 +73,8 @@ class Operator:
             repeated for each first; `broadcast`, where that needs no repeating; or `own`, where the
             operator says itself.
         sized_by: the input from which on inputs give only their size or indices; None if none does.
+        places: the inputs, by number, that say where in a map or an image: half precision has not the
+            digits for them.
         examples: `(input, step)` pairs: sizes as typed after `input`, and a step that takes them.
     """
 
@@ -89,6 +91,7 @@ class Operator:
     carried: ClassVar[int | None] = None
     sized_by: ClassVar[int | None] = None
     rows: ClassVar[str] = "same"
+    places: ClassVar[tuple[int, ...]] = ()
     examples: ClassVar[tuple[tuple[str, str], ...]] = ()
     params: ClassVar[dict[str, Param]] = {}
 

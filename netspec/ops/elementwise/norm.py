@@ -13,10 +13,18 @@ from netspec.diagnostics.messages.shapes import NotDivisible, OutOfRange
 from netspec.diagnostics.raised import Rejection
 from netspec.ops.declare.checks import fixed_channels, need_spatial
 from netspec.ops.declare.interfaces import Builder, Modules, Operand
-from netspec.ops.declare.linear import Constant, InverseRoot, Product, Scaling, Sum, Tensor
+from netspec.ops.declare.linear import (
+    Constant,
+    InverseRoot,
+    Product,
+    Scaling,
+    Sum,
+    Tensor,
+    Vector,
+)
 from netspec.ops.declare.operator import Elementwise
 from netspec.ops.declare.params import count, flag, real, scheme_of
-from netspec.ops.declare.reach import EVERYWHERE, Reach
+from netspec.ops.declare.reach import EVERYWHERE, POINTWISE, Reach
 from netspec.ops.declare.schemes import Ones, Zeros
 from netspec.ops.declare.weight import Scheme, Weight
 from netspec.sizes.conditions import at_least
@@ -51,11 +59,7 @@ class BatchNorm(Elementwise):
         shape = (fixed_channels(self.spelling, inputs[0]),)
         scale = Weight("weight", shape, self.init or Ones())
         trained = (scale, Weight("bias", shape, self.bias_init or Zeros()))
-        running = (
-            Weight("running_mean", shape, Zeros(), "statistic"),
-            Weight("running_var", shape, Ones(), "statistic"),
-        )
-        return (*trained, *running) if self.affine else running
+        return (*trained, *_running(shape)) if self.affine else _running(shape)
 
     def infer(self, *inputs: TensorType) -> TensorType:
         need_spatial(self, inputs[0], 0, 1, 2, 3)
@@ -80,10 +84,7 @@ class BatchNorm(Elementwise):
         return graph.node("BatchNormalization", [inputs[0].name, *names], epsilon=self.eps)
 
     def scaling(self, own: Mapping[str, Tensor], *inputs: TensorType) -> Scaling:
-        narrowed = InverseRoot(own["running_var"], self.eps)
-        scale = Product((own["weight"], narrowed)) if self.affine else narrowed
-        centred = Product((Constant(-1.0), own["running_mean"], scale))
-        return Scaling(scale, Sum((own["bias"], centred)) if self.affine else centred)
+        return _by_running(own, self.eps)
 
 
 class _SampleNorm(Elementwise):
@@ -262,7 +263,8 @@ class GroupNorm(_ShiftedNorm):
 class InstanceNorm(_ShiftedNorm):
     """Instance normalisation (Ulyanov et al. 2016): over the positions of each channel.
 
-    (C, *sizes) to the same shape; each channel needs more than one position.
+    (C, *sizes) to the same shape; each channel needs more than one position. With `track` it keeps
+    running statistics in training and normalises by those when deployed, as `bn` does.
     """
 
     spelling = "instancenorm"
@@ -270,7 +272,18 @@ class InstanceNorm(_ShiftedNorm):
         ("3x4x5", "instancenorm"),
         ("3x7", "instancenorm(affine=no)"),
         ("2x2x3x4", "instancenorm"),
+        ("3x4x5", "instancenorm(track=yes)"),
+        ("3x7", "instancenorm(track=yes, affine=no)"),
     )
+
+    track: bool = flag(False, doc="has running statistics, which a deployed net uses")
+    momentum: float = real(0.1, low=0.0, high=1.0, doc="weight of new statistics, where tracked")
+
+    def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
+        trained = super().weights(*inputs)
+        if not self.track:
+            return trained
+        return trained + _running((fixed_channels(self.spelling, inputs[0]),))
 
     def infer(self, *inputs: TensorType) -> TensorType:
         need_spatial(self, inputs[0])
@@ -278,18 +291,48 @@ class InstanceNorm(_ShiftedNorm):
         return super().infer(*inputs)
 
     def reach(self, *inputs: TensorType) -> Reach:
-        return EVERYWHERE
+        return POINTWISE if self.track else EVERYWHERE
 
-    def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
-        scale, shift = weights.get("weight"), weights.get("bias")
-        return torch.nn.functional.instance_norm(inputs[0], weight=scale, bias=shift, eps=self.eps)
+    def torch(self, modules: Modules, *inputs: TensorType) -> Any:
+        kind = getattr(modules.nn, f"InstanceNorm{len(inputs[0].spatial)}d")
+        return kind(
+            fixed_channels(self.spelling, inputs[0]),
+            eps=self.eps,
+            momentum=self.momentum,
+            affine=self.affine,
+            track_running_stats=self.track,
+        )
 
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
         tensor = inputs[0].type
         axes = list(range(2, len(tensor.shape) + 1))
         weights = self._scale_and_shift(graph, fixed_channels(self.spelling, tensor))
+        if self.track:
+            running = [graph.weight("running_mean"), graph.weight("running_var")]
+            names = [inputs[0].name, *weights, *running]
+            return graph.node("BatchNormalization", names, epsilon=self.eps)
         centred = self._centred(graph, inputs[0].name, axes)
         return graph.node("InstanceNormalization", [centred, *weights], epsilon=self.eps)
+
+    def scaling(self, own: Mapping[str, Tensor], *inputs: TensorType) -> Scaling | None:
+        return _by_running(own, self.eps) if self.track else None
+
+
+def _running(shape: tuple[int, ...]) -> tuple[Weight, ...]:
+    """The running statistics of channels."""
+    return (
+        Weight("running_mean", shape, Zeros(), "statistic"),
+        Weight("running_var", shape, Ones(), "statistic"),
+    )
+
+
+def _by_running(own: Mapping[str, Tensor], eps: float) -> Scaling:
+    """The scale and shift that normalising by running statistics is, with those trained if any."""
+    scale: Vector = InverseRoot(own["running_var"], eps)
+    if "weight" in own:
+        scale = Product((own["weight"], scale))
+    centred = Product((Constant(-1.0), own["running_mean"], scale))
+    return Scaling(scale, Sum((own["bias"], centred)) if "bias" in own else centred)
 
 
 def _several(op: str, tensor: TensorType, channels: int) -> None:

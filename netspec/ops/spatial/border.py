@@ -7,7 +7,15 @@ from typing import Any
 from netspec.diagnostics.messages.shapes import OutOfRange, WrongPartner
 from netspec.diagnostics.raised import Rejection
 from netspec.ops.declare.checks import need_partners, need_spatial, type_of
-from netspec.ops.declare.geometry import Pair, every_axis, geometry, positive
+from netspec.ops.declare.geometry import (
+    BORDERS,
+    ONNX_BORDERS,
+    Pair,
+    check_border,
+    every_axis,
+    geometry,
+    positive,
+)
 from netspec.ops.declare.interfaces import Builder, Operand, V
 from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.params import amounts, choice, per_axis, real
@@ -32,7 +40,7 @@ def shifted(rank: int, before: tuple[int, ...], stride: tuple[int, ...] | None =
 
 
 class Pad(Operator):
-    """A border around the input: of zeros, of `value`, mirrored, or of the edge repeated.
+    """A border around the input: of zeros, of `value`, mirrored, of the edge repeated, or circular.
 
     (C, *sizes) to (C, *sizes'), sizes' = size + before + after.
     """
@@ -45,20 +53,17 @@ class Pad(Operator):
         ("2x5x6", "pad(2, mode=reflect)"),
         ("2x5", "pad(3, mode=replicate)"),
         ("2x3x4x5", "pad(1x0x2)"),
+        ("2x5x6", "pad(((0, 5), (2, 1)), mode=circular)"),
     )
 
     amount: Any = amounts(doc="elements added on each side")
-    mode: str = choice("constant", "reflect", "replicate", default="constant", doc="what is added")
+    mode: str = choice("constant", *BORDERS, default="constant", doc="what is added")
     value: float = real(0.0, doc="value of a constant border")
 
     def infer(self, *inputs: TensorType) -> TensorType:
         tensor = inputs[0]
         sides = _sides(self, tensor, self.amount)
-        if self.mode == "reflect":
-            for size, pair in zip(tensor.spatial, sides, strict=True):
-                if not at_least(size, max(pair) + 1):
-                    allowed = f"below the size {size}, which is mirrored"
-                    raise Rejection(OutOfRange(self.spelling, "amount", allowed, max(pair)))
+        check_border(self.spelling, "amount", tensor, sides, self.mode)
         return tensor.with_shape(
             tensor.channels,
             *(size + sum(pair) for size, pair in zip(tensor.spatial, sides, strict=True)),
@@ -81,8 +86,7 @@ class Pad(Operator):
 
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
         sides = ((0, 0), (0, 0), *_sides(self, inputs[0].type, self.amount))
-        mode = {"constant": "", "replicate": "edge"}.get(self.mode, self.mode)
-        return graph.pad(inputs[0].name, sides, self.value, mode)
+        return graph.pad(inputs[0].name, sides, self.value, ONNX_BORDERS.get(self.mode, ""))
 
 
 class Crop(Operator):

@@ -10,12 +10,29 @@ from typing import Any
 from netspec.diagnostics.messages.shapes import NotDivisible, OutOfRange
 from netspec.diagnostics.raised import Rejection
 from netspec.ops.declare.checks import fixed_channels, need_spatial
-from netspec.ops.declare.geometry import Geometry, every_axis, geometry, positive
+from netspec.ops.declare.geometry import (
+    BORDERS,
+    ONNX_BORDERS,
+    Geometry,
+    check_border,
+    every_axis,
+    geometry,
+    positive,
+)
 from netspec.ops.declare.interfaces import Builder, Modules, Operand
 from netspec.ops.declare.known import Values
 from netspec.ops.declare.linear import Layout, Linear, Tensor, own_kernel
 from netspec.ops.declare.operator import Operator
-from netspec.ops.declare.params import count, flag, known, layer, padding, per_axis, scheme_of
+from netspec.ops.declare.params import (
+    choice,
+    count,
+    flag,
+    known,
+    layer,
+    padding,
+    per_axis,
+    scheme_of,
+)
 from netspec.ops.declare.reach import Reach, Upsampling
 from netspec.ops.declare.schemes import He, Zeros
 from netspec.ops.declare.values import Layer
@@ -43,6 +60,10 @@ class Convolution(Operator):
     follows = ("norm", "act")
     either = ("fixed", "init")
 
+    def _border(self) -> str:
+        """What the padding holds: zeros, or a word of BORDERS."""
+        return "zeros"
+
     def _geometry(self, tensor: TensorType) -> Geometry:
         return self._padded(tensor, self.pad)
 
@@ -63,6 +84,7 @@ class Convolution(Operator):
     def infer(self, *inputs: TensorType) -> TensorType:
         tensor = inputs[0]
         window = self._geometry(tensor)
+        check_border(self.spelling, "pad", tensor, window.pads, self._border())
         _, out, _ = self._channels(tensor)
         sizes = window.output(self.spelling, tensor)
         return tensor.with_shape(out, *sizes)
@@ -98,7 +120,9 @@ class Convolution(Operator):
         return self._geometry(inputs[0]).window()
 
     def torch(self, modules: Modules, *inputs: TensorType) -> Any:
-        return self._module(modules, "Conv", inputs[0])
+        border = self._border()
+        more = {} if border == "zeros" else {"padding_mode": border}
+        return self._module(modules, "Conv", inputs[0], **more)
 
     def _module(self, modules: Modules, kind: str, tensor: TensorType, **more: Any) -> Any:
         """torch's module of this kind, which slides the window over a tensor."""
@@ -123,14 +147,20 @@ class Convolution(Operator):
 
     def _slid(self, graph: Builder, op_type: str, tensor: Operand, kernel: str, **more: Any) -> str:
         """Adds the node that slides a kernel of this name over a tensor, and adds the bias."""
-        window = self._geometry(tensor.type)
+        window, name = self._geometry(tensor.type), tensor.name
+        pads = window.onnx_pads
+        if self._border() != "zeros" and any(pads):
+            name = graph.pad(
+                name, ((0, 0), (0, 0), *window.pads), mode=ONNX_BORDERS[self._border()]
+            )
+            pads = [0] * len(pads)
         return graph.node(
             op_type,
-            [tensor.name, kernel, *([graph.weight("bias")] if self.bias else [])],
+            [name, kernel, *([graph.weight("bias")] if self.bias else [])],
             kernel_shape=list(window.kernel),
             strides=list(window.stride),
             dilations=list(window.dilation),
-            pads=window.onnx_pads,
+            pads=pads,
             **more,
         )
 
@@ -138,10 +168,16 @@ class Convolution(Operator):
         window = self._geometry(inputs[0])
         into, out, groups = self._channels(inputs[0])
         kernel = own_kernel(own["weight"], Layout(out, into, groups, window.kernel))
-        return Linear(kernel, own.get("bias"), window, padded=any(map(any, window.pads)))
+        padded = any(map(any, window.pads))
+        return Linear(kernel, own.get("bias"), window, padded, self._border())
 
 
-class _Grouped(Convolution):
+def _pad_mode() -> Any:
+    """Declares what the padding of a convolution holds."""
+    return choice("zeros", *BORDERS, default="zeros", doc="what the padding holds")
+
+
+class Grouped(Convolution):
     """A convolution whose channels are divided into groups."""
 
     width: int = count(doc="output channels")
@@ -155,7 +191,7 @@ class _Grouped(Convolution):
         return into, self.width, self.groups
 
 
-class Conv(_Grouped):
+class Conv(Grouped):
     """Convolution: `conv3-64/2` slides 64 kernels of size 3 in steps of 2.
 
     (C, *sizes) to (width, *sizes').
@@ -169,7 +205,14 @@ class Conv(_Grouped):
         ("4x11", "conv4-6/3(pad=(1, 2), bias=no)"),
         ("2x5x6x7", "conv3-4(pad=tf_same, stride=2)"),
         ("1x7x8", "conv-2(fixed=[[[[-1, 0, 1]]], [[[1, 0, -1]]]], pad=same, bias=no)"),
+        ("3x6x7", "conv3-4/2(pad=((1, 0), (2, 3)), pad_mode=circular)"),
+        ("3x6x7", "conv3-4(pad=same, pad_mode=reflect)"),
     )
+
+    pad_mode: str = _pad_mode()
+
+    def _border(self) -> str:
+        return self.pad_mode
 
 
 class DepthwiseConv(Convolution):
@@ -189,13 +232,17 @@ class DepthwiseConv(Convolution):
     )
 
     multiplier: int = count(1, doc="output channels per input channel")
+    pad_mode: str = _pad_mode()
+
+    def _border(self) -> str:
+        return self.pad_mode
 
     def _channels(self, tensor: TensorType) -> tuple[int, int, int]:
         into = fixed_channels(self.spelling, tensor)
         return into, into * self.multiplier, into
 
 
-class TransposedConv(_Grouped):
+class TransposedConv(Grouped):
     """Transposed convolution: `deconv2-64/2` doubles the size. Padding crops its output.
 
     (C, *sizes) to (width, *sizes'), sizes' = (size - 1) * stride + kernel - pads + output_pad; with

@@ -20,6 +20,15 @@ from netspec.sizes.shapes import TensorType
 _LARGEST = 4096
 
 
+def need_regions(op: Operator, wire: tuple[V, ...], references: tuple[V, ...]) -> tuple[V, ...]:
+    """The map on the wire and the regions by reference; raises Rejection for anything else."""
+    need_partners(op, wire, references, 1)
+    if references[0].shape != (5,):
+        expected = "regions of 5 numbers, as in `input rois: 5 batch(R=2000)`"
+        raise Rejection(WrongPartner(op.spelling, expected))
+    return (*wire, *references)
+
+
 class RoiPool(Operator):
     """Max pooling of regions to a fixed size (Girshick 2015): `roipool7(@rois, scale=1/16)`.
 
@@ -35,6 +44,7 @@ class RoiPool(Operator):
     spelling = "roipool"
     arity = 2
     rows = "own"
+    places = (1,)
     order = ("kernel", "scale")
     examples = (
         ("image: 3x11x14\ninput rois: 5 batch(R=4)", "@image; roipool3(@rois, scale=1/2)"),
@@ -45,11 +55,7 @@ class RoiPool(Operator):
     scale: float = real(1.0, low=0.0, doc="size of the map over that of the image")
 
     def connect(self, wire: tuple[V, ...], references: tuple[V, ...]) -> tuple[V, ...]:
-        need_partners(self, wire, references, 1)
-        if references[0].shape != (5,):
-            expected = "regions of 5 numbers, as in `input rois: 5 batch(R=2000)`"
-            raise Rejection(WrongPartner(self.spelling, expected))
-        return (*wire, *references)
+        return need_regions(self, wire, references)
 
     def _size(self, tensor: TensorType) -> tuple[int, ...]:
         rank = need_spatial(self, tensor, 2)

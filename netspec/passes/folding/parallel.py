@@ -60,6 +60,8 @@ def _joined(draft: Draft, base: Linear, value: Value, source: Value) -> Linear |
     offset = None if branch is None else _offset(base.geometry, branch.geometry)
     if branch is None or offset is None:
         return None
+    if any(map(any, branch.geometry.pads)) and branch.border != base.border:
+        return None
     terms = (*base.kernel.terms, *(_moved(term, offset) for term in branch.kernel.terms))
     kernel = Kernel(base.kernel.layout, terms)
     return replace(base, kernel=kernel, bias=total(base.bias, branch.bias))

@@ -1,0 +1,244 @@
+"""Elements chosen by their values: the largest, what stands at the same places, and boxes that stay."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from netspec.diagnostics.messages.shapes import OutOfRange, WrongPartner, WrongRank
+from netspec.diagnostics.raised import Rejection
+from netspec.ops.declare.checks import fixed_channels, need_partners, need_spatial
+from netspec.ops.declare.interfaces import Builder, Operand, V
+from netspec.ops.declare.operator import Operator
+from netspec.ops.declare.params import count, flag, real
+from netspec.ops.declare.reach import EVERYWHERE, Reach
+from netspec.sizes.conditions import at_least, equal
+from netspec.sizes.dims import Dim
+from netspec.sizes.shapes import TensorType
+
+
+class TopK(Operator):
+    """The largest values of a vector, or of each row of a sequence, the largest first.
+
+    (T,) to (count,), (C, T) to (C, count). Of equal values the first comes first. `gather` takes what
+    stands at the same places of another tensor.
+    """
+
+    spelling = "topk"
+    carried = 1
+    order = ("count",)
+    examples = (
+        ("7", "topk(3)"),
+        ("3x8", "topk(4, largest=no)"),
+        ("2x6", "topk(6) as best; @input; gather(@best)"),
+    )
+
+    count: int = count(doc="how many are taken")
+    largest: bool = flag(True, doc="takes the largest; no: the smallest, the smallest first")
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        tensor = inputs[0]
+        if len(tensor.shape) not in (1, 2):
+            raise Rejection(WrongRank(self.spelling, "a vector or a sequence", str(tensor)))
+        if not at_least(tensor.shape[-1], self.count):
+            allowed = f"at most the {tensor.shape[-1]} there are"
+            raise Rejection(OutOfRange(self.spelling, "count", allowed, self.count))
+        found = tensor.with_shape(*tensor.shape[:-1], self.count)
+        return found, found
+
+    def macs(self, *inputs: TensorType) -> Dim:
+        return 0
+
+    def reach(self, *inputs: TensorType) -> Reach:
+        return EVERYWHERE
+
+    def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
+        # torch.topk leaves the order of equal values open.
+        values, places = inputs[0].sort(dim=-1, descending=self.largest, stable=True)
+        return values[..., : self.count], places[..., : self.count]
+
+    def onnx(self, graph: Builder, *inputs: Operand) -> tuple[str, ...]:
+        names = [inputs[0].name, graph.integers([self.count])]
+        return graph.nodes("TopK", names, 2, axis=-1, largest=int(self.largest), sorted=1)
+
+
+class Gather(Operator):
+    """What stands where `topk` found its values: `gather(@best)` of a tensor as long as it read.
+
+    (T,) to (count,), (C, T) to (C, count). A vector's places, or those of a single row, are taken of
+    all rows.
+    """
+
+    spelling = "gather"
+    arity = 2
+    sized_by = 1
+    examples = (
+        ("2x6", "topk(2) as best; @input; gather(@best)"),
+        ("4x9", "conv1-1; topk(3) as best; @input; conv1-5; gather(@best)"),
+        ("7", "sigmoid; topk(4, largest=no) as least; @input; gather(@least)"),
+        ("3xT", "over_channels(mean); topk(2) as best; @input; gather(@best)"),
+    )
+
+    def connect(self, wire: tuple[V, ...], references: tuple[V, ...]) -> tuple[V, ...]:
+        need_partners(self, wire, references, 1)
+        found = references[0].node
+        if not isinstance(found.op, TopK):
+            raise Rejection(WrongPartner(self.spelling, "the name of a topk"))
+        ours, theirs = wire[0].type, found.input_types[0]
+        fits = (
+            len(theirs.shape) <= len(ours.shape) <= 2
+            and ours.batch == theirs.batch
+            and equal(ours.shape[-1], theirs.shape[-1])
+            and (not theirs.spatial or theirs.channels == 1 or theirs.channels == ours.channels)
+        )
+        if not fits:
+            raise Rejection(WrongPartner(self.spelling, f"a topk of rows like those of {ours}"))
+        return wire[0], found.outputs[1]
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        return inputs[0].with_shape(*inputs[0].shape[:-1], inputs[1].shape[-1])
+
+    def macs(self, *inputs: TensorType) -> Dim:
+        return 0
+
+    def reach(self, *inputs: TensorType) -> Reach:
+        return EVERYWHERE
+
+    def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
+        tensor, places = inputs
+        if places.dim() < tensor.dim():
+            places = places.unsqueeze(1)
+        rows = tensor.shape[:-1]
+        return tensor.gather(-1, places.expand(*rows, places.shape[-1]))
+
+    def onnx(self, graph: Builder, *inputs: Operand) -> str:
+        tensor, places = inputs
+        name, axis = places.name, len(tensor.type.shape)
+        if len(places.type.shape) < axis:
+            name = graph.node("Unsqueeze", [name, graph.integers([1])])
+        if axis == 2 and places.type.shape[:-1] != tensor.type.shape[:-1]:
+            rows = graph.node(
+                "Concat",
+                [graph.integers([1]), graph.size(tensor, 1), graph.integers([1])],
+                axis=0,
+            )
+            name = graph.node("Expand", [name, rows])
+        return graph.node("GatherElements", [tensor.name, name], axis=axis)
+
+
+class NonMaxSuppression(Operator):
+    """The boxes a detector ends in: `nms(@scores)` keeps of those that overlap the best of each class.
+
+    Boxes (4, T), x1, y1, x2, y2, and scores (classes, T) to (6, most): x1, y1, x2, y2, score and class,
+    best first; where fewer stay, zeros follow, and no box that stays has score 0. A box goes where its
+    intersection over union with a better one of its class is above `iou`, and where its score is not
+    above `score`: `torchvision.ops.batched_nms`. Of equal scores the first box comes first, of
+    one box the first class. Corners may be in either order.
+    """
+
+    spelling = "nms"
+    arity = 2
+    places = (0,)
+    order = ("iou", "score", "most")
+    examples = (
+        ("boxes: 4x9\ninput scores: 3x9", "@boxes; nms(@scores, iou=0.3, most=7)"),
+        ("boxes: 4x3\ninput scores: 1x3", "@boxes; nms(@scores, score=0.2, most=5)"),
+        ("boxes: 4xT\ninput scores: 2xT", "@boxes; nms(@scores, 0.1, most=4)"),
+    )
+
+    iou: float = real(0.5, low=0.0, high=1.0, doc="intersection over union that is still allowed")
+    score: float = real(0.0, low=0.0, doc="what a score has to be above")
+    most: int = count(100, high=2**16, doc="how many boxes are given, those that are none counted")
+
+    def connect(self, wire: tuple[V, ...], references: tuple[V, ...]) -> tuple[V, ...]:
+        need_partners(self, wire, references, 1)
+        return (*wire, *references)
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        boxes, scores = inputs
+        need_spatial(self, boxes, 1)
+        if boxes.channels != 4:
+            raise Rejection(WrongRank(self.spelling, "the 4 corners of boxes", str(boxes)))
+        fits = len(scores.shape) == 2 and scores.batch == boxes.batch
+        if not fits or not equal(scores.shape[1], boxes.shape[1]):
+            expected = f"a score of each class for each of {boxes.shape[1]} boxes, not {scores}"
+            raise Rejection(WrongPartner(self.spelling, expected))
+        fixed_channels(self.spelling, scores)
+        return boxes.with_shape(6, self.most)
+
+    def macs(self, *inputs: TensorType) -> Dim:
+        return 0
+
+    def reach(self, *inputs: TensorType) -> Reach:
+        return EVERYWHERE
+
+    def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
+        boxes, scores = inputs
+        kept = self._kept(torch, boxes.detach(), scores.detach())
+        # By boxes, then classes, so that of equal scores the first box comes first.
+        ranked = torch.where(kept, scores, 0).transpose(1, 2).flatten(1)
+        ranked = torch.nn.functional.pad(ranked, (0, max(0, self.most - ranked.shape[1])))
+        best, places = ranked.sort(dim=1, descending=True, stable=True)
+        best, places = best[:, None, : self.most], places[:, None, : self.most]
+        box = (places // scores.shape[1]).clamp(max=boxes.shape[2] - 1)
+        corners = boxes.gather(2, box.expand(-1, 4, -1))
+        found = torch.cat([corners, best, (places % scores.shape[1]).to(boxes.dtype)], 1)
+        return torch.where(best > 0, found, 0)
+
+    def _kept(self, torch: Any, boxes: Any, scores: Any) -> Any:
+        """Which boxes (N, classes, T) stay. Each turn keeps the best of each class that is left.
+
+        As many turns whatever the numbers are, so that what is traced holds for others.
+        """
+        first = torch.minimum(boxes[:, :2], boxes[:, 2:]).unsqueeze(2)
+        last = torch.maximum(boxes[:, :2], boxes[:, 2:]).unsqueeze(2)
+        first, last = (c.expand(-1, -1, scores.shape[1], -1) for c in (first, last))
+        area = (last - first).prod(1)
+        left = scores > self.score
+        kept = torch.zeros_like(left)
+        for _ in range(min(self.most, scores.shape[2])):
+            best = torch.where(left, scores, -1).argmax(2, keepdim=True)
+            found = torch.zeros_like(left).scatter(2, best, left.gather(2, best))
+            kept = kept | found
+            corner = best.unsqueeze(1).expand(-1, 2, -1, -1)
+            low = torch.maximum(first, first.gather(3, corner))
+            high = torch.minimum(last, last.gather(3, corner))
+            shared = (high - low).clamp(min=0).prod(1)
+            overlap = shared / (area + area.gather(2, best) - shared)
+            left = left & ~found & ~((overlap > self.iou) & found.any(2, keepdim=True))
+        return kept
+
+    def onnx(self, graph: Builder, *inputs: Operand) -> str:
+        import numpy as np
+
+        boxes, scores = inputs
+        classes, zero = fixed_channels(self.spelling, scores.type), graph.constant(np.float32(0))
+        limits = [graph.constant(np.asarray([x], np.float32)) for x in (self.iou, self.score)]
+        turned = graph.node("Transpose", [boxes.name], perm=[0, 2, 1])
+        picked = graph.node(
+            "NonMaxSuppression", [turned, scores.name, graph.integers([self.most]), *limits]
+        )
+        # How many it finds depends on the numbers: their scores go where they were, zeros elsewhere.
+        values = graph.node("GatherND", [scores.name, picked])
+        none = graph.node("Expand", [zero, graph.node("Shape", [scores.name])])
+        kept = graph.node("ScatterND", [none, picked, values])
+        by_box = graph.node("Transpose", [kept], perm=[0, 2, 1])
+        ranked = graph.node("Reshape", [by_box, graph.integers([0, -1])])
+        boxes_given = boxes.type.shape[1]
+        there = boxes_given * classes if isinstance(boxes_given, int) else 0
+        if there < self.most:
+            ranked = graph.pad(ranked, ((0, 0), (0, self.most - there)))
+        best, places = graph.nodes(
+            "TopK", [ranked, graph.integers([self.most])], 2, axis=1, largest=1, sorted=1
+        )
+        best, places = (
+            graph.node("Unsqueeze", [name, graph.integers([1])]) for name in (best, places)
+        )
+        box = graph.node("Div", [places, graph.integers([classes])])
+        last = graph.node("Sub", [graph.size(boxes, 2), graph.integers([1])])
+        box = graph.node("Min", [box, last])
+        box = graph.node("Expand", [box, graph.integers([1, 4, 1])])
+        corners = graph.node("GatherElements", [boxes.name, box], axis=2)
+        kind = graph.node("Mod", [places, graph.integers([classes])])
+        found = graph.node("Concat", [corners, best, graph.node("Cast", [kind], to=1)], axis=1)
+        stays = graph.node("Greater", [best, zero])
+        return graph.node("Where", [stays, found, zero])
