@@ -243,7 +243,8 @@ class NotInFile(Problem):
     code = "NS225"
     title = "`{origin}` holds no {name}"
     explain = (
-        "`import name` needs a net in that file, `import block from name` needs that block in it."
+        "`import name` needs a net in that file, `import block from name` needs that block in it, or a "
+        "variation of its net; `file.ns:name` is a variation that stands in the file."
     )
     origin: str
     name: str
