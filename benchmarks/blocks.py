@@ -131,7 +131,9 @@ def _ratio(times: list[list[float]]) -> dict[str, float]:
 
 def main() -> None:
     parser = options(__doc__, 15)
-    parser.add_argument("--nets", default=",".join(shipped_names()))
+    parser.add_argument(
+        "--nets", default=",".join(shipped_names("lectures") + shipped_names("blocks"))
+    )
     parser.add_argument("--timed", default=TIMED)
     parser.add_argument("--most", type=int, default=30_000_000)
     args = parser.parse_args()

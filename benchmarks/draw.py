@@ -64,7 +64,9 @@ def graphviz() -> str:
 
 def main() -> None:
     parser = options(__doc__, 3)
-    parser.add_argument("--nets", nargs="*", default=list(shipped_names()))
+    parser.add_argument(
+        "--nets", nargs="*", default=list(shipped_names("lectures") + shipped_names("blocks"))
+    )
     chosen = parser.parse_args()
     for style in STYLES:
         measure(("alexnet",), style, 1)

@@ -187,7 +187,9 @@ def _middle(found: dict[str, list[float]]) -> float:
 def main() -> None:
     parser = options(__doc__, rounds=20)
     parser.add_argument(
-        "--nets", default=",".join(shipped_names()), help="compared; all by default"
+        "--nets",
+        default=",".join(shipped_names("lectures") + shipped_names("blocks")),
+        help="compared; the lectures' by default",
     )
     parser.add_argument("--timed", default=TIMED, help="timed; empty for none")
     chosen = parser.parse_args()

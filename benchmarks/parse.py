@@ -43,7 +43,9 @@ block stage(width, count, stride=2) {
 
 def text(of: str, size: int) -> str:
     """At least `size` characters, whole statements."""
-    shipped = "\n".join(read_spec(name).text for name in shipped_names())
+    shipped = "\n".join(
+        read_spec(name).text for name in (shipped_names("lectures") + shipped_names("blocks"))
+    )
     unit = {"plain": PLAIN, "specs": shipped, "nested": NESTED}[of]
     return unit * -(-size // len(unit))
 
@@ -66,7 +68,7 @@ def main() -> None:
         for of in ("plain", "specs", "nested")
         for size in (MIB // 4, MIB // 2, MIB)
     }
-    sources = [read_spec(name) for name in shipped_names()]
+    sources = [read_spec(name) for name in (shipped_names("lectures") + shipped_names("blocks"))]
     seconds(sources[0])
     rounds = [
         {name: seconds(source) for name, source in texts.items()} for _ in range(chosen.rounds)

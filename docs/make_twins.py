@@ -7,7 +7,7 @@ import json
 from netspec.checkpoints.twins.find import INDEX, built, settings_of
 from netspec.checkpoints.twins.outline import Outline
 from netspec.ops.declare.values import show
-from netspec.syntax.files import read_file, shipped_folder, shipped_names
+from netspec.syntax.files import read_shipped, shipped_names
 
 
 def index() -> str:
@@ -16,11 +16,9 @@ def index() -> str:
     A net is listed again under each setting that changes its function and none of its tensors.
     """
     found: dict[str, list[list[str]]] = {}
-    for name in shipped_names():
-        # Blocks are parts, which any small net may hold by chance.
-        if name.startswith("blocks/"):
-            continue
-        source = read_file(shipped_folder() / f"{name}.ns", shipped=True)
+    # Blocks are parts, which any small net may hold by chance.
+    for name in (*shipped_names("lectures"), *shipped_names("today")):
+        source = read_shipped(name)
         graph = built(source, {})
         assert graph is not None, name
         net = Outline(graph)

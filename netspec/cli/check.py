@@ -31,7 +31,8 @@ def command(
 ) -> int:
     """Say what is wrong with specs, and nothing else.
 
-    Every diagnostic of every file is shown. Exit status 1 if one of them is an error.
+    Every diagnostic of every file is shown, and each variation in a file is a spec of its own. Exit
+    status 1 if one of them is an error.
     """
     from netspec.analysis.unread import unread
     from netspec.diagnostics.raised import NetspecError
@@ -39,10 +40,12 @@ def command(
     from netspec.diagnostics.render import render
 
     found: list[Diagnostic] = []
-    more = 0
+    more = checked = 0
     for spec in specs:
         try:
-            found.extend(unread(options.graph(spec)))
+            for graph in options.graphs(spec):
+                found.extend(unread(graph))
+                checked += 1
         except NetspecError as error:
             found.extend(error.diagnostics)
             more += error.more
@@ -51,5 +54,5 @@ def command(
     elif found:
         print(render(tuple(found), more, compact=compact))
     else:
-        say(f"{len(specs)} spec{'s' if len(specs) > 1 else ''} checked, nothing wrong", quiet)
+        say(f"{checked} spec{'s' if checked > 1 else ''} checked, nothing wrong", quiet)
     return 0 if all(item.warning for item in found) else 1

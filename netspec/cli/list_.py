@@ -15,23 +15,33 @@ if TYPE_CHECKING:
 
 @click.command("list", epilog="Example: netspec list --family resnet")
 @click.option("--family", metavar="TEXT", help="Only specs whose name holds this.")
+@click.option(
+    "--shelf",
+    type=click.Choice(["lectures", "blocks", "today"]),
+    help="Only the lectures' nets, their building blocks, or nets of today's libraries.",
+)
 @click.option("--names", is_flag=True, help="Only the names; reads no spec.")
 @click.option(
     "--errors", is_flag=True, help="The errors, scores and entries of challenges that they state."
 )
 @json_option
-def command(family: str | None, names: bool, errors: bool, as_json: bool) -> None:
+def command(
+    family: str | None, shelf: str | None, names: bool, errors: bool, as_json: bool
+) -> None:
     """List the shipped specs: what they are and what they cost.
 
-    Multiply-adds are those of one sample. With --errors every published figure has a line: its
-    values in per cent, what it was measured on and how, and where it is printed.
+    The lectures' nets come first, then their building blocks, then nets of today's libraries, with
+    a line between. Multiply-adds are those of one sample. With --errors every published figure has a
+    line: its values in per cent, what it was measured on and how, and where it is printed.
     """
     from netspec.syntax.files import shipped_names
 
     if names and errors:
         raise click.UsageError("--names reads no spec, --errors reads them")
 
-    found = [name for name in shipped_names() if not family or family in name]
+    shelves = [shelf] if shelf else ["lectures", "blocks", "today"]
+    standing = {name: place for place in shelves for name in shipped_names(place)}
+    found = [name for name in standing if not family or family in name]
     if not found:
         say(f"no shipped spec's name holds {family}")
     if names:
@@ -43,12 +53,14 @@ def command(family: str | None, names: bool, errors: bool, as_json: bool) -> Non
     if errors:
         _errors(found, as_json)
         return
-    rows = [_row(name) for name in found]
+    rows = [{"name": name, "shelf": standing[name], **_row(name)} for name in found]
     if as_json:
         print_json({"format_version": 1, "specs": rows})
         return
     width = max([len(row["name"]) for row in rows], default=0)
-    for row in rows:
+    for before, row in zip([None, *rows], rows, strict=False):
+        if before and before["shelf"] != row["shelf"]:
+            print()
         macs = f"{row['macs']:,}" if isinstance(row["macs"], int) else str(row["macs"])
         print(
             f"{row['name']:<{width}}  {row['year'] or '':>4}  {row['input']:>14}"
@@ -104,7 +116,6 @@ def _row(name: str) -> dict[str, Any]:
     total = costs(graph)
     about = dict(graph.metadata)
     return {
-        "name": name,
         "year": about.get("year"),
         "paper": about.get("paper"),
         "input": " + ".join(str(node.types[0]) for node in graph.inputs),

@@ -17,12 +17,13 @@ def command(name: str, flat: bool, options: Options) -> None:
     """Print the text of a shipped spec, a shipped block (`inception`) or a file.
 
     The text of a shipped block begins with what its parameters mean. Where a spec has its name, as
-    `mlp` has, the block is `library/mlp`.
+    `mlp` has, the block is `library/mlp`. Of a variation that stands in a family's file, its own lines.
 
     With --flat, the net it describes, as the text of a spec: parameters set, one step a line.
     """
     from netspec.diagnostics.raised import NetspecError
     from netspec.syntax.files import LIBRARY, read_file, read_spec
+    from netspec.syntax.units import variation_text
 
     if flat:
         from netspec.graph.written import written
@@ -39,4 +40,5 @@ def command(name: str, flat: bool, options: Options) -> None:
         if not block.isidentifier() or not path.is_file():
             raise
         source = read_file(path, shipped=True)
-    print_spec(source.text if source.text.endswith("\n") else f"{source.text}\n")
+    text = variation_text(source) if source.net else source.text
+    print_spec(text if text.endswith("\n") else f"{text}\n")

@@ -16,13 +16,15 @@ Change = tuple[int, int, str]
 class Source:
     """One spec file: the name shown in messages and the text.
 
-    `path` is the file the text was read from, or None for text given directly.
+    `path` is the file the text was read from, or None for text given directly. `net` is the variation
+    in it that is meant; empty for the file's own net.
     """
 
     name: str
     text: str
     path: str | None = None
     shipped: bool = False
+    net: str = ""
 
     @cached_property
     def line_starts(self) -> list[int]:

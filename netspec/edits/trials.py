@@ -56,7 +56,7 @@ def _edits(item: Diagnostic, error: NetspecError, source: Source, build: Build) 
         if text.isdigit() and any(e.span.start == start and e.replacement.isdigit() for e in kept):
             continue
         edited = source.text[:start] + text + source.text[end:]
-        if _problems(Source(source.name, edited, source.path), build) == others:
+        if _problems(replace(source, text=edited), build) == others:
             shown = _statement(edited, start, len(text))
             if all(edit.text != shown for edit in kept):
                 kept.append(Edit(Span(source, start, end), text, shown))

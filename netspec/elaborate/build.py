@@ -113,7 +113,7 @@ def _build(
     unit = loader.load(source)
     builder = _NetBuilder(unit, loader, collector, limits, freed)
     if not unit.has_net:
-        metadata_of(unit, {}, builder.elaborator.reporter)
+        metadata_of([unit], {}, builder.elaborator.reporter)
         if not collector.failed:
             advice = "write `net NAME`, `input 3x224x224`, then steps such as `conv3-64`"
             collector.add(Diagnostic(NoNet("no steps", advice), None))
@@ -177,7 +177,7 @@ class _NetBuilder:
         self.elaborator.expansion.check(running.chain, scope)
         wire = self.elaborator.run_braces(running.chain, wire, scope)
         outputs = self._outputs(wire, scope)
-        metadata = metadata_of(self.unit, variables, self.elaborator.reporter)
+        metadata = metadata_of(bases(self.unit), variables, self.elaborator.reporter)
         metadata += self._image_lines(variables, placed, bool(settings))
         self._check_whole(wire, outputs, placed, scope)
         if self.collector.failed:

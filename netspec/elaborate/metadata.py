@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from netspec.analysis.statements import (
@@ -40,31 +40,48 @@ METADATA = (
 )
 
 
-def metadata_of(
-    unit: Unit, variables: Mapping[str, Any], reporter: Reporter
-) -> tuple[tuple[str, object], ...]:
-    """The unit's `title`, `year`, `error` and so on with their values; reports what is wrong.
+# What a variation takes from the net that it is one of, where it does not say it itself.
+_SHARED = ("authors", "dataset", "paper", "task", "title", "url", "year")
 
-    A statement such as `error` is there once for each line, with its pairs. `expect` and
-    `preprocess` lines are held to the net, elsewhere.
+
+def metadata_of(
+    units: Sequence[Unit], variables: Mapping[str, Any], reporter: Reporter
+) -> tuple[tuple[str, object], ...]:
+    """What a net's file says: `title`, `year`, `error` and so on with values; reports what is wrong.
+
+    `units` are the net's and those of the nets that it is a variation of, in order. A statement such
+    as `error` is there once for each line, with its pairs. `expect` and `preprocess` lines are held to
+    the net, elsewhere.
     """
-    found: list[tuple[str, object]] = []
+    found = list(_said(units[0], units[0].metadata, variables, reporter))
+    for base in units[1:]:
+        missing = set(_SHARED) - {key for key, _ in found}
+        items = [item for item in base.metadata if item.key in missing]
+        found += _said(base, items, variables, reporter)
+    return tuple(found)
+
+
+def _said(
+    unit: Unit,
+    items: Iterable[ast.Metadata | ast.Pairs],
+    variables: Mapping[str, Any],
+    reporter: Reporter,
+) -> Iterator[tuple[str, object]]:
     own = Scope(unit, Level(""), variables, {}, {})
-    for item in unit.metadata:
+    for item in items:
         try:
             if isinstance(item, ast.Metadata):
                 if item.key not in METADATA:
                     raise Misplaced(_unknown_key(item.key, METADATA), item.extent)
-                found.append((item.key, evaluate_at(item.value, own)))
+                yield item.key, evaluate_at(item.value, own)
             elif item.key in STATEMENTS:
-                found.append((item.key, statement(item, own, reporter)))
+                yield item.key, statement(item, own, reporter)
             elif item.key not in DESCRIBING:
                 raise Misplaced(_unknown_key(item.key, (*METADATA, *DESCRIBING)), item.extent)
         except Misplaced as rejection:
             reporter.report(rejection, rejection.extent, own)
         except Poisoned:
             reporter.given_up(item.extent, own)
-    return tuple(found)
 
 
 def statement(item: ast.Pairs, scope: Scope, reporter: Reporter) -> tuple[tuple[str, object], ...]:
@@ -80,7 +97,7 @@ def statement(item: ast.Pairs, scope: Scope, reporter: Reporter) -> tuple[tuple[
                 raise Misplaced(RepeatedArgument(item.key, key), pair.extent)
             seen.add(key)
             takes = _takes(line, key, found)
-            value = integral(_said(pair.value, takes, scope))
+            value = integral(_value_of(pair.value, takes, scope))
             if not takes.allows(value):
                 raise Misplaced(BadFigure(item.key, key, takes.says, quoted(value)), pair.extent)
             found[key] = value.text if isinstance(value, Name) else value
@@ -93,7 +110,7 @@ def statement(item: ast.Pairs, scope: Scope, reporter: Reporter) -> tuple[tuple[
     return tuple(found.items())
 
 
-def _said(node: ast.Expression, takes: Takes, scope: Scope) -> Any:
+def _value_of(node: ast.Expression, takes: Takes, scope: Scope) -> Any:
     """A pair's value. `dense` says how was measured, though the net may have a parameter called so."""
     if isinstance(node, ast.Variable) and node.name in takes.words:
         return Name(node.name)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import sys
+from collections.abc import Mapping
+from dataclasses import replace
 from errno import EBADF
 from functools import cache
 from pathlib import Path
@@ -29,12 +32,44 @@ def shipped_folder() -> Path:
     return inside if inside.is_dir() else PACKAGE.parent / "specs"
 
 
+# A shelf's folder in that of the shipped specs, and what its names begin with.
+SHELVES = {"lectures": (".", ""), "today": ("today", ""), "blocks": ("blocks", "blocks/")}
+_VARIATION = re.compile(r"^net ([A-Za-z_][A-Za-z0-9_]*) = ", re.MULTILINE)
+
+
 @cache
-def shipped_names() -> tuple[str, ...]:
-    """The names of the shipped specs, sorted; those of `blocks/` with that prefix."""
-    folder = shipped_folder()
-    found = [path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.ns")]
-    return tuple(sorted(found))
+def _shelf(shelf: str) -> Mapping[str, tuple[Path, str]]:
+    """What stands on a shelf by name: the file and, where it is not the file's own, the net in it.
+
+    Files are searched for the lines of variations, which are as `netspec fmt` writes them; none is parsed.
+    """
+    place, prefix = SHELVES[shelf]
+    found: dict[str, tuple[Path, str]] = {}
+    for path in (shipped_folder() / place).glob("*.ns"):
+        found[prefix + path.stem] = (path, "")
+        if shelf == "today":
+            for name in _VARIATION.findall(path.read_text(encoding="utf-8")):
+                found.setdefault(name, (path, name))
+    return found
+
+
+@cache
+def shipped_names(shelf: str = "") -> tuple[str, ...]:
+    """The names of the shipped specs, sorted: all, or those of one shelf.
+
+    `lectures` are the nets of the lectures, `today` those that today's libraries ship, families with
+    their variations; `blocks` are building blocks, with that prefix.
+    """
+    shelves = [shelf] if shelf else list(SHELVES)
+    return tuple(sorted(name for shelf in shelves for name in _shelf(shelf)))
+
+
+def shipped_file(name: str) -> tuple[Path, str] | None:
+    """The file that the shipped spec called `name` stands in, and the net of it that is meant.
+
+    The net is empty where it is the file's own; None where no spec is called so.
+    """
+    return next((_shelf(shelf)[name] for shelf in SHELVES if name in _shelf(shelf)), None)
 
 
 @cache
@@ -57,17 +92,34 @@ def shown_place(span: Span) -> str:
 
 
 def read_spec(name: str, limits: Limits = DEFAULT) -> Source:
-    """The spec called `name`: `-` for standard input, a path, or the name of a shipped spec."""
+    """The spec called `name`: `-` for standard input, a path, or the name of a shipped spec.
+
+    `file.ns:net` is a variation that stands in the file.
+    """
     if name == "-":
         return _decode("<stdin>", _standard_input(limits), None, limits)
+    file, _, net = name.rpartition(":")
+    if file.endswith(".ns") and net.isidentifier() and not os.path.exists(name):
+        return replace(read_file(Path(file), limits), net=net)
     path = Path(name)
     is_path = path.suffix == ".ns" or "/" in name
     # Unlike Path's, these take names that no file can have.
-    if os.path.exists(path) or (is_path and name not in shipped_names()):
+    if os.path.exists(path):
         return read_file(path, limits)
-    if name in shipped_names():
-        return read_file(shipped_folder() / f"{name}.ns", limits, shipped=True)
+    if shipped_file(name):
+        return read_shipped(name, limits)
+    if is_path:
+        return read_file(path, limits)
     raise NetspecError(NoSuchSpec(name, _nearest(path)))
+
+
+def read_shipped(name: str, limits: Limits = DEFAULT) -> Source:
+    """The shipped spec called `name`, whatever files lie around; raises NetspecError where none is."""
+    place = shipped_file(name)
+    if place is None:
+        raise NetspecError(NoSuchSpec(name, _nearest(Path(name))))
+    path, net = place
+    return replace(read_file(path, limits, shipped=True), net=net)
 
 
 def _standard_input(limits: Limits) -> bytes:

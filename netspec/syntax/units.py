@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import field
+from collections.abc import Iterable, Iterator
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TypeVar
 
-from netspec.diagnostics.limits import Limits
+from netspec.diagnostics.limits import DEFAULT, Limits
 from netspec.diagnostics.messages.limits import ImportsTooDeep, TooManyFiles
 from netspec.diagnostics.messages.names import ImportCycle, NotInFile, UnknownImport
-from netspec.diagnostics.messages.syntax import DuplicateDeclaration
+from netspec.diagnostics.messages.syntax import DuplicateDeclaration, StepOfVariation
 from netspec.diagnostics.raised import Collector, NetspecError
 from netspec.diagnostics.records import Diagnostic, Problem
 from netspec.diagnostics.source import Source, Span
 from netspec.diagnostics.suggest import closest
 from netspec.foundation.records import record
 from netspec.syntax import ast
-from netspec.syntax.files import LIBRARY, read_file, shipped_folder, shipped_names
+from netspec.syntax.files import LIBRARY, read_file, shipped_file, shipped_folder, shipped_names
 from netspec.syntax.parse import parse
 
 Declaration = TypeVar("Declaration")
+_Section = tuple[ast.Net, list[ast.Item]]
 
 
 @record(frozen=False, eq=False, slots=False)
 class Unit:
     """A file's declarations. `imports` maps a name to the unit it comes from.
 
-    `lost` are the words of what could not be read or found: that they mean nothing is said already.
+    `variations` are the further nets of the file by name, each a unit of its own with the lines up to
+    the next. `lost` are the words of what could not be read or found: that they mean nothing is said already.
     """
 
     source: Source
@@ -40,6 +42,7 @@ class Unit:
     metadata: list[ast.Metadata | ast.Pairs] = field(default_factory=list)
     chain: ast.Chain = ast.Chain((), (0, 0))
     lost: set[str] = field(default_factory=set)
+    variations: dict[str, Unit] = field(default_factory=dict)
 
     def span(self, extent: ast.Extent) -> Span:
         """A place in the unit's text."""
@@ -70,7 +73,16 @@ class Loader:
         self._library: dict[str, Unit | None] = {}
 
     def load(self, source: Source) -> Unit:
-        """The unit of a source, with its imports loaded."""
+        """The unit of a source, with its imports loaded: its own net, or the variation it names."""
+        unit = self._read(source)
+        if not source.net or source.net == unit.name:
+            return unit
+        if source.net not in unit.variations:
+            self.report(NotInFile(source.name, f"net `{source.net}`"), Span(source, 0, 0))
+            self.collector.raise_errors()
+        return unit.variations[source.net]
+
+    def _read(self, source: Source) -> Unit:
         key = source.path or source.name
         unit = Unit(source)
         self._units[key] = unit
@@ -109,8 +121,34 @@ class Loader:
         self.collector.add(Diagnostic(problem, span))
 
     def _fill(self, unit: Unit, file: ast.File) -> None:
+        own, sections = _sections(file.items)
+        self._fill_own(unit, own)
+        for net, items in sections:
+            self._fill_variation(unit, net, items)
+
+    def _fill_variation(self, file: Unit, net: ast.Net, items: list[ast.Item]) -> None:
+        """A variation that stands in a file after the file's own net, with what is said of it."""
+        unit = Unit(file.source, net)
+        if net.name in (file.name, *file.variations):
+            self.report(DuplicateDeclaration(f"net {net.name}"), file.span(net.extent))
+            return
+        file.variations[net.name] = unit
+        assert net.base is not None
+        nets = {file.name: file, **file.variations}
+        if net.base.name in nets and net.base.name != net.name:
+            unit.imports[net.base.name] = nets[net.base.name]
+        else:
+            self._import_base(unit, net.base)
+        for item in items:
+            if isinstance(item, ast.Metadata | ast.Pairs):
+                unit.metadata.append(item)
+            elif not isinstance(item, ast.Broken):
+                self.report(StepOfVariation(net.name), file.span(item.extent))
+                return
+
+    def _fill_own(self, unit: Unit, items: Iterable[ast.Item]) -> None:
         links: list[ast.Link] = []
-        for item in file.items:
+        for item in items:
             match item:
                 case ast.Net():
                     unit.net = self._once(unit, "net", unit.net, item)
@@ -135,6 +173,8 @@ class Loader:
                     unit.metadata.append(item)
                 case ast.Step() | ast.Broken():
                     links.append(item)
+        if links and unit.net and unit.net.base:
+            self.report(StepOfVariation(unit.net.name), unit.span(links[0].extent))
         if links:
             unit.chain = ast.Chain(tuple(links), (links[0].extent[0], links[-1].extent[1]))
 
@@ -153,12 +193,15 @@ class Loader:
             if origin is None:
                 unit.lost.add(name)
                 continue
+            if item.origin and name in origin.variations:
+                unit.imports[name] = origin.variations[name]
+                continue
             if item.origin and name not in origin.blocks:
-                near = closest(name, origin.blocks)
+                near = closest(name, (*origin.blocks, *origin.variations))
                 advice = f"did you mean {near}?" if near else ""
                 if name == item.origin and origin.has_net:
                     advice = f"`import {name}` makes its net a layer"
-                problem = NotInFile(item.origin, f"block `{name}`", name, advice)
+                problem = NotInFile(item.origin, f"block or variation `{name}`", name, advice)
                 self.report(problem, unit.span(extent))
                 unit.lost.add(name)
                 continue
@@ -175,21 +218,22 @@ class Loader:
 
     def _find(self, unit: Unit, name: str, span: Span) -> Unit | None:
         """The unit called `name` beside `unit`, or else among the shipped specs."""
-        path = self._path(unit, name)
-        if path is None:
+        place = self._place(unit, name)
+        if place is None:
             near = closest(name, shipped_names())
             advice = f"did you mean {near}?" if near else ""
             if name in self.library_names():
                 advice = "it is a shipped block: used without being imported"
             self.report(UnknownImport(name, advice), span)
             return None
+        path, net = place
         key = str(path)
         if key in self._open:
             circle = [Path(k).stem for k in self._open[self._open.index(key) :]] + [name]
             self.report(ImportCycle(" -> ".join(circle)), span)
             return None
         if key in self._units:
-            return self._units[key]
+            return self._units[key].variations.get(net, self._units[key])
         if len(self._units) > self.limits.files:
             self.report(TooManyFiles(self.limits.files), span)
             self.collector.raise_errors()
@@ -202,15 +246,43 @@ class Loader:
         except NetspecError as error:
             self.report(error.diagnostics[0].problem, span)
             return None
-        return self.load(Source(source.name, source.text, key, shipped))
+        return self.load(Source(source.name, source.text, key, shipped, net))
 
-    def _path(self, unit: Unit, name: str) -> Path | None:
-        folders = [shipped_folder()]
+    def _place(self, unit: Unit, name: str) -> tuple[Path, str] | None:
         if unit.source.path:
-            folders.insert(0, Path(unit.source.path).parent)
-        for folder in folders:
+            folder = Path(unit.source.path).parent
             path = folder / f"{name}.ns"
             # A name has no separators, so only a link could lead out of the folder.
             if path.is_file() and path.resolve().parent == folder.resolve():
-                return path
-        return None
+                return path, ""
+        return shipped_file(name)
+
+
+def _sections(items: Iterable[ast.Item]) -> tuple[list[ast.Item], list[_Section]]:
+    """What is said of a file's own net, and each variation that follows it with its lines."""
+    own: list[ast.Item] = []
+    sections: list[_Section] = []
+    lines = own
+    for item in items:
+        if isinstance(item, ast.Net) and item.base and any(isinstance(i, ast.Net) for i in own):
+            lines = []
+            sections.append((item, lines))
+        else:
+            lines.append(item)
+    return own, sections
+
+
+def variations_of(source: Source, limits: Limits = DEFAULT) -> tuple[Source, ...]:
+    """The source of each further net that stands in a file, as it is meant by name."""
+    unit = Loader(Collector(), limits).load(replace(source, net=""))
+    return tuple(replace(source, net=name) for name in unit.variations)
+
+
+def variation_text(source: Source) -> str:
+    """The lines of a variation that stands in a file; a spec of its own beside that file."""
+    items = parse(source, Collector()).items
+    starts = [item.extent[0] for item in items if isinstance(item, ast.Net)]
+    names = [item.name for item in items if isinstance(item, ast.Net)]
+    at = names.index(source.net) if source.net in names else 0
+    ends = [*starts[1:], len(source.text)]
+    return source.text[starts[at] : ends[at]].rstrip() + "\n"

@@ -9,6 +9,7 @@ import json
 
 import pytest
 from support.places import DATA
+from support.shelves import BLOCKS, LECTURES
 
 from netspec.analysis.presets import PRESETS
 from netspec.analysis.summary import summarize
@@ -18,7 +19,7 @@ from netspec.graph.checked import Graph
 from netspec.ops.registry import REGISTRY
 from netspec.ops.spatial.historic import TableConv
 from netspec.sizes.dims import substitute
-from netspec.syntax.files import read_spec, shipped_names
+from netspec.syntax.files import read_spec
 
 MEASURED = json.loads((DATA / "tool_counts.json").read_text())
 AGAIN = "run `python benchmarks/count_tools.py`"
@@ -38,7 +39,7 @@ def _differs_by_design(graph: Graph, name: str) -> bool:
     return name == "mac" and any(isinstance(node.op, TableConv) for node in graph.nodes)
 
 
-@pytest.mark.parametrize("name", shipped_names())
+@pytest.mark.parametrize("name", [*LECTURES, *BLOCKS])
 def test_every_shipped_net_counts_as_the_tools_count_it(name):
     assert name in MEASURED["nets"], AGAIN
     assert_counts_are(build(read_spec(name)), MEASURED["nets"][name])

@@ -10,6 +10,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from support.shelves import LECTURES, TODAY
 
 from netspec.analysis.compare import compare
 from netspec.analysis.published import headline, ordinal, published
@@ -19,10 +20,10 @@ from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.source import Source
 from netspec.elaborate.build import build
 from netspec.graph.checked import Graph
-from netspec.syntax.files import read_spec, shipped_names
+from netspec.syntax.files import read_spec
 
 SCHEMA = json.loads(files("netspec").joinpath("schemas/published.json").read_text())
-NETS = [name for name in shipped_names() if "/" not in name]
+NETS = [*LECTURES, *TODAY]
 
 
 def net(*lines: str) -> Graph:

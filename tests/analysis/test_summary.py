@@ -12,6 +12,7 @@ from importlib.resources import files
 import jsonschema
 import pytest
 from support.places import DOCS
+from support.shelves import shelved
 
 from netspec.analysis.compare import compare
 from netspec.analysis.costs import costs
@@ -23,7 +24,7 @@ from netspec.elaborate.build import build
 from netspec.graph.checked import Graph
 from netspec.passes.deploy import deploy
 from netspec.sizes.dims import substitute
-from netspec.syntax.files import read_spec, shipped_names
+from netspec.syntax.files import read_spec
 
 SCHEMA = json.loads(files("netspec").joinpath("schemas/summary.json").read_text())
 
@@ -143,7 +144,7 @@ def test_dropout_and_unread_pooling_indices_take_no_memory():
 # --- JSON
 
 
-@pytest.mark.parametrize("name", [*shipped_names()])
+@pytest.mark.parametrize("name", shelved())
 def test_json_of_every_shipped_net_follows_the_schema(name):
     graph = shipped(name)
     found = json.loads(json.dumps(summarize(graph).as_json()))

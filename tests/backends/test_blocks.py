@@ -14,6 +14,7 @@ import pytest
 from onnx import helper, numpy_helper
 from support.functions import compared, identities
 from support.generated_specs import spec as generated
+from support.shelves import shelved
 
 import netspec
 from netspec.backends.onnx.blocks.functions import as_functions
@@ -29,7 +30,6 @@ from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.source import Source
 from netspec.elaborate.build import build
 from netspec.graph.checked import Graph
-from netspec.syntax.files import shipped_names
 from netspec.verify.samples import sample_inputs
 from netspec.weights.sources import Seeded
 
@@ -167,7 +167,7 @@ def test_shipped_nets_are_what_they_are_flat(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", shipped_names())
+@pytest.mark.parametrize("name", shelved())
 def test_every_shipped_net_inlines_to_the_flat_one(name: str) -> None:
     graph = netspec.load(name).graph
     flat = lower(optimized(prepared(graph)).graph).proto

@@ -27,6 +27,7 @@ from support.differential import (
 )
 from support.generated_specs import Spec
 from support.generated_specs import spec as generated
+from support.shelves import shelved
 
 import netspec
 from netspec.backends.onnx.compile import compile_graph, prepared
@@ -36,7 +37,7 @@ from netspec.diagnostics.source import Source
 from netspec.elaborate.build import build
 from netspec.graph.checked import Graph
 from netspec.passes.deploy import deploy
-from netspec.syntax.files import LIBRARY, read_spec, shipped_folder, shipped_names, shown_place
+from netspec.syntax.files import LIBRARY, read_spec, shipped_folder, shown_place
 
 # Each is grown once: several tests ask something of it.
 SEEDS = range(40)
@@ -324,7 +325,7 @@ def test_names_are_apart_in_random_nets_and_belong_to_their_steps() -> None:
 OPEN = {"deconvnet", "fast_rcnn"}
 
 
-@pytest.mark.parametrize("name", shipped_names())
+@pytest.mark.parametrize("name", shelved())
 def test_a_shipped_nets_file_says_where_every_node_is_from_and_the_shape_of_every_tensor(
     name: str,
 ) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from support.differential import OPERATORS, PAIR, Varied, inputs_for, legal, snippet
+from support.shelves import shelved
 from torch import fx
 from torch.utils import _pytree as pytree
 from torch.utils.checkpoint import checkpoint
@@ -20,7 +21,6 @@ from netspec.backends.torch.modules import to_module
 from netspec.diagnostics.raised import NetspecError
 from netspec.graph.checked import Graph
 from netspec.ops.vectors.recurrent import GRU, LSTM, RNN
-from netspec.syntax.files import shipped_names
 
 # A head, dropout, stochastic depth, joins in blocks that share their columns, a shared layer.
 RANDOM = """
@@ -122,7 +122,7 @@ def smallest(name: str) -> Graph:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", shipped_names())
+@pytest.mark.parametrize("name", shelved())
 def test_every_shipped_net_is_traced_whole(name):
     assert_traced_alike(smallest(name))
 

@@ -36,8 +36,6 @@ SPECS = {
     "wide_resnet50_2": "wrn50_2",
     "googlenet": "googlenet_bn",
     "shufflenet_v2_x1_0": "shufflenet_v2",
-    "squeezenet1_1": str(DATA / "squeezenet1_1.ns"),
-    "mnasnet1_0": str(DATA / "mnasnet1_0.ns"),
 }
 # Of 138 million numbers; with norms between its layers it is in the plain suite.
 SLOW = {"vgg16"}

@@ -11,6 +11,7 @@ import pytest
 import torch
 from support.checkpoint_files import saved, state
 from support.places import DOCS
+from support.shelves import shelved
 from support.torchvision_layouts import NETS
 
 from netspec.checkpoints import load
@@ -19,7 +20,7 @@ from netspec.diagnostics.messages.weights import HasTwin
 from netspec.diagnostics.source import Source
 from netspec.elaborate.build import build
 from netspec.graph.checked import Graph
-from netspec.syntax.files import read_spec, shipped_names
+from netspec.syntax.files import read_spec
 
 # Every twin of every shipped spec, each looked at: the tensors are the same, the function is not.
 TWINS = {
@@ -109,7 +110,7 @@ def test_files_with_the_nets_own_names_are_not_warned_of(tmp_path: Path) -> None
     assert not load(saved(state(graph), tmp_path / "net.pt"), graph).warnings
 
 
-@pytest.mark.parametrize("name", shipped_names())
+@pytest.mark.parametrize("name", shelved())
 def test_the_twins_of_the_shipped_specs(name: str) -> None:
     assert named(build(read_spec(name))) == TWINS.get(name, [])
 

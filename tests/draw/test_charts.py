@@ -25,7 +25,7 @@ from netspec.elaborate.build import build
 from netspec.graph.checked import Graph
 from netspec.syntax.files import read_spec, shipped_names
 
-NETS = [name for name in shipped_names() if "/" not in name]
+NETS = shipped_names("lectures")
 
 
 def shipped(name: str, *inputs: str) -> Graph:

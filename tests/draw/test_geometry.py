@@ -7,12 +7,13 @@ from collections.abc import Callable
 
 import pytest
 from support.pictures import Picture, gallery, read_picture
+from support.shelves import shelved
 
 from netspec.diagnostics.raised import NetspecError
 from netspec.draw import draw
 from netspec.elaborate.build import build
 from netspec.graph.checked import Graph
-from netspec.syntax.files import read_spec, shipped_names
+from netspec.syntax.files import read_spec
 
 
 def drawn(name: str, **choices: object) -> Picture:
@@ -28,7 +29,7 @@ def faults(picture: Picture) -> list[str]:
     return [*picture.faults(), *picture.without_source]
 
 
-@pytest.mark.parametrize("name", shipped_names())
+@pytest.mark.parametrize("name", shelved())
 def test_a_net_fits_one_screen_and_nothing_overlaps_or_runs_through_a_box(name: str) -> None:
     picture = drawn(name)
     assert picture.view.right <= 1600
@@ -36,7 +37,7 @@ def test_a_net_fits_one_screen_and_nothing_overlaps_or_runs_through_a_box(name: 
     assert faults(picture) == []
 
 
-@pytest.mark.parametrize("name", shipped_names())
+@pytest.mark.parametrize("name", shelved())
 def test_nothing_overlaps_however_far_blocks_are_opened_and_whatever_is_shown(name: str) -> None:
     choices: list[dict[str, object]] = [{"depth": depth} for depth in range(4)]
     choices += [{"show": ("shape", "kernel", "params", "macs")}, {"show": (), "heat": "memory"}]
@@ -45,7 +46,7 @@ def test_nothing_overlaps_however_far_blocks_are_opened_and_whatever_is_shown(na
 
 
 @pytest.mark.parametrize("with_dot", [False, True])
-@pytest.mark.parametrize("name", shipped_names())
+@pytest.mark.parametrize("name", shelved())
 def test_in_flow_nothing_overlaps_or_runs_through_a_box_or_a_foreign_frame(
     name: str, with_dot: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -55,7 +56,7 @@ def test_in_flow_nothing_overlaps_or_runs_through_a_box_or_a_foreign_frame(
     assert faults(drawn(name, style="flow")) == []
 
 
-@pytest.mark.parametrize("name", shipped_names())
+@pytest.mark.parametrize("name", shelved())
 def test_in_columns_nothing_overlaps_or_runs_through_a_box(name: str) -> None:
     try:
         picture = drawn(name, style="columns")

@@ -13,13 +13,14 @@ from zlib import decompress
 import pytest
 from support.browser import CHROMIUM, Browser, browser
 from support.pictures import printed_by_seeds
+from support.shelves import shelved
 
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.source import Source
 from netspec.draw import draw
 from netspec.elaborate.build import build
 from netspec.graph.checked import Graph
-from netspec.syntax.files import read_spec, shipped_names
+from netspec.syntax.files import read_spec
 
 LARGEST = 200_000
 HOSTILE = "</script><img src=x onerror='window.hacked=1'>\"';&{0} \u05d0\u05d1"
@@ -72,7 +73,7 @@ def dead_ends(page: str) -> list[tuple[set[str], str]]:
 # --- what the page holds
 
 
-@pytest.mark.parametrize("name", shipped_names())
+@pytest.mark.parametrize("name", shelved())
 def test_every_shipped_net_opens_and_closes_without_dead_ends(name: str) -> None:
     page = page_of(shipped(name))
     assert len(page.encode()) <= LARGEST

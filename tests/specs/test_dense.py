@@ -37,7 +37,7 @@ fc-3 as fc8; if dense { gap }
 """
 DENSE = [
     name
-    for name in shipped_names()
+    for name in shipped_names("lectures")
     if "dense" in dict(build(read_spec(name)).parameters) and name != "vgg16_localization"
 ]
 

@@ -4,11 +4,12 @@ import json
 
 import pytest
 from support.places import DATA
+from support.shelves import BLOCKS, LECTURES, shelved
 
 from netspec.elaborate.build import build
 from netspec.elaborate.expect import expected_value
 from netspec.graph.checked import Graph
-from netspec.syntax.files import read_spec, shipped_names
+from netspec.syntax.files import read_spec
 
 RECORDS = json.loads((DATA / "records.json").read_text())
 NETS = [name for name in RECORDS if not name.startswith("blocks/")]
@@ -33,7 +34,7 @@ def shapes(graph: Graph) -> tuple[list[list[int]], list[list[int]]]:
     return inputs, [list(output.value.shape) for output in graph.outputs]
 
 
-@pytest.mark.parametrize("name", [name for name in RECORDS if name in shipped_names()])
+@pytest.mark.parametrize("name", [name for name in RECORDS if name in (*LECTURES, *BLOCKS)])
 def test_a_spec_has_the_recorded_figures(name: str) -> None:
     record = RECORDS[name]
     graph = graph_of(name)
@@ -43,7 +44,7 @@ def test_a_spec_has_the_recorded_figures(name: str) -> None:
     assert shapes(graph) == (record["input"], record["output"])
 
 
-@pytest.mark.parametrize("name", shipped_names())
+@pytest.mark.parametrize("name", shelved())
 def test_a_spec_says_what_it_is_and_what_it_expects(name: str) -> None:
     graph = graph_of(name)
     text = graph.source.text
@@ -55,13 +56,13 @@ def test_a_spec_says_what_it_is_and_what_it_expects(name: str) -> None:
 
 def test_every_recorded_network_is_shipped() -> None:
     assert len(NETS) == 93
-    assert sorted(set(RECORDS) - set(shipped_names())) == []
+    assert sorted(set(RECORDS) - {*LECTURES, *BLOCKS}) == []
 
 
 CLASSIFIERS = [name for name in NETS if RECORDS[name]["output"] in ([[1000]], [[10]])]
 
 
-@pytest.mark.parametrize("name", [name for name in CLASSIFIERS if name in shipped_names()])
+@pytest.mark.parametrize("name", [name for name in CLASSIFIERS if name in LECTURES])
 def test_a_classifier_takes_another_number_of_classes(name: str) -> None:
     graph = graph_of(name, classes=7)
     assert [output.value.shape for output in graph.outputs] == [(7,)]

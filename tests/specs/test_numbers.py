@@ -12,6 +12,7 @@ from functools import cache
 import onnx
 import pytest
 from onnx import TensorProto, helper
+from support.shelves import shelved
 
 from netspec.analysis.costs import costs
 from netspec.backends.onnx.compile import prepared
@@ -20,11 +21,9 @@ from netspec.diagnostics.raised import NetspecError
 from netspec.elaborate.build import build
 from netspec.graph.checked import Graph
 from netspec.sizes.dims import substitute
-from netspec.syntax.files import read_spec, shipped_names
+from netspec.syntax.files import read_spec
 from netspec.verify import verify
 
-NETS = [name for name in shipped_names() if "/" not in name]
-BLOCKS = [name for name in shipped_names() if "/" in name]
 # Multiply-adds and parameters of what runs in seconds on two cores.
 MACS, PARAMS = 1.3e9, 6e7
 
@@ -61,7 +60,7 @@ def check(graph: Graph) -> None:
     assert report.ok, report.text()
 
 
-@pytest.mark.parametrize("name", NETS + BLOCKS)
+@pytest.mark.parametrize("name", shelved())
 def test_a_shipped_net_is_what_onnx_infers_it_to_be(name):
     graph = prepared(graph_of(name), heads=True)
     model = lower(graph)
@@ -85,7 +84,7 @@ def test_a_shipped_net_is_what_onnx_infers_it_to_be(name):
         assert all(size in (0, want) for size, want in zip(sizes, expected, strict=True))
 
 
-@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("name", shelved(blocks=False))
 def test_a_shipped_net_agrees_with_double_precision(name):
     graph = reduced(name)
     if not fits(graph):
@@ -94,7 +93,7 @@ def test_a_shipped_net_agrees_with_double_precision(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("name", shelved(blocks=False))
 def test_a_large_net_agrees_with_double_precision(name):
     graph = reduced(name)
     if fits(graph):

@@ -61,7 +61,11 @@ def _documented() -> Iterator[str]:
 @lru_cache(maxsize=1)
 def _written() -> tuple[str, ...]:
     blocks = [path.read_text() for path in sorted((ROOT / "netspec" / "library").glob("*.ns"))]
-    return (*_documented(), *blocks, *(read_spec(name).text for name in shipped_names()))
+    return (
+        *_documented(),
+        *blocks,
+        *dict.fromkeys(read_spec(name).text for name in shipped_names()),
+    )
 
 
 @lru_cache(maxsize=64)

@@ -19,7 +19,7 @@ from netspec.foundation.records import record
 from netspec.graph.checked import Graph
 from netspec.ops.declare.params import Padding
 from netspec.ops.declare.values import Name, show
-from netspec.syntax.files import read_file, shipped_folder
+from netspec.syntax.files import read_shipped
 
 INDEX = Path(__file__).parent / "index.json"
 # Paddings that give maps of the same size.
@@ -143,7 +143,7 @@ def _sizes(graph: Graph) -> tuple[str, ...]:
 
 
 def _shipped(entry: Entry) -> tuple[Source, dict[str, str]]:
-    source = read_file(shipped_folder() / f"{entry.name}.ns", shipped=True)
+    source = read_shipped(entry.name)
     name, _, value = entry.setting.partition("=")
     return source, {name: value} if name else {}
 

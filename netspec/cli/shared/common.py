@@ -6,7 +6,7 @@ import json
 import math
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +46,17 @@ class Options:
     settings: dict[str, str]
     inputs: tuple[str, ...]
     limits: Limits
+
+    def graphs(self, spec: str) -> Iterator[Graph]:
+        """The checked graph of a spec, and of each variation that stands in the file it names."""
+        from netspec.elaborate.build import build
+        from netspec.syntax.files import read_spec
+        from netspec.syntax.units import variations_of
+
+        source = read_spec(spec, self.limits)
+        others = () if source.net else variations_of(source, self.limits)
+        for each in (source, *others):
+            yield build(each, self.settings, self.inputs, self.limits)
 
     def graph(self, spec: str, *, dynamic: tuple[str, ...] = ()) -> Graph:
         """The checked graph of a spec; `dynamic` names the last axes of its first input."""

@@ -11,14 +11,13 @@ from netspec.syntax.files import read_spec, shipped_names
 
 
 def graphs() -> Iterator[tuple[str, Graph]]:
-    """Every shipped net by name, building blocks excluded."""
-    for name in shipped_names():
-        if "/" not in name:
-            yield name, build(read_spec(name))
+    """Every net of the lectures by name."""
+    for name in shipped_names("lectures"):
+        yield name, build(read_spec(name))
 
 
 def charted(style: str) -> tuple[list[Graph], str]:
-    """The shipped nets that a chart of errors is made from where none are named, and its challenge.
+    """The lectures' nets that a chart of errors is made from where none are named, and its challenge.
 
     bubble: all that state a top-1 error; depth: all that state a top-5 error, and ILSVRC.
     """

@@ -246,7 +246,8 @@ class NotInFile(Problem):
     help = "{advice_text}"
     explain = (
         "`import name` needs a net in that file, `import block unit from name` needs a block `unit` in "
-        "it; the word `block` may be left out there."
+        "it, or a variation of its net; the word `block` may be left out there. `file.ns:name` is a "
+        "variation that stands in the file."
     )
     origin: str
     what: str

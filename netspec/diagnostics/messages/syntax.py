@@ -113,8 +113,22 @@ class MisplacedDeclaration(Problem):
 class DuplicateDeclaration(Problem):
     code = "NS112"
     title = "`{what}` is declared twice"
-    explain = "A file declares at most one `net` and one `output` line, and each block once."
+    explain = (
+        "A file declares its own `net` and its `output` at most once, and each block and each variation "
+        "of a net once."
+    )
     what: str
+
+
+class StepOfVariation(Problem):
+    code = "NS114"
+    title = "`{net}` is a variation of another net and takes its steps from there"
+    explain = (
+        "A variation, `net name = other(...)`, sets the other net's parameters. What follows it, up to the "
+        "next `net` line, says something of it: `expect`, `error`, `note` and such. Steps, blocks and "
+        "inputs stand before the first variation, or in a file without one."
+    )
+    net: str
 
 
 class NoNet(Problem):
