@@ -98,7 +98,7 @@ class Operators:
         counted = found[: op.sized_by]
         batches = [value.type.batch for value in counted]
         whole = common(batches)
-        if op.rows == "own" or len(set(batches)) < 2:
+        if op.batches == "own" or len(set(batches)) < 2:
             return tuple(found)
         if whole is None:
             advice = "one has a row for each of " + " and another one for each of ".join(
@@ -106,7 +106,7 @@ class Operators:
             )
             shapes = " and ".join(str(value.type) for value in counted)
             raise Rejection(ShapesDiffer(op.spelling, shapes, advice))
-        if op.rows == "same":
+        if op.batches == "same":
             like = next(value for value in counted if value.type.batch == whole)
             for i, value in enumerate(counted):
                 if value.type.batch != whole:

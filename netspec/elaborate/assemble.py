@@ -145,7 +145,7 @@ def _rows_told(op: Operator, types: tuple[TensorType, ...]) -> tuple[TensorType,
     """The inputs' types with the rows that the output has: a row for all samples meets any."""
     counted = types[: op.sized_by]
     rows = common(tensor.batch for tensor in counted)
-    if op.rows != "broadcast" or rows is None:
+    if op.batches != "broadcast" or rows is None:
         return types
     same = (TensorType(tensor.shape, rows, tensor.ids) for tensor in counted)
     return (*same, *types[len(counted) :])

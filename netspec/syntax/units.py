@@ -78,7 +78,9 @@ class Loader:
         if not source.net or source.net == unit.name:
             return unit
         if source.net not in unit.variations:
-            self.report(NotInFile(source.name, f"net `{source.net}`"), Span(source, 0, 0))
+            self.report(
+                NotInFile(source.name, f"net `{source.net}`", source.net), Span(source, 0, 0)
+            )
             self.collector.raise_errors()
         return unit.variations[source.net]
 

@@ -194,4 +194,4 @@ def _info(node: Node, image: Preprocessing | None) -> InputInfo:
 
     tensor = node.types[0]
     sizes = tuple(size if isinstance(size, int) else str(size) for size in tensor.shape)
-    return InputInfo(node.path, (tensor.batch, *sizes), np.dtype(tensor.dtype).str, image)
+    return InputInfo(node.path, (str(tensor.batch), *sizes), np.dtype(tensor.dtype).str, image)

@@ -94,7 +94,7 @@ class Concat(Merge):
 class _Broadcasting(Merge):
     """Element by element; a vector of C applies to the C channels of a map."""
 
-    rows = "broadcast"
+    batches = "broadcast"
     _torch: ClassVar[str]
     _onnx: ClassVar[str]
 

@@ -39,7 +39,9 @@ class _Parting(Operator):
     either = ("size", "by")
 
     size: int | tuple[int, ...] | None = per_axis(None, doc="sizes of a part")
-    by: int | tuple[int, ...] | None = per_axis(None, doc="parts along each axis, instead of `size`")
+    by: int | tuple[int, ...] | None = per_axis(
+        None, doc="parts along each axis, instead of `size`"
+    )
     spaced: bool = flag(False, doc="the places of a part lie apart, a step of each part in turn")
     shift: int | tuple[int, ...] = per_axis(
         0, low=0, doc="how far the map is rolled back first, where an axis has more than one part"
@@ -60,9 +62,7 @@ class _Parting(Operator):
         shift = self._shift(tensor, counts, sizes)
         return Cut(places, tuple(counts), tuple(sizes), self.spaced, shift)
 
-    def _shift(
-        self, tensor: TensorType, counts: list[Dim], sizes: list[Dim]
-    ) -> tuple[int, ...]:
+    def _shift(self, tensor: TensorType, counts: list[Dim], sizes: list[Dim]) -> tuple[int, ...]:
         """How far each axis is rolled back; nothing where none is."""
         given = every_axis(self.shift, len(counts), self.spelling, tensor)
         if not any(given):
@@ -108,7 +108,9 @@ class _Parting(Operator):
     def _pairs(self, counts: list[Any], sizes: list[Any]) -> list[Any]:
         """The axes of a map, each as parts and places in the order they lie in."""
         pairs = zip(counts, sizes, strict=True)
-        return [i for count, size in pairs for i in ((size, count) if self.spaced else (count, size))]
+        return [
+            i for count, size in pairs for i in ((size, count) if self.spaced else (count, size))
+        ]
 
 
 class Partition(_Parting):
@@ -172,7 +174,7 @@ class Reassemble(_Parting):
 
     spelling = "reassemble"
     arity = 2
-    rows = "own"
+    batches = "own"
     sized_by = 1
     examples = (
         ("2x4x6", "relu as x; partition(2); attention(2); reassemble(@x, 2)"),
@@ -252,7 +254,9 @@ class Roll(Operator):
 
     def _steps(self, tensor: TensorType) -> tuple[int, ...]:
         rank = need_spatial(self, tensor)
-        return every_axis(self.steps if len(self.steps) > 1 else self.steps[0], rank, self.spelling, tensor)
+        return every_axis(
+            self.steps if len(self.steps) > 1 else self.steps[0], rank, self.spelling, tensor
+        )
 
     def infer(self, *inputs: TensorType) -> TensorType:
         self._steps(inputs[0])

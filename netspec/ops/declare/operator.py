@@ -44,7 +44,7 @@ _HOOKS = frozenset(
 )
 _DECLARATIONS = frozenset(
     {"spelling", "aliases", "arity", "takes_ids", "follows", "defaults_of", "examples", "order"}
-    | {"random", "joins", "carried", "sized_by", "either", "rows", "places"}
+    | {"random", "joins", "carried", "sized_by", "either", "batches", "places"}
 )
 
 # Every operator class that has been made, by the words for it.
@@ -69,7 +69,7 @@ class Operator:
         defaults_of: another operator whose `default` lines apply to this one too.
         random: it draws random numbers in training.
         carried: how many of its outputs flow on; None for all. The others are read by reference.
-        rows: how the rows of several inputs meet: `same`, a tensor that is one for all samples being
+        batches: how the rows of several inputs meet: `same`, a tensor that is one for all samples being
             repeated for each first; `broadcast`, where that needs no repeating; or `own`, where the
             operator says itself.
         sized_by: the input from which on inputs give only their size or indices; None if none does.
@@ -90,7 +90,7 @@ class Operator:
     random: ClassVar[bool] = False
     carried: ClassVar[int | None] = None
     sized_by: ClassVar[int | None] = None
-    rows: ClassVar[str] = "same"
+    batches: ClassVar[str] = "same"
     places: ClassVar[tuple[int, ...]] = ()
     examples: ClassVar[tuple[tuple[str, str], ...]] = ()
     params: ClassVar[dict[str, Param]] = {}

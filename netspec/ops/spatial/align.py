@@ -30,6 +30,7 @@ class RoiAlign(Operator):
 
     spelling = "roialign"
     arity = 2
+    batches = "own"
     places = (1,)
     order = ("kernel", "scale", "samples")
     examples = (

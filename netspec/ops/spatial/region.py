@@ -43,7 +43,7 @@ class RoiPool(Operator):
 
     spelling = "roipool"
     arity = 2
-    rows = "own"
+    batches = "own"
     places = (1,)
     order = ("kernel", "scale")
     examples = (

@@ -9,7 +9,7 @@ from netspec.diagnostics.messages.shapes import NotDivisible, ShapesDiffer, Wron
 from netspec.diagnostics.raised import Rejection
 from netspec.ops.declare.checks import fixed_channels, need_spatial
 from netspec.ops.declare.interfaces import Builder, Operand, V
-from netspec.ops.declare.operator import Operator
+from netspec.ops.declare.operator import Operator, T
 from netspec.ops.declare.params import choice, count, flag, real, scheme_of
 from netspec.ops.declare.reach import EVERYWHERE, POINTWISE, Reach
 from netspec.ops.declare.schemes import Constant, Ones, Xavier, Zeros
@@ -106,7 +106,9 @@ class Rotary(Operator):
     heads: int = count(1, doc="heads that the channels are those of")
     base: float = real(10000.0, low=1.0, doc="growth of the wavelengths")
     part: float = real(1.0, low=0.0, high=1.0, doc="share of a head's channels that turn")
-    pairs: str = choice("halves", "neighbours", default="halves", doc="which channels turn together")
+    pairs: str = choice(
+        "halves", "neighbours", default="halves", doc="which channels turn together"
+    )
 
     def _turning(self, channels: int) -> Turning:
         width = channels // self.heads
@@ -118,7 +120,9 @@ class Rotary(Operator):
         if channels % self.heads:
             raise Rejection(NotDivisible(self.spelling, "channels", self.heads, channels))
         if self._turning(channels).turned < 2:
-            raise Rejection(NotDivisible(self.spelling, "channels of a head", 2, channels // self.heads))
+            raise Rejection(
+                NotDivisible(self.spelling, "channels of a head", 2, channels // self.heads)
+            )
         return inputs[0].with_shape(*inputs[0].shape)
 
     def macs(self, *inputs: TensorType) -> Dim:
@@ -186,8 +190,8 @@ class Attend(Heads):
         if not equal(numel(key.spatial), numel(value.spatial)):
             advice = "there is a value for each key"
             raise Rejection(ShapesDiffer(self.spelling, f"{key} and {value}", advice))
-        _, width = self._widths(inputs)
-        return query.with_shape(width * self.heads, *query.spatial)
+        channels = self._widths(inputs)[1] * self.heads
+        return TensorType((channels, *query.spatial), query.batch)
 
     def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
         return self._regions(inputs[0])
@@ -284,7 +288,7 @@ class Attention(Heads):
             raise Rejection(WrongCount(self.spelling, expected, found))
         return (*wire, *references)
 
-    def _sources(self, inputs: tuple[V, ...]) -> tuple[V, V, V]:
+    def _sources(self, inputs: tuple[T, ...]) -> tuple[T, T, T]:
         """What queries, keys and values are made of."""
         query, *others = self.apart(inputs)[0]
         key = others[0] if others else query
@@ -407,7 +411,9 @@ class Attention(Heads):
             scale = 1.0
         found = self._attended(torch, parts, named, weights.get("regions"), scale)
         if self.project:
-            found = functions.linear(found, weights["out_proj.weight"], weights.get("out_proj.bias"))
+            found = functions.linear(
+                found, weights["out_proj.weight"], weights.get("out_proj.bias")
+            )
         return found.transpose(1, 2).unflatten(2, plain[0].shape[2:])
 
     def _split_bias(self, bias: Any, sizes: list[int]) -> list[Any]:

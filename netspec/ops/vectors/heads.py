@@ -72,7 +72,7 @@ class Heads(Operator):
     """Base of the operators that attend."""
 
     arity = None
-    rows = "broadcast"
+    batches = "broadcast"
 
     heads: int = count(1, doc="heads")
     kv_heads: int | None = count(
@@ -111,11 +111,15 @@ class Heads(Operator):
             shape = named["mask"].shape
             wanted = (steps, seen)[-len(shape) :] if 0 < len(shape) < 3 else None
             if wanted is None or not all(map(equal, shape, wanted)):
-                expected = f"a mask is ({seen},), one for each step that is seen, or ({steps}, {seen})"
+                expected = (
+                    f"a mask is ({seen},), one for each step that is seen, or ({steps}, {seen})"
+                )
                 raise Rejection(ShapesDiffer(op, f"{plain[0]} and {named['mask']}", expected))
         cut = shifted(plain[0])
         if cut is not None and (steps, seen) != (numel(cut.size),) * 2:
-            expected = f"in a shifted part attention is of its {numel(cut.size)} places to each other"
+            expected = (
+                f"in a shifted part attention is of its {numel(cut.size)} places to each other"
+            )
             raise Rejection(ShapesDiffer(op, f"{plain[0]} and {plain[-1]}", expected))
         return steps, seen
 

@@ -24,7 +24,7 @@ class MatMul(Merge):
 
     spelling = "matmul"
     arity = 2
-    rows = "broadcast"
+    batches = "broadcast"
     examples = (
         ("3x4", "matmul { | conv1-5 | transpose }"),
         ("2x3x4", "matmul { | relu | transpose((0, 2, 1)) }"),

@@ -302,4 +302,6 @@ class Pairwise(Operator):
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
         channels = fixed_channels(self.spelling, inputs[0].type)
         flat = graph.node("Reshape", [inputs[0].name, graph.integers([0, channels, -1])])
-        return graph.node("Gather", [flat, graph.constant(pair_index(self._size(inputs[0].type)))], axis=2)
+        return graph.node(
+            "Gather", [flat, graph.constant(pair_index(self._size(inputs[0].type)))], axis=2
+        )

@@ -83,8 +83,12 @@ class Constant(Source):
         ("3", "constant(ones, shape=2x3)"),
     )
 
-    value: Scheme | None = known(None, doc="numbers in lists, one number, or a filter that is not drawn")
-    shape: int | tuple[int, ...] | None = per_axis(None, doc="its sizes; those of the lists by default")
+    value: Scheme | None = known(
+        None, doc="numbers in lists, one number, or a filter that is not drawn"
+    )
+    shape: int | tuple[int, ...] | None = per_axis(
+        None, doc="its sizes; those of the lists by default"
+    )
 
     def _sizes(self) -> tuple[int, ...]:
         if self.shape is not None:
@@ -132,7 +136,9 @@ class Waves(Source):
     )
 
     base: float = real(10000.0, low=1.0, doc="growth of the wavelengths")
-    layout: str = choice("interleaved", "halves", default="interleaved", doc="order of the channels")
+    layout: str = choice(
+        "interleaved", "halves", default="interleaved", doc="order of the channels"
+    )
     normalised: bool = flag(False, doc="an axis is one turn, whatever its size")
 
     def _half(self, tensor: TensorType) -> int:
@@ -192,12 +198,12 @@ class Waves(Source):
         rates, size = np.array(self._rates(half)), operand.type.spatial[axis]
         order = int(self.layout == "interleaved")
         if isinstance(size, int):
-            places = np.arange(size, dtype=np.float64)
+            known = np.arange(size, dtype=np.float64)
             if self.normalised:
-                places = (places + 1) * (2 * np.pi) / (size + 1e-6)
-            angles = rates[:, None] * places
-            both = np.stack([np.sin(angles), np.cos(angles)], order)
-            return graph.constant(both.reshape(2 * half, size).astype(np.float32))
+                known = (known + 1) * (2 * np.pi) / (size + 1e-6)
+            turns = rates[:, None] * known
+            waves = np.stack([np.sin(turns), np.cos(turns)], order)
+            return graph.constant(waves.reshape(2 * half, size).astype(np.float32))
         places = graph.node("Cast", [graph.steps(operand, axis + 2)], to=1)
         if self.normalised:
             turn = graph.node("Cast", [graph.size(operand, axis + 2)], to=1)
@@ -230,7 +236,7 @@ class Repeat(Operator):
 
     spelling = "expand"
     arity = 2
-    rows = "own"
+    batches = "own"
     sized_by = 1
     examples = (("3x4", "relu as x; parameter(3x4); expand(@x)"),)
 
