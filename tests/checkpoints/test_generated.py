@@ -15,9 +15,9 @@ from support.generated_checkpoints import ORDERS, Case, case, judge
 from support.generated_libraries import NAMES
 from support.generated_nets import FAMILIES
 
-CASES = 2000
+CASES = 1000
 # Tests that share the cases of an order; those of which few may be refused are counted in one.
-CHUNKS = {"definition": 1, "sorted": 4, "shuffled": 4}
+CHUNKS = {"definition": 1, "sorted": 2, "shuffled": 2}
 # Of files that list tensors as a module does, how many may be refused.
 REFUSED = 0.02
 # Each for a kind of mistake that only many cases show: clues that hold by chance beside others that

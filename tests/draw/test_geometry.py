@@ -29,7 +29,7 @@ def faults(picture: Picture) -> list[str]:
     return [*picture.faults(), *picture.without_source]
 
 
-@pytest.mark.parametrize("name", shelved())
+@pytest.mark.parametrize("name", shelved(siblings=False))
 def test_a_net_fits_one_screen_and_nothing_overlaps_or_runs_through_a_box(name: str) -> None:
     picture = drawn(name)
     assert picture.view.right <= 1600
@@ -37,7 +37,7 @@ def test_a_net_fits_one_screen_and_nothing_overlaps_or_runs_through_a_box(name: 
     assert faults(picture) == []
 
 
-@pytest.mark.parametrize("name", shelved())
+@pytest.mark.parametrize("name", shelved(siblings=False))
 def test_nothing_overlaps_however_far_blocks_are_opened_and_whatever_is_shown(name: str) -> None:
     choices: list[dict[str, object]] = [{"depth": depth} for depth in range(4)]
     choices += [{"show": ("shape", "kernel", "params", "macs")}, {"show": (), "heat": "memory"}]
@@ -46,7 +46,7 @@ def test_nothing_overlaps_however_far_blocks_are_opened_and_whatever_is_shown(na
 
 
 @pytest.mark.parametrize("with_dot", [False, True])
-@pytest.mark.parametrize("name", shelved())
+@pytest.mark.parametrize("name", shelved(siblings=False))
 def test_in_flow_nothing_overlaps_or_runs_through_a_box_or_a_foreign_frame(
     name: str, with_dot: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:

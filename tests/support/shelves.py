@@ -17,11 +17,23 @@ LECTURES = shipped_names("lectures")
 BLOCKS = shipped_names("blocks")
 TODAY = shipped_names("today")
 THRIFTY = {"lraspp_mobilenet_v3_large", "mnasnet0_5", "regnet_y_400mf", "squeezenet1_1"}
+# Nets of the lectures that consist of the steps of another, in other numbers.
+SIBLINGS = set(
+    """
+    alexnet_no_conv3_conv4 alexnet_no_conv3_conv4_fc6_fc7 alexnet_no_fc6_fc7 alexnet_no_fc7 alexnet_owt
+    bn_inception densenet169 inception_resnet_v1 inception_resnet_v2 nasnet_large plain18 plain34
+    plain56_cifar resnet101 resnet101_v1_5 resnet110_cifar resnet1202_cifar resnet152 resnet152_v1_5
+    resnet32_cifar resnet34 resnet34_c resnet44_cifar resnet50_v1_5 resnet56_cifar vgg11_lrn vgg13
+    vgg13_5x5 vgg16 vgg16_c vgg16_localization vgg16_transfer vgg19 wrn28_10 wrn50_2 zfnet_paper
+    """.split()
+)
 
 
-def shelved(*, blocks: bool = True) -> list[Any]:
-    """The names of the shipped specs as the cases of a test."""
-    today = [
-        name if name in THRIFTY else pytest.param(name, marks=pytest.mark.slow) for name in TODAY
-    ]
-    return [*LECTURES, *(BLOCKS if blocks else ()), *today]
+def shelved(*, blocks: bool = True, siblings: bool = True) -> list[Any]:
+    """The names of the shipped specs as the cases of a test.
+
+    Without `siblings`, those are `slow` too: for tests that take seconds a net.
+    """
+    slow = {*TODAY} - THRIFTY | (set() if siblings else SIBLINGS)
+    names = [*LECTURES, *(BLOCKS if blocks else ()), *TODAY]
+    return [pytest.param(name, marks=pytest.mark.slow) if name in slow else name for name in names]
