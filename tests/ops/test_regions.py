@@ -19,6 +19,7 @@ from netspec.diagnostics.source import Source
 from netspec.elaborate.build import build
 from netspec.passes.deploy import deploy
 from netspec.passes.folding.fold import fold
+from netspec.weights.sources import Seeded
 
 
 def every_way(ran: Ran) -> list[np.ndarray]:

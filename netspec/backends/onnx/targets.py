@@ -76,6 +76,7 @@ _KNOWN = (
         newest=22,
         lacks={
             "Gelu": "it computes the estimate by tanh as the exact function",
+            "GridSample by bicubic": "it computes other values",
             "LpPool": "it has no such layer",
             "MaxPool with indices": "it counts them within a sample",
             "RNN": "it has no such layer",
@@ -98,9 +99,12 @@ _KNOWN = (
             "LSTM": _NO_CONVERTER,
             "LpPool": _NO_CONVERTER,
             "MaxPool with indices": "its converter gives no second output",
+            "NonMaxSuppression": _NO_CONVERTER,
             "QuantizeLinear": _NO_CONVERTER,
             "RNN": _NO_CONVERTER,
+            "RoiAlign": _NO_CONVERTER,
             "ScatterElements": _NO_CONVERTER,
+            "TopK without its places": "its converter gives both outputs",
         },
     ),
 )
