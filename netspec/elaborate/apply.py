@@ -42,7 +42,7 @@ class Operators:
         path = scope.level.prefix + component
         inputs: Wire = wire
         for reference in bound.references:
-            inputs = None if inputs is None or reference.wire is None else inputs
+            inputs = None if inputs is None or reference.made().wire is None else inputs
         if inputs is not None:
             references = tuple(v for r in bound.references for v in r.wire or ())
             try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -38,12 +38,23 @@ Defaults = Mapping[str, Mapping[str, Default]]
 
 @record(frozen=False, eq=False)
 class Binding:
-    """What `as name` names: tensors, and for a block call the names inside it and its path."""
+    """What `as name` names: tensors, and for a block call the names inside it and its path.
+
+    `make` gives tensors that are made where they are first asked for, if they are.
+    """
 
     wire: tuple[Value, ...] | None
     span: Span
     path: str
     inner: dict[str, Binding] | None = None
+    make: Callable[[], Wire] | None = None
+
+    def made(self) -> Binding:
+        """The binding, its tensors made."""
+        if self.make is not None:
+            make, self.make = self.make, None
+            self.wire = make()
+        return self
 
     def __str__(self) -> str:
         return " and ".join(str(value.type) for value in self.wire or ())
@@ -134,6 +145,11 @@ class Scope:
     until: Stop | None = None
     headless: bool = False
 
+    @property
+    def recurring(self) -> bool:
+        """Whether the step runs at every step of a sequence."""
+        return self.call is not None and any(call.recurrent for call in self.call.ancestors())
+
     # the Values protocol of netspec.elaborate.evaluate
 
     def variable(self, node: ast.Variable) -> Any:
@@ -164,11 +180,12 @@ class Scope:
         return self._single(value, "a reference") if isinstance(value, Binding) else None
 
     def _single(self, binding: Binding, shown: str) -> TensorType:
-        if binding.wire is None:
+        wire = binding.made().wire
+        if wire is None:
             raise Poisoned
-        if len(binding.wire) != 1:
-            raise Rejection(WrongCount(shown, "one tensor", f"{len(binding.wire)}"))
-        return binding.wire[0].type
+        if len(wire) != 1:
+            raise Rejection(WrongCount(shown, "one tensor", f"{len(wire)}"))
+        return wire[0].type
 
     def unit_of_names(self) -> Unit:
         """The file whose names words are looked up in."""
@@ -185,7 +202,7 @@ class Scope:
             if not isinstance(value, Binding):
                 near = closest(first, self.names)
                 advice = f"did you mean {near}?" if near else ""
-                if not near and self.call is not None:
+                if not near and self.call is not None and not self.call.recurrent:
                     advice = "a block sees the names in it only: give it others as arguments"
                 raise Rejection(UnknownReference(first, advice))
             binding = value
@@ -261,7 +278,7 @@ def reserved_names(chain: ast.Chain | ast.Branches) -> frozenset[str]:
                 pending.extend((branch.then, branch.otherwise))
             case ast.TrainingHead() as training:
                 found.add(training.name)
-            case ast.For() | ast.Freeze() as holder:
+            case ast.For() | ast.Recurrence() | ast.Freeze() as holder:
                 pending.append(holder.body)
             case _:
                 pass

@@ -9,6 +9,7 @@ MODULES = {
     "arranging.merge": "concat add sum mul sub div maximum minimum mean",
     "arranging.reduce": "gsp sum_over_time over_channels",
     "arranging.shape": "flatten reshape transpose sequence grid",
+    "arranging.steps": "unstack stack",
     "elementwise.activation": "relu sigmoid softsign hardswish mish selu silu swish"
     " hardsigmoid relu6 hardtanh leaky prelu elu celu gelu"
     " softplus tanh softmax log_softmax",

@@ -37,7 +37,7 @@ class _OverTime:
 
     def _started(self, state: Tensor) -> Tensor:
         parts = self.num_layers * (2 if self.bidirectional else 1)
-        return state.unflatten(1, (parts, -1)).transpose(0, 1).contiguous()
+        return state.reshape(len(state), parts, -1).transpose(0, 1).contiguous()
 
 
 def _vector(state: Tensor) -> Tensor:

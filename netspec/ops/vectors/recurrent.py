@@ -247,7 +247,10 @@ class LSTM(_Recurrent):
         ("3x5", "lstm-4(state=yes)"),
         ("3x5", "lstm-4(projection=2, layers=2)"),
         ("3x5", "gap; fc-4 as h; tanh as c; @input; lstm-4(@h, @c, state=yes)"),
-        ("3x5", "gap; fc-4 as h; fc-8 as c; @input; lstm-4(@h, @c, projection=2, bidirectional=yes)"),
+        (
+            "3x5",
+            "gap; fc-4 as h; fc-8 as c; @input; lstm-4(@h, @c, projection=2, bidirectional=yes)",
+        ),
     )
     # torch: input, forget, cell, output; ONNX: input, output, forget, cell.
     _gates, _kind, _states = (0, 3, 1, 2), "LSTM", ("h", "c")
@@ -326,7 +329,9 @@ class LSTM(_Recurrent):
             return [back]
         import numpy as np
 
-        zero = graph.constant(np.zeros((1, len(self._gates) * self.width, self._hidden), np.float32))
+        zero = graph.constant(
+            np.zeros((1, len(self._gates) * self.width, self._hidden), np.float32)
+        )
         one, other = self._each(graph, back, 0)
         return [
             graph.node("Concat", [one, zero], axis=0),
