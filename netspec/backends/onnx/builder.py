@@ -130,7 +130,8 @@ class Builder(Spelling):
 
     def is_read(self, index: int) -> bool:
         """Whether anything reads this output of the operator."""
-        return Value(self._node, index) in self._read
+        value = Value(self._node, index)
+        return value in self._read or value in self._named
 
     # for the back-end
 
