@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from netspec.diagnostics.messages.shapes import NotDivisible, OutOfRange, ShapesDiffer
+from netspec.diagnostics.messages.shapes import NotDivisible, ShapesDiffer
 from netspec.diagnostics.raised import Rejection
 from netspec.foundation.records import record
 from netspec.ops.declare.checks import need_spatial
@@ -20,7 +20,7 @@ from netspec.ops.declare.reach import EVERYWHERE, Reach
 from netspec.ops.declare.weight import Scheme, Weight
 from netspec.sizes.batch import Cut
 from netspec.sizes.conditions import equal
-from netspec.sizes.dims import Dim, stretches
+from netspec.sizes.dims import Dim
 from netspec.sizes.shapes import TensorType, numel
 
 if TYPE_CHECKING:
