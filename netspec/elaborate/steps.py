@@ -239,6 +239,7 @@ class Elaborator:
             call=scope.call,
             head=scope.head,
             frozen=scope.frozen or body.scope.frozen,
+            shared=scope.shared,
             entry=wire,
             until=None,
         )
