@@ -276,6 +276,7 @@ class Elaborator:
             call=scope.call,
             head=scope.head,
             frozen=scope.frozen or body.scope.frozen,
+            shared=scope.shared,
             until=None,
         )
         if isinstance(body.braces, ast.Chain):

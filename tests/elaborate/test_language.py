@@ -266,6 +266,11 @@ def test_calls_of_one_block_may_share_their_weights() -> None:
     assert [node.owner for node in graph.nodes[4:]] == ["first.conv1", "b1.relu1", "first.conv2"]
 
 
+def test_calls_that_share_their_weights_share_those_of_their_braces() -> None:
+    graph = net("block b(body) { body; relu }\nb { conv1-3 } as a; b(weights=@a) { conv1-3 }")
+    assert [node.owner for node in graph.nodes[3:]] == ["a.conv1", "b1.relu1"]
+
+
 def test_a_step_that_shares_hands_on_the_weights_of_the_step_that_owns_them() -> None:
     graph = net("conv1-3 as a; conv1-3(weights=@a) as b; conv1-3(weights=@b) as c")
     assert [node.owner for node in graph.nodes[1:]] == ["a", "a", "a"]

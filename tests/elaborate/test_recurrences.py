@@ -125,6 +125,18 @@ def test_weights_are_there_once_and_multiply_adds_at_every_step() -> None:
     assert (found.params, found.macs, found.depth) == (4 * 7 + 4, 6 * 4 * 7, 6)
 
 
+def test_braces_given_to_a_block_that_recurs_have_one_set_of_weights() -> None:
+    graph = net("""input x: 3x4
+input h: 4
+block over(x, body) { for x_t in @x { { | @x_t | identity }; concat; body } }
+@h; over(@x) { fc-4(act=tanh) }
+""")
+    assert list(Net(graph).single.state_dict()) == [
+        "over1.x_t1.fc1.weight",
+        "over1.x_t1.fc1.bias",
+    ]
+
+
 def test_a_layer_that_has_a_state_is_its_own_cell() -> None:
     both = Net(
         net("""input x: 3x4

@@ -75,6 +75,7 @@ _KNOWN = (
         "OpenCV",
         newest=22,
         lacks={
+            "Conv of no input": "it convolves what comes from an input only",
             "Gelu": "it computes the estimate by tanh as the exact function",
             "GridSample by bicubic": "it computes other values",
             "LpPool": "it has no such layer",
@@ -83,6 +84,7 @@ _KNOWN = (
             "Resize of 1 or 3 axes": "it resizes images only",
             "Resize with antialias": "it has no such interpolation",
             "Transpose of more than 6 axes": "it has no tensors of so many",
+            "parts in the batch": "it takes the batch after them for that of the input",
         },
     ),
     Target(
