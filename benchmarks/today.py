@@ -2,6 +2,7 @@
 
     python benchmarks/today.py --record tests/data/today.json    what the libraries' networks count
     python benchmarks/today.py regnet_y_16gf vgg11_bn            outputs; of every network without a name
+    python benchmarks/today.py -o benchmarks/results/today.json  and kept, beside what is there
 
 Needs torchvision and timm, from which nothing is downloaded. A network's tensors are drawn from their
 names, saved, and loaded by structure; what PyTorch and ONNX Runtime then answer to a small image is
@@ -62,6 +63,7 @@ TIMM = {
 SETTINGS = {"darknet53": {"slope": 0.01}}
 # Maps that a classifier flattens, or a training-only head needs, are as large as they are.
 SIZES = {"inception_v3": 299, "alexnet": 224}
+TOLERANCE = 1e-4
 AUXILIARY = ("aux1", "aux2", "AuxLogits", "aux_classifier")
 
 
@@ -179,23 +181,35 @@ def compared(name: str) -> tuple[float, float]:
     return first, second
 
 
-def lines(names: list[str]) -> Iterator[str]:
+def results(names: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The deviations of each network, which are printed as they are found."""
     for name in names or [*constructors(), *TIMM]:
         first, second = compared(name)
-        said = "ok" if max(first, second) <= 1e-4 else "DIFFERS"
-        yield f"{name:32} {size_of(name):4} torch {first:.1e}  onnxruntime {second:.1e}  {said}"
+        said = "ok" if max(first, second) <= TOLERANCE else "DIFFERS"
+        print(
+            f"{name:32} {size_of(name):4} torch {first:.1e}  onnxruntime {second:.1e}  {said}",
+            flush=True,
+        )
+        yield name, {"size": size_of(name), "torch": f"{first:.1e}", "onnxruntime": f"{second:.1e}"}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*")
-    parser.add_argument("--record", type=Path, metavar="FILE")
+    parser.add_argument("--record", type=Path, metavar="FILE", help="counts, and no outputs")
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="FILE", help="where deviations are kept"
+    )
     given = parser.parse_args()
     if given.record:
         given.record.write_text(json.dumps(record(), indent=1) + "\n")
         return
-    for line in lines(given.names):
-        print(line, flush=True)
+    kept = json.loads(given.output.read_text()) if given.output and given.output.exists() else {}
+    for name, found in results(given.names):
+        kept[name] = found
+        if given.output:
+            rows = (f"  {json.dumps(key)}: {json.dumps(kept[key])}" for key in sorted(kept))
+            given.output.write_text("{\n" + ",\n".join(rows) + "\n}\n")
 
 
 if __name__ == "__main__":
