@@ -102,6 +102,7 @@ def test_every_figure_and_every_way_of_preparing_images_has_a_source() -> None:
         for line in path.read_text().splitlines():
             if line.startswith(("error ", "score ", "preprocess ")):
                 assert re.search(r', source="[^"]+"$', line), (path.name, line)
+                assert line.startswith("preprocess ") or ' on="' in line, (path.name, line)
 
 
 def test_names_are_found_without_parsing_as_parsing_finds_them() -> None:
