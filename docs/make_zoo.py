@@ -27,6 +27,7 @@ PAGE = HERE / "zoo.md"
 PICTURES = HERE / "images" / "zoo"
 GOLDENS = HERE.parent / "tests" / "data" / "goldens"
 FIGURES_TODAY = HERE.parent / "tests" / "data" / "today.json"
+DEVIATIONS = HERE.parent / "benchmarks" / "results" / "today.json"
 
 HEADER = """# The zoo
 
@@ -87,7 +88,12 @@ def today() -> Iterator[str]:
     """The section of the second shelf. What a spec says is read; no net is built."""
     yield TODAY + TODAY_COLUMNS
     recorded = json.loads(FIGURES_TODAY.read_text())
-    against = {figures["spec"]: lib for lib, nets in recorded.items() for figures in nets.values()}
+    measured = json.loads(DEVIATIONS.read_text())
+    against = {
+        figures["spec"]: library if name in measured else f"{library}, counts alone"
+        for library, nets in recorded.items()
+        for name, figures in nets.items()
+    }
     for name in shipped_names("today"):
         file, _ = shipped_file(name) or (Path(), "")
         about = said(name)

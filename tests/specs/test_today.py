@@ -13,7 +13,7 @@ import re
 from typing import Any
 
 import pytest
-from support.places import DATA
+from support.places import DATA, ROOT
 from support.shelves import BLOCKS, LECTURES, TODAY
 
 import netspec
@@ -89,6 +89,14 @@ def test_a_spec_of_today_is_what_its_lines_expect(name: str) -> None:
     assert graph.name == name
     assert {"params", "macs"} <= expected(name).keys()
     assert {key for key, _ in graph.metadata} >= {"paper", "year"}
+
+
+def test_recorded_outputs_are_those_of_the_libraries() -> None:
+    recorded = json.loads((ROOT / "benchmarks" / "results" / "today.json").read_text())
+    assert set(recorded) <= set(NETWORKS)
+    assert len(recorded) >= 90
+    for found in recorded.values():
+        assert max(float(found["torch"]), float(found["onnxruntime"])) <= 1e-4
 
 
 def test_every_family_says_where_it_is_from() -> None:
