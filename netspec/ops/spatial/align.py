@@ -6,7 +6,7 @@ from typing import Any
 
 from netspec.diagnostics.messages.shapes import OutOfRange
 from netspec.diagnostics.raised import Rejection
-from netspec.ops.declare.checks import need_spatial
+from netspec.ops.declare.checks import need_spatial, type_of
 from netspec.ops.declare.geometry import every_axis
 from netspec.ops.declare.interfaces import Builder, Operand, V
 from netspec.ops.declare.operator import Operator
