@@ -260,13 +260,6 @@ class Attention(Heads):
         doc="that of the keys does, as `bias` says; `idle` has its values and adds none (Swin V2)",
     )
     out_bias: bool | None = flag(None, doc="that of the output does; as `bias` by default")
-    layout: str = choice(
-        "parts",
-        "heads",
-        default="parts",
-        doc="rows of the joint matrix: all queries, all keys, all values, or those of each head "
-        "together (GPT-NeoX, timm's CoAtNet)",
-    )
     project: bool = flag(True, doc="the heads' results are projected to the output")
     rotary: float | None = real(
         None, low=1.0, doc="base of rotary positions of queries and keys, as `rotary` has them"
@@ -396,13 +389,11 @@ class Attention(Heads):
         functions = torch.nn.functional
         plain, named = self.apart(inputs)
         sources = self._sources(inputs)
-        bias = weights.get("in_proj_bias")
         if "in_proj_weight" in weights:
-            matrices = self._in_parts(weights["in_proj_weight"]).chunk(3)
-            bias = bias if bias is None else self._in_parts(bias)
+            matrices = weights["in_proj_weight"].chunk(3)
         else:
             matrices = tuple(weights[f"{letter}_proj_weight"] for letter in "qkv")
-        biases = self._split_bias(bias, [len(m) for m in matrices])
+        biases = self._split_bias(weights.get("in_proj_bias"), [len(m) for m in matrices])
         heads = (self.heads, self._shared_heads, self._shared_heads)
         parts = [
             functions.linear(source.flatten(2).transpose(1, 2), matrix, bias)
@@ -424,14 +415,6 @@ class Attention(Heads):
                 found, weights["out_proj.weight"], weights.get("out_proj.bias")
             )
         return found.transpose(1, 2).unflatten(2, plain[0].shape[2:])
-
-    def _in_parts(self, rows: Any) -> Any:
-        """The rows of a joint matrix or bias, all queries first."""
-        if self.layout == "parts":
-            return rows
-        width = rows.shape[-1] if rows.dim() > 1 else len(rows) // sum(self._biased())
-        heads = rows.unflatten(0, (self.heads, -1, width // self.heads))
-        return heads.transpose(0, 1).flatten(0, 2)
 
     def _split_bias(self, bias: Any, sizes: list[int]) -> list[Any]:
         """What is added to queries, keys and values; None where nothing is."""
@@ -460,15 +443,14 @@ class Attention(Heads):
         width, sources = self._width(types), self._sources(inputs)
         rows = list(self._rows(width))
         if self._fused(types):
-            matrix = self._onnx_in_parts(graph, "in_proj_weight", [width, rows[0]])
-            matrix = graph.node("Transpose", [matrix], perm=[1, 0])
+            matrix = graph.node("Transpose", [graph.weight("in_proj_weight")], perm=[1, 0])
             matrices = graph.split(matrix, rows, axis=1)
         else:
             matrices = tuple(
                 graph.node("Transpose", [graph.weight(f"{letter}_proj_weight")], perm=[1, 0])
                 for letter in "qkv"
             )
-        biases = self._onnx_biases(graph, rows, width)
+        biases = self._onnx_biases(graph, rows)
         last: dict[str, str] = {}
         parts = []
         heads = (self.heads, self._shared_heads, self._shared_heads)
@@ -506,22 +488,12 @@ class Attention(Heads):
         out = graph.node("Transpose", [joined], perm=[0, 2, 1])
         return as_map(graph, out, channels, sources[0])
 
-    def _onnx_in_parts(self, graph: Builder, name: str, sizes: list[int]) -> str:
-        """As `_in_parts`; `sizes` are those of a head's rows."""
-        weight = graph.weight(name)
-        if self.layout == "parts":
-            return weight
-        weight = graph.node("Reshape", [weight, graph.integers([self.heads, -1, *sizes])])
-        perm = [1, 0, *range(2, 2 + len(sizes))]
-        weight = graph.node("Transpose", [weight], perm=perm)
-        return graph.node("Reshape", [weight, graph.integers([-1, *sizes[1:]])])
-
-    def _onnx_biases(self, graph: Builder, rows: list[int], width: int) -> list[str | None]:
+    def _onnx_biases(self, graph: Builder, rows: list[int]) -> list[str | None]:
         there = self._biased()
         sizes = [size for size, has in zip(rows, there, strict=True) if has]
         if not sizes:
             return [None] * 3
-        whole = self._onnx_in_parts(graph, "in_proj_bias", [width])
+        whole = graph.weight("in_proj_bias")
         pieces = iter(graph.split(whole, sizes, axis=0) if len(sizes) > 1 else (whole,))
         found = [next(pieces) if has else None for has in there]
         if self.key_bias == "idle":
