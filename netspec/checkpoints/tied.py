@@ -116,9 +116,7 @@ def ways_to_tie(
         yield {gone: stays for way in chosen for gone, stays in way.items()}
 
 
-def _groups(
-    file: Checkpoint, names: Sequence[str], shared: bool
-) -> tuple[tuple[str, ...], ...]:
+def _groups(file: Checkpoint, names: Sequence[str], shared: bool) -> tuple[tuple[str, ...], ...]:
     """The tensors by their numbers. A matrix and its transpose are the same table.
 
     Where no step shares one, those of a single number are not the same: many start as zeros.

@@ -55,7 +55,7 @@ def check_expectations(graph: Graph, unit: Unit, collector: Collector) -> None:
         for dim in node.types[0].shape
         for name in symbols_of(dim)
     }
-    scope = Scope(unit, Level(""), {**sizes, **graph.parameters}, {}, {})
+    scope = Scope(unit, Level(""), {**sizes, **dict(graph.parameters)}, {}, {})
     for pair in (pair for line in lines for pair in line.pairs):
         span = unit.span(pair.extent)
         key = pair.name or ""
