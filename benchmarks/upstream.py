@@ -122,6 +122,46 @@ def _reference_lrn() -> Found:
     return not np.allclose(theirs, exact, atol=1e-3), alike("input 6x3x3\nlrn(5, alpha=1)", x)
 
 
+@case("GridSample in the reference evaluator")
+def _reference_grid() -> Found:
+    from onnx.reference import ReferenceEvaluator
+
+    x = np.random.default_rng(0).standard_normal((1, 2, 3, 3)).astype(np.float32)
+    grid = np.zeros((1, 3, 3, 2), np.float32)
+    proto = model(
+        [helper.make_node("GridSample", ["x", "c0"], ["y"], mode="bilinear")], grid, opset=17
+    )
+    try:
+        ReferenceEvaluator(proto).run(None, {"x": x})
+        refused = False
+    except RuntimeError:
+        refused = True
+    return refused, alike("input 2x3x3\nconv1-2 as g; @input; grid_sample(@g)", x)
+
+
+@case("RoiAlign of opset 22")
+def _late_regions() -> Found:
+    x = np.random.default_rng(0).standard_normal((1, 2, 6, 6)).astype(np.float32)
+    rois = np.array([[0, 1, 1, 4, 5]], np.float32)
+    node = helper.make_node(
+        "RoiAlign", ["x", "c0", "c1"], ["y"], output_height=2, output_width=2, sampling_ratio=2
+    )
+    try:
+        run(model([node], rois[:, 1:], np.zeros(1, np.int64), opset=22), x)
+        refused = False
+    except Exception:  # ONNX Runtime's exceptions share no base class
+        refused = True
+    net = netspec.load(
+        "input x: 2x6x6\ninput rois: 5 batch(R=1)\n@x; roialign2(@rois, aligned=yes)"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        path = net.to_onnx(Path(folder) / "net.onnx", opset=22)
+        found = ort.InferenceSession(str(path)).run(None, {"x": x, "rois": rois})[0]
+    with torch.no_grad():
+        exact = net.to_torch().eval()(torch.from_numpy(x), torch.from_numpy(rois)).numpy()
+    return refused, bool(np.allclose(found, exact, atol=1e-5))
+
+
 @case("Shapes of ceil pools below opset 22")
 def _ceil_shapes() -> Found:
     def inferred(opset: int) -> int:

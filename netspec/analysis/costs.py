@@ -14,7 +14,7 @@ from netspec.sizes.shapes import TensorType
 
 @record(slots=False)
 class NodeCost:
-    """One node: its own trained and frozen parameters, BatchNorm statistics, constants and MACs."""
+    """One node: its own trained and frozen parameters, running statistics, constants and MACs."""
 
     params: int
     params_frozen: int
@@ -27,7 +27,7 @@ class NodeCost:
 class Costs(NodeCost):
     """Totals of a net, for one sample. `macs` is an int unless a size is symbolic.
 
-    Parameters are trained elements; buffers are BatchNorm running statistics; constants are
+    Parameters are trained elements; buffers are running statistics; constants are
     tensors the architecture fixes. `depth` is the longest path counted in weight layers.
     """
 
@@ -41,7 +41,7 @@ class Costs(NodeCost):
 
 @lru_cache(maxsize=4096)
 def _sizes(op: Operator, inputs: tuple[TensorType, ...]) -> tuple[int, int, int]:
-    """Trained elements, BatchNorm statistics and constants of an operator on such inputs."""
+    """Trained elements, running statistics and constants of an operator on such inputs."""
     sizes = {"statistic": 0, "constant": 0}
     trained = 0
     for weight in op.weights(*inputs):

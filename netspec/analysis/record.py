@@ -37,7 +37,7 @@ class Figures(Costs):
     """What a summary knows of one net, for one sample.
 
     `params` are trained parameters, and like all totals those of the deployed net: training-only
-    heads are apart in `heads`. `buffers` are BatchNorm's running statistics, `constants` tensors
+    heads are apart in `heads`. `buffers` are running statistics, `constants` tensors
     the architecture fixes. `macs` follows the convention `count`. `depth` is the longest path in
     weight layers. `weight_bytes` is everything stored, in float32. `peak_activation` is the most
     bytes of activations alive at once, in the step `peak_at`. Sizes that depend on symbols are

@@ -115,7 +115,7 @@ def _notes(summary: Figures, folded: bool) -> Iterable[str]:
     stored = [f"{grouped(summary.params)} trained"]
     for amount, what in (
         (summary.params_frozen, "frozen"),
-        (summary.buffers, "BatchNorm statistics"),
+        (summary.buffers, "running statistics"),
         (summary.constants, "constants"),
     ):
         if amount:

@@ -26,7 +26,7 @@ _ROLE = re.compile(
     r"(?:(?P<layer>.+)_)?(?P<role>weight|kernel|bias|gamma|beta|(?:running|moving)_(?:mean|var)"
     r"|moving_variance|num_batches_tracked)\Z"
 )
-_RECURRENT = re.compile(r"(?:weight|bias)_[ih]h_l\d+")
+_RECURRENT = re.compile(r"(?:weight|bias)_(?:[ih]h|hr)_l\d+")
 
 
 @record

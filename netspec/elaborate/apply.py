@@ -47,14 +47,13 @@ class Operators:
         component = scope.level.named(name) if name else scope.level.numbered(kind.spelling)
         path = scope.level.prefix + component
         named = {
-            parameter: what.wire
+            parameter: what.made().wire
             if isinstance(what, Binding)
             else self._follow(what, component if name else None, wire, scope, head)
             for parameter, what in bound.named.items()
         }
-        if wire is not None and all(
-            given is not None for given in (*(r.wire for r in bound.references), *named.values())
-        ):
+        given = (*(reference.made().wire for reference in bound.references), *named.values())
+        if wire is not None and all(tensors is not None for tensors in given):
             references = tuple(v for r in bound.references for v in r.wire or ())
             try:
                 node = self.assembler.add(

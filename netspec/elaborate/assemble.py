@@ -73,15 +73,14 @@ class Assembler:
         outputs, parameters, size = self._infer(op, types)
         if len(self.nodes) >= self.limits.nodes:
             raise Rejection(TooManyNodes(len(self.nodes) + 1, self.limits.nodes))
-        if owner is None or owner == path:
+        if owner is None or owner == path or not parameters:
             owner = path
             self._parameters += parameters
             if self._parameters > self.limits.parameters:
                 raise Rejection(TooManyParameters(self._parameters, self.limits.parameters))
         else:
             owner = self._borrowed[path] = self._borrowed.get(owner, owner)
-            if parameters:
-                self._check_shared(op, types, owner)
+            self._check_shared(op, types, owner)
         self._bytes += size
         if self._bytes > self.limits.activations:
             raise Rejection(ActivationsTooLarge(self._bytes, self.limits.activations))

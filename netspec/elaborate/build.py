@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -20,13 +20,14 @@ from netspec.elaborate.bind import Misplaced
 from netspec.elaborate.images import Line, Placed, image_lines
 from netspec.elaborate.inputs import Freed, Inputs
 from netspec.elaborate.metadata import metadata_of
-from netspec.elaborate.scope import Level, Poisoned, Scope, Wire, reserved_names
+from netspec.elaborate.scope import Binding, Level, Poisoned, Scope, Wire, reserved_names
 from netspec.elaborate.settings import bases, variables_of
 from netspec.elaborate.steps import Elaborator
 from netspec.foundation.collecting import without_collecting
 from netspec.graph.checked import Graph, Node, Output
 from netspec.sizes.conditions import Condition, Conditions, gathering
 from netspec.sizes.legal import clashing, legality
+from netspec.syntax import ast
 from netspec.syntax.units import Loader, Unit
 
 # Elaboration recurses a bounded number of Python frames for each bracket and block call.
@@ -195,7 +196,7 @@ class _NetBuilder:
             metadata=metadata,
             sizes=tuple(self.inputs.sizes.items()),
             conditions=found,
-            names={name: b.wire for name, b in scope.names.items() if b.wire is not None},
+            names={name: b.wire for name, b in scope.names.items() if b.wire and not b.make},
             files=self.elaborator.loader.files,
             results=self.elaborator.calls.results,
         )
@@ -231,11 +232,20 @@ class _NetBuilder:
                 self.elaborator.report(Rejection(problem), at, scope)
             elif any(output.name == name for output in found):
                 self.elaborator.report(Rejection(DuplicateDeclaration(f"output {name}")), at, scope)
-            elif binding.wire is not None:
-                several = len(binding.wire) > 1
-                for i, value in enumerate(binding.wire, 1):
-                    found.append(Output(f"{name}{i}" if several else name, value))
+            else:
+                found += self._output(name, at, binding, scope)
         return tuple(found)
+
+    def _output(
+        self, name: str, at: ast.Extent, binding: Binding, scope: Scope
+    ) -> Iterator[Output]:
+        try:
+            wire = binding.made().wire or ()
+        except Rejection as rejection:
+            self.elaborator.report(rejection, at, scope)
+            return
+        for i, value in enumerate(wire, 1):
+            yield Output(f"{name}{i}" if len(wire) > 1 else name, value)
 
     def _check_whole(
         self, wire: Wire, outputs: tuple[Output, ...], placed: tuple[Node, ...], scope: Scope

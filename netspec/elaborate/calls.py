@@ -177,7 +177,9 @@ class Calls:
             inner = Scope(unit, level, variables, {}, {}, wire, call, scope.head, scope.frozen)
             inner.shared = self._shared_in(path, scope)
             inner.until = Stop(until) if until else None
-            inner.headless = scope.headless or until is not None or scope.head is not None
+            inner.headless = (
+                scope.headless or until is not None or scope.head is not None or scope.recurring
+            )
             self._bind_inputs(unit, wire, inner, site.span)
             result = self.run(unit.chain, wire, inner)
         if until is not None and until not in inner.names:

@@ -78,7 +78,9 @@ class Expansion:
             once = self._action(action, replace(scope, entry=None))
         self._hold(before.plus(once.times(times)), action.extent, scope)
 
-    def check_loop(self, times: int, loop: ast.For, before: Count, scope: Scope) -> None:
+    def check_loop(
+        self, times: int, loop: ast.For | ast.Recurrence, before: Count, scope: Scope
+    ) -> None:
         """Reports a loop about to run that cannot fit behind what there is `before` it."""
         with unadvised():
             once = self._body(loop, UNKNOWN, replace(scope, entry=None))
@@ -123,6 +125,8 @@ class Expansion:
                 return self._if(action, scope)
             case ast.For():
                 return self._for(action, scope)
+            case ast.Recurrence():
+                return self._body(action, UNKNOWN, scope)
             case ast.Freeze():
                 return self._chain(action.body, scope)
             case ast.TrainingHead() if scope.head is None:
@@ -154,7 +158,7 @@ class Expansion:
             return total
         return self._body(loop, UNKNOWN, scope).times(times)
 
-    def _body(self, loop: ast.For, index: Any, scope: Scope) -> Count:
+    def _body(self, loop: ast.For | ast.Recurrence, index: Any, scope: Scope) -> Count:
         inner = replace(scope, variables={**scope.variables, loop.variable: index})
         return self._once(loop.body, inner)
 

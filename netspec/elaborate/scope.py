@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import field, fields, is_dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -39,12 +39,23 @@ Defaults = Mapping[str, Mapping[str, Default]]
 
 @record(frozen=False, eq=False)
 class Binding:
-    """What `as name` names: tensors, and for a block call the names inside it and its path."""
+    """What `as name` names: tensors, and for a block call the names inside it and its path.
+
+    `make` gives tensors that are made where they are first asked for, if they are.
+    """
 
     wire: tuple[Value, ...] | None
     span: Span
     path: str
     inner: dict[str, Binding] | None = None
+    make: Callable[[], Wire] | None = None
+
+    def made(self) -> Binding:
+        """The binding, its tensors made."""
+        if self.make is not None:
+            make, self.make = self.make, None
+            self.wire = make()
+        return self
 
     def __str__(self) -> str:
         return " and ".join(str(value.type) for value in self.wire or ())
@@ -136,6 +147,11 @@ class Scope:
     headless: bool = False
     moved: tuple[ast.Link, ...] = ()
 
+    @property
+    def recurring(self) -> bool:
+        """Whether the step runs at every step of a sequence."""
+        return self.call is not None and any(call.recurrent for call in self.call.ancestors())
+
     # the Values protocol of netspec.elaborate.evaluate
 
     def variable(self, node: ast.Variable) -> Any:
@@ -166,11 +182,12 @@ class Scope:
         return self._single(value, "a reference") if isinstance(value, Binding) else None
 
     def _single(self, binding: Binding, shown: str) -> TensorType:
-        if binding.wire is None:
+        wire = binding.made().wire
+        if wire is None:
             raise Poisoned
-        if len(binding.wire) != 1:
-            raise Rejection(WrongCount(shown, "one tensor", f"{len(binding.wire)}"))
-        return binding.wire[0].type
+        if len(wire) != 1:
+            raise Rejection(WrongCount(shown, "one tensor", f"{len(wire)}"))
+        return wire[0].type
 
     def sizes_elsewhere(self, last: ast.Step, wire: Wire) -> tuple[Label, ...]:
         """Where a step asks for sizes that are not those of the `wire` into it, and whose they are.
@@ -221,7 +238,7 @@ class Scope:
                     advice = f"`{first}` is the word `{value}` here, and no step: {told}"
                 elif first in self.variables and value is not UNKNOWN:
                     advice = f"`{first}` is {show(value)} here, and no step"
-                elif not near and self.call is not None:
+                elif not near and self.call is not None and not self.call.recurrent:
                     advice = "a block sees the names in it only: give it others as arguments"
                 raise Rejection(UnknownReference(first, advice))
             binding = value
@@ -314,7 +331,7 @@ def reserved_names(chain: ast.Chain | ast.Branches) -> frozenset[str]:
                 pending.extend((branch.then, branch.otherwise))
             case ast.TrainingHead() as training:
                 found.add(training.name)
-            case ast.For() | ast.Freeze() as holder:
+            case ast.For() | ast.Recurrence() | ast.Freeze() as holder:
                 pending.append(holder.body)
             case _:
                 pass

@@ -25,6 +25,7 @@ from netspec.elaborate.calls import Calls, Site
 from netspec.elaborate.defaults import DefaultLines
 from netspec.elaborate.evaluate import integral, truth
 from netspec.elaborate.expand import Count, Expansion
+from netspec.elaborate.recurrences import Recurrences
 from netspec.elaborate.report import Reporter
 from netspec.elaborate.scope import Binding, Body, Poisoned, Scope, Wire
 from netspec.elaborate.targets import Targets
@@ -58,6 +59,7 @@ class Elaborator:
         self.heads = TrainingHeads(self.run_braces)
         most_runs = limits.nodes * _RUNS_PER_NODE
         self.expansion = Expansion(self.targets, self.calls, self.reporter, limits, most_runs)
+        self.recurrences = Recurrences(self.run_chain, self.assembler, self.expansion, self._tick)
         self.runs = 0
 
     @property
@@ -157,13 +159,15 @@ class Elaborator:
                 binding, size = scope.find(action)
                 if size:
                     raise Rejection(UnknownReference(".".join(action.parts)))
-                wire, path, inner = binding.wire, binding.path, binding.inner
+                wire, path, inner = binding.made().wire, binding.path, binding.inner
             case ast.Branches():
                 wire = self._branches(action, wire, scope)
             case ast.If():
                 wire = self._if(action, wire, scope)
             case ast.For():
                 wire = self._for(action, wire, scope)
+            case ast.Recurrence():
+                wire = self.recurrences.over(action, wire, scope, self._before)
             case ast.Freeze():
                 wire = self.run_braces(action.body, wire, replace(scope, frozen=True))
             case ast.TrainingHead():
@@ -272,6 +276,7 @@ class Elaborator:
             call=scope.call,
             head=scope.head,
             frozen=scope.frozen or body.scope.frozen,
+            shared=scope.shared,
             until=None,
         )
         if isinstance(body.braces, ast.Chain):

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from netspec.diagnostics.messages.names import (
     HeadInHead,
+    HeadInRecurrence,
     NameTaken,
     RepeatedArgument,
     TooManyArguments,
@@ -38,6 +39,8 @@ class TrainingHeads:
             return
         if scope.head is not None:
             raise Rejection(HeadInHead(head.name, scope.head))
+        if scope.recurring:
+            raise Rejection(HeadInRecurrence(head.name))
         loss = _loss(head, scope)
         span = scope.unit.span(head.extent)
         first = scope.level.heads.setdefault(head.name, span)

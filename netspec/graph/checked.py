@@ -22,6 +22,7 @@ from netspec.sizes.shapes import TensorType
 class Call:
     """One block call: a level of the path. `copy` is (i, n) for the i-th of `x n`, from 1.
 
+    A `recurrent` one is the pass of a recurrence at one step, named after what holds the step.
     Calls of inline blocks add no component to the path; they are kept for diagnostics and drawings.
     """
 
@@ -31,6 +32,7 @@ class Call:
     span: Span
     arguments: str = ""
     copy: tuple[int, int] | None = None
+    recurrent: bool = False
 
     def __str__(self) -> str:
         """The call as it is written: `unit(8, s=2)`."""

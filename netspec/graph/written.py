@@ -79,7 +79,8 @@ class _Writer:
                 yield from lines
             else:
                 lines += self._carry(heads[name].value, wire)
-                yield f"head {name}(loss={_number(heads[name].loss)}) {{"
+                flat = self._free(name.replace(".", "_"))
+                yield f"head {flat}(loss={_number(heads[name].loss)}) {{"
                 yield from (f"  {line}" for line in lines)
                 yield "}"
         yield from self._ends(start)

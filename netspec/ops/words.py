@@ -11,6 +11,7 @@ MODULES = {
     "arranging.reduce": "gsp sum_over_time over_channels",
     "arranging.select": "topk gather nms",
     "arranging.shape": "flatten reshape transpose sequence grid",
+    "arranging.steps": "unstack stack",
     "elementwise.activation": "relu sigmoid softsign hardswish mish selu silu swish"
     " hardsigmoid relu6 hardtanh leaky prelu elu celu gelu"
     " softplus tanh softmax log_softmax",

@@ -169,6 +169,16 @@ class For:
 
 
 @record(eq=False)
+class Recurrence:
+    """`for x_t in @x { ... }`: the chain once for each step of a sequence, by the same weights."""
+
+    variable: str
+    sequence: Reference
+    body: Chain
+    extent: Extent
+
+
+@record(eq=False)
 class TrainingHead:
     """`head aux(loss=0.3) { ... }`: an output that acts in training only."""
 
@@ -186,7 +196,7 @@ class Freeze:
     extent: Extent
 
 
-Action = Head | Reference | Branches | If | For | TrainingHead | Freeze
+Action = Head | Reference | Branches | If | For | Recurrence | TrainingHead | Freeze
 
 
 @record(eq=False)

@@ -36,10 +36,12 @@ _WORDS = {
     "SLASH": "`/`",
     "$END": "the end of the file",
 }
+# `..`, which Lark gives no name.
+_RANGE = "__ANON_0"
 # What opens an expression or continues one says nothing when listed token by token.
 _VALUE = frozenset({"INT", "FLOAT", "STRING", "LSQB"})
 _OPERATORS = frozenset(
-    {"PLUS", "STAR", "FLOORDIV", "PERCENT", "POWER", "COMPARE", "AND", "OR", "IF", "__ANON_0"}
+    {"PLUS", "STAR", "FLOORDIV", "PERCENT", "POWER", "COMPARE", "AND", "OR", "IF", _RANGE}
 )
 _STATEMENT = frozenset({"FOR", "FREEZE", "HEAD"})
 # What `name=value` pairs may follow without parentheses: lines that say something of the net.
@@ -106,6 +108,8 @@ def expectation(choices: Iterable[str], token: Token, word: str = "") -> tuple[s
     if kinds == {"VBAR"}:
         branches = "braces without a word before them hold branches: `{ | a | b }`"
         return "`|`", f"{branches}; {GROUPED}"
+    if token.type == "LBRACE" and _RANGE in kinds:
+        return "`..`", "`for i in 1..3` counts, `for x_t in @x` goes over a sequence"
     if kinds == {"LPAR"}:
         return "`(`", "sizes are whole numbers or symbols with a capital letter: `3xHxW`"
     if token.type == "REF" and {"LPAR", "DIMS"} <= kinds and "LSQB" not in kinds:

@@ -122,6 +122,10 @@ class _Rules:
         return ast.For(str(items[0]), items[1], items[2], items[3], extent)
 
     @staticmethod
+    def recurrence(extent: ast.Extent, items: list[Any]) -> ast.Recurrence:
+        return ast.Recurrence(str(items[0]), items[1], items[2], extent)
+
+    @staticmethod
     def training_head(extent: ast.Extent, items: list[Any]) -> ast.TrainingHead:
         given = items[1].items if items[1] else ()
         return ast.TrainingHead(str(items[0]), given, items[2], extent)

@@ -137,12 +137,12 @@ def _drawn(
 
 def _hook(layer: Any, node: Node, draw: _Draw) -> Any:
     from torch import nn
-    from torch.nn.modules.batchnorm import _BatchNorm
+    from torch.nn.modules.batchnorm import _NormBase
     from torch.nn.modules.conv import _ConvNd
 
     if any(weight.known for weight in node.op.weights(*node.input_types)):
         return None
-    if isinstance(layer, _BatchNorm):
+    if isinstance(layer, _NormBase) and layer.running_mean is not None:
         return layer.register_forward_pre_hook(_Once(_fit_statistics, node.path, draw))
     if isinstance(layer, _ConvNd | nn.Linear):
         return layer.register_forward_hook(_Once(_fit_matrix, node.path, draw))

@@ -301,8 +301,10 @@ def test_nets_drawn_at_random(tmp_path: Path) -> None:
 
 def test_generated_nets_of_the_whole_language(tmp_path: Path) -> None:
     found = 0
-    for seed in range(12):
+    for seed in range(48):
         found += len(compared(generated(seed).graph, tmp_path)[0].functions)
+        if found and seed >= 11:
+            break
     assert found
 
 

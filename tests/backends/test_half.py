@@ -325,3 +325,22 @@ def test_without_onnx_runtime_rules_choose_and_the_report_says_so(tmp_path):
     assert first == "half precision: 1 of 3 steps stay in float32, in whole or in part"
     assert "a sum of squares" in island
     assert "no range of values was measured: running a model needs ONNX Runtime" in last
+
+
+def test_what_reads_by_places_is_in_single_back_to_the_layer_that_makes_them():
+    graph = spec("""net moved
+input 3x8x8
+conv3-4(pad=1) as map
+conv3-18(pad=1) as moved
+scaled(2)
+add(@moved) as twice
+@map; deformconv3-4(@twice, pad=1) as seen
+gap; fc-2
+""")
+    _, precision = halved(lower(prepared(graph)), Seeded(0), HALF, {})
+    kept = {island.path: island for island in precision.islands}
+    assert {"moved", "scaled1", "twice", "seen"} == kept.keys()
+    assert kept["twice"].reason == "places follow from it"
+    # What the taps see is multiplied in half.
+    assert "Conv" not in kept["seen"].operators
+    assert "Floor" in kept["seen"].operators

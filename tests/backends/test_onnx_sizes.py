@@ -143,3 +143,34 @@ def test_sizes_that_follow_from_numbers_cannot_be_told(tmp_path: Path) -> None:
     session = Session(_nodes(tmp_path / "m.onnx", nodes, {"flat": [-1]}))
     with pytest.raises(NetspecError, match="cannot be told"):
         session.run({"x": np.full((1, 3), 9999, np.float32)})
+
+
+def test_boxes_that_stay_count_as_many_as_they_can_be(tmp_path: Path) -> None:
+    net = netspec.load("input boxes: 4x5000\ninput scores: 3x5000\n@boxes; nms(@scores, most=2000)")
+    path = net.to_onnx(tmp_path / "m.onnx")
+    boxes = np.tile(np.arange(5000, dtype=np.float32), (1, 4, 1))
+    boxes[:, 2:] += 0.5
+    found = Session(path).run({"boxes": boxes, "scores": np.ones((1, 3, 5000), np.float32)})
+    assert found.outputs["output"][0, 4].all()
+    with pytest.raises(NetspecError, match=r"NS605"):
+        Session(path, most=200_000).run(
+            {"boxes": boxes, "scores": np.ones((1, 3, 5000), np.float32)}
+        )
+
+
+def test_boxes_whose_number_is_computed_are_refused(tmp_path: Path) -> None:
+    """Where the most that may stay is no constant, how many do cannot be told."""
+    nodes = [
+        helper.make_node("Cast", ["k"], ["most"], to=INT64),
+        helper.make_node("NonMaxSuppression", ["x", "s", "most"], ["y"]),
+    ]
+    inputs = [("x", ["N", 4, 4]), ("s", ["N", 2, 4]), ("k", [1])]
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info(name, FLOAT, sizes) for name, sizes in inputs],
+        [helper.make_tensor_value_info("y", INT64, None)],
+    )
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10)
+    with pytest.raises(TooLarge, match="cannot be told"):
+        check_sizes(made, 10**9, {"x": (1, 4, 4), "s": (1, 2, 4), "k": (1,)})

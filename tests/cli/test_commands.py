@@ -149,6 +149,9 @@ def test_show_prints_a_spec_and_a_library_block():
     assert "net lenet5" in netspec("show", "lenet5").stdout
     assert "block inception" in netspec("show", "inception").stdout
     assert netspec("show", "nothing_like_it").returncode == 1
+    assert "net mlp" in netspec("show", "mlp").stdout
+    assert "#   hidden: width" in netspec("show", "library/mlp").stdout
+    assert netspec("show", "library/../grammar").returncode == 1
 
 
 def test_show_writes_a_net_out_with_its_parameters_set():

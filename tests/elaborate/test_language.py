@@ -263,7 +263,12 @@ def test_a_residual_finds_the_stride_of_symbolic_sizes() -> None:
 
 def test_calls_of_one_block_may_share_their_weights() -> None:
     graph = net("block b { conv1-3; relu; conv1-3 }\nb as first; b(weights=@first)")
-    assert [node.owner for node in graph.nodes[4:]] == ["first.conv1", "first.relu1", "first.conv2"]
+    assert [node.owner for node in graph.nodes[4:]] == ["first.conv1", "b1.relu1", "first.conv2"]
+
+
+def test_calls_that_share_their_weights_share_those_of_their_braces() -> None:
+    graph = net("block b(body) { body; relu }\nb { conv1-3 } as a; b(weights=@a) { conv1-3 }")
+    assert [node.owner for node in graph.nodes[3:]] == ["a.conv1", "b1.relu1"]
 
 
 def test_a_step_that_shares_hands_on_the_weights_of_the_step_that_owns_them() -> None:

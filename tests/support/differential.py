@@ -190,7 +190,7 @@ class Net:
 
 def _listed(outputs: Any) -> list[np.ndarray[Any, Any]]:
     found = outputs if isinstance(outputs, tuple) else (outputs,)
-    return [tensor.detach().numpy() for tensor in found]
+    return [tensor.numpy() for tensor in found]
 
 
 def assert_agree(ran: Ran) -> None:

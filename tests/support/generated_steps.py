@@ -55,12 +55,12 @@ def input_like(declared: str, random: Random) -> str:
 
 def varied(kind: type[Operator], step: str, rank: int, random: Random) -> str:
     """The step with some of the operator's arguments drawn anew, for an input of `rank` axes."""
-    # What reads other tensors needs sizes that agree: few of its arguments may change at a time.
-    chance = 0.2 if "@" in step else 0.5
+    names = [name for name in kind.params if random.random() < 0.5]
+    # What reads other tensors needs sizes that agree: of many arguments few change at a time.
+    if "@" in step and len(kind.params) > 6:
+        names = random.sample(names, min(len(names), 2))
     chosen = {
-        name: VALUES[type(param)](param, rank, random)
-        for name, param in kind.params.items()
-        if random.random() < chance
+        name: VALUES[type(kind.params[name])](kind.params[name], rank, random) for name in names
     }
     # Of what excludes each other one is given; a list that fills a bias is seldom met by chance.
     rivals = [name for name in kind.either if name in chosen]

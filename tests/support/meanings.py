@@ -17,12 +17,15 @@ def meaning(graph: Graph) -> list[Any]:
     def read(node: Node) -> list[tuple[int, int]]:
         return [(value.node.index, value.index) for value in node.inputs]
 
+    def head(path: str | None) -> str | None:
+        return path and path.replace(".", "_")
+
     number = {node.path: node.index for node in graph.nodes}
     nodes = [
-        (_operator(node), read(node), node.types, number[node.owner], node.head, node.frozen)
+        (_operator(node), read(node), node.types, number[node.owner], head(node.head), node.frozen)
         for node in graph.nodes
     ]
-    heads = [(h.name, h.value.node.index, h.value.index, h.loss) for h in graph.heads]
+    heads = [(head(h.name), h.value.node.index, h.value.index, h.loss) for h in graph.heads]
     ends = [(o.name, o.value.node.index, o.value.index) for o in graph.outputs]
     return [nodes, heads, ends, graph.sizes, graph.metadata, graph.legality.describe()]
 

@@ -23,6 +23,7 @@ from netspec.graph.checked import Graph, Head, Node, Output, Value
 from netspec.ops.declare.interfaces import Operand
 from netspec.ops.declare.source import Input
 from netspec.ops.declare.weight import Weight
+from netspec.sizes.batch import SHARED
 
 
 @record
@@ -89,6 +90,8 @@ class Builder(Spelling):
         computed = len(inputs) > 1 and not held
         for feature in features(op_type, outputs, attributes, computed):
             self.want(feature)
+        if op_type == "Conv" and any(kind.batch == SHARED for kind in self._node.input_types[:1]):
+            self.want("Conv of no input")
         name = f"{self._node.path}.{op_type.lower()}{len(self._emitted) + 1}"
         names = (self._free(name), *(self._free(f"{name}.{i + 1}") for i in range(1, outputs)))
         proto = NodeProto(op_type=op_type, name=name, input=inputs, output=names)
@@ -130,7 +133,8 @@ class Builder(Spelling):
 
     def is_read(self, index: int) -> bool:
         """Whether anything reads this output of the operator."""
-        return Value(self._node, index) in self._read
+        value = Value(self._node, index)
+        return value in self._read or value in self._named
 
     # for the back-end
 

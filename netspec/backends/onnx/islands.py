@@ -35,12 +35,15 @@ _TERMS = 1024
 
 # What an operator of ONNX computes inside, whatever it is given.
 _INSIDE = {
+    "Exp": "an exponential",
     "GroupNormalization": "a mean over a map",
     "InstanceNormalization": "a variance over a map",
     "LRN": "a sum of squares",
+    "Log": "a logarithm",
     "LogSoftmax": "a sum of exponentials",
     "LpPool": "a sum of powers",
     "Pow": "a power",
+    "Reciprocal": "a quotient",
     "ReduceL2": "a sum of squares",
     "ReduceSumSquare": "a sum of squares",
     "Softmax": "a sum of exponentials",
@@ -88,10 +91,16 @@ def islands(
         steps.setdefault(model.owners[number], []).append((number, node))
     asked = _asked([step for step in steps if step is not None], globs)
     demands = _Demands(model, graph, source, ranges)
+    placing = _placing(steps)
     wide: set[int] = set()
     found = []
     for step, nodes in steps.items():
         reasons = dict(demands.of(step, nodes))
+        if step in placing:
+            # What reads by places may have products of its own, as deformable convolution has.
+            reads = step is not None and step.op.places
+            own = (n for n, node in nodes if not (reads and node.op_type in _PRODUCTS))
+            reasons = dict.fromkeys(own, placing[step]) | reasons
         whole = (asked.get(step, "") if step else "") or demands.of_weights(nodes)
         if reasons and not whole and not any(node.op_type in _PRODUCTS for _, node in nodes):
             whole = next(iter(reasons.values()))
@@ -105,6 +114,25 @@ def islands(
             reason = whole or next(iter(reasons.values()))
             found.append(Island(step.path, step.span, reason, tuple(some)))
     return frozenset(wide), tuple(found)
+
+
+def _placing(steps: Mapping[Node | None, list[tuple[int, NodeProto]]]) -> dict[Node, str]:
+    """The steps that read by places in a map, and those that compute the places: half has not the digits.
+
+    Back to the layer that they come from, which is in single too: it has few outputs, and so has its cost.
+    """
+    found = {
+        step: "places in a map or an image" for step in steps if step is not None and step.op.places
+    }
+    todo = [step.inputs[number].node for step in found for number in step.op.places]
+    while todo:
+        step = todo.pop()
+        if step in found or step not in steps:
+            continue
+        found[step] = "places follow from it"
+        if not any(node.op_type in _PRODUCTS for _, node in steps[step]):
+            todo += [value.node for value in step.inputs]
+    return found
 
 
 class _Demands:

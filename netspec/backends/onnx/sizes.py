@@ -154,7 +154,7 @@ class _Sizes:
         if node.op_type == "NonMaxSuppression" and len(names) > 2 and names[2] in numbers:
             # It gives as many as it finds: of each class the most that are asked for, or all.
             samples, classes, boxes = _sizes(types[names[1]])
-            if None not in (samples, classes, boxes):
+            if samples is not None and classes is not None and boxes is not None:
                 most = min(boxes, max(0, int(self._numbers[names[2]].max())))
                 shape = (samples * classes * most, 3)
                 return {node.output[0]: helper.make_tensor_type_proto(TensorProto.INT64, shape)}

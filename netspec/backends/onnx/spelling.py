@@ -32,6 +32,7 @@ _SINCE = {
 _UNTIL = {"RoiAlign": 21}
 # What opset 20 calls the modes of GridSample.
 _MODES = {"bilinear": "linear", "bicubic": "cubic"}
+_WORDS = {new: old for old, new in _MODES.items()}
 
 
 def features(
@@ -60,7 +61,7 @@ def features(
     if attributes.get("coordinate_transformation_mode") == "half_pixel" and op_type == "RoiAlign":
         yield "RoiAlign by half pixels"
     if op_type == "GridSample":
-        yield f"GridSample by {attributes['mode']} and {attributes['padding_mode']}"
+        yield f"GridSample by {_WORDS.get(attributes['mode'], attributes['mode'])}"
     elif attributes.get("mode") in ("cubic", "edge", "reflect"):
         yield f"{op_type} by mode {attributes['mode']}"
 

@@ -53,7 +53,7 @@ class Modules:
 
     def over_time(self, kind: str, into: int, width: int, **options: Any) -> nn.Module:
         """torch's recurrent layer over (C, T): `LSTM`, `GRU` or `RNN`."""
-        return torch_sequence.over_time(kind, into, width, **options)
+        return torch_sequence.over_time(kind, into, width, several=self.several, **options)
 
     def windowed(self, kind: str, window: Geometry, *args: Any, **kwargs: Any) -> nn.Module:
         """torch's module for a sliding window: `Conv`, `ConvTranspose` or `MaxPool`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from torch import Tensor, nn
@@ -10,23 +11,52 @@ from netspec.backends.torch.layers import leaf
 
 
 class _OverTime:
-    """Turns the axes as torch wants them and back; with `last`, gives the final state only."""
+    """Turns the axes as torch wants them and back; states are vectors, (N, layers x directions x H).
+
+    With `last`, gives the final state of the last layer only; with `several`, the final states too.
+    """
 
     last = False
+    several = False
     bidirectional: bool
+    num_layers: int
 
     @leaf
-    def forward(self, input: Tensor) -> Tensor:
-        steps, state = super().forward(input.permute(2, 0, 1))  # type: ignore[misc]
-        if not self.last:
-            found: Tensor = steps.permute(1, 2, 0)
-            return found
-        hidden: Tensor = state[0] if isinstance(state, tuple) else state
-        return hidden[-2 if self.bidirectional else -1 :].transpose(0, 1).flatten(1)
+    def forward(self, input: Tensor, *states: Tensor) -> Any:
+        step = input.dim() == 2
+        sequence = (input.unsqueeze(2) if step else input).permute(2, 0, 1)
+        start = tuple(self._started(state) for state in states)
+        steps, final = super().forward(  # type: ignore[misc]
+            sequence, (start if len(start) > 1 else start[0]) if start else None
+        )
+        finals: tuple[Tensor, ...] = final if isinstance(final, tuple) else (final,)
+        found: Tensor = steps.permute(1, 2, 0)
+        if self.last or step:
+            found = _vector(finals[0][-2 if self.bidirectional else -1 :])
+        return (found, *(_vector(state) for state in finals)) if self.several else found
+
+    def _started(self, state: Tensor) -> Tensor:
+        parts = self.num_layers * (2 if self.bidirectional else 1)
+        return state.reshape(len(state), parts, -1).transpose(0, 1).contiguous()
+
+
+def _vector(state: Tensor) -> Tensor:
+    """A state of torch's, (layers x directions, N, H), as one vector for each sample."""
+    return state.transpose(0, 1).flatten(1)
 
 
 class LSTM(_OverTime, nn.LSTM):
     """nn.LSTM over (N, C, T)."""
+
+
+class ProjectedLSTM(LSTM):
+    """The same, projected: torch warns that oneDNN has none, and computes it without."""
+
+    @leaf
+    def forward(self, input: Tensor, *states: Tensor) -> Any:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "LSTM with projections", UserWarning)
+            return super().forward(input, *states)
 
 
 class GRU(_OverTime, nn.GRU):
@@ -40,8 +70,11 @@ class RNN(_OverTime, nn.RNN):
 KINDS: dict[str, type[nn.Module]] = {"LSTM": LSTM, "GRU": GRU, "RNN": RNN}
 
 
-def over_time(kind: str, into: int, width: int, *, last: bool, **options: Any) -> nn.Module:
+def over_time(
+    kind: str, into: int, width: int, *, last: bool, several: bool, **options: Any
+) -> nn.Module:
     """The recurrent module of a kind: `LSTM`, `GRU` or `RNN`."""
-    module = KINDS[kind](into, width, **options)
-    module.last = last  # type: ignore[assignment]
+    made = ProjectedLSTM if options.get("proj_size") else KINDS[kind]
+    module = made(into, width, **options)
+    module.last, module.several = last, several  # type: ignore[assignment]
     return module

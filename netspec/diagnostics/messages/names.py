@@ -329,6 +329,18 @@ class Unread(Problem):
     path: str
 
 
+class HeadInRecurrence(Problem):
+    code = "NS232"
+    title = "the head `{name}` stands in a recurrence"
+    help = "put it behind the braces, on a name that they give: it means what every step gave"
+    explain = (
+        "`head name { ... }` is a branch with a loss of its own, and the braces of a recurrence run at "
+        "every step: there would be a head for each. A net used as a block inside a recurrence leaves "
+        "its own heads out."
+    )
+    name: str
+
+
 class HeadInHead(Problem):
     code = "NS231"
     title = "the head `{name}` stands in the head `{outer}`"

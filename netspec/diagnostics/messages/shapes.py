@@ -213,6 +213,18 @@ class ValuesMisfit(Problem):
     fits: str
 
 
+class StateDiffers(Problem):
+    code = "NS330"
+    title = "a step of the recurrence takes {taken} and gives {given}"
+    help = "end the braces with what the next step starts from: {taken}"
+    explain = (
+        "`for x_t in @x { ... }` runs its braces at each step of a sequence. What flows out of one "
+        "step flows into the next, so it must be as many tensors, of the same shapes."
+    )
+    taken: str
+    given: str
+
+
 class SharedKnownDiffer(Problem):
     code = "NS326"
     title = "weights of `{owner}` are {theirs}, those of this step {ours}"

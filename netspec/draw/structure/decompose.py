@@ -14,6 +14,7 @@ from netspec.draw.structure.elements import (
     Element,
     Parallel,
     Port,
+    Repeat,
     Series,
     Step,
     Tangle,
@@ -121,7 +122,9 @@ class _Region:
             self._edge(IN, i, 0)
 
     def _edge(self, a: int, b: int, slot: int) -> None:
-        self.edges[a, b] = self.edges.get((a, b), 0) + 1
+        # The passes of a recurrence are drawn as one, and so is what flows into all or out of all.
+        once = any(0 <= i < self.out and isinstance(self.items[i], Repeat) for i in (a, b))
+        self.edges[a, b] = 1 if once else self.edges.get((a, b), 0) + 1
         self.slots.setdefault((a, b), slot)
 
     def series(self, inside: list[int], entry: int, end: int, depth: int = 0) -> list[Element]:

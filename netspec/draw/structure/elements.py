@@ -192,3 +192,6 @@ def leaves_of(element: Element) -> Iterator[Step | Block]:
         case Tangle():
             for item in element.items:
                 yield from leaves_of(item)
+        case Repeat():
+            for item in element.copies:
+                yield from leaves_of(item)

@@ -70,7 +70,7 @@ def label(node: Node, *, kernel: bool = True) -> str:
     word = _WORDS.get(op.spelling, op.spelling.replace("_", " "))
     values = op.__dict__
     if "kernel" not in values:
-        if "width" in values:
+        if values.get("width") is not None:
             window = op.window(*node.input_types)
             wide = kernel and window is not None and set(window.kernel) != {1}
             over = f"{_window(window.kernel, node)} " if wide and window else ""

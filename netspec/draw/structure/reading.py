@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property, lru_cache
+from itertools import groupby
 from typing import Any
 
 from netspec.draw.structure.decompose import decompose
-from netspec.draw.structure.elements import Block, Element, Series, Step
+from netspec.draw.structure.elements import Block, Element, Repeat, Series, Step
 from netspec.draw.structure.labels import data_inputs, is_minor
 from netspec.graph.checked import Call, Graph, Node, Value
 
@@ -54,7 +55,8 @@ class _Reader:
                     self._leave(value.node, around, ends)
         for output in self.graph.outputs:
             self._leave(output.value.node, set(), ends)
-        return frozenset(call for call, nodes in ends.items() if len(nodes) > 1)
+        several = (call for call, nodes in ends.items() if len(nodes) > 1)
+        return frozenset(call for call in several if not call.recurrent)
 
     @cached_property
     def _recursive(self) -> frozenset[str]:
@@ -108,7 +110,8 @@ class _Reader:
                 found.append(step)
             step.append(key)
             steps[key] = step
-        return [item if isinstance(item, Block) else Step(tuple(item)) for item in found]
+        items = (item if isinstance(item, Block) else Step(tuple(item)) for item in found)
+        return [_recurrence(tuple(run)) for _, run in groupby(items, key=_recurring)]
 
     def _block(self, call: Call, nodes: tuple[Node, ...]) -> Block:
         parts = [c.component for c in call.ancestors() if c.component is not None]
@@ -127,3 +130,15 @@ class _Reader:
             if call.block not in self._recursive:
                 found = call
         return found
+
+
+def _recurring(item: Element) -> object:
+    """Equal for the passes of one recurrence, and for nothing else."""
+    if isinstance(item, Block) and item.call.recurrent:
+        return item.call.parent, item.call.span
+    return item
+
+
+def _recurrence(run: tuple[Element, ...]) -> Element:
+    """The passes of a recurrence as one element: the first, whose weights they all use."""
+    return Repeat(run[0], len(run), "", run) if len(run) > 1 else run[0]

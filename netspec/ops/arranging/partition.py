@@ -147,6 +147,7 @@ class Partition(_Parting):
 
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
         tensor, name = inputs[0], inputs[0].name
+        graph.want("parts in the batch")
         rank = len(tensor.type.spatial)
         cut = self._cut(tensor.type)
         for axis, step in enumerate(cut.shift):

@@ -57,6 +57,8 @@ class TopK(Operator):
         return values[..., : self.count], places[..., : self.count]
 
     def onnx(self, graph: Builder, *inputs: Operand) -> tuple[str, ...]:
+        if not graph.is_read(1):
+            graph.want("TopK without its places")
         names = [inputs[0].name, graph.integers([self.count])]
         return graph.nodes("TopK", names, 2, axis=-1, largest=int(self.largest), sorted=1)
 

@@ -50,7 +50,7 @@ class Scheme:
 class Weight:
     """One tensor an operator owns.
 
-    `kind`: `param` is trained, `statistic` is a BatchNorm running statistic, `constant` is fixed by
+    `kind`: `param` is trained, `statistic` is a running statistic, `constant` is fixed by
     the architecture: it follows from `init`, which draws nothing, and no file need hold it.
     `fan_in` and `fan_out` scale its initialisation: how many numbers a unit reads, and how many read
     it; a bias has those of its units. `row_fans` is the fan-in of each row along the first axis, where

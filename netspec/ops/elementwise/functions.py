@@ -113,8 +113,7 @@ class Clip(Elementwise):
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
         import numpy as np
 
-        bounds = [
-            "" if bound is None else graph.constant(np.float32(bound))
-            for bound in (self.low, self.high)
-        ]
-        return graph.node("Clip", [inputs[0].name, *(bounds if bounds[1] else bounds[:1])])
+        # Both bounds: not all readers know a node with one of them.
+        low = graph.constant(np.float32("-inf" if self.low is None else self.low))
+        high = graph.constant(np.float32("inf" if self.high is None else self.high))
+        return graph.node("Clip", [inputs[0].name, low, high])

@@ -83,12 +83,16 @@ class RoiAlign(Operator):
         y = self._read(torch, corners[:, 1], corners[:, 3], size[0], height)
         x = self._read(torch, corners[:, 0], corners[:, 2], size[1], width)
         last = tensor.permute(0, 2, 3, 1)
-        total = 0
+        terms = []
         for row, of_row in y:
             for column, of_column in x:
                 weight = (of_row[:, :, None] * of_column[:, None, :]).unsqueeze(3)
-                total = total + last[images, row[:, :, None], column[:, None, :]] * weight
-        split = total.unflatten(2, (size[1], self.samples)).unflatten(1, (size[0], self.samples))
+                terms.append(last[images, row[:, :, None], column[:, None, :]] * weight)
+        split = (
+            sum(terms[1:], terms[0])
+            .unflatten(2, (size[1], self.samples))
+            .unflatten(1, (size[0], self.samples))
+        )
         return split.mean((2, 4)).permute(0, 3, 1, 2)
 
     def _read(

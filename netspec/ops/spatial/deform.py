@@ -164,9 +164,11 @@ class DeformableConv(Grouped):
 
         tensor, offsets = inputs[:2]
         taps, channels = prod(window.kernel), fixed_channels(self.spelling, tensor.type)
-        sizes = graph.sizes(tensor.name, 2)
-        shape = graph.node("Concat", [graph.integers([-1, channels // groups]), sizes], axis=0)
-        grouped = graph.node("Reshape", [tensor.name, shape])
+        grouped = tensor.name
+        if groups > 1:
+            sizes = graph.sizes(tensor.name, 2)
+            shape = graph.node("Concat", [graph.integers([-1, channels // groups]), sizes], axis=0)
+            grouped = graph.node("Reshape", [grouped, shape])
         lookup = Lookup(graph, tensor, grouped, graph.integers([channels // groups]))
         images = images_of(graph, tensor, groups)
         images = graph.node("Unsqueeze", [images, graph.integers([1, 2, 3])])
@@ -195,7 +197,8 @@ class DeformableConv(Grouped):
             graph.node("Mul", [size, graph.integers([taps_of])])
             for size, taps_of in zip((height, width), window.kernel, strict=True)
         )
-        shape = graph.node("Concat", [graph.integers([-1, channels]), rows, columns], axis=0)
+        batch = graph.sizes(tensor.name, 0, 1)
+        shape = graph.node("Concat", [batch, graph.integers([channels]), rows, columns], axis=0)
         return graph.node("Reshape", [apart, shape])
 
     def _starts(self, graph: Builder, window: Geometry, offsets: Operand, axis: int) -> str:

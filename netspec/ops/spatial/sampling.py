@@ -137,7 +137,9 @@ def images_of(graph: Builder, tensor: Operand, groups: int = 1) -> str:
     """The name of a vector: the numbers of a batch's images, or of groups of channels of each."""
     import numpy as np
 
-    count = graph.node("Mul", [graph.sizes(tensor.name, 0, 1), graph.integers([groups])])
+    count = graph.sizes(tensor.name, 0, 1)
+    if groups > 1:
+        count = graph.node("Mul", [count, graph.integers([groups])])
     zero, one = (graph.constant(np.asarray(i, np.int64)) for i in (0, 1))
     return graph.node("Range", [zero, graph.node("Squeeze", [count]), one])
 
@@ -156,8 +158,8 @@ class GridSample(Operator):
     order = ("mode", "padding")
     examples = (
         ("3x5x6", "conv3-2(pad=same) as grid; @input; grid_sample(@grid)"),
-        ("2x5x6", "conv2-2 as grid; @input; grid_sample(@grid, nearest, border)"),
-        ("2x5x4", "conv2-2 as grid; @input; grid_sample(@grid, bicubic, align=yes)"),
+        ("image: 2x5x6\ninput grid: 2x3x4", "@image; grid_sample(@grid, nearest, border)"),
+        ("image: 2xHxW\ninput grid: 2x4x3", "@image; grid_sample(@grid, bicubic, align=yes)"),
         ("2x4x5", "conv2-2; scaled(2) as grid; @input; grid_sample(@grid, padding=reflection)"),
     )
 
@@ -194,7 +196,7 @@ class GridSample(Operator):
 
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
         tensor, grid = inputs
-        if graph.has("GridSample"):
+        if graph.has("GridSample") and graph.has(f"GridSample by {self.mode}"):
             last = graph.node("Transpose", [grid.name], perm=[0, 2, 3, 1])
             return graph.grid_sample(tensor.name, last, self.mode, self.padding, self.align)
         lookup = Lookup(graph, tensor)
@@ -356,8 +358,8 @@ class AffineGrid(Operator):
 
         size = self._sizes(*(operand.type for operand in inputs))[axis]
         if isinstance(size, int):
-            places = np.arange(size) * 2.0 - (size - 1)
-            return graph.constant((places / self._spread(size)).astype(np.float32))
+            known = (np.arange(size) * 2.0 - (size - 1)) / self._spread(size)
+            return graph.constant(known.astype(np.float32))
         extent = Extent(graph, inputs[1], axis + 2)
         two = graph.constant(np.float32(2))
         steps = graph.node("Cast", [graph.steps(inputs[1], axis + 2)], to=1)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from netspec.diagnostics.messages.shapes import NotDivisible, OutOfRange, ShapesDiffer
+from netspec.diagnostics.messages.shapes import NotDivisible, ShapesDiffer
 from netspec.diagnostics.raised import Rejection
 from netspec.foundation.records import record
 from netspec.ops.declare.checks import need_spatial
@@ -20,7 +20,7 @@ from netspec.ops.declare.reach import EVERYWHERE, Reach
 from netspec.ops.declare.weight import Scheme, Weight
 from netspec.sizes.batch import Cut
 from netspec.sizes.conditions import equal
-from netspec.sizes.dims import Dim, stretches
+from netspec.sizes.dims import Dim
 from netspec.sizes.shapes import TensorType, numel
 
 if TYPE_CHECKING:
@@ -250,8 +250,8 @@ class Heads(Operator):
             if self.causal:
                 found.append(graph.node("Greater", [seen, step]))
             if self.within is not None:
-                away = graph.node("Abs", [graph.node("Sub", [seen, step])])
-                limit = graph.constant(np.asarray(self.within - 1, np.int64))
+                away = distance(graph, graph.node("Sub", [seen, step]))
+                limit = graph.constant(np.float32(self.within - 1))
                 found.append(graph.node("Greater", [away, limit]))
         if "mask" in named:
             mask = named["mask"]
@@ -286,6 +286,11 @@ def as_map(graph: Builder, name: str, channels: int, like: Operand) -> str:
         ends = [graph.integers([0, channels]), graph.sizes(like.name, 2)]
         shape = graph.node("Concat", ends, axis=0)
     return graph.node("Reshape", [name, shape])
+
+
+def distance(graph: Builder, away: str) -> str:
+    """The name of steps between two places, of float32: OpenCV has no absolute value of integers."""
+    return graph.node("Abs", [graph.node("Cast", [away], to=1)])
 
 
 def _places(graph: Builder, operand: Operand) -> str:

@@ -14,6 +14,7 @@ from netspec.ops.declare.params import choice, count, flag, per_axis, scheme_of
 from netspec.ops.declare.reach import Reach, Unsupported
 from netspec.ops.declare.schemes import Gaussian
 from netspec.ops.declare.weight import Scheme, Weight
+from netspec.ops.vectors.heads import distance
 from netspec.ops.vectors.sources import Source
 from netspec.sizes.batch import SHARED
 from netspec.sizes.dims import Dim
@@ -169,8 +170,8 @@ class Relative(Source):
             zero = graph.constant(np.asarray(0, np.int64))
             before = graph.node("Max", [graph.node("Neg", [away]), zero])
             return graph.node("Gather", [near, graph.node("Min", [before, far])], axis=0)
-        distance = graph.node("Min", [graph.node("Abs", [away]), far])
-        bucket = graph.node("Gather", [near, distance], axis=0)
+        steps = graph.node("Cast", [distance(graph, away)], to=7)
+        bucket = graph.node("Gather", [near, graph.node("Min", [steps, far])], axis=0)
         later = graph.node("Greater", [away, graph.constant(np.asarray(0, np.int64))])
         later = graph.node("Cast", [later], to=7)
         side = graph.constant(np.asarray(self._side(), np.int64))
@@ -221,8 +222,7 @@ class Alibi(Source):
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
         import numpy as np
 
-        away = graph.node("Abs", [_away(graph, inputs[0])])
-        away = graph.node("Cast", [away], to=1)
+        away = distance(graph, _away(graph, inputs[0]))
         slopes = -np.array(self._slopes(), np.float32).reshape(1, -1, 1, 1)
         return graph.node("Mul", [graph.constant(slopes), away])
 

@@ -62,7 +62,8 @@ class Parameter(Source):
         return (Weight("weight", self._sizes(), self.init or Gaussian(0.02)),)
 
     def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
-        return weights["weight"].unsqueeze(0)
+        # A view of a parameter wants a gradient wherever it is made; a copy does not.
+        return weights["weight"].unsqueeze(0).clone()
 
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
         return graph.node("Unsqueeze", [graph.weight("weight"), graph.integers([0])])
