@@ -173,7 +173,7 @@ def _both(
 ) -> list[tuple[Module, bool, bool]]:
     """Each layer of a file, whether it is one of `own` as stored, and with outputs brought to the front.
 
-    Queries, keys and values that are one of those together are so each.
+    Queries, keys and values that are one of those together are so each, by their kernels.
     """
     stored, turned = modules_of(file, wanted), modules_of(_turned(file, wanted), wanted)
     fitting: list[set[str]] = []
@@ -183,7 +183,7 @@ def _both(
     return [
         (module, names <= fitting[0], names <= fitting[1])
         for module in stored
-        for names in ({tensor.name for tensor in module.tensors},)
+        for names in ({tensor.name for tensor in module.tensors if tensor.role != "bias"},)
     ]
 
 
