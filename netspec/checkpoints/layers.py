@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import cached_property
 from heapq import heapify, heappop, heappush
 from math import prod
 
 from netspec.checkpoints.formats.tensors import Shape
-from netspec.checkpoints.names import unnumbered, words
+from netspec.checkpoints.names import PROJECTIONS, unnumbered, words
 from netspec.checkpoints.parsing import parsed_name
 from netspec.foundation.records import record
 from netspec.graph.checked import Graph, Node
 from netspec.ops.arranging.merge import Add, Mul
 from netspec.ops.declare.operator import Elementwise
+from netspec.ops.elementwise.norm import LayerNorm, RmsNorm
 from netspec.ops.spatial.pool import AvgPool, MaxPool
+from netspec.ops.vectors.attention import Attention
+from netspec.ops.vectors.sequence import Embedding, Position
 from netspec.ops.words import HOMES
 
 # Words that say what a layer is, or that it is one, not where it stands.
 _COMMON = {"bn", "norm", "layer", "block", "stage", "unit", "linear", "weight", "bias", "module"}
+
+_TABLES = {"embedding", "position"}
+_NORMS = (LayerNorm, RmsNorm)
 
 Signature = tuple[tuple[str, Shape], ...]
 
@@ -53,6 +60,10 @@ class Module:
         """What tells layers apart: roles and shapes. A 1x1 convolution is a matrix."""
         return tuple(sorted((tensor.role, plain(tensor.shape)) for tensor in self.tensors))
 
+    def tensor(self, role: str) -> Tensor | None:
+        """The tensor of a role, if there is one."""
+        return next((tensor for tensor in self.tensors if tensor.role == role), None)
+
     @property
     def axes(self) -> int:
         """How many axes its kernel has."""
@@ -70,7 +81,9 @@ class Layer(Module):
 
     `step` is the step of the spec that it comes from, `calls` the steps that called the blocks
     around it, innermost first, `words` are those of its path that no operator or block is called
-    by. `is_gate`: a product reads it through an activation.
+    by. `is_gate`: a product reads it through an activation. `kind`: it is an `embedding` or its norm,
+    a table of each `position`, or what an attention reads as `query`, `key` or `value`, or its norm;
+    the last layer that `normalises` each position alone is `final`.
     """
 
     feeds: frozenset[int] = frozenset()
@@ -80,6 +93,8 @@ class Layer(Module):
     is_shortcut: bool = False
     is_gate: bool = False
     after_pool: bool = False
+    kind: str | None = None
+    normalises: bool = False
     head: str | None = None
 
 
@@ -103,6 +118,11 @@ def layers_of(graph: Graph, *, heads: bool) -> list[Layer]:
         before = frozenset[int]().union(*(numbers[value.node] for value in node.inputs))
         if (node.head is not None) == heads:
             for path, tensors in parts.items():
+                kind = _kind(node, path)
+                tables = [found[i].kind in _TABLES and found[i].axes > 1 for i in before]
+                if kind is None and tables and all(tables) and isinstance(node.op, _NORMS):
+                    # A norm of what is looked up is called after that too.
+                    kind = "embedding"
                 found.append(
                     Layer(
                         path,
@@ -114,11 +134,16 @@ def layers_of(graph: Graph, *, heads: bool) -> list[Layer]:
                         is_shortcut=node in shortcuts,
                         is_gate=_is_gate(graph, node),
                         after_pool=node in pooled,
+                        kind=kind,
+                        normalises=isinstance(node.op, _NORMS),
                         head=node.head,
                     )
                 )
                 before = frozenset((len(found) - 1,))
         numbers[node] = before
+    norms = [i for i, layer in enumerate(found) if layer.normalises]
+    if norms and found[norms[-1]].kind is None:
+        found[norms[-1]] = replace(found[norms[-1]], kind="final")
     return found
 
 
@@ -136,6 +161,15 @@ def _calls(node: Node) -> tuple[object, ...]:
 
 def _words(path: str) -> frozenset[str]:
     return frozenset(word for word in words(path) if word not in HOMES and word not in _COMMON)
+
+
+def _kind(node: Node, path: str) -> str | None:
+    if isinstance(node.op, Embedding | Position):
+        return node.op.spelling
+    if not isinstance(node.op, Attention):
+        return None
+    said = words(path.removeprefix(node.path))
+    return next((p for p, spelt in PROJECTIONS.items() if not {*spelt}.isdisjoint(said)), None)
 
 
 def _is_gate(graph: Graph, node: Node) -> bool:

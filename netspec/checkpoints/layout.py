@@ -7,13 +7,14 @@ one layout only tell it for those that fit in both.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any
 
 from netspec.checkpoints.formats.tensors import Shape
-from netspec.checkpoints.layers import Layer, Module, plain
+from netspec.checkpoints.layers import Layer, Module, Signature, plain
 from netspec.checkpoints.parsing import parsed_file
+from netspec.checkpoints.projections import joined
 from netspec.checkpoints.tree import modules_of
 from netspec.diagnostics.messages.weights import LayoutUndetermined, UnknownLayout
 from netspec.diagnostics.raised import NetspecError
@@ -122,8 +123,8 @@ def as_torch(file: Mapping[str, Shape], layers: Iterable[Layer]) -> dict[str, Sh
     signatures = {layer.signature for layer in layers}
     kept = {
         name
-        for module, turned in _both(file, wanted)
-        if module.signature in signatures and turned.signature not in signatures
+        for module, stored, turned in _both(file, wanted, signatures, signatures)
+        if stored and not turned
         for tensor in module.tensors
         for name in tensor.names
     }
@@ -141,13 +142,11 @@ def is_outputs_last(
     with outputs last.
     """
     kernels = turns_of(graph).keys()
+    signatures = {layer.signature for layer in layers}
     own = {layer.signature for layer in layers if any(t.name in kernels for t in layer.tensors)}
     last = layout == "keras"
     if layout is None:
-        fits = [
-            (module, module.signature in own, turned.signature in own)
-            for module, turned in _both(file, _wanted(layers))
-        ]
+        fits = _both(file, _wanted(layers), signatures, own)
         told = {(stored, turned) for _, stored, turned in fits if stored != turned}
         last = told == {(False, True)}
         either = [m for m, stored, turned in fits if stored and turned]
@@ -166,10 +165,26 @@ def _is_called_kernel(module: Module) -> bool:
     return any(t.name.removesuffix(":0").endswith("kernel") for t in module.tensors)
 
 
-def _both(file: Mapping[str, Shape], wanted: set[Shape]) -> list[tuple[Module, Module]]:
-    """Each layer of a file as it is stored, and with its outputs brought to the front."""
-    turned = modules_of(_turned(file, wanted), wanted)
-    return list(zip(modules_of(file, wanted), turned, strict=True))
+def _both(
+    file: Mapping[str, Shape],
+    wanted: set[Shape],
+    signatures: Container[Signature],
+    own: Container[Signature],
+) -> list[tuple[Module, bool, bool]]:
+    """Each layer of a file, whether it is one of `own` as stored, and with outputs brought to the front.
+
+    Queries, keys and values that are one of those together are so each, by their kernels.
+    """
+    stored, turned = modules_of(file, wanted), modules_of(_turned(file, wanted), wanted)
+    fitting: list[set[str]] = []
+    for modules in (stored, turned):
+        fit = [m for m in joined(modules, signatures) if m.signature in own]
+        fitting.append({name for m in fit for t in m.tensors for name in t.names})
+    return [
+        (module, names <= fitting[0], names <= fitting[1])
+        for module in stored
+        for names in ({tensor.name for tensor in module.tensors if tensor.role != "bias"},)
+    ]
 
 
 def _turned(file: Mapping[str, Shape], wanted: set[Shape]) -> dict[str, Shape]:

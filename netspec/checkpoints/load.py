@@ -54,8 +54,7 @@ class FromFile:
             yield from Seeded(self.seed).pieces(name, weight)
             return
         pair = self.pairs[name]
-        shape = (weight.shape[0] // len(pair.parts), *weight.shape[1:]) if weight.shape else ()
-        for part in pair.parts:
+        for part, shape in zip(pair.parts, _shares(pair, weight.shape, self.file), strict=True):
             if part == ZEROS:
                 yield from _zeros(prod(shape))
                 continue
@@ -63,6 +62,18 @@ class FromFile:
             flat = (pair.turn(stored, shape) if pair.turn else stored).reshape(-1)
             for start in range(0, flat.size, CHUNK):
                 yield flat[start : start + CHUNK]
+
+
+def _shares(pair: Pair, whole: Shape, file: Checkpoint) -> list[Shape]:
+    """What each part is of a tensor of this shape: on its first axis as much as the file has, or as
+    the others where it is zeros or stored turned.
+    """
+    if len(pair.parts) == 1:
+        return [whole]
+    have = [file[part][:1] if part != ZEROS and not pair.turn else () for part in pair.parts]
+    rest = max(1, have.count(()))
+    equal = ((whole[0] - sum(size for (size,) in filter(None, have))) // rest,)
+    return [((size or equal)[0], *whole[1:]) for size in have]
 
 
 def _zeros(count: int) -> Iterator[Array]:
@@ -299,9 +310,12 @@ def _check_shapes(pairs: Iterable[Pair], wanted: Mapping[str, Shape], file: Chec
     """Holds for every pair, however it was found: as many numbers, outputs first or turned."""
     wrong = []
     for pair in pairs:
-        need, count = wanted[pair.ours], len(pair.parts)
-        part = (need[0] // count, *need[1:]) if count > 1 else need
-        for name in pair.parts:
+        shares = _shares(pair, wanted[pair.ours], file)
+        if sum(share[0] for share in shares if share) != sum(wanted[pair.ours][:1]):
+            listed = " + ".join(shape_text(file[part]) for part in pair.parts if part != ZEROS)
+            wrong.append(f"{pair.ours} is {shape_text(wanted[pair.ours])}, not {listed}")
+            continue
+        for name, part in zip(pair.parts, shares, strict=True):
             if name == ZEROS:
                 continue
             have = file[name]

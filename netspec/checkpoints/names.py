@@ -8,6 +8,12 @@ from collections.abc import Sequence
 # Sizes of windows (`3x3`) count nothing.
 _TOKENS = re.compile(r"\d+x\d+(?:x\d+)*|\d+|[._-]+|[^\d._-]+")
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+# What an attention reads its input by, as libraries spell it.
+PROJECTIONS = {
+    "query": ("query", "queries", "q", "wq"),
+    "key": ("key", "keys", "k", "wk"),
+    "value": ("value", "values", "v", "wv"),
+}
 _ORDINALS = {
     word: place
     for place, words in enumerate(

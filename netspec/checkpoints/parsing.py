@@ -9,7 +9,7 @@ from dataclasses import replace
 from math import lgamma, log
 
 from netspec.checkpoints.formats.tensors import Shape
-from netspec.checkpoints.names import is_alphabet, is_number, tokens
+from netspec.checkpoints.names import PROJECTIONS, is_alphabet, is_number, tokens
 from netspec.foundation.records import record
 
 # One thing, spelt by libraries in several ways.
@@ -180,11 +180,16 @@ def _returns(
     return count
 
 
+# Letters of an attention's three matrices, in whatever order: `linear_q`, `linear_k`, `linear_v`.
+_ASKED = {word for spellings in PROJECTIONS.values() for word in spellings if len(word) == 1}
+
+
 def _step(first: str, second: str) -> int:
     """1 where the second name comes after the first in a series, -1 where before, else 0."""
     for a, b in zip(tokens(first), tokens(second), strict=False):
         if a != b:
             if is_number(a) and is_number(b):
                 return 1 if int(a) < int(b) else -1
-            return (a < b) - (a > b) if len(a) == len(b) == 1 else 0
+            counts = len(a) == len(b) == 1 and not {a, b} <= _ASKED
+            return (a < b) - (a > b) if counts else 0
     return 0

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from netspec.checkpoints.formats.tensors import Shape
 from netspec.checkpoints.layers import Module, Signature, Tensor
+from netspec.checkpoints.names import PROJECTIONS
 from netspec.checkpoints.plan import ZEROS, Change, Pair
 from netspec.diagnostics.messages.weights import JoinedOrder
 from netspec.diagnostics.raised import NetspecError
@@ -22,18 +23,17 @@ if TYPE_CHECKING:
 # GPT-NeoX, BLOOM and Falcon have it by head, other libraries not.
 _EITHER = "query_key_value"
 
-_PLACES = {
-    **{"q": 0, "wq": 0, "query": 0, "queries": 0},
-    **{"k": 1, "wk": 1, "key": 1, "keys": 1},
-    **{"v": 2, "wv": 2, "value": 2, "values": 2},
-}
+# What libraries call them, and which of three each is.
+_PLACES = {word: i for i, spellings in enumerate(PROJECTIONS.values()) for word in spellings}
 _WORDS = re.compile(r"[_-]")
 
 
 def joined(modules: Iterable[Module], wanted: Container[Signature]) -> list[Module]:
-    """The layers, three of which become one where that is `wanted` and their names differ only in
-    saying `query`, `key` and `value`. Their order does not count: libraries differ in it. Where only
-    some have a bias, the others' are zeros.
+    """The layers, three of which are joined where that is `wanted` and their names differ only in
+    saying `query`, `key` and `value`. Their order does not count: libraries differ in it.
+
+    They become one layer, or their biases do where the kernels are not of one shape. Of the biases
+    that some do not have, nothing is there or zeros.
     """
     found = list(modules)
     groups: dict[tuple[str, ...], dict[int, Module]] = {}
@@ -43,13 +43,14 @@ def joined(modules: Iterable[Module], wanted: Container[Signature]) -> list[Modu
             groups.setdefault(rest, {})[place] = module
     for group in groups.values():
         parts = [group[place] for place in sorted(group)]
-        if len(parts) < 3 or len({_kernel(part) for part in parts}) > 1:
+        if len(parts) < 3:
             continue
-        whole = _together(parts)
-        if whole.signature in wanted:
-            first = min(found.index(part) for part in parts)
-            found[first] = whole
-            found = [module for module in found if module not in parts]
+        for whole in _together(parts):
+            if all(module.signature in wanted for module in whole):
+                first = min(found.index(part) for part in parts)
+                found[first:first] = whole
+                found = [module for module in found if module not in parts]
+                break
     return found
 
 
@@ -64,19 +65,35 @@ def _place(components: tuple[str, ...]) -> tuple[int | None, tuple[str, ...]]:
     return None, components
 
 
-def _kernel(module: Module) -> Signature:
-    return tuple(tensor for tensor in module.signature if tensor[0] != "bias")
+def _together(parts: list[Module]) -> Iterator[list[Module]]:
+    """The layers that queries, keys and values may be in a net: outputs one after another."""
+    biases = [part.tensor("bias") for part in parts]
+    some = [bias for bias in biases if bias is not None]
+    kernels = [replace(p, tensors=tuple(t for t in p.tensors if t.role != "bias")) for p in parts]
+    if len({_reads(kernel) for kernel in kernels}) == 1:
+        listed = zip(*(sorted(k.tensors, key=lambda t: t.role) for k in kernels), strict=True)
+        whole = [_end_to_end(list(tensors)) for tensors in listed]
+        yield [_named(parts, [*whole, *([_end_to_end(some)] if some else ())])]
+        if some and len(some) < len(parts):
+            zeros = [Tensor("bias", (ZEROS,), p.tensors[0].shape[:1]) for p in parts]
+            filled = [bias or zero for bias, zero in zip(biases, zeros, strict=True)]
+            yield [_named(parts, [*whole, _end_to_end(filled)])]
+    if some:
+        yield [*kernels, _named(parts, [_end_to_end(some)])]
 
 
-def _together(parts: list[Module]) -> Module:
-    """One layer: outputs of the parts one after another."""
-    tensors = []
-    for tensor in max(parts, key=lambda part: len(part.tensors)).tensors:
-        names: list[str] = []
-        for part in parts:
-            names += next((t.names for t in part.tensors if t.role == tensor.role), (ZEROS,))
-        shape = (len(parts) * tensor.shape[0], *tensor.shape[1:])
-        tensors.append(Tensor(tensor.role, tuple(names), shape))
+def _reads(module: Module) -> Signature:
+    """Roles and shapes, but for how many outputs there are."""
+    return tuple((role, shape[1:]) for role, shape in module.signature)
+
+
+def _end_to_end(tensors: list[Tensor]) -> Tensor:
+    names = tuple(name for tensor in tensors for name in tensor.names)
+    shape = (sum(tensor.shape[0] for tensor in tensors), *tensors[0].shape[1:])
+    return Tensor(tensors[0].role, names, shape)
+
+
+def _named(parts: list[Module], tensors: list[Tensor]) -> Module:
     name = " + ".join(part.name for part in parts)
     return Module(name, tuple(tensors), (*parts[0].components[:-1], "qkv"))
 
@@ -85,19 +102,25 @@ def _together(parts: list[Module]) -> Module:
 class ByHead:
     """Takes rows that are queries, keys and values of one head after another, all queries first.
 
-    `turn` is what else is to be done, before.
+    Where several heads of queries share one of keys and values, those of them come together. `turn`
+    is what else is to be done, before.
     """
 
     heads: int
+    kv_heads: int
     turn: Change | None = None
 
     def __call__(self, stored: Array, shape: Shape) -> Array:
-        """The stored tensor, (heads x 3 x size, ...), as one of this shape, (3 x heads x size, ...)."""
+        """The stored tensor as one of this shape, rows first: `kv_heads` times the queries of one,
+        its keys, its values.
+        """
         import numpy as np
 
         turned = self.turn(stored, shape) if self.turn else stored
-        rows = turned.reshape(self.heads, 3, -1, *shape[1:])
-        return np.ascontiguousarray(rows.swapaxes(0, 1)).reshape(shape)
+        share = self.heads // self.kv_heads
+        rows = turned.reshape(self.kv_heads, share + 2, -1, *shape[1:])
+        parts = (rows[:, :share], rows[:, share], rows[:, share + 1])
+        return np.concatenate([part.reshape(-1, *shape[1:]) for part in parts])
 
 
 def by_head(graph: Graph, pairs: Iterable[Pair], order: str | None) -> Iterator[Pair]:
@@ -106,15 +129,15 @@ def by_head(graph: Graph, pairs: Iterable[Pair], order: str | None) -> Iterator[
     Raises NetspecError for a name that libraries give to both orders where `order` is not given.
     """
     heads = {
-        f"{node.path}.{name}": node.op.heads
+        f"{node.path}.{name}": (node.op.heads, node.op.kv_heads or node.op.heads)
         for node in graph.nodes
         if isinstance(node.op, Attention)
         for name in ("in_proj_weight", "in_proj_bias")
     }
     for pair in pairs:
         if pair.ours in heads and len(pair.parts) == 1 and pair.how != "name":
-            if order is None and heads[pair.ours] > 1 and _EITHER in pair.parts[0]:
+            if order is None and heads[pair.ours][1] > 1 and _EITHER in pair.parts[0]:
                 raise NetspecError(JoinedOrder(pair.parts[0]))
             if order == "heads":
-                pair = replace(pair, turn=ByHead(heads[pair.ours], pair.turn))
+                pair = replace(pair, turn=ByHead(*heads[pair.ours], pair.turn))
         yield pair

@@ -1,4 +1,4 @@
-"""Weights that steps of a net share, where a file lists them once for each step.
+"""Weights that a file lists more than once: once for each step that uses them, or under two names.
 
 Which of equal tensors is taken makes no difference to the numbers, but it may to how names fit: the
 ways to leave some out are tried one after another.
@@ -28,10 +28,11 @@ _MOST_WAYS = 16
 
 @record(slots=False)
 class Tied:
-    """More tensors in a file than the net has of a shape that a shared weight has.
+    """More tensors in a file than the net has of a shape.
 
     `groups` are those with the same numbers, `room` is how many the net has, `users` are the names
-    that the shared weights would have in the steps that use them, with their owners'.
+    that the shared weights would have in the steps that use them, with their owners'; none where the
+    file has two names for what one step uses.
     """
 
     groups: tuple[tuple[str, ...], ...]
@@ -43,7 +44,7 @@ class Tied:
         """Tensors to leave out, each with the equal one that stays; the likeliest way first."""
         alike = [group for group in self.groups if len(group) > 1]
         spare = sum(map(len, self.groups)) - self.room
-        count = min(spare, len(self.users), sum(len(group) - 1 for group in alike))
+        count = min(spare, len(self.users) or spare, sum(len(group) - 1 for group in alike))
         places = {name: i for i, name in enumerate(file)}
         names = [name for group in alike for name in group if name not in own]
         # Tables come before the heads that share them, and have the shape that the net has.
@@ -60,7 +61,7 @@ class Tied:
 
     def difference(self, plan: Plan, own: Collection[str]) -> TiedTensorsDiffer | None:
         """The problem of tensors that the net has one of and the file two, of different numbers."""
-        if len(self.groups) <= self.room:
+        if len(self.groups) <= self.room or not self.users:
             return None
         user, owner = next(iter(self.users.items()))
         if self.room == 1:
@@ -91,12 +92,19 @@ def tied_in(
                 )
                 shapes[key] = wanted.get(f"{node.owner}.{weight.name}", weight.shape)
     room = Counter(map(shape_key, wanted.values()))
-    found = []
-    for key, names in users.items():
-        listed = [name for name in file if name not in taken and shape_key(file[name]) == key]
-        if len(listed) > room[key]:
-            found.append(Tied(_groups(file, listed), room[key], names, shapes[key]))
-    return found
+    listed: dict[Shape, list[str]] = {}
+    for name in file:
+        if name not in taken:
+            listed.setdefault(shape_key(file[name]), []).append(name)
+    for shape in wanted.values():
+        # Vectors are equal by chance, as ones are.
+        if sum(size > 1 for size in shape) > 1:
+            shapes.setdefault(shape_key(shape), shape)
+    return [
+        Tied(_groups(file, listed[key], key in users), room[key], users.get(key, {}), shape)
+        for key, shape in shapes.items()
+        if len(listed.get(key, ())) > room[key]
+    ]
 
 
 def ways_to_tie(
@@ -108,11 +116,17 @@ def ways_to_tie(
         yield {gone: stays for way in chosen for gone, stays in way.items()}
 
 
-def _groups(file: Checkpoint, names: Sequence[str]) -> tuple[tuple[str, ...], ...]:
-    """The tensors by their numbers. A matrix and its transpose are the same table."""
-    found: dict[bytes, list[str]] = {}
+def _groups(file: Checkpoint, names: Sequence[str], shared: bool) -> tuple[tuple[str, ...], ...]:
+    """The tensors by their numbers. A matrix and its transpose are the same table.
+
+    Where no step shares one, those of a single number are not the same: many start as zeros.
+    """
+    found: dict[object, list[str]] = {}
     for name in names:
         values = file.read(name).squeeze()
+        if not shared and values.size and values.min() == values.max():
+            found[name] = [name]
+            continue
         same = found.get(_digest(values.T)) if values.ndim == 2 else None
         if same is None:
             same = found.setdefault(_digest(values), [])

@@ -15,7 +15,7 @@ from netspec.elaborate.bind import Misplaced, evaluate_at
 from netspec.elaborate.scope import Level, Scope
 from netspec.graph.checked import Graph
 from netspec.ops.declare.values import show
-from netspec.sizes.dims import Dim
+from netspec.sizes.dims import Dim, Formula, symbol, symbols_of
 from netspec.syntax import ast
 from netspec.syntax.units import Unit
 
@@ -48,7 +48,14 @@ def check_expectations(graph: Graph, unit: Unit, collector: Collector) -> None:
     lines = [item for item in unit.metadata if isinstance(item, ast.Pairs) and item.key == "expect"]
     if not lines:
         return
-    scope = Scope(unit, Level(""), dict(graph.parameters), {}, {})
+    # Where the input leaves sizes open, figures are formulas of them.
+    sizes = {
+        name: symbol(name)
+        for node in graph.inputs
+        for dim in node.types[0].shape
+        for name in symbols_of(dim)
+    }
+    scope = Scope(unit, Level(""), {**sizes, **dict(graph.parameters)}, {}, {})
     for pair in (pair for line in lines for pair in line.pairs):
         span = unit.span(pair.extent)
         key = pair.name or ""
@@ -60,13 +67,13 @@ def check_expectations(graph: Graph, unit: Unit, collector: Collector) -> None:
         except Misplaced as rejection:
             collector.add(Diagnostic(rejection.problem, unit.span(rejection.extent)))
             continue
-        if isinstance(value, bool) or not isinstance(value, int):
+        if isinstance(value, bool) or not isinstance(value, int | Formula):
             collector.add(Diagnostic(ExpectationNotANumber(key, show(value)), span))
         elif value != (actual := expected_value(graph, key)):
             collector.add(Diagnostic(_unmet(key, value, actual), span))
 
 
-def _unmet(key: str, expected: int, actual: Dim) -> Problem:
-    if isinstance(actual, int):
-        return NotAsExpected(key, expected, actual)
-    return ExpectationOpen(key, expected, actual)
+def _unmet(key: str, expected: Dim, actual: Dim) -> Problem:
+    if isinstance(expected, int) and not isinstance(actual, int):
+        return ExpectationOpen(key, expected, actual)
+    return NotAsExpected(key, expected, actual)

@@ -350,3 +350,21 @@ def test_shared_layers_may_be_listed_for_each_of_their_places(net: Built, tmp_pa
     tensors["again.bias"] = tensors["a.bias"].clone()
     loaded = load(saved(tensors, tmp_path / "w.pt"), graph)
     assert [name for name, _ in loaded.tied] == ["again.weight", "again.bias"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_table_under_two_names_is_one(kind: str, net: Built, tmp_path: Path) -> None:
+    """T5 lists its embedding twice, though one step reads it."""
+    graph = net("input 6 ids(20)\nembedding-8; conv1-8; gap; fc-4")
+    tensors = foreign(state(graph))
+    again = {"shared.weight": tensors["body.embedding1.weight"].clone(), **tensors}
+    loaded = load(saved(again, tmp_path / f"w.{kind}"), graph)
+    assert not loaded.unused
+    assert {*loaded.tied[0]} == {"shared.weight", "body.embedding1.weight"}
+
+
+def test_tables_of_one_number_are_not_one(net: Built, tmp_path: Path) -> None:
+    graph = net("input 6 ids(20)\nembedding-8; conv1-8; gap; fc-4")
+    tensors = {n: torch.zeros_like(t) for n, t in foreign(state(graph)).items()}
+    again = {"shared.weight": tensors["body.embedding1.weight"].clone(), **tensors}
+    assert "surplus" in refusal(saved(again, tmp_path / "w.pt"), graph)

@@ -188,8 +188,8 @@ def test_what_outputs_last_do_not_determine_is_refused(
 
 def test_matrices_with_outputs_last_beside_tables_are_turned_alone(tmp_path: Path) -> None:
     """GPT-2 as its authors and Hugging Face keep it; the table of positions is square."""
-    settings = {"n": 8, "heads": 2, "depth": 2, "words": 20, "length": 8}
-    spec = read_spec(str(ROOT / "examples" / "gpt2.ns"), DEFAULT)
+    settings = {"n": 8, "heads": 2, "layers": 2, "words": 20, "places": 8}
+    spec = read_spec("gpt2")
     small = replace(spec, text=re.sub(r"expect .*\n", "", spec.text))
     graph = build(small, settings)
     shapes: dict[str, tuple[int, ...]] = {"wte.weight": (20, 8), "wpe.weight": (8, 8)}

@@ -56,7 +56,16 @@ def test_length_leaves_out_how_weights_start(line: str, left: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "most"),
-    [("vgg16", 107), ("googlenet", 368), ("resnet50", 178), ("densenet121", 156), ("unet", 109)],
+    [
+        ("vgg16", 107),
+        ("googlenet", 368),
+        ("resnet50", 178),
+        ("densenet121", 156),
+        ("unet", 109),
+        ("bert_base", 110),
+        ("gpt2", 92),
+        ("tinyllama", 90),
+    ],
 )
 def test_a_spec_is_short(name: str, most: int) -> None:
     assert length(read_spec(name).text) <= most

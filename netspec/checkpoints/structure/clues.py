@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from netspec.checkpoints.layers import Layer
-from netspec.checkpoints.names import is_number, place_of, series, suffix, words
+from netspec.checkpoints.names import PROJECTIONS, is_number, place_of, series, suffix, words
 from netspec.checkpoints.structure.forest import Forest, Part
 from netspec.foundation.records import record
 
@@ -282,12 +282,26 @@ def _is_repeated(part: Part) -> bool:
 # --- words
 
 # Several words for one place.
-_SAME = dict.fromkeys(("downsample", "shortcut", "skip", "proj", "projection"), "shortcut")
+_SAME = {
+    **dict.fromkeys(("downsample", "shortcut", "skip", "proj", "projection"), "shortcut"),
+    **dict.fromkeys(("embed", "embeddings", "wte", "lookup"), "embedding"),
+    **dict.fromkeys(("pos", "positions", "positional", "wpe"), "position"),
+    **{spelt: word for word, spellings in PROJECTIONS.items() for spelt in spellings},
+}
+
+
+def _of_kind(kind: str) -> Callable[[Layer], bool]:
+    return lambda layer: layer.kind == kind
+
+
 _PREVIOUS = {"prev", "previous"}
 _PLACES: dict[str, Callable[[Layer], bool]] = {
     "shortcut": lambda layer: layer.is_shortcut,
     "gate": lambda layer: layer.is_gate,
     "pool": lambda layer: layer.after_pool,
+    **{kind: _of_kind(kind) for kind in ("embedding", "position", *PROJECTIONS)},
+    # `ln_f`, `norm_f`: the whole word is said of the last norm of each unit too.
+    "f": _of_kind("final"),
 }
 
 

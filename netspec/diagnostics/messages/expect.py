@@ -13,17 +13,17 @@ class NotAsExpected(Problem):
         "whenever it is checked without `--set` and `--input`."
     )
     key: str
-    expected: int
-    found: int
+    expected: object
+    found: object
 
 
 class ExpectationOpen(Problem):
     code = "NS704"
     title = "the spec expects {key}={expected:,}, and the net's depends on its input: {found}"
-    help = "give the input fixed sizes, or leave {key} out"
+    help = "write the formula, give the input fixed sizes, or leave {key} out"
     explain = (
         "An `expect` line states figures of the published network. Where the input has symbols for "
-        "sizes, multiply-adds are a formula of those; parameters are not."
+        "sizes, multiply-adds are a formula of those, which the line may state: `macs=27*H*W`."
     )
     key: str
     expected: int
@@ -42,7 +42,7 @@ class UnknownExpectation(Problem):
 class ExpectationNotANumber(Problem):
     code = "NS703"
     title = "`expect {key}` needs a whole number, got {value}"
-    explain = "Figures in an `expect` line are exact whole numbers."
+    explain = "Figures in an `expect` line are exact whole numbers, or formulas of the input's open sizes."
     key: str
     value: str
 

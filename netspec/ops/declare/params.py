@@ -120,12 +120,15 @@ class Choice(Param):
     """One of a few words."""
 
     words: tuple[str, ...] = ()
+    optional: bool = False
 
     @property
     def expects(self) -> str:  # type: ignore[override]
-        return " or ".join(self.words)
+        return " or ".join((*self.words, "none") if self.optional else self.words)
 
     def accept(self, value: Any) -> Any:
+        if value is None and self.optional:
+            return None
         text = value.text if isinstance(value, Name) else value
         if isinstance(value, bool):
             text = show(value)
@@ -325,8 +328,8 @@ def flag(default: Any = MISSING, *, doc: str = "") -> Any:
 
 
 def choice(*words: str, default: Any = MISSING, doc: str = "") -> Any:
-    """Declares one of the words."""
-    return Choice(default=default, words=words, doc=doc)
+    """Declares one of the words, or none where that is the default."""
+    return Choice(default=default, words=words, optional=default is None, doc=doc)
 
 
 def per_axis(

@@ -232,7 +232,7 @@ class Attention(Heads):
     values where they are of other numbers than the keys: `attention(8, @keys, @values)`.
 
     The tensors are those of torch.nn.MultiheadAttention: queries, keys and values projected together
-    where they are of one width, each for itself (`q_proj_weight`, ...) where not; then the output.
+    where they are made of one width, each for itself (`q_proj_weight`, ...) where not; then the output.
     Multiply-adds are those of the four projections, the scores and the weighted sums.
     """
 
@@ -268,12 +268,11 @@ class Attention(Heads):
     rotary_pairs: str = choice(
         "halves", "neighbours", default="halves", doc="which channels turn together"
     )
-    qk_norm: str = choice(
-        "none",
+    qk_norm: str | None = choice(
         "l2norm",
         "rmsnorm",
         "layernorm",
-        default="none",
+        default=None,
         doc="normalises each head of queries and keys",
     )
     trained_scale: bool = flag(
@@ -331,15 +330,19 @@ class Attention(Heads):
         shared = self._shared_heads * width
         return self.heads * width, shared, shared
 
+    @property
+    def _all_heads(self) -> int:
+        """Heads of queries, of keys and of values together."""
+        return self.heads + 2 * self._shared_heads
+
     def _biased(self) -> tuple[bool, bool, bool]:
         """Whether there are added values for queries, keys and values."""
         keys = self.bias if self.key_bias == "same" else self.key_bias != "no"
         return self.bias, keys, self.bias
 
     def _fused(self, inputs: tuple[TensorType, ...]) -> bool:
-        """Whether one matrix holds the three projections."""
-        channels = {tensor.channels for tensor in self.apart(inputs)[0]}
-        return channels | set(self._rows(self._width(inputs))) == {inputs[0].channels}
+        """Whether one matrix holds the three projections: all read as many channels."""
+        return len({tensor.channels for tensor in self.apart(inputs)[0]}) == 1
 
     def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
         sources, width = self._sources(inputs), self._width(inputs)
@@ -347,8 +350,8 @@ class Attention(Heads):
         sizes = [fixed_channels(self.spelling, tensor) for tensor in sources]
         found = []
         if self._fused(inputs):
-            size = sizes[0]
-            found.append(Weight("in_proj_weight", (3 * size, size), init, "param", size, size))
+            shape = (sum(rows), sizes[0])
+            found.append(Weight("in_proj_weight", shape, init, "param", sizes[0], rows[0]))
         else:
             for letter, many, size in zip("qkv", rows, sizes, strict=True):
                 name = f"{letter}_proj_weight"
@@ -390,7 +393,8 @@ class Attention(Heads):
         plain, named = self.apart(inputs)
         sources = self._sources(inputs)
         if "in_proj_weight" in weights:
-            matrices = weights["in_proj_weight"].chunk(3)
+            rows = self._rows(len(weights["in_proj_weight"]) // self._all_heads)
+            matrices = weights["in_proj_weight"].split(rows)
         else:
             matrices = tuple(weights[f"{letter}_proj_weight"] for letter in "qkv")
         biases = self._split_bias(weights.get("in_proj_bias"), [len(m) for m in matrices])
@@ -429,7 +433,7 @@ class Attention(Heads):
 
     def _normed(self, torch: Any, part: Any, letter: str, weights: Any) -> Any:
         functions = torch.nn.functional
-        if self.qk_norm == "none":
+        if self.qk_norm is None:
             return part
         if self.qk_norm == "l2norm":
             return functions.normalize(part, dim=-1)
@@ -464,7 +468,7 @@ class Attention(Heads):
             part = self._projected(graph, last[source.name], matrices[i], biases[i])
             part = graph.node("Reshape", [part, graph.integers([0, 0, many, width])])
             # Keys are turned for the product, (N, heads, channels, S), unless more is done first.
-            turned = i == 1 and self.rotary is None and self.qk_norm == "none"
+            turned = i == 1 and self.rotary is None and self.qk_norm is None
             part = graph.node("Transpose", [part], perm=[0, 2, 3, 1] if turned else [0, 2, 1, 3])
             if i < 2:
                 part = self._onnx_normed(graph, part, "qk"[i])
@@ -509,7 +513,7 @@ class Attention(Heads):
     def _onnx_normed(self, graph: Builder, part: str, letter: str) -> str:
         import numpy as np
 
-        if self.qk_norm == "none":
+        if self.qk_norm is None:
             return part
         if self.qk_norm == "l2norm":
             length = graph.reduce("ReduceL2", part, [3])
