@@ -4,8 +4,8 @@
     python benchmarks/today.py regnet_y_16gf vgg11_bn            outputs; of every network without a name
     python benchmarks/today.py -o benchmarks/results/today.json  and kept, beside what is there
 
-Needs torchvision and timm, from which nothing is downloaded. A network's tensors are drawn from their
-names, saved, and loaded by structure; what PyTorch and ONNX Runtime then answer to a small image is
+Needs torchvision, timm and, for counts, transformers, from which nothing is downloaded. A network's
+tensors are drawn from their names, saved, and loaded by structure; what PyTorch and ONNX Runtime then answer to a small image is
 compared with the library's own answer, relative to its norm.
 """
 
@@ -24,6 +24,7 @@ import numpy as np
 import timm
 import torch
 import torchvision
+import transformers
 from torch import nn
 from torchvision.models import get_model, get_model_weights, list_models, regnet
 
@@ -35,8 +36,6 @@ from netspec.backends.torch.modules import to_module
 from netspec.checkpoints import load
 
 MODELS = torchvision.models
-# Families of attention, which are not convolutions.
-LEFT_OUT = ("vit", "swin", "maxvit")
 # Where a name of torchvision's is another net's on the lectures' shelf.
 RENAMED = {
     "alexnet": "alexnet_owt",
@@ -48,6 +47,13 @@ RENAMED = {
 TIMM = {
     "cspdarknet53": "cspdarknet53",
     "darknet53": "darknet53",
+    **{f"deit_{n}_patch16_224": f"deit_{n}_patch16_224" for n in ("tiny", "small", "base")},
+    **{
+        f"deit_{n}_distilled_patch16_224": f"deit_{n}_distilled_patch16_224"
+        for n in ("tiny", "small", "base")
+    },
+    "coatnet_0_rw_224": "coatnet_0_rw_224",
+    **{f"mobilevit_{n}": f"mobilevit_{n}" for n in ("s", "xs", "xxs")},
     "ghostnet_050": "ghostnet_050",
     "ghostnet_100": "ghostnet",
     "ghostnet_130": "ghostnet_130",
@@ -60,6 +66,58 @@ TIMM = {
         for n in ("a0", "a1", "a2", "b0", "b1", "b1g4", "b2", "b2g4", "b3", "b3g4", "d2se")
     },
 }
+# Networks of transformers: the model, the spec, and what the configuration says.
+TRANSFORMERS: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "bert-base-uncased": ("BertModel", "bert_base", {}),
+    "bert-large-uncased": (
+        "BertModel",
+        "bert_large",
+        {
+            "hidden_size": 1024,
+            "num_hidden_layers": 24,
+            "num_attention_heads": 16,
+            "intermediate_size": 4096,
+        },
+    ),
+    **{
+        f"gpt2{end}": (
+            "GPT2LMHeadModel",
+            f"gpt2{end.replace('-', '_')}",
+            {"n_embd": width, "n_layer": depth, "n_head": heads},
+        )
+        for end, width, depth, heads in (
+            ("", 768, 12, 12),
+            ("-medium", 1024, 24, 16),
+            ("-large", 1280, 36, 20),
+            ("-xl", 1600, 48, 25),
+        )
+    },
+    "TinyLlama-1.1B": (
+        "LlamaForCausalLM",
+        "tinyllama",
+        {
+            "hidden_size": 2048,
+            "intermediate_size": 5632,
+            "num_hidden_layers": 22,
+            "num_attention_heads": 32,
+            "num_key_value_heads": 4,
+        },
+    ),
+    **{
+        f"t5-{size}": (
+            "T5EncoderModel",
+            f"t5_{size}_encoder",
+            {"d_model": width, "d_ff": inner, "num_layers": depth, "num_heads": heads},
+        )
+        for size, width, inner, depth, heads in (
+            ("small", 512, 2048, 6, 8),
+            ("base", 768, 3072, 12, 12),
+            ("large", 1024, 4096, 24, 16),
+        )
+    },
+}
+# Maps that follow from sizes and places, which are no running statistics.
+COMPUTED = ("num_batches", "relative_", "position_ids", "inv_freq", "token_type_ids")
 SETTINGS = {"darknet53": {"slope": 0.01}}
 # Maps that a classifier flattens, or a training-only head needs, are as large as they are.
 SIZES = {"inception_v3": 299, "alexnet": 224}
@@ -68,15 +126,18 @@ AUXILIARY = ("aux1", "aux2", "AuxLogits", "aux_classifier")
 
 
 def constructors() -> list[str]:
-    """torchvision's names for what is built of convolutions."""
-    names = [*list_models(module=MODELS), *list_models(module=MODELS.segmentation)]
-    return [name for name in names if not name.startswith(LEFT_OUT)]
+    """torchvision's names."""
+    return [*list_models(module=MODELS), *list_models(module=MODELS.segmentation)]
 
 
 def network(name: str) -> nn.Module:
     """A library's network with its training-only heads and without weights."""
     if name in TIMM:
         return timm.create_model(name)
+    if name in TRANSFORMERS:
+        model, _, said = TRANSFORMERS[name]
+        kind = getattr(transformers, model)
+        return kind(kind.config_class(**said))
     given: dict[str, Any] = {"weights": None}
     if name in ("googlenet", "inception_v3"):
         given |= {"aux_logits": True, "init_weights": False}
@@ -106,14 +167,22 @@ def counted(name: str) -> dict[str, Any]:
     module = on_no_device(name)
     found = {"params": 0, "buffers": 0, "params_heads": 0, "buffers_heads": 0}
     held = [("params", item) for item in module.named_parameters()]
-    held += [("buffers", item) for item in module.named_buffers() if "num_batches" not in item[0]]
+    held += [
+        ("buffers", item)
+        for item in module.named_buffers()
+        if not any(word in item[0] for word in COMPUTED)
+    ]
     for what, (key, tensor) in held:
         heads = key.split(".")[0] in AUXILIARY
         found[f"{what}_heads" if heads else what] += tensor.numel()
-    if name not in TIMM:
-        meta = next(iter(get_model_weights(name))).meta
-        found["gigamacs"] = meta["_ops"]
-    return {"spec": TIMM.get(name, RENAMED.get(name, name))} | {k: v for k, v in found.items() if v}
+    if name not in TIMM and name not in TRANSFORMERS:
+        # Some weights are for larger images than the constructor is.
+        kinds = (weights.meta for weights in get_model_weights(name))
+        found["gigamacs"] = next(k["_ops"] for k in kinds if k.get("min_size", (1, 1))[0] <= 256)
+    spec = (
+        TRANSFORMERS[name][1] if name in TRANSFORMERS else TIMM.get(name, RENAMED.get(name, name))
+    )
+    return {"spec": spec} | {k: v for k, v in found.items() if v}
 
 
 def record() -> dict[str, dict[str, Any]]:
@@ -123,6 +192,7 @@ def record() -> dict[str, dict[str, Any]]:
             n: counted(n) for n in constructors()
         },
         f"timm {timm.__version__}": {n: counted(n) for n in TIMM},
+        f"transformers {transformers.__version__}": {n: counted(n) for n in TRANSFORMERS},
     }
 
 
@@ -140,8 +210,11 @@ def values(key: str, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def size_of(name: str) -> int:
+    if name.startswith(("vit", "swin", "maxvit", "deit", "coatnet", "mobilevit", "mixer")):
+        # What has positions or windows is of one size.
+        return 256 if name.startswith(("swin_v2", "mobilevit")) else 224
     if name in TIMM:
-        return 224 if name.startswith("mixer") else 128
+        return 128
     return SIZES.get(name, 224 if name.startswith("vgg") else 96)
 
 
@@ -163,7 +236,7 @@ def compared(name: str) -> tuple[float, float]:
         file = Path(folder) / "weights.pt"
         torch.save(module.state_dict(), file)
         del module
-        loaded = load(file, graph)
+        loaded = load(file, graph, qkv="heads" if name.startswith("coatnet") else None)
         assert not loaded.unused, loaded.unused
         assert not loaded.initial, loaded.initial
         with torch.no_grad():
