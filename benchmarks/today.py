@@ -35,8 +35,6 @@ from netspec.backends.torch.modules import to_module
 from netspec.checkpoints import load
 
 MODELS = torchvision.models
-# Families of attention, which are not convolutions.
-LEFT_OUT = ("vit", "swin", "maxvit")
 # Where a name of torchvision's is another net's on the lectures' shelf.
 RENAMED = {
     "alexnet": "alexnet_owt",
@@ -46,6 +44,12 @@ RENAMED = {
     "resnet152": "resnet152_v1_5",
 }
 TIMM = {
+    "coatnet_0_rw_224": "coatnet_0_rw_224",
+    **{
+        f"deit_{n}_patch16_224": f"deit_{n}_patch16_224"
+        for n in ("tiny", "small", "base", "tiny_distilled", "small_distilled", "base_distilled")
+    },
+    **{f"mobilevit_{n}": f"mobilevit_{n}" for n in ("xxs", "xs", "s")},
     "cspdarknet53": "cspdarknet53",
     "darknet53": "darknet53",
     "ghostnet_050": "ghostnet_050",
@@ -62,15 +66,16 @@ TIMM = {
 }
 SETTINGS = {"darknet53": {"slope": 0.01}}
 # Maps that a classifier flattens, or a training-only head needs, are as large as they are.
-SIZES = {"inception_v3": 299, "alexnet": 224}
+SIZES = {"inception_v3": 299, "alexnet": 224, "mobilevit": 256, "swin_v2": 256}
+# Attention over all of an image, or over windows that its maps are made of.
+ATTENTION = ("vit", "deit", "swin", "maxvit", "coatnet", "mixer")
 TOLERANCE = 1e-4
 AUXILIARY = ("aux1", "aux2", "AuxLogits", "aux_classifier")
 
 
 def constructors() -> list[str]:
-    """torchvision's names for what is built of convolutions."""
-    names = [*list_models(module=MODELS), *list_models(module=MODELS.segmentation)]
-    return [name for name in names if not name.startswith(LEFT_OUT)]
+    """torchvision's names for its classifiers and segmenting nets."""
+    return [*list_models(module=MODELS), *list_models(module=MODELS.segmentation)]
 
 
 def network(name: str) -> nn.Module:
@@ -106,13 +111,15 @@ def counted(name: str) -> dict[str, Any]:
     module = on_no_device(name)
     found = {"params": 0, "buffers": 0, "params_heads": 0, "buffers_heads": 0}
     held = [("params", item) for item in module.named_parameters()]
-    held += [("buffers", item) for item in module.named_buffers() if "num_batches" not in item[0]]
+    held += [("buffers", item) for item in module.named_buffers() if "running_" in item[0]]
     for what, (key, tensor) in held:
         heads = key.split(".")[0] in AUXILIARY
         found[f"{what}_heads" if heads else what] += tensor.numel()
     if name not in TIMM:
-        meta = next(iter(get_model_weights(name))).meta
-        found["gigamacs"] = meta["_ops"]
+        # Those of other sizes of the image have other positions.
+        metas = [weights.meta for weights in get_model_weights(name)]
+        own = [meta for meta in metas if meta["num_params"] == found["params"]]
+        found["gigamacs"] = (own or metas)[0]["_ops"]
     return {"spec": TIMM.get(name, RENAMED.get(name, name))} | {k: v for k, v in found.items() if v}
 
 
@@ -140,9 +147,9 @@ def values(key: str, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def size_of(name: str) -> int:
-    if name in TIMM:
-        return 224 if name.startswith("mixer") else 128
-    return SIZES.get(name, 224 if name.startswith("vgg") else 96)
+    own = [size for start, size in SIZES.items() if name.startswith(start)]
+    whole = 224 if name.startswith((*ATTENTION, "vgg")) else 128 if name in TIMM else 96
+    return own[0] if own else whole
 
 
 def compared(name: str) -> tuple[float, float]:
@@ -163,7 +170,7 @@ def compared(name: str) -> tuple[float, float]:
         file = Path(folder) / "weights.pt"
         torch.save(module.state_dict(), file)
         del module
-        loaded = load(file, graph)
+        loaded = load(file, graph, qkv="heads" if name.startswith("coatnet") else None)
         assert not loaded.unused, loaded.unused
         assert not loaded.initial, loaded.initial
         with torch.no_grad():

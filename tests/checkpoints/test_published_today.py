@@ -134,7 +134,7 @@ def test_a_published_network_gives_the_published_answer(name: str, tmp_path: Pat
     deployed = named_weights(prepared(graph, logits=True))
     trained = [w for w in deployed.values() if w.kind == "param"]
     assert sum(math.prod(int(size) for size in w.shape) for w in trained) == expected["params"]
-    loaded = load(saved(tensors_of(expected), tmp_path), graph)
+    loaded = load(saved(tensors_of(expected), tmp_path), graph, qkv=expected.get("qkv"))
     assert not loaded.unused
     # The recorded networks have no training-only heads.
     assert not deployed.keys() & set(loaded.initial)
@@ -146,7 +146,7 @@ def test_a_sorted_file_gives_the_published_answer_or_is_refused(name: str, tmp_p
     expected = golden(name)
     graph = spec(expected)
     try:
-        loaded = load(saved(dict(sorted(tensors_of(expected).items())), tmp_path), graph)
+        loaded = load(saved(dict(sorted(tensors_of(expected).items())), tmp_path), graph, qkv=expected.get("qkv"))
     except NetspecError as error:
         assert [d.code for d in error.diagnostics] == ["NS553"]
         return
@@ -177,7 +177,7 @@ def test_meaningless_names_map_alike_or_are_refused(name: str, words: set[str] |
 def test_onnx_runtime_gives_the_published_answer(name: str, tmp_path: Path) -> None:
     expected = golden(name)
     graph = spec(expected)
-    loaded = load(saved(tensors_of(expected), tmp_path), graph)
+    loaded = load(saved(tensors_of(expected), tmp_path), graph, qkv=expected.get("qkv"))
     path = tmp_path / "model.onnx"
     compile_graph(graph, path, FileOptions(logits=True), source=loaded.source)
     (output,) = Session(path).run(inputs_of(expected, graph)).outputs.values()
@@ -190,5 +190,5 @@ def test_two_early_layers_exchanged_do_not_give_the_published_answer(tmp_path: P
     tensors = tensors_of(expected)
     one, other = (f"stages.1.{i}.conv_kxk.conv.weight" for i in (1, 2))
     tensors[one], tensors[other] = tensors[other], tensors[one]
-    loaded = load(saved(tensors, tmp_path), graph)
+    loaded = load(saved(tensors, tmp_path), graph, qkv=expected.get("qkv"))
     assert deviation(expected, answer(expected, graph, loaded.source)) > 100 * TOLERANCE
