@@ -242,7 +242,9 @@ class OffsetTable(Scheme):
     def piece(self, weight: Weight, random: np.random.Generator, start: int, size: int) -> Array:
         import numpy as np
 
-        axes = [np.arange(1 - n, n) / max(1, n - 1) for n in ((s + 1) // 2 for s in weight.shape[:-1])]
+        axes = [
+            np.arange(1 - n, n) / max(1, n - 1) for n in ((s + 1) // 2 for s in weight.shape[:-1])
+        ]
         found = np.stack(np.meshgrid(*axes, indexing="ij"), -1)
         if self.log:
             found = np.sign(found) * np.log2(1 + 8 * np.abs(found)) / 3
