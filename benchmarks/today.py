@@ -4,8 +4,8 @@
     python benchmarks/today.py regnet_y_16gf vgg11_bn            outputs; of every network without a name
     python benchmarks/today.py -o benchmarks/results/today.json  and kept, beside what is there
 
-Needs torchvision, timm and, for counts, transformers, from which nothing is downloaded. A network's
-tensors are drawn from their names, saved, and loaded by structure; what PyTorch and ONNX Runtime then answer to a small image is
+Needs torchvision and timm, from which nothing is downloaded. A network's tensors are drawn from their
+names, saved, and loaded by structure; what PyTorch and ONNX Runtime then answer to a small image is
 compared with the library's own answer, relative to its norm.
 """
 
@@ -45,15 +45,14 @@ RENAMED = {
     "resnet152": "resnet152_v1_5",
 }
 TIMM = {
+    "coatnet_0_rw_224": "coatnet_0_rw_224",
+    **{
+        f"deit_{n}_patch16_224": f"deit_{n}_patch16_224"
+        for n in ("tiny", "small", "base", "tiny_distilled", "small_distilled", "base_distilled")
+    },
+    **{f"mobilevit_{n}": f"mobilevit_{n}" for n in ("xxs", "xs", "s")},
     "cspdarknet53": "cspdarknet53",
     "darknet53": "darknet53",
-    **{f"deit_{n}_patch16_224": f"deit_{n}_patch16_224" for n in ("tiny", "small", "base")},
-    **{
-        f"deit_{n}_distilled_patch16_224": f"deit_{n}_distilled_patch16_224"
-        for n in ("tiny", "small", "base")
-    },
-    "coatnet_0_rw_224": "coatnet_0_rw_224",
-    **{f"mobilevit_{n}": f"mobilevit_{n}" for n in ("s", "xs", "xxs")},
     "ghostnet_050": "ghostnet_050",
     "ghostnet_100": "ghostnet",
     "ghostnet_130": "ghostnet_130",
@@ -116,17 +115,17 @@ TRANSFORMERS: dict[str, tuple[str, str, dict[str, Any]]] = {
         )
     },
 }
-# Maps that follow from sizes and places, which are no running statistics.
-COMPUTED = ("num_batches", "relative_", "position_ids", "inv_freq", "token_type_ids")
 SETTINGS = {"darknet53": {"slope": 0.01}}
 # Maps that a classifier flattens, or a training-only head needs, are as large as they are.
-SIZES = {"inception_v3": 299, "alexnet": 224}
+SIZES = {"inception_v3": 299, "alexnet": 224, "mobilevit": 256, "swin_v2": 256}
+# Attention over all of an image, or over windows that its maps are made of.
+ATTENTION = ("vit", "deit", "swin", "maxvit", "coatnet", "mixer")
 TOLERANCE = 1e-4
 AUXILIARY = ("aux1", "aux2", "AuxLogits", "aux_classifier")
 
 
 def constructors() -> list[str]:
-    """torchvision's names."""
+    """torchvision's names for its classifiers and segmenting nets."""
     return [*list_models(module=MODELS), *list_models(module=MODELS.segmentation)]
 
 
@@ -167,18 +166,15 @@ def counted(name: str) -> dict[str, Any]:
     module = on_no_device(name)
     found = {"params": 0, "buffers": 0, "params_heads": 0, "buffers_heads": 0}
     held = [("params", item) for item in module.named_parameters()]
-    held += [
-        ("buffers", item)
-        for item in module.named_buffers()
-        if not any(word in item[0] for word in COMPUTED)
-    ]
+    held += [("buffers", item) for item in module.named_buffers() if "running_" in item[0]]
     for what, (key, tensor) in held:
         heads = key.split(".")[0] in AUXILIARY
         found[f"{what}_heads" if heads else what] += tensor.numel()
     if name not in TIMM and name not in TRANSFORMERS:
-        # Some weights are for larger images than the constructor is.
-        kinds = (weights.meta for weights in get_model_weights(name))
-        found["gigamacs"] = next(k["_ops"] for k in kinds if k.get("min_size", (1, 1))[0] <= 256)
+        # Those of other sizes of the image have other positions.
+        metas = [weights.meta for weights in get_model_weights(name)]
+        own = [meta for meta in metas if meta["num_params"] == found["params"]]
+        found["gigamacs"] = (own or metas)[0]["_ops"]
     spec = (
         TRANSFORMERS[name][1] if name in TRANSFORMERS else TIMM.get(name, RENAMED.get(name, name))
     )
@@ -210,12 +206,9 @@ def values(key: str, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def size_of(name: str) -> int:
-    if name.startswith(("vit", "swin", "maxvit", "deit", "coatnet", "mobilevit", "mixer")):
-        # What has positions or windows is of one size.
-        return 256 if name.startswith(("swin_v2", "mobilevit")) else 224
-    if name in TIMM:
-        return 128
-    return SIZES.get(name, 224 if name.startswith("vgg") else 96)
+    own = [size for start, size in SIZES.items() if name.startswith(start)]
+    whole = 224 if name.startswith((*ATTENTION, "vgg")) else 128 if name in TIMM else 96
+    return own[0] if own else whole
 
 
 def compared(name: str) -> tuple[float, float]:

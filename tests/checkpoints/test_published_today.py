@@ -133,7 +133,7 @@ def test_a_published_network_gives_the_published_answer(name: str, tmp_path: Pat
     deployed = named_weights(prepared(graph, logits=True))
     trained = [w for w in deployed.values() if w.kind == "param"]
     assert sum(math.prod(int(size) for size in w.shape) for w in trained) == expected["params"]
-    loaded = load(saved(tensors_of(expected), tmp_path), graph)
+    loaded = load(saved(tensors_of(expected), tmp_path), graph, qkv=expected.get("qkv"))
     assert not loaded.unused
     # The recorded networks have no training-only heads.
     assert not deployed.keys() & set(loaded.initial)
@@ -145,7 +145,11 @@ def test_a_sorted_file_gives_the_published_answer_or_is_refused(name: str, tmp_p
     expected = golden(name)
     graph = spec(expected)
     try:
-        loaded = load(saved(dict(sorted(tensors_of(expected).items())), tmp_path), graph)
+        loaded = load(
+            saved(dict(sorted(tensors_of(expected).items())), tmp_path),
+            graph,
+            qkv=expected.get("qkv"),
+        )
     except NetspecError as error:
         assert [d.code for d in error.diagnostics] == ["NS553"]
         return
@@ -186,7 +190,7 @@ def test_meaningless_names_map_alike_or_are_refused(name: str, words: set[str] |
 def test_onnx_runtime_gives_the_published_answer(name: str, tmp_path: Path) -> None:
     expected = golden(name)
     graph = spec(expected)
-    loaded = load(saved(tensors_of(expected), tmp_path), graph)
+    loaded = load(saved(tensors_of(expected), tmp_path), graph, qkv=expected.get("qkv"))
     path = tmp_path / "model.onnx"
     compile_graph(graph, path, FileOptions(logits=True), source=loaded.source)
     output, *_ = Session(path).run(inputs_of(expected, graph)).outputs.values()
@@ -199,5 +203,39 @@ def test_two_early_layers_exchanged_do_not_give_the_published_answer(tmp_path: P
     tensors = tensors_of(expected)
     one, other = (f"stages.1.{i}.conv_kxk.conv.weight" for i in (1, 2))
     tensors[one], tensors[other] = tensors[other], tensors[one]
-    loaded = load(saved(tensors, tmp_path), graph)
+    loaded = load(saved(tensors, tmp_path), graph, qkv=expected.get("qkv"))
     assert deviation(expected, answer(expected, graph, loaded.source)) > 100 * TOLERANCE
+
+
+COSINE = """input 4x2x2
+attention(2, scores=bias, qk_norm=l2norm, trained_scale=yes)
+block bias { offsets(log); conv1-3(act=relu); conv1-2(bias=no); pairwise }
+"""
+
+
+def test_a_file_may_hold_what_offsets_computes_and_scales_of_any_rank(tmp_path: Path) -> None:
+    """The names and shapes of torchvision's Swin V2."""
+    path = tmp_path / "cosine.ns"
+    path.write_text(COSINE)
+    graph = build(read_spec(str(path), DEFAULT))
+    steps = np.sign([-1, 0, 1]) * np.log2(1 + 8 * np.abs([-1.0, 0, 1])) / 3
+    table = np.stack(np.meshgrid(steps, steps, indexing="ij"), -1)[None].astype(np.float32)
+    shapes = {
+        "attn.logit_scale": [2, 1, 1],
+        "attn.qkv.weight": [12, 4],
+        "attn.qkv.bias": [12],
+        "attn.proj.weight": [4, 4],
+        "attn.proj.bias": [4],
+        "attn.cpb_mlp.0.weight": [3, 2],
+        "attn.cpb_mlp.0.bias": [3],
+        "attn.cpb_mlp.2.weight": [2, 3],
+    }
+    tensors = {key: values(key, shape) for key, shape in shapes.items()}
+    held = {**tensors, "attn.relative_coords_table": table}
+    loaded = load(saved(held, tmp_path), graph)
+    assert not loaded.unused
+    assert not loaded.initial
+    held["attn.relative_coords_table"] = 2 * table
+    with pytest.raises(NetspecError) as refused:
+        load(saved(held, tmp_path), graph)
+    assert "relative_coords_table" in str(refused.value)

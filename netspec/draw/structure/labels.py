@@ -76,7 +76,12 @@ def label(node: Node, *, kernel: bool = True) -> str:
             over = f"{_window(window.kernel, node)} " if wide and window else ""
             return f"{over}{word} {values['width']}"
         given = _given(op)
-        return f"{word} {given}" if given else word
+        parts = [f"{word} {given}" if given else word]
+        if values.get("shift"):
+            parts.append(f"shifted {_window(values['shift'], node, square=False)}")
+        if values.get("spaced"):
+            parts.append("spaced")
+        return ", ".join(parts)
     size = values["kernel"]
     if size is None and (window := op.window(*node.input_types)):
         size = window.kernel
