@@ -46,7 +46,7 @@ def inputs_of(graph: Graph, device: str) -> tuple[torch.Tensor, ...]:
     found = []
     for node in graph.inputs:
         tensor = node.types[0]
-        batch = 1 if tensor.batch == "N" else graph.nominal_sizes[tensor.batch]
+        batch = tensor.batch.rows(graph.nominal_sizes)
         shape = (batch, *(int(substitute(size, sizes_of(graph))) for size in tensor.shape))
         kind = torch.float32 if tensor.ids is None else torch.int64
         found.append(torch.zeros(shape, dtype=kind, device=device))

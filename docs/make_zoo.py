@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,25 +11,33 @@ from zoo_figures import FIGURES
 
 from netspec.analysis.costs import costs
 from netspec.analysis.published import headline
+from netspec.diagnostics.limits import DEFAULT
+from netspec.diagnostics.raised import Collector
 from netspec.draw import draw
 from netspec.elaborate.build import build
+from netspec.elaborate.metadata import metadata_of
+from netspec.elaborate.settings import bases
+from netspec.elaborate.steps import Elaborator
 from netspec.graph.checked import Graph
-from netspec.syntax.files import read_spec, shipped_names
+from netspec.syntax.files import read_shipped, read_spec, shipped_file, shipped_names
+from netspec.syntax.units import Loader, variation_text
 
 HERE = Path(__file__).parent
 PAGE = HERE / "zoo.md"
 PICTURES = HERE / "images" / "zoo"
 GOLDENS = HERE.parent / "tests" / "data" / "goldens"
+FIGURES_TODAY = HERE.parent / "tests" / "data" / "today.json"
+DEVIATIONS = HERE.parent / "benchmarks" / "results" / "today.json"
 
 HEADER = """# The zoo
 
 <!-- Written by `python docs/make_zoo.py`; a test holds it current. -->
 
-Every shipped spec, with what `netspec check` holds it to. Parameters are trained elements of the
-deployed net; MACs are multiply-adds of one sample at the spec's own input; depth is weight layers
-on the longest path. The published figure is that of one net; `netspec list --errors` prints all, with
-the averages of several nets and the entries of challenges. The last column says what else a spec was
-proven against:
+Every shipped spec of the lectures, with what `netspec check` holds it to. Parameters are trained
+elements of the deployed net; MACs are multiply-adds of one sample at the spec's own input; depth is
+weight layers on the longest path. The published figure is that of one net; `netspec list --errors`
+prints all, with the averages of several nets and the entries of challenges. The last column says what
+else a spec was proven against:
 
 - a library and its version: that library's published network, loaded from its checkpoint by
   structure, gives the same logits through PyTorch and ONNX Runtime;
@@ -38,11 +47,82 @@ proven against:
   was counted from the layers that the paper, or the code that is named, describes;
 - every net, besides: PyTorch, ONNX Runtime and double precision agree.
 
+[Networks of today's libraries](#networks-of-todays-libraries) stand on a shelf of their own, below.
+
 """
 COLUMNS = (
     "| spec | picture | paper | year | parameters | MACs | depth | published figure | proven against |\n"
     "| --- | --- | --- | --- | ---: | ---: | ---: | --- | --- |\n"
 )
+
+
+TODAY = """
+## Networks of today's libraries
+
+A second shelf, `specs/today/`: torchvision's convolutional families and its segmenting nets, some of
+timm's, YOLOv8 and UNet++. A family is a file with variations, each found by its name:
+`netspec summary regnet_y_16gf`. Where the last column names a library, parameters and buffers are those
+that its network has, and from its weights a net answers as it does, through PyTorch and ONNX Runtime, to
+1e-4 of the output's norm ([recorded](../benchmarks/results/today.json) by `python benchmarks/today.py`).
+`netspec draw` draws them; the pictures of this page, the gallery, the table of initialisations and the
+lectures' figures are of the first shelf.
+
+"""
+TODAY_COLUMNS = (
+    "| spec | paper | year | parameters | MACs | published figure | proven against |\n"
+    "| --- | --- | --- | ---: | ---: | --- | --- |\n"
+)
+# What nobody's checkpoint was loaded into, and the published count it has.
+COUNTED = {
+    "unetpp": "9,041,601 parameters (the authors' helper_functions.py) on grey images with `deep=no`",
+    **{
+        f"yolov8{size}": f"{count:,} parameters (ultralytics), of which 16 fixed ones decode distances"
+        for size, count in zip(
+            "nsmlx", (3157200, 11166560, 25902640, 43691520, 68229648), strict=True
+        )
+    },
+}
+
+
+def today() -> Iterator[str]:
+    """The section of the second shelf. What a spec says is read; no net is built."""
+    yield TODAY + TODAY_COLUMNS
+    recorded = json.loads(FIGURES_TODAY.read_text())
+    measured = json.loads(DEVIATIONS.read_text())
+    against = {
+        figures["spec"]: library if name in measured else f"{library}, counts alone"
+        for library, nets in recorded.items()
+        for name, figures in nets.items()
+    }
+    for name in shipped_names("today"):
+        file, _ = shipped_file(name) or (Path(), "")
+        about = said(name)
+        counts = dict(re.findall(r"(\w+)=(\d+)", variation_text(read_shipped(name))))
+        cells = (
+            f"[{name}](../specs/today/{file.name})",
+            str(dict(about).get("paper", "")),
+            str(dict(about).get("year", "")),
+            f"{int(counts['params']):,}",
+            f"{int(counts['macs']):,}",
+            stated(about),
+            COUNTED.get(name) or against[name],
+        )
+        yield "| " + " | ".join(cells) + " |\n"
+    yield "\ntorchvision's other classifiers are the lectures' nets:\n\n"
+    yield "| torchvision | spec |\n| --- | --- |\n"
+    (library,) = (key for key in recorded if key.startswith("torchvision"))
+    for constructor, figures in recorded[library].items():
+        if figures["spec"] not in shipped_names("today"):
+            yield f"| {constructor} | `{figures['spec']}` |\n"
+
+
+def said(name: str) -> tuple[tuple[str, object], ...]:
+    """What a spec's file says of it."""
+    collector = Collector()
+    loader = Loader(collector, DEFAULT)
+    unit = loader.load(read_shipped(name))
+    reporter = Elaborator(loader, collector, DEFAULT).reporter
+    return metadata_of(bases(unit), {}, reporter)
 
 
 def proofs() -> dict[str, list[str]]:
@@ -78,20 +158,22 @@ def picture(name: str) -> str:
 
 def figure(graph: Graph) -> str:
     """The published figure of one net with how it was measured: `top-1 27, top-5 8.8 % (...)`."""
-    stated = headline(graph.metadata)
-    if stated is None:
+    return stated(graph.metadata)
+
+
+def stated(metadata: tuple[tuple[str, object], ...]) -> str:
+    first = headline(metadata)
+    if first is None:
         return ""
-    unit = "" if stated.value("points") is not None else " %"
-    how = "; ".join(part for part in (str(stated.protocol), stated.note, stated.source) if part)
-    return f"{', '.join(stated.figures())}{unit} ({how})"
+    unit = "" if first.value("points") is not None else " %"
+    how = "; ".join(part for part in (str(first.protocol), first.note, first.source) if part)
+    return f"{', '.join(first.figures())}{unit} ({how})"
 
 
 def page() -> str:
     proven = proofs()
-    rows = [
-        row(name, build(read_spec(name)), proven) for name in shipped_names() if "/" not in name
-    ]
-    blocks = [name for name in shipped_names() if "/" in name]
+    rows = [row(name, build(read_spec(name)), proven) for name in shipped_names("lectures")]
+    blocks = shipped_names("blocks")
     text = HEADER + COLUMNS + "".join(rows)
     text += (
         "\n## Building blocks\n\nThe blocks the lectures calculate with, each a net of its own.\n\n"
@@ -100,14 +182,13 @@ def page() -> str:
     for name in blocks:
         total = costs(build(read_spec(name)))
         text += f"| [{name}](../specs/{name}.ns) | {total.params:,} | {total.macs:,} |\n"
-    return text
+    return text + "".join(today())
 
 
 def pictures() -> Iterator[tuple[Path, str]]:
     """Each shipped net's picture, with the file it is kept in."""
-    for name in shipped_names():
-        if "/" not in name:
-            yield PICTURES / f"{name}.svg", str(draw([build(read_spec(name))], theme="auto"))
+    for name in shipped_names("lectures"):
+        yield PICTURES / f"{name}.svg", str(draw([build(read_spec(name))], theme="auto"))
 
 
 if __name__ == "__main__":

@@ -17,10 +17,12 @@ from netspec.ops.declare.operator import Operator
 from netspec.ops.elementwise.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm
 from netspec.ops.spatial.adaptive import AdaptiveAvgPool
 from netspec.ops.spatial.conv import Conv, DepthwiseConv, TransposedConv
+from netspec.ops.spatial.deform import DeformableConv
 from netspec.ops.spatial.historic import TableConv
 from netspec.ops.spatial.pool import GlobalAvgPool
+from netspec.ops.spatial.sampling import GridSample
 from netspec.ops.spatial.upsample import Upsample
-from netspec.ops.vectors.attention import Attention
+from netspec.ops.vectors.attention import Attend, Attention
 from netspec.ops.vectors.recurrent import GRU, LSTM, RNN
 from netspec.sizes.dims import Dim
 from netspec.sizes.shapes import TensorType, numel
@@ -85,8 +87,8 @@ def _fvcore(graph: Graph, node: Node) -> Dim:
 
     BatchNorm counts 2, without scale and shift 1; other normalisations 5, without them 4. Averages
     over a whole map or to a fixed size count 1, of images only; windows do not. Bilinear
-    interpolation of images counts 4 per element made. Of attention the projections count, of
-    recurrent layers nothing, and connection tables count as full convolutions.
+    interpolation of images counts 4 per element made, and so does reading at places. Of attention the
+    projections count, of recurrent layers nothing, and connection tables count as full convolutions.
     """
     rule = _FVCORE.get(type(node.op))
     if rule is None:
@@ -112,6 +114,17 @@ def _interpolated(node: Node) -> Dim:
     linear = given["mode"] == "bilinear" and not given["antialias"]
     made = node.types[0]
     return numel(made.shape) * 4 if linear and len(made.spatial) == 2 else 0
+
+
+def _sampled(node: Node) -> Dim:
+    return numel(node.types[0].shape) * 4
+
+
+def _deformed(node: Node) -> Dim:
+    window = node.op.window(*node.input_types)
+    assert window is not None
+    taps = node.input_types[0].channels * prod(window.kernel)
+    return node.op.macs(*node.input_types) + numel(node.types[0].spatial) * taps * 4
 
 
 def _projected(node: Node) -> Dim:
@@ -141,7 +154,10 @@ _FVCORE: dict[type[Operator], Callable[[Node], Dim]] = {
     GlobalAvgPool: _averaged,
     AdaptiveAvgPool: _averaged,
     Upsample: _interpolated,
+    GridSample: _sampled,
+    DeformableConv: _deformed,
     Attention: _projected,
+    Attend: _nothing,
     TableConv: _connected,
     LSTM: _nothing,
     GRU: _nothing,

@@ -103,6 +103,11 @@ def plain(shape: Shape) -> Shape:
     return shape[:2] if len(shape) > 2 and prod(shape[2:]) == 1 else shape
 
 
+def plain_bare(shape: Shape) -> Shape:
+    """The shape of a parameter that no layer of its own holds, without axes of size 1."""
+    return tuple(size for size in shape if size != 1)
+
+
 def layers_of(graph: Graph, *, heads: bool) -> list[Layer]:
     """The layers with weights, in the order they run: the net's, or its training-only heads'."""
     shortcuts, pooled = _shortcuts(graph), _pooled(graph)
@@ -184,7 +189,8 @@ def _own(node: Node) -> dict[str, tuple[Tensor, ...]]:
         if not weight.known:
             parsed = parsed_name(weight.name)
             path = ".".join((node.path, *parsed.components))
-            tensor = Tensor(parsed.role, (f"{node.path}.{weight.name}",), weight.shape)
+            shape = plain_bare(weight.shape) if parsed.bare else weight.shape
+            tensor = Tensor(parsed.role, (f"{node.path}.{weight.name}",), shape)
             found[path] = (*found.get(path, ()), tensor)
     return found
 

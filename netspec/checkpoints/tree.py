@@ -8,7 +8,7 @@ from itertools import combinations
 from math import prod
 
 from netspec.checkpoints.formats.tensors import Shape
-from netspec.checkpoints.layers import Module, Tensor, plain
+from netspec.checkpoints.layers import Module, Tensor, plain, plain_bare
 from netspec.checkpoints.names import words
 from netspec.checkpoints.parsing import is_counter, parsed_file, parsed_name
 from netspec.foundation.records import record
@@ -48,7 +48,7 @@ def modules_of(tensors: Mapping[str, Shape], wanted: set[Shape]) -> list[Module]
         if not is_counter(name):
             shape = _as_wanted(tensors[name], wanted)
             if parsed.bare:
-                shape = tuple(size for size in tensors[name] if size != 1)
+                shape = plain_bare(tensors[name])
             grouped.setdefault(parsed.components, []).append(Tensor(parsed.role, (name,), shape))
     return [
         Module(_common_name(found), tuple(found), components)

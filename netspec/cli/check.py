@@ -18,6 +18,7 @@ from netspec.cli.shared.common import (
 
 if TYPE_CHECKING:
     from netspec.diagnostics.records import Diagnostic
+    from netspec.diagnostics.source import Source
 
 
 @click.command(epilog="Example: netspec check specs/googlenet.ns resnet50")
@@ -38,17 +39,22 @@ def command(
     from netspec.diagnostics.raised import NetspecError
     from netspec.diagnostics.render import as_json as plain
     from netspec.diagnostics.render import render
+    from netspec.syntax.units import variations_of
 
     found: list[Diagnostic] = []
     more = checked = 0
     for spec in specs:
-        try:
-            for graph in options.graphs(spec):
+        waiting: list[str | Source] = [spec]
+        while waiting:
+            checked += 1
+            try:
+                graph = options.graph(waiting.pop(0))
+            except NetspecError as error:
+                found.extend(error.diagnostics)
+                more += error.more
+            else:
                 found.extend(unread(graph))
-                checked += 1
-        except NetspecError as error:
-            found.extend(error.diagnostics)
-            more += error.more
+                waiting.extend(variations_of(graph.source, options.limits))
     if as_json:
         print_json(plain(tuple(found), more))
     elif found:

@@ -275,8 +275,10 @@ def _sections(items: Iterable[ast.Item]) -> tuple[list[ast.Item], list[_Section]
 
 
 def variations_of(source: Source, limits: Limits = DEFAULT) -> tuple[Source, ...]:
-    """The source of each further net that stands in a file, as it is meant by name."""
-    unit = Loader(Collector(), limits).load(replace(source, net=""))
+    """The sources of the further nets that stand in a file; none of one that is such a net itself."""
+    if source.net:
+        return ()
+    unit = Loader(Collector(), limits).load(source)
     return tuple(replace(source, net=name) for name in unit.variations)
 
 

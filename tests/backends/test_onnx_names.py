@@ -124,7 +124,7 @@ def test_a_size_without_a_name_is_open_and_never_the_size_of_another() -> None:
         graph = snippet(declared, step)
         proto = lower(deploy(graph)).proto
         known = {str(dim) for node in graph.nodes for kind in node.types for dim in kind.shape}
-        known |= {kind.batch for node in graph.nodes for kind in node.types}
+        known |= {str(kind.batch) for node in graph.nodes for kind in node.types}
         dims = [dim for item in proto.graph.value_info for dim in item.type.tensor_type.shape.dim]
         assert {dim.dim_param for dim in dims if dim.dim_param} <= known
 

@@ -6,7 +6,7 @@ import json
 import math
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from netspec.diagnostics.limits import Limits
 from netspec.foundation.records import record
 
 if TYPE_CHECKING:
+    from netspec.diagnostics.source import Source
     from netspec.graph.checked import Graph
 
 Command = Callable[..., Any]
@@ -47,23 +48,14 @@ class Options:
     inputs: tuple[str, ...]
     limits: Limits
 
-    def graphs(self, spec: str) -> Iterator[Graph]:
-        """The checked graph of a spec, and of each variation that stands in the file it names."""
-        from netspec.elaborate.build import build
-        from netspec.syntax.files import read_spec
-        from netspec.syntax.units import variations_of
-
-        source = read_spec(spec, self.limits)
-        others = () if source.net else variations_of(source, self.limits)
-        for each in (source, *others):
-            yield build(each, self.settings, self.inputs, self.limits)
-
-    def graph(self, spec: str, *, dynamic: tuple[str, ...] = ()) -> Graph:
-        """The checked graph of a spec; `dynamic` names the last axes of its first input."""
+    def graph(self, spec: str | Source, *, dynamic: tuple[str, ...] = ()) -> Graph:
+        """The checked graph of a spec, by its name or read; `dynamic` names the last axes of its
+        first input.
+        """
         from netspec.elaborate.build import build
         from netspec.syntax.files import read_spec
 
-        source = read_spec(spec, self.limits)
+        source = read_spec(spec, self.limits) if isinstance(spec, str) else spec
         graph = build(source, self.settings, self.inputs, self.limits)
         if not dynamic:
             return graph

@@ -12,7 +12,7 @@ from netspec.diagnostics.messages.shapes import (
     UnknownSize,
 )
 from netspec.diagnostics.raised import Rejection
-from netspec.ops.declare.checks import need_partners, need_spatial
+from netspec.ops.declare.checks import need_partners, need_spatial, type_of
 from netspec.ops.declare.geometry import every_axis
 from netspec.ops.declare.interfaces import Builder, Operand, V
 from netspec.ops.declare.operator import Operator
@@ -83,9 +83,9 @@ class _Parting(Operator):
     def reach(self, *inputs: TensorType) -> Reach:
         return Unsupported("what a place sees depends on the part that it is in")
 
-    def _numbers(self, sizes: tuple[int, ...]) -> tuple[list[int], list[int], list[int]]:
-        """Parts along each axis, places of a part, and the shift, for a map of these sizes."""
-        cut = self._cut(TensorType((1, *sizes)))
+    def _numbers(self, tensor: Any) -> tuple[list[int], list[int], list[int]]:
+        """Parts along each axis, places of a part, and the shift, for a batch of torch's."""
+        cut = self._cut(type_of(tensor))
         counts, parts = ([int(n) for n in dims] for dims in (cut.counts, cut.size))  # type: ignore[arg-type]
         return counts, parts, list(cut.shift)
 
@@ -136,7 +136,7 @@ class Partition(_Parting):
 
     def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
         tensor = inputs[0]
-        counts, sizes, shift = self._numbers(tuple(int(size) for size in tensor.shape[2:]))
+        counts, sizes, shift = self._numbers(tensor)
         rank = len(sizes)
         if shift:
             tensor = tensor.roll([-step for step in shift], list(range(2, 2 + rank)))
@@ -212,7 +212,7 @@ class Reassemble(_Parting):
 
     def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
         tensor, whole = inputs
-        counts, _, shift = self._numbers(tuple(int(size) for size in whole.shape[2:]))
+        counts, _, shift = self._numbers(whole)
         rank = len(counts)
         sizes = tensor.shape[2:] if tensor.dim() > 2 else (1,) * rank
         tensor = tensor.reshape(-1, *counts, tensor.shape[1], *sizes).permute(*self._order(rank))

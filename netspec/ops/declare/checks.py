@@ -15,6 +15,7 @@ from netspec.diagnostics.messages.shapes import (
 from netspec.diagnostics.raised import Rejection
 from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.params import Reference
+from netspec.sizes.batch import Batch
 from netspec.sizes.shapes import TensorType, numel
 
 
@@ -31,7 +32,8 @@ def need_numbers(op: Operator, inputs: Sequence[TensorType]) -> None:
 
 def type_of(tensor: Any) -> TensorType:
     """The type of a batch of torch's, for `compute`. While torch traces, sizes are tensors too."""
-    return TensorType(tuple(int(size) for size in tensor.shape[1:]))
+    # Made here, since torch.compile takes no default that is an object of ours.
+    return TensorType(tuple(int(size) for size in tensor.shape[1:]), Batch())
 
 
 def need_spatial(op: Operator, tensor: TensorType, *ranks: int) -> int:

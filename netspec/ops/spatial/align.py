@@ -6,7 +6,7 @@ from typing import Any
 
 from netspec.diagnostics.messages.shapes import OutOfRange
 from netspec.diagnostics.raised import Rejection
-from netspec.ops.declare.checks import need_spatial
+from netspec.ops.declare.checks import need_spatial, type_of
 from netspec.ops.declare.geometry import every_axis
 from netspec.ops.declare.interfaces import Builder, Operand, V
 from netspec.ops.declare.operator import Operator
@@ -76,7 +76,7 @@ class RoiAlign(Operator):
 
     def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
         tensor, rois = inputs
-        size = every_axis(self.kernel, 2, self.spelling, TensorType((1, 1, 1)))
+        size = every_axis(self.kernel, 2, self.spelling, type_of(inputs[0]))
         height, width = (int(extent) for extent in tensor.shape[2:])
         images = rois[:, 0].long()[:, None, None]
         corners = rois[:, 1:] * self.scale - (0.5 if self.aligned else 0.0)

@@ -8,7 +8,7 @@ from typing import Any
 
 from netspec.diagnostics.messages.shapes import NotDivisible, WrongCount, WrongPartner
 from netspec.diagnostics.raised import Rejection
-from netspec.ops.declare.checks import fixed_channels, need_spatial
+from netspec.ops.declare.checks import fixed_channels, need_spatial, type_of
 from netspec.ops.declare.geometry import Geometry
 from netspec.ops.declare.interfaces import Builder, Modules, Operand, V
 from netspec.ops.declare.linear import Linear, Tensor
@@ -104,7 +104,7 @@ class DeformableConv(Grouped):
 
     def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
         tensor, offsets = inputs[:2]
-        kinds = [TensorType(tuple(int(s) for s in t.shape[1:])) for t in inputs]
+        kinds = [type_of(tensor) for tensor in inputs]
         window, groups = self._geometry(kinds[0]), self._offset_groups(*kinds)
         taps, (height, width) = prod(window.kernel), offsets.shape[2:]
         moved = offsets.reshape(-1, taps, 2, height, width)

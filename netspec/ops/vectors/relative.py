@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from netspec.diagnostics.messages.shapes import ElementsDiffer, OutOfRange, UnknownSize, WrongRank
 from netspec.diagnostics.raised import Rejection
+from netspec.foundation.records import record
 from netspec.ops.declare.checks import fixed_channels, need_spatial, type_of
 from netspec.ops.declare.interfaces import Builder, Operand
 from netspec.ops.declare.operator import Operator
@@ -23,6 +24,7 @@ from netspec.sizes.shapes import TensorType, numel
 if TYPE_CHECKING:
     import numpy as np
 
+    Array = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
     Index = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 
 
@@ -227,6 +229,28 @@ class Alibi(Source):
         return graph.node("Mul", [graph.constant(slopes), away])
 
 
+@record(slots=False)
+class OffsetTable(Scheme):
+    """Offsets along each axis from -1 to 1, (2 h - 1, 2 w - 1, axes); `log` spaces them as Swin V2."""
+
+    log: bool
+
+    @property
+    def drawn(self) -> bool:
+        return False
+
+    def piece(self, weight: Weight, random: np.random.Generator, start: int, size: int) -> Array:
+        import numpy as np
+
+        axes = [
+            np.arange(1 - n, n) / max(1, n - 1) for n in ((s + 1) // 2 for s in weight.shape[:-1])
+        ]
+        found = np.stack(np.meshgrid(*axes, indexing="ij"), -1)
+        if self.log:
+            found = np.sign(found) * np.log2(1 + 8 * np.abs(found)) / 3
+        return found.astype(np.float32).reshape(-1)[start : start + size]
+
+
 class Offsets(Source):
     """How far each place lies from another, from -1 to 1 along each axis: what a table is computed of.
 
@@ -248,24 +272,19 @@ class Offsets(Source):
         sizes = _fixed(self.spelling, inputs[0], inputs[0].spatial)
         return TensorType((len(sizes), *(2 * size - 1 for size in sizes)), SHARED)
 
-    def _values(self, sizes: tuple[int, ...]) -> Any:
-        import numpy as np
-
-        axes = [np.arange(1 - size, size) / max(1, size - 1) for size in sizes]
-        found = np.stack(np.meshgrid(*axes, indexing="ij"))
-        if self.spacing == "log":
-            found = np.sign(found) * np.log2(1 + 8 * np.abs(found)) / 3
-        return found[None]
+    def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
+        sizes = _fixed(self.spelling, inputs[0], inputs[0].spatial)
+        scheme = OffsetTable(self.spacing == "log")
+        shape = (*(2 * size - 1 for size in sizes), len(sizes))
+        return (Weight("coords_table", shape, scheme, "constant"),)
 
     def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
-        values = self._values(tuple(int(size) for size in inputs[0].shape[2:]))
-        return torch.from_numpy(values).to(inputs[0])
+        return weights["coords_table"].movedim(-1, 0).unsqueeze(0)
 
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
-        import numpy as np
-
-        sizes = _fixed(self.spelling, inputs[0].type, inputs[0].type.spatial)
-        return graph.constant(self._values(sizes).astype(np.float32))
+        rank = len(inputs[0].type.spatial)
+        table = graph.node("Transpose", [graph.weight("coords_table")], perm=[rank, *range(rank)])
+        return graph.node("Unsqueeze", [table, graph.integers([0])])
 
 
 class Pairwise(Operator):

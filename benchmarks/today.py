@@ -1,0 +1,216 @@
+"""The second shelf against the libraries it follows: counts recorded, and outputs compared.
+
+    python benchmarks/today.py --record tests/data/today.json    what the libraries' networks count
+    python benchmarks/today.py regnet_y_16gf vgg11_bn            outputs; of every network without a name
+    python benchmarks/today.py -o benchmarks/results/today.json  and kept, beside what is there
+
+Needs torchvision and timm, from which nothing is downloaded. A network's tensors are drawn from their
+names, saved, and loaded by structure; what PyTorch and ONNX Runtime then answer to a small image is
+compared with the library's own answer, relative to its norm.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import tempfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import timm
+import torch
+import torchvision
+from torch import nn
+from torchvision.models import get_model, get_model_weights, list_models, regnet
+
+import netspec
+from netspec.backends.onnx.compile import compile_graph, prepared
+from netspec.backends.onnx.options import FileOptions
+from netspec.backends.runtime import Session
+from netspec.backends.torch.modules import to_module
+from netspec.checkpoints import load
+
+MODELS = torchvision.models
+# Families of attention, which are not convolutions.
+LEFT_OUT = ("vit", "swin", "maxvit")
+# Where a name of torchvision's is another net's on the lectures' shelf.
+RENAMED = {
+    "alexnet": "alexnet_owt",
+    "googlenet": "googlenet_bn",
+    "resnet50": "resnet50_v1_5",
+    "resnet101": "resnet101_v1_5",
+    "resnet152": "resnet152_v1_5",
+}
+TIMM = {
+    "cspdarknet53": "cspdarknet53",
+    "darknet53": "darknet53",
+    "ghostnet_050": "ghostnet_050",
+    "ghostnet_100": "ghostnet",
+    "ghostnet_130": "ghostnet_130",
+    "res2net50_26w_4s": "res2net50",
+    "res2net101_26w_4s": "res2net101",
+    **{f"hrnet_w{n}": f"hrnet_w{n}" for n in (18, 30, 32, 40, 44, 48, 64)},
+    **{f"mixer_{n}_224": f"mixer_{n}" for n in ("s32", "s16", "b32", "b16", "l32", "l16")},
+    **{
+        f"repvgg_{n}": f"repvgg_{n}"
+        for n in ("a0", "a1", "a2", "b0", "b1", "b1g4", "b2", "b2g4", "b3", "b3g4", "d2se")
+    },
+}
+SETTINGS = {"darknet53": {"slope": 0.01}}
+# Maps that a classifier flattens, or a training-only head needs, are as large as they are.
+SIZES = {"inception_v3": 299, "alexnet": 224}
+TOLERANCE = 1e-4
+AUXILIARY = ("aux1", "aux2", "AuxLogits", "aux_classifier")
+
+
+def constructors() -> list[str]:
+    """torchvision's names for what is built of convolutions."""
+    names = [*list_models(module=MODELS), *list_models(module=MODELS.segmentation)]
+    return [name for name in names if not name.startswith(LEFT_OUT)]
+
+
+def network(name: str) -> nn.Module:
+    """A library's network with its training-only heads and without weights."""
+    if name in TIMM:
+        return timm.create_model(name)
+    given: dict[str, Any] = {"weights": None}
+    if name in ("googlenet", "inception_v3"):
+        given |= {"aux_logits": True, "init_weights": False}
+    if name in list_models(module=MODELS.segmentation):
+        given |= {"weights_backbone": None} | ({} if "lraspp" in name else {"aux_loss": True})
+    return get_model(name, **given)
+
+
+def on_no_device(name: str) -> nn.Module:
+    """The network without its numbers; RegNet computes its widths with tensors, which need some."""
+    real = regnet.BlockParams.from_init_params.__func__
+
+    def widths(cls: Any, *given: Any, **named: Any) -> Any:
+        with torch.device("cpu"):
+            return real(cls, *given, **named)
+
+    regnet.BlockParams.from_init_params = classmethod(widths)
+    try:
+        with torch.device("meta"):
+            return network(name)
+    finally:
+        regnet.BlockParams.from_init_params = classmethod(real)
+
+
+def counted(name: str) -> dict[str, Any]:
+    """What the network counts: parameters, buffers, those of training-only heads apart, gigaMACs."""
+    module = on_no_device(name)
+    found = {"params": 0, "buffers": 0, "params_heads": 0, "buffers_heads": 0}
+    held = [("params", item) for item in module.named_parameters()]
+    held += [("buffers", item) for item in module.named_buffers() if "num_batches" not in item[0]]
+    for what, (key, tensor) in held:
+        heads = key.split(".")[0] in AUXILIARY
+        found[f"{what}_heads" if heads else what] += tensor.numel()
+    if name not in TIMM:
+        meta = next(iter(get_model_weights(name))).meta
+        found["gigamacs"] = meta["_ops"]
+    return {"spec": TIMM.get(name, RENAMED.get(name, name))} | {k: v for k, v in found.items() if v}
+
+
+def record() -> dict[str, dict[str, Any]]:
+    """The figures of every network, by library and name."""
+    return {
+        f"torchvision {torchvision.__version__.split('+')[0]}": {
+            n: counted(n) for n in constructors()
+        },
+        f"timm {timm.__version__}": {n: counted(n) for n in TIMM},
+    }
+
+
+def values(key: str, shape: tuple[int, ...]) -> np.ndarray:
+    """The tensor called `key`: gains near 1, so that an exchange of two layers shows."""
+    noise = np.random.default_rng(zlib.crc32(key.encode())).standard_normal(shape, dtype=np.float32)
+    leaf = key.rsplit(".", 1)[-1]
+    if leaf == "running_var":
+        return (1 + 0.1 * np.abs(noise)).astype(np.float32)
+    if leaf == "running_mean" or "bias" in leaf:
+        return (0.1 * noise).astype(np.float32)
+    if len(shape) < 2 or leaf == "layer_scale":
+        return (1 + 0.1 * noise).astype(np.float32)
+    return (noise / math.sqrt(math.prod(shape[1:]))).astype(np.float32)
+
+
+def size_of(name: str) -> int:
+    if name in TIMM:
+        return 224 if name.startswith("mixer") else 128
+    return SIZES.get(name, 224 if name.startswith("vgg") else 96)
+
+
+def compared(name: str) -> tuple[float, float]:
+    """The deviations of PyTorch and of ONNX Runtime from the library, relative to its output's norm."""
+    module = network(name).eval()
+    with torch.no_grad():
+        for key, tensor in module.state_dict().items():
+            if tensor.dtype.is_floating_point:
+                tensor.copy_(torch.from_numpy(np.asarray(values(key, tuple(tensor.shape)))))
+        shape = (3, size_of(name), size_of(name))
+        image = np.random.default_rng(0).standard_normal((1, *shape), dtype=np.float32)
+        answer = module(torch.from_numpy(image))
+    answer = answer["out"] if isinstance(answer, dict) else answer
+    expected = answer.numpy().astype(np.float64)
+    spec = TIMM.get(name, RENAMED.get(name, name))
+    graph = netspec.load(spec, input=shape, **SETTINGS.get(name, {})).graph
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "weights.pt"
+        torch.save(module.state_dict(), file)
+        del module
+        loaded = load(file, graph)
+        assert not loaded.unused, loaded.unused
+        assert not loaded.initial, loaded.initial
+        with torch.no_grad():
+            ours = to_module(prepared(graph, logits=True), loaded.source).eval()(
+                torch.from_numpy(image)
+            )
+        compile_graph(
+            graph, Path(folder) / "m.onnx", FileOptions(logits=True), source=loaded.source
+        )
+        run = Session(Path(folder) / "m.onnx").run({graph.inputs[0].path: image})
+        (theirs,) = run.outputs.values()
+    norm = float(np.linalg.norm(expected))
+    gaps = (np.linalg.norm(given - expected) / norm for given in (ours.numpy(), theirs))
+    first, second = (float(gap) for gap in gaps)
+    return first, second
+
+
+def results(names: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The deviations of each network, which are printed as they are found."""
+    for name in names or [*constructors(), *TIMM]:
+        first, second = compared(name)
+        said = "ok" if max(first, second) <= TOLERANCE else "DIFFERS"
+        print(
+            f"{name:32} {size_of(name):4} torch {first:.1e}  onnxruntime {second:.1e}  {said}",
+            flush=True,
+        )
+        yield name, {"size": size_of(name), "torch": f"{first:.1e}", "onnxruntime": f"{second:.1e}"}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*")
+    parser.add_argument("--record", type=Path, metavar="FILE", help="counts, and no outputs")
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="FILE", help="where deviations are kept"
+    )
+    given = parser.parse_args()
+    if given.record:
+        given.record.write_text(json.dumps(record(), indent=1) + "\n")
+        return
+    kept = json.loads(given.output.read_text()) if given.output and given.output.exists() else {}
+    for name, found in results(given.names):
+        kept[name] = found
+        if given.output:
+            rows = (f"  {json.dumps(key)}: {json.dumps(kept[key])}" for key in sorted(kept))
+            given.output.write_text("{\n" + ",\n".join(rows) + "\n}\n")
+
+
+if __name__ == "__main__":
+    main()
