@@ -44,3 +44,11 @@ def test_formulas_with_numbers_that_a_file_cannot_compute_with_are_refused(
 ) -> None:
     with pytest.raises(NetspecError, match=code):
         build(Source("t.ns", f"input 1xH\n{steps}"))
+
+
+@pytest.mark.parametrize("figure", ["36*H*W + 24*H", "12*H*(3*W + 2)"])
+def test_figures_of_open_sizes_are_formulas(figure: str) -> None:
+    steps = "input 3xHxW\nadd { | conv1-12 | gap(keep=yes); conv1-12 }"
+    with pytest.raises(NetspecError, match=r"NS70[14]"):
+        build(Source("t.ns", f"expect macs={figure}\n{steps}"))
+    assert build(Source("t.ns", f"expect macs=36*W*H + 36, params=96\n{steps}"))

@@ -61,7 +61,9 @@ def attended(own: dict[str, Array], given: dict[str, Any], *sources: Array) -> A
     """The definition: (N, C, T) each of queries, keys and values, own tensors by their names."""
     heads, shared = given["heads"], given.get("kv_heads", given["heads"])
     if "in_proj_weight" in own:
-        matrices = np.split(own["in_proj_weight"], 3)
+        width = len(own["in_proj_weight"]) // (heads + 2 * shared)
+        ends = [heads * width, (heads + shared) * width]
+        matrices = np.split(own["in_proj_weight"], ends)
     else:
         matrices = [own[f"{letter}_proj_weight"] for letter in "qkv"]
     added = [np.zeros(len(matrix)) for matrix in matrices]
@@ -453,3 +455,8 @@ def test_a_graph_with_tensors_by_name_is_written_and_read_again(text: str) -> No
         for node in graph.inputs
     ]
     assert len(run(again, *arrays)) == 2
+
+
+def test_one_matrix_has_rows_of_unequal_widths_and_no_norm_is_none() -> None:
+    graph = snippet("8x5", "attention(4, kv_heads=2, qk_norm=none, bias=no)")
+    assert weights_of(graph)["attention1.in_proj_weight"].shape == (16, 8)
