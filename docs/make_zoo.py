@@ -27,6 +27,7 @@ PAGE = HERE / "zoo.md"
 PICTURES = HERE / "images" / "zoo"
 GOLDENS = HERE.parent / "tests" / "data" / "goldens"
 FIGURES_TODAY = HERE.parent / "tests" / "data" / "today.json"
+GOLDENS = FIGURES_TODAY.parent / "goldens2"
 DEVIATIONS = HERE.parent / "benchmarks" / "results" / "today.json"
 
 HEADER = """# The zoo
@@ -59,11 +60,13 @@ COLUMNS = (
 TODAY = """
 ## Networks of today's libraries
 
-A second shelf, `specs/today/`: torchvision's convolutional families and its segmenting nets, some of
-timm's, YOLOv8 and UNet++. A family is a file with variations, each found by its name:
-`netspec summary regnet_y_16gf`. Where the last column names a library, parameters and buffers are those
-that its network has, and from its weights a net answers as it does, through PyTorch and ONNX Runtime, to
-1e-4 of the output's norm ([recorded](../benchmarks/results/today.json) by `python benchmarks/today.py`).
+A second shelf, `specs/today/`: all of torchvision's families of classifiers and its segmenting nets, some
+of timm's, encoders and language models of transformers, detectors, UNet++ and PointNet. A family is a
+file with variations, each found by its name: `netspec summary regnet_y_16gf`. Where the last column names
+a library, parameters and buffers are those that its network has, and from its weights a net answers as it
+does, through PyTorch and ONNX Runtime, to 1e-4 of the output's norm
+([recorded](../benchmarks/results/today.json) by `python benchmarks/today.py`, or held by
+`tests/checkpoints/test_published_today.py`, there at a few layers for the larger language models).
 `netspec draw` draws them; the pictures of this page, the gallery, the table of initialisations and the
 lectures' figures are of the first shelf.
 
@@ -74,6 +77,17 @@ TODAY_COLUMNS = (
 )
 # What nobody's checkpoint was loaded into, and the published count it has.
 COUNTED = {
+    "conformer_large": "transformers 5.24.0, its Wav2Vec2ConformerEncoder without the layer that never runs; "
+    "answers of a small one",
+    "detr_resnet50": "transformers 5.24.0, answers; 41,524,768 parameters there, with 53,120 of the "
+    "backbone's norms as buffers",
+    "detr_resnet101": "built only",
+    "luong_attention": "a module written out in PyTorch",
+    "pointnet": "a module written out in PyTorch",
+    **{
+        f"whisper_{size}_encoder": "transformers 5.24.0, counts; answers of a small one"
+        for size in ("tiny", "base", "small", "medium", "large")
+    },
     "unetpp": "9,041,601 parameters (the authors' helper_functions.py) on grey images with `deep=no`",
     **{
         f"yolov8{size}": f"{count:,} parameters (ultralytics), of which 16 fixed ones decode distances"
@@ -89,21 +103,24 @@ def today() -> Iterator[str]:
     yield TODAY + TODAY_COLUMNS
     recorded = json.loads(FIGURES_TODAY.read_text())
     measured = json.loads(DEVIATIONS.read_text())
+    held = {json.loads(path.read_text())["spec"] for path in GOLDENS.glob("*.json")}
     against = {
-        figures["spec"]: library if name in measured else f"{library}, counts alone"
+        figures["spec"]: library
+        if name in measured or figures["spec"] in held
+        else f"{library}, counts alone"
         for library, nets in recorded.items()
         for name, figures in nets.items()
     }
     for name in shipped_names("today"):
         file, _ = shipped_file(name) or (Path(), "")
         about = said(name)
-        counts = dict(re.findall(r"(\w+)=(\d+)", variation_text(read_shipped(name))))
+        counts = dict(re.findall(r"(\w+)=([^,\s]+)", variation_text(read_shipped(name))))
         cells = (
             f"[{name}](../specs/today/{file.name})",
             str(dict(about).get("paper", "")),
             str(dict(about).get("year", "")),
             f"{int(counts['params']):,}",
-            f"{int(counts['macs']):,}",
+            f"{int(macs):,}" if (macs := counts["macs"]).isdigit() else f"`{macs}`",
             stated(about),
             COUNTED.get(name) or against[name],
         )
