@@ -21,6 +21,7 @@ from netspec.draw.structure.labels import family, label, spelling
 from netspec.graph.checked import Call, Node
 from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.params import SchemeParam
+from netspec.ops.elementwise.regular import DropPath
 
 _LONGEST_PERIOD = 6
 _MOST_NOTES = 3
@@ -184,7 +185,12 @@ def _says(node: Node) -> object:
 
 
 def _does(op: Operator) -> object:
-    """What an operator is told, but how its weights start."""
+    """What an operator is told, but how its weights start, and the rates of stochastic depth.
+
+    Those grow from layer to layer.
+    """
+    if isinstance(op, DropPath):
+        return DropPath
     told = (v for k, v in op.__dict__.items() if not isinstance(op.params[k], SchemeParam))
     return type(op), *told
 
@@ -209,6 +215,9 @@ def difference(first: Element, rest: Element) -> str | None:
             if stride != _stride(other):
                 notes[stride] = None
             widths = widths or _width(mine) != _width(other)
+            if stride == _stride(other) and _width(mine) == _width(other):
+                # It does something else, as Swin's attention in windows that are not shifted.
+                notes[label(mine)] = None
     if widths and not _extends(first.call, rest.call):
         return None
     order = sorted(notes, key=lambda note: not note.startswith("/"))
