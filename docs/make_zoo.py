@@ -82,6 +82,7 @@ COUNTED = {
     "detr_resnet50": "transformers 5.24.0, answers; 41,524,768 parameters there, with 53,120 of the "
     "backbone's norms as buffers",
     "detr_resnet101": "built only",
+    "fasterrcnn_resnet50_fpn": "torchvision 0.28.0, whose norms' 53,120 gains and shifts are buffers",
     "luong_attention": "a module written out in PyTorch",
     "pointnet": "a module written out in PyTorch",
     **{

@@ -9,7 +9,7 @@ from netspec.diagnostics.messages.shapes import ShapesDiffer, WrongCount
 from netspec.diagnostics.raised import Rejection
 from netspec.diagnostics.records import Label
 from netspec.elaborate.assemble import Assembler
-from netspec.elaborate.bind import BoundOperator, bind_operator, layer_given
+from netspec.elaborate.bind import BoundOperator, bind_operator, layer_given, with_universal
 from netspec.elaborate.calls import Calls, Site
 from netspec.elaborate.scope import Binding, Given, Scope, Wire
 from netspec.elaborate.targets import Targets
@@ -129,6 +129,7 @@ class Operators:
     ) -> Wire:
         target = self.targets.lookup(layer.name, layer.unit or scope.unit, head.extent)
         values = layer_given(layer, head.extent)
+        scope = with_universal(layer.name, values, scope)
         name = f"{after}_{layer.name}" if after else None
         what = target.what
         if isinstance(what, type):

@@ -284,6 +284,13 @@ def test_frozen_steps_and_braces_mark_their_nodes() -> None:
     assert [node.frozen for node in graph.nodes[1:]] == [True, True, False]
 
 
+def test_a_layer_that_follows_may_be_frozen_by_itself() -> None:
+    graph = net("block twice { affine; affine }\nconv1-4(norm=bn(frozen=yes), act=prelu)")
+    assert [node.frozen for node in graph.nodes[1:]] == [False, True, False]
+    graph = net("block twice { affine; affine }\nconv1-4(norm=twice(frozen=yes), act=prelu)")
+    assert [node.frozen for node in graph.nodes[1:]] == [False, True, True, False]
+
+
 def test_a_training_head_leaves_the_wire_alone() -> None:
     graph = net("relu\nhead aux(loss=0.3) { gap; fc-2 }\ntanh")
     assert graph.nodes[-1].inputs[0].node.path == "relu1"

@@ -12,7 +12,9 @@ import json
 import re
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 from support.places import DATA, ROOT
 from support.shelves import BLOCKS, LECTURES, TODAY
 
@@ -73,6 +75,38 @@ def test_a_segmenting_net_multiplies_as_often_as_its_library_says(name: str) -> 
 def test_yolov8_says_what_ultralytics_counts(size: str) -> None:
     trained = expected(f"yolov8{size}")["params"]
     assert (trained + DECODING, trained) == YOLO[size]
+
+
+def test_faster_rcnn_says_what_torchvision_counts() -> None:
+    """Its weights' `num_params`, which leave frozen scales and shifts to the buffers, and `_ops`."""
+    says = expected("fasterrcnn_resnet50_fpn")
+    scales_and_shifts = says["buffers"]
+    assert says["params"] + says["params_frozen"] - scales_and_shifts == 41_755_286
+    assert says["buffers"] + scales_and_shifts == 106_240
+    assert says["macs"] / 1e9 == pytest.approx(134.38, abs=0.005)
+
+
+def test_faster_rcnn_reads_a_region_from_the_level_that_torchvision_takes() -> None:
+    """Regions of each last and first area in float32 among them; maps hold their level's number."""
+    sides = np.float32([112, 224, 448])
+    areas = np.concatenate([sides**2 * (1 + k * np.float32(2**-23)) for k in range(-40, 40)])
+    areas = np.concatenate([areas, np.geomspace(1, 4e5, 50), [0]]).astype(np.float32)
+    zero = np.zeros_like(areas)
+    # A side is a power of two, so that the other makes the area exactly.
+    rois = np.stack([zero, zero, zero, areas / 512, zero + 512], 1)
+    level = torch.from_numpy(areas).sqrt() / 224
+    level = torch.floor(4 + torch.log2(level) + torch.tensor(1e-6)).clamp(2, 5)
+    net = netspec.load(
+        "import block read from fasterrcnn_resnet50_fpn\n"
+        "input p2: 1x128x200\ninput p3: 1x128x200\ninput p4: 1x128x200\ninput p5: 1x128x200\n"
+        "input rois: 5 batch(R=4)\nread(@p2, @p3, @p4, @p5, @rois); gmp"
+    )
+    maps = {f"p{k}": np.full((1, 1, 128, 200), k, np.float32) for k in (2, 3, 4, 5)}
+    module = net.to_torch().eval()
+    given = module(*(torch.from_numpy(array) for array in (*maps.values(), rois)))
+    assert torch.equal(given[:, 0].round(decimals=3), level)
+    found = net.run(**maps, rois=rois).outputs["output"]
+    assert np.array_equal(found[:, 0].round(3), level.numpy())
 
 
 def test_unetpp_counts_as_its_authors_print() -> None:
