@@ -185,7 +185,7 @@ def load(
     _check_shapes(plan.pairs, wanted, file)
     pairs = {
         pair.ours: replace(pair, names=tuple(n for p in pair.parts for n in file.parts(p)))
-        for pair in by_head(graph, plan.pairs, qkv)
+        for pair in by_head(graph, plan.pairs, file, qkv)
     }
     used = {name for pair in plan.pairs for name in pair.parts}
     unused = [n for n in weights if not (n in used or n in buffers or n in tied)]

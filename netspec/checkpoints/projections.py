@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 # GPT-NeoX, BLOOM and Falcon have it by head, other libraries not.
 _EITHER = "query_key_value"
+# The axes of a matrix. As the kernel of a 1x1 convolution timm has it by head in some nets of one
+# family, and in others not.
+_MATRIX = 2
 
 # What libraries call them, and which of three each is.
 _PLACES = {word: i for i, spellings in enumerate(PROJECTIONS.values()) for word in spellings}
@@ -123,10 +126,13 @@ class ByHead:
         return np.concatenate([part.reshape(-1, *shape[1:]) for part in parts])
 
 
-def by_head(graph: Graph, pairs: Iterable[Pair], order: str | None) -> Iterator[Pair]:
+def by_head(
+    graph: Graph, pairs: Iterable[Pair], shapes: Mapping[str, Shape], order: str | None
+) -> Iterator[Pair]:
     """The pairs, with joined projections taken head by head where `order` is `heads`.
 
-    Raises NetspecError for a name that libraries give to both orders where `order` is not given.
+    `shapes` are those of the file. Raises NetspecError for a name, or a shape, that libraries give to
+    both orders where `order` is not given.
     """
     heads = {
         f"{node.path}.{name}": (node.op.heads, node.op.kv_heads or node.op.heads)
@@ -136,7 +142,8 @@ def by_head(graph: Graph, pairs: Iterable[Pair], order: str | None) -> Iterator[
     }
     for pair in pairs:
         if pair.ours in heads and len(pair.parts) == 1 and pair.how != "name":
-            if order is None and heads[pair.ours][1] > 1 and _EITHER in pair.parts[0]:
+            either = _EITHER in pair.parts[0] or len(shapes[pair.parts[0]]) > _MATRIX
+            if order is None and heads[pair.ours][1] > 1 and either:
                 raise NetspecError(JoinedOrder(pair.parts[0]))
             if order == "heads":
                 pair = replace(pair, turn=ByHead(*heads[pair.ours], pair.turn))

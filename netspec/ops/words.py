@@ -5,7 +5,7 @@ Written by `python docs/make_operators.py`; edit the declarations in netspec/ops
 
 # Modules under `netspec.ops`, and the words of the operators in each.
 MODULES = {
-    "arranging.channels": "split slice flip pad_channels shuffle",
+    "arranging.channels": "split slice pick flip pad_channels shuffle",
     "arranging.merge": "concat add sum mul sub div maximum minimum mean",
     "arranging.partition": "partition reassemble roll",
     "arranging.reduce": "gsp sum_over_time over_channels",

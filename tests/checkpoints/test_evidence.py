@@ -342,8 +342,13 @@ def answer(net: Net, path: Path, **options: object) -> torch.Tensor:
         return module.eval()(torch.linspace(-1, 1, 60).reshape(1, 12, 5))  # type: ignore[no-any-return]
 
 
-@pytest.mark.parametrize("name", ["query_key_value", "qkv"])
-def test_projections_joined_head_by_head(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "kernel", "refused"),
+    [("query_key_value", False, True), ("qkv", False, False), ("qkv", True, True)],
+)
+def test_projections_joined_head_by_head(
+    name: str, kernel: bool, refused: bool, tmp_path: Path
+) -> None:
     net, path = netspec.load(ATTENTION), tmp_path / "w.npz"
     own = weights(net)
     np.savez(path, **own)  # type: ignore[arg-type]
@@ -361,9 +366,11 @@ def test_projections_joined_head_by_head(name: str, tmp_path: Path) -> None:
         "layers.0.norm.weight": own["layernorm1.weight"],
         "layers.0.norm.bias": own["layernorm1.bias"],
     }
+    if kernel:
+        file = {k: a[:, :, None, None] if a.ndim == 2 else a for k, a in file.items()}
     np.savez(path, **file)  # type: ignore[arg-type]
     torch.testing.assert_close(answer(net, path, qkv="heads"), right)
-    if name == "query_key_value":
+    if refused:
         with pytest.raises(NetspecError, match="NS559"):
             load(path, net.graph)
     assert not torch.allclose(answer(net, path, qkv="rows"), right, atol=1e-3)

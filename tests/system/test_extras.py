@@ -41,19 +41,23 @@ def python(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
     ("missing", "arguments", "extra"),
     [
         (["onnxruntime"], ["run", "lenet5"], "run"),
-        (["onnxruntime"], ["run", "mine.onnx"], "run"),
-        (["onnxruntime"], ["bench", "lenet5"], "run"),
-        (["onnxruntime"], ["verify", "lenet5"], "run"),
+        pytest.param(["onnxruntime"], ["run", "mine.onnx"], "run", marks=pytest.mark.slow),
+        pytest.param(["onnxruntime"], ["bench", "lenet5"], "run", marks=pytest.mark.slow),
+        pytest.param(["onnxruntime"], ["verify", "lenet5"], "run", marks=pytest.mark.slow),
         (["torch"], ["verify", "lenet5"], "torch"),
-        (["torch"], ["compile", "lenet5", "--verify"], "torch"),
+        pytest.param(["torch"], ["compile", "lenet5", "--verify"], "torch", marks=pytest.mark.slow),
         (["onnxruntime"], ["compile", "lenet5", "--stamp"], "run"),
         (["torch"], ["compile", "lenet5", "--to", "torch"], "torch"),
         (["torch"], ["compile", "lenet5", "--weights", "mine.pt"], "torch"),
-        (["torch"], ["run", "lenet5", "--weights", "mine.pt"], "torch"),
+        pytest.param(
+            ["torch"], ["run", "lenet5", "--weights", "mine.pt"], "torch", marks=pytest.mark.slow
+        ),
         (["PIL"], ["run", "alexnet", "photo.jpg"], "run"),
         (["resvg_py"], ["draw", "lenet5", "-o", "lenet5.png"], "png"),
         (["matplotlib"], ["draw", "lenet5", "--style", "bars"], "charts"),
-        (["matplotlib"], ["draw", "--style", "depth"], "charts"),
+        pytest.param(
+            ["matplotlib"], ["draw", "--style", "depth"], "charts", marks=pytest.mark.slow
+        ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else value,
 )

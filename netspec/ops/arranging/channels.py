@@ -1,4 +1,4 @@
-"""Elements cut, moved and added, without computing: split, slice, flip, shuffle, pad_channels."""
+"""Elements cut, moved and added, without computing: split, slice, pick, flip, shuffle, pad_channels."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from netspec.diagnostics.raised import Rejection
 from netspec.ops.declare.checks import fixed_channels, type_of
 from netspec.ops.declare.interfaces import Builder, Operand
 from netspec.ops.declare.operator import Elementwise, Operator
-from netspec.ops.declare.params import choice, count
+from netspec.ops.declare.params import choice, count, integers
 from netspec.ops.declare.reach import POINTWISE, Reach, Unsupported
 from netspec.ops.declare.values import show
 from netspec.ops.spatial.border import FAR, shifted
@@ -124,6 +124,54 @@ class Slice(Operator):
         end = FAR if self.end is None else self.end
         bounds = (self.start, end, _axis(self, self.axis, inputs[0].type) + 1, self.step)
         return graph.node("Slice", [inputs[0].name, *(graph.integers([b]) for b in bounds)])
+
+
+class Pick(Operator):
+    """Elements of one axis in the order given, each as often as it is named: `pick((2, 0, 1))`.
+
+    (C, *sizes) to the same with one size changed; negative places count from the end.
+    """
+
+    spelling = "pick"
+    order = ("places",)
+    examples = (
+        ("6x4x5", "pick((2, 0, 1))"),
+        ("3x9", "pick((0, -1, 4, 4), axis=time)"),
+        ("2x4x5", "pick([3], axis=height)"),
+    )
+
+    places: tuple[int, ...] = integers(doc="which elements, from 0")
+    axis: str = choice(*AXES, default="channels", doc="along what")
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        tensor = inputs[0]
+        axis = _axis(self, self.axis, tensor)
+        size = tensor.shape[axis]
+        least = max(-min(self.places), max(self.places) + 1)
+        if not at_least(size, least):
+            allowed = f"within {size} {self.axis}"
+            raise Rejection(OutOfRange(self.spelling, "places", allowed, show(self.places)))
+        return tensor.with_shape(*tensor.shape[:axis], len(self.places), *tensor.shape[axis + 1 :])
+
+    def macs(self, *inputs: TensorType) -> Dim:
+        return 0
+
+    def reach(self, *inputs: TensorType) -> Reach:
+        if _axis(self, self.axis, inputs[0]) == 0:
+            return POINTWISE
+        return Unsupported("places may be picked from anywhere")
+
+    def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
+        axis = _axis(self, self.axis, type_of(inputs[0])) + 1
+        size = inputs[0].shape[axis]
+        places = torch.tensor([p % size for p in self.places], device=inputs[0].device)
+        return inputs[0].index_select(axis, places)
+
+    def onnx(self, graph: Builder, *inputs: Operand) -> str:
+        axis = _axis(self, self.axis, inputs[0].type) + 1
+        size = inputs[0].type.shape[axis - 1]
+        places = [p % size if isinstance(size, int) else p for p in self.places]
+        return graph.node("Gather", [inputs[0].name, graph.integers(places)], axis=axis)
 
 
 class Flip(Elementwise):
