@@ -27,7 +27,7 @@ PAGE = HERE / "zoo.md"
 PICTURES = HERE / "images" / "zoo"
 GOLDENS = HERE.parent / "tests" / "data" / "goldens"
 FIGURES_TODAY = HERE.parent / "tests" / "data" / "today.json"
-GOLDENS = FIGURES_TODAY.parent / "goldens2"
+GOLDENS_TODAY = FIGURES_TODAY.parent / "goldens2"
 DEVIATIONS = HERE.parent / "benchmarks" / "results" / "today.json"
 
 HEADER = """# The zoo
@@ -104,7 +104,7 @@ def today() -> Iterator[str]:
     yield TODAY + TODAY_COLUMNS
     recorded = json.loads(FIGURES_TODAY.read_text())
     measured = json.loads(DEVIATIONS.read_text())
-    held = {json.loads(path.read_text())["spec"] for path in GOLDENS.glob("*.json")}
+    held = {json.loads(path.read_text())["spec"] for path in GOLDENS_TODAY.glob("*.json")}
     against = {
         figures["spec"]: library
         if name in measured or figures["spec"] in held

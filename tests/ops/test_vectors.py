@@ -153,6 +153,7 @@ def test_two_embeddings_may_be_one():
         ("x: 4x3\ninput m: 3 batch(R=2)", "@x; attention(2, mask=@m)", "NS310"),
         ("4xT", "relative(2)", "NS313"),
         ("4x6", "relative(2, size=2x2)", "NS320"),
+        ("4x2x3", "relative(2, tokens=1)", "NS211"),
         ("4x6", "relative(2, buckets=8, most=2)", "NS317"),
         ("4x4", "pairwise", "NS301"),
         ("6", "constant(ones)", "NS211"),

@@ -178,7 +178,7 @@ class Reassemble(_Parting):
     batches = "own"
     sized_by = 1
     examples = (
-        ("2x4x6", "relu as x; partition(2); attention(2); reassemble(@x, 2)"),
+        ("2x4x6", "relu as x; partition(2); conv1-3; reassemble(@x, 2)"),
         ("2x4x6", "relu as x; partition(by=2); gap; reassemble(@x, by=2)"),
         ("2x4x6", "relu as x; partition(2, shift=1); conv1-3; reassemble(@x, 2, shift=1)"),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import floor, log, log2, prod
 from typing import TYPE_CHECKING, Any
 
+from netspec.diagnostics.messages.names import MissingArgument
 from netspec.diagnostics.messages.shapes import ElementsDiffer, OutOfRange, UnknownSize, WrongRank
 from netspec.diagnostics.raised import Rejection
 from netspec.foundation.records import record
@@ -81,6 +82,8 @@ class Relative(Source):
 
     def _map(self, tensor: TensorType) -> tuple[int, ...]:
         if self.size is None:
+            if self.tokens:
+                raise Rejection(MissingArgument(self.spelling, "size", self.usage()))
             return _fixed(self.spelling, tensor, tensor.spatial)
         size = (self.size,) if isinstance(self.size, int) else self.size
         if numel(tensor.spatial) != prod(size) + self.tokens:
