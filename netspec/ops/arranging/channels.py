@@ -133,25 +133,25 @@ class Pick(Operator):
     """
 
     spelling = "pick"
-    order = ("places",)
+    order = ("elements",)
     examples = (
         ("6x4x5", "pick((2, 0, 1))"),
         ("3x9", "pick((0, -1, 4, 4), axis=time)"),
         ("2x4x5", "pick([3], axis=height)"),
     )
 
-    places: tuple[int, ...] = integers(doc="which elements, from 0")
+    elements: tuple[int, ...] = integers(doc="which, from 0")
     axis: str = choice(*AXES, default="channels", doc="along what")
 
     def infer(self, *inputs: TensorType) -> TensorType:
         tensor = inputs[0]
         axis = _axis(self, self.axis, tensor)
         size = tensor.shape[axis]
-        least = max(-min(self.places), max(self.places) + 1)
+        least = max(-min(self.elements), max(self.elements) + 1)
         if not at_least(size, least):
             allowed = f"within {size} {self.axis}"
-            raise Rejection(OutOfRange(self.spelling, "places", allowed, show(self.places)))
-        return tensor.with_shape(*tensor.shape[:axis], len(self.places), *tensor.shape[axis + 1 :])
+            raise Rejection(OutOfRange(self.spelling, "elements", allowed, show(self.elements)))
+        return tensor.with_shape(*tensor.shape[:axis], len(self.elements), *tensor.shape[axis + 1 :])
 
     def macs(self, *inputs: TensorType) -> Dim:
         return 0
@@ -164,13 +164,13 @@ class Pick(Operator):
     def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
         axis = _axis(self, self.axis, type_of(inputs[0])) + 1
         size = inputs[0].shape[axis]
-        places = torch.tensor([p % size for p in self.places], device=inputs[0].device)
+        places = torch.tensor([p % size for p in self.elements], device=inputs[0].device)
         return inputs[0].index_select(axis, places)
 
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
         axis = _axis(self, self.axis, inputs[0].type) + 1
         size = inputs[0].type.shape[axis - 1]
-        places = [p % size if isinstance(size, int) else p for p in self.places]
+        places = [p % size if isinstance(size, int) else p for p in self.elements]
         return graph.node("Gather", [inputs[0].name, graph.integers(places)], axis=axis)
 
 
