@@ -151,7 +151,9 @@ class Pick(Operator):
         if not at_least(size, least):
             allowed = f"within {size} {self.axis}"
             raise Rejection(OutOfRange(self.spelling, "elements", allowed, show(self.elements)))
-        return tensor.with_shape(*tensor.shape[:axis], len(self.elements), *tensor.shape[axis + 1 :])
+        return tensor.with_shape(
+            *tensor.shape[:axis], len(self.elements), *tensor.shape[axis + 1 :]
+        )
 
     def macs(self, *inputs: TensorType) -> Dim:
         return 0

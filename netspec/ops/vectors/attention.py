@@ -340,6 +340,10 @@ class Attention(Heads):
         keys = self.bias if self.key_bias == "same" else self.key_bias != "no"
         return self.bias, keys, self.bias
 
+    def _out_biased(self) -> bool:
+        """Whether there are added values for the output."""
+        return self.bias if self.out_bias is None else self.out_bias
+
     def _fused(self, inputs: tuple[TensorType, ...]) -> bool:
         """Whether one matrix holds the three projections: all read as many channels."""
         return len({tensor.channels for tensor in self.apart(inputs)[0]}) == 1
@@ -370,7 +374,7 @@ class Attention(Heads):
             joined, out = rows[0], self.width or sizes[0]
             matrix = Weight("out_proj.weight", (out, joined), init, "param", joined, out)
             found.append(matrix)
-            if self.bias if self.out_bias is None else self.out_bias:
+            if self._out_biased():
                 found.append(Weight("out_proj.bias", (out,), Zeros()))
         return (*found, *self._regions(inputs[0]))
 
@@ -485,8 +489,7 @@ class Attention(Heads):
         channels = self.heads * width
         if self.project:
             matrix = graph.node("Transpose", [graph.weight("out_proj.weight")], perm=[1, 0])
-            biased = self.bias if self.out_bias is None else self.out_bias
-            bias = graph.weight("out_proj.bias") if biased else None
+            bias = graph.weight("out_proj.bias") if self._out_biased() else None
             joined = self._projected(graph, joined, matrix, bias)
             channels = self.width or fixed_channels(self.spelling, types[0])
         out = graph.node("Transpose", [joined], perm=[0, 2, 1])
