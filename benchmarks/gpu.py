@@ -1,6 +1,7 @@
 """What netspec's files do on a GPU: proof of every shipped net, and times beside PyTorch's.
 
     python benchmarks/gpu.py -o gpu.json                     # at most eight minutes, whatever happens
+    python benchmarks/gpu.py -o gpu.json --steps compiled
     python benchmarks/gpu.py -o gpu.json --device cpu --nets lenet5 --verify lenet5 --batches 1 2
 
 It needs torch with CUDA and onnxruntime-gpu. In this order, each within what is left of --seconds:
@@ -12,15 +13,19 @@ It needs torch with CUDA and onnxruntime-gpu. In this order, each within what is
 3. netspec's fp16 file again, beside torch.compile in fp16 (max-autotune, channels last), which takes
    minutes to compile: what it does not compile in the time left is named.
 
+All have the same weights, drawn so that values neither vanish nor outgrow fp16; the error is the largest
+difference from netspec's fp32 file in that file's largest value.
 Ratios are to netspec's file of the same precision in the same rounds: above 1 the contender is slower.
 Shares are of the chip's limits: multiply-adds, two operations each, of the peak that its maker states,
-and weights, inputs and outputs, read or written once, of the memory's bandwidth. No node may run on the
-CPU: a session that had to put one there is not made. The JSON is written after each step.
+and weights, inputs and outputs, read or written once, of the memory's bandwidth. No node that reads what
+a sample holds may run on the CPU: a session that puts one there is not made. The JSON is written after
+each step, and steps that are not asked for stay in it.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import multiprocessing
 import os
 import sys
@@ -29,7 +34,6 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -38,14 +42,13 @@ from sides import error, figures, timed, why
 from verify_all import SHIPPED, machine, measured
 
 from netspec.backends.measure import Apart, Facts, Run, in_turns
-from netspec.diagnostics.messages.backends import RuntimeFailed
 from netspec.diagnostics.raised import NetspecError
 
 NETS = ("resnet50", "googlenet", "densenet121", "vgg16")
 # Seconds of a turn: a GPU that was idle takes some time to its full clock.
 TURN = 0.1
-# Shares of the time for the first two steps; the last has what is left.
-TIMES_SHARE, PROOF_SHARE = 0.45, 0.25
+# What the steps have of the time, in parts; the last has what is left.
+STEPS = {"times": 8, "proofs": 7, "compiled": 5}
 # Seconds that one net's proof may take, and that ending takes.
 PROOF, ENDING = 120.0, 10.0
 
@@ -87,7 +90,7 @@ class Budget:
 
 
 def netspec_file(
-    path: str, net: str, batch: int, device: str, dtype: str, quiet: Any
+    path: str, weights: str, net: str, batch: int, device: str, dtype: str, quiet: Any
 ) -> tuple[Run, Facts]:
     """netspec's file, bound to the device."""
     import numpy as np
@@ -98,12 +101,11 @@ def netspec_file(
     from netspec.backends.runtime import Session
     from netspec.backends.switches import Switches
 
-    known = {item.name for item in fields(FileOptions)}
-    if dtype != "fp32" and "dtype" not in known:
-        raise NetspecError(RuntimeFailed(f"this netspec writes no {dtype} files"))
     graph = netspec.load(net).graph
     more: dict[str, Any] = {"dtype": dtype, "io": dtype} if dtype != "fp32" else {}
-    compile_graph(graph, Path(path), FileOptions(logits=True, batch=batch, **more))
+    compile_graph(
+        graph, Path(path), FileOptions(logits=True, batch=batch, **more), source=given(weights)
+    )
     on_gpu = device == "cuda"
     switches = Switches(cuda_graph=on_gpu, nhwc=on_gpu and dtype == "fp16", tf32=False)
     session = Session(Path(path), device=device, switches=switches, most=None)
@@ -111,7 +113,6 @@ def netspec_file(
     said = {
         "provider": session.provider,
         "precision": session.precision,
-        "cpu_fallback": "disabled" if on_gpu else "is the device",
         "switches": session.switches.differences(Switches(threads=0)),
         "batch": batch,
     }
@@ -126,13 +127,42 @@ def netspec_file(
     return bound.run, facts
 
 
+def given(weights: str) -> Any:
+    """The weights that are in a file of arrays."""
+    import numpy as np
+
+    from netspec.weights.sources import Given
+
+    return Given(dict(np.load(weights)))
+
+
+def drawn(net: str, path: str) -> None:
+    """Writes weights of a net with which values neither vanish nor outgrow fp16."""
+    import numpy as np
+
+    import netspec
+    from netspec.backends.onnx.compile import prepared
+    from netspec.verify.weights import fitted
+
+    tensors = fitted(prepared(netspec.load(net).graph, logits=True)).tensors
+    np.savez(path, **{name: tensor.numpy() for name, tensor in tensors.items()})
+
+
 def torch_on(
-    net: str, batch: int, device: str, dtype: str, quiet: Any, wrap: Callable[[Any], Any]
+    weights: str,
+    net: str,
+    batch: int,
+    device: str,
+    dtype: str,
+    quiet: Any,
+    wrap: Callable[[Any], Any],
 ) -> tuple[Run, Facts]:
     """The net in PyTorch, channels last."""
     import torch
 
     import netspec
+    from netspec.backends.onnx.compile import prepared
+    from netspec.backends.torch.modules import to_module
 
     torch.backends.cudnn.benchmark = True
     torch.backends.cudnn.allow_tf32 = False
@@ -143,7 +173,8 @@ def torch_on(
         "dtype": kind,
         "memory_format": torch.channels_last,
     }
-    model = wrap(netspec.load(net).to_torch(seed=0, logits=True).eval().to(**placed))
+    graph = prepared(netspec.load(net).graph, logits=True)
+    model = wrap(to_module(graph, given(weights)).eval().to(**placed))
     (x,) = (torch.from_numpy(array).to(**placed) for array in inputs(net, batch).values())
 
     @torch.inference_mode()
@@ -159,13 +190,13 @@ def torch_on(
 
 
 def torch_eager(
-    _path: str, net: str, batch: int, device: str, dtype: str, quiet: Any
+    _path: str, weights: str, net: str, batch: int, device: str, dtype: str, quiet: Any
 ) -> tuple[Run, Facts]:
-    return torch_on(net, batch, device, dtype, quiet, lambda model: model)
+    return torch_on(weights, net, batch, device, dtype, quiet, lambda model: model)
 
 
 def torch_compile(
-    _path: str, net: str, batch: int, device: str, dtype: str, quiet: Any
+    _path: str, weights: str, net: str, batch: int, device: str, dtype: str, quiet: Any
 ) -> tuple[Run, Facts]:
     import torch
 
@@ -174,7 +205,7 @@ def torch_compile(
             return torch.compile(model, backend="eager")
         return torch.compile(model, mode="max-autotune")
 
-    return torch_on(net, batch, device, dtype, quiet, wrap)
+    return torch_on(weights, net, batch, device, dtype, quiet, wrap)
 
 
 def inputs(net: str, batch: int) -> dict[str, Any]:
@@ -209,7 +240,8 @@ def started(
     def start(name: str) -> Apart:
         make, dtype = contenders[name]
         path = str(Path(folder) / f"{name}.onnx")
-        return Apart(make, path, net, batch, device, dtype, quiet, patience=budget.left())
+        weights = str(Path(folder).parent / f"{Path(net).stem}.npz")
+        return Apart(make, path, weights, net, batch, device, dtype, quiet, patience=budget.left())
 
     running: dict[str, Apart] = {}
     missing: dict[str, Any] = {}
@@ -227,13 +259,14 @@ def side_by_side(
     net: str,
     batch: int,
     device: str,
+    folder: str,
     rounds: int,
     budget: Budget,
     chip: tuple[float, float, float] | None,
 ) -> dict[str, Any]:
     """The figures of the contenders on one net at one batch size."""
-    with tempfile.TemporaryDirectory() as folder:
-        running, found = started(contenders, net, batch, device, folder, budget)
+    with tempfile.TemporaryDirectory(dir=folder) as inner:
+        running, found = started(contenders, net, batch, device, inner, budget)
     try:
         turns = dict(zip(running, in_turns(list(running.values()), rounds, turn=TURN), strict=True))
     except NetspecError as refusal:
@@ -304,23 +337,20 @@ def cheapest_first() -> list[str]:
         macs = found.macs if isinstance(found.macs, int) else 1e12
         return 10.0 * macs + found.stored
 
-    return sorted((path.stem for path in SHIPPED.glob("*.ns")), key=cost)
+    paths = [*SHIPPED.glob("*.ns"), *(SHIPPED / "today").glob("*.ns")]
+    return sorted((path.stem for path in paths), key=cost)
 
 
-def everything(chosen: argparse.Namespace, budget: Budget) -> dict[str, Any]:
-    """The three steps, written as they go."""
-    about = machine(chosen.device)
-    chip = CHIPS.get(about.get("gpu", ""))
-    found: dict[str, Any] = {
-        "machine": about,
-        "chip": dict(zip(("fp16_peak", "fp32_peak", "bandwidth"), chip, strict=True))
-        if chip
-        else "not known: no shares",
-        "settings": {"rounds": chosen.rounds, "seconds": chosen.seconds, "turn_seconds": TURN},
-        "times": {},
-        "proofs": {"ok": [], "wrong": [], "not_run": {}},
-        "compiled": {},
-    }
+def everything(chosen: argparse.Namespace, budget: Budget, folder: str) -> dict[str, Any]:
+    """The steps that are chosen, written as they go."""
+    found = begun(chosen)
+    known = found["chip"]
+    chip = tuple(known.values()) if isinstance(known, dict) else None
+    parts = sum(STEPS[step] for step in chosen.steps)
+
+    def share(step: str) -> Budget:
+        last = step == chosen.steps[-1]
+        return budget if last else budget.part(chosen.seconds * STEPS[step] / parts)
 
     def save() -> None:
         if chosen.output:
@@ -329,8 +359,13 @@ def everything(chosen: argparse.Namespace, budget: Budget) -> dict[str, Any]:
     def times(into: str, contenders: dict[str, Contender], part: Budget) -> None:
         work = [(net, batch) for net in chosen.nets for batch in chosen.batches]
         for i, (net, batch) in enumerate(work):
+            weights = Path(folder) / f"{Path(net).stem}.npz"
+            if not weights.exists():
+                drawn(net, str(weights))
             fair = part.part(max(part.left() / (len(work) - i), 0.6 * part.left()))
-            here = side_by_side(contenders, net, batch, chosen.device, chosen.rounds, fair, chip)
+            here = side_by_side(
+                contenders, net, batch, chosen.device, folder, chosen.rounds, fair, chip
+            )
             found[into].setdefault(net, {})[str(batch)] = here
             save()
             print(f"{into}: {net}, batch {batch}; {budget.left():.0f} s left", file=sys.stderr)
@@ -347,16 +382,39 @@ def everything(chosen: argparse.Namespace, budget: Budget) -> dict[str, Any]:
         save()
 
     save()
-    times("times", FIRST, budget.part(TIMES_SHARE * chosen.seconds))
-    names = cheapest_first() if chosen.verify is None else chosen.verify
-    # Many processes side by side: each with few threads.
-    os.environ["OMP_NUM_THREADS"] = "2"
-    proven(names, chosen.device, chosen.workers, budget.part(PROOF_SHARE * chosen.seconds), prove)
-    del os.environ["OMP_NUM_THREADS"]
-    times("compiled", LAST, budget)
+    if "times" in chosen.steps:
+        times("times", FIRST, share("times"))
+    if "proofs" in chosen.steps:
+        names = cheapest_first() if chosen.verify is None else chosen.verify
+        # Many processes side by side: each with few threads.
+        os.environ["OMP_NUM_THREADS"] = "2"
+        proven(names, chosen.device, chosen.workers, share("proofs"), prove)
+        del os.environ["OMP_NUM_THREADS"]
+    if "compiled" in chosen.steps:
+        times("compiled", LAST, share("compiled"))
     found["seconds_left"] = round(budget.left(), 1)
     write(found, chosen.output)
     return found
+
+
+def begun(chosen: argparse.Namespace) -> dict[str, Any]:
+    """What is found before the first step: other steps of the same machine, where the file has them."""
+    about = machine(chosen.device)
+    chip = CHIPS.get(about.get("gpu", ""))
+    found: dict[str, Any] = {
+        "machine": about,
+        "chip": dict(zip(("fp16_peak", "fp32_peak", "bandwidth"), chip, strict=True))
+        if chip
+        else "not known: no shares",
+        "settings": {"rounds": chosen.rounds, "seconds": chosen.seconds, "turn_seconds": TURN},
+        "weights": "drawn so that values neither vanish nor outgrow fp16",
+    }
+    empty = {"times": {}, "proofs": {"ok": [], "wrong": [], "not_run": {}}, "compiled": {}}
+    if chosen.output and chosen.output.exists():
+        before = json.loads(chosen.output.read_text())
+        if before["machine"] == about:
+            empty |= {step: before[step] for step in STEPS if step not in chosen.steps}
+    return found | empty
 
 
 def main() -> None:
@@ -364,6 +422,13 @@ def main() -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--device", default="cuda", choices=["cuda", "cpu"])
     parser.add_argument("--seconds", type=float, default=470.0, help="for all of it")
+    parser.add_argument(
+        "--steps",
+        nargs="+",
+        default=list(STEPS),
+        choices=list(STEPS),
+        help="the others stay in the file as they are",
+    )
     parser.add_argument("--nets", nargs="*", default=NETS)
     parser.add_argument("--batches", nargs="*", type=int, default=[256, 1])
     parser.add_argument("--verify", nargs="*", help="nets to prove; all that ship by default")
@@ -374,7 +439,8 @@ def main() -> None:
     last.daemon = True
     last.start()
     try:
-        found = everything(chosen, Budget(chosen.seconds - ENDING))
+        with tempfile.TemporaryDirectory() as folder:
+            found = everything(chosen, Budget(chosen.seconds - ENDING), folder)
     finally:
         last.cancel()
     raise SystemExit(1 if found["proofs"]["wrong"] else 0)

@@ -41,7 +41,8 @@ GPU = """
 replayed as a CUDA graph, fp16 in NHWC, against PyTorch, channels last, eager and under
 `torch.compile(mode="max-autotune")`. TF32 is off. Ratios are to netspec's file of the same precision:
 **above 1.00 the contender is slower**. The shares are of the chip's peak (two operations for each
-multiply-add) and of its bandwidth (weights, inputs and outputs once).
+multiply-add) and of its bandwidth (weights, inputs and outputs once). The error is the largest difference
+from netspec's fp32 file, in that file's largest value.
 """
 
 NONE = "Not measured yet."
@@ -141,10 +142,10 @@ def on_gpu(found: dict[str, Any]) -> Iterator[str]:
     where = machine.get("gpu", "no GPU: a rehearsal on the processor")
     yield paragraph(
         f"{where}; {machine['processor']}, {machine['cores']} cores; {versions}. "
-        f"{found['settings']['rounds']} rounds."
+        f"{found['settings']['rounds']} rounds. Weights: {found['weights']}."
     )
     shares = isinstance(found["chip"], dict)
-    titles = ["net, batch, contender", "ms", "ratio"]
+    titles = ["net, batch, contender", "ms", "ratio", "error"]
     titles += ["of peak", "of bandwidth"] if shares else []
     rows, reasons = [], []
     for kind in ("times", "compiled"):
@@ -157,7 +158,9 @@ def on_gpu(found: dict[str, Any]) -> Iterator[str]:
                         continue
                     if kind == "compiled" and name.startswith("netspec"):
                         continue
-                    cells = [what, f"{figures['median_ms']:.2f}", ratio(figures)]
+                    error = figures["error"]
+                    off = "not finite" if error is None else f"{error:.1e}"
+                    cells = [what, f"{figures['median_ms']:.2f}", ratio(figures), off]
                     if shares:
                         cells += [
                             f"{100 * figures[share]:.0f} %"
@@ -181,6 +184,9 @@ def on_gpu(found: dict[str, Any]) -> Iterator[str]:
     for name, reason in sorted(proofs["not_run"].items()):
         yield f"- not run: {name}: {one_line(reason)}"
     yield ""
+    for note in found.get("notes", ()):
+        yield paragraph(note)
+        yield ""
 
 
 if __name__ == "__main__":

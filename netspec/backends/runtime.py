@@ -19,6 +19,7 @@ from netspec.backends.onnx.blocks.inlining import inline
 from netspec.backends.onnx.guard import check_model
 from netspec.backends.onnx.images import IMAGES, image_of, said_of_images
 from netspec.backends.onnx.sizes import TooLarge, check_sizes
+from netspec.backends.placement import strays
 from netspec.backends.switches import DEFAULTS, KEY, Switches, Tuned, read_tuned
 from netspec.diagnostics.limits import DEFAULT
 from netspec.diagnostics.messages.backends import BadInput, BadModel, DeviceMissing, RuntimeFailed
@@ -99,16 +100,9 @@ class Session:
         options = _options(self.switches)
         provider = _provider(device)
         if device != "cpu":
-            options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+            options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
         settings = _cuda_settings(self.switches) if device == "cuda" else {}
-
-        def failed(reason: str) -> NetspecError:
-            if device != "cpu" and "fallback to CPU" in reason:
-                reason = "it, or part of the model on it, could not be loaded"
-                return NetspecError(DeviceMissing(device, reason, _CUDA_ADVICE), status=4)
-            return _failed(reason)
-
-        with reading(failed):
+        with reading(_failed):
             self._session = ort.InferenceSession(
                 os.fspath(path), options, providers=[(provider, settings)], enable_fallback=0
             )
@@ -116,6 +110,8 @@ class Session:
         if self.provider != provider:
             reason = f"ONNX Runtime chose {self.provider}"
             raise NetspecError(DeviceMissing(device, reason, _CUDA_ADVICE), status=4)
+        if device != "cpu":
+            self._check_placement(device, provider)
         given = {item.name for item in self._session.get_inputs()}
         for item in (*self._session.get_inputs(), *self._session.get_outputs()):
             if item.type not in (_TAKEN if item.name in given else _DTYPES):
@@ -181,6 +177,16 @@ class Session:
 
     def _not_of_images(self, reason: str) -> NetspecError:
         return NetspecError(BadModel(str(self._path), f"what it says of images: {reason}"))
+
+    def _check_placement(self, device: str, provider: str) -> None:
+        """Raises NetspecError where part of the model would run elsewhere."""
+        parts = self._session.get_provider_graph_assignment_info()
+        nodes = (node for part in parts if part.ep_name != provider for node in part.get_nodes())
+        found = strays(self._model, ((node.name, node.op_type) for node in nodes))
+        if found:
+            more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+            reason = f"ONNX Runtime runs `{found[0]}`{more} elsewhere"
+            raise NetspecError(DeviceMissing(device, reason, "use --device cpu"), status=4)
 
     def _check_sizes(self, shapes: Mapping[str, tuple[int, ...]] | None) -> None:
         """Adds up what the model will hold; raises NetspecError where that is too much."""

@@ -77,7 +77,7 @@ def test_what_is_accepted_with_other_parameters_runs_alike(kind, most):
     accepted = 0
 
     @settings(
-        max_examples=30,
+        max_examples=100,
         deadline=None,
         derandomize=True,
         database=None,

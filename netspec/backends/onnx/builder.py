@@ -9,7 +9,7 @@ import numpy as np
 from onnx import AttributeProto, GraphProto, NodeProto, TensorProto, TypeProto, ValueInfoProto
 
 from netspec.backends.onnx.constants import Constants
-from netspec.backends.onnx.legal import zero_if_legal
+from netspec.backends.onnx.legal import where_the_net_runs, zero_if_legal
 from netspec.backends.onnx.places import places
 from netspec.backends.onnx.spelling import Spelling, features, since
 from netspec.backends.onnx.targets import EVERY, Target
@@ -171,6 +171,7 @@ class Builder(Spelling):
         for i, proto in enumerate(self._emitted):
             proto.name = f"legal sizes {i + 1}"
         proto.name = f"legal sizes: {'; '.join(self.graph.legality.describe())}"
+        zero = where_the_net_runs(self, zero)
         if operands[0].type.ids is not None:
             zero = self.node("Cast", [zero], to=TensorProto.INT64)
         checked = self.node("Add", [operands[0].name, zero])

@@ -41,7 +41,6 @@ _INSIDE = {
     "LRN": "a sum of squares",
     "Log": "a logarithm",
     "LogSoftmax": "a sum of exponentials",
-    "LpPool": "a sum of powers",
     "Pow": "a power",
     "Reciprocal": "a quotient",
     "ReduceL2": "a sum of squares",

@@ -44,6 +44,17 @@ def zero_if_legal(graph: Graph, builder: Builder, inputs: list[Operand]) -> str 
     return builder.node("Gather", [builder.constant(np.zeros(1, np.float32)), total])
 
 
+def where_the_net_runs(builder: Builder, zero: str) -> str:
+    """The name of the same zero, on the device of the net.
+
+    On the CPU, ONNX Runtime computes what follows from sizes, and from inputs of the net and constants
+    of up to 100 numbers beside them: the checked input with all of its first layers. A larger constant
+    ends that.
+    """
+    many = builder.constant(np.zeros(128, np.float32))
+    return builder.reduce("ReduceMax", builder.node("Add", [zero, many]), [0])
+
+
 class _Faults:
     """Numbers of the file that are 0 where the sizes are legal, above 0 elsewhere."""
 

@@ -7,7 +7,7 @@ came late is written out in earlier ones, an attribute that became an input is w
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from math import pi, prod, sqrt
+from math import pi, sqrt
 from typing import Any, Protocol
 
 import numpy as np
@@ -239,21 +239,8 @@ def _mish(nodes: _Nodes, name: str) -> str:
     return nodes.node("Mul", [name, nodes.node("Tanh", [nodes.node("Softplus", [name])])])
 
 
-def _lp_pool(
-    nodes: _Nodes, name: str, *, kernel_shape: Sequence[int], p: int, **window: Any
-) -> str:
-    power, root = (nodes.constant(np.float32(value)) for value in (p, 1 / p))
-    powers = nodes.node("Pow", [nodes.node("Abs", [name]), power])
-    means = nodes.node(
-        "AveragePool", [powers], kernel_shape=kernel_shape, count_include_pad=1, **window
-    )
-    sums = nodes.node("Mul", [means, nodes.constant(np.float32(prod(kernel_shape)))])
-    return nodes.node("Pow", [sums, root])
-
-
 _WRITTEN_OUT: Mapping[str, Callable[..., str]] = {
     "Gelu": _gelu,
     "HardSwish": _hard_swish,
-    "LpPool": _lp_pool,
     "Mish": _mish,
 }

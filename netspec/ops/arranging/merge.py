@@ -211,7 +211,7 @@ class Mean(_Broadcasting):
         ("3x4x5", "mean { | conv1-3 | relu | sigmoid }"),
         ("3x4x5", "mean(drop_path=0.15) { | conv1-3 | conv3-3(pad=1) }"),
     )
-    _torch, _onnx = "add", "Mean"
+    _torch, _onnx = "add", "Add"
 
     drop_path: float = real(
         0.0, low=0.0, high=1.0, doc="probability of losing an input in training"
@@ -260,4 +260,8 @@ class Mean(_Broadcasting):
         return torch.nn.functional.one_hot(index, count).T.bool()
 
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
-        return graph.node("Mean", self._aligned_names(graph, inputs))
+        import numpy as np
+
+        # No node `Mean`: ONNX Runtime has it on the CPU only.
+        count = graph.constant(np.float32(len(inputs)))
+        return graph.node("Div", [super().onnx(graph, *inputs), count])

@@ -219,7 +219,12 @@ class Celu(_Exponential):
 
     spelling = "celu"
     examples = (("3x4", "celu"), ("3x4", "celu(2)"))
-    _torch, _onnx = "CELU", "Celu"
+    _torch, _onnx = "CELU", "Elu"
+
+    def onnx(self, graph: Builder, *inputs: Operand) -> str:
+        # No node `Celu`: ONNX Runtime has it on the CPU only.
+        bent = graph.node("Elu", [graph.scaled(inputs[0].name, 1 / self.alpha)])
+        return graph.scaled(bent, self.alpha)
 
 
 class Gelu(Elementwise):

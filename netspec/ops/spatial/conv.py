@@ -37,6 +37,7 @@ from netspec.ops.declare.reach import Reach, Upsampling
 from netspec.ops.declare.schemes import He, Zeros
 from netspec.ops.declare.values import Layer
 from netspec.ops.declare.weight import Scheme, Weight
+from netspec.ops.spatial.border import FAR
 from netspec.sizes.dims import Dim
 from netspec.sizes.shapes import TensorType, numel
 
@@ -143,12 +144,20 @@ class Convolution(Operator):
 
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
         _, _, groups = self._channels(inputs[0].type)
-        return self._slid(graph, "Conv", inputs[0], graph.weight("weight"), group=groups)
+        window = self._geometry(inputs[0].type)
+        return self._slid(graph, "Conv", inputs[0], graph.weight("weight"), window, group=groups)
 
-    def _slid(self, graph: Builder, op_type: str, tensor: Operand, kernel: str, **more: Any) -> str:
+    def _slid(
+        self,
+        graph: Builder,
+        op_type: str,
+        tensor: Operand,
+        kernel: str,
+        window: Geometry,
+        **more: Any,
+    ) -> str:
         """Adds the node that slides a kernel of this name over a tensor, and adds the bias."""
-        window, name = self._geometry(tensor.type), tensor.name
-        pads = window.onnx_pads
+        name, pads = tensor.name, window.onnx_pads
         if self._border() != "zeros" and any(pads):
             name = graph.pad(
                 name, ((0, 0), (0, 0), *window.pads), mode=ONNX_BORDERS[self._border()]
@@ -317,11 +326,24 @@ class TransposedConv(Grouped):
         return self._module(modules, "ConvTranspose", inputs[0], output_padding=extra)
 
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
-        extra = list(self._output_pad(inputs[0].type))
-        kernel = graph.weight("weight")
-        return self._slid(
-            graph, "ConvTranspose", inputs[0], kernel, output_padding=extra, group=self.groups
+        # Padding crops, and ONNX Runtime crops both ends alike on a GPU: the rest is sliced off.
+        window = self._geometry(inputs[0].type)
+        alike = tuple((min(pair), min(pair)) for pair in window.pads)
+        name = self._slid(
+            graph,
+            "ConvTranspose",
+            inputs[0],
+            graph.weight("weight"),
+            replace(window, pads=alike),
+            output_padding=list(self._output_pad(inputs[0].type)),
+            group=self.groups,
         )
+        if window.symmetric:
+            return name
+        starts = [before - both for before, (both, _) in zip(window.before, alike, strict=True)]
+        ends = [both - after or FAR for after, (both, _) in zip(window.after, alike, strict=True)]
+        axes = range(2, len(starts) + 2)
+        return graph.node("Slice", [name, *map(graph.integers, (starts, ends, axes))])
 
     def linear(self, own: Mapping[str, Tensor], *inputs: TensorType) -> Linear:
         window = self._geometry(inputs[0])

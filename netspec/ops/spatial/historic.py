@@ -106,7 +106,7 @@ class TableConv(Convolution):
         zero = graph.constant(np.zeros((1, *window.kernel), np.float32))
         known = graph.node("Concat", [graph.weight("weight"), zero], axis=0)
         kernel = graph.node("Gather", [known, graph.constant(rows)], axis=0)
-        return self._slid(graph, "Conv", inputs[0], kernel)
+        return self._slid(graph, "Conv", inputs[0], kernel, self._geometry(inputs[0].type))
 
     def linear(self, own: Mapping[str, Tensor], *inputs: TensorType) -> Linear | None:
         return None  # its planes are those of the table

@@ -222,15 +222,20 @@ class LpPool(_Pool):
         return (means * prod(window.kernel)) ** (1 / self.p)
 
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
+        import numpy as np
+
+        # No node `LpPool`: ONNX Runtime has it on the CPU only, others have none.
         window = self._geometry(inputs[0].type).spelt_out(self.spelling, inputs[0].type)
-        return graph.node(
-            "LpPool",
-            [inputs[0].name],
+        power, root = (graph.constant(np.float32(value)) for value in (self.p, 1 / self.p))
+        means = graph.node(
+            "AveragePool",
+            [graph.node("Pow", [graph.node("Abs", [inputs[0].name]), power])],
             kernel_shape=list(window.kernel),
             strides=list(window.stride),
             pads=window.onnx_pads,
-            p=self.p,
+            count_include_pad=1,
         )
+        return graph.node("Pow", [graph.scaled(means, prod(window.kernel)), root])
 
 
 class GlobalPool(Operator):
