@@ -10,6 +10,7 @@ import torch
 from support.differential import Net, assert_agree, snippet
 
 from netspec.analysis.costs import costs
+from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.source import Source
 from netspec.elaborate.build import build
 from netspec.graph.checked import Graph
@@ -460,3 +461,10 @@ def test_a_graph_with_tensors_by_name_is_written_and_read_again(text: str) -> No
 def test_one_matrix_has_rows_of_unequal_widths_and_no_norm_is_none() -> None:
     graph = snippet("8x5", "attention(4, kv_heads=2, qk_norm=none, bias=no)")
     assert weights_of(graph)["attention1.in_proj_weight"].shape == (16, 8)
+
+
+def test_idle_values_of_the_keys_stand_between_others_or_are_refused():
+    with pytest.raises(NetspecError, match="key_bias must be same, yes or no where bias=no"):
+        snippet("4x3", "attention(2, bias=no, key_bias=idle)")
+    graph = snippet("4x3", "attention(2, key_bias=idle)")
+    assert graph.nodes[-1].op.weights(*graph.nodes[-1].input_types)[1].shape == (12,)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import log
 from typing import Any
 
-from netspec.diagnostics.messages.shapes import NotDivisible, ShapesDiffer, WrongCount
+from netspec.diagnostics.messages.shapes import NotDivisible, OutOfRange, ShapesDiffer, WrongCount
 from netspec.diagnostics.raised import Rejection
 from netspec.ops.declare.checks import fixed_channels, need_spatial
 from netspec.ops.declare.interfaces import Builder, Operand, V
@@ -316,6 +316,10 @@ class Attention(Heads):
         if not equal(numel(key.spatial), numel(value.spatial)):
             advice = "there is a value for each key"
             raise Rejection(ShapesDiffer(self.spelling, f"{key} and {value}", advice))
+        if self.key_bias == "idle" and not self.bias:
+            # Values that stand between others' and are not added: alone nothing reads them.
+            allowed = "same, yes or no where bias=no"
+            raise Rejection(OutOfRange(self.spelling, "key_bias", allowed, "idle"))
         width = self._width(inputs)
         if self.rotary is not None:
             need_spatial(self, query, 1)
