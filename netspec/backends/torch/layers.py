@@ -6,7 +6,7 @@ import keyword
 from collections.abc import Callable, Iterable
 from functools import cache, wraps
 from math import prod
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -138,12 +138,16 @@ class Block(nn.Module):
     def extra_repr(self) -> str:
         return ""
 
-    def _get_name(self) -> str:
-        return self.kind
+    # What `made_class` made the class of.
+    _made: ClassVar[tuple[Any, ...]]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Pickles find classes by name, and this one has none that a module could be asked for.
+        return _empty, type(self)._made, self.__dict__
 
 
 class NetModule(Block):
-    """A whole net, called with its inputs in order or by name: a class of its own by `net_class`.
+    """A whole net, called with its inputs in order or by name.
 
     `loss_weights` maps each training-only head to the weight of its loss. `fitting`, where sizes are
     symbols, refuses those that are not legal.
@@ -193,14 +197,36 @@ class NetModule(Block):
         if found is not None:
             raise NetspecError(BadInput(*found))
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        # Pickles find classes by name, and this one has none that a module could be asked for.
-        return _empty_net, (self.kind, self.input_names), self.__dict__
-
 
 @cache
-def net_class(kind: str, inputs: tuple[str, ...]) -> type[NetModule]:
-    """The class of nets whose `forward` takes inputs of these names, as if written by hand.
+def made_class(kind: str, definition: str, inputs: tuple[str, ...] | None) -> type[Any]:
+    """The class of a block or, with the names of its inputs, of a net: as if written by hand.
+
+    It is called as the spec calls what it is, in capitals: `SqueezeExcite`. Blocks of one name have
+    one class where their `definition` is the same, so that what goes by class, as policies of
+    wrapping and profilers do, sees the spec's blocks.
+    """
+    base: type[Any] = Block if inputs is None else NetModule
+    body = {"__module__": __name__, "__doc__": base.__doc__, "_made": (kind, definition, inputs)}
+    if inputs is not None:
+        body |= {"input_names": inputs, "forward": _forward(kind, inputs)}
+    return type(class_name(kind), (base,), body)
+
+
+def class_name(kind: str) -> str:
+    """A block's name as that of a class.
+
+    >>> class_name("squeeze_excite"), class_name("resnet50"), class_name("_"), class_name("true")
+    ('SqueezeExcite', 'Resnet50', 'Block_', 'True_')
+    """
+    name = "".join(word[:1].upper() + word[1:] for word in kind.split("_"))
+    if not name.isidentifier():
+        name = f"Block{name}_"
+    return f"{name}_" if keyword.iskeyword(name) else name
+
+
+def _forward(kind: str, inputs: tuple[str, ...]) -> Any:
+    """A `forward` that takes inputs of these names.
 
     Tracers, exporters and `inspect` read the names off the function's code, so it is made with them.
     """
@@ -212,13 +238,13 @@ def net_class(kind: str, inputs: tuple[str, ...]) -> type[NetModule]:
     forward.__doc__ = NetModule.answer.__doc__
     # Python's message for a wrong call starts with this name: it says what the right one is.
     forward.__qualname__ = f"{kind}({listed}).forward"
-    body = {"__module__": __name__, "__doc__": NetModule.__doc__, "input_names": inputs}
-    return type("NetModule", (NetModule,), {**body, "forward": forward})
+    return forward
 
 
-def _empty_net(kind: str, inputs: tuple[str, ...]) -> NetModule:
-    made = net_class(kind, inputs)
-    return made.__new__(made)
+def _empty(kind: str, definition: str, inputs: tuple[str, ...] | None) -> Block:
+    made = made_class(kind, definition, inputs)
+    empty: Block = made.__new__(made)
+    return empty
 
 
 def argument_names(inputs: Iterable[str]) -> tuple[str, ...]:

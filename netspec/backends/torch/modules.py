@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import field
+from hashlib import sha256
 from typing import Any, BinaryIO
 
 import torch
@@ -11,7 +12,7 @@ from torch import nn
 from netspec.backends.torch import layers
 from netspec.backends.torch import recurrent as torch_sequence
 from netspec.foundation.records import record
-from netspec.graph.checked import Graph, Node, Value
+from netspec.graph.checked import Call, Graph, Node, Value
 from netspec.graph.fitting import fitting
 from netspec.ops.declare.geometry import Geometry
 from netspec.ops.declare.operator import Operator
@@ -74,6 +75,7 @@ class _Level:
     """A block being put together: its nodes and blocks in order, by name."""
 
     kind: str
+    definition: str
     items: dict[str, Node | _Level] = field(default_factory=dict)
 
     def nodes(self) -> list[Node]:
@@ -109,12 +111,12 @@ class _Assembly:
         block.outputs = block.outputs[:count]
         losses = {head.name: head.loss for head in self.graph.heads}
         names = layers.argument_names(node.path for node in self.graph.inputs)
-        made = layers.net_class(self.graph.name, names)
+        made = layers.made_class(self.graph.name, root.definition, names)
         fits = fitting(self.graph) if self.graph.symbols else None
         return made(block, heads, losses, [output.name for output in self.graph.outputs], fits)
 
     def _tree(self) -> _Level:
-        root = _Level(self.graph.name)
+        root = _Level(self.graph.name, _digest(self.graph.source.name, self.graph.source.text))
         for node in self.graph.nodes:
             if isinstance(node.op, Input):
                 continue
@@ -122,7 +124,7 @@ class _Assembly:
             *around, name = node.path.split(".")
             blocks = [call for call in node.call.ancestors() if call.component] if node.call else []
             for component, call in zip(around, reversed(blocks), strict=True):
-                found = level.items.setdefault(component, _Level(call.block))
+                found = level.items.setdefault(component, _Level(call.block, _defined(call)))
                 assert isinstance(found, _Level)
                 level = found
             level.items[name] = node
@@ -159,7 +161,8 @@ class _Assembly:
                 rows = next(i for i, v in enumerate(inputs) if v.type.batch == value.type.batch)
                 draws.setdefault(key, rows)
         ends = tuple(slots[value] for value in outputs)
-        block = layers.Block(level.kind, children, steps, len(inputs), ends, draws)
+        made = layers.made_class(level.kind, level.definition, None)
+        block: layers.Block = made(level.kind, children, steps, len(inputs), ends, draws)
         block.hold_still(tuple(still))
         return block
 
@@ -205,6 +208,16 @@ class _Assembly:
         """Which outputs of the node anything reads; of one output it does not matter."""
         values = enumerate(node.outputs)
         return frozenset(i for i, v in values if v in self.readers or v in self.ends)
+
+
+def _defined(call: Call) -> str:
+    """What tells the block that is called from others of its name: its file and its text."""
+    assert call.definition is not None
+    return _digest(call.definition.source.name, call.definition.text)
+
+
+def _digest(*texts: str) -> str:
+    return sha256("\0".join(texts).encode()).hexdigest()[:16]
 
 
 def to_module(graph: Graph, source: WeightSource) -> layers.NetModule:
