@@ -11,7 +11,6 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.fx import Proxy
-from torch.nn import functional as F
 
 from netspec.diagnostics.messages.backends import BadInput
 from netspec.diagnostics.raised import NetspecError
@@ -207,7 +206,8 @@ def made_class(kind: str, definition: str, inputs: tuple[str, ...] | None) -> ty
     wrapping and profilers do, sees the spec's blocks.
     """
     base: type[Any] = Block if inputs is None else NetModule
-    body = {"__module__": __name__, "__doc__": base.__doc__, "_made": (kind, definition, inputs)}
+    body: dict[str, Any] = {"__module__": __name__, "__doc__": base.__doc__}
+    body["_made"] = (kind, definition, inputs)
     if inputs is not None:
         body |= {"input_names": inputs, "forward": _forward(kind, inputs)}
     return type(class_name(kind), (base,), body)
@@ -342,12 +342,76 @@ class Shared(nn.Module):
         return torch.func.functional_call(template, weights, tensors, options)
 
 
+# What layers compute beyond torch's own is told by functions that are given `torch`, and the layer of
+# torch's that they are about: as an operator's `compute` they can so be run, or be written down.
+
+
+def flat_linear(torch: Any, layer: Any, input: Any) -> Any:
+    """A linear layer over all elements of a map, channels first."""
+    return layer(input.flatten(1))
+
+
+def window_linear(torch: Any, layer: Any, kernel: tuple[int, ...], out: int, input: Any) -> Any:
+    """A linear layer over the elements of every window, channels first."""
+    if prod(kernel) == 1:
+        return layer(input.movedim(1, -1)).movedim(-1, 1)
+    convolve = getattr(torch.nn.functional, f"conv{len(kernel)}d")
+    return convolve(input, layer.weight.reshape(out, -1, *kernel), layer.bias)
+
+
+def padded(
+    torch: Any, layer: Any, window: Geometry, input: Any, mode: str = "zeros", value: float = 0.0
+) -> Any:
+    """A window that slides over a map with a border of its own on each side."""
+    how = {"value": value} if value else {"mode": mode} if mode != "zeros" else {}
+    result = layer(torch.nn.functional.pad(input, window.torch_pads, **how))
+    if not window.ceil:
+        return result
+    sizes = window.output("pool", type_of(input))
+    pieces = (..., *(slice(size) for size in sizes))
+    if isinstance(result, tuple):
+        return tuple(tensor[pieces] for tensor in result)
+    return result[pieces]
+
+
+def max_padded(torch: Any, layer: Any, window: Geometry, input: Any) -> Any:
+    """A maximum that no border is, and the places where it is found, counted without the border."""
+    result = padded(torch, layer, window, input, value=float("-inf"))
+    if not isinstance(result, tuple):
+        return result
+    # torch counts places in the padded plane; they are those of the plane without.
+    pooled, places = result
+    found = torch.zeros_like(places)
+    factor = 1
+    axes = zip(input.shape[2:], window.pads, strict=True)
+    for size, (before, after) in reversed(list(axes)):
+        whole = size + before + after
+        found = found + (places % whole - before) * factor
+        places, factor = places // whole, factor * size
+    return pooled, found
+
+
+def cropped(torch: Any, layer: Any, window: Geometry, input: Any) -> Any:
+    """What a transposed convolution makes, without its border."""
+    result = layer(input)
+    for axis, (before, after) in enumerate(window.pads, start=2):
+        result = result.narrow(axis, before, result.shape[axis] - before - after)
+    return result
+
+
+def pads_itself(kind: str, window: Geometry) -> bool:
+    """Whether torch's module, `Conv`, `ConvTranspose` or `MaxPool`, has a window's border itself."""
+    halves = zip(window.before, window.kernel, strict=True)
+    return window.symmetric and not ("Pool" in kind and any(2 * b > k for b, k in halves))
+
+
 class FlatLinear(nn.Linear):
     """A linear layer over all elements of a map, channels first."""
 
     @leaf
     def forward(self, input: Tensor) -> Tensor:
-        return super().forward(input.flatten(1))
+        found: Tensor = flat_linear(torch, super().forward, input)
+        return found
 
 
 class WindowLinear(nn.Linear):
@@ -359,10 +423,9 @@ class WindowLinear(nn.Linear):
 
     @leaf
     def forward(self, input: Tensor) -> Tensor:
-        if prod(self.kernel) == 1:
-            return super().forward(input.movedim(1, -1)).movedim(-1, 1)
-        convolve = (F.conv1d, F.conv2d, F.conv3d)[len(self.kernel) - 1]
-        return convolve(input, self.weight.reshape(self.out_features, -1, *self.kernel), self.bias)
+        layer = self if prod(self.kernel) > 1 else super().forward
+        found: Tensor = window_linear(torch, layer, self.kernel, self.out_features, input)
+        return found
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, kernel={self.kernel}"
@@ -372,22 +435,11 @@ class _Padded:
     """Pads before a window slides, where torch's own padding cannot: per side, or wide."""
 
     window: Geometry
-    value = 0.0
 
     @leaf
     def forward(self, input: Tensor) -> Any:
         mode = getattr(self, "padding_mode", "zeros")
-        pads = self.window.torch_pads
-        how = {"value": self.value} if mode == "zeros" else {"mode": mode}
-        padded = F.pad(input, pads, **how)
-        result = super().forward(padded)  # type: ignore[misc]
-        if not self.window.ceil:
-            return result
-        sizes = self.window.output("pool", type_of(input))
-        pieces = (..., *(slice(int(size)) for size in sizes))  # type: ignore[arg-type]
-        if isinstance(result, tuple):
-            return tuple(tensor[pieces] for tensor in result)
-        return result[pieces]
+        return padded(torch, super().forward, self.window, input, mode)  # type: ignore[misc]
 
     def extra_repr(self) -> str:
         text: str = super().extra_repr()  # type: ignore[misc]
@@ -397,23 +449,9 @@ class _Padded:
 class _MaxPadded(_Padded):
     """Pads with what no maximum takes, and counts the places it finds without the padding."""
 
-    value = float("-inf")
-
     @leaf
     def forward(self, input: Tensor) -> Any:
-        result = super().forward(input)
-        if not isinstance(result, tuple):
-            return result
-        # torch counts places in the padded plane; they are those of the plane without.
-        pooled, places = result
-        found = torch.zeros_like(places)
-        factor = 1
-        axes = zip(input.shape[2:], self.window.pads, strict=True)
-        for size, (before, after) in reversed(list(axes)):
-            padded = size + before + after
-            found += (places % padded - before) * factor
-            places, factor = places // padded, factor * size
-        return pooled, found
+        return max_padded(torch, super(_Padded, self).forward, self.window, input)  # type: ignore[misc]
 
 
 class _Cropped:
@@ -422,11 +460,8 @@ class _Cropped:
     window: Geometry
 
     @leaf
-    def forward(self, input: Tensor) -> Tensor:
-        result: Tensor = super().forward(input)  # type: ignore[misc]
-        for axis, (before, after) in enumerate(self.window.pads, start=2):
-            result = result.narrow(axis, before, result.shape[axis] - before - after)
-        return result
+    def forward(self, input: Tensor) -> Any:
+        return cropped(torch, super().forward, self.window, input)  # type: ignore[misc]
 
     def extra_repr(self) -> str:
         text: str = super().extra_repr()  # type: ignore[misc]

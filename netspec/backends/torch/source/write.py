@@ -1,0 +1,286 @@
+"""The file: its head, helpers, classes and the net."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from netspec.backends.torch.layers import argument_names
+from netspec.backends.torch.levels import Level
+from netspec.backends.torch.source.blocks import Blocks
+from netspec.backends.torch.source.code import WIDTH, Const, Fn, Text, flat, slots, statement
+from netspec.backends.torch.source.forward import Body, all_codes
+from netspec.backends.torch.source.templates import Class, Option, Part, Template
+from netspec.backends.torch.source.trace import Line
+from netspec.graph.checked import Graph
+
+_OUTPUTS = '''class TrainingOutputs(NamedTuple):
+    """What the net gives in training: its output, and those of its heads by name."""
+
+    main: Any
+    heads: dict[str, Tensor]
+'''
+
+
+def source(graph: Graph) -> str:
+    """The text of a Python file that makes the net with torch alone; raises NetspecError.
+
+    Its modules are called as those of `to_torch`, so the one's `state_dict` loads into the other.
+    """
+    blocks = Blocks(graph)
+    pieces = [_helper(function) for function in blocks.helpers.values()]
+    if graph.heads:
+        pieces.append(_OUTPUTS)
+    pieces += ["\n".join(_class(found, blocks)) + "\n" for found in blocks.classes]
+    body = "\n\n".join(pieces)
+    return f"{_head(graph, body)}\n\n{body}"
+
+
+def _head(graph: Graph, body: str) -> str:
+    """The docstring and imports of the file."""
+    said = dict(graph.metadata)
+    lines = [f"{graph.name}: {said['paper']}" if "paper" in said else graph.name]
+    notes = [str(said[key]) for key in ("table", "note", "source") if key in said]
+    whole = lines[0] + ("" if lines[0].endswith(".") else ".")
+    text = textwrap.wrap(whole, WIDTH - 3, break_long_words=False)
+    if notes:
+        text += ["", *(line for note in notes for line in textwrap.wrap(note, WIDTH))]
+    text += ["", f"Input {_shapes(graph)}, without the batch."]
+    doc = "\n".join(['"""' + text[0], *text[1:], '"""']).replace("\\", "\\\\")
+    standard = []
+    if "OrderedDict" in body:
+        standard.append("from collections import OrderedDict")
+    if "NamedTuple" in body:
+        standard.append("from typing import Any, NamedTuple")
+    elif "Any" in body:
+        standard.append("from typing import Any")
+    imports = [*standard, *([""] if standard else [])]
+    if "torch." in body:
+        imports.append("import torch")
+    names = [name for name in ("Tensor", "nn") if f"{name}" in body]
+    imports.append(f"from torch import {', '.join(names)}")
+    if "F." in body:
+        imports.append("from torch.nn import functional as F")
+    return "\n".join([doc, "", *imports]) + "\n"
+
+
+def _shapes(graph: Graph) -> str:
+    inputs = ", ".join(
+        str(node.types[0]) if len(graph.inputs) == 1 else f"{node.path} {node.types[0]}"
+        for node in graph.inputs
+    )
+    outputs = ", ".join(str(output.value.type) for output in graph.outputs)
+    return f"{inputs}; output {outputs}"
+
+
+def _helper(function: Callable[..., Any]) -> str:
+    """The text of a plain function, its `torch` that of the file and its tensors typed."""
+    text = textwrap.dedent(inspect.getsource(inspect.unwrap(function)))
+    tree = ast.parse(text).body[0]
+    assert isinstance(tree, ast.FunctionDef)
+    lines = text.splitlines()[tree.lineno - 1 :]
+    found = "\n".join(lines).replace("torch: Any, ", "", 1).replace("torch: Any,", "", 1)
+    return found.replace("Any", "Tensor") + "\n"
+
+
+def _class(found: Class, blocks: Blocks) -> Iterator[str]:
+    is_net = found is blocks.root
+    template = found.template
+    chained = not is_net and _is_chain(found)
+    yield f"class {found.name}({'nn.Sequential' if chained else 'nn.Module'}):"
+    yield f'    """{_about(found, blocks)}"""'
+    yield ""
+    params = "".join(f", {n}: {t}" for n, t in zip(found.params, found.types, strict=True))
+    yield f"    def __init__(self{params}) -> None:"
+    yield "        super().__init__()"
+    ranges: dict[str, str] = {}
+    for name, trained, code in template.owned:
+        yield from _owned(name, trained, code, template.owned)
+    for i, part in enumerate(template.parts):
+        inside = next((o for o in template.options if o.start <= i < o.end), None)
+        if inside is None:
+            yield from _made(part, chained, ranges, 8)
+        else:
+            if inside.start == i:
+                yield from statement(f"{_flag(template, inside)} = ", inside.when, 8)
+                yield f"        if {_flag(template, inside)}:"
+            yield from _made(part, chained, ranges, 12)
+    if is_net and blocks.graph.heads:
+        losses = ", ".join(f'"{head.name}": {head.loss}' for head in blocks.graph.heads)
+        yield f"        self.loss_weights = {{{losses}}}"
+    frozen = [part.name for part in template.parts if part.frozen]
+    for name in frozen:
+        yield f"        self.{name}.requires_grad_(False)"
+    still = [part.name for part in template.parts if part.still]
+    if still:
+        yield ""
+        yield f'    def train(self, mode: bool = True) -> "{found.name}":'
+        yield "        super().train(mode)"
+        for name in still:
+            yield f"        self.{name}.eval()"
+        yield "        return self"
+    if not chained:
+        yield ""
+        yield from _forward(found, blocks, is_net, ranges)
+
+
+def _about(found: Class, blocks: Blocks) -> str:
+    """The docstring: shapes of the first instance."""
+    first = found.instances[0]
+    if isinstance(first, Level):
+        inputs, outputs = blocks.ends(first)
+        took = ", ".join(str(value.type) for value in inputs)
+        gave = ", ".join(str(value.type) for value in outputs)
+    else:
+        took = ", ".join(map(str, first.input_types))
+        gave = ", ".join(map(str, first.types))
+    return f"{took or 'nothing'} to {gave}." if len(took + gave) < 70 else f"{found.name}."
+
+
+def _is_chain(found: Class) -> bool:
+    """Whether the parts are modules one after the other, and nothing else is computed."""
+    template = found.template
+    if template.owned or template.train or template.random or template.inputs != 1:
+        return False
+    if template.options:
+        return False
+    last = 0
+    for part in template.parts:
+        if part.made is None or part.guarded or len(part.lines) != 1 or part.still:
+            return False
+        line = part.lines[0]
+        code = line.code
+        if not isinstance(code, Fn) or len(line.gives) != 1 or code.named:
+            return False
+        if flat(code) not in (f"self.{part.name}(_{last})", f"{part.name}(_{last})"):
+            return False
+        last = line.gives[0]
+    return template.returns == (last,) and bool(template.parts)
+
+
+def _owned(name: str, trained: bool, code: Any, owned: Any) -> Iterator[str]:
+    inner, _, own = name.rpartition(".")
+    if not inner:
+        if trained:
+            yield from statement(f"self.{name} = ", _call("nn.Parameter", code), 8)
+        else:
+            yield f"        self.{name}: Tensor"
+            yield from statement("", _call("self.register_buffer", Const(name), code), 8)
+        return
+    if next(n for n, _, _ in owned if n.startswith(f"{inner}.")) == name:
+        yield f"        self.{inner} = nn.ParameterDict()"
+    yield from statement(f'self.{inner}["{own}"] = ', _call("nn.Parameter", code), 8)
+
+
+def _call(name: str, *args: Any) -> Fn:
+    return Fn(Text(name), args)
+
+
+def _flag(template: Template, option: Option) -> str:
+    """The attribute that says whether the parts of an option are there."""
+    return f"self.has_{template.parts[option.start].name}"
+
+
+def _made(part: Part, chained: bool, ranges: dict[str, str], indent: int) -> Iterator[str]:
+    if part.made is None:
+        return
+    if part.span is None:
+        yield from statement(f"self.{part.name} = ", part.made, indent)
+        return
+    over = f"range({flat(part.span[0])}, {flat(part.span[1])})"
+    if not chained and not isinstance(part.span[1], Const):
+        ranges[part.name] = f"self.{part.name}_numbers"
+        yield f"        self.{part.name}_numbers = {over}"
+        over = ranges[part.name]
+    else:
+        ranges[part.name] = over
+    yield f"        for i in {over}:"
+    yield from statement("", _call("self.add_module", Text(f'f"{part.name}{{i}}"'), part.made), 12)
+
+
+def _forward(found: Class, blocks: Blocks, is_net: bool, ranges: dict[str, str]) -> Iterator[str]:
+    template = found.template
+    if is_net:
+        names = argument_names(node.path for node in blocks.graph.inputs)
+        if names == ("input",):
+            names = ("x",)
+    elif template.inputs == 1:
+        names = ("x",)
+    else:
+        names = tuple(
+            "abcdefgh"[i] if template.inputs <= 8 else f"x{i}" for i in range(template.inputs)
+        )
+    params = "".join(f", {name}: Tensor" for name in names)
+    if template.random and not is_net:
+        params += ", draws: dict[str, Tensor]"
+    gives = "Tensor" if len(template.returns) == 1 else "tuple[Tensor, ...]"
+    heads = is_net and bool(blocks.graph.heads)
+    if heads:
+        gives += " | TrainingOutputs"
+    line = f"    def forward(self{params}) -> {gives}:"
+    if len(line) > WIDTH:
+        yield "    def forward("
+        yield f"        self{params}"
+        yield f"    ) -> {gives}:"
+    else:
+        yield line
+    if heads:
+        yield "        heads: dict[str, Tensor] = {}"
+    if is_net and template.random:
+        drawn = ", ".join(f'"{name}"' for name in blocks.draws)
+        yield f"        rows, names = {names[0]}.shape[0], ({drawn},)"
+        yield f"        draws = {{name: torch.rand(rows, device={names[0]}.device) for name in names}}"
+    if template.train is not None:
+        lines, returns = template.train
+        training = Body(names, 12)
+        training.count([line.code for line in lines], returns)
+        for each in lines:
+            training.line(each)
+        training.ends(returns)
+        yield "        if self.training:"
+        yield from training.lines
+    body = Body(names, 8)
+    wanted = [*template.returns, *(blocks.heads if is_net else ())]
+    body.count(all_codes(template.parts), wanted)
+    by_slot = (
+        dict(zip(blocks.heads, (h.name for h in blocks.graph.heads), strict=True)) if heads else {}
+    )
+    for i, part in enumerate(template.parts):
+        for option in template.options:
+            if option.start == i:
+                inner = all_codes(template.parts[option.start : option.end])
+                inside = sum(slots(code).count(option.instead) for code in inner)
+                body.choose(_flag(template, option), option.instead, option.gives, inside)
+        for each in part.lines:
+            _statement(part, each, body, by_slot, ranges)
+        for option in template.options:
+            if option.end == i + 1:
+                body.chosen(option.gives)
+    if not heads:
+        body.ends(template.returns)
+        yield from body.lines
+        return
+    (main, *_), several = body.named(template.returns), len(template.returns) > 1
+    shown = f"({', '.join(body.named(template.returns))})" if several else main
+    rest = [f'            heads["{name}"] = {body.names[slot]}' for slot, name in by_slot.items()]
+    yield from body.lines
+    yield "        if self.training:"
+    yield from rest
+    yield f"            return TrainingOutputs({shown}, heads)"
+    yield f"        return {shown}"
+
+
+def _statement(
+    part: Part, line: Line, body: Body, heads: dict[int, str], ranges: dict[str, str]
+) -> None:
+    if part.span is not None:
+        body.loop(ranges[part.name], part.name, line)
+    elif part.guarded and len(line.gives) == 1 and line.gives[0] in heads:
+        body.head(heads.pop(line.gives[0]), line)
+    elif part.guarded:
+        body.guarded(line)
+    else:
+        body.line(line)
