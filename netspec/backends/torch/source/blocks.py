@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 from typing import Any
@@ -79,6 +79,7 @@ class Blocks:
         for node in self.levels.root.nodes():
             found = self._told(node, self._leaf)
             self._leaves[node] = found
+            self._examples.hold(node, found)
             self.helpers |= found.helpers
             self.draws |= dict.fromkeys(found.draws)
             if found.classed and self._owner(node) is None:
@@ -95,7 +96,7 @@ class Blocks:
             return tell(node)
         except (Untold, NotImplementedError) as reason:
             problem = NoSource(node.op.spelling, str(reason))
-            raise NetspecError(Diagnostic(problem, node.span)) from None
+            raise NetspecError((Diagnostic(problem, node.span),)) from None
 
     def _leaf(self, node: Node) -> Leaf:
         inputs = [self._examples.of(value) for value in node.inputs]
@@ -129,14 +130,13 @@ class Blocks:
     # --- blocks
 
     def _build(self) -> None:
-        levels = list(_every(self.levels.root))
-        self._by_path = {level.path: level for level in levels}
+        self._by_path = {level.path: level for level in _every(self.levels.root)}
+        levels = list(_every(self.levels.root, lambda level: self._twin(level) is not None))
         levels.sort(key=_height)
         for _, alike in groupby(levels, key=_height):
             by_block: dict[tuple[str, str], list[Level]] = {}
             for level in alike:
-                if level.call is None or self._twin(level) is None:
-                    by_block.setdefault((level.kind, level.definition), []).append(level)
+                by_block.setdefault((level.kind, level.definition), []).append(level)
             for (kind, _), found in by_block.items():
                 templates = [(level, self._template(level), _values(level)) for level in found]
                 self._classes(class_name(kind), templates)
@@ -220,7 +220,7 @@ class Blocks:
             here, there = node.path.rpartition(".")[0], owner.path.rpartition(".")
             if here != there[0]:
                 reason = "its weights are those of a step in another block"
-                raise NetspecError(Diagnostic(NoSource(node.op.spelling, reason), node.span))
+                raise NetspecError((Diagnostic(NoSource(node.op.spelling, reason), node.span),))
             where = Get(Text("self"), there[2])
         writes = self.levels.gives(node)
         guarded = self._guarded([node], level)
@@ -238,7 +238,11 @@ class Blocks:
                 for slot in line.gives:
                     table[slot] = count + len(table) - len(reads)
             lines = tuple(
-                Line(tuple(table[s] for s in line.gives), _moved(line.code, table, where))
+                replace(
+                    line,
+                    gives=tuple(table[s] for s in line.gives),
+                    code=_moved(line.code, table, where),
+                )
                 for line in found.trace.lines
             )
             gives = tuple(table[slot] for slot in found.gives)
@@ -282,7 +286,7 @@ class Blocks:
 
         if keyword.iskeyword(name) or name in _OWN_NAMES:
             reason = f"`{name}` means something else in a module: give it another name"
-            raise NetspecError(Diagnostic(NoSource(node.op.spelling, reason), node.span))
+            raise NetspecError((Diagnostic(NoSource(node.op.spelling, reason), node.span),))
 
     # --- classes
 
@@ -406,14 +410,21 @@ class _Examples:
             (2, nominal, sizes[0]),
             (3, {name: size + 1 for name, size in nominal.items()}, sizes[1]),
         ]
-        self._found: dict[TensorType, Examples] = {}
+        self._found: dict[Value, Examples] = {}
+
+    def hold(self, node: Node, found: Leaf) -> None:
+        """Keeps what a step gives: its numbers may be whole."""
+        for value, slot in zip(node.outputs, found.gives, strict=False):
+            kind = found.trace.kinds[slot]
+            first, second = self.of(value)
+            self._found[value] = (first.to(kind), second.to(kind))
 
     def of(self, value: Value) -> Examples:
         """Two tensors of the value's type."""
-        found = self._found.get(value.type)
+        found = self._found.get(value)
         if found is None:
             first, second = (self._one(value.type, *way) for way in self._ways)
-            found = self._found[value.type] = (first, second)
+            found = self._found[value] = (first, second)
         return found
 
     @staticmethod
@@ -426,10 +437,11 @@ class _Examples:
         return torch.empty(shape, dtype=kind, device="meta")
 
 
-def _every(level: Level) -> Any:
+def _every(level: Level, but: Callable[[Level], bool] = lambda level: False) -> Iterator[Level]:
+    """A level and those in it, inner ones first; some are left out, and what is in them."""
     for item in level.items.values():
-        if isinstance(item, Level):
-            yield from _every(item)
+        if isinstance(item, Level) and not but(item):
+            yield from _every(item, but)
     yield level
 
 
@@ -466,7 +478,8 @@ def _alike(one: Level, other: Level) -> bool:
 def _placed(lines: Sequence[Line], where: Code) -> tuple[Line, ...]:
     """Lines whose step has a place."""
     return tuple(
-        Line(line.gives, mapped(line.code, lambda c: where if c == OWN else None)) for line in lines
+        replace(line, code=mapped(line.code, lambda c: where if c == OWN else None))
+        for line in lines
     )
 
 
@@ -491,7 +504,8 @@ def _renumbered(parts: Sequence[Part], inputs: int) -> tuple[tuple[Part, ...], d
             )
             for slot in line.gives:
                 table[slot] = len(table)
-            lines.append(Line(tuple(table[slot] for slot in line.gives), code))
+            gives = tuple(table[slot] for slot in line.gives)
+            lines.append(replace(line, gives=gives, code=code))
         found.append(replace(part, lines=tuple(lines)))
     return tuple(found), table
 

@@ -43,6 +43,7 @@ class Body:
         self.left: dict[int, int] = {}
         self._last_guard = -1
         self._kept = ""
+        self._following: tuple[Code, ...] = ()
 
     def count(self, codes: Iterable[Code], returns: Sequence[int]) -> None:
         """Says what all statements read, before they are written."""
@@ -58,8 +59,8 @@ class Body:
         if len(line.gives) == 1 and self.left.get(line.gives[0], 0) == 1:
             self.pending[line.gives[0]] = code
         else:
-            self.flush()
-            self._assign(line.gives, code)
+            self.flush(code)
+            self._assign(line.gives, code, line.inner)
 
     def guarded(self, line: Line) -> None:
         """Adds one statement that runs in training alone; else it gives None."""
@@ -160,15 +161,21 @@ class Body:
 
         return mapped(code, change)
 
-    def flush(self) -> None:
-        """Writes everything that was put off."""
+    def flush(self, *following: Code) -> None:
+        """Writes everything that was put off, before what follows, of which no name is taken."""
+        self._following = following
         while self.pending:
             slot = next(iter(self.pending))
             code = self.pending.pop(slot)
             self._assign((slot,), code)
+        self._following = ()
 
-    def _assign(self, gives: Sequence[int], code: Code) -> None:
+    def _assign(self, gives: Sequence[int], code: Code, inner: int = 0) -> None:
         names = self._new_names(gives)
+        if inner:
+            held = names[-inner:]
+            whole = "_" if set(held) == {"_"} else f"({', '.join(held)})"
+            names = [*names[:-inner], whole]
         self.lines += statement(f"{', '.join(names)} = ", code, self.indent)
 
     def _new_names(self, gives: Sequence[int]) -> list[str]:
@@ -182,7 +189,11 @@ class Body:
     def _free(self) -> str:
         live = {name for slot, name in self.names.items() if self.left.get(slot, 0) > 0}
         live.add(self._kept)
-        live |= {part.text for code in self.pending.values() for part in _texts(code)}
+        live |= {
+            part.text
+            for code in (*self.pending.values(), *self._following)
+            for part in _texts(code)
+        }
         number = 0
         while True:
             number += 1

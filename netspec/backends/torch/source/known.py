@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from netspec.backends.torch.source.code import Bin, Code, Const, Fn, Get, Seq, Text
+from netspec.backends.torch.source.code import Bin, Code, Const, Fn, Get, Seq, Slot, Text, mapped
 from netspec.backends.torch.source.trace import Torch, Trace, Untold
 from netspec.ops.declare.weight import Weight
 from netspec.weights.seeded import draw
@@ -22,7 +22,7 @@ _MOST = 1024
 
 def started(weight: Weight) -> tuple[Code, dict[str, Callable[..., Any]]]:
     """The tensor as it starts, and the functions that this calls; raises Untold."""
-    shape = tuple(Const(size) for size in weight.shape)
+    shape = tuple(Const(int(size)) for size in weight.shape)
     value = weight.init.constant()
     if value is not None:
         return _filled(shape, value), {}
@@ -32,8 +32,18 @@ def started(weight: Weight) -> tuple[Code, dict[str, Callable[..., Any]]]:
         return Bin("*", Const(float(f"{deviation:.3g}")), made), {}
     trace = Trace()
     if weight.init.computed(Torch(trace), weight) is not None:
-        return trace.lines[-1].code, trace.helpers
+        return _whole(trace), trace.helpers
     return _listed(weight), {}
+
+
+def _whole(trace: Trace) -> Code:
+    """What is computed, as one expression."""
+    held: dict[int, Code] = {}
+    for line in trace.lines:
+        held[line.gives[0]] = mapped(
+            line.code, lambda c: held[c.index] if isinstance(c, Slot) else None
+        )
+    return held[trace.lines[-1].gives[0]]
 
 
 def _sample(weight: Weight) -> Any:
@@ -58,11 +68,11 @@ def _listed(weight: Weight) -> Code:
     if once.size > _MOST:
         raise Untold(f"{once.size:,} numbers that are known beforehand")
     if once.ndim == 0:
-        return _filled(tuple(Const(size) for size in weight.shape), float(once))
+        return _filled(tuple(Const(int(size)) for size in weight.shape), float(once))
     made: Code = Fn(Text("torch.tensor"), (_nested(once),))
     if once.ndim == array.ndim:
         return made
-    shape = tuple(Const(size) for size in weight.shape)
+    shape = tuple(Const(int(size)) for size in weight.shape)
     return Fn(Get(Fn(Get(made, "expand"), shape), "clone"))
 
 

@@ -207,7 +207,7 @@ def borrowed(
 
 def _made(name: str, *args: Any, run: Callable[..., Any] | None = None, **named: Any) -> _Made:
     kind = getattr(nn, name)
-    module = kind(*args, **named)
+    module = kind(*args, **named).eval()
     signature = signature_of(name)
     values = dict(signature.params)
     values.update(zip(values, args, strict=False))
@@ -228,7 +228,7 @@ def signature_of(name: str) -> Signature:
     pairs = [
         (key, ... if param.default is param.empty else param.default)
         for key, param in params.items()
-        if key not in left
+        if key not in left and param.kind is param.POSITIONAL_OR_KEYWORD
     ]
     if name == "RNN":
         pairs.append(("nonlinearity", "tanh"))

@@ -99,7 +99,7 @@ def changed(template: Template, change: Any) -> Template:
     """The template with its expressions changed, in one order."""
 
     def lines(given: tuple[Line, ...]) -> tuple[Line, ...]:
-        return tuple(Line(line.gives, mapped(line.code, change)) for line in given)
+        return tuple(replace(line, code=mapped(line.code, change)) for line in given)
 
     owned = tuple((name, kind, mapped(code, change)) for name, kind, code in template.owned)
     found = []

@@ -36,10 +36,14 @@ class Untold(Exception):
 
 @record
 class Line:
-    """One statement: the tensors it gives, by number, and what of."""
+    """One statement: the tensors it gives, by number, and what of.
+
+    The last `inner` of them are a tuple of their own.
+    """
 
     gives: tuple[int, ...]
     code: Code
+    inner: int = 0
 
 
 class Trace:
@@ -49,9 +53,11 @@ class Trace:
         self.lines: list[Line] = []
         self.helpers: dict[str, Callable[..., Any]] = {}
         self.count = 0
+        self.kinds: dict[int, torch.dtype] = {}
 
     def tensor(self, *examples: torch.Tensor) -> Traced:
         """A further tensor, an input of the function."""
+        self.kinds[self.count] = examples[0].dtype
         self.count += 1
         return Traced(self, Slot(self.count - 1), examples)
 
@@ -63,9 +69,16 @@ class Trace:
             self.lines.append(Line((found.index,), code))
             return found
         if isinstance(first, tuple | list) and any(isinstance(x, torch.Tensor) for x in first):
-            many = tuple(self.tensor(*pair) for pair in zip(*examples, strict=True))
-            self.lines.append(Line(tuple(tensor.index for tensor in many), code))
-            return many
+            *plain, last = zip(*examples, strict=True)
+            many: list[Any] = [self.tensor(*pair) for pair in plain]
+            inner: tuple[Traced, ...] = ()
+            if isinstance(last[0], tuple):
+                inner = tuple(self.tensor(*pair) for pair in zip(*last, strict=True))
+            else:
+                many.append(self.tensor(*last))
+            gives = tuple(tensor.index for tensor in (*many, *inner))
+            self.lines.append(Line(gives, code, len(inner)))
+            return (*many, inner) if inner else tuple(many)
         if isinstance(first, bool | int) and examples[0] == examples[1]:
             return first
         return Told(self, code, examples)
@@ -298,8 +311,10 @@ def lift(value: Any) -> Code:
     match value:
         case Traced() | Told() | Size():
             return value.code
-        case None | bool() | int() | float() | str():
+        case None | bool() | float() | str():
             return Const(value)
+        case int():
+            return Const(int(value))
         case torch.dtype():
             return Text(str(value))
         case tuple():

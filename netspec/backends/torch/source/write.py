@@ -11,9 +11,20 @@ from typing import Any
 from netspec.backends.torch.layers import argument_names
 from netspec.backends.torch.levels import Level
 from netspec.backends.torch.source.blocks import Blocks
-from netspec.backends.torch.source.code import WIDTH, Const, Fn, Text, flat, slots, statement
+from netspec.backends.torch.source.code import (
+    WIDTH,
+    Code,
+    Const,
+    Fn,
+    Get,
+    Text,
+    flat,
+    parts,
+    slots,
+    statement,
+)
 from netspec.backends.torch.source.forward import Body, all_codes
-from netspec.backends.torch.source.templates import Class, Option, Part, Template
+from netspec.backends.torch.source.templates import Class, Option, Part, Template, changed
 from netspec.backends.torch.source.trace import Line
 from netspec.graph.checked import Graph
 
@@ -96,31 +107,35 @@ def _class(found: Class, blocks: Blocks) -> Iterator[str]:
     params = "".join(f", {n}: {t}" for n, t in zip(found.params, found.types, strict=True))
     yield f"    def __init__(self{params}) -> None:"
     yield "        super().__init__()"
-    ranges: dict[str, str] = {}
+    ranges: dict[int, str] = {}
     for name, trained, code in template.owned:
         yield from _owned(name, trained, code, template.owned)
+    held = _held(found)
+    for param in sorted(held, key=found.params.index):
+        yield f"        self.{param} = {param}"
     for i, part in enumerate(template.parts):
         inside = next((o for o in template.options if o.start <= i < o.end), None)
         if inside is None:
-            yield from _made(part, chained, ranges, 8)
+            yield from _made(part, i, chained, ranges, 8)
         else:
             if inside.start == i:
                 yield from statement(f"{_flag(template, inside)} = ", inside.when, 8)
-                yield f"        if {_flag(template, inside)}:"
-            yield from _made(part, chained, ranges, 12)
+                if any(p.made is not None for p in template.parts[inside.start : inside.end]):
+                    yield f"        if {_flag(template, inside)}:"
+            yield from _made(part, i, chained, ranges, 12)
     if is_net and blocks.graph.heads:
         losses = ", ".join(f'"{head.name}": {head.loss}' for head in blocks.graph.heads)
         yield f"        self.loss_weights = {{{losses}}}"
-    frozen = [part.name for part in template.parts if part.frozen]
-    for name in frozen:
-        yield f"        self.{name}.requires_grad_(False)"
-    still = [part.name for part in template.parts if part.still]
-    if still:
+    if any(part.still for part in template.parts):
         yield ""
         yield f'    def train(self, mode: bool = True) -> "{found.name}":'
         yield "        super().train(mode)"
-        for name in still:
-            yield f"        self.{name}.eval()"
+        for i, part in enumerate(template.parts):
+            if part.still:
+                option = next((o for o in template.options if o.start <= i < o.end), None)
+                if option is not None:
+                    yield f"        if {_flag(template, option)}:"
+                yield f"        {'    ' * (option is not None)}self.{part.name}.eval()"
         yield "        return self"
     if not chained:
         yield ""
@@ -138,6 +153,15 @@ def _about(found: Class, blocks: Blocks) -> str:
         took = ", ".join(map(str, first.input_types))
         gave = ", ".join(map(str, first.types))
     return f"{took or 'nothing'} to {gave}." if len(took + gave) < 70 else f"{found.name}."
+
+
+def _held(found: Class) -> set[str]:
+    """The parameters that are read again when the net runs."""
+    codes = all_codes(found.template.parts)
+    if found.template.train is not None:
+        codes += [line.code for line in found.template.train[0]]
+    texts = {leaf.text for code in codes for leaf in parts(code) if isinstance(leaf, Text)}
+    return texts & set(found.params)
 
 
 def _is_chain(found: Class) -> bool:
@@ -184,25 +208,29 @@ def _flag(template: Template, option: Option) -> str:
     return f"self.has_{template.parts[option.start].name}"
 
 
-def _made(part: Part, chained: bool, ranges: dict[str, str], indent: int) -> Iterator[str]:
+def _made(
+    part: Part, number: int, chained: bool, ranges: dict[int, str], indent: int
+) -> Iterator[str]:
     if part.made is None:
         return
     if part.span is None:
         yield from statement(f"self.{part.name} = ", part.made, indent)
+        if part.frozen:
+            yield f"{' ' * indent}self.{part.name}.requires_grad_(False)"
         return
     over = f"range({flat(part.span[0])}, {flat(part.span[1])})"
     if not chained and not isinstance(part.span[1], Const):
-        ranges[part.name] = f"self.{part.name}_numbers"
+        ranges[number] = f"self.{part.name}_numbers"
         yield f"        self.{part.name}_numbers = {over}"
-        over = ranges[part.name]
+        over = ranges[number]
     else:
-        ranges[part.name] = over
+        ranges[number] = over
     yield f"        for i in {over}:"
     yield from statement("", _call("self.add_module", Text(f'f"{part.name}{{i}}"'), part.made), 12)
 
 
-def _forward(found: Class, blocks: Blocks, is_net: bool, ranges: dict[str, str]) -> Iterator[str]:
-    template = found.template
+def _forward(found: Class, blocks: Blocks, is_net: bool, ranges: dict[int, str]) -> Iterator[str]:
+    template = changed(found.template, _owned_by(found)) if _held(found) else found.template
     if is_net:
         names = argument_names(node.path for node in blocks.graph.inputs)
         if names == ("input",):
@@ -255,7 +283,7 @@ def _forward(found: Class, blocks: Blocks, is_net: bool, ranges: dict[str, str])
                 inside = sum(slots(code).count(option.instead) for code in inner)
                 body.choose(_flag(template, option), option.instead, option.gives, inside)
         for each in part.lines:
-            _statement(part, each, body, by_slot, ranges)
+            _statement(part, each, body, by_slot, ranges.get(i, ""))
         for option in template.options:
             if option.end == i + 1:
                 body.chosen(option.gives)
@@ -273,11 +301,17 @@ def _forward(found: Class, blocks: Blocks, is_net: bool, ranges: dict[str, str])
     yield f"        return {shown}"
 
 
-def _statement(
-    part: Part, line: Line, body: Body, heads: dict[int, str], ranges: dict[str, str]
-) -> None:
+def _owned_by(found: Class) -> Callable[[Code], Code | None]:
+    """Reads the parameters where the class keeps them."""
+    held = _held(found)
+    return lambda code: (
+        Get(Text("self"), code.text) if isinstance(code, Text) and code.text in held else None
+    )
+
+
+def _statement(part: Part, line: Line, body: Body, heads: dict[int, str], over: str) -> None:
     if part.span is not None:
-        body.loop(ranges[part.name], part.name, line)
+        body.loop(over, part.name, line)
     elif part.guarded and len(line.gives) == 1 and line.gives[0] in heads:
         body.head(heads.pop(line.gives[0]), line)
     elif part.guarded:
