@@ -198,7 +198,7 @@ class NetModule(Block):
 
 
 @cache
-def made_class(kind: str, definition: str, inputs: tuple[str, ...] | None) -> type[Any]:
+def made_class(kind: str, definition: str, inputs: tuple[str, ...] | None) -> Any:
     """The class of a block or, with the names of its inputs, of a net: as if written by hand.
 
     It is called as the spec calls what it is, in capitals: `SqueezeExcite`. Blocks of one name have

@@ -170,7 +170,9 @@ class Relative(Source):
         tensor = inputs[0]
         (weight,) = self.weights(tensor.type)
         if self.buckets is None:
-            index = graph.constant(self._index(self._map(tensor.type)))
+            import numpy as np
+
+            index = graph.constant(pair_index(np, self._map(tensor.type), self.tokens))
         else:
             index = self._buckets(graph, tensor)
         rows = graph.node("Gather", [graph.weight(weight.name), index], axis=0)
@@ -339,5 +341,5 @@ class Pairwise(Operator):
         channels = fixed_channels(self.spelling, inputs[0].type)
         flat = graph.node("Reshape", [inputs[0].name, graph.integers([0, channels, -1])])
         return graph.node(
-            "Gather", [flat, graph.constant(pair_index(self._size(inputs[0].type)))], axis=2
+            "Gather", [flat, graph.constant(pair_index(np, self._size(inputs[0].type)))], axis=2
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Any
 
 import torch
@@ -194,7 +194,9 @@ class Blocks:
         if level is self.levels.root:
             many = len(self.graph.outputs)
             self.heads, returns = returns[many:], returns[:many]
-        looped, table = _renumbered(_looped(parts, returns), len(inputs))
+        looped, table = _renumbered(
+            _looped(parts, returns, level is not self.levels.root), len(inputs)
+        )
         returns = tuple(table[slot] for slot in returns)
         if level is self.levels.root:
             self.heads = tuple(table[slot] for slot in self.heads)
@@ -513,8 +515,11 @@ def _renumbered(parts: Sequence[Part], inputs: int) -> tuple[tuple[Part, ...], d
 # --- repeats
 
 
-def _looped(parts: Sequence[Part], returns: Sequence[int]) -> tuple[Part, ...]:
-    """The parts, those that repeat one after the other as one."""
+def _looped(parts: Sequence[Part], returns: Sequence[int], first: bool) -> tuple[Part, ...]:
+    """The parts, those that repeat one after the other as one.
+
+    With `first` the first of equal ones stays apart, as the first of a stage does that differs.
+    """
     readers: dict[int, int] = {}
     for part in parts:
         for line in part.lines:
@@ -526,12 +531,19 @@ def _looped(parts: Sequence[Part], returns: Sequence[int]) -> tuple[Part, ...]:
     i = 0
     while i < len(parts):
         end = _run(parts, i, readers)
-        if end - i < 2:
+        grown = [_difference(a, b) for a, b in pairwise(parts[i:end])]
+        if first and end - i > 1 and len(set(grown[1:])) < 2 and not any(map(any, grown[1:])):
+            found += [parts[i], _loop(parts[i + 1 : end])]
+            i = end
+            continue
+        # Of two that differ it cannot be told how they go on.
+        same = next((n for n, step in enumerate(grown) if step != grown[0]), len(grown)) + 1
+        if same < 2 or (same < 3 and any(grown[0])):
             found.append(parts[i])
             i += 1
             continue
-        found.append(_loop(parts[i:end]))
-        i = end
+        found.append(_loop(parts[i : i + same]))
+        i += same
     return tuple(found)
 
 
@@ -542,34 +554,24 @@ def _numbered(part: Part) -> tuple[str, int] | None:
 
 
 def _run(parts: Sequence[Part], start: int, readers: dict[int, int]) -> int:
-    """Where a run of parts that repeat ends: one call each, of numbers that are equal or grow evenly."""
+    """Where a run of parts ends that are of one class, each called on what the one before gives."""
     end = start + 1
     first = _numbered(parts[start])
     if first is None or not _chained(parts[start]):
         return end
-    step: tuple[Any, ...] | None = None
     while end < len(parts):
         before, part = parts[end - 1], parts[end]
-        numbered = _numbered(part)
-        if numbered != (first[0], first[1] + end - start) or not _chained(part):
-            break
         given = before.lines[0].gives[0]
+        numbered = _numbered(part) == (first[0], first[1] + end - start)
+        if not numbered or not _chained(part) or readers.get(given, 0) != 1:
+            break
         call = part.lines[0].code
         assert isinstance(call, Fn)
-        if call.args != (Slot(given),) or readers.get(given, 0) != 1:
-            break
         assert isinstance(before.made, Fn)
         assert isinstance(part.made, Fn)
-        if before.made.target != part.made.target:
+        if call.args != (Slot(given),) or before.made.target != part.made.target:
             break
-        grown = _difference(before.made, part.made)
-        if step is not None and grown != step:
-            break
-        step = grown
         end += 1
-    # Of two that differ it cannot be told how they go on; and what is equal from the second on is a run.
-    if step is not None and any(step) and end - start < 3:
-        return start + 1
     return end
 
 
@@ -588,8 +590,11 @@ def _chained(part: Part) -> bool:
     )
 
 
-def _difference(one: Fn, other: Fn) -> tuple[Any, ...]:
-    pairs = zip(one.named, other.named, strict=True)
+def _difference(one: Part, other: Part) -> tuple[Any, ...]:
+    """How much the numbers grow that two parts are made of."""
+    assert isinstance(one.made, Fn)
+    assert isinstance(other.made, Fn)
+    pairs = zip(one.made.named, other.made.named, strict=True)
     return tuple(b.value - a.value for (_, a), (_, b) in pairs)  # type: ignore[union-attr, operator]
 
 
@@ -601,7 +606,7 @@ def _loop(parts: Sequence[Part]) -> Part:
     word, start = numbered
     made = first.made
     assert isinstance(made, Fn)
-    grown = _difference(made, parts[1].made)  # type: ignore[arg-type]
+    grown = _difference(first, parts[1] if len(parts) > 1 else first)
     named = []
     for (name, value), step in zip(made.named, grown, strict=True):
         assert isinstance(value, Const)

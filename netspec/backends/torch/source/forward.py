@@ -99,6 +99,7 @@ class Body:
         """
         self.flush()
         held = self.names[instead]
+        self.left[instead] -= 1
         later = self.left.get(instead, 0) - inside
         if later > 0:
             self.names[gives] = self._free()
@@ -204,15 +205,15 @@ class Body:
                 ):
                     return tried
 
-    def ends(self, returns: Sequence[int]) -> None:
-        """Writes the return of these tensors."""
+    def ends(self, returns: Sequence[int], name: str = "out") -> None:
+        """Writes the return of these tensors, by a `name` where a checker does not know the type."""
         if len(returns) == 1 and list(self.pending) == [returns[0]]:
             code = self.pending.pop(returns[0])
             if _is_typed(code):
                 self.lines += statement("return ", code, self.indent)
             else:
-                self.lines += statement("out: Tensor = ", code, self.indent)
-                self.lines.append(f"{' ' * self.indent}return out")
+                self.lines += statement(f"{name}: Tensor = ", code, self.indent)
+                self.lines.append(f"{' ' * self.indent}return {name}")
             return
         names = ", ".join(self.named(returns))
         self.lines.append(f"{' ' * self.indent}return {names}")

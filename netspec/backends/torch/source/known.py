@@ -1,7 +1,7 @@
 """How a tensor that a class of the file owns starts, as an expression.
 
-What the net says itself is said: numbers in lists, zeros, windows. What is drawn is drawn by torch, as
-wide as the spec has it: the numbers are not those of `to_torch`.
+What the net says itself is said: numbers in lists, zeros, windows. What is drawn is drawn anew, as
+torch's own layers are, since whoever wants the spec's numbers loads those of `to_torch`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from netspec.weights.seeded import draw
 
 # More numbers than this are no text to read.
 _MOST = 1024
+# Of what is drawn and is no layer of torch's.
+_DEVIATION = Text("0.02")
 
 
 def started(weight: Weight) -> tuple[Code, dict[str, Callable[..., Any]]]:
@@ -27,9 +29,7 @@ def started(weight: Weight) -> tuple[Code, dict[str, Callable[..., Any]]]:
     if value is not None:
         return _filled(shape, value), {}
     if weight.init.drawn:
-        deviation = float(np.std(_sample(weight)))
-        made = Fn(Text("torch.randn"), shape)
-        return Bin("*", Const(float(f"{deviation:.3g}")), made), {}
+        return Bin("*", _DEVIATION, Fn(Text("torch.randn"), shape)), {}
     trace = Trace()
     if weight.init.computed(Torch(trace), weight) is not None:
         return _whole(trace), trace.helpers

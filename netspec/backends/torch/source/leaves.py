@@ -50,7 +50,6 @@ FUNCTIONS = {
     "Softmax": "F.softmax",
     "LogSoftmax": "F.log_softmax",
     "LocalResponseNorm": "F.local_response_norm",
-    "Flatten": "torch.flatten",
     **{f"MaxPool{n}d": f"F.max_pool{n}d" for n in (1, 2, 3)},
     **{f"AvgPool{n}d": f"F.avg_pool{n}d" for n in (1, 2, 3)},
     **{
@@ -146,8 +145,9 @@ class Written:
         }[kind]
         return _made("Linear", into, out, bias=bias, run=run)
 
-    def over_time(self, kind: str, into: int, width: int, *, last: bool, **options: Any) -> _Made:
+    def over_time(self, kind: str, into: int, width: int, **options: Any) -> _Made:
         """torch's recurrent layer over (C, T): `LSTM`, `GRU` or `RNN`."""
+        last = options.pop("last")
         shape = (options["num_layers"], options["bidirectional"], last, self.several)
 
         def run(torch: Any, layer: Any, *inputs: Any) -> Any:
@@ -164,9 +164,9 @@ class Written:
             return _made(name, *args, padding=window.before, **kwargs)
         mode = kwargs.get("padding_mode", "zeros")
         how: dict[str, Callable[..., Any]] = {
-            "Conv": lambda *given: layers.padded(*given[:2], window, *given[2:], mode=mode),
-            "ConvTranspose": lambda *given: layers.cropped(*given[:2], window, *given[2:]),
-            "MaxPool": lambda *given: layers.max_padded(*given[:2], window, *given[2:]),
+            "Conv": lambda torch, layer, x: layers.padded(torch, layer, window, x, mode),
+            "ConvTranspose": lambda torch, layer, x: layers.cropped(torch, layer, window, x),
+            "MaxPool": lambda torch, layer, x: layers.max_padded(torch, layer, window, x),
         }
         return _made(name, *args, padding=0, run=how[kind], **kwargs)
 
@@ -248,6 +248,8 @@ def _called(
     """A module of torch's that is called, or the function that says the same."""
     trace = Trace()
     tensors = [trace.tensor(*examples) for examples in inputs]
+    if made.name == "Flatten":
+        return Leaf(trace, _given(tensors[0].flatten(1), several))
     function = FUNCTIONS.get(made.name)
     if function is not None and kind is None:
         own: Any = _Function(trace, made, function)

@@ -186,11 +186,10 @@ def _matches(small: Part, large: Part, slots: dict[int, int], left_out: set[int]
     """Whether two parts are the same but for numbers and the numbering of tensors."""
     if (small.made is None) != (large.made is None) or small.guarded or large.guarded:
         return False
-    if small.made is not None and (small.name, _bare(small.made)) != (
-        large.name,
-        _bare(large.made),
-    ):
-        return False
+    if small.made is not None and large.made is not None:
+        named = small.name == large.name
+        if not named or _bare(small.made) != _bare(large.made):
+            return False
     if (small.frozen, small.still) != (large.frozen, large.still):
         return False
     if (small.span is None) != (large.span is None) or len(small.lines) != len(large.lines):

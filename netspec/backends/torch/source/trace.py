@@ -168,12 +168,13 @@ Size.__neg__ = lambda self: Size.made(Neg("-", self.code), -int(self), -self.oth
 class Traced:
     """A tensor that writes down what is asked of it."""
 
-    def __init__(self, trace: Trace, code: Slot, examples: tuple[torch.Tensor, ...]) -> None:
+    def __init__(self, trace: Trace, code: Code, examples: tuple[torch.Tensor, ...]) -> None:
         self.trace, self.code, self.examples = trace, code, examples
 
     @property
     def index(self) -> int:
         """Its number."""
+        assert isinstance(self.code, Slot)
         return self.code.index
 
     @property
@@ -299,7 +300,7 @@ def real(value: Any, example: int) -> Any:
         case Size():
             return value.other if example else int(value)
         case tuple() | list():
-            return type(value)(real(item, example) for item in value)  # type: ignore[call-arg]
+            return type(value)(real(item, example) for item in value)
         case slice():
             ends = (value.start, value.stop, value.step)
             return slice(*(real(end, example) for end in ends))

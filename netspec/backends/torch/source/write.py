@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from netspec.backends.torch.layers import argument_names
@@ -104,8 +104,8 @@ def _class(found: Class, blocks: Blocks) -> Iterator[str]:
     yield f"class {found.name}({'nn.Sequential' if chained else 'nn.Module'}):"
     yield f'    """{_about(found, blocks)}"""'
     yield ""
-    params = "".join(f", {n}: {t}" for n, t in zip(found.params, found.types, strict=True))
-    yield f"    def __init__(self{params}) -> None:"
+    params = [f"{n}: {t}" for n, t in zip(found.params, found.types, strict=True)]
+    yield from _heading("__init__", params, "None")
     yield "        super().__init__()"
     ranges: dict[int, str] = {}
     for name, trained, code in template.owned:
@@ -140,6 +140,20 @@ def _class(found: Class, blocks: Blocks) -> Iterator[str]:
     if not chained:
         yield ""
         yield from _forward(found, blocks, is_net, ranges)
+
+
+def _heading(name: str, params: Sequence[str], gives: str) -> Iterator[str]:
+    """The first line of a method, or its lines."""
+    listed = ", ".join(["self", *params])
+    if len(line := f"    def {name}({listed}) -> {gives}:") <= WIDTH:
+        yield line
+        return
+    yield f"    def {name}("
+    if len(line := f"        {listed}") <= WIDTH:
+        yield line
+    else:
+        yield from (f"        {param}," for param in ("self", *params))
+    yield f"    ) -> {gives}:"
 
 
 def _about(found: Class, blocks: Blocks) -> str:
@@ -219,7 +233,7 @@ def _made(
             yield f"{' ' * indent}self.{part.name}.requires_grad_(False)"
         return
     over = f"range({flat(part.span[0])}, {flat(part.span[1])})"
-    if not chained and not isinstance(part.span[1], Const):
+    if not chained and not all(isinstance(end, Const) for end in part.span):
         ranges[number] = f"self.{part.name}_numbers"
         yield f"        self.{part.name}_numbers = {over}"
         over = ranges[number]
@@ -241,37 +255,34 @@ def _forward(found: Class, blocks: Blocks, is_net: bool, ranges: dict[int, str])
         names = tuple(
             "abcdefgh"[i] if template.inputs <= 8 else f"x{i}" for i in range(template.inputs)
         )
-    params = "".join(f", {name}: Tensor" for name in names)
+    params = [f"{name}: Tensor" for name in names]
     if template.random and not is_net:
-        params += ", draws: dict[str, Tensor]"
+        params.append("draws: dict[str, Tensor]")
     gives = "Tensor" if len(template.returns) == 1 else "tuple[Tensor, ...]"
     heads = is_net and bool(blocks.graph.heads)
     if heads:
         gives += " | TrainingOutputs"
-    line = f"    def forward(self{params}) -> {gives}:"
-    if len(line) > WIDTH:
-        yield "    def forward("
-        yield f"        self{params}"
-        yield f"    ) -> {gives}:"
-    else:
-        yield line
+    yield from _heading("forward", params, gives)
     if heads:
         yield "        heads: dict[str, Tensor] = {}"
     if is_net and template.random:
-        drawn = ", ".join(f'"{name}"' for name in blocks.draws)
-        yield f"        rows, names = {names[0]}.shape[0], ({drawn},)"
-        yield f"        draws = {{name: torch.rand(rows, device={names[0]}.device) for name in names}}"
+        yield "        draws = {"
+        for name in blocks.draws:
+            shown = f"torch.rand({names[0]}.shape[0], device={names[0]}.device)"
+            yield f'            "{name}": {shown},'
+        yield "        }"
     if template.train is not None:
         lines, returns = template.train
         training = Body(names, 12)
         training.count([line.code for line in lines], returns)
         for each in lines:
             training.line(each)
-        training.ends(returns)
+        training.ends(returns, "trained")
         yield "        if self.training:"
         yield from training.lines
     body = Body(names, 8)
     wanted = [*template.returns, *(blocks.heads if is_net else ())]
+    wanted += [option.instead for option in template.options]
     body.count(all_codes(template.parts), wanted)
     by_slot = (
         dict(zip(blocks.heads, (h.name for h in blocks.graph.heads), strict=True)) if heads else {}
