@@ -256,8 +256,15 @@ class Blocks:
             "running" in weight.name for weight in node.op.weights(*node.input_types)
         )
         frozen = node.frozen and made is not None and bool(node.op.weights(*node.input_types))
-        part = Part(name, made, lines, guarded, frozen, still)
+        fixed = self._fixed(node) if made is not None and not found.classed else ()
+        part = Part(name, made, lines, guarded, frozen, still, fixed=fixed)
         return part, used
+
+    def _fixed(self, node: Node) -> tuple[tuple[str, Code], ...]:
+        """The tensors of torch's module that the net itself says."""
+        weights = node.op.weights(*node.input_types)
+        told = self._told(node, lambda _: [(w.name, self._start(w)) for w in weights if w.known])
+        return tuple(told)
 
     def _inner(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from typing import Any
@@ -30,7 +31,8 @@ class Part:
 
     A `guarded` one runs in training alone, a `still` one has running statistics that stay as they are.
     With `span` it stands for several, called `name` and a number, from the first up to before the last:
-    each reads what the one before gives, and `LOOP` in its code is the number.
+    each reads what the one before gives, and `LOOP` in its code is the number. `fixed` are the tensors of
+    its module that are not trained but known, by name.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Part:
     frozen: bool = False
     still: bool = False
     span: tuple[Code, Code] | None = None
+    fixed: tuple[tuple[str, Code], ...] = ()
 
 
 @record
@@ -106,7 +109,8 @@ def changed(template: Template, change: Any) -> Template:
     for part in template.parts:
         made = None if part.made is None else mapped(part.made, change)
         span = part.span and (mapped(part.span[0], change), mapped(part.span[1], change))
-        found.append(replace(part, made=made, lines=lines(part.lines), span=span))
+        fixed = tuple((name, mapped(code, change)) for name, code in part.fixed)
+        found.append(replace(part, fixed=fixed, made=made, lines=lines(part.lines), span=span))
     train = template.train and (lines(template.train[0]), template.train[1])
     return replace(template, owned=owned, parts=tuple(found), train=train)
 
@@ -190,7 +194,7 @@ def _matches(small: Part, large: Part, slots: dict[int, int], left_out: set[int]
         named = small.name == large.name
         if not named or _bare(small.made) != _bare(large.made):
             return False
-    if (small.frozen, small.still) != (large.frozen, large.still):
+    if (small.frozen, small.still) != (large.frozen, large.still) or small.fixed or large.fixed:
         return False
     if (small.span is None) != (large.span is None) or len(small.lines) != len(large.lines):
         return False
@@ -253,7 +257,7 @@ def solved(
     given: dict[str, tuple[Number, ...]] = {}
     for name in values[0] if values else ():
         if all(name in found for found in values):
-            given[name] = tuple(found[name] for found in values)
+            given[_as_parameter(name)] = tuple(found[name] for found in values)
     used: set[str] = set()
     further: dict[str, tuple[Number, ...]] = {}
     codes: list[Code] = []
@@ -274,6 +278,12 @@ def solved(
     return codes, {**further, **kept}
 
 
+def _as_parameter(name: str) -> str:
+    """A name that hides nothing the class uses."""
+    return f"{name}_" if keyword.iskeyword(name) or name in _USED else name
+
+
+_USED = {"self", "torch", "nn", "F", "Tensor", "super", "range", "float", "i", "draws"}
 # What a number is called as a parameter, by the argument it is first met as.
 _PARAMETERS = {
     "in_channels": "into",

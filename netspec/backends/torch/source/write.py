@@ -8,6 +8,8 @@ import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from torch import nn
+
 from netspec.backends.torch.layers import argument_names
 from netspec.backends.torch.levels import Level
 from netspec.backends.torch.source.blocks import Blocks
@@ -112,7 +114,7 @@ def _class(found: Class, blocks: Blocks) -> Iterator[str]:
         yield from _owned(name, trained, code, template.owned)
     held = _held(found)
     for param in sorted(held, key=found.params.index):
-        yield f"        self.{param} = {param}"
+        yield f"        self.{_kept(found, param)} = {param}"
     for i, part in enumerate(template.parts):
         inside = next((o for o in template.options if o.start <= i < o.end), None)
         if inside is None:
@@ -178,6 +180,14 @@ def _held(found: Class) -> set[str]:
     return texts & set(found.params)
 
 
+def _kept(found: Class, param: str) -> str:
+    """The attribute that keeps a parameter: called as it is, unless a part or torch's module is."""
+    taken = {part.name for part in found.template.parts} | {
+        name for name, *_ in found.template.owned
+    }
+    return f"{param}_" if param in taken or hasattr(nn.Module, param) else param
+
+
 def _is_chain(found: Class) -> bool:
     """Whether the parts are modules one after the other, and nothing else is computed."""
     template = found.template
@@ -229,6 +239,10 @@ def _made(
         return
     if part.span is None:
         yield from statement(f"self.{part.name} = ", part.made, indent)
+        for name, code in part.fixed:
+            yield f"{' ' * indent}del self.{part.name}.{name}"
+            call = _call(f"self.{part.name}.register_buffer", Const(name), code)
+            yield from statement("", call, indent)
         if part.frozen:
             yield f"{' ' * indent}self.{part.name}.requires_grad_(False)"
         return
@@ -316,7 +330,9 @@ def _owned_by(found: Class) -> Callable[[Code], Code | None]:
     """Reads the parameters where the class keeps them."""
     held = _held(found)
     return lambda code: (
-        Get(Text("self"), code.text) if isinstance(code, Text) and code.text in held else None
+        Get(Text("self"), _kept(found, code.text))
+        if isinstance(code, Text) and code.text in held
+        else None
     )
 
 
