@@ -133,6 +133,18 @@ class Net:
         graph = without_softmax(self.graph) if logits else self.graph
         return to_module(graph, self._source(weights, seed))
 
+    def to_source(self, *, logits: bool = False) -> str:
+        """The net as the text of a Python file that needs only torch: a class for each block.
+
+        Its modules are called as those of `to_torch`, whose `state_dict` it takes. It holds no weights:
+        torch's own layers start as torch has them. `logits` leaves out final softmaxes. Raises
+        NetspecError for a step that has no source.
+        """
+        from netspec.backends.torch.source.write import source
+        from netspec.passes.logits import logits as without_softmax
+
+        return source(without_softmax(self.graph) if logits else self.graph)
+
     def to_onnx(
         self,
         path: str | Path | None = None,

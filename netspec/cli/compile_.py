@@ -38,9 +38,10 @@ if TYPE_CHECKING:
 @click.option(
     "--to",
     "target",
-    type=click.Choice(["onnx", "torch", "dot"]),
+    type=click.Choice(["onnx", "torch", "pytorch", "dot"]),
     default="onnx",
-    help="What to write: an ONNX model, a PyTorch state_dict, or the graph as dot text.",
+    help="What to write: an ONNX model, a PyTorch state_dict, PyTorch source that needs only torch, or the "
+    "graph as dot text.",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, help="Seed of the initial weights.")
 @weights_options
@@ -98,6 +99,8 @@ def command(
         raise click.UsageError("--verify holds files to fp32: one in 8 bits says what it keeps")
     if target != "onnx" and file.only_onnx:
         raise click.UsageError(f"{file.only_onnx[0]} is for ONNX files, not for --to {target}")
+    if target == "pytorch":
+        _refuse_for_source(weights is not None, check or stamp)
     start = time.perf_counter()
     graph = options.graph(
         spec, dynamic=tuple(map(str.strip, dynamic.split(","))) if dynamic else ()
@@ -186,7 +189,21 @@ def _verification(graph: Graph, source: WeightSource, options: FileOptions, stam
     return check
 
 
-_SUFFIXES = {"onnx": "onnx", "torch": "pt", "dot": "dot"}
+def _refuse_for_source(weights: bool, check: bool) -> None:
+    """Refuses what has no meaning for source: it holds no weights, and is no file that is run here."""
+    given = {"weights": weights, "verify": check}
+    context = click.get_current_context()
+    for name in ("seed", "training_heads", "level", "batch"):
+        said = context.get_parameter_source(name)
+        given[name] = said is click.core.ParameterSource.COMMANDLINE
+    flags = {"training_heads": "--training-heads", "level": "-O"}
+    for name, asked in given.items():
+        if asked:
+            flag = flags.get(name, f"--{name}")
+            raise click.UsageError(f"{flag} has no meaning for --to pytorch, which writes source")
+
+
+_SUFFIXES = {"onnx": "onnx", "torch": "pt", "pytorch": "py", "dot": "dot"}
 
 
 def _write_other(
@@ -199,10 +216,18 @@ def _write_other(
 
         write_text(path, str(draw([graph], style="flow", format="dot")), keep=keep)
         return
-    from netspec.backends.torch.modules import save, to_module
     from netspec.passes.logits import logits as without_softmax
 
-    module = to_module(without_softmax(graph) if logits else graph, source)
+    if logits:
+        graph = without_softmax(graph)
+    if target == "pytorch":
+        from netspec.backends.torch.source.write import source as source_of
+
+        write_text(path, source_of(graph), keep=keep)
+        return
+    from netspec.backends.torch.modules import save, to_module
+
+    module = to_module(graph, source)
     with replacing(path, keep=keep) as file:
         save(module, file)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache
@@ -70,10 +70,25 @@ class Site:
         level = self.scope.level
         return level.named(self.name) if self.name else level.numbered(word)
 
-    def call(self, block: str, component: str | None, values: Given) -> Call:
+    def call(
+        self,
+        block: str,
+        component: str | None,
+        values: Given,
+        definition: Span,
+        variables: Mapping[str, object],
+    ) -> Call:
         """The call, a level of the path below the one it stands in."""
-        arguments = _shown_arguments(values)
-        return Call(self.scope.call, block, component, self.span, arguments, self.copy)
+        return Call(
+            self.scope.call,
+            block,
+            component,
+            self.span,
+            _shown_arguments(values),
+            self.copy,
+            definition=definition,
+            values=tuple((k, v) for k, v in variables.items() if isinstance(v, int | float)),
+        )
 
 
 class Calls:
@@ -123,7 +138,7 @@ class Calls:
                 {},
                 self.defaults.holding_in(unit, scope),
                 wire,
-                site.call(block.name, component, values),
+                site.call(block.name, component, values, _defined(unit, block), variables),
                 scope.head,
                 scope.frozen,
                 self._shared_in(path, scope),
@@ -171,8 +186,9 @@ class Calls:
         with self._entered(unit.name, head, scope):
             component = site.component(unit.name)
             path = scope.level.prefix + component
-            call = site.call(unit.name, component, values)
+            name, whole = unit.name, Span(unit.source, 0, len(unit.source.text))
             variables, unit = self.net_variables(unit, values, scope)
+            call = site.call(name, component, values, whole, variables)
             level = Level(path + ".", reserved(unit.chain))
             inner = Scope(unit, level, variables, {}, {}, wire, call, scope.head, scope.frozen)
             inner.shared = self._shared_in(path, scope)
@@ -224,6 +240,11 @@ class Calls:
         passed.named.update({k: v for k, v in values.named.items() if k not in own})
         found_variables, found_unit = self.net_variables(unit.imports[base.name], passed, inner)
         return found_variables, found_unit
+
+
+def _defined(unit: Unit, block: ast.Block) -> Span:
+    """The text of a block, its heading and its braces."""
+    return unit.span((block.extent[0], block.body.extent[1]))
 
 
 def _until(net: str, values: Given, head: ast.Head) -> str | None:

@@ -70,7 +70,9 @@ class Recurrences:
                 level=Level(here + ".", reserved(loop.body)),
                 names={**scope.names, loop.variable: Binding((step,), span, path)},
                 entry=wire,
-                call=Call(scope.call, loop.variable, component, span, "", (i, len(steps)), True),
+                call=Call(
+                    scope.call, loop.variable, component, span, "", (i, len(steps)), True, span
+                ),
                 shared=(here, first) if first else scope.shared,
                 until=None,
             )

@@ -53,7 +53,7 @@ class TrainingHeads:
             level=Level(path + ".", reserved(head.body)),
             names=dict(scope.names),
             head=path,
-            call=Call(scope.call, head.name, component, span),
+            call=Call(scope.call, head.name, component, span, definition=span),
         )
         end = self.run(head.body, wire, inner)
         if end is None:

@@ -23,6 +23,8 @@ class Call:
     """One block call: a level of the path. `copy` is (i, n) for the i-th of `x n`, from 1.
 
     A `recurrent` one is the pass of a recurrence at one step, named after what holds the step.
+    `definition` is the text that says what the block is, `values` its parameters that are numbers or
+    yes and no.
     Calls of inline blocks add no component to the path; they are kept for diagnostics and drawings.
     """
 
@@ -33,6 +35,8 @@ class Call:
     arguments: str = ""
     copy: tuple[int, int] | None = None
     recurrent: bool = False
+    definition: Span | None = None
+    values: tuple[tuple[str, float], ...] = ()
 
     def __str__(self) -> str:
         """The call as it is written: `unit(8, s=2)`."""

@@ -44,7 +44,7 @@ def noise(*shape: int, seed: int = 0) -> torch.Tensor:
 def test_submodules_are_the_blocks_of_the_spec():
     model = netspec.load("resnet50").to_torch()
     assert isinstance(model.stage2.bottleneck1.conv2, torch.nn.Conv2d)
-    assert "(bottleneck1): bottleneck(" in str(model)
+    assert "(bottleneck1): Bottleneck(" in str(model)
     assert "stage1.bottleneck1.bn1.running_mean" in model.state_dict()
 
 

@@ -6,12 +6,11 @@ import keyword
 from collections.abc import Callable, Iterable
 from functools import cache, wraps
 from math import prod
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.fx import Proxy
-from torch.nn import functional as F
 
 from netspec.diagnostics.messages.backends import BadInput
 from netspec.diagnostics.raised import NetspecError
@@ -138,12 +137,16 @@ class Block(nn.Module):
     def extra_repr(self) -> str:
         return ""
 
-    def _get_name(self) -> str:
-        return self.kind
+    # What `made_class` made the class of.
+    _made: ClassVar[tuple[Any, ...]]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Pickles find classes by name, and this one has none that a module could be asked for.
+        return _empty, type(self)._made, self.__dict__
 
 
 class NetModule(Block):
-    """A whole net, called with its inputs in order or by name: a class of its own by `net_class`.
+    """A whole net, called with its inputs in order or by name.
 
     `loss_weights` maps each training-only head to the weight of its loss. `fitting`, where sizes are
     symbols, refuses those that are not legal.
@@ -193,14 +196,37 @@ class NetModule(Block):
         if found is not None:
             raise NetspecError(BadInput(*found))
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        # Pickles find classes by name, and this one has none that a module could be asked for.
-        return _empty_net, (self.kind, self.input_names), self.__dict__
-
 
 @cache
-def net_class(kind: str, inputs: tuple[str, ...]) -> type[NetModule]:
-    """The class of nets whose `forward` takes inputs of these names, as if written by hand.
+def made_class(kind: str, definition: str, inputs: tuple[str, ...] | None) -> Any:
+    """The class of a block or, with the names of its inputs, of a net: as if written by hand.
+
+    It is called as the spec calls what it is, in capitals: `SqueezeExcite`. Blocks of one name have
+    one class where their `definition` is the same, so that what goes by class, as policies of
+    wrapping and profilers do, sees the spec's blocks.
+    """
+    base: type[Any] = Block if inputs is None else NetModule
+    body: dict[str, Any] = {"__module__": __name__, "__doc__": base.__doc__}
+    body["_made"] = (kind, definition, inputs)
+    if inputs is not None:
+        body |= {"input_names": inputs, "forward": _forward(kind, inputs)}
+    return type(class_name(kind), (base,), body)
+
+
+def class_name(kind: str) -> str:
+    """A block's name as that of a class.
+
+    >>> class_name("squeeze_excite"), class_name("resnet50"), class_name("_"), class_name("true")
+    ('SqueezeExcite', 'Resnet50', 'Block_', 'True_')
+    """
+    name = "".join(word[:1].upper() + word[1:] for word in kind.split("_"))
+    if not name.isidentifier():
+        name = f"Block{name}_"
+    return f"{name}_" if keyword.iskeyword(name) else name
+
+
+def _forward(kind: str, inputs: tuple[str, ...]) -> Any:
+    """A `forward` that takes inputs of these names.
 
     Tracers, exporters and `inspect` read the names off the function's code, so it is made with them.
     """
@@ -212,13 +238,13 @@ def net_class(kind: str, inputs: tuple[str, ...]) -> type[NetModule]:
     forward.__doc__ = NetModule.answer.__doc__
     # Python's message for a wrong call starts with this name: it says what the right one is.
     forward.__qualname__ = f"{kind}({listed}).forward"
-    body = {"__module__": __name__, "__doc__": NetModule.__doc__, "input_names": inputs}
-    return type("NetModule", (NetModule,), {**body, "forward": forward})
+    return forward
 
 
-def _empty_net(kind: str, inputs: tuple[str, ...]) -> NetModule:
-    made = net_class(kind, inputs)
-    return made.__new__(made)
+def _empty(kind: str, definition: str, inputs: tuple[str, ...] | None) -> Block:
+    made = made_class(kind, definition, inputs)
+    empty: Block = made.__new__(made)
+    return empty
 
 
 def argument_names(inputs: Iterable[str]) -> tuple[str, ...]:
@@ -316,12 +342,76 @@ class Shared(nn.Module):
         return torch.func.functional_call(template, weights, tensors, options)
 
 
+# What layers compute beyond torch's own is told by functions that are given `torch`, and the layer of
+# torch's that they are about: as an operator's `compute` they can so be run, or be written down.
+
+
+def flat_linear(torch: Any, layer: Any, input: Any) -> Any:
+    """A linear layer over all elements of a map, channels first."""
+    return layer(input.flatten(1))
+
+
+def window_linear(torch: Any, layer: Any, kernel: tuple[int, ...], out: int, input: Any) -> Any:
+    """A linear layer over the elements of every window, channels first."""
+    if prod(kernel) == 1:
+        return layer(input.movedim(1, -1)).movedim(-1, 1)
+    convolve = getattr(torch.nn.functional, f"conv{len(kernel)}d")
+    return convolve(input, layer.weight.reshape(out, -1, *kernel), layer.bias)
+
+
+def padded(
+    torch: Any, layer: Any, window: Geometry, input: Any, mode: str = "zeros", value: float = 0.0
+) -> Any:
+    """A window that slides over a map with a border of its own on each side."""
+    how = {"value": value} if value else {"mode": mode} if mode != "zeros" else {}
+    result = layer(torch.nn.functional.pad(input, window.torch_pads, **how))
+    if not window.ceil:
+        return result
+    sizes = window.output("pool", type_of(input))
+    pieces = (..., *(slice(size) for size in sizes))
+    if isinstance(result, tuple):
+        return tuple(tensor[pieces] for tensor in result)
+    return result[pieces]
+
+
+def max_padded(torch: Any, layer: Any, window: Geometry, input: Any) -> Any:
+    """A maximum that no border is, and the places where it is found, counted without the border."""
+    result = padded(torch, layer, window, input, value=float("-inf"))
+    if not isinstance(result, tuple):
+        return result
+    # torch counts places in the padded plane; they are those of the plane without.
+    pooled, places = result
+    found = torch.zeros_like(places)
+    factor = 1
+    axes = zip(input.shape[2:], window.pads, strict=True)
+    for size, (before, after) in reversed(list(axes)):
+        whole = size + before + after
+        found = found + (places % whole - before) * factor
+        places, factor = places // whole, factor * size
+    return pooled, found
+
+
+def cropped(torch: Any, layer: Any, window: Geometry, input: Any) -> Any:
+    """What a transposed convolution makes, without its border."""
+    result = layer(input)
+    for axis, (before, after) in enumerate(window.pads, start=2):
+        result = result.narrow(axis, before, result.shape[axis] - before - after)
+    return result
+
+
+def pads_itself(kind: str, window: Geometry) -> bool:
+    """Whether torch's module, `Conv`, `ConvTranspose` or `MaxPool`, has a window's border itself."""
+    halves = zip(window.before, window.kernel, strict=True)
+    return window.symmetric and not ("Pool" in kind and any(2 * b > k for b, k in halves))
+
+
 class FlatLinear(nn.Linear):
     """A linear layer over all elements of a map, channels first."""
 
     @leaf
     def forward(self, input: Tensor) -> Tensor:
-        return super().forward(input.flatten(1))
+        found: Tensor = flat_linear(torch, super().forward, input)
+        return found
 
 
 class WindowLinear(nn.Linear):
@@ -333,10 +423,9 @@ class WindowLinear(nn.Linear):
 
     @leaf
     def forward(self, input: Tensor) -> Tensor:
-        if prod(self.kernel) == 1:
-            return super().forward(input.movedim(1, -1)).movedim(-1, 1)
-        convolve = (F.conv1d, F.conv2d, F.conv3d)[len(self.kernel) - 1]
-        return convolve(input, self.weight.reshape(self.out_features, -1, *self.kernel), self.bias)
+        layer = self if prod(self.kernel) > 1 else super().forward
+        found: Tensor = window_linear(torch, layer, self.kernel, self.out_features, input)
+        return found
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, kernel={self.kernel}"
@@ -346,22 +435,11 @@ class _Padded:
     """Pads before a window slides, where torch's own padding cannot: per side, or wide."""
 
     window: Geometry
-    value = 0.0
 
     @leaf
     def forward(self, input: Tensor) -> Any:
         mode = getattr(self, "padding_mode", "zeros")
-        pads = self.window.torch_pads
-        how = {"value": self.value} if mode == "zeros" else {"mode": mode}
-        padded = F.pad(input, pads, **how)
-        result = super().forward(padded)  # type: ignore[misc]
-        if not self.window.ceil:
-            return result
-        sizes = self.window.output("pool", type_of(input))
-        pieces = (..., *(slice(int(size)) for size in sizes))  # type: ignore[arg-type]
-        if isinstance(result, tuple):
-            return tuple(tensor[pieces] for tensor in result)
-        return result[pieces]
+        return padded(torch, super().forward, self.window, input, mode)  # type: ignore[misc]
 
     def extra_repr(self) -> str:
         text: str = super().extra_repr()  # type: ignore[misc]
@@ -371,23 +449,9 @@ class _Padded:
 class _MaxPadded(_Padded):
     """Pads with what no maximum takes, and counts the places it finds without the padding."""
 
-    value = float("-inf")
-
     @leaf
     def forward(self, input: Tensor) -> Any:
-        result = super().forward(input)
-        if not isinstance(result, tuple):
-            return result
-        # torch counts places in the padded plane; they are those of the plane without.
-        pooled, places = result
-        found = torch.zeros_like(places)
-        factor = 1
-        axes = zip(input.shape[2:], self.window.pads, strict=True)
-        for size, (before, after) in reversed(list(axes)):
-            padded = size + before + after
-            found += (places % padded - before) * factor
-            places, factor = places // padded, factor * size
-        return pooled, found
+        return max_padded(torch, super(_Padded, self).forward, self.window, input)  # type: ignore[misc]
 
 
 class _Cropped:
@@ -396,11 +460,8 @@ class _Cropped:
     window: Geometry
 
     @leaf
-    def forward(self, input: Tensor) -> Tensor:
-        result: Tensor = super().forward(input)  # type: ignore[misc]
-        for axis, (before, after) in enumerate(self.window.pads, start=2):
-            result = result.narrow(axis, before, result.shape[axis] - before - after)
-        return result
+    def forward(self, input: Tensor) -> Any:
+        return cropped(torch, super().forward, self.window, input)  # type: ignore[misc]
 
     def extra_repr(self) -> str:
         text: str = super().extra_repr()  # type: ignore[misc]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import field
 from typing import Any, BinaryIO
 
 import torch
@@ -10,13 +9,11 @@ from torch import nn
 
 from netspec.backends.torch import layers
 from netspec.backends.torch import recurrent as torch_sequence
-from netspec.foundation.records import record
+from netspec.backends.torch.levels import Level, Levels
 from netspec.graph.checked import Graph, Node, Value
 from netspec.graph.fitting import fitting
 from netspec.ops.declare.geometry import Geometry
 from netspec.ops.declare.operator import Operator
-from netspec.ops.declare.source import Input
-from netspec.passes.rewrite import needed
 from netspec.sizes.shapes import TensorType
 from netspec.weights.sources import WeightSource, named_weights
 
@@ -58,10 +55,7 @@ class Modules:
     def windowed(self, kind: str, window: Geometry, *args: Any, **kwargs: Any) -> nn.Module:
         """torch's module for a sliding window: `Conv`, `ConvTranspose` or `MaxPool`."""
         name = f"{kind}{len(window.kernel)}d"
-        wide = "Pool" in kind and any(
-            2 * b > k for b, k in zip(window.before, window.kernel, strict=True)
-        )
-        if window.symmetric and not wide:
+        if layers.pads_itself(kind, window):
             module: nn.Module = getattr(nn, name)(*args, padding=window.before, **kwargs)
             return module
         module = layers.PADDED[name](*args, padding=0, **kwargs)
@@ -69,35 +63,14 @@ class Modules:
         return module
 
 
-@record(frozen=False, slots=False)
-class _Level:
-    """A block being put together: its nodes and blocks in order, by name."""
-
-    kind: str
-    items: dict[str, Node | _Level] = field(default_factory=dict)
-
-    def nodes(self) -> list[Node]:
-        found: list[Node] = []
-        for item in self.items.values():
-            found.extend(item.nodes() if isinstance(item, _Level) else [item])
-        return found
-
-
 class _Assembly:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        self.ends = {output.value for output in graph.outputs} | {h.value for h in graph.heads}
-        # Of the training-only heads, what no output looks into.
-        seen = needed([output.value for output in graph.outputs])
-        self.training = {node for node in graph.nodes if node.head is not None and node not in seen}
-        self.readers: dict[Value, set[Node]] = {}
-        for node in graph.nodes:
-            for value in node.inputs:
-                self.readers.setdefault(value, set()).add(node)
+        self.levels = Levels(graph)
         self.leaves: dict[str, tuple[nn.Module, Node]] = {}
 
     def net(self) -> layers.NetModule:
-        root = self._tree()
+        root = self.levels.root
         inputs = [node.output for node in self.graph.inputs]
         outputs = [output.value for output in self.graph.outputs]
         wanted = outputs + [head.value for head in self.graph.heads]
@@ -109,26 +82,14 @@ class _Assembly:
         block.outputs = block.outputs[:count]
         losses = {head.name: head.loss for head in self.graph.heads}
         names = layers.argument_names(node.path for node in self.graph.inputs)
-        made = layers.net_class(self.graph.name, names)
+        made = layers.made_class(self.graph.name, root.definition, names)
         fits = fitting(self.graph) if self.graph.symbols else None
-        return made(block, heads, losses, [output.name for output in self.graph.outputs], fits)
+        net: layers.NetModule = made(
+            block, heads, losses, [output.name for output in self.graph.outputs], fits
+        )
+        return net
 
-    def _tree(self) -> _Level:
-        root = _Level(self.graph.name)
-        for node in self.graph.nodes:
-            if isinstance(node.op, Input):
-                continue
-            level = root
-            *around, name = node.path.split(".")
-            blocks = [call for call in node.call.ancestors() if call.component] if node.call else []
-            for component, call in zip(around, reversed(blocks), strict=True):
-                found = level.items.setdefault(component, _Level(call.block))
-                assert isinstance(found, _Level)
-                level = found
-            level.items[name] = node
-        return root
-
-    def _block(self, level: _Level, inputs: list[Value], outputs: list[Value]) -> layers.Block:
+    def _block(self, level: Level, inputs: list[Value], outputs: list[Value]) -> layers.Block:
         slots = {value: i for i, value in enumerate(inputs)}
         children: dict[str, nn.Module] = {}
         steps: list[layers.Step] = []
@@ -138,18 +99,17 @@ class _Assembly:
         for name, item in level.items.items():
             if isinstance(item, Node):
                 reads = list(item.inputs)
-                several = Modules(self._read(item)).several
-                writes = list(item.outputs if several else item.outputs[:1])
+                writes = self.levels.gives(item)
                 children[name] = self._leaf(item)
                 shared = self._draws(item)
                 if item.frozen and any("running" in n for n, _ in children[name].named_buffers()):
                     still.append(name)
-                training_only = item in self.training
+                training_only = item in self.levels.training
             else:
-                reads, writes = self._boundary(item)
+                reads, writes = self.levels.boundary(item)
                 children[name] = inner = self._block(item, reads, writes)
                 shared = {key: reads[i] for key, i in inner.draws.items()}
-                training_only = all(node in self.training for node in item.nodes())
+                training_only = all(node in self.levels.training for node in item.nodes())
             for value in writes:
                 slots[value] = len(slots)
             read, written = (tuple(slots[v] for v in values) for values in (reads, writes))
@@ -159,7 +119,8 @@ class _Assembly:
                 rows = next(i for i, v in enumerate(inputs) if v.type.batch == value.type.batch)
                 draws.setdefault(key, rows)
         ends = tuple(slots[value] for value in outputs)
-        block = layers.Block(level.kind, children, steps, len(inputs), ends, draws)
+        made = layers.made_class(level.kind, level.definition, None)
+        block: layers.Block = made(level.kind, children, steps, len(inputs), ends, draws)
         block.hold_still(tuple(still))
         return block
 
@@ -168,23 +129,10 @@ class _Assembly:
         first = node.inputs[0]
         return {layers.draw_key(n, first.type): first for n in node.op.draws(*node.input_types)}
 
-    def _boundary(self, level: _Level) -> tuple[list[Value], list[Value]]:
-        """What a block reads from outside, and what is read of it outside, each in order."""
-        nodes = level.nodes()
-        inside = set(nodes)
-        reads = {value: None for node in nodes for value in node.inputs if value.node not in inside}
-        writes = [
-            value
-            for node in nodes
-            for value in node.outputs
-            if value in self.ends or self.readers.get(value, set()) - inside
-        ]
-        return list(reads), writes
-
     def _leaf(self, node: Node) -> nn.Module:
         if node.owner != node.path and node.owner in self.leaves:
             owner, owning = self.leaves[node.owner]
-            same = owning.op is node.op and self._read(owning) == self._read(node)
+            same = owning.op is node.op and self.levels.read(owning) == self.levels.read(node)
             return layers.Shared(owner, None if same else self._module(node))
         module = self._module(node)
         if node.frozen:
@@ -193,18 +141,13 @@ class _Assembly:
         return module
 
     def _module(self, node: Node) -> nn.Module:
-        module: nn.Module = node.op.torch(Modules(self._read(node)), *node.input_types)
+        module: nn.Module = node.op.torch(Modules(self.levels.read(node)), *node.input_types)
         for weight in node.op.weights(*node.input_types):
             held = module._parameters.pop(weight.name, None) if weight.known else None
             if held is not None:
                 # torch's own modules train what they hold.
                 module.register_buffer(weight.name, held.detach())
         return module
-
-    def _read(self, node: Node) -> frozenset[int]:
-        """Which outputs of the node anything reads; of one output it does not matter."""
-        values = enumerate(node.outputs)
-        return frozenset(i for i, v in values if v in self.readers or v in self.ends)
 
 
 def to_module(graph: Graph, source: WeightSource) -> layers.NetModule:

@@ -23,24 +23,33 @@ class _OverTime:
 
     @leaf
     def forward(self, input: Tensor, *states: Tensor) -> Any:
-        step = input.dim() == 2
-        sequence = (input.unsqueeze(2) if step else input).permute(2, 0, 1)
-        start = tuple(self._started(state) for state in states)
-        steps, final = super().forward(  # type: ignore[misc]
-            sequence, (start if len(start) > 1 else start[0]) if start else None
-        )
-        finals: tuple[Tensor, ...] = final if isinstance(final, tuple) else (final,)
-        found: Tensor = steps.permute(1, 2, 0)
-        if self.last or step:
-            found = _vector(finals[0][-2 if self.bidirectional else -1 :])
-        return (found, *(_vector(state) for state in finals)) if self.several else found
-
-    def _started(self, state: Tensor) -> Tensor:
-        parts = self.num_layers * (2 if self.bidirectional else 1)
-        return state.reshape(len(state), parts, -1).transpose(0, 1).contiguous()
+        shape = (self.num_layers, self.bidirectional, self.last, self.several)
+        return over_channels_first(super().forward, shape, input, *states)  # type: ignore[misc]
 
 
-def _vector(state: Tensor) -> Tensor:
+def over_channels_first(
+    layer: Any, shape: tuple[int, bool, bool, bool], input: Any, *states: Any
+) -> Any:
+    """What torch's layer gives for a sequence (N, C, T) or a step (N, C), and states as vectors.
+
+    `shape` says how many layers it has, whether of both directions, and whether it gives the `last`
+    state only and the final states too.
+    """
+    layers, both, last, several = shape
+    parts = layers * (2 if both else 1)
+    step = input.dim() == 2
+    sequence = (input.unsqueeze(2) if step else input).permute(2, 0, 1)
+    start = tuple(
+        state.reshape(state.shape[0], parts, -1).transpose(0, 1).contiguous() for state in states
+    )
+    steps, final = layer(sequence, *((start,) if len(start) > 1 else start))
+    finals = final if isinstance(final, tuple) else (final,)
+    ending = _vector(finals[0][-2 if both else -1 :]) if last or step else None
+    found = steps.permute(1, 2, 0) if ending is None else ending
+    return (found, *(_vector(state) for state in finals)) if several else found
+
+
+def _vector(state: Any) -> Any:
     """A state of torch's, (layers x directions, N, H), as one vector for each sample."""
     return state.transpose(0, 1).flatten(1)
 

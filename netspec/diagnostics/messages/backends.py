@@ -247,3 +247,16 @@ class NoSuchBlock(Problem):
     )
     glob: str
     advice_text: str
+
+
+class NoSource(Problem):
+    code = "NS646"
+    title = "`{op}` has no PyTorch source here: {reason}"
+    help = "`to_torch` makes a module of every net; `netspec show --flat` writes it as text"
+    explain = (
+        "A file of PyTorch source holds what can be said in plain torch: not steps that are called as "
+        "something in `nn.Module` is, nor weights that are shared across blocks which are not the same, "
+        "nor what goes another way at another size of the input."
+    )
+    op: str
+    reason: str

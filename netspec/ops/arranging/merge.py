@@ -112,7 +112,7 @@ class _Broadcasting(Merge):
 
     def _aligned(self, inputs: tuple[Any, ...]) -> list[Any]:
         rank = max(x.dim() for x in inputs)
-        return [x.reshape(*x.shape, *((1,) * (rank - x.dim()))) for x in inputs]
+        return [x[(..., *((None,) * (rank - x.dim())))] if x.dim() < rank else x for x in inputs]
 
     def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
         total, *others = self._aligned(inputs)

@@ -86,8 +86,8 @@ class _Parting(Operator):
     def _numbers(self, tensor: Any) -> tuple[list[int], list[int], list[int]]:
         """Parts along each axis, places of a part, and the shift, for a batch of torch's."""
         cut = self._cut(type_of(tensor))
-        counts, parts = ([int(n) for n in dims] for dims in (cut.counts, cut.size))  # type: ignore[arg-type]
-        return counts, parts, list(cut.shift)
+        counts, parts = (list(dims) for dims in (cut.counts, cut.size))
+        return counts, parts, list(cut.shift)  # type: ignore[return-value]
 
     def _lengths(
         self, graph: Builder, whole: Operand, dims: tuple[Dim, ...], others: tuple[Dim, ...]

@@ -10,6 +10,7 @@ from netspec.ops.declare.checks import fixed_channels, need_partners, need_spati
 from netspec.ops.declare.interfaces import Builder, Operand, V
 from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.params import count, flag, real
+from netspec.ops.declare.plain import plain
 from netspec.ops.declare.reach import EVERYWHERE, Reach
 from netspec.sizes.conditions import at_least, equal
 from netspec.sizes.dims import Dim
@@ -127,6 +128,32 @@ class Gather(Operator):
         return graph.node("GatherElements", [tensor.name, name], axis=axis)
 
 
+@plain
+def kept_boxes(torch: Any, boxes: Any, scores: Any, most: int, score: float, iou: float) -> Any:
+    """Which boxes (N, classes, T) stay: each turn keeps the best of each class left.
+
+    As many turns whatever the numbers are, so that what is traced holds for others.
+    """
+    first = torch.minimum(boxes[:, :2], boxes[:, 2:]).unsqueeze(2)
+    last = torch.maximum(boxes[:, :2], boxes[:, 2:]).unsqueeze(2)
+    first = first.expand(-1, -1, scores.shape[1], -1)
+    last = last.expand(-1, -1, scores.shape[1], -1)
+    area = (last - first).prod(1)
+    left = scores > score
+    kept = torch.zeros_like(left)
+    for _ in range(min(most, scores.shape[2])):
+        best = torch.where(left, scores, -1).argmax(2, keepdim=True)
+        found = torch.zeros_like(left).scatter(2, best, left.gather(2, best))
+        kept = kept | found
+        corner = best.unsqueeze(1).expand(-1, 2, -1, -1)
+        low = torch.maximum(first, first.gather(3, corner))
+        high = torch.minimum(last, last.gather(3, corner))
+        shared = (high - low).clamp(min=0).prod(1)
+        overlap = shared / (area + area.gather(2, best) - shared)
+        left = left & ~found & ~((overlap > iou) & found.any(2, keepdim=True))
+    return kept
+
+
 class NonMaxSuppression(Operator):
     """The boxes a detector ends in: `nms(@scores)` keeps of those that overlap the best of each class.
 
@@ -175,7 +202,7 @@ class NonMaxSuppression(Operator):
 
     def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
         boxes, scores = inputs
-        kept = self._kept(torch, boxes.detach(), scores.detach())
+        kept = kept_boxes(torch, boxes.detach(), scores.detach(), self.most, self.score, self.iou)
         # By boxes, then classes, so that of equal scores the first box comes first.
         ranked = torch.where(kept, scores, 0).transpose(1, 2).flatten(1)
         ranked = torch.nn.functional.pad(ranked, (0, max(0, self.most - ranked.shape[1])))
@@ -185,29 +212,6 @@ class NonMaxSuppression(Operator):
         corners = boxes.gather(2, box.expand(-1, 4, -1))
         found = torch.cat([corners, best, (places % scores.shape[1]).to(boxes.dtype)], 1)
         return torch.where(best > 0, found, 0)
-
-    def _kept(self, torch: Any, boxes: Any, scores: Any) -> Any:
-        """Which boxes (N, classes, T) stay. Each turn keeps the best of each class that is left.
-
-        As many turns whatever the numbers are, so that what is traced holds for others.
-        """
-        first = torch.minimum(boxes[:, :2], boxes[:, 2:]).unsqueeze(2)
-        last = torch.maximum(boxes[:, :2], boxes[:, 2:]).unsqueeze(2)
-        first, last = (c.expand(-1, -1, scores.shape[1], -1) for c in (first, last))
-        area = (last - first).prod(1)
-        left = scores > self.score
-        kept = torch.zeros_like(left)
-        for _ in range(min(self.most, scores.shape[2])):
-            best = torch.where(left, scores, -1).argmax(2, keepdim=True)
-            found = torch.zeros_like(left).scatter(2, best, left.gather(2, best))
-            kept = kept | found
-            corner = best.unsqueeze(1).expand(-1, 2, -1, -1)
-            low = torch.maximum(first, first.gather(3, corner))
-            high = torch.minimum(last, last.gather(3, corner))
-            shared = (high - low).clamp(min=0).prod(1)
-            overlap = shared / (area + area.gather(2, best) - shared)
-            left = left & ~found & ~((overlap > self.iou) & found.any(2, keepdim=True))
-        return kept
 
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
         import numpy as np

@@ -33,7 +33,8 @@ def need_numbers(op: Operator, inputs: Sequence[TensorType]) -> None:
 def type_of(tensor: Any) -> TensorType:
     """The type of a batch of torch's, for `compute`. While torch traces, sizes are tensors too."""
     # Made here, since torch.compile takes no default that is an object of ours.
-    return TensorType(tuple(int(size) for size in tensor.shape[1:]), Batch())
+    sizes = (size if isinstance(size, int) else int(size) for size in tensor.shape[1:])
+    return TensorType(tuple(sizes), Batch())
 
 
 def need_spatial(op: Operator, tensor: TensorType, *ranks: int) -> int:

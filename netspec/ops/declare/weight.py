@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import prod
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from netspec.diagnostics.messages.shapes import SchemeMisfit
 from netspec.diagnostics.raised import Rejection
@@ -34,6 +34,10 @@ class Scheme:
     def drawn(self) -> bool:
         """Whether chance decides: what is not drawn is the same from every seed."""
         return True
+
+    def computed(self, torch: Any, weight: Weight) -> Any:
+        """The tensor by a function of `netspec.ops.declare.plain`; None where numbers say it better."""
+        return None
 
     def constant(self) -> float | None:
         """The value of every element, for schemes that fill."""

@@ -68,11 +68,10 @@ class RoiAlign(Operator):
     def reach(self, *inputs: TensorType) -> Reach:
         return EVERYWHERE
 
-    def _steps(self, bins: int) -> Any:
+    def _steps(self, bins: int) -> list[float]:
         """Where the samples of all bins lie, as shares of a region's extent."""
-        import numpy as np
-
-        return (np.arange(bins * self.samples) + 0.5) / (bins * self.samples)
+        count = bins * self.samples
+        return [(i + 0.5) / count for i in range(count)]
 
     def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
         tensor, rois = inputs
@@ -99,7 +98,7 @@ class RoiAlign(Operator):
         self, torch: Any, first: Any, last: Any, bins: int, size: int
     ) -> tuple[tuple[Any, Any], ...]:
         """The elements (R, samples) before and after each sample along an axis, and their weights."""
-        steps = torch.as_tensor(self._steps(bins), dtype=first.dtype, device=first.device)
+        steps = torch.tensor(self._steps(bins), dtype=first.dtype, device=first.device)
         extent = last - first if self.aligned else (last - first).clamp(min=1)
         place = first[:, None] + steps * extent[:, None]
         seen = ((place >= -1) & (place <= size)).to(place.dtype)
@@ -170,7 +169,7 @@ class RoiAlign(Operator):
         length = graph.node("Sub", [last, first])
         if not self.aligned:
             length = graph.node("Max", [length, one])
-        steps = graph.constant(self._steps(bins).astype(np.float32))
+        steps = graph.constant(np.array(self._steps(bins), np.float32))
         place = graph.node("Add", [first, graph.node("Mul", [length, steps])])
         after = graph.node("GreaterOrEqual", [place, graph.constant(np.float32(-1))])
         before = graph.node("LessOrEqual", [place, extent.size])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import product
 from math import prod
 from typing import Any
 
@@ -95,12 +96,10 @@ class DeformableConv(Grouped):
     def torch(self, modules: Modules, *inputs: TensorType) -> Any:
         return modules.apply(self, *inputs)
 
-    def _taps(self, window: Geometry, axis: int) -> Any:
+    def _taps(self, window: Geometry, axis: int) -> list[int]:
         """Where each tap of a window lies from the window's start along an axis, padding counted."""
-        import numpy as np
-
-        steps = np.indices(window.kernel)[axis].reshape(-1)
-        return steps * window.dilation[axis] - window.before[axis]
+        places = product(*map(range, window.kernel))
+        return [place[axis] * window.dilation[axis] - window.before[axis] for place in places]
 
     def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
         tensor, offsets = inputs[:2]
@@ -112,7 +111,7 @@ class DeformableConv(Grouped):
         for axis, places in ((1, width), (0, height)):
             start = torch.arange(places, device=tensor.device) * window.stride[axis]
             start = start.to(tensor.dtype).view((1, 1, places) if axis else (1, places, 1))
-            tap = torch.as_tensor(self._taps(window, axis), device=tensor.device)
+            tap = torch.tensor(self._taps(window, axis), device=tensor.device)
             place = moved[:, :, axis] + (start + tap.view(-1, 1, 1))
             # What grid_sample takes for the centre of a pixel.
             grid.append((2 * place + 1) / tensor.shape[2 + axis] - 1)
@@ -179,9 +178,9 @@ class DeformableConv(Grouped):
         found = []
         for axis, name in enumerate(moved):
             name = graph.node("Squeeze", [name, graph.integers([2])])
-            tap = self._taps(window, axis).astype(np.float32).reshape(-1, 1, 1)
+            taps_along = np.array(self._taps(window, axis), np.float32).reshape(-1, 1, 1)
             start = self._starts(graph, window, offsets, axis)
-            tap = graph.node("Add", [graph.constant(tap), start])
+            tap = graph.node("Add", [graph.constant(taps_along), start])
             found.append(graph.node("Add", [name, tap]))
         seen = lookup.bilinear(images, *found, zeros=True)
         if len(inputs) > 2:

@@ -11,6 +11,7 @@ from netspec.ops.declare.geometry import every_axis
 from netspec.ops.declare.interfaces import Builder, Operand, V
 from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.params import per_axis, real
+from netspec.ops.declare.plain import plain
 from netspec.ops.declare.reach import EVERYWHERE, Reach
 from netspec.sizes.conditions import at_least
 from netspec.sizes.dims import Dim, substitute, symbols_of
@@ -27,6 +28,70 @@ def need_regions(op: Operator, wire: tuple[V, ...], references: tuple[V, ...]) -
         expected = "regions of 5 numbers, as in `input rois: 5 batch(R=2000)`"
         raise Rejection(WrongPartner(op.spelling, expected))
     return (*wire, *references)
+
+
+@plain
+def roi_pool(
+    torch: Any,
+    x: Any,
+    rois: Any,
+    size: tuple[int, ...],
+    scale: float,
+    levels: tuple[int, ...],
+) -> Any:
+    """The maximum in each bin of each region, (R, C, *size): of two overlapping windows.
+
+    Windows are as long as powers of two, of which there are `levels` along each axis.
+    """
+
+    def table(tensor: Any, axis: int) -> list[Any]:
+        # Level j holds at each place the maximum of the 2^j elements from there on.
+        found = [tensor]
+        length = tensor.shape[axis]
+        for level in range(levels[axis - 1] - 1):
+            step = min(2**level, length)
+            last = found[-1]
+            ahead = last.narrow(axis, step, length - step)
+            kept = last.narrow(axis, 0, length - step)
+            tail = last.narrow(axis, length - step, step)
+            found.append(torch.cat([torch.maximum(kept, ahead), tail], axis))
+        return found
+
+    def bins(first: Any, last: Any, axis: int) -> tuple[Any, Any, Any, Any]:
+        # The two starts of each bin's lookups, their level, and whether it is empty.
+        count, length = size[axis], int(x.shape[axis + 2])
+        extent = (last - first + 1).clamp(min=1).unsqueeze(1) / count
+        steps = torch.arange(count + 1, device=x.device, dtype=torch.float32)
+        start = first.unsqueeze(1) + (steps[:-1] * extent).floor()
+        end = first.unsqueeze(1) + (steps[1:] * extent).ceil()
+        start, end = start.clamp(0, length).long(), end.clamp(0, length).long()
+        powers = 2 ** torch.arange(1, max(2, length.bit_length()), device=x.device)
+        level = ((end - start).unsqueeze(2) >= powers).sum(2)
+        second = (end - 2**level).clamp(0, length - 1)
+        return start.clamp(0, length - 1), second, level, end <= start
+
+    height, width = int(x.shape[2]), int(x.shape[3])
+    tables = [table(row, 2) for row in table(x.permute(0, 2, 3, 1), 1)]
+    flat = torch.stack([level for row in tables for level in row], 1).flatten(0, 3)
+    # In float32 whatever the net's type, for Caffe's rounding is part of the rule.
+    corners = rois[:, 1:].float() * scale
+    whole = corners.abs().floor()
+    rounded = corners.sign() * (whole + ((corners.abs() - whole) >= 0.5))
+    image = rois[:, :1].long() * (levels[0] * levels[1])
+    *y, y_level, y_empty = bins(rounded[:, 1], rounded[:, 3], 0)
+    *x_starts, x_level, x_empty = bins(rounded[:, 0], rounded[:, 2], 1)
+    base = ((image + y_level * levels[1]) * (height * width)).unsqueeze(2)
+    base = base + (x_level * (height * width)).unsqueeze(1)
+    found = [
+        flat[base + (top * width).unsqueeze(2) + left.unsqueeze(1)]
+        for top in y
+        for left in x_starts
+    ]
+    best = found[0]
+    for corner in found[1:]:
+        best = torch.maximum(best, corner)
+    empty = y_empty.unsqueeze(2) | x_empty.unsqueeze(1)
+    return torch.where(empty.unsqueeze(3), 0, best).permute(0, 3, 1, 2)
 
 
 class RoiPool(Operator):
@@ -85,55 +150,8 @@ class RoiPool(Operator):
         return EVERYWHERE
 
     def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
-        tensor, rois = inputs
-        kind = type_of(tensor)
-        size = self._size(kind)
-        height, width = (int(extent) for extent in tensor.shape[2:])
-        levels = self._levels(kind)
-        rows = self._table(torch, tensor.permute(0, 2, 3, 1), 1, levels[0])
-        tables = [self._table(torch, row, 2, levels[1]) for row in rows]
-        flat = torch.stack([level for row in tables for level in row], 1).flatten(0, 3)
-        # In float32 whatever the net's type, for Caffe's rounding is part of the rule.
-        corners = rois[:, 1:].float() * self.scale
-        whole = corners.abs().floor()
-        rounded = corners.sign() * (whole + ((corners.abs() - whole) >= 0.5))
-        image = rois[:, :1].long() * (levels[0] * levels[1])
-        y, y_level, y_empty = self._bins(torch, rounded[:, 1], rounded[:, 3], size[0], height)
-        x, x_level, x_empty = self._bins(torch, rounded[:, 0], rounded[:, 2], size[1], width)
-        base = ((image + y_level * levels[1]) * (height * width)).unsqueeze(2)
-        base = base + (x_level * (height * width)).unsqueeze(1)
-        found = None
-        for top in y:
-            for left in x:
-                corner = flat[base + (top * width).unsqueeze(2) + left.unsqueeze(1)]
-                found = corner if found is None else torch.maximum(found, corner)
-        empty = y_empty.unsqueeze(2) | x_empty.unsqueeze(1)
-        return torch.where(empty.unsqueeze(3), 0, found).permute(0, 3, 1, 2)
-
-    def _table(self, torch: Any, tensor: Any, axis: int, levels: int) -> list[Any]:
-        """Level j holds at each place the maximum of the 2^j elements from there on."""
-        found = [tensor]
-        size = tensor.shape[axis]
-        for level in range(levels - 1):
-            step = min(2**level, size)
-            last = found[-1]
-            ahead = last.narrow(axis, step, size - step)
-            kept = last.narrow(axis, 0, size - step)
-            tail = last.narrow(axis, size - step, step)
-            found.append(torch.cat([torch.maximum(kept, ahead), tail], axis))
-        return found
-
-    def _bins(self, torch: Any, first: Any, last: Any, count: int, size: int) -> tuple[Any, ...]:
-        """The two starts of each bin's lookups, their level, and whether the bin is empty."""
-        extent = (last - first + 1).clamp(min=1).unsqueeze(1) / count
-        steps = torch.arange(count + 1, device=first.device, dtype=torch.float32)
-        start = (first.unsqueeze(1) + (steps[:-1] * extent).floor()).clamp(0, size).long()
-        end = (first.unsqueeze(1) + (steps[1:] * extent).ceil()).clamp(0, size).long()
-        powers = 2 ** torch.arange(1, max(2, size.bit_length()), device=first.device)
-        level = ((end - start).unsqueeze(2) >= powers).sum(2)
-        second = end - 2**level
-        starts = start.clamp(0, size - 1), second.clamp(0, size - 1)
-        return starts, level, end <= start
+        kind = type_of(inputs[0])
+        return roi_pool(torch, *inputs, self._size(kind), self.scale, tuple(self._levels(kind)))
 
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
         # ONNX's MaxRoiPool rounds otherwise, and ONNX Runtime has none of the newer opsets.

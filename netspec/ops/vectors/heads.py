@@ -16,6 +16,7 @@ from netspec.ops.declare.checks import need_spatial
 from netspec.ops.declare.interfaces import Builder, Operand
 from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.params import count, flag, real, reference
+from netspec.ops.declare.plain import plain
 from netspec.ops.declare.reach import EVERYWHERE, Reach
 from netspec.ops.declare.weight import Scheme, Weight
 from netspec.sizes.batch import Cut
@@ -49,17 +50,31 @@ class Regions(Scheme):
     def piece(self, weight: Weight, random: np.random.Generator, start: int, size: int) -> Array:
         import numpy as np
 
-        rank = len(self.size)
-        found = np.zeros((*self.counts, *self.size), np.float32)
-        for axis, (many, length, step) in enumerate(
-            zip(self.counts, self.size, self.shift, strict=True)
-        ):
-            along = np.zeros((many, length), np.float32)
-            along[-1, length - step :] = 1 if step else 0
-            wide = [1] * (2 * rank)
-            wide[axis], wide[rank + axis] = many, length
-            found = 2 * found + along.reshape(wide)
-        return found.reshape(-1)[start : start + size]
+        whole: Array = regions(np, self.counts, self.size, self.shift).astype(np.float32)
+        return whole.reshape(-1)[start : start + size]
+
+    def computed(self, torch: Any, weight: Weight) -> Any:
+        return regions(torch, self.counts, self.size, self.shift)
+
+
+@plain
+def regions(
+    torch: Any, counts: tuple[int, ...], size: tuple[int, ...], shift: tuple[int, ...]
+) -> Any:
+    """For each part of a shifted map, the regions its places are in: (parts, places).
+
+    `torch` may be numpy.
+    """
+    rank, parts = len(size), 1
+    found = torch.zeros((*counts, *size))
+    for axis in range(rank):
+        along = torch.zeros((counts[axis], size[axis]))
+        if shift[axis]:
+            along[-1, size[axis] - shift[axis] :] = 1
+        wide = [1] * (2 * rank)
+        wide[axis], wide[rank + axis] = counts[axis], size[axis]
+        found, parts = 2 * found + along.reshape(wide), parts * counts[axis]
+    return found.reshape(parts, -1)
 
 
 def shifted(tensor: TensorType) -> Cut | None:

@@ -13,6 +13,7 @@ from netspec.ops.declare.checks import fixed_channels, need_spatial, type_of
 from netspec.ops.declare.interfaces import Builder, Operand
 from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.params import choice, count, flag, per_axis, scheme_of
+from netspec.ops.declare.plain import plain
 from netspec.ops.declare.reach import Reach, Unsupported
 from netspec.ops.declare.schemes import Gaussian
 from netspec.ops.declare.weight import Scheme, Weight
@@ -29,18 +30,39 @@ if TYPE_CHECKING:
     Index = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 
 
-def pair_index(size: tuple[int, ...]) -> Index:
+@plain
+def pair_index(torch: Any, size: tuple[int, ...], tokens: int = 0) -> Any:
     """For each place and each other of a map, the number of their offset: (places, places).
 
-    Offsets of (2 h - 1, 2 w - 1) are counted row by row; the first place's to itself is the middle.
+    Offsets of (2 h - 1, 2 w - 1) are counted row by row. Of a token before them, to all,
+    from all and to itself are three more. `torch` may be numpy.
     """
-    import numpy as np
+    count, rows = 1, 1
+    for length in size:
+        count, rows = count * length, rows * (2 * length - 1)
+    places, step = torch.arange(count), 1
+    found = torch.zeros((count, count), dtype=torch.int64)
+    for length in reversed(size):
+        at = places % length
+        found = found + (at[:, None] - at + length - 1) * step
+        places, step = places // length, step * (2 * length - 1)
+    if not tokens:
+        return found
+    index = torch.full((count + 1, count + 1), rows + 1, dtype=torch.int64)
+    index[1:, 1:] = found
+    index[0] = rows
+    index[0, 0] = rows + 2
+    return index
 
-    places = np.indices(size).reshape(len(size), -1)
-    away = places[:, :, None] - places[:, None, :]
-    found = np.zeros(away.shape[1:], np.int64)
-    for axis, length in enumerate(size):
-        found = found * (2 * length - 1) + away[axis] + length - 1
+
+@plain
+def offset_table(torch: Any, sizes: tuple[int, ...], log: bool) -> Any:
+    """Offsets along each axis from -1 to 1: (2 h - 1, 2 w - 1, axes). `torch` may be numpy."""
+    steps = [torch.arange(1 - n, n, dtype=torch.float64) for n in sizes]
+    axes = [at / max(1, n - 1) for at, n in zip(steps, sizes)]  # noqa: B905
+    found = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1)
+    if log:
+        found = torch.sign(found) * torch.log2(1 + 8 * torch.abs(found)) / 3
     return found
 
 
@@ -112,18 +134,6 @@ class Relative(Source):
             name = "relative_position_bias_table"
         return (Weight(name, (rows, self.heads), self.init or Gaussian(0.02)),)
 
-    def _index(self, size: tuple[int, ...]) -> Index:
-        """The row of each pair of places."""
-        import numpy as np
-
-        found = pair_index(size)
-        if self.tokens:
-            rows = prod(2 * length - 1 for length in size)
-            found = np.pad(found, ((1, 0), (1, 0)), constant_values=rows + 1)
-            found[0] = rows
-            found[0, 0] = rows + 2
-        return found
-
     def _side(self) -> int:
         """Buckets of one side."""
         assert self.buckets is not None
@@ -144,7 +154,8 @@ class Relative(Source):
         tensor = inputs[0]
         (table,) = weights.values()
         if self.buckets is None:
-            index = torch.from_numpy(self._index(self._map(type_of(tensor)))).to(tensor.device)
+            size = self._map(type_of(tensor))
+            index = pair_index(torch, size, self.tokens).to(tensor.device)
         else:
             steps = torch.arange(tensor.shape[2], device=tensor.device)
             away = steps - steps.unsqueeze(1)
@@ -159,7 +170,9 @@ class Relative(Source):
         tensor = inputs[0]
         (weight,) = self.weights(tensor.type)
         if self.buckets is None:
-            index = graph.constant(self._index(self._map(tensor.type)))
+            import numpy as np
+
+            index = graph.constant(pair_index(np, self._map(tensor.type), self.tokens))
         else:
             index = self._buckets(graph, tensor)
         rows = graph.node("Gather", [graph.weight(weight.name), index], axis=0)
@@ -245,13 +258,16 @@ class OffsetTable(Scheme):
     def piece(self, weight: Weight, random: np.random.Generator, start: int, size: int) -> Array:
         import numpy as np
 
-        axes = [
-            np.arange(1 - n, n) / max(1, n - 1) for n in ((s + 1) // 2 for s in weight.shape[:-1])
-        ]
-        found = np.stack(np.meshgrid(*axes, indexing="ij"), -1)
-        if self.log:
-            found = np.sign(found) * np.log2(1 + 8 * np.abs(found)) / 3
-        return found.astype(np.float32).reshape(-1)[start : start + size]
+        found = offset_table(np, self._sizes(weight), self.log)
+        whole: Array = found.astype(np.float32).reshape(-1)
+        return whole[start : start + size]
+
+    def computed(self, torch: Any, weight: Weight) -> Any:
+        return offset_table(torch, self._sizes(weight), self.log).float()
+
+    @staticmethod
+    def _sizes(weight: Weight) -> tuple[int, ...]:
+        return tuple((size + 1) // 2 for size in weight.shape[:-1])
 
 
 class Offsets(Source):
@@ -318,12 +334,12 @@ class Pairwise(Operator):
 
     def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
         tensor = inputs[0]
-        index = torch.from_numpy(pair_index(self._size(type_of(tensor)))).to(tensor.device)
+        index = pair_index(torch, self._size(type_of(tensor))).to(tensor.device)
         return tensor.flatten(2)[:, :, index]
 
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
         channels = fixed_channels(self.spelling, inputs[0].type)
         flat = graph.node("Reshape", [inputs[0].name, graph.integers([0, channels, -1])])
         return graph.node(
-            "Gather", [flat, graph.constant(pair_index(self._size(inputs[0].type)))], axis=2
+            "Gather", [flat, graph.constant(pair_index(np, self._size(inputs[0].type)))], axis=2
         )

@@ -1,0 +1,633 @@
+"""A graph's levels as templates, and those of one block as classes of the file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from itertools import groupby, pairwise
+from typing import Any
+
+import torch
+
+from netspec.backends.torch.layers import class_name
+from netspec.backends.torch.levels import Level, Levels
+from netspec.backends.torch.source.code import (
+    Bin,
+    Code,
+    Const,
+    Fn,
+    Get,
+    Hole,
+    Slot,
+    Text,
+    mapped,
+    slots,
+)
+from netspec.backends.torch.source.code import parts as leaves_of
+from netspec.backends.torch.source.known import started
+from netspec.backends.torch.source.leaves import OWN, Examples, Leaf, borrowed, leaf
+from netspec.backends.torch.source.templates import (
+    LOOP,
+    Class,
+    Option,
+    Part,
+    Template,
+    abstract,
+    changed,
+    condition,
+    embedded,
+    solved,
+)
+from netspec.backends.torch.source.trace import Line, Untold
+from netspec.diagnostics.messages.backends import NoSource
+from netspec.diagnostics.raised import NetspecError
+from netspec.diagnostics.records import Diagnostic
+from netspec.foundation.records import record
+from netspec.graph.checked import Graph, Node, Value
+from netspec.sizes.dims import substitute
+from netspec.sizes.shapes import TensorType
+
+# What a class has besides its parts: a step of this name would hide it.
+_OWN_NAMES = frozenset(dir(torch.nn.Module)) | {"draws"}
+
+
+class Blocks:
+    """The classes of a graph, inner ones first; `root` is the net's."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.levels = Levels(graph)
+        self.classes: list[Class] = []
+        self.helpers: dict[str, Callable[..., Any]] = {}
+        self._named: set[str] = set()
+        self._examples = _Examples(graph)
+        self._leaves: dict[Node, Leaf] = {}
+        self._made: dict[int, Fn] = {}
+        self._random: set[int] = set()
+        self._by_path: dict[str, Level] = {}
+        self._nodes = {node.path: node for node in graph.nodes}
+        self.heads: tuple[int, ...] = ()
+        self.draws: dict[str, None] = {}
+        self._read_leaves()
+        self._build()
+
+    # --- steps
+
+    def _read_leaves(self) -> None:
+        """Every step as source, and the classes of those that torch has no module for."""
+        apart: dict[str, list[tuple[Node, Template]]] = {}
+        for node in self.levels.root.nodes():
+            found = self._told(node, self._leaf)
+            self._leaves[node] = found
+            self._examples.hold(node, found)
+            self.helpers |= found.helpers
+            self.draws |= dict.fromkeys(found.draws)
+            if found.classed and self._owner(node) is None:
+                kind = type(node.op).__name__
+                apart.setdefault(kind, []).append((node, self._told(node, self._leaf_template)))
+        for kind, found_ones in apart.items():
+            self._classes(
+                kind,
+                [(node, template, _numbers(vars(node.op))) for node, template in found_ones],
+            )
+
+    def _told(self, node: Node, tell: Callable[[Node], Any]) -> Any:
+        try:
+            return tell(node)
+        except (Untold, NotImplementedError) as reason:
+            problem = NoSource(node.op.spelling, str(reason))
+            raise NetspecError((Diagnostic(problem, node.span),)) from None
+
+    def _leaf(self, node: Node) -> Leaf:
+        inputs = [self._examples.of(value) for value in node.inputs]
+        owner = self._owner(node)
+        if owner is not None and owner.op is not node.op:
+            return borrowed(node.op, node.input_types, self.levels.read(node), inputs)
+        return leaf(node.op, node.input_types, self.levels.read(node), inputs)
+
+    def _owner(self, node: Node) -> Node | None:
+        """The step whose tensors the node uses, if they are another's."""
+        if node.owner == node.path or not node.op.weights(*node.input_types):
+            return None
+        return self._nodes.get(node.owner)
+
+    def _leaf_template(self, node: Node) -> Template:
+        found = self._leaves[node]
+        owned = tuple(
+            (weight.name, weight.kind == "param", self._start(weight)) for weight in found.owned
+        )
+        part = Part("", None, _placed(found.trace.lines, Text("self")))
+        train = found.train and (_placed(found.train[0].lines, Text("self")), found.train[1])
+        count = len(node.inputs)
+        random = bool(found.draws)
+        return Template(type(node.op).__name__, count, found.gives, (part,), owned, train, random)
+
+    def _start(self, weight: Any) -> Code:
+        code, helpers = started(weight)
+        self.helpers |= helpers
+        return code
+
+    # --- blocks
+
+    def _build(self) -> None:
+        self._by_path = {level.path: level for level in _every(self.levels.root)}
+        levels = list(_every(self.levels.root, lambda level: self._twin(level) is not None))
+        levels.sort(key=_height)
+        for _, alike in groupby(levels, key=_height):
+            by_block: dict[tuple[str, str], list[Level]] = {}
+            for level in alike:
+                by_block.setdefault((level.kind, level.definition), []).append(level)
+            for (kind, _), found in by_block.items():
+                templates = [(level, self._template(level), _values(level)) for level in found]
+                self._classes(class_name(kind), templates)
+        self.root = self.classes[-1]
+
+    def _twin(self, level: Level) -> Level | None:
+        """The block beside this one whose tensors are all that this one uses, if there is one."""
+        weighted = [node for node in level.nodes() if node.op.weights(*node.input_types)]
+        if not weighted or any(node.owner == node.path for node in weighted):
+            return None
+        inside = weighted[0].path.removeprefix(f"{level.path}.")
+        path = weighted[0].owner.removesuffix(f".{inside}")
+        twin = self._by_path.get(path)
+        around = level.path.rpartition(".")[0]
+        if twin is None or twin is level or path.rpartition(".")[0] != around:
+            # One whose tensors are a further one's may stand beside it.
+            twin = self._beside(level, weighted[0].owner, inside)
+        return twin if twin is not None and _alike(level, twin) else None
+
+    def _beside(self, level: Level, owner: str, inside: str) -> Level | None:
+        around = level.path.rpartition(".")[0]
+        for path, other in self._by_path.items():
+            if path == level.path:
+                return None
+            if path and path.rpartition(".")[0] == around:
+                node = self._nodes.get(f"{path}.{inside}")
+                if node is not None and node.owner == owner:
+                    return other
+        return None
+
+    def _template(self, level: Level) -> Template:
+        inputs, outputs = self.ends(level)
+        places = {value: i for i, value in enumerate(inputs)}
+        count = len(inputs)
+        parts: list[Part] = []
+        random = False
+        for name, item in level.items.items():
+            if isinstance(item, Node):
+                part, lines_count = self._step(level, name, item, places, count)
+                count += lines_count
+            else:
+                reads, writes = self.levels.boundary(item)
+                gives = tuple(range(count, count + len(writes)))
+                part = self._inner(level, name, item, tuple(places[v] for v in reads), gives)
+                count += len(writes)
+                for value, slot in zip(writes, gives, strict=True):
+                    places[value] = slot
+            random = random or any(
+                isinstance(line.code, Fn) and Text("draws") in line.code.args for line in part.lines
+            )
+            parts.append(part)
+        if random:
+            self._random.add(id(level))
+        returns = tuple(places[value] for value in outputs)
+        if level is self.levels.root:
+            many = len(self.graph.outputs)
+            self.heads, returns = returns[many:], returns[:many]
+        looped, table = _renumbered(
+            _looped(parts, returns, level is not self.levels.root), len(inputs)
+        )
+        returns = tuple(table[slot] for slot in returns)
+        if level is self.levels.root:
+            self.heads = tuple(table[slot] for slot in self.heads)
+        return Template(class_name(level.kind), len(inputs), returns, looped, random=random)
+
+    def ends(self, level: Level) -> tuple[list[Value], list[Value]]:
+        """What a block takes and gives, in order; the net's heads after its outputs."""
+        if level is not self.levels.root:
+            return self.levels.boundary(level)
+        outputs = [output.value for output in self.graph.outputs]
+        heads = [head.value for head in self.graph.heads]
+        return [node.output for node in self.graph.inputs], outputs + heads
+
+    def _step(
+        self, level: Level, name: str, node: Node, places: dict[Value, int], count: int
+    ) -> tuple[Part, int]:
+        self._check_name(name, node)
+        found = self._leaves[node]
+        reads = [places[value] for value in node.inputs]
+        owner = self._owner(node)
+        where: Code = Get(Text("self"), name)
+        if owner is not None:
+            here, there = node.path.rpartition(".")[0], owner.path.rpartition(".")
+            if here != there[0]:
+                reason = "its weights are those of a step in another block"
+                raise NetspecError((Diagnostic(NoSource(node.op.spelling, reason), node.span),))
+            where = Get(Text("self"), there[2])
+        writes = self.levels.gives(node)
+        guarded = self._guarded([node], level)
+        if found.classed:
+            gives = tuple(range(count, count + len(writes)))
+            args: list[Code] = [Slot(slot) for slot in reads]
+            if found.draws:
+                args.append(Text("draws"))
+            lines: tuple[Line, ...] = (Line(gives, Fn(where, tuple(args))),)
+            made = self._made[id(node)] if owner is None else None
+            used = len(writes)
+        else:
+            table = dict(enumerate(reads))
+            for line in found.trace.lines:
+                for slot in line.gives:
+                    table[slot] = count + len(table) - len(reads)
+            lines = tuple(
+                replace(
+                    line,
+                    gives=tuple(table[s] for s in line.gives),
+                    code=_moved(line.code, table, where),
+                )
+                for line in found.trace.lines
+            )
+            gives = tuple(table[slot] for slot in found.gives)
+            made = found.module if owner is None else None
+            used = len(table) - len(reads)
+        for value, slot in zip(writes, gives, strict=True):
+            places[value] = slot
+        still = node.frozen and any(
+            "running" in weight.name for weight in node.op.weights(*node.input_types)
+        )
+        frozen = node.frozen and made is not None and bool(node.op.weights(*node.input_types))
+        fixed = self._fixed(node) if made is not None and not found.classed else ()
+        part = Part(name, made, lines, guarded, frozen, still, fixed=fixed)
+        return part, used
+
+    def _fixed(self, node: Node) -> tuple[tuple[str, Code], ...]:
+        """The tensors of torch's module that the net itself says."""
+        weights = node.op.weights(*node.input_types)
+        told = self._told(node, lambda _: [(w.name, self._start(w)) for w in weights if w.known])
+        return tuple(told)
+
+    def _inner(
+        self,
+        around: Level,
+        name: str,
+        level: Level,
+        reads: tuple[int, ...],
+        gives: tuple[int, ...],
+    ) -> Part:
+        self._check_name(name, level.nodes()[0])
+        twin = self._twin(level)
+        called = level if twin is None else twin
+        where = Get(Text("self"), name if twin is None else twin.path.rpartition(".")[2])
+        args: list[Code] = [Slot(slot) for slot in reads]
+        if id(called) in self._random:
+            args.append(Text("draws"))
+        made = self._made[id(level)] if twin is None else None
+        guarded = self._guarded(level.nodes(), around)
+        return Part(name, made, (Line(gives, Fn(where, tuple(args))),), guarded)
+
+    def _guarded(self, nodes: Sequence[Node], around: Level) -> bool:
+        """Whether these run in training alone, where what is around them does not."""
+        inside = self.levels.training.issuperset
+        return inside(nodes) and not inside(around.nodes())
+
+    def _check_name(self, name: str, node: Node) -> None:
+        import keyword
+
+        if keyword.iskeyword(name) or name in _OWN_NAMES:
+            reason = f"`{name}` means something else in a module: give it another name"
+            raise NetspecError((Diagnostic(NoSource(node.op.spelling, reason), node.span),))
+
+    # --- classes
+
+    def _classes(self, name: str, given: list[tuple[Any, Template, dict[str, Any]]]) -> None:
+        """Adds the classes that the instances of one block are of."""
+        groups: dict[Template, list[_Instance]] = {}
+        for owner, template, values in given:
+            found, numbers, names = abstract(template)
+            groups.setdefault(found, []).append(_Instance(owner, numbers, names, values))
+        for template, members in _merged(groups):
+            self._class(name, template, members)
+
+    def _class(self, name: str, template: Template, members: list[_Instance]) -> None:
+        rows = [member.numbers for member in members]
+        names = max((member.names for member in members), key=len)
+        codes, params = solved(rows, names, [member.values for member in members])
+        columns = list(zip(*rows, strict=True))
+        params = dict(params)
+        options = []
+        for number, option in enumerate(template.options):
+            present = [member.has[number] for member in members]
+            when = condition(present, codes, columns)
+            if when is None:
+                word = f"has_{template.parts[option.start].name}"
+                params[word], when = tuple(present), Text(word)
+            options.append(replace(option, when=when))
+
+        def fill(code: Code) -> Code | None:
+            return codes[code.index] if isinstance(code, Hole) else None
+
+        made = Class(
+            self._class_name(name),
+            replace(changed(template, fill), options=tuple(options)),
+            tuple(params),
+            tuple(type(row[0]).__name__ for row in params.values()),
+            instances=[member.owner for member in members],
+        )
+        self.classes.append(made)
+        for i, member in enumerate(members):
+            self._made[id(member.owner)] = made.made([row[i] for row in params.values()])
+
+    def _class_name(self, name: str) -> str:
+        found, number = name, 2
+        while found in self._named or found in ("F", "Tensor", "TrainingOutputs"):
+            found, number = f"{name}{number}", number + 1
+        self._named.add(found)
+        return found
+
+
+@record
+class _Instance:
+    """One step or block of a class: its numbers, None for what it lacks, and which options it has."""
+
+    owner: Any
+    numbers: tuple[Any, ...]
+    names: tuple[str, ...]
+    values: dict[str, Any]
+    has: tuple[bool, ...] = ()
+
+
+def _merged(
+    groups: dict[Template, list[_Instance]],
+) -> list[tuple[Template, list[_Instance]]]:
+    """Templates with their instances; one that is another without some parts goes into that one."""
+    found: list[tuple[Template, list[_Instance]]] = []
+    for template in sorted(groups, key=lambda t: -len(t.parts)):
+        members = groups[template]
+        for i, (large, held) in enumerate(found):
+            how = embedded(template, large) if not large.options else None
+            if how is not None:
+                found[i] = _joined(large, held, template, members, *how)
+                break
+        else:
+            found.append((template, members))
+    return found
+
+
+def _joined(
+    large: Template,
+    held: list[_Instance],
+    small: Template,
+    members: list[_Instance],
+    places: Sequence[int | None],
+    options: tuple[Option, ...],
+) -> tuple[Template, list[_Instance]]:
+    """A template with options, and the instances with and without them."""
+    sizes = [_holes(part) for part in large.parts]
+    starts = [0]
+    for part in small.parts:
+        starts.append(starts[-1] + _holes(part))
+    joined = [replace(member, has=(True,) * len(options)) for member in held]
+    for member in members:
+        numbers: list[Any] = []
+        for place, size in zip(places, sizes, strict=True):
+            if place is None:
+                numbers += [None] * size
+            else:
+                numbers += member.numbers[starts[place] : starts[place + 1]]
+        joined.append(
+            replace(member, numbers=tuple(numbers), names=(), has=(False,) * len(options))
+        )
+    return replace(large, options=options), joined
+
+
+def _holes(part: Part) -> int:
+    """How many numbers a part has."""
+    codes = [part.made, *(line.code for line in part.lines), *(part.span or ())]
+    return sum(
+        isinstance(leaf, Hole) for code in codes if code is not None for leaf in leaves_of(code)
+    )
+
+
+class _Examples:
+    """Tensors on the meta device in the place of a graph's values: two of each, of different sizes."""
+
+    def __init__(self, graph: Graph) -> None:
+        first = graph.legality.example(64) or {}
+        sizes = [first, graph.legality.example(max([97, *(n + 1 for n in first.values())])) or {}]
+        nominal = graph.nominal_sizes
+        self._ways = [
+            (2, nominal, sizes[0]),
+            (3, {name: size + 1 for name, size in nominal.items()}, sizes[1]),
+        ]
+        self._found: dict[Value, Examples] = {}
+
+    def hold(self, node: Node, found: Leaf) -> None:
+        """Keeps what a step gives: its numbers may be whole."""
+        for value, slot in zip(node.outputs, found.gives, strict=False):
+            kind = found.trace.kinds[slot]
+            first, second = self.of(value)
+            self._found[value] = (first.to(kind), second.to(kind))
+
+    def of(self, value: Value) -> Examples:
+        """Two tensors of the value's type."""
+        found = self._found.get(value)
+        if found is None:
+            first, second = (self._one(value.type, *way) for way in self._ways)
+            found = self._found[value] = (first, second)
+        return found
+
+    @staticmethod
+    def _one(
+        tensor: TensorType, samples: int, nominal: dict[str, int], sizes: dict[str, int]
+    ) -> torch.Tensor:
+        rows = substitute(tensor.batch.rows(nominal, samples), sizes)
+        shape = [int(substitute(dim, sizes)) for dim in (rows, *tensor.shape)]  # type: ignore[arg-type]
+        kind = torch.float32 if tensor.ids is None else torch.int64
+        return torch.empty(shape, dtype=kind, device="meta")
+
+
+def _every(level: Level, but: Callable[[Level], bool] = lambda level: False) -> Iterator[Level]:
+    """A level and those in it, inner ones first; some are left out, and what is in them."""
+    for item in level.items.values():
+        if isinstance(item, Level) and not but(item):
+            yield from _every(item, but)
+    yield level
+
+
+def _height(level: Level) -> int:
+    inner = [_height(item) for item in level.items.values() if isinstance(item, Level)]
+    return 1 + max(inner, default=0)
+
+
+def _values(level: Level) -> dict[str, Any]:
+    return _numbers(dict(level.call.values)) if level.call is not None else {}
+
+
+def _numbers(values: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: value
+        for name, value in values.items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }
+
+
+def _alike(one: Level, other: Level) -> bool:
+    """Whether two blocks hold the same steps by the same names."""
+    if one.kind != other.kind or list(one.items) != list(other.items):
+        return False
+    for a, b in zip(one.items.values(), other.items.values(), strict=True):
+        if isinstance(a, Level) or isinstance(b, Level):
+            if not (isinstance(a, Level) and isinstance(b, Level) and _alike(a, b)):
+                return False
+        elif a.op is not b.op or len(a.inputs) != len(b.inputs):
+            return False
+    return True
+
+
+def _placed(lines: Sequence[Line], where: Code) -> tuple[Line, ...]:
+    """Lines whose step has a place."""
+    return tuple(
+        replace(line, code=mapped(line.code, lambda c: where if c == OWN else None))
+        for line in lines
+    )
+
+
+def _moved(code: Code, table: dict[int, int], where: Code) -> Code:
+    def change(part: Code) -> Code | None:
+        if isinstance(part, Slot):
+            return Slot(table[part.index])
+        return where if part == OWN else None
+
+    return mapped(code, change)
+
+
+def _renumbered(parts: Sequence[Part], inputs: int) -> tuple[tuple[Part, ...], dict[int, int]]:
+    """The parts with their tensors numbered in order, and which is which."""
+    table = {i: i for i in range(inputs)}
+    found = []
+    for part in parts:
+        lines = []
+        for line in part.lines:
+            code = mapped(
+                line.code, lambda c: Slot(table[c.index]) if isinstance(c, Slot) else None
+            )
+            for slot in line.gives:
+                table[slot] = len(table)
+            gives = tuple(table[slot] for slot in line.gives)
+            lines.append(replace(line, gives=gives, code=code))
+        found.append(replace(part, lines=tuple(lines)))
+    return tuple(found), table
+
+
+# --- repeats
+
+
+def _looped(parts: Sequence[Part], returns: Sequence[int], first: bool) -> tuple[Part, ...]:
+    """The parts, those that repeat one after the other as one.
+
+    With `first` the first of equal ones stays apart, as the first of a stage does that differs.
+    """
+    readers: dict[int, int] = {}
+    for part in parts:
+        for line in part.lines:
+            for slot in slots(line.code):
+                readers[slot] = readers.get(slot, 0) + 1
+    for slot in returns:
+        readers[slot] = readers.get(slot, 0) + 1
+    found: list[Part] = []
+    i = 0
+    while i < len(parts):
+        end = _run(parts, i, readers)
+        grown = [_difference(a, b) for a, b in pairwise(parts[i:end])]
+        if first and end - i > 1 and len(set(grown[1:])) < 2 and not any(map(any, grown[1:])):
+            found += [parts[i], _loop(parts[i + 1 : end])]
+            i = end
+            continue
+        # Of two that differ it cannot be told how they go on.
+        same = next((n for n, step in enumerate(grown) if step != grown[0]), len(grown)) + 1
+        if same < 2 or (same < 3 and any(grown[0])):
+            found.append(parts[i])
+            i += 1
+            continue
+        found.append(_loop(parts[i : i + same]))
+        i += same
+    return tuple(found)
+
+
+def _numbered(part: Part) -> tuple[str, int] | None:
+    word = part.name.rstrip("0123456789")
+    number = part.name[len(word) :]
+    return (word, int(number)) if word and number and not number.startswith("0") else None
+
+
+def _run(parts: Sequence[Part], start: int, readers: dict[int, int]) -> int:
+    """Where a run of parts ends that are of one class, each called on what the one before gives."""
+    end = start + 1
+    first = _numbered(parts[start])
+    if first is None or not _chained(parts[start]):
+        return end
+    while end < len(parts):
+        before, part = parts[end - 1], parts[end]
+        given = before.lines[0].gives[0]
+        numbered = _numbered(part) == (first[0], first[1] + end - start)
+        if not numbered or not _chained(part) or readers.get(given, 0) != 1:
+            break
+        call = part.lines[0].code
+        assert isinstance(call, Fn)
+        assert isinstance(before.made, Fn)
+        assert isinstance(part.made, Fn)
+        if call.args != (Slot(given),) or before.made.target != part.made.target:
+            break
+        end += 1
+    return end
+
+
+def _chained(part: Part) -> bool:
+    return (
+        isinstance(part.made, Fn)
+        and part.span is None
+        and not part.guarded
+        and not part.frozen
+        and isinstance(part.made.target, Text)
+        and not part.made.target.text.startswith("nn.")
+        and len(part.lines) == 1
+        and len(part.lines[0].gives) == 1
+        and isinstance(part.lines[0].code, Fn)
+        and len(part.lines[0].code.args) == 1
+    )
+
+
+def _difference(one: Part, other: Part) -> tuple[Any, ...]:
+    """How much the numbers grow that two parts are made of."""
+    assert isinstance(one.made, Fn)
+    assert isinstance(other.made, Fn)
+    pairs = zip(one.made.named, other.made.named, strict=True)
+    return tuple(b.value - a.value for (_, a), (_, b) in pairs)  # type: ignore[union-attr, operator]
+
+
+def _loop(parts: Sequence[Part]) -> Part:
+    """Parts that repeat, as one."""
+    first, last = parts[0], parts[-1]
+    numbered = _numbered(first)
+    assert numbered is not None
+    word, start = numbered
+    made = first.made
+    assert isinstance(made, Fn)
+    grown = _difference(first, parts[1] if len(parts) > 1 else first)
+    named = []
+    for (name, value), step in zip(made.named, grown, strict=True):
+        assert isinstance(value, Const)
+        if step:
+            assert isinstance(value.value, int | float)
+            base = value.value - step * start
+            term: Code = Bin("*", Const(step), LOOP) if step != 1 else LOOP
+            named.append((name, Bin("+", Const(base), term) if base else term))
+        else:
+            named.append((name, value))
+    code = first.lines[0].code
+    assert isinstance(code, Fn)
+    line = Line(last.lines[0].gives, Fn(Text(word), code.args))
+    span = (Const(start), Const(start + len(parts)))
+    return replace(
+        first, name=word, made=replace(made, named=tuple(named)), lines=(line,), span=span
+    )

@@ -1,0 +1,262 @@
+"""The statements of a `forward`: what is computed, in the order of the text, with names for tensors.
+
+A value that the next statement alone reads is written into it, as long as the line holds it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from netspec.backends.torch.source.code import (
+    WIDTH,
+    Bin,
+    Code,
+    Fn,
+    Get,
+    Item,
+    Neg,
+    Seq,
+    Slot,
+    Text,
+    flat,
+    mapped,
+    parts,
+    slots,
+    statement,
+)
+from netspec.backends.torch.source.templates import Part
+from netspec.backends.torch.source.trace import Line
+
+_NAMES = ("x", "y", "z", "u", "v", "w", "p", "q", "r", "s", "t", "a", "b", "c", "d", "e", "g", "h")
+
+
+class Body:
+    """Writes the statements of one function. `inputs` are the names of its tensors."""
+
+    def __init__(self, inputs: Sequence[str], indent: int, reserved: Iterable[str] = ()) -> None:
+        self.indent = indent
+        self.reserved = {*reserved, *inputs, "draws", "heads", "self", "i"}
+        self.names: dict[int, str] = dict(enumerate(inputs))
+        self.lines: list[str] = []
+        # Expressions that are not written yet, by slot, in order: each is read once, by what follows.
+        self.pending: dict[int, Code] = {}
+        self.left: dict[int, int] = {}
+        self._last_guard = -1
+        self._kept = ""
+        self._following: tuple[Code, ...] = ()
+
+    def count(self, codes: Iterable[Code], returns: Sequence[int]) -> None:
+        """Says what all statements read, before they are written."""
+        for code in codes:
+            for slot in slots(code):
+                self.left[slot] = self.left.get(slot, 0) + 1
+        for slot in returns:
+            self.left[slot] = self.left.get(slot, 0) + 1
+
+    def line(self, line: Line) -> None:
+        """Adds one statement, or puts it off until what reads it is written."""
+        code = self._filled(line.code)
+        if len(line.gives) == 1 and self.left.get(line.gives[0], 0) == 1:
+            self.pending[line.gives[0]] = code
+        else:
+            self.flush(code)
+            self._assign(line.gives, code, line.inner)
+
+    def guarded(self, line: Line) -> None:
+        """Adds one statement that runs in training alone; else it gives None."""
+        code = self.settled(line.code)
+        names = ", ".join(self._new_names(line.gives))
+        none = ", ".join(["None"] * len(line.gives))
+        pad = " " * self.indent
+        self.lines.append(f"{pad}{names} = {flat(code)} if self.training else {none}")
+
+    def head(self, name: str, line: Line) -> None:
+        """Adds one statement that gives a training-only head."""
+        code = self.settled(line.code)
+        pad = " " * self.indent
+        guard = f"{pad}if self.training:"
+        if self._last_guard != len(self.lines):
+            self.lines.append(guard)
+        self.lines += statement(f'heads["{name}"] = ', code, self.indent + 4)
+        self._last_guard = len(self.lines)
+
+    def loop(self, over: str, word: str, line: Line) -> None:
+        """Adds the parts that repeat, called `word` and a number, as a loop."""
+        code = self.settled(line.code)
+        assert isinstance(code, Fn)
+        (start,) = code.args
+        (name,) = self._new_names(line.gives)
+        pad = " " * self.indent
+        if flat(start) != name:
+            self.lines.append(f"{pad}{name} = {flat(start)}")
+        self.lines.append(f"{pad}for i in {over}:")
+        self.lines.append(f'{pad}    {name} = self.get_submodule(f"{word}{{i}}")({name})')
+
+    def choose(self, flag: str, instead: int, gives: int, inside: int) -> None:
+        """Starts parts that are there where the flag says so; else what they give is `instead`.
+
+        They read that so often `inside`.
+        """
+        self.flush()
+        held = self.names[instead]
+        self.left[instead] -= 1
+        later = self.left.get(instead, 0) - inside
+        if later > 0:
+            self.names[gives] = self._free()
+            self.lines.append(f"{' ' * self.indent}{self.names[gives]} = {held}")
+        else:
+            self.names[gives] = held
+        self._kept = self.names[gives]
+        self.lines.append(f"{' ' * self.indent}if {flag}:")
+        self.indent += 4
+
+    def chosen(self, gives: int) -> None:
+        """Ends them."""
+        if gives in self.pending:
+            code = self.pending.pop(gives)
+            self.flush()
+            self.lines += statement(f"{self._kept} = ", code, self.indent)
+        else:
+            self.flush()
+            if self.names[gives] != self._kept:
+                self.lines.append(f"{' ' * self.indent}{self._kept} = {self.names[gives]}")
+        self.names[gives] = self._kept
+        self._kept = ""
+        self.indent -= 4
+
+    def settled(self, code: Code) -> Code:
+        """An expression of tensors that all have names."""
+        self.flush()
+        return self._named(code, {})
+
+    def _filled(self, code: Code) -> Code:
+        """The expression with what was put off written into it, where order and width allow."""
+        waiting = [slot for slot in slots(code) if slot in self.pending]
+        if not waiting:
+            return self._named(code, {})
+        if list(self.pending)[-len(waiting) :] == waiting:
+            inside = {slot: self.pending[slot] for slot in waiting}
+            whole = mapped(code, lambda c: inside.get(c.index) if isinstance(c, Slot) else None)
+            tried = self._shown(whole)
+            if (
+                self.indent + len("return ") + len(flat(tried)) <= WIDTH
+                and _depth(tried) <= _DEEPEST
+            ):
+                for slot in waiting:
+                    del self.pending[slot]
+                return self._named(code, inside)
+        self.flush()
+        return self._named(code, {})
+
+    def _shown(self, code: Code) -> Code:
+        return mapped(code, lambda c: Text(self.names[c.index]) if isinstance(c, Slot) else None)
+
+    def _named(self, code: Code, inside: dict[int, Code]) -> Code:
+        def change(part: Code) -> Code | None:
+            if not isinstance(part, Slot):
+                return None
+            if part.index in inside:
+                return inside[part.index]
+            self.left[part.index] -= 1
+            return Text(self.names[part.index])
+
+        return mapped(code, change)
+
+    def flush(self, *following: Code) -> None:
+        """Writes everything that was put off, before what follows, of which no name is taken."""
+        self._following = following
+        while self.pending:
+            slot = next(iter(self.pending))
+            code = self.pending.pop(slot)
+            self._assign((slot,), code)
+        self._following = ()
+
+    def _assign(self, gives: Sequence[int], code: Code, inner: int = 0) -> None:
+        names = self._new_names(gives)
+        if inner:
+            held = names[-inner:]
+            whole = "_" if set(held) == {"_"} else f"({', '.join(held)})"
+            names = [*names[:-inner], whole]
+        self.lines += statement(f"{', '.join(names)} = ", code, self.indent)
+
+    def _new_names(self, gives: Sequence[int]) -> list[str]:
+        found = []
+        for slot in gives:
+            name = "_" if self.left.get(slot, 0) == 0 else self._free()
+            self.names[slot] = name
+            found.append(name)
+        return found
+
+    def _free(self) -> str:
+        live = {name for slot, name in self.names.items() if self.left.get(slot, 0) > 0}
+        live.add(self._kept)
+        live |= {
+            part.text
+            for code in (*self.pending.values(), *self._following)
+            for part in _texts(code)
+        }
+        number = 0
+        while True:
+            number += 1
+            for name in _NAMES:
+                tried = name if number == 1 else f"{name}{number}"
+                if tried not in live and (
+                    tried in self.names.values() or tried not in self.reserved
+                ):
+                    return tried
+
+    def ends(self, returns: Sequence[int], name: str = "out") -> None:
+        """Writes the return of these tensors, by a `name` where a checker does not know the type."""
+        if len(returns) == 1 and list(self.pending) == [returns[0]]:
+            code = self.pending.pop(returns[0])
+            if _is_typed(code):
+                self.lines += statement("return ", code, self.indent)
+            else:
+                self.lines += statement(f"{name}: Tensor = ", code, self.indent)
+                self.lines.append(f"{' ' * self.indent}return {name}")
+            return
+        names = ", ".join(self.named(returns))
+        self.lines.append(f"{' ' * self.indent}return {names}")
+
+    def named(self, returns: Sequence[int]) -> list[str]:
+        """The names of tensors, all written."""
+        self.flush()
+        return [self.names[slot] for slot in returns]
+
+
+def _texts(code: Code) -> list[Text]:
+    return [part for part in parts(code) if isinstance(part, Text)]
+
+
+# Calls in each other that a reader takes in.
+_DEEPEST = 5
+
+
+def _depth(code: Code) -> int:
+    match code:
+        case Fn(target, args, named):
+            inner = max((_depth(c) for c in (*args, *(v for _, v in named))), default=0)
+            return max(1 + inner, _depth(target))
+        case Bin(_, left, right):
+            return max(_depth(left), _depth(right))
+        case Neg(_, operand):
+            return _depth(operand)
+        case Get(base) | Item(base):
+            return _depth(base)
+        case Seq(items):
+            return max(map(_depth, items), default=0)
+    return 0
+
+
+def _is_typed(code: Code) -> bool:
+    """Whether a type checker knows that the expression is a tensor."""
+    return (
+        isinstance(code, Fn)
+        and isinstance(code.target, Text)
+        and code.target.text.startswith(("torch.", "F.relu", "F.softmax", "F.gelu", "F.silu"))
+    )
+
+
+def all_codes(found: Iterable[Part]) -> list[Code]:
+    """Every expression of the parts' statements."""
+    return [line.code for part in found for line in part.lines]

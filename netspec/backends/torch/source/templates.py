@@ -1,0 +1,377 @@
+"""Classes as templates: instances of a block that differ in numbers alone are one class with parameters."""
+
+from __future__ import annotations
+
+import keyword
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import field, replace
+from typing import Any
+
+from netspec.backends.torch.source.code import (
+    Bin,
+    Code,
+    Const,
+    Fn,
+    Hole,
+    Signature,
+    Slot,
+    Text,
+    mapped,
+    parts,
+)
+from netspec.backends.torch.source.trace import Line
+from netspec.foundation.records import record
+
+Number = int | float
+
+
+@record
+class Part:
+    """One step or block in a class: its name and how it is made, if it is, and its statements.
+
+    A `guarded` one runs in training alone, a `still` one has running statistics that stay as they are.
+    With `span` it stands for several, called `name` and a number, from the first up to before the last:
+    each reads what the one before gives, and `LOOP` in its code is the number. `fixed` are the tensors of
+    its module that are not trained but known, by name.
+    """
+
+    name: str
+    made: Code | None
+    lines: tuple[Line, ...]
+    guarded: bool = False
+    frozen: bool = False
+    still: bool = False
+    span: tuple[Code, Code] | None = None
+    fixed: tuple[tuple[str, Code], ...] = ()
+
+
+@record
+class Option:
+    """Parts that some instances have: from `start` up to before `end`.
+
+    Without them the tensor `gives` is the tensor `instead`. `when` says which instances have them.
+    """
+
+    start: int
+    end: int
+    gives: int
+    instead: int
+    when: Code = Const(None)
+
+
+@record
+class Template:
+    """A class: what it owns, its parts, and the tensors it takes and gives by number.
+
+    `owned` are its tensors, by name, and whether they are trained. In training `train` takes the place
+    of the parts. With `random` its `forward` is given the net's draws.
+    """
+
+    kind: str
+    inputs: int
+    returns: tuple[int, ...]
+    parts: tuple[Part, ...]
+    owned: tuple[tuple[str, bool, Code], ...] = ()
+    train: tuple[tuple[Line, ...], tuple[int, ...]] | None = None
+    random: bool = False
+    options: tuple[Option, ...] = ()
+
+
+LOOP = Text("i")
+
+
+@record(frozen=False, eq=False, slots=False)
+class Class:
+    """A class of the file: its name, its template with parameters in it, and those parameters."""
+
+    name: str
+    template: Template
+    params: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    instances: list[Any] = field(default_factory=list)
+
+    def made(self, values: Sequence[Number]) -> Fn:
+        """The call that makes one with these parameters."""
+        named = tuple((n, Const(v)) for n, v in zip(self.params, values, strict=True))
+        pairs: tuple[tuple[str, object], ...] = tuple((name, ...) for name in self.params)
+        return Fn(Text(self.name), (), named, Signature(pairs, len(pairs)))
+
+
+def changed(template: Template, change: Any) -> Template:
+    """The template with its expressions changed, in one order."""
+
+    def lines(given: tuple[Line, ...]) -> tuple[Line, ...]:
+        return tuple(replace(line, code=mapped(line.code, change)) for line in given)
+
+    owned = tuple((name, kind, mapped(code, change)) for name, kind, code in template.owned)
+    found = []
+    for part in template.parts:
+        made = None if part.made is None else mapped(part.made, change)
+        span = part.span and (mapped(part.span[0], change), mapped(part.span[1], change))
+        fixed = tuple((name, mapped(code, change)) for name, code in part.fixed)
+        found.append(replace(part, fixed=fixed, made=made, lines=lines(part.lines), span=span))
+    train = template.train and (lines(template.train[0]), template.train[1])
+    return replace(template, owned=owned, parts=tuple(found), train=train)
+
+
+def embedded(
+    small: Template, large: Template
+) -> tuple[tuple[int | None, ...], tuple[Option, ...]] | None:
+    """How the first is the second without some parts: what is each part in the first, and the options.
+
+    None where it is not. Both have holes for numbers.
+    """
+    if small.inputs != large.inputs or small.owned or large.owned or small.random != large.random:
+        return None
+    slots = {i: i for i in range(large.inputs)}
+    places: list[int | None] = []
+    # What was left out and gives a tensor that is none of the first yet.
+    open_slots: set[int] = set()
+    i = 0
+    for part in large.parts:
+        matched = i < len(small.parts) and _matches(small.parts[i], part, slots, open_slots)
+        places.append(i if matched else None)
+        if matched:
+            i += 1
+            continue
+        if part.span is not None or part.guarded or not part.lines:
+            return None
+        open_slots |= {slot for line in part.lines for slot in line.gives}
+    if (
+        i < len(small.parts)
+        or None not in places
+        or not all(
+            _same_slot(a, b, slots, open_slots)
+            for a, b in zip(small.returns, large.returns, strict=False)
+        )
+    ):
+        return None
+    if len(small.returns) != len(large.returns):
+        return None
+    options = []
+    for start, end in _gaps(places):
+        gives = large.parts[end - 1].lines[-1].gives
+        if len(gives) != 1 or gives[0] not in slots:
+            return None
+        back = [
+            slot for slot, value in slots.items() if value == slots[gives[0]] and slot < gives[0]
+        ]
+        inner = {
+            slot for part in large.parts[start:end] for line in part.lines for slot in line.gives
+        }
+        back = [slot for slot in back if slot not in inner]
+        if not back or any(slot in slots for slot in inner - {gives[0]}):
+            return None
+        options.append(Option(start, end, gives[0], back[-1]))
+    return tuple(places), tuple(options)
+
+
+def _gaps(places: Sequence[int | None]) -> Iterator[tuple[int, int]]:
+    start = None
+    for i, place in enumerate([*places, 0]):
+        if place is None and start is None:
+            start = i
+        elif place is not None and start is not None:
+            yield start, i
+            start = None
+
+
+def _same_slot(small: int, large: int, slots: dict[int, int], left_out: set[int]) -> bool:
+    if large in slots:
+        return slots[large] == small
+    if large not in left_out:
+        return False
+    slots[large] = small
+    return True
+
+
+def _matches(small: Part, large: Part, slots: dict[int, int], left_out: set[int]) -> bool:
+    """Whether two parts are the same but for numbers and the numbering of tensors."""
+    if (small.made is None) != (large.made is None) or small.guarded or large.guarded:
+        return False
+    if small.made is not None and large.made is not None:
+        named = small.name == large.name
+        if not named or _bare(small.made) != _bare(large.made):
+            return False
+    if (small.frozen, small.still) != (large.frozen, large.still) or small.fixed or large.fixed:
+        return False
+    if (small.span is None) != (large.span is None) or len(small.lines) != len(large.lines):
+        return False
+    tried = dict(slots)
+    for a, b in zip(small.lines, large.lines, strict=True):
+        if _bare(a.code) != _bare(b.code) or len(a.gives) != len(b.gives):
+            return False
+        pairs = list(zip(_slots_of(a.code), _slots_of(b.code), strict=True))
+        if not all(_same_slot(one, other, tried, left_out) for one, other in pairs):
+            return False
+        tried.update(zip(b.gives, a.gives, strict=True))
+    slots.update(tried)
+    return True
+
+
+def _slots_of(code: Code) -> list[int]:
+    return [part.index for part in parts(code) if isinstance(part, Slot)]
+
+
+def _bare(code: Code) -> Code:
+    """An expression without its numbers and tensors."""
+
+    def change(part: Code) -> Code | None:
+        return Slot(0) if isinstance(part, Slot) else Hole(0) if isinstance(part, Hole) else None
+
+    return mapped(code, change)
+
+
+def abstract(template: Template) -> tuple[Template, tuple[Number, ...], tuple[str, ...]]:
+    """The template with a hole for each number, the numbers, and what each is called where it stands."""
+    numbers: list[Number] = []
+    names: list[str] = []
+
+    def holes(code: Code, name: str = "") -> Code | None:
+        match code:
+            case Const(value) if isinstance(value, int | float) and not isinstance(value, bool):
+                numbers.append(value)
+                names.append(name)
+                return Hole(len(numbers) - 1)
+            case Fn(target, args, named, signature) if named:
+                pairs = tuple((n, mapped(v, lambda c, n=n: holes(c, n))) for n, v in named)  # type: ignore[misc]
+                return Fn(target, tuple(mapped(a, holes) for a in args), pairs, signature)
+        return None
+
+    found = changed(template, holes)
+    return found, tuple(numbers), tuple(names)
+
+
+Column = tuple[Number | None, ...]
+
+
+def solved(
+    rows: Sequence[Column], names: Sequence[str], values: Sequence[Mapping[str, Number]]
+) -> tuple[list[Code], dict[str, tuple[Number, ...]]]:
+    """An expression for each hole, and the parameters they are of with their values by instance.
+
+    `rows` are the numbers of each instance, None for what it has not; `values` the parameters that it
+    has in the spec.
+    """
+    given: dict[str, tuple[Number, ...]] = {}
+    for name in values[0] if values else ():
+        if all(name in found for found in values):
+            given[_as_parameter(name)] = tuple(found[name] for found in values)
+    used: set[str] = set()
+    further: dict[str, tuple[Number, ...]] = {}
+    codes: list[Code] = []
+    for column, name in zip(zip(*rows, strict=True), names, strict=True):
+        told = {value for value in column if value is not None}
+        if len(told) == 1 and len({type(value) for value in column if value is not None}) == 1:
+            codes.append(Const(told.pop()))
+            continue
+        found = _formula(column, {**further, **given}, further)
+        if found is None:
+            new = _free(_PARAMETERS.get(name, name or "size"), {*given, *further})
+            filler = next(value for value in column if value is not None)
+            further[new] = tuple(filler if value is None else value for value in column)
+            found = (new,), Text(new)
+        used |= {*found[0]}
+        codes.append(found[1])
+    kept = {name: column for name, column in given.items() if name in used}
+    return codes, {**further, **kept}
+
+
+def _as_parameter(name: str) -> str:
+    """A name that hides nothing the class uses."""
+    return f"{name}_" if keyword.iskeyword(name) or name in _USED else name
+
+
+_USED = {"self", "torch", "nn", "F", "Tensor", "super", "range", "float", "i", "draws"}
+# What a number is called as a parameter, by the argument it is first met as.
+_PARAMETERS = {
+    "in_channels": "into",
+    "in_features": "into",
+    "num_features": "channels",
+    "out_channels": "width",
+    "out_features": "width",
+    "p": "rate",
+}
+
+
+def _formula(
+    column: Column, given: Mapping[str, tuple[Number, ...]], further: Mapping[str, Any]
+) -> tuple[tuple[str, ...], Code] | None:
+    """The numbers by a short formula of parameters; the parameters it uses, and the formula."""
+    for name, values in given.items():
+        if all(
+            b is None or (a == b and type(a) is type(b))
+            for a, b in zip(values, column, strict=True)
+        ):
+            return (name,), Text(name)
+    if not all(value is None or isinstance(value, int) for value in column):
+        return None
+    whole = {
+        name: values
+        for name, values in given.items()
+        if all(type(value) is int for value in values) and len(set(values)) > 1
+    }
+    for name, values in whole.items():
+        for sign, number in _factors(column, values):
+            left, right = (
+                (Const(number), Text(name)) if sign == "*" else (Text(name), Const(number))
+            )
+            return (name,), Bin(sign, left, right)
+    for one in further:
+        for other, second in whole.items():
+            if other not in further and one in whole:
+                triples = list(zip(whole[one], second, column, strict=True))
+                for sign, plain in {"*": int.__mul__, "+": int.__add__}.items():
+                    if all(c is None or plain(int(a), int(b)) == c for a, b, c in triples):
+                        return (one, other), Bin(sign, Text(other), Text(one))
+    return None
+
+
+def _factors(column: Column, values: Sequence[Any]) -> Iterator[tuple[str, int]]:
+    pairs = [(a, b) for a, b in zip(values, column, strict=True) if b is not None]
+    first, value = pairs[0]
+    assert isinstance(value, int)
+    if first and value % first == 0 and value // first > 1:
+        factor = value // first
+        if all(a * factor == b for a, b in pairs):
+            yield "*", factor
+    if value and first % value == 0 and first // value > 1:
+        factor = first // value
+        if all(a // factor == b for a, b in pairs):
+            yield "//", factor
+    step = value - first
+    if 0 < abs(step) <= 4 and all(a + step == b for a, b in pairs):
+        yield ("+", step) if step > 0 else ("-", -step)
+
+
+def condition(
+    present: Sequence[bool], codes: Sequence[Code], columns: Sequence[Column]
+) -> Code | None:
+    """What holds of just the instances that have an option: two of their numbers differ, or one does."""
+    kinds: dict[Code, Column] = {}
+    for code, column in zip(codes, columns, strict=True):
+        if not isinstance(code, Const) and None not in column:
+            kinds.setdefault(code, column)
+    found = list(kinds.items())
+    for i, (one, first) in enumerate(found):
+        for other, second in found[i + 1 :]:
+            differ = [a != b for a, b in zip(first, second, strict=True)]
+            if differ == list(present):
+                return Bin("!=", one, other)
+            if [not value for value in differ] == list(present):
+                return Bin("==", one, other)
+    for code, column in found:
+        for value in sorted({v for v in column if v is not None}):
+            for sign, plain in {"!=": "__ne__", ">": "__gt__", "==": "__eq__"}.items():
+                if [bool(getattr(v, plain)(value)) for v in column] == list(present):
+                    return Bin(sign, code, Const(value))
+    return None
+
+
+def _free(name: str, taken: set[str]) -> str:
+    """The name, or it with a number where it is taken."""
+    found, number = name, 2
+    while found in taken:
+        found, number = f"{name}{number}", number + 1
+    return found

@@ -1,0 +1,236 @@
+"""PyTorch source: it runs by itself, computes to the last bit what `to_torch` does, and is in good form."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+import pytest
+import torch
+from support.differential import OPERATORS, Varied, inputs_for, legal, snippet
+from torch import nn
+
+import netspec
+from netspec.backends.torch.modules import to_module
+from netspec.backends.torch.source.write import source
+from netspec.diagnostics.raised import NetspecError
+from netspec.graph.checked import Graph
+from netspec.syntax.files import shipped_names
+
+TOKEN = re.compile(r"[A-Za-z_]\w*|\d+(?:\.\d+)?|[^\s\w]")
+EXAMPLES = [
+    pytest.param(declared, step, id=f"{declared.split()[0]} {step}")
+    for kind in OPERATORS
+    for declared, step in kind.examples
+]
+# What takes long to run or does not fit in memory is held to names and shapes alone.
+LARGE = ("vgg", "tinyllama", "conformer", "deconvnet", "fcn", "c3d", "alexnet_ten_crops", "gpt2")
+FEW = ["resnet20_cifar", "wrn28_10", "shufflenet_v2", "sentence_cnn", "googlenet", "lenet5_1998"]
+
+
+def made(text: str) -> nn.Module:
+    """The net of a file, which is its last class."""
+    module = types.ModuleType("made")
+    exec(compile(text, "made.py", "exec"), module.__dict__)
+    found = [value for value in vars(module).values() if getattr(value, "__module__", "") == "made"]
+    return found[-1]()
+
+
+def assert_alike(graph: Graph, *, training: bool = False, run: bool = True) -> str:
+    """The source of a graph, after its net was held to that of `to_torch`."""
+    text = source(graph)
+    net, theirs = made(text), to_module(graph, Varied())
+    state = theirs.state_dict()
+    assert list(net.state_dict()) == list(state)
+    net.load_state_dict(state)
+    trained = [name for name, p in theirs.named_parameters() if p.requires_grad]
+    assert [name for name, p in net.named_parameters() if p.requires_grad] == trained
+    assert [name for name, _ in net.named_buffers()] == [name for name, _ in theirs.named_buffers()]
+    for batch, sizes in zip((1, 3), legal(graph) * 2, strict=False) if run else ():
+        given = [torch.from_numpy(array) for array in inputs_for(graph, batch, sizes)]
+        for mode in (False, True) if training else (False,):
+            answers = []
+            for module in (theirs.train(mode), net.train(mode)):
+                torch.manual_seed(0)
+                with torch.no_grad():
+                    answers.append(tensors(module(*given)))
+            assert len(answers[0]) == len(answers[1])
+            for expected, found in zip(*answers, strict=True):
+                assert expected.shape == found.shape
+                torch.testing.assert_close(found, expected, rtol=0, atol=0, equal_nan=True)
+    return text
+
+
+def tensors(answer: object) -> list[torch.Tensor]:
+    if isinstance(answer, torch.Tensor):
+        return [answer]
+    if isinstance(answer, dict):
+        return [tensor for part in answer.values() for tensor in tensors(part)]
+    return [tensor for part in answer for tensor in tensors(part)]
+
+
+def bare(text: str) -> str:
+    """A file without its docstrings."""
+    tree = ast.parse(text)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(
+            node
+        ):
+            node.body = node.body[1:]
+    return ast.unparse(tree)
+
+
+@pytest.mark.parametrize(("declared", "step"), EXAMPLES)
+def test_an_operator_is_the_same_in_source(declared: str, step: str) -> None:
+    graph = snippet(declared, step)
+    assert_alike(graph)
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        "droppath(0.5)",
+        "dropout(0.5)",
+        "bn; dropout(0.3, over=channels)",
+        "{ | conv3-4(pad=same) | conv1-4; relu }; mean(drop_path=0.4)",
+        "head aux(loss=0.3) { gap; fc-3 }; conv3-4; gap",
+        "freeze { conv3-4(norm=bn) }; conv3-4(norm=bn)",
+    ],
+)
+def test_it_is_the_same_in_training(step: str) -> None:
+    assert_alike(snippet("4x8x8", step), training=True)
+
+
+@pytest.mark.parametrize("name", FEW)
+def test_a_net_is_the_same_in_source(name: str) -> None:
+    assert_alike(netspec.load(name).graph)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", shipped_names("lectures") + shipped_names("today"))
+def test_every_shipped_net_is_the_same_in_source(name: str) -> None:
+    assert_alike(netspec.load(name).graph, run=not name.startswith(LARGE))
+
+
+@pytest.mark.parametrize(("name", "most"), [("resnet50", 900), ("googlenet", 1200)])
+def test_it_is_as_short_as_a_person_writes_it(name: str, most: int) -> None:
+    assert len(TOKEN.findall(bare(netspec.load(name).to_source()))) <= most
+
+
+def test_a_block_is_a_class_with_its_parameters() -> None:
+    text = netspec.load("resnet50").to_source()
+    assert text.count("class Bottleneck") == 1
+    assert "def __init__(self, into: int, n: int, s: int) -> None:" in text
+    assert "if self.has_shortcut:" in text
+    assert "for i in range(2, count + 1):" in text
+    assert '"""resnet50: He et al., Deep residual learning' in text
+
+
+def test_the_file_needs_torch_alone(tmp_path: Path) -> None:
+    path = tmp_path / "net.py"
+    path.write_text(netspec.load("shufflenet_v2").to_source())
+    script = (
+        "import sys, runpy, torch\n"
+        "sys.modules['netspec'] = None\n"
+        f"found = runpy.run_path({str(path)!r})\n"
+        "net = found['ShufflenetV2']().eval()\n"
+        "print(tuple(net(torch.zeros(2, 3, 224, 224)).shape))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "(2, 1000)\n"
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sources")
+    names = (
+        *FEW,
+        "resnet50",
+        "nasnet_mobile",
+        "swin_t",
+        "fractalnet20",
+        "luong_attention",
+        "yolov8n",
+    )
+    for name in names:
+        (folder / f"{name}.py").write_text(netspec.load(name).to_source())
+    return folder
+
+
+@pytest.mark.parametrize("command", [["check"], ["format", "--check"]])
+def test_ruff_has_nothing_to_say(files: Path, command: list[str]) -> None:
+    ruff = pytest.importorskip("ruff").__name__
+    done = subprocess.run(
+        [sys.executable, "-m", ruff, *command, "--isolated", "--no-cache", str(files)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_mypy_has_nothing_to_say(files: Path) -> None:
+    api = pytest.importorskip("mypy.api")
+    config = files / "none.ini"
+    config.write_text("[mypy]\n")
+    for path in sorted(files.glob("*.py")):
+        out, errors, status = api.run(["--config-file", str(config), str(path)])
+        assert status == 0, out + errors
+
+
+def test_constants_are_right_without_the_state() -> None:
+    graph = netspec.load("dwconv3(fixed=binomial, pad=1, bias=no)", input="4x6x6").graph
+    expected = to_module(graph, Varied()).state_dict()
+    found = made(source(graph)).state_dict()
+    assert {name: tuple(t.shape) for name, t in found.items()} == {"dwconv1.weight": (4, 1, 3, 3)}
+    torch.testing.assert_close(found["dwconv1.weight"], expected["dwconv1.weight"], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("conv3-4 as half; gap", "`half` means something else"),
+        ("conv3-4 as lambda; gap", "`lambda` means something else"),
+        (
+            "block a(n) { conv1-n as c }\nblock b of x { conv1-3(weights=@x) }\n"
+            "a(3) as first; conv1-3(weights=@first.c)",
+            "its weights are those of a step in another block",
+        ),
+    ],
+)
+def test_what_has_no_source_is_refused_at_its_line(text: str, says: str) -> None:
+    net = netspec.load(f"input 3x8x8\n{text}\n")
+    with pytest.raises(NetspecError, match="NS646") as caught:
+        net.to_source()
+    assert says in str(caught.value)
+    assert caught.value.diagnostics[0].span is not None
+
+
+def test_blocks_that_share_all_weights_are_one_module() -> None:
+    text = "block u(n) { conv3-n(pad=same); bn }\nu(3) as a; u(3, weights=@a) as b; gap\n"
+    written = assert_alike(netspec.load(text, input="3x8x8").graph)
+    assert written.count("self.a(") == 2 or "self.a(self.a(x))" in written
+
+
+def test_an_optional_part_may_follow_what_is_read_before_it() -> None:
+    # The shortcut is of what flows in where it is the identity, and of its normalisation elsewhere.
+    text = """
+    block unit(n) {
+      if C == n { residual(shortcut=identity) { bn; relu; conv3-n(pad=same) } }
+      else { bn; relu; residual { conv3-n(pad=same) } }
+    }
+    unit(4); unit(6); unit(6); unit(6); gap
+    """
+    assert_alike(netspec.load(text, input="4x8x8").graph)
+
+
+def test_names_of_parameters_and_steps_do_not_meet() -> None:
+    text = "block unit(n) { conv3-n as n; pad_channels(2*n) as into }\nunit(4); unit(6); gap\n"
+    assert_alike(netspec.load(text, input="4x8x8").graph)
