@@ -67,7 +67,9 @@ class _Aligner:
     def __init__(self, a: Side, b: Side) -> None:
         self.a, self.b = a, b
         self.ahead: dict[Node, Node] = {}
-        self.taken: set[Node] = set()
+        # What is paired, by the number of the pair.
+        self.pair: dict[Node, int] = {}
+        self.taken: dict[Node, int] = {}
         self._mark_ends()
 
     def _mark_ends(self) -> None:
@@ -85,13 +87,15 @@ class _Aligner:
     def run(self) -> None:
         self.up = {**self.a.up({}), **self.b.up({})}
         self.down = {**self.a.down({}), **self.b.down({})}
+        self.above = {**self.a.near(above=True), **self.b.near(above=True)}
+        self.below = {**self.a.near(above=False), **self.b.near(above=False)}
         self.level(self.a.children[None], self.b.children[None], ())
         self._by_connections()
 
     def match(self, x: Node, y: Node) -> None:
         if x not in self.ahead and y not in self.taken:
+            self.pair[x] = self.taken[y] = len(self.ahead)
             self.ahead[x] = y
-            self.taken.add(y)
 
     # --- level by level
 
@@ -102,8 +106,14 @@ class _Aligner:
         a = [x for x in first if any(n not in self.ahead for n in self.a.nodes_of(x))]
         b = [y for y in second if any(n not in self.taken for n in self.b.nodes_of(y))]
         pairs: dict[int, int] = {}
-        for marks in ((self.up, self.down), (self.up,), inside, (self.down,)):
-            self._equal(a, b, pairs, marks)
+        # Of several that are computed from the same, those first that something like it reads.
+        for way, near in (
+            (self.up, self.below),
+            *((m, self.below) for m in inside),
+            (self.down, self.above),
+        ):
+            for marks in ((self.up, self.down), (way, near), (way,)):
+                self._equal(a, b, pairs, marks)
         anchors = rising(sorted(((i, j) for i, j in pairs.items()), key=lambda pair: pair[1]))
         taken = set(pairs.values())
         i = j = 0
@@ -122,8 +132,6 @@ class _Aligner:
             nodes = side.nodes_of(item)
             return tuple(sorted(tuple(mark[node] for mark in marks) for node in nodes))
 
-        if not marks:
-            return
         taken = set(pairs.values())
         places: dict[Hashable, list[int]] = defaultdict(list)
         for j in reversed(range(len(b))):
@@ -148,7 +156,7 @@ class _Aligner:
             return
         equal = aligned([self.a.content(x) for x in a], [self.b.content(y) for y in b])
         for i, j in equal:
-            self._whole(a[i], b[j], self._within(a[i], b[j]))
+            self._whole(a[i], b[j], self._within(a[i], b[j], {}, {}))
         i = j = 0
         for x, y in [*equal, (len(a), len(b))]:
             self._alike(a[i:x], b[j:y])
@@ -178,12 +186,19 @@ class _Aligner:
             x, y = firsts[0][i], firsts[1][j]
             if isinstance(x, Node) and isinstance(y, Node):
                 self.match(x, y)
-            inside = (self._within(a[i], b[j]),) if isinstance(x, Call) else ()
-            self.level(self._in(self.a, a[i]), self._in(self.b, b[j]), inside)
+            inside = self._within(a[i], b[j], self.pair, self.taken)
+            self.level(
+                self._in(self.a, a[i]),
+                self._in(self.b, b[j]),
+                (inside,) if isinstance(x, Call) else (),
+            )
 
-    def _within(self, x: Item, y: Item) -> dict[Node, int]:
+    def _within(
+        self, x: Item, y: Item, first: dict[Node, int], second: dict[Node, int]
+    ) -> dict[Node, int]:
+        """Marks of the nodes in two items, as seen from inside; what has a number is known outside too."""
         mine, theirs = self.a.nodes_of(x), self.b.nodes_of(y)
-        return {**self.a.within(mine), **self.b.within(theirs)}
+        return {**self.a.within(mine, first), **self.b.within(theirs, second)}
 
     def _in(self, side: Side, item: Item) -> Sequence[Item]:
         match item:
@@ -227,8 +242,7 @@ class _Aligner:
         first: dict[Node, int],
         second: dict[Node, int],
     ) -> None:
-        seeds = {x: i for i, x in enumerate(self.ahead)}
-        theirs = {self.ahead[x]: i for x, i in seeds.items()}
+        seeds, theirs = dict(self.pair), dict(self.taken)
         marks = way(self.a, seeds, first), way(self.b, theirs, second)
         places: dict[int, list[Node]] = defaultdict(list)
         for node in self.b.graph.nodes:
@@ -246,8 +260,7 @@ class _Aligner:
     def _replaced(self) -> None:
         """Pairs what stands in the place of something else: it reads the same and the same reads it."""
         places = defaultdict(list)
-        names = {y: i for i, y in enumerate(self.ahead.values())}
-        mine = {x: names[y] for x, y in self.ahead.items()}
+        mine, names = dict(self.pair), dict(self.taken)
 
         def place(side: Side, node: Node, known: dict[Node, int]) -> Hashable:
             read = tuple((known.get(v.node, -1), v.index) for v in node.inputs)

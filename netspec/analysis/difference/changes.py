@@ -23,7 +23,7 @@ _MOST_SHOWN = 60
 
 def changes(found: Alignment, causes: Causes, facts: Iterable[Fact]) -> tuple[Change, ...]:
     """The changes in the order of the second spec; what only follows from others is left out."""
-    known = [(fact, causes.of(fact)) for fact in facts]
+    known = [pair for fact in facts for pair in _settled(found, causes, fact)]
     if any(cause.sure for _, cause in known):
         known = [(fact, cause) for fact, cause in known if cause.sure]
     groups: dict[object, list[tuple[Fact, Cause]]] = defaultdict(list)
@@ -45,6 +45,21 @@ def changes(found: Alignment, causes: Causes, facts: Iterable[Fact]) -> tuple[Ch
         for names in merged
     ]
     return tuple(sorted(listed, key=lambda change: (change.place.source.name, change.place.start)))
+
+
+def _settled(found: Alignment, causes: Causes, fact: Fact) -> list[tuple[Fact, Cause]]:
+    """A fact with its cause; of a call that both texts have, what in it has one."""
+    cause = causes.of(fact)
+    if cause.sure or not (isinstance(fact, Only) and isinstance(fact.item, Call)):
+        return [(fact, cause)]
+    side = found.b if fact.new else found.a
+    inner: list[tuple[Fact, Cause]] = []
+    for item in side.children[fact.item]:
+        nodes = side.nodes_of(item)
+        parts = [(item, nodes)] if isinstance(item, Call) else [(node, (node,)) for node in nodes]
+        for part, held in parts:
+            inner += _settled(found, causes, Only(part, held, fact.new))
+    return inner if any(known.sure for _, known in inner) else [(fact, cause)]
 
 
 # --- places in both texts
@@ -91,20 +106,24 @@ def _runs(
         if kind not in ("inserted", "removed") or where is None:
             continue
         text, head = where
+        below = head
         for around in text.around(head):
-            if isinstance(around, ast.Head) and id(around) in heads:
-                into[name] = heads[id(around)]
-            elif isinstance(around, ast.Chain | ast.File) and name not in into:
+            if isinstance(around, ast.Head):
+                if id(around) in heads:
+                    into[name] = heads[id(around)]
+                below = around
+            elif isinstance(around, ast.Chain | ast.File) and name not in into and below is head:
                 before = _before(around, head)
                 if before is not None and id(before) in heads:
                     into[name] = heads[id(before)]
-                break
     found: dict[object, list[object]] = {}
     for name in places:
         first = name
         while first in into:
             first = into[first]
-        found.setdefault(first, []).append(name)
+        run = found.setdefault(first, [first])
+        if name != first:
+            run.append(name)
     return list(found.values())
 
 
@@ -177,7 +196,7 @@ def _together(wheres: list[_Statement]) -> str:
 def _whole(text: Text, head: ast.Head) -> str:
     """A step with its repeat, and with its braces where they are short."""
     step = next(text.around(head))
-    words = " ".join(text.source.text[step.extent[0] : step.extent[1]].split())
+    words = text.said(step.extent)
     if len(words) <= _MOST_SHOWN or head.body is None:
         return words
     return f"{text.shown(head)} {{ … }}"
@@ -185,21 +204,21 @@ def _whole(text: Text, head: ast.Head) -> str:
 
 def _shown(where: _Statement) -> str:
     text, whole = where
-    said = text.source.text
     match whole:
         case ast.Head():
             return text.shown(whole)
-        case ast.Step(action=ast.Head() as head):
-            times = f" x{said[slice(*whole.repeat.extent)]}" if whole.repeat else ""
-            return f"{text.shown(head)}{times}"
+        case ast.Step():
+            action = whole.action
+            shown = text.shown(action) if isinstance(action, ast.Head) else "{ … }"
+            return f"{shown} x{text.said(whole.repeat.extent)}" if whole.repeat else shown
         case ast.If():
-            return f"if {said[slice(*whole.condition.extent)]}"
+            return f"if {text.said(whole.condition.extent)}"
         case ast.For():
-            bounds = (said[slice(*bound.extent)] for bound in (whole.first, whole.last))
+            bounds = (text.said(bound.extent) for bound in (whole.first, whole.last))
             return f"for {whole.variable} in {'..'.join(bounds)}"
         case ast.Freeze():
             return "freeze"
-    return " ".join(said[slice(*whole.extent)].split())
+    return text.said(whole.extent)
 
 
 def _effects(

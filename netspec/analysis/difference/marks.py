@@ -152,24 +152,45 @@ class Side:
             )
         return found
 
-    def within(self, nodes: tuple[Node, ...]) -> dict[Node, int]:
-        """For each of these nodes what it is computed from, as seen from inside of them."""
+    def near(self, *, above: bool) -> dict[Node, int]:
+        """For each node what is two steps above or below it."""
+        found = self.told
+        for _ in range(2):
+            found = {
+                node: self.numbers.of((self.told[node], tuple(self._next(node, found, above))))
+                for node in self.graph.nodes
+            }
+        return found
+
+    def _next(self, node: Node, marks: dict[Node, int], above: bool) -> list[tuple[int, int, int]]:
+        if above:
+            read = [(marks[v.node], i, v.index) for i, v in enumerate(node.inputs)]
+            return sorted((m, 0, k) for m, _, k in read) if is_unordered(node.op) else read
+        return sorted((marks[user], at, index) for user, at, index in self.users[node])
+
+    def within(self, nodes: tuple[Node, ...], seeds: dict[Node, int]) -> dict[Node, int]:
+        """For each of these nodes what it is computed from, as seen from inside of them.
+
+        What has a seed outside is what the seed says, all else is told apart only.
+        """
         found: dict[Node, int] = {}
         outside: dict[Value, int] = {}
         for node in nodes:
-            read = [
-                (found[v.node], v.index)
-                if v.node in found
-                else (-1, outside.setdefault(v, len(outside)))
-                for v in node.inputs
-            ]
+            read = []
+            for v in node.inputs:
+                if v.node in found:
+                    read.append((0, found[v.node], v.index))
+                elif v.node in seeds:
+                    read.append((1, seeds[v.node], v.index))
+                else:
+                    read.append((2, outside.setdefault(v, len(outside)), 0))
             read = sorted(read) if is_unordered(node.op) else read
             found[node] = self.numbers.of(("within", self.told[node], tuple(read)))
         return found
 
     def content(self, item: Item) -> int:
         """A number for what an item does, whatever it stands in and is called."""
-        inner = self.within(self.nodes_of(item))
+        inner = self.within(self.nodes_of(item), {})
         return self.numbers.of(tuple(sorted(inner.values())))
 
 

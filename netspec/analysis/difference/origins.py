@@ -132,8 +132,7 @@ class Origins:
             if value is not None:
                 yield from self._value(calling.at, "step", value, calling.head, depth)
                 return
-            if calling.head.word != block.name:
-                yield from self._variable(calling.at, calling.head.word, depth + 1)
+            yield from self._variable(calling.at, calling.head.word, depth + 1)
         yield from self._its_default(at, parameter, depth)
 
     def _its_default(self, at: At, parameter: ast.Parameter, depth: int) -> Iterator[Place]:
@@ -155,19 +154,24 @@ class Origins:
         if calling is not None and value is not None:
             yield from self._value(calling.at, "step", value, calling.head, depth)
             return
-        for net in self._variations():
-            for argument in net.base.arguments if net.base else ():
-                if argument.name == word:
-                    yield Place(self.texts.main, "parameter", argument.extent, argument)
-                    return
+        if calling is not None:
+            yield from self._variable(calling.at, calling.head.word, depth + 1)
+        for argument in self._of_variation(tuple(known), word):
+            yield Place(self.texts.main, "parameter", argument.extent, argument)
+            return
         yield from self._its_default(at, known[word], depth)
 
-    def _variations(self) -> Iterator[ast.Net]:
-        """The `net` lines that say which net the graph is of."""
+    def _of_variation(self, order: tuple[str, ...], word: str) -> Iterator[Any]:
+        """What the `net` line of a variation gives a parameter of the net that it varies."""
         wanted = self.texts.graph.source.net
-        for item in self.texts.main.file.items:
-            if isinstance(item, ast.Net) and item.base and wanted in ("", item.name):
-                yield item
+        nets = [item for item in self.texts.main.file.items if isinstance(item, ast.Net)]
+        for net in nets if wanted else nets[:1]:
+            if net.base is not None and wanted in ("", net.name):
+                free = [name for name in order if all(a.name != name for a in net.base.arguments)]
+                for argument in net.base.arguments:
+                    name = argument.name or (free.pop(0) if free else None)
+                    if name == word:
+                        yield argument
 
     def _default(self, where: Where, words: set[str | None], name: str) -> Iterator[Place]:
         """The `default` line that holds for a step, in its braces or those of the calls around."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from functools import cached_property
@@ -18,6 +19,9 @@ from netspec.syntax.lexer import Lexer
 from netspec.syntax.parse import parse, terminals
 
 Part = TypeVar("Part")
+
+# What a token is made of: `conv3-64/2` is one.
+_PART = re.compile(r'"[^"\n]*"|[\w.@]+|[^\w\s]')
 
 
 class Text:
@@ -73,8 +77,11 @@ class Text:
     def words(self) -> list[tuple[str, ast.Extent]]:
         """The words and signs, without comments and layout."""
         lexer = Lexer(terminals(), self.source, Collector(), DEFAULT, set())
-        found = ((word.extent, str(word)) for word in lexer.tokens())
-        return [(text, extent) for extent, text in found if extent[1] > extent[0]]
+        found = []
+        for token in lexer.tokens():
+            for part in _PART.finditer(self.source.text, *token.extent):
+                found.append((part[0], (part.start(), part.end())))
+        return found
 
     @cached_property
     def _at(self) -> dict[int, int]:
@@ -98,7 +105,12 @@ class Text:
     def shown(self, head: ast.Head) -> str:
         """A step as it is written, without what stands in its braces."""
         end = head.extent[1] if head.body is None else head.body.extent[0]
-        return " ".join(self.source.text[head.extent[0] : end].rstrip(" {|\n").split())
+        return self.said((head.extent[0], end)).rstrip(" {|")
+
+    def said(self, extent: ast.Extent) -> str:
+        """What is written there, on one line, with the brackets that an extent leaves open closed."""
+        words = " ".join(self.source.text[slice(*extent)].split())
+        return words + ")" * (words.count("(") - words.count(")"))
 
 
 def _children(node: Any) -> Iterator[Any]:
