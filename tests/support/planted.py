@@ -170,7 +170,8 @@ def branch(text: str, chance: random.Random) -> Iterator[Edit]:
         if len(chains) > 2:
             start = text.rindex("|", 0, chains[-1].extent[0])
             yield start, last, ""
-        if around.word == "concat":
+        # Where both say what they read, either order is one: the steps read otherwise.
+        if around.word == "concat" and text[chains[0].extent[0]] != "@":
             first, second = (text[slice(*chain.extent)] for chain in chains[:2])
             head = text[around.extent[0] : chains[0].extent[0]]
             between = text[chains[0].extent[1] : chains[1].extent[0]]

@@ -150,17 +150,37 @@ class _Aligner:
         for node in self.a.nodes_of(x):
             self.match(node, places[marks[node]].pop())
 
-    def _gap(self, a: list[Item], b: list[Item]) -> None:
-        """Pairs what lies between two pairs: what does the same, in order; then what is alike."""
+    def _gap(self, a: list[Item], b: list[Item], turn: int = 0) -> None:
+        """Pairs what lies between two pairs, in order: what is written alike, what does the same; then
+        what is alike.
+        """
         if not a or not b:
             return
-        equal = aligned([self.a.content(x) for x in a], [self.b.content(y) for y in b])
+        if turn == len(_TURNS):
+            self._alike(a, b)
+            return
+        key = _TURNS[turn]
+        equal = aligned([key(self.a, x) for x in a], [key(self.b, y) for y in b])
         for i, j in equal:
-            self._whole(a[i], b[j], self._within(a[i], b[j], {}, {}))
+            self._into(a[i], b[j])
         i = j = 0
         for x, y in [*equal, (len(a), len(b))]:
-            self._alike(a[i:x], b[j:y])
+            self._gap(a[i:x], b[j:y], turn + 1)
             i, j = x + 1, y + 1
+
+    def _into(self, x: Item, y: Item) -> None:
+        """Pairs two items and what they hold, which reads what it does from outside."""
+        first, second = _main(x), _main(y)
+        if isinstance(first, Node) and isinstance(second, Node):
+            self.match(first, second)
+        known: tuple[dict[Node, int], ...] = ()
+        if isinstance(x, Call):
+            mine, theirs = self.a.nodes_of(x), self.b.nodes_of(y)
+            known = (
+                {**self.a.within(mine, self.pair), **self.b.within(theirs, self.taken)},
+                {**self.a.within(mine, {}), **self.b.within(theirs, {})},
+            )
+        self.level(self._in(self.a, x), self._in(self.b, y), known)
 
     def _alike(self, a: list[Item], b: list[Item]) -> None:
         if not a or not b:
@@ -173,8 +193,8 @@ class _Aligner:
         def score(i: int, j: int) -> float:
             x, y = firsts[0][i], firsts[1][j]
             if isinstance(x, Call) and isinstance(y, Call):
-                shared = _share(bags[0][i], bags[1][j])
-                return shared * 2 + (x.block == y.block) if shared or x.block == y.block else 0.0
+                shared = sum(map(_share, bags[0][i], bags[1][j]))
+                return shared + (x.block == y.block) + (str(x) == str(y))
             if isinstance(x, Call) or isinstance(y, Call):
                 return 0.0
             return self._likeness(x, y)
@@ -183,22 +203,7 @@ class _Aligner:
             return _kind(firsts[0][i]) == _kind(firsts[1][j])
 
         for i, j in paired((len(a), len(b)), score, is_kind):
-            x, y = firsts[0][i], firsts[1][j]
-            if isinstance(x, Node) and isinstance(y, Node):
-                self.match(x, y)
-            inside = self._within(a[i], b[j], self.pair, self.taken)
-            self.level(
-                self._in(self.a, a[i]),
-                self._in(self.b, b[j]),
-                (inside,) if isinstance(x, Call) else (),
-            )
-
-    def _within(
-        self, x: Item, y: Item, first: dict[Node, int], second: dict[Node, int]
-    ) -> dict[Node, int]:
-        """Marks of the nodes in two items, as seen from inside; what has a number is known outside too."""
-        mine, theirs = self.a.nodes_of(x), self.b.nodes_of(y)
-        return {**self.a.within(mine, first), **self.b.within(theirs, second)}
+            self._into(a[i], b[j])
 
     def _in(self, side: Side, item: Item) -> Sequence[Item]:
         match item:
@@ -208,8 +213,10 @@ class _Aligner:
                 return item.nodes
         return side.children[item]
 
-    def _bag(self, side: Side, item: Item) -> Counter[int]:
-        return Counter(side.told[node] for node in side.nodes_of(item))
+    def _bag(self, side: Side, item: Item) -> tuple[Counter[object], Counter[object]]:
+        """What the steps in an item do, and of which kinds they are."""
+        nodes = side.nodes_of(item)
+        return Counter(side.told[node] for node in nodes), Counter(type(n.op) for n in nodes)
 
     def _likeness(self, x: Node, y: Node) -> float:
         if type(x.op) is not type(y.op):
@@ -279,6 +286,17 @@ class _Aligner:
                     self.match(node, found.pop())
 
 
+def _text(item: Item) -> tuple[object, str]:
+    main = _main(item)
+    return _kind(main), " ".join(main.span.text.split())
+
+
+_TURNS: tuple[Callable[[Side, Item], Hashable], ...] = (
+    lambda side, item: _text(item),
+    lambda side, item: side.content(item),
+)
+
+
 def _main(item: Item) -> Node | Call:
     return item.nodes[0] if isinstance(item, Bundle) else item
 
@@ -287,7 +305,7 @@ def _kind(item: Node | Call) -> object:
     return item.block if isinstance(item, Call) else type(item.op)
 
 
-def _share(a: Counter[int], b: Counter[int]) -> float:
+def _share(a: Counter[object], b: Counter[object]) -> float:
     """How much two bags have in common, from 0 to 1."""
     return (a & b).total() / max(1, (a | b).total())
 

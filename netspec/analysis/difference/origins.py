@@ -274,7 +274,8 @@ class Origins:
         line = text.inputs.get(extent_of(node.span))
         if line is not None:
             yield Place(text, "input", line.extent, line)
-            for word in _words(line.shape):
+            said = [a.value for modifier in line.modifiers for a in modifier.arguments]
+            for word in (word for value in (line.shape, *said) for word in _words(value)):
                 yield from self._variable(At(text, line, None), word)
 
 
