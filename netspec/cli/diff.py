@@ -11,21 +11,37 @@ from netspec.cli.shared.common import SPEC, Options, json_option, print_json, sp
 
 
 @click.command(epilog="Example: netspec diff HEAD~1:net.ns net.ns")
-@click.argument("before", type=SPEC, metavar="A")
-@click.argument("after", type=SPEC, metavar="B")
+@click.argument("specs", nargs=-1, required=True, type=SPEC, metavar="A B")
 @click.option("--exit-code", is_flag=True, help="Exit with 1 if the nets differ.")
+@click.option(
+    "--git",
+    "for_git",
+    is_flag=True,
+    help="Take the arguments that git gives to an external diff: `netspec diff --git --`.",
+)
 @json_option
 @spec_options
-def command(before: str, after: str, exit_code: bool, as_json: bool, options: Options) -> int:
-    """Say what B computes otherwise than A, at the lines of their specs.
+def command(
+    specs: tuple[str, ...], exit_code: bool, for_git: bool, as_json: bool, options: Options
+) -> int:
+    """Say what the spec B computes otherwise than the spec A, and at which lines.
 
-    A and B are specs; REVISION:PATH is a spec as git has it. Layout, comments, names of steps and
-    blocks, the order of declarations, and what is said by a default instead of an argument are no
-    difference.
+    REVISION:PATH is a spec as git has it, with what it imports; :PATH is the one that is staged. Layout,
+    comments, names of steps and blocks, the order of declarations, and whether something is said by a
+    default, a block or an argument are no difference.
     """
+    if for_git:
+        from netspec.cli.shared.external_diff import shown
+
+        if as_json or exit_code:
+            raise click.UsageError("--git prints text, and git makes the exit status")
+        sys.stdout.write(shown(specs, options, _has_colour()))
+        return 0
+    if len(specs) != 2:
+        raise click.UsageError("diff takes two specs")
     from netspec.analysis.difference.difference import difference
 
-    found = difference(options.graph(before), options.graph(after))
+    found = difference(*(options.graph(spec) for spec in specs))
     if as_json:
         print_json(found.as_json())
     else:

@@ -6,6 +6,7 @@ import random
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, is_dataclass
+from functools import cache, lru_cache
 from typing import Any
 
 from netspec.diagnostics.raised import Collector, NetspecError
@@ -241,16 +242,24 @@ def planted(
 def _made(source: Source, kind: str, edit: Edit, most: int) -> Planted | None:
     start, end, words = edit
     text = source.text[:start] + words + source.text[end:]
+    before = _built(source)
+    if len(before.nodes) > most:
+        return None
     try:
-        before = build(source)
         after = build(Source(source.name, _unexpected(text), source.path, source.shipped))
     except NetspecError:
         return None
-    if len(before.nodes) > most or _nameless(before) == _nameless(after):
+    if _nameless(before) == _nameless(after):
         return None
     return Planted(source.name, kind, before, after, source.position(start)[0])
 
 
+@cache
+def _built(source: Source) -> Graph:
+    return build(source)
+
+
+@lru_cache(maxsize=256)
 def _nameless(graph: Graph) -> str:
     """What a graph says, each name a number: equal for graphs that differ in names alone."""
     text = written(graph.replace(metadata=(), name="net"))

@@ -66,7 +66,7 @@ class _Half:
 
 def key(span: Span) -> object:
     """Equal for places of one file."""
-    return span.source.path or span.source.name, span.start, span.end
+    return span.source.key, span.start, span.end
 
 
 class Causes:
@@ -142,10 +142,9 @@ class Causes:
             if cause is not None:
                 return cause
         while current is not None:
-            own = Place(current.text, "step", current.head.extent, current.head)
             unrun = _unrun(half, other, current)
             if half.twin(current) is None and unrun is None:
-                return Cause(kind, own, fact.new)
+                return Cause(kind, self._outermost(half, other, current), fact.new)
             twin = half.twin(current)
             theirs = other.origins.where(twin) if twin is not None else unrun
             cause = _decisive(
@@ -159,6 +158,15 @@ class Causes:
             if cause is not None:
                 return cause
         return Cause(kind, _own(half, main), fact.new, sure=False)
+
+    def _outermost(self, half: _Half, other: _Half, where: Where) -> Place:
+        """A step that only one text has, or the call that it is in where the other has not that."""
+        while True:
+            call = half.origins.around(where)
+            calling = half.origins.where(call) if call else None
+            if calling is None or half.twin(calling) is not None or _unrun(half, other, calling):
+                return Place(where.text, "step", where.head.extent, where.head)
+            where = calling
 
     def _outward(
         self, half: _Half, other: _Half, where: Where

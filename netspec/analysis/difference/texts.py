@@ -131,7 +131,7 @@ class Texts:
 
     def of(self, source: Source) -> Text:
         """The text of a source; equal sources have one."""
-        key = (source.path or source.name, source.text)
+        key = (source.key, source.text)
         if key not in self._known:
             self._known[key] = Text(source)
         return self._known[key]
