@@ -10,7 +10,7 @@ import click
 from netspec.cli.shared.common import SPEC, Options, json_option, print_json, spec_options
 
 
-@click.command(epilog="Example: netspec diff HEAD~1:net.ns net.ns")
+@click.command(epilog="Example: netspec diff resnet101 resnet152")
 @click.argument("specs", nargs=-1, required=True, type=SPEC, metavar="A B")
 @click.option("--exit-code", is_flag=True, help="Exit with 1 if the nets differ.")
 @click.option(

@@ -20,6 +20,7 @@ _DEEPEST = 24
 @record
 class Place:
     """Something that was written: `extent` is what decides, `whole` the statement that it is part of.
+    `only` is said of one net of a file, and the other graph is of another.
 
     `kind` is step, repeat, default, parameter, condition or input.
     """
@@ -28,6 +29,7 @@ class Place:
     kind: str
     extent: ast.Extent
     whole: Any
+    only: bool = False
 
     @property
     def span(self) -> Span:
@@ -37,7 +39,7 @@ class Place:
     @property
     def is_changed(self) -> bool:
         """Whether the other spec does not say it."""
-        return self.text.is_changed(self.extent)
+        return self.only or self.text.is_changed(self.extent)
 
 
 @record
@@ -157,7 +159,8 @@ class Origins:
         if calling is not None:
             yield from self._variable(calling.at, calling.head.word, depth + 1)
         for argument in self._of_variation(tuple(known), word):
-            yield Place(self.texts.main, "parameter", argument.extent, argument)
+            only = self.texts.is_other_net
+            yield Place(self.texts.main, "parameter", argument.extent, argument, only)
             return
         yield from self._its_default(at, known[word], depth)
 

@@ -127,6 +127,8 @@ class Texts:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self._known: dict[tuple[str, str], Text] = {}
+        # Whether the other graph is of another net of the file.
+        self.is_other_net = False
         self.main = self.of(graph.source)
 
     def of(self, source: Source) -> Text:
@@ -148,6 +150,7 @@ class Texts:
 
 def compare(a: Texts, b: Texts) -> None:
     """Finds for each file of two graphs the same file of the other, and the words that both have."""
+    a.is_other_net = b.is_other_net = a.graph.source.net != b.graph.source.net
     named = {_name(text): text for text in a.all()[1:]}
     pairs = [(a.main, b.main)]
     pairs += [(named[_name(text)], text) for text in b.all()[1:] if _name(text) in named]

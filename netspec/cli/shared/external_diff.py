@@ -58,11 +58,11 @@ def _lines(old: str, new: str, before: str, after: str, error: NetspecError) -> 
     from netspec.diagnostics.render import render
 
     yield f"{render(error.diagnostics, error.more, compact=True)}\n"
-    texts = (
-        Path(file).read_text("utf-8", "replace").splitlines(keepends=True)
-        if file != os.devnull
-        else []
-        for file in (old, new)
-    )
-    for line in unified_diff(*texts, before, after):
+    for line in unified_diff(_read(old), _read(new), before, after):
         yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
+
+
+def _read(file: str) -> list[str]:
+    if file == os.devnull:
+        return []
+    return Path(file).read_text("utf-8", "replace").splitlines(keepends=True)
