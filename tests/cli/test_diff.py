@@ -169,6 +169,17 @@ def test_diff_takes_two_specs(tmp_path: Path) -> None:
         assert netspec("diff", *words, cwd=tmp_path).returncode == 2
 
 
+def test_a_picture_replaces_no_spec_and_has_a_known_format(repository: Path) -> None:
+    folder = repository / "nets"
+    done = netspec("diff", "HEAD~1:./net.ns", "net.ns", "-o", "net.svg", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert "added" in (folder / "net.svg").read_text()
+    for name in ("net.html", "net.ns", "net"):
+        done = netspec("diff", "HEAD~1:./net.ns", "net.ns", "-o", name, cwd=folder)
+        assert done.returncode == 2
+    assert (folder / "net.ns").read_text().startswith("net tiny")
+
+
 def test_an_onnx_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(b"")
     done = netspec("diff", "model.onnx", "lenet5", cwd=tmp_path)

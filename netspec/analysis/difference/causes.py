@@ -130,7 +130,8 @@ class Causes:
         where = half.origins.where(main)
         kind = "inserted" if fact.new else "removed"
         if where is None:
-            return Cause(kind, _own(half, fact.item), fact.new)
+            own = _own(half, fact.item)
+            return Cause(kind, own, fact.new, sure=own.is_changed)
         current: Where | None = where
         if isinstance(main, Node) and main is not fact.item and half.twin(where) is not None:
             twin = half.twin(where)
@@ -192,7 +193,9 @@ def _own(half: _Half, item: Node | Call) -> Place:
         return Place(where.text, "step", where.head.extent, where.head)
     text = half.origins.texts.of(item.span.source)
     extent = extent_of(item.span)
-    return Place(text, "input", extent, text.inputs.get(extent, ast.Broken(extent)))
+    kinds = (ast.TrainingHead, ast.Input)
+    lines = (text.find(kind, extent[0]) for kind in kinds)
+    return Place(text, "input", extent, next(filter(None, lines), ast.Broken(extent)))
 
 
 def _unrun(half: _Half, other: _Half, where: Where) -> Where | None:

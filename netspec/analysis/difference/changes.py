@@ -193,13 +193,14 @@ def _together(wheres: list[_Statement]) -> str:
     return "; ".join(words for _, words in sorted(found))
 
 
-def _whole(text: Text, head: ast.Head) -> str:
-    """A step with its repeat, and with its braces where they are short."""
-    step = next(text.around(head))
-    words = text.said(step.extent)
-    if len(words) <= _MOST_SHOWN or head.body is None:
+def _whole(text: Text, part: Any) -> str:
+    """A step with its repeat, and with its braces where they are short; or another statement."""
+    head = isinstance(part, ast.Head)
+    words = text.said(next(text.around(part)).extent if head else part.extent)
+    if len(words) <= _MOST_SHOWN:
         return words
-    return f"{text.shown(head)} {{ … }}"
+    shown = text.shown(part) if head else words.partition(" {")[0]
+    return f"{shown} {{ … }}" if "{" in words else words
 
 
 def _shown(where: _Statement) -> str:
