@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from netspec.api import Net, Picture, load
+    from netspec.api import Net, Picture, diff, load
     from netspec.backends.torch.groups import param_groups
     from netspec.diagnostics.limits import Limits
     from netspec.diagnostics.raised import NetspecError
@@ -26,6 +26,7 @@ _HOMES = {
     "Net": "netspec.api",
     "NetspecError": "netspec.diagnostics.raised",
     "Picture": "netspec.api",
+    "diff": "netspec.api",
     "format_text": "netspec.syntax.fmt",
     "load": "netspec.api",
     "param_groups": "netspec.backends.torch.groups",
@@ -40,6 +41,7 @@ __all__ = [
     "NetspecError",
     "Picture",
     "__version__",
+    "diff",
     "format_text",
     "load",
     "param_groups",

@@ -14,6 +14,7 @@ from netspec.elaborate.build import build
 from netspec.syntax.files import read_spec
 
 if TYPE_CHECKING:
+    from netspec.analysis.difference.difference import Difference
     from netspec.analysis.summary import Summary
     from netspec.backends.onnx.compile import Quantize
     from netspec.backends.runtime import Result
@@ -45,6 +46,23 @@ def load(
     is_text = isinstance(spec, str) and any(mark in text for mark in "\n;{}") and not _exists(text)
     source = Source("<text>", text) if is_text else read_spec(text, limits)
     return Net(build(source, settings, shapes, limits))
+
+
+def diff(before: str | Path | Net, after: str | Path | Net) -> Difference:
+    """What the second net computes otherwise than the first: nets, or specs as `load` takes them.
+
+    `"HEAD~1:net.ns"` is a spec as git has it. The result is true where the nets differ; it has `changes`,
+    prints as `netspec diff` does, and gives JSON values by `as_json()`. Raises NetspecError.
+
+    >>> import netspec
+    >>> found = netspec.diff("input 3x8x8; conv3-8; relu", "input 3x8x8; conv3-16; relu")
+    >>> [(change.before, change.after, change.place.line) for change in found.changes]
+    [('conv3-8', 'conv3-16', 1)]
+    """
+    from netspec.analysis.difference.difference import difference
+
+    nets = (given if isinstance(given, Net) else load(given) for given in (before, after))
+    return difference(*(net.graph for net in nets))
 
 
 def _shapes(given: str | int | Sequence[str] | Sequence[int]) -> tuple[str, ...]:

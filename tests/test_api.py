@@ -31,6 +31,7 @@ def test_the_public_names_are_these():
         "NetspecError",
         "Picture",
         "__version__",
+        "diff",
         "format_text",
         "load",
         "param_groups",
@@ -53,6 +54,7 @@ def test_importing_loads_no_backend():
         ["summary", "resnet152"],
         ["draw", "resnet152", "-o", "-"],
         ["list", "--names"],
+        ["diff", "resnet101", "resnet152"],
     ],
 )
 def test_commands_that_only_read_load_no_backend(command):

@@ -20,6 +20,7 @@ COMMANDS = {
     "check": "Say what is wrong with specs, and nothing else.",
     "compile": "Write a spec as an ONNX file.",
     "summary": "Show what each layer costs; compare several nets.",
+    "diff": "Say what one spec computes otherwise than another.",
     "draw": "Draw one net, or several together.",
     "run": "Run a spec or an ONNX file through ONNX Runtime.",
     "verify": "Prove that what netspec wrote computes what the spec says.",

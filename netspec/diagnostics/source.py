@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import field
 from functools import cached_property
+from typing import Any
 
 from netspec.foundation.records import record
 
@@ -17,7 +18,7 @@ class Source:
     """One spec file: the name shown in messages and the text.
 
     `path` is the file the text was read from, or None for text given directly. `net` is the variation
-    in it that is meant; empty for the file's own net.
+    in it that is meant; empty for the file's own net. With a `tree`, a revision of git, `path` is in that.
     """
 
     name: str
@@ -25,6 +26,12 @@ class Source:
     path: str | None = None
     shipped: bool = False
     net: str = ""
+    tree: Any = None
+
+    @property
+    def key(self) -> str:
+        """Equal for sources of one file."""
+        return f"{self.tree.id}:{self.path}" if self.tree else self.path or self.name
 
     @cached_property
     def line_starts(self) -> list[int]:

@@ -3,6 +3,6 @@
 What a picture shows of costs comes from `analysis`; nothing here changes a graph.
 """
 
-from netspec.draw.picture import CHARTS, FORMATS, STYLES, draw
+from netspec.draw.picture import CHARTS, FORMATS, STYLES, draw, draw_difference
 
-__all__ = ["CHARTS", "FORMATS", "STYLES", "draw"]
+__all__ = ["CHARTS", "FORMATS", "STYLES", "draw", "draw_difference"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from netspec.analysis.difference.record import Found
 from netspec.diagnostics.messages.draw import CannotDraw, UnknownChoice
 from netspec.diagnostics.raised import NetspecError
 from netspec.draw.scene import Scene
@@ -93,6 +94,21 @@ def draw(
 
             return html(views, style, theme)
         return _rendered(_scene(views, style), theme, format)
+
+
+def draw_difference(found: Found, *, theme: str = "light", format: str = "svg") -> str | bytes:
+    """A picture of two nets that were compared: what was removed, added and changed is marked.
+
+    The first net is on the left, and the changes are listed below. `format` is svg, png or pdf, `theme` as
+    in `draw`. Raises NetspecError as that does.
+    """
+    _check("theme", theme, THEMES)
+    if format not in ("svg", "png", "pdf"):
+        raise NetspecError(UnknownChoice("format", format, "svg, png, pdf"), status=2)
+    from netspec.draw.styles.compared import compared
+
+    with without_collecting():
+        return _rendered(compared(found), theme, format)
 
 
 def _check(what: str, value: str, known: tuple[str, ...]) -> None:

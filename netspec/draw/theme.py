@@ -35,6 +35,12 @@ _DARK = {
 # One hue from light to dark, with the ink that reads on it.
 _HEAT = ("#f7f4ea", "#fbe3a8", "#f9bd63", "#e98a3c", "#c2562b", "#7f2a1f")
 _HEAT_INK = ("#1f2328",) * 4 + ("#ffffff",) * 2
+# Around what a comparison of two nets marks.
+_MARKS = {
+    "light": {"added": "#007a5a", "removed": "#c2410c", "changed": "#0b63b5"},
+    "dark": {"added": "#3fd0a0", "removed": "#ff8a57", "changed": "#6db3f2"},
+}
+MARK_WIDTH = 2.4
 _PAGE = {
     "light": {
         "page": "#ffffff",
@@ -83,6 +89,8 @@ def paint(theme: str, look: str) -> Paint:
     if len(look) == 2 and look[0] == "h" and look[1].isdigit():
         step = int(look[1])
         return Paint(_HEAT[step], "#8a6a3a", _HEAT_INK[step])
+    if look in _MARKS[theme]:
+        return Paint(border=_MARKS[theme][look], ink=ink)
     if look == "muted":
         return Paint(ink=page["muted"])
     if look == "skip":
@@ -124,7 +132,9 @@ def _colours(theme: str, used: frozenset[str]) -> str:
         body = f"fill:{colours.fill or 'none'}" + (
             f";stroke:{colours.border}" if colours.border else ""
         )
-        if look == "skip":
+        if look in _MARKS[theme]:
+            rules.append(f"rect.{look}{{{body};stroke-width:{MARK_WIDTH}}}")
+        elif look == "skip":
             rules.append(f".skip{{stroke:{colours.border}}}")
         elif look[0] == "h" and look != "head":
             rules.append(f"rect.{look}{{{body}}}text.{look}{{fill:{colours.ink}}}")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import field
 from fnmatch import fnmatchcase
 from functools import cached_property, lru_cache
 from math import sqrt
@@ -34,7 +36,8 @@ class View:
     Blocks nested up to `depth` deep are open, None for all; those of a name in `closed` are not,
     and those that match a glob in `expand` (by name or path) are, with what is around them.
     `first` opens only the first block of each name, `only` all of these names and no others.
-    Without `followers`, what normalises and activates goes unsaid.
+    Without `followers`, what normalises and activates goes unsaid. Repeats are folded where their `marks`
+    are the same.
     """
 
     graph: Graph
@@ -45,6 +48,7 @@ class View:
     first: bool = False
     only: frozenset[str] | None = None
     followers: bool = True
+    marks: Mapping[Node, str] = field(default_factory=dict)
 
     def is_open(self, block: Block, path: str, depth: int) -> bool:
         """Whether the block, inside `depth` others, shows what it does.

@@ -146,23 +146,12 @@ class _Writer:
             default = None if param.default is MISSING else param.default
             if value == default or name in said or name in node.op.follows:
                 continue
-            given.append(f"{name}={self._value(value)}")
+            given.append(f"{name}={typed(value)}")
         if node.owner != node.path:
             given.append(f"weights=@{self.steps[node.owner]}")
         if node.frozen:
             given.append("frozen=yes")
         return given
-
-    def _value(self, value: object) -> str:
-        if isinstance(value, Values):
-            return _nested(value.shape, value.numbers)
-        if isinstance(value, Scheme):
-            return _scheme(value)
-        if isinstance(value, tuple):
-            inner = ", ".join(self._value(item) for item in value)
-            # Round brackets hold at least two.
-            return f"[{inner}]" if len(value) == 1 else f"({inner})"
-        return _number(value) if isinstance(value, float) else show(value)
 
     def _ends(self, wire: Value | None) -> Iterator[str]:
         """The lines that name the outputs, and the one that lists them."""
@@ -210,6 +199,19 @@ def _connected(
 def _endings() -> Iterable[str]:
     yield ""
     yield from (f"_{number}" for number in count(2))
+
+
+def typed(value: object) -> str:
+    """The value of a step's parameter as it would be typed."""
+    if isinstance(value, Values):
+        return _nested(value.shape, value.numbers)
+    if isinstance(value, Scheme):
+        return _scheme(value)
+    if isinstance(value, tuple):
+        inner = ", ".join(typed(item) for item in value)
+        # Round brackets hold at least two.
+        return f"[{inner}]" if len(value) == 1 else f"({inner})"
+    return _number(value) if isinstance(value, float) else show(value)
 
 
 def _scheme(value: Scheme) -> str:

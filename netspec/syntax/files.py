@@ -20,6 +20,7 @@ from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.records import Diagnostic, Problem
 from netspec.diagnostics.source import Source, Span
 from netspec.diagnostics.suggest import closest
+from netspec.system import git
 
 PACKAGE = Path(__file__).parent.parent
 LIBRARY = PACKAGE / "library"
@@ -94,13 +95,13 @@ def shown_place(span: Span) -> str:
 def read_spec(name: str, limits: Limits = DEFAULT) -> Source:
     """The spec called `name`: `-` for standard input, a path, or the name of a shipped spec.
 
-    `file.ns:net` is a variation that stands in the file.
+    `file.ns:net` is a variation that stands in the file, `HEAD~1:file.ns` a file as git has it.
     """
     if name == "-":
         return _decode("<stdin>", _standard_input(limits), None, limits)
     file, _, net = name.rpartition(":")
     if file.endswith(".ns") and net.isidentifier() and not os.path.exists(name):
-        return replace(read_file(Path(file), limits), net=net)
+        return replace(read_spec(file, limits), net=net)
     path = Path(name)
     is_path = path.suffix == ".ns" or "/" in name
     # Unlike Path's, these take names that no file can have.
@@ -108,9 +109,18 @@ def read_spec(name: str, limits: Limits = DEFAULT) -> Source:
         return read_file(path, limits)
     if shipped_file(name):
         return read_shipped(name, limits)
+    if ".ns" in name and (place := git.tree_of(name)) is not None:
+        return read_at(*place, limits)
     if is_path:
         return read_file(path, limits)
     raise NetspecError(NoSuchSpec(name, _nearest(path)))
+
+
+def read_at(tree: git.Tree, path: str, limits: Limits = DEFAULT) -> Source:
+    """A file of a revision of git as a source; raises NetspecError where there is none."""
+    name = f"{tree.name}:{path}"
+    source = _decode(name, git.content(tree, path, limits.source), None, limits)
+    return replace(source, path=path, tree=tree)
 
 
 def read_shipped(name: str, limits: Limits = DEFAULT) -> Source:

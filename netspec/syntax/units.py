@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import posixpath
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import field, replace
 from pathlib import Path
 from typing import TypeVar
@@ -17,8 +18,16 @@ from netspec.diagnostics.source import Source, Span
 from netspec.diagnostics.suggest import closest
 from netspec.foundation.records import record
 from netspec.syntax import ast
-from netspec.syntax.files import LIBRARY, read_file, shipped_file, shipped_folder, shipped_names
+from netspec.syntax.files import (
+    LIBRARY,
+    read_at,
+    read_file,
+    shipped_file,
+    shipped_folder,
+    shipped_names,
+)
 from netspec.syntax.parse import parse
+from netspec.system import git
 
 Declaration = TypeVar("Declaration")
 _Section = tuple[ast.Net, list[ast.Item]]
@@ -85,7 +94,7 @@ class Loader:
         return unit.variations[source.net]
 
     def _read(self, source: Source) -> Unit:
-        key = source.path or source.name
+        key = source.key
         unit = Unit(source)
         self._units[key] = unit
         self._open.append(key)
@@ -99,9 +108,10 @@ class Loader:
 
     @property
     def files(self) -> tuple[str, ...]:
-        """The files that were read."""
+        """The files that were read; what git gave is in none."""
         units = (*self._units.values(), *filter(None, self._library.values()))
-        return tuple({unit.source.path: None for unit in units if unit.source.path})
+        sources = (unit.source for unit in units if not unit.source.tree)
+        return tuple({source.path: None for source in sources if source.path})
 
     def library_block(self, name: str) -> tuple[Unit, ast.Block] | None:
         """A block of the shipped library; its file has the block's name."""
@@ -228,8 +238,7 @@ class Loader:
                 advice = "it is a shipped block: used without being imported"
             self.report(UnknownImport(name, advice), span)
             return None
-        path, net = place
-        key = str(path)
+        key, net, read = place
         if key in self._open:
             circle = [Path(k).stem for k in self._open[self._open.index(key) :]] + [name]
             self.report(ImportCycle(" -> ".join(circle)), span)
@@ -242,22 +251,33 @@ class Loader:
         if len(self._open) > self.limits.imports:
             self.report(ImportsTooDeep(self.limits.imports), span)
             self.collector.raise_errors()
-        shipped = path.is_relative_to(shipped_folder())
         try:
-            source = read_file(path, self.limits, shipped=shipped)
+            source = read()
         except NetspecError as error:
             self.report(error.diagnostics[0].problem, span)
             return None
-        return self.load(Source(source.name, source.text, key, shipped, net))
+        return self.load(replace(source, net=net))
 
-    def _place(self, unit: Unit, name: str) -> tuple[Path, str] | None:
-        if unit.source.path:
-            folder = Path(unit.source.path).parent
+    def _place(self, unit: Unit, name: str) -> tuple[str, str, Callable[[], Source]] | None:
+        """Where a file is: its key, the net of it that is meant, and what reads it."""
+        tree, beside = unit.source.tree, unit.source.path
+        if tree and beside:
+            inside = posixpath.join(posixpath.dirname(beside), f"{name}.ns")
+            if git.holds(tree, inside):
+                source = Source(name, "", inside, tree=tree)
+                return source.key, "", lambda: read_at(tree, inside, self.limits)
+        elif beside:
+            folder = Path(beside).parent
             path = folder / f"{name}.ns"
             # A name has no separators, so only a link could lead out of the folder.
             if path.is_file() and path.resolve().parent == folder.resolve():
-                return path, ""
-        return shipped_file(name)
+                return self._on_disk(path, "")
+        shipped = shipped_file(name)
+        return self._on_disk(*shipped) if shipped else None
+
+    def _on_disk(self, path: Path, net: str) -> tuple[str, str, Callable[[], Source]]:
+        shipped = path.is_relative_to(shipped_folder())
+        return str(path), net, lambda: read_file(path, self.limits, shipped=shipped)
 
 
 def _sections(items: Iterable[ast.Item]) -> tuple[list[ast.Item], list[_Section]]:

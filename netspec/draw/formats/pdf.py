@@ -5,7 +5,7 @@ from __future__ import annotations
 from netspec.draw.formats.svg import number
 from netspec.draw.metrics import text_width
 from netspec.draw.scene import BOLD, SIZES, Box, Group, Item, Mark, Scene, Wire, Words
-from netspec.draw.theme import Paint, paint
+from netspec.draw.theme import MARK_WIDTH, Paint, paint
 
 # Readers scale what is drawn in points; a CSS pixel is 0.75 of one, and sizes here are pixels.
 _SCALE = 0.75
@@ -102,7 +102,8 @@ class _Content:
         dashed = box.look in ("head", "loop")
         stroked = bool(colours.border) and box.role not in ("band", "key")
         if stroked:
-            self._add(f"{_rgb(colours.border)} RG 1 w" + (" [4 3] 0 d" if dashed else ""))
+            width = MARK_WIDTH if not colours.fill else 1
+            self._add(f"{_rgb(colours.border)} RG {width} w" + (" [4 3] 0 d" if dashed else ""))
         verb = "B" if stroked and colours.fill else "S" if stroked else "f"
         self._add(f"{_rounded(box.x, box.y, box.w, box.h, box.radius)} {verb}")
         if dashed:

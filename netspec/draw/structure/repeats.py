@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 
 from netspec.draw.structure.elements import (
     Block,
@@ -28,10 +29,11 @@ _MOST_NOTES = 3
 _KEPT = 12
 
 
-def fold(series: Series) -> Series:
-    """The series with runs of equal elements, at every level, as repeats."""
-    items = tuple(_inside(item, fold) for item in series.items)
-    runs = _Runs(items, series)
+def fold(series: Series, marks: Mapping[Node, str] | None = None) -> Series:
+    """The series with runs of equal elements, at every level, as repeats; equal are the marks too."""
+    inner = partial(fold, marks=marks)
+    items = tuple(_inside(item, inner) for item in series.items)
+    runs = _Runs(items, series, marks or {})
     found: list[Element] = []
     where: dict[int, int] = {}
     at = 0
@@ -43,14 +45,14 @@ def fold(series: Series) -> Series:
         if count > 1:
             # The last copy is the typical one: a first that differs is what the note is about.
             body = copies[-period:]
-            element = body[0] if period == 1 else fold(Series(body))
+            element = body[0] if period == 1 else inner(Series(body))
             found.append(Repeat(element, count, note, copies))
         else:
             found.append(items[at])
         at += period * count
     where[-1], where[len(items)] = -1, len(found)
     arcs = {(where[a], where[b]): None for a, b in series.arcs if where[b] - where[a] > 1}
-    asides = tuple((where[i], replace(b, body=fold(b.body))) for i, b in series.asides)
+    asides = tuple((where[i], replace(b, body=inner(b.body))) for i, b in series.asides)
     return Series(tuple(found), tuple(arcs), asides)
 
 
@@ -82,9 +84,14 @@ def _inside(element: Element, change: Callable[[Series], Series]) -> Element:
 class _Runs:
     """Runs of equal elements in a series, asked for from its start to its end."""
 
-    def __init__(self, items: tuple[Element, ...], series: Series) -> None:
+    def __init__(
+        self, items: tuple[Element, ...], series: Series, marks: Mapping[Node, str]
+    ) -> None:
         self.items = items
-        self.keys = [signature(item) for item in items]
+        self.marked = [tuple(marks.get(n, "") for n in nodes_of(item)) for item in items]
+        self.keys = [
+            (signature(item), marked) for item, marked in zip(items, self.marked, strict=True)
+        ]
         self.arcs = sorted(series.arcs)
         # Only the last copy of a repeat may be read from aside, only the first may read so.
         self.left = sorted({*(a for a, _ in self.arcs), *(i for i, _ in series.asides)})
@@ -101,7 +108,7 @@ class _Runs:
             return 1, 1, ""
         period, count = self._longest(at)
         note = None
-        if count == 1 and at + 1 < len(self.items):
+        if count == 1 and at + 1 < len(self.items) and not any(self.marked[at]):
             note = difference(self.items[at], self.items[at + 1])
             if note is not None:
                 count = self.same[at + 1] - at

@@ -73,7 +73,7 @@ def folded(view: View) -> Scene:
     Of a net that takes more than 2,000 boxes, the middle of long chains is left out; raises
     NetspecError where that is not enough.
     """
-    series = outline(view.graph)
+    series = _marked_outline(view) if view.marks else outline(view.graph)
     chosen = view.depth is not None or view.expand or view.only is not None
     closed = replace(view, depth=0, expand=(), only=None)
     if Layout(closed if not chosen else view).boxes(series) > MOST_BOXES:
@@ -101,6 +101,12 @@ def outline(graph: Graph) -> Series:
     """What `folded` draws: the net's structure with repeats folded, without a block around all."""
     refuse_tangles("fold", graph)
     return _unwrapped(fold(structure(graph)))
+
+
+def _marked_outline(view: View) -> Series:
+    """The outline of a net whose repeats are not folded over what is marked otherwise."""
+    refuse_tangles("fold", view.graph)
+    return _unwrapped(fold(structure(view.graph), view.marks))
 
 
 def _is_drawable(view: View, series: Series) -> bool:

@@ -1,0 +1,336 @@
+"""Which node of one graph is which of another.
+
+Blocks and steps are paired level by level: those that are computed from the same, or from which the same
+is made, wherever they stand; between them those that do the same, in order; then those that are alike.
+What is left, as where a block was written out, is found by its connections to what was paired.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterable, Sequence
+
+from netspec.analysis.difference.marks import Bundle, Item, Numbers, Side, told
+from netspec.analysis.difference.sequences import aligned, paired, rising
+from netspec.foundation.records import record
+from netspec.graph.checked import Call, Graph, Node
+
+# What a pair of the same operator is worth, and how much of it its arguments, its connections and its
+# name may add.
+_SAME, _TOLD, _NEAR, _CALLED = 2.0, 1.0, 1.0, 0.3
+
+
+@record(frozen=False, eq=False, slots=False)
+class Alignment:
+    """Nodes of the first graph by those of the second, and the other way; block calls likewise."""
+
+    a: Side
+    b: Side
+    ahead: dict[Node, Node]
+    back: dict[Node, Node]
+    calls: dict[Call, Call]
+    calls_back: dict[Call, Call]
+
+
+def align(a: Graph, b: Graph) -> Alignment:
+    """Pairs the nodes and the block calls of two graphs; near linear where they are mostly equal."""
+    numbers = Numbers()
+    first, second = _inputs(a, b)
+    aligner = _Aligner(Side(a, numbers, first), Side(b, numbers, second))
+    aligner.run()
+    ahead = aligner.ahead
+    calls = _calls(ahead)
+    return Alignment(
+        aligner.a,
+        aligner.b,
+        ahead,
+        {y: x for x, y in ahead.items()},
+        calls,
+        {d: c for c, d in calls.items()},
+    )
+
+
+def _inputs(a: Graph, b: Graph) -> tuple[dict[Node, int], dict[Node, int]]:
+    """Numbers that inputs have in common: those of one name, then those of one place."""
+    first = {node: -1 - i for i, node in enumerate(a.inputs)}
+    second = {node: -1001 - i for i, node in enumerate(b.inputs)}
+    named = {node.path: node for node in b.inputs}
+    both = [(node, named[node.path]) for node in a.inputs if node.path in named]
+    used = {node for pair in both for node in pair}
+    left = [[n for n in graph.inputs if n not in used] for graph in (a, b)]
+    for i, (x, y) in enumerate([*both, *zip(*left, strict=False)]):
+        first[x] = second[y] = i
+    return first, second
+
+
+class _Aligner:
+    def __init__(self, a: Side, b: Side) -> None:
+        self.a, self.b = a, b
+        self.ahead: dict[Node, Node] = {}
+        # What is paired, by the number of the pair.
+        self.pair: dict[Node, int] = {}
+        self.taken: dict[Node, int] = {}
+        self._mark_ends()
+
+    def _mark_ends(self) -> None:
+        """Outputs of one name are one, or those of one place where the names are others."""
+        outputs = self.a.graph.outputs, self.b.graph.outputs
+        names = [[output.name for output in side] for side in outputs]
+        by_place = len(names[0]) == len(names[1]) and set(names[0]) != set(names[1])
+        for side, ends in zip((self.a, self.b), outputs, strict=True):
+            for i, output in enumerate(ends):
+                end = str(i) if by_place else output.name
+                side.ends[output.value.node].append((end, output.value.index))
+            for head in side.graph.heads:
+                side.ends[head.value.node].append((f"head {head.loss}", head.value.index))
+
+    def run(self) -> None:
+        self.up = {**self.a.up({}), **self.b.up({})}
+        self.down = {**self.a.down({}), **self.b.down({})}
+        self.above = {**self.a.near(above=True), **self.b.near(above=True)}
+        self.below = {**self.a.near(above=False), **self.b.near(above=False)}
+        self.level(self.a.children[None], self.b.children[None], ())
+        self._by_connections()
+
+    def match(self, x: Node, y: Node) -> None:
+        if x not in self.ahead and y not in self.taken:
+            self.pair[x] = self.taken[y] = len(self.ahead)
+            self.ahead[x] = y
+
+    # --- level by level
+
+    def level(
+        self, first: Iterable[Item], second: Iterable[Item], inside: Sequence[dict[Node, int]]
+    ) -> None:
+        """Pairs what stands in two blocks, or in two nets; `inside` are marks from inside of them."""
+        a = [x for x in first if any(n not in self.ahead for n in self.a.nodes_of(x))]
+        b = [y for y in second if any(n not in self.taken for n in self.b.nodes_of(y))]
+        pairs: dict[int, int] = {}
+        # Of several that are computed from the same, those first that something like it reads.
+        for way, near in (
+            (self.up, self.below),
+            *((m, self.below) for m in inside),
+            (self.down, self.above),
+        ):
+            for marks in ((self.up, self.down), (way, near), (way,)):
+                self._equal(a, b, pairs, marks)
+        anchors = rising(sorted(((i, j) for i, j in pairs.items()), key=lambda pair: pair[1]))
+        taken = set(pairs.values())
+        i = j = 0
+        for x, y in [*anchors, (len(a), len(b))]:
+            left = [k for k in range(i, x) if k not in pairs]
+            right = [k for k in range(j, y) if k not in taken]
+            self._gap([a[k] for k in left], [b[k] for k in right])
+            i, j = x + 1, y + 1
+
+    def _equal(
+        self, a: list[Item], b: list[Item], pairs: dict[int, int], marks: Sequence[dict[Node, int]]
+    ) -> None:
+        """Pairs items whose nodes all have equal marks, the first with the first."""
+
+        def key(side: Side, item: Item) -> Hashable:
+            nodes = side.nodes_of(item)
+            return tuple(sorted(tuple(mark[node] for mark in marks) for node in nodes))
+
+        taken = set(pairs.values())
+        places: dict[Hashable, list[int]] = defaultdict(list)
+        for j in reversed(range(len(b))):
+            if j not in taken:
+                places[key(self.b, b[j])].append(j)
+        for i, x in enumerate(a):
+            if i not in pairs and (waiting := places.get(key(self.a, x))):
+                pairs[i] = waiting.pop()
+                self._whole(x, b[pairs[i]], marks[0])
+
+    def _whole(self, x: Item, y: Item, marks: dict[Node, int]) -> None:
+        """Pairs the nodes of two items that are equal by these marks."""
+        places = defaultdict(list)
+        for node in reversed(self.b.nodes_of(y)):
+            places[marks[node]].append(node)
+        for node in self.a.nodes_of(x):
+            self.match(node, places[marks[node]].pop())
+
+    def _gap(self, a: list[Item], b: list[Item], turn: int = 0) -> None:
+        """Pairs what lies between two pairs, in order: what is written alike, what does the same; then
+        what is alike.
+        """
+        if not a or not b:
+            return
+        if turn == len(_TURNS):
+            self._alike(a, b)
+            return
+        key = _TURNS[turn]
+        equal = aligned([key(self.a, x) for x in a], [key(self.b, y) for y in b])
+        for i, j in equal:
+            self._into(a[i], b[j])
+        i = j = 0
+        for x, y in [*equal, (len(a), len(b))]:
+            self._gap(a[i:x], b[j:y], turn + 1)
+            i, j = x + 1, y + 1
+
+    def _into(self, x: Item, y: Item) -> None:
+        """Pairs two items and what they hold, which reads what it does from outside."""
+        first, second = _main(x), _main(y)
+        if isinstance(first, Node) and isinstance(second, Node):
+            self.match(first, second)
+        known: tuple[dict[Node, int], ...] = ()
+        if isinstance(x, Call):
+            mine, theirs = self.a.nodes_of(x), self.b.nodes_of(y)
+            known = (
+                {**self.a.within(mine, self.pair), **self.b.within(theirs, self.taken)},
+                {**self.a.within(mine, {}), **self.b.within(theirs, {})},
+            )
+        self.level(self._in(self.a, x), self._in(self.b, y), known)
+
+    def _alike(self, a: list[Item], b: list[Item]) -> None:
+        if not a or not b:
+            return
+        firsts = [_main(x) for x in a], [_main(y) for y in b]
+        bags = [
+            [self._bag(side, item) for item in items] for side, items in ((self.a, a), (self.b, b))
+        ]
+
+        def score(i: int, j: int) -> float:
+            x, y = firsts[0][i], firsts[1][j]
+            if isinstance(x, Call) and isinstance(y, Call):
+                shared = sum(map(_share, bags[0][i], bags[1][j]))
+                return shared + (x.block == y.block) + (str(x) == str(y))
+            if isinstance(x, Call) or isinstance(y, Call):
+                return 0.0
+            return self._likeness(x, y)
+
+        def is_kind(i: int, j: int) -> bool:
+            return _kind(firsts[0][i]) == _kind(firsts[1][j])
+
+        for i, j in paired((len(a), len(b)), score, is_kind):
+            self._into(a[i], b[j])
+
+    def _in(self, side: Side, item: Item) -> Sequence[Item]:
+        match item:
+            case Node():
+                return (item,)
+            case Bundle():
+                return item.nodes
+        return side.children[item]
+
+    def _bag(self, side: Side, item: Item) -> tuple[Counter[object], Counter[object]]:
+        """What the steps in an item do, and of which kinds they are."""
+        nodes = side.nodes_of(item)
+        return Counter(side.told[node] for node in nodes), Counter(type(n.op) for n in nodes)
+
+    def _likeness(self, x: Node, y: Node) -> float:
+        if type(x.op) is not type(y.op):
+            return 0.0
+        mine, other = told(x.op), told(y.op)
+        same = sum(bool(mine[name] == other[name]) for name in mine) / max(1, len(mine))
+        near = [self.ahead.get(v.node) is w.node for v, w in zip(x.inputs, y.inputs, strict=False)]
+        share = sum(near) / len(near) if near else 1.0
+        return _SAME + _TOLD * same + _NEAR * share + _CALLED * (x.name == y.name)
+
+    # --- by connections
+
+    def _by_connections(self) -> None:
+        """Pairs what has the same connections to what is paired: by what it does, its kind, its place."""
+        kinds = [
+            {n: self.a.numbers.of(id(type(n.op))) for n in side.graph.nodes}
+            for side in (self.a, self.b)
+        ]
+        before = -1
+        while len(self.ahead) != before:
+            before = len(self.ahead)
+            for words in ((self.a.told, self.b.told), (kinds[0], kinds[1])):
+                for way in (Side.up, Side.down):
+                    self._seeded(way, *words)
+        self._replaced()
+
+    def _seeded(
+        self,
+        way: Callable[[Side, dict[Node, int], dict[Node, int]], dict[Node, int]],
+        first: dict[Node, int],
+        second: dict[Node, int],
+    ) -> None:
+        seeds, theirs = dict(self.pair), dict(self.taken)
+        marks = way(self.a, seeds, first), way(self.b, theirs, second)
+        places: dict[int, list[Node]] = defaultdict(list)
+        for node in self.b.graph.nodes:
+            if node not in theirs:
+                places[marks[1][node]].append(node)
+        waiting: dict[int, list[Node]] = defaultdict(list)
+        for node in self.a.graph.nodes:
+            if node not in seeds:
+                waiting[marks[0][node]].append(node)
+        for mark, nodes in waiting.items():
+            if len(nodes) == len(places.get(mark, ())):
+                for x, y in zip(nodes, places[mark], strict=True):
+                    self.match(x, y)
+
+    def _replaced(self) -> None:
+        """Pairs what stands in the place of something else: it reads the same and the same reads it."""
+        places = defaultdict(list)
+        mine, names = dict(self.pair), dict(self.taken)
+
+        def place(side: Side, node: Node, known: dict[Node, int]) -> Hashable:
+            read = tuple((known.get(v.node, -1), v.index) for v in node.inputs)
+            users = tuple(sorted(known.get(u, -1) for u, _, _ in side.users[node]))
+            if -1 in (number for number, _ in read) or -1 in users:
+                return None
+            return read, users, tuple(side.ends[node])
+
+        for node in self.b.graph.nodes:
+            if node not in names and (key := place(self.b, node, names)) is not None:
+                places[key].append(node)
+        for node in self.a.graph.nodes:
+            if node not in mine and (key := place(self.a, node, mine)) is not None:
+                found = places.get(key, [])
+                if len(found) == 1:
+                    self.match(node, found.pop())
+
+
+def _text(item: Item) -> tuple[object, str]:
+    main = _main(item)
+    return _kind(main), " ".join(main.span.text.split())
+
+
+_TURNS: tuple[Callable[[Side, Item], Hashable], ...] = (
+    lambda side, item: _text(item),
+    lambda side, item: side.content(item),
+)
+
+
+def _main(item: Item) -> Node | Call:
+    return item.nodes[0] if isinstance(item, Bundle) else item
+
+
+def _kind(item: Node | Call) -> object:
+    return item.block if isinstance(item, Call) else type(item.op)
+
+
+def _share(a: Counter[object], b: Counter[object]) -> float:
+    """How much two bags have in common, from 0 to 1."""
+    return (a & b).total() / max(1, (a | b).total())
+
+
+def _calls(ahead: dict[Node, Node]) -> dict[Call, Call]:
+    """The calls of the first graph by those of the second that hold most of the same nodes."""
+    votes: dict[Call, Counter[Call]] = defaultdict(Counter)
+    for x, y in ahead.items():
+        mine = list(x.call.ancestors())[::-1] if x.call else []
+        theirs = list(y.call.ancestors())[::-1] if y.call else []
+        if len(mine) == len(theirs):
+            for c, d in zip(mine, theirs, strict=True):
+                votes[c][d] += 1
+            continue
+        named = {(d.block, _nth(theirs, k)): d for k, d in enumerate(theirs)}
+        for k, c in enumerate(mine):
+            if (other := named.get((c.block, _nth(mine, k)))) is not None:
+                votes[c][other] += 1
+    best: dict[Call, tuple[int, Call]] = {}
+    for c, counts in votes.items():
+        d, count = counts.most_common(1)[0]
+        if d not in best or best[d][0] < count:
+            best[d] = (count, c)
+    return {c: d for d, (_, c) in best.items()}
+
+
+def _nth(chain: list[Call], k: int) -> int:
+    return sum(call.block == chain[k].block for call in chain[:k])

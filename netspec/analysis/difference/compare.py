@@ -1,0 +1,45 @@
+"""The difference of two checked graphs."""
+
+from __future__ import annotations
+
+from netspec.analysis.costs import costs
+from netspec.analysis.difference.align import Alignment, align
+from netspec.analysis.difference.causes import Causes
+from netspec.analysis.difference.changes import changes
+from netspec.analysis.difference.facts import facts
+from netspec.analysis.difference.interface import heads, output_pairs, outputs
+from netspec.analysis.difference.record import Change, Found
+from netspec.analysis.difference.tensors import tensors
+from netspec.analysis.difference.texts import Texts
+from netspec.analysis.difference.texts import compare as compare_texts
+from netspec.graph.checked import Graph
+
+
+def compare(a: Graph, b: Graph) -> Found:
+    """What the second graph computes otherwise than the first, and where their specs say so.
+
+    Layout, comments, the names of steps and blocks, the order of declarations and of steps that do not
+    read each other, and whether something is said by a block, a default or an argument are no difference.
+    """
+    found = align(a, b)
+    texts = Texts(a), Texts(b)
+    known = facts(found)
+    listed: list[Change] = []
+    if known:
+        compare_texts(*texts)
+        listed += changes(found, Causes(found, *texts), known)
+    listed += outputs(found, *texts)
+    listed += heads(found, *texts)
+    return Found(
+        a, b, tuple(listed), (costs(a), costs(b)), _shapes(found), tensors(found), found.ahead
+    )
+
+
+def _shapes(found: Alignment) -> tuple[tuple[str, str, str], ...]:
+    """Inputs and outputs of another type: a name, and both types."""
+    inputs = [(x, found.ahead[x]) for x in found.a.graph.inputs if x in found.ahead]
+    pairs = [(y.path, x.output, y.output) for x, y in inputs]
+    pairs += [(y.name, x.value, y.value) for x, y in output_pairs(found)]
+    return tuple(
+        (name, str(x.type), str(y.type)) for name, x, y in pairs if str(x.type) != str(y.type)
+    )

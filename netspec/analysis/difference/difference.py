@@ -1,0 +1,193 @@
+"""A difference that shows itself: as text and as JSON values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from netspec.analysis.difference.compare import compare
+from netspec.analysis.difference.record import Change, Found, Tensors
+from netspec.analysis.quantities import grouped
+from netspec.diagnostics.source import Span
+from netspec.graph.checked import Graph
+from netspec.sizes.dims import Dim
+
+FORMAT_VERSION = 1
+_COLOURS = {"+": "\x1b[32m", "-": "\x1b[31m", "~": "\x1b[33m"}
+_DIM, _RESET = "\x1b[2m", "\x1b[0m"
+# Names of tensors that are listed; the others are counted.
+_MOST_NAMES = 6
+
+
+class Difference(Found):
+    """What changed between two nets; true where something did. `str()` is the text."""
+
+    def __bool__(self) -> bool:
+        return bool(self.changes)
+
+    def __str__(self) -> str:
+        return self.to_text()
+
+    def __repr__(self) -> str:
+        count = len(self.changes)
+        word = "change" if count == 1 else "changes"
+        return f"<Difference of {self.a.name} and {self.b.name}: {count} {word}>"
+
+    def to_text(self, color: bool = False) -> str:
+        """One line for each change with its place, its effects below, then the totals."""
+        first, second = self.a.source.name, self.b.source.name
+        if not self.changes:
+            return f"{first} and {second} compute the same\n"
+        lines = [f"{first} → {second}"]
+        for change in self.changes:
+            sign, words = _said(change)
+            place = f"({change.place})"
+            if color:
+                sign, place = f"{_COLOURS[sign]}{sign}", f"{_RESET}{_DIM}{place}{_RESET}"
+            lines.append(f"{sign} {words} {place}")
+            lines += [f"    {effect}" for effect in change.effects]
+        return "\n".join([*lines, "", *self._totals()]) + "\n"
+
+    def _totals(self) -> list[str]:
+        a, b = self.costs
+        rows = [
+            ("parameters", a.params + a.params_frozen, b.params + b.params_frozen),
+            ("MACs", a.macs, b.macs),
+            ("depth", a.depth, b.depth),
+        ]
+        lines = [_total(name, before, after) for name, before, after in rows]
+        lines += [f"{name}: {before} → {after}" for name, before, after in self.shapes]
+        return [*lines, *_weights(self.tensors)]
+
+    def as_json(self) -> dict[str, Any]:
+        """The difference as JSON values; `netspec/schemas/diff.json` describes them."""
+        a, b = self.costs
+        return {
+            "format_version": FORMAT_VERSION,
+            "before": {"name": self.a.name, "file": self.a.source.name},
+            "after": {"name": self.b.name, "file": self.b.source.name},
+            "differ": bool(self.changes),
+            "changes": [_change_json(change) for change in self.changes],
+            "params": [a.params + a.params_frozen, b.params + b.params_frozen],
+            "macs": [_size(a.macs), _size(b.macs)],
+            "depth": [a.depth, b.depth],
+            "shapes": [
+                {"name": name, "before": before, "after": after}
+                for name, before, after in self.shapes
+            ],
+            "weights": _tensors_json(self.tensors),
+        }
+
+
+def difference(a: Graph, b: Graph) -> Difference:
+    """What the second graph computes otherwise than the first; see `compare`."""
+    found = compare(a, b)
+    return Difference(
+        found.a, found.b, found.changes, found.costs, found.shapes, found.tensors, found.pairs
+    )
+
+
+# --- text
+
+
+def _said(change: Change) -> tuple[str, str]:
+    """The sign of a change and what it says."""
+    if not change.before:
+        return "+", f"{_kind(change)}{change.after}"
+    if not change.after:
+        return "-", f"{_kind(change)}{change.before}"
+    if change.before == change.after:
+        return "~", f"{_kind(change)}{change.after}"
+    return "~", f"{_kind(change)}{change.before} → {change.after}"
+
+
+def _kind(change: Change) -> str:
+    """What texts do not say of themselves."""
+    return "output " if change.kind == "output" else ""
+
+
+def _total(name: str, before: Dim, after: Dim) -> str:
+    if before == after:
+        return f"{name}: {grouped(before)}, unchanged"
+    text = f"{name}: {grouped(before)} → {grouped(after)}"
+    if not (isinstance(before, int) and isinstance(after, int)):
+        return text
+    share = f", {100 * (after - before) / before:+.1f}%" if before else ""
+    return f"{text} ({after - before:+,}{share})"
+
+
+def _weights(found: Tensors) -> list[str]:
+    """Whether old weights load, and which do not."""
+    if found.verdict == "load":
+        return ["old weights: load as they are"]
+    if found.verdict == "rename":
+        lines = [f"old weights: load under other names, {len(found.renamed)} of them"]
+    else:
+        kept = len(found.same) + len(found.renamed)
+        lines = [f"old weights: {kept} of {kept + len(found.reshaped) + len(found.gone)} load"]
+    renamed = [f"{_layer(before)} → {_layer(after)}" for before, after in found.renamed]
+    reshaped = [f"{name} {_shape(was)} → {_shape(now)}" for _, name, was, now in found.reshaped]
+    rows = {
+        "renamed": renamed,
+        "of another shape": reshaped,
+        "new": map(_layer, found.new),
+        "gone": map(_layer, found.gone),
+        "taken by name into another layer": map(_layer, found.misled),
+    }
+    listed = {what: list(dict.fromkeys(names)) for what, names in rows.items()}
+    return [*lines, *(f"    {what}: {_listed(names)}" for what, names in listed.items() if names)]
+
+
+def _layer(tensor: str) -> str:
+    return tensor.rpartition(".")[0]
+
+
+def _shape(sizes: tuple[int, ...]) -> str:
+    return "x".join(map(str, sizes)) or "scalar"
+
+
+def _listed(names: list[str]) -> str:
+    shown = ", ".join(names[:_MOST_NAMES])
+    left = len(names) - _MOST_NAMES
+    return f"{shown} and {left} more" if left > 0 else shown
+
+
+# --- JSON
+
+
+def _size(value: Dim) -> int | str:
+    return value if isinstance(value, int) else str(value)
+
+
+def _place_json(span: Span | None) -> dict[str, Any] | None:
+    if span is None:
+        return None
+    return {"file": span.source.name, "line": span.line, "column": span.column}
+
+
+def _change_json(change: Change) -> dict[str, Any]:
+    return {
+        "kind": change.kind,
+        "before": change.before,
+        "after": change.after,
+        "place": _place_json(change.place),
+        "old": _place_json(change.old),
+        "effects": list(change.effects),
+        "removed": list(change.removed),
+        "inserted": list(change.inserted),
+        "changed": list(change.changed),
+    }
+
+
+def _tensors_json(found: Tensors) -> dict[str, Any]:
+    return {
+        "verdict": found.verdict,
+        "same": len(found.same),
+        "renamed": [{"before": before, "after": after} for before, after in found.renamed],
+        "reshaped": [
+            {"before": before, "after": after, "was": list(was), "is": list(shape)}
+            for before, after, was, shape in found.reshaped
+        ],
+        "new": list(found.new),
+        "gone": list(found.gone),
+        "misled": list(found.misled),
+    }

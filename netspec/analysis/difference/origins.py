@@ -1,0 +1,357 @@
+"""Where in the text it is said what a step is told, and that there is the step: nearest first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from netspec.analysis.difference.texts import Text, Texts, call_around, extent_of
+from netspec.diagnostics.source import Span
+from netspec.foundation.records import record
+from netspec.graph.checked import Call, Node
+from netspec.ops.declare.operator import Operator
+from netspec.ops.declare.source import Input
+from netspec.syntax import ast
+
+# Calls that arguments are followed through; blocks may call themselves deeper than matters.
+_DEEPEST = 24
+
+
+@record
+class Place:
+    """Something that was written: `extent` is what decides, `whole` the statement that it is part of.
+    `only` is said of one net of a file, and the other graph is of another.
+
+    `kind` is step, repeat, default, parameter, condition or input.
+    """
+
+    text: Text
+    kind: str
+    extent: ast.Extent
+    whole: Any
+    only: bool = False
+
+    @property
+    def span(self) -> Span:
+        """Where the statement stands."""
+        return Span(self.text.source, *self.whole.extent)
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether the other spec does not say it."""
+        return self.only or self.text.is_changed(self.extent)
+
+
+@record
+class Where:
+    """A step in the text, and the block call around it."""
+
+    text: Text
+    head: ast.Head
+    call: Call | None
+
+    @property
+    def at(self) -> At:
+        """The step, as something that words stand in."""
+        return At(self.text, self.head, self.call)
+
+
+@record
+class At:
+    """A part of a text that words stand in, and the block call around it."""
+
+    text: Text
+    part: Any
+    call: Call | None
+
+
+class Origins:
+    """Reads the texts of one graph."""
+
+    def __init__(self, texts: Texts) -> None:
+        self.texts = texts
+
+    def where(self, thing: Node | Call) -> Where | None:
+        """The step that made a node or a call; None for what no step of a text made."""
+        text = self.texts.of(thing.span.source)
+        head = text.heads.get(extent_of(thing.span))
+        around = thing.call if isinstance(thing, Node) else thing.parent
+        return Where(text, head, around) if head is not None else None
+
+    # --- what a step is told
+
+    def argument(self, where: Where, op: Operator, name: str) -> Iterator[Place]:
+        """Where a parameter of a step's operator gets its value."""
+        head = where.head
+        value = _argument(head, name, type(op).order)
+        if value is not None:
+            yield from self._value(where.at, "step", value, head)
+            return
+        if name == "kernel":
+            yield Place(where.text, "step", head.word_extent, head)
+        yield from self._variable(where.at, head.word)
+        yield from self._default(where, {op.spelling, op.defaults_of, *op.aliases}, name)
+
+    def word(self, where: Where) -> Iterator[Place]:
+        """Where it is said what a step does."""
+        yield Place(where.text, "step", where.head.word_extent, where.head)
+        yield from self._variable(where.at, where.head.word)
+
+    def _value(self, at: At, kind: str, value: Any, whole: Any, depth: int = 0) -> Iterator[Place]:
+        """An expression, and where the words in it get their values."""
+        yield Place(at.text, kind, value.extent, whole)
+        for word in _words(value):
+            yield from self._variable(at, word, depth + 1)
+
+    def _variable(self, at: At, word: str, depth: int = 0) -> Iterator[Place]:
+        """Where a parameter or an index gets its value; nothing for other words."""
+        if depth > _DEEPEST:
+            return
+        for around in at.text.around(at.part):
+            match around:
+                case ast.For() if around.variable == word:
+                    outside = At(at.text, around, at.call)
+                    for bound in (around.first, around.last):
+                        yield from self._value(outside, "condition", bound, around, depth)
+                    return
+                case ast.Block():
+                    known = {p.name: p for p in around.parameters}
+                    if word in known:
+                        yield from self._given(at, around, known[word], depth)
+                    return
+                case ast.File():
+                    yield from self._of_net(at, around, word, depth)
+
+    def _given(
+        self, at: At, block: ast.Block, parameter: ast.Parameter, depth: int
+    ) -> Iterator[Place]:
+        """What a call gives a block's parameter, or else the block's default for it."""
+        call = call_around(at.call, block.name)
+        calling = self.where(call) if call else None
+        if calling is not None:
+            order = tuple(p.name for p in block.parameters if p.name != "body")
+            value = _argument(calling.head, parameter.name, order)
+            if value is not None:
+                yield from self._value(calling.at, "step", value, calling.head, depth)
+                return
+            yield from self._variable(calling.at, calling.head.word, depth + 1)
+        yield from self._its_default(at, parameter, depth)
+
+    def _its_default(self, at: At, parameter: ast.Parameter, depth: int) -> Iterator[Place]:
+        yield Place(at.text, "parameter", parameter.extent, parameter)
+        if parameter.default is not None:
+            for word in _words(parameter.default):
+                if word != parameter.name:
+                    inside = At(at.text, parameter, at.call)
+                    yield from self._variable(inside, word, depth + 1)
+
+    def _of_net(self, at: At, file: ast.File, word: str, depth: int) -> Iterator[Place]:
+        nets = [item for item in file.items if isinstance(item, ast.Net)]
+        known = {p.name: p for p in nets[0].parameters} if nets else {}
+        if word not in known:
+            return
+        call = call_around(at.call, nets[0].name)
+        calling = self.where(call) if call else None
+        value = _argument(calling.head, word, tuple(known)) if calling else None
+        if calling is not None and value is not None:
+            yield from self._value(calling.at, "step", value, calling.head, depth)
+            return
+        if calling is not None:
+            yield from self._variable(calling.at, calling.head.word, depth + 1)
+        for argument in self._of_variation(tuple(known), word):
+            only = self.texts.is_other_net
+            yield Place(self.texts.main, "parameter", argument.extent, argument, only)
+            return
+        yield from self._its_default(at, known[word], depth)
+
+    def _of_variation(self, order: tuple[str, ...], word: str) -> Iterator[Any]:
+        """What the `net` line of a variation gives a parameter of the net that it varies."""
+        wanted = self.texts.graph.source.net
+        nets = [item for item in self.texts.main.file.items if isinstance(item, ast.Net)]
+        for net in nets if wanted else nets[:1]:
+            if net.base is not None and wanted in ("", net.name):
+                free = [name for name in order if all(a.name != name for a in net.base.arguments)]
+                for argument in net.base.arguments:
+                    name = argument.name or (free.pop(0) if free else None)
+                    if name == word:
+                        yield argument
+
+    def _default(self, where: Where, words: set[str | None], name: str) -> Iterator[Place]:
+        """The `default` line that holds for a step, in its braces or those of the calls around."""
+        call, text, at = where.call, where.text, where.head
+        for _ in range(_DEEPEST):
+            below: Any = at
+            block = None
+            for around in text.around(at):
+                found = _line(_links(around), below, words, name)
+                if found is not None:
+                    line, value = found
+                    yield from self._value(At(text, line, call), "default", value, line)
+                    return
+                if isinstance(around, ast.Block):
+                    block = around
+                    break
+                below = around
+            calling = (
+                self.where(found_call)
+                if block and (found_call := call_around(call, block.name))
+                else None
+            )
+            if calling is None:
+                break
+            text, at, call = calling.text, calling.head, calling.call
+        if text is not where.text:
+            for item in _links(where.text.file):
+                if (value := _said(item, words, name)) is not None:
+                    yield from self._value(At(where.text, item, None), "default", value, item)
+
+    # --- that there is the step
+
+    def presence(self, where: Where) -> Iterator[Place]:
+        """What decides, up to the block around, whether and how often a step is run."""
+        for around in where.text.around(where.head):
+            match around:
+                case ast.Block() | ast.File():
+                    return
+                case ast.Step() if around.repeat is not None:
+                    yield from self._value(where.at, "repeat", around.repeat, around)
+                case ast.If():
+                    yield from self._value(where.at, "condition", around.condition, around)
+                case ast.For():
+                    for bound in (around.first, around.last):
+                        yield from self._value(where.at, "condition", bound, around)
+
+    def call(self, where: Where) -> Iterator[Place]:
+        """What a call is told: its word and its arguments."""
+        yield from self.word(where)
+        head = where.head
+        values = [argument.value for argument in head.arguments]
+        for value in (head.width, head.stride, *values):
+            if value is not None:
+                yield from self._value(where.at, "step", value, head)
+
+    def around(self, where: Where) -> Call | None:
+        """The call of the block that a step is written in; None in a file's own steps."""
+        for around in where.text.around(where.head):
+            if isinstance(around, ast.Block):
+                return call_around(where.call, around.name)
+        return None
+
+    def trained(self, where: Where) -> Iterator[Place]:
+        """Where it is said whether a step is trained, and by which weights."""
+        for name in ("frozen", "weights"):
+            value = _argument(where.head, name, ())
+            if value is not None:
+                yield Place(where.text, "step", value.extent, where.head)
+        for around in where.text.around(where.head):
+            if isinstance(around, ast.Freeze):
+                start = around.extent[0]
+                yield Place(where.text, "condition", (start, start + len("freeze")), around)
+
+    def reads(self, where: Where) -> Iterator[Place]:
+        """Where it is said which tensors a step reads, and which steps have those names."""
+        text, head = where.text, where.head
+        found = [a.value for a in head.arguments if isinstance(a.value, ast.Reference)]
+        before = None
+        chain = next(text.around(next(text.around(head), None)), None)
+        for link in _links(chain):
+            if isinstance(link, ast.Step) and link.action is head:
+                break
+            before = link
+        if isinstance(before, ast.Step) and isinstance(before.action, ast.Reference):
+            found.append(before.action)
+        found += _references(head.body)
+        for reference in found:
+            yield Place(text, "rewired", reference.extent, head)
+        names = {reference.parts[0] for reference in found}
+        for step in text.named:
+            if step.name in names and step.name_extent is not None:
+                yield Place(text, "rewired", step.name_extent, step)
+        if head.body is not None:
+            yield Place(text, "rewired", head.body.extent, head)
+
+    def input(self, node: Node) -> Iterator[Place]:
+        """Where the size of an input is said."""
+        assert isinstance(node.op, Input)
+        text = self.texts.of(node.span.source)
+        line = text.inputs.get(extent_of(node.span))
+        if line is not None:
+            yield Place(text, "input", line.extent, line)
+            said = [a.value for modifier in line.modifiers for a in modifier.arguments]
+            for word in (word for value in (line.shape, *said) for word in _words(value)):
+                yield from self._variable(At(text, line, None), word)
+
+
+def _argument(head: ast.Head, name: str, order: Iterable[str]) -> Any:
+    """The expression that a step gives a parameter; None if it gives none."""
+    short = {"width": head.width, "stride": head.stride}
+    if short.get(name) is not None:
+        return short[name]
+    named = {a.name: a.value for a in head.arguments if a.name is not None}
+    if name in named:
+        return named[name]
+    said = {*named, *(key for key, value in short.items() if value is not None)}
+    free = [key for key in order if key not in said]
+    values = [a.value for a in head.arguments if a.name is None]
+    values = [value for value in values if not isinstance(value, ast.Reference)]
+    return dict(zip(free, values, strict=False)).get(name)
+
+
+def _words(value: Any) -> Iterator[str]:
+    """The words in an expression, in order."""
+    match value:
+        case ast.Variable():
+            yield value.name
+        case ast.Binary():
+            yield from _words(value.left)
+            yield from _words(value.right)
+        case ast.Unary():
+            yield from _words(value.operand)
+        case ast.Choose():
+            for part in (value.condition, value.then, value.otherwise):
+                yield from _words(part)
+        case ast.Sequence():
+            for part in value.items:
+                yield from _words(part)
+        case ast.Call():
+            yield value.name
+            for argument in value.arguments:
+                yield from _words(argument.value)
+
+
+def _references(body: Any) -> Iterator[ast.Reference]:
+    """The steps in braces that are references."""
+    chains = body.chains if isinstance(body, ast.Branches) else (body,)
+    for chain in chains:
+        for link in _links(chain):
+            if isinstance(link, ast.Step) and isinstance(link.action, ast.Reference):
+                yield link.action
+
+
+def _links(around: Any) -> tuple[Any, ...]:
+    match around:
+        case ast.Chain():
+            return around.links
+        case ast.File():
+            return around.items
+    return ()
+
+
+def _line(
+    links: tuple[Any, ...], below: Any, words: set[str | None], name: str
+) -> tuple[ast.Default, Any] | None:
+    """The last `default` line before a step that says a parameter, and what it says."""
+    found = None
+    for link in links:
+        if link is below:
+            break
+        value = _said(link, words, name)
+        if value is not None:
+            found = (link, value)
+    return found
+
+
+def _said(link: Any, words: set[str | None], name: str) -> Any:
+    if not isinstance(link, ast.Default) or link.word not in words:
+        return None
+    return next((a.value for a in link.arguments if a.name == name), None)

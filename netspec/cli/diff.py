@@ -1,0 +1,78 @@
+"""`netspec diff`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from netspec.cli.shared.common import SPEC, Options, json_option, print_json, say, spec_options
+
+if TYPE_CHECKING:
+    from netspec.analysis.difference.difference import Difference
+    from netspec.api import Picture
+
+
+@click.command(epilog="Example: netspec diff resnet101 resnet152")
+@click.argument("specs", nargs=-1, required=True, type=SPEC, metavar="A B")
+@click.option("--exit-code", is_flag=True, help="Exit with 1 if the nets differ.")
+@click.option(
+    "--git",
+    "for_git",
+    is_flag=True,
+    help="Take the arguments that git gives to an external diff: `netspec diff --git --`.",
+)
+@click.option("-o", "--output", metavar="FILE", help="Draw both nets, marked: .svg, .png or .pdf.")
+@json_option
+@spec_options
+def command(
+    specs: tuple[str, ...],
+    exit_code: bool,
+    for_git: bool,
+    output: str | None,
+    as_json: bool,
+    options: Options,
+) -> int:
+    """Say what the spec B computes otherwise than the spec A, and at which lines.
+
+    REVISION:PATH is a spec as git has it, with what it imports; :PATH is the one that is staged. Layout,
+    comments, names of steps and blocks, the order of declarations, and whether something is said by a
+    default, a block or an argument are no difference.
+    """
+    if for_git:
+        from netspec.cli.shared.external_diff import shown
+
+        if as_json or exit_code or output:
+            raise click.UsageError("--git prints text, and git makes the exit status")
+        sys.stdout.write(shown(specs, options, _has_colour()))
+        return 0
+    if len(specs) != 2:
+        raise click.UsageError("diff takes two specs")
+    from netspec.analysis.difference.difference import difference
+
+    found = difference(*(options.graph(spec) for spec in specs))
+    # Before anything is printed: a format that is none is refused instead.
+    picture = _picture(found, output) if output is not None else None
+    if as_json:
+        print_json(found.as_json())
+    else:
+        sys.stdout.write(found.to_text(color=_has_colour()))
+    if picture is not None and output is not None:
+        say(f"wrote {picture.save(output)}")
+    return 1 if exit_code and found else 0
+
+
+def _picture(found: Difference, output: str) -> Picture:
+    from netspec.api import Picture
+    from netspec.draw.picture import draw_difference
+
+    form = Path(output).suffix.removeprefix(".").lower()
+    content = draw_difference(found, format=form)
+    return Picture(content, keep=(*found.a.files, *found.b.files))
+
+
+def _has_colour() -> bool:
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")

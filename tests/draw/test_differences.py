@@ -1,0 +1,93 @@
+"""Pictures of two nets that were compared: what was removed, added and changed is marked, no more."""
+
+from __future__ import annotations
+
+import re
+from xml.etree import ElementTree
+
+import pytest
+
+from netspec.analysis.difference.difference import difference
+from netspec.diagnostics.raised import NetspecError
+from netspec.diagnostics.source import Source
+from netspec.draw import draw_difference
+from netspec.elaborate.build import build
+from netspec.graph.checked import Graph
+
+NET = """\
+input 3x32x32
+block unit(n) { conv3-n(pad=same); relu; conv1-n; tanh; conv1-n }
+conv3-8(pad=same) x4
+lrn(5)
+maxpool2
+unit(16)
+gap; fc-10
+"""
+
+
+def of(text: str) -> Graph:
+    return build(Source("net.ns", text))
+
+
+def marks(before: str, after: str) -> list[tuple[str, str]]:
+    """The marked layers and blocks, each with its mark, in the order of the picture."""
+    text = draw_difference(difference(of(before), of(after)))
+    assert isinstance(text, str)
+    found = []
+    for group in ElementTree.fromstring(text).iter("{http://www.w3.org/2000/svg}g"):
+        for box in group.findall("{http://www.w3.org/2000/svg}rect"):
+            what = re.search("added|removed|changed", box.get("class", ""))
+            if what:
+                found.append((group.get("data-path", ""), what[0]))
+    return found
+
+
+def test_what_was_removed_added_and_changed_is_marked_and_nothing_else() -> None:
+    after = NET.replace("lrn(5)\n", "").replace("maxpool2", "maxpool2; shuffle(2)")
+    after = after.replace("fc-10", "fc-20")
+    assert marks(NET, after) == [
+        ("lrn1", "removed"),
+        ("fc1", "changed"),
+        ("shuffle1", "added"),
+        ("fc1", "changed"),
+    ]
+
+
+def test_equal_nets_have_no_marks() -> None:
+    assert marks(NET, NET.replace("unit", "block2")) == []
+
+
+def test_a_repeat_is_not_folded_over_a_mark() -> None:
+    assert marks(NET, NET.replace("x4", "x5")) == [("conv5", "added")]
+    text = draw_difference(difference(of(NET), of(NET.replace("x4", "x5"))))
+    assert str(text).count("conv, 8 ×4<") == 2
+
+
+def test_a_closed_block_is_marked_as_changed_where_a_part_of_it_is() -> None:
+    unit = "block unit(n) { conv3-n(pad=same); relu; conv1-n; tanh; conv1-n }"
+    many = "input 3x32x32\n" + unit + "\n" + "; ".join(f"unit({8 + i})" for i in range(60))
+    after = many.replace("tanh", "tanh; lrn(5)")
+    found = marks(many, after)
+    assert found
+    assert {what for path, what in found if "." not in path} == {"changed"}
+    whole = marks(many, many + "; unit(99)")
+    assert [what for _, what in whole] == ["added"]
+
+
+def test_the_changes_are_listed_and_counted() -> None:
+    after = NET.replace("fc-10", "fc-20")
+    text = str(draw_difference(difference(of(NET), of(after))))
+    assert "~ fc-10 → fc-20: width 10 → 20, output 10 → 20 (net.ns:7:6)" in text
+    before = "input 3x8x8\n" + "\n".join(f"conv1-{i}(pad=same)" for i in range(4, 24))
+    text = str(draw_difference(difference(of(before), of(before.replace("conv1", "conv3")))))
+    assert "and 8 more" in text
+
+
+def test_pictures_are_svg_png_or_pdf_and_the_same_each_time() -> None:
+    found = difference(of(NET), of(NET.replace("fc-10", "fc-20")))
+    assert draw_difference(found) == draw_difference(found)
+    pytest.importorskip("resvg_py")
+    assert bytes(draw_difference(found, format="png")).startswith(b"\x89PNG")  # type: ignore[arg-type]
+    assert bytes(draw_difference(found, format="pdf")).startswith(b"%PDF")  # type: ignore[arg-type]
+    with pytest.raises(NetspecError):
+        draw_difference(found, format="html")
