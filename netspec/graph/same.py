@@ -69,7 +69,6 @@ class _Pairing:
         self.taken: dict[Node, Node] = {}
         known: dict[object, int] = {}
         self.forms = {**_forms(a, known), **_forms(b, known)}
-        self.owners = {node.path: node for node in a.nodes}, {node.path: node for node in b.nodes}
 
     def inputs(self, mine: tuple[Node, ...], others: tuple[Node, ...]) -> bool:
         for x, y in zip(mine, others, strict=True):
@@ -92,11 +91,8 @@ class _Pairing:
                 return False
             self.pairs[x.node], self.taken[y.node] = y.node, x.node
             waiting += zip(x.node.inputs, self._operands(x.node, y.node), strict=True)
-        return all(
-            self.pairs.get(self.owners[0][x.owner]) is self.owners[1][y.owner]
-            for x, y in self.pairs.items()
-            if x.owner != x.path or y.owner != y.path
-        )
+        owners = {(x.owner, y.owner) for x, y in self.pairs.items()}
+        return len(owners) == len(dict(owners)) == len({mine for _, mine in owners})
 
     def paths(self) -> dict[str, str]:
         return {x.path: y.path for x, y in self.pairs.items()}
@@ -105,7 +101,7 @@ class _Pairing:
         return (
             self.forms[x] == self.forms[y]
             and x.types == y.types
-            and x.frozen == y.frozen
+            and (x.frozen == y.frozen or not x.op.weights(*x.input_types))
             and x.head == y.head
         )
 

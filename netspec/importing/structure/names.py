@@ -1,0 +1,68 @@
+"""Names for steps and blocks: the file's own where they say something."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from netspec.graph.checked import Graph, Value
+from netspec.graph.written import RESERVED
+from netspec.importing.scopes import Scope
+from netspec.importing.structure.terms import Chain
+from netspec.ops.registry import REGISTRY
+
+LONGEST = 48
+_SIZES = {"C", "D", "H", "W", "T", "L"}
+_NUMBERED = re.compile(r"[a-z]{0,6}_?[0-9]+")
+_GENERIC = {"", "sequential", "modulelist", "module", "features", "model", "node", "val", "body"}
+
+
+class Names:
+    """Hands out the names of one file."""
+
+    def __init__(self, graph: Graph, scopes: Mapping[str, tuple[Scope, ...]]) -> None:
+        self.scopes = scopes
+        self.taken = {*RESERVED, *_SIZES, "input", "output", "x", "body", "identity", "residual"}
+        self.taken |= {node.path for node in graph.inputs}
+        self.taken |= {output.name for output in graph.outputs}
+        self.taken |= {head.name for head in graph.heads}
+
+    def free(self, wanted: str) -> str:
+        """A name that nothing has, this one if it can be."""
+        word = re.sub(r"\W", "_", wanted)[:LONGEST].strip("_") or "t"
+        word = f"t_{word}" if word[0].isdigit() else word
+        number, name = 1, word
+        while name in self.taken or name.lower() in RESERVED or re.fullmatch(r"x[0-9]*", name):
+            number += 1
+            name = f"{word}_{number}" if word[-1].isdigit() else f"{word}{number}"
+        self.taken.add(name)
+        return name
+
+    def steps(self, chain: Chain) -> dict[Value, str]:
+        """Names of the steps that need one."""
+        found: dict[Value, str] = {}
+        for item in chain.walk():
+            if isinstance(item.label, Value):
+                found[item.label] = self.free(self._said(item.label))
+        return found
+
+    def _said(self, value: Value) -> str:
+        for scope in reversed(self.scopes.get(value.node.path, ())):
+            if says(scope.name):
+                return scope.name
+        return "t1"
+
+    def block(self, kinds: Iterable[str], otherwise: str) -> str:
+        """A block's name: the file's word for what it is, or what is in it."""
+        for kind in kinds:
+            if kind.lower() not in _GENERIC:
+                word = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", kind).lower().strip("_")
+                word = re.sub(r"_*[0-9]+\Z", "", word)
+                if word and word not in REGISTRY:
+                    return self.free(word)
+        return self.free(otherwise)
+
+
+def says(name: str) -> bool:
+    """Whether a name says more than a number does."""
+    return name.isidentifier() and name.lower() not in _GENERIC and not _NUMBERED.fullmatch(name)
