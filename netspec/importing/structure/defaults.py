@@ -43,7 +43,7 @@ def chosen(items: Iterable[Item], writer: Callable[[Defaults], Writer]) -> Defau
 
 
 def _key(item: Item) -> Any:
-    return item.word, item.values, item.times > 1, len(item.kids)
+    return item.word, item.values, item.times != 1, len(item.kids)
 
 
 def _settings(
@@ -60,7 +60,7 @@ def _settings(
             kind = REGISTRY[item.word]
             if slot in _OWN or slot in kind.order or isinstance(value, Ref | Said):
                 continue
-            if slot in kind.params and value != missing(word, slot):
+            if slot in REGISTRY[word].params and value != missing(word, slot):
                 values.setdefault(slot, Counter())[value] += times
     bare = [(_bare(item), times) for item, times in steps]
 
@@ -69,6 +69,8 @@ def _settings(
         size = tokens(f"default {word}(" + ",".join(f"{k}=v" for k in settings) + ")")
         size += sum(tokens(writing.value(value)) - 1 for value in settings.values())
         size += sum(tokens("; ".join(writing.steps(i))) * times for i, times in bare)
+        # Each would be a fork of its own.
+        size += 12 * len(writing.misfits)
         return size if settings else size - 4
 
     best: dict[str, Any] = {}

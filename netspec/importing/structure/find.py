@@ -3,25 +3,43 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from typing import Any
 
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.source import Source
 from netspec.elaborate.build import build
+from netspec.foundation.records import record
 from netspec.graph.checked import Graph, Output, Value
 from netspec.graph.same import same
 from netspec.graph.written import RESERVED, input_line, metadata_lines, written
 from netspec.importing.scopes import Scope
+from netspec.importing.structure.blocks import MOST, Folding
 from netspec.importing.structure.defaults import chosen
 from netspec.importing.structure.fusing import fused
 from netspec.importing.structure.names import Names
 from netspec.importing.structure.regions import nested
 from netspec.importing.structure.terms import IDENTITY, Chain, Item, Tangled, reference
 from netspec.importing.structure.text import Writer
-from netspec.ops.declare.values import show
 from netspec.syntax.fmt import format_text
 
+class Misfit(Exception):
+    """A projection is written that `residual` would not make."""
+
+
+@record
+class _Way:
+    """How a graph is nested: `projecting` by `residual`, `flat` where branches do not matter."""
+
+    projecting: bool = True
+    flat: bool = False
+
+
+# As deep as branches may stand in branches before the language's own limit is met.
 _FRAMES = 40_000
+# Foldings that are undone before a way is given up.
+_REFUSED = 4
 
 
 def structured(graph: Graph, scopes: Mapping[str, tuple[Scope, ...]]) -> str:
@@ -32,10 +50,32 @@ def structured(graph: Graph, scopes: Mapping[str, tuple[Scope, ...]]) -> str:
     built and found the same; where none with structure is, the steps are written one by one.
     """
     sys.setrecursionlimit(max(sys.getrecursionlimit(), _FRAMES))
-    for text in _attempts(graph, scopes):
+    for way in (_Way(), _Way(projecting=False), _Way(flat=True)):
+        with suppress(Tangled, Misfit):
+            if text := _folded(graph, scopes, way):
+                return text
+    return written(graph)
+
+
+def _folded(graph: Graph, scopes: Mapping[str, tuple[Scope, ...]], way: _Way) -> str | None:
+    """The text by a way of nesting, without the foldings that make another net of it."""
+    refused: list[Any] = []
+    while True:
+        done: list[Any] = []
+        text = _text(graph, scopes, way, MOST, refused, done)
         if matches(graph, text):
             return text
-    return written(graph)
+        if not done or len(refused) == _REFUSED:
+            return None
+        # The first folding after which it is another net: by halves.
+        right, wrong = -1, len(done)
+        while wrong - right > 1:
+            middle = (right + wrong) // 2
+            part = _text(graph, scopes, way, middle, refused)
+            right, wrong = (middle, wrong) if matches(graph, part) else (right, middle)
+        if wrong == 0:
+            return None
+        refused.append(done[wrong - 1])
 
 
 def matches(graph: Graph, text: str) -> bool:
@@ -46,37 +86,52 @@ def matches(graph: Graph, text: str) -> bool:
         return False
 
 
-def _attempts(graph: Graph, scopes: Mapping[str, tuple[Scope, ...]]) -> Iterator[str]:
-    for flat in (False, True):
-        try:
-            yield _text(graph, scopes, flat)
-        except Tangled:
-            continue
-
-
-def _text(graph: Graph, scopes: Mapping[str, tuple[Scope, ...]], flat: bool) -> str:
-    chain = nested(graph, flat=flat)
-    fused(chain)
+def _text(
+    graph: Graph,
+    scopes: Mapping[str, tuple[Scope, ...]],
+    way: _Way,
+    most: int = MOST,
+    refused: Collection[Any] = (),
+    done: list[Any] | None = None,
+) -> str:
+    chain = nested(graph, flat=way.flat)
+    fused(chain, projecting=way.projecting)
     names = Names(graph, scopes)
-    named = {node.output: node.path for node in graph.inputs}
+    named: dict[Any, str] = {node.output: node.path for node in graph.inputs}
     listed = _outputs(graph, chain, named)
     named = names.steps(chain) | named
-    bodies = [chain]
-    defaults = chosen((i for body in bodies for i in body.walk()), lambda d: Writer(d, named))
-    writer = Writer(defaults, named)
+    likely = chosen(chain.walk(), lambda settings: Writer(settings, named))
+    folding = Folding(chain, lambda blocks: Writer(likely, named, blocks), names.pieces, refused)
+    folding.run(most)
+    if done is not None:
+        done += folding.done
+    bodies = [chain, *(block.body for block in folding.blocks.values())]
+    for block in folding.blocks.values():
+        for item in block.body.walk():
+            if item.label is not None:
+                named[item.label] = names.free("t1")
+    defaults = chosen(
+        (item for body in bodies for item in body.walk()),
+        lambda settings: Writer(settings, named, folding.blocks),
+    )
+    writer = Writer(defaults, named, folding.blocks)
     lines = [] if graph.name in RESERVED or not graph.name.isidentifier() else [f"net {graph.name}"]
     lines += [*metadata_lines(graph.metadata), ""]
     lines += [input_line(graph, node) for node in graph.inputs]
     for word, settings in defaults.items():
         given = ", ".join(f"{slot}={writer.value(value)}" for slot, value in settings.items())
         lines.append(f"default {word}({given})")
+    for block in reversed(folding.blocks.values()):
+        lines += ["", *writer.definition(block)]
     lines += ["", *writer.lines(chain)]
     if listed:
         lines.append(f"output {', '.join(listed)}")
+    if writer.misfits:
+        raise Misfit
     return format_text("\n".join(lines) + "\n")
 
 
-def _outputs(graph: Graph, chain: Chain, named: dict[Value, str]) -> list[str]:
+def _outputs(graph: Graph, chain: Chain, named: dict[Any, str]) -> list[str]:
     """Names the steps that outputs come from, where these have names of their own."""
     plain = [output.name for output in graph.outputs] == ["output"]
     if plain:
@@ -88,7 +143,7 @@ def _outputs(graph: Graph, chain: Chain, named: dict[Value, str]) -> list[str]:
             chain.items += _passed(output, output.value in {i.result for i in chain.items[-1:]})
             item = chain.items[-1]
             item.label = output
-            named[output] = output.name  # type: ignore[index]
+            named[output] = output.name
         else:
             item.label = output.value
             named[output.value] = output.name
@@ -100,4 +155,4 @@ def _passed(output: Output, flows: bool) -> list[Item]:
     return [step] if flows else [reference(output.value), step]
 
 
-__all__ = ["matches", "show", "structured"]
+__all__ = ["matches", "structured"]

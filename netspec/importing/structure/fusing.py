@@ -20,15 +20,15 @@ _FOLLOWERS = {
 SHORTCUT, PROJECTION, ANY = "shortcut", "projection", None
 
 
-def fused(chain: Chain) -> None:
-    """Rewrites a chain and all in its braces."""
+def fused(chain: Chain, *, projecting: bool = True) -> None:
+    """Rewrites a chain and all in its braces; `projecting` leaves projections to `residual`."""
     for item in chain.items:
         for kid in item.kids:
-            fused(kid)
+            fused(kid, projecting=projecting)
     items: list[Item] = []
     for item in chain.items:
         if not (items and _follow(items[-1], item)):
-            items.append(_residual(_referring(item)))
+            items.append(_residual(_referring(item), projecting))
     chain.items = items
 
 
@@ -81,13 +81,13 @@ def _alone(kid: Chain) -> bool:
     return len(kid.items) == 1 and kid.items[0].word == REFERENCE and kid.items[0].label is None
 
 
-def _residual(item: Item) -> Item:
+def _residual(item: Item, projecting: bool) -> Item:
     if item.word != "add" or len(item.kids) != 2 or item.start is None:
         return item
     for body, way in (item.kids, item.kids[::-1]):
         if body.items and body.items[0].word != REFERENCE:
             shortcut = _shortcut(item, body, way)
-            if shortcut is not False:
+            if shortcut is not False and (projecting or shortcut[0] != "auto"):
                 item.word, item.kids = RESIDUAL, (body,)
                 item.slots, item.values = (SHORTCUT, PROJECTION), shortcut
                 return item

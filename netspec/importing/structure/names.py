@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 
 from netspec.graph.checked import Graph, Value
 from netspec.graph.written import RESERVED
 from netspec.importing.scopes import Scope
 from netspec.importing.structure.terms import Chain
+from netspec.importing.structure.unify import Piece
 from netspec.ops.registry import REGISTRY
 
 LONGEST = 48
+# What a block is called whose file does not say, by what is in it.
+_CONTENTS = (
+    ("attention", "layer"),
+    ("residual", "unit"),
+    ("concat", "module"),
+    ("add", "cell"),
+    ("mul", "gate"),
+    ("dwconv", "separable"),
+)
 _SIZES = {"C", "D", "H", "W", "T", "L"}
 _NUMBERED = re.compile(r"[a-z]{0,6}_?[0-9]+")
 _GENERIC = {"", "sequential", "modulelist", "module", "features", "model", "node", "val", "body"}
@@ -52,6 +63,18 @@ class Names:
                 return scope.name
         return "t1"
 
+    def pieces(self, pieces: Sequence[Piece]) -> str:
+        """A name for the block that these pieces become."""
+        kinds: Counter[str] = Counter()
+        for piece in pieces:
+            paths = [n.path for top in piece.items for i in top.walk() for n in i.nodes]
+            common = _common([self.scopes.get(path, ()) for path in paths])
+            if common and common[-1].kind:
+                kinds[common[-1].kind] += 1
+        words = {item.word for piece in pieces[:1] for top in piece.items for item in top.walk()}
+        otherwise = next((name for word, name in _CONTENTS if word in words), "part")
+        return self.block([kind for kind, _ in kinds.most_common()], otherwise)
+
     def block(self, kinds: Iterable[str], otherwise: str) -> str:
         """A block's name: the file's word for what it is, or what is in it."""
         for kind in kinds:
@@ -61,6 +84,17 @@ class Names:
                 if word and word not in REGISTRY:
                     return self.free(word)
         return self.free(otherwise)
+
+
+def _common(paths: Sequence[tuple[Scope, ...]]) -> tuple[Scope, ...]:
+    """The scopes that all stand in."""
+    found = paths[0] if paths else ()
+    for other in paths[1:]:
+        number = 0
+        while number < min(len(found), len(other)) and found[number] == other[number]:
+            number += 1
+        found = found[:number]
+    return found
 
 
 def says(name: str) -> bool:

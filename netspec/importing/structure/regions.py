@@ -156,7 +156,8 @@ class _Nesting:
         if joins and not self.flat:
             item = step(node, None, self.pads)
             item.slots, item.values = _without_references(item)
-            item.start = level.wire[0] if len(level.wire) == 1 else None
+            item.single = len(level.wire) == 1
+            item.start = level.wire[0] if item.single else None
             item.kids = tuple(self._branches(level, node.inputs))
         else:
             item = self._single(level, node)

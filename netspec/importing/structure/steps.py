@@ -56,7 +56,7 @@ def _simplest(node: Node, pads: tuple[str, ...]) -> dict[str, Any]:
         "kernel": [window.kernel],
         "stride": [op.params["stride"].default, window.stride] if "stride" in found else [],
         "dilation": [1, window.dilation],
-        "pad": [*pads, 0, [pair[0] for pair in window.pads], window.pads],
+        "pad": [*([0] if "ceil" in op.params else []), *pads, 0, [pair[0] for pair in window.pads], window.pads],
     }
     for name in [name for name in found if name in tries]:
         for value in tries[name]:

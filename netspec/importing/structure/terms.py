@@ -37,11 +37,13 @@ class Said:
 class Item:
     """A step: its word, the values of its parameters by `slots`, and the chains in its braces.
 
-    `start` flows in and `result` out, where one tensor does. `label` is what a name is given to, if
+    `start` flows in and `result` out, where one tensor does; `single` says that one flows in. `label` is what a name is given to, if
     it needs one. `nodes` are those that the step makes.
     """
 
-    __slots__ = ("kids", "label", "nodes", "result", "slots", "start", "times", "values", "word")
+    __slots__ = (
+        "kids", "label", "nodes", "result", "single", "slots", "start", "times", "values", "word"
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -54,11 +56,12 @@ class Item:
         result: Value | None = None,
         nodes: tuple[Node, ...] = (),
         label: Any = None,
-        times: int = 1,
+        times: Any = 1,
+        single: bool = True,
     ) -> None:
         self.word, self.slots, self.values, self.kids = word, slots, values, kids
         self.start, self.result, self.nodes = start, result, nodes
-        self.label, self.times = label, times
+        self.label, self.times, self.single = label, times, single
 
     def __repr__(self) -> str:
         return f"<{self.word} {dict(zip(self.slots, self.values, strict=True))} {self.kids or ''}>"
@@ -91,6 +94,7 @@ class Item:
             nodes=self.nodes,
             label=self.label,
             times=self.times,
+            single=self.single,
         )
 
 

@@ -48,6 +48,8 @@ class Writer:
         blocks: Mapping[str, Any] | None = None,
     ) -> None:
         self.defaults, self.names, self.blocks = defaults, names, blocks or {}
+        # Projections in blocks that are not what `residual` makes under these defaults.
+        self.misfits: list[Item] = []
 
     # steps
 
@@ -97,7 +99,7 @@ class Writer:
         kind, said, head = REGISTRY[word], set(), word
         for name, mark in _SHORT:
             value = given.get(name)
-            if name not in given or value is None or self._implied(word, name, value):
+            if name not in given or value is None or (mark and self._implied(word, name, value)):
                 continue
             if mark or isinstance(value, int) or _lengths(value):
                 short = self._shorthand(value, bool(mark))
@@ -134,8 +136,9 @@ class Writer:
         shortcut, projection = item.get(SHORTCUT), item.get(PROJECTION)
         if projection is not None and not self.projects(projection):
             # Only here is it known what a projection would have by default.
-            assert item.start is not None and item.result is not None
-            return self._projected(item)
+            if item.start is not None:
+                return self._projected(item)
+            self.misfits.append(item)
         head = f"{RESIDUAL}(shortcut={shortcut}) " if shortcut == "pad" else f"{RESIDUAL} "
         body = item.kids[0]
         return head + self._braces(body)
@@ -166,6 +169,15 @@ class Writer:
             text = self.value(value)
             said.append(text if positional else f"{name}={text}")
         return f"{item.word}({', '.join(said)})" if said else item.word
+
+    def definition(self, block: Any) -> list[str]:
+        """The lines that define a block."""
+        told = [
+            name if default is None else f"{name}={self.value(default[0])}"
+            for name, default in block.parameters
+        ]
+        head = f"block {block.word}" + (f"({', '.join(told)})" if told else "")
+        return [f"{head} {self._braces(block.body)}"]
 
     # values
 
