@@ -112,7 +112,9 @@ class _Pairing:
         forms = self.forms
         straight = forms[first.node] == forms[left.node] and forms[second.node] == forms[right.node]
         crossed = forms[first.node] == forms[right.node] and forms[second.node] == forms[left.node]
-        paired = self.pairs.get(first.node) is right.node or self.pairs.get(second.node) is left.node
+        paired = (
+            self.pairs.get(first.node) is right.node or self.pairs.get(second.node) is left.node
+        )
         return (right, left) if crossed and (paired or not straight) else y.inputs
 
 

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from netspec.importing.structure.terms import FORK, HEAD, REFERENCE, Chain, Item, Ref
+from netspec.importing.structure.terms import FORK, HEAD, REFERENCE, Chain, Item, Piece, Ref
 from netspec.importing.structure.text import Writer, tokens
-from netspec.importing.structure.unify import TIMES, Block, Piece, leaves, unified
+from netspec.importing.structure.unify import TIMES, Block, leaves, unified
 
 _LONGEST = 16
 _TRIED = 16
@@ -144,7 +144,9 @@ class Folding:
             if len(apart) < 2:
                 continue
             once = self._cost(apart[0].items, costs)
-            bound = sum(self._cost(piece.items, costs) for piece in apart) - once - 2 * len(apart) - 6
+            bound = (
+                sum(self._cost(piece.items, costs) for piece in apart) - once - 2 * len(apart) - 6
+            )
             if bound > 0:
                 promising.append((bound, key, apart))
         promising.sort(key=lambda found: -found[0])
@@ -190,7 +192,11 @@ class Folding:
         return tokens("; ".join(step for item in items for step in writer.steps(item)))
 
     def _saved(
-        self, block: Block, arguments: list[tuple[Any, ...]], pieces: list[Piece], costs: dict[int, int]
+        self,
+        block: Block,
+        arguments: list[tuple[Any, ...]],
+        pieces: list[Piece],
+        costs: dict[int, int],
     ) -> int:
         writer = self.make({**self.blocks, block.word: block})
         writer.names = _Anything()

@@ -11,7 +11,7 @@ from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.source import Source
 from netspec.elaborate.build import build
 from netspec.foundation.records import record
-from netspec.graph.checked import Graph, Output, Value
+from netspec.graph.checked import Graph, Output
 from netspec.graph.same import same
 from netspec.graph.written import RESERVED, input_line, metadata_lines, written
 from netspec.importing.scopes import Scope
@@ -23,6 +23,7 @@ from netspec.importing.structure.regions import nested
 from netspec.importing.structure.terms import IDENTITY, Chain, Item, Tangled, reference
 from netspec.importing.structure.text import Writer
 from netspec.syntax.fmt import format_text
+
 
 class Misfit(Exception):
     """A projection is written that `residual` would not make."""
@@ -109,7 +110,7 @@ def _text(
     for block in folding.blocks.values():
         for item in block.body.walk():
             if item.label is not None:
-                named[item.label] = names.free("t1")
+                named[item.label] = names.free("t")
     defaults = chosen(
         (item for body in bodies for item in body.walk()),
         lambda settings: Writer(settings, named, folding.blocks),

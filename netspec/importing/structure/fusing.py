@@ -7,7 +7,6 @@ from typing import Any
 
 from netspec.importing.structure.steps import FROZEN
 from netspec.importing.structure.terms import REFERENCE, RESIDUAL, Chain, Item
-from netspec.ops.declare.params import MISSING
 from netspec.ops.declare.values import Layer
 from netspec.ops.registry import REGISTRY
 from netspec.ops.words import MODULES
@@ -98,7 +97,8 @@ def _shortcut(item: Item, body: Chain, way: Chain) -> Any:
     """How the shortcut is said, and what a projection is; False where `residual` has none like it."""
     if not way.items:
         return ANY, ANY
-    assert item.start is not None and item.result is not None
+    assert item.start is not None
+    assert item.result is not None
     into, out = item.start.type, item.result.type
     words = [inner.word for inner in way.items]
     if any(inner.label is not None for inner in way.items):
@@ -107,18 +107,16 @@ def _shortcut(item: Item, body: Chain, way: Chain) -> Any:
         conv = way.items[0]
         given = dict(zip(conv.slots, conv.values, strict=True))
         plain = {"act": None, "groups": 1, "dilation": 1, "fixed": None, "weights": None}
-        if given["kernel"] == 1 and all(given[name] == value for name, value in plain.items()):
-            if given["pad"] in ("same", "tf_same", 0) and given["pad_mode"] == "zeros":
-                return "auto", (given["bias"], given["norm"], given[FROZEN])
+        alike = all(given[name] == value for name, value in plain.items())
+        unpadded = given["pad"] in ("same", "tf_same", 0) and given["pad_mode"] == "zeros"
+        if given["kernel"] == 1 and alike and unpadded:
+            return "auto", (given["bias"], given["norm"], given[FROZEN])
     if words in (["subsample", "pad_channels"], ["pad_channels"]) and into.shape != out.shape:
         return "pad", ANY
     return False
 
 
 def missing(word: str, slot: str) -> Any:
-    """What an operator has for a parameter that is not given; MISSING where it must be."""
+    """What an operator has for a parameter that is not given."""
     kind = REGISTRY[word]
     return kind.params[slot].default if slot in kind.params else (False if slot == FROZEN else None)
-
-
-__all__ = ["ANY", "MISSING", "PROJECTION", "SHORTCUT", "fused", "missing"]

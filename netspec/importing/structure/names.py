@@ -9,8 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from netspec.graph.checked import Graph, Value
 from netspec.graph.written import RESERVED
 from netspec.importing.scopes import Scope
-from netspec.importing.structure.terms import Chain
-from netspec.importing.structure.unify import Piece
+from netspec.importing.structure.terms import Chain, Piece
 from netspec.ops.registry import REGISTRY
 
 LONGEST = 48
@@ -23,7 +22,7 @@ _CONTENTS = (
     ("mul", "gate"),
     ("dwconv", "separable"),
 )
-_SIZES = {"C", "D", "H", "W", "T", "L"}
+SIZES = frozenset("CDHWTL")
 _NUMBERED = re.compile(r"[a-z]{0,6}_?[0-9]+")
 _GENERIC = {"", "sequential", "modulelist", "module", "features", "model", "node", "val", "body"}
 
@@ -33,7 +32,7 @@ class Names:
 
     def __init__(self, graph: Graph, scopes: Mapping[str, tuple[Scope, ...]]) -> None:
         self.scopes = scopes
-        self.taken = {*RESERVED, *_SIZES, "input", "output", "x", "body", "identity", "residual"}
+        self.taken = {*RESERVED, *SIZES, "input", "output", "x", "body", "identity", "residual"}
         self.taken |= {node.path for node in graph.inputs}
         self.taken |= {output.name for output in graph.outputs}
         self.taken |= {head.name for head in graph.heads}
@@ -42,7 +41,7 @@ class Names:
         """A name that nothing has, this one if it can be."""
         word = re.sub(r"\W", "_", wanted)[:LONGEST].strip("_") or "t"
         word = f"t_{word}" if word[0].isdigit() else word
-        number, name = 1, word
+        number, name = 1, "t1" if word == "t" else word
         while name in self.taken or name.lower() in RESERVED or re.fullmatch(r"x[0-9]*", name):
             number += 1
             name = f"{word}_{number}" if word[-1].isdigit() else f"{word}{number}"
@@ -61,7 +60,7 @@ class Names:
         for scope in reversed(self.scopes.get(value.node.path, ())):
             if says(scope.name):
                 return scope.name
-        return "t1"
+        return "t"
 
     def pieces(self, pieces: Sequence[Piece]) -> str:
         """A name for the block that these pieces become."""

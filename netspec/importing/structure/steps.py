@@ -51,12 +51,20 @@ def _simplest(node: Node, pads: tuple[str, ...]) -> dict[str, Any]:
     op, types = node.op, node.input_types
     window = op.window(*types)
     assert window is not None
-    found = {n: getattr(op, n) for n in ("kernel", "stride", "pad", "dilation") if n in op.params}
+    found: dict[str, Any] = {
+        n: getattr(op, n) for n in ("kernel", "stride", "pad", "dilation") if n in op.params
+    }
     tries: dict[str, list[Any]] = {
         "kernel": [window.kernel],
         "stride": [op.params["stride"].default, window.stride] if "stride" in found else [],
         "dilation": [1, window.dilation],
-        "pad": [*([0] if "ceil" in op.params else []), *pads, 0, [pair[0] for pair in window.pads], window.pads],
+        "pad": [
+            *([0] if "ceil" in op.params else []),
+            *pads,
+            0,
+            [pair[0] for pair in window.pads],
+            window.pads,
+        ],
     }
     for name in [name for name in found if name in tries]:
         for value in tries[name]:
@@ -87,7 +95,7 @@ def paddings(nodes: tuple[Node, ...]) -> tuple[str, ...]:
     """The words for paddings, that of TensorFlow first where the net needs it."""
     for node in nodes:
         window = node.op.window(*node.input_types) if "pad" in node.op.params else None
-        if window is not None and not window.symmetric and "ceil" not in node.op.params:
-            if _windowed(node.op, {"pad": "tf_same"}, node.input_types) == window:
-                return ("tf_same", "same")
+        uneven = window is not None and not window.symmetric and "ceil" not in node.op.params
+        if uneven and _windowed(node.op, {"pad": "tf_same"}, node.input_types) == window:
+            return ("tf_same", "same")
     return ("same", "tf_same")

@@ -37,8 +37,8 @@ class Said:
 class Item:
     """A step: its word, the values of its parameters by `slots`, and the chains in its braces.
 
-    `start` flows in and `result` out, where one tensor does; `single` says that one flows in. `label` is what a name is given to, if
-    it needs one. `nodes` are those that the step makes.
+    `start` flows in and `result` out, where one tensor does; `single` says that one flows in.
+    `label` is what a name is given to, if it needs one. `nodes` are those that the step makes.
     """
 
     __slots__ = (
@@ -113,6 +113,20 @@ class Chain:
         """Every step, those in braces too, in order."""
         for item in self.items:
             yield from item.walk()
+
+
+@record
+class Piece:
+    """Steps of a chain from `at` on."""
+
+    chain: Chain
+    at: int
+    length: int
+
+    @property
+    def items(self) -> list[Item]:
+        """The steps."""
+        return self.chain.items[self.at : self.at + self.length]
 
 
 def read(value: Value) -> Ref:

@@ -34,8 +34,7 @@ def tokens(text: str) -> int:
 
 def family(word: str) -> str:
     """The word whose `default` lines apply to a step."""
-    kind = REGISTRY[word] if word in REGISTRY else None
-    return (kind.defaults_of if kind else None) or word
+    return (REGISTRY[word].defaults_of if word in REGISTRY else None) or word
 
 
 class Writer:
@@ -57,7 +56,7 @@ class Writer:
         """A step, or several where followers are shorter as steps of their own."""
         together = self._named(item, self._step(item, {}))
         apart = [slot for slot in ("norm", "act") if isinstance(item.get(slot), Layer)]
-        if item.times != 1 or not apart or item.word not in REGISTRY:
+        if item.times != 1 or not apart or item.get("frozen") or item.word not in REGISTRY:
             return [together]
         best = [together]
         for number in range(len(apart)):
@@ -89,7 +88,7 @@ class Writer:
             return self._residual(item)
         if item.word in self.blocks:
             return self._call(item)
-        given = dict(zip(item.slots, item.values, strict=True)) | other
+        given = {**dict(zip(item.slots, item.values, strict=True)), **other}
         head = self._operator(item.word, given)
         return self._branches(f"{head} ", item.kids) if item.kids else head
 
@@ -154,7 +153,14 @@ class Writer:
     def _projected(self, item: Item) -> str:
         bias, norm, frozen = item.get(PROJECTION)
         width, stride = shape_of_projection(item)
-        given = {"kernel": 1, "width": width, "stride": stride, "pad": 0, "dilation": 1, "bias": bias}
+        given = {
+            "kernel": 1,
+            "width": width,
+            "stride": stride,
+            "pad": 0,
+            "dilation": 1,
+            "bias": bias,
+        }
         given |= {"norm": norm, "act": None, "frozen": frozen}
         way = self._operator("conv", given)
         return f"add {{ | {self.inline(item.kids[0])} | {way} }}"
@@ -214,7 +220,8 @@ class Writer:
         line = f"{head}{{ | {' | '.join(texts)} }}"
         if len(line) < _WIDTH - 16 and "\n" not in line:
             return line
-        return f"{head}{{\n" + "\n".join(f"| {text}" for text in texts) + "\n}"
+        told = ("\n".join(self.lines(kid)) or text for kid, text in zip(kids, texts, strict=True))
+        return f"{head}{{\n" + "\n".join(f"| {text}" for text in told) + "\n}"
 
     def lines(self, chain: Chain) -> Iterator[str]:
         """A chain on as many lines as it needs."""
@@ -231,7 +238,8 @@ class Writer:
 
 def shape_of_projection(item: Item) -> tuple[int, Any]:
     """Width and stride of the convolution from what flows into a sum to what flows out."""
-    assert item.start is not None and item.result is not None
+    assert item.start is not None
+    assert item.result is not None
     into, out = item.start.type, item.result.type
     strides = [-(-a // b) for a, b in zip(into.spatial, out.spatial, strict=True)]  # type: ignore
     return out.shape[0], strides[0] if len(set(strides)) == 1 else tuple(strides)  # type: ignore

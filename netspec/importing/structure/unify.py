@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -9,7 +10,16 @@ from typing import Any
 from netspec.foundation.records import record
 from netspec.graph.checked import Value
 from netspec.importing.structure.fusing import ANY, PROJECTION, SHORTCUT
-from netspec.importing.structure.terms import REFERENCE, Chain, Item, Mark, Ref, Said
+from netspec.importing.structure.names import SIZES
+from netspec.importing.structure.terms import (
+    REFERENCE,
+    Chain,
+    Item,
+    Mark,
+    Piece,
+    Ref,
+    Said,
+)
 
 TIMES = "times"
 _MOST = 10
@@ -22,6 +32,8 @@ _NAMES = {
     "pad": "pad",
     "heads": "heads",
 }
+_CHANNELS = re.compile(r"\bC\b")
+_EXPRESSION = re.compile(r"(?:(\d+)\*)?C(?://(\d+))?")
 _RESERVED = frozenset({"in", "of", "as", "for", "if", "else", "x"})
 
 
@@ -35,26 +47,17 @@ class Block:
 
 
 @record
-class Piece:
-    """Steps of a chain from `at` on."""
-
-    chain: Chain
-    at: int
-    length: int
-
-    @property
-    def items(self) -> list[Item]:
-        """The steps."""
-        return self.chain.items[self.at : self.at + self.length]
-
-
-@record
 class Leaf:
-    """One value in a piece: of which parameter, and the tensor whose sizes can be named there."""
+    """One value in a piece: of which parameter, and the tensor whose sizes can be named there.
+
+    Those of `inner` stand in braces in the piece, where these are the sizes of another tensor than
+    where the piece is called.
+    """
 
     slot: str
     value: Any
     entry: Value | None
+    inner: bool
 
 
 @record
@@ -73,7 +76,7 @@ def leaves(piece: Piece) -> list[Leaf]:
         if item.label is not None
     }
     entry = entered(items)
-    return list(_leaves(items, entry, named))
+    return list(_leaves(items, entry, named, inner=False))
 
 
 def entered(items: Sequence[Item]) -> Value | None:
@@ -85,15 +88,17 @@ def entered(items: Sequence[Item]) -> Value | None:
     return first.result if isinstance(value, Ref) and isinstance(value.value, Value) else None
 
 
-def _leaves(items: Sequence[Item], entry: Value | None, named: dict[Any, Inner]) -> Iterator[Leaf]:
+def _leaves(
+    items: Sequence[Item], entry: Value | None, named: dict[Any, Inner], *, inner: bool
+) -> Iterator[Leaf]:
     for item in items:
         for slot, value in zip(item.slots, item.values, strict=True):
             if isinstance(value, Ref):
                 value = named.get(value.value, value)
-            yield Leaf(slot, value, entry)
-        yield Leaf(TIMES, item.times, entry)
+            yield Leaf(slot, value, entry, inner)
+        yield Leaf(TIMES, item.times, entry, inner)
         for kid in item.kids:
-            yield from _leaves(kid.items, kid.entry, named)
+            yield from _leaves(kid.items, kid.entry, named, inner=True)
 
 
 def unified(word: str, pieces: Sequence[Piece]) -> tuple[Block, list[tuple[Any, ...]]] | None:
@@ -134,9 +139,15 @@ class _Parameters:
         inner = [isinstance(value, Inner) for value in values]
         if any(inner):
             return values[0] if len(set(values)) == 1 else self.REFUSED
-        outer = [isinstance(value, Ref) or (isinstance(value, Said) and value.step) for value in values]
+        outer = [
+            isinstance(value, Ref) or (isinstance(value, Said) and value.step) for value in values
+        ]
         if any(outer) and not all(outer):
             return self.REFUSED
+        if column[0].inner and any(
+            isinstance(v, Said) and _CHANNELS.search(v.text) for v in values
+        ):
+            return self._of_inner(column)
         scoped = any(isinstance(value, Said) for value in values)
         if not scoped and not any(outer) and all(_equal(value, values[0]) for value in values):
             return values[0]
@@ -151,17 +162,28 @@ class _Parameters:
         self.columns[name] = values
         return Said(name, any(outer))
 
+    def _of_inner(self, column: tuple[Leaf, ...]) -> Any:
+        """An expression of the channels in braces, which stays there; else nothing will do."""
+        said = next(leaf.value for leaf in column if isinstance(leaf.value, Said))
+        for leaf in column:
+            if leaf.value != said and (leaf.entry is None or _told(said.text, leaf) != leaf.value):
+                return self.REFUSED
+        return said
+
     def _of_channels(self, column: tuple[Leaf, ...]) -> str:
-        into = [leaf.entry.type.shape[0] if leaf.entry and leaf.entry.type.shape else 0 for leaf in column]
+        into = [
+            leaf.entry.type.shape[0] if leaf.entry and leaf.entry.type.shape else 0
+            for leaf in column
+        ]
         if column[0].slot == TIMES or not all(isinstance(size, int) and size for size in into):
             return ""
         return _multiple("C", into, [leaf.value for leaf in column])
 
     def _of_others(self, values: tuple[int, ...]) -> str:
         for name, known in self.columns.items():
-            if all(type(value) is int and value > 0 for value in known):
-                if related := _multiple(name, known, values):
-                    return related
+            whole = all(type(value) is int and value > 0 for value in known)
+            if whole and (related := _multiple(name, known, values)):
+                return related
         return ""
 
     def _name(self, slot: str, step: bool) -> str:
@@ -169,7 +191,7 @@ class _Parameters:
         word = "y" if step else word
         word = word if word.isidentifier() and word not in _RESERVED else "a"
         name, number = word, 1
-        while name in self.columns or name in self.words or len(name) == 1 and name in "CDHWTL":
+        while name in self.columns or name in self.words or name in SIZES:
             number += 1
             name = f"{word}{number}"
         return name
@@ -202,6 +224,15 @@ class _Typed:
 
 def _equal(a: Any, b: Any) -> bool:
     return bool(a == b) and isinstance(a, bool) == isinstance(b, bool)
+
+
+def _told(text: str, leaf: Leaf) -> int | None:
+    """What an expression of the channels alone comes to."""
+    channels = leaf.entry.type.shape[0] if leaf.entry and leaf.entry.type.shape else None
+    found = _EXPRESSION.fullmatch(text)
+    if not found or not isinstance(channels, int) or type(leaf.value) is not int:
+        return None
+    return channels * int(found[1] or 1) // int(found[2] or 1)
 
 
 def _multiple(name: str, known: Sequence[Any], values: Sequence[int]) -> str:
