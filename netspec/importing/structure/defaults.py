@@ -100,7 +100,7 @@ def _bare(item: Item) -> Item:
     """The step without what is in its braces and without its name, which cost the same always."""
     kids = item.kids
     bare = Item(item.word, item.slots, item.values, start=item.start, result=item.result)
-    bare.times = item.times
+    bare.times, bare.way = item.times, item.way
     if item.get(PROJECTION) is not None:
         bare.kids = tuple(type(kid)([], kid.entry) for kid in kids)
     return bare

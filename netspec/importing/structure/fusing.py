@@ -87,7 +87,7 @@ def _residual(item: Item, projecting: bool) -> Item:
         if body.items and body.items[0].word != REFERENCE:
             shortcut = _shortcut(item, body, way)
             if shortcut is not False and (projecting or shortcut[0] != "auto"):
-                item.word, item.kids = RESIDUAL, (body,)
+                item.word, item.kids, item.way = RESIDUAL, (body,), way
                 item.slots, item.values = (SHORTCUT, PROJECTION), shortcut
                 return item
     return item

@@ -38,11 +38,12 @@ class Item:
     """A step: its word, the values of its parameters by `slots`, and the chains in its braces.
 
     `start` flows in and `result` out, where one tensor does; `single` says that one flows in.
-    `label` is what a name is given to, if it needs one. `nodes` are those that the step makes.
+    `label` is what a name is given to, if it needs one; `way` the shortcut of a residual.
+    `nodes` are those that the step makes.
     """
 
     __slots__ = (
-        "kids", "label", "nodes", "result", "single", "slots", "start", "times", "values", "word"
+        "kids", "label", "nodes", "result", "single", "slots", "start", "times", "values", "way", "word"
     )  # fmt: skip
 
     def __init__(
@@ -62,6 +63,7 @@ class Item:
         self.word, self.slots, self.values, self.kids = word, slots, values, kids
         self.start, self.result, self.nodes = start, result, nodes
         self.label, self.times, self.single = label, times, single
+        self.way: Chain | None = None
 
     def __repr__(self) -> str:
         return f"<{self.word} {dict(zip(self.slots, self.values, strict=True))} {self.kids or ''}>"
@@ -84,7 +86,7 @@ class Item:
 
     def copy(self) -> Item:
         """A step of its own, and all in its braces."""
-        return Item(
+        copied = Item(
             self.word,
             self.slots,
             self.values,
@@ -96,6 +98,8 @@ class Item:
             times=self.times,
             single=self.single,
         )
+        copied.way = self.way
+        return copied
 
 
 class Chain:

@@ -151,19 +151,8 @@ class Writer:
         return all(implied) and plain and not frozen
 
     def _projected(self, item: Item) -> str:
-        bias, norm, frozen = item.get(PROJECTION)
-        width, stride = shape_of_projection(item)
-        given = {
-            "kernel": 1,
-            "width": width,
-            "stride": stride,
-            "pad": 0,
-            "dilation": 1,
-            "bias": bias,
-        }
-        given |= {"norm": norm, "act": None, "frozen": frozen}
-        way = self._operator("conv", given)
-        return f"add {{ | {self.inline(item.kids[0])} | {way} }}"
+        assert item.way is not None
+        return self._branches("add ", (item.kids[0], item.way))
 
     def _call(self, item: Item) -> str:
         block, said = self.blocks[item.word], []
@@ -234,15 +223,6 @@ class Writer:
                 line = f"{line}; {step}" if line else step
         if line:
             yield line
-
-
-def shape_of_projection(item: Item) -> tuple[int, Any]:
-    """Width and stride of the convolution from what flows into a sum to what flows out."""
-    assert item.start is not None
-    assert item.result is not None
-    into, out = item.start.type, item.result.type
-    strides = [-(-a // b) for a, b in zip(into.spatial, out.spatial, strict=True)]  # type: ignore
-    return out.shape[0], strides[0] if len(set(strides)) == 1 else tuple(strides)  # type: ignore
 
 
 def _lengths(value: Any) -> bool:
