@@ -29,10 +29,11 @@ class Folding:
         writer: Callable[[Mapping[str, Block]], Writer],
         naming: Naming,
         refused: Collection[Any],
+        blocks: Mapping[str, Block],
     ) -> None:
         self.top, self.naming, self.make, self.refused = top, naming, writer, refused
         self.done: list[Any] = []
-        self.blocks: dict[str, Block] = {}
+        self.blocks: dict[str, Block] = dict(blocks)
         self.writer = writer(self.blocks)
         self.shapes: dict[Any, int] = {}
 
@@ -80,7 +81,7 @@ class Folding:
     # pieces
 
     def _chains(self) -> Iterator[Chain]:
-        waiting = [self.top, *(block.body for block in self.blocks.values())]
+        waiting = [self.top, *(block.body for block in self.blocks.values() if block.body)]
         while waiting:
             chain = waiting.pop()
             yield chain
@@ -200,7 +201,7 @@ class Folding:
     ) -> int:
         writer = self.make({**self.blocks, block.word: block})
         writer.names = _Anything()
-        size = 3 + len(block.word.split()) + tokens(writer.inline(block.body))
+        size = 3 + len(block.word.split()) + tokens(writer.inline(block.body or Chain([], None)))
         for _, default in block.parameters:
             size += 2 if default is None else 3 + tokens(writer.value(default[0]))
         before: tuple[Piece, tuple[Any, ...]] | None = None

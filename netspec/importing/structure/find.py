@@ -18,10 +18,12 @@ from netspec.importing.scopes import Scope
 from netspec.importing.structure.blocks import MOST, Folding
 from netspec.importing.structure.defaults import chosen
 from netspec.importing.structure.fusing import fused
+from netspec.importing.structure.library import Recognising
 from netspec.importing.structure.names import Names
 from netspec.importing.structure.regions import nested
 from netspec.importing.structure.terms import IDENTITY, Chain, Item, Tangled, reference
 from netspec.importing.structure.text import Writer
+from netspec.importing.structure.unify import Block
 from netspec.syntax.fmt import format_text
 
 
@@ -31,12 +33,24 @@ class Misfit(Exception):
 
 @record
 class _Way:
-    """How a graph is nested: `projecting` by `residual`, `flat` where branches do not matter."""
+    """How a text is found: with blocks that are `shipped`, under defaults that are `settled` before
 
+    blocks are found, `projecting` by `residual`, or `flat` where branches do not matter.
+    """
+
+    shipped: bool = True
+    settled: bool = False
     projecting: bool = True
     flat: bool = False
 
 
+_WAYS = (
+    _Way(),
+    _Way(settled=True),
+    _Way(shipped=False),
+    _Way(shipped=False, projecting=False),
+    _Way(shipped=False, flat=True),
+)
 # As deep as branches may stand in branches before the language's own limit is met.
 _FRAMES = 40_000
 # Foldings that are undone before a way is given up.
@@ -51,7 +65,7 @@ def structured(graph: Graph, scopes: Mapping[str, tuple[Scope, ...]]) -> str:
     built and found the same; where none with structure is, the steps are written one by one.
     """
     sys.setrecursionlimit(max(sys.getrecursionlimit(), _FRAMES))
-    for way in (_Way(), _Way(projecting=False), _Way(flat=True)):
+    for way in _WAYS:
         with suppress(Tangled, Misfit):
             if text := _folded(graph, scopes, way):
                 return text
@@ -102,16 +116,23 @@ def _text(
     listed = _outputs(graph, chain, named)
     named = names.steps(chain) | named
     likely = chosen(chain.walk(), lambda settings: Writer(settings, named))
-    folding = Folding(chain, lambda blocks: Writer(likely, named, blocks), names.pieces, refused)
+    shipped: dict[str, Block] = {}
+    if way.shipped:
+        recognising = Recognising(chain, Writer(likely, named))
+        recognising.run()
+        shipped = recognising.blocks
+    folding = Folding(
+        chain, lambda blocks: Writer(likely, named, blocks), names.pieces, refused, shipped
+    )
     folding.run(most)
     if done is not None:
         done += folding.done
-    bodies = [chain, *(block.body for block in folding.blocks.values())]
-    for block in folding.blocks.values():
-        for item in block.body.walk():
+    bodies = [chain, *(block.body for block in folding.blocks.values() if block.body)]
+    for body in bodies[1:]:
+        for item in body.walk():
             if item.label is not None:
                 named[item.label] = names.free("t")
-    defaults = chosen(
+    defaults = likely if way.settled else chosen(
         (item for body in bodies for item in body.walk()),
         lambda settings: Writer(settings, named, folding.blocks),
     )
@@ -123,6 +144,8 @@ def _text(
         given = ", ".join(f"{slot}={writer.value(value)}" for slot, value in settings.items())
         lines.append(f"default {word}({given})")
     for block in reversed(folding.blocks.values()):
+        if block.body is None:
+            continue
         lines += ["", *writer.definition(block)]
     lines += ["", *writer.lines(chain)]
     if listed:

@@ -22,6 +22,8 @@ from netspec.importing.structure.terms import (
 )
 
 TIMES = "times"
+# An argument that a call leaves to an expression of the block.
+UNSAID = object()
 _MOST = 10
 _NAMES = {
     "width": "n",
@@ -39,11 +41,11 @@ _RESERVED = frozenset({"in", "of", "as", "for", "if", "else", "x"})
 
 @record(frozen=False, eq=False)
 class Block:
-    """A layer of the text's own: its word, parameters with what they are by default, and steps."""
+    """A layer: its word, parameters with what they are by default, and steps; none if shipped."""
 
     word: str
     parameters: list[tuple[str, tuple[Any] | None]]
-    body: Chain
+    body: Chain | None
 
 
 @record
@@ -148,6 +150,8 @@ class _Parameters:
             isinstance(v, Said) and _CHANNELS.search(v.text) for v in values
         ):
             return self._of_inner(column)
+        if any(value is UNSAID for value in values):
+            return UNSAID if all(value is UNSAID for value in values) else self.REFUSED
         scoped = any(isinstance(value, Said) for value in values)
         if not scoped and not any(outer) and all(_equal(value, values[0]) for value in values):
             return values[0]
