@@ -7,9 +7,8 @@ from collections.abc import Collection, Mapping
 from contextlib import suppress
 from typing import Any
 
-from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.source import Source
-from netspec.elaborate.build import build
+from netspec.elaborate.build import attempted
 from netspec.foundation.records import record
 from netspec.graph.checked import Graph, Output
 from netspec.graph.same import same
@@ -20,8 +19,8 @@ from netspec.importing.structure.defaults import chosen
 from netspec.importing.structure.fusing import fused
 from netspec.importing.structure.library import Recognising
 from netspec.importing.structure.names import Names
-from netspec.importing.structure.regions import nested
-from netspec.importing.structure.terms import IDENTITY, Chain, Item, Tangled, reference
+from netspec.importing.structure.regions import nested, plain
+from netspec.importing.structure.terms import IDENTITY, REFERENCE, Chain, Item, Tangled, reference
 from netspec.importing.structure.text import Writer
 from netspec.importing.structure.unify import Block
 from netspec.syntax.fmt import format_text
@@ -95,10 +94,8 @@ def _folded(graph: Graph, scopes: Mapping[str, tuple[Scope, ...]], way: _Way) ->
 
 def matches(graph: Graph, text: str) -> bool:
     """Whether a text builds the same graph."""
-    try:
-        return same(graph, build(Source(f"{graph.name}.ns", text))) is not None
-    except NetspecError:
-        return False
+    built = attempted(Source(f"{graph.name}.ns", text))
+    return built is not None and same(graph, built) is not None
 
 
 def _text(
@@ -132,9 +129,13 @@ def _text(
         for item in body.walk():
             if item.label is not None:
                 named[item.label] = names.free("t")
-    defaults = likely if way.settled else chosen(
-        (item for body in bodies for item in body.walk()),
-        lambda settings: Writer(settings, named, folding.blocks),
+    defaults = (
+        likely
+        if way.settled
+        else chosen(
+            (item for body in bodies for item in body.walk()),
+            lambda settings: Writer(settings, named, folding.blocks),
+        )
     )
     writer = Writer(defaults, named, folding.blocks)
     lines = [] if graph.name in RESERVED or not graph.name.isidentifier() else [f"net {graph.name}"]
@@ -157,13 +158,12 @@ def _text(
 
 def _outputs(graph: Graph, chain: Chain, named: dict[Any, str]) -> list[str]:
     """Names the steps that outputs come from, where these have names of their own."""
-    plain = [output.name for output in graph.outputs] == ["output"]
-    if plain:
+    if plain(graph):
         return []
-    made = {item.result: item for item in chain.items if item.result is not None}
+    made = {item.result: item for item in chain.items if item.result and item.word != REFERENCE}
     for output in graph.outputs:
         item = made.get(output.value)
-        if item is None or output.value in named or item.word == "@":
+        if item is None or output.value in named:
             chain.items += _passed(output, output.value in {i.result for i in chain.items[-1:]})
             item = chain.items[-1]
             item.label = output

@@ -10,16 +10,24 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from itertools import combinations, product
+from itertools import combinations, islice, product
 from typing import Any
 
-from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.source import Source
-from netspec.elaborate.build import build
+from netspec.elaborate.build import attempted
 from netspec.foundation.records import record
 from netspec.importing.structure.fusing import ANY, PROJECTION, SHORTCUT, fused
 from netspec.importing.structure.regions import nested
-from netspec.importing.structure.terms import FORK, HEAD, REFERENCE, Chain, Item, Piece, Ref, Tangled
+from netspec.importing.structure.terms import (
+    FORK,
+    HEAD,
+    REFERENCE,
+    Chain,
+    Item,
+    Piece,
+    Ref,
+    Tangled,
+)
 from netspec.importing.structure.text import Writer, tokens
 from netspec.importing.structure.unify import UNSAID, Block, Leaf, leaves
 from netspec.ops.declare.values import Layer
@@ -27,7 +35,8 @@ from netspec.sizes.batch import SAMPLES
 from netspec.syntax.files import LIBRARY
 
 # Blocks that are made for one net, all together.
-_BUDGET = 600
+_GUESSES = 3
+_BUDGET = 250
 _EXAMPLE = re.compile(r"^# Example: (input [^;]+); (\w+)(?:\((.*)\))?$", re.MULTILINE)
 
 
@@ -75,9 +84,12 @@ def _words(items: Sequence[Item]) -> Any:
 
 def _made(text: str) -> Chain | None:
     """The chain of a text's steps; None where it cannot be built."""
+    graph = attempted(Source("probe", text))
+    if graph is None:
+        return None
     try:
-        chain = nested(build(Source("probe", text)))
-    except (NetspecError, Tangled):
+        chain = nested(graph)
+    except Tangled:
         return None
     fused(chain)
     return chain
@@ -92,7 +104,7 @@ class Recognising:
         self.left = _BUDGET
         self.known: dict[Any, tuple[str, dict[str, Any]] | None] = {}
         # The parameters that were said last, by block: likely to be those of the next.
-        self.last: dict[str, tuple[str, ...]] = {}
+        self.last: dict[str, dict[str, Any]] = {}
         self.defaults = "\n".join(
             f"default {word}({', '.join(f'{k}={writer.value(v)}' for k, v in given.items())})"
             for word, given in writer.defaults.items()
@@ -111,7 +123,7 @@ class Recognising:
                     if at + length <= len(chain.items) and (call := self._call(piece)):
                         chain.items[at : at + length] = [call]
                         break
-                waiting += [kid for kid in chain.items[at].kids]
+                waiting += chain.items[at].kids
                 at += 1
 
     def _call(self, piece: Piece) -> Item | None:
@@ -130,7 +142,9 @@ class Recognising:
         word, given = found
         block = next(block for block in candidates if block.word == word)
         names = [name for name, _ in block.parameters]
-        defaults = {name: d and (_literal(d),) for name, d in block.parameters}
+        defaults: dict[str, tuple[Any] | None] = {
+            name: None if d is None else (_literal(d),) for name, d in block.parameters
+        }
         made = Block(word, list(defaults.items()), None)
         call = Item(
             word,
@@ -169,9 +183,9 @@ class Recognising:
     ) -> tuple[str, dict[str, Any]] | None:
         for block in blocks:
             probe = _Probe(self, block, size, wanted)
-            given = probe.solved(self.last.get(block.word, ()))
+            given = probe.solved(self.last.get(block.word, {}))
             if given is not None:
-                self.last[block.word] = tuple(given)
+                self.last[block.word] = given
                 return block.word, given
         return None
 
@@ -182,51 +196,64 @@ class _Probe:
     def __init__(self, by: Recognising, block: Shipped, size: str, wanted: list[Leaf]) -> None:
         self.by, self.block, self.size, self.wanted = by, block, size, wanted
 
-    def solved(self, likely: tuple[str, ...]) -> dict[str, Any] | None:
-        given = self._required()
-        if given is None:
-            return None
-        wrong = self._wrong(given)
-        if not wrong:
-            return given if wrong is not None else None
-        optional = [name for name, default in self.block.parameters if default is not None]
-        order = sorted(optional, key=lambda name: name not in likely)
-        most = 3
-        for number in range(1, most):
-            for names in combinations(order, number):
-                values = self._candidates(wrong)
-                for chosen in product(values, repeat=number):
-                    other = given | dict(zip(names, chosen, strict=True))
-                    if self.by.left <= 0:
-                        return None
-                    if self._wrong(other) == []:
-                        return other
+    def solved(self, likely: dict[str, Any]) -> dict[str, Any] | None:
+        for given in self._required():
+            if found := self._completed(given, likely):
+                return found
         return None
 
-    def _required(self) -> dict[str, Any] | None:
+    def _completed(self, given: dict[str, Any], likely: dict[str, Any]) -> dict[str, Any] | None:
+        """The arguments with those that the block need not be given."""
+        wrong = self._wrong(given)
+        # As the last use of the block, or as that without one of its arguments.
+        for name in ("", *(name for name in likely if name not in given)) if wrong else ():
+            other = {n: value for n, value in likely.items() if n != name} | given
+            if self._wrong(other) == []:
+                return other
+        while wrong:
+            better = self._better(given, wrong, 1) or self._better(given, wrong, 2)
+            if better is None:
+                return None
+            given, wrong = better
+        return given if wrong is not None else None
+
+    def _better(
+        self, given: dict[str, Any], wrong: list[int], number: int
+    ) -> tuple[dict[str, Any], list[int]] | None:
+        """The arguments with so many more, if fewer values are wrong with them."""
+        optional = [name for name, default in self.block.parameters if default is not None]
+        values = self._candidates(wrong)
+        for names in combinations([name for name in optional if name not in given], number):
+            for chosen in product(values, repeat=number):
+                other = given | dict(zip(names, chosen, strict=True))
+                left = self._wrong(other)
+                if left is not None and len(left) < len(wrong):
+                    return other, left
+        return None
+
+    def _required(self) -> Iterator[dict[str, Any]]:
         """The arguments that must be given, by the values that change with each."""
         names = [name for name, default in self.block.parameters if default is None]
         sizes = [v.value for v in self.wanted if type(v.value) is int and v.value > 1]
         base = {name: max(sizes, default=8) for name in names}
         first = self._values(base)
         if first is None:
-            return None
-        found: dict[str, Any] = {}
+            return
+        found: dict[str, list[Any]] = {}
         for name in names:
             other = self._values(base | {name: 2 * base[name]})
             if other is None:
-                return None
+                return
             # A value that grows with the argument says what it is.
             wanted = [leaf.value for leaf in self.wanted]
-            found[name] = next(
-                (
-                    value * base[name] // before
-                    for before, after, value in zip(first, other, wanted, strict=True)
-                    if type(before) is type(after) is type(value) is int and after == 2 * before > 0
-                ),
-                base[name],
+            tried = dict.fromkeys(
+                value * base[name] // before
+                for before, after, value in zip(first, other, wanted, strict=True)
+                if type(before) is type(after) is type(value) is int and after == 2 * before > 0
             )
-        return found
+            found[name] = list(tried) or [base[name]]
+        for chosen in islice(product(*found.values()), _GUESSES):
+            yield dict(zip(found, chosen, strict=True))
 
     def _candidates(self, wrong: list[int]) -> list[Any]:
         """What the steps have where the block has something else, and numbers it compares with."""

@@ -90,7 +90,12 @@ class _Nesting:
         for value in self._shared(top, ends):
             self._emit(top, value)
         for value in ends:
-            self._go(top, value)
+            if plain(self.graph):
+                self._go(top, value)
+            elif not top.sees(value.node):
+                self._emit(top, value)
+            if len(value.node.outputs[: value.node.op.carried]) > 1:
+                self.wanted.add(value)
         chain = top.chain()
         self._label(chain)
         return chain
@@ -285,6 +290,11 @@ class _Nesting:
             elif wanted:
                 items.append(_apart(carried, wanted))
         chain.items = items
+
+
+def plain(graph: Graph) -> bool:
+    """Whether the net's output is what flows at its end, under the name that this has."""
+    return [output.name for output in graph.outputs] == ["output"]
 
 
 def _apart(values: tuple[Value, ...], wanted: Iterable[Value]) -> Item:
