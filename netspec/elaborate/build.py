@@ -72,6 +72,16 @@ def build(
             raise with_edits(error, source, lambda other: tried(other, inputs)) from None
 
 
+def attempted(source: Source, limits: Limits = DEFAULT) -> Graph | None:
+    """The checked graph of a text that may be wrong; None if it is, without looking for what mends it."""
+    renew_budget()
+    with without_collecting():
+        try:
+            return _build(source, {}, (), limits, Collector())
+        except NetspecError:
+            return None
+
+
 class _Trials:
     """Builds other texts and other inputs, to see which are right: all within one budget."""
 

@@ -23,7 +23,7 @@ from netspec.syntax.expected import KEYWORDS
 from netspec.syntax.fmt import format_text
 
 _LONGEST = 64
-_RESERVED = {word.lower() for word in KEYWORDS}
+RESERVED = {word.lower() for word in KEYWORDS}
 
 
 def written(graph: Graph) -> str:
@@ -37,7 +37,7 @@ def written(graph: Graph) -> str:
 class _Writer:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        self.taken = _RESERVED | {node.path for node in graph.inputs}
+        self.taken = RESERVED | {node.path for node in graph.inputs}
         # The outputs' own names are for the steps that make them, or for what passes them on.
         # `output` is what flows at the end of a file that names none.
         self.named_outputs = [o for o in graph.outputs if o.name not in self.taken]
@@ -49,23 +49,12 @@ class _Writer:
     def text(self) -> str:
         name = self.graph.name
         # A file without a `net` line is called after itself, also by a word that no line can say.
-        lines = [] if name in _RESERVED or not name.isidentifier() else [f"net {name}"]
-        lines += [*_metadata(self.graph.metadata), ""]
-        lines += [self._input(node) for node in self.graph.inputs]
+        lines = [] if name in RESERVED or not name.isidentifier() else [f"net {name}"]
+        lines += [*metadata_lines(self.graph.metadata), ""]
+        lines += [input_line(self.graph, node) for node in self.graph.inputs]
+        self.names |= {node.output: node.path for node in self.graph.inputs}
         lines += self._steps()
         return "\n".join(lines) + "\n"
-
-    def _input(self, node: Node) -> str:
-        self.names[node.output] = node.path
-        tensor, label = node.types[0], "" if node.path == "input" else f"{node.path}: "
-        sizes = [str(size) for size in tensor.shape]
-        line = f"input {label}{sizes[0] if len(sizes) == 1 else 'x'.join(sizes)}"
-        if tensor.ids is not None:
-            line += f" ids({tensor.ids})"
-        if tensor.batch != SAMPLES:
-            symbol = tensor.batch.symbol
-            line += f" batch({symbol}={self.graph.nominal_sizes[symbol]})"
-        return line
 
     def _steps(self) -> Iterator[str]:
         start = self.graph.inputs[0].output if len(self.graph.inputs) == 1 else None
@@ -106,7 +95,7 @@ class _Writer:
         first = node.inputs[0]
         head, said = _head(node.op)
         plain, named = node.op.apart(node.inputs)
-        given = [f"@{self.names[value]}" for value in _references(node.op, plain)]
+        given = [f"@{self.names[value]}" for value in referred(node.op, plain)]
         given += self._arguments(node, said | set(named))
         given += [f"{parameter}=@{self.names[value]}" for parameter, value in named.items()]
         name = self._named(node)
@@ -165,6 +154,19 @@ class _Writer:
             yield from self._carry(self.graph.outputs[0].value, wire)
 
 
+def input_line(graph: Graph, node: Node) -> str:
+    """The line that declares an input."""
+    tensor, label = node.types[0], "" if node.path == "input" else f"{node.path}: "
+    sizes = [str(size) for size in tensor.shape]
+    line = f"input {label}{sizes[0] if len(sizes) == 1 else 'x'.join(sizes)}"
+    if tensor.ids is not None:
+        line += f" ids({tensor.ids})"
+    if tensor.batch != SAMPLES:
+        symbol = tensor.batch.symbol
+        line += f" batch({symbol}={graph.nominal_sizes[symbol]})"
+    return line
+
+
 def _head(op: Operator) -> tuple[str, set[str]]:
     """The shorthand of a step, `conv3-64/2`, and the parameters that it gives."""
     head, said = op.spelling, set()
@@ -180,7 +182,20 @@ def _head(op: Operator) -> tuple[str, set[str]]:
     return head, said
 
 
-def _references(op: Operator, inputs: tuple[Value, ...]) -> tuple[Value, ...]:
+def typed(value: object) -> str:
+    """An argument's value as a spec has it."""
+    if isinstance(value, Values):
+        return _nested(value.shape, value.numbers)
+    if isinstance(value, Scheme):
+        return _scheme(value)
+    if isinstance(value, tuple):
+        inner = ", ".join(typed(item) for item in value)
+        # Round brackets hold at least two.
+        return f"[{inner}]" if len(value) == 1 else f"({inner})"
+    return _number(value) if isinstance(value, float) else show(value)
+
+
+def referred(op: Operator, inputs: tuple[Value, ...]) -> tuple[Value, ...]:
     """What the step refers to by position: an operator may read more of it than its output."""
     wire, others = inputs[:1], inputs[1:]
     found = (others[:number] for number in range(len(others) + 1))
@@ -234,7 +249,8 @@ def _number(value: float) -> str:
     return f"{value:g}" if float(f"{value:g}") == value else repr(value)
 
 
-def _metadata(items: Iterable[tuple[str, object]]) -> Iterator[str]:
+def metadata_lines(items: Iterable[tuple[str, object]]) -> Iterator[str]:
+    """The lines in which a file says what it is."""
     for key, value in items:
         if isinstance(value, tuple):
             pairs = (f"{name}={quoted(inner)}" for name, inner in value)

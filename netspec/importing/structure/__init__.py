@@ -1,0 +1,5 @@
+"""A flat graph to the text of a short spec: branches, repeats, blocks and defaults found in it.
+
+`regions` nests the graph into chains and branches, `terms` is what those are made of; `blocks` finds
+what repeats and `unify` its parameters; `text` writes it down; `find` checks and undoes.
+"""

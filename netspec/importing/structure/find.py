@@ -1,0 +1,182 @@
+"""The whole way: nested, folded into blocks, written down, and held against the graph."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from typing import Any
+
+from netspec.diagnostics.source import Source
+from netspec.elaborate.build import attempted
+from netspec.foundation.records import record
+from netspec.graph.checked import Graph, Output
+from netspec.graph.same import same
+from netspec.graph.written import RESERVED, input_line, metadata_lines, written
+from netspec.importing.scopes import Scope
+from netspec.importing.structure.blocks import MOST, Folding
+from netspec.importing.structure.defaults import chosen
+from netspec.importing.structure.fusing import fused
+from netspec.importing.structure.library import Recognising
+from netspec.importing.structure.names import Names
+from netspec.importing.structure.regions import nested, plain
+from netspec.importing.structure.terms import IDENTITY, REFERENCE, Chain, Item, Tangled, reference
+from netspec.importing.structure.text import Writer
+from netspec.importing.structure.unify import Block
+from netspec.syntax.fmt import format_text
+
+
+class Misfit(Exception):
+    """A projection is written that `residual` would not make."""
+
+
+@record
+class _Way:
+    """How a text is found: with blocks that are `shipped`, under defaults that are `settled` before
+
+    blocks are found, `projecting` by `residual`, or `flat` where branches do not matter.
+    """
+
+    shipped: bool = True
+    settled: bool = False
+    projecting: bool = True
+    flat: bool = False
+
+
+_WAYS = (
+    _Way(),
+    _Way(settled=True),
+    _Way(shipped=False),
+    _Way(shipped=False, projecting=False),
+    _Way(shipped=False, flat=True),
+)
+# As deep as branches may stand in branches before the language's own limit is met.
+_FRAMES = 40_000
+# Foldings that are undone before a way is given up.
+_REFUSED = 4
+
+
+def structured(graph: Graph, scopes: Mapping[str, tuple[Scope, ...]]) -> str:
+    """The text of a short spec that builds the same graph, in canonical layout.
+
+    `graph` is flat; `scopes` says for the path of each node what the file says of its surroundings,
+    outermost first, and may be empty. How weights start is left to the operators. The text has been
+    built and found the same; where none with structure is, the steps are written one by one.
+    """
+    sys.setrecursionlimit(max(sys.getrecursionlimit(), _FRAMES))
+    for way in _WAYS:
+        with suppress(Tangled, Misfit):
+            if text := _folded(graph, scopes, way):
+                return text
+    return written(graph)
+
+
+def _folded(graph: Graph, scopes: Mapping[str, tuple[Scope, ...]], way: _Way) -> str | None:
+    """The text by a way of nesting, without the foldings that make another net of it."""
+    refused: list[Any] = []
+    while True:
+        done: list[Any] = []
+        text = _text(graph, scopes, way, MOST, refused, done)
+        if matches(graph, text):
+            return text
+        if not done or len(refused) == _REFUSED:
+            return None
+        # The first folding after which it is another net: by halves.
+        right, wrong = -1, len(done)
+        while wrong - right > 1:
+            middle = (right + wrong) // 2
+            part = _text(graph, scopes, way, middle, refused)
+            right, wrong = (middle, wrong) if matches(graph, part) else (right, middle)
+        if wrong == 0:
+            return None
+        refused.append(done[wrong - 1])
+
+
+def matches(graph: Graph, text: str) -> bool:
+    """Whether a text builds the same graph."""
+    built = attempted(Source(f"{graph.name}.ns", text))
+    return built is not None and same(graph, built) is not None
+
+
+def _text(
+    graph: Graph,
+    scopes: Mapping[str, tuple[Scope, ...]],
+    way: _Way,
+    most: int = MOST,
+    refused: Collection[Any] = (),
+    done: list[Any] | None = None,
+) -> str:
+    chain = nested(graph, flat=way.flat)
+    fused(chain, projecting=way.projecting)
+    names = Names(graph, scopes)
+    named: dict[Any, str] = {node.output: node.path for node in graph.inputs}
+    listed = _outputs(graph, chain, named)
+    named = names.steps(chain) | named
+    likely = chosen(chain.walk(), lambda settings: Writer(settings, named))
+    shipped: dict[str, Block] = {}
+    if way.shipped:
+        recognising = Recognising(chain, Writer(likely, named))
+        recognising.run()
+        shipped = recognising.blocks
+    folding = Folding(
+        chain, lambda blocks: Writer(likely, named, blocks), names.pieces, refused, shipped
+    )
+    folding.run(most)
+    if done is not None:
+        done += folding.done
+    bodies = [chain, *(block.body for block in folding.blocks.values() if block.body)]
+    for body in bodies[1:]:
+        for item in body.walk():
+            if item.label is not None:
+                named[item.label] = names.free("t")
+    defaults = (
+        likely
+        if way.settled
+        else chosen(
+            (item for body in bodies for item in body.walk()),
+            lambda settings: Writer(settings, named, folding.blocks),
+        )
+    )
+    writer = Writer(defaults, named, folding.blocks)
+    lines = [] if graph.name in RESERVED or not graph.name.isidentifier() else [f"net {graph.name}"]
+    lines += [*metadata_lines(graph.metadata), ""]
+    lines += [input_line(graph, node) for node in graph.inputs]
+    for word, settings in defaults.items():
+        given = ", ".join(f"{slot}={writer.value(value)}" for slot, value in settings.items())
+        lines.append(f"default {word}({given})")
+    for block in reversed(folding.blocks.values()):
+        if block.body is None:
+            continue
+        lines += ["", *writer.definition(block)]
+    lines += ["", *writer.lines(chain)]
+    if listed:
+        lines.append(f"output {', '.join(listed)}")
+    if writer.misfits:
+        raise Misfit
+    return format_text("\n".join(lines) + "\n")
+
+
+def _outputs(graph: Graph, chain: Chain, named: dict[Any, str]) -> list[str]:
+    """Names the steps that outputs come from, where these have names of their own."""
+    if plain(graph):
+        return []
+    made = {item.result: item for item in chain.items if item.result and item.word != REFERENCE}
+    for output in graph.outputs:
+        item = made.get(output.value)
+        if item is None or output.value in named:
+            chain.items += _passed(output, output.value in {i.result for i in chain.items[-1:]})
+            item = chain.items[-1]
+            item.label = output
+            named[output] = output.name
+        else:
+            item.label = output.value
+            named[output.value] = output.name
+    return [output.name for output in graph.outputs]
+
+
+def _passed(output: Output, flows: bool) -> list[Item]:
+    step = Item(IDENTITY, start=output.value, result=output.value)
+    return [step] if flows else [reference(output.value), step]
+
+
+__all__ = ["matches", "structured"]

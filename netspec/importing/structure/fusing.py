@@ -1,0 +1,122 @@
+"""Steps that say more: followers become arguments, merges of what has names take references,
+a sum with what flows in is `residual`, and equal steps are counted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from netspec.importing.structure.steps import FROZEN
+from netspec.importing.structure.terms import REFERENCE, RESIDUAL, Chain, Item
+from netspec.ops.declare.values import Layer
+from netspec.ops.registry import REGISTRY
+from netspec.ops.words import MODULES
+
+_FOLLOWERS = {
+    "norm": frozenset(MODULES["elementwise.norm"].split()),
+    "act": frozenset(MODULES["elementwise.activation"].split()) - {"softmax", "log_softmax"},
+}
+# How a shortcut is made; `ANY` where it is what flows in, which most of them are for equal shapes.
+SHORTCUT, PROJECTION, ANY = "shortcut", "projection", None
+
+
+def fused(chain: Chain, *, projecting: bool = True) -> None:
+    """Rewrites a chain and all in its braces; `projecting` leaves projections to `residual`."""
+    for item in chain.items:
+        for kid in item.kids:
+            fused(kid, projecting=projecting)
+    items: list[Item] = []
+    for item in chain.items:
+        if not (items and _follow(items[-1], item)):
+            items.append(_residual(_referring(item), projecting))
+    chain.items = items
+
+
+def _follow(before: Item, item: Item) -> bool:
+    """Makes a step an argument of the one before, if it can be."""
+    slot = next((slot for slot, words in _FOLLOWERS.items() if item.word in words), None)
+    if slot is None or slot not in before.slots or before.label or before.get(slot) is not None:
+        return False
+    if slot == "norm" and before.get("act") is not None:
+        return False
+    frozen, unshared = before.get(FROZEN), item.get("weights") is None
+    if len(item.nodes[0].inputs) != 1 or not unshared or before.get("weights") is not None:
+        return False
+    if item.get(FROZEN) != frozen and item.nodes[0].op.weights(*item.nodes[0].input_types):
+        return False
+    before.put(**{slot: _layer(item)})
+    before.result, before.label = item.result, item.label
+    before.nodes += item.nodes
+    return True
+
+
+def _layer(item: Item) -> Layer:
+    kind = REGISTRY[item.word]
+    said = {
+        name: value
+        for name, value in zip(item.slots, item.values, strict=True)
+        if name in kind.params and value != kind.params[name].default
+    }
+    positional: list[Any] = []
+    for name in kind.order:
+        if name not in said:
+            break
+        positional.append(said.pop(name))
+    return Layer(item.word, tuple(positional), tuple(said.items()))
+
+
+def _referring(item: Item) -> Item:
+    """`add { | identity | @x }` as `add(@x)`."""
+    if item.kids and item.word in REGISTRY and REGISTRY[item.word].joins:
+        first, *others = item.kids
+        if not first.items and all(_alone(kid) for kid in others):
+            refs = tuple(kid.items[0].values[0] for kid in others)
+            item.slots += tuple(f"@{i}" for i in range(len(refs)))
+            item.values += refs
+            item.kids = ()
+    return item
+
+
+def _alone(kid: Chain) -> bool:
+    return len(kid.items) == 1 and kid.items[0].word == REFERENCE and kid.items[0].label is None
+
+
+def _residual(item: Item, projecting: bool) -> Item:
+    if item.word != "add" or len(item.kids) != 2 or item.start is None:
+        return item
+    for body, way in (item.kids, item.kids[::-1]):
+        if body.items and body.items[0].word != REFERENCE:
+            shortcut = _shortcut(item, body, way)
+            if shortcut is not False and (projecting or shortcut[0] != "auto"):
+                item.word, item.kids, item.way = RESIDUAL, (body,), way
+                item.slots, item.values = (SHORTCUT, PROJECTION), shortcut
+                return item
+    return item
+
+
+def _shortcut(item: Item, body: Chain, way: Chain) -> Any:
+    """How the shortcut is said, and what a projection is; False where `residual` has none like it."""
+    if not way.items:
+        return ANY, ANY
+    assert item.start is not None
+    assert item.result is not None
+    into, out = item.start.type, item.result.type
+    words = [inner.word for inner in way.items]
+    if any(inner.label is not None for inner in way.items):
+        return False
+    if words == ["conv"] and into.shape != out.shape:
+        conv = way.items[0]
+        given = dict(zip(conv.slots, conv.values, strict=True))
+        plain = {"act": None, "groups": 1, "dilation": 1, "fixed": None, "weights": None}
+        alike = all(given[name] == value for name, value in plain.items())
+        unpadded = given["pad"] in ("same", "tf_same", 0) and given["pad_mode"] == "zeros"
+        if given["kernel"] == 1 and alike and unpadded:
+            return "auto", (given["bias"], given["norm"], given[FROZEN])
+    if words in (["subsample", "pad_channels"], ["pad_channels"]) and into.shape != out.shape:
+        return "pad", ANY
+    return False
+
+
+def missing(word: str, slot: str) -> Any:
+    """What an operator has for a parameter that is not given."""
+    kind = REGISTRY[word]
+    return kind.params[slot].default if slot in kind.params else (False if slot == FROZEN else None)

@@ -1,0 +1,362 @@
+"""A graph as chains of steps, its forks as branches, what is read from afar by name.
+
+A step of several inputs starts where all their ways come from, its nearest dominator. What several of
+its branches need is made before it, or named in the first that needs it, if it stands there at the top.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from netspec.graph.checked import Graph, Node, Value
+from netspec.importing.structure.steps import paddings, references, step
+from netspec.importing.structure.terms import (
+    FORK,
+    HEAD,
+    IDENTITY,
+    REFERENCE,
+    Chain,
+    Item,
+    Ref,
+    Tangled,
+    reference,
+)
+from netspec.ops.declare.source import Input
+
+# Rounds of looking for what branches share, before everything between is named.
+_ROUNDS = 24
+
+
+class _Level:
+    """Braces being written: what flows, and which nodes' names are seen."""
+
+    def __init__(self, wire: tuple[Value, ...], parent: _Level | None, seen: set[Node]) -> None:
+        self.items: list[Item] = []
+        self.wire = wire
+        self.parent = parent
+        self.seen = seen
+        self.entry = wire[0] if wire else None
+
+    def sees(self, node: Node) -> bool:
+        """Whether a node has been made where its name is seen from here."""
+        level: _Level | None = self
+        while level is not None:
+            if node in level.seen:
+                return True
+            level = level.parent
+        return False
+
+    def chain(self) -> Chain:
+        first = self.items[0] if self.items else None
+        started = first is not None and first.word == REFERENCE
+        return Chain(self.items, first.result if started and first else self.entry)
+
+
+def nested(graph: Graph, *, flat: bool = False) -> Chain:
+    """The chain of a net's steps, named outputs at its end; raises Tangled where there is none.
+
+    `flat` has a chain without branches but where operators take nothing else.
+    """
+    return _Nesting(graph, flat).chain()
+
+
+class _Nesting:
+    def __init__(self, graph: Graph, flat: bool) -> None:
+        self.graph, self.flat = graph, flat
+        self.order = _reached(graph)
+        self.rank = {node: rank for rank, node in enumerate(self.order)}
+        self.inputs = set(graph.inputs)
+        self.above, self.depth = self._dominators()
+        self.pads = paddings(tuple(self.order))
+        self.owners: dict[str, Value] = {}
+        # The node that is made first of those that share weights.
+        self.first: dict[str, Node] = {}
+        for node in self.order:
+            self.first.setdefault(node.owner, node)
+        self.wanted: set[Value] = set()
+        self.made: dict[Node, Item] = {}
+        self.heads = self._heads()
+
+    def chain(self) -> Chain:
+        wire = tuple(node.output for node in self.graph.inputs)
+        top = _Level(wire, None, set(self.inputs))
+        for node in self.graph.inputs:
+            top.items += self._training(top, node)
+        ends = [output.value for output in self.graph.outputs]
+        if self.flat:
+            for node in self.order:
+                if node not in self.inputs and node.head is None and not top.sees(node):
+                    self._place(top, node)
+        for value in self._shared(top, ends):
+            self._emit(top, value)
+        for value in ends:
+            if plain(self.graph):
+                self._go(top, value)
+            elif not top.sees(value.node):
+                self._emit(top, value)
+            if len(value.node.outputs[: value.node.op.carried]) > 1:
+                self.wanted.add(value)
+        chain = top.chain()
+        self._label(chain)
+        return chain
+
+    # what lies above what
+
+    def _dominators(self) -> tuple[dict[Node, Node | None], dict[Node, int]]:
+        above: dict[Node, Node | None] = {}
+        depth: dict[Node, int] = {}
+        for node in self.order:
+            sources = list(dict.fromkeys(value.node for value in node.inputs))
+            found: Node | None = sources[0] if sources else None
+            for other in sources[1:]:
+                found = _meet(found, other, above, depth)
+            above[node] = found
+            depth[node] = 0 if found is None else depth[found] + 1
+        return above, depth
+
+    def _heads(self) -> dict[Node, list[tuple[str, float, Value]]]:
+        """The training-only heads by the nodes that they start from."""
+        found: dict[Node, list[tuple[str, float, Value]]] = {}
+        for head in self.graph.heads:
+            read = _outside(head.value.node, head.name)
+            start = max(read, key=self.rank.__getitem__)
+            found.setdefault(start, []).append((head.name, head.loss, head.value))
+        return found
+
+    # chains
+
+    def _emit(self, level: _Level, value: Value) -> None:
+        """Adds the steps after which the value flows; it has not been made yet."""
+        path: list[Node] = []
+        node: Node | None = value.node
+        while node is not None and not level.sees(node):
+            path.append(node)
+            node = self.above[node]
+        for node in reversed(path):
+            if not level.sees(node):
+                self._place(level, node)
+
+    def _go(self, level: _Level, value: Value) -> None:
+        """Adds what it takes for the value to flow."""
+        if level.wire == (value,):
+            return
+        if level.sees(value.node):
+            self.wanted.add(value)
+            level.items.append(reference(value))
+            level.wire = (value,)
+            return
+        self._emit(level, value)
+        if level.wire != (value,):
+            self._go(level, value)
+
+    def _place(self, level: _Level, node: Node) -> None:
+        if node in self.made:
+            raise Tangled
+        joins = node.op.joins and len(node.inputs) > 1
+        carried = node.outputs[: node.op.carried]
+        if len(dict.fromkeys(node.inputs)) > 1:
+            for value in self._shared(level, node.inputs):
+                if not level.sees(value.node):
+                    self._emit(level, value)
+        if joins and not self.flat:
+            item = step(node, None, self.pads)
+            item.slots, item.values = _without_references(item)
+            item.single = len(level.wire) == 1
+            item.start = level.wire[0] if item.single else None
+            item.kids = tuple(self._branches(level, node.inputs))
+        else:
+            item = self._single(level, node)
+        item.result = carried[0] if len(carried) == 1 else None
+        level.items.append(item)
+        self.made[node] = item
+        level.seen.add(node)
+        level.wire = carried
+        level.items += self._training(level, node)
+
+    def _single(self, level: _Level, node: Node) -> Item:
+        """The step of a node whose further inputs are read by reference."""
+        plain, named = references(node)
+        others = [*plain, *named.values()]
+        owner = self._owner(level, node)
+        for value in others:
+            if not level.sees(value.node):
+                self._emit(level, value)
+        self._go(level, node.inputs[0])
+        self.wanted.update(others)
+        item = step(node, owner, self.pads)
+        item.start = level.wire[0]
+        return item
+
+    def _owner(self, level: _Level, node: Node) -> Value | None:
+        """The step that was made first of those that share this one's weights."""
+        known = self.owners.setdefault(node.owner, node.output)
+        if known.node is node:
+            return None
+        if not level.sees(known.node):
+            raise Tangled
+        self.wanted.add(known)
+        return known
+
+    def _branches(self, level: _Level, inputs: Sequence[Value]) -> Iterator[Chain]:
+        seen: set[Node] = set()
+        apart = len(level.wire) == len(inputs)
+        for place, value in enumerate(inputs):
+            wire = level.wire
+            if len(wire) > 1:
+                wire = (wire[place],) if apart else ()
+            branch = _Level(wire, level, seen)
+            self._go(branch, value)
+            yield branch.chain()
+
+    def _training(self, level: _Level, node: Node) -> Iterator[Item]:
+        for name, loss, value in self.heads.get(node, ()):
+            inner = _Level((node.output,), level, set())
+            self._go(inner, value)
+            yield Item(HEAD, ("name", "loss"), (name, loss), (inner.chain(),), start=node.output)
+
+    # what several ways need
+
+    def _shared(self, level: _Level, ends: Sequence[Value]) -> list[Value]:
+        """What has to be made before the ways to these values part, in order."""
+        nodes = [value.node for value in ends]
+        early: dict[Node, None] = {}
+        for rounds in range(_ROUNDS + 1):
+            found = self._needed(level, sorted(early, key=self.rank.__getitem__), nodes)
+            if rounds == _ROUNDS:
+                found = self._between(level, nodes)
+            if not found - early.keys():
+                break
+            early |= dict.fromkeys(found)
+        return [node.output for node in sorted(early, key=self.rank.__getitem__)]
+
+    def _needed(self, level: _Level, early: list[Node], ends: list[Node]) -> set[Node]:
+        """The nodes on several of the ways whose names cannot be seen where they are needed."""
+        owner: dict[Node, int] = {}
+        found: set[Node] = set()
+        targets = [*early, *ends]
+        tops: list[set[Node]] = []
+        for number, target in enumerate(targets):
+            tops.append(self._tops(level, target, owner))
+            waiting = [target]
+            while waiting:
+                node = waiting.pop()
+                if node in owner:
+                    if owner[node] != number and node not in tops[owner[node]]:
+                        found.add(node)
+                    continue
+                if level.sees(node):
+                    continue
+                owner[node] = number
+                waiting += [value.node for value in node.inputs]
+                waiting.append(self.first[node.owner])
+        return found
+
+    def _tops(self, level: _Level, target: Node, known: dict[Node, int]) -> set[Node]:
+        found: set[Node] = set()
+        node: Node | None = target
+        while node is not None and node not in known and not level.sees(node):
+            found.add(node)
+            node = self.above[node]
+        return found
+
+    def _between(self, level: _Level, ends: list[Node]) -> set[Node]:
+        found: set[Node] = set()
+        waiting = list(ends)
+        while waiting:
+            node = waiting.pop()
+            if node not in found and not level.sees(node):
+                found.add(node)
+                waiting += [value.node for value in node.inputs]
+        return found
+
+    # names
+
+    def _label(self, chain: Chain) -> None:
+        """Marks the steps whose names are wanted, and names the parts of bundles behind them."""
+        for item in list(chain.items):
+            for kid in item.kids:
+                self._label(kid)
+        items: list[Item] = []
+        for item in chain.items:
+            items.append(item)
+            node = item.nodes[0] if item.nodes else None
+            if node is None or self.made.get(node) is not item:
+                continue
+            carried = node.outputs[: node.op.carried]
+            wanted = [value for value in node.outputs if value in self.wanted]
+            if len(carried) == 1:
+                if wanted:
+                    item.label = node.output
+            elif wanted:
+                items.append(_apart(carried, wanted))
+        chain.items = items
+
+
+def plain(graph: Graph) -> bool:
+    """Whether the net's output is what flows at its end, under the name that this has."""
+    return [output.name for output in graph.outputs] == ["output"]
+
+
+def _apart(values: tuple[Value, ...], wanted: Iterable[Value]) -> Item:
+    """Braces that name each of several outputs."""
+    named = set(wanted)
+    kids = (
+        Chain([Item(IDENTITY, label=v if v in named else None, start=v, result=v)], v)
+        for v in values
+    )
+    return Item(FORK, kids=tuple(kids))
+
+
+def _outside(end: Node, head: str) -> set[Node]:
+    """What the steps of a training-only head read that are not in it."""
+    found: set[Node] = set()
+    known: set[Node] = set()
+    waiting = [end]
+    while waiting:
+        node = waiting.pop()
+        if node.head != head:
+            found.add(node)
+        elif node not in known:
+            known.add(node)
+            waiting += [value.node for value in node.inputs]
+    return found
+
+
+def _without_references(item: Item) -> tuple[tuple[str, ...], tuple[object, ...]]:
+    kept = [(s, v) for s, v in zip(item.slots, item.values, strict=True) if not isinstance(v, Ref)]
+    return tuple(slot for slot, _ in kept), tuple(value for _, value in kept)
+
+
+def _meet(
+    first: Node | None, other: Node | None, above: dict[Node, Node | None], depth: dict[Node, int]
+) -> Node | None:
+    """The nearest node that both lie below, or are."""
+    while first is not other:
+        if first is None or other is None:
+            return None
+        if depth[first] >= depth[other]:
+            first = above[first]
+        else:
+            other = above[other]
+    return first
+
+
+def _reached(graph: Graph) -> list[Node]:
+    """The nodes that outputs and heads need, each behind what it reads, in an order by wiring alone."""
+    found: dict[Node, None] = dict.fromkeys(graph.inputs)
+    ends = [output.value.node for output in graph.outputs] + [h.value.node for h in graph.heads]
+    for end in ends:
+        waiting = [(end, iter(end.inputs))]
+        while waiting:
+            node, inputs = waiting[-1]
+            if node in found:
+                waiting.pop()
+                continue
+            source = next((v.node for v in inputs if v.node not in found), None)
+            if source is None:
+                found[node] = None
+                waiting.pop()
+            else:
+                waiting.append((source, iter(source.inputs)))
+    assert all(isinstance(node.op, Input) for node in graph.inputs)
+    return list(found)

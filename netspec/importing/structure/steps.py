@@ -1,0 +1,101 @@
+"""Nodes as steps: the parameters that a spec says, in their simplest form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from netspec.diagnostics.raised import Rejection
+from netspec.graph.checked import Node, Value
+from netspec.graph.written import referred
+from netspec.importing.structure.terms import Item, read
+from netspec.ops.declare.operator import Operator
+from netspec.ops.declare.params import Reference, SchemeParam
+
+OWNER, FROZEN, NODES = "weights", "frozen", "*"
+
+
+def references(node: Node) -> tuple[tuple[Value, ...], dict[str, Value]]:
+    """What a node reads by reference: by position, and by the name of a parameter."""
+    plain, named = node.op.apart(node.inputs)
+    return referred(node.op, plain), named
+
+
+def step(node: Node, owner: Value | None, pads: tuple[str, ...]) -> Item:
+    """The step that makes a node, without norm and activation behind it.
+
+    `owner` is the step whose weights it uses, `pads` the words for paddings, first what is preferred.
+    """
+    plain, named = references(node)
+    values: dict[str, Any] = {
+        name: getattr(node.op, name)
+        for name, param in node.op.params.items()
+        if not isinstance(param, SchemeParam) and not isinstance(param, Reference)
+    }
+    values |= dict.fromkeys(node.op.follows)
+    if node.op.window(*node.input_types) is not None:
+        values |= _simplest(node, pads)
+    values |= {name: read(named[name]) if name in named else None for name in _steps_of(node.op)}
+    values |= {f"@{i}": read(value) for i, value in enumerate(plain)}
+    weighted = bool(node.op.weights(*node.input_types))
+    values |= {OWNER: None if owner is None else read(owner), FROZEN: node.frozen and weighted}
+    return Item(node.op.spelling, tuple(values), tuple(values.values()), nodes=(node,))
+
+
+def _steps_of(op: Operator) -> Iterator[str]:
+    return (name for name, param in op.params.items() if isinstance(param, Reference))
+
+
+def _simplest(node: Node, pads: tuple[str, ...]) -> dict[str, Any]:
+    """A window's parameters, each in the simplest form that makes the same window."""
+    op, types = node.op, node.input_types
+    window = op.window(*types)
+    assert window is not None
+    found: dict[str, Any] = {
+        n: getattr(op, n) for n in ("kernel", "stride", "pad", "dilation") if n in op.params
+    }
+    tries: dict[str, list[Any]] = {
+        "kernel": [window.kernel],
+        "stride": [op.params["stride"].default, window.stride] if "stride" in found else [],
+        "dilation": [1, window.dilation],
+        "pad": [
+            *([0] if "ceil" in op.params else []),
+            *pads,
+            0,
+            [pair[0] for pair in window.pads],
+            window.pads,
+        ],
+    }
+    for name in [name for name in found if name in tries]:
+        for value in tries[name]:
+            value = _one(value)
+            if _windowed(op, found | {name: value}, types) == window:
+                found[name] = value
+                break
+    return found
+
+
+def _one(value: Any) -> Any:
+    """A size for each axis as one where they agree."""
+    if isinstance(value, tuple | list):
+        return value[0] if len(set(value)) == 1 and isinstance(value[0], int) else tuple(value)
+    return value
+
+
+def _windowed(op: Operator, values: dict[str, Any], types: Any) -> Any:
+    given = {name: getattr(op, name) for name in op.params} | values
+    try:
+        other = type(op)(**given)
+        return other.window(*types) if other.infer(*types) == op.infer(*types) else None
+    except (Rejection, TypeError):
+        return None
+
+
+def paddings(nodes: tuple[Node, ...]) -> tuple[str, ...]:
+    """The words for paddings, that of TensorFlow first where the net needs it."""
+    for node in nodes:
+        window = node.op.window(*node.input_types) if "pad" in node.op.params else None
+        uneven = window is not None and not window.symmetric and "ceil" not in node.op.params
+        if uneven and _windowed(node.op, {"pad": "tf_same"}, node.input_types) == window:
+            return ("tf_same", "same")
+    return ("same", "tf_same")

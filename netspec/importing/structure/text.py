@@ -1,0 +1,229 @@
+"""Chains as the text of a spec."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from netspec.graph.written import typed
+from netspec.importing.structure.fusing import PROJECTION, SHORTCUT, missing
+from netspec.importing.structure.terms import (
+    FORK,
+    HEAD,
+    REFERENCE,
+    RESIDUAL,
+    Chain,
+    Item,
+    Ref,
+    Said,
+    Tangled,
+)
+from netspec.ops.declare.values import Layer, show
+from netspec.ops.registry import REGISTRY
+
+_WIDTH = 96
+_SHORT = (("kernel", ""), ("width", "-"), ("stride", "/"))
+TOKEN = re.compile(r"[A-Za-z_]\w*|\d+(?:\.\d+)?|[^\s\w]")
+
+
+def tokens(text: str) -> int:
+    """Words, numbers and single punctuation marks."""
+    return len(TOKEN.findall(text))
+
+
+def family(word: str) -> str:
+    """The word whose `default` lines apply to a step."""
+    return (REGISTRY[word].defaults_of if word in REGISTRY else None) or word
+
+
+class Writer:
+    """Writes chains down, under `default` lines and names that are given."""
+
+    def __init__(
+        self,
+        defaults: Mapping[str, Mapping[str, Any]],
+        names: Mapping[Any, str],
+        blocks: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.defaults, self.names, self.blocks = defaults, names, blocks or {}
+        # Projections in blocks that are not what `residual` makes under these defaults.
+        self.misfits: list[Item] = []
+
+    # steps
+
+    def steps(self, item: Item) -> list[str]:
+        """A step, or several where followers are shorter as steps of their own."""
+        together = self._named(item, self._step(item, {}))
+        apart = [slot for slot in ("norm", "act") if isinstance(item.get(slot), Layer)]
+        if item.times != 1 or not apart or item.get("frozen") or item.word not in REGISTRY:
+            return [together]
+        best = [together]
+        for number in range(len(apart)):
+            # What stands behind a follower that is apart has to be apart too.
+            rest = apart[number:]
+            steps = [self._step(item, dict.fromkeys(rest))]
+            steps += [self.value(item.get(slot)) for slot in rest]
+            steps[-1] = self._named(item, steps[-1])
+            if tokens("; ".join(steps)) < tokens("; ".join(best)):
+                best = steps
+        return best
+
+    def _named(self, item: Item, text: str) -> str:
+        if isinstance(item.times, Said):
+            text += f" x({item.times.text})"
+        elif item.times > 1:
+            text += f" x{item.times}"
+        return f"{text} as {self.names[item.label]}" if item.label is not None else text
+
+    def _step(self, item: Item, other: Mapping[str, Any]) -> str:
+        if item.word == REFERENCE:
+            return self.value(item.values[0])
+        if item.word == FORK:
+            return self._branches("", item.kids)
+        if item.word == HEAD:
+            name, loss = item.values
+            return f"head {name}(loss={typed(loss)}) {self._braces(item.kids[0])}"
+        if item.word == RESIDUAL:
+            return self._residual(item)
+        if item.word in self.blocks:
+            return self._call(item)
+        given = {**dict(zip(item.slots, item.values, strict=True)), **other}
+        head = self._operator(item.word, given)
+        return self._branches(f"{head} ", item.kids) if item.kids else head
+
+    def _operator(self, word: str, given: Mapping[str, Any]) -> str:
+        if word not in REGISTRY:
+            return word
+        kind, said, head = REGISTRY[word], set(), word
+        for name, mark in _SHORT:
+            value = given.get(name)
+            if name not in given or value is None or (mark and self._implied(word, name, value)):
+                continue
+            if mark or isinstance(value, int) or _lengths(value):
+                short = self._shorthand(value, bool(mark))
+                if short:
+                    head += mark + short
+                    said.add(name)
+        arguments: list[str] = []
+        order = [name for name in kind.order if name not in said and name in given]
+        for name in order:
+            if self._implied(word, name, given[name]):
+                break
+            arguments.append(self.value(given[name]))
+            said.add(name)
+        arguments += [self.value(value) for name, value in given.items() if name[0] == "@"]
+        for name, value in given.items():
+            if name not in said and name[0] != "@" and not self._implied(word, name, value):
+                arguments.append(f"{name}={self.value(value)}")
+        return f"{head}({', '.join(arguments)})" if arguments else head
+
+    def _implied(self, word: str, name: str, value: Any) -> bool:
+        default = missing(word, name)
+        default = self.defaults.get(family(word), {}).get(name, default)
+        return bool(value == default and isinstance(value, bool) == isinstance(default, bool))
+
+    def _shorthand(self, value: Any, bracketed: bool) -> str:
+        if isinstance(value, Said):
+            plain = value.text.isidentifier() and not value.step
+            return (value.text if plain else f"({self.value(value)})") if bracketed else ""
+        if isinstance(value, tuple):
+            return "x".join(map(str, value)) if _lengths(value) else ""
+        return str(value) if isinstance(value, int) and value >= 0 else ""
+
+    def _residual(self, item: Item) -> str:
+        shortcut, projection = item.get(SHORTCUT), item.get(PROJECTION)
+        if projection is not None and not self.projects(projection):
+            # Only here is it known what a projection would have by default.
+            if item.start is not None:
+                return self._projected(item)
+            self.misfits.append(item)
+        head = f"{RESIDUAL}(shortcut={shortcut}) " if shortcut == "pad" else f"{RESIDUAL} "
+        body = item.kids[0]
+        return head + self._braces(body)
+
+    def projects(self, projection: tuple[Any, ...]) -> bool:
+        """Whether `residual` would project like this."""
+        bias, norm, frozen = projection
+        implied = (self._implied("conv", "bias", bias), self._implied("conv", "norm", norm))
+        others = self.defaults.get("conv", {})
+        plain = not {"groups", "dilation", "pad_mode"} & others.keys()
+        return all(implied) and plain and not frozen
+
+    def _projected(self, item: Item) -> str:
+        assert item.way is not None
+        return self._branches("add ", (item.kids[0], item.way))
+
+    def _call(self, item: Item) -> str:
+        block, said = self.blocks[item.word], []
+        positional = True
+        for (name, default), value in zip(block.parameters, item.values, strict=True):
+            if default is not None and value == default[0]:
+                positional = False
+                continue
+            text = self.value(value)
+            said.append(text if positional else f"{name}={text}")
+        return f"{item.word}({', '.join(said)})" if said else item.word
+
+    def definition(self, block: Any) -> list[str]:
+        """The lines that define a block."""
+        told = [
+            name if default is None else f"{name}={self.value(default[0])}"
+            for name, default in block.parameters
+        ]
+        head = f"block {block.word}" + (f"({', '.join(told)})" if told else "")
+        return [f"{head} {self._braces(block.body)}"]
+
+    # values
+
+    def value(self, value: Any) -> str:
+        """An argument."""
+        if isinstance(value, Said):
+            return f"@{value.text}" if value.step else value.text
+        if isinstance(value, Ref):
+            if value.value not in self.names:
+                raise Tangled
+            return f"@{self.names[value.value]}"
+        if isinstance(value, Layer):
+            given = [typed(v) for v in value.positional]
+            given += [f"{k}={typed(v)}" for k, v in value.named]
+            return f"{value.name}({', '.join(given)})" if given else value.name
+        if value in self.names:
+            return f"@{self.names[value]}"
+        return typed(value) if not isinstance(value, str) else show(value)
+
+    # braces
+
+    def inline(self, chain: Chain) -> str:
+        """A chain on one line."""
+        return "; ".join(s for item in chain.items for s in self.steps(item)) or "identity"
+
+    def _braces(self, chain: Chain) -> str:
+        text = self.inline(chain)
+        if len(text) < _WIDTH - 10 and "\n" not in text:
+            return f"{{ {text} }}"
+        return "{\n" + "\n".join(self.lines(chain)) + "\n}"
+
+    def _branches(self, head: str, kids: tuple[Chain, ...]) -> str:
+        texts = [self.inline(kid) for kid in kids]
+        line = f"{head}{{ | {' | '.join(texts)} }}"
+        if len(line) < _WIDTH - 16 and "\n" not in line:
+            return line
+        told = ("\n".join(self.lines(kid)) or text for kid, text in zip(kids, texts, strict=True))
+        return f"{head}{{\n" + "\n".join(f"| {text}" for text in told) + "\n}"
+
+    def lines(self, chain: Chain) -> Iterator[str]:
+        """A chain on as many lines as it needs."""
+        line = ""
+        for item in chain.items:
+            for step in self.steps(item):
+                if line and (len(line) + len(step) + 2 > _WIDTH or "\n" in step or "\n" in line):
+                    yield line
+                    line = ""
+                line = f"{line}; {step}" if line else step
+        if line:
+            yield line
+
+
+def _lengths(value: Any) -> bool:
+    return isinstance(value, tuple) and len(value) > 1 and all(isinstance(v, int) for v in value)

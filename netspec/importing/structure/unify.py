@@ -1,0 +1,277 @@
+"""Alike pieces of chains as one block: what differs between them becomes its parameters."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from netspec.foundation.records import record
+from netspec.graph.checked import Value
+from netspec.importing.structure.fusing import ANY, PROJECTION, SHORTCUT
+from netspec.importing.structure.names import SIZES
+from netspec.importing.structure.terms import (
+    REFERENCE,
+    Chain,
+    Item,
+    Mark,
+    Piece,
+    Ref,
+    Said,
+)
+
+TIMES = "times"
+# An argument that a call leaves to an expression of the block.
+UNSAID = object()
+_MOST = 10
+_NAMES = {
+    "width": "n",
+    "stride": "s",
+    "kernel": "k",
+    "dilation": "rate",
+    TIMES: "count",
+    "pad": "pad",
+    "heads": "heads",
+}
+_CHANNELS = re.compile(r"\bC\b")
+_EXPRESSION = re.compile(r"(?:(\d+)\*)?C(?://(\d+))?")
+_RESERVED = frozenset({"in", "of", "as", "for", "if", "else", "x"})
+
+
+@record(frozen=False, eq=False)
+class Block:
+    """A layer: its word, parameters with what they are by default, and steps; none if shipped."""
+
+    word: str
+    parameters: list[tuple[str, tuple[Any] | None]]
+    body: Chain | None
+
+
+@record
+class Leaf:
+    """One value in a piece: of which parameter, and the tensor whose sizes can be named there.
+
+    Those of `inner` stand in braces in the piece, where these are the sizes of another tensor than
+    where the piece is called.
+    """
+
+    slot: str
+    value: Any
+    entry: Value | None
+    inner: bool
+
+
+@record
+class Inner:
+    """A tensor that is named in the piece: by the number of its step."""
+
+    step: int
+
+
+def leaves(piece: Piece) -> list[Leaf]:
+    """The values of a piece in order, names that it gives itself as numbers."""
+    items = piece.items
+    named: dict[Any, Inner] = {
+        item.label: Inner(number)
+        for number, item in enumerate(i for top in items for i in top.walk())
+        if item.label is not None
+    }
+    entry = entered(items)
+    return list(_leaves(items, entry, named, inner=False))
+
+
+def entered(items: Sequence[Item]) -> Value | None:
+    """The tensor whose sizes a chain of these steps has for its own; None in a block."""
+    first = items[0]
+    if first.word != REFERENCE:
+        return first.start
+    value = first.values[0]
+    return first.result if isinstance(value, Ref) and isinstance(value.value, Value) else None
+
+
+def _leaves(
+    items: Sequence[Item], entry: Value | None, named: dict[Any, Inner], *, inner: bool
+) -> Iterator[Leaf]:
+    for item in items:
+        for slot, value in zip(item.slots, item.values, strict=True):
+            if isinstance(value, Ref):
+                value = named.get(value.value, value)
+            yield Leaf(slot, value, entry, inner)
+        yield Leaf(TIMES, item.times, entry, inner)
+        for kid in item.kids:
+            yield from _leaves(kid.items, kid.entry, named, inner=True)
+
+
+def unified(word: str, pieces: Sequence[Piece]) -> tuple[Block, list[tuple[Any, ...]]] | None:
+    """One block for pieces of the same shape, and the arguments that make each of them.
+
+    None where they have too little in common.
+    """
+    columns = list(zip(*map(leaves, pieces), strict=True))
+    made = _Parameters(pieces)
+    told = [made.told(column) for column in columns]
+    if len(made.columns) > _MOST or any(value is _Parameters.REFUSED for value in told):
+        return None
+    order, defaults = made.ordered()
+    body = _filled(pieces[0], told)
+    arguments = [
+        tuple(made.columns[name][number] for name in order) for number in range(len(pieces))
+    ]
+    return Block(word, [(name, defaults.get(name)) for name in order], body), arguments
+
+
+class _Parameters:
+    """The parameters of a block, found column by column."""
+
+    REFUSED = object()
+
+    def __init__(self, pieces: Sequence[Piece]) -> None:
+        self.columns: dict[str, tuple[Any, ...]] = {}
+        # Words in the pieces stand for parameters of other blocks or for layers.
+        self.words = {item.word for piece in pieces for top in piece.items for item in top.walk()}
+        self.said: set[str] = set()
+
+    def told(self, column: tuple[Leaf, ...]) -> Any:
+        """What the block says in the place of a column of values."""
+        values: tuple[Any, ...] = tuple(leaf.value for leaf in column)
+        if column[0].slot in (SHORTCUT, PROJECTION):
+            found = {value for value in values if value is not ANY}
+            return self.REFUSED if len(found) > 1 else next(iter(found), ANY)
+        inner = [isinstance(value, Inner) for value in values]
+        if any(inner):
+            return values[0] if len(set(values)) == 1 else self.REFUSED
+        outer = [
+            isinstance(value, Ref) or (isinstance(value, Said) and value.step) for value in values
+        ]
+        if any(outer) and not all(outer):
+            return self.REFUSED
+        if column[0].inner and any(
+            isinstance(v, Said) and _CHANNELS.search(v.text) for v in values
+        ):
+            return self._of_inner(column)
+        if any(value is UNSAID for value in values):
+            return UNSAID if all(value is UNSAID for value in values) else self.REFUSED
+        scoped = any(isinstance(value, Said) for value in values)
+        if not scoped and not any(outer) and all(_equal(value, values[0]) for value in values):
+            return values[0]
+        for name, known in self.columns.items():
+            if all(_equal(a, b) for a, b in zip(known, values, strict=True)):
+                return Said(name, any(outer))
+        if not any(outer) and not scoped and all(type(value) is int for value in values):
+            related = self._of_channels(column) or self._of_others(values)
+            if related:
+                return Said(related)
+        name = self._name(column[0].slot, any(outer))
+        self.columns[name] = values
+        return Said(name, any(outer))
+
+    def _of_inner(self, column: tuple[Leaf, ...]) -> Any:
+        """An expression of the channels in braces, which stays there; else nothing will do."""
+        said = next(leaf.value for leaf in column if isinstance(leaf.value, Said))
+        for leaf in column:
+            if leaf.value != said and (leaf.entry is None or _told(said.text, leaf) != leaf.value):
+                return self.REFUSED
+        return said
+
+    def _of_channels(self, column: tuple[Leaf, ...]) -> str:
+        into = [
+            leaf.entry.type.shape[0] if leaf.entry and leaf.entry.type.shape else 0
+            for leaf in column
+        ]
+        if column[0].slot == TIMES or not all(isinstance(size, int) and size for size in into):
+            return ""
+        return _multiple("C", into, [leaf.value for leaf in column])
+
+    def _of_others(self, values: tuple[int, ...]) -> str:
+        for name, known in self.columns.items():
+            whole = all(type(value) is int and value > 0 for value in known)
+            if whole and (related := _multiple(name, known, values)):
+                return related
+        return ""
+
+    def _name(self, slot: str, step: bool) -> str:
+        word = "from" if step else _NAMES.get(slot, slot)
+        word = "y" if step else word
+        word = word if word.isidentifier() and word not in _RESERVED else "a"
+        name, number = word, 1
+        while name in self.columns or name in self.words or name in SIZES:
+            number += 1
+            name = f"{word}{number}"
+        return name
+
+    def ordered(self) -> tuple[list[str], dict[str, tuple[Any]]]:
+        """The parameters, those last that have a value by default; and these values."""
+        defaults: dict[str, tuple[Any]] = {}
+        for name, values in self.columns.items():
+            if any(isinstance(value, Ref | Said) for value in values):
+                continue
+            value, times = Counter(map(_Typed, values)).most_common(1)[0]
+            if times * 2 > 2 + 2 * (len(values) - times):
+                defaults[name] = (value.value,)
+        names = sorted(self.columns, key=lambda name: name in defaults)
+        return names, defaults
+
+
+class _Typed:
+    """A value that is equal to those of its type alone."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Typed) and _equal(self.value, other.value)
+
+    def __hash__(self) -> int:
+        return hash(self.value)
+
+
+def _equal(a: Any, b: Any) -> bool:
+    return bool(a == b) and isinstance(a, bool) == isinstance(b, bool)
+
+
+def _told(text: str, leaf: Leaf) -> int | None:
+    """What an expression of the channels alone comes to."""
+    channels = leaf.entry.type.shape[0] if leaf.entry and leaf.entry.type.shape else None
+    found = _EXPRESSION.fullmatch(text)
+    if not found or not isinstance(channels, int) or type(leaf.value) is not int:
+        return None
+    return channels * int(found[1] or 1) // int(found[2] or 1)
+
+
+def _multiple(name: str, known: Sequence[Any], values: Sequence[int]) -> str:
+    """How values follow from those of a name by one factor; nothing where they do not."""
+    if values[0] and known[0] and values[0] % known[0] == 0:
+        factor = values[0] // known[0]
+        if all(value == factor * size for value, size in zip(values, known, strict=True)):
+            return name if factor == 1 else f"{factor}*{name}"
+    if values[0] > 0 and known[0] % values[0] == 0:
+        factor = known[0] // values[0]
+        if all(value and size == factor * value for value, size in zip(values, known, strict=True)):
+            return f"{name}//{factor}"
+    return ""
+
+
+def _filled(piece: Piece, told: list[Any]) -> Chain:
+    """A copy of a piece with these values, its own names as marks."""
+    copies = [item.copy() for item in piece.items]
+    every = [item for top in copies for item in top.walk()]
+    marks: dict[int, Mark] = {}
+    for number, item in enumerate(every):
+        item.label = marks.setdefault(number, Mark()) if item.label is not None else None
+    copies[-1].label = None
+    values = iter(told)
+
+    def fill(items: Sequence[Item]) -> None:
+        for item in items:
+            given = [next(values) for _ in item.slots]
+            item.values = tuple(Ref(marks[v.step]) if isinstance(v, Inner) else v for v in given)
+            item.times = next(values)
+            # Other uses have other sizes.
+            item.start = None
+            for kid in item.kids:
+                kid.entry = None
+                fill(kid.items)
+
+    fill(copies)
+    return Chain(copies, None)
