@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from netspec.api import Net, Picture, load
+    from netspec.api import Net, Picture, from_onnx, from_torch, load
     from netspec.backends.torch.groups import param_groups
     from netspec.diagnostics.limits import Limits
     from netspec.diagnostics.raised import NetspecError
@@ -27,6 +27,8 @@ _HOMES = {
     "NetspecError": "netspec.diagnostics.raised",
     "Picture": "netspec.api",
     "format_text": "netspec.syntax.fmt",
+    "from_onnx": "netspec.api",
+    "from_torch": "netspec.api",
     "load": "netspec.api",
     "param_groups": "netspec.backends.torch.groups",
     "shipped_names": "netspec.syntax.files",
@@ -41,6 +43,8 @@ __all__ = [
     "Picture",
     "__version__",
     "format_text",
+    "from_onnx",
+    "from_torch",
     "load",
     "param_groups",
     "shipped_names",

@@ -49,7 +49,9 @@ class Imported:
             file.write(save({name: _owned(array) for name, array in self.weights.items()}))
 
 
-def import_file(path: Path, *, name: str = "", partial: bool = False, run: Run | None = None) -> Imported:
+def import_file(
+    path: Path, *, name: str = "", partial: bool = False, run: Run | None = None
+) -> Imported:
     """The ONNX file at `path` as a spec, called after the file or `name`.
 
     Raises NetspecError for a file that cannot be read or is not proven, and, unless `partial`, where nodes
@@ -65,7 +67,14 @@ def import_file(path: Path, *, name: str = "", partial: bool = False, run: Run |
     if found.unread and not partial:
         raise NetspecError(_no_operator(path, found))
     if found.unread:
-        return Imported(format_text(found.text), _built(path, found.text), found.weights, None, found.unread, found.nodes)
+        return Imported(
+            format_text(found.text),
+            _built(path, found.text),
+            found.weights,
+            None,
+            found.unread,
+            found.nodes,
+        )
     flat = _built(path, found.text)
     text, paths = structured_text(flat, found.scopes)
     graph = _built(path, text)
@@ -74,7 +83,19 @@ def import_file(path: Path, *, name: str = "", partial: bool = False, run: Run |
         node, _, own = key.partition(".")
         weights[f"{paths[node]}.{own}"] = array
     source = given(graph, weights)
-    proof = prove(path, graph, source, program, found.inputs, found.outputs if len(graph.outputs) > 1 else ("output",) if graph.outputs[0].name == "output" else found.outputs, run)
+    proof = prove(
+        path,
+        graph,
+        source,
+        program,
+        found.inputs,
+        found.outputs
+        if len(graph.outputs) > 1
+        else ("output",)
+        if graph.outputs[0].name == "output"
+        else found.outputs,
+        run,
+    )
     return Imported(text, graph, weights, proof, (), found.nodes)
 
 

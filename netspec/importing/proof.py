@@ -48,6 +48,16 @@ class Proof:
         """Whether every bit is the same."""
         return self.error == 0
 
+    def as_json(self) -> dict[str, Any]:
+        """What `netspec import --json` says of it."""
+        return {
+            "bitwise": self.exact,
+            "error": self.error,
+            "rounding": self.rounding,
+            "batches": list(self.batches),
+            "outputs": self.outputs,
+        }
+
     def __str__(self) -> str:
         many = "output" if self.outputs == 1 else f"{self.outputs} outputs"
         ran = f"{many} on 2 inputs, batches {' and '.join(map(str, self.batches))}"
@@ -60,7 +70,12 @@ class Proof:
 
 
 def prove(
-    path: Path, graph: Graph, source: WeightSource, program: Program, names: Sequence[str], outputs: Sequence[str],
+    path: Path,
+    graph: Graph,
+    source: WeightSource,
+    program: Program,
+    names: Sequence[str],
+    outputs: Sequence[str],
     run: Run | None = None,
 ) -> Proof:
     """Runs both; raises NetspecError where they differ by more than rounding.
@@ -131,7 +146,9 @@ def _feeds(program: Program, batch: int, seed: int) -> dict[str, Array]:
     for item in program.inputs:
         shape = (batch, *program.shapes[item.name][1:])
         found[item.name] = (
-            random.integers(0, 2, shape) if item.integers else random.standard_normal(shape, np.float32)
+            random.integers(0, 2, shape)
+            if item.integers
+            else random.standard_normal(shape, np.float32)
         )
     return found
 
@@ -154,7 +171,9 @@ def _rounding(path: Path, run: Run, feeds: Mapping[str, Array]) -> float:
     nudged = {
         name: array
         if array.dtype.kind != "f"
-        else (array * (1 + np.float32(2**-23) * random.choice([-1, 1], array.shape))).astype(np.float32)
+        else (array * (1 + np.float32(2**-23) * random.choice([-1, 1], array.shape))).astype(
+            np.float32
+        )
         for name, array in feeds.items()
     }
     pairs = zip(_told(path, run, nudged), _told(path, run, feeds), strict=True)

@@ -50,7 +50,10 @@ def normalised(node: Node, opset: int, constants: Mapping[str, Array]) -> list[N
         given["axis"] = given.get("axis", 1)
         given["flattened"] = 1
     if node.op == "Upsample":
-        node, given = replace(node, op="Resize"), {**given, "coordinate_transformation_mode": "asymmetric"}
+        node, given = (
+            replace(node, op="Resize"),
+            {**given, "coordinate_transformation_mode": "asymmetric"},
+        )
         given["nearest_mode"] = "floor"
     if node.op == "Resize":
         return [_resize(replace(node, attributes=given), opset, constants)]

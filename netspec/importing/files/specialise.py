@@ -76,7 +76,13 @@ class _Specialising:
             for first, item in enumerate(i for i in graph.input if i.name not in self.constants)
         )
         free = all(item.sizes[:1] == (None,) for item in inputs)
-        batch = BATCH if free else max((i.sizes[0] or BATCH) if i.sizes else 1 for i in inputs) if inputs else 1
+        batch = (
+            BATCH
+            if free
+            else max((i.sizes[0] or BATCH) if i.sizes else 1 for i in inputs)
+            if inputs
+            else 1
+        )
         for proto in graph.node:
             self._add(proto)
         outputs = []
@@ -127,7 +133,9 @@ class _Specialising:
         inputs = [self._real(name) for name in proto.input]
         for name in inputs:
             if name and name not in self.constants and name not in self.types:
-                raise refused(self.path, f"{printable(proto.name or proto.op_type)} reads what nothing made")
+                raise refused(
+                    self.path, f"{printable(proto.name or proto.op_type)} reads what nothing made"
+                )
         for name in proto.output:
             if name and (name in self.types or name in self.constants or name in self.same):
                 raise refused(self.path, f"{printable(name)} is made twice")
@@ -221,7 +229,9 @@ class _Specialising:
             types[name] = helper.make_tensor_type_proto(kind, array.shape)
             if array.size <= _SIZES:
                 data[name] = numpy_helper.from_array(array)
-        with reading(lambda reason: refused(self.path, f"{printable(node.name or node.op_type)}: {reason}")):
+        with reading(
+            lambda reason: refused(self.path, f"{printable(node.name or node.op_type)}: {reason}")
+        ):
             versions = [helper.make_opsetid("", self.opset)]
             found = infer_node_outputs(schema, node, types, data, opset_imports=versions)
         for name, kind in found.items():
@@ -244,12 +254,20 @@ class _Specialising:
             size = sum(math.inf if s is None else math.prod(s) for s in shapes)
         read = sum(self.constants[name].size for name in names)
         if size > max(_MOST_COMPUTED, read):
-            raise refused(self.path, f"{printable(node.name or node.op_type)} makes too large a constant")
+            raise refused(
+                self.path, f"{printable(node.name or node.op_type)} makes too large a constant"
+            )
         from onnx.reference import ReferenceEvaluator
 
-        with reading(lambda reason: refused(self.path, f"{printable(node.name or node.op_type)}: {reason}")):
+        with reading(
+            lambda reason: refused(self.path, f"{printable(node.name or node.op_type)}: {reason}")
+        ):
             model = helper.make_function(
-                "", "f", list(dict.fromkeys(names)), [n for n in node.output if n], [node],
+                "",
+                "f",
+                list(dict.fromkeys(names)),
+                [n for n in node.output if n],
+                [node],
                 [helper.make_opsetid("", self.opset)],
             )
             feeds = {name: self.constants[name] for name in names}

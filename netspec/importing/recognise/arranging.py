@@ -50,7 +50,9 @@ def _place(view: View, atoms: tuple[Atom, ...]) -> tuple[int, int]:
     raise Unsaid("it takes elements of an axis that lies inside another")
 
 
-def _sliced(writer: Writer, view: View, axis: int, start: int, end: int, step: int, drop: bool) -> View:
+def _sliced(
+    writer: Writer, view: View, axis: int, start: int, end: int, step: int, drop: bool
+) -> View:
     """Elements of one axis, which is left out where one is taken and `drop` says so."""
     atoms, size = view.axes[axis], size_of(view.axes[axis])
     start, end, step = slice(start, end, step).indices(size)
@@ -155,8 +157,13 @@ def _embedding(writer: Writer, node: Node, table: Array) -> View:
     if view.wire.step is not None or not view.plain:
         raise Unsaid("its ids are no input")
     rows, width = table.shape
-    wire = writer.step(f"embedding-{width}", [view.wire], (width, *view.wire.sizes), f"rows={rows}",
-                       weights={"weight": table})
+    wire = writer.step(
+        f"embedding-{width}",
+        [view.wire],
+        (width, *view.wire.sizes),
+        f"rows={rows}",
+        weights={"weight": table},
+    )
     new = (Atom(width),) if width > 1 else ()
     return View(wire, (view.base[0], new, *view.base[1:]), (*view.axes, new))
 
@@ -216,7 +223,12 @@ def _alike(views: Sequence[View], axis: int) -> tuple[int, list[View]] | None:
             cut = [_without(v, place, axis) for v in (found[0], other)]
             pair = refined(*cut)
             named = renamed(*pair) if pair else None
-            if named is None or pair is None or named.base != pair[0].base or named.axes != pair[0].axes:
+            if (
+                named is None
+                or pair is None
+                or named.base != pair[0].base
+                or named.axes != pair[0].axes
+            ):
                 break
             if pair[0].base != cut[0].base:
                 break
@@ -233,8 +245,9 @@ def _without(view: View, place: int, axis: int) -> View:
 
 def _tokens(writer: Writer, view: View, axis: int, array: Array) -> View:
     """Vectors before the first step of a sequence, the same for every sample."""
-    if array.ndim != len(view.axes) or len(view.base) != 3:
+    if array.ndim != len(view.axes) or len(view.base) < 3 or view.base[1] not in view.axes:
         raise Unsaid("it joins a constant to what is no sequence")
+    view = writer.arranged(view, (*view.base[:2], view.axes[axis]))
     for i, atoms in enumerate(view.axes):
         if atoms == view.base[0]:
             if not (array == array.take([0], i)).all():
@@ -247,7 +260,9 @@ def _tokens(writer: Writer, view: View, axis: int, array: Array) -> View:
     numbers = np.moveaxis(array, (axis, channels), (-2, -1)).reshape(count, -1)
     head = "token" if count == 1 else f"token({count})"
     shape = (view.wire.sizes[0], view.wire.sizes[1] + count)
-    wire = writer.step(head, [view.wire], shape, weights={"weight": numbers[0] if count == 1 else numbers})
+    wire = writer.step(
+        head, [view.wire], shape, weights={"weight": numbers[0] if count == 1 else numbers}
+    )
     new = (Atom(shape[1]),)
     axes = tuple(new if i == axis else a for i, a in enumerate(view.axes))
     return View(wire, (*view.base[:2], new), axes)
@@ -374,7 +389,10 @@ def recurrent(writer: Writer, node: Node) -> tuple[View | None, ...]:
     view = writer.arranged(view, (view.base[0], view.axes[2], view.axes[0]))
     weights = _gates(writer, node, ways, hidden)
     given = ["bidirectional=yes"] * (ways == 2) + ["bias=no"] * ("bias_ih_l0" not in weights)
-    read = [bool(name) and (name in writer.readers or name in writer.program.outputs) for name in node.outputs]
+    read = [
+        bool(name) and (name in writer.readers or name in writer.program.outputs)
+        for name in node.outputs
+    ]
     read += [False] * (3 - len(read))
     head, steps = f"{node.op.lower()}-{hidden}", view.wire.sizes[1:]
     way = (Atom(ways),) if ways > 1 else ()

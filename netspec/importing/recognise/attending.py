@@ -51,7 +51,9 @@ def attended(node: Node, makers: Mapping[str, Node], constants: Mapping[str, Arr
     given = {"scale": scale * by * also, "causal": 0}
     if added and (mask := constants.get(added[0])) is not None and _causal(mask):
         added, given["causal"] = [], 1
-    return Node("Attend", (query, key, node.inputs[1], *added), node.outputs, given, node.name, node.scopes)
+    return Node(
+        "Attend", (query, key, node.inputs[1], *added), node.outputs, given, node.name, node.scopes
+    )
 
 
 def _is_scores(name: str, makers: Mapping[str, Node]) -> bool:
@@ -74,8 +76,14 @@ def _unscaled(
 
 def _causal(mask: Array) -> bool:
     """Whether an added mask is 0 up to the diagonal and very low beyond."""
-    if mask.ndim < 2 or any(size != 1 for size in mask.shape[:-2]) or mask.shape[-1] != mask.shape[-2]:
+    if (
+        mask.ndim < 2
+        or any(size != 1 for size in mask.shape[:-2])
+        or mask.shape[-1] != mask.shape[-2]
+    ):
         return False
     square = mask.reshape(mask.shape[-2:])
     upper = np.triu(np.ones(square.shape, bool), 1)
-    return bool((square[upper] <= _LOW).all() and (square[~upper] == 0).all()) and square.shape[0] > 1
+    return (
+        bool((square[upper] <= _LOW).all() and (square[~upper] == 0).all()) and square.shape[0] > 1
+    )

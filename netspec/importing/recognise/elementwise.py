@@ -55,9 +55,22 @@ _UNARY: dict[str, Spelt] = {
     **{
         op: (lambda word: lambda node: word)(word)
         for op, word in {
-            "Relu": "relu", "Sigmoid": "sigmoid", "Tanh": "tanh", "Softplus": "softplus", "Softsign": "softsign",
-            "Selu": "selu", "Mish": "mish", "HardSwish": "hardswish", "Swish": "silu", "Exp": "exp", "Log": "log",
-            "Sqrt": "sqrt", "Abs": "abs", "Sin": "sin", "Cos": "cos", "Reciprocal": "reciprocal",
+            "Relu": "relu",
+            "Sigmoid": "sigmoid",
+            "Tanh": "tanh",
+            "Softplus": "softplus",
+            "Softsign": "softsign",
+            "Selu": "selu",
+            "Mish": "mish",
+            "HardSwish": "hardswish",
+            "Swish": "silu",
+            "Exp": "exp",
+            "Log": "log",
+            "Sqrt": "sqrt",
+            "Abs": "abs",
+            "Sin": "sin",
+            "Cos": "cos",
+            "Reciprocal": "reciprocal",
         }.items()
     },
     "Elu": _with("elu", alpha=1.0),
@@ -92,8 +105,16 @@ def softmax(writer: Writer, node: Node) -> View:
     return view.on(writer.step(word, [view.wire], view.wire.sizes))
 
 
-_MERGES = {"Add": "add", "Mul": "mul", "Sub": "sub", "Div": "div", "Max": "maximum", "Min": "minimum",
-           "Sum": "add", "Mean": "mean"}
+_MERGES = {
+    "Add": "add",
+    "Mul": "mul",
+    "Sub": "sub",
+    "Div": "div",
+    "Max": "maximum",
+    "Min": "minimum",
+    "Sum": "add",
+    "Mean": "mean",
+}
 
 
 def merge(writer: Writer, node: Node) -> View:
@@ -156,7 +177,10 @@ def _constant(writer: Writer, node: Node, tensor: str, constant: str) -> View:
         placed = replace_op(placed, -placed[2])
         node = replace(node, op="Add")
     view, base, numbers = placed
-    wire, channels = view.wire, numbers.size == (view.wire.sizes or (0,))[0] and len(base) > 1 and bool(base[1])
+    wire, channels = (
+        view.wire,
+        numbers.size == (view.wire.sizes or (0,))[0] and len(base) > 1 and bool(base[1]),
+    )
     lone = channels and not any(base[2:])
     if node.op == "Mul" and lone:
         weights = {"weight": numbers.reshape(-1)}
@@ -247,7 +271,10 @@ def _placed(writer: Writer, view: View, array: Array) -> tuple[View, Axes, Array
             expanded = [atom.size if id(atom) in here else 1 for atom in wanted]
             numbers = np.broadcast_to(
                 numbers.reshape(expanded),
-                [a.size if any(a in w for w, p in zip(view.base, base, strict=True) if p) else 1 for a in wanted],
+                [
+                    a.size if any(a in w for w, p in zip(view.base, base, strict=True) if p) else 1
+                    for a in wanted
+                ],
             )
             base = tuple(w if p else () for w, p in zip(view.base, base, strict=True))
             break

@@ -6,13 +6,13 @@ attributes or None where the pattern means something else.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from netspec.foundation.records import record
-from netspec.importing.files.program import Array, Node, Program
+from netspec.importing.files.program import Node, Program
 from netspec.importing.recognise.attending import attended
 from netspec.importing.recognise.patterns import Match, Tree, matches, parsed
 
@@ -136,7 +136,7 @@ def _scaled_bias(match: Match, fusing: Fusing) -> dict[str, Any] | None:
     """What is added to each channel of a convolution or linear layer is its bias."""
     layer = match.nodes[1]
     bias, shape = fusing.constants[match.tensors["$b"]], fusing.shapes.get(layer.output)
-    if shape is None or bias.size == 1 and shape[-1 if layer.op == "Linear" else 1] != 1:
+    if shape is None or (bias.size == 1 and shape[-1 if layer.op == "Linear" else 1] != 1):
         return None
     rank = len(shape)
     axis = rank - 1 if layer.op == "Linear" else 1
@@ -208,7 +208,10 @@ def _group_affine(match: Match, fusing: Fusing) -> dict[str, Any] | None:
 
 
 def _instance(match: Match, fusing: Fusing) -> dict[str, Any] | None:
-    axes, rank = match.node("ReduceMean").get("axes", ()), len(fusing.shapes.get(match.tensors["x"], ()))
+    axes, rank = (
+        match.node("ReduceMean").get("axes", ()),
+        len(fusing.shapes.get(match.tensors["x"], ())),
+    )
     whole = tuple(a % rank for a in axes) == tuple(range(2, rank)) if rank else False
     return dict(match.nodes[0].attributes) if whole else None
 
@@ -270,15 +273,29 @@ def _gelus(inners: list[str]) -> list[str]:
     return [
         form.replace("E", inner) if False else form.format(inner)
         for inner in inners
-        for form in ("Mul(Mul(x, Add({}, 1)), 0.5)", "Mul(Mul(x, 0.5), Add({}, 1))", "Mul(x, Mul(0.5, Add({}, 1)))")
+        for form in (
+            "Mul(Mul(x, Add({}, 1)), 0.5)",
+            "Mul(Mul(x, 0.5), Add({}, 1))",
+            "Mul(x, Mul(0.5, Add({}, 1)))",
+        )
     ]
 
 
 _TABLE: tuple[tuple[list[str], str, str, Given], ...] = (
     (["Mul(x, Sigmoid(x))"], "Swish", "x", _nothing),
     (["Mul(x, HardSigmoid(x))", "Mul(x, Clip6(x))"], "HardSwish", "x", _nothing),
-    (["Div(Mul(x, Clip(Add(x, 3))), 6)", "Mul(Mul(x, Clip(Add(x, 3))), 0.16666667)"], "HardSwish", "x", _hard(0, 6)),
-    (["Div(Clip(Add(x, 3)), 6)", "Mul(Clip(Add(x, 3)), 0.16666667)"], "HardSigmoid", "x", _hard(0, 6)),
+    (
+        ["Div(Mul(x, Clip(Add(x, 3))), 6)", "Mul(Mul(x, Clip(Add(x, 3))), 0.16666667)"],
+        "HardSwish",
+        "x",
+        _hard(0, 6),
+    ),
+    (
+        ["Div(Clip(Add(x, 3)), 6)", "Mul(Clip(Add(x, 3)), 0.16666667)"],
+        "HardSigmoid",
+        "x",
+        _hard(0, 6),
+    ),
     (["Mul(x, Tanh(Softplus(x)))"], "Mish", "x", _nothing),
     (["Div(x, Add(1, Abs(x)))"], "Softsign", "x", _nothing),
     (_gelus(_ERF), "Gelu", "x", _fixed(approximate="none")),
@@ -288,13 +305,37 @@ _TABLE: tuple[tuple[list[str], str, str, Given], ...] = (
     (["Mul(Normal(x), $w)"], "NormalScaled", "x $w", _affine),
     (["Add(NormalScaled(x, $w), $b)"], "NormalShifted", "x $w $b", _affine),
     (["Mul(RootMeanSquare(x), $w)"], "RootMeanSquareScaled", "x $w", _affine),
-    (["LayerNormalization(Sub(x, ReduceMean(x)), $w, $b)"], "LayerNormalization", "x $w $b", _centred),
+    (
+        ["LayerNormalization(Sub(x, ReduceMean(x)), $w, $b)"],
+        "LayerNormalization",
+        "x $w $b",
+        _centred,
+    ),
     (["LayerNormalization(Sub(x, ReduceMean(x)), $w)"], "LayerNormalization", "x $w", _centred),
     (["Reshape(InstanceNormalization(Reshape(x), $w, $b))"], "Groups", "x", _groups),
-    (["Reshape(InstanceNormalization(Sub(Reshape(x), ReduceMean(Reshape(x))), $w, $b))"], "Groups", "x", _groups),
+    (
+        ["Reshape(InstanceNormalization(Sub(Reshape(x), ReduceMean(Reshape(x))), $w, $b))"],
+        "Groups",
+        "x",
+        _groups,
+    ),
     (["Add(Mul(Groups(x), $w), $b)"], "GroupsShifted", "x $w $b", _group_affine),
-    (["InstanceNormalization(Sub(x, ReduceMean(x)), $w, $b)"], "InstanceNormalization", "x $w $b", _instance),
-    (["Div(x, Max(ReduceL2(x), $e))", "Div(x, Clip(ReduceL2(x)))", "Div(x, Expand(Clip(ReduceL2(x))))"], "UnitLength", "x", _length),
+    (
+        ["InstanceNormalization(Sub(x, ReduceMean(x)), $w, $b)"],
+        "InstanceNormalization",
+        "x $w $b",
+        _instance,
+    ),
+    (
+        [
+            "Div(x, Max(ReduceL2(x), $e))",
+            "Div(x, Clip(ReduceL2(x)))",
+            "Div(x, Expand(Clip(ReduceL2(x))))",
+        ],
+        "UnitLength",
+        "x",
+        _length,
+    ),
     (["Gemm(x, $w)"], "Linear", "x $w", _gemm),
     (["Gemm(x, $w, $b)"], "Linear", "x $w $b", _gemm),
     (["MatMul(x, $w)"], "Linear", "x $w", _matrix),

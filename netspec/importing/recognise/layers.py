@@ -90,7 +90,11 @@ def layer_norm(writer: Writer, node: Node) -> View:
         raise Unsaid("it normalises over several axes")
     view = writer.channelled(view, axis)
     names = ("weight", "bias")
-    weights = {n: _array(writer, node, i + 1).reshape(-1) for i, n in enumerate(names) if len(node.inputs) > i + 1}
+    weights = {
+        n: _array(writer, node, i + 1).reshape(-1)
+        for i, n in enumerate(names)
+        if len(node.inputs) > i + 1
+    }
     if weights and "bias" not in weights:
         weights["bias"] = np.zeros_like(weights["weight"])
     given = _eps(node.get("epsilon", 1e-5), 1e-5) + ["affine=no"] * (not weights)
@@ -124,7 +128,12 @@ def group_norm(writer: Writer, node: Node) -> View:
         raise Unsaid("it scales groups and not channels")
     given = [*_eps(node.get("epsilon", 1e-5), 1e-5), *["affine=no"] * (not weights)]
     return view.on(
-        writer.step(f"groupnorm({groups}{''.join(', ' + g for g in given)})", [view.wire], view.wire.sizes, weights=weights)
+        writer.step(
+            f"groupnorm({groups}{''.join(', ' + g for g in given)})",
+            [view.wire],
+            view.wire.sizes,
+            weights=weights,
+        )
     )
 
 
@@ -134,7 +143,9 @@ def instance_norm(writer: Writer, node: Node) -> View:
     weights, given = _scales(writer, node), _eps(node.get("epsilon", 1e-5), 1e-5)
     if np.all(weights["weight"] == 1) and np.all(weights["bias"] == 0):
         weights, given = {}, [*given, "affine=no"]
-    return view.on(writer.step("instancenorm", [view.wire], view.wire.sizes, *given, weights=weights))
+    return view.on(
+        writer.step("instancenorm", [view.wire], view.wire.sizes, *given, weights=weights)
+    )
 
 
 def pool(writer: Writer, node: Node) -> View:
@@ -145,7 +156,11 @@ def pool(writer: Writer, node: Node) -> View:
     window = _Window(node, node.get("kernel_shape"), wire.sizes[1:])
     given = window.given() + ["ceil=yes"] * bool(node.get("ceil_mode", 0))
     word = {"MaxPool": "maxpool", "AveragePool": "avgpool", "LpPool": "lppool"}[node.op]
-    if node.op == "AveragePool" and not node.get("count_include_pad", 0) and (window.padded or node.get("ceil_mode", 0)):
+    if (
+        node.op == "AveragePool"
+        and not node.get("count_include_pad", 0)
+        and (window.padded or node.get("ceil_mode", 0))
+    ):
         given.append("count_pad=no")
     if node.op == "LpPool":
         given += [f"p={node.get('p', 2)}"] * (node.get("p", 2) != 2)
@@ -158,7 +173,11 @@ def reduce(writer: Writer, node: Node) -> View:
     view = writer.view(node.inputs[0])
     rank = len(view.axes)
     whole = node.op.startswith("Global")
-    axes = tuple(range(2, rank)) if whole else tuple(a % rank for a in node.get("axes", ()) or range(rank))
+    axes = (
+        tuple(range(2, rank))
+        if whole
+        else tuple(a % rank for a in node.get("axes", ()) or range(rank))
+    )
     keep = whole or bool(node.get("keepdims", 1))
     word = {"GlobalAveragePool": "mean", "GlobalMaxPool": "max"}.get(node.op, node.op[6:].lower())
     taken = [atom for axis in axes for atom in view.axes[axis]]
@@ -189,7 +208,19 @@ def _read_as_map(writer: Writer, name: str) -> bool:
         for node in writer.readers.get(todo.pop(), ()):
             if node.op in ("Conv", "ConvTranspose", "Resize", "MaxPool", "AveragePool"):
                 return True
-            if node.op in ("Relu", "Sigmoid", "Swish", "HardSigmoid", "HardSwish", "Clip", "BatchNormalization") and node.output not in seen:
+            if (
+                node.op
+                in (
+                    "Relu",
+                    "Sigmoid",
+                    "Swish",
+                    "HardSigmoid",
+                    "HardSwish",
+                    "Clip",
+                    "BatchNormalization",
+                )
+                and node.output not in seen
+            ):
                 seen.add(node.output)
                 todo.append(node.output)
     return False
@@ -200,7 +231,11 @@ def response_norm(writer: Writer, node: Node) -> View:
     view = writer.view(node.inputs[0])
     wire = writer.plain(view)
     given = [str(node.get("size"))]
-    for word, key, default in (("alpha", "alpha", 1e-4), ("beta", "beta", 0.75), ("k", "bias", 1.0)):
+    for word, key, default in (
+        ("alpha", "alpha", 1e-4),
+        ("beta", "beta", 0.75),
+        ("k", "bias", 1.0),
+    ):
         value = node.get(key, default)
         given += [f"{word}={number(value)}"] * (np.float32(value) != np.float32(default))
     return _whole(writer, writer.step(f"lrn({', '.join(given)})", [wire], wire.sizes))
@@ -211,13 +246,17 @@ def prelu(writer: Writer, node: Node) -> View:
     view, slope = writer.view(node.inputs[0]), _array(writer, node, 1)
     if slope.size == 1:
         weights = {"weight": slope.reshape(1)}
-        return view.on(writer.step("prelu", [view.wire], view.wire.sizes, "per=layer", weights=weights))
+        return view.on(
+            writer.step("prelu", [view.wire], view.wire.sizes, "per=layer", weights=weights)
+        )
     rank = len(view.axes)
     where = [i for i, size in enumerate((*(1,) * (rank - slope.ndim), *slope.shape)) if size != 1]
     if len(where) != 1:
         raise Unsaid("its slopes are not one for each channel")
     view = writer.channelled(view, where[0])
-    return view.on(writer.step("prelu", [view.wire], view.wire.sizes, weights={"weight": slope.reshape(-1)}))
+    return view.on(
+        writer.step("prelu", [view.wire], view.wire.sizes, weights={"weight": slope.reshape(-1)})
+    )
 
 
 def resize(writer: Writer, node: Node) -> View:
@@ -226,7 +265,9 @@ def resize(writer: Writer, node: Node) -> View:
     shape = writer.shapes[node.output][1:]
     if shape[0] != wire.sizes[0]:
         raise Unsaid("it changes the number of channels")
-    mode = {"nearest": "nearest", "linear": "bilinear", "cubic": "bicubic"}[node.get("mode", "nearest")]
+    mode = {"nearest": "nearest", "linear": "bilinear", "cubic": "bicubic"}[
+        node.get("mode", "nearest")
+    ]
     how = node.get("coordinate_transformation_mode", "half_pixel")
     if how not in ("half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric"):
         raise Unsaid(f"its coordinates are {how}")
@@ -234,7 +275,11 @@ def resize(writer: Writer, node: Node) -> View:
         raise Unsaid("its coordinates are asymmetric")
     old, new = wire.sizes[1:], shape[1:]
     exact = all(b % a == 0 for a, b in zip(old, new, strict=True))
-    given = [sizes([b // a for a, b in zip(old, new, strict=True)]) if exact else f"size={'x'.join(map(str, new))}"]
+    given = [
+        sizes([b // a for a, b in zip(old, new, strict=True)])
+        if exact
+        else f"size={'x'.join(map(str, new))}"
+    ]
     given += [f"mode={mode}"] * (mode != "nearest")
     given += ["align_corners=yes"] * (how == "align_corners" and mode != "nearest")
     given += ["antialias=yes"] * bool(node.get("antialias", 0))
@@ -254,7 +299,9 @@ def pad(writer: Writer, node: Node) -> View:
     shape = writer.shapes[node.output][1:]
     value = node.get("value", 0.0)
     value = value[0] if isinstance(value, tuple) else value
-    mode = {"constant": "constant", "reflect": "reflect", "edge": "replicate", "wrap": "circular"}[node.get("mode", "constant")]
+    mode = {"constant": "constant", "reflect": "reflect", "edge": "replicate", "wrap": "circular"}[
+        node.get("mode", "constant")
+    ]
     if any(pairs[0]) or min(amounts) < 0:
         raise Unsaid("it pads the batch, or cuts")
     if any(pairs[1]):
@@ -262,7 +309,9 @@ def pad(writer: Writer, node: Node) -> View:
             raise Unsaid("it pads channels before the first, or with other than zeros")
         return _whole(writer, writer.step(f"pad_channels({shape[0]})", [wire], shape))
     text = _sides(pairs[2:])
-    given = [text] + [f"mode={mode}"] * (mode != "constant") + [f"value={number(value)}"] * bool(value)
+    given = (
+        [text] + [f"mode={mode}"] * (mode != "constant") + [f"value={number(value)}"] * bool(value)
+    )
     return _whole(writer, writer.step(f"pad({', '.join(given)})", [wire], shape))
 
 
@@ -331,7 +380,10 @@ def _weights(writer: Writer, node: Node, kernel: Array) -> dict[str, Array]:
 def _scales(writer: Writer, node: Node) -> dict[str, Array]:
     if len(node.inputs) < 3:
         return {}
-    return {"weight": _array(writer, node, 1).reshape(-1), "bias": _array(writer, node, 2).reshape(-1)}
+    return {
+        "weight": _array(writer, node, 1).reshape(-1),
+        "bias": _array(writer, node, 2).reshape(-1),
+    }
 
 
 def _eps(value: float, default: float) -> list[str]:

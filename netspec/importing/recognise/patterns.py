@@ -95,6 +95,8 @@ def _fits(word: str, name: str, constants: Mapping[str, Array], found: Match) ->
     if word[0].isalpha():
         return name not in constants and found.tensors.get(word, name) == name
     value = constants.get(name)
-    return value is not None and value.size == 1 and math.isclose(
-        value.item(), float(word), rel_tol=_CLOSE
+    return (
+        value is not None
+        and value.size == 1
+        and math.isclose(value.item(), float(word), rel_tol=_CLOSE)
     )

@@ -35,12 +35,16 @@ def _project(step: Step, readers: dict[int, list[Step]]) -> None:
     if any(m.shape != (rows, channels) for m in matrices) or sources[1] is not sources[2]:
         return
     there = [bias is not None for bias in biases]
-    if len(set(there)) > 1 or any(s.sizes[1:] != w.sizes[1:] for s, w in zip(sources, step.inputs, strict=False)):
+    if len(set(there)) > 1 or any(
+        s.sizes[1:] != w.sizes[1:] for s, w in zip(sources, step.inputs, strict=False)
+    ):
         return
     biased = "bias" in out.weights
     given = [str(heads)] * (heads > 1)
     given += [item for item in step.given if not item.isdigit()]
-    given += [f"width={out.weights['weight'].shape[0]}"] * (out.weights["weight"].shape[0] != channels)
+    given += [f"width={out.weights['weight'].shape[0]}"] * (
+        out.weights["weight"].shape[0] != channels
+    )
     given += [f"head_width={rows // heads}"] * (rows != channels)
     given += ["bias=no"] * (not there[0])
     given += [f"out_bias={'yes' if biased else 'no'}"] * (biased != there[0])

@@ -156,5 +156,7 @@ def _written(
 
 def _rows(steps: list[Step], wire: Wire) -> int:
     """How many ids an input can hold: as many as the smallest table has rows."""
-    tables = [s.weights["weight"].shape[0] for s in steps if wire in s.inputs and "weight" in s.weights]
+    tables = [
+        s.weights["weight"].shape[0] for s in steps if wire in s.inputs and "weight" in s.weights
+    ]
     return min(tables, default=2)

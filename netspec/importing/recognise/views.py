@@ -76,7 +76,8 @@ class View:
 
         def cut(axes: Axes) -> Axes:
             return tuple(
-                tuple(chain.from_iterable(parts if a is atom else (a,) for a in axis)) for axis in axes
+                tuple(chain.from_iterable(parts if a is atom else (a,) for a in axis))
+                for axis in axes
             )
 
         return replace(self, base=cut(self.base), axes=cut(self.axes))

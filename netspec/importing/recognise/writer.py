@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from netspec.importing.files.program import Array, Node, Program
-from netspec.importing.recognise.steps import Names, Step, Wire, sizes
-from netspec.importing.recognise.views import Atom, Axes, View, flat, renamed, refined, size_of
+from netspec.importing.recognise.steps import Names, Step, Wire
+from netspec.importing.recognise.views import Atom, Axes, View, flat, refined, renamed, size_of
 
 
 class Unsaid(Exception):
@@ -70,9 +70,16 @@ class Writer:
         """Adds a step of the node at hand; its value, of these sizes."""
         word = re.match(r"[a-z_]+", head)[0]  # type: ignore[index]
         name = self.names.free(self._called(), word)
-        step = Step(name, head, tuple(inputs), tuple(given), named or {}, weights or {}, self.node.scopes)
+        step = Step(
+            name, head, tuple(inputs), tuple(given), named or {}, weights or {}, self.node.scopes
+        )
         step.made = tuple(
-            Wire(name if outputs == 1 else self.names.free([f"{name}_{i + 1}"], word), tuple(shape), step, shared)
+            Wire(
+                name if outputs == 1 else self.names.free([f"{name}_{i + 1}"], word),
+                tuple(shape),
+                step,
+                shared,
+            )
             for i in range(outputs)
         )
         self.steps.append(step)
@@ -83,12 +90,21 @@ class Writer:
         scopes = [scope.name for scope in self.node.scopes]
         own = self.node.name.rpartition("/")[2].rpartition(".")[2]
         own = re.sub(r"^node_|_\d+$", "", own).lower()
-        return [*scopes, own] if own and not scopes else (scopes if _layer(self.node) else [*scopes, own])
+        return (
+            [*scopes, own]
+            if own and not scopes
+            else (scopes if _layer(self.node) else [*scopes, own])
+        )
 
     def parameter(self, array: Array, like: Wire) -> Wire:
         """A step that gives trained numbers, the same for every sample."""
-        return self.step(f"parameter({'x'.join(map(str, array.shape))})", [like], array.shape,
-                         weights={"weight": array}, shared=True)
+        return self.step(
+            f"parameter({'x'.join(map(str, array.shape))})",
+            [like],
+            array.shape,
+            weights={"weight": array},
+            shared=True,
+        )
 
     # --- other orders of numbers
 
@@ -150,10 +166,14 @@ class Writer:
             raise Unsaid("it reads other elements than there are")
         apart: Axes = tuple((atom,) for atom in flat(base))
         whole = tuple(axis for axis in base if axis)
-        if all(any(axis == wanted[i : i + len(axis)] for i in range(len(wanted))) for axis in whole):
+        if all(
+            any(axis == wanted[i : i + len(axis)] for i in range(len(wanted))) for axis in whole
+        ):
             apart = whole
         wire = self._reshaped(wire, base, apart)
-        places = sorted(range(len(apart)), key=lambda i: [id(a) for a in wanted].index(id(apart[i][0])))
+        places = sorted(
+            range(len(apart)), key=lambda i: [id(a) for a in wanted].index(id(apart[i][0]))
+        )
         moved = tuple(apart[i] for i in places)
         head = "transpose" if places == [1, 0] else f"transpose(({', '.join(map(str, places))}))"
         wire = self.step(head, [wire], [size_of(axis) for axis in moved])
@@ -163,7 +183,10 @@ class Writer:
         """The wire with channels made pixels or pixels channels, where that is what the order says."""
         if len(base) != len(target) or len(base) < 2:
             return None
-        for word, small, large in (("pixel_shuffle", target, base), ("pixel_unshuffle", base, target)):
+        for word, small, large in (
+            ("pixel_shuffle", target, base),
+            ("pixel_unshuffle", base, target),
+        ):
             pairs = small[1:]
             rank = len(pairs)
             if len(large[0]) != rank + 1 or any(len(axis) != 2 for axis in pairs):
@@ -173,7 +196,9 @@ class Writer:
             inner = tuple(axis[1] for axis in pairs)
             factors = {atom.size for atom in inner}
             orders = {
-                "": (*small[0], *inner), "rows": (*inner, *small[0]), "columns": (*inner[::-1], *small[0]),
+                "": (*small[0], *inner),
+                "rows": (*inner, *small[0]),
+                "columns": (*inner[::-1], *small[0]),
             }
             for layout, order in orders.items():
                 if len(factors) == 1 and large[0] == order:
@@ -213,7 +238,9 @@ def _layer(node: Node) -> bool:
     return node.op in _MODULES
 
 
-_MODULES = frozenset({"Conv", "ConvTranspose", "BatchNormalization", "Linear", "LayerNormalization"})
+_MODULES = frozenset(
+    {"Conv", "ConvTranspose", "BatchNormalization", "Linear", "LayerNormalization"}
+)
 
 
 def _merged(view: View, target: Axes) -> tuple[View, Axes]:
@@ -258,5 +285,3 @@ def _meets(large: View, small: View) -> bool:
         pairs = zip(small.base[1:], large.base[1:], strict=True)
         return all(not a or not b or a == b for a, b in pairs)
     return len(small.base) == 2 and len(large.base) > 1 and small.base[1] == large.base[1]
-
-
