@@ -194,7 +194,7 @@ class _Specialising:
         dims = kind.tensor_type.shape.dim
         if not all(dim.HasField("dim_value") for dim in dims):
             return None
-        return tuple(dim.dim_value for dim in dims)
+        return tuple(int(dim.dim_value) for dim in dims)
 
     def _size_of(self, name: str) -> tuple[int, ...] | None:
         if name in self.constants:

@@ -334,7 +334,7 @@ def attend(writer: Writer, node: Node) -> View:
 
 def _spatial(view: View, atoms: tuple[Atom, ...]) -> list[tuple[Atom, ...]]:
     """The axes that places lie in: as the value has them, where they are those."""
-    own = [axis for axis in view.base[2:]]
+    own = list(view.base[2:])
     return own if own and flat(own) == atoms else [atoms]
 
 

@@ -50,29 +50,31 @@ def _leaky(node: Node) -> str:
     return "leaky" if np.float32(slope) == np.float32(0.01) else f"leaky({number(slope)})"
 
 
+def _word(word: str) -> Spelt:
+    return lambda node: word
+
+
+_WORDS = {
+    "Relu": "relu",
+    "Sigmoid": "sigmoid",
+    "Tanh": "tanh",
+    "Softplus": "softplus",
+    "Softsign": "softsign",
+    "Selu": "selu",
+    "Mish": "mish",
+    "HardSwish": "hardswish",
+    "Swish": "silu",
+    "Exp": "exp",
+    "Log": "log",
+    "Sqrt": "sqrt",
+    "Abs": "abs",
+    "Sin": "sin",
+    "Cos": "cos",
+    "Reciprocal": "reciprocal",
+}
 # An operator to the step that it is, by its attributes.
 _UNARY: dict[str, Spelt] = {
-    **{
-        op: (lambda word: lambda node: word)(word)
-        for op, word in {
-            "Relu": "relu",
-            "Sigmoid": "sigmoid",
-            "Tanh": "tanh",
-            "Softplus": "softplus",
-            "Softsign": "softsign",
-            "Selu": "selu",
-            "Mish": "mish",
-            "HardSwish": "hardswish",
-            "Swish": "silu",
-            "Exp": "exp",
-            "Log": "log",
-            "Sqrt": "sqrt",
-            "Abs": "abs",
-            "Sin": "sin",
-            "Cos": "cos",
-            "Reciprocal": "reciprocal",
-        }.items()
-    },
+    **{op: _word(word) for op, word in _WORDS.items()},
     "Elu": _with("elu", alpha=1.0),
     "Celu": _with("celu", alpha=1.0),
     "LeakyRelu": _leaky,
@@ -171,10 +173,10 @@ def _constant(writer: Writer, node: Node, tensor: str, constant: str) -> View:
         return _scalar(writer, node, view, float(array.item()), first)
     placed = _placed(writer, view, array)
     if node.op == "Div" and first:
-        placed = replace_op(placed, np.float32(1) / placed[2])
+        placed = _of_numbers(placed, np.float32(1) / placed[2])
         node = replace(node, op="Mul")
     if node.op == "Sub" and first:
-        placed = replace_op(placed, -placed[2])
+        placed = _of_numbers(placed, -placed[2])
         node = replace(node, op="Add")
     view, base, numbers = placed
     wire, channels = (
@@ -192,7 +194,7 @@ def _constant(writer: Writer, node: Node, tensor: str, constant: str) -> View:
     return view.on(writer.step(_MERGES[node.op], pair, wire.sizes))
 
 
-def replace_op(placed: tuple[View, Axes, Array], numbers: Array) -> tuple[View, Axes, Array]:
+def _of_numbers(placed: tuple[View, Axes, Array], numbers: Array) -> tuple[View, Axes, Array]:
     """The same place of other numbers."""
     return placed[0], placed[1], numbers
 

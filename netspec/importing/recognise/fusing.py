@@ -109,11 +109,16 @@ def _centred(match: Match, fusing: Fusing) -> dict[str, Any] | None:
     """A layer normalisation of what was centred along the same axis is one of what that was made of."""
     norm, mean = match.nodes[0], match.node("ReduceMean")
     rank = len(fusing.shapes.get(match.tensors["x"], ()))
-    turned = [n for n in match.nodes if n.op == "Transpose"]
-    axis = norm.get("axis", -1) % rank if rank else None
-    if turned:
+    if not rank:
         return None
-    if axis is None or tuple(a % rank for a in mean.get("axes", ())) != tuple(range(axis, rank)):
+    axis = norm.get("axis", -1) % rank
+    turned = [n for n in match.nodes if n.op == "Transpose"]
+    if turned:
+        perm = turned[0].get("perm") or tuple(reversed(range(rank)))
+        if tuple(a % rank for a in mean.get("axes", ())) != perm[axis:] or axis != rank - 1:
+            return None
+        return {**norm.attributes, "perm": perm}
+    if tuple(a % rank for a in mean.get("axes", ())) != tuple(range(axis, rank)):
         return None
     return dict(norm.attributes)
 
@@ -250,8 +255,7 @@ _NORMALS = [
     for square in (f"Pow({_CENTRED}, $p)", f"Mul({_CENTRED}, {_CENTRED})")
 ]
 _NORMALS += [
-    f"Mul({_CENTRED}, {root}(Sqrt(Add(ReduceMean({square}), $e))))".replace("Root", "Reciprocal")
-    for root in ("Reciprocal",)
+    f"Mul({_CENTRED}, Reciprocal(Sqrt(Add(ReduceMean({square}), $e))))"
     for square in (f"Pow({_CENTRED}, $p)", f"Mul({_CENTRED}, {_CENTRED})")
 ]
 _ROOTS = [
@@ -271,7 +275,7 @@ _TANHS += ["Tanh(Mul(Mul(0.7978845, x), Add(1, Mul(0.044715, Mul(x, x)))))"]
 
 def _gelus(inners: list[str]) -> list[str]:
     return [
-        form.replace("E", inner) if False else form.format(inner)
+        form.format(inner)
         for inner in inners
         for form in (
             "Mul(Mul(x, Add({}, 1)), 0.5)",
@@ -283,7 +287,7 @@ def _gelus(inners: list[str]) -> list[str]:
 
 _TABLE: tuple[tuple[list[str], str, str, Given], ...] = (
     (["Mul(x, Sigmoid(x))"], "Swish", "x", _nothing),
-    (["Mul(x, HardSigmoid(x))", "Mul(x, Clip6(x))"], "HardSwish", "x", _nothing),
+    (["Mul(x, HardSigmoid(x))"], "HardSwish", "x", _nothing),
     (
         ["Div(Mul(x, Clip(Add(x, 3))), 6)", "Mul(Mul(x, Clip(Add(x, 3))), 0.16666667)"],
         "HardSwish",
@@ -306,7 +310,10 @@ _TABLE: tuple[tuple[list[str], str, str, Given], ...] = (
     (["Add(NormalScaled(x, $w), $b)"], "NormalShifted", "x $w $b", _affine),
     (["Mul(RootMeanSquare(x), $w)"], "RootMeanSquareScaled", "x $w", _affine),
     (
-        ["LayerNormalization(Sub(x, ReduceMean(x)), $w, $b)"],
+        [
+            "LayerNormalization(Sub(x, ReduceMean(x)), $w, $b)",
+            "LayerNormalization(Transpose(Sub(x, ReduceMean(x))), $w, $b)",
+        ],
         "LayerNormalization",
         "x $w $b",
         _centred,

@@ -85,6 +85,8 @@ def batch_norm(writer: Writer, node: Node) -> View:
 def layer_norm(writer: Writer, node: Node) -> View:
     """LayerNormalization along one axis, or what was written out as that."""
     view = writer.view(node.inputs[0])
+    if node.get("perm"):
+        view = view.moved(node.get("perm"))
     axis = node.get("axis", -1) % len(view.axes)
     if node.op == "LayerNormalization" and axis != len(view.axes) - 1:
         raise Unsaid("it normalises over several axes")
@@ -237,7 +239,7 @@ def response_norm(writer: Writer, node: Node) -> View:
         ("k", "bias", 1.0),
     ):
         value = node.get(key, default)
-        given += [f"{word}={number(value)}"] * (np.float32(value) != np.float32(default))
+        given += [f"{word}={number(value)}"] * bool(np.float32(value) != np.float32(default))
     return _whole(writer, writer.step(f"lrn({', '.join(given)})", [wire], wire.sizes))
 
 

@@ -1,4 +1,4 @@
-"""Attention whose queries, keys and values are projected by layers before it, and projected after: one step."""
+"""Attention with the layers that project its queries, keys and values, and its result: one step."""
 
 from __future__ import annotations
 

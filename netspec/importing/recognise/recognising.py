@@ -18,7 +18,11 @@ from netspec.importing.recognise.writer import Unsaid, Writer
 from netspec.importing.scopes import Scope
 
 Made = View | tuple[View | None, ...]
-_RULES: dict[str, Callable[[Writer, Node], Made]] = {**LAYERS, **ELEMENTWISE, **ARRANGING}
+_RULES: dict[str, Callable[[Writer, Node], Made]] = {
+    **LAYERS,
+    **ELEMENTWISE,
+    **ARRANGING,  # type: ignore[dict-item]
+}
 
 
 @record(eq=False)

@@ -84,7 +84,8 @@ class View:
 
     def reshaped(self, shape: Sequence[int]) -> View | None:
         """With its atoms dealt out to other axes; None where an axis ends inside of two."""
-        view, axes = self, []
+        view: View = self
+        axes: list[Axis] = []
         left = list(flat(self.axes))
         for position, size in enumerate(shape):
             axis: list[Atom] = []

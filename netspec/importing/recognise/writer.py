@@ -1,9 +1,10 @@
-"""Steps written one after another: what each tensor of the file is by now, and how it gets to lie otherwise."""
+"""Steps written one after another: what each tensor is by now, and how it gets to lie otherwise."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 
 from netspec.importing.files.program import Array, Node, Program
 from netspec.importing.recognise.steps import Names, Step, Wire
@@ -250,7 +251,7 @@ def _merged(view: View, target: Axes) -> tuple[View, Axes]:
     for axes in places:
         found: dict[int, int] = {}
         for axis in axes:
-            found |= {id(a): id(b) for a, b in zip(axis, axis[1:], strict=False)}
+            found |= {id(a): id(b) for a, b in pairwise(axis)}
         follows.append(found)
     atoms = {id(a): a for axes in places for axis in axes for a in axis}
     second = {
