@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from netspec.api import Net, Picture, diff, load
+    from netspec.api import Net, Picture, diff, from_onnx, from_torch, load
     from netspec.backends.torch.groups import param_groups
     from netspec.diagnostics.limits import Limits
     from netspec.diagnostics.raised import NetspecError
@@ -28,6 +28,8 @@ _HOMES = {
     "Picture": "netspec.api",
     "diff": "netspec.api",
     "format_text": "netspec.syntax.fmt",
+    "from_onnx": "netspec.api",
+    "from_torch": "netspec.api",
     "load": "netspec.api",
     "param_groups": "netspec.backends.torch.groups",
     "shipped_names": "netspec.syntax.files",
@@ -43,6 +45,8 @@ __all__ = [
     "__version__",
     "diff",
     "format_text",
+    "from_onnx",
+    "from_torch",
     "load",
     "param_groups",
     "shipped_names",

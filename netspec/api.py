@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from netspec.backends.runtime import Result
     from netspec.backends.torch.layers import NetModule
     from netspec.graph.checked import Graph
+    from netspec.importing.imported import Imported
     from netspec.verify import Report
     from netspec.weights.sources import WeightSource
 
@@ -63,6 +64,29 @@ def diff(before: str | Path | Net, after: str | Path | Net) -> Difference:
 
     nets = (given if isinstance(given, Net) else load(given) for given in (before, after))
     return difference(*(net.graph for net in nets))
+
+
+def from_onnx(path: str | Path, *, partial: bool = False) -> Imported:
+    """An ONNX file as a spec: `text`, the checked `graph` of it, `weights`, and the `proof`.
+
+    The text is built, given the file's weights and run beside the file; one that computes otherwise is
+    not given. Raises NetspecError, also where nodes have no operator, unless `partial` puts an input in
+    place of what each of them makes: then `unread` lists them and there is no proof.
+    """
+    from netspec.importing.imported import import_file
+
+    return import_file(Path(path), partial=partial)
+
+
+def from_torch(module: Any, example: Any, *, partial: bool = False) -> Imported:
+    """A module of PyTorch as a spec, as `from_onnx` gives it, proven against the module itself.
+
+    `example` is what the module is called with: a tensor or a tuple of them. The module is exported to
+    ONNX in a temporary folder, in evaluation mode.
+    """
+    from netspec.importing.modules import import_module
+
+    return import_module(module, example, partial=partial)
 
 
 def _shapes(given: str | int | Sequence[str] | Sequence[int]) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from netspec.cli.shared.streams import OUTPUT, discard_output, mend
 COMMANDS = {
     "check": "Say what is wrong with specs, and nothing else.",
     "compile": "Write a spec as an ONNX file.",
+    "import": "Read an ONNX file as a spec, proven equal.",
     "summary": "Show what each layer costs; compare several nets.",
     "diff": "Say what one spec computes otherwise than another.",
     "draw": "Draw one net, or several together.",
@@ -32,7 +33,7 @@ COMMANDS = {
     "completion": "Print the shell's completion script.",
 }
 # Modules whose command's name is a Python word or a builtin.
-_MODULES = {"compile": "compile_", "list": "list_"}
+_MODULES = {"compile": "compile_", "import": "import_", "list": "list_"}
 
 
 class _Commands(click.Group):

@@ -1,4 +1,4 @@
-"""What a file says of the surroundings of a node."""
+"""What a file says of the blocks around a node."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from netspec.foundation.records import record
 
 @record
 class Scope:
-    """One level that a node stands in.
+    """One level of blocks around a node of a file, as the file names it.
 
-    `name` is the level's own name, `layer1` or `0`; `kind` the class, function or block that it is
-    an instance of, where the file says.
+    `name` is the component's own name, such as `layer1` or `0`; `kind` the class, function or block
+    that it is an instance of, None where the file does not say.
     """
 
     name: str
-    kind: str | None = None
+    kind: str | None

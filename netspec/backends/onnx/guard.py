@@ -14,6 +14,7 @@ from netspec.backends.onnx.blocks.inlining import DOMAIN, check_functions, inlin
 from netspec.diagnostics.messages.backends import BadModel
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.records import printable
+from netspec.foundation.records import record
 from netspec.system.reading import open_regular, reading
 
 # The operators netspec writes. Others, loops and custom code among them, are not loaded.
@@ -49,7 +50,7 @@ def check_model(path: Path) -> ModelProto:
     Its operators are netspec's, in functions of its own too, and its data files are plain files beside
     it, of the right size: checked before ONNX Runtime opens anything.
     """
-    proto = _read(path)
+    proto = read_model(path)
     with reading(lambda reason: _bad(path, reason)):
         check_functions(proto)
         nodes = inlined_nodes(proto)
@@ -75,7 +76,7 @@ def check_model(path: Path) -> ModelProto:
         raise _bad(path, "it holds sparse tensors")
     for tensor in proto.graph.initializer:
         if tensor.data_location == TensorProto.EXTERNAL:
-            _check_external(path, tensor)
+            read_place(path, tensor, _ITEM_SIZE.get(tensor.data_type, 0))
         else:
             _check_tensor(path, tensor, tensor.name)
     return proto
@@ -107,7 +108,8 @@ def _bad(path: Path, reason: str) -> NetspecError:
     return NetspecError(BadModel(str(path), reason))
 
 
-def _read(path: Path) -> ModelProto:
+def read_model(path: Path) -> ModelProto:
+    """The model that a plain file holds, its names all text; raises NetspecError for anything else."""
     proto = ModelProto()
     with reading(lambda reason: _bad(path, reason)), open_regular(path) as file:
         data = file.read(_LARGEST + 1)
@@ -156,7 +158,20 @@ def _check_tensor(path: Path, tensor: TensorProto, called: str) -> None:
         raise _bad(path, f"{name} claims {count:,} numbers and has others")
 
 
-def _check_external(path: Path, tensor: TensorProto) -> None:
+@record
+class Place:
+    """Where the numbers of a tensor are: in this plain file, so many bytes from there."""
+
+    path: Path
+    offset: int
+    length: int
+
+
+def read_place(path: Path, tensor: TensorProto, item: int) -> Place:
+    """The place of a tensor's numbers, of `item` bytes each, in a plain file beside its model.
+
+    Raises NetspecError where it is no such file, or where the place is not of the tensor's size.
+    """
     entries = {entry.key: entry.value for entry in tensor.external_data}
     location = entries.get("location", "")
     name = printable(tensor.name)
@@ -168,16 +183,18 @@ def _check_external(path: Path, tensor: TensorProto) -> None:
         or "\\" in location
     ):
         raise _bad(path, f"the data of {name} is not in a plain file beside it")
+    beside = path.parent / location
     try:
-        info = (path.parent / location).lstat()
+        info = beside.lstat()
     except OSError:
         raise _bad(path, f"its data file {printable(location)} is missing") from None
     if not stat.S_ISREG(info.st_mode) or info.st_nlink != 1:
         raise _bad(path, f"its data file {printable(location)} is a link or no regular file")
     offset, length = _whole(entries.get("offset", "0")), _whole(entries.get("length", ""))
-    size = prod(tensor.dims) * _ITEM_SIZE.get(tensor.data_type, 0)
+    size = prod(tensor.dims) * item
     if offset is None or length is None or length != size or offset + length > info.st_size:
         raise _bad(path, f"the place of {name} in its data file is wrong")
+    return Place(beside, offset, length)
 
 
 def _whole(text: str) -> int | None:

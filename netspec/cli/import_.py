@@ -1,0 +1,83 @@
+"""`netspec import`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from netspec.cli.shared.common import json_option, print_json, print_spec, quiet_option, say
+
+
+@click.command(
+    epilog="Example: netspec import resnet50.onnx -o resnet50.ns --weights-out resnet50.safetensors"
+)
+@click.argument("model", type=click.Path(path_type=Path), metavar="MODEL")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, readable=False),
+    help="The spec to write; standard output by default.",
+)
+@click.option(
+    "--weights-out",
+    type=click.Path(path_type=Path, readable=False),
+    help="A safetensors file for the model's weights, by the spec's names.",
+)
+@click.option(
+    "--partial",
+    is_flag=True,
+    help="Where nodes have no operator, write the rest: an input stands for what each makes.",
+)
+@json_option
+@quiet_option
+def command(
+    model: Path,
+    output: Path | None,
+    weights_out: Path | None,
+    partial: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Read an ONNX file as a spec, and prove that the two are the same net.
+
+    MODEL is a file of any exporter, from opset 9 on. The spec is built, given the file's weights and run
+    beside the file in ONNX Runtime, on two inputs and in two batch sizes where the file leaves the batch
+    open. Outputs are bitwise the same, or differ by no more than rounding makes of the file itself; a
+    spec that computes otherwise is not written. Nodes without an operator are listed, and nothing is
+    written unless --partial says so: that spec is not proven.
+    """
+    from netspec.importing.imported import import_file
+    from netspec.system.atomic import planned, replacing
+
+    keep = (model,)
+    for path in (output, weights_out):
+        if path is not None and str(path) != "-":
+            planned(path, keep)
+    found = import_file(model, partial=partial)
+    if weights_out is not None:
+        found.save_weights(weights_out)
+    if output is not None and str(output) != "-":
+        with replacing(output, keep=keep, text=True) as file:
+            file.write(found.text.encode())
+    elif not as_json:
+        print_spec(found.text)
+    proof = str(found.proof) if found.proof is not None else "not proven: it is a part of the file"
+    if as_json:
+        print_json(
+            {
+                "format_version": 1,
+                "net": found.graph.name,
+                "nodes": found.nodes,
+                "steps": len(found.graph.nodes) - len(found.graph.inputs),
+                "proof": None if found.proof is None else found.proof.as_json(),
+                "unread": [str(item) for item in found.unread],
+                "text": found.text,
+            }
+        )
+        return
+    steps = len(found.graph.nodes) - len(found.graph.inputs)
+    say(f"{found.graph.name}: {found.nodes} nodes read as {steps} steps", quiet)
+    for item in found.unread:
+        say(f"no operator: {item}", quiet)
+    say(proof, quiet)

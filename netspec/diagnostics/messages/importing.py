@@ -1,0 +1,54 @@
+"""NS8xx: what a model of another program holds that no spec can say."""
+
+from __future__ import annotations
+
+from netspec.diagnostics.records import Problem
+
+
+class Unreadable(Problem):
+    code = "NS801"
+    title = "{path} cannot be read: {reason}"
+    explain = (
+        "A model to be imported is a plain ONNX file whose data, if it is not in the file, is in plain "
+        "files beside it. What a file claims of sizes, functions and numbers is checked before anything "
+        "is computed."
+    )
+    path: str
+    reason: str
+
+
+class NoOperator(Problem):
+    code = "NS802"
+    title = "{count} of {total} nodes of {path} have no operator: {nodes}"
+    help = "--partial writes the rest, with an input in place of what each of them makes"
+    explain = (
+        "Each node of a file becomes a step of the spec, alone or with its neighbours. These do not: the "
+        "language has no operator for them, or none for the sizes and attributes that they have here. "
+        "Nothing is written, since a spec without them would be another net."
+    )
+    count: int
+    total: int
+    path: str
+    nodes: str
+
+
+class NotProven(Problem):
+    code = "NS803"
+    title = "the spec of {path} computes otherwise: {reason}"
+    explain = (
+        "What was read is built, given the file's weights, and run beside the file. Outputs that "
+        "differ by more than rounding does mean that a node was misread, so nothing is written."
+    )
+    path: str
+    reason: str
+
+
+class NoSpec(Problem):
+    code = "NS804"
+    title = "what {path} holds makes no spec: {reason}"
+    explain = (
+        "The nodes of the file were read, but the text made of them is refused as a spec of one's own "
+        "would be. The reason names the step."
+    )
+    path: str
+    reason: str

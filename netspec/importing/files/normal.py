@@ -1,0 +1,77 @@
+"""One spelling for what ONNX has spelt differently in its opsets: axes, bounds and splits as attributes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from netspec.importing.files.program import Array, Node
+
+# Inputs that today hold what older opsets have as attributes, by the attribute's name.
+_GIVEN: dict[str, tuple[str, ...]] = {
+    "Squeeze": ("", "axes"),
+    "Unsqueeze": ("", "axes"),
+    "ReduceSum": ("", "axes"),
+    "ReduceMean": ("", "axes"),
+    "ReduceMax": ("", "axes"),
+    "ReduceMin": ("", "axes"),
+    "ReduceL2": ("", "axes"),
+    "ReduceSumSquare": ("", "axes"),
+    "ReduceProd": ("", "axes"),
+    "Slice": ("", "starts", "ends", "axes", "steps"),
+    "Pad": ("", "pads", "value", "axes"),
+    "Clip": ("", "min", "max"),
+    "Split": ("", "split"),
+    "Reshape": ("", "shape"),
+    "Expand": ("", "shape"),
+    "Tile": ("", "repeats"),
+    "TopK": ("", "k"),
+    "Upsample": ("", "scales"),
+}
+
+
+def normalised(node: Node, opset: int, constants: Mapping[str, Array]) -> list[Node]:
+    """The node as today's operators would say it; what is given by constants, as attributes."""
+    slots = _GIVEN.get(node.op)
+    given: dict[str, Any] = dict(node.attributes)
+    inputs = list(node.inputs)
+    if slots is not None:
+        for name, slot in zip(node.inputs[1:], slots[1:], strict=False):
+            if name in constants:
+                given[slot] = _plain(constants[name])
+            elif name:
+                return [node]  # computed while it runs: nothing that a spec can say
+        inputs = inputs[:1]
+    if node.op == "Softmax" and opset < 13:
+        # Over all axes from this one on: the same where it is the last.
+        given["axis"] = given.get("axis", 1)
+        given["flattened"] = 1
+    if node.op == "Upsample":
+        node, given = (
+            replace(node, op="Resize"),
+            {**given, "coordinate_transformation_mode": "asymmetric"},
+        )
+        given["nearest_mode"] = "floor"
+    if node.op == "Resize":
+        return [_resize(replace(node, attributes=given), opset, constants)]
+    while inputs and not inputs[-1]:
+        inputs.pop()
+    return [replace(node, inputs=tuple(inputs), attributes=given)]
+
+
+def _resize(node: Node, opset: int, constants: Mapping[str, Array]) -> Node:
+    given = dict(node.attributes)
+    if opset == 10:
+        given.setdefault("coordinate_transformation_mode", "asymmetric")
+        given.setdefault("nearest_mode", "floor")
+    return replace(node, inputs=node.inputs[:1], attributes=given)
+
+
+def _plain(array: Array) -> Any:
+    values = array.tolist()
+    if isinstance(values, list):
+        return tuple(np.ravel(array).tolist())
+    return values

@@ -1,0 +1,288 @@
+"""A model at one batch and one size of its inputs: every tensor's size is known, constants are computed.
+
+What a file computes of its own sizes, as exporters write reshapes of a dynamic batch, comes out as
+numbers. That they hold at other batches too is for the proof to show.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from onnx import ModelProto, NodeProto, TensorProto, TypeProto, defs, helper, numpy_helper
+from onnx.shape_inference import infer_node_outputs
+
+from netspec.diagnostics.records import printable
+from netspec.importing.files.normal import normalised
+from netspec.importing.files.program import Array, Input, Node, Program
+from netspec.importing.files.reading import attributes_of, read_flat, refused
+from netspec.importing.files.scoping import scopes_of
+from netspec.system.reading import reading
+
+# The batch that stands in for a free one: 1 would hide which sizes follow it.
+BATCH = 2
+# Elements of one tensor, and of a constant that is computed.
+_LARGEST = 2**31
+_MOST_COMPUTED = 2**26
+# Elements of constants that sizes may depend on.
+_SIZES = 2**12
+# What has a use for values of its inputs while a file is read: arithmetic alone, bounded by its output.
+_COMPUTED = frozenset(
+    """
+    Abs Add And Cast CastLike Ceil Clip Concat ConstantOfShape Cos CumSum Div Equal Erf Exp Expand Flatten
+    Floor Gather GatherElements GatherND Greater GreaterOrEqual Identity IsNaN Less LessOrEqual Log MatMul
+    Max Min Mod Mul Neg Not Or Pow Range Reciprocal ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum
+    Reshape Round ScatterElements ScatterND Sigmoid Sign Sin Slice Split Sqrt Squeeze Sub Tanh Tile
+    Transpose Trilu Unsqueeze Where
+    """.split()
+)
+# What gives its input in evaluation.
+_IDLE = frozenset({"Identity", "Dropout"})
+_INTEGERS = {TensorProto.INT64, TensorProto.INT32, TensorProto.INT16, TensorProto.INT8}
+_INTEGERS |= {TensorProto.UINT8, TensorProto.BOOL}
+
+
+def read_program(path: Path, sizes: Mapping[str, int] | None = None) -> Program:
+    """The file at `path` as a program; `sizes` are those of inputs' symbols, 224 where none is given.
+
+    Raises NetspecError for a file that cannot be read.
+    """
+    proto, arrays = read_flat(path)
+    return _Specialising(path, proto, arrays, sizes or {}).program()
+
+
+class _Specialising:
+    def __init__(
+        self, path: Path, proto: ModelProto, arrays: dict[str, Array], sizes: Mapping[str, int]
+    ) -> None:
+        self.path, self.proto, self.sizes = path, proto, sizes
+        self.constants: dict[str, Array] = arrays
+        self.types: dict[str, TypeProto] = {}
+        self.same: dict[str, str] = {}
+        self.nodes: list[Node] = []
+        self.opset = max(
+            (o.version for o in proto.opset_import if o.domain in ("", "ai.onnx")), default=0
+        )
+        if not self.opset:
+            raise refused(path, "it says no opset")
+
+    def program(self) -> Program:
+        graph = self.proto.graph
+        inputs = tuple(
+            self._input(item, first)
+            for first, item in enumerate(i for i in graph.input if i.name not in self.constants)
+        )
+        free = all(item.sizes[:1] == (None,) for item in inputs)
+        batch = (
+            BATCH
+            if free
+            else max((i.sizes[0] or BATCH) if i.sizes else 1 for i in inputs)
+            if inputs
+            else 1
+        )
+        for proto in graph.node:
+            self._add(proto)
+        outputs = []
+        for item in graph.output:
+            name = self._real(item.name)
+            if name not in self.types and name not in self.constants:
+                raise refused(self.path, f"nothing makes its output {printable(item.name)}")
+            outputs.append(name)
+        shapes = {name: self._shape(kind) for name, kind in self.types.items()}
+        program = Program(
+            graph.name,
+            self.nodes,
+            self.constants,
+            {name: shape for name, shape in shapes.items() if shape is not None},
+            frozenset(n for n, t in self.types.items() if t.tensor_type.elem_type in _INTEGERS),
+            inputs,
+            tuple(outputs),
+            batch,
+            free,
+            self.opset,
+        )
+        program.nodes[:] = program.used()
+        return program
+
+    def _input(self, item: Any, index: int) -> Input:
+        kind = item.type.tensor_type
+        name = printable(item.name)
+        if kind.elem_type not in (TensorProto.FLOAT, TensorProto.INT64, TensorProto.INT32):
+            raise refused(self.path, f"the input {name} holds numbers of another type")
+        if not item.type.HasField("tensor_type") or not kind.HasField("shape"):
+            raise refused(self.path, f"the input {name} has no sizes")
+        sizes: list[int | None] = []
+        known: list[int] = []
+        for axis, dim in enumerate(kind.shape.dim):
+            fixed = dim.dim_value if dim.HasField("dim_value") and dim.dim_value > 0 else None
+            sizes.append(fixed)
+            open_size = BATCH if axis == 0 else self.sizes.get(dim.dim_param, 224)
+            known.append(fixed if fixed is not None else open_size)
+        if math.prod(known) > _LARGEST:
+            raise refused(self.path, f"the input {name} has {math.prod(known):,} numbers")
+        self.types[item.name] = helper.make_tensor_type_proto(kind.elem_type, known)
+        return Input(item.name, tuple(sizes), kind.elem_type in _INTEGERS)
+
+    def _real(self, name: str) -> str:
+        return self.same.get(name, name)
+
+    def _add(self, proto: NodeProto) -> None:
+        inputs = [self._real(name) for name in proto.input]
+        for name in inputs:
+            if name and name not in self.constants and name not in self.types:
+                raise refused(
+                    self.path, f"{printable(proto.name or proto.op_type)} reads what nothing made"
+                )
+        for name in proto.output:
+            if name and (name in self.types or name in self.constants or name in self.same):
+                raise refused(self.path, f"{printable(name)} is made twice")
+        if not proto.output or not proto.output[0]:
+            return
+        plain = proto.domain in ("", "ai.onnx")
+        if plain and proto.op_type in _IDLE and len([n for n in proto.output if n]) == 1:
+            self.same[proto.output[0]] = inputs[0]
+            return
+        fixed = NodeProto(op_type=proto.op_type, name=proto.name, input=inputs, output=proto.output)
+        fixed.attribute.extend(proto.attribute)
+        fixed.domain = "" if plain else proto.domain
+        if plain and proto.op_type == "Constant":
+            self.constants[proto.output[0]] = self._constant(fixed)
+            return
+        if plain and proto.op_type in ("Shape", "Size") and self._sized(fixed):
+            return
+        self._infer(fixed)
+        if plain and self._compute(fixed):
+            return
+        attributes = attributes_of(self.path, fixed)
+        if plain and proto.op_type == "Cast" and self._idle_cast(fixed):
+            return
+        node = Node(
+            proto.op_type if plain else f"{proto.domain}.{proto.op_type}",
+            tuple(inputs),
+            tuple(proto.output),
+            attributes,
+            proto.name,
+            scopes_of(proto),
+        )
+        for name in node.outputs:
+            # What is not known is known to be there: recognising says that it has no operator.
+            if name:
+                self.types.setdefault(name, TypeProto())
+        self.nodes += normalised(node, self.opset, self.constants)
+
+    def _constant(self, node: NodeProto) -> Array:
+        found = attributes_of(self.path, node)
+        for key, dtype in (("value_float", np.float32), ("value_floats", np.float32)):
+            if key in found:
+                return np.asarray(found[key], dtype)
+        for key in ("value_int", "value_ints"):
+            if key in found:
+                return np.asarray(found[key], np.int64)
+        value = found.get("value")
+        if not isinstance(value, np.ndarray):
+            raise refused(self.path, f"the constant {printable(node.output[0])} holds no numbers")
+        return value
+
+    def _shape(self, kind: TypeProto | None) -> tuple[int, ...] | None:
+        if kind is None or not kind.HasField("tensor_type"):
+            return None
+        if not kind.tensor_type.HasField("shape"):
+            return None
+        dims = kind.tensor_type.shape.dim
+        if not all(dim.HasField("dim_value") for dim in dims):
+            return None
+        return tuple(int(dim.dim_value) for dim in dims)
+
+    def _size_of(self, name: str) -> tuple[int, ...] | None:
+        if name in self.constants:
+            return self.constants[name].shape
+        return self._shape(self.types.get(name))
+
+    def _sized(self, node: NodeProto) -> bool:
+        shape = self._size_of(node.input[0])
+        if shape is None:
+            return False
+        given = attributes_of(self.path, node)
+        if node.op_type == "Size":
+            self.constants[node.output[0]] = np.asarray(math.prod(shape), np.int64)
+        else:
+            part = shape[given.get("start", 0) : given.get("end")]
+            self.constants[node.output[0]] = np.asarray(part, np.int64)
+        return True
+
+    def _infer(self, node: NodeProto) -> None:
+        """Adds the types of what a node makes, as far as they can be told."""
+        try:
+            schema = defs.get_schema(node.op_type, self.opset, node.domain)
+        except defs.SchemaError:
+            return
+        types, data = {}, {}
+        for name in filter(None, node.input):
+            array = self.constants.get(name)
+            if array is None:
+                types[name] = self.types[name]
+                continue
+            kind = helper.np_dtype_to_tensor_dtype(array.dtype)
+            types[name] = helper.make_tensor_type_proto(kind, array.shape)
+            if array.size <= _SIZES:
+                data[name] = numpy_helper.from_array(array)
+        with reading(
+            lambda reason: refused(self.path, f"{printable(node.name or node.op_type)}: {reason}")
+        ):
+            versions = [helper.make_opsetid("", self.opset)]
+            found = infer_node_outputs(schema, node, types, data, opset_imports=versions)
+        for name, kind in found.items():
+            shape = self._shape(kind)
+            if shape is not None and (math.prod(shape) > _LARGEST or min(shape, default=1) < 0):
+                raise refused(self.path, f"{printable(name)} has {math.prod(shape):,} numbers")
+            if name:
+                self.types[name] = kind
+
+    def _compute(self, node: NodeProto) -> bool:
+        """Computes a node of constants; whether it did."""
+        names = [name for name in node.input if name]
+        if node.op_type not in _COMPUTED or not all(name in self.constants for name in names):
+            return False
+        if node.op_type == "Range":
+            start, limit, step = (float(self.constants[n].item()) for n in names)
+            size = abs((limit - start) / step) if step else math.inf
+        else:
+            shapes = [self._shape(self.types.get(name)) for name in node.output if name]
+            size = sum(math.inf if s is None else math.prod(s) for s in shapes)
+        read = sum(self.constants[name].size for name in names)
+        if size > max(_MOST_COMPUTED, read):
+            raise refused(
+                self.path, f"{printable(node.name or node.op_type)} makes too large a constant"
+            )
+        from onnx.reference import ReferenceEvaluator
+
+        with reading(
+            lambda reason: refused(self.path, f"{printable(node.name or node.op_type)}: {reason}")
+        ):
+            model = helper.make_function(
+                "",
+                "f",
+                list(dict.fromkeys(names)),
+                [n for n in node.output if n],
+                [node],
+                [helper.make_opsetid("", self.opset)],
+            )
+            feeds = {name: self.constants[name] for name in names}
+            results = ReferenceEvaluator(model).run(None, feeds, {})
+        for name, value in zip((n for n in node.output if n), results, strict=True):
+            self.constants[name] = np.asarray(value)
+            self.types.pop(name, None)
+        return True
+
+    def _idle_cast(self, node: NodeProto) -> bool:
+        """Leaves out a cast that changes nothing."""
+        before = self.types[node.input[0]].tensor_type.elem_type
+        if before != self.types[node.output[0]].tensor_type.elem_type:
+            integers = {TensorProto.INT32, TensorProto.INT64}
+            if {before, self.types[node.output[0]].tensor_type.elem_type} != integers:
+                return False
+        self.same[node.output[0]] = node.input[0]
+        return True

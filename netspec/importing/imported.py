@@ -1,0 +1,138 @@
+"""A model's file to a spec, its weights and the proof that they are the same net."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from netspec.diagnostics.messages.importing import NoOperator, NoSpec, Unreadable
+from netspec.diagnostics.raised import NetspecError
+from netspec.diagnostics.source import Source
+from netspec.elaborate.build import build
+from netspec.foundation.records import record
+from netspec.graph.checked import Graph
+from netspec.graph.written import written
+from netspec.importing.files.program import Array
+from netspec.importing.files.specialise import read_program
+from netspec.importing.proof import Proof, Run, prove
+from netspec.importing.recognise.recognising import Recognised, Unread, recognised
+from netspec.importing.scopes import Scope
+from netspec.syntax.fmt import format_text
+from netspec.system.reading import reading
+from netspec.weights.sources import given
+
+_LISTED = 20
+
+
+@record(eq=False)
+class Imported:
+    """A model as a spec: its text, the checked graph of it, and its weights by the text's names.
+
+    `proof` is None where `unread` nodes have inputs in their place; `nodes` is how many the file has.
+    """
+
+    text: str
+    graph: Graph
+    weights: Mapping[str, Array]
+    proof: Proof | None
+    unread: tuple[Unread, ...]
+    nodes: int
+
+    def save_weights(self, path: Path) -> None:
+        """Writes the weights as safetensors, whole or not at all."""
+        from safetensors.numpy import save
+
+        from netspec.system.atomic import replacing
+
+        with replacing(path) as file:
+            file.write(save({name: _owned(array) for name, array in self.weights.items()}))
+
+
+def import_file(
+    path: Path, *, name: str = "", partial: bool = False, run: Run | None = None
+) -> Imported:
+    """The ONNX file at `path` as a spec, called after the file or `name`.
+
+    Raises NetspecError for a file that cannot be read or is not proven, and, unless `partial`, where nodes
+    have no operator. `run` computes what the file stands for, the file itself by default.
+    """
+
+    def failed(reason: str) -> NetspecError:
+        return NetspecError(Unreadable(str(path), reason))
+
+    with reading(failed):
+        program = read_program(path)
+        found = recognised(program, _net_name(name or path.stem))
+    if found.unread and not partial:
+        raise NetspecError(_no_operator(path, found))
+    if found.unread:
+        return Imported(
+            format_text(found.text),
+            _built(path, found.text),
+            found.weights,
+            None,
+            found.unread,
+            found.nodes,
+        )
+    flat = _built(path, found.text)
+    text, paths = structured_text(flat, found.scopes)
+    graph = _built(path, text)
+    weights = {}
+    for key, array in found.weights.items():
+        node, _, own = key.partition(".")
+        weights[f"{paths[node]}.{own}"] = array
+    source = given(graph, weights)
+    proof = prove(
+        path,
+        graph,
+        source,
+        program,
+        found.inputs,
+        found.outputs
+        if len(graph.outputs) > 1
+        else ("output",)
+        if graph.outputs[0].name == "output"
+        else found.outputs,
+        run,
+    )
+    return Imported(text, graph, weights, proof, (), found.nodes)
+
+
+def structured_text(
+    graph: Graph, scopes: Mapping[str, Sequence[Scope]]
+) -> tuple[str, Mapping[str, str]]:
+    """The text of a flat graph, and the path in it of each of the graph's steps."""
+    text = written(graph)
+    again = build(Source("<imported>", text))
+    pairs = zip(graph.nodes, again.nodes, strict=True)
+    return text, {node.path: other.path for node, other in pairs}
+
+
+def _built(path: Path, text: str) -> Graph:
+    try:
+        return build(Source("<imported>", text))
+    except NetspecError as refusal:
+        reason = str(refusal.diagnostics[0].problem)
+        raise NetspecError(NoSpec(str(path), reason)) from None
+
+
+def _no_operator(path: Path, found: Recognised) -> NoOperator:
+    shown = "; ".join(map(str, found.unread[:_LISTED]))
+    more = f"; ... ({len(found.unread)})" if len(found.unread) > _LISTED else ""
+    return NoOperator(len(found.unread), found.nodes, str(path), shown + more)
+
+
+def _net_name(stem: str) -> str:
+    from netspec.syntax.expected import KEYWORDS
+
+    name = re.sub(r"\W+", "_", stem, flags=re.ASCII).strip("_")[:60]
+    if not name or name[0].isdigit() or name.lower() in {word.lower() for word in KEYWORDS}:
+        name = f"net_{name}".rstrip("_")
+    return name
+
+
+def _owned(array: Array) -> Array:
+    import numpy as np
+
+    return np.ascontiguousarray(array, dtype=np.float32)

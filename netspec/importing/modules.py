@@ -1,0 +1,84 @@
+"""Modules of PyTorch, by way of the ONNX file that torch writes of them."""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from netspec.diagnostics.messages.importing import Unreadable
+from netspec.diagnostics.raised import NetspecError
+from netspec.importing.files.program import Array
+from netspec.importing.imported import Imported, import_file
+from netspec.system.extras import need
+from netspec.system.reading import reading
+
+_OPSET = 17
+
+
+def import_module(module: Any, example: Any, *, partial: bool = False) -> Imported:
+    """The module as a spec; see `netspec.from_torch`.
+
+    torch's newer exporter, which names the modules around each node, needs the package onnxscript;
+    without it the older one, which traces, writes the file.
+    """
+    torch = need("torch", "reading a module")
+    given = example if isinstance(example, tuple) else (example,)
+    name = type(module).__name__
+    training = module.training
+    module.eval()
+    try:
+        with tempfile.TemporaryDirectory(prefix="netspec-") as folder:
+            path = Path(folder) / f"{name}.onnx"
+            _export(torch, module, given, path)
+
+            def run(feeds: Mapping[str, Array]) -> Sequence[Array]:
+                tensors = [torch.from_numpy(array) for array in feeds.values()]
+                with torch.no_grad():
+                    found = module(*tensors)
+                many = found if isinstance(found, list | tuple) else (found,)
+                return [tensor.numpy() for tensor in many]
+
+            return import_file(path, name=name, partial=partial, run=run)
+    finally:
+        module.train(training)
+
+
+def _export(torch: Any, module: Any, given: tuple[Any, ...], path: Path) -> None:
+    """Writes the module as ONNX with a free batch."""
+    names = [f"input{i + 1}" if len(given) > 1 else "input" for i in range(len(given))]
+
+    def failed(reason: str) -> NetspecError:
+        return NetspecError(
+            Unreadable(type(module).__name__, f"torch does not export it: {reason}")
+        )
+
+    with reading(failed), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if find_spec("onnxscript") is not None:
+            # Of one sample torch takes the batch for a number.
+            many = tuple(torch.cat([t, t]) if t.shape[0] == 1 else t for t in given)
+            batch = torch.export.Dim("batch")
+            torch.onnx.export(
+                module,
+                many,
+                str(path),
+                dynamo=True,
+                external_data=False,
+                input_names=names,
+                dynamic_shapes=tuple({0: batch} for _ in many),
+                verbose=False,
+            )
+            return
+        torch.onnx.export(
+            module,
+            given,
+            str(path),
+            dynamo=False,
+            input_names=names,
+            opset_version=_OPSET,
+            dynamic_axes={name: {0: "batch"} for name in names},
+        )

@@ -1,0 +1,180 @@
+"""A file and what was read of it side by side: the same inputs through ONNX Runtime, output by output."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from netspec.backends.onnx.compile import compile_graph
+from netspec.backends.onnx.options import FileOptions
+from netspec.diagnostics.messages.importing import NotProven
+from netspec.diagnostics.raised import NetspecError
+from netspec.foundation.records import record
+from netspec.graph.checked import Graph
+from netspec.importing.files.program import Program
+from netspec.system.extras import need
+from netspec.system.reading import reading
+from netspec.weights.sources import WeightSource
+
+Array = np.ndarray[Any, Any]
+Run = Callable[[Mapping[str, Array]], Sequence[Array]]
+# Relative to the largest value: what is the same, and what rounding may make of a deep net.
+EQUAL = 1e-6
+_MOST = 1e-4
+# How far beyond what one rounding of its inputs moves the file's own outputs.
+_ROUNDINGS = 8
+# Batches of the runs; a fixed one has two inputs of its own size.
+_BATCHES = (1, 3)
+
+
+@record
+class Proof:
+    """What was compared: `error` is the largest difference, relative to the largest value.
+
+    `rounding` is what nudging the inputs by one rounding does to the file itself, where that was asked.
+    """
+
+    batches: tuple[int, ...]
+    outputs: int
+    error: float
+    rounding: float | None = None
+
+    @property
+    def exact(self) -> bool:
+        """Whether every bit is the same."""
+        return self.error == 0
+
+    def as_json(self) -> dict[str, Any]:
+        """What `netspec import --json` says of it."""
+        return {
+            "bitwise": self.exact,
+            "error": self.error,
+            "rounding": self.rounding,
+            "batches": list(self.batches),
+            "outputs": self.outputs,
+        }
+
+    def __str__(self) -> str:
+        many = "output" if self.outputs == 1 else f"{self.outputs} outputs"
+        ran = f"{many} on 2 inputs, batches {' and '.join(map(str, self.batches))}"
+        if self.exact:
+            return f"proven: {ran}: bitwise the same"
+        text = f"proven: {ran}: within {self.error:.1e} of the largest value"
+        if self.rounding is not None:
+            text += f"; one rounding of the inputs moves the file's own by {self.rounding:.1e}"
+        return text
+
+
+def prove(
+    path: Path,
+    graph: Graph,
+    source: WeightSource,
+    program: Program,
+    names: Sequence[str],
+    outputs: Sequence[str],
+    run: Run | None = None,
+) -> Proof:
+    """Runs both; raises NetspecError where they differ by more than rounding.
+
+    `names` and `outputs` are the graph's inputs and outputs in the file's order. `run` computes what the
+    file stands for, the file itself by default.
+    """
+    need("onnxruntime", "import")
+    reference = run or session_run(path, [item.name for item in program.inputs])
+    batches = _BATCHES if program.free else (program.batch,) * 2
+    with tempfile.TemporaryDirectory(prefix="netspec-") as folder:
+        made = Path(folder) / "model.onnx"
+        compile_graph(graph, made, FileOptions(optimize=False), source=source)
+        ours = session_run(made, list(names), list(dict.fromkeys(outputs)))
+        feeds = [_feeds(program, batch, seed) for seed, batch in enumerate(batches)]
+        worst = 0.0
+        for feed in feeds:
+            theirs = _told(path, reference, feed)
+            renamed = dict(zip(names, feed.values(), strict=True))
+            found = dict(zip(dict.fromkeys(outputs), _told(path, ours, renamed), strict=True))
+            for name, array in zip(outputs, theirs, strict=True):
+                worst = max(worst, _error(path, name, found[name], array))
+        if worst <= EQUAL:
+            return Proof(tuple(dict.fromkeys(batches)), len(outputs), worst)
+        moved = max(_rounding(path, reference, feed) for feed in feeds)
+    if worst > min(_MOST, _ROUNDINGS * moved):
+        reason = f"an output differs by {worst:.1e} of its largest value, rounding by {moved:.1e}"
+        raise NetspecError(NotProven(str(path), reason))
+    return Proof(tuple(dict.fromkeys(batches)), len(outputs), worst, moved)
+
+
+def session_run(path: Path, names: list[str], outputs: list[str] | None = None) -> Run:
+    """A file in ONNX Runtime, as a function of arrays in the order of the names."""
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = 1
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+
+    def failed(reason: str) -> NetspecError:
+        return NetspecError(NotProven(str(path), f"ONNX Runtime does not run it: {reason}"))
+
+    with reading(failed):
+        session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    kinds = {item.name: item.type for item in session.get_inputs()}
+
+    def run(feeds: Mapping[str, Array]) -> Sequence[Array]:
+        given = {
+            name: array.astype(np.int32) if kinds[name] == "tensor(int32)" else array
+            for name, array in zip(names, feeds.values(), strict=True)
+            if name in kinds
+        }
+        found: Sequence[Array] = session.run(outputs, given)
+        return found
+
+    return run
+
+
+def _told(path: Path, run: Run, feeds: Mapping[str, Array]) -> Sequence[Array]:
+    with reading(lambda reason: NetspecError(NotProven(str(path), f"it does not run: {reason}"))):
+        return run(feeds)
+
+
+def _feeds(program: Program, batch: int, seed: int) -> dict[str, Array]:
+    random = np.random.default_rng(seed)
+    found: dict[str, Array] = {}
+    for item in program.inputs:
+        shape = (batch, *program.shapes[item.name][1:])
+        found[item.name] = (
+            random.integers(0, 2, shape)
+            if item.integers
+            else random.standard_normal(shape, np.float32)
+        )
+    return found
+
+
+def _error(path: Path, name: str, found: Array, wanted: Array) -> float:
+    if found.shape != wanted.shape:
+        raise NetspecError(NotProven(str(path), f"{name} is {found.shape}, not {wanted.shape}"))
+    if not wanted.size:
+        return 0.0
+    if not (np.isfinite(wanted).all() and np.isfinite(found).all()):
+        return 0.0 if np.array_equal(found, wanted, equal_nan=True) else float("inf")
+    largest = float(np.abs(wanted).max())
+    off = float(np.abs(found.astype(np.float64) - wanted).max())
+    return off / largest if largest else off
+
+
+def _rounding(path: Path, run: Run, feeds: Mapping[str, Array]) -> float:
+    """What moving every input by half a unit in its last place does to the outputs."""
+    random = np.random.default_rng(7)
+    nudged = {
+        name: array
+        if array.dtype.kind != "f"
+        else (array * (1 + np.float32(2**-23) * random.choice([-1, 1], array.shape))).astype(
+            np.float32
+        )
+        for name, array in feeds.items()
+    }
+    pairs = zip(_told(path, run, nudged), _told(path, run, feeds), strict=True)
+    return max(_error(path, "", found, wanted) for found, wanted in pairs)

@@ -1,0 +1,449 @@
+"""What only moves elements: views, slices, pieces, joins, attention's heads, tables of ids, recurrences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+
+import numpy as np
+
+from netspec.importing.files.program import Array, Node
+from netspec.importing.recognise.steps import Wire, number
+from netspec.importing.recognise.views import Atom, Axes, View, flat, refined, renamed, size_of
+from netspec.importing.recognise.writer import Unsaid, Writer
+
+# The words for a value's axes, by how many it has.
+_WORDS = {
+    1: ("channels",),
+    2: ("channels", "time"),
+    3: ("channels", "height", "width"),
+    4: ("channels", "depth", "height", "width"),
+}
+
+
+def reshape(writer: Writer, node: Node) -> View:
+    """Reshape, Flatten, Squeeze and Unsqueeze: of sizes that are all known."""
+    view, shape = writer.view(node.inputs[0]), writer.shapes[node.output]
+    found = view.reshaped(shape)
+    if found is not None:
+        return found
+    wire = writer.plain(view)
+    if not shape or shape[0] != size_of(view.base[0]):
+        raise Unsaid("it mixes the batch with other axes")
+    if tuple(shape[1:]) != wire.sizes:
+        wire = writer.step(f"reshape({'x'.join(map(str, shape[1:]))})", [wire], shape[1:])
+    base = (view.base[0], *writer.axes(shape[1:]))
+    return View(wire, base, base)
+
+
+def transpose(writer: Writer, node: Node) -> View:
+    """Transpose."""
+    view = writer.view(node.inputs[0])
+    return view.moved(node.get("perm") or tuple(reversed(range(len(view.axes)))))
+
+
+def _place(view: View, atoms: tuple[Atom, ...]) -> tuple[int, int]:
+    """The base axis that some atoms lead, and how many elements each of theirs is."""
+    for i, axis in enumerate(view.base):
+        if atoms and axis[: len(atoms)] == atoms and not axis[0].batch:
+            return i, prod(atom.size for atom in axis[len(atoms) :])
+    raise Unsaid("it takes elements of an axis that lies inside another")
+
+
+def _sliced(
+    writer: Writer, view: View, axis: int, start: int, end: int, step: int, drop: bool
+) -> View:
+    """Elements of one axis, which is left out where one is taken and `drop` says so."""
+    atoms, size = view.axes[axis], size_of(view.axes[axis])
+    start, end, step = slice(start, end, step).indices(size)
+    count = len(range(start, end, step))
+    if count < 1 or step < 1:
+        raise Unsaid("it takes nothing, or backwards")
+    if count < size:
+        try:
+            place, each = _place(view, atoms)
+            if place == 0 or (step > 1 and each > 1) or len(view.base) - 1 not in _WORDS:
+                raise Unsaid("")
+        except Unsaid:
+            view = writer.channelled(view, axis)
+            atoms = view.axes[axis]
+            place, each = _place(view, atoms)
+        word = _WORDS[len(view.base) - 1][place - 1]
+        shape = list(view.wire.sizes)
+        shape[place - 1] = count * each
+        last = end * each if end < size else None
+        given = [str(start * each)] + [str(last)] * (last is not None)
+        given += [f"step={step}"] * (step > 1) + [f"axis={word}"] * (word != "channels")
+        wire = writer.step(f"slice({', '.join(given)})", [view.wire], shape)
+        new = (Atom(count),) if count > 1 else ()
+        rest = view.base[place][len(atoms) :]
+        base = tuple((*new, *rest) if i == place else a for i, a in enumerate(view.base))
+        axes = tuple(new if i == axis else a for i, a in enumerate(view.axes))
+        view = View(wire, base, axes)
+    if drop:
+        view = View(view.wire, view.base, tuple(a for i, a in enumerate(view.axes) if i != axis))
+    return view
+
+
+def slices(writer: Writer, node: Node) -> View:
+    """Slice, along one axis after another."""
+    view = writer.view(node.inputs[0])
+    starts, ends = node.get("starts"), node.get("ends")
+    axes = node.get("axes") or tuple(range(len(starts)))
+    steps = node.get("steps") or (1,) * len(starts)
+    rank = len(view.axes)
+    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
+        view = _sliced(writer, view, axis % rank, start, end, step, drop=False)
+    return view
+
+
+def split(writer: Writer, node: Node) -> tuple[View, ...]:
+    """Split: equal pieces of the channels are a bundle, others are slices."""
+    view = writer.view(node.inputs[0])
+    axis = node.get("axis", 0) % len(view.axes)
+    pieces = [writer.shapes[name][axis] for name in node.outputs]
+    atoms = view.axes[axis]
+    if len(set(pieces)) == 1 and len(pieces) > 1 and len(view.base) > 1 and view.base[1] == atoms:
+        shape = (pieces[0], *view.wire.sizes[1:])
+        first = writer.step(f"split({len(pieces)})", [view.wire], shape, outputs=len(pieces))
+        assert first.step is not None
+        new = (Atom(pieces[0]),) if pieces[0] > 1 else ()
+        base = (view.base[0], new, *view.base[2:])
+        axes = tuple(new if i == axis else a for i, a in enumerate(view.axes))
+        return tuple(View(wire, base, axes) for wire in first.step.made)
+    found, start = [], 0
+    for size in pieces:
+        found.append(_sliced(writer, view, axis, start, start + size, 1, drop=False))
+        start += size
+    return tuple(found)
+
+
+def gather(writer: Writer, node: Node) -> View:
+    """Gather: one element or several of an axis, or rows of a table by the ids of an input."""
+    table = writer.constants.get(node.inputs[0])
+    if table is not None:
+        return _embedding(writer, node, table)
+    view = writer.view(node.inputs[0])
+    places = writer.constants.get(node.inputs[1])
+    if places is None:
+        raise Unsaid("which elements it takes is computed")
+    axis = node.get("axis", 0) % len(view.axes)
+    size = size_of(view.axes[axis])
+    if places.ndim == 0:
+        start = int(places) % size
+        return _sliced(writer, view, axis, start, start + 1, 1, drop=True)
+    if places.ndim != 1:
+        raise Unsaid("it takes elements in several axes")
+    wanted = [int(p) % size for p in places]
+    place, each = _place(view, view.axes[axis])
+    if each > 1 or place == 0 or len(view.base) - 1 not in _WORDS:
+        raise Unsaid("it takes elements of an axis that lies inside another")
+    word = _WORDS[len(view.base) - 1][place - 1]
+    shape = list(view.wire.sizes)
+    shape[place - 1] = len(wanted)
+    given = [f"({', '.join(map(str, wanted))})" if len(wanted) > 1 else f"[{wanted[0]}]"]
+    given += [f"axis={word}"] * (word != "channels")
+    wire = writer.step(f"pick({', '.join(given)})", [view.wire], shape)
+    new = (Atom(len(wanted)),) if len(wanted) > 1 else ()
+    base = tuple(new if i == place else a for i, a in enumerate(view.base))
+    axes = tuple(new if i == axis else a for i, a in enumerate(view.axes))
+    return View(wire, base, axes)
+
+
+def _embedding(writer: Writer, node: Node, table: Array) -> View:
+    view = writer.view(node.inputs[1])
+    if table.ndim != 2 or node.get("axis", 0) or table.dtype.kind != "f":
+        raise Unsaid("it is no table of vectors")
+    if view.wire.step is not None or not view.plain:
+        raise Unsaid("its ids are no input")
+    rows, width = table.shape
+    wire = writer.step(
+        f"embedding-{width}",
+        [view.wire],
+        (width, *view.wire.sizes),
+        f"rows={rows}",
+        weights={"weight": table},
+    )
+    new = (Atom(width),) if width > 1 else ()
+    return View(wire, (view.base[0], new, *view.base[1:]), (*view.axes, new))
+
+
+def concat(writer: Writer, node: Node) -> View:
+    """Concat along the channels, or the last axis of a value; tokens in front are a layer."""
+    tensors = [name for name in node.inputs if name not in writer.constants]
+    axis = node.get("axis", 0)
+    if not tensors:
+        raise Unsaid("it joins constants only")
+    first = writer.view(tensors[0])
+    axis %= len(first.axes)
+    if len(tensors) == 1 and len(node.inputs) == 2 and node.inputs[1] == tensors[0]:
+        return _tokens(writer, first, axis, writer.constants[node.inputs[0]])
+    views = []
+    for name in node.inputs:
+        if name in writer.constants:
+            raise Unsaid("it joins a constant")
+        views.append(writer.view(name))
+    joined = _alike(views, axis)
+    if joined is None:
+        views = [writer.arranged(v, (v.base[0], v.axes[axis], *_others(v, axis))) for v in views]
+        joined = _alike(views, axis)
+    if joined is None:
+        raise Unsaid("it joins along an axis that lies inside another")
+    place, views = joined
+    shape = list(views[0].wire.sizes)
+    shape[place - 1] = sum(v.wire.sizes[place - 1] for v in views)
+    given = [] if place == 1 else ["axis=time"]
+    wire = writer.step("concat", [v.wire for v in views], shape, *given)
+    new = (Atom(shape[place - 1]),)
+    base = tuple(new if i == place else a for i, a in enumerate(views[0].base))
+    axes = tuple(new if i == axis else a for i, a in enumerate(views[0].axes))
+    return View(wire, base, axes)
+
+
+def _others(view: View, axis: int) -> list[tuple[Atom, ...]]:
+    return [a for i, a in enumerate(view.axes) if i != axis and a != view.base[0]]
+
+
+def _alike(views: Sequence[View], axis: int) -> tuple[int, list[View]] | None:
+    """The base axis that views are joined along, if all lie alike but for its size, and the views."""
+    found: list[View] = []
+    first = views[0]
+    spots = [i for i, a in enumerate(first.base) if a == first.axes[axis] and i]
+    if first.axes[axis] == ():
+        spots = [i for i, a in enumerate(first.base) if not a and i]
+    for place in spots:
+        if place not in (1, len(first.base) - 1):
+            continue
+        found = [first]
+        for other in views[1:]:
+            if len(other.base) != len(first.base) or len(other.axes) != len(first.axes):
+                break
+            if other.base[place] != other.axes[axis]:
+                break
+            cut = [_without(v, place, axis) for v in (found[0], other)]
+            pair = refined(*cut)
+            named = renamed(*pair) if pair else None
+            if (
+                named is None
+                or pair is None
+                or named.base != pair[0].base
+                or named.axes != pair[0].axes
+            ):
+                break
+            if pair[0].base != cut[0].base:
+                break
+            found.append(other)
+        else:
+            return place, found
+    return None
+
+
+def _without(view: View, place: int, axis: int) -> View:
+    base = tuple(() if i == place else a for i, a in enumerate(view.base))
+    return View(view.wire, base, tuple(() if i == axis else a for i, a in enumerate(view.axes)))
+
+
+def _tokens(writer: Writer, view: View, axis: int, array: Array) -> View:
+    """Vectors before the first step of a sequence, the same for every sample."""
+    if array.ndim != len(view.axes) or len(view.base) < 3 or view.base[1] not in view.axes:
+        raise Unsaid("it joins a constant to what is no sequence")
+    view = writer.arranged(view, (*view.base[:2], view.axes[axis]))
+    for i, atoms in enumerate(view.axes):
+        if atoms == view.base[0]:
+            if not (array == array.take([0], i)).all():
+                raise Unsaid("a constant of it differs from sample to sample")
+            array = array.take([0], i)
+    if view.axes[axis] != view.base[2] or size_of(view.base[1]) * array.shape[axis] != array.size:
+        raise Unsaid("it joins a constant along the channels")
+    channels = next(i for i, a in enumerate(view.axes) if a == view.base[1])
+    count = array.shape[axis]
+    numbers = np.moveaxis(array, (axis, channels), (-2, -1)).reshape(count, -1)
+    head = "token" if count == 1 else f"token({count})"
+    shape = (view.wire.sizes[0], view.wire.sizes[1] + count)
+    wire = writer.step(
+        head, [view.wire], shape, weights={"weight": numbers[0] if count == 1 else numbers}
+    )
+    new = (Atom(shape[1]),)
+    axes = tuple(new if i == axis else a for i, a in enumerate(view.axes))
+    return View(wire, (*view.base[:2], new), axes)
+
+
+def depth_to_space(writer: Writer, node: Node) -> View:
+    """DepthToSpace and SpaceToDepth."""
+    wire = writer.plain(writer.view(node.inputs[0]))
+    shape, factor = writer.shapes[node.output][1:], node.get("blocksize")
+    if node.op == "DepthToSpace":
+        more = "" if node.get("mode", "DCR") == "CRD" else ", layout=rows"
+        wire = writer.step(f"pixel_shuffle({factor}{more})", [wire], shape)
+    else:
+        wire = writer.step(f"pixel_unshuffle({factor}, layout=rows)", [wire], shape)
+    base = ((writer.batch,), *writer.axes(shape))
+    return View(wire, base, base)
+
+
+def roll(writer: Writer, node: Node) -> View:
+    """A tensor rolled along an axis of a map's places."""
+    view = writer.view(node.inputs[0])
+    atoms = view.axes[node.get("axis")]
+    places = [i for i, axis in enumerate(view.base) if axis == atoms and i > 1]
+    if not places:
+        raise Unsaid("it rolls the channels, or an axis that lies inside another")
+    steps = [node.get("shift") if i == places[0] else 0 for i in range(2, len(view.base))]
+    text = str(steps[0]) if len(steps) == 1 else f"({', '.join(map(str, steps))})"
+    return view.on(writer.step(f"roll({text})", [view.wire], view.wire.sizes))
+
+
+# --- attention
+
+
+def attend(writer: Writer, node: Node) -> View:
+    """Attention without its projections, which are layers of their own before and after."""
+    query, key, value = (writer.view(name) for name in node.inputs[:3])
+    if not len(query.axes) == len(key.axes) == len(value.axes):
+        raise Unsaid("its queries and keys have different axes")
+    rank = len(query.axes)
+    key = key.moved((*range(rank - 2), rank - 1, rank - 2))
+    outer = [axis for axis in query.axes[:-2] if axis]
+    heads = prod(size_of(axis) for axis in query.axes[:-2]) // size_of(query.base[0])
+    if len(outer) == 1 and len(outer[0]) > 1 and outer[0][0].batch:
+        outer = [outer[0][:1], outer[0][1:]]
+    if not outer or outer[0] != query.base[0] or len(outer) > 2:
+        raise Unsaid("its heads are no part of the channels")
+    parts = []
+    for view in (query, key, value):
+        inner = flat(view.axes[:-2])
+        if not inner or inner[: len(view.base[0])] != view.base[0]:
+            raise Unsaid("its heads are no part of the channels")
+        channels = (*inner[len(view.base[0]) :], *view.axes[-1])
+        spatial = _spatial(view, view.axes[-2])
+        parts.append(writer.arranged(view, (view.base[0], channels, *spatial)))
+    query, key, value = parts
+    width = size_of(query.axes[-1])
+    scale = node.get("scale")
+    given = [str(heads)] * (heads > 1) + ["causal=yes"] * bool(node.get("causal"))
+    given += [f"scale={number(scale)}"] * (abs(scale * width**0.5 - 1) > 1e-5)
+    named = {"scores": _scores(writer, node, query, key)} if len(node.inputs) > 3 else {}
+    shape = (heads * size_of(value.axes[-1]), *query.wire.sizes[1:])
+    wires = [query.wire, key.wire] + [value.wire] * (value.wire is not key.wire)
+    wire = writer.step("attend", wires, shape, *given, named=named)
+    many = tuple(query.base[1][: -len(query.axes[-1])]) if query.axes[-1] else query.base[1]
+    across = value.axes[-1]
+    axes = (*query.axes[:-1], across)
+    return View(wire, (query.base[0], (*many, *across), *query.base[2:]), axes)
+
+
+def _spatial(view: View, atoms: tuple[Atom, ...]) -> list[tuple[Atom, ...]]:
+    """The axes that places lie in: as the value has them, where they are those."""
+    own = list(view.base[2:])
+    return own if own and flat(own) == atoms else [atoms]
+
+
+def _scores(writer: Writer, node: Node, query: View, key: View) -> Wire:
+    array = writer.constants.get(node.inputs[3])
+    if array is None:
+        raise Unsaid("what is added to its scores is computed")
+    while array.ndim > 3 and (array == array[:1]).all():
+        array = array[0]
+    if array.ndim > 3:
+        raise Unsaid("what is added to its scores differs from sample to sample")
+    return writer.parameter(np.ascontiguousarray(array), query.wire)
+
+
+def product(writer: Writer, node: Node) -> View:
+    """A product of two tensors."""
+    one, other = (writer.view(name) for name in node.inputs)
+    left, right = writer.plain(one), writer.plain(other)
+    shape = writer.shapes[node.output][1:]
+    if len(left.sizes) != len(right.sizes) or len(left.sizes) < 2:
+        raise Unsaid("its matrices have different axes")
+    wire = writer.step("matmul", [left, right], shape)
+    base = (one.base[0], *writer.axes(shape))
+    return View(wire, base, base)
+
+
+# --- recurrences
+
+# How torch orders the gates that ONNX has as i, o, f, c; z, r, h; one.
+_GATES = {"LSTM": (0, 2, 3, 1), "GRU": (1, 0, 2), "RNN": (0,)}
+_ACTS = {"LSTM": ("Sigmoid", "Tanh", "Tanh"), "GRU": ("Sigmoid", "Tanh"), "RNN": ("Tanh",)}
+
+
+def recurrent(writer: Writer, node: Node) -> tuple[View | None, ...]:
+    """LSTM, GRU and RNN of one layer, from zeros: what it gives at every step, or at the last."""
+    ways = {"forward": 1, "bidirectional": 2}.get(node.get("direction", "forward"))
+    if ways is None or node.get("layout", 0) or node.get("clip") or node.get("input_forget", 0):
+        raise Unsaid("it runs backwards, or with attributes that no step has")
+    acts = node.get("activations") or _ACTS[node.op] * ways
+    if tuple(a.lower() for a in acts) != tuple(a.lower() for a in _ACTS[node.op] * ways):
+        raise Unsaid("its activations are others")
+    if node.op == "GRU" and not node.get("linear_before_reset", 0):
+        raise Unsaid("it resets before the product")
+    if any(node.inputs[4:5]):
+        raise Unsaid("it reads the lengths of sequences")
+    for name in filter(None, node.inputs[5:]):
+        if name not in writer.constants or writer.constants[name].any():
+            raise Unsaid("it starts from a state")
+    view, hidden = writer.view(node.inputs[0]), node.get("hidden_size")
+    if len(view.axes) != 3 or view.axes[1] != view.base[0]:
+        raise Unsaid("its sequence is not (steps, batch, channels)")
+    view = writer.arranged(view, (view.base[0], view.axes[2], view.axes[0]))
+    weights = _gates(writer, node, ways, hidden)
+    given = ["bidirectional=yes"] * (ways == 2) + ["bias=no"] * ("bias_ih_l0" not in weights)
+    read = [
+        bool(name) and (name in writer.readers or name in writer.program.outputs)
+        for name in node.outputs
+    ]
+    read += [False] * (3 - len(read))
+    head, steps = f"{node.op.lower()}-{hidden}", view.wire.sizes[1:]
+    way = (Atom(ways),) if ways > 1 else ()
+    unit = (Atom(hidden),) if hidden > 1 else ()
+    if read[2] or (read[1] and (read[0] or ways > 1)):
+        raise Unsaid("its last state is read besides its output")
+    if read[1]:
+        wire = writer.step(head, [view.wire], (hidden,), "last=yes", *given, weights=weights)
+        return None, View(wire, (view.base[0], unit), ((), view.base[0], unit))
+    wire = writer.step(head, [view.wire], (ways * hidden, *steps), *given, weights=weights)
+    base: Axes = (view.base[0], (*way, *unit), view.base[2])
+    return (View(wire, base, (view.base[2], way, view.base[0], unit)),)
+
+
+def _gates(writer: Writer, node: Node, ways: int, hidden: int) -> dict[str, Array]:
+    order, found = _GATES[node.op], {}
+    arrays = [writer.constants.get(name) if name else None for name in node.inputs[1:4]]
+    if arrays[0] is None or arrays[1] is None:
+        raise Unsaid("a weight of it is computed while it runs")
+
+    def turned(array: Array) -> Array:
+        return np.concatenate([array[g * hidden : (g + 1) * hidden] for g in order])
+
+    for way in range(ways):
+        suffix = "l0_reverse" if way else "l0"
+        found[f"weight_ih_{suffix}"] = turned(arrays[0][way])
+        found[f"weight_hh_{suffix}"] = turned(arrays[1][way])
+        if len(arrays) > 2 and arrays[2] is not None:
+            both = arrays[2][way]
+            half = len(both) // 2
+            found[f"bias_ih_{suffix}"] = turned(both[:half])
+            found[f"bias_hh_{suffix}"] = turned(both[half:])
+    return found
+
+
+ARRANGING = {
+    "Reshape": reshape,
+    "Flatten": reshape,
+    "Squeeze": reshape,
+    "Unsqueeze": reshape,
+    "Transpose": transpose,
+    "Slice": slices,
+    "Split": split,
+    "Gather": gather,
+    "Concat": concat,
+    "DepthToSpace": depth_to_space,
+    "SpaceToDepth": depth_to_space,
+    "Roll": roll,
+    "Attend": attend,
+    "MatMul": product,
+    "LSTM": recurrent,
+    "GRU": recurrent,
+    "RNN": recurrent,
+}

@@ -1,0 +1,89 @@
+"""Attention as exporters write it out: a product, scaled, with scores added, a softmax, a product."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from netspec.importing.files.program import Array, Node
+
+# What stands for minus infinity in masks that are added.
+_LOW = -1e4
+
+
+def attended(node: Node, makers: Mapping[str, Node], constants: Mapping[str, Array]) -> Node | None:
+    """The attention whose last product is this node; None where it is another product.
+
+    It reads queries (..., T, D), turned keys (..., D, S), values (..., S, E) and what is added to the
+    scores, if anything is; `scale` is the factor of the products, `causal` whether the scores added were
+    a causal mask alone.
+    """
+    soft = makers.get(node.inputs[0])
+    if soft is not None and soft.op == "Where":  # rows of which everything is masked: NaN made zero
+        soft = makers.get(soft.inputs[2]) if soft.inputs[1] in constants else soft
+    if soft is None or soft.op != "Softmax" or soft.get("axis", -1) not in (-1, 3, 2):
+        return None
+    scale, name, added = 1.0, soft.inputs[0], []
+    while (found := makers.get(name)) is not None and found.op != "MatMul":
+        if found.op not in ("Mul", "Div", "Add") or len(found.inputs) != 2:
+            return None
+        own = [n for n in found.inputs if n not in constants]
+        if found.op == "Add":
+            scored = [n for n in found.inputs if _is_scores(n, makers)]
+            if not scored:
+                return None
+            added.append(found.inputs[0] if scored[0] == found.inputs[1] else found.inputs[1])
+            name = scored[0]
+            continue
+        if len(own) != 1 or added:
+            return None
+        (value,) = (constants[n] for n in found.inputs if n in constants)
+        if value.size != 1 or (found.op == "Div" and found.inputs[1] not in constants):
+            return None
+        scale = scale * value.item() if found.op == "Mul" else scale / value.item()
+        name = own[0]
+    if found is None or len(added) > 1 or any(n in constants for n in found.inputs):
+        return None
+    query, key = found.inputs
+    query, by = _unscaled(query, makers, constants)
+    key, also = _unscaled(key, makers, constants)
+    given = {"scale": scale * by * also, "causal": 0}
+    if added and (mask := constants.get(added[0])) is not None and _causal(mask):
+        added, given["causal"] = [], 1
+    return Node(
+        "Attend", (query, key, node.inputs[1], *added), node.outputs, given, node.name, node.scopes
+    )
+
+
+def _is_scores(name: str, makers: Mapping[str, Node]) -> bool:
+    node = makers.get(name)
+    while node is not None and node.op in ("Mul", "Div", "Add") and node.inputs:
+        node = makers.get(node.inputs[0])
+    return node is not None and node.op == "MatMul"
+
+
+def _unscaled(
+    name: str, makers: Mapping[str, Node], constants: Mapping[str, Array]
+) -> tuple[str, float]:
+    node = makers.get(name)
+    if node is not None and node.op == "Mul":
+        for one, other in (node.inputs, node.inputs[::-1]):
+            if one in constants and constants[one].size == 1:
+                return other, float(constants[one].item())
+    return name, 1.0
+
+
+def _causal(mask: Array) -> bool:
+    """Whether an added mask is 0 up to the diagonal and very low beyond."""
+    if (
+        mask.ndim < 2
+        or any(size != 1 for size in mask.shape[:-2])
+        or mask.shape[-1] != mask.shape[-2]
+    ):
+        return False
+    square = mask.reshape(mask.shape[-2:])
+    upper = np.triu(np.ones(square.shape, bool), 1)
+    return (
+        bool((square[upper] <= _LOW).all() and (square[~upper] == 0).all()) and square.shape[0] > 1
+    )

@@ -1,0 +1,292 @@
+"""What computes each element for itself: activations, arithmetic with constants, merges."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from netspec.importing.files.program import Array, Node
+from netspec.importing.recognise.steps import Wire, number
+from netspec.importing.recognise.views import Atom, Axes, View, refined, renamed
+from netspec.importing.recognise.writer import Unsaid, Writer
+
+Spelt = Callable[[Node], str]
+
+
+def _with(word: str, **defaults: float) -> Spelt:
+    """A word whose arguments, in order, are attributes; those that are as usual at the end are left out."""
+
+    def spelt(node: Node) -> str:
+        values = [node.get(name, default) for name, default in defaults.items()]
+        usual = list(defaults.values())
+        while values and np.float32(values[-1]) == np.float32(usual[-1]):
+            values.pop(), usual.pop()
+        return f"{word}({', '.join(map(number, values))})" if values else word
+
+    return spelt
+
+
+def _clip(node: Node) -> str:
+    low, high = node.get("min"), node.get("max")
+    if (low, high) == (0, 6):
+        return "relu6"
+    if low == 0 and high is None:
+        return "relu"
+    given = [f"{word}={number(v)}" for word, v in (("low", low), ("high", high)) if v is not None]
+    return f"clip({', '.join(given)})" if given else "identity"
+
+
+def _hard(node: Node) -> str:
+    found = (np.float32(node.get("alpha", 0.2)), np.float32(node.get("beta", 0.5)))
+    if found != (np.float32(1 / 6), np.float32(0.5)):
+        raise Unsaid("its slope is not 1/6")
+    return "hardsigmoid"
+
+
+def _leaky(node: Node) -> str:
+    slope = node.get("alpha", 0.01)
+    return "leaky" if np.float32(slope) == np.float32(0.01) else f"leaky({number(slope)})"
+
+
+def _word(word: str) -> Spelt:
+    return lambda node: word
+
+
+_WORDS = {
+    "Relu": "relu",
+    "Sigmoid": "sigmoid",
+    "Tanh": "tanh",
+    "Softplus": "softplus",
+    "Softsign": "softsign",
+    "Selu": "selu",
+    "Mish": "mish",
+    "HardSwish": "hardswish",
+    "Swish": "silu",
+    "Exp": "exp",
+    "Log": "log",
+    "Sqrt": "sqrt",
+    "Abs": "abs",
+    "Sin": "sin",
+    "Cos": "cos",
+    "Reciprocal": "reciprocal",
+}
+# An operator to the step that it is, by its attributes.
+_UNARY: dict[str, Spelt] = {
+    **{op: _word(word) for op, word in _WORDS.items()},
+    "Elu": _with("elu", alpha=1.0),
+    "Celu": _with("celu", alpha=1.0),
+    "LeakyRelu": _leaky,
+    "HardSigmoid": _hard,
+    "Clip": _clip,
+    "Gelu": lambda node: "gelu(tanh)" if node.get("approximate", "none") == "tanh" else "gelu",
+    "Neg": lambda node: "scaled(-1)",
+}
+
+
+def unary(writer: Writer, node: Node) -> View:
+    """One function of one number."""
+    view, head = writer.view(node.inputs[0]), _UNARY[node.op](node)
+    if head == "identity":
+        return view
+    return view.on(writer.step(head, [view.wire], view.wire.sizes))
+
+
+def softmax(writer: Writer, node: Node) -> View:
+    """Softmax and LogSoftmax along the channels, or along the last axis of a value."""
+    view = writer.view(node.inputs[0])
+    axis = node.get("axis", -1) % len(view.axes)
+    if node.get("flattened") and any(view.axes[axis + 1 :]):
+        raise Unsaid("it is over several axes")
+    word = {"Softmax": "softmax", "LogSoftmax": "log_softmax"}[node.op]
+    atoms = view.axes[axis]
+    if len(view.base) > 2 and view.base[-1] == atoms and view.base[1] != atoms:
+        return view.on(writer.step(f"{word}(over=last)", [view.wire], view.wire.sizes))
+    view = writer.channelled(view, axis)
+    return view.on(writer.step(word, [view.wire], view.wire.sizes))
+
+
+_MERGES = {
+    "Add": "add",
+    "Mul": "mul",
+    "Sub": "sub",
+    "Div": "div",
+    "Max": "maximum",
+    "Min": "minimum",
+    "Sum": "add",
+    "Mean": "mean",
+}
+
+
+def merge(writer: Writer, node: Node) -> View:
+    """Tensors element by element, or a tensor and a constant."""
+    constants = [name for name in node.inputs if name in writer.constants]
+    tensors = [name for name in node.inputs if name not in writer.constants]
+    if len(constants) == 1 and len(tensors) == 1:
+        return _constant(writer, node, tensors[0], constants[0])
+    if constants:
+        raise Unsaid("it joins several constants")
+    found = writer.view(tensors[0])
+    if len(tensors) == 1:
+        return found
+    if len(set(tensors)) == 1 and node.op == "Mul" and len(tensors) == 2:
+        return found.on(writer.step("square", [found.wire], found.wire.sizes))
+    views = [found]
+    for name in tensors[1:]:
+        one, other = writer.together(views[-1], writer.view(name))
+        if views[-1].base != one.base and len(views) > 1:
+            raise Unsaid("its inputs lie in different orders")
+        views[-1] = one
+        views.append(other)
+    return _merged(writer, _MERGES[node.op], views)
+
+
+def _merged(writer: Writer, word: str, views: list[View]) -> View:
+    large = max(views, key=lambda v: len(v.base))
+    base: list[tuple[Atom, ...]] = list(large.base)
+    axes: list[tuple[Atom, ...]] = list(large.axes)
+    for view in views:
+        for i, axis in enumerate(view.base):
+            base[i] = base[i] or axis
+        for i, axis in enumerate(view.axes):
+            axes[i] = axes[i] or axis
+    shape = tuple(_size(axis) for axis in base[1:])
+    wire = writer.step(word, [v.wire for v in views], shape, shared=not base[0])
+    return View(wire, tuple(base), tuple(axes))
+
+
+def _size(axis: tuple[Atom, ...]) -> int:
+    found = 1
+    for atom in axis:
+        found *= atom.size
+    return found
+
+
+def _constant(writer: Writer, node: Node, tensor: str, constant: str) -> View:
+    """A tensor and a constant: a factor, a shift, one for each channel, a table of positions."""
+    view, array = writer.view(tensor), writer.constants[constant]
+    first = node.inputs[0] == tensor
+    if array.dtype.kind != "f":
+        raise Unsaid("it computes with integers")
+    if array.size == 1:
+        return _scalar(writer, node, view, float(array.item()), first)
+    placed = _placed(writer, view, array)
+    if node.op == "Div" and first:
+        placed = _of_numbers(placed, np.float32(1) / placed[2])
+        node = replace(node, op="Mul")
+    if node.op == "Sub" and first:
+        placed = _of_numbers(placed, -placed[2])
+        node = replace(node, op="Add")
+    view, base, numbers = placed
+    wire, channels = (
+        view.wire,
+        numbers.size == (view.wire.sizes or (0,))[0] and len(base) > 1 and bool(base[1]),
+    )
+    lone = channels and not any(base[2:])
+    if node.op == "Mul" and lone:
+        weights = {"weight": numbers.reshape(-1)}
+        return view.on(writer.step("affine", [wire], wire.sizes, "bias=no", weights=weights))
+    if node.op == "Add" and len(view.base) == 3 and all(base[1:]):
+        return view.on(writer.step("position", [wire], wire.sizes, weights={"weight": numbers.T}))
+    other = writer.parameter(numbers.reshape(-1) if lone else numbers, wire)
+    pair = [wire, other] if first or node.op in ("Add", "Mul", "Max", "Min") else [other, wire]
+    return view.on(writer.step(_MERGES[node.op], pair, wire.sizes))
+
+
+def _of_numbers(placed: tuple[View, Axes, Array], numbers: Array) -> tuple[View, Axes, Array]:
+    """The same place of other numbers."""
+    return placed[0], placed[1], numbers
+
+
+def _scalar(writer: Writer, node: Node, view: View, value: float, first: bool) -> View:
+    with np.errstate(all="ignore"):
+        inverse = float(np.float32(1) / np.float32(value)) if value else 0.0
+    heads = {
+        ("Mul", True): f"scaled({number(value)})",
+        ("Mul", False): f"scaled({number(value)})",
+        ("Div", True): f"scaled({number(inverse)})",
+        ("Add", True): f"scaled(1, {number(value)})",
+        ("Add", False): f"scaled(1, {number(value)})",
+        ("Sub", True): f"scaled(1, {number(-value)})",
+        ("Sub", False): f"scaled(-1, {number(value)})",
+        ("Max", True): f"clip(low={number(value)})",
+        ("Max", False): f"clip(low={number(value)})",
+        ("Min", True): f"clip(high={number(value)})",
+        ("Min", False): f"clip(high={number(value)})",
+        ("Pow", True): "square" if value == 2 else f"pow({number(value)})",
+    }
+    if node.op == "Pow" and value == 0.5:
+        heads["Pow", True] = "sqrt"
+    if (node.op, first) == ("Div", False):
+        made = view.on(writer.step("reciprocal", [view.wire], view.wire.sizes))
+        if value == 1:
+            return made
+        return made.on(writer.step(f"scaled({number(value)})", [made.wire], made.wire.sizes))
+    head = heads.get((node.op, first))
+    if head is None or not np.isfinite(value):
+        raise Unsaid("a constant of it is not one that a step takes")
+    if (node.op, value) in (("Mul", 1.0), ("Add", 0.0), ("Div", 1.0)):
+        return view
+    return view.on(writer.step(head, [view.wire], view.wire.sizes))
+
+
+def power(writer: Writer, node: Node) -> View:
+    """Pow to a constant."""
+    if node.inputs[1] not in writer.constants or writer.constants[node.inputs[1]].size != 1:
+        raise Unsaid("its power is no constant")
+    value = float(writer.constants[node.inputs[1]].item())
+    return _scalar(writer, node, writer.view(node.inputs[0]), value, True)
+
+
+def _placed(writer: Writer, view: View, array: Array) -> tuple[View, Axes, Array]:
+    """A constant's numbers in the order of a view's value, of size 1 where they do not vary."""
+    rank = len(view.axes)
+    if array.ndim > rank:
+        raise Unsaid("a constant of it has more axes")
+    array = array.reshape((1,) * (rank - array.ndim) + array.shape)
+    for axis, atoms in enumerate(view.axes):
+        if any(atom.batch for atom in atoms) and array.shape[axis] > 1:
+            if not (array == array.take([0], axis)).all():
+                raise Unsaid("a constant of it differs from sample to sample")
+            array = array.take([0], axis)
+    own: Axes = tuple((Atom(size),) if size > 1 else () for size in array.shape)
+    held = View(Wire("", array.shape), ((), *own), own)
+    found = refined(view, held)
+    if found is None:
+        raise Unsaid("a constant of it lies otherwise")
+    view, held = found
+    named = renamed(view, held)
+    assert named is not None
+    # The numbers by atoms, those that the value has in the order that it has them.
+    atoms = [atom for axis in named.axes for atom in axis]
+    numbers = array.reshape([atom.size for atom in atoms])
+    wanted = [atom for axis in view.base for atom in axis]
+    here = {id(atom): i for i, atom in enumerate(atoms)}
+    if any(id(atom) not in {id(a) for a in wanted} for atom in atoms):
+        raise Unsaid("a constant of it repeats the tensor")
+    order = [here[id(atom)] for atom in wanted if id(atom) in here]
+    numbers = numbers.transpose(order)
+    base: Axes = tuple(tuple(a for a in axis if id(a) in here) for axis in view.base)
+    for whole, part in zip(view.base, base, strict=True):
+        if part and part != whole:
+            expanded = [atom.size if id(atom) in here else 1 for atom in wanted]
+            numbers = np.broadcast_to(
+                numbers.reshape(expanded),
+                [
+                    a.size if any(a in w for w, p in zip(view.base, base, strict=True) if p) else 1
+                    for a in wanted
+                ],
+            )
+            base = tuple(w if p else () for w, p in zip(view.base, base, strict=True))
+            break
+    return view, base, np.ascontiguousarray(numbers.reshape([_size(axis) for axis in base[1:]]))
+
+
+ELEMENTWISE = {
+    **dict.fromkeys(_UNARY, unary),
+    **dict.fromkeys(_MERGES, merge),
+    "Softmax": softmax,
+    "LogSoftmax": softmax,
+    "Pow": power,
+}

@@ -1,0 +1,431 @@
+"""Layers with weights and windows: convolutions, linear layers, pools, normalisations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from netspec.importing.files.program import Array, Node
+from netspec.importing.recognise.steps import number, sizes
+from netspec.importing.recognise.views import Atom, View, flat, size_of
+from netspec.importing.recognise.writer import Unsaid, Writer
+
+
+def conv(writer: Writer, node: Node) -> View:
+    """Conv: grouped by every channel it is depthwise."""
+    view, kernel = writer.view(node.inputs[0]), _array(writer, node, 1)
+    wire = writer.plain(view)
+    window = _Window(node, kernel.shape[2:], wire.sizes[1:])
+    out, groups = kernel.shape[0], node.get("group", 1)
+    shape = writer.shapes[node.output][1:]
+    weights, given = _weights(writer, node, kernel), window.given()
+    if groups > 1 and groups == wire.sizes[0] and out % groups == 0:
+        head = f"dwconv{window.kernel}{window.step}"
+        given += [f"multiplier={out // groups}"] * (out > groups)
+    else:
+        head = f"conv{window.kernel}-{out}{window.step}"
+        given += [f"groups={groups}"] * (groups > 1)
+    given += ["bias=no"] * ("bias" not in weights)
+    return _whole(writer, writer.step(head, [wire], shape, *given, weights=weights))
+
+
+def deconv(writer: Writer, node: Node) -> View:
+    """ConvTranspose."""
+    view, kernel = writer.view(node.inputs[0]), _array(writer, node, 1)
+    wire = writer.plain(view)
+    if node.get("auto_pad", "NOTSET") not in ("", "NOTSET", "VALID"):
+        raise Unsaid("its padding follows from the size of its output")
+    window = _Window(node, kernel.shape[2:], wire.sizes[1:])
+    groups = node.get("group", 1)
+    shape = writer.shapes[node.output][1:]
+    weights, given = _weights(writer, node, kernel), window.given()
+    extra = node.get("output_padding", ())
+    given += [f"output_pad={sizes(extra)}"] * any(extra)
+    given += [f"groups={groups}"] * (groups > 1) + ["bias=no"] * ("bias" not in weights)
+    head = f"deconv{window.kernel}-{kernel.shape[1] * groups}{window.step}"
+    return _whole(writer, writer.step(head, [wire], shape, *given, weights=weights))
+
+
+def linear(writer: Writer, node: Node) -> View:
+    """A matrix applied along the last axis: of a vector, or at every place."""
+    view, matrix = writer.view(node.inputs[0]), _array(writer, node, 1)
+    matrix = matrix if node.get("turned") else matrix.T
+    out = matrix.shape[0]
+    last = len(view.axes) - 1
+    others = [axis for axis in view.axes[:-1] if axis and axis != view.base[0]]
+    weights = {"weight": np.ascontiguousarray(matrix)}
+    if len(node.inputs) > 2 and node.inputs[2]:
+        weights["bias"] = np.broadcast_to(_array(writer, node, 2).reshape(-1), (out,))
+    given = ["bias=no"] * ("bias" not in weights)
+    new = (Atom(out),) if out > 1 else ()
+    if not others:
+        if flat(view.base[1:]) != view.axes[last]:
+            view = writer.arranged(view, (view.base[0], view.axes[last]))
+        wire = writer.step(f"fc-{out}", [view.wire], [out], *given, weights=weights)
+        return View(wire, (view.base[0], new), (*view.axes[:-1], new))
+    view = writer.channelled(view, last)
+    shape = (out, *view.wire.sizes[1:])
+    wire = writer.step(f"fc-{out}", [view.wire], shape, "over=channels", *given, weights=weights)
+    return View(wire, (view.base[0], new, *view.base[2:]), (*view.axes[:-1], new))
+
+
+def batch_norm(writer: Writer, node: Node) -> View:
+    """BatchNormalization by running statistics."""
+    if node.get("training_mode", 0) or len([n for n in node.outputs if n]) > 1:
+        raise Unsaid("it normalises by the batch at hand")
+    view = writer.channelled(writer.view(node.inputs[0]), 1)
+    names = ("weight", "bias", "running_mean", "running_var")
+    weights = {name: _array(writer, node, i + 1) for i, name in enumerate(names)}
+    given = _eps(node.get("epsilon", 1e-5), 1e-5)
+    return view.on(writer.step("bn", [view.wire], view.wire.sizes, *given, weights=weights))
+
+
+def layer_norm(writer: Writer, node: Node) -> View:
+    """LayerNormalization along one axis, or what was written out as that."""
+    view = writer.view(node.inputs[0])
+    if node.get("perm"):
+        view = view.moved(node.get("perm"))
+    axis = node.get("axis", -1) % len(view.axes)
+    if node.op == "LayerNormalization" and axis != len(view.axes) - 1:
+        raise Unsaid("it normalises over several axes")
+    view = writer.channelled(view, axis)
+    names = ("weight", "bias")
+    weights = {
+        n: _array(writer, node, i + 1).reshape(-1)
+        for i, n in enumerate(names)
+        if len(node.inputs) > i + 1
+    }
+    if weights and "bias" not in weights:
+        weights["bias"] = np.zeros_like(weights["weight"])
+    given = _eps(node.get("epsilon", 1e-5), 1e-5) + ["affine=no"] * (not weights)
+    return view.on(writer.step("layernorm", [view.wire], view.wire.sizes, *given, weights=weights))
+
+
+def rms_norm(writer: Writer, node: Node) -> View:
+    """Division by the root mean square along one axis."""
+    view = writer.view(node.inputs[0])
+    axis = node.get("axis", -1) % len(view.axes)
+    view = writer.channelled(view, axis)
+    scaled = len(node.inputs) > 1
+    weights = {"weight": _array(writer, node, 1).reshape(-1)} if scaled else {}
+    given = _eps(node.get("epsilon", 1e-5), 1e-6) + ["affine=no"] * (not scaled)
+    return view.on(writer.step("rmsnorm", [view.wire], view.wire.sizes, *given, weights=weights))
+
+
+def unit_length(writer: Writer, node: Node) -> View:
+    """Division by the length along one axis."""
+    view = writer.channelled(writer.view(node.inputs[0]), node.get("axis"))
+    given = _eps(node.get("epsilon"), 1e-12)
+    return view.on(writer.step("l2norm", [view.wire], view.wire.sizes, *given))
+
+
+def group_norm(writer: Writer, node: Node) -> View:
+    """Groups of channels normalised, written out or as GroupNormalization of opset 21."""
+    view = writer.channelled(writer.view(node.inputs[0]), 1)
+    groups = node.get("groups", node.get("num_groups"))
+    weights = _scales(writer, node)
+    if weights and weights["weight"].size != view.wire.sizes[0]:
+        raise Unsaid("it scales groups and not channels")
+    given = [*_eps(node.get("epsilon", 1e-5), 1e-5), *["affine=no"] * (not weights)]
+    return view.on(
+        writer.step(
+            f"groupnorm({groups}{''.join(', ' + g for g in given)})",
+            [view.wire],
+            view.wire.sizes,
+            weights=weights,
+        )
+    )
+
+
+def instance_norm(writer: Writer, node: Node) -> View:
+    """InstanceNormalization."""
+    view = writer.channelled(writer.view(node.inputs[0]), 1)
+    weights, given = _scales(writer, node), _eps(node.get("epsilon", 1e-5), 1e-5)
+    if np.all(weights["weight"] == 1) and np.all(weights["bias"] == 0):
+        weights, given = {}, [*given, "affine=no"]
+    return view.on(
+        writer.step("instancenorm", [view.wire], view.wire.sizes, *given, weights=weights)
+    )
+
+
+def pool(writer: Writer, node: Node) -> View:
+    """MaxPool and AveragePool."""
+    if len([n for n in node.outputs if n]) > 1:
+        raise Unsaid("its indices are read")
+    wire = writer.plain(writer.view(node.inputs[0]))
+    window = _Window(node, node.get("kernel_shape"), wire.sizes[1:])
+    given = window.given() + ["ceil=yes"] * bool(node.get("ceil_mode", 0))
+    word = {"MaxPool": "maxpool", "AveragePool": "avgpool", "LpPool": "lppool"}[node.op]
+    if (
+        node.op == "AveragePool"
+        and not node.get("count_include_pad", 0)
+        and (window.padded or node.get("ceil_mode", 0))
+    ):
+        given.append("count_pad=no")
+    if node.op == "LpPool":
+        given += [f"p={node.get('p', 2)}"] * (node.get("p", 2) != 2)
+    head = f"{word}{window.kernel}/{sizes(window.strides)}"
+    return _whole(writer, writer.step(head, [wire], writer.shapes[node.output][1:], *given))
+
+
+def reduce(writer: Writer, node: Node) -> View:
+    """Means, maxima and sums over all places, or over the channels."""
+    view = writer.view(node.inputs[0])
+    rank = len(view.axes)
+    whole = node.op.startswith("Global")
+    axes = (
+        tuple(range(2, rank))
+        if whole
+        else tuple(a % rank for a in node.get("axes", ()) or range(rank))
+    )
+    keep = whole or bool(node.get("keepdims", 1))
+    word = {"GlobalAveragePool": "mean", "GlobalMaxPool": "max"}.get(node.op, node.op[6:].lower())
+    taken = [atom for axis in axes for atom in view.axes[axis]]
+    left = tuple(() if i in axes else axis for i, axis in enumerate(view.axes))
+    if not keep:
+        left = tuple(axis for i, axis in enumerate(view.axes) if i not in axes)
+    places = flat(view.base[2:])
+    if word in _OVER_PLACES and taken and set(taken) == set(places):
+        kept = keep and _read_as_map(writer, node.output)
+        shape = (view.wire.sizes[0], *(1,) * (len(view.base) - 2)) if kept else view.wire.sizes[:1]
+        given = ["keep=yes"] * kept
+        wire = writer.step(_OVER_PLACES[word], [view.wire], shape, *given)
+        return View(wire, (*view.base[:2], *((),) * (len(shape) - 1)), left)
+    if word in ("mean", "max", "sum") and len(axes) == 1 and taken:
+        view = writer.channelled(view, axes[0])
+        wire = writer.step(f"over_channels({word})", [view.wire], (1, *view.wire.sizes[1:]))
+        return View(wire, (view.base[0], (), *view.base[2:]), left)
+    raise Unsaid("it reduces other axes than all places, or the channels")
+
+
+_OVER_PLACES = {"mean": "gap", "max": "gmp", "sum": "gsp"}
+
+
+def _read_as_map(writer: Writer, name: str) -> bool:
+    """Whether something slides over what global pooling gives, or what follows it element by element."""
+    todo, seen = [name], set()
+    while todo:
+        for node in writer.readers.get(todo.pop(), ()):
+            if node.op in ("Conv", "ConvTranspose", "Resize", "MaxPool", "AveragePool"):
+                return True
+            if (
+                node.op
+                in (
+                    "Relu",
+                    "Sigmoid",
+                    "Swish",
+                    "HardSigmoid",
+                    "HardSwish",
+                    "Clip",
+                    "BatchNormalization",
+                )
+                and node.output not in seen
+            ):
+                seen.add(node.output)
+                todo.append(node.output)
+    return False
+
+
+def response_norm(writer: Writer, node: Node) -> View:
+    """LRN."""
+    view = writer.view(node.inputs[0])
+    wire = writer.plain(view)
+    given = [str(node.get("size"))]
+    for word, key, default in (
+        ("alpha", "alpha", 1e-4),
+        ("beta", "beta", 0.75),
+        ("k", "bias", 1.0),
+    ):
+        value = node.get(key, default)
+        given += [f"{word}={number(value)}"] * bool(np.float32(value) != np.float32(default))
+    return _whole(writer, writer.step(f"lrn({', '.join(given)})", [wire], wire.sizes))
+
+
+def prelu(writer: Writer, node: Node) -> View:
+    """PRelu: a slope for each channel, or one."""
+    view, slope = writer.view(node.inputs[0]), _array(writer, node, 1)
+    if slope.size == 1:
+        weights = {"weight": slope.reshape(1)}
+        return view.on(
+            writer.step("prelu", [view.wire], view.wire.sizes, "per=layer", weights=weights)
+        )
+    rank = len(view.axes)
+    where = [i for i, size in enumerate((*(1,) * (rank - slope.ndim), *slope.shape)) if size != 1]
+    if len(where) != 1:
+        raise Unsaid("its slopes are not one for each channel")
+    view = writer.channelled(view, where[0])
+    return view.on(
+        writer.step("prelu", [view.wire], view.wire.sizes, weights={"weight": slope.reshape(-1)})
+    )
+
+
+def resize(writer: Writer, node: Node) -> View:
+    """Resize and Upsample, to whole factors or to a size."""
+    wire = writer.plain(writer.view(node.inputs[0]))
+    shape = writer.shapes[node.output][1:]
+    if shape[0] != wire.sizes[0]:
+        raise Unsaid("it changes the number of channels")
+    mode = {"nearest": "nearest", "linear": "bilinear", "cubic": "bicubic"}[
+        node.get("mode", "nearest")
+    ]
+    how = node.get("coordinate_transformation_mode", "half_pixel")
+    if how not in ("half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric"):
+        raise Unsaid(f"its coordinates are {how}")
+    if how == "asymmetric" and mode != "nearest":
+        raise Unsaid("its coordinates are asymmetric")
+    old, new = wire.sizes[1:], shape[1:]
+    exact = all(b % a == 0 for a, b in zip(old, new, strict=True))
+    given = [
+        sizes([b // a for a, b in zip(old, new, strict=True)])
+        if exact
+        else f"size={'x'.join(map(str, new))}"
+    ]
+    given += [f"mode={mode}"] * (mode != "nearest")
+    given += ["align_corners=yes"] * (how == "align_corners" and mode != "nearest")
+    given += ["antialias=yes"] * bool(node.get("antialias", 0))
+    return _whole(writer, writer.step(f"upsample({', '.join(given)})", [wire], shape))
+
+
+def pad(writer: Writer, node: Node) -> View:
+    """Pad of a map's places, or of channels after the last."""
+    wire = writer.plain(writer.view(node.inputs[0]))
+    rank, amounts = len(wire.sizes) + 1, list(node.get("pads", ()))
+    if node.get("axes"):
+        chosen, given = [a % rank for a in node.get("axes")], amounts
+        amounts = [0] * (2 * rank)
+        for i, axis in enumerate(chosen):
+            amounts[axis], amounts[rank + axis] = given[i], given[len(chosen) + i]
+    pairs = list(zip(amounts[:rank], amounts[rank:], strict=True))
+    shape = writer.shapes[node.output][1:]
+    value = node.get("value", 0.0)
+    value = value[0] if isinstance(value, tuple) else value
+    mode = {"constant": "constant", "reflect": "reflect", "edge": "replicate", "wrap": "circular"}[
+        node.get("mode", "constant")
+    ]
+    if any(pairs[0]) or min(amounts) < 0:
+        raise Unsaid("it pads the batch, or cuts")
+    if any(pairs[1]):
+        if any(map(any, pairs[2:])) or pairs[1][0] or value or mode != "constant":
+            raise Unsaid("it pads channels before the first, or with other than zeros")
+        return _whole(writer, writer.step(f"pad_channels({shape[0]})", [wire], shape))
+    text = _sides(pairs[2:])
+    given = (
+        [text] + [f"mode={mode}"] * (mode != "constant") + [f"value={number(value)}"] * bool(value)
+    )
+    return _whole(writer, writer.step(f"pad({', '.join(given)})", [wire], shape))
+
+
+# --- shared
+
+
+class _Window:
+    """A node's window as a step's shorthand and arguments."""
+
+    def __init__(self, node: Node, kernel: Sequence[int], places: Sequence[int]) -> None:
+        rank = len(kernel)
+        self.kernel = sizes(kernel)
+        self.strides = tuple(node.get("strides") or (1,) * rank)
+        self.dilations = tuple(node.get("dilations") or (1,) * rank)
+        self.step = f"/{sizes(self.strides)}" if any(s != 1 for s in self.strides) else ""
+        pads = tuple(node.get("pads") or (0,) * (2 * rank))
+        auto = node.get("auto_pad", "NOTSET")
+        self.pairs: list[tuple[int, int]] = list(zip(pads[:rank], pads[rank:], strict=True))
+        if auto in ("SAME_UPPER", "SAME_LOWER"):
+            self.pairs = []
+            for size, k, s, d in zip(places, kernel, self.strides, self.dilations, strict=True):
+                total = max((-(-size // s) - 1) * s + (k - 1) * d + 1 - size, 0)
+                sides = (total // 2, total - total // 2)
+                self.pairs.append(sides if auto == "SAME_UPPER" else sides[::-1])
+        if auto == "VALID":
+            self.pairs = [(0, 0)] * rank
+        if any(side < 0 for pair in self.pairs for side in pair):
+            raise Unsaid("its padding is negative")
+
+    @property
+    def padded(self) -> bool:
+        """Whether there is a border."""
+        return any(map(any, self.pairs))
+
+    def given(self) -> list[str]:
+        """Padding and dilation, where there are any."""
+        found = [f"pad={_sides(self.pairs)}"] * self.padded
+        return found + [f"dilation={_listed(self.dilations)}"] * any(d != 1 for d in self.dilations)
+
+
+def _listed(values: Sequence[int]) -> str:
+    return str(values[0]) if len(set(values)) == 1 else f"({', '.join(map(str, values))})"
+
+
+def _sides(pairs: Sequence[tuple[int, int]]) -> str:
+    if all(a == b for a, b in pairs):
+        return _listed([a for a, _ in pairs])
+    inner = ", ".join(f"({a}, {b})" for a, b in pairs)
+    return inner if len(pairs) == 1 else f"({inner})"
+
+
+def _array(writer: Writer, node: Node, index: int) -> Array:
+    found = writer.constants.get(node.inputs[index]) if index < len(node.inputs) else None
+    if found is None:
+        raise Unsaid("a weight of it is computed while it runs")
+    return found
+
+
+def _weights(writer: Writer, node: Node, kernel: Array) -> dict[str, Array]:
+    found = {"weight": kernel}
+    if len(node.inputs) > 2 and node.inputs[2]:
+        found["bias"] = _array(writer, node, 2).reshape(-1)
+    return found
+
+
+def _scales(writer: Writer, node: Node) -> dict[str, Array]:
+    if len(node.inputs) < 3:
+        return {}
+    return {
+        "weight": _array(writer, node, 1).reshape(-1),
+        "bias": _array(writer, node, 2).reshape(-1),
+    }
+
+
+def _eps(value: float, default: float) -> list[str]:
+    return [] if np.float32(value) == np.float32(default) else [f"eps={number(value)}"]
+
+
+def _whole(writer: Writer, wire: Any) -> View:
+    """The view of a value as it stands, for every sample."""
+    base = ((writer.batch,), *writer.axes(wire.sizes))
+    assert all(size_of(a) for a in base)
+    return View(wire, base, base)
+
+
+LAYERS = {
+    "Conv": conv,
+    "ConvTranspose": deconv,
+    "Linear": linear,
+    "BatchNormalization": batch_norm,
+    "LayerNormalization": layer_norm,
+    "Normal": layer_norm,
+    "NormalScaled": layer_norm,
+    "NormalShifted": layer_norm,
+    "RMSNormalization": rms_norm,
+    "RootMeanSquare": rms_norm,
+    "RootMeanSquareScaled": rms_norm,
+    "UnitLength": unit_length,
+    "Groups": group_norm,
+    "GroupsShifted": group_norm,
+    "GroupNormalization": group_norm,
+    "InstanceNormalization": instance_norm,
+    "MaxPool": pool,
+    "AveragePool": pool,
+    "LpPool": pool,
+    "GlobalAveragePool": reduce,
+    "GlobalMaxPool": reduce,
+    "ReduceMean": reduce,
+    "ReduceMax": reduce,
+    "ReduceSum": reduce,
+    "LRN": response_norm,
+    "PRelu": prelu,
+    "Resize": resize,
+    "Pad": pad,
+}

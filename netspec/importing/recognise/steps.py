@@ -1,0 +1,93 @@
+"""The steps that a spec will have: words, arguments, what they read and the numbers of their weights."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import field
+
+from netspec.foundation.records import record
+from netspec.importing.files.program import Array
+from netspec.importing.scopes import Scope
+from netspec.syntax.expected import KEYWORDS
+
+_LONGEST = 56
+_RESERVED = {word.lower() for word in KEYWORDS} | {"input", "output"}
+
+
+@record(eq=False, frozen=False)
+class Wire:
+    """One value of a step, or an input: its sizes without the batch. `name` is what refers to it.
+
+    `shared` ones are the same for every sample.
+    """
+
+    name: str
+    sizes: tuple[int, ...]
+    step: Step | None = None
+    shared: bool = False
+
+
+@record(eq=False, frozen=False)
+class Step:
+    """One step: `head` is its word with the shorthand, `given` arguments as text, in order.
+
+    It reads `inputs`, the first from the wire and the others by reference; `named` ones as the
+    parameters of these names. `weights` are its tensors by their names in the operator.
+    """
+
+    name: str
+    head: str
+    inputs: tuple[Wire, ...]
+    given: tuple[str, ...] = ()
+    named: Mapping[str, Wire] = field(default_factory=dict)
+    weights: Mapping[str, Array] = field(default_factory=dict)
+    scopes: tuple[Scope, ...] = ()
+    joins: bool = False
+    made: tuple[Wire, ...] = ()
+
+    def lines(self) -> list[str]:
+        """The step as text."""
+        first, *others = self.inputs
+        given = [f"@{wire.name}" for wire in others]
+        given += [*self.given, *(f"{key}=@{wire.name}" for key, wire in self.named.items())]
+        call = f"{self.head}({', '.join(given)})" if given else self.head
+        found = [f"@{first.name}; {call} as {self.name}"]
+        if len(self.made) > 1:
+            parts = " | ".join(f"identity as {wire.name}" for wire in self.made)
+            found.append(f"{{ | {parts} }}")
+        return found
+
+
+class Names:
+    """Names for steps: what the file calls them where it says something, each once."""
+
+    def __init__(self, taken: Iterable[str]) -> None:
+        self._taken = {*_RESERVED, *(name.lower() for name in taken)}
+
+    def free(self, wanted: Sequence[str], word: str) -> str:
+        """A name of a path's parts, or of the word; with a number where it is taken."""
+        text = re.sub(r"\W+", "_", "_".join(wanted), flags=re.ASCII).strip("_")
+        text = (text or word)[-_LONGEST:].lstrip("_0123456789") or word
+        name, number = text, 2
+        while name.lower() in self._taken:
+            name, number = f"{text}_{number}", number + 1
+        self._taken.add(name.lower())
+        return name
+
+
+def sizes(values: Sequence[int]) -> str:
+    """Sizes as an argument: one number where all are the same."""
+    return str(values[0]) if len(set(values)) == 1 else "x".join(map(str, values))
+
+
+def number(value: float) -> str:
+    """A number that reads back the same in single precision."""
+    import numpy as np
+
+    short = f"{value:.7g}"
+    if np.float32(float(short)) != np.float32(value):
+        short = repr(float(value))
+    return (
+        str(int(float(short))) if float(short) == int(float(short)) and "e" not in short else short
+    )

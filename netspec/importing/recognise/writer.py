@@ -1,0 +1,288 @@
+"""Steps written one after another: what each tensor is by now, and how it gets to lie otherwise."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+
+from netspec.importing.files.program import Array, Node, Program
+from netspec.importing.recognise.steps import Names, Step, Wire
+from netspec.importing.recognise.views import Atom, Axes, View, flat, refined, renamed, size_of
+
+
+class Unsaid(Exception):
+    """What no operator says: why."""
+
+
+class Writer:
+    """The steps of a program so far, and the view that each of its tensors is."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.constants, self.shapes = program.constants, program.shapes
+        self.batch = Atom(program.batch, batch=True)
+        self.steps: list[Step] = []
+        self.views: dict[str, View] = {}
+        names = [re.sub(r"\W+", "_", item.name, flags=re.ASCII) for item in program.inputs]
+        self.names = Names(())
+        self.readers = program.readers()
+        self.node = Node("", (), ("",))
+        self.inputs = [
+            self._input(item.name, name) for item, name in zip(program.inputs, names, strict=True)
+        ]
+
+    def _input(self, name: str, wanted: str) -> Wire:
+        shape = self.shapes[name]
+        free = wanted if re.fullmatch(r"[A-Za-z]\w*", wanted) else "data"
+        free = "input" if len(self.program.inputs) == 1 else self.names.free([free], "data")
+        if not shape or shape[0] != self.program.batch:
+            raise Unsaid(f"the input {name} has no batch of its own")
+        wire = Wire(free, shape[1:])
+        base = ((self.batch,), *self.axes(shape[1:]))
+        self.views[name] = View(wire, base, base)
+        return wire
+
+    @staticmethod
+    def axes(shape: Iterable[int]) -> Axes:
+        """New axes of these sizes."""
+        return tuple((Atom(size),) if size != 1 else () for size in shape)
+
+    def view(self, name: str) -> View:
+        """What a tensor is; raises Unsaid for a constant in the place of one."""
+        found = self.views.get(name)
+        if found is None:
+            raise Unsaid("it reads a constant where a tensor is needed")
+        return found
+
+    # --- steps
+
+    def step(
+        self,
+        head: str,
+        inputs: Sequence[Wire],
+        shape: Sequence[int],
+        *given: str,
+        named: Mapping[str, Wire] | None = None,
+        weights: Mapping[str, Array] | None = None,
+        outputs: int = 1,
+        shared: bool = False,
+    ) -> Wire:
+        """Adds a step of the node at hand; its value, of these sizes."""
+        word = re.match(r"[a-z_]+", head)[0]  # type: ignore[index]
+        name = self.names.free(self._called(), word)
+        step = Step(
+            name, head, tuple(inputs), tuple(given), named or {}, weights or {}, self.node.scopes
+        )
+        step.made = tuple(
+            Wire(
+                name if outputs == 1 else self.names.free([f"{name}_{i + 1}"], word),
+                tuple(shape),
+                step,
+                shared,
+            )
+            for i in range(outputs)
+        )
+        self.steps.append(step)
+        return step.made[0]
+
+    def _called(self) -> list[str]:
+        """The parts of the node's name that say where it stands and what it is."""
+        scopes = [scope.name for scope in self.node.scopes]
+        own = self.node.name.rpartition("/")[2].rpartition(".")[2]
+        own = re.sub(r"^node_|_\d+$", "", own).lower()
+        return (
+            [*scopes, own]
+            if own and not scopes
+            else (scopes if _layer(self.node) else [*scopes, own])
+        )
+
+    def parameter(self, array: Array, like: Wire) -> Wire:
+        """A step that gives trained numbers, the same for every sample."""
+        return self.step(
+            f"parameter({'x'.join(map(str, array.shape))})",
+            [like],
+            array.shape,
+            weights={"weight": array},
+            shared=True,
+        )
+
+    # --- other orders of numbers
+
+    def arranged(self, view: View, target: Axes) -> View:
+        """The view on a value whose axes are `target`: its steps are written where it is not that yet."""
+        if view.base == target:
+            return view
+        if view.base[0] != target[0]:
+            raise Unsaid("it puts parts of a map into the batch")
+        view, target = _merged(view, target)
+        wire, base, wanted = view.wire, view.base[1:], target[1:]
+        if flat(base) != flat(wanted):
+            wire = self._permuted(wire, base, wanted)
+        else:
+            wire = self._reshaped(wire, base, wanted)
+        return View(wire, target, view.axes)
+
+    def plain(self, view: View) -> Wire:
+        """The value that is the view as the file has it: batch first, then its axes in order."""
+        if not view.axes or view.axes[0] != view.base[0]:
+            raise Unsaid("its first axis is not the batch")
+        return self.arranged(view, view.axes).wire
+
+    def channelled(self, view: View, axis: int) -> View:
+        """The view on a value whose channels are this axis."""
+        atoms = view.axes[axis]
+        if len(view.base) > 1 and view.base[1] == atoms:
+            return view
+        if view.base[0] == atoms:
+            raise Unsaid("it computes along the batch")
+        others = tuple(a for i, a in enumerate(view.axes) if i != axis and a and a != view.base[0])
+        if any(set(view.base[0]) & set(a) for a in others):
+            raise Unsaid("its first axis is not the batch")
+        return self.arranged(view, (view.base[0], atoms, *others))
+
+    def _reshaped(self, wire: Wire, base: Axes, target: Axes) -> Wire:
+        """The same numbers in order, in other axes."""
+        shape = [size_of(axis) for axis in target]
+        if tuple(shape) == wire.sizes:
+            return wire
+        if len(target) == 1:
+            return self.step("flatten", [wire], shape)
+        if base[0] == target[0] and len(target) == 2 and len(base) > 2:
+            return self.step("sequence", [wire], shape)
+        if base[0] == target[0] and len(base) == 2 and len(target) > 2:
+            return self.step(f"grid({'x'.join(map(str, shape[1:]))})", [wire], shape)
+        return self.step(f"reshape({'x'.join(map(str, shape))})", [wire], shape)
+
+    def _permuted(self, wire: Wire, base: Axes, target: Axes) -> Wire:
+        """Numbers in another order: a shuffle, pixels, or axes permuted, taken apart before and after."""
+        if base[1:] == target[1:] and len(base[0]) == 2 and target[0] == base[0][::-1]:
+            return self.step(f"shuffle({base[0][0].size})", [wire], wire.sizes)
+        pixels = self._pixels(wire, base, target)
+        if pixels is not None:
+            return pixels
+        wanted = flat(target)
+        # As few axes as the order of the numbers needs.
+        if sorted(map(id, flat(base))) != sorted(map(id, wanted)):
+            raise Unsaid("it reads other elements than there are")
+        apart: Axes = tuple((atom,) for atom in flat(base))
+        whole = tuple(axis for axis in base if axis)
+        if all(
+            any(axis == wanted[i : i + len(axis)] for i in range(len(wanted))) for axis in whole
+        ):
+            apart = whole
+        wire = self._reshaped(wire, base, apart)
+        places = sorted(
+            range(len(apart)), key=lambda i: [id(a) for a in wanted].index(id(apart[i][0]))
+        )
+        moved = tuple(apart[i] for i in places)
+        head = "transpose" if places == [1, 0] else f"transpose(({', '.join(map(str, places))}))"
+        wire = self.step(head, [wire], [size_of(axis) for axis in moved])
+        return self._reshaped(wire, moved, target)
+
+    def _pixels(self, wire: Wire, base: Axes, target: Axes) -> Wire | None:
+        """The wire with channels made pixels or pixels channels, where that is what the order says."""
+        if len(base) != len(target) or len(base) < 2:
+            return None
+        for word, small, large in (
+            ("pixel_shuffle", target, base),
+            ("pixel_unshuffle", base, target),
+        ):
+            pairs = small[1:]
+            rank = len(pairs)
+            if len(large[0]) != rank + 1 or any(len(axis) != 2 for axis in pairs):
+                continue
+            if len(small[0]) != 1 or tuple((axis[0],) for axis in pairs) != large[1:]:
+                continue
+            inner = tuple(axis[1] for axis in pairs)
+            factors = {atom.size for atom in inner}
+            orders = {
+                "": (*small[0], *inner),
+                "rows": (*inner, *small[0]),
+                "columns": (*inner[::-1], *small[0]),
+            }
+            for layout, order in orders.items():
+                if len(factors) == 1 and large[0] == order:
+                    more = f", layout={layout}" if layout else ""
+                    shape = [size_of(axis) for axis in target]
+                    return self.step(f"{word}({inner[0].size}{more})", [wire], shape)
+        return None
+
+    # --- tensors that meet
+
+    def together(self, one: View, other: View) -> tuple[View, View]:
+        """Two views with as many axes, whose values meet element by element as the views do."""
+        rank = max(len(one.axes), len(other.axes))
+        one, other = (
+            View(v.wire, v.base, ((),) * (rank - len(v.axes)) + v.axes) for v in (one, other)
+        )
+        found = refined(one, other)
+        if found is not None:
+            large, small = found
+            if len(flat(small.axes)) > len(flat(large.axes)):
+                large, small = small, large
+            named = renamed(large, small)
+            if named is not None and _meets(large, named):
+                return (large, named) if large.wire is found[0].wire else (named, large)
+        order = tuple(range(rank))
+        return self._straight(one, order), self._straight(other, order)
+
+    def _straight(self, view: View, order: Sequence[int]) -> View:
+        if not view.base[0] and not view.axes[0]:
+            return self.arranged(view, view.axes)
+        self.plain(view)
+        return self.arranged(view, view.axes)
+
+
+def _layer(node: Node) -> bool:
+    """Whether the last scope around a node is the module that it is."""
+    return node.op in _MODULES
+
+
+_MODULES = frozenset(
+    {"Conv", "ConvTranspose", "BatchNormalization", "Linear", "LayerNormalization"}
+)
+
+
+def _merged(view: View, target: Axes) -> tuple[View, Axes]:
+    """The view and target with atoms that stand side by side in all of them made one."""
+    places = [view.base, target, view.axes]
+    follows: list[dict[int, int]] = []
+    for axes in places:
+        found: dict[int, int] = {}
+        for axis in axes:
+            found |= {id(a): id(b) for a, b in pairwise(axis)}
+        follows.append(found)
+    atoms = {id(a): a for axes in places for axis in axes for a in axis}
+    second = {
+        b: a
+        for a, b in follows[0].items()
+        if all(f.get(a) == b for f in follows) and not atoms[a].batch and not atoms[b].batch
+    }
+    if not second:
+        return view, target
+    heads: dict[int, Atom] = {}
+    for key, atom in atoms.items():
+        if key in second or key not in second.values():
+            continue
+        size, current = atom.size, key
+        while (after := follows[0].get(current)) is not None and second.get(after) == current:
+            size, current = size * atoms[after].size, after
+        heads[key] = Atom(size)
+
+    def merged(axes: Axes) -> Axes:
+        return tuple(
+            tuple(heads.get(id(a), a) for a in axis if id(a) not in second) for axis in axes
+        )
+
+    return View(view.wire, merged(view.base), merged(view.axes)), merged(target)
+
+
+def _meets(large: View, small: View) -> bool:
+    """Whether a merge of two values is that of their views: sizes agree, 1 or a vector is repeated."""
+    if small.base[0] and small.base[0] != large.base[0]:
+        return False
+    if len(small.base) == len(large.base):
+        pairs = zip(small.base[1:], large.base[1:], strict=True)
+        return all(not a or not b or a == b for a, b in pairs)
+    return len(small.base) == 2 and len(large.base) > 1 and small.base[1] == large.base[1]
