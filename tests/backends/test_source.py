@@ -20,6 +20,7 @@ from netspec.backends.torch.source.write import source
 from netspec.diagnostics.raised import NetspecError
 from netspec.graph.checked import Graph
 from netspec.syntax.files import shipped_names
+from netspec.weights.sources import Seeded
 
 TOKEN = re.compile(r"[A-Za-z_]\w*|\d+(?:\.\d+)?|[^\s\w]")
 EXAMPLES = [
@@ -186,11 +187,37 @@ def test_mypy_has_nothing_to_say(files: Path) -> None:
 
 
 def test_constants_are_right_without_the_state() -> None:
-    graph = netspec.load("dwconv3(fixed=binomial, pad=1, bias=no)", input="4x6x6").graph
+    graph = netspec.load("dwconv3(fixed=binomial, pad=1, bias=no); relu", input="4x6x6").graph
     expected = to_module(graph, Varied()).state_dict()
     found = made(source(graph)).state_dict()
     assert {name: tuple(t.shape) for name, t in found.items()} == {"dwconv1.weight": (4, 1, 3, 3)}
     torch.testing.assert_close(found["dwconv1.weight"], expected["dwconv1.weight"], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("declared", "step"),
+    [
+        ("32x14x14", "windows(7, shift=3) { attention(4) }"),
+        ("6x7x5", "offsets"),
+        ("84", "rbf-10"),
+        ("8x40", "position(init=sinusoids)"),
+        ("3x9x9", "dwconv5(fixed=gaussian_window(1.5), pad=2)"),
+        ("3x5x5", "constant(value=2, shape=3x5x5); add(@input)"),
+    ],
+)
+def test_what_is_known_beforehand_is_computed_in_the_file(declared: str, step: str) -> None:
+    graph = netspec.load(f"input {declared}\n{step}\n").graph
+    theirs, net = to_module(graph, Seeded(0)), made(source(graph))
+    known = {
+        f"{node.path}.{weight.name}"
+        for node in graph.nodes
+        for weight in node.op.weights(*node.input_types)
+        if not weight.init.drawn
+    }
+    for name in known:
+        torch.testing.assert_close(
+            net.state_dict()[name], theirs.state_dict()[name], rtol=1e-6, atol=1e-6
+        )
 
 
 @pytest.mark.parametrize(
