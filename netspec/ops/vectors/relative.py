@@ -338,6 +338,8 @@ class Pairwise(Operator):
         return tensor.flatten(2)[:, :, index]
 
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
+        import numpy as np
+
         channels = fixed_channels(self.spelling, inputs[0].type)
         flat = graph.node("Reshape", [inputs[0].name, graph.integers([0, channels, -1])])
         return graph.node(

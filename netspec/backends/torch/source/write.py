@@ -26,7 +26,14 @@ from netspec.backends.torch.source.code import (
     statement,
 )
 from netspec.backends.torch.source.forward import Body, all_codes
-from netspec.backends.torch.source.templates import Class, Option, Part, Template, changed
+from netspec.backends.torch.source.templates import (
+    Class,
+    Option,
+    Part,
+    Template,
+    as_parameter,
+    changed,
+)
 from netspec.backends.torch.source.trace import Line
 from netspec.graph.checked import Graph
 
@@ -268,6 +275,7 @@ def _forward(found: Class, blocks: Blocks, is_net: bool, ranges: dict[int, str])
         names = argument_names(node.path for node in blocks.graph.inputs)
         if names == ("input",):
             names = ("x",)
+        names = tuple(map(as_parameter, names))
     elif template.inputs == 1:
         names = ("x",)
     else:
@@ -278,6 +286,8 @@ def _forward(found: Class, blocks: Blocks, is_net: bool, ranges: dict[int, str])
     if template.random and not is_net:
         params.append("draws: dict[str, Tensor]")
     gives = "Tensor" if len(template.returns) == 1 else "tuple[Tensor, ...]"
+    if not is_net and any(part.guarded for part in template.parts):
+        gives = "tuple[Tensor | None, ...]"
     heads = is_net and bool(blocks.graph.heads)
     if heads:
         gives += " | TrainingOutputs"
@@ -296,7 +306,7 @@ def _forward(found: Class, blocks: Blocks, is_net: bool, ranges: dict[int, str])
         training.count([line.code for line in lines], returns)
         for each in lines:
             training.line(each)
-        training.ends(returns, "trained")
+        training.ends(returns, "new")
         yield "        if self.training:"
         yield from training.lines
     body = Body(names, 8)
