@@ -20,6 +20,7 @@ from netspec.backends.torch.source.write import source
 from netspec.diagnostics.raised import NetspecError
 from netspec.graph.checked import Graph
 from netspec.syntax.files import shipped_names
+from netspec.weights.sources import Seeded
 
 TOKEN = re.compile(r"[A-Za-z_]\w*|\d+(?:\.\d+)?|[^\s\w]")
 EXAMPLES = [
@@ -158,6 +159,10 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "luong_attention",
         "yolov8n",
     )
+    for name, text in HARD.items():
+        (folder / f"{name.replace(' ', '_').replace(',', '')}.py").write_text(
+            netspec.load(f"{text}\n").to_source()
+        )
     for name in names:
         (folder / f"{name}.py").write_text(netspec.load(name).to_source())
     return folder
@@ -186,11 +191,37 @@ def test_mypy_has_nothing_to_say(files: Path) -> None:
 
 
 def test_constants_are_right_without_the_state() -> None:
-    graph = netspec.load("dwconv3(fixed=binomial, pad=1, bias=no)", input="4x6x6").graph
+    graph = netspec.load("dwconv3(fixed=binomial, pad=1, bias=no); relu", input="4x6x6").graph
     expected = to_module(graph, Varied()).state_dict()
     found = made(source(graph)).state_dict()
     assert {name: tuple(t.shape) for name, t in found.items()} == {"dwconv1.weight": (4, 1, 3, 3)}
     torch.testing.assert_close(found["dwconv1.weight"], expected["dwconv1.weight"], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("declared", "step"),
+    [
+        ("32x14x14", "windows(7, shift=3) { attention(4) }"),
+        ("6x7x5", "offsets"),
+        ("84", "rbf-10"),
+        ("8x40", "position(init=sinusoids)"),
+        ("3x9x9", "dwconv5(fixed=gaussian_window(1.5), pad=2)"),
+        ("3x5x5", "constant(value=2, shape=3x5x5); add(@input)"),
+    ],
+)
+def test_what_is_known_beforehand_is_computed_in_the_file(declared: str, step: str) -> None:
+    graph = netspec.load(f"input {declared}\n{step}\n").graph
+    theirs, net = to_module(graph, Seeded(0)), made(source(graph))
+    known = {
+        f"{node.path}.{weight.name}"
+        for node in graph.nodes
+        for weight in node.op.weights(*node.input_types)
+        if not weight.init.drawn and weight.name != "bias"
+    }
+    for name in known:
+        torch.testing.assert_close(
+            net.state_dict()[name], theirs.state_dict()[name], rtol=1e-6, atol=1e-6
+        )
 
 
 @pytest.mark.parametrize(
@@ -229,6 +260,50 @@ def test_an_optional_part_may_follow_what_is_read_before_it() -> None:
     unit(4); unit(6); unit(6); unit(6); gap
     """
     assert_alike(netspec.load(text, input="4x8x8").graph)
+
+
+HARD = {
+    "names of inputs": "input self: 3x8x8\ninput F: 3x8x8\nadd { | @self | @F }; conv3-4; gap",
+    "names of blocks": (
+        "input 3x8x8\nblock tensor(n) { conv1-n }\nblock f(torch, nn=2) { conv1-torch; conv1-nn }\n"
+        "tensor(3); f(4); f(6); gap"
+    ),
+    "a recurrence": (
+        "input x: 8x10\ngap; fc-5 as h\n"
+        "for x_t in @x { { | @x_t | identity }; concat; fc-5(act=tanh) as y } as last\n@y; gap; add(@last)"
+    ),
+    "two in, two out": (
+        "input a: 3x8x8\ninput b: 3x8x8\nblock u of p, q { { | @p; conv3-4(pad=same) | @q; conv1-4 } }\n"
+        "{ | @a | @b }; u as w\nadd as s\n@w\noutput s, w"
+    ),
+    "a net with heads in it": (
+        "input 3x16x16\nblock u { head aux(loss=0.3) { gap; fc-2 }; conv3-4 }\nu; gap"
+    ),
+    "read from outside": (
+        "input 3x16x16\nblock u(n) { conv3-n(pad=same) as c; relu }\n"
+        "u(4) as a; u(5); concat { | identity | @a.c }; gap"
+    ),
+    "loops in blocks": (
+        "input 3x8x8\nblock u(n) { conv3-n(pad=same); relu }\n"
+        "block s(n, count) { u(n); u(n) x(count-1); relu; concat { | identity | u(n) } }\n"
+        "s(4, 3); s(8, 5); gap"
+    ),
+    "parts that some have": (
+        "input 3x32x32\nblock u(n) { if n > 2 { conv1-n }; residual { conv3-n(pad=same); bn }\n"
+        "if n > 4 { maxpool2 } }\nu(2); u(4); u(6); u(8); gap"
+    ),
+    "weights of a step beside": "input 3x8x8\nlayernorm as a; relu; layernorm(weights=@a); gap",
+    "another stride": "input 3x8x8\nconv3-3(pad=same) as a; conv3-3/2(pad=same, weights=@a); gap",
+    "borders of their own": (
+        "input 2x9x9x9\nmaxpool2(ceil=yes); conv3-4(pad=tf_same); avgpool3/2(ceil=yes, pad=1); gap"
+    ),
+    "open sizes": "input 3xHxW\nconv3-4(pad=same); maxpool2; upsample(2, mode=bilinear); gap",
+}
+
+
+@pytest.mark.parametrize("name", HARD)
+def test_what_is_hard_to_write_is_the_same_in_source(name: str) -> None:
+    assert_alike(netspec.load(f"{HARD[name]}\n").graph, training="heads" in name)
 
 
 def test_names_of_parameters_and_steps_do_not_meet() -> None:

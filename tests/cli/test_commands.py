@@ -311,6 +311,30 @@ def test_dynamic_makes_the_last_axes_symbolic(tmp_path):
     assert "output: 1x4x18x7" in shown
 
 
+def test_compile_to_pytorch_writes_source(tmp_path):
+    done = netspec("compile", "-q", "lenet5", "--to", "pytorch", cwd=tmp_path)
+    assert done.stdout == "lenet5.py\n"
+    assert "class Lenet5(nn.Module):" in (tmp_path / "lenet5.py").read_text()
+
+
+@pytest.mark.parametrize(
+    ("given", "flag"),
+    [
+        (["--seed", "3"], "--seed"),
+        (["--verify"], "--verify"),
+        (["--training-heads"], "--training-heads"),
+        (["-O0"], "-O"),
+        (["--batch", "2"], "--batch"),
+        (["--opset", "17"], "--opset"),
+    ],
+)
+def test_options_that_source_has_no_meaning_for_are_refused_by_name(tmp_path, given, flag):
+    done = netspec("compile", "lenet5", "--to", "pytorch", *given, cwd=tmp_path)
+    assert done.returncode == 2
+    assert flag in done.stderr
+    assert not [*tmp_path.iterdir()]
+
+
 def test_compile_to_torch_writes_a_state_dict(tmp_path):
     import torch
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import prod
 from typing import TYPE_CHECKING, Any
+
+from netspec.ops.declare.plain import plain
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,25 +59,38 @@ def separable(shape: tuple[int, ...], profiles: list[Any], start: int, size: int
     return values.astype(np.float32)
 
 
-def codes(shape: tuple[int, ...], start: int, size: int) -> Array:
-    """Walsh's functions by row, without the constant one."""
+@plain
+def codes(torch: Any, first: int, last: int, columns: int) -> Any:
+    """Walsh's functions by row, from the first to before the last, without the constant one.
+
+    `torch` may be numpy.
+    """
+    rows = torch.arange(first, last)[:, None]
+    shared = (rows + 1) & (torch.arange(columns) + 1)
+    odd = shared & 0
+    for _ in range(min(last, columns).bit_length()):
+        odd = odd ^ (shared & 1)
+        shared = shared >> 1
+    return 1.0 - 2 * odd
+
+
+@plain
+def sinusoids(torch: Any, first: int, last: int, columns: int) -> Any:
+    """Row t, column c: sin(t / 10000^(c / columns)) where c is even, the cosine after it.
+
+    Rows from the first to before the last; `torch` may be numpy.
+    """
+    rows = torch.arange(first, last, dtype=torch.float64)[:, None]
+    column = torch.arange(columns, dtype=torch.float64)
+    angle = rows / 10_000.0 ** ((column - column % 2) / columns)
+    return torch.where(column % 2 > 0, torch.cos(angle), torch.sin(angle))
+
+
+def by_rows(made: Callable[..., Any], shape: tuple[int, ...], start: int, size: int) -> Array:
+    """Elements of a tensor in C order, of whose rows a function gives some."""
     import numpy as np
 
-    index, columns = np.arange(start, start + size), prod(shape[1:])
-    row, column = index // columns, index % columns
-    shared = (row + 1) & (column + 1)
-    odd = np.zeros(size, np.int64)
-    while shared.any():
-        odd ^= shared & 1
-        shared >>= 1
-    return (1 - 2 * odd).astype(np.float32)
-
-
-def sinusoids(shape: tuple[int, ...], start: int, size: int) -> Array:
-    """Row t, column c: sin(t / 10000^(c / columns)) where c is even, the cosine after it."""
-    import numpy as np
-
-    index, columns = np.arange(start, start + size), prod(shape[1:])
-    row, column = index // columns, index % columns
-    angle = row / 10_000 ** ((column - column % 2) / columns)
-    return np.where(column % 2, np.cos(angle), np.sin(angle)).astype(np.float32)
+    columns = prod(shape[1:])
+    first, last = start // columns, -(-(start + size) // columns)
+    found: Array = made(np, first, last, columns).astype(np.float32).reshape(-1)
+    return found[start - first * columns :][:size]

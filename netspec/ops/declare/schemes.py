@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import Field, field, fields, replace
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from netspec.diagnostics.limits import LARGEST_REAL
 from netspec.diagnostics.messages.names import BadSchemeArguments, UnknownScheme
@@ -315,7 +315,12 @@ class Codes(Scheme):
         return False
 
     def piece(self, weight: Weight, random: np.random.Generator, start: int, size: int) -> Array:
-        return patterns.codes(weight.shape, start, size)
+        return patterns.by_rows(patterns.codes, weight.shape, start, size)
+
+    def computed(self, torch: Any, weight: Weight) -> Any:
+        rows, *rest = weight.shape
+        found = patterns.codes(torch, 0, rows, prod(rest)).float()
+        return found if len(rest) == 1 else found.reshape(weight.shape)
 
 
 @record(slots=False)
@@ -329,7 +334,12 @@ class Sinusoids(Scheme):
         return False
 
     def piece(self, weight: Weight, random: np.random.Generator, start: int, size: int) -> Array:
-        return patterns.sinusoids(weight.shape, start, size)
+        return patterns.by_rows(patterns.sinusoids, weight.shape, start, size)
+
+    def computed(self, torch: Any, weight: Weight) -> Any:
+        rows, *rest = weight.shape
+        found = patterns.sinusoids(torch, 0, rows, prod(rest)).float()
+        return found if len(rest) == 1 else found.reshape(weight.shape)
 
 
 def scheme(value: Layer) -> Scheme:

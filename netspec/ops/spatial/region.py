@@ -57,7 +57,7 @@ def roi_pool(
             found.append(torch.cat([torch.maximum(kept, ahead), tail], axis))
         return found
 
-    def bins(first: Any, last: Any, axis: int) -> tuple[Any, Any, Any, Any]:
+    def bins(first: Any, last: Any, axis: int) -> list[Any]:
         # The two starts of each bin's lookups, their level, and whether it is empty.
         count, length = size[axis], int(x.shape[axis + 2])
         extent = (last - first + 1).clamp(min=1).unsqueeze(1) / count
@@ -68,7 +68,7 @@ def roi_pool(
         powers = 2 ** torch.arange(1, max(2, length.bit_length()), device=x.device)
         level = ((end - start).unsqueeze(2) >= powers).sum(2)
         second = (end - 2**level).clamp(0, length - 1)
-        return start.clamp(0, length - 1), second, level, end <= start
+        return [start.clamp(0, length - 1), second, level, end <= start]
 
     height, width = int(x.shape[2]), int(x.shape[3])
     tables = [table(row, 2) for row in table(x.permute(0, 2, 3, 1), 1)]

@@ -59,7 +59,7 @@ def pair_index(torch: Any, size: tuple[int, ...], tokens: int = 0) -> Any:
 def offset_table(torch: Any, sizes: tuple[int, ...], log: bool) -> Any:
     """Offsets along each axis from -1 to 1: (2 h - 1, 2 w - 1, axes). `torch` may be numpy."""
     steps = [torch.arange(1 - n, n, dtype=torch.float64) for n in sizes]
-    axes = [at / max(1, n - 1) for at, n in zip(steps, sizes)]  # noqa: B905
+    axes = [at / max(1, n - 1) for at, n in zip(steps, sizes, strict=True)]
     found = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1)
     if log:
         found = torch.sign(found) * torch.log2(1 + 8 * torch.abs(found)) / 3
@@ -338,6 +338,8 @@ class Pairwise(Operator):
         return tensor.flatten(2)[:, :, index]
 
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
+        import numpy as np
+
         channels = fixed_channels(self.spelling, inputs[0].type)
         flat = graph.node("Reshape", [inputs[0].name, graph.integers([0, channels, -1])])
         return graph.node(

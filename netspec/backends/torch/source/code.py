@@ -320,6 +320,7 @@ def _argument(pair: tuple[str, Code], indent: int) -> list[str]:
         opened, closed = f"{pad}{start}{value.brackets[0]}", f"{pad}{value.brackets[1]},"
         if len(together) <= WIDTH:
             return [opened, together, closed]
-        return [opened, *(f"{inner}{flat(item)}," for item in value.items), closed]
+        items = [line for item in value.items for line in _argument(("", item), indent + 4)]
+        return [opened, *items, closed]
     lines = statement(start, value, indent)
     return [*lines[:-1], f"{lines[-1]},"]

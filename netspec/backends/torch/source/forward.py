@@ -139,7 +139,7 @@ class Body:
             whole = mapped(code, lambda c: inside.get(c.index) if isinstance(c, Slot) else None)
             tried = self._shown(whole)
             if (
-                self.indent + len("return ") + len(flat(tried)) <= WIDTH
+                self.indent + len("out: Tensor = ") + len(flat(tried)) <= WIDTH
                 and _depth(tried) <= _DEEPEST
             ):
                 for slot in waiting:

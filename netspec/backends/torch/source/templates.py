@@ -257,7 +257,7 @@ def solved(
     given: dict[str, tuple[Number, ...]] = {}
     for name in values[0] if values else ():
         if all(name in found for found in values):
-            given[_as_parameter(name)] = tuple(found[name] for found in values)
+            given[as_parameter(name)] = tuple(found[name] for found in values)
     used: set[str] = set()
     further: dict[str, tuple[Number, ...]] = {}
     codes: list[Code] = []
@@ -278,12 +278,12 @@ def solved(
     return codes, {**further, **kept}
 
 
-def _as_parameter(name: str) -> str:
+def as_parameter(name: str) -> str:
     """A name that hides nothing the class uses."""
     return f"{name}_" if keyword.iskeyword(name) or name in _USED else name
 
 
-_USED = {"self", "torch", "nn", "F", "Tensor", "super", "range", "float", "i", "draws"}
+_USED = {"self", "torch", "nn", "F", "Tensor", "super", "range", "float", "i", "draws", "heads"}
 # What a number is called as a parameter, by the argument it is first met as.
 _PARAMETERS = {
     "in_channels": "into",

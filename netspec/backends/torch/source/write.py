@@ -26,7 +26,14 @@ from netspec.backends.torch.source.code import (
     statement,
 )
 from netspec.backends.torch.source.forward import Body, all_codes
-from netspec.backends.torch.source.templates import Class, Option, Part, Template, changed
+from netspec.backends.torch.source.templates import (
+    Class,
+    Option,
+    Part,
+    Template,
+    as_parameter,
+    changed,
+)
 from netspec.backends.torch.source.trace import Line
 from netspec.graph.checked import Graph
 
@@ -94,9 +101,14 @@ def _helper(function: Callable[..., Any]) -> str:
     text = textwrap.dedent(inspect.getsource(inspect.unwrap(function)))
     tree = ast.parse(text).body[0]
     assert isinstance(tree, ast.FunctionDef)
-    lines = text.splitlines()[tree.lineno - 1 :]
-    found = "\n".join(lines).replace("torch: Any, ", "", 1).replace("torch: Any,", "", 1)
-    return found.replace("Any", "Tensor") + "\n"
+    params = [ast.unparse(param) for param in tree.args.args[1:]]
+    defaults = [ast.unparse(value) for value in tree.args.defaults]
+    for i, value in enumerate(reversed(defaults), 1):
+        params[-i] += f" = {value}"
+    assert tree.returns is not None
+    head = _heading(tree.name, params, ast.unparse(tree.returns), 0)
+    body = text.splitlines()[tree.body[0].lineno - 1 :]
+    return "\n".join([*head, *body]).replace("Any", "Tensor") + "\n"
 
 
 def _class(found: Class, blocks: Blocks) -> Iterator[str]:
@@ -107,7 +119,7 @@ def _class(found: Class, blocks: Blocks) -> Iterator[str]:
     yield f'    """{_about(found, blocks)}"""'
     yield ""
     params = [f"{n}: {t}" for n, t in zip(found.params, found.types, strict=True)]
-    yield from _heading("__init__", params, "None")
+    yield from _heading("__init__", ["self", *params], "None", 4)
     yield "        super().__init__()"
     ranges: dict[int, str] = {}
     for name, trained, code in template.owned:
@@ -144,18 +156,18 @@ def _class(found: Class, blocks: Blocks) -> Iterator[str]:
         yield from _forward(found, blocks, is_net, ranges)
 
 
-def _heading(name: str, params: Sequence[str], gives: str) -> Iterator[str]:
-    """The first line of a method, or its lines."""
-    listed = ", ".join(["self", *params])
-    if len(line := f"    def {name}({listed}) -> {gives}:") <= WIDTH:
+def _heading(name: str, params: Sequence[str], gives: str, indent: int) -> Iterator[str]:
+    """The first line of a function, or its lines."""
+    pad, listed = " " * indent, ", ".join(params)
+    if len(line := f"{pad}def {name}({listed}) -> {gives}:") <= WIDTH:
         yield line
         return
-    yield f"    def {name}("
-    if len(line := f"        {listed}") <= WIDTH:
+    yield f"{pad}def {name}("
+    if len(line := f"{pad}    {listed}") <= WIDTH:
         yield line
     else:
-        yield from (f"        {param}," for param in ("self", *params))
-    yield f"    ) -> {gives}:"
+        yield from (f"{pad}    {param}," for param in params)
+    yield f"{pad}) -> {gives}:"
 
 
 def _about(found: Class, blocks: Blocks) -> str:
@@ -263,6 +275,7 @@ def _forward(found: Class, blocks: Blocks, is_net: bool, ranges: dict[int, str])
         names = argument_names(node.path for node in blocks.graph.inputs)
         if names == ("input",):
             names = ("x",)
+        names = tuple(map(as_parameter, names))
     elif template.inputs == 1:
         names = ("x",)
     else:
@@ -273,10 +286,12 @@ def _forward(found: Class, blocks: Blocks, is_net: bool, ranges: dict[int, str])
     if template.random and not is_net:
         params.append("draws: dict[str, Tensor]")
     gives = "Tensor" if len(template.returns) == 1 else "tuple[Tensor, ...]"
+    if not is_net and any(part.guarded for part in template.parts):
+        gives = "tuple[Tensor | None, ...]"
     heads = is_net and bool(blocks.graph.heads)
     if heads:
         gives += " | TrainingOutputs"
-    yield from _heading("forward", params, gives)
+    yield from _heading("forward", ["self", *params], gives, 4)
     if heads:
         yield "        heads: dict[str, Tensor] = {}"
     if is_net and template.random:
@@ -291,7 +306,7 @@ def _forward(found: Class, blocks: Blocks, is_net: bool, ranges: dict[int, str])
         training.count([line.code for line in lines], returns)
         for each in lines:
             training.line(each)
-        training.ends(returns, "trained")
+        training.ends(returns, "new")
         yield "        if self.training:"
         yield from training.lines
     body = Body(names, 8)
