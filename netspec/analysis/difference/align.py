@@ -15,9 +15,9 @@ from netspec.analysis.difference.sequences import aligned, paired, rising
 from netspec.foundation.records import record
 from netspec.graph.checked import Call, Graph, Node
 
-# What a pair of the same operator is worth, and how much of it its arguments, its connections and its
-# name may add.
-_SAME, _TOLD, _NEAR, _CALLED = 2.0, 1.0, 1.0, 0.3
+# What a pair of the same operator is worth, or of two of one family, and how much of it its arguments, its
+# connections on either side and its name may add.
+_SAME, _KIN, _TOLD, _NEAR, _CALLED = 2.0, 0.5, 2.0, 0.3, 0.3
 
 
 @record(frozen=False, eq=False, slots=False)
@@ -151,8 +151,8 @@ class _Aligner:
             self.match(node, places[marks[node]].pop())
 
     def _gap(self, a: list[Item], b: list[Item], turn: int = 0) -> None:
-        """Pairs what lies between two pairs, in order: what is written alike, what does the same; then
-        what is alike.
+        """Pairs what lies between two pairs, in order: what is written alike and reads the same, what is
+        written alike, what does the same; then what is alike.
         """
         if not a or not b:
             return
@@ -160,7 +160,10 @@ class _Aligner:
             self._alike(a, b)
             return
         key = _TURNS[turn]
-        equal = aligned([key(self.a, x) for x in a], [key(self.b, y) for y in b])
+        sides = (self.a, self.pair, a), (self.b, self.taken, b)
+        equal = aligned(
+            *([key(side, item, known) for item in items] for side, known, items in sides)
+        )
         for i, j in equal:
             self._into(a[i], b[j])
         i = j = 0
@@ -197,7 +200,7 @@ class _Aligner:
                 return shared + (x.block == y.block) + (str(x) == str(y))
             if isinstance(x, Call) or isinstance(y, Call):
                 return 0.0
-            return self._likeness(x, y)
+            return self._likeness(x, y, _last(a[i]), _last(b[j]))
 
         def is_kind(i: int, j: int) -> bool:
             return _kind(firsts[0][i]) == _kind(firsts[1][j])
@@ -218,14 +221,25 @@ class _Aligner:
         nodes = side.nodes_of(item)
         return Counter(side.told[node] for node in nodes), Counter(type(n.op) for n in nodes)
 
-    def _likeness(self, x: Node, y: Node) -> float:
+    def _likeness(self, x: Node, y: Node, last: Node, other_last: Node) -> float:
+        near = _NEAR * (self._read_alike(x, y) + self._used_alike(last, other_last))
         if type(x.op) is not type(y.op):
-            return 0.0
+            # One pooling or activation may stand in the place of another.
+            return _KIN + near if type(x.op).__module__ == type(y.op).__module__ else 0.0
         mine, other = told(x.op), told(y.op)
         same = sum(bool(mine[name] == other[name]) for name in mine) / max(1, len(mine))
+        return _SAME + _TOLD * same + near + _CALLED * (x.name == y.name and not _is_counted(x))
+
+    def _read_alike(self, x: Node, y: Node) -> float:
+        """The share of inputs that are the same tensors."""
         near = [self.ahead.get(v.node) is w.node for v, w in zip(x.inputs, y.inputs, strict=False)]
-        share = sum(near) / len(near) if near else 1.0
-        return _SAME + _TOLD * same + _NEAR * share + _CALLED * (x.name == y.name)
+        return sum(near) / len(near) if near else 1.0
+
+    def _used_alike(self, x: Node, y: Node) -> float:
+        """The share of the steps that read the first which also read the second."""
+        users = {self.ahead.get(user) for user, _, _ in self.a.users[x]}
+        theirs = {user for user, _, _ in self.b.users[y]}
+        return len(users & theirs) / len(users) if users else float(not theirs)
 
     # --- by connections
 
@@ -291,14 +305,33 @@ def _text(item: Item) -> tuple[object, str]:
     return _kind(main), " ".join(main.span.text.split())
 
 
-_TURNS: tuple[Callable[[Side, Item], Hashable], ...] = (
-    lambda side, item: _text(item),
-    lambda side, item: side.content(item),
+def _read(side: Side, item: Item, known: dict[Node, int]) -> Hashable:
+    """Which paired tensors an item reads from outside of it."""
+    nodes = side.nodes_of(item)
+    inside = set(nodes)
+    read = (v for node in nodes for v in node.inputs if v.node not in inside)
+    return tuple(dict.fromkeys((known.get(v.node, -1), v.index) for v in read))
+
+
+_TURNS: tuple[Callable[[Side, Item, dict[Node, int]], Hashable], ...] = (
+    lambda side, item, known: (_text(item), _read(side, item, known)),
+    lambda side, item, known: _text(item),
+    lambda side, item, known: side.content(item),
 )
 
 
 def _main(item: Item) -> Node | Call:
     return item.nodes[0] if isinstance(item, Bundle) else item
+
+
+def _last(item: Item) -> Node:
+    assert not isinstance(item, Call)
+    return item.nodes[-1] if isinstance(item, Bundle) else item
+
+
+def _is_counted(node: Node) -> bool:
+    """Whether a step has no name of its own, but that of its kind and a number."""
+    return node.name.rstrip("0123456789") == node.op.spelling
 
 
 def _kind(item: Node | Call) -> object:
