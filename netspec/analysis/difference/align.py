@@ -10,6 +10,15 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 
+from netspec.analysis.difference.items import (
+    TURNS,
+    calls_of,
+    first_of,
+    is_counted,
+    kind_of,
+    last_of,
+    share,
+)
 from netspec.analysis.difference.marks import Bundle, Item, Numbers, Side, told
 from netspec.analysis.difference.sequences import aligned, paired, rising
 from netspec.foundation.records import record
@@ -39,7 +48,7 @@ def align(a: Graph, b: Graph) -> Alignment:
     aligner = _Aligner(Side(a, numbers, first), Side(b, numbers, second))
     aligner.run()
     ahead = aligner.ahead
-    calls = _calls(ahead)
+    calls = calls_of(ahead)
     return Alignment(
         aligner.a,
         aligner.b,
@@ -156,10 +165,10 @@ class _Aligner:
         """
         if not a or not b:
             return
-        if turn == len(_TURNS):
+        if turn == len(TURNS):
             self._alike(a, b)
             return
-        key = _TURNS[turn]
+        key = TURNS[turn]
         sides = (self.a, self.pair, a), (self.b, self.taken, b)
         equal = aligned(
             *([key(side, item, known) for item in items] for side, known, items in sides)
@@ -173,7 +182,7 @@ class _Aligner:
 
     def _into(self, x: Item, y: Item) -> None:
         """Pairs two items and what they hold, which reads what it does from outside."""
-        first, second = _main(x), _main(y)
+        first, second = first_of(x), first_of(y)
         if isinstance(first, Node) and isinstance(second, Node):
             self.match(first, second)
         known: tuple[dict[Node, int], ...] = ()
@@ -188,7 +197,7 @@ class _Aligner:
     def _alike(self, a: list[Item], b: list[Item]) -> None:
         if not a or not b:
             return
-        firsts = [_main(x) for x in a], [_main(y) for y in b]
+        firsts = [first_of(x) for x in a], [first_of(y) for y in b]
         bags = [
             [self._bag(side, item) for item in items] for side, items in ((self.a, a), (self.b, b))
         ]
@@ -196,14 +205,14 @@ class _Aligner:
         def score(i: int, j: int) -> float:
             x, y = firsts[0][i], firsts[1][j]
             if isinstance(x, Call) and isinstance(y, Call):
-                shared = sum(map(_share, bags[0][i], bags[1][j]))
+                shared = sum(map(share, bags[0][i], bags[1][j]))
                 return shared + (x.block == y.block) + (str(x) == str(y))
             if isinstance(x, Call) or isinstance(y, Call):
                 return 0.0
-            return self._likeness(x, y, _last(a[i]), _last(b[j]))
+            return self._likeness(x, y, last_of(a[i]), last_of(b[j]))
 
         def is_kind(i: int, j: int) -> bool:
-            return _kind(firsts[0][i]) == _kind(firsts[1][j])
+            return kind_of(firsts[0][i]) == kind_of(firsts[1][j])
 
         for i, j in paired((len(a), len(b)), score, is_kind):
             self._into(a[i], b[j])
@@ -228,7 +237,7 @@ class _Aligner:
             return _KIN + near if type(x.op).__module__ == type(y.op).__module__ else 0.0
         mine, other = told(x.op), told(y.op)
         same = sum(bool(mine[name] == other[name]) for name in mine) / max(1, len(mine))
-        return _SAME + _TOLD * same + near + _CALLED * (x.name == y.name and not _is_counted(x))
+        return _SAME + _TOLD * same + near + _CALLED * (x.name == y.name and not is_counted(x))
 
     def _read_alike(self, x: Node, y: Node) -> float:
         """The share of inputs that are the same tensors."""
@@ -298,72 +307,3 @@ class _Aligner:
                 found = places.get(key, [])
                 if len(found) == 1:
                     self.match(node, found.pop())
-
-
-def _text(item: Item) -> tuple[object, str]:
-    main = _main(item)
-    return _kind(main), " ".join(main.span.text.split())
-
-
-def _read(side: Side, item: Item, known: dict[Node, int]) -> Hashable:
-    """Which paired tensors an item reads from outside of it."""
-    nodes = side.nodes_of(item)
-    inside = set(nodes)
-    read = (v for node in nodes for v in node.inputs if v.node not in inside)
-    return tuple(dict.fromkeys((known.get(v.node, -1), v.index) for v in read))
-
-
-_TURNS: tuple[Callable[[Side, Item, dict[Node, int]], Hashable], ...] = (
-    lambda side, item, known: (_text(item), _read(side, item, known)),
-    lambda side, item, known: _text(item),
-    lambda side, item, known: side.content(item),
-)
-
-
-def _main(item: Item) -> Node | Call:
-    return item.nodes[0] if isinstance(item, Bundle) else item
-
-
-def _last(item: Item) -> Node:
-    assert not isinstance(item, Call)
-    return item.nodes[-1] if isinstance(item, Bundle) else item
-
-
-def _is_counted(node: Node) -> bool:
-    """Whether a step has no name of its own, but that of its kind and a number."""
-    return node.name.rstrip("0123456789") == node.op.spelling
-
-
-def _kind(item: Node | Call) -> object:
-    return item.block if isinstance(item, Call) else type(item.op)
-
-
-def _share(a: Counter[object], b: Counter[object]) -> float:
-    """How much two bags have in common, from 0 to 1."""
-    return (a & b).total() / max(1, (a | b).total())
-
-
-def _calls(ahead: dict[Node, Node]) -> dict[Call, Call]:
-    """The calls of the first graph by those of the second that hold most of the same nodes."""
-    votes: dict[Call, Counter[Call]] = defaultdict(Counter)
-    for x, y in ahead.items():
-        mine = list(x.call.ancestors())[::-1] if x.call else []
-        theirs = list(y.call.ancestors())[::-1] if y.call else []
-        if len(mine) == len(theirs):
-            for c, d in zip(mine, theirs, strict=True):
-                votes[c][d] += 1
-            continue
-        named = {(d.block, _nth(theirs, k)): d for k, d in enumerate(theirs)}
-        for k, c in enumerate(mine):
-            if (other := named.get((c.block, _nth(mine, k)))) is not None:
-                votes[c][other] += 1
-    best: dict[Call, tuple[int, Call]] = {}
-    for c, counts in votes.items():
-        d, count = counts.most_common(1)[0]
-        if d not in best or best[d][0] < count:
-            best[d] = (count, c)
-    return {c: d for d, (_, c) in best.items()}
-
-
-def _nth(chain: list[Call], k: int) -> int:
-    return sum(call.block == chain[k].block for call in chain[:k])
