@@ -72,7 +72,8 @@ class _Commands(click.Group):
 
 
 _EPILOG = """\b
-SPEC is a path, the name of a shipped spec, or - for standard input.
+SPEC is a path, the name of a shipped spec, REVISION:PATH as git has it,
+or - for standard input.
 Examples:
   netspec compile googlenet
   netspec summary vgg16 resnet50

@@ -51,7 +51,7 @@ def misses(edits: list[Planted]) -> list[str]:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_planted_edit_is_found_at_its_line_and_nothing_else(kind: str) -> None:
-    edits = list(planted(kind, shipped(), seed=0, count=22, most=150))
+    edits = list(planted(kind, shipped(), seed=0, count=22, most=100))
     assert len(edits) == 22
     assert misses(edits) == []
 
@@ -197,6 +197,36 @@ def test_two_edits_far_apart_leave_what_is_between_them_alone() -> None:
         ("conv3-4(pad=same)", "conv3-5(pad=same)", 2),
         ("fc-10", "fc-11", 63),
     ]
+
+
+def test_a_default_is_said_once_with_what_came_or_went() -> None:
+    before = "input 3x8x8\ndefault conv(pad=same, norm=bn)\n" + "conv3-8\n" * 9
+    found = difference(of(before), of(before.replace(", norm=bn", "")))
+    assert [(c.kind, c.place.line, c.effects) for c in found.changes] == [
+        ("default", 2, ("9 bn removed",))
+    ]
+
+
+def test_what_a_net_reads_says_which_tensor_of_several() -> None:
+    before = "input 4x8x8\nsplit(2)\n{ | identity as a | identity as b }\n@a; conv1-4 as c\n@b; add(@c)\n"
+    before = before.replace("conv1-4", "conv1-2")
+    found = difference(of(before), of(before.replace("@a; conv", "@b; conv")))
+    assert [c.effects for c in found.changes] == [("c reads split1[2], not split1[1]",)]
+
+
+def test_a_scale_of_all_widths_is_one_change() -> None:
+    text = read_spec("shufflenet_v1").text
+    text = "\n".join(line for line in text.split("\n") if not line.startswith("expect"))
+    found = difference(of(text), of(text.replace("width=240", "width=480")))
+    assert [(c.kind, c.after, c.place.line) for c in found.changes] == [
+        ("parameter", "width=480", 1)
+    ]
+
+
+def test_a_variation_is_compared_with_its_net_at_its_line() -> None:
+    text = "net one(n=4)\ninput 3x8x8\nconv1-n\n\nnet two = one(n=8)\n"
+    one, two = (build(Source("net.ns", text, net=name)) for name in ("one", "two"))
+    assert [(c.after, c.place.line) for c in difference(one, two).changes] == [("n=8", 5)]
 
 
 def test_a_branch_that_reads_something_else() -> None:

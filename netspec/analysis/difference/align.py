@@ -10,14 +10,23 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 
+from netspec.analysis.difference.items import (
+    TURNS,
+    calls_of,
+    first_of,
+    is_counted,
+    kind_of,
+    last_of,
+    share,
+)
 from netspec.analysis.difference.marks import Bundle, Item, Numbers, Side, told
 from netspec.analysis.difference.sequences import aligned, paired, rising
 from netspec.foundation.records import record
 from netspec.graph.checked import Call, Graph, Node
 
-# What a pair of the same operator is worth, and how much of it its arguments, its connections and its
-# name may add.
-_SAME, _TOLD, _NEAR, _CALLED = 2.0, 1.0, 1.0, 0.3
+# What a pair of the same operator is worth, or of two of one family, and how much of it its arguments, its
+# connections on either side and its name may add.
+_SAME, _KIN, _TOLD, _NEAR, _CALLED = 2.0, 0.5, 2.0, 0.3, 0.3
 
 
 @record(frozen=False, eq=False, slots=False)
@@ -39,7 +48,7 @@ def align(a: Graph, b: Graph) -> Alignment:
     aligner = _Aligner(Side(a, numbers, first), Side(b, numbers, second))
     aligner.run()
     ahead = aligner.ahead
-    calls = _calls(ahead)
+    calls = calls_of(ahead)
     return Alignment(
         aligner.a,
         aligner.b,
@@ -151,16 +160,19 @@ class _Aligner:
             self.match(node, places[marks[node]].pop())
 
     def _gap(self, a: list[Item], b: list[Item], turn: int = 0) -> None:
-        """Pairs what lies between two pairs, in order: what is written alike, what does the same; then
-        what is alike.
+        """Pairs what lies between two pairs, in order: what is written alike and reads the same, what is
+        written alike, what does the same; then what is alike.
         """
         if not a or not b:
             return
-        if turn == len(_TURNS):
+        if turn == len(TURNS):
             self._alike(a, b)
             return
-        key = _TURNS[turn]
-        equal = aligned([key(self.a, x) for x in a], [key(self.b, y) for y in b])
+        key = TURNS[turn]
+        sides = (self.a, self.pair, a), (self.b, self.taken, b)
+        equal = aligned(
+            *([key(side, item, known) for item in items] for side, known, items in sides)
+        )
         for i, j in equal:
             self._into(a[i], b[j])
         i = j = 0
@@ -170,7 +182,7 @@ class _Aligner:
 
     def _into(self, x: Item, y: Item) -> None:
         """Pairs two items and what they hold, which reads what it does from outside."""
-        first, second = _main(x), _main(y)
+        first, second = first_of(x), first_of(y)
         if isinstance(first, Node) and isinstance(second, Node):
             self.match(first, second)
         known: tuple[dict[Node, int], ...] = ()
@@ -185,7 +197,7 @@ class _Aligner:
     def _alike(self, a: list[Item], b: list[Item]) -> None:
         if not a or not b:
             return
-        firsts = [_main(x) for x in a], [_main(y) for y in b]
+        firsts = [first_of(x) for x in a], [first_of(y) for y in b]
         bags = [
             [self._bag(side, item) for item in items] for side, items in ((self.a, a), (self.b, b))
         ]
@@ -193,14 +205,14 @@ class _Aligner:
         def score(i: int, j: int) -> float:
             x, y = firsts[0][i], firsts[1][j]
             if isinstance(x, Call) and isinstance(y, Call):
-                shared = sum(map(_share, bags[0][i], bags[1][j]))
+                shared = sum(map(share, bags[0][i], bags[1][j]))
                 return shared + (x.block == y.block) + (str(x) == str(y))
             if isinstance(x, Call) or isinstance(y, Call):
                 return 0.0
-            return self._likeness(x, y)
+            return self._likeness(x, y, last_of(a[i]), last_of(b[j]))
 
         def is_kind(i: int, j: int) -> bool:
-            return _kind(firsts[0][i]) == _kind(firsts[1][j])
+            return kind_of(firsts[0][i]) == kind_of(firsts[1][j])
 
         for i, j in paired((len(a), len(b)), score, is_kind):
             self._into(a[i], b[j])
@@ -218,14 +230,25 @@ class _Aligner:
         nodes = side.nodes_of(item)
         return Counter(side.told[node] for node in nodes), Counter(type(n.op) for n in nodes)
 
-    def _likeness(self, x: Node, y: Node) -> float:
+    def _likeness(self, x: Node, y: Node, last: Node, other_last: Node) -> float:
+        near = _NEAR * (self._read_alike(x, y) + self._used_alike(last, other_last))
         if type(x.op) is not type(y.op):
-            return 0.0
+            # One pooling or activation may stand in the place of another.
+            return _KIN + near if type(x.op).__module__ == type(y.op).__module__ else 0.0
         mine, other = told(x.op), told(y.op)
         same = sum(bool(mine[name] == other[name]) for name in mine) / max(1, len(mine))
+        return _SAME + _TOLD * same + near + _CALLED * (x.name == y.name and not is_counted(x))
+
+    def _read_alike(self, x: Node, y: Node) -> float:
+        """The share of inputs that are the same tensors."""
         near = [self.ahead.get(v.node) is w.node for v, w in zip(x.inputs, y.inputs, strict=False)]
-        share = sum(near) / len(near) if near else 1.0
-        return _SAME + _TOLD * same + _NEAR * share + _CALLED * (x.name == y.name)
+        return sum(near) / len(near) if near else 1.0
+
+    def _used_alike(self, x: Node, y: Node) -> float:
+        """The share of the steps that read the first which also read the second."""
+        users = {self.ahead.get(user) for user, _, _ in self.a.users[x]}
+        theirs = {user for user, _, _ in self.b.users[y]}
+        return len(users & theirs) / len(users) if users else float(not theirs)
 
     # --- by connections
 
@@ -284,53 +307,3 @@ class _Aligner:
                 found = places.get(key, [])
                 if len(found) == 1:
                     self.match(node, found.pop())
-
-
-def _text(item: Item) -> tuple[object, str]:
-    main = _main(item)
-    return _kind(main), " ".join(main.span.text.split())
-
-
-_TURNS: tuple[Callable[[Side, Item], Hashable], ...] = (
-    lambda side, item: _text(item),
-    lambda side, item: side.content(item),
-)
-
-
-def _main(item: Item) -> Node | Call:
-    return item.nodes[0] if isinstance(item, Bundle) else item
-
-
-def _kind(item: Node | Call) -> object:
-    return item.block if isinstance(item, Call) else type(item.op)
-
-
-def _share(a: Counter[object], b: Counter[object]) -> float:
-    """How much two bags have in common, from 0 to 1."""
-    return (a & b).total() / max(1, (a | b).total())
-
-
-def _calls(ahead: dict[Node, Node]) -> dict[Call, Call]:
-    """The calls of the first graph by those of the second that hold most of the same nodes."""
-    votes: dict[Call, Counter[Call]] = defaultdict(Counter)
-    for x, y in ahead.items():
-        mine = list(x.call.ancestors())[::-1] if x.call else []
-        theirs = list(y.call.ancestors())[::-1] if y.call else []
-        if len(mine) == len(theirs):
-            for c, d in zip(mine, theirs, strict=True):
-                votes[c][d] += 1
-            continue
-        named = {(d.block, _nth(theirs, k)): d for k, d in enumerate(theirs)}
-        for k, c in enumerate(mine):
-            if (other := named.get((c.block, _nth(mine, k)))) is not None:
-                votes[c][other] += 1
-    best: dict[Call, tuple[int, Call]] = {}
-    for c, counts in votes.items():
-        d, count = counts.most_common(1)[0]
-        if d not in best or best[d][0] < count:
-            best[d] = (count, c)
-    return {c: d for d, (_, c) in best.items()}
-
-
-def _nth(chain: list[Call], k: int) -> int:
-    return sum(call.block == chain[k].block for call in chain[:k])

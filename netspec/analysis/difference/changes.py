@@ -13,7 +13,7 @@ from netspec.analysis.difference.origins import Place
 from netspec.analysis.difference.record import Change
 from netspec.analysis.difference.texts import Text
 from netspec.diagnostics.source import Span
-from netspec.graph.checked import Call, Value
+from netspec.graph.checked import Call, Node, Value
 from netspec.graph.written import typed
 from netspec.syntax import ast
 
@@ -230,6 +230,8 @@ def _effects(
 ) -> Iterator[str]:
     """What a change does to the net."""
     yield from _counts(found, only)
+    if kind not in ("inserted", "removed", "repeat"):
+        yield from _came(only)
     told = Counter(
         f"{fact.name} {typed(vars(fact.x.op)[fact.name])} → {typed(vars(fact.y.op)[fact.name])}"
         for fact in pairs
@@ -265,7 +267,21 @@ def _effects(
 
 
 def _listed(values: tuple[Value, ...]) -> str:
-    return ", ".join(value.node.path for value in values) or "nothing"
+    return ", ".join(map(_tensor, values)) or "nothing"
+
+
+def _tensor(value: Value) -> str:
+    """A tensor's step, and which of several that it gives, from 1."""
+    several = len(value.node.types) > 1
+    return f"{value.node.path}[{value.index + 1}]" if several else value.node.path
+
+
+def _came(only: list[Only]) -> Iterator[str]:
+    """How many layers of each kind came and went, where no block did."""
+    for new, word in ((False, "removed"), (True, "inserted")):
+        nodes = [fact.item for fact in only if fact.new == new and isinstance(fact.item, Node)]
+        counts = Counter(node.op.spelling for node in nodes)
+        yield from (f"{count} {spelling} {word}" for spelling, count in counts.items())
 
 
 def _counts(found: Alignment, only: list[Only]) -> Iterator[str]:

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
+from netspec.analysis.difference.said import (
+    argument_of,
+    default_of,
+    last_default,
+    links_of,
+    references_in,
+    words_in,
+)
 from netspec.analysis.difference.texts import Text, Texts, call_around, extent_of
 from netspec.diagnostics.source import Span
 from netspec.foundation.records import record
@@ -83,7 +91,7 @@ class Origins:
     def argument(self, where: Where, op: Operator, name: str) -> Iterator[Place]:
         """Where a parameter of a step's operator gets its value."""
         head = where.head
-        value = _argument(head, name, type(op).order)
+        value = argument_of(head, name, type(op).order)
         if value is not None:
             yield from self._value(where.at, "step", value, head)
             return
@@ -100,7 +108,7 @@ class Origins:
     def _value(self, at: At, kind: str, value: Any, whole: Any, depth: int = 0) -> Iterator[Place]:
         """An expression, and where the words in it get their values."""
         yield Place(at.text, kind, value.extent, whole)
-        for word in _words(value):
+        for word in words_in(value):
             yield from self._variable(at, word, depth + 1)
 
     def _variable(self, at: At, word: str, depth: int = 0) -> Iterator[Place]:
@@ -130,7 +138,7 @@ class Origins:
         calling = self.where(call) if call else None
         if calling is not None:
             order = tuple(p.name for p in block.parameters if p.name != "body")
-            value = _argument(calling.head, parameter.name, order)
+            value = argument_of(calling.head, parameter.name, order)
             if value is not None:
                 yield from self._value(calling.at, "step", value, calling.head, depth)
                 return
@@ -140,7 +148,7 @@ class Origins:
     def _its_default(self, at: At, parameter: ast.Parameter, depth: int) -> Iterator[Place]:
         yield Place(at.text, "parameter", parameter.extent, parameter)
         if parameter.default is not None:
-            for word in _words(parameter.default):
+            for word in words_in(parameter.default):
                 if word != parameter.name:
                     inside = At(at.text, parameter, at.call)
                     yield from self._variable(inside, word, depth + 1)
@@ -152,7 +160,7 @@ class Origins:
             return
         call = call_around(at.call, nets[0].name)
         calling = self.where(call) if call else None
-        value = _argument(calling.head, word, tuple(known)) if calling else None
+        value = argument_of(calling.head, word, tuple(known)) if calling else None
         if calling is not None and value is not None:
             yield from self._value(calling.at, "step", value, calling.head, depth)
             return
@@ -183,7 +191,7 @@ class Origins:
             below: Any = at
             block = None
             for around in text.around(at):
-                found = _line(_links(around), below, words, name)
+                found = last_default(text.defaults_in(around), below, words, name)
                 if found is not None:
                     line, value = found
                     yield from self._value(At(text, line, call), "default", value, line)
@@ -192,17 +200,14 @@ class Origins:
                     block = around
                     break
                 below = around
-            calling = (
-                self.where(found_call)
-                if block and (found_call := call_around(call, block.name))
-                else None
-            )
+            outer = call_around(call, block.name) if block is not None else None
+            calling = self.where(outer) if outer is not None else None
             if calling is None:
                 break
             text, at, call = calling.text, calling.head, calling.call
         if text is not where.text:
-            for item in _links(where.text.file):
-                if (value := _said(item, words, name)) is not None:
+            for item in where.text.defaults_in(where.text.file):
+                if (value := default_of(item, words, name)) is not None:
                     yield from self._value(At(where.text, item, None), "default", value, item)
 
     # --- that there is the step
@@ -240,7 +245,7 @@ class Origins:
     def trained(self, where: Where) -> Iterator[Place]:
         """Where it is said whether a step is trained, and by which weights."""
         for name in ("frozen", "weights"):
-            value = _argument(where.head, name, ())
+            value = argument_of(where.head, name, ())
             if value is not None:
                 yield Place(where.text, "step", value.extent, where.head)
         for around in where.text.around(where.head):
@@ -254,13 +259,13 @@ class Origins:
         found = [a.value for a in head.arguments if isinstance(a.value, ast.Reference)]
         before = None
         chain = next(text.around(next(text.around(head), None)), None)
-        for link in _links(chain):
+        for link in links_of(chain):
             if isinstance(link, ast.Step) and link.action is head:
                 break
             before = link
         if isinstance(before, ast.Step) and isinstance(before.action, ast.Reference):
             found.append(before.action)
-        found += _references(head.body)
+        found += references_in(head.body)
         for reference in found:
             yield Place(text, "rewired", reference.extent, head)
         names = {reference.parts[0] for reference in found}
@@ -278,80 +283,5 @@ class Origins:
         if line is not None:
             yield Place(text, "input", line.extent, line)
             said = [a.value for modifier in line.modifiers for a in modifier.arguments]
-            for word in (word for value in (line.shape, *said) for word in _words(value)):
+            for word in (word for value in (line.shape, *said) for word in words_in(value)):
                 yield from self._variable(At(text, line, None), word)
-
-
-def _argument(head: ast.Head, name: str, order: Iterable[str]) -> Any:
-    """The expression that a step gives a parameter; None if it gives none."""
-    short = {"width": head.width, "stride": head.stride}
-    if short.get(name) is not None:
-        return short[name]
-    named = {a.name: a.value for a in head.arguments if a.name is not None}
-    if name in named:
-        return named[name]
-    said = {*named, *(key for key, value in short.items() if value is not None)}
-    free = [key for key in order if key not in said]
-    values = [a.value for a in head.arguments if a.name is None]
-    values = [value for value in values if not isinstance(value, ast.Reference)]
-    return dict(zip(free, values, strict=False)).get(name)
-
-
-def _words(value: Any) -> Iterator[str]:
-    """The words in an expression, in order."""
-    match value:
-        case ast.Variable():
-            yield value.name
-        case ast.Binary():
-            yield from _words(value.left)
-            yield from _words(value.right)
-        case ast.Unary():
-            yield from _words(value.operand)
-        case ast.Choose():
-            for part in (value.condition, value.then, value.otherwise):
-                yield from _words(part)
-        case ast.Sequence():
-            for part in value.items:
-                yield from _words(part)
-        case ast.Call():
-            yield value.name
-            for argument in value.arguments:
-                yield from _words(argument.value)
-
-
-def _references(body: Any) -> Iterator[ast.Reference]:
-    """The steps in braces that are references."""
-    chains = body.chains if isinstance(body, ast.Branches) else (body,)
-    for chain in chains:
-        for link in _links(chain):
-            if isinstance(link, ast.Step) and isinstance(link.action, ast.Reference):
-                yield link.action
-
-
-def _links(around: Any) -> tuple[Any, ...]:
-    match around:
-        case ast.Chain():
-            return around.links
-        case ast.File():
-            return around.items
-    return ()
-
-
-def _line(
-    links: tuple[Any, ...], below: Any, words: set[str | None], name: str
-) -> tuple[ast.Default, Any] | None:
-    """The last `default` line before a step that says a parameter, and what it says."""
-    found = None
-    for link in links:
-        if link is below:
-            break
-        value = _said(link, words, name)
-        if value is not None:
-            found = (link, value)
-    return found
-
-
-def _said(link: Any, words: set[str | None], name: str) -> Any:
-    if not isinstance(link, ast.Default) or link.word not in words:
-        return None
-    return next((a.value for a in link.arguments if a.name == name), None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from functools import cached_property
@@ -38,6 +39,7 @@ class Text:
         self._starting: dict[tuple[type[Any], int], Any] = {}
         self.heads: dict[ast.Extent, ast.Head] = {}
         self.inputs: dict[ast.Extent, ast.Input] = {}
+        self._defaults: dict[int, list[ast.Default]] = {}
         # Steps that have a name.
         self.named: list[ast.Step] = []
         self._walk(self.file)
@@ -61,6 +63,8 @@ class Text:
                 self.named.append(node)
             for child in _children(node):
                 self._around[id(child)] = node
+                if isinstance(child, ast.Default):
+                    self._defaults.setdefault(id(node), []).append(child)
                 waiting.append(child)
 
     def find(self, kind: type[Part], at: int) -> Part | None:
@@ -72,6 +76,10 @@ class Text:
         """What a part of the tree stands in, innermost first."""
         while (node := self._around.get(id(node))) is not None:
             yield node
+
+    def defaults_in(self, around: Any) -> tuple[ast.Default, ...]:
+        """The `default` lines among the steps of braces or of the file, in order."""
+        return tuple(self._defaults.get(id(around), ()))
 
     @cached_property
     def words(self) -> list[tuple[str, ast.Extent]]:
@@ -87,9 +95,13 @@ class Text:
     def _at(self) -> dict[int, int]:
         return {extent[0]: i for i, (_, extent) in enumerate(self.words)}
 
-    def numbers(self, extent: ast.Extent) -> list[int]:
+    @cached_property
+    def _starts(self) -> list[int]:
+        return [extent[0] for _, extent in self.words]
+
+    def numbers(self, extent: ast.Extent) -> range:
         """The numbers of the words in an extent."""
-        return [i for place, i in self._at.items() if extent[0] <= place < extent[1]]
+        return range(bisect_left(self._starts, extent[0]), bisect_left(self._starts, extent[1]))
 
     def is_changed(self, extent: ast.Extent) -> bool:
         """Whether the other file has not these words, one after the other."""
