@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
+from netspec.importing.structure.stages import BLOCK, STAGE, staged
 from netspec.importing.structure.terms import FORK, HEAD, REFERENCE, Chain, Item, Piece, Ref
 from netspec.importing.structure.text import Writer, tokens
 from netspec.importing.structure.unify import TIMES, Block, leaves, unified
@@ -40,12 +41,19 @@ class Folding:
     def run(self, most: int) -> None:
         """Folds until nothing gets shorter, at most so often."""
         self._count()
+        self._stages()
         while len(self.done) < min(most, MOST):
             found = self._best()
             if found is None:
-                return
+                break
             self._fold(*found)
             self._count()
+        self._stages()
+
+    def _stages(self) -> None:
+        shadowed = STAGE in self.blocks and self.blocks[STAGE] is not BLOCK
+        if not shadowed and staged(list(self._chains()), self.blocks):
+            self.blocks[STAGE] = BLOCK
 
     # counts
 

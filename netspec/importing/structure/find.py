@@ -124,6 +124,7 @@ def _text(
     folding.run(most)
     if done is not None:
         done += folding.done
+    named |= names.scoped(chain, folding.blocks)
     bodies = [chain, *(block.body for block in folding.blocks.values() if block.body)]
     for body in bodies[1:]:
         for item in body.walk():

@@ -198,7 +198,8 @@ class _Probe:
 
     def solved(self, likely: dict[str, Any]) -> dict[str, Any] | None:
         for given in self._required():
-            if found := self._completed(given, likely):
+            found = self._completed(given, likely)
+            if found is not None:
                 return found
         return None
 
