@@ -118,9 +118,7 @@ def _text(
         recognising = Recognising(chain, Writer(likely, named))
         recognising.run()
         shipped = recognising.blocks
-    folding = Folding(
-        chain, lambda blocks: Writer(likely, named, blocks), names.pieces, refused, shipped
-    )
+    folding = Folding(chain, lambda blocks: Writer(likely, named, blocks), names, refused, shipped)
     folding.run(most)
     if done is not None:
         done += folding.done

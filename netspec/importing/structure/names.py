@@ -47,6 +47,10 @@ class Names:
 
     def __init__(self, graph: Graph, scopes: Mapping[str, tuple[Scope, ...]]) -> None:
         self.scopes = scopes
+        # How many nodes stand in each scope.
+        self.held: Counter[tuple[Scope, ...]] = Counter()
+        for outer in scopes.values():
+            self.held.update(outer[: number + 1] for number in range(len(outer)))
         self.taken = {*RESERVED, *SIZES, "input", "output", "x", "body", "identity", "residual"}
         # A block called like a shipped one would be read as that.
         self.taken |= {path.stem for path in LIBRARY.glob("*.ns")}
@@ -79,11 +83,15 @@ class Names:
                 return scope.name
         return "t"
 
+    def whole(self, piece: Piece) -> bool:
+        """Whether a piece is all of what the file has under one name."""
+        paths = [n.path for top in piece.items for i in top.walk() for n in i.nodes]
+        common = _common([self.scopes.get(path, ()) for path in dict.fromkeys(paths)])
+        return bool(common) and self.held[common] == len(set(paths))
+
     def scoped(self, chain: Chain, blocks: dict[str, Block]) -> dict[Any, str]:
         """Names steps that are all of what the file has under a name, units of one width as stages."""
-        held: Counter[tuple[Scope, ...]] = Counter()
-        for scopes in self.scopes.values():
-            held.update(scopes[: number + 1] for number in range(len(scopes)))
+        held = self.held
         found: dict[Any, str] = {}
         for place, item in enumerate(chain.items):
             common = _common([self.scopes.get(node.path, ()) for node in item.nodes])

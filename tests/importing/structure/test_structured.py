@@ -137,7 +137,7 @@ def test_a_folding_that_makes_another_net_is_undone(monkeypatch: pytest.MonkeyPa
     assert same(graph, built(text)) is not None
 
 
-HEAD = "net net\ninput 3x32x32\n"
+HEAD = "input 3x32x32\n"
 UNITS = {
     "width": "block u(n) { conv3-n(pad=1); concat { | relu | tanh; conv1-n } }\n",
     "factor": "block u(n) { conv1-(3*n); relu; dwconv5(pad=2); conv1-n; sigmoid }\n",
@@ -195,12 +195,15 @@ def test_what_is_nearly_a_shipped_block_is_not_taken_for_it(steps: str) -> None:
 
 
 def test_names_of_the_file_are_used_where_they_say_something() -> None:
-    original_text = UNITS["factor"] + HEAD + "conv3-8; u(8); u(16); gap; fc-5\n"
+    original_text = UNITS["width"] + HEAD + "conv3-8; u(8); u(16); maxpool2; u(24); gap; fc-5\n"
     graph = built(original_text)
     again = flat(graph)
     scopes: Scopes = {}
     for path, (*outer, last) in scopes_of(graph, again, kinds=True).items():
-        scopes[path] = (*outer, Scope({"u1": "encoder", "u2": "decoder"}[last.name], "MixingUnit"))
+        scopes[path] = (
+            *outer,
+            Scope({"u1": "encoder", "u2": "decoder", "u3": "u3"}[last.name], "MixingUnit"),
+        )
     text = structured(again, scopes)
     assert "block mixing_unit(" in text
     assert "as encoder" in text
