@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
+from netspec.importing.structure.names import Names
+from netspec.importing.structure.stages import BLOCK, STAGE, staged
 from netspec.importing.structure.terms import FORK, HEAD, REFERENCE, Chain, Item, Piece, Ref
 from netspec.importing.structure.text import Writer, tokens
 from netspec.importing.structure.unify import TIMES, Block, leaves, unified
@@ -13,11 +15,12 @@ from netspec.importing.structure.unify import TIMES, Block, leaves, unified
 _LONGEST = 16
 _TRIED = 16
 MOST = 48
+# Tokens that a block may cost more for being one of the file's own.
+_OWN = 6
 # Parameters that differ between the uses of one block; the others make another block likely.
 _VARY = frozenset({"width", "stride", "groups", TIMES, "shortcut", "projection", "heads"})
 
 _Found = tuple[Any, Block, list[Piece], list[tuple[Any, ...]]]
-Naming = Callable[[Sequence[Piece]], str]
 
 
 class Folding:
@@ -27,11 +30,11 @@ class Folding:
         self,
         top: Chain,
         writer: Callable[[Mapping[str, Block]], Writer],
-        naming: Naming,
+        names: Names,
         refused: Collection[Any],
         blocks: Mapping[str, Block],
     ) -> None:
-        self.top, self.naming, self.make, self.refused = top, naming, writer, refused
+        self.top, self.names, self.make, self.refused = top, names, writer, refused
         self.done: list[Any] = []
         self.blocks: dict[str, Block] = dict(blocks)
         self.writer = writer(self.blocks)
@@ -40,12 +43,19 @@ class Folding:
     def run(self, most: int) -> None:
         """Folds until nothing gets shorter, at most so often."""
         self._count()
+        self._stages()
         while len(self.done) < min(most, MOST):
             found = self._best()
             if found is None:
-                return
+                break
             self._fold(*found)
             self._count()
+        self._stages()
+
+    def _stages(self) -> None:
+        shadowed = STAGE in self.blocks and self.blocks[STAGE] is not BLOCK
+        if not shadowed and staged(list(self._chains()), self.blocks):
+            self.blocks[STAGE] = BLOCK
 
     # counts
 
@@ -148,14 +158,14 @@ class Folding:
             bound = (
                 sum(self._cost(piece.items, costs) for piece in apart) - once - 2 * len(apart) - 6
             )
-            if bound > 0:
+            if bound > -_OWN:
                 promising.append((bound, key, apart))
         promising.sort(key=lambda found: -found[0])
         best: _Found | None = None
         most = 0
         tried = 0
         for bound, key, pieces in promising:
-            if bound <= most or tried >= _TRIED * (1 + (best is None)):
+            if bound + _OWN <= most or tried >= _TRIED * (1 + (best is None)):
                 break
             pieces = [piece for piece in pieces if self._whole(piece, uses)]
             if len(pieces) < 2:
@@ -165,6 +175,9 @@ class Folding:
             if made is None:
                 continue
             saved = self._saved(*made, pieces, costs)
+            # The file's own grouping comes first where it costs little.
+            if saved > -_OWN and all(map(self.names.whole, pieces)):
+                saved += _OWN
             if saved > most:
                 most, best = saved, (key, made[0], pieces, made[1])
         return best
@@ -223,7 +236,7 @@ class Folding:
         self, key: Any, block: Block, pieces: list[Piece], arguments: list[tuple[Any, ...]]
     ) -> None:
         self.done.append(key)
-        block.word = self.naming(pieces)
+        block.word = self.names.pieces(pieces)
         calls: dict[int, list[tuple[Piece, Item]]] = {}
         for piece, given in zip(pieces, arguments, strict=True):
             call = _call(block, piece, given, piece.items[-1].label)

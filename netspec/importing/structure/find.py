@@ -118,12 +118,11 @@ def _text(
         recognising = Recognising(chain, Writer(likely, named))
         recognising.run()
         shipped = recognising.blocks
-    folding = Folding(
-        chain, lambda blocks: Writer(likely, named, blocks), names.pieces, refused, shipped
-    )
+    folding = Folding(chain, lambda blocks: Writer(likely, named, blocks), names, refused, shipped)
     folding.run(most)
     if done is not None:
         done += folding.done
+    named |= names.scoped(chain, folding.blocks)
     bodies = [chain, *(block.body for block in folding.blocks.values() if block.body)]
     for body in bodies[1:]:
         for item in body.walk():

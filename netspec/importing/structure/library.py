@@ -36,7 +36,7 @@ from netspec.syntax.files import LIBRARY
 
 # Blocks that are made for one net, all together.
 _GUESSES = 3
-_BUDGET = 250
+_BUDGET = 160
 _EXAMPLE = re.compile(r"^# Example: (input [^;]+); (\w+)(?:\((.*)\))?$", re.MULTILINE)
 
 
@@ -197,39 +197,52 @@ class _Probe:
         self.by, self.block, self.size, self.wanted = by, block, size, wanted
 
     def solved(self, likely: dict[str, Any]) -> dict[str, Any] | None:
-        for given in self._required():
-            if found := self._completed(given, likely):
-                return found
+        guesses = list(self._required())
+        for most in (1, 2):
+            for given in guesses:
+                found = self._completed(given, likely, most)
+                if found is not None:
+                    return found
         return None
 
-    def _completed(self, given: dict[str, Any], likely: dict[str, Any]) -> dict[str, Any] | None:
+    def _completed(
+        self, given: dict[str, Any], likely: dict[str, Any], most: int
+    ) -> dict[str, Any] | None:
         """The arguments with those that the block need not be given."""
         wrong = self._wrong(given)
+        if wrong is None:
+            # Nothing is made with what the block has by default.
+            wrong = list(range(len(self.wanted)))
         # As the last use of the block, or as that without one of its arguments.
         for name in ("", *(name for name in likely if name not in given)) if wrong else ():
             other = {n: value for n, value in likely.items() if n != name} | given
             if self._wrong(other) == []:
                 return other
         while wrong:
-            better = self._better(given, wrong, 1) or self._better(given, wrong, 2)
+            better = self._better(given, wrong, 1)
+            if better is None and most > 1:
+                better = self._better(given, wrong, most)
             if better is None:
                 return None
             given, wrong = better
-        return given if wrong is not None else None
+        return given
 
     def _better(
         self, given: dict[str, Any], wrong: list[int], number: int
     ) -> tuple[dict[str, Any], list[int]] | None:
-        """The arguments with so many more, if fewer values are wrong with them."""
+        """The arguments with so many more by which the fewest values are wrong, if that helps."""
+        best: tuple[dict[str, Any], list[int]] | None = None
         optional = [name for name, default in self.block.parameters if default is not None]
-        values = self._candidates(wrong)
+        values = self._candidates(given, wrong)
         for names in combinations([name for name in optional if name not in given], number):
             for chosen in product(values, repeat=number):
                 other = given | dict(zip(names, chosen, strict=True))
                 left = self._wrong(other)
-                if left is not None and len(left) < len(wrong):
-                    return other, left
-        return None
+                if left is not None and len(left) < len(best[1] if best else wrong):
+                    best = other, left
+                    if not left or number > 1:
+                        return best
+        return best
 
     def _required(self) -> Iterator[dict[str, Any]]:
         """The arguments that must be given, by the values that change with each."""
@@ -237,12 +250,12 @@ class _Probe:
         sizes = [v.value for v in self.wanted if type(v.value) is int and v.value > 1]
         base = {name: max(sizes, default=8) for name in names}
         first = self._values(base)
-        if first is None:
+        if first is None and names:
             return
         found: dict[str, list[Any]] = {}
         for name in names:
             other = self._values(base | {name: 2 * base[name]})
-            if other is None:
+            if first is None or other is None:
                 return
             # A value that grows with the argument says what it is.
             wanted = [leaf.value for leaf in self.wanted]
@@ -255,13 +268,26 @@ class _Probe:
         for chosen in islice(product(*found.values()), _GUESSES):
             yield dict(zip(found, chosen, strict=True))
 
-    def _candidates(self, wrong: list[int]) -> list[Any]:
-        """What the steps have where the block has something else, and numbers it compares with."""
+    def _candidates(self, given: Mapping[str, Any], wrong: list[int]) -> list[Any]:
+        """What the steps have where the block has something else, and numbers it compares with.
+
+        Of sizes also how many times they are the block's, and go into the channels.
+        """
+        made = self._values(given)
         values: dict[Any, None] = dict.fromkeys(
             leaf.value
             for leaf in (self.wanted[i] for i in wrong)
             if leaf.value is None or isinstance(leaf.value, int | float | str | Layer)
         )
+        for i in wrong:
+            leaf = self.wanted[i]
+            into = leaf.entry.type.shape[0] if leaf.entry and leaf.entry.type.shape else 0
+            if type(leaf.value) is int and leaf.value > 0:
+                has = made[i] if made else None
+                if type(has) is int and has > 0 and leaf.value % has == 0:
+                    values[leaf.value // has] = None
+                if type(into) is int and into % leaf.value == 0:
+                    values[into // leaf.value] = None
         return [*values, *(n for n in self.block.compared if n not in values)]
 
     def _wrong(self, given: Mapping[str, Any]) -> list[int] | None:

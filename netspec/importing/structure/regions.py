@@ -21,7 +21,7 @@ from netspec.importing.structure.terms import (
     Tangled,
     reference,
 )
-from netspec.ops.declare.source import Input
+from netspec.importing.structure.ways import meet, outside, reached
 
 # Rounds of looking for what branches share, before everything between is named.
 _ROUNDS = 24
@@ -63,7 +63,7 @@ def nested(graph: Graph, *, flat: bool = False) -> Chain:
 class _Nesting:
     def __init__(self, graph: Graph, flat: bool) -> None:
         self.graph, self.flat = graph, flat
-        self.order = _reached(graph)
+        self.order = reached(graph)
         self.rank = {node: rank for rank, node in enumerate(self.order)}
         self.inputs = set(graph.inputs)
         self.above, self.depth = self._dominators()
@@ -109,7 +109,7 @@ class _Nesting:
             sources = list(dict.fromkeys(value.node for value in node.inputs))
             found: Node | None = sources[0] if sources else None
             for other in sources[1:]:
-                found = _meet(found, other, above, depth)
+                found = meet(found, other, above, depth)
             above[node] = found
             depth[node] = 0 if found is None else depth[found] + 1
         return above, depth
@@ -118,7 +118,7 @@ class _Nesting:
         """The training-only heads by the nodes that they start from."""
         found: dict[Node, list[tuple[str, float, Value]]] = {}
         for head in self.graph.heads:
-            read = _outside(head.value.node, head.name)
+            read = outside(head.value.node, head.name)
             start = max(read, key=self.rank.__getitem__)
             found.setdefault(start, []).append((head.name, head.loss, head.value))
         return found
@@ -307,56 +307,6 @@ def _apart(values: tuple[Value, ...], wanted: Iterable[Value]) -> Item:
     return Item(FORK, kids=tuple(kids))
 
 
-def _outside(end: Node, head: str) -> set[Node]:
-    """What the steps of a training-only head read that are not in it."""
-    found: set[Node] = set()
-    known: set[Node] = set()
-    waiting = [end]
-    while waiting:
-        node = waiting.pop()
-        if node.head != head:
-            found.add(node)
-        elif node not in known:
-            known.add(node)
-            waiting += [value.node for value in node.inputs]
-    return found
-
-
 def _without_references(item: Item) -> tuple[tuple[str, ...], tuple[object, ...]]:
     kept = [(s, v) for s, v in zip(item.slots, item.values, strict=True) if not isinstance(v, Ref)]
     return tuple(slot for slot, _ in kept), tuple(value for _, value in kept)
-
-
-def _meet(
-    first: Node | None, other: Node | None, above: dict[Node, Node | None], depth: dict[Node, int]
-) -> Node | None:
-    """The nearest node that both lie below, or are."""
-    while first is not other:
-        if first is None or other is None:
-            return None
-        if depth[first] >= depth[other]:
-            first = above[first]
-        else:
-            other = above[other]
-    return first
-
-
-def _reached(graph: Graph) -> list[Node]:
-    """The nodes that outputs and heads need, each behind what it reads, in an order by wiring alone."""
-    found: dict[Node, None] = dict.fromkeys(graph.inputs)
-    ends = [output.value.node for output in graph.outputs] + [h.value.node for h in graph.heads]
-    for end in ends:
-        waiting = [(end, iter(end.inputs))]
-        while waiting:
-            node, inputs = waiting[-1]
-            if node in found:
-                waiting.pop()
-                continue
-            source = next((v.node for v in inputs if v.node not in found), None)
-            if source is None:
-                found[node] = None
-                waiting.pop()
-            else:
-                waiting.append((source, iter(source.inputs)))
-    assert all(isinstance(node.op, Input) for node in graph.inputs)
-    return list(found)

@@ -8,6 +8,8 @@ from typing import Any
 from netspec.foundation.records import record
 from netspec.graph.checked import Node, Value
 
+# The letters that are sizes of what flows in.
+SIZES = frozenset("CDHWTL")
 REFERENCE, FORK, HEAD, IDENTITY, RESIDUAL = "@", "{", "head", "identity", "residual"
 
 

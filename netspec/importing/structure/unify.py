@@ -10,9 +10,9 @@ from typing import Any
 from netspec.foundation.records import record
 from netspec.graph.checked import Value
 from netspec.importing.structure.fusing import ANY, PROJECTION, SHORTCUT
-from netspec.importing.structure.names import SIZES
 from netspec.importing.structure.terms import (
     REFERENCE,
+    SIZES,
     Chain,
     Item,
     Mark,
