@@ -24,6 +24,7 @@ class Writer:
         self.batch = Atom(program.batch, batch=True)
         self.steps: list[Step] = []
         self.views: dict[str, View] = {}
+        self._arranged: dict[tuple[int, Axes, Axes], Wire] = {}
         names = [re.sub(r"\W+", "_", item.name, flags=re.ASCII) for item in program.inputs]
         self.names = Names(())
         self.readers = program.readers()
@@ -97,6 +98,11 @@ class Writer:
             else (scopes if _layer(self.node) else [*scopes, own])
         )
 
+    def forget(self, number: int) -> None:
+        """Drops the steps after the first `number`, which a rule began and could not end."""
+        del self.steps[number:]
+        self._arranged.clear()
+
     def parameter(self, array: Array, like: Wire) -> Wire:
         """A step that gives trained numbers, the same for every sample."""
         return self.step(
@@ -115,13 +121,18 @@ class Writer:
             return view
         if view.base[0] != target[0]:
             raise Unsaid("it puts parts of a map into the batch")
+        # What several read is put in order once.
+        key = (id(view.wire), view.base, target)
+        if key not in self._arranged:
+            self._arranged[key] = self._laid_out(view, target)
+        return View(self._arranged[key], target, view.axes)
+
+    def _laid_out(self, view: View, target: Axes) -> Wire:
         view, target = _merged(view, target)
         wire, base, wanted = view.wire, view.base[1:], target[1:]
         if flat(base) != flat(wanted):
-            wire = self._permuted(wire, base, wanted)
-        else:
-            wire = self._reshaped(wire, base, wanted)
-        return View(wire, target, view.axes)
+            return self._permuted(wire, base, wanted)
+        return self._reshaped(wire, base, wanted)
 
     def plain(self, view: View) -> Wire:
         """The value that is the view as the file has it: batch first, then its axes in order."""
