@@ -18,22 +18,30 @@ NETS = [
     "densenet40_12",
 ]
 TEXTS = {
-    "convolutions": "input 4x9x9; conv3-8/2(pad=1, dilation=1); dwconv3(pad=same); conv1x3-6(groups=2, bias=no)",
+    "convolutions": "input 4x9x9; conv3-8/2(pad=1, dilation=1); dwconv3(pad=same); "
+    "conv1x3-6(groups=2, bias=no)",
     "one axis": "input 4x12; conv3-8(pad=(0, 2)); maxpool2; gap; fc-3",
     "three axes": "input 2x4x5x6; conv3-4(pad=1); maxpool1x2x2; gap; fc-3",
-    "transposed": "input 4x5x6; deconv3-6/2(pad=1, output_pad=1); upsample(2); upsample(2, mode=bilinear)",
-    "pools": "input 3x9x9; maxpool3/2(pad=1); avgpool3/1(pad=1); avgpool2(pad=1, count_pad=no); lrn(3)",
-    "activations": "input 3x4; relu; sigmoid; tanh; softplus; softsign; selu; mish; hardswish; silu; hardsigmoid",
-    "more activations": "input 3x4; relu6; leaky(0.2); elu(0.5); celu; gelu; gelu(tanh); clip(-0.5, 1); prelu",
+    "transposed": "input 4x5x6; deconv3-6/2(pad=1, output_pad=1); upsample(2); "
+    "upsample(2, mode=bilinear)",
+    "pools": "input 3x9x9; maxpool3/2(pad=1); avgpool3/1(pad=1); "
+    "avgpool2(pad=1, count_pad=no); lrn(3)",
+    "activations": "input 3x4; relu; sigmoid; tanh; softplus; softsign; selu; mish; "
+    "hardswish; silu; hardsigmoid",
+    "more activations": "input 3x4; relu6; leaky(0.2); elu(0.5); celu; gelu; gelu(tanh); "
+    "clip(-0.5, 1); prelu",
     "normalisations": "input 6x4x5; groupnorm(3); instancenorm; l2norm; rmsnorm; layernorm; bn",
     "attention": "input 8x5; layernorm; attention(2); fc-6(over=channels); rmsnorm",
     "attention apart": "input 8x2x3; conv1-8 as k; conv1-8 as q; attend(2, @k)",
     "causal": "input 8x6; attention(4, causal=yes, bias=no)",
     "gates": "input 8x4x4; mul { | identity | gap; fc-4(act=relu); fc-8(act=sigmoid) }",
-    "branches": "input 4x6x6; concat { | conv1-4 | maxpool3/1(pad=1) | identity }; shuffle(2); split(2); add",
+    "branches": "input 4x6x6; concat { | conv1-4 | maxpool3/1(pad=1) | identity }; "
+    "shuffle(2); split(2); add",
     "pieces": "input 6x8; slice(1, 5); slice(2, axis=time); pick((1, 0)); transpose",
-    "maps": "input 8x4x6; sequence; lstm-8; grid(4x6); conv1-4; reshape(4x2x12); conv1-3; transpose((2, 0, 1)); conv1-2",
-    "pixels": "input 8x4x6; pixel_shuffle(2); relu; pixel_unshuffle(2); pixel_shuffle(2, layout=rows)",
+    "maps": "input 8x4x6; sequence; lstm-8; grid(4x6); conv1-4; reshape(4x2x12); "
+    "conv1-3; transpose((2, 0, 1)); conv1-2",
+    "pixels": "input 8x4x6; pixel_shuffle(2); relu; pixel_unshuffle(2); "
+    "pixel_shuffle(2, layout=rows)",
     "recurrences": "input 4x6; lstm-5; gru-3(bidirectional=yes); rnn-4; lstm-3(last=yes)",
     "words": "input 7 ids(11); embedding-6; position; token; layernorm",
     "numbers": "input 3x4; scaled(0.5, 2); square; affine; sqrt; exp; reciprocal",

@@ -8,7 +8,16 @@ from itertools import pairwise
 
 from netspec.importing.files.program import Array, Node, Program
 from netspec.importing.recognise.steps import Names, Step, Wire
-from netspec.importing.recognise.views import Atom, Axes, View, flat, refined, renamed, size_of
+from netspec.importing.recognise.views import (
+    Atom,
+    Axes,
+    Axis,
+    View,
+    flat,
+    refined,
+    renamed,
+    size_of,
+)
 
 
 class Unsaid(Exception):
@@ -181,7 +190,7 @@ class Writer:
         if all(
             any(axis == wanted[i : i + len(axis)] for i in range(len(wanted))) for axis in whole
         ):
-            apart = whole
+            apart = _runs(whole, target)
         wire = self._reshaped(wire, base, apart)
         places = sorted(
             range(len(apart)), key=lambda i: [id(a) for a in wanted].index(id(apart[i][0]))
@@ -243,6 +252,21 @@ class Writer:
             return self.arranged(view, view.axes)
         self.plain(view)
         return self.arranged(view, view.axes)
+
+
+def _runs(axes: Axes, target: Axes) -> Axes:
+    """Axes with those made one that follow each other inside of one axis of the target too."""
+    found: list[Axis] = []
+    for axis in axes:
+        last = found[-1] if found else ()
+        joined = last + axis
+        if last and any(
+            joined == inside[i : i + len(joined)] for inside in target for i in range(len(inside))
+        ):
+            found[-1] = joined
+        else:
+            found.append(axis)
+    return tuple(found)
 
 
 def _layer(node: Node) -> bool:
