@@ -198,7 +198,7 @@ class _Specialising:
 
     def _size_of(self, name: str) -> tuple[int, ...] | None:
         if name in self.constants:
-            return self.constants[name].shape
+            return tuple(self.constants[name].shape)
         return self._shape(self.types.get(name))
 
     def _sized(self, node: NodeProto) -> bool:

@@ -102,6 +102,8 @@ def split(writer: Writer, node: Node) -> tuple[View, ...]:
     view = writer.view(node.inputs[0])
     axis = node.get("axis", 0) % len(view.axes)
     pieces = [writer.shapes[name][axis] for name in node.outputs]
+    if axis == 1 and view.axes[0] == view.base[0]:
+        view = writer.channelled(view, axis)
     atoms = view.axes[axis]
     if len(set(pieces)) == 1 and len(pieces) > 1 and len(view.base) > 1 and view.base[1] == atoms:
         shape = (pieces[0], *view.wire.sizes[1:])

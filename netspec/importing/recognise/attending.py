@@ -24,7 +24,16 @@ def attended(node: Node, makers: Mapping[str, Node], constants: Mapping[str, Arr
         soft = makers.get(soft.inputs[2]) if soft.inputs[1] in constants else soft
     if soft is None or soft.op != "Softmax" or soft.get("axis", -1) not in (-1, 3, 2):
         return None
-    scale, name, added = 1.0, soft.inputs[0], []
+    scale, name, added, causal = 1.0, soft.inputs[0], [], 0
+    chosen = makers.get(name)
+    if chosen is not None and chosen.op == "Where" and chosen.inputs[0] in constants:
+        seen, (_, name, other) = constants[chosen.inputs[0]], chosen.inputs
+        if name in constants:
+            seen, name, other = ~seen.astype(bool), other, name
+        low = constants.get(other)
+        if low is None or low.size != 1 or low.item() > _LOW or not _lower(seen):
+            return None
+        causal = 1
     while (found := makers.get(name)) is not None and found.op != "MatMul":
         if found.op not in ("Mul", "Div", "Add") or len(found.inputs) != 2:
             return None
@@ -48,7 +57,7 @@ def attended(node: Node, makers: Mapping[str, Node], constants: Mapping[str, Arr
     query, key = found.inputs
     query, by = _unscaled(query, makers, constants)
     key, also = _unscaled(key, makers, constants)
-    given = {"scale": scale * by * also, "causal": 0}
+    given = {"scale": scale * by * also, "causal": causal}
     if added and (mask := constants.get(added[0])) is not None and _causal(mask):
         added, given["causal"] = [], 1
     return Node(
@@ -72,6 +81,17 @@ def _unscaled(
             if one in constants and constants[one].size == 1:
                 return other, float(constants[one].item())
     return name, 1.0
+
+
+def _lower(seen: Array) -> bool:
+    """Whether what is seen is each place and those before it."""
+    if (
+        seen.ndim < 2
+        or any(size != 1 for size in seen.shape[:-2])
+        or seen.shape[-1] != seen.shape[-2]
+    ):
+        return False
+    return bool((seen.reshape(seen.shape[-2:]) == np.tri(seen.shape[-1], dtype=bool)).all())
 
 
 def _causal(mask: Array) -> bool:

@@ -169,6 +169,8 @@ def _constant(writer: Writer, node: Node, tensor: str, constant: str) -> View:
     first = node.inputs[0] == tensor
     if array.dtype.kind != "f":
         raise Unsaid("it computes with integers")
+    if node.op == "Add" and (shifted := _shifted(writer, view, array, tensor)):
+        return shifted
     if array.size == 1:
         return _scalar(writer, node, view, float(array.item()), first)
     placed = _placed(writer, view, array)
@@ -192,6 +194,23 @@ def _constant(writer: Writer, node: Node, tensor: str, constant: str) -> View:
     other = writer.parameter(numbers.reshape(-1) if lone else numbers, wire)
     pair = [wire, other] if first or node.op in ("Add", "Mul", "Max", "Min") else [other, wire]
     return view.on(writer.step(_MERGES[node.op], pair, wire.sizes))
+
+
+def _shifted(writer: Writer, view: View, array: Array, tensor: str) -> View | None:
+    """A shift right after a factor that nothing else reads is one step with it; None elsewhere."""
+    step = view.wire.step
+    if step is None or step is not writer.steps[-1] or len(writer.readers.get(tensor, ())) != 1:
+        return None
+    if array.size == 1 and step.head.startswith("scaled(") and "," not in step.head:
+        step.head = f"{step.head[:-1]}, {number(float(array.item()))})"
+        return view
+    channels = view.wire.sizes[0] if view.wire.sizes else 0
+    if step.head == "affine" and step.given == ("bias=no",) and array.size == channels > 1:
+        _, base, numbers = _placed(writer, view, array)
+        if base[1] and not any(base[2:]):
+            step.given, step.weights = (), {**step.weights, "bias": numbers.reshape(-1)}
+            return view
+    return None
 
 
 def _of_numbers(placed: tuple[View, Axes, Array], numbers: Array) -> tuple[View, Axes, Array]:
@@ -259,11 +278,11 @@ def _placed(writer: Writer, view: View, array: Array) -> tuple[View, Axes, Array
     named = renamed(view, held)
     assert named is not None
     # The numbers by atoms, those that the value has in the order that it has them.
-    atoms = [atom for axis in named.axes for atom in axis]
-    numbers = array.reshape([atom.size for atom in atoms])
+    varied = [atom for axis in named.axes for atom in axis]
+    numbers = array.reshape([atom.size for atom in varied])
     wanted = [atom for axis in view.base for atom in axis]
-    here = {id(atom): i for i, atom in enumerate(atoms)}
-    if any(id(atom) not in {id(a) for a in wanted} for atom in atoms):
+    here = {id(atom): i for i, atom in enumerate(varied)}
+    if any(id(atom) not in {id(a) for a in wanted} for atom in varied):
         raise Unsaid("a constant of it repeats the tensor")
     order = [here[id(atom)] for atom in wanted if id(atom) in here]
     numbers = numbers.transpose(order)

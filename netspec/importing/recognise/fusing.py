@@ -270,7 +270,10 @@ _ROOTS = [
 _ERF = [f"Erf({inner})" for inner in ("Div(x, 1.4142135)", "Mul(x, 0.70710677)")]
 _CUBE = ["Pow(x, 3)", "Mul(x, Mul(x, x))", "Mul(Mul(x, x), x)"]
 _TANHS = [f"Tanh(Mul(0.7978845, Add(x, Mul(0.044715, {cube}))))" for cube in _CUBE]
-_TANHS += ["Tanh(Mul(Mul(0.7978845, x), Add(1, Mul(0.044715, Mul(x, x)))))"]
+_TANHS += [
+    "Tanh(Mul(Mul(0.7978845, x), Add(1, Mul(0.044715, Mul(x, x)))))",
+    "Tanh(Mul(0.7978845, Mul(x, Add(1, Mul(0.044715, Mul(x, x))))))",
+]
 
 
 def _gelus(inners: list[str]) -> list[str]:

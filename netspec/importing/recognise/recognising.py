@@ -70,13 +70,13 @@ def recognised(program: Program, name: str) -> Recognised:
                 raise Unsaid("no operator")
             made = rule(writer, node)
         except Unsaid as refusal:
-            del writer.steps[before:]
+            writer.forget(before)
             unread.append(Unread(node, str(refusal)))
             _stand_in(writer, node, missing)
             continue
         except (KeyError, IndexError, TypeError, ValueError, AssertionError, ArithmeticError):
             # Attributes and sizes that the operator does not have in ONNX: no rule expects them.
-            del writer.steps[before:]
+            writer.forget(before)
             unread.append(Unread(node, "its attributes are not those of the operator"))
             _stand_in(writer, node, missing)
             continue

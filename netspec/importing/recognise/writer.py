@@ -8,7 +8,16 @@ from itertools import pairwise
 
 from netspec.importing.files.program import Array, Node, Program
 from netspec.importing.recognise.steps import Names, Step, Wire
-from netspec.importing.recognise.views import Atom, Axes, View, flat, refined, renamed, size_of
+from netspec.importing.recognise.views import (
+    Atom,
+    Axes,
+    Axis,
+    View,
+    flat,
+    refined,
+    renamed,
+    size_of,
+)
 
 
 class Unsaid(Exception):
@@ -24,6 +33,7 @@ class Writer:
         self.batch = Atom(program.batch, batch=True)
         self.steps: list[Step] = []
         self.views: dict[str, View] = {}
+        self._arranged: dict[tuple[int, Axes, Axes], Wire] = {}
         names = [re.sub(r"\W+", "_", item.name, flags=re.ASCII) for item in program.inputs]
         self.names = Names(())
         self.readers = program.readers()
@@ -97,6 +107,11 @@ class Writer:
             else (scopes if _layer(self.node) else [*scopes, own])
         )
 
+    def forget(self, number: int) -> None:
+        """Drops the steps after the first `number`, which a rule began and could not end."""
+        del self.steps[number:]
+        self._arranged.clear()
+
     def parameter(self, array: Array, like: Wire) -> Wire:
         """A step that gives trained numbers, the same for every sample."""
         return self.step(
@@ -115,13 +130,18 @@ class Writer:
             return view
         if view.base[0] != target[0]:
             raise Unsaid("it puts parts of a map into the batch")
+        # What several read is put in order once.
+        key = (id(view.wire), view.base, target)
+        if key not in self._arranged:
+            self._arranged[key] = self._laid_out(view, target)
+        return View(self._arranged[key], target, view.axes)
+
+    def _laid_out(self, view: View, target: Axes) -> Wire:
         view, target = _merged(view, target)
         wire, base, wanted = view.wire, view.base[1:], target[1:]
         if flat(base) != flat(wanted):
-            wire = self._permuted(wire, base, wanted)
-        else:
-            wire = self._reshaped(wire, base, wanted)
-        return View(wire, target, view.axes)
+            return self._permuted(wire, base, wanted)
+        return self._reshaped(wire, base, wanted)
 
     def plain(self, view: View) -> Wire:
         """The value that is the view as the file has it: batch first, then its axes in order."""
@@ -170,7 +190,7 @@ class Writer:
         if all(
             any(axis == wanted[i : i + len(axis)] for i in range(len(wanted))) for axis in whole
         ):
-            apart = whole
+            apart = _runs(whole, target)
         wire = self._reshaped(wire, base, apart)
         places = sorted(
             range(len(apart)), key=lambda i: [id(a) for a in wanted].index(id(apart[i][0]))
@@ -232,6 +252,21 @@ class Writer:
             return self.arranged(view, view.axes)
         self.plain(view)
         return self.arranged(view, view.axes)
+
+
+def _runs(axes: Axes, target: Axes) -> Axes:
+    """Axes with those made one that follow each other inside of one axis of the target too."""
+    found: list[Axis] = []
+    for axis in axes:
+        last = found[-1] if found else ()
+        joined = last + axis
+        if last and any(
+            joined == inside[i : i + len(joined)] for inside in target for i in range(len(inside))
+        ):
+            found[-1] = joined
+        else:
+            found.append(axis)
+    return tuple(found)
 
 
 def _layer(node: Node) -> bool:

@@ -1,0 +1,202 @@
+"""Files of any opset and any maker: old spellings, what has no operator, what lies."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from click.testing import CliRunner
+from onnx import TensorProto, helper, numpy_helper
+
+import netspec
+from netspec.cli.main import main
+from netspec.importing.files.specialise import read_program
+from netspec.importing.imported import import_file
+
+
+def model(
+    path: Path,
+    nodes: list[Any],
+    *,
+    shape: tuple[Any, ...] = ("N", 4, 6, 6),
+    out: int = 4,
+    opset: int = 13,
+    arrays: dict[str, np.ndarray[Any, Any]] | None = None,
+) -> Path:
+    tensors = [numpy_helper.from_array(a, n) for n, a in (arrays or {}).items()]
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, [None] * out)
+    graph = helper.make_graph(nodes, "g", [x], [y], tensors)
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+    path.write_bytes(made.SerializeToString())
+    return path
+
+
+node = helper.make_node
+KERNEL = np.random.default_rng(0).standard_normal((5, 4, 3, 3)).astype(np.float32)
+LONG = np.int64
+
+
+OLD = {
+    "clip by attributes": (9, [node("Clip", ["x"], ["y"], min=0.0, max=6.0)], {}, ["relu6"]),
+    "squeeze by attributes": (
+        9,
+        [node("GlobalAveragePool", ["x"], ["a"]), node("Squeeze", ["a"], ["y"], axes=[2, 3])],
+        {},
+        ["gap"],
+    ),
+    "slice by attributes": (
+        9,
+        [node("Slice", ["x"], ["y"], axes=[1], starts=[1], ends=[3])],
+        {},
+        ["slice"],
+    ),
+    "pad by attributes": (
+        9,
+        [
+            node("Pad", ["x"], ["a"], pads=[0, 0, 1, 1, 0, 0, 1, 1], mode="constant", value=0.0),
+            node("Conv", ["a", "w"], ["y"]),
+        ],
+        {"w": KERNEL},
+        ["conv"],
+    ),
+    "same_upper": (
+        9,
+        [node("Conv", ["x", "w"], ["y"], auto_pad="SAME_UPPER", strides=[2, 2])],
+        {"w": KERNEL},
+        ["conv"],
+    ),
+    "upsample": (
+        9,
+        [node("Upsample", ["x", "s"], ["y"], mode="nearest")],
+        {"s": np.float32([1, 1, 2, 2])},
+        ["upsample"],
+    ),
+    "dropout": (
+        9,
+        [node("Relu", ["x"], ["a"]), node("Dropout", ["a"], ["y"], ratio=0.3)],
+        {},
+        ["relu"],
+    ),
+    "pad and pool": (
+        13,
+        [node("Pad", ["x", "p"], ["a"]), node("AveragePool", ["a"], ["y"], kernel_shape=[3, 3])],
+        {"p": LONG([0, 0, 1, 1, 0, 0, 1, 1])},
+        ["avgpool"],
+    ),
+    "shape arithmetic": (
+        13,
+        [
+            node("Shape", ["x"], ["s"]),
+            node("Gather", ["s", "zero"], ["b"], axis=0),
+            node("Unsqueeze", ["b", "axis"], ["c"]),
+            node("Concat", ["c", "rest"], ["t"], axis=0),
+            node("Reshape", ["x", "t"], ["a"]),
+            node("Gemm", ["a", "m"], ["y"], transB=1),
+        ],
+        {
+            "zero": LONG(0),
+            "axis": LONG([0]),
+            "rest": LONG([-1]),
+            "m": np.ones((3, 144), np.float32),
+        },
+        ["fc"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OLD)
+def test_spellings_of_exporters(name: str, tmp_path: Path) -> None:
+    opset, nodes, arrays, words = OLD[name]
+    found = import_file(model(tmp_path / "m.onnx", nodes, opset=opset, arrays=arrays))
+    assert found.proof is not None
+    assert found.proof.error <= 1e-6
+    assert [n.op.spelling for n in found.graph.nodes[1:]] == words
+
+
+def test_what_has_no_operator_is_listed_and_nothing_written(tmp_path: Path) -> None:
+    nodes = [
+        node("Relu", ["x"], ["a"], name="first"),
+        node("Det", ["a"], ["b"], name="odd"),
+        node("Relu", ["b"], ["y"], name="last"),
+    ]
+    path, out = model(tmp_path / "m.onnx", nodes, out=2), tmp_path / "m.ns"
+    result = CliRunner().invoke(main, ["import", str(path), "-o", str(out)])
+    assert result.exit_code == 1
+    assert isinstance(result.exception, netspec.NetspecError | SystemExit)
+    assert not out.exists()
+    with pytest.raises(netspec.NetspecError, match=r"1 of 3 nodes .* Det odd \(no operator\)"):
+        import_file(path)
+    found = import_file(path, partial=True)
+    assert found.proof is None
+    assert "input missing: 4" in found.text
+    assert "# no operator: Det odd" in found.text
+
+
+def test_a_misread_node_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from netspec.importing.recognise import elementwise
+
+    path = model(tmp_path / "m.onnx", [node("Relu", ["x"], ["y"])])
+    monkeypatch.setitem(elementwise._UNARY, "Relu", lambda node: "sigmoid")
+    with pytest.raises(netspec.NetspecError, match="computes otherwise"):
+        import_file(path)
+
+
+def test_constants_that_would_be_large_are_refused(tmp_path: Path) -> None:
+    nodes = [node("ConstantOfShape", ["s"], ["c"]), node("Add", ["x", "c"], ["y"])]
+    path = model(tmp_path / "m.onnx", nodes, arrays={"s": LONG([2**20, 2**10])})
+    with pytest.raises(netspec.NetspecError, match="NS801"):
+        read_program(path)
+
+
+def test_functions_that_call_themselves_are_refused(tmp_path: Path) -> None:
+    path = model(tmp_path / "m.onnx", [node("f", ["x"], ["y"], domain="d")])
+    proto = onnx.load(path)
+    opsets = [helper.make_opsetid("", 13), helper.make_opsetid("d", 1)]
+    proto.functions.append(
+        helper.make_function("d", "f", ["x"], ["y"], [node("f", ["x"], ["y"], domain="d")], opsets)
+    )
+    for i in range(40):
+        calls = [node(f"g{i - 1}" if i else "f", ["x"], [f"t{k}"], domain="d") for k in range(2)]
+        body = [*calls, node("Add", ["t0", "t1"], ["y"])]
+        proto.functions.append(helper.make_function("d", f"g{i}", ["x"], ["y"], body, opsets))
+    proto.opset_import.append(helper.make_opsetid("d", 1))
+    path.write_bytes(proto.SerializeToString())
+    with pytest.raises(netspec.NetspecError, match="calls itself"):
+        read_program(path)
+    del proto.functions[0]
+    proto.functions.insert(
+        0, helper.make_function("d", "f", ["x"], ["y"], [node("Relu", ["x"], ["y"])], opsets)
+    )
+    proto.graph.node[0].op_type = "g39"
+    path.write_bytes(proto.SerializeToString())
+    with pytest.raises(netspec.NetspecError, match="more than"):
+        read_program(path)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_mutated_files_are_read_or_refused(seed: int, tmp_path: Path) -> None:
+    path = tmp_path / "m.onnx"
+    netspec.load("input 4x8x8; conv3-6; layernorm; shuffle(2); gap; fc-4; softmax").to_onnx(path)
+    whole = path.read_bytes()
+    chance = random.Random(seed)
+    for _ in range(40):
+        data = bytearray(whole)
+        for _ in range(chance.randint(1, 4)):
+            at = chance.randrange(len(data))
+            match chance.randrange(3):
+                case 0:
+                    data[at] = chance.randrange(256)
+                case 1:
+                    del data[at : at + chance.randint(1, 8)]
+                case _:
+                    data[at:at] = data[at : at + chance.randint(1, 8)]
+        path.write_bytes(data)
+        try:
+            import_file(path)
+        except netspec.NetspecError as refusal:
+            assert str(refusal)
