@@ -12,12 +12,13 @@ from netspec.diagnostics.source import Source
 from netspec.elaborate.build import build
 from netspec.foundation.records import record
 from netspec.graph.checked import Graph
-from netspec.graph.written import written
+from netspec.graph.same import same
 from netspec.importing.files.program import Array
 from netspec.importing.files.specialise import read_program
 from netspec.importing.proof import Proof, Run, prove
 from netspec.importing.recognise.recognising import Recognised, Unread, recognised
 from netspec.importing.scopes import Scope
+from netspec.importing.structure.find import structured
 from netspec.syntax.fmt import format_text
 from netspec.system.reading import reading
 from netspec.weights.sources import given
@@ -81,7 +82,8 @@ def import_file(
     weights = {}
     for key, array in found.weights.items():
         node, _, own = key.partition(".")
-        weights[f"{paths[node]}.{own}"] = array
+        if node in paths:  # what nothing reads is not in the text
+            weights[f"{paths[node]}.{own}"] = array
     source = given(graph, weights)
     proof = prove(
         path,
@@ -103,10 +105,10 @@ def structured_text(
     graph: Graph, scopes: Mapping[str, Sequence[Scope]]
 ) -> tuple[str, Mapping[str, str]]:
     """The text of a flat graph, and the path in it of each of the graph's steps."""
-    text = written(graph)
-    again = build(Source("<imported>", text))
-    pairs = zip(graph.nodes, again.nodes, strict=True)
-    return text, {node.path: other.path for node, other in pairs}
+    text = structured(graph, {path: tuple(around) for path, around in scopes.items()})
+    paths = same(graph, build(Source("<imported>", text)))
+    assert paths is not None, "structured text is checked where it is made"
+    return text, paths
 
 
 def _built(path: Path, text: str) -> Graph:
