@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from itertools import groupby, pairwise
+from itertools import groupby
 from typing import Any
 
 import torch
@@ -12,40 +12,33 @@ import torch
 from netspec.backends.torch.layers import class_name
 from netspec.backends.torch.levels import Level, Levels
 from netspec.backends.torch.source.code import (
-    Bin,
     Code,
-    Const,
     Fn,
     Get,
     Hole,
     Slot,
     Text,
     mapped,
-    slots,
 )
-from netspec.backends.torch.source.code import parts as leaves_of
+from netspec.backends.torch.source.examples import Stand
 from netspec.backends.torch.source.known import started
-from netspec.backends.torch.source.leaves import OWN, Examples, Leaf, borrowed, leaf
+from netspec.backends.torch.source.leaves import OWN, Leaf, borrowed, leaf
+from netspec.backends.torch.source.options import Instance, merged
+from netspec.backends.torch.source.repeats import looped
 from netspec.backends.torch.source.templates import (
-    LOOP,
     Class,
-    Option,
     Part,
     Template,
     abstract,
     changed,
     condition,
-    embedded,
     solved,
 )
 from netspec.backends.torch.source.trace import Line, Untold
 from netspec.diagnostics.messages.backends import NoSource
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.records import Diagnostic
-from netspec.foundation.records import record
 from netspec.graph.checked import Graph, Node, Value
-from netspec.sizes.dims import substitute
-from netspec.sizes.shapes import TensorType
 
 # What a class has besides its parts: a step of this name would hide it.
 _OWN_NAMES = frozenset(dir(torch.nn.Module)) | {"draws"}
@@ -60,7 +53,7 @@ class Blocks:
         self.classes: list[Class] = []
         self.helpers: dict[str, Callable[..., Any]] = {}
         self._named: set[str] = set()
-        self._examples = _Examples(graph)
+        self._examples = Stand(graph)
         self._leaves: dict[Node, Leaf] = {}
         self._made: dict[int, Fn] = {}
         self._random: set[int] = set()
@@ -194,13 +187,12 @@ class Blocks:
         if level is self.levels.root:
             many = len(self.graph.outputs)
             self.heads, returns = returns[many:], returns[:many]
-        looped, table = _renumbered(
-            _looped(parts, returns, level is not self.levels.root), len(inputs)
-        )
+        whole = looped(parts, returns, level is not self.levels.root)
+        numbered, table = _renumbered(whole, len(inputs))
         returns = tuple(table[slot] for slot in returns)
         if level is self.levels.root:
             self.heads = tuple(table[slot] for slot in self.heads)
-        return Template(class_name(level.kind), len(inputs), returns, looped, random=random)
+        return Template(class_name(level.kind), len(inputs), returns, numbered, random=random)
 
     def ends(self, level: Level) -> tuple[list[Value], list[Value]]:
         """What a block takes and gives, in order; the net's heads after its outputs."""
@@ -301,14 +293,14 @@ class Blocks:
 
     def _classes(self, name: str, given: list[tuple[Any, Template, dict[str, Any]]]) -> None:
         """Adds the classes that the instances of one block are of."""
-        groups: dict[Template, list[_Instance]] = {}
+        groups: dict[Template, list[Instance]] = {}
         for owner, template, values in given:
             found, numbers, names = abstract(template)
-            groups.setdefault(found, []).append(_Instance(owner, numbers, names, values))
-        for template, members in _merged(groups):
+            groups.setdefault(found, []).append(Instance(owner, numbers, names, values))
+        for template, members in merged(groups):
             self._class(name, template, members)
 
-    def _class(self, name: str, template: Template, members: list[_Instance]) -> None:
+    def _class(self, name: str, template: Template, members: list[Instance]) -> None:
         rows = [member.numbers for member in members]
         names = max((member.names for member in members), key=len)
         codes, params = solved(rows, names, [member.values for member in members])
@@ -343,107 +335,6 @@ class Blocks:
             found, number = f"{name}{number}", number + 1
         self._named.add(found)
         return found
-
-
-@record
-class _Instance:
-    """One step or block of a class: its numbers, None for what it lacks, and which options it has."""
-
-    owner: Any
-    numbers: tuple[Any, ...]
-    names: tuple[str, ...]
-    values: dict[str, Any]
-    has: tuple[bool, ...] = ()
-
-
-def _merged(
-    groups: dict[Template, list[_Instance]],
-) -> list[tuple[Template, list[_Instance]]]:
-    """Templates with their instances; one that is another without some parts goes into that one."""
-    found: list[tuple[Template, list[_Instance]]] = []
-    for template in sorted(groups, key=lambda t: -len(t.parts)):
-        members = groups[template]
-        for i, (large, held) in enumerate(found):
-            how = embedded(template, large) if not large.options else None
-            if how is not None:
-                found[i] = _joined(large, held, template, members, *how)
-                break
-        else:
-            found.append((template, members))
-    return found
-
-
-def _joined(
-    large: Template,
-    held: list[_Instance],
-    small: Template,
-    members: list[_Instance],
-    places: Sequence[int | None],
-    options: tuple[Option, ...],
-) -> tuple[Template, list[_Instance]]:
-    """A template with options, and the instances with and without them."""
-    sizes = [_holes(part) for part in large.parts]
-    starts = [0]
-    for part in small.parts:
-        starts.append(starts[-1] + _holes(part))
-    joined = [replace(member, has=(True,) * len(options)) for member in held]
-    for member in members:
-        numbers: list[Any] = []
-        for place, size in zip(places, sizes, strict=True):
-            if place is None:
-                numbers += [None] * size
-            else:
-                numbers += member.numbers[starts[place] : starts[place + 1]]
-        joined.append(
-            replace(member, numbers=tuple(numbers), names=(), has=(False,) * len(options))
-        )
-    return replace(large, options=options), joined
-
-
-def _holes(part: Part) -> int:
-    """How many numbers a part has."""
-    codes = [part.made, *(line.code for line in part.lines), *(part.span or ())]
-    return sum(
-        isinstance(leaf, Hole) for code in codes if code is not None for leaf in leaves_of(code)
-    )
-
-
-class _Examples:
-    """Tensors on the meta device in the place of a graph's values: two of each, of different sizes."""
-
-    def __init__(self, graph: Graph) -> None:
-        first = graph.legality.example(64) or {}
-        sizes = [first, graph.legality.example(max([97, *(n + 1 for n in first.values())])) or {}]
-        nominal = graph.nominal_sizes
-        self._ways = [
-            (2, nominal, sizes[0]),
-            (3, {name: size + 1 for name, size in nominal.items()}, sizes[1]),
-        ]
-        self._found: dict[Value, Examples] = {}
-
-    def hold(self, node: Node, found: Leaf) -> None:
-        """Keeps what a step gives: its numbers may be whole."""
-        for value, slot in zip(node.outputs, found.gives, strict=False):
-            kind = found.trace.kinds[slot]
-            first, second = self.of(value)
-            self._found[value] = (first.to(kind), second.to(kind))
-
-    def of(self, value: Value) -> Examples:
-        """Two tensors of the value's type."""
-        found = self._found.get(value)
-        if found is None:
-            first, second = (self._one(value.type, *way) for way in self._ways)
-            found = self._found[value] = (first, second)
-        return found
-
-    @staticmethod
-    def _one(
-        tensor: TensorType, samples: int, nominal: dict[str, int], sizes: dict[str, int]
-    ) -> torch.Tensor:
-        rows = substitute(tensor.batch.rows(nominal, samples), sizes)
-        shape = [int(substitute(dim, sizes)) for dim in (rows, *tensor.shape)]  # type: ignore[arg-type]
-        kind = torch.float32 if tensor.ids is None else torch.int64
-        return torch.empty(shape, dtype=kind, device="meta")
 
 
 def _every(level: Level, but: Callable[[Level], bool] = lambda level: False) -> Iterator[Level]:
@@ -517,117 +408,3 @@ def _renumbered(parts: Sequence[Part], inputs: int) -> tuple[tuple[Part, ...], d
             lines.append(replace(line, gives=gives, code=code))
         found.append(replace(part, lines=tuple(lines)))
     return tuple(found), table
-
-
-# --- repeats
-
-
-def _looped(parts: Sequence[Part], returns: Sequence[int], first: bool) -> tuple[Part, ...]:
-    """The parts, those that repeat one after the other as one.
-
-    With `first` the first of equal ones stays apart, as the first of a stage does that differs.
-    """
-    readers: dict[int, int] = {}
-    for part in parts:
-        for line in part.lines:
-            for slot in slots(line.code):
-                readers[slot] = readers.get(slot, 0) + 1
-    for slot in returns:
-        readers[slot] = readers.get(slot, 0) + 1
-    found: list[Part] = []
-    i = 0
-    while i < len(parts):
-        end = _run(parts, i, readers)
-        grown = [_difference(a, b) for a, b in pairwise(parts[i:end])]
-        if first and end - i > 1 and len(set(grown[1:])) < 2 and not any(map(any, grown[1:])):
-            found += [parts[i], _loop(parts[i + 1 : end])]
-            i = end
-            continue
-        # Of two that differ it cannot be told how they go on.
-        same = next((n for n, step in enumerate(grown) if step != grown[0]), len(grown)) + 1
-        if same < 2 or (same < 3 and any(grown[0])):
-            found.append(parts[i])
-            i += 1
-            continue
-        found.append(_loop(parts[i : i + same]))
-        i += same
-    return tuple(found)
-
-
-def _numbered(part: Part) -> tuple[str, int] | None:
-    word = part.name.rstrip("0123456789")
-    number = part.name[len(word) :]
-    return (word, int(number)) if word and number and not number.startswith("0") else None
-
-
-def _run(parts: Sequence[Part], start: int, readers: dict[int, int]) -> int:
-    """Where a run of parts ends that are of one class, each called on what the one before gives."""
-    end = start + 1
-    first = _numbered(parts[start])
-    if first is None or not _chained(parts[start]):
-        return end
-    while end < len(parts):
-        before, part = parts[end - 1], parts[end]
-        given = before.lines[0].gives[0]
-        numbered = _numbered(part) == (first[0], first[1] + end - start)
-        if not numbered or not _chained(part) or readers.get(given, 0) != 1:
-            break
-        call = part.lines[0].code
-        assert isinstance(call, Fn)
-        assert isinstance(before.made, Fn)
-        assert isinstance(part.made, Fn)
-        if call.args != (Slot(given),) or before.made.target != part.made.target:
-            break
-        end += 1
-    return end
-
-
-def _chained(part: Part) -> bool:
-    return (
-        isinstance(part.made, Fn)
-        and part.span is None
-        and not part.guarded
-        and not part.frozen
-        and isinstance(part.made.target, Text)
-        and not part.made.target.text.startswith("nn.")
-        and len(part.lines) == 1
-        and len(part.lines[0].gives) == 1
-        and isinstance(part.lines[0].code, Fn)
-        and len(part.lines[0].code.args) == 1
-    )
-
-
-def _difference(one: Part, other: Part) -> tuple[Any, ...]:
-    """How much the numbers grow that two parts are made of."""
-    assert isinstance(one.made, Fn)
-    assert isinstance(other.made, Fn)
-    pairs = zip(one.made.named, other.made.named, strict=True)
-    return tuple(b.value - a.value for (_, a), (_, b) in pairs)  # type: ignore[union-attr, operator]
-
-
-def _loop(parts: Sequence[Part]) -> Part:
-    """Parts that repeat, as one."""
-    first, last = parts[0], parts[-1]
-    numbered = _numbered(first)
-    assert numbered is not None
-    word, start = numbered
-    made = first.made
-    assert isinstance(made, Fn)
-    grown = _difference(first, parts[1] if len(parts) > 1 else first)
-    named = []
-    for (name, value), step in zip(made.named, grown, strict=True):
-        assert isinstance(value, Const)
-        if step:
-            assert isinstance(value.value, int | float)
-            base = value.value - step * start
-            term: Code = Bin("*", Const(step), LOOP) if step != 1 else LOOP
-            named.append((name, Bin("+", Const(base), term) if base else term))
-        else:
-            named.append((name, value))
-    code = first.lines[0].code
-    assert isinstance(code, Fn)
-    line = Line(last.lines[0].gives, Fn(Text(word), code.args))
-    span = (Const(start), Const(start + len(parts)))
-    return replace(
-        first, name=word, made=replace(made, named=tuple(named)), lines=(line,), span=span
-    )

@@ -18,7 +18,7 @@ from torch import nn
 from netspec.backends.torch import layers
 from netspec.backends.torch.recurrent import over_channels_first
 from netspec.backends.torch.source.code import Code, Const, Fn, Get, Item, Signature, Text
-from netspec.backends.torch.source.trace import Line, Torch, Trace, Traced, Untold, lift
+from netspec.backends.torch.source.trace import Torch, Trace, Traced, Untold, lift
 from netspec.foundation.records import record
 from netspec.ops.declare.geometry import Geometry
 from netspec.ops.declare.operator import Operator
@@ -378,6 +378,3 @@ class _Draws(Mapping[str, Any]):
 def _given(result: Any, several: bool) -> tuple[int, ...]:
     found = result if isinstance(result, tuple | list) else (result,)
     return tuple(tensor.index for tensor in (found if several else found[:1]))
-
-
-__all__ = ["OWN", "Examples", "Leaf", "Line", "borrowed", "leaf"]

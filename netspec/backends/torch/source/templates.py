@@ -14,10 +14,8 @@ from netspec.backends.torch.source.code import (
     Fn,
     Hole,
     Signature,
-    Slot,
     Text,
     mapped,
-    parts,
 )
 from netspec.backends.torch.source.trace import Line
 from netspec.foundation.records import record
@@ -88,7 +86,6 @@ class Class:
     template: Template
     params: tuple[str, ...] = ()
     types: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
     instances: list[Any] = field(default_factory=list)
 
     def made(self, values: Sequence[Number]) -> Fn:
@@ -113,114 +110,6 @@ def changed(template: Template, change: Any) -> Template:
         found.append(replace(part, fixed=fixed, made=made, lines=lines(part.lines), span=span))
     train = template.train and (lines(template.train[0]), template.train[1])
     return replace(template, owned=owned, parts=tuple(found), train=train)
-
-
-def embedded(
-    small: Template, large: Template
-) -> tuple[tuple[int | None, ...], tuple[Option, ...]] | None:
-    """How the first is the second without some parts: what is each part in the first, and the options.
-
-    None where it is not. Both have holes for numbers.
-    """
-    if small.inputs != large.inputs or small.owned or large.owned or small.random != large.random:
-        return None
-    slots = {i: i for i in range(large.inputs)}
-    places: list[int | None] = []
-    # What was left out and gives a tensor that is none of the first yet.
-    open_slots: set[int] = set()
-    i = 0
-    for part in large.parts:
-        matched = i < len(small.parts) and _matches(small.parts[i], part, slots, open_slots)
-        places.append(i if matched else None)
-        if matched:
-            i += 1
-            continue
-        if part.span is not None or part.guarded or not part.lines:
-            return None
-        open_slots |= {slot for line in part.lines for slot in line.gives}
-    if (
-        i < len(small.parts)
-        or None not in places
-        or not all(
-            _same_slot(a, b, slots, open_slots)
-            for a, b in zip(small.returns, large.returns, strict=False)
-        )
-    ):
-        return None
-    if len(small.returns) != len(large.returns):
-        return None
-    options = []
-    for start, end in _gaps(places):
-        gives = large.parts[end - 1].lines[-1].gives
-        if len(gives) != 1 or gives[0] not in slots:
-            return None
-        back = [
-            slot for slot, value in slots.items() if value == slots[gives[0]] and slot < gives[0]
-        ]
-        inner = {
-            slot for part in large.parts[start:end] for line in part.lines for slot in line.gives
-        }
-        back = [slot for slot in back if slot not in inner]
-        if not back or any(slot in slots for slot in inner - {gives[0]}):
-            return None
-        options.append(Option(start, end, gives[0], back[-1]))
-    return tuple(places), tuple(options)
-
-
-def _gaps(places: Sequence[int | None]) -> Iterator[tuple[int, int]]:
-    start = None
-    for i, place in enumerate([*places, 0]):
-        if place is None and start is None:
-            start = i
-        elif place is not None and start is not None:
-            yield start, i
-            start = None
-
-
-def _same_slot(small: int, large: int, slots: dict[int, int], left_out: set[int]) -> bool:
-    if large in slots:
-        return slots[large] == small
-    if large not in left_out:
-        return False
-    slots[large] = small
-    return True
-
-
-def _matches(small: Part, large: Part, slots: dict[int, int], left_out: set[int]) -> bool:
-    """Whether two parts are the same but for numbers and the numbering of tensors."""
-    if (small.made is None) != (large.made is None) or small.guarded or large.guarded:
-        return False
-    if small.made is not None and large.made is not None:
-        named = small.name == large.name
-        if not named or _bare(small.made) != _bare(large.made):
-            return False
-    if (small.frozen, small.still) != (large.frozen, large.still) or small.fixed or large.fixed:
-        return False
-    if (small.span is None) != (large.span is None) or len(small.lines) != len(large.lines):
-        return False
-    tried = dict(slots)
-    for a, b in zip(small.lines, large.lines, strict=True):
-        if _bare(a.code) != _bare(b.code) or len(a.gives) != len(b.gives):
-            return False
-        pairs = list(zip(_slots_of(a.code), _slots_of(b.code), strict=True))
-        if not all(_same_slot(one, other, tried, left_out) for one, other in pairs):
-            return False
-        tried.update(zip(b.gives, a.gives, strict=True))
-    slots.update(tried)
-    return True
-
-
-def _slots_of(code: Code) -> list[int]:
-    return [part.index for part in parts(code) if isinstance(part, Slot)]
-
-
-def _bare(code: Code) -> Code:
-    """An expression without its numbers and tensors."""
-
-    def change(part: Code) -> Code | None:
-        return Slot(0) if isinstance(part, Slot) else Hole(0) if isinstance(part, Hole) else None
-
-    return mapped(code, change)
 
 
 def abstract(template: Template) -> tuple[Template, tuple[Number, ...], tuple[str, ...]]:

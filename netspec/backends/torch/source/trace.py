@@ -14,7 +14,6 @@ from typing import Any
 import torch
 
 from netspec.backends.torch.source.code import (
-    NONE,
     Bin,
     Code,
     Const,
@@ -329,6 +328,3 @@ def lift(value: Any) -> Code:
     if value is Ellipsis:
         return Text("...")
     raise Untold(f"a {type(value).__name__} has no short form")
-
-
-__all__ = ["NONE", "Line", "Size", "Told", "Torch", "Trace", "Traced", "Untold", "lift", "real"]

@@ -1,0 +1,123 @@
+"""Parts of a class that repeat, as loops."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+from netspec.backends.torch.source.code import Bin, Code, Const, Fn, Slot, Text, slots
+from netspec.backends.torch.source.templates import LOOP, Part
+from netspec.backends.torch.source.trace import Line
+
+
+def looped(parts: Sequence[Part], returns: Sequence[int], first: bool) -> tuple[Part, ...]:
+    """The parts, those that repeat one after the other as one.
+
+    With `first` the first of equal ones stays apart, as the first of a stage does that differs.
+    """
+    readers: dict[int, int] = {}
+    for part in parts:
+        for line in part.lines:
+            for slot in slots(line.code):
+                readers[slot] = readers.get(slot, 0) + 1
+    for slot in returns:
+        readers[slot] = readers.get(slot, 0) + 1
+    found: list[Part] = []
+    i = 0
+    while i < len(parts):
+        end = _run(parts, i, readers)
+        grown = [_difference(a, b) for a, b in pairwise(parts[i:end])]
+        if first and end - i > 1 and len(set(grown[1:])) < 2 and not any(map(any, grown[1:])):
+            found += [parts[i], _loop(parts[i + 1 : end])]
+            i = end
+            continue
+        # Of two that differ it cannot be told how they go on.
+        same = next((n for n, step in enumerate(grown) if step != grown[0]), len(grown)) + 1
+        if same < 2 or (same < 3 and any(grown[0])):
+            found.append(parts[i])
+            i += 1
+            continue
+        found.append(_loop(parts[i : i + same]))
+        i += same
+    return tuple(found)
+
+
+def _numbered(part: Part) -> tuple[str, int] | None:
+    word = part.name.rstrip("0123456789")
+    number = part.name[len(word) :]
+    return (word, int(number)) if word and number and not number.startswith("0") else None
+
+
+def _run(parts: Sequence[Part], start: int, readers: dict[int, int]) -> int:
+    """Where a run of parts ends that are of one class, each called on what the one before gives."""
+    end = start + 1
+    first = _numbered(parts[start])
+    if first is None or not _chained(parts[start]):
+        return end
+    while end < len(parts):
+        before, part = parts[end - 1], parts[end]
+        given = before.lines[0].gives[0]
+        numbered = _numbered(part) == (first[0], first[1] + end - start)
+        if not numbered or not _chained(part) or readers.get(given, 0) != 1:
+            break
+        call = part.lines[0].code
+        assert isinstance(call, Fn)
+        assert isinstance(before.made, Fn)
+        assert isinstance(part.made, Fn)
+        if call.args != (Slot(given),) or before.made.target != part.made.target:
+            break
+        end += 1
+    return end
+
+
+def _chained(part: Part) -> bool:
+    return (
+        isinstance(part.made, Fn)
+        and part.span is None
+        and not part.guarded
+        and not part.frozen
+        and isinstance(part.made.target, Text)
+        and not part.made.target.text.startswith("nn.")
+        and len(part.lines) == 1
+        and len(part.lines[0].gives) == 1
+        and isinstance(part.lines[0].code, Fn)
+        and len(part.lines[0].code.args) == 1
+    )
+
+
+def _difference(one: Part, other: Part) -> tuple[Any, ...]:
+    """How much the numbers grow that two parts are made of."""
+    assert isinstance(one.made, Fn)
+    assert isinstance(other.made, Fn)
+    pairs = zip(one.made.named, other.made.named, strict=True)
+    return tuple(b.value - a.value for (_, a), (_, b) in pairs)  # type: ignore[union-attr, operator]
+
+
+def _loop(parts: Sequence[Part]) -> Part:
+    """Parts that repeat, as one."""
+    first, last = parts[0], parts[-1]
+    numbered = _numbered(first)
+    assert numbered is not None
+    word, start = numbered
+    made = first.made
+    assert isinstance(made, Fn)
+    grown = _difference(first, parts[1] if len(parts) > 1 else first)
+    named = []
+    for (name, value), step in zip(made.named, grown, strict=True):
+        assert isinstance(value, Const)
+        if step:
+            assert isinstance(value.value, int | float)
+            base = value.value - step * start
+            term: Code = Bin("*", Const(step), LOOP) if step != 1 else LOOP
+            named.append((name, Bin("+", Const(base), term) if base else term))
+        else:
+            named.append((name, value))
+    code = first.lines[0].code
+    assert isinstance(code, Fn)
+    line = Line(last.lines[0].gives, Fn(Text(word), code.args))
+    span = (Const(start), Const(start + len(parts)))
+    return replace(
+        first, name=word, made=replace(made, named=tuple(named)), lines=(line,), span=span
+    )
