@@ -36,7 +36,7 @@ from netspec.syntax.files import LIBRARY
 
 # Blocks that are made for one net, all together.
 _GUESSES = 3
-_BUDGET = 160
+_BUDGET = 300
 _EXAMPLE = re.compile(r"^# Example: (input [^;]+); (\w+)(?:\((.*)\))?$", re.MULTILINE)
 
 

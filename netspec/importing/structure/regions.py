@@ -25,6 +25,8 @@ from netspec.importing.structure.ways import meet, outside, reached
 
 # Rounds of looking for what branches share, before everything between is named.
 _ROUNDS = 24
+# Branches in branches, beyond which a merge reads its inputs by name: who could follow them?
+_DEEPEST = 6
 
 
 class _Level:
@@ -35,6 +37,7 @@ class _Level:
         self.wire = wire
         self.parent = parent
         self.seen = seen
+        self.depth: int = 0 if parent is None else parent.depth + 1
         self.entry = wire[0] if wire else None
 
     def sees(self, node: Node) -> bool:
@@ -158,7 +161,7 @@ class _Nesting:
             for value in self._shared(level, node.inputs):
                 if not level.sees(value.node):
                     self._emit(level, value)
-        if joins and not self.flat:
+        if joins and not self.flat and level.depth < _DEEPEST:
             item = step(node, None, self.pads)
             item.slots, item.values = _without_references(item)
             item.single = len(level.wire) == 1

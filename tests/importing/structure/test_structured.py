@@ -218,6 +218,16 @@ def test_names_that_say_nothing_are_not_used(name: str) -> None:
     assert structured(graph, scopes) == structured(graph, {})
 
 
+def test_shortcuts_around_shortcuts_are_not_nested_without_end() -> None:
+    down = "".join(f"conv1-4 as d{i}\n" for i in range(60))
+    up = "".join(f"add(@d{59 - i}); relu\n" for i in range(60))
+    graph = flat(built("input 4x8x8\n" + down + up))
+    started = time.process_time()
+    text = structured(graph, {})
+    assert time.process_time() - started < 10
+    assert same(graph, built(text)) is not None
+
+
 def test_time_grows_with_the_nodes_alone() -> None:
     """Four times as many units take about four times as long, and never the square."""
     seconds = []
