@@ -52,7 +52,7 @@ def figures(path: Path) -> dict[str, Any]:
     try:
         found = import_file(path)
     except NetspecError as refusal:
-        return {"refused": str(refusal).splitlines()[0][:400]}
+        return {"refused": str(refusal).splitlines()[0].replace(str(path), path.name)[:400]}
     return {
         "nodes": found.nodes,
         "steps": len(found.graph.nodes) - len(found.graph.inputs),

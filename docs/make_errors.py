@@ -24,6 +24,7 @@ _GROUPS = {
     "NS5": "Files and weights",
     "NS6": "Back-ends and pictures",
     "NS7": "What a spec or a command expects",
+    "NS8": "Models of others",
 }
 
 
