@@ -50,7 +50,7 @@ def load(
 
 
 def diff(before: str | Path | Net, after: str | Path | Net) -> Difference:
-    """What the second net computes otherwise than the first: nets, or specs as `load` takes them.
+    """What the second net computes otherwise than the first: nets, specs as `load` takes them, ONNX files.
 
     `"HEAD~1:net.ns"` is a spec as git has it. The result is true where the nets differ; it has `changes`,
     prints as `netspec diff` does, and gives JSON values by `as_json()`. Raises NetspecError.
@@ -62,8 +62,15 @@ def diff(before: str | Path | Net, after: str | Path | Net) -> Difference:
     """
     from netspec.analysis.difference.difference import difference
 
-    nets = (given if isinstance(given, Net) else load(given) for given in (before, after))
-    return difference(*(net.graph for net in nets))
+    return difference(_compared(before), _compared(after))
+
+
+def _compared(given: str | Path | Net) -> Graph:
+    if isinstance(given, Net):
+        return given.graph
+    if str(given).endswith(".onnx"):
+        return from_onnx(given).graph
+    return load(given).graph
 
 
 def from_onnx(path: str | Path, *, partial: bool = False) -> Imported:

@@ -14,6 +14,7 @@ from netspec.cli.shared.common import SPEC, Options, json_option, print_json, sa
 if TYPE_CHECKING:
     from netspec.analysis.difference.difference import Difference
     from netspec.api import Picture
+    from netspec.graph.checked import Graph
 
 
 @click.command(epilog="Example: netspec diff resnet101 resnet152")
@@ -38,6 +39,7 @@ def command(
 ) -> int:
     """Say what the spec B computes otherwise than the spec A, and at which lines.
 
+    A and B are specs or ONNX files, which are read as `netspec import` reads them, in its words.
     REVISION:PATH is a spec as git has it, with what it imports; :PATH is the one that is staged. Layout,
     comments, names of steps and blocks, the order of declarations, and whether something is said by a
     default, a block or an argument are no difference.
@@ -53,7 +55,7 @@ def command(
         raise click.UsageError("diff takes two specs")
     from netspec.analysis.difference.difference import difference
 
-    found = difference(*(options.graph(spec) for spec in specs))
+    found = difference(*(_graph(spec, options) for spec in specs))
     # Before anything is printed: a format that is none is refused instead.
     picture = _picture(found, output) if output is not None else None
     if as_json:
@@ -63,6 +65,14 @@ def command(
     if picture is not None and output is not None:
         say(f"wrote {picture.save(output)}")
     return 1 if exit_code and found else 0
+
+
+def _graph(spec: str, options: Options) -> Graph:
+    if Path(spec).suffix != ".onnx":
+        return options.graph(spec)
+    from netspec.importing.imported import import_file
+
+    return import_file(Path(spec)).graph
 
 
 def _picture(found: Difference, output: str) -> Picture:

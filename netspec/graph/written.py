@@ -216,19 +216,6 @@ def _endings() -> Iterable[str]:
     yield from (f"_{number}" for number in count(2))
 
 
-def typed(value: object) -> str:
-    """The value of a step's parameter as it would be typed."""
-    if isinstance(value, Values):
-        return _nested(value.shape, value.numbers)
-    if isinstance(value, Scheme):
-        return _scheme(value)
-    if isinstance(value, tuple):
-        inner = ", ".join(typed(item) for item in value)
-        # Round brackets hold at least two.
-        return f"[{inner}]" if len(value) == 1 else f"({inner})"
-    return _number(value) if isinstance(value, float) else show(value)
-
-
 def _scheme(value: Scheme) -> str:
     given = arguments(type(value))
     said = [_number(getattr(value, f.name)) for f in given if not f.kw_only]
