@@ -74,7 +74,7 @@ def _inputs(a: Graph, b: Graph) -> tuple[dict[Node, int], dict[Node, int]]:
 
 class _Aligner:
     def __init__(self, a: Side, b: Side) -> None:
-        self.a, self.b = a, b
+        self.a, self.b, self.numbers = a, b, a.numbers
         self.ahead: dict[Node, Node] = {}
         # What is paired, by the number of the pair.
         self.pair: dict[Node, int] = {}
@@ -98,8 +98,31 @@ class _Aligner:
         self.down = {**self.a.down({}), **self.b.down({})}
         self.above = {**self.a.near(above=True), **self.b.near(above=True)}
         self.below = {**self.a.near(above=False), **self.b.near(above=False)}
+        self._same()
         self.level(self.a.children[None], self.b.children[None], ())
         self._by_connections()
+
+    def _same(self) -> None:
+        """Pairs what is computed from the same and of which the same is made: of equal nets, all."""
+        self._equal_groups(
+            {n: self.numbers.of((self.up[n], self.down[n])) for n in self.a.graph.nodes},
+            {n: self.numbers.of((self.up[n], self.down[n])) for n in self.b.graph.nodes},
+        )
+
+    def _equal_groups(self, first: dict[Node, int], second: dict[Node, int]) -> None:
+        """Pairs what has equal marks, where as many nodes of either graph have them."""
+        places: dict[int, list[Node]] = defaultdict(list)
+        waiting: dict[int, list[Node]] = defaultdict(list)
+        for node in self.b.graph.nodes:
+            if node not in self.taken:
+                places[second[node]].append(node)
+        for node in self.a.graph.nodes:
+            if node not in self.ahead:
+                waiting[first[node]].append(node)
+        for mark, nodes in waiting.items():
+            if len(nodes) == len(places.get(mark, ())):
+                for x, y in zip(nodes, places[mark], strict=True):
+                    self.match(x, y)
 
     def match(self, x: Node, y: Node) -> None:
         if x not in self.ahead and y not in self.taken:
@@ -255,7 +278,7 @@ class _Aligner:
     def _by_connections(self) -> None:
         """Pairs what has the same connections to what is paired: by what it does, its kind, its place."""
         kinds = [
-            {n: self.a.numbers.of(id(type(n.op))) for n in side.graph.nodes}
+            {n: self.numbers.of(id(type(n.op))) for n in side.graph.nodes}
             for side in (self.a, self.b)
         ]
         before = -1
@@ -273,19 +296,7 @@ class _Aligner:
         second: dict[Node, int],
     ) -> None:
         seeds, theirs = dict(self.pair), dict(self.taken)
-        marks = way(self.a, seeds, first), way(self.b, theirs, second)
-        places: dict[int, list[Node]] = defaultdict(list)
-        for node in self.b.graph.nodes:
-            if node not in theirs:
-                places[marks[1][node]].append(node)
-        waiting: dict[int, list[Node]] = defaultdict(list)
-        for node in self.a.graph.nodes:
-            if node not in seeds:
-                waiting[marks[0][node]].append(node)
-        for mark, nodes in waiting.items():
-            if len(nodes) == len(places.get(mark, ())):
-                for x, y in zip(nodes, places[mark], strict=True):
-                    self.match(x, y)
+        self._equal_groups(way(self.a, seeds, first), way(self.b, theirs, second))
 
     def _replaced(self) -> None:
         """Pairs what stands in the place of something else: it reads the same and the same reads it."""
