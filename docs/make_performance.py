@@ -109,6 +109,7 @@ def cpu(found: dict[str, Any]) -> Iterator[str]:
         yield from table(["net", "netspec, ms", *TITLES.values()], rows)
         yield from noted(reasons, found["nets"])
     yield ""
+    yield from notes(found)
 
 
 _MACHINE = ("processor", "cores", "system", "python")
@@ -127,6 +128,13 @@ def noted(reasons: set[str], nets: Any) -> Iterator[str]:
         name, why = reason.split(": ", 1)
         where = "" if len(missing) == len(nets) else f" ({', '.join(missing)})"
         yield f"- {name}{where}: {why}."
+
+
+def notes(found: dict[str, Any]) -> Iterator[str]:
+    """What whoever measured has to say of it."""
+    for note in found.get("notes", ()):
+        yield paragraph(note)
+        yield ""
 
 
 def ratio(figures: dict[str, Any]) -> str:
@@ -184,9 +192,7 @@ def on_gpu(found: dict[str, Any]) -> Iterator[str]:
     for name, reason in sorted(proofs["not_run"].items()):
         yield f"- not run: {name}: {one_line(reason)}"
     yield ""
-    for note in found.get("notes", ()):
-        yield paragraph(note)
-        yield ""
+    yield from notes(found)
 
 
 if __name__ == "__main__":

@@ -42,11 +42,13 @@ def load(
     >>> netspec.load("conv3-64 x2; maxpool; gap; fc-10", input="3x32x32").params
     39370
     """
-    shapes = _shapes(input)
+    return Net(build(_source(spec, limits), settings, _shapes(input), limits))
+
+
+def _source(spec: str | Path, limits: Limits = DEFAULT) -> Source:
     text = str(spec)
     is_text = isinstance(spec, str) and any(mark in text for mark in "\n;{}") and not _exists(text)
-    source = Source("<text>", text) if is_text else read_spec(text, limits)
-    return Net(build(source, settings, shapes, limits))
+    return Source("<text>", text) if is_text else read_spec(text, limits)
 
 
 def diff(before: str | Path | Net, after: str | Path | Net) -> Difference:
@@ -70,7 +72,7 @@ def _compared(given: str | Path | Net) -> Graph:
         return given.graph
     if str(given).endswith(".onnx"):
         return from_onnx(given).graph
-    return load(given).graph
+    return build(_source(given), expectations=False)
 
 
 def from_onnx(path: str | Path, *, partial: bool = False) -> Imported:

@@ -20,7 +20,7 @@ from netspec.backends.onnx.guard import check_model
 from netspec.backends.onnx.images import IMAGES, image_of, said_of_images
 from netspec.backends.onnx.sizes import TooLarge, check_sizes
 from netspec.backends.placement import strays
-from netspec.backends.switches import DEFAULTS, KEY, Switches, Tuned, read_tuned
+from netspec.backends.switches import DEFAULTS, KEY, Switches, Tuned, has_vnni, read_tuned
 from netspec.diagnostics.limits import DEFAULT
 from netspec.diagnostics.messages.backends import BadInput, BadModel, DeviceMissing, RuntimeFailed
 from netspec.diagnostics.raised import NetspecError
@@ -287,8 +287,9 @@ def _options(switches: Switches) -> Any:
     options.log_severity_level = _SILENT
     options.intra_op_num_threads = switches.threads
     options.graph_optimization_level = _LEVELS[str(switches.optimization)]
-    # Processors without VNNI add pairs of products in 16 bits, which overflow: exactly, then.
-    options.add_session_config_entry("session.x64quantprecision", "1")
+    if not has_vnni():
+        # Pairs of products are added in 16 bits, which overflow: exactly, then, which takes longer.
+        options.add_session_config_entry("session.x64quantprecision", "1")
     if switches.execution == "parallel":
         options.execution_mode = ort.ExecutionMode.ORT_PARALLEL
     options.enable_cpu_mem_arena = switches.arena

@@ -119,6 +119,15 @@ def cores() -> int:
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
+def has_vnni() -> bool:
+    """Whether the processor is known to add products of eight bits in 32 bits; only Linux tells."""
+    try:
+        words = Path("/proc/cpuinfo").read_text().split()
+    except OSError:
+        return False
+    return not {"avx512_vnni", "avx_vnni"}.isdisjoint(words)
+
+
 def processor() -> str:
     """The processor's name, or its kind where the system does not tell."""
     try:

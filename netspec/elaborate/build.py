@@ -47,18 +47,22 @@ def build(
     inputs: tuple[str, ...] = (),
     limits: Limits = DEFAULT,
     collector: Collector | None = None,
+    *,
+    expectations: bool = True,
 ) -> Graph:
     """The checked graph of a spec.
 
     `settings` are the net's parameters, as values or as text. `inputs` replace declared input
-    shapes: `3x320x320`, or `name:3x320x320`. Raises NetspecError with every diagnostic, and with
+    shapes: `3x320x320`, or `name:3x320x320`. Without `expectations` the net need not be what its
+    `expect` lines say. Raises NetspecError with every diagnostic, and with
     edits that mend the spec where some were found.
     """
     values = dict(settings or {})
     renew_budget()
     with without_collecting():
         try:
-            return _build(source, values, inputs, limits, collector or Collector())
+            collector = collector or Collector()
+            return _build(source, values, inputs, limits, collector, expectations=expectations)
         except NetspecError as error:
             from netspec.edits.trials import with_edits
             from netspec.elaborate.nearby import with_nearest
@@ -117,6 +121,8 @@ def _build(
     freed: Freed | None = None,
     conditions: Conditions | None = None,
     spend: Callable[[int], None] | None = None,
+    *,
+    expectations: bool = True,
 ) -> Graph:
     depth = min(limits.depth * limits.nesting * _FRAMES, _MOST_FRAMES)
     sys.setrecursionlimit(max(sys.getrecursionlimit(), depth))
@@ -135,7 +141,8 @@ def _build(
     finally:
         if spend is not None:
             spend(builder.elaborator.runs)
-    if not settings and not inputs and not freed and not collector.failed and graph is not None:
+    as_written = expectations and not settings and not inputs and not freed
+    if as_written and not collector.failed and graph is not None:
         from netspec.elaborate.expect import check_expectations
 
         check_expectations(graph, unit, collector)

@@ -113,7 +113,7 @@ def structured_text(
 
 def _built(path: Path, text: str) -> Graph:
     try:
-        return build(Source("<imported>", text))
+        return build(Source(f"<{path.name}>", text))
     except NetspecError as refusal:
         reason = str(refusal.diagnostics[0].problem)
         raise NetspecError(NoSpec(str(path), reason)) from None

@@ -10,6 +10,7 @@ import pytest
 from onnx import TensorProto, helper
 from support.onnx_files import with_entry
 
+from netspec.backends import runtime, switches
 from netspec.backends.onnx.compile import compile_graph
 from netspec.backends.onnx.data import data_files
 from netspec.backends.onnx.file import write
@@ -318,3 +319,24 @@ def test_rounding_is_run_only_as_netspec_writes_it(inputs, kinds, attributes, tm
         else:
             with pytest.raises(NetspecError, match=r"NS605.*QuantizeLinear.*as netspec writes"):
                 Session(path)
+
+
+@pytest.mark.parametrize(
+    ("words", "exact"),
+    [("flags : avx2 avx512_vnni", None), ("flags: avx_vnni", None), ("flags : avx2", "1")],
+)
+def test_sums_of_integers_are_made_exact_where_the_processor_does_not(monkeypatch, words, exact):
+    class Info:
+        def __init__(self, path: str) -> None:
+            assert path == "/proc/cpuinfo"
+
+        def read_text(self) -> str:
+            return words
+
+    monkeypatch.setattr(switches, "Path", Info)
+    options = runtime._options(switches.DEFAULTS)
+    try:
+        found = options.get_session_config_entry("session.x64quantprecision")
+    except RuntimeError:
+        found = None
+    assert found == exact

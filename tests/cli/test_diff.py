@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from support.places import ROOT
 
-from netspec import diff
+from netspec import diff, load
 from netspec.diagnostics.raised import NetspecError
 from netspec.elaborate.build import build
 from netspec.graph.checked import Graph
@@ -180,11 +180,11 @@ def test_a_picture_replaces_no_spec_and_has_a_known_format(repository: Path) -> 
     assert (folder / "net.ns").read_text().startswith("net tiny")
 
 
-def test_an_onnx_file_is_refused(tmp_path: Path) -> None:
+def test_what_is_no_onnx_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(b"")
     done = netspec("diff", "model.onnx", "lenet5", cwd=tmp_path)
     assert done.returncode == 1
-    assert "NS502" in done.stderr
+    assert "NS605" in done.stderr
 
 
 # --- git's driver
@@ -330,3 +330,31 @@ def test_files_of_a_revision_are_not_files_that_were_read(
     monkeypatch.chdir(repository)
     assert built("HEAD:nets/net.ns").files == ()
     assert built("nets/net.ns").files == ("nets/net.ns", "nets/parts.ns")
+
+
+@pytest.mark.parametrize("git", [False, True])
+def test_an_edit_is_told_before_what_is_expected_of_the_net_is_corrected(
+    tmp_path: Path, git: bool
+) -> None:
+    old, new = tmp_path / "old.ns", tmp_path / "new.ns"
+    old.write_text("net small\ninput 3x8x8\nexpect params=3114\nconv3-8; fc-10\n")
+    new.write_text(old.read_text().replace("conv3-8", "conv3-16"))
+    words = [str(old), str(new)]
+    if git:
+        words = ["--git", "--", "small.ns", words[0], "0", "644", words[1], "0", "644"]
+    done = run(sys.executable, "-m", "netspec", "diff", *words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "conv3-8" in done.stdout
+    assert "conv3-16" in done.stdout
+
+
+def test_an_onnx_file_is_compared_as_it_is_imported(tmp_path: Path) -> None:
+    path = Path("net.onnx")
+    with chdir(tmp_path):
+        load("conv3-8; relu; gap; fc-10", input="3x8x8").to_onnx(path)
+        assert not diff(path, str(path))
+        found = diff("input 3x8x8; conv3-16; relu; gap; fc-10", path)
+        (change,) = [c for c in found.changes if "16" in str(c.before)]
+        assert "conv3-8" in str(change.after)
+        done = run(sys.executable, "-m", "netspec", "diff", "net.onnx", "net.onnx", cwd=tmp_path)
+    assert "same" in done.stdout or "no difference" in done.stdout, done.stdout + done.stderr

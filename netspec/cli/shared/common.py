@@ -48,15 +48,17 @@ class Options:
     inputs: tuple[str, ...]
     limits: Limits
 
-    def graph(self, spec: str | Source, *, dynamic: tuple[str, ...] = ()) -> Graph:
+    def graph(
+        self, spec: str | Source, *, dynamic: tuple[str, ...] = (), expectations: bool = True
+    ) -> Graph:
         """The checked graph of a spec, by its name or read; `dynamic` names the last axes of its
-        first input.
+        first input. Without `expectations` its `expect` lines are not held.
         """
         from netspec.elaborate.build import build
         from netspec.syntax.files import read_spec
 
         source = read_spec(spec, self.limits) if isinstance(spec, str) else spec
-        graph = build(source, self.settings, self.inputs, self.limits)
+        graph = build(source, self.settings, self.inputs, self.limits, expectations=expectations)
         if not dynamic:
             return graph
         first = graph.inputs[0]

@@ -38,7 +38,7 @@ def shown(arguments: Sequence[str], options: Options, color: bool) -> str:
             return f"{after}: {'added' if a is None else 'removed'}\n"
         from netspec.analysis.difference.difference import difference
 
-        found = difference(options.graph(a), options.graph(b))
+        found = difference(*(options.graph(spec, expectations=False) for spec in (a, b)))
     except NetspecError as error:
         return "".join(_lines(old, new, f"a/{path}", f"b/{after}", error))
     return found.to_text(color=color)
