@@ -33,6 +33,8 @@ def test_the_public_names_are_these():
         "__version__",
         "diff",
         "format_text",
+        "from_onnx",
+        "from_torch",
         "load",
         "param_groups",
         "shipped_names",

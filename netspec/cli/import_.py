@@ -9,9 +9,7 @@ import click
 from netspec.cli.shared.common import json_option, print_json, print_spec, quiet_option, say
 
 
-@click.command(
-    epilog="Example: netspec import resnet50.onnx -o resnet50.ns --weights-out resnet50.safetensors"
-)
+@click.command(epilog="Example: netspec import resnet50.onnx -o resnet50.ns")
 @click.argument("model", type=click.Path(path_type=Path), metavar="MODEL")
 @click.option(
     "-o",

@@ -14,4 +14,4 @@ class Scope:
     """
 
     name: str
-    kind: str | None
+    kind: str | None = None

@@ -28,7 +28,7 @@ TEXTS = {
     "avgpool2(pad=1, count_pad=no); lrn(3)",
     "activations": "input 3x4; relu; sigmoid; tanh; softplus; softsign; selu; mish; "
     "hardswish; silu; hardsigmoid",
-    "more activations": "input 3x4; relu6; leaky(0.2); elu(0.5); celu; gelu; gelu(tanh); "
+    "more activations": "input 3x4; relu6; leaky(0.2); elu(0.5); gelu; gelu(tanh); "
     "clip(-0.5, 1); prelu",
     "normalisations": "input 6x4x5; groupnorm(3); instancenorm; l2norm; rmsnorm; layernorm; bn",
     "attention": "input 8x5; layernorm; attention(2); fc-6(over=channels); rmsnorm",
