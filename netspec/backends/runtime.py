@@ -108,8 +108,9 @@ class Session:
             )
         self.provider = self._session.get_providers()[0]
         if self.provider != provider:
-            reason = f"ONNX Runtime chose {self.provider}"
-            raise NetspecError(DeviceMissing(device, reason, _CUDA_ADVICE), status=4)
+            raise NetspecError(
+                DeviceMissing(device, "it could not be loaded", _CUDA_ADVICE), status=4
+            )
         if device != "cpu":
             self._check_placement(device, provider)
         given = {item.name for item in self._session.get_inputs()}

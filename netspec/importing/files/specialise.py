@@ -16,6 +16,7 @@ from onnx import ModelProto, NodeProto, TensorProto, TypeProto, defs, helper, nu
 from onnx.shape_inference import infer_node_outputs
 
 from netspec.diagnostics.records import printable
+from netspec.importing.files.chains import chained
 from netspec.importing.files.normal import normalised
 from netspec.importing.files.program import Array, Input, Node, Program
 from netspec.importing.files.reading import attributes_of, read_flat, refused
@@ -94,7 +95,7 @@ class _Specialising:
         shapes = {name: self._shape(kind) for name, kind in self.types.items()}
         program = Program(
             graph.name,
-            self.nodes,
+            chained(self.nodes),
             self.constants,
             {name: shape for name, shape in shapes.items() if shape is not None},
             frozenset(n for n, t in self.types.items() if t.tensor_type.elem_type in _INTEGERS),
@@ -142,7 +143,9 @@ class _Specialising:
         if not proto.output or not proto.output[0]:
             return
         plain = proto.domain in ("", "ai.onnx")
-        if plain and proto.op_type in _IDLE and len([n for n in proto.output if n]) == 1:
+        alone = proto.op_type == "Concat" and len(inputs) == 1
+        idle = alone or proto.op_type in _IDLE
+        if plain and idle and len([n for n in proto.output if n]) == 1:
             self.same[proto.output[0]] = inputs[0]
             return
         fixed = NodeProto(op_type=proto.op_type, name=proto.name, input=inputs, output=proto.output)
