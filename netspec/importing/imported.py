@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from netspec.diagnostics.messages.importing import NoOperator, NoSpec, Unreadable
@@ -17,7 +17,6 @@ from netspec.importing.files.program import Array
 from netspec.importing.files.specialise import read_program
 from netspec.importing.proof import Proof, Run, prove
 from netspec.importing.recognise.recognising import Recognised, Unread, recognised
-from netspec.importing.scopes import Scope
 from netspec.importing.structure.find import structured
 from netspec.syntax.fmt import format_text
 from netspec.system.reading import reading
@@ -77,8 +76,10 @@ def import_file(
             found.nodes,
         )
     flat = _built(path, found.text)
-    text, paths = structured_text(flat, found.scopes)
+    text = structured(flat, {step: tuple(around) for step, around in found.scopes.items()})
     graph = _built(path, text)
+    paths = same(flat, graph)
+    assert paths is not None, "structured text is checked where it is made"
     weights = {}
     for key, array in found.weights.items():
         node, _, own = key.partition(".")
@@ -99,16 +100,6 @@ def import_file(
         run,
     )
     return Imported(text, graph, weights, proof, (), found.nodes)
-
-
-def structured_text(
-    graph: Graph, scopes: Mapping[str, Sequence[Scope]]
-) -> tuple[str, Mapping[str, str]]:
-    """The text of a flat graph, and the path in it of each of the graph's steps."""
-    text = structured(graph, {path: tuple(around) for path, around in scopes.items()})
-    paths = same(graph, build(Source("<imported>", text)))
-    assert paths is not None, "structured text is checked where it is made"
-    return text, paths
 
 
 def _built(path: Path, text: str) -> Graph:

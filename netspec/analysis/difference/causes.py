@@ -107,20 +107,14 @@ class Causes:
 
     def _conditions(self, half: _Half, where: Where) -> Iterator[Place]:
         """What decides that a step is run, up to the file's own steps."""
-        current: Where | None = where
-        while current is not None:
-            yield from half.origins.presence(current)
-            call = half.origins.around(current)
-            current = half.origins.where(call) if call else None
-            if current is not None:
-                yield from half.origins.call(current)
+        for level in _outwards(half, where):
+            if level is not where:
+                yield from half.origins.call(level)
+            yield from half.origins.presence(level)
 
     def _frozen(self, half: _Half, where: Where) -> Iterator[Place]:
-        current: Where | None = where
-        while current is not None:
-            yield from half.origins.trained(current)
-            call = half.origins.around(current)
-            current = half.origins.where(call) if call else None
+        for level in _outwards(half, where):
+            yield from half.origins.trained(level)
 
     # --- what only one graph has
 
@@ -222,3 +216,12 @@ def _decisive(places: Iterable[tuple[_Half, Iterable[Place]]]) -> Cause | None:
             if place.is_changed:
                 return Cause(place.kind, place, half.new)
     return None
+
+
+def _outwards(half: _Half, where: Where) -> Iterator[Where]:
+    """A place, and those of the calls around it, up to the file's own steps."""
+    current: Where | None = where
+    while current is not None:
+        yield current
+        call = half.origins.around(current)
+        current = half.origins.where(call) if call else None

@@ -11,6 +11,22 @@ from netspec.ops.declare.source import Input
 from netspec.passes.rewrite import needed
 
 
+class Outputs:
+    """Which outputs of an operator are read, by number."""
+
+    def __init__(self, read: frozenset[int]) -> None:
+        self._read = read
+
+    def is_read(self, index: int) -> bool:
+        """Whether anything reads this output of the operator."""
+        return index in self._read
+
+    @property
+    def several(self) -> bool:
+        """Whether all outputs are given, in a tuple, or the first alone."""
+        return any(self._read - {0})
+
+
 @record(frozen=False, eq=False, slots=False)
 class Level:
     """A block that is called: its nodes and blocks in order, by name. The net is one without `call`."""

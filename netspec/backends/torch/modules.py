@@ -9,7 +9,7 @@ from torch import nn
 
 from netspec.backends.torch import layers
 from netspec.backends.torch import recurrent as torch_sequence
-from netspec.backends.torch.levels import Level, Levels
+from netspec.backends.torch.levels import Level, Levels, Outputs
 from netspec.graph.checked import Graph, Node, Value
 from netspec.graph.fitting import fitting
 from netspec.ops.declare.geometry import Geometry
@@ -18,23 +18,11 @@ from netspec.sizes.shapes import TensorType
 from netspec.weights.sources import WeightSource, named_weights
 
 
-class Modules:
+class Modules(Outputs):
     """What an operator's `torch` hook makes modules with. `nn` is `torch.nn`."""
 
     nn = nn
     torch = torch
-
-    def __init__(self, read: frozenset[int]) -> None:
-        self._read = read
-
-    def is_read(self, index: int) -> bool:
-        """Whether anything reads this output of the operator."""
-        return index in self._read
-
-    @property
-    def several(self) -> bool:
-        """Whether the module gives all outputs in a tuple, or the first alone."""
-        return any(self._read - {0})
 
     def apply(self, op: Operator, *inputs: TensorType) -> nn.Module:
         """A module that calls the operator's `compute`."""

@@ -83,24 +83,25 @@ def _unscaled(
     return name, 1.0
 
 
+def _is_square(mask: Array) -> bool:
+    """Whether a mask is one for all samples and heads, of as many places as it looks at."""
+    return (
+        mask.ndim >= 2
+        and all(size == 1 for size in mask.shape[:-2])
+        and mask.shape[-1] == mask.shape[-2]
+    )
+
+
 def _lower(seen: Array) -> bool:
     """Whether what is seen is each place and those before it."""
-    if (
-        seen.ndim < 2
-        or any(size != 1 for size in seen.shape[:-2])
-        or seen.shape[-1] != seen.shape[-2]
-    ):
-        return False
-    return bool((seen.reshape(seen.shape[-2:]) == np.tri(seen.shape[-1], dtype=bool)).all())
+    return _is_square(seen) and bool(
+        (seen.reshape(seen.shape[-2:]) == np.tri(seen.shape[-1], dtype=bool)).all()
+    )
 
 
 def _causal(mask: Array) -> bool:
     """Whether an added mask is 0 up to the diagonal and very low beyond."""
-    if (
-        mask.ndim < 2
-        or any(size != 1 for size in mask.shape[:-2])
-        or mask.shape[-1] != mask.shape[-2]
-    ):
+    if not _is_square(mask):
         return False
     square = mask.reshape(mask.shape[-2:])
     upper = np.triu(np.ones(square.shape, bool), 1)

@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from netspec.backends.torch import layers
+from netspec.backends.torch.levels import Outputs
 from netspec.backends.torch.recurrent import over_channels_first
 from netspec.backends.torch.source.code import Code, Const, Fn, Get, Item, Signature, Text
 from netspec.backends.torch.source.trace import Torch, Trace, Traced, Untold, lift
@@ -110,23 +111,11 @@ class _Layers:
         return partial(_made, name)
 
 
-class Written:
+class Written(Outputs):
     """What an operator's `torch` hook makes modules with, where they are to be written down."""
 
     nn = _Layers()
     torch = torch
-
-    def __init__(self, read: frozenset[int]) -> None:
-        self._read = read
-
-    def is_read(self, index: int) -> bool:
-        """Whether anything reads this output of the operator."""
-        return index in self._read
-
-    @property
-    def several(self) -> bool:
-        """Whether the step gives all outputs, or the first alone."""
-        return any(self._read - {0})
 
     def apply(self, op: Operator, *inputs: TensorType) -> _Applied:
         """A step that calls the operator's `compute`."""
