@@ -147,11 +147,13 @@ class Net:
 
         return costs(self.graph).params
 
-    def summary(self, *, count: str = "mac", flat: bool = False) -> Summary:
-        """What each layer costs by the rules of `count`; `flat` unfolds repeats."""
+    def summary(
+        self, *, count: str = "mac", flat: bool = False, depth: int | None = None
+    ) -> Summary:
+        """What each layer costs by the rules of `count`; `flat` unfolds repeats, `depth` closes blocks."""
         from netspec.analysis.summary import summarize
 
-        return summarize(self.graph, count=count, flat=flat)
+        return summarize(self.graph, count=count, flat=flat, depth=depth)
 
     def draw(
         self, *others: Net, style: str = "fold", format: str = "svg", **options: Any

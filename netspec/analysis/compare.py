@@ -62,7 +62,11 @@ class Comparison:
             Column("top-5 %", keep=7),
         )
         lines = tuple(Line(_cells(summary)) for summary in self.summaries)
-        says = dict.fromkeys(summary.convention for summary in self.summaries)
+        # Said in two ways where a tool counts some of the nets otherwise: what holds of all is said.
+        says: dict[str, None] = {}
+        for text in sorted({summary.convention for summary in self.summaries}, key=len):
+            if not any(text.startswith(shorter) for shorter in says):
+                says[text] = None
         notes = (
             f"{operations}: {'; '.join(says)}",
             "weights: everything stored, in float32; activations: peak for one sample",

@@ -7,7 +7,7 @@ The totals are held to what the tools themselves report (`benchmarks/count_tools
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from math import prod
 
 from netspec.analysis.costs import node_cost
@@ -30,11 +30,21 @@ from netspec.sizes.shapes import TensorType, numel
 
 @record
 class Preset:
-    """A convention: its name, what it says in one line, and the count of one node."""
+    """A convention: its name, what it says in one line, and the count of one node.
+
+    `equals` is what a tool reports of the same net, but of one with operators of `unless`.
+    """
 
     name: str
     says: str
     count: Callable[[Graph, Node], Dim]
+    equals: str = ""
+    unless: tuple[type[Operator], ...] = ()
+
+    def convention(self, operators: Iterable[Operator]) -> str:
+        """What is counted in a net of these operators, in one line."""
+        holds = self.equals and not any(isinstance(op, self.unless) for op in operators)
+        return f"{self.says}; {self.equals}" if holds else self.says
 
 
 def _macs(graph: Graph, node: Node) -> Dim:
@@ -175,8 +185,10 @@ PRESETS = {
         Preset(
             "mac",
             "multiply-adds of convolutions, fully connected and recurrent layers, attention and "
-            "products; = torch FlopCounter / 2",
+            "products",
             _macs,
+            equals="= torch FlopCounter / 2",
+            unless=(TableConv,),
         ),
         Preset(
             "torchinfo",

@@ -39,6 +39,29 @@ def as_bytes(value: Dim) -> str:
     return f"{value} B" if unit == "B" else f"{size:.2f} {unit}"
 
 
+def rounded(value: int) -> str:
+    """Three digits and a unit, K, M, G or T of 1000: `25.6 M`."""
+    if value < 1000:
+        return str(value)
+    size, unit = float(f"{value:.3g}"), ""
+    for larger in "KMGT":
+        if size < 1000:
+            break
+        size, unit = size / 1000, larger
+    return f"{size:.{max(0, 3 - len(str(int(size))))}f} {unit}"
+
+
+def share(value: Dim, total: Dim) -> str:
+    """A part of a total in per cent: `58.7`, `<0.1`; empty where it is nothing or cannot be said."""
+    if not isinstance(value, int) or not isinstance(total, int) or not value:
+        return ""
+    if value == total:
+        return "100"
+    # Never rounded to nothing or to all.
+    tenths = round(1000 * value / total)
+    return "<0.1" if tenths < 1 else f"{min(tenths, 999) / 10:.1f}"
+
+
 def shape(sizes: tuple[Dim, ...]) -> str:
     """`64x112x112`; formulas in brackets."""
     text = [str(size) if _plain(size) else f"[{formula(size)}]" for size in sizes]

@@ -43,7 +43,8 @@ class Figures(Costs):
     bytes of activations alive at once, in the step `peak_at`. Sizes that depend on symbols are
     formulas; all others are exact integers. `fields` has what each output sees of the inputs, and what
     the last map before it does. `layers` are those of the deployed net, in order,
-    `training_layers` the others: those of heads, and what only a sampling layer reads.
+    `training_layers` the others: those of heads, and what only a sampling layer reads. Tables open
+    blocks down to `levels`, all where it is None, or with `flat` show every layer.
     """
 
     name: str
@@ -62,8 +63,9 @@ class Figures(Costs):
     sizes: tuple[str, ...]
     metadata: tuple[tuple[str, object], ...]
     flat: bool = False
+    levels: int | None = None
 
     @property
     def convention(self) -> str:
-        """What `macs` counts, in one line."""
-        return PRESETS[self.count].says
+        """What `macs` counts, in one line; as which tool counts, where it counts so here."""
+        return PRESETS[self.count].convention(layer.node.op for layer in self.layers)

@@ -54,11 +54,14 @@ class Summary(Figures):
         return summary_table.table(self).to_html()
 
 
-def summarize(graph: Graph, *, count: str = "mac", flat: bool = False) -> Summary:
+def summarize(
+    graph: Graph, *, count: str = "mac", flat: bool = False, depth: int | None = None
+) -> Summary:
     """The costs of a net.
 
     `count` names the convention for operations: `mac`, `torchinfo` or `fvcore`. With `flat` the
-    tables show every layer instead of steps grouped by block with repeats folded.
+    tables show every layer instead of steps grouped by block with repeats folded; with `depth`
+    they open so many levels of blocks, and the others are one line with its sums.
     Raises ValueError where `count` is no convention.
     """
     chosen = preset(count)
@@ -92,6 +95,7 @@ def summarize(graph: Graph, *, count: str = "mac", flat: bool = False) -> Summar
         sizes=graph.legality.describe(),
         metadata=graph.metadata,
         flat=flat,
+        levels=depth,
     )
 
 

@@ -1,4 +1,7 @@
-"""A summary as a table: steps grouped by block with repeats folded, or every layer."""
+"""A summary as a table: steps grouped by block with repeats folded, or every layer.
+
+Of every line the table says which share of the deployed net's parameters and operations it has.
+"""
 
 from __future__ import annotations
 
@@ -6,36 +9,41 @@ from collections.abc import Iterable
 
 from netspec.analysis.layers import Layer, field_text, last_map_text
 from netspec.analysis.memory import RULE
-from netspec.analysis.outline import Item, Row, outline, subtotal
-from netspec.analysis.quantities import as_bytes, grouped, shape
+from netspec.analysis.outline import Group, Item, Row, Subtotal, outline, subtotal
+from netspec.analysis.quantities import as_bytes, grouped, shape, share
 from netspec.analysis.receptive_field import OutputField
 from netspec.analysis.record import Figures
 from netspec.analysis.tables import Cell, Column, Line, Style, Table
-from netspec.sizes.dims import Dim, Formula
+from netspec.sizes.dims import Formula
 
 
 def table(summary: Figures) -> Table:
     """The table that text, markdown, LaTeX and HTML show."""
-    if summary.flat:
-        lines = [_layer_line(layer) for layer in summary.layers]
-    else:
-        lines = list(_lines(outline(summary.layers), 0, ""))
+    whole = subtotal(summary.layers)
+    lines = list(_body(summary, summary.layers, whole))
     if summary.training_layers:
-        heads = [_layer_line(x) for x in summary.training_layers]
-        lines.append(_sum_line("deployed", "", summary.layers, "total"))
-        lines += heads if summary.flat else _lines(outline(summary.training_layers), 0, "")
-        lines.append(_sum_line("training only", "", summary.training_layers, "total"))
+        lines.append(_sum_line("deployed", "", summary.layers, whole, "total"))
+        lines += _body(summary, summary.training_layers, None)
+        lines.append(_sum_line("training only", "", summary.training_layers, None, "total"))
     else:
-        lines.append(_sum_line("total", "", summary.layers, "total"))
+        lines.append(_sum_line("total", "", summary.layers, whole, "total"))
     folded = any(" x" in str(line.cells[0]) for line in lines)
-    notes = tuple(_notes(summary, folded))
-    return Table(_title(summary), _columns(summary), tuple(lines), notes)
+    notes = tuple(_notes(summary, whole, folded))
+    table = Table(_title(summary), _columns(summary), tuple(lines), notes)
+    return table.without_empty("share")
 
 
 def layer_table(summary: Figures) -> Table:
-    """One line for each layer, deployed ones first: what CSV holds."""
+    """One line for each layer, deployed ones first, with exact numbers: what CSV holds."""
     layers = (*summary.layers, *summary.training_layers)
-    return Table(summary.name, _columns(summary), tuple(_layer_line(layer) for layer in layers))
+    lines = tuple(_layer_line(layer, None) for layer in layers)
+    return Table(summary.name, _columns(summary), lines).without_empty("share")
+
+
+def _body(summary: Figures, layers: tuple[Layer, ...], whole: Subtotal | None) -> Iterable[Line]:
+    if summary.flat:
+        return [_layer_line(layer, whole) for layer in layers]
+    return _lines(outline(layers), whole, summary.levels)
 
 
 def _columns(summary: Figures) -> tuple[Column, ...]:
@@ -45,7 +53,9 @@ def _columns(summary: Figures) -> tuple[Column, ...]:
         Column("operator", keep=5),
         Column("output"),
         Column("params", "count"),
+        Column("%", "share", keep=6),
         Column(operations, "count"),
+        Column("%", "share", keep=6),
         Column("memory", "bytes", keep=3),
         Column("field", keep=2),
     )
@@ -57,17 +67,26 @@ def _title(summary: Figures) -> str:
     return f"{summary.name}: {given} to {made}"
 
 
-def _lines(items: Iterable[Item], indent: int, prefix: str) -> Iterable[Line]:
+def _lines(
+    items: Iterable[Item],
+    whole: Subtotal | None,
+    levels: int | None,
+    depth: int = 0,
+    prefix: str = "",
+) -> Iterable[Line]:
     for item in items:
         label = item.path.removeprefix(prefix)
         if item.copies:
             label = f"{_range(label, item.copies[-1].path)} x{1 + len(item.copies)}"
         if isinstance(item, Row):
-            yield _row_line(item, label, indent)
+            yield _row_line(item, label, whole, depth)
         else:
+            closed = levels is not None and depth >= levels
             layers = [layer for copy in (item, *item.copies) for layer in copy.layers]
-            yield _sum_line(label, item.block, layers, "group", indent)
-            yield from _lines(item.items, indent + 1, item.path + ".")
+            field = _seen(item, layers) if closed else None
+            yield _sum_line(label, item.block, layers, whole, "group", depth, field)
+            if not closed:
+                yield from _lines(item.items, whole, levels, depth + 1, item.path + ".")
 
 
 def _range(first: str, last: str) -> str:
@@ -77,41 +96,55 @@ def _range(first: str, last: str) -> str:
     return f"{first}..{name.removeprefix(stem)}" if name.startswith(stem) else f"{first}..{name}"
 
 
-def _row_line(row: Row, label: str, indent: int) -> Line:
+def _row_line(row: Row, label: str, whole: Subtotal | None, depth: int) -> Line:
     every = [layer for copy in (row, *row.copies) for layer in copy.layers]
-    sums = subtotal(every)
     operator = ", ".join(layer.text for layer in row.layers)
-    field = field_text(row.layers[0].field)
-    if row.copies:
-        last = field_text(row.copies[-1].layers[0].field)
-        field = field if field == last else f"{field}..{last}"
     output = shape(row.layers[-1].output)
-    cells = (label, operator, output, sums.params, sums.macs, sums.activation, field)
-    return Line(cells, indent=indent)
+    field = _fields(row.layers[0], row.copies[-1].layers[0]) if row.copies else row.layers[0].field
+    field = field if isinstance(field, str) else field_text(field)
+    return Line((label, operator, output, *_costs(subtotal(every), whole), field), indent=depth)
 
 
-def _layer_line(layer: Layer) -> Line:
-    sums = subtotal([layer])
-    costs = (sums.params, sums.macs, sums.activation)
+def _seen(group: Group, layers: list[Layer]) -> str:
+    """What a block that is shown as one line sees: at its end, and at that of its last copy."""
+    return _fields(group.layers[-1], layers[-1])
+
+
+def _fields(first: Layer, last: Layer) -> str:
+    texts = dict.fromkeys((field_text(first.field), field_text(last.field)))
+    return "..".join(texts)
+
+
+def _layer_line(layer: Layer, whole: Subtotal | None) -> Line:
+    costs = _costs(subtotal([layer]), whole)
     return Line((layer.path, layer.text, shape(layer.output), *costs, field_text(layer.field)))
 
 
 def _sum_line(
-    label: str, operator: str, layers: Iterable[Layer], style: Style, indent: int = 0
+    label: str,
+    operator: str,
+    layers: Iterable[Layer],
+    whole: Subtotal | None,
+    style: Style,
+    indent: int = 0,
+    field: str | None = None,
 ) -> Line:
     layers = tuple(layers)
-    sums = subtotal(layers)
     output = shape(layers[-1].output) if layers and style == "group" else None
-    macs, memory = (_fitting(value, style) for value in (sums.macs, sums.activation))
-    return Line((label, operator, output, sums.params, macs, memory, None), style, indent)
+    cells = _costs(subtotal(layers), whole)
+    if style == "total":  # a formula for a whole net is long: it stands below the table
+        cells = tuple("see below" if isinstance(cell, Formula) else cell for cell in cells)
+    return Line((label, operator, output, *cells, field), style, indent)
 
 
-def _fitting(value: Dim, style: Style) -> Cell:
-    """A formula for a whole net is long: it stands below the table."""
-    return "see below" if style == "total" and isinstance(value, Formula) else value
+def _costs(sums: Subtotal, whole: Subtotal | None) -> tuple[Cell, ...]:
+    """Parameters, operations and memory, the first two with their shares of the `whole`."""
+    of_params = share(sums.params, whole.params) if whole else None
+    of_macs = share(sums.macs, whole.macs) if whole else None
+    return sums.params, of_params, sums.macs, of_macs, sums.activation
 
 
-def _notes(summary: Figures, folded: bool) -> Iterable[str]:
+def _notes(summary: Figures, whole: Subtotal, folded: bool) -> Iterable[str]:
     stored = [f"{grouped(summary.params)} trained"]
     for amount, what in (
         (summary.params_frozen, "frozen"),
@@ -124,6 +157,7 @@ def _notes(summary: Figures, folded: bool) -> Iterable[str]:
     operations = "MACs" if summary.count == "mac" else "operations"
     yield f"{operations}: {grouped(summary.macs)} ({summary.convention})"
     yield f"depth: {summary.depth} weight layers on the longest path"
+    yield f"memory: {as_bytes(whole.activation)} is what all steps make, for one sample in float32"
     yield f"activations: at most {as_bytes(summary.peak_activation)} at {summary.peak_at} ({RULE})"
     for head in summary.heads:
         costs = f"{grouped(head.params)} params, {grouped(head.macs)} {operations}"

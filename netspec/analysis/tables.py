@@ -5,24 +5,36 @@ from __future__ import annotations
 import csv
 import html
 import io
-from dataclasses import field
+from dataclasses import field, replace
+from itertools import zip_longest
 from typing import Literal
 
 from netspec.analysis.quantities import as_bytes, grouped
+from netspec.analysis.text_layout import Measure, broken, fit, shortened
 from netspec.foundation.records import record
 from netspec.sizes.dims import Dim, Formula
 
 Cell = Dim | str | None
-Kind = Literal["label", "text", "count", "bytes"]
+Kind = Literal["label", "text", "title", "count", "bytes", "share"]
 Style = Literal["plain", "group", "total"]
 
 _BOLD, _DIM, _RESET = "\x1b[1m", "\x1b[2m", "\x1b[0m"
-_LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+# The narrowest that a column of words, of labels or of formulas becomes before others go.
+_LEAST = {"label": 16, "text": 20, "title": 40, "count": 26, "bytes": 26}
+_LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+}
 
 
 @record
 class Column:
-    """`kind` says how cells print and align; columns with a low `keep` give way in narrow text."""
+    """`kind` says how cells print and align; columns with a low `keep` give way in narrow text.
+
+    Numbers of a `share` are in per cent of the column before, and stand close to it. A `title` that
+    does not fit ends in dots.
+    """
 
     title: str
     kind: Kind = "text"
@@ -49,22 +61,40 @@ class Table:
     notes: tuple[str, ...] = field(default=())
 
     def to_text(self, width: int | None = None, color: bool = False) -> str:
-        """Aligned text, at most `width` wide: columns that do not fit are left out, and named."""
-        chosen, left_out = self._fit(width)
-        rows = [[self._show(line, i) for i in chosen] for line in self.lines]
-        titles = [self.columns[i].title for i in chosen]
-        sizes = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]
-        text = [_paint(self.title, _BOLD, color)] if self.title else []
-        text.append(_paint(self._aligned(titles, sizes, chosen), _DIM, color))
+        """Aligned text in which no line is longer than `width`.
+
+        Columns that do not fit are left out, and named; texts and formulas wrap, labels are cut in
+        their middle.
+        """
+        rows = [[self._show(line, i) for i in range(len(self.columns))] for line in self.lines]
+        measures = [self._measure(i, [row[i] for row in rows]) for i in range(len(self.columns))]
+        chosen, sizes = fit(measures, width)
+        gaps = [measures[i].gap for i in chosen]
+        rule = "-" * (sum(sizes) + sum(gaps[1:]))
+        room = width or max(map(len, (self.title, rule, *self.notes)))
+        text = [_paint(line, _BOLD, color) for line in broken(self.title, room, 2) if self.title]
+        titles = [measures[i].title for i in chosen]
+        text += [_paint(line, _DIM, color) for line in self._aligned(titles, sizes, gaps, chosen)]
         for line, row in zip(self.lines, rows, strict=True):
-            shown = self._aligned(row, sizes, chosen)
             if line.style == "total":
-                text.append("-" * (sum(sizes) + 2 * (len(sizes) - 1)))
-            text.append(shown if line.style == "plain" else _paint(shown, _BOLD, color))
-        text += ["", *self.notes] if self.notes else []
-        if left_out:
-            text.append(f"left out to fit {width} columns: {', '.join(left_out)}")
+                text.append(rule)
+            code = "" if line.style == "plain" else _BOLD
+            for shown in self._aligned([row[i] for i in chosen], sizes, gaps, chosen):
+                text.append(_paint(shown, code, color and bool(code)))
+        notes = list(self.notes)
+        if gone := [self._called(i) for i in range(len(self.columns)) if i not in chosen]:
+            notes.append(f"left out to fit {width} columns: {', '.join(gone)}")
+        text += [""] if self.notes else []
+        text += [line for note in notes for line in broken(note, room, 2)]
         return "\n".join(text) + "\n"
+
+    def without_empty(self, kind: Kind) -> Table:
+        """The table without those columns of a kind that say nothing."""
+        said = [any(line.cells[i] for line in self.lines) for i in range(len(self.columns))]
+        kept = [i for i, column in enumerate(self.columns) if column.kind != kind or said[i]]
+        columns = tuple(self.columns[i] for i in kept)
+        lines = (replace(line, cells=tuple(line.cells[i] for i in kept)) for line in self.lines)
+        return replace(self, columns=columns, lines=tuple(lines))
 
     def to_markdown(self) -> str:
         """A table in GitHub's markdown, its notes as a list below."""
@@ -141,34 +171,61 @@ class Table:
             return as_bytes(cell) if column.kind == "bytes" else grouped(cell)
         return cell
 
-    def _fit(self, width: int | None) -> tuple[list[int], list[str]]:
-        chosen = list(range(len(self.columns)))
-        left_out: list[str] = []
-        while width is not None and len(chosen) > 2 and self._width(chosen) > width:
-            least = min(chosen, key=lambda i: (self.columns[i].keep, -i))
-            if self.columns[least].keep >= 9:
-                break
-            chosen.remove(least)
-            left_out.append(self.columns[least].title)
-        return chosen, left_out
+    def _called(self, index: int) -> str:
+        """A column's name where it stands alone."""
+        column = self.columns[index]
+        share = column.kind == "share"
+        return f"{column.title} of {self.columns[index - 1].title}" if share else column.title
 
-    def _width(self, chosen: list[int]) -> int:
-        widest = (
-            max([len(self.columns[i].title), *(len(self._show(line, i)) for line in self.lines)])
-            for i in chosen
+    def _measure(self, index: int, shown: list[str]) -> Measure:
+        column = self.columns[index]
+        wanted = max([len(column.title), *map(len, shown)])
+        cells = (line.cells[index] for line in self.lines)
+        flexible = column.kind in ("label", "text", "title") or any(
+            isinstance(c, Formula) for c in cells
         )
-        return sum(widest) + 2 * (len(chosen) - 1)
+        least = min(wanted, max(_LEAST[column.kind], len(column.title))) if flexible else wanted
+        gap = 1 if column.kind == "share" else 2
+        named = column.kind == "label"
+        return Measure(column.title, wanted, least, column.keep, gap, named)
 
-    def _aligned(self, cells: list[str], sizes: list[int], chosen: list[int]) -> str:
+    def _aligned(
+        self, cells: list[str], sizes: list[int], gaps: list[int], chosen: list[int]
+    ) -> list[str]:
+        """The lines of one row: as many as its longest cell needs."""
+        columns = [self.columns[i] for i in chosen]
         parts = [
-            cell.rjust(size) if _right(self.columns[i]) else cell.ljust(size)
-            for cell, size, i in zip(cells, sizes, chosen, strict=True)
+            _pieces(cell, size, column.kind)
+            for cell, size, column in zip(cells, sizes, columns, strict=True)
         ]
-        return "  ".join(parts).rstrip()
+        lines = []
+        for pieces in zip_longest(*parts, fillvalue=""):
+            line = ""
+            for i, (piece, size) in enumerate(zip(pieces, sizes, strict=True)):
+                padded = piece.rjust(size) if _right(columns[i]) else piece.ljust(size)
+                line += " " * (gaps[i] if i else 0) + padded
+            lines.append(line.rstrip())
+        return lines
 
 
 def _right(column: Column) -> bool:
-    return column.kind in ("count", "bytes")
+    return column.kind in ("count", "bytes", "share")
+
+
+def _pieces(cell: str, size: int, kind: Kind) -> list[str]:
+    """A cell as lines that fit."""
+    if kind == "label":
+        return [_cut_label(cell, size)]
+    if kind == "title" and len(cell) > size:
+        return [f"{cell[: max(0, size - 3)].rstrip()}..."[:size]]
+    return broken(cell, size)
+
+
+def _cut_label(text: str, size: int) -> str:
+    """A label that fits; its indent is cut last."""
+    path = text.lstrip()
+    indent = min(len(text) - len(path), size // 2)
+    return " " * indent + shortened(path, size - indent)
 
 
 def _side(column: Column) -> str:

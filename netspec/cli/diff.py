@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from netspec.cli.shared.common import SPEC, Options, json_option, print_json, say, spec_options
+from netspec.cli.shared.common import (
+    SPEC,
+    Options,
+    has_colour,
+    json_option,
+    print_json,
+    say,
+    spec_options,
+)
 
 if TYPE_CHECKING:
     from netspec.analysis.difference.difference import Difference
@@ -49,7 +56,7 @@ def command(
 
         if as_json or exit_code or output:
             raise click.UsageError("--git prints text, and git makes the exit status")
-        sys.stdout.write(shown(specs, options, _has_colour()))
+        sys.stdout.write(shown(specs, options, has_colour()))
         return 0
     if len(specs) != 2:
         raise click.UsageError("diff takes two specs")
@@ -61,7 +68,7 @@ def command(
     if as_json:
         print_json(found.as_json())
     else:
-        sys.stdout.write(found.to_text(color=_has_colour()))
+        sys.stdout.write(found.to_text(color=has_colour()))
     if picture is not None and output is not None:
         say(f"wrote {picture.save(output)}")
     return 1 if exit_code and found else 0
@@ -83,7 +90,3 @@ def _picture(found: Difference, output: str) -> Picture:
     form = Path(output).suffix.removeprefix(".").lower()
     content = draw_difference(found, format=form)
     return Picture(content, keep=(*found.a.files, *found.b.files))
-
-
-def _has_colour() -> bool:
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")

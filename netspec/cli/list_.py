@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import re
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from netspec.cli.shared.common import json_option, print_json, say, table_width
+from netspec.cli.shared.common import has_colour, json_option, print_json, say, table_width
 
 if TYPE_CHECKING:
     from netspec.analysis.published import Published
+    from netspec.analysis.tables import Table
+    from netspec.sizes.dims import Dim
+
+_SHELVES = {
+    "lectures": "nets of the lectures",
+    "blocks": "building blocks",
+    "today": "nets of today's libraries",
+}
 
 
 @click.command("list", epilog="Example: netspec list --family resnet")
 @click.option("--family", metavar="TEXT", help="Only specs whose name holds this.")
 @click.option(
     "--shelf",
-    type=click.Choice(["lectures", "blocks", "today"]),
+    type=click.Choice(list(_SHELVES)),
     help="Only the lectures' nets, their building blocks, or nets of today's libraries.",
 )
 @click.option("--names", is_flag=True, help="Only the names; reads no spec.")
@@ -30,16 +39,16 @@ def command(
 ) -> None:
     """List the shipped specs: what they are and what they cost.
 
-    The lectures' nets come first, then their building blocks, then nets of today's libraries, with
-    a line between. Multiply-adds are those of one sample. With --errors every published figure has a
-    line: its values in per cent, what it was measured on and how, and where it is printed.
+    The lectures' nets come first, then their building blocks, then nets of today's libraries.
+    Multiply-adds are those of one sample; --json has exact figures. With --errors every published
+    figure has a line: its values in per cent, what it was measured on and how, and where it is printed.
     """
     from netspec.syntax.files import shipped_names
 
     if names and errors:
         raise click.UsageError("--names reads no spec, --errors reads them")
 
-    shelves = [shelf] if shelf else ["lectures", "blocks", "today"]
+    shelves = [shelf] if shelf else list(_SHELVES)
     standing = {name: place for place in shelves for name in shipped_names(place)}
     found = [name for name in standing if not family or family in name]
     if not found:
@@ -55,17 +64,45 @@ def command(
         return
     rows = [{"name": name, "shelf": standing[name], **_row(name)} for name in found]
     if as_json:
-        print_json({"format_version": 1, "specs": rows})
+        plain = [{**row, "macs": _value(row["macs"])} for row in rows]
+        print_json({"format_version": 1, "specs": plain})
         return
-    width = max([len(row["name"]) for row in rows], default=0)
-    for before, row in zip([None, *rows], rows, strict=False):
-        if before and before["shelf"] != row["shelf"]:
-            print()
-        macs = f"{row['macs']:,}" if isinstance(row["macs"], int) else str(row["macs"])
-        print(
-            f"{row['name']:<{width}}  {row['year'] or '':>4}  {row['input']:>14}"
-            f"  {row['params']:>13,} params  {macs:>19} MACs  {row['paper'] or ''}"
-        )
+    if rows:
+        sys.stdout.write(_table(rows).to_text(table_width(), has_colour()))
+
+
+def _value(macs: Dim) -> int | str:
+    return macs if isinstance(macs, int) else str(macs)
+
+
+def _table(rows: list[dict[str, Any]]) -> Table:
+    """The specs with rounded figures; a line before each shelf says which it is."""
+    from netspec.analysis.quantities import rounded
+    from netspec.analysis.tables import Column, Line, Table
+
+    columns = (
+        Column("name", "label"),
+        Column("year", keep=6),
+        Column("input", keep=7),
+        Column("params", "count"),
+        Column("MACs", "count"),
+        Column("paper", "title", keep=5),
+    )
+    lines = []
+    shelf = ""
+    for row in rows:
+        if row["shelf"] != shelf:
+            shelf = row["shelf"]
+            lines.append(Line((_SHELVES[shelf], *[None] * (len(columns) - 1)), "group"))
+        year, paper = str(row["year"] or ""), row["paper"] or ""
+        macs = rounded(row["macs"]) if isinstance(row["macs"], int) else "open"
+        figures = (rounded(row["params"]), macs)
+        lines.append(Line((row["name"], year, row["input"], *figures, paper)))
+    opened = any(line.cells[4] == "open" for line in lines)
+    notes = (
+        ("open: a formula of the input's sizes, which `netspec summary` tells",) if opened else ()
+    )
+    return Table("", columns, tuple(lines), notes)
 
 
 def _errors(names: list[str], as_json: bool) -> None:
@@ -120,5 +157,5 @@ def _row(name: str) -> dict[str, Any]:
         "paper": about.get("paper"),
         "input": " + ".join(str(node.types[0]) for node in graph.inputs),
         "params": total.params,
-        "macs": total.macs if isinstance(total.macs, int) else str(total.macs),
+        "macs": total.macs,
     }

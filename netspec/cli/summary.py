@@ -6,7 +6,14 @@ import sys
 
 import click
 
-from netspec.cli.shared.common import SPEC, Options, print_json, spec_options, table_width
+from netspec.cli.shared.common import (
+    SPEC,
+    Options,
+    has_colour,
+    print_json,
+    spec_options,
+    table_width,
+)
 
 FORMATS = ("text", "markdown", "latex", "csv", "json")
 
@@ -14,6 +21,12 @@ FORMATS = ("text", "markdown", "latex", "csv", "json")
 @click.command(epilog="Example: netspec summary vgg16 resnet50 --format markdown")
 @click.argument("specs", nargs=-1, required=True, type=SPEC, metavar="SPEC...")
 @click.option("--flat", is_flag=True, help="A row for every layer; repeats are not folded.")
+@click.option(
+    "--depth",
+    type=click.IntRange(0),
+    metavar="N",
+    help="Open so many levels of blocks; the others are a row with its sums.",
+)
 @click.option(
     "--count",
     type=click.Choice(["mac", "torchinfo", "fvcore"]),
@@ -34,6 +47,7 @@ FORMATS = ("text", "markdown", "latex", "csv", "json")
 def command(
     specs: tuple[str, ...],
     flat: bool,
+    depth: int | None,
     count: str,
     style: str,
     as_json: bool,
@@ -43,7 +57,8 @@ def command(
 ) -> int:
     """Show what each layer costs; with several specs, compare them in one table.
 
-    Multiply-adds are those of one sample.
+    Multiply-adds are those of one sample; shares are in per cent of the deployed net. The table is
+    as wide as the terminal, or as COLUMNS says, and 120 elsewhere.
     """
     from netspec.analysis.budget import check_budget
     from netspec.analysis.compare import compare
@@ -52,11 +67,13 @@ def command(
 
     if layer is not None and (as_json or budgets or style != "text"):
         raise click.UsageError("--explain prints text, and nothing else")
+    if depth is not None and (flat or as_json or style in ("csv", "json") or len(specs) > 1):
+        raise click.UsageError("--depth is for one net's table of blocks")
     graphs = [options.graph(spec) for spec in specs]
     if layer is not None:
         sys.stdout.write("".join(explain(graph, layer) for graph in graphs))
         return 0
-    summaries = [summarize(graph, count=count, flat=flat) for graph in graphs]
+    summaries = [summarize(graph, count=count, flat=flat, depth=depth) for graph in graphs]
     # Before anything is printed: a bound that is no bound is refused instead of the table.
     broken = [
         text for item in summaries for budget in budgets if (text := check_budget(item, budget))
@@ -67,7 +84,7 @@ def command(
     else:
         table = summaries[0] if len(summaries) == 1 else compare(summaries)
         if style == "text":
-            sys.stdout.write(table.to_text(width=table_width()))
+            sys.stdout.write(table.to_text(table_width(), has_colour()))
         else:
             sys.stdout.write(getattr(table, f"to_{style}")())
     for text in broken:

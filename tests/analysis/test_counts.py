@@ -18,8 +18,9 @@ from netspec.elaborate.build import build
 from netspec.graph.checked import Graph
 from netspec.ops.registry import REGISTRY
 from netspec.ops.spatial.historic import TableConv
+from netspec.passes.deploy import deploy
 from netspec.sizes.dims import substitute
-from netspec.syntax.files import read_spec
+from netspec.syntax.files import read_spec, shipped_names
 
 MEASURED = json.loads((DATA / "tool_counts.json").read_text())
 AGAIN = "run `python benchmarks/count_tools.py`"
@@ -48,6 +49,39 @@ def test_every_shipped_net_counts_as_the_tools_count_it(name):
 @pytest.mark.parametrize("text", MEASURED["examples"])
 def test_every_measured_example_counts_as_the_tools_count_it(text):
     assert_counts_are(build(Source("<test>", text)), MEASURED["examples"][text])
+
+
+@pytest.mark.parametrize("name", ["resnet18", "captioning", "lenet5_1998", "fast_rcnn", "vit_b_16"])
+def test_the_flop_counter_is_named_where_it_counts_twice_the_macs(name):
+    assert_named_where_it_holds(build(read_spec(name)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", shipped_names())
+def test_the_flop_counter_is_named_for_every_net_that_it_counts_alike(name):
+    assert_named_where_it_holds(build(read_spec(name)))
+
+
+def assert_named_where_it_holds(graph: Graph) -> None:
+    """Runs the net on torch's meta device, which computes no numbers, under its own counter."""
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from netspec.backends.torch.modules import skeleton
+
+    sizes = (graph.legality.example(64) or {}) if graph.symbols else {}
+    inputs = []
+    for tensor in (node.types[0] for node in graph.inputs):
+        batch = tensor.batch.rows(graph.nominal_sizes)
+        shape = (batch, *(int(substitute(size, sizes)) for size in tensor.shape))
+        kind = torch.float32 if tensor.ids is None else torch.int64
+        inputs.append(torch.zeros(shape, dtype=kind, device="meta"))
+    net = skeleton(deploy(graph)).eval().to_empty(device="meta")
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        net(*inputs)
+    found = summarize(graph)
+    holds = counter.get_total_flops() == 2 * substitute(found.macs, sizes)
+    assert holds is ("torch FlopCounter / 2" in found.to_text().replace("\n  ", " "))
 
 
 def test_every_operator_with_a_cost_is_measured():

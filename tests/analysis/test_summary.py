@@ -17,6 +17,7 @@ from support.shelves import shelved
 from netspec.analysis.compare import compare
 from netspec.analysis.costs import costs
 from netspec.analysis.explain import explain
+from netspec.analysis.quantities import formula
 from netspec.analysis.summary import Summary, summarize
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.source import Source
@@ -44,7 +45,7 @@ def googlenet() -> Summary:
 
 def row(table: str, label: str) -> list[str]:
     line = next(line for line in table.splitlines() if line.strip().startswith(label))
-    return [cell for cell in line.split("  ") if cell.strip()]
+    return line.split()
 
 
 # --- totals
@@ -237,6 +238,82 @@ def test_flat_tables_have_a_line_for_every_layer():
     )
 
 
+@pytest.mark.parametrize("options", [{}, {"flat": True}, {"depth": 1}])
+@pytest.mark.parametrize("width", [30, 40, 60, 80, 100, 120])
+@pytest.mark.parametrize("name", ["nasnet_mobile", "resnet18", "captioning", "luong_attention"])
+def test_no_line_is_longer_than_the_width(name, width, options):
+    lines = summarize(shipped(name), **options).to_text(width).splitlines()
+    assert max(map(len, lines)) <= width
+
+
+def test_long_formulas_wrap_and_lose_nothing():
+    graph = build(read_spec("unet"), {}, ("1xHxW",))
+    found = summarize(graph)
+    lines = found.to_text(80).splitlines()
+    assert max(map(len, lines)) <= 80
+    flow = "".join("".join(lines).split())
+    assert f"MACs:{''.join(formula(found.macs).split())}(" in flow
+    memory = sum(layer.activation for layer in found.layers)
+    assert f"memory:{''.join(formula(memory).split())}Bis" in flow
+    assert "% of MACs" not in flow  # a formula has no shares
+
+
+def test_names_are_shortened_after_all_else_and_say_their_ends():
+    found = summarize(text_net("input 4\nfc-4 as a_very_long_name_of_a_layer_indeed"))
+    assert "a_very_long_name_of_a_layer_indeed" in found.to_text(70)
+    label = found.to_text(40).splitlines()[2].split()[0]
+    assert label.startswith("a_very")
+    assert label.endswith("indeed")
+    assert "*" in label
+
+
+def test_shares_are_those_of_the_deployed_net(googlenet):
+    table = googlenet.to_text(160)
+    assert row(table, "inception3a")[-6:-2] == ["163,696", "2.3", "128,049,152", "8.1"]
+    assert row(table, "deployed")[1:5] == ["6,998,552", "100", "1,582,671,872", "100"]
+    # What acts in training only is no part of the whole.
+    assert row(table, "training only")[2:4] == ["6,379,728", "8,372,224"]
+
+
+@pytest.mark.parametrize("name", ["resnet50", "mobilenet_v2", "nasnet_mobile"])
+def test_shares_of_all_layers_add_up_to_the_whole(name):
+    lines = summarize(shipped(name), flat=True).to_markdown().splitlines()
+    rows = [line.split("|") for line in lines if line.startswith("|") and "**" not in line][2:]
+    for column in (5, 7):
+        shown = [cells[column].strip() for cells in rows]
+        shares = [
+            0.05 if text.endswith("<0.1") or "lt;" in text else float(text or 0) for text in shown
+        ]
+        assert abs(sum(shares) - 100) <= 0.05 * len(rows)
+
+
+def test_depth_closes_blocks_and_keeps_their_sums():
+    net = shipped("resnet50")
+    tables = [summarize(net, depth=depth).to_text() for depth in (0, 1, 2)]
+    labels = [
+        [x.split("  ")[0] or x.strip().split("  ")[0] for x in t.splitlines()] for t in tables
+    ]
+    assert [len(x) for x in labels] == sorted({len(x) for x in labels})
+    assert "    conv1" not in tables[1]
+    assert "  bottleneck1" in tables[1]
+    assert "  bottleneck1" not in tables[0]
+    # A block that is closed says what it sees at its end, in the first and in the last of its copies.
+    assert row(tables[0], "stage4")[-1] == "483/32"
+    assert row(tables[1], "bottleneck2..3 x2")[-1] == "27/4..35/4"
+    assert tables[2] == summarize(net).to_text()
+    open_line = row(summarize(net).to_text(), "stage2")
+    assert row(tables[0], "stage2")[: len(open_line)] == open_line
+
+
+def test_a_tool_is_named_only_where_it_counts_so():
+    """torch's FlopCounterMode takes a connection table for a full convolution."""
+    assert "FlopCounter" in str(summarize(shipped("lenet5")))
+    assert "FlopCounter" not in str(summarize(shipped("lenet5_1998")))
+    both = compare([summarize(shipped(name)) for name in ("lenet5", "lenet5_1998")])
+    assert "FlopCounter" not in both.to_text()
+    assert both.to_text().count("multiply-adds") == 1
+
+
 def test_text_that_is_too_wide_names_what_it_leaves_out(googlenet):
     table = googlenet.to_text(width=70)
     assert "left out to fit 70 columns" in table
@@ -259,7 +336,7 @@ def test_csv_has_every_layer_with_exact_numbers(googlenet):
 
 def test_markdown_is_one_table_with_as_many_cells_in_each_line(googlenet):
     lines = [x for x in googlenet.to_markdown().splitlines() if x.startswith("|")]
-    assert {line.count("|") for line in lines} == {8}
+    assert {line.count("|") for line in lines} == {10}
     assert "1,582,671,872" in googlenet.to_markdown()
 
 
@@ -267,7 +344,7 @@ def test_latex_escapes_and_closes_what_it_opens(googlenet):
     text = googlenet.to_latex()
     body = text.split(r"\endhead")[1].split(r"\bottomrule")[0]
     rows = [line for line in body.splitlines() if line.endswith(r"\\")]
-    assert {line.replace(r"\&", "").count("&") for line in rows} == {6}
+    assert {line.replace(r"\&", "").count("&") for line in rows} == {8}
     assert text.count(r"\begin{longtable}") == text.count(r"\end{longtable}") == 1
     assert r"a\_b" in summarize(text_net("input 4\nfc-4 as a_b")).to_latex()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
@@ -165,8 +166,16 @@ def _is_utf_8(text: str) -> bool:
 
 
 def table_width() -> int:
-    """The columns that a table has: the terminal's, or 120 where it is no terminal."""
-    return shutil.get_terminal_size((120, 24)).columns if sys.stdout.isatty() else 120
+    """The columns that a table has: what COLUMNS says, the terminal's, or 120 where it is none."""
+    if os.environ.get("COLUMNS", "").isdecimal() or sys.stdout.isatty():
+        return max(20, shutil.get_terminal_size((120, 24)).columns)
+    return 120
+
+
+def has_colour() -> bool:
+    """Whether standard output is a terminal whose user did not ask for none (https://no-color.org)."""
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return sys.stdout.isatty() and not plain
 
 
 def print_spec(text: str) -> None:
