@@ -175,19 +175,23 @@ def in_turns(
     warmup: int = 3,
     turn: float = 0.01,
     seed: int = 0,
+    told: Callable[[str], None] = lambda _: None,
 ) -> list[Turns]:
     """The contenders' times in so many rounds, after `warmup` untimed runs of each.
 
     In each round each has one turn, in a random order: one run, or as many as fit in `turn` seconds.
+    `told` is called between turns with where the work is.
     """
     order = random.Random(seed)
     runs = []
     for contender in contenders:
+        told("warming up")
         time.sleep(contender.pause)
         warm = contender.turn(max(1, warmup))
         runs.append(max(1, min(_MOST, round(turn / max(min(warm), 1e-9)))))
     found: list[list[tuple[float, ...]]] = [[] for _ in contenders]
-    for _ in range(rounds):
+    for number in range(rounds):
+        told(f"round {number + 1} of {rounds}")
         for i in order.sample(range(len(contenders)), len(contenders)):
             time.sleep(contenders[i].pause)
             found[i].append(tuple(contenders[i].turn(runs[i])))

@@ -103,15 +103,18 @@ def command(
     switches = Switches(threads=threads, spinning=spinning, tf32=tf32 or None)
     settings = {"runs": runs, "warmup": warmup, "alone": alone, "seed": seed}
     with ExitStack() as stack:
-        entrants = [
-            _entrant(stack, model, path, graph, device, batch, switches, settings, options)
-            for model in models
-            for path, graph in [stack.enter_context(model_file(model, options))]
-            for device in devices
-            for batch in batches or (None,)
-        ]
+        with Progress("bench", quiet=as_json) as progress:
+            progress.show("preparing", " ".join(models))
+            entrants = [
+                _entrant(stack, model, path, graph, device, batch, switches, settings, options)
+                for model in models
+                for path, graph in [stack.enter_context(model_file(model, options))]
+                for device in devices
+                for batch in batches or (None,)
+            ]
         contenders = [entrant.contender for entrant in entrants]
-        turns = in_turns(contenders, runs, warmup=warmup, seed=seed)
+        with Progress("bench", quiet=as_json, ticking=False) as progress:
+            turns = in_turns(contenders, runs, warmup=warmup, seed=seed, told=progress.show)
         results = _results(entrants, turns)
     found = {
         "format_version": 1,
@@ -286,7 +289,7 @@ def _tune(
             session = Session(Path(model), device=device, switches=DEFAULTS, most=most)
             size, inputs = _fed(model, session, None, batch, seed, options)
             del session
-            with Progress(model, quiet=as_json) as progress:
+            with Progress(model, quiet=as_json, ticking=False) as progress:
                 found = tune(
                     Path(model),
                     inputs,

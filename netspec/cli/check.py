@@ -15,6 +15,7 @@ from netspec.cli.shared.common import (
     say,
     spec_options,
 )
+from netspec.cli.shared.progress import Progress
 
 if TYPE_CHECKING:
     from netspec.diagnostics.records import Diagnostic
@@ -48,7 +49,9 @@ def command(
         while waiting:
             checked += 1
             try:
-                graph = options.graph(waiting.pop(0))
+                with Progress(spec, quiet=quiet) as progress:
+                    progress.show("checking")
+                    graph = options.graph(waiting.pop(0))
             except NetspecError as error:
                 found.extend(error.diagnostics)
                 more += error.more

@@ -102,9 +102,10 @@ def command(
     if target == "pytorch":
         _refuse_for_source(weights is not None, check or stamp)
     start = time.perf_counter()
-    graph = options.graph(
-        spec, dynamic=tuple(map(str.strip, dynamic.split(","))) if dynamic else ()
-    )
+    axes = tuple(map(str.strip, dynamic.split(","))) if dynamic else ()
+    with Progress(spec, quiet=quiet) as progress:
+        progress.show("reading")
+        graph = options.graph(spec, dynamic=axes)
     if warnings := unread(graph):
         say(render(warnings), quiet)
     path = output or Path(f"{graph.name}.{_SUFFIXES[target]}")
@@ -112,13 +113,15 @@ def command(
     into = None if show_map else planned(path, keep)
     source: WeightSource = Seeded(seed)
     if weights is not None:
-        loaded = weights.read(
-            graph,
-            partial=partial,
-            strict=strict,
-            seed=seed,
-            quiet=quiet or show_map,
-        )
+        with Progress(graph.name, quiet=quiet) as progress:
+            progress.show("reading weights")
+            loaded = weights.read(
+                graph,
+                partial=partial,
+                strict=strict,
+                seed=seed,
+                quiet=quiet or show_map,
+            )
         if show_map:
             print_json(loaded.as_json()) if as_json else print(loaded.table())
             return
@@ -130,6 +133,7 @@ def command(
         from netspec.verify.samples import noise
 
         with Progress(graph.name, quiet=quiet) as progress:
+            progress.show("writing the file")
             written = compile_graph(
                 graph,
                 path,
@@ -142,7 +146,9 @@ def command(
             )
         _tell_taps(written, graph, quiet)
     else:
-        _write_other(target, graph, path, source, file.options.logits, keep)
+        with Progress(graph.name, quiet=quiet) as progress:
+            progress.show("writing the file")
+            _write_other(target, graph, path, source, file.options.logits, keep)
     seconds = time.perf_counter() - start
     from netspec.analysis.costs import costs
 

@@ -17,6 +17,7 @@ from netspec.cli.shared.common import (
     say,
     spec_options,
 )
+from netspec.cli.shared.progress import Progress
 
 if TYPE_CHECKING:
     from netspec.analysis.difference.difference import Difference
@@ -62,9 +63,11 @@ def command(
         raise click.UsageError("diff takes two specs")
     from netspec.analysis.difference.difference import difference
 
-    found = difference(*(_graph(spec, options) for spec in specs))
-    # Before anything is printed: a format that is none is refused instead.
-    picture = _picture(found, output) if output is not None else None
+    with Progress("diff") as progress:
+        progress.show("comparing", " ".join(specs))
+        found = difference(*(_graph(spec, options) for spec in specs))
+        # Before anything is printed: a format that is none is refused instead.
+        picture = _picture(found, output) if output is not None else None
     if as_json:
         print_json(found.as_json())
     else:

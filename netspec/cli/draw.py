@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from netspec.cli.shared.common import SPEC, Options, quiet_option, say, spec_options
+from netspec.cli.shared.progress import Progress
 
 if TYPE_CHECKING:
     from netspec.graph.checked import Graph
@@ -64,21 +65,24 @@ def command(
     from netspec.draw import draw
 
     form = _format_of(output, form)
-    graphs, challenge = [options.graph(spec) for spec in specs], ""
-    if not specs:
-        graphs, challenge = _default_nets(style, options)
     shown = tuple(show.split(",")) if show else ("shape", "kernel", "params")
-    content = draw(
-        graphs,
-        style=style,
-        depth=depth,
-        expand=expand,
-        show=shown,
-        heat=heat,
-        theme=theme,
-        format=form,
-        challenge=challenge,
-    )
+    with Progress("draw", quiet=quiet) as progress:
+        progress.show("reading", " ".join(specs))
+        graphs, challenge = [options.graph(spec) for spec in specs], ""
+        if not specs:
+            graphs, challenge = _default_nets(style, options)
+        progress.show("drawing", " ".join(specs))
+        content = draw(
+            graphs,
+            style=style,
+            depth=depth,
+            expand=expand,
+            show=shown,
+            heat=heat,
+            theme=theme,
+            format=form,
+            challenge=challenge,
+        )
     if output == "-":
         if isinstance(content, bytes) and sys.stdout.isatty():
             raise click.UsageError(f"{form} is no text for a terminal: name a file with -o")

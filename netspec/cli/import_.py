@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from netspec.cli.shared.common import json_option, print_json, print_spec, quiet_option, say
+from netspec.cli.shared.progress import Progress
 
 
 @click.command(epilog="Example: netspec import resnet50.onnx -o resnet50.ns")
@@ -52,9 +53,12 @@ def command(
     for path in (output, weights_out):
         if path is not None and str(path) != "-":
             planned(path, keep)
-    found = import_file(model, partial=partial)
-    if weights_out is not None:
-        found.save_weights(weights_out)
+    with Progress(model.name, quiet=quiet) as progress:
+        progress.show("reading and proving")
+        found = import_file(model, partial=partial)
+        if weights_out is not None:
+            progress.show("writing weights")
+            found.save_weights(weights_out)
     if output is not None and str(output) != "-":
         with replacing(output, keep=keep, text=True) as file:
             file.write(found.text.encode())

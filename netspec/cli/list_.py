@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from netspec.cli.shared.common import has_colour, json_option, print_json, say, table_width
+from netspec.cli.shared.progress import Progress
 
 if TYPE_CHECKING:
     from netspec.analysis.published import Published
@@ -62,7 +63,11 @@ def command(
     if errors:
         _errors(found, as_json)
         return
-    rows = [{"name": name, "shelf": standing[name], **_row(name)} for name in found]
+    with Progress("list") as progress:
+        rows = []
+        for name in found:
+            progress.show("reading", name)
+            rows.append({"name": name, "shelf": standing[name], **_row(name)})
     if as_json:
         plain = [{**row, "macs": _value(row["macs"])} for row in rows]
         print_json({"format_version": 1, "specs": plain})
@@ -110,7 +115,11 @@ def _errors(names: list[str], as_json: bool) -> None:
     from netspec.elaborate.build import build
     from netspec.syntax.files import read_spec
 
-    stated = {name: published(build(read_spec(name)).metadata) for name in names}
+    stated = {}
+    with Progress("list") as progress:
+        for name in names:
+            progress.show("reading", name)
+            stated[name] = published(build(read_spec(name)).metadata)
     if as_json:
         figures = [{"name": name, **item.as_json()} for name in names for item in stated[name]]
         print_json({"format_version": 1, "figures": figures})

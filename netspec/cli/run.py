@@ -17,6 +17,7 @@ from netspec.cli.shared.common import (
     spec_options,
 )
 from netspec.cli.shared.models import model_file
+from netspec.cli.shared.progress import Progress
 from netspec.cli.shared.weights import WeightsFile, weights_options
 
 if TYPE_CHECKING:
@@ -74,7 +75,8 @@ def command(
     if save is not None and save.suffix != ".npz":
         raise click.UsageError(f"--save writes FILE.npz, not {save}")
     held = model_file(model, options, seed=seed, weights=weights, logits=logits, taps=taps)
-    with held as (path, graph):
+    with Progress(model) as progress, held as (path, graph):
+        progress.show("running")
         keep: list[str | Path] = [path, *(graph.files if graph else ()), *_named(files)]
         if save is not None:
             planned(save, keep)

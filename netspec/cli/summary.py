@@ -14,6 +14,7 @@ from netspec.cli.shared.common import (
     spec_options,
     table_width,
 )
+from netspec.cli.shared.progress import Progress
 
 FORMATS = ("text", "markdown", "latex", "csv", "json")
 
@@ -69,11 +70,17 @@ def command(
         raise click.UsageError("--explain prints text, and nothing else")
     if depth is not None and (flat or as_json or style in ("csv", "json") or len(specs) > 1):
         raise click.UsageError("--depth is for one net's table of blocks")
-    graphs = [options.graph(spec) for spec in specs]
+    with Progress("summary") as progress:
+        graphs = []
+        for spec in specs:
+            progress.show("reading", spec)
+            graphs.append(options.graph(spec))
+        progress.show("counting")
+        each = [] if layer is not None else graphs
+        summaries = [summarize(graph, count=count, flat=flat, depth=depth) for graph in each]
     if layer is not None:
         sys.stdout.write("".join(explain(graph, layer) for graph in graphs))
         return 0
-    summaries = [summarize(graph, count=count, flat=flat, depth=depth) for graph in graphs]
     # Before anything is printed: a bound that is no bound is refused instead of the table.
     broken = [
         text for item in summaries for budget in budgets if (text := check_budget(item, budget))

@@ -71,10 +71,12 @@ def command(
 
     reports = []
     for spec in specs:
-        graph = options.graph(spec)
         source = None
-        if weights is not None:
-            source = weights.read(graph, seed=seed, quiet=quiet).source
+        with Progress(spec, quiet=quiet) as progress:
+            progress.show("reading")
+            graph = options.graph(spec)
+            if weights is not None:
+                source = weights.read(graph, seed=seed, quiet=quiet).source
         # An input that was asked for is not replaced by another.
         full = full_size or bool(options.inputs)
         small = None if full else reduced(graph)

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from io import StringIO
 from pathlib import Path
 
 import pytest
+from support.terminals import left, netspec, on_a_terminal
 
+from netspec.cli.shared import progress as progress_module
+from netspec.cli.shared.common import say
 from netspec.cli.shared.progress import Progress
 from netspec.cli.verify import command
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line is shown from the start."""
+    monkeypatch.setattr(progress_module, "AFTER", 0.0)
 
 
 class Terminal(StringIO):
@@ -18,20 +29,8 @@ class Terminal(StringIO):
         return True
 
 
-def left(text: str) -> str:
-    """What a terminal shows after it got the text."""
-    line: list[str] = []
-    column = 0
-    for letter in text:
-        if letter == "\r":
-            column = 0
-        else:
-            line[column : column + 1] = [letter]
-            column += 1
-    return "".join(line).rstrip()
-
-
 def test_a_terminal_shows_the_stage_and_the_layer_and_nothing_stays(
+    at_once: None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     terminal = Terminal()
@@ -45,7 +44,9 @@ def test_a_terminal_shows_the_stage_and_the_layer_and_nothing_stays(
     assert "\x1b" not in terminal.getvalue()
 
 
-def test_an_interruption_leaves_nothing_either(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interruption_leaves_nothing_either(
+    at_once: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     terminal = Terminal()
     monkeypatch.setattr("sys.stderr", terminal)
 
@@ -59,9 +60,80 @@ def test_an_interruption_leaves_nothing_either(monkeypatch: pytest.MonkeyPatch) 
     assert left(terminal.getvalue()) == ""
 
 
+def test_what_is_done_at_once_shows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    with Progress("lenet5") as progress:
+        progress.show("reading", "conv1")
+    assert terminal.getvalue() == ""
+
+
+def test_the_seconds_count_by_themselves(at_once: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    monkeypatch.setattr(progress_module, "_TICK", 0.01)
+    with Progress("lenet5") as progress:
+        progress.show("proving")
+        until = time.monotonic() + 20
+        while terminal.getvalue().count("proving") < 3 and time.monotonic() < until:
+            time.sleep(0.01)
+    assert terminal.getvalue().count("proving") >= 3
+    assert left(terminal.getvalue()) == ""
+
+
+def test_what_is_timed_is_not_woken_up(at_once: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stderr", Terminal())
+
+    def ticking() -> int:
+        return sum(thread.name == progress_module.TICKER for thread in threading.enumerate())
+
+    before = ticking()
+    with Progress("bench", ticking=False):
+        assert ticking() <= before
+    with Progress("bench"):
+        assert ticking() >= 1
+
+
+def test_a_message_takes_the_place_of_the_line(
+    at_once: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    with Progress("lenet5") as progress:
+        progress.show("reading weights, which takes long")
+        say("warning: w")
+        progress.show("writing")
+    lines = terminal.getvalue().split("\n")
+    assert left(lines[0]) == "warning: w"
+    assert left(lines[1]) == ""
+
+
+def test_of_two_inside_each_other_one_writes(
+    at_once: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    with Progress("outer") as outer:
+        outer.show("a")
+        with Progress("inner") as inner:
+            inner.show("b")
+        outer.show("c")
+        assert left(terminal.getvalue()).startswith("outer: c")
+    assert "inner" not in terminal.getvalue()
+    assert left(terminal.getvalue()) == ""
+
+
+def test_a_command_of_seconds_tells_a_terminal_and_no_pipe() -> None:
+    words = ("list", "--shelf", "lectures")
+    told = on_a_terminal(*words, stream="stderr")
+    assert "list: reading, " in told
+    assert left(told) == ""
+    assert netspec(*words).stderr == ""
+
+
 @pytest.mark.parametrize(("stream", "quiet"), [(StringIO, False), (Terminal, True)])
 def test_a_pipe_and_a_quiet_terminal_get_nothing(
-    stream: type[StringIO], quiet: bool, monkeypatch: pytest.MonkeyPatch
+    at_once: None, stream: type[StringIO], quiet: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     error = stream()
     monkeypatch.setattr("sys.stderr", error)

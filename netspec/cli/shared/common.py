@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
+from netspec.cli.shared.progress import wipe
 from netspec.diagnostics.limits import Limits
 from netspec.foundation.records import record
 
@@ -145,6 +146,7 @@ quiet_option = click.option("-q", "--quiet", is_flag=True, help="Print nothing b
 def say(text: str, quiet: bool = False) -> None:
     """A message: on standard error, so that standard output holds data only."""
     if not quiet:
+        wipe()
         print(text, file=sys.stderr)
 
 
