@@ -36,7 +36,7 @@ def command(
     Every diagnostic of every file is shown, and each variation in a file is a spec of its own. Exit
     status 1 if one of them is an error.
     """
-    from netspec.analysis.unread import unread
+    from netspec.analysis.misread import warnings_of
     from netspec.diagnostics.raised import NetspecError
     from netspec.diagnostics.render import as_json as plain
     from netspec.diagnostics.render import render
@@ -56,7 +56,7 @@ def command(
                 found.extend(error.diagnostics)
                 more += error.more
             else:
-                found.extend(unread(graph))
+                found.extend(warnings_of(graph))
                 waiting.extend(variations_of(graph.source, options.limits))
     if as_json:
         print_json(plain(tuple(found), more))

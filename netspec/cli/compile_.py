@@ -83,7 +83,7 @@ def command(
     The file is NAME.onnx in the current folder unless -o says otherwise. It appears whole or not
     at all. The same spec, weights and options give the same bytes.
     """
-    from netspec.analysis.unread import unread
+    from netspec.analysis.misread import warnings_of
     from netspec.diagnostics.render import render
     from netspec.system.atomic import planned
     from netspec.weights.sources import Seeded
@@ -106,7 +106,7 @@ def command(
     with Progress(spec, quiet=quiet) as progress:
         progress.show("reading")
         graph = options.graph(spec, dynamic=axes)
-    if warnings := unread(graph):
+    if warnings := warnings_of(graph):
         say(render(warnings), quiet)
     path = output or Path(f"{graph.name}.{_SUFFIXES[target]}")
     keep: list[str | Path] = [*graph.files, *(weights.files if weights else ())]

@@ -43,6 +43,8 @@ _LAYERS = {
     "instancenormalization": "instancenorm",
     "interpolate": "upsample",
     "layernormalization": "layernorm",
+    "linear": "fc",
+    "innerproduct": "fc",
     "leakyrelu": "leaky",
     "localresponsenorm": "lrn",
     "maxpooling": "maxpool",
@@ -76,8 +78,16 @@ _LAYERS = {
 _UNSPELT = {
     "activation": "name the activation itself: relu, tanh, ...",
     "def": "a block is a layer of one's own: `block name(n) { ... }`",
+    "class": "a net is a file of steps: `net name`, `input 3x224x224`, then `conv3-64`",
+    "elif": "write `else if`",
+    "foreach": "`for i in 1..3 { ... }` counts",
     "fork": "braces alone fork: `{ | a | b }`",
     "glu": "of halves: `split(2); { | identity | sigmoid }; mul`; with layers of its own: `gated`",
+    "layer": "a layer is a step on a line of its own: `conv3-64`",
+    "loop": "write a repeat behind the step: `conv3-64 x3`, or `for i in 1..3 { ... }`",
+    "model": "a net's name stands on a line of its own: `net name`",
+    "pool": "name the pooling: `maxpool2`, `avgpool2`, or `gap` of a whole map",
+    "pooling": "name the pooling: `maxpool2`, `avgpool2`, or `gap` of a whole map",
     "repeat": "write a repeat behind the step: `conv3-64 x3`, or `for i in 1..3 { ... }`",
     "sequential": "steps follow one another without a word: `conv3-64; relu`",
     "skip": "use `residual { ... }`, or `add(@name)`",
@@ -100,9 +110,18 @@ _ARGUMENTS = {
     "use_bias": "bias",
 }
 # Arguments of other libraries that say what flows in.
-_IMPLIED = frozenset(
-    {"in_channels", "in_features", "input_dim", "input_shape", "input_size", "num_features"}
-)
+_IMPLIED = {
+    **dict.fromkeys(
+        ("in_channels", "in_features", "input_dim", "input_shape", "input_size", "num_features"),
+        "its size is that of what flows in",
+    ),
+    **dict.fromkeys(
+        ("axis", "dim"), "a step works along the channels, but where it says otherwise"
+    ),
+    "inplace": "every step makes a new tensor",
+    "name": "a step is named behind it, `relu as a`",
+    "trainable": "`frozen=yes` says that weights are not trained",
+}
 
 
 class _Budget:
@@ -160,8 +179,10 @@ def closest(word: str, known: Iterable[str]) -> str:
 def advised(word: str, known: Iterable[str], usage: str) -> str:
     """What to say of an argument that is not among the `known`, before how the call is used."""
     near = closest(word, known)
+    if word == "kernel" and "width" in known:
+        return f"a width stands behind a dash, `fc-10`; {usage}"
     if not near and word in _IMPLIED:
-        return f"leave it out: its size is that of what flows in; {usage}"
+        return f"leave it out: {_IMPLIED[word]}; {usage}"
     return f"did you mean {near}? {usage}" if near else usage
 
 
@@ -175,6 +196,11 @@ def elsewhere(word: str, known: Collection[str]) -> str:
         return _UNSPELT.get(plain, "")
     meant = _LAYERS.get(plain) or next((n for n in sorted(known) if _plain(n) == plain), "")
     return f"did you mean `{meant}`?" if meant else _UNSPELT.get(plain, "")
+
+
+def unspelt(word: str) -> str:
+    """What is written instead of a word of another language; empty where it is none."""
+    return _UNSPELT.get(_plain(word), "")
 
 
 def _plain(word: str) -> str:

@@ -9,9 +9,16 @@ from math import gcd
 from netspec.diagnostics.messages import shapes
 from netspec.diagnostics.records import Diagnostic, Problem
 from netspec.diagnostics.source import Change, Span
+from netspec.sizes.shapes import channels_last
 
 _STEP = re.compile(
     r"([A-Za-z_]\w*?)(\d+(?:x\d+)*)?(-(?:\w+|\([^()]*\)))?(/(?:\w+|\([^()]*\)))?(\(.*\))?\Z"
+)
+_INPUT = re.compile(r"^[^\S\n]*input\s+(?:\w+:\s*)?(\d+x\d+x\d+)\b", re.M)
+# A word with braces that hold no others but one level of them.
+_BRACES = re.compile(r"\w+(?:\([^()]*\))?\s*\{(?:[^{}]|\{[^{}]*\})*\}")
+_WINDOW = re.compile(
+    r"\b(?:conv|dwconv|maxpool|avgpool|lppool)\d+(?:x\d+)*(?:-(?:\w+|\([^()]*\)))?(?:/\w+)?(?:\([^()]*\))?"
 )
 # Divisors are looked for among so many quotients, however large the numbers are.
 _QUOTIENTS = 1000
@@ -40,6 +47,7 @@ def _variants(span: Span, width: object = None) -> Iterator[Change]:
 def _kernel(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:
     assert item.span is not None
     span = item.span
+    yield from _channels_first(text)
     found = _STEP.match(span.text)
     size = problem.facts["size"]
     if found and found.group(2) and isinstance(size, int) and size > 0:
@@ -53,8 +61,35 @@ def _kernel(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:
                 yield repeat.start(1), repeat.end(1), str(fewer)
 
 
+def _channels_first(text: str) -> Iterator[Change]:
+    """Inputs whose channels seem to stand last, with them first."""
+    for found in _INPUT.finditer(text):
+        sizes = tuple(int(size) for size in found[1].split("x"))
+        if moved := channels_last(sizes):
+            yield found.start(1), found.end(1), "x".join(map(str, moved))
+
+
+def _padded_all(item: Diagnostic, text: str) -> Iterator[Change]:
+    """All windows between what is joined padded: in the braces of the merge, or since the first side."""
+    assert item.span is not None
+    for span in (item.span, *(call.span for call in item.calls)):
+        if span.source.text != text:
+            continue
+        if braces := _BRACES.match(text, span.start):
+            yield span.start, braces.end(), _WINDOW.sub(_with_padding, braces[0])
+        before = [label.span.end for label in item.labels if label.span.source.text == text]
+        if before and min(before) < span.start:
+            between = text[min(before) : span.start]
+            yield min(before), span.start, _WINDOW.sub(_with_padding, between)
+
+
+def _with_padding(found: re.Match[str]) -> str:
+    return found[0] if "pad=" in found[0] else _with_argument(found[0], "pad=same")
+
+
 def _different(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:
     """Makes one side of a merge like the other, or projects the shortcut."""
+    yield from _padded_all(item, text)
     for label in item.labels:
         if label.span.source.text != text:
             continue

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from netspec.diagnostics.messages import expect, names, syntax
 from netspec.diagnostics.records import Diagnostic, Problem
 from netspec.diagnostics.source import Change
+from netspec.edits.foreign import step_at, translated
 
 _QUOTED = re.compile(r"`([^`]+)`")
 _LOOKALIKES = {"“": '"', "”": '"', "×": "x", "–": "-", "−": "-", "，": ",", "；": ";", "：": ":"}
@@ -23,6 +24,9 @@ def _nearest(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:
     offset = word.start() if word else item.span.text.find(name)
     if not asks or not name or offset < 0:
         return
+    step = step_at(text, item.span.start + offset)
+    if isinstance(problem, names.UnknownLayer) and step.endswith(")") and any(translated(step)):
+        return  # its arguments may stand in another library's order
     start = item.span.start + offset
     digits = re.search(r"\d+(?:x\d+)*\Z", name)
     for near in _QUOTED.findall(rest.partition("?")[0]):
@@ -39,10 +43,17 @@ def _chosen(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:
     assert item.span is not None
     expected, value = str(problem.facts["expected"]), str(problem.facts["value"])
     at = item.span.text.rfind(value)
-    if at < 0 or not value.isidentifier() or not re.fullmatch(r"[\w ,]+", expected):
+    if at < 0:
         return
-    for word in get_close_matches(value, re.split(r" or |, ", expected), cutoff=0.4):
-        yield item.span.start + at, item.span.start + at + len(value), word
+    start, end = item.span.start + at, item.span.start + at + len(value)
+    if value.startswith('"'):
+        yield start, end, value.strip('"')
+    if asked := re.search(r"write `(\w+)`", problem.advice):
+        yield start, end, asked[1]
+    words = [word for word in re.split(r" or |, ", expected) if word.isidentifier()]
+    if value.isidentifier():
+        for word in get_close_matches(value.lower(), words, cutoff=0.4):
+            yield start, end, word
 
 
 def _syntax(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:

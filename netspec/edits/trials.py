@@ -1,27 +1,46 @@
 """Edits that mend a spec: proposed from what a diagnostic says, tried, and kept if they check.
 
-An edit is kept if the edited text has one problem less and no new one. Trying is bounded: few
+An edit is kept if the edited text has a problem less and no new one. Trying is bounded: few
 diagnostics, few candidates, small nets.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
-from netspec.diagnostics.messages.shapes import ShapesDiffer
+from netspec.diagnostics.messages import names, syntax
+from netspec.diagnostics.messages.shapes import KernelTooLarge, ShapesDiffer
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.records import Diagnostic, Edit, Problem
 from netspec.diagnostics.source import Change, Source, Span
 from netspec.edits.sizes import SIZES
+from netspec.edits.slips import slips
 from netspec.edits.spelling import SPELLINGS
 
 Build = Callable[[Source], Any]
 Propose = Callable[[Any, Diagnostic, str], Iterator[Change]]
 
 _PROPOSALS: dict[type[Problem], Propose] = {**SPELLINGS, **SIZES}
+# Where a whole statement may be another language's.
+_MISWRITTEN = frozenset(
+    {
+        names.BadArgument,
+        names.MissingArgument,
+        names.TooManyArguments,
+        names.UnknownArgument,
+        names.UnknownLayer,
+        names.UnknownMetadata,
+        names.UnknownName,
+        syntax.DottedWord,
+        syntax.IllegalCharacter,
+        syntax.UnexpectedText,
+        KernelTooLarge,
+    }
+)
 _SHOWN = 3
 _PROPOSED = 1000
 _TRIED = 16
@@ -43,12 +62,15 @@ def with_edits(error: NetspecError, source: Source, build: Build) -> NetspecErro
 
 
 def _edits(item: Diagnostic, error: NetspecError, source: Source, build: Build) -> tuple[Edit, ...]:
-    propose = _PROPOSALS.get(type(item.problem))
-    if propose is None or item.span is None:
+    kind = type(item.problem)
+    proposals = [_PROPOSALS[kind]] if kind in _PROPOSALS else []
+    proposals += [slips] if kind in _MISWRITTEN else []
+    if not proposals or item.span is None:
         return ()
     if item.span.source != source and not isinstance(item.problem, ShapesDiffer):
         return ()
-    changes = list(dict.fromkeys(islice(propose(item.problem, item, source.text), _PROPOSED)))
+    proposed = chain.from_iterable(p(item.problem, item, source.text) for p in proposals)
+    changes = list(dict.fromkeys(islice(proposed, _PROPOSED)))
     changes.sort(key=lambda change: _size(source.text[change[0] : change[1]], change[2]))
     others = [d.code for d in error.diagnostics if d is not item]
     kept: list[Edit] = []
@@ -56,7 +78,7 @@ def _edits(item: Diagnostic, error: NetspecError, source: Source, build: Build) 
         if text.isdigit() and any(e.span.start == start and e.replacement.isdigit() for e in kept):
             continue
         edited = source.text[:start] + text + source.text[end:]
-        if _problems(replace(source, text=edited), build) == others:
+        if Counter(_problems(replace(source, text=edited), build)) <= Counter(others):
             shown = _statement(edited, start, len(text))
             if all(edit.text != shown for edit in kept):
                 kept.append(Edit(Span(source, start, end), text, shown))

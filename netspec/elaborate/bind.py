@@ -254,8 +254,19 @@ def accepted(
         elif isinstance(problem, BadValue) and extent:
             check_reference(value, scope, extent)
         if isinstance(problem, BadValue):
-            problem = BadArgument(*named, problem.expected, problem.value)
+            problem = BadArgument(*named, problem.expected, *_shown(value, problem))
         raise _at(problem, extent, labels) from None
+
+
+_OTHERS = {"true": "yes", "false": "no", "None": "none", "True": "yes", "False": "no"}
+
+
+def _shown(value: Any, problem: BadValue) -> tuple[str, str]:
+    """A value as it was written, and advice on what is written elsewhere."""
+    if isinstance(value, str):
+        return f'"{value}"', "words and numbers stand without quotes"
+    meant = _OTHERS.get(problem.value, "")
+    return problem.value, f"write `{meant}`" if meant in problem.expected and meant else ""
 
 
 def _at(problem: Problem, extent: ast.Extent | None, labels: tuple[Label, ...] = ()) -> Rejection:

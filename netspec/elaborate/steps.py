@@ -259,6 +259,9 @@ class Elaborator:
     def _joined_branches(
         self, kind: type[Operator], head: ast.Head, wire: Wire, scope: Scope
     ) -> Wire:
+        links = head.body.links if isinstance(head.body, ast.Chain) else ()
+        if any(isinstance(link, ast.Broken) for link in links):
+            raise Poisoned  # what stands in the braces was reported
         if not kind.joins or not isinstance(head.body, ast.Branches):
             advice = (
                 "branches go under a merge: concat, add, mul, mean"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import prod
 
 from netspec.foundation.records import record
@@ -50,6 +50,30 @@ class TensorType:
         sizes = map(str, self.shape)
         text = "x".join(size if size.isalnum() else f"[{size}]" for size in sizes) or "scalar"
         return text if self.ids is None else f"{text} ids({self.ids})"
+
+
+# Channels that an image has: grey, three colours, and a mask beside them.
+_OF_IMAGES = (1, 3, 4)
+
+
+def channels_last(sizes: Sequence[Dim]) -> tuple[Dim, ...] | None:
+    """The sizes with their channels first, where they look like those of an image with them last."""
+    if len(sizes) != 3 or not all(isinstance(size, int) for size in sizes):
+        return None
+    height, width, channels = sizes
+    small = channels == 3 or (channels in _OF_IMAGES and height == width)
+    if not small or any(isinstance(size, int) and size <= 4 for size in (height, width)):
+        return None
+    return (channels, height, width)
+
+
+def batch_first(sizes: Sequence[Dim]) -> tuple[Dim, ...] | None:
+    """The sizes without the first, where it looks like a batch before those of an image."""
+    if len(sizes) != 4 or not all(isinstance(size, int) for size in sizes):
+        return None
+    _, channels, height, width = sizes
+    image = channels in (1, 3) and height == width and isinstance(height, int) and height > 4
+    return (channels, height, width) if image else None
 
 
 def strides(large: TensorType, small: TensorType) -> int | tuple[int, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from lark import Token
 
-from netspec.diagnostics.suggest import closest
+from netspec.diagnostics.suggest import closest, unspelt
 
 _WORDS = {
     "_SEP": "the end of the step",
@@ -66,17 +66,32 @@ SPACED = ("the end of the step", "a step is written without spaces: `conv3-64`")
 # What follows a number that was meant as a step's width.
 AFTER_WIDTH = frozenset({"SLASH", "MINUS", "LPAR", "LBRACE", "REPEAT", "AS", "NAME"})
 _AFTER_STEP = {
-    **dict.fromkeys(("NAME", "FOR", "IF", "REF", "LBRACE", "HEAD", "FREEZE"), TWO_STEPS[1]),
-    **dict.fromkeys(
-        ("STAR", "PLUS", "PERCENT", "FLOORDIV"), "arithmetic goes in parentheses: `conv3-(2*n)`"
-    ),
+    **dict.fromkeys(("NAME", "FOR", "IF", "REF", "HEAD", "FREEZE"), TWO_STEPS[1]),
+    "PERCENT": "arithmetic goes in parentheses: `conv3-(2*n)`",
+    "PLUS": "tensors are joined by a word, `add { | @a | @b }`, and arithmetic goes in parentheses: "
+    "`conv3-(2*n)`",
+    "LBRACE": f"{TWO_STEPS[1]}; a net has no braces around it",
+    "STAR": "a repeat is written `conv3-64 x3`, and arithmetic goes in parentheses: `conv3-(2*n)`",
+    "FLOORDIV": "a comment starts with `#`, and arithmetic goes in parentheses: `conv3-(2*n)`",
     "REPEAT": "a repeat comes before a name: `conv3-64 x2 as a`",
     "EQUAL": "`name=value` goes in parentheses, `conv3-64(pad=1)`, and a step is named behind it, "
     "`conv3-64 as a`",
-    "MINUS": TWO_STEPS[1],
-    "INT": SPACED[1],
+    "MINUS": f"{TWO_STEPS[1]}, and one dash stands before a width: `conv3-64`",
+    **dict.fromkeys(("INT", "DIMS"), SPACED[1]),
+    "SLASH": "one stride stands behind the width, `conv3-64/2`; padding is an argument: "
+    "`conv3-64/2(pad=1)`",
+    "COLON": "a step is named behind it, `conv3-64 as a`, and what belongs together stands in braces",
+    "LSQB": "branches stand in braces, each after a `|`: `concat { | @a | @b }`",
     "COMMA": TWO_STEPS[1],
     "COMPARE": TWO_STEPS[1],
+}
+
+
+# What begins no step.
+_NO_STEP = {
+    "LPAR": GROUPED,
+    **dict.fromkeys(("FLOORDIV", "SLASH", "PERCENT", "STAR"), "a comment starts with `#`"),
+    **dict.fromkeys(("INT", "DIMS"), "a repeat stands behind its step: `conv3-64 x3`"),
 }
 
 
@@ -99,8 +114,12 @@ def expectation(choices: Iterable[str], token: Token, word: str = "") -> tuple[s
     kinds.discard("BROKEN")
     if "_SEP" in kinds and (near := closest(word, _FIRST_WORDS)):
         return "the end of the step", f"did you mean {near}?"
+    if "_SEP" in kinds and (advice := unspelt(str(token)) or unspelt(word)):
+        return "the end of the step", advice
     if "_SEP" in kinds and token.type == "NAME" and token == "x":
         return "the end of the step", "a repeat is written without a space: `conv3-64 x3`"
+    if token.type == "COMMA" and "_SEP" in kinds and kinds <= {"_SEP", "NAME", "$END"}:
+        return "the end of the step", "sizes are joined by x: `3x224x224`"
     if "_SEP" in kinds and token.type in _AFTER_STEP:
         return "the end of the step", _AFTER_STEP[token.type]
     if "_SEP" in kinds and len(kinds) > 3:
@@ -116,8 +135,13 @@ def expectation(choices: Iterable[str], token: Token, word: str = "") -> tuple[s
         return "`(`", f"a reference stands in parentheses: `({token})`"
     if token.type == "ELSE":
         return "a step", "`else` follows the closing brace of an `if`"
+    if token.type == "VBAR":
+        return (
+            "the end of the braces",
+            "each branch stands after a `|`, the first too: `{ | a | b }`",
+        )
     if _STATEMENT & kinds:
-        return "a step", GROUPED if token.type == "LPAR" else ""
+        return "a step", _NO_STEP.get(token.type, "")
     value = kinds >= _VALUE
     if "NAME" in kinds and "_SEP" not in kinds and token.type in KEYWORDS:
         return "a value" if value else "a name", f"`{token}` is a word of the language"

@@ -17,6 +17,7 @@ from netspec.diagnostics.messages.syntax import MisplacedDeclaration, Unexpected
 from netspec.diagnostics.raised import Collector
 from netspec.diagnostics.records import Diagnostic, Problem
 from netspec.diagnostics.source import Source, Span
+from netspec.diagnostics.suggest import unspelt
 from netspec.foundation.collecting import without_collecting
 from netspec.syntax import ast, tables
 from netspec.syntax.expected import (
@@ -169,14 +170,16 @@ class _Reader:
         if len(before) == 2 and _are_names(before) and before[0] not in DESCRIBING:
             # Two names in a row could be metadata; nearly always they are two steps.
             start, end = before[1].extent
-            problem = UnexpectedText(describe(before[1]), *TWO_STEPS)
+            advice = unspelt(before[0]) or unspelt(before[1]) or TWO_STEPS[1]
+            problem = UnexpectedText(describe(before[1]), TWO_STEPS[0], advice)
         elif (
             token.type in AFTER_WIDTH
             and _are_names(before[:-1])
             and isinstance(before[-1], ast.Number)
         ):
             start, end = before[1].extent
-            problem = UnexpectedText(f"`{self.source.text[start:end]}`", *SPACED)
+            advice = unspelt(before[0]) or SPACED[1]
+            problem = UnexpectedText(f"`{self.source.text[start:end]}`", SPACED[0], advice)
         elif token.type in DECLARATIONS and "NET" not in kinds and "FOR" in kinds:
             problem = MisplacedDeclaration(str(token))
         else:

@@ -17,6 +17,7 @@ import pytest
 from support.places import DOCS
 
 import netspec.diagnostics.messages
+from netspec.analysis.misread import misread, warnings_of
 from netspec.analysis.unread import unread
 from netspec.diagnostics.raised import Collector, NetspecError
 from netspec.diagnostics.records import REGISTRY, Diagnostic, Problem, printable
@@ -34,6 +35,8 @@ ELSEWHERE = {
     "NS227": "a flag",
     "NS228": "several files",
     "NS230": "a warning, of a net that is built",
+    "NS233": "a warning, of a net that is built",
+    "NS331": "a warning, of a net that is built",
     "NS401": "a large file",
     "NS403": "a large file",
     "NS406": "several files",
@@ -265,6 +268,61 @@ def test_a_place_is_warned_of_once_however_often_it_is_built() -> None:
         "input 4\nblock odd { fc-4 as a; fc-5; @a }\nodd x3\n",
     )
     assert text.count("warning[NS230]") == 1
+
+
+@pytest.mark.parametrize(
+    ("step", "meant"),
+    [
+        ("conv(16, 3, 1)", "conv3-16"),  # Keras: channels, kernel, stride
+        ("conv(3, 64, 3)", "conv3-64"),  # PyTorch: channels in, channels out, kernel
+        ("conv(6, 5)", "conv5-6"),
+        ("conv(32, 3, pad=same)", "conv3-32"),
+    ],
+)
+def test_an_order_of_another_library_is_a_warning(step: str, meant: str) -> None:
+    graph = build(Source("net.ns", f"input 3x64x64\n{step}; gap; fc-3\n"))
+    text = render(warnings_of(graph))
+    assert text.startswith("warning[NS233]")
+    assert f"write `{meant}` if that is meant" in text
+    build(Source("net.ns", f"input 3x64x64\n{meant}; gap; fc-3\n"))
+
+
+@pytest.mark.parametrize(
+    "step", ["conv(3, 16)", "conv(11, 96, 4)", "conv(5, 1)", "conv(1, 3)", "conv7-3"]
+)
+def test_an_order_that_is_likely_meant_is_no_warning(step: str) -> None:
+    assert not misread(build(Source("net.ns", f"input 3x64x64\n{step}; gap; fc-3\n")))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "meant"),
+    [
+        ("32x32x3", "3x32x32"),
+        ("28x28x1", "1x28x28"),
+        ("48x64x3", "3x48x64"),
+        ("1x3x64x64", "3x64x64"),
+    ],
+)
+def test_channels_that_stand_last_are_a_warning_even_where_it_builds(
+    sizes: str, meant: str
+) -> None:
+    text = render(
+        warnings_of(build(Source("net.ns", f"input {sizes}\nconv3-8(pad=same); gap; fc-3\n")))
+    )
+    assert text.startswith("warning[NS331]")
+    assert f"`input {meant}`" in text
+
+
+@pytest.mark.parametrize(
+    "sizes", ["3x32x32", "64x100x1", "256x2x3", "8x16", "3x16x112x112", "1x1x1", "3xHxW"]
+)
+def test_sizes_that_are_likely_meant_are_no_warning(sizes: str) -> None:
+    assert not misread(build(Source("net.ns", f"input {sizes}\nrelu\n")))
+
+
+def test_no_shipped_net_is_doubted() -> None:
+    for name in shipped_names("lectures"):
+        assert warnings_of(build(read_spec(name))) == ()
 
 
 def test_what_heads_outputs_and_merges_read_is_not_warned_of() -> None:

@@ -120,11 +120,13 @@ class TooManyArguments(Problem):
 class BadArgument(Problem):
     code = "NS214"
     title = "`{op}`: {name} must be {expected}, got {value}"
+    help = "{advice_text}"
     explain = "The value is not of the kind, or not in the range, that the parameter takes."
     op: str
     name: str
     expected: str
     value: str
+    advice_text: str = ""
 
 
 class BadValue(Problem):
@@ -327,6 +329,25 @@ class Unread(Problem):
     )
     what: str
     path: str
+
+
+class OrderDoubted(Problem):
+    code = "NS233"
+    title = "`{text}` has a kernel of {kernel} and {width} channels"
+    help = (
+        "in order stand kernel, width and stride: write `{meant}` if that is meant, `{plain}` if it "
+        "is as it should be"
+    )
+    explain = (
+        "Arguments without names stand in the operator's order, which for a convolution is kernel, width "
+        "and stride. PyTorch's order is channels in, channels out and kernel, that of Keras channels out "
+        "and kernel. The shorthand, `conv3-16`, cannot be misread. This is a warning."
+    )
+    text: str
+    kernel: int
+    width: int
+    meant: str
+    plain: str
 
 
 class HeadInRecurrence(Problem):

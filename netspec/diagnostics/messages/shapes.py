@@ -111,6 +111,20 @@ class UnknownSize(Problem):
     advice_text: str
 
 
+class SizesDoubted(Problem):
+    code = "NS331"
+    title = "the input {sizes} has {order}"
+    help = "sizes stand channels first and without a batch: `input {meant}`"
+    explain = (
+        "The sizes of an input are those of one sample: channels, then height and width. TensorFlow puts "
+        "channels last, and tensors of both libraries have a batch before them; what is built from such "
+        "sizes is another net. This is a warning."
+    )
+    sizes: str
+    order: str
+    meant: str
+
+
 class NoLegalSize(Problem):
     code = "NS314"
     title = "no size of {symbol} satisfies {conditions}"

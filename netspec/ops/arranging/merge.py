@@ -65,7 +65,7 @@ class Concat(Merge):
         for shape in shapes:
             others = [i for i in range(rank) if i != axis]
             if len(shape) != rank or not all(equal(shapes[0][i], shape[i]) for i in others):
-                advice = "sizes must agree along every axis but the joined one"
+                advice = _cause(inputs) or "sizes must agree along every axis but the joined one"
                 raise Rejection(ShapesDiffer(self.spelling, listed(inputs), advice))
         joined = sum((shape[axis] for shape in shapes[1:]), shapes[0][axis])
         return (*shapes[0][:axis], joined, *shapes[0][axis + 1 :])
@@ -91,6 +91,19 @@ class Concat(Merge):
         return graph.node("Concat", names, axis=axis)
 
 
+def _cause(inputs: tuple[TensorType, ...]) -> str:
+    """What made maps differ, where their sizes tell: windows without padding, or a stride."""
+    sizes = {tensor.spatial for tensor in inputs}
+    if len({len(each) for each in sizes}) != 1 or len(sizes) != 2:
+        return ""
+    pairs = list(zip(*sizes, strict=True))
+    if not all(isinstance(size, int) for pair in pairs for size in pair):
+        return ""
+    if all(large >= 2 * small - 1 for small, large in map(sorted, pairs)):
+        return "one side has a larger stride than the other"
+    return "a window without padding makes a map smaller, `pad=same` keeps its size"
+
+
 class _Broadcasting(Merge):
     """Element by element; a vector of C applies to the C channels of a map."""
 
@@ -105,7 +118,7 @@ class _Broadcasting(Merge):
                 if stretches(shape[axis]):
                     shape[axis] = size
                 elif not stretches(size) and not equal(shape[axis], size):
-                    raise Rejection(ShapesDiffer(self.spelling, listed(inputs)))
+                    raise Rejection(ShapesDiffer(self.spelling, listed(inputs), _cause(inputs)))
             if 1 < len(tensor.shape) < len(shape):
                 raise Rejection(ShapesDiffer(self.spelling, listed(inputs)))
         return tuple(shape)
