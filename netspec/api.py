@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from netspec.diagnostics.arguments import advising, refuse_unknown
 from netspec.diagnostics.limits import DEFAULT, Limits
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.source import Source
@@ -51,6 +52,7 @@ def _source(spec: str | Path, limits: Limits = DEFAULT) -> Source:
     return Source("<text>", text) if is_text else read_spec(text, limits)
 
 
+@advising
 def diff(before: str | Path | Net, after: str | Path | Net) -> Difference:
     """What the second net computes otherwise than the first: nets, specs as `load` takes them, ONNX files.
 
@@ -75,6 +77,7 @@ def _compared(given: str | Path | Net) -> Graph:
     return build(_source(given), expectations=False)
 
 
+@advising
 def from_onnx(path: str | Path, *, partial: bool = False) -> Imported:
     """An ONNX file as a spec: `text`, the checked `graph` of it, `weights`, and the `proof`.
 
@@ -87,6 +90,7 @@ def from_onnx(path: str | Path, *, partial: bool = False) -> Imported:
     return import_file(Path(path), partial=partial)
 
 
+@advising
 def from_torch(module: Any, example: Any, *, partial: bool = False) -> Imported:
     """A module of PyTorch as a spec, as `from_onnx` gives it, proven against the module itself.
 
@@ -147,6 +151,7 @@ class Net:
 
         return costs(self.graph).params
 
+    @advising
     def summary(
         self, *, count: str = "mac", flat: bool = False, depth: int | None = None
     ) -> Summary:
@@ -155,21 +160,30 @@ class Net:
 
         return summarize(self.graph, count=count, flat=flat, depth=depth)
 
+    @advising
     def draw(
         self, *others: Net, style: str = "fold", format: str = "svg", **options: Any
     ) -> Picture:
         """A picture of the net, or of several side by side; see `netspec.draw.draw`.
 
-        `net.draw(format="png").save("net.png")` writes a file.
+        `net.draw(format="png").save("net.png")` writes a file. `show` and `expand` may be one text,
+        with commas between, as on the command line. A notebook shows the picture.
         """
+        from inspect import signature
+
         from netspec.draw import draw
 
+        refuse_unknown("draw", options, [*list(signature(draw).parameters)[1:]])
+        for name in ("show", "expand"):
+            if isinstance(options.get(name), str):
+                options[name] = tuple(part.strip() for part in options[name].split(","))
         if not all(isinstance(other, Net) for other in others):
             raise TypeError("draw takes other nets; its picture's save takes a path")
         graphs = [self.graph, *(other.graph for other in others)]
         files = tuple(file for graph in graphs for file in graph.files)
         return Picture(draw(graphs, style=style, format=format, **options), format, files)
 
+    @advising
     def to_torch(self, *, weights: Any = None, seed: int = 0, logits: bool = False) -> NetModule:
         """The net as a `torch.nn.Module` whose submodules are the spec's blocks.
 
@@ -186,6 +200,7 @@ class Net:
         graph = without_softmax(self.graph) if logits else self.graph
         return to_module(graph, self._source(weights, seed))
 
+    @advising
     def to_source(self, *, logits: bool = False) -> str:
         """The net as the text of a Python file that needs only torch: a class for each block.
 
@@ -198,6 +213,7 @@ class Net:
 
         return source(without_softmax(self.graph) if logits else self.graph)
 
+    @advising
     def to_onnx(
         self,
         path: str | Path | None = None,
@@ -321,6 +337,7 @@ class Net:
             self.to_onnx(path, weights=weights, seed=seed, taps=taps)
             return Session(path, device=device, fitting=fitting(self.graph), most=None).run(feeds)
 
+    @advising
     def verify(self, *, weights: Any = None, seed: int = 0, device: str = "cpu") -> Report:
         """PyTorch, ONNX Runtime and a float64 reference side by side; see `netspec.verify`."""
         from netspec.verify import verify
@@ -345,8 +362,12 @@ class Net:
             return weights.source
         return load_checkpoint(Path(weights), self.graph).source
 
-    def _repr_html_(self) -> str:
-        return str(self.summary()._repr_html_())
+    def _repr_svg_(self) -> str | None:
+        """The picture that a notebook shows; none of a net that no picture is made of."""
+        try:
+            return self.draw()._repr_svg_()
+        except NetspecError:
+            return None
 
 
 def _globs(given: bool | str | Sequence[str]) -> tuple[str, ...]:
@@ -357,7 +378,7 @@ def _globs(given: bool | str | Sequence[str]) -> tuple[str, ...]:
 
 
 class Picture:
-    """A drawing: `str()` is the SVG, dot or HTML text; it shows itself in notebooks.
+    """A drawing: `str()` is the SVG, dot or HTML text; notebooks show SVG, PNG and HTML.
 
     `keep` are files that it does not replace: those its nets were read from.
     """
@@ -389,7 +410,31 @@ class Picture:
             file.write(content.encode() if isinstance(content, str) else content)
         return target
 
+    def __repr__(self) -> str:
+        unit = "bytes" if isinstance(self.content, bytes) else "letters"
+        return f"<Picture: {self.format}, {len(self.content):,} {unit}>"
+
     def _repr_svg_(self) -> str | None:
+        content = self.content
+        return content if isinstance(content, str) and "<svg" in content[:200] else None
+
+    def _repr_png_(self) -> bytes | None:
+        content = self.content
+        return content if isinstance(content, bytes) and content.startswith(b"\x89PNG") else None
+
+    def _repr_html_(self) -> str | None:
         return (
-            self.content if isinstance(self.content, str) and "<svg" in self.content[:200] else None
+            framed(self.content)
+            if isinstance(self.content, str) and self.format == "html"
+            else None
         )
+
+
+def framed(page: str, height: int = 640) -> str:
+    """A whole page of HTML inside another: its scripts run apart, and reach nothing of the page around."""
+    from html import escape
+
+    return (
+        f'<iframe sandbox="allow-scripts" srcdoc="{escape(page)}" '
+        f'style="width:100%;height:{height}px;border:0" loading="lazy"></iframe>'
+    )

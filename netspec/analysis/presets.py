@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable
 from math import prod
 
 from netspec.analysis.costs import node_cost
+from netspec.diagnostics.arguments import BadChoice
+from netspec.diagnostics.messages.draw import UnknownChoice
 from netspec.foundation.records import record
 from netspec.graph.checked import Graph, Node
 from netspec.ops.declare.operator import Operator
@@ -205,7 +207,7 @@ PRESETS = {
 
 
 def preset(name: str) -> Preset:
-    """The preset called `name`; raises ValueError with the names there are."""
+    """The preset called `name`; raises BadChoice, a ValueError, with the names there are."""
     if name not in PRESETS:
-        raise ValueError(f"no count is called {name!r}; there are {', '.join(PRESETS)}")
+        raise BadChoice(UnknownChoice("count", str(name), ", ".join(PRESETS)), status=2)
     return PRESETS[name]

@@ -36,6 +36,10 @@ class NetspecError(Exception):
         self.more = more
         super().__init__(render(diagnostics, more))
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows: the text of the command line, without the frames that found it."""
+        return str(self).splitlines()
+
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (self.diagnostics, self.status, self.more)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from netspec.diagnostics.records import Problem
+from netspec.diagnostics.suggest import closest
 
 
 class UnknownChoice(Problem):
@@ -12,6 +13,12 @@ class UnknownChoice(Problem):
     what: str
     value: str
     known: str
+
+    @property
+    def advice(self) -> str:
+        """The word that is nearest."""
+        near = closest(self.value, self.known.split(", "))
+        return f"did you mean {near}?" if near else ""
 
 
 class CannotDraw(Problem):

@@ -36,6 +36,20 @@ class OutOfMemory(Problem):
     reason: str
 
 
+class UnknownArgumentOfCall(Problem):
+    code = "NS523"
+    title = "wrong arguments for `{call}`{name}"
+    help = "{advice_text}"
+    explain = (
+        "A function of the Python library was called with an argument that it does not have, or without "
+        "one that it needs. The message lists what it takes; options of the command line have the same "
+        "names. The exception is a TypeError too."
+    )
+    call: str
+    name: str
+    advice_text: str
+
+
 class Defect(Problem):
     code = "NS599"
     title = "netspec has a defect: {reason}"
