@@ -30,6 +30,7 @@ _HOMES = {
     "format_text": "netspec.syntax.fmt",
     "from_onnx": "netspec.api",
     "from_torch": "netspec.api",
+    "load_ipython_extension": "netspec.embedding.notebook",
     "load": "netspec.api",
     "param_groups": "netspec.backends.torch.groups",
     "shipped_names": "netspec.syntax.files",

@@ -99,8 +99,55 @@ def test_what_is_wrong_is_one_exception_with_diagnostics():
 def test_a_net_shows_itself_in_a_notebook():
     net = netspec.load("lenet5")
     assert "61,706" in repr(net)
-    assert "61,706" in net._repr_html_()
-    assert "<svg" in net.draw()._repr_svg_()
+    assert net._repr_svg_() == net.draw()._repr_svg_() == str(net.draw())
+    assert "61,706" in net.summary()._repr_html_()
+    assert net.draw(format="png")._repr_png_().startswith(b"\x89PNG")
+    assert net.draw(format="png")._repr_svg_() is None
+    assert net.draw(format="html")._repr_html_().startswith("<iframe sandbox=")
+    assert net.draw()._repr_html_() is None
+
+
+@pytest.mark.parametrize(
+    ("call", "kind", "message"),
+    [
+        (lambda net: net.draw(fromat="png"), TypeError, "did you mean `format`"),
+        (lambda net: net.draw(style="fodl"), NetspecError, "did you mean `fold`"),
+        (lambda net: net.summary(cont="mac"), TypeError, "did you mean `count`"),
+        (lambda net: net.summary(count="flops"), ValueError, "mac, torchinfo, fvcore"),
+        (lambda net: net.summary("mac"), TypeError, "it takes count, flat, depth"),
+        (lambda net: net.to_onnx(quantise="int8"), TypeError, "did you mean `quantize`"),
+        (lambda net: net.to_torch(sed=1), TypeError, "did you mean `seed`"),
+        (
+            lambda net: netspec.from_onnx("x.onnx", partail=True),
+            TypeError,
+            "did you mean `partial`",
+        ),
+        (lambda net: netspec.diff("input 4; relu"), TypeError, "it takes before, after"),
+    ],
+)
+def test_wrong_arguments_get_the_messages_of_the_command_line(call, kind, message):
+    with pytest.raises(NetspecError, match=message) as caught:
+        call(netspec.load("lenet5"))
+    assert isinstance(caught.value, kind)
+    assert caught.value.status == 2
+    # A notebook shows the text alone.
+    assert caught.value._render_traceback_() == str(caught.value).splitlines()
+
+
+def test_a_type_error_from_inside_is_not_taken_for_a_wrong_argument(monkeypatch):
+    def broken(*values, **named):
+        raise TypeError("a defect")
+
+    monkeypatch.setattr("netspec.analysis.summary.summarize", broken)
+    with pytest.raises(TypeError, match="a defect") as caught:
+        netspec.load("lenet5").summary()
+    assert not isinstance(caught.value, NetspecError)
+
+
+def test_what_to_show_is_a_text_or_several():
+    net = netspec.load("resnet18")
+    assert str(net.draw(show="shape, macs")) == str(net.draw(show=("shape", "macs")))
+    assert str(net.draw(expand="stage")) == str(net.draw(expand=["stage"]))
 
 
 def test_a_picture_is_saved_under_the_ending_of_its_format_only(tmp_path):
