@@ -36,7 +36,7 @@ def command(
     Every diagnostic of every file is shown, and each variation in a file is a spec of its own. Exit
     status 1 if one of them is an error.
     """
-    from netspec.analysis.misread import warnings_of
+    from netspec.analysis.doubts.misread import warnings_of
     from netspec.diagnostics.raised import NetspecError
     from netspec.diagnostics.render import as_json as plain
     from netspec.diagnostics.render import render

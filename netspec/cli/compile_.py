@@ -83,7 +83,7 @@ def command(
     The file is NAME.onnx in the current folder unless -o says otherwise. It appears whole or not
     at all. The same spec, weights and options give the same bytes.
     """
-    from netspec.analysis.misread import warnings_of
+    from netspec.analysis.doubts.misread import warnings_of
     from netspec.diagnostics.render import render
     from netspec.system.atomic import planned
     from netspec.weights.sources import Seeded

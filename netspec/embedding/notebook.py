@@ -6,7 +6,7 @@ import shlex
 import sys
 from typing import Any
 
-from netspec.analysis.misread import warnings_of
+from netspec.analysis.doubts.misread import warnings_of
 from netspec.api import Net
 from netspec.diagnostics.arguments import refuse_unknown
 from netspec.diagnostics.render import render

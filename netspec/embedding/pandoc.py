@@ -3,8 +3,8 @@
     pandoc --filter netspec-pandoc page.md -o page.html
 
 In Quarto's front matter it is `filters: [netspec-pandoc]`. A block holds a spec, or names of shipped
-ones; its attributes are options of `netspec draw`, `width` and `caption`. Pandoc is 3 or later. Pages get an image that holds its data,
-LaTeX a PDF file and all else a PNG file in the folder `netspec-pictures`.
+ones; its attributes are options of `netspec draw`, `width` and `caption`. Pages get an image that holds
+its data, LaTeX a PDF file and all else a PNG file in the folder `netspec-pictures`. Pandoc is 3 or later.
 """
 
 from __future__ import annotations

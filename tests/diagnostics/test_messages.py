@@ -17,8 +17,8 @@ import pytest
 from support.places import DOCS
 
 import netspec.diagnostics.messages
-from netspec.analysis.misread import misread, warnings_of
-from netspec.analysis.unread import unread
+from netspec.analysis.doubts.misread import misread, warnings_of
+from netspec.analysis.doubts.unread import unread
 from netspec.diagnostics.raised import Collector, NetspecError
 from netspec.diagnostics.records import REGISTRY, Diagnostic, Problem, printable
 from netspec.diagnostics.render import as_json, render

@@ -9,7 +9,7 @@ from support.differential import Net, assert_agree, inputs_for
 from support.meanings import says_itself
 
 from netspec.analysis.costs import costs
-from netspec.analysis.unread import unread
+from netspec.analysis.doubts.unread import unread
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.source import Source
 from netspec.draw.structure.elements import Repeat

@@ -14,8 +14,16 @@ from netspec.diagnostics.records import Problem
 
 def _modules() -> Iterator[ModuleType]:
     for found in pkgutil.walk_packages(netspec.__path__, "netspec."):
-        if not found.name.endswith("__main__"):
+        if found.name.endswith("__main__"):
+            continue
+        try:
             yield importlib.import_module(found.name)
+        except ModuleNotFoundError as error:
+            # What is for another program is read where that is installed.
+            if not found.name.startswith("netspec.embedding.") or str(error.name).startswith(
+                "netspec"
+            ):
+                raise
 
 
 def _public(holder: object, module: ModuleType) -> Iterator[tuple[str, object]]:

@@ -17,7 +17,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import netspec
-from netspec.analysis.unread import unread
+from netspec.analysis.doubts.unread import unread
 from netspec.diagnostics.raised import NetspecError
 from netspec.syntax.fmt import format_text
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from netspec.analysis.unread import unread
+from netspec.analysis.doubts.unread import unread
 from netspec.diagnostics.messages.names import OrderDoubted
 from netspec.diagnostics.messages.shapes import SizesDoubted
 from netspec.diagnostics.records import Diagnostic
