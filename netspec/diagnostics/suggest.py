@@ -83,6 +83,7 @@ _UNSPELT = {
     "foreach": "`for i in 1..3 { ... }` counts",
     "fork": "braces alone fork: `{ | a | b }`",
     "glu": "of halves: `split(2); { | identity | sigmoid }; mul`; with layers of its own: `gated`",
+    "input": "what flows in is said by `input 3x224x224`, channels first",
     "layer": "a layer is a step on a line of its own: `conv3-64`",
     "loop": "write a repeat behind the step: `conv3-64 x3`, or `for i in 1..3 { ... }`",
     "model": "a net's name stands on a line of its own: `net name`",

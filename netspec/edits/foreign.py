@@ -91,7 +91,7 @@ def translated(step: str) -> Iterator[str]:
         orders = orders[:1] if library[1] == "d" else orders[-1:]
     meant = []
     for order in orders:
-        said = _said(_split(inside), order)
+        said = _said(apart(inside), order)
         if said is not None and not known.keys() & said.keys():
             meant.append({**known, **said})
     # Of two orders the one that gives a kernel which nets have.
@@ -100,7 +100,7 @@ def translated(step: str) -> Iterator[str]:
         yield _written(kind, said)
 
 
-def _split(inside: str) -> list[str]:
+def apart(inside: str) -> list[str]:
     """The arguments between the commas that stand in no brackets."""
     parts, depth, start = [], 0, 0
     for i, letter in enumerate(inside):

@@ -59,7 +59,7 @@ def _chosen(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:
 def _syntax(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:
     assert item.span is not None
     start, end = item.span.start, item.span.end
-    if "separated" in problem.advice:
+    if "separated" in problem.advice and text[start : start + 1] != "@":
         yield len(text[:start].rstrip()), start, "; "
         if mark := re.match(r"\s*(?:->|=>|,|>+)\s*", text[start:]):
             yield len(text[:start].rstrip()), start + mark.end(), "; "
@@ -89,7 +89,7 @@ def _assignment(text: str, at: int) -> Change | None:
     """`a = conv3-64` as `conv3-64 as a`, where `at` is the sign."""
     left = re.search(r"(\w+)\s*\Z", text[:at])
     right = re.match(r"=\s*([^;\n]+)", text[at:])
-    if not left or not right:
+    if not left or not right or "." in right.group(1):
         return None
     return left.start(), at + right.end(), f"{right.group(1).rstrip()} as {left.group(1)}"
 

@@ -37,6 +37,7 @@ _MISWRITTEN = frozenset(
         names.UnknownName,
         syntax.DottedWord,
         syntax.IllegalCharacter,
+        syntax.Unbalanced,
         syntax.UnexpectedText,
         KernelTooLarge,
     }

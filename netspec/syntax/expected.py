@@ -91,7 +91,8 @@ _AFTER_STEP = {
 _NO_STEP = {
     "LPAR": GROUPED,
     **dict.fromkeys(("FLOORDIV", "SLASH", "PERCENT", "STAR"), "a comment starts with `#`"),
-    **dict.fromkeys(("INT", "DIMS"), "a repeat stands behind its step: `conv3-64 x3`"),
+    "INT": "a repeat stands behind its step: `conv3-64 x3`",
+    "DIMS": "a step begins with its layer: `conv3x3-64`",
 }
 
 
