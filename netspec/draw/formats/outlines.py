@@ -52,6 +52,14 @@ def rounded(points: tuple[Point, ...]) -> Iterator[tuple[Point, Point, Point]]:
         yield _towards(at, before, r), at, _towards(at, after, r)
 
 
+def cubic(start: Point, corner: Point, end: Point) -> tuple[Point, Point]:
+    """The two control points of a cubic curve that is the quadratic one around a corner."""
+    near, far = (
+        (x + (corner[0] - x) * 2 / 3, y + (corner[1] - y) * 2 / 3) for x, y in (start, end)
+    )
+    return near, far
+
+
 def tip(wire: Wire, width: float) -> tuple[Point, Point, Point]:
     """The corners of an arrow's tip, the sharp one first."""
     (ax, ay), (bx, by) = wire.points[-2:]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from typing import Any
 
-from netspec.draw.formats.outlines import DASH, THIN, Pen, Point, arms, border, pen, rounded, tip
+from netspec.draw.formats.outlines import DASH, THIN, Pen, Point, arms, border, cubic, pen, rounded, tip
 from netspec.draw.metrics import font_path, text_width
 from netspec.draw.scene import BOLD, SIZES, Box, Group, Item, Mark, Scene, Wire, Words
 from netspec.draw.theme import paint
@@ -100,7 +100,8 @@ class _Painter:
         path.moveTo(*wire.points[0])
         for start, corner, end in rounded(wire.points):
             path.lineTo(*start)
-            path.curveTo(*_between(start, corner), *_between(end, corner), *end)
+            near, far = cubic(start, corner, end)
+            path.curveTo(*near, *far, *end)
         path.lineTo(*wire.points[-1])
         self.canvas.drawPath(path)
         if wire.arrow:
@@ -123,11 +124,6 @@ class _Painter:
         self._take(Pen(paint(self.theme, "wire").border, THIN))
         for start, end in arms(mark):
             self.canvas.line(*start, *end)
-
-
-def _between(end: Point, corner: Point) -> Point:
-    """The control point of a cubic curve that is the quadratic one with this corner."""
-    return end[0] + (corner[0] - end[0]) * 2 / 3, end[1] + (corner[1] - end[1]) * 2 / 3
 
 
 def _fonts() -> tuple[str, str]:

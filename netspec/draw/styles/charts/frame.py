@@ -33,6 +33,16 @@ def captioned(width: float, height: float, below: str, caption: str = "") -> Fig
     return figure
 
 
+def uncaptioned(figure: Figure) -> None:
+    """Takes caption and small print away, and the height that they took."""
+    for text in list(figure.texts):
+        text.remove()
+    layout = figure.get_layout_engine()
+    width, whole = figure.get_size_inches()
+    figure.set_size_inches(width, whole * layout.get()["rect"][3])
+    layout.set(rect=(0, 0, 1, 1))
+
+
 def small_print(shown: Iterable[tuple[str, str]], given: Sequence[Graph], without: str) -> str:
     """Where each figure was published, and which of the given nets have none and are left out.
 
