@@ -102,7 +102,7 @@ def draw(
     views = [View(graph, depth, tuple(expand), tuple(show), heat) for graph in graphs]
     with without_collecting():
         if format == "dot":
-            return _dot(graphs)
+            return _dot(views, style, title=title)
         if format == "html":
             from netspec.draw.formats.html import html
 
@@ -130,10 +130,11 @@ def _check(what: str, value: str, known: tuple[str, ...]) -> None:
         raise NetspecError(UnknownChoice(what, value, ", ".join(known)), status=2)
 
 
-def _dot(graphs: Sequence[Graph]) -> str:
-    from netspec.draw.layout.dot import dot_text
+def _dot(views: Sequence[View], style: str, *, title: bool) -> str:
+    from netspec.draw.formats.dot import exact, folded
 
-    return "".join(dot_text(graph) for graph in graphs)
+    write = exact if style == "flow" else folded
+    return "".join(write(view, title=title) for view in views)
 
 
 def _scene(views: list[View], style: str) -> Scene:
