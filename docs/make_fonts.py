@@ -34,7 +34,9 @@ _COPYRIGHT, _FAMILY, _STYLE, _UNIQUE, _FULL, _POSTSCRIPT, _LICENCE, _URL = 0, 1,
 def subset(path: Path, style: str) -> TTFont:
     """The font with these ranges only, under a name of its own."""
     font = TTFont(path, recalcTimestamp=False)
-    options = Options(hinting=False, layout_features=[], legacy_kern=False, notdef_outline=True, name_IDs=["*"])
+    options = Options(
+        hinting=False, layout_features=[], legacy_kern=False, notdef_outline=True, name_IDs=["*"]
+    )
     options.drop_tables += ["kern", "GSUB", "GPOS", "GDEF", "FFTM"]
     subsetter = Subsetter(options)
     subsetter.populate(unicodes=[c for low, high in RANGES for c in range(low, high + 1)])

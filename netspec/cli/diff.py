@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Take the arguments that git gives to an external diff: `netspec diff --git --`.",
 )
-@click.option("-o", "--output", metavar="FILE", help="Draw both nets, marked: .svg, .png, .pdf or .tikz.")
+@click.option(
+    "-o", "--output", metavar="FILE", help="Draw both nets, marked: .svg, .png, .pdf or .tikz."
+)
 @json_option
 @spec_options
 def command(

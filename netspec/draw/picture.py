@@ -114,8 +114,8 @@ def draw(
 def draw_difference(found: Found, *, theme: str = "light", format: str = "svg") -> str | bytes:
     """A picture of two nets that were compared: what was removed, added and changed is marked.
 
-    The first net is on the left, and the changes are listed below. `format` is svg, png, pdf or tikz, `theme` as
-    in `draw`. Raises NetspecError as that does.
+    The first net is on the left, and the changes are listed below. `format` is svg, png, pdf or tikz,
+    `theme` as in `draw`. Raises NetspecError as that does.
     """
     _check("theme", theme, THEMES)
     _check("format", format, FIGURES)

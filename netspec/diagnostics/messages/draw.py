@@ -34,7 +34,9 @@ class TooManyDrawn(Problem):
     style: str
     count: int
     limit: int
-    advice_text: str = "draw it folded (--style fold), or write the graph as text (--style flow --format dot)"
+    advice_text: str = (
+        "draw it folded (--style fold), or write the graph as text (--style flow --format dot)"
+    )
 
 
 class TooManyJoins(Problem):

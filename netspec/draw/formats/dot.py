@@ -25,7 +25,7 @@ from netspec.draw.structure.labels import data_inputs, label, shape
 from netspec.draw.styles.fold import outline
 from netspec.draw.view import View, tags
 from netspec.foundation.records import record
-from netspec.graph.checked import Call, Graph, Node, Value
+from netspec.graph.checked import Call, Graph, Node
 
 
 @record
@@ -66,9 +66,7 @@ def folded(view: View, *, title: bool = True) -> str:
     return _text(view.graph, *_Folded(view).drawn(), title=title)
 
 
-def _text(
-    graph: Graph, members: Iterable[Member], edges: Iterable[Edge], *, title: bool
-) -> str:
+def _text(graph: Graph, members: Iterable[Member], edges: Iterable[Edge], *, title: bool) -> str:
     lines = ["digraph {"]
     lines += [f"  label={quoted(graph.name)};"] if title else []
     lines += ["  labelloc=t; node [shape=box];", *_members(members, "  ", count())]
@@ -278,7 +276,5 @@ class _Folded:
     def _body(self, node: Node) -> frozenset[Node]:
         """The drawn copy of the outermost repeat that does not draw the node."""
         return next(
-            body
-            for repeat, _ in self.copies[node]
-            if node not in (body := self.bodies[repeat])
+            body for repeat, _ in self.copies[node] if node not in (body := self.bodies[repeat])
         )

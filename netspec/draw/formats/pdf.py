@@ -5,14 +5,23 @@ from __future__ import annotations
 import io
 from typing import Any
 
-from netspec.draw.formats.outlines import DASH, THIN, Pen, Point, arms, border, cubic, pen, rounded, tip
 from netspec.draw.metrics import font_path, text_width
+from netspec.draw.outlines import (
+    DASH,
+    THIN,
+    Pen,
+    Point,
+    arms,
+    border,
+    cubic,
+    pen,
+    pixel,
+    rounded,
+    tip,
+)
 from netspec.draw.scene import BOLD, SIZES, Box, Group, Item, Mark, Scene, Wire, Words
 from netspec.draw.theme import paint
 from netspec.system.extras import need
-
-# Readers scale what is drawn in points; a CSS pixel is 0.75 of one, and sizes here are pixels.
-_SCALE = 0.75
 
 
 def pdf(scene: Scene, theme: str = "light") -> bytes:
@@ -23,7 +32,8 @@ def pdf(scene: Scene, theme: str = "light") -> bytes:
     need("reportlab", "a PDF", ", or draw svg or tikz, which need nothing")
     from reportlab.pdfgen.canvas import Canvas
 
-    size = scene.width * _SCALE, scene.height * _SCALE
+    scale = pixel(scene.width, scene.height)
+    size = scene.width * scale, scene.height * scale
     file, fonts = io.BytesIO(), _fonts()
     # Invariant: neither a date nor a random number.
     canvas = Canvas(file, size, invariant=1, pageCompression=1, initialFontName=fonts[0])
@@ -32,7 +42,7 @@ def pdf(scene: Scene, theme: str = "light") -> bytes:
     canvas.setCreator("netspec")
     canvas.setAuthor("")
     # PDF's y goes up, so the page is turned over once.
-    canvas.transform(_SCALE, 0, 0, -_SCALE, 0, size[1])
+    canvas.transform(scale, 0, 0, -scale, 0, size[1])
     _Painter(canvas, fonts, "light" if theme == "auto" else theme).page(scene)
     canvas.save()
     return file.getvalue()

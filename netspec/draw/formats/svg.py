@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from netspec.diagnostics.records import printable
-from netspec.draw.formats.outlines import rounded
 from netspec.draw.metrics import is_drawable, text_width
+from netspec.draw.outlines import rounded
 from netspec.draw.scene import BOLD, SIZES, Box, Group, Item, Mark, Scene, Wire, Words
 from netspec.draw.theme import css
 

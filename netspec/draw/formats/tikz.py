@@ -4,10 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netspec.draw.formats.outlines import DASH, THIN, Pen, Point, arms, border, cubic, pen, rounded, tip
-from netspec.draw.formats.tex import PIXEL, figure, length, tex
 from netspec.draw.metrics import text_width
+from netspec.draw.outlines import (
+    DASH,
+    THIN,
+    Pen,
+    Point,
+    arms,
+    border,
+    cubic,
+    pen,
+    pixel,
+    rounded,
+    tip,
+)
 from netspec.draw.scene import BOLD, SIZES, Box, Group, Item, Mark, Scene, Wire, Words
+from netspec.draw.tex import figure, length, tex
 from netspec.draw.theme import paint
 
 _ANCHORS = {"start": "base west", "middle": "base", "end": "base east"}
@@ -18,7 +30,8 @@ def tikz(scene: Scene, theme: str = "light") -> str:
 
     Each colour is defined by the name of its class, as `netspec-conv` and `netspec-conv-line`.
     """
-    writer = _Writer("light" if theme == "auto" else theme)
+    unit = pixel(scene.width, scene.height)
+    writer = _Writer("light" if theme == "auto" else theme, unit)
     lines = [*writer.page(scene), *(line for item in scene.items for line in writer.item(item))]
     about = f"{scene.description}; by netspec"
     return figure(lines, (scene.width, scene.height), writer.colours, about)
@@ -27,8 +40,8 @@ def tikz(scene: Scene, theme: str = "light") -> str:
 class _Writer:
     """Items as lines of TikZ, and the colours that they use."""
 
-    def __init__(self, theme: str) -> None:
-        self.theme = theme
+    def __init__(self, theme: str, unit: float) -> None:
+        self.theme, self.unit = theme, unit
         self.colours: dict[str, str] = {}
 
     def page(self, scene: Scene) -> Iterator[str]:
@@ -60,10 +73,10 @@ class _Writer:
         return name
 
     def _draw(self, look: str, chosen: Pen) -> str:
-        on, off = (length(PIXEL * side) for side in DASH)
+        on, off = (length(self.unit * side) for side in DASH)
         dashes = f",dash pattern=on {on}bp off {off}bp" if chosen.dashed else ""
         colour = self._named(look, chosen.colour, "-line")
-        return f"draw={colour},line width={length(PIXEL * chosen.width)}bp{dashes}"
+        return f"draw={colour},line width={length(self.unit * chosen.width)}bp{dashes}"
 
     def _box(self, box: Box) -> str:
         look = box.look or box.role
@@ -72,7 +85,7 @@ class _Writer:
         options += [self._draw(look, line)] if line else []
         radius = min(box.radius, box.w / 2, box.h / 2)
         if radius:
-            options.append(f"rounded corners={length(PIXEL * radius)}bp")
+            options.append(f"rounded corners={length(self.unit * radius)}bp")
         end = _at((box.x + box.w, box.y + box.h))
         return rf"\path[{','.join(options)}] {_at((box.x, box.y))} rectangle {end};"
 
@@ -81,9 +94,9 @@ class _Writer:
         ink = paint(self.theme, words.look).ink
         plain = ink == paint(self.theme, "").ink
         colour = self._named("" if plain else words.look, ink, "-ink")
-        points = length(PIXEL * size)
+        points = length(self.unit * size)
         font = rf"\fontsize{{{points}bp}}{{{points}bp}}" + (r"\bfseries" if bold else "")
-        room = length(PIXEL * text_width(words.text, size, bold=bold))
+        room = length(self.unit * text_width(words.text, size, bold=bold))
         options = f"anchor={_ANCHORS[words.anchor]},text={colour}"
         shown = rf"{font}\selectfont\netspecfit{{{room}bp}}{{{tex(words.text)}}}"
         return rf"\node[{options}] at {_at((words.x, words.y))} {{{shown}}};"
@@ -105,7 +118,7 @@ class _Writer:
     def _mark(self, mark: Mark) -> Iterator[str]:
         around = Pen(paint(self.theme, "join").border, 1)
         options = f"{self._fill('join')},{self._draw('join', around)}"
-        radius = f"{length(PIXEL * mark.radius)}bp"
+        radius = f"{length(self.unit * mark.radius)}bp"
         yield rf"\path[{options}] {_at((mark.x, mark.y))} circle[radius={radius}];"
         stroke = self._draw("wire", Pen(paint(self.theme, "wire").border, THIN))
         for start, end in arms(mark):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import cycle
 from typing import Any
 
 from matplotlib.backend_bases import GraphicsContextBase, RendererBase
@@ -11,8 +12,8 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.path import Path
 from matplotlib.transforms import Transform
 
-from netspec.draw.formats.outlines import cubic
-from netspec.draw.formats.tex import PIXEL, figure, length, tex
+from netspec.draw.outlines import PIXEL, cubic
+from netspec.draw.tex import figure, length, tex
 
 # Where a point of matplotlib is one of TikZ's pixels, which are three quarters of a point.
 _DPI = 72 / PIXEL
@@ -52,7 +53,7 @@ class _Renderer(RendererBase):
         gc: GraphicsContextBase,
         path: Path,
         transform: Transform,
-        rgbFace: Any = None,  # noqa: N803
+        rgbFace: Any = None,
     ) -> None:
         options = [*self._line(gc), *self._face(gc, rgbFace)]
         if not options:
@@ -112,13 +113,11 @@ class _Renderer(RendererBase):
         found = [f"draw={self._named(colour)}", f"line width={length(PIXEL * width)}bp"]
         opacity = _opacity(gc, colour)
         found += [f"draw opacity={length(opacity)}"] if opacity < 1 else []
-        offset, dashes = gc.get_dashes()
+        offset, dashes = _dashes(gc)
         if dashes is not None:
             lengths = [f"{length(PIXEL * part)}bp" for part in dashes]
-            pattern = " ".join(
-                f"{word} {part}" for word, part in zip(("on", "off") * len(lengths), lengths)
-            )
-            found += [f"dash pattern={pattern}", f"dash phase={length(PIXEL * (offset or 0))}bp"]
+            pattern = " ".join(map(" ".join, zip(cycle(("on", "off")), lengths, strict=False)))
+            found += [f"dash pattern={pattern}", f"dash phase={length(PIXEL * offset)}bp"]
         return [*found, f"line cap={_CAPS[gc.get_capstyle()]}"]
 
     def _face(self, gc: GraphicsContextBase, face: Any) -> list[str]:
@@ -151,6 +150,11 @@ class _Renderer(RendererBase):
 
 
 _CAPS = {"butt": "butt", "round": "round", "projecting": "rect"}
+
+
+def _dashes(gc: GraphicsContextBase) -> tuple[float, Any]:
+    offset, dashes = gc.get_dashes()
+    return float(offset or 0), dashes
 
 
 def _opacity(gc: GraphicsContextBase, colour: Any) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from textwrap import wrap
+from typing import Any
 
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -37,7 +38,7 @@ def uncaptioned(figure: Figure) -> None:
     """Takes caption and small print away, and the height that they took."""
     for text in list(figure.texts):
         text.remove()
-    layout = figure.get_layout_engine()
+    layout: Any = figure.get_layout_engine()
     width, whole = figure.get_size_inches()
     figure.set_size_inches(width, whole * layout.get()["rect"][3])
     layout.set(rect=(0, 0, 1, 1))

@@ -10,10 +10,14 @@ from netspec.foundation.records import record
 
 Point = tuple[float, float]
 
+# Sizes of scenes are CSS pixels, and paper has points.
+PIXEL = 0.75
 THIN, THICK = 1.2, 1.6
 DASH = (4.0, 3.0)
 _CORNER = 5.0
 _ARM = 4.0
+# The longest side of a page that every reader of PDF takes, and that TeX can count.
+_LONGEST = 14_000
 # A tip, in widths of the line it ends.
 _TIP_LENGTH, _TIP_HALF = 6.125, 2.8
 
@@ -25,6 +29,11 @@ class Pen:
     colour: str
     width: float
     dashed: bool = False
+
+
+def pixel(width: float, height: float) -> float:
+    """How many points of paper a pixel is: 0.75, and less where the page would be five metres long."""
+    return min(PIXEL, _LONGEST / max(width, height))
 
 
 def border(theme: str, box: Box) -> Pen | None:

@@ -6,9 +6,7 @@ from collections.abc import Mapping, Sequence
 from unicodedata import normalize
 
 from netspec.diagnostics.records import printable
-
-# A CSS pixel, which sizes of scenes are, in TeX's big points.
-PIXEL = 0.75
+from netspec.draw.outlines import pixel
 
 _SIGNS = {
     "\\": r"\textbackslash{}",
@@ -120,7 +118,7 @@ def _sign(ch: str) -> str:
         return _SIGNS[ch]
     if " " <= ch <= "~":
         return ch
-    letter, *marks = normalize("NFD", ch)
+    letter, *marks = tuple(normalize("NFD", ch))
     plain = letter if letter.isascii() and letter.isalpha() else "?"
     if plain != "?" and len(marks) == 1 and marks[0] in _ACCENTS:
         return rf"\{_ACCENTS[marks[0]]}{{{plain}}}"
@@ -140,7 +138,8 @@ def figure(
     `colours` are names with their values as `#rrggbb`; a document that defines one of the names has
     its own. `about` goes into a comment.
     """
-    w, h = (f"{length(PIXEL * side)}bp" for side in size)
+    unit = pixel(*size)
+    w, h = (f"{length(unit * side)}bp" for side in size)
     defined = [
         rf"\providecolor{{{name}}}{{HTML}}{{{value[1:].upper()}}}"
         for name, value in sorted(colours.items())
@@ -151,7 +150,7 @@ def figure(
         (
             head,
             *defined,
-            r"\begin{tikzpicture}[x=0.75bp,y=-0.75bp,line cap=round,line join=round,",
+            rf"\begin{{tikzpicture}}[x={unit:.4g}bp,y=-{unit:.4g}bp,line cap=round,line join=round,",
             r"every node/.style={inner sep=0pt,outer sep=0pt,font=\sffamily}]",
             rf"\path[use as bounding box] (0,0) rectangle ({corner});",
             *lines,
@@ -171,7 +170,7 @@ _HEAD = r"""% ABOUT
 \usepackage{tikz}
 \ifdefined\pagewidth\pagewidth=WIDTH\pageheight=HEIGHT\fi
 \ifdefined\pdfpagewidth\pdfpagewidth=WIDTH\pdfpageheight=HEIGHT\fi
-\paperwidth=WIDTH\paperheight=HEIGHT\textwidth=WIDTH\textheight=HEIGHT
+\textwidth=WIDTH\textheight=HEIGHT\advance\textwidth by 9bp\advance\textheight by 9bp
 \hoffset=-1in\voffset=-1in\oddsidemargin=0pt\topmargin=0pt\headheight=0pt\headsep=0pt
 \parindent=0pt\topskip=0pt\maxdepth=0pt\pagestyle{empty}
 \def\netspecend{\end{document}}
