@@ -149,7 +149,7 @@ def figure(
     return "\n".join(
         (
             head,
-            *defined,
+            *(f"{line}%" for line in defined),
             rf"\begin{{tikzpicture}}[x={unit:.4g}bp,y=-{unit:.4g}bp,line cap=round,line join=round,",
             r"every node/.style={inner sep=0pt,outer sep=0pt,font=\sffamily}]",
             rf"\path[use as bounding box] (0,0) rectangle ({corner});",
@@ -164,26 +164,24 @@ _HEAD = r"""% ABOUT
 % Read with \input where TikZ is loaded; wider than the page, in \resizebox{\linewidth}{!}{...}.
 % It compiles by itself too.
 \expandafter\ifx\csname @nodocument\endcsname\relax
-\def\netspecend{}
+\def\netspecbegin{}\def\netspecend{}%
 \else
 \documentclass{article}
 \usepackage{tikz}
 \ifdefined\pagewidth\pagewidth=WIDTH\pageheight=HEIGHT\fi
 \ifdefined\pdfpagewidth\pdfpagewidth=WIDTH\pdfpageheight=HEIGHT\fi
-\textwidth=WIDTH\textheight=HEIGHT\advance\textwidth by 9bp\advance\textheight by 9bp
-\hoffset=-1in\voffset=-1in\oddsidemargin=0pt\topmargin=0pt\headheight=0pt\headsep=0pt
-\parindent=0pt\topskip=0pt\maxdepth=0pt\pagestyle{empty}
-\def\netspecend{\end{document}}
+\paperwidth=WIDTH\paperheight=HEIGHT\hoffset=-1in\voffset=-1in
+\def\netspecbegin{\setbox1\hbox\bgroup}\def\netspecend{\egroup\shipout\box1\end{document}}
 \begin{document}
 \fi
-\begingroup
+\netspecbegin\begingroup
 % Text is set as it comes, and narrower where it would be wider than the figure has room for.
-\def\netspecfit#1#2{\sbox0{#2}\ifdim\wd0>#1\relax\resizebox{#1}{\height}{\usebox0}\else\usebox0\fi}
+\def\netspecfit#1#2{\sbox0{#2}\ifdim\wd0>#1\relax\resizebox{#1}{\height}{\usebox0}\else\usebox0\fi}%
 % A sign for fonts that may have it, and what stands for it elsewhere.
-\def\netspecplain{OT1}
+\def\netspecplain{OT1}%
 \def\netspecsign#1#2{\ifdefined\directlua#1\else\ifdefined\XeTeXversion#1\else
 \expandafter\ifx\csname f@encoding\endcsname\netspecplain#2\else
-\ifcsname u8:\detokenize{#1}\endcsname#1\else#2\fi\fi\fi\fi}"""
+\ifcsname u8:\detokenize{#1}\endcsname#1\else#2\fi\fi\fi\fi}%"""
 _FOOT = r"""\end{tikzpicture}%
 \endgroup
 \netspecend
