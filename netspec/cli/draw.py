@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 STYLES = ("fold", "flow", "columns", "bars", "bubble", "depth")
 FORMATS = ("svg", "png", "pdf", "tikz", "html", "dot")
-# Endings of files other than the format's name.
-_ENDINGS = {"tex": "tikz"}
 
 
 @click.command(epilog="Example: netspec draw vgg19 plain34 resnet34 --style columns -o columns.svg")
@@ -39,7 +37,7 @@ _ENDINGS = {"tex": "tikz"}
     "--theme", type=click.Choice(["light", "dark", "auto"]), default="light", help="Colours."
 )
 @click.option(
-    "--scale", type=click.FloatRange(0, 10, min_open=True), help="Pixels of a PNG to a point."
+    "--scale", type=click.FloatRange(0, 10, min_open=True), help="Pixels of a PNG to a point, or 2."
 )
 @click.option("--no-title", is_flag=True, help="No title, paper, caption or legend.")
 @quiet_option
@@ -115,8 +113,10 @@ def _default_nets(style: str, options: Options) -> tuple[list[Graph], str]:
 
 
 def _format_of(output: str | None, form: str | None) -> str:
+    from netspec.draw.picture import ENDINGS
+
     suffix = Path(output or "").suffix.lstrip(".").lower()
-    suffix = _ENDINGS.get(suffix, suffix)
+    suffix = ENDINGS.get(suffix, suffix)
     if form is not None:
         if suffix in FORMATS and suffix != form:
             raise click.UsageError(f"{output} ends in .{suffix}, and --format says {form}")

@@ -16,10 +16,14 @@ from netspec.graph.checked import Graph
 
 STYLES = ("fold", "flow", "columns", "bars", "bubble", "depth")
 FORMATS = ("svg", "png", "pdf", "tikz", "html", "dot")
-# Of what a scene can be drawn as.
+# Endings of files that are not the name of their format.
+ENDINGS = {"tex": "tikz"}
+# What a scene can be drawn as.
 FIGURES = ("svg", "png", "pdf", "tikz")
 CHARTS = ("bars", "bubble", "depth")
 _SCALE, _LARGEST_SCALE = 2.0, 10
+# Four bytes each, a few times over.
+_MOST_PIXELS = 2**28
 
 
 def draw(
@@ -165,6 +169,10 @@ def _rendered(scene: Scene, theme: str, format: str, scale: float) -> str | byte
     if format == "png":
         from netspec.draw.formats.png import png
 
+        w, h = round(scene.width * scale), round(scene.height * scale)
+        if w * h > _MOST_PIXELS:
+            reason = f"a png of {w:,} by {h:,} pixels, the limit is {_MOST_PIXELS:,} of them"
+            raise NetspecError(CannotDraw(reason, "take a smaller --scale, or draw svg or pdf"))
         return png(svg(scene, "light" if theme == "auto" else theme), scale)
     return svg(scene, theme)
 

@@ -145,6 +145,13 @@ def test_a_scale_is_refused_where_it_has_no_meaning(
     assert caught.value.status == 2
 
 
+def test_a_png_that_no_memory_holds_is_refused(net: Callable[..., Graph]) -> None:
+    graph = net("; ".join(["conv3-8(pad=same); relu"] * 300))
+    with pytest.raises(NetspecError, match="pixels, the limit is") as caught:
+        draw([graph], style="flow", format="png", scale=10)
+    assert caught.value.status == 1
+
+
 def test_png_says_how_to_install_what_it_needs(
     net: Callable[..., Graph], monkeypatch: pytest.MonkeyPatch
 ) -> None:
