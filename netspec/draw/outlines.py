@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netspec.draw.scene import Box, Mark, Wire
-from netspec.draw.theme import MARK_WIDTH, paint
+from netspec.draw.scene import Box, Mark, Polygon, Wire
+from netspec.draw.theme import FACE_WIDTH, MARK_WIDTH, paint
 from netspec.foundation.records import record
 
 Point = tuple[float, float]
 
 # Sizes of scenes are CSS pixels, and paper has points.
 PIXEL = 0.75
-THIN, THICK = 1.2, 1.6
+THIN = 1.2
+_WIDTHS = {"skip": 1.6, "thin": FACE_WIDTH}
 DASH = (4.0, 3.0)
 _CORNER = 5.0
 _ARM = 4.0
@@ -48,7 +49,12 @@ def pen(theme: str, wire: Wire) -> Pen:
     """The line of a wire."""
     skips = wire.look == "skip"
     colour = paint(theme, "skip" if skips else "wire").border
-    return Pen(colour, THICK if skips else THIN, wire.look == "side")
+    return Pen(colour, _WIDTHS.get(wire.look, THIN), wire.look == "side")
+
+
+def edge(theme: str, polygon: Polygon) -> Pen:
+    """The line around a polygon."""
+    return Pen(paint(theme, polygon.look).border, FACE_WIDTH)
 
 
 def rounded(points: tuple[Point, ...]) -> Iterator[tuple[Point, Point, Point]]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from netspec.analysis.difference.record import Found
 from netspec.diagnostics.messages.draw import CannotDraw, UnknownChoice
 from netspec.diagnostics.raised import NetspecError
-from netspec.draw.moving import bare
+from netspec.draw.bare import bare
 from netspec.draw.scene import Scene
 from netspec.draw.theme import THEMES
 from netspec.draw.view import HEATS, SHOWN, View

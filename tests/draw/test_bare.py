@@ -9,8 +9,8 @@ import pytest
 from support.pictures import read_picture
 
 from netspec.draw import draw
-from netspec.draw.moving import bare, moved
-from netspec.draw.scene import Box, Group, Mark, Scene, Wire, Words
+from netspec.draw.bare import bare
+from netspec.draw.scene import Box, Group, Mark, Polygon, Scene, Wire, Words, moved
 from netspec.elaborate.build import build
 from netspec.graph.checked import Graph
 from netspec.syntax.files import read_spec
@@ -99,6 +99,7 @@ def test_a_scene_is_cut_to_what_is_left() -> None:
         Wire(((60, 70), (60, 90))),
         Mark(60, 98, "+"),
         Words(80, 100, "x"),
+        Polygon(((55, 62), (58, 62), (56, 64)), "conv-front"),
     )
     scene = bare(Scene((title, *kept), 500, 400, "t", "d", caption=(title,)))
     assert scene.items == tuple(moved(item, -42, -52) for item in kept)

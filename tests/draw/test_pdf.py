@@ -16,7 +16,7 @@ import pytest
 from netspec.diagnostics.raised import NetspecError
 from netspec.draw import draw
 from netspec.draw.formats.pdf import pdf
-from netspec.draw.scene import Box, Scene, Words
+from netspec.draw.scene import Box, Polygon, Scene, Words
 from netspec.elaborate.build import build
 from netspec.graph.checked import Graph
 from netspec.syntax.files import read_spec
@@ -73,7 +73,10 @@ def test_hostile_text_is_nothing_but_text(net: Callable[..., Graph]) -> None:
 
 
 def test_what_is_drawn_has_its_place_and_its_colour() -> None:
-    scene = Scene((Box(20, 30, 100, 40, "leaf", "conv", 0), Words(70, 55, "x")), 200, 100, "t", "d")
+    shape = Polygon(((150, 20), (180, 20), (165, 60)), "conv-front")
+    scene = Scene(
+        (Box(20, 30, 100, 40, "leaf", "conv", 0), Words(70, 55, "x"), shape), 200, 100, "t", "d"
+    )
     content = pdf(scene)
     assert b"/MediaBox [ 0 0 150 75 ]" in content
     page = next(stream for stream in streams(content) if b"BT" in stream)
@@ -81,6 +84,7 @@ def test_what_is_drawn_has_its_place_and_its_colour() -> None:
     # The fill of a convolution, as shares of one.
     assert b".85098 .921569 .972549 rg" in page
     assert b"70 55 Tm" in page
+    assert b"150 20 m 180 20 l 165 60 l h" in b" ".join(page.split())
 
 
 def test_a_page_is_at_most_as_long_as_readers_take() -> None:

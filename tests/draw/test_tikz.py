@@ -15,7 +15,7 @@ from support.shelves import shelved
 from netspec.draw import draw
 from netspec.draw.formats.tikz import tikz
 from netspec.draw.metrics import letters
-from netspec.draw.scene import SIZES, Box, Group, Mark, Scene, Wire, Words
+from netspec.draw.scene import SIZES, Box, Group, Mark, Polygon, Scene, Wire, Words
 from netspec.draw.tex import tex
 from netspec.elaborate.build import build
 from netspec.graph.checked import Graph
@@ -111,6 +111,7 @@ def test_every_kind_of_item_is_drawn() -> None:
         Mark(60, 60, "+"),
         Mark(60, 90, "×"),
         Box(0, 0, 9, 9, "leaf", "added", 0),
+        Polygon(((70, 5), (90, 5), (80, 15)), "conv-side"),
     )
     text = tikz(Scene(items, 100, 100, "t", "d"))
     assert_sound(text)
@@ -123,7 +124,9 @@ def test_every_kind_of_item_is_drawn() -> None:
     assert any("text=netspec-h5-ink" in line and r"x\_1" in line for line in lines)
     assert any(".. controls" in line and "netspec-skip-line" in line for line in lines)
     assert any("dash pattern=on 3bp off 2.25bp" in line for line in lines)
-    assert text.count("-- cycle;") == 1
+    # A tip and a polygon.
+    assert text.count("-- cycle;") == 2
+    assert "fill=netspec-conv-side,draw=netspec-conv-side-line" in text
     assert text.count("circle[radius=6bp]") == 2
     assert "line width=1.8bp" in text
     for name in set(re.findall(r"(?:fill|draw|text)=(netspec-[\w-]+)", text)):

@@ -9,8 +9,7 @@ from __future__ import annotations
 from dataclasses import field
 
 from netspec.draw.formats.svg import document, markup, number, place
-from netspec.draw.moving import moved
-from netspec.draw.scene import Box, Group, Item, Mark, Scene, Wire, Words
+from netspec.draw.scene import Box, Group, Item, Mark, Polygon, Scene, Wire, Words, moved
 from netspec.foundation.records import record
 
 
@@ -39,7 +38,7 @@ def _corner(item: Item) -> tuple[float, float]:
     match item:
         case Group():
             return _corner(item.members[0])
-        case Wire():
+        case Wire() | Polygon():
             x, y = item.points[0]
         case Box() | Words() | Mark():
             x, y = item.x, item.y

@@ -18,10 +18,10 @@ from zlib import compress
 from netspec.diagnostics.messages.draw import CannotDraw
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.source import Source
+from netspec.draw.bare import bare
 from netspec.draw.formats.fragments import Fragments
 from netspec.draw.formats.svg import document, escape, markup, used
 from netspec.draw.layout.structural import Layout
-from netspec.draw.moving import bare
 from netspec.draw.scene import Scene
 from netspec.draw.structure.elements import Block, Element, Parallel, Repeat, Series, Tangle
 from netspec.draw.styles.columns import columns

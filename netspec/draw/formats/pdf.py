@@ -14,12 +14,24 @@ from netspec.draw.outlines import (
     arms,
     border,
     cubic,
+    edge,
     pen,
     pixel,
     rounded,
     tip,
 )
-from netspec.draw.scene import BOLD, SIZES, Box, Group, Item, Mark, Scene, Wire, Words
+from netspec.draw.scene import (
+    BOLD,
+    SIZES,
+    Box,
+    Group,
+    Item,
+    Mark,
+    Polygon,
+    Scene,
+    Wire,
+    Words,
+)
 from netspec.draw.theme import paint
 from netspec.system.extras import need
 
@@ -76,6 +88,8 @@ class _Painter:
                 self._wire(item)
             case Mark():
                 self._mark(item)
+            case Polygon():
+                self._polygon(item)
 
     def _take(self, chosen: Pen) -> None:
         self.canvas.setStrokeColor(chosen.colour)
@@ -116,15 +130,22 @@ class _Painter:
         self.canvas.drawPath(path)
         if wire.arrow:
             self.canvas.setFillColor(paint(self.theme, "wire").border)
-            self._polygon(tip(wire, line.width), stroke=0)
+            self._shape(tip(wire, line.width), stroke=0, fill=1)
 
-    def _polygon(self, corners: tuple[Point, ...], *, stroke: int) -> None:
+    def _polygon(self, polygon: Polygon) -> None:
+        fill = paint(self.theme, polygon.look).fill
+        if fill:
+            self.canvas.setFillColor(fill)
+        self._take(edge(self.theme, polygon))
+        self._shape(polygon.points, stroke=1, fill=int(bool(fill)))
+
+    def _shape(self, corners: tuple[Point, ...], *, stroke: int, fill: int) -> None:
         path = self.canvas.beginPath()
         path.moveTo(*corners[0])
         for corner in corners[1:]:
             path.lineTo(*corner)
         path.close()
-        self.canvas.drawPath(path, stroke=stroke, fill=1)
+        self.canvas.drawPath(path, stroke=stroke, fill=fill)
 
     def _mark(self, mark: Mark) -> None:
         colours = paint(self.theme, "join")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from netspec.diagnostics.records import printable
 from netspec.draw.metrics import is_drawable, text_width
 from netspec.draw.outlines import rounded
-from netspec.draw.scene import BOLD, SIZES, Box, Group, Item, Mark, Scene, Wire, Words
+from netspec.draw.scene import BOLD, SIZES, Box, Group, Item, Mark, Polygon, Scene, Wire, Words
 from netspec.draw.theme import css
 
 _TEXT = {"title": "t", "head": "b", "label": "", "note": "s"}
@@ -81,6 +81,8 @@ def markup(item: Item, file: str) -> str:
             return _wire(item)
         case Mark():
             return _mark(item)
+        case Polygon():
+            return _polygon(item)
     return _group(item, file)
 
 
@@ -89,6 +91,11 @@ def _box(box: Box) -> str:
     x, y, w, h = (number(v) for v in (box.x, box.y, box.w, box.h))
     radius = f' rx="{number(box.radius)}"' if box.radius else ""
     return f'<rect x="{x}" y="{y}" width="{w}" height="{h}"{radius} class="{classes}"/>'
+
+
+def _polygon(polygon: Polygon) -> str:
+    points = " ".join(f"{number(x)},{number(y)}" for x, y in polygon.points)
+    return f'<polygon points="{points}" class="{polygon.look}"/>'
 
 
 def _words(words: Words) -> str:

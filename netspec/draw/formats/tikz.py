@@ -13,12 +13,24 @@ from netspec.draw.outlines import (
     arms,
     border,
     cubic,
+    edge,
     pen,
     pixel,
     rounded,
     tip,
 )
-from netspec.draw.scene import BOLD, SIZES, Box, Group, Item, Mark, Scene, Wire, Words
+from netspec.draw.scene import (
+    BOLD,
+    SIZES,
+    Box,
+    Group,
+    Item,
+    Mark,
+    Polygon,
+    Scene,
+    Wire,
+    Words,
+)
 from netspec.draw.tex import figure, length, tex
 from netspec.draw.theme import paint
 
@@ -63,6 +75,8 @@ class _Writer:
                 yield from self._wire(item)
             case Mark():
                 yield from self._mark(item)
+            case Polygon():
+                yield self._polygon(item)
 
     def _fill(self, look: str) -> str:
         return f"fill={self._named(look, paint(self.theme, look).fill)}"
@@ -88,6 +102,11 @@ class _Writer:
             options.append(f"rounded corners={length(self.unit * radius)}bp")
         end = _at((box.x + box.w, box.y + box.h))
         return rf"\path[{','.join(options)}] {_at((box.x, box.y))} rectangle {end};"
+
+    def _polygon(self, polygon: Polygon) -> str:
+        options = [self._fill(polygon.look)] if paint(self.theme, polygon.look).fill else []
+        options.append(self._draw(polygon.look, edge(self.theme, polygon)))
+        return rf"\path[{','.join(options)}] {' -- '.join(map(_at, polygon.points))} -- cycle;"
 
     def _words(self, words: Words) -> str:
         size, bold = SIZES[words.size], words.size in BOLD

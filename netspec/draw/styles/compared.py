@@ -7,8 +7,7 @@ from dataclasses import replace
 
 from netspec.analysis.difference.record import Change, Found
 from netspec.draw.metrics import fit
-from netspec.draw.moving import moved
-from netspec.draw.scene import SIZES, Box, Group, Item, Mark, Scene, Words
+from netspec.draw.scene import SIZES, Box, Group, Item, Mark, Scene, Words, moved
 from netspec.draw.styles.fold import folded
 from netspec.draw.view import View
 from netspec.graph.checked import Node

@@ -1,4 +1,4 @@
-"""Scenes as a whole: items moved, and a picture without the words around it."""
+"""A picture without the words around it."""
 
 from __future__ import annotations
 
@@ -6,20 +6,22 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from netspec.draw.metrics import text_width
-from netspec.draw.scene import BOLD, SIZES, Box, Group, Item, Mark, Scene, Wire, Words
+from netspec.draw.scene import (
+    BOLD,
+    SIZES,
+    Box,
+    Group,
+    Item,
+    Mark,
+    Polygon,
+    Scene,
+    Wire,
+    Words,
+    moved,
+)
 
 _MARGIN = 8.0
 _RISE, _FALL = 0.75, 0.25
-
-
-def moved(item: Item, x: float, y: float) -> Item:
-    """The item further right by `x` and further down by `y`, in points."""
-    match item:
-        case Group():
-            return replace(item, members=tuple(moved(member, x, y) for member in item.members))
-        case Wire():
-            return replace(item, points=tuple((px + x, py + y) for px, py in item.points))
-    return replace(item, x=item.x + x, y=item.y + y)
 
 
 def bare(scene: Scene) -> Scene:
@@ -39,7 +41,7 @@ def _corners(item: Item) -> Iterator[tuple[float, float]]:
         case Group():
             for member in item.members:
                 yield from _corners(member)
-        case Wire():
+        case Wire() | Polygon():
             yield from item.points
         case Box():
             yield item.x, item.y
