@@ -96,6 +96,7 @@ _ACCENTS = {
     "\u0327": "c",
 }
 _LIGATURES = frozenset(("--", "''", ",,"))
+_PLAIN = "!\"'()*+,-./:;<=>?[]`|"
 _APART = r"\kern0pt{}"
 
 
@@ -146,6 +147,7 @@ def figure(
     ]
     corner = ",".join(map(length, size))
     head = _HEAD.replace("ABOUT", printable(about)).replace("WIDTH", w).replace("HEIGHT", h)
+    head = head.replace("CATCODES", "".join(rf"\catcode{ord(sign)} 12" for sign in _PLAIN))
     return "\n".join(
         (
             head,
@@ -175,6 +177,8 @@ _HEAD = r"""% ABOUT
 \begin{document}
 \fi
 \netspecbegin\begingroup
+% Signs to which a language of babel may give a meaning of its own have none here.
+CATCODES%
 % Text is set as it comes, and narrower where it would be wider than the figure has room for.
 \def\netspecfit#1#2{\sbox0{#2}\ifdim\wd0>#1\relax\resizebox{#1}{\height}{\usebox0}\else\usebox0\fi}%
 % A sign for fonts that may have it, and what stands for it elsewhere.

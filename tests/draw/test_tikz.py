@@ -134,17 +134,16 @@ def test_every_kind_of_item_is_drawn() -> None:
 
 
 @pytest.mark.parametrize("name", ["resnet50", "googlenet", "unet", "nasnet_mobile", "fcn8s"])
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_it_holds_what_svg_holds(name: str, theme: str) -> None:
+def test_it_holds_what_svg_holds(name: str) -> None:
     graph = build(read_spec(name))
-    text = drawn(graph, theme=theme)
+    text = drawn(graph)
     assert_sound(text)
-    svg = draw([graph], theme=theme)
+    svg = draw([graph])
     assert isinstance(svg, str)
     picture = read_picture(svg)
     assert text.count("\\node[") == len(picture.labels)
     assert text.count(" rectangle ") == 1 + svg.count("<rect")
-    assert text == drawn(graph, theme=theme)
+    assert text == drawn(graph)
 
 
 def test_colours_are_named_after_their_class_and_those_of_the_theme() -> None:
@@ -218,6 +217,20 @@ def test_a_paper_reads_it_and_keeps_its_own_colours(tmp_path: Path) -> None:
     w, h, d = map(float, found.groups())
     # A big point is 72.27/72 of TeX's.
     assert [w, h + d] == pytest.approx([0.75 * 1.00375 * float(v) for v in size.groups()], abs=0.5)
+
+
+@pytest.mark.skipif(TEX is None, reason="TeX is not installed")
+def test_a_language_that_gives_signs_a_meaning_changes_nothing(
+    net: Callable[..., Graph], tmp_path: Path
+) -> None:
+    signs = ";:!?\"'`=<>|/*-"
+    graph = net("conv3-8(pad=same); relu").replace(name=f"a {signs} b")
+    (tmp_path / "a.tikz").write_text(drawn(graph), "utf-8")
+    # As babel does: each sign is a command, here one that is not defined.
+    active = "".join(rf"\catcode{ord(sign)} \active" for sign in signs)
+    paper = r"\documentclass{article}\usepackage{tikz}\begin{document}"
+    read = r"\noindent\resizebox{\linewidth}{!}{\input{a.tikz}}"
+    compiled(rf"{paper}\def\read{{{read}}}{active}\read\end{{document}}", tmp_path)
 
 
 @pytest.mark.skipif(TEX is None, reason="TeX is not installed")
