@@ -146,8 +146,10 @@ def figure(
         for name, value in sorted(colours.items())
     ]
     corner = ",".join(map(length, size))
-    head = _HEAD.replace("ABOUT", printable(about)).replace("WIDTH", w).replace("HEIGHT", h)
-    head = head.replace("CATCODES", "".join(rf"\catcode{ord(sign)} 12" for sign in _PLAIN))
+    plain = "".join(rf"\catcode{ord(sign)} 12" for sign in _PLAIN)
+    head = _HEAD.replace("WIDTH", w).replace("HEIGHT", h).replace("CATCODES", plain)
+    # What a spec says goes in last, so that nothing in it is taken for a place to fill.
+    head = head.replace("ABOUT", printable(about))
     return "\n".join(
         (
             head,
