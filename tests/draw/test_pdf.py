@@ -72,6 +72,15 @@ def test_hostile_text_is_nothing_but_text(net: Callable[..., Graph]) -> None:
     assert hostile.count(b"%%EOF") == 1
 
 
+@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="poppler is not installed")
+def test_signs_that_cannot_be_seen_are_named(net: Callable[..., Graph], tmp_path: Path) -> None:
+    (tmp_path / "x.pdf").write_bytes(drawn(net("conv3-8").replace(name="a\u202e\x07\nb")))
+    done = subprocess.run(
+        ["pdftotext", "x.pdf", "-"], cwd=tmp_path, capture_output=True, check=True
+    )
+    assert "a\\u202e\\x07\\nb" in done.stdout.decode()
+
+
 def test_what_is_drawn_has_its_place_and_its_colour() -> None:
     shape = Polygon(((150, 20), (180, 20), (165, 60)), "conv-front")
     scene = Scene(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from typing import Any
 
+from netspec.diagnostics.records import printable
 from netspec.draw.metrics import font_path, text_width
 from netspec.draw.outlines import (
     DASH,
@@ -49,8 +50,8 @@ def pdf(scene: Scene, theme: str = "light") -> bytes:
     file, fonts = io.BytesIO(), _fonts()
     # Invariant: neither a date nor a random number.
     canvas = Canvas(file, size, invariant=1, pageCompression=1, initialFontName=fonts[0])
-    canvas.setTitle(scene.title)
-    canvas.setSubject(scene.description)
+    canvas.setTitle(printable(scene.title))
+    canvas.setSubject(printable(scene.description))
     canvas.setCreator("netspec")
     canvas.setAuthor("")
     # PDF's y goes up, so the page is turned over once.
@@ -114,7 +115,7 @@ class _Painter:
         text.setTextTransform(1, 0, 0, -1, x, words.y)
         text.setFont(self.fonts[bold], size)
         text.setFillColor(paint(self.theme, words.look).ink)
-        text.textOut(words.text)
+        text.textOut(printable(words.text))
         self.canvas.drawText(text)
 
     def _wire(self, wire: Wire) -> None:
