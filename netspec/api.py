@@ -166,17 +166,19 @@ class Net:
     ) -> Picture:
         """A picture of the net, or of several side by side; see `netspec.draw.draw`.
 
-        `net.draw(format="png").save("net.png")` writes a file. `show` and `expand` may be one text,
-        with commas between, as on the command line. A notebook shows the picture.
+        `net.draw(format="png", scale=3).save("net.png")` writes a file; `title=False` leaves title, paper
+        and legend to the caption of the figure. `show` and `expand` may be one text, with commas
+        between, as on the command line. A notebook shows the picture.
         """
         from inspect import signature
 
         from netspec.draw import draw
 
-        refuse_unknown("draw", options, [*list(signature(draw).parameters)[1:]])
-        for name in ("show", "expand"):
-            if isinstance(options.get(name), str):
-                options[name] = tuple(part.strip() for part in options[name].split(","))
+        known = dict(list(signature(draw).parameters.items())[1:])
+        refuse_unknown("draw", options, known)
+        for name, value in options.items():
+            if isinstance(value, str) and known[name].annotation == "Sequence[str]":
+                options[name] = tuple(part.strip() for part in value.split(","))
         if not all(isinstance(other, Net) for other in others):
             raise TypeError("draw takes other nets; its picture's save takes a path")
         graphs = [self.graph, *(other.graph for other in others)]
@@ -378,7 +380,7 @@ def _globs(given: bool | str | Sequence[str]) -> tuple[str, ...]:
 
 
 class Picture:
-    """A drawing: `str()` is the SVG, dot or HTML text; notebooks show SVG, PNG and HTML.
+    """A drawing: `str()` is the SVG, TikZ, dot or HTML text; notebooks show SVG, PNG and HTML.
 
     `keep` are files that it does not replace: those its nets were read from.
     """
@@ -398,10 +400,12 @@ class Picture:
 
     def save(self, path: str | Path) -> Path:
         """Writes the picture whole or not at all; raises ValueError for another format's ending."""
+        from netspec.draw.picture import ENDINGS
         from netspec.system.atomic import replacing
 
         target = Path(path)
         content, ending = self.content, target.suffix.removeprefix(".").lower()
+        ending = ENDINGS.get(ending, ending)
         if self.format and ending and ending != self.format:
             raise ValueError(
                 f"the picture is {self.format}: draw it with format={ending!r} for {target.name}"

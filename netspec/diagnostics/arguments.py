@@ -43,8 +43,8 @@ def refuse_unknown(name: str, given: Iterable[str], known: Collection[str]) -> N
     for word in given:
         if word not in known:
             renew_budget()
-            near = closest(word, known).replace("`", "")
-            asked = f"did you mean `{near}`? " if near else ""
+            near = closest(word, known)
+            asked = f"did you mean {near}? " if near else ""
             advice = f"{asked}it takes {', '.join(known)}"
             raise BadCall(UnknownArgumentOfCall(name, f": `{word}`", advice), status=2) from None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from html import escape
 from inspect import signature
 from typing import Any
@@ -17,7 +17,8 @@ from netspec.foundation.records import record
 # What is said of the net rather than of its picture.
 _OF_NETS = ("set", "input")
 # The options that a page may give: those of `netspec draw`, and of its specs.
-OPTIONS = (*_OF_NETS, *[name for name in signature(draw).parameters if name != "graphs"])
+_PICTURES = {name: p for name, p in signature(draw).parameters.items() if name != "graphs"}
+OPTIONS = (*_OF_NETS, *_PICTURES)
 
 
 @record
@@ -83,8 +84,21 @@ def _list(text: str) -> tuple[str, ...]:
 
 
 def _value(key: str, text: str) -> Any:
-    if key == "depth":
-        if not text.isdecimal():
-            raise BadChoice(UnknownChoice("depth", text, "0, 1, 2 and so on"), status=2)
-        return int(text)
-    return _list(text) if key in ("show", "expand") else text
+    """An option's text as what `draw` takes, which its annotations say."""
+    kind = _PICTURES[key].annotation
+    if kind == "Sequence[str]":
+        return _list(text)
+    for name, (allowed, made) in _MADE.items():
+        if kind.startswith(name):
+            try:
+                return made(text)
+            except (KeyError, ValueError):
+                raise BadChoice(UnknownChoice(key, text, allowed), status=2) from None
+    return text
+
+
+_MADE: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "bool": ("yes, no", {"yes": True, "no": False}.__getitem__),
+    "int": ("a whole number", int),
+    "float": ("a number", float),
+}

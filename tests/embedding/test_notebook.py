@@ -79,7 +79,7 @@ def test_a_doubtful_cell_is_built_with_a_warning(shell: Any) -> None:
 def test_an_option_that_is_none_is_refused_with_those_there_are(shell: Any) -> None:
     result, _, printed = shown(shell, f"%%netspec stile=columns\n{TINY}")
     assert isinstance(result.error_in_exec, TypeError)
-    assert "did you mean `style`?" in printed
+    assert "or `style`?" in printed
     result, _, printed = shown(shell, f"%%netspec one two\n{TINY}")
     assert "`two`" in printed
 

@@ -42,15 +42,25 @@ def test_a_source_is_a_text_a_name_or_several() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"stile": "fold"}, "did you mean `style`"),
+        ({"stile": "fold"}, "did you mean .*`style`"),
         ({"style": "fodl"}, "did you mean `fold`"),
-        ({"depth": "two"}, "there is no depth `two`"),
+        ({"depth": "two"}, "there is no depth `two`: a whole number"),
+        ({"title": "maybe"}, "there is no title `maybe`: yes, no"),
         ({"set": "n=1"}, "has no parameter `n` to set"),
     ],
 )
 def test_options_that_are_none_are_refused(options: dict[str, str], message: str) -> None:
     with pytest.raises(netspec.NetspecError, match=message):
         drawn("lenet5", options)
+
+
+def test_options_are_what_the_picture_takes() -> None:
+    net = netspec.load("resnet18")
+    options = {"title": "no", "depth": "1", "show": "shape, macs"}
+    wanted = net.draw(title=False, depth=1, show=["shape", "macs"])
+    assert str(drawn("resnet18", options).picture) == str(wanted)
+    large = drawn("lenet5", {"scale": "3.5"}, "png").picture.content
+    assert large == netspec.load("lenet5").draw(format="png", scale=3.5).content
 
 
 def test_a_page_holds_the_picture_and_no_script() -> None:
