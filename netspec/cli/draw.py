@@ -13,7 +13,7 @@ from netspec.cli.shared.common import SPEC, Options, quiet_option, say, spec_opt
 if TYPE_CHECKING:
     from netspec.graph.checked import Graph
 
-STYLES = ("fold", "flow", "columns", "bars", "bubble", "depth")
+STYLES = ("fold", "flow", "volumes", "columns", "bars", "bubble", "depth")
 FORMATS = ("svg", "png", "pdf", "html", "dot")
 
 

@@ -4,8 +4,19 @@ from __future__ import annotations
 
 from netspec.draw.formats.svg import number
 from netspec.draw.metrics import text_width
-from netspec.draw.scene import BOLD, SIZES, Box, Group, Item, Mark, Scene, Wire, Words
-from netspec.draw.theme import MARK_WIDTH, Paint, paint
+from netspec.draw.scene import (
+    BOLD,
+    SIZES,
+    Box,
+    Group,
+    Item,
+    Mark,
+    Polygon,
+    Scene,
+    Wire,
+    Words,
+)
+from netspec.draw.theme import FACE_WIDTH, MARK_WIDTH, Paint, paint
 
 # Readers scale what is drawn in points; a CSS pixel is 0.75 of one, and sizes here are pixels.
 _SCALE = 0.75
@@ -95,6 +106,8 @@ class _Content:
                 self._wire(item)
             case Mark():
                 self._mark(item)
+            case Polygon():
+                self._polygon(item)
 
     def _box(self, box: Box) -> None:
         colours = paint(self.theme, box.look or box.role)
@@ -109,6 +122,14 @@ class _Content:
         if dashed:
             self._add("[] 0 d")
 
+    def _polygon(self, polygon: Polygon) -> None:
+        colours = paint(self.theme, polygon.look)
+        self._fill(colours)
+        first, *others = (f"{number(x)} {number(y)}" for x, y in polygon.points)
+        lines = " ".join(f"{point} l" for point in others)
+        verb = "b" if colours.fill else "s"
+        self._add(f"{_rgb(colours.border)} RG {FACE_WIDTH} w {first} m {lines} {verb}")
+
     def _words(self, words: Words) -> None:
         size, bold = SIZES[words.size], words.size in BOLD
         width = text_width(words.text, size, bold=bold)
@@ -122,7 +143,7 @@ class _Content:
         dash = "[4 3] 0 d" if wire.look == "side" else "[] 0 d"
         points = " l ".join(f"{number(x)} {number(y)}" for x, y in wire.points[1:])
         x, y = wire.points[0]
-        width = 1.6 if wire.look == "skip" else 1.2
+        width = {"skip": 1.6, "thin": FACE_WIDTH}.get(wire.look, 1.2)
         self._add(f"{colour} RG {width} w {dash} {number(x)} {number(y)} m {points} l S [] 0 d")
         if wire.arrow:
             self._tip(wire.points[-2], wire.points[-1])

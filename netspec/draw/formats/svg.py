@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from netspec.diagnostics.records import printable
-from netspec.draw.scene import Box, Group, Item, Mark, Scene, Wire, Words
+from netspec.draw.scene import Box, Group, Item, Mark, Polygon, Scene, Wire, Words
 from netspec.draw.theme import css
 
 _TEXT = {"title": "t", "head": "b", "label": "", "note": "s"}
@@ -80,6 +80,8 @@ def markup(item: Item, file: str) -> str:
             return _wire(item)
         case Mark():
             return _mark(item)
+        case Polygon():
+            return _polygon(item)
     return _group(item, file)
 
 
@@ -88,6 +90,11 @@ def _box(box: Box) -> str:
     x, y, w, h = (number(v) for v in (box.x, box.y, box.w, box.h))
     radius = f' rx="{number(box.radius)}"' if box.radius else ""
     return f'<rect x="{x}" y="{y}" width="{w}" height="{h}"{radius} class="{classes}"/>'
+
+
+def _polygon(polygon: Polygon) -> str:
+    points = " ".join(f"{number(x)},{number(y)}" for x, y in polygon.points)
+    return f'<polygon points="{points}" class="{polygon.look}"/>'
 
 
 def _words(words: Words) -> str:

@@ -1,0 +1,131 @@
+"""One net as slabs on one screen: what is open, how large, in how many lines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from netspec.diagnostics.messages.draw import CannotDraw
+from netspec.diagnostics.raised import NetspecError
+from netspec.draw.layout.pieces import Piece
+from netspec.draw.layout.ushape import u_shape
+from netspec.draw.scene import Item, Scene, Words
+from netspec.draw.structure.elements import Block
+from netspec.draw.styles.fold import SCREEN, framed, outline
+from netspec.draw.styles.volumes.bends import bent, is_bend, read_bend
+from netspec.draw.styles.volumes.lines import in_lines
+from netspec.draw.styles.volumes.parts import Chain, Fork, Volume
+from netspec.draw.styles.volumes.read import Opens, Reader, is_chain
+from netspec.draw.styles.volumes.rows import Laid, Rows
+from netspec.draw.styles.volumes.scale import Scale, scale_of
+from netspec.draw.styles.volumes.solids import shifted
+from netspec.draw.styles.volumes.words import LINE, times, width, wrapped
+from netspec.draw.view import View
+
+# The largest side and the most channels in points, the first that fits is taken.
+_SIZES = ((200.0, 52.0), (160.0, 42.0), (125.0, 32.0), (95.0, 24.0), (70.0, 17.0), (50.0, 12.0))
+_READABLE, _MOST_LINES = 4, 5
+_AROUND, _NOTES, _NARROWEST = (32.0, 110.0), 22.0, 480.0
+
+
+def volumes(view: View) -> Scene:
+    """The net's feature maps as slabs, from left to right.
+
+    Blocks that are one layer after the other are open, others are one slab; where that does not fit
+    a screen, all are closed. `depth` and `expand` of the view open others. Raises NetspecError for
+    branches that cross, for sizes that are formulas, above 400 slabs, and where what was
+    asked for does not fit a screen.
+    """
+    view = replace(view, followers=False)
+    asked = view.depth is not None or bool(view.expand)
+    refused: tuple[float, float] | None = None
+    for opens, most_lines in ((view.is_open, _MOST_LINES),) if asked else _USUAL:
+        reader = Reader(view, opens)
+        plan = _planned(view, reader)
+        for laid, scale in plan(most_lines):
+            notes = _notes(reader, scale, max(laid.w, _NARROWEST))
+            size = _AROUND[0] + laid.w, _AROUND[1] + laid.up + laid.down + LINE * len(notes)
+            if size[0] <= SCREEN[0] and size[1] <= SCREEN[1]:
+                return _page(view, laid, notes)
+            refused = size
+    assert refused is not None
+    reason = f"its slabs take {refused[0]:.0f}×{refused[1]:.0f} points, more than a screen"
+    raise NetspecError(CannotDraw(reason, "open fewer blocks, or draw it with --style fold"))
+
+
+def _is_chain(block: Block, path: str, depth: int) -> bool:
+    return not block.head and is_chain(block.body)
+
+
+def _is_none(block: Block, path: str, depth: int) -> bool:
+    return False
+
+
+# What is open where nothing is asked for, and in how many lines at most.
+_USUAL: tuple[tuple[Opens, int], ...] = ((_is_chain, 2), (_is_none, _MOST_LINES))
+
+
+def _planned(view: View, reader: Reader) -> Callable[[int], Iterator[tuple[Laid, Scale]]]:
+    """The ways to lay the net out, the best ones first: in few lines, and large."""
+    series = outline(view.graph)
+    u = u_shape(series, view.graph)
+    if u is not None and is_bend(u):
+        bend = read_bend(u, reader)
+        inside = [volume for chain in bend.chains for volume in _volumes(chain)]
+
+        def as_u(most_lines: int) -> Iterator[tuple[Laid, Scale]]:
+            for side, thick in _SIZES:
+                scale = scale_of(inside, side, thick)
+                yield bent(bend, scale), scale
+
+        return as_u
+    chain = reader.chain(series)
+    volumes = list(_volumes(chain))
+
+    def plan(most_lines: int) -> Iterator[tuple[Laid, Scale]]:
+        for lines in range(1, most_lines + 1):
+            for side, thick in _SIZES if lines == most_lines else _SIZES[:_READABLE]:
+                scale = scale_of(volumes, side, thick)
+                laid = in_lines(chain, Rows(scale), lines)
+                if laid is not None:
+                    yield laid, scale
+
+    return plan
+
+
+def _volumes(chain: Chain) -> Iterator[Volume]:
+    for item in chain.items:
+        if isinstance(item, Volume):
+            yield item
+        elif isinstance(item, Fork):
+            for row in item.rows:
+                yield from _volumes(row)
+    for _, volume in chain.asides:
+        yield volume
+
+
+def _notes(reader: Reader, scale: Scale, room: float) -> tuple[str, ...]:
+    """What sizes mean and what is not drawn, in lines."""
+    parts = [scale.note]
+    omitted = [f"{word}{times(count)}" for word, count in reader.omitted.items()]
+    if omitted:
+        parts.append(f"not drawn, as they keep the size: {', '.join(omitted)}")
+    if reader.closed:
+        parts.append(f"blocks drawn as one: {', '.join(reader.closed)}")
+    return wrapped("; ".join(parts), room)
+
+
+def _page(view: View, laid: Laid, notes: tuple[str, ...]) -> Scene:
+    """The net under its title, the notes below it."""
+    tall = laid.up + laid.down
+
+    def draw(x: float, y: float) -> list[Item]:
+        found = shifted(laid.items, x, y + laid.up)
+        for i, line in enumerate(notes):
+            at = y + tall + _NOTES + LINE * i
+            found.append(Words(x, at, line, "note", look="muted"))
+        return found
+
+    w = max(laid.w, *(width(line) for line in notes))
+    inner = Piece(w, tall + _NOTES + LINE * (len(notes) - 1), w / 2, draw)
+    return framed(replace(view, show=()), inner, "")

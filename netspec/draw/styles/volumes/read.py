@@ -1,0 +1,381 @@
+"""From the structure of a net to its volumes: what is a slab, what is not drawn and is said.
+
+A layer that keeps the size, as an activation or a norm, is no volume. A closed block is one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+
+from netspec.diagnostics.messages.draw import CannotDraw, TooManyDrawn
+from netspec.diagnostics.raised import NetspecError
+from netspec.draw.layout.pieces import SIGNS
+from netspec.draw.structure.elements import (
+    Block,
+    Element,
+    Parallel,
+    Port,
+    Repeat,
+    Series,
+    Step,
+    Tangle,
+    nodes_of,
+    own_nodes_of,
+)
+from netspec.draw.structure.labels import data_inputs, family, spelling
+from netspec.draw.structure.repeats import signature
+from netspec.draw.styles.volumes import words
+from netspec.draw.styles.volumes.parts import (
+    Bracket,
+    Chain,
+    Fork,
+    Item,
+    Part,
+    Pin,
+    Sign,
+    Source,
+    Volume,
+    Window,
+)
+from netspec.draw.view import View
+from netspec.graph.checked import Graph, Node
+from netspec.sizes.shapes import TensorType
+
+MOST_VOLUMES = 400
+_DRAWN = frozenset({"conv", "pool", "fc", "rnn", "join", "in"})
+
+Opens = Callable[[Block, str, int], bool]
+
+
+class Reader:
+    """Makes the chain of a series. `omitted` counts what has no volume, `closed` names the blocks
+    that are one.
+    """
+
+    def __init__(self, view: View, opens: Opens) -> None:
+        self.view = view
+        self.opens = opens
+        self.omitted: Counter[str] = Counter()
+        self.closed: dict[str, Block] = {}
+        self._names = _names(view.graph)
+        self._count = 0
+
+    def chain(self, series: Series) -> Chain:
+        """The series side by side, what flows in and out at pins where skips begin or end there."""
+        return _with_pins(self._series(series, 0))
+
+    # --- chains
+
+    def _series(self, series: Series, depth: int) -> _Open:
+        out = _Open()
+        first: list[int] = []
+        last: list[int] = [out.last]
+        for element in series.items:
+            first.append(len(out.items))
+            self._add(element, out, depth)
+            last.append(out.last)
+        first.append(len(out.items))
+        out.arcs += [(last[a + 1], first[b]) for a, b in series.arcs]
+        out.asides += [(last[i + 1], self._head(block)) for i, block in series.asides]
+        return out
+
+    def _add(self, element: Element, out: _Open, depth: int) -> None:
+        match element:
+            case Step():
+                self._step(element, out, None)
+            case Repeat(element=Step() as step):
+                self._step(step, out, element)
+            case Block():
+                self._block(element, out, None, depth)
+            case Repeat(element=Block() as block):
+                self._block(block, out, element, depth)
+            case Repeat():
+                assert isinstance(element.element, Series)
+                inner = self._series(element.element, depth)
+                out.extend(inner, f"×{element.count}")
+            case Series():
+                out.extend(self._series(element, depth))
+            case Parallel():
+                self._parallel(element, out, depth)
+            case _:
+                _refuse(self.view)
+
+    def _step(self, step: Step, out: _Open, repeat: Repeat | None) -> None:
+        drawn = _is_drawn(step.node)
+        times = repeat.count if repeat else 1
+        for node in step.nodes[1:] if drawn else step.nodes:
+            self.omitted[spelling(node.op)] += times
+        if drawn:
+            out.items.append(self._joined(step, repeat))
+
+    def _joined(self, step: Step, repeat: Repeat | None = None) -> Volume | Sign:
+        if step.joins and step.node.op.spelling in SIGNS:
+            return Sign(SIGNS[step.node.op.spelling], self.source(step, step))
+        return self.volume(step, repeat)
+
+    def _block(self, block: Block, out: _Open, repeat: Repeat | None, depth: int) -> None:
+        if not any(map(_is_drawn, block.nodes)):
+            for node in nodes_of(repeat or block):
+                self.omitted[spelling(node.op)] += 1
+            return
+        copies = repeat.copies if repeat else ()
+        path = getattr(copies[0] if copies else block, "path", block.path)
+        if not (self.opens(block, path, depth) and _is_plain(block.body)):
+            out.items.append(self._closed(block, repeat))
+            return
+        inner = self._series(block.body, depth + 1)
+        name = block.call.block + words.times(repeat.count) if repeat else block.name
+        note = f", {repeat.note}" if repeat and repeat.note else ""
+        out.extend(inner, name + note)
+
+    def _parallel(self, parallel: Parallel, out: _Open, depth: int) -> None:
+        opened = [self._series(branch, depth) for branch in parallel.branches]
+        full = [branch for branch in opened if branch.items]
+        source, join = out.last, parallel.join
+        if len(full) == 1:
+            out.extend(full[0])
+        elif full:
+            crossing = None
+            if join is not None and _is_towers(parallel) and len(full) == len(opened):
+                crossing = self.source(join, join)
+                for node in join.nodes[1:]:
+                    self.omitted[spelling(node.op)] += 1
+            rows = tuple(_with_pins(branch) for branch in full)
+            out.items.append(Fork(rows, crossing))
+            if crossing is not None and join is not None:
+                out.pending[len(out.items) - 1] = self._joined(join)
+                return
+        if len(full) < len(opened):
+            out.arcs.append((source, len(out.items)))
+        if join is not None:
+            self._step(join, out, None)
+
+    # --- volumes
+
+    def volume(self, step: Step, repeat: Repeat | None = None) -> Volume:
+        """What a layer gives; `repeat` is the run of layers that it stands for."""
+        self._counted()
+        whole = repeat or step
+        copies = repeat.count if repeat else 1
+        node = step.node
+        source = self.source(step, whole)
+        parts = (Part(self._channels(step.type), self.view.look(step, repeat), source),)
+        is_input = not node.inputs
+        made = () if is_input else words.made(step, self.view, copies)
+        name = node.name if is_input else self._names.get(node, "")
+        return Volume(
+            step.type,
+            parts,
+            made,
+            name,
+            words.figures(self.view, nodes_of(whole)),
+            "shape" in self.view.show,
+            _window(node),
+            copies,
+        )
+
+    def _closed(self, block: Block, repeat: Repeat | None) -> Volume:
+        """A block as one volume: a slab for each branch that its end lays together."""
+        self._counted()
+        self.closed.setdefault(block.call.block, block)
+        whole = repeat or block
+        copies = repeat.count if repeat else 1
+        kind = block.type
+        look = self._heat(block)
+        source = self.source(block, whole)
+        last = block.body.items[-1] if block.body.items else None
+        shares = _shares(last, kind)
+        channels = self._channels(kind)
+        parts = tuple(Part(share, look, source) for share in shares or (channels,))
+        made = words.made_by_block(block, repeat)
+        figures = words.figures(self.view, own_nodes_of(whole))
+        sized = "shape" in self.view.show
+        around = _is_residual(last)
+        return Volume(kind, parts, made, "", figures, sized, None, copies, around)
+
+    def _head(self, block: Block) -> Volume:
+        """A training-only head, closed whatever is asked for."""
+        volume = self._closed(block, None)
+        losses = {head.name: head.loss for head in self.view.graph.heads}
+        loss = f"training only, loss × {losses[block.path]:g}"
+        return replace(volume, made=(), name=block.name, figures=(*volume.figures, loss))
+
+    def _heat(self, block: Block) -> str:
+        if self.view.heat is None:
+            return "head" if block.head else "shut"
+        hottest = max(nodes_of(block), key=lambda node: self.view.weight((node,)))
+        return self.view.look(Step((hottest,)))
+
+    def _channels(self, kind: TensorType) -> int:
+        sizes = [self.view.graph.nominal(size) for size in kind.shape]
+        if not all(isinstance(size, int) for size in sizes):
+            reason = f"slabs have sizes that are numbers, and {words.size(kind)} has not"
+            raise NetspecError(CannotDraw(reason, "give --input, or draw it with --style fold"))
+        return int(str(sizes[0])) if sizes else 1
+
+    def source(self, element: Step | Block, whole: Element | None = None) -> Source:
+        """The place of a layer or a block, and the hint of all that it stands for."""
+        whole = whole or element
+        if isinstance(element, Block):
+            hint = self.view.hint(element.path, whole, element.type)
+            return Source(element.call.span, element.path, hint)
+        node = element.node
+        return Source(node.span, node.path, self.view.hint(node.name, whole, element.type))
+
+    def _counted(self) -> None:
+        self._count += 1
+        if self._count > MOST_VOLUMES:
+            count = len(self.view.graph.nodes)
+            raise NetspecError(TooManyDrawn("volumes", count, MOST_VOLUMES))
+
+
+class _Open:
+    """A chain that is being made; -1 is what flows in."""
+
+    def __init__(self) -> None:
+        self.items: list[Item] = []
+        self.arcs: list[tuple[int, int]] = []
+        self.brackets: list[Bracket] = []
+        self.asides: list[tuple[int, Volume]] = []
+        # The joins of forks that are drawn only where nothing follows to read all branches.
+        self.pending: dict[int, Volume | Sign] = {}
+
+    @property
+    def last(self) -> int:
+        return len(self.items) - 1
+
+    def extend(self, other: _Open, title: str = "") -> None:
+        """Another chain behind this one, under a bracket where it has a title."""
+        at = len(self.items)
+        if title and other.items:
+            self.brackets.append(Bracket(at, at + len(other.items), title))
+        self.items += other.items
+        self.arcs += [(at + a, at + b) for a, b in other.arcs]
+        self.brackets += [Bracket(at + b.first, at + b.end, b.title) for b in other.brackets]
+        self.asides += [(at + i, volume) for i, volume in other.asides]
+        self.pending |= {at + i: join for i, join in other.pending.items()}
+
+
+def _with_pins(open_: _Open) -> Chain:
+    """The chain, with a pin before or behind it where an arc begins or ends there."""
+    items = list(open_.items)
+    if open_.last in open_.pending:
+        fork = items[-1]
+        assert isinstance(fork, Fork)
+        items[-1:] = [Fork(fork.rows), open_.pending[open_.last]]
+    arcs = dict.fromkeys(open_.arcs)
+    asides = [i for i, _ in open_.asides]
+    before = 1 if any(i < 0 for i in (*asides, *(a for a, _ in arcs))) else 0
+    if any(b >= len(items) for _, b in arcs):
+        items.append(Pin())
+    if before:
+        items.insert(0, Pin())
+    return Chain(
+        tuple(items),
+        tuple((a + before, b + before) for a, b in arcs),
+        tuple(Bracket(b.first + before, b.end + before, b.title) for b in open_.brackets),
+        tuple((i + before, volume) for i, volume in open_.asides),
+    )
+
+
+def _is_drawn(node: Node) -> bool:
+    """Whether a layer has a volume: not one that keeps the size of the one thing it reads."""
+    if family(node.op) in _DRAWN or len(node.inputs) != 1:
+        return True
+    return node.types[0].shape != node.inputs[0].type.shape
+
+
+def _names(graph: Graph) -> dict[Node, str]:
+    """The names given with `as` at the top of the spec, by the layers whose volumes they name."""
+    found: dict[Node, str] = {}
+    for name, values in graph.names.items():
+        node = values[0].node if len(values) == 1 else None
+        while node is not None and not _is_drawn(node):
+            node = node.inputs[0].node
+        if node is not None:
+            found.setdefault(node, name)
+    return found
+
+
+def is_chain(series: Series) -> bool:
+    """Whether all that a block does is one after the other."""
+    return not series.arcs and all(
+        isinstance(item, Step | Block)
+        or (isinstance(item, Repeat) and isinstance(item.element, Step | Block))
+        for item in series.items
+    )
+
+
+def _is_plain(series: Series) -> bool:
+    """Whether slabs can show what a block does: nothing that crosses, one tensor that flows in."""
+    for item in series.items:
+        once = item.element if isinstance(item, Repeat) else item
+        match once:
+            case Port() | Tangle():
+                return False
+            case Series():
+                if not _is_plain(once):
+                    return False
+            case Parallel():
+                if not all(map(_is_plain, once.branches)):
+                    return False
+    return True
+
+
+def _is_towers(parallel: Parallel) -> bool:
+    """Whether the branches do the same and are only laid side by side."""
+    join = parallel.join
+    if join is None or join.node.op.spelling != "concat" or not parallel.opens:
+        return False
+    return len({repr(signature(branch)) for branch in parallel.branches}) == 1
+
+
+def _shares(last: Element | None, kind: TensorType) -> tuple[int, ...]:
+    """The channels of each branch, where a block ends by laying branches of maps together."""
+    if not isinstance(last, Parallel) or last.join is None:
+        return ()
+    node = last.join.node
+    if node.op.spelling != "concat" or node.types[0].shape != kind.shape:
+        return ()
+    found = [value.type.channels for value in data_inputs(node)]
+    if not all(isinstance(size, int) for size in found) or sum(map(int, map(str, found))) != kind.channels:
+        return ()
+    return tuple(int(str(size)) for size in found)
+
+
+def _is_residual(last: Element | None) -> bool:
+    if not isinstance(last, Parallel) or last.join is None:
+        return False
+    short = min(len(branch.items) for branch in last.branches)
+    return last.join.node.op.spelling == "add" and len(last.branches) == 2 and short <= 1
+
+
+def _window(node: Node) -> Window | None:
+    """The kernel as shares of the map that it slides over, or of the map that it spreads to."""
+    if not node.inputs or len(node.inputs[0].type.shape) < 2 or len(node.types[0].shape) < 2:
+        return None
+    read, given = node.inputs[0].type.spatial, node.types[0].spatial
+    found = node.op.window(node.input_types[0])
+    kernel = found.reach if found is not None else _spread(node, len(given))
+    sizes = [*read, *given]
+    if kernel is None or len(read) != len(given) or not all(isinstance(s, int) for s in sizes):
+        return None
+    over = [int(str(a)) for a in (read if found is not None else given)]
+    shares = [min(1.0, k / size) for k, size in zip(kernel, over, strict=True)]
+    across = shares[-1] if len(shares) > 1 else 1.0
+    return Window(across, shares[-2] if len(shares) > 1 else shares[0], found is None)
+
+
+def _spread(node: Node, rank: int) -> tuple[int, ...] | None:
+    """The kernel of an operator that makes a larger map."""
+    kernel = node.op.__dict__.get("kernel")
+    if isinstance(kernel, int):
+        return (kernel,) * rank
+    return kernel if isinstance(kernel, tuple) and len(kernel) == rank else None
+
+
+def _refuse(view: View) -> None:
+    reason = f"branches of {view.graph.name} cross, and slabs side by side do not show how"
+    raise NetspecError(CannotDraw(reason, "draw it with --style fold"))

@@ -1,0 +1,292 @@
+"""Volumes side by side on one axis, what they are below them, how they are made below the gaps."""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+from netspec.draw.layout.pieces import SIGNS
+from netspec.draw.metrics import total
+from netspec.draw.scene import Item, Mark, Words
+from netspec.draw.styles.volumes.above import Above
+from netspec.draw.styles.volumes.joints import Entry, Exit, joints, moved_face
+from netspec.draw.styles.volumes.parts import Chain, Fork, Pin, Sign, Volume
+from netspec.draw.styles.volumes.parts import Item as Member
+from netspec.draw.styles.volumes.scale import Scale
+from netspec.draw.styles.volumes.solids import Point, group, shifted, solid
+from netspec.draw.styles.volumes.words import LINE, caption, width
+from netspec.foundation.records import record
+
+_GAP, _FRUSTUM, _APART = 20.0, 30.0, 8.0
+_LANE, _BETWEEN = 34.0, 12.0
+_RADIUS = 8.0
+_BELOW = 6.0
+
+
+@record
+class Laid:
+    """Something with its places: from x = 0 to `w`, `up` and `down` points around the axis."""
+
+    items: tuple[Item, ...]
+    w: float
+    up: float
+    down: float
+    entries: tuple[Entry, ...]
+    exits: tuple[Exit, ...]
+    top: Point = (0.0, 0.0)
+    bottom: Point = (0.0, 0.0)
+    spots: tuple[Spot, ...] = ()
+
+    @property
+    def bottom_x(self) -> float:
+        """Where a row is left downwards: below the last of it, from its left."""
+        return self.spots[-1].x + self.spots[-1].laid.bottom[0]
+
+
+@record
+class Spot:
+    """One member of a row in its place, and the width of its words."""
+
+    member: Member
+    laid: Laid
+    x: float
+    made: tuple[str, ...] = ()
+    told: tuple[str, ...] = ()
+
+    @property
+    def right(self) -> float:
+        """Where it ends."""
+        return self.x + self.laid.w
+
+    @property
+    def middle(self) -> float:
+        """The middle of what it is, which its caption stands below."""
+        return self.x + self.laid.w / 2
+
+    @property
+    def top(self) -> tuple[float, float]:
+        """Where skips leave and arrive."""
+        return self.x + self.laid.top[0], self.laid.top[1]
+
+
+class Rows:
+    """Lays out chains at one scale; words stand below the slabs, or `over` them."""
+
+    def __init__(self, scale: Scale, *, over: bool = False) -> None:
+        self.scale = scale
+        self.over = over
+
+    def chain(self, chain: Chain, *, lead: bool = True) -> Laid:
+        """The chain from left to right. Without `lead`, how its first volume is made goes unsaid."""
+        spots = self._spots(chain, lead)
+        items: list[Item] = []
+        for before, spot in zip(spots, spots[1:], strict=False):
+            exits = tuple(e.moved(before.x, 0.0) for e in before.laid.exits)
+            entries = tuple(e.moved(spot.x, 0.0) for e in spot.laid.entries)
+            between = joints(exits, entries)
+            if isinstance(before.member, Fork) and before.member.crossing is not None:
+                between = [group(before.member.crossing, tuple(between))]
+            items += between
+        solids = [item for s in spots for item in shifted(s.laid.items, s.x)]
+        # A kernel lies on the slab that it slides over.
+        items = [*solids, *items]
+        labels, up, down = self._labels(spots)
+        above = Above()
+        for spot in spots:
+            above.take(spot.x, spot.right, -up if self.over else -spot.laid.up)
+        self._over(chain, spots, above)
+        up = max(up, -above.highest)
+        right = max((s.right for s in spots), default=0.0)
+        titles = (spots[b.first].x + width(b.title) for b in chain.brackets)
+        w = max([right, *titles, *(_right(label) for label in labels)])
+        first, last = spots[0], spots[-1]
+        ends = tuple(e.moved(last.x, 0.0) for e in last.laid.exits)
+        return Laid(
+            (*items, *labels, *above.items),
+            w,
+            up,
+            down,
+            tuple(e.moved(first.x, 0.0) for e in first.laid.entries),
+            tuple(Exit((*e.points, (w, e.points[-1][1])), e.face) for e in ends),
+            spots=tuple(spots),
+        )
+
+    # --- places
+
+    def _spots(self, chain: Chain, lead: bool) -> list[Spot]:
+        laid = self._aligned([self._member(member) for member in chain.items], chain)
+        titles = {b.end - 1: b for b in chain.brackets}
+        spots: list[Spot] = []
+        told_end = made_end = right = 0.0
+        for i, (member, own) in enumerate(zip(chain.items, laid, strict=True)):
+            made = member.made if isinstance(member, Volume) and (i or lead) else ()
+            told = caption(member, planes=self.scale.planes) if isinstance(member, Volume) else ()
+            made_w, told_w = _widest(made), _widest(told)
+            before = spots[-1] if spots else None
+            inline = before is not None and not isinstance(before.member, Fork)
+            x = right + (_gap(before.member, member) if before else 0.0)
+            if isinstance(member, Fork) and before:
+                x = max(x, told_end + _APART, made_end + _APART)
+            if told:
+                x = max(x, told_end + _APART + (told_w - own.w) / 2 if spots else (told_w - own.w) / 2)
+            if made and inline:
+                x = max(x, 2 * (made_end + _APART + made_w / 2) - right)
+            elif made:
+                x = max(x, made_end + _APART if spots else 0.0)
+            x = max(x, 0.0)
+            spot = Spot(member, own, x, made, told)
+            spots.append(spot)
+            if told:
+                told_end = spot.middle + told_w / 2
+            if made:
+                middle = (right + x) / 2 if inline else x + made_w / 2
+                made_end = middle + made_w / 2
+            right = spot.right
+            if isinstance(member, Fork):
+                told_end = made_end = right
+            if i in titles:
+                start = spots[titles[i].first].x
+                right = max(right, start + width(titles[i].title) + _APART)
+                told_end, made_end = max(told_end, right - _APART), max(made_end, right - _APART)
+        return spots
+
+    def _aligned(self, laid: list[Laid], chain: Chain) -> list[Laid]:
+        """Forks whose lines cross have their rows at the same heights."""
+        found: list[Laid] = []
+        numbered = list(enumerate(chain.items))
+
+        def rows(pair: tuple[int, Member]) -> int:
+            member = pair[1]
+            return len(member.rows) if isinstance(member, Fork) else -pair[0] - 1
+
+        for count, run in groupby(numbered, key=rows):
+            members = [member for _, member in run]
+            if count > 0:
+                forks = [member for member in members if isinstance(member, Fork)]
+                found += self._forks(forks)
+            else:
+                found += [laid[i] for i in range(len(found), len(found) + len(members))]
+        return found
+
+    def _member(self, member: Member) -> Laid:
+        match member:
+            case Volume():
+                return self._volume(member)
+            case Sign():
+                mark = group(member.source, (Mark(_RADIUS, 0.0, member.sign, _RADIUS),))
+                entry, leave = Entry((0.0, 0.0)), Exit(((2 * _RADIUS, 0.0),))
+                ends = (_RADIUS, -_RADIUS), (_RADIUS, _RADIUS)
+                return Laid((mark,), 2 * _RADIUS, _RADIUS, _RADIUS, (entry,), (leave,), *ends)
+            case Pin():
+                entry, leave = Entry((4.0, 0.0)), Exit(((0.0, 0.0),))
+                return Laid((), 4.0, 0.0, 0.0, (entry,), (leave,), (2.0, 0.0))
+        return self._forks([member])[0]
+
+    def _volume(self, volume: Volume) -> Laid:
+        drawn = solid(volume, self.scale)
+        entry = Entry(drawn.entry, drawn.into, volume.window)
+        leave = Exit((drawn.exit,), drawn.out)
+        size = drawn.w, drawn.up, drawn.down
+        return Laid(drawn.items, *size, (entry,), (leave,), drawn.top, drawn.bottom)
+
+    def _forks(self, forks: list[Fork]) -> list[Laid]:
+        """Forks of as many rows each, with their rows at the same heights."""
+        laid = [[self.chain(row) for row in fork.rows] for fork in forks]
+        ups = [max(row.up for row in rows) for rows in zip(*laid, strict=True)]
+        downs = [max(row.down for row in rows) for rows in zip(*laid, strict=True)]
+        tall = total(ups) + total(downs) + _BETWEEN * (len(ups) - 1)
+        axes, y = [], -tall / 2
+        for up, down in zip(ups, downs, strict=True):
+            axes.append(y + up)
+            y += up + down + _BETWEEN
+        return [self._fork(rows, axes, tall) for rows in laid]
+
+    def _fork(self, rows: list[Laid], axes: list[float], tall: float) -> Laid:
+        w = max(row.w for row in rows)
+        items: list[Item] = []
+        entries: list[Entry] = []
+        exits: list[Exit] = []
+        for row, axis in zip(rows, axes, strict=True):
+            items += shifted(row.items, 0.0, axis)
+            entries += (e.moved(0.0, axis) for e in row.entries)
+            for leaving in row.exits:
+                leave = leaving.moved(0.0, axis)
+                exits.append(Exit((*leave.points, (w, leave.points[-1][1])), leave.face))
+        middle = (w / 2, -tall / 2)
+        return Laid(tuple(items), w, tall / 2, tall / 2, tuple(entries), tuple(exits), middle)
+
+    # --- words
+
+    def _labels(self, spots: list[Spot]) -> tuple[list[Words], float, float]:
+        """The words of each run between forks on common lines, and the room of all."""
+        found: list[Words] = []
+        up = max(spot.laid.up for spot in spots)
+        down = max(spot.laid.down for spot in spots)
+        at = 0
+        for is_fork, run in groupby(spots, key=lambda spot: isinstance(spot.member, Fork)):
+            members = list(run)
+            if not is_fork:
+                before = spots[at - 1] if at else None
+                edge = max(s.laid.up if self.over else s.laid.down for s in members)
+                words, end = self._run(members, before, edge)
+                found += words
+                if self.over:
+                    up = max(up, end)
+                else:
+                    down = max(down, end)
+            at += len(members)
+        return found, up, down
+
+    def _run(
+        self, spots: list[Spot], before: Spot | None, edge: float
+    ) -> tuple[list[Words], float]:
+        rows = max(len(spot.made) for spot in spots)
+        lines = max(len(spot.told) for spot in spots)
+        if not rows + lines:
+            return [], edge
+        found: list[Words] = []
+        tall = LINE * (rows + lines)
+        top = -edge - _BELOW - tall if self.over else edge + _BELOW
+        for spot in spots:
+            inline = before is not None and not isinstance(before.member, Fork)
+            middle = spot.x + _widest(spot.made) / 2
+            if inline and before is not None:
+                middle = (before.right + spot.x) / 2
+            for i, line in enumerate(spot.made):
+                y = top + LINE * i + 10
+                found.append(Words(middle, y, line, "note", "middle", "muted"))
+            for i, line in enumerate(spot.told):
+                y = top + LINE * (rows + i) + 10
+                found.append(Words(spot.middle, y, line, "note", "middle"))
+            before = spot
+        return found, edge + _BELOW + tall
+
+    # --- over the row
+
+    def _over(self, chain: Chain, spots: list[Spot], above: Above) -> None:
+        for a, b in sorted(chain.arcs, key=lambda arc: (arc[1] - arc[0], arc)):
+            (x, y), (z, v) = spots[a].top, spots[b].top
+            if isinstance(spots[a].member, Fork):
+                x, y = spots[a].right + _LANE / 3, 0.0
+            above.arc((x + 3, y), (z - 3, v))
+        for i, volume in chain.asides:
+            above.aside(spots[i].top, volume, self.scale)
+        for b in sorted(chain.brackets, key=lambda b: (b.end - b.first, -b.first)):
+            left, right = spots[b.first].x, spots[b.end - 1].right
+            right = max(right, left + width(b.title))
+            above.bracket(left, right, b.title)
+
+
+def _gap(before: Member, member: Member) -> float:
+    if isinstance(before, Fork) or isinstance(member, Fork):
+        return _LANE
+    if isinstance(before, Volume) and isinstance(member, Volume) and member.window:
+        return _FRUSTUM
+    return _GAP
+
+
+def _widest(lines: tuple[str, ...]) -> float:
+    return max(map(width, lines), default=0.0)
+
+
+def _right(words: Words) -> float:
+    return words.x + width(words.text) / 2
