@@ -141,7 +141,9 @@ def _colours(theme: str, used: frozenset[str]) -> str:
         f".page{{fill:{paint(theme, 'page').fill}}}text{{fill:{paint(theme, '').ink}}}",
         f".muted{{fill:{paint(theme, 'muted').ink}}}.w,.sign{{stroke:{wire}}}.tip{{fill:{wire}}}",
     ]
-    for look in sorted(used - {"", "leaf", "block", "band", "key", "page", "muted", "side", "thin"}):
+    for look in sorted(
+        used - {"", "leaf", "block", "band", "key", "page", "muted", "side", "thin"}
+    ):
         colours = paint(theme, look)
         body = f"fill:{colours.fill or 'none'}" + (
             f";stroke:{colours.border}" if colours.border else ""

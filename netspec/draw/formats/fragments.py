@@ -43,4 +43,3 @@ def _corner(item: Item) -> tuple[float, float]:
         case Box() | Words() | Mark():
             x, y = item.x, item.y
     return round(x, 1), round(y, 1)
-

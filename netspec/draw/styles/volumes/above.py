@@ -5,10 +5,10 @@ from __future__ import annotations
 from netspec.draw.layout.pieces import wire
 from netspec.draw.metrics import fit
 from netspec.draw.scene import SIZES, Item, Words
+from netspec.draw.styles.volumes.parts import Volume
 from netspec.draw.styles.volumes.scale import Scale
 from netspec.draw.styles.volumes.solids import shifted, solid
 from netspec.draw.styles.volumes.words import LINE, caption, width
-from netspec.draw.styles.volumes.parts import Volume
 
 _PAD, _TICK = 8.0, 5.0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from netspec.draw.layout.pieces import wire
-from netspec.draw.layout.ushape import U, Level
+from netspec.draw.layout.ushape import Level, U
 from netspec.draw.scene import Item, Words
 from netspec.draw.structure.elements import Series, Step
 from netspec.draw.structure.labels import data_inputs
@@ -40,7 +40,7 @@ class Bend:
 
 
 def is_bend(u: U | None) -> bool:
-    """Whether one skip crosses each level, with nothing on it but what crops it."""
+    """Whether one skip crosses each level, with nothing on its way but what crops it."""
     return u is not None and all(
         len(level.skips) == 1 and all(map(_is_crop, level.skips[0].items)) for level in u.levels
     )
@@ -95,7 +95,12 @@ def _with_part(level: Level, left: Chain, below: Chain, chain: Chain) -> Volume 
 
 def _across(level: Level, reader: Reader) -> tuple[str, tuple[Source, ...]]:
     crops = [item for item in level.skips[0].items if isinstance(item, Step)]
-    return "copy and crop" if crops else "copy", tuple(reader.source(crop) for crop in crops)
+    for crop in crops:
+        reader.told(crop)
+    first = level.right[0]
+    places = isinstance(first, Step) and any(v.index for v in data_inputs(first.node))
+    text = "indices" if places else "copy and crop" if crops else "copy"
+    return text, tuple(reader.source(crop) for crop in crops)
 
 
 def bent(bend: Bend, scale: Scale) -> Laid:
@@ -152,10 +157,15 @@ class _Bent:
             items += [*self._fall(i), *self._rise(i), *self._skip(i)]
         ends = [x + row.w for x, row in zip(self.right_x, self.right, strict=True)]
         ends += [
-            self.right_x[i] + _start(row) + _ASIDE + max(map(width, self.bend.rising[i]), default=0.0)
+            self.right_x[i]
+            + _start(row)
+            + _ASIDE
+            + max(map(width, self.bend.rising[i]), default=0.0)
             for i, row in enumerate(self.right)
         ]
-        return Laid(tuple(shifted(items, 0.0, -self.h / 2)), max(ends), self.h / 2, self.h / 2, (), ())
+        return Laid(
+            tuple(shifted(items, 0.0, -self.h / 2)), max(ends), self.h / 2, self.h / 2, (), ()
+        )
 
     def _fall(self, i: int) -> list[Item]:
         last = self.left[i].spots[-1]

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
-from netspec.diagnostics.messages.draw import CannotDraw
+from netspec.diagnostics.messages.draw import CannotDraw, TooManyDrawn
 from netspec.diagnostics.raised import NetspecError
 from netspec.draw.layout.pieces import Piece
 from netspec.draw.layout.ushape import u_shape
 from netspec.draw.scene import Item, Scene, Words
-from netspec.draw.structure.elements import Block
+from netspec.draw.structure.elements import blocks_of
+from netspec.draw.structure.labels import spelling
+from netspec.draw.structure.reading import structure
 from netspec.draw.styles.fold import SCREEN, framed, outline
 from netspec.draw.styles.volumes.bends import bent, is_bend, read_bend
+from netspec.draw.styles.volumes.kinds import is_chain
 from netspec.draw.styles.volumes.lines import in_lines
 from netspec.draw.styles.volumes.parts import Chain, Fork, Volume
-from netspec.draw.styles.volumes.read import Opens, Reader, is_chain
+from netspec.draw.styles.volumes.read import Opens, Reader
 from netspec.draw.styles.volumes.rows import Laid, Rows
 from netspec.draw.styles.volumes.scale import Scale, scale_of
 from netspec.draw.styles.volumes.solids import shifted
@@ -24,7 +28,7 @@ from netspec.draw.view import View
 
 # The largest side and the most channels in points, the first that fits is taken.
 _SIZES = ((200.0, 52.0), (160.0, 42.0), (125.0, 32.0), (95.0, 24.0), (70.0, 17.0), (50.0, 12.0))
-_READABLE, _MOST_LINES = 4, 5
+_READABLE, _MOST_LINES, _MOST_VOLUMES = 4, 5, 400
 _AROUND, _NOTES, _NARROWEST = (32.0, 110.0), 22.0, 480.0
 
 
@@ -39,8 +43,8 @@ def volumes(view: View) -> Scene:
     view = replace(view, followers=False)
     asked = view.depth is not None or bool(view.expand)
     refused: tuple[float, float] | None = None
-    for opens, most_lines in ((view.is_open, _MOST_LINES),) if asked else _USUAL:
-        reader = Reader(view, opens)
+    for choice, most_lines in ((_asked, _MOST_LINES),) if asked else _USUAL:
+        reader = Reader(view, choice(view))
         plan = _planned(view, reader)
         for laid, scale in plan(most_lines):
             notes = _notes(reader, scale, max(laid.w, _NARROWEST))
@@ -53,16 +57,32 @@ def volumes(view: View) -> Scene:
     raise NetspecError(CannotDraw(reason, "open fewer blocks, or draw it with --style fold"))
 
 
-def _is_chain(block: Block, path: str, depth: int) -> bool:
-    return not block.head and is_chain(block.body)
+def _chains(view: View) -> Opens:
+    """Opens the blocks that are one layer after the other, in all of their name alike."""
+    branched: dict[str, bool] = {}
+    for block in blocks_of(structure(view.graph)):
+        name = block.call.block
+        branched[name] = branched.get(name, False) or block.head or not is_chain(block.body)
+    return lambda block, path, depth, noted: not noted and not branched[block.call.block]
 
 
-def _is_none(block: Block, path: str, depth: int) -> bool:
-    return False
+def _none(view: View) -> Opens:
+    return lambda block, path, depth, noted: False
+
+
+def _asked(view: View) -> Opens:
+    return lambda block, path, depth, noted: view.is_open(block, path, depth)
 
 
 # What is open where nothing is asked for, and in how many lines at most.
-_USUAL: tuple[tuple[Opens, int], ...] = ((_is_chain, 2), (_is_none, _MOST_LINES))
+_USUAL = ((_chains, 2), (_none, _MOST_LINES))
+
+
+def _limited(volumes: Iterable[Volume]) -> list[Volume]:
+    found = list(volumes)
+    if len(found) > _MOST_VOLUMES:
+        raise NetspecError(TooManyDrawn("volumes", len(found), _MOST_VOLUMES))
+    return found
 
 
 def _planned(view: View, reader: Reader) -> Callable[[int], Iterator[tuple[Laid, Scale]]]:
@@ -71,7 +91,7 @@ def _planned(view: View, reader: Reader) -> Callable[[int], Iterator[tuple[Laid,
     u = u_shape(series, view.graph)
     if u is not None and is_bend(u):
         bend = read_bend(u, reader)
-        inside = [volume for chain in bend.chains for volume in _volumes(chain)]
+        inside = _limited(volume for chain in bend.chains for volume in _volumes(chain))
 
         def as_u(most_lines: int) -> Iterator[tuple[Laid, Scale]]:
             for side, thick in _SIZES:
@@ -80,7 +100,7 @@ def _planned(view: View, reader: Reader) -> Callable[[int], Iterator[tuple[Laid,
 
         return as_u
     chain = reader.chain(series)
-    volumes = list(_volumes(chain))
+    volumes = _limited(_volumes(chain))
 
     def plan(most_lines: int) -> Iterator[tuple[Laid, Scale]]:
         for lines in range(1, most_lines + 1):
@@ -107,7 +127,8 @@ def _volumes(chain: Chain) -> Iterator[Volume]:
 def _notes(reader: Reader, scale: Scale, room: float) -> tuple[str, ...]:
     """What sizes mean and what is not drawn, in lines."""
     parts = [scale.note]
-    omitted = [f"{word}{times(count)}" for word, count in reader.omitted.items()]
+    counts = Counter(spelling(node.op) for node in reader.omitted)
+    omitted = [f"{word}{times(count)}" for word, count in counts.items()]
     if omitted:
         parts.append(f"not drawn, as they keep the size: {', '.join(omitted)}")
     if reader.closed:

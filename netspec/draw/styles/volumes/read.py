@@ -5,28 +5,32 @@ A layer that keeps the size, as an activation or a norm, is no volume. A closed 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 
-from netspec.diagnostics.messages.draw import CannotDraw, TooManyDrawn
+from netspec.diagnostics.messages.draw import CannotDraw
 from netspec.diagnostics.raised import NetspecError
 from netspec.draw.layout.pieces import SIGNS
 from netspec.draw.structure.elements import (
     Block,
     Element,
     Parallel,
-    Port,
     Repeat,
     Series,
     Step,
-    Tangle,
     nodes_of,
     own_nodes_of,
 )
-from netspec.draw.structure.labels import data_inputs, family, spelling
-from netspec.draw.structure.repeats import signature
 from netspec.draw.styles.volumes import words
+from netspec.draw.styles.volumes.kinds import (
+    is_drawn,
+    is_plain,
+    is_residual,
+    is_towers,
+    resizes,
+    shares,
+    window,
+)
 from netspec.draw.styles.volumes.parts import (
     Bracket,
     Chain,
@@ -37,30 +41,32 @@ from netspec.draw.styles.volumes.parts import (
     Sign,
     Source,
     Volume,
-    Window,
 )
 from netspec.draw.view import View
 from netspec.graph.checked import Graph, Node
 from netspec.sizes.shapes import TensorType
 
-MOST_VOLUMES = 400
-_DRAWN = frozenset({"conv", "pool", "fc", "rnn", "join", "in"})
-
-Opens = Callable[[Block, str, int], bool]
+# Whether a block, on a path, inside so many others, is open; and whether it stands for a run of
+# which the first differs.
+Opens = Callable[[Block, str, int, bool], bool]
 
 
 class Reader:
-    """Makes the chain of a series. `omitted` counts what has no volume, `closed` names the blocks
-    that are one.
+    """Makes the chain of a series.
+
+    `shown` are the nodes that something drawn stands for, `omitted` those that keep the size and have
+    no volume, `closed` the blocks that are one, by their names.
     """
 
     def __init__(self, view: View, opens: Opens) -> None:
         self.view = view
         self.opens = opens
-        self.omitted: Counter[str] = Counter()
-        self.closed: dict[str, Block] = {}
+        self.shown: list[Node] = []
+        self.omitted: list[Node] = []
+        self.closed: dict[str, None] = {}
         self._names = _names(view.graph)
-        self._count = 0
+        calls = {call for node in view.graph.nodes if node.call for call in node.call.ancestors()}
+        self._components = {call.component for call in calls}
 
     def chain(self, series: Series) -> Chain:
         """The series side by side, what flows in and out at pins where skips begin or end there."""
@@ -85,6 +91,9 @@ class Reader:
         match element:
             case Step():
                 self._step(element, out, None)
+            case Repeat() if resizes(element):
+                for copy in element.copies:
+                    self._add(copy, out, depth)
             case Repeat(element=Step() as step):
                 self._step(step, out, element)
             case Block():
@@ -93,8 +102,8 @@ class Reader:
                 self._block(block, out, element, depth)
             case Repeat():
                 assert isinstance(element.element, Series)
-                inner = self._series(element.element, depth)
-                out.extend(inner, f"×{element.count}")
+                out.extend(self._series(element.element, depth), f"×{element.count}")
+                self._others(element, depth)
             case Series():
                 out.extend(self._series(element, depth))
             case Parallel():
@@ -103,12 +112,17 @@ class Reader:
                 _refuse(self.view)
 
     def _step(self, step: Step, out: _Open, repeat: Repeat | None) -> None:
-        drawn = _is_drawn(step.node)
-        times = repeat.count if repeat else 1
-        for node in step.nodes[1:] if drawn else step.nodes:
-            self.omitted[spelling(node.op)] += times
+        drawn = is_drawn(step.node)
+        steps = [copy for copy in repeat.copies if isinstance(copy, Step)] if repeat else [step]
+        for each in steps:
+            self.told(each, drawn)
         if drawn:
             out.items.append(self._joined(step, repeat))
+
+    def told(self, step: Step, drawn: bool = True) -> None:
+        """Keeps account of a layer and of what is merged into it."""
+        self.shown += step.nodes[:1] if drawn else ()
+        self.omitted += step.nodes[1:] if drawn else step.nodes
 
     def _joined(self, step: Step, repeat: Repeat | None = None) -> Volume | Sign:
         if step.joins and step.node.op.spelling in SIGNS:
@@ -116,19 +130,32 @@ class Reader:
         return self.volume(step, repeat)
 
     def _block(self, block: Block, out: _Open, repeat: Repeat | None, depth: int) -> None:
-        if not any(map(_is_drawn, block.nodes)):
-            for node in nodes_of(repeat or block):
-                self.omitted[spelling(node.op)] += 1
+        if not any(map(is_drawn, block.nodes)):
+            self.omitted += nodes_of(repeat or block)
             return
         copies = repeat.copies if repeat else ()
         path = getattr(copies[0] if copies else block, "path", block.path)
-        if not (self.opens(block, path, depth) and _is_plain(block.body)):
+        noted = repeat is not None and bool(repeat.note)
+        if not (self.opens(block, path, depth, noted) and is_plain(block.body)):
             out.items.append(self._closed(block, repeat))
             return
         inner = self._series(block.body, depth + 1)
-        name = block.call.block + words.times(repeat.count) if repeat else block.name
+        name = self._title(block) if not repeat else block.call.block + words.times(repeat.count)
         note = f", {repeat.note}" if repeat and repeat.note else ""
         out.extend(inner, name + note)
+        if repeat:
+            self._others(repeat, depth)
+
+    def _others(self, repeat: Repeat, depth: int) -> None:
+        """Keeps account of the copies that the last one stands for."""
+        period = len(repeat.copies) // repeat.count
+        for copy in repeat.copies[:-period]:
+            self._add(copy, _Open(), depth)
+
+    def _title(self, block: Block) -> str:
+        """The name that the author gave, where a number was added to tell several apart."""
+        given, _, number = block.name.rpartition("_")
+        return given if number.isdigit() and given in self._components else block.name
 
     def _parallel(self, parallel: Parallel, out: _Open, depth: int) -> None:
         opened = [self._series(branch, depth) for branch in parallel.branches]
@@ -138,10 +165,9 @@ class Reader:
             out.extend(full[0])
         elif full:
             crossing = None
-            if join is not None and _is_towers(parallel) and len(full) == len(opened):
+            if join is not None and is_towers(parallel) and len(full) == len(opened):
                 crossing = self.source(join, join)
-                for node in join.nodes[1:]:
-                    self.omitted[spelling(node.op)] += 1
+                self.told(join)
             rows = tuple(_with_pins(branch) for branch in full)
             out.items.append(Fork(rows, crossing))
             if crossing is not None and join is not None:
@@ -156,7 +182,6 @@ class Reader:
 
     def volume(self, step: Step, repeat: Repeat | None = None) -> Volume:
         """What a layer gives; `repeat` is the run of layers that it stands for."""
-        self._counted()
         whole = repeat or step
         copies = repeat.count if repeat else 1
         node = step.node
@@ -172,27 +197,27 @@ class Reader:
             name,
             words.figures(self.view, nodes_of(whole)),
             "shape" in self.view.show,
-            _window(node),
+            window(node),
             copies,
         )
 
     def _closed(self, block: Block, repeat: Repeat | None) -> Volume:
         """A block as one volume: a slab for each branch that its end lays together."""
-        self._counted()
-        self.closed.setdefault(block.call.block, block)
+        self.closed.setdefault(block.call.block)
         whole = repeat or block
+        self.shown += nodes_of(whole)
         copies = repeat.count if repeat else 1
         kind = block.type
         look = self._heat(block)
         source = self.source(block, whole)
         last = block.body.items[-1] if block.body.items else None
-        shares = _shares(last, kind)
+        split = shares(last, kind)
         channels = self._channels(kind)
-        parts = tuple(Part(share, look, source) for share in shares or (channels,))
-        made = words.made_by_block(block, repeat)
+        parts = tuple(Part(share, look, source) for share in split or (channels,))
+        made = words.made_by_block(self._title(block), repeat, block.call.block)
         figures = words.figures(self.view, own_nodes_of(whole))
         sized = "shape" in self.view.show
-        around = _is_residual(last)
+        around = is_residual(last)
         return Volume(kind, parts, made, "", figures, sized, None, copies, around)
 
     def _head(self, block: Block) -> Volume:
@@ -223,12 +248,6 @@ class Reader:
             return Source(element.call.span, element.path, hint)
         node = element.node
         return Source(node.span, node.path, self.view.hint(node.name, whole, element.type))
-
-    def _counted(self) -> None:
-        self._count += 1
-        if self._count > MOST_VOLUMES:
-            count = len(self.view.graph.nodes)
-            raise NetspecError(TooManyDrawn("volumes", count, MOST_VOLUMES))
 
 
 class _Open:
@@ -280,100 +299,16 @@ def _with_pins(open_: _Open) -> Chain:
     )
 
 
-def _is_drawn(node: Node) -> bool:
-    """Whether a layer has a volume: not one that keeps the size of the one thing it reads."""
-    if family(node.op) in _DRAWN or len(node.inputs) != 1:
-        return True
-    return node.types[0].shape != node.inputs[0].type.shape
-
-
 def _names(graph: Graph) -> dict[Node, str]:
-    """The names given with `as` at the top of the spec, by the layers whose volumes they name."""
+    """The names given with `as` outside blocks, by the layers whose volumes they name."""
     found: dict[Node, str] = {}
     for name, values in graph.names.items():
-        node = values[0].node if len(values) == 1 else None
-        while node is not None and not _is_drawn(node):
+        node = values[0].node if len(values) == 1 and "." not in values[0].node.path else None
+        while node is not None and not is_drawn(node):
             node = node.inputs[0].node
         if node is not None:
             found.setdefault(node, name)
     return found
-
-
-def is_chain(series: Series) -> bool:
-    """Whether all that a block does is one after the other."""
-    return not series.arcs and all(
-        isinstance(item, Step | Block)
-        or (isinstance(item, Repeat) and isinstance(item.element, Step | Block))
-        for item in series.items
-    )
-
-
-def _is_plain(series: Series) -> bool:
-    """Whether slabs can show what a block does: nothing that crosses, one tensor that flows in."""
-    for item in series.items:
-        once = item.element if isinstance(item, Repeat) else item
-        match once:
-            case Port() | Tangle():
-                return False
-            case Series():
-                if not _is_plain(once):
-                    return False
-            case Parallel():
-                if not all(map(_is_plain, once.branches)):
-                    return False
-    return True
-
-
-def _is_towers(parallel: Parallel) -> bool:
-    """Whether the branches do the same and are only laid side by side."""
-    join = parallel.join
-    if join is None or join.node.op.spelling != "concat" or not parallel.opens:
-        return False
-    return len({repr(signature(branch)) for branch in parallel.branches}) == 1
-
-
-def _shares(last: Element | None, kind: TensorType) -> tuple[int, ...]:
-    """The channels of each branch, where a block ends by laying branches of maps together."""
-    if not isinstance(last, Parallel) or last.join is None:
-        return ()
-    node = last.join.node
-    if node.op.spelling != "concat" or node.types[0].shape != kind.shape:
-        return ()
-    found = [value.type.channels for value in data_inputs(node)]
-    if not all(isinstance(size, int) for size in found) or sum(map(int, map(str, found))) != kind.channels:
-        return ()
-    return tuple(int(str(size)) for size in found)
-
-
-def _is_residual(last: Element | None) -> bool:
-    if not isinstance(last, Parallel) or last.join is None:
-        return False
-    short = min(len(branch.items) for branch in last.branches)
-    return last.join.node.op.spelling == "add" and len(last.branches) == 2 and short <= 1
-
-
-def _window(node: Node) -> Window | None:
-    """The kernel as shares of the map that it slides over, or of the map that it spreads to."""
-    if not node.inputs or len(node.inputs[0].type.shape) < 2 or len(node.types[0].shape) < 2:
-        return None
-    read, given = node.inputs[0].type.spatial, node.types[0].spatial
-    found = node.op.window(node.input_types[0])
-    kernel = found.reach if found is not None else _spread(node, len(given))
-    sizes = [*read, *given]
-    if kernel is None or len(read) != len(given) or not all(isinstance(s, int) for s in sizes):
-        return None
-    over = [int(str(a)) for a in (read if found is not None else given)]
-    shares = [min(1.0, k / size) for k, size in zip(kernel, over, strict=True)]
-    across = shares[-1] if len(shares) > 1 else 1.0
-    return Window(across, shares[-2] if len(shares) > 1 else shares[0], found is None)
-
-
-def _spread(node: Node, rank: int) -> tuple[int, ...] | None:
-    """The kernel of an operator that makes a larger map."""
-    kernel = node.op.__dict__.get("kernel")
-    if isinstance(kernel, int):
-        return (kernel,) * rank
-    return kernel if isinstance(kernel, tuple) and len(kernel) == rank else None
 
 
 def _refuse(view: View) -> None:

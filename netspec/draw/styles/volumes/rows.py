@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import groupby
+from itertools import groupby, pairwise
 
-from netspec.draw.layout.pieces import SIGNS
 from netspec.draw.metrics import total
 from netspec.draw.scene import Item, Mark, Words
 from netspec.draw.styles.volumes.above import Above
-from netspec.draw.styles.volumes.joints import Entry, Exit, joints, moved_face
-from netspec.draw.styles.volumes.parts import Chain, Fork, Pin, Sign, Volume
+from netspec.draw.styles.volumes.joints import Entry, Exit, joints
+from netspec.draw.styles.volumes.parts import Bracket, Chain, Fork, Pin, Sign, Volume
 from netspec.draw.styles.volumes.parts import Item as Member
 from netspec.draw.styles.volumes.scale import Scale
 from netspec.draw.styles.volumes.solids import Point, group, shifted, solid
@@ -51,6 +50,7 @@ class Spot:
     x: float
     made: tuple[str, ...] = ()
     told: tuple[str, ...] = ()
+    inline: bool = True
 
     @property
     def right(self) -> float:
@@ -59,8 +59,9 @@ class Spot:
 
     @property
     def middle(self) -> float:
-        """The middle of what it is, which its caption stands below."""
-        return self.x + self.laid.w / 2
+        """The middle of its caption: below it, or to the right of wires that come in aslant."""
+        own = self.x + self.laid.w / 2
+        return own if self.inline else max(own, self.x + _widest((*self.made, *self.told)) / 2)
 
     @property
     def top(self) -> tuple[float, float]:
@@ -75,11 +76,14 @@ class Rows:
         self.scale = scale
         self.over = over
 
-    def chain(self, chain: Chain, *, lead: bool = True) -> Laid:
-        """The chain from left to right. Without `lead`, how its first volume is made goes unsaid."""
-        spots = self._spots(chain, lead)
+    def chain(self, chain: Chain, *, lead: bool = True, aslant: bool = False) -> Laid:
+        """The chain from left to right. Without `lead`, how its first volume is made goes unsaid.
+
+        What leads to it comes in `aslant` where it is a branch.
+        """
+        spots = self._spots(chain, lead, aslant)
         items: list[Item] = []
-        for before, spot in zip(spots, spots[1:], strict=False):
+        for before, spot in pairwise(spots):
             exits = tuple(e.moved(before.x, 0.0) for e in before.laid.exits)
             entries = tuple(e.moved(spot.x, 0.0) for e in spot.laid.entries)
             between = joints(exits, entries)
@@ -112,9 +116,11 @@ class Rows:
 
     # --- places
 
-    def _spots(self, chain: Chain, lead: bool) -> list[Spot]:
+    def _spots(self, chain: Chain, lead: bool, aslant: bool) -> list[Spot]:
         laid = self._aligned([self._member(member) for member in chain.items], chain)
-        titles = {b.end - 1: b for b in chain.brackets}
+        titles: dict[int, list[Bracket]] = {}
+        for bracket in chain.brackets:
+            titles.setdefault(bracket.end - 1, []).append(bracket)
         spots: list[Spot] = []
         told_end = made_end = right = 0.0
         for i, (member, own) in enumerate(zip(chain.items, laid, strict=True)):
@@ -122,30 +128,34 @@ class Rows:
             told = caption(member, planes=self.scale.planes) if isinstance(member, Volume) else ()
             made_w, told_w = _widest(made), _widest(told)
             before = spots[-1] if spots else None
-            inline = before is not None and not isinstance(before.member, Fork)
+            inline = not isinstance(before.member, Fork) if before else not aslant
             x = right + (_gap(before.member, member) if before else 0.0)
             if isinstance(member, Fork) and before:
                 x = max(x, told_end + _APART, made_end + _APART)
-            if told:
-                x = max(x, told_end + _APART + (told_w - own.w) / 2 if spots else (told_w - own.w) / 2)
-            if made and inline:
+            if inline and not before:
+                x = max(x, (max(made_w, told_w) - own.w) / 2)
+            elif told and inline:
+                x = max(x, told_end + _APART + (told_w - own.w) / 2)
+            elif told and spots:
+                x = max(x, told_end + _APART)
+            if made and inline and before:
                 x = max(x, 2 * (made_end + _APART + made_w / 2) - right)
             elif made:
                 x = max(x, made_end + _APART if spots else 0.0)
             x = max(x, 0.0)
-            spot = Spot(member, own, x, made, told)
+            spot = Spot(member, own, x, made, told, inline)
             spots.append(spot)
             if told:
                 told_end = spot.middle + told_w / 2
             if made:
-                middle = (right + x) / 2 if inline else x + made_w / 2
+                middle = (right + x) / 2 if inline and before else spot.middle
                 made_end = middle + made_w / 2
             right = spot.right
             if isinstance(member, Fork):
                 told_end = made_end = right
-            if i in titles:
-                start = spots[titles[i].first].x
-                right = max(right, start + width(titles[i].title) + _APART)
+            for bracket in titles.get(i, ()):
+                start = spots[bracket.first].x
+                right = max(right, start + width(bracket.title) + _APART)
                 told_end, made_end = max(told_end, right - _APART), max(made_end, right - _APART)
         return spots
 
@@ -190,7 +200,7 @@ class Rows:
 
     def _forks(self, forks: list[Fork]) -> list[Laid]:
         """Forks of as many rows each, with their rows at the same heights."""
-        laid = [[self.chain(row) for row in fork.rows] for fork in forks]
+        laid = [[self.chain(row, aslant=True) for row in fork.rows] for fork in forks]
         ups = [max(row.up for row in rows) for rows in zip(*laid, strict=True)]
         downs = [max(row.down for row in rows) for rows in zip(*laid, strict=True)]
         tall = total(ups) + total(downs) + _BETWEEN * (len(ups) - 1)
@@ -247,9 +257,8 @@ class Rows:
         tall = LINE * (rows + lines)
         top = -edge - _BELOW - tall if self.over else edge + _BELOW
         for spot in spots:
-            inline = before is not None and not isinstance(before.member, Fork)
-            middle = spot.x + _widest(spot.made) / 2
-            if inline and before is not None:
+            middle = spot.middle
+            if spot.inline and before is not None:
                 middle = (before.right + spot.x) / 2
             for i, line in enumerate(spot.made):
                 y = top + LINE * i + 10
@@ -270,10 +279,14 @@ class Rows:
             above.arc((x + 3, y), (z - 3, v))
         for i, volume in chain.asides:
             above.aside(spots[i].top, volume, self.scale)
-        for b in sorted(chain.brackets, key=lambda b: (b.end - b.first, -b.first)):
-            left, right = spots[b.first].x, spots[b.end - 1].right
-            right = max(right, left + width(b.title))
-            above.bracket(left, right, b.title)
+        ends: dict[int, float] = {}
+        # Of two brackets over the same items, the inner one comes later.
+        inner_first = chain.brackets[::-1]
+        for bracket in sorted(inner_first, key=lambda each: each.end - each.first):
+            left, right = spots[bracket.first].x, spots[bracket.end - 1].right
+            right = max(right, left + width(bracket.title), ends.get(bracket.end, 0.0))
+            ends[bracket.end] = right
+            above.bracket(left, right, bracket.title)
 
 
 def _gap(before: Member, member: Member) -> float:

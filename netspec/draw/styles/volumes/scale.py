@@ -62,8 +62,8 @@ def scale_of(volumes: Iterable[Volume], side: float, thick: float) -> Scale:
     maps = [volume for volume in found if volume.sides]
     sides = [size for volume in maps for size in volume.sides if size > 1]
     vectors = [volume.channels for volume in found if not volume.sides]
-    drawn = [v for v in maps if max(v.sides) > 1]
-    planes = bool(drawn) and all(_is_planes(volume) for volume in drawn)
+    drawn = [volume for volume in maps if max(volume.sides) > 1]
+    planes = any(volume.made for volume in drawn) and all(_is_planes(volume) for volume in drawn)
     largest = max(sides, default=1)
     linear = largest <= _LINEAR * min(sides, default=1)
     most = max((volume.channels for volume in maps), default=1)

@@ -7,16 +7,15 @@ from collections.abc import Iterable
 
 from netspec.draw.metrics import text_width
 from netspec.draw.scene import SIZES
-from netspec.draw.structure.elements import Block, Repeat, Step
+from netspec.draw.structure.elements import Repeat, Step
 from netspec.draw.structure.labels import human, label, shape
-from netspec.draw.view import View
 from netspec.draw.styles.volumes.parts import Volume
+from netspec.draw.view import View
 from netspec.graph.checked import Node
 from netspec.sizes.shapes import TensorType
 
 LINE = 13.0
-_WIDEST = 62.0
-_MOST_LINES = 4
+_WIDEST, _WIDE = 62.0, 92.0
 _USUAL = View.__dataclass_fields__["show"].default
 
 
@@ -38,8 +37,7 @@ def wrapped(text: str, room: float) -> tuple[str, ...]:
 
 def narrow(parts: Iterable[str]) -> tuple[str, ...]:
     """Words below the gap between two slabs: each part on lines of its own."""
-    lines = [line for part in parts if part for line in wrapped(part, _WIDEST)]
-    return tuple(lines[:_MOST_LINES])
+    return tuple(line for part in parts if part for line in wrapped(part, _WIDEST))
 
 
 def made(step: Step, view: View, copies: int = 1) -> tuple[str, ...]:
@@ -55,11 +53,12 @@ def made(step: Step, view: View, copies: int = 1) -> tuple[str, ...]:
     return narrow((first + times(copies), ", ".join(shown)))
 
 
-def made_by_block(block: Block, repeat: Repeat | None) -> tuple[str, ...]:
+def made_by_block(name: str, repeat: Repeat | None, kind: str) -> tuple[str, ...]:
     """What a closed block is called, how often it follows itself and how the first differs."""
     if repeat is None:
-        return narrow((block.name,))
-    return narrow((block.call.block + times(repeat.count), repeat.note))
+        return narrow((name,))
+    note = wrapped(repeat.note, _WIDE) if repeat.note else ()
+    return *narrow((kind + times(repeat.count),)), *note
 
 
 def times(copies: int) -> str:
