@@ -303,10 +303,10 @@ def _names(graph: Graph) -> dict[Node, str]:
     """The names given with `as` outside blocks, by the layers whose volumes they name."""
     found: dict[Node, str] = {}
     for name, values in graph.names.items():
-        node = values[0].node if len(values) == 1 and "." not in values[0].node.path else None
+        node = values[0].node if len(values) == 1 else None
         while node is not None and not is_drawn(node):
             node = node.inputs[0].node
-        if node is not None:
+        if node is not None and "." not in node.path:
             found.setdefault(node, name)
     return found
 

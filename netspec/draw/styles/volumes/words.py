@@ -58,7 +58,7 @@ def made_by_block(name: str, repeat: Repeat | None, kind: str) -> tuple[str, ...
     if repeat is None:
         return narrow((name,))
     note = wrapped(repeat.note, _WIDE) if repeat.note else ()
-    return *narrow((kind + times(repeat.count),)), *note
+    return kind + times(repeat.count), *note
 
 
 def times(copies: int) -> str:
