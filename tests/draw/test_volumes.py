@@ -107,14 +107,15 @@ def kinds(graph: Graph) -> dict[str, TensorType]:
 def sizes(scene: Scene, graph: Graph) -> Iterator[tuple[str, int, float]]:
     """A size that the net has, and the points that it is drawn with."""
     types = kinds(graph)
-    planes = not any(
-        item.look.endswith("-side")
+    looks = [
+        item.look.partition("-")[2]
         for item, path in inside(scene.items)
         if isinstance(item, Polygon)
         and path
         and len(types[path].shape) > 2
         and max(types[path].spatial) > 1
-    )
+    ]
+    planes = "front" in looks and "side" not in looks
     for path, face in fronts(scene):
         shape = [int(str(graph.nominal(size))) for size in types[path].shape]
         if len(shape) < 2:
@@ -234,7 +235,7 @@ def test_unet_is_a_u_with_what_is_copied_beside_what_came_up() -> None:
     assert words.count("deconv") == 4
     for size in ("572×572×1", "568×568×64", "28×28×1024", "56×56×1024", "392×392×128", "388×388×2"):
         assert size in words
-    places: dict[str, Area] = {path: face for path, face in fronts(scene)}
+    places = dict(fronts(scene))
     for node in graph.nodes:
         if node.op.joins:
             up = node.inputs[1].node.path
