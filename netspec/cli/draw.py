@@ -55,6 +55,9 @@ def command(
 
     HTML is one page that loads nothing: blocks open and close, boxes lead to their lines.
 
+    fold is one screen of boxes, volumes one of slabs in perspective as papers draw them; flow has
+    every layer, columns and bars set nets side by side.
+
     The picture is NAME.svg in the current folder unless -o says otherwise. Where no spec is
     named, bubble shows the shipped nets whose top-1 error was measured in the same way, and depth
     the entries that won ILSVRC from 2010 to 2017, with VGG's. With names depth shows the entries
