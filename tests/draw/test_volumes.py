@@ -136,7 +136,7 @@ def refusal(graph: Graph, **choices: object) -> str:
 
 def missing(graph: Graph, *, opened: bool) -> list[str]:
     """The nodes that are neither drawn nor named as not drawn, and those that are twice."""
-    reader = Reader(View(graph), lambda block, path, depth, noted: opened)
+    reader = Reader(View(graph), lambda block, path, depth: opened)
     try:
         reader.chain(outline(graph))
     except NetspecError:

@@ -10,8 +10,9 @@ from netspec.draw.scene import Item, Words
 from netspec.draw.structure.elements import Series, Step
 from netspec.draw.structure.labels import data_inputs
 from netspec.draw.styles.volumes.parts import Chain, Part, Source, Volume
+from netspec.draw.styles.volumes.places import Laid
 from netspec.draw.styles.volumes.read import Reader
-from netspec.draw.styles.volumes.rows import Laid, Rows
+from netspec.draw.styles.volumes.rows import Rows
 from netspec.draw.styles.volumes.scale import Scale
 from netspec.draw.styles.volumes.solids import group, shifted
 from netspec.draw.styles.volumes.words import LINE, width

@@ -21,6 +21,10 @@ class Exit:
     points: tuple[Point, ...]
     face: Face | None = None
 
+    def led(self, x: float) -> Exit:
+        """The same with a level line to a place further to the right."""
+        return Exit((*self.points, (x, self.points[-1][1])), self.face)
+
     def moved(self, dx: float, dy: float) -> Exit:
         """The same at another place."""
         points = tuple((x + dx, y + dy) for x, y in self.points)
@@ -47,23 +51,35 @@ def moved_face(face: Face, dx: float, dy: float) -> Face:
 
 
 def joints(exits: tuple[Exit, ...], entries: tuple[Entry, ...]) -> list[Item]:
-    """What leads from all of `exits` to all of `entries`: a kernel from one volume, else arrows."""
+    """What leads from all of `exits` to all of `entries`: a kernel from one volume, else arrows.
+
+    To something far above or below, an arrow leads around the words of where it comes from.
+    """
     found: list[Item] = []
     for entry in entries:
         for leaving in exits:
-            if len(exits) == 1 and leaving.face and entry.face and entry.window:
-                found += frustum(leaving.face, entry.face, entry.window)
+            out, into, window = leaving.face, entry.face, entry.window
+            beside = out is not None and _is_beside(out, entry.point)
+            if len(exits) == 1 and out and into and window and beside:
+                aslant = entry.point if len(entries) > 1 and not window.grows else None
+                found += frustum(out, into, window, aslant)
             else:
                 found.append(wire(*leaving.points, entry.point))
     return found
 
 
-def frustum(out: Face, into: Face, window: Window) -> list[Item]:
-    """The kernel as a small square, and lines from its corners to one point."""
+def _is_beside(face: Face, point: Point) -> bool:
+    """Whether a point is as high as something of a face."""
+    ends = [face.at(u, v)[1] for u in (0.0, 1.0) for v in (0.0, 1.0)]
+    return min(ends) <= point[1] <= max(ends)
+
+
+def frustum(out: Face, into: Face, window: Window, tip: Point | None = None) -> list[Item]:
+    """The kernel as a small square, and lines from its corners to one point, the `tip`."""
     wide, narrow = (into, out) if window.grows else (out, into)
     corners = _square(wide, window)
-    tip = narrow.at(*(_PLACE if window.grows else _POINT))
-    lines: list[Item] = [Wire((corner, tip), False, "thin") for corner in dict.fromkeys(corners)]
+    end = tip or narrow.at(*(_PLACE if window.grows else _POINT))
+    lines: list[Item] = [Wire((corner, end), False, "thin") for corner in dict.fromkeys(corners)]
     return [*lines, Polygon(corners, "kernel")]
 
 

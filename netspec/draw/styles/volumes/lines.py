@@ -6,7 +6,8 @@ from netspec.draw.layout.pieces import wire
 from netspec.draw.scene import Item
 from netspec.draw.styles.volumes.joints import Exit
 from netspec.draw.styles.volumes.parts import Bracket, Chain, Fork
-from netspec.draw.styles.volumes.rows import Laid, Rows
+from netspec.draw.styles.volumes.places import Laid
+from netspec.draw.styles.volumes.rows import Rows
 from netspec.draw.styles.volumes.solids import shifted
 
 _BETWEEN, _INDENT = 26.0, 16.0

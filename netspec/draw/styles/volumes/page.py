@@ -11,7 +11,15 @@ from netspec.diagnostics.raised import NetspecError
 from netspec.draw.layout.pieces import Piece
 from netspec.draw.layout.ushape import u_shape
 from netspec.draw.scene import Item, Scene, Words
-from netspec.draw.structure.elements import blocks_of
+from netspec.draw.structure.elements import (
+    Block,
+    Element,
+    Parallel,
+    Repeat,
+    Series,
+    Tangle,
+    blocks_of,
+)
 from netspec.draw.structure.labels import spelling
 from netspec.draw.structure.reading import structure
 from netspec.draw.styles.fold import SCREEN, framed, outline
@@ -19,8 +27,9 @@ from netspec.draw.styles.volumes.bends import bent, is_bend, read_bend
 from netspec.draw.styles.volumes.kinds import is_chain
 from netspec.draw.styles.volumes.lines import in_lines
 from netspec.draw.styles.volumes.parts import Chain, Fork, Volume
+from netspec.draw.styles.volumes.places import Laid
 from netspec.draw.styles.volumes.read import Opens, Reader
-from netspec.draw.styles.volumes.rows import Laid, Rows
+from netspec.draw.styles.volumes.rows import Rows
 from netspec.draw.styles.volumes.scale import Scale, scale_of
 from netspec.draw.styles.volumes.solids import shifted
 from netspec.draw.styles.volumes.words import LINE, times, width, wrapped
@@ -58,20 +67,41 @@ def volumes(view: View) -> Scene:
 
 
 def _chains(view: View) -> Opens:
-    """Opens the blocks that are one layer after the other, in all of their name alike."""
-    branched: dict[str, bool] = {}
+    """Opens the blocks that are one layer after the other, in all of their name alike.
+
+    Where the first of a run differs, a slab says how, and the block stays one.
+    """
+    closed: set[str] = set()
     for block in blocks_of(structure(view.graph)):
-        name = block.call.block
-        branched[name] = branched.get(name, False) or block.head or not is_chain(block.body)
-    return lambda block, path, depth, noted: not noted and not branched[block.call.block]
+        if block.head or not is_chain(block.body):
+            closed.add(block.call.block)
+    closed |= set(_differing(outline(view.graph)))
+    return lambda block, path, depth: block.call.block not in closed
+
+
+def _differing(element: Element) -> Iterator[str]:
+    """The blocks that stand in runs of which the first differs."""
+    match element:
+        case Repeat():
+            if element.note and isinstance(element.element, Block):
+                yield element.element.call.block
+            yield from _differing(element.element)
+        case Block():
+            yield from _differing(element.body)
+        case Series() | Tangle():
+            for item in element.items:
+                yield from _differing(item)
+        case Parallel():
+            for branch in element.branches:
+                yield from _differing(branch)
 
 
 def _none(view: View) -> Opens:
-    return lambda block, path, depth, noted: False
+    return lambda block, path, depth: False
 
 
 def _asked(view: View) -> Opens:
-    return lambda block, path, depth, noted: view.is_open(block, path, depth)
+    return view.is_open
 
 
 # What is open where nothing is asked for, and in how many lines at most.
@@ -133,6 +163,9 @@ def _notes(reader: Reader, scale: Scale, room: float) -> tuple[str, ...]:
         parts.append(f"not drawn, as they keep the size: {', '.join(omitted)}")
     if reader.closed:
         parts.append(f"blocks drawn as one: {', '.join(reader.closed)}")
+    outputs = reader.view.graph.outputs
+    if len(outputs) > 1:
+        parts.append(f"outputs: {', '.join(output.name for output in outputs)}")
     return wrapped("; ".join(parts), room)
 
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from netspec.diagnostics.messages.draw import CannotDraw
 from netspec.diagnostics.raised import NetspecError
 from netspec.draw.layout.pieces import SIGNS
+from netspec.draw.structure.decompose import between_outputs
 from netspec.draw.structure.elements import (
     Block,
     Element,
@@ -18,6 +19,7 @@ from netspec.draw.structure.elements import (
     Repeat,
     Series,
     Step,
+    Tangle,
     nodes_of,
     own_nodes_of,
 )
@@ -46,9 +48,8 @@ from netspec.draw.view import View
 from netspec.graph.checked import Graph, Node
 from netspec.sizes.shapes import TensorType
 
-# Whether a block, on a path, inside so many others, is open; and whether it stands for a run of
-# which the first differs.
-Opens = Callable[[Block, str, int, bool], bool]
+# Whether a block, on a path and inside so many others, is open.
+Opens = Callable[[Block, str, int], bool]
 
 
 class Reader:
@@ -108,6 +109,8 @@ class Reader:
                 out.extend(self._series(element, depth))
             case Parallel():
                 self._parallel(element, out, depth)
+            case Tangle() if (series := between_outputs(self.view.graph, element)) is not None:
+                out.extend(self._series(series, depth))
             case _:
                 _refuse(self.view)
 
@@ -135,8 +138,7 @@ class Reader:
             return
         copies = repeat.copies if repeat else ()
         path = getattr(copies[0] if copies else block, "path", block.path)
-        noted = repeat is not None and bool(repeat.note)
-        if not (self.opens(block, path, depth, noted) and is_plain(block.body)):
+        if not (self.opens(block, path, depth) and is_plain(block.body)):
             out.items.append(self._closed(block, repeat))
             return
         inner = self._series(block.body, depth + 1)
@@ -189,7 +191,7 @@ class Reader:
         parts = (Part(self._channels(step.type), self.view.look(step, repeat), source),)
         is_input = not node.inputs
         made = () if is_input else words.made(step, self.view, copies)
-        name = node.name if is_input else self._names.get(node, "")
+        name = node.name if is_input else self._named(whole)
         return Volume(
             step.type,
             parts,
@@ -200,6 +202,12 @@ class Reader:
             window(node),
             copies,
         )
+
+    def _named(self, whole: Step | Repeat) -> str:
+        """The names given to the layers that a slab stands for."""
+        steps = whole.copies if isinstance(whole, Repeat) else (whole,)
+        given = [self._names[n] for step in steps for n in nodes_of(step) if n in self._names]
+        return ", ".join(given) if len(given) < 3 else f"{given[0]} to {given[-1]}"
 
     def _closed(self, block: Block, repeat: Repeat | None) -> Volume:
         """A block as one volume: a slab for each branch that its end lays together."""

@@ -8,65 +8,17 @@ from netspec.draw.metrics import total
 from netspec.draw.scene import Item, Mark, Words
 from netspec.draw.styles.volumes.above import Above
 from netspec.draw.styles.volumes.joints import Entry, Exit, joints
+from netspec.draw.styles.volumes.labels import labels_of
 from netspec.draw.styles.volumes.parts import Bracket, Chain, Fork, Pin, Sign, Volume
 from netspec.draw.styles.volumes.parts import Item as Member
+from netspec.draw.styles.volumes.places import Laid, Spot
 from netspec.draw.styles.volumes.scale import Scale
-from netspec.draw.styles.volumes.solids import Point, group, shifted, solid
-from netspec.draw.styles.volumes.words import LINE, caption, width
-from netspec.foundation.records import record
+from netspec.draw.styles.volumes.solids import group, shifted, solid
+from netspec.draw.styles.volumes.words import caption, widest, width
 
 _GAP, _FRUSTUM, _APART = 20.0, 30.0, 8.0
-_LANE, _BETWEEN = 34.0, 12.0
+_LANE, _ASLANT, _BETWEEN = 34.0, 22.0, 12.0
 _RADIUS = 8.0
-_BELOW = 6.0
-
-
-@record
-class Laid:
-    """Something with its places: from x = 0 to `w`, `up` and `down` points around the axis."""
-
-    items: tuple[Item, ...]
-    w: float
-    up: float
-    down: float
-    entries: tuple[Entry, ...]
-    exits: tuple[Exit, ...]
-    top: Point = (0.0, 0.0)
-    bottom: Point = (0.0, 0.0)
-    spots: tuple[Spot, ...] = ()
-
-    @property
-    def bottom_x(self) -> float:
-        """Where a row is left downwards: below the last of it, from its left."""
-        return self.spots[-1].x + self.spots[-1].laid.bottom[0]
-
-
-@record
-class Spot:
-    """One member of a row in its place, and the width of its words."""
-
-    member: Member
-    laid: Laid
-    x: float
-    made: tuple[str, ...] = ()
-    told: tuple[str, ...] = ()
-    inline: bool = True
-
-    @property
-    def right(self) -> float:
-        """Where it ends."""
-        return self.x + self.laid.w
-
-    @property
-    def middle(self) -> float:
-        """The middle of its caption: below it, or to the right of wires that come in aslant."""
-        own = self.x + self.laid.w / 2
-        return own if self.inline else max(own, self.x + _widest((*self.made, *self.told)) / 2)
-
-    @property
-    def top(self) -> tuple[float, float]:
-        """Where skips leave and arrive."""
-        return self.x + self.laid.top[0], self.laid.top[1]
 
 
 class Rows:
@@ -85,6 +37,8 @@ class Rows:
         items: list[Item] = []
         for before, spot in pairwise(spots):
             exits = tuple(e.moved(before.x, 0.0) for e in before.laid.exits)
+            if isinstance(spot.member, Fork) and not isinstance(before.member, Fork):
+                exits = tuple(e.led(before.end) for e in exits)
             entries = tuple(e.moved(spot.x, 0.0) for e in spot.laid.entries)
             between = joints(exits, entries)
             if isinstance(before.member, Fork) and before.member.crossing is not None:
@@ -93,7 +47,7 @@ class Rows:
         solids = [item for s in spots for item in shifted(s.laid.items, s.x)]
         # A kernel lies on the slab that it slides over.
         items = [*solids, *items]
-        labels, up, down = self._labels(spots)
+        labels, up, down = labels_of(spots, over=self.over)
         above = Above()
         for spot in spots:
             above.take(spot.x, spot.right, -up if self.over else -spot.laid.up)
@@ -110,7 +64,7 @@ class Rows:
             up,
             down,
             tuple(e.moved(first.x, 0.0) for e in first.laid.entries),
-            tuple(Exit((*e.points, (w, e.points[-1][1])), e.face) for e in ends),
+            tuple(e.led(w) for e in ends),
             spots=tuple(spots),
         )
 
@@ -126,12 +80,12 @@ class Rows:
         for i, (member, own) in enumerate(zip(chain.items, laid, strict=True)):
             made = member.made if isinstance(member, Volume) and (i or lead) else ()
             told = caption(member, planes=self.scale.planes) if isinstance(member, Volume) else ()
-            made_w, told_w = _widest(made), _widest(told)
+            made_w, told_w = widest(made), widest(told)
             before = spots[-1] if spots else None
             inline = not isinstance(before.member, Fork) if before else not aslant
             x = right + (_gap(before.member, member) if before else 0.0)
             if isinstance(member, Fork) and before:
-                x = max(x, told_end + _APART, made_end + _APART)
+                x = max(x, told_end + _ASLANT, made_end + _ASLANT)
             if inline and not before:
                 x = max(x, (max(made_w, told_w) - own.w) / 2)
             elif told and inline:
@@ -219,55 +173,9 @@ class Rows:
             items += shifted(row.items, 0.0, axis)
             entries += (e.moved(0.0, axis) for e in row.entries)
             for leaving in row.exits:
-                leave = leaving.moved(0.0, axis)
-                exits.append(Exit((*leave.points, (w, leave.points[-1][1])), leave.face))
+                exits.append(leaving.moved(0.0, axis).led(w))
         middle = (w / 2, -tall / 2)
         return Laid(tuple(items), w, tall / 2, tall / 2, tuple(entries), tuple(exits), middle)
-
-    # --- words
-
-    def _labels(self, spots: list[Spot]) -> tuple[list[Words], float, float]:
-        """The words of each run between forks on common lines, and the room of all."""
-        found: list[Words] = []
-        up = max(spot.laid.up for spot in spots)
-        down = max(spot.laid.down for spot in spots)
-        at = 0
-        for is_fork, run in groupby(spots, key=lambda spot: isinstance(spot.member, Fork)):
-            members = list(run)
-            if not is_fork:
-                before = spots[at - 1] if at else None
-                edge = max(s.laid.up if self.over else s.laid.down for s in members)
-                words, end = self._run(members, before, edge)
-                found += words
-                if self.over:
-                    up = max(up, end)
-                else:
-                    down = max(down, end)
-            at += len(members)
-        return found, up, down
-
-    def _run(
-        self, spots: list[Spot], before: Spot | None, edge: float
-    ) -> tuple[list[Words], float]:
-        rows = max(len(spot.made) for spot in spots)
-        lines = max(len(spot.told) for spot in spots)
-        if not rows + lines:
-            return [], edge
-        found: list[Words] = []
-        tall = LINE * (rows + lines)
-        top = -edge - _BELOW - tall if self.over else edge + _BELOW
-        for spot in spots:
-            middle = spot.middle
-            if spot.inline and before is not None:
-                middle = (before.right + spot.x) / 2
-            for i, line in enumerate(spot.made):
-                y = top + LINE * i + 10
-                found.append(Words(middle, y, line, "note", "middle", "muted"))
-            for i, line in enumerate(spot.told):
-                y = top + LINE * (rows + i) + 10
-                found.append(Words(spot.middle, y, line, "note", "middle"))
-            before = spot
-        return found, edge + _BELOW + tall
 
     # --- over the row
 
@@ -295,10 +203,6 @@ def _gap(before: Member, member: Member) -> float:
     if isinstance(before, Volume) and isinstance(member, Volume) and member.window:
         return _FRUSTUM
     return _GAP
-
-
-def _widest(lines: tuple[str, ...]) -> float:
-    return max(map(width, lines), default=0.0)
 
 
 def _right(words: Words) -> float:

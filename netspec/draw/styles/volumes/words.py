@@ -24,6 +24,11 @@ def width(text: str) -> float:
     return text_width(text, SIZES["note"])
 
 
+def widest(lines: Iterable[str]) -> float:
+    """How wide several lines are, in points."""
+    return max(map(width, lines), default=0.0)
+
+
 def wrapped(text: str, room: float) -> tuple[str, ...]:
     """The text in lines of at most `room` points, but for words that are wider."""
     lines: list[str] = []
@@ -43,7 +48,9 @@ def narrow(parts: Iterable[str]) -> tuple[str, ...]:
 def made(step: Step, view: View, copies: int = 1) -> tuple[str, ...]:
     """How a layer makes its output: `conv ×2`, `3×3`, `/2`; its width is that of the slab."""
     kernel = "kernel" in view.show
-    first, *others = label(step.node, kernel=kernel).split(", ")
+    # What stands in brackets is a shape, which the slab has.
+    text = re.sub(r" \(.*\)", "", label(step.node, kernel=kernel))
+    first, *others = text.split(", ")
     shown = [part for part in others if part != str(step.node.op.__dict__.get("width"))]
     window = re.match(r"\d+(×\d+)* ", first)
     if window:
