@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import cache
 from itertools import combinations, pairwise
 from math import prod
 
@@ -17,13 +18,16 @@ from netspec.draw import draw
 from netspec.draw.metrics import text_width
 from netspec.draw.scene import SIZES, Group, Item, Polygon, Scene, Wire, Words
 from netspec.draw.structure.elements import blocks_of
+from netspec.draw.structure.labels import data_inputs
 from netspec.draw.structure.reading import structure
 from netspec.draw.styles.fold import outline
 from netspec.draw.styles.volumes.page import volumes
+from netspec.draw.styles.volumes.parts import Chain, Fork, Pin, Sign, Volume
+from netspec.draw.styles.volumes.parts import Item as Member
 from netspec.draw.styles.volumes.read import Reader
 from netspec.draw.view import View
 from netspec.elaborate.build import build
-from netspec.graph.checked import Graph
+from netspec.graph.checked import Graph, Node
 from netspec.sizes.shapes import TensorType
 from netspec.syntax.files import read_spec
 
@@ -145,12 +149,94 @@ def missing(graph: Graph, *, opened: bool) -> list[str]:
     return [node.path for node in graph.nodes if told[node] != 1]
 
 
+class Connections:
+    """Which volumes a chain leads from and to, as the picture shows it, by their paths."""
+
+    def __init__(self, chain: Chain) -> None:
+        self.found: set[tuple[str, str]] = set()
+        self.paths: set[str] = set()
+        self._chain(chain, set())
+
+    def _chain(self, chain: Chain, coming: set[str]) -> tuple[set[str], set[str]]:
+        """Connects what comes in with the items; gives what the chain reads with and leaves with."""
+        ins: list[set[str]] = []
+        outs: list[set[str]] = []
+        current = coming
+        for item in chain.items:
+            first, current = self._item(item, current)
+            ins.append(first)
+            outs.append(current)
+        for a, b in chain.arcs:
+            # A pin stands for what flows in.
+            into = ins[b] or set()
+            self.found |= {(x, y) for x in outs[a] for y in into}
+        for i, head in chain.asides:
+            path = head.parts[0].source.path
+            self.paths.add(path)
+            self.found |= {(x, path) for x in outs[i]}
+        return (ins[0] if ins else set()), current
+
+    def _item(self, item: Member, coming: set[str]) -> tuple[set[str], set[str]]:
+        match item:
+            case Pin():
+                return set(), coming
+            case Fork():
+                ends = [self._chain(row, coming) for row in item.rows]
+                return set().union(*(a for a, _ in ends)), set().union(*(b for _, b in ends))
+            case Volume():
+                path = item.parts[0].source.path
+                coming = coming if item.reads else set()
+            case Sign():
+                path = item.source.path
+        self.paths.add(path)
+        self.found |= {(x, path) for x in coming}
+        return {path}, {path}
+
+
+def connections(graph: Graph, paths: set[str]) -> set[tuple[str, str]]:
+    """The same as the graph has it: from volume to volume, through what is not drawn."""
+
+    @cache
+    def home(node: Node) -> str:
+        parts = node.path.split(".")
+        around = (".".join(parts[:i]) for i in range(len(parts), 0, -1))
+        return next((path for path in around if path in paths), "")
+
+    @cache
+    def sources(node: Node) -> frozenset[str]:
+        """The volumes that a node without one passes on."""
+        own = home(node)
+        if own:
+            return frozenset({own})
+        return frozenset().union(*(sources(value.node) for value in data_inputs(node)))
+
+    found = set()
+    for node in graph.nodes:
+        own = home(node)
+        if own:
+            for value in data_inputs(node):
+                found |= {(source, own) for source in sources(value.node) if source != own}
+    return found
+
+
+def astray(graph: Graph, *, opened: bool) -> set[tuple[str, str]]:
+    """The connections that are in the net or in the picture of it without repeats, and not in both."""
+    reader = Reader(View(graph), lambda block, path, depth: opened)
+    try:
+        chain = reader.chain(structure(graph))
+    except NetspecError:
+        return set()
+    shown = Connections(chain)
+    return shown.found ^ connections(graph, shown.paths)
+
+
 @pytest.mark.parametrize("name", shelved(siblings=False))
 def test_a_net_is_whole_and_to_scale_on_one_screen_or_refused_with_the_style_that_can(
     name: str,
 ) -> None:
     graph = shipped(name)
     assert missing(graph, opened=False) == missing(graph, opened=True) == []
+    assert astray(graph, opened=False) == astray(graph, opened=True) == set()
     try:
         scene = volumes(View(graph))
     except NetspecError as refused:
@@ -293,13 +379,13 @@ def test_maps_of_one_and_of_three_dimensions_are_drawn(net: Callable[..., Graph]
     "steps",
     [
         "relu",
-        "add { | relu }; conv3-8",
+        "add { | identity | relu }; conv3-8",
         "add { | conv1-3 | conv3-3(pad=same) }; relu",
         "concat { | conv3-48(pad=same) | conv5-48(pad=same) }",
         "{ | conv3-48(pad=same); gap | conv5-48(pad=same); gap }",
-        "conv3-64 as a; relu; conv1-64; add { | @a }; conv1-64; add { | @a }",
-        "concat { | relu | conv3-64(pad=same); concat { | conv3-8(pad=same) } }; gap; fc-3",
-        "mul { | gap; fc-3; reshape(3x1x1) }",
+        "conv3-64 as a; relu; conv1-64; add { | identity | @a }; conv1-64; add { | identity | @a }",
+        "concat { | relu | conv3-64(pad=same); concat { | identity | conv3-8(pad=same) } }; gap; fc-3",
+        "mul { | identity | gap; fc-3; reshape(3x1x1) }",
         "head early(loss=0.3) { gap; fc-4 }\nconv3-64; gap; fc-4",
     ],
 )
@@ -308,6 +394,56 @@ def test_joins_forks_skips_and_heads_do_not_collide(steps: str, net: Callable[..
     scene = volumes(View(graph))
     assert fronts(scene)
     assert list(faults(scene)) == []
+
+
+LEVELS = "conv3-16(pad=same) as a; maxpool2; {}; maxpool2; {}; deconv2-16/2; {}; deconv2-16/2; {}"
+
+
+@pytest.mark.parametrize("join", ["add {{ | identity | @{} }}", "concat {{ | identity | @{} }}"])
+@pytest.mark.parametrize(
+    ("step", "crossing"),
+    [
+        ("conv3-16(pad=same)", True),
+        ("concat { | conv1-8 | conv3-8(pad=same) }", True),
+        ("residual { conv3-16(pad=same); conv3-16(pad=same) }", False),
+    ],
+)
+def test_a_u_has_skips_across_unless_something_passes_over_a_level(
+    join: str, step: str, crossing: bool, net: Callable[..., Graph]
+) -> None:
+    levels = LEVELS.format(f"{step} as b", step, join.format("b"), join.format("a"))
+    scene = volumes(View(net(f"{levels}; conv1-2", input="16x32x32")))
+    assert (said(scene).count("copy") == 2) is crossing
+    assert fronts(scene)
+    assert list(faults(scene)) == []
+
+
+@pytest.mark.parametrize("depth", [1, 9])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "captioning",
+        "googlenet",
+        "inception_v4",
+        "nasnet_mobile",
+        "neocognitron",
+        "vae",
+        "vgg_ensemble",
+    ],
+)
+def test_nothing_covers_words_however_far_blocks_are_opened(name: str, depth: int) -> None:
+    graph = shipped(name)
+    try:
+        scene = volumes(View(graph, depth=depth))
+    except NetspecError as refused:
+        assert "more than a screen" in str(refused)
+        return
+    assert list(faults(scene)) == []
+
+
+def test_outputs_on_the_way_are_named(net: Callable[..., Graph]) -> None:
+    words = " ".join(said(volumes(View(shipped("vae")))))
+    assert "outputs: image, mean, log_variance" in words
 
 
 def test_a_chain_too_long_for_a_line_goes_on_below(net: Callable[..., Graph]) -> None:

@@ -9,7 +9,7 @@ from netspec.draw.layout.ushape import Level, U
 from netspec.draw.scene import Item, Words
 from netspec.draw.structure.elements import Series, Step
 from netspec.draw.structure.labels import data_inputs
-from netspec.draw.styles.volumes.parts import Chain, Part, Source, Volume
+from netspec.draw.styles.volumes.parts import Chain, Fork, Part, Source, Volume
 from netspec.draw.styles.volumes.places import Laid
 from netspec.draw.styles.volumes.read import Reader
 from netspec.draw.styles.volumes.rows import Rows
@@ -51,16 +51,19 @@ def _is_crop(item: object) -> bool:
     return isinstance(item, Step) and item.node.op.spelling == "crop"
 
 
-def read_bend(u: U, reader: Reader) -> Bend:
-    """The U as rows. What leads up to a level is part of the slab that its join makes."""
+def read_bend(u: U, reader: Reader) -> Bend | None:
+    """The U as rows; None where branches end a row, or something passes over the words of one.
+
+    What leads up to a level is part of the slab that its join makes.
+    """
     left = [reader.chain(Series(level.left)) for level in u.levels]
     bottom = reader.chain(Series(u.bottom))
     right: list[Chain] = []
     rising: list[tuple[str, ...]] = []
-    for level, own in zip(reversed(u.levels), reversed(left), strict=True):
+    for level in reversed(u.levels):
         below = right[-1] if right else bottom
         chain = reader.chain(Series(level.right))
-        joined = _with_part(level, own, below, chain)
+        joined = _with_part(level, below, chain)
         rising.append(())
         if joined is not None:
             up = below.items[-1]
@@ -74,24 +77,44 @@ def read_bend(u: U, reader: Reader) -> Bend:
             bottom = below
         right.append(chain)
     across = tuple(_across(level, reader) for level in u.levels)
+    if not all(map(_is_plain, (*left, bottom, *right))):
+        return None
     return Bend((*left, bottom), tuple(right[::-1]), across, tuple(rising[::-1]))
 
 
-def _with_part(level: Level, left: Chain, below: Chain, chain: Chain) -> Volume | None:
+def _is_plain(row: Chain) -> bool:
+    ends = row.items[:1] + row.items[-1:]
+    whole = bool(ends) and not any(isinstance(end, Fork) for end in ends)
+    return whole and not row.arcs and not row.asides
+
+
+def _with_part(level: Level, below: Chain, chain: Chain) -> Volume | None:
     """The join of a level as what was copied and what came up; None where it adds, or nothing grew."""
-    join, up = chain.items[0], below.items[-1]
     first = level.right[0]
+    join, up = (*chain.items[:1], None)[0], (*below.items[-1:], None)[0]
     if not isinstance(join, Volume) or not isinstance(up, Volume) or not isinstance(first, Step):
         return None
     read = data_inputs(first.node)
     grown = up.window is not None and up.window.grows and len(below.items) > 1
-    if not grown or len(read) != 2 or up.copies > 1 or first.node.op.spelling != "concat":
+    if (
+        not grown
+        or not _is_loose(below)
+        or len(read) != 2
+        or up.copies > 1
+        or first.node.op.spelling != "concat"
+    ):
         return None
     (own,) = join.parts
     copied = Part(own.channels - up.channels, _COPIED, own.source)
     parts = (copied, *up.parts)
     came = up.parts[0].source.path
     return replace(join, parts=parts[::-1] if read[0].node.path == came else parts, made=())
+
+
+def _is_loose(chain: Chain) -> bool:
+    """Whether the last item of a row is under no bracket."""
+    last = len(chain.items) - 1
+    return all(bracket.end <= last for bracket in chain.brackets)
 
 
 def _across(level: Level, reader: Reader) -> tuple[str, tuple[Source, ...]]:

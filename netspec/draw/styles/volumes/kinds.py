@@ -34,7 +34,7 @@ def resizes(repeat: Repeat) -> bool:
 
 def is_drawn(node: Node) -> bool:
     """Whether a layer has a volume: not one that keeps the size of the one thing it reads."""
-    if family(node.op) in _DRAWN or len(node.inputs) != 1:
+    if family(node.op) in _DRAWN or len(node.inputs) != 1 or not data_inputs(node):
         return True
     return node.types[0].shape != node.inputs[0].type.shape
 

@@ -13,9 +13,11 @@ from netspec.draw.styles.volumes.solids import shifted
 _BETWEEN, _INDENT = 26.0, 16.0
 
 
-def in_lines(chain: Chain, rows: Rows, count: int) -> Laid | None:
-    """The chain in `count` lines of about one length; None where it cannot be broken so often."""
-    whole = rows.chain(chain)
+def in_lines(chain: Chain, whole: Laid, rows: Rows, count: int) -> Laid | None:
+    """The chain in `count` lines of about one length, which is `whole` in one line.
+
+    None where it cannot be broken so often.
+    """
     if count == 1:
         return whole
     starts = _starts(chain, whole, count)

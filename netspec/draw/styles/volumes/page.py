@@ -37,6 +37,7 @@ from netspec.draw.view import View
 
 # The largest side and the most channels in points, the first that fits is taken.
 _SIZES = ((200.0, 52.0), (160.0, 42.0), (125.0, 32.0), (95.0, 24.0), (70.0, 17.0), (50.0, 12.0))
+Plan = Callable[[int], Iterator[tuple[Laid, Scale]]]
 _READABLE, _MOST_LINES, _MOST_VOLUMES = 4, 5, 400
 _AROUND, _NOTES, _NARROWEST = (32.0, 110.0), 22.0, 480.0
 
@@ -53,8 +54,7 @@ def volumes(view: View) -> Scene:
     asked = view.depth is not None or bool(view.expand)
     refused: tuple[float, float] | None = None
     for choice, most_lines in ((_asked, _MOST_LINES),) if asked else _USUAL:
-        reader = Reader(view, choice(view))
-        plan = _planned(view, reader)
+        reader, plan = _planned(view, choice(view))
         for laid, scale in plan(most_lines):
             notes = _notes(reader, scale, max(laid.w, _NARROWEST))
             size = _AROUND[0] + laid.w, _AROUND[1] + laid.up + laid.down + LINE * len(notes)
@@ -115,12 +115,12 @@ def _limited(volumes: Iterable[Volume]) -> list[Volume]:
     return found
 
 
-def _planned(view: View, reader: Reader) -> Callable[[int], Iterator[tuple[Laid, Scale]]]:
+def _planned(view: View, opens: Opens) -> tuple[Reader, Plan]:
     """The ways to lay the net out, the best ones first: in few lines, and large."""
     series = outline(view.graph)
-    u = u_shape(series, view.graph)
-    if u is not None and is_bend(u):
-        bend = read_bend(u, reader)
+    u, reader = u_shape(series, view.graph), Reader(view, opens)
+    bend = read_bend(u, reader) if u is not None and is_bend(u) else None
+    if bend is not None:
         inside = _limited(volume for chain in bend.chains for volume in _volumes(chain))
 
         def as_u(most_lines: int) -> Iterator[tuple[Laid, Scale]]:
@@ -128,19 +128,27 @@ def _planned(view: View, reader: Reader) -> Callable[[int], Iterator[tuple[Laid,
                 scale = scale_of(inside, side, thick)
                 yield bent(bend, scale), scale
 
-        return as_u
+        return reader, as_u
+    reader = Reader(view, opens)
     chain = reader.chain(series)
     volumes = _limited(_volumes(chain))
+
+    wholes: dict[float, Laid] = {}
 
     def plan(most_lines: int) -> Iterator[tuple[Laid, Scale]]:
         for lines in range(1, most_lines + 1):
             for side, thick in _SIZES if lines == most_lines else _SIZES[:_READABLE]:
                 scale = scale_of(volumes, side, thick)
-                laid = in_lines(chain, Rows(scale), lines)
+                rows = Rows(scale)
+                whole = wholes.get(side) or wholes.setdefault(side, rows.chain(chain))
+                # What is too long whichever way it is broken is not laid out in lines.
+                short = whole.w <= lines * SCREEN[0]
+                laid = in_lines(chain, whole, rows, lines) if short else None
                 if laid is not None:
                     yield laid, scale
+        yield whole, scale
 
-    return plan
+    return reader, plan
 
 
 def _volumes(chain: Chain) -> Iterator[Volume]:

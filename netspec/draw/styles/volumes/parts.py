@@ -46,7 +46,7 @@ class Volume:
 
     `made` are the words for how it is made, `figures` what is told of it besides its size, which is
     not told unless it is `sized`; `copies` is how often it follows itself. `around` says that a skip
-    passes by each copy.
+    passes by each copy. One that `reads` nothing is where something begins.
     """
 
     kind: TensorType
@@ -58,6 +58,7 @@ class Volume:
     window: Window | None = None
     copies: int = 1
     around: bool = False
+    reads: bool = True
 
     @property
     def channels(self) -> int:

@@ -5,7 +5,7 @@ A layer that keeps the size, as an activation or a norm, is no volume. A closed 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from netspec.diagnostics.messages.draw import CannotDraw
@@ -23,6 +23,7 @@ from netspec.draw.structure.elements import (
     nodes_of,
     own_nodes_of,
 )
+from netspec.draw.structure.labels import data_inputs
 from netspec.draw.styles.volumes import words
 from netspec.draw.styles.volumes.kinds import (
     is_drawn,
@@ -46,6 +47,7 @@ from netspec.draw.styles.volumes.parts import (
 )
 from netspec.draw.view import View
 from netspec.graph.checked import Graph, Node
+from netspec.ops.declare.source import Input
 from netspec.sizes.shapes import TensorType
 
 # Whether a block, on a path and inside so many others, is open.
@@ -85,7 +87,9 @@ class Reader:
             last.append(out.last)
         first.append(len(out.items))
         out.arcs += [(last[a + 1], first[b]) for a, b in series.arcs]
-        out.asides += [(last[i + 1], self._head(block)) for i, block in series.asides]
+        for i, block in series.asides:
+            read = block.nodes[0].inputs[0].node
+            out.asides.append((out.homes.get(read, last[i + 1]), self._head(block)))
         return out
 
     def _add(self, element: Element, out: _Open, depth: int) -> None:
@@ -121,6 +125,7 @@ class Reader:
             self.told(each, drawn)
         if drawn:
             out.items.append(self._joined(step, repeat))
+        out.hold(node for each in steps for node in each.nodes)
 
     def told(self, step: Step, drawn: bool = True) -> None:
         """Keeps account of a layer and of what is merged into it."""
@@ -135,11 +140,13 @@ class Reader:
     def _block(self, block: Block, out: _Open, repeat: Repeat | None, depth: int) -> None:
         if not any(map(is_drawn, block.nodes)):
             self.omitted += nodes_of(repeat or block)
+            out.hold(nodes_of(repeat or block))
             return
         copies = repeat.copies if repeat else ()
         path = getattr(copies[0] if copies else block, "path", block.path)
         if not (self.opens(block, path, depth) and is_plain(block.body)):
             out.items.append(self._closed(block, repeat))
+            out.hold(nodes_of(repeat or block))
             return
         inner = self._series(block.body, depth + 1)
         name = self._title(block) if not repeat else block.call.block + words.times(repeat.count)
@@ -189,7 +196,7 @@ class Reader:
         node = step.node
         source = self.source(step, whole)
         parts = (Part(self._channels(step.type), self.view.look(step, repeat), source),)
-        is_input = not node.inputs
+        is_input = isinstance(node.op, Input)
         made = () if is_input else words.made(step, self.view, copies)
         name = node.name if is_input else self._named(whole)
         return Volume(
@@ -201,6 +208,7 @@ class Reader:
             "shape" in self.view.show,
             window(node),
             copies,
+            reads=bool(data_inputs(node)),
         )
 
     def _named(self, whole: Step | Repeat) -> str:
@@ -268,6 +276,12 @@ class _Open:
         self.asides: list[tuple[int, Volume]] = []
         # The joins of forks that are drawn only where nothing follows to read all branches.
         self.pending: dict[int, Volume | Sign] = {}
+        # Where what a node gives is found.
+        self.homes: dict[Node, int] = {}
+
+    def hold(self, nodes: Iterable[Node]) -> None:
+        """Says that the last item gives what these nodes give."""
+        self.homes.update(dict.fromkeys(nodes, self.last))
 
     @property
     def last(self) -> int:
@@ -283,6 +297,7 @@ class _Open:
         self.brackets += [Bracket(at + b.first, at + b.end, b.title) for b in other.brackets]
         self.asides += [(at + i, volume) for i, volume in other.asides]
         self.pending |= {at + i: join for i, join in other.pending.items()}
+        self.homes |= {node: at + i for node, i in other.homes.items()}
 
 
 def _with_pins(open_: _Open) -> Chain:

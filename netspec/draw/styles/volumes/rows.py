@@ -147,10 +147,10 @@ class Rows:
 
     def _volume(self, volume: Volume) -> Laid:
         drawn = solid(volume, self.scale)
-        entry = Entry(drawn.entry, drawn.into, volume.window)
+        entries = (Entry(drawn.entry, drawn.into, volume.window),) if volume.reads else ()
         leave = Exit((drawn.exit,), drawn.out)
         size = drawn.w, drawn.up, drawn.down
-        return Laid(drawn.items, *size, (entry,), (leave,), drawn.top, drawn.bottom)
+        return Laid(drawn.items, *size, entries, (leave,), drawn.top, drawn.bottom)
 
     def _forks(self, forks: list[Fork]) -> list[Laid]:
         """Forks of as many rows each, with their rows at the same heights."""
