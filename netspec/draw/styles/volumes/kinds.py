@@ -89,6 +89,7 @@ def shares(last: Element | None, kind: TensorType) -> tuple[int, ...]:
 
 
 def is_residual(last: Element | None) -> bool:
+    """Whether a block ends by adding what passes it by, or no more than one layer of it."""
     if not isinstance(last, Parallel) or last.join is None:
         return False
     short = min(len(branch.items) for branch in last.branches)
