@@ -387,6 +387,10 @@ def test_maps_of_one_and_of_three_dimensions_are_drawn(net: Callable[..., Graph]
         "concat { | relu | conv3-64(pad=same); concat { | identity | conv3-8(pad=same) } }; gap; fc-3",
         "mul { | identity | gap; fc-3; reshape(3x1x1) }",
         "head early(loss=0.3) { gap; fc-4 }\nconv3-64; gap; fc-4",
+        "conv3-64 as a\nhead one(loss=0.3) { @a; gap; fc-4 }\nhead two(loss=0.2) { @a; gap; fc-4 }\n"
+        "@a; conv3-8; head three(loss=0.1) { gap; fc-4 }; gap; fc-4",
+        "{ | relu | tanh; head early(loss=0.3) { gap; fc-4 } }; minimum; conv3-8; gap; fc-4",
+        "avgpool2 as a; { | @a; gap | gap }; concat as b\noutput b, a",
     ],
 )
 def test_joins_forks_skips_and_heads_do_not_collide(steps: str, net: Callable[..., Graph]) -> None:
@@ -394,6 +398,8 @@ def test_joins_forks_skips_and_heads_do_not_collide(steps: str, net: Callable[..
     scene = volumes(View(graph))
     assert fronts(scene)
     assert list(faults(scene)) == []
+    assert astray(graph, opened=True) == set()
+    assert missing(graph, opened=True) == []
 
 
 LEVELS = "conv3-16(pad=same) as a; maxpool2; {}; maxpool2; {}; deconv2-16/2; {}; deconv2-16/2; {}"

@@ -33,6 +33,11 @@ class Above:
         """How high anything reaches."""
         return min((t for _, _, t in self.taken), default=0.0)
 
+    @property
+    def rightmost(self) -> float:
+        """How far to the right anything reaches."""
+        return max((right for _, right, _ in self.taken), default=0.0)
+
     def arc(self, start: tuple[float, float], end: tuple[float, float]) -> None:
         """A skip from one top to another."""
         (a, y), (b, z) = start, end

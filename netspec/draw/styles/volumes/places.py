@@ -53,11 +53,6 @@ class Spot:
         return own if self.inline else max(own, self.x + widest((*self.made, *self.told)) / 2)
 
     @property
-    def end(self) -> float:
-        """Where it and its caption end."""
-        return max(self.right, self.middle + widest(self.told) / 2)
-
-    @property
     def top(self) -> Point:
         """Where skips leave and arrive."""
         return self.x + self.laid.top[0], self.laid.top[1]

@@ -67,6 +67,8 @@ class Reader:
         self.shown: list[Node] = []
         self.omitted: list[Node] = []
         self.closed: dict[str, None] = {}
+        # Training-only heads by what they read, until that is drawn.
+        self._heads: dict[Node, list[Block]] = {}
         self._names = _names(view.graph)
         calls = {call for node in view.graph.nodes if node.call for call in node.call.ancestors()}
         self._components = {call.component for call in calls}
@@ -79,6 +81,8 @@ class Reader:
 
     def _series(self, series: Series, depth: int) -> _Open:
         out = _Open()
+        for _, block in series.asides:
+            self._heads.setdefault(block.nodes[0].inputs[0].node, []).append(block)
         first: list[int] = []
         last: list[int] = [out.last]
         for element in series.items:
@@ -87,9 +91,6 @@ class Reader:
             last.append(out.last)
         first.append(len(out.items))
         out.arcs += [(last[a + 1], first[b]) for a, b in series.arcs]
-        for i, block in series.asides:
-            read = block.nodes[0].inputs[0].node
-            out.asides.append((out.homes.get(read, last[i + 1]), self._head(block)))
         return out
 
     def _add(self, element: Element, out: _Open, depth: int) -> None:
@@ -125,7 +126,13 @@ class Reader:
             self.told(each, drawn)
         if drawn:
             out.items.append(self._joined(step, repeat))
-        out.hold(node for each in steps for node in each.nodes)
+        self._hold(out, (node for each in steps for node in each.nodes))
+
+    def _hold(self, out: _Open, nodes: Iterable[Node]) -> None:
+        """Hangs the heads that read one of these nodes off the last item, which gives it."""
+        for node in nodes:
+            for block in self._heads.pop(node, ()):
+                out.asides.append((out.last, self._head(block)))
 
     def told(self, step: Step, drawn: bool = True) -> None:
         """Keeps account of a layer and of what is merged into it."""
@@ -140,13 +147,13 @@ class Reader:
     def _block(self, block: Block, out: _Open, repeat: Repeat | None, depth: int) -> None:
         if not any(map(is_drawn, block.nodes)):
             self.omitted += nodes_of(repeat or block)
-            out.hold(nodes_of(repeat or block))
+            self._hold(out, nodes_of(repeat or block))
             return
         copies = repeat.copies if repeat else ()
         path = getattr(copies[0] if copies else block, "path", block.path)
         if not (self.opens(block, path, depth) and is_plain(block.body)):
             out.items.append(self._closed(block, repeat))
-            out.hold(nodes_of(repeat or block))
+            self._hold(out, nodes_of(repeat or block))
             return
         inner = self._series(block.body, depth + 1)
         name = self._title(block) if not repeat else block.call.block + words.times(repeat.count)
@@ -170,6 +177,9 @@ class Reader:
         opened = [self._series(branch, depth) for branch in parallel.branches]
         full = [branch for branch in opened if branch.items]
         source, join = out.last, parallel.join
+        for branch in opened:
+            if not branch.items:
+                out.asides += [(source, head) for _, head in branch.asides]
         if len(full) == 1:
             out.extend(full[0])
         elif full:
@@ -180,9 +190,11 @@ class Reader:
             rows = tuple(_with_pins(branch) for branch in full)
             out.items.append(Fork(rows, crossing))
             if crossing is not None and join is not None:
-                out.pending[len(out.items) - 1] = self._joined(join)
+                out.pending[out.last] = self._joined(join)
+                self._hold(out, join.nodes)
                 return
-        if len(full) < len(opened):
+        # What leaves as an output on the way leads to nothing.
+        if len(full) < len(opened) and (join is not None or parallel.closes):
             out.arcs.append((source, len(out.items)))
         if join is not None:
             self._step(join, out, None)
@@ -276,12 +288,6 @@ class _Open:
         self.asides: list[tuple[int, Volume]] = []
         # The joins of forks that are drawn only where nothing follows to read all branches.
         self.pending: dict[int, Volume | Sign] = {}
-        # Where what a node gives is found.
-        self.homes: dict[Node, int] = {}
-
-    def hold(self, nodes: Iterable[Node]) -> None:
-        """Says that the last item gives what these nodes give."""
-        self.homes.update(dict.fromkeys(nodes, self.last))
 
     @property
     def last(self) -> int:
@@ -297,7 +303,6 @@ class _Open:
         self.brackets += [Bracket(at + b.first, at + b.end, b.title) for b in other.brackets]
         self.asides += [(at + i, volume) for i, volume in other.asides]
         self.pending |= {at + i: join for i, join in other.pending.items()}
-        self.homes |= {node: at + i for node, i in other.homes.items()}
 
 
 def _with_pins(open_: _Open) -> Chain:

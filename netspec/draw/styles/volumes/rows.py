@@ -38,7 +38,7 @@ class Rows:
         for before, spot in pairwise(spots):
             exits = tuple(e.moved(before.x, 0.0) for e in before.laid.exits)
             if isinstance(spot.member, Fork) and not isinstance(before.member, Fork):
-                exits = tuple(e.led(before.end) for e in exits)
+                exits = tuple(e.led(spot.x - _ASLANT) for e in exits)
             entries = tuple(e.moved(spot.x, 0.0) for e in spot.laid.entries)
             between = joints(exits, entries)
             if isinstance(before.member, Fork) and before.member.crossing is not None:
@@ -54,8 +54,7 @@ class Rows:
         self._over(chain, spots, above)
         up = max(up, -above.highest)
         right = max((s.right for s in spots), default=0.0)
-        titles = (spots[b.first].x + width(b.title) for b in chain.brackets)
-        w = max([right, *titles, *(_right(label) for label in labels)])
+        w = max([right, above.rightmost, *(_right(label) for label in labels)])
         first, last = spots[0], spots[-1]
         ends = tuple(e.moved(last.x, 0.0) for e in last.laid.exits)
         return Laid(
@@ -185,7 +184,8 @@ class Rows:
             if isinstance(spots[a].member, Fork):
                 x, y = spots[a].right + _LANE / 3, 0.0
             above.arc((x + 3, y), (z - 3, v))
-        for i, volume in chain.asides:
+        # From the right, so that no way up passes through what hangs off an earlier item.
+        for i, volume in sorted(chain.asides, key=lambda aside: -aside[0]):
             above.aside(spots[i].top, volume, self.scale)
         ends: dict[int, float] = {}
         # Of two brackets over the same items, the inner one comes later.
