@@ -9,6 +9,7 @@ from itertools import combinations, pairwise
 from math import prod
 
 import pytest
+from support.generated_specs import spec
 from support.pictures import Area, printed_by_seeds
 from support.shelves import shelved
 
@@ -400,6 +401,22 @@ def test_joins_forks_skips_and_heads_do_not_collide(steps: str, net: Callable[..
     assert list(faults(scene)) == []
     assert astray(graph, opened=True) == set()
     assert missing(graph, opened=True) == []
+
+
+def test_random_nets_are_whole_and_nothing_covers_words() -> None:
+    shown = 0
+    for seed in range(60):
+        graph = spec(seed).graph
+        try:
+            scene = volumes(View(graph))
+        except NetspecError as refused:
+            assert "--style fold" in str(refused)
+            continue
+        shown += 1
+        assert list(faults(scene)) == [], seed
+        assert astray(graph, opened=True) == set(), seed
+        assert missing(graph, opened=True) == [], seed
+    assert shown > 30
 
 
 LEVELS = "conv3-16(pad=same) as a; maxpool2; {}; maxpool2; {}; deconv2-16/2; {}; deconv2-16/2; {}"
