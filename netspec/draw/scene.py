@@ -5,7 +5,7 @@ Everything is absolute; a group says which place of the spec its members came fr
 
 from __future__ import annotations
 
-from dataclasses import field, replace
+from dataclasses import replace
 from typing import Union
 
 from netspec.diagnostics.source import Span
@@ -83,7 +83,10 @@ Item = Union[Box, Words, Wire, Mark, Polygon, Group]
 
 @record
 class Scene:
-    """A whole picture: what it shows, its size, its title for those who cannot see it."""
+    """A whole picture: what it shows, its size, its title for those who cannot see it.
+
+    `caption` are those of its items that are words around it: title, paper, legend.
+    """
 
     items: tuple[Item, ...]
     width: float
@@ -91,7 +94,7 @@ class Scene:
     title: str
     description: str
     file: str = ""
-    looks: tuple[tuple[str, str], ...] = field(default=())
+    caption: tuple[Item, ...] = ()
 
 
 def moved(item: Item, dx: float, dy: float) -> Item:

@@ -5,9 +5,13 @@ Colour only repeats what the words say.
 
 from __future__ import annotations
 
+from netspec.draw.metrics import FAMILY
 from netspec.foundation.records import record
 
-FONT = "Helvetica,Arial,'Liberation Sans','DejaVu Sans',sans-serif"
+# Each of these has the widths of the first, or nearly; the narrow one comes before the wide.
+FONT = (
+    f"'{FAMILY}',Helvetica,Arial,'Liberation Sans','DejaVu Sans Condensed','DejaVu Sans',sans-serif"
+)
 
 # fill, border
 _LIGHT = {
@@ -129,7 +133,7 @@ def css(theme: str, used: frozenset[str]) -> str:
 
 
 _SHAPES = (
-    f"text{{font:11px {FONT}}}.t{{font:bold 18px {FONT}}}.b{{font:bold 12px {FONT}}}"
+    f"text{{font:11px {FONT}}}.t,.b{{font-weight:bold;font-size:18px}}.b{{font-size:12px}}"
     ".s{font-size:10.7px}.m{text-anchor:middle}.e{text-anchor:end}.a{marker-end:url(#a)}.w,.sign{fill:none;stroke-width:1.2}.skip{stroke-width:1.6}"
     ".side,rect.head,.loop{stroke-dasharray:4 3}"
 )

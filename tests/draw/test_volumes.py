@@ -491,6 +491,16 @@ def test_what_slabs_cannot_show_is_refused_with_a_way_out(net: Callable[..., Gra
         draw([net("relu"), net("relu")], style="volumes")
 
 
+def test_without_a_title_the_notes_go_too() -> None:
+    svg = draw([shipped("vgg16")], style="volumes", title=False)
+    assert isinstance(svg, str)
+    assert "224×224×64" in svg
+    assert "not drawn" not in svg
+    tikz = draw([shipped("vgg16")], style="volumes", format="tikz")
+    assert isinstance(tikz, str)
+    assert tikz.count("-- cycle;") > 60
+
+
 def test_what_is_shown_follows_show_and_heat() -> None:
     graph = shipped("alexnet")
     usual = said(volumes(View(graph)))

@@ -18,6 +18,7 @@ from zlib import compress
 from netspec.diagnostics.messages.draw import CannotDraw
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.source import Source
+from netspec.draw.bare import bare
 from netspec.draw.formats.fragments import Fragments
 from netspec.draw.formats.svg import document, escape, markup, used
 from netspec.draw.layout.structural import Layout
@@ -41,7 +42,7 @@ _SOURCE = 24_000
 Names = frozenset[str]
 
 
-def html(views: Sequence[View], style: str, theme: str) -> str:
+def html(views: Sequence[View], style: str, theme: str, *, title: bool = True) -> str:
     """The page as text, below 200 KB.
 
     `fold` opens and closes blocks of one net, `flow` and `volumes` are one picture of it, `columns`
@@ -53,6 +54,8 @@ def html(views: Sequence[View], style: str, theme: str) -> str:
     else:
         one = {"flow": flow, "volumes": volumes}.get(style)
         scenes = [(Names(), one(views[0]) if one else columns(list(views)))]
+    if not title:
+        scenes = [(opened, bare(scene)) for opened, scene in scenes]
     sources = _sources([view.graph for view in views])
     page = _page(scenes, sources, theme)
     while len(page.encode()) > LARGEST:

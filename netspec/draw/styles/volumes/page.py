@@ -181,13 +181,15 @@ def _page(view: View, laid: Laid, notes: tuple[str, ...]) -> Scene:
     """The net under its title, the notes below it."""
     tall = laid.up + laid.down
 
+    below: list[Item] = []
+
     def draw(x: float, y: float) -> list[Item]:
-        found = shifted(laid.items, x, y + laid.up)
         for i, line in enumerate(notes):
             at = y + tall + _NOTES + LINE * i
-            found.append(Words(x, at, line, "note", look="muted"))
-        return found
+            below.append(Words(x, at, line, "note", look="muted"))
+        return [*shifted(laid.items, x, y + laid.up), *below]
 
     w = max(laid.w, *(width(line) for line in notes))
     inner = Piece(w, tall + _NOTES + LINE * (len(notes) - 1), w / 2, draw)
-    return framed(replace(view, show=()), inner, "")
+    scene = framed(replace(view, show=()), inner, "")
+    return replace(scene, caption=(*scene.caption, *below))
