@@ -40,6 +40,33 @@ class Picture:
 
 PICTURES = (
     Picture(
+        "lenet5_volumes",
+        "Stacks of planes, a plane for each map, with the windows of the layers between. Compare "
+        "Figure 2 of LeCun et al. 1998.",
+        ("lenet5_1998",),
+        "volumes",
+    ),
+    Picture(
+        "alexnet_volumes",
+        "Two towers as two rows; where both read both, their lines cross. Compare Figure 2 of "
+        "Krizhevsky et al. 2012.",
+        ("alexnet_two_gpu",),
+        "volumes",
+    ),
+    Picture(
+        "vgg16_volumes",
+        "Slabs as thick as their channels; layers that follow themselves stand close together.",
+        ("vgg16",),
+        "volumes",
+    ),
+    Picture(
+        "unet_volumes",
+        "What is copied and cropped is white, beside what comes up from below. Compare Figure 1 of "
+        "Ronneberger et al. 2015.",
+        ("unet",),
+        "volumes",
+    ),
+    Picture(
         "googlenet",
         "Nine inception modules, each with its four branches; the two training-only heads are "
         "dashed. Compare Figure 3 of Szegedy et al. 2015.",
@@ -139,6 +166,14 @@ def page() -> str:
         "close (all of one name together, as with `--expand`), hovering tells path, shape and "
         "cost, a click on a box shows its line of the spec and a click on a line its boxes. The "
         "arrow keys, Enter and Space do the same.",
+        "",
+        "`--style volumes` draws feature maps as slabs in perspective: height and width as size, "
+        "channels as thickness, or a plane for each map where no map has more than 24 channels; fully "
+        "connected layers as bars, and kernels as small frustums. What keeps the size, as activations "
+        "do, is not drawn and is named below the figure. A block that is one layer after the other is "
+        "open, another is one slab, split as its branches are, with a skip over it where it has one; "
+        "`--depth` and `--expand` open more. `--show macs` and `--heat macs` apply. Nets whose branches "
+        "cross are refused: `fold` and `flow` draw them.",
         "",
         "`--style flow` shows every layer and connection, with a frame around each block. "
         "[Measured](../benchmarks/results/draw.json) by `python benchmarks/draw.py`: seconds and "

@@ -14,7 +14,7 @@ from netspec.cli.shared.progress import Progress
 if TYPE_CHECKING:
     from netspec.graph.checked import Graph
 
-STYLES = ("fold", "flow", "columns", "bars", "bubble", "depth")
+STYLES = ("fold", "flow", "volumes", "columns", "bars", "bubble", "depth")
 FORMATS = ("svg", "png", "pdf", "tikz", "html", "dot")
 
 
@@ -61,6 +61,9 @@ def command(
     """Draw one net, or several together, as SVG, PNG, PDF, TikZ, HTML or dot text.
 
     HTML is one page that loads nothing: blocks open and close, boxes lead to their lines.
+
+    fold is one screen of boxes, volumes one of slabs in perspective as papers draw them; flow has
+    every layer, columns and bars set nets side by side.
 
     For papers there are PDF with its fonts embedded and TikZ text (.tikz, .tex), which \\input reads;
     --no-title leaves the words around the picture to the figure's own caption.

@@ -14,7 +14,7 @@ from netspec.draw.view import HEATS, SHOWN, View
 from netspec.foundation.collecting import without_collecting
 from netspec.graph.checked import Graph
 
-STYLES = ("fold", "flow", "columns", "bars", "bubble", "depth")
+STYLES = ("fold", "flow", "volumes", "columns", "bars", "bubble", "depth")
 FORMATS = ("svg", "png", "pdf", "tikz", "html", "dot")
 # Endings of files that are not the name of their format.
 ENDINGS = {"tex": "tikz"}
@@ -46,6 +46,8 @@ def draw(
         fold: one screen: blocks as cards, repeats folded with what differs said.
         flow: every layer and connection, a frame around each block; laid out by Graphviz where it
             is installed, and in rows without it.
+        volumes: feature maps as slabs, height and width as size, channels as thickness; kernels as
+            small frustums, fully connected layers as bars. Nets whose branches cross are refused.
         columns: several nets side by side, aligned on resolution.
         bars: activation memory, parameters and multiply-adds per layer; two nets mirrored.
         bubble: multiply-adds against published top-1 accuracy; the area is the parameters. All by
@@ -59,7 +61,7 @@ def draw(
     1600x1000. `show` is any of shape, kernel, params and macs; `heat` colours by params, macs or
     memory. `theme` is light, dark or auto, which follows the reader's preference. Shapes exclude
     the batch, counts are for one sample. Above 2,000 boxes fold leaves layers out and says how
-    many; flow and columns refuse.
+    many; flow, volumes and columns refuse.
 
     `scale` is the pixels of a png to a point, 2 unless it is given. Without `title` there is no
     title, paper, caption or legend, for a figure that has a caption of its own. `tikz` compiles by
@@ -146,6 +148,10 @@ def _scene(views: list[View], style: str) -> Scene:
         from netspec.draw.styles.flow import flow
 
         return flow(views[0])
+    if style == "volumes":
+        from netspec.draw.styles.volumes.page import volumes
+
+        return volumes(views[0])
     if style == "columns":
         from netspec.draw.styles.columns import columns
 

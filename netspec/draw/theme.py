@@ -125,17 +125,22 @@ def _mixed(fill: str, border: str, share: float) -> str:
 
 def css(theme: str, used: frozenset[str]) -> str:
     """The style sheet for the looks used; `auto` follows what the reader prefers."""
+    shapes = _SHAPES + (_SOLIDS if any("-" in look for look in used) else "")
     if theme != "auto":
-        return _SHAPES + _colours(theme, used)
+        return shapes + _colours(theme, used)
     dark = _colours("dark", used)
-    return f"{_SHAPES}{_colours('light', used)}@media(prefers-color-scheme:dark){{{dark}}}"
+    return f"{shapes}{_colours('light', used)}@media(prefers-color-scheme:dark){{{dark}}}"
 
 
 _SHAPES = (
     f"text{{font:11px {FONT}}}.t,.b{{font-weight:bold;font-size:18px}}.b{{font-size:12px}}"
     ".s{font-size:10.7px}.m{text-anchor:middle}.e{text-anchor:end}.a{marker-end:url(#a)}.w,.sign{fill:none;stroke-width:1.2}.skip{stroke-width:1.6}"
-    f"polygon{{stroke-width:{FACE_WIDTH};stroke-linejoin:round}}.thin{{stroke-width:{FACE_WIDTH}}}"
     ".side,rect.head,.loop{stroke-dasharray:4 3}"
+)
+
+
+_SOLIDS = (
+    f"polygon{{stroke-width:{FACE_WIDTH};stroke-linejoin:round}}.thin{{stroke-width:{FACE_WIDTH}}}"
 )
 
 

@@ -27,6 +27,7 @@ from netspec.draw.structure.elements import Block, Element, Parallel, Repeat, Se
 from netspec.draw.styles.columns import columns
 from netspec.draw.styles.flow import flow
 from netspec.draw.styles.fold import MOST_BOXES, folded, on_screen, outline
+from netspec.draw.styles.volumes.page import volumes
 from netspec.draw.theme import css, paint
 from netspec.draw.view import View
 from netspec.foundation.records import record
@@ -44,13 +45,15 @@ Names = frozenset[str]
 def html(views: Sequence[View], style: str, theme: str, *, title: bool = True) -> str:
     """The page as text, below 200 KB.
 
-    `fold` opens and closes blocks of one net, `flow` is one picture of it, `columns` one of all.
+    `fold` opens and closes blocks of one net, `flow` and `volumes` are one picture of it, `columns`
+    one of all.
     Raises NetspecError where one picture alone takes more than the page may.
     """
     if style == "fold":
         scenes = list(_states(views[0]).items())
     else:
-        scenes = [(Names(), flow(views[0]) if style == "flow" else columns(list(views)))]
+        one = {"flow": flow, "volumes": volumes}.get(style)
+        scenes = [(Names(), one(views[0]) if one else columns(list(views)))]
     if not title:
         scenes = [(opened, bare(scene)) for opened, scene in scenes]
     sources = _sources([view.graph for view in views])

@@ -39,6 +39,17 @@ def decompose(graph: Graph, children: list[Element], arrivals: tuple[Value, ...]
     return _with_heads(_flat(items), heads)
 
 
+def between_outputs(graph: Graph, tangle: Tangle) -> Series | None:
+    """A tangle as chains and branches, where it is one only because outputs leave it on the way."""
+    region = _Region(graph, list(tangle.items))
+    leaving = [(a, region.out) for a, others in region.after.items() if len(others) > 1]
+    for edge in leaving:
+        region.edges.pop(edge, None)
+        region.after[edge[0]] = [b for b in region.after[edge[0]] if b != region.out]
+    series = _flat(region.series(list(range(region.out)), IN, region.out))
+    return series if not any(isinstance(item, Tangle) for item in series.items) else None
+
+
 def _flat(items: list[Element]) -> Series:
     """One series; the arcs of chains inside it become its own."""
     found: list[Element] = []

@@ -334,7 +334,7 @@ def _description(view: View) -> str:
 def _legend(view: View, y: float, note: str = "") -> tuple[list[Item], float]:
     """What the picture leaves out because it holds nearly everywhere, and what numbers mean."""
     parts = []
-    rule = view.implied
+    rule = view.implied if view.followers else ()
     if rule:
         parts.append(f"each conv is followed by {', '.join(rule)} unless it says otherwise")
     figures = {"shape": "output shape", "params": "parameters", "macs": "multiply-adds (MACs)"}
