@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netspec.draw.layout.pieces import LANE, Piece, wire
+from netspec.draw.layout.pieces import LANE, Piece, Strip, wire
 from netspec.draw.metrics import total
 from netspec.draw.scene import Item
 
@@ -24,6 +24,12 @@ def chain_with_arcs(pieces: list[Piece], arcs: tuple[tuple[int, int], ...]) -> P
     h = total(p.h for p in pieces) + _GAP * (len(pieces) - 1) + first + last
     w = body + LANE * (1 + max(lanes.values()))
 
+    strips = []
+    at = first
+    for piece in pieces:
+        strips += [Strip(at + s.top, at + s.bottom, s.name) for s in piece.strips]
+        at += piece.h + _GAP
+
     def draw(x: float, y: float) -> list[Item]:
         found: list[Item] = []
         gaps = []
@@ -44,7 +50,8 @@ def chain_with_arcs(pieces: list[Piece], arcs: tuple[tuple[int, int], ...]) -> P
             found.append(wire(*points, arrow=False, look="skip"))
         return found
 
-    return Piece(w, h, axis, draw, bool(first) or pieces[0].wired)
+    wired = bool(first) or pieces[0].wired
+    return Piece(w, h, axis, draw, wired, strips=tuple(strips))
 
 
 def _lanes(arcs: tuple[tuple[int, int], ...]) -> dict[int, int]:

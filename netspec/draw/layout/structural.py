@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from netspec.draw.layout.arcs import chain_with_arcs
 from netspec.draw.layout.layered import layered
@@ -14,6 +15,7 @@ from netspec.draw.layout.pieces import (
     ROW,
     SIGNS,
     Piece,
+    Strip,
     bar,
     baseline,
     beside,
@@ -41,6 +43,7 @@ from netspec.draw.structure.elements import (
     Tangle,
     nodes_of,
 )
+from netspec.draw.structure.labels import resolution
 from netspec.draw.view import View
 from netspec.foundation.records import record
 
@@ -100,8 +103,8 @@ class Layout:
         """How many boxes the element is drawn with."""
         match element:
             case Block():
-                is_open = self.view.is_open(element, element.path, self.depth)
-                return 1 + (self.inside().boxes(element.body) if is_open else 0)
+                inside = self._opens(element, element)
+                return 1 + (self.inside().boxes(element.body) if inside else 0)
             case Series():
                 inside = sum(self.boxes(item) for item in element.items)
                 return inside + sum(self.boxes(block) for _, block in element.asides)
@@ -135,22 +138,56 @@ class Layout:
         u = u_shape(series, self.view.graph)
         if u is not None:
             return u_piece(u, self, leaves=True)
-        return stack([piece for piece, _ in self.pieces(series)])
+        return stack(self.pieces(series))
 
-    def pieces(self, series: Series, width: float = 0.0) -> list[tuple[Piece, Element]]:
-        """The pieces of a series and what they end with: one for each item that no arc passes."""
+    def pieces(self, series: Series, width: float = 0.0) -> list[Piece]:
+        """The pieces of a series: one for each item that no arc passes, one for what arcs join."""
         each = [self.element(item, width) for item in series.items]
         for at, block in series.asides:
             each[at] = beside(each[at], self.element(block))
+        shown = [self.maps(item) for item in series.items]
+        each = [
+            replace(piece, strips=(Strip(0.0, piece.h, min(sizes) if len(sizes) == 1 else ""),))
+            for piece, sizes in zip(each, shown, strict=True)
+        ]
         found = []
         for start, end in _unpassed(len(each), series.arcs):
             inside = tuple((a - start, b - start) for a, b in series.arcs if start <= b < end + 1)
             if start + 1 == end and not inside:
-                found.append((each[start], series.items[start]))
+                found.append(each[start])
             else:
-                chain = Series(series.items[start:end])
-                found.append((chain_with_arcs(each[start:end], inside), chain))
+                found.append(chain_with_arcs(each[start:end], inside))
         return found
+
+    def maps(self, element: Element, copy: Element | None = None) -> frozenset[str]:
+        """The resolutions of the maps that the boxes of an element give.
+
+        `copy` is the first of those that the element stands for.
+        """
+        match element:
+            case Step():
+                found = {resolution(element.type)}
+            case Block():
+                found = {resolution(element.type)}
+                if self._opens(element, copy or element):
+                    found |= self.inside().maps(element.body)
+            case Series():
+                found = {size for item in element.items for size in self.maps(item)}
+                found |= {size for _, block in element.asides for size in self.maps(block)}
+            case Parallel():
+                found = {size for branch in element.branches for size in self.maps(branch)}
+                found |= self.maps(element.join) if element.join else set()
+            case Tangle():
+                found = {size for item in element.items for size in self.maps(item)}
+            case Repeat():
+                found = set(self.maps(element.element, element.copies[0]))
+            case _:
+                found = set()
+        return frozenset(found - {""})
+
+    def _opens(self, block: Block, copy: Element) -> bool:
+        """Whether a block is drawn open; `copy` is the first of those it stands for."""
+        return self.view.is_open(block, getattr(copy, "path", block.path), self.depth)
 
     def width(self, series: Series) -> float:
         """How wide the boxes of the net's own level are: as wide as its widest layer needs."""
@@ -209,8 +246,7 @@ class Layout:
             lines.append(f"training only, loss × {losses[block.path]:g}")
         figures = self.view.numbers(element, block.type)
         copies = element.copies if isinstance(element, Repeat) else ()
-        first = copies[0] if copies else block
-        is_open = self.view.is_open(block, getattr(first, "path", block.path), self.depth)
+        is_open = self._opens(block, copies[0] if copies else block)
         if is_open and not note:
             only = self._only_block(block.body)
             if only is not None:
