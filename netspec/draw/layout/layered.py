@@ -7,7 +7,7 @@ connected with: a least-squares fit that keeps their order and distance.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from netspec.diagnostics.messages.draw import CannotDraw
@@ -29,6 +29,8 @@ class _Grid:
     def __init__(self, diagram: Diagram) -> None:
         self.shapes = list(diagram.shapes)
         self.row = _layers(diagram)
+        ends = range(len(diagram.shapes))[len(diagram.shapes) - diagram.exits :]
+        self.fixed = {*range(diagram.entries), *ends} if diagram.fixed else set()
         count = _passing(diagram, self.row)
         if count > _MOST_PASSING:
             reason = f"its connections pass {count:,} layers, the limit is {_MOST_PASSING:,}"
@@ -66,6 +68,8 @@ class _Grid:
             links = self.above if down else self.below
             rows = self.rows if down else self.rows[::-1]
             for before, here in pairwise(rows):
+                if self.fixed and any(v in self.fixed for v in here):
+                    continue
                 place = {v: float(i) for i, v in enumerate(before)}
                 stay = {v: i for i, v in enumerate(here)}
                 here.sort(key=lambda v: (self._median(links[v], place, stay[v]), stay[v]))
@@ -211,26 +215,51 @@ def _bends(points: list[Point]) -> Iterable[Point]:
     return [*kept, points[-1]]
 
 
-def layered(pieces: list[Piece], edges: tuple[tuple[int, int], ...]) -> Piece:
-    """The pieces in rows. An edge from -1 comes in at the top, one to len(pieces) leaves below."""
-    entries = int(any(a < 0 for a, _ in edges))
-    exits = int(any(b == len(pieces) for _, b in edges))
-    shapes = tuple(Shape(p.w, p.h, (p.axis,), (p.axis,)) for p in pieces)
-    pinned = tuple(Edge(a + entries, 0, b + entries, 0) for a, b in edges)
-    whole = Diagram((PIN,) * entries + shapes + (PIN,) * exits, pinned, entries, exits)
+def layered(
+    pieces: Sequence[Piece],
+    edges: Sequence[tuple[int, int]],
+    ports: Sequence[tuple[int, int]],
+    entries: int = 1,
+    exits: int = 1,
+) -> Piece:
+    """The pieces in rows. An edge from -1 comes in at the top, one to len(pieces) leaves below.
+
+    `ports` say at which of several places an edge leaves and arrives, `entries` and `exits` how
+    many wires come in and leave side by side.
+    """
+    first = entries if any(a < 0 for a, _ in edges) else 0
+    last = exits if any(b == len(pieces) for _, b in edges) else 0
+    shapes = [Shape(p.w, p.h, _places(p, p.lanes), _places(p, p.outs)) for p in pieces]
+    after = first + len(pieces)
+    pinned = []
+    for (a, b), (out, into) in zip(edges, ports, strict=True):
+        tail, out = (out, 0) if a < 0 else (a + first, min(out, len(pieces[a].outs) - 1))
+        ends = b == len(pieces)
+        head, into = (after + into, 0) if ends else (b + first, min(into, len(pieces[b].lanes) - 1))
+        pinned.append(Edge(tail, out, head, into))
+    pins = (PIN,) * first, (PIN,) * last
+    whole = Diagram((*pins[0], *shapes, *pins[1]), tuple(pinned), first, last, fixed=True)
     placed = place(whole)
-    axis = placed.corners[0][0] if entries else placed.w / 2
-    down = _ROWS / 2 if exits else 0.0
+    entered = [x for x, _ in placed.corners[:first]]
+    left = [x for x, _ in placed.corners[after:]]
+    axis = total(entered) / first if first else placed.w / 2
+    down = _ROWS / 2 if last == 1 else 0.0
 
     def draw(x: float, y: float) -> list[Item]:
         found: list[Item] = []
-        for piece, (px, py) in zip(pieces, placed.corners[entries:], strict=False):
+        for piece, (px, py) in zip(pieces, placed.corners[first:], strict=False):
             found += piece.draw(x + px, y + py)
         for (_, b), line in zip(edges, placed.lines, strict=True):
             points = [(x + px, y + py) for px, py in line]
-            if b == len(pieces):
+            if b == len(pieces) and last == 1:
                 points += [(x + axis, y + placed.h + down)]
             found.append(wire(*points, arrow=b < len(pieces)))
         return found
 
-    return Piece(placed.w, placed.h + down, axis, draw, bool(entries))
+    lanes = tuple(x - axis for x in entered) or (0.0,)
+    outs = tuple(x - axis for x in left) if last > 1 else (0.0,)
+    return Piece(placed.w, placed.h + down, axis, draw, bool(first), lanes, outs)
+
+
+def _places(piece: Piece, offsets: Sequence[float]) -> tuple[float, ...]:
+    return tuple(piece.axis + offset for offset in offsets)

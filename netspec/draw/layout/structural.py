@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from itertools import pairwise
 
 from netspec.draw.layout.arcs import chain_with_arcs
 from netspec.draw.layout.layered import layered
@@ -41,9 +42,11 @@ from netspec.draw.structure.elements import (
     Series,
     Step,
     Tangle,
+    gives,
     nodes_of,
+    reads,
 )
-from netspec.draw.structure.labels import resolution
+from netspec.draw.structure.labels import resolution, shape
 from netspec.draw.view import View
 from netspec.foundation.records import record
 
@@ -77,13 +80,19 @@ class Layout:
             case Parallel():
                 return self.parallel(element)
             case Tangle():
-                pieces = [self.element(item) for item in element.items]
-                # Ports stand for what flows in: nothing needs to lead to them.
-                ports = {i for i, item in enumerate(element.items) if isinstance(item, Port)}
-                return layered(pieces, tuple(e for e in element.edges if e[1] not in ports))
+                return self._tangle(element)
             case Omitted():
                 return self._omitted(element)
         return self.port(element)
+
+    def _tangle(self, tangle: Tangle) -> Piece:
+        pieces = [_spread(self.element(item), item) for item in tangle.items]
+        # Ports stand for what flows in: nothing needs to lead to them.
+        numbers = {i for i, item in enumerate(tangle.items) if isinstance(item, Port)}
+        links = zip(tangle.edges, tangle.ports, strict=True)
+        shown = [(edge, port) for edge, port in links if edge[1] not in numbers]
+        edges, ports = [edge for edge, _ in shown], [port for _, port in shown]
+        return layered(pieces, edges, ports, tangle.entries, tangle.exits)
 
     def _omitted(self, omitted: Omitted) -> Piece:
         text = f"… {len(omitted.nodes):,} more layers …"
@@ -103,8 +112,8 @@ class Layout:
         """How many boxes the element is drawn with."""
         match element:
             case Block():
-                inside = self._opens(element, element)
-                return 1 + (self.inside().boxes(element.body) if inside else 0)
+                is_open = self._opens(element, element)
+                return 1 + (self.inside().boxes(element.body) if is_open else 0)
             case Series():
                 inside = sum(self.boxes(item) for item in element.items)
                 return inside + sum(self.boxes(block) for _, block in element.asides)
@@ -146,6 +155,9 @@ class Layout:
         for at, block in series.asides:
             each[at] = beside(each[at], self.element(block))
         shown = [self.maps(item) for item in series.items]
+        for i, (before, item) in enumerate(pairwise(series.items), 1):
+            if gives(before) > 1 and not isinstance(item, Tangle):
+                each[i - 1 : i + 1] = _spread(each[i - 1], before), _spread(each[i], item)
         each = [
             replace(piece, strips=(Strip(0.0, piece.h, min(sizes) if len(sizes) == 1 else ""),))
             for piece, sizes in zip(each, shown, strict=True)
@@ -168,7 +180,7 @@ class Layout:
             case Step():
                 found = {resolution(element.type)}
             case Block():
-                found = {resolution(element.type)}
+                found = {resolution(v.type) for v in element.closing} or {resolution(element.type)}
                 if self._opens(element, copy or element):
                     found |= self.inside().maps(element.body)
             case Series():
@@ -244,7 +256,9 @@ class Layout:
         if block.head:
             losses = {head.name: head.loss for head in self.view.graph.heads}
             lines.append(f"training only, loss × {losses[block.path]:g}")
-        figures = self.view.numbers(element, block.type)
+        figures = self.view.numbers(element, None if block.closing else block.type)
+        if block.closing and width and "shape" in self.view.show:
+            lines.append(" · ".join(shape(value.type) for value in block.closing))
         copies = element.copies if isinstance(element, Repeat) else ()
         is_open = self._opens(block, copies[0] if copies else block)
         if is_open and not note:
@@ -269,7 +283,9 @@ class Layout:
             axis = w / 2
         else:
             w = max(w, inner.w + 2 * PAD)
-            h, axis = top + inner.h + PAD, (w - inner.w) / 2 + inner.axis
+            # Wires that leave side by side run to the frame.
+            foot = PAD if len(inner.outs) == 1 else 0.0
+            h, axis = top + inner.h + foot, (w - inner.w) / 2 + inner.axis
         look = "head" if block.head else ("open" if inner else "shut")
 
         def draw(x: float, y: float) -> list[Item]:
@@ -289,7 +305,8 @@ class Layout:
             return [Group(tuple(members), block.call.span, block.path, hint, block.call.block)]
 
         spare = 6.0 if times else 0.0
-        return Piece(w + spare, h + spare, axis, draw)
+        outs = (0.0,) if inner is None else inner.outs
+        return Piece(w + spare, h + spare, axis, draw, outs=outs)
 
     def _only_block(self, body: Series) -> Element | None:
         """What a block holds where that is nothing but another block."""
@@ -314,7 +331,7 @@ class Layout:
             members = tuple(piece.draw(x, y))
             return [Group(members, block.call.span, block.path, "", block.call.block)]
 
-        return Piece(piece.w, piece.h, piece.axis, draw)
+        return replace(piece, draw=draw)
 
     # --- branches
 
@@ -419,6 +436,22 @@ def _unpassed(count: int, arcs: tuple[tuple[int, int], ...]) -> list[tuple[int, 
             found.append((start, i + 1))
             start = i + 1
     return found
+
+
+def _spread(piece: Piece, element: Element) -> Piece:
+    """A piece with a place for each tensor that flows in, and for each that flows out."""
+    if isinstance(element, Tangle):
+        return piece
+    lanes = _even(piece, reads(element))
+    outs = piece.outs if len(piece.outs) == gives(element) else _even(piece, gives(element))
+    return replace(piece, lanes=lanes, outs=outs)
+
+
+def _even(piece: Piece, count: int) -> tuple[float, ...]:
+    """Places along a side of a piece, from its axis."""
+    if count == 1:
+        return (0.0,)
+    return tuple(piece.w * (k + 0.5) / count - piece.axis for k in range(count))
 
 
 def _tidy(arguments: str) -> str:

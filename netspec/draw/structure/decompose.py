@@ -7,6 +7,7 @@ a tangle otherwise.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 from netspec.draw.structure.elements import (
@@ -17,9 +18,11 @@ from netspec.draw.structure.elements import (
     Repeat,
     Series,
     Step,
-    Tangle,
+    gives,
     nodes_of,
+    reads,
 )
+from netspec.draw.structure.knots import knot
 from netspec.draw.structure.labels import data_inputs
 from netspec.graph.checked import Graph, Node, Value
 
@@ -27,14 +30,22 @@ IN = -1
 _DEEPEST = 16
 
 
-def decompose(graph: Graph, children: list[Element], arrivals: tuple[Value, ...]) -> Series:
-    """The children as a series. Several tensors that arrive get a port each."""
+def decompose(
+    graph: Graph,
+    children: list[Element],
+    arrivals: tuple[Value, ...],
+    departures: tuple[Value, ...] = (),
+) -> Series:
+    """The children as a series. Several tensors that arrive get a port each.
+
+    `departures` are the tensors that leave, where they are several.
+    """
     heads = [c for c in children if isinstance(c, Block) and c.head]
     inner: list[Element] = [c for c in children if not (isinstance(c, Block) and c.head)]
     ports: list[Element] = []
     if len(arrivals) > 1:
         ports = [Port(i, value) for i, value in enumerate(arrivals, 1)]
-    region = _Region(graph, [*ports, *inner])
+    region = _Region(graph, [*ports, *inner], departures)
     items = region.series(list(range(len(region.items))), IN, region.out)
     return _with_heads(_flat(items), heads)
 
@@ -75,10 +86,15 @@ def _readers(graph: Graph) -> dict[Node, tuple[Node, ...]]:
 class _Region:
     """Elements in topological order and the connections between them, by index."""
 
-    def __init__(self, graph: Graph, items: list[Element]) -> None:
+    def __init__(
+        self, graph: Graph, items: list[Element], departures: tuple[Value, ...] = ()
+    ) -> None:
         self.items = items
+        self.departures = departures
         self.out = len(items)
         self.edges: dict[tuple[int, int], int] = {}
+        # For each connection, which of several tensors the source gives and the target reads.
+        self.links: dict[tuple[int, int], dict[tuple[int, int], None]] = {}
         self.slots: dict[tuple[int, int], int] = {}
         self._connect(graph)
         self.after: dict[int, list[int]] = {}
@@ -97,12 +113,15 @@ class _Region:
         for i, item in enumerate(self.items):
             if not isinstance(item, Port):
                 self._arrive(i, item, made, ports)
+        for k, value in enumerate(self.departures):
+            i = made.get(value.node, ports.get(value, IN))
+            self._edge(i, self.out, k, (self._which(i, value), k))
         leaving = {output.value.node for output in graph.outputs}
         readers = _readers(graph)
         read = {a for a, _ in self.edges}
         for i, item in enumerate(self.items):
             own = () if isinstance(item, Port) else nodes_of(item)
-            leaves = any(
+            leaves = not self.departures and any(
                 n in leaving or any(user not in made for user in readers.get(n, ())) for n in own
             )
             if leaves or i not in read:
@@ -117,15 +136,23 @@ class _Region:
         if not isinstance(item, Step):
             slots = list(dict.fromkeys(slots))
         for slot, value in enumerate(slots):
-            self._edge(ports.get(value, made.get(value.node, IN)), i, slot)
+            source = ports.get(value, made.get(value.node, IN))
+            into = slot if isinstance(item, Block) else 0
+            self._edge(source, i, slot, (self._which(source, value), into))
         if not slots:
             self._edge(IN, i, 0)
 
-    def _edge(self, a: int, b: int, slot: int) -> None:
+    def _which(self, i: int, value: Value) -> int:
+        """Which of the tensors that an element gives this one is."""
+        item = self.items[i] if i >= 0 else None
+        return item.closing.index(value) if isinstance(item, Block) and item.closing else 0
+
+    def _edge(self, a: int, b: int, slot: int, link: tuple[int, int] = (0, 0)) -> None:
         # The passes of a recurrence are drawn as one, and so is what flows into all or out of all.
         once = any(0 <= i < self.out and isinstance(self.items[i], Repeat) for i in (a, b))
         self.edges[a, b] = 1 if once else self.edges.get((a, b), 0) + 1
         self.slots.setdefault((a, b), slot)
+        self.links.setdefault((a, b), {})[link] = None
 
     def series(self, inside: list[int], entry: int, end: int, depth: int = 0) -> list[Element]:
         """The elements between two places, which are not among them, as chains and branches.
@@ -167,6 +194,10 @@ class _Region:
     ) -> list[Element]:
         """What lies between two places nothing jumps over: nothing, branches, or a tangle."""
         direct = self.edges.get((a, b), 0) if passes else 0
+        if self._is_bundle((a, *gap) if passes else gap, a, b):
+            if not gap and self._runs_on(a, b):
+                return []
+            return [self._tangle(gap, a, b, passes=passes)]
         parts = self._parts(gap)
         if len(parts) + direct > 1:
             branches = [
@@ -212,17 +243,40 @@ class _Region:
         slots = [self.slots[v, b] for v in part if (v, b) in self.slots]
         return min(slots, default=0) if b < self.out else part[0]
 
-    def _tangle(self, gap: list[int], a: int, b: int) -> Element:
+    def _is_bundle(self, sources: Sequence[int], a: int, b: int) -> bool:
+        """Whether several tensors flow side by side from `a`, or from `sources` to `b`."""
+        if self._given(a) > 1:
+            return True
+        into = {into for v in sources for _, into in self.links.get((v, b), ())}
+        return len(into) > 1 and (b < self.out or bool(self.departures))
+
+    def _given(self, a: int) -> int:
+        return gives(self.items[a]) if a >= 0 else 1
+
+    def _read(self, b: int) -> int:
+        return reads(self.items[b]) if b < self.out else max(1, len(self.departures))
+
+    def _runs_on(self, a: int, b: int) -> bool:
+        """Whether one place reads all that the other gives, in the same order."""
+        links = [*self.links[a, b]]
+        return links == [(k, k) for k in range(self._given(a))] and len(links) == self._read(b)
+
+    def _tangle(self, gap: list[int], a: int, b: int, *, passes: bool = False) -> Element:
         number = {a: IN, b: len(gap)} | {v: i for i, v in enumerate(gap)}
         items = tuple(self.items[v] for v in gap)
-        found = [(v, w) for v in gap for w in self.after.get(v, ()) if w in number]
-        found += [(a, v) for v in gap if (a, v) in self.edges]
-        edges = tuple((number[v], number[w]) for v, w in sorted(found))
-        path = [(i, i + 1) for i in range(IN, len(gap))]
-        if set(path) <= set(edges):
-            arcs = tuple(edge for edge in edges if edge[0] + 1 != edge[1])
+        pairs = [(v, w) for v in gap for w in self.after.get(v, ()) if w in number]
+        ends = (*gap, b) if passes else gap
+        pairs += [(a, v) for v in ends if (a, v) in self.edges]
+        found = sorted(
+            ((number[v], number[w]), link) for v, w in pairs for link in self.links[v, w]
+        )
+        entries, exits = self._given(a), self._read(b)
+        edges = [edge for edge, _ in found]
+        path = {(i, i + 1) for i in range(IN, len(gap))}
+        if path <= set(edges) and entries == 1 == max(map(gives, items), default=1):
+            arcs = tuple(edge for edge in dict.fromkeys(edges) if edge[0] + 1 != edge[1])
             return Series(items, arcs)
-        if b == self.out and sum(end == len(gap) for _, end in edges) > 1:
+        if exits == 1 and b == self.out and sum(end == len(gap) for _, end in edges) > 1:
             # Several outputs end where they are: nothing joins them.
-            edges = tuple(edge for edge in edges if edge[1] != len(gap))
-        return Tangle(items, edges)
+            found = [(edge, link) for edge, link in found if edge[1] != len(gap)]
+        return knot(items, found, entries, exits)
