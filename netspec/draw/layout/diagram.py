@@ -37,7 +37,7 @@ class Edge:
 class Diagram:
     """Shapes in topological order; the first `entries` stay on top, the last `exits` at the end.
 
-    Where they are `fixed`, both stay in their order too.
+    Where they are `fixed`, both stay in their order too. `gap` is the least room between rows.
     """
 
     shapes: tuple[Shape, ...]
@@ -45,6 +45,7 @@ class Diagram:
     entries: int = 0
     exits: int = 0
     fixed: bool = False
+    gap: float = 30.0
 
 
 @record

@@ -17,7 +17,8 @@ from netspec.draw.layout.pieces import Piece, wire
 from netspec.draw.metrics import total
 from netspec.draw.scene import Item
 
-_BETWEEN, _ROWS, _SWEEPS = 16.0, 30.0, 6
+_BETWEEN, _SWEEPS = 16.0, 6
+_TIGHT = 22.0
 _FLATTEST = 0.06
 _MOST_PASSING = 20_000
 _STRAIGHT = 4.0
@@ -29,6 +30,7 @@ class _Grid:
     def __init__(self, diagram: Diagram) -> None:
         self.shapes = list(diagram.shapes)
         self.row = _layers(diagram)
+        self.gap = diagram.gap
         ends = range(len(diagram.shapes))[len(diagram.shapes) - diagram.exits :]
         self.fixed = {*range(diagram.entries), *ends} if diagram.fixed else set()
         count = _passing(diagram, self.row)
@@ -188,7 +190,7 @@ def _gap(grid: _Grid, left: list[float], r: int) -> float:
     sides = (
         abs(left[v] + own - left[w] - port) for v in grid.rows[r] for w, port, own in grid.below[v]
     )
-    return max(_ROWS, min(_FLATTEST * max(sides, default=0.0), 3 * _ROWS))
+    return max(grid.gap, min(_FLATTEST * max(sides, default=0.0), 3 * grid.gap))
 
 
 def _line(
@@ -238,12 +240,12 @@ def layered(
         head, into = (after + into, 0) if ends else (b + first, min(into, len(pieces[b].lanes) - 1))
         pinned.append(Edge(tail, out, head, into))
     pins = (PIN,) * first, (PIN,) * last
-    whole = Diagram((*pins[0], *shapes, *pins[1]), tuple(pinned), first, last, fixed=True)
+    whole = Diagram((*pins[0], *shapes, *pins[1]), tuple(pinned), first, last, True, _TIGHT)
     placed = place(whole)
     entered = [x for x, _ in placed.corners[:first]]
     left = [x for x, _ in placed.corners[after:]]
     axis = total(entered) / first if first else placed.w / 2
-    down = _ROWS / 2 if last == 1 else 0.0
+    down = _TIGHT / 2 if last == 1 else 0.0
 
     def draw(x: float, y: float) -> list[Item]:
         found: list[Item] = []

@@ -18,6 +18,7 @@ from netspec.draw.structure.elements import (
     Repeat,
     Series,
     Step,
+    Tangle,
     gives,
     nodes_of,
     reads,
@@ -172,7 +173,7 @@ class _Region:
                 gap.append(v)
             else:
                 found += self._segment(gap, start, v, True, self._merge(v), depth)
-                if self._joined(found, v) is None:
+                if self._joined(found, v) is None and not self._has(found, gap, v):
                     found.append(self.items[v])
                 start, gap = v, []
             reach = max(reach, self._reach(v, members))
@@ -197,7 +198,10 @@ class _Region:
         if self._is_bundle((a, *gap) if passes else gap, a, b):
             if not gap and self._runs_on(a, b):
                 return []
-            return [self._tangle(gap, a, b, passes=passes)]
+            tangle = self._tangle(gap, a, b, passes=passes)
+            if isinstance(tangle, Tangle) and self._goes_on(gap, b):
+                tangle = self._tangle(gap, a, b, passes=passes, through=True)
+            return [tangle]
         parts = self._parts(gap)
         if len(parts) + direct > 1:
             branches = [
@@ -250,6 +254,18 @@ class _Region:
         into = {into for v in sources for _, into in self.links.get((v, b), ())}
         return len(into) > 1 and (b < self.out or bool(self.departures))
 
+    def _goes_on(self, gap: list[int], b: int) -> bool:
+        """Whether `b` is one more of the blocks that lead to it, and reads what they read too."""
+        item = self.items[b] if b < self.out else None
+        if not isinstance(item, Block) or len(item.opening) < 2 or gives(item) > 1:
+            return False
+        before = (self.items[v] for v in gap if (v, b) in self.edges)
+        return any(isinstance(x, Block) and x.call.block == item.call.block for x in before)
+
+    def _has(self, found: list[Element], gap: list[int], b: int) -> bool:
+        """Whether the tangle made last took in the place it leads to."""
+        return bool(found) and isinstance(found[-1], Tangle) and self._goes_on(gap, b)
+
     def _given(self, a: int) -> int:
         return gives(self.items[a]) if a >= 0 else 1
 
@@ -261,22 +277,28 @@ class _Region:
         links = [*self.links[a, b]]
         return links == [(k, k) for k in range(self._given(a))] and len(links) == self._read(b)
 
-    def _tangle(self, gap: list[int], a: int, b: int, *, passes: bool = False) -> Element:
-        number = {a: IN, b: len(gap)} | {v: i for i, v in enumerate(gap)}
-        items = tuple(self.items[v] for v in gap)
+    def _tangle(
+        self, gap: list[int], a: int, b: int, *, passes: bool = False, through: bool = False
+    ) -> Element:
+        """What lies between two places, and the second too where it goes `through`."""
+        inside = [*gap, b] if through else gap
+        number = {v: i for i, v in enumerate(inside)} | {a: IN}
+        items = tuple(self.items[v] for v in inside)
+        end = len(items)
+        if not through:
+            number[b] = end
         pairs = [(v, w) for v in gap for w in self.after.get(v, ()) if w in number]
         ends = (*gap, b) if passes else gap
         pairs += [(a, v) for v in ends if (a, v) in self.edges]
-        found = sorted(
-            ((number[v], number[w]), link) for v, w in pairs for link in self.links[v, w]
-        )
-        entries, exits = self._given(a), self._read(b)
-        edges = [edge for edge, _ in found]
-        path = {(i, i + 1) for i in range(IN, len(gap))}
-        if path <= set(edges) and entries == 1 == max(map(gives, items), default=1):
-            arcs = tuple(edge for edge in dict.fromkeys(edges) if edge[0] + 1 != edge[1])
-            return Series(items, arcs)
-        if exits == 1 and b == self.out and sum(end == len(gap) for _, end in edges) > 1:
+        links = [((number[v], number[w]), link) for v, w in pairs for link in self.links[v, w]]
+        if through:
+            links.append(((end - 1, end), (0, 0)))
+        edges = {edge: None for edge, _ in sorted(links)}
+        entries, exits = self._given(a), 1 if through else self._read(b)
+        path = {(i, i + 1) for i in range(IN, end)}
+        if path <= {*edges} and entries == 1 == max(map(gives, items), default=1):
+            return Series(items, tuple(edge for edge in edges if edge[0] + 1 != edge[1]))
+        if exits == 1 and b == self.out and sum(last == end for _, last in edges) > 1:
             # Several outputs end where they are: nothing joins them.
-            found = [(edge, link) for edge, link in found if edge[1] != len(gap)]
-        return knot(items, found, entries, exits)
+            links = [link for link in links if link[0][1] != end]
+        return knot(items, sorted(links), entries, exits)
