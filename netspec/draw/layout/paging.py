@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import accumulate, groupby
+from itertools import accumulate
 
-from netspec.draw.layout.pieces import GAP, Piece, Strip, joined, width_of
-from netspec.draw.metrics import fit, total
-from netspec.draw.scene import SIZES, Box, Item, Words
+from netspec.draw.layout.bands import band, merged, name_room
+from netspec.draw.layout.pieces import GAP, Piece, Strip, joined
+from netspec.draw.metrics import total
+from netspec.draw.scene import Item
 from netspec.foundation.records import record
 
 SCREEN = (1600.0, 1000.0)
 GUTTER = 20.0
 _AROUND = 130.0
-_BAND, _WIDEST_BAND = 58.0, 150.0
+_BAND = 58.0
 _MOST_COLUMNS = 6
 _LEAST_PAGE = 0.62
 _PER_COLUMN, _LEAST_COLUMN, _EMPTY = 0.02, 0.45, 0.5
@@ -43,9 +44,7 @@ class Column:
     @property
     def band(self) -> float:
         """The room at its left for the names of its bands, in points; 0 without bands."""
-        names = {strip.name for piece in self.pieces for strip in piece.strips if strip.name}
-        widest = max((width_of(name, "note") for name in names), default=0.0)
-        return min(max(_BAND, widest + 14), _WIDEST_BAND) if names else 0.0
+        return name_room(strip.name for piece in self.pieces for strip in piece.strips)
 
     def boxes(self, axis: float, y: float) -> list[Item]:
         """The pieces, the first with its top at `y`, and what leads from one to the next."""
@@ -59,27 +58,14 @@ class Column:
 
     def bands(self, x: float, y: float, right: float) -> list[Item]:
         """A tinted strip behind what has one resolution, named at its left."""
-        left, found = x - self.band, list[Item]()
-        for i, strip in enumerate(_merged(self.pieces, y)):
-            if strip.name:
-                look = ("even", "odd")[i % 2]
-                h = strip.bottom - strip.top + 10
-                found.append(Box(left, strip.top - 5, right - left, h, "band", look, 6))
-                text = fit(strip.name, SIZES["note"], self.band - 8)
-                found.append(Words(left + 6, strip.top + 12, text, "note", look="muted"))
-        return found
-
-
-def _merged(pieces: Sequence[Piece], y: float) -> list[Strip]:
-    """The strips of all pieces; those of one name that follow each other are one."""
-    tops = accumulate((piece.h + GAP for piece in pieces), initial=y)
-    every = [
-        Strip(top + strip.top, top + strip.bottom, strip.name)
-        for top, piece in zip(tops, pieces, strict=False)
-        for strip in piece.strips
-    ]
-    runs = [list(run) for _, run in groupby(every, key=lambda strip: strip.name)]
-    return [Strip(run[0].top, run[-1].bottom, run[0].name) for run in runs]
+        tops = accumulate((piece.h + GAP for piece in self.pieces), initial=y)
+        strips = merged(
+            Strip(top + strip.top, top + strip.bottom, strip.name)
+            for top, piece in zip(tops, self.pieces, strict=False)
+            for strip in piece.strips
+        )
+        left = x - self.band
+        return [item for i, strip in enumerate(strips) for item in band(strip, i, left, right)]
 
 
 def columns(pieces: Sequence[Piece], *, narrow: bool) -> list[Column]:

@@ -29,7 +29,8 @@ from netspec.draw.layout.pieces import (
     width_of,
     wire,
 )
-from netspec.draw.layout.ushape import u_piece, u_shape
+from netspec.draw.layout.udrawn import u_piece
+from netspec.draw.layout.ushape import u_shape
 from netspec.draw.metrics import total
 from netspec.draw.scene import Box, Group, Item, Words
 from netspec.draw.structure.elements import (

@@ -14,7 +14,8 @@ from netspec.draw.layout.paging import GUTTER, SCREEN, Column, columns
 from netspec.draw.layout.pieces import GAP, Piece, width_of, wire
 from netspec.draw.layout.shelves import arranged
 from netspec.draw.layout.structural import Layout
-from netspec.draw.layout.ushape import u_piece, u_shape
+from netspec.draw.layout.udrawn import u_piece
+from netspec.draw.layout.ushape import u_shape
 from netspec.draw.metrics import fit
 from netspec.draw.scene import SIZES, Box, Item, Scene, Words
 from netspec.draw.structure.elements import Block, Series, blocks_of
