@@ -10,13 +10,15 @@ _GAP = 22.0
 _MOST_LANES = 4
 
 
-def chain_with_arcs(pieces: list[Piece], arcs: tuple[tuple[int, int], ...]) -> Piece:
+def chain_with_arcs(
+    pieces: list[Piece], arcs: tuple[tuple[int, int], ...], *, most: int = _MOST_LANES
+) -> Piece:
     """Pieces one below the other; each arc leaves below one and arrives above a later one.
 
-    All arcs of one source share a lane; more than four lanes become one bus, which every source
+    All arcs of one source share a lane; more than `most` lanes become one bus, which every source
     joins and every target reads.
     """
-    lanes = _lanes(arcs)
+    lanes = _lanes(arcs, most)
     axis = max(p.axis for p in pieces)
     body = axis + max(p.w - p.axis for p in pieces)
     first = _GAP if any(a < 0 for a, _ in arcs) else 0.0
@@ -54,7 +56,7 @@ def chain_with_arcs(pieces: list[Piece], arcs: tuple[tuple[int, int], ...]) -> P
     return Piece(w, h, axis, draw, wired, strips=tuple(strips))
 
 
-def _lanes(arcs: tuple[tuple[int, int], ...]) -> dict[int, int]:
+def _lanes(arcs: tuple[tuple[int, int], ...], most: int) -> dict[int, int]:
     """A lane for each source; lanes are free again below the last target of a source."""
     ends: list[int] = []
     found: dict[int, int] = {}
@@ -65,4 +67,4 @@ def _lanes(arcs: tuple[tuple[int, int], ...]) -> dict[int, int]:
             ends.append(last)
         ends[free] = last
         found[source] = free
-    return found if len(ends) <= _MOST_LANES else dict.fromkeys(found, 0)
+    return found if len(ends) <= most else dict.fromkeys(found, 0)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from netspec.draw.layout.arcs import chain_with_arcs
+from netspec.draw.layout.dense import dense_piece, growth
 from netspec.draw.layout.layered import layered
 from netspec.draw.layout.pieces import (
     BETWEEN,
@@ -50,6 +51,7 @@ from netspec.draw.structure.elements import (
 from netspec.draw.structure.labels import resolution, shape
 from netspec.draw.view import View
 from netspec.foundation.records import record
+from netspec.graph.checked import Node
 
 FORK = 15.0
 
@@ -123,12 +125,17 @@ class Layout:
             case Tangle():
                 return sum(self.boxes(item) for item in element.items)
             case Repeat():
-                return self.boxes(element.element)
+                grown = growth(element)
+                return self.boxes(element.element) + (grown.shown if grown else 0)
         return 1
 
     def port(self, port: Port) -> Piece:
         """One of several tensors that flow into a block, as a small mark."""
-        text = f"input {port.number}"
+        node = port.value.node
+        return self._pin(port.name or f"input {port.number}", node)
+
+    def _pin(self, text: str, node: Node) -> Piece:
+        """The name of a tensor that flows into a block or out of it, and what makes it."""
         w = width_of(text, "note") + 14
 
         def draw(x: float, y: float) -> list[Item]:
@@ -136,7 +143,6 @@ class Layout:
                 Box(x, y, w, 18, "leaf", "in", 9),
                 Words(x + w / 2, baseline(y, 18, "note"), text, "note", "middle"),
             )
-            node = port.value.node
             return [Group(members, node.span, node.path, f"{text}: {node.path}")]
 
         return Piece(w, 18, w / 2, draw)
@@ -214,6 +220,14 @@ class Layout:
 
     # --- blocks
 
+    def body(self, block: Block, element: Element) -> Piece:
+        """What a block holds; `element` is all that it stands for."""
+        grown = growth(element)
+        if grown is None:
+            return self.series(block.body)
+        first = self.series(grown.layers[0])
+        return dense_piece(grown, first, bar(grown.join, self.view, first.w))
+
     def repeat(self, repeat: Repeat, width: float) -> Piece:
         """What is repeated, once, with how often."""
         times = f" ×{repeat.count}"
@@ -266,7 +280,9 @@ class Layout:
             only = self._only_block(block.body)
             if only is not None:
                 return self._merged(block, only, width, name + times)
-        inner = self.inside().series(block.body) if is_open else None
+        inner = self.inside().body(block, element) if is_open else None
+        if inner is not None and block.result:
+            inner = stack([inner, self._pin(block.result, block.own[-1])])
         if inner is None and not width and not block.head:
             # Inside another block, a closed one is as small as can be: its figures are in its hint.
             figures = ""

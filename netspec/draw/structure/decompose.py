@@ -34,10 +34,10 @@ _DEEPEST = 16
 def decompose(
     graph: Graph,
     children: list[Element],
-    arrivals: tuple[Value, ...],
+    arrivals: Sequence[tuple[Value, str]],
     departures: tuple[Value, ...] = (),
 ) -> Series:
-    """The children as a series. Several tensors that arrive get a port each.
+    """The children as a series. Several tensors that arrive get a port each, with their names.
 
     `departures` are the tensors that leave, where they are several.
     """
@@ -45,7 +45,7 @@ def decompose(
     inner: list[Element] = [c for c in children if not (isinstance(c, Block) and c.head)]
     ports: list[Element] = []
     if len(arrivals) > 1:
-        ports = [Port(i, value) for i, value in enumerate(arrivals, 1)]
+        ports = [Port(i, value, name) for i, (value, name) in enumerate(arrivals, 1)]
     region = _Region(graph, [*ports, *inner], departures)
     items = region.series(list(range(len(region.items))), IN, region.out)
     return _with_heads(_flat(items), heads)

@@ -38,7 +38,7 @@ class Block:
     """One call of a block with what it does inside.
 
     `opening` are the types of the tensors that it reads, `closing` the tensors that it gives, where
-    those are several.
+    those are several. `result` is the name of what it gives, where it has one.
     """
 
     call: Call
@@ -47,6 +47,7 @@ class Block:
     nodes: tuple[Node, ...]
     opening: tuple[TensorType, ...]
     closing: tuple[Value, ...] = ()
+    result: str = ""
 
     @property
     def name(self) -> str:
@@ -114,10 +115,11 @@ class Tangle:
 
 @record(eq=False, slots=False)
 class Port:
-    """One of several tensors that flow into a block."""
+    """One of several tensors that flow into a block, by its number or by a name."""
 
     number: int
     value: Value
+    name: str = ""
 
 
 @record(eq=False, slots=False)

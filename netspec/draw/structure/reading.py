@@ -14,6 +14,7 @@ from typing import Any
 from netspec.draw.structure.decompose import decompose
 from netspec.draw.structure.elements import Block, Element, Repeat, Series, Step
 from netspec.draw.structure.labels import data_inputs, is_minor
+from netspec.draw.structure.ladders import NEXT, inherited, named
 from netspec.graph.checked import Call, Graph, Node, Value
 
 
@@ -32,6 +33,7 @@ def flat_steps(graph: Graph) -> tuple[Step, ...]:
 class _Reader:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
+        self._names: dict[Call | None, dict[Value, str]] = {}
 
     @cached_property
     def _uses(self) -> dict[Node, int]:
@@ -120,7 +122,9 @@ class _Reader:
         """What `container` (None for the net) does, as chains and branches."""
         children = self._children(container, nodes)
         closing = self._departures(container, nodes) if container else ()
-        return decompose(self.graph, children, self._arrivals(container, nodes), closing)
+        names = self._names.get(container, {})
+        arrivals = [(value, names.get(value, "")) for value in self._arrivals(container, nodes)]
+        return decompose(self.graph, children, arrivals, closing)
 
     def _arrivals(self, container: Call | None, nodes: tuple[Node, ...]) -> tuple[Value, ...]:
         """The tensors that flow in from outside, each once."""
@@ -153,7 +157,25 @@ class _Reader:
         groups: dict[Call | Node, list[Node]] = {}
         for node in nodes:
             groups.setdefault(self._child(container, node) or node, []).append(node)
+        self._name(container, nodes, groups)
         return self._elements(groups)
+
+    def _name(
+        self, container: Call | None, nodes: tuple[Node, ...], groups: Mapping[Any, list[Node]]
+    ) -> None:
+        """Names what blocks read that are cells of a ladder, or in one."""
+        home = {node: key for key, members in groups.items() for node in members}
+        calls = [key for key in groups if isinstance(key, Call)]
+        arrivals = {call: self._arrivals(call, tuple(groups[call])) for call in calls}
+        reads = {c: [home.get(v.node, v) for v in values] for c, values in arrivals.items()}
+        names = named(reads)
+        outer = self._names.get(container, {})
+        for call, values in arrivals.items():
+            own = names.get(call) or (
+                inherited(values, frozenset(nodes), outer) if outer and len(values) > 1 else ()
+            )
+            if own and (call in names or nodes[-1] in groups[call]):
+                self._names[call] = dict(zip(values, own, strict=True))
 
     def _elements(self, groups: Mapping[Any, list[Node]]) -> list[Element]:
         """Calls as blocks, nodes as steps; what normalises or activates joins the step before."""
@@ -178,7 +200,8 @@ class _Reader:
         path = ".".join(reversed(parts))
         opening = tuple(v.type for v in self._arrivals(call, nodes))
         closing = () if call.recurrent else self._departures(call, nodes)
-        return Block(call, path, self.series(call, nodes), nodes, opening, closing)
+        result = NEXT if call in self._names else ""
+        return Block(call, path, self.series(call, nodes), nodes, opening, closing, result)
 
     def _child(self, container: Call | None, node: Node) -> Call | None:
         """The block under `container` that holds the node; None where it is drawn by itself."""
