@@ -18,7 +18,7 @@ from netspec.draw.metrics import total
 from netspec.draw.scene import Item
 
 _BETWEEN, _SWEEPS = 16.0, 6
-_TIGHT = 19.0
+_TIGHT = 18.0
 _FLATTEST = 0.06
 _MOST_PASSING = 20_000
 _STRAIGHT = 4.0

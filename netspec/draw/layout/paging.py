@@ -12,8 +12,10 @@ from netspec.draw.scene import Item
 from netspec.foundation.records import record
 
 SCREEN = (1600.0, 1000.0)
-GUTTER = 20.0
+# What a page has above and below its columns.
 _AROUND = 130.0
+TALLEST = SCREEN[1] - _AROUND
+GUTTER = 20.0
 _BAND = 58.0
 _MOST_COLUMNS = 6
 _LEAST_PAGE = 0.62

@@ -10,7 +10,7 @@ from functools import lru_cache
 from netspec.analysis.costs import costs
 from netspec.diagnostics.messages.draw import TooManyDrawn, TooManyJoins
 from netspec.diagnostics.raised import NetspecError
-from netspec.draw.layout.paging import GUTTER, SCREEN, Column, columns
+from netspec.draw.layout.paging import GUTTER, SCREEN, TALLEST, Column, columns
 from netspec.draw.layout.pieces import GAP, Piece, width_of, wire
 from netspec.draw.layout.shelves import arranged
 from netspec.draw.layout.structural import Layout
@@ -117,12 +117,7 @@ def on_screen(scene: Scene) -> bool:
 
 def page(view: View, series: Series, details: Sequence[Piece] = ()) -> Scene:
     """A series as a page of columns, with details in further ones."""
-    layout = Layout(view)
-    u = u_shape(series, view.graph)
-    if u is not None:
-        side = [Column((u_piece(u, layout, leaves=False),))]
-    else:
-        side = columns(layout.pieces(series, layout.width(series)), narrow=bool(details))
+    side = _columns(view, series, narrow=bool(details))
     graph = view.graph
     top = _MARGIN + _TITLE
     inner_h = max(column.h for column in side) + 2 * GAP
@@ -153,6 +148,18 @@ def page(view: View, series: Series, details: Sequence[Piece] = ()) -> Scene:
     title = _title(graph.name, view, width - 2 * _MARGIN)
     height = top + inner_h + _FOOT + 6
     return _scene(view, (*title, *items, *legend), width, height)
+
+
+def _columns(view: View, series: Series, *, narrow: bool) -> list[Column]:
+    """The columns of a page: one with a U where the net is one and that fits a screen."""
+    layout = Layout(view)
+    u = u_shape(series, view.graph)
+    whole = None if u is None else Column((u_piece(u, layout, leaves=False),))
+    if whole is not None and whole.h <= TALLEST:
+        return [whole]
+    found = columns(layout.pieces(series, layout.width(series)), narrow=narrow)
+    shorter = whole is None or max(column.h for column in found) <= TALLEST
+    return found if shorter or whole is None else [whole]
 
 
 def framed(view: View, inner: Piece, note: str) -> Scene:
