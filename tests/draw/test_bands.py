@@ -102,7 +102,8 @@ def test_a_level_of_one_resolution_is_one_band(net: Callable[..., Graph]) -> Non
 
 
 def test_the_check_finds_a_box_in_a_foreign_band() -> None:
-    box = '<g data-line="1"><title>conv: 8×{}</title><rect class="leaf" x="20" y="20" width="9" height="9"/></g>'
+    leaf = '<rect class="leaf" x="20" y="20" width="9" height="9"/>'
+    box = f"<g><title>conv: 8×{{}}</title>{leaf}</g>"
     band = '<rect class="band even" x="0" y="0" width="60" height="60"/><text>4×4</text>'
     svg = '<svg xmlns="http://www.w3.org/2000/svg">{}{}</svg>'
     assert misplaced(svg.format(band, box.format("4×4, 3 params"))) == []

@@ -259,8 +259,29 @@ class _Region:
         item = self.items[b] if b < self.out else None
         if not isinstance(item, Block) or len(item.opening) < 2 or gives(item) > 1:
             return False
-        before = (self.items[v] for v in gap if (v, b) in self.edges)
-        return any(isinstance(x, Block) and x.call.block == item.call.block for x in before)
+        return any((v, b) in self.edges and self._alike(v, b) for v in gap)
+
+    def _shares(self, inside: list[int]) -> bool:
+        """Whether three blocks in a row also read one tensor, all in the same way."""
+        into: dict[int, dict[int, set[tuple[int, int]]]] = {v: {} for v in inside}
+        for (a, v), links in self.links.items():
+            if v in into:
+                into[v][a] = {*links}
+        # Two in a row may only seem to: a cell and the next read what is between them and before.
+        pairs = {
+            (v, w)
+            for w in inside
+            for v in into[w]
+            if v in into and self._alike(v, w)
+            if any(into[w].get(s) == links for s, links in into[v].items())
+        }
+        return not {v for v, _ in pairs}.isdisjoint(w for _, w in pairs)
+
+    def _alike(self, v: int, w: int) -> bool:
+        one, other = self.items[v], self.items[w]
+        if not (isinstance(one, Block) and isinstance(other, Block)):
+            return False
+        return one.call.block == other.call.block
 
     def _has(self, found: list[Element], gap: list[int], b: int) -> bool:
         """Whether the tangle made last took in the place it leads to."""
@@ -296,7 +317,8 @@ class _Region:
         edges = {edge: None for edge, _ in sorted(links)}
         entries, exits = self._given(a), 1 if through else self._read(b)
         path = {(i, i + 1) for i in range(IN, end)}
-        if path <= {*edges} and entries == 1 == max(map(gives, items), default=1):
+        plain = entries == 1 == max(map(gives, items), default=1) and not self._shares(inside)
+        if plain and path <= {*edges}:
             return Series(items, tuple(edge for edge in edges if edge[0] + 1 != edge[1]))
         if exits == 1 and b == self.out and sum(last == end for _, last in edges) > 1:
             # Several outputs end where they are: nothing joins them.

@@ -92,15 +92,20 @@ class _Reader:
                     group[root(node)] = root(value.node)
         return len({root(node) for node in nodes}) == 1
 
-    def _departures(self, call: Call, nodes: tuple[Node, ...]) -> tuple[Value, ...]:
-        """The tensors that are read outside, each once, where they are several."""
+    def _departures(self, call: Call | None, nodes: tuple[Node, ...]) -> tuple[Value, ...]:
+        """The tensors of a block that are read outside, each once, where they are several.
+
+        What leaves the passes of a recurrence is drawn as one.
+        """
+        if call is None or call.recurrent:
+            return ()
         inside = set(nodes)
         read = {output.value: None for output in self.graph.outputs if output.value.node in inside}
         for node in nodes:
             for user in self.graph.consumers[node]:
                 if user not in inside and user.head is None:
                     read |= {v: None for v in data_inputs(user) if v.node is node}
-        found = sorted(read, key=lambda value: (nodes.index(value.node), value.index))
+        found = sorted(read, key=lambda value: (value.node.index, value.index))
         return tuple(found) if len(found) > 1 else ()
 
     @cached_property
@@ -121,7 +126,7 @@ class _Reader:
     def series(self, container: Call | None, nodes: tuple[Node, ...]) -> Series:
         """What `container` (None for the net) does, as chains and branches."""
         children = self._children(container, nodes)
-        closing = self._departures(container, nodes) if container else ()
+        closing = self._departures(container, nodes)
         names = self._names.get(container, {})
         arrivals = [(value, names.get(value, "")) for value in self._arrivals(container, nodes)]
         return decompose(self.graph, children, arrivals, closing)
@@ -199,7 +204,7 @@ class _Reader:
         parts = [c.component for c in call.ancestors() if c.component is not None]
         path = ".".join(reversed(parts))
         opening = tuple(v.type for v in self._arrivals(call, nodes))
-        closing = () if call.recurrent else self._departures(call, nodes)
+        closing = self._departures(call, nodes)
         result = NEXT if call in self._names else ""
         return Block(call, path, self.series(call, nodes), nodes, opening, closing, result)
 
