@@ -125,6 +125,20 @@ def test_streams_stay_on_their_sides(net: Net) -> None:
         assert all(wire[0][0] == wire[-1][0] for wire in between)
 
 
+def test_streams_stay_on_their_sides_whatever_a_block_reads_first(net: Net) -> None:
+    last = "block last(n) of a, b { @b; conv1-n; upsample(2) as up; add { | @a | @up } }"
+    text = TWO_STREAMS.partition("concat")[0].replace("(8) x3", "(8)") + "last(8); gap"
+    picture = read_picture(drawn(net(text.replace("input", f"{last}\ninput", 1)), depth=0))
+    first, second = sorted(picture.blocks, key=lambda area: area.top)
+    found = [
+        (wire[0][0], wire[-1][0])
+        for wire in picture.wires
+        if abs(wire[0][1] - first.bottom) < 1 and abs(wire[-1][1] - second.top) < 1
+    ]
+    assert len(found) == 2
+    assert all(leaves == arrives for leaves, arrives in found)
+
+
 def test_blocks_beside_each_other_that_mix_nothing_have_no_box(net: Net) -> None:
     text = (
         "block pair(n) of a, b { { | @a; conv1-n | @b; conv1-n } }\n"

@@ -134,7 +134,9 @@ class _Region:
         inside = set(nodes_of(item))
         read = [value for node in nodes_of(item) for value in data_inputs(node)]
         slots = [value for value in read if value.node not in inside]
-        if not isinstance(item, Step):
+        if isinstance(item, Block):
+            slots = [*item.reading]
+        elif not isinstance(item, Step):
             slots = list(dict.fromkeys(slots))
         for slot, value in enumerate(slots):
             source = ports.get(value, made.get(value.node, IN))

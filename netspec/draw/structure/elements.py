@@ -37,8 +37,8 @@ class Step:
 class Block:
     """One call of a block with what it does inside.
 
-    `opening` are the types of the tensors that it reads, `closing` the tensors that it gives, where
-    those are several. `result` is the name of what it gives, where it has one.
+    `opening` are the types of the tensors that it reads, which are `reading`, `closing` the tensors
+    that it gives, where those are several. `result` is the name of what it gives, where it has one.
     """
 
     call: Call
@@ -46,6 +46,7 @@ class Block:
     body: Series
     nodes: tuple[Node, ...]
     opening: tuple[TensorType, ...]
+    reading: tuple[Value, ...] = ()
     closing: tuple[Value, ...] = ()
     result: str = ""
 

@@ -203,10 +203,12 @@ class _Reader:
     def _block(self, call: Call, nodes: tuple[Node, ...]) -> Block:
         parts = [c.component for c in call.ancestors() if c.component is not None]
         path = ".".join(reversed(parts))
-        opening = tuple(v.type for v in self._arrivals(call, nodes))
+        reading = self._arrivals(call, nodes)
+        opening = tuple(value.type for value in reading)
         closing = self._departures(call, nodes)
         result = NEXT if call in self._names else ""
-        return Block(call, path, self.series(call, nodes), nodes, opening, closing, result)
+        body = self.series(call, nodes)
+        return Block(call, path, body, nodes, opening, reading, closing, result)
 
     def _child(self, container: Call | None, node: Node) -> Call | None:
         """The block under `container` that holds the node; None where it is drawn by itself."""
