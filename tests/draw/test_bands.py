@@ -101,6 +101,13 @@ def test_a_level_of_one_resolution_is_one_band(net: Callable[..., Graph]) -> Non
     assert sum(wide.holds(box) for box in maps(root)) >= 4
 
 
+def test_a_head_of_another_resolution_lies_in_no_band(net: Callable[..., Graph]) -> None:
+    text = "default conv(pad=same); conv3-8; conv3-8/2; head aux { upsample(2) }; conv3-8; conv3-8"
+    svg = drawn(net(text), depth=0)
+    assert misplaced(svg) == []
+    assert "16×16" in names(svg)
+
+
 def test_the_check_finds_a_box_in_a_foreign_band() -> None:
     leaf = '<rect class="leaf" x="20" y="20" width="9" height="9"/>'
     box = f"<g><title>conv: 8×{{}}</title>{leaf}</g>"

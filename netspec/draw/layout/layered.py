@@ -7,6 +7,7 @@ connected with: a least-squares fit that keeps their order and distance.
 
 from __future__ import annotations
 
+from bisect import bisect_right, insort
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
@@ -64,7 +65,11 @@ class _Grid:
             self.above[w].append((v, out, into))
 
     def order(self) -> None:
-        """Sweeps down and up, each row by the median of its neighbours in the row before."""
+        """Sweeps down and up, each row by the median of its neighbours in the row before.
+
+        The order with the fewest crossings is kept: a sweep may make more of them.
+        """
+        best = self._crossings(), [[*row] for row in self.rows]
         for sweep in range(_SWEEPS):
             down = sweep % 2 == 0
             links = self.above if down else self.below
@@ -75,6 +80,27 @@ class _Grid:
                 place = {v: float(i) for i, v in enumerate(before)}
                 stay = {v: i for i, v in enumerate(here)}
                 here.sort(key=lambda v: (self._median(links[v], place, stay[v]), stay[v]))
+            count = self._crossings()
+            if count <= best[0]:
+                best = count, [[*row] for row in self.rows]
+        self.rows = best[1]
+
+    def _crossings(self) -> int:
+        """How many pairs of lines between neighbouring rows cross."""
+        count = 0
+        for above, here in pairwise(self.rows):
+            place = {v: i for i, v in enumerate(here)}
+            lines = sorted(
+                ((i, own), (place[w], into))
+                for i, v in enumerate(above)
+                for w, into, own in self.below[v]
+            )
+            # Each line crosses those before it that end further right; ends in common do not count.
+            ends: list[tuple[int, float]] = []
+            for _, end in lines:
+                count += len(ends) - bisect_right(ends, end)
+                insort(ends, end)
+        return count
 
     def _median(
         self, links: list[tuple[int, float, float]], place: dict[int, float], stay: int

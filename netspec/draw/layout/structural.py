@@ -159,9 +159,10 @@ class Layout:
     def pieces(self, series: Series, width: float = 0.0) -> list[Piece]:
         """The pieces of a series: one for each item that no arc passes, one for what arcs join."""
         each = [self.element(item, width) for item in series.items]
+        shown = [self.maps(item) for item in series.items]
         for at, block in series.asides:
             each[at] = beside(each[at], self.element(block))
-        shown = [self.maps(item) for item in series.items]
+            shown[at] |= self.maps(block)
         for i, (before, item) in enumerate(pairwise(series.items), 1):
             if gives(before) > 1 and not isinstance(item, Tangle):
                 each[i - 1 : i + 1] = _spread(each[i - 1], before), _spread(each[i], item)
