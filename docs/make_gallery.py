@@ -97,10 +97,24 @@ PICTURES = (
         ("unet",),
     ),
     Picture("fcn8s", "The skips of FCN-8s score what they carry on the way.", ("fcn8s",)),
-    Picture("densenet121", "Dense layers, folded: each adds 32 channels.", ("densenet121",)),
+    Picture(
+        "densenet121",
+        "Dense blocks: each layer adds 32 channels and leads to all later ones. Compare Figure 1 of "
+        "Huang et al. 2017.",
+        ("densenet121",),
+    ),
+    Picture(
+        "hrnet_w18",
+        "Streams of several resolutions: a stage is a card with a wire for each. Compare Figure 2 of "
+        "Wang et al. 2020.",
+        ("hrnet_w18",),
+    ),
+    Picture(
+        "yolov8n", "A pyramid down, up and down again, its three heads at the side.", ("yolov8n",)
+    ),
     Picture(
         "nasnet_mobile",
-        "Each cell reads the two cells before it; what a cell does is beside the net. Compare "
+        "Each cell reads the two before it, h(i) and h(i-1), and gives h(i+1). Compare "
         "Figure 4 of Zoph et al. 2018.",
         ("nasnet_mobile",),
     ),

@@ -16,7 +16,7 @@ from netspec.graph.checked import Graph
 from netspec.syntax.files import read_spec
 
 # Nets that lead from many maps to many others, which are no column however they are folded.
-TALL = ("hrnet_", "lraspp_", "unetpp", "yolov8")
+TALL = ("unetpp",)
 
 
 def drawn(name: str, **choices: object) -> Picture:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netspec.draw.layout.pieces import LANE, Piece, wire
+from netspec.draw.layout.pieces import LANE, Piece, Strip, wire
 from netspec.draw.metrics import total
 from netspec.draw.scene import Item
 
@@ -10,19 +10,27 @@ _GAP = 22.0
 _MOST_LANES = 4
 
 
-def chain_with_arcs(pieces: list[Piece], arcs: tuple[tuple[int, int], ...]) -> Piece:
+def chain_with_arcs(
+    pieces: list[Piece], arcs: tuple[tuple[int, int], ...], *, most: int = _MOST_LANES
+) -> Piece:
     """Pieces one below the other; each arc leaves below one and arrives above a later one.
 
-    All arcs of one source share a lane; more than four lanes become one bus, which every source
+    All arcs of one source share a lane; more than `most` lanes become one bus, which every source
     joins and every target reads.
     """
-    lanes = _lanes(arcs)
+    lanes = _lanes(arcs, most)
     axis = max(p.axis for p in pieces)
     body = axis + max(p.w - p.axis for p in pieces)
     first = _GAP if any(a < 0 for a, _ in arcs) else 0.0
     last = _GAP if any(b == len(pieces) for _, b in arcs) else 0.0
     h = total(p.h for p in pieces) + _GAP * (len(pieces) - 1) + first + last
     w = body + LANE * (1 + max(lanes.values()))
+
+    strips = []
+    at = first
+    for piece in pieces:
+        strips += [Strip(at + s.top, at + s.bottom, s.name) for s in piece.strips]
+        at += piece.h + _GAP
 
     def draw(x: float, y: float) -> list[Item]:
         found: list[Item] = []
@@ -44,10 +52,11 @@ def chain_with_arcs(pieces: list[Piece], arcs: tuple[tuple[int, int], ...]) -> P
             found.append(wire(*points, arrow=False, look="skip"))
         return found
 
-    return Piece(w, h, axis, draw, bool(first) or pieces[0].wired)
+    wired = bool(first) or pieces[0].wired
+    return Piece(w, h, axis, draw, wired, strips=tuple(strips))
 
 
-def _lanes(arcs: tuple[tuple[int, int], ...]) -> dict[int, int]:
+def _lanes(arcs: tuple[tuple[int, int], ...], most: int) -> dict[int, int]:
     """A lane for each source; lanes are free again below the last target of a source."""
     ends: list[int] = []
     found: dict[int, int] = {}
@@ -58,4 +67,4 @@ def _lanes(arcs: tuple[tuple[int, int], ...]) -> dict[int, int]:
             ends.append(last)
         ends[free] = last
         found[source] = free
-    return found if len(ends) <= _MOST_LANES else dict.fromkeys(found, 0)
+    return found if len(ends) <= most else dict.fromkeys(found, 0)

@@ -35,12 +35,17 @@ class Edge:
 
 @record
 class Diagram:
-    """Shapes in topological order; the first `entries` stay on top, the last `exits` at the end."""
+    """Shapes in topological order; the first `entries` stay on top, the last `exits` at the end.
+
+    Where they are `fixed`, both stay in their order too. `gap` is the least room between rows.
+    """
 
     shapes: tuple[Shape, ...]
     edges: tuple[Edge, ...]
     entries: int = 0
     exits: int = 0
+    fixed: bool = False
+    gap: float = 30.0
 
 
 @record

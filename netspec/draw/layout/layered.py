@@ -7,7 +7,8 @@ connected with: a least-squares fit that keeps their order and distance.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import bisect_right, insort
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from netspec.diagnostics.messages.draw import CannotDraw
@@ -17,7 +18,8 @@ from netspec.draw.layout.pieces import Piece, wire
 from netspec.draw.metrics import total
 from netspec.draw.scene import Item
 
-_BETWEEN, _ROWS, _SWEEPS = 16.0, 30.0, 6
+_BETWEEN, _SWEEPS = 16.0, 6
+_TIGHT = 18.0
 _FLATTEST = 0.06
 _MOST_PASSING = 20_000
 _STRAIGHT = 4.0
@@ -29,6 +31,9 @@ class _Grid:
     def __init__(self, diagram: Diagram) -> None:
         self.shapes = list(diagram.shapes)
         self.row = _layers(diagram)
+        self.gap = diagram.gap
+        ends = range(len(diagram.shapes))[len(diagram.shapes) - diagram.exits :]
+        self.fixed = {*range(diagram.entries), *ends} if diagram.fixed else set()
         count = _passing(diagram, self.row)
         if count > _MOST_PASSING:
             reason = f"its connections pass {count:,} layers, the limit is {_MOST_PASSING:,}"
@@ -62,15 +67,42 @@ class _Grid:
             self.above[w].append((v, out, into))
 
     def order(self) -> None:
-        """Sweeps down and up, each row by the median of its neighbours in the row before."""
+        """Sweeps down and up, each row by the median of its neighbours in the row before.
+
+        The order with the fewest crossings is kept: a sweep may make more of them.
+        """
+        best = self._crossings(), [[*row] for row in self.rows]
         for sweep in range(_SWEEPS):
             down = sweep % 2 == 0
             links = self.above if down else self.below
             rows = self.rows if down else self.rows[::-1]
             for before, here in pairwise(rows):
+                if self.fixed and any(v in self.fixed for v in here):
+                    continue
                 place = {v: float(i) for i, v in enumerate(before)}
                 stay = {v: i for i, v in enumerate(here)}
                 here.sort(key=lambda v: (self._median(links[v], place, stay[v]), stay[v]))
+            count = self._crossings()
+            if count <= best[0]:
+                best = count, [[*row] for row in self.rows]
+        self.rows = best[1]
+
+    def _crossings(self) -> int:
+        """How many pairs of lines between neighbouring rows cross."""
+        count = 0
+        for above, here in pairwise(self.rows):
+            place = {v: i for i, v in enumerate(here)}
+            lines = sorted(
+                ((i, own), (place[w], into))
+                for i, v in enumerate(above)
+                for w, into, own in self.below[v]
+            )
+            # Each line crosses those before it that end further right; ends in common do not count.
+            ends: list[tuple[int, float]] = []
+            for _, end in lines:
+                count += len(ends) - bisect_right(ends, end)
+                insort(ends, end)
+        return count
 
     def _median(
         self, links: list[tuple[int, float, float]], place: dict[int, float], stay: int
@@ -186,7 +218,7 @@ def _gap(grid: _Grid, left: list[float], r: int) -> float:
     sides = (
         abs(left[v] + own - left[w] - port) for v in grid.rows[r] for w, port, own in grid.below[v]
     )
-    return max(_ROWS, min(_FLATTEST * max(sides, default=0.0), 3 * _ROWS))
+    return max(grid.gap, min(_FLATTEST * max(sides, default=0.0), 3 * grid.gap))
 
 
 def _line(
@@ -213,26 +245,51 @@ def _bends(points: list[Point]) -> Iterable[Point]:
     return [*kept, points[-1]]
 
 
-def layered(pieces: list[Piece], edges: tuple[tuple[int, int], ...]) -> Piece:
-    """The pieces in rows. An edge from -1 comes in at the top, one to len(pieces) leaves below."""
-    entries = int(any(a < 0 for a, _ in edges))
-    exits = int(any(b == len(pieces) for _, b in edges))
-    shapes = tuple(Shape(p.w, p.h, (p.axis,), (p.axis,)) for p in pieces)
-    pinned = tuple(Edge(a + entries, 0, b + entries, 0) for a, b in edges)
-    whole = Diagram((PIN,) * entries + shapes + (PIN,) * exits, pinned, entries, exits)
+def layered(
+    pieces: Sequence[Piece],
+    edges: Sequence[tuple[int, int]],
+    ports: Sequence[tuple[int, int]],
+    entries: int = 1,
+    exits: int = 1,
+) -> Piece:
+    """The pieces in rows. An edge from -1 comes in at the top, one to len(pieces) leaves below.
+
+    `ports` say at which of several places an edge leaves and arrives, `entries` and `exits` how
+    many wires come in and leave side by side.
+    """
+    first = entries if any(a < 0 for a, _ in edges) else 0
+    last = exits if any(b == len(pieces) for _, b in edges) else 0
+    shapes = [Shape(p.w, p.h, _places(p, p.lanes), _places(p, p.outs)) for p in pieces]
+    after = first + len(pieces)
+    pinned = []
+    for (a, b), (out, into) in zip(edges, ports, strict=True):
+        tail, out = (out, 0) if a < 0 else (a + first, min(out, len(pieces[a].outs) - 1))
+        ends = b == len(pieces)
+        head, into = (after + into, 0) if ends else (b + first, min(into, len(pieces[b].lanes) - 1))
+        pinned.append(Edge(tail, out, head, into))
+    pins = (PIN,) * first, (PIN,) * last
+    whole = Diagram((*pins[0], *shapes, *pins[1]), tuple(pinned), first, last, True, _TIGHT)
     placed = place(whole)
-    axis = placed.corners[0][0] if entries else placed.w / 2
-    down = _ROWS / 2 if exits else 0.0
+    entered = [x for x, _ in placed.corners[:first]]
+    left = [x for x, _ in placed.corners[after:]]
+    axis = total(entered) / first if first else placed.w / 2
+    down = _TIGHT / 2 if last == 1 else 0.0
 
     def draw(x: float, y: float) -> list[Item]:
         found: list[Item] = []
-        for piece, (px, py) in zip(pieces, placed.corners[entries:], strict=False):
+        for piece, (px, py) in zip(pieces, placed.corners[first:], strict=False):
             found += piece.draw(x + px, y + py)
         for (_, b), line in zip(edges, placed.lines, strict=True):
             points = [(x + px, y + py) for px, py in line]
-            if b == len(pieces):
+            if b == len(pieces) and last == 1:
                 points += [(x + axis, y + placed.h + down)]
             found.append(wire(*points, arrow=b < len(pieces)))
         return found
 
-    return Piece(placed.w, placed.h + down, axis, draw, bool(entries))
+    lanes = tuple(x - axis for x in entered) or (0.0,)
+    outs = tuple(x - axis for x in left) if last > 1 else (0.0,)
+    return Piece(placed.w, placed.h + down, axis, draw, bool(first), lanes, outs)
+
+
+def _places(piece: Piece, offsets: Sequence[float]) -> tuple[float, ...]:
+    return tuple(piece.axis + offset for offset in offsets)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from netspec.draw.metrics import text_width, total
 from netspec.draw.scene import BOLD, SIZES, Box, Group, Item, Mark, Wire, Words
@@ -18,11 +18,21 @@ SIGNS = {"add": "+", "mul": "×"}
 
 
 @record
+class Strip:
+    """Where a piece shows maps of one resolution, from its top on; without a name where not one."""
+
+    top: float
+    bottom: float
+    name: str
+
+
+@record
 class Piece:
     """Something of width `w` and height `h`; what flows through it enters and leaves at `axis`.
 
     One that is `wired` begins with a wire of its own, so what leads to it needs no arrow. `lanes`
-    are where wires enter, from the axis on: several where branches run on side by side.
+    are where wires enter, from the axis on: several where branches run on side by side; `outs`
+    where they leave. `strips` are the resolutions of what it shows, from its top to its bottom.
     """
 
     w: float
@@ -31,6 +41,8 @@ class Piece:
     draw: Callable[[float, float], list[Item]]
     wired: bool = False
     lanes: tuple[float, ...] = (0.0,)
+    outs: tuple[float, ...] = (0.0,)
+    strips: tuple[Strip, ...] = ()
 
 
 def width_of(text: str, size: str = "label") -> float:
@@ -144,6 +156,20 @@ def wire(*points: tuple[float, float], arrow: bool = True, look: str = "") -> Wi
     return Wire(tuple(kept), arrow, look)
 
 
+def joined(
+    above: Piece, below: Piece, x: float, y: float, to_x: float, to_y: float
+) -> Sequence[Wire]:
+    """What leads from the foot of one piece, its axis at `x`, to the head of another.
+
+    One wire, or one for each tensor where several flow on side by side.
+    """
+    arrow = not below.wired
+    if len(above.outs) != len(below.lanes) or len(above.outs) == 1:
+        return [wire((x, y), (to_x, to_y), arrow=arrow)]
+    pairs = zip(above.outs, below.lanes, strict=True)
+    return [wire((x + out, y), (to_x + into, to_y), arrow=arrow) for out, into in pairs]
+
+
 def stack(pieces: list[Piece], gap: float = GAP) -> Piece:
     """Pieces one below the other on one axis, joined by arrows."""
     axis = max(p.axis for p in pieces)
@@ -154,12 +180,13 @@ def stack(pieces: list[Piece], gap: float = GAP) -> Piece:
         found: list[Item] = []
         for i, piece in enumerate(pieces):
             if i:
-                found.append(wire((x + axis, y - gap), (x + axis, y), arrow=not piece.wired))
+                found += joined(pieces[i - 1], piece, x + axis, y - gap, x + axis, y)
             found += piece.draw(x + axis - piece.axis, y)
             y += piece.h + gap
         return found
 
-    return Piece(w, h, axis, draw, pieces[0].wired)
+    first, last = pieces[0], pieces[-1]
+    return Piece(w, h, axis, draw, first.wired, first.lanes, last.outs)
 
 
 def beside(main: Piece, aside: Piece) -> Piece:

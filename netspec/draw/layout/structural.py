@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from itertools import pairwise
 
 from netspec.draw.layout.arcs import chain_with_arcs
+from netspec.draw.layout.dense import dense_piece, growth
 from netspec.draw.layout.layered import layered
 from netspec.draw.layout.pieces import (
     BETWEEN,
@@ -14,6 +17,7 @@ from netspec.draw.layout.pieces import (
     ROW,
     SIGNS,
     Piece,
+    Strip,
     bar,
     baseline,
     beside,
@@ -26,7 +30,8 @@ from netspec.draw.layout.pieces import (
     width_of,
     wire,
 )
-from netspec.draw.layout.ushape import u_piece, u_shape
+from netspec.draw.layout.udrawn import u_piece
+from netspec.draw.layout.ushape import u_shape
 from netspec.draw.metrics import total
 from netspec.draw.scene import Box, Group, Item, Words
 from netspec.draw.structure.elements import (
@@ -39,10 +44,14 @@ from netspec.draw.structure.elements import (
     Series,
     Step,
     Tangle,
+    gives,
     nodes_of,
+    reads,
 )
+from netspec.draw.structure.labels import resolution, shape
 from netspec.draw.view import View
 from netspec.foundation.records import record
+from netspec.graph.checked import Node
 
 FORK = 15.0
 
@@ -74,13 +83,19 @@ class Layout:
             case Parallel():
                 return self.parallel(element)
             case Tangle():
-                pieces = [self.element(item) for item in element.items]
-                # Ports stand for what flows in: nothing needs to lead to them.
-                ports = {i for i, item in enumerate(element.items) if isinstance(item, Port)}
-                return layered(pieces, tuple(e for e in element.edges if e[1] not in ports))
+                return self._tangle(element)
             case Omitted():
                 return self._omitted(element)
         return self.port(element)
+
+    def _tangle(self, tangle: Tangle) -> Piece:
+        pieces = [_spread(self.element(item), item) for item in tangle.items]
+        # Ports stand for what flows in: nothing needs to lead to them.
+        numbers = {i for i, item in enumerate(tangle.items) if isinstance(item, Port)}
+        links = zip(tangle.edges, tangle.ports, strict=True)
+        shown = [(edge, port) for edge, port in links if edge[1] not in numbers]
+        edges, ports = [edge for edge, _ in shown], [port for _, port in shown]
+        return layered(pieces, edges, ports, tangle.entries, tangle.exits)
 
     def _omitted(self, omitted: Omitted) -> Piece:
         text = f"… {len(omitted.nodes):,} more layers …"
@@ -100,7 +115,7 @@ class Layout:
         """How many boxes the element is drawn with."""
         match element:
             case Block():
-                is_open = self.view.is_open(element, element.path, self.depth)
+                is_open = self._opens(element, element)
                 return 1 + (self.inside().boxes(element.body) if is_open else 0)
             case Series():
                 inside = sum(self.boxes(item) for item in element.items)
@@ -110,12 +125,17 @@ class Layout:
             case Tangle():
                 return sum(self.boxes(item) for item in element.items)
             case Repeat():
-                return self.boxes(element.element)
+                grown = growth(element)
+                return self.boxes(element.element) + (grown.shown if grown else 0)
         return 1
 
     def port(self, port: Port) -> Piece:
         """One of several tensors that flow into a block, as a small mark."""
-        text = f"input {port.number}"
+        node = port.value.node
+        return self._pin(port.name or f"input {port.number}", node)
+
+    def _pin(self, text: str, node: Node) -> Piece:
+        """The name of a tensor that flows into a block or out of it, and what makes it."""
         w = width_of(text, "note") + 14
 
         def draw(x: float, y: float) -> list[Item]:
@@ -123,7 +143,6 @@ class Layout:
                 Box(x, y, w, 18, "leaf", "in", 9),
                 Words(x + w / 2, baseline(y, 18, "note"), text, "note", "middle"),
             )
-            node = port.value.node
             return [Group(members, node.span, node.path, f"{text}: {node.path}")]
 
         return Piece(w, 18, w / 2, draw)
@@ -135,22 +154,60 @@ class Layout:
         u = u_shape(series, self.view.graph)
         if u is not None:
             return u_piece(u, self, leaves=True)
-        return stack([piece for piece, _ in self.pieces(series)])
+        return stack(self.pieces(series))
 
-    def pieces(self, series: Series, width: float = 0.0) -> list[tuple[Piece, Element]]:
-        """The pieces of a series and what they end with: one for each item that no arc passes."""
+    def pieces(self, series: Series, width: float = 0.0) -> list[Piece]:
+        """The pieces of a series: one for each item that no arc passes, one for what arcs join."""
         each = [self.element(item, width) for item in series.items]
+        shown = [self.maps(item) for item in series.items]
         for at, block in series.asides:
             each[at] = beside(each[at], self.element(block))
+            shown[at] |= self.maps(block)
+        for i, (before, item) in enumerate(pairwise(series.items), 1):
+            if gives(before) > 1 and not isinstance(item, Tangle):
+                each[i - 1 : i + 1] = _spread(each[i - 1], before), _spread(each[i], item)
+        each = [
+            replace(piece, strips=(Strip(0.0, piece.h, min(sizes) if len(sizes) == 1 else ""),))
+            for piece, sizes in zip(each, shown, strict=True)
+        ]
         found = []
         for start, end in _unpassed(len(each), series.arcs):
             inside = tuple((a - start, b - start) for a, b in series.arcs if start <= b < end + 1)
             if start + 1 == end and not inside:
-                found.append((each[start], series.items[start]))
+                found.append(each[start])
             else:
-                chain = Series(series.items[start:end])
-                found.append((chain_with_arcs(each[start:end], inside), chain))
+                found.append(chain_with_arcs(each[start:end], inside))
         return found
+
+    def maps(self, element: Element, copy: Element | None = None) -> frozenset[str]:
+        """The resolutions of the maps that the boxes of an element give.
+
+        `copy` is the first of those that the element stands for.
+        """
+        match element:
+            case Step():
+                found = {resolution(element.type)}
+            case Block():
+                found = {resolution(v.type) for v in element.closing} or {resolution(element.type)}
+                if self._opens(element, copy or element):
+                    found |= self.inside().maps(element.body)
+            case Series():
+                found = {size for item in element.items for size in self.maps(item)}
+                found |= {size for _, block in element.asides for size in self.maps(block)}
+            case Parallel():
+                found = {size for branch in element.branches for size in self.maps(branch)}
+                found |= self.maps(element.join) if element.join else set()
+            case Tangle():
+                found = {size for item in element.items for size in self.maps(item)}
+            case Repeat():
+                found = set(self.maps(element.element, element.copies[0]))
+            case _:
+                found = set()
+        return frozenset(found - {""})
+
+    def _opens(self, block: Block, copy: Element) -> bool:
+        """Whether a block is drawn open; `copy` is the first of those it stands for."""
+        return self.view.is_open(block, getattr(copy, "path", block.path), self.depth)
 
     def width(self, series: Series) -> float:
         """How wide the boxes of the net's own level are: as wide as its widest layer needs."""
@@ -163,6 +220,14 @@ class Layout:
         return min(max(widths), 340.0)
 
     # --- blocks
+
+    def body(self, block: Block, element: Element) -> Piece:
+        """What a block holds; `element` is all that it stands for."""
+        grown = growth(element)
+        if grown is None:
+            return self.series(block.body)
+        first = self.series(grown.layers[0])
+        return dense_piece(grown, first, bar(grown.join, self.view, first.w))
 
     def repeat(self, repeat: Repeat, width: float) -> Piece:
         """What is repeated, once, with how often."""
@@ -207,15 +272,18 @@ class Layout:
         if block.head:
             losses = {head.name: head.loss for head in self.view.graph.heads}
             lines.append(f"training only, loss × {losses[block.path]:g}")
-        figures = self.view.numbers(element, block.type)
+        figures = self.view.numbers(element, None if block.closing else block.type)
+        if block.closing and width and "shape" in self.view.show:
+            lines.append(" · ".join(shape(value.type) for value in block.closing))
         copies = element.copies if isinstance(element, Repeat) else ()
-        first = copies[0] if copies else block
-        is_open = self.view.is_open(block, getattr(first, "path", block.path), self.depth)
+        is_open = self._opens(block, copies[0] if copies else block)
         if is_open and not note:
             only = self._only_block(block.body)
             if only is not None:
                 return self._merged(block, only, width, name + times)
-        inner = self.inside().series(block.body) if is_open else None
+        inner = self.inside().body(block, element) if is_open else None
+        if inner is not None and block.result:
+            inner = stack([inner, self._pin(block.result, block.own[-1])])
         if inner is None and not width and not block.head:
             # Inside another block, a closed one is as small as can be: its figures are in its hint.
             figures = ""
@@ -233,7 +301,9 @@ class Layout:
             axis = w / 2
         else:
             w = max(w, inner.w + 2 * PAD)
-            h, axis = top + inner.h + PAD, (w - inner.w) / 2 + inner.axis
+            # Wires that leave side by side run to the frame.
+            foot = PAD if len(inner.outs) == 1 else 0.0
+            h, axis = top + inner.h + foot, (w - inner.w) / 2 + inner.axis
         look = "head" if block.head else ("open" if inner else "shut")
 
         def draw(x: float, y: float) -> list[Item]:
@@ -253,7 +323,8 @@ class Layout:
             return [Group(tuple(members), block.call.span, block.path, hint, block.call.block)]
 
         spare = 6.0 if times else 0.0
-        return Piece(w + spare, h + spare, axis, draw)
+        outs = (0.0,) if inner is None else inner.outs
+        return Piece(w + spare, h + spare, axis, draw, outs=outs)
 
     def _only_block(self, body: Series) -> Element | None:
         """What a block holds where that is nothing but another block."""
@@ -278,7 +349,7 @@ class Layout:
             members = tuple(piece.draw(x, y))
             return [Group(members, block.call.span, block.path, "", block.call.block)]
 
-        return Piece(piece.w, piece.h, piece.axis, draw)
+        return replace(piece, draw=draw)
 
     # --- branches
 
@@ -383,6 +454,22 @@ def _unpassed(count: int, arcs: tuple[tuple[int, int], ...]) -> list[tuple[int, 
             found.append((start, i + 1))
             start = i + 1
     return found
+
+
+def _spread(piece: Piece, element: Element) -> Piece:
+    """A piece with a place for each tensor that flows in, and for each that flows out."""
+    if isinstance(element, Tangle):
+        return piece
+    lanes = _even(piece, reads(element))
+    outs = piece.outs if len(piece.outs) == gives(element) else _even(piece, gives(element))
+    return replace(piece, lanes=lanes, outs=outs)
+
+
+def _even(piece: Piece, count: int) -> tuple[float, ...]:
+    """Places along a side of a piece, from its axis."""
+    if count == 1:
+        return (0.0,)
+    return tuple(piece.w * (k + 0.5) / count - piece.axis for k in range(count))
 
 
 def _tidy(arguments: str) -> str:

@@ -7,6 +7,7 @@ a tangle otherwise.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 from netspec.draw.structure.elements import (
@@ -18,8 +19,11 @@ from netspec.draw.structure.elements import (
     Series,
     Step,
     Tangle,
+    gives,
     nodes_of,
+    reads,
 )
+from netspec.draw.structure.knots import knot
 from netspec.draw.structure.labels import data_inputs
 from netspec.graph.checked import Graph, Node, Value
 
@@ -27,14 +31,22 @@ IN = -1
 _DEEPEST = 16
 
 
-def decompose(graph: Graph, children: list[Element], arrivals: tuple[Value, ...]) -> Series:
-    """The children as a series. Several tensors that arrive get a port each."""
+def decompose(
+    graph: Graph,
+    children: list[Element],
+    arrivals: Sequence[tuple[Value, str]],
+    departures: tuple[Value, ...] = (),
+) -> Series:
+    """The children as a series. Several tensors that arrive get a port each, with their names.
+
+    `departures` are the tensors that leave, where they are several.
+    """
     heads = [c for c in children if isinstance(c, Block) and c.head]
     inner: list[Element] = [c for c in children if not (isinstance(c, Block) and c.head)]
     ports: list[Element] = []
     if len(arrivals) > 1:
-        ports = [Port(i, value) for i, value in enumerate(arrivals, 1)]
-    region = _Region(graph, [*ports, *inner])
+        ports = [Port(i, value, name) for i, (value, name) in enumerate(arrivals, 1)]
+    region = _Region(graph, [*ports, *inner], departures)
     items = region.series(list(range(len(region.items))), IN, region.out)
     return _with_heads(_flat(items), heads)
 
@@ -86,10 +98,15 @@ def _readers(graph: Graph) -> dict[Node, tuple[Node, ...]]:
 class _Region:
     """Elements in topological order and the connections between them, by index."""
 
-    def __init__(self, graph: Graph, items: list[Element]) -> None:
+    def __init__(
+        self, graph: Graph, items: list[Element], departures: tuple[Value, ...] = ()
+    ) -> None:
         self.items = items
+        self.departures = departures
         self.out = len(items)
         self.edges: dict[tuple[int, int], int] = {}
+        # For each connection, which of several tensors the source gives and the target reads.
+        self.links: dict[tuple[int, int], dict[tuple[int, int], None]] = {}
         self.slots: dict[tuple[int, int], int] = {}
         self._connect(graph)
         self.after: dict[int, list[int]] = {}
@@ -108,12 +125,15 @@ class _Region:
         for i, item in enumerate(self.items):
             if not isinstance(item, Port):
                 self._arrive(i, item, made, ports)
+        for k, value in enumerate(self.departures):
+            i = made.get(value.node, ports.get(value, IN))
+            self._edge(i, self.out, k, (self._which(i, value), k))
         leaving = {output.value.node for output in graph.outputs}
         readers = _readers(graph)
         read = {a for a, _ in self.edges}
         for i, item in enumerate(self.items):
             own = () if isinstance(item, Port) else nodes_of(item)
-            leaves = any(
+            leaves = not self.departures and any(
                 n in leaving or any(user not in made for user in readers.get(n, ())) for n in own
             )
             if leaves or i not in read:
@@ -125,18 +145,28 @@ class _Region:
         inside = set(nodes_of(item))
         read = [value for node in nodes_of(item) for value in data_inputs(node)]
         slots = [value for value in read if value.node not in inside]
-        if not isinstance(item, Step):
+        if isinstance(item, Block):
+            slots = [*item.reading]
+        elif not isinstance(item, Step):
             slots = list(dict.fromkeys(slots))
         for slot, value in enumerate(slots):
-            self._edge(ports.get(value, made.get(value.node, IN)), i, slot)
+            source = ports.get(value, made.get(value.node, IN))
+            into = slot if isinstance(item, Block) else 0
+            self._edge(source, i, slot, (self._which(source, value), into))
         if not slots:
             self._edge(IN, i, 0)
 
-    def _edge(self, a: int, b: int, slot: int) -> None:
+    def _which(self, i: int, value: Value) -> int:
+        """Which of the tensors that an element gives this one is."""
+        item = self.items[i] if i >= 0 else None
+        return item.closing.index(value) if isinstance(item, Block) and item.closing else 0
+
+    def _edge(self, a: int, b: int, slot: int, link: tuple[int, int] = (0, 0)) -> None:
         # The passes of a recurrence are drawn as one, and so is what flows into all or out of all.
         once = any(0 <= i < self.out and isinstance(self.items[i], Repeat) for i in (a, b))
         self.edges[a, b] = 1 if once else self.edges.get((a, b), 0) + 1
         self.slots.setdefault((a, b), slot)
+        self.links.setdefault((a, b), {})[link] = None
 
     def series(self, inside: list[int], entry: int, end: int, depth: int = 0) -> list[Element]:
         """The elements between two places, which are not among them, as chains and branches.
@@ -156,7 +186,7 @@ class _Region:
                 gap.append(v)
             else:
                 found += self._segment(gap, start, v, True, self._merge(v), depth)
-                if self._joined(found, v) is None:
+                if self._joined(found, v) is None and not self._has(found, gap, v):
                     found.append(self.items[v])
                 start, gap = v, []
             reach = max(reach, self._reach(v, members))
@@ -178,6 +208,13 @@ class _Region:
     ) -> list[Element]:
         """What lies between two places nothing jumps over: nothing, branches, or a tangle."""
         direct = self.edges.get((a, b), 0) if passes else 0
+        if self._is_bundle((a, *gap) if passes else gap, a, b):
+            if not gap and self._runs_on(a, b):
+                return []
+            tangle = self._tangle(gap, a, b, passes=passes)
+            if isinstance(tangle, Tangle) and self._goes_on(gap, b):
+                tangle = self._tangle(gap, a, b, passes=passes, through=True)
+            return [tangle]
         parts = self._parts(gap)
         if len(parts) + direct > 1:
             branches = [
@@ -223,17 +260,80 @@ class _Region:
         slots = [self.slots[v, b] for v in part if (v, b) in self.slots]
         return min(slots, default=0) if b < self.out else part[0]
 
-    def _tangle(self, gap: list[int], a: int, b: int) -> Element:
-        number = {a: IN, b: len(gap)} | {v: i for i, v in enumerate(gap)}
-        items = tuple(self.items[v] for v in gap)
-        found = [(v, w) for v in gap for w in self.after.get(v, ()) if w in number]
-        found += [(a, v) for v in gap if (a, v) in self.edges]
-        edges = tuple((number[v], number[w]) for v, w in sorted(found))
-        path = [(i, i + 1) for i in range(IN, len(gap))]
-        if set(path) <= set(edges):
-            arcs = tuple(edge for edge in edges if edge[0] + 1 != edge[1])
-            return Series(items, arcs)
-        if b == self.out and sum(end == len(gap) for _, end in edges) > 1:
+    def _is_bundle(self, sources: Sequence[int], a: int, b: int) -> bool:
+        """Whether several tensors flow side by side from `a`, or from `sources` to `b`."""
+        if self._given(a) > 1:
+            return True
+        into = {into for v in sources for _, into in self.links.get((v, b), ())}
+        return len(into) > 1 and (b < self.out or bool(self.departures))
+
+    def _goes_on(self, gap: list[int], b: int) -> bool:
+        """Whether `b` is one more of the blocks that lead to it, and reads what they read too."""
+        item = self.items[b] if b < self.out else None
+        if not isinstance(item, Block) or len(item.opening) < 2 or gives(item) > 1:
+            return False
+        return any((v, b) in self.edges and self._alike(v, b) for v in gap)
+
+    def _shares(self, inside: list[int]) -> bool:
+        """Whether three blocks in a row also read one tensor, all in the same way."""
+        into: dict[int, dict[int, set[tuple[int, int]]]] = {v: {} for v in inside}
+        for (a, v), links in self.links.items():
+            if v in into:
+                into[v][a] = {*links}
+        # Two in a row may only seem to: a cell and the next read what is between them and before.
+        pairs = {
+            (v, w)
+            for w in inside
+            for v in into[w]
+            if v in into and self._alike(v, w)
+            if any(into[w].get(s) == links for s, links in into[v].items())
+        }
+        return not {v for v, _ in pairs}.isdisjoint(w for _, w in pairs)
+
+    def _alike(self, v: int, w: int) -> bool:
+        one, other = self.items[v], self.items[w]
+        if not (isinstance(one, Block) and isinstance(other, Block)):
+            return False
+        return one.call.block == other.call.block
+
+    def _has(self, found: list[Element], gap: list[int], b: int) -> bool:
+        """Whether the tangle made last took in the place it leads to."""
+        return bool(found) and isinstance(found[-1], Tangle) and self._goes_on(gap, b)
+
+    def _given(self, a: int) -> int:
+        return gives(self.items[a]) if a >= 0 else 1
+
+    def _read(self, b: int) -> int:
+        return reads(self.items[b]) if b < self.out else max(1, len(self.departures))
+
+    def _runs_on(self, a: int, b: int) -> bool:
+        """Whether one place reads all that the other gives, in the same order."""
+        links = sorted(self.links[a, b])
+        return links == [(k, k) for k in range(self._given(a))] and len(links) == self._read(b)
+
+    def _tangle(
+        self, gap: list[int], a: int, b: int, *, passes: bool = False, through: bool = False
+    ) -> Element:
+        """What lies between two places, and the second too where it goes `through`."""
+        inside = [*gap, b] if through else gap
+        number = {v: i for i, v in enumerate(inside)} | {a: IN}
+        items = tuple(self.items[v] for v in inside)
+        end = len(items)
+        if not through:
+            number[b] = end
+        pairs = [(v, w) for v in gap for w in self.after.get(v, ()) if w in number]
+        ends = (*gap, b) if passes else gap
+        pairs += [(a, v) for v in ends if (a, v) in self.edges]
+        links = [((number[v], number[w]), link) for v, w in pairs for link in self.links[v, w]]
+        if through:
+            links.append(((end - 1, end), (0, 0)))
+        edges = {edge: None for edge, _ in sorted(links)}
+        entries, exits = self._given(a), 1 if through else self._read(b)
+        path = {(i, i + 1) for i in range(IN, end)}
+        plain = entries == 1 == max(map(gives, items), default=1) and not self._shares(inside)
+        if plain and path <= {*edges}:
+            return Series(items, tuple(edge for edge in edges if edge[0] + 1 != edge[1]))
+        if exits == 1 and b == self.out and sum(last == end for _, last in edges) > 1:
             # Several outputs end where they are: nothing joins them.
-            edges = tuple(edge for edge in edges if edge[1] != len(gap))
-        return Tangle(items, edges)
+            links = [link for link in links if link[0][1] != end]
+        return knot(items, sorted(links), entries, exits)

@@ -35,13 +35,20 @@ class Step:
 
 @record(eq=False, slots=False)
 class Block:
-    """One call of a block with what it does inside."""
+    """One call of a block with what it does inside.
+
+    `opening` are the types of the tensors that it reads, which are `reading`, `closing` the tensors
+    that it gives, where those are several. `result` is the name of what it gives, where it has one.
+    """
 
     call: Call
     path: str
     body: Series
     nodes: tuple[Node, ...]
     opening: tuple[TensorType, ...]
+    reading: tuple[Value, ...] = ()
+    closing: tuple[Value, ...] = ()
+    result: str = ""
 
     @property
     def name(self) -> str:
@@ -94,18 +101,26 @@ class Parallel:
 
 @record(eq=False, slots=False)
 class Tangle:
-    """Connections that are neither chains nor branches: edges between items, -1 in and n out."""
+    """Connections that are neither chains nor branches: edges between items, -1 in and n out.
+
+    `ports` say for each edge which of the tensors that its source gives it carries, and which of
+    those that its target reads; `entries` and `exits` are how many flow in and out side by side.
+    """
 
     items: tuple[Element, ...]
     edges: tuple[tuple[int, int], ...]
+    ports: tuple[tuple[int, int], ...]
+    entries: int = 1
+    exits: int = 1
 
 
 @record(eq=False, slots=False)
 class Port:
-    """One of several tensors that flow into a block."""
+    """One of several tensors that flow into a block, by its number or by a name."""
 
     number: int
     value: Value
+    name: str = ""
 
 
 @record(eq=False, slots=False)
@@ -126,6 +141,37 @@ class Omitted:
 
 
 Element = Union[Step, Block, Series, Parallel, Tangle, Port, Repeat, Omitted]
+
+
+def reads(element: Element) -> int:
+    """How many tensors flow into an element side by side."""
+    match element:
+        case Block():
+            return max(1, len(element.opening))
+        case Repeat(element=Block() as block) if block.call.recurrent:
+            # All of what flows into the passes of a recurrence is drawn as one.
+            return 1
+        case Repeat():
+            return reads(element.element)
+        case Series() if element.items:
+            return reads(element.items[0])
+        case Tangle():
+            return element.entries
+    return 1
+
+
+def gives(element: Element) -> int:
+    """How many tensors flow out of an element side by side."""
+    match element:
+        case Block():
+            return max(1, len(element.closing))
+        case Repeat():
+            return gives(element.element)
+        case Series() if element.items:
+            return gives(element.items[-1])
+        case Tangle():
+            return element.exits
+    return 1
 
 
 def nodes_of(element: Element) -> tuple[Node, ...]:

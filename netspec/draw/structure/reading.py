@@ -14,6 +14,7 @@ from typing import Any
 from netspec.draw.structure.decompose import decompose
 from netspec.draw.structure.elements import Block, Element, Repeat, Series, Step
 from netspec.draw.structure.labels import data_inputs, is_minor
+from netspec.draw.structure.ladders import NEXT, inherited, named
 from netspec.graph.checked import Call, Graph, Node, Value
 
 
@@ -32,6 +33,7 @@ def flat_steps(graph: Graph) -> tuple[Step, ...]:
 class _Reader:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
+        self._names: dict[Call | None, dict[Value, str]] = {}
 
     @cached_property
     def _uses(self) -> dict[Node, int]:
@@ -56,7 +58,55 @@ class _Reader:
         for output in self.graph.outputs:
             self._leave(output.value.node, set(), ends)
         several = (call for call, nodes in ends.items() if len(nodes) > 1)
-        return frozenset(call for call in several if not call.recurrent)
+        return frozenset(c for c in several if not (c.recurrent or self._mixes(c)))
+
+    @cached_property
+    def _members(self) -> dict[Call, list[Node]]:
+        """The nodes of each call, in order."""
+        found: dict[Call, list[Node]] = {}
+        for node in self.graph.nodes:
+            for call in node.call.ancestors() if node.call else ():
+                found.setdefault(call, []).append(node)
+        return found
+
+    def _mixes(self, call: Call) -> bool:
+        """Whether all that a block gives comes of several tensors that it brings together.
+
+        Where streams that it reads only run on side by side, nothing is lost without its box.
+        """
+        nodes = tuple(self._members[call])
+        if call.component is None or len(self._arrivals(call, nodes)) < 2:
+            return False
+        inside = set(nodes)
+        group = {node: node for node in nodes}
+
+        def root(node: Node) -> Node:
+            while group[node] is not node:
+                group[node] = group[group[node]]
+                node = group[node]
+            return node
+
+        for node in nodes:
+            for value in data_inputs(node):
+                if value.node in inside:
+                    group[root(node)] = root(value.node)
+        return len({root(node) for node in nodes}) == 1
+
+    def _departures(self, call: Call | None, nodes: tuple[Node, ...]) -> tuple[Value, ...]:
+        """The tensors of a block that are read outside, each once, where they are several.
+
+        What leaves the passes of a recurrence is drawn as one.
+        """
+        if call is None or call.recurrent:
+            return ()
+        inside = set(nodes)
+        read = {output.value: None for output in self.graph.outputs if output.value.node in inside}
+        for node in nodes:
+            for user in self.graph.consumers[node]:
+                if user not in inside and user.head is None:
+                    read |= {v: None for v in data_inputs(user) if v.node is node}
+        found = sorted(read, key=lambda value: (value.node.index, value.index))
+        return tuple(found) if len(found) > 1 else ()
 
     @cached_property
     def _recursive(self) -> frozenset[str]:
@@ -76,7 +126,10 @@ class _Reader:
     def series(self, container: Call | None, nodes: tuple[Node, ...]) -> Series:
         """What `container` (None for the net) does, as chains and branches."""
         children = self._children(container, nodes)
-        return decompose(self.graph, children, self._arrivals(container, nodes))
+        closing = self._departures(container, nodes)
+        names = self._names.get(container, {})
+        arrivals = [(value, names.get(value, "")) for value in self._arrivals(container, nodes)]
+        return decompose(self.graph, children, arrivals, closing)
 
     def _arrivals(self, container: Call | None, nodes: tuple[Node, ...]) -> tuple[Value, ...]:
         """The tensors that flow in from outside, each once."""
@@ -84,7 +137,23 @@ class _Reader:
             return ()
         inside = set(nodes)
         found = {v: None for n in nodes for v in data_inputs(n) if v.node not in inside}
-        return tuple(found)
+        around = set(container.ancestors())
+        # Those that one block gives are read in its order.
+        sources: dict[Call, list[Value]] = {}
+        for value in found:
+            outer = (
+                [c for c in value.node.call.ancestors() if c not in around]
+                if value.node.call
+                else []
+            )
+            if outer:
+                sources.setdefault(outer[-1], []).append(value)
+        ordered = {
+            call: iter(sorted(values, key=lambda value: (value.node.index, value.index)))
+            for call, values in sources.items()
+        }
+        places = {value: call for call, values in sources.items() for value in values}
+        return tuple(next(ordered[places[v]]) if v in places else v for v in found)
 
     def steps(self) -> list[Element]:
         return self._elements({node: [node] for node in self.graph.nodes})
@@ -93,7 +162,25 @@ class _Reader:
         groups: dict[Call | Node, list[Node]] = {}
         for node in nodes:
             groups.setdefault(self._child(container, node) or node, []).append(node)
+        self._name(container, nodes, groups)
         return self._elements(groups)
+
+    def _name(
+        self, container: Call | None, nodes: tuple[Node, ...], groups: Mapping[Any, list[Node]]
+    ) -> None:
+        """Names what blocks read that are cells of a ladder, or in one."""
+        home = {node: key for key, members in groups.items() for node in members}
+        calls = [key for key in groups if isinstance(key, Call)]
+        arrivals = {call: self._arrivals(call, tuple(groups[call])) for call in calls}
+        reads = {c: [home.get(v.node, v) for v in values] for c, values in arrivals.items()}
+        names = named(reads)
+        outer = self._names.get(container, {})
+        for call, values in arrivals.items():
+            own = names.get(call) or (
+                inherited(values, frozenset(nodes), outer) if outer and len(values) > 1 else ()
+            )
+            if own and (call in names or nodes[-1] in groups[call]):
+                self._names[call] = dict(zip(values, own, strict=True))
 
     def _elements(self, groups: Mapping[Any, list[Node]]) -> list[Element]:
         """Calls as blocks, nodes as steps; what normalises or activates joins the step before."""
@@ -116,8 +203,12 @@ class _Reader:
     def _block(self, call: Call, nodes: tuple[Node, ...]) -> Block:
         parts = [c.component for c in call.ancestors() if c.component is not None]
         path = ".".join(reversed(parts))
-        opening = tuple(v.type for v in self._arrivals(call, nodes))
-        return Block(call, path, self.series(call, nodes), nodes, opening)
+        reading = self._arrivals(call, nodes)
+        opening = tuple(value.type for value in reading)
+        closing = self._departures(call, nodes)
+        result = NEXT if call in self._names else ""
+        body = self.series(call, nodes)
+        return Block(call, path, body, nodes, opening, reading, closing, result)
 
     def _child(self, container: Call | None, node: Node) -> Call | None:
         """The block under `container` that holds the node; None where it is drawn by itself."""

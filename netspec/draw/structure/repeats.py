@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -18,6 +18,7 @@ from netspec.draw.structure.elements import (
     Tangle,
     nodes_of,
 )
+from netspec.draw.structure.knots import knot, repeated
 from netspec.draw.structure.labels import family, label, spelling
 from netspec.graph.checked import Call, Node
 from netspec.ops.declare.operator import Operator
@@ -32,7 +33,7 @@ _KEPT = 12
 def fold(series: Series, marks: Mapping[Node, str] | None = None) -> Series:
     """The series with runs of equal elements, at every level, as repeats; equal are the marks too."""
     inner = partial(fold, marks=marks)
-    items = tuple(_inside(item, inner) for item in series.items)
+    items = tuple(_knotted(_inside(item, inner), marks or {}) for item in series.items)
     runs = _Runs(items, series, marks or {})
     found: list[Element] = []
     where: dict[int, int] = {}
@@ -54,6 +55,30 @@ def fold(series: Series, marks: Mapping[Node, str] | None = None) -> Series:
     arcs = {(where[a], where[b]): None for a, b in series.arcs if where[b] - where[a] > 1}
     asides = tuple((where[i], replace(b, body=inner(b.body))) for i, b in series.asides)
     return Series(tuple(found), tuple(arcs), asides)
+
+
+def _knotted(element: Element, marks: Mapping[Node, str]) -> Element:
+    """A tangle with equal blocks that follow each other as one."""
+    if not isinstance(element, Tangle):
+        return element
+    keys = [
+        (signature(item) if isinstance(item, Block) else id(item), _marked(item, marks))
+        for item in element.items
+    ]
+    folded = repeated(element, keys, _alike)
+    links = [*zip(folded.edges, folded.ports, strict=True)]
+    return knot(folded.items, links, folded.entries, folded.exits)
+
+
+def _alike(copies: Sequence[Element], others: int) -> Repeat:
+    besides = f"the {others} other inputs" if others > 1 else "the other input"
+    return Repeat(
+        copies[-1], len(copies), f"each reads {besides} too" if others else "", (*copies,)
+    )
+
+
+def _marked(element: Element, marks: Mapping[Node, str]) -> tuple[str, ...]:
+    return tuple(marks.get(node, "") for node in nodes_of(element))
 
 
 def shortened(series: Series) -> Series:
@@ -88,7 +113,7 @@ class _Runs:
         self, items: tuple[Element, ...], series: Series, marks: Mapping[Node, str]
     ) -> None:
         self.items = items
-        self.marked = [tuple(marks.get(n, "") for n in nodes_of(item)) for item in items]
+        self.marked = [_marked(item, marks) for item in items]
         self.keys = [
             (signature(item), marked) for item, marked in zip(items, self.marked, strict=True)
         ]
@@ -171,7 +196,12 @@ def signature(element: Element) -> object:
             join = signature(element.join) if element.join else None
             return ("parallel", tuple(signature(b) for b in element.branches), join)
         case Tangle():
-            return ("tangle", tuple(signature(item) for item in element.items), element.edges)
+            return (
+                "tangle",
+                tuple(signature(item) for item in element.items),
+                element.edges,
+                element.ports,
+            )
         case Repeat():
             return ("repeat", element.count, element.note, signature(element.element))
         case Omitted():

@@ -6,65 +6,30 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
-from itertools import groupby
 
 from netspec.analysis.costs import costs
 from netspec.diagnostics.messages.draw import TooManyDrawn, TooManyJoins
 from netspec.diagnostics.raised import NetspecError
+from netspec.draw.layout.paging import GUTTER, SCREEN, TALLEST, Column, columns
 from netspec.draw.layout.pieces import GAP, Piece, width_of, wire
 from netspec.draw.layout.shelves import arranged
 from netspec.draw.layout.structural import Layout
-from netspec.draw.layout.ushape import u_piece, u_shape
-from netspec.draw.metrics import fit, total
+from netspec.draw.layout.udrawn import u_piece
+from netspec.draw.layout.ushape import u_shape
+from netspec.draw.metrics import fit
 from netspec.draw.scene import SIZES, Box, Item, Scene, Words
-from netspec.draw.structure.elements import (
-    Block,
-    Element,
-    Parallel,
-    Repeat,
-    Series,
-    Step,
-    Tangle,
-    blocks_of,
-    nodes_of,
-)
-from netspec.draw.structure.labels import human, is_join, resolution
+from netspec.draw.structure.elements import Block, Series, blocks_of
+from netspec.draw.structure.labels import human, is_join
 from netspec.draw.structure.reading import structure
 from netspec.draw.structure.repeats import fold, shortened
 from netspec.draw.view import HEAT_STEPS, View
-from netspec.foundation.records import record
-from netspec.graph.checked import Graph, Node
+from netspec.graph.checked import Graph
 
-SCREEN = (1600.0, 1000.0)
 MOST_BOXES = 2000
 MOST_JOINS = 8000
-_MARGIN, _TITLE, _FOOT, _BAND, _GUTTER = 16.0, 46.0, 26.0, 58.0, 20.0
-_MOST_COLUMNS = 6
+_MARGIN, _TITLE, _FOOT = 16.0, 46.0, 26.0
 _MOST_DETAIL = 60
 _ASPECT = 1.5
-
-
-@record
-class Column:
-    """Pieces one below the other, with the resolution of each."""
-
-    pieces: tuple[Piece, ...]
-    bands: tuple[str, ...]
-
-    @property
-    def axis(self) -> float:
-        """Where the line through the boxes is, in points from the column's left."""
-        return max(p.axis for p in self.pieces)
-
-    @property
-    def w(self) -> float:
-        """The column's width in points."""
-        return self.axis + max(p.w - p.axis for p in self.pieces)
-
-    @property
-    def h(self) -> float:
-        """The column's height in points, gaps included."""
-        return total(p.h for p in self.pieces) + GAP * (len(self.pieces) - 1)
 
 
 def folded(view: View) -> Scene:
@@ -152,26 +117,21 @@ def on_screen(scene: Scene) -> bool:
 
 def page(view: View, series: Series, details: Sequence[Piece] = ()) -> Scene:
     """A series as a page of columns, with details in further ones."""
-    layout = Layout(view)
-    u = u_shape(series, view.graph)
-    if u is not None:
-        columns = [Column((u_piece(u, layout, leaves=False),), ("",))]
-    else:
-        columns = _columns(layout.pieces(series, layout.width(series)), narrow=bool(details))
+    side = _columns(view, series, narrow=bool(details))
     graph = view.graph
     top = _MARGIN + _TITLE
-    inner_h = max(column.h for column in columns) + 2 * GAP
+    inner_h = max(column.h for column in side) + 2 * GAP
     items: list[Item] = []
     at = _MARGIN
     before: tuple[float, float] | None = None
-    for i, column in enumerate(columns):
-        x = at + (_BAND if any(column.bands) else 0.0)
-        at = x + column.w + 10 + (_GUTTER if i + 1 < len(columns) else 0.0)
+    for i, column in enumerate(side):
+        x = at + column.band
+        at = x + column.w + 10 + (GUTTER if i + 1 < len(side) else 0.0)
         axis = x + column.axis
-        items = _band_items(column, x, top + GAP, at - _GUTTER * (i + 1 < len(columns))) + items
-        items += _column_items(column, axis, top + GAP)
+        items = column.bands(x, top + GAP, at - GUTTER * (i + 1 < len(side))) + items
+        items += column.boxes(axis, top + GAP)
         if before is not None:
-            lane, entry = x - _GUTTER / 2 - (_BAND if any(column.bands) else 0.0), top + 2
+            lane, entry = x - GUTTER / 2 - column.band, top + 2
             low = before[1] + GAP - 4
             points = (before, (before[0], low), (lane, low), (lane, entry), (axis, entry))
             arrow = not column.pieces[0].wired
@@ -188,6 +148,18 @@ def page(view: View, series: Series, details: Sequence[Piece] = ()) -> Scene:
     title = _title(graph.name, view, width - 2 * _MARGIN)
     height = top + inner_h + _FOOT + 6
     return _scene(view, (*title, *items, *legend), width, height, (*title, *legend))
+
+
+def _columns(view: View, series: Series, *, narrow: bool) -> list[Column]:
+    """The columns of a page: one with a U where the net is one and that fits a screen."""
+    layout = Layout(view)
+    u = u_shape(series, view.graph)
+    whole = None if u is None else Column((u_piece(u, layout, leaves=False),))
+    if whole is not None and whole.h <= TALLEST:
+        return [whole]
+    found = columns(layout.pieces(series, layout.width(series)), narrow=narrow)
+    shorter = whole is None or max(column.h for column in found) <= TALLEST
+    return found if shorter or whole is None else [whole]
 
 
 def framed(view: View, inner: Piece, note: str) -> Scene:
@@ -208,100 +180,6 @@ def _scene(
     graph = view.graph
     file = graph.source.name
     return Scene(items, width, height, graph.name, _description(view), file, caption)
-
-
-def _column_items(column: Column, axis: float, y: float) -> list[Item]:
-    found: list[Item] = []
-    for i, piece in enumerate(column.pieces):
-        if i:
-            found.append(wire((axis, y - GAP), (axis, y), arrow=not piece.wired))
-        found += piece.draw(axis - piece.axis, y)
-        y += piece.h + GAP
-    return found
-
-
-def _band_items(column: Column, x: float, y: float, right: float) -> list[Item]:
-    """A tinted strip behind what has one resolution, named at its left."""
-    found: list[Item] = []
-    runs = groupby(zip(column.bands, column.pieces, strict=True), key=lambda pair: pair[0])
-    for i, (band, members) in enumerate(runs):
-        heights = [piece.h for _, piece in members]
-        h = total(heights) + GAP * (len(heights) - 1)
-        if band:
-            left = x - _BAND
-            look = "even" if i % 2 == 0 else "odd"
-            found.append(Box(left, y - 5, right - left, h + 10, "band", look, 6))
-            text = fit(band, SIZES["note"], _BAND - 8)
-            found.append(Words(left + 6, y + 12, text, "note", look="muted"))
-        y += h + GAP
-    return found
-
-
-def _band(element: Element) -> str:
-    """The resolution an element works at: that of what it gives."""
-    match element:
-        case Step() | Block():
-            return resolution(element.type)
-        case Repeat():
-            return _band(element.element)
-        case Parallel() if element.join is not None and element.opens:
-            return resolution(element.join.type)
-        case Parallel() | Series() | Tangle():
-            return _common_resolution(nodes_of(element))
-    return ""
-
-
-@lru_cache(maxsize=1024)
-def _common_resolution(nodes: tuple[Node, ...]) -> str:
-    found = {resolution(node.types[0]) for node in nodes}
-    return found.pop() if len(found) == 1 else ""
-
-
-# --- columns
-
-
-def _columns(found: list[tuple[Piece, Element]], *, narrow: bool) -> list[Column]:
-    """The division into columns whose page comes closest to a screen's shape.
-
-    A `narrow` page, which has something beside it, has as few columns as the height allows.
-    """
-    pieces, bands = [piece for piece, _ in found], [_band(element) for _, element in found]
-    best: tuple[float, list[Column]] | None = None
-    for count in range(1, min(_MOST_COLUMNS, len(pieces)) + 1):
-        columns = [Column(tuple(pieces[a:b]), tuple(bands[a:b])) for a, b in _divide(pieces, count)]
-        w = total(c.w + 10 + _GUTTER + _BAND for c in columns)
-        h = max(c.h for c in columns) + _TITLE + _FOOT + 60
-        # The size at which the page fits a screen, with a taste for few columns.
-        cost = max(w / SCREEN[0], h / SCREEN[1], 0.62) + 0.02 * count
-        if narrow:
-            cost = max(h / SCREEN[1], 1.0) + 0.02 * count
-        if best is None or cost < best[0]:
-            best = cost, columns
-    assert best is not None
-    return best[1]
-
-
-def _divide(pieces: list[Piece], count: int) -> list[tuple[int, int]]:
-    """Where to break so that the tallest of `count` columns is as short as it can be."""
-    heights = [p.h + GAP for p in pieces]
-    low, high = max(heights), total(heights)
-    while high - low > 1:
-        middle = (low + high) / 2
-        if len(_breaks(heights, middle)) <= count:
-            high = middle
-        else:
-            low = middle
-    return _breaks(heights, high)
-
-
-def _breaks(heights: list[float], limit: float) -> list[tuple[int, int]]:
-    found, start, total = [], 0, 0.0
-    for i, h in enumerate(heights):
-        if total + h > limit and i > start:
-            found.append((start, i))
-            start, total = i, 0.0
-        total += h
-    return [*found, (start, len(heights))]
 
 
 # --- words around the picture

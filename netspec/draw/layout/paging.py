@@ -1,0 +1,129 @@
+"""A chain of pieces as the columns of a page, with a strip behind what has one resolution."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import accumulate
+
+from netspec.draw.layout.bands import band, merged, name_room
+from netspec.draw.layout.pieces import GAP, Piece, Strip, joined
+from netspec.draw.metrics import total
+from netspec.draw.scene import Item
+from netspec.foundation.records import record
+
+SCREEN = (1600.0, 1000.0)
+# What a page has above and below its columns.
+_AROUND = 130.0
+TALLEST = SCREEN[1] - _AROUND
+GUTTER = 20.0
+_BAND = 58.0
+_MOST_COLUMNS = 6
+_LEAST_PAGE = 0.62
+_PER_COLUMN, _LEAST_COLUMN, _EMPTY = 0.02, 0.45, 0.5
+
+
+@record
+class Column:
+    """Pieces one below the other."""
+
+    pieces: tuple[Piece, ...]
+
+    @property
+    def axis(self) -> float:
+        """Where the line through the boxes is, in points from the column's left."""
+        return max(p.axis for p in self.pieces)
+
+    @property
+    def w(self) -> float:
+        """The column's width in points."""
+        return self.axis + max(p.w - p.axis for p in self.pieces)
+
+    @property
+    def h(self) -> float:
+        """The column's height in points, gaps included."""
+        return total(p.h for p in self.pieces) + GAP * (len(self.pieces) - 1)
+
+    @property
+    def band(self) -> float:
+        """The room at its left for the names of its bands, in points; 0 without bands."""
+        return name_room(strip.name for piece in self.pieces for strip in piece.strips)
+
+    def boxes(self, axis: float, y: float) -> list[Item]:
+        """The pieces, the first with its top at `y`, and what leads from one to the next."""
+        found: list[Item] = []
+        for i, piece in enumerate(self.pieces):
+            if i:
+                found += joined(self.pieces[i - 1], piece, axis, y - GAP, axis, y)
+            found += piece.draw(axis - piece.axis, y)
+            y += piece.h + GAP
+        return found
+
+    def bands(self, x: float, y: float, right: float) -> list[Item]:
+        """A tinted strip behind what has one resolution, named at its left."""
+        tops = accumulate((piece.h + GAP for piece in self.pieces), initial=y)
+        strips = merged(
+            Strip(top + strip.top, top + strip.bottom, strip.name)
+            for top, piece in zip(tops, self.pieces, strict=False)
+            for strip in piece.strips
+        )
+        left = x - self.band
+        return [item for i, strip in enumerate(strips) for item in band(strip, i, left, right)]
+
+
+def columns(pieces: Sequence[Piece], *, narrow: bool) -> list[Column]:
+    """The division into columns whose page comes closest to a screen's shape, none nearly empty.
+
+    A `narrow` page, which has something beside it, has as few columns as the height allows.
+    """
+    heights = [p.h + GAP for p in pieces]
+    divided = [
+        divide(heights, count)
+        for count in range(1, min(_MOST_COLUMNS, len(pieces)) + 1)
+        for divide in (_level, _low)
+    ]
+    pages = [[Column(tuple(pieces[a:b])) for a, b in ranges] for ranges in divided]
+    return min(pages, key=lambda page: _cost(page, narrow=narrow))
+
+
+def _cost(page: list[Column], *, narrow: bool) -> float:
+    """The scale at which the page fits a screen, with a taste for few columns of one height."""
+    w = total(c.w + 10 + GUTTER + _BAND for c in page)
+    h = max(c.h for c in page) + _AROUND
+    wide = 0.0 if narrow else w / SCREEN[0]
+    empty = max(0.0, _LEAST_COLUMN - min(c.h for c in page) / max(c.h for c in page))
+    taste = _PER_COLUMN * len(page) + _EMPTY * empty
+    return max(wide, h / SCREEN[1], 1.0 if narrow else _LEAST_PAGE) + taste
+
+
+def _low(heights: list[float], count: int) -> list[tuple[int, int]]:
+    """Where to break so that the tallest of `count` columns is as short as it can be."""
+    low, high = max(heights), total(heights)
+    while high - low > 1:
+        middle = (low + high) / 2
+        if len(_breaks(heights, middle)) <= count:
+            high = middle
+        else:
+            low = middle
+    return _breaks(heights, high)
+
+
+def _level(heights: list[float], count: int) -> list[tuple[int, int]]:
+    """Where to break so that each of `count` columns ends near its share of the whole."""
+    ends = list(accumulate(heights))
+    cuts = [0]
+    for k in range(1, count):
+        share = ends[-1] * k / count
+        nearest = min(range(len(ends)), key=lambda i: abs(ends[i] - share)) + 1
+        if cuts[-1] < nearest < len(heights):
+            cuts.append(nearest)
+    return [*zip(cuts, [*cuts[1:], len(heights)], strict=True)]
+
+
+def _breaks(heights: list[float], limit: float) -> list[tuple[int, int]]:
+    found, start, total = [], 0, 0.0
+    for i, h in enumerate(heights):
+        if total + h > limit and i > start:
+            found.append((start, i))
+            start, total = i, 0.0
+        total += h
+    return [*found, (start, len(heights))]
