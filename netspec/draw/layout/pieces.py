@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from netspec.draw.metrics import text_width, total
 from netspec.draw.scene import BOLD, SIZES, Box, Group, Item, Mark, Wire, Words
-from netspec.draw.structure.elements import Repeat, Step
+from netspec.draw.structure.elements import Repeat, Step, nodes_of
 from netspec.draw.view import View, tags
 from netspec.foundation.records import record
 
@@ -101,8 +101,9 @@ def row_width(step: Step, view: View, repeat: Repeat | None = None) -> float:
 def _of_step(
     step: Step, view: View, members: tuple[Item, ...], whole: Step | Repeat | None = None
 ) -> Group:
-    hint = view.hint(step.node.name, whole or step, step.type)
-    return Group(members, step.node.span, step.node.path, hint)
+    whole = whole or step
+    hint = view.hint(step.node.name, whole, step.type)
+    return Group(members, step.node.span, step.node.path, hint, nodes=nodes_of(whole))
 
 
 def bar(step: Step, view: View, w: float) -> Piece:

@@ -92,7 +92,7 @@ class Layout:
                 Words(x + w / 2, baseline(y, ROW), text, anchor="middle"),
             )
             first = omitted.nodes[0]
-            return [Group(members, first.span, first.path, text)]
+            return [Group(members, first.span, first.path, text, nodes=omitted.nodes)]
 
         return Piece(w, ROW, w / 2, draw)
 
@@ -187,7 +187,7 @@ class Layout:
                 Words(x + PAD, baseline(y, HEADER, "head"), title, "head"),
                 *inner.draw(x + PAD, y + HEADER),
             )
-            return [Group(members, nodes[0].span, nodes[0].path)]
+            return [Group(members, nodes[0].span, nodes[0].path, nodes=nodes)]
 
         return Piece(w, h, inner.axis + PAD, draw)
 
@@ -250,7 +250,8 @@ class Layout:
             if inner is not None:
                 members += inner.draw(x + axis - inner.axis, y + top)
             hint = self.view.hint(block.path, element, block.type)
-            return [Group(tuple(members), block.call.span, block.path, hint, block.call.block)]
+            shown, span = tuple(members), block.call.span
+            return [Group(shown, span, block.path, hint, block.call.block, nodes_of(element))]
 
         spare = 6.0 if times else 0.0
         return Piece(w + spare, h + spare, axis, draw)
@@ -276,7 +277,8 @@ class Layout:
 
         def draw(x: float, y: float) -> list[Item]:
             members = tuple(piece.draw(x, y))
-            return [Group(members, block.call.span, block.path, "", block.call.block)]
+            span, word = block.call.span, block.call.block
+            return [Group(members, span, block.path, "", word, block.nodes)]
 
         return Piece(piece.w, piece.h, piece.axis, draw)
 
