@@ -163,8 +163,29 @@ def stack(pieces: list[Piece], gap: float = GAP) -> Piece:
     return Piece(w, h, axis, draw, pieces[0].wired)
 
 
-def beside(main: Piece, aside: Piece) -> Piece:
-    """A piece with another hanging off its side; what flows on passes the aside by."""
+def led(piece: Piece, above: float, below: float) -> Piece:
+    """A piece with wires of these lengths leading to it and away from it, for others to meet."""
+
+    def draw(x: float, y: float) -> list[Item]:
+        axis, low = x + piece.axis, y + above + piece.h
+        found = piece.draw(x, y + above)
+        if above:
+            found.append(wire((axis, y), (axis, y + above), arrow=not piece.wired))
+        if below:
+            found.append(wire((axis, low), (axis, low + below), arrow=False))
+        return found
+
+    wired = bool(above) or piece.wired
+    return Piece(piece.w, above + piece.h + below, piece.axis, draw, wired, piece.lanes)
+
+
+def beside(main: Piece, aside: Piece, *, boxed: bool = True) -> Piece:
+    """A piece with another hanging off its side; what flows on passes the aside by.
+
+    Of one that is not `boxed`, as branches that join, it hangs off the wire below.
+    """
+    if not boxed:
+        return _below(main, aside)
     h = max(main.h, aside.h)
 
     def draw(x: float, y: float) -> list[Item]:
@@ -177,3 +198,17 @@ def beside(main: Piece, aside: Piece) -> Piece:
         return found + aside.draw(x + main.w + 22, y)
 
     return Piece(main.w + 22 + aside.w, h, main.axis, draw, main.wired)
+
+
+def _below(main: Piece, aside: Piece) -> Piece:
+    level = max(main.h + 6, aside.h / 2)
+    h = level + max(6.0, aside.h / 2)
+
+    def draw(x: float, y: float) -> list[Item]:
+        axis, at = x + main.axis, y + level
+        found = main.draw(x, y)
+        found.append(wire((axis, y + main.h), (axis, y + h), arrow=False))
+        found.append(wire((axis, at), (x + main.w + 22, at), look="side"))
+        return found + aside.draw(x + main.w + 22, at - aside.h / 2)
+
+    return Piece(main.w + 22 + aside.w, h, main.axis, draw, main.wired, main.lanes)

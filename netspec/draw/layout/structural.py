@@ -214,7 +214,7 @@ class Layout:
         if is_open and not note:
             only = self._only_block(block.body)
             if only is not None:
-                return self._merged(block, only, width, name + times)
+                return self._merged(block, element, only, width, name + times)
         inner = self.inside().series(block.body) if is_open else None
         if inner is None and not width and not block.head:
             # Inside another block, a closed one is as small as can be: its figures are in its hint.
@@ -264,21 +264,25 @@ class Layout:
         inner = item.element if isinstance(item, Repeat) else item
         return item if isinstance(inner, Block) else None
 
-    def _merged(self, block: Block, only: Element, width: float, title: str) -> Piece:
+    def _merged(
+        self, block: Block, element: Element, only: Element, width: float, title: str
+    ) -> Piece:
         """One card for a block and the only block in it: `stage2: bottleneck ×4`."""
         inside = self.inside()
+        # The figures are those of all copies, of the outer block too.
+        whole = element if isinstance(element, Repeat) else only
         if isinstance(only, Repeat):
             assert isinstance(only.element, Block)
             times = f" ×{only.count}"
-            piece = inside.block(only.element, only, width, times, only.note, f"{title}: ")
+            piece = inside.block(only.element, whole, width, times, only.note, f"{title}: ")
         else:
             assert isinstance(only, Block)
-            piece = inside.block(only, only, width, around=f"{title}: ")
+            piece = inside.block(only, whole, width, around=f"{title}: ")
 
         def draw(x: float, y: float) -> list[Item]:
             members = tuple(piece.draw(x, y))
             span, word = block.call.span, block.call.block
-            return [Group(members, span, block.path, "", word, block.nodes)]
+            return [Group(members, span, block.path, "", word, nodes_of(element))]
 
         return Piece(piece.w, piece.h, piece.axis, draw)
 
