@@ -13,7 +13,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from support.pictures import printed_by_seeds, read_picture
+from support.pictures import Area, printed_by_seeds, read_picture
 
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.source import Source
@@ -422,6 +422,79 @@ def test_columns_align_towers_on_resolution_too(text: str, net: Callable[..., Gr
     for size in sizes:
         beside = [y for y in pooled if 0 <= y - tops[size] < 30]
         assert len(beside) == (3 if text == "alexnet_two_gpu" else 2), size
+
+
+SHORT = """net short
+input 3x32x32
+block two(n) { conv3-n(pad=same, act=relu); conv3-n(pad=same) }
+block unit(n) { residual { two(n) } }
+conv3-8(pad=same) as stem
+unit(8); head aux(loss=0.3) { gap; fc-10 }
+concat { | conv1-8 | conv3-24(pad=same) }; head second { gap; fc-5 }
+conv1-8 as a; conv3-8(pad=same) as b; conv3-8(pad=same)
+{ | identity | @a }; add; relu
+{ | identity | @b }; add
+gap; fc-10
+"""
+
+
+def test_columns_show_skips_heads_names_of_blocks_and_widths_of_concats() -> None:
+    picture = draw([build(Source("short.ns", SHORT))], style="columns")
+    found = words(str(picture))
+    assert {"unit1", "aux", "training only, loss × 0.3", "second", "concat, 32"} <= set(found)
+    assert found[-1] == "left out after layers: relu"
+    assert list(read_picture(str(picture)).faults()) == []
+    assert str(picture).count('class="w skip"') + str(picture).count('class="w a skip"') >= 1
+
+
+def test_columns_of_nasnet_draw_every_skip_between_its_cells() -> None:
+    picture = str(draw([shipped("nasnet_mobile")], style="columns"))
+    assert picture.count('class="w skip"') == 5
+    assert "each also reads the one before the last; first differs" in words(picture)
+
+
+@pytest.mark.parametrize("style", ["fold", "columns"])
+def test_an_output_that_others_read_ends_in_the_word(style: str, net: Callable[..., Graph]) -> None:
+    graph = net("conv3-8 as low; gap; fc-4 as high\noutput low, high")
+    assert words(str(draw([graph], style=style))).count("output") == 1
+
+
+@pytest.mark.parametrize("style", ["fold", "columns"])
+def test_nothing_leads_to_what_reads_nothing(style: str, net: Callable[..., Graph]) -> None:
+    text = "conv3-8(pad=same); add { | identity | parameter(8x32x32) }; relu"
+    picture = read_picture(str(draw([net(text)], style=style)))
+    (table,) = [a for a in picture.leaves if "parameter" in picture.first_words(a)]
+    assert not [w for w in picture.wires if table.holds(Area(*w[-1], *w[-1], "end"))]
+
+
+def test_a_card_of_a_block_in_a_block_has_the_figures_of_all_copies(
+    net: Callable[..., Graph],
+) -> None:
+    inner = "block inner { conv1-8(bias=no); relu }\nblock outer { inner }"
+    found = words(fold(net(f"{inner}\nconv1-8; outer x3; gap", input="3x8x8")))
+    assert found[found.index("outer ×3: inner1") + 1] == "8×8×8 · 192"
+
+
+def test_a_head_says_where_in_a_block_it_begins(net: Callable[..., Graph]) -> None:
+    text = "block body { conv1-8 as low; maxpool2; conv1-8 }\nbody as b\nhead aux { @b.low; gap; fc-4 }\ngap"
+    assert "reads b.low" in words(fold(net(text)))
+    assert not [w for w in words(fold(shipped("googlenet"))) if w.startswith("reads")]
+
+
+def test_a_first_copy_that_alone_activates_says_so(net: Callable[..., Graph]) -> None:
+    text = "block b(act=none) { conv1-8(act=act); lrn(5) }\nb(relu); b x2; gap"
+    assert "first: + relu" in words(fold(net(text)))
+    text = "block b(n=1) { conv3-8(pad=n, dilation=n); lrn(5) }\nb(n=2); b x2; gap"
+    assert any(w.startswith("first") for w in words(fold(net(text))))
+
+
+def test_columns_fold_what_takes_more_than_a_screen_and_nothing_else() -> None:
+    found = words(
+        str(draw([shipped(n) for n in ("vgg19", "plain34", "resnet34")], style="columns"))
+    )
+    assert {"3×3 conv, 256 ×4", "3×3 conv, 128 ×7", "basic ×6", "stage3"} <= set(found)
+    found = words(str(draw([shipped("vgg16")], style="columns")))
+    assert found.count("3×3 conv, 64") == 2
 
 
 def test_columns_leave_branches_whole_that_are_not_in_step(net: Callable[..., Graph]) -> None:

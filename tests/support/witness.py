@@ -10,89 +10,23 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from itertools import pairwise
+from math import prod
 
-from netspec.draw.scene import Box, Group, Item, Mark, Scene, Wire, Words
+from support.spots import Point, Spots
+from support.things import Cells, Line, Read, Thing
+
+from netspec.draw.scene import Item, Scene
 from netspec.draw.structure.labels import data_inputs
 from netspec.graph.checked import Graph, Node
 from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.params import SchemeParam
 from netspec.ops.elementwise.regular import DropPath
 
-_NEAR = 0.6
-_CELL = 40.0
 
-Point = tuple[float, float]
 # A thing's number and the side of it: `at` a box, `in` or `out` of a frame.
 Place = tuple[str, int]
 Link = tuple[Place, Place]
-
-
-@dataclass(eq=False)
-class Thing:
-    """A box that stands for layers, or a frame around others; `around` are the frames it is in."""
-
-    number: int
-    nodes: frozenset[Node]
-    areas: list[tuple[float, float, float, float]]
-    words: list[str]
-    around: tuple[int, ...]
-    frame: bool
-
-    def touches(self, p: Point) -> bool:
-        return any(
-            left - _NEAR <= p[0] <= right + _NEAR and top - _NEAR <= p[1] <= bottom + _NEAR
-            for left, top, right, bottom in self.areas
-        )
-
-
-@dataclass(eq=False)
-class Line:
-    points: list[Point]
-    around: tuple[int, ...]
-
-
-@dataclass
-class Read:
-    """Everything in a picture, or in a panel of it, that says how layers are connected."""
-
-    things: list[Thing] = field(default_factory=list)
-    lines: list[Line] = field(default_factory=list)
-
-    def visit(self, items: tuple[Item, ...], around: tuple[int, ...] = ()) -> None:
-        for item in items:
-            if isinstance(item, Wire):
-                self.lines.append(Line(list(item.points), around))
-            elif isinstance(item, Group):
-                self._group(item, around)
-
-    def _group(self, group: Group, around: tuple[int, ...]) -> None:
-        areas = [area for member in group.members for area in _areas(member)]
-        if areas:
-            words = [member.text for member in group.members if isinstance(member, Words)]
-            number, frame = len(self.things), _holds(group.members)
-            nodes = frozenset(group.nodes)
-            self.things.append(Thing(number, nodes, areas, words, around, frame))
-            around = (*around, number) if frame else around
-        self.visit(group.members, around)
-
-
-def _areas(item: Item) -> Iterator[tuple[float, float, float, float]]:
-    if isinstance(item, Box) and item.role in ("leaf", "block", "stack"):
-        yield item.x, item.y, item.x + item.w, item.y + item.h
-    elif isinstance(item, Mark):
-        r = item.radius
-        yield item.x - r, item.y - r, item.x + r, item.y + r
-
-
-def _holds(members: tuple[Item, ...]) -> bool:
-    """Whether a group has others in it, so that its box is a frame."""
-    groups = [member for member in members if isinstance(member, Group)]
-    return any(
-        any(True for member in group.members for _ in _areas(member)) or _holds(group.members)
-        for group in groups
-    )
 
 
 def unlike(scene: Scene, graph: Graph) -> list[str]:
@@ -132,7 +66,8 @@ def _nodes(read: Read) -> set[Node]:
 def _unsaid(read: Read) -> Iterator[str]:
     """Repeats whose copies hold other layers than the one that is drawn, without a note."""
     for thing in read.things:
-        times = next((int(n) for text in thing.words for n in re.findall(r"(?:^| )×(\d+)$", text)), 1)
+        title = " ".join(thing.words)
+        times = prod(int(n) for n in re.findall(r"(?:^| )×(\d+)(?=[: ]|$)", title))
         kinds = _kinds(thing.nodes)
         inner = [other for other in read.things if thing.number in other.around]
         drawn = _kinds({node for other in inner for node in other.nodes})
@@ -169,28 +104,29 @@ class _Connections:
         self.open_in: set[int] = set()
         self.open_out: set[int] = set()
         self.dangling: list[str] = []
+        self.ports = {t.number for t in self.things if not t.nodes and t.words != ["output"]}
         self._join()
 
     # --- the picture
 
     def _join(self) -> None:
         """Lines as a directed graph of the points where they meet."""
-        spots = _Spots([p for line in self.read.lines for p in line.points])
-        boxes = _Cells([(thing, area) for thing in self.things for area in thing.areas])
+        spots = Spots([line.points for line in self.read.lines])
+        boxes = Cells([(thing, area) for thing in self.things for area in thing.areas])
         arrives: dict[int, list[tuple[Line, Thing]]] = {}
         leaves: dict[int, list[tuple[Line, Thing]]] = {}
         starts: dict[int, list[Line]] = {}
         ends: dict[int, list[Line]] = {}
         for number, line in enumerate(self.read.lines):
             self._segments(line, number, spots, boxes, arrives, leaves)
-            starts.setdefault(spots.of(line.points[0]), []).append(line)
-            ends.setdefault(spots.of(line.points[-1]), []).append(line)
+            starts.setdefault(spots.of(number, 0), []).append(line)
+            ends.setdefault(spots.of(number, len(line.points) - 1), []).append(line)
         for spot, pairs in arrives.items():
-            for line, frame in pairs:
+            for _, frame in pairs:
                 inner = [s for s in starts.get(spot, ()) if frame.number in s.around]
                 self._border(frame, spot, bool(inner), self.open_in, "in")
         for spot, pairs in leaves.items():
-            for line, frame in pairs:
+            for _, frame in pairs:
                 inner = [e for e in ends.get(spot, ()) if frame.number in e.around]
                 self._border(frame, spot, bool(inner), self.open_out, "out")
         self._loose(spots, starts, ends)
@@ -212,25 +148,26 @@ class _Connections:
         self,
         line: Line,
         number: int,
-        spots: _Spots,
-        boxes: _Cells,
+        spots: Spots,
+        boxes: Cells,
         arrives: dict[int, list[tuple[Line, Thing]]],
         leaves: dict[int, list[tuple[Line, Thing]]],
     ) -> None:
         path: list[object] = []
-        for a, b in pairwise(line.points):
-            path += [("spot", spot) for spot in spots.along(a, b)]
+        for i in range(len(line.points) - 1):
+            path += [("spot", spot) for spot in spots.along(number, i, line.points)]
         first, last = boxes.touched(line.points[0], line), boxes.touched(line.points[-1], line)
         if first is not None and not first.frame:
             path[0] = ("start", number)
             self._link(self._source(first), path[0])
+            self.ports.discard(first.number)
         elif first is not None:
-            leaves.setdefault(spots.of(line.points[0]), []).append((line, first))
+            leaves.setdefault(spots.of(number, 0), []).append((line, first))
         if last is not None and not last.frame:
             path[-1] = ("end", number)
-            self._link(path[-1], ("at", last.number))
+            self._link(path[-1], ("at", last.number) if last.words != ["output"] else ("left",))
         elif last is not None:
-            arrives.setdefault(spots.of(line.points[-1]), []).append((line, last))
+            arrives.setdefault(spots.of(number, len(line.points) - 1), []).append((line, last))
         for a, b in pairwise(path):
             if a != b:
                 self._link(a, b)
@@ -240,7 +177,7 @@ class _Connections:
         return ("at", thing.number) if thing.nodes else ("in of", thing.around[-1])
 
     def _loose(
-        self, spots: _Spots, starts: dict[int, list[Line]], ends: dict[int, list[Line]]
+        self, spots: Spots, starts: dict[int, list[Line]], ends: dict[int, list[Line]]
     ) -> None:
         """What begins in a frame begins with what flows in; what ends nowhere flows out."""
         entered = {b for found in self.links.values() for b in found}
@@ -252,16 +189,31 @@ class _Connections:
             place = ("spot", spot)
             if place in entered and place not in self.links:
                 self._loose_end(lines[0], lines[0].points[-1], "out", place)
+        if not (self.open_in or self.open_out):
+            # Where lines are not led through frames, the first box in one is what is entered.
+            for frame in self.frames:
+                self._first_and_last(frame)
+
+    def _first_and_last(self, frame: Thing) -> None:
+        inner = [t for t in self.things if t.around[-1:] == (frame.number,)]
         entered = {b for found in self.links.values() for b in found}
-        for thing in self.things:
-            if not thing.around or not thing.nodes:
-                continue
-            frame = thing.around[-1]
-            kind = ("in", "out of") if thing.frame else ("at", "at")
-            if (kind[0], thing.number) not in entered and thing.number not in self.open_in:
-                self._link(("in of", frame), (kind[0], thing.number))
-            if (kind[1], thing.number) not in self.links and thing.number not in self.open_out:
-                self._link((kind[1], thing.number), ("out", frame))
+        first = [t for t in inner if t.nodes and self._side(t, "in") not in entered]
+        first = [t for t in first if any(self._read_by(node) - t.nodes for node in t.nodes)]
+        if len(first) == 1 and ("in of", frame.number) not in self.links:
+            self._link(("in of", frame.number), self._side(first[0], "in"))
+        last = [t for t in inner if t.nodes and self._side(t, "out of") not in self.links]
+        last = [t for t in last if any(self._readers(node) - t.nodes for node in t.nodes)]
+        if len(last) == 1 and ("out", frame.number) not in entered:
+            self._link(self._side(last[0], "out of"), ("out", frame.number))
+
+    def _side(self, thing: Thing, side: str) -> Place:
+        return (side if thing.frame else "at", thing.number)
+
+    def _read_by(self, node: Node) -> set[Node]:
+        return {value.node for value in data_inputs(node)}
+
+    def _readers(self, node: Node) -> set[Node]:
+        return {user for user in self.graph.consumers[node] if node in self._read_by(user)}
 
     def _loose_end(self, line: Line, p: Point, side: str, place: object) -> None:
         if not line.around:
@@ -303,7 +255,10 @@ class _Connections:
         for node in self.graph.nodes:
             for value in data_inputs(node):
                 if value.node in self.scope or node in self.scope:
-                    found.update(pairwise_links(self._way(value.node, node)))
+                    way = self._way(value.node, node)
+                    # A head may say in words where inside of a block it begins.
+                    said = node in self.home and f"reads {value.node.path}" in self.home[node].words
+                    found.update(_links(way[-2:] if said else way))
         return found
 
     def _way(self, a: Node, b: Node) -> list[tuple[Place, Place]]:
@@ -336,6 +291,7 @@ class _Connections:
 
     def faults(self) -> Iterator[str]:
         yield from self.dangling
+        yield from (f"nothing reads {self.things[port].words}" for port in sorted(self.ports))
         asked, drawn = self.asked(), self.drawn()
         for link in sorted(asked - drawn):
             yield f"no line from {self._name(link[0])} to {self._name(link[1])}"
@@ -355,67 +311,6 @@ class _Connections:
         return f"{place[0]} {' '.join(thing.words)!r} at {tuple(map(round, thing.areas[0][:2]))}"
 
 
-def pairwise_links(way: list[tuple[Place, Place]]) -> Iterator[Link]:
+def _links(way: list[tuple[Place, Place]]) -> Iterator[Link]:
     for (_, a), (b, _) in pairwise(way):
         yield a, b
-
-
-class _Cells:
-    """Things by the square cells that they touch."""
-
-    def __init__(self, areas: list[tuple[Thing, tuple[float, float, float, float]]]) -> None:
-        self.cells: dict[tuple[int, int], list[Thing]] = {}
-        for thing, (left, top, right, bottom) in areas:
-            for column in range(int((left - 1) // _CELL), int((right + 1) // _CELL) + 1):
-                for row in range(int((top - 1) // _CELL), int((bottom + 1) // _CELL) + 1):
-                    self.cells.setdefault((column, row), []).append(thing)
-
-    def touched(self, p: Point, line: Line) -> Thing | None:
-        """The outermost thing at a point that the line is not inside of."""
-        near = self.cells.get((int(p[0] // _CELL), int(p[1] // _CELL)), ())
-        found = [t for t in near if t.number not in line.around and t.touches(p)]
-        return min(found, key=lambda thing: len(thing.around), default=None)
-
-
-class _Spots:
-    """The corners of all lines; those in one place are one."""
-
-    def __init__(self, points: list[Point]) -> None:
-        self.places: list[Point] = []
-        self.cells: dict[tuple[int, int], list[int]] = {}
-        for p in points:
-            if self._near(p) is None:
-                cell = int(p[0] // _CELL), int(p[1] // _CELL)
-                self.cells.setdefault(cell, []).append(len(self.places))
-                self.places.append(p)
-
-    def _around(self, box: tuple[float, float, float, float]) -> Iterator[int]:
-        left, top, right, bottom = box
-        for column in range(int((left - 1) // _CELL), int((right + 1) // _CELL) + 1):
-            for row in range(int((top - 1) // _CELL), int((bottom + 1) // _CELL) + 1):
-                yield from self.cells.get((column, row), ())
-
-    def _near(self, p: Point) -> int | None:
-        for spot in self._around((*p, *p)):
-            x, y = self.places[spot]
-            if abs(x - p[0]) <= _NEAR and abs(y - p[1]) <= _NEAR:
-                return spot
-        return None
-
-    def of(self, p: Point) -> int:
-        spot = self._near(p)
-        assert spot is not None
-        return spot
-
-    def along(self, a: Point, b: Point) -> list[int]:
-        """The spots on a straight piece of line, from its start to its end."""
-        box = (min(a[0], b[0]), min(a[1], b[1]), max(a[0], b[0]), max(a[1], b[1]))
-        dx, dy = b[0] - a[0], b[1] - a[1]
-        length = (dx * dx + dy * dy) ** 0.5 or 1.0
-        found = [(0.0, self.of(a)), (length, self.of(b))]
-        for spot in set(self._around(box)):
-            x, y = self.places[spot][0] - a[0], self.places[spot][1] - a[1]
-            at, off = (x * dx + y * dy) / length, abs(x * dy - y * dx) / length
-            if off <= _NEAR and _NEAR < at < length - _NEAR:
-                found.append((at, spot))
-        return [spot for _, spot in sorted(found)]

@@ -143,7 +143,8 @@ class Column:
         """The chain at `x`, each of its bands from where `bands` says on."""
         axis = x + self.axis
         found: list[Item] = []
-        tops, ends = [], []
+        tops: list[float] = []
+        ends: list[float] = []
         end, at = -inf, dict(bands)
         for row in self._led:
             piece, y = row.piece, at[row.band]

@@ -39,6 +39,7 @@ from netspec.draw.structure.elements import (
     Series,
     Step,
     Tangle,
+    begins,
     nodes_of,
 )
 from netspec.draw.view import View
@@ -75,9 +76,10 @@ class Layout:
                 return self.parallel(element)
             case Tangle():
                 pieces = [self.element(item) for item in element.items]
-                # Ports stand for what flows in: nothing needs to lead to them.
-                ports = {i for i, item in enumerate(element.items) if isinstance(item, Port)}
-                return layered(pieces, tuple(e for e in element.edges if e[1] not in ports))
+                # Ports stand for what flows in, and what reads nothing begins by itself.
+                first = {i for i, item in enumerate(element.items) if begins(item)}
+                edges = (e for e in element.edges if e[0] >= 0 or e[1] not in first)
+                return layered(pieces, tuple(edges))
             case Omitted():
                 return self._omitted(element)
         return self.port(element)
@@ -141,7 +143,9 @@ class Layout:
         """The pieces of a series and what they end with: one for each item that no arc passes."""
         each = [self.element(item, width) for item in series.items]
         for at, block in series.asides:
-            each[at] = beside(each[at], self.element(block))
+            host = series.items[at]
+            boxed = isinstance(host, Step | Block | Repeat)
+            each[at] = beside(each[at], self.head(block, host), boxed=boxed)
         found = []
         for start, end in _unpassed(len(each), series.arcs):
             inside = tuple((a - start, b - start) for a, b in series.arcs if start <= b < end + 1)
@@ -151,6 +155,15 @@ class Layout:
                 chain = Series(series.items[start:end])
                 found.append((chain_with_arcs(each[start:end], inside), chain))
         return found
+
+    def head(self, block: Block, host: Element) -> Piece:
+        """A training-only head, which says where inside of the element it hangs off it begins."""
+        own, graph = set(nodes_of(host)), self.view.graph
+        read = block.nodes[0].inputs[0].node
+        ends = {output.value.node for output in graph.outputs}
+        leaving = any(user not in own and user.head is None for user in graph.consumers[read])
+        inside = not isinstance(host, Step) and not leaving and read not in ends
+        return self.block(block, block, 0.0, note=f"reads {read.path}" if inside else "")
 
     def width(self, series: Series) -> float:
         """How wide the boxes of the net's own level are: as wide as its widest layer needs."""
@@ -291,17 +304,40 @@ class Layout:
     def parallel(self, parallel: Parallel) -> Piece:
         """Branches side by side, joined in a circle or in a bar."""
         branches = [self.series(b) if b.items else None for b in parallel.branches]
+        if not parallel.closes:
+            branches = [branch or self._output() for branch in branches]
         join = parallel.join
+        entered = [parallel.opens and not begins(b) for b in parallel.branches]
         real = [b for b in branches if b is not None]
         if join is not None and join.node.op.spelling in SIGNS and 1 <= len(real) <= 2:
-            return self._joined_in_circle(branches, join, parallel.opens)
-        return self._joined_in_bar(branches, parallel)
+            return self._joined_in_circle(branches, entered, join, parallel.opens)
+        return self._joined_in_bar(branches, entered, parallel)
 
-    def _joined_in_circle(self, branches: list[Piece | None], join: Step, opens: bool) -> Piece:
+    def _output(self) -> Piece:
+        """The end of a branch that does nothing: what flows in is an output of the net."""
+        w = width_of("output", "note") + 14
+
+        def draw(x: float, y: float) -> list[Item]:
+            members: tuple[Item, ...] = (
+                Box(x, y, w, 18, "leaf", "in", 9),
+                Words(x + w / 2, baseline(y, 18, "note"), "output", "note", "middle"),
+            )
+            graph = self.view.graph
+            inner = (o.value.node for o in graph.outputs if graph.consumers[o.value.node])
+            node = next(inner, graph.outputs[0].value.node)
+            return [Group(members, node.span, node.path, "output")]
+
+        return Piece(w, 18, w / 2, draw)
+
+    def _joined_in_circle(
+        self, branches: list[Piece | None], entered: list[bool], join: Step, opens: bool
+    ) -> Piece:
         """The main branch goes straight into the circle, the others bend into it."""
         real = [b for b in branches if b is not None]
         main = max(real, key=lambda piece: piece.h)
+        middle_in = entered[branches.index(main)]
         others = [b for b in branches if b is not main]
+        sides_in = [is_in for b, is_in in zip(branches, entered, strict=True) if b is not main]
         words = width_of(mark_text(join), "note")
         left = max(0.0, words + 16 - main.axis)
         tall = max(p.h for p in real)
@@ -316,17 +352,17 @@ class Layout:
         def draw(x: float, y: float) -> list[Item]:
             middle = y + h - 8
             found: list[Item] = []
-            if opens:
+            if middle_in:
                 found.append(wire((x + axis, y), (x + axis, y + top), arrow=not main.wired))
             found += main.draw(x + left, y + top)
             found.append(wire((x + axis, y + top + main.h), (x + axis, middle - 8)))
-            for other, place in zip(others, places, strict=True):
+            for other, place, is_in in zip(others, places, sides_in, strict=True):
                 start = [(x + axis, y), (x + axis, y + 5), (x + place, y + 5)] if opens else []
                 end = ((x + place, middle), (x + axis + 8, middle))
                 if other is None:
                     found.append(wire(*start, *end, look="skip"))
                     continue
-                if opens:
+                if is_in:
                     found.append(wire(*start, (x + place, y + top), arrow=not other.wired))
                 found += other.draw(x + place - other.axis, y + top)
                 found.append(wire((x + place, y + top + other.h), *end))
@@ -336,7 +372,9 @@ class Layout:
         w = at + (1 if at > left + main.w else 0)
         return Piece(w, h, axis, draw, opens)
 
-    def _joined_in_bar(self, branches: list[Piece | None], parallel: Parallel) -> Piece:
+    def _joined_in_bar(
+        self, branches: list[Piece | None], entered: list[bool], parallel: Parallel
+    ) -> Piece:
         """Branches end in a bar, or run together where nothing in the picture merges them."""
         widths = [LANE if b is None else b.w for b in branches]
         inner = total(widths) + BETWEEN * (len(branches) - 1)
@@ -354,7 +392,7 @@ class Layout:
         def draw(x: float, y: float) -> list[Item]:
             found: list[Item] = []
             low = y + top + tall
-            for branch, place in zip(branches, places, strict=True):
+            for branch, place, is_in in zip(branches, places, entered, strict=True):
                 px, look = x + place, "" if branch else "skip"
                 start = ((x + axis, y), (x + axis, y + 5), (px, y + 5))
                 if merge:
@@ -364,7 +402,7 @@ class Layout:
                 if branch is None:
                     found.append(wire(*start, *finish, arrow=merge is not None, look=look))
                     continue
-                if parallel.opens:
+                if is_in:
                     found.append(wire(*start, (px, y + top), arrow=not branch.wired))
                 found += branch.draw(px - branch.axis, y + top)
                 if end:

@@ -38,7 +38,10 @@ def flattened(series: Series) -> Flat:
     found = _Flattening()
     found.add(series, 0)
     return Flat(
-        tuple(found.items), tuple(dict.fromkeys(found.arcs)), tuple(found.asides), tuple(found.parts)
+        tuple(found.items),
+        tuple(dict.fromkeys(found.arcs)),
+        tuple(found.asides),
+        tuple(found.parts),
     )
 
 

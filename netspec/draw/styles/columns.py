@@ -126,7 +126,9 @@ def _foot(nets: list[Net]) -> tuple[str, float]:
     """What is left out of the boxes, and how wide the line is that says so."""
     drawn = (step for net in nets for step in _steps(structure(net.view.graph)))
     left_out = dict.fromkeys(spelling(node.op) for step in drawn for node in step.nodes[1:])
-    text = f"left out after layers: {', '.join(left_out)}" if left_out else ""
+    said = [f"left out after layers: {', '.join(left_out)}"] if left_out else []
+    said += dict.fromkeys(net.view.unlined for net in nets if net.view.unlined)
+    text = "; ".join(said)
     return text, width_of(text, "note")
 
 
@@ -161,7 +163,7 @@ def _net(view: View, series: Series) -> Net:
         for head in heads.get(i, ()):
             own, piece = drawn[-1]
             boxed = isinstance(item, Step | Repeat | Block)
-            drawn[-1] = own, beside(piece, layout.element(head), boxed=boxed)
+            drawn[-1] = own, beside(piece, layout.head(head, item), boxed=boxed)
         for own, piece in drawn:
             # Wires side by side are where what they come from is.
             name = name if own is None else own
@@ -197,19 +199,31 @@ def _pieces(
     if not (cuts and isinstance(element, Parallel) and element.join):
         yield _resolution(element), _piece(element, layout, width)
         return
-    drawn = [[list(map(layout.element, items)) for items in cut] for cut in cuts.values()]
-    for pieces, branch in zip(drawn[0], element.branches, strict=True):
-        tower = _tower(branch)
-        if tower is not None:
-            pieces[0] = _named(pieces[0], tower, layout.view)
+    names = {item: block for branch in element.branches for item, block in _towers(branch)}
+
+    def drawn(item: Element) -> Piece:
+        block, piece = names[item], layout.element(item)
+        return piece if block is None else _named(piece, block, layout.view)
+
+    pieces = [[list(map(drawn, items)) for items in cut] for cut in cuts.values()]
     merge = partial(bar, element.join, layout.view)
-    yield from zip(cuts, strands(drawn, merge, opens=element.opens), strict=True)
+    yield from zip(cuts, strands(pieces, merge, opens=element.opens), strict=True)
 
 
-def _tower(branch: Series) -> Block | None:
-    """The block that a branch is, where it is nothing else."""
-    item = branch.items[0] if len(branch.items) == 1 else None
-    return item if isinstance(item, Block) and not is_entered_apart(item) else None
+def _towers(branch: Series) -> list[tuple[Element, Block | None]]:
+    """What a branch and the blocks that it runs through do, and of which block each is the first."""
+    found: list[tuple[Element, Block | None]] = []
+    for item in branch.items:
+        if not isinstance(item, Block) or not _is_chain(item):
+            found.append((item, None))
+        else:
+            found += [(inner, None if i else item) for i, inner in enumerate(item.body.items)]
+    return found
+
+
+def _is_chain(block: Block) -> bool:
+    """Whether a block does one thing after another, so that it needs no frame."""
+    return not (is_entered_apart(block) or block.body.arcs or block.body.asides)
 
 
 def _named(piece: Piece, block: Block, view: View) -> Piece:
@@ -236,10 +250,8 @@ def _cuts(element: Element) -> Cuts:
         return {}
     found: list[dict[str, list[Element]]] = []
     for branch in element.branches:
-        tower = _tower(branch)
-        body = tower.body if tower is not None else branch
         by_name: dict[str, list[Element]] = {}
-        items = () if body.arcs or body.asides else body.items
+        items = [] if branch.arcs or branch.asides else [item for item, _ in _towers(branch)]
         for name, members in groupby(items, key=_resolution):
             if name is None or name in by_name:
                 return {}

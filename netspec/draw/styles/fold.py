@@ -337,7 +337,7 @@ def _legend(view: View, y: float, note: str = "") -> tuple[list[Item], float]:
     shown = [figures[name] for name in ("shape", "params", "macs") if name in view.show]
     if shown:
         parts.append("figures: " + " · ".join(shown))
-    text = "; ".join([*parts, note] if note else parts)
+    text = "; ".join(part for part in (*parts, view.unlined, note) if part)
     found: list[Item] = [Words(_MARGIN, y + 14, text, "note", look="muted")] if text else []
     width = width_of(text, "note")
     if view.heat is not None:
