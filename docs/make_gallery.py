@@ -53,7 +53,8 @@ PICTURES = (
     ),
     Picture(
         "resnets",
-        "VGG-19, a plain net and a ResNet aligned on resolution, as in Figure 3 of He et al. 2016.",
+        "VGG-19, a plain net and a ResNet aligned on resolution, as in Figure 3 of He et al. 2016. "
+        "What takes more than a screen is folded.",
         ("vgg19", "plain34", "resnet34"),
         "columns",
     ),
@@ -61,6 +62,23 @@ PICTURES = (
         "vggs",
         "Columns A, A-LRN, B, C, D and E of Table 1 of Simonyan and Zisserman 2015.",
         ("vgg11", "vgg11_lrn", "vgg13", "vgg16_c", "vgg16", "vgg19"),
+        "columns",
+    ),
+    Picture(
+        "inceptions",
+        "Two nets next to each other: an inception module without and with reductions. Compare "
+        "Figure 2 of Szegedy et al. 2015.",
+        ("inception_naive", "inception_reduced"),
+    ),
+    Picture(
+        "residual_units",
+        "A basic unit and a bottleneck. Compare Figure 5 of He et al. 2016.",
+        ("blocks/basic", "blocks/bottleneck"),
+    ),
+    Picture(
+        "inception_columns",
+        "Skips, heads, names of blocks and widths of concatenations in a column.",
+        ("googlenet",),
         "columns",
     ),
     Picture(

@@ -53,6 +53,8 @@ def command(
 ) -> None:
     """Draw one net, or several together, as SVG, PNG, PDF, HTML or dot text.
 
+    Several nets stand next to each other; in the style columns they are aligned on resolution.
+
     HTML is one page that loads nothing: blocks open and close, boxes lead to their lines.
 
     The picture is NAME.svg in the current folder unless -o says otherwise. Where no spec is
@@ -84,7 +86,7 @@ def command(
             raise click.UsageError(f"{form} is no text for a terminal: name a file with -o")
         sys.stdout.buffer.write(content.encode() if isinstance(content, str) else content)
         return
-    name = graphs[0].name if style == "fold" else style
+    name = graphs[0].name if style == "fold" and len(graphs) == 1 else style
     keep = [file for graph in graphs for file in graph.files]
     path = Picture(content, keep=keep).save(output or Path(f"{name}.{form}"))
     say(f"wrote {path}", quiet)

@@ -497,6 +497,38 @@ def test_columns_fold_what_takes_more_than_a_screen_and_nothing_else() -> None:
     assert found.count("3×3 conv, 64") == 2
 
 
+PLAIN = "net plain\ninput 8x9x9\nconv3-8(pad=1, act=relu); conv3-8(pad=1); relu"
+RESIDUAL = (
+    "net residual_unit\ninput 8x9x9\nresidual { conv3-8(pad=1, act=relu); conv3-8(pad=1) }; relu"
+)
+
+
+def test_folded_nets_stand_next_to_each_other_under_one_title() -> None:
+    graphs = [build(Source("a.ns", PLAIN)), build(Source("b.ns", RESIDUAL)), shipped("googlenet")]
+    picture = str(draw(graphs))
+    read = read_picture(picture)
+    assert list(read.faults()) == []
+    assert not read.without_source
+    root = ElementTree.fromstring(picture)
+    texts = list(root.iter("{http://www.w3.org/2000/svg}text"))
+    (title,) = [e.text for e in texts if e.get("class") == "t"]
+    assert title == "plain, residual_unit and googlenet"
+    heads = [e for e in texts if e.text in ("plain", "residual_unit", "googlenet")]
+    assert len({e.get("y") for e in heads}) == 1
+    assert [float(e.get("x", 0)) for e in heads] == sorted({float(e.get("x", 0)) for e in heads})
+    first = [e.get("y") for e in texts if e.text == "input"]
+    assert len(first) == 3
+    assert len(set(first)) == 1
+    assert len(read.leaves) == sum(len(read_picture(fold(g)).leaves) for g in graphs)
+
+
+@pytest.mark.parametrize(("style", "form"), [("flow", "svg"), ("fold", "html")])
+def test_what_shows_one_net_refuses_two_and_says_what_shows_both(style: str, form: str) -> None:
+    with pytest.raises(NetspecError, match="draw them one by one, or") as caught:
+        draw([shipped("lenet5"), shipped("mlp")], style=style, format=form)
+    assert caught.value.status == 2
+
+
 def test_columns_leave_branches_whole_that_are_not_in_step(net: Callable[..., Graph]) -> None:
     for branches in ("conv3-4/2 | conv3-4; maxpool2", "identity | conv3-2(pad=1)"):
         found = net(f"input 3x32x32\ndefault conv(pad=1)\nconcat {{ | {branches} }}; gap")

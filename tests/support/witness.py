@@ -23,7 +23,6 @@ from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.params import SchemeParam
 from netspec.ops.elementwise.regular import DropPath
 
-
 # A thing's number and the side of it: `at` a box, `in` or `out` of a frame.
 Place = tuple[str, int]
 Link = tuple[Place, Place]
