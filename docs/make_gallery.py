@@ -157,6 +157,10 @@ def page() -> str:
         "cost, a click on a box shows its line of the spec and a click on a line its boxes. The "
         "arrow keys, Enter and Space do the same.",
         "",
+        "Several nets stand next to each other under one title, `netspec draw plain34 resnet34`, or with "
+        "`--style columns` are aligned on resolution, skips at the right and blocks named at the left. "
+        "Every layer and every connection is in a picture; what a style leaves out, its last line says.",
+        "",
         "`--style flow` shows every layer and connection, with a frame around each block. "
         "[Measured](../benchmarks/results/draw.json) by `python benchmarks/draw.py`: seconds and "
         "bytes of every shipped net in every style that applies to it.",

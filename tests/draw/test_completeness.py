@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
+from support.pictures import read_picture
 from support.shelves import shelved
 from support.witness import unlike
 
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.source import Source
+from netspec.draw.formats.svg import svg
 from netspec.draw.scene import Box, Group, Item, Scene, Wire, Words
 from netspec.draw.structure.labels import data_inputs, family, spelling
 from netspec.draw.styles.columns import columns
@@ -108,6 +110,72 @@ def test_columns_name_what_they_leave_out_after_layers(name: str) -> None:
     for node in graph.nodes:
         if family(node.op) == "minor" and not closed and node.head is None:
             assert spelling(node.op).replace("_", " ") in said.replace("_", " ")
+
+
+CASES = {
+    "heads of branches and inside a branch": """input 3x8x8
+concat { | conv3-8 | conv1-8 }; head a { gap; fc-2 }; head b { gap; fc-3 }
+residual { conv3-16; head c { gap; fc-1 }; conv3-16 }; gap; fc-10""",
+    "a head of the input": "input 3x8x8\nhead a { gap; fc-2 }\nconv3-4; gap; fc-10",
+    "outputs of a chain": """input 3x8x8
+conv3-4 as a; conv3-4 as b; conv3-4 as c
+output a, b, c""",
+    "outputs of branches": """input 3x8x8
+conv3-4 as a; { | conv3-4; gap; fc-2 as p | conv1-4; gap; fc-4 as q }
+output p, q, a""",
+    "an input read twice": """input a: 3x8x8
+input b: 3x8x8
+{ | @a; conv3-4 | @b; conv3-4 | @a; conv1-4 }; concat; gap; fc-2""",
+    "an input in the middle": """input a: 3x8x8
+input b: 5
+@a; conv3-4; gap; fc-5; add { | identity | @b; fc-5 }; fc-2; add { | identity | @b; fc-2 }""",
+    "one tensor for several branches": """input 3x8x8
+add { | identity | identity }; conv3-4; concat { | identity | identity | relu }""",
+    "skips over several resolutions": """input 3x32x32
+block u { conv3-8; conv3-8 }
+conv3-8 as s; u; maxpool2; u as t; maxpool2; u
+{ | identity | @s; maxpool2; maxpool2 | @t; maxpool2 }; concat; gap; fc-2""",
+    "a recurrence": """input x: 8x10; gap; fc-5 as h
+for x_t in @x { { | @x_t | identity }; concat; fc-5(act=tanh) as y } as last
+@y; max_over_time; add(@last)""",
+    "repeats in repeats": """input 8x16x16
+block u { residual { conv3-8; conv3-8 } }
+block v { u; u; conv1-8; relu }
+v x3; v; gap""",
+    "tables": """input 96x56x56
+residual { layernorm; windows(7, shift=3) { attention(3, scores=relative(3)) } }
+add { | identity | waves } as memory
+parameter(96x100); attention(8, @memory)""",
+    "more lanes than four, which are no bus": "input 3x8x8\n"
+    + "; ".join(f"conv3-8 as x{i}" for i in range(6))
+    + "".join(f"; add {{ | identity | @x{i} }}; conv3-8" for i in range(5)),
+    "blocks over more lanes than four": """input 3x8x8
+block b { conv3-8; relu }
+block m of a, c { { | @a | @c }; add; conv1-8 }
+"""
+    + "; ".join(f"b as x{i}" for i in range(6))
+    + "".join(f"; {{ | identity | @x{i} }}; m" for i in range(5)),
+    "branches on the way up": """input 4x4x4
+conv3-5/2; adaptive_maxpool(size=4); mul { | identity | gap(keep=yes); conv1-C; softmax }""",
+}
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("case", CASES)
+def test_what_strangers_write_is_drawn_as_it_is(case: str, style: str) -> None:
+    first, _, rest = CASES[case].partition("\n")
+    while rest.startswith("input"):
+        line, _, rest = rest.partition("\n")
+        first += f"\n{line}"
+    graph = build(Source("case.ns", f"{first}\ndefault conv(pad=same)\n{rest}"))
+    try:
+        scene = STYLES[style](View(graph))
+    except NetspecError as refusal:
+        assert style == "columns"
+        assert "rises again" in str(refusal)
+        return
+    assert unlike(scene, graph) == []
+    assert list(read_picture(svg(scene)).faults()) == []
 
 
 # --- the check itself

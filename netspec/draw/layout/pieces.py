@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from netspec.draw.metrics import text_width, total
 from netspec.draw.scene import BOLD, SIZES, Box, Group, Item, Mark, Wire, Words
-from netspec.draw.structure.elements import Repeat, Step, nodes_of
+from netspec.draw.structure.elements import Element, Repeat, Step, nodes_of
 from netspec.draw.view import View, tags
 from netspec.foundation.records import record
 
@@ -177,6 +177,18 @@ def led(piece: Piece, above: float, below: float) -> Piece:
 
     wired = bool(above) or piece.wired
     return Piece(piece.w, above + piece.h + below, piece.axis, draw, wired, piece.lanes)
+
+
+def framed(piece: Piece, element: Element) -> Piece:
+    """A piece in a frame without a name: wires end at its sides, whichever they come to."""
+
+    def draw(x: float, y: float) -> list[Item]:
+        nodes = nodes_of(element)
+        box = Box(x, y, piece.w + 2 * PAD, piece.h + 2 * PAD, "block", "open", 8)
+        members = (box, *piece.draw(x + PAD, y + PAD))
+        return [Group(members, nodes[0].span, nodes[0].path, nodes=nodes)]
+
+    return Piece(piece.w + 2 * PAD, piece.h + 2 * PAD, piece.axis + PAD, draw)
 
 
 def beside(main: Piece, aside: Piece, *, boxed: bool = True) -> Piece:
