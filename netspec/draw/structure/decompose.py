@@ -66,12 +66,11 @@ def _with_head(series: Series, head: Block) -> Series:
     if home is None:
         return series
     item = series.items[home]
-    branches = item.branches if isinstance(item, Parallel) else ()
-    inside = tuple(_with_head(b, head) if source in nodes_of(b) else b for b in branches)
-    if inside == branches:
-        return replace(series, asides=(*series.asides, (home, head)))
-    items = (*series.items[:home], replace(item, branches=inside), *series.items[home + 1 :])
-    return replace(series, items=items)
+    if isinstance(item, Parallel) and any(source in nodes_of(b) for b in item.branches):
+        branches = tuple(_with_head(b, head) if source in nodes_of(b) else b for b in item.branches)
+        items = (*series.items[:home], replace(item, branches=branches), *series.items[home + 1 :])
+        return replace(series, items=items)
+    return replace(series, asides=(*series.asides, (home, head)))
 
 
 @lru_cache(maxsize=16)
