@@ -529,6 +529,13 @@ def test_what_shows_one_net_refuses_two_and_says_what_shows_both(style: str, for
     assert caught.value.status == 2
 
 
+def test_names_of_bands_have_room_beside_a_column(net: Callable[..., Graph]) -> None:
+    graph = net("conv3x3x3-4(pad=same); maxpool2; gap; fc-2", input="1x512x1120x1120")
+    picture = read_picture(str(draw([graph], style="columns")))
+    (name,) = [label for label in picture.labels if label.name == "512×1120×1120"]
+    assert name.right + 4 <= min(leaf.left for leaf in picture.leaves)
+
+
 def test_columns_leave_branches_whole_that_are_not_in_step(net: Callable[..., Graph]) -> None:
     for branches in ("conv3-4/2 | conv3-4; maxpool2", "identity | conv3-2(pad=1)"):
         found = net(f"input 3x32x32\ndefault conv(pad=1)\nconcat {{ | {branches} }}; gap")

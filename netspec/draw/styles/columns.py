@@ -98,7 +98,8 @@ def _scene(nets: list[Net]) -> Scene:
     items: list[Item] = []
     tops: dict[str, float] = {}
     y = _MARGIN + _HEAD
-    width = _MARGIN * 2 + _BAND + total(net.w for net in nets) + _GUTTER * (len(nets) - 1) + _INSET
+    band = max([_BAND, *(width_of(name, "note") + 14 for name in order)])
+    width = _MARGIN * 2 + band + total(net.w for net in nets) + _GUTTER * (len(nets) - 1) + _INSET
     foot, foot_w = _foot(nets)
     width = max(width, foot_w + 2 * _MARGIN)
     for i, name in enumerate(order):
@@ -108,7 +109,7 @@ def _scene(nets: list[Net]) -> Scene:
         items.append(Box(_MARGIN, y, width - 2 * _MARGIN, h, "band", look, 6))
         items.append(Words(_MARGIN + 6, y + 17, name, "note", look="muted"))
         y += h + 4
-    x = _MARGIN + _BAND
+    x = _MARGIN + band
     for net in nets:
         for (text, size), low in zip(net.heading, (12.0, 27.0, 41.0), strict=True):
             look = "" if size == "head" else "muted"
