@@ -129,7 +129,7 @@ class Column:
             at = x + total(self._name_widths[: levels.index(part.level) + 1]) - _NEAR - _BAR
             baseline = top + SIZES["note"]
             members = (
-                Box(at, top, _BAR, low - top, "key", "shut", 1.5),
+                Box(at, top, _BAR, low - top, "band", "shut", 1.5),
                 Words(at - 4, baseline, name, "note", "end", "muted"),
             )
             block = part.block

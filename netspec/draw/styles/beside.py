@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from netspec.draw.metrics import fit
-from netspec.draw.scene import SIZES, Group, Item, Scene, Wire, Words
+from netspec.draw.scene import SIZES, Item, Scene, Words, moved
 from netspec.draw.styles.fold import folded
 from netspec.draw.view import View
 
@@ -25,23 +25,21 @@ def side_by_side(views: Sequence[View]) -> Scene:
 def beside(pages: Sequence[Scene], title: str, description: str) -> Scene:
     """The pages as one scene, from left to right; their own titles are heads below the one title."""
     items: list[Item] = []
+    around: list[Item] = []
     x = 0.0
     for page in pages:
-        items += [_moved(item, x, _TITLE) for item in page.items]
+        caption = {id(item) for item in page.caption}
+        for item in page.items:
+            # The nets' own titles say which is which: no caption replaces them.
+            if isinstance(item, Words) and item.size == "title":
+                items.append(moved(replace(item, size="head"), x, _TITLE))
+                continue
+            items.append(moved(item, x, _TITLE))
+            if id(item) in caption:
+                around.append(items[-1])
         x += page.width + _GUTTER
     width = max(x - _GUTTER, _LEAST)
     text = fit(title, SIZES["title"], width - 2 * MARGIN, bold=True)
     head = Words(MARGIN, MARGIN + 14, text, "title")
     height = _TITLE + max(page.height for page in pages)
-    return Scene((head, *items), width, height, title, description)
-
-
-def _moved(item: Item, x: float, y: float) -> Item:
-    match item:
-        case Group():
-            return replace(item, members=tuple(_moved(member, x, y) for member in item.members))
-        case Wire():
-            return replace(item, points=tuple((px + x, py + y) for px, py in item.points))
-        case Words(size="title"):
-            return replace(item, x=item.x + x, y=item.y + y, size="head")
-    return replace(item, x=item.x + x, y=item.y + y)
+    return Scene((head, *items), width, height, title, description, caption=(head, *around))

@@ -110,17 +110,19 @@ def _scene(nets: list[Net]) -> Scene:
         items.append(Words(_MARGIN + 6, y + 17, name, "note", look="muted"))
         y += h + 4
     x = _MARGIN + band
+    headings: list[Item] = []
     for net in nets:
-        for (text, size), low in zip(net.heading, (12.0, 27.0, 41.0), strict=True):
-            look = "" if size == "head" else "muted"
-            items.append(Words(x, _MARGIN + low, text, size, look=look))
+        headings += _heading(net, x)
         items += net.column.draw(x, tops)
         x += net.w + _GUTTER
     if foot:
         items.append(Words(_MARGIN, y + 14, foot, "note", look="muted"))
         y += 20
     names = [net.view.graph.name for net in nets]
-    return Scene(tuple(items), width, y + _MARGIN, ", ".join(names), _description(nets))
+    shown, title = (*headings, *items), ", ".join(names)
+    # Of several nets the headings say which is which.
+    caption = tuple(headings) if len(nets) == 1 else ()
+    return Scene(shown, width, y + _MARGIN, title, _description(nets), caption=caption)
 
 
 def _foot(nets: list[Net]) -> tuple[str, float]:
@@ -276,6 +278,12 @@ def _area(name: str) -> float:
         return 0.0
     parts = name.split("×")
     return float(prod(map(int, parts))) if all(p.isdigit() for p in parts) else inf
+
+
+def _heading(net: Net, x: float) -> Iterator[Item]:
+    for (text, size), y in zip(net.heading, (12.0, 27.0, 41.0), strict=True):
+        look = "" if size == "head" else "muted"
+        yield Words(x, _MARGIN + y, text, size, look=look)
 
 
 def _description(nets: list[Net]) -> str:
