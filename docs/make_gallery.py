@@ -80,7 +80,8 @@ PICTURES = (
     ),
     Picture(
         "resnets",
-        "VGG-19, a plain net and a ResNet aligned on resolution, as in Figure 3 of He et al. 2016.",
+        "VGG-19, a plain net and a ResNet aligned on resolution, as in Figure 3 of He et al. 2016. "
+        "What takes more than a screen is folded.",
         ("vgg19", "plain34", "resnet34"),
         "columns",
     ),
@@ -88,6 +89,23 @@ PICTURES = (
         "vggs",
         "Columns A, A-LRN, B, C, D and E of Table 1 of Simonyan and Zisserman 2015.",
         ("vgg11", "vgg11_lrn", "vgg13", "vgg16_c", "vgg16", "vgg19"),
+        "columns",
+    ),
+    Picture(
+        "inceptions",
+        "Two nets next to each other: an inception module without and with reductions. Compare "
+        "Figure 2 of Szegedy et al. 2015.",
+        ("inception_naive", "inception_reduced"),
+    ),
+    Picture(
+        "residual_units",
+        "A basic unit and a bottleneck. Compare Figure 5 of He et al. 2016.",
+        ("blocks/basic", "blocks/bottleneck"),
+    ),
+    Picture(
+        "inception_columns",
+        "Skips, heads, names of blocks and widths of concatenations in a column.",
+        ("googlenet",),
         "columns",
     ),
     Picture(
@@ -188,6 +206,9 @@ def page() -> str:
         "open, another is one slab, split as its branches are, with a skip over it where it has one; "
         "`--depth` and `--expand` open more. `--show macs` and `--heat macs` apply. Nets whose branches "
         "cross are refused: `fold` and `flow` draw them.",
+        "Several nets stand next to each other under one title, `netspec draw plain34 resnet34`, or with "
+        "`--style columns` are aligned on resolution, skips at the right and blocks named at the left. "
+        "Every layer and every connection is in a picture; what a style leaves out, its last line says.",
         "",
         "`--style flow` shows every layer and connection, with a frame around each block. "
         "[Measured](../benchmarks/results/draw.json) by `python benchmarks/draw.py`: seconds and "

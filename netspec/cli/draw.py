@@ -60,6 +60,8 @@ def command(
 ) -> None:
     """Draw one net, or several together, as SVG, PNG, PDF, TikZ, HTML or dot text.
 
+    Several nets stand next to each other; in the style columns they are aligned on resolution.
+
     HTML is one page that loads nothing: blocks open and close, boxes lead to their lines.
 
     fold is one screen of boxes, volumes one of slabs in perspective as papers draw them; flow has
@@ -102,7 +104,7 @@ def command(
             raise click.UsageError(f"{form} is no text for a terminal: name a file with -o")
         sys.stdout.buffer.write(content.encode() if isinstance(content, str) else content)
         return
-    name = graphs[0].name if style == "fold" else style
+    name = graphs[0].name if style == "fold" and len(graphs) == 1 else style
     keep = [file for graph in graphs for file in graph.files]
     path = Picture(content, keep=keep).save(output or Path(f"{name}.{form}"))
     say(f"wrote {path}", quiet)

@@ -43,7 +43,8 @@ def draw(
     """A picture of one net or of several: text for svg, tikz, html and dot, bytes for png and pdf.
 
     Styles:
-        fold: one screen: blocks as cards, repeats folded with what differs said.
+        fold: one screen: blocks as cards, repeats folded with what differs said; several nets
+            stand next to each other.
         flow: every layer and connection, a frame around each block; laid out by Graphviz where it
             is installed, and in rows without it.
         volumes: feature maps as slabs, height and width as size, channels as thickness; kernels as
@@ -96,9 +97,12 @@ def draw(
         raise NetspecError(CannotDraw(reason, advice), status=2)
     if style in CHARTS:
         return _chart(graphs, style, theme, format, challenge, title=title, scale=scale or _SCALE)
-    if style != "columns" and len(graphs) > 1:
-        advice = "draw them one by one, or with --style columns"
+    if style == "flow" and len(graphs) > 1:
+        advice = "draw them one by one, or with --style fold or columns"
         raise NetspecError(CannotDraw(f"the style {style} takes one net", advice), status=2)
+    if (style, format) == ("fold", "html") and len(graphs) > 1:
+        advice = "draw them one by one, or as svg, png or pdf"
+        raise NetspecError(CannotDraw("a page of the style fold shows one net", advice), status=2)
     for glob in expand:
         if not any(View(graph, expand=(glob,)).expanded for graph in graphs):
             advice = "`netspec summary` shows the blocks' names"
@@ -156,6 +160,10 @@ def _scene(views: list[View], style: str) -> Scene:
         from netspec.draw.styles.columns import columns
 
         return columns(views)
+    if len(views) > 1:
+        from netspec.draw.styles.beside import side_by_side
+
+        return side_by_side(views)
     from netspec.draw.styles.fold import folded
 
     return folded(views[0])

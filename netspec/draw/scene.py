@@ -10,6 +10,7 @@ from typing import Union
 
 from netspec.diagnostics.source import Span
 from netspec.foundation.records import record
+from netspec.graph.checked import Node
 
 SIZES = {"title": 18.0, "head": 12.0, "label": 11.0, "note": 10.7}
 BOLD = frozenset({"title", "head"})
@@ -69,13 +70,18 @@ class Polygon:
 
 @record
 class Group:
-    """What came from one place of the spec, with what hovering over it tells."""
+    """What came from one place of the spec, with what hovering over it tells.
+
+    `nodes` are the layers of the graph that its box stands for: of a folded repeat those of all
+    its copies, of an open block those that are drawn inside as well.
+    """
 
     members: tuple[Item, ...]
     span: Span | None = None
     path: str = ""
     hint: str = ""
     toggles: str = ""
+    nodes: tuple[Node, ...] = ()
 
 
 Item = Union[Box, Words, Wire, Mark, Polygon, Group]

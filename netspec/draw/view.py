@@ -18,7 +18,7 @@ from netspec.draw.structure.elements import (
     nodes_of,
     own_nodes_of,
 )
-from netspec.draw.structure.labels import family, human, label, shape, tag
+from netspec.draw.structure.labels import data_inputs, family, human, label, shape, tag
 from netspec.draw.structure.reading import flat_steps
 from netspec.foundation.records import record
 from netspec.graph.checked import Graph, Node
@@ -94,6 +94,12 @@ class View:
     def implied(self) -> tuple[str, ...]:
         """What follows most convolutions, said once under the picture and not at each."""
         return _after_most(self.graph)
+
+    @property
+    def unlined(self) -> str:
+        """What is said under the picture of connections that no line is drawn for, if there are any."""
+        sized = any(len(data_inputs(n)) < len(n.inputs) for n in self.graph.nodes)
+        return "what only gives a size has no line" if sized else ""
 
     def label(self, step: Step) -> str:
         """The step's words: what it is, and what follows it where that is not the rule."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import pairwise
 from xml.etree import ElementTree
 
 import pytest
@@ -197,7 +198,7 @@ def test_a_challenge_has_its_winners_and_the_nets_own_entries_once() -> None:
     assert rows == [("", "S", 0), ("a", "A", 1), ("c", "C", 1), ("c", "D", 22)]
     text = words(draw(nets, style="depth", challenge="ILSVRC"))
     assert "shallow" in text
-    assert "1 layers" in text
+    assert "1 layer " in text
     with pytest.raises(NetspecError, match="states an entry of COCO"):
         draw(nets, style="depth", challenge="COCO")
     with pytest.raises(NetspecError, match="in the style depth, not fold"):
@@ -235,7 +236,7 @@ def test_layers_that_nobody_said_have_no_point() -> None:
     alone = depth([stating("a", 2010, unknown)], "ILSVRC")
     assert len(alone.axes) == 1
     both = depth([stating("a", 2010, unknown, entry("A", 2012, 0))], "ILSVRC")
-    assert [text.get_text() for text in both.axes[1].texts] == ["1 layers"]
+    assert [text.get_text() for text in both.axes[1].texts] == ["1 layer"]
 
 
 def test_a_label_in_a_valley_of_the_line_stands_below_its_point() -> None:
@@ -257,6 +258,66 @@ def test_a_caption_has_two_lines_at_most() -> None:
         below, caption = figure.texts
         assert caption.get_text().count("\n") <= 1
         assert below.get_text().startswith("Sources")
+
+
+def test_what_two_lines_do_not_hold_of_a_caption_stands_below() -> None:
+    long = "the validation images of a challenge with a name of very many words, " * 4
+    lines = [error(20, on=long, more="crops=10, test_scale=384")]
+    nets = [stating(name, 2012, *lines) for name in ("a", "b", "c")]
+    figure = bubble(nets)
+    figure.draw_without_rendering()
+    below, caption = figure.texts
+    assert caption.get_text().count("\n") == 1
+    assert "10 crops" in below.get_text()
+    assert "10 crops" not in caption.get_text()
+    for text in figure.texts:
+        assert text.get_window_extent().x1 <= figure.bbox.x1
+
+
+def test_the_key_of_the_areas_covers_no_bubble() -> None:
+    # A large net of many operations and little accuracy, which is at the lower right.
+    low, high = (error(value) for value in (60, 20))
+    large = "net b\nyear 2012\n{}\ninput 3x64x64\nconv9-512 x2; relu; gap\n"
+    figure = bubble([stating("a", 2012, high), build(Source("b.ns", large.format(low)))])
+    figure.draw_without_rendering()
+    axis = figure.axes[0]
+    legend = axis.get_legend()
+    assert legend is not None
+    assert not legend.get_window_extent().shrunk(1, 0.98).overlaps(axis.get_window_extent())
+    assert legend.get_window_extent().y1 <= figure.texts[1].get_window_extent().y0 + 2
+
+
+def test_an_axis_of_few_operations_has_three_numbers_at_least() -> None:
+    figure = bubble([shipped(name) for name in ("resnet34", "resnet50")])
+    figure.draw_without_rendering()
+    axis = figure.axes[0].xaxis
+    low, high = sorted(axis.get_view_interval())
+    assert sum(low <= at <= high for at in axis.get_majorticklocs()) >= 3
+
+
+def test_names_below_bars_do_not_meet() -> None:
+    for names in (
+        ["resnet50"] * 3,
+        ["a_net_with_a_long_name"] * 6,
+        ["a_net_with_a_name_that_has_no_end_in_sight"] * 4,
+        ["x"] * 20,
+    ):
+        figure = depth([stating(f"{name}{i}", 2012, error(20)) for i, name in enumerate(names)])
+        figure.draw_without_rendering()
+        boxes = [label.get_window_extent() for label in figure.axes[0].get_xticklabels()]
+        for left, right in pairwise(boxes):
+            assert left.x1 <= right.x0
+
+
+def test_lines_to_names_of_any_crowd_do_not_cross() -> None:
+    for seed in range(6):
+        source = np.random.default_rng(seed)
+        count = int(source.integers(5, 50))
+        points = np.clip(source.normal(300, 60 + 30 * seed, (count, 2)), 10, 590)
+        sizes = np.stack([source.uniform(20, 110, count), np.full(count, 9.0)], 1)
+        middles = placed(points, source.uniform(2, 20, count), sizes, (700.0, 600.0))
+        ends = np.clip(points, middles - sizes / 2, middles + sizes / 2)
+        assert not crossings(points[:, None], ends[:, None], points, ends).any()
 
 
 def test_lines_to_names_do_not_cross() -> None:

@@ -11,11 +11,13 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from support.pictures import printed_by_seeds, read_picture
+from support.pictures import Area, printed_by_seeds, read_picture
 
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.source import Source
 from netspec.draw import draw
+from netspec.draw.layout.arcs import chain_with_arcs
+from netspec.draw.layout.pieces import LANE, Piece
 from netspec.draw.layout.ushape import u_shape
 from netspec.draw.structure.elements import Tangle
 from netspec.draw.structure.reading import structure
@@ -143,14 +145,12 @@ def test_an_encoder_decoder_without_skips_is_drawn_as_a_u(net: Callable[..., Gra
     assert max(x for x, _ in down) < min(x for x, _ in up)
 
 
-def test_a_net_with_every_connection_shares_one_bus(net: Callable[..., Graph]) -> None:
-    steps = ["conv3-8(pad=same) as x0"]
-    for i in range(1, 8):
-        read = " ".join(f"| @x{k}" for k in range(i))
-        steps.append(f"concat {{ {read} | @x0 }}; conv3-8(pad=same) as x{i}")
-    picture = read_picture(fold(net("\n".join(steps))))
-    assert list(picture.faults()) == []
-    assert picture.view.right < 800
+def test_a_bus_is_shared_only_where_each_reads_all_before() -> None:
+    pieces = [Piece(10, 10, 5, lambda x, y: []) for _ in range(15)]
+    full = tuple((a, b) for a in range(0, 12, 2) for b in range(3, 14, 2) if b - a > 1)
+    assert chain_with_arcs(pieces, full).w == 10 + LANE
+    some = tuple(arc for arc in full if arc != (4, 9))
+    assert chain_with_arcs(pieces, some).w == 10 + 6 * LANE
 
 
 @pytest.mark.parametrize("name", ["resnet50", "googlenet", "nasnet_mobile", "unet", "captioning"])
@@ -388,6 +388,118 @@ def test_columns_align_towers_on_resolution_too(text: str, net: Callable[..., Gr
     for size in sizes:
         beside = [y for y in pooled if 0 <= y - tops[size] < 30]
         assert len(beside) == (3 if text == "alexnet_two_gpu" else 2), size
+
+
+SHORT = """net short
+input 3x32x32
+block two(n) { conv3-n(pad=same, act=relu); conv3-n(pad=same) }
+block unit(n) { residual { two(n) } }
+conv3-8(pad=same) as stem
+unit(8); head aux(loss=0.3) { gap; fc-10 }
+concat { | conv1-8 | conv3-24(pad=same) }; head second { gap; fc-5 }
+conv1-8 as a; conv3-8(pad=same) as b; conv3-8(pad=same)
+{ | identity | @a }; add; relu
+{ | identity | @b }; add
+gap; fc-10
+"""
+
+
+def test_columns_show_skips_heads_names_of_blocks_and_widths_of_concats() -> None:
+    picture = draw([build(Source("short.ns", SHORT))], style="columns")
+    found = words(str(picture))
+    assert {"unit1", "aux", "training only, loss × 0.3", "second", "concat, 32"} <= set(found)
+    assert found[-1] == "left out after layers: relu"
+    assert list(read_picture(str(picture)).faults()) == []
+    assert str(picture).count('class="w skip"') + str(picture).count('class="w a skip"') >= 1
+
+
+def test_columns_of_nasnet_draw_every_skip_between_its_cells() -> None:
+    picture = str(draw([shipped("nasnet_mobile")], style="columns"))
+    assert picture.count('class="w skip"') == 5
+    assert "each also reads the one before the last; first differs" in words(picture)
+
+
+@pytest.mark.parametrize("style", ["fold", "columns"])
+def test_an_output_that_others_read_ends_in_the_word(style: str, net: Callable[..., Graph]) -> None:
+    graph = net("conv3-8 as low; gap; fc-4 as high\noutput low, high")
+    assert words(str(draw([graph], style=style))).count("output") == 1
+
+
+@pytest.mark.parametrize("style", ["fold", "columns"])
+def test_nothing_leads_to_what_reads_nothing(style: str, net: Callable[..., Graph]) -> None:
+    text = "conv3-8(pad=same); add { | identity | parameter(8x32x32) }; relu"
+    picture = read_picture(str(draw([net(text)], style=style)))
+    (table,) = [a for a in picture.leaves if "parameter" in picture.first_words(a)]
+    assert not [w for w in picture.wires if table.holds(Area(*w[-1], *w[-1], "end"))]
+
+
+def test_a_card_of_a_block_in_a_block_has_the_figures_of_all_copies(
+    net: Callable[..., Graph],
+) -> None:
+    inner = "block inner { conv1-8(bias=no); relu }\nblock outer { inner }"
+    found = words(fold(net(f"{inner}\nconv1-8; outer x3; gap", input="3x8x8")))
+    assert found[found.index("outer ×3: inner1") + 1] == "8×8×8 · 192"
+
+
+def test_a_head_says_where_in_a_block_it_begins(net: Callable[..., Graph]) -> None:
+    text = "block body { conv1-8 as low; maxpool2; conv1-8 }\nbody as b\nhead aux { @b.low; gap; fc-4 }\ngap"
+    assert "reads b.low" in words(fold(net(text)))
+    assert not [w for w in words(fold(shipped("googlenet"))) if w.startswith("reads")]
+
+
+def test_a_first_copy_that_alone_activates_says_so(net: Callable[..., Graph]) -> None:
+    text = "block b(act=none) { conv1-8(act=act); lrn(5) }\nb(relu); b x2; gap"
+    assert "first: + relu" in words(fold(net(text)))
+    text = "block b(n=1) { conv3-8(pad=n, dilation=n); lrn(5) }\nb(n=2); b x2; gap"
+    assert any(w.startswith("first") for w in words(fold(net(text))))
+
+
+def test_columns_fold_what_takes_more_than_a_screen_and_nothing_else() -> None:
+    found = words(
+        str(draw([shipped(n) for n in ("vgg19", "plain34", "resnet34")], style="columns"))
+    )
+    assert {"3×3 conv, 256 ×4", "3×3 conv, 128 ×7", "basic ×6", "stage3"} <= set(found)
+    found = words(str(draw([shipped("vgg16")], style="columns")))
+    assert found.count("3×3 conv, 64") == 2
+
+
+PLAIN = "net plain\ninput 8x9x9\nconv3-8(pad=1, act=relu); conv3-8(pad=1); relu"
+RESIDUAL = (
+    "net residual_unit\ninput 8x9x9\nresidual { conv3-8(pad=1, act=relu); conv3-8(pad=1) }; relu"
+)
+
+
+def test_folded_nets_stand_next_to_each_other_under_one_title() -> None:
+    graphs = [build(Source("a.ns", PLAIN)), build(Source("b.ns", RESIDUAL)), shipped("googlenet")]
+    picture = str(draw(graphs))
+    read = read_picture(picture)
+    assert list(read.faults()) == []
+    assert not read.without_source
+    root = ElementTree.fromstring(picture)
+    texts = list(root.iter("{http://www.w3.org/2000/svg}text"))
+    (title,) = [e.text for e in texts if e.get("class") == "t"]
+    assert title == "plain, residual_unit and googlenet"
+    heads = [e for e in texts if e.text in ("plain", "residual_unit", "googlenet")]
+    assert len({e.get("y") for e in heads}) == 1
+    assert [float(e.get("x", 0)) for e in heads] == sorted({float(e.get("x", 0)) for e in heads})
+    first = [e.get("y") for e in texts if e.text == "input"]
+    assert len(first) == 3
+    assert len(set(first)) == 1
+    assert len(read.leaves) == sum(len(read_picture(fold(g)).leaves) for g in graphs)
+
+
+@pytest.mark.parametrize(("style", "form"), [("flow", "svg"), ("fold", "html")])
+def test_what_shows_one_net_refuses_two_and_says_what_shows_both(style: str, form: str) -> None:
+    with pytest.raises(NetspecError, match="draw them one by one, or") as caught:
+        draw([shipped("lenet5"), shipped("mlp")], style=style, format=form)
+    assert caught.value.status == 2
+
+
+def test_names_of_bands_have_room_beside_a_column(net: Callable[..., Graph]) -> None:
+    graph = net("conv3x3x3-2(pad=same); maxpool2; gap; fc-2", input="1x512x1120x1120")
+    picture = read_picture(str(draw([graph], style="columns")))
+    (name,) = [label for label in picture.labels if label.name == "512×1120×1120"]
+    assert name.right + 4 <= min(leaf.left for leaf in picture.leaves)
 
 
 def test_columns_leave_branches_whole_that_are_not_in_step(net: Callable[..., Graph]) -> None:

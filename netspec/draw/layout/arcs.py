@@ -16,7 +16,7 @@ def chain_with_arcs(
     """Pieces one below the other; each arc leaves below one and arrives above a later one.
 
     All arcs of one source share a lane; more than `most` lanes become one bus, which every source
-    joins and every target reads.
+    joins and every target reads, where each target does read every source before it.
     """
     lanes = _lanes(arcs, most)
     axis = max(p.axis for p in pieces)
@@ -67,4 +67,10 @@ def _lanes(arcs: tuple[tuple[int, int], ...], most: int) -> dict[int, int]:
             ends.append(last)
         ends[free] = last
         found[source] = free
-    return found if len(ends) <= most else dict.fromkeys(found, 0)
+    return found if len(ends) <= most or not _is_full(arcs) else dict.fromkeys(found, 0)
+
+
+def _is_full(arcs: tuple[tuple[int, int], ...]) -> bool:
+    """Whether each target reads every source before it, so that one bus says no more than is true."""
+    sources, targets = {a for a, _ in arcs}, {b for _, b in arcs}
+    return {(a, b) for a in sources for b in targets if b - a > 1} <= set(arcs)

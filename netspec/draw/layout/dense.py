@@ -6,6 +6,8 @@ reads, many times over, is drawn so where it is open.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from netspec.draw.layout.arcs import chain_with_arcs
 from netspec.draw.layout.pieces import HEADER, PAD, Piece, baseline, width_of
 from netspec.draw.scene import Box, Group, Item, Words
@@ -53,14 +55,15 @@ def _layer(copy: Element) -> tuple[Series, Step] | None:
 def dense_piece(grown: Growth, first: Piece, join: Piece) -> Piece:
     """The first layer open, the next ones and the last as boxes, an arc from each to all later."""
     layers = grown.layers
-    pieces = [_framed(first, "layer 1", _source(layers[0]))]
+    pieces = [_framed(first, "layer 1", layers[0])]
     hidden = len(layers) - grown.shown
     for i in range(1, grown.shown):
         number = i + 1 + (hidden if i + 1 == grown.shown else 0)
         name = f"layer {number}"
         if hidden and i + 2 == grown.shown:
             name = f"layers {number} to {number + hidden}"
-        pieces.append(_box(name, layers[number - 1], dashed=name.startswith("layers")))
+        more = hidden if name.startswith("layers") else 0
+        pieces.append(_box(name, layers[number - 1 : number + more], dashed=bool(more)))
     pieces.append(join)
     arcs = [(a, b) for b in range(len(pieces)) for a in range(-1, b - 1)]
     return chain_with_arcs(pieces, tuple(arcs), most=len(pieces))
@@ -70,7 +73,7 @@ def _source(layer: Series) -> Node:
     return nodes_of(layer)[0]
 
 
-def _box(name: str, layer: Series, *, dashed: bool) -> Piece:
+def _box(name: str, layers: Sequence[Series], *, dashed: bool) -> Piece:
     w = width_of(name) + 24
 
     def draw(x: float, y: float) -> list[Item]:
@@ -78,13 +81,15 @@ def _box(name: str, layer: Series, *, dashed: bool) -> Piece:
             Box(x, y, w, _CHIP, "block", "loop" if dashed else "shut", 8),
             Words(x + w / 2, baseline(y, _CHIP), name, anchor="middle"),
         )
-        node = _source(layer)
-        return [Group(members, node.span, node.path, name)]
+        node = _source(layers[0])
+        nodes = tuple(node for layer in layers for node in nodes_of(layer))
+        return [Group(members, node.span, node.path, name, nodes=nodes)]
 
     return Piece(w, _CHIP, w / 2, draw)
 
 
-def _framed(inner: Piece, name: str, node: Node) -> Piece:
+def _framed(inner: Piece, name: str, layer: Series) -> Piece:
+    node, nodes = _source(layer), nodes_of(layer)
     w, h = inner.w + 2 * PAD, inner.h + HEADER + PAD
 
     def draw(x: float, y: float) -> list[Item]:
@@ -93,6 +98,6 @@ def _framed(inner: Piece, name: str, node: Node) -> Piece:
             Words(x + PAD, baseline(y, HEADER, "note"), name, "note", look="muted"),
             *inner.draw(x + PAD, y + HEADER),
         )
-        return [Group(members, node.span, node.path, name)]
+        return [Group(members, node.span, node.path, name, nodes=nodes)]
 
     return Piece(w, h, inner.axis + PAD, draw)

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from itertools import accumulate
 
 from netspec.draw.layout.bands import band, merged, name_room
-from netspec.draw.layout.pieces import GAP, Piece, Strip, joined
+from netspec.draw.layout.diagram import Point
+from netspec.draw.layout.pieces import GAP, Piece, Strip, joined, wire
 from netspec.draw.metrics import total
-from netspec.draw.scene import Item
+from netspec.draw.scene import Item, Wire
 from netspec.foundation.records import record
 
 SCREEN = (1600.0, 1000.0)
@@ -17,6 +18,7 @@ _AROUND = 130.0
 TALLEST = SCREEN[1] - _AROUND
 GUTTER = 20.0
 _BAND = 58.0
+_STEP = 3.0
 _MOST_COLUMNS = 6
 _LEAST_PAGE = 0.62
 _PER_COLUMN, _LEAST_COLUMN, _EMPTY = 0.02, 0.45, 0.5
@@ -83,6 +85,26 @@ def columns(pieces: Sequence[Piece], *, narrow: bool) -> list[Column]:
     ]
     pages = [[Column(tuple(pieces[a:b])) for a, b in ranges] for ranges in divided]
     return min(pages, key=lambda page: _cost(page, narrow=narrow))
+
+
+def led_on(
+    above: Column, below: Column, foot: Point, lane: float, entry: float, head: Point
+) -> list[Wire]:
+    """What leads from the foot of a column over the lane at `lane` to the head of the next one.
+
+    One wire, or one for each tensor where several flow on side by side: none crosses another.
+    """
+    outs, lanes = above.pieces[-1].outs, below.pieces[0].lanes
+    if len(outs) != len(lanes):
+        outs, lanes = (0.0,), (0.0,)
+    arrow, last = not below.pieces[0].wired, len(outs) - 1
+    found = []
+    for k, (out, into) in enumerate(zip(outs, lanes, strict=True)):
+        low, high = foot[1] + GAP - 4 - _STEP * k, entry + _STEP * (last - k)
+        at, start, end = lane + _STEP * (last / 2 - k), foot[0] + out, head[0] + into
+        points = (start, foot[1]), (start, low), (at, low), (at, high), (end, high), (end, head[1])
+        found.append(wire(*points, arrow=arrow))
+    return found
 
 
 def _cost(page: list[Column], *, narrow: bool) -> float:

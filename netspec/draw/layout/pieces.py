@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from netspec.draw.metrics import text_width, total
 from netspec.draw.scene import BOLD, SIZES, Box, Group, Item, Mark, Wire, Words
-from netspec.draw.structure.elements import Repeat, Step
+from netspec.draw.structure.elements import Element, Repeat, Step, nodes_of
 from netspec.draw.view import View, tags
 from netspec.foundation.records import record
 
@@ -113,8 +113,9 @@ def row_width(step: Step, view: View, repeat: Repeat | None = None) -> float:
 def _of_step(
     step: Step, view: View, members: tuple[Item, ...], whole: Step | Repeat | None = None
 ) -> Group:
-    hint = view.hint(step.node.name, whole or step, step.type)
-    return Group(members, step.node.span, step.node.path, hint)
+    whole = whole or step
+    hint = view.hint(step.node.name, whole, step.type)
+    return Group(members, step.node.span, step.node.path, hint, nodes=nodes_of(whole))
 
 
 def bar(step: Step, view: View, w: float) -> Piece:
@@ -189,8 +190,41 @@ def stack(pieces: list[Piece], gap: float = GAP) -> Piece:
     return Piece(w, h, axis, draw, first.wired, first.lanes, last.outs)
 
 
-def beside(main: Piece, aside: Piece) -> Piece:
-    """A piece with another hanging off its side; what flows on passes the aside by."""
+def led(piece: Piece, above: float, below: float) -> Piece:
+    """A piece with wires of these lengths leading to it and away from it, for others to meet."""
+
+    def draw(x: float, y: float) -> list[Item]:
+        axis, low = x + piece.axis, y + above + piece.h
+        found = piece.draw(x, y + above)
+        if above:
+            found.append(wire((axis, y), (axis, y + above), arrow=not piece.wired))
+        if below:
+            found.append(wire((axis, low), (axis, low + below), arrow=False))
+        return found
+
+    wired = bool(above) or piece.wired
+    return Piece(piece.w, above + piece.h + below, piece.axis, draw, wired, piece.lanes, piece.outs)
+
+
+def framed(piece: Piece, element: Element) -> Piece:
+    """A piece in a frame without a name: wires end at its sides, whichever they come to."""
+
+    def draw(x: float, y: float) -> list[Item]:
+        nodes = nodes_of(element)
+        box = Box(x, y, piece.w + 2 * PAD, piece.h + 2 * PAD, "block", "open", 8)
+        members = (box, *piece.draw(x + PAD, y + PAD))
+        return [Group(members, nodes[0].span, nodes[0].path, nodes=nodes)]
+
+    return Piece(piece.w + 2 * PAD, piece.h + 2 * PAD, piece.axis + PAD, draw)
+
+
+def beside(main: Piece, aside: Piece, *, boxed: bool = True) -> Piece:
+    """A piece with another hanging off its side; what flows on passes the aside by.
+
+    Of one that is not `boxed`, as branches that join, it hangs off the wire below.
+    """
+    if not boxed:
+        return _below(main, aside)
     h = max(main.h, aside.h)
 
     def draw(x: float, y: float) -> list[Item]:
@@ -203,3 +237,17 @@ def beside(main: Piece, aside: Piece) -> Piece:
         return found + aside.draw(x + main.w + 22, y)
 
     return Piece(main.w + 22 + aside.w, h, main.axis, draw, main.wired)
+
+
+def _below(main: Piece, aside: Piece) -> Piece:
+    level = max(main.h + 6, aside.h / 2)
+    h = level + max(6.0, aside.h / 2)
+
+    def draw(x: float, y: float) -> list[Item]:
+        axis, at = x + main.axis, y + level
+        found = main.draw(x, y)
+        found.append(wire((axis, y + main.h), (axis, y + h), arrow=False))
+        found.append(wire((axis, at), (x + main.w + 22, at), look="side"))
+        return found + aside.draw(x + main.w + 22, at - aside.h / 2)
+
+    return Piece(main.w + 22 + aside.w, h, main.axis, draw, main.wired, main.lanes)

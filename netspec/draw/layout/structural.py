@@ -44,6 +44,7 @@ from netspec.draw.structure.elements import (
     Series,
     Step,
     Tangle,
+    begins,
     gives,
     nodes_of,
     reads,
@@ -89,11 +90,11 @@ class Layout:
         return self.port(element)
 
     def _tangle(self, tangle: Tangle) -> Piece:
-        pieces = [_spread(self.element(item), item) for item in tangle.items]
-        # Ports stand for what flows in: nothing needs to lead to them.
-        numbers = {i for i, item in enumerate(tangle.items) if isinstance(item, Port)}
+        pieces = [spread(self.element(item), item) for item in tangle.items]
+        # Ports stand for what flows in, and what reads nothing begins by itself.
+        first = {i for i, item in enumerate(tangle.items) if begins(item)}
         links = zip(tangle.edges, tangle.ports, strict=True)
-        shown = [(edge, port) for edge, port in links if edge[1] not in numbers]
+        shown = [(edge, port) for edge, port in links if edge[0] >= 0 or edge[1] not in first]
         edges, ports = [edge for edge, _ in shown], [port for _, port in shown]
         return layered(pieces, edges, ports, tangle.entries, tangle.exits)
 
@@ -107,7 +108,7 @@ class Layout:
                 Words(x + w / 2, baseline(y, ROW), text, anchor="middle"),
             )
             first = omitted.nodes[0]
-            return [Group(members, first.span, first.path, text)]
+            return [Group(members, first.span, first.path, text, nodes=omitted.nodes)]
 
         return Piece(w, ROW, w / 2, draw)
 
@@ -161,11 +162,13 @@ class Layout:
         each = [self.element(item, width) for item in series.items]
         shown = [self.maps(item) for item in series.items]
         for at, block in series.asides:
-            each[at] = beside(each[at], self.element(block))
+            host = series.items[at]
+            boxed = isinstance(host, Step | Block | Repeat)
+            each[at] = beside(each[at], self.head(block, host), boxed=boxed)
             shown[at] |= self.maps(block)
         for i, (before, item) in enumerate(pairwise(series.items), 1):
             if gives(before) > 1 and not isinstance(item, Tangle):
-                each[i - 1 : i + 1] = _spread(each[i - 1], before), _spread(each[i], item)
+                each[i - 1 : i + 1] = spread(each[i - 1], before), spread(each[i], item)
         each = [
             replace(piece, strips=(Strip(0.0, piece.h, min(sizes) if len(sizes) == 1 else ""),))
             for piece, sizes in zip(each, shown, strict=True)
@@ -208,6 +211,15 @@ class Layout:
     def _opens(self, block: Block, copy: Element) -> bool:
         """Whether a block is drawn open; `copy` is the first of those it stands for."""
         return self.view.is_open(block, getattr(copy, "path", block.path), self.depth)
+
+    def head(self, block: Block, host: Element) -> Piece:
+        """A training-only head, which says where inside of the element it hangs off it begins."""
+        own, graph = set(nodes_of(host)), self.view.graph
+        read = block.nodes[0].inputs[0].node
+        ends = {output.value.node for output in graph.outputs}
+        leaving = any(user not in own and user.head is None for user in graph.consumers[read])
+        inside = not isinstance(host, Step) and not leaving and read not in ends
+        return self.block(block, block, 0.0, note=f"reads {read.path}" if inside else "")
 
     def width(self, series: Series) -> float:
         """How wide the boxes of the net's own level are: as wide as its widest layer needs."""
@@ -252,7 +264,7 @@ class Layout:
                 Words(x + PAD, baseline(y, HEADER, "head"), title, "head"),
                 *inner.draw(x + PAD, y + HEADER),
             )
-            return [Group(members, nodes[0].span, nodes[0].path)]
+            return [Group(members, nodes[0].span, nodes[0].path, nodes=nodes)]
 
         return Piece(w, h, inner.axis + PAD, draw)
 
@@ -280,7 +292,7 @@ class Layout:
         if is_open and not note:
             only = self._only_block(block.body)
             if only is not None:
-                return self._merged(block, only, width, name + times)
+                return self._merged(block, element, only, width, name + times)
         inner = self.inside().body(block, element) if is_open else None
         if inner is not None and block.result:
             inner = stack([inner, self._pin(block.result, block.own[-1])])
@@ -320,7 +332,8 @@ class Layout:
             if inner is not None:
                 members += inner.draw(x + axis - inner.axis, y + top)
             hint = self.view.hint(block.path, element, block.type)
-            return [Group(tuple(members), block.call.span, block.path, hint, block.call.block)]
+            shown, span = tuple(members), block.call.span
+            return [Group(shown, span, block.path, hint, block.call.block, nodes_of(element))]
 
         spare = 6.0 if times else 0.0
         outs = (0.0,) if inner is None else inner.outs
@@ -334,20 +347,25 @@ class Layout:
         inner = item.element if isinstance(item, Repeat) else item
         return item if isinstance(inner, Block) else None
 
-    def _merged(self, block: Block, only: Element, width: float, title: str) -> Piece:
+    def _merged(
+        self, block: Block, element: Element, only: Element, width: float, title: str
+    ) -> Piece:
         """One card for a block and the only block in it: `stage2: bottleneck ×4`."""
         inside = self.inside()
+        # The figures are those of all copies, of the outer block too.
+        whole = element if isinstance(element, Repeat) else only
         if isinstance(only, Repeat):
             assert isinstance(only.element, Block)
             times = f" ×{only.count}"
-            piece = inside.block(only.element, only, width, times, only.note, f"{title}: ")
+            piece = inside.block(only.element, whole, width, times, only.note, f"{title}: ")
         else:
             assert isinstance(only, Block)
-            piece = inside.block(only, only, width, around=f"{title}: ")
+            piece = inside.block(only, whole, width, around=f"{title}: ")
 
         def draw(x: float, y: float) -> list[Item]:
             members = tuple(piece.draw(x, y))
-            return [Group(members, block.call.span, block.path, "", block.call.block)]
+            span, word = block.call.span, block.call.block
+            return [Group(members, span, block.path, "", word, nodes_of(element))]
 
         return replace(piece, draw=draw)
 
@@ -356,17 +374,40 @@ class Layout:
     def parallel(self, parallel: Parallel) -> Piece:
         """Branches side by side, joined in a circle or in a bar."""
         branches = [self.series(b) if b.items else None for b in parallel.branches]
+        if not parallel.closes:
+            branches = [branch or self._output() for branch in branches]
         join = parallel.join
+        entered = [parallel.opens and not begins(b) for b in parallel.branches]
         real = [b for b in branches if b is not None]
         if join is not None and join.node.op.spelling in SIGNS and 1 <= len(real) <= 2:
-            return self._joined_in_circle(branches, join, parallel.opens)
-        return self._joined_in_bar(branches, parallel)
+            return self._joined_in_circle(branches, entered, join, parallel.opens)
+        return self._joined_in_bar(branches, entered, parallel)
 
-    def _joined_in_circle(self, branches: list[Piece | None], join: Step, opens: bool) -> Piece:
+    def _output(self) -> Piece:
+        """The end of a branch that does nothing: what flows in is an output of the net."""
+        w = width_of("output", "note") + 14
+
+        def draw(x: float, y: float) -> list[Item]:
+            members: tuple[Item, ...] = (
+                Box(x, y, w, 18, "leaf", "in", 9),
+                Words(x + w / 2, baseline(y, 18, "note"), "output", "note", "middle"),
+            )
+            graph = self.view.graph
+            inner = (o.value.node for o in graph.outputs if graph.consumers[o.value.node])
+            node = next(inner, graph.outputs[0].value.node)
+            return [Group(members, node.span, node.path, "output")]
+
+        return Piece(w, 18, w / 2, draw)
+
+    def _joined_in_circle(
+        self, branches: list[Piece | None], entered: list[bool], join: Step, opens: bool
+    ) -> Piece:
         """The main branch goes straight into the circle, the others bend into it."""
         real = [b for b in branches if b is not None]
         main = max(real, key=lambda piece: piece.h)
+        middle_in = entered[branches.index(main)]
         others = [b for b in branches if b is not main]
+        sides_in = [is_in for b, is_in in zip(branches, entered, strict=True) if b is not main]
         words = width_of(mark_text(join), "note")
         left = max(0.0, words + 16 - main.axis)
         tall = max(p.h for p in real)
@@ -381,17 +422,17 @@ class Layout:
         def draw(x: float, y: float) -> list[Item]:
             middle = y + h - 8
             found: list[Item] = []
-            if opens:
+            if middle_in:
                 found.append(wire((x + axis, y), (x + axis, y + top), arrow=not main.wired))
             found += main.draw(x + left, y + top)
             found.append(wire((x + axis, y + top + main.h), (x + axis, middle - 8)))
-            for other, place in zip(others, places, strict=True):
+            for other, place, is_in in zip(others, places, sides_in, strict=True):
                 start = [(x + axis, y), (x + axis, y + 5), (x + place, y + 5)] if opens else []
                 end = ((x + place, middle), (x + axis + 8, middle))
                 if other is None:
                     found.append(wire(*start, *end, look="skip"))
                     continue
-                if opens:
+                if is_in:
                     found.append(wire(*start, (x + place, y + top), arrow=not other.wired))
                 found += other.draw(x + place - other.axis, y + top)
                 found.append(wire((x + place, y + top + other.h), *end))
@@ -401,7 +442,9 @@ class Layout:
         w = at + (1 if at > left + main.w else 0)
         return Piece(w, h, axis, draw, opens)
 
-    def _joined_in_bar(self, branches: list[Piece | None], parallel: Parallel) -> Piece:
+    def _joined_in_bar(
+        self, branches: list[Piece | None], entered: list[bool], parallel: Parallel
+    ) -> Piece:
         """Branches end in a bar, or run together where nothing in the picture merges them."""
         widths = [LANE if b is None else b.w for b in branches]
         inner = total(widths) + BETWEEN * (len(branches) - 1)
@@ -419,7 +462,7 @@ class Layout:
         def draw(x: float, y: float) -> list[Item]:
             found: list[Item] = []
             low = y + top + tall
-            for branch, place in zip(branches, places, strict=True):
+            for branch, place, is_in in zip(branches, places, entered, strict=True):
                 px, look = x + place, "" if branch else "skip"
                 start = ((x + axis, y), (x + axis, y + 5), (px, y + 5))
                 if merge:
@@ -429,7 +472,7 @@ class Layout:
                 if branch is None:
                     found.append(wire(*start, *finish, arrow=merge is not None, look=look))
                     continue
-                if parallel.opens:
+                if is_in:
                     found.append(wire(*start, (px, y + top), arrow=not branch.wired))
                 found += branch.draw(px - branch.axis, y + top)
                 if end:
@@ -456,7 +499,7 @@ def _unpassed(count: int, arcs: tuple[tuple[int, int], ...]) -> list[tuple[int, 
     return found
 
 
-def _spread(piece: Piece, element: Element) -> Piece:
+def spread(piece: Piece, element: Element) -> Piece:
     """A piece with a place for each tensor that flows in, and for each that flows out."""
     if isinstance(element, Tangle):
         return piece

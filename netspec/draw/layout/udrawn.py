@@ -7,11 +7,11 @@ from itertools import zip_longest
 from typing import Protocol
 
 from netspec.draw.layout.bands import band, name_room, side_bands
-from netspec.draw.layout.pieces import GAP, Piece, Strip, wire
+from netspec.draw.layout.pieces import GAP, Piece, Strip, framed, wire
 from netspec.draw.layout.ushape import U
 from netspec.draw.metrics import total
 from netspec.draw.scene import Item
-from netspec.draw.structure.elements import Element, Series
+from netspec.draw.structure.elements import Element, Parallel, Series, Tangle, begins
 from netspec.foundation.records import record
 
 _INDENT, _ROWS, _MIDDLE = 26.0, 30.0, 90.0
@@ -44,16 +44,23 @@ def u_piece(u: U, layout: Layout, *, leaves: bool) -> Piece:
     return _Drawn(u, layout, leaves).piece()
 
 
+def _boxed(element: Element, layout: Layout, width: float = 0.0) -> Piece:
+    """The piece of an element that is not entered from above: in a frame, if it is no box."""
+    piece = layout.element(element, width)
+    return framed(piece, element) if isinstance(element, Parallel | Tangle | Series) else piece
+
+
 class _Drawn:
     def __init__(self, u: U, layout: Layout, leaves: bool) -> None:
         series = [Series(side) for level in u.levels for side in (level.left, level.right)]
         width = max(layout.width(s) for s in (*series, Series(u.bottom)))
         self.leaves = leaves
+        self.entered = leaves and not begins(u.levels[0].left[0])
         self.left = [[layout.element(e, width) for e in level.left] for level in u.levels]
-        self.right = [[layout.element(e, width) for e in level.right] for level in u.levels]
+        self.right = [[_boxed(e, layout, width) for e in level.right] for level in u.levels]
         self.left.append([layout.element(e, width) for e in u.bottom])
         self.skips = [
-            [[layout.element(e) for e in skip.items] for skip in level.skips] for level in u.levels
+            [[_boxed(e, layout) for e in skip.items] for skip in level.skips] for level in u.levels
         ]
         self.heights = [
             max(_tall(left), _tall(self.right[i]) if i < len(self.right) else 0.0)
@@ -96,9 +103,10 @@ class _Drawn:
             found += _downwards(self.left[i], self._down(i, x), at + height)
             found += self._level(i, x, at) if i < len(self.right) else self._turn(x, at)
             at += height + _ROWS
-        if self.leaves:
+        if self.entered:
             top = self._down(0, x), y + GAP + self.heights[0] - _tall(self.left[0])
             found.append(wire((x + self.axis, y), top, arrow=not self.left[0][0].wired))
+        if self.leaves:
             found.append(self._way_out(x, y))
         return bands + found
 

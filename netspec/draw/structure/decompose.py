@@ -8,6 +8,7 @@ a tangle otherwise.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 from netspec.draw.structure.elements import (
@@ -76,12 +77,23 @@ def _flat(items: list[Element]) -> Series:
 
 
 def _with_heads(series: Series, heads: list[Block]) -> Series:
-    home = (
-        {node: i for i, item in enumerate(series.items) for node in nodes_of(item)} if heads else {}
-    )
-    sources = [head.nodes[0].inputs[0].node for head in heads]
-    asides = [(home[s], head) for s, head in zip(sources, heads, strict=True) if s in home]
-    return Series(series.items, series.arcs, tuple(asides))
+    for head in heads:
+        series = _with_head(series, head)
+    return series
+
+
+def _with_head(series: Series, head: Block) -> Series:
+    """The series with the head at the item that it reads, in a branch where it reads in one."""
+    source = head.nodes[0].inputs[0].node
+    home = next((i for i, item in enumerate(series.items) if source in nodes_of(item)), None)
+    if home is None:
+        return series
+    item = series.items[home]
+    if isinstance(item, Parallel) and any(source in nodes_of(b) for b in item.branches):
+        branches = tuple(_with_head(b, head) if source in nodes_of(b) else b for b in item.branches)
+        items = (*series.items[:home], replace(item, branches=branches), *series.items[home + 1 :])
+        return replace(series, items=items)
+    return replace(series, asides=(*series.asides, (home, head)))
 
 
 @lru_cache(maxsize=16)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Union
 
-from netspec.draw.structure.labels import is_join
+from netspec.draw.structure.labels import data_inputs, is_join
 from netspec.foundation.records import record
 from netspec.graph.checked import Call, Node, Value
 from netspec.sizes.shapes import TensorType
@@ -241,3 +241,23 @@ def leaves_of(element: Element) -> Iterator[Step | Block]:
         case Repeat():
             for item in element.copies:
                 yield from leaves_of(item)
+
+
+def begins(element: Element) -> bool:
+    """Whether an element reads nothing that flows in: an input, a table, a port of a block."""
+    match element:
+        case Step():
+            return not data_inputs(element.node)
+        case Block():
+            return not element.opening
+        case Series():
+            return bool(element.items) and begins(element.items[0])
+        case Parallel():
+            return not element.opens
+        case Tangle():
+            return all(begins(element.items[b]) for a, b in element.edges if a < 0)
+        case Repeat():
+            return begins(element.element)
+        case Port():
+            return True
+    return False

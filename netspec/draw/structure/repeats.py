@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -19,7 +20,7 @@ from netspec.draw.structure.elements import (
     nodes_of,
 )
 from netspec.draw.structure.knots import knot, repeated
-from netspec.draw.structure.labels import family, label, spelling
+from netspec.draw.structure.labels import family, label, spelling, tag
 from netspec.graph.checked import Call, Node
 from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.params import SchemeParam
@@ -257,10 +258,24 @@ def difference(first: Element, rest: Element) -> str | None:
                 notes[label(mine)] = None
     if widths and not _extends(first.call, rest.call):
         return None
+    if not notes and not widths:
+        notes = dict.fromkeys(_minor_notes(first, rest))
+        if not notes:
+            return "first differs"
     order = sorted(notes, key=lambda note: not note.startswith("/"))
     if len(order) > _MOST_NOTES:
         return "first differs"
     return "first: " + ", ".join(order) if order else ""
+
+
+def _minor_notes(first: Block, rest: Block) -> list[str]:
+    """What normalises or activates in one of them alone."""
+    mine, other = (Counter(_minor_tags(block)) for block in (first, rest))
+    return [f"+ {name}" for name in mine - other] + [f"no {name}" for name in other - mine]
+
+
+def _minor_tags(block: Block) -> list[str]:
+    return [tag(n) for n in nodes_of(block) if family(n.op) == "minor"]
 
 
 def _extends(first: Call, rest: Call) -> bool:

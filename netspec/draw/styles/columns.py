@@ -6,30 +6,32 @@ of the VGG paper its nets A to E.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from itertools import groupby, pairwise
 from math import inf, prod
-from operator import itemgetter
 
 from netspec.analysis.costs import costs
 from netspec.diagnostics.messages.draw import CannotDraw, TooManyDrawn
 from netspec.diagnostics.raised import NetspecError
+from netspec.draw.layout.column import Column, Row
+from netspec.draw.layout.paging import SCREEN
 from netspec.draw.layout.pieces import (
     SIGNS,
     Piece,
     bar,
+    beside,
     chip,
     chip_width,
+    led,
     width_of,
-    wire,
 )
 from netspec.draw.layout.strands import strands
-from netspec.draw.layout.structural import Layout
+from netspec.draw.layout.structural import Layout, spread
 from netspec.draw.layout.ushape import u_shape
 from netspec.draw.metrics import total
-from netspec.draw.scene import Box, Item, Scene, Words
+from netspec.draw.scene import Box, Group, Item, Scene, Words
 from netspec.draw.structure.elements import (
     Block,
     Element,
@@ -37,9 +39,13 @@ from netspec.draw.structure.elements import (
     Repeat,
     Series,
     Step,
+    Tangle,
+    gives,
+    leaves_of,
     nodes_of,
 )
-from netspec.draw.structure.labels import human, resolution
+from netspec.draw.structure.flattened import flattened, is_entered_apart
+from netspec.draw.structure.labels import family, human, resolution, spelling
 from netspec.draw.structure.reading import flat_steps, structure
 from netspec.draw.structure.repeats import fold
 from netspec.draw.styles.fold import MOST_BOXES, refuse_tangles
@@ -47,27 +53,22 @@ from netspec.draw.view import View
 from netspec.foundation.records import record
 from netspec.graph.checked import Graph
 
-_MARGIN, _HEAD, _BAND, _GUTTER, _GAP, _INSET = 16.0, 52.0, 66.0, 40.0, 12.0, 8.0
+_MARGIN, _HEAD, _BAND, _GUTTER, _INSET, _NAME = 16.0, 52.0, 66.0, 40.0, 8.0, 14.0
+# More layers than this are taller than a screen.
 _MOST_STEPS = 64
 
 
 @record
 class Net:
-    """One column: its pieces by resolution."""
+    """One net and its column."""
 
     view: View
-    runs: dict[str, tuple[Piece, ...]]
-
-    @property
-    def axis(self) -> float:
-        """Where the line through the net's boxes is, in points from its left."""
-        return max(p.axis for run in self.runs.values() for p in run)
+    column: Column
 
     @property
     def w(self) -> float:
         """The width of the net's column, in points."""
-        right = max(p.w - p.axis for run in self.runs.values() for p in run)
-        return max(self.axis + right, *(width_of(text, size) for text, size in self.heading))
+        return max(self.column.w, *(width_of(text, size) for text, size in self.heading))
 
     @property
     def heading(self) -> tuple[tuple[str, str], ...]:
@@ -79,18 +80,31 @@ class Net:
 
 
 def columns(views: list[View]) -> Scene:
-    """The nets side by side, every layer shown; nets of more than 64 layers have repeats folded.
+    """The nets side by side, every layer shown; repeats are folded where that takes more than a screen.
 
     Raises NetspecError for a net whose resolution rises again, and above 2,000 boxes.
     """
-    nets = [_net(replace(view, show=("kernel",), depth=1, followers=False)) for view in views]
-    sizes = {name: _area(name) for net in nets for name in net.runs}
+    shown = [replace(view, show=("kernel", "shape"), depth=1, followers=False) for view in views]
+    for view in shown:
+        refuse_tangles("columns", view.graph)
+    few = all(len(flat_steps(view.graph)) <= _MOST_STEPS for view in shown)
+    scene = _scene([_net(view, structure(view.graph)) for view in shown]) if few else None
+    if scene is not None and scene.height <= SCREEN[1]:
+        return scene
+    return _scene([_net(view, fold(structure(view.graph))) for view in shown])
+
+
+def _scene(nets: list[Net]) -> Scene:
+    sizes = {name: _area(name) for net in nets for name in net.column.bands}
     order = sorted(sizes, key=lambda name: (-sizes[name], name == "", name))
-    heights = {name: max(_tall(net.runs.get(name, ())) for net in nets) for name in order}
+    heights = {name: max(net.column.tall(name) for net in nets) for name in order}
     items: list[Item] = []
     tops: dict[str, float] = {}
     y = _MARGIN + _HEAD
-    width = _MARGIN * 2 + _BAND + total(net.w for net in nets) + _GUTTER * (len(nets) - 1) + _INSET
+    band = max([_BAND, *(width_of(name, "note") + 14 for name in order)])
+    width = _MARGIN * 2 + band + total(net.w for net in nets) + _GUTTER * (len(nets) - 1) + _INSET
+    foot, foot_w = _foot(nets)
+    width = max(width, foot_w + 2 * _MARGIN)
     for i, name in enumerate(order):
         tops[name] = y + _INSET
         h = heights[name] + 2 * _INSET
@@ -98,12 +112,15 @@ def columns(views: list[View]) -> Scene:
         items.append(Box(_MARGIN, y, width - 2 * _MARGIN, h, "band", look, 6))
         items.append(Words(_MARGIN + 6, y + 17, name, "note", look="muted"))
         y += h + 4
-    x = _MARGIN + _BAND
+    x = _MARGIN + band
     headings: list[Item] = []
     for net in nets:
         headings += _heading(net, x)
-        items += _column(net, x, tops, order)
+        items += net.column.draw(x, tops)
         x += net.w + _GUTTER
+    if foot:
+        items.append(Words(_MARGIN, y + 14, foot, "note", look="muted"))
+        y += 20
     names = [net.view.graph.name for net in nets]
     shown, title = (*headings, *items), ", ".join(names)
     # Of several nets the headings say which is which.
@@ -111,37 +128,62 @@ def columns(views: list[View]) -> Scene:
     return Scene(shown, width, y + _MARGIN, title, _description(nets), caption=caption)
 
 
-def _net(view: View) -> Net:
-    refuse_tangles("columns", view.graph)
-    series = structure(view.graph)
-    if u_shape(series, view.graph) is not None:
+def _foot(nets: list[Net]) -> tuple[str, float]:
+    """What is left out of the boxes, and how wide the line is that says so."""
+    drawn = (step for net in nets for step in _steps(structure(net.view.graph)))
+    left_out = dict.fromkeys(spelling(node.op) for step in drawn for node in step.nodes[1:])
+    said = [f"left out after layers: {', '.join(left_out)}"] if left_out else []
+    said += dict.fromkeys(net.view.unlined for net in nets if net.view.unlined)
+    text = "; ".join(said)
+    return text, width_of(text, "note")
+
+
+def _steps(series: Series) -> Iterator[Step]:
+    """Every layer that has a box of its own, but what normalises and activates by itself."""
+    for leaf in leaves_of(series):
+        if isinstance(leaf, Block):
+            yield from _steps(leaf.body)
+        elif family(leaf.node.op) != "minor":
+            yield leaf
+
+
+def _net(view: View, series: Series) -> Net:
+    if u_shape(structure(view.graph), view.graph) is not None:
         _refuse(view.graph)
-    if len(flat_steps(view.graph)) > _MOST_STEPS:
-        series = fold(series)
-    elements = [element for item in series.items for element in _unboxed(item)]
-    runs: dict[str, tuple[Piece, ...]] = {}
+    flat = flattened(series)
     layout = Layout(view)
-    count = sum(layout.boxes(element) for element in elements)
+    count = sum(layout.boxes(item) for item in flat.items)
     if count > MOST_BOXES:
         raise NetspecError(TooManyDrawn("columns", count, MOST_BOXES))
-    steps = [e.element if isinstance(e, Repeat) else e for e in elements]
+    steps = [item.element if isinstance(item, Repeat) else item for item in flat.items]
     width = max((chip_width(s, view, " ×00") for s in steps if isinstance(s, Step)), default=0.0)
-    cuts = [_cuts(element) for element in elements]
+    cuts = [_cuts(item) for item in flat.items]
     if all(len(cut) < 2 for cut in cuts):
-        cuts = [{} for _ in elements]
-    drawn = (
-        pair
-        for element, cut in zip(elements, cuts, strict=True)
-        for pair in _pieces(element, cut, layout, width)
-    )
-    for name, members in groupby(_resolved(drawn), key=itemgetter(0)):
-        if name in runs:
-            _refuse(view.graph)
-        runs[name] = tuple(piece for _, piece in members)
-    areas = [_area(name) for name in runs]
-    if any(after > before for before, after in pairwise(areas)):
+        cuts = [{} for _ in flat.items]
+    heads: dict[int, list[Block]] = {}
+    for at, head in flat.asides:
+        heads.setdefault(at, []).append(head)
+    rows: list[Row] = []
+    name = ""
+    for i, (item, cut) in enumerate(zip(flat.items, cuts, strict=True)):
+        drawn = list(_pieces(item, cut, layout, width))
+        for head in heads.get(i, ()):
+            own, piece = drawn[-1]
+            boxed = isinstance(item, Step | Repeat | Block)
+            drawn[-1] = own, beside(piece, layout.head(head, item), boxed=boxed)
+        before = flat.items[i - 1] if i else item
+        if i and gives(before) > 1 and not isinstance(item, Tangle):
+            rows[-1] = replace(rows[-1], piece=spread(rows[-1].piece, before))
+            own, piece = drawn[0]
+            drawn[0] = own, spread(piece, item)
+        for own, piece in drawn:
+            # Wires side by side are where what they come from is.
+            name = name if own is None else own
+            rows.append(Row(piece, name, i))
+    areas = [_area(name) for name, _ in groupby(row.band for row in rows)]
+    if any(after >= before for before, after in pairwise(areas)):
         _refuse(view.graph)
-    return Net(view, runs)
+    return Net(view, Column(view, tuple(rows), flat.arcs, flat.parts))
 
 
 def _refuse(graph: Graph) -> None:
@@ -149,20 +191,10 @@ def _refuse(graph: Graph) -> None:
     raise NetspecError(CannotDraw(reason, "draw it with --style fold"))
 
 
-def _unboxed(element: Element) -> list[Element]:
-    """What a block does, without a box around it; a folded block stays whole."""
-    match element:
-        case Block():
-            return [inner for item in element.body.items for inner in _unboxed(item)]
-        case Series() if not element.arcs:
-            return [inner for item in element.items for inner in _unboxed(item)]
-        case Repeat() if element.count == 1:
-            return _unboxed(element.element)
-    return [element]
-
-
 def _piece(element: Element, layout: Layout, width: float) -> Piece:
     if isinstance(element, Step):
+        if element.joins and element.node.op.spelling not in SIGNS:
+            return bar(element, layout.view, width)
         return chip(element, layout.view, width=width)
     if isinstance(element, Repeat) and isinstance(element.element, Step):
         return chip(element.element, layout.view, element, width=width)
@@ -179,9 +211,44 @@ def _pieces(
     if not (cuts and isinstance(element, Parallel) and element.join):
         yield _resolution(element), _piece(element, layout, width)
         return
-    drawn = [[list(map(layout.element, items)) for items in cut] for cut in cuts.values()]
+    names = {item: block for branch in element.branches for item, block in _towers(branch)}
+
+    def drawn(item: Element) -> Piece:
+        block, piece = names[item], layout.element(item)
+        return piece if block is None else _named(piece, block, layout.view)
+
+    pieces = [[list(map(drawn, items)) for items in cut] for cut in cuts.values()]
     merge = partial(bar, element.join, layout.view)
-    yield from zip(cuts, strands(drawn, merge, opens=element.opens), strict=True)
+    yield from zip(cuts, strands(pieces, merge, opens=element.opens), strict=True)
+
+
+def _towers(branch: Series) -> list[tuple[Element, Block | None]]:
+    """What a branch and the blocks that it runs through do, and of which block each is the first."""
+    found: list[tuple[Element, Block | None]] = []
+    for item in branch.items:
+        if not isinstance(item, Block) or not _is_chain(item):
+            found.append((item, None))
+        else:
+            found += [(inner, None if i else item) for i, inner in enumerate(item.body.items)]
+    return found
+
+
+def _is_chain(block: Block) -> bool:
+    """Whether a block does one thing after another, so that it needs no frame."""
+    return not (is_entered_apart(block) or block.body.arcs or block.body.asides)
+
+
+def _named(piece: Piece, block: Block, view: View) -> Piece:
+    """The first piece of a tower with the tower's name beside the wire that leads to it."""
+    lower = led(piece, _NAME, 0)
+
+    def draw(x: float, y: float) -> list[Item]:
+        name = Words(x + lower.axis + 5, y + 9, block.name, "note", look="muted")
+        hint = view.hint(block.path, block, block.type)
+        return [Group((name,), block.call.span, block.path, hint), *lower.draw(x, y)]
+
+    w = max(lower.w, lower.axis + 8 + width_of(block.name, "note"))
+    return replace(lower, w=w, draw=draw)
 
 
 def _cuts(element: Element) -> Cuts:
@@ -196,7 +263,7 @@ def _cuts(element: Element) -> Cuts:
     found: list[dict[str, list[Element]]] = []
     for branch in element.branches:
         by_name: dict[str, list[Element]] = {}
-        items = [] if branch.arcs or branch.asides else _unboxed(branch)
+        items = [] if branch.arcs or branch.asides else [item for item, _ in _towers(branch)]
         for name, members in groupby(items, key=_resolution):
             if name is None or name in by_name:
                 return {}
@@ -214,14 +281,6 @@ def _resolution(element: Element) -> str | None:
     return resolution(nodes[-1].types[0]) if nodes else None
 
 
-def _resolved(drawn: Iterable[tuple[str | None, Piece]]) -> Iterator[tuple[str, Piece]]:
-    """Each piece with its resolution: of wires side by side, that of what they come from."""
-    name = ""
-    for own, piece in drawn:
-        name = name if own is None else own
-        yield name, piece
-
-
 def _area(name: str) -> float:
     """The elements of a resolution; vectors come last, sizes that are formulas first."""
     if not name:
@@ -230,30 +289,10 @@ def _area(name: str) -> float:
     return float(prod(map(int, parts))) if all(p.isdigit() for p in parts) else inf
 
 
-def _tall(run: tuple[Piece, ...]) -> float:
-    return total(p.h for p in run) + _GAP * (len(run) - 1) if run else 0.0
-
-
 def _heading(net: Net, x: float) -> Iterator[Item]:
     for (text, size), y in zip(net.heading, (12.0, 27.0, 41.0), strict=True):
         look = "" if size == "head" else "muted"
         yield Words(x, _MARGIN + y, text, size, look=look)
-
-
-def _column(net: Net, x: float, tops: dict[str, float], order: list[str]) -> list[Item]:
-    found: list[Item] = []
-    axis = x + net.axis
-    end: float | None = None
-    for name in order:
-        y = tops[name]
-        for piece in net.runs.get(name, ()):
-            for lane in piece.lanes if end is not None else ():
-                ends = (axis + lane, end or 0.0), (axis + lane, y)
-                found.append(wire(*ends, arrow=not piece.wired))
-            found += piece.draw(axis - piece.axis, y)
-            end = y + piece.h
-            y = end + _GAP
-    return found
 
 
 def _description(nets: list[Net]) -> str:

@@ -7,13 +7,14 @@ from dataclasses import replace
 
 from netspec.analysis.difference.record import Change, Found
 from netspec.draw.metrics import fit
-from netspec.draw.scene import SIZES, Box, Group, Item, Mark, Scene, Words, moved
+from netspec.draw.scene import SIZES, Box, Group, Item, Mark, Scene, Words
+from netspec.draw.styles.beside import MARGIN, beside
 from netspec.draw.styles.fold import folded
 from netspec.draw.view import View
 from netspec.graph.checked import Node
 
 SIGNS = {"added": "+", "removed": "−", "changed": "~"}
-_MARGIN, _TITLE, _LINE, _GUTTER = 16.0, 30.0, 16.0, 24.0
+_LINE = 16.0
 # Changes that are said below the pictures; the others are counted.
 _MOST_LINES = 12
 
@@ -25,23 +26,16 @@ def compared(found: Found) -> Scene:
         folded(View(graph, marks=mark))
         for graph, mark in zip((found.a, found.b), marks, strict=True)
     ]
-    items: list[Item] = []
-    x = 0.0
-    graphs = found.a, found.b
-    for page, graph, mark in zip(pages, graphs, marks, strict=True):
+    marked = []
+    for page, graph, mark in zip(pages, (found.a, found.b), marks, strict=True):
         paths = {node.path: mark.get(node, "") for node in graph.nodes}
-        items += [moved(_marked(item, paths), x, _TITLE) for item in page.items]
-        x += page.width + _GUTTER
-    width = max(x - _GUTTER, 360.0)
+        marked.append(replace(page, items=tuple(_marked(item, paths) for item in page.items)))
     names = f"{found.a.source.name} → {found.b.source.name}"
-    title = Words(
-        _MARGIN, _MARGIN + 14, fit(names, SIZES["title"], width - 2 * _MARGIN, bold=True), "title"
-    )
-    top = _TITLE + max(page.height for page in pages)
-    below = list(_words(found.changes, top + 4, width - 2 * _MARGIN))
-    height = top + _LINE * len(below) / 2 + _MARGIN
     description = f"{len(found.changes)} changes between {found.a.name} and {found.b.name}"
-    return Scene((title, *items, *below), width, height, names, description)
+    both = beside(marked, names, description)
+    below = list(_words(found.changes, both.height + 4, both.width - 2 * MARGIN))
+    height = both.height + _LINE * len(below) / 2 + MARGIN
+    return replace(both, items=(*both.items, *below), height=height)
 
 
 def _marks(found: Found) -> tuple[dict[Node, str], dict[Node, str]]:
@@ -99,9 +93,9 @@ def _words(changes: Iterable[Change], y: float, room: float) -> Iterator[Item]:
         listed = [*listed[:_MOST_LINES], ("changed", f"and {left} more")]
     for i, (what, text) in enumerate(listed):
         at = y + _LINE * i
-        yield Box(_MARGIN, at, 11, 11, "leaf", what, 2)
+        yield Box(MARGIN, at, 11, 11, "leaf", what, 2)
         yield Words(
-            _MARGIN + 18, at + 9.5, fit(f"{SIGNS[what]} {text}", SIZES["note"], room), "note"
+            MARGIN + 18, at + 9.5, fit(f"{SIGNS[what]} {text}", SIZES["note"], room), "note"
         )
 
 

@@ -223,7 +223,7 @@ def _framed(
             *draw(x + left, y + HEADER, HEADER, PAD),
         )
         hint = level.view.hint(block.path, block, block.type)
-        return [Group(members, block.call.span, block.path, hint)]
+        return [Group(members, block.call.span, block.path, hint, nodes=block.nodes)]
 
     ins, outs = (tuple(left + x for x in ports) for ports in (inner.ins, inner.outs))
     return _Made(Shape(w, h, ins, outs), framed)
@@ -263,6 +263,7 @@ def _box(member: Step | Block, view: View) -> _Made:
         ]
         if figures:
             members.append(Words(middle, y + 29, figures, "note", "middle", ink or "muted"))
-        return [Group(tuple(members), span, path, view.hint(path, member, member.type))]
+        hint = view.hint(path, member, member.type)
+        return [Group(tuple(members), span, path, hint, nodes=member.nodes)]
 
     return _Made(Shape(w, h, (w / 2,), (w / 2,)), draw)

@@ -10,8 +10,8 @@ from functools import lru_cache
 from netspec.analysis.costs import costs
 from netspec.diagnostics.messages.draw import TooManyDrawn, TooManyJoins
 from netspec.diagnostics.raised import NetspecError
-from netspec.draw.layout.paging import GUTTER, SCREEN, TALLEST, Column, columns
-from netspec.draw.layout.pieces import GAP, Piece, width_of, wire
+from netspec.draw.layout.paging import GUTTER, SCREEN, TALLEST, Column, columns, led_on
+from netspec.draw.layout.pieces import GAP, Piece, width_of
 from netspec.draw.layout.shelves import arranged
 from netspec.draw.layout.structural import Layout
 from netspec.draw.layout.udrawn import u_piece
@@ -123,20 +123,17 @@ def page(view: View, series: Series, details: Sequence[Piece] = ()) -> Scene:
     inner_h = max(column.h for column in side) + 2 * GAP
     items: list[Item] = []
     at = _MARGIN
-    before: tuple[float, float] | None = None
+    foot = (0.0, 0.0)
     for i, column in enumerate(side):
         x = at + column.band
         at = x + column.w + 10 + (GUTTER if i + 1 < len(side) else 0.0)
         axis = x + column.axis
         items = column.bands(x, top + GAP, at - GUTTER * (i + 1 < len(side))) + items
         items += column.boxes(axis, top + GAP)
-        if before is not None:
-            lane, entry = x - GUTTER / 2 - column.band, top + 2
-            low = before[1] + GAP - 4
-            points = (before, (before[0], low), (lane, low), (lane, entry), (axis, entry))
-            arrow = not column.pieces[0].wired
-            items.append(wire(*points, (axis, top + GAP), arrow=arrow))
-        before = (axis, top + GAP + column.h)
+        if i:
+            lane, head = x - GUTTER / 2 - column.band, (axis, top + GAP)
+            items += led_on(side[i - 1], column, foot, lane, top + 2, head)
+        foot = (axis, top + GAP + column.h)
     room = SCREEN[0] - at - _MARGIN, SCREEN[1] - top - GAP - _FOOT - 6
     left = at + GAP
     for piece, x, y in arranged(details, *room):
@@ -219,7 +216,7 @@ def _legend(view: View, y: float, note: str = "") -> tuple[list[Item], float]:
     shown = [figures[name] for name in ("shape", "params", "macs") if name in view.show]
     if shown:
         parts.append("figures: " + " · ".join(shown))
-    text = "; ".join([*parts, note] if note else parts)
+    text = "; ".join(part for part in (*parts, view.unlined, note) if part)
     found: list[Item] = [Words(_MARGIN, y + 14, text, "note", look="muted")] if text else []
     width = width_of(text, "note")
     if view.heat is not None:

@@ -6,6 +6,7 @@ After Canziani, Paszke and Culurciello (2016), Figure 2.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import ceil, floor, log10
 from typing import Any
 
 import numpy as np
@@ -68,6 +69,7 @@ def _caption(protocol: Protocol) -> str:
 def _axes(axis: Any, xs: list[float], ys: list[float]) -> None:
     axis.set_xscale("log")
     axis.set_xlim(min(xs) / 1.6, max(xs) * 1.6)
+    axis.xaxis.set_major_locator(FixedLocator(_decades(*axis.get_xlim())))
     axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axis.xaxis.set_minor_formatter(NullFormatter())
     axis.set_xlabel("multiply-adds, billions, for one sample (logarithmic)")
@@ -88,6 +90,18 @@ def _stretched(accuracy: Any) -> Any:
 
 def _accuracy(stretched: Any) -> Any:
     return 100 - np.exp(-stretched)
+
+
+def _decades(low: float, high: float) -> list[float]:
+    """Powers of ten, or, where fewer than three of them are seen, twice and five times these too."""
+    found: list[float] = []
+    for steps in ((1,), (1, 2, 5), range(1, 10)):
+        powers = range(floor(log10(low)), ceil(log10(high)) + 1)
+        found = [step * 10.0**power for power in powers for step in steps]
+        found = [at for at in found if low <= at <= high]
+        if len(found) > 2:
+            break
+    return found
 
 
 def _ticks(low: float, high: float) -> list[float]:
@@ -116,4 +130,6 @@ def _bubbles(
         bar.ax.yaxis.set_major_formatter(lambda value, _: f"{value:.0f}")
     for count in _KEY:
         axis.scatter([], [], s=_AREA * count, color="#999999", alpha=0.6, label=f"{count} M")
-    axis.legend(title="parameters", loc="lower right", borderpad=1.2, handletextpad=1.6, ncols=3)
+    # Above the axis, where no bubble can be.
+    place: dict[str, Any] = {"loc": "lower right", "bbox_to_anchor": (1, 1)}
+    axis.legend(title="parameters", borderpad=1.2, handletextpad=1.6, ncols=3, **place)

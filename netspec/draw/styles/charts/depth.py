@@ -11,10 +11,12 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from netspec.analysis.published import Milestone, milestones, winners
-from netspec.draw.styles.charts.frame import PAIR, captioned, small_print
+from netspec.draw.styles.charts.frame import CHARACTERS, PAIR, captioned, small_print
 from netspec.graph.checked import Graph
 
 _UPRIGHT = 12
+# Inches of a bar with its name below, at most.
+_WIDEST = 1.7
 # How a bar of an error that is no entry is filled.
 _PALE = 0.45
 
@@ -26,8 +28,11 @@ def depth(graphs: Sequence[Graph], challenge: str = "") -> Figure:
     Raises NetspecError where no net states such a figure.
     """
     shown = winners(graphs, challenge) if challenge else milestones(graphs)
-    many = len(shown) > _UPRIGHT
-    step = 0.3 if many else 1.15
+    names = [_label(item) for item in shown]
+    wide = max(len(line) for name in names for line in name.split("\n")) / CHARACTERS + 0.1
+    # Names that would meet beside each other are turned too.
+    many = len(shown) > _UPRIGHT or wide > _WIDEST
+    step = 0.3 if many else max(1.15, wide)
     below = small_print(
         ((_caller(item), _source(item)) for item in shown),
         () if challenge else graphs,
@@ -37,12 +42,11 @@ def depth(graphs: Sequence[Graph], challenge: str = "") -> Figure:
     figure = captioned(width, 4.6, below, _caption(shown))
     errors = figure.add_subplot()
     _error_bars(errors, shown)
-    names = [_label(item) for item in shown]
     errors.set_xticks(range(len(shown)), names, rotation=90 if many else 0, fontsize=8)
     errors.tick_params(axis="x", length=0)
     errors.set_xlim(-0.7, len(shown) - 0.3)
     if any(item.layers is not None for item in shown):
-        _layer_line(errors.twinx(), shown)
+        _layer_line(errors.twinx(), shown, few=not many)
     return figure
 
 
@@ -90,13 +94,12 @@ def _error_bars(axis: Any, shown: Sequence[Milestone]) -> None:
     axis.set_yticks([tick for tick in axis.get_yticks() if tick <= max(values)])
 
 
-def _layer_line(axis: Any, shown: Sequence[Milestone]) -> None:
+def _layer_line(axis: Any, shown: Sequence[Milestone], *, few: bool) -> None:
     depths = [item.layers for item in shown]
     known = [(place, count) for place, count in enumerate(depths) if count is not None]
     axis.plot(*zip(*known, strict=True), "o-", color=PAIR[1], linewidth=1.6, markersize=5)
     counts = [count for _, count in known]
     for i, (place, count) in enumerate(known):
-        few = len(shown) <= _UPRIGHT
         text = _layers(count, few=few)
         # Where points are close, labels beside them would meet.
         align, up = _free_side(counts, i) if few else ("center", True)
@@ -120,7 +123,7 @@ def _layers(count: int, *, few: bool) -> str:
     """What stands above a point; without layers it is no deep net."""
     if not few:
         return str(count)
-    return f"{count} layers" if count else "shallow"
+    return f"{count} layer{'s' * (count > 1)}" if count else "shallow"
 
 
 def _free_side(depths: Sequence[int], place: int) -> tuple[str, bool]:

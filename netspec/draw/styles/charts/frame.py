@@ -14,15 +14,22 @@ from netspec.graph.checked import Graph
 # Okabe and Ito's blue and vermilion, told apart without red-green vision.
 PAIR = ("#0072b2", "#d55e00")
 # Inches that a line of 8 points takes, and characters of it to an inch; and of 10 points.
-_LINE, _CHARACTERS = 0.155, 15.5
-_CAPTION_LINE = 0.2
+_LINE, CHARACTERS = 0.155, 15.5
+_CAPTION_LINE, _CAPTION_CHARACTERS = 0.2, 12.0
+_MOST_LINES = 2
 
 
 def captioned(width: float, height: float, below: str, caption: str = "") -> Figure:
-    """A figure of this size in inches, made taller by a caption above and small print below."""
-    lines = wrap(below, round((width - 0.2) * _CHARACTERS))
+    """A figure of this size in inches, made taller by a caption above and small print below.
+
+    What two lines above do not hold of the caption comes first below.
+    """
+    room = round((width - 0.2) * _CAPTION_CHARACTERS)
+    said = [line for each in caption.splitlines() for line in wrap(each, room)]
+    caption, rest = "\n".join(said[:_MOST_LINES]), " ".join(said[_MOST_LINES:])
+    lines = wrap(f"{rest}. {below}" if rest else below, round((width - 0.2) * CHARACTERS))
     foot = _LINE * len(lines) + 0.15
-    above = _CAPTION_LINE * len(caption.splitlines()) + 0.15 if caption else 0.0
+    above = _CAPTION_LINE * len(said[:_MOST_LINES]) + 0.15 if caption else 0.0
     whole = height + foot + above
     share = foot / whole
     layout = ConstrainedLayoutEngine(rect=(0, share, 1, height / whole))

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from netspec.diagnostics.messages.draw import CannotDraw, TooManyDrawn
 from netspec.diagnostics.raised import NetspecError
+from netspec.draw.layout.paging import SCREEN
 from netspec.draw.layout.pieces import Piece
 from netspec.draw.layout.ushape import u_shape
 from netspec.draw.scene import Item, Scene, Words
@@ -22,7 +23,7 @@ from netspec.draw.structure.elements import (
 )
 from netspec.draw.structure.labels import spelling
 from netspec.draw.structure.reading import structure
-from netspec.draw.styles.fold import SCREEN, framed, outline
+from netspec.draw.styles.fold import framed, outline
 from netspec.draw.styles.volumes.bends import bent, is_bend, read_bend
 from netspec.draw.styles.volumes.kinds import is_chain
 from netspec.draw.styles.volumes.lines import in_lines

@@ -1,0 +1,276 @@
+"""Every layer and every connection of a net is in its picture, and no other connection is."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import pytest
+from support.pictures import read_picture
+from support.shelves import shelved
+from support.witness import unlike
+
+from netspec.diagnostics.raised import NetspecError
+from netspec.diagnostics.source import Source
+from netspec.draw.formats.svg import svg
+from netspec.draw.scene import Box, Group, Item, Scene, Wire, Words
+from netspec.draw.structure.labels import data_inputs, family, spelling
+from netspec.draw.styles.columns import columns
+from netspec.draw.styles.flow import flow
+from netspec.draw.styles.fold import folded
+from netspec.draw.view import View
+from netspec.elaborate.build import build
+from netspec.graph.checked import Graph
+from netspec.syntax.files import read_spec
+
+STYLES: dict[str, Callable[[View], Scene]] = {
+    "fold": folded,
+    "flow": flow,
+    "columns": lambda view: columns([view]),
+}
+
+# Branches, a skip, a head inside a block, a repeat whose first copy differs, several inputs of a block.
+EVERYTHING = """net everything
+input 3x32x32
+block unit(n, s=1) { residual { conv3-n/s(pad=same); conv3-n(pad=same) }; relu }
+block pair of a, b { { | @a | @b }; concat; conv1-16 }
+block body { unit(16) x2; head aux { gap; fc-10 }; maxpool2; unit(16) }
+conv3-16(pad=same) as stem
+body
+{ | identity | @stem; maxpool2 }; pair
+concat { | conv1-8 | maxpool3/1(pad=same); conv1-8 | identity }
+unit(32, 2); unit(32) x3
+gap; fc-10; softmax
+"""
+
+
+def shipped(name: str) -> Graph:
+    return build(read_spec(name))
+
+
+def words(items: tuple[Item, ...]) -> Iterator[str]:
+    for item in items:
+        if isinstance(item, Words):
+            yield item.text
+        elif isinstance(item, Group):
+            yield from words(item.members)
+
+
+@pytest.fixture(autouse=True)
+def _rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Flow lays out by itself, the same on every machine."""
+    monkeypatch.setattr("netspec.draw.layout.dot.has_dot", lambda: False)
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("name", shelved(siblings=False))
+def test_what_is_drawn_is_the_graph(name: str, style: str) -> None:
+    graph = shipped(name)
+    try:
+        scene = STYLES[style](View(graph))
+    except NetspecError as refusal:
+        assert style != "fold"
+        assert "--style fold" in str(refusal)
+        return
+    assert unlike(scene, graph) == []
+    sized = any(len(data_inputs(node)) < len(node.inputs) for node in graph.nodes)
+    assert sized is ("what only gives a size has no line" in " ".join(words(scene.items)))
+
+
+@pytest.mark.parametrize(
+    "name", ["googlenet", "resnet50", "nasnet_mobile", "unet", "squeezenet1_1", "densenet121"]
+)
+def test_what_is_drawn_is_the_graph_however_far_blocks_are_opened(name: str) -> None:
+    graph = shipped(name)
+    for depth in range(4):
+        assert unlike(folded(View(graph, depth)), graph) == []
+        assert unlike(flow(View(graph, depth)), graph) == []
+
+
+@pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz's dot is not installed")
+@pytest.mark.parametrize("name", ["googlenet", "nasnet_mobile", "captioning", "unet"])
+def test_what_graphviz_lays_out_is_the_graph(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("netspec.draw.layout.dot.has_dot", lambda: True)
+    graph = shipped(name)
+    assert unlike(flow(View(graph)), graph) == []
+
+
+@pytest.mark.parametrize("name", shelved(siblings=False))
+def test_columns_name_what_they_leave_out_after_layers(name: str) -> None:
+    graph = shipped(name)
+    try:
+        scene = columns([View(graph)])
+    except NetspecError:
+        return
+    said = " ".join(words(scene.items))
+    closed = any(
+        isinstance(item, Group) and "shut" in str(item.members[:1]) for item in scene.items
+    )
+    for node in graph.nodes:
+        if family(node.op) == "minor" and not closed and node.head is None:
+            assert spelling(node.op).replace("_", " ") in said.replace("_", " ")
+
+
+CASES = {
+    "heads of branches and inside a branch": """input 3x8x8
+concat { | conv3-8 | conv1-8 }; head a { gap; fc-2 }; head b { gap; fc-3 }
+residual { conv3-16; head c { gap; fc-1 }; conv3-16 }; gap; fc-10""",
+    "a head of the input": "input 3x8x8\nhead a { gap; fc-2 }\nconv3-4; gap; fc-10",
+    "outputs of a chain": """input 3x8x8
+conv3-4 as a; conv3-4 as b; conv3-4 as c
+output a, b, c""",
+    "outputs of branches": """input 3x8x8
+conv3-4 as a; { | conv3-4; gap; fc-2 as p | conv1-4; gap; fc-4 as q }
+output p, q, a""",
+    "an input read twice": """input a: 3x8x8
+input b: 3x8x8
+{ | @a; conv3-4 | @b; conv3-4 | @a; conv1-4 }; concat; gap; fc-2""",
+    "an input in the middle": """input a: 3x8x8
+input b: 5
+@a; conv3-4; gap; fc-5; add { | identity | @b; fc-5 }; fc-2; add { | identity | @b; fc-2 }""",
+    "one tensor for several branches": """input 3x8x8
+add { | identity | identity }; conv3-4; concat { | identity | identity | relu }""",
+    "skips over several resolutions": """input 3x32x32
+block u { conv3-8; conv3-8 }
+conv3-8 as s; u; maxpool2; u as t; maxpool2; u
+{ | identity | @s; maxpool2; maxpool2 | @t; maxpool2 }; concat; gap; fc-2""",
+    "a recurrence": """input x: 8x10; gap; fc-5 as h
+for x_t in @x { { | @x_t | identity }; concat; fc-5(act=tanh) as y } as last
+@y; max_over_time; add(@last)""",
+    "repeats in repeats": """input 8x16x16
+block u { residual { conv3-8; conv3-8 } }
+block v { u; u; conv1-8; relu }
+v x3; v; gap""",
+    "tables": """input 96x56x56
+residual { layernorm; windows(7, shift=3) { attention(3, scores=relative(3)) } }
+add { | identity | waves } as memory
+parameter(96x100); attention(8, @memory)""",
+    "more lanes than four, which are no bus": "input 3x8x8\n"
+    + "; ".join(f"conv3-8 as x{i}" for i in range(6))
+    + "".join(f"; add {{ | identity | @x{i} }}; conv3-8" for i in range(5)),
+    "blocks over more lanes than four": """input 3x8x8
+block b { conv3-8; relu }
+block m of a, c { { | @a | @c }; add; conv1-8 }
+"""
+    + "; ".join(f"b as x{i}" for i in range(6))
+    + "".join(f"; {{ | identity | @x{i} }}; m" for i in range(5)),
+    "branches on the way up": """input 4x4x4
+conv3-5/2; adaptive_maxpool(size=4); mul { | identity | gap(keep=yes); conv1-C; softmax }""",
+}
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("case", CASES)
+def test_what_strangers_write_is_drawn_as_it_is(case: str, style: str) -> None:
+    first, _, rest = CASES[case].partition("\n")
+    while rest.startswith("input"):
+        line, _, rest = rest.partition("\n")
+        first += f"\n{line}"
+    graph = build(Source("case.ns", f"{first}\ndefault conv(pad=same)\n{rest}"))
+    try:
+        scene = STYLES[style](View(graph))
+    except NetspecError as refusal:
+        assert style == "columns"
+        assert "rises again" in str(refusal)
+        return
+    assert unlike(scene, graph) == []
+    assert list(read_picture(svg(scene)).faults()) == []
+
+
+# --- the check itself
+
+
+def wires(items: tuple[Item, ...]) -> int:
+    return sum(
+        wires(item.members) if isinstance(item, Group) else isinstance(item, Wire) for item in items
+    )
+
+
+def without(items: tuple[Item, ...], number: list[int]) -> tuple[Item, ...]:
+    """The items without the wire of a number, which is counted down."""
+    found: list[Item] = []
+    for item in items:
+        if isinstance(item, Group):
+            found.append(replace(item, members=without(item.members, number)))
+            continue
+        if isinstance(item, Wire):
+            number[0] -= 1
+            if number[0] == -1:
+                continue
+        found.append(item)
+    return tuple(found)
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_a_line_that_is_missing_is_found(style: str) -> None:
+    graph = build(Source("everything.ns", EVERYTHING))
+    scene = STYLES[style](View(graph))
+    assert unlike(scene, graph) == []
+    count = wires(scene.items)
+    assert count > 20
+    for number in range(count):
+        assert unlike(replace(scene, items=without(scene.items, [number])), graph) != [], number
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_a_box_that_is_missing_is_found(style: str) -> None:
+    graph = build(Source("everything.ns", EVERYTHING))
+    scene = STYLES[style](View(graph))
+
+    def pruned(items: tuple[Item, ...]) -> Iterator[tuple[Item, ...]]:
+        for i, item in enumerate(items):
+            if isinstance(item, Group) and item.nodes and _has_box(item):
+                yield (*items[:i], *items[i + 1 :])
+            if isinstance(item, Group):
+                for members in pruned(item.members):
+                    yield (*items[:i], replace(item, members=members), *items[i + 1 :])
+
+    tried = list(pruned(scene.items))
+    assert len(tried) > 10
+    for items in tried:
+        assert unlike(replace(scene, items=items), graph) != []
+
+
+def _has_box(group: Group) -> bool:
+    return any(isinstance(m, Box) and m.role in ("leaf", "block") for m in group.members)
+
+
+def test_a_line_that_is_no_connection_is_found() -> None:
+    graph = build(Source("n.ns", "input 3x8x8\nconv3-4; relu; maxpool2; gap; fc-10"))
+    scene = folded(View(graph))
+    boxes = [
+        member
+        for item in scene.items
+        if isinstance(item, Group)
+        for member in item.members
+        if isinstance(member, Box)
+    ]
+    first, last = boxes[1], boxes[-1]
+    lane = first.x + first.w + 20
+    points = (
+        (first.x + first.w, first.y + 9),
+        (lane, first.y + 9),
+        (lane, last.y + 9),
+        (last.x + last.w, last.y + 9),
+    )
+    (fault,) = unlike(replace(scene, items=(*scene.items, Wire(points))), graph)
+    assert "that is no connection" in fault
+
+
+def test_copies_that_differ_without_a_word_are_found() -> None:
+    text = (
+        "input 4x8x8\nblock b(r=no) { conv3-4(pad=same); if r { lrn(5) }; conv1-4 }\nb(yes); b x2"
+    )
+    graph = build(Source("n.ns", text))
+    scene = folded(View(graph))
+    assert unlike(scene, graph) == []
+
+    def silent(item: Item) -> Item:
+        if not isinstance(item, Group):
+            return item
+        members = (m for m in item.members if not (isinstance(m, Words) and "first" in m.text))
+        return replace(item, members=tuple(silent(member) for member in members))
+
+    (fault,) = unlike(replace(scene, items=tuple(map(silent, scene.items))), graph)
+    assert "does not say how its copies differ" in fault
