@@ -19,7 +19,8 @@ from netspec.draw.scene import Box, Group, Item, Scene, Words
 from netspec.draw.structure.elements import Block, Series, Step, leaves_of
 from netspec.draw.structure.labels import data_inputs, family
 from netspec.draw.structure.reading import flat_steps, structure
-from netspec.draw.styles.fold import MOST_BOXES, framed
+from netspec.draw.styles.around import framed
+from netspec.draw.styles.fold import MOST_BOXES
 from netspec.draw.view import View
 from netspec.foundation.records import record
 from netspec.graph.checked import Graph, Node

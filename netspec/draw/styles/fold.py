@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 from itertools import groupby
 
-from netspec.analysis.costs import costs
 from netspec.diagnostics.messages.draw import TooManyDrawn, TooManyJoins
 from netspec.diagnostics.raised import NetspecError
-from netspec.draw.layout.pieces import GAP, Piece, width_of, wire
+from netspec.draw.layout.pieces import GAP, Piece, wire
 from netspec.draw.layout.shelves import arranged
 from netspec.draw.layout.structural import Layout
 from netspec.draw.layout.ushape import u_piece, u_shape
@@ -25,22 +23,21 @@ from netspec.draw.structure.elements import (
     Series,
     Step,
     Tangle,
-    blocks_of,
     nodes_of,
 )
-from netspec.draw.structure.labels import human, is_join, resolution
+from netspec.draw.structure.labels import is_join, resolution
 from netspec.draw.structure.reading import structure
 from netspec.draw.structure.repeats import fold, shortened
-from netspec.draw.view import HEAT_STEPS, View
+from netspec.draw.styles.around import FOOT, MARGIN, TITLE, details, legend, scene, title
+from netspec.draw.view import View
 from netspec.foundation.records import record
 from netspec.graph.checked import Graph, Node
 
 SCREEN = (1600.0, 1000.0)
 MOST_BOXES = 2000
 MOST_JOINS = 8000
-_MARGIN, _TITLE, _FOOT, _BAND, _GUTTER = 16.0, 46.0, 26.0, 58.0, 20.0
+_BAND, _GUTTER = 58.0, 20.0
 _MOST_COLUMNS = 6
-_MOST_DETAIL = 60
 _ASPECT = 1.5
 
 
@@ -83,10 +80,10 @@ def folded(view: View) -> Scene:
     first = (replace(view, first=True), replace(view, depth=2), replace(view, depth=1))
     for choice in (view, *first):
         if _is_drawable(choice, series):
-            scene = page(choice, series)
-            if on_screen(scene):
-                return scene
-    return page(_drawable(closed, series), series, _details(replace(view, depth=1), series))
+            found = page(choice, series)
+            if on_screen(found):
+                return found
+    return page(_drawable(closed, series), series, details(replace(view, depth=1), series))
 
 
 def refuse_tangles(style: str, graph: Graph) -> None:
@@ -121,23 +118,6 @@ def _drawable(view: View, series: Series) -> View:
     return view
 
 
-def _details(view: View, series: Series) -> list[Piece]:
-    """Each block once, opened by one level, for beside a picture that has all of them closed.
-
-    Those that are most of the net come first: they are kept where there is not room for all.
-    """
-    found: dict[str, Block] = {}
-    share: Counter[str] = Counter()
-    for block in blocks_of(structure(view.graph)):
-        share[block.call.block] += len(block.nodes)
-    layout = Layout(view)
-    for block in blocks_of(series):
-        if not block.head and layout.boxes(block) < _MOST_DETAIL:
-            found.setdefault(block.call.block, block)
-    ordered = sorted(found.values(), key=lambda block: -share[block.call.block])[:_MOST_DETAIL]
-    return [layout.block(b, b, 0.0, title=f"inside {b.call.block}") for b in ordered]
-
-
 def _unwrapped(series: Series) -> Series:
     """A net that is one block is shown as what that block does."""
     while len(series.items) == 1 and isinstance(series.items[0], Block) and not series.asides:
@@ -159,10 +139,10 @@ def page(view: View, series: Series, details: Sequence[Piece] = ()) -> Scene:
     else:
         columns = _columns(layout.pieces(series, layout.width(series)), narrow=bool(details))
     graph = view.graph
-    top = _MARGIN + _TITLE
+    top = MARGIN + TITLE
     inner_h = max(column.h for column in columns) + 2 * GAP
     items: list[Item] = []
-    at = _MARGIN
+    at = MARGIN
     before: tuple[float, float] | None = None
     for i, column in enumerate(columns):
         x = at + (_BAND if any(column.bands) else 0.0)
@@ -177,33 +157,17 @@ def page(view: View, series: Series, details: Sequence[Piece] = ()) -> Scene:
             arrow = not column.pieces[0].wired
             items.append(wire(*points, (axis, top + GAP), arrow=arrow))
         before = (axis, top + GAP + column.h)
-    room = SCREEN[0] - at - _MARGIN, SCREEN[1] - top - GAP - _FOOT - 6
+    room = SCREEN[0] - at - MARGIN, SCREEN[1] - top - GAP - FOOT - 6
     left = at + GAP
     for piece, x, y in arranged(details, *room):
         items += piece.draw(left + x, top + GAP + y)
         inner_h = max(inner_h, y + piece.h + 2 * GAP)
         at = max(at, left + x + piece.w + 8)
-    legend, legend_w = _legend(view, top + inner_h + 4)
-    width = max(at + _MARGIN - 6, 2 * _MARGIN + legend_w, 360.0)
-    title = _title(graph.name, view, width - 2 * _MARGIN)
-    height = top + inner_h + _FOOT + 6
-    return _scene(view, (*title, *items, *legend), width, height)
-
-
-def framed(view: View, inner: Piece, note: str) -> Scene:
-    """One piece as a page, with the net's title and a note below."""
-    top = _MARGIN + _TITLE
-    legend, legend_w = _legend(view, top + inner.h + GAP, note)
-    width = max(inner.w, legend_w, 328.0) + 2 * _MARGIN
-    left = (width - inner.w) / 2
-    items = (*_title(view.graph.name, view, width - 2 * _MARGIN), *inner.draw(left, top), *legend)
-    height = top + inner.h + GAP + _FOOT
-    return _scene(view, items, width, height)
-
-
-def _scene(view: View, items: tuple[Item, ...], width: float, height: float) -> Scene:
-    graph = view.graph
-    return Scene(items, width, height, graph.name, _description(view), graph.source.name)
+    below, below_w = legend(view, top + inner_h + 4)
+    width = max(at + MARGIN - 6, 2 * MARGIN + below_w, 360.0)
+    above = title(graph.name, view, width - 2 * MARGIN)
+    height = top + inner_h + FOOT + 6
+    return scene(view, (*above, *items, *below), width, height)
 
 
 def _column_items(column: Column, axis: float, y: float) -> list[Item]:
@@ -266,7 +230,7 @@ def _columns(found: list[tuple[Piece, Element]], *, narrow: bool) -> list[Column
     for count in range(1, min(_MOST_COLUMNS, len(pieces)) + 1):
         columns = [Column(tuple(pieces[a:b]), tuple(bands[a:b])) for a, b in _divide(pieces, count)]
         w = total(c.w + 10 + _GUTTER + _BAND for c in columns)
-        h = max(c.h for c in columns) + _TITLE + _FOOT + 60
+        h = max(c.h for c in columns) + TITLE + FOOT + 60
         # The size at which the page fits a screen, with a taste for few columns.
         cost = max(w / SCREEN[0], h / SCREEN[1], 0.62) + 0.02 * count
         if narrow:
@@ -298,61 +262,3 @@ def _breaks(heights: list[float], limit: float) -> list[tuple[int, int]]:
             start, total = i, 0.0
         total += h
     return [*found, (start, len(heights))]
-
-
-# --- words around the picture
-
-
-def _title(name: str, view: View, room: float) -> list[Item]:
-    total = costs(view.graph)
-    facts = [f"{human(total.params + total.params_frozen)} parameters"]
-    if total.macs != 0:
-        facts.append(f"{human(total.macs)} MACs")
-    facts.append(f"{total.depth} layers")
-    numbers = " · ".join(facts)
-    paper = dict(view.graph.metadata).get("paper")
-    found: list[Item] = [
-        Words(_MARGIN, _MARGIN + 16, fit(name, SIZES["title"], room, bold=True), "title"),
-        Words(_MARGIN, _MARGIN + 34, fit(numbers, SIZES["note"], room), "note", look="muted"),
-    ]
-    used = max(width_of(numbers, "note"), width_of(name, "title")) + 24
-    if isinstance(paper, str) and room - used > 120:
-        text = fit(paper, SIZES["note"], room - used)
-        found.append(Words(_MARGIN + room, _MARGIN + 34, text, "note", "end", "muted"))
-    return found
-
-
-def _description(view: View) -> str:
-    total = costs(view.graph)
-    return f"{view.graph.name}: {total.params:,} parameters, {total.depth} layers"
-
-
-def _legend(view: View, y: float, note: str = "") -> tuple[list[Item], float]:
-    """What the picture leaves out because it holds nearly everywhere, and what numbers mean."""
-    parts = []
-    rule = view.implied
-    if rule:
-        parts.append(f"each conv is followed by {', '.join(rule)} unless it says otherwise")
-    figures = {"shape": "output shape", "params": "parameters", "macs": "multiply-adds (MACs)"}
-    shown = [figures[name] for name in ("shape", "params", "macs") if name in view.show]
-    if shown:
-        parts.append("figures: " + " · ".join(shown))
-    text = "; ".join([*parts, note] if note else parts)
-    found: list[Item] = [Words(_MARGIN, y + 14, text, "note", look="muted")] if text else []
-    width = width_of(text, "note")
-    if view.heat is not None:
-        key, key_w = _heat_key(view, _MARGIN + width + 24, y)
-        found += key
-        width += 24 + key_w
-    return found, width
-
-
-def _heat_key(view: View, x: float, y: float) -> tuple[list[Item], float]:
-    units = {"params": "parameters", "macs": "MACs", "memory": "bytes of output"}
-    high = f"{human(round(view.hottest))} {units[view.heat or 'params']}"
-    found: list[Item] = [Words(x, y + 14, "0", "note", look="muted")]
-    for i in range(HEAT_STEPS):
-        found.append(Box(x + 12 + 18 * i, y + 4, 18, 12, "key", f"h{i}", 0))
-    end = x + 12 + 18 * HEAT_STEPS + 6
-    found.append(Words(end, y + 14, high, "note", look="muted"))
-    return found, end - x + width_of(high, "note")
