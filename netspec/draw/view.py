@@ -36,6 +36,7 @@ class View:
     Blocks nested up to `depth` deep are open, None for all; those of a name in `closed` are not,
     and those that match a glob in `expand` (by name or path) are, with what is around them.
     `first` opens only the first block of each name, `only` all of these names and no others.
+    With `wrappers`, blocks that hold nothing but another block are open, which takes no room.
     Without `followers`, what normalises and activates goes unsaid. Repeats are folded where their `marks`
     are the same.
     """
@@ -47,6 +48,7 @@ class View:
     heat: str | None = None
     first: bool = False
     only: frozenset[str] | None = None
+    wrappers: bool = False
     followers: bool = True
     marks: Mapping[Node, str] = field(default_factory=dict)
 
@@ -57,7 +59,7 @@ class View:
         """
         if self.only is not None:
             return block.call.block in self.only
-        if block.call.block in self.expanded:
+        if block.call.block in self.expanded or (self.wrappers and block.only is not None):
             return True
         if block.head:
             return False

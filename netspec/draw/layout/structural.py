@@ -203,7 +203,7 @@ class Layout:
     ) -> Piece:
         """A card: closed with its figures, or open with what it does."""
         name = title or around + (block.call.block if times else block.name)
-        lines = [note] if note else []
+        lines = note.splitlines()
         if block.head:
             losses = {head.name: head.loss for head in self.view.graph.heads}
             lines.append(f"training only, loss × {losses[block.path]:g}")
@@ -212,7 +212,7 @@ class Layout:
         first = copies[0] if copies else block
         is_open = self.view.is_open(block, getattr(first, "path", block.path), self.depth)
         if is_open and not note:
-            only = self._only_block(block.body)
+            only = block.only
             if only is not None:
                 return self._merged(block, only, width, name + times)
         inner = self.inside().series(block.body) if is_open else None
@@ -254,14 +254,6 @@ class Layout:
 
         spare = 6.0 if times else 0.0
         return Piece(w + spare, h + spare, axis, draw)
-
-    def _only_block(self, body: Series) -> Element | None:
-        """What a block holds where that is nothing but another block."""
-        if len(body.items) != 1 or body.asides:
-            return None
-        item = body.items[0]
-        inner = item.element if isinstance(item, Repeat) else item
-        return item if isinstance(inner, Block) else None
 
     def _merged(self, block: Block, only: Element, width: float, title: str) -> Piece:
         """One card for a block and the only block in it: `stage2: bottleneck ×4`."""

@@ -61,6 +61,15 @@ class Block:
         return self.own[-1].types[0]
 
     @property
+    def only(self) -> Element | None:
+        """What the block holds where that is nothing but another block, or its repeats."""
+        if len(self.body.items) != 1 or self.body.asides:
+            return None
+        item = self.body.items[0]
+        inner = item.element if isinstance(item, Repeat) else item
+        return item if isinstance(inner, Block) else None
+
+    @property
     def head(self) -> bool:
         """Whether it is a training-only head."""
         return self.nodes[0].head == self.path

@@ -153,3 +153,8 @@ def human(number: Any) -> str:
                 else f"{number / size:.0f} {unit}"
             )
     return str(number)
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 layer`, `2 layers`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -1,32 +1,36 @@
-"""What stands around a picture: its title and figures, the legend below, blocks opened beside it."""
+"""What stands around a picture: its title, figures and paper above, what needs saying below."""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Callable, Sequence
 
 from netspec.analysis.costs import costs
-from netspec.draw.layout.pieces import GAP, Piece, width_of
-from netspec.draw.layout.structural import Layout
-from netspec.draw.metrics import fit
-from netspec.draw.scene import SIZES, Box, Item, Scene, Words
-from netspec.draw.structure.elements import Block, Series, blocks_of
-from netspec.draw.structure.labels import human
-from netspec.draw.structure.reading import structure
+from netspec.draw.layout.pieces import Piece, width_of
+from netspec.draw.metrics import wrapped
+from netspec.draw.scene import BOLD, SIZES, Box, Item, Scene, Words
+from netspec.draw.structure.labels import counted, human
 from netspec.draw.view import HEAT_STEPS, View
 
-MARGIN, TITLE, FOOT = 16.0, 46.0, 26.0
-_MOST_DETAIL = 60
+MARGIN = 16.0
+# The height of the words around a picture where each fits on one line, in points.
+AROUND = 94.0
+_LEAST = 360.0
+_LINE = {"title": 22.0, "note": 15.0}
+_BETWEEN = 24.0
 
 
-def framed(view: View, inner: Piece, note: str) -> Scene:
-    """One piece as a page, with the net's title and a note below."""
-    top = MARGIN + TITLE
-    below, below_w = legend(view, top + inner.h + GAP, note)
-    width = max(inner.w, below_w, 328.0) + 2 * MARGIN
-    left = (width - inner.w) / 2
-    items = (*title(view.graph.name, view, width - 2 * MARGIN), *inner.draw(left, top), *below)
-    height = top + inner.h + GAP + FOOT
-    return scene(view, items, width, height)
+def framed(view: View, inner: Piece, notes: Sequence[str] = (), *, centred: bool = True) -> Scene:
+    """One piece as a page: the net's name, figures and paper above it, `notes` below.
+
+    Words are wrapped to the width of the piece.
+    """
+    width = max(inner.w + 2 * MARGIN, _LEAST)
+    room = width - 2 * MARGIN
+    above, top = title(view, room)
+    left = (width - inner.w) / 2 if centred else MARGIN
+    below, height = legend(view, top + inner.h + 6, room, notes)
+    items = (*above, *inner.draw(left, top), *below)
+    return scene(view, items, width, height + 11)
 
 
 def scene(view: View, items: tuple[Item, ...], width: float, height: float) -> Scene:
@@ -35,74 +39,87 @@ def scene(view: View, items: tuple[Item, ...], width: float, height: float) -> S
     return Scene(items, width, height, graph.name, _description(view), graph.source.name)
 
 
-def details(view: View, series: Series) -> list[Piece]:
-    """Each block once, opened by one level, for beside a picture that has all of them closed.
-
-    Those that are most of the net come first: they are kept where there is not room for all.
-    """
-    found: dict[str, Block] = {}
-    share: Counter[str] = Counter()
-    for block in blocks_of(structure(view.graph)):
-        share[block.call.block] += len(block.nodes)
-    layout = Layout(view)
-    for block in blocks_of(series):
-        if not block.head and layout.boxes(block) < _MOST_DETAIL:
-            found.setdefault(block.call.block, block)
-    ordered = sorted(found.values(), key=lambda block: -share[block.call.block])[:_MOST_DETAIL]
-    return [layout.block(b, b, 0.0, title=f"inside {b.call.block}") for b in ordered]
-
-
-def title(name: str, view: View, room: float) -> list[Item]:
-    """The net's name, its figures and its paper."""
-    total = costs(view.graph)
-    facts = [f"{human(total.params + total.params_frozen)} parameters"]
-    if total.macs != 0:
-        facts.append(f"{human(total.macs)} MACs")
-    facts.append(f"{total.depth} layers")
-    numbers = " · ".join(facts)
-    paper = dict(view.graph.metadata).get("paper")
-    found: list[Item] = [
-        Words(MARGIN, MARGIN + 16, fit(name, SIZES["title"], room, bold=True), "title"),
-        Words(MARGIN, MARGIN + 34, fit(numbers, SIZES["note"], room), "note", look="muted"),
-    ]
-    used = max(width_of(numbers, "note"), width_of(name, "title")) + 24
-    if isinstance(paper, str) and room - used > 120:
-        text = fit(paper, SIZES["note"], room - used)
-        found.append(Words(MARGIN + room, MARGIN + 34, text, "note", "end", "muted"))
-    return found
-
-
 def _description(view: View) -> str:
-    total = costs(view.graph)
-    return f"{view.graph.name}: {total.params:,} parameters, {total.depth} layers"
+    cost = costs(view.graph)
+    return f"{view.graph.name}: {cost.params:,} parameters, {counted(cost.depth, 'layer')}"
 
 
-def legend(view: View, y: float, note: str = "") -> tuple[list[Item], float]:
-    """What the picture leaves out because it holds nearly everywhere, and what numbers mean."""
+def figures(view: View) -> str:
+    """Parameters, multiply-adds and depth of a net, as stands below its name."""
+    cost = costs(view.graph)
+    found = [f"{human(cost.params + cost.params_frozen)} parameters"]
+    if cost.macs != 0:
+        found.append(f"{human(cost.macs)} MACs")
+    return " · ".join([*found, counted(cost.depth, "layer")])
+
+
+def title(view: View, room: float) -> tuple[list[Item], float]:
+    """The net's name, its figures and its paper in a width, and where what follows begins.
+
+    The paper stands at the right of the figures where there is room for all of it, else below them.
+    """
+    found, y = _lines(view.graph.name, "title", MARGIN - 3, room)
+    numbers = figures(view)
+    lines, end = _lines(numbers, "note", y + 3, room)
+    found += lines
+    paper = dict(view.graph.metadata).get("paper")
+    if isinstance(paper, str):
+        if width_of(numbers, "note") + _BETWEEN + width_of(paper, "note") <= room:
+            found.append(Words(MARGIN + room, end - 3, paper, "note", "end", "muted"))
+        else:
+            lines, end = _lines(paper, "note", end, room)
+            found += lines
+    return found, end + 9
+
+
+def _lines(text: str, size: str, y: float, room: float) -> tuple[list[Item], float]:
+    """Text in lines of a width, and where they end."""
+    found: list[Item] = []
+    look = "" if size == "title" else "muted"
+    for line in wrapped(text, SIZES[size], room, bold=size in BOLD):
+        y += _LINE[size]
+        found.append(Words(MARGIN, y - 3, line, size, look=look))
+    return found, y
+
+
+def legend(
+    view: View, y: float, room: float, notes: Sequence[str] = ()
+) -> tuple[list[Item], float]:
+    """What the picture leaves out because it holds nearly everywhere, and what numbers mean.
+
+    In lines of a width from `y` on, and where they end.
+    """
     parts = []
     rule = view.implied
     if rule:
         parts.append(f"each conv is followed by {', '.join(rule)} unless it says otherwise")
-    figures = {"shape": "output shape", "params": "parameters", "macs": "multiply-adds (MACs)"}
-    shown = [figures[name] for name in ("shape", "params", "macs") if name in view.show]
+    meanings = {"shape": "output shape", "params": "parameters", "macs": "multiply-adds (MACs)"}
+    shown = [meanings[name] for name in ("shape", "params", "macs") if name in view.show]
     if shown:
         parts.append("figures: " + " · ".join(shown))
-    text = "; ".join([*parts, note] if note else parts)
-    found: list[Item] = [Words(MARGIN, y + 14, text, "note", look="muted")] if text else []
-    width = width_of(text, "note")
+    text = "; ".join([*parts, *notes])
+    found, end = _lines(text, "note", y, room) if text else ([], y)
     if view.heat is not None:
-        key, key_w = _heat_key(view, MARGIN + width + 24, y)
-        found += key
-        width += 24 + key_w
-    return found, width
+        key, key_w = _heat_key(view)
+        used = width_of(text, "note") + _BETWEEN
+        if text and (end > y + _LINE["note"] or used + key_w > room):
+            used, end = 0.0, end + 18
+        found += key(MARGIN + (used if text else 0.0), max(end, y + 18) - 18)
+        end = max(end, y + 18)
+    return found, end
 
 
-def _heat_key(view: View, x: float, y: float) -> tuple[list[Item], float]:
+def _heat_key(view: View) -> tuple[Callable[[float, float], list[Item]], float]:
+    """From cold to hot, and how wide that is."""
     units = {"params": "parameters", "macs": "MACs", "memory": "bytes of output"}
     high = f"{human(round(view.hottest))} {units[view.heat or 'params']}"
-    found: list[Item] = [Words(x, y + 14, "0", "note", look="muted")]
-    for i in range(HEAT_STEPS):
-        found.append(Box(x + 12 + 18 * i, y + 4, 18, 12, "key", f"h{i}", 0))
-    end = x + 12 + 18 * HEAT_STEPS + 6
-    found.append(Words(end, y + 14, high, "note", look="muted"))
-    return found, end - x + width_of(high, "note")
+    end = 12 + 18 * HEAT_STEPS + 6
+
+    def draw(x: float, y: float) -> list[Item]:
+        found: list[Item] = [Words(x, y + 15, "0", "note", look="muted")]
+        for i in range(HEAT_STEPS):
+            found.append(Box(x + 12 + 18 * i, y + 5, 18, 12, "key", f"h{i}", 0))
+        found.append(Words(x + end, y + 15, high, "note", look="muted"))
+        return found
+
+    return draw, end + width_of(high, "note")

@@ -38,9 +38,9 @@ def flow(view: View) -> Scene:
         raise NetspecError(TooManyDrawn("flow", count, MOST_BOXES))
     whole = _Level(view, structure(view.graph))
     if dot.has_dot():
-        return framed(view, _laid_out(whole, _by_graphviz), "laid out by Graphviz")
+        return framed(view, _laid_out(whole, _by_graphviz), ["laid out by Graphviz"])
     note = "laid out without Graphviz; install Graphviz for its layout"
-    return framed(view, _laid_out(whole, _by_ourselves), note)
+    return framed(view, _laid_out(whole, _by_ourselves), [note])
 
 
 def _by_ourselves(diagrams: Sequence[Diagram]) -> list[Placed]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 from itertools import groupby
@@ -10,7 +9,7 @@ from itertools import groupby
 from netspec.diagnostics.messages.draw import TooManyDrawn, TooManyJoins
 from netspec.diagnostics.raised import NetspecError
 from netspec.draw.layout.pieces import GAP, Piece, wire
-from netspec.draw.layout.shelves import arranged
+from netspec.draw.layout.shelves import with_details
 from netspec.draw.layout.structural import Layout
 from netspec.draw.layout.ushape import u_piece, u_shape
 from netspec.draw.metrics import fit, total
@@ -28,7 +27,8 @@ from netspec.draw.structure.elements import (
 from netspec.draw.structure.labels import is_join, resolution
 from netspec.draw.structure.reading import structure
 from netspec.draw.structure.repeats import fold, shortened
-from netspec.draw.styles.around import FOOT, MARGIN, TITLE, details, legend, scene, title
+from netspec.draw.styles.around import AROUND, MARGIN, framed
+from netspec.draw.styles.inside import insides
 from netspec.draw.view import View
 from netspec.foundation.records import record
 from netspec.graph.checked import Graph, Node
@@ -77,13 +77,23 @@ def folded(view: View) -> Scene:
         series = shortened(series)
     if chosen:
         return page(view if _is_drawable(view, series) else _drawable(closed, series), series)
-    first = (replace(view, first=True), replace(view, depth=2), replace(view, depth=1))
-    for choice in (view, *first):
+    choices = (
+        view,
+        replace(view, first=True),
+        replace(view, depth=2),
+        replace(view, depth=1),
+        replace(closed, wrappers=True),
+    )
+    pages = []
+    for choice in choices:
         if _is_drawable(choice, series):
-            found = page(choice, series)
+            found = page(choice, series, inside=True)
             if on_screen(found):
                 return found
-    return page(_drawable(closed, series), series, details(replace(view, depth=1), series))
+            pages.append(found)
+    if not pages:
+        _drawable(closed, series)
+    return min(pages, key=lambda found: max(found.width / SCREEN[0], found.height / SCREEN[1]))
 
 
 def refuse_tangles(style: str, graph: Graph) -> None:
@@ -130,44 +140,49 @@ def on_screen(scene: Scene) -> bool:
     return scene.width <= SCREEN[0] and scene.height <= SCREEN[1]
 
 
-def page(view: View, series: Series, details: Sequence[Piece] = ()) -> Scene:
-    """A series as a page of columns, with details in further ones."""
+def page(view: View, series: Series, *, inside: bool = False) -> Scene:
+    """A series as a page of columns; with what is `inside` of the blocks that are closed."""
     layout = Layout(view)
+    room = MOST_BOXES - layout.boxes(series)
+    details, left_out = insides(view, series, room) if inside else ([], [])
     u = u_shape(series, view.graph)
     if u is not None:
         columns = [Column((u_piece(u, layout, leaves=False),), ("",))]
     else:
         columns = _columns(layout.pieces(series, layout.width(series)), narrow=bool(details))
-    graph = view.graph
-    top = MARGIN + TITLE
-    inner_h = max(column.h for column in columns) + 2 * GAP
-    items: list[Item] = []
-    at = MARGIN
-    before: tuple[float, float] | None = None
-    for i, column in enumerate(columns):
-        x = at + (_BAND if any(column.bands) else 0.0)
-        at = x + column.w + 10 + (_GUTTER if i + 1 < len(columns) else 0.0)
-        axis = x + column.axis
-        items = _band_items(column, x, top + GAP, at - _GUTTER * (i + 1 < len(columns))) + items
-        items += _column_items(column, axis, top + GAP)
-        if before is not None:
-            lane, entry = x - _GUTTER / 2 - (_BAND if any(column.bands) else 0.0), top + 2
-            low = before[1] + GAP - 4
-            points = (before, (before[0], low), (lane, low), (lane, entry), (axis, entry))
-            arrow = not column.pieces[0].wired
-            items.append(wire(*points, (axis, top + GAP), arrow=arrow))
-        before = (axis, top + GAP + column.h)
-    room = SCREEN[0] - at - MARGIN, SCREEN[1] - top - GAP - FOOT - 6
-    left = at + GAP
-    for piece, x, y in arranged(details, *room):
-        items += piece.draw(left + x, top + GAP + y)
-        inner_h = max(inner_h, y + piece.h + 2 * GAP)
-        at = max(at, left + x + piece.w + 8)
-    below, below_w = legend(view, top + inner_h + 4)
-    width = max(at + MARGIN - 6, 2 * MARGIN + below_w, 360.0)
-    above = title(graph.name, view, width - 2 * MARGIN)
-    height = top + inner_h + FOOT + 6
-    return scene(view, (*above, *items, *below), width, height)
+    notes = [f"not shown: the inside of {', '.join(left_out)}"] if left_out else []
+    w, h = SCREEN[0] - 2 * MARGIN, SCREEN[1] - AROUND
+    whole = with_details(_side_by_side(columns), details, w, h)
+    return framed(view, whole, notes, centred=False)
+
+
+def _side_by_side(columns: list[Column]) -> Piece:
+    """Columns with what flows from the end of each to the next."""
+    bands = [_BAND if any(column.bands) else 0.0 for column in columns]
+    lefts, at = [], 0.0
+    for column, band in zip(columns, bands, strict=True):
+        lefts.append(at + band)
+        at += band + column.w + 10 + _GUTTER
+    h = max(column.h for column in columns) + 2 * GAP
+
+    def draw(left: float, top: float) -> list[Item]:
+        items: list[Item] = []
+        before: tuple[float, float] | None = None
+        for column, place, band in zip(columns, lefts, bands, strict=True):
+            x = left + place
+            axis = x + column.axis
+            items = _band_items(column, x, top + GAP, x + column.w + 10) + items
+            items += _column_items(column, axis, top + GAP)
+            if before is not None:
+                lane, entry = x - _GUTTER / 2 - band, top + 2
+                low = before[1] + GAP - 4
+                points = (before, (before[0], low), (lane, low), (lane, entry), (axis, entry))
+                arrow = not column.pieces[0].wired
+                items.append(wire(*points, (axis, top + GAP), arrow=arrow))
+            before = (axis, top + GAP + column.h)
+        return items
+
+    return Piece(at - _GUTTER - 6, h, 0.0, draw)
 
 
 def _column_items(column: Column, axis: float, y: float) -> list[Item]:
@@ -230,7 +245,7 @@ def _columns(found: list[tuple[Piece, Element]], *, narrow: bool) -> list[Column
     for count in range(1, min(_MOST_COLUMNS, len(pieces)) + 1):
         columns = [Column(tuple(pieces[a:b]), tuple(bands[a:b])) for a, b in _divide(pieces, count)]
         w = total(c.w + 10 + _GUTTER + _BAND for c in columns)
-        h = max(c.h for c in columns) + TITLE + FOOT + 60
+        h = max(c.h for c in columns) + AROUND + 38
         # The size at which the page fits a screen, with a taste for few columns.
         cost = max(w / SCREEN[0], h / SCREEN[1], 0.62) + 0.02 * count
         if narrow:

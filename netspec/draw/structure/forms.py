@@ -1,0 +1,63 @@
+"""What blocks do, their numbers left out of account: the same for a wide one and a narrow one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from netspec.draw.structure.elements import Block, Element, Parallel, Repeat, Series, Step, Tangle
+from netspec.draw.structure.labels import is_minor, spelling
+
+# What tells two layers of one operator apart in a picture, and how that is said of several blocks.
+_FIGURES = {
+    "kernel": "kernels",
+    "width": "widths",
+    "stride": "strides",
+    "groups": "groups",
+    "dilation": "dilations",
+    "heads": "heads",
+}
+
+
+def form(element: Element) -> object:
+    """Equal for elements of the same layers and connections, whatever their numbers.
+
+    How often something is repeated is a number too.
+    """
+    match element:
+        case Step():
+            return tuple(spelling(node.op) for node in element.nodes)
+        case Block():
+            return ("block", element.call.block, form(element.body))
+        case Series():
+            forms = [form(item) for item in element.items]
+            if element.arcs:
+                return (tuple(forms), element.arcs)
+            return tuple(key for key, _ in groupby(forms))
+        case Parallel():
+            join = form(element.join) if element.join else None
+            return ("parallel", tuple(form(branch) for branch in element.branches), join)
+        case Tangle():
+            return ("tangle", tuple(form(item) for item in element.items), element.edges)
+        case Repeat():
+            inner = element.element
+            return form(inner.items[0]) if _is_chain_of_one(inner) else form(inner)
+    return ("other",)
+
+
+def _is_chain_of_one(element: Element) -> bool:
+    return isinstance(element, Series) and len(element.items) == 1
+
+
+def differing(blocks: Sequence[Block]) -> list[str]:
+    """The figures that blocks of one form differ in, as `widths`, `strides`."""
+    told = [[n for n in block.nodes if not is_minor(n)] for block in blocks]
+    found: dict[str, None] = {}
+    if len({len(nodes) for nodes in told}) > 1:
+        found["numbers of layers"] = None
+    for nodes in zip(*told, strict=False):
+        for name, words in _FIGURES.items():
+            values = {str(node.op.__dict__.get(name)) for node in nodes}
+            if len(values) > 1:
+                found[words] = None
+    return list(found)

@@ -1,0 +1,143 @@
+"""The insides of blocks that a picture shows closed, each form of them once, for beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from netspec.draw.layout.pieces import PAD, Piece, width_of
+from netspec.draw.layout.structural import Layout
+from netspec.draw.metrics import wrapped
+from netspec.draw.scene import SIZES
+from netspec.draw.structure.elements import (
+    Block,
+    Element,
+    Parallel,
+    Repeat,
+    Series,
+    Tangle,
+    blocks_of,
+)
+from netspec.draw.structure.forms import differing, form
+from netspec.draw.structure.reading import structure
+from netspec.draw.view import View
+
+_NAMED = 3
+_LEAST = 170.0
+
+
+def insides(view: View, series: Series, room: int) -> tuple[list[Piece], list[str]]:
+    """What blocks do that the view shows closed, in the order of use, and names of those left out.
+
+    Blocks that differ in more than numbers are shown apart. Those that would take more than `room`
+    boxes together are left out.
+    """
+    return _Insides(view, series).pieces(room)
+
+
+class _Insides:
+    def __init__(self, view: View, series: Series) -> None:
+        # The figures that a picture shows closed blocks with are in the panels as well.
+        self.layout = Layout(
+            replace(view, depth=1, expand=(), only=None, first=False, wrappers=True)
+        )
+        self.closed: dict[object, Block] = {}
+        shown: set[object] = set()
+        for block, is_open in _drawn(Layout(view), series):
+            if is_open:
+                shown.add(form(block))
+            else:
+                self._add(block, shown)
+        self.closed = {key: block for key, block in self.closed.items() if key not in shown}
+        self.instances: dict[object, list[Block]] = {}
+        self.forms: dict[str, set[object]] = {}
+        for block in blocks_of(structure(view.graph)) if self.closed else ():
+            self.instances.setdefault(form(block), []).append(block)
+            self.forms.setdefault(block.call.block, set()).add(form(block))
+
+    def _add(self, block: Block, shown: set[object]) -> None:
+        """A closed block, and after it those that are closed inside of it."""
+        key = form(block)
+        if key in self.closed or key in shown:
+            return
+        self.closed[key] = block
+        for inner, is_open in _drawn(self.layout, block):
+            if is_open:
+                shown.add(form(inner))
+            else:
+                self._add(inner, shown)
+
+    def pieces(self, room: int) -> tuple[list[Piece], list[str]]:
+        found: list[Piece] = []
+        left_out: dict[str, None] = {}
+        for key, block in self.closed.items():
+            boxes = self.layout.boxes(block)
+            if boxes > room:
+                left_out[block.call.block] = None
+                continue
+            room -= boxes
+            found.append(self._panel(key, block))
+        return found, list(left_out)
+
+    def _panel(self, key: object, block: Block) -> Piece:
+        title = f"inside {block.call.block}"
+        note = self._note(key, block)
+        plain = self.layout.block(block, block, 0.0, title=title)
+        if not note:
+            return plain
+        width = max(plain.w - 2 * PAD, _LEAST, width_of(title, "head"))
+        lines = "\n".join(wrapped(note, SIZES["note"], width))
+        return self.layout.block(block, block, 0.0, note=lines, title=title)
+
+    def _note(self, key: object, block: Block) -> str:
+        """Which of several blocks of one name it is, and what numbers differ in others like it."""
+        alike = self.instances.get(key, [block])
+        unlike = differing(alike) if len(alike) > 1 else []
+        parts = []
+        if len(self.forms.get(block.call.block, ())) > 1:
+            names = [other.path for other in alike]
+            more = len(names) - _NAMED
+            listed = ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+            parts.append(f"of {listed}")
+        if unlike:
+            parts.append(f"numbers of {block.path}: {_listed(unlike)} differ")
+        return "; ".join(parts)
+
+
+def _listed(words: list[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def _drawn(layout: Layout, element: Element) -> Iterator[tuple[Block, bool]]:
+    """Every block that a layout draws, and whether it is open, in the order of use."""
+    match element:
+        case Block():
+            yield from _block(layout, element, element)
+        case Repeat(element=Block() as block, copies=copies):
+            first = copies[0] if copies else block
+            assert isinstance(first, Block)
+            is_open = layout.view.is_open(block, first.path, layout.depth)
+            if not is_open and form(first) != form(block):
+                yield first, False
+            yield from _block(layout, block, first)
+        case Repeat():
+            yield from _drawn(layout, element.element)
+        case Series():
+            asides = dict(element.asides)
+            for i, item in enumerate(element.items):
+                yield from _drawn(layout, item)
+                if i in asides:
+                    yield from _drawn(layout, asides[i])
+        case Parallel():
+            for branch in element.branches:
+                yield from _drawn(layout, branch)
+        case Tangle():
+            for item in element.items:
+                yield from _drawn(layout, item)
+
+
+def _block(layout: Layout, block: Block, first: Block) -> Iterator[tuple[Block, bool]]:
+    is_open = layout.view.is_open(block, first.path, layout.depth)
+    yield block, is_open
+    if is_open:
+        yield from _drawn(layout.inside(), block.body)
