@@ -30,6 +30,7 @@ def with_details(main: Piece, details: Sequence[Piece], w: float, h: float) -> P
     """
     if not details:
         return main
+    w = max(w, main.w)
     best = min(_arranged(main, details, w, h), key=lambda found: _cost(found, w, h))
 
     def draw(x: float, y: float) -> list[Item]:
@@ -42,9 +43,9 @@ def with_details(main: Piece, details: Sequence[Piece], w: float, h: float) -> P
     return Piece(best.w, best.h, main.axis, draw, main.wired)
 
 
-def _cost(found: _Arranged, w: float, h: float) -> tuple[float, bool, float]:
-    """By how much a page is larger than a screen, whether the order is lost, how large it is."""
-    return max(found.w / w, found.h / h, 1.0), not found.in_order, found.w * found.h
+def _cost(found: _Arranged, w: float, h: float) -> tuple[float, float, bool, float]:
+    """How much wider than a screen, how much higher, whether the order is lost, how large."""
+    return max(found.w / w, 1.0), max(found.h / h, 1.0), not found.in_order, found.w * found.h
 
 
 def _arranged(main: Piece, details: Sequence[Piece], w: float, h: float) -> Iterator[_Arranged]:

@@ -201,7 +201,7 @@ class Layout:
         around: str = "",
         title: str = "",
     ) -> Piece:
-        """A card: closed with its figures, or open with what it does."""
+        """A card: closed with its figures, or open with what it does, as always with a `title`."""
         name = title or around + (block.call.block if times else block.name)
         lines = note.splitlines()
         if block.head:
@@ -210,7 +210,8 @@ class Layout:
         figures = self.view.numbers(element, block.type)
         copies = element.copies if isinstance(element, Repeat) else ()
         first = copies[0] if copies else block
-        is_open = self.view.is_open(block, getattr(first, "path", block.path), self.depth)
+        path = getattr(first, "path", block.path)
+        is_open = bool(title) or self.view.is_open(block, path, self.depth)
         if is_open and not note:
             only = block.only
             if only is not None:

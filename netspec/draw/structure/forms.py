@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from netspec.draw.structure.elements import Block, Element, Parallel, Repeat, Series, Step, Tangle
-from netspec.draw.structure.labels import is_minor, spelling
+from netspec.draw.structure.labels import is_minor, spelling, tag
+from netspec.graph.checked import Node
 
 # What tells two layers of one operator apart in a picture, and how that is said of several blocks.
 _FIGURES = {
@@ -22,11 +23,11 @@ _FIGURES = {
 def form(element: Element) -> object:
     """Equal for elements of the same layers and connections, whatever their numbers.
 
-    How often something is repeated is a number too.
+    How often something is repeated is a number too, and so is which activation follows a layer.
     """
     match element:
         case Step():
-            return tuple(spelling(node.op) for node in element.nodes)
+            return tuple(dict.fromkeys(kind for n in element.nodes if (kind := _kind(n))))
         case Block():
             return ("block", element.call.block, form(element.body))
         case Series():
@@ -45,6 +46,14 @@ def form(element: Element) -> object:
     return ("other",)
 
 
+def _kind(node: Node) -> str:
+    """What a layer is, of those that normalise, activate and drop only which of these they do."""
+    if not is_minor(node):
+        return spelling(node.op)
+    kind = type(node.op).__module__.rpartition(".")[2]
+    return "" if kind == "regular" else kind
+
+
 def _is_chain_of_one(element: Element) -> bool:
     return isinstance(element, Series) and len(element.items) == 1
 
@@ -60,4 +69,7 @@ def differing(blocks: Sequence[Block]) -> list[str]:
             values = {str(node.op.__dict__.get(name)) for node in nodes}
             if len(values) > 1:
                 found[words] = None
+    acts = [{tag(n) for n in block.nodes if _kind(n) == "activation"} for block in blocks]
+    if any(each != acts[0] for each in acts):
+        found["activations"] = None
     return list(found)

@@ -93,7 +93,8 @@ def folded(view: View) -> Scene:
             pages.append(found)
     if not pages:
         _drawable(closed, series)
-    return min(pages, key=lambda found: max(found.width / SCREEN[0], found.height / SCREEN[1]))
+    # What is too much for a screen grows downwards.
+    return min(pages, key=lambda found: (max(found.width, SCREEN[0]), found.height))
 
 
 def refuse_tangles(style: str, graph: Graph) -> None:

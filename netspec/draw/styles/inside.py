@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from os.path import commonprefix
 
 from netspec.draw.layout.pieces import PAD, Piece, width_of
 from netspec.draw.layout.structural import Layout
@@ -17,6 +18,7 @@ from netspec.draw.structure.elements import (
     Series,
     Tangle,
     blocks_of,
+    nodes_of,
 )
 from netspec.draw.structure.forms import differing, form
 from netspec.draw.structure.reading import structure
@@ -42,6 +44,7 @@ class _Insides:
             replace(view, depth=1, expand=(), only=None, first=False, wrappers=True)
         )
         self.closed: dict[object, Block] = {}
+        self.around = _around(series)
         shown: set[object] = set()
         for block, is_open in _drawn(Layout(view), series):
             if is_open:
@@ -61,7 +64,7 @@ class _Insides:
         if key in self.closed or key in shown:
             return
         self.closed[key] = block
-        for inner, is_open in _drawn(self.layout, block):
+        for inner, is_open in _drawn(self.layout.inside(), block.body):
             if is_open:
                 shown.add(form(inner))
             else:
@@ -71,7 +74,7 @@ class _Insides:
         found: list[Piece] = []
         left_out: dict[str, None] = {}
         for key, block in self.closed.items():
-            boxes = self.layout.boxes(block)
+            boxes = 1 + self.layout.inside().boxes(block.body)
             if boxes > room:
                 left_out[block.call.block] = None
                 continue
@@ -93,15 +96,25 @@ class _Insides:
         """Which of several blocks of one name it is, and what numbers differ in others like it."""
         alike = self.instances.get(key, [block])
         unlike = differing(alike) if len(alike) > 1 else []
-        parts = []
-        if len(self.forms.get(block.call.block, ())) > 1:
-            names = [other.path for other in alike]
-            more = len(names) - _NAMED
-            listed = ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
-            parts.append(f"of {listed}")
-        if unlike:
-            parts.append(f"numbers of {block.path}: {_listed(unlike)} differ")
-        return "; ".join(parts)
+        names = [path for other in alike if (path := self._path(other)) != self._path(block)]
+        listed = ", ".join(names[:_NAMED])
+        if len(names) > _NAMED:
+            listed += f" and {len(names) - _NAMED} more"
+        elsewhere = f"with other {_listed(unlike)}" if unlike else ""
+        if len(self.forms.get(block.call.block, ())) < 2:
+            return f"as in {self._path(block)}; elsewhere {elsewhere}" if unlike else ""
+        also = f"; also in {listed} {elsewhere}".rstrip() if names else ""
+        return f"as in {self._path(block)}{also}"
+
+    def _path(self, block: Block) -> str:
+        """Where a block is, without the block that the whole picture is the inside of."""
+        return block.path.removeprefix(self.around)
+
+
+def _around(series: Series) -> str:
+    """The path, with its dot, that everything in a series has in common."""
+    paths = [n.path.split(".")[:-1] for item in series.items for n in nodes_of(item)]
+    return "".join(f"{part}." for part in commonprefix(paths))
 
 
 def _listed(words: list[str]) -> str:
