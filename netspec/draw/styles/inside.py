@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from os.path import commonprefix
+from itertools import takewhile
 
 from netspec.draw.layout.pieces import PAD, Piece, width_of
 from netspec.draw.layout.structural import Layout
@@ -114,7 +114,8 @@ class _Insides:
 def _around(series: Series) -> str:
     """The path, with its dot, that everything in a series has in common."""
     paths = [n.path.split(".")[:-1] for item in series.items for n in nodes_of(item)]
-    return "".join(f"{part}." for part in commonprefix(paths))
+    levels = takewhile(lambda parts: len(set(parts)) == 1, zip(*paths, strict=False))
+    return "".join(f"{parts[0]}." for parts in levels)
 
 
 def _listed(words: list[str]) -> str:
