@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from netspec.draw.layout.arcs import chain_with_arcs
 from netspec.draw.layout.layered import layered
 from netspec.draw.layout.pieces import (
@@ -27,8 +25,8 @@ from netspec.draw.layout.pieces import (
     wire,
 )
 from netspec.draw.layout.ushape import u_piece, u_shape
-from netspec.draw.metrics import total
-from netspec.draw.scene import Box, Group, Item, Words
+from netspec.draw.metrics import total, wrapped
+from netspec.draw.scene import SIZES, Box, Group, Item, Words
 from netspec.draw.structure.elements import (
     Block,
     Element,
@@ -45,6 +43,7 @@ from netspec.draw.view import View
 from netspec.foundation.records import record
 
 FORK = 15.0
+_LEAST = 110.0
 
 
 @record
@@ -222,9 +221,11 @@ class Layout:
             figures = ""
             given = name.rstrip("0123456789") != block.call.block and not times
             name = f"{name}: {block.call.block}" if given else block.call.block
-        if inner is None and block.call.arguments and not block.head:
-            lines.insert(0, f"({_tidy(block.call.arguments)})")
         title = name + times
+        if inner is None and not block.head:
+            least = max(width - 2 * PAD, width_of(f"{title} {figures}", "head"), _LEAST)
+            told = arguments([copy for copy in copies or [block] if isinstance(copy, Block)])
+            lines = [*wrapped(", ".join(told), SIZES["note"], least), *lines] if told else lines
         top = HEADER + 14.0 * len(lines)
         room = [width_of(title, "head") + (width_of(figures, "note") + 14 if figures else 0)]
         room += [width_of(line, "note") for line in lines]
@@ -376,9 +377,3 @@ def _unpassed(count: int, arcs: tuple[tuple[int, int], ...]) -> list[tuple[int, 
             found.append((start, i + 1))
             start = i + 1
     return found
-
-
-def _tidy(arguments: str) -> str:
-    """Arguments as shorthand gives them, with the noise of binary fractions taken off."""
-    arguments = re.sub(r"\b(kernel|width)=", "", arguments.replace("stride=", "/"))
-    return re.sub(r"\d+\.\d{7,}", lambda found: f"{float(found[0]):g}", arguments)

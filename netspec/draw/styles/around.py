@@ -8,7 +8,8 @@ from netspec.analysis.costs import costs
 from netspec.draw.layout.pieces import Piece, width_of
 from netspec.draw.metrics import wrapped
 from netspec.draw.scene import BOLD, SIZES, Box, Item, Scene, Words
-from netspec.draw.structure.labels import counted, human
+from netspec.draw.structure.labels import human
+from netspec.draw.structure.words import counted
 from netspec.draw.view import HEAT_STEPS, View
 
 MARGIN = 16.0
