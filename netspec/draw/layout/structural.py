@@ -39,6 +39,7 @@ from netspec.draw.structure.elements import (
     Tangle,
     nodes_of,
 )
+from netspec.draw.structure.given import arguments
 from netspec.draw.view import View
 from netspec.foundation.records import record
 
