@@ -166,7 +166,12 @@ class View:
 
 def tags(step: Step) -> tuple[str, ...]:
     """The short names of what is merged into a step: `bn`, `relu`."""
-    return tuple(tag(node) for node in step.nodes[1:])
+    named = {node: block for block in step.blocks for node in block.nodes}
+    found: dict[object, str] = {}
+    for node in step.nodes[1:]:
+        block = named.get(node)
+        found[block or node] = block.call.block if block else tag(node)
+    return tuple(found.values())
 
 
 @lru_cache(maxsize=16)

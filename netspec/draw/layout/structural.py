@@ -44,7 +44,7 @@ from netspec.draw.view import View
 from netspec.foundation.records import record
 
 FORK = 15.0
-_LEAST = 110.0
+_LEAST = 200.0
 
 
 @record

@@ -13,9 +13,13 @@ from netspec.sizes.shapes import TensorType
 
 @record(eq=False, slots=False)
 class Step:
-    """One drawn layer: a node and the normalisation and activation merged into it."""
+    """One drawn layer: a node and the normalisation and activation merged into it.
+
+    `blocks` are those of these that are blocks of the net's own, drawn by their names.
+    """
 
     nodes: tuple[Node, ...]
+    blocks: tuple[Block, ...] = ()
 
     @property
     def node(self) -> Node:

@@ -24,6 +24,8 @@ _FAMILIES = {
     "recurrent": "rnn",
     "embedding": "rnn",
 }
+_ELEMENTWISE = "netspec.ops.elementwise."
+_ARITHMETIC = frozenset({"add", "sub", "mul", "div", "maximum", "minimum", "mean"})
 _LONGEST_SIZE = 14
 
 
@@ -42,6 +44,13 @@ def family(op: Operator) -> str:
 def is_minor(node: Node) -> bool:
     """Normalisation, activation, dropout: drawn with the layer they follow."""
     return family(node.op) == "minor" and len(node.inputs) == 1
+
+
+def is_elementwise(node: Node) -> bool:
+    """Whether the node computes each element from those at its place."""
+    return type(node.op).__module__.startswith(_ELEMENTWISE) or (
+        is_join(node) and spelling(node.op) in _ARITHMETIC
+    )
 
 
 def is_join(node: Node) -> bool:

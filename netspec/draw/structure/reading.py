@@ -7,13 +7,15 @@ nothing is guessed from names.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import field
 from functools import cached_property, lru_cache
 from itertools import groupby
 from typing import Any
 
 from netspec.draw.structure.decompose import decompose
 from netspec.draw.structure.elements import Block, Element, Repeat, Series, Step
-from netspec.draw.structure.labels import data_inputs, is_minor
+from netspec.draw.structure.labels import data_inputs, is_elementwise, is_minor
+from netspec.foundation.records import record
 from netspec.graph.checked import Call, Graph, Node, Value
 
 
@@ -27,6 +29,14 @@ def structure(graph: Graph) -> Series:
 def flat_steps(graph: Graph) -> tuple[Step, ...]:
     """Every layer of the net as a step, blocks left out of account."""
     return tuple(step for step in _Reader(graph).steps() if isinstance(step, Step))
+
+
+@record(frozen=False, eq=False)
+class _Chain:
+    """A step while it is read."""
+
+    nodes: list[Node] = field(default_factory=list)
+    blocks: list[Block] = field(default_factory=list)
 
 
 class _Reader:
@@ -57,6 +67,15 @@ class _Reader:
             self._leave(output.value.node, set(), ends)
         several = (call for call, nodes in ends.items() if len(nodes) > 1)
         return frozenset(call for call in several if not call.recurrent)
+
+    @cached_property
+    def _followers(self) -> frozenset[Call]:
+        """Blocks that only normalise and activate: they are said as what they do, without boxes."""
+        found: dict[Call, bool] = {}
+        for node in self.graph.nodes:
+            for call in node.call.ancestors() if node.call else ():
+                found[call] = found.get(call, True) and is_minor(node) and node.head is None
+        return frozenset(call for call, minor in found.items() if minor and not call.recurrent)
 
     @cached_property
     def _recursive(self) -> frozenset[str]:
@@ -97,21 +116,47 @@ class _Reader:
 
     def _elements(self, groups: Mapping[Any, list[Node]]) -> list[Element]:
         """Calls as blocks, nodes as steps; what normalises or activates joins the step before."""
-        found: list[Block | list[Node]] = []
-        steps: dict[Node, list[Node]] = {}
+        found: list[Block | _Chain] = []
+        chains: dict[Node, _Chain] = {}
         for key, members in groups.items():
             if isinstance(key, Call):
-                found.append(self._block(key, tuple(members)))
+                block = self._block(key, tuple(members))
+                source = self._activated(block)
+                chain = chains.get(source) if source is not None else None
+                if chain is None:
+                    found.append(block)
+                else:
+                    chain.nodes += members
+                    chain.blocks.append(block)
+                    chains[members[-1]] = chain
                 continue
             before = key.inputs[0].node if is_minor(key) else None
-            step = steps.get(before) if before is not None and self._uses[before] == 1 else None
-            if step is None or before is None or not before.inputs:
-                step = []
-                found.append(step)
-            step.append(key)
-            steps[key] = step
-        items = (item if isinstance(item, Block) else Step(tuple(item)) for item in found)
+            chain = chains.get(before) if before is not None and self._uses[before] == 1 else None
+            if chain is None or before is None or not before.inputs:
+                chain = _Chain()
+                found.append(chain)
+            chain.nodes.append(key)
+            chains[key] = chain
+        items = (
+            item if isinstance(item, Block) else Step(tuple(item.nodes), tuple(item.blocks))
+            for item in found
+        )
         return [_recurrence(tuple(run)) for _, run in groupby(items, key=_recurring)]
+
+    def _activated(self, block: Block) -> Node | None:
+        """The node whose output a block activates or normalises; None if it does anything else.
+
+        It computes each element from those at its place, of one tensor that nothing else reads.
+        """
+        if block.head or block.call.recurrent or not all(map(is_elementwise, block.nodes)):
+            return None
+        read = {v.node for node in block.nodes for v in data_inputs(node)} - set(block.nodes)
+        if len(read) != 1 or not all(node.inputs for node in (*block.nodes, *read)):
+            return None
+        (source,) = read
+        readers = sum(any(v.node is source for v in data_inputs(n)) for n in block.nodes)
+        same = source.types[0].shape == block.type.shape
+        return source if same and readers == self._uses[source] else None
 
     def _block(self, call: Call, nodes: tuple[Node, ...]) -> Block:
         parts = [c.component for c in call.ancestors() if c.component is not None]
@@ -125,7 +170,7 @@ class _Reader:
         for call in node.call.ancestors() if node.call else ():
             if call is container:
                 break
-            if call.component is None or call in self._open_ended:
+            if call.component is None or call in self._open_ended or call in self._followers:
                 continue
             if call.block not in self._recursive:
                 found = call

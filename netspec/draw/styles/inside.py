@@ -16,6 +16,7 @@ from netspec.draw.structure.elements import (
     Parallel,
     Repeat,
     Series,
+    Step,
     Tangle,
     blocks_of,
     nodes_of,
@@ -125,6 +126,8 @@ def _listed(words: list[str]) -> str:
 def _drawn(layout: Layout, element: Element) -> Iterator[tuple[Block, bool]]:
     """Every block that a layout draws, and whether it is open, in the order of use."""
     match element:
+        case Step():
+            yield from ((block, False) for block in element.blocks)
         case Block():
             yield from _block(layout, element, element)
         case Repeat(element=Block() as block, copies=copies):
@@ -145,6 +148,8 @@ def _drawn(layout: Layout, element: Element) -> Iterator[tuple[Block, bool]]:
         case Parallel():
             for branch in element.branches:
                 yield from _drawn(layout, branch)
+            if element.join is not None:
+                yield from _drawn(layout, element.join)
         case Tangle():
             for item in element.items:
                 yield from _drawn(layout, item)
