@@ -19,12 +19,14 @@ from netspec.draw.structure.elements import (
     own_nodes_of,
 )
 from netspec.draw.structure.labels import family, human, label, shape, tag
+from netspec.draw.structure.naming import name_of, naming
 from netspec.draw.structure.reading import flat_steps
+from netspec.draw.structure.sharing import sharing
 from netspec.foundation.records import record
 from netspec.graph.checked import Graph, Node
 from netspec.sizes.shapes import TensorType, numel
 
-SHOWN = ("shape", "kernel", "params", "macs")
+SHOWN = ("shape", "kernel", "params", "macs", "name")
 HEATS = ("params", "macs", "memory")
 HEAT_STEPS = 6
 
@@ -98,7 +100,13 @@ class View:
         return _after_most(self.graph)
 
     def label(self, step: Step) -> str:
-        """The step's words: what it is, and what follows it where that is not the rule."""
+        """The step's words: what it is, and what follows it where that is not the rule.
+
+        With its name where that is asked for, or is needed to follow a connection.
+        """
+        return self._names_before(step) + self._layer(step) + self._names_behind(step)
+
+    def _layer(self, step: Step) -> str:
         own = tags(step)
         node = step.node
         if family(node.op) == "minor":
@@ -112,6 +120,27 @@ class View:
                 return text
             return f"{text} · {', '.join(own) if own else 'linear'}"
         return f"{text} · {', '.join(own)}" if own else text
+
+    def _names_before(self, step: Step) -> str:
+        name = name_of(step) if "name" in self.show else ""
+        known = naming(self.graph).named
+        name = name or next((known[node] for node in step.nodes if node in known), "")
+        words, number = self.shared(step.node.path)
+        if not name and number is not None and not words:
+            name = step.node.name
+        return f"{name}: " if name else ""
+
+    def _names_behind(self, step: Step) -> str:
+        read = naming(self.graph).read
+        names = dict.fromkeys(name for node in step.nodes for name in read.get(node, ()))
+        weights, _ = self.shared(step.node.path)
+        behind = [f"from {', '.join(names)}"] if names else []
+        return "".join(f", {words}" for words in [*behind, *([weights] if weights else [])])
+
+    def shared(self, path: str) -> tuple[str, int | None]:
+        """Whose weights the layer or block at a path uses, in words, and the number of its mark."""
+        found = sharing(self.graph)
+        return found.words(path), found.numbers.get(path)
 
     def numbers(self, element: Element, kind: TensorType | None) -> str:
         """The figures that `show` asks for: output shape, parameters, multiply-adds."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from netspec.draw.metrics import text_width, total
 from netspec.draw.scene import BOLD, SIZES, Box, Group, Item, Mark, Wire, Words
 from netspec.draw.structure.elements import Repeat, Step
+from netspec.draw.theme import SHARES
 from netspec.draw.view import View, tags
 from netspec.foundation.records import record
 
@@ -98,10 +99,19 @@ def row_width(step: Step, view: View, repeat: Repeat | None = None) -> float:
     )
 
 
+def share_mark(path: str, view: View, x: float, y: float, h: float) -> tuple[Item, ...]:
+    """The coloured edge of what has weights in common with others, one colour for all of these."""
+    _, number = view.shared(path)
+    return () if number is None else (Box(x, y, 4, h, "key", f"share{number % SHARES}", 2),)
+
+
 def _of_step(
     step: Step, view: View, members: tuple[Item, ...], whole: Step | Repeat | None = None
 ) -> Group:
     hint = view.hint(step.node.name, whole or step, step.type)
+    box = members[0]
+    if isinstance(box, Box):
+        members = (*members, *share_mark(step.node.path, view, box.x, box.y, box.h))
     return Group(members, step.node.span, step.node.path, hint)
 
 

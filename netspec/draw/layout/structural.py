@@ -20,6 +20,7 @@ from netspec.draw.layout.pieces import (
     mark_text,
     row,
     row_width,
+    share_mark,
     stack,
     width_of,
     wire,
@@ -227,6 +228,8 @@ class Layout:
             least = max(width - 2 * PAD, width_of(f"{title} {figures}", "head"), _LEAST)
             told = arguments([copy for copy in copies or [block] if isinstance(copy, Block)])
             lines = [*wrapped(", ".join(told), SIZES["note"], least), *lines] if told else lines
+        weights, _ = self.view.shared(block.path)
+        lines += [weights] if weights else []
         top = HEADER + 14.0 * len(lines)
         room = [width_of(title, "head") + (width_of(figures, "note") + 14 if figures else 0)]
         room += [width_of(line, "note") for line in lines]
@@ -250,6 +253,7 @@ class Layout:
                 members.append(Words(x + w - PAD, at, figures, "note", "end", "muted"))
             for i, line in enumerate(lines):
                 members.append(Words(x + PAD, y + HEADER + 9 + 14 * i, line, "note", look="muted"))
+            members += share_mark(block.path, self.view, x, y + 4, h - 8)
             if inner is not None:
                 members += inner.draw(x + axis - inner.axis, y + top)
             hint = self.view.hint(block.path, element, block.type)

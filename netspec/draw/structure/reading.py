@@ -186,4 +186,4 @@ def _recurring(item: Element) -> object:
 
 def _recurrence(run: tuple[Element, ...]) -> Element:
     """The passes of a recurrence as one element: the first, whose weights they all use."""
-    return Repeat(run[0], len(run), "", run) if len(run) > 1 else run[0]
+    return Repeat(run[0], len(run), "the same weights each time", run) if len(run) > 1 else run[0]

@@ -45,7 +45,6 @@ _BEFORE: dict[str, Callable[[Any], str]] = {
 }
 # Said after a comma; other values that an operator is given by position follow the word itself.
 _AFTER: dict[str, Callable[[Any], str]] = {
-    "stride": lambda value: f"/{number(value)}",
     "groups": lambda value: counted(value, "group"),
     "dilation": lambda value: f"dilated {number(value)}",
     "fixed": lambda value: "fixed",
@@ -67,7 +66,7 @@ _AFTER: dict[str, Callable[[Any], str]] = {
     "p": lambda value: f"p = {number(value)}",
 }
 # Rates that grow from layer to layer are no part of what a repeated layer is.
-_UNSAID = {"droppath": ("rate",), "unpool": ("kernel", "stride")}
+_UNSAID = {"droppath": ("rate",), "unpool": ("kernel",)}
 _SIDES = {
     1: (("start", "end"),),
     2: (("top", "bottom"), ("left", "right")),
@@ -90,12 +89,33 @@ def said(node: Node) -> tuple[str, list[str]]:
     if phrase is not None:
         return phrase(node), []
     told = _told(node)
-    own = [n for n in node.op.order if n in told and n not in ("kernel", "width", *_BEFORE)]
+    skipped = ("kernel", "width", "stride", *_BEFORE)
+    own = [n for n in node.op.order if n in told and n not in skipped]
     bare = [_listed(told[n]) for n in own if not _is_after(node, n)]
     later = [n for n in own if _is_after(node, n)]
     # `scale` and `shift` and `by` mean something else where they are an operator's first values.
     later += [n for n in _AFTER if n in told and n not in own and n in _EVERYWHERE]
-    return ", ".join(bare), [_AFTER[n](told[n]) for n in later]
+    return ", ".join(bare), [*_stride(node), *(_AFTER[n](told[n]) for n in later)]
+
+
+def _stride(node: Node) -> list[str]:
+    """The stride, where it is not what all read without it: 1, and of a pool of 2 by 2 the 2."""
+    values = node.op.__dict__
+    if "stride" not in values or node.op.spelling in _UNSAID:
+        return []
+    kernel, stride = values["kernel"], values["stride"]
+    pools = node.op.params["stride"].default is None and _flat(kernel) <= {1, 2}
+    steps = stride if stride is not None else kernel
+    alike = _flat(steps)
+    if steps == kernel if pools else alike == {1}:
+        return []
+    if len(alike) == 1:
+        (steps,) = alike
+    return [f"/{number(steps)}"]
+
+
+def _flat(size: Any) -> set[int]:
+    return set(size) if isinstance(size, tuple) else {size}
 
 
 _EVERYWHERE = frozenset(

@@ -1,0 +1,72 @@
+"""Which layers and blocks use the weights of others."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from netspec.foundation.records import record
+from netspec.graph.checked import Call, Graph, Node
+
+
+@record(eq=False)
+class Sharing:
+    """By the path of each layer or block that uses another's weights, that of the other.
+
+    Inside a block that does so as a whole, nothing is said again. `numbers` are those of the others,
+    and of who uses them, counted from 0 in the order of use: one for all uses of the same weights.
+    """
+
+    sources: dict[str, str]
+    numbers: dict[str, int]
+
+    def words(self, path: str) -> str:
+        """`weights of left` for what uses those of another, else nothing."""
+        source = self.sources.get(path)
+        if source is None:
+            return ""
+        ours, theirs = path.split("."), source.split(".")
+        while len(theirs) > 1 and ours[:1] == theirs[:1]:
+            ours, theirs = ours[1:], theirs[1:]
+        return f"weights of {'.'.join(theirs)}"
+
+
+@lru_cache(maxsize=16)
+def sharing(graph: Graph) -> Sharing:
+    """Who uses whose weights; the passes of a recurrence, which all use the same, are not meant."""
+    whole: dict[str, str | None] = {}
+    weighty = [node for node in graph.nodes if node.op.weights(*node.input_types)]
+    for node in weighty:
+        for path in _around(node):
+            source = _source(node, path)
+            known = whole.setdefault(path, source)
+            if known != source:
+                whole[path] = None
+    sources: dict[str, str] = {}
+    for node in weighty:
+        if node.owner == node.path or _recurs(node):
+            continue
+        outermost = next((path for path in _around(node) if whole[path] is not None), node.path)
+        sources.setdefault(outermost, whole.get(outermost) or node.owner)
+    numbers: dict[str, int] = {}
+    for path, source in sources.items():
+        number = numbers.setdefault(source, len(set(numbers.values())))
+        numbers[path] = number
+    return Sharing(sources, numbers)
+
+
+def _around(node: Node) -> list[str]:
+    """The paths of the blocks around a layer, the outermost first."""
+    parts = node.path.split(".")[:-1]
+    return [".".join(parts[: i + 1]) for i in range(len(parts))]
+
+
+def _source(node: Node, path: str) -> str | None:
+    """The block whose layer of the same name gives this one its weights."""
+    inner = node.path[len(path) :]
+    source = node.owner.removesuffix(inner)
+    return source if node.owner.endswith(inner) and source != path else None
+
+
+def _recurs(node: Node) -> bool:
+    calls: list[Call] = list(node.call.ancestors()) if node.call else []
+    return any(call.recurrent for call in calls)
