@@ -33,20 +33,13 @@ class Sharing:
 @lru_cache(maxsize=16)
 def sharing(graph: Graph) -> Sharing:
     """Who uses whose weights; the passes of a recurrence, which all use the same, are not meant."""
-    whole: dict[str, str | None] = {}
-    weighty = [node for node in graph.nodes if node.op.weights(*node.input_types)]
-    for node in weighty:
-        for path in _around(node):
-            source = _source(node, path)
-            known = whole.setdefault(path, source)
-            if known != source:
-                whole[path] = None
+    weighty = [n for n in graph.nodes if n.op.weights(*n.input_types) and not _recurs(n)]
+    whole = _whole(weighty)
     sources: dict[str, str] = {}
     for node in weighty:
-        if node.owner == node.path or _recurs(node):
-            continue
-        outermost = next((path for path in _around(node) if whole[path] is not None), node.path)
-        sources.setdefault(outermost, whole.get(outermost) or node.owner)
+        if node.owner != node.path:
+            path = next((path for path in _around(node) if path in whole), node.path)
+            sources.setdefault(path, whole.get(path, node.owner))
     numbers: dict[str, int] = {}
     for path, source in sources.items():
         number = numbers.setdefault(source, len(set(numbers.values())))
@@ -54,17 +47,25 @@ def sharing(graph: Graph) -> Sharing:
     return Sharing(sources, numbers)
 
 
+def _whole(weighty: list[Node]) -> dict[str, str]:
+    """Blocks all of whose weights are those of an earlier block, layer by layer, and which that is."""
+    held: dict[str, list[tuple[str, str]]] = {}
+    for node in weighty:
+        for path in _around(node):
+            held.setdefault(path, []).append((node.path[len(path) :], node.owner))
+    found: dict[str, str] = {}
+    first: dict[tuple[tuple[str, str], ...], str] = {}
+    for path, weights in held.items():
+        source = first.setdefault(tuple(weights), path)
+        if source != path:
+            found[path] = source
+    return found
+
+
 def _around(node: Node) -> list[str]:
     """The paths of the blocks around a layer, the outermost first."""
     parts = node.path.split(".")[:-1]
     return [".".join(parts[: i + 1]) for i in range(len(parts))]
-
-
-def _source(node: Node, path: str) -> str | None:
-    """The block whose layer of the same name gives this one its weights."""
-    inner = node.path[len(path) :]
-    source = node.owner.removesuffix(inner)
-    return source if node.owner.endswith(inner) and source != path else None
 
 
 def _recurs(node: Node) -> bool:

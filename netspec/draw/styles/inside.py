@@ -25,7 +25,7 @@ from netspec.draw.structure.forms import differing, form
 from netspec.draw.structure.reading import structure
 from netspec.draw.view import View
 
-_NAMED = 3
+_NAMED = 2
 _LEAST = 170.0
 
 
