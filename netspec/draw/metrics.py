@@ -75,7 +75,7 @@ _WORD = re.compile(r"(?:[\d.,]+\s[kMGT]\s)?\S+(?:\s·)?\s*")
 
 
 def wrapped(text: str, size: float, room: float, *, bold: bool = False) -> list[str]:
-    """The text in lines of at most `room`, none of it lost; long words break after `_`, `-`, `/`, `.`."""
+    """The text in lines of at most `room`, none of it lost; long words break after `_`, `/` and such."""
     lines: list[str] = [""]
     for word in _WORD.findall(text):
         for part in _broken(word, size, room, bold):
@@ -90,7 +90,7 @@ def _broken(word: str, size: float, room: float, bold: bool) -> list[str]:
     found = [""]
     if text_width(word.rstrip(), size, bold=bold) <= room:
         return [word]
-    for part in re.findall(r"[^_/.-]+[_/.-]*|[_/.-]+", word):
+    for part in re.findall(r"[^_/.×-]+[_/.×-]*|[_/.×-]+", word):
         for ch in part if text_width(part, size, bold=bold) > room else [part]:
             if found[-1] and text_width(found[-1] + ch, size, bold=bold) > room:
                 found.append("")

@@ -104,7 +104,7 @@ class View:
 
         With its name where that is asked for, or is needed to follow a connection.
         """
-        return self._names_before(step) + self._layer(step) + self._names_behind(step)
+        return self._names_before(step) + ", ".join([self._layer(step), *self.behind(step)])
 
     def _layer(self, step: Step) -> str:
         own = tags(step)
@@ -125,17 +125,16 @@ class View:
         name = name_of(step) if "name" in self.show else ""
         known = naming(self.graph).named
         name = name or next((known[node] for node in step.nodes if node in known), "")
-        words, number = self.shared(step.node.path)
-        if not name and number is not None and not words:
-            name = step.node.name
+        name = name or sharing(self.graph).name(step.node.path)
         return f"{name}: " if name else ""
 
-    def _names_behind(self, step: Step) -> str:
+    def behind(self, step: Step) -> list[str]:
+        """What a step reads from far and whose weights it uses, in words."""
         read = naming(self.graph).read
         names = dict.fromkeys(name for node in step.nodes for name in read.get(node, ()))
         weights, _ = self.shared(step.node.path)
-        behind = [f"from {', '.join(names)}"] if names else []
-        return "".join(f", {words}" for words in [*behind, *([weights] if weights else [])])
+        found = [f"from {', '.join(names)}"] if names else []
+        return [*found, weights] if weights else found
 
     def shared(self, path: str) -> tuple[str, int | None]:
         """Whose weights the layer or block at a path uses, in words, and the number of its mark."""

@@ -133,15 +133,15 @@ def bar(step: Step, view: View, w: float) -> Piece:
     return Piece(w, 20, w / 2, draw)
 
 
-def mark_text(step: Step) -> str:
+def mark_text(step: Step, view: View) -> str:
     """What follows a merge drawn as a circle, in words beside it."""
-    return ", ".join(tags(step))
+    return ", ".join([*tags(step), *view.behind(step)])
 
 
 def mark(step: Step, view: View, x: float, y: float, *, words_left: bool = True) -> Group:
     """A merge as a circle around (x, y), with what follows it beside."""
     members: list[Item] = [Mark(x, y, SIGNS[step.node.op.spelling])]
-    text = mark_text(step)
+    text = mark_text(step, view)
     if text:
         at, anchor = (x - 13, "end") if words_left else (x + 13, "start")
         members.append(Words(at, y + 4 if words_left else y + 18, text, "note", anchor, "muted"))

@@ -221,8 +221,8 @@ class Layout:
         if inner is None and not width and not block.head:
             # Inside another block, a closed one is as small as can be: its figures are in its hint.
             figures = ""
-            given = name.rstrip("0123456789") != block.call.block and not times
-            name = f"{name}: {block.call.block}" if given else block.call.block
+            given = block.is_named and not times
+            name = around + (f"{block.name}: {block.call.block}" if given else block.call.block)
         title = name + times
         if inner is None and not block.head:
             least = max(width - 2 * PAD, width_of(f"{title} {figures}", "head"), _LEAST)
@@ -295,7 +295,7 @@ class Layout:
         real = [b for b in branches if b is not None]
         main = max(real, key=lambda piece: piece.h)
         others = [b for b in branches if b is not main]
-        words = width_of(mark_text(join), "note")
+        words = width_of(mark_text(join, self.view), "note")
         left = max(0.0, words + 16 - main.axis)
         tall = max(p.h for p in real)
         top = FORK if opens else 0.0

@@ -53,6 +53,11 @@ class Block:
         return self.path.rpartition(".")[2]
 
     @property
+    def is_named(self) -> bool:
+        """Whether its name was given to it, and is not that of the block and a number."""
+        return not self.name.removeprefix(self.call.block).isdigit()
+
+    @property
     def own(self) -> tuple[Node, ...]:
         """Its nodes without those of training-only heads inside it; all, if it has no others."""
         inside = f"{self.path}."
@@ -180,7 +185,9 @@ def blocks_of(element: Element) -> Iterator[Block]:
                 case Block():
                     yield item
                     inner.append(item.body)
-                case Series() | Tangle():
+                case Series():
+                    inner += (*item.items, *(block for _, block in item.asides))
+                case Tangle():
                     inner += item.items
                 case Parallel():
                     inner += item.branches

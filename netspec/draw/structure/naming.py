@@ -7,7 +7,7 @@ from functools import lru_cache
 from netspec.draw.structure.elements import Step
 from netspec.draw.structure.labels import data_inputs
 from netspec.foundation.records import record
-from netspec.graph.checked import Graph, Node
+from netspec.graph.checked import Call, Graph, Node
 from netspec.ops.declare.source import Input
 
 # A connection over so many layers is not followed by eye.
@@ -52,8 +52,33 @@ def naming(graph: Graph) -> Naming:
         if node.head is not None:
             continue
         far = [v.node for v in data_inputs(node) if at[node] - at[v.node] > _FAR]
-        given = [source for source in dict.fromkeys(far) if _is_given(source)]
+        ported = _ported(graph, node)
+        given = [
+            source for source in dict.fromkeys(far) if _is_given(source) and source not in ported
+        ]
         named.update({source: source.name for source in given})
         if given:
             read[node] = tuple(source.name for source in given)
     return Naming(named, read)
+
+
+def _ported(graph: Graph, node: Node) -> frozenset[Node]:
+    """What flows into the block around a node from outside, where that is several tensors.
+
+    Those are drawn as inputs of the block.
+    """
+    call = next((c for c in node.call.ancestors() if c.component), None) if node.call else None
+    return _arrivals(graph).get(call, frozenset()) if call else frozenset()
+
+
+@lru_cache(maxsize=16)
+def _arrivals(graph: Graph) -> dict[Call, frozenset[Node]]:
+    found: dict[Call, set[Node]] = {}
+    for node in graph.nodes:
+        around = [c for c in node.call.ancestors() if c.component] if node.call else []
+        for value in data_inputs(node):
+            inside = set(value.node.call.ancestors()) if value.node.call else set()
+            for call in around:
+                if call not in inside:
+                    found.setdefault(call, set()).add(value.node)
+    return {call: frozenset(nodes) for call, nodes in found.items() if len(nodes) > 1}

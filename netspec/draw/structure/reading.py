@@ -78,6 +78,31 @@ class _Reader:
         return frozenset(call for call, minor in found.items() if minor and not call.recurrent)
 
     @cached_property
+    def _activations(self) -> dict[Call, Node]:
+        """Blocks that activate or normalise what one node gives, with that node.
+
+        They compute each element from those at its place, of one tensor that nothing else reads.
+        """
+        held: dict[Call, list[Node]] = {}
+        for node in self.graph.nodes:
+            for call in node.call.ancestors() if node.call else ():
+                held.setdefault(call, []).append(node)
+        found: dict[Call, Node] = {}
+        for call, nodes in held.items():
+            outside = call.component is None or call.recurrent or nodes[0].head is not None
+            if outside or call in self._followers or not all(map(is_elementwise, nodes)):
+                continue
+            read = {v.node for node in nodes for v in data_inputs(node)}.difference(nodes)
+            if len(read) != 1 or not all(node.inputs for node in (*nodes, *read)):
+                continue
+            (source,) = read
+            readers = sum(any(v.node is source for v in data_inputs(n)) for n in nodes)
+            same = source.types[0].shape == nodes[-1].types[0].shape
+            if same and readers == self._uses[source]:
+                found[call] = source
+        return found
+
+    @cached_property
     def _recursive(self) -> frozenset[str]:
         """Blocks that call themselves: they are one figure with all they call, without boxes."""
         found: set[str] = set()
@@ -106,7 +131,12 @@ class _Reader:
         return tuple(found)
 
     def steps(self) -> list[Element]:
-        return self._elements({node: [node] for node in self.graph.nodes})
+        groups: dict[Call | Node, list[Node]] = {}
+        for node in self.graph.nodes:
+            around = node.call.ancestors() if node.call else ()
+            call = next((call for call in around if call in self._activations), None)
+            groups.setdefault(call or node, []).append(node)
+        return self._elements(groups)
 
     def _children(self, container: Call | None, nodes: tuple[Node, ...]) -> list[Element]:
         groups: dict[Call | Node, list[Node]] = {}
@@ -121,7 +151,7 @@ class _Reader:
         for key, members in groups.items():
             if isinstance(key, Call):
                 block = self._block(key, tuple(members))
-                source = self._activated(block)
+                source = self._activations.get(key)
                 chain = chains.get(source) if source is not None else None
                 if chain is None:
                     found.append(block)
@@ -142,21 +172,6 @@ class _Reader:
             for item in found
         )
         return [_recurrence(tuple(run)) for _, run in groupby(items, key=_recurring)]
-
-    def _activated(self, block: Block) -> Node | None:
-        """The node whose output a block activates or normalises; None if it does anything else.
-
-        It computes each element from those at its place, of one tensor that nothing else reads.
-        """
-        if block.head or block.call.recurrent or not all(map(is_elementwise, block.nodes)):
-            return None
-        read = {v.node for node in block.nodes for v in data_inputs(node)} - set(block.nodes)
-        if len(read) != 1 or not all(node.inputs for node in (*block.nodes, *read)):
-            return None
-        (source,) = read
-        readers = sum(any(v.node is source for v in data_inputs(n)) for n in block.nodes)
-        same = source.types[0].shape == block.type.shape
-        return source if same and readers == self._uses[source] else None
 
     def _block(self, call: Call, nodes: tuple[Node, ...]) -> Block:
         parts = [c.component for c in call.ancestors() if c.component is not None]

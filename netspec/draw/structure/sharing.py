@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 
+from netspec.draw.structure.elements import blocks_of
+from netspec.draw.structure.reading import structure
 from netspec.foundation.records import record
 from netspec.graph.checked import Call, Graph, Node
 
@@ -14,10 +17,12 @@ class Sharing:
 
     Inside a block that does so as a whole, nothing is said again. `numbers` are those of the others,
     and of who uses them, counted from 0 in the order of use: one for all uses of the same weights.
+    `drawn` are the paths of the blocks that have boxes.
     """
 
     sources: dict[str, str]
     numbers: dict[str, int]
+    drawn: frozenset[str]
 
     def words(self, path: str) -> str:
         """`weights of left` for what uses those of another, else nothing."""
@@ -29,29 +34,46 @@ class Sharing:
             ours, theirs = ours[1:], theirs[1:]
         return f"weights of {'.'.join(theirs)}"
 
+    def marks(self, nodes: Iterable[Node]) -> dict[Node, str]:
+        """The number of the weights of each layer that shares them, as text."""
+        found = {}
+        for node in nodes:
+            paths = (path for path in (*_above(node.path), node.path) if path in self.numbers)
+            for path in paths:
+                found[node] = str(self.numbers[path])
+        return found
+
+    def name(self, path: str) -> str:
+        """What a layer whose weights others use is called: its path inside the box it stands in."""
+        if path not in self.sources.values() or path in self.drawn:
+            return ""
+        around = [above for above in _above(path) if above in self.drawn]
+        return path[len(around[-1]) + 1 :] if around else path
+
 
 @lru_cache(maxsize=16)
 def sharing(graph: Graph) -> Sharing:
     """Who uses whose weights; the passes of a recurrence, which all use the same, are not meant."""
     weighty = [n for n in graph.nodes if n.op.weights(*n.input_types) and not _recurs(n)]
-    whole = _whole(weighty)
+    drawn = frozenset(block.path for block in blocks_of(structure(graph)))
+    whole = _whole(weighty, drawn)
     sources: dict[str, str] = {}
     for node in weighty:
         if node.owner != node.path:
-            path = next((path for path in _around(node) if path in whole), node.path)
+            path = next((path for path in _above(node.path) if path in whole), node.path)
             sources.setdefault(path, whole.get(path, node.owner))
     numbers: dict[str, int] = {}
     for path, source in sources.items():
         number = numbers.setdefault(source, len(set(numbers.values())))
         numbers[path] = number
-    return Sharing(sources, numbers)
+    return Sharing(sources, numbers, drawn)
 
 
-def _whole(weighty: list[Node]) -> dict[str, str]:
+def _whole(weighty: list[Node], drawn: frozenset[str]) -> dict[str, str]:
     """Blocks all of whose weights are those of an earlier block, layer by layer, and which that is."""
     held: dict[str, list[tuple[str, str]]] = {}
     for node in weighty:
-        for path in _around(node):
+        for path in drawn.intersection(_above(node.path)):
             held.setdefault(path, []).append((node.path[len(path) :], node.owner))
     found: dict[str, str] = {}
     first: dict[tuple[tuple[str, str], ...], str] = {}
@@ -62,9 +84,9 @@ def _whole(weighty: list[Node]) -> dict[str, str]:
     return found
 
 
-def _around(node: Node) -> list[str]:
-    """The paths of the blocks around a layer, the outermost first."""
-    parts = node.path.split(".")[:-1]
+def _above(path: str) -> list[str]:
+    """The paths of the blocks around what has this path, the outermost first."""
+    parts = path.split(".")[:-1]
     return [".".join(parts[: i + 1]) for i in range(len(parts))]
 
 

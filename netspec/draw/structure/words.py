@@ -124,8 +124,8 @@ _EVERYWHERE = frozenset(
 
 
 def _is_after(node: Node, name: str) -> bool:
-    """Whether a value stands after a comma: not the groups of what is told nothing else."""
-    return name in _AFTER and not (name == "groups" and node.op.order == (name,))
+    """Whether a value stands after a comma: not the groups or the axis of what is told only that."""
+    return name in _AFTER and not (name in ("groups", "axis") and node.op.order == (name,))
 
 
 def _told(node: Node) -> dict[str, Any]:

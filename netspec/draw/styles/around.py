@@ -99,7 +99,11 @@ def legend(
     if shown:
         parts.append("figures: " + " · ".join(shown))
     text = "; ".join([*parts, *notes])
-    found, end = _lines(text, "note", y, room) if text else ([], y)
+    found: list[Item] = []
+    end = y
+    for line in [text] if width_of(text, "note") <= room else [*parts, *notes]:
+        lines, end = _lines(line, "note", end, room) if line else ([], end)
+        found += lines
     if view.heat is not None:
         key, key_w = _heat_key(view)
         used = width_of(text, "note") + _BETWEEN

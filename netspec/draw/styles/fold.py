@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 from itertools import groupby
@@ -12,7 +13,7 @@ from netspec.draw.layout.pieces import GAP, Piece, wire
 from netspec.draw.layout.shelves import with_details
 from netspec.draw.layout.structural import Layout
 from netspec.draw.layout.ushape import u_piece, u_shape
-from netspec.draw.metrics import fit, total
+from netspec.draw.metrics import total, wrapped
 from netspec.draw.scene import SIZES, Box, Item, Scene, Words
 from netspec.draw.structure.elements import (
     Block,
@@ -27,6 +28,7 @@ from netspec.draw.structure.elements import (
 from netspec.draw.structure.labels import is_join, resolution
 from netspec.draw.structure.reading import structure
 from netspec.draw.structure.repeats import fold, shortened
+from netspec.draw.structure.sharing import sharing
 from netspec.draw.styles.around import AROUND, MARGIN, framed
 from netspec.draw.styles.inside import insides
 from netspec.draw.view import View
@@ -70,7 +72,7 @@ def folded(view: View) -> Scene:
     Of a net that takes more than 2,000 boxes, the middle of long chains is left out; raises
     NetspecError where that is not enough.
     """
-    series = _marked_outline(view) if view.marks else outline(view.graph)
+    series = _outline(view.graph, view.marks) if view.marks else outline(view.graph)
     chosen = view.depth is not None or view.expand or view.only is not None
     closed = replace(view, depth=0, expand=(), only=None)
     if Layout(closed if not chosen else view).boxes(series) > MOST_BOXES:
@@ -107,14 +109,16 @@ def refuse_tangles(style: str, graph: Graph) -> None:
 @lru_cache(maxsize=16)
 def outline(graph: Graph) -> Series:
     """What `folded` draws: the net's structure with repeats folded, without a block around all."""
-    refuse_tangles("fold", graph)
-    return _unwrapped(fold(structure(graph)))
+    return _outline(graph, {})
 
 
-def _marked_outline(view: View) -> Series:
+def _outline(graph: Graph, marks: Mapping[Node, str]) -> Series:
     """The outline of a net whose repeats are not folded over what is marked otherwise."""
-    refuse_tangles("fold", view.graph)
-    return _unwrapped(fold(structure(view.graph), view.marks))
+    refuse_tangles("fold", graph)
+    # Layers that share weights are told apart from those that are like them otherwise.
+    both = sharing(graph).marks(graph.nodes)
+    both |= {node: both.get(node, "") + mark for node, mark in marks.items()}
+    return _unwrapped(fold(structure(graph), both))
 
 
 def _is_drawable(view: View, series: Series) -> bool:
@@ -207,8 +211,8 @@ def _band_items(column: Column, x: float, y: float, right: float) -> list[Item]:
             left = x - _BAND
             look = "even" if i % 2 == 0 else "odd"
             found.append(Box(left, y - 5, right - left, h + 10, "band", look, 6))
-            text = fit(band, SIZES["note"], _BAND - 8)
-            found.append(Words(left + 6, y + 12, text, "note", look="muted"))
+            for line, text in enumerate(wrapped(band, SIZES["note"], _BAND - 8)):
+                found.append(Words(left + 6, y + 12 + 12 * line, text, "note", look="muted"))
         y += h + GAP
     return found
 

@@ -134,7 +134,8 @@ def _drawn(layout: Layout, element: Element) -> Iterator[tuple[Block, bool]]:
             first = copies[0] if copies else block
             assert isinstance(first, Block)
             is_open = layout.view.is_open(block, first.path, layout.depth)
-            if not is_open and form(first) != form(block):
+            # A first that is open too, but for what its note says, is shown where that says nothing.
+            if (not is_open or "first differs" in element.note) and form(first) != form(block):
                 yield first, False
             yield from _block(layout, block, first)
         case Repeat():
@@ -157,6 +158,10 @@ def _drawn(layout: Layout, element: Element) -> Iterator[tuple[Block, bool]]:
 
 def _block(layout: Layout, block: Block, first: Block) -> Iterator[tuple[Block, bool]]:
     is_open = layout.view.is_open(block, first.path, layout.depth)
+    if block.head and not is_open and isinstance(block.only, Block):
+        # A head that is one block is that block.
+        yield block.only, False
+        return
     yield block, is_open
     if is_open:
         yield from _drawn(layout.inside(), block.body)
