@@ -31,18 +31,18 @@ def form(element: Element) -> object:
         case Block():
             return ("block", element.call.block, form(element.body))
         case Series():
-            forms = [form(item) for item in element.items]
+            forms = tuple(form(item) for item in element.items)
             if element.arcs:
-                return (tuple(forms), element.arcs)
-            return tuple(key for key, _ in groupby(forms))
+                return (forms, element.arcs)
+            once = tuple(key for key, _ in groupby(forms))
+            return once[0] if len(once) == 1 else once
         case Parallel():
             join = form(element.join) if element.join else None
             return ("parallel", tuple(form(branch) for branch in element.branches), join)
         case Tangle():
             return ("tangle", tuple(form(item) for item in element.items), element.edges)
         case Repeat():
-            inner = element.element
-            return form(inner.items[0]) if _is_chain_of_one(inner) else form(inner)
+            return form(element.element)
     return ("other",)
 
 
@@ -52,10 +52,6 @@ def _kind(node: Node) -> str:
         return spelling(node.op)
     kind = type(node.op).__module__.rpartition(".")[2]
     return "" if kind == "regular" else kind
-
-
-def _is_chain_of_one(element: Element) -> bool:
-    return isinstance(element, Series) and len(element.items) == 1
 
 
 def differing(blocks: Sequence[Block]) -> list[str]:
