@@ -63,10 +63,7 @@ def naming(graph: Graph) -> Naming:
 
 
 def _ported(graph: Graph, node: Node) -> frozenset[Node]:
-    """What flows into the block around a node from outside, where that is several tensors.
-
-    Those are drawn as inputs of the block.
-    """
+    """What flows into the block around a node from outside: drawn as an input of the block."""
     call = next((c for c in node.call.ancestors() if c.component), None) if node.call else None
     return _arrivals(graph).get(call, frozenset()) if call else frozenset()
 
@@ -81,4 +78,4 @@ def _arrivals(graph: Graph) -> dict[Call, frozenset[Node]]:
             for call in around:
                 if call not in inside:
                     found.setdefault(call, set()).add(value.node)
-    return {call: frozenset(nodes) for call, nodes in found.items() if len(nodes) > 1}
+    return {call: frozenset(nodes) for call, nodes in found.items()}

@@ -45,12 +45,12 @@ class _Insides:
             replace(view, depth=1, expand=(), only=None, first=False, wrappers=True)
         )
         self.closed: dict[object, Block] = {}
+        self.titles: dict[object, str] = {}
         self.around = _around(series)
-        shown: set[object] = set()
-        for block, is_open in _drawn(Layout(view), series):
-            if is_open:
-                shown.add(form(block))
-            else:
+        drawn = list(_drawn(Layout(view), series))
+        shown = {form(block) for block, is_open in drawn if is_open}
+        for block, is_open in drawn:
+            if not is_open:
                 self._add(block, shown)
         self.closed = {key: block for key, block in self.closed.items() if key not in shown}
         self.instances: dict[object, list[Block]] = {}
@@ -64,12 +64,20 @@ class _Insides:
         key = form(block)
         if key in self.closed or key in shown:
             return
+        title, only = block.call.block, block.only
+        inner = only.element if isinstance(only, Repeat) else only
+        if isinstance(inner, Block) and not {form(inner)} & {*self.closed, *shown}:
+            # What holds nothing but another block is shown with what that does.
+            shown.add(key)
+            times = f" ×{only.count}" if isinstance(only, Repeat) else ""
+            title, block, key = f"{title}: {inner.call.block}{times}", inner, form(inner)
         self.closed[key] = block
-        for inner, is_open in _drawn(self.layout.inside(), block.body):
+        self.titles[key] = f"inside {title}"
+        for inside, is_open in _drawn(self.layout.inside(), block.body):
             if is_open:
-                shown.add(form(inner))
+                shown.add(form(inside))
             else:
-                self._add(inner, shown)
+                self._add(inside, shown)
 
     def pieces(self, room: int) -> tuple[list[Piece], list[str]]:
         found: list[Piece] = []
@@ -84,7 +92,7 @@ class _Insides:
         return found, list(left_out)
 
     def _panel(self, key: object, block: Block) -> Piece:
-        title = f"inside {block.call.block}"
+        title = self.titles[key]
         note = self._note(key, block)
         plain = self.layout.block(block, block, 0.0, title=title)
         if not note:
