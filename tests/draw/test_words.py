@@ -27,6 +27,9 @@ _MACHINERY = re.compile(
 )
 
 
+_ALL = ("shape", "kernel", "params", "macs")
+
+
 def words(svg: str) -> list[str]:
     root = ElementTree.fromstring(svg)
     return [element.text or "" for element in root.iter("{http://www.w3.org/2000/svg}text")]
@@ -129,25 +132,20 @@ def test_formulas_of_open_sizes_have_units_and_are_whole() -> None:
 
 
 @pytest.mark.parametrize("name", shelved())
-def test_every_word_of_every_net_is_fit_to_print(name: str) -> None:
-    graph = build(read_spec(name))
-    found = words(fold(graph, show=("shape", "kernel", "params", "macs", "name")))
-    paper = str(dict(graph.metadata).get("paper", ""))
-    assert [fault for text in found if text not in paper for fault in unfit(text)] == []
-    assert not [text for text in found if text.endswith("…")]
-
-
-@pytest.mark.parametrize("name", shelved())
-def test_the_paper_is_cited_in_full(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_word_is_fit_to_print_and_the_paper_is_cited_in_full(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("netspec.draw.layout.dot.has_dot", lambda: False)
     graph = build(read_spec(name))
-    paper = dict(graph.metadata).get("paper")
-    for style in ("fold", "flow"):
-        svg = fold(graph, style=style, depth=None if style == "fold" else 0)
+    paper = str(dict(graph.metadata).get("paper", ""))
+    for choice in ({"show": (*_ALL, "name")}, {"style": "flow", "depth": 0}):
+        svg = fold(graph, **choice)
         picture = read_picture(svg)
+        found = words(svg)
+        assert spaceless(paper) in spaceless("".join(found))
         assert all(picture.view.holds(area) for area in picture.labels)
-        if paper is not None:
-            assert spaceless(str(paper)) in spaceless("".join(words(svg)))
+        assert [fault for text in found if text not in paper for fault in unfit(text)] == []
+        assert not [text for text in found if text.endswith("…")]
 
 
 def spaceless(text: str) -> str:

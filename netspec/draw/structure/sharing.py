@@ -54,6 +54,8 @@ class Sharing:
 @lru_cache(maxsize=16)
 def sharing(graph: Graph) -> Sharing:
     """Who uses whose weights; the passes of a recurrence, which all use the same, are not meant."""
+    if all(node.owner == node.path for node in graph.nodes):
+        return Sharing({}, {}, frozenset())
     weighty = [n for n in graph.nodes if n.op.weights(*n.input_types) and not _recurs(n)]
     drawn = frozenset(block.path for block in blocks_of(structure(graph)))
     whole = _whole(weighty, drawn)
