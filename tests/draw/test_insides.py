@@ -164,6 +164,15 @@ def test_blocks_of_the_same_weights_have_one_colour_and_say_whose_they_are() -> 
     assert "first" in words(svg)
 
 
+@pytest.mark.parametrize("depth", [0, None])
+def test_flow_says_whose_weights_a_block_uses(
+    depth: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("netspec.draw.layout.dot.has_dot", lambda: False)
+    found = words(fold(of(SIAMESE), style="flow", depth=depth))
+    assert sum(text.endswith(", weights of first") for text in found) == 1
+
+
 def test_layers_of_the_same_weights_are_marked_one_by_one() -> None:
     steps = "conv3-8(pad=same) as a; relu; conv3-8(pad=same) as b; relu"
     svg = fold(
