@@ -29,6 +29,7 @@ from netspec.sizes.shapes import TensorType, numel
 SHOWN = ("shape", "kernel", "params", "macs", "name")
 HEATS = ("params", "macs", "memory")
 HEAT_STEPS = 6
+_MOST_NAMES = 4
 
 
 @record(eq=False, slots=False)
@@ -99,12 +100,13 @@ class View:
         """What follows most convolutions, said once under the picture and not at each."""
         return _after_most(self.graph)
 
-    def label(self, step: Step) -> str:
+    def label(self, step: Step, channels: str = "") -> str:
         """The step's words: what it is, and what follows it where that is not the rule.
 
         With its name where that is asked for, or is needed to follow a connection.
         """
-        return self._names_before(step) + ", ".join([self._layer(step), *self.behind(step)])
+        parts = [self._layer(step), *([channels] if channels else []), *self.behind(step)]
+        return self._names_before(step) + ", ".join(parts)
 
     def _layer(self, step: Step) -> str:
         own = tags(step)
@@ -131,7 +133,9 @@ class View:
     def behind(self, step: Step) -> list[str]:
         """What a step reads from far and whose weights it uses, in words."""
         read = naming(self.graph).read
-        names = dict.fromkeys(name for node in step.nodes for name in read.get(node, ()))
+        names = list(dict.fromkeys(name for node in step.nodes for name in read.get(node, ())))
+        if len(names) > _MOST_NAMES:
+            names = [*names[: _MOST_NAMES - 1], f"{len(names) - _MOST_NAMES + 1} more"]
         weights, _ = self.shared(step.node.path)
         found = [f"from {', '.join(names)}"] if names else []
         return [*found, weights] if weights else found

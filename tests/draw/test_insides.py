@@ -227,3 +227,10 @@ def test_names_stand_at_both_ends_of_what_is_read_from_far() -> None:
     assert [text for text in found if "early" in text] == ["early: 3×3 conv, 8", "from early"]
     near = of("input 8x9x9\nconv3-8(pad=same) as early\nconv3-8(pad=same)\nadd(@early)")
     assert not [text for text in words(fold(near)) if "early" in text]
+
+
+def test_of_many_names_some_are_said(net: Callable[..., Graph]) -> None:
+    steps = "\n".join(f"conv3-8(pad=same) as n{i}; relu; tanh" for i in range(30))
+    read = " ".join(f"| @n{i}" for i in range(30))
+    found = words(fold(of(f"input 8x9x9\n{steps}\nconcat {{ {read} }}; conv1-4")))
+    assert [text for text in found if "from" in text] == ["concat, from n0, n1, n2, 23 more"]

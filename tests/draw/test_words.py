@@ -115,6 +115,7 @@ def test_labels(step: str, says: str) -> None:
 def test_of_one_is_singular() -> None:
     assert [counted(n, "layer") for n in (0, 1, 2)] == ["0 layers", "1 layer", "2 layers"]
     assert "1 layer" in words(fold(of("input 3x4x4\nconv3-8")))[1]
+    assert words(fold(of("input 4\nprelu(per=layer)")))[1].startswith("1 parameter ·")
 
 
 def test_numbers_are_short() -> None:
@@ -126,6 +127,18 @@ def test_numbers_are_short() -> None:
 def test_formulas_of_open_sizes_have_units_and_are_whole() -> None:
     figures = words(fold(build(read_spec("gpt2"))))[1]
     assert figures == "124 M parameters · 18.4 k·T² + 124 M·T MACs · 37 layers"
+
+
+def test_open_sizes_are_written_shortly_or_not_at_all() -> None:
+    steps = "conv3-8/2(pad=1); conv3-16/2(pad=1); conv2-8/2"
+    found = words(fold(of(f"input 3xHx32\n{steps}\nconv1-4")))
+    assert "8×ceil(H/2)×16 · 224" in found
+    assert "16×ceil(H/4)×8 · 1.17 k" in found
+    long = of("input 3xHxW\nconv3-8/2(pad=1); conv4-8/3; conv1-4")
+    sizes = [text for text in words(fold(long)) if text.startswith(("8×", "4×"))]
+    assert sizes
+    assert all(text.count("(") == text.count(")") for text in sizes)
+    assert list(read_picture(fold(long)).faults()) == []
 
 
 # --- whole pictures

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from netspec.draw.metrics import text_width, total
 from netspec.draw.scene import BOLD, SIZES, Box, Group, Item, Mark, Wire, Words
 from netspec.draw.structure.elements import Repeat, Step
+from netspec.draw.structure.labels import dim
 from netspec.draw.theme import SHARES
 from netspec.draw.view import View, tags
 from netspec.foundation.records import record
@@ -117,9 +118,8 @@ def _of_step(
 
 def bar(step: Step, view: View, w: float) -> Piece:
     """A merge as wide as its branches."""
-    text = view.label(step)
-    if "shape" in view.show and step.type.shape:
-        text = f"{text}, {step.type.shape[0]}"
+    shown = "shape" in view.show and step.type.shape
+    text = view.label(step, dim(step.type.shape[0]) if shown else "")
     w = max(w, width_of(text) + 16)
 
     def draw(x: float, y: float) -> list[Item]:

@@ -26,7 +26,7 @@ _FAMILIES = {
 }
 _ELEMENTWISE = "netspec.ops.elementwise."
 _ARITHMETIC = frozenset({"add", "sub", "mul", "div", "maximum", "minimum", "mean"})
-_LONGEST_SIZE = 14
+_LONGEST_SIZE = 18
 
 
 def spelling(op: Operator) -> str:
@@ -105,9 +105,19 @@ def tag(node: Node) -> str:
 
 
 def dim(size: Dim) -> str:
-    """A size as text, cut where a formula is long."""
-    text = str(size)
-    return text if len(text) <= _LONGEST_SIZE else text[: _LONGEST_SIZE - 1] + "…"
+    """A size as text; `…` for a formula that is too long to stand in a picture."""
+    text = _ceilings(str(size))
+    return text if len(text) <= _LONGEST_SIZE else "…"
+
+
+def _ceilings(formula: str) -> str:
+    """A formula with `ceil(H/2)` for what is canonically `floor((H + 1)/2)`."""
+
+    def written(found: re.Match[str]) -> str:
+        size, added, divisor = found.groups()
+        return f"ceil({size}/{divisor})" if int(added) == int(divisor) - 1 else found[0]
+
+    return re.sub(r"floor\(\((\w+) \+ (\d+)\)/(\d+)\)", written, formula)
 
 
 def shape(tensor: TensorType) -> str:
@@ -124,7 +134,7 @@ def resolution(tensor: TensorType) -> str:
 def human(number: Any) -> str:
     """Three digits and a unit: `25.6 M`; so in formulas: `18.4 k·T² + 85 M·T`."""
     if not isinstance(number, int | float):
-        return _formula(str(number))
+        return _formula(_ceilings(str(number)))
     for unit, size in (("T", 10**12), ("G", 10**9), ("M", 10**6), ("k", 10**3)):
         if number >= size:
             return (

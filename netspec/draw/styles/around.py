@@ -48,7 +48,8 @@ def _description(view: View) -> str:
 def figures(view: View) -> str:
     """Parameters, multiply-adds and depth of a net, as stands below its name."""
     cost = costs(view.graph)
-    found = [f"{human(cost.params + cost.params_frozen)} parameters"]
+    params = cost.params + cost.params_frozen
+    found = ["1 parameter" if params == 1 else f"{human(params)} parameters"]
     if cost.macs != 0:
         found.append(f"{human(cost.macs)} MACs")
     return " · ".join([*found, counted(cost.depth, "layer")])

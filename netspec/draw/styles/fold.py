@@ -13,7 +13,7 @@ from netspec.draw.layout.pieces import GAP, Piece, wire
 from netspec.draw.layout.shelves import with_details
 from netspec.draw.layout.structural import Layout
 from netspec.draw.layout.ushape import u_piece, u_shape
-from netspec.draw.metrics import total, wrapped
+from netspec.draw.metrics import fit, total, wrapped
 from netspec.draw.scene import SIZES, Box, Item, Scene, Words
 from netspec.draw.structure.elements import (
     Block,
@@ -211,7 +211,10 @@ def _band_items(column: Column, x: float, y: float, right: float) -> list[Item]:
             left = x - _BAND
             look = "even" if i % 2 == 0 else "odd"
             found.append(Box(left, y - 5, right - left, h + 10, "band", look, 6))
-            for line, text in enumerate(wrapped(band, SIZES["note"], _BAND - 8)):
+            lines = wrapped(band, SIZES["note"], _BAND - 8)
+            if len(lines) > 2:
+                lines = [fit(band, SIZES["note"], _BAND - 8)]
+            for line, text in enumerate(lines):
                 found.append(Words(left + 6, y + 12 + 12 * line, text, "note", look="muted"))
         y += h + GAP
     return found
