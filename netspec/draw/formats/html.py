@@ -18,6 +18,7 @@ from zlib import compress
 from netspec.diagnostics.messages.draw import CannotDraw
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.source import Source
+from netspec.draw.bare import bare
 from netspec.draw.formats.fragments import Fragments
 from netspec.draw.formats.svg import document, escape, markup, used
 from netspec.draw.layout.structural import Layout
@@ -40,7 +41,7 @@ _SOURCE = 24_000
 Names = frozenset[str]
 
 
-def html(views: Sequence[View], style: str, theme: str) -> str:
+def html(views: Sequence[View], style: str, theme: str, *, title: bool = True) -> str:
     """The page as text, below 200 KB.
 
     `fold` opens and closes blocks of one net, `flow` is one picture of it, `columns` one of all.
@@ -50,6 +51,8 @@ def html(views: Sequence[View], style: str, theme: str) -> str:
         scenes = list(_states(views[0]).items())
     else:
         scenes = [(Names(), flow(views[0]) if style == "flow" else columns(list(views)))]
+    if not title:
+        scenes = [(opened, bare(scene)) for opened, scene in scenes]
     sources = _sources([view.graph for view in views])
     page = _page(scenes, sources, theme)
     while len(page.encode()) > LARGEST:

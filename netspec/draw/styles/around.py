@@ -31,13 +31,16 @@ def framed(view: View, inner: Piece, notes: Sequence[str] = (), *, centred: bool
     left = (width - inner.w) / 2 if centred else MARGIN
     below, height = legend(view, top + inner.h + 6, room, notes)
     items = (*above, *inner.draw(left, top), *below)
-    return scene(view, items, width, height + 11)
+    return scene(view, items, width, height + 11, (*above, *below))
 
 
-def scene(view: View, items: tuple[Item, ...], width: float, height: float) -> Scene:
-    """The page that holds these, with what it tells those who cannot see it."""
+def scene(
+    view: View, items: tuple[Item, ...], width: float, height: float, caption: tuple[Item, ...]
+) -> Scene:
+    """The page that holds these, `caption` among them, with what it tells those who cannot see it."""
     graph = view.graph
-    return Scene(items, width, height, graph.name, _description(view), graph.source.name)
+    file = graph.source.name
+    return Scene(items, width, height, graph.name, _description(view), file, caption)
 
 
 def _description(view: View) -> str:

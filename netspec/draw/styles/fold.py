@@ -128,7 +128,7 @@ def _is_drawable(view: View, series: Series) -> bool:
 def _drawable(view: View, series: Series) -> View:
     count = Layout(view).boxes(series)
     if count > MOST_BOXES:
-        advice = "write the graph as text (--format dot)"
+        advice = "write the graph as text (--style flow --format dot)"
         raise NetspecError(TooManyDrawn("fold", count, MOST_BOXES, advice))
     return view
 
