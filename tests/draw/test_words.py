@@ -237,4 +237,4 @@ def test_arguments_have_their_names_where_they_are_not_obvious() -> None:
     # Numbers as they are said, and of a repeat what its copies have in common.
     rate = "block b(n, rate) { conv3-n(pad=same); droppath(rate) }"
     text = f"input 8x9x9\n{rate}\nfor i in 1..3 {{ b(24/3, i/30) }}"
-    assert "8" in words(fold(of(text), depth=0))
+    assert "n=8" in words(fold(of(text), depth=0))

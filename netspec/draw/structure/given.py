@@ -17,7 +17,9 @@ def arguments(copies: Sequence[Block]) -> list[str]:
     first, *rest = (dict(block.call.told) for block in copies)
     common = {k: v for k, v in first.items() if all(other.get(k) == v for other in rest)}
     rank = len(copies[0].type.spatial)
-    return [_read(name, value, rank) for name, value in common.items()]
+    found = [_read(name, value, rank) for name, value in common.items()]
+    # A number on its own could be anything.
+    return [f"{next(iter(common))}={found[0]}"] if len(found) == 1 and found[0].isdigit() else found
 
 
 def _read(name: str, value: str, rank: int) -> str:
