@@ -32,7 +32,7 @@ FORMATS = ("svg", "png", "pdf", "tikz", "html", "dot")
     metavar="GLOB",
     help="Open the blocks of this name or path, and no others.",
 )
-@click.option("--show", metavar="WHAT", help="Any of shape,kernel,params,macs.")
+@click.option("--show", metavar="WHAT", help="Any of shape,kernel,params,macs,name.")
 @click.option("--heat", type=click.Choice(["params", "macs", "memory"]), help="Colour by cost.")
 @click.option(
     "--theme", type=click.Choice(["light", "dark", "auto"]), default="light", help="Colours."

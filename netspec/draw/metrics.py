@@ -7,6 +7,7 @@ wide as its letters.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from functools import cache, lru_cache
 from importlib.resources import files
@@ -69,3 +70,31 @@ def fit(text: str, size: float, room: float, *, bold: bool = False) -> str:
     while kept and text_width(kept.rstrip() + "…", size, bold=bold) > room:
         kept = kept[:-1]
     return kept.rstrip(" ,;.:·-") + "…"
+
+
+# A word with the space behind it; a number keeps its unit, and a dot stays with what it follows.
+_WORD = re.compile(r"(?:[\d.,]+\s[kMGT]\s)?\S+(?:\s·)?\s*")
+
+
+def wrapped(text: str, size: float, room: float, *, bold: bool = False) -> list[str]:
+    """The text in lines of at most `room`, none of it lost; long words break after `_`, `/` and such."""
+    lines: list[str] = [""]
+    for word in _WORD.findall(text):
+        for part in _broken(word, size, room, bold):
+            if lines[-1] and text_width((lines[-1] + part).rstrip(), size, bold=bold) > room:
+                lines.append("")
+            lines[-1] += part
+    return [line.rstrip() for line in lines]
+
+
+def _broken(word: str, size: float, room: float, bold: bool) -> list[str]:
+    """A word that is wider than a line, in parts that are not."""
+    found = [""]
+    if text_width(word.rstrip(), size, bold=bold) <= room:
+        return [word]
+    for part in re.findall(r"[^_/.×-]+[_/.×-]*|[_/.×-]+", word):
+        for ch in part if text_width(part, size, bold=bold) > room else [part]:
+            if found[-1] and text_width(found[-1] + ch, size, bold=bold) > room:
+                found.append("")
+            found[-1] += ch
+    return found

@@ -59,7 +59,8 @@ def draw(
 
     `depth` opens that many levels of blocks, `expand` all blocks of the names or paths that match
     a glob, and no others unless `depth` does; by default fold opens as many as fit a screen of
-    1600x1000. `show` is any of shape, kernel, params and macs; `heat` colours by params, macs or
+    1600x1000, with the insides of the others beside. `show` is any of shape, kernel, params, macs
+    and name, which is that of every step that was given one; `heat` colours by params, macs or
     memory. `theme` is light, dark or auto, which follows the reader's preference. Shapes exclude
     the batch, counts are for one sample. Above 2,000 boxes fold leaves layers out and says how
     many; flow, volumes and columns refuse.
@@ -97,7 +98,7 @@ def draw(
         raise NetspecError(CannotDraw(reason, advice), status=2)
     if style in CHARTS:
         return _chart(graphs, style, theme, format, challenge, title=title, scale=scale or _SCALE)
-    if style == "flow" and len(graphs) > 1:
+    if style in ("flow", "volumes") and len(graphs) > 1:
         advice = "draw them one by one, or with --style fold or columns"
         raise NetspecError(CannotDraw(f"the style {style} takes one net", advice), status=2)
     if (style, format) == ("fold", "html") and len(graphs) > 1:

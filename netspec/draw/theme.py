@@ -36,6 +36,9 @@ _DARK = {
     "in": ("#1b1e24", "#9aa0a8"),
     "out": ("#4a4216", "#d8bd4a"),
 }
+# What uses the same weights has an edge of the same colour.
+_SHARED = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+SHARES = len(_SHARED)
 # One hue from light to dark, with the ink that reads on it.
 _HEAT = ("#f7f4ea", "#fbe3a8", "#f9bd63", "#e98a3c", "#c2562b", "#7f2a1f")
 _HEAT_INK = ("#1f2328",) * 4 + ("#ffffff",) * 2
@@ -100,6 +103,8 @@ def paint(theme: str, look: str) -> Paint:
     if len(look) == 2 and look[0] == "h" and look[1].isdigit():
         step = int(look[1])
         return Paint(_HEAT[step], "#8a6a3a", _HEAT_INK[step])
+    if look.startswith("share"):
+        return Paint(_SHARED[int(look[5:])])
     if look in _MARKS[theme]:
         return Paint(border=_MARKS[theme][look], ink=ink)
     if look == "muted":

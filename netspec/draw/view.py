@@ -19,14 +19,17 @@ from netspec.draw.structure.elements import (
     own_nodes_of,
 )
 from netspec.draw.structure.labels import data_inputs, family, human, label, shape, tag
+from netspec.draw.structure.naming import name_of, naming
 from netspec.draw.structure.reading import flat_steps
+from netspec.draw.structure.sharing import sharing
 from netspec.foundation.records import record
 from netspec.graph.checked import Graph, Node
 from netspec.sizes.shapes import TensorType, numel
 
-SHOWN = ("shape", "kernel", "params", "macs")
+SHOWN = ("shape", "kernel", "params", "macs", "name")
 HEATS = ("params", "macs", "memory")
 HEAT_STEPS = 6
+_MOST_NAMES = 4
 
 
 @record(eq=False, slots=False)
@@ -36,6 +39,7 @@ class View:
     Blocks nested up to `depth` deep are open, None for all; those of a name in `closed` are not,
     and those that match a glob in `expand` (by name or path) are, with what is around them.
     `first` opens only the first block of each name, `only` all of these names and no others.
+    With `wrappers`, blocks that hold nothing but another block are open, which takes no room.
     Without `followers`, what normalises and activates goes unsaid. Repeats are folded where their `marks`
     are the same.
     """
@@ -47,6 +51,7 @@ class View:
     heat: str | None = None
     first: bool = False
     only: frozenset[str] | None = None
+    wrappers: bool = False
     followers: bool = True
     marks: Mapping[Node, str] = field(default_factory=dict)
 
@@ -57,7 +62,7 @@ class View:
         """
         if self.only is not None:
             return block.call.block in self.only
-        if block.call.block in self.expanded:
+        if block.call.block in self.expanded or (self.wrappers and block.only is not None):
             return True
         if block.head:
             return False
@@ -101,8 +106,15 @@ class View:
         sized = any(len(data_inputs(n)) < len(n.inputs) for n in self.graph.nodes)
         return "what only gives a size has no line" if sized else ""
 
-    def label(self, step: Step) -> str:
-        """The step's words: what it is, and what follows it where that is not the rule."""
+    def label(self, step: Step, channels: str = "") -> str:
+        """The step's words: what it is, and what follows it where that is not the rule.
+
+        With its name where that is asked for, or is needed to follow a connection.
+        """
+        parts = [self._layer(step), *([channels] if channels else []), *self.behind(step)]
+        return self._names_before(step) + ", ".join(parts)
+
+    def _layer(self, step: Step) -> str:
         own = tags(step)
         node = step.node
         if family(node.op) == "minor":
@@ -116,6 +128,28 @@ class View:
                 return text
             return f"{text} · {', '.join(own) if own else 'linear'}"
         return f"{text} · {', '.join(own)}" if own else text
+
+    def _names_before(self, step: Step) -> str:
+        name = name_of(step) if "name" in self.show else ""
+        known = naming(self.graph).named
+        name = name or next((known[node] for node in step.nodes if node in known), "")
+        name = name or sharing(self.graph).name(step.node.path)
+        return f"{name}: " if name else ""
+
+    def behind(self, step: Step) -> list[str]:
+        """What a step reads from far and whose weights it uses, in words."""
+        read = naming(self.graph).read
+        names = list(dict.fromkeys(name for node in step.nodes for name in read.get(node, ())))
+        if len(names) > _MOST_NAMES:
+            names = [*names[: _MOST_NAMES - 1], f"{len(names) - _MOST_NAMES + 1} more"]
+        weights, _ = self.shared(step.node.path)
+        found = [f"from {', '.join(names)}"] if names else []
+        return [*found, weights] if weights else found
+
+    def shared(self, path: str) -> tuple[str, int | None]:
+        """Whose weights the layer or block at a path uses, in words, and the number of its mark."""
+        found = sharing(self.graph)
+        return found.words(path), found.numbers.get(path)
 
     def numbers(self, element: Element, kind: TensorType | None) -> str:
         """The figures that `show` asks for: output shape, parameters, multiply-adds."""
@@ -170,7 +204,12 @@ class View:
 
 def tags(step: Step) -> tuple[str, ...]:
     """The short names of what is merged into a step: `bn`, `relu`."""
-    return tuple(tag(node) for node in step.nodes[1:])
+    named = {node: block for block in step.blocks for node in block.nodes}
+    found: dict[object, str] = {}
+    for node in step.nodes[1:]:
+        block = named.get(node)
+        found[block or node] = block.call.block if block else tag(node)
+    return tuple(found.values())
 
 
 @lru_cache(maxsize=16)

@@ -88,6 +88,7 @@ class Site:
             self.copy,
             definition=definition,
             values=tuple((k, v) for k, v in variables.items() if isinstance(v, int | float)),
+            told=_told(values, variables),
         )
 
 
@@ -256,6 +257,16 @@ def _until(net: str, values: Given, head: ast.Head) -> str | None:
         return value.text
     problem = BadArgument(net, "until", "the name of a step", show(value))
     raise Misplaced(problem, values.extents.get("until", head.extent))
+
+
+def _told(values: Given, variables: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
+    """What a call is given, by the names of the parameters, in their order."""
+    named = {k: v for k, v in values.named.items() if not isinstance(v, Body | Binding)}
+    # As `bind_block` gives them out; `variables` has every parameter, in order.
+    free = (name for name in variables if name not in values.named and name != "body")
+    given = named | {name: v for name, (v, _) in zip(free, values.positional, strict=False)}
+    told = (name for name in variables if name in given and not isinstance(given[name], Binding))
+    return tuple((name, show(given[name])) for name in told)
 
 
 def _shown_arguments(values: Given) -> str:

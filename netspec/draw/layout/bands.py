@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from netspec.draw.layout.pieces import GAP, Piece, Strip, width_of
-from netspec.draw.metrics import fit
+from netspec.draw.metrics import fit, wrapped
 from netspec.draw.scene import SIZES, Box, Item, Words
 
 _LEAST, _MOST = 58.0, 150.0
@@ -26,11 +26,17 @@ def band(
         return []
     look = ("even", "odd")[number % 2]
     h = strip.bottom - strip.top + 10
-    text = fit(strip.name, SIZES["note"], _MOST - 8)
+    room = _MOST - 8
+    lines = wrapped(strip.name, SIZES["note"], room)
+    if len(lines) > 2:
+        lines = [fit(strip.name, SIZES["note"], room)]
     x, anchor = (right - 6, "end") if at_right else (left + 6, "start")
     return [
         Box(left, strip.top - 5, right - left, h, "band", look, 6),
-        Words(x, strip.top + 12, text, "note", anchor, "muted"),
+        *(
+            Words(x, strip.top + 12 + 12 * i, text, "note", anchor, "muted")
+            for i, text in enumerate(lines)
+        ),
     ]
 
 

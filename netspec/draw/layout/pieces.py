@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from netspec.draw.metrics import text_width, total
 from netspec.draw.scene import BOLD, SIZES, Box, Group, Item, Mark, Wire, Words
 from netspec.draw.structure.elements import Element, Repeat, Step, nodes_of
+from netspec.draw.structure.labels import dim
+from netspec.draw.theme import SHARES
 from netspec.draw.view import View, tags
 from netspec.foundation.records import record
 
@@ -110,19 +112,27 @@ def row_width(step: Step, view: View, repeat: Repeat | None = None) -> float:
     )
 
 
+def share_mark(path: str, view: View, x: float, y: float, h: float) -> tuple[Item, ...]:
+    """The coloured edge of what has weights in common with others, one colour for all of these."""
+    _, number = view.shared(path)
+    return () if number is None else (Box(x, y, 4, h, "key", f"share{number % SHARES}", 2),)
+
+
 def _of_step(
     step: Step, view: View, members: tuple[Item, ...], whole: Step | Repeat | None = None
 ) -> Group:
     whole = whole or step
     hint = view.hint(step.node.name, whole, step.type)
+    box = members[0]
+    if isinstance(box, Box):
+        members = (*members, *share_mark(step.node.path, view, box.x, box.y, box.h))
     return Group(members, step.node.span, step.node.path, hint, nodes=nodes_of(whole))
 
 
 def bar(step: Step, view: View, w: float) -> Piece:
     """A merge as wide as its branches."""
-    text = view.label(step)
-    if "shape" in view.show and step.type.shape:
-        text = f"{text}, {step.type.shape[0]}"
+    shown = "shape" in view.show and step.type.shape
+    text = view.label(step, dim(step.type.shape[0]) if shown else "")
     w = max(w, width_of(text) + 16)
 
     def draw(x: float, y: float) -> list[Item]:
@@ -136,15 +146,15 @@ def bar(step: Step, view: View, w: float) -> Piece:
     return Piece(w, 20, w / 2, draw)
 
 
-def mark_text(step: Step) -> str:
+def mark_text(step: Step, view: View) -> str:
     """What follows a merge drawn as a circle, in words beside it."""
-    return ", ".join(tags(step))
+    return ", ".join([*tags(step), *view.behind(step)])
 
 
 def mark(step: Step, view: View, x: float, y: float, *, words_left: bool = True) -> Group:
     """A merge as a circle around (x, y), with what follows it beside."""
     members: list[Item] = [Mark(x, y, SIGNS[step.node.op.spelling])]
-    text = mark_text(step)
+    text = mark_text(step, view)
     if text:
         at, anchor = (x - 13, "end") if words_left else (x + 13, "start")
         members.append(Words(at, y + 4 if words_left else y + 18, text, "note", anchor, "muted"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from itertools import pairwise
 
@@ -26,14 +25,15 @@ from netspec.draw.layout.pieces import (
     mark_text,
     row,
     row_width,
+    share_mark,
     stack,
     width_of,
     wire,
 )
 from netspec.draw.layout.udrawn import u_piece
 from netspec.draw.layout.ushape import u_shape
-from netspec.draw.metrics import total
-from netspec.draw.scene import Box, Group, Item, Words
+from netspec.draw.metrics import total, wrapped
+from netspec.draw.scene import SIZES, Box, Group, Item, Words
 from netspec.draw.structure.elements import (
     Block,
     Element,
@@ -49,12 +49,14 @@ from netspec.draw.structure.elements import (
     nodes_of,
     reads,
 )
+from netspec.draw.structure.given import arguments
 from netspec.draw.structure.labels import resolution, shape
 from netspec.draw.view import View
 from netspec.foundation.records import record
 from netspec.graph.checked import Node
 
 FORK = 15.0
+_LEAST = 200.0
 
 
 @record
@@ -278,9 +280,9 @@ class Layout:
         around: str = "",
         title: str = "",
     ) -> Piece:
-        """A card: closed with its figures, or open with what it does."""
+        """A card: closed with its figures, or open with what it does, as always with a `title`."""
         name = title or around + (block.call.block if times else block.name)
-        lines = [note] if note else []
+        lines = note.splitlines()
         if block.head:
             losses = {head.name: head.loss for head in self.view.graph.heads}
             lines.append(f"training only, loss × {losses[block.path]:g}")
@@ -288,9 +290,9 @@ class Layout:
         if block.closing and width and "shape" in self.view.show:
             lines.append(" · ".join(shape(value.type) for value in block.closing))
         copies = element.copies if isinstance(element, Repeat) else ()
-        is_open = self._opens(block, copies[0] if copies else block)
+        is_open = bool(title) or self._opens(block, copies[0] if copies else block)
         if is_open and not note:
-            only = self._only_block(block.body)
+            only = block.only
             if only is not None:
                 return self._merged(block, element, only, width, name + times)
         inner = self.inside().body(block, element) if is_open else None
@@ -299,11 +301,15 @@ class Layout:
         if inner is None and not width and not block.head:
             # Inside another block, a closed one is as small as can be: its figures are in its hint.
             figures = ""
-            given = name.rstrip("0123456789") != block.call.block and not times
-            name = f"{name}: {block.call.block}" if given else block.call.block
-        if inner is None and block.call.arguments and not block.head:
-            lines.insert(0, f"({_tidy(block.call.arguments)})")
+            given = block.is_named and not times
+            name = around + (f"{block.name}: {block.call.block}" if given else block.call.block)
         title = name + times
+        if inner is None and not block.head:
+            least = max(width - 2 * PAD, width_of(f"{title} {figures}", "head"), _LEAST)
+            told = arguments([copy for copy in copies or [block] if isinstance(copy, Block)])
+            lines = [*wrapped(", ".join(told), SIZES["note"], least), *lines] if told else lines
+        weights, _ = self.view.shared(block.path)
+        lines += [weights] if weights else []
         top = HEADER + 14.0 * len(lines)
         room = [width_of(title, "head") + (width_of(figures, "note") + 14 if figures else 0)]
         room += [width_of(line, "note") for line in lines]
@@ -329,6 +335,7 @@ class Layout:
                 members.append(Words(x + w - PAD, at, figures, "note", "end", "muted"))
             for i, line in enumerate(lines):
                 members.append(Words(x + PAD, y + HEADER + 9 + 14 * i, line, "note", look="muted"))
+            members += share_mark(block.path, self.view, x, y + 4, h - 8)
             if inner is not None:
                 members += inner.draw(x + axis - inner.axis, y + top)
             hint = self.view.hint(block.path, element, block.type)
@@ -338,14 +345,6 @@ class Layout:
         spare = 6.0 if times else 0.0
         outs = (0.0,) if inner is None else inner.outs
         return Piece(w + spare, h + spare, axis, draw, outs=outs)
-
-    def _only_block(self, body: Series) -> Element | None:
-        """What a block holds where that is nothing but another block."""
-        if len(body.items) != 1 or body.asides:
-            return None
-        item = body.items[0]
-        inner = item.element if isinstance(item, Repeat) else item
-        return item if isinstance(inner, Block) else None
 
     def _merged(
         self, block: Block, element: Element, only: Element, width: float, title: str
@@ -408,7 +407,7 @@ class Layout:
         middle_in = entered[branches.index(main)]
         others = [b for b in branches if b is not main]
         sides_in = [is_in for b, is_in in zip(branches, entered, strict=True) if b is not main]
-        words = width_of(mark_text(join), "note")
+        words = width_of(mark_text(join, self.view), "note")
         left = max(0.0, words + 16 - main.axis)
         tall = max(p.h for p in real)
         top = FORK if opens else 0.0
@@ -513,9 +512,3 @@ def _even(piece: Piece, count: int) -> tuple[float, ...]:
     if count == 1:
         return (0.0,)
     return tuple(piece.w * (k + 0.5) / count - piece.axis for k in range(count))
-
-
-def _tidy(arguments: str) -> str:
-    """Arguments as shorthand gives them, with the noise of binary fractions taken off."""
-    arguments = re.sub(r"\b(kernel|width)=", "", arguments.replace("stride=", "/"))
-    return re.sub(r"\d+\.\d{7,}", lambda found: f"{float(found[0]):g}", arguments)

@@ -13,9 +13,13 @@ from netspec.sizes.shapes import TensorType
 
 @record(eq=False, slots=False)
 class Step:
-    """One drawn layer: a node and the normalisation and activation merged into it."""
+    """One drawn layer: a node and the normalisation and activation merged into it.
+
+    `blocks` are those of these that are blocks of the net's own, drawn by their names.
+    """
 
     nodes: tuple[Node, ...]
+    blocks: tuple[Block, ...] = ()
 
     @property
     def node(self) -> Node:
@@ -56,6 +60,11 @@ class Block:
         return self.path.rpartition(".")[2]
 
     @property
+    def is_named(self) -> bool:
+        """Whether its name was given to it, and is not that of the block and a number."""
+        return not self.name.removeprefix(self.call.block).isdigit()
+
+    @property
     def own(self) -> tuple[Node, ...]:
         """Its nodes without those of training-only heads inside it; all, if it has no others."""
         inside = f"{self.path}."
@@ -66,6 +75,15 @@ class Block:
     def type(self) -> TensorType:
         """The type of what the block gives."""
         return self.own[-1].types[0]
+
+    @property
+    def only(self) -> Element | None:
+        """What the block holds where that is nothing but another block, or its repeats."""
+        if len(self.body.items) != 1 or self.body.asides:
+            return None
+        item = self.body.items[0]
+        inner = item.element if isinstance(item, Repeat) else item
+        return item if isinstance(inner, Block) else None
 
     @property
     def head(self) -> bool:
@@ -213,7 +231,9 @@ def blocks_of(element: Element) -> Iterator[Block]:
                 case Block():
                     yield item
                     inner.append(item.body)
-                case Series() | Tangle():
+                case Series():
+                    inner += (*item.items, *(block for _, block in item.asides))
+                case Tangle():
                     inner += item.items
                 case Parallel():
                     inner += item.branches

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
+from netspec.draw.structure.words import WHOLE, said, word
 from netspec.graph.checked import Node, Value
 from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.source import Input
-from netspec.ops.declare.values import show
 from netspec.sizes.dims import Dim
 from netspec.sizes.shapes import TensorType
 
-_WORDS = {
-    "maxpool": "max pool",
-    "avgpool": "avg pool",
-    "gap": "global avg pool",
-    "gmp": "global max pool",
-}
 _FAMILIES = {
     "conv": "conv",
     "pool": "pool",
@@ -29,7 +24,9 @@ _FAMILIES = {
     "recurrent": "rnn",
     "embedding": "rnn",
 }
-_LONGEST_SIZE = 14
+_ELEMENTWISE = "netspec.ops.elementwise."
+_ARITHMETIC = frozenset({"add", "sub", "mul", "div", "maximum", "minimum", "mean"})
+_LONGEST_SIZE = 18
 
 
 def spelling(op: Operator) -> str:
@@ -47,6 +44,13 @@ def family(op: Operator) -> str:
 def is_minor(node: Node) -> bool:
     """Normalisation, activation, dropout: drawn with the layer they follow."""
     return family(node.op) == "minor" and len(node.inputs) == 1
+
+
+def is_elementwise(node: Node) -> bool:
+    """Whether the node computes each element from those at its place."""
+    return type(node.op).__module__.startswith(_ELEMENTWISE) or (
+        is_join(node) and spelling(node.op) in _ARITHMETIC
+    )
 
 
 def is_join(node: Node) -> bool:
@@ -67,67 +71,53 @@ def label(node: Node, *, kernel: bool = True) -> str:
     op = node.op
     if isinstance(op, Input):
         return op.name
-    word = _WORDS.get(op.spelling, op.spelling.replace("_", " "))
     values = op.__dict__
-    if "kernel" not in values:
-        if values.get("width") is not None:
-            window = op.window(*node.input_types)
-            wide = kernel and window is not None and set(window.kernel) != {1}
-            over = f"{_window(window.kernel, node)} " if wide and window else ""
-            return f"{over}{word} {values['width']}"
-        given = _given(op)
-        parts = [f"{word} {given}" if given else word]
-        if values.get("shift"):
-            parts.append(f"shifted {_window(values['shift'], node, square=False)}")
-        if values.get("spaced"):
-            parts.append("spaced")
-        return ", ".join(parts)
-    size = values["kernel"]
-    if size is None and (window := op.window(*node.input_types)):
-        size = window.kernel
-    parts = [f"{_window(size, node)} {word}" if kernel else word]
-    if "width" in values:
-        parts.append(str(values["width"]))
-    stride = values.get("stride")
-    if stride not in (None, 1) and kernel:
-        parts.append("/" + _window(stride, node, square=False))
-    if values.get("groups", 1) != 1:
-        parts.append(f"{values['groups']} groups")
-    if values.get("dilation", 1) != 1 and kernel:
-        parts.append(f"dilated {_window(values['dilation'], node, square=False)}")
-    if values.get("fixed") is not None:
-        parts.append("fixed")
-    return ", ".join(parts)
+    name = word(node)
+    bare, later = said(node)
+    if op.spelling in WHOLE and bare:
+        return bare
+    if "kernel" in values:
+        size = values["kernel"]
+        if size is None and (window := op.window(*node.input_types)):
+            size = window.kernel
+        head = f"{_window(size, node)} {name}" if kernel and size is not None else name
+        width = [str(node.types[0].shape[0])] if "width" in values else []
+        if not kernel:
+            later = [text for text in later if not text.startswith(("/", "dilated"))]
+        return ", ".join([head, *width, *filter(None, [bare]), *later])
+    if values.get("width") is not None:
+        window = op.window(*node.input_types)
+        wide = kernel and window is not None and set(window.kernel) != {1}
+        over = f"{_window(window.kernel, node)} " if wide and window else ""
+        return ", ".join([f"{over}{name} {values['width']}", *later])
+    return ", ".join([f"{name} {bare}".rstrip(), *later])
 
 
-def _window(size: int | tuple[int, ...], node: Node, *, square: bool = True) -> str:
+def _window(size: int | tuple[int, ...], node: Node) -> str:
     if isinstance(size, tuple):
         return "×".join(map(str, size))
-    rank = len(node.input_types[0].spatial) if node.inputs and square else 1
-    return "×".join([str(size)] * max(1, rank))
-
-
-def _given(op: Operator) -> str:
-    """The values an operator is usually given by position, where they are not the default."""
-    shown = [
-        f"{value:.4g}" if isinstance(value := op.__dict__[name], float) else show(value)
-        for name in op.order
-        if op.__dict__[name] is not None and op.__dict__[name] != op.params[name].default
-    ]
-    text = ", ".join(shown)
-    return text if len(text) <= 2 * _LONGEST_SIZE else ""
+    return "×".join([str(size)] * max(1, len(node.input_types[0].spatial)))
 
 
 def tag(node: Node) -> str:
-    """A minor layer in one word or two: `bn`, `relu`, `dropout 0.5`."""
-    given = _given(node.op)
-    return f"{spelling(node.op)} {given}" if given else spelling(node.op)
+    """A minor layer in a word or two: `bn`, `relu`, `dropout 0.5`."""
+    return label(node)
 
 
 def dim(size: Dim) -> str:
-    """A size as text, cut where a formula is long."""
-    text = str(size)
-    return text if len(text) <= _LONGEST_SIZE else text[: _LONGEST_SIZE - 1] + "…"
+    """A size as text; `…` for a formula that is too long to stand in a picture."""
+    text = _ceilings(str(size))
+    return text if len(text) <= _LONGEST_SIZE else "…"
+
+
+def _ceilings(formula: str) -> str:
+    """A formula with `ceil(H/2)` for what is canonically `floor((H + 1)/2)`."""
+
+    def written(found: re.Match[str]) -> str:
+        size, added, divisor = found.groups()
+        return f"ceil({size}/{divisor})" if int(added) == int(divisor) - 1 else found[0]
+
+    return re.sub(r"floor\(\((\w+) \+ (\d+)\)/(\d+)\)", written, formula)
 
 
 def shape(tensor: TensorType) -> str:
@@ -142,9 +132,9 @@ def resolution(tensor: TensorType) -> str:
 
 
 def human(number: Any) -> str:
-    """Three digits and a unit: `25.6 M`; formulas as they are, shortened."""
+    """Three digits and a unit: `25.6 M`; so in formulas: `18.4 k·T² + 85 M·T`."""
     if not isinstance(number, int | float):
-        return dim(number)
+        return _formula(_ceilings(str(number)))
     for unit, size in (("T", 10**12), ("G", 10**9), ("M", 10**6), ("k", 10**3)):
         if number >= size:
             return (
@@ -153,3 +143,9 @@ def human(number: Any) -> str:
                 else f"{number / size:.0f} {unit}"
             )
     return str(number)
+
+
+def _formula(text: str) -> str:
+    text = re.sub(r"\d+", lambda found: human(int(found[0])), text)
+    text = re.sub(r"\b(\w+)\*\1\b(?!\*\1\b)", r"\1²", text)
+    return text.replace("*", "·").replace(" - ", " − ")

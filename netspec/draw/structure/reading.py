@@ -7,14 +7,16 @@ nothing is guessed from names.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import field
 from functools import cached_property, lru_cache
 from itertools import groupby
 from typing import Any
 
 from netspec.draw.structure.decompose import decompose
 from netspec.draw.structure.elements import Block, Element, Repeat, Series, Step
-from netspec.draw.structure.labels import data_inputs, is_minor
+from netspec.draw.structure.labels import data_inputs, is_elementwise, is_minor
 from netspec.draw.structure.ladders import NEXT, inherited, named
+from netspec.foundation.records import record
 from netspec.graph.checked import Call, Graph, Node, Value
 
 
@@ -28,6 +30,14 @@ def structure(graph: Graph) -> Series:
 def flat_steps(graph: Graph) -> tuple[Step, ...]:
     """Every layer of the net as a step, blocks left out of account."""
     return tuple(step for step in _Reader(graph).steps() if isinstance(step, Step))
+
+
+@record(frozen=False, eq=False)
+class _Chain:
+    """A step while it is read."""
+
+    nodes: list[Node] = field(default_factory=list)
+    blocks: list[Block] = field(default_factory=list)
 
 
 class _Reader:
@@ -109,6 +119,40 @@ class _Reader:
         return tuple(found) if len(found) > 1 else ()
 
     @cached_property
+    def _followers(self) -> frozenset[Call]:
+        """Blocks that only normalise and activate: they are said as what they do, without boxes."""
+        found: dict[Call, bool] = {}
+        for node in self.graph.nodes:
+            for call in node.call.ancestors() if node.call else ():
+                found[call] = found.get(call, True) and is_minor(node) and node.head is None
+        return frozenset(call for call, minor in found.items() if minor and not call.recurrent)
+
+    @cached_property
+    def _activations(self) -> dict[Call, Node]:
+        """Blocks that activate or normalise what one node gives, with that node.
+
+        They compute each element from those at its place, of one tensor that nothing else reads.
+        """
+        held: dict[Call, list[Node]] = {}
+        for node in self.graph.nodes:
+            for call in node.call.ancestors() if node.call else ():
+                held.setdefault(call, []).append(node)
+        found: dict[Call, Node] = {}
+        for call, nodes in held.items():
+            outside = call.component is None or call.recurrent or nodes[0].head is not None
+            if outside or call in self._followers or not all(map(is_elementwise, nodes)):
+                continue
+            read = {v.node for node in nodes for v in data_inputs(node)}.difference(nodes)
+            if len(read) != 1 or not all(node.inputs for node in (*nodes, *read)):
+                continue
+            (source,) = read
+            readers = sum(any(v.node is source for v in data_inputs(n)) for n in nodes)
+            same = source.types[0].shape == nodes[-1].types[0].shape
+            if same and readers == self._uses[source]:
+                found[call] = source
+        return found
+
+    @cached_property
     def _recursive(self) -> frozenset[str]:
         """Blocks that call themselves: they are one figure with all they call, without boxes."""
         found: set[str] = set()
@@ -156,7 +200,12 @@ class _Reader:
         return tuple(next(ordered[places[v]]) if v in places else v for v in found)
 
     def steps(self) -> list[Element]:
-        return self._elements({node: [node] for node in self.graph.nodes})
+        groups: dict[Call | Node, list[Node]] = {}
+        for node in self.graph.nodes:
+            around = node.call.ancestors() if node.call else ()
+            call = next((call for call in around if call in self._activations), None)
+            groups.setdefault(call or node, []).append(node)
+        return self._elements(groups)
 
     def _children(self, container: Call | None, nodes: tuple[Node, ...]) -> list[Element]:
         groups: dict[Call | Node, list[Node]] = {}
@@ -184,20 +233,31 @@ class _Reader:
 
     def _elements(self, groups: Mapping[Any, list[Node]]) -> list[Element]:
         """Calls as blocks, nodes as steps; what normalises or activates joins the step before."""
-        found: list[Block | list[Node]] = []
-        steps: dict[Node, list[Node]] = {}
+        found: list[Block | _Chain] = []
+        chains: dict[Node, _Chain] = {}
         for key, members in groups.items():
             if isinstance(key, Call):
-                found.append(self._block(key, tuple(members)))
+                block = self._block(key, tuple(members))
+                source = self._activations.get(key)
+                chain = chains.get(source) if source is not None else None
+                if chain is None:
+                    found.append(block)
+                else:
+                    chain.nodes += members
+                    chain.blocks.append(block)
+                    chains[members[-1]] = chain
                 continue
             before = key.inputs[0].node if is_minor(key) else None
-            step = steps.get(before) if before is not None and self._uses[before] == 1 else None
-            if step is None or before is None or not before.inputs:
-                step = []
-                found.append(step)
-            step.append(key)
-            steps[key] = step
-        items = (item if isinstance(item, Block) else Step(tuple(item)) for item in found)
+            chain = chains.get(before) if before is not None and self._uses[before] == 1 else None
+            if chain is None or before is None or not before.inputs:
+                chain = _Chain()
+                found.append(chain)
+            chain.nodes.append(key)
+            chains[key] = chain
+        items = (
+            item if isinstance(item, Block) else Step(tuple(item.nodes), tuple(item.blocks))
+            for item in found
+        )
         return [_recurrence(tuple(run)) for _, run in groupby(items, key=_recurring)]
 
     def _block(self, call: Call, nodes: tuple[Node, ...]) -> Block:
@@ -216,7 +276,7 @@ class _Reader:
         for call in node.call.ancestors() if node.call else ():
             if call is container:
                 break
-            if call.component is None or call in self._open_ended:
+            if call.component is None or call in self._open_ended or call in self._followers:
                 continue
             if call.block not in self._recursive:
                 found = call
@@ -232,4 +292,4 @@ def _recurring(item: Element) -> object:
 
 def _recurrence(run: tuple[Element, ...]) -> Element:
     """The passes of a recurrence as one element: the first, whose weights they all use."""
-    return Repeat(run[0], len(run), "", run) if len(run) > 1 else run[0]
+    return Repeat(run[0], len(run), "the same weights each time", run) if len(run) > 1 else run[0]

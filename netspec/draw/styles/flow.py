@@ -19,7 +19,8 @@ from netspec.draw.scene import Box, Group, Item, Scene, Words
 from netspec.draw.structure.elements import Block, Series, Step, leaves_of
 from netspec.draw.structure.labels import data_inputs, family
 from netspec.draw.structure.reading import flat_steps, structure
-from netspec.draw.styles.fold import MOST_BOXES, framed
+from netspec.draw.styles.around import framed
+from netspec.draw.styles.fold import MOST_BOXES
 from netspec.draw.view import View
 from netspec.foundation.records import record
 from netspec.graph.checked import Graph, Node
@@ -37,9 +38,9 @@ def flow(view: View) -> Scene:
         raise NetspecError(TooManyDrawn("flow", count, MOST_BOXES))
     whole = _Level(view, structure(view.graph))
     if dot.has_dot():
-        return framed(view, _laid_out(whole, _by_graphviz), "laid out by Graphviz")
+        return framed(view, _laid_out(whole, _by_graphviz), ["laid out by Graphviz"])
     note = "laid out without Graphviz; install Graphviz for its layout"
-    return framed(view, _laid_out(whole, _by_ourselves), note)
+    return framed(view, _laid_out(whole, _by_ourselves), [note])
 
 
 def _by_ourselves(diagrams: Sequence[Diagram]) -> list[Placed]:
@@ -66,6 +67,8 @@ class _Level:
             assert isinstance(only, Block)
             self.title += f": {only.call.block}"
             members, depth = list(leaves_of(only.body)), depth + 1
+        if block:
+            self.title = _with_weights(view, block, self.title)
         members.sort(key=lambda member: order[member.nodes[0]])
         self.members = [
             _Level(view, member.body, member, depth + 1)
@@ -85,6 +88,12 @@ class _Level:
     @property
     def inner(self) -> list[_Level]:
         return [member for member in self.members if isinstance(member, _Level)]
+
+
+def _with_weights(view: View, block: Block, title: str) -> str:
+    """A block's title, with whose weights it uses."""
+    weights, _ = view.shared(block.path)
+    return f"{title}, {weights}" if weights else title
 
 
 def _outside(nodes: Sequence[Node]) -> list[Node]:
@@ -250,7 +259,8 @@ def _box(member: Step | Block, view: View) -> _Made:
         ink = look if look != family(node.op) else ""
         span, path, role, size = node.span, node.path, "leaf", "label"
     else:
-        text, look, ink = f"{member.name}: {member.call.block}", "shut", ""
+        named = f"{member.name}: {member.call.block}"
+        text, look, ink = _with_weights(view, member, named), "shut", ""
         span, path, role, size = member.call.span, member.path, "block", "head"
     w = max(width_of(text, size), width_of(figures, "note")) + 18
     h = 36.0 if figures else 22.0

@@ -23,7 +23,8 @@ from netspec.draw.structure.elements import (
 )
 from netspec.draw.structure.labels import spelling
 from netspec.draw.structure.reading import structure
-from netspec.draw.styles.fold import framed, outline
+from netspec.draw.styles.around import framed
+from netspec.draw.styles.fold import outline
 from netspec.draw.styles.volumes.bends import bent, is_bend, read_bend
 from netspec.draw.styles.volumes.kinds import is_chain
 from netspec.draw.styles.volumes.lines import in_lines
@@ -192,5 +193,5 @@ def _page(view: View, laid: Laid, notes: tuple[str, ...]) -> Scene:
 
     w = max(laid.w, *(width(line) for line in notes))
     inner = Piece(w, tall + _NOTES + LINE * (len(notes) - 1), w / 2, draw)
-    scene = framed(replace(view, show=()), inner, "")
+    scene = framed(replace(view, show=()), inner)
     return replace(scene, caption=(*scene.caption, *below))

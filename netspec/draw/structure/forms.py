@@ -1,0 +1,71 @@
+"""What blocks do, their numbers left out of account: the same for a wide one and a narrow one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from netspec.draw.structure.elements import Block, Element, Parallel, Repeat, Series, Step, Tangle
+from netspec.draw.structure.labels import is_minor, spelling, tag
+from netspec.graph.checked import Node
+
+# What tells two layers of one operator apart in a picture, and how that is said of several blocks.
+_FIGURES = {
+    "kernel": "kernels",
+    "width": "widths",
+    "stride": "strides",
+    "groups": "groups",
+    "dilation": "dilations",
+    "heads": "heads",
+}
+
+
+def form(element: Element) -> object:
+    """Equal for elements of the same layers and connections, whatever their numbers.
+
+    How often something is repeated is a number too, and so is which activation follows a layer.
+    """
+    match element:
+        case Step():
+            return tuple(dict.fromkeys(kind for n in element.nodes if (kind := _kind(n))))
+        case Block():
+            return ("block", element.call.block, form(element.body))
+        case Series():
+            forms = tuple(form(item) for item in element.items)
+            if element.arcs:
+                return (forms, element.arcs)
+            once = tuple(key for key, _ in groupby(forms))
+            return once[0] if len(once) == 1 else once
+        case Parallel():
+            join = form(element.join) if element.join else None
+            return ("parallel", tuple(form(branch) for branch in element.branches), join)
+        case Tangle():
+            return ("tangle", tuple(form(item) for item in element.items), element.edges)
+        case Repeat():
+            return form(element.element)
+    return ("other",)
+
+
+def _kind(node: Node) -> str:
+    """What a layer is, of those that normalise, activate and drop only which of these they do."""
+    if not is_minor(node):
+        return spelling(node.op)
+    kind = type(node.op).__module__.rpartition(".")[2]
+    return "" if kind == "regular" else kind
+
+
+def differing(blocks: Sequence[Block]) -> list[str]:
+    """The figures that blocks of one form differ in, as `widths`, `strides`."""
+    told = [[n for n in block.nodes if not is_minor(n)] for block in blocks]
+    found: dict[str, None] = {}
+    if len({len(nodes) for nodes in told}) > 1:
+        found["numbers of layers"] = None
+    for nodes in zip(*told, strict=False):
+        for name, words in _FIGURES.items():
+            values = {str(node.op.__dict__.get(name)) for node in nodes}
+            if len(values) > 1:
+                found[words] = None
+    acts = [{tag(n) for n in block.nodes if _kind(n) == "activation"} for block in blocks]
+    if any(each != acts[0] for each in acts):
+        found["activations"] = None
+    return list(found)

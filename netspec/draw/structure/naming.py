@@ -1,0 +1,81 @@
+"""Names that the author of a spec gave to steps, and which of them a picture needs."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from netspec.draw.structure.elements import Step
+from netspec.draw.structure.labels import data_inputs
+from netspec.foundation.records import record
+from netspec.graph.checked import Call, Graph, Node
+from netspec.ops.declare.source import Input
+
+# A connection over so many layers is not followed by eye.
+_FAR = 12
+
+
+@record(eq=False)
+class Naming:
+    """The names of steps that are read far away, and of what each layer reads from far."""
+
+    named: dict[Node, str]
+    read: dict[Node, tuple[str, ...]]
+
+
+def name_of(step: Step) -> str:
+    """The name that was given to a step, or nothing: `conv1` is none."""
+    for node in reversed(step.nodes):
+        if _is_given(node):
+            return node.name
+    return ""
+
+
+def _is_given(node: Node) -> bool:
+    if isinstance(node.op, Input) or not node.name:
+        return False
+    words = (node.op.spelling, *node.op.aliases)
+    ending = node.name.rpartition("_")[2] if node.name.rpartition("_")[0] else node.name
+    return not any(
+        word.rstrip("0123456789") == part.rstrip("0123456789")
+        for word in words
+        for part in (node.name, ending)
+    )
+
+
+@lru_cache(maxsize=16)
+def naming(graph: Graph) -> Naming:
+    """Which steps are named by default: those that a layer far behind reads."""
+    at = {node: i for i, node in enumerate(graph.nodes)}
+    named: dict[Node, str] = {}
+    read: dict[Node, tuple[str, ...]] = {}
+    for node in graph.nodes:
+        if node.head is not None:
+            continue
+        far = [v.node for v in data_inputs(node) if at[node] - at[v.node] > _FAR]
+        ported = _ported(graph, node)
+        given = [
+            source for source in dict.fromkeys(far) if _is_given(source) and source not in ported
+        ]
+        named.update({source: source.name for source in given})
+        if given:
+            read[node] = tuple(source.name for source in given)
+    return Naming(named, read)
+
+
+def _ported(graph: Graph, node: Node) -> frozenset[Node]:
+    """What flows into the block around a node from outside: drawn as an input of the block."""
+    call = next((c for c in node.call.ancestors() if c.component), None) if node.call else None
+    return _arrivals(graph).get(call, frozenset()) if call else frozenset()
+
+
+@lru_cache(maxsize=16)
+def _arrivals(graph: Graph) -> dict[Call, frozenset[Node]]:
+    found: dict[Call, set[Node]] = {}
+    for node in graph.nodes:
+        around = [c for c in node.call.ancestors() if c.component] if node.call else []
+        for value in data_inputs(node):
+            inside = set(value.node.call.ancestors()) if value.node.call else set()
+            for call in around:
+                if call not in inside:
+                    found.setdefault(call, set()).add(value.node)
+    return {call: frozenset(nodes) for call, nodes in found.items()}

@@ -1,0 +1,175 @@
+"""The insides of blocks that a picture shows closed, each form of them once, for beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import takewhile
+
+from netspec.draw.layout.pieces import PAD, Piece, width_of
+from netspec.draw.layout.structural import Layout
+from netspec.draw.metrics import wrapped
+from netspec.draw.scene import SIZES
+from netspec.draw.structure.elements import (
+    Block,
+    Element,
+    Parallel,
+    Repeat,
+    Series,
+    Step,
+    Tangle,
+    blocks_of,
+    nodes_of,
+)
+from netspec.draw.structure.forms import differing, form
+from netspec.draw.structure.reading import structure
+from netspec.draw.view import View
+
+_NAMED = 2
+_LEAST = 170.0
+
+
+def insides(view: View, series: Series, room: int) -> tuple[list[Piece], list[str]]:
+    """What blocks do that the view shows closed, in the order of use, and names of those left out.
+
+    Blocks that differ in more than numbers are shown apart. Those that would take more than `room`
+    boxes together are left out.
+    """
+    return _Insides(view, series).pieces(room)
+
+
+class _Insides:
+    def __init__(self, view: View, series: Series) -> None:
+        # The figures that a picture shows closed blocks with are in the panels as well.
+        self.layout = Layout(
+            replace(view, depth=1, expand=(), only=None, first=False, wrappers=True)
+        )
+        self.closed: dict[object, Block] = {}
+        self.titles: dict[object, str] = {}
+        self.around = _around(series)
+        drawn = list(_drawn(Layout(view), series))
+        shown = {form(block) for block, is_open in drawn if is_open}
+        for block, is_open in drawn:
+            if not is_open:
+                self._add(block, shown)
+        self.closed = {key: block for key, block in self.closed.items() if key not in shown}
+        self.instances: dict[object, list[Block]] = {}
+        self.forms: dict[str, set[object]] = {}
+        for block in blocks_of(structure(view.graph)) if self.closed else ():
+            self.instances.setdefault(form(block), []).append(block)
+            self.forms.setdefault(block.call.block, set()).add(form(block))
+
+    def _add(self, block: Block, shown: set[object]) -> None:
+        """A closed block, and after it those that are closed inside of it."""
+        key = form(block)
+        if key in self.closed or key in shown:
+            return
+        title, only = block.call.block, block.only
+        inner = only.element if isinstance(only, Repeat) else only
+        if isinstance(inner, Block) and not {form(inner)} & {*self.closed, *shown}:
+            # What holds nothing but another block is shown with what that does.
+            shown.add(key)
+            times = f" ×{only.count}" if isinstance(only, Repeat) else ""
+            title, block, key = f"{title}: {inner.call.block}{times}", inner, form(inner)
+        self.closed[key] = block
+        self.titles[key] = f"inside {title}"
+        for inside, is_open in _drawn(self.layout.inside(), block.body):
+            if is_open:
+                shown.add(form(inside))
+            else:
+                self._add(inside, shown)
+
+    def pieces(self, room: int) -> tuple[list[Piece], list[str]]:
+        found: list[Piece] = []
+        left_out: dict[str, None] = {}
+        for key, block in self.closed.items():
+            boxes = 1 + self.layout.inside().boxes(block.body)
+            if boxes > room:
+                left_out[block.call.block] = None
+                continue
+            room -= boxes
+            found.append(self._panel(key, block))
+        return found, list(left_out)
+
+    def _panel(self, key: object, block: Block) -> Piece:
+        title = self.titles[key]
+        note = self._note(key, block)
+        plain = self.layout.block(block, block, 0.0, title=title)
+        if not note:
+            return plain
+        width = max(plain.w - 2 * PAD, _LEAST, width_of(title, "head"))
+        lines = "\n".join(wrapped(note, SIZES["note"], width))
+        return self.layout.block(block, block, 0.0, note=lines, title=title)
+
+    def _note(self, key: object, block: Block) -> str:
+        """Which of several blocks of one name it is, and what numbers differ in others like it."""
+        alike = self.instances.get(key, [block])
+        unlike = differing(alike) if len(alike) > 1 else []
+        names = [path for other in alike if (path := self._path(other)) != self._path(block)]
+        listed = ", ".join(names[:_NAMED])
+        if len(names) > _NAMED:
+            listed += f" and {len(names) - _NAMED} more"
+        elsewhere = f"with other {_listed(unlike)}" if unlike else ""
+        if len(self.forms.get(block.call.block, ())) < 2:
+            return f"as in {self._path(block)}; elsewhere {elsewhere}" if unlike else ""
+        also = f"; also in {listed} {elsewhere}".rstrip() if names else ""
+        return f"as in {self._path(block)}{also}"
+
+    def _path(self, block: Block) -> str:
+        """Where a block is, without the block that the whole picture is the inside of."""
+        return block.path.removeprefix(self.around)
+
+
+def _around(series: Series) -> str:
+    """The path, with its dot, that everything in a series has in common."""
+    paths = [n.path.split(".")[:-1] for item in series.items for n in nodes_of(item)]
+    levels = takewhile(lambda parts: len(set(parts)) == 1, zip(*paths, strict=False))
+    return "".join(f"{parts[0]}." for parts in levels)
+
+
+def _listed(words: list[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def _drawn(layout: Layout, element: Element) -> Iterator[tuple[Block, bool]]:
+    """Every block that a layout draws, and whether it is open, in the order of use."""
+    match element:
+        case Step():
+            yield from ((block, False) for block in element.blocks)
+        case Block():
+            yield from _block(layout, element, element)
+        case Repeat(element=Block() as block, copies=copies):
+            first = copies[0] if copies else block
+            assert isinstance(first, Block)
+            is_open = layout.view.is_open(block, first.path, layout.depth)
+            # A first that is open too, but for what its note says, is shown where that says nothing.
+            if (not is_open or "first differs" in element.note) and form(first) != form(block):
+                yield first, False
+            yield from _block(layout, block, first)
+        case Repeat():
+            yield from _drawn(layout, element.element)
+        case Series():
+            asides = dict(element.asides)
+            for i, item in enumerate(element.items):
+                yield from _drawn(layout, item)
+                if i in asides:
+                    yield from _drawn(layout, asides[i])
+        case Parallel():
+            for branch in element.branches:
+                yield from _drawn(layout, branch)
+            if element.join is not None:
+                yield from _drawn(layout, element.join)
+        case Tangle():
+            for item in element.items:
+                yield from _drawn(layout, item)
+
+
+def _block(layout: Layout, block: Block, first: Block) -> Iterator[tuple[Block, bool]]:
+    is_open = layout.view.is_open(block, first.path, layout.depth)
+    if block.head and not is_open and isinstance(block.only, Block):
+        # A head that is one block is that block.
+        yield block.only, False
+        return
+    yield block, is_open
+    if is_open:
+        yield from _drawn(layout.inside(), block.body)
