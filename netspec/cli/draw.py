@@ -29,12 +29,20 @@ FORMATS = ("svg", "png", "pdf", "html", "dot")
     "--expand",
     multiple=True,
     metavar="GLOB",
-    help="Open the blocks of this name or path, and no others.",
+    help="Open all blocks of this name, or one by its full path, and no others.",
+)
+@click.option(
+    "--unfold",
+    multiple=True,
+    metavar="PATH",
+    help="Show a repeat copy by copy: by the path of a copy, or of the block it is in; or a name.",
 )
 @click.option("--show", metavar="WHAT", help="Any of shape,kernel,params,macs.")
 @click.option("--heat", type=click.Choice(["params", "macs", "memory"]), help="Colour by cost.")
 @click.option(
-    "--theme", type=click.Choice(["light", "dark", "auto"]), default="light", help="Colours."
+    "--theme",
+    type=click.Choice(["light", "dark", "auto"]),
+    help="Colours: light, but in HTML those of the reader's setting.",
 )
 @quiet_option
 @spec_options
@@ -45,15 +53,17 @@ def command(
     form: str | None,
     depth: int | None,
     expand: tuple[str, ...],
+    unfold: tuple[str, ...],
     show: str | None,
     heat: str | None,
-    theme: str,
+    theme: str | None,
     quiet: bool,
     options: Options,
 ) -> None:
     """Draw one net, or several together, as SVG, PNG, PDF, HTML or dot text.
 
-    HTML is one page that loads nothing: blocks open and close, boxes lead to their lines.
+    HTML is one page that loads nothing: it zooms, is searched, opens blocks and repeats; boxes and
+    lines say what they are and lead to the spec.
 
     The picture is NAME.svg in the current folder unless -o says otherwise. Where no spec is
     named, bubble shows the shipped nets whose top-1 error was measured in the same way, and depth
@@ -73,6 +83,7 @@ def command(
         style=style,
         depth=depth,
         expand=expand,
+        unfold=unfold,
         show=shown,
         heat=heat,
         theme=theme,

@@ -16,6 +16,7 @@ from netspec.graph.checked import Graph
 STYLES = ("fold", "flow", "columns", "bars", "bubble", "depth")
 FORMATS = ("svg", "png", "pdf", "html", "dot")
 CHARTS = ("bars", "bubble", "depth")
+_MOST_NAMES = 8
 
 
 def draw(
@@ -24,9 +25,10 @@ def draw(
     style: str = "fold",
     depth: int | None = None,
     expand: Sequence[str] = (),
+    unfold: Sequence[str] = (),
     show: Sequence[str] = ("shape", "kernel", "params"),
     heat: str | None = None,
-    theme: str = "light",
+    theme: str | None = None,
     format: str = "svg",
     challenge: str = "",
 ) -> str | bytes:
@@ -44,15 +46,20 @@ def draw(
             the order given. With `challenge="ILSVRC"` the entries by year of that challenge which
             the specs state and which won or are a net's own, predecessors among them.
 
-    `depth` opens that many levels of blocks, `expand` all blocks of the names or paths that match
-    a glob, and no others unless `depth` does; by default fold opens as many as fit a screen of
-    1600x1000. `show` is any of shape, kernel, params and macs; `heat` colours by params, macs or
-    memory. `theme` is light, dark or auto, which follows the reader's preference. Shapes exclude
-    the batch, counts are for one sample. Above 2,000 boxes fold leaves layers out and says how
-    many; flow and columns refuse.
+    `depth` opens that many levels of blocks, `expand` all blocks of a name or of the names that a
+    glob matches, or one by its full path, and no others unless `depth` does; by default fold opens
+    as many as fit a screen of 1600x1000. `unfold` shows a repeat copy by copy: that of which one
+    copy has this path, those in the block of this path, or all that a name or a glob matches.
+    What nothing matches is refused.
 
-    `html` is one page below 200 KB that loads nothing: hovering tells shape and cost, a click shows
-    the line of the spec; in fold, blocks open and close, all of one name together, as with `expand`.
+    `show` is any of shape, kernel, params and macs; `heat` colours by params, macs or memory.
+    `theme` is light, dark or auto, which follows the reader's preference; by default a page is auto
+    and all else light. Shapes exclude the batch, counts are for one sample. Above 2,000 boxes fold
+    leaves layers out and says how many; flow and columns refuse.
+
+    `html` is one page below 200 KB that loads nothing: it zooms and is searched, pointing at a layer
+    tells its window, shapes and cost, at a line what it carries, a click shows the line of the spec.
+    In fold and flow blocks open and close, all of one name or one alone, and repeats unfold.
 
     The same graph gives the same bytes. Raises NetspecError: status 2 for an unknown choice, 3
     where something optional is not installed, 1 where the nets do not suit the style.
@@ -64,6 +71,7 @@ def draw(
     """
     _check("style", style, STYLES)
     _check("format", format, FORMATS)
+    theme = theme or ("auto" if format == "html" else "light")
     _check("theme", theme, THEMES)
     for word in show:
         _check("figure to show", word, SHOWN)
@@ -79,13 +87,11 @@ def draw(
     if style != "columns" and len(graphs) > 1:
         advice = "draw them one by one, or with --style columns"
         raise NetspecError(CannotDraw(f"the style {style} takes one net", advice), status=2)
-    for glob in expand:
-        if not any(View(graph, expand=(glob,)).expanded for graph in graphs):
-            advice = "`netspec summary` shows the blocks' names"
-            raise NetspecError(CannotDraw(f"no block matches `{glob}`", advice), status=2)
+    _check_opened(graphs, style, expand, unfold)
     if expand and depth is None:
         depth = 0
-    views = [View(graph, depth, tuple(expand), tuple(show), heat) for graph in graphs]
+    choices = tuple(expand), tuple(unfold), tuple(show), heat
+    views = [View(graph, depth, *choices) for graph in graphs]
     with without_collecting():
         if format == "dot":
             return _dot(graphs)
@@ -114,6 +120,36 @@ def draw_difference(found: Found, *, theme: str = "light", format: str = "svg") 
 def _check(what: str, value: str, known: tuple[str, ...]) -> None:
     if value not in known:
         raise NetspecError(UnknownChoice(what, value, ", ".join(known)), status=2)
+
+
+def _check_opened(
+    graphs: Sequence[Graph], style: str, expand: Sequence[str], unfold: Sequence[str]
+) -> None:
+    """Raises NetspecError for what is to be opened where no net has it, with what they have."""
+    from netspec.draw.structure.opening import blocks, expanded, repeated, unfolded
+    from netspec.draw.styles.fold import refuse_tangles
+
+    for glob in expand:
+        if not any(expanded(graph, (glob,)) for graph in graphs):
+            known = _listed([name for graph in graphs for name in blocks(graph)], glob)
+            advice = f"its blocks are {known}" if known else "the net has no blocks"
+            raise NetspecError(CannotDraw(f"no block matches `{glob}`", advice), status=2)
+    for graph in graphs if unfold else ():
+        refuse_tangles(style, graph)
+    for glob in unfold:
+        if not any(unfolded(graph, (glob,)) for graph in graphs):
+            known = _listed([text for graph in graphs for text in repeated(graph)], glob)
+            advice = f"its repeats are {known}" if known else "nothing in the net is repeated"
+            raise NetspecError(CannotDraw(f"no repeat matches `{glob}`", advice), status=2)
+
+
+def _listed(names: Sequence[str], word: str) -> str:
+    """Names that exist, those that are like the word first."""
+    from difflib import get_close_matches
+
+    known = list(dict.fromkeys([*get_close_matches(word, names), *names]))
+    left = len(known) - _MOST_NAMES
+    return ", ".join(known[:_MOST_NAMES]) + (f" and {left} more" if left > 0 else "")
 
 
 def _dot(graphs: Sequence[Graph]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Union
 
 from netspec.draw.structure.labels import is_join
@@ -48,7 +49,7 @@ class Block:
         """The last component of its path."""
         return self.path.rpartition(".")[2]
 
-    @property
+    @cached_property
     def own(self) -> tuple[Node, ...]:
         """Its nodes without those of training-only heads inside it; all, if it has no others."""
         inside = f"{self.path}."
@@ -157,8 +158,8 @@ def own_nodes_of(element: Element) -> tuple[Node, ...]:
     return nodes_of(element)
 
 
-def blocks_of(element: Element) -> Iterator[Block]:
-    """Every block in an element, those of the outer levels first."""
+def blocks_of(element: Element, *, heads: bool = False) -> Iterator[Block]:
+    """Every block in an element, those of the outer levels first; with `heads` those of heads too."""
     level: list[Element] = [element]
     while level:
         inner: list[Element] = []
@@ -167,7 +168,10 @@ def blocks_of(element: Element) -> Iterator[Block]:
                 case Block():
                     yield item
                     inner.append(item.body)
-                case Series() | Tangle():
+                case Series():
+                    inner += item.items
+                    inner += [block for _, block in item.asides] if heads else []
+                case Tangle():
                     inner += item.items
                 case Parallel():
                     inner += item.branches

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 
 from netspec.draw.structure.elements import (
     Block,
@@ -31,9 +31,10 @@ _KEPT = 12
 
 def fold(series: Series, marks: Mapping[Node, str] | None = None) -> Series:
     """The series with runs of equal elements, at every level, as repeats; equal are the marks too."""
+    marks = marks or {}
     inner = partial(fold, marks=marks)
-    items = tuple(_inside(item, inner) for item in series.items)
-    runs = _Runs(items, series, marks or {})
+    items = tuple(_folded(item, marks) for item in series.items)
+    runs = _Runs(items, series, marks)
     found: list[Element] = []
     where: dict[int, int] = {}
     at = 0
@@ -54,6 +55,18 @@ def fold(series: Series, marks: Mapping[Node, str] | None = None) -> Series:
     arcs = {(where[a], where[b]): None for a, b in series.arcs if where[b] - where[a] > 1}
     asides = tuple((where[i], replace(b, body=inner(b.body))) for i, b in series.asides)
     return Series(tuple(found), tuple(arcs), asides)
+
+
+def _folded(element: Element, marks: Mapping[Node, str]) -> Element:
+    """The element with what is in it folded; that of which nothing is marked is folded once."""
+    if marks and not marks.keys().isdisjoint(nodes_of(element)):
+        return _inside(element, partial(fold, marks=marks))
+    return _unmarked(element)
+
+
+@lru_cache(maxsize=4096)
+def _unmarked(element: Element) -> Element:
+    return _inside(element, fold)
 
 
 def shortened(series: Series) -> Series:
@@ -88,7 +101,7 @@ class _Runs:
         self, items: tuple[Element, ...], series: Series, marks: Mapping[Node, str]
     ) -> None:
         self.items = items
-        self.marked = [tuple(marks.get(n, "") for n in nodes_of(item)) for item in items]
+        self.marked = [_marks_of(item, marks) for item in items]
         self.keys = [
             (signature(item), marked) for item, marked in zip(items, self.marked, strict=True)
         ]
@@ -108,7 +121,8 @@ class _Runs:
             return 1, 1, ""
         period, count = self._longest(at)
         note = None
-        if count == 1 and at + 1 < len(self.items) and not any(self.marked[at]):
+        pair = self.marked[at : at + 2]
+        if count == 1 and len(pair) == 2 and not any(mark for marks in pair for mark in marks):
             note = difference(self.items[at], self.items[at + 1])
             if note is not None:
                 count = self.same[at + 1] - at
@@ -147,6 +161,14 @@ class _Runs:
         return "", max(1, (min(ends) - at) // period)
 
 
+def _marks_of(element: Element, marks: Mapping[Node, str]) -> tuple[str, ...]:
+    """The marks of an element's nodes; none where no node is marked."""
+    nodes = nodes_of(element) if marks else ()
+    if marks.keys().isdisjoint(nodes):
+        return ()
+    return tuple(marks.get(node, "") for node in nodes)
+
+
 def _ladder(at: int, count: int, inside: set[tuple[int, int]]) -> str | None:
     """How the arcs inside a run read in words; None where they follow no rule."""
     if not inside:
@@ -158,6 +180,7 @@ def _ladder(at: int, count: int, inside: set[tuple[int, int]]) -> str | None:
     return None
 
 
+@lru_cache(maxsize=4096)
 def signature(element: Element) -> object:
     """Equal for elements that do the same, whatever the sizes of what flows in."""
     match element:

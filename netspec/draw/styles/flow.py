@@ -80,7 +80,8 @@ class _Level:
     def _is_open(self, member: Step | Block, depth: int) -> bool:
         if isinstance(member, Step):
             return False
-        return self.view.depth is None or self.view.is_open(member, member.path, depth)
+        whole = self.view.depth is None and self.view.only is None
+        return whole or self.view.is_open(member, member.path, depth)
 
     @property
     def inner(self) -> list[_Level]:

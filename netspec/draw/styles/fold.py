@@ -29,8 +29,9 @@ from netspec.draw.structure.elements import (
     nodes_of,
 )
 from netspec.draw.structure.labels import human, is_join, resolution
+from netspec.draw.structure.opening import CLOSED, Opening, apart
 from netspec.draw.structure.reading import structure
-from netspec.draw.structure.repeats import fold, shortened
+from netspec.draw.structure.repeats import shortened
 from netspec.draw.view import HEAT_STEPS, View
 from netspec.foundation.records import record
 from netspec.graph.checked import Graph, Node
@@ -73,7 +74,7 @@ def folded(view: View) -> Scene:
     Of a net that takes more than 2,000 boxes, the middle of long chains is left out; raises
     NetspecError where that is not enough.
     """
-    series = _marked_outline(view) if view.marks else outline(view.graph)
+    series = _outline(view)
     chosen = view.depth is not None or view.expand or view.only is not None
     closed = replace(view, depth=0, expand=(), only=None)
     if Layout(closed if not chosen else view).boxes(series) > MOST_BOXES:
@@ -96,17 +97,22 @@ def refuse_tangles(style: str, graph: Graph) -> None:
         raise NetspecError(TooManyJoins(style, count, MOST_JOINS))
 
 
-@lru_cache(maxsize=16)
-def outline(graph: Graph) -> Series:
-    """What `folded` draws: the net's structure with repeats folded, without a block around all."""
+@lru_cache(maxsize=64)
+def outline(graph: Graph, opening: Opening = CLOSED) -> Series:
+    """What `folded` draws: the net's structure with repeats folded, without a block around all.
+
+    What `opening` shows alone is not folded.
+    """
     refuse_tangles("fold", graph)
-    return _unwrapped(fold(structure(graph)))
+    return _unwrapped(apart(graph, opening))
 
 
-def _marked_outline(view: View) -> Series:
-    """The outline of a net whose repeats are not folded over what is marked otherwise."""
-    refuse_tangles("fold", view.graph)
-    return _unwrapped(fold(structure(view.graph), view.marks))
+def _outline(view: View) -> Series:
+    """The outline of the view's net, whose repeats are not folded over what is marked otherwise."""
+    if view.marks:
+        refuse_tangles("fold", view.graph)
+        return _unwrapped(apart(view.graph, view.opening, view.marks))
+    return outline(view.graph, replace(view.opening, names=frozenset()))
 
 
 def _is_drawable(view: View, series: Series) -> bool:
