@@ -80,13 +80,15 @@ class Facts:
                 # All but the first copy read what the copy before gives.
                 sources = (*sources, path)
                 types += self._from_copy_to_copy(path, targets, copies)
-        if not types and block:
+        if not types and not targets and not block:
+            types = [self.elements[path].type for path in sources if path in self.elements]
+        elif not types:
             types = self._crossing(block, entering=not sources)
         shapes = " or ".join(dict.fromkeys(shape(kind) for kind in types))
         start = " and ".join(_said(path, copies) for path in sources)
         end = " and ".join(_said(path, copies) for path in targets)
-        start = start or f"what enters {_said(block, copies)}"
-        end = end or f"what leaves {_said(block, copies)}"
+        start = start or f"what enters {_said(block, copies) or 'the net'}"
+        end = end or f"what leaves {_said(block, copies) or 'the net'}"
         return f"{shapes}\n{start} → {end}".strip()
 
     def _between(

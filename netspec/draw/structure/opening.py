@@ -108,7 +108,7 @@ def path_of(element: Element) -> str:
             return element.path
         case Repeat():
             return path_of(element.copies[0])
-    return nodes_of(element)[0].path
+    return next((node.path for node in nodes_of(element)), "")
 
 
 def runs(element: Element, around: tuple[Block, ...] = ()) -> Iterator[Run]:

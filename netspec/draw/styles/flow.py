@@ -224,7 +224,7 @@ def _framed(
             *draw(x + left, y + HEADER, HEADER, PAD),
         )
         hint = level.view.hint(block.path, block, block.type)
-        return [Group(members, block.call.span, block.path, hint)]
+        return [Group(members, block.call.span, block.path, hint, block.call.block)]
 
     ins, outs = (tuple(left + x for x in ports) for ports in (inner.ins, inner.outs))
     return _Made(Shape(w, h, ins, outs), framed)
@@ -249,10 +249,11 @@ def _box(member: Step | Block, view: View) -> _Made:
     if isinstance(member, Step):
         text, look, node = view.label(member), view.look(member), member.node
         ink = look if look != family(node.op) else ""
-        span, path, role, size = node.span, node.path, "leaf", "label"
+        span, path, role, size, opens = node.span, node.path, "leaf", "label", ""
     else:
         text, look, ink = f"{member.name}: {member.call.block}", "shut", ""
         span, path, role, size = member.call.span, member.path, "block", "head"
+        opens = member.call.block
     w = max(width_of(text, size), width_of(figures, "note")) + 18
     h = 36.0 if figures else 22.0
 
@@ -264,6 +265,7 @@ def _box(member: Step | Block, view: View) -> _Made:
         ]
         if figures:
             members.append(Words(middle, y + 29, figures, "note", "middle", ink or "muted"))
-        return [Group(tuple(members), span, path, view.hint(path, member, member.type))]
+        hint = view.hint(path, member, member.type)
+        return [Group(tuple(members), span, path, hint, opens)]
 
     return _Made(Shape(w, h, (w / 2,), (w / 2,)), draw)

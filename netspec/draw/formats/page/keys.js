@@ -26,7 +26,7 @@ document.addEventListener("keydown", (event) => {
   else if (g && event.key === "Enter" && g.hasAttribute("aria-expanded")) change("all", g);
   else if (g && event.key === "u") change("copies", g);
   else if (g && (event.key === " " || event.key === "Enter")) source(g);
-  else if (everywhere[event.key] && !event.target.closest("button")) everywhere[event.key]();
+  else if (everywhere[event.key]) everywhere[event.key]();
   else return;
   if (event.key !== "Escape") event.preventDefault();
 });

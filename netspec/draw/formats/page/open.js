@@ -53,13 +53,14 @@ function to(way, g) {
 function change(way, g) {
   const move = to(way, g);
   if (!move) return;
-  const { path } = g.dataset, before = state.open, focus = instance(g);
+  const { path } = g.dataset, before = state.open, own = instance(g);
   show(move.next);
   const seen = new Set(places().flatMap(({ dataset }) => [`*${dataset.block}`, `.${dataset.path}`]));
   const lost = [...before].filter((s) => !move.off.includes(s) && seen.has(s) && !state.open.has(s));
   if (lost.length) help.textContent = `closed to make room: ${lost.map((s) => s.slice(1)).join(", ")}`;
   const found = (name) => places().find((place) => place.dataset.path === name);
-  (found(path) ?? found(focus) ?? found(move.on[0]?.slice(1).split("..")[0]))?.focus();
+  const [first, second] = way === "alone" ? [own, path] : [path, own];
+  (found(first) ?? found(second))?.focus();
 }
 
 // --- the signs at a block's corners

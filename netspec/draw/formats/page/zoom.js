@@ -14,6 +14,8 @@ function wanted() {
 // Gives the picture its size; what is at (x, y) of the window stays there.
 function resize(x, y) {
   const before = picture().getBoundingClientRect();
+  // Scroll bars of what was there take no room from what fits.
+  if (typeof zoom === "string") picture().style.width = 0;
   const factor = wanted();
   picture().style.width = `${factor * full()}px`;
   if (x === undefined) return;
@@ -61,21 +63,26 @@ stage.addEventListener("click", (event) => {
   dragged = null;
 }, { capture: true });
 
+function fingers(touches) {
+  if (touches.length !== 2) return null;
+  const [a, b] = touches;
+  const apart = Math.hypot(a.clientX - b.clientX, a.clientY - b.clientY);
+  return { apart, x: (a.clientX + b.clientX) / 2, y: (a.clientY + b.clientY) / 2 };
+}
+
 let pinched = null;
 stage.addEventListener("touchmove", (event) => {
-  if (event.touches.length !== 2) return;
+  const now = fingers(event.touches);
+  if (!now) return;
   event.preventDefault();
-  const [a, b] = event.touches;
-  const apart = Math.hypot(a.clientX - b.clientX, a.clientY - b.clientY);
-  const x = (a.clientX + b.clientX) / 2, y = (a.clientY + b.clientY) / 2;
   if (pinched) {
-    stage.scrollLeft -= x - pinched.x;
-    stage.scrollTop -= y - pinched.y;
-    zoomBy(apart / pinched.apart, x, y);
+    stage.scrollLeft -= now.x - pinched.x;
+    stage.scrollTop -= now.y - pinched.y;
+    zoomBy(now.apart / pinched.apart, now.x, now.y);
   }
-  pinched = { apart, x, y };
+  pinched = now;
 }, { passive: false });
 for (const end of ["touchstart", "touchend", "touchcancel"]) {
-  stage.addEventListener(end, () => { pinched = null; });
+  stage.addEventListener(end, (event) => { pinched = fingers(event.touches); });
 }
 addEventListener("resize", () => resize());
