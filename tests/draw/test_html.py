@@ -8,13 +8,14 @@ from collections.abc import Callable
 import pytest
 from support.pages import every, hostile, packed, page_of, pictures, shipped, toggles, words
 from support.pictures import printed_by_seeds
-from support.shelves import shelved
+from support.shelves import others
 
 from netspec.diagnostics.raised import NetspecError
 from netspec.draw import draw
 from netspec.graph.checked import Graph
 
 LARGEST = 200_000
+PLAIN = ("unet", "alexnet", "squeezenet", "lraspp_mobilenet_v3_large", "captioning", "fcn8s")
 
 
 def dead_ends(page: str) -> list[tuple[set[str], str]]:
@@ -32,7 +33,7 @@ def dead_ends(page: str) -> list[tuple[set[str], str]]:
 # --- what the page holds
 
 
-@pytest.mark.parametrize("name", shelved(siblings=False))
+@pytest.mark.parametrize("name", [*PLAIN, *others(PLAIN)])
 def test_every_shipped_net_opens_and_closes_without_dead_ends(name: str) -> None:
     page = page_of(shipped(name))
     assert len(page.encode()) <= LARGEST
@@ -41,7 +42,7 @@ def test_every_shipped_net_opens_and_closes_without_dead_ends(name: str) -> None
 
 @pytest.mark.parametrize("name", ["googlenet", "inception_v4"])
 def test_opening_a_block_leaves_the_others_as_they_are(name: str) -> None:
-    held = pictures(page_of(shipped(name)))
+    held = pictures(page_of(name))
     first = next(iter(held))
     for block in toggles(held[first]):
         assert first ^ {block} in held
@@ -87,7 +88,7 @@ def test_every_repeat_of_the_first_picture_unfolds(name: str, repeats: set[str])
 
 
 def test_a_page_tells_windows_and_shapes_of_every_layer() -> None:
-    told = packed(page_of(shipped("resnet50")))["facts"]
+    told = packed(page_of("resnet50"))["facts"]
     layers = {node.path for node in shipped("resnet50").nodes}
     assert {path for path in layers if not re.search(r"(bn|relu)\d*$", path)} <= set(told)
     assert told["conv1"].split("\n") == [
@@ -126,7 +127,7 @@ def test_pages_are_the_same_from_run_to_run() -> None:
 
 
 def test_a_page_loads_nothing() -> None:
-    page = page_of(shipped("googlenet"), theme="auto")
+    page = page_of("googlenet", theme="auto")
     assert not re.search(r"""\b(?<!data-)(src|href)\s*=|@import|url\((?!#)""", page)
     assert re.findall(r"https?://[^\"]*", page.replace("http://www.w3.org/2000/svg", "")) == []
     assert "default-src 'none'" in page
@@ -150,7 +151,7 @@ def test_several_nets_side_by_side_are_one_picture_with_all_their_specs() -> Non
 @pytest.mark.parametrize("style", ["bars", "bubble", "depth"])
 def test_a_chart_is_no_page(style: str) -> None:
     with pytest.raises(NetspecError, match="is a chart, which is svg, png or pdf") as caught:
-        page_of(shipped("alexnet"), style=style)
+        page_of("alexnet", style=style)
     assert caught.value.status == 2
 
 

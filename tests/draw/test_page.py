@@ -79,7 +79,7 @@ def test_the_buttons_open_and_close_everything(opened: Opens) -> None:
 
 
 def test_pointing_at_a_box_tells_its_path_shape_and_cost(opened: Opens) -> None:
-    page = opened(page_of(shipped("resnet50")))
+    page = opened(page_of("resnet50"))
     page.point(*page.middle(place("stage2.bottleneck4.conv2")))
     told = page.value(HINT)
     assert told.startswith("stage2.bottleneck4.conv2")
@@ -91,7 +91,7 @@ def test_pointing_at_a_box_tells_its_path_shape_and_cost(opened: Opens) -> None:
 
 
 def test_a_click_on_a_box_shows_its_line(opened: Opens) -> None:
-    page = opened(page_of(shipped("resnet50")), height=400)
+    page = opened(page_of("resnet50"), height=400)
     page.click(*page.middle(place("conv1")))
     assert page.value(LINE) == "conv7-64/2; maxpool3/2(pad=1)"
     page.click(*page.middle(place("stage1.bottleneck3.conv2")))
@@ -102,7 +102,7 @@ def test_a_click_on_a_box_shows_its_line(opened: Opens) -> None:
 
 
 def test_a_click_on_a_line_shows_the_boxes_it_made(opened: Opens) -> None:
-    page = opened(page_of(shipped("vgg16")))
+    page = opened(page_of("vgg16"))
     line = "[...document.querySelectorAll('li')].find(e => /conv3-256/.test(e.textContent))"
     page.value(f"{line}.scrollIntoView()")
     _, y = page.middle(line)
@@ -140,7 +140,7 @@ def test_the_keyboard_does_all_that_the_pointer_does(opened: Opens) -> None:
 
 
 def test_focus_is_visible_and_everything_has_a_name(opened: Opens) -> None:
-    page = opened(page_of(shipped("googlenet")))
+    page = opened(page_of("googlenet"))
     page.value(f"{place('conv1')}.focus({{focusVisible: true}})")
     assert page.value("getComputedStyle(document.activeElement).outlineStyle") == "solid"
     nameless = (
@@ -150,7 +150,7 @@ def test_focus_is_visible_and_everything_has_a_name(opened: Opens) -> None:
 
 
 def test_the_picture_fits_the_window_or_is_shown_at_any_size(opened: Opens) -> None:
-    page = opened(page_of(shipped("googlenet")))
+    page = opened(page_of("googlenet"))
     width = "document.querySelector('#stage svg').clientWidth"
     full = page.value("document.querySelector('#stage svg').viewBox.baseVal.width")
     fitted = page.value(width)
@@ -163,7 +163,7 @@ def test_the_picture_fits_the_window_or_is_shown_at_any_size(opened: Opens) -> N
 
 
 def test_a_phone_shows_the_picture_above_the_spec(opened: Opens) -> None:
-    page = opened(page_of(shipped("resnet50")), width=390, height=844)
+    page = opened(page_of("resnet50"), width=390, height=844)
     _, picture = page.middle("document.getElementById('stage')")
     _, spec = page.middle("document.getElementById('text')")
     assert picture < spec < 844
@@ -171,7 +171,7 @@ def test_a_phone_shows_the_picture_above_the_spec(opened: Opens) -> None:
 
 
 def test_colours_follow_the_reader(opened: Opens) -> None:
-    page = page_of(shipped("vgg16"), theme="auto")
+    page = page_of("vgg16", theme="auto")
     background = "getComputedStyle(document.body).backgroundColor"
     assert opened(page).value(background) == "rgb(255, 255, 255)"
     assert opened(page, dark=True).value(background) == "rgb(15, 19, 25)"
@@ -188,7 +188,7 @@ def test_hostile_text_does_nothing_but_stand_there(opened: Opens) -> None:
 
 
 def test_without_its_script_the_page_shows_the_picture_and_the_spec(opened: Opens) -> None:
-    page = page_of(shipped("resnet50"))
+    page = page_of("resnet50")
     bare = re.sub(r"<script>.*?</script>", "", page, flags=re.DOTALL)
     reader = opened(bare.replace("<body>", '<body data-ready="">'))
     assert reader.value(SHOWN) == words(str(draw([shipped("resnet50")], depth=2)))
@@ -228,7 +228,7 @@ OPENED = "[...document.querySelectorAll('#stage g[aria-expanded=true]')].map(e =
 
 
 def test_a_sign_opens_one_block_alone_and_shift_does_too(opened: Opens) -> None:
-    page = opened(page_of(shipped("resnet50"), depth=1))
+    page = opened(page_of("resnet50", depth=1))
     stages = [f"stage{i}" for i in range(1, 5)]
     assert page.value(OPENED) == stages
     page.point(*page.middle(place("stage2.bottleneck4")))
@@ -256,7 +256,7 @@ def test_a_repeat_unfolds_and_folds_again(opened: Opens) -> None:
 
 
 def test_pointing_at_a_repeat_tells_one_copy_and_all(opened: Opens) -> None:
-    page = opened(page_of(shipped("vgg16")))
+    page = opened(page_of("vgg16"))
     page.point(*page.middle(place("conv7")))
     told = page.value(HINT).split("\n")
     assert told[0] == "conv7 ×3"
@@ -265,7 +265,7 @@ def test_pointing_at_a_repeat_tells_one_copy_and_all(opened: Opens) -> None:
 
 
 def test_pointing_at_a_line_tells_what_it_carries(opened: Opens) -> None:
-    page = opened(page_of(shipped("resnet50")))
+    page = opened(page_of("resnet50"))
     middle = f"{line('conv1', 'maxpool1')}.nextElementSibling"
     page.point(*page.middle(middle))
     assert page.value(HINT).split("\n") == ["64×112×112", "conv1 → maxpool1"]
@@ -277,7 +277,7 @@ def test_pointing_at_a_line_tells_what_it_carries(opened: Opens) -> None:
 
 
 def test_the_wheel_zooms_to_where_the_pointer_is(opened: Opens) -> None:
-    page = opened(page_of(shipped("googlenet")), width=900, height=600)
+    page = opened(page_of("googlenet"), width=900, height=600)
     spot = place("inception4a")
     page.click(*page.middle("document.getElementById('full')"))
     page.value(f"{spot}.scrollIntoView({{block: 'center', inline: 'center'}})")
@@ -301,7 +301,7 @@ def test_the_wheel_zooms_to_where_the_pointer_is(opened: Opens) -> None:
 
 
 def test_the_picture_is_dragged_and_the_click_that_ends_it_is_none(opened: Opens) -> None:
-    page = opened(page_of(shipped("googlenet")), width=900, height=600)
+    page = opened(page_of("googlenet"), width=900, height=600)
     page.click(*page.middle("document.getElementById('full')"))
     x, y = page.middle(place("conv1"))
     page.drag(x, y, -120, -60)
@@ -312,7 +312,7 @@ def test_the_picture_is_dragged_and_the_click_that_ends_it_is_none(opened: Opens
 
 
 def test_two_fingers_zoom(opened: Opens) -> None:
-    page = opened(page_of(shipped("googlenet")), width=390, height=844)
+    page = opened(page_of("googlenet"), width=390, height=844)
     width = "document.querySelector('#stage svg').clientWidth"
     before = page.value(width)
     page.pinch(180, 300, 40, 80)
@@ -320,7 +320,7 @@ def test_two_fingers_zoom(opened: Opens) -> None:
 
 
 def test_what_is_searched_is_marked_counted_and_gone_through(opened: Opens) -> None:
-    page = opened(page_of(shipped("resnet50"), depth=1), width=1000, height=500)
+    page = opened(page_of("resnet50", depth=1), width=1000, height=500)
     marked = "[...document.querySelectorAll('#stage .hit')].map(e => e.dataset.path)"
     now = "document.querySelector('#stage .now').dataset.path"
     count = "document.getElementById('count').textContent"
@@ -356,7 +356,7 @@ def test_the_reader_turns_the_light_on_and_off(opened: Opens) -> None:
     asked: list[tuple[dict[str, str], bool]] = [({}, True), ({}, False)]
     asked += [({"theme": "light"}, True), ({"theme": "dark"}, False)]
     for choices, dark in asked:
-        page = opened(page_of(shipped("vgg16"), **choices), dark=dark)
+        page = opened(page_of("vgg16", **choices), dark=dark)
         starts_dark = choices.get("theme", "dark" if dark else "light") == "dark"
         assert page.value(background) == (night if starts_dark else light)
         assert page.value(pressed) == str(starts_dark).lower()
@@ -367,7 +367,7 @@ def test_the_reader_turns_the_light_on_and_off(opened: Opens) -> None:
 
 
 def test_the_spec_wraps_and_closes(opened: Opens) -> None:
-    page = opened(page_of(shipped("resnet50")))
+    page = opened(page_of("resnet50"))
     text = "document.getElementById('text')"
     assert page.value(f"{text}.scrollWidth <= {text}.clientWidth")
     shown = page.value("document.getElementById('stage').clientWidth")
@@ -379,7 +379,7 @@ def test_the_spec_wraps_and_closes(opened: Opens) -> None:
 
 
 def test_in_flow_blocks_open_alone(opened: Opens) -> None:
-    page = opened(page_of(shipped("googlenet"), style="flow", depth=0))
+    page = opened(page_of("googlenet", style="flow", depth=0))
     page.point(*page.middle(place("inception4b")))
     page.click(*page.middle(knob("inception4b", "alone")))
     assert page.value(OPENED) == ["inception4b"]

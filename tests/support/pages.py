@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64decode
+from functools import cache
 from typing import Any
 from zlib import decompress
 
@@ -17,14 +18,23 @@ from netspec.syntax.files import read_spec
 HOSTILE = "</script><img src=x onerror='window.hacked=1'>\"';&{0} \u05d0\u05d1"
 
 
+@cache
 def shipped(name: str) -> Graph:
     return build(read_spec(name))
 
 
-def page_of(*graphs: Graph, **choices: Any) -> str:
-    page = draw(graphs, format="html", **choices)
+def page_of(*nets: Graph | str, **choices: Any) -> str:
+    """The page of graphs, or of a shipped net by its name, which is made once."""
+    if len(nets) == 1 and isinstance(nets[0], str):
+        return _known(nets[0], tuple(choices.items()))
+    page = draw([n for n in nets if isinstance(n, Graph)], format="html", **choices)
     assert isinstance(page, str)
     return page
+
+
+@cache
+def _known(name: str, choices: tuple[tuple[str, Any], ...]) -> str:
+    return page_of(shipped(name), **dict(choices))
 
 
 def packed(page: str) -> Any:

@@ -176,7 +176,7 @@ def _unfolded(graph: Graph, glob: str) -> Opening:
     while fresh := [run for run in seen if run.key not in keys and fits(run, glob)]:
         keys |= {run.key for run in fresh}
         around |= dict.fromkeys(block for run in fresh for block in run.around)
-        # In the copies there may be repeats that were not seen while they were folded.
+        # In what was folded there may be repeats that were not seen.
         seen = list(runs(apart(graph, Opening(repeats=keys))))
     if alone:
         return Opening(paths=frozenset(block.path for block in around), repeats=keys)
@@ -212,8 +212,8 @@ def _shown(graph: Graph, repeats: Names) -> tuple[Series, dict[Node, str]]:
         if not fresh:
             return series, marks
         for run in fresh:
-            for i, copy in enumerate(copies_of(run.repeat)):
-                for node in (node for item in copy for node in nodes_of(item)):
+            for i, item in enumerate(run.repeat.copies):
+                for node in nodes_of(item):
                     marks[node] = f"{marks.get(node, '')}{i};"
         done |= found.keys()
 

@@ -121,8 +121,7 @@ class _Runs:
             return 1, 1, ""
         period, count = self._longest(at)
         note = None
-        pair = self.marked[at : at + 2]
-        if count == 1 and len(pair) == 2 and not any(mark for marks in pair for mark in marks):
+        if count == 1 and at + 1 < len(self.items) and self._alike(at):
             note = difference(self.items[at], self.items[at + 1])
             if note is not None:
                 count = self.same[at + 1] - at
@@ -130,6 +129,11 @@ class _Runs:
         if count <= min(period, 2):
             return 1, 1, ""
         return period, count, "; ".join(filter(None, (reads, note)))
+
+    def _alike(self, at: int) -> bool:
+        """Whether an element and the next are marked as a whole and the same, or not at all."""
+        ours, theirs = set(self.marked[at]), set(self.marked[at + 1])
+        return ours == theirs and len(ours) < 2
 
     def _longest(self, at: int) -> tuple[int, int]:
         best = (1, self.same[at] - at)
