@@ -134,10 +134,9 @@ def page() -> str:
         "Written by `python docs/make_gallery.py`; every picture is a command. [The zoo](zoo.md) "
         "shows every shipped net as it is folded by default.",
         "",
-        "With `-o googlenet.html` the picture is a page that needs nothing else: blocks open and "
-        "close (all of one name together, as with `--expand`), hovering tells path, shape and "
-        "cost, a click on a box shows its line of the spec and a click on a line its boxes. The "
-        "arrow keys, Enter and Space do the same.",
+        "With `-o googlenet.html` the picture is [a page](page.md) that needs nothing else: blocks and "
+        "repeats open, it zooms and is searched, and boxes and lines say what they are and where the "
+        "spec says so.",
         "",
         "`--style flow` shows every layer and connection, with a frame around each block. "
         "[Measured](../benchmarks/results/draw.json) by `python benchmarks/draw.py`: seconds and "

@@ -385,3 +385,15 @@ def test_in_flow_blocks_open_alone(opened: Opens) -> None:
     assert page.value(OPENED) == ["inception4b"]
     page.point(*page.middle(place("inception4b.conv2")))
     assert "kernel 1×1" in page.value(HINT)
+
+
+def test_nets_side_by_side_are_told_apart(opened: Opens) -> None:
+    nets = [shipped(name) for name in ("vgg19", "resnet34")]
+    page = opened(page_of(*nets, style="columns"))
+    for which, kernel in ((0, "kernel 3×3 · stride 1 · padding 1"), (1, "kernel 7×7")):
+        page.point(*page.middle(f"document.querySelectorAll('g[data-path=conv1]')[{which}]"))
+        assert kernel in page.value(HINT)
+    told = "[...document.querySelectorAll('path.w')].map(e => e.getAttribute('aria-label'))"
+    assert "64×112×112: conv1 → maxpool1" in page.value(told)
+    assert "64×224×224: conv1 → conv2" in page.value(told)
+    assert "input → conv1" in page.value(told)[0]

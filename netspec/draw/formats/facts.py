@@ -41,6 +41,11 @@ class Facts:
         lines = self._block(element) if isinstance(element, Block) else self._step(element)
         return "\n".join(line for line in lines if line)
 
+    def figures(self, path: str) -> str:
+        """The shape and the cost of what is at a path, as its hint says them."""
+        element = self.elements[path]
+        return self.view.hint("", element, element.type).removeprefix(": ")
+
     def _step(self, step: Step) -> Iterator[str]:
         node = step.node
         yield label(node)

@@ -138,25 +138,32 @@ def _packed(held: object) -> str:
 
 
 def _carried(facts: list[Facts], state: State, connection: Connection) -> str:
-    """What a line of a picture carries, in that net which has what it joins."""
-    ends = (*connection.sources, *connection.targets)
-    net = max(facts, key=lambda each: sum(path in each.elements for path in ends))
+    """What a line of a picture carries; of several nets, what all that have such a line agree on."""
     copies = {shown: found.copies for shown, found in state.folded.items()}
-    return net.carried(connection, copies)
+    ends = (*connection.sources, *connection.targets)
+    having = [net for net in facts if all(path in net.elements for path in ends)] or facts
+    told = list(dict.fromkeys(net.carried(connection, copies) for net in having))
+    shaped = [text for text in told if "\n" in text]
+    return shaped[0] if len(shaped) == 1 else told[0].rpartition("\n")[2]
 
 
-def _told(facts: list[Facts], fragments: Fragments) -> dict[str, str]:
+def _told(facts: list[Facts], fragments: Fragments) -> dict[str, str | list[tuple[str, str]]]:
     """What there is to tell of each layer and block, in the order of the net.
 
-    Of a very large net, of those that a picture shows.
+    Of a very large net, of those that a picture shows. Where several nets have something at one
+    path, each with the figures that tell which of them is meant.
     """
     drawn = {path for part in fragments.parts for path in _PATH.findall(part)}
-    found: dict[str, str] = {}
-    for each in facts:
-        all_of = len(each.elements) <= _MOST_FACTS
-        paths = [path for path in each.elements if all_of or path in drawn]
-        found |= {path: each.of(path) for path in paths}
-    return found
+    found: dict[str, dict[str, str]] = {}
+    for net in facts:
+        all_of = len(net.elements) <= _MOST_FACTS
+        for path in net.elements:
+            if all_of or path in drawn:
+                found.setdefault(path, {})[net.of(path)] = net.figures(path)
+    return {
+        path: next(iter(told)) if len(told) == 1 else [(f, text) for text, f in told.items()]
+        for path, told in found.items()
+    }
 
 
 def _inline(shown: list[State]) -> str:

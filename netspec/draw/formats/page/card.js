@@ -19,6 +19,14 @@ const element = (tag, content, name = "") => {
   return made;
 };
 
+// What is known of a place; where several nets have that path, of the one whose figures it has.
+function factOf(path, figures) {
+  const known = facts[path];
+  if (!Array.isArray(known)) return known;
+  const same = known.filter(([own]) => own === figures);
+  return same.length === 1 ? same[0][1] : undefined;
+}
+
 // The card of a place: its path, what is known of it, and of a repeat what all copies cost.
 function placeCard(g) {
   const { path, block } = g.dataset;
@@ -26,8 +34,9 @@ function placeCard(g) {
   const label = g.getAttribute("aria-label");
   const [name, figures] = label.split(/: (.*)/s);
   const times = many > 1 ? ` ×${many}` : "";
-  const own = facts[path] && (!block || facts[path].startsWith("block ")) && !/^input \d+$/.test(name);
-  const rows = own ? facts[path].split("\n") : figures ? [figures.replaceAll(", ", " · ")] : [];
+  const fact = factOf(path, figures);
+  const own = fact && (!block || fact.startsWith("block ")) && !/^input \d+$/.test(name);
+  const rows = own ? fact.split("\n") : figures ? [figures.replaceAll(", ", " · ")] : [];
   const all = figures?.split(", ").slice(1).join(" · ").replace("params", "parameters");
   if (times && all) rows.push(`all ${many}: ${all}`);
   return [(own || path.endsWith(name) ? path : name) + times, rows];

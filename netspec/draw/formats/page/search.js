@@ -22,7 +22,7 @@ function search() {
   if (!words.length) return;
   const drawn = new Map(places().map((g) => [g.dataset.path, g]));
   const met = Object.keys(facts).filter((path) => {
-    const told = plain(`${path} ${facts[path]}`);
+    const told = plain(`${path} ${[facts[path]].flat(2).join(" ")}`);
     return words.every((word) => told.includes(word));
   });
   const marked = new Set(met.map((path) => shown(path, drawn)));
