@@ -168,3 +168,11 @@ def test_marks_and_what_is_open_alone_do_not_fold_into_the_first_of_a_run() -> N
         "bottleneck2",
         "bottleneck",
     ]
+
+
+def test_columns_unfold_what_they_fold() -> None:
+    graph = shipped("resnet101")
+    folded = read_picture(str(draw([graph], style="columns")))
+    opened = read_picture(str(draw([graph], style="columns", unfold=("stage3",))))
+    assert len(opened.leaves) > len(folded.leaves) + 60
+    assert list(opened.faults()) == []

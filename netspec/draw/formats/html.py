@@ -42,8 +42,10 @@ def html(views: Sequence[View], style: str, theme: str) -> str:
     what the page has until the reader asks for another. Raises NetspecError where one picture alone
     takes more than the page may.
     """
-    plain = style == "columns"
-    shown = [State(frozenset(), columns([*views]), {})] if plain else states(views[0], style)
+    if style in ("fold", "flow"):
+        shown = states(views[0], style)
+    else:
+        shown = [State(frozenset(), columns(list(views)), {})]
     return _Pages(list(views), shown, theme).largest()
 
 

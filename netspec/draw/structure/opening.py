@@ -243,7 +243,7 @@ def _held(graph: Graph) -> dict[Call, list[Node]]:
     """The nodes of each call that is part of a path."""
     found: dict[Call, list[Node]] = {}
     for node in graph.nodes:
-        for call in node.call.ancestors() if node.call else ():
+        for call in reversed(list(node.call.ancestors()) if node.call else ()):
             if call.component:
                 found.setdefault(call, []).append(node)
     return found

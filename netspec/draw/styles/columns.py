@@ -40,8 +40,8 @@ from netspec.draw.structure.elements import (
     nodes_of,
 )
 from netspec.draw.structure.labels import human, resolution
+from netspec.draw.structure.opening import apart
 from netspec.draw.structure.reading import flat_steps, structure
-from netspec.draw.structure.repeats import fold
 from netspec.draw.styles.fold import MOST_BOXES, refuse_tangles
 from netspec.draw.view import View
 from netspec.foundation.records import record
@@ -112,7 +112,7 @@ def _net(view: View) -> Net:
     if u_shape(series, view.graph) is not None:
         _refuse(view.graph)
     if len(flat_steps(view.graph)) > _MOST_STEPS:
-        series = fold(series)
+        series = apart(view.graph, view.opening)
     elements = [element for item in series.items for element in _unboxed(item)]
     runs: dict[str, tuple[Piece, ...]] = {}
     layout = Layout(view)

@@ -60,7 +60,7 @@ function change(way, g) {
   if (lost.length) help.textContent = `closed to make room: ${lost.map((s) => s.slice(1)).join(", ")}`;
   const found = (name) => places().find((place) => place.dataset.path === name);
   const [first, second] = way === "alone" ? [own, path] : [path, own];
-  (found(first) ?? found(second))?.focus();
+  (found(first) ?? found(second) ?? shown(path, drawn()))?.focus();
 }
 
 // --- the signs at a block's corners

@@ -4,14 +4,16 @@ const field = byId("search"), count = byId("count");
 const plain = (words) => words.toLowerCase().replace(/(?<=\d)\s*[x*]\s*(?=\d)/g, "×").replace(/\s+/g, " ");
 let hits = [], now = -1, toured = false;
 
+const drawn = () => new Map(places().map((g) => [g.dataset.path, g]));
+
 // Where something is in this picture: itself, the copy that stands for it, or what is closed around it.
-function shown(path, drawn) {
+function shown(path, here) {
   for (const last of Object.keys(state.folded)) {
     const copy = copiesOf(last).find((each) => path === each || path.startsWith(`${each}.`));
     if (copy) path = last + path.slice(copy.length);
   }
-  while (path && !drawn.has(path)) path = path.slice(0, Math.max(0, path.lastIndexOf(".")));
-  return drawn.get(path);
+  while (path && !here.has(path)) path = path.slice(0, Math.max(0, path.lastIndexOf(".")));
+  return here.get(path);
 }
 
 function search() {
@@ -20,16 +22,16 @@ function search() {
   const words = plain(field.value).trim().split(" ").filter(Boolean);
   count.textContent = "";
   if (!words.length) return;
-  const drawn = new Map(places().map((g) => [g.dataset.path, g]));
+  const here = drawn();
   const met = Object.keys(facts).filter((path) => {
     const told = plain(`${path} ${[facts[path]].flat(2).join(" ")}`);
     return words.every((word) => told.includes(word));
   });
-  const marked = new Set(met.map((path) => shown(path, drawn)));
+  const marked = new Set(met.map((path) => shown(path, here)));
   marked.delete(undefined);
   hits = places().filter((g) => marked.has(g));
   for (const g of hits) g.classList.add("hit");
-  const inside = met.filter((path) => !drawn.has(path)).length;
+  const inside = met.filter((path) => !here.has(path)).length;
   count.textContent = met.length ? `${met.length} found${inside ? `, ${inside} of them in what is closed` : ""}` : "nothing found";
   if (hits.length) go(0, false);
 }
