@@ -37,6 +37,8 @@ def dead_ends(page: str) -> list[tuple[set[str], str]]:
 def test_every_shipped_net_opens_and_closes_without_dead_ends(name: str) -> None:
     page = page_of(shipped(name))
     assert len(page.encode()) <= LARGEST
+    # Without JavaScript too there is a picture.
+    assert page.count("<svg") == 1
     assert dead_ends(page) == []
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from hashlib import sha256
 from importlib.resources import files
@@ -23,6 +23,7 @@ from netspec.draw.formats.facts import Facts
 from netspec.draw.formats.fragments import Fragments
 from netspec.draw.formats.states import State, states
 from netspec.draw.formats.svg import document, escape, markup, used
+from netspec.draw.scene import Group, Item
 from netspec.draw.styles.columns import columns
 from netspec.draw.theme import css, paint
 from netspec.draw.view import View
@@ -169,13 +170,29 @@ def _told(facts: list[Facts], fragments: Fragments) -> dict[str, str | list[tupl
 
 
 def _inline(shown: list[State]) -> str:
-    """The picture that is there before the script runs: the first that is not too long."""
-    for state in shown:
-        scene = state.scene
-        text = document(scene, (), [markup(item, scene.file) for item in scene.items])
-        if len(text) <= _INLINE:
-            return text
-    return ""
+    """The picture that is there before the script runs: the first that is not too long.
+
+    Where all are, it is one without what leads to the spec, and none of a picture of thousands of boxes.
+    """
+    for items_of in (_grouped, _ungrouped):
+        for state in shown:
+            scene = state.scene
+            text = document(scene, (), [markup(item, scene.file) for item in items_of(scene.items)])
+            if len(text) <= _INLINE:
+                return text
+    return "<noscript>this picture is too large to be shown without JavaScript</noscript>"
+
+
+def _grouped(items: Sequence[Item]) -> Iterable[Item]:
+    return items
+
+
+def _ungrouped(items: Sequence[Item]) -> Iterable[Item]:
+    for item in items:
+        if isinstance(item, Group):
+            yield from _ungrouped(item.members)
+        else:
+            yield item
 
 
 def _hash(text: str) -> str:
