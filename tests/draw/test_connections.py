@@ -24,8 +24,11 @@ PLAIN = (
 
 
 @pytest.mark.parametrize("name", [*PLAIN, *others(PLAIN)])
-def test_every_line_of_a_page_carries_something_of_the_net(name: str) -> None:
+def test_every_line_of_a_page_carries_something_of_the_net(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A shape is only told where the net has a connection between what the line joins."""
+    monkeypatch.setattr("netspec.draw.formats.states.MOST_WORK", 4000)
     lines = packed(page_of(shipped(name), depth=1))["lines"]
     assert lines
     # What is drawn above the net's inputs carries nothing.
