@@ -72,7 +72,8 @@ def names(group: str) -> list[str]:
     if group == "examples":
         return list(_examples())
     if group == "nets":
-        return sorted(path.stem for path in (ROOT / "specs").glob("*.ns"))
+        folders = (ROOT / "specs", ROOT / "specs" / "today")
+        return sorted(path.stem for folder in folders for path in folder.glob("*.ns"))
     return [f"{net} {form}" for net in FORM_NETS for form in FORMS if _has(net, form)]
 
 

@@ -132,7 +132,8 @@ def page() -> str:
         "# Gallery",
         "",
         "Written by `python docs/make_gallery.py`; every picture is a command. [The zoo](zoo.md) "
-        "shows every shipped net as it is folded by default.",
+        "shows every shipped net as it is folded by default; [figures](pictures.md) go into papers as "
+        "TikZ or PDF.",
         "",
         "With `-o googlenet.html` the picture is [a page](page.md) that needs nothing else: blocks and "
         "repeats open, it zooms and is searched, and boxes and lines say what they are and where the "

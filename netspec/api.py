@@ -158,7 +158,8 @@ class Net:
     ) -> Picture:
         """A picture of the net, or of several side by side; see `netspec.draw.draw`.
 
-        `net.draw(format="png").save("net.png")` writes a file.
+        `net.draw(format="png", scale=3).save("net.png")` writes a file; `title=False` leaves title, paper
+        and legend to the caption of the figure.
         """
         from netspec.draw import draw
 
@@ -355,7 +356,7 @@ def _globs(given: bool | str | Sequence[str]) -> tuple[str, ...]:
 
 
 class Picture:
-    """A drawing: `str()` is the SVG, dot or HTML text; it shows itself in notebooks.
+    """A drawing: `str()` is the SVG, TikZ, dot or HTML text; it shows itself in notebooks.
 
     `keep` are files that it does not replace: those its nets were read from.
     """
@@ -375,10 +376,12 @@ class Picture:
 
     def save(self, path: str | Path) -> Path:
         """Writes the picture whole or not at all; raises ValueError for another format's ending."""
+        from netspec.draw.picture import ENDINGS
         from netspec.system.atomic import replacing
 
         target = Path(path)
         content, ending = self.content, target.suffix.removeprefix(".").lower()
+        ending = ENDINGS.get(ending, ending)
         if self.format and ending and ending != self.format:
             raise ValueError(
                 f"the picture is {self.format}: draw it with format={ending!r} for {target.name}"

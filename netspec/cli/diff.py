@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Take the arguments that git gives to an external diff: `netspec diff --git --`.",
 )
-@click.option("-o", "--output", metavar="FILE", help="Draw both nets, marked: .svg, .png or .pdf.")
+@click.option(
+    "-o", "--output", metavar="FILE", help="Draw both nets, marked: .svg, .png, .pdf or .tikz."
+)
 @json_option
 @spec_options
 def command(
@@ -78,10 +80,10 @@ def _graph(spec: str, options: Options) -> Graph:
 
 def _picture(found: Difference, output: str) -> Picture:
     from netspec.api import Picture
-    from netspec.draw.picture import draw_difference
+    from netspec.draw.picture import ENDINGS, draw_difference
 
     form = Path(output).suffix.removeprefix(".").lower()
-    content = draw_difference(found, format=form)
+    content = draw_difference(found, format=ENDINGS.get(form, form))
     return Picture(content, keep=(*found.a.files, *found.b.files))
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from netspec.graph.checked import Graph
 
 STYLES = ("fold", "flow", "columns", "bars", "bubble", "depth")
-FORMATS = ("svg", "png", "pdf", "html", "dot")
+FORMATS = ("svg", "png", "pdf", "tikz", "html", "dot")
 
 
 @click.command(epilog="Example: netspec draw vgg19 plain34 resnet34 --style columns -o columns.svg")
@@ -44,6 +44,10 @@ FORMATS = ("svg", "png", "pdf", "html", "dot")
     type=click.Choice(["light", "dark", "auto"]),
     help="Colours: light, but in HTML those of the reader's setting.",
 )
+@click.option(
+    "--scale", type=click.FloatRange(0, 10, min_open=True), help="Pixels of a PNG to a point, or 2."
+)
+@click.option("--no-title", is_flag=True, help="No title, paper, caption or legend.")
 @quiet_option
 @spec_options
 def command(
@@ -57,13 +61,18 @@ def command(
     show: str | None,
     heat: str | None,
     theme: str | None,
+    scale: float | None,
+    no_title: bool,
     quiet: bool,
     options: Options,
 ) -> None:
-    """Draw one net, or several together, as SVG, PNG, PDF, HTML or dot text.
+    """Draw one net, or several together, as SVG, PNG, PDF, TikZ, HTML or dot text.
 
     HTML is one page that loads nothing: it zooms, is searched, opens blocks and repeats; boxes and
     lines say what they are and lead to the spec.
+
+    For papers there are PDF with its fonts embedded and TikZ text (.tikz, .tex), which \\input reads;
+    --no-title leaves the words around the picture to the figure's own caption.
 
     The picture is NAME.svg in the current folder unless -o says otherwise. Where no spec is
     named, bubble shows the shipped nets whose top-1 error was measured in the same way, and depth
@@ -89,6 +98,8 @@ def command(
         theme=theme,
         format=form,
         challenge=challenge,
+        scale=scale,
+        title=not no_title,
     )
     if output == "-":
         if isinstance(content, bytes) and sys.stdout.isatty():
@@ -113,7 +124,10 @@ def _default_nets(style: str, options: Options) -> tuple[list[Graph], str]:
 
 
 def _format_of(output: str | None, form: str | None) -> str:
+    from netspec.draw.picture import ENDINGS
+
     suffix = Path(output or "").suffix.lstrip(".").lower()
+    suffix = ENDINGS.get(suffix, suffix)
     if form is not None:
         if suffix in FORMATS and suffix != form:
             raise click.UsageError(f"{output} ends in .{suffix}, and --format says {form}")

@@ -1,50 +1,52 @@
-"""How wide text is, from a built-in table, and how lengths add up: no font is opened to draw.
+"""How wide text is, and how lengths add up.
 
-Widths in thousandths of the font size, from Adobe's metrics of Helvetica and Helvetica-Bold, which
-Arial and Liberation Sans share.
+Text is measured in the fonts that draw it: Netspec Sans, which is shipped, has the widths of Liberation
+Sans, and in ASCII of Helvetica and Arial too. It has neither kerning nor ligatures, so a text is as
+wide as its letters.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import cache, lru_cache
+from importlib.resources import files
+from importlib.resources.abc import Traversable
 from unicodedata import combining, east_asian_width
 
-REGULAR = (
-    *(278, 278, 355, 556, 556, 889, 667, 222, 333, 333, 389, 584, 278, 333, 278, 278),
-    *(556, 556, 556, 556, 556, 556, 556, 556, 556, 556, 278, 278, 584, 584, 584, 556),
-    *(1015, 667, 667, 722, 722, 667, 611, 778, 722, 278, 500, 667, 556, 833, 722, 778),
-    *(667, 778, 722, 667, 611, 722, 667, 944, 667, 667, 611, 278, 278, 278, 469, 556),
-    *(222, 556, 556, 500, 556, 556, 278, 556, 556, 222, 222, 500, 222, 833, 556, 556),
-    *(556, 556, 333, 500, 278, 556, 500, 722, 500, 500, 500, 334, 260, 334, 584),
-)
-BOLD = (
-    *(278, 333, 474, 556, 556, 889, 722, 278, 333, 333, 389, 584, 278, 333, 278, 278),
-    *(556, 556, 556, 556, 556, 556, 556, 556, 556, 556, 333, 333, 584, 584, 584, 611),
-    *(975, 722, 722, 722, 722, 667, 611, 778, 722, 278, 556, 722, 611, 833, 722, 778),
-    *(667, 778, 722, 667, 611, 722, 667, 944, 667, 667, 611, 333, 278, 333, 584, 556),
-    *(278, 556, 611, 556, 611, 556, 333, 611, 611, 278, 278, 556, 278, 889, 611, 611),
-    *(611, 611, 389, 556, 333, 611, 556, 778, 556, 556, 500, 389, 280, 389, 584),
-)
-_OTHERS = {"×": 584, "·": 278, "…": 1000, "–": 556, "→": 1000, "−": 584, "±": 584}
+from netspec.draw.truetype import widths
+
+FAMILY = "Netspec Sans"
+
+
+def font_path(*, bold: bool = False) -> Traversable:
+    """Where the shipped font is, a TrueType file."""
+    style = "Bold" if bold else "Regular"
+    return files("netspec.draw").joinpath(f"fonts/NetspecSans-{style}.ttf")
+
+
+@cache
+def letters(*, bold: bool = False) -> dict[str, int]:
+    """The characters that the shipped font has, with their widths in thousandths of its size."""
+    return widths(font_path(bold=bold).read_bytes())
 
 
 @lru_cache(maxsize=4096)
 def text_width(text: str, size: float, *, bold: bool = False) -> float:
     """The width of one line of text in the units of `size`."""
-    table = BOLD if bold else REGULAR
-    return sum(_width(ch, table) for ch in text) * size / 1000
+    table = letters(bold=bold)
+    return sum(table[ch] if ch in table else _foreign(ch) for ch in text) * size / 1000
 
 
-def _width(ch: str, table: tuple[int, ...]) -> int:
-    code = ord(ch)
-    if 32 <= code < 127:
-        return table[code - 32]
-    if ch in _OTHERS:
-        return _OTHERS[ch]
+def _foreign(ch: str) -> int:
+    """About how wide a character is that the font does not have: another one will draw it."""
     if combining(ch):
         return 0
     return 1000 if east_asian_width(ch) in "WF" else 667
+
+
+def is_drawable(text: str) -> bool:
+    """Whether the shipped fonts have every character of a text."""
+    return letters().keys() >= set(text)
 
 
 def total(lengths: Iterable[float]) -> float:

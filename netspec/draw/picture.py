@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from netspec.analysis.difference.record import Found
 from netspec.diagnostics.messages.draw import CannotDraw, UnknownChoice
 from netspec.diagnostics.raised import NetspecError
+from netspec.draw.bare import bare
 from netspec.draw.scene import Scene
 from netspec.draw.theme import THEMES
 from netspec.draw.view import HEATS, SHOWN, View
@@ -14,9 +15,16 @@ from netspec.foundation.collecting import without_collecting
 from netspec.graph.checked import Graph
 
 STYLES = ("fold", "flow", "columns", "bars", "bubble", "depth")
-FORMATS = ("svg", "png", "pdf", "html", "dot")
+FORMATS = ("svg", "png", "pdf", "tikz", "html", "dot")
+# Endings of files that are not the name of their format.
+ENDINGS = {"tex": "tikz"}
+# What a scene can be drawn as.
+FIGURES = ("svg", "png", "pdf", "tikz")
 CHARTS = ("bars", "bubble", "depth")
 _MOST_NAMES = 8
+_SCALE, _LARGEST_SCALE = 2.0, 10
+# Four bytes each, a few times over.
+_MOST_PIXELS = 2**28
 
 
 def draw(
@@ -31,8 +39,10 @@ def draw(
     theme: str | None = None,
     format: str = "svg",
     challenge: str = "",
+    scale: float | None = None,
+    title: bool = True,
 ) -> str | bytes:
-    """A picture of one net or of several: text for svg, html and dot, bytes for png and pdf.
+    """A picture of one net or of several: text for svg, tikz, html and dot, bytes for png and pdf.
 
     Styles:
         fold: one screen: blocks as cards, repeats folded with what differs said.
@@ -56,6 +66,10 @@ def draw(
     `theme` is light, dark or auto, which follows the reader's preference; by default a page is auto
     and all else light. Shapes exclude the batch, counts are for one sample. Above 2,000 boxes fold
     leaves layers out and says how many; flow and columns refuse.
+
+    `scale` is the pixels of a png to a point, 2 unless it is given. Without `title` there is no
+    title, paper, caption or legend, for a figure that has a caption of its own. `tikz` compiles by
+    itself and can be read by `\\input`, with nothing but TikZ.
 
     `html` is one page below 200 KB that loads nothing: it zooms and is searched, pointing at a layer
     tells its window, shapes and cost, at a line what it carries, a click shows the line of the spec.
@@ -82,8 +96,12 @@ def draw(
     if challenge and style != "depth":
         reason = f"a challenge is drawn in the style depth, not {style}"
         raise NetspecError(CannotDraw(reason), status=2)
+    if scale is not None and (format != "png" or not 0 < scale <= _LARGEST_SCALE):
+        reason = f"a png has a scale up to {_LARGEST_SCALE}"
+        advice = f"{format} is sharp at any size" if format != "png" else ""
+        raise NetspecError(CannotDraw(reason, advice), status=2)
     if style in CHARTS:
-        return _chart(graphs, style, theme, format, challenge)
+        return _chart(graphs, style, theme, format, challenge, title=title, scale=scale or _SCALE)
     if style != "columns" and len(graphs) > 1:
         advice = "draw them one by one, or with --style columns"
         raise NetspecError(CannotDraw(f"the style {style} takes one net", advice), status=2)
@@ -94,27 +112,27 @@ def draw(
     views = [View(graph, depth, *choices) for graph in graphs]
     with without_collecting():
         if format == "dot":
-            return _dot(graphs)
+            return _dot(views, style, title=title)
         if format == "html":
             from netspec.draw.formats.html import html
 
-            return html(views, style, theme)
-        return _rendered(_scene(views, style), theme, format)
+            return html(views, style, theme, title=title)
+        scene = _scene(views, style)
+        return _rendered(scene if title else bare(scene), theme, format, scale or _SCALE)
 
 
 def draw_difference(found: Found, *, theme: str = "light", format: str = "svg") -> str | bytes:
     """A picture of two nets that were compared: what was removed, added and changed is marked.
 
-    The first net is on the left, and the changes are listed below. `format` is svg, png or pdf, `theme` as
-    in `draw`. Raises NetspecError as that does.
+    The first net is on the left, and the changes are listed below. `format` is svg, png, pdf or tikz,
+    `theme` as in `draw`. Raises NetspecError as that does.
     """
     _check("theme", theme, THEMES)
-    if format not in ("svg", "png", "pdf"):
-        raise NetspecError(UnknownChoice("format", format, "svg, png, pdf"), status=2)
+    _check("format", format, FIGURES)
     from netspec.draw.styles.compared import compared
 
     with without_collecting():
-        return _rendered(compared(found), theme, format)
+        return _rendered(compared(found), theme, format, _SCALE)
 
 
 def _check(what: str, value: str, known: tuple[str, ...]) -> None:
@@ -152,10 +170,11 @@ def _listed(names: Sequence[str], word: str) -> str:
     return ", ".join(known[:_MOST_NAMES]) + (f" and {left} more" if left > 0 else "")
 
 
-def _dot(graphs: Sequence[Graph]) -> str:
-    from netspec.draw.layout.dot import dot_text
+def _dot(views: Sequence[View], style: str, *, title: bool) -> str:
+    from netspec.draw.formats.dot import exact, folded
 
-    return "".join(dot_text(graph) for graph in graphs)
+    write = exact if style == "flow" else folded
+    return "".join(write(view, title=title) for view in views)
 
 
 def _scene(views: list[View], style: str) -> Scene:
@@ -172,7 +191,11 @@ def _scene(views: list[View], style: str) -> Scene:
     return folded(views[0])
 
 
-def _rendered(scene: Scene, theme: str, format: str) -> str | bytes:
+def _rendered(scene: Scene, theme: str, format: str, scale: float) -> str | bytes:
+    if format == "tikz":
+        from netspec.draw.formats.tikz import tikz
+
+        return tikz(scene, theme)
     if format == "pdf":
         from netspec.draw.formats.pdf import pdf
 
@@ -182,17 +205,28 @@ def _rendered(scene: Scene, theme: str, format: str) -> str | bytes:
     if format == "png":
         from netspec.draw.formats.png import png
 
-        return png(svg(scene, "light" if theme == "auto" else theme))
+        w, h = round(scene.width * scale), round(scene.height * scale)
+        if w * h > _MOST_PIXELS:
+            reason = f"a png of {w:,} by {h:,} pixels, the limit is {_MOST_PIXELS:,} of them"
+            raise NetspecError(CannotDraw(reason, "take a smaller --scale, or draw svg or pdf"))
+        return png(svg(scene, "light" if theme == "auto" else theme), scale)
     return svg(scene, theme)
 
 
 def _chart(
-    graphs: Sequence[Graph], style: str, theme: str, format: str, challenge: str
+    graphs: Sequence[Graph],
+    style: str,
+    theme: str,
+    format: str,
+    challenge: str,
+    *,
+    title: bool,
+    scale: float,
 ) -> str | bytes:
-    if format in ("html", "dot"):
-        reason = f"the style {style} is a chart, which is svg, png or pdf"
+    if format not in FIGURES:
+        reason = f"the style {style} is a chart, which is svg, png, pdf or tikz"
         raise NetspecError(CannotDraw(reason), status=2)
     from netspec.draw.styles.charts.chart import chart
 
     choices = {"challenge": challenge} if challenge else {}
-    return chart(graphs, style, theme, format, **choices)
+    return chart(graphs, style, theme, format, titled=title, scale=scale, **choices)

@@ -5,7 +5,7 @@ Everything is absolute; a group says which place of the spec its members came fr
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import replace
 from typing import Union
 
 from netspec.diagnostics.source import Span
@@ -60,6 +60,14 @@ class Mark:
 
 
 @record
+class Polygon:
+    """A filled shape through points; `look` is a colour class with the face it is: `conv-side`."""
+
+    points: tuple[tuple[float, float], ...]
+    look: str
+
+
+@record
 class Group:
     """What came from one place of the spec, with what hovering over it tells."""
 
@@ -70,12 +78,15 @@ class Group:
     toggles: str = ""
 
 
-Item = Union[Box, Words, Wire, Mark, Group]
+Item = Union[Box, Words, Wire, Mark, Polygon, Group]
 
 
 @record
 class Scene:
-    """A whole picture: what it shows, its size, its title for those who cannot see it."""
+    """A whole picture: what it shows, its size, its title for those who cannot see it.
+
+    `caption` are those of its items that are words around it: title, paper, legend.
+    """
 
     items: tuple[Item, ...]
     width: float
@@ -83,4 +94,14 @@ class Scene:
     title: str
     description: str
     file: str = ""
-    looks: tuple[tuple[str, str], ...] = field(default=())
+    caption: tuple[Item, ...] = ()
+
+
+def moved(item: Item, dx: float, dy: float) -> Item:
+    """The item, further to the right by `dx` points and further down by `dy`."""
+    match item:
+        case Wire() | Polygon():
+            return replace(item, points=tuple((x + dx, y + dy) for x, y in item.points))
+        case Group():
+            return replace(item, members=tuple(moved(m, dx, dy) for m in item.members))
+    return replace(item, x=item.x + dx, y=item.y + dy)

@@ -5,9 +5,13 @@ Colour only repeats what the words say.
 
 from __future__ import annotations
 
+from netspec.draw.metrics import FAMILY
 from netspec.foundation.records import record
 
-FONT = "Helvetica,Arial,'Liberation Sans','DejaVu Sans',sans-serif"
+# Each of these has the widths of the first, or nearly; the narrow one comes before the wide.
+FONT = (
+    f"'{FAMILY}',Helvetica,Arial,'Liberation Sans','DejaVu Sans Condensed','DejaVu Sans',sans-serif"
+)
 
 # fill, border
 _LIGHT = {
@@ -41,6 +45,9 @@ _MARKS = {
     "dark": {"added": "#3fd0a0", "removed": "#ff8a57", "changed": "#6db3f2"},
 }
 MARK_WIDTH = 2.4
+# The faces of a solid, and how much of its border's colour is in each.
+_FACES = {"front": 0.0, "top": 0.12, "side": 0.3}
+FACE_WIDTH = 0.8
 _PAGE = {
     "light": {
         "page": "#ffffff",
@@ -83,6 +90,10 @@ def paint(theme: str, look: str) -> Paint:
     """The colours of a look in a theme, `light` or `dark`."""
     page = _PAGE[theme]
     ink = page["ink"]
+    whole, _, face = look.partition("-")
+    if face:
+        colours = paint(theme, whole)
+        return Paint(_mixed(colours.fill, colours.border, _FACES[face]), colours.border, ink)
     families = _LIGHT if theme == "light" else _DARK
     if look in families:
         return Paint(*families[look], ink)
@@ -106,6 +117,12 @@ def paint(theme: str, look: str) -> Paint:
     return Paint(border=page["wire"], ink=ink)
 
 
+def _mixed(fill: str, border: str, share: float) -> str:
+    """The colour that is `share` of the way from one to the other."""
+    pairs = [(int(fill[i : i + 2], 16), int(border[i : i + 2], 16)) for i in (1, 3, 5)]
+    return "#" + "".join(f"{round(a + (b - a) * share):02x}" for a, b in pairs)
+
+
 def css(theme: str, used: frozenset[str]) -> str:
     """The style sheet for the looks used; `auto` follows what the reader prefers."""
     if theme != "auto":
@@ -115,8 +132,9 @@ def css(theme: str, used: frozenset[str]) -> str:
 
 
 _SHAPES = (
-    f"text{{font:11px {FONT}}}.t{{font:bold 18px {FONT}}}.b{{font:bold 12px {FONT}}}"
+    f"text{{font:11px {FONT}}}.t,.b{{font-weight:bold;font-size:18px}}.b{{font-size:12px}}"
     ".s{font-size:10.7px}.m{text-anchor:middle}.e{text-anchor:end}.a{marker-end:url(#a)}.w,.sign{fill:none;stroke-width:1.2}.skip{stroke-width:1.6}"
+    f"polygon{{stroke-width:{FACE_WIDTH};stroke-linejoin:round}}.thin{{stroke-width:{FACE_WIDTH}}}"
     ".side,rect.head,.loop{stroke-dasharray:4 3}"
 )
 
@@ -127,13 +145,17 @@ def _colours(theme: str, used: frozenset[str]) -> str:
         f".page{{fill:{paint(theme, 'page').fill}}}text{{fill:{paint(theme, '').ink}}}",
         f".muted{{fill:{paint(theme, 'muted').ink}}}.w,.sign{{stroke:{wire}}}.tip{{fill:{wire}}}",
     ]
-    for look in sorted(used - {"", "leaf", "block", "band", "key", "page", "muted", "side"}):
+    for look in sorted(
+        used - {"", "leaf", "block", "band", "key", "page", "muted", "side", "thin"}
+    ):
         colours = paint(theme, look)
         body = f"fill:{colours.fill or 'none'}" + (
             f";stroke:{colours.border}" if colours.border else ""
         )
         if look in _MARKS[theme]:
             rules.append(f"rect.{look}{{{body};stroke-width:{MARK_WIDTH}}}")
+        elif "-" in look or look == "kernel":
+            rules.append(f"polygon.{look}{{{body}}}")
         elif look == "skip":
             rules.append(f".skip{{stroke:{colours.border}}}")
         elif look[0] == "h" and look != "head":

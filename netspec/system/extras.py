@@ -19,6 +19,7 @@ _PACKAGES = {
     "PIL": ("pillow", "run"),
     "matplotlib": ("matplotlib", "charts"),
     "onnxruntime": ("ONNX Runtime", "run"),
+    "reportlab": ("ReportLab", "pdf"),
     "resvg_py": ("resvg-py", "png"),
     "torch": ("PyTorch", "torch"),
 }

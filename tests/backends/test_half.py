@@ -116,7 +116,7 @@ def test_weights_that_half_precision_cannot_hold_stay_in_single(tmp_path, factor
 @pytest.mark.parametrize(
     ("step", "reason"),
     [
-        ("lrn", "a sum of squares"),
+        ("lrn", "a square"),
         ("rmsnorm", "a square"),
         ("l2norm", "a sum of squares"),
         ("instancenorm", "a variance over a map"),
@@ -328,7 +328,7 @@ def test_without_onnx_runtime_rules_choose_and_the_report_says_so(tmp_path):
     assert done.returncode == 0, done.stderr
     first, island, last = done.stdout.splitlines()
     assert first == "half precision: 1 of 3 steps stay in float32, in whole or in part"
-    assert "a sum of squares" in island
+    assert "a square" in island
     assert "no range of values was measured: running a model needs ONNX Runtime" in last
 
 

@@ -12,6 +12,7 @@ from support.differential import (
     OPERATORS,
     Net,
     Varied,
+    assert_agree,
     inputs_for,
     legal,
     onnx_model,
@@ -135,9 +136,24 @@ def test_a_norm_keeps_its_precision_far_from_zero(step, mean, deviation):
 # --- local response
 
 
-@pytest.mark.parametrize("size", range(1, 8))
-def test_response_norms_of_odd_size_are_native_and_of_even_size_are_spelt_out(size):
-    assert ("LRN" in kinds("6x5x5", f"lrn({size})")) == bool(size % 2)
+@pytest.mark.parametrize(
+    "step", ["lrn(5)", "lrn(4)", "lrn(1)", "lrn(3, beta=0.5)", "lrn(3, beta=1)"]
+)
+@pytest.mark.parametrize("size", ["6x5x5", "6x7", "6x2x3x2"])
+def test_a_response_norm_is_a_convolution_of_squares(size, step):
+    found = kinds(size, step)
+    assert found[:2] == ["Mul", "Conv"]
+    assert found[-1] == "Div"
+    assert not {"LRN", "Pow", "AveragePool"} & set(found)
+
+
+def test_a_band_over_many_channels_is_not_written():
+    graph = snippet("600x2x3", "lrn(5, alpha=0.5)")
+    assert "AveragePool" in kinds("600x2x3", "lrn(5, alpha=0.5)")
+    held = lower(graph).proto.graph.initializer
+    assert sum(len(tensor.raw_data) for tensor in held) < 600
+    for ran in Net(graph).runs(inputs_for(graph, 2, {})):
+        assert_agree(ran)
 
 
 @pytest.mark.parametrize("average", [False, True])
@@ -155,7 +171,6 @@ def test_a_response_norm_is_krizhevskys_formula_or_the_one_with_the_mean(average
     ran = Net(graph).run([np.full((1, 5, 2, 2), 100, np.float32)])
     for found in (ran.onnx[0], ran.torch[0], ran.exact[0]):
         np.testing.assert_allclose(found[0, :, 1, 1], expected, rtol=1e-6)
-    assert "LRN" in kinds("5x2x2", step)
 
 
 @pytest.mark.parametrize("step", ["lrn(5, {})", "lrn(4, {})", "lrn(9, {})", "lrn(1000, {})"])

@@ -185,7 +185,7 @@ def test_both_sides_of_a_residual_are_of_eight_bits():
     ("text", "exact"),
     [
         ("conv3-8(pad=same); deconv2-4/2; conv1-4", {"ConvTranspose"}),
-        ("conv3-8(pad=same); lrn; conv1-4", {"LRN"}),
+        ("conv3-8(pad=same); lrn; conv1-4", {"Conv", "Div", "Mul"}),
         ("conv3-8(pad=same); hardswish; conv1-4", {"HardSwish"}),
         ("conv3-8(pad=same); upsample(2, mode=bilinear); conv1-4", {"Resize"}),
         ("conv3-8(pad=same); pad(1, mode=constant, value=2); conv1-4", {"Pad"}),
@@ -257,12 +257,15 @@ def test_a_net_in_eight_bits_says_what_its_output_keeps(tmp_path):
     assert told.as_json()["samples"] == 4
 
 
-def test_local_response_normalisation_is_spelled_out_and_the_same(tmp_path):
+def test_squares_of_a_response_normalisation_are_summed_in_fp32(tmp_path):
     graph = net(
         "conv1-8(act=relu); lrn(5, alpha=0.5, beta=0.75); conv1-4; lrn(3, alpha=1, beta=0.6); gap"
     )
     model, told = written(graph, tmp_path / "q.onnx")
-    assert not any(node.op_type == "LRN" for node in model.graph.node)
+    held = {node.name: node for node in model.graph.node}
+    for name in ("lrn1", "lrn2"):
+        bands = [n for n in held if n.startswith(f"{name}.conv")]
+        assert [held[n].input[0] for n in bands] == [f"{name}.mul1"]
     assert told.decibels > 25
 
 

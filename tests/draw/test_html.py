@@ -154,7 +154,7 @@ def test_several_nets_side_by_side_are_one_picture_with_all_their_specs() -> Non
 
 @pytest.mark.parametrize("style", ["bars", "bubble", "depth"])
 def test_a_chart_is_no_page(style: str) -> None:
-    with pytest.raises(NetspecError, match="is a chart, which is svg, png or pdf") as caught:
+    with pytest.raises(NetspecError, match="is a chart, which is svg, png, pdf or tikz") as caught:
         page_of("alexnet", style=style)
     assert caught.value.status == 2
 

@@ -176,3 +176,12 @@ def test_columns_unfold_what_they_fold() -> None:
     opened = read_picture(str(draw([graph], style="columns", unfold=("stage3",))))
     assert len(opened.leaves) > len(folded.leaves) + 60
     assert list(opened.faults()) == []
+
+
+def test_dot_text_opens_the_same() -> None:
+    graph = shipped("resnet50")
+    folded = str(draw([graph], format="dot", depth=1))
+    unfolded = str(draw([graph], format="dot", depth=1, unfold=("stage2",)))
+    assert folded.count("bottleneck ×4") == 1
+    assert "bottleneck ×4" not in unfolded
+    assert unfolded.count("bottleneck ×6") == folded.count("bottleneck ×6") == 1

@@ -527,7 +527,7 @@ def test_20_names_that_mean_something_elsewhere(name: str) -> None:
 
 def test_20_dot_has_the_nodes_and_edges_of_the_graph() -> None:
     graph = build(Source("t.ns", "input 3x8x8\nadd { | conv1-3 | relu } as digraph\nconv3-4\n"))
-    text = str(draw([graph], format="dot"))
+    text = str(draw([graph], format="dot", style="flow"))
     assert len(re.findall(r"^  n\d+ \[", text, re.M)) == len(graph.nodes)
     edges = sum(len(node.inputs) for node in graph.nodes)
     assert len(re.findall(r"^  n\d+ -> n\d+ \[", text, re.M)) == edges

@@ -146,6 +146,60 @@ def test_a_misread_node_is_not_written(tmp_path: Path, monkeypatch: pytest.Monke
         import_file(path)
 
 
+def branching(path: Path, condition: Any, *, then: list[Any] | None = None) -> Path:
+    """A file with an `If` whose branches square and negate, or square and do `then`."""
+    y = helper.make_tensor_value_info("b", TensorProto.FLOAT, None)
+    z = helper.make_tensor_value_info("c", TensorProto.FLOAT, None)
+    first = helper.make_graph(then or [node("Mul", ["a", "a"], ["b"])], "then", [], [y])
+    last = helper.make_graph([node("Mul", ["a", "minus"], ["c"])], "else", [], [z])
+    last.initializer.append(numpy_helper.from_array(np.float32(-1), "minus"))
+    nodes = [
+        node("Relu", ["x"], ["a"]),
+        *condition,
+        node("If", ["is"], ["y"], then_branch=first, else_branch=last),
+    ]
+    arrays = {"at": LONG(1), "four": LONG(4), "five": LONG(5)}
+    return model(path, nodes, arrays=arrays)
+
+
+def channels_are(number: str) -> list[Any]:
+    return [
+        node("Shape", ["x"], ["s"]),
+        node("Gather", ["s", "at"], ["n"], axis=0),
+        node("Equal", ["n", number], ["is"]),
+    ]
+
+
+@pytest.mark.parametrize(("number", "word"), [("four", "square"), ("five", "scaled")])
+def test_the_branch_that_sizes_choose_is_read(number: str, word: str, tmp_path: Path) -> None:
+    found = import_file(branching(tmp_path / "m.onnx", channels_are(number)))
+    assert found.proof is not None
+    assert found.proof.exact
+    assert [n.op.spelling for n in found.graph.nodes[1:]] == ["relu", word]
+
+
+@pytest.mark.parametrize(
+    ("condition", "then", "reason"),
+    [
+        ([node("Shape", ["x"], ["is"])], None, "can only convert an array of size 1|size 1"),
+        (
+            [node("ReduceSum", ["x"], ["t"], keepdims=0), node("Greater", ["t", "t"], ["is"])],
+            None,
+            "If",
+        ),
+        (channels_are("four"), [node("Mul", ["a", "lost"], ["b"])], "what nothing made"),
+        (channels_are("four"), [node("Mul", ["a", "a"], ["a"])], "made twice"),
+        (channels_are("four"), [node("Mul", ["a", "a"], ["other"])], "nothing makes b"),
+    ],
+)
+def test_branches_that_lie_or_depend_on_values_are_refused(
+    condition: Any, then: Any, reason: str, tmp_path: Path
+) -> None:
+    path = branching(tmp_path / "m.onnx", condition, then=then)
+    with pytest.raises(netspec.NetspecError, match=reason):
+        import_file(path)
+
+
 def test_constants_that_would_be_large_are_refused(tmp_path: Path) -> None:
     nodes = [node("ConstantOfShape", ["s"], ["c"]), node("Add", ["x", "c"], ["y"])]
     path = model(tmp_path / "m.onnx", nodes, arrays={"s": LONG([2**20, 2**10])})

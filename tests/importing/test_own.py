@@ -26,6 +26,10 @@ TEXTS = {
     "upsample(2, mode=bilinear)",
     "pools": "input 3x9x9; maxpool3/2(pad=1); avgpool3/1(pad=1); "
     "avgpool2(pad=1, count_pad=no); lrn(3)",
+    "responses": "input 6x5x5; lrn(4, alpha=0.5, k=2); lrn(2, alpha=0.5, average=no); lrn(3, beta=0.6); "
+    "lrn(1, beta=1)",
+    "responses of sequences": "input 7x4; lrn(3, beta=0.5); lrn(alpha=0.2)",
+    "responses of many channels": "input 600x3x2; lrn(5, alpha=0.3); lrn(4)",
     "activations": "input 3x4; relu; sigmoid; tanh; softplus; softsign; selu; mish; "
     "hardswish; silu; hardsigmoid",
     "more activations": "input 3x4; relu6; leaky(0.2); elu(0.5); gelu; gelu(tanh); "

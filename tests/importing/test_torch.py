@@ -118,6 +118,15 @@ MODULES = {
         ),
         ["avgpool", "maxpool", "gap"],
     ),
+    "responses": (
+        nn.Sequential(
+            conv(),
+            nn.LocalResponseNorm(5),
+            nn.LocalResponseNorm(4, alpha=3e-4, k=2.0),
+            nn.LocalResponseNorm(3, beta=0.5),
+        ),
+        ["conv", "lrn", "lrn", "lrn"],
+    ),
     "activations": (
         nn.Sequential(
             nn.SiLU(), nn.Hardswish(), nn.Mish(), nn.Hardsigmoid(), nn.GELU("tanh"), nn.ReLU6()

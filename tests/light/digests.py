@@ -24,7 +24,8 @@ from netspec.syntax.fmt import format_text
 PICTURES = (
     ("fold", "svg"),
     ("fold", "html"),
-    ("fold", "pdf"),
+    ("fold", "tikz"),
+    ("fold", "dot"),
     ("flow", "svg"),
     ("flow", "dot"),
     ("columns", "svg"),

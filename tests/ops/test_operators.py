@@ -13,7 +13,6 @@ from random import Random
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
 from support.differential import (
     OPERATORS,
     Net,
@@ -23,7 +22,6 @@ from support.differential import (
     legal,
     nodes_of,
     snippet,
-    steps,
 )
 from support.generated_steps import FREE_SIZES, step_of
 from support.oracle import REFERENCES
@@ -75,28 +73,22 @@ def test_an_example_runs_alike_in_pytorch_and_onnx_runtime_at_every_kind_of_opse
 @every_operator
 def test_what_is_accepted_with_other_parameters_runs_alike(kind, most):
     accepted = 0
-
-    @settings(
-        max_examples=100,
-        deadline=None,
-        derandomize=True,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(steps(kind))
-    def loop(sampled):
-        nonlocal accepted
-        declared, step = sampled
-        if accepted == most:
-            return
+    for number in range(100 * most):
+        # Seeded by hand: hypothesis draws constants of whatever is imported, so each edit gave other steps.
+        declared, step = step_of(kind, Random(f"{kind.spelling} {number}"))
         try:
             snippet(declared, step)
         except NetspecError:
-            return
-        assert_runs_alike(declared, step, OPSETS[zlib.crc32(step.encode()) % len(OPSETS)])
+            continue
+        try:
+            assert_runs_alike(declared, step, OPSETS[zlib.crc32(step.encode()) % len(OPSETS)])
+        except NetspecError as refusal:
+            # Some options came with a later opset than the one that was drawn.
+            assert [item.code for item in refusal.diagnostics] == ["NS613"]
+            assert_runs_alike(declared, step, None)
         accepted += 1
-
-    loop()
+        if accepted == most:
+            break
     assert accepted >= 3, "hardly anything was accepted"
 
 

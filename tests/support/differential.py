@@ -11,9 +11,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import torch
-from hypothesis import strategies as st
 from onnx import numpy_helper
-from support.generated_steps import step_of
 
 from netspec.backends.onnx.guard import ALLOWED
 from netspec.backends.onnx.lowering import lower
@@ -204,14 +202,6 @@ def assert_agree(ran: Ran) -> None:
         measure = np.max(np.abs(single[finite] - exact[finite]), initial=0) / scale
         error = np.max(np.abs(deployed[finite] - exact[finite]), initial=0) / scale
         assert error <= 32 * measure + 1e-5, f"{error} against PyTorch's {measure}"
-
-
-# --- steps
-
-
-def steps(kind: type[Operator]) -> st.SearchStrategy[tuple[str, str]]:
-    """An example of an operator with other parameters, often on another input."""
-    return st.randoms(use_true_random=False).map(lambda random: step_of(kind, random))
 
 
 def nodes_of(graph: Graph, kind: type[Operator]) -> list[Node]:

@@ -53,6 +53,7 @@ def python(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
             ["torch"], ["run", "lenet5", "--weights", "mine.pt"], "torch", marks=pytest.mark.slow
         ),
         (["PIL"], ["run", "alexnet", "photo.jpg"], "run"),
+        (["reportlab"], ["draw", "lenet5", "-o", "lenet5.pdf"], "pdf"),
         (["resvg_py"], ["draw", "lenet5", "-o", "lenet5.png"], "png"),
         (["matplotlib"], ["draw", "lenet5", "--style", "bars"], "charts"),
         pytest.param(

@@ -38,7 +38,6 @@ _INSIDE = {
     "Exp": "an exponential",
     "GroupNormalization": "a mean over a map",
     "InstanceNormalization": "a variance over a map",
-    "LRN": "a sum of squares",
     "Log": "a logarithm",
     "LogSoftmax": "a sum of exponentials",
     "Pow": "a power",
@@ -101,7 +100,7 @@ def islands(
             own = (n for n, node in nodes if not (reads and node.op_type in _PRODUCTS))
             reasons = dict.fromkeys(own, placing[step]) | reasons
         whole = (asked.get(step, "") if step else "") or demands.of_weights(nodes)
-        if reasons and not whole and not any(node.op_type in _PRODUCTS for _, node in nodes):
+        if reasons and not whole and not any(map(demands.multiplies, (n for _, n in nodes))):
             whole = next(iter(reasons.values()))
         reasons |= demands.of_values(nodes)
         chosen = [number for number, _ in nodes] if whole else list(reasons)
@@ -143,11 +142,16 @@ class _Demands:
         self._graph = graph
         self._wide = {name: reason for name, r in ranges.items() if (reason := _beyond(r, MARGIN))}
         self._weights = _weights(model, source)
+        self._fixed = {tensor.name for tensor in graph.rest.initializer}
         self._constants = {
             tensor.name: reason
             for tensor in graph.rest.initializer
             if (reason := _constant(tensor))
         }
+
+    def multiplies(self, node: NodeProto) -> bool:
+        """Whether half precision is for a node: it multiplies by more than constants."""
+        return node.op_type in _PRODUCTS and node.input[1] not in self._fixed
 
     def of(
         self, step: Node | None, nodes: list[tuple[int, NodeProto]]

@@ -18,7 +18,6 @@ from onnx import GraphProto, NodeProto, helper, numpy_helper
 from netspec.backends.onnx.builder import Initializer
 from netspec.backends.quantize.flow import Flow, Work
 from netspec.backends.quantize.plan import Plan
-from netspec.backends.quantize.response import spelled
 from netspec.backends.quantize.spread import Scale
 from netspec.backends.quantize.weights import Eight, Factors
 from netspec.foundation.records import record
@@ -155,13 +154,7 @@ class _Writer:
         for i, name in enumerate(proto.output):
             if name in self._rounded and name in self._flow.outputs:
                 proto.output[i] = f"{name}.exact"
-        if node.kind == "LRN":
-            shape = self._flow.shapes[node.proto.output[0]]
-            assert isinstance(shape[0], int)
-            parts = spelled(proto, shape[0], 1 + len(shape), self._constant)
-            self._nodes += [(part, self._owner) for part in parts]
-        else:
-            self._nodes.append((proto, self._owner))
+        self._nodes.append((proto, self._owner))
         for name, given in zip(node.proto.output, proto.output, strict=True):
             if name in self._plan.groups:
                 self._round(name, given)

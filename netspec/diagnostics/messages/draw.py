@@ -34,13 +34,15 @@ class TooManyDrawn(Problem):
     style: str
     count: int
     limit: int
-    advice_text: str = "draw it folded (--style fold), or write the graph as text (--format dot)"
+    advice_text: str = (
+        "draw it folded (--style fold), or write the graph as text (--style flow --format dot)"
+    )
 
 
 class TooManyJoins(Problem):
     code = "NS624"
     title = "branches meet at {count:,} places, a {style} picture shows at most {limit:,}"
-    help = "write the graph as text (--format dot)"
+    help = "write the graph as text (--style flow --format dot)"
     explain = (
         "Where branches meet, a picture has boxes side by side. They are counted before the net is "
         "taken apart for drawing, so that a picture that nobody could read is refused at once."
@@ -53,6 +55,6 @@ class TooManyJoins(Problem):
 class DotFailed(Problem):
     code = "NS623"
     title = "Graphviz failed: {reason}"
-    help = "draw it folded (--style fold), or write the graph as text (--format dot)"
+    help = "draw it folded (--style fold), or write the graph as text (--style flow --format dot)"
     explain = "Styles, formats and presets are fixed words; the message lists them."
     reason: str

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from netspec.draw.scene import Box, Group, Item, Mark, Scene, Wire
+from netspec.draw.scene import Box, Group, Item, Mark, Polygon, Scene, Wire
 from netspec.foundation.records import record
 
 _NEAR = 1.5
@@ -163,6 +163,9 @@ def _shape(group: Group, around: tuple[_Shape, ...]) -> _Shape | None:
     for m in group.members:
         if isinstance(m, Mark):
             bounds.append((m.x - m.radius, m.y - m.radius, m.x + m.radius, m.y + m.radius))
+        elif isinstance(m, Polygon):
+            xs, ys = zip(*m.points, strict=True)
+            bounds.append((min(xs), min(ys), max(xs), max(ys)))
     if not bounds or not group.path:
         return None
     left, top, right, bottom = zip(*bounds, strict=True)

@@ -8,11 +8,11 @@ too, which the line refers to by number.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import field, replace
+from dataclasses import field
 
 from netspec.draw.formats.connections import Connection, connections
 from netspec.draw.formats.svg import document, markup, number, place
-from netspec.draw.scene import Box, Group, Item, Mark, Scene, Wire, Words
+from netspec.draw.scene import Box, Group, Item, Mark, Polygon, Scene, Wire, Words, moved
 from netspec.foundation.records import record
 
 
@@ -33,9 +33,9 @@ class Fragments:
         """An item with coordinates relative to (x, y)."""
         if isinstance(item, Wire):
             line = self.lines.setdefault(joined[id(item)], len(self.lines))
-            return markup(_moved(item, -x, -y), file).replace("<path", f'<path data-c="{line}"', 1)
+            return markup(moved(item, -x, -y), file).replace("<path", f'<path data-c="{line}"', 1)
         if not isinstance(item, Group):
-            return markup(_moved(item, -x, -y), file)
+            return markup(moved(item, -x, -y), file)
         left, top = _corner(item)
         inside = "".join(self._text(member, left, top, file, joined) for member in item.members)
         part = self.parts.setdefault(f"{place(item, file)}{inside}</g>", len(self.parts))
@@ -47,14 +47,8 @@ def _corner(item: Item) -> tuple[float, float]:
     match item:
         case Group():
             return _corner(item.members[0])
-        case Wire():
+        case Wire() | Polygon():
             x, y = item.points[0]
         case Box() | Words() | Mark():
             x, y = item.x, item.y
     return round(x, 1), round(y, 1)
-
-
-def _moved(item: Box | Words | Mark | Wire, dx: float, dy: float) -> Item:
-    if isinstance(item, Wire):
-        return replace(item, points=tuple((x + dx, y + dy) for x, y in item.points))
-    return replace(item, x=item.x + dx, y=item.y + dy)

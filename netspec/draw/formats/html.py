@@ -10,6 +10,7 @@ import json
 import re
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from hashlib import sha256
 from importlib.resources import files
@@ -18,6 +19,7 @@ from zlib import compress
 from netspec.diagnostics.messages.draw import CannotDraw
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.source import Source
+from netspec.draw.bare import bare
 from netspec.draw.formats.connections import Connection
 from netspec.draw.formats.facts import Facts
 from netspec.draw.formats.fragments import Fragments
@@ -36,7 +38,7 @@ _MOST_FACTS = 2000
 _SCRIPTS = ("pictures", "open", "zoom", "card", "search", "keys", "start")
 
 
-def html(views: Sequence[View], style: str, theme: str) -> str:
+def html(views: Sequence[View], style: str, theme: str, *, title: bool = True) -> str:
     """The page as text, below 200 KB.
 
     `fold` and `flow` open and close what is in one net, `columns` is one picture of all. `theme` is
@@ -47,6 +49,8 @@ def html(views: Sequence[View], style: str, theme: str) -> str:
         shown = states(views[0], style)
     else:
         shown = [State(frozenset(), columns(list(views)), {})]
+    if not title:
+        shown = [replace(state, scene=bare(state.scene)) for state in shown]
     return _Pages(list(views), shown, theme).largest()
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from netspec.diagnostics.records import printable
-from netspec.draw.scene import Box, Group, Item, Mark, Scene, Wire, Words
+from netspec.draw.metrics import is_drawable, text_width
+from netspec.draw.outlines import rounded
+from netspec.draw.scene import BOLD, SIZES, Box, Group, Item, Mark, Polygon, Scene, Wire, Words
 from netspec.draw.theme import css
 
 _TEXT = {"title": "t", "head": "b", "label": "", "note": "s"}
 _ANCHOR = {"start": "", "middle": "m", "end": "e"}
-_CORNER = 5.0
 
 
 def svg(scene: Scene, theme: str = "light") -> str:
@@ -80,6 +81,8 @@ def markup(item: Item, file: str) -> str:
             return _wire(item)
         case Mark():
             return _mark(item)
+        case Polygon():
+            return _polygon(item)
     return _group(item, file)
 
 
@@ -90,12 +93,25 @@ def _box(box: Box) -> str:
     return f'<rect x="{x}" y="{y}" width="{w}" height="{h}"{radius} class="{classes}"/>'
 
 
+def _polygon(polygon: Polygon) -> str:
+    points = " ".join(f"{number(x)},{number(y)}" for x, y in polygon.points)
+    return f'<polygon points="{points}" class="{polygon.look}"/>'
+
+
 def _words(words: Words) -> str:
     classes = (_TEXT[words.size], _ANCHOR[words.anchor], _ink(words.look))
     shown = " ".join(name for name in classes if name)
     shown = f' class="{shown}"' if shown else ""
     x, y = number(words.x), number(words.y)
-    return f'<text x="{x}" y="{y}"{shown}>{escape(words.text)}</text>'
+    return f'<text x="{x}" y="{y}"{_length(words)}{shown}>{escape(words.text)}</text>'
+
+
+def _length(words: Words) -> str:
+    """The width that the layout left for the words, which a reader with other fonts then keeps to."""
+    if not is_drawable(words.text):
+        return ""
+    width = text_width(words.text, SIZES[words.size], bold=words.size in BOLD)
+    return f' textLength="{number(width)}" lengthAdjust="spacingAndGlyphs"'
 
 
 def _ink(look: str) -> str:
@@ -111,27 +127,10 @@ def _wire(wire: Wire) -> str:
 def path(points: tuple[tuple[float, float], ...]) -> str:
     """Path data through points: corners between upright and level lines are rounded."""
     text = f"M{number(points[0][0])} {number(points[0][1])}"
-    for i in range(1, len(points)):
-        x, y = points[i]
-        if i + 1 < len(points):
-            (px, py), (nx, ny) = points[i - 1], points[i + 1]
-            r = min(_CORNER, _apart((px, py), (x, y)) / 2, _apart((x, y), (nx, ny)) / 2)
-            ax, ay = _towards((x, y), (px, py), r)
-            bx, by = _towards((x, y), (nx, ny), r)
-            text += f"L{number(ax)} {number(ay)}"
-            text += f"Q{number(x)} {number(y)} {number(bx)} {number(by)}"
-        else:
-            text += f"L{number(x)} {number(y)}"
-    return text
-
-
-def _apart(a: tuple[float, float], b: tuple[float, float]) -> float:
-    return max(abs(a[0] - b[0]), abs(a[1] - b[1]))
-
-
-def _towards(a: tuple[float, float], b: tuple[float, float], r: float) -> tuple[float, float]:
-    length = ((a[0] - b[0]) ** 2 + (a[1] - b[1]) ** 2) ** 0.5 or 1.0
-    return a[0] + (b[0] - a[0]) * r / length, a[1] + (b[1] - a[1]) * r / length
+    for (ax, ay), (x, y), (bx, by) in rounded(points):
+        text += f"L{number(ax)} {number(ay)}"
+        text += f"Q{number(x)} {number(y)} {number(bx)} {number(by)}"
+    return f"{text}L{number(points[-1][0])} {number(points[-1][1])}"
 
 
 def _mark(mark: Mark) -> str:

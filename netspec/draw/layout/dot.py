@@ -1,7 +1,4 @@
-"""Graphviz: the graph as dot text, and `dot` as a layout engine.
-
-Ids are netspec's own and labels are quoted text, so nothing a spec says can be read as dot.
-"""
+"""Graphviz's `dot` as a layout engine."""
 
 from __future__ import annotations
 
@@ -13,10 +10,7 @@ from math import ceil
 
 from netspec.diagnostics.messages.draw import DotFailed
 from netspec.diagnostics.raised import NetspecError
-from netspec.diagnostics.records import printable
 from netspec.draw.layout.diagram import PIN, Diagram, Placed, Point, Shape
-from netspec.draw.structure.labels import label, shape
-from netspec.graph.checked import Graph
 
 SECONDS = 5
 _POINTS = 72.0
@@ -25,28 +19,6 @@ _ACROSS, _DOWN = 0.2, 0.3
 _LARGEST = 65_000
 _TIGHT = 'BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0"'
 _PLAIN = "node [shape=box]; edge [arrowhead=none, tailport=s, headport=n];"
-
-
-def dot_text(graph: Graph) -> str:
-    """Exactly the graph's nodes and edges. Node `n12` is `graph.nodes[12]`; edges give shapes."""
-    lines = ["digraph {", f"  label={quoted(graph.name)};", "  node [shape=box];"]
-    number = {node: i for i, node in enumerate(graph.nodes)}
-    for node, i in number.items():
-        lines.append(f"  n{i} [label={quoted(node.path, label(node), shape(node.types[0]))}];")
-    for node, i in number.items():
-        for value in node.inputs:
-            lines.append(f"  n{number[value.node]} -> n{i} [label={quoted(shape(value.type))}];")
-    return "\n".join([*lines, "}", ""])
-
-
-def quoted(*lines: str) -> str:
-    """Lines of text as one dot string, which is never HTML, a record or an escape."""
-    safe = []
-    for line in lines:
-        text = printable(line).replace("\\", "\\\\").replace('"', '\\"')
-        # A label that begins with < would be HTML; the other signs are those of records.
-        safe.append("".join(f"&#{ord(ch)};" if ch in "&<>{}|" else ch for ch in text))
-    return '"' + "\\n".join(safe) + '"'
 
 
 def has_dot() -> bool:

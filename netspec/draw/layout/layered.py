@@ -32,7 +32,9 @@ class _Grid:
         count = _passing(diagram, self.row)
         if count > _MOST_PASSING:
             reason = f"its connections pass {count:,} layers, the limit is {_MOST_PASSING:,}"
-            raise NetspecError(CannotDraw(reason, "write the graph as text (--format dot)"))
+            raise NetspecError(
+                CannotDraw(reason, "write the graph as text (--style flow --format dot)")
+            )
         self.rows: list[list[int]] = [[] for _ in range(max(self.row, default=-1) + 1)]
         for v, r in enumerate(self.row):
             self.rows[r].append(v)

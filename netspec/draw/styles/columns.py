@@ -99,11 +99,16 @@ def columns(views: list[View]) -> Scene:
         items.append(Words(_MARGIN + 6, y + 17, name, "note", look="muted"))
         y += h + 4
     x = _MARGIN + _BAND
+    headings: list[Item] = []
     for net in nets:
+        headings += _heading(net, x)
         items += _column(net, x, tops, order)
         x += net.w + _GUTTER
     names = [net.view.graph.name for net in nets]
-    return Scene(tuple(items), width, y + _MARGIN, ", ".join(names), _description(nets))
+    shown, title = (*headings, *items), ", ".join(names)
+    # Of several nets the headings say which is which.
+    caption = tuple(headings) if len(nets) == 1 else ()
+    return Scene(shown, width, y + _MARGIN, title, _description(nets), caption=caption)
 
 
 def _net(view: View) -> Net:
@@ -229,11 +234,14 @@ def _tall(run: tuple[Piece, ...]) -> float:
     return total(p.h for p in run) + _GAP * (len(run) - 1) if run else 0.0
 
 
-def _column(net: Net, x: float, tops: dict[str, float], order: list[str]) -> list[Item]:
-    found: list[Item] = []
+def _heading(net: Net, x: float) -> Iterator[Item]:
     for (text, size), y in zip(net.heading, (12.0, 27.0, 41.0), strict=True):
         look = "" if size == "head" else "muted"
-        found.append(Words(x, _MARGIN + y, text, size, look=look))
+        yield Words(x, _MARGIN + y, text, size, look=look)
+
+
+def _column(net: Net, x: float, tops: dict[str, float], order: list[str]) -> list[Item]:
+    found: list[Item] = []
     axis = x + net.axis
     end: float | None = None
     for name in order:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from netspec.analysis.difference.record import Change, Found
 from netspec.draw.metrics import fit
-from netspec.draw.scene import SIZES, Box, Group, Item, Mark, Scene, Wire, Words
+from netspec.draw.scene import SIZES, Box, Group, Item, Mark, Scene, Words, moved
 from netspec.draw.styles.fold import folded
 from netspec.draw.view import View
 from netspec.graph.checked import Node
@@ -30,7 +30,7 @@ def compared(found: Found) -> Scene:
     graphs = found.a, found.b
     for page, graph, mark in zip(pages, graphs, marks, strict=True):
         paths = {node.path: mark.get(node, "") for node in graph.nodes}
-        items += [_moved(_marked(item, paths), x, _TITLE) for item in page.items]
+        items += [moved(_marked(item, paths), x, _TITLE) for item in page.items]
         x += page.width + _GUTTER
     width = max(x - _GUTTER, 360.0)
     names = f"{found.a.source.name} → {found.b.source.name}"
@@ -89,15 +89,6 @@ def _of_group(group: Group, paths: dict[str, str], closed: bool) -> str:
 def _around(mark: Mark) -> Box:
     r = mark.radius
     return Box(mark.x - r, mark.y - r, 2 * r, 2 * r, "leaf", "", r)
-
-
-def _moved(item: Item, x: float, y: float) -> Item:
-    match item:
-        case Group():
-            return replace(item, members=tuple(_moved(member, x, y) for member in item.members))
-        case Wire():
-            return replace(item, points=tuple((px + x, py + y) for px, py in item.points))
-    return replace(item, x=item.x + x, y=item.y + y)
 
 
 def _words(changes: Iterable[Change], y: float, room: float) -> Iterator[Item]:

@@ -74,7 +74,7 @@ def folded(view: View) -> Scene:
     Of a net that takes more than 2,000 boxes, the middle of long chains is left out; raises
     NetspecError where that is not enough.
     """
-    series = _outline(view)
+    series = outline_of(view)
     chosen = view.depth is not None or view.expand or view.only is not None
     closed = replace(view, depth=0, expand=(), only=None)
     if Layout(closed if not chosen else view).boxes(series) > MOST_BOXES:
@@ -107,7 +107,7 @@ def outline(graph: Graph, opening: Opening = CLOSED) -> Series:
     return _unwrapped(apart(graph, opening))
 
 
-def _outline(view: View) -> Series:
+def outline_of(view: View) -> Series:
     """The outline of the view's net, whose repeats are not folded over what is marked otherwise."""
     if view.marks:
         refuse_tangles("fold", view.graph)
@@ -122,7 +122,7 @@ def _is_drawable(view: View, series: Series) -> bool:
 def _drawable(view: View, series: Series) -> View:
     count = Layout(view).boxes(series)
     if count > MOST_BOXES:
-        advice = "write the graph as text (--format dot)"
+        advice = "write the graph as text (--style flow --format dot)"
         raise NetspecError(TooManyDrawn("fold", count, MOST_BOXES, advice))
     return view
 
@@ -193,7 +193,7 @@ def page(view: View, series: Series, details: Sequence[Piece] = ()) -> Scene:
     width = max(at + _MARGIN - 6, 2 * _MARGIN + legend_w, 360.0)
     title = _title(graph.name, view, width - 2 * _MARGIN)
     height = top + inner_h + _FOOT + 6
-    return _scene(view, (*title, *items, *legend), width, height)
+    return _scene(view, (*title, *items, *legend), width, height, (*title, *legend))
 
 
 def framed(view: View, inner: Piece, note: str) -> Scene:
@@ -202,14 +202,18 @@ def framed(view: View, inner: Piece, note: str) -> Scene:
     legend, legend_w = _legend(view, top + inner.h + GAP, note)
     width = max(inner.w, legend_w, 328.0) + 2 * _MARGIN
     left = (width - inner.w) / 2
-    items = (*_title(view.graph.name, view, width - 2 * _MARGIN), *inner.draw(left, top), *legend)
+    title = _title(view.graph.name, view, width - 2 * _MARGIN)
+    items = (*title, *inner.draw(left, top), *legend)
     height = top + inner.h + GAP + _FOOT
-    return _scene(view, items, width, height)
+    return _scene(view, items, width, height, (*title, *legend))
 
 
-def _scene(view: View, items: tuple[Item, ...], width: float, height: float) -> Scene:
+def _scene(
+    view: View, items: tuple[Item, ...], width: float, height: float, caption: tuple[Item, ...]
+) -> Scene:
     graph = view.graph
-    return Scene(items, width, height, graph.name, _description(view), graph.source.name)
+    file = graph.source.name
+    return Scene(items, width, height, graph.name, _description(view), file, caption)
 
 
 def _column_items(column: Column, axis: float, y: float) -> list[Item]:

@@ -15,11 +15,12 @@ import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, TypeProto, defs, helper, numpy_helper
 from onnx.shape_inference import infer_node_outputs
 
+from netspec.backends.onnx.blocks.inlining import MOST_NODES
 from netspec.diagnostics.records import printable
 from netspec.importing.files.chains import chained
 from netspec.importing.files.normal import normalised
 from netspec.importing.files.program import Array, Input, Node, Program
-from netspec.importing.files.reading import attributes_of, read_flat, refused
+from netspec.importing.files.reading import as_array, attributes_of, read_flat, refused
 from netspec.importing.files.scoping import scopes_of
 from netspec.system.reading import reading
 
@@ -143,6 +144,9 @@ class _Specialising:
         if not proto.output or not proto.output[0]:
             return
         plain = proto.domain in ("", "ai.onnx")
+        if plain and proto.op_type == "If" and inputs[0] in self.constants:
+            self._add_branch(proto, inputs[0])
+            return
         alone = proto.op_type == "Concat" and len(inputs) == 1
         idle = alone or proto.op_type in _IDLE
         if plain and idle and len([n for n in proto.output if n]) == 1:
@@ -175,6 +179,23 @@ class _Specialising:
             if name:
                 self.types.setdefault(name, TypeProto())
         self.nodes += normalised(node, self.opset, self.constants)
+
+    def _add_branch(self, proto: NodeProto, condition: str) -> None:
+        """Adds the branch of an `If` that is always taken: exporters ask whether a size is 1."""
+        with reading(lambda reason: refused(self.path, f"{printable(proto.name)}: {reason}")):
+            word = "then_branch" if self.constants[condition].item() else "else_branch"
+            branch = next(a.g for a in proto.attribute if a.name == word)
+        if len(self.nodes) + len(branch.node) > MOST_NODES:
+            raise refused(self.path, f"it has more than {MOST_NODES:,} nodes")
+        for tensor in branch.initializer:
+            self.constants.setdefault(tensor.name, as_array(self.path, tensor, tensor.name))
+        for inner in branch.node:
+            self._add(inner)
+        for name, made in zip(proto.output, branch.output, strict=False):
+            real = self._real(made.name)
+            if real not in self.types and real not in self.constants:
+                raise refused(self.path, f"nothing makes {printable(made.name)}")
+            self.same[name] = real
 
     def _constant(self, node: NodeProto) -> Array:
         found = attributes_of(self.path, node)

@@ -14,6 +14,7 @@ import numpy as np
 from netspec.foundation.records import record
 from netspec.importing.files.program import Node, Program
 from netspec.importing.recognise.attending import attended
+from netspec.importing.recognise.neighbours import FORMS, response
 from netspec.importing.recognise.patterns import Match, Tree, matches, parsed
 
 Given = Callable[[Match, "Fusing"], "dict[str, Any] | None"]
@@ -232,6 +233,10 @@ def _length(match: Match, fusing: Fusing) -> dict[str, Any] | None:
     return {"axis": axes[0] % rank, "epsilon": eps}
 
 
+def _response(beta: float | None) -> Given:
+    return lambda match, fusing: response(match, fusing.constants, fusing.shapes, beta)
+
+
 def _rolled(match: Match, fusing: Fusing) -> dict[str, Any] | None:
     """Two slices of one tensor joined the other way round: what leaves at one end comes in at the other."""
     join, first, last = match.nodes
@@ -346,6 +351,7 @@ _TABLE: tuple[tuple[list[str], str, str, Given], ...] = (
         "x",
         _length,
     ),
+    *((forms, "LRN", "x", _response(beta)) for beta, forms in FORMS.items()),
     (["Gemm(x, $w)"], "Linear", "x $w", _gemm),
     (["Gemm(x, $w, $b)"], "Linear", "x $w $b", _gemm),
     (["MatMul(x, $w)"], "Linear", "x $w", _matrix),

@@ -13,6 +13,9 @@ from netspec.ops.declare.operator import Elementwise
 from netspec.ops.declare.params import count, flag, real
 from netspec.sizes.shapes import TensorType
 
+# A band over so many channels takes a MiB, and the time of a layer of the net.
+_WIDEST = 512
+
 
 class LocalResponseNorm(Elementwise):
     """Local response normalisation over neighbouring channels (Krizhevsky et al. 2012).
@@ -65,22 +68,49 @@ class LocalResponseNorm(Elementwise):
         return modules.nn.LocalResponseNorm(size, alpha, self.beta, self.k)
 
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
+        # ONNX's LRN is computed on one thread by ONNX Runtime, which takes half of GoogLeNet's time, and it
+        # refuses even sizes, other than two spatial axes and factors that are zero in float32. A
+        # convolution of the squares by a band is as fast as any other, and leaves nothing to interpret.
         name, tensor = inputs[0].name, inputs[0].type
-        size, alpha = self._window(tensor)
-        if size % 2 and len(tensor.spatial) == 2 and min(alpha, self.beta, self.k) > 1e-37:
-            settings = {"alpha": alpha, "beta": self.beta, "bias": self.k}
-            return graph.node("LRN", [name], size=size, **settings)
-        # ONNX Runtime refuses even sizes, which ONNX centres differently from PyTorch, all but maps
-        # and factors that are zero in float32, and cancels where k is zero: there windows slide
-        # along the channels.
+        squares = graph.node("Mul", [name, name])
+        if fixed_channels(self.spelling, tensor) <= _WIDEST:
+            base = self._banded(graph, squares, tensor)
+        else:
+            base = self._slid(graph, squares, inputs[0])
+        return graph.node("Div", [name, self._power(graph, base)])
+
+    def _banded(self, graph: Builder, squares: str, tensor: TensorType) -> str:
+        """k and the weighted mean of squares, each channel from those in its window."""
         import numpy as np
 
-        rows = graph.integers([0, 1, fixed_channels(self.spelling, tensor), -1])
-        squares = graph.node("Reshape", [graph.node("Mul", [name, name]), rows])
-        sides = [(0, 0), (0, 0), (size // 2, (size - 1) // 2), (0, 0)]
-        squares = graph.pad(squares, sides)
-        mean = graph.node("AveragePool", [squares], kernel_shape=[size, 1])
-        mean = graph.node("Reshape", [mean, graph.shape(inputs[0])])
-        shifted = graph.node("Add", [graph.scaled(mean, alpha), graph.constant(np.float32(self.k))])
-        power = graph.node("Pow", [shifted, graph.constant(np.float32(self.beta))])
-        return graph.node("Div", [name, power])
+        channels = fixed_channels(self.spelling, tensor)
+        size, alpha = self._window(tensor)
+        offsets = np.arange(channels) - np.arange(channels)[:, None]
+        near = (offsets >= -(size // 2)) & (offsets <= (size - 1) // 2)
+        kernel = np.where(near, np.float32(alpha / size), np.float32(0))
+        kernel = kernel.reshape(channels, channels, *[1] * len(tensor.spatial))
+        bias = np.full(channels, self.k, np.float32)
+        return graph.node("Conv", [squares, graph.constant(kernel), graph.constant(bias)])
+
+    def _slid(self, graph: Builder, squares: str, given: Operand) -> str:
+        """The same for channels so many that a band of them is mostly zeros: windows slide along them."""
+        import numpy as np
+
+        size, alpha = self._window(given.type)
+        rows = graph.integers([0, 1, fixed_channels(self.spelling, given.type), -1])
+        lines = graph.node("Reshape", [squares, rows])
+        lines = graph.pad(lines, [(0, 0), (0, 0), (size // 2, (size - 1) // 2), (0, 0)])
+        mean = graph.node("AveragePool", [lines], kernel_shape=[size, 1])
+        mean = graph.node("Reshape", [mean, graph.shape(given)])
+        return graph.node("Add", [graph.scaled(mean, alpha), graph.constant(np.float32(self.k))])
+
+    def _power(self, graph: Builder, base: str) -> str:
+        """`base` to the power of beta; by roots where they say it, which processors have."""
+        import numpy as np
+
+        if self.beta == 1:
+            return base
+        if self.beta not in (0.5, 0.75):
+            return graph.node("Pow", [base, graph.constant(np.float32(self.beta))])
+        root = graph.node("Sqrt", [base])
+        return root if self.beta == 0.5 else graph.node("Mul", [root, graph.node("Sqrt", [root])])

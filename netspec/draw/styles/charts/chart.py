@@ -13,23 +13,40 @@ from matplotlib.figure import Figure
 from netspec.draw.styles.charts.bars import bars
 from netspec.draw.styles.charts.bubble import bubble
 from netspec.draw.styles.charts.depth import depth
+from netspec.draw.styles.charts.drawn import tikz
+from netspec.draw.styles.charts.frame import uncaptioned
 from netspec.draw.theme import paint
 from netspec.graph.checked import Graph
 
 _STYLES: dict[str, Callable[..., Figure]] = {"bars": bars, "bubble": bubble, "depth": depth}
 
+_DPI = 75
+
 
 def chart(
-    graphs: Sequence[Graph], style: str, theme: str, format: str, **choices: str
+    graphs: Sequence[Graph],
+    style: str,
+    theme: str,
+    format: str,
+    *,
+    titled: bool = True,
+    scale: float = 2,
+    **choices: str,
 ) -> str | bytes:
-    """One chart as SVG text, or as PNG or PDF bytes; the same graphs give the same SVG and PDF.
+    """One chart as SVG or TikZ text, or as PNG or PDF bytes; the same graphs give the same text and PDF.
 
-    `choices` are the style's own. Raises NetspecError where the nets do not suit the style.
+    Without `titled` it has neither caption nor small print; `scale` is that of a PNG. `choices` are
+    the style's own. Raises NetspecError where the nets do not suit the style.
     """
     with mpl.rc_context(_setting("dark" if theme == "dark" else "light")):
         what = [graph.name for graph in graphs] if not choices else choices.values()
         title = f"{style}: {', '.join(what)}"
-        return _saved(_STYLES[style](graphs, **choices), format, title)
+        figure = _STYLES[style](graphs, **choices)
+        if not titled:
+            uncaptioned(figure)
+        if format == "tikz":
+            return tikz(figure, title)
+        return _saved(figure, format, title, scale)
 
 
 def _setting(theme: str) -> dict[Any, Any]:
@@ -57,11 +74,12 @@ def _setting(theme: str) -> dict[Any, Any]:
     }
 
 
-def _saved(figure: Figure, format: str, title: str) -> str | bytes:
+def _saved(figure: Figure, format: str, title: str, scale: float) -> str | bytes:
     # Without a date the same chart is the same bytes.
     dates: dict[str, Any] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}
     buffer = io.BytesIO()
-    figure.savefig(buffer, format=format, metadata={"Title": title, **dates[format]}, dpi=150)
+    dpi = _DPI * scale
+    figure.savefig(buffer, format=format, metadata={"Title": title, **dates[format]}, dpi=dpi)
     data = buffer.getvalue()
     return _stable(data.decode("utf-8")) if format == "svg" else data
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from textwrap import wrap
+from typing import Any
 
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -31,6 +32,16 @@ def captioned(width: float, height: float, below: str, caption: str = "") -> Fig
     if caption:
         figure.text(left, 1 - 0.08 / whole, caption, fontsize=10, va="top")
     return figure
+
+
+def uncaptioned(figure: Figure) -> None:
+    """Takes caption and small print away, and the height that they took."""
+    for text in list(figure.texts):
+        text.remove()
+    layout: Any = figure.get_layout_engine()
+    width, whole = figure.get_size_inches()
+    figure.set_size_inches(width, whole * layout.get()["rect"][3])
+    layout.set(rect=(0, 0, 1, 1))
 
 
 def small_print(shown: Iterable[tuple[str, str]], given: Sequence[Graph], without: str) -> str:
