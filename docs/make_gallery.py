@@ -194,10 +194,9 @@ def page() -> str:
         "shows every shipped net as it is folded by default; [figures](pictures.md) go into papers as "
         "TikZ or PDF.",
         "",
-        "With `-o googlenet.html` the picture is a page that needs nothing else: blocks open and "
-        "close (all of one name together, as with `--expand`), hovering tells path, shape and "
-        "cost, a click on a box shows its line of the spec and a click on a line its boxes. The "
-        "arrow keys, Enter and Space do the same.",
+        "With `-o googlenet.html` the picture is [a page](page.md) that needs nothing else: blocks and "
+        "repeats open, it zooms and is searched, and boxes and lines say what they are and where the "
+        "spec says so.",
         "",
         "`--style volumes` draws feature maps as slabs in perspective: height and width as size, "
         "channels as thickness, or a plane for each map where no map has more than 24 channels; fully "

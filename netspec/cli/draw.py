@@ -30,12 +30,20 @@ FORMATS = ("svg", "png", "pdf", "tikz", "html", "dot")
     "--expand",
     multiple=True,
     metavar="GLOB",
-    help="Open the blocks of this name or path, and no others.",
+    help="Open all blocks of this name, or one by its full path, and no others.",
+)
+@click.option(
+    "--unfold",
+    multiple=True,
+    metavar="PATH",
+    help="Show a repeat copy by copy: by the path of a copy, or of the block it is in; or a name.",
 )
 @click.option("--show", metavar="WHAT", help="Any of shape,kernel,params,macs,name.")
 @click.option("--heat", type=click.Choice(["params", "macs", "memory"]), help="Colour by cost.")
 @click.option(
-    "--theme", type=click.Choice(["light", "dark", "auto"]), default="light", help="Colours."
+    "--theme",
+    type=click.Choice(["light", "dark", "auto"]),
+    help="Colours: light, but in HTML those of the reader's setting.",
 )
 @click.option(
     "--scale", type=click.FloatRange(0, 10, min_open=True), help="Pixels of a PNG to a point, or 2."
@@ -50,9 +58,10 @@ def command(
     form: str | None,
     depth: int | None,
     expand: tuple[str, ...],
+    unfold: tuple[str, ...],
     show: str | None,
     heat: str | None,
-    theme: str,
+    theme: str | None,
     scale: float | None,
     no_title: bool,
     quiet: bool,
@@ -62,7 +71,8 @@ def command(
 
     Several nets stand next to each other; in the style columns they are aligned on resolution.
 
-    HTML is one page that loads nothing: blocks open and close, boxes lead to their lines.
+    HTML is one page that loads nothing: it zooms, is searched, opens blocks and repeats; boxes and
+    lines say what they are and lead to the spec.
 
     fold is one screen of boxes, volumes one of slabs in perspective as papers draw them; flow has
     every layer, columns and bars set nets side by side.
@@ -91,6 +101,7 @@ def command(
             style=style,
             depth=depth,
             expand=expand,
+            unfold=unfold,
             show=shown,
             heat=heat,
             theme=theme,

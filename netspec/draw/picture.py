@@ -21,6 +21,7 @@ ENDINGS = {"tex": "tikz"}
 # What a scene can be drawn as.
 FIGURES = ("svg", "png", "pdf", "tikz")
 CHARTS = ("bars", "bubble", "depth")
+_MOST_NAMES = 8
 _SCALE, _LARGEST_SCALE = 2.0, 10
 # Four bytes each, a few times over.
 _MOST_PIXELS = 2**28
@@ -32,9 +33,10 @@ def draw(
     style: str = "fold",
     depth: int | None = None,
     expand: Sequence[str] = (),
+    unfold: Sequence[str] = (),
     show: Sequence[str] = ("shape", "kernel", "params"),
     heat: str | None = None,
-    theme: str = "light",
+    theme: str | None = None,
     format: str = "svg",
     challenge: str = "",
     scale: float | None = None,
@@ -57,20 +59,25 @@ def draw(
             the order given. With `challenge="ILSVRC"` the entries by year of that challenge which
             the specs state and which won or are a net's own, predecessors among them.
 
-    `depth` opens that many levels of blocks, `expand` all blocks of the names or paths that match
-    a glob, and no others unless `depth` does; by default fold opens as many as fit a screen of
-    1600x1000, with the insides of the others beside. `show` is any of shape, kernel, params, macs
-    and name, which is that of every step that was given one; `heat` colours by params, macs or
-    memory. `theme` is light, dark or auto, which follows the reader's preference. Shapes exclude
-    the batch, counts are for one sample. Above 2,000 boxes fold leaves layers out and says how
-    many; flow, volumes and columns refuse.
+    `depth` opens that many levels of blocks, `expand` all blocks of a name or of the names that a
+    glob matches, or one by its full path, and no others unless `depth` does; by default fold opens
+    as many as fit a screen of 1600x1000, with the insides of the others beside. `unfold` shows a
+    repeat copy by copy: that of which one copy has this path, those in the block of this path, or
+    all that a name or a glob matches. What nothing matches is refused.
+
+    `show` is any of shape, kernel, params, macs and name, which is that of every step that was given
+    one; `heat` colours by params, macs or memory. `theme` is light, dark or auto, which follows the
+    reader's preference; by default a page is auto and all else light. Shapes exclude the batch,
+    counts are for one sample. Above 2,000 boxes fold leaves layers out and says how many; flow,
+    volumes and columns refuse.
 
     `scale` is the pixels of a png to a point, 2 unless it is given. Without `title` there is no
     title, paper, caption or legend, for a figure that has a caption of its own. `tikz` compiles by
     itself and can be read by `\\input`, with nothing but TikZ.
 
-    `html` is one page below 200 KB that loads nothing: hovering tells shape and cost, a click shows
-    the line of the spec; in fold, blocks open and close, all of one name together, as with `expand`.
+    `html` is one page below 200 KB that loads nothing: it zooms and is searched, pointing at a layer
+    tells its window, shapes and cost, at a line what it carries, a click shows the line of the spec.
+    In fold and flow blocks open and close, all of one name or one alone, and repeats unfold.
 
     The same graph gives the same bytes. Raises NetspecError: status 2 for an unknown choice, 3
     where something optional is not installed, 1 where the nets do not suit the style.
@@ -82,6 +89,7 @@ def draw(
     """
     _check("style", style, STYLES)
     _check("format", format, FORMATS)
+    theme = theme or ("auto" if format == "html" else "light")
     _check("theme", theme, THEMES)
     for word in show:
         _check("figure to show", word, SHOWN)
@@ -104,13 +112,11 @@ def draw(
     if (style, format) == ("fold", "html") and len(graphs) > 1:
         advice = "draw them one by one, or as svg, png or pdf"
         raise NetspecError(CannotDraw("a page of the style fold shows one net", advice), status=2)
-    for glob in expand:
-        if not any(View(graph, expand=(glob,)).expanded for graph in graphs):
-            advice = "`netspec summary` shows the blocks' names"
-            raise NetspecError(CannotDraw(f"no block matches `{glob}`", advice), status=2)
+    _check_opened(graphs, style, expand, unfold)
     if expand and depth is None:
         depth = 0
-    views = [View(graph, depth, tuple(expand), tuple(show), heat) for graph in graphs]
+    choices = tuple(expand), tuple(unfold), tuple(show), heat
+    views = [View(graph, depth, *choices) for graph in graphs]
     with without_collecting():
         if format == "dot":
             return _dot(views, style, title=title)
@@ -139,6 +145,36 @@ def draw_difference(found: Found, *, theme: str = "light", format: str = "svg") 
 def _check(what: str, value: str, known: tuple[str, ...]) -> None:
     if value not in known:
         raise NetspecError(UnknownChoice(what, value, ", ".join(known)), status=2)
+
+
+def _check_opened(
+    graphs: Sequence[Graph], style: str, expand: Sequence[str], unfold: Sequence[str]
+) -> None:
+    """Raises NetspecError for what is to be opened where no net has it, with what they have."""
+    from netspec.draw.structure.opening import blocks, expanded, repeated, unfolded
+    from netspec.draw.styles.fold import refuse_tangles
+
+    for glob in expand:
+        if not any(expanded(graph, (glob,)) for graph in graphs):
+            known = _listed([name for graph in graphs for name in blocks(graph)], glob)
+            advice = f"its blocks are {known}" if known else "the net has no blocks"
+            raise NetspecError(CannotDraw(f"no block matches `{glob}`", advice), status=2)
+    for graph in graphs if unfold else ():
+        refuse_tangles(style, graph)
+    for glob in unfold:
+        if not any(unfolded(graph, (glob,)) for graph in graphs):
+            known = _listed([text for graph in graphs for text in repeated(graph)], glob)
+            advice = f"its repeats are {known}" if known else "nothing in the net is repeated"
+            raise NetspecError(CannotDraw(f"no repeat matches `{glob}`", advice), status=2)
+
+
+def _listed(names: Sequence[str], word: str) -> str:
+    """Names that exist, those that are like the word first."""
+    from difflib import get_close_matches
+
+    known = list(dict.fromkeys([*get_close_matches(word, names), *names]))
+    left = len(known) - _MOST_NAMES
+    return ", ".join(known[:_MOST_NAMES]) + (f" and {left} more" if left > 0 else "")
 
 
 def _dot(views: Sequence[View], style: str, *, title: bool) -> str:

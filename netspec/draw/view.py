@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import field
-from fnmatch import fnmatchcase
 from functools import cached_property, lru_cache
 from math import sqrt
 
@@ -20,6 +19,7 @@ from netspec.draw.structure.elements import (
 )
 from netspec.draw.structure.labels import data_inputs, family, human, label, shape, tag
 from netspec.draw.structure.naming import name_of, naming
+from netspec.draw.structure.opening import Opening, expanded, unfolded
 from netspec.draw.structure.reading import flat_steps
 from netspec.draw.structure.sharing import sharing
 from netspec.foundation.records import record
@@ -36,9 +36,9 @@ _MOST_NAMES = 4
 class View:
     """Choices for one picture of one net.
 
-    Blocks nested up to `depth` deep are open, None for all; those of a name in `closed` are not,
-    and those that match a glob in `expand` (by name or path) are, with what is around them.
-    `first` opens only the first block of each name, `only` all of these names and no others.
+    Blocks nested up to `depth` deep are open, None for all, and those that `expand` says (by name,
+    glob or full path), with what is around them. Repeats that `unfold` says are shown copy by copy.
+    `first` opens only the first block of each name, `only` what it says and nothing else.
     With `wrappers`, blocks that hold nothing but another block are open, which takes no room.
     Without `followers`, what normalises and activates goes unsaid. Repeats are folded where their `marks`
     are the same.
@@ -47,10 +47,11 @@ class View:
     graph: Graph
     depth: int | None = None
     expand: tuple[str, ...] = ()
+    unfold: tuple[str, ...] = ()
     show: tuple[str, ...] = ("shape", "kernel", "params")
     heat: str | None = None
     first: bool = False
-    only: frozenset[str] | None = None
+    only: Opening | None = None
     wrappers: bool = False
     followers: bool = True
     marks: Mapping[Node, str] = field(default_factory=dict)
@@ -60,28 +61,23 @@ class View:
 
         `path` is that of its first copy.
         """
-        if self.only is not None:
-            return block.call.block in self.only
-        if block.call.block in self.expanded or (self.wrappers and block.only is not None):
+        opening = self.opening
+        if block.call.block in opening.names or block.path in opening.paths:
             return True
-        if block.head:
+        if self.wrappers and block.only is not None:
+            return True
+        if self.only is not None or block.head:
             return False
         if self.first and not depth and path != self._firsts[block.call.block]:
             return False
         return self.depth is None or depth < self.depth
 
     @cached_property
-    def expanded(self) -> frozenset[str]:
-        """The blocks to open: those that match, all of their name, and those around them."""
-        found: set[str] = set()
-        for node in self.graph.nodes if self.expand else ():
-            calls = [c for c in node.call.ancestors() if c.component] if node.call else []
-            for i, call in enumerate(calls):
-                path = ".".join(str(c.component) for c in reversed(calls[i:]))
-                names = (call.block, call.component or "", path)
-                if any(fnmatchcase(name, glob) for name in names for glob in self.expand):
-                    found |= {c.block for c in calls[i:]}
-        return frozenset(found)
+    def opening(self) -> Opening:
+        """What is opened by hand: `only`, or what `expand` and `unfold` say."""
+        if self.only is not None:
+            return self.only
+        return expanded(self.graph, self.expand) | unfolded(self.graph, self.unfold)
 
     @cached_property
     def _firsts(self) -> dict[str, str]:

@@ -32,7 +32,9 @@ _FLAGS = (
 # Chromium reads commands from descriptor 3 and answers on 4.
 _WITH_PIPES = "import os, sys; os.dup2(int(sys.argv[1]), 3); os.dup2(int(sys.argv[2]), 4)"
 _RUN = f"{_WITH_PIPES}; os.execv(sys.argv[3], sys.argv[3:])"
-_CODES = {"Enter": 13, "Escape": 27, "ArrowDown": 40, "ArrowUp": 38, "Tab": 9, " ": 32}
+_CODES = {"Enter": 13, "Escape": 27, "Tab": 9, " ": 32}
+_CODES |= {f"Arrow{way}": 37 + i for i, way in enumerate(("Left", "Up", "Right", "Down"))}
+_SHIFT = 8
 
 
 class Browser:
@@ -143,18 +145,41 @@ class Browser:
     def point(self, x: float, y: float) -> None:
         self.send("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
 
-    def click(self, x: float, y: float) -> None:
+    def click(self, x: float, y: float, *, shift: bool = False) -> None:
         self.point(x, y)
         for kind in ("mousePressed", "mouseReleased"):
             button = {"x": x, "y": y, "button": "left", "clickCount": 1}
-            self.send("Input.dispatchMouseEvent", type=kind, **button)
+            held = _SHIFT if shift else 0
+            self.send("Input.dispatchMouseEvent", type=kind, modifiers=held, **button)
 
-    def press(self, key: str) -> None:
+    def drag(self, x: float, y: float, dx: float, dy: float) -> None:
+        self.point(x, y)
+        steps = [("mousePressed", 0), *(("mouseMoved", i / 4) for i in range(1, 5))]
+        for kind, part in (*steps, ("mouseReleased", 1)):
+            where = {"x": x + dx * part, "y": y + dy * part, "button": "left", "buttons": 1}
+            self.send("Input.dispatchMouseEvent", type=kind, clickCount=1, **where)
+
+    def wheel(self, x: float, y: float, dy: float) -> None:
+        self.send("Input.dispatchMouseEvent", type="mouseWheel", x=x, y=y, deltaX=0, deltaY=dy)
+
+    def pinch(self, x: float, y: float, before: float, after: float) -> None:
+        """Two fingers around a point, so far from it and then so far."""
+        for kind, apart in (("touchStart", before), ("touchMove", before), ("touchMove", after)):
+            fingers = [{"x": x + side * apart, "y": y, "id": side + 1} for side in (-1, 1)]
+            self.send("Input.dispatchTouchEvent", type=kind, touchPoints=fingers)
+        self.send("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
+
+    def write(self, text: str) -> None:
+        self.send("Input.insertText", text=text)
+
+    def press(self, key: str, *, shift: bool = False) -> None:
         known = {"key": key, "code": "Space" if key == " " else key}
-        code = {"windowsVirtualKeyCode": _CODES[key]}
-        text = {"Enter": "\r", " ": " "}.get(key)
+        code = {"windowsVirtualKeyCode": _CODES.get(key, ord(key[0].upper()))}
+        text = {"Enter": "\r"}.get(key, key if len(key) == 1 else None)
         typed = {"text": text} if text else {}
-        self.send("Input.dispatchKeyEvent", type="keyDown", **known, **code, **typed)
+        held = _SHIFT if shift else 0
+        down = {**known, **code, **typed, "modifiers": held}
+        self.send("Input.dispatchKeyEvent", type="keyDown", **down)
         self.send("Input.dispatchKeyEvent", type="keyUp", **known, **code)
 
 

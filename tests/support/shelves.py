@@ -7,6 +7,7 @@ rest are `slow`. Every one of them is held to its library's figures: `tests/spec
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -37,3 +38,9 @@ def shelved(*, blocks: bool = True, siblings: bool = True) -> list[Any]:
     slow = {*TODAY} - THRIFTY | (set() if siblings else SIBLINGS)
     names = [*LECTURES, *(BLOCKS if blocks else ()), *TODAY]
     return [pytest.param(name, marks=pytest.mark.slow) if name in slow else name for name in names]
+
+
+def others(plain: Sequence[str]) -> list[Any]:
+    """The names of all shipped specs but these as slow cases of a test."""
+    names = [name for name in (*LECTURES, *BLOCKS, *TODAY) if name not in plain]
+    return [pytest.param(name, marks=pytest.mark.slow) for name in names]

@@ -22,7 +22,7 @@ from netspec.draw.structure.elements import (
     nodes_of,
 )
 from netspec.draw.structure.labels import data_inputs, label, shape
-from netspec.draw.styles.fold import outline
+from netspec.draw.styles.fold import outline_of
 from netspec.draw.view import View, tags
 from netspec.foundation.records import record
 from netspec.graph.checked import Call, Graph, Node
@@ -182,7 +182,7 @@ class _Folded:
 
     def drawn(self) -> tuple[list[Member], list[Edge]]:
         """The frames and vertices, and the edges."""
-        members = self._members(outline(self.view.graph), 0)
+        members = self._members(outline_of(self.view), 0)
         return members, list(dict.fromkeys(self._edges()))
 
     # frames

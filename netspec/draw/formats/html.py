@@ -7,11 +7,12 @@ every other picture, and a short script that swaps them. Nothing is loaded from 
 from __future__ import annotations
 
 import json
+import re
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from hashlib import sha256
-from heapq import heappop, heappush
 from importlib.resources import files
 from zlib import compress
 
@@ -19,187 +20,199 @@ from netspec.diagnostics.messages.draw import CannotDraw
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.source import Source
 from netspec.draw.bare import bare
+from netspec.draw.formats.connections import Connection
+from netspec.draw.formats.facts import Facts
 from netspec.draw.formats.fragments import Fragments
+from netspec.draw.formats.states import State, states
 from netspec.draw.formats.svg import document, escape, markup, used
-from netspec.draw.layout.structural import Layout
-from netspec.draw.scene import Scene
-from netspec.draw.structure.elements import Block, Element, Parallel, Repeat, Series, Tangle
+from netspec.draw.scene import Group, Item
 from netspec.draw.styles.columns import columns
-from netspec.draw.styles.flow import flow
-from netspec.draw.styles.fold import MOST_BOXES, folded, on_screen, outline
 from netspec.draw.styles.volumes.page import volumes
 from netspec.draw.theme import css, paint
 from netspec.draw.view import View
-from netspec.foundation.records import record
 from netspec.graph.checked import Graph
 
 LARGEST = 200_000
-_MOST_WORK = 30_000
-_EACH = 20
 _INLINE = 60_000
 _SOURCE = 24_000
-
-Names = frozenset[str]
+_MOST_FACTS = 2000
+_SCRIPTS = ("pictures", "open", "zoom", "card", "search", "keys", "start")
 
 
 def html(views: Sequence[View], style: str, theme: str, *, title: bool = True) -> str:
     """The page as text, below 200 KB.
 
-    `fold` opens and closes blocks of one net, `flow` and `volumes` are one picture of it, `columns`
-    one of all.
-    Raises NetspecError where one picture alone takes more than the page may.
+    `fold` and `flow` open and close what is in one net, `volumes` is one picture of it, `columns` one of
+    all. `theme` is what the page has until the reader asks for another. Raises NetspecError where one
+    picture alone takes more than the page may.
     """
-    if style == "fold":
-        scenes = list(_states(views[0]).items())
+    if style in ("fold", "flow"):
+        shown = states(views[0], style)
     else:
-        one = {"flow": flow, "volumes": volumes}.get(style)
-        scenes = [(Names(), one(views[0]) if one else columns(list(views)))]
+        scene = volumes(views[0]) if style == "volumes" else columns(list(views))
+        shown = [State(frozenset(), scene, {})]
     if not title:
-        scenes = [(opened, bare(scene)) for opened, scene in scenes]
-    sources = _sources([view.graph for view in views])
-    page = _page(scenes, sources, theme)
-    while len(page.encode()) > LARGEST:
-        if len(scenes) == 1:
+        shown = [replace(state, scene=bare(state.scene)) for state in shown]
+    return _Pages(list(views), shown, theme).largest()
+
+
+class _Pages:
+    """The page with the first of its pictures, however many there is room for."""
+
+    def __init__(self, views: list[View], shown: list[State], theme: str) -> None:
+        self.shown, self.theme = shown, theme
+        self.facts = [Facts(view) for view in views]
+        self.sources = _sources([view.graph for view in views])
+        self.fragments = Fragments()
+        self.drawings: list[str] = []
+        # How many parts and lines the pictures so far refer to.
+        self.ends: list[tuple[int, int]] = []
+        for state in shown:
+            says = partial(_carried, self.facts, state)
+            self.drawings.append(self.fragments.picture(state.scene, says))
+            self.ends.append((len(self.fragments.parts), len(self.fragments.lines)))
+        self.told = _told(self.facts, self.fragments)
+        self.copies: dict[str, list[str]] = {}
+        for found in (found for state in shown for found in state.folded.values()):
+            known = self.copies.setdefault(found.key, [])
+            known += [path for path in found.copies if path not in known]
+
+    def largest(self) -> str:
+        """The page with as many pictures as there is room for, to a twentieth."""
+        page = self.page(len(self.shown))
+        low, high = 0, len(self.shown)
+        if len(page.encode()) <= LARGEST:
+            return page
+        found = ""
+        while high - low > max(1, high // 20):
+            middle = (low + high) // 2
+            page = self.page(middle)
+            if len(page.encode()) <= LARGEST:
+                low, found = middle, page
+            else:
+                high = middle
+        if not found:
             reason = f"the page would take {len(page.encode()):,} bytes, the limit is {LARGEST:,}"
             advice = "draw it as svg, or fewer layers with --style fold --depth 0"
             raise NetspecError(CannotDraw(reason, advice))
-        scenes = scenes[: len(scenes) // 2]
-        page = _page(scenes, sources, theme)
-    return page
+        return found
+
+    def page(self, count: int) -> str:
+        """The page with this many pictures."""
+        shown = self.shown[:count]
+        parts, lines = self.ends[count - 1]
+        pictures = [
+            (sorted(state.open), drawing, self._folded(state))
+            for state, drawing in zip(shown, self.drawings, strict=False)
+        ]
+        held = {
+            "pictures": pictures,
+            "parts": list(self.fragments.parts)[:parts],
+            "lines": list(self.fragments.lines)[:lines],
+            "facts": self.told,
+            "copies": self.copies,
+        }
+        looks = frozenset[str]().union(*(used(state.scene) for state in shown))
+        folder = files("netspec.draw.formats") / "page"
+        scripts = "".join((folder / f"{name}.js").read_text("utf-8") for name in _SCRIPTS)
+        script = f'"use strict";\n(async () => {{\n{scripts}}})();\n'
+        light, dark = _colours("light", looks), _colours("dark", looks)
+        style = (folder / "page.css").read_text("utf-8")
+        return _HTML.format(
+            title=escape(shown[0].scene.title),
+            hashes=" ".join(_hash(text) for text in (light, dark, style)),
+            light=light,
+            dark=dark,
+            when={"light": "not all", "dark": "screen"}.get(self.theme, _READERS),
+            readers=_READERS,
+            style=style,
+            hash=_hash(script),
+            help=_HELP if len(shown) < 2 else f"{_TOGGLES} · {_HELP}",
+            picture=_inline(shown),
+            sources=self.sources,
+            pictures=_packed(held),
+            script=script,
+        )
+
+    def _folded(self, state: State) -> dict[str, tuple[str, int, int]]:
+        """The repeats a picture shows once: of which copies, from where on, and how many."""
+        return {
+            shown: (found.key, self.copies[found.key].index(found.copies[0]), len(found.copies))
+            for shown, found in state.folded.items()
+        }
 
 
-def _page(scenes: list[tuple[Names, Scene]], sources: str, theme: str) -> str:
-    first = scenes[0][1]
-    fragments = Fragments()
-    pictures = [(sorted(opened), fragments.picture(scene)) for opened, scene in scenes]
-    held = json.dumps({"pictures": pictures, "parts": list(fragments.parts)}, ensure_ascii=False)
-    shown = document(first, (), [markup(item, first.file) for item in first.items])
-    folder = files("netspec.draw.formats")
-    script = folder.joinpath("page.js").read_text("utf-8")
-    looks = Names().union(*(used(scene) for _, scene in scenes))
-    return _HTML.format(
-        title=escape(first.title),
-        style=css(theme, looks) + _colours(theme) + folder.joinpath("page.css").read_text("utf-8"),
-        hash=b64encode(sha256(script.encode()).digest()).decode(),
-        help=_HELP if len(scenes) < 2 else f"{_TOGGLES} · {_HELP}",
-        picture=shown if len(shown) <= _INLINE else "",
-        sources=sources,
-        pictures=b64encode(compress(held.encode(), 9)).decode(),
-        script=script,
-    )
+def _packed(held: object) -> str:
+    return b64encode(compress(json.dumps(held, ensure_ascii=False).encode(), 9)).decode()
 
 
-def _colours(theme: str) -> str:
-    """The colours around the picture, as variables."""
-    if theme == "auto":
-        dark = _colours("dark")
-        return f"{_colours('light')}@media(prefers-color-scheme:dark){{{dark}}}"
-    looks = {"page": "page", "side": "even", "pick": "out"}
-    fills = "".join(f"--{name}:{paint(theme, look).fill};" for name, look in looks.items())
-    ink, line = paint(theme, "").ink, paint(theme, "conv").border
-    return f":root{{color-scheme:{theme};{fills}--ink:{ink};--line:{line}}}"
+def _carried(facts: list[Facts], state: State, connection: Connection) -> str:
+    """What a line of a picture carries; of several nets, what all that have such a line agree on."""
+    copies = {shown: found.copies for shown, found in state.folded.items()}
+    ends = (*connection.sources, *connection.targets)
+    having = [net for net in facts if all(path in net.elements for path in ends)] or facts
+    told = list(dict.fromkeys(net.carried(connection, copies) for net in having))
+    shaped = [text for text in told if "\n" in text]
+    return shaped[0] if len(shaped) == 1 else told[0].rpartition("\n")[2]
 
 
-# --- the pictures
+def _told(facts: list[Facts], fragments: Fragments) -> dict[str, str | list[tuple[str, str]]]:
+    """What there is to tell of each layer and block, in the order of the net.
 
-
-@record
-class Place:
-    """Where a block occurs: inside blocks of these names, in a training head or not."""
-
-    around: Names
-    head: bool
-
-
-def _states(view: View) -> dict[Names, Scene]:
-    """The picture for each set of open blocks that clicks lead to, the first one first.
-
-    Next come those that let every block be opened, whatever else has to close for it, then the
-    nearest: the last ones are left out where there is not room for all.
+    Of a very large net, of those that a picture shows. Where several nets have something at one
+    path, each with the figures that tell which of them is meant.
     """
-    places = _places(outline(view.graph))
-
-    def hidden(name: str, opened: Names) -> bool:
-        return not any(place.around <= opened for place in places.get(name, ()))
-
-    def seen(opened: Names) -> Names:
-        return frozenset(name for name in opened if not hidden(name, opened))
-
-    first = seen(_start(view, places))
-    chains = {p.around | {name} for name, found in places.items() for p in found}
-    order = [
-        first,
-        Names(),
-        seen(Names(places)),
-        *sorted(chains, key=lambda c: (len(c), *sorted(c))),
-    ]
-    waiting = [(i - len(order), sorted(opened)) for i, opened in enumerate(order)]
-    states: dict[Names, Scene] = {}
-    met = set(order)
-    work = 0
-    while waiting:
-        opened = frozenset(heappop(waiting)[1])
-        boxes = _boxes(view, opened)
-        if states and (opened in states or boxes > MOST_BOXES or work + boxes > _MOST_WORK):
-            continue
-        work += boxes + _EACH
-        states[opened] = folded(replace(view, only=opened))
-        nearby = {seen(opened ^ {name}) for name in places if not hidden(name, opened)} - met
-        met |= nearby
-        for after in nearby:
-            heappush(waiting, (len(after ^ first), sorted(after)))
-    return states
+    drawn = {path for part in fragments.parts for path in _PATH.findall(part)}
+    found: dict[str, dict[str, str]] = {}
+    for net in facts:
+        all_of = len(net.elements) <= _MOST_FACTS
+        for path in net.elements:
+            if all_of or path in drawn:
+                found.setdefault(path, {})[net.of(path)] = net.figures(path)
+    return {
+        path: next(iter(told)) if len(told) == 1 else [(f, text) for text, f in told.items()]
+        for path, told in found.items()
+    }
 
 
-def _start(view: View, places: dict[str, list[Place]]) -> Names:
-    """The blocks that the view opens, or the most that fit one screen, by the depth they are at."""
+def _inline(shown: list[State]) -> str:
+    """The picture that is there before the script runs: the first that is not too long.
 
-    def above(depth: int) -> Names:
-        inside = {n for n, ps in places.items() for p in ps if not p.head and len(p.around) < depth}
-        return frozenset(inside)
-
-    if view.depth is not None:
-        opened = above(view.depth) | view.expanded
-        return opened if _boxes(view, opened) <= MOST_BOXES else Names()
-    deepest = max((len(p.around) + 1 for ps in places.values() for p in ps), default=0)
-    for depth in range(deepest, 0, -1):
-        opened = above(depth)
-        small = _boxes(view, opened) <= MOST_BOXES
-        if small and on_screen(folded(replace(view, only=opened))):
-            return opened
-    return Names()
+    Where all are, it is one without what leads to the spec, and none of a picture of thousands of boxes.
+    """
+    for items_of in (_grouped, _ungrouped):
+        for state in shown:
+            scene = state.scene
+            text = document(scene, (), [markup(item, scene.file) for item in items_of(scene.items)])
+            if len(text) <= _INLINE:
+                return text
+    return "<noscript>this picture is too large to be shown without JavaScript</noscript>"
 
 
-def _boxes(view: View, opened: Names) -> int:
-    return Layout(replace(view, only=opened)).boxes(outline(view.graph))
+def _grouped(items: Sequence[Item]) -> Iterable[Item]:
+    return items
 
 
-def _places(series: Series) -> dict[str, list[Place]]:
-    """Where the blocks of each name occur."""
-    found: dict[str, dict[Place, None]] = {}
+def _ungrouped(items: Sequence[Item]) -> Iterable[Item]:
+    for item in items:
+        if isinstance(item, Group):
+            yield from _ungrouped(item.members)
+        else:
+            yield item
 
-    def visit(element: Element, around: Names, head: bool) -> None:
-        match element:
-            case Block():
-                name = element.call.block
-                found.setdefault(name, {})[Place(around, head)] = None
-                visit(element.body, around | {name}, head)
-            case Series():
-                for item in element.items:
-                    visit(item, around, head)
-                for _, aside in element.asides:
-                    visit(aside, around, True)
-            case Tangle():
-                for item in element.items:
-                    visit(item, around, head)
-            case Parallel():
-                for branch in element.branches:
-                    visit(branch, around, head)
-            case Repeat():
-                visit(element.element, around, head)
 
-    visit(series, Names(), False)
-    return {name: list(places) for name, places in found.items()}
+def _hash(text: str) -> str:
+    return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
+
+
+def _colours(theme: str, looks: frozenset[str]) -> str:
+    """The colours of the pictures, and those around them as variables."""
+    known = {"page": "page", "side": "even", "pick": "out"}
+    fills = "".join(f"--{name}:{paint(theme, look).fill};" for name, look in known.items())
+    ink, line = paint(theme, "").ink, paint(theme, "conv").border
+    hit = paint(theme, "pool").border
+    root = f":root{{color-scheme:{theme};{fills}--ink:{ink};--line:{line};--hit:{hit}}}"
+    return css(theme, looks) + root
 
 
 # --- the text of the spec
@@ -229,23 +242,32 @@ def _sources(graphs: Sequence[Graph]) -> str:
     return "\n".join(shown)
 
 
-_TOGGLES = "±, Enter: open or close every block of that name"
-_HELP = "click, Space: its line of the spec · arrows: next and previous · Escape: clear"
+_PATH = re.compile(r'data-path="([^"]*)"')
+_READERS = "screen and (prefers-color-scheme: dark)"
+_TOGGLES = "±, Enter: every block of that name · 1, Shift: this one alone · ×n, u: copy by copy"
+_HELP = "click, Space: its line of the spec · arrows: next · wheel, + − 0: zoom · /: search"
 _HTML = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title>
 <meta name="viewport" content="width=device-width">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; base-uri 'none'; \
-form-action 'none'; style-src 'unsafe-inline'; script-src 'sha256-{hash}'">
+form-action 'none'; style-src {hashes}; script-src {hash}">
+<style>{light}</style><style id="dark" media="{when}" data-readers="{readers}">{dark}</style>
 <style>{style}</style></head>
 <body>
-<nav><span id="blocks"><button id="open">open all</button><button id="close">close all</button></span>
-<span><button id="fit">fit width</button><button id="full">100 %</button>\
-<button id="less" aria-label="smaller">−</button><button id="more" aria-label="larger">+</button>\
-<button id="spec">spec</button></span>
+<nav><span class="tools" hidden><span id="blocks"><button id="open">open all</button>\
+<button id="close">close all</button></span>
+<span><button id="fit">fit</button><button id="wide">width</button>\
+<button id="full">100 %</button><button id="less" aria-label="smaller">−</button>\
+<button id="more" aria-label="larger">+</button></span>
+<span><button id="theme" aria-pressed="false">dark</button>\
+<button id="spec" aria-expanded="true" aria-controls="text">spec</button></span>
+<span><input id="search" type="search" placeholder="search" aria-label="search names, operators, \
+shapes" autocomplete="off" spellcheck="false"><output id="count" for="search"></output></span></span>
 <span id="help" aria-live="polite" data-says="{help}"><noscript>without JavaScript this is a picture \
 that stays as it is</noscript></span></nav>
-<main><div id="stage" class="fit">{picture}</div>
-<aside id="text" aria-label="spec">{sources}</aside></main>
+<main><div id="stage">{picture}</div>
+<aside id="text" aria-label="spec"><button id="shut" class="tools" hidden aria-label="close the spec">\
+×</button>{sources}</aside></main>
 <output id="hint" hidden></output>
 <script type="text/plain" id="pictures">{pictures}</script>
 <script>{script}</script>

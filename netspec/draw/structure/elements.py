@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Union
 
 from netspec.draw.structure.labels import data_inputs, is_join
@@ -64,7 +65,7 @@ class Block:
         """Whether its name was given to it, and is not that of the block and a number."""
         return not self.name.removeprefix(self.call.block).isdigit()
 
-    @property
+    @cached_property
     def own(self) -> tuple[Node, ...]:
         """Its nodes without those of training-only heads inside it; all, if it has no others."""
         inside = f"{self.path}."
@@ -221,8 +222,8 @@ def own_nodes_of(element: Element) -> tuple[Node, ...]:
     return nodes_of(element)
 
 
-def blocks_of(element: Element) -> Iterator[Block]:
-    """Every block in an element, those of the outer levels first."""
+def blocks_of(element: Element, *, heads: bool = False) -> Iterator[Block]:
+    """Every block in an element, those of the outer levels first; with `heads` those of heads too."""
     level: list[Element] = [element]
     while level:
         inner: list[Element] = []
@@ -232,7 +233,8 @@ def blocks_of(element: Element) -> Iterator[Block]:
                     yield item
                     inner.append(item.body)
                 case Series():
-                    inner += (*item.items, *(block for _, block in item.asides))
+                    inner += item.items
+                    inner += [block for _, block in item.asides] if heads else []
                 case Tangle():
                     inner += item.items
                 case Parallel():

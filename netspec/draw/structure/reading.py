@@ -20,10 +20,17 @@ from netspec.foundation.records import record
 from netspec.graph.checked import Call, Graph, Node, Value
 
 
+def structure(graph: Graph, passes: frozenset[str] = frozenset()) -> Series:
+    """The whole net as a series of elements.
+
+    Recurrences are drawn once, but for those whose first pass's path is in `passes`.
+    """
+    return _structure(graph, passes)
+
+
 @lru_cache(maxsize=16)
-def structure(graph: Graph) -> Series:
-    """The whole net as a series of elements."""
-    return _Reader(graph).series(None, graph.nodes)
+def _structure(graph: Graph, passes: frozenset[str]) -> Series:
+    return _Reader(graph, passes).series(None, graph.nodes)
 
 
 @lru_cache(maxsize=16)
@@ -41,8 +48,9 @@ class _Chain:
 
 
 class _Reader:
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, passes: frozenset[str] = frozenset()) -> None:
         self.graph = graph
+        self.passes = passes
         self._names: dict[Call | None, dict[Value, str]] = {}
 
     @cached_property
@@ -258,7 +266,15 @@ class _Reader:
             item if isinstance(item, Block) else Step(tuple(item.nodes), tuple(item.blocks))
             for item in found
         )
-        return [_recurrence(tuple(run)) for _, run in groupby(items, key=_recurring)]
+        runs = (tuple(run) for _, run in groupby(items, key=_recurring))
+        return [item for run in runs for item in self._recurrence(run)]
+
+    def _recurrence(self, run: tuple[Element, ...]) -> tuple[Element, ...]:
+        """The passes of a recurrence as one element: the first, whose weights they all use."""
+        first = run[0]
+        if len(run) == 1 or (isinstance(first, Block) and first.path in self.passes):
+            return run
+        return (Repeat(first, len(run), "the same weights each time", run),)
 
     def _block(self, call: Call, nodes: tuple[Node, ...]) -> Block:
         parts = [c.component for c in call.ancestors() if c.component is not None]
@@ -288,8 +304,3 @@ def _recurring(item: Element) -> object:
     if isinstance(item, Block) and item.call.recurrent:
         return item.call.parent, item.call.span
     return item
-
-
-def _recurrence(run: tuple[Element, ...]) -> Element:
-    """The passes of a recurrence as one element: the first, whose weights they all use."""
-    return Repeat(run[0], len(run), "the same weights each time", run) if len(run) > 1 else run[0]

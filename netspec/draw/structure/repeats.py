@@ -6,7 +6,7 @@ from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 
 from netspec.draw.structure.elements import (
     Block,
@@ -33,9 +33,10 @@ _KEPT = 12
 
 def fold(series: Series, marks: Mapping[Node, str] | None = None) -> Series:
     """The series with runs of equal elements, at every level, as repeats; equal are the marks too."""
+    marks = marks or {}
     inner = partial(fold, marks=marks)
-    items = tuple(_knotted(_inside(item, inner), marks or {}) for item in series.items)
-    runs = _Runs(items, series, marks or {})
+    items = tuple(_folded(item, marks) for item in series.items)
+    runs = _Runs(items, series, marks)
     found: list[Element] = []
     where: dict[int, int] = {}
     at = 0
@@ -58,12 +59,24 @@ def fold(series: Series, marks: Mapping[Node, str] | None = None) -> Series:
     return Series(tuple(found), tuple(arcs), asides)
 
 
+def _folded(element: Element, marks: Mapping[Node, str]) -> Element:
+    """The element with what is in it folded; that of which nothing is marked is folded once."""
+    if marks and not marks.keys().isdisjoint(nodes_of(element)):
+        return _knotted(_inside(element, partial(fold, marks=marks)), marks)
+    return _unmarked(element)
+
+
+@lru_cache(maxsize=4096)
+def _unmarked(element: Element) -> Element:
+    return _knotted(_inside(element, fold), {})
+
+
 def _knotted(element: Element, marks: Mapping[Node, str]) -> Element:
     """A tangle with equal blocks that follow each other as one."""
     if not isinstance(element, Tangle):
         return element
     keys = [
-        (signature(item) if isinstance(item, Block) else id(item), _marked(item, marks))
+        (signature(item) if isinstance(item, Block) else id(item), _marks_of(item, marks))
         for item in element.items
     ]
     folded = repeated(element, keys, _alike)
@@ -76,10 +89,6 @@ def _alike(copies: Sequence[Element], others: int) -> Repeat:
     return Repeat(
         copies[-1], len(copies), f"each reads {besides} too" if others else "", (*copies,)
     )
-
-
-def _marked(element: Element, marks: Mapping[Node, str]) -> tuple[str, ...]:
-    return tuple(marks.get(node, "") for node in nodes_of(element))
 
 
 def shortened(series: Series) -> Series:
@@ -114,7 +123,7 @@ class _Runs:
         self, items: tuple[Element, ...], series: Series, marks: Mapping[Node, str]
     ) -> None:
         self.items = items
-        self.marked = [_marked(item, marks) for item in items]
+        self.marked = [_marks_of(item, marks) for item in items]
         self.keys = [
             (signature(item), marked) for item, marked in zip(items, self.marked, strict=True)
         ]
@@ -134,7 +143,7 @@ class _Runs:
             return 1, 1, ""
         period, count = self._longest(at)
         note = None
-        if count == 1 and at + 1 < len(self.items) and not any(self.marked[at]):
+        if count == 1 and at + 1 < len(self.items) and self._alike(at):
             note = difference(self.items[at], self.items[at + 1])
             if note is not None:
                 count = self.same[at + 1] - at
@@ -142,6 +151,11 @@ class _Runs:
         if count <= min(period, 2):
             return 1, 1, ""
         return period, count, "; ".join(filter(None, (reads, note)))
+
+    def _alike(self, at: int) -> bool:
+        """Whether an element and the next are marked as a whole and the same, or not at all."""
+        ours, theirs = set(self.marked[at]), set(self.marked[at + 1])
+        return ours == theirs and len(ours) < 2
 
     def _longest(self, at: int) -> tuple[int, int]:
         best = (1, self.same[at] - at)
@@ -173,6 +187,14 @@ class _Runs:
         return "", max(1, (min(ends) - at) // period)
 
 
+def _marks_of(element: Element, marks: Mapping[Node, str]) -> tuple[str, ...]:
+    """The marks of an element's nodes; none where no node is marked."""
+    nodes = nodes_of(element) if marks else ()
+    if marks.keys().isdisjoint(nodes):
+        return ()
+    return tuple(marks.get(node, "") for node in nodes)
+
+
 def _ladder(at: int, count: int, inside: set[tuple[int, int]]) -> str | None:
     """How the arcs inside a run read in words; None where they follow no rule."""
     if not inside:
@@ -184,6 +206,7 @@ def _ladder(at: int, count: int, inside: set[tuple[int, int]]) -> str | None:
     return None
 
 
+@lru_cache(maxsize=4096)
 def signature(element: Element) -> object:
     """Equal for elements that do the same, whatever the sizes of what flows in."""
     match element:

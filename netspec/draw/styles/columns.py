@@ -46,8 +46,8 @@ from netspec.draw.structure.elements import (
 )
 from netspec.draw.structure.flattened import flattened, is_entered_apart
 from netspec.draw.structure.labels import family, human, resolution, spelling
+from netspec.draw.structure.opening import apart
 from netspec.draw.structure.reading import flat_steps, structure
-from netspec.draw.structure.repeats import fold
 from netspec.draw.styles.fold import MOST_BOXES, refuse_tangles
 from netspec.draw.view import View
 from netspec.foundation.records import record
@@ -91,7 +91,7 @@ def columns(views: list[View]) -> Scene:
     scene = _scene([_net(view, structure(view.graph)) for view in shown]) if few else None
     if scene is not None and scene.height <= SCREEN[1]:
         return scene
-    return _scene([_net(view, fold(structure(view.graph))) for view in shown])
+    return _scene([_net(view, apart(view.graph, view.opening)) for view in shown])
 
 
 def _scene(nets: list[Net]) -> Scene:

@@ -83,7 +83,8 @@ class _Level:
     def _is_open(self, member: Step | Block, depth: int) -> bool:
         if isinstance(member, Step):
             return False
-        return self.view.depth is None or self.view.is_open(member, member.path, depth)
+        whole = self.view.depth is None and self.view.only is None
+        return whole or self.view.is_open(member, member.path, depth)
 
     @property
     def inner(self) -> list[_Level]:
@@ -232,7 +233,8 @@ def _framed(
             *draw(x + left, y + HEADER, HEADER, PAD),
         )
         hint = level.view.hint(block.path, block, block.type)
-        return [Group(members, block.call.span, block.path, hint, nodes=block.nodes)]
+        word = block.call.block
+        return [Group(members, block.call.span, block.path, hint, word, nodes=block.nodes)]
 
     ins, outs = (tuple(left + x for x in ports) for ports in (inner.ins, inner.outs))
     return _Made(Shape(w, h, ins, outs), framed)
@@ -257,11 +259,12 @@ def _box(member: Step | Block, view: View) -> _Made:
     if isinstance(member, Step):
         text, look, node = view.label(member), view.look(member), member.node
         ink = look if look != family(node.op) else ""
-        span, path, role, size = node.span, node.path, "leaf", "label"
+        span, path, role, size, opens = node.span, node.path, "leaf", "label", ""
     else:
         named = f"{member.name}: {member.call.block}"
         text, look, ink = _with_weights(view, member, named), "shut", ""
         span, path, role, size = member.call.span, member.path, "block", "head"
+        opens = member.call.block
     w = max(width_of(text, size), width_of(figures, "note")) + 18
     h = 36.0 if figures else 22.0
 
@@ -274,6 +277,6 @@ def _box(member: Step | Block, view: View) -> _Made:
         if figures:
             members.append(Words(middle, y + 29, figures, "note", "middle", ink or "muted"))
         hint = view.hint(path, member, member.type)
-        return [Group(tuple(members), span, path, hint, nodes=member.nodes)]
+        return [Group(tuple(members), span, path, hint, opens, nodes=member.nodes)]
 
     return _Made(Shape(w, h, (w / 2,), (w / 2,)), draw)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 
@@ -17,13 +16,12 @@ from netspec.draw.layout.ushape import u_shape
 from netspec.draw.scene import Item, Scene
 from netspec.draw.structure.elements import Block, Series
 from netspec.draw.structure.labels import is_join
-from netspec.draw.structure.reading import structure
-from netspec.draw.structure.repeats import fold, shortened
-from netspec.draw.structure.sharing import sharing
+from netspec.draw.structure.opening import CLOSED, Opening, apart
+from netspec.draw.structure.repeats import shortened
 from netspec.draw.styles.around import AROUND, MARGIN, framed
 from netspec.draw.styles.inside import insides
 from netspec.draw.view import View
-from netspec.graph.checked import Graph, Node
+from netspec.graph.checked import Graph
 
 MOST_BOXES = 2000
 MOST_JOINS = 8000
@@ -36,7 +34,7 @@ def folded(view: View) -> Scene:
     Of a net that takes more than 2,000 boxes, the middle of long chains is left out; raises
     NetspecError where that is not enough.
     """
-    series = _outline(view.graph, view.marks) if view.marks else outline(view.graph)
+    series = outline_of(view)
     chosen = view.depth is not None or view.expand or view.only is not None
     closed = replace(view, depth=0, expand=(), only=None)
     if Layout(closed if not chosen else view).boxes(series) > MOST_BOXES:
@@ -70,19 +68,22 @@ def refuse_tangles(style: str, graph: Graph) -> None:
         raise NetspecError(TooManyJoins(style, count, MOST_JOINS))
 
 
-@lru_cache(maxsize=16)
-def outline(graph: Graph) -> Series:
-    """What `folded` draws: the net's structure with repeats folded, without a block around all."""
-    return _outline(graph, {})
+@lru_cache(maxsize=64)
+def outline(graph: Graph, opening: Opening = CLOSED) -> Series:
+    """What `folded` draws: the net's structure with repeats folded, without a block around all.
 
-
-def _outline(graph: Graph, marks: Mapping[Node, str]) -> Series:
-    """The outline of a net whose repeats are not folded over what is marked otherwise."""
+    What `opening` shows alone is not folded.
+    """
     refuse_tangles("fold", graph)
-    # Layers that share weights are told apart from those that are like them otherwise.
-    both = sharing(graph).marks(graph.nodes)
-    both |= {node: both.get(node, "") + mark for node, mark in marks.items()}
-    return _unwrapped(fold(structure(graph), both))
+    return _unwrapped(apart(graph, opening))
+
+
+def outline_of(view: View) -> Series:
+    """The outline of the view's net, whose repeats are not folded over what is marked otherwise."""
+    if view.marks:
+        refuse_tangles("fold", view.graph)
+        return _unwrapped(apart(view.graph, view.opening, view.marks))
+    return outline(view.graph, replace(view.opening, names=frozenset()))
 
 
 def _is_drawable(view: View, series: Series) -> bool:
