@@ -40,10 +40,34 @@ def form(element: Element) -> object:
             join = form(element.join) if element.join else None
             return ("parallel", tuple(form(branch) for branch in element.branches), join)
         case Tangle():
-            return ("tangle", tuple(form(item) for item in element.items), element.edges)
+            return ("tangle", _wired(element))
         case Repeat():
             return form(element.element)
     return ("other",)
+
+
+def _wired(tangle: Tangle) -> tuple[int, ...]:
+    """The same for tangles of the same items and connections, in whatever order they stand.
+
+    Each item is known by what it is and, round by round, by what leads to it and from it.
+    """
+    known = [hash(form(item)) for item in tangle.items]
+    count = len(known)
+    inner = [(a, b) for a, b in tangle.edges if a >= 0 and b < count]
+    # What flows in leads to these, and what flows out comes from these.
+    entered = [b for a, b in tangle.edges if a < 0]
+    left = [a for a, b in tangle.edges if b >= count]
+    for _ in range(count.bit_length() + 1):
+        before: list[list[int]] = [[] for _ in known]
+        after: list[list[int]] = [[] for _ in known]
+        for a, b in inner:
+            before[b].append(known[a])
+            after[a].append(known[b])
+        known = [
+            hash((own, tuple(sorted(into)), tuple(sorted(out)), entered.count(i), left.count(i)))
+            for i, (own, into, out) in enumerate(zip(known, before, after, strict=True))
+        ]
+    return tuple(sorted(known))
 
 
 def _kind(node: Node) -> str:

@@ -63,6 +63,9 @@ class _Insides:
         """A closed block, and after it those that are closed inside of it."""
         key = form(block)
         if key in self.closed or key in shown:
+            if block.result and key in self.closed and not self.closed[key].result:
+                # What it reads and gives has names.
+                self.closed[key] = block
             return
         title, only = block.call.block, block.only
         inner = only.element if isinstance(only, Repeat) else only
