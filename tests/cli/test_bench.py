@@ -75,6 +75,7 @@ def test_the_table_says_how_it_was_measured(folder: Path, capsys: Any) -> None:
     assert head.split()[:5] == ["model", "precision", "device", "batch", "threads"]
     assert first.split()[:5] == ["tiny.onnx", "fp32", "cpu", "1", "1"]
     assert second.split()[:5] == ["tiny.ns", "fp32", "cpu", "1", "default"]
+    text = " ".join(text.split())
     assert "CPUExecutionProvider; ONNX Runtime" in text
     assert "1 rounds in random order after 3 untimed runs, in one process" in text
     assert "threads wait busily: never" in text

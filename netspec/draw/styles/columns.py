@@ -12,7 +12,6 @@ from functools import partial
 from itertools import groupby, pairwise
 from math import inf, prod
 
-from netspec.analysis.costs import costs
 from netspec.diagnostics.messages.draw import CannotDraw, TooManyDrawn
 from netspec.diagnostics.raised import NetspecError
 from netspec.draw.layout.column import Column, Row
@@ -45,9 +44,10 @@ from netspec.draw.structure.elements import (
     nodes_of,
 )
 from netspec.draw.structure.flattened import flattened, is_entered_apart
-from netspec.draw.structure.labels import family, human, resolution, spelling
+from netspec.draw.structure.labels import family, resolution, spelling
 from netspec.draw.structure.opening import apart
 from netspec.draw.structure.reading import flat_steps, structure
+from netspec.draw.styles.around import figures
 from netspec.draw.styles.fold import MOST_BOXES, refuse_tangles
 from netspec.draw.view import View
 from netspec.foundation.records import record
@@ -72,11 +72,9 @@ class Net:
 
     @property
     def heading(self) -> tuple[tuple[str, str], ...]:
-        """The lines above the column and their sizes: name, parameters, MACs."""
-        total = costs(self.view.graph)
-        params = f"{human(total.params + total.params_frozen)} parameters"
-        macs = f"{human(total.macs)} MACs · {total.depth} layers"
-        return (self.view.graph.name, "head"), (params, "note"), (macs, "note")
+        """The lines above the column and their sizes: name, parameters, the other figures."""
+        params, _, others = figures(self.view).partition(" · ")
+        return (self.view.graph.name, "head"), (params, "note"), (others, "note")
 
 
 def columns(views: list[View]) -> Scene:
