@@ -116,6 +116,11 @@ CASES = {
     "heads of branches and inside a branch": """input 3x8x8
 concat { | conv3-8 | conv1-8 }; head a { gap; fc-2 }; head b { gap; fc-3 }
 residual { conv3-16; head c { gap; fc-1 }; conv3-16 }; gap; fc-10""",
+    "heads of what ends the net": """input 4x9
+split(2); { | tanh | dwconv3(pad=same) }; maximum
+mul { | relu | sigmoid }
+head h(loss=0.3) { softsign; dwconv3(pad=same); gap; fc-3 }""",
+    "a head of the last layer": "input 6x8\nconv3-4; head h(loss=0.3) { sigmoid; gap; fc-3 }",
     "a head of the input": "input 3x8x8\nhead a { gap; fc-2 }\nconv3-4; gap; fc-10",
     "outputs of a chain": """input 3x8x8
 conv3-4 as a; conv3-4 as b; conv3-4 as c

@@ -561,3 +561,12 @@ def test_the_checks_find_what_is_wrong() -> None:
     assert wrong(Words(10, 80, "one"), Words(12, 82, "two")) == 1
     assert wrong(one, Wire(((0, 20), (60, 20)))) == 1
     assert wrong(Words(10, 80, "words"), Wire(((0, 77), (60, 77)))) == 1
+
+
+def test_vectors_that_a_block_puts_together_are_one_bar_of_parts(net: Callable[..., Graph]) -> None:
+    block = "block both of p, q { concat { | @p | @q; fc-C(over=channels); softsign } }"
+    graph = net(f"input 4\n{block}\ntanh x3\n{{ | identity | prelu; identity }}; both")
+    scene = volumes(View(graph))
+    bar = next(area for path, area in fronts(scene) if path == "both1")
+    assert bar.right > bar.left
+    assert list(faults(scene)) == []

@@ -228,20 +228,21 @@ def framed(piece: Piece, element: Element) -> Piece:
     return Piece(piece.w + 2 * PAD, piece.h + 2 * PAD, piece.axis + PAD, draw)
 
 
-def beside(main: Piece, aside: Piece, *, boxed: bool = True) -> Piece:
+def beside(main: Piece, aside: Piece, *, boxed: bool = True, last: bool = False) -> Piece:
     """A piece with another hanging off its side; what flows on passes the aside by.
 
-    Of one that is not `boxed`, as branches that join, it hangs off the wire below.
+    Of one that is not `boxed`, as branches that join, it hangs off the wire below. From the `last` one
+    nothing flows on.
     """
     if not boxed:
-        return _below(main, aside)
+        return _below(main, aside, last=last)
     h = max(main.h, aside.h)
 
     def draw(x: float, y: float) -> list[Item]:
         at = y + min(main.h, aside.h) / 2
         found = main.draw(x, y)
         found.append(wire((x + main.w, at), (x + main.w + 22, at), look="side"))
-        if h > main.h:
+        if h > main.h and not last:
             axis = x + main.axis
             found.append(wire((axis, y + main.h), (axis, y + h), arrow=False))
         return found + aside.draw(x + main.w + 22, y)
@@ -249,14 +250,14 @@ def beside(main: Piece, aside: Piece, *, boxed: bool = True) -> Piece:
     return Piece(main.w + 22 + aside.w, h, main.axis, draw, main.wired)
 
 
-def _below(main: Piece, aside: Piece) -> Piece:
+def _below(main: Piece, aside: Piece, *, last: bool) -> Piece:
     level = max(main.h + 6, aside.h / 2)
     h = level + max(6.0, aside.h / 2)
 
     def draw(x: float, y: float) -> list[Item]:
         axis, at = x + main.axis, y + level
         found = main.draw(x, y)
-        found.append(wire((axis, y + main.h), (axis, y + h), arrow=False))
+        found.append(wire((axis, y + main.h), (axis, at if last else y + h), arrow=False))
         found.append(wire((axis, at), (x + main.w + 22, at), look="side"))
         return found + aside.draw(x + main.w + 22, at - aside.h / 2)
 

@@ -159,14 +159,18 @@ class Layout:
             return u_piece(u, self, leaves=True)
         return stack(self.pieces(series))
 
-    def pieces(self, series: Series, width: float = 0.0) -> list[Piece]:
-        """The pieces of a series: one for each item that no arc passes, one for what arcs join."""
+    def pieces(self, series: Series, width: float = 0.0, *, whole: bool = False) -> list[Piece]:
+        """The pieces of a series: one for each item that no arc passes, one for what arcs join.
+
+        From the end of a `whole` net nothing flows on.
+        """
         each = [self.element(item, width) for item in series.items]
         shown = [self.maps(item) for item in series.items]
         for at, block in series.asides:
             host = series.items[at]
             boxed = isinstance(host, Step | Block | Repeat)
-            each[at] = beside(each[at], self.head(block, host), boxed=boxed)
+            last = whole and at + 1 == len(each)
+            each[at] = beside(each[at], self.head(block, host), boxed=boxed, last=last)
             shown[at] |= self.maps(block)
         for i, (before, item) in enumerate(pairwise(series.items), 1):
             if gives(before) > 1 and not isinstance(item, Tangle):

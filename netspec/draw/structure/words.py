@@ -230,7 +230,8 @@ def _border(node: Node) -> str:
 def _grown(node: Node) -> str:
     told = node.op.__dict__
     if told.get("factor") is not None:
-        return f"×{number(told['factor'])}"
+        # Not ×2, which says that there are two.
+        return f"by {number(told['factor'])}"
     return f"to {number(told['size'])}" if told.get("size") is not None else ""
 
 

@@ -168,7 +168,8 @@ def _net(view: View, series: Series) -> Net:
         for head in heads.get(i, ()):
             own, piece = drawn[-1]
             boxed = isinstance(item, Step | Repeat | Block)
-            drawn[-1] = own, beside(piece, layout.head(head, item), boxed=boxed)
+            last = i + 1 == len(flat.items)
+            drawn[-1] = own, beside(piece, layout.head(head, item), boxed=boxed, last=last)
         before = flat.items[i - 1] if i else item
         if i and gives(before) > 1 and not isinstance(item, Tangle):
             rows[-1] = replace(rows[-1], piece=spread(rows[-1].piece, before))

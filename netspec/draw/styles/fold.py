@@ -128,7 +128,7 @@ def _columns(view: View, series: Series, *, narrow: bool) -> list[Column]:
     whole = None if u is None else Column((u_piece(u, layout, leaves=False),))
     if whole is not None and whole.h <= TALLEST:
         return [whole]
-    found = columns(layout.pieces(series, layout.width(series)), narrow=narrow)
+    found = columns(layout.pieces(series, layout.width(series), whole=True), narrow=narrow)
     shorter = whole is None or max(column.h for column in found) <= TALLEST
     return found if shorter or whole is None else [whole]
 

@@ -59,12 +59,12 @@ class Solid:
 def solid(volume: Volume, scale: Scale) -> Solid:
     """The volume as a solid, at the scale of the picture."""
     if not volume.sides:
-        return _slab(volume, scale.bar(volume.channels), _RIBBON, [_BAR])
+        return _slab(volume, scale.bar(volume.channels), _RIBBON, _bars(volume))
     if scale.planes:
         if max(volume.sides) == 1:
             units = volume.channels
             height = scale.side * min(1.0, units / max(scale.units, units)) ** 0.5 * 0.85
-            return _slab(volume, max(height, 8.0), _RIBBON, [_BAR])
+            return _slab(volume, max(height, 8.0), _RIBBON, _bars(volume))
         return _planes(volume, scale)
     *before, height, across = (1, *volume.sides) if len(volume.sides) == 1 else volume.sides
     if len(volume.sides) == 1:
@@ -73,6 +73,11 @@ def solid(volume: Volume, scale: Scale) -> Solid:
     widths = [scale.thickness(part.channels) for part in volume.parts]
     depth = scale.length(across) * _SLANT if len(volume.sides) > 1 else _RIBBON
     return _slab(volume, scale.length(height), depth, widths, frames)
+
+
+def _bars(volume: Volume) -> list[float]:
+    """The widths of the parts of a bar, which it has where vectors are put together in a block."""
+    return [max(_BAR / len(volume.parts), 3.0)] * len(volume.parts)
 
 
 def _slab(
