@@ -25,7 +25,6 @@ from netspec.graph.checked import Graph
 
 MOST_BOXES = 2000
 MOST_JOINS = 8000
-_ASPECT = 1.5
 
 
 def folded(view: View) -> Scene:

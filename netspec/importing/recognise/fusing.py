@@ -15,7 +15,7 @@ from netspec.foundation.records import record
 from netspec.importing.files.program import Node, Program
 from netspec.importing.recognise.attending import attended
 from netspec.importing.recognise.neighbours import FORMS, response
-from netspec.importing.recognise.patterns import Match, Tree, matches, parsed
+from netspec.importing.recognise.patterns import Match, Tree, matches, parsed, scalar
 
 Given = Callable[[Match, "Fusing"], "dict[str, Any] | None"]
 
@@ -53,8 +53,7 @@ class Fusing:
 
     def scalar(self, name: str) -> float | None:
         """The value of a constant of one element."""
-        value = self.constants.get(name)
-        return float(value.item()) if value is not None and value.size == 1 else None
+        return scalar(name, self.constants)
 
     def _fused(self, node: Node) -> Node | None:
         self.makers |= dict.fromkeys(filter(None, node.outputs), node)

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from netspec.importing.files.program import Array
-from netspec.importing.recognise.patterns import Match
+from netspec.importing.recognise.patterns import Match, scalar
+from netspec.ops.elementwise.response import neighbours
 
 Shape = tuple[int, ...]
 
@@ -55,17 +56,13 @@ def response(
     if len(shape) < 3:
         return None
     if beta is None:
-        power = _scalar(constants[match.tensors["$p"]])
+        power = scalar(match.tensors["$p"], constants)
         if power is None:
             return None
         beta = -power if match.nodes[0].op == "Mul" else power
     banded = any(node.op == "Conv" for node in match.nodes)
     found = _band(match, constants, shape) if banded else _windows(match, constants, shapes)
     return None if found is None else {**found, "beta": beta}
-
-
-def _scalar(array: Array) -> float | None:
-    return float(array.item()) if array.size == 1 else None
 
 
 def _band(match: Match, constants: Mapping[str, Array], shape: Shape) -> dict[str, Any] | None:
@@ -78,16 +75,11 @@ def _band(match: Match, constants: Mapping[str, Array], shape: Shape) -> dict[st
     if any(moved) or conv.get("auto_pad", "NOTSET") not in ("", "NOTSET"):
         return None
     weights = kernel.reshape(channels, channels)
-    middle = channels // 2
-    (near,) = np.nonzero(weights[middle])
-    if not near.size or np.any(bias != bias[:1]):
+    weight = weights[0, 0]
+    size = _reach(weights[0]) + _reach(weights[:, 0]) + 1
+    if not weight or np.any(bias != bias[:1]):
         return None
-    after = _reach(weights[0])
-    size = after + _reach(weights[:, 0]) + 1
-    offsets = np.arange(channels) - np.arange(channels)[:, None]
-    inside = (offsets >= -(size // 2)) & (offsets <= (size - 1) // 2)
-    weight = weights[middle, middle]
-    if np.any(weights != np.where(inside, weight, np.float32(0))):
+    if np.any(weights != np.where(neighbours(channels, size), weight, np.float32(0))):
         return None
     return {"size": size, "alpha": _whole(weight, size), "bias": float(bias[0])}
 
@@ -123,7 +115,7 @@ def _windows(
     if set(pool.get("strides", ())) - {1} or (size > 1 and not pool.get("count_include_pad", 0)):
         return None
     factor, bias = (
-        _scalar(constants[match.tensors[name]]) if name in match.tensors else 1.0
+        scalar(match.tensors[name], constants) if name in match.tensors else 1.0
         for name in ("$a", "$k")
     )
     if factor is None or bias is None:

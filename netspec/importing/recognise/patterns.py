@@ -40,6 +40,12 @@ class Match:
         return next(node for node in self.nodes if node.op == op)
 
 
+def scalar(name: str, constants: Mapping[str, Array]) -> float | None:
+    """The value of a constant of one element; None for all else."""
+    value = constants.get(name)
+    return float(value.item()) if value is not None and value.size == 1 else None
+
+
 def parsed(text: str) -> Tree:
     """A pattern from its text."""
     tokens = _TOKEN.findall(text)[::-1]
@@ -94,9 +100,5 @@ def _fits(word: str, name: str, constants: Mapping[str, Array], found: Match) ->
         return name in constants and found.tensors.get(word, name) == name
     if word[0].isalpha():
         return name not in constants and found.tensors.get(word, name) == name
-    value = constants.get(name)
-    return (
-        value is not None
-        and value.size == 1
-        and math.isclose(value.item(), float(word), rel_tol=_CLOSE)
-    )
+    value = scalar(name, constants)
+    return value is not None and math.isclose(value, float(word), rel_tol=_CLOSE)

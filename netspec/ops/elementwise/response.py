@@ -17,6 +17,17 @@ from netspec.sizes.shapes import TensorType
 _WIDEST = 512
 
 
+def neighbours(channels: int, size: int) -> Any:
+    """Which channels are in the window of each: booleans, (channels, channels).
+
+    As PyTorch has it, an even window looks one channel further back.
+    """
+    import numpy as np
+
+    offsets = np.arange(channels) - np.arange(channels)[:, None]
+    return (offsets >= -(size // 2)) & (offsets <= (size - 1) // 2)
+
+
 class LocalResponseNorm(Elementwise):
     """Local response normalisation over neighbouring channels (Krizhevsky et al. 2012).
 
@@ -85,9 +96,7 @@ class LocalResponseNorm(Elementwise):
 
         channels = fixed_channels(self.spelling, tensor)
         size, alpha = self._window(tensor)
-        offsets = np.arange(channels) - np.arange(channels)[:, None]
-        near = (offsets >= -(size // 2)) & (offsets <= (size - 1) // 2)
-        kernel = np.where(near, np.float32(alpha / size), np.float32(0))
+        kernel = np.where(neighbours(channels, size), np.float32(alpha / size), np.float32(0))
         kernel = kernel.reshape(channels, channels, *[1] * len(tensor.spatial))
         bias = np.full(channels, self.k, np.float32)
         return graph.node("Conv", [squares, graph.constant(kernel), graph.constant(bias)])
