@@ -9,7 +9,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from netspec.api import Net, Picture, diff, from_onnx, from_torch, load
+    from netspec.api import (
+        Net,
+        Picture,
+        Variants,
+        diff,
+        from_onnx,
+        from_torch,
+        load,
+        variants,
+    )
     from netspec.backends.torch.groups import param_groups
     from netspec.diagnostics.limits import Limits
     from netspec.diagnostics.raised import NetspecError
@@ -34,6 +43,8 @@ _HOMES = {
     "load": "netspec.api",
     "param_groups": "netspec.backends.torch.groups",
     "shipped_names": "netspec.syntax.files",
+    "Variants": "netspec.api",
+    "variants": "netspec.api",
 }
 
 __all__ = [
@@ -43,6 +54,7 @@ __all__ = [
     "Net",
     "NetspecError",
     "Picture",
+    "Variants",
     "__version__",
     "diff",
     "format_text",
@@ -51,6 +63,7 @@ __all__ = [
     "load",
     "param_groups",
     "shipped_names",
+    "variants",
 ]
 
 

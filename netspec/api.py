@@ -11,6 +11,7 @@ from netspec.diagnostics.arguments import advising, refuse_unknown
 from netspec.diagnostics.limits import DEFAULT, Limits
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.source import Source
+from netspec.elaborate.again.recall import Memo
 from netspec.elaborate.build import build
 from netspec.syntax.files import read_spec
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from netspec.backends.torch.layers import NetModule
     from netspec.graph.checked import Graph
     from netspec.importing.imported import Imported
+    from netspec.sizes.dims import Dim
     from netspec.verify import Report
     from netspec.weights.sources import WeightSource
 
@@ -44,6 +46,19 @@ def load(
     39370
     """
     return Net(build(_source(spec, limits), settings, _shapes(input), limits))
+
+
+def variants(spec: str | Path, *, limits: Limits = DEFAULT) -> Variants:
+    """The nets of one spec under many settings and inputs: what they have in common is done once.
+
+    `spec` is what `load` takes. The files are read once, as they are now.
+
+    >>> import netspec
+    >>> family = netspec.variants("resnet50")
+    >>> [family.totals(classes=n)["params"] for n in (10, 100)]
+    [23528522, 23712932]
+    """
+    return Variants(_source(spec, limits), limits)
 
 
 def _source(spec: str | Path, limits: Limits = DEFAULT) -> Source:
@@ -123,6 +138,38 @@ def _exists(text: str) -> bool:
         return Path(text).exists()
     except OSError:
         return False
+
+
+class Variants:
+    """The nets of one spec; see `netspec.variants`. It is for one thread at a time.
+
+    What it holds is bounded, whatever is asked of it.
+    """
+
+    def __init__(self, source: Source, limits: Limits = DEFAULT) -> None:
+        self.source = source
+        self.limits = limits
+        self._memo = Memo()
+
+    def load(self, *, input: str | Sequence[str] | Sequence[int] = (), **settings: Any) -> Net:
+        """The net as `netspec.load` gives it; a mistake is told without what would mend it."""
+        return Net(self._graph(settings, input))
+
+    def totals(
+        self, *, input: str | Sequence[str] | Sequence[int] = (), **settings: Any
+    ) -> dict[str, Dim]:
+        """The totals of one net, exactly: parameters, multiply-adds, memory; see `netspec.analysis.totals`.
+
+        Those that depend on open sizes are formulas. Raises NetspecError where there is no such net.
+        """
+        from netspec.analysis.totals import totals
+
+        return totals(self._graph(settings, input))
+
+    def _graph(
+        self, settings: Mapping[str, Any], input: str | Sequence[str] | Sequence[int]
+    ) -> Graph:
+        return build(self.source, settings, _shapes(input), self.limits, memo=self._memo)
 
 
 class Net:

@@ -6,12 +6,10 @@ import operator
 import re
 from typing import TYPE_CHECKING
 
-from netspec.analysis.outline import subtotal
 from netspec.analysis.quantities import as_bytes, grouped, parse_quantity
 from netspec.diagnostics.messages.budget import NotABudget
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.suggest import closest
-from netspec.sizes.dims import Dim
 
 if TYPE_CHECKING:
     from netspec.analysis.summary import Summary
@@ -29,26 +27,6 @@ _RELATIONS = {
 _IN_BYTES = ("weights", "activations")
 
 
-def totals(summary: Summary) -> dict[str, Dim]:
-    """Every total that can be bounded; `weights` and `activations` are bytes."""
-    extra = subtotal(summary.training_layers)
-    extra_params = sum(layer.params for layer in summary.training_layers)
-    return {
-        "params": summary.params,
-        "params_frozen": summary.params_frozen,
-        "params_total": summary.params + summary.params_frozen,
-        "params_training": summary.params + extra_params,
-        "buffers": summary.buffers,
-        "constants": summary.constants,
-        "macs": summary.macs,
-        "macs_training": summary.macs + extra.macs,
-        "depth": summary.depth,
-        "layers": len(summary.layers),
-        "weights": summary.weight_bytes,
-        "activations": summary.peak_activation,
-    }
-
-
 def check_budget(summary: Summary, budget: str) -> str | None:
     """What breaks the bounds of `budget`, one line each; None where all hold.
 
@@ -64,7 +42,7 @@ def _check(summary: Summary, bound: str) -> str | None:
     if not match:
         raise _refuse(bound.strip(), "write it like params<5M")
     key, relation, text = match.groups()
-    known = totals(summary)
+    known = summary.totals
     if key not in known:
         near = closest(key, known)
         raise _refuse(

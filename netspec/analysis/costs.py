@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import NamedTuple
 
 from netspec.foundation.records import record
 from netspec.graph.checked import Graph, Node
@@ -39,27 +40,28 @@ class Costs(NodeCost):
         return self.params + self.params_frozen + self.buffers + self.constants
 
 
+class _Figures(NamedTuple):
+    """An operator's on some inputs: elements by what they are, multiply-adds, and whether it is `known`."""
+
+    trained: int
+    statistic: int
+    constant: int
+    macs: Dim
+    known: bool
+
+
 @lru_cache(maxsize=4096)
-def _sizes(op: Operator, inputs: tuple[TensorType, ...]) -> tuple[int, int, int]:
-    """Trained elements, running statistics and constants of an operator on such inputs."""
+def _figures(op: Operator, inputs: tuple[TensorType, ...]) -> _Figures:
     sizes = {"statistic": 0, "constant": 0}
-    trained = 0
+    trained, known = 0, False
     for weight in op.weights(*inputs):
+        known = known or weight.known
         if weight.kind in sizes:
             sizes[weight.kind] += weight.size
         else:
             trained += weight.size
-    return trained, sizes["statistic"], sizes["constant"]
-
-
-@lru_cache(maxsize=4096)
-def _fixed(op: Operator, inputs: tuple[TensorType, ...]) -> bool:
-    return any(weight.known for weight in op.weights(*inputs))
-
-
-@lru_cache(maxsize=4096)
-def _macs(op: Operator, inputs: tuple[TensorType, ...]) -> Dim:
-    return op.macs(*inputs)
+    macs = op.macs(*inputs) if inputs else 0
+    return _Figures(trained, sizes["statistic"], sizes["constant"], macs, known)
 
 
 def node_cost(graph: Graph, node: Node) -> NodeCost:
@@ -68,11 +70,11 @@ def node_cost(graph: Graph, node: Node) -> NodeCost:
     Multiply-adds are those of one sample: a node over another leading symbol (regions of
     interest) counts its nominal size times.
     """
-    own = node.owner == node.path
-    trained, buffers, constants = _sizes(node.op, node.input_types) if own else (0, 0, 0)
+    trained, buffers, constants, macs, _ = _figures(node.op, node.input_types)
+    if node.owner != node.path:
+        trained = buffers = constants = 0
     params, frozen = (0, trained) if node.frozen else (trained, 0)
-    macs = _macs(node.op, node.input_types) if node.inputs else 0
-    if node.inputs:
+    if macs:
         macs = macs * node.types[0].batch.rows(graph.nominal_sizes)
     return NodeCost(params, frozen, buffers, constants, macs)
 
@@ -104,5 +106,6 @@ def _depth(graph: Graph, each: dict[Node, NodeCost]) -> int:
     longest: dict[Node, int] = {}
     for node in graph.nodes:
         before = max((longest[value.node] for value in node.inputs), default=0)
-        longest[node] = before + (each[node].macs != 0 and not _fixed(node.op, node.input_types))
+        weighs = each[node].macs != 0 and not _figures(node.op, node.input_types).known
+        longest[node] = before + weighs
     return max((longest[output.value.node] for output in graph.outputs), default=0)

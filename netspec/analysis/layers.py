@@ -22,7 +22,7 @@ from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.source import Input
 from netspec.ops.declare.values import show
 from netspec.ops.spatial.conv import DepthwiseConv
-from netspec.passes.deploy import deploy
+from netspec.passes.deploy import deployed_paths
 from netspec.sizes.dims import Dim
 from netspec.sizes.shapes import TensorType
 
@@ -63,7 +63,7 @@ class Layer:
 def layers_of(graph: Graph, preset: Preset) -> tuple[Layer, ...]:
     """The layers in the order of the spec, training-only ones included."""
     fields = receptive_fields(graph)
-    deployed = _deployed(graph)
+    deployed = deployed_paths(graph)
     found = []
     for node in graph.nodes:
         if isinstance(node.op, Input):
@@ -89,16 +89,6 @@ def layers_of(graph: Graph, preset: Preset) -> tuple[Layer, ...]:
             )
         )
     return tuple(found)
-
-
-def _deployed(graph: Graph) -> set[str]:
-    """The paths of the deployed net's nodes, with those that pass one of them on unchanged."""
-    found = {node.path for node in deploy(graph).nodes}
-    for node in graph.nodes:
-        through = node.op.deployed() if node.inputs else None
-        if through is not None and node.inputs[through].node.path in found and node.head is None:
-            found.add(node.path)
-    return found
 
 
 def describe(op: Operator, inputs: tuple[TensorType, ...]) -> str:

@@ -43,6 +43,8 @@ def tensor_bytes(tensor: TensorType, sizes: dict[str, int]) -> Dim:
 
 def output_bytes(graph: Graph, node: Node) -> Dim:
     """Bytes of what a step makes: its first output, and others where something reads them."""
+    if len(node.types) == 1:
+        return tensor_bytes(node.types[0], graph.nominal_sizes)
     read = {value for user in graph.consumers[node] for value in user.inputs}
     read |= {output.value for output in graph.outputs}
     carried = node.op.carried or len(node.types)
@@ -59,15 +61,16 @@ def peak_memory(graph: Graph) -> Peak:
     """The peak over the steps of the deployed net."""
     deployed = deploy(graph)
     last = _last_readers(deployed)
+    made = {node: output_bytes(deployed, node) for node in deployed.nodes}
     alive: Dim = 0
-    peak = Peak(0, "")
+    most, size, path = 0, alive, ""
     for position, node in enumerate(deployed.nodes):
-        alive = alive + output_bytes(deployed, node)
-        if _at_scale(alive) > _at_scale(peak.size):
-            peak = Peak(alive, node.path)
+        alive = alive + made[node]
+        if (scaled := _at_scale(alive)) > most:
+            most, size, path = scaled, alive, node.path
         for freed in last.get(position, ()):
-            alive = alive - output_bytes(deployed, freed)
-    return peak
+            alive = alive - made[freed]
+    return Peak(size, path)
 
 
 def _last_readers(graph: Graph) -> dict[int, list[Node]]:
@@ -83,6 +86,8 @@ def _last_readers(graph: Graph) -> dict[int, list[Node]]:
 
 
 def _at_scale(size: Dim) -> int:
+    if isinstance(size, int):
+        return size
     value = substitute(size, dict.fromkeys(symbols_of(size), _COMPARED_AT))
     assert isinstance(value, int)
     return value

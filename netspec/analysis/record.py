@@ -42,9 +42,10 @@ class Figures(Costs):
     weight layers. `weight_bytes` is everything stored, in float32. `peak_activation` is the most
     bytes of activations alive at once, in the step `peak_at`. Sizes that depend on symbols are
     formulas; all others are exact integers. `fields` has what each output sees of the inputs, and what
-    the last map before it does. `layers` are those of the deployed net, in order,
-    `training_layers` the others: those of heads, and what only a sampling layer reads. Tables open
-    blocks down to `levels`, all where it is None, or with `flat` show every layer.
+    the last map before it does. `totals` are those of `netspec.analysis.totals`. `layers` are those of
+    the deployed net, in order, `training_layers` the others: those of heads, and what only a sampling
+    layer reads. Tables open blocks down to `levels`, all where it is None, or with `flat` show every
+    layer.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Figures(Costs):
     training_layers: tuple[Layer, ...]
     heads: tuple[HeadCost, ...]
     conditions: tuple[str, ...]
+    totals: dict[str, Dim]
     sizes: tuple[str, ...]
     metadata: tuple[tuple[str, object], ...]
     flat: bool = False

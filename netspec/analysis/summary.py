@@ -13,6 +13,7 @@ from netspec.analysis.presets import preset
 from netspec.analysis.quantities import grouped
 from netspec.analysis.receptive_field import output_fields
 from netspec.analysis.record import Figures, HeadCost, Tensor
+from netspec.analysis.totals import totals
 from netspec.graph.checked import Graph
 from netspec.sizes.dims import Dim
 from netspec.sizes.shapes import TensorType
@@ -68,7 +69,7 @@ def summarize(
     layers = layers_of(graph, chosen)
     deployed = tuple(layer for layer in layers if not layer.training_only)
     extra = tuple(layer for layer in layers if layer.training_only)
-    totals, peak = costs(graph), peak_memory(graph)
+    found, net, peak = totals(graph, count), costs(graph), peak_memory(graph)
     input_bytes: Dim = 0
     for node in graph.inputs:
         input_bytes = input_bytes + tensor_bytes(node.types[0], graph.nominal_sizes)
@@ -77,13 +78,13 @@ def summarize(
         count=count,
         inputs=tuple(_tensor(node.path, node.types[0]) for node in graph.inputs),
         outputs=tuple(_tensor(out.name, out.value.type) for out in graph.outputs),
-        params=totals.params,
-        params_frozen=totals.params_frozen,
-        buffers=totals.buffers,
-        constants=totals.constants,
-        macs=subtotal(deployed).macs,
-        depth=totals.depth,
-        weight_bytes=4 * totals.stored,
+        params=net.params,
+        params_frozen=net.params_frozen,
+        buffers=net.buffers,
+        constants=net.constants,
+        macs=found["macs"],
+        depth=net.depth,
+        weight_bytes=4 * net.stored,
         peak_activation=peak.size,
         peak_at=peak.path,
         input_bytes=input_bytes,
@@ -92,6 +93,7 @@ def summarize(
         training_layers=extra,
         heads=tuple(_head(head.name, head.loss, extra) for head in graph.heads),
         conditions=tuple(str(condition) for condition in graph.conditions),
+        totals=found,
         sizes=graph.legality.describe(),
         metadata=graph.metadata,
         flat=flat,

@@ -70,6 +70,11 @@ class Collector:
             self.kept.append(diagnostic)
 
     @property
+    def added(self) -> int:
+        """How many places and problems there are, warnings counted in."""
+        return len(self._seen)
+
+    @property
     def failed(self) -> bool:
         """Whether an error was added; warnings do not count."""
         return self.total > 0

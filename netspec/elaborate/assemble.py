@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import field
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 from netspec.diagnostics.limits import Limits
 from netspec.diagnostics.messages.limits import (
@@ -16,12 +17,15 @@ from netspec.diagnostics.messages.limits import (
 from netspec.diagnostics.messages.shapes import SharedKnownDiffer, SharedShapesDiffer, WrongCount
 from netspec.diagnostics.raised import Collector, Rejection
 from netspec.diagnostics.source import Span
+from netspec.foundation.records import record
 from netspec.graph.checked import Call, Node, Value
 from netspec.ops.declare.checks import need_numbers
 from netspec.ops.declare.operator import Operator
+from netspec.ops.declare.values import told_apart
 from netspec.ops.declare.weight import Weight
 from netspec.sizes.batch import common
-from netspec.sizes.dims import largest, least, length, stretches
+from netspec.sizes.conditions import Condition, gathered, state
+from netspec.sizes.dims import largest, least, length
 from netspec.sizes.shapes import TensorType
 
 # Terms and factors in the formula of one size.
@@ -30,27 +34,50 @@ _LONGEST = 64
 _LARGEST = 2**32
 
 
-class Assembler:
-    """Adds nodes to a graph. Equal steps on equal shapes are inferred once."""
+class Inferred(NamedTuple):
+    """What an operator gives on inputs of some types.
 
-    def __init__(self, collector: Collector, limits: Limits) -> None:
+    The outputs' types, its parameters, the bytes that it makes for one sample, and the conditions that
+    its shape rule stated.
+    """
+
+    types: tuple[TensorType, ...]
+    parameters: int
+    size: int
+    stated: tuple[Condition, ...]
+
+
+@record(frozen=False, eq=False)
+class Known:
+    """Operators by their values, and what they give by the types of their inputs."""
+
+    operators: dict[Any, Operator] = field(default_factory=dict)
+    inferred: dict[Any, Inferred] = field(default_factory=dict)
+
+
+class Assembler:
+    """Adds nodes to a graph. Equal steps on equal shapes are inferred once, and kept in `known`.
+
+    `parameters` and `size` are those of the nodes so far, with the bytes of what they make.
+    """
+
+    def __init__(self, collector: Collector, limits: Limits, known: Known) -> None:
         self.collector = collector
         self.limits = limits
+        self.known = known
         self.nodes: list[Node] = []
-        self._operators: dict[Any, Operator] = {}
-        self._inferred: dict[Any, tuple[tuple[TensorType, ...], int, int]] = {}
+        self.parameters = 0
+        self.size = 0
         self._weights: dict[str, tuple[Weight, ...]] = {}
         # By path, whose weights a node uses that uses another's.
         self._borrowed: dict[str, str] = {}
-        self._parameters = 0
-        self._bytes = 0
 
     def operator(self, kind: type[Operator], values: dict[str, Any]) -> Operator:
         """The operator with these checked values."""
-        key = (kind, tuple(values.values()))
-        found = self._operators.get(key)
+        key = (kind, *[told_apart(value, _itself) for value in values.values()])
+        found = self.known.operators.get(key)
         if found is None:
-            found = self._operators[key] = kind(**values)
+            found = self.known.operators[key] = kind(**values)
         return found
 
     def add(
@@ -70,47 +97,63 @@ class Assembler:
         if op.arity is not None and plain != op.arity:
             raise Rejection(_wrong_count(op, plain))
         types = tuple(value.type for value in inputs)
-        outputs, parameters, size = self._infer(op, types)
+        outputs, parameters, size, _ = self.infer(op, types)
         if len(self.nodes) >= self.limits.nodes:
             raise Rejection(TooManyNodes(len(self.nodes) + 1, self.limits.nodes))
         if owner is None or owner == path or not parameters:
             owner = path
-            self._parameters += parameters
-            if self._parameters > self.limits.parameters:
-                raise Rejection(TooManyParameters(self._parameters, self.limits.parameters))
+            self.parameters += parameters
+            if self.parameters > self.limits.parameters:
+                raise Rejection(TooManyParameters(self.parameters, self.limits.parameters))
         else:
             owner = self._borrowed[path] = self._borrowed.get(owner, owner)
             self._check_shared(op, types, owner)
-        self._bytes += size
-        if self._bytes > self.limits.activations:
-            raise Rejection(ActivationsTooLarge(self._bytes, self.limits.activations))
+        self.size += size
+        if self.size > self.limits.activations:
+            raise Rejection(ActivationsTooLarge(self.size, self.limits.activations))
         node = Node(len(self.nodes), op, inputs, outputs, path, span, call, owner, head, frozen)
         self.nodes.append(node)
         return node
 
-    def _infer(
-        self, op: Operator, types: tuple[TensorType, ...]
-    ) -> tuple[tuple[TensorType, ...], int, int]:
-        # Sizes that are 1 by chance and by construction are equal, and not the same to a merge.
-        key = (op, types, tuple(stretches(dim) for tensor in types for dim in tensor.shape))
-        found = self._inferred.get(key)
-        if found is None:
-            need_numbers(op, types)
-            result = op.infer(*_rows_told(op, types))
-            outputs = result if isinstance(result, tuple) else (result,)
-            size = 0
-            for tensor in outputs:
-                for dim in tensor.shape:
-                    if length(dim, _LONGEST) > _LONGEST or largest(dim) > _LARGEST:
-                        raise Rejection(SizeTooLong(dim))
-                elements = _fewest(tensor)
-                self._check_tensor(elements)
-                size += 4 * elements
-            weights = op.weights(*types)
-            for weight in weights:
-                self._check_tensor(weight.size)
-            found = outputs, sum(weight.size for weight in weights), size
-            self._inferred[key] = found
+    def fits(self, nodes: int, parameters: int, size: int) -> bool:
+        """Whether so many nodes, parameters and bytes more are within the limits."""
+        return (
+            len(self.nodes) + nodes <= self.limits.nodes
+            and self.parameters + parameters <= self.limits.parameters
+            and self.size + size <= self.limits.activations
+        )
+
+    def borrow(self, path: str, owner: str) -> None:
+        """Takes note that a node was added that uses another's weights."""
+        self._borrowed[path] = owner
+
+    def infer(self, op: Operator, types: tuple[TensorType, ...]) -> Inferred:
+        """What an operator gives; states its conditions, and raises Rejection where it gives nothing."""
+        # Sizes that are equal by chance only, as 1 is in a merge, are not the same to what follows.
+        key = (op, *[tensor.exact for tensor in types])
+        found = self.known.inferred.get(key)
+        if found is not None:
+            state(found.stated)
+            return found
+        stated = gathered().stated
+        before = len(stated)
+        need_numbers(op, types)
+        result = op.infer(*_rows_told(op, types))
+        outputs = result if isinstance(result, tuple) else (result,)
+        size = 0
+        for tensor in outputs:
+            for dim in tensor.shape:
+                if length(dim, _LONGEST) > _LONGEST or largest(dim) > _LARGEST:
+                    raise Rejection(SizeTooLong(dim))
+            elements = _fewest(tensor)
+            self._check_tensor(elements)
+            size += 4 * elements
+        weights = op.weights(*types)
+        for weight in weights:
+            self._check_tensor(weight.size)
+        parameters = sum(weight.size for weight in weights)
+        found = Inferred(outputs, parameters, size, tuple(dict.fromkeys(stated[before:])))
+        self.known.inferred[key] = found
         return found
 
     def _check_tensor(self, elements: int) -> None:
@@ -138,6 +181,10 @@ class Assembler:
                 )
                 kinds = (kinds[0], "fixed at other numbers") if kinds[0] == kinds[1] else kinds
                 raise Rejection(SharedKnownDiffer(owner, *kinds))
+
+
+def _itself(value: Any) -> Any:
+    return value
 
 
 def _rows_told(op: Operator, types: tuple[TensorType, ...]) -> tuple[TensorType, ...]:

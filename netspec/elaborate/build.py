@@ -16,15 +16,25 @@ from netspec.diagnostics.raised import Collector, NetspecError, Rejection
 from netspec.diagnostics.records import Diagnostic, Label
 from netspec.diagnostics.source import Source
 from netspec.diagnostics.suggest import closest, renew_budget
+from netspec.elaborate.again.recall import Memo
 from netspec.elaborate.bind import Misplaced
 from netspec.elaborate.images import Line, Placed, image_lines
 from netspec.elaborate.inputs import Freed, Inputs
 from netspec.elaborate.metadata import metadata_of
-from netspec.elaborate.scope import Binding, Level, Poisoned, Scope, Wire, reserved_names
+from netspec.elaborate.scope import (
+    Binding,
+    Given,
+    Level,
+    Poisoned,
+    Scope,
+    Wire,
+    reserved_names,
+)
 from netspec.elaborate.settings import bases, variables_of
 from netspec.elaborate.steps import Elaborator
 from netspec.foundation.collecting import without_collecting
 from netspec.graph.checked import Graph, Node, Output
+from netspec.sizes.asked import asking
 from netspec.sizes.conditions import Condition, Conditions, gathering
 from netspec.sizes.legal import clashing, legality
 from netspec.syntax import ast
@@ -49,6 +59,7 @@ def build(
     collector: Collector | None = None,
     *,
     expectations: bool = True,
+    memo: Memo | None = None,
 ) -> Graph:
     """The checked graph of a spec.
 
@@ -56,14 +67,21 @@ def build(
     shapes: `3x320x320`, or `name:3x320x320`. Without `expectations` the net need not be what its
     `expect` lines say. Raises NetspecError with every diagnostic, and with
     edits that mend the spec where some were found.
+
+    A `memo` is of one source and one set of limits: what was built with it before is not done again. With
+    one, no edits are looked for.
     """
     values = dict(settings or {})
     renew_budget()
     with without_collecting():
         try:
             collector = collector or Collector()
-            return _build(source, values, inputs, limits, collector, expectations=expectations)
+            return _build(
+                source, values, inputs, limits, collector, expectations=expectations, memo=memo
+            )
         except NetspecError as error:
+            if memo is not None:
+                raise
             from netspec.edits.trials import with_edits
             from netspec.elaborate.nearby import with_nearest
 
@@ -123,12 +141,15 @@ def _build(
     spend: Callable[[int], None] | None = None,
     *,
     expectations: bool = True,
+    memo: Memo | None = None,
 ) -> Graph:
     depth = min(limits.depth * limits.nesting * _FRAMES, _MOST_FRAMES)
     sys.setrecursionlimit(max(sys.getrecursionlimit(), depth))
-    loader = Loader(collector, limits)
+    if memo is not None:
+        memo.bound()
+    loader = Loader(collector, limits, memo.shelf if memo else None)
     unit = loader.load(source)
-    builder = _NetBuilder(unit, loader, collector, limits, freed)
+    builder = _NetBuilder(unit, loader, collector, limits, freed, memo)
     if not unit.has_net:
         metadata_of([unit], {}, builder.elaborator.reporter)
         if not collector.failed:
@@ -136,11 +157,12 @@ def _build(
             collector.add(Diagnostic(NoNet("no steps", advice), None))
         collector.raise_errors()
     try:
-        with gathering(conditions or Conditions()) as gathered:
+        asked = builder.elaborator.trace.asked
+        with gathering(conditions or Conditions()) as gathered, asking(asked):
             graph = builder.graph(settings, inputs, gathered)
     finally:
         if spend is not None:
-            spend(builder.elaborator.runs)
+            spend(builder.elaborator.trace.runs)
     as_written = expectations and not settings and not inputs and not freed
     if as_written and not collector.failed and graph is not None:
         from netspec.elaborate.expect import check_expectations
@@ -161,16 +183,19 @@ class _NetBuilder:
         collector: Collector,
         limits: Limits,
         freed: Freed | None,
+        memo: Memo | None,
     ) -> None:
         self.unit = unit
         self.collector = collector
         self.limits = limits
-        self.elaborator = Elaborator(loader, collector, limits)
-        self.inputs = Inputs(unit, self.elaborator.assembler.nodes, freed)
+        self.memo = memo
+        self.elaborator = Elaborator(loader, collector, limits, memo)
+        self.inputs = Inputs(unit, self.elaborator.assembler, freed)
 
     def graph(
         self, settings: dict[str, Any], inputs: tuple[str, ...], conditions: Conditions
     ) -> Graph | None:
+        self.elaborator.trace.stated = conditions.stated
         scope = Scope(self.unit, Level(""), {}, {}, {})
         try:
             variables, running = variables_of(
@@ -192,8 +217,7 @@ class _NetBuilder:
             return None
         wire: Wire = tuple(node.output for node in placed)
         scope.entry = wire
-        self.elaborator.expansion.check(running.chain, scope)
-        wire = self.elaborator.run_braces(running.chain, wire, scope)
+        wire = self._run(running, wire, scope)
         outputs = self._outputs(wire, scope)
         metadata = metadata_of(bases(self.unit), variables, self.elaborator.reporter)
         metadata += self._image_lines(variables, placed, bool(settings))
@@ -215,8 +239,24 @@ class _NetBuilder:
             conditions=found,
             names={name: b.wire for name, b in scope.names.items() if b.wire and not b.make},
             files=self.elaborator.loader.files,
-            results=self.elaborator.calls.results,
+            results=dict(self.elaborator.trace.results),
         )
+
+    def _run(self, running: Unit, wire: Wire, scope: Scope) -> Wire:
+        """Runs the net's steps, or adds those of the net as it was built before."""
+        recall = self.elaborator.recall
+        # Without a memo there is no build after this one.
+        what, given = (self.unit, running), Given(dict(scope.variables))
+        key = recall.key(what, given, wire, scope) if self.memo else None
+        if key is not None and (found := recall.find(key)):
+            wire, names = recall.add(found, "", key.outer, None, None)
+            scope.names.update(names)
+            return wire
+        start = recall.mark()
+        self.elaborator.expansion.check(running.chain, scope)
+        wire = self.elaborator.run_braces(running.chain, wire, scope)
+        recall.remember(key, start, scope, wire)
+        return wire
 
     def _image_lines(
         self, variables: dict[str, Any], placed: tuple[Node, ...], set_: bool

@@ -19,6 +19,8 @@ from netspec.diagnostics.messages.names import (
 from netspec.diagnostics.messages.shapes import WrongCount
 from netspec.diagnostics.raised import Rejection
 from netspec.diagnostics.source import Span
+from netspec.elaborate.again.keys import Key
+from netspec.elaborate.again.recall import Found, Recall
 from netspec.elaborate.bind import Misplaced, bind_block, given
 from netspec.elaborate.defaults import DefaultLines
 from netspec.elaborate.report import Reporter
@@ -36,7 +38,7 @@ from netspec.elaborate.scope import (
 )
 from netspec.elaborate.targets import Targets
 from netspec.foundation.records import record
-from netspec.graph.checked import Call, Value
+from netspec.graph.checked import Call
 from netspec.ops.declare.values import Name, show
 from netspec.syntax import ast
 from netspec.syntax.units import Unit
@@ -102,15 +104,15 @@ class Calls:
         defaults: DefaultLines,
         reporter: Reporter,
         limits: Limits,
+        recall: Recall,
     ) -> None:
         self.run = run
         self.targets = targets
         self.defaults = defaults
         self.reporter = reporter
         self.limits = limits
-        self._depth = 0
-        # By the path of each call, what it gave.
-        self.results: dict[str, tuple[Value, ...]] = {}
+        self.recall = recall
+        self.trace = recall.trace
 
     def block(self, unit: Unit, block: ast.Block, values: Given, site: Site) -> Called:
         """A block of `unit`, at a site."""
@@ -122,6 +124,10 @@ class Calls:
             values = replace(values, named={**values.named, "body": Body(head.body, scope)})
         elif takes_body and "body" not in values.named:
             raise Misplaced(NeedsBraces(block.name), head.word_extent)
+        key = None if block.inline else self.recall.key((unit, block), values, wire, scope)
+        if key is not None and (found := self.recall.find(key)):
+            return self._again(found, key, site)
+        start = self.recall.mark()
         defining = replace(scope, unit=unit, entry=wire)
         variables = bind_block(block.name, block.parameters, block.body, values, defining)
         with self._entered(block.name, head, scope):
@@ -147,9 +153,21 @@ class Calls:
             )
             self._bind_operands(block, wire, inner, site.span)
             result = self.run(block.body, wire, inner)
+            self.recall.remember(key, start, inner, result)
         if component is not None and result is not None:
-            self.results[path] = result
+            self.trace.results.append((path, result))
         return result, path, inner.names
+
+    def _again(self, found: Found, key: Key, site: Site) -> Called:
+        """A call that adds what an equal one did, at another site."""
+        told, scope = found.template.call, site.scope
+        assert told is not None
+        component = site.component(told.block)
+        path = scope.level.prefix + component
+        call = replace(told, parent=scope.call, component=component, span=site.span, copy=site.copy)
+        result, names = self.recall.add(found, path + ".", key.outer, call, scope.head)
+        self.trace.results.append((path, result))
+        return result, path, names
 
     def _shared_in(self, path: str, scope: Scope) -> tuple[str, str] | None:
         if scope.shared is None or scope.shared[0]:
@@ -168,20 +186,27 @@ class Calls:
 
     @contextmanager
     def _entered(self, name: str, head: ast.Head, scope: Scope) -> Iterator[None]:
-        self._depth += 1
+        trace = self.trace
+        trace.depth += 1
+        deepest, trace.deepest = trace.deepest, trace.depth
         try:
-            if self._depth > self.limits.depth:
+            if trace.depth > self.limits.depth:
                 around = [call.block for call in scope.call.ancestors()] if scope.call else []
                 circle = " -> ".join([*reversed(around[:4]), name])
                 problem = RecursionTooDeep(self.limits.depth, circle)
                 self.reporter.stop(Rejection(problem), head.extent, scope)
             yield
         finally:
-            self._depth -= 1
+            trace.depth -= 1
+            trace.deepest = max(deepest, trace.deepest)
 
     def net(self, unit: Unit, values: Given, site: Site) -> Called:
         """A net called as a block: `vgg16(until=fc7)` stops after the step named fc7."""
         head, wire, scope = site.head, site.wire, site.scope
+        key = self.recall.key((unit, None), values, wire, scope)
+        if key is not None and (found := self.recall.find(key)):
+            return self._again(found, key, site)
+        start = self.recall.mark()
         values = replace(values, named=dict(values.named))
         until = _until(unit.name, values, head)
         with self._entered(unit.name, head, scope):
@@ -199,6 +224,7 @@ class Calls:
             )
             self._bind_inputs(unit, wire, inner, site.span)
             result = self.run(unit.chain, wire, inner)
+            self.recall.remember(key, start, inner, result)
         if until is not None and until not in inner.names:
             advice = names_inside(unit.name, until, inner.names)
             raise Misplaced(UnknownReference(until, advice), values.extents["until"])
@@ -207,7 +233,7 @@ class Calls:
             problem = BadArgument(unit.name, "until", expected, inner.until.name)
             raise Misplaced(problem, values.extents["until"])
         if result is not None:
-            self.results[path] = result
+            self.trace.results.append((path, result))
         return result, path, inner.names
 
     def _bind_inputs(self, unit: Unit, wire: Wire, inner: Scope, span: Span) -> None:

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from netspec.elaborate.evaluate import WORDS
-from netspec.elaborate.scope import SIZES
+from netspec.sizes.asked import SIZES
 from netspec.syntax import ast
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from netspec.diagnostics.messages.names import BadArithmetic, BadCondition, UnknownName
@@ -43,6 +43,9 @@ class Values(Protocol):
 
     def tensor(self, value: Any) -> TensorType | None:
         """The type of the tensor that a reference stands for; None for any other value."""
+
+    def stride_told(self, tensors: Sequence[Any]) -> None:
+        """Takes note that the stride from one tensor to another was told, whatever their types."""
 
     def names_step(self, word: str) -> bool:
         """Whether a word is the name of a step, which is read with `@`."""
@@ -264,6 +267,8 @@ def _call(node: ast.Call, values: Values) -> Any:
         numbers = [(tensors and values.tensor(v)) or _operand(v, node.name) for v in positional]
         keywords = {str(k): _operand(v, node.name) for k, v in named}
         result = function(*numbers, **keywords)
+        if tensors:
+            values.stride_told(positional)
     except (TypeError, ValueError, ZeroDivisionError, OverflowError, AssertionError) as error:
         raise Rejection(BadArithmetic(text, _reason(error))) from None
     return result if isinstance(result, tuple) else _number(result, text)

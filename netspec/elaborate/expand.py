@@ -74,6 +74,7 @@ class Expansion:
 
     def check_repeat(self, times: int, action: ast.Action, before: Count, scope: Scope) -> None:
         """Reports a repeat about to run that cannot fit behind what there is `before` it."""
+        self.calls.trace.counted += 1
         with unadvised():
             once = self._action(action, replace(scope, entry=None))
         self._hold(before.plus(once.times(times)), action.extent, scope)
@@ -82,6 +83,7 @@ class Expansion:
         self, times: int, loop: ast.For | ast.Recurrence, before: Count, scope: Scope
     ) -> None:
         """Reports a loop about to run that cannot fit behind what there is `before` it."""
+        self.calls.trace.counted += 1
         with unadvised():
             once = self._body(loop, UNKNOWN, replace(scope, entry=None))
         self._hold(before.plus(once.times(times)), loop.extent, scope)

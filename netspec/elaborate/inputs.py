@@ -16,6 +16,7 @@ from netspec.diagnostics.messages.names import (
 from netspec.diagnostics.messages.syntax import NoNet
 from netspec.diagnostics.raised import Rejection
 from netspec.diagnostics.records import Label
+from netspec.elaborate.assemble import Assembler
 from netspec.elaborate.bind import Misplaced, evaluate_at
 from netspec.elaborate.scope import Binding, Poisoned, Scope
 from netspec.foundation.records import record
@@ -64,14 +65,14 @@ def _fixed_axes(tensor: TensorType) -> int:
 
 
 class Inputs:
-    """Adds a net's inputs to `nodes`; `sizes` are those that batch symbols were declared with.
+    """Adds a net's inputs to its nodes; `sizes` are those that batch symbols were declared with.
 
     With `freed`, sizes become symbols. `declared` are the types that the inputs' lines state.
     """
 
-    def __init__(self, unit: Unit, nodes: list[Node], freed: Freed | None) -> None:
+    def __init__(self, unit: Unit, assembler: Assembler, freed: Freed | None) -> None:
         self.unit = unit
-        self.nodes = nodes
+        self.assembler = assembler
         self.freed = freed
         self.sizes: dict[str, int] = {}
         self.declared: dict[str, TensorType] = {}
@@ -118,10 +119,9 @@ class Inputs:
         fixed = _fixed_axes(tensor)
         opened = (Open(n) if isinstance(n, int) else n for n in tensor.shape[fixed:])
         tensor = TensorType((*tensor.shape[:fixed], *opened), tensor.batch, tensor.ids)
-        node = Node(
-            len(self.nodes), Input(name=name), (), (tensor,), name, unit.span(extent), None, name
-        )
-        self.nodes.append(node)
+        nodes, op = self.assembler.nodes, self.assembler.operator(Input, {"name": name})
+        node = Node(len(nodes), op, (), (tensor,), name, unit.span(extent), None, name)
+        nodes.append(node)
         scope.level.reserve([name])
         scope.names[name] = Binding((node.output,), unit.span(extent), name)
         return node

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field, fields, is_dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -13,6 +13,7 @@ from netspec.diagnostics.records import Label
 from netspec.diagnostics.suggest import closest
 from netspec.foundation.records import record
 from netspec.ops.declare.values import Name, show
+from netspec.sizes.asked import LEAST, SIZES, ask
 from netspec.sizes.dims import Dim
 from netspec.sizes.shapes import TensorType
 from netspec.syntax import ast
@@ -167,7 +168,7 @@ class Scope:
             if self.entry is None:
                 raise Poisoned
             if self.entry:
-                return size_of(node.name, self.entry[0].type)
+                return size_of(node.name, self.entry[0])
         return Name(node.name, self.unit)
 
     def reference(self, node: ast.Reference) -> Any:
@@ -179,15 +180,21 @@ class Scope:
 
     def tensor(self, value: Any) -> TensorType | None:
         """The type of a referenced tensor; None for a value that is no reference."""
-        return self._single(value, "a reference") if isinstance(value, Binding) else None
+        return self._single(value, "a reference").type if isinstance(value, Binding) else None
 
-    def _single(self, binding: Binding, shown: str) -> TensorType:
+    def stride_told(self, tensors: Sequence[Any]) -> None:
+        """Takes note that the stride from one referenced tensor to another was asked for."""
+        values = [b.wire[0] for b in tensors if isinstance(b, Binding) and b.wire]
+        if len(values) == 2:
+            ask("", *values)
+
+    def _single(self, binding: Binding, shown: str) -> Value:
         wire = binding.made().wire
         if wire is None:
             raise Poisoned
         if len(wire) != 1:
             raise Rejection(WrongCount(shown, "one tensor", f"{len(wire)}"))
-        return wire[0].type
+        return wire[0]
 
     def sizes_elsewhere(self, last: ast.Step, wire: Wire) -> tuple[Label, ...]:
         """Where a step asks for sizes that are not those of the `wire` into it, and whose they are.
@@ -272,15 +279,15 @@ class _Unknown:
 
 
 UNKNOWN = _Unknown()
-SIZES = {"C": 0, "D": -3, "H": -2, "W": -1, "T": -1, "L": -1}
 
 
-def size_of(letter: str, tensor: TensorType) -> Dim:
+def size_of(letter: str, value: Value) -> Dim:
     """`C`, `D`, `H`, `W` of a map; `T` or `L` of a sequence."""
+    tensor = value.type
     rank = len(tensor.shape)
-    wanted = {"C": 1, "D": 4, "H": 3, "W": 3, "T": 2, "L": 2}[letter]
-    if rank < wanted or (letter in "TL" and rank != 2):
+    if rank < LEAST[letter] or (letter in "TL" and rank != 2):
         raise Rejection(UnknownName(letter, f"what flows in here is {tensor}"))
+    ask(letter, value)
     return tensor.shape[SIZES[letter]]
 
 

@@ -12,6 +12,8 @@ from netspec.diagnostics.messages.shapes import BranchCount
 from netspec.diagnostics.raised import Collector, Rejection
 from netspec.diagnostics.records import Label
 from netspec.diagnostics.suggest import unadvised
+from netspec.elaborate.again.recall import Memo, Recall
+from netspec.elaborate.again.trace import Trace
 from netspec.elaborate.apply import Operators
 from netspec.elaborate.assemble import Assembler
 from netspec.elaborate.bind import (
@@ -45,27 +47,34 @@ _MANY = 64
 class Elaborator:
     """Runs one net's steps. Mistakes are collected; what depends on one stays silent."""
 
-    def __init__(self, loader: Loader, collector: Collector, limits: Limits) -> None:
+    def __init__(
+        self, loader: Loader, collector: Collector, limits: Limits, memo: Memo | None = None
+    ) -> None:
         self.loader = loader
         self.collector = collector
         self.limits = limits
-        self.assembler = Assembler(collector, limits)
+        memo = memo or Memo()
+        self.assembler = Assembler(collector, limits, memo.known)
+        self.trace = Trace(self.assembler.nodes, used=loader.used)
         self.reporter = Reporter(collector)
         self.report = self.reporter.report
         self.targets = Targets(loader)
         self.defaults = DefaultLines(self.targets, self.reporter)
-        self.calls = Calls(self.run_braces, self.targets, self.defaults, self.reporter, limits)
-        self.operators = Operators(self.assembler, self.targets, self.calls)
-        self.heads = TrainingHeads(self.run_braces)
         most_runs = limits.nodes * _RUNS_PER_NODE
+        most = (limits.depth, most_runs)
+        self.recall = Recall(memo, self.trace, self.assembler, loader, most)
+        self.calls = Calls(
+            self.run_braces, self.targets, self.defaults, self.reporter, limits, self.recall
+        )
+        self.operators = Operators(self.assembler, self.targets, self.calls)
+        self.heads = TrainingHeads(self.run_braces, self.trace.heads)
         self.expansion = Expansion(self.targets, self.calls, self.reporter, limits, most_runs)
         self.recurrences = Recurrences(self.run_chain, self.assembler, self.expansion, self._tick)
-        self.runs = 0
 
     @property
     def _before(self) -> Count:
         """What has been built so far."""
-        return Count(len(self.assembler.nodes), self.runs)
+        return Count(len(self.assembler.nodes), self.trace.runs)
 
     # --- chains and steps
 
@@ -132,9 +141,9 @@ class Elaborator:
         self.report(Rejection(rejection.problem, labels), extent, scope)
 
     def _tick(self, extent: ast.Extent, scope: Scope) -> None:
-        self.runs += 1
+        self.trace.runs += 1
         limit = self.expansion.most_runs
-        if self.runs > limit:
+        if self.trace.runs > limit:
             self.reporter.stop(Rejection(TooManyRuns(limit)), extent, scope)
 
     def _whole(self, node: ast.Expression, scope: Scope) -> int:

@@ -74,6 +74,8 @@ class Targets:
             if found is None:
                 raise Misplaced(self._unknown(word, unit), extent)
             self._found[key] = found
+        if found.unit is not None:
+            self.loader.use(found.unit)
         return found
 
     def _resolve(

@@ -29,9 +29,9 @@ _USAGE = "usage: `head name(loss=0.3) { ... }`"
 class TrainingHeads:
     """Runs training heads and keeps them in `found`; `run` runs the steps inside."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, found: list[Head]) -> None:
         self.run = run
-        self.found: list[Head] = []
+        self.found = found
 
     def add(self, head: ast.TrainingHead, wire: Wire, scope: Scope) -> None:
         """Runs one head; a net used as a block that stops early, or inside a head, has none."""

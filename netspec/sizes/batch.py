@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from math import prod
+from typing import Any
 
 from netspec.foundation.records import record
-from netspec.sizes.dims import Dim, substitute
+from netspec.sizes.dims import Dim, exact, substitute
 
 
 @record(slots=False)
@@ -30,6 +31,12 @@ class Cut:
         """How many parts a map has."""
         return prod(self.counts)
 
+    @property
+    def exact(self) -> Any:
+        """What tells cuts apart whose sizes are equal as numbers."""
+        dims = (self.places, self.counts, self.size)
+        return tuple(tuple(map(exact, sizes)) for sizes in dims), self.spaced, self.shift
+
     def with_symbols(self, sizes: Mapping[str, Dim]) -> Cut:
         """The same cut with symbols in its sizes replaced."""
         places, counts, size = (
@@ -49,6 +56,11 @@ class Batch:
 
     symbol: str = "N"
     cuts: tuple[Cut, ...] = ()
+
+    @property
+    def exact(self) -> Any:
+        """What tells batches apart whose sizes are equal as numbers."""
+        return self.symbol, *(cut.exact for cut in self.cuts)
 
     @property
     def parts(self) -> Dim:

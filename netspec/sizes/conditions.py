@@ -6,7 +6,7 @@ built (`gathering`); `netspec.sizes.legal` says which sizes that leaves.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import field
@@ -53,9 +53,13 @@ class Condition:
 
 @record(frozen=False, slots=False)
 class Conditions:
-    """The conditions gathered while one graph is built, in order, each once."""
+    """The conditions gathered while one graph is built, in order, each once.
+
+    `stated` has each of them as often as it was stated.
+    """
 
     found: dict[Condition, None] = field(default_factory=dict)
+    stated: list[Condition] = field(default_factory=list)
 
 
 _current: ContextVar[Conditions | None] = ContextVar("conditions", default=None)
@@ -75,7 +79,19 @@ def _require(condition: Condition) -> bool:
     conditions = _current.get()
     if conditions is not None:
         conditions.found[condition] = None
+        conditions.stated.append(condition)
     return True
+
+
+def gathered() -> Conditions:
+    """What conditions are gathered in; something that nobody reads where none are."""
+    return _current.get() or Conditions()
+
+
+def state(conditions: Iterable[Condition]) -> None:
+    """States again what was stated of the same sizes before."""
+    for condition in conditions:
+        _require(condition)
 
 
 def equal(left: Dim, right: Dim) -> bool:

@@ -79,6 +79,20 @@ def stretches(dim: Dim) -> bool:
     return dim == 1 and not isinstance(dim, Open)
 
 
+def exact(dim: Dim) -> Any:
+    """What tells sizes apart that are equal as numbers: whether they are open, and at what rate."""
+    if type(dim) is int:
+        return dim
+    if isinstance(dim, Open):
+        return (int(dim), *dim.rate)
+    assert isinstance(dim, Formula)
+    return tuple((tuple(map(_exact_atom, mono)), exact(factor)) for mono, factor in dim.terms)
+
+
+def _exact_atom(atom: Atom) -> Any:
+    return atom if isinstance(atom, str) else (exact(atom.formula), atom.divisor)
+
+
 @total_ordering
 @record
 class Floor:

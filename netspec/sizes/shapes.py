@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from math import prod
+from typing import Any
 
 from netspec.foundation.records import record
 from netspec.sizes.batch import SAMPLES, Batch
-from netspec.sizes.dims import Dim, ratio, substitute
+from netspec.sizes.dims import Dim, exact, ratio, substitute
 
 
 @record(slots=False)
@@ -22,10 +24,23 @@ class TensorType:
     batch: Batch = SAMPLES
     ids: int | None = None
 
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        # Types are looked up by often, and shared by all that have them.
+        return hash((self.shape, self.batch, self.ids))
+
     @property
     def dtype(self) -> str:
         """`float32`, or `int64` for ids."""
         return "float32" if self.ids is None else "int64"
+
+    @cached_property
+    def exact(self) -> Any:
+        """What tells types apart that are equal: where their sizes come from, too."""
+        return tuple(map(exact, self.shape)), self.batch.exact, self.ids
 
     @property
     def channels(self) -> Dim:

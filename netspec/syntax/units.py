@@ -71,12 +71,30 @@ class Unit:
         return self.net is not None or any(not isinstance(x, ast.Default) for x in self.chain.links)
 
 
-class Loader:
-    """Reads files into units, each once; holds the budget on files and the cycle check."""
+@record(frozen=False, eq=False)
+class Shelf:
+    """Files that loaders have read without finding fault, for those after them.
 
-    def __init__(self, collector: Collector, limits: Limits) -> None:
+    `units` are by the key of their source. `library` are the shipped blocks by name, None where there is
+    none. Who keeps a shelf keeps to the files as they were when they were read.
+    """
+
+    units: dict[str, Unit] = field(default_factory=dict)
+    library: dict[str, Unit | None] = field(default_factory=dict)
+
+
+class Loader:
+    """Reads files into units, each once; holds the budget on files and the cycle check.
+
+    What stands on the `shelf` is taken from there. `used` are the units that blocks were taken from, each
+    time.
+    """
+
+    def __init__(self, collector: Collector, limits: Limits, shelf: Shelf | None = None) -> None:
         self.collector = collector
         self.limits = limits
+        self.used: list[Unit] = []
+        self._shelf = shelf or Shelf()
         self._units: dict[str, Unit] = {}
         self._open: list[str] = []
         self._library: dict[str, Unit | None] = {}
@@ -95,6 +113,12 @@ class Loader:
 
     def _read(self, source: Source) -> Unit:
         key = source.key
+        held = self._shelf.units.get(key)
+        if held is not None and held.source == source:
+            found = self._needed(held, {})
+            if len(self._units) + len(found) <= self.limits.files:
+                self._units.update(found)
+                return held
         unit = Unit(source)
         self._units[key] = unit
         self._open.append(key)
@@ -104,25 +128,54 @@ class Loader:
             self._fill(unit, file)
         finally:
             self._open.pop()
+        if not self.collector.added:
+            self._shelf.units[key] = unit
         return unit
+
+    def _needed(self, unit: Unit, found: dict[str, Unit]) -> dict[str, Unit]:
+        """What is not read yet of a file and those that it imports, in the order of reading."""
+        found[unit.source.key] = unit
+        for part in (unit, *unit.variations.values()):
+            for origin in part.imports.values():
+                key = origin.source.key
+                if key not in found and key not in self._units:
+                    self._needed(self._shelf.units.get(key, origin), found)
+        return found
 
     @property
     def files(self) -> tuple[str, ...]:
         """The files that were read; what git gave is in none."""
-        units = (*self._units.values(), *filter(None, self._library.values()))
-        sources = (unit.source for unit in units if not unit.source.tree)
+        sources = (unit.source for unit in self._units.values() if not unit.source.tree)
         return tuple({source.path: None for source in sources if source.path})
 
     def library_block(self, name: str) -> tuple[Unit, ast.Block] | None:
         """A block of the shipped library; its file has the block's name."""
-        if name not in self._library:
-            path = LIBRARY / f"{name}.ns"
+        unit = self._shipped(name)
+        if unit is None or name not in unit.blocks:
+            return None
+        self.use(unit)
+        return unit, unit.blocks[name]
+
+    def _shipped(self, name: str) -> Unit | None:
+        """The unit of a file of the library, None where there is no such file."""
+        if name in self._library:
+            return self._library[name]
+        held, path = self._shelf.library, LIBRARY / f"{name}.ns"
+        if name in held:
+            unit = held[name]
+        else:
             found = path.is_file()
-            self._library[name] = (
-                self.load(read_file(path, self.limits, shipped=True)) if found else None
-            )
-        unit = self._library[name]
-        return (unit, unit.blocks[name]) if unit and name in unit.blocks else None
+            unit = self.load(read_file(path, self.limits, shipped=True)) if found else None
+            if unit is None or unit.source.key in self._shelf.units:
+                held[name] = unit
+        self._library[name] = unit
+        return unit
+
+    def use(self, unit: Unit) -> None:
+        """Takes note that a block of a file is needed: those of the library are read for that alone."""
+        self.used.append(unit)
+        if unit.source.key not in self._units:
+            self._units.update(self._needed(unit, {}))
 
     def library_names(self) -> Iterator[str]:
         """The names of the shipped blocks."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from netspec.analysis.budget import check_budget, totals
+from netspec.analysis.budget import check_budget
 from netspec.analysis.quantities import as_bytes, parse_quantity
 from netspec.analysis.summary import Summary, summarize
 from netspec.diagnostics.raised import NetspecError
@@ -85,7 +85,7 @@ def test_a_total_that_depends_on_the_size_cannot_be_bounded():
 
 
 def test_every_total_can_be_bounded(googlenet):
-    for key, value in totals(googlenet).items():
+    for key, value in googlenet.totals.items():
         assert check_budget(googlenet, f"{key}=={value}") is None
 
 

@@ -21,8 +21,8 @@ class Counted:
     """A text's counts, beforehand and as it was built."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.before, self.runs = Count(), 0
-        check, hold, tick = Expansion.check, Expansion._hold, Elaborator._tick
+        self.before = Count()
+        check, hold, make = Expansion.check, Expansion._hold, Elaborator.__init__
         checking = False
 
         def checked(expansion: Expansion, *arguments: object) -> None:
@@ -36,18 +36,18 @@ class Counted:
                 self.before = total
             hold(expansion, total, *arguments)  # type: ignore[arg-type]
 
-        def ticked(elaborator: Elaborator, *arguments: object) -> None:
-            self.runs += 1
-            tick(elaborator, *arguments)  # type: ignore[arg-type]
+        def made(elaborator: Elaborator, *arguments: object) -> None:
+            make(elaborator, *arguments)  # type: ignore[arg-type]
+            self.trace = elaborator.trace
 
         monkeypatch.setattr(Expansion, "check", checked)
         monkeypatch.setattr(Expansion, "_hold", held)
-        monkeypatch.setattr(Elaborator, "_tick", ticked)
+        monkeypatch.setattr(Elaborator, "__init__", made)
 
     def __call__(self, source: Source, limits: Limits = DEFAULT) -> tuple[Count, Count]:
-        self.before, self.runs = Count(), 0
+        self.before = Count()
         graph = build(source, limits=limits)
-        return self.before, Count(len(graph.nodes) - len(graph.inputs), self.runs)
+        return self.before, Count(len(graph.nodes) - len(graph.inputs), self.trace.runs)
 
 
 @pytest.fixture

@@ -74,6 +74,7 @@ class Gather(Operator):
     spelling = "gather"
     arity = 2
     sized_by = 1
+    looks_back = True
     examples = (
         ("2x6", "topk(2) as best; @input; gather(@best)"),
         ("4x9", "conv1-1; topk(3) as best; @input; conv1-5; gather(@best)"),

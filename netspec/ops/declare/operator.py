@@ -44,7 +44,7 @@ _HOOKS = frozenset(
 )
 _DECLARATIONS = frozenset(
     {"spelling", "aliases", "arity", "takes_ids", "follows", "defaults_of", "examples", "order"}
-    | {"random", "joins", "carried", "sized_by", "either", "batches", "places"}
+    | {"random", "joins", "carried", "sized_by", "either", "batches", "places", "looks_back"}
 )
 
 # Every operator class that has been made, by the words for it.
@@ -75,6 +75,8 @@ class Operator:
         sized_by: the input from which on inputs give only their size or indices; None if none does.
         places: the inputs, by number, that say where in a map or an image: half precision has not the
             digits for them.
+        looks_back: its `connect` looks at where tensors come from, or at their types; others tell
+            tensors apart and count them.
         examples: `(input, step)` pairs: sizes as typed after `input`, and a step that takes them.
     """
 
@@ -92,6 +94,7 @@ class Operator:
     sized_by: ClassVar[int | None] = None
     batches: ClassVar[str] = "same"
     places: ClassVar[tuple[int, ...]] = ()
+    looks_back: ClassVar[bool] = False
     examples: ClassVar[tuple[tuple[str, str], ...]] = ()
     params: ClassVar[dict[str, Param]] = {}
 

@@ -28,6 +28,7 @@ class Unpool(Operator):
     spelling = "unpool"
     arity = 3
     sized_by = 1
+    looks_back = True
     examples = (
         ("2x6x8", "maxpool2 as p; conv1-2; unpool(@p)"),
         ("2x7x9", "maxpool3/2(pad=1) as p; unpool(@p)"),

@@ -1,0 +1,48 @@
+"""Every total of a net, exactly, without a record for each of its layers."""
+
+from __future__ import annotations
+
+from netspec.analysis.costs import costs, node_cost
+from netspec.analysis.memory import peak_memory
+from netspec.analysis.presets import preset
+from netspec.graph.checked import Graph
+from netspec.ops.declare.source import Input
+from netspec.passes.deploy import deployed_paths
+from netspec.sizes.dims import Dim
+
+
+def totals(graph: Graph, count: str = "mac") -> dict[str, Dim]:
+    """What can be bounded of a net, for one sample; `weights` and `activations` are bytes in float32.
+
+    `params` are trained, and like all others those of the deployed net. Those with `_training` have what
+    acts in training only besides. `count` is the convention for `macs`. Figures that depend on open sizes
+    are formulas. Raises ValueError where `count` is no convention.
+    """
+    rule, kept = preset(count).count, deployed_paths(graph)
+    deployed, peak = costs(graph), peak_memory(graph)
+    macs: Dim = 0
+    more: Dim = 0
+    layers = extra = 0
+    for node in graph.nodes:
+        if isinstance(node.op, Input):
+            continue
+        if node.path in kept:
+            layers += 1
+            macs = macs + rule(graph, node)
+        else:
+            more = more + rule(graph, node)
+            extra += node_cost(graph, node).params
+    return {
+        "params": deployed.params,
+        "params_frozen": deployed.params_frozen,
+        "params_total": deployed.params + deployed.params_frozen,
+        "params_training": deployed.params + extra,
+        "buffers": deployed.buffers,
+        "constants": deployed.constants,
+        "macs": macs,
+        "macs_training": macs + more,
+        "depth": deployed.depth,
+        "layers": layers,
+        "weights": 4 * deployed.stored,
+        "activations": peak.size,
+    }
