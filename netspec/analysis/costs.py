@@ -9,6 +9,7 @@ from netspec.foundation.records import record
 from netspec.graph.checked import Graph, Node
 from netspec.ops.declare.operator import Operator
 from netspec.passes.deploy import deploy
+from netspec.sizes.batch import SAMPLES
 from netspec.sizes.dims import Dim
 from netspec.sizes.shapes import TensorType
 
@@ -70,42 +71,42 @@ def node_cost(graph: Graph, node: Node) -> NodeCost:
     Multiply-adds are those of one sample: a node over another leading symbol (regions of
     interest) counts its nominal size times.
     """
-    trained, buffers, constants, macs, _ = _figures(node.op, node.input_types)
-    if node.owner != node.path:
-        trained = buffers = constants = 0
+    trained, buffers, constants, macs, _ = _own(graph, node)
     params, frozen = (0, trained) if node.frozen else (trained, 0)
-    if macs:
-        macs = macs * node.types[0].batch.rows(graph.nominal_sizes)
     return NodeCost(params, frozen, buffers, constants, macs)
+
+
+def _own(graph: Graph, node: Node) -> _Figures:
+    """What a node adds to its net."""
+    found = _figures(node.op, node.input_types)
+    if node.owner != node.path:
+        found = found._replace(trained=0, statistic=0, constant=0)
+    if found.macs and node.types[0].batch != SAMPLES:
+        rows = node.types[0].batch.rows(graph.nominal_sizes)
+        found = found._replace(macs=found.macs * rows)
+    return found
 
 
 @lru_cache(maxsize=256)
 def costs(graph: Graph, *, heads: bool = False) -> Costs:
     """Totals of the deployed net, or with what acts in training only."""
     net = graph if heads else deploy(graph)
-    each = {node: node_cost(net, node) for node in net.nodes}
     macs: Dim = 0
-    for cost in each.values():
-        macs = macs + cost.macs
-    return Costs(
-        params=sum(cost.params for cost in each.values()),
-        params_frozen=sum(cost.params_frozen for cost in each.values()),
-        buffers=sum(cost.buffers for cost in each.values()),
-        constants=sum(cost.constants for cost in each.values()),
-        macs=macs,
-        depth=_depth(net, each),
-    )
-
-
-def _depth(graph: Graph, each: dict[Node, NodeCost]) -> int:
-    """Weight layers on the longest path to an output.
-
-    A weight layer multiplies: convolutions, fully connected and recurrent layers, but for those
-    whose kernel is fixed.
-    """
+    params = frozen = buffers = constants = 0
+    # Weight layers on the longest path to a node. Those multiply: convolutions, fully connected and
+    # recurrent layers, but for those whose kernel is fixed.
     longest: dict[Node, int] = {}
-    for node in graph.nodes:
-        before = max((longest[value.node] for value in node.inputs), default=0)
-        weighs = each[node].macs != 0 and not _figures(node.op, node.input_types).known
-        longest[node] = before + weighs
-    return max((longest[output.value.node] for output in graph.outputs), default=0)
+    for node in net.nodes:
+        own = _own(net, node)
+        if node.frozen:
+            frozen += own.trained
+        else:
+            params += own.trained
+        buffers += own.statistic
+        constants += own.constant
+        if own.macs != 0:
+            macs = macs + own.macs
+        before = max([longest[value.node] for value in node.inputs], default=0)
+        longest[node] = before + (own.macs != 0 and not own.known)
+    depth = max((longest[output.value.node] for output in net.outputs), default=0)
+    return Costs(params, frozen, buffers, constants, macs, depth)

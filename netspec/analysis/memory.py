@@ -75,12 +75,15 @@ def peak_memory(graph: Graph) -> Peak:
 
 def _last_readers(graph: Graph) -> dict[int, list[Node]]:
     """For each position in the order, the nodes whose outputs are read there for the last time."""
-    position = {node: i for i, node in enumerate(graph.nodes)}
     kept = {output.value.node for output in graph.outputs}
+    last: dict[Node, int] = {}
+    for position, node in enumerate(graph.nodes):
+        last[node] = position
+        for value in node.inputs:
+            last[value.node] = position
     found: dict[int, list[Node]] = {}
-    for node in graph.nodes:
+    for node, at in last.items():
         if node not in kept:
-            at = max((position[user] for user in graph.consumers[node]), default=position[node])
             found.setdefault(at, []).append(node)
     return found
 

@@ -20,18 +20,20 @@ def totals(graph: Graph, count: str = "mac") -> dict[str, Dim]:
     """
     rule, kept = preset(count).count, deployed_paths(graph)
     deployed, peak = costs(graph), peak_memory(graph)
-    macs: Dim = 0
+    # What is passed by in the deployed net multiplies nothing.
+    macs: Dim = deployed.macs if count == "mac" else 0
     more: Dim = 0
     layers = extra = 0
     for node in graph.nodes:
         if isinstance(node.op, Input):
             continue
-        if node.path in kept:
-            layers += 1
-            macs = macs + rule(graph, node)
-        else:
+        if node.path not in kept:
             more = more + rule(graph, node)
             extra += node_cost(graph, node).params
+            continue
+        layers += 1
+        if count != "mac":
+            macs = macs + rule(graph, node)
     return {
         "params": deployed.params,
         "params_frozen": deployed.params_frozen,

@@ -42,13 +42,17 @@ def rewrite(
             source = stand_in.get(node.inputs[through], node.inputs[through])
             stand_in[node.output] = source
             continue
-        inputs = tuple(current(value) for value in node.inputs)
-        if inputs != node.inputs:
-            copies[node] = node = replace(node, inputs=inputs)
+        # Before the first that is left out, nothing has changed.
+        if stand_in:
+            inputs = tuple([current(value) for value in node.inputs])
+            if inputs != node.inputs:
+                copies[node] = node = replace(node, inputs=inputs)
         nodes.append(node)
     new_outputs = tuple(replace(o, value=current(o.value)) for o in kept_outputs)
     new_heads = tuple(Head(h.name, current(h.value), h.loss) for h in kept_heads)
-    alive = needed([o.value for o in new_outputs] + [h.value for h in new_heads])
+    alive = wanted
+    if stand_in:
+        alive = needed([o.value for o in new_outputs] + [h.value for h in new_heads])
     return graph.replace(
         nodes=tuple(node for node in nodes if not node.inputs or node in alive),
         outputs=new_outputs,
