@@ -224,14 +224,14 @@ class Calls:
             )
             self._bind_inputs(unit, wire, inner, site.span)
             result = self.run(unit.chain, wire, inner)
+            if until is not None and until not in inner.names:
+                advice = names_inside(unit.name, until, inner.names)
+                raise Misplaced(UnknownReference(until, advice), values.extents["until"])
+            if inner.until is not None and not inner.until.reached:
+                expected = "the name of a step that stands in no branch and in no braces of a block"
+                problem = BadArgument(unit.name, "until", expected, inner.until.name)
+                raise Misplaced(problem, values.extents["until"])
             self.recall.remember(key, start, inner, result)
-        if until is not None and until not in inner.names:
-            advice = names_inside(unit.name, until, inner.names)
-            raise Misplaced(UnknownReference(until, advice), values.extents["until"])
-        if inner.until is not None and not inner.until.reached:
-            expected = "the name of a step that stands in no branch and in no braces of a block"
-            problem = BadArgument(unit.name, "until", expected, inner.until.name)
-            raise Misplaced(problem, values.extents["until"])
         if result is not None:
             self.trace.results.append((path, result))
         return result, path, inner.names

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any
+from unittest.mock import patch
 
-from netspec.diagnostics.source import Span
+from netspec.diagnostics.raised import NetspecError
+from netspec.diagnostics.source import Source, Span
+from netspec.elaborate.again.keys import Key
+from netspec.elaborate.again.recall import Memo, Recall
+from netspec.elaborate.build import build
 from netspec.graph.checked import Call, Graph, Value
+
+# Settings and inputs.
+Given = tuple[Mapping[str, Any], tuple[str, ...]]
 
 
 def told(graph: Graph) -> dict[str, Any]:
@@ -64,3 +74,46 @@ def _call(call: Call | None, calls: dict[Call, int], shown: list[Any]) -> int | 
         spans = (_span(call.span), _span(call.definition))
         shown.append((around, *told, *spans, repr(call.values), call.told))
     return calls[call]
+
+
+def outcome(source: Source, given: Given = ({}, ()), memo: Memo | None = None) -> Any:
+    """What a source is built to, or what is said against it; without a memo every call is run.
+
+    `given` are settings and inputs.
+    """
+    settings, inputs = given
+    with nullcontext() if memo else patch.object(Recall, "find", _nothing):
+        try:
+            # With a memo, even an empty one, no edits are looked for.
+            return told(build(source, settings, inputs, memo=memo or Memo()))
+        except NetspecError as error:
+            return str(error), [repr(diagnostic) for diagnostic in error.diagnostics]
+
+
+def _nothing(recall: Recall, key: Key | None) -> None:
+    return None
+
+
+def variants(graph: Graph) -> list[Given]:
+    """Settings and inputs for a net, some of them wrong; the first come again at the end."""
+    node = graph.inputs[0]
+    first, *sizes = node.types[0].shape
+    found: list[Given] = [({}, ()), ({}, ())]
+    for more in (32, 64, -7, -(10**6)):
+        changed = [first, *(max(1, s + more) if isinstance(s, int) else 64 for s in sizes)]
+        found.append(({}, (f"{node.path}:{'x'.join(map(str, changed))}",)))
+    open_ = (
+        [str(first), *"DHW"[-len(sizes) :]]
+        if len(sizes) > 1
+        else [str(first), "T"][: len(sizes) + 1]
+    )
+    found.append(({}, (f"{node.path}:{'x'.join(open_)}",)))
+    for name, value in graph.parameters[:4]:
+        match value:
+            case bool():
+                found.append(({name: not value}, ()))
+            case int():
+                found += [({name: n}, ()) for n in (value + 1, max(1, value // 2), float(value))]
+            case float():
+                found.append(({name: value / 2}, ()))
+    return found + found[1:4]

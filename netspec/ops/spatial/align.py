@@ -33,6 +33,7 @@ class RoiAlign(Operator):
     batches = "own"
     places = (1,)
     order = ("kernel", "scale", "samples")
+    looks_back = True
     examples = (
         ("image: 3x11x14\ninput rois: 5 batch(R=4)", "@image; roialign3(@rois, scale=1/2)"),
         ("image: 2xHxW\ninput rois: 5 batch(R=4)", "@image; conv1-2; roialign2x3(@rois, 0.7)"),

@@ -111,6 +111,7 @@ class RoiPool(Operator):
     batches = "own"
     places = (1,)
     order = ("kernel", "scale")
+    looks_back = True
     examples = (
         ("image: 3x11x14\ninput rois: 5 batch(R=4)", "@image; roipool3(@rois, scale=1/2)"),
         ("image: 2xHxW\ninput rois: 5 batch(R=4)", "@image; conv1-2; roipool2x3(@rois)"),
