@@ -30,6 +30,7 @@ from netspec.sizes.shapes import TensorType
 
 # Terms and factors in the formula of one size.
 _LONGEST = 64
+_PLAIN = (int, bool, str, type(None))
 # The largest number in it: computed in 64 bits with sizes of 31, a compiled file decides by it.
 _LARGEST = 2**32
 
@@ -74,7 +75,9 @@ class Assembler:
 
     def operator(self, kind: type[Operator], values: dict[str, Any]) -> Operator:
         """The operator with these checked values."""
-        key = (kind, *[told_apart(value, _itself) for value in values.values()])
+        # Of the plain ones each parameter takes either whole numbers, or yes and no.
+        told = [v if type(v) in _PLAIN else told_apart(v, _itself) for v in values.values()]
+        key = (kind, *told)
         found = self.known.operators.get(key)
         if found is None:
             found = self.known.operators[key] = kind(**values)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from netspec.diagnostics.messages.names import (
@@ -23,7 +22,7 @@ from netspec.diagnostics.suggest import advised, closest
 from netspec.elaborate.choices import choices
 from netspec.elaborate.evaluate import UnknownWord, evaluate
 from netspec.elaborate.scope import Binding, Given, Poisoned, Scope
-from netspec.foundation.records import record
+from netspec.foundation.records import changed, record
 from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.params import MISSING, Param, Reference
 from netspec.ops.declare.values import Layer, Name, show
@@ -146,7 +145,7 @@ def with_universal(word: str, values: Given, scope: Scope) -> Scope:
         shared = ("", owner.path)
     if frozen == scope.frozen and shared is scope.shared:
         return scope
-    return replace(scope, frozen=scope.frozen or frozen, shared=shared)
+    return changed(scope, frozen=scope.frozen or frozen, shared=shared)
 
 
 def bind_operator(kind: type[Operator], given: Given, scope: Scope) -> BoundOperator:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -37,7 +36,7 @@ from netspec.elaborate.scope import (
     reserved_names,
 )
 from netspec.elaborate.targets import Targets
-from netspec.foundation.records import record
+from netspec.foundation.records import changed, record
 from netspec.graph.checked import Call
 from netspec.ops.declare.values import Name, show
 from netspec.syntax import ast
@@ -121,14 +120,14 @@ class Calls:
         if head.body is not None and head.word == block.name and not takes_body:
             raise Misplaced(NoBraces(block.name), head.word_extent)
         if takes_body and head.body is not None:
-            values = replace(values, named={**values.named, "body": Body(head.body, scope)})
+            values = changed(values, named={**values.named, "body": Body(head.body, scope)})
         elif takes_body and "body" not in values.named:
             raise Misplaced(NeedsBraces(block.name), head.word_extent)
         key = None if block.inline else self.recall.key((unit, block), values, wire, scope)
         if key is not None and (found := self.recall.find(key)):
             return self._again(found, key, site)
         start = self.recall.mark()
-        defining = replace(scope, unit=unit, entry=wire)
+        defining = changed(scope, unit=unit, entry=wire)
         variables = bind_block(block.name, block.parameters, block.body, values, defining)
         with self._entered(block.name, head, scope):
             component = None if block.inline else site.component(block.name)
@@ -164,7 +163,7 @@ class Calls:
         assert told is not None
         component = site.component(told.block)
         path = scope.level.prefix + component
-        call = replace(told, parent=scope.call, component=component, span=site.span, copy=site.copy)
+        call = changed(told, parent=scope.call, component=component, span=site.span, copy=site.copy)
         result, names = self.recall.add(found, path + ".", key.outer, call, scope.head)
         self.trace.results.append((path, result))
         return result, path, names
@@ -207,7 +206,7 @@ class Calls:
         if key is not None and (found := self.recall.find(key)):
             return self._again(found, key, site)
         start = self.recall.mark()
-        values = replace(values, named=dict(values.named))
+        values = changed(values, named=dict(values.named))
         until = _until(unit.name, values, head)
         with self._entered(unit.name, head, scope):
             component = site.component(unit.name)
@@ -250,16 +249,16 @@ class Calls:
         parameters = unit.net.parameters if unit.net else ()
         base = unit.net.base if unit.net else None
         own = {p.name for p in parameters}
-        own_scope = replace(scope, unit=unit)
+        own_scope = changed(scope, unit=unit)
         if base is None:
             named = {
                 name: self.targets.at_home(value, unit) for name, value in values.named.items()
             }
-            values = replace(values, named=named)
+            values = changed(values, named=named)
             return bind_block(unit.name, parameters, unit.chain, values, own_scope), unit
         if base.name not in unit.imports:
             raise Poisoned
-        mine = replace(values, named={k: v for k, v in values.named.items() if k in own})
+        mine = changed(values, named={k: v for k, v in values.named.items() if k in own})
         variables = bind_block(unit.name, parameters, unit.chain, mine, own_scope)
         inner = Scope(unit, scope.level, variables, {}, {}, scope.entry)
         head = ast.Head(base.name, None, None, base.arguments, None, base.extent, base.extent)

@@ -8,7 +8,6 @@ while building holds the rest. It reports nothing of what it meets: the steps do
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 from netspec.diagnostics.limits import Limits
@@ -21,6 +20,7 @@ from netspec.elaborate.evaluate import evaluate, integral
 from netspec.elaborate.report import Reporter
 from netspec.elaborate.scope import UNKNOWN, Body, Given, Poisoned, Scope
 from netspec.elaborate.targets import Targets
+from netspec.foundation.records import changed
 from netspec.syntax import ast
 from netspec.syntax.units import Unit
 
@@ -65,7 +65,7 @@ class Expansion:
 
     def check(self, chain: ast.Chain, scope: Scope) -> None:
         """Reports a net that cannot fit, at the step that multiplies it over."""
-        quiet, total = replace(scope, entry=None), Count()
+        quiet, total = changed(scope, entry=None), Count()
         for link in chain.links:
             if isinstance(link, ast.Step):
                 with unadvised():
@@ -76,7 +76,7 @@ class Expansion:
         """Reports a repeat about to run that cannot fit behind what there is `before` it."""
         self.calls.trace.counted += 1
         with unadvised():
-            once = self._action(action, replace(scope, entry=None))
+            once = self._action(action, changed(scope, entry=None))
         self._hold(before.plus(once.times(times)), action.extent, scope)
 
     def check_loop(
@@ -85,7 +85,7 @@ class Expansion:
         """Reports a loop about to run that cannot fit behind what there is `before` it."""
         self.calls.trace.counted += 1
         with unadvised():
-            once = self._body(loop, UNKNOWN, replace(scope, entry=None))
+            once = self._body(loop, UNKNOWN, changed(scope, entry=None))
         self._hold(before.plus(once.times(times)), loop.extent, scope)
 
     def _hold(self, total: Count, extent: ast.Extent, scope: Scope) -> None:
@@ -132,7 +132,7 @@ class Expansion:
             case ast.Freeze():
                 return self._chain(action.body, scope)
             case ast.TrainingHead() if scope.head is None:
-                return self._chain(action.body, replace(scope, head=action.name))
+                return self._chain(action.body, changed(scope, head=action.name))
         return Count()
 
     def _if(self, branch: ast.If, scope: Scope) -> Count:
@@ -161,7 +161,7 @@ class Expansion:
         return self._body(loop, UNKNOWN, scope).times(times)
 
     def _body(self, loop: ast.For | ast.Recurrence, index: Any, scope: Scope) -> Count:
-        inner = replace(scope, variables={**scope.variables, loop.variable: index})
+        inner = changed(scope, variables={**scope.variables, loop.variable: index})
         return self._once(loop.body, inner)
 
     def _head(self, head: ast.Head, scope: Scope) -> Count:
@@ -180,9 +180,9 @@ class Expansion:
             return self._net(what, values, scope)
         if head.body is not None:
             values.named["body"] = Body(head.body, scope)
-        defining = replace(scope, unit=target.unit)
+        defining = changed(scope, unit=target.unit)
         variables = _parameters(what.parameters, values, defining)
-        return self._once(what.body, replace(defining, variables=variables))
+        return self._once(what.body, changed(defining, variables=variables))
 
     def _net(self, unit: Unit, values: Given, scope: Scope) -> Count:
         if "until" in values.named:
@@ -191,7 +191,7 @@ class Expansion:
             variables, unit = self.calls.net_variables(unit, values, scope)
         except (Rejection, Poisoned):
             return Count()
-        return self._once(unit.chain, replace(scope, unit=unit, variables=variables))
+        return self._once(unit.chain, changed(scope, unit=unit, variables=variables))
 
     def _once(self, braces: ast.Chain | ast.Branches, scope: Scope) -> Count:
         """The count of braces under these parameters, remembered."""
@@ -263,7 +263,7 @@ def _parameters(
     free = [p.name for p in parameters if p.name not in values.named and p.name != "body"]
     placed = dict(zip(free, (value for value, _ in values.positional), strict=False))
     bound: dict[str, Any] = {}
-    inner = replace(scope, variables=bound)
+    inner = changed(scope, variables=bound)
     for parameter in parameters:
         held = values.named if parameter.name in values.named else placed
         if parameter.name in held:

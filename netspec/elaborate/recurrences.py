@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from netspec.diagnostics.messages.names import NameTaken, UnknownReference
 from netspec.diagnostics.messages.shapes import StateDiffers, WrongCount
@@ -15,6 +14,7 @@ from netspec.elaborate.bind import Misplaced
 from netspec.elaborate.calls import Run, reserved
 from netspec.elaborate.expand import Count, Expansion
 from netspec.elaborate.scope import Binding, Level, Poisoned, Scope, Wire
+from netspec.foundation.records import changed
 from netspec.graph.checked import Call, Node, Value
 from netspec.ops.arranging.steps import Stack, Unstack
 from netspec.ops.declare.operator import Operator
@@ -65,7 +65,7 @@ class Recurrences:
             self.tick(loop.extent, scope)
             component = scope.level.numbered(loop.variable)
             here = scope.level.prefix + component
-            inner = replace(
+            inner = changed(
                 scope,
                 level=Level(here + ".", reserved(loop.body)),
                 names={**scope.names, loop.variable: Binding((step,), span, path)},

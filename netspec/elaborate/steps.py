@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from netspec.diagnostics.limits import Limits
@@ -32,6 +31,7 @@ from netspec.elaborate.report import Reporter
 from netspec.elaborate.scope import Binding, Body, Poisoned, Scope, Wire
 from netspec.elaborate.targets import Targets
 from netspec.elaborate.training_heads import TrainingHeads
+from netspec.foundation.records import changed
 from netspec.graph.checked import Value
 from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.values import show
@@ -91,7 +91,7 @@ class Elaborator:
                 start = wire if size else binding.wire
             except (Rejection, Poisoned):
                 pass  # said, or silent, when the step runs
-        return self.run_chain(chain, wire, replace(scope, entry=start, moved=()))
+        return self.run_chain(chain, wire, changed(scope, entry=start, moved=()))
 
     def run_chain(self, chain: ast.Chain, wire: Wire, scope: Scope) -> Wire:
         """Runs the steps of any braces, `wire` flowing through."""
@@ -178,7 +178,7 @@ class Elaborator:
             case ast.Recurrence():
                 wire = self.recurrences.over(action, wire, scope, self._before)
             case ast.Freeze():
-                wire = self.run_braces(action.body, wire, replace(scope, frozen=True))
+                wire = self.run_braces(action.body, wire, changed(scope, frozen=True))
             case ast.TrainingHead():
                 self.heads.add(action, wire, scope)
         if step.name and step.name_extent:
@@ -193,7 +193,7 @@ class Elaborator:
         if held is not None and held.span != span:
             label = Label(held.span, "given first here")
             self.report(Rejection(NameTaken(name), (label,)), extent, scope)
-        scope.names[name] = replace(binding, span=span)
+        scope.names[name] = changed(binding, span=span)
 
     def _branches(self, branches: ast.Branches, wire: Wire, scope: Scope) -> Wire:
         """One tensor goes to every branch; n tensors go to n branches, one each.
@@ -209,7 +209,7 @@ class Elaborator:
         found: list[Value] | None = []
         for i, chain in enumerate(chains):
             start = wire if wire is None or shared else (wire[i],)
-            end = self.run_braces(chain, start, replace(scope, until=None))
+            end = self.run_braces(chain, start, changed(scope, until=None))
             if end is None:
                 found = None
             elif found is not None:
@@ -225,7 +225,7 @@ class Elaborator:
             except Rejection as rejection:
                 raise Misplaced(rejection.problem, chosen.condition.extent) from None
             chosen = chosen.then if holds else chosen.otherwise
-        return wire if chosen is None else self.run_chain(chosen, wire, replace(scope))
+        return wire if chosen is None else self.run_chain(chosen, wire, changed(scope))
 
     def _for(self, loop: ast.For, wire: Wire, scope: Scope) -> Wire:
         first, last = self._whole(loop.first, scope), self._integral(loop.last, scope)
@@ -236,7 +236,7 @@ class Elaborator:
         for i in range(first, last + 1):
             self._tick(loop.extent, scope)
             variables = {**scope.variables, loop.variable: i}
-            inner = replace(_copy_of(i, last, scope), variables=variables)
+            inner = changed(_copy_of(i, last, scope), variables=variables)
             wire = self.run_chain(loop.body, wire, inner)
         return wire
 
@@ -282,7 +282,7 @@ class Elaborator:
 
     def _call_body(self, body: Body, head: ast.Head, wire: Wire, scope: Scope) -> Wire:
         """Runs braces given to a block: they see what they saw, their nodes go where they run."""
-        inner = replace(
+        inner = changed(
             body.scope,
             level=scope.level,
             call=scope.call,
@@ -298,7 +298,7 @@ class Elaborator:
 
 def _copy_of(number: int, last: int, scope: Scope) -> Scope:
     """The scope of a copy in a repeat: a name in it means the last, where a net may end."""
-    return scope if number == last else replace(scope, until=None)
+    return scope if number == last else changed(scope, until=None)
 
 
 def _heading(step: ast.Step) -> ast.Extent:

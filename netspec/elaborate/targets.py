@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -11,6 +10,7 @@ from netspec.diagnostics.messages.names import UnknownLayer
 from netspec.diagnostics.suggest import closest, elsewhere, is_advised
 from netspec.elaborate.bind import Misplaced
 from netspec.elaborate.scope import Binding, Body, Poisoned, Scope
+from netspec.foundation.records import changed
 from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.values import Layer, Name, show
 from netspec.ops.registry import REGISTRY
@@ -137,4 +137,4 @@ class Targets:
             return value
         word = value.text if isinstance(value, Name) else value.name
         known = self._resolve(word, value.unit) or self._resolve_with_kernel(word, value.unit)
-        return value if known else replace(value, unit=unit)
+        return value if known else changed(value, unit=unit)

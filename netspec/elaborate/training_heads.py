@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from netspec.diagnostics.messages.names import (
     HeadInHead,
     HeadInRecurrence,
@@ -18,6 +16,7 @@ from netspec.diagnostics.records import Label
 from netspec.elaborate.bind import Misplaced, accepted, evaluate_at
 from netspec.elaborate.calls import Run, reserved
 from netspec.elaborate.scope import Level, Scope, Wire
+from netspec.foundation.records import changed
 from netspec.graph.checked import Call, Head
 from netspec.ops.declare.params import Real
 from netspec.syntax import ast
@@ -48,7 +47,7 @@ class TrainingHeads:
             raise Rejection(NameTaken(head.name), (Label(first, "given first here"),))
         component = scope.level.named(head.name)
         path = scope.level.prefix + component
-        inner = replace(
+        inner = changed(
             scope,
             level=Level(path + ".", reserved(head.body)),
             names=dict(scope.names),
