@@ -14,7 +14,7 @@ from netspec.foundation.records import record
 from netspec.graph.checked import Graph, Node, Value
 from netspec.passes.deploy import deploy
 from netspec.sizes.dims import Dim, substitute, symbols_of
-from netspec.sizes.shapes import TensorType, numel
+from netspec.sizes.shapes import TensorType
 
 RULE = (
     "one sample, float32, steps in order, every step makes a new tensor, "
@@ -38,7 +38,7 @@ class Peak:
 def tensor_bytes(tensor: TensorType, sizes: dict[str, int]) -> Dim:
     """Bytes of one tensor for one sample; tensors of another batch count their nominal number."""
     width = 4 if tensor.ids is None else 8
-    return numel(tensor.shape) * (width * tensor.batch.rows(sizes))
+    return tensor.elements * (width * tensor.batch.rows(sizes))
 
 
 def output_bytes(graph: Graph, node: Node) -> Dim:

@@ -192,9 +192,11 @@ def _itself(value: Any) -> Any:
 
 def _rows_told(op: Operator, types: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
     """The inputs' types with the rows that the output has: a row for all samples meets any."""
+    if op.batches != "broadcast":
+        return types
     counted = types[: op.sized_by]
     rows = common(tensor.batch for tensor in counted)
-    if op.batches != "broadcast" or rows is None:
+    if rows is None:
         return types
     same = (TensorType(tensor.shape, rows, tensor.ids) for tensor in counted)
     return (*same, *types[len(counted) :])
@@ -202,6 +204,8 @@ def _rows_told(op: Operator, types: tuple[TensorType, ...]) -> tuple[TensorType,
 
 def _fewest(tensor: TensorType) -> int:
     """How many elements a tensor has at least, whatever the sizes of symbols."""
+    if isinstance(tensor.elements, int):
+        return tensor.elements
     return prod(
         size if isinstance(size, int) else int(max(1, least(size))) for size in tensor.shape
     )

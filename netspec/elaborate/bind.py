@@ -177,7 +177,8 @@ def bind_operator(kind: type[Operator], given: Given, scope: Scope) -> BoundOper
     from_defaults: dict[str, Span] = {}
     for source in (kind.spelling, kind.defaults_of):
         for name, default in scope.defaults.get(source or "", {}).items():
-            if name in kind.params and name not in values and not rival(kind, name, values):
+            taken = name in values or (kind.either and rival(kind, name, values))
+            if name in kind.params and not taken:
                 values[name] = default.value
                 from_defaults[name] = default.span
     checked: dict[str, Any] = {}
@@ -212,6 +213,8 @@ def check_either(
     kind: type[Operator], values: Mapping[str, Any], extents: Mapping[str, ast.Extent]
 ) -> None:
     """Raises Rejection where two arguments take each other's place, at the second."""
+    if not kind.either:
+        return
     for name, value in values.items():
         other = rival(kind, name, values)
         if value is not None and other is not None:

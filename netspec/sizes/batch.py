@@ -72,7 +72,8 @@ class Batch:
 
         `nominal` are the numbers of what has a symbol of its own; one where it does not say.
         """
-        return self.parts * (samples if self.symbol == "N" else nominal.get(self.symbol, 1))
+        each = samples if self.symbol == "N" else nominal.get(self.symbol, 1)
+        return self.parts * each if self.cuts else each
 
     def size(self, samples: int | None) -> Dim | str:
         """The dimension's size for so many samples; a name where a symbol is in it."""

@@ -28,9 +28,9 @@ class Open(int):
     rate: tuple[int, int]
 
     def __new__(cls, size: int, rate: tuple[int, int] = (1, 1)) -> Open:
-        made = super().__new__(cls, size)
+        made = int.__new__(cls, size)
         divisor = gcd(*rate)
-        made.rate = (rate[0] // divisor, rate[1] // divisor)
+        made.rate = rate if divisor == 1 else (rate[0] // divisor, rate[1] // divisor)
         return made
 
     def __add__(self, other: Any) -> Any:

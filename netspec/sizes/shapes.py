@@ -42,6 +42,11 @@ class TensorType:
         """What tells types apart that are equal: where their sizes come from, too."""
         return tuple(map(exact, self.shape)), self.batch.exact, self.ids
 
+    @cached_property
+    def elements(self) -> Dim:
+        """How many elements it has for one row of its batch."""
+        return prod([int(dim) if isinstance(dim, int) else dim for dim in self.shape])
+
     @property
     def channels(self) -> Dim:
         """The first size; 1 where there is none."""

@@ -14,7 +14,7 @@ from netspec.diagnostics.messages.shapes import (
 )
 from netspec.diagnostics.raised import Rejection
 from netspec.ops.declare.operator import Operator
-from netspec.ops.declare.params import Reference
+from netspec.ops.declare.params import Param, Reference
 from netspec.sizes.batch import Batch
 from netspec.sizes.shapes import TensorType, numel
 
@@ -22,12 +22,15 @@ from netspec.sizes.shapes import TensorType, numel
 def need_numbers(op: Operator, inputs: Sequence[TensorType]) -> None:
     """Refuses ids where numbers are needed and numbers where ids are."""
     plain, named = op.apart(inputs)
-    either = {n for n, param in op.params.items() if isinstance(param, Reference) and param.ids}
-    numbers = (tensor for name, tensor in named.items() if name not in either)
+    numbers = (tensor for name, tensor in named.items() if not _takes_either(op.params[name]))
     for tensor in (*plain, *numbers):
         if (tensor.ids is not None) != op.takes_ids:
             expected = "integer ids" if op.takes_ids else "numbers"
             raise Rejection(NotIds(op.spelling, expected, str(tensor)))
+
+
+def _takes_either(param: Param) -> bool:
+    return isinstance(param, Reference) and param.ids
 
 
 def type_of(tensor: Any) -> TensorType:

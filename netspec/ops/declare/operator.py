@@ -97,6 +97,7 @@ class Operator:
     looks_back: ClassVar[bool] = False
     examples: ClassVar[tuple[tuple[str, str], ...]] = ()
     params: ClassVar[dict[str, Param]] = {}
+    _references: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls) -> None:
         inherited = dict(cls.params)
@@ -107,6 +108,7 @@ class Operator:
             elif not name.startswith("_") and name not in _HOOKS | _DECLARATIONS:
                 raise TypeError(f"{cls.__name__}.{name} is not a hook or declaration of Operator")
         cls.params = inherited
+        cls._references = tuple(n for n, p in inherited.items() if isinstance(p, params.Reference))
         if "spelling" not in vars(cls):
             return
         if not cls.examples:
@@ -166,11 +168,7 @@ class Operator:
 
     def references(self) -> tuple[str, ...]:
         """The parameters that are given as a further tensor, in the order of the last inputs."""
-        return tuple(
-            name
-            for name, param in self.params.items()
-            if isinstance(param, params.Reference) and self.__dict__[name]
-        )
+        return tuple([name for name in self._references if self.__dict__[name]])
 
     def apart(self, inputs: Sequence[T]) -> tuple[tuple[T, ...], dict[str, T]]:
         """The inputs that came by the wire or by position, and those by the name of a parameter."""
