@@ -13,10 +13,12 @@ Random weights amplify noise: so some nets are trained on scikit-learn's digits 
 their accuracy on held-out digits and the signal-to-noise ratio of all their logits.
 `speed` is ONNX Runtime as it comes, `speed_exact` with `session.x64quantprecision=1`, which
 processors without VNNI need to add up weights of eight bits without overflow and others ignore.
+With `--nets` or `--trained` only some are run, and what the output file has of others stays.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import runpy
@@ -183,12 +185,13 @@ def main() -> None:
     random.seed(0)
     np.random.seed(0)
     print("processor:", ", ".join(f"{k} {'yes' if v else 'no'}" for k, v in features().items()))
-    found: dict[str, Any] = {
+    found: dict[str, Any] = {"trained": {}, "nets": {}}
+    if given.output is not None and given.output.exists():
+        found = json.loads(given.output.read_text())
+    found |= {
         "machine": {**machine("onnxruntime-gpu"), "model": model(), **features()},
         "load": os.getloadavg(),
         "threads": THREADS,
-        "trained": {},
-        "nets": {},
     }
     for name in given.trained:
         found["trained"][name] = trained(name, given.samples)

@@ -14,24 +14,24 @@ from netspec.foundation.records import record
 if TYPE_CHECKING:
     from netspec.backends.onnx.lowering import Model
     from netspec.graph.checked import Node
-    from netspec.ops.declare.weight import Weight
 
     Array = np.ndarray[Any, Any]
 
 
 @record
 class Matrix:
-    """The weight that a node multiplies by: the tensor's name, and how it is turned and shaped.
+    """The weight or constant that a node multiplies by: the tensor's name, and how it is turned and shaped.
 
-    `axis` is that of its output channels, once it is so.
+    It is `held` in one shape and has another once it is so; `axis` is that of its output channels then.
+    What is `fixed` is no weight of the net.
     """
 
     name: str
-    weight: Weight
+    held: tuple[int, ...]
     shape: tuple[int, ...]
     turned: bool
     axis: int
-    path: tuple[str, ...] = ()
+    fixed: bool
 
     def of(self, array: Array) -> Array:
         """The tensor's numbers as the node has them."""
@@ -51,6 +51,11 @@ class Work:
     def kind(self) -> str:
         """ONNX's word for what it does."""
         return str(self.proto.op_type)
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether it multiplies by a constant."""
+        return self.matrix is not None and self.matrix.fixed
 
     @property
     def multiplies(self) -> bool:
@@ -99,14 +104,14 @@ class Flow:
         return name in self.weights or name in self.constants
 
     def _matrix(self, proto: NodeProto) -> Matrix | None:
-        """The weight of a convolution, of a matrix product or of a normalisation by channel."""
+        """What a convolution or a matrix product multiplies by, where it is the same for every input."""
         if proto.op_type not in ("Conv", "Gemm", "MatMul"):
             return None
         if proto.op_type == "Gemm":
             values = {a.name: helper.get_attribute_value(a) for a in proto.attribute}
             if not values.get("transB") or values.get("transA"):
                 return None
-        name, turned, path = proto.input[1], False, []
+        name, turned = proto.input[1], False
         shape: tuple[int, ...] | None = None
         while name in self._protos:
             before = self._protos[name]
@@ -120,13 +125,14 @@ class Flow:
                 shape = tuple(int(size) for size in self.constants[before.input[1]])
             else:
                 return None
-            path.append(name)
             name = before.input[0]
-        if name not in self.weights:
+        # What resamples by products of constants is small, and rounds what is exact without it.
+        if name not in self.weights and (name not in self.constants or proto.op_type != "Conv"):
             return None
-        weight = self.weights[name]
-        sizes = shape or (weight.shape[::-1] if turned else weight.shape)
-        if prod(sizes) != weight.size or (proto.op_type == "MatMul" and len(sizes) != 2):
+        tensor = self.weights[name] if name in self.weights else self.constants[name]
+        held = tuple(tensor.shape)
+        sizes = shape or (held[::-1] if turned else held)
+        if prod(sizes) != tensor.size or (proto.op_type == "MatMul" and len(sizes) != 2):
             return None
         axis = 1 if proto.op_type == "MatMul" else 0
-        return Matrix(name, weight, sizes, turned, axis, tuple(path))
+        return Matrix(name, held, sizes, turned, axis, name in self.constants)

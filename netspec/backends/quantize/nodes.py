@@ -237,7 +237,7 @@ class _Writer:
         path = node.proto.name
         base = node.matrix.name if node.matrix is not None else f"{path}.weight"
         held = self._constants.get(f"{base}.scale")
-        turned = node.matrix is not None and self._flow.weights[base].shape != node.matrix.shape
+        turned = node.matrix is not None and node.matrix.held != node.matrix.shape
         if turned or (held is not None and not np.array_equal(held, scales)):
             base = f"{path}.weight"
         return base, f"{path}.bias"

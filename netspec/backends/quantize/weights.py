@@ -80,21 +80,21 @@ def factors(flow: Flow, source: WeightSource, node: Work) -> Factors:
     matrix = node.matrix
 
     def read() -> Array:
-        return matrix.of(whole(source, matrix.name, matrix.weight))
+        return matrix.of(_tensor(flow, source, matrix.name))
 
     array = read()
     others = tuple(axis for axis in range(array.ndim) if axis != matrix.axis)
     peaks = np.maximum(array.max(others), -array.min(others))
     bias = None
     if len(node.proto.input) > 2 and node.kind != "MatMul":
-        bias = _vector(flow, source, node.proto.input[2]).astype(np.float64)
+        bias = _tensor(flow, source, node.proto.input[2]).astype(np.float64)
     return Factors(read, array.shape, matrix.axis, peaks, bias)
 
 
 def _normalization(flow: Flow, source: WeightSource, node: Work) -> Factors:
     """BatchNorm as a convolution of one weight for each channel."""
     weight, bias, mean, variance = (
-        _vector(flow, source, name).astype(np.float64) for name in node.proto.input[1:]
+        _tensor(flow, source, name).astype(np.float64) for name in node.proto.input[1:]
     )
     eps = next((a.f for a in node.proto.attribute if a.name == "epsilon"), 1e-5)
     factor = weight / np.sqrt(variance + eps)
@@ -106,7 +106,7 @@ def _normalization(flow: Flow, source: WeightSource, node: Work) -> Factors:
     return Factors(read, shape, 0, np.abs(factor), bias - mean * factor)
 
 
-def _vector(flow: Flow, source: WeightSource, name: str) -> Array:
+def _tensor(flow: Flow, source: WeightSource, name: str) -> Array:
     found = flow.constants.get(name)
     return whole(source, name, flow.weights[name]) if found is None else found
 
