@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
+# A kernel has a number for each channel and place: for larger windows it is no small one.
+_PLACES = 25
+
 
 @record
 class Matrix:
@@ -40,12 +43,16 @@ class Matrix:
 
 @record(eq=False)
 class Work:
-    """One ONNX node, the step of the net it is of, and its weight where it multiplies by one."""
+    """One ONNX node, the step of the net it is of, and its weight where it multiplies by one.
+
+    An average over few places that all count is a product too; `window` is the extent of those.
+    """
 
     index: int
     proto: NodeProto
     step: Node
     matrix: Matrix | None = None
+    window: tuple[int, ...] = ()
 
     @property
     def kind(self) -> str:
@@ -54,13 +61,13 @@ class Work:
 
     @property
     def is_fixed(self) -> bool:
-        """Whether it multiplies by a constant."""
-        return self.matrix is not None and self.matrix.fixed
+        """Whether what it multiplies by is no weight of the net."""
+        return bool(self.window) or (self.matrix is not None and self.matrix.fixed)
 
     @property
     def multiplies(self) -> bool:
-        """Whether it has a weight to multiply by."""
-        return self.matrix is not None or self.kind == "BatchNormalization"
+        """Whether it is a product with a weight or a constant, or can be written as one."""
+        return self.matrix is not None or bool(self.window) or self.kind == "BatchNormalization"
 
 
 class Flow:
@@ -77,13 +84,13 @@ class Flow:
         self.readers: dict[str, list[Work]] = {}
         self.makers: dict[str, Work] = {}
         self._protos = {name: node for node in proto.node for name in node.output}
+        self.shapes = {name: v.shape for v, name in model.values.items()}
         self.nodes = self._nodes(model, list(proto.node))
         for node in self.nodes:
             for name in dict.fromkeys(node.proto.input):
                 self.readers.setdefault(name, []).append(node)
             for name in node.proto.output:
                 self.makers[name] = node
-        self.shapes = {name: v.shape for v, name in model.values.items()}
         self.ranks = {name: 1 + len(shape) for name, shape in self.shapes.items()}
 
     def _nodes(self, model: Model, protos: list[NodeProto]) -> tuple[Work, ...]:
@@ -96,7 +103,7 @@ class Flow:
             proto = protos[index]
             made = [steps[name] for name in proto.output if name in steps]
             step = made[0] if made else step
-            found.append(Work(index, proto, step, self._matrix(proto)))
+            found.append(Work(index, proto, step, self._matrix(proto), self._window(proto)))
         return tuple(reversed(found))
 
     def is_constant(self, name: str) -> bool:
@@ -136,3 +143,12 @@ class Flow:
             return None
         axis = 1 if proto.op_type == "MatMul" else 0
         return Matrix(name, held, sizes, turned, axis, name in self.constants)
+
+    def _window(self, proto: NodeProto) -> tuple[int, ...]:
+        """The extent of an average's window where a kernel of one number does the same, else nothing."""
+        if proto.op_type != "AveragePool" or proto.input[0] not in self.shapes:
+            return ()
+        values = {a.name: helper.get_attribute_value(a) for a in proto.attribute}
+        window = tuple(values["kernel_shape"])
+        partly = any(values.get("pads", ())) and not values.get("count_include_pad", 0)
+        return () if partly or values.get("ceil_mode", 0) or prod(window) > _PLACES else window

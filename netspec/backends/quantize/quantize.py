@@ -327,7 +327,7 @@ class _Work:
 
     def _costs(self) -> dict[Node, int]:
         """The multiply-adds of each step that has any, and of those that multiply by constants, none."""
-        fixed = {node.step for node in self.plan.working if node.is_fixed}
+        fixed = {node.step for node in self.plan.working if node.matrix and node.is_fixed}
         found = {node: self._macs(node) for node in self.graph.nodes}
         return {node: macs for node, macs in found.items() if macs or node in fixed}
 

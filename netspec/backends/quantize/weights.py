@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -74,7 +75,9 @@ class Factors:
 
 
 def factors(flow: Flow, source: WeightSource, node: Work) -> Factors:
-    """What a product or a normalisation by channel multiplies and shifts by."""
+    """What a product, a normalisation by channel or an average multiplies and shifts by."""
+    if node.window:
+        return _average(flow, node)
     if node.matrix is None:
         return _normalization(flow, source, node)
     matrix = node.matrix
@@ -104,6 +107,16 @@ def _normalization(flow: Flow, source: WeightSource, node: Work) -> Factors:
         return factor.astype(np.float32).reshape(shape)
 
     return Factors(read, shape, 0, np.abs(factor), bias - mean * factor)
+
+
+def _average(flow: Flow, node: Work) -> Factors:
+    """An average as a convolution of each channel by one number."""
+    channels, share = flow.shapes[node.proto.input[0]][0], 1 / prod(node.window)
+    assert isinstance(channels, int)
+    shape = (channels, 1, *node.window)
+    return Factors(
+        lambda: np.full(shape, share, np.float32), shape, 0, np.full(channels, share), None
+    )
 
 
 def _tensor(flow: Flow, source: WeightSource, name: str) -> Array:
