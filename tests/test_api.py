@@ -30,6 +30,7 @@ def test_the_public_names_are_these():
         "Net",
         "NetspecError",
         "Picture",
+        "Variants",
         "__version__",
         "diff",
         "format_text",
@@ -38,11 +39,24 @@ def test_the_public_names_are_these():
         "load",
         "param_groups",
         "shipped_names",
+        "variants",
     ]
     assert all(getattr(netspec, name) is not None for name in netspec.__all__)
     assert dir(netspec) == sorted(netspec.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = netspec.nothing
+
+
+def test_variants_are_the_nets_of_one_spec(tmp_path):
+    path = tmp_path / "net.ns"
+    path.write_text("net t(n=4)\ninput 3x8x8\nconv3-n; gap; fc-2\n")
+    family = netspec.variants(path)
+    path.write_text("net t(n=4)\ninput 3x8x8\nfc-2\n")
+    assert [family.totals(n=n)["params"] for n in (4, 8, 4)] == [122, 242, 122]
+    assert family.load(n=8, input=(3, 9, 9)).summary().totals == family.totals(n=8, input="3x9x9")
+    with pytest.raises(netspec.NetspecError, match="NS") as refused:
+        family.totals(m=8)
+    assert "parameters: n" in str(refused.value)
 
 
 def test_importing_loads_no_backend():
