@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from netspec.diagnostics.limits import Limits
@@ -57,8 +58,12 @@ def _value(name: str, value: Any, limits: Limits) -> Any:
     """A setting's value; text is read as an expression of the language."""
     if isinstance(value, list | tuple):
         return tuple(_value(name, item, limits) for item in value)
-    if not isinstance(value, str):
-        return value
+    return _read(name, value, limits) if isinstance(value, str) else value
+
+
+# Of a sweep the same few texts, and equal layers only where they were read once.
+@lru_cache(maxsize=256)
+def _read(name: str, value: str, limits: Limits) -> Any:
     collector = Collector()
     source = Source(f"--set {name}", f"value({value})")
     file = parse(source, collector, limits)

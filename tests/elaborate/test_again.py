@@ -224,6 +224,17 @@ def test_a_size_runs_no_step_that_was_run(work: Counter[str]) -> None:
     assert 0 < work["rules"] < 100
 
 
+def test_a_setting_given_as_text_is_the_same_each_time(work: Counter[str]) -> None:
+    body = "net t(act=relu, n=2)\ninput 8x8x8\nblock u(act) { conv1-8(act=act) }\nu(act) x3; fc-n\n"
+    family = netspec.variants(body)
+    family.load(act="leaky(0.1)", n="3")
+    work.clear()
+    family.load(act="leaky(0.1)", n="3")
+    assert work == {}
+    family.load(act="leaky(0.1)", n="4")
+    assert work["steps"] == 1
+
+
 def test_a_text_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     family = netspec.variants("fasterrcnn_resnet50_fpn")
     first = told(family.load(classes=5).graph)
