@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 # Runs of one call that went different ways for the sizes of what flows in.
 _WAYS = 4
-# A memo starts anew above so many nodes, of nets that are kept for a call in them and of calls.
+# A memo starts anew above so many nodes of calls, and operators and what they gave.
 _MOST = 100_000
 
 
@@ -70,7 +70,8 @@ class Memo:
 
     def bound(self) -> None:
         """Forgets all but the files where too much is held; between builds."""
-        if self.held + len(self.known.inferred) > _MOST:
+        known = (self.known.operators, self.known.inferred, self.defaults)
+        if self.held + sum(map(len, known)) > _MOST:
             self.known, self.held = Known(), 0
             for found in (self.calls, self.ways, self.defaults):
                 found.clear()
@@ -249,7 +250,7 @@ class Recall:
         self._keep(key, Entry(run), end.nodes - start.nodes)
 
     def _keep(self, key: Key, entry: Entry, nodes: int) -> None:
-        self.memo.held += nodes
+        self.memo.held += nodes + 1
         self.memo.calls[key.same, key.types] = entry
         ways = self.memo.ways.setdefault(key.same, [])
         if isinstance(entry.what, Run):
