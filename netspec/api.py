@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from netspec.backends.torch.layers import NetModule
     from netspec.graph.checked import Graph
     from netspec.importing.imported import Imported
+    from netspec.sweeping.latency import Timing
+    from netspec.sweeping.sweep import Sweep
     from netspec.verify import Report
     from netspec.weights.sources import WeightSource
 
@@ -67,6 +69,55 @@ def diff(before: str | Path | Net, after: str | Path | Net) -> Difference:
     from netspec.analysis.difference.difference import difference
 
     return difference(_compared(before), _compared(after))
+
+
+@advising
+def sweep(
+    spec: str | Path | Net,
+    settings: Mapping[str, Any],
+    *,
+    input: str | Sequence[str] | Sequence[int] = (),
+    where: str | Sequence[str] = (),
+    keep: bool = False,
+    sample: int | None = None,
+    seed: int = 0,
+    part: tuple[int, int] = (1, 1),
+    jobs: int | None = 1,
+    ray: str | None = None,
+    latency: Timing | None = None,
+    limits: Limits = DEFAULT,
+) -> Sweep:
+    """The exact costs of every combination of values for a net's parameters: rows, as they are iterated.
+
+    A value of `settings` is a range, several values, one, or a text as the command takes it,
+    `"16..64:8"`. Several sizes of an `input` are variants too. Rows that break a bound of `where`,
+    `"params<5M"`, are left out, or kept with the status `over`; what is no net is a row that says why.
+    `sample` draws so many variants by `seed`, `part=(2, 8)` is the second eighth. `jobs` processes of
+    this machine build them, None as many as pay; or a Ray cluster does. `latency` measures each, as a
+    `netspec.sweeping.latency.Timing` says, in this process. Raises NetspecError for what is no
+    parameter, no value and no bound, before anything is built.
+
+    >>> import netspec
+    >>> net = "net small(n=8)\ninput 3x8x8\nconv3-n; gap; fc-10\n"
+    >>> [(row.settings["n"], row.totals["params"]) for row in netspec.sweep(net, {"n": [4, 8]})]
+    [(4, 162), (8, 314)]
+    """
+    from netspec.sweeping.sweep import Sweep
+
+    return Sweep(
+        spec.graph.source if isinstance(spec, Net) else _source(spec, limits),
+        settings,
+        inputs=_shapes(input),
+        where=(where,) if isinstance(where, str) else where,
+        keep=keep,
+        sample=sample,
+        seed=seed,
+        part=part,
+        jobs=jobs,
+        ray=ray,
+        latency=latency,
+        limits=limits,
+    )
 
 
 def _compared(given: str | Path | Net) -> Graph:

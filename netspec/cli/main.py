@@ -26,6 +26,7 @@ COMMANDS = {
     "run": "Run a spec or an ONNX file through ONNX Runtime.",
     "verify": "Prove that what netspec wrote computes what the spec says.",
     "bench": "Measure latency and throughput.",
+    "sweep": "Say what every variant of a spec costs.",
     "fmt": "Put specs in the one canonical layout.",
     "list": "List the shipped specs: what they are and what they cost.",
     "show": "Print the text of a shipped spec.",

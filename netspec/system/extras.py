@@ -19,6 +19,8 @@ _PACKAGES = {
     "PIL": ("pillow", "run"),
     "matplotlib": ("matplotlib", "charts"),
     "onnxruntime": ("ONNX Runtime", "run"),
+    "pyarrow": ("PyArrow", "tables"),
+    "ray": ("Ray", "ray"),
     "reportlab": ("ReportLab", "pdf"),
     "resvg_py": ("resvg-py", "png"),
     "torch": ("PyTorch", "torch"),
