@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from netspec.graph.checked import Graph
     from netspec.importing.imported import Imported
     from netspec.sweeping.latency import Timing
+    from netspec.sweeping.space import Space
     from netspec.sweeping.sweep import Sweep
     from netspec.verify import Report
     from netspec.weights.sources import WeightSource
@@ -118,6 +119,27 @@ def sweep(
         latency=latency,
         limits=limits,
     )
+
+
+def space(
+    spec: str | Path | Net, values: Mapping[str, Any] | None = None, *, limits: Limits = DEFAULT
+) -> Space:
+    """A net's parameters as a search space for Optuna and Ray Tune.
+
+    Parameters that are yes or no, or words that the spec asks for, are in it by themselves; `values` are
+    those of numbers and others, as `sweep` takes them. `space.suggest(trial)` gives settings for `load`,
+    `space.ray()` a `param_space`; a parameter is chosen only where the others let it matter.
+
+    >>> import netspec
+    >>> net = "net small(deep=no, n=8)\ninput 3x8x8\nif deep { conv3-n }; gap; fc-10\n"
+    >>> found = netspec.space(net, {"n": range(8, 65, 8)})
+    >>> found.matters("n", {"deep": True}), found.matters("n", {"deep": False})
+    (True, False)
+    """
+    from netspec.sweeping.space import Space
+
+    source = spec.graph.source if isinstance(spec, Net) else _source(spec, limits)
+    return Space(source, values or {}, limits=limits)
 
 
 def _compared(given: str | Path | Net) -> Graph:

@@ -11,18 +11,13 @@ from typing import TYPE_CHECKING
 
 from netspec.analysis.budget import bounds
 from netspec.diagnostics.limits import DEFAULT, Limits
-from netspec.diagnostics.messages.names import UnknownInput
 from netspec.diagnostics.messages.sweeping import OpenTotals
-from netspec.diagnostics.raised import Collector, NetspecError, Rejection
 from netspec.diagnostics.source import Source
-from netspec.elaborate.build import build
-from netspec.elaborate.inputs import shapes_given
-from netspec.elaborate.settings import bases, no_such_setting, parameters_of
 from netspec.sweeping.axes import axes_of, input_axes
 from netspec.sweeping.chunks import chunks
+from netspec.sweeping.spec import checked_inputs, checked_names, unit_of
 from netspec.sweeping.tables import columns_of, writer_for
 from netspec.sweeping.variant import OVER, Plan, Row
-from netspec.syntax.units import Loader, Unit
 from netspec.system.atomic import planned, replacing
 
 if TYPE_CHECKING:
@@ -56,13 +51,10 @@ class Sweep:
         latency: Timing | None = None,
         limits: Limits = DEFAULT,
     ) -> None:
-        self.unit = _unit(source, limits)
-        known = parameters_of(self.unit)
-        for name in settings:
-            if name not in known:
-                raise NetspecError(no_such_setting(self.unit, name), status=2)
+        self.unit = unit_of(source, limits)
+        checked_names(self.unit, settings)
+        checked_inputs(self.unit, inputs)
         axes = (*axes_of(settings, limits), *input_axes(inputs))
-        _check_inputs(self.unit, inputs)
         held = tuple(bound for text in where for bound in bounds(text))
         self.plan = Plan(source, axes, held, limits)
         self.numbers = self.plan.grid.numbers(sample, seed, part)
@@ -173,27 +165,6 @@ class Sweep:
         if row.code == OpenTotals.code:
             self.plan.costs(row)
         return time.perf_counter() - start
-
-
-def _unit(source: Source, limits: Limits) -> Unit:
-    """The declarations of a spec; raises NetspecError with what is wrong with its text."""
-    collector = Collector()
-    unit = Loader(collector, limits).load(source)
-    if collector.failed:
-        build(source, limits=limits)  # raises the same, with what mends it
-    return unit
-
-
-def _check_inputs(unit: Unit, given: Iterable[str]) -> None:
-    """Raises NetspecError for a size that is none, or that is of no input of the net."""
-    known = next(([i.name or "input" for i in u.inputs] for u in bases(unit) if u.inputs), None)
-    for text in given:
-        try:
-            name = next(iter(shapes_given((text,))))
-        except Rejection as rejection:
-            raise NetspecError(rejection.problem, status=2) from None
-        if name and known and name not in known:
-            raise NetspecError(UnknownInput(name, ", ".join(known)), status=2)
 
 
 def _cores() -> int:
