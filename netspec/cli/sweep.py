@@ -6,6 +6,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -63,6 +64,10 @@ def _part(ctx: click.Context, param: click.Parameter, value: str | None) -> tupl
 @click.option("--ray", metavar="ADDRESS", help="Build on a Ray cluster: its address, auto, local.")
 @click.option("-o", "--output", metavar="FILE", help="The table to write; - for standard output.")
 @click.option("--format", "form", type=click.Choice(FORMATS), help="As the file ends by default.")
+@click.option("--plot", metavar="FILE", help="A picture of two columns: .svg, .png, .pdf, .tikz.")
+@click.option("--x", metavar="COLUMN", help="Across: a cost, or a parameter as set_NAME; params.")
+@click.option("--y", metavar="COLUMN", help="Up: a cost; macs.")
+@click.option("--most", metavar="COLUMN", help="Which of the two more is better of; of neither.")
 @quiet_option
 @json_option
 @spec_options
@@ -81,6 +86,10 @@ def command(
     ray: str | None,
     output: str | None,
     form: str | None,
+    plot: str | None,
+    x: str | None,
+    y: str | None,
+    most: str | None,
     quiet: bool,
     as_json: bool,
     options: Options,
@@ -93,12 +102,18 @@ def command(
     table of any length is written as it comes, whole or not at all. --part makes one of several
     tables, which one after the other are the whole.
 
+    The picture of two costs has their Pareto front: the variants that no other is better than. Less is
+    better, unless --most says of which of the two more is. The picture of a cost against a parameter
+    joins those that differ in nothing else.
+
     Latency is the median of runs through ONNX Runtime on seeded noise, and where the outer tenths
     begin. The exit status is 1 where no variant fits, and 4 where a variant killed its process.
     """
+    from netspec.draw.picture import format_of
     from netspec.sweeping.shown import document, table, told
     from netspec.sweeping.sweep import Sweep
     from netspec.syntax.files import read_spec
+    from netspec.system.atomic import planned
 
     timing = _timing(latency, runs, batch, threads)
     if timing is not None and (ray is not None or (jobs or 1) > 1):
@@ -107,6 +122,8 @@ def command(
         )
     if ray is not None and jobs is not None:
         raise click.UsageError("--jobs are of this machine, and --ray is for a cluster")
+    if plot is None and (x, y, most) != (None, None, None):
+        raise click.UsageError("--x, --y and --most are for --plot")
     if as_json and output is not None:
         raise click.UsageError("--json prints, and -o writes a table")
     with Progress("sweep", quiet=quiet) as progress:
@@ -130,14 +147,22 @@ def command(
             _refuse_many(found.count)
         else:
             found.refuse_target(target, form)
+        picture = None if plot is None else found.plotted(x or "params", y or "macs", most)
+        if plot is not None:
+            planned(Path(plot), found.files)
+            format_of(Path(plot))
         say(_announced(found), quiet or found.count * found.seconds < 1)
         statuses, codes = Counter[str](), Counter[str]()
         rows = _counted(found, statuses, codes, progress)
+        if picture is not None:
+            rows = picture.through(rows)
         held = None
         if target is None:
             held = list(rows)
         else:
             found.write(target, rows, form)
+    if picture is not None and plot is not None:
+        picture.save(plot)
     if held is not None and as_json:
         print_json(document(found.unit.name, held, found.columns, statuses))
     elif held is not None:

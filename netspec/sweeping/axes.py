@@ -63,11 +63,6 @@ class Axis:
             return float
         return kinds.pop() if len(kinds) == 1 else str
 
-    @property
-    def is_even(self) -> bool:
-        """Whether the values were given as a range."""
-        return isinstance(self.values, range | Steps)
-
 
 def axis_of(name: str, given: object, limits: Limits = DEFAULT) -> Axis:
     """The axis of a parameter: a text as `--set` takes it, a range, several values, or one.

@@ -1,15 +1,11 @@
-"""Who proposes values of a search space: a trial of Optuna, or Ray Tune."""
+"""How a parameter's values are asked for: of a trial of Optuna, or as a domain of Ray Tune."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, Protocol
 
-from netspec.sweeping.axes import Axis
-from netspec.system.extras import need
-
-if TYPE_CHECKING:
-    from netspec.sweeping.space import Space
+from netspec.sweeping.axes import Axis, Steps
 
 
 class Trial(Protocol):
@@ -27,64 +23,40 @@ class Trial(Protocol):
         """One of the choices."""
 
 
-def suggested(space: Space, trial: Trial) -> dict[str, Any]:
-    """Settings that a trial suggests, one parameter after the other, where it matters."""
-    found: dict[str, Any] = {}
-    for dimension in space.dimensions:
-        if space.matters(dimension.name, found):
-            found[dimension.name] = _asked(trial, dimension.axis)
-    return found
-
-
-def _asked(trial: Trial, axis: Axis) -> Any:
+def asked(trial: Trial, axis: Axis) -> Any:
+    """The value that a trial suggests; ranges are asked for as such, and one value is not asked for."""
     values = axis.values
     if len(values) == 1:
         return values[0]
-    if not axis.is_even:
-        return trial.suggest_categorical(axis.name, list(values))
-    low, high, step = _ends(axis)
-    if axis.kind is int:
-        return trial.suggest_int(axis.name, low, high, step=step)
-    return trial.suggest_float(axis.name, low, high, step=step)
+    if isinstance(values, range):
+        least, most = sorted((values[0], values[-1]))
+        return trial.suggest_int(axis.name, least, most, step=abs(values.step))
+    if isinstance(values, Steps):
+        low, high = sorted((values[0], values[-1]))
+        return trial.suggest_float(axis.name, low, high, step=abs(float(values.step)))
+    return trial.suggest_categorical(axis.name, list(values))
 
 
-def param_space(space: Space) -> dict[str, Any]:
-    """Ray Tune's domains by parameter; what others decide of is drawn when they are known."""
-    need("ray", "a search space for Ray Tune")
-    from ray import tune
-
-    found: dict[str, Any] = {}
-    for dimension in space.dimensions:
-        domain = _domain(tune, dimension.axis)
-        if dimension.needs:
-            domain = tune.sample_from(_where_it_matters(space, dimension.name, domain))
-        found[dimension.name] = domain
-    return found
+def domain(tune: Any, axis: Axis) -> Any:
+    """The domain of `ray.tune`."""
+    values = axis.values
+    if isinstance(values, range) and values.step == 1:
+        return tune.randint(values.start, values.stop)
+    # Tune's domains with steps round to multiples of the step, whatever the range begins with.
+    return tune.choice(list(values))
 
 
-def _domain(tune: Any, axis: Axis) -> Any:
-    if not axis.is_even or len(axis.values) == 1:
-        return tune.choice(list(axis.values))
-    low, high, step = _ends(axis)
-    if axis.kind is int:
-        return tune.randint(low, high + 1) if step == 1 else tune.choice(list(axis.values))
-    return tune.choice(list(axis.values))
+def conditional(
+    needs: Collection[str], matters: Callable[[Mapping[str, Any]], bool], domain: Any
+) -> Callable[[Any], Any]:
+    """What `tune.sample_from` takes: a value of the domain where it matters, or None."""
 
-
-def _ends(axis: Axis) -> tuple[Any, Any, Any]:
-    """The least value of a range, its largest, and what is between two."""
-    first, last = axis.values[0], axis.values[-1]
-    step = axis.values[1] - axis.values[0]  # type: ignore[operator]
-    return min(first, last), max(first, last), abs(step)
-
-
-def _where_it_matters(space: Space, name: str, domain: Any) -> Callable[[Mapping[str, Any]], Any]:
-    needs = next(d.needs for d in space.dimensions if d.name == name)
-
-    def drawn(given: Mapping[str, Any]) -> Any:
-        """A value, or None. Ray Tune gives what it has drawn; attributes wait for what it has not."""
-        held = getattr(given, "config", given)
-        known = {other: getattr(held, other) for other in needs}
-        return domain.sample() if space.matters(name, known) else None
+    def drawn(given: Any) -> Any:
+        """A value. A Tuner gives what was drawn before this, in the order of the space; Tune's own
+        generators give a mapping that waits where an attribute is not drawn yet.
+        """
+        held = given if set(needs) <= set(given) else given["config"]
+        known = {n: held[n] if type(held) is dict else getattr(held, n) for n in needs}
+        return domain.sample() if matters(known) else None
 
     return drawn

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from functools import cached_property, partial
+from typing import Any
 
 from netspec.diagnostics.limits import DEFAULT, Limits
 from netspec.diagnostics.raised import Collector, NetspecError, Rejection
@@ -16,12 +16,11 @@ from netspec.elaborate.steps import Elaborator
 from netspec.foundation.records import record
 from netspec.sweeping.axes import Axis, Value, axis_of
 from netspec.sweeping.guards import Guards, names_in, scope_of, uses_of
+from netspec.sweeping.proposals import Trial, asked, conditional, domain
 from netspec.sweeping.spec import checked_names, unit_of
 from netspec.syntax import ast
 from netspec.syntax.units import Loader, Unit
-
-if TYPE_CHECKING:
-    from netspec.sweeping.proposals import Trial
+from netspec.system.extras import need
 
 
 @record
@@ -82,18 +81,28 @@ class Space:
 
     def suggest(self, trial: Trial) -> dict[str, Any]:
         """The settings that a trial of Optuna suggests: only parameters that matter are asked for."""
-        from netspec.sweeping.proposals import suggested
-
-        return suggested(self, trial)
+        found: dict[str, Any] = {}
+        for dimension in self.dimensions:
+            if self.matters(dimension.name, found):
+                found[dimension.name] = asked(trial, dimension.axis)
+        return found
 
     def ray(self) -> dict[str, Any]:
         """A `param_space` for Ray Tune; what does not matter is None in its configurations.
 
         Raises CannotImport where Ray is not installed.
         """
-        from netspec.sweeping.proposals import param_space
+        need("ray", "a search space for Ray Tune")
+        from ray import tune
 
-        return param_space(self)
+        found: dict[str, Any] = {}
+        for dimension in self.dimensions:
+            drawn = domain(tune, dimension.axis)
+            if dimension.needs:
+                matters = partial(self.matters, dimension.name)
+                drawn = tune.sample_from(conditional(dimension.needs, matters, drawn))
+            found[dimension.name] = drawn
+        return found
 
     def _scope(self, settings: Mapping[str, Any]) -> Scope | None:
         """What the net's steps see under these settings; None where they are not settings of it."""

@@ -15,6 +15,7 @@ from netspec.diagnostics.messages.sweeping import OpenTotals
 from netspec.diagnostics.source import Source
 from netspec.sweeping.axes import axes_of, input_axes
 from netspec.sweeping.chunks import chunks
+from netspec.sweeping.picture import Plot
 from netspec.sweeping.spec import checked_inputs, checked_names, unit_of
 from netspec.sweeping.tables import columns_of, writer_for
 from netspec.sweeping.variant import OVER, Plan, Row
@@ -112,6 +113,23 @@ class Sweep:
         writer = writer_for(path, form)
         with replacing(Path(path), keep=self.files, text=writer.text) as file:
             writer(file, self.columns).write(rows)
+
+    def plot(
+        self, path: str | Path, *, x: str = "params", y: str = "macs", most: str | None = None
+    ) -> Path:
+        """Draws two columns of the table: costs with their Pareto front, or a cost against a parameter.
+
+        Less of a cost is better, but of `most` more is. The file is .svg, .png, .pdf or .tikz. Raises
+        NetspecError.
+        """
+        plot = self.plotted(x, y, most)
+        for row in self:
+            plot.add(row)
+        return plot.save(path)
+
+    def plotted(self, x: str, y: str, most: str | None = None) -> Plot:
+        """An empty picture of two columns, for rows of this sweep."""
+        return Plot(self.unit.name, self.plan.axes, self.columns, x, y, most, self.files)
 
     def refuse_target(self, path: str | Path, form: str | None = None) -> None:
         """Raises NetspecError where no table can be written there, before anything is built."""
