@@ -6,7 +6,6 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -109,11 +108,9 @@ def command(
     Latency is the median of runs through ONNX Runtime on seeded noise, and where the outer tenths
     begin. The exit status is 1 where no variant fits, and 4 where a variant killed its process.
     """
-    from netspec.draw.picture import format_of
     from netspec.sweeping.shown import document, table, told
     from netspec.sweeping.sweep import Sweep
     from netspec.syntax.files import read_spec
-    from netspec.system.atomic import planned
 
     timing = _timing(latency, runs, batch, threads)
     if timing is not None and (ray is not None or (jobs or 1) > 1):
@@ -148,9 +145,8 @@ def command(
         else:
             found.refuse_target(target, form)
         picture = None if plot is None else found.plotted(x or "params", y or "macs", most)
-        if plot is not None:
-            planned(Path(plot), found.files)
-            format_of(Path(plot))
+        if picture is not None and plot is not None:
+            picture.refuse_target(plot)
         say(_announced(found), quiet or found.count * found.seconds < 1)
         statuses, codes = Counter[str](), Counter[str]()
         rows = _counted(found, statuses, codes, progress)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -15,6 +16,8 @@ from netspec.system.extras import need
 
 # Chunks on their way for each processor of the cluster.
 _AHEAD = 2
+# Seconds until nobody is there.
+_PATIENCE = 10.0
 
 
 class Cluster:
@@ -26,11 +29,13 @@ class Cluster:
 
     def __init__(self, address: str) -> None:
         self._ray = need("ray", "a sweep on a cluster")
+        self._address = address
         self._own = not self._ray.is_initialized()
         if self._own:
             try:
+                _answers(address)
                 self._ray.init(address, log_to_driver=False, logging_level="ERROR")
-            except (ConnectionError, ValueError, RuntimeError) as error:
+            except (OSError, ValueError, RuntimeError) as error:
                 reason = str(error).splitlines()[0] if str(error) else type(error).__name__
                 raise NetspecError(ClusterFailed(address, reason), status=4) from None
         self.jobs = max(1, int(self._ray.cluster_resources().get("CPU", 1)))
@@ -66,11 +71,22 @@ class Cluster:
             version, rows = self._ray.get(found)
         except (errors.WorkerCrashedError, errors.NodeDiedError, errors.OutOfMemoryError):
             raise ProcessDied from None
+        except errors.RayError as error:  # as where a machine has no netspec
+            lines = [line for line in str(error).splitlines() if line.strip()]
+            reason = lines[-1].strip() if lines else type(error).__name__
+            raise NetspecError(ClusterFailed(self._address, reason), status=4) from None
         if version != __version__:
             reason = f"it has netspec {version}, and {__version__} asks"
-            raise NetspecError(ClusterFailed("the cluster", reason), status=4)
+            raise NetspecError(ClusterFailed(self._address, reason), status=4)
         found_rows: list[Row] = rows
         return found_rows
+
+
+def _answers(address: str) -> None:
+    """Raises OSError where nobody listens at an address: Ray itself would go on trying for minutes."""
+    host, colon, port = address.rpartition("://")[2].rpartition(":")
+    if colon and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_PATIENCE).close()
 
 
 def _rows(plan: Plan, chunk: Chunk, version: str) -> tuple[str, list[Row]]:

@@ -14,7 +14,8 @@ from netspec.sweeping.axes import Axis, shown
 from netspec.sweeping.front import Front
 from netspec.sweeping.tables import Columns
 from netspec.sweeping.variant import OK, Row
-from netspec.system.atomic import replacing
+from netspec.system.atomic import planned, replacing
+from netspec.system.extras import need
 
 # What the columns are called where their names are short for something.
 _CALLED = {
@@ -95,6 +96,12 @@ class Plot:
         for row in rows:
             self.add(row)
             yield row
+
+    def refuse_target(self, path: str | Path) -> None:
+        """Raises NetspecError where no picture can be written there, before anything is built."""
+        need("matplotlib", "a chart")
+        format_of(Path(path))
+        planned(Path(path), self._keep)
 
     def save(self, path: str | Path) -> Path:
         """Writes the picture; raises NetspecError where there is nothing to draw."""

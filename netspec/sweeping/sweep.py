@@ -123,6 +123,7 @@ class Sweep:
         NetspecError.
         """
         plot = self.plotted(x, y, most)
+        plot.refuse_target(path)
         for row in self:
             plot.add(row)
         return plot.save(path)
