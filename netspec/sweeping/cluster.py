@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections import deque
 from collections.abc import Iterable, Iterator
+from contextlib import chdir, nullcontext
 from typing import Any
 
 from netspec.diagnostics.messages.sweeping import ClusterFailed
@@ -42,8 +44,8 @@ class Cluster:
 
     def rows(self, plan: Plan, chunks: Iterable[Chunk]) -> Iterator[list[Row]]:
         """The rows of the chunks, a list each, in order. Ray runs a task again whose process dies."""
-        held = self._ray.put(plan)
         task = self._ray.remote(max_retries=ATTEMPTS - 1)(_rows)
+        told = self._ray.put(plan), __version__, os.getcwd()
         waiting: deque[tuple[Chunk, Any]] = deque()
 
         def first() -> list[Row]:
@@ -51,10 +53,10 @@ class Cluster:
             try:
                 return self._got(found)
             except ProcessDied:
-                return again(plan, chunk, lambda c: self._got(task.remote(held, c, __version__)))
+                return again(plan, chunk, lambda c: self._got(task.remote(c, *told)))
 
         for chunk in chunks:
-            waiting.append((chunk, task.remote(held, chunk, __version__)))
+            waiting.append((chunk, task.remote(chunk, *told)))
             if len(waiting) >= _AHEAD * self.jobs:
                 yield first()
         while waiting:
@@ -89,6 +91,10 @@ def _answers(address: str) -> None:
         socket.create_connection((host.strip("[]"), int(port)), timeout=_PATIENCE).close()
 
 
-def _rows(plan: Plan, chunk: Chunk, version: str) -> tuple[str, list[Row]]:
-    """The rows of a chunk and the version that made them, none where that is not the one that asks."""
-    return __version__, plan.rows(chunk) if version == __version__ else []
+def _rows(chunk: Chunk, plan: Plan, version: str, folder: str) -> tuple[str, list[Row]]:
+    """The rows of a chunk and the version that makes them, none where that is not the one that asks.
+
+    A spec's path may be relative to the folder where the sweep was asked for.
+    """
+    with chdir(folder) if os.path.isdir(folder) else nullcontext():
+        return __version__, plan.rows(chunk) if version == __version__ else []

@@ -10,8 +10,9 @@ from netspec.analysis.budget import TOTALS, Bound, totals
 from netspec.analysis.summary import summarize
 from netspec.diagnostics.limits import DEFAULT, Limits
 from netspec.diagnostics.messages.sweeping import LostVariant, OpenTotals
+from netspec.diagnostics.messages.usage import OutOfMemory
 from netspec.diagnostics.raised import NetspecError
-from netspec.diagnostics.records import Diagnostic, Problem
+from netspec.diagnostics.records import Diagnostic, Problem, printable
 from netspec.diagnostics.source import Source
 from netspec.elaborate.build import build
 from netspec.foundation.records import record
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from netspec.backends.measure import Spread
     from netspec.graph.checked import Graph
 
-# A variant that is built, one that is none, one that breaks a bound, one whose process died.
+# A variant that is built, one that is none, one that breaks a bound, one that memory did not hold.
 OK, REFUSED, OVER, LOST = "ok", "refused", "over", "lost"
 LATENCIES = ("latency_ms", "latency_p10_ms", "latency_p90_ms")
 
@@ -88,6 +89,9 @@ class Plan:
             found = self.costs(blank)
         except NetspecError as error:
             return self.refused(blank, error.diagnostics[0])
+        except MemoryError as error:
+            why = OutOfMemory(printable(str(error) or "no more can be had"))
+            return self._explained(blank, LOST, Diagnostic(why, None))
         kept = all(bound.holds(found) for bound in self.bounds)
         return self._row(blank, status=OK if kept else OVER, totals=found)
 

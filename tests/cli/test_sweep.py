@@ -101,6 +101,7 @@ def test_the_picture_is_drawn_beside_the_table(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (("--set", "n=5"), "`n` is set twice"),
         (("--part", "0/3"), "write it like 2/8"),
         (("--part", "4/3"), "write it like 2/8"),
         (("--part", "1"), "write it like 2/8"),

@@ -11,6 +11,8 @@ import json
 import os
 import platform
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -231,6 +233,33 @@ def test_a_cluster_that_is_not_there_is_said(ray: Any) -> None:
         assert "refused" in str(caught.value)
     finally:
         start(ray)
+
+
+def test_what_a_spec_imports_is_found_beside_it(
+    ray: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "base.ns").write_text(FAMILY.replace("family", "base"))
+    (tmp_path / "net.ns").write_text("net wide(w=2) = base(n=8*w)\n")
+    monkeypatch.chdir(tmp_path)
+    grid = {"w": [1, 2], "k": [3, 19]}
+    rows = [list(netspec.sweep("net.ns", grid, ray=address)) for address in (None, "auto")]
+    assert rows[0] == rows[1]
+    assert [row.status for row in rows[0]] == ["ok", "refused", "ok", "refused"]
+    assert rows[0][1].place == "base.ns:3:1"
+
+
+def test_the_example_prints_the_front_that_a_sweep_finds(tmp_path: Path) -> None:
+    pytest.importorskip("optuna")
+    command = [sys.executable, str(ROOT / "examples" / "search.py"), "--trials", "200"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    grid = {"alpha": "0.25..1.5:0.25", "rho": "0.5..1:0.125"}
+    rows = list(netspec.sweep("mobilenet_v2", grid, where="macs<=300M"))
+    wanted = front(rows, "params", "macs", most="params")
+    printed = done.stdout.splitlines()[1:]
+    assert [line.split()[0] for line in printed] == [
+        f"{row.totals['params']:,}" for row in reversed(wanted)
+    ]
 
 
 def test_what_a_machine_of_the_cluster_lacks_is_said(

@@ -127,6 +127,19 @@ def test_open_sizes_are_refused_and_sizes_close_them() -> None:
     assert [row.code for row in rows] == ["", "NS531", "", "NS531"]
 
 
+def test_a_variant_that_memory_does_not_hold_is_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = netspec.sweep(NET, {"n": [4, 8]})
+
+    def build(source: object, settings: dict[str, Any], *_: object, **__: object) -> Any:
+        if settings["n"] == 4:
+            raise MemoryError
+        return netspec.load(NET, **settings).graph
+
+    monkeypatch.setattr(variant, "build", build)
+    rows = list(found)
+    assert [(row.status, row.code) for row in rows] == [("lost", "NS522"), ("ok", "")]
+
+
 def test_cells_are_the_columns() -> None:
     found = netspec.sweep(NET, {"n": [4], "k": [3, 17]}, input="3x16x16")
     for row in found:
