@@ -203,3 +203,18 @@ def test_a_ctrl_c_leaves_nothing_behind(folder: Path) -> None:
     assert "interrupted; no file was changed" in told
     assert "Traceback" not in told
     assert [path.name for path in folder.iterdir()] == ["small.ns"]
+
+
+def test_a_sweep_loads_nothing_heavy(folder: Path) -> None:
+    script = (
+        "import sys\n"
+        "from netspec.cli.sweep import command\n"
+        "words = ['small.ns', '--set', 'n=1..9', '-q', '-o', 't.csv']\n"
+        "command.main(words, standalone_mode=False)\n"
+        "print({'numpy', 'torch', 'onnx', 'onnxruntime', 'multiprocessing'} & set(sys.modules))\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, env=environment, check=True
+    )
+    assert done.stdout == "set()\n"
