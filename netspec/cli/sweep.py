@@ -121,6 +121,8 @@ def command(
         raise click.UsageError("--jobs are of this machine, and --ray is for a cluster")
     if plot is None and (x, y, most) != (None, None, None):
         raise click.UsageError("--x, --y and --most are for --plot")
+    if output == "-" and form is None:
+        raise click.UsageError("say with --format what is written to standard output")
     if as_json and output is not None:
         raise click.UsageError("--json prints, and -o writes a table")
     with Progress("sweep", quiet=quiet) as progress:

@@ -19,6 +19,9 @@ Value = Union[bool, int, float, str]
 
 _NUMBER = r"[+-]?\d+(?:\.\d+)?"
 _RANGE = re.compile(rf"\s*({_NUMBER})\s*\.\.\s*({_NUMBER})\s*(?::\s*({_NUMBER})\s*)?\Z")
+# What Python can count the elements of a sequence by.
+MOST_COUNTED = 2**63 - 1
+_DIGITS = 18
 _OPENING, _CLOSING = "([{", ")]}"
 # The most values of several ranges that are joined; one range alone is never written out.
 _MOST = 10**6
@@ -72,6 +75,8 @@ def axis_of(name: str, given: object, limits: Limits = DEFAULT) -> Axis:
     if isinstance(given, str):
         values = _written(name, given, limits)
     elif isinstance(given, range):
+        for end in (given[0], given[-1]) if given else ():
+            _whole(name, end)
         values = given
     elif isinstance(given, Iterable):
         values = _distinct(_value(name, item, limits) for item in given)
@@ -122,12 +127,17 @@ def _range(name: str, text: str) -> Sequence[Value] | None:
     match = _RANGE.match(text)
     if match is None:
         return None
-    first, last, step = (Decimal(part or "1") for part in match.groups())
+    parts = [part or "1" for part in match.groups()]
+    if max(sum(map(str.isdigit, part)) for part in parts) > _DIGITS:
+        raise _bad(name, text, f"numbers have at most {_DIGITS} digits")
+    first, last, step = map(Decimal, parts)
     if not step:
         raise _bad(name, text, "the step is 0")
     count = int((last - first) / step) + 1 if (last - first) / step >= 0 else 0
     if not count:
         raise _bad(name, text, "it has no value")
+    if count > MOST_COUNTED:
+        raise _bad(name, text, f"it has {count:,} values")
     if all(part == part.to_integral_value() for part in (first, step)):
         return range(int(first), int(first + count * step), int(step))
     return Steps(first, step, count)
@@ -138,7 +148,7 @@ def _value(name: str, given: object, limits: Limits) -> Value:
     if isinstance(given, bool):
         return given
     if isinstance(given, Integral):
-        return int(given)
+        return _whole(name, int(given))
     if isinstance(given, Real):
         return float(given)
     if isinstance(given, list | tuple):
@@ -154,6 +164,13 @@ def _value(name: str, given: object, limits: Limits) -> Value:
     except NetspecError as error:
         raise NetspecError(error.diagnostics, status=2, more=error.more) from None
     return value if isinstance(value, bool | int | float) else text
+
+
+def _whole(name: str, number: int) -> int:
+    """The number; raises NetspecError for one that the language does not hold."""
+    if abs(number) >= 10**_DIGITS:
+        raise _bad(name, str(number), f"numbers have at most {_DIGITS} digits")
+    return number
 
 
 def _parts(text: str) -> Iterator[str]:

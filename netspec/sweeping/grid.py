@@ -9,10 +9,7 @@ from math import prod
 from netspec.diagnostics.messages.sweeping import TooManyVariants
 from netspec.diagnostics.raised import NetspecError
 from netspec.foundation.records import record
-from netspec.sweeping.axes import Axis, Value
-
-# What Python can count the elements of a range by.
-_MOST = 2**63 - 1
+from netspec.sweeping.axes import MOST_COUNTED, Axis, Value
 
 
 @record
@@ -43,10 +40,12 @@ class Grid:
         `(2, 8)` the second of eight: their tables one after the other are the whole.
         Raises NetspecError where there are more than 2^63 - 1 variants.
         """
-        if self.count > _MOST:
+        if self.count > MOST_COUNTED:
             advice = "leave values out, or parameters"
             raise NetspecError(
-                TooManyVariants(f"{self.count:,}", f"{_MOST:,}", "which can be counted", advice),
+                TooManyVariants(
+                    f"{self.count:,}", f"{MOST_COUNTED:,}", "which can be counted", advice
+                ),
                 status=2,
             )
         numbers: Sequence[int] = range(self.count)

@@ -20,7 +20,7 @@ from netspec.system.extras import need
 # Rows of a Parquet row group, whatever the chunks they were made in.
 _GROUP = 2**14
 
-_NEEDED = ("a Parquet table", "csv and jsonl need nothing")
+_NEEDED = ("a Parquet table", ", or write csv or jsonl, which need nothing")
 
 Columns = dict[str, type]
 

@@ -111,6 +111,7 @@ def test_the_picture_is_drawn_beside_the_table(folder: Path) -> None:
         (("--jobs", "2", "--ray", "auto"), "--ray is for a cluster"),
         (("--x", "params"), "are for --plot"),
         (("--json", "-o", "t.csv"), "--json prints"),
+        (("-o", "-"), "say with --format"),
     ],
 )
 def test_words_that_do_not_go_together(words: tuple[str, ...], said: str) -> None:
