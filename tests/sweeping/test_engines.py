@@ -141,7 +141,7 @@ def test_ray_tune_draws_what_matters_and_its_trials_run(ray: Any, tmp_path: Path
     found = tune.Tuner(
         trained,
         param_space=space.ray(),
-        tune_config=tune.TuneConfig(num_samples=24, metric="params", mode="max"),
+        tune_config=tune.TuneConfig(num_samples=16, metric="params", mode="max"),
         run_config=tune.RunConfig(storage_path=str(tmp_path), verbose=0),
     ).fit()
     assert found.num_errors == 0
@@ -251,7 +251,10 @@ def test_what_a_spec_imports_is_found_beside_it(
 def test_the_example_prints_the_front_that_a_sweep_finds(tmp_path: Path) -> None:
     pytest.importorskip("optuna")
     command = [sys.executable, str(ROOT / "examples" / "search.py"), "--trials", "200"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, env=environment, check=False
+    )
     assert done.returncode == 0, done.stderr
     grid = {"alpha": "0.25..1.5:0.25", "rho": "0.5..1:0.125"}
     rows = list(netspec.sweep("mobilenet_v2", grid, where="macs<=300M"))
