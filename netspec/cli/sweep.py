@@ -40,10 +40,7 @@ def _part(ctx: click.Context, param: click.Parameter, value: str | None) -> tupl
     return int(which), int(parts)
 
 
-@click.command(
-    epilog="Example: netspec sweep mobilenet_v2 --set alpha=0.25..1:0.25 --input 3x192x192 "
-    "--input 3x224x224 --where 'macs<300M' -o table.csv"
-)
+@click.command(epilog="Example: netspec sweep mobilenet_v2 --set alpha=0.5..1:0.25")
 @click.argument("spec", type=SPEC)
 @click.option(
     "--where",

@@ -10,13 +10,13 @@ import importlib
 import json
 import os
 import platform
-import signal
 import subprocess
 import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -165,21 +165,19 @@ def _kill_workers(ray: Any, times: int, stop: threading.Event, killed: list[int]
     import psutil  # ray brings it
 
     while len(killed) < times and not stop.wait(0.4):
-        workers = [
-            child
-            for child in psutil.Process().children(recursive=True)
-            if "ray::_rows" in " ".join(child.cmdline())
-        ]
-        if workers:
-            os.kill(workers[0].pid, signal.SIGKILL)
-            killed.append(workers[0].pid)
+        for child in psutil.Process().children(recursive=True):
+            with suppress(psutil.Error):  # it has ended
+                if "ray::_rows" in " ".join(child.cmdline()):
+                    child.kill()
+                    killed.append(child.pid)
+                    break
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
 def test_a_cluster_writes_the_same_table_whatever_dies(form: str, ray: Any, tmp_path: Path) -> None:
     if form == "parquet":
         pytest.importorskip("pyarrow")
-    grid = {**EVERY, "n": range(1, 65)}
+    grid = {**EVERY, "n": range(1, 41)}
     here, there = tmp_path / f"here.{form}", tmp_path / f"there.{form}"
     start = time.perf_counter()
     netspec.sweep(FAMILY, grid).save(here)
