@@ -15,7 +15,7 @@ from netspec.elaborate.settings import bases, parameters_of, variables_of
 from netspec.elaborate.steps import Elaborator
 from netspec.foundation.records import record
 from netspec.sweeping.axes import Axis, Value, axis_of
-from netspec.sweeping.guards import Guards, names_in, scope_of, uses_of
+from netspec.sweeping.guards import Guards, names_in, uses_of
 from netspec.sweeping.proposals import Trial, asked, conditional, domain
 from netspec.sweeping.spec import checked_names, unit_of
 from netspec.syntax import ast
@@ -68,11 +68,10 @@ class Space:
         dimension = next(d for d in self.dimensions if d.name == name)
         if not dimension.needs:
             return True
-        scope = self._scope(
-            {n: settings[n] for n in dimension.needs if settings.get(n) is not None}
-        )
-        return scope is None or any(
-            all(guard.admits(scope) for guard in guards) for guards in dimension.uses
+        known = {n: settings[n] for n in dimension.needs if settings.get(n) is not None}
+        variables = self._variables(known)
+        return variables is None or any(
+            all(guard.admits(variables) for guard in guards) for guards in dimension.uses
         )
 
     def settings(self, config: Mapping[str, Any]) -> dict[str, Any]:
@@ -104,8 +103,8 @@ class Space:
             found[dimension.name] = drawn
         return found
 
-    def _scope(self, settings: Mapping[str, Any]) -> Scope | None:
-        """What the net's steps see under these settings; None where they are not settings of it."""
+    def _variables(self, settings: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The net's parameters under these settings; None where they are not settings of it."""
         collector = Collector()
         try:
             loader = Loader(collector, self._limits)
@@ -114,8 +113,7 @@ class Space:
             found = variables_of(self._unit, settings, nothing, elaborator.calls, self._limits)
         except (Rejection, NetspecError, Poisoned):
             return None
-        variables, running = found
-        return scope_of(running, variables)
+        return found[0]
 
     @cached_property
     def _uses(self) -> dict[str, list[Guards]]:
@@ -137,7 +135,7 @@ class Space:
 
     def _dimension(self, axis: Axis, axes: dict[str, Axis]) -> Dimension:
         uses = list(self._found_uses(axis.name, axes, set()))
-        names = {n for guards in uses for guard in guards for n in names_in(guard.condition)}
+        names = {name for guards in uses for guard in guards for name in guard.names}
         # A parameter with a use that nothing guards matters always.
         needs = self._decisive(names, axes) if uses and all(uses) else set()
         return Dimension(axis, tuple(uses), frozenset(needs - {axis.name}))

@@ -71,30 +71,93 @@ def test_a_parameter_that_others_have_by_default_matters_as_they_do() -> None:
     assert needs(netspec.space(NET, given))["n"] == set()  # by way of m, which is used always
 
 
-def test_what_does_not_matter_changes_no_net() -> None:
-    """Of all combinations: each parameter that does not matter is given its other values."""
-    found = netspec.space(NET, GRID)
+BLOCKS = """net blocks(se=no, r=2, count=1, k=4, kind=plain, g=1, t=2)
+block unit(n, squeeze, r=4, kind=plain, g=1) {
+  conv3-n(pad=same)
+  if squeeze and n > 4 { squeeze_excite(r) }
+  if kind == grouped { conv1-n(groups=g) }
+}
+block stage(count, n, se, r, last=2*n, more) {
+  for i in 1..count { unit(n*i, se, r=r, kind=more, g=last/2) }
+  if count > 1 { conv1-last }
+}
+input 3x8x8
+stage(count, 4, se, r, k, kind)
+unit(8, squeeze=(se if count == 2 else no), r=r, g=g)
+gap; fc-(10 if t > 1 else g)
+"""
+NESTED = {
+    "r": [1, 2],
+    "count": "0..2",
+    "k": [4, 8],
+    "kind": "plain,grouped",
+    "g": [1, 2],
+    "t": [1, 2],
+}
+
+
+def test_blocks_are_followed_to_what_they_do_with_what_they_are_given() -> None:
+    assert needs(netspec.space(BLOCKS, NESTED)) == {
+        "se": set(),
+        "count": set(),
+        "kind": set(),
+        "t": set(),
+        "r": {"se", "count"},
+        "k": {"count", "kind"},
+        "g": {"t"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("net", "values", "still"),
+    [(NET, GRID, {"k": 1, "m": 2}), (BLOCKS, NESTED, {})],
+    ids=["net", "blocks"],
+)
+def test_what_does_not_matter_changes_no_net(
+    net: str, values: dict[str, Any], still: dict[str, Any]
+) -> None:
+    """Of all combinations: each parameter that does not matter is given another value."""
+    found = netspec.space(net, values)
     axes = {d.name: list(d.axis.values) for d in found.dimensions}
     nets: dict[tuple[Any, ...], Any] = {}
 
     def built(settings: dict[str, Any]) -> Any:
         key = tuple(settings[name] for name in axes)
         if key not in nets:
-            nets[key] = netspec.load(NET, **settings).graph
+            nets[key] = netspec.load(net, **settings).graph
         return nets[key]
 
     idle = 0
-    for values in product(*axes.values()):
-        settings = dict(zip(axes, values, strict=True))
-        if settings["k"] != 1 or settings["m"] != 2:
-            continue  # matter always
+    for chosen in product(*axes.values()):
+        settings = dict(zip(axes, chosen, strict=True))
+        if any(settings[name] != value for name, value in still.items()):
+            continue  # they matter always
         for name in axes:
-            if not found.matters(name, settings):
-                other = {**settings, name: axes[name][0]}
-                if other != settings:
-                    idle += 1
-                    assert same(built(settings), built(other)) is not None
+            other = {**settings, name: axes[name][0]}
+            if other != settings and not found.matters(name, settings):
+                idle += 1
+                assert same(built(settings), built(other)) is not None
     assert idle > 50
+
+
+def test_what_is_not_followed_is_taken_to_matter() -> None:
+    def net(block: str, step: str, first: str = "") -> str:
+        head = f"net f(deep=no, n=2)\n{first}\nblock b(deep, n=2) {block}\n"
+        return f"{head}input 3x8x8\n{step}\ngap; fc-2\n"
+
+    plain = "{ if deep { conv1-n } }"
+    given = {"n": [1, 2]}
+    followed = netspec.space(net(plain, "b(deep, n)"), given)
+    assert needs(followed)["n"] == {"deep"}
+    for text in (
+        net("{ if C > 3 { conv1-n } }", "b(deep, n)"),
+        net("{ if n > 1 { conv1-n; b(deep, n-1) } }", "b(deep, n)"),
+        net(plain, "conv1-4\nc(b(deep), n)", "block c(unit, n) { unit(n=n) }"),
+        net(plain, "b(no, n); b(yes, n)"),
+    ):
+        found = netspec.space(text, given)
+        assert found.matters("n", {"deep": False}), text
+        assert netspec.load(text, deep=True, n=1).params
 
 
 def test_a_trial_is_asked_only_for_what_matters_in_its_own_terms() -> None:
