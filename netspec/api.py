@@ -99,7 +99,7 @@ def sweep(
     parameter, no value and no bound, before anything is built.
 
     >>> import netspec
-    >>> net = "net small(n=8)\ninput 3x8x8\nconv3-n; gap; fc-10\n"
+    >>> net = "net small(n=8); input 3x8x8; conv3-n; gap; fc-10"
     >>> [(row.settings["n"], row.totals["params"]) for row in netspec.sweep(net, {"n": [4, 8]})]
     [(4, 162), (8, 314)]
     """
@@ -131,7 +131,7 @@ def space(
     `space.ray()` a `param_space`; a parameter is chosen only where the others let it matter.
 
     >>> import netspec
-    >>> net = "net small(deep=no, n=8)\ninput 3x8x8\nif deep { conv3-n }; gap; fc-10\n"
+    >>> net = "net small(deep=no, n=8); input 3x8x8; if deep { conv3-n }; gap; fc-10"
     >>> found = netspec.space(net, {"n": range(8, 65, 8)})
     >>> found.matters("n", {"deep": True}), found.matters("n", {"deep": False})
     (True, False)
