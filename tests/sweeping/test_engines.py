@@ -216,7 +216,7 @@ def test_only_what_kills_each_time_is_lost_on_a_cluster(ray: Any, tmp_path: Path
     pieces = [range(i, i + 5) for i in range(0, 20, 5)]
     found = [row for rows in cluster.rows(plan, pieces) for row in rows]
     assert [row for row in found if row.variant != 7] == [r for r in wanted if r.variant != 7]
-    assert (found[7].status, found[7].code) == ("lost", "NS532")
+    assert (found[7].status, found[7].code) == ("lost", "NS542")
     deaths = len(list(tmp_path.iterdir()))
     assert deaths == ATTEMPTS + 2 * ATTEMPTS**2
     FOUND["ray_lost"] = {"variants": 20, "lost": 1, "deaths": deaths}
@@ -225,7 +225,7 @@ def test_only_what_kills_each_time_is_lost_on_a_cluster(ray: Any, tmp_path: Path
 def test_a_cluster_that_is_not_there_is_said(ray: Any) -> None:
     ray.shutdown()
     try:
-        with pytest.raises(netspec.NetspecError, match=r"NS536") as caught:
+        with pytest.raises(netspec.NetspecError, match=r"NS546") as caught:
             list(netspec.sweep(FAMILY, {"n": [1]}, ray="127.0.0.1:1"))
         assert caught.value.status == 4
         assert "refused" in str(caught.value)
@@ -274,7 +274,7 @@ def test_what_a_machine_of_the_cluster_lacks_is_said(
     monkeypatch.syspath_prepend(tmp_path)
     gone: Any = importlib.import_module("only_here")
     plan = gone.Gone(Source("f.ns", FAMILY), (axis_of("n", "1..20"),))
-    with pytest.raises(netspec.NetspecError, match=r"NS536.*No module named 'only_here'"):
+    with pytest.raises(netspec.NetspecError, match=r"NS546.*No module named 'only_here'"):
         list(Cluster("auto").rows(plan, [range(2)]))
 
 
@@ -282,5 +282,5 @@ def test_another_version_on_the_cluster_is_said(ray: Any, monkeypatch: pytest.Mo
     from netspec.sweeping import cluster
 
     monkeypatch.setattr(cluster, "__version__", "0.0.0")
-    with pytest.raises(netspec.NetspecError, match=r"NS536.*and 0.0.0 asks"):
+    with pytest.raises(netspec.NetspecError, match=r"NS546.*and 0.0.0 asks"):
         list(netspec.sweep(FAMILY, {"n": [1]}, ray="auto"))

@@ -44,7 +44,7 @@ def test_a_sample_of_a_grid_that_no_memory_holds() -> None:
 
 def test_more_than_can_be_counted_is_refused() -> None:
     grid = Grid(tuple(axis_of(name, "1..1000000") for name in "abcd"))
-    with pytest.raises(NetspecError, match="NS533"):
+    with pytest.raises(NetspecError, match="NS543"):
         grid.numbers(5)
 
 

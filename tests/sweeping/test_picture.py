@@ -121,7 +121,7 @@ def test_many_points_are_thinned_and_the_front_is_not() -> None:
 )
 def test_other_columns_are_refused(x: str, y: str, most: str | None, said: str) -> None:
     net = NET.replace("k=3", "k=3, act=relu").replace("kernel=k", "kernel=k, act=act")
-    with pytest.raises(NetspecError, match="NS534") as caught:
+    with pytest.raises(NetspecError, match="NS544") as caught:
         netspec.sweep(net, {"n": [1, 2], "act": "relu,gelu"}).plotted(x, y, most)
     assert caught.value.status == 2
     assert said in str(caught.value)

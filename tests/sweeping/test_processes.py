@@ -51,7 +51,7 @@ def test_only_what_kills_each_time_is_lost(tmp_path: Path) -> None:
     found = flat(lethal(tmp_path, 7, times=99))
     assert [row for row in found if row.variant != 7] == EVERY[:7] + EVERY[8:]
     lost = found[7]
-    assert (lost.variant, lost.status, lost.code) == (7, "lost", "NS532")
+    assert (lost.variant, lost.status, lost.code) == (7, "lost", "NS542")
     assert lost.settings == EVERY[7].settings
     # On its way with others, then its chunk by itself, then by itself.
     assert len(list(tmp_path.iterdir())) == 1 + 2 * ATTEMPTS

@@ -124,7 +124,7 @@ def test_open_sizes_are_refused_and_sizes_close_them() -> None:
         netspec.sweep(net, {"n": [1, 2]})
     assert caught.value.status == 2
     rows = list(netspec.sweep(net, {"n": [1, 2]}, input=["3x8x8", "3x9xW"]))
-    assert [row.code for row in rows] == ["", "NS531", "", "NS531"]
+    assert [row.code for row in rows] == ["", "NS541", "", "NS541"]
 
 
 def test_a_variant_that_memory_does_not_hold_is_a_row(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -117,7 +117,7 @@ def test_what_ends_midway_leaves_the_old_table(
 
 @pytest.mark.parametrize("name", ["table", "table.txt", "table.xlsx", "table.csv.gz"])
 def test_another_ending_is_refused(name: str, tmp_path: Path) -> None:
-    with pytest.raises(NetspecError, match="NS535") as caught:
+    with pytest.raises(NetspecError, match="NS545") as caught:
         made().save(tmp_path / name)
     assert caught.value.status == 2
 

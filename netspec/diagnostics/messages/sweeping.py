@@ -6,7 +6,7 @@ from netspec.diagnostics.records import Problem
 
 
 class BadAxis(Problem):
-    code = "NS530"
+    code = "NS540"
     title = "`{text}` is no list of values for {name}: {reason}"
     help = "write values with commas between, `64,128` or `relu,gelu`, or a range, `16..64:8`"
     explain = (
@@ -20,7 +20,7 @@ class BadAxis(Problem):
 
 
 class OpenTotals(Problem):
-    code = "NS531"
+    code = "NS541"
     title = "{totals} of {net} depend on the size of its input"
     help = "give the input sizes, as with --input 3x224x224"
     explain = (
@@ -32,7 +32,7 @@ class OpenTotals(Problem):
 
 
 class LostVariant(Problem):
-    code = "NS532"
+    code = "NS542"
     title = "the process that built this variant died {times} times"
     help = "it may want more memory than there is: lower --max-nodes refuses such nets"
     explain = (
@@ -43,7 +43,7 @@ class LostVariant(Problem):
 
 
 class TooManyVariants(Problem):
-    code = "NS533"
+    code = "NS543"
     title = "{count} variants are more than {most}, {reason}"
     help = "{advice_text}"
     explain = (
@@ -57,7 +57,7 @@ class TooManyVariants(Problem):
 
 
 class NoSuchColumn(Problem):
-    code = "NS534"
+    code = "NS544"
     title = "a sweep's table has no column `{name}` of numbers"
     help = "{advice_text}"
     explain = (
@@ -69,7 +69,7 @@ class NoSuchColumn(Problem):
 
 
 class NoSuchTable(Problem):
-    code = "NS535"
+    code = "NS545"
     title = "no table is written to `{path}`{form}"
     help = "a table's name ends in .csv, .jsonl or .parquet; --format says it for other names"
     explain = (
@@ -81,7 +81,7 @@ class NoSuchTable(Problem):
 
 
 class ClusterFailed(Problem):
-    code = "NS536"
+    code = "NS546"
     title = "no sweep on the Ray cluster {address}: {reason}"
     explain = (
         "A sweep with --ray needs a cluster that answers and has the same version of netspec on every "
