@@ -122,7 +122,7 @@ def command(
             labels=() if labels is None else read_labels(labels),
             key=key,
         )
-        kept = [
+        kept: list[str | Path] = [
             *(weights.files if weights else ()),
             *choice.sample_files(),
             *([labels] if labels else []),

@@ -78,6 +78,10 @@ class Card:
                 'processor = AutoImageProcessor.from_pretrained(".", use_fast=False)',
                 f'{self.told.inputs[0].name} = processor(image, return_tensors="np")["pixel_values"]',
             )
+            yield (
+                "It rounds the place of the crop down, where timm and netspec take the nearest: along a "
+                "side that is longer than the crop by 3, 7, 11 and so on, it lies one pixel beside.\n"
+            )
         for name, how in self.told.images.items():
             yield f"How an image becomes `{name}`: {how}.\n"
         if self.unprepared:
@@ -104,7 +108,8 @@ class Card:
             elif found:
                 lines.append(
                     f"- `{name}` agrees with PyTorch in double precision: largest difference "
-                    f"{found['error']:.1e} of the largest value, {found['allowed']:.1e} allowed."
+                    f"{found['error']:.1e} of the largest value, {found['allowed']:.1e} allowed; "
+                    f"{found['weights']}."
                 )
             else:
                 lines.append(f"- `{name}` was not verified.")

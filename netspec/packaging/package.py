@@ -97,7 +97,8 @@ def _gives_way(folder: Path) -> None:
     try:
         check_sums(folder)
     except NetspecError as error:
-        reason = f"a folder gives way only if it is a package as it was written; {error.diagnostics[0].problem}"
+        wanted = "a folder gives way only if it is a package as it was written"
+        reason = f"{wanted}; {error.diagnostics[0].problem}"
         raise NetspecError(CannotWrite(str(folder), reason)) from None
 
 

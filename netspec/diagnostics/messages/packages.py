@@ -23,9 +23,9 @@ class PackageChanged(Problem):
     title = "`{path}` is not as it was packaged: {what}"
     help = "get the package again from where it came, or package the net anew"
     explain = (
-        "Every file of a package is listed with its digest in SHA256SUMS, and nothing else may be there: no "
-        "further file or folder, no link. Whatever was changed, lost or added since is named. What downloads a "
-        "package may add files of its own, as git does; they do not belong to it."
+        "Every file of a package is listed with its digest in SHA256SUMS, and nothing else may be there: "
+        "no further file or folder, no link. Whatever was changed, lost or added since is named. What "
+        "downloads a package may add files of its own, as git does; they do not belong to it."
     )
     path: str
     what: str
@@ -36,9 +36,9 @@ class BadSignature(Problem):
     title = "`{path}` is not signed by this key: {reason}"
     help = "the package is another's, or was changed together with its digests: do not use it"
     explain = (
-        "The signature in model.sig is over every file of the package but SHA256SUMS and itself. Without a key "
-        "only digests are compared, which whoever changes a file can change as well; with the public key of "
-        "who signed it, nobody else can."
+        "The signature in model.sig is over every file of the package but SHA256SUMS and itself. Without a "
+        "key only digests are compared, which whoever changes a file can change as well; with the public "
+        "key of who signed it, nobody else can."
     )
     path: str
     reason: str
