@@ -140,9 +140,7 @@ def test_no_file_that_was_read_is_lost(graph: Graph, copied: Path) -> None:
     assert isinstance(problem, Overwrites)
 
 
-def test_a_folder_that_comes_in_between_is_not_replaced(
-    graph: Graph, tmp_path: Path
-) -> None:
+def test_a_folder_that_comes_in_between_is_not_replaced(graph: Graph, tmp_path: Path) -> None:
     place = tmp_path / "small"
 
     def come(stage: str) -> None:

@@ -99,9 +99,7 @@ def test_what_would_build_another_net_is_refused(tmp_path: Path) -> None:
 
 
 def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "mine.ns").write_text(
-        "import vgg16_transfer\nimport vgg16\ninput 3x8x8\nvgg16\n"
-    )
+    (tmp_path / "mine.ns").write_text("import vgg16_transfer\nimport vgg16\ninput 3x8x8\nvgg16\n")
     (tmp_path / "vgg16.ns").write_text("net vgg16\ninput 3x8x8\nconv3-4\n")
     graph = build(read_spec(str(tmp_path / "mine.ns")))
     with pytest.raises(NetspecError) as caught:

@@ -167,7 +167,10 @@ def test_what_was_changed_is_named_and_the_rest_counted(copied: Path) -> None:
     (copied / "model.safetensors").unlink()
     (copied / "more").write_text("")
     said = refusal(copied)
-    assert "`model.safetensors` is missing, `more` was added, `README.md` was changed and 1 more" in said
+    assert (
+        "`model.safetensors` is missing, `more` was added, `README.md` was changed and 1 more"
+        in said
+    )
 
 
 def test_what_is_no_package_is_said_to_be_none(tmp_path: Path) -> None:
