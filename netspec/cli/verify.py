@@ -92,6 +92,8 @@ def command(
     packages = [spec for spec in specs if Path(spec).is_dir()]
     if (key or prove) and len(packages) < len(specs):
         raise click.UsageError("--key and --prove are for packages, which are folders")
+    if packages:
+        _refuse_for_packages(prove)
     reports: list[Report | PackageCheck] = []
     for spec in specs:
         source = None
@@ -134,6 +136,21 @@ def command(
     if failed:
         say(f"{failed} of {len(reports)} not verified", quiet)
     return 1 if failed else 0
+
+
+# What says how a spec is read and its file is made: a package holds both.
+_OF_SPECS = {
+    **{"weights": "--weights", "seed": "--seed", "dtype": "--dtype", "full_size": "--full-size"},
+    **{"tf32": "--tf32", "settings": "--set", "inputs": "--input"},
+}
+
+
+def _refuse_for_packages(prove: bool) -> None:
+    context = click.get_current_context()
+    for name, flag in {**_OF_SPECS, **({} if prove else {"device": "--device"})}.items():
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            reason = "needs --prove" if name == "device" else "has no meaning"
+            raise click.UsageError(f"{flag} {reason} for a package, which says all that itself")
 
 
 def _package(folder: str, key: Path | None, prove: bool, device: str, quiet: bool) -> PackageCheck:

@@ -15,6 +15,9 @@ from netspec.packaging.facts import Facts
 from netspec.packaging.spec import PackagedSpec
 from netspec.packaging.yaml import as_yaml
 
+# Lines of a table that is read from end to end.
+_LONG = 100
+
 
 @record
 class Card:
@@ -36,11 +39,11 @@ class Card:
 
     def text(self) -> str:
         """The card as Markdown behind its front matter."""
-        parts = [f"---\n{as_yaml(self.front)}---\n", f"# {self.name}\n", *self._about()]
+        parts = [f"---\n{as_yaml(self.front)}---\n", f"# {_plain(self.name)}\n", *self._about()]
         if layout.PICTURE in self.files:
             parts.append(f"![{self.graph.name}]({layout.PICTURE})\n")
         parts += ["## Use\n", *self._use(), "## Files\n", *self._files()]
-        parts += ["## Layers\n", summarize(self.graph).to_markdown()]
+        parts += ["## Layers\n", self._layers()]
         parts += ["## Verification\n", *self._verified(), *self._published(), *self._whole()]
         return "\n".join(parts)
 
@@ -49,11 +52,18 @@ class Card:
         for key in ("title", "paper", "note"):
             if key in said:
                 yield f"{_plain(said[key])}\n"
-        yield f"Weights: {self.weights}.\n"
+        yield f"Weights: {_plain(self.weights)}.\n"
         rows = [("input", item) for item in self.told.inputs]
         rows += [("output", item) for item in self.told.outputs]
         lines = [f"| {what} | `{item.name}` | {item.dtype} | {item.sizes} |" for what, item in rows]
         yield "\n".join(["| | name | type | size |", "| --- | --- | --- | --- |", *lines, ""])
+
+    def _layers(self) -> str:
+        """The table of layers, with blocks closed where it is long."""
+        text = summarize(self.graph).to_markdown()
+        if text.count("\n") > _LONG:
+            text = summarize(self.graph, depth=1).to_markdown()
+        return text
 
     def _use(self) -> Iterator[str]:
         main = next(iter(self.report["files"]))
