@@ -19,4 +19,8 @@ def read_labels(path: Path) -> tuple[str, ...]:
 
     with reading(wrong), open_regular(path) as file:
         text = file.read(_LONGEST).decode("utf-8-sig")
-    return tuple(line.strip() for line in text.splitlines() if line.strip())
+    lines = tuple(line.strip() for line in text.splitlines())
+    for number, line in enumerate(lines, 1):
+        if not line or not line.isprintable():
+            raise wrong(f"line {number} is no name of a class")
+    return lines

@@ -34,6 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("package")
     (folder / "small.ns").write_text(SPEC)
     (folder / "labels.txt").write_text("cat\ndog\nbird\n")
+    (folder / "holes.txt").write_text("cat\n\ndog\nbird\n")
     done = netspec(
         *"package small.ns -o made --dtype fp16,fp32 --license mit --labels labels.txt".split(),
         *("--name", "A small net"),
@@ -110,6 +111,7 @@ def test_a_package_s_weights_and_spec_are_packaged_again(folder: Path) -> None:
         (["small.ns", "-o", "x", "--samples", "photos"], "--samples needs --quantize"),
         (["small.ns", "-o", "x", "--labels", "small.ns"], "NS534"),
         (["small.ns", "-o", "x", "--labels", "none.txt"], "NS502"),
+        (["small.ns", "-o", "x", "--labels", "holes.txt"], "line 2 is no name of a class"),
         (["small.ns", "-o", "small.ns"], "it is no folder"),
     ],
 )

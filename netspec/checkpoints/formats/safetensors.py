@@ -112,7 +112,7 @@ class Numbers:
 
 
 def write_safetensors(
-    file: BinaryIO, tensors: Mapping[str, Numbers], about: Mapping[str, str]
+    file: BinaryIO, tensors: Mapping[str, Numbers], about: Mapping[str, str] | None = None
 ) -> None:
     """Writes tensors and texts `about` them as a stream: no tensor stands in memory whole.
 
@@ -120,7 +120,7 @@ def write_safetensors(
     tensor begins at a multiple of its type's size.
     """
     ordered = sorted(tensors.items(), key=lambda item: (-item[1].width, item[0]))
-    header: dict[str, Any] = {"__metadata__": dict(about)}
+    header: dict[str, Any] = {"__metadata__": dict(about)} if about else {}
     start = 0
     for name, tensor in ordered:
         end = start + prod(tensor.shape) * tensor.width
