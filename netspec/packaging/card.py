@@ -59,10 +59,12 @@ class Card:
         yield "\n".join(["| | name | type | size |", "| --- | --- | --- | --- |", *lines, ""])
 
     def _layers(self) -> str:
-        """The table of layers, with blocks closed where it is long."""
-        text = summarize(self.graph).to_markdown()
-        if text.count("\n") > _LONG:
-            text = summarize(self.graph, depth=1).to_markdown()
+        """The table of layers, with as many levels of blocks open as leave it short."""
+        text = ""
+        for depth in (None, 2, 1, 0):
+            text = summarize(self.graph, depth=depth).to_markdown()
+            if text.count("\n") <= _LONG:
+                break
         return text
 
     def _use(self) -> Iterator[str]:
