@@ -16,6 +16,7 @@ from netspec.diagnostics.raised import NetspecError
 from netspec.graph.checked import Graph
 from netspec.packaging.check import check_package
 from netspec.packaging.package import package
+from netspec.packaging.sums import write_sums
 from netspec.weights.sources import Seeded
 
 from .conftest import contents, request
@@ -50,7 +51,6 @@ def test_what_its_report_says_is_proven_again(written: Path) -> None:
 def test_weights_of_another_net_are_not_proven(graph: Graph, copied: Path) -> None:
     """The digests agree, for whoever changed a file wrote them anew; the numbers do not."""
     from netspec.packaging.state import write_state
-    from netspec.packaging.sums import write_sums
 
     write_state(graph, Seeded(1), copied / "model.safetensors")
     write_sums(copied)
@@ -200,3 +200,72 @@ def test_a_draft_that_a_killed_run_left_goes_after_an_hour(graph: Graph, tmp_pat
     write(graph, tmp_path / "small", dtypes=("fp32",), quantize=None)
     assert not left.exists()
     shutil.rmtree(tmp_path / "small")
+
+
+# --- packages of others: their digests agree, and they say what they like
+
+
+def _resaid(folder: Path, name: str, change: Any) -> None:
+    path = folder / name
+    said = json.loads(path.read_text())
+    change(said)
+    path.write_text(json.dumps(said))
+    write_sums(folder)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda said: said.clear(),
+        lambda said: said["netspec"].update(spec="../outside.ns"),
+        lambda said: said["netspec"].update(spec="/etc/passwd"),
+        lambda said: said["netspec"].update(spec=7),
+        lambda said: said["netspec"].update(spec="parts.ns"),
+        lambda said: said["netspec"].update(models={"fp32": "../outside.onnx"}),
+        lambda said: said["netspec"].update(models={"fp8": "onnx/model.onnx"}),
+        lambda said: said["netspec"].update(models={"fp32": "onnx/model_int8.onnx"}),
+        lambda said: said["netspec"].update(models=["onnx/model.onnx"]),
+        lambda said: said["netspec"].update(set={"n": "10**9"}),
+        lambda said: said["netspec"].update(set={"n": "16"}),
+        lambda said: said["netspec"].update(set=[1]),
+        lambda said: said["netspec"].update(input=["3x64x64x64"]),
+        lambda said: said.update(netspec=None),
+    ],
+)
+def test_what_a_package_says_wrongly_of_itself_is_a_message(copied: Path, change: Any) -> None:
+    (copied.parent / "outside.ns").write_text("input 3x8x8\nconv3-8\n")
+    shutil.copy(copied / "onnx" / "model.onnx", copied.parent / "outside.onnx")
+    _resaid(copied, "config.json", change)
+    assert check_package(copied).ok
+    with pytest.raises(NetspecError):
+        check_package(copied, prove=True)
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        [],
+        {"files": 3},
+        {"files": {"a": 1}},
+        {"files": {"a": {"error": "x"}}},
+        {"files": {"a": {"decibels": []}}},
+    ],
+)
+def test_a_report_that_is_none_is_a_message(copied: Path, report: Any) -> None:
+    (copied / "verification.json").write_text(json.dumps(report))
+    write_sums(copied)
+    with pytest.raises(NetspecError, match="NS530"):
+        check_package(copied).text()
+
+
+def test_names_in_a_report_write_no_escapes(copied: Path) -> None:
+    (copied / "verification.json").write_text(json.dumps({"files": {"\x1b[2J": {"error": 1}}}))
+    write_sums(copied)
+    assert check_package(copied).text().replace("\n", "").isprintable()
+
+
+def test_json_of_any_depth_is_a_message(copied: Path) -> None:
+    (copied / "verification.json").write_text("[" * 10**6)
+    write_sums(copied)
+    with pytest.raises(NetspecError, match="NS530"):
+        check_package(copied)

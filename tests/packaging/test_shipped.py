@@ -17,7 +17,7 @@ from netspec.syntax.files import read_spec, shipped_names
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", (*shipped_names("lectures"), *shipped_names("today")))
+@pytest.mark.parametrize("name", [*shipped_names("lectures"), *shipped_names("today")])
 def test_a_shipped_net_is_told_and_builds_from_its_package(name: str, tmp_path: Path) -> None:
     graph = build(read_spec(name))
     told, spec = facts(graph), packaged(graph)
