@@ -132,9 +132,10 @@ def deploy(
     """
     chosen = model_name(graph.name if name is None else name)
     job = _Job(graph, root, chosen, options, serving.check(), tuple(keep), keep_config)
+    cluster = None if service is None else service.check()
     described = job.place()
     _check_versions(described, serving)
-    if service is not None and not keep_config:
+    if cluster is not None and not keep_config:
         check_unedited(root / MANIFEST)
     pixels = pixels_graph(graph, f"{chosen}_preprocess") if options.preprocess else None
     with _folder(root), ExitStack() as stack:
@@ -161,8 +162,8 @@ def deploy(
         for item in pending:
             item.write(keep_config=keep_config)
     path = None
-    if service is not None:
-        path, content = root / MANIFEST, manifest(service.check(), serving)
+    if cluster is not None:
+        path, content = root / MANIFEST, manifest(cluster, serving)
         Shared(root, fresh=False).write_sealed(MANIFEST, content, keep_edited=keep_config)
     return Deployed(root, tuple(item.model for item in pending), written, path)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from onnx import TensorProto, ValueInfoProto
 
 from netspec.foundation.records import record
-from netspec.serving.declared import declared
+from netspec.serving.declared import Declared, declared
 
 # Types of ONNX as Triton's configuration calls them.
 _TYPES: dict[int, str] = {
@@ -97,7 +97,11 @@ def _sizes(tensor: Tensor) -> str:
 
 def interface_of(path: Path) -> Interface:
     """The tensors of an ONNX file; raises NetspecError where it is none."""
-    found = declared(path)
+    return interface(declared(path))
+
+
+def interface(found: Declared) -> Interface:
+    """The tensors that a file declares."""
     return Interface(tuple(map(_tensor, found.inputs)), tuple(map(_tensor, found.outputs)))
 
 
