@@ -42,6 +42,7 @@ from tritonclient.grpc import model_config_pb2
 from tritonclient.utils import InferenceServerException
 
 import netspec
+from netspec.api import Net
 from netspec.system.atomic import write_text
 from netspec.verify.samples import sample_inputs
 
@@ -139,7 +140,7 @@ def answers(case: Case, root: Path, server: Server, work: Path) -> dict[str, Any
 
 
 def through_ensemble(
-    case: Case, net: netspec.api.Net, root: Path, server: Server, work: Path
+    case: Case, net: Net, root: Path, server: Server, work: Path
 ) -> tuple[float, int]:
     """How far an ensemble is off one file that takes pixels itself, or off the net on what it prepares."""
     from netspec.analysis.preprocessing import preprocessings

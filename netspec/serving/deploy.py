@@ -29,6 +29,7 @@ from netspec.serving.models import (
 from netspec.serving.pixels import pixels_graph, prepared
 from netspec.serving.repository import CONFIG, Place, Shared, check_unedited, place
 from netspec.serving.settings import MAX_BATCH, Serving, version_policy
+from netspec.system.atomic import telling
 
 if TYPE_CHECKING:
     from netspec.backends.onnx.compile import Measure, Quantize
@@ -151,6 +152,9 @@ def deploy(
             measure=measure,
             quantize=quantize,
         )
+        # Where they will be: the version's folder is a draft's now.
+        there = described.folder / str(described.next)
+        written = replace(written, data=tuple(there / path.name for path in written.data))
         interface = check_same_tensors(described, version / MODEL, f"{chosen}_{described.next}")
         batch = _batch(graph, interface, serving)
         texts = label_texts(shared, interface, labels_of(graph, interface, labels))
@@ -170,13 +174,16 @@ def deploy(
 
 @contextmanager
 def _folder(root: Path) -> Iterator[None]:
-    """The repository's folder, which is gone again if nothing came into it."""
-    root.mkdir(parents=True, exist_ok=True)
+    """The repository's folder; what of its path was not there is gone again if nothing came into it."""
+    missing = [path for path in (root, *root.parents) if not path.exists()]
+    with telling(root, root.parent):
+        root.mkdir(parents=True, exist_ok=True)
     try:
         yield
     finally:
         with suppress(OSError):
-            root.rmdir()
+            for path in missing:
+                path.rmdir()
 
 
 def _check_versions(where: Place, serving: Serving) -> None:
@@ -248,6 +255,8 @@ def _ensemble_place(job: _Job, stack: ExitStack) -> tuple[Place, Shared]:
     """Where the ensemble stands; its only version has no file, since it is its configuration."""
     where = job.place("_images")
     if where.held:
+        if not (where.folder / str(where.held[-1]) / _EMPTY).is_file():
+            raise NetspecError(NoRepository(str(where.folder), "it is a model, and no ensemble"))
         return where, where.shared
     version, shared = stack.enter_context(where.adding(job.keep))
     (version / _EMPTY).touch()

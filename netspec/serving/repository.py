@@ -63,7 +63,8 @@ class Place:
             with replacing_folder(target, _taken, keep=keep) as made:
                 yield made, self.shared
             return
-        with replacing_folder(self.folder, _taken, keep=keep) as made:
+        drafts = _beside(self.root)
+        with replacing_folder(self.folder, _taken, keep=keep, drafts=drafts) as made:
             version = made / str(self.next)
             version.mkdir()
             yield version, Shared(made, fresh=True)
@@ -102,6 +103,17 @@ def place(root: Path, name: str) -> Place:
     if not held and folder.is_dir() and any(folder.iterdir()):
         raise _refused(folder, "it holds something, and no version of a model")
     return Place(root, name, held)
+
+
+def _beside(root: Path) -> Path:
+    """Where a model is drafted: outside the repository, since a server takes each folder in it for a model.
+
+    In it where nothing of the same disk can be written outside.
+    """
+    inside = Path(os.path.abspath(root))
+    outside = inside.parent
+    same = os.stat(inside).st_dev == os.stat(outside).st_dev
+    return outside if same and os.access(outside, os.W_OK) else inside
 
 
 def _versions(folder: Path) -> Iterator[int]:

@@ -16,20 +16,24 @@ GivesWay = Callable[[Path], None]
 
 
 @contextlib.contextmanager
-def replacing_folder(path: Path, gives_way: GivesWay, *, keep: Paths = ()) -> Iterator[Path]:
+def replacing_folder(
+    path: Path, gives_way: GivesWay, *, keep: Paths = (), drafts: Path | None = None
+) -> Iterator[Path]:
     """An empty folder that takes the place of `path` when the block ends, and is gone if it fails.
 
     A folder that stands at `path` is asked for by `gives_way`, before the block and after it, and moved
     aside in the moment that the new one takes its place: between the two renames there is none. No
     file of `keep` may lie in it. What is no folder, and what is a link, is not replaced.
 
-    The folder that is given has the name of `path`, in a folder of its own beside it.
+    The folder that is given has the name of `path`, in a folder of its own beside it, or in `drafts`, which
+    is on the same disk.
     """
     place = Path(os.path.abspath(path))
     _may_be(path, place, gives_way, keep)
-    with telling(path, place.parent):
-        sweep(place.parent)
-        with draft_folder(place.parent) as draft:
+    around = place.parent if drafts is None else drafts
+    with telling(path, around):
+        sweep(around)
+        with draft_folder(around) as draft:
             made = draft / place.name
             made.mkdir()
             with _named(made, path):
