@@ -58,12 +58,12 @@ class Place:
         With it what all versions share, which a first version brings along. Raises NetspecError where
         another took its number meanwhile.
         """
+        drafts = _beside(self.root)
         if self.held:
             target = self.folder / str(self.next)
-            with replacing_folder(target, _taken, keep=keep) as made:
+            with replacing_folder(target, _taken, keep=keep, drafts=drafts) as made:
                 yield made, self.shared
             return
-        drafts = _beside(self.root)
         with replacing_folder(self.folder, _taken, keep=keep, drafts=drafts) as made:
             version = made / str(self.next)
             version.mkdir()
@@ -106,7 +106,7 @@ def place(root: Path, name: str) -> Place:
 
 
 def _beside(root: Path) -> Path:
-    """Where a model is drafted: outside the repository, since a server takes each folder in it for a model.
+    """Where models are drafted: outside the repository, in which a server sees a model in each folder.
 
     In it where nothing of the same disk can be written outside.
     """

@@ -1,4 +1,4 @@
-"""What a real server made of deployed nets: the last results are of the cases that there are, and on the page."""
+"""What a real server made of deployed nets: the last results, and the page that has them."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_the_page_has_what_was_found() -> None:
         "models in them": lambda part: part["configurations"],
         "answers over HTTP and gRPC": lambda part: f"{_worst(part):.0e}".replace("0e+00", "0"),
         "requests that came together": lambda part: ", ".join(map(str, part["joined"].values())),
-        "versions served": lambda part: "; ".join(part["versions"]),
+        "versions served": lambda part: "; ".join(part.get("versions", "-")),
         "spoilt configurations": lambda part: len(part["refused"]),
     }
     for start, figure in rows.items():

@@ -375,6 +375,7 @@ def test_a_server_never_sees_a_half(
     def watched(*args: Any, **named: Any) -> Any:
         written = compile_graph(*args, **named)
         for model in root.iterdir():
+            assert not [path for path in model.iterdir() if path.name.startswith(".ns-")]
             numbers = [int(path.name) for path in model.iterdir() if path.name.isdecimal()]
             seen.append((model.name, numbers, (model / "config.pbtxt").is_file()))
         return written
