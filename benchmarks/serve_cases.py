@@ -80,7 +80,7 @@ CASES = (
     Case("detr", "detr_resnet50", input=("3x96x128",), rows=(1, 2)),
     Case("fast_rcnn", "fast_rcnn", input=("image:3x96x96",), rows=(1,)),
     Case("captioning", "captioning", input=("image:3x64x64",), rows=(1, 2)),
-    Case("bert", "bert_base", settings=BERT),
+    Case("bert", "bert_base", ("--delay", "5000"), settings=BERT),
     Case("gpt2", "gpt2", settings={**BERT, "places": 64}),
     Case("luong", "luong_attention", rows=(1, 2)),
     Case("window_tagger", "window_tagger"),

@@ -27,7 +27,7 @@ ACCELERATORS = {"cuda": ("cuda", "tensorrt"), "cpu": ("openvino",)}
 
 @record(kw_only=True)
 class Serving:
-    """What is asked of a server; raises ValueError of what has no meaning, when it is made.
+    """What is asked of a server; `check` raises ValueError of what has no meaning.
 
     `max_batch` are the rows that it joins at most, 8 where None and requests can be joined. It prefers
     batches of the sizes `preferred`, and holds a request up to `delay` microseconds for others to come.
@@ -92,10 +92,10 @@ class Serving:
     @property
     def providers(self) -> dict[str, Mapping[str, str]]:
         """The execution providers with their options; on a GPU TF32 is off unless it was asked for."""
-        found = {name: dict(options) for name, options in self.accelerators.items()}
+        found = dict(self.accelerators)
         if self.device == "cuda" and not self.tf32:
             found["cuda"] = {"use_tf32": "0", **found.get("cuda", {})}
-        return dict(found)
+        return found
 
 
 def version_policy(said: str) -> dict[str, int | tuple[int, ...]]:

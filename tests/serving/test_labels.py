@@ -88,13 +88,12 @@ def test_labels_stay_with_the_versions(
     root, graph = tmp_path / "models", net("net m\npreprocess mean=0\ninput 3x4x4\ngap; fc-2")
     images = FileOptions(preprocess=True)
     cats = file("cat", "dog")
-    deploy(graph, root, images, Serving(), labels=[cats])
-    deploy(graph, root, images, Serving())
-    deploy(graph, root, images, Serving(), labels=[cats])
-    for name in ("m", "m_images"):
-        config = parse((root / name / "config.pbtxt").read_text())
-        assert config.output[0].label_filename == "output_labels.txt"
-        assert (root / name / "output_labels.txt").read_text() == "cat\ndog\n"
+    for given in ([cats], [], [cats]):
+        deploy(graph, root, images, Serving(), labels=given)
+        for name in ("m", "m_images"):
+            config = parse((root / name / "config.pbtxt").read_text())
+            assert config.output[0].label_filename == "output_labels.txt"
+            assert (root / name / "output_labels.txt").read_text() == "cat\ndog\n"
     with pytest.raises(NetspecError, match="the versions that are there have other labels"):
         deploy(graph, root, images, Serving(), labels=[file("dog", "cat")])
     assert sorted(p.name for p in (root / "m").iterdir() if p.is_dir()) == ["1", "2", "3"]

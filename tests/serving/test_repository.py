@@ -390,3 +390,31 @@ def test_a_server_never_sees_a_half(
     monkeypatch.setattr(os, "access", lambda *given: False)
     deploy(net(TINY), root, FileOptions(), Serving())
     assert (root / "tiny" / "1" / "model.onnx").is_file()
+
+
+def test_sizes_that_depend_on_each_other(net: Nets, tmp_path: Path) -> None:
+    """A model is warmed up at legal sizes; what prepares one image asks for nothing of the other."""
+    graph = net(
+        "net tied\npreprocess image=photo, mean=0.5\ninput photo: 3xHxW\ninput sketch: 3xKxL\n"
+        "{ | @photo; maxpool2 | @sketch }; add; gap; fc-2"
+    )
+    deploy(graph, tmp_path, FileOptions(preprocess=True), Serving())
+    for name in ("tied", "tied_preprocess"):
+        session = onnxruntime.InferenceSession(tmp_path / name / "1" / "model.onnx")
+        kinds = {item.name: item.type for item in session.get_inputs()}
+        config = parse((tmp_path / name / "config.pbtxt").read_text())
+        for sample in config.model_warmup:
+            feeds = {
+                key: np.zeros(
+                    (sample.batch_size, *item.dims),
+                    np.uint8 if kinds[key] == "tensor(uint8)" else np.float32,
+                )
+                for key, item in sample.inputs.items()
+            }
+            assert len(session.run(None, feeds)[0]) == sample.batch_size
+    odd = np.zeros((1, 65, 64, 3), np.uint8)
+    sketch = np.zeros((1, 3, 32, 32), np.float32)
+    assert through(tmp_path, "tied_images", {"photo": odd, "sketch": sketch})["output"].shape == (
+        1,
+        2,
+    )
