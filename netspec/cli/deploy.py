@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,14 +56,13 @@ def _serving_options(command: Command) -> Command:
     return with_options(command, wrapped, _OPTIONS)
 
 
-class _usage:
-    """What has no meaning is a mistake of usage."""
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        if isinstance(error, ValueError):
-            raise click.UsageError(str(error)) from None
+@contextmanager
+def _usage() -> Iterator[None]:
+    """Makes what has no meaning a mistake of usage."""
+    try:
+        yield
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
 
 
 def _numbers(flag: str, text: str | None) -> tuple[int, ...]:
