@@ -25,6 +25,7 @@ COMMANDS = {
     "diff": "Say what one spec computes otherwise than another.",
     "draw": "Draw one net, or several together.",
     "run": "Run a spec or an ONNX file through ONNX Runtime.",
+    "deploy": "Add a net to the model repository of an inference server.",
     "verify": "Prove that what netspec wrote computes what the spec says.",
     "bench": "Measure latency and throughput.",
     "sweep": "Say what every variant of a spec costs.",
