@@ -38,7 +38,7 @@ def labels_of(
         name, equals, path = item.partition("=")
         if not equals or (name not in outputs and Path(item).is_file()):
             name, path = "", item
-        lines = _read(path)
+        lines = read_labels(path)
         if not name:
             name = _only(path, lines, interface)
         elif name not in outputs:
@@ -47,14 +47,15 @@ def labels_of(
         _check(path, lines, outputs[name])
         found[name] = lines
     if not given:
-        classes = DATASETS.get(str(dict(graph.metadata).get("dataset")), ())
+        classes = dataset_labels(graph)
         fitting = [o for o in interface.outputs if classes and _elements(o) == len(classes)]
         if len(fitting) == 1:
-            found[fitting[0].name] = tuple(classes)
+            found[fitting[0].name] = classes
     return found
 
 
-def _read(path: str) -> tuple[str, ...]:
+def read_labels(path: str | Path) -> tuple[str, ...]:
+    """The lines of a text file, in the order of the classes; raises NetspecError of what is none."""
     with reading(lambda reason: _bad(path, reason)), open_regular(path) as file:
         data = file.read(_LONGEST + 1)
         if len(data) > _LONGEST:
@@ -64,6 +65,11 @@ def _read(path: str) -> tuple[str, ...]:
         if not line.strip() or not line.isprintable():
             raise _bad(path, f"line {number} is no label")
     return lines
+
+
+def dataset_labels(graph: Graph) -> tuple[str, ...]:
+    """The classes of the spec's dataset, where they are known by it."""
+    return tuple(DATASETS.get(str(dict(graph.metadata).get("dataset")), ()))
 
 
 def _only(path: str, lines: Sequence[str], interface: Interface) -> str:
@@ -94,5 +100,5 @@ def _elements(output: Tensor) -> int:
     )
 
 
-def _bad(path: str, reason: str) -> NetspecError:
-    return NetspecError(BadLabels(path, reason), status=2)
+def _bad(path: str | Path, reason: str) -> NetspecError:
+    return NetspecError(BadLabels(str(path), reason), status=2)
