@@ -17,6 +17,8 @@ if TYPE_CHECKING:
         from_onnx,
         from_torch,
         load,
+        space,
+        sweep,
         variants,
     )
     from netspec.backends.torch.groups import param_groups
@@ -43,6 +45,8 @@ _HOMES = {
     "load": "netspec.api",
     "param_groups": "netspec.backends.torch.groups",
     "shipped_names": "netspec.syntax.files",
+    "space": "netspec.api",
+    "sweep": "netspec.api",
     "Variants": "netspec.api",
     "variants": "netspec.api",
 }
@@ -63,6 +67,8 @@ __all__ = [
     "load",
     "param_groups",
     "shipped_names",
+    "space",
+    "sweep",
     "variants",
 ]
 

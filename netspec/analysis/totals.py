@@ -10,9 +10,25 @@ from netspec.ops.declare.source import Input
 from netspec.passes.deploy import deployed_paths
 from netspec.sizes.dims import Dim
 
+# Their names, in the order of every table.
+TOTALS = (
+    "params",
+    "params_frozen",
+    "params_total",
+    "params_training",
+    "buffers",
+    "constants",
+    "macs",
+    "macs_training",
+    "depth",
+    "layers",
+    "weights",
+    "activations",
+)
+
 
 def totals(graph: Graph, count: str = "mac") -> dict[str, Dim]:
-    """What can be bounded of a net, for one sample; `weights` and `activations` are bytes in float32.
+    """The `TOTALS` of a net, for one sample; `weights` and `activations` are bytes in float32.
 
     `params` are trained, and like all others those of the deployed net. Those with `_training` have what
     acts in training only besides. `count` is the convention for `macs`. Figures that depend on open sizes
@@ -34,17 +50,18 @@ def totals(graph: Graph, count: str = "mac") -> dict[str, Dim]:
         layers += 1
         if count != "mac":
             macs = macs + rule(graph, node)
-    return {
-        "params": deployed.params,
-        "params_frozen": deployed.params_frozen,
-        "params_total": deployed.params + deployed.params_frozen,
-        "params_training": deployed.params + extra,
-        "buffers": deployed.buffers,
-        "constants": deployed.constants,
-        "macs": macs,
-        "macs_training": macs + more,
-        "depth": deployed.depth,
-        "layers": layers,
-        "weights": 4 * deployed.stored,
-        "activations": peak.size,
-    }
+    found = (
+        deployed.params,
+        deployed.params_frozen,
+        deployed.params + deployed.params_frozen,
+        deployed.params + extra,
+        deployed.buffers,
+        deployed.constants,
+        macs,
+        macs + more,
+        deployed.depth,
+        layers,
+        4 * deployed.stored,
+        peak.size,
+    )
+    return dict(zip(TOTALS, found, strict=True))

@@ -60,16 +60,15 @@ def build(
     *,
     expectations: bool = True,
     memo: Memo | None = None,
+    mend: bool = True,
 ) -> Graph:
     """The checked graph of a spec.
 
     `settings` are the net's parameters, as values or as text. `inputs` replace declared input
     shapes: `3x320x320`, or `name:3x320x320`. Without `expectations` the net need not be what its
     `expect` lines say. Raises NetspecError with every diagnostic, and with
-    edits that mend the spec where some were found.
-
-    A `memo` is of one source and one set of limits: what was built with it before is not done again. With
-    one, no edits are looked for.
+    edits that mend the spec where some were found; without `mend` none are looked for. A `memo` is of one
+    source and one set of limits: what was built with it before is not done again.
     """
     values = dict(settings or {})
     renew_budget()
@@ -80,7 +79,7 @@ def build(
                 source, values, inputs, limits, collector, expectations=expectations, memo=memo
             )
         except NetspecError as error:
-            if memo is not None:
+            if not mend:
                 raise
             from netspec.edits.trials import with_edits
             from netspec.elaborate.nearby import with_nearest

@@ -165,7 +165,7 @@ def test_limits_hold_for_calls_that_are_added_again(limits: Limits) -> None:
 def _refused(source: Source, n: int, size: str, limits: Limits, memo: Memo | None) -> Any:
     with patch.object(Recall, "find", Recall.find if memo else lambda *_: None):
         try:
-            return told(build(source, {"n": n}, (size,), limits, memo=memo or Memo()))
+            return told(build(source, {"n": n}, (size,), limits, memo=memo or Memo(), mend=False))
         except NetspecError as error:
             return str(error)
 

@@ -84,8 +84,7 @@ def outcome(source: Source, given: Given = ({}, ()), memo: Memo | None = None) -
     settings, inputs = given
     with nullcontext() if memo else patch.object(Recall, "find", _nothing):
         try:
-            # With a memo, even an empty one, no edits are looked for.
-            return told(build(source, settings, inputs, memo=memo or Memo()))
+            return told(build(source, settings, inputs, memo=memo or Memo(), mend=False))
         except NetspecError as error:
             return str(error), [repr(diagnostic) for diagnostic in error.diagnostics]
 

@@ -68,6 +68,10 @@ class Memo:
     ways: dict[Hashable, list[Entry]] = field(default_factory=dict)
     held: int = 0
 
+    def __reduce__(self) -> tuple[type[Memo], tuple[()]]:
+        """Another process starts anew."""
+        return Memo, ()
+
     def bound(self) -> None:
         """Forgets all but the files where too much is held; between builds."""
         known = (self.known.operators, self.known.inferred, self.defaults)
