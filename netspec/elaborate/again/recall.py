@@ -74,8 +74,8 @@ class Memo:
 
     def bound(self) -> None:
         """Forgets all but the files where too much is held; between builds."""
-        known = (self.known.operators, self.known.inferred, self.defaults)
-        if self.held + sum(map(len, known)) > _MOST:
+        known = len(self.known.operators) + len(self.known.inferred) + len(self.defaults)
+        if self.held + known > _MOST:
             self.known, self.held = Known(), 0
             for found in (self.calls, self.ways, self.defaults):
                 found.clear()
