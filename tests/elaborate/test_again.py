@@ -96,6 +96,10 @@ block taught(n) { conv3-n(pad=same) as same; relu; conv3-n(pad=same, weights=@sa
 block headed(n) { unit(n); head aux(loss=0.5) { gap; fc-4 } }
 block quiet { default conv(bias=no); unit(8) }
 block steps { gap; fc-5 as h; relu }
+block recur of x {
+  reshape((C, H*W)) as s; @x; gap
+  for t in @s { { | @t | identity }; concat; fc-8(act=tanh) as y }
+}
 block strided(x) { maxpool(ratio(@x, @x)); conv1-C/(ratio(@x, @x)) }
 """
 STEPS = [
@@ -119,6 +123,7 @@ STEPS = [
     "open(5)",
     "maxpool8; conv1-6; reshape((6, H*W)) as x; for x_t in @x { unit(6) }; relu",
     "unit(8); relu as r; merged(@r); merged(@r); conv1-8 as s; merged(@r); merged(@s)",
+    "maxpool8; conv1-8; relu as m; recur as a; @m; recur as b; { | @a.y | @b.y | @a.y }; concat",
     "if deep { unit(8) x2 } else { unit(4) }; unit(n) x2",
     "unit(8) x2; conv3-8(padd=1); unit(8); unit(-1); unit(8)",
     "unit(8) x70; unit(8) x70",
@@ -249,6 +254,19 @@ def test_files_are_those_of_the_net_that_is_built() -> None:
     assert [Path(file).stem for file in many] == ["bottleneck", "residual", "mlp"]
     assert family.load().graph.files == ()
     assert family.load(plain=False).graph.files == many
+
+
+def test_heads_are_left_out_where_a_net_stops_early(tmp_path: Path) -> None:
+    inside = tmp_path / "inside.ns"
+    block = "block headed { conv1-8; head aux { gap; fc-2 } }"
+    inside.write_text(f"net inside\n{block}\ninput 8x8x8\nheaded as a; relu as b; conv1-8\n")
+    path = tmp_path / "net.ns"
+    body = (
+        "import inside\ninput 8x8x8\ninside; inside(until=b); inside; head more { inside; gap }\n"
+    )
+    source = Source("net.ns", body, str(path))
+    assert len(build(source).heads) == 3
+    check(source, [({}, ()), ({}, ()), ({}, ("8x9x9",))])
 
 
 def test_what_is_held_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
