@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from netspec.api import Net, Picture, diff, from_onnx, from_torch, load
+    from netspec.backends.torch.blocks import recompute_blocks, sharding_units
     from netspec.backends.torch.groups import param_groups
     from netspec.diagnostics.limits import Limits
     from netspec.diagnostics.raised import NetspecError
@@ -33,6 +34,8 @@ _HOMES = {
     "load_ipython_extension": "netspec.embedding.notebook",
     "load": "netspec.api",
     "param_groups": "netspec.backends.torch.groups",
+    "recompute_blocks": "netspec.backends.torch.blocks",
+    "sharding_units": "netspec.backends.torch.blocks",
     "shipped_names": "netspec.syntax.files",
 }
 
@@ -50,6 +53,8 @@ __all__ = [
     "from_torch",
     "load",
     "param_groups",
+    "recompute_blocks",
+    "sharding_units",
     "shipped_names",
 ]
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import keyword
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache, wraps
 from math import prod
 from typing import Any, ClassVar, NamedTuple
@@ -11,6 +12,8 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.fx import Proxy
+from torch.nn.modules.batchnorm import _NormBase
+from torch.utils.checkpoint import checkpoint
 
 from netspec.diagnostics.messages.backends import BadInput
 from netspec.diagnostics.raised import NetspecError
@@ -63,60 +66,65 @@ class Step(NamedTuple):
     random: bool
 
 
+class Wiring(NamedTuple):
+    """How a block calls its children, and what it is called in the spec.
+
+    `draws` names the random numbers that operators of the block share in training, each with the
+    input whose samples they are for. `still` are children that stay in evaluation mode.
+    """
+
+    kind: str
+    steps: tuple[Step, ...]
+    inputs: int
+    outputs: tuple[int, ...]
+    draws: dict[str, int]
+    still: tuple[str, ...]
+
+    def slots(self) -> int:
+        """How many tensors the block has at most."""
+        return max([self.inputs, *(slot + 1 for step in self.steps for slot in step.writes)])
+
+
 class Block(nn.Module):
     """A block of the spec: calls its children in order. Takes and returns tensors.
 
-    `draws` names the random numbers that operators of the block share in training, each with the
-    input whose samples they are for. The outermost block that is called draws them before all else
-    and hands them down, so that a part that is computed twice finds the same ones.
+    The outermost block that is called draws what its operators share before all else and hands it
+    down, so that a part that is computed twice finds the same numbers. A `_recomputed` block is: it
+    keeps no inner tensor for backward, which runs it again.
     """
 
-    def __init__(
-        self,
-        kind: str,
-        children: dict[str, nn.Module],
-        steps: list[Step],
-        inputs: int,
-        outputs: tuple[int, ...],
-        draws: dict[str, int],
-    ) -> None:
+    # A child may be called as any attribute would be: those here cannot be meant by a spec's author.
+    def __init__(self, children: dict[str, nn.Module], wiring: Wiring) -> None:
         super().__init__()
-        self.kind = kind
         # Not `add_module`, which refuses names of nn.Module's own methods: `half`, `type`, `train`.
         self._modules.update(children)
-        self.steps = steps
-        self.inputs = inputs
-        self.outputs = outputs
-        self.draws = draws
-        self.slots = max([inputs, *(slot + 1 for step in steps for slot in step.writes)])
-        self.still: tuple[str, ...] = ()
-
-    def hold_still(self, children: tuple[str, ...]) -> None:
-        """Keeps children in evaluation mode while the block trains."""
-        self.still = children
+        self._wiring = wiring
+        self._slots = wiring.slots()
+        self._recomputed = False
         self.train(self.training)
 
     def train(self, mode: bool = True) -> Block:
         super().train(mode)
-        for name in self.still:
+        for name in self._wiring.still:
             self._modules[name].eval()  # type: ignore[union-attr]
         return self
 
     def __setattr__(self, name: str, value: Any) -> None:
-        # A child may be called `steps` or `training` too: it lives apart from the attributes.
+        # A child may be called `training` too: it lives apart from the attributes.
         if isinstance(value, Tensor | nn.Module):
             super().__setattr__(name, value)
         else:
             object.__setattr__(self, name, value)
 
-    def run(self, *tensors: Tensor, draws: dict[str, Tensor] | None = None) -> list[Any]:
+    def _run(self, *tensors: Tensor, draws: dict[str, Tensor] | None = None) -> list[Any]:
         """Every tensor of the block by slot; None for those of training-only steps not run."""
-        if len(tensors) != self.inputs:
-            raise TypeError(f"{self.kind} takes {self.inputs} tensors, got {len(tensors)}")
+        wiring = self._wiring
+        if len(tensors) != wiring.inputs:
+            raise TypeError(f"{wiring.kind} takes {wiring.inputs} tensors, got {len(tensors)}")
         if draws is None and self.training:
-            draws = {name: drawn(tensors[i]) for name, i in self.draws.items()}
-        slots: list[Any] = [*tensors, *([None] * (self.slots - self.inputs))]
-        for child, reads, writes, training_only, random in self.steps:
+            draws = {name: drawn(tensors[i]) for name, i in wiring.draws.items()}
+        slots: list[Any] = [*tensors, *([None] * (self._slots - wiring.inputs))]
+        for child, reads, writes, training_only, random in wiring.steps:
             if training_only and not self.training:
                 continue
             options = {"draws": draws} if random else {}
@@ -129,10 +137,21 @@ class Block(nn.Module):
         return slots
 
     def forward(self, *tensors: Tensor, draws: dict[str, Tensor] | None = None) -> Any:
-        slots = self.run(*tensors, draws=draws)
-        if len(self.outputs) == 1:
-            return slots[self.outputs[0]]
-        return tuple(slots[i] for i in self.outputs)
+        if not (self._recomputed and self.training and torch.is_grad_enabled()):
+            return self._once(*tensors, draws=draws)
+        if _proxies(tensors):
+            return self._once(*tensors, draws=draws)
+        # What compiles a block makes the second run of it itself, without running statistics.
+        how: Any = {} if torch.compiler.is_compiling() else {"context_fn": self._again}
+        return checkpoint(self._once, *tensors, draws=draws, use_reentrant=False, **how)
+
+    def _once(self, *tensors: Tensor, draws: dict[str, Tensor] | None = None) -> Any:
+        slots = self._run(*tensors, draws=draws)
+        outputs = self._wiring.outputs
+        return slots[outputs[0]] if len(outputs) == 1 else tuple(slots[i] for i in outputs)
+
+    def _again(self) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+        return nullcontext(), _without_tracking(self)
 
     def extra_repr(self) -> str:
         return ""
@@ -145,46 +164,79 @@ class Block(nn.Module):
         return _empty, type(self)._made, self.__dict__
 
 
+@contextmanager
+def _without_tracking(module: nn.Module) -> Iterator[None]:
+    """Running statistics stay as they are, while a part is computed for the second time.
+
+    They are still handed to the norms: what the two runs keep for backward has to be as many tensors.
+    """
+    leaves = {inner.computes if isinstance(inner, Shared) else inner for inner in module.modules()}
+    norms = [m for m in leaves if isinstance(m, _NormBase) and m.track_running_stats]
+    before = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
+    for norm in norms:
+        norm.momentum, norm.num_batches_tracked = 0.0, None
+    try:
+        yield
+    finally:
+        for norm, (momentum, count) in zip(norms, before, strict=True):
+            norm.momentum, norm.num_batches_tracked = momentum, count
+
+
 class NetModule(Block):
     """A whole net, called with its inputs in order or by name.
 
-    `loss_weights` maps each training-only head to the weight of its loss. `fitting`, where sizes are
-    symbols, refuses those that are not legal.
+    `loss_weights` maps each training-only head to the weight of its loss. What makes one gives the
+    slots of the `heads`, and where sizes are symbols a `fitting`, which refuses those that are not legal.
     """
 
     input_names: tuple[str, ...]
 
     def __init__(
         self,
-        block: Block,
+        children: dict[str, nn.Module],
+        wiring: Wiring,
         heads: dict[str, int],
         loss_weights: dict[str, float],
         names: list[str],
         fitting: Fitting | None = None,
     ) -> None:
-        children = dict(block.named_children())
-        super().__init__(
-            block.kind, children, block.steps, block.inputs, block.outputs, block.draws
-        )
-        self.hold_still(block.still)
-        self.heads = heads
+        super().__init__(children, wiring)
+        self._heads = heads
         self.loss_weights = loss_weights
         self.output_names = names
-        self.fitting = fitting
+        self._fitting = fitting
 
-    def answer(self, *tensors: Tensor) -> Any:
+    def _answer(self, *tensors: Tensor) -> Any:
         """The net's output (a tuple of them if several); in training, with its heads' outputs.
 
         Raises NetspecError where sizes of the inputs are not legal.
         """
-        if self.fitting is not None and not _traced(tensors):
-            self._check(self.fitting, tensors)
-        slots = self.run(*tensors)
-        found = tuple(slots[i] for i in self.outputs)
+        if self._fitting is not None and not _traced(tensors):
+            self._check(self._fitting, tensors)
+        slots = self._run(*tensors)
+        found = tuple(slots[i] for i in self._wiring.outputs)
         main = found[0] if len(found) == 1 else found
-        if self.training and self.heads:
-            return TrainingOutputs(main, {name: slots[i] for name, i in self.heads.items()})
+        if self.training and self._heads:
+            return TrainingOutputs(main, {name: slots[i] for name, i in self._heads.items()})
         return main
+
+    def total_loss(self, loss: Callable[..., Any], outputs: Any, *targets: Any) -> Any:
+        """`loss(output, *targets)` of the net's output and, by their weights, of its heads' outputs.
+
+        >>> import netspec, torch
+        >>> model = netspec.load("head aux(loss=0.3) { gap }; conv3-4; gap", input="4x8x8").to_torch()
+        >>> outputs, targets = model(torch.ones(2, 4, 8, 8)), torch.zeros(2, 4)
+        >>> mse = torch.nn.functional.mse_loss
+        >>> heads = 0.3 * mse(outputs.heads["aux"], targets)
+        >>> bool(model.total_loss(mse, outputs, targets) == mse(outputs.main, targets) + heads)
+        True
+        """
+        if not isinstance(outputs, TrainingOutputs):
+            return loss(outputs, *targets)
+        weighted = (
+            self.loss_weights[n] * loss(head, *targets) for n, head in outputs.heads.items()
+        )
+        return sum(weighted, start=loss(outputs.main, *targets))
 
     def _check(self, fitting: Fitting, tensors: tuple[Tensor, ...]) -> None:
         names = [name for name, _ in fitting.inputs]
@@ -232,10 +284,10 @@ def _forward(kind: str, inputs: tuple[str, ...]) -> Any:
     """
     listed = ", ".join(inputs)
     made: dict[str, Any] = {}
-    exec(f"def forward(self, {listed}):\n    return self.answer({listed})\n", made)
+    exec(f"def forward(self, {listed}):\n    return self._answer({listed})\n", made)
     forward = made["forward"]
     forward.__module__ = __name__
-    forward.__doc__ = NetModule.answer.__doc__
+    forward.__doc__ = NetModule._answer.__doc__
     # Python's message for a wrong call starts with this name: it says what the right one is.
     forward.__qualname__ = f"{kind}({listed}).forward"
     return forward
@@ -267,7 +319,11 @@ def argument_names(inputs: Iterable[str]) -> tuple[str, ...]:
 def _traced(tensors: tuple[Tensor, ...]) -> bool:
     """Whether sizes are not numbers, as torch only traces: what comes of it is checked where it runs."""
     traced: bool = torch.jit.is_tracing()  # type: ignore[attr-defined,no-untyped-call]
-    return traced or torch.compiler.is_compiling() or any(isinstance(t, Proxy) for t in tensors)
+    return traced or torch.compiler.is_compiling() or _proxies(tensors)
+
+
+def _proxies(tensors: tuple[Tensor, ...]) -> bool:
+    return any(isinstance(t, Proxy) for t in tensors)
 
 
 class Apply(nn.Module):
@@ -332,6 +388,16 @@ class Shared(nn.Module):
         # In tuples, so that the weights stay registered where they are owned only.
         self._owner = (owner,)
         self._template = (template,)
+
+    @property
+    def owner(self) -> nn.Module:
+        """The step that has the weights."""
+        return self._owner[0]
+
+    @property
+    def computes(self) -> nn.Module:
+        """The layer that runs: the owner, or one of other settings that is given its weights."""
+        return self._template[0] or self._owner[0]
 
     @leaf
     def forward(self, *tensors: Tensor, **options: Any) -> Any:

@@ -62,22 +62,27 @@ class _Assembly:
         inputs = [node.output for node in self.graph.inputs]
         outputs = [output.value for output in self.graph.outputs]
         wanted = outputs + [head.value for head in self.graph.heads]
-        block = self._block(root, inputs, wanted)
+        children, wiring = self._wired(root, inputs, wanted)
         count = len(outputs)
         heads = {
-            h.name: slot for h, slot in zip(self.graph.heads, block.outputs[count:], strict=True)
+            h.name: slot for h, slot in zip(self.graph.heads, wiring.outputs[count:], strict=True)
         }
-        block.outputs = block.outputs[:count]
         losses = {head.name: head.loss for head in self.graph.heads}
         names = layers.argument_names(node.path for node in self.graph.inputs)
         made = layers.made_class(self.graph.name, root.definition, names)
-        fits = fitting(self.graph) if self.graph.symbols else None
         net: layers.NetModule = made(
-            block, heads, losses, [output.name for output in self.graph.outputs], fits
+            children,
+            wiring._replace(outputs=wiring.outputs[:count]),
+            heads,
+            losses,
+            [output.name for output in self.graph.outputs],
+            fitting(self.graph) if self.graph.symbols else None,
         )
         return net
 
-    def _block(self, level: Level, inputs: list[Value], outputs: list[Value]) -> layers.Block:
+    def _wired(
+        self, level: Level, inputs: list[Value], outputs: list[Value]
+    ) -> tuple[dict[str, nn.Module], layers.Wiring]:
         slots = {value: i for i, value in enumerate(inputs)}
         children: dict[str, nn.Module] = {}
         steps: list[layers.Step] = []
@@ -95,8 +100,9 @@ class _Assembly:
                 training_only = item in self.levels.training
             else:
                 reads, writes = self.levels.boundary(item)
-                children[name] = inner = self._block(item, reads, writes)
-                shared = {key: reads[i] for key, i in inner.draws.items()}
+                inside, wiring = self._wired(item, reads, writes)
+                children[name] = layers.made_class(item.kind, item.definition, None)(inside, wiring)
+                shared = {key: reads[i] for key, i in wiring.draws.items()}
                 training_only = all(node in self.levels.training for node in item.nodes())
             for value in writes:
                 slots[value] = len(slots)
@@ -107,10 +113,9 @@ class _Assembly:
                 rows = next(i for i, v in enumerate(inputs) if v.type.batch == value.type.batch)
                 draws.setdefault(key, rows)
         ends = tuple(slots[value] for value in outputs)
-        made = layers.made_class(level.kind, level.definition, None)
-        block: layers.Block = made(level.kind, children, steps, len(inputs), ends, draws)
-        block.hold_still(tuple(still))
-        return block
+        return children, layers.Wiring(
+            level.kind, tuple(steps), len(inputs), ends, draws, tuple(still)
+        )
 
     def _draws(self, node: Node) -> dict[str, Value]:
         """The draws that the node shares, each with a value for whose samples it is."""
