@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 import torch
+import torch.distributed as dist
 from torch import nn
-from torch.distributed.checkpoint.state_dict import get_model_state_dict
+from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
+from torch.distributed.fsdp import fully_shard
 from torch.optim.swa_utils import AveragedModel
 from torch.utils import _pytree
 
@@ -224,6 +226,23 @@ def test_a_step_may_be_called_as_anything_that_a_module_has_not():
     text = "input 4; " + "; ".join(f"fc-4 as {word}" for word in words)
     state = get_model_state_dict(loaded(text))
     assert set(state) == {f"{word}.{name}" for word in words for name in ("weight", "bias")}
+
+
+def test_shares_of_tensors_are_refused_and_gathered_ones_taken(tmp_path):
+    net = netspec.load(NET)
+    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    try:
+        model = net.to_torch()
+        for unit in [*netspec.sharding_units(model), model]:
+            fully_shard(unit)
+        with pytest.raises(TypeError, match="this process's share of a tensor: gather whole ones"):
+            net.to_onnx(tmp_path / "net.onnx", weights=model)
+        whole = get_model_state_dict(model, options=StateDictOptions(full_state_dict=True))
+    finally:
+        dist.destroy_process_group()
+    net.to_onnx(tmp_path / "net.onnx", weights=whole)
+    expected = net.to_torch().state_dict()
+    assert all(torch.equal(tensor, expected[name]) for name, tensor in whole.items())
 
 
 def test_inner_tensors_of_other_layouts_and_precisions_are_learnt_from():
