@@ -34,7 +34,7 @@ freeze { unit as still }
 unit; gap; fc-3 as scores; softmax
 """
 EPOCHS, BATCH, IMAGES = 3, 16, 64
-RESULTS = ROOT / "benchmarks" / "results" / "training.json"
+RESULTS = ROOT / "benchmarks" / "results" / "trainers.json"
 
 DATA = f"""
 import os

@@ -223,6 +223,28 @@ def test_arrays_of_a_file_are_learnt_too(tmp_path):
     assert losses[-1] < 0.1
 
 
+def test_the_page_has_what_was_measured_and_it_is_within_what_is_promised():
+    nets = json.loads((ROOT / "benchmarks" / "results" / "training.json").read_text())["nets"]
+    page = (ROOT / "docs" / "scale.md").read_text()
+    for name, net in nets.items():
+        kept = [
+            f"{net[key] / 2**20:.0f} MiB" if key in net else "" for key in ("kept", "kept then")
+        ]
+        cells = ["two parts" if net["batch statistics"] else "whole"]
+        cells += [
+            f"{net['ddp']:.0e}",
+            f"{net['fsdp']:.0e}",
+            net["units"],
+            f"{net['held']:.0%}",
+            *kept,
+        ]
+        assert f"| {name} | {' | '.join(map(str, cells))} |" in page
+        assert max(net["ddp"], net["fsdp"]) < 1e-5
+    engines = json.loads((ROOT / "benchmarks" / "results" / "trainers.json").read_text())
+    assert {name.split(",")[0] for name in engines} == {"accelerate", "lightning"}
+    assert all(run["furthest_weight_from_a_plain_loop"] < 1e-7 for run in engines.values())
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
