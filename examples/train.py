@@ -128,6 +128,8 @@ def schedule_of(optimizer: Any, o: dict[str, Any]) -> LRScheduler:
 def train(net: netspec.Net, o: dict[str, Any]) -> list[float]:
     """Trains, or goes on after what the checkpoint has; gives the loss of each batch."""
     seen, held_out = read(o["data"], net, o["seed"])
+    if len(seen) < o["batch"]:
+        raise click.UsageError(f"{len(seen)} images fill no batch of {o['batch']}")
     weights = load(o["weights"], net.graph, partial=True) if o["weights"] else None
     module = net.to_torch(weights=weights, seed=o["seed"], logits=True).to(o["device"])
     model = spread(module, o["parallel"])
@@ -179,6 +181,8 @@ def export(net: netspec.Net, images: Tensor, o: dict[str, Any]) -> None:
 
 def pair(_: Any, __: Any, given: tuple[str, ...]) -> list[tuple[str, ...]]:
     """`NAME=VALUE` of the command line."""
+    if wrong := [text for text in given if "=" not in text]:
+        raise click.BadParameter(f"{wrong[0]} has no value: NAME=VALUE")
     return [tuple(text.split("=", 1)) for text in given]
 
 
@@ -219,6 +223,8 @@ def main(**o: Any) -> list[float]:
         net = netspec.load(o["spec"], input=o["size"] or (), **dict(o["settings"]))
         o["checkpoint"] = o["checkpoint"] or Path(f"{net.name}.pt")
         return train(net, o)
+    except netspec.NetspecError as error:
+        raise click.ClickException(str(error)) from None
     finally:
         if own:
             dist.destroy_process_group()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 import torch
 from torch import Tensor
@@ -65,13 +66,33 @@ def digits(height: int, width: int) -> TensorDataset:
 
 def read(data: str, net: netspec.Net, seed: int) -> list[Subset]:
     """Pairs of an image and its class: what is trained on, and the fifth that is held out."""
-    found: Dataset
+    sizes = net.graph.inputs[0].types[0].shape
     if data == "digits":
-        found = digits(*net.graph.inputs[0].types[0].shape[1:])
+        found: Any = digits(*sizes[-2:])
+        count = 10
     elif Path(data).is_dir():
         found = Photos(Path(data), net)
-    else:
+        count = found.files[-1][1] + 1 if found.files else 0
+    elif Path(data).is_file():
         with np.load(data) as file:
             images, labels = file["images"].astype(np.float32), file["labels"].astype(np.int64)
         found = TensorDataset(torch.from_numpy(images), torch.from_numpy(labels))
+        count = int(labels.max()) + 1
+    else:
+        raise click.UsageError(f"there is no {data}")
+    if not count:
+        raise click.UsageError(f"{data} holds no folders of images")
+    _check(tuple(found[0][0].shape), tuple(sizes), count, net)
     return random_split(found, [0.8, 0.2], torch.Generator().manual_seed(seed))
+
+
+def _check(image: tuple[int, ...], sizes: tuple[Any, ...], count: int, net: netspec.Net) -> None:
+    (output,) = net.graph.outputs[:1]
+    given = output.value.type.shape
+    if len(net.graph.inputs) > 1 or len(net.graph.outputs) > 1 or len(given) > 1:
+        raise click.UsageError(f"{net.name} does not give the classes of one image")
+    if image != sizes:
+        told = ["x".join(map(str, shape)) for shape in (sizes, image)]
+        raise click.UsageError(f"{net.name} takes {told[0]}, the images are {told[1]}: see --input")
+    if given[0] < count:
+        raise click.UsageError(f"{net.name} gives {given[0]} classes, there are {count}: see --set")

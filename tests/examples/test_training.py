@@ -251,13 +251,20 @@ def test_the_page_has_what_was_measured_and_it_is_within_what_is_promised():
         (["--parallel", "ddp"], "--parallel and torchrun go together"),
         (["--batch", "30", "--accumulate", "4"], "equal parts"),
         (["--part", "scores=1"], "lenet5 has no layer `scores`"),
+        (["--part", "fc3"], "fc3 has no value: NAME=VALUE"),
+        (["--batch", "5000"], "1438 images fill no batch of 5000"),
+        (["--data", "nowhere.npz"], "there is no nowhere.npz"),
+        (["--spec", "resnet18"], "resnet18 takes 3x224x224, the images are 1x224x224"),
+        (["--set", "classes=9"], "lenet5 gives 9 classes, there are 10"),
+        (["--spec", "unet"], "unet does not give the classes of one image"),
+        (["--spec", "nowhere"], "no file or shipped spec `nowhere`"),
     ],
 )
 def test_what_cannot_be_is_said(given, said, tmp_path):
     files = ["--checkpoint", f"{tmp_path}/a.pt", "--output", f"{tmp_path}/a.onnx"]
     done = CliRunner().invoke(train.main, [*given, *files])
-    assert done.exit_code
-    assert said in done.output + str(done.exception)
+    assert done.exit_code in (1, 2)
+    assert said in done.output
 
 
 @pytest.mark.slow
