@@ -19,6 +19,7 @@ from netspec.cli.shared.streams import OUTPUT, discard_output, mend
 COMMANDS = {
     "check": "Say what is wrong with specs, and nothing else.",
     "compile": "Write a spec as an ONNX file.",
+    "package": "Write a net as a folder that hubs and registries take.",
     "import": "Read an ONNX file as a spec, proven equal.",
     "summary": "Show what each layer costs; compare several nets.",
     "diff": "Say what one spec computes otherwise than another.",

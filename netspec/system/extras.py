@@ -18,6 +18,7 @@ class CannotImport(NetspecError, ImportError):
 _PACKAGES = {
     "PIL": ("pillow", "run"),
     "matplotlib": ("matplotlib", "charts"),
+    "model_signing": ("model-signing", "sign"),
     "onnxruntime": ("ONNX Runtime", "run"),
     "reportlab": ("ReportLab", "pdf"),
     "resvg_py": ("resvg-py", "png"),
