@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from netspec.api import Net, Picture, diff, from_onnx, from_torch, load
+    from netspec.api import Net, Picture, diff, from_onnx, from_torch, load, space, sweep
     from netspec.backends.torch.blocks import recompute_blocks, sharding_units
     from netspec.backends.torch.groups import param_groups
     from netspec.diagnostics.limits import Limits
@@ -37,6 +37,8 @@ _HOMES = {
     "recompute_blocks": "netspec.backends.torch.blocks",
     "sharding_units": "netspec.backends.torch.blocks",
     "shipped_names": "netspec.syntax.files",
+    "space": "netspec.api",
+    "sweep": "netspec.api",
 }
 
 __all__ = [
@@ -56,6 +58,8 @@ __all__ = [
     "recompute_blocks",
     "sharding_units",
     "shipped_names",
+    "space",
+    "sweep",
 ]
 
 

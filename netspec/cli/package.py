@@ -93,8 +93,8 @@ def command(
     every file and, with --key, an OpenSSF signature. It appears whole or not at all, and replaces
     only a package that is as it was written. `netspec verify DIR` refuses any byte that was changed.
     """
-    from netspec.packaging.labels import read_labels
     from netspec.packaging.package import Request, package
+    from netspec.serving.labels import read_labels
     from netspec.verify.proof import need_both
     from netspec.weights.sources import Seeded, WeightSource
 

@@ -25,6 +25,7 @@ from netspec.packaging.report import kept, verified
 from netspec.packaging.spec import PackagedSpec, packaged
 from netspec.packaging.state import write_state
 from netspec.packaging.sums import check_sums, write_sums
+from netspec.serving.labels import dataset_labels
 from netspec.system.atomic import Paths, write_text
 from netspec.system.extras import need
 from netspec.system.folders import replacing_folder
@@ -44,7 +45,8 @@ class Request:
 
     `weights` says in words where the numbers come from, and `trained` whether they are more than initial.
     `dtypes` are the precisions, `fp32` and `fp16`; `quantize` makes eight bits too, where given. Each file is
-    held to PyTorch unless `verify` is off. `labels` are the names of classes, `key` signs.
+    held to PyTorch unless `verify` is off. `labels` are the names of classes, by default those of the
+    spec's dataset; `key` signs.
     """
 
     weights: str
@@ -158,7 +160,7 @@ class _Writing:
             self.graph,
             self.told,
             self.spec,
-            labels=self.request.labels,
+            labels=self._labels(),
             logits=self.request.logits,
             models=models,
             weights=self.request.weights,
@@ -219,6 +221,11 @@ class _Writing:
                 raise
             return  # a net too tangled for a screen goes without
         self._text(layout.PICTURE, picture, "the net drawn")
+
+    def _labels(self) -> tuple[str, ...]:
+        """The names of the classes that were given, or else those of the spec's dataset."""
+        known = dataset_labels(self.graph)
+        return self.request.labels or (known if len(known) == self.told.classes else ())
 
     def _report(self) -> dict[str, Any]:
         from netspec.verify.report import versions

@@ -20,6 +20,8 @@ _PACKAGES = {
     "matplotlib": ("matplotlib", "charts"),
     "model_signing": ("model-signing", "sign"),
     "onnxruntime": ("ONNX Runtime", "run"),
+    "pyarrow": ("PyArrow", "tables"),
+    "ray": ("Ray", "ray"),
     "reportlab": ("ReportLab", "pdf"),
     "resvg_py": ("resvg-py", "png"),
     "torch": ("PyTorch", "torch"),

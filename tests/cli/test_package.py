@@ -110,8 +110,8 @@ def test_a_package_s_weights_and_spec_are_packaged_again(folder: Path) -> None:
         (["small.ns", "-o", "x", "--dtype", "fp8"], "precisions are fp32 and fp16"),
         (["small.ns", "-o", "x", "--samples", "photos"], "--samples needs --quantize"),
         (["small.ns", "-o", "x", "--labels", "small.ns"], "NS534"),
-        (["small.ns", "-o", "x", "--labels", "none.txt"], "NS502"),
-        (["small.ns", "-o", "x", "--labels", "holes.txt"], "line 2 is no name of a class"),
+        (["small.ns", "-o", "x", "--labels", "none.txt"], "NS653"),
+        (["small.ns", "-o", "x", "--labels", "holes.txt"], "line 2 is no label"),
         (["small.ns", "-o", "small.ns"], "it is no folder"),
     ],
 )
