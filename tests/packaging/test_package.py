@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import netspec
 from netspec.diagnostics.messages.files import CannotWrite, Overwrites
 from netspec.diagnostics.messages.packages import CannotPackage
 from netspec.diagnostics.raised import NetspecError
@@ -182,6 +183,16 @@ def test_labels_have_to_be_those_of_its_classes(graph: Graph, tmp_path: Path) ->
     told = json.loads((tmp_path / "small" / "config.json").read_text())
     assert told["id2label"] == {"0": "a", "1": "b", "2": "c", "3": "d", "4": "e"}
     assert told["label2id"]["e"] == 4
+
+
+@pytest.mark.parametrize(("classes", "named"), [(10, True), (11, False)])
+def test_classes_of_a_known_dataset_need_no_labels(
+    classes: int, named: bool, tmp_path: Path
+) -> None:
+    net = netspec.load(f'net digits\ndataset "MNIST"\ninput 1x4x4\nfc-{classes}; softmax')
+    write(net.graph, tmp_path / "digits", dtypes=("fp32",), quantize=None)
+    told = json.loads((tmp_path / "digits" / "config.json").read_text())
+    assert (told.get("id2label") == {str(digit): str(digit) for digit in range(10)}) is named
 
 
 def test_half_precision_alone_is_what_mlflow_takes(graph: Graph, tmp_path: Path) -> None:
