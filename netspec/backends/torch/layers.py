@@ -15,8 +15,8 @@ from torch.fx import Proxy
 from netspec.diagnostics.messages.backends import BadInput
 from netspec.diagnostics.raised import NetspecError
 from netspec.graph.fitting import Fitting
-from netspec.ops.declare.checks import type_of
 from netspec.ops.declare.geometry import Geometry
+from netspec.ops.declare.layers import cropped, flat_linear, max_padded, padded, window_linear
 from netspec.ops.declare.operator import Operator
 from netspec.sizes.shapes import TensorType
 
@@ -340,69 +340,6 @@ class Shared(nn.Module):
             return owner(*tensors, **options)
         weights = {**dict(owner.named_parameters()), **dict(owner.named_buffers())}
         return torch.func.functional_call(template, weights, tensors, options)
-
-
-# What layers compute beyond torch's own is told by functions that are given `torch`, and the layer of
-# torch's that they are about: as an operator's `compute` they can so be run, or be written down.
-
-
-def flat_linear(torch: Any, layer: Any, input: Any) -> Any:
-    """A linear layer over all elements of a map, channels first."""
-    return layer(input.flatten(1))
-
-
-def window_linear(torch: Any, layer: Any, kernel: tuple[int, ...], out: int, input: Any) -> Any:
-    """A linear layer over the elements of every window, channels first."""
-    if prod(kernel) == 1:
-        return layer(input.movedim(1, -1)).movedim(-1, 1)
-    convolve = getattr(torch.nn.functional, f"conv{len(kernel)}d")
-    return convolve(input, layer.weight.reshape(out, -1, *kernel), layer.bias)
-
-
-def padded(
-    torch: Any, layer: Any, window: Geometry, input: Any, mode: str = "zeros", value: float = 0.0
-) -> Any:
-    """A window that slides over a map with a border of its own on each side."""
-    how = {"value": value} if value else {"mode": mode} if mode != "zeros" else {}
-    result = layer(torch.nn.functional.pad(input, window.torch_pads, **how))
-    if not window.ceil:
-        return result
-    sizes = window.output("pool", type_of(input))
-    pieces = (..., *(slice(size) for size in sizes))
-    if isinstance(result, tuple):
-        return tuple(tensor[pieces] for tensor in result)
-    return result[pieces]
-
-
-def max_padded(torch: Any, layer: Any, window: Geometry, input: Any) -> Any:
-    """A maximum that no border is, and the places where it is found, counted without the border."""
-    result = padded(torch, layer, window, input, value=float("-inf"))
-    if not isinstance(result, tuple):
-        return result
-    # torch counts places in the padded plane; they are those of the plane without.
-    pooled, places = result
-    found = torch.zeros_like(places)
-    factor = 1
-    axes = zip(input.shape[2:], window.pads, strict=True)
-    for size, (before, after) in reversed(list(axes)):
-        whole = size + before + after
-        found = found + (places % whole - before) * factor
-        places, factor = places // whole, factor * size
-    return pooled, found
-
-
-def cropped(torch: Any, layer: Any, window: Geometry, input: Any) -> Any:
-    """What a transposed convolution makes, without its border."""
-    result = layer(input)
-    for axis, (before, after) in enumerate(window.pads, start=2):
-        result = result.narrow(axis, before, result.shape[axis] - before - after)
-    return result
-
-
-def pads_itself(kind: str, window: Geometry) -> bool:
-    """Whether torch's module, `Conv`, `ConvTranspose` or `MaxPool`, has a window's border itself."""
-    halves = zip(window.before, window.kernel, strict=True)
-    return window.symmetric and not ("Pool" in kind and any(2 * b > k for b, k in halves))
 
 
 class FlatLinear(nn.Linear):

@@ -13,6 +13,7 @@ from netspec.backends.torch.levels import Level, Levels, Outputs
 from netspec.graph.checked import Graph, Node, Value
 from netspec.graph.fitting import fitting
 from netspec.ops.declare.geometry import Geometry
+from netspec.ops.declare.layers import pads_itself
 from netspec.ops.declare.operator import Operator
 from netspec.sizes.shapes import TensorType
 from netspec.weights.sources import WeightSource, named_weights
@@ -43,7 +44,7 @@ class Modules(Outputs):
     def windowed(self, kind: str, window: Geometry, *args: Any, **kwargs: Any) -> nn.Module:
         """torch's module for a sliding window: `Conv`, `ConvTranspose` or `MaxPool`."""
         name = f"{kind}{len(window.kernel)}d"
-        if layers.pads_itself(kind, window):
+        if pads_itself(kind, window):
             module: nn.Module = getattr(nn, name)(*args, padding=window.before, **kwargs)
             return module
         module = layers.PADDED[name](*args, padding=0, **kwargs)
