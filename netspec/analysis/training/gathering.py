@@ -38,7 +38,7 @@ def extreme(tape: Tape, x: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
     return tape.result([x], reduced(x, dim, keepdim), keep=[x], itself=True)
 
 
-@known("vector_norm")
+@known("linalg_vector_norm")
 def vector_norm(tape: Tape, x: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
     return tape.result([x], reduced(x, dim, keepdim), keep=[x], itself=True)
 
@@ -47,7 +47,7 @@ def vector_norm(tape: Tape, x: Tensor, dim: Any, keepdim: bool = False) -> Tenso
 def normalize(
     tape: Tape, x: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12
 ) -> Tensor:
-    length = tape.call("clamp_min", tape.call("vector_norm", x, dim, True), eps)
+    length = tape.call("clamp_min", tape.call("linalg_vector_norm", x, dim, True), eps)
     return div(tape, x, spread(length, x.shape))
 
 
@@ -138,7 +138,17 @@ def pad(
     shape = list(x.shape)
     for i in range(len(pads) // 2):
         shape[-1 - i] += pads[2 * i] + pads[2 * i + 1]
-    keep = [x] if mode in ("reflect", "replicate") else []
-    return tape.result([x], shape, strides=like_map(shape, x.layout_of), keep=keep)
+    if mode in _BORDERS:
+        found: Tensor = tape.call(f"{_BORDERS[mode]}_pad{len(pads) // 2}d", x, shape)
+        return found
+    return tape.result([x], shape, strides=like_map(shape, x.layout_of))
+
+
+_BORDERS = {"reflect": "reflection", "replicate": "replication"}
+
+
+@known(*(f"{border}_pad{rank}d" for border in _BORDERS.values() for rank in (1, 2, 3)))
+def mirrored(tape: Tape, x: Tensor, shape: Sequence[int]) -> Tensor:
+    return tape.result([x], shape, strides=like_map(shape, x.layout_of), keep=[x])
 
 

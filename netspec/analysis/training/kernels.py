@@ -206,19 +206,38 @@ for _rank in (1, 2, 3):
 
 @known("interpolate")
 def interpolate(
-    tape: Tape, x: Tensor, size: Any = None, scale_factor: Any = None, **named: Any
+    tape: Tape,
+    x: Tensor,
+    size: Any = None,
+    scale_factor: Any = None,
+    mode: str = "nearest",
+    **named: Any,
 ) -> Tensor:
     sizes = (
         [int(old * factor) for old, factor in zip(x.shape[2:], scale_factor, strict=True)]
         if size is None
         else list(size)
     )
+    found: Tensor = tape.call(f"upsample_{mode}{len(sizes)}d", x, sizes)
+    return found
+
+
+@known(
+    "upsample_linear1d", "upsample_bilinear2d", "upsample_bicubic2d", "upsample_trilinear3d"
+)
+def upsample(tape: Tape, x: Tensor, sizes: Sequence[int]) -> Tensor:
     shape = (*x.shape[:2], *sizes)
     return tape.result([x], shape, strides=like_map(shape, x.layout_of))
 
 
 @known("grid_sample")
 def grid_sample(tape: Tape, x: Tensor, grid: Tensor, *args: Any, **named: Any) -> Tensor:
+    found: Tensor = tape.call("grid_sampler", x, grid)
+    return found
+
+
+@known("grid_sampler")
+def grid_sampler(tape: Tape, x: Tensor, grid: Tensor) -> Tensor:
     shape = (*x.shape[:2], *grid.shape[1:-1])
     strides = like_map(shape, x.layout_of)
     return tape.result([x, grid], shape, strides=strides, keep=[x, grid])
@@ -352,22 +371,25 @@ def attention(
     scale: float | None = None,
 ) -> Tensor:
     parts = (query, key, value)
-    shape = (*query.shape[:-1], value.shape[-1])
     fused = (
         query.dim() == 4
-        and len({part.shape[-1] for part in parts}) == 1
+        and len({(*part.shape[:2], part.shape[3]) for part in parts}) == 1
         and all(part.strides[-1] == 1 for part in parts)
         and (attn_mask is None or not attn_mask.needs)
     )
     if fused:
         sums = tape.fresh(query.shape[:-1], FLOAT32)
         keep = [*parts, attn_mask, sums]
-        return tape.result(parts, shape, strides=preserved(query), keep=keep, itself=True)
+        return tape.result(
+            parts, query.shape, strides=preserved(query), keep=keep, itself=True
+        )
+    # Scores of half precision are computed in float32.
+    query, key, value = (tape.call("to", part, FLOAT32) for part in parts)
     scores = matmul(
         tape, mul(tape, query, 0.5), mul(tape, transpose(tape, key, -2, -1), 0.5)
     )
     if attn_mask is not None:
-        scores = add(tape, scores, attn_mask)
-    return matmul(tape, tape.call("softmax", scores, -1), value)
-
-
+        scores = add(tape, scores, tape.call("to", attn_mask, FLOAT32))
+    found = matmul(tape, tape.call("softmax", scores, -1), value)
+    kept: Tensor = tape.call("to", found, parts[0].dtype)
+    return kept

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from netspec.analysis.training.gathering import cat, stack
-from netspec.analysis.training.kernels import linear
 from netspec.analysis.training.known import known
 from netspec.analysis.training.pointwise import add, mul
 from netspec.analysis.training.tensors import UINT8, Tape, Tensor
@@ -69,18 +68,21 @@ def _named(own: Own, suffix: str) -> dict[str, Tensor]:
 def _direction(
     tape: Tape, x: Tensor, start: list[Tensor], own: Own, kind: str, width: int
 ) -> tuple[Tensor, list[Tensor]]:
-    if tape.device == "cuda":
-        steps, rows = x.shape[:2]
-        reserve = (steps, rows, (_GATES[kind] + 2) * width)
-        return _kernel(tape, x, start, own, tape.fresh(reserve, x.dtype))
-    if kind == "LSTM" and "weight_hr" not in own:
-        space = tape.fresh((_workspace(x, width),), UINT8)
-        if "bias_ih" not in own:
-            # Without biases the matrices are copied.
-            own = {name: clone(tape, matrix) for name, matrix in own.items()}
-        return _kernel(tape, x, start, own, space)
+    if tape.device == "cuda" or (kind == "LSTM" and "weight_hr" not in own):
+        matrices = [own["weight_ih"], own["weight_hh"]]
+        # Without biases, zeros of the matrices' sizes take their place.
+        biases = [own.get(f"bias_{part}") for part in ("ih", "hh")]
+        added = [
+            tape.fresh(matrix.shape) if bias is None else bias
+            for matrix, bias in zip(matrices, biases, strict=True)
+        ]
+        space = (kind, _GATES[kind], width)
+        found: tuple[Tensor, list[Tensor]] = tape.call(
+            "mkldnn_rnn_layer", x, start, (*matrices, *added), space
+        )
+        return found
     cell = {"LSTM": _lstm, "GRU": _gru, "RNN": _rnn}[kind]
-    read = linear(tape, x, own["weight_ih"], own.get("bias_ih"))
+    read = tape.call("linear", x, own["weight_ih"], own.get("bias_ih"))
     outs, state = [], start
     for step in unbind(tape, read, 0):
         state = cell(tape, step, state, own)
@@ -88,42 +90,56 @@ def _direction(
     return stack(tape, outs, 0), state
 
 
+@known("mkldnn_rnn_layer")
 def _kernel(
-    tape: Tape, x: Tensor, start: list[Tensor], own: Own, space: Tensor
+    tape: Tape,
+    x: Tensor,
+    start: list[Tensor],
+    own: tuple[Tensor, ...],
+    space: tuple[str, int, int],
 ) -> tuple[Tensor, list[Tensor]]:
     """A layer that is one kernel: keeps what it reads and gives, and a space of its own."""
-    inputs = [x, *start, *own.values()]
+    _, gates, width = space
+    inputs = [x, *start, *own]
     out = tape.result(inputs, (*x.shape[:2], *start[0].shape[1:]), itself=True)
     ends = [tape.result(inputs, state.shape, itself=True) for state in start]
     if out.needs:
-        tape.keep(x, *start, *own.values(), space)
+        if tape.device == "cuda":
+            room = tape.fresh((*x.shape[:2], (gates + 2) * width), x.dtype)
+        else:
+            room = tape.fresh((_workspace(x, width),), UINT8)
+        tape.keep(*inputs, room)
     return out, ends
 
 
 def _workspace(x: Tensor, width: int) -> int:
-    """Bytes of oneDNN's workspace of an LSTM layer that trains, in float32."""
+    """Bytes of oneDNN's workspace of an LSTM layer that trains."""
     steps, rows, into = x.shape
-    wide = _leading(max(into, width))
+    wide, size = max(into, width), x.dtype.size
+    # Gates and what leaves each step; then states before, between and after steps, and their gradients.
     sections = [
-        steps * _leading(4 * width),
-        steps * _leading(width),
-        *[2 * (steps + 1) * wide] * 3,
-        *[2 * (steps + 1) * width] * 2,
+        steps * _row(4 * width, size),
+        steps * _row(width, size),
+        2 * (steps + 1) * _row(wide, size),
+        *[2 * (steps + 1) * _row(wide, 4)] * 2,
+        2 * (steps + 1) * width * size,
+        2 * (steps + 1) * width * 4,
     ]
-    return sum(-(-4 * rows * size // _PAGE) * _PAGE for size in sections)
+    return sum(-(-rows * section // _PAGE) * _PAGE for section in sections)
 
 
-def _leading(size: int) -> int:
-    """oneDNN's step from row to row: whole cache lines, and no multiple of 1024 bytes."""
-    lines = -(-size // 16) * 16
-    return lines + 16 if lines % 256 == 0 else lines
+def _row(width: int, size: int) -> int:
+    """Bytes from row to row in oneDNN: whole cache lines, and no multiple of 256 numbers."""
+    line = 64 // size
+    numbers = -(-width // line) * line
+    return (numbers + line if numbers % 256 == 0 else numbers) * size
 
 
 # --- cells: a step's part of what all steps read, and the state before it
 
 
 def _read(tape: Tape, state: Tensor, own: Own) -> Tensor:
-    return linear(tape, state, own["weight_hh"], own.get("bias_hh"))
+    return tape.call("linear", state, own["weight_hh"], own.get("bias_hh"))
 
 
 def _rnn(tape: Tape, step: Tensor, state: list[Tensor], own: Own) -> list[Tensor]:
@@ -152,5 +168,5 @@ def _lstm(tape: Tape, step: Tensor, state: list[Tensor], own: Own) -> list[Tenso
         tape.keep(gates)
     cell = add(tape, mul(tape, forget, cell), mul(tape, into, fresh))
     hidden = mul(tape, out, tape.call("tanh", cell))
-    return [linear(tape, hidden, own["weight_hr"]), cell]
+    return [tape.call("matmul", hidden, own["weight_hr"].T), cell]
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from netspec.analysis.training.layout import Sizes, contiguous, elements, is_contiguous
+from netspec.analysis.training.autocast import POLICIES
 from netspec.analysis.training.known import KNOWN, UnknownFunction
 from netspec.foundation.records import record
 
@@ -86,7 +87,9 @@ class Tape:
         sizes = tuple(shape)
         storage = Storage(self, elements(sizes) * dtype.size, own)
         steps = contiguous(sizes) if strides is None else strides
-        return Tensor(self, sizes, steps, dtype, storage, needs and dtype.floating)
+        made = Tensor(self, sizes, steps, dtype, storage, needs and dtype.floating)
+        made.leaf = own
+        return made
 
     def drawn(self, name: str, rows: int) -> Tensor:
         """The number for each sample that operators share by this name."""
@@ -122,13 +125,58 @@ class Tape:
         function = KNOWN.get(name)
         if function is None:
             raise UnknownFunction(name)
-        return function(self, *args, **named)
+        kind = self._computed_in(name, (*args, *named.values()))
+        if kind is None:
+            return function(self, *args, **named)
+        low, self.low = self.low, None
+        given = [self._cast(value, kind, low) for value in args]
+        found = function(self, *given, **{k: self._cast(v, kind, low) for k, v in named.items()})
+        self.low = low
+        return found
+
+    def _computed_in(self, name: str, given: Sequence[Any]) -> Dtype | None:
+        """The type that autocast computes a function in; None where it leaves it alone."""
+        if self.low is None:
+            return None
+        policy = POLICIES[self.device]
+        if name in policy.low:
+            return self.low
+        if name in policy.full:
+            return FLOAT32
+        if name not in policy.widest:
+            return None
+        tensors = [t for value in given for t in _tensors(value) if t.dtype.floating]
+        return max((t.dtype for t in tensors), key=lambda kind: kind.rank, default=None)
+
+    def _cast(self, value: Any, kind: Dtype, low: Dtype | None) -> Any:
+        """What autocast makes of an argument; a parameter's copy is made once."""
+        if isinstance(value, list | tuple):
+            return type(value)(self._cast(item, kind, low) for item in value)
+        if not isinstance(value, Tensor) or not value.dtype.floating:
+            return value
+        if value.dtype is kind or value.dtype is FLOAT64:
+            return value
+        cached = kind is low and value.leaf and value.needs
+        if cached and value.storage in self.casts:
+            return self.casts[value.storage]
+        found = self.call("to", value, kind)
+        if cached:
+            self.casts[value.storage] = found
+        return found
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _tensors(item)
 
 
 class Tensor:
-    """A tensor of a tape. Methods and operators that it has no own ones for are functions by name."""
+    """A tensor of a tape; a `leaf` is no view and made by no function. Methods and operators that it has no own ones for are functions by name."""
 
-    __slots__ = ("__weakref__", "dtype", "needs", "shape", "storage", "strides", "tape")
+    __slots__ = ("dtype", "leaf", "needs", "shape", "storage", "strides", "tape")
 
     # There is one device, and what is asked of it is told by its name alone.
     device = None
@@ -145,6 +193,7 @@ class Tensor:
     ) -> None:
         self.tape, self.shape, self.strides = tape, shape, strides
         self.dtype, self.storage, self.needs = dtype, storage, needs
+        self.leaf = False
 
     def alias(self, shape: Sequence[int], strides: Sequence[int]) -> Tensor:
         """The same storage by other sizes and strides."""
