@@ -278,7 +278,7 @@ def instance_norm(
     variance: Tensor | None = None,
     weight: Tensor | None = None,
     bias: Tensor | None = None,
-    *args: Any,
+    training: bool = True,
 ) -> Tensor:
     rows, channels = x.shape[:2]
     copies = [
@@ -286,7 +286,7 @@ def instance_norm(
         for own in (mean, variance, weight, bias)
     ]
     flat = reshape(tape, as_contiguous(tape, x), 1, rows * channels, *x.shape[2:])
-    found = batch_norm(tape, flat, *copies, True)
+    found = batch_norm(tape, flat, *copies, training or mean is None)
     return view(tape, found, *x.shape)
 
 

@@ -151,10 +151,11 @@ def _gru(tape: Tape, step: Tensor, state: list[Tensor], own: Own) -> list[Tensor
     (hidden,) = state
     read = _read(tape, hidden, own)
     *_, fresh = chunk(tape, step, 3, 1)
-    reset, update, again = chunk(tape, read, 3, 1)
     # Gates are written over what was read; what is multiplied in place is copied first.
+    read.needs = read.needs or step.needs
+    _, update, again = chunk(tape, read, 3, 1)
     if read.needs:
-        tape.keep(reset, update, clone(tape, again))
+        tape.keep(read, clone(tape, again))
     made = tape.call("tanh", add(tape, fresh, again))
     rest = add(tape, hidden, made)
     return [add(tape, mul(tape, clone(tape, rest), update), made)]

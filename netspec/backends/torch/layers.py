@@ -372,15 +372,16 @@ class _Padded:
     """Pads before a window slides, where torch's own padding cannot: per side, or wide."""
 
     window: Geometry
+    border = "zeros"
 
     @leaf
     def forward(self, input: Tensor) -> Any:
-        mode = getattr(self, "padding_mode", "zeros")
-        return padded(torch, super().forward, self.window, input, mode)  # type: ignore[misc]
+        return padded(torch, super().forward, self.window, input, self.border)  # type: ignore[misc]
 
     def extra_repr(self) -> str:
         text: str = super().extra_repr()  # type: ignore[misc]
-        return f"{text}, pads={self.window.pads}"
+        border = "" if self.border == "zeros" else f", border={self.border}"
+        return f"{text}, pads={self.window.pads}{border}"
 
 
 class _MaxPadded(_Padded):

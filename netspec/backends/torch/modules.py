@@ -47,8 +47,10 @@ class Modules(Outputs):
         if pads_itself(kind, window):
             module: nn.Module = getattr(nn, name)(*args, padding=window.before, **kwargs)
             return module
+        # Torch's own layer would pad once more, by nothing, and copy what it pads.
+        mode = kwargs.pop("padding_mode", "zeros")
         module = layers.PADDED[name](*args, padding=0, **kwargs)
-        module.window = window  # type: ignore[assignment]
+        module.window, module.border = window, mode  # type: ignore[assignment]
         return module
 
 

@@ -122,7 +122,7 @@ class Written(Outputs):
         name = f"{kind}{len(window.kernel)}d"
         if layers.pads_itself(kind, window):
             return _made(name, *args, padding=window.before, **kwargs)
-        mode = kwargs.get("padding_mode", "zeros")
+        mode = kwargs.pop("padding_mode", "zeros")
         how: dict[str, Callable[..., Any]] = {
             "Conv": lambda torch, layer, x: layers.padded(torch, layer, window, x, mode),
             "ConvTranspose": lambda torch, layer, x: layers.cropped(torch, layer, window, x),
