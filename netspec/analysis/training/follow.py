@@ -10,8 +10,9 @@ from netspec.graph.checked import Graph, Node, Value
 class Pass:
     """The training pass of a batch, in the order of the spec.
 
-    `tape` has what it keeps, `weights` the tensors of the net by the step that owns them, `inputs` and
-    `outputs` what flows in and out, training-only heads included.
+    `tape` has what it keeps, `weights` the tensors of the net by the step that owns them and by name;
+    `buffers` are those of them that are no parameters. `inputs` and `outputs` are what flows in and out,
+    training-only heads included.
     """
 
     def __init__(
@@ -20,6 +21,7 @@ class Pass:
         self.graph, self.batch = graph, batch
         self.tape = Tape(device, low)
         self.weights: dict[str, dict[str, Tensor]] = {}
+        self.buffers: set[tuple[str, str]] = set()
         self.inputs: list[Tensor] = []
         ends = {output.value for output in graph.outputs} | {h.value for h in graph.heads}
         read = {value for node in graph.nodes for value in node.inputs} | ends
@@ -62,14 +64,14 @@ class Pass:
     def _own(self, node: Node) -> dict[str, Tensor]:
         """The step's tensors, or those of the step whose weights it uses."""
         if node.owner not in self.weights:
-            self.weights[node.owner] = {
-                weight.name: self.tape.fresh(
-                    weight.shape,
-                    needs=weight.kind == "param" and not node.frozen,
-                    own=True,
+            own = self.weights[node.owner] = {}
+            for weight in node.op.weights(*node.input_types):
+                trained = weight.kind == "param"
+                own[weight.name] = self.tape.fresh(
+                    weight.shape, needs=trained and not node.frozen, own=True
                 )
-                for weight in node.op.weights(*node.input_types)
-            }
+                if not trained:
+                    self.buffers.add((node.owner, weight.name))
         return self.weights[node.owner]
 
 

@@ -40,39 +40,58 @@ DTYPES = {
 
 
 class Storage:
-    """Bytes that one or several tensors lie in.
+    """Bytes that one or several tensors lie in; a net's `own` are there whatever is kept."""
 
-    `kept` says whether they are a net's own, as weights and inputs are, and there whatever is kept.
-    """
-
-    __slots__ = ("bytes", "own", "tape")
+    __slots__ = ("bytes", "number", "own", "tape")
 
     def __init__(self, tape: Tape, size: int, own: bool) -> None:
         self.tape, self.bytes, self.own = tape, size, own
+        self.number = tape.made
+        tape.made += 1
         if not own:
             tape.alive += size
+            if tape.alive > tape.most[0]:
+                tape.most = (tape.alive, tape.place)
 
     def __del__(self) -> None:
         if not self.own:
             self.tape.alive -= self.bytes
 
 
+@record
+class Move:
+    """One function that a gradient goes back through, by the numbers and bytes of storages.
+
+    It turns the gradient of what it `makes` into those of what it `reads`, with what it has `kept`.
+    Those of a net's own stay.
+    """
+
+    place: str
+    makes: tuple[int, int]
+    reads: tuple[tuple[int, int, bool], ...]
+    kept: tuple[int, ...]
+
+
 class Tape:
     """What is kept for backward while layers are followed.
 
-    `place` is the step that runs, `training` whether it does so in training mode. `kept` has the storages in the order in which they are first kept, each
-    with the place that does. `low` is the type that autocast computes in, None without. `device` is
-    `cpu` or `cuda`, where the two do not keep the same.
+    `place` is the step that runs, `training` whether it does so in training mode. `kept` has the
+    storages in the order in which they are first kept, each with the place that does. `low` is the type
+    that autocast computes in, None without. `device` is `cpu` or `cuda`, where the two do not keep the
+    same. `alive` are the bytes of all that is there but the net's own, `most` the most so far, and
+    where; a storage is freed as torch frees it, when nothing refers to it. `moves` are the functions
+    that the gradient goes back through.
     """
 
     def __init__(self, device: str = "cpu", low: Dtype | None = None) -> None:
         self.device, self.low = device, low
-        self.place = ""
-        self.training = True
-        self.draws: dict[str, Tensor] = {}
+        self.place, self.training = "", True
         self.kept: dict[Storage, str] = {}
         self.casts: dict[Storage, Tensor] = {}
-        self.alive = 0
+        self.draws: dict[str, Tensor] = {}
+        self.moves: list[Move] = []
+        self.made = 0
+        self.alive, self.most = 0, (0, "")
 
     def fresh(
         self,
@@ -97,11 +116,10 @@ class Tape:
             self.draws[name] = self.fresh((rows,))
         return self.draws[name]
 
-    def keep(self, *tensors: Tensor | None) -> None:
+    def keep(self, *tensors: Tensor) -> None:
         """Keeps tensors for backward, each storage once."""
         for tensor in tensors:
-            if tensor is not None:
-                self.kept.setdefault(tensor.storage, self.place)
+            self.kept.setdefault(tensor.storage, self.place)
 
     def result(
         self,
@@ -117,7 +135,17 @@ class Tape:
         needs = any(tensor.needs for tensor in inputs)
         made = self.fresh(shape, dtype or inputs[0].dtype, strides, needs=needs)
         if made.needs:
-            self.keep(*keep, *((made,) if itself else ()))
+            held = [tensor for tensor in (*keep, made if itself else None) if tensor is not None]
+            self.keep(*held)
+            reads = (tensor.storage for tensor in inputs if tensor.needs)
+            self.moves.append(
+                Move(
+                    self.place,
+                    (made.storage.number, made.storage.bytes),
+                    tuple((store.number, store.bytes, store.own) for store in reads),
+                    tuple(tensor.storage.number for tensor in held),
+                )
+            )
         return made
 
     def call(self, name: str, *args: Any, **named: Any) -> Any:
