@@ -63,6 +63,16 @@ class Step(NamedTuple):
     random: bool
 
 
+def last_reads(steps: list[Step], kept: tuple[int, ...]) -> list[tuple[int, ...]]:
+    """For each step, the slots that it is the last to read or write, without those that are kept."""
+    last = {slot: at for at, step in enumerate(steps) for slot in (*step.reads, *step.writes)}
+    found: list[list[int]] = [[] for _ in steps]
+    for slot, at in last.items():
+        if slot not in kept:
+            found[at].append(slot)
+    return [tuple(slots) for slots in found]
+
+
 class Block(nn.Module):
     """A block of the spec: calls its children in order. Takes and returns tensors.
 
@@ -89,6 +99,7 @@ class Block(nn.Module):
         self.outputs = outputs
         self.draws = draws
         self.slots = max([inputs, *(slot + 1 for step in steps for slot in step.writes)])
+        self.done = last_reads(steps, outputs)
         self.still: tuple[str, ...] = ()
 
     def hold_still(self, children: tuple[str, ...]) -> None:
@@ -110,13 +121,14 @@ class Block(nn.Module):
             object.__setattr__(self, name, value)
 
     def run(self, *tensors: Tensor, draws: dict[str, Tensor] | None = None) -> list[Any]:
-        """Every tensor of the block by slot; None for those of training-only steps not run."""
+        """The tensors of the block by slot; None where no step or output reads one any more."""
         if len(tensors) != self.inputs:
             raise TypeError(f"{self.kind} takes {self.inputs} tensors, got {len(tensors)}")
         if draws is None and self.training:
             draws = {name: drawn(tensors[i]) for name, i in self.draws.items()}
         slots: list[Any] = [*tensors, *([None] * (self.slots - self.inputs))]
-        for child, reads, writes, training_only, random in self.steps:
+        for step, done in zip(self.steps, self.done, strict=True):
+            child, reads, writes, training_only, random = step
             if training_only and not self.training:
                 continue
             options = {"draws": draws} if random else {}
@@ -126,6 +138,9 @@ class Block(nn.Module):
             else:
                 for i, slot in enumerate(writes):
                     slots[slot] = result[i]
+            # What was read for the last time is let go, or it would stay to the end of the block.
+            for slot in done:
+                slots[slot] = None
         return slots
 
     def forward(self, *tensors: Tensor, draws: dict[str, Tensor] | None = None) -> Any:
@@ -167,6 +182,7 @@ class NetModule(Block):
             block.kind, children, block.steps, block.inputs, block.outputs, block.draws
         )
         self.hold_still(block.still)
+        self.done = last_reads(block.steps, (*block.outputs, *heads.values()))
         self.heads = heads
         self.loss_weights = loss_weights
         self.output_names = names
