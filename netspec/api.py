@@ -17,6 +17,7 @@ from netspec.syntax.files import read_spec
 if TYPE_CHECKING:
     from netspec.analysis.difference.difference import Difference
     from netspec.analysis.summary import Summary
+    from netspec.analysis.training.memory import TrainingMemory
     from netspec.backends.onnx.compile import Quantize
     from netspec.backends.runtime import Result
     from netspec.backends.torch.layers import NetModule
@@ -152,6 +153,29 @@ class Net:
         return costs(self.graph).params
 
     @advising
+    def training_memory(
+        self,
+        *,
+        batch: int = 1,
+        dtype: str = "fp32",
+        optimizer: str = "adamw",
+        device: str = "cpu",
+    ) -> TrainingMemory:
+        """The bytes that a training step of so many samples takes, without torch.
+
+        `dtype` is `fp32`, or `bf16` or `fp16` by autocast; `optimizer` is `sgd`, `momentum`, `adam`,
+        `adamw`, `adafactor`, `adagrad` or `rmsprop`, `device` `cpu` or `cuda`.
+
+        >>> taken = load("conv3-8; gap; fc-2", input="3x8x8").training_memory(batch=2)
+        >>> taken.weights, taken.activations, taken.total
+        (968, 64, 4504)
+        """
+        from netspec.analysis.training.memory import training_memory
+
+        return training_memory(
+            self.graph, batch=batch, dtype=dtype, optimizer=optimizer, device=device
+        )
+
     def summary(
         self, *, count: str = "mac", flat: bool = False, depth: int | None = None
     ) -> Summary:

@@ -26,11 +26,14 @@ _RELATIONS = {
     ">=": operator.ge,
     "==": operator.eq,
 }
-_IN_BYTES = ("weights", "activations")
+_TRAINING = ("training_memory", "training_kept", "training_peak")
+_IN_BYTES = ("weights", "activations", *_TRAINING)
 
 
 def totals(summary: Summary) -> dict[str, Dim]:
-    """Every total that can be bounded; `weights` and `activations` are bytes."""
+    """Every total that can be bounded; `weights`, `activations` and those of training are bytes."""
+    training = summary.training
+    steps = (training.total, training.activations, training.peak) if training else ()
     extra = subtotal(summary.training_layers)
     extra_params = sum(layer.params for layer in summary.training_layers)
     return {
@@ -46,7 +49,13 @@ def totals(summary: Summary) -> dict[str, Dim]:
         "layers": len(summary.layers),
         "weights": summary.weight_bytes,
         "activations": summary.peak_activation,
+        **dict(zip(_TRAINING, steps, strict=False)),
     }
+
+
+def bounds_training(budget: str) -> bool:
+    """Whether a bound is on what a training step takes, which is computed only where it is asked for."""
+    return any(name in budget for name in _TRAINING)
 
 
 def check_budget(summary: Summary, budget: str) -> str | None:

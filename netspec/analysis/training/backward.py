@@ -15,7 +15,7 @@ def most_alive(tape: Tape, outputs: Iterable[Tensor]) -> tuple[int, str]:
     kernels is not counted.
     """
     size = {store.number: store.bytes for store in tape.kept if not store.own}
-    last = {}
+    last: dict[int, int] = {}
     for at, move in enumerate(tape.moves):
         for number in move.kept:
             last.setdefault(number, at)

@@ -57,7 +57,8 @@ class Pass:
         kind = node.types[0]
         rows = kind.batch.rows(self.graph.nominal_sizes, self.batch)
         dtype = FLOAT32 if kind.ids is None else INT64
-        tensor = self.tape.fresh((rows, *kind.shape), dtype, own=True)
+        sizes = [size for size in (rows, *kind.shape) if isinstance(size, int)]
+        tensor = self.tape.fresh(sizes, dtype, own=True)
         self.inputs.append(tensor)
         return tensor
 

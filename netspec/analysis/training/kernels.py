@@ -1,9 +1,8 @@
-"""Layers that torch computes by kernels of their own: products, windows, normalisation, attention."""
+"""Layers that torch computes by kernels of their own: products of matrices, and what slides."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-
 from typing import Any
 
 from netspec.analysis.training.known import KNOWN, known
@@ -13,17 +12,11 @@ from netspec.analysis.training.layout import (
     like_map,
     suggests_channels_last,
 )
-from netspec.analysis.training.pointwise import add, mul
-from netspec.analysis.training.tensors import FLOAT32, INT64, Tape, Tensor
+from netspec.analysis.training.tensors import INT64, Tape, Tensor
 from netspec.analysis.training.views import (
-    as_contiguous,
     broadcast,
-    preserved,
     reshape,
     spread,
-    squeeze,
-    transpose,
-    unsqueeze,
     view,
 )
 
@@ -43,6 +36,7 @@ def product(tape: Tape, x: Tensor, y: Tensor, shape: Sequence[int], *more: Tenso
 
 @known("linear")
 def linear(tape: Tape, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Keeps the input, copied where its rows do not lie in order, and the weight."""
     rows = x
     if x.dim() > 2 and weight.needs:
         # Rows that do not lie in order are copied, and the copy is kept.
@@ -53,14 +47,15 @@ def linear(tape: Tape, x: Tensor, weight: Tensor, bias: Tensor | None = None) ->
 
 @known("matmul")
 def matmul(tape: Tape, x: Tensor, y: Tensor) -> Tensor:
+    """A product of matrices, in batches: each is kept where the other needs it."""
     if x.dim() == 2 and y.dim() == 2:
         return product(tape, x, y, (x.shape[0], y.shape[1]))
     batch = broadcast(x.shape[:-2], y.shape[:-2])
-    parts = [
+    left, right = (
         reshape(tape, spread(t, (*batch, *t.shape[-2:])), elements(batch), *t.shape[-2:])
         for t in (x, y)
-    ]
-    found = product(tape, *parts, (elements(batch), x.shape[-2], y.shape[-1]))
+    )
+    found = product(tape, left, right, (elements(batch), x.shape[-2], y.shape[-1]))
     return view(tape, found, *batch, x.shape[-2], y.shape[-1])
 
 
@@ -213,6 +208,7 @@ def interpolate(
     mode: str = "nearest",
     **named: Any,
 ) -> Tensor:
+    """Interpolation to sizes, or by factors: keeps nothing."""
     sizes = (
         [int(old * factor) for old, factor in zip(x.shape[2:], scale_factor, strict=True)]
         if size is None
@@ -222,174 +218,23 @@ def interpolate(
     return found
 
 
-@known(
-    "upsample_linear1d", "upsample_bilinear2d", "upsample_bicubic2d", "upsample_trilinear3d"
-)
+@known("upsample_linear1d", "upsample_bilinear2d", "upsample_bicubic2d", "upsample_trilinear3d")
 def upsample(tape: Tape, x: Tensor, sizes: Sequence[int]) -> Tensor:
+    """Interpolation to sizes: keeps nothing."""
     shape = (*x.shape[:2], *sizes)
     return tape.result([x], shape, strides=like_map(shape, x.layout_of))
 
 
 @known("grid_sample")
 def grid_sample(tape: Tape, x: Tensor, grid: Tensor, *args: Any, **named: Any) -> Tensor:
+    """Values between a map's elements: keeps map and places."""
     found: Tensor = tape.call("grid_sampler", x, grid)
     return found
 
 
 @known("grid_sampler")
 def grid_sampler(tape: Tape, x: Tensor, grid: Tensor) -> Tensor:
+    """Keeps the map and the places that are read."""
     shape = (*x.shape[:2], *grid.shape[1:-1])
     strides = like_map(shape, x.layout_of)
     return tape.result([x, grid], shape, strides=strides, keep=[x, grid])
-
-
-# --- normalisation
-
-
-def _statistics(tape: Tape, x: Tensor, shape: Sequence[int], *own: Tensor | None) -> Tensor:
-    """A vector that is kept beside a norm: in float32 where weights are."""
-    wide = any(weight is not None and weight.dtype is FLOAT32 for weight in own)
-    return tape.fresh(shape, FLOAT32 if wide else x.dtype)
-
-
-@known("batch_norm")
-def batch_norm(
-    tape: Tape,
-    x: Tensor,
-    mean: Tensor | None,
-    variance: Tensor | None,
-    weight: Tensor | None = None,
-    bias: Tensor | None = None,
-    training: bool = False,
-    *args: Any,
-) -> Tensor:
-    keep = [x, weight, mean, variance]
-    if training:
-        keep += [_statistics(tape, x, (x.shape[1],), weight, mean) for _ in range(2)]
-    inputs = [tensor for tensor in (x, weight, bias) if tensor is not None]
-    return tape.result(inputs, x.shape, strides=like_map(x.shape, x.layout_of), keep=keep)
-
-
-@known("instance_norm")
-def instance_norm(
-    tape: Tape,
-    x: Tensor,
-    mean: Tensor | None = None,
-    variance: Tensor | None = None,
-    weight: Tensor | None = None,
-    bias: Tensor | None = None,
-    training: bool = True,
-) -> Tensor:
-    rows, channels = x.shape[:2]
-    copies = [
-        None if own is None else tape.result([own], (rows * channels,))
-        for own in (mean, variance, weight, bias)
-    ]
-    flat = reshape(tape, as_contiguous(tape, x), 1, rows * channels, *x.shape[2:])
-    found = batch_norm(tape, flat, *copies, training or mean is None)
-    return view(tape, found, *x.shape)
-
-
-@known("layer_norm")
-def layer_norm(
-    tape: Tape,
-    x: Tensor,
-    shape: Sequence[int],
-    weight: Tensor | None = None,
-    bias: Tensor | None = None,
-    eps: float = 1e-5,
-) -> Tensor:
-    places = (*x.shape[: x.dim() - len(shape)], *(1 for _ in shape))
-    keep = [x, weight, bias, *(_statistics(tape, x, places, weight) for _ in range(2))]
-    inputs = [tensor for tensor in (x, weight, bias) if tensor is not None]
-    return tape.result(inputs, x.shape, keep=keep)
-
-
-@known("group_norm")
-def group_norm(
-    tape: Tape,
-    x: Tensor,
-    groups: int,
-    weight: Tensor | None = None,
-    bias: Tensor | None = None,
-    eps: float = 1e-5,
-) -> Tensor:
-    kept = x if suggests_channels_last(*x.layout_of) else as_contiguous(tape, x)
-    shape = (x.shape[0], groups)
-    keep = [kept, weight, *(_statistics(tape, x, shape, weight) for _ in range(2))]
-    inputs = [tensor for tensor in (kept, weight, bias) if tensor is not None]
-    return tape.result(inputs, x.shape, strides=like_map(x.shape, kept.layout_of), keep=keep)
-
-
-@known("rms_norm")
-def rms_norm(
-    tape: Tape,
-    x: Tensor,
-    shape: Sequence[int],
-    weight: Tensor | None = None,
-    eps: float | None = None,
-) -> Tensor:
-    axes = [-1 - i for i in range(len(shape))]
-    wide = tape.call("to", x, FLOAT32)
-    square = tape.call("mean", tape.call("pow", wide, 2), axes, True)
-    found = mul(tape, wide, tape.call("rsqrt", add(tape, square, eps)))
-    if weight is not None:
-        found = mul(tape, found, weight)
-    return as_contiguous(tape, tape.call("to", found, x.dtype))
-
-
-@known("local_response_norm")
-def local_response_norm(
-    tape: Tape, x: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
-) -> Tensor:
-    squares = unsqueeze(tape, mul(tape, x, x), 1)
-    ends = (size // 2, (size - 1) // 2)
-    if x.dim() == 3:
-        padded = tape.call("pad", squares, (0, 0, *ends))
-        mean = squeeze(tape, tape.call("avg_pool2d", padded, (size, 1), 1), 1)
-    else:
-        flat = view(tape, squares, x.shape[0], 1, *x.shape[1:3], -1)
-        padded = tape.call("pad", flat, (0, 0, 0, 0, *ends))
-        mean = squeeze(tape, tape.call("avg_pool3d", padded, (size, 1, 1), 1), 1)
-        mean = view(tape, mean, *x.shape)
-    base = tape.call("pow", add(tape, mul(tape, mean, alpha), k), beta)
-    return tape.call("div", x, base)
-
-
-# --- attention
-
-
-@known("scaled_dot_product_attention")
-def attention(
-    tape: Tape,
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    attn_mask: Tensor | None = None,
-    dropout_p: float = 0.0,
-    is_causal: bool = False,
-    scale: float | None = None,
-) -> Tensor:
-    parts = (query, key, value)
-    fused = (
-        query.dim() == 4
-        and len({(*part.shape[:2], part.shape[3]) for part in parts}) == 1
-        and all(part.strides[-1] == 1 for part in parts)
-        and (attn_mask is None or not attn_mask.needs)
-    )
-    if fused:
-        sums = tape.fresh(query.shape[:-1], FLOAT32)
-        keep = [*parts, attn_mask, sums]
-        return tape.result(
-            parts, query.shape, strides=preserved(query), keep=keep, itself=True
-        )
-    # Scores of half precision are computed in float32.
-    query, key, value = (tape.call("to", part, FLOAT32) for part in parts)
-    scores = matmul(
-        tape, mul(tape, query, 0.5), mul(tape, transpose(tape, key, -2, -1), 0.5)
-    )
-    if attn_mask is not None:
-        scores = add(tape, scores, tape.call("to", attn_mask, FLOAT32))
-    found = matmul(tape, tape.call("softmax", scores, -1), value)
-    kept: Tensor = tape.call("to", found, parts[0].dtype)
-    return kept

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+from netspec.analysis.training.known import UnknownFunction
 from netspec.analysis.training.namespace import Torch
 from netspec.analysis.training.tensors import Tape, Tensor
 from netspec.foundation.records import record
@@ -102,6 +103,8 @@ class _Torchs:
             "Flatten": partial(_function, "flatten", 1),
             "PReLU": _prelu,
         }
+        if stem not in made:
+            raise UnknownFunction(name)
         return made[stem]
 
 
@@ -120,6 +123,7 @@ class Layers:
     read: frozenset[int]
 
     nn = _Torchs()
+    torch = None
 
     @property
     def several(self) -> bool:

@@ -100,9 +100,7 @@ def elementwise(shape: Sizes, operands: Sequence[tuple[Sizes, Sizes]]) -> Sizes:
     if all(given == shape for given, _ in operands):
         if all(is_contiguous(*operand) for operand in operands):
             return contiguous(shape)
-        if len(shape) in (4, 5) and all(
-            strides == channels_last(shape) for _, strides in operands
-        ):
+        if len(shape) in (4, 5) and all(strides == channels_last(shape) for _, strides in operands):
             return channels_last(shape)
         first = operands[0][1]
         if all(strides == first for _, strides in operands) and is_dense(shape, first):

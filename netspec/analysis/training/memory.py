@@ -39,7 +39,7 @@ class TrainingMemory:
     autocast the copies of weights that it makes are in it. `total` is the sum of these, `peak` the most
     that is alive at once while a step goes forward and back, in the step `peak_at`: unlike the total
     with what is there for a moment, but without gradients that are not there yet. `kept` says which
-    step keeps what.
+    step keeps what. `largest_batch` is the most samples that fit `room` bytes, where that was asked.
     """
 
     batch: int
@@ -55,6 +55,8 @@ class TrainingMemory:
     peak: int
     peak_at: str
     kept: tuple[Kept, ...]
+    room: int | None = None
+    largest_batch: int | None = None
 
     @property
     def total(self) -> int:
@@ -142,19 +144,25 @@ def largest_batch(graph: Graph, memory: int, **options: str) -> int:
     """
 
     def taken(batch: int) -> int:
-        found = training_memory(graph, batch=batch, **options)  # type: ignore[arg-type]
+        found = training_memory(graph, batch=batch, **options)
         return max(found.total, found.peak)
 
     if taken(1) > memory:
         return 0
-    # What a batch takes grows with it, nearly as a line: from two points to the first guess.
+    # What a batch takes grows with it, nearly as a line: the guess is as good as right.
     first, second = taken(2), taken(3)
-    guess = 2 + max(0, memory - first) // max(1, second - first)
-    low, high = 1, max(2, 2 * guess)
-    while taken(high) <= memory:
-        low, high = high, 2 * high
+    guess = max(1, 2 + (memory - first) // max(1, second - first))
+    low, high, step = 1, guess, 1
+    if taken(guess) <= memory:
+        low, high = guess, guess + 1
+        while taken(high) <= memory:
+            low, step = high, 2 * step
+            high = low + step
+    else:
+        while high - step > 1 and taken(high - step) > memory:
+            high, step = high - step, 2 * step
+        low = max(1, high - step)
     while high - low > 1:
-        middle = guess if low < guess < high else (low + high) // 2
-        guess = guess + 1 if middle == guess and taken(middle) <= memory else guess
+        middle = (low + high) // 2
         low, high = (middle, high) if taken(middle) <= memory else (low, middle)
     return low

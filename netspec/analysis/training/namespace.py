@@ -5,13 +5,22 @@ from __future__ import annotations
 from math import pi
 from typing import Any
 
-from netspec.analysis.training import gathering, kernels, pointwise, recurrent, views
+from netspec.analysis.training import (
+    attention,
+    gathering,
+    kernels,
+    norms,
+    pointwise,
+    recurrent,
+    sources,
+    views,
+)
 from netspec.analysis.training.known import KNOWN, UnknownFunction
 from netspec.analysis.training.tensors import DTYPES, Tape
 from netspec.foundation.records import record
 
 # Importing them makes their functions known.
-_FOLLOWED = (gathering, kernels, pointwise, recurrent, views)
+_FOLLOWED = (attention, gathering, kernels, norms, pointwise, recurrent, sources, views)
 
 
 @record

@@ -69,13 +69,12 @@ def pointwise(
     shape = broadcast(*(x.shape for x in tensors))
     strides = elementwise(shape, [x.layout_of for x in tensors])
     kind = dtype or promoted(operands)
-    return tape.result(
-        tensors, shape, dtype=kind, strides=strides, keep=keep or [], itself=itself
-    )
+    return tape.result(tensors, shape, dtype=kind, strides=strides, keep=keep or [], itself=itself)
 
 
 @known("add", "sub")
 def add(tape: Tape, x: Any, y: Any) -> Tensor:
+    """Sums and differences: nothing is kept."""
     return pointwise(tape, [x, y])
 
 
@@ -87,11 +86,13 @@ def _other(one: Any, other: Any) -> list[Tensor]:
 
 @known("mul")
 def mul(tape: Tape, x: Any, y: Any) -> Tensor:
+    """Keeps each factor where the other one needs it."""
     return pointwise(tape, [x, y], keep=_other(y, x) + _other(x, y))
 
 
 @known("div")
 def div(tape: Tape, x: Any, y: Any) -> Tensor:
+    """Keeps the divisor, and the dividend where the divisor needs it; a number over x its inverse."""
     if not isinstance(y, Tensor):
         return pointwise(tape, [x, y], dtype=_divided(x, y))
     if not isinstance(x, Tensor):
@@ -107,43 +108,48 @@ def _divided(x: Any, y: Any) -> Dtype:
 
 @known("floor_divide", "remainder")
 def floor_divide(tape: Tape, x: Any, y: Any) -> Tensor:
+    """Whole quotients and rests: nothing is kept."""
     return pointwise(tape, [x, y])
 
 
 @known("pow")
 def power(tape: Tape, x: Any, y: Any) -> Tensor:
+    """Keeps the base, and result and exponent where that is a tensor."""
     keep = [operand for operand in (x, y) if isinstance(operand, Tensor)]
     return pointwise(tape, [x, y], keep=keep, itself=isinstance(y, Tensor))
 
 
 @known("maximum", "minimum")
 def extreme(tape: Tape, x: Tensor, y: Tensor) -> Tensor:
+    """The larger or the smaller: keeps both."""
     return pointwise(tape, [x, y], keep=[x, y])
 
 
 @known("lt", "le", "gt", "ge", "eq", "ne")
 def compared(tape: Tape, x: Any, y: Any) -> Tensor:
+    """Truths: no gradient flows."""
     return pointwise(tape, [x, y], dtype=BOOL)
 
 
 @known("bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_not")
 def bitwise(tape: Tape, *operands: Any) -> Tensor:
+    """Truths of truths: no gradient flows."""
     return pointwise(tape, list(operands))
 
 
 @known("where")
 def where(tape: Tape, condition: Tensor, x: Any, y: Any) -> Tensor:
+    """Keeps the condition."""
     shape = broadcast(*(t.shape for t in (condition, x, y) if isinstance(t, Tensor)))
     tensors = [t for t in (x, y) if isinstance(t, Tensor)]
     operands = [condition, *tensors]
     strides = elementwise(shape, [t.layout_of for t in operands])
-    return tape.result(
-        tensors, shape, dtype=promoted([x, y]), strides=strides, keep=[condition]
-    )
+    return tape.result(tensors, shape, dtype=promoted([x, y]), strides=strides, keep=[condition])
 
 
 @known("masked_fill")
 def masked_fill(tape: Tape, x: Tensor, mask: Tensor, value: Any) -> Tensor:
+    """Keeps the mask."""
     shape = broadcast(x.shape, mask.shape)
     strides: Sizes = elementwise(shape, [x.layout_of])
     return tape.result([x], shape, strides=strides, keep=[mask])
@@ -151,11 +157,13 @@ def masked_fill(tape: Tape, x: Tensor, mask: Tensor, value: Any) -> Tensor:
 
 @known("softsign")
 def softsign(tape: Tape, x: Tensor) -> Tensor:
+    """x / (1 + |x|): keeps what its parts do."""
     return div(tape, x, add(tape, tape.call("abs", x), 1))
 
 
 @known("prelu")
 def prelu(tape: Tape, x: Tensor, weight: Tensor) -> Tensor:
+    """Keeps the input and the slopes."""
     slopes = weight
     if weight.numel() != 1 or x.dim() > 1:
         ones = (1,) * (x.dim() - 2)
@@ -170,11 +178,13 @@ def prelu(tape: Tape, x: Tensor, weight: Tensor) -> Tensor:
 
 @known("softmax", "log_softmax")
 def softmax(tape: Tape, x: Tensor, dim: int | None = None, **named: Any) -> Tensor:
+    """Keeps the result."""
     return tape.result([x], x.shape, itself=True)
 
 
 @known("dropout")
 def dropout(tape: Tape, x: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
+    """Keeps what is multiplied by: numbers as wide as the input's, and on CUDA bytes."""
     if p == 0 or not training:
         return x
     if tape.device == "cuda":
@@ -185,6 +195,7 @@ def dropout(tape: Tape, x: Tensor, p: float = 0.5, training: bool = True) -> Ten
 
 @known("dropout1d", "dropout2d", "dropout3d")
 def feature_dropout(tape: Tape, x: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
+    """Keeps a number for each channel."""
     if p == 0 or not training:
         return x
     return mul(tape, x, _noise(tape, x, (*x.shape[:2], *(1 for _ in x.shape[2:])), p))

@@ -139,7 +139,8 @@ def _row(width: int, size: int) -> int:
 
 
 def _read(tape: Tape, state: Tensor, own: Own) -> Tensor:
-    return tape.call("linear", state, own["weight_hh"], own.get("bias_hh"))
+    read: Tensor = tape.call("linear", state, own["weight_hh"], own.get("bias_hh"))
+    return read
 
 
 def _rnn(tape: Tape, step: Tensor, state: list[Tensor], own: Own) -> list[Tensor]:
@@ -170,4 +171,3 @@ def _lstm(tape: Tape, step: Tensor, state: list[Tensor], own: Own) -> list[Tenso
     cell = add(tape, mul(tape, forget, cell), mul(tape, into, fresh))
     hidden = mul(tape, out, tape.call("tanh", cell))
     return [tape.call("matmul", hidden, own["weight_hr"].T), cell]
-

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from netspec.analysis.training.layout import Sizes, contiguous, elements, is_contiguous
 from netspec.analysis.training.autocast import POLICIES
 from netspec.analysis.training.known import KNOWN, UnknownFunction
+from netspec.analysis.training.layout import Sizes, contiguous, elements, is_contiguous
 from netspec.foundation.records import record
 
 
@@ -202,7 +202,10 @@ def _tensors(value: Any) -> Iterator[Tensor]:
 
 
 class Tensor:
-    """A tensor of a tape; a `leaf` is no view and made by no function. Methods and operators that it has no own ones for are functions by name."""
+    """A tensor of a tape; a `leaf` is no view and made by no function.
+
+    Methods and operators that it has no own ones for are functions by name.
+    """
 
     __slots__ = ("dtype", "leaf", "needs", "shape", "storage", "strides", "tape")
 
@@ -225,9 +228,7 @@ class Tensor:
 
     def alias(self, shape: Sequence[int], strides: Sequence[int]) -> Tensor:
         """The same storage by other sizes and strides."""
-        return Tensor(
-            self.tape, tuple(shape), tuple(strides), self.dtype, self.storage, self.needs
-        )
+        return Tensor(self.tape, tuple(shape), tuple(strides), self.dtype, self.storage, self.needs)
 
     @property
     def layout_of(self) -> tuple[Sizes, Sizes]:

@@ -8,7 +8,6 @@ from typing import Any
 from netspec.analysis.training.known import known
 from netspec.analysis.training.layout import (
     Sizes,
-    contiguous,
     elements,
     elementwise,
     is_dense,
@@ -46,7 +45,8 @@ def spread(tensor: Tensor, shape: Sequence[int]) -> Tensor:
     return tensor.alias(sizes, steps)
 
 
-def _flat(sizes: tuple[Any, ...]) -> tuple[Any, ...]:
+def flat(sizes: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Sizes that were given one by one, or in a list."""
     return tuple(sizes[0]) if len(sizes) == 1 and isinstance(sizes[0], list | tuple) else sizes
 
 
@@ -60,23 +60,27 @@ def _filled(total: int, sizes: Sequence[int]) -> Sizes:
 
 @known("expand")
 def expand(tape: Tape, x: Tensor, *sizes: Any) -> Tensor:
-    return spread(x, _flat(sizes))
+    """A view."""
+    return spread(x, flat(sizes))
 
 
 @known("expand_as")
 def expand_as(tape: Tape, x: Tensor, other: Tensor) -> Tensor:
+    """A view."""
     return spread(x, other.shape)
 
 
 @known("broadcast_tensors")
 def broadcast_tensors(tape: Tape, *tensors: Tensor) -> tuple[Tensor, ...]:
+    """Views of one shape."""
     shape = broadcast(*(tensor.shape for tensor in tensors))
     return tuple(spread(tensor, shape) for tensor in tensors)
 
 
 @known("view")
 def view(tape: Tape, x: Tensor, *sizes: Any) -> Tensor:
-    wanted = _filled(x.numel(), _flat(sizes))
+    """A view of another shape."""
+    wanted = _filled(x.numel(), flat(sizes))
     found = viewed(x.shape, x.strides, wanted)
     assert found is not None, "torch would refuse this view"
     return x.alias(wanted, found)
@@ -84,7 +88,8 @@ def view(tape: Tape, x: Tensor, *sizes: Any) -> Tensor:
 
 @known("reshape")
 def reshape(tape: Tape, x: Tensor, *sizes: Any) -> Tensor:
-    wanted = _filled(x.numel(), _flat(sizes))
+    """A view of another shape, or a copy where there is none."""
+    wanted = _filled(x.numel(), flat(sizes))
     found = viewed(x.shape, x.strides, wanted)
     if found is not None:
         return x.alias(wanted, found)
@@ -93,6 +98,7 @@ def reshape(tape: Tape, x: Tensor, *sizes: Any) -> Tensor:
 
 @known("flatten")
 def flatten(tape: Tape, x: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+    """Axes joined: a view, or a copy where there is none."""
     first, last = start_dim % x.dim(), end_dim % x.dim()
     joined = elements(x.shape[first : last + 1])
     return reshape(tape, x, *x.shape[:first], joined, *x.shape[last + 1 :])
@@ -100,6 +106,7 @@ def flatten(tape: Tape, x: Tensor, start_dim: int = 0, end_dim: int = -1) -> Ten
 
 @known("unflatten")
 def unflatten(tape: Tape, x: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
+    """An axis split: a view."""
     axis = dim % x.dim()
     parts = _filled(x.shape[axis], tuple(sizes))
     return view(tape, x, *x.shape[:axis], *parts, *x.shape[axis + 1 :])
@@ -107,12 +114,14 @@ def unflatten(tape: Tape, x: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
 
 @known("permute")
 def permute(tape: Tape, x: Tensor, *axes: Any) -> Tensor:
-    order = [axis % x.dim() for axis in _flat(axes)]
+    """Axes in another order: a view."""
+    order = [axis % x.dim() for axis in flat(axes)]
     return x.alias([x.shape[axis] for axis in order], [x.strides[axis] for axis in order])
 
 
 @known("transpose")
 def transpose(tape: Tape, x: Tensor, one: int, other: int) -> Tensor:
+    """Two axes swapped: a view."""
     order = list(range(x.dim()))
     one, other = one % x.dim(), other % x.dim()
     order[one], order[other] = other, one
@@ -121,6 +130,7 @@ def transpose(tape: Tape, x: Tensor, one: int, other: int) -> Tensor:
 
 @known("movedim")
 def movedim(tape: Tape, x: Tensor, source: int, destination: int) -> Tensor:
+    """An axis moved: a view."""
     order = [axis for axis in range(x.dim()) if axis != source % x.dim()]
     order.insert(destination % x.dim(), source % x.dim())
     return permute(tape, x, order)
@@ -128,6 +138,7 @@ def movedim(tape: Tape, x: Tensor, source: int, destination: int) -> Tensor:
 
 @known("unsqueeze")
 def unsqueeze(tape: Tape, x: Tensor, dim: int) -> Tensor:
+    """An axis of size 1 more: a view."""
     axis = dim % (x.dim() + 1)
     step = x.shape[axis] * x.strides[axis] if axis < x.dim() else 1
     shape = (*x.shape[:axis], 1, *x.shape[axis:])
@@ -136,22 +147,23 @@ def unsqueeze(tape: Tape, x: Tensor, dim: int) -> Tensor:
 
 @known("squeeze")
 def squeeze(tape: Tape, x: Tensor, dim: int) -> Tensor:
+    """An axis of size 1 less: a view."""
     axis = dim % x.dim()
     if x.shape[axis] != 1:
         return x
-    return x.alias(
-        x.shape[:axis] + x.shape[axis + 1 :], x.strides[:axis] + x.strides[axis + 1 :]
-    )
+    return x.alias(x.shape[:axis] + x.shape[axis + 1 :], x.strides[:axis] + x.strides[axis + 1 :])
 
 
 @known("narrow")
 def narrow(tape: Tape, x: Tensor, dim: int, start: int, length: int) -> Tensor:
+    """A piece: a view."""
     axis = dim % x.dim()
     return x.alias((*x.shape[:axis], length, *x.shape[axis + 1 :]), x.strides)
 
 
 @known("unbind")
 def unbind(tape: Tape, x: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
+    """Slices along an axis: views."""
     axis = dim % x.dim()
     shape, strides = x.shape, x.strides
     rest = shape[:axis] + shape[axis + 1 :], strides[:axis] + strides[axis + 1 :]
@@ -160,6 +172,7 @@ def unbind(tape: Tape, x: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
 
 @known("split")
 def split(tape: Tape, x: Tensor, sizes: Any, dim: int = 0) -> tuple[Tensor, ...]:
+    """Pieces of sizes: views."""
     if isinstance(sizes, int):
         whole = x.shape[dim]
         sizes = [min(sizes, whole - start) for start in range(0, whole, sizes)]
@@ -168,11 +181,13 @@ def split(tape: Tape, x: Tensor, sizes: Any, dim: int = 0) -> tuple[Tensor, ...]
 
 @known("chunk")
 def chunk(tape: Tape, x: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+    """Equal pieces: views."""
     return split(tape, x, -(-x.shape[dim] // chunks), dim)
 
 
 @known("detach")
 def detach(tape: Tape, x: Tensor) -> Tensor:
+    """A view that no gradient flows into."""
     found = x.alias(x.shape, x.strides)
     found.needs = False
     return found
@@ -185,16 +200,19 @@ def preserved(x: Tensor) -> Sizes:
 
 @known("clone")
 def clone(tape: Tape, x: Tensor) -> Tensor:
+    """A copy that lies as the tensor."""
     return tape.result([x], x.shape, strides=preserved(x))
 
 
 @known("contiguous")
 def as_contiguous(tape: Tape, x: Tensor) -> Tensor:
+    """The tensor, or a copy whose elements lie in order."""
     return x if x.is_contiguous() else tape.result([x], x.shape)
 
 
 @known("to", "type")
 def to(tape: Tape, x: Tensor, kind: Any = None, **named: Any) -> Tensor:
+    """Another type: a copy; nothing is kept."""
     dtype = named.get("dtype", kind)
     if not isinstance(dtype, Dtype) or dtype is x.dtype:
         return x
@@ -203,6 +221,7 @@ def to(tape: Tape, x: Tensor, kind: Any = None, **named: Any) -> Tensor:
 
 @known("getitem")
 def getitem(tape: Tape, x: Tensor, index: Any) -> Tensor:
+    """Slices are views; tensors of places are kept."""
     items = list(index) if isinstance(index, tuple) else [index]
     used = sum(1 for item in items if item is not None and item is not Ellipsis)
     if Ellipsis not in [item for item in items if not isinstance(item, Tensor)]:
@@ -245,63 +264,6 @@ def _indexed(tape: Tape, x: Tensor, chosen: dict[int, Tensor]) -> Tensor:
     at = axes[0] if together else 0
     shape = (*rest[:at], *places, *rest[at:])
     return tape.result([x], shape, keep=list(chosen.values()))
-
-
-# --- made of nothing
-
-
-def _shape(sizes: tuple[Any, ...]) -> Sizes:
-    return tuple(_flat(sizes))
-
-
-@known("zeros", "ones", "empty", "rand", "randn")
-def filled(tape: Tape, *sizes: Any, dtype: Any = None, **named: Any) -> Tensor:
-    return tape.fresh(_shape(sizes), dtype or FLOAT32)
-
-
-@known("full")
-def full(tape: Tape, size: Sequence[int], value: Any, *, dtype: Any = None, **named: Any) -> Tensor:
-    return filled(tape, size, dtype=dtype)
-
-
-@known("new_zeros", "new_ones", "new_empty")
-def new_filled(tape: Tape, x: Tensor, *sizes: Any, dtype: Any = None, **named: Any) -> Tensor:
-    return tape.fresh(_shape(sizes), dtype or x.dtype)
-
-
-@known("zeros_like", "ones_like", "empty_like", "rand_like", "randn_like")
-def filled_like(tape: Tape, x: Tensor, *, dtype: Any = None, **named: Any) -> Tensor:
-    return tape.fresh(x.shape, dtype or x.dtype, preserved(x))
-
-
-@known("arange")
-def arange(tape: Tape, *ends: Any, dtype: Any = None, **named: Any) -> Tensor:
-    whole = all(isinstance(end, int) for end in ends)
-    start, stop, step = (0, ends[0], 1) if len(ends) == 1 else (*ends, 1)[:3]
-    size = max(0, -int(-(stop - start) // step))
-    return filled(tape, size, dtype=dtype or (INT64 if whole else None))
-
-
-@known("tensor")
-def tensor(tape: Tape, values: Any, *, dtype: Any = None, **named: Any) -> Tensor:
-    shape: list[int] = []
-    while isinstance(values, list | tuple):
-        shape.append(len(values))
-        values = values[0] if values else 0.0
-    kind = BOOL if isinstance(values, bool) else INT64 if isinstance(values, int) else None
-    return filled(tape, shape, dtype=dtype or kind)
-
-
-@known("meshgrid")
-def meshgrid(tape: Tape, *axes: Tensor, indexing: str = "ij") -> tuple[Tensor, ...]:
-    shape = tuple(len(axis) for axis in axes)
-    found = []
-    for at, axis in enumerate(axes):
-        steps = [axis.strides[0] if i == at else 0 for i in range(len(shape))]
-        found.append(axis.alias(shape, steps))
-    return tuple(found)
-
-
 
 
 def _converting(dtype: Dtype) -> None:
