@@ -11,21 +11,26 @@ from netspec.analysis.training.memory import TrainingMemory
 _KINDS = {"fp32": "float32", "bf16": "bfloat16 by autocast", "fp16": "float16 by autocast"}
 
 
+def step(training: TrainingMemory) -> str:
+    """Which training step it is: `of 32 samples in float32`."""
+    samples = "one sample" if training.batch == 1 else f"{grouped(training.batch)} samples"
+    where = " on CUDA" if training.device == "cuda" else ""
+    return f"of {samples} in {_KINDS[training.dtype]}{where}"
+
+
 def training_notes(training: TrainingMemory) -> Iterable[str]:
     """The lines below a summary's table."""
-    samples = "one sample" if training.batch == 1 else f"{grouped(training.batch)} samples"
-    kind = f"{_KINDS[training.dtype]}{' on CUDA' if training.device == 'cuda' else ''}"
-    yield f"kept: {as_bytes(training.activations)} is kept for backward, of {samples} in {kind}"
+    yield f"kept: {as_bytes(training.activations)} is kept for backward, {step(training)}"
     parts = (
         (training.weights, "weights"),
         (training.buffers, "buffers"),
         (training.gradients, "gradients"),
-        (training.optimizer_state, f"state of {training.optimizer}"),
+        (training.optimizer_state, "state"),
         (training.inputs, "inputs"),
         (training.activations, "kept"),
     )
     told = ", ".join(f"{as_bytes(size)} {what}" for size, what in parts if size)
-    yield f"training: {as_bytes(training.total)} for {samples}: {told}"
+    yield f"training: {as_bytes(training.total)} by {training.optimizer}: {told}"
     yield (
         f"peak: {as_bytes(training.peak)} at {training.peak_at}, without the loss, the workspace of "
         "kernels, the optimiser's step and the allocator's rounding"

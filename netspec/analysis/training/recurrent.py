@@ -107,12 +107,12 @@ def _kernel(
         if tape.device == "cuda":
             room = tape.fresh((*x.shape[:2], (gates + 2) * width), x.dtype)
         else:
-            room = tape.fresh((_workspace(x, width),), UINT8)
+            room = tape.fresh((workspace(x, width),), UINT8)
         tape.keep(*inputs, room)
     return out, ends
 
 
-def _workspace(x: Tensor, width: int) -> int:
+def workspace(x: Tensor, width: int) -> int:
     """Bytes of oneDNN's workspace of an LSTM layer that trains."""
     steps, rows, into = x.shape
     wide, size = max(into, width), x.dtype.size
