@@ -177,12 +177,20 @@ class Net:
         )
 
     def summary(
-        self, *, count: str = "mac", flat: bool = False, depth: int | None = None
+        self,
+        *,
+        count: str = "mac",
+        flat: bool = False,
+        depth: int | None = None,
+        training: TrainingMemory | None = None,
     ) -> Summary:
-        """What each layer costs by the rules of `count`; `flat` unfolds repeats, `depth` closes blocks."""
+        """What each layer costs by the rules of `count`; `flat` unfolds repeats, `depth` closes blocks.
+
+        `training`, of `training_memory`, adds what each layer keeps, and what the step takes.
+        """
         from netspec.analysis.summary import summarize
 
-        return summarize(self.graph, count=count, flat=flat, depth=depth)
+        return summarize(self.graph, count=count, flat=flat, depth=depth, training=training)
 
     @advising
     def draw(

@@ -58,6 +58,33 @@ def kept_by_torch(
     return given, sorted(storage.nbytes() for storage in kept.values() if storage.nbytes())
 
 
+def profiled_peak(module: torch.nn.Module, tensors: Sequence[torch.Tensor]) -> int:
+    """The most bytes that torch holds at once of what it allocates on the way there and back."""
+    module(*tensors)
+    activities = [torch.profiler.ProfilerActivity.CPU]
+    with torch.profiler.profile(activities=activities, profile_memory=True) as profile:
+        given = list(_every(module(*tensors)))
+        torch.autograd.backward(given, [torch.ones_like(tensor) for tensor in given])
+        del given
+    assert profile.profiler is not None
+    events = [e for e in profile.profiler.kineto_results.events() if e.name() == "[memory]"]
+    alive = most = 0
+    for event in sorted(events, key=lambda event: event.start_ns()):
+        alive += event.nbytes()
+        most = max(most, alive)
+    return most
+
+
+def _every(given: Any) -> Iterator[torch.Tensor]:
+    """The tensors that a module gives and a gradient flows into, heads' too."""
+    if isinstance(given, torch.Tensor):
+        if given.requires_grad:
+            yield given
+    else:
+        for part in given.values() if isinstance(given, dict) else given:
+            yield from _every(part)
+
+
 def said(graph: Graph, batch: int, dtype: str = "fp32") -> list[int]:
     """The bytes of each storage that is said to be kept."""
     followed = Pass(graph, batch, low=DTYPES[dtype])
