@@ -17,7 +17,7 @@ from netspec.syntax.files import read_spec
 if TYPE_CHECKING:
     from netspec.analysis.difference.difference import Difference
     from netspec.analysis.summary import Summary
-    from netspec.analysis.training.memory import TrainingMemory
+    from netspec.analysis.training.record import TrainingMemory
     from netspec.backends.onnx.compile import Quantize
     from netspec.backends.runtime import Result
     from netspec.backends.torch.layers import NetModule

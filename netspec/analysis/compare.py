@@ -9,7 +9,7 @@ from netspec.analysis.layers import field_text, last_map_text
 from netspec.analysis.published import headline
 from netspec.analysis.quantities import as_bytes, shape
 from netspec.analysis.tables import Cell, Column, Line, Table
-from netspec.analysis.training.memory import TrainingMemory
+from netspec.analysis.training.record import TrainingMemory
 from netspec.foundation.records import record
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Comparison:
     def _table(self) -> Table:
         counts = dict.fromkeys(summary.count for summary in self.summaries)
         operations = "MACs" if list(counts) == ["mac"] else f"ops ({', '.join(counts)})"
-        columns = (
+        columns: tuple[Column, ...] = (
             Column("net", "label"),
             Column("year", keep=1),
             Column("input", keep=5),

@@ -6,7 +6,7 @@ from netspec.analysis.costs import Costs
 from netspec.analysis.layers import Layer
 from netspec.analysis.presets import PRESETS
 from netspec.analysis.receptive_field import OutputField
-from netspec.analysis.training.memory import TrainingMemory
+from netspec.analysis.training.record import TrainingMemory
 from netspec.foundation.records import record
 from netspec.sizes.dims import Dim
 

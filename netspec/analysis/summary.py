@@ -13,7 +13,7 @@ from netspec.analysis.presets import preset
 from netspec.analysis.quantities import grouped
 from netspec.analysis.receptive_field import output_fields
 from netspec.analysis.record import Figures, HeadCost, Tensor
-from netspec.analysis.training.memory import TrainingMemory
+from netspec.analysis.training.record import TrainingMemory
 from netspec.graph.checked import Graph
 from netspec.sizes.dims import Dim
 from netspec.sizes.shapes import TensorType

@@ -11,6 +11,7 @@ import jsonschema
 import pytest
 import torch
 from support.differential import OPERATORS, snippet
+from support.generated_specs import spec
 from support.kept import measured, profiled_peak, said, sized, steps_in_context
 from support.places import ROOT
 from support.terminals import netspec as command
@@ -105,6 +106,15 @@ NETS = {
         input 8x8x8
         residual { layernorm; windows(4, shift=2) { attention(2, scores=relative(2)) } }
     """,
+    "what is unpooled": """
+        input 2x4x4x4
+        conv1-4; maxpool2 as p; conv1-4; unpool(@p)
+    """,
+    "statistics without weights": """
+        input 3x4x4
+        conv1-3; instancenorm(track=yes, affine=no); conv1-3; bn(affine=no)
+        freeze { instancenorm(track=yes, affine=no) }
+    """,
     "norms and squeezes": """
         input 6x8x8
         groupnorm(2); squeeze_excite(2); instancenorm; lrn(3); l2norm; rmsnorm
@@ -122,6 +132,26 @@ NETS = {
 def test_a_net_keeps_what_torch_keeps(name, dtype):
     graph = netspec.load(NETS[name]).graph
     assert said(graph, 2, dtype) == measured(graph, 2, dtype)
+
+
+@pytest.mark.parametrize(
+    "seeds", [range(12), pytest.param(range(12, 400), marks=pytest.mark.slow)], ids=["few", "many"]
+)
+def test_a_net_drawn_at_random_keeps_what_torch_keeps(seeds):
+    compared = 0
+    for seed in seeds:
+        graph = spec(seed).graph
+        if graph.symbols:
+            continue
+        for dtype in ("fp32", "bf16"):
+            try:
+                kept = measured(graph, 2, dtype)
+            except ValueError as refusal:
+                assert "training" in str(refusal)
+                continue
+            assert said(graph, 2, dtype) == kept, graph.source.text
+            compared += 1
+    assert compared > len(seeds)
 
 
 SHIPPED = [

@@ -13,12 +13,13 @@ from support.differential import Varied, inputs_for, legal, snippet
 from support.generated_steps import step_of
 
 from netspec.analysis.training.follow import Pass
-from netspec.analysis.training.memory import DTYPES
+from netspec.analysis.training.tensors import BFLOAT16, FLOAT16
 from netspec.backends.torch.modules import to_module
 from netspec.diagnostics.raised import NetspecError
 from netspec.graph.checked import Graph
 from netspec.ops.declare.operator import Operator
 
+LOW = {"fp32": None, "bf16": BFLOAT16, "fp16": FLOAT16}
 # What stands around a step: nothing before it that a gradient flows into, something, and something that
 # leaves channels side by side; and the step frozen.
 CONTEXTS = (
@@ -87,7 +88,7 @@ def _every(given: Any) -> Iterator[torch.Tensor]:
 
 def said(graph: Graph, batch: int, dtype: str = "fp32") -> list[int]:
     """The bytes of each storage that is said to be kept."""
-    followed = Pass(graph, batch, low=DTYPES[dtype])
+    followed = Pass(graph, batch, low=LOW[dtype])
     return sorted(s.bytes for s in followed.tape.kept if not s.own and s.bytes)
 
 

@@ -193,7 +193,7 @@ def _adaptive_max_pool(
 for _rank in (1, 2, 3):
     KNOWN[f"conv{_rank}d"] = _convolution(_rank)
     KNOWN[f"conv_transpose{_rank}d"] = _transposed(_rank)
-    KNOWN[f"max_pool{_rank}d"] = _max_pool
+    KNOWN[f"max_pool{_rank}d"] = KNOWN[f"max_pool{_rank}d_with_indices"] = _max_pool
     KNOWN[f"avg_pool{_rank}d"] = _avg_pool
     KNOWN[f"adaptive_avg_pool{_rank}d"] = _adaptive_avg_pool
     KNOWN[f"adaptive_max_pool{_rank}d"] = _adaptive_max_pool

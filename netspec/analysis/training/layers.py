@@ -54,6 +54,9 @@ class _Layer:
 
 def _function(name: str, *args: Any, **named: Any) -> Called:
     """A layer that owns nothing: a function with options."""
+    if named.get("return_indices"):
+        # Another function of torch's, which autocast leaves alone.
+        name += "_with_indices"
     return lambda tape, own, *tensors: tape.call(name, *tensors, *args, **named)
 
 

@@ -8,65 +8,15 @@ from netspec.analysis.training.backward import most_alive
 from netspec.analysis.training.follow import Pass
 from netspec.analysis.training.known import UnknownFunction
 from netspec.analysis.training.optimizers import OPTIMIZERS
+from netspec.analysis.training.record import DEVICES, DTYPES, Kept, TrainingMemory
 from netspec.analysis.training.tensors import BFLOAT16, FLOAT16
 from netspec.diagnostics.messages.budget import OpenSizes, UnknownKept
 from netspec.diagnostics.raised import NetspecError
-from netspec.foundation.records import record
 from netspec.graph.checked import Graph
 
-# The types that autocast computes in, by the name of the precision.
-DTYPES = {"fp32": None, "bf16": BFLOAT16, "fp16": FLOAT16}
-DEVICES = ("cpu", "cuda")
+_LOW = {"fp32": None, "bf16": BFLOAT16, "fp16": FLOAT16}
 # torch counts the batches that a layer with running statistics has seen, in an int64.
 _SEEN = 8
-
-
-@record
-class Kept:
-    """What a step is the first to keep for backward, in bytes."""
-
-    path: str
-    bytes: int
-
-
-@record
-class TrainingMemory:
-    """The bytes that one training step of a batch takes.
-
-    `weights` are trained and frozen ones, in float32; `buffers` running statistics and constants;
-    `gradients` and `optimizer_state` those of trained weights; `inputs` the batch. `activations` is
-    what autograd keeps for backward, each storage once, without weights, buffers and inputs: with
-    autocast the copies of weights that it makes are in it. `total` is the sum of these, `peak` the most
-    that is alive at once while a step goes forward and back, in the step `peak_at`: unlike the total
-    with what is there for a moment, but without gradients that are not there yet. `kept` says which
-    step keeps what. `largest_batch` is the most samples that fit `room` bytes, where that was asked.
-    """
-
-    batch: int
-    dtype: str
-    optimizer: str
-    device: str
-    weights: int
-    buffers: int
-    gradients: int
-    optimizer_state: int
-    inputs: int
-    activations: int
-    peak: int
-    peak_at: str
-    kept: tuple[Kept, ...]
-    room: int | None = None
-    largest_batch: int | None = None
-
-    @property
-    def total(self) -> int:
-        """All of it."""
-        return self.fixed + self.inputs + self.activations
-
-    @property
-    def fixed(self) -> int:
-        """What does not grow with the batch: weights, buffers, gradients and the optimiser's state."""
-        return self.weights + self.buffers + self.gradients + self.optimizer_state
 
 
 @lru_cache(maxsize=64)
@@ -99,7 +49,7 @@ def training_memory(
     if graph.symbols:
         raise NetspecError(OpenSizes(graph.name, ", ".join(graph.symbols)), status=2)
     try:
-        found = Pass(graph, batch, device=device, low=DTYPES[dtype])
+        found = Pass(graph, batch, device=device, low=_LOW[dtype])
     except UnknownFunction as error:
         raise NetspecError(UnknownKept(graph.name, str(error.name)), status=2) from error
     tape, keeper = found.tape, OPTIMIZERS[optimizer]

@@ -58,8 +58,10 @@ def instance_norm(
 ) -> Tensor:
     """Keeps a contiguous input, weights copied for each sample, and statistics of each channel."""
     rows, channels = x.shape[:2]
+    # Without weights, statistics are copied in the input's type.
+    kind = x.dtype if weight is None else None
     means, variances, weights, biases = (
-        None if own is None else tape.result([own], (rows * channels,))
+        None if own is None else tape.result([own], (rows * channels,), dtype=kind)
         for own in (mean, variance, weight, bias)
     )
     flat = reshape(tape, as_contiguous(tape, x), 1, rows * channels, *x.shape[2:])

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from netspec.analysis.quantities import as_bytes, grouped
-from netspec.analysis.training.memory import TrainingMemory
+from netspec.analysis.training.record import TrainingMemory
 
 _KINDS = {"fp32": "float32", "bf16": "bfloat16 by autocast", "fp16": "float16 by autocast"}
 

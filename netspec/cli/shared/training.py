@@ -12,14 +12,8 @@ from click.core import ParameterSource
 
 from netspec.analysis.budget import bounds_training
 from netspec.analysis.quantities import parse_quantity
-from netspec.analysis.training.memory import (
-    DEVICES,
-    DTYPES,
-    TrainingMemory,
-    largest_batch,
-    training_memory,
-)
 from netspec.analysis.training.optimizers import OPTIMIZERS
+from netspec.analysis.training.record import DEVICES, DTYPES, TrainingMemory
 from netspec.foundation.records import record
 from netspec.graph.checked import Graph
 
@@ -45,6 +39,8 @@ class Training:
             if self.given:
                 raise click.UsageError(f"--{self.given[0]} is for --training")
             return None
+        from netspec.analysis.training.memory import largest_batch, training_memory
+
         if self.room is None:
             return training_memory(graph, batch=self.batch or 1, **self.options)
         largest = largest_batch(graph, self.room, **self.options)
@@ -61,7 +57,7 @@ def training_options(command: Command) -> Command:
     )
     @click.option(
         "--dtype",
-        type=click.Choice([*DTYPES]),
+        type=click.Choice(DTYPES),
         default="fp32",
         help="Its precision: bf16 and fp16 are autocast's.",
     )
