@@ -166,9 +166,11 @@ class Net:
         `dtype` is `fp32`, or `bf16` or `fp16` by autocast; `optimizer` is `sgd`, `momentum`, `adam`,
         `adamw`, `adafactor`, `adagrad` or `rmsprop`, `device` `cpu` or `cuda`.
 
-        >>> taken = load("conv3-8; gap; fc-2", input="3x8x8").training_memory(batch=2)
+        >>> import netspec
+        >>> net = netspec.load("conv3-8; gap; fc-2", input="3x8x8")
+        >>> taken = net.training_memory(batch=2)
         >>> taken.weights, taken.activations, taken.total
-        (968, 64, 4504)
+        (968, 64, 5488)
         """
         from netspec.analysis.training.memory import training_memory
 
@@ -176,6 +178,28 @@ class Net:
             self.graph, batch=batch, dtype=dtype, optimizer=optimizer, device=device
         )
 
+    @advising
+    def largest_batch(
+        self,
+        memory: int | str,
+        *,
+        dtype: str = "fp32",
+        optimizer: str = "adamw",
+        device: str = "cpu",
+    ) -> int:
+        """The most samples whose training step fits so many bytes, `"24GiB"` as well; 0 if none does.
+
+        The options are those of `training_memory`, of which the larger of `total` and `peak` has to fit.
+        """
+        from netspec.analysis.quantities import parse_quantity
+        from netspec.analysis.training.memory import largest_batch
+
+        room = memory if isinstance(memory, int) else parse_quantity(memory)
+        if room is None:
+            raise ValueError(f"{memory!r} is not an amount of memory such as 24GiB")
+        return largest_batch(self.graph, room, dtype=dtype, optimizer=optimizer, device=device)
+
+    @advising
     def summary(
         self,
         *,

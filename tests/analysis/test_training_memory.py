@@ -115,6 +115,10 @@ NETS = {
         conv1-3; instancenorm(track=yes, affine=no); conv1-3; bn(affine=no)
         freeze { instancenorm(track=yes, affine=no) }
     """,
+    "a crop whose channels lie side by side": """
+        input 4x6x6
+        layernorm; deconv3-5/4(pad=((3, 1), (3, 1)), output_pad=1); groupnorm(1)
+    """,
     "norms and squeezes": """
         input 6x8x8
         groupnorm(2); squeeze_excite(2); instancenorm; lrn(3); l2norm; rmsnorm
@@ -359,6 +363,13 @@ def test_the_largest_batch_fits_and_one_more_does_not(name, options):
 
 def test_where_not_even_one_sample_fits_none_does():
     assert largest_batch(netspec.load("lenet5").graph, 1000) == 0
+
+
+def test_room_is_bytes_or_a_text():
+    net = netspec.load("lenet5")
+    assert net.largest_batch("16MiB", dtype="bf16") == net.largest_batch(2**24, dtype="bf16") > 100
+    with pytest.raises(ValueError, match="'much' is not an amount of memory"):
+        net.largest_batch("much")
 
 
 # --- what is refused

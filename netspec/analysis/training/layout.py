@@ -22,13 +22,13 @@ def contiguous(shape: Sequence[int]) -> Sizes:
 
 def is_contiguous(shape: Sequence[int], strides: Sequence[int]) -> bool:
     """Whether the elements lie in order."""
-    step = 1
-    for size, stride in zip(reversed(shape), reversed(strides), strict=True):
-        if size != 1:
-            if stride != step:
-                return False
-            step *= size
-    return True
+    return same(shape, strides, contiguous(shape))
+
+
+def same(shape: Sequence[int], strides: Sequence[int], others: Sequence[int]) -> bool:
+    """Whether elements lie alike by two strides; along an axis of size 1 there is no step."""
+    steps = zip(shape, strides, others, strict=True)
+    return all(size == 1 or one == other for size, one, other in steps)
 
 
 def is_dense(shape: Sequence[int], strides: Sequence[int]) -> bool:

@@ -6,10 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from netspec.analysis.training.known import known
-from netspec.analysis.training.layout import (
-    like_map,
-    suggests_channels_last,
-)
+from netspec.analysis.training.layout import like_map, same
 from netspec.analysis.training.pointwise import add, div, mul
 from netspec.analysis.training.tensors import FLOAT32, Tape, Tensor
 from netspec.analysis.training.views import (
@@ -96,11 +93,12 @@ def group_norm(
     eps: float = 1e-5,
 ) -> Tensor:
     """Keeps a dense input, and a mean and a deviation of each group."""
-    kept = x if suggests_channels_last(*x.layout_of) else as_contiguous(tape, x)
+    strides = like_map(x.shape, x.layout_of)
+    kept = x if same(x.shape, x.strides, strides) else tape.result([x], x.shape, strides=strides)
     shape = (x.shape[0], groups)
     keep = [kept, weight, *(_statistics(tape, x, shape, weight) for _ in range(2))]
     inputs = [tensor for tensor in (kept, weight, bias) if tensor is not None]
-    return tape.result(inputs, x.shape, strides=like_map(x.shape, kept.layout_of), keep=keep)
+    return tape.result(inputs, x.shape, strides=strides, keep=keep)
 
 
 @known("rms_norm")

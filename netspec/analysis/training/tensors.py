@@ -60,15 +60,16 @@ class Storage:
 
 @record
 class Move:
-    """One function that a gradient goes back through, by the numbers and bytes of storages.
+    """One function that a gradient goes back through, by the numbers of storages.
 
-    It turns the gradient of what it `makes` into those of what it `reads`, with what it has `kept`.
-    Those of a net's own stay.
+    It turns the gradient of what it `makes` into those of what it `reads`, with what it has `kept`. With
+    each that it reads stand the bytes of its storage, those of its gradient before that is added up,
+    where it was expanded, and whether it is a net's own.
     """
 
     place: str
-    makes: tuple[int, int]
-    reads: tuple[tuple[int, int, bool], ...]
+    makes: int
+    reads: tuple[tuple[int, int, int, bool], ...]
     kept: tuple[int, ...]
 
 
@@ -137,15 +138,13 @@ class Tape:
         if made.needs:
             held = [tensor for tensor in (*keep, made if itself else None) if tensor is not None]
             self.keep(*held)
-            reads = (tensor.storage for tensor in inputs if tensor.needs)
-            self.moves.append(
-                Move(
-                    self.place,
-                    (made.storage.number, made.storage.bytes),
-                    tuple((store.number, store.bytes, store.own) for store in reads),
-                    tuple(tensor.storage.number for tensor in held),
-                )
+            reads = tuple(
+                (tensor.storage.number, tensor.storage.bytes, tensor.bytes, tensor.storage.own)
+                for tensor in inputs
+                if tensor.needs
             )
+            kept = tuple(tensor.storage.number for tensor in held)
+            self.moves.append(Move(self.place, made.storage.number, reads, kept))
         return made
 
     def call(self, name: str, *args: Any, **named: Any) -> Any:
