@@ -47,7 +47,7 @@ POLICIES = {
         widest=frozenset({"cat", "index_copy", "stack"}),
     ),
     "cuda": Policy(
-        low=frozenset(_PRODUCTS),
+        low=frozenset(_PRODUCTS | {"_cudnn_rnn"}),
         full=frozenset(
             {
                 "exp",

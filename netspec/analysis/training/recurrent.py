@@ -77,9 +77,8 @@ def _direction(
             for matrix, bias in zip(matrices, biases, strict=True)
         ]
         space = (kind, _GATES[kind], width)
-        found: tuple[Tensor, list[Tensor]] = tape.call(
-            "mkldnn_rnn_layer", x, start, (*matrices, *added), space
-        )
+        name = "_cudnn_rnn" if tape.device == "cuda" else "mkldnn_rnn_layer"
+        found: tuple[Tensor, list[Tensor]] = tape.call(name, x, start, (*matrices, *added), space)
         return found
     cell = {"LSTM": _lstm, "GRU": _gru, "RNN": _rnn}[kind]
     read = tape.call("linear", x, own["weight_ih"], own.get("bias_ih"))
@@ -90,7 +89,7 @@ def _direction(
     return stack(tape, outs, 0), state
 
 
-@known("mkldnn_rnn_layer")
+@known("mkldnn_rnn_layer", "_cudnn_rnn")
 def _kernel(
     tape: Tape,
     x: Tensor,
