@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from netspec.api import Net, Picture, diff, from_onnx, from_torch, load
+    from netspec.api import Net, Picture, diff, from_onnx, from_torch, load, space, sweep
     from netspec.backends.torch.groups import param_groups
     from netspec.diagnostics.limits import Limits
     from netspec.diagnostics.raised import NetspecError
@@ -34,6 +34,8 @@ _HOMES = {
     "load": "netspec.api",
     "param_groups": "netspec.backends.torch.groups",
     "shipped_names": "netspec.syntax.files",
+    "space": "netspec.api",
+    "sweep": "netspec.api",
 }
 
 __all__ = [
@@ -51,6 +53,8 @@ __all__ = [
     "load",
     "param_groups",
     "shipped_names",
+    "space",
+    "sweep",
 ]
 
 

@@ -19,10 +19,15 @@ if TYPE_CHECKING:
     from netspec.analysis.summary import Summary
     from netspec.analysis.training.record import TrainingMemory
     from netspec.backends.onnx.compile import Quantize
+    from netspec.backends.onnx.options import FileOptions
     from netspec.backends.runtime import Result
     from netspec.backends.torch.layers import NetModule
     from netspec.graph.checked import Graph
     from netspec.importing.imported import Imported
+    from netspec.serving.deploy import Deployed
+    from netspec.sweeping.latency import Timing
+    from netspec.sweeping.space import Space
+    from netspec.sweeping.sweep import Sweep
     from netspec.verify import Report
     from netspec.weights.sources import WeightSource
 
@@ -68,6 +73,76 @@ def diff(before: str | Path | Net, after: str | Path | Net) -> Difference:
     from netspec.analysis.difference.difference import difference
 
     return difference(_compared(before), _compared(after))
+
+
+@advising
+def sweep(
+    spec: str | Path | Net,
+    settings: Mapping[str, Any],
+    *,
+    input: str | Sequence[str] | Sequence[int] = (),
+    where: str | Sequence[str] = (),
+    keep: bool = False,
+    sample: int | None = None,
+    seed: int = 0,
+    part: tuple[int, int] = (1, 1),
+    jobs: int | None = 1,
+    ray: str | None = None,
+    latency: Timing | None = None,
+    limits: Limits = DEFAULT,
+) -> Sweep:
+    """The exact costs of every combination of values for a net's parameters: rows, as they are iterated.
+
+    A value of `settings` is a range, several values, one, or a text as the command takes it,
+    `"16..64:8"`. Several sizes of an `input` are variants too. Rows that break a bound of `where`,
+    `"params<5M"`, are left out, or kept with the status `over`; what is no net is a row that says why.
+    `sample` draws so many variants by `seed`, `part=(2, 8)` is the second eighth. `jobs` processes of
+    this machine build them, None as many as pay; or a Ray cluster does. `latency` measures each, as a
+    `netspec.sweeping.latency.Timing` says, in this process. Raises NetspecError for what is no
+    parameter, no value and no bound, before anything is built.
+
+    >>> import netspec
+    >>> net = "net small(n=8); input 3x8x8; conv3-n; gap; fc-10"
+    >>> [(row.settings["n"], row.totals["params"]) for row in netspec.sweep(net, {"n": [4, 8]})]
+    [(4, 162), (8, 314)]
+    """
+    from netspec.sweeping.sweep import Sweep
+
+    return Sweep(
+        spec.graph.source if isinstance(spec, Net) else _source(spec, limits),
+        settings,
+        inputs=_shapes(input),
+        where=(where,) if isinstance(where, str) else where,
+        keep=keep,
+        sample=sample,
+        seed=seed,
+        part=part,
+        jobs=jobs,
+        ray=ray,
+        latency=latency,
+        limits=limits,
+    )
+
+
+def space(
+    spec: str | Path | Net, values: Mapping[str, Any] | None = None, *, limits: Limits = DEFAULT
+) -> Space:
+    """A net's parameters as a search space for Optuna and Ray Tune.
+
+    Parameters that are yes or no, or words that the spec asks for, are in it by themselves; `values` are
+    those of numbers and others, as `sweep` takes them. `space.suggest(trial)` gives settings for `load`,
+    `space.ray()` a `param_space`; a parameter is chosen only where the others let it matter.
+
+    >>> import netspec
+    >>> net = "net small(deep=no, n=8); input 3x8x8; if deep { conv3-n }; gap; fc-10"
+    >>> found = netspec.space(net, {"n": range(8, 65, 8)})
+    >>> found.matters("n", {"deep": True}), found.matters("n", {"deep": False})
+    (True, False)
+    """
+    from netspec.sweeping.space import Space
+
+    source = spec.graph.source if isinstance(spec, Net) else _source(spec, limits)
+    return Space(source, values or {}, limits=limits)
 
 
 def _compared(given: str | Path | Net) -> Graph:
@@ -309,49 +384,94 @@ class Net:
         with globs of paths or of blocks' names, those blocks only.
         """
         from netspec.backends.onnx.compile import compile_graph
-        from netspec.backends.onnx.options import FileOptions
         from netspec.backends.ranges import measuring
-        from netspec.checkpoints import FromFile
         from netspec.verify.samples import noise
 
-        for name, value in {"dtype": dtype, "io": io}.items():
-            if value not in ("fp32", "fp16"):
-                raise ValueError(f"{name} is fp32 or fp16, not {value!r}")
-        if dtype == "fp32" and (fp32 or io != "fp32"):
-            raise ValueError("fp32 and io need dtype='fp16'")
-        if batch is not None and batch < 1:
-            raise ValueError(f"batch is at least 1, not {batch}")
-        if quantize not in (None, "int8"):
-            raise ValueError(f"quantize is 'int8' or None, not {quantize!r}")
-        if samples is not None and quantize is None:
-            raise ValueError("samples are for quantize='int8'")
-        if quantize is not None and dtype != "fp32":
-            raise ValueError("a file is in 8 bits or in half precision, not in both")
+        options = _file_options(
+            logits=logits,
+            training_heads=training_heads,
+            optimize=optimize,
+            target=target,
+            opset=opset,
+            batch=batch,
+            taps=taps,
+            preprocess=preprocess,
+            dtype=dtype,
+            fp32=fp32,
+            io=io,
+            blocks=blocks,
+        )
+        _check_quantize(quantize, samples, options)
         place = Path(path) if path is not None else Path(f"{self.name}.onnx")
         source = self._source(weights, seed)
         compile_graph(
             self.graph,
             place,
-            FileOptions(
-                optimize=optimize,
-                logits=logits,
-                heads=training_heads,
-                target=target,
-                opset=opset,
-                batch=batch,
-                taps=tuple(taps),
-                preprocess=preprocess,
-                dtype=dtype,
-                fp32=_globs(fp32),
-                io=io,
-                blocks=_globs(blocks) if blocks else None,
-            ),
+            options,
             source=source,
-            keep=(source.file.path,) if isinstance(source, FromFile) else (),
+            keep=_files_of(source),
             measure=measuring(noise(self.graph)),
             quantize=self._quantizing(samples, seed, target) if quantize else None,
         )
         return place
+
+    @advising
+    def to_triton(
+        self,
+        root: str | Path,
+        *,
+        name: str | None = None,
+        weights: Any = None,
+        seed: int = 0,
+        quantize: str | None = None,
+        samples: Iterable[Any] | None = None,
+        labels: str | Path | Sequence[str | Path] = (),
+        keep_config: bool = False,
+        kserve: str | None = None,
+        service: str | None = None,
+        **options: Any,
+    ) -> Deployed:
+        """Adds the net to the model repository of a Triton server, as `netspec deploy` does.
+
+        The model is `root/NAME`, a new version of it where it is there already. `options` are those of
+        `to_onnx` and of `netspec.serving.settings.Serving`: `max_batch=16, delay=500, preprocess=True`.
+        `labels` are files with a line for each class, or texts `"OUTPUT=FILE"`. `keep_config` leaves a
+        configuration that was edited. `kserve` is the URI where the repository will lie, for KServe's
+        manifest, and `service` what KServe calls it.
+        """
+        from dataclasses import fields
+        from inspect import signature
+
+        from netspec.backends.ranges import measuring
+        from netspec.serving.deploy import deploy
+        from netspec.serving.kserve import Service
+        from netspec.serving.settings import Serving
+        from netspec.verify.samples import noise
+
+        of_file = dict(signature(_file_options).parameters)
+        of_serving = {field.name: field for field in fields(Serving)}
+        refuse_unknown("to_triton", options, {**of_file, **of_serving})
+        if service is not None and kserve is None:
+            raise ValueError("service is for kserve")
+        file = _file_options(**{key: options[key] for key in options if key in of_file})
+        _check_quantize(quantize, samples, file)
+        source = self._source(weights, seed)
+        place = Path(root)
+        given = (labels,) if isinstance(labels, (str, Path)) else labels
+        return deploy(
+            self.graph,
+            place,
+            file,
+            Serving(**{key: options[key] for key in options if key in of_serving}),
+            name=name,
+            source=source,
+            labels=tuple(map(str, given)),
+            keep=_files_of(source),
+            keep_config=keep_config,
+            service=Service(kserve, service or place.resolve().name) if kserve else None,
+            measure=measuring(noise(self.graph)),
+            quantize=self._quantizing(samples, seed, file.target) if quantize else None,
+        )
 
     def _quantizing(self, samples: Iterable[Any] | None, seed: int, target: str | None) -> Quantize:
         import warnings
@@ -426,6 +546,63 @@ class Net:
             return self.draw()._repr_svg_()
         except NetspecError:
             return None
+
+
+def _file_options(
+    *,
+    logits: bool = False,
+    training_heads: bool = False,
+    optimize: bool = True,
+    target: str | None = None,
+    opset: int | None = None,
+    batch: int | None = None,
+    taps: Sequence[str] = (),
+    preprocess: bool = False,
+    dtype: str = "fp32",
+    fp32: Sequence[str] = (),
+    io: str = "fp32",
+    blocks: bool | str | Sequence[str] = False,
+) -> FileOptions:
+    """How a file is written; raises ValueError of what has no meaning."""
+    from netspec.backends.onnx.options import FileOptions
+
+    for name, value in {"dtype": dtype, "io": io}.items():
+        if value not in ("fp32", "fp16"):
+            raise ValueError(f"{name} is fp32 or fp16, not {value!r}")
+    if dtype == "fp32" and (fp32 or io != "fp32"):
+        raise ValueError("fp32 and io need dtype='fp16'")
+    if batch is not None and batch < 1:
+        raise ValueError(f"batch is at least 1, not {batch}")
+    return FileOptions(
+        optimize=optimize,
+        logits=logits,
+        heads=training_heads,
+        target=target,
+        opset=opset,
+        batch=batch,
+        taps=tuple(taps),
+        preprocess=preprocess,
+        dtype=dtype,
+        fp32=_globs(fp32),
+        io=io,
+        blocks=_globs(blocks) if blocks else None,
+    )
+
+
+def _check_quantize(quantize: str | None, samples: Any, options: FileOptions) -> None:
+    if quantize not in (None, "int8"):
+        raise ValueError(f"quantize is 'int8' or None, not {quantize!r}")
+    if samples is not None and quantize is None:
+        raise ValueError("samples are for quantize='int8'")
+    if quantize is not None and options.dtype != "fp32":
+        raise ValueError("a file is in 8 bits or in half precision, not in both")
+
+
+def _files_of(source: WeightSource) -> tuple[Path, ...]:
+    """The files that weights are read from, which nothing replaces."""
+    from netspec.checkpoints import FromFile
+
+    return (source.file.path,) if isinstance(source, FromFile) else ()
 
 
 def _globs(given: bool | str | Sequence[str]) -> tuple[str, ...]:

@@ -38,6 +38,8 @@ def test_the_public_names_are_these():
         "load",
         "param_groups",
         "shipped_names",
+        "space",
+        "sweep",
     ]
     assert all(getattr(netspec, name) is not None for name in netspec.__all__)
     assert dir(netspec) == sorted(netspec.__all__)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from netspec.analysis.outline import subtotal
@@ -11,6 +12,7 @@ from netspec.analysis.quantities import as_bytes, grouped, parse_quantity
 from netspec.diagnostics.messages.budget import NotABudget
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.suggest import closest
+from netspec.foundation.records import record
 from netspec.sizes.dims import Dim
 
 if TYPE_CHECKING:
@@ -30,27 +32,86 @@ _TRAINING = ("training_memory", "training_kept", "training_peak")
 _IN_BYTES = ("weights", "activations", *_TRAINING)
 
 
+# What each total that can be bounded is of a net's costs.
+_TOTALS: dict[str, Callable[[Summary], Dim]] = {
+    "params": lambda summary: summary.params,
+    "params_frozen": lambda summary: summary.params_frozen,
+    "params_total": lambda summary: summary.params + summary.params_frozen,
+    "params_training": lambda summary: (
+        summary.params + sum(layer.params for layer in summary.training_layers)
+    ),
+    "buffers": lambda summary: summary.buffers,
+    "constants": lambda summary: summary.constants,
+    "macs": lambda summary: summary.macs,
+    "macs_training": lambda summary: summary.macs + subtotal(summary.training_layers).macs,
+    "depth": lambda summary: summary.depth,
+    "layers": lambda summary: len(summary.layers),
+    "weights": lambda summary: summary.weight_bytes,
+    "activations": lambda summary: summary.peak_activation,
+}
+# Their names, in the order of every table.
+TOTALS = tuple(_TOTALS)
+
+
 def totals(summary: Summary) -> dict[str, Dim]:
-    """Every total that can be bounded; `weights`, `activations` and those of training are bytes."""
-    training = summary.training
-    steps = (training.total, training.activations, training.peak) if training else ()
-    extra = subtotal(summary.training_layers)
-    extra_params = sum(layer.params for layer in summary.training_layers)
-    return {
-        "params": summary.params,
-        "params_frozen": summary.params_frozen,
-        "params_total": summary.params + summary.params_frozen,
-        "params_training": summary.params + extra_params,
-        "buffers": summary.buffers,
-        "constants": summary.constants,
-        "macs": summary.macs,
-        "macs_training": summary.macs + extra.macs,
-        "depth": summary.depth,
-        "layers": len(summary.layers),
-        "weights": summary.weight_bytes,
-        "activations": summary.peak_activation,
-        **dict(zip(_TRAINING, steps, strict=False)),
-    }
+    """Every total that can be bounded, by its name; `weights` and `activations` are bytes."""
+    return {name: of(summary) for name, of in _TOTALS.items()}
+
+
+def _of_training(summary: Summary) -> dict[str, Dim]:
+    """Bytes of a training step, where that is part of the summary."""
+    step = summary.training
+    figures = () if step is None else (step.total, step.activations, step.peak)
+    return dict(zip(_TRAINING, figures, strict=False))
+
+
+@record
+class Bound:
+    """A bound on a total: `params<5M`. `shown` is its number as it was typed."""
+
+    text: str
+    total: str
+    relation: str
+    limit: int
+    shown: str
+
+    def value(self, known: Mapping[str, Dim]) -> int:
+        """The total that is bounded; raises NetspecError where it is a formula."""
+        value = known.get(self.total)
+        if value is None:
+            raise _refuse(self.text, f"{self.total} is that of a summary with --training")
+        if not isinstance(value, int):
+            advice = f"{self.total} depends on the input's size: give it with --input"
+            raise _refuse(self.text, advice)
+        return value
+
+    def holds(self, known: Mapping[str, Dim]) -> bool:
+        """Whether totals keep it."""
+        kept: bool = _RELATIONS[self.relation](self.value(known), self.limit)
+        return kept
+
+
+def bounds(budget: str, names: Sequence[str] = TOTALS) -> tuple[Bound, ...]:
+    """The bounds of a text, `params<5M, macs<=600M`, on totals of these names.
+
+    Raises NetspecError, with status 2, for what is not a bound on a total.
+    """
+    return tuple(_bound(text, names) for text in _SEPARATOR.split(budget))
+
+
+def _bound(text: str, names: Sequence[str]) -> Bound:
+    match = _BOUND.match(text)
+    if not match:
+        raise _refuse(text.strip(), "write it like params<5M")
+    key, relation, number = match.groups()
+    if key not in names:
+        near = closest(key, names)
+        advice = f"did you mean {near}?" if near else f"totals: {', '.join(names)}"
+        raise _refuse(text.strip(), advice)
+    limit = parse_quantity(number)
+    if limit is None:
+        raise _refuse(text.strip(), f"`{number}` is not a whole number such as 5M or 20MiB")
+    return Bound(text.strip(), key, relation, limit, number)
 
 
 def bounds_training(budget: str) -> bool:
@@ -64,31 +125,19 @@ def check_budget(summary: Summary, budget: str) -> str | None:
     Raises NetspecError, with status 2, where the text is not a bound, or bounds a total that
     depends on a symbolic size.
     """
-    broken = [text for bound in _SEPARATOR.split(budget) if (text := _check(summary, bound))]
-    return "\n".join(broken) or None
+    known = totals(summary) | _of_training(summary)
+    every = bounds(budget, (*TOTALS, *_TRAINING))
+    broken = (_broken(summary.name, bound, known) for bound in every)
+    return "\n".join(filter(None, broken)) or None
 
 
-def _check(summary: Summary, bound: str) -> str | None:
-    match = _BOUND.match(bound)
-    if not match:
-        raise _refuse(bound.strip(), "write it like params<5M")
-    key, relation, text = match.groups()
-    known = totals(summary)
-    if key not in known:
-        near = closest(key, known)
-        raise _refuse(
-            bound.strip(), f"did you mean {near}?" if near else f"totals: {', '.join(known)}"
-        )
-    limit = parse_quantity(text)
-    if limit is None:
-        raise _refuse(bound.strip(), f"`{text}` is not a whole number such as 5M or 20MiB")
-    value = known[key]
-    if not isinstance(value, int):
-        raise _refuse(bound.strip(), f"{key} depends on the input's size: give it with --input")
-    if _RELATIONS[relation](value, limit):
+def _broken(name: str, bound: Bound, known: Mapping[str, Dim]) -> str | None:
+    if bound.holds(known):
         return None
-    shown = as_bytes(value) if key in _IN_BYTES else grouped(value)
-    return f"{summary.name}: {key} is {shown}, not {relation} {text}{_distance(value, limit)}"
+    value = bound.value(known)
+    shown = as_bytes(value) if bound.total in _IN_BYTES else grouped(value)
+    far = _distance(value, bound.limit)
+    return f"{name}: {bound.total} is {shown}, not {bound.relation} {bound.shown}{far}"
 
 
 def _distance(value: int, limit: int) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from netspec.analysis.difference.record import Found
 from netspec.diagnostics.messages.draw import CannotDraw, UnknownChoice
 from netspec.diagnostics.raised import NetspecError
 from netspec.draw.bare import bare
+from netspec.draw.cloud import Cloud
 from netspec.draw.scene import Scene
 from netspec.draw.theme import THEMES
 from netspec.draw.view import HEATS, SHOWN, View
@@ -140,6 +142,38 @@ def draw_difference(found: Found, *, theme: str = "light", format: str = "svg") 
 
     with without_collecting():
         return _rendered(compared(found), theme, format, _SCALE)
+
+
+def draw_costs(
+    cloud: Cloud,
+    *,
+    theme: str = "light",
+    format: str = "svg",
+    scale: float = _SCALE,
+    title: bool = True,
+) -> str | bytes:
+    """A chart of a family of nets: one cost against another, or against a parameter.
+
+    `format` is svg, png, pdf or tikz; `theme`, `scale` and `title` are as in `draw`. Raises NetspecError as
+    that does, also where there is no point.
+    """
+    _check("theme", theme, THEMES)
+    _check("format", format, FIGURES)
+    if not any(series.points for series in cloud.series):
+        raise NetspecError(CannotDraw(f"no variant of {cloud.name} has both figures"))
+    from netspec.draw.styles.charts.chart import rendered
+    from netspec.draw.styles.charts.costs import costs
+
+    what = f"costs: {cloud.name}"
+    return rendered(lambda: costs(cloud), what, theme, format, titled=title, scale=scale)
+
+
+def format_of(path: Path) -> str:
+    """The format of a figure that a file's ending says; raises NetspecError for another."""
+    ending = path.suffix.removeprefix(".").lower()
+    ending = ENDINGS.get(ending, ending)
+    _check("format", ending, FIGURES)
+    return ending
 
 
 def _check(what: str, value: str, known: tuple[str, ...]) -> None:

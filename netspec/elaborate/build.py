@@ -49,13 +49,14 @@ def build(
     collector: Collector | None = None,
     *,
     expectations: bool = True,
+    mend: bool = True,
 ) -> Graph:
     """The checked graph of a spec.
 
     `settings` are the net's parameters, as values or as text. `inputs` replace declared input
     shapes: `3x320x320`, or `name:3x320x320`. Without `expectations` the net need not be what its
     `expect` lines say. Raises NetspecError with every diagnostic, and with
-    edits that mend the spec where some were found.
+    edits that mend the spec where some were found; without `mend` none are looked for.
     """
     values = dict(settings or {})
     renew_budget()
@@ -64,6 +65,8 @@ def build(
             collector = collector or Collector()
             return _build(source, values, inputs, limits, collector, expectations=expectations)
         except NetspecError as error:
+            if not mend:
+                raise
             from netspec.edits.trials import with_edits
             from netspec.elaborate.nearby import with_nearest
 

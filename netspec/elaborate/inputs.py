@@ -80,7 +80,7 @@ class Inputs:
         """The inputs' nodes, named in `scope`; shapes in `given` replace declared ones."""
         declared = self.unit.inputs or running.inputs
         owner = self.unit if self.unit.inputs else running
-        overrides = _overrides(given)
+        overrides = shapes_given(given)
         placed = []
         names = [item.name or "input" for item in declared]
         for name in overrides:
@@ -155,7 +155,8 @@ class Inputs:
         raise Misplaced(NotASymbol(show(part), reason), item.shape.extent)
 
 
-def _overrides(given: tuple[str, ...]) -> dict[str | None, tuple[Dim, ...]]:
+def shapes_given(given: tuple[str, ...]) -> dict[str | None, tuple[Dim, ...]]:
+    """The shapes given for inputs by name, None for one without; raises Rejection where one is none."""
     found: dict[str | None, tuple[Dim, ...]] = {}
     for text in given:
         match = _SHAPE.match(text)

@@ -26,22 +26,31 @@ def variables_of(
 
     Raises Rejection where a setting is not one value, or not a parameter of the net or its bases.
     """
-    values = {name: _value(name, value, limits) for name, value in settings.items()}
+    values = {name: setting(name, value, limits) for name, value in settings.items()}
     try:
         return calls.net_variables(unit, Given(values), scope)
     except Rejection as rejection:
         problem = rejection.problem
         if not isinstance(problem, UnknownArgument):
             raise
-        known = [p.name for u in bases(unit) for p in (u.net.parameters if u.net else ())]
-        unique = list(dict.fromkeys(known))
-        raise Rejection(_no_such_setting(unit.name, problem.name, unique)) from None
+        raise Rejection(no_such_setting(unit, problem.name)) from None
 
 
-def _no_such_setting(net: str, name: str, known: list[str]) -> Problem:
+def parameters_of(unit: Unit) -> dict[str, tuple[ast.Parameter, Unit]]:
+    """The parameters that a net takes by name, its own and its bases', each with the unit it is of."""
+    found: dict[str, tuple[ast.Parameter, Unit]] = {}
+    for owner in bases(unit):
+        for parameter in owner.net.parameters if owner.net else ():
+            found.setdefault(parameter.name, (parameter, owner))
+    return found
+
+
+def no_such_setting(unit: Unit, name: str) -> Problem:
+    """That a net has no parameter of this name, and which is near."""
+    known = parameters_of(unit)
     near = closest(name, known)
     advice = f"did you mean {near}?" if near else f"parameters: {', '.join(known) or 'none'}"
-    return NoSuchSetting(net, name, advice)
+    return NoSuchSetting(unit.name, name, advice)
 
 
 def bases(unit: Unit) -> list[Unit]:
@@ -53,10 +62,13 @@ def bases(unit: Unit) -> list[Unit]:
     return found
 
 
-def _value(name: str, value: Any, limits: Limits) -> Any:
-    """A setting's value; text is read as an expression of the language."""
+def setting(name: str, value: Any, limits: Limits) -> Any:
+    """A setting's value; text is read as an expression of the language.
+
+    Raises NetspecError or Rejection where the text is not one value.
+    """
     if isinstance(value, list | tuple):
-        return tuple(_value(name, item, limits) for item in value)
+        return tuple(setting(name, item, limits) for item in value)
     if not isinstance(value, str):
         return value
     collector = Collector()

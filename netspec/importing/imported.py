@@ -41,12 +41,14 @@ class Imported:
 
     def save_weights(self, path: Path) -> None:
         """Writes the weights as safetensors, whole or not at all."""
-        from safetensors.numpy import save
-
+        from netspec.checkpoints.formats.safetensors import Numbers, write_safetensors
         from netspec.system.atomic import replacing
 
+        def owned(array: Array) -> Numbers:
+            return Numbers("F32", array.shape, lambda: (_owned(array),))
+
         with replacing(path) as file:
-            file.write(save({name: _owned(array) for name, array in self.weights.items()}))
+            write_safetensors(file, {name: owned(array) for name, array in self.weights.items()})
 
 
 def import_file(

@@ -113,6 +113,12 @@ class Loader:
         sources = (unit.source for unit in units if not unit.source.tree)
         return tuple({source.path: None for source in sources if source.path})
 
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """What was read, imports included, the spec itself first; no blocks of the library."""
+        library = {unit.source.key for unit in self._library.values() if unit}
+        return tuple(u.source for key, u in self._units.items() if key not in library)
+
     def library_block(self, name: str) -> tuple[Unit, ast.Block] | None:
         """A block of the shipped library; its file has the block's name."""
         if name not in self._library:

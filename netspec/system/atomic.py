@@ -78,16 +78,15 @@ class Draft:
         try:
             check(self.path)
         except NetspecError as error:
-            named = tuple(_renamed(item, self.path, path) for item in error.diagnostics)
+            named = tuple(renamed(item, self.path, path) for item in error.diagnostics)
             raise NetspecError(named, status=error.status, more=error.more) from None
 
     def place(self, path: Path) -> None:
         """Gives the file its name and its permissions."""
         os.chmod(self.path, self._mode)
-        os.replace(self.path, path)
-        _unfinished.discard(self.path)
-        _placed.append(path)
-        _sync_folder(path.parent)
+        with placing(path):
+            os.replace(self.path, path)
+            _unfinished.discard(self.path)
 
     def close(self) -> None:
         """Closes the handle. What was finished is on disk, so that a failure here loses nothing."""
@@ -97,11 +96,14 @@ class Draft:
                 os.close(handle)
 
 
-def _renamed(item: Diagnostic, draft: Path, path: Path) -> Diagnostic:
+def renamed(item: Diagnostic, draft: Path, path: Path) -> Diagnostic:
+    """A message about a draft, or about a file in it, as one about the place that it is for."""
     facts = item.problem.facts
-    if facts.get("path") != str(draft):
+    named = Path(str(facts.get("path", "")))
+    if not named.is_relative_to(draft):
         return item
-    return replace(item, problem=type(item.problem)(**{**facts, "path": str(path)}))
+    there = str(path / named.relative_to(draft))
+    return replace(item, problem=type(item.problem)(**{**facts, "path": there}))
 
 
 @contextlib.contextmanager
@@ -122,6 +124,36 @@ def draft(folder: Path, mode: int | None = None) -> Iterator[Draft]:
         if path in _unfinished:
             _remove(path)
             _unfinished.discard(path)
+
+
+@contextlib.contextmanager
+def draft_folder(folder: Path) -> Iterator[Path]:
+    """A new folder in a folder, private, that is gone with all it holds when the block ends.
+
+    Raises OSError.
+    """
+    path = folder / f"{_PREFIX}{os.urandom(8).hex()}{_SUFFIX}"
+    _unfinished.add(path)
+    handle = None
+    try:
+        path.mkdir(0o700)
+        with contextlib.suppress(OSError):  # where folders cannot be opened, none is locked
+            handle = os.open(path, os.O_RDONLY)
+            lock(handle, wait=0)
+        yield path
+    finally:
+        if handle is not None:
+            os.close(handle)
+        _remove(path)
+        _unfinished.discard(path)
+
+
+@contextlib.contextmanager
+def placing(path: Path) -> Iterator[None]:
+    """Counts what takes the place `path` in the block among what this process has written."""
+    yield
+    _placed.append(path)
+    _sync_folder(path.parent)
 
 
 @contextlib.contextmanager
@@ -229,7 +261,7 @@ def write_text(path: Path, text: str, *, keep: Paths = ()) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Removes temporary files that a killed run left behind more than an hour ago."""
+    """Removes temporary files and folders that a killed run left behind more than an hour ago."""
     limit = time.time() - _STALE_SECONDS
     found: list[Path] = []
     with contextlib.suppress(OSError):
@@ -237,7 +269,7 @@ def sweep(folder: Path) -> None:
     for stale in found:
         with contextlib.suppress(OSError):
             if os.lstat(stale).st_mtime < limit and not _held(stale):
-                os.unlink(stale)
+                _remove(stale)
 
 
 def _held(path: Path) -> bool:
@@ -253,7 +285,10 @@ def _held(path: Path) -> bool:
 def _remove(path: Path) -> None:
     for _ in range(2):  # a disk that fails once may not fail again
         try:
-            os.unlink(path)
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                os.unlink(path)
         except FileNotFoundError:
             return
         except OSError:

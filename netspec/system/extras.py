@@ -18,7 +18,10 @@ class CannotImport(NetspecError, ImportError):
 _PACKAGES = {
     "PIL": ("pillow", "run"),
     "matplotlib": ("matplotlib", "charts"),
+    "model_signing": ("model-signing", "sign"),
     "onnxruntime": ("ONNX Runtime", "run"),
+    "pyarrow": ("PyArrow", "tables"),
+    "ray": ("Ray", "ray"),
     "reportlab": ("ReportLab", "pdf"),
     "resvg_py": ("resvg-py", "png"),
     "torch": ("PyTorch", "torch"),

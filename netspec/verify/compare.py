@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
+_Key = TypeVar("_Key")
 # How often inputs are nudged, to see what rounding does to a net.
 _NUDGES = 2
 
@@ -65,20 +66,38 @@ class Reference:
 
         They are in the order in which they run; what they read is another's of them, or given.
         """
+        double = self._run(self.double, torch.float64, nodes, values)
+        return double, self._run(self.rounded, self._dtype, nodes, values)
+
+    def nudged_part(
+        self, nodes: Sequence[Node], values: Mapping[Value, Array]
+    ) -> Iterator[list[Array]]:
+        """What the last of some nodes gives in double precision of values a few roundings away.
+
+        A runtime may hand a layer what the one before computed, and round only what it shows.
+        """
+        for number in range(_NUDGES):
+            nudged = _nudged(values, number, self.limits.nudge)
+            yield self._run(self.double, torch.float64, nodes, nudged)
+
+    def _run(
+        self,
+        module: Any,
+        dtype: torch.dtype,
+        nodes: Sequence[Node],
+        values: Mapping[Value, Array],
+    ) -> list[Array]:
         own = {value for node in nodes for value in node.outputs}
         read = {value for node in nodes for value in node.inputs} - own
         given = {value: torch.from_numpy(values[value]) for value in read}
-        found = []
-        for module, dtype in ((self.double, torch.float64), (self.rounded, self._dtype)):
-            tensors = {v: t.to(dtype) if t.is_floating_point() else t for v, t in given.items()}
-            many: Sequence[Any] = ()
-            for node in nodes:
-                with torch.no_grad():
-                    result = module.get_submodule(node.path)(*(tensors[v] for v in node.inputs))
-                many = result if isinstance(result, tuple | list) else (result,)
-                tensors |= zip(node.outputs, many, strict=False)
-            found.append([tensor.numpy() for tensor in many if tensor is not None])
-        return found[0], found[1]
+        tensors = {v: t.to(dtype) if t.is_floating_point() else t for v, t in given.items()}
+        many: Sequence[Any] = ()
+        for node in nodes:
+            with torch.no_grad():
+                result = module.get_submodule(node.path)(*(tensors[v] for v in node.inputs))
+            many = result if isinstance(result, tuple | list) else (result,)
+            tensors |= zip(node.outputs, many, strict=False)
+        return [tensor.numpy() for tensor in many if tensor is not None]
 
     def cases(
         self,
@@ -116,7 +135,7 @@ class Reference:
         return made
 
 
-def _nudged(inputs: Mapping[str, Array], number: int, by: float) -> dict[str, Array]:
+def _nudged(inputs: Mapping[_Key, Array], number: int, by: float) -> dict[_Key, Array]:
     random = np.random.default_rng(number)
     return {
         name: array

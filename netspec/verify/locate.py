@@ -116,14 +116,22 @@ class Locator:
         values = self._placed(names, {**inputs, **self._exposed(set(names.values()), inputs)})
         for part in parts:
             node = part[-1]
-            double, single = self.reference.part(part, values)
-            off = torch_error = 0.0
-            for value, exact, rounded in zip(node.outputs, double, single, strict=False):
+            double, rounded = self.reference.part(part, values)
+            off, torch_error = 0.0, self._error(node, rounded, double)
+            for value, exact in zip(node.outputs, double, strict=False):
                 if value in known:
                     found = values.get(value)
                     off = max(off, float("inf") if found is None else error(found, exact))
-                    torch_error = max(torch_error, error(rounded, exact))
+            if self.reference.limits.allowed(torch_error) < off < float("inf"):
+                nudged = self.reference.nudged_part(part, values)
+                errors = (self._error(node, moved, double) for moved in nudged)
+                torch_error = max(torch_error, *errors)
             yield node, off, torch_error
+
+    def _error(self, node: Node, found: list[Array], exact: list[Array]) -> float:
+        """The largest error of what a node gives and the file has."""
+        outputs = zip(node.outputs, found, exact, strict=False)
+        return max((error(f, e) for value, f, e in outputs if value in self._known), default=0.0)
 
     def _placed(self, names: Mapping[Value, str], found: Mapping[str, Array]) -> dict[Value, Array]:
         """The file's values, with places counted as PyTorch counts them: in each plane from 0.

@@ -17,6 +17,7 @@ from support.places import ROOT
 from support.terminals import netspec as command
 
 import netspec
+from netspec.analysis.budget import bounds, check_budget
 from netspec.analysis.training.autocast import POLICIES
 from netspec.analysis.training.known import KNOWN
 from netspec.analysis.training.memory import largest_batch, training_memory
@@ -474,6 +475,14 @@ def test_a_bound_asks_for_it(bound, status):
     done = command("summary", "lenet5", "--assert", bound)
     assert done.returncode == status
     assert ("training" in done.stderr) is bool(status)
+
+
+def test_a_summary_without_it_cannot_be_bounded_by_it():
+    summary = netspec.load("lenet5").summary()
+    with pytest.raises(NetspecError, match=r"NS710.*(?s:.)*with --training"):
+        check_budget(summary, "training_memory<1GiB")
+    with pytest.raises(NetspecError, match="NS710"):
+        bounds("training_memory<1GiB")
 
 
 @pytest.mark.parametrize(

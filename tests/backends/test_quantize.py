@@ -24,7 +24,7 @@ from netspec.backends.runtime import Session
 from netspec.diagnostics.raised import NetspecError
 from netspec.graph.checked import Graph
 from netspec.verify.samples import sample_inputs
-from netspec.verify.weights import Varied
+from netspec.verify.weights import Varied, fitted
 from netspec.weights.sources import Given, named_weights, whole
 
 DENSE = "conv3-8(pad=same, act=relu); concat { | identity | conv3-4(pad=same) }; conv1-6; gap; fc-5"
@@ -185,7 +185,7 @@ def test_both_sides_of_a_residual_are_of_eight_bits():
     ("text", "exact"),
     [
         ("conv3-8(pad=same); deconv2-4/2; conv1-4", {"ConvTranspose"}),
-        ("conv3-8(pad=same); lrn; conv1-4", {"Conv", "Div", "Mul"}),
+        ("conv3-8(pad=same); softplus; conv1-4", {"Softplus"}),
         ("conv3-8(pad=same); hardswish; conv1-4", {"HardSwish"}),
         ("conv3-8(pad=same); upsample(2, mode=bilinear); conv1-4", {"Resize"}),
         ("conv3-8(pad=same); pad(1, mode=constant, value=2); conv1-4", {"Pad"}),
@@ -257,16 +257,47 @@ def test_a_net_in_eight_bits_says_what_its_output_keeps(tmp_path):
     assert told.as_json()["samples"] == 4
 
 
-def test_squares_of_a_response_normalisation_are_summed_in_fp32(tmp_path):
+def test_squares_of_a_response_normalisation_are_summed_in_eight_bits(tmp_path):
+    """By a band of one number, which eight bits hold exactly; what is added to the sums is in fp32."""
     graph = net(
         "conv1-8(act=relu); lrn(5, alpha=0.5, beta=0.75); conv1-4; lrn(3, alpha=1, beta=0.6); gap"
     )
     model, told = written(graph, tmp_path / "q.onnx")
     held = {node.name: node for node in model.graph.node}
-    for name in ("lrn1", "lrn2"):
-        bands = [n for n in held if n.startswith(f"{name}.conv")]
-        assert [held[n].input[0] for n in bands] == [f"{name}.mul1"]
+    arrays = {t.name: onnx.numpy_helper.to_array(t) for t in model.graph.initializer}
+    for name, size, weight in (("lrn1", 5, 0.5 / 5), ("lrn2", 3, 1 / 3)):
+        squares, kernel = held[f"{name}.conv2"].input
+        assert squares == f"{name}.mul1.dequantized"
+        stored, scale, _ = next(n for n in held.values() if n.output[0] == kernel).input
+        assert set(arrays[stored].reshape(-1)) == {0, 127}
+        assert arrays[stored].astype(bool).sum(1).max() == size
+        np.testing.assert_allclose(127 * arrays[scale], np.float32(weight), rtol=1e-6)
     assert told.decibels > 25
+    judged = {step.path: step for step in told.steps}
+    assert judged["lrn1"].share == 0
+    assert judged["lrn1"].decibels > 30
+
+
+def test_no_response_normalisation_divides_by_a_zero_that_eight_bits_made(tmp_path):
+    """Beside squares that are large the smallest sum is no step, yet `k` is there."""
+    graph = net("conv1-8(act=relu); lrn(3, alpha=1000, k=0.01); conv1-4")
+    written(graph, tmp_path / "q.onnx")
+    session = Session(tmp_path / "q.onnx")
+    for scale in (0, 1e-3, 1):
+        found = session.run({"input": np.full((1, 3, 8, 8), scale, np.float32)})
+        assert all(np.isfinite(array).all() for array in found.outputs.values())
+
+
+def test_a_step_that_only_constants_multiply_stays_in_fp32_where_the_output_needs_it(tmp_path):
+    graph = net("conv1-8(act=relu); lrn(5, alpha=1, k=0.001); conv3-32(act=relu); gap; fc-5")
+    _, told = written(graph, tmp_path / "a.onnx")
+    assert told.share == 0
+    model, kept = written(graph, tmp_path / "b.onnx", how=Quantization(decibels=told.decibels + 3))
+    assert {s.path: s.reason for s in kept.steps}["lrn1"] == "the output needs it"
+    assert kept.decibels > told.decibels + 3
+    assert (
+        next(node for node in model.graph.node if node.name == "lrn1.conv2").input[0] == "lrn1.mul1"
+    )
 
 
 # weights
@@ -415,6 +446,36 @@ def test_the_mean_of_maps_is_of_eight_bits_at_every_opset(opset, tmp_path):
     made = [node.op_type for node in onnx.load(tmp_path / "q.onnx").graph.node]
     assert "GlobalAveragePool" in made
     assert "ReduceMean" not in made
+
+
+@pytest.mark.parametrize(
+    ("size", "pool", "kernel"),
+    [
+        ("3x9x9", "avgpool2", (4, 1, 2, 2)),
+        ("3x9x9", "avgpool3x2/2(pad=1)", (4, 1, 3, 2)),
+        ("3x9x9", "avgpool2(pad=same)", (4, 1, 2, 2)),
+        ("3x9", "avgpool3", (4, 1, 3)),
+        ("3x6x6x6", "avgpool2", (4, 1, 2, 2, 2)),
+        ("3xHxW", "avgpool2", (4, 1, 2, 2)),
+        # An average over those places only that are in the map, and a window that is no small kernel.
+        ("3x9x9", "avgpool3(pad=1, count_pad=no)", None),
+        ("3x9x9", "avgpool2(ceil=yes)", None),
+        ("3x9x9", "avgpool6", None),
+    ],
+)
+def test_an_average_is_a_convolution_of_each_channel_by_one_number(size, pool, kernel, tmp_path):
+    """ONNX Runtime's pooling of eight bits takes two to four times as long."""
+    graph = net(f"conv1-4(act=relu); {pool}; conv1-2", size)
+    model, told = written(graph, tmp_path / "q.onnx", source=fitted(graph))
+    held = {t.name: onnx.numpy_helper.to_array(t) for t in model.graph.initializer}
+    node = next(node for node in model.graph.node if node.name == "avgpool1")
+    assert node.op_type == ("Conv" if kernel else "AveragePool")
+    if kernel:
+        integers = held["avgpool1.weight.quantized"]
+        assert integers.shape == kernel
+        assert set(integers.reshape(-1)) == {127}
+        assert len(node.input) == 2
+    assert told.decibels > 30
 
 
 @pytest.mark.parametrize("level", [True, False])

@@ -14,24 +14,27 @@ from netspec.foundation.records import record
 if TYPE_CHECKING:
     from netspec.backends.onnx.lowering import Model
     from netspec.graph.checked import Node
-    from netspec.ops.declare.weight import Weight
 
     Array = np.ndarray[Any, Any]
+
+# A kernel has a number for each channel and place: for larger windows it is no small one.
+_PLACES = 25
 
 
 @record
 class Matrix:
-    """The weight that a node multiplies by: the tensor's name, and how it is turned and shaped.
+    """The weight or constant that a node multiplies by: the tensor's name, and how it is turned and shaped.
 
-    `axis` is that of its output channels, once it is so.
+    It is `held` in one shape and has another once it is so; `axis` is that of its output channels then.
+    What is `fixed` is no weight of the net.
     """
 
     name: str
-    weight: Weight
+    held: tuple[int, ...]
     shape: tuple[int, ...]
     turned: bool
     axis: int
-    path: tuple[str, ...] = ()
+    fixed: bool
 
     def of(self, array: Array) -> Array:
         """The tensor's numbers as the node has them."""
@@ -40,12 +43,16 @@ class Matrix:
 
 @record(eq=False)
 class Work:
-    """One ONNX node, the step of the net it is of, and its weight where it multiplies by one."""
+    """One ONNX node, the step of the net it is of, and its weight where it multiplies by one.
+
+    An average over few places that all count is a product too; `window` is the extent of those.
+    """
 
     index: int
     proto: NodeProto
     step: Node
     matrix: Matrix | None = None
+    window: tuple[int, ...] = ()
 
     @property
     def kind(self) -> str:
@@ -53,9 +60,14 @@ class Work:
         return str(self.proto.op_type)
 
     @property
+    def is_fixed(self) -> bool:
+        """Whether what it multiplies by is no weight of the net."""
+        return bool(self.window) or (self.matrix is not None and self.matrix.fixed)
+
+    @property
     def multiplies(self) -> bool:
-        """Whether it has a weight to multiply by."""
-        return self.matrix is not None or self.kind == "BatchNormalization"
+        """Whether it is a product with a weight or a constant, or can be written as one."""
+        return self.matrix is not None or bool(self.window) or self.kind == "BatchNormalization"
 
 
 class Flow:
@@ -72,13 +84,13 @@ class Flow:
         self.readers: dict[str, list[Work]] = {}
         self.makers: dict[str, Work] = {}
         self._protos = {name: node for node in proto.node for name in node.output}
+        self.shapes = {name: v.shape for v, name in model.values.items()}
         self.nodes = self._nodes(model, list(proto.node))
         for node in self.nodes:
             for name in dict.fromkeys(node.proto.input):
                 self.readers.setdefault(name, []).append(node)
             for name in node.proto.output:
                 self.makers[name] = node
-        self.shapes = {name: v.shape for v, name in model.values.items()}
         self.ranks = {name: 1 + len(shape) for name, shape in self.shapes.items()}
 
     def _nodes(self, model: Model, protos: list[NodeProto]) -> tuple[Work, ...]:
@@ -91,7 +103,7 @@ class Flow:
             proto = protos[index]
             made = [steps[name] for name in proto.output if name in steps]
             step = made[0] if made else step
-            found.append(Work(index, proto, step, self._matrix(proto)))
+            found.append(Work(index, proto, step, self._matrix(proto), self._window(proto)))
         return tuple(reversed(found))
 
     def is_constant(self, name: str) -> bool:
@@ -99,14 +111,14 @@ class Flow:
         return name in self.weights or name in self.constants
 
     def _matrix(self, proto: NodeProto) -> Matrix | None:
-        """The weight of a convolution, of a matrix product or of a normalisation by channel."""
+        """What a convolution or a matrix product multiplies by, where it is the same for every input."""
         if proto.op_type not in ("Conv", "Gemm", "MatMul"):
             return None
         if proto.op_type == "Gemm":
             values = {a.name: helper.get_attribute_value(a) for a in proto.attribute}
             if not values.get("transB") or values.get("transA"):
                 return None
-        name, turned, path = proto.input[1], False, []
+        name, turned = proto.input[1], False
         shape: tuple[int, ...] | None = None
         while name in self._protos:
             before = self._protos[name]
@@ -120,13 +132,23 @@ class Flow:
                 shape = tuple(int(size) for size in self.constants[before.input[1]])
             else:
                 return None
-            path.append(name)
             name = before.input[0]
-        if name not in self.weights:
+        # What resamples by products of constants is small, and rounds what is exact without it.
+        if name not in self.weights and (name not in self.constants or proto.op_type != "Conv"):
             return None
-        weight = self.weights[name]
-        sizes = shape or (weight.shape[::-1] if turned else weight.shape)
-        if prod(sizes) != weight.size or (proto.op_type == "MatMul" and len(sizes) != 2):
+        tensor = self.weights[name] if name in self.weights else self.constants[name]
+        held = tuple(tensor.shape)
+        sizes = shape or (held[::-1] if turned else held)
+        if prod(sizes) != tensor.size or (proto.op_type == "MatMul" and len(sizes) != 2):
             return None
         axis = 1 if proto.op_type == "MatMul" else 0
-        return Matrix(name, weight, sizes, turned, axis, tuple(path))
+        return Matrix(name, held, sizes, turned, axis, name in self.constants)
+
+    def _window(self, proto: NodeProto) -> tuple[int, ...]:
+        """The extent of an average's window where a kernel of one number does the same, else nothing."""
+        if proto.op_type != "AveragePool" or proto.input[0] not in self.shapes:
+            return ()
+        values = {a.name: helper.get_attribute_value(a) for a in proto.attribute}
+        window = tuple(values["kernel_shape"])
+        partly = any(values.get("pads", ())) and not values.get("count_include_pad", 0)
+        return () if partly or values.get("ceil_mode", 0) or prod(window) > _PLACES else window

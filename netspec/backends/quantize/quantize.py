@@ -229,7 +229,7 @@ class _Work:
         exact: list[Node] = []
         found = self._judged(exact)
         if found < self.how.decibels:
-            worst = sorted(alone, key=lambda node: -alone[node] / costs[node])
+            worst = sorted(alone, key=lambda node: -alone[node] / max(1, costs[node]))
             orders = [self._affordable(order, costs, alone) for order in (list(alone), worst)]
             exact, found = max(
                 [(exact, found), *((order, self._judged(order)) for order in orders)],
@@ -269,7 +269,8 @@ class _Work:
     def _alone(self) -> dict[Node, float]:
         """The share of noise in each step's output when it alone is of eight bits.
 
-        What is off in a channel on average goes into the bias (Nagel et al. 2019).
+        What is off in a channel on average goes into the bias (Nagel et al. 2019), but for constants':
+        sums of squares stay sums, and are nowhere negative.
         """
         model, source, doubles = apart(
             self.model, self.flow, self.plan, self._numbers(self.plan), self.source
@@ -287,7 +288,7 @@ class _Work:
                 if np.isfinite(shift).all():
                     shifts.setdefault(node, []).append(shift)
         for node, off in shifts.items():
-            if node.kind != "MatMul":
+            if node.kind != "MatMul" and not node.is_fixed:
                 self.factors[node] = self.factors[node].shifted(np.mean(off, 0))
         return noise
 
@@ -325,9 +326,10 @@ class _Work:
         return found
 
     def _costs(self) -> dict[Node, int]:
-        """The multiply-adds of each step that has any."""
+        """The multiply-adds of each step that has any, and of those that multiply by constants, none."""
+        fixed = {node.step for node in self.plan.working if node.matrix and node.is_fixed}
         found = {node: self._macs(node) for node in self.graph.nodes}
-        return {node: macs for node, macs in found.items() if macs}
+        return {node: macs for node, macs in found.items() if macs or node in fixed}
 
     def _told(
         self,

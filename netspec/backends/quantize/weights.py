@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -74,27 +75,29 @@ class Factors:
 
 
 def factors(flow: Flow, source: WeightSource, node: Work) -> Factors:
-    """What a product or a normalisation by channel multiplies and shifts by."""
+    """What a product, a normalisation by channel or an average multiplies and shifts by."""
+    if node.window:
+        return _average(flow, node)
     if node.matrix is None:
         return _normalization(flow, source, node)
     matrix = node.matrix
 
     def read() -> Array:
-        return matrix.of(whole(source, matrix.name, matrix.weight))
+        return matrix.of(_tensor(flow, source, matrix.name))
 
     array = read()
     others = tuple(axis for axis in range(array.ndim) if axis != matrix.axis)
     peaks = np.maximum(array.max(others), -array.min(others))
     bias = None
     if len(node.proto.input) > 2 and node.kind != "MatMul":
-        bias = _vector(flow, source, node.proto.input[2]).astype(np.float64)
+        bias = _tensor(flow, source, node.proto.input[2]).astype(np.float64)
     return Factors(read, array.shape, matrix.axis, peaks, bias)
 
 
 def _normalization(flow: Flow, source: WeightSource, node: Work) -> Factors:
     """BatchNorm as a convolution of one weight for each channel."""
     weight, bias, mean, variance = (
-        _vector(flow, source, name).astype(np.float64) for name in node.proto.input[1:]
+        _tensor(flow, source, name).astype(np.float64) for name in node.proto.input[1:]
     )
     eps = next((a.f for a in node.proto.attribute if a.name == "epsilon"), 1e-5)
     factor = weight / np.sqrt(variance + eps)
@@ -106,7 +109,17 @@ def _normalization(flow: Flow, source: WeightSource, node: Work) -> Factors:
     return Factors(read, shape, 0, np.abs(factor), bias - mean * factor)
 
 
-def _vector(flow: Flow, source: WeightSource, name: str) -> Array:
+def _average(flow: Flow, node: Work) -> Factors:
+    """An average as a convolution of each channel by one number."""
+    channels, share = flow.shapes[node.proto.input[0]][0], 1 / prod(node.window)
+    assert isinstance(channels, int)
+    shape = (channels, 1, *node.window)
+    return Factors(
+        lambda: np.full(shape, share, np.float32), shape, 0, np.full(channels, share), None
+    )
+
+
+def _tensor(flow: Flow, source: WeightSource, name: str) -> Array:
     found = flow.constants.get(name)
     return whole(source, name, flow.weights[name]) if found is None else found
 

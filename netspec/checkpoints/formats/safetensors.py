@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from netspec.checkpoints.formats.tensors import Stored, Tensors, bad_file, integer_type, refused
 from netspec.diagnostics.messages.weights import BadTensor
+from netspec.foundation.records import record
 from netspec.system.reading import open_regular, reading
 
 _HEADER_LIMIT = 100_000_000
@@ -94,3 +95,42 @@ def _tensor(path: Path, name: str, entry: Any, start: int, room: int) -> Stored:
 
     held = np.dtype(dtype)
     return Stored(shape, read, "" if kind == "BF16" else integer_type(held.kind, held.itemsize))
+
+
+@record
+class Numbers:
+    """A tensor that is written: its type in the header, its shape, and its numbers piece by piece."""
+
+    kind: str
+    shape: tuple[int, ...]
+    pieces: Callable[[], Iterable[Any]]
+
+    @property
+    def width(self) -> int:
+        """How many bytes one number takes."""
+        return int(_DTYPES[self.kind][2:])
+
+
+def write_safetensors(
+    file: BinaryIO, tensors: Mapping[str, Numbers], about: Mapping[str, str] | None = None
+) -> None:
+    """Writes tensors and texts `about` them as a stream: no tensor stands in memory whole.
+
+    The widest type comes first, then names in order, as the format's own writer has them: so that every
+    tensor begins at a multiple of its type's size.
+    """
+    ordered = sorted(tensors.items(), key=lambda item: (-item[1].width, item[0]))
+    header: dict[str, Any] = {"__metadata__": dict(about)} if about else {}
+    start = 0
+    for name, tensor in ordered:
+        end = start + prod(tensor.shape) * tensor.width
+        offsets = [start, end]
+        header[name] = {"dtype": tensor.kind, "shape": list(tensor.shape), "data_offsets": offsets}
+        start = end
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    file.write(len(text).to_bytes(8, "little"))
+    file.write(text)
+    for _, tensor in ordered:
+        for piece in tensor.pieces():
+            file.write(piece.astype(_DTYPES[tensor.kind], copy=False).data)

@@ -81,6 +81,8 @@ def _settings(
         name, equals, text = value.partition("=")
         if not equals or not name.isidentifier():
             raise click.BadParameter(f"write it NAME=VALUE, not `{value}`")
+        if name in found:
+            raise click.BadParameter(f"`{name}` is set twice")
         found[name] = text
     return found
 

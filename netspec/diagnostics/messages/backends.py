@@ -113,7 +113,8 @@ class NotInstalled(Problem):
     help = "pip install 'netspec-networks[{extra}]'{otherwise}"
     explain = (
         "netspec checks, draws, summarises and compiles without further packages; this command "
-        "needs one. The extras are torch, run, charts, pdf and png, or all of them."
+        "needs one. The extras are torch, run, charts, pdf and png, or all of these; sign, for signatures of "
+        "packages, and tables and ray, for sweeps, are apart."
     )
     what: str
     package: str

@@ -262,11 +262,11 @@ def prelu(writer: Writer, node: Node) -> View:
 
 
 def resize(writer: Writer, node: Node) -> View:
-    """Resize and Upsample, to whole factors or to a size."""
+    """Resize and Upsample, to whole factors or to a size; Expand of what is alone along an axis of a map."""
     wire = writer.plain(writer.view(node.inputs[0]))
     shape = writer.shapes[node.output][1:]
-    if shape[0] != wire.sizes[0]:
-        raise Unsaid("it changes the number of channels")
+    if len(shape) != len(wire.sizes) or shape[:1] != wire.sizes[:1]:
+        raise Unsaid("it changes the number of channels or of axes")
     mode = {"nearest": "nearest", "linear": "bilinear", "cubic": "bicubic"}[
         node.get("mode", "nearest")
     ]
@@ -427,5 +427,6 @@ LAYERS = {
     "LRN": response_norm,
     "PRelu": prelu,
     "Resize": resize,
+    "Expand": resize,
     "Pad": pad,
 }

@@ -31,7 +31,7 @@ _MEANS = (
     "Squeeze(AveragePool(Unsqueeze(Mul(x, x))))",
     "Reshape(Squeeze(AveragePool(Reshape(Mul(x, x)))))",
 )
-_BASES = ["Conv(Mul(x, x), $w, $b)"]
+_BASES = ["Add(Conv(Mul(x, x), $w), $k)"]
 _BASES += [form.format(mean) for mean in _MEANS for form in ("Add(Mul({}, $a), $k)", "Add({}, $k)")]
 # Every way that it is written, by the beta that it says.
 FORMS = {
@@ -68,7 +68,7 @@ def response(
 def _band(match: Match, constants: Mapping[str, Array], shape: Shape) -> dict[str, Any] | None:
     """A kernel of one place whose numbers are equal near the diagonal, and none elsewhere."""
     conv, channels = match.node("Conv"), shape[1]
-    kernel, bias = (constants[match.tensors[name]] for name in ("$w", "$b"))
+    kernel, bias = constants[match.tensors["$w"]], scalar(match.tensors["$k"], constants)
     if kernel.shape != (channels, channels, *[1] * (len(shape) - 2)) or conv.get("group", 1) != 1:
         return None
     moved = (*conv.get("pads", ()), *(s - 1 for s in conv.get("strides", ())))
@@ -77,11 +77,11 @@ def _band(match: Match, constants: Mapping[str, Array], shape: Shape) -> dict[st
     weights = kernel.reshape(channels, channels)
     weight = weights[0, 0]
     size = _reach(weights[0]) + _reach(weights[:, 0]) + 1
-    if not weight or np.any(bias != bias[:1]):
+    if not weight or bias is None:
         return None
     if np.any(weights != np.where(neighbours(channels, size), weight, np.float32(0))):
         return None
-    return {"size": size, "alpha": _whole(weight, size), "bias": float(bias[0])}
+    return {"size": size, "alpha": _whole(weight, size), "bias": bias}
 
 
 def _reach(line: Array) -> int:

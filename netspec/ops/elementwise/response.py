@@ -82,36 +82,36 @@ class LocalResponseNorm(Elementwise):
         # ONNX's LRN is computed on one thread by ONNX Runtime, which takes half of GoogLeNet's time, and it
         # refuses even sizes, other than two spatial axes and factors that are zero in float32. A
         # convolution of the squares by a band is as fast as any other, and leaves nothing to interpret.
+        import numpy as np
+
         name, tensor = inputs[0].name, inputs[0].type
         squares = graph.node("Mul", [name, name])
         if fixed_channels(self.spelling, tensor) <= _WIDEST:
-            base = self._banded(graph, squares, tensor)
+            mean = self._banded(graph, squares, tensor)
         else:
-            base = self._slid(graph, squares, inputs[0])
+            mean = self._slid(graph, squares, inputs[0])
+        # Not the convolution's bias: rounded with the squares to eight bits it could become zero.
+        base = graph.node("Add", [mean, graph.constant(np.float32(self.k))])
         return graph.node("Div", [name, self._power(graph, base)])
 
     def _banded(self, graph: Builder, squares: str, tensor: TensorType) -> str:
-        """k and the weighted mean of squares, each channel from those in its window."""
+        """The weighted mean of squares, each channel's from those in its window."""
         import numpy as np
 
         channels = fixed_channels(self.spelling, tensor)
         size, alpha = self._window(tensor)
         kernel = np.where(neighbours(channels, size), np.float32(alpha / size), np.float32(0))
         kernel = kernel.reshape(channels, channels, *[1] * len(tensor.spatial))
-        bias = np.full(channels, self.k, np.float32)
-        return graph.node("Conv", [squares, graph.constant(kernel), graph.constant(bias)])
+        return graph.node("Conv", [squares, graph.constant(kernel)])
 
     def _slid(self, graph: Builder, squares: str, given: Operand) -> str:
         """The same for channels so many that a band of them is mostly zeros: windows slide along them."""
-        import numpy as np
-
         size, alpha = self._window(given.type)
         rows = graph.integers([0, 1, fixed_channels(self.spelling, given.type), -1])
         lines = graph.node("Reshape", [squares, rows])
         lines = graph.pad(lines, [(0, 0), (0, 0), (size // 2, (size - 1) // 2), (0, 0)])
         mean = graph.node("AveragePool", [lines], kernel_shape=[size, 1])
-        mean = graph.node("Reshape", [mean, graph.shape(given)])
-        return graph.node("Add", [graph.scaled(mean, alpha), graph.constant(np.float32(self.k))])
+        return graph.scaled(graph.node("Reshape", [mean, graph.shape(given)]), alpha)
 
     def _power(self, graph: Builder, base: str) -> str:
         """`base` to the power of beta; by roots where they say it, which processors have."""

@@ -37,6 +37,10 @@ class Upsample(Operator):
         ("2x6x5", "upsample(size=7x3, mode=bilinear)"),
         ("2x20x26", "upsample(size=48x64)"),
         ("2x9x8", "upsample(size=4x5, mode=bicubic, antialias=yes)"),
+        ("2x1x1", "upsample(size=3x4, mode=bilinear)"),
+        ("2x1x5", "upsample(2, mode=bilinear)"),
+        ("2x3x1", "upsample(3x2, mode=bicubic)"),
+        ("2xHxW", "relu as x; gap(keep=yes); upsample(@x, mode=bilinear)"),
         ("3x5", "upsample(2, mode=bilinear)"),
         ("2x3x4x2", "upsample(2, mode=bilinear)"),
         ("2x7x9", "relu as x; maxpool2; upsample(@x)"),
@@ -125,12 +129,24 @@ class Upsample(Operator):
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
         types = [operand.type for operand in inputs]
         sizes, factors = self._sizes(*types), self._factors(types[0])
-        symbols = [s for s in (*types[0].spatial, *sizes) if not isinstance(s, int)]
+        spatial = types[0].spatial
+        symbols = [s for s in (*spatial, *sizes) if not isinstance(s, int)]
         if self.antialias and not symbols and not graph.has("Resize with antialias"):
             return self._averaged(graph, inputs[0], sizes)
+        # What is alone along an axis has no neighbours to lie between, and OpenCV reads some.
+        if set(spatial) == {1} != set(sizes):
+            return graph.node(
+                "Expand", [inputs[0].name, self._places(graph, inputs, sizes, (1, 1))]
+            )
+        copies = [
+            new if old == 1 and isinstance(new, int) else 1
+            for old, new in zip(spatial, sizes, strict=True)
+        ]
+        name = inputs[0].name
+        if set(copies) != {1}:
+            name = graph.node("Expand", [name, graph.integers([1, 1, *copies])])
         if self.mode == "nearest" and factors is None:
-            name = inputs[0].name
-            for axis in range(2, len(sizes) + 2):
+            for axis in (i for i, count in enumerate(copies, 2) if count == 1):
                 places = self._onnx_nearest(graph, inputs, axis, sizes[axis - 2])
                 name = graph.node("Gather", [name, places], axis=axis)
             return name
@@ -150,14 +166,28 @@ class Upsample(Operator):
         if factors is not None:
             import numpy as np
 
-            scales = graph.constant(np.asarray([1, 1, *factors], np.float32))
-            return graph.node("Resize", [inputs[0].name, "", scales], **attributes)
+            left = [
+                factor if count == 1 else 1 for factor, count in zip(factors, copies, strict=True)
+            ]
+            scales = graph.constant(np.asarray([1, 1, *left], np.float32))
+            return graph.node("Resize", [name, "", scales], **attributes)
         outer = graph.sizes(inputs[0].name, 0, 2)
+        full = graph.node("Concat", [outer, self._places(graph, inputs, sizes)], axis=0)
+        return graph.node("Resize", [name, "", "", full], **attributes)
+
+    def _places(
+        self,
+        graph: Builder,
+        inputs: tuple[Operand, ...],
+        sizes: tuple[Dim, ...],
+        before: tuple[int, ...] = (),
+    ) -> str:
+        """The name of a vector: these numbers, and the new sizes."""
         fixed = [size for size in sizes if isinstance(size, int)]
-        known = len(fixed) == len(sizes)
-        inner = graph.integers(fixed) if known else graph.sizes(inputs[1].name, 2)
-        full = graph.node("Concat", [outer, inner], axis=0)
-        return graph.node("Resize", [inputs[0].name, "", "", full], **attributes)
+        if len(fixed) == len(sizes):
+            return graph.integers([*before, *fixed])
+        places = graph.sizes(inputs[1].name, 2)
+        return graph.node("Concat", [graph.integers(before), places], axis=0) if before else places
 
     def _averaged(self, graph: Builder, operand: Operand, sizes: tuple[Any, ...]) -> str:
         """The interpolation that averages, as one product with a matrix for each axis."""

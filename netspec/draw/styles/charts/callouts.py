@@ -23,19 +23,21 @@ _TOWARDS = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], 1)
 
 
 def placed(points: Points, radii: Points, sizes: Points, room: tuple[float, float]) -> Points:
-    """The middles of the names, one a row as `points` are, all in the same units.
+    """The middles of the names, one a row as the first `points` are, all in the same units.
 
-    `radii` are those of the bubbles at the points, `sizes` the widths and heights of the names,
-    `room` the width and height that points and names lie in, from (0, 0).
+    Points beyond the names have none, and are kept free. `radii` are those of the bubbles at the points,
+    `sizes` the widths and heights of the names, `room` the width and height that points and names lie
+    in, from (0, 0).
     """
-    middles = points.copy()
-    done = np.zeros(len(points), bool)
-    gaps = np.hypot(*(points[:, None] - points[None]).transpose(2, 0, 1))
+    named = points[: len(sizes)]
+    middles = named.copy()
+    done = np.zeros(len(named), bool)
+    gaps = np.hypot(*(named[:, None] - named[None]).transpose(2, 0, 1))
     order = np.argsort((gaps < _CROWD).sum(1), kind="stable")
     for _ in range(_SWEEPS):
         for i in order:
             done[i] = False
-            others = points[done], middles[done], sizes[done]
+            others = named[done], middles[done], sizes[done]
             middles[i] = _best(i, points, radii, sizes[i], others, room)
             done[i] = True
     return middles
@@ -132,7 +134,7 @@ def _along(points: Points, middles: Points, sizes: Points) -> Points:
 def annotate(axis: Any, names: list[str], xs: list[float], ys: list[float], radii: Points) -> None:
     """Writes the names beside the points of a laid-out axis, with a line to those further off.
 
-    `radii` are in points of 1/72 inch.
+    `radii` are in points of 1/72 inch. Points beyond the names are kept free of them.
     """
     figure = axis.figure
     scale = figure.dpi / 72
@@ -145,7 +147,9 @@ def annotate(axis: Any, names: list[str], xs: list[float], ys: list[float], radi
     sizes = np.array([(box.width / scale, 9.0) for box in boxes])
     middles = placed(points, radii, sizes, (room[0], room[1]))
     back = axis.transData.inverted()
-    for text, point, middle, size, radius in zip(texts, points, middles, sizes, radii, strict=True):
+    for text, point, middle, size, radius in zip(
+        texts, points, middles, sizes, radii, strict=False
+    ):
         text.set_position(back.transform((middle + corner) * scale))
         nearest = _nearest(point, middle, size)
         if np.hypot(*(nearest - point)) > radius + 2 * _GAP:

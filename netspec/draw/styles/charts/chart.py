@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import matplotlib as mpl
@@ -38,10 +39,24 @@ def chart(
     Without `titled` it has neither caption nor small print; `scale` is that of a PNG. `choices` are
     the style's own. Raises NetspecError where the nets do not suit the style.
     """
+    what = [graph.name for graph in graphs] if not choices else choices.values()
+    title = f"{style}: {', '.join(what)}"
+    make = partial(_STYLES[style], graphs, **choices)
+    return rendered(make, title, theme, format, titled=titled, scale=scale)
+
+
+def rendered(
+    make: Callable[[], Figure],
+    title: str,
+    theme: str,
+    format: str,
+    *,
+    titled: bool = True,
+    scale: float = 2,
+) -> str | bytes:
+    """What `make` draws in the colours of a theme, in a format, under a title for those who cannot see it."""
     with mpl.rc_context(_setting("dark" if theme == "dark" else "light")):
-        what = [graph.name for graph in graphs] if not choices else choices.values()
-        title = f"{style}: {', '.join(what)}"
-        figure = _STYLES[style](graphs, **choices)
+        figure = make()
         if not titled:
             uncaptioned(figure)
         if format == "tikz":

@@ -1,0 +1,66 @@
+"""A folder is replaced whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from netspec.diagnostics.messages.files import CannotWrite
+from netspec.diagnostics.raised import NetspecError
+from netspec.system.folders import replacing_folder
+
+
+def always(folder: Path) -> None:
+    pass
+
+
+def test_the_new_folder_has_its_name_and_usual_permissions(tmp_path: Path) -> None:
+    with replacing_folder(tmp_path / "made", always) as draft:
+        assert draft.name == "made"
+        assert not (tmp_path / "made").exists()
+        (draft / "x").write_text("1")
+    (tmp_path / "usual").mkdir()
+    assert (tmp_path / "made").stat().st_mode == (tmp_path / "usual").stat().st_mode
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["made", "usual"]
+
+
+def test_what_stood_there_comes_back_where_the_second_rename_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = tmp_path / "made"
+    made.mkdir()
+    (made / "x").write_text("old")
+    rename, calls = os.rename, []
+
+    def failing(source: Path, target: Path) -> None:
+        calls.append((source, target))
+        if len(calls) == 2:
+            raise OSError(5, "Input/output error")
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", failing)
+    with pytest.raises(NetspecError) as caught, replacing_folder(made, always) as draft:
+        (draft / "x").write_text("new")
+    assert isinstance(caught.value.diagnostics[0].problem, CannotWrite)
+    assert (made / "x").read_text() == "old"
+    assert len(calls) == 3
+    assert [path.name for path in tmp_path.iterdir()] == ["made"]
+
+
+def test_messages_of_files_in_the_draft_name_their_place(tmp_path: Path) -> None:
+    made = tmp_path / "made"
+    with pytest.raises(NetspecError) as caught, replacing_folder(made, always) as draft:
+        raise NetspecError(CannotWrite(str(draft / "a" / "x"), "the disk is full"))
+    assert f"`{made}/a/x`" in str(caught.value)
+
+
+def test_a_path_that_ends_in_dots_is_the_folder_it_leads_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "made").mkdir()
+    monkeypatch.chdir(tmp_path / "made")
+    with replacing_folder(Path("../other/"), always) as draft:
+        assert draft.name == "other"
+    assert (tmp_path / "other").is_dir()
