@@ -120,6 +120,10 @@ NETS = {
         input 4x6x6
         layernorm; deconv3-5/4(pad=((3, 1), (3, 1)), output_pad=1); groupnorm(1)
     """,
+    "a map that is rolled along one axis": """
+        input 2x4x6
+        layernorm; partition((2, 1), shift=1); attention(2)
+    """,
     "norms and squeezes": """
         input 6x8x8
         groupnorm(2); squeeze_excite(2); instancenorm; lrn(3); l2norm; rmsnorm

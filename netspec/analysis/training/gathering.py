@@ -15,7 +15,7 @@ from netspec.analysis.training.layout import (
 )
 from netspec.analysis.training.pointwise import div, promoted
 from netspec.analysis.training.tensors import BOOL, INT64, Tape, Tensor
-from netspec.analysis.training.views import preserved, spread, unsqueeze
+from netspec.analysis.training.views import narrow, preserved, spread, unsqueeze
 
 
 def reduced(x: Tensor, dim: Any, keepdim: bool) -> Sizes:
@@ -129,10 +129,20 @@ def one_hot(tape: Tape, index: Tensor, count: int) -> Tensor:
     return tape.fresh((*index.shape, count), INT64)
 
 
-@known("flip", "roll")
-def moved(tape: Tape, x: Tensor, *steps: Any) -> Tensor:
+@known("flip")
+def flip(tape: Tape, x: Tensor, *axes: Any) -> Tensor:
     """The elements in another order: a copy, nothing is kept."""
     return tape.result([x], x.shape, strides=preserved(x))
+
+
+@known("roll")
+def roll(tape: Tape, x: Tensor, shifts: Sequence[int], dims: Sequence[int]) -> Tensor:
+    """Two pieces swapped along each axis, of which one may be empty: copies, nothing is kept."""
+    for shift, dim in zip(shifts, dims, strict=True):
+        start = -shift % x.shape[dim]
+        pieces = [narrow(tape, x, dim, start, x.shape[dim] - start), narrow(tape, x, dim, 0, start)]
+        x = cat(tape, pieces, dim)
+    return x
 
 
 @known("repeat_interleave")

@@ -58,7 +58,7 @@ def permuted(shape: Sequence[int], order: Sequence[int]) -> Sizes:
 
 def suggests_channels_last(shape: Sequence[int], strides: Sequence[int]) -> bool:
     """Whether PyTorch takes a map for one whose channels lie side by side."""
-    if len(shape) not in (4, 5) or strides[1] == 0:
+    if len(shape) not in (4, 5) or strides[1] == 0 or 0 in shape:
         return False
     least = 0
     for axis in (1, *reversed(range(2, len(shape))), 0):

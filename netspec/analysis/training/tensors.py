@@ -210,7 +210,6 @@ class Tensor:
 
     # There is one device, and what is asked of it is told by its name alone.
     device = None
-    layout = None
 
     def __init__(
         self,
