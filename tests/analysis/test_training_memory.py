@@ -122,7 +122,7 @@ NETS = {
     """,
     "a map that is rolled along one axis": """
         input 2x4x6
-        layernorm; partition((2, 1), shift=1); attention(2)
+        layernorm; partition(by=(2, 1), shift=1); attention(2)
     """,
     "norms and squeezes": """
         input 6x8x8
