@@ -6,6 +6,7 @@ from netspec.analysis.costs import Costs
 from netspec.analysis.layers import Layer
 from netspec.analysis.presets import PRESETS
 from netspec.analysis.receptive_field import OutputField
+from netspec.analysis.training.record import TrainingMemory
 from netspec.foundation.records import record
 from netspec.sizes.dims import Dim
 
@@ -44,7 +45,8 @@ class Figures(Costs):
     formulas; all others are exact integers. `fields` has what each output sees of the inputs, and what
     the last map before it does. `layers` are those of the deployed net, in order,
     `training_layers` the others: those of heads, and what only a sampling layer reads. Tables open
-    blocks down to `levels`, all where it is None, or with `flat` show every layer.
+    blocks down to `levels`, all where it is None, or with `flat` show every layer. `training` is what a
+    training step takes, where that was asked for.
     """
 
     name: str
@@ -64,6 +66,7 @@ class Figures(Costs):
     metadata: tuple[tuple[str, object], ...]
     flat: bool = False
     levels: int | None = None
+    training: TrainingMemory | None = None
 
     @property
     def convention(self) -> str:

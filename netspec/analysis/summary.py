@@ -13,6 +13,7 @@ from netspec.analysis.presets import preset
 from netspec.analysis.quantities import grouped
 from netspec.analysis.receptive_field import output_fields
 from netspec.analysis.record import Figures, HeadCost, Tensor
+from netspec.analysis.training.record import TrainingMemory
 from netspec.graph.checked import Graph
 from netspec.sizes.dims import Dim
 from netspec.sizes.shapes import TensorType
@@ -55,17 +56,24 @@ class Summary(Figures):
 
 
 def summarize(
-    graph: Graph, *, count: str = "mac", flat: bool = False, depth: int | None = None
+    graph: Graph,
+    *,
+    count: str = "mac",
+    flat: bool = False,
+    depth: int | None = None,
+    training: TrainingMemory | None = None,
 ) -> Summary:
     """The costs of a net.
 
     `count` names the convention for operations: `mac`, `torchinfo` or `fvcore`. With `flat` the
     tables show every layer instead of steps grouped by block with repeats folded; with `depth`
-    they open so many levels of blocks, and the others are one line with its sums.
+    they open so many levels of blocks, and the others are one line with its sums. `training`, of
+    `training_memory`, is shown with them.
     Raises ValueError where `count` is no convention.
     """
     chosen = preset(count)
-    layers = layers_of(graph, chosen)
+    kept = {item.path: item.bytes for item in training.kept} if training else None
+    layers = layers_of(graph, chosen, kept)
     deployed = tuple(layer for layer in layers if not layer.training_only)
     extra = tuple(layer for layer in layers if layer.training_only)
     totals, peak = costs(graph), peak_memory(graph)
@@ -96,6 +104,7 @@ def summarize(
         metadata=graph.metadata,
         flat=flat,
         levels=depth,
+        training=training,
     )
 
 

@@ -18,8 +18,8 @@ from torch.utils.checkpoint import checkpoint
 from netspec.diagnostics.messages.backends import BadInput
 from netspec.diagnostics.raised import NetspecError
 from netspec.graph.fitting import Fitting
-from netspec.ops.declare.checks import type_of
 from netspec.ops.declare.geometry import Geometry
+from netspec.ops.declare.layers import cropped, flat_linear, max_padded, padded, window_linear
 from netspec.ops.declare.operator import Operator
 from netspec.sizes.shapes import TensorType
 
@@ -84,6 +84,17 @@ class Wiring(NamedTuple):
         """How many tensors the block has at most."""
         return max([self.inputs, *(slot + 1 for step in self.steps for slot in step.writes)])
 
+    def last_reads(self, kept: tuple[int, ...]) -> list[tuple[int, ...]]:
+        """For each step, the slots that it is the last to read or write, without those that are kept."""
+        last = {
+            slot: i for i, step in enumerate(self.steps) for slot in (*step.reads, *step.writes)
+        }
+        found: list[list[int]] = [[] for _ in self.steps]
+        for slot, i in last.items():
+            if slot not in kept:
+                found[i].append(slot)
+        return [tuple(slots) for slots in found]
+
 
 class Block(nn.Module):
     """A block of the spec: calls its children in order. Takes and returns tensors.
@@ -100,6 +111,7 @@ class Block(nn.Module):
         self._modules.update(children)
         self._wiring = wiring
         self._slots = wiring.slots()
+        self._done = wiring.last_reads(wiring.outputs)
         self._recomputed = False
         self.train(self.training)
 
@@ -117,14 +129,15 @@ class Block(nn.Module):
             object.__setattr__(self, name, value)
 
     def _run(self, *tensors: Tensor, draws: dict[str, Tensor] | None = None) -> list[Any]:
-        """Every tensor of the block by slot; None for those of training-only steps not run."""
+        """The tensors of the block by slot; None where no step or output reads one any more."""
         wiring = self._wiring
         if len(tensors) != wiring.inputs:
             raise TypeError(f"{wiring.kind} takes {wiring.inputs} tensors, got {len(tensors)}")
         if draws is None and self.training:
             draws = {name: drawn(tensors[i]) for name, i in wiring.draws.items()}
         slots: list[Any] = [*tensors, *([None] * (self._slots - wiring.inputs))]
-        for child, reads, writes, training_only, random in wiring.steps:
+        for step, done in zip(wiring.steps, self._done, strict=True):
+            child, reads, writes, training_only, random = step
             if training_only and not self.training:
                 continue
             options = {"draws": draws} if random else {}
@@ -134,6 +147,9 @@ class Block(nn.Module):
             else:
                 for i, slot in enumerate(writes):
                     slots[slot] = result[i]
+            # What was read for the last time is let go, or it would stay to the end of the block.
+            for slot in done:
+                slots[slot] = None
         return slots
 
     def forward(self, *tensors: Tensor, draws: dict[str, Tensor] | None = None) -> Any:
@@ -202,6 +218,7 @@ class NetModule(Block):
     ) -> None:
         super().__init__(children, wiring)
         self._heads = heads
+        self._done = wiring.last_reads((*wiring.outputs, *heads.values()))
         self.loss_weights = loss_weights
         self.output_names = names
         self._fitting = fitting
@@ -408,69 +425,6 @@ class Shared(nn.Module):
         return torch.func.functional_call(template, weights, tensors, options)
 
 
-# What layers compute beyond torch's own is told by functions that are given `torch`, and the layer of
-# torch's that they are about: as an operator's `compute` they can so be run, or be written down.
-
-
-def flat_linear(torch: Any, layer: Any, input: Any) -> Any:
-    """A linear layer over all elements of a map, channels first."""
-    return layer(input.flatten(1))
-
-
-def window_linear(torch: Any, layer: Any, kernel: tuple[int, ...], out: int, input: Any) -> Any:
-    """A linear layer over the elements of every window, channels first."""
-    if prod(kernel) == 1:
-        return layer(input.movedim(1, -1)).movedim(-1, 1)
-    convolve = getattr(torch.nn.functional, f"conv{len(kernel)}d")
-    return convolve(input, layer.weight.reshape(out, -1, *kernel), layer.bias)
-
-
-def padded(
-    torch: Any, layer: Any, window: Geometry, input: Any, mode: str = "zeros", value: float = 0.0
-) -> Any:
-    """A window that slides over a map with a border of its own on each side."""
-    how = {"value": value} if value else {"mode": mode} if mode != "zeros" else {}
-    result = layer(torch.nn.functional.pad(input, window.torch_pads, **how))
-    if not window.ceil:
-        return result
-    sizes = window.output("pool", type_of(input))
-    pieces = (..., *(slice(size) for size in sizes))
-    if isinstance(result, tuple):
-        return tuple(tensor[pieces] for tensor in result)
-    return result[pieces]
-
-
-def max_padded(torch: Any, layer: Any, window: Geometry, input: Any) -> Any:
-    """A maximum that no border is, and the places where it is found, counted without the border."""
-    result = padded(torch, layer, window, input, value=float("-inf"))
-    if not isinstance(result, tuple):
-        return result
-    # torch counts places in the padded plane; they are those of the plane without.
-    pooled, places = result
-    found = torch.zeros_like(places)
-    factor = 1
-    axes = zip(input.shape[2:], window.pads, strict=True)
-    for size, (before, after) in reversed(list(axes)):
-        whole = size + before + after
-        found = found + (places % whole - before) * factor
-        places, factor = places // whole, factor * size
-    return pooled, found
-
-
-def cropped(torch: Any, layer: Any, window: Geometry, input: Any) -> Any:
-    """What a transposed convolution makes, without its border."""
-    result = layer(input)
-    for axis, (before, after) in enumerate(window.pads, start=2):
-        result = result.narrow(axis, before, result.shape[axis] - before - after)
-    return result
-
-
-def pads_itself(kind: str, window: Geometry) -> bool:
-    """Whether torch's module, `Conv`, `ConvTranspose` or `MaxPool`, has a window's border itself."""
-    halves = zip(window.before, window.kernel, strict=True)
-    return window.symmetric and not ("Pool" in kind and any(2 * b > k for b, k in halves))
-
-
 class FlatLinear(nn.Linear):
     """A linear layer over all elements of a map, channels first."""
 
@@ -501,15 +455,16 @@ class _Padded:
     """Pads before a window slides, where torch's own padding cannot: per side, or wide."""
 
     window: Geometry
+    border = "zeros"
 
     @leaf
     def forward(self, input: Tensor) -> Any:
-        mode = getattr(self, "padding_mode", "zeros")
-        return padded(torch, super().forward, self.window, input, mode)  # type: ignore[misc]
+        return padded(torch, super().forward, self.window, input, self.border)  # type: ignore[misc]
 
     def extra_repr(self) -> str:
         text: str = super().extra_repr()  # type: ignore[misc]
-        return f"{text}, pads={self.window.pads}"
+        border = "" if self.border == "zeros" else f", border={self.border}"
+        return f"{text}, pads={self.window.pads}{border}"
 
 
 class _MaxPadded(_Padded):

@@ -13,6 +13,7 @@ from netspec.backends.torch.levels import Level, Levels, Outputs
 from netspec.graph.checked import Graph, Node, Value
 from netspec.graph.fitting import fitting
 from netspec.ops.declare.geometry import Geometry
+from netspec.ops.declare.layers import pads_itself
 from netspec.ops.declare.operator import Operator
 from netspec.sizes.shapes import TensorType
 from netspec.weights.sources import WeightSource, named_weights
@@ -43,11 +44,13 @@ class Modules(Outputs):
     def windowed(self, kind: str, window: Geometry, *args: Any, **kwargs: Any) -> nn.Module:
         """torch's module for a sliding window: `Conv`, `ConvTranspose` or `MaxPool`."""
         name = f"{kind}{len(window.kernel)}d"
-        if layers.pads_itself(kind, window):
+        if pads_itself(kind, window):
             module: nn.Module = getattr(nn, name)(*args, padding=window.before, **kwargs)
             return module
+        # Torch's own layer would pad once more, by nothing, and copy what it pads.
+        mode = kwargs.pop("padding_mode", "zeros")
         module = layers.PADDED[name](*args, padding=0, **kwargs)
-        module.window = window  # type: ignore[assignment]
+        module.window, module.border = window, mode  # type: ignore[assignment]
         return module
 
 
