@@ -22,12 +22,11 @@ from __future__ import annotations
 import json
 import os
 import random
-import runpy
 import statistics
+import sys
 import tempfile
 import time
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -146,20 +145,26 @@ def measured(name: str, rounds: int, samples: int) -> dict[str, Any]:
 
 def trained(name: str, samples: int) -> dict[str, Any]:
     """What a net that was trained on digits keeps, of its logits and of its answers."""
-    place = Path(__file__).resolve().parent.parent / "examples" / "train_digits.py"
-    example = SimpleNamespace(**runpy.run_path(str(place)))
-    torch.manual_seed(0)
+    examples = str(Path(__file__).resolve().parent.parent / "examples")
+    if examples not in sys.path:
+        sys.path.insert(0, examples)
+    import train
+
     torch.set_num_threads(1)
     settings, epochs = TRAINED[name]
     net = netspec.load(name, **settings)
-    _, height, width = net.graph.inputs[0].types[0].shape
-    seen, held_out, seen_classes, classes = example.digits(height, width, 0)
-    module = net.to_torch(seed=0, logits=True)
-    start = time.process_time()
-    example.train(module, seen, seen_classes, epochs)
-    busy = time.process_time() - start
-    feeds = [{"input": seen[i : i + 1]} for i in range(samples)]
+    given = [f"{key}={value}" for key, value in settings.items() if key != "input"]
+    seen, held = train.read("digits", net, 0)
+    held_out, classes = (np.stack(part) for part in zip(*held, strict=True))
+    feeds = [{"input": seen[i][0][None].numpy()} for i in range(samples)]
     with tempfile.TemporaryDirectory() as folder:
+        arguments = ["--spec", name, "--input", settings["input"], "--epochs", str(epochs)]
+        arguments += [part for setting in given for part in ("--set", setting)]
+        files = ["--checkpoint", f"{folder}/trained.pt", "--output", f"{folder}/trained.onnx"]
+        start = time.process_time()
+        train.main.main([*arguments, *files], standalone_mode=False)
+        busy = time.process_time() - start
+        module = net.to_torch(weights=f"{folder}/trained.pt", logits=True)
         exact, eight = Path(folder) / "fp32.onnx", Path(folder) / "int8.onnx"
         net.to_onnx(exact, weights=module, logits=True)
         stage = quantizing(feeds, Quantization())

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         sweep,
         variants,
     )
+    from netspec.backends.torch.blocks import recompute_blocks, sharding_units
     from netspec.backends.torch.groups import param_groups
     from netspec.diagnostics.limits import Limits
     from netspec.diagnostics.raised import NetspecError
@@ -44,6 +45,8 @@ _HOMES = {
     "load_ipython_extension": "netspec.embedding.notebook",
     "load": "netspec.api",
     "param_groups": "netspec.backends.torch.groups",
+    "recompute_blocks": "netspec.backends.torch.blocks",
+    "sharding_units": "netspec.backends.torch.blocks",
     "shipped_names": "netspec.syntax.files",
     "space": "netspec.api",
     "sweep": "netspec.api",
@@ -66,6 +69,8 @@ __all__ = [
     "from_torch",
     "load",
     "param_groups",
+    "recompute_blocks",
+    "sharding_units",
     "shipped_names",
     "space",
     "sweep",

@@ -18,6 +18,7 @@ from netspec.syntax.files import read_spec
 if TYPE_CHECKING:
     from netspec.analysis.difference.difference import Difference
     from netspec.analysis.summary import Summary
+    from netspec.analysis.training.record import TrainingMemory
     from netspec.backends.onnx.compile import Quantize
     from netspec.backends.onnx.options import FileOptions
     from netspec.backends.runtime import Result
@@ -276,13 +277,68 @@ class Net:
         return costs(self.graph).params
 
     @advising
+    def training_memory(
+        self,
+        *,
+        batch: int = 1,
+        dtype: str = "fp32",
+        optimizer: str = "adamw",
+        device: str = "cpu",
+    ) -> TrainingMemory:
+        """The bytes that a training step of so many samples takes, without torch.
+
+        `dtype` is `fp32`, or `bf16` or `fp16` by autocast; `optimizer` is `sgd`, `momentum`, `adam`,
+        `adamw`, `adafactor`, `adagrad` or `rmsprop`, `device` `cpu` or `cuda`.
+
+        >>> import netspec
+        >>> net = netspec.load("conv3-8; gap; fc-2", input="3x8x8")
+        >>> taken = net.training_memory(batch=2)
+        >>> taken.weights, taken.activations, taken.total
+        (968, 64, 5488)
+        """
+        from netspec.analysis.training.memory import training_memory
+
+        return training_memory(
+            self.graph, batch=batch, dtype=dtype, optimizer=optimizer, device=device
+        )
+
+    @advising
+    def largest_batch(
+        self,
+        memory: int | str,
+        *,
+        dtype: str = "fp32",
+        optimizer: str = "adamw",
+        device: str = "cpu",
+    ) -> int:
+        """The most samples whose training step fits so many bytes, `"24GiB"` as well; 0 if none does.
+
+        The options are those of `training_memory`, of which the larger of `total` and `peak` has to fit.
+        """
+        from netspec.analysis.quantities import parse_quantity
+        from netspec.analysis.training.memory import largest_batch
+
+        room = memory if isinstance(memory, int) else parse_quantity(memory)
+        if room is None:
+            raise ValueError(f"{memory!r} is not an amount of memory such as 24GiB")
+        return largest_batch(self.graph, room, dtype=dtype, optimizer=optimizer, device=device)
+
+    @advising
     def summary(
-        self, *, count: str = "mac", flat: bool = False, depth: int | None = None
+        self,
+        *,
+        count: str = "mac",
+        flat: bool = False,
+        depth: int | None = None,
+        training: TrainingMemory | None = None,
     ) -> Summary:
-        """What each layer costs by the rules of `count`; `flat` unfolds repeats, `depth` closes blocks."""
+        """What each layer costs by the rules of `count`; `flat` unfolds repeats, `depth` closes blocks.
+
+        `training`, of `training_memory`, adds what each layer keeps, and what the step takes.
+        """
         from netspec.analysis.summary import summarize
 
-        return summarize(self.graph, count=count, flat=flat, depth=depth)
+        return summarize(self.graph, count=count, flat=flat, depth=depth, training=training)
 
     @advising
     def draw(

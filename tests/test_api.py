@@ -38,6 +38,8 @@ def test_the_public_names_are_these():
         "from_torch",
         "load",
         "param_groups",
+        "recompute_blocks",
+        "sharding_units",
         "shipped_names",
         "space",
         "sweep",
@@ -130,7 +132,7 @@ def test_a_net_shows_itself_in_a_notebook():
         (lambda net: net.draw(style="fodl"), NetspecError, "did you mean `fold`"),
         (lambda net: net.summary(cont="mac"), TypeError, "did you mean `count`"),
         (lambda net: net.summary(count="flops"), ValueError, "mac, torchinfo, fvcore"),
-        (lambda net: net.summary("mac"), TypeError, "it takes count, flat, depth"),
+        (lambda net: net.summary("mac"), TypeError, "it takes count, flat, depth, training"),
         (lambda net: net.to_onnx(quantise="int8"), TypeError, "did you mean `quantize`"),
         (lambda net: net.to_torch(sed=1), TypeError, "did you mean `seed`"),
         (

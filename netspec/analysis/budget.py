@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from netspec.analysis.quantities import as_bytes, grouped, parse_quantity
@@ -28,7 +28,15 @@ _RELATIONS = {
     ">=": operator.ge,
     "==": operator.eq,
 }
-_IN_BYTES = ("weights", "activations")
+_TRAINING = ("training_memory", "training_kept", "training_peak")
+_IN_BYTES = ("weights", "activations", *_TRAINING)
+
+
+def _of_training(summary: Summary) -> dict[str, Dim]:
+    """Bytes of a training step, where that is part of the summary."""
+    step = summary.training
+    figures = () if step is None else (step.total, step.activations, step.peak)
+    return dict(zip(_TRAINING, figures, strict=False))
 
 
 @record
@@ -43,7 +51,9 @@ class Bound:
 
     def value(self, known: Mapping[str, Dim]) -> int:
         """The total that is bounded; raises NetspecError where it is a formula."""
-        value = known[self.total]
+        value = known.get(self.total)
+        if value is None:
+            raise _refuse(self.text, f"{self.total} is that of a summary with --training")
         if not isinstance(value, int):
             advice = f"{self.total} depends on the input's size: give it with --input"
             raise _refuse(self.text, advice)
@@ -55,27 +65,32 @@ class Bound:
         return kept
 
 
-def bounds(budget: str) -> tuple[Bound, ...]:
-    """The bounds of a text, `params<5M, macs<=600M`.
+def bounds(budget: str, names: Sequence[str] = TOTALS) -> tuple[Bound, ...]:
+    """The bounds of a text, `params<5M, macs<=600M`, on totals of these names.
 
     Raises NetspecError, with status 2, for what is not a bound on a total.
     """
-    return tuple(map(_bound, _SEPARATOR.split(budget)))
+    return tuple(_bound(text, names) for text in _SEPARATOR.split(budget))
 
 
-def _bound(text: str) -> Bound:
+def _bound(text: str, names: Sequence[str]) -> Bound:
     match = _BOUND.match(text)
     if not match:
         raise _refuse(text.strip(), "write it like params<5M")
     key, relation, number = match.groups()
-    if key not in TOTALS:
-        near = closest(key, TOTALS)
-        advice = f"did you mean {near}?" if near else f"totals: {', '.join(TOTALS)}"
+    if key not in names:
+        near = closest(key, names)
+        advice = f"did you mean {near}?" if near else f"totals: {', '.join(names)}"
         raise _refuse(text.strip(), advice)
     limit = parse_quantity(number)
     if limit is None:
         raise _refuse(text.strip(), f"`{number}` is not a whole number such as 5M or 20MiB")
     return Bound(text.strip(), key, relation, limit, number)
+
+
+def bounds_training(budget: str) -> bool:
+    """Whether a bound is on what a training step takes, which is computed only where it is asked for."""
+    return any(name in budget for name in _TRAINING)
 
 
 def check_budget(summary: Summary, budget: str) -> str | None:
@@ -84,8 +99,9 @@ def check_budget(summary: Summary, budget: str) -> str | None:
     Raises NetspecError, with status 2, where the text is not a bound, or bounds a total that
     depends on a symbolic size.
     """
-    known = summary.totals
-    broken = (_broken(summary.name, bound, known) for bound in bounds(budget))
+    known = summary.totals | _of_training(summary)
+    every = bounds(budget, (*TOTALS, *_TRAINING))
+    broken = (_broken(summary.name, bound, known) for bound in every)
     return "\n".join(filter(None, broken)) or None
 
 

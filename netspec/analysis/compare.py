@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from netspec.analysis.layers import field_text, last_map_text
 from netspec.analysis.published import headline
-from netspec.analysis.quantities import shape
+from netspec.analysis.quantities import as_bytes, shape
 from netspec.analysis.tables import Cell, Column, Line, Table
+from netspec.analysis.training.record import TrainingMemory
 from netspec.foundation.records import record
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class Comparison:
     def _table(self) -> Table:
         counts = dict.fromkeys(summary.count for summary in self.summaries)
         operations = "MACs" if list(counts) == ["mac"] else f"ops ({', '.join(counts)})"
-        columns = (
+        columns: tuple[Column, ...] = (
             Column("net", "label"),
             Column("year", keep=1),
             Column("input", keep=5),
@@ -61,7 +62,17 @@ class Comparison:
             Column("top-1 %", keep=7),
             Column("top-5 %", keep=7),
         )
-        lines = tuple(Line(_cells(summary)) for summary in self.summaries)
+        taken = next((s.training for s in self.summaries if s.training is not None), None)
+        if taken is not None:
+            columns = (
+                *columns,
+                Column("batch", "count", keep=8),
+                Column("training", "bytes", keep=8),
+            )
+        if taken is not None and taken.room is not None:
+            columns = (*columns, Column("fits", "count", keep=8))
+        cells = (_cells(summary) + _training(summary.training) for summary in self.summaries)
+        lines = tuple(Line(row[: len(columns)]) for row in cells)
         # Said in two ways where a tool counts some of the nets otherwise: what holds of all is said.
         says: dict[str, None] = {}
         for text in sorted({summary.convention for summary in self.summaries}, key=len):
@@ -72,6 +83,7 @@ class Comparison:
             "weights: everything stored, in float32; activations: peak for one sample",
             "field: receptive field / stride of the last map before global pooling or full connection; "
             "output's: of what comes out at last; errors as the specs cite them",
+            *(_training_notes(taken) if taken is not None else ()),
         )
         return Table("", columns, lines, notes)
 
@@ -99,3 +111,18 @@ def _cells(summary: Summary) -> tuple[Cell, ...]:
         str(errors.get("top1", "")),
         str(errors.get("top5", "")),
     )
+
+
+def _training(taken: TrainingMemory | None) -> tuple[Cell, ...]:
+    if taken is None:
+        return (None, None, None)
+    return taken.batch, taken.total, taken.largest_batch
+
+
+def _training_notes(taken: TrainingMemory) -> tuple[str, ...]:
+    """What the figures of training are of; batches are in a column of their own."""
+    what = f"in {taken.dtype} on {taken.device} by {taken.optimizer}"
+    said = f"training: weights, gradients, state, inputs and what is kept for backward, {what}"
+    if taken.room is None:
+        return (said,)
+    return said, f"fits: the most samples whose training step fits {as_bytes(taken.room)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
 
 from netspec.analysis.costs import node_cost
@@ -34,7 +35,8 @@ class Layer:
     `macs` follows the summary's convention; `activation` is the bytes of what it makes.
     `field` maps each input of the net that it depends on to what it sees of it.
     `shares` is the path whose weights it uses, if they are not its own. `training_only` layers are
-    not in the deployed net: those of heads, and what only a sampling layer reads.
+    not in the deployed net: those of heads, and what only a sampling layer reads. `kept` is the bytes
+    that it is the first to keep for backward, where those of a training step were asked for.
     """
 
     path: str
@@ -52,6 +54,7 @@ class Layer:
     head: str | None
     training_only: bool
     node: Node
+    kept: int = 0
 
     @property
     def text(self) -> str:
@@ -60,8 +63,10 @@ class Layer:
         return " ".join(part for part in (self.op, self.detail, shared) if part)
 
 
-def layers_of(graph: Graph, preset: Preset) -> tuple[Layer, ...]:
-    """The layers in the order of the spec, training-only ones included."""
+def layers_of(
+    graph: Graph, preset: Preset, kept: Mapping[str, int] | None = None
+) -> tuple[Layer, ...]:
+    """The layers in the order of the spec, training-only ones included; `kept` is bytes by path."""
     fields = receptive_fields(graph)
     deployed = deployed_paths(graph)
     found = []
@@ -86,6 +91,7 @@ def layers_of(graph: Graph, preset: Preset) -> tuple[Layer, ...]:
                 head=node.head,
                 training_only=node.path not in deployed,
                 node=node,
+                kept=(kept or {}).get(node.path, 0),
             )
         )
     return tuple(found)

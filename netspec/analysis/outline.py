@@ -31,7 +31,7 @@ class Row:
     def signature(self) -> object:
         """What two rows have in common that are folded into one."""
         return tuple(
-            (x.text, x.output, x.params, x.params_frozen, x.buffers, x.macs, x.activation)
+            (x.text, x.output, x.params, x.params_frozen, x.buffers, x.macs, x.activation, x.kept)
             for x in self.layers
         )
 
@@ -70,11 +70,12 @@ class Subtotal:
     buffers: int
     macs: Dim
     activation: Dim
+    kept: int
 
 
 def subtotal(layers: Iterable[Layer]) -> Subtotal:
     """`params` are all parameters, trained and frozen; `buffers` include constants."""
-    params = buffers = 0
+    params = buffers = kept = 0
     macs: Dim = 0
     activation: Dim = 0
     for layer in layers:
@@ -82,7 +83,8 @@ def subtotal(layers: Iterable[Layer]) -> Subtotal:
         buffers += layer.buffers + layer.constants
         macs = macs + layer.macs
         activation = activation + layer.activation
-    return Subtotal(params, buffers, macs, activation)
+        kept += layer.kept
+    return Subtotal(params, buffers, macs, activation, kept)
 
 
 def outline(layers: Iterable[Layer]) -> tuple[Item, ...]:

@@ -6,6 +6,7 @@ from netspec.analysis.costs import Costs
 from netspec.analysis.layers import Layer
 from netspec.analysis.presets import PRESETS
 from netspec.analysis.receptive_field import OutputField
+from netspec.analysis.training.record import TrainingMemory
 from netspec.foundation.records import record
 from netspec.sizes.dims import Dim
 
@@ -45,7 +46,7 @@ class Figures(Costs):
     the last map before it does. `totals` are those of `netspec.analysis.totals`. `layers` are those of
     the deployed net, in order, `training_layers` the others: those of heads, and what only a sampling
     layer reads. Tables open blocks down to `levels`, all where it is None, or with `flat` show every
-    layer.
+    layer. `training` is what a training step takes, where that was asked for.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Figures(Costs):
     metadata: tuple[tuple[str, object], ...]
     flat: bool = False
     levels: int | None = None
+    training: TrainingMemory | None = None
 
     @property
     def convention(self) -> str:

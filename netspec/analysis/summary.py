@@ -14,6 +14,7 @@ from netspec.analysis.quantities import grouped
 from netspec.analysis.receptive_field import output_fields
 from netspec.analysis.record import Figures, HeadCost, Tensor
 from netspec.analysis.totals import totals
+from netspec.analysis.training.record import TrainingMemory
 from netspec.graph.checked import Graph
 from netspec.sizes.dims import Dim
 from netspec.sizes.shapes import TensorType
@@ -56,17 +57,24 @@ class Summary(Figures):
 
 
 def summarize(
-    graph: Graph, *, count: str = "mac", flat: bool = False, depth: int | None = None
+    graph: Graph,
+    *,
+    count: str = "mac",
+    flat: bool = False,
+    depth: int | None = None,
+    training: TrainingMemory | None = None,
 ) -> Summary:
     """The costs of a net.
 
     `count` names the convention for operations: `mac`, `torchinfo` or `fvcore`. With `flat` the
     tables show every layer instead of steps grouped by block with repeats folded; with `depth`
-    they open so many levels of blocks, and the others are one line with its sums.
+    they open so many levels of blocks, and the others are one line with its sums. `training`, of
+    `training_memory`, is shown with them.
     Raises ValueError where `count` is no convention.
     """
     chosen = preset(count)
-    layers = layers_of(graph, chosen)
+    kept = {item.path: item.bytes for item in training.kept} if training else None
+    layers = layers_of(graph, chosen, kept)
     deployed = tuple(layer for layer in layers if not layer.training_only)
     extra = tuple(layer for layer in layers if layer.training_only)
     found, net, peak = totals(graph, count), costs(graph), peak_memory(graph)
@@ -98,6 +106,7 @@ def summarize(
         metadata=graph.metadata,
         flat=flat,
         levels=depth,
+        training=training,
     )
 
 

@@ -8,6 +8,7 @@ from netspec.analysis.layers import Layer, field_json
 from netspec.analysis.outline import subtotal
 from netspec.analysis.receptive_field import OutputField, Seens
 from netspec.analysis.record import Figures, HeadCost, Tensor
+from netspec.analysis.training.notes import training_json
 from netspec.sizes.dims import Dim
 
 FORMAT_VERSION = 1
@@ -32,8 +33,9 @@ def as_json(summary: Figures) -> dict[str, Any]:
         "peak_activation_at": summary.peak_at,
         "receptive_fields": [_output_field(field) for field in summary.fields],
         "conditions": list(summary.conditions),
-        "layers": [_layer(layer) for layer in summary.layers],
+        "layers": [_layer(summary, layer) for layer in summary.layers],
         "training_only": _training_only(summary),
+        **({"training": training_json(summary.training)} if summary.training else {}),
     }
 
 
@@ -51,7 +53,7 @@ def _tensor(tensor: Tensor) -> dict[str, Any]:
     }
 
 
-def _layer(layer: Layer) -> dict[str, Any]:
+def _layer(summary: Figures, layer: Layer) -> dict[str, Any]:
     return {
         "path": layer.path,
         "op": layer.op,
@@ -63,6 +65,7 @@ def _layer(layer: Layer) -> dict[str, Any]:
         "constants": layer.constants,
         "macs": size(layer.macs),
         "activation_bytes": size(layer.activation),
+        **({"kept_bytes": layer.kept} if summary.training else {}),
         **_field(layer.field),
         "shares": layer.shares,
     }
@@ -92,7 +95,7 @@ def _training_only(summary: Figures) -> dict[str, Any]:
         "buffers": sum(layer.buffers for layer in layers),
         "macs": size(subtotal(layers).macs),
         "heads": [_head(head) for head in summary.heads],
-        "layers": [{**_layer(layer), "head": layer.head} for layer in layers],
+        "layers": [{**_layer(summary, layer), "head": layer.head} for layer in layers],
     }
 
 

@@ -6,6 +6,7 @@ Of every line the table says which share of the deployed net's parameters and op
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from netspec.analysis.layers import Layer, field_text, last_map_text
 from netspec.analysis.memory import RULE
@@ -14,6 +15,7 @@ from netspec.analysis.quantities import as_bytes, grouped, shape, share
 from netspec.analysis.receptive_field import OutputField
 from netspec.analysis.record import Figures
 from netspec.analysis.tables import Cell, Column, Line, Style, Table
+from netspec.analysis.training.notes import training_notes
 from netspec.sizes.dims import Formula
 
 
@@ -30,14 +32,27 @@ def table(summary: Figures) -> Table:
     folded = any(" x" in str(line.cells[0]) for line in lines)
     notes = tuple(_notes(summary, whole, folded))
     table = Table(_title(summary), _columns(summary), tuple(lines), notes)
-    return table.without_empty("share")
+    return _shown(summary, table)
 
 
 def layer_table(summary: Figures) -> Table:
     """One line for each layer, deployed ones first, with exact numbers: what CSV holds."""
     layers = (*summary.layers, *summary.training_layers)
     lines = tuple(_layer_line(layer, None) for layer in layers)
-    return Table(summary.name, _columns(summary), lines).without_empty("share")
+    return _shown(summary, Table(summary.name, _columns(summary), lines))
+
+
+def _shown(summary: Figures, table: Table) -> Table:
+    """The table without columns that say nothing, and what is kept only where it was asked for."""
+    if summary.training is None:
+        gone = [column.title for column in table.columns].index("kept")
+        columns = (*table.columns[:gone], *table.columns[gone + 1 :])
+        lines = (
+            replace(line, cells=(*line.cells[:gone], *line.cells[gone + 1 :]))
+            for line in table.lines
+        )
+        table = replace(table, columns=columns, lines=tuple(lines))
+    return table.without_empty("share")
 
 
 def _body(summary: Figures, layers: tuple[Layer, ...], whole: Subtotal | None) -> Iterable[Line]:
@@ -57,6 +72,7 @@ def _columns(summary: Figures) -> tuple[Column, ...]:
         Column(operations, "count"),
         Column("%", "share", keep=6),
         Column("memory", "bytes", keep=3),
+        Column("kept", "bytes", keep=7),
         Column("field", keep=2),
     )
 
@@ -138,10 +154,10 @@ def _sum_line(
 
 
 def _costs(sums: Subtotal, whole: Subtotal | None) -> tuple[Cell, ...]:
-    """Parameters, operations and memory, the first two with their shares of the `whole`."""
+    """Parameters and operations with their shares of the `whole`, memory and what is kept."""
     of_params = share(sums.params, whole.params) if whole else None
     of_macs = share(sums.macs, whole.macs) if whole else None
-    return sums.params, of_params, sums.macs, of_macs, sums.activation
+    return sums.params, of_params, sums.macs, of_macs, sums.activation, sums.kept
 
 
 def _notes(summary: Figures, whole: Subtotal, folded: bool) -> Iterable[str]:
@@ -159,6 +175,8 @@ def _notes(summary: Figures, whole: Subtotal, folded: bool) -> Iterable[str]:
     yield f"depth: {summary.depth} weight layers on the longest path"
     yield f"memory: {as_bytes(whole.activation)} is what all steps make, for one sample in float32"
     yield f"activations: at most {as_bytes(summary.peak_activation)} at {summary.peak_at} ({RULE})"
+    if summary.training is not None:
+        yield from training_notes(summary.training)
     for head in summary.heads:
         costs = f"{grouped(head.params)} params, {grouped(head.macs)} {operations}"
         yield f"training only: head {head.name} (loss weight {head.loss:g}), {costs}"

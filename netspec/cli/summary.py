@@ -15,6 +15,7 @@ from netspec.cli.shared.common import (
     table_width,
 )
 from netspec.cli.shared.progress import Progress
+from netspec.cli.shared.training import Training, training_options
 
 FORMATS = ("text", "markdown", "latex", "csv", "json")
 
@@ -44,6 +45,7 @@ FORMATS = ("text", "markdown", "latex", "csv", "json")
     metavar="'params<5M'",
     help="Exit with 1 unless a total keeps a bound.",
 )
+@training_options
 @spec_options
 def command(
     specs: tuple[str, ...],
@@ -54,19 +56,23 @@ def command(
     as_json: bool,
     layer: str | None,
     budgets: tuple[str, ...],
+    training: Training,
     options: Options,
 ) -> int:
     """Show what each layer costs; with several specs, compare them in one table.
 
     Multiply-adds are those of one sample; shares are in per cent of the deployed net. The table is
     as wide as the terminal, or as COLUMNS says, and 120 elsewhere.
+
+    --training adds what one training step takes: weights, gradients, the optimiser's state, and what is
+    kept for backward, step by step, as PyTorch keeps it.
     """
     from netspec.analysis.budget import check_budget
     from netspec.analysis.compare import compare
     from netspec.analysis.explain import explain
     from netspec.analysis.summary import summarize
 
-    if layer is not None and (as_json or budgets or style != "text"):
+    if layer is not None and (as_json or budgets or style != "text" or training.asked):
         raise click.UsageError("--explain prints text, and nothing else")
     if depth is not None and (flat or as_json or style in ("csv", "json") or len(specs) > 1):
         raise click.UsageError("--depth is for one net's table of blocks")
@@ -77,7 +83,12 @@ def command(
             graphs.append(options.graph(spec))
         progress.show("counting")
         each = [] if layer is not None else graphs
-        summaries = [summarize(graph, count=count, flat=flat, depth=depth) for graph in each]
+        summaries = [
+            summarize(
+                graph, count=count, flat=flat, depth=depth, training=training.of(graph, budgets)
+            )
+            for graph in each
+        ]
     if layer is not None:
         sys.stdout.write("".join(explain(graph, layer) for graph in graphs))
         return 0

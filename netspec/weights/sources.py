@@ -104,6 +104,11 @@ def given(graph: Graph, tensors: Mapping[str, Any]) -> Given:
     for name, tensor in tensors.items():
         if not hasattr(tensor, "shape"):
             raise TypeError(f"{name} is a {type(tensor).__name__}, not a tensor or array")
+        if hasattr(tensor, "full_tensor"):  # only the processes together can make it whole
+            raise TypeError(
+                f"{name} is this process's share of a tensor: gather whole ones with torch's "
+                "get_model_state_dict(model, options=StateDictOptions(full_state_dict=True))"
+            )
     heads = tuple(f"{head.name}." for head in graph.heads)
     wanted = named_weights(graph)
     shapes = {

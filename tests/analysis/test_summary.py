@@ -19,6 +19,7 @@ from netspec.analysis.costs import costs
 from netspec.analysis.explain import explain
 from netspec.analysis.quantities import formula
 from netspec.analysis.summary import Summary, summarize
+from netspec.analysis.training.memory import training_memory
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.source import Source
 from netspec.elaborate.build import build
@@ -434,6 +435,8 @@ def test_the_samples_in_the_documentation_are_what_is_printed():
     samples = re.findall(r"```text\n(.*?)```", page, re.S)
     printed = summarize(shipped("resnet50")).to_text()
     printed += explain(shipped("googlenet"), "inception3a.conv3")
+    step = training_memory(shipped("resnet50"), batch=32)
+    printed += summarize(shipped("resnet50"), training=step).to_text(120)
     lines = [line for sample in samples for line in sample.splitlines() if line != "..."]
     assert len(lines) > 15
     assert set(lines) <= set(printed.splitlines())

@@ -79,6 +79,55 @@ def test_a_glob_matches_one_name_of_a_path_and_the_later_of_two_that_name_the_sa
     assert {name.split(".")[2] for name in found["stage1.unit1.bn?"][1]} == {"bn1", "bn2"}
 
 
+def test_what_is_named_without_a_glob_comes_before_globs_whatever_the_order():
+    for parts in ({"stage1": 3, "*": 2}, {"*": 2, "stage1": 3}):
+        found = grouped(made(), parts)
+        assert {part: multiple for part, (multiple, _) in found.items()} == parts
+        assert parts_of(found["stage1"][1]) == {"stage1"}
+
+
+def test_parts_at_the_top_may_be_given_by_name():
+    model = made()
+    found = netspec.param_groups(model, {"stage1.unit1": 3}, scores=1, stem=0.1, lr=1, rest=0)
+    assert [(group["name"], group["lr"]) for group in found] == [
+        *(("stage1.unit1", 3), ("scores", 1), ("stem", 0.1), ("rest", 0))
+    ]
+    with pytest.raises(NetspecError, match="did you mean `scores`"):
+        netspec.param_groups(model, score=1, lr=1)
+
+
+# All that a net trains: what multiplies decays, what is added or scales one channel does not.
+EVERY = """
+net every
+input 4x8x8
+conv3-4(norm=bn, act=prelu, pad=same) as a; groupnorm(2); layernorm; deconv2-4/2 as b; dwconv3 as c
+windows(7) { attention(2, scores=relative(2)) as w }
+sequence; position; lstm-6 as d; rmsnorm; attention(2) as e; gru-6 as f
+max_over_time; { | identity | parameter(6) as g }; add
+fc-3 as h
+"""
+
+
+def test_weights_decay_and_biases_norms_and_slopes_do_not():
+    model = netspec.load(EVERY).to_torch()
+    names = {parameter: name for name, parameter in model.named_parameters()}
+    groups = netspec.param_groups(model, {"h": 2}, lr=0.1, weight_decay=0.3)
+    assert [(group["name"], group["weight_decay"], group["lr"]) for group in groups] == [
+        *(("h", 0.3, 0.2), ("h, no decay", 0, 0.2), ("rest", 0.3, 0.1), ("rest, no decay", 0, 0.1))
+    ]
+    every = [names[p] for group in groups for p in group["params"]]
+    assert sorted(every) == sorted(names.values())
+    decayed = {names[p] for group in groups if group["weight_decay"] for p in group["params"]}
+    assert decayed == {
+        *("a.weight", "b.weight", "c.weight", "h.weight", "position1.weight"),
+        *("d.weight_ih_l0", "d.weight_hh_l0", "f.weight_ih_l0", "f.weight_hh_l0"),
+        *("e.in_proj_weight", "e.out_proj.weight", "windows1.w.in_proj_weight"),
+        "windows1.w.out_proj.weight",
+    }
+    torch.optim.AdamW(groups)
+    assert netspec.param_groups(model, lr=1, weight_decay=0)[0]["weight_decay"] == 0
+
+
 def test_what_is_frozen_is_left_out_and_what_is_shared_goes_with_its_owner():
     found = grouped(made(), {"hidden": 0.1})
     assert found["hidden"][1] == {"hidden.weight", "hidden.bias"}
@@ -112,6 +161,8 @@ def test_a_multiple_is_a_number_from_0_on(multiple):
     for parts, rest in (({"stem": multiple}, 1), ({}, multiple)):
         with pytest.raises(ValueError, match="a multiple of the learning rate is 0 or more"):
             netspec.param_groups(made(), parts, lr=0.1, rest=rest)
+    with pytest.raises(ValueError, match="a decay is 0 or more"):
+        netspec.param_groups(made(), lr=0.1, weight_decay=multiple)
 
 
 def test_what_is_put_around_the_module_is_seen_through():

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import runpy
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import onnx
@@ -566,17 +564,18 @@ def ratio(net: dict) -> str:
 
 @pytest.mark.slow
 def test_lenet5_on_digits_loses_at_most_three_tenths_of_a_point(tmp_path):
-    import torch
+    from support.training_runs import run, train
 
-    example = SimpleNamespace(**runpy.run_path(str(ROOT / "examples" / "train_digits.py")))
-    torch.manual_seed(0)
     lenet = netspec.load("lenet5")
-    seen, held_out, seen_classes, classes = example.digits(32, 32, 0)
-    module = lenet.to_torch(logits=True)
-    example.train(module, seen, seen_classes, 8)
-    exact = (example.predictions(module, held_out) == classes).mean()
-    shots = [seen[i : i + 1] for i in range(32)]
-    path = lenet.to_onnx(tmp_path / "q.onnx", weights=module, quantize="int8", samples=shots)
+    files = ["--checkpoint", f"{tmp_path}/t.pt", "--output", f"{tmp_path}/t.onnx"]
+    run(["--epochs", "8", *files])
+    seen, held = train.read("digits", lenet, 0)
+    held_out, classes = (np.stack(part) for part in zip(*held, strict=True))
+    (outputs,) = Session(tmp_path / "t.onnx").run({"input": held_out}).outputs.values()
+    exact = (outputs.argmax(1) == classes).mean()
+    shots = [seen[i][0][None].numpy() for i in range(32)]
+    weights = tmp_path / "t.pt"
+    path = lenet.to_onnx(tmp_path / "q.onnx", weights=weights, quantize="int8", samples=shots)
     (outputs,) = Session(path).run({"input": held_out}).outputs.values()
     eight = (outputs.argmax(1) == classes).mean()
     assert exact > 0.9

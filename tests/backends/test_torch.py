@@ -72,6 +72,21 @@ def test_the_heads_losses_reach_the_weights_they_should(tiny):
     assert all(p.grad is not None for p in model.parameters())
 
 
+def test_the_whole_loss_weighs_each_head_as_the_spec_does():
+    net = netspec.load(
+        "input 3x8x8; conv3-4 as a; head x(loss=0.3) { gap; fc-5 }; head y { gap; fc-5 }; gap; fc-5"
+    )
+    model, (images, classes) = net.to_torch(), (noise(4, 3, 8, 8), torch.tensor([0, 1, 2, 4]))
+    outputs, loss = model(images), torch.nn.functional.cross_entropy
+    parts = [loss(o, classes) for o in (outputs.main, outputs.heads["x"], outputs.heads["y"])]
+    assert model.loss_weights == {"x": 0.3, "y": 1}
+    assert torch.equal(
+        model.total_loss(loss, outputs, classes), parts[0] + 0.3 * parts[1] + parts[2]
+    )
+    answer = model.eval()(images)
+    assert torch.equal(model.total_loss(loss, answer, classes), loss(answer, classes))
+
+
 def test_a_training_step_lowers_the_loss(tiny):
     model = tiny.to_torch(logits=True)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.05)

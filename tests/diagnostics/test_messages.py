@@ -44,6 +44,8 @@ ELSEWHERE = {
     "NS407": "several files",
     "NS710": "a flag",
     "NS711": "a flag",
+    "NS712": "a flag",
+    "NS713": "an operator of one's own",
 }
 
 for module in pkgutil.iter_modules(netspec.diagnostics.messages.__path__):

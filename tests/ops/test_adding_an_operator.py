@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 from support.differential import Net, assert_agree, legal, snippet
+from support.kept import measured, said
 from support.places import DOCS
 
+from netspec.analysis.training.known import KNOWN
 from netspec.diagnostics.raised import NetspecError
-from netspec.ops.declare.operator import DECLARED, Operator
+from netspec.ops.declare.operator import DECLARED, Elementwise, Operator
 from netspec.ops.registry import REGISTRY
 
 PAGE = DOCS / "adding-an-operator.md"
@@ -71,3 +73,39 @@ def test_a_class_without_a_hook_or_with_a_misspelt_one_is_refused(maxout):
     with pytest.raises(TypeError, match="inferr is not a hook"):
         type("Copy", (Operator,), {**hooks, "inferr": maxout.infer})
     assert "copy" not in REGISTRY
+
+
+def test_what_it_keeps_for_backward_needs_no_further_word(maxout):
+    for declared, step in maxout.examples:
+        for dtype in ("fp32", "bf16"):
+            graph = snippet(declared, f"affine; {step}")
+            assert said(graph, 3, dtype) == measured(graph, 3, dtype)
+
+
+@pytest.fixture
+def cumulative() -> Iterator[None]:
+    """The function that the page tells of, and an operator that computes by it."""
+    text = next(
+        t for t in re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.S) if "@known" in t
+    )
+    exec(compile(text, str(PAGE), "exec", dont_inherit=True), {"__name__": "page"})
+
+    class LogCumSumExp(Elementwise):
+        """The logarithm of the running sum of exponentials along the channels."""
+
+        spelling = "logcumsumexp"
+        examples = (("3x4", "logcumsumexp"),)
+
+        def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
+            return torch.logcumsumexp(inputs[0], 1)
+
+        def onnx(self, graph: Any, *inputs: Any) -> str:
+            raise NotImplementedError
+
+    yield
+    del DECLARED["logcumsumexp"], KNOWN["logcumsumexp"]
+
+
+def test_a_function_that_none_has_called_before_is_told_as_the_page_shows(cumulative):
+    graph = snippet("3x4x5", "affine; logcumsumexp; tanh")
+    assert said(graph, 2) == measured(graph, 2)

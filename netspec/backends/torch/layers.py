@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import keyword
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache, wraps
 from math import prod
 from typing import Any, ClassVar, NamedTuple
@@ -11,12 +12,14 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.fx import Proxy
+from torch.nn.modules.batchnorm import _NormBase
+from torch.utils.checkpoint import checkpoint
 
 from netspec.diagnostics.messages.backends import BadInput
 from netspec.diagnostics.raised import NetspecError
 from netspec.graph.fitting import Fitting
-from netspec.ops.declare.checks import type_of
 from netspec.ops.declare.geometry import Geometry
+from netspec.ops.declare.layers import cropped, flat_linear, max_padded, padded, window_linear
 from netspec.ops.declare.operator import Operator
 from netspec.sizes.shapes import TensorType
 
@@ -63,60 +66,78 @@ class Step(NamedTuple):
     random: bool
 
 
+class Wiring(NamedTuple):
+    """How a block calls its children, and what it is called in the spec.
+
+    `draws` names the random numbers that operators of the block share in training, each with the
+    input whose samples they are for. `still` are children that stay in evaluation mode.
+    """
+
+    kind: str
+    steps: tuple[Step, ...]
+    inputs: int
+    outputs: tuple[int, ...]
+    draws: dict[str, int]
+    still: tuple[str, ...]
+
+    def slots(self) -> int:
+        """How many tensors the block has at most."""
+        return max([self.inputs, *(slot + 1 for step in self.steps for slot in step.writes)])
+
+    def last_reads(self, kept: tuple[int, ...]) -> list[tuple[int, ...]]:
+        """For each step, the slots that it is the last to read or write, without those that are kept."""
+        last = {
+            slot: i for i, step in enumerate(self.steps) for slot in (*step.reads, *step.writes)
+        }
+        found: list[list[int]] = [[] for _ in self.steps]
+        for slot, i in last.items():
+            if slot not in kept:
+                found[i].append(slot)
+        return [tuple(slots) for slots in found]
+
+
 class Block(nn.Module):
     """A block of the spec: calls its children in order. Takes and returns tensors.
 
-    `draws` names the random numbers that operators of the block share in training, each with the
-    input whose samples they are for. The outermost block that is called draws them before all else
-    and hands them down, so that a part that is computed twice finds the same ones.
+    The outermost block that is called draws what its operators share before all else and hands it
+    down, so that a part that is computed twice finds the same numbers. A `_recomputed` block is: it
+    keeps no inner tensor for backward, which runs it again.
     """
 
-    def __init__(
-        self,
-        kind: str,
-        children: dict[str, nn.Module],
-        steps: list[Step],
-        inputs: int,
-        outputs: tuple[int, ...],
-        draws: dict[str, int],
-    ) -> None:
+    # A child may be called as any attribute would be: those here cannot be meant by a spec's author.
+    def __init__(self, children: dict[str, nn.Module], wiring: Wiring) -> None:
         super().__init__()
-        self.kind = kind
         # Not `add_module`, which refuses names of nn.Module's own methods: `half`, `type`, `train`.
         self._modules.update(children)
-        self.steps = steps
-        self.inputs = inputs
-        self.outputs = outputs
-        self.draws = draws
-        self.slots = max([inputs, *(slot + 1 for step in steps for slot in step.writes)])
-        self.still: tuple[str, ...] = ()
-
-    def hold_still(self, children: tuple[str, ...]) -> None:
-        """Keeps children in evaluation mode while the block trains."""
-        self.still = children
+        self._wiring = wiring
+        self._slots = wiring.slots()
+        self._done = wiring.last_reads(wiring.outputs)
+        self._recomputed = False
         self.train(self.training)
 
     def train(self, mode: bool = True) -> Block:
         super().train(mode)
-        for name in self.still:
+        for name in self._wiring.still:
             self._modules[name].eval()  # type: ignore[union-attr]
         return self
 
     def __setattr__(self, name: str, value: Any) -> None:
-        # A child may be called `steps` or `training` too: it lives apart from the attributes.
+        # A child may be called `training` too: it lives apart from the attributes.
         if isinstance(value, Tensor | nn.Module):
             super().__setattr__(name, value)
         else:
             object.__setattr__(self, name, value)
 
-    def run(self, *tensors: Tensor, draws: dict[str, Tensor] | None = None) -> list[Any]:
-        """Every tensor of the block by slot; None for those of training-only steps not run."""
-        if len(tensors) != self.inputs:
-            raise TypeError(f"{self.kind} takes {self.inputs} tensors, got {len(tensors)}")
+    def _run(self, *tensors: Tensor, draws: dict[str, Tensor] | None = None) -> list[Any]:
+        """The tensors of the block by slot; None where no step or output reads one any more."""
+        wiring = self._wiring
+        if len(tensors) != wiring.inputs:
+            raise TypeError(f"{wiring.kind} takes {wiring.inputs} tensors, got {len(tensors)}")
         if draws is None and self.training:
-            draws = {name: drawn(tensors[i]) for name, i in self.draws.items()}
-        slots: list[Any] = [*tensors, *([None] * (self.slots - self.inputs))]
-        for child, reads, writes, training_only, random in self.steps:
+            draws = {name: drawn(tensors[i]) for name, i in wiring.draws.items()}
+        slots: list[Any] = [*tensors, *([None] * (self._slots - wiring.inputs))]
+        for step, done in zip(wiring.steps, self._done, strict=True):
+            child, reads, writes, training_only, random = step
             if training_only and not self.training:
                 continue
             options = {"draws": draws} if random else {}
@@ -126,13 +147,27 @@ class Block(nn.Module):
             else:
                 for i, slot in enumerate(writes):
                     slots[slot] = result[i]
+            # What was read for the last time is let go, or it would stay to the end of the block.
+            for slot in done:
+                slots[slot] = None
         return slots
 
     def forward(self, *tensors: Tensor, draws: dict[str, Tensor] | None = None) -> Any:
-        slots = self.run(*tensors, draws=draws)
-        if len(self.outputs) == 1:
-            return slots[self.outputs[0]]
-        return tuple(slots[i] for i in self.outputs)
+        if not (self._recomputed and self.training and torch.is_grad_enabled()):
+            return self._once(*tensors, draws=draws)
+        if _proxies(tensors):
+            return self._once(*tensors, draws=draws)
+        # What compiles a block makes the second run of it itself, without running statistics.
+        how: Any = {} if torch.compiler.is_compiling() else {"context_fn": self._again}
+        return checkpoint(self._once, *tensors, draws=draws, use_reentrant=False, **how)
+
+    def _once(self, *tensors: Tensor, draws: dict[str, Tensor] | None = None) -> Any:
+        slots = self._run(*tensors, draws=draws)
+        outputs = self._wiring.outputs
+        return slots[outputs[0]] if len(outputs) == 1 else tuple(slots[i] for i in outputs)
+
+    def _again(self) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+        return nullcontext(), _without_tracking(self)
 
     def extra_repr(self) -> str:
         return ""
@@ -145,46 +180,80 @@ class Block(nn.Module):
         return _empty, type(self)._made, self.__dict__
 
 
+@contextmanager
+def _without_tracking(module: nn.Module) -> Iterator[None]:
+    """Running statistics stay as they are, while a part is computed for the second time.
+
+    They are still handed to the norms: what the two runs keep for backward has to be as many tensors.
+    """
+    leaves = {inner.computes if isinstance(inner, Shared) else inner for inner in module.modules()}
+    norms = [m for m in leaves if isinstance(m, _NormBase) and m.track_running_stats]
+    before = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
+    for norm in norms:
+        norm.momentum, norm.num_batches_tracked = 0.0, None
+    try:
+        yield
+    finally:
+        for norm, (momentum, count) in zip(norms, before, strict=True):
+            norm.momentum, norm.num_batches_tracked = momentum, count
+
+
 class NetModule(Block):
     """A whole net, called with its inputs in order or by name.
 
-    `loss_weights` maps each training-only head to the weight of its loss. `fitting`, where sizes are
-    symbols, refuses those that are not legal.
+    `loss_weights` maps each training-only head to the weight of its loss. What makes one gives the
+    slots of the `heads`, and where sizes are symbols a `fitting`, which refuses those that are not legal.
     """
 
     input_names: tuple[str, ...]
 
     def __init__(
         self,
-        block: Block,
+        children: dict[str, nn.Module],
+        wiring: Wiring,
         heads: dict[str, int],
         loss_weights: dict[str, float],
         names: list[str],
         fitting: Fitting | None = None,
     ) -> None:
-        children = dict(block.named_children())
-        super().__init__(
-            block.kind, children, block.steps, block.inputs, block.outputs, block.draws
-        )
-        self.hold_still(block.still)
-        self.heads = heads
+        super().__init__(children, wiring)
+        self._heads = heads
+        self._done = wiring.last_reads((*wiring.outputs, *heads.values()))
         self.loss_weights = loss_weights
         self.output_names = names
-        self.fitting = fitting
+        self._fitting = fitting
 
-    def answer(self, *tensors: Tensor) -> Any:
+    def _answer(self, *tensors: Tensor) -> Any:
         """The net's output (a tuple of them if several); in training, with its heads' outputs.
 
         Raises NetspecError where sizes of the inputs are not legal.
         """
-        if self.fitting is not None and not _traced(tensors):
-            self._check(self.fitting, tensors)
-        slots = self.run(*tensors)
-        found = tuple(slots[i] for i in self.outputs)
+        if self._fitting is not None and not _traced(tensors):
+            self._check(self._fitting, tensors)
+        slots = self._run(*tensors)
+        found = tuple(slots[i] for i in self._wiring.outputs)
         main = found[0] if len(found) == 1 else found
-        if self.training and self.heads:
-            return TrainingOutputs(main, {name: slots[i] for name, i in self.heads.items()})
+        if self.training and self._heads:
+            return TrainingOutputs(main, {name: slots[i] for name, i in self._heads.items()})
         return main
+
+    def total_loss(self, loss: Callable[..., Any], outputs: Any, *targets: Any) -> Any:
+        """`loss(output, *targets)` of the net's output and, by their weights, of its heads' outputs.
+
+        >>> import netspec, torch
+        >>> model = netspec.load("head aux(loss=0.3) { gap }; conv3-4; gap", input="4x8x8").to_torch()
+        >>> outputs, targets = model(torch.ones(2, 4, 8, 8)), torch.zeros(2, 4)
+        >>> mse = torch.nn.functional.mse_loss
+        >>> heads = 0.3 * mse(outputs.heads["aux"], targets)
+        >>> bool(model.total_loss(mse, outputs, targets) == mse(outputs.main, targets) + heads)
+        True
+        """
+        if not isinstance(outputs, TrainingOutputs):
+            return loss(outputs, *targets)
+        weighted = (
+            self.loss_weights[n] * loss(head, *targets) for n, head in outputs.heads.items()
+        )
+        return sum(weighted, start=loss(outputs.main, *targets))
 
     def _check(self, fitting: Fitting, tensors: tuple[Tensor, ...]) -> None:
         names = [name for name, _ in fitting.inputs]
@@ -232,10 +301,10 @@ def _forward(kind: str, inputs: tuple[str, ...]) -> Any:
     """
     listed = ", ".join(inputs)
     made: dict[str, Any] = {}
-    exec(f"def forward(self, {listed}):\n    return self.answer({listed})\n", made)
+    exec(f"def forward(self, {listed}):\n    return self._answer({listed})\n", made)
     forward = made["forward"]
     forward.__module__ = __name__
-    forward.__doc__ = NetModule.answer.__doc__
+    forward.__doc__ = NetModule._answer.__doc__
     # Python's message for a wrong call starts with this name: it says what the right one is.
     forward.__qualname__ = f"{kind}({listed}).forward"
     return forward
@@ -267,7 +336,11 @@ def argument_names(inputs: Iterable[str]) -> tuple[str, ...]:
 def _traced(tensors: tuple[Tensor, ...]) -> bool:
     """Whether sizes are not numbers, as torch only traces: what comes of it is checked where it runs."""
     traced: bool = torch.jit.is_tracing()  # type: ignore[attr-defined,no-untyped-call]
-    return traced or torch.compiler.is_compiling() or any(isinstance(t, Proxy) for t in tensors)
+    return traced or torch.compiler.is_compiling() or _proxies(tensors)
+
+
+def _proxies(tensors: tuple[Tensor, ...]) -> bool:
+    return any(isinstance(t, Proxy) for t in tensors)
 
 
 class Apply(nn.Module):
@@ -333,6 +406,16 @@ class Shared(nn.Module):
         self._owner = (owner,)
         self._template = (template,)
 
+    @property
+    def owner(self) -> nn.Module:
+        """The step that has the weights."""
+        return self._owner[0]
+
+    @property
+    def computes(self) -> nn.Module:
+        """The layer that runs: the owner, or one of other settings that is given its weights."""
+        return self._template[0] or self._owner[0]
+
     @leaf
     def forward(self, *tensors: Tensor, **options: Any) -> Any:
         owner, template = self._owner[0], self._template[0]
@@ -340,69 +423,6 @@ class Shared(nn.Module):
             return owner(*tensors, **options)
         weights = {**dict(owner.named_parameters()), **dict(owner.named_buffers())}
         return torch.func.functional_call(template, weights, tensors, options)
-
-
-# What layers compute beyond torch's own is told by functions that are given `torch`, and the layer of
-# torch's that they are about: as an operator's `compute` they can so be run, or be written down.
-
-
-def flat_linear(torch: Any, layer: Any, input: Any) -> Any:
-    """A linear layer over all elements of a map, channels first."""
-    return layer(input.flatten(1))
-
-
-def window_linear(torch: Any, layer: Any, kernel: tuple[int, ...], out: int, input: Any) -> Any:
-    """A linear layer over the elements of every window, channels first."""
-    if prod(kernel) == 1:
-        return layer(input.movedim(1, -1)).movedim(-1, 1)
-    convolve = getattr(torch.nn.functional, f"conv{len(kernel)}d")
-    return convolve(input, layer.weight.reshape(out, -1, *kernel), layer.bias)
-
-
-def padded(
-    torch: Any, layer: Any, window: Geometry, input: Any, mode: str = "zeros", value: float = 0.0
-) -> Any:
-    """A window that slides over a map with a border of its own on each side."""
-    how = {"value": value} if value else {"mode": mode} if mode != "zeros" else {}
-    result = layer(torch.nn.functional.pad(input, window.torch_pads, **how))
-    if not window.ceil:
-        return result
-    sizes = window.output("pool", type_of(input))
-    pieces = (..., *(slice(size) for size in sizes))
-    if isinstance(result, tuple):
-        return tuple(tensor[pieces] for tensor in result)
-    return result[pieces]
-
-
-def max_padded(torch: Any, layer: Any, window: Geometry, input: Any) -> Any:
-    """A maximum that no border is, and the places where it is found, counted without the border."""
-    result = padded(torch, layer, window, input, value=float("-inf"))
-    if not isinstance(result, tuple):
-        return result
-    # torch counts places in the padded plane; they are those of the plane without.
-    pooled, places = result
-    found = torch.zeros_like(places)
-    factor = 1
-    axes = zip(input.shape[2:], window.pads, strict=True)
-    for size, (before, after) in reversed(list(axes)):
-        whole = size + before + after
-        found = found + (places % whole - before) * factor
-        places, factor = places // whole, factor * size
-    return pooled, found
-
-
-def cropped(torch: Any, layer: Any, window: Geometry, input: Any) -> Any:
-    """What a transposed convolution makes, without its border."""
-    result = layer(input)
-    for axis, (before, after) in enumerate(window.pads, start=2):
-        result = result.narrow(axis, before, result.shape[axis] - before - after)
-    return result
-
-
-def pads_itself(kind: str, window: Geometry) -> bool:
-    """Whether torch's module, `Conv`, `ConvTranspose` or `MaxPool`, has a window's border itself."""
-    halves = zip(window.before, window.kernel, strict=True)
-    return window.symmetric and not ("Pool" in kind and any(2 * b > k for b, k in halves))
 
 
 class FlatLinear(nn.Linear):
@@ -435,15 +455,16 @@ class _Padded:
     """Pads before a window slides, where torch's own padding cannot: per side, or wide."""
 
     window: Geometry
+    border = "zeros"
 
     @leaf
     def forward(self, input: Tensor) -> Any:
-        mode = getattr(self, "padding_mode", "zeros")
-        return padded(torch, super().forward, self.window, input, mode)  # type: ignore[misc]
+        return padded(torch, super().forward, self.window, input, self.border)  # type: ignore[misc]
 
     def extra_repr(self) -> str:
         text: str = super().extra_repr()  # type: ignore[misc]
-        return f"{text}, pads={self.window.pads}"
+        border = "" if self.border == "zeros" else f", border={self.border}"
+        return f"{text}, pads={self.window.pads}{border}"
 
 
 class _MaxPadded(_Padded):

@@ -13,6 +13,7 @@ from netspec.backends.torch.levels import Level, Levels, Outputs
 from netspec.graph.checked import Graph, Node, Value
 from netspec.graph.fitting import fitting
 from netspec.ops.declare.geometry import Geometry
+from netspec.ops.declare.layers import pads_itself
 from netspec.ops.declare.operator import Operator
 from netspec.sizes.shapes import TensorType
 from netspec.weights.sources import WeightSource, named_weights
@@ -43,11 +44,13 @@ class Modules(Outputs):
     def windowed(self, kind: str, window: Geometry, *args: Any, **kwargs: Any) -> nn.Module:
         """torch's module for a sliding window: `Conv`, `ConvTranspose` or `MaxPool`."""
         name = f"{kind}{len(window.kernel)}d"
-        if layers.pads_itself(kind, window):
+        if pads_itself(kind, window):
             module: nn.Module = getattr(nn, name)(*args, padding=window.before, **kwargs)
             return module
+        # Torch's own layer would pad once more, by nothing, and copy what it pads.
+        mode = kwargs.pop("padding_mode", "zeros")
         module = layers.PADDED[name](*args, padding=0, **kwargs)
-        module.window = window  # type: ignore[assignment]
+        module.window, module.border = window, mode  # type: ignore[assignment]
         return module
 
 
@@ -62,22 +65,27 @@ class _Assembly:
         inputs = [node.output for node in self.graph.inputs]
         outputs = [output.value for output in self.graph.outputs]
         wanted = outputs + [head.value for head in self.graph.heads]
-        block = self._block(root, inputs, wanted)
+        children, wiring = self._wired(root, inputs, wanted)
         count = len(outputs)
         heads = {
-            h.name: slot for h, slot in zip(self.graph.heads, block.outputs[count:], strict=True)
+            h.name: slot for h, slot in zip(self.graph.heads, wiring.outputs[count:], strict=True)
         }
-        block.outputs = block.outputs[:count]
         losses = {head.name: head.loss for head in self.graph.heads}
         names = layers.argument_names(node.path for node in self.graph.inputs)
         made = layers.made_class(self.graph.name, root.definition, names)
-        fits = fitting(self.graph) if self.graph.symbols else None
         net: layers.NetModule = made(
-            block, heads, losses, [output.name for output in self.graph.outputs], fits
+            children,
+            wiring._replace(outputs=wiring.outputs[:count]),
+            heads,
+            losses,
+            [output.name for output in self.graph.outputs],
+            fitting(self.graph) if self.graph.symbols else None,
         )
         return net
 
-    def _block(self, level: Level, inputs: list[Value], outputs: list[Value]) -> layers.Block:
+    def _wired(
+        self, level: Level, inputs: list[Value], outputs: list[Value]
+    ) -> tuple[dict[str, nn.Module], layers.Wiring]:
         slots = {value: i for i, value in enumerate(inputs)}
         children: dict[str, nn.Module] = {}
         steps: list[layers.Step] = []
@@ -95,8 +103,9 @@ class _Assembly:
                 training_only = item in self.levels.training
             else:
                 reads, writes = self.levels.boundary(item)
-                children[name] = inner = self._block(item, reads, writes)
-                shared = {key: reads[i] for key, i in inner.draws.items()}
+                inside, wiring = self._wired(item, reads, writes)
+                children[name] = layers.made_class(item.kind, item.definition, None)(inside, wiring)
+                shared = {key: reads[i] for key, i in wiring.draws.items()}
                 training_only = all(node in self.levels.training for node in item.nodes())
             for value in writes:
                 slots[value] = len(slots)
@@ -107,10 +116,9 @@ class _Assembly:
                 rows = next(i for i, v in enumerate(inputs) if v.type.batch == value.type.batch)
                 draws.setdefault(key, rows)
         ends = tuple(slots[value] for value in outputs)
-        made = layers.made_class(level.kind, level.definition, None)
-        block: layers.Block = made(level.kind, children, steps, len(inputs), ends, draws)
-        block.hold_still(tuple(still))
-        return block
+        return children, layers.Wiring(
+            level.kind, tuple(steps), len(inputs), ends, draws, tuple(still)
+        )
 
     def _draws(self, node: Node) -> dict[str, Value]:
         """The draws that the node shares, each with a value for whose samples it is."""

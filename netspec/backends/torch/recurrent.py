@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from netspec.backends.torch.layers import leaf
+from netspec.ops.declare.layers import over_channels_first
 
 
 class _OverTime:
@@ -25,33 +26,6 @@ class _OverTime:
     def forward(self, input: Tensor, *states: Tensor) -> Any:
         shape = (self.num_layers, self.bidirectional, self.last, self.several)
         return over_channels_first(super().forward, shape, input, *states)  # type: ignore[misc]
-
-
-def over_channels_first(
-    layer: Any, shape: tuple[int, bool, bool, bool], input: Any, *states: Any
-) -> Any:
-    """What torch's layer gives for a sequence (N, C, T) or a step (N, C), and states as vectors.
-
-    `shape` says how many layers it has, whether of both directions, and whether it gives the `last`
-    state only and the final states too.
-    """
-    layers, both, last, several = shape
-    parts = layers * (2 if both else 1)
-    step = input.dim() == 2
-    sequence = (input.unsqueeze(2) if step else input).permute(2, 0, 1)
-    start = tuple(
-        state.reshape(state.shape[0], parts, -1).transpose(0, 1).contiguous() for state in states
-    )
-    steps, final = layer(sequence, *((start,) if len(start) > 1 else start))
-    finals = final if isinstance(final, tuple) else (final,)
-    ending = _vector(finals[0][-2 if both else -1 :]) if last or step else None
-    found = steps.permute(1, 2, 0) if ending is None else ending
-    return (found, *(_vector(state) for state in finals)) if several else found
-
-
-def _vector(state: Any) -> Any:
-    """A state of torch's, (layers x directions, N, H), as one vector for each sample."""
-    return state.transpose(0, 1).flatten(1)
 
 
 class LSTM(_OverTime, nn.LSTM):

@@ -25,3 +25,27 @@ class UnknownLayerPath(Problem):
     net: str
     path: str
     advice_text: str
+
+
+class OpenSizes(Problem):
+    code = "NS712"
+    title = "what training {net} takes depends on {symbols}"
+    help = "give its input sizes with --input"
+    explain = (
+        "Which tensors are kept for backward, and which of them are copies, follows from sizes that are "
+        "numbers: `--input 3x224x224`."
+    )
+    net: str
+    symbols: str
+
+
+class UnknownKept(Problem):
+    code = "NS713"
+    title = "it is not known what `{function}` keeps for backward, which {net} computes by"
+    help = "say so in `netspec/analysis/training`, as docs/adding-an-operator.md shows"
+    explain = (
+        "The memory of training is added up from what each function of torch's keeps. An operator that "
+        "computes by another one has no estimate until it is said of that function too."
+    )
+    net: str
+    function: str

@@ -15,13 +15,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from netspec.backends.torch import layers
 from netspec.backends.torch.levels import Outputs
-from netspec.backends.torch.recurrent import over_channels_first
 from netspec.backends.torch.source.code import Code, Const, Fn, Get, Item, Signature, Text
 from netspec.backends.torch.source.trace import Torch, Trace, Traced, Untold, lift
 from netspec.foundation.records import record
+from netspec.ops.declare import layers
 from netspec.ops.declare.geometry import Geometry
+from netspec.ops.declare.layers import FUNCTIONS, over_channels_first
 from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.weight import Weight
 from netspec.sizes.shapes import TensorType
@@ -30,35 +30,6 @@ from netspec.sizes.shapes import TensorType
 OWN = Text("@")
 Examples = tuple[torch.Tensor, torch.Tensor]
 
-# Modules that own nothing and are the same in training, by the function that says the same.
-FUNCTIONS = {
-    "ReLU": "F.relu",
-    "ReLU6": "F.relu6",
-    "GELU": "F.gelu",
-    "SiLU": "F.silu",
-    "SELU": "F.selu",
-    "ELU": "F.elu",
-    "CELU": "F.celu",
-    "Mish": "F.mish",
-    "Hardswish": "F.hardswish",
-    "Hardsigmoid": "F.hardsigmoid",
-    "Hardtanh": "F.hardtanh",
-    "LeakyReLU": "F.leaky_relu",
-    "Softplus": "F.softplus",
-    "Softsign": "F.softsign",
-    "Sigmoid": "torch.sigmoid",
-    "Tanh": "torch.tanh",
-    "Softmax": "F.softmax",
-    "LogSoftmax": "F.log_softmax",
-    "LocalResponseNorm": "F.local_response_norm",
-    **{f"MaxPool{n}d": f"F.max_pool{n}d" for n in (1, 2, 3)},
-    **{f"AvgPool{n}d": f"F.avg_pool{n}d" for n in (1, 2, 3)},
-    **{
-        f"Adaptive{kind}Pool{n}d": f"F.adaptive_{kind.lower()}_pool{n}d"
-        for kind in ("Avg", "Max")
-        for n in (1, 2, 3)
-    },
-}
 # Arguments that are as good as one number where all their numbers are the same.
 _PER_AXIS = {"kernel_size", "stride", "padding", "dilation", "output_padding", "output_size"}
 _DEVICE = {"device", "dtype", "inplace"}
@@ -151,7 +122,7 @@ class Written(Outputs):
         name = f"{kind}{len(window.kernel)}d"
         if layers.pads_itself(kind, window):
             return _made(name, *args, padding=window.before, **kwargs)
-        mode = kwargs.get("padding_mode", "zeros")
+        mode = kwargs.pop("padding_mode", "zeros")
         how: dict[str, Callable[..., Any]] = {
             "Conv": lambda torch, layer, x: layers.padded(torch, layer, window, x, mode),
             "ConvTranspose": lambda torch, layer, x: layers.cropped(torch, layer, window, x),
