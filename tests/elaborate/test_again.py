@@ -261,7 +261,8 @@ def test_heads_are_left_out_where_a_net_stops_early(tmp_path: Path) -> None:
     block = "block headed { conv1-8; head aux { gap; fc-2 } }"
     inside.write_text(f"net inside\n{block}\ninput 8x8x8\nheaded as a; relu as b; conv1-8\n")
     path = tmp_path / "net.ns"
-    body = "import inside\ninput 8x8x8\nrelu; inside; relu; inside(until=b); relu; inside; relu; head more { inside; gap }\n"
+    steps = "relu; inside; relu; inside(until=b); relu; inside; relu; head more { inside; gap }"
+    body = f"import inside\ninput 8x8x8\n{steps}\n"
     source = Source("net.ns", body, str(path))
     assert len(build(source).heads) == 3
     check(source, [({}, ()), ({}, ()), ({}, ("8x9x9",))])
