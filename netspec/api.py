@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from netspec.backends.onnx.compile import Quantize
     from netspec.backends.onnx.options import FileOptions
     from netspec.backends.runtime import Result
-    from netspec.backends.torch.layers import NetModule
+    from netspec.backends.torch.net import NetModule
     from netspec.graph.checked import Graph
     from netspec.importing.imported import Imported
     from netspec.serving.deploy import Deployed

@@ -13,7 +13,7 @@ from netspec.verify.report import Response
 if TYPE_CHECKING:
     import numpy as np
 
-    from netspec.backends.torch.layers import NetModule
+    from netspec.backends.torch.net import NetModule
     from netspec.graph.checked import Graph
 
     Array = np.ndarray[Any, Any]

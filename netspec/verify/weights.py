@@ -20,7 +20,7 @@ from netspec.weights.sources import Given, named_weights
 if TYPE_CHECKING:
     import numpy as np
 
-    from netspec.backends.torch.layers import NetModule
+    from netspec.backends.torch.net import NetModule
     from netspec.ops.declare.weight import Weight
     from netspec.weights.sources import Array
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import netspec
-from netspec.backends.torch.layers import NetModule
+from netspec.backends.torch.net import NetModule
 from netspec.diagnostics.raised import NetspecError
 
 NET = """

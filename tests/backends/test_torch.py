@@ -17,7 +17,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 import netspec
 from netspec.backends.runtime import Session
-from netspec.backends.torch.layers import TrainingOutputs
+from netspec.backends.torch.net import TrainingOutputs
 from netspec.diagnostics.raised import NetspecError
 
 GOOGLENET_LIKE = """

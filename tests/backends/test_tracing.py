@@ -16,8 +16,9 @@ from torch.utils import _pytree as pytree
 from torch.utils.checkpoint import checkpoint
 
 import netspec
-from netspec.backends.torch.layers import TrainingOutputs, argument_names
 from netspec.backends.torch.modules import to_module
+from netspec.backends.torch.names import argument_names
+from netspec.backends.torch.net import TrainingOutputs
 from netspec.diagnostics.raised import NetspecError
 from netspec.graph.checked import Graph
 from netspec.ops.vectors.recurrent import GRU, LSTM, RNN

@@ -16,7 +16,7 @@ from torch.optim.swa_utils import AveragedModel
 from torch.utils import _pytree
 
 import netspec
-from netspec.backends.torch.layers import NetModule
+from netspec.backends.torch.net import NetModule
 from netspec.diagnostics.raised import NetspecError
 
 NET = """

@@ -32,6 +32,8 @@ NET = "net small(n=8, k=3)\ninput 3x8x8\nconv-n(kernel=k); gap; fc-5\n"
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "small.ns").write_text(NET)
     monkeypatch.chdir(tmp_path)
+    # Tables leave columns out where they do not fit.
+    monkeypatch.setenv("COLUMNS", "120")
     return tmp_path
 
 

@@ -7,7 +7,8 @@ from fnmatch import fnmatchcase
 
 from torch import nn
 
-from netspec.backends.torch.layers import Block, NetModule, Shared
+from netspec.backends.torch.layers import Shared
+from netspec.backends.torch.net import Block, NetModule
 from netspec.diagnostics.messages.backends import NoSuchBlock
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.suggest import closest

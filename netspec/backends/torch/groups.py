@@ -7,7 +7,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from netspec.backends.torch.blocks import matches, unwrapped
-from netspec.backends.torch.layers import Block
+from netspec.backends.torch.net import Block
 from netspec.diagnostics.messages.budget import UnknownLayerPath
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.suggest import closest

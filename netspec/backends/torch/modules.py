@@ -10,6 +10,8 @@ from torch import nn
 from netspec.backends.torch import layers
 from netspec.backends.torch import recurrent as torch_sequence
 from netspec.backends.torch.levels import Level, Levels, Outputs
+from netspec.backends.torch.names import argument_names
+from netspec.backends.torch.net import NetModule, Step, Wiring, made_class
 from netspec.graph.checked import Graph, Node, Value
 from netspec.graph.fitting import fitting
 from netspec.ops.declare.geometry import Geometry
@@ -60,7 +62,7 @@ class _Assembly:
         self.levels = Levels(graph)
         self.leaves: dict[str, tuple[nn.Module, Node]] = {}
 
-    def net(self) -> layers.NetModule:
+    def net(self) -> NetModule:
         root = self.levels.root
         inputs = [node.output for node in self.graph.inputs]
         outputs = [output.value for output in self.graph.outputs]
@@ -71,9 +73,9 @@ class _Assembly:
             h.name: slot for h, slot in zip(self.graph.heads, wiring.outputs[count:], strict=True)
         }
         losses = {head.name: head.loss for head in self.graph.heads}
-        names = layers.argument_names(node.path for node in self.graph.inputs)
-        made = layers.made_class(self.graph.name, root.definition, names)
-        net: layers.NetModule = made(
+        names = argument_names(node.path for node in self.graph.inputs)
+        made = made_class(self.graph.name, root.definition, names)
+        net: NetModule = made(
             children,
             wiring._replace(outputs=wiring.outputs[:count]),
             heads,
@@ -85,10 +87,10 @@ class _Assembly:
 
     def _wired(
         self, level: Level, inputs: list[Value], outputs: list[Value]
-    ) -> tuple[dict[str, nn.Module], layers.Wiring]:
+    ) -> tuple[dict[str, nn.Module], Wiring]:
         slots = {value: i for i, value in enumerate(inputs)}
         children: dict[str, nn.Module] = {}
-        steps: list[layers.Step] = []
+        steps: list[Step] = []
         draws: dict[str, int] = {}
         # A frozen step's running statistics are frozen too.
         still: list[str] = []
@@ -104,21 +106,19 @@ class _Assembly:
             else:
                 reads, writes = self.levels.boundary(item)
                 inside, wiring = self._wired(item, reads, writes)
-                children[name] = layers.made_class(item.kind, item.definition, None)(inside, wiring)
+                children[name] = made_class(item.kind, item.definition, None)(inside, wiring)
                 shared = {key: reads[i] for key, i in wiring.draws.items()}
                 training_only = all(node in self.levels.training for node in item.nodes())
             for value in writes:
                 slots[value] = len(slots)
             read, written = (tuple(slots[v] for v in values) for values in (reads, writes))
-            steps.append(layers.Step(name, read, written, training_only, bool(shared)))
+            steps.append(Step(name, read, written, training_only, bool(shared)))
             for key, value in shared.items():
                 # What has a sample's row was made of something with that row that came in.
                 rows = next(i for i, v in enumerate(inputs) if v.type.batch == value.type.batch)
                 draws.setdefault(key, rows)
         ends = tuple(slots[value] for value in outputs)
-        return children, layers.Wiring(
-            level.kind, tuple(steps), len(inputs), ends, draws, tuple(still)
-        )
+        return children, Wiring(level.kind, tuple(steps), len(inputs), ends, draws, tuple(still))
 
     def _draws(self, node: Node) -> dict[str, Value]:
         """The draws that the node shares, each with a value for whose samples it is."""
@@ -146,7 +146,7 @@ class _Assembly:
         return module
 
 
-def to_module(graph: Graph, source: WeightSource) -> layers.NetModule:
+def to_module(graph: Graph, source: WeightSource) -> NetModule:
     """The graph as a `torch.nn.Module` in training mode, its tensors filled from `source`."""
     module = skeleton(graph)
     _allocate(module)
@@ -164,7 +164,7 @@ def _allocate(module: nn.Module) -> None:
             setattr(part, name, torch.empty(buffer.shape, dtype=buffer.dtype))
 
 
-def skeleton(graph: Graph) -> layers.NetModule:
+def skeleton(graph: Graph) -> NetModule:
     """The graph as a module whose tensors have shapes but no storage: on the meta device."""
     with torch.device("meta"):
         return _Assembly(graph).net()

@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
-from netspec.backends.torch.layers import class_name
 from netspec.backends.torch.levels import Level, Levels
+from netspec.backends.torch.names import class_name
 from netspec.backends.torch.source.code import (
     Code,
     Fn,

@@ -10,8 +10,8 @@ from typing import Any
 
 from torch import nn
 
-from netspec.backends.torch.layers import argument_names
 from netspec.backends.torch.levels import Level
+from netspec.backends.torch.names import argument_names
 from netspec.backends.torch.source.blocks import Blocks
 from netspec.backends.torch.source.code import (
     WIDTH,
