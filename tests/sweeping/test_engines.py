@@ -177,7 +177,7 @@ def _kill_workers(ray: Any, times: int, stop: threading.Event, killed: list[int]
 def test_a_cluster_writes_the_same_table_whatever_dies(form: str, ray: Any, tmp_path: Path) -> None:
     if form == "parquet":
         pytest.importorskip("pyarrow")
-    grid = {**EVERY, "n": range(1, 41)}
+    grid = {**EVERY, "n": range(1, 401)}
     here, there = tmp_path / f"here.{form}", tmp_path / f"there.{form}"
     start = time.perf_counter()
     netspec.sweep(FAMILY, grid).save(here)
