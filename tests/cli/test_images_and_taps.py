@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from support.terminals import netspec
 
 SPEC = """net t
 preprocess resize=11, channels=bgr, range=(0, 255), mean=(104, 117, 123), std=(57, 58, 59)
@@ -22,13 +21,9 @@ gap; fc-5; softmax
 """
 
 
-def netspec(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "netspec", *args]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-
-
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "t.ns").write_text(SPEC)
     pixels = np.random.default_rng(0).integers(0, 256, (30, 40, 3), np.uint8)
     Image.fromarray(pixels).save(tmp_path / "x.png")
@@ -37,14 +32,14 @@ def folder(tmp_path: Path) -> Path:
 
 def test_a_spec_its_file_and_its_file_of_pixels_give_an_image_one_answer(folder: Path) -> None:
     taps = ["--tap", "first", "--tap", "bo*"]
-    said = netspec(folder, "compile", "t.ns", "-o", "pixels.onnx", "--preprocess", *taps)
+    said = netspec("compile", "t.ns", "-o", "pixels.onnx", "--preprocess", *taps)
     assert (
         "input input: pixels, uint8 NxHxWxC; bgr, from 0 to 255, less a mean of 104" in said.stderr
     )
     assert "output first: that step alone; what flows on from `first` is first_relu" in said.stderr
-    netspec(folder, "compile", "t.ns", "-o", "plain.onnx", *taps)
+    netspec("compile", "t.ns", "-o", "plain.onnx", *taps)
     for model, more in (("t.ns", taps), ("plain.onnx", []), ("pixels.onnx", [])):
-        done = netspec(folder, "run", model, "x.png", *more, "--save", f"{model}.npz")
+        done = netspec("run", model, "x.png", *more, "--save", f"{model}.npz")
         assert done.returncode == 0, done.stderr
         assert "body: 1x4x6x6, from 0 to" in done.stdout
         assert "ImageNet" not in done.stderr
@@ -58,15 +53,15 @@ def test_a_spec_its_file_and_its_file_of_pixels_give_an_image_one_answer(folder:
 
 
 def test_pixels_in_an_array_are_taken_as_they_are(folder: Path) -> None:
-    netspec(folder, "compile", "t.ns", "--preprocess", "--batch", "2")
+    netspec("compile", "t.ns", "--preprocess", "--batch", "2")
     np.save(folder / "a.npy", np.zeros((2, 8, 8, 3), np.uint8))
-    assert netspec(folder, "run", "t.onnx", "a.npy").stdout.count("output[") == 2
+    assert netspec("run", "t.onnx", "a.npy").stdout.count("output[") == 2
     np.save(folder / "b.npy", np.zeros((2, 3, 8, 8), np.uint8))
-    refused = netspec(folder, "run", "t.onnx", "b.npy")
+    refused = netspec("run", "t.onnx", "b.npy")
     assert refused.returncode == 1
     assert "2x3x8x8, the model takes 2x8x8x3: the channels come last" in refused.stderr
-    assert netspec(folder, "run", "t.onnx").returncode == 0
-    told = netspec(folder, "run", "t.ns", "b.npy")
+    assert netspec("run", "t.onnx").returncode == 0
+    told = netspec("run", "t.ns", "b.npy")
     assert told.returncode == 1
     assert "prepare its pixels, or compile the model with --preprocess" in told.stderr
 
@@ -74,16 +69,16 @@ def test_pixels_in_an_array_are_taken_as_they_are(folder: Path) -> None:
 def test_without_a_line_an_image_is_prepared_as_for_imagenet_and_that_is_said(folder: Path) -> None:
     text = "\n".join(line for line in SPEC.splitlines() if not line.startswith("preprocess"))
     (folder / "t.ns").write_text(text)
-    said = netspec(folder, "run", "t.ns", "x.png").stderr
+    said = netspec("run", "t.ns", "x.png").stderr
     assert "x.png: the model does not say how images are prepared; done as for ImageNet" in said
-    refused = netspec(folder, "compile", "t.ns", "--preprocess")
+    refused = netspec("compile", "t.ns", "--preprocess")
     assert refused.returncode == 2
     assert "NS640" in refused.stderr
     assert not (folder / "t.onnx").exists()
 
 
 def test_compile_tells_in_json_what_the_file_takes_and_gives(folder: Path) -> None:
-    done = netspec(folder, "compile", "t.ns", "--preprocess", "--tap", "body", "--json")
+    done = netspec("compile", "t.ns", "--preprocess", "--tap", "body", "--json")
     told = json.loads(done.stdout)
     assert told["taps"] == ["body"]
     assert told["preprocess"]["input"]["crop"] == [8, 8]
@@ -102,13 +97,13 @@ def test_compile_tells_in_json_what_the_file_takes_and_gives(folder: Path) -> No
     ],
 )
 def test_what_cannot_be_done_is_said(args: list[str], status: int, says: str, folder: Path) -> None:
-    done = netspec(folder, *args)
+    done = netspec(*args)
     assert (done.returncode, "Traceback" in done.stderr) == (status, False)
     assert says in done.stderr
 
 
 def test_what_is_saved_does_not_replace_what_was_read(folder: Path) -> None:
     (folder / "t.npz").write_bytes((folder / "x.png").read_bytes())
-    refused = netspec(folder, "run", "t.ns", "input=t.npz", "--save", "t.npz")
+    refused = netspec("run", "t.ns", "input=t.npz", "--save", "t.npz")
     assert refused.returncode != 0
     assert (folder / "t.npz").read_bytes() == (folder / "x.png").read_bytes()

@@ -10,22 +10,13 @@ import time
 from pathlib import Path
 
 import pytest
+from support.terminals import netspec
 
 SPEC = """net small
 preprocess mean=(0.5, 0.4, 0.3)
 input 3x16x16
 conv3-8(norm=bn, act=relu); gap; fc-3; softmax
 """
-
-
-def netspec(*args: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "netspec", *args],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 @pytest.fixture(scope="module")

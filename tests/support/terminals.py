@@ -6,6 +6,7 @@ import os
 import pty
 import subprocess
 import sys
+from pathlib import Path
 from typing import Literal
 
 from support.places import ROOT
@@ -19,11 +20,18 @@ def environment(**given: str) -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(ROOT), **given}
 
 
-def netspec(*words: str, **given: str) -> subprocess.CompletedProcess[str]:
-    """The command with its streams in pipes; `given` are variables of the environment."""
-    command = [sys.executable, "-m", "netspec", *words]
+def netspec(
+    *words: str, cwd: Path | None = None, input: str | None = None, **given: str
+) -> subprocess.CompletedProcess[str]:
+    """The command in a folder, with its streams in pipes; `given` are variables of the environment."""
     return subprocess.run(
-        command, capture_output=True, text=True, check=False, env=environment(**given)
+        [sys.executable, "-m", "netspec", *words],
+        cwd=cwd,
+        input=input,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment(**given),
     )
 
 
