@@ -67,7 +67,10 @@ def variants(spec: str | Path, *, limits: Limits = DEFAULT) -> Variants:
     return Variants(_source(spec, limits), limits)
 
 
-def _source(spec: str | Path, limits: Limits = DEFAULT) -> Source:
+def _source(spec: str | Path | Net, limits: Limits = DEFAULT) -> Source:
+    """The text of a spec that is given by path, name, text, or as the net made of it."""
+    if isinstance(spec, Net):
+        return spec.graph.source
     text = str(spec)
     is_text = isinstance(spec, str) and any(mark in text for mark in "\n;{}") and not _exists(text)
     return Source("<text>", text) if is_text else read_spec(text, limits)
@@ -124,7 +127,7 @@ def sweep(
     from netspec.sweeping.sweep import Sweep
 
     return Sweep(
-        spec.graph.source if isinstance(spec, Net) else _source(spec, limits),
+        _source(spec, limits),
         settings,
         inputs=_shapes(input),
         where=(where,) if isinstance(where, str) else where,
@@ -156,8 +159,7 @@ def space(
     """
     from netspec.sweeping.space import Space
 
-    source = spec.graph.source if isinstance(spec, Net) else _source(spec, limits)
-    return Space(source, values or {}, limits=limits)
+    return Space(_source(spec, limits), values or {}, limits=limits)
 
 
 def _compared(given: str | Path | Net) -> Graph:
