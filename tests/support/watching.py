@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -83,23 +83,34 @@ class TooMuch(Exception):
     """More calls than were allowed."""
 
 
+@dataclass
+class Work:
+    """How many functions were called."""
+
+    calls: int = 0
+
+
 @contextmanager
-def at_most(calls: int) -> Iterator[None]:
-    """Fails where the work inside takes more calls of Python functions than this.
+def counting(limit: int | None = None) -> Iterator[Work]:
+    """Counts the calls of functions inside; raises `TooMuch` at the limit.
 
     What mutmut puts around each function is not counted.
     """
-    count = 0
+    work = Work()
 
     def profile(frame: FrameType, event: str, _argument: object) -> None:
-        nonlocal count
-        count += event in ("call", "c_call") and "mutmut" not in frame.f_code.co_filename
-        if count == calls:
-            raise TooMuch(f"more than {calls:,} calls")
+        work.calls += event in ("call", "c_call") and "mutmut" not in frame.f_code.co_filename
+        if work.calls == limit:
+            raise TooMuch(f"more than {limit:,} calls")
 
     before = sys.getprofile()
     sys.setprofile(profile)
     try:
-        yield
+        yield work
     finally:
         sys.setprofile(before)
+
+
+def at_most(calls: int) -> AbstractContextManager[Work]:
+    """Fails where the work inside takes more calls of functions than this."""
+    return counting(calls)
