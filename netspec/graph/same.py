@@ -15,7 +15,7 @@ from netspec.ops.declare.source import Input
 from netspec.sizes.shapes import TensorType
 
 # What a resolved window says; other parameters of an operator count as they are.
-_WINDOW = frozenset({"kernel", "stride", "pad", "dilation"})
+WINDOW = frozenset({"kernel", "stride", "pad", "dilation"})
 # Merges of two whose operands may change places: to the bit.
 _COMMUTING = frozenset({"add", "mul", "maximum", "minimum", "mean"})
 
@@ -55,7 +55,7 @@ def meaning(op: Operator, inputs: tuple[TensorType, ...]) -> tuple[object, ...]:
         for name, param in op.params.items()
         if name not in op.follows
         and not isinstance(param, SchemeParam)
-        and (window is None or name not in _WINDOW)
+        and (window is None or name not in WINDOW)
         and (isinstance(param, Reference) or not isinstance(param, LayerParam))
     )
     return op.spelling, window, said
