@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from netspec.diagnostics.records import printable
 from netspec.foundation.records import record
@@ -42,7 +42,7 @@ class Recognised:
     """A file as the text of a flat spec. `weights` are by their names in it, `scopes` by its steps' names.
 
     `unread` are the nodes without a step; the text has an input in place of what each of them makes.
-    `inputs` and `outputs` are the names of the text's, in the file's order.
+    `inputs` and `outputs` are the names of the text's, in the file's order. A single one is `output`.
     """
 
     text: str
@@ -85,6 +85,7 @@ def recognised(program: Program, name: str) -> Recognised:
             if view is not None:
                 writer.views[output] = view
     wires = [_output(writer, output, unread) for output in program.outputs]
+    _called(writer, program.outputs, wires)
     projected(writer.steps)
     steps = _used(writer.steps, wires)
     return _written(writer, steps, wires, tuple(unread), missing, name, total)
@@ -111,6 +112,17 @@ def _output(writer: Writer, output: str, unread: list[Unread]) -> Wire:
     except Unsaid as refusal:
         unread.append(Unread(Node("output", (), (output,), name=output), str(refusal)))
         return Wire(writer.inputs[0].name, (1,))
+
+
+def _called(writer: Writer, outputs: Sequence[str], wires: Sequence[Wire]) -> None:
+    """Gives the steps that several outputs come from the names that the file has for these."""
+    if len({id(wire) for wire in wires}) == 1:
+        return
+    known: set[int] = set()
+    for output, wire in zip(outputs, wires, strict=True):
+        if wire.step is not None and len(wire.step.made) == 1 and id(wire) not in known:
+            known.add(id(wire))
+            wire.name = wire.step.name = writer.called[output]
 
 
 def _used(steps: list[Step], wires: list[Wire]) -> list[Step]:
@@ -146,7 +158,12 @@ def _written(
         lines += step.lines()
     weights = {f"{s.name}.{key}": array for s in steps for key, array in s.weights.items()}
     outputs = tuple(wire.name for wire in wires)
-    lines.append(f"output {', '.join(dict.fromkeys(outputs))}")
+    if len(set(outputs)) == 1 and not unread:
+        # What flows at the end is the output, and is called so.
+        lines.append(f"@{outputs[0]}")
+        outputs = ("output",) * len(outputs)
+    else:
+        lines.append(f"output {', '.join(dict.fromkeys(outputs))}")
     return Recognised(
         "\n".join(lines) + "\n",
         weights,

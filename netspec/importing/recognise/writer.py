@@ -41,6 +41,9 @@ class Writer:
         self.inputs = [
             self._input(item.name, name) for item, name in zip(program.inputs, names, strict=True)
         ]
+        # Names that are kept for the steps that outputs come from.
+        several = program.outputs if len(program.outputs) > 1 else ()
+        self.called = {name: self.names.free([name], "result") for name in several}
 
     def _input(self, name: str, wanted: str) -> Wire:
         shape = self.shapes[name]

@@ -188,8 +188,6 @@ class Writer:
             given = [typed(v) for v in value.positional]
             given += [f"{k}={typed(v)}" for k, v in value.named]
             return f"{value.name}({', '.join(given)})" if given else value.name
-        if value in self.names:
-            return f"@{self.names[value]}"
         return typed(value) if not isinstance(value, str) else show(value)
 
     # braces
@@ -227,3 +225,13 @@ class Writer:
 
 def _lengths(value: Any) -> bool:
     return isinstance(value, tuple) and len(value) > 1 and all(isinstance(v, int) for v in value)
+
+
+class Anything(dict[Any, str]):
+    """A name for whatever is asked, as long as names cost alike."""
+
+    def __missing__(self, key: Any) -> str:
+        return "t"
+
+    def __contains__(self, key: object) -> bool:
+        return True
