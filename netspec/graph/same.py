@@ -54,6 +54,7 @@ def meaning(op: Operator, inputs: tuple[TensorType, ...]) -> tuple[object, ...]:
         (name, getattr(op, name))
         for name, param in op.params.items()
         if name not in op.follows
+        and (name != "over" or inputs[0].spatial)  # all of a vector are its channels
         and not isinstance(param, SchemeParam)
         and (window is None or name not in _WINDOW)
         and (isinstance(param, Reference) or not isinstance(param, LayerParam))

@@ -50,7 +50,7 @@ def _place(view: View, atoms: tuple[Atom, ...]) -> tuple[int, int]:
     raise Unsaid("it takes elements of an axis that lies inside another")
 
 
-def _sliced(
+def sliced(
     writer: Writer, view: View, axis: int, start: int, end: int, step: int, drop: bool
 ) -> View:
     """Elements of one axis, which is left out where one is taken and `drop` says so."""
@@ -85,18 +85,6 @@ def _sliced(
     return view
 
 
-def slices(writer: Writer, node: Node) -> View:
-    """Slice, along one axis after another."""
-    view = writer.view(node.inputs[0])
-    starts, ends = node.get("starts"), node.get("ends")
-    axes = node.get("axes") or tuple(range(len(starts)))
-    steps = node.get("steps") or (1,) * len(starts)
-    rank = len(view.axes)
-    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
-        view = _sliced(writer, view, axis % rank, start, end, step, drop=False)
-    return view
-
-
 def split(writer: Writer, node: Node) -> tuple[View, ...]:
     """Split: equal pieces of the channels are a bundle, others are slices."""
     view = writer.view(node.inputs[0])
@@ -115,7 +103,7 @@ def split(writer: Writer, node: Node) -> tuple[View, ...]:
         return tuple(View(wire, base, axes) for wire in first.step.made)
     found, start = [], 0
     for size in pieces:
-        found.append(_sliced(writer, view, axis, start, start + size, 1, drop=False))
+        found.append(sliced(writer, view, axis, start, start + size, 1, drop=False))
         start += size
     return tuple(found)
 
@@ -133,7 +121,7 @@ def gather(writer: Writer, node: Node) -> View:
     size = size_of(view.axes[axis])
     if places.ndim == 0:
         start = int(places) % size
-        return _sliced(writer, view, axis, start, start + 1, 1, drop=True)
+        return sliced(writer, view, axis, start, start + 1, 1, drop=True)
     if places.ndim != 1:
         raise Unsaid("it takes elements in several axes")
     wanted = [int(p) % size for p in places]
@@ -436,7 +424,6 @@ ARRANGING = {
     "Squeeze": reshape,
     "Unsqueeze": reshape,
     "Transpose": transpose,
-    "Slice": slices,
     "Split": split,
     "Gather": gather,
     "Concat": concat,

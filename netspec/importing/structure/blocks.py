@@ -8,7 +8,7 @@ from typing import Any
 
 from netspec.importing.structure.names import Names
 from netspec.importing.structure.stages import BLOCK, STAGE, staged
-from netspec.importing.structure.terms import FORK, HEAD, REFERENCE, Chain, Item, Piece, Ref
+from netspec.importing.structure.terms import FORK, HEAD, REFERENCE, Chain, Item, Piece, Ref, forms
 from netspec.importing.structure.text import Writer, tokens
 from netspec.importing.structure.unify import TIMES, Block, leaves, unified
 
@@ -50,7 +50,7 @@ class Folding:
                 break
             self._fold(*found)
             self._count()
-        self._stages()
+            self._stages()
 
     def _stages(self) -> None:
         shadowed = STAGE in self.blocks and self.blocks[STAGE] is not BLOCK
@@ -136,7 +136,7 @@ class Folding:
 
     def _finer(self, item: Item) -> int:
         said = tuple(
-            (leaf.slot, type(leaf.value), leaf.value)
+            (leaf.slot, type(forms(leaf.value)[0]), forms(leaf.value)[0])
             for leaf in leaves(Piece(Chain([item], None), 0, 1))
             if leaf.slot not in _VARY and not isinstance(leaf.value, Ref)
         )

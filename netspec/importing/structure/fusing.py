@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from netspec.importing.structure.steps import FROZEN
-from netspec.importing.structure.terms import REFERENCE, RESIDUAL, Chain, Item
+from netspec.importing.structure.terms import REFERENCE, RESIDUAL, Chain, Item, forms
 from netspec.ops.declare.values import Layer
 from netspec.ops.registry import REGISTRY
 from netspec.ops.words import MODULES
@@ -108,7 +108,7 @@ def _shortcut(item: Item, body: Chain, way: Chain) -> Any:
         given = dict(zip(conv.slots, conv.values, strict=True))
         plain = {"act": None, "groups": 1, "dilation": 1, "fixed": None, "weights": None}
         alike = all(given[name] == value for name, value in plain.items())
-        unpadded = given["pad"] in ("same", "tf_same", 0) and given["pad_mode"] == "zeros"
+        unpadded = 0 in forms(given["pad"]) and given["pad_mode"] == "zeros"
         if given["kernel"] == 1 and alike and unpadded:
             return "auto", (given["bias"], given["norm"], given[FROZEN])
     if words in (["subsample", "pad_channels"], ["pad_channels"]) and into.shape != out.shape:

@@ -36,6 +36,18 @@ class Said:
     step: bool = False
 
 
+@record
+class Free:
+    """A value that makes the same in several forms, first the one that is preferred."""
+
+    forms: tuple[Any, ...]
+
+
+def forms(value: Any) -> tuple[Any, ...]:
+    """All forms of a value."""
+    return value.forms if isinstance(value, Free) else (value,)
+
+
 class Item:
     """A step: its word, the values of its parameters by `slots`, and the chains in its braces.
 

@@ -18,6 +18,7 @@ from netspec.importing.structure.terms import (
     Ref,
     Said,
     Tangled,
+    forms,
 )
 from netspec.ops.declare.values import Layer, show
 from netspec.ops.registry import REGISTRY
@@ -121,7 +122,10 @@ class Writer:
     def _implied(self, word: str, name: str, value: Any) -> bool:
         default = missing(word, name)
         default = self.defaults.get(family(word), {}).get(name, default)
-        return bool(value == default and isinstance(value, bool) == isinstance(default, bool))
+        return any(
+            bool(form == default) and isinstance(form, bool) == isinstance(default, bool)
+            for form in forms(value)
+        )
 
     def _shorthand(self, value: Any, bracketed: bool) -> str:
         if isinstance(value, Said):
@@ -178,6 +182,7 @@ class Writer:
 
     def value(self, value: Any) -> str:
         """An argument."""
+        value = forms(value)[0]
         if isinstance(value, Said):
             return f"@{value.text}" if value.step else value.text
         if isinstance(value, Ref):

@@ -14,11 +14,13 @@ from netspec.importing.structure.terms import (
     REFERENCE,
     SIZES,
     Chain,
+    Free,
     Item,
     Mark,
     Piece,
     Ref,
     Said,
+    forms,
 )
 
 TIMES = "times"
@@ -130,7 +132,7 @@ class _Parameters:
         self.columns: dict[str, tuple[Any, ...]] = {}
         # Words in the pieces stand for parameters of other blocks or for layers.
         self.words = {item.word for piece in pieces for top in piece.items for item in top.walk()}
-        self.said: set[str] = set()
+        self.counts: set[str] = set()
 
     def told(self, column: tuple[Leaf, ...]) -> Any:
         """What the block says in the place of a column of values."""
@@ -152,17 +154,27 @@ class _Parameters:
             return self._of_inner(column)
         if any(value is UNSAID for value in values):
             return UNSAID if all(value is UNSAID for value in values) else self.REFUSED
+        if any(isinstance(value, Free) for value in values):
+            common = [f for f in forms(values[0]) if all(f in forms(v) for v in values)]
+            if common:
+                return common[0] if len(common) == 1 else Free(tuple(common))
+            values = tuple(forms(value)[0] for value in values)
         scoped = any(isinstance(value, Said) for value in values)
         if not scoped and not any(outer) and all(_equal(value, values[0]) for value in values):
             return values[0]
+        counted = column[0].slot == TIMES  # how often follows from no size
         for name, known in self.columns.items():
-            if all(_equal(a, b) for a, b in zip(known, values, strict=True)):
+            alike = all(_equal(a, b) for a, b in zip(known, values, strict=True))
+            if alike and counted == (name in self.counts):
                 return Said(name, any(outer))
-        if not any(outer) and not scoped and all(type(value) is int for value in values):
+        whole = all(type(value) is int for value in values)
+        if not any(outer) and not scoped and whole and not counted:
             related = self._of_channels(column) or self._of_others(values)
             if related:
                 return Said(related)
         name = self._name(column[0].slot, any(outer))
+        if counted:
+            self.counts.add(name)
         self.columns[name] = values
         return Said(name, any(outer))
 
@@ -179,7 +191,7 @@ class _Parameters:
             leaf.entry.type.shape[0] if leaf.entry and leaf.entry.type.shape else 0
             for leaf in column
         ]
-        if column[0].slot == TIMES or not all(isinstance(size, int) and size for size in into):
+        if not all(isinstance(size, int) and size for size in into):
             return ""
         return _multiple("C", into, [leaf.value for leaf in column])
 
