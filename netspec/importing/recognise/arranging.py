@@ -8,6 +8,7 @@ from math import prod
 import numpy as np
 
 from netspec.importing.files.program import Array, Node
+from netspec.importing.recognise.offsets import by_offset
 from netspec.importing.recognise.steps import Wire, number
 from netspec.importing.recognise.views import Atom, Axes, View, flat, refined, renamed, size_of
 from netspec.importing.recognise.writer import Unsaid, Writer
@@ -336,6 +337,10 @@ def _scores(writer: Writer, node: Node, query: View, key: View) -> Wire:
         array = array[0]
     if array.ndim > 3:
         raise Unsaid("what is added to its scores differs from sample to sample")
+    if (found := by_offset(array, query.wire.sizes[1:])) is not None:
+        head, table = found
+        weights = {"relative_position_bias_table": table}
+        return writer.step(head, [query.wire], array.shape, weights=weights, shared=True)
     return writer.parameter(np.ascontiguousarray(array), query.wire)
 
 

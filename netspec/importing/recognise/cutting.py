@@ -139,9 +139,10 @@ def _cropped(
         return f"crop({sides[0][0]})"
     if len(every) == 1:
         return None
-    if all(start == (size - size_kept) // 2 for (start, _), size, size_kept in zip(
-        sides, whole, kept, strict=True
-    )):
+    if all(
+        start == (size - size_kept) // 2
+        for (start, _), size, size_kept in zip(sides, whole, kept, strict=True)
+    ):
         return f"crop(size={sizes(kept)})"
     inner = ", ".join(f"({before}, {after})" for before, after in sides)
     return f"crop(({inner}))"

@@ -12,6 +12,7 @@ from netspec.importing.recognise.cutting import slices
 from netspec.importing.recognise.elementwise import ELEMENTWISE
 from netspec.importing.recognise.fusing import Fusing
 from netspec.importing.recognise.layers import LAYERS
+from netspec.importing.recognise.merging import merged
 from netspec.importing.recognise.projecting import projected
 from netspec.importing.recognise.steps import Step, Wire
 from netspec.importing.recognise.views import View
@@ -89,6 +90,7 @@ def recognised(program: Program, name: str) -> Recognised:
     wires = [_output(writer, output, unread) for output in program.outputs]
     _called(writer, program.outputs, wires)
     projected(writer.steps)
+    merged(writer.steps, wires)
     steps = _used(writer.steps, wires)
     return _written(writer, steps, wires, tuple(unread), missing, name, total)
 

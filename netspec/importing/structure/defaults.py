@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from netspec.importing.structure.fusing import PROJECTION, missing
-from netspec.importing.structure.terms import Item, Ref, Said, forms
+from netspec.importing.structure.terms import Item, bound, forms
 from netspec.importing.structure.text import Writer, family, tokens
 from netspec.ops.declare.values import Layer
 from netspec.ops.registry import REGISTRY
@@ -58,7 +58,7 @@ def _settings(
             continue
         for slot, value in zip(item.slots, item.values, strict=True):
             kind = REGISTRY[item.word]
-            if slot in _OWN or slot in kind.order or isinstance(value, Ref | Said):
+            if slot in _OWN or slot in kind.order or bound(value):
                 continue
             if slot in REGISTRY[word].params and missing(word, slot) not in forms(value):
                 values.setdefault(slot, Counter()).update(dict.fromkeys(forms(value), times))

@@ -77,7 +77,17 @@ class Names:
             self.held.update(outer[: number + 1] for number in range(len(outer)))
         # What blocks would be called if nothing else were, by what they are.
         self.wanted: dict[str, str] = {}
-        self.taken = {*RESERVED, *SIZES, "input", "output", "x", "body", "identity", RESIDUAL, STAGE}
+        self.taken = {
+            *RESERVED,
+            *SIZES,
+            "input",
+            "output",
+            "x",
+            "body",
+            "identity",
+            RESIDUAL,
+            STAGE,
+        }
         # The last node in each scope, which gives what the scope gives.
         self.last = {
             outer[: number + 1]: node.path
@@ -135,7 +145,9 @@ class Names:
         self.taken |= {name for name, _ in block.parameters}
         assert block.body is not None
         found = {
-            item.label: self.free(_noun(item)) for item in block.body.walk() if item.label is not None
+            item.label: self.free(_noun(item))
+            for item in block.body.walk()
+            if item.label is not None
         }
         self.taken = outside
         return found

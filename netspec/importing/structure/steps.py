@@ -8,9 +8,11 @@ from typing import Any
 from netspec.diagnostics.raised import Rejection
 from netspec.graph.checked import Node, Value
 from netspec.graph.written import referred
-from netspec.importing.structure.terms import Free, Item, read
+from netspec.importing.structure.terms import Free, Item, forms, read
 from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.params import Reference, SchemeParam
+from netspec.ops.declare.values import Layer
+from netspec.ops.registry import REGISTRY
 
 OWNER, FROZEN, NODES = "weights", "frozen", "*"
 
@@ -42,6 +44,22 @@ def step(node: Node, owner: Value | None, pads: tuple[str, ...]) -> Item:
     weighted = bool(node.op.weights(*node.input_types))
     values |= {OWNER: None if owner is None else read(owner), FROZEN: node.frozen and weighted}
     return Item(node.op.spelling, tuple(values), tuple(values.values()), nodes=(node,))
+
+
+def layer(item: Item) -> Layer:
+    """A step as the argument of another."""
+    kind = REGISTRY[item.word]
+    said = {
+        name: forms(value)[0]
+        for name, value in zip(item.slots, item.values, strict=True)
+        if name in kind.params and kind.params[name].default not in forms(value)
+    }
+    positional: list[Any] = []
+    for name in kind.order:
+        if name not in said:
+            break
+        positional.append(said.pop(name))
+    return Layer(item.word, tuple(positional), tuple(said.items()))
 
 
 def _steps_of(op: Operator) -> Iterator[str]:

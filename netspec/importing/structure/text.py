@@ -190,8 +190,8 @@ class Writer:
                 raise Tangled
             return f"@{self.names[value.value]}"
         if isinstance(value, Layer):
-            given = [typed(v) for v in value.positional]
-            given += [f"{k}={typed(v)}" for k, v in value.named]
+            given = [self.value(v) for v in value.positional]
+            given += [f"{k}={self.value(v)}" for k, v in value.named]
             return f"{value.name}({', '.join(given)})" if given else value.name
         return typed(value) if not isinstance(value, str) else show(value)
 

@@ -20,8 +20,11 @@ from netspec.importing.structure.terms import (
     Piece,
     Ref,
     Said,
+    bound,
     forms,
 )
+from netspec.ops.declare.values import Layer
+from netspec.ops.registry import REGISTRY
 
 TIMES = "times"
 # An argument that a call leaves to an expression of the block.
@@ -137,6 +140,8 @@ class _Parameters:
     def told(self, column: tuple[Leaf, ...]) -> Any:
         """What the block says in the place of a column of values."""
         values: tuple[Any, ...] = tuple(leaf.value for leaf in column)
+        if (layer := self._of_layers(column)) is not None:
+            return layer
         if column[0].slot in (SHORTCUT, PROJECTION):
             found = {value for value in values if value is not ANY}
             return self.REFUSED if len(found) > 1 else next(iter(found), ANY)
@@ -178,6 +183,28 @@ class _Parameters:
         self.columns[name] = values
         return Said(name, any(outer))
 
+    def _of_layers(self, column: tuple[Leaf, ...]) -> Any:
+        """One layer with what its arguments have in common; None where these are not its uses."""
+        values = [leaf.value for leaf in column]
+        first = values[0]
+        if not all(isinstance(value, Layer) and _shape(value) == _shape(first) for value in values):
+            return None
+        names = [*REGISTRY[first.name].order] if first.name in REGISTRY else []
+        slots = [*names[: len(first.positional)], *(name for name, _ in first.named)]
+        if len(slots) != len(_given(first)):
+            return None
+        told = [
+            self.told(
+                tuple(Leaf(slot, _given(leaf.value)[at], leaf.entry, leaf.inner) for leaf in column)
+            )
+            for at, slot in enumerate(slots)
+        ]
+        if any(value is self.REFUSED or value is UNSAID for value in told):
+            return self.REFUSED
+        number = len(first.positional)
+        named = zip(slots[number:], told[number:], strict=True)
+        return Layer(first.name, tuple(told[:number]), tuple(named))
+
     def _of_inner(self, column: tuple[Leaf, ...]) -> Any:
         """An expression of the channels in braces, which stays there; else nothing will do."""
         said = next(leaf.value for leaf in column if isinstance(leaf.value, Said))
@@ -216,13 +243,21 @@ class _Parameters:
         """The parameters, those last that have a value by default; and these values."""
         defaults: dict[str, tuple[Any]] = {}
         for name, values in self.columns.items():
-            if any(isinstance(value, Ref | Said) for value in values):
+            if any(map(bound, values)):
                 continue
             value, times = Counter(map(_Typed, values)).most_common(1)[0]
             if times * 2 > 2 + 2 * (len(values) - times):
                 defaults[name] = (value.value,)
         names = sorted(self.columns, key=lambda name: name in defaults)
         return names, defaults
+
+
+def _given(layer: Layer) -> tuple[Any, ...]:
+    return (*layer.positional, *(value for _, value in layer.named))
+
+
+def _shape(layer: Layer) -> Any:
+    return layer.name, len(layer.positional), tuple(name for name, _ in layer.named)
 
 
 class _Typed:
