@@ -58,8 +58,11 @@ def attended(node: Node, makers: Mapping[str, Node], constants: Mapping[str, Arr
     query, by = _unscaled(query, makers, constants)
     key, also = _unscaled(key, makers, constants)
     given = {"scale": scale * by * also, "causal": causal}
-    if added and (mask := constants.get(added[0])) is not None and _causal(mask):
-        added, given["causal"] = [], 1
+    if added and (mask := constants.get(added[0])) is not None:
+        if not mask.any():
+            added = []
+        elif _causal(mask):
+            added, given["causal"] = [], 1
     return Node(
         "Attend", (query, key, node.inputs[1], *added), node.outputs, given, node.name, node.scopes
     )

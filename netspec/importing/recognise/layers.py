@@ -262,7 +262,7 @@ def prelu(writer: Writer, node: Node) -> View:
 
 
 def resize(writer: Writer, node: Node) -> View:
-    """Resize and Upsample, to whole factors or to a size; Expand of what is alone along an axis of a map."""
+    """Resize and Upsample, to whole factors or to a size."""
     wire = writer.plain(writer.view(node.inputs[0]))
     shape = writer.shapes[node.output][1:]
     if len(shape) != len(wire.sizes) or shape[:1] != wire.sizes[:1]:
@@ -427,6 +427,5 @@ LAYERS = {
     "LRN": response_norm,
     "PRelu": prelu,
     "Resize": resize,
-    "Expand": resize,
     "Pad": pad,
 }
