@@ -110,7 +110,7 @@ NETS: dict[str, tuple[str, tuple[int, ...]]] = {
     "swin_v2_t": ("torchvision.models.swin_v2_t()", (3, 256, 256)),
     "t5_encoder_4x256": (
         "transformers.T5EncoderModel(transformers.T5Config(vocab_size=1000, d_model=256, d_kv=32, "
-        "d_ff=1024, num_layers=4, num_heads=8))",
+        "d_ff=1024, num_layers=4, num_heads=8, attn_implementation='eager'))",
         IDS,
     ),
     "vit_b_16": ("torchvision.models.vit_b_16()", IMAGE),
@@ -214,22 +214,21 @@ def _torchvision_operators() -> None:
         _torchvision_operators.library = library  # type: ignore[attr-defined]
 
 
-class _First:
-    """The first tensor that a module of transformers or of segmentation gives."""
+def _first(net: Any, ids: bool) -> Any:
+    """A module that gives the first tensor of what a net of transformers or of segmentation gives."""
+    import torch
 
-    def __new__(cls, inner: Any) -> Any:
-        import torch
+    class First(torch.nn.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = net
 
-        class First(torch.nn.Module):  # type: ignore[misc]
-            def __init__(self) -> None:
-                super().__init__()
-                self.net = inner
+        def forward(self, x: Any) -> Any:
+            # Without a mask of its own, transformers looks for texts packed side by side.
+            given = {"attention_mask": torch.ones_like(x)} if ids else {}
+            return next(iter(self.net(x, **given).values()))
 
-            def forward(self, x: Any) -> Any:
-                found = self.net(x)
-                return found if isinstance(found, torch.Tensor) else next(iter(found.values()))
-
-        return First().eval()
+    return First().eval()
 
 
 def write(name: str, folder: Path) -> None:
@@ -246,7 +245,7 @@ def write(name: str, folder: Path) -> None:
     if ids or "segmentation" in call:
         if ids:
             net.config.use_cache = False
-        net = _First(net)
+        net = _first(net, ids)
     x = torch.randint(0, 1000, (1, *sizes)) if ids else torch.randn(1, *sizes)
     ways: dict[str, Callable[[str], None]] = {
         "ts": lambda path: _traced(net, x, path, {0: "batch"}),

@@ -403,7 +403,7 @@ def _scores(writer: Writer, node: Node, query: View, key: View) -> Wire:
         array = array[0]
     if array.ndim > 3:
         raise Unsaid("what is added to its scores differs from sample to sample")
-    return writer.shared(node.inputs[3], np.ascontiguousarray(array), query.wire)
+    return writer.shared(np.ascontiguousarray(array), query.wire)
 
 
 def product(writer: Writer, node: Node) -> View:

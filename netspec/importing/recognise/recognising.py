@@ -8,6 +8,7 @@ from netspec.diagnostics.records import printable
 from netspec.foundation.records import record
 from netspec.importing.files.program import Array, Node, Program
 from netspec.importing.recognise.arranging import ARRANGING
+from netspec.importing.recognise.cropping import cropped
 from netspec.importing.recognise.elementwise import ELEMENTWISE
 from netspec.importing.recognise.fusing import Fusing
 from netspec.importing.recognise.layers import LAYERS
@@ -86,6 +87,7 @@ def recognised(program: Program, name: str) -> Recognised:
                 writer.views[output] = view
     wires = [_output(writer, output, unread) for output in program.outputs]
     projected(writer.steps)
+    cropped(writer.steps)
     steps = _used(writer.steps, wires)
     _with_ids(program, writer, steps)
     return _written(writer, steps, wires, tuple(unread), missing, name, total)

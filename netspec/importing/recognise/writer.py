@@ -35,7 +35,7 @@ class Writer:
         self.steps: list[Step] = []
         self.views: dict[str, View] = {}
         self._arranged: dict[tuple[int, Axes, Axes], Wire] = {}
-        self._shared: dict[str, Wire] = {}
+        self._shared: dict[tuple[tuple[int, ...], bytes], Wire] = {}
         names = [re.sub(r"\W+", "_", item.name, flags=re.ASCII) for item in program.inputs]
         self.names = Names(())
         self.readers = program.readers()
@@ -151,15 +151,16 @@ class Writer:
             shared=True,
         )
 
-    def shared(self, name: str, array: Array, like: Wire) -> Wire:
-        """The step that gives the numbers of a constant, one for all that read it."""
-        if name not in self._shared:
+    def shared(self, array: Array, like: Wire) -> Wire:
+        """A parameter of these numbers, one for all that read the same."""
+        key = (array.shape, array.tobytes())
+        if key not in self._shared:
             ids = {id(self.views[name].wire) for name in self.program.integers & set(self.views)}
             # Made where all that read it can see it: from what flows in, or from the vectors of ids.
             while like.step is not None and id(like.step.inputs[0]) not in ids:
                 like = like.step.inputs[0]
-            self._shared[name] = self.parameter(array, like)
-        return self._shared[name]
+            self._shared[key] = self.parameter(array, like)
+        return self._shared[key]
 
     # --- other orders of numbers
 

@@ -21,10 +21,10 @@ def references(node: Node) -> tuple[tuple[Value, ...], dict[str, Value]]:
     return referred(node.op, plain), named
 
 
-def step(node: Node, owner: Value | None, pads: tuple[str, ...]) -> Item:
+def step(node: Node, owner: Value | None, pads: tuple[str | int, ...]) -> Item:
     """The step that makes a node, without norm and activation behind it.
 
-    `owner` is the step whose weights it uses, `pads` the words for paddings, first what is preferred.
+    `owner` is the step whose weights it uses, `pads` the forms of paddings, first what is preferred.
     """
     plain, named = references(node)
     values: dict[str, Any] = {
@@ -46,7 +46,7 @@ def _steps_of(op: Operator) -> Iterator[str]:
     return (name for name, param in op.params.items() if isinstance(param, Reference))
 
 
-def _simplest(node: Node, pads: tuple[str, ...]) -> dict[str, Any]:
+def _simplest(node: Node, pads: tuple[str | int, ...]) -> dict[str, Any]:
     """A window's parameters, each in the simplest form that makes the same window."""
     op, types = node.op, node.input_types
     window = op.window(*types)
@@ -61,7 +61,6 @@ def _simplest(node: Node, pads: tuple[str, ...]) -> dict[str, Any]:
         "pad": [
             *([0] if "ceil" in op.params else []),
             *pads,
-            0,
             [pair[0] for pair in window.pads],
             window.pads,
         ],
@@ -91,11 +90,17 @@ def _windowed(op: Operator, values: dict[str, Any], types: Any) -> Any:
         return None
 
 
-def paddings(nodes: tuple[Node, ...]) -> tuple[str, ...]:
-    """The words for paddings, that of TensorFlow first where the net needs it."""
+def paddings(nodes: tuple[Node, ...]) -> tuple[str | int, ...]:
+    """The forms of paddings, first those that the net needs: the words that do what no 0 does."""
+    order: tuple[str | int, ...] = (0, "same", "tf_same")
     for node in nodes:
         window = node.op.window(*node.input_types) if "pad" in node.op.params else None
-        uneven = window is not None and not window.symmetric and "ceil" not in node.op.params
+        if window is None or "ceil" in node.op.params:
+            continue
+        uneven = not window.symmetric
         if uneven and _windowed(node.op, {"pad": "tf_same"}, node.input_types) == window:
-            return ("tf_same", "same")
-    return ("same", "tf_same")
+            return ("tf_same", "same", 0)
+        if order[0] == 0 and any(map(any, window.pads)):
+            if _windowed(node.op, {"pad": "same"}, node.input_types) == window:
+                order = ("same", 0, "tf_same")
+    return order
