@@ -100,7 +100,7 @@ def paddings(nodes: tuple[Node, ...]) -> tuple[str | int, ...]:
         uneven = not window.symmetric
         if uneven and _windowed(node.op, {"pad": "tf_same"}, node.input_types) == window:
             return ("tf_same", "same", 0)
-        if order[0] == 0 and any(map(any, window.pads)):
-            if _windowed(node.op, {"pad": "same"}, node.input_types) == window:
-                order = ("same", 0, "tf_same")
+        padded = order[0] == 0 and any(map(any, window.pads))
+        if padded and _windowed(node.op, {"pad": "same"}, node.input_types) == window:
+            order = ("same", 0, "tf_same")
     return order
