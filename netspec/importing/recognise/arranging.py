@@ -9,6 +9,7 @@ from math import prod
 import numpy as np
 
 from netspec.importing.files.program import Array, Node
+from netspec.importing.recognise.offsets import by_offset
 from netspec.importing.recognise.steps import Wire, number
 from netspec.importing.recognise.turning import rotary
 from netspec.importing.recognise.views import Atom, Axes, View, flat, refined, renamed, size_of
@@ -66,7 +67,7 @@ def _place(view: View, atoms: tuple[Atom, ...]) -> tuple[int, int]:
     raise Unsaid("it takes elements of an axis that lies inside another")
 
 
-def _sliced(
+def sliced(
     writer: Writer, view: View, axis: int, start: int, end: int, step: int, drop: bool
 ) -> View:
     """Elements of one axis, which is left out where one is taken and `drop` says so."""
@@ -101,18 +102,6 @@ def _sliced(
     return view
 
 
-def slices(writer: Writer, node: Node) -> View:
-    """Slice, along one axis after another."""
-    view = writer.view(node.inputs[0])
-    starts, ends = node.get("starts"), node.get("ends")
-    axes = node.get("axes") or tuple(range(len(starts)))
-    steps = node.get("steps") or (1,) * len(starts)
-    rank = len(view.axes)
-    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
-        view = _sliced(writer, view, axis % rank, start, end, step, drop=False)
-    return view
-
-
 def split(writer: Writer, node: Node) -> tuple[View, ...]:
     """Split: equal pieces of the channels are a bundle, others are slices."""
     view = writer.view(node.inputs[0])
@@ -131,7 +120,7 @@ def split(writer: Writer, node: Node) -> tuple[View, ...]:
         return tuple(View(wire, base, axes) for wire in first.step.made)
     found, start = [], 0
     for size in pieces:
-        found.append(_sliced(writer, view, axis, start, start + size, 1, drop=False))
+        found.append(sliced(writer, view, axis, start, start + size, 1, drop=False))
         start += size
     return tuple(found)
 
@@ -149,7 +138,7 @@ def gather(writer: Writer, node: Node) -> View:
     size = size_of(view.axes[axis])
     if places.ndim == 0:
         start = int(places) % size
-        return _sliced(writer, view, axis, start, start + 1, 1, drop=True)
+        return sliced(writer, view, axis, start, start + 1, 1, drop=True)
     if places.ndim != 1:
         return _strided(writer, view, axis, places)
     wanted = [int(p) % size for p in places]
@@ -191,7 +180,7 @@ def _strided(writer: Writer, view: View, axis: int, places: Array) -> View:
         raise Unsaid("it takes elements in several axes")
     for place, (i, step) in enumerate(zip((*many, -1), (*whole[1:], 1), strict=True)):
         first, count = start // step % inner[place], sizes[i] if i >= 0 else 1
-        found = _sliced(writer, found, place + 1, first, first + count, 1, drop=False)
+        found = sliced(writer, found, place + 1, first, first + count, 1, drop=False)
     order = sorted(range(len(many)), key=lambda place: many[place])
     found = found.moved([0, *(i + 1 for i in order), len(many) + 1]).reshaped(sizes)
     assert found is not None
@@ -403,7 +392,16 @@ def _scores(writer: Writer, node: Node, query: View, key: View) -> Wire:
         array = array[0]
     if array.ndim > 3:
         raise Unsaid("what is added to its scores differs from sample to sample")
-    return writer.shared(np.ascontiguousarray(array), query.wire)
+    array, found = np.ascontiguousarray(array), by_offset(array, query.wire.sizes[1:])
+    if found is None:
+        return writer.shared(array, query.wire, lambda: writer.parameter(array, query.wire))
+    head, table = found
+    weights = {"relative_position_bias_table": table}
+    return writer.shared(
+        array,
+        query.wire,
+        lambda: writer.step(head, [query.wire], array.shape, weights=weights, shared=True),
+    )
 
 
 def product(writer: Writer, node: Node) -> View:
@@ -491,7 +489,6 @@ ARRANGING = {
     "Squeeze": reshape,
     "Unsqueeze": reshape,
     "Transpose": transpose,
-    "Slice": slices,
     "Split": split,
     "Gather": gather,
     "Concat": concat,

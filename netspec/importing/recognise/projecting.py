@@ -65,8 +65,8 @@ def _project(step: Step, readers: dict[int, list[Step]]) -> None:
     out.inputs = (sources[0],) if sources[0] is sources[1] else (sources[0], sources[1])
     out.named, out.scopes = step.named, step.scopes or out.scopes
     for wire in step.named.values():
-        # What it adds is the same for every sample, so where it is made is as good.
-        if wire.step is not None and wire.shared and wire.step.inputs == (query,):
+        # What is added to the scores reads of the queries their places alone.
+        if wire.step is not None and wire.step.inputs == (query,):
             wire.step.inputs = (sources[0],)
 
 

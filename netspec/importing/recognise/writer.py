@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 
 from netspec.importing.files.program import Array, Node, Program
@@ -43,6 +43,9 @@ class Writer:
         self.inputs = [
             self._input(item.name, name) for item, name in zip(program.inputs, names, strict=True)
         ]
+        # Names that are kept for the steps that outputs come from.
+        several = program.outputs if len(program.outputs) > 1 else ()
+        self.called = {name: self.names.free([name], "result") for name in several}
 
     def _input(self, name: str, wanted: str) -> Wire:
         shape = self.shapes[name]
@@ -151,16 +154,25 @@ class Writer:
             shared=True,
         )
 
-    def shared(self, array: Array, like: Wire) -> Wire:
-        """A parameter of these numbers, one for all that read the same."""
+    def shared(self, array: Array, like: Wire, make: Callable[[], Wire]) -> Wire:
+        """What `make` gives of numbers that may be read several times, made once.
+
+        It reads `like`, or where others read it too, the first of what that comes from in as many places.
+        """
         key = (array.shape, array.tobytes())
         if key not in self._shared:
-            ids = {id(self.views[name].wire) for name in self.program.integers & set(self.views)}
-            # Made where all that read it can see it: from what flows in, or from the vectors of ids.
-            while like.step is not None and id(like.step.inputs[0]) not in ids:
-                like = like.step.inputs[0]
-            self._shared[key] = self.parameter(array, like)
-        return self._shared[key]
+            self._shared[key] = make()
+            return self._shared[key]
+        found = self._shared[key]
+        ids = {id(self.views[name].wire) for name in self.program.integers & set(self.views)}
+        while like.step is not None and id(like.step.inputs[0]) not in ids:
+            before = like.step.inputs[0]
+            if before.sizes[1:] != like.sizes[1:]:
+                break
+            like = before
+        assert found.step is not None
+        found.step.inputs = (like,)
+        return found
 
     # --- other orders of numbers
 

@@ -8,9 +8,11 @@ from typing import Any
 from netspec.diagnostics.raised import Rejection
 from netspec.graph.checked import Node, Value
 from netspec.graph.written import referred
-from netspec.importing.structure.terms import Item, read
+from netspec.importing.structure.terms import Free, Item, forms, read
 from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.params import Reference, SchemeParam
+from netspec.ops.declare.values import Layer
+from netspec.ops.registry import REGISTRY
 
 OWNER, FROZEN, NODES = "weights", "frozen", "*"
 
@@ -21,10 +23,10 @@ def references(node: Node) -> tuple[tuple[Value, ...], dict[str, Value]]:
     return referred(node.op, plain), named
 
 
-def step(node: Node, owner: Value | None, pads: tuple[str | int, ...]) -> Item:
+def step(node: Node, owner: Value | None, pads: tuple[str, ...]) -> Item:
     """The step that makes a node, without norm and activation behind it.
 
-    `owner` is the step whose weights it uses, `pads` the forms of paddings, first what is preferred.
+    `owner` is the step whose weights it uses, `pads` the words for paddings, first what is preferred.
     """
     plain, named = references(node)
     values: dict[str, Any] = {
@@ -35,6 +37,8 @@ def step(node: Node, owner: Value | None, pads: tuple[str | int, ...]) -> Item:
     values |= dict.fromkeys(node.op.follows)
     if node.op.window(*node.input_types) is not None:
         values |= _simplest(node, pads)
+    if "over" in values and not node.input_types[0].spatial:
+        values["over"] = Free((values["over"], *{"all", "channels"} - {values["over"]}))
     values |= {name: read(named[name]) if name in named else None for name in _steps_of(node.op)}
     values |= {f"@{i}": read(value) for i, value in enumerate(plain)}
     weighted = bool(node.op.weights(*node.input_types))
@@ -42,12 +46,28 @@ def step(node: Node, owner: Value | None, pads: tuple[str | int, ...]) -> Item:
     return Item(node.op.spelling, tuple(values), tuple(values.values()), nodes=(node,))
 
 
+def layer(item: Item) -> Layer:
+    """A step as the argument of another."""
+    kind = REGISTRY[item.word]
+    said = {
+        name: forms(value)[0]
+        for name, value in zip(item.slots, item.values, strict=True)
+        if name in kind.params and kind.params[name].default not in forms(value)
+    }
+    positional: list[Any] = []
+    for name in kind.order:
+        if name not in said:
+            break
+        positional.append(said.pop(name))
+    return Layer(item.word, tuple(positional), tuple(said.items()))
+
+
 def _steps_of(op: Operator) -> Iterator[str]:
     return (name for name, param in op.params.items() if isinstance(param, Reference))
 
 
-def _simplest(node: Node, pads: tuple[str | int, ...]) -> dict[str, Any]:
-    """A window's parameters, each in the simplest form that makes the same window."""
+def _simplest(node: Node, pads: tuple[str, ...]) -> dict[str, Any]:
+    """A window's parameters, each in the simplest form that makes the same window; paddings in all."""
     op, types = node.op, node.input_types
     window = op.window(*types)
     assert window is not None
@@ -58,12 +78,6 @@ def _simplest(node: Node, pads: tuple[str | int, ...]) -> dict[str, Any]:
         "kernel": [window.kernel],
         "stride": [op.params["stride"].default, window.stride] if "stride" in found else [],
         "dilation": [1, window.dilation],
-        "pad": [
-            *([0] if "ceil" in op.params else []),
-            *pads,
-            [pair[0] for pair in window.pads],
-            window.pads,
-        ],
     }
     for name in [name for name in found if name in tries]:
         for value in tries[name]:
@@ -71,7 +85,18 @@ def _simplest(node: Node, pads: tuple[str | int, ...]) -> dict[str, Any]:
             if _windowed(op, found | {name: value}, types) == window:
                 found[name] = value
                 break
+    if "pad" in found:
+        sides = _one([pair[0] for pair in window.pads])
+        ways = dict.fromkeys((*pads, sides if window.symmetric else window.pads))
+        # No padding is what is not said; a size rounded up leaves no choice.
+        ways = dict.fromkeys((0, *ways)) if "ceil" in op.params or sides == 0 else ways
+        same = [way for way in ways if _windowed(op, found | {"pad": way}, types) == window]
+        found["pad"] = _either(same or [found["pad"]])
     return found
+
+
+def _either(ways: list[Any]) -> Any:
+    return ways[0] if len(ways) == 1 else Free(tuple(ways))
 
 
 def _one(value: Any) -> Any:
@@ -90,17 +115,11 @@ def _windowed(op: Operator, values: dict[str, Any], types: Any) -> Any:
         return None
 
 
-def paddings(nodes: tuple[Node, ...]) -> tuple[str | int, ...]:
-    """The forms of paddings, first those that the net needs: the words that do what no 0 does."""
-    order: tuple[str | int, ...] = (0, "same", "tf_same")
+def paddings(nodes: tuple[Node, ...]) -> tuple[str, ...]:
+    """The words for paddings, that of TensorFlow first where the net needs it."""
     for node in nodes:
         window = node.op.window(*node.input_types) if "pad" in node.op.params else None
-        if window is None or "ceil" in node.op.params:
-            continue
-        uneven = not window.symmetric
+        uneven = window is not None and not window.symmetric and "ceil" not in node.op.params
         if uneven and _windowed(node.op, {"pad": "tf_same"}, node.input_types) == window:
-            return ("tf_same", "same", 0)
-        padded = order[0] == 0 and any(map(any, window.pads))
-        if padded and _windowed(node.op, {"pad": "same"}, node.input_types) == window:
-            order = ("same", 0, "tf_same")
-    return order
+            return ("tf_same", "same")
+    return ("same", "tf_same")
