@@ -163,15 +163,21 @@ class _Drawn:
     ) -> None:
         self.wires, self.levels, self.grid, self.pieces = wires, levels, found, pieces
         end = len(wires.items)
-        ways = routes(found, wires, len(levels.names), levels.row)
-        self.ways = [way for way in ways if way.link.target < end or not whole]
-        room = sizes(found, pieces, len(levels.names))
         # Closed blocks that work in several rows are as high as all of these.
         filling = {
             v
             for v, (item, span) in enumerate(zip(wires.items, levels.spans, strict=True))
             if not span.is_one and _streams(item) and not layout.opens(item)
         }
+
+        def row(link: Link, given: bool) -> int | None:
+            number = link.source if given else link.target
+            known = levels.spans[number].is_one or number in filling
+            return levels.row(link, given) if known else None
+
+        ways = routes(found, wires, len(levels.names), row)
+        self.ways = [way for way in ways if way.link.target < end or not whole]
+        room = sizes(found, pieces, len(levels.names))
         self.lines = Lines(
             found, pieces, room, self.ways, levels.row, frozenset(filling), sideways=alone
         )

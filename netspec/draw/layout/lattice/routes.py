@@ -33,7 +33,10 @@ class Route:
 
 
 def routes(grid: Grid, wires: Wiring, rows: int, row: Row) -> list[Route]:
-    """The ways of all links but those that lead straight up or down."""
+    """The ways of all links but those that lead straight up or down.
+
+    `row` is None for what is in no row, as all of an element that works in several and fills none of them.
+    """
     end = len(wires.items)
     passing: dict[tuple[int, int], Net] = {}
     found = []
