@@ -29,7 +29,9 @@ def check_frequencies(graph: Graph, file: Checkpoint, buffers: Iterable[str]) ->
         if not file.integer(name) and len(file[name]) == 1 and file[name][0] > 1:
             values = file.read(name)
             if is_frequencies(values) and not any(_alike(values, rates) for rates in ours):
-                raise NetspecError(TurnsDiffer(name, _said(values), _said(sorted(ours, key=len)[-1])))
+                raise NetspecError(
+                    TurnsDiffer(name, _said(values), _said(sorted(ours, key=len)[-1]))
+                )
 
 
 def _alike(values: Array, rates: tuple[float, ...]) -> bool:
