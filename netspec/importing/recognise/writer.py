@@ -34,6 +34,8 @@ class Writer:
         self.batch = Atom(program.batch, batch=True)
         self.steps: list[Step] = []
         self.views: dict[str, View] = {}
+        # What nodes without a step make, of sizes that no input can stand in for.
+        self.unknown: set[str] = set()
         self._arranged: dict[tuple[int, Axes, Axes], Wire] = {}
         self._shared: dict[tuple[tuple[int, ...], bytes], Wire] = {}
         names = [re.sub(r"\W+", "_", item.name, flags=re.ASCII) for item in program.inputs]
