@@ -83,9 +83,10 @@ class Layer(Module):
 
     `step` is the step of the spec that it comes from, `calls` the steps that called the blocks
     around it, innermost first, `words` are those of its path that no operator or block is called
-    by, `called` the numbered name that the spec gives its step. `is_gate`: a product reads it through an activation. `kind`: it is an `embedding` or its norm,
-    a table of each `position`, or what an attention reads as `query`, `key` or `value`, or its norm;
-    the last layer that `normalises` each position alone is `final`.
+    by, `called` the numbered name that the spec gives its step. `is_gate`: a product reads it through an
+    activation. `kind`: it is an `embedding` or its norm, a table of each `position`, or what an attention
+    reads as `query`, `key` or `value`, or its norm; the last layer that `normalises` each position alone
+    is `final`.
     """
 
     feeds: frozenset[int] = frozenset()

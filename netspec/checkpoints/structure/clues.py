@@ -1,8 +1,8 @@
 """What names say about which layer is which, beyond shapes: clues that an arrangement keeps or not.
 
 A clue holds for all parts of a kind at once, as names repeat alike. The strongest come first: axes of
-kernels, numbered names that the spec has too, numbers, what stands beside what, what repeats, words, and the order of definition where there
-is one.
+kernels, numbered names that the spec has too, numbers, what stands beside what, what repeats, words, and
+the order of definition where there is one.
 """
 
 from __future__ import annotations
