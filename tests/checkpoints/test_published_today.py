@@ -41,9 +41,13 @@ QUICK = {
     "deit_tiny_patch16_224",
     "gpt2_4x256",
     "llama_4x256",
+    "mamba_2x64",
     "mixer_s16_224",
     "repvgg_a0",
+    "rwkv4_2x64",
+    "segformer_b0",
     "t5_encoder_4x256",
+    "wav2vec2_2x96",
 }
 SOME = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in NAMES]
 Tensors = Mapping[str, np.ndarray]

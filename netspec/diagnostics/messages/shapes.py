@@ -244,13 +244,14 @@ class ValuesMisfit(Problem):
 class StateDiffers(Problem):
     code = "NS330"
     title = "a step of the recurrence takes {taken} and gives {given}"
-    help = "end the braces with what the next step starts from: {taken}"
+    help = "{advice_text}"
     explain = (
         "`for x_t in @x { ... }` runs its braces at each step of a sequence. What flows out of one "
         "step flows into the next, so it must be as many tensors, of the same shapes."
     )
     taken: str
     given: str
+    advice_text: str
 
 
 class SharedKnownDiffer(Problem):
