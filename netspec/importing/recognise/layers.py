@@ -262,7 +262,7 @@ def prelu(writer: Writer, node: Node) -> View:
 
 
 def resize(writer: Writer, node: Node) -> View:
-    """Resize and Upsample, to whole factors or to a size; Expand of what is alone along an axis of a map."""
+    """Resize and Upsample, to whole factors or to a size."""
     wire = writer.plain(writer.view(node.inputs[0]))
     shape = writer.shapes[node.output][1:]
     if len(shape) != len(wire.sizes) or shape[:1] != wire.sizes[:1]:
@@ -304,13 +304,22 @@ def pad(writer: Writer, node: Node) -> View:
     mode = {"constant": "constant", "reflect": "reflect", "edge": "replicate", "wrap": "circular"}[
         node.get("mode", "constant")
     ]
-    if any(pairs[0]) or min(amounts) < 0:
-        raise Unsaid("it pads the batch, or cuts")
+    if any(pairs[0]) or min(pairs[1]) < 0:
+        raise Unsaid("it pads the batch, or cuts channels")
     if any(pairs[1]):
         if any(map(any, pairs[2:])) or pairs[1][0] or value or mode != "constant":
             raise Unsaid("it pads channels before the first, or with other than zeros")
         return _whole(writer, writer.step(f"pad_channels({shape[0]})", [wire], shape))
-    text = _sides(pairs[2:])
+    cut = [(max(-before, 0), max(-after, 0)) for before, after in pairs[2:]]
+    if any(map(any, cut)):
+        if mode != "constant":
+            raise Unsaid("it cuts where it mirrors")
+        kept = [size - sum(ends) for size, ends in zip(wire.sizes[1:], cut, strict=True)]
+        wire = writer.step(f"crop({sides(cut)})", [wire], (wire.sizes[0], *kept))
+        pairs[2:] = [(max(before, 0), max(after, 0)) for before, after in pairs[2:]]
+        if not any(map(any, pairs)):
+            return _whole(writer, wire)
+    text = sides(pairs[2:])
     given = (
         [text] + [f"mode={mode}"] * (mode != "constant") + [f"value={number(value)}"] * bool(value)
     )
@@ -350,7 +359,7 @@ class _Window:
 
     def given(self) -> list[str]:
         """Padding and dilation, where there are any."""
-        found = [f"pad={_sides(self.pairs)}"] * self.padded
+        found = [f"pad={sides(self.pairs)}"] * self.padded
         return found + [f"dilation={_listed(self.dilations)}"] * any(d != 1 for d in self.dilations)
 
 
@@ -358,7 +367,8 @@ def _listed(values: Sequence[int]) -> str:
     return str(values[0]) if len(set(values)) == 1 else f"({', '.join(map(str, values))})"
 
 
-def _sides(pairs: Sequence[tuple[int, int]]) -> str:
+def sides(pairs: Sequence[tuple[int, int]]) -> str:
+    """Amounts before and after along each axis, as an argument."""
     if all(a == b for a, b in pairs):
         return _listed([a for a, _ in pairs])
     inner = ", ".join(f"({a}, {b})" for a, b in pairs)
@@ -427,6 +437,5 @@ LAYERS = {
     "LRN": response_norm,
     "PRelu": prelu,
     "Resize": resize,
-    "Expand": resize,
     "Pad": pad,
 }
