@@ -17,6 +17,7 @@ from netspec.draw.layout.pieces import (
     PAD,
     Piece,
     baseline,
+    stack,
     width_of,
     wire,
 )
@@ -62,20 +63,20 @@ def parts_card(step: Step, view: View, title: str, note: Sequence[str] = ()) -> 
 
 
 def _whole(node: Node, parts: Sequence[Part]) -> Piece:
-    """The parts in rows, those that are done many times as one; what alone flows in has no box."""
+    """What comes before what is done many times, that as one, and what follows one by one below it.
+
+    What alone flows in has no box.
+    """
     each = [i for i, part in enumerate(parts) if part.each]
     entry = {i for i, part in enumerate(parts) if part.like == "input" and not part.text}
     lanes = list(dict.fromkeys(k for i in each for k in parts[i].reads if not parts[k].each))
-    around = [i for i, part in enumerate(parts) if not part.each and i not in entry]
-    # These stand where the first of them does.
-    order = sorted([*around, *each[:1]])
-    number = {i: at for at, i in enumerate(order)} | dict.fromkeys(entry, -1)
-    number |= {i: order.index(each[0]) for i in each}
-    heads = order.index(each[0])
-    edges = [(number[k], number[i], 0) for i in around for k in parts[i].reads]
-    edges += [(number[k], heads, lane) for lane, k in enumerate(lanes)]
-    pieces = [_chip(node, parts[i]) for i in order]
-    pieces[heads] = _heads(node, parts, each, lanes)
+    before = [i for i in range(each[0]) if i not in entry]
+    number = {i: at for at, i in enumerate(before)} | dict.fromkeys(entry, -1)
+    edges = [(number[k], number[i], 0) for i in before for k in parts[i].reads]
+    edges += [(number[k], len(before), lane) for lane, k in enumerate(lanes)]
+    below = [_chip(node, part) for part in parts[each[-1] + 1 :]]
+    pieces = [_chip(node, parts[i]) for i in before]
+    pieces.append(stack([_heads(node, parts, each, lanes), *below]))
     links = [(a, b) for a, b, _ in edges]
     return layered(pieces, links, [(0, into) for _, _, into in edges])
 
