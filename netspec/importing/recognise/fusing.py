@@ -57,8 +57,10 @@ class Fusing:
 
     def _fused(self, node: Node) -> Node | None:
         self.makers |= dict.fromkeys(filter(None, node.outputs), node)
-        if node.op == "MatMul" and (found := attended(node, self.makers, self.constants)):
-            return found
+        if node.op == "MatMul":
+            found = attended(node, self.makers, self.constants, self.shapes)
+            if found is not None:
+                return found
         for rule in _RULES.get(node.op, ()):
             for match in matches(rule.tree, node.output, self.makers, self.constants, Match()):
                 given = rule.given(match, self)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from netspec.importing.files.program import Array, Node
-from netspec.importing.recognise.steps import number, sizes
-from netspec.importing.recognise.views import Atom, View, flat, size_of
+from netspec.importing.recognise.steps import Wire, number, sizes
+from netspec.importing.recognise.views import Atom, Axis, View, flat, size_of
 from netspec.importing.recognise.writer import Unsaid, Writer
 
 
@@ -28,7 +28,7 @@ def conv(writer: Writer, node: Node) -> View:
         head = f"conv{window.kernel}-{out}{window.step}"
         given += [f"groups={groups}"] * (groups > 1)
     given += ["bias=no"] * ("bias" not in weights)
-    return _whole(writer, writer.step(head, [wire], shape, *given, weights=weights))
+    return _whole(writer, writer.step(head, [wire], shape, *given, weights=weights), view.axes[0])
 
 
 def deconv(writer: Writer, node: Node) -> View:
@@ -45,7 +45,7 @@ def deconv(writer: Writer, node: Node) -> View:
     given += [f"output_pad={sizes(extra)}"] * any(extra)
     given += [f"groups={groups}"] * (groups > 1) + ["bias=no"] * ("bias" not in weights)
     head = f"deconv{window.kernel}-{kernel.shape[1] * groups}{window.step}"
-    return _whole(writer, writer.step(head, [wire], shape, *given, weights=weights))
+    return _whole(writer, writer.step(head, [wire], shape, *given, weights=weights), view.axes[0])
 
 
 def linear(writer: Writer, node: Node) -> View:
@@ -154,7 +154,8 @@ def pool(writer: Writer, node: Node) -> View:
     """MaxPool and AveragePool."""
     if len([n for n in node.outputs if n]) > 1:
         raise Unsaid("its indices are read")
-    wire = writer.plain(writer.view(node.inputs[0]))
+    view = writer.view(node.inputs[0])
+    wire = writer.plain(view)
     window = _Window(node, node.get("kernel_shape"), wire.sizes[1:])
     given = window.given() + ["ceil=yes"] * bool(node.get("ceil_mode", 0))
     word = {"MaxPool": "maxpool", "AveragePool": "avgpool", "LpPool": "lppool"}[node.op]
@@ -167,7 +168,8 @@ def pool(writer: Writer, node: Node) -> View:
     if node.op == "LpPool":
         given += [f"p={node.get('p', 2)}"] * (node.get("p", 2) != 2)
     head = f"{word}{window.kernel}/{sizes(window.strides)}"
-    return _whole(writer, writer.step(head, [wire], writer.shapes[node.output][1:], *given))
+    made = writer.step(head, [wire], writer.shapes[node.output][1:], *given)
+    return _whole(writer, made, view.axes[0])
 
 
 def reduce(writer: Writer, node: Node) -> View:
@@ -240,7 +242,8 @@ def response_norm(writer: Writer, node: Node) -> View:
     ):
         value = node.get(key, default)
         given += [f"{word}={number(value)}"] * bool(np.float32(value) != np.float32(default))
-    return _whole(writer, writer.step(f"lrn({', '.join(given)})", [wire], wire.sizes))
+    made = writer.step(f"lrn({', '.join(given)})", [wire], wire.sizes)
+    return _whole(writer, made, view.axes[0])
 
 
 def prelu(writer: Writer, node: Node) -> View:
@@ -263,8 +266,8 @@ def prelu(writer: Writer, node: Node) -> View:
 
 def resize(writer: Writer, node: Node) -> View:
     """Resize and Upsample, to whole factors or to a size; Expand of what is alone along an axis of a map."""
-    wire = writer.plain(writer.view(node.inputs[0]))
-    shape = writer.shapes[node.output][1:]
+    view = writer.view(node.inputs[0])
+    wire, shape = writer.plain(view), writer.shapes[node.output][1:]
     if len(shape) != len(wire.sizes) or shape[:1] != wire.sizes[:1]:
         raise Unsaid("it changes the number of channels or of axes")
     mode = {"nearest": "nearest", "linear": "bilinear", "cubic": "bicubic"}[
@@ -285,36 +288,51 @@ def resize(writer: Writer, node: Node) -> View:
     given += [f"mode={mode}"] * (mode != "nearest")
     given += ["align_corners=yes"] * (how == "align_corners" and mode != "nearest")
     given += ["antialias=yes"] * bool(node.get("antialias", 0))
-    return _whole(writer, writer.step(f"upsample({', '.join(given)})", [wire], shape))
+    made = writer.step(f"upsample({', '.join(given)})", [wire], shape)
+    return _whole(writer, made, view.axes[0])
 
 
 def pad(writer: Writer, node: Node) -> View:
     """Pad of a map's places, or of channels after the last."""
-    wire = writer.plain(writer.view(node.inputs[0]))
-    rank, amounts = len(wire.sizes) + 1, list(node.get("pads", ()))
+    view = writer.view(node.inputs[0])
+    rank, amounts = len(view.axes), list(node.get("pads", ()))
     if node.get("axes"):
         chosen, given = [a % rank for a in node.get("axes")], amounts
         amounts = [0] * (2 * rank)
         for i, axis in enumerate(chosen):
             amounts[axis], amounts[rank + axis] = given[i], given[len(chosen) + i]
+    if not any(amounts):
+        return view
     pairs = list(zip(amounts[:rank], amounts[rank:], strict=True))
-    shape = writer.shapes[node.output][1:]
     value = node.get("value", 0.0)
     value = value[0] if isinstance(value, tuple) else value
     mode = {"constant": "constant", "reflect": "reflect", "edge": "replicate", "wrap": "circular"}[
         node.get("mode", "constant")
     ]
-    if any(pairs[0]) or min(amounts) < 0:
+    padded = [axis for axis, pair in zip(view.axes, pairs, strict=True) if any(pair)]
+    if not all(axis and axis in view.base for axis in padded):
+        writer.plain(view)
+        view = writer.arranged(view, view.axes)
+    sides = [
+        next((p for axis, p in zip(view.axes, pairs, strict=True) if any(p) and axis == own), (0, 0))
+        for own in view.base
+    ]
+    if any(sides[0]) or min(amounts) < 0:
         raise Unsaid("it pads the batch, or cuts")
-    if any(pairs[1]):
-        if any(map(any, pairs[2:])) or pairs[1][0] or value or mode != "constant":
+    if sum(map(any, sides)) < len(padded):
+        raise Unsaid("it pads an axis that it repeats")
+    shape = [size + sum(pair) for size, pair in zip(view.wire.sizes, sides[1:], strict=True)]
+    if any(sides[1]):
+        if any(map(any, sides[2:])) or sides[1][0] or value or mode != "constant":
             raise Unsaid("it pads channels before the first, or with other than zeros")
-        return _whole(writer, writer.step(f"pad_channels({shape[0]})", [wire], shape))
-    text = _sides(pairs[2:])
-    given = (
-        [text] + [f"mode={mode}"] * (mode != "constant") + [f"value={number(value)}"] * bool(value)
-    )
-    return _whole(writer, writer.step(f"pad({', '.join(given)})", [wire], shape))
+        wire = writer.step(f"pad_channels({shape[0]})", [view.wire], shape)
+    else:
+        given = [_sides(sides[2:])] + [f"mode={mode}"] * (mode != "constant")
+        given += [f"value={number(value)}"] * bool(value)
+        wire = writer.step(f"pad({', '.join(given)})", [view.wire], shape)
+    base = (view.base[0], *writer.axes(shape))
+    new = {old: wide for old, wide in zip(view.base, base, strict=True) if old}
+    return View(wire, base, tuple(new.get(axis, axis) for axis in view.axes))
 
 
 # --- shared
@@ -392,10 +410,9 @@ def _eps(value: float, default: float) -> list[str]:
     return [] if np.float32(value) == np.float32(default) else [f"eps={number(value)}"]
 
 
-def _whole(writer: Writer, wire: Any) -> View:
-    """The view of a value as it stands, for every sample."""
-    base = ((writer.batch,), *writer.axes(wire.sizes))
-    assert all(size_of(a) for a in base)
+def _whole(writer: Writer, wire: Wire, rows: Axis) -> View:
+    """The view of a value as it stands, its batch being these rows."""
+    base = (rows, *writer.axes(wire.sizes))
     return View(wire, base, base)
 
 

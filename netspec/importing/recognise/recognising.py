@@ -10,8 +10,10 @@ from netspec.importing.files.program import Array, Node, Program
 from netspec.importing.recognise.arranging import ARRANGING
 from netspec.importing.recognise.elementwise import ELEMENTWISE
 from netspec.importing.recognise.fusing import Fusing
+from netspec.importing.recognise.heads import ATTENTION
 from netspec.importing.recognise.layers import LAYERS
 from netspec.importing.recognise.projecting import projected
+from netspec.importing.recognise.rolling import ROLLING
 from netspec.importing.recognise.steps import Step, Wire
 from netspec.importing.recognise.views import View
 from netspec.importing.recognise.writer import Unsaid, Writer
@@ -22,6 +24,8 @@ _RULES: dict[str, Callable[[Writer, Node], Made]] = {
     **LAYERS,
     **ELEMENTWISE,
     **ARRANGING,  # type: ignore[dict-item]
+    **ATTENTION,
+    **ROLLING,
 }
 
 
@@ -86,6 +90,7 @@ def recognised(program: Program, name: str) -> Recognised:
                 writer.views[output] = view
     wires = [_output(writer, output, unread) for output in program.outputs]
     projected(writer.steps)
+    writer.parts.told()
     steps = _used(writer.steps, wires)
     return _written(writer, steps, wires, tuple(unread), missing, name, total)
 
@@ -105,6 +110,8 @@ def _output(writer: Writer, output: str, unread: list[Unread]) -> Wire:
     try:
         view = writer.view(output)
         wire = writer.plain(view)
+        if not writer.parts.whole(wire, view.axes[0]):
+            raise Unsaid("parts of maps lie in its batch")
         if wire.step is None:
             wire = writer.step("identity", [wire], wire.sizes)
         return wire

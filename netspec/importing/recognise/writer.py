@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
 from netspec.importing.files.program import Array, Node, Program
+from netspec.importing.recognise.parting import Parting, Parts
+from netspec.importing.recognise.refusing import Unsaid
 from netspec.importing.recognise.steps import Names, Step, Wire
 from netspec.importing.recognise.views import (
     Atom,
@@ -20,10 +22,6 @@ from netspec.importing.recognise.views import (
 )
 
 
-class Unsaid(Exception):
-    """What no operator says: why."""
-
-
 class Writer:
     """The steps of a program so far, and the view that each of its tensors is."""
 
@@ -33,7 +31,9 @@ class Writer:
         self.batch = Atom(program.batch, batch=True)
         self.steps: list[Step] = []
         self.views: dict[str, View] = {}
+        self.parts = Parts(self)
         self._arranged: dict[tuple[int, Axes, Axes], Wire] = {}
+        self._settled: list[tuple[int, str, View]] = []
         names = [re.sub(r"\W+", "_", item.name, flags=re.ASCII) for item in program.inputs]
         self.names = Names(())
         self.readers = program.readers()
@@ -58,12 +58,21 @@ class Writer:
         """New axes of these sizes."""
         return tuple((Atom(size),) if size != 1 else () for size in shape)
 
-    def view(self, name: str) -> View:
-        """What a tensor is; raises Unsaid for a constant in the place of one."""
+    def raw(self, name: str) -> View:
+        """What a tensor is, wherever its samples lie; raises Unsaid for a constant in the place of one."""
         found = self.views.get(name)
         if found is None:
             raise Unsaid("it reads a constant where a tensor is needed")
         return found
+
+    def view(self, name: str) -> View:
+        """What a tensor is, with the batch that it has; raises Unsaid for a constant."""
+        found, number = self.raw(name), len(self.steps)
+        settled = self.parts.settled(found)
+        if settled is not found:
+            self._settled.append((number, name, found))
+            self.views[name] = settled
+        return settled
 
     # --- steps
 
@@ -77,8 +86,9 @@ class Writer:
         weights: Mapping[str, Array] | None = None,
         outputs: int = 1,
         shared: bool = False,
+        cuts: tuple[Parting, ...] | None = None,
     ) -> Wire:
-        """Adds a step of the node at hand; its value, of these sizes."""
+        """Adds a step of the node at hand; its value, of these sizes, cut as what it reads if not said."""
         word = re.match(r"[a-z_]+", head)[0]  # type: ignore[index]
         name = self.names.free(self._called(), word)
         step = Step(
@@ -90,6 +100,7 @@ class Writer:
                 tuple(shape),
                 step,
                 shared,
+                max((w.cuts for w in inputs), key=len) if cuts is None and not shared else cuts or (),
             )
             for i in range(outputs)
         )
@@ -111,6 +122,10 @@ class Writer:
         """Drops the steps after the first `number`, which a rule began and could not end."""
         del self.steps[number:]
         self._arranged.clear()
+        self.parts.forget()
+        while self._settled and self._settled[-1][0] >= number:
+            _, name, view = self._settled.pop()
+            self.views[name] = view
 
     def parameter(self, array: Array, like: Wire) -> Wire:
         """A step that gives trained numbers, the same for every sample."""
@@ -145,6 +160,7 @@ class Writer:
 
     def plain(self, view: View) -> Wire:
         """The value that is the view as the file has it: batch first, then its axes in order."""
+        view = self.parts.settled(view, everything=True)
         if not view.axes or view.axes[0] != view.base[0]:
             raise Unsaid("its first axis is not the batch")
         return self.arranged(view, view.axes).wire
@@ -156,9 +172,8 @@ class Writer:
             return view
         if view.base[0] == atoms:
             raise Unsaid("it computes along the batch")
-        others = tuple(a for i, a in enumerate(view.axes) if i != axis and a and a != view.base[0])
-        if any(set(view.base[0]) & set(a) for a in others):
-            raise Unsaid("its first axis is not the batch")
+        places = (a for i, a in enumerate(view.axes) if i != axis)
+        others = tuple(left for a in places if (left := tuple(x for x in a if x not in view.base[0])))
         return self.arranged(view, (view.base[0], atoms, *others))
 
     def _reshaped(self, wire: Wire, base: Axes, target: Axes) -> Wire:
