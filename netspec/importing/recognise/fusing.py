@@ -15,6 +15,7 @@ from netspec.foundation.records import record
 from netspec.importing.files.program import Node, Program
 from netspec.importing.recognise.attending import attended
 from netspec.importing.recognise.neighbours import FORMS, response
+from netspec.importing.recognise.pixels import unshuffled
 from netspec.importing.recognise.patterns import Match, Tree, matches, parsed, scalar
 
 Given = Callable[[Match, "Fusing"], "dict[str, Any] | None"]
@@ -61,6 +62,8 @@ class Fusing:
             found = attended(node, self.makers, self.constants, self.shapes)
             if found is not None:
                 return found
+        if node.op == "Concat" and (joined := unshuffled(node, self.makers, self.shapes)):
+            return joined
         for rule in _RULES.get(node.op, ()):
             for match in matches(rule.tree, node.output, self.makers, self.constants, Match()):
                 given = rule.given(match, self)

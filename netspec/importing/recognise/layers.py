@@ -313,14 +313,13 @@ def pad(writer: Writer, node: Node) -> View:
     if not all(axis and axis in view.base for axis in padded):
         writer.plain(view)
         view = writer.arranged(view, view.axes)
-    sides = [
-        next((p for axis, p in zip(view.axes, pairs, strict=True) if any(p) and axis == own), (0, 0))
-        for own in view.base
-    ]
+    if view.plain:
+        sides = pairs
+    else:
+        own = [view.axes.index(axis) if axis and axis in view.axes else -1 for axis in view.base]
+        sides = [pairs[i] if i >= 0 else (0, 0) for i in own]
     if any(sides[0]) or min(amounts) < 0:
         raise Unsaid("it pads the batch, or cuts")
-    if sum(map(any, sides)) < len(padded):
-        raise Unsaid("it pads an axis that it repeats")
     shape = [size + sum(pair) for size, pair in zip(view.wire.sizes, sides[1:], strict=True)]
     if any(sides[1]):
         if any(map(any, sides[2:])) or sides[1][0] or value or mode != "constant":
@@ -330,9 +329,15 @@ def pad(writer: Writer, node: Node) -> View:
         given = [_sides(sides[2:])] + [f"mode={mode}"] * (mode != "constant")
         given += [f"value={number(value)}"] * bool(value)
         wire = writer.step(f"pad({', '.join(given)})", [view.wire], shape)
-    base = (view.base[0], *writer.axes(shape))
-    new = {old: wide for old, wide in zip(view.base, base, strict=True) if old}
-    return View(wire, base, tuple(new.get(axis, axis) for axis in view.axes))
+    wide = (
+        new if any(pair) else old
+        for old, new, pair in zip(view.base, ((), *writer.axes(shape)), sides, strict=True)
+    )
+    base = tuple(wide)
+    if view.plain:
+        return View(wire, base, base)
+    changed = {old: new for old, new in zip(view.base, base, strict=True) if old != new}
+    return View(wire, base, tuple(changed.get(axis, axis) for axis in view.axes))
 
 
 # --- shared

@@ -56,6 +56,9 @@ def _project(step: Step, readers: dict[int, list[Step]]) -> None:
         weights["out_proj.bias"] = out.weights["bias"]
     out.head, out.given, out.weights = "attention", tuple(given), weights
     out.inputs = (sources[0],) if sources[0] is sources[1] else (sources[0], sources[1])
+    for wire in step.named.values():  # what is the same for all samples is told only their places
+        if wire.step is not None and wire.step.inputs == (query,):
+            wire.step.inputs = (sources[0],)
     out.named, out.scopes = step.named, step.scopes or out.scopes
 
 

@@ -12,6 +12,7 @@ from netspec.importing.recognise.elementwise import ELEMENTWISE
 from netspec.importing.recognise.fusing import Fusing
 from netspec.importing.recognise.heads import ATTENTION
 from netspec.importing.recognise.layers import LAYERS
+from netspec.importing.recognise.pixels import PIXELS
 from netspec.importing.recognise.projecting import projected
 from netspec.importing.recognise.rolling import ROLLING
 from netspec.importing.recognise.steps import Step, Wire
@@ -26,6 +27,7 @@ _RULES: dict[str, Callable[[Writer, Node], Made]] = {
     **ARRANGING,  # type: ignore[dict-item]
     **ATTENTION,
     **ROLLING,
+    **PIXELS,
 }
 
 
