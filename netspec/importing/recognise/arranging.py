@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import prod
 
 import numpy as np
 
 from netspec.importing.files.program import Array, Node
+from netspec.importing.recognise.rows import with_rows
 from netspec.importing.recognise.steps import Wire, number
 from netspec.importing.recognise.views import Atom, Axes, View, flat, refined, renamed, size_of
 from netspec.importing.recognise.writer import Unsaid, Writer
@@ -61,6 +63,9 @@ def _sliced(
     if count < 1 or step < 1:
         raise Unsaid("it takes nothing, or backwards")
     if count < size:
+        picked = _rows(writer, view, axis, range(start, end, step))
+        if picked is not None:
+            return _dropped(picked, axis) if drop else picked
         try:
             place, each = _place(view, atoms)
             if place == 0 or (step > 1 and each > 1) or len(view.base) - 1 not in _WORDS:
@@ -81,9 +86,29 @@ def _sliced(
         base = tuple((*new, *rest) if i == place else a for i, a in enumerate(view.base))
         axes = tuple(new if i == axis else a for i, a in enumerate(view.axes))
         view = View(wire, base, axes)
-    if drop:
-        view = View(view.wire, view.base, tuple(a for i, a in enumerate(view.axes) if i != axis))
-    return view
+    return _dropped(view, axis) if drop else view
+
+
+def _dropped(view: View, axis: int) -> View:
+    return replace(view, axes=tuple(a for i, a in enumerate(view.axes) if i != axis))
+
+
+def _rows(writer: Writer, view: View, axis: int, taken: Sequence[int]) -> View | None:
+    """Some channels of a layer at every place that lie apart, as of queries, keys and values by heads.
+
+    They are such a layer of their own. None for others, and for channels side by side.
+    """
+    atoms, channels = view.axes[axis], view.base[1] if len(view.base) > 1 else ()
+    if len(atoms) != 1 or atoms[0] not in channels or channels[0] is atoms[0]:
+        return None
+    at = channels.index(atoms[0])
+    order = np.arange(size_of(channels)).reshape([a.size for a in channels]).take(taken, at)
+    wire = with_rows(writer, view.wire, order.reshape(-1))
+    if wire is None:
+        return None
+    new = (Atom(len(taken)),) if len(taken) > 1 else ()
+    base = (view.base[0], (*channels[:at], *new, *channels[at + 1 :]), *view.base[2:])
+    return View(wire, base, tuple(new if i == axis else a for i, a in enumerate(view.axes)))
 
 
 def slices(writer: Writer, node: Node) -> View:

@@ -36,7 +36,7 @@ def attend(writer: Writer, node: Node) -> View:
             raise Unsaid("its heads are no part of the channels")
         spatial = _spatial(view, view.axes[-2])
         target = (view.base[0], (*many, *view.axes[-1]), *spatial)
-        parts.append(writer.arranged(view, target))
+        parts.append(_rowed(writer, view, target))
     query, key, value = parts
     many = query.base[1][: len(query.base[1]) - len(query.axes[-1])]
     heads, width = size_of(many), size_of(query.axes[-1])
@@ -61,6 +61,18 @@ def attend(writer: Writer, node: Node) -> View:
     axes = (*query.axes[:-1], across)
     found = View(wire, (query.base[0], (*many, *across), *query.base[2:]), axes)
     return found.moved(turned) if node.get("turned") else found
+
+
+def _rowed(writer: Writer, view: View, target: Axes) -> View:
+    """The view on a value of these axes; channels of a layer at every place are put in order in the layer."""
+    own, wanted = view.base[1], target[1]
+    if own != wanted and set(own) == set(wanted) and view.base[2:] == target[2:]:
+        order = np.arange(size_of(own)).reshape([atom.size for atom in own])
+        turned = order.transpose([own.index(atom) for atom in wanted]).reshape(-1)
+        wire = with_rows(writer, view.wire, turned)
+        if wire is not None:
+            return View(wire, target, view.axes)
+    return writer.arranged(view, target)
 
 
 def _spatial(view: View, atoms: Axis) -> Axes:
