@@ -18,6 +18,7 @@ from onnx.shape_inference import infer_node_outputs
 from netspec.backends.onnx.blocks.inlining import MOST_NODES
 from netspec.diagnostics.records import printable
 from netspec.importing.files.chains import chained
+from netspec.importing.files.einsum import as_products
 from netspec.importing.files.normal import normalised
 from netspec.importing.files.program import Array, Input, Node, Program
 from netspec.importing.files.reading import as_array, attributes_of, read_flat, refused
@@ -93,12 +94,13 @@ class _Specialising:
             if name not in self.types and name not in self.constants:
                 raise refused(self.path, f"nothing makes its output {printable(item.name)}")
             outputs.append(name)
-        shapes = {name: self._shape(kind) for name, kind in self.types.items()}
+        known = ((name, self._shape(kind)) for name, kind in self.types.items())
+        shapes = {name: shape for name, shape in known if shape is not None}
         program = Program(
             graph.name,
-            chained(self.nodes),
+            as_products(chained(self.nodes), self.constants, shapes),
             self.constants,
-            {name: shape for name, shape in shapes.items() if shape is not None},
+            shapes,
             frozenset(n for n, t in self.types.items() if t.tensor_type.elem_type in _INTEGERS),
             inputs,
             tuple(outputs),

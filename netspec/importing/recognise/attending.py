@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from netspec.foundation.records import record
 from netspec.importing.files.program import Array, Node
 
 Shape = tuple[int, ...]
@@ -24,11 +26,11 @@ def attended(
 ) -> Node | None:
     """The attention whose last product is this node; None where it is another product.
 
-    It reads queries (..., T, D), turned keys (..., D, S), values (..., S, E) and all that is added to the
-    scores. Its attributes: `scale` and `scales`, a factor of the products and one for each head; `added`,
-    the shapes that the scores had where each was added; `causal`, whether only a causal mask was; `turned`,
-    whether it makes (..., E, T) of values (..., E, S); `unit`, whether each query and key is divided by its
-    length, and then `key_order`, how the keys that are read lie.
+    It reads queries, keys, values (..., S, E) and all that is added to the scores. Its attributes:
+    `query_order` and `key_order`, which make (..., T, D) and (..., D, S) of queries and keys; `scale` and
+    `scales`, a factor of the products and one for each head; `added`, the shapes that the scores had where
+    each was added; `causal`, whether only a causal mask was; `turned`, whether it makes (..., E, T) of
+    values (..., E, S); `unit`, whether each query and key is divided by its length.
     """
     weights, values, turned = node.inputs[0], node.inputs[1], 0
     soft = _softmax(weights, makers, constants)
@@ -80,18 +82,17 @@ def attended(
         name = own[0]
     if found is None or any(n in constants for n in found.inputs):
         return None
-    query, key = found.inputs
-    query, by = _unscaled(query, makers, constants)
-    key, also = _unscaled(key, makers, constants)
-    given: dict[str, Any] = {"scale": scale * by * also, "scales": scales, "causal": causal}
+    query, key = (_source(name, rank, makers, constants) for name in found.inputs)
+    factor = scale * query.scale * key.scale
+    given: dict[str, Any] = {"scale": factor, "scales": scales, "causal": causal}
     if len(added) == 1 and (mask := constants.get(added[0][0])) is not None and _causal(mask):
         added, given["causal"] = [], 1
-    units = _units(query, key, makers, shapes)
-    if units is not None:
-        query, key, given["key_order"] = units
-        given["unit"] = 1
+    units = (_before_length(query, -1, makers), _before_length(key, -2, makers))
+    if units[0] is not None and units[1] is not None:
+        (query, key), given["unit"] = units, 1
     given |= {"added": tuple(shape for _, shape in added), "turned": turned}
-    names = (query, key, values, *(name for name, _ in added))
+    given |= {"query_order": query.order, "key_order": key.order}
+    names = (query.name, key.name, values, *(name for name, _ in added))
     return Node("Attend", names, node.outputs, given, node.name, node.scopes)
 
 
@@ -116,23 +117,42 @@ def _keeps_pairs(node: Node, shapes: Mapping[str, Shape]) -> bool:
     return len(before) > 2 < len(after) and before[-2:] == after[-2:]
 
 
-def _units(
-    query: str, key: str, makers: Mapping[str, Node], shapes: Mapping[str, Shape]
-) -> tuple[str, str, tuple[int, ...]] | None:
-    """Queries and keys that are divided by their lengths, before that, and how these keys lie, turned."""
-    one, back = makers.get(query), makers.get(key)
-    rank = len(shapes.get(query, ()))
-    order = tuple(range(rank))
-    if back is not None and back.op == "Transpose":
-        order = tuple(back.get("perm") or reversed(range(rank)))
-        back = makers.get(back.inputs[0])
-    if one is None or back is None or {one.op, back.op} != {"UnitLength"}:
+@record
+class _Source:
+    """What queries or keys are made of: a tensor, how its axes are put in order, and a factor."""
+
+    name: str
+    order: tuple[int, ...]
+    scale: float
+
+
+def _source(
+    name: str, rank: int, makers: Mapping[str, Node], constants: Mapping[str, Array]
+) -> _Source:
+    order, scale = tuple(range(rank)), 1.0
+    while (node := makers.get(name)) is not None:
+        if node.op == "Transpose":
+            perm = node.get("perm") or tuple(reversed(range(rank)))
+            order, name = tuple(perm[i] for i in order), node.inputs[0]
+        elif node.op == "Mul" and (one := _factor(node, constants)) is not None:
+            name, scale = next(n for n in node.inputs if n not in constants), scale * one
+        else:
+            break
+    return _Source(name, order, scale)
+
+
+def _factor(node: Node, constants: Mapping[str, Array]) -> float | None:
+    """The one number that a product is with; None for others."""
+    values = [constants[n] for n in node.inputs if n in constants]
+    return float(values[0].item()) if len(values) == 1 and values[0].size == 1 else None
+
+
+def _before_length(part: _Source, at: int, makers: Mapping[str, Node]) -> _Source | None:
+    """What is divided by the length of each head's channels, which are at this place of the order."""
+    unit = makers.get(part.name)
+    if unit is None or unit.op != "UnitLength" or unit.get("axis") != part.order[at]:
         return None
-    if one.get("axis") != rank - 1 or back.get("axis") != order[-2]:
-        return None
-    if max(one.get("epsilon"), back.get("epsilon")) > _SMALL:
-        return None
-    return one.inputs[0], back.inputs[0], order
+    return replace(part, name=unit.inputs[0]) if unit.get("epsilon") <= _SMALL else None
 
 
 def _is_scores(name: str, makers: Mapping[str, Node]) -> bool:
@@ -140,17 +160,6 @@ def _is_scores(name: str, makers: Mapping[str, Node]) -> bool:
     while node is not None and node.op in ("Mul", "Div", "Add", "Reshape") and node.inputs:
         node = makers.get(node.inputs[0])
     return node is not None and node.op == "MatMul"
-
-
-def _unscaled(
-    name: str, makers: Mapping[str, Node], constants: Mapping[str, Array]
-) -> tuple[str, float]:
-    node = makers.get(name)
-    if node is not None and node.op == "Mul":
-        for one, other in (node.inputs, node.inputs[::-1]):
-            if one in constants and constants[one].size == 1:
-                return other, float(constants[one].item())
-    return name, 1.0
 
 
 def _is_square(mask: Array) -> bool:

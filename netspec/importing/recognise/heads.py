@@ -26,7 +26,8 @@ def attend(writer: Writer, node: Node) -> View:
         raise Unsaid("its queries and keys have different axes")
     rank = len(query.axes)
     turned = (*range(rank - 2), rank - 1, rank - 2)
-    key = key.moved(node.get("key_order") or range(rank)).moved(turned)
+    query, key = query.moved(node.get("query_order")), key.moved(node.get("key_order"))
+    key = key.moved(turned)
     value = value.moved(turned) if node.get("turned") else value
     parts = []
     for view in (query, key, value):

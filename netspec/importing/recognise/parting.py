@@ -8,14 +8,16 @@ that do not yet are cut off by `partition`, and those that no longer do come bac
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Iterable, Sequence
+
+import numpy as np
 
 from netspec.foundation.records import record
-from netspec.importing.files.program import Array
 from netspec.importing.recognise.refusing import Unsaid
+from netspec.importing.recognise.rows import rows_of, with_rows
+from netspec.importing.recognise.stepping import Steps
 from netspec.importing.recognise.steps import Step, Wire
-from netspec.importing.recognise.views import Axes, Axis, View, flat, size_of
+from netspec.importing.recognise.views import Atom, Axes, Axis, View, flat, size_of
 
 
 @record(eq=False, frozen=False)
@@ -43,34 +45,13 @@ class Parting:
         self.cut.inputs = (self.whole,)
 
 
-class Steps(Protocol):
-    """Whoever writes steps."""
-
-    def step(
-        self,
-        head: str,
-        inputs: Sequence[Wire],
-        shape: Sequence[int],
-        *given: str,
-        named: Mapping[str, Wire] | None = None,
-        weights: Mapping[str, Array] | None = None,
-        outputs: int = 1,
-        shared: bool = False,
-        cuts: tuple[Parting, ...] | None = None,
-    ) -> Wire:
-        """Adds a step."""
-
-    def arranged(self, view: View, target: Axes) -> View:
-        """The view on a value of these axes."""
-
-
 class Parts:
     """What a program cuts, and how views get the batch that they have in the file."""
 
     def __init__(self, steps: Steps) -> None:
         self.steps = steps
         self.made: list[Parting] = []
-        self._known: dict[tuple[int, Axes, Axes, bool], Wire] = {}
+        self._known: dict[tuple[int, Axis, Axes, Axes, bool], Wire] = {}
 
     def forget(self) -> None:
         """Forgets which steps cut what, some of which are taken back."""
@@ -97,6 +78,12 @@ class Parts:
             view = View(view.wire, (rows, *view.base[1:]), view.axes)
         return view
 
+    @staticmethod
+    def left(view: View) -> bool:
+        """Whether parts of maps are in the value's batch, and no more beside the samples of the view."""
+        rows = next((axis for axis in view.axes if any(atom.batch for atom in axis)), ())
+        return bool(rows) and not set(view.base[0]) <= set(rows)
+
     def whole(self, wire: Wire, rows: Axis) -> bool:
         """Whether the rows of a value's batch are in the order that its cuts put them in."""
         found = [atom for atom in rows if atom.batch]
@@ -108,7 +95,16 @@ class Parts:
         """The view on a value in whose batch the places among these atoms are too."""
         places = set(flat(view.base[2:]))
         wanted = [atom for atom in flat(outer) if atom in places]
-        return self._cut_off(view, wanted, False) if wanted else view
+        found = rows_of(view.wire) if wanted else None
+        if found is None:
+            return self._cut_off(view, wanted, False) if wanted else view
+        # A layer at every place is one in the parts: what it reads is cut, once for all that read that.
+        source = found[0].inputs[0]
+        base = (view.base[0], (Atom(source.sizes[0]),), *view.base[2:])
+        cut = self._cut_off(View(source, base, view.axes), wanted, False)
+        wire = with_rows(self.steps, view.wire, np.arange(view.wire.sizes[0]), cut.wire)
+        assert wire is not None
+        return View(wire, (cut.base[0], view.base[1], *cut.base[2:]), view.axes)
 
     def told(self) -> None:
         """Says in the steps how maps are cut: by sizes, or by how many parts where only that stays the same."""
@@ -149,7 +145,7 @@ class Parts:
     def _cut(self, view: View, counts: Axes, spaced: bool) -> View:
         chosen = set(flat(counts))
         sizes = tuple(tuple(a for a in axis if a not in chosen) for axis in view.base[2:])
-        key = (id(view.wire), view.base, counts, spaced)
+        key = (id(view.wire), view.base[0], view.base[2:], counts, spaced)
         wire = self._known.get(key)
         if wire is None:
             shape = [view.wire.sizes[0], *map(size_of, sizes)]

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Any
-
 import numpy as np
 
 from netspec.importing.files.program import Array
+from netspec.importing.recognise.stepping import Steps
 from netspec.importing.recognise.steps import Step, Wire
-from netspec.importing.recognise.writer import Writer
 
 _CONV = re.compile(r"conv1(x1)*-\d+")
 
@@ -45,15 +43,16 @@ def rows_of(wire: Wire) -> tuple[Step, Array] | None:
     return None if inner is None else (inner[0], inner[1][part])
 
 
-def with_rows(writer: Writer, wire: Wire, order: Array) -> Wire | None:
-    """A linear step of these channels of a value that is one; None where it is not."""
+def with_rows(steps: Steps, wire: Wire, order: Array, source: Wire | None = None) -> Wire | None:
+    """A linear step of these channels of a value that is one; None where it is not.
+
+    It reads `source`, what the value is made of if that is not said.
+    """
     found = rows_of(wire)
     if found is None:
         return None
     step, rows = found
-    rows = rows[order]
+    source, rows = source or step.inputs[0], rows[order]
     head = f"{step.head.rpartition('-')[0]}-{len(rows)}"
-    weights: dict[str, Any] = {name: array[rows] for name, array in step.weights.items()}
-    return writer.step(
-        head, step.inputs, (len(rows), *wire.sizes[1:]), *step.given, weights=weights
-    )
+    weights = {name: array[rows] for name, array in step.weights.items()}
+    return steps.step(head, [source], (len(rows), *source.sizes[1:]), *step.given, weights=weights)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 from netspec.importing.files.program import Array, Node, Program
-from netspec.importing.recognise.parting import Parting, Parts
+from netspec.importing.recognise.parting import Parts
 from netspec.importing.recognise.refusing import Unsaid
 from netspec.importing.recognise.steps import Names, Step, Wire
 from netspec.importing.recognise.views import (
@@ -86,7 +87,7 @@ class Writer:
         weights: Mapping[str, Array] | None = None,
         outputs: int = 1,
         shared: bool = False,
-        cuts: tuple[Parting, ...] | None = None,
+        cuts: tuple[Any, ...] | None = None,
     ) -> Wire:
         """Adds a step of the node at hand; its value, of these sizes, cut as what it reads if not said."""
         word = re.match(r"[a-z_]+", head)[0]  # type: ignore[index]
