@@ -16,7 +16,7 @@ def as_products(
     constants: MutableMapping[str, Array],
     shapes: MutableMapping[str, Shape],
 ) -> list[Node]:
-    """The nodes with each Einsum that is a product written as one; tensors between are added to the others."""
+    """The nodes with each Einsum that is a product written as one; what is between is added to the others."""
     found: list[Node] = []
     for node in nodes:
         said = _Product(node, constants, shapes).nodes() if node.op == "Einsum" else None
@@ -48,9 +48,13 @@ class _Product:
         columns = [c for c in other if c not in one]
         if not summed or sorted(out) != sorted([*many, *rows, *columns]):
             return None
-        if not (rows and columns) or not all(name in self.shapes or name in self.constants for name in inputs):
+        if not (rows and columns) or not all(
+            name in self.shapes or name in self.constants for name in inputs
+        ):
             return None
-        size = dict(zip([*one, *other], [*self._shape(inputs[0]), *self._shape(inputs[1])], strict=True))
+        size = dict(
+            zip([*one, *other], [*self._shape(inputs[0]), *self._shape(inputs[1])], strict=True)
+        )
         left = self._laid(inputs[0], one, [many, rows, summed], size, not many)
         right = self._laid(inputs[1], other, [many, summed, columns], size, False)
         product = self._add("MatMul", (left, right), self._between(many, rows, columns, size))
@@ -99,24 +103,28 @@ class _Product:
         shape = tuple(self._shape(name)[i] for i in order)
         if name in self.constants:
             return self._constant(self.constants[name].transpose(order))
-        return self._add("Transpose", (name,), shape, perm=order)
+        return self._add("Transpose", (name,), shape, "perm", order)
 
     def _reshaped(self, name: str, shape: Shape) -> str:
         if self._shape(name) == shape:
             return name
         if name in self.constants:
             return self._constant(self.constants[name].reshape(shape))
-        return self._add("Reshape", (name,), shape, shape=shape)
+        return self._add("Reshape", (name,), shape, "shape", shape)
 
     def _constant(self, array: Array) -> str:
         name = self._free()
         self.constants[name] = array
         return name
 
-    def _add(self, op: str, inputs: tuple[str, ...], shape: Shape, **given: Shape) -> str:
+    def _add(
+        self, op: str, inputs: tuple[str, ...], shape: Shape, slot: str = "", value: Shape = ()
+    ) -> str:
         name = self._free()
         self.shapes[name] = shape
-        self.made.append(replace(self.node, op=op, inputs=inputs, outputs=(name,), attributes=given))
+        given = {slot: value} if slot else {}
+        made = replace(self.node, op=op, inputs=inputs, outputs=(name,), attributes=given)
+        self.made.append(made)
         return name
 
     def _free(self) -> str:

@@ -10,8 +10,7 @@ import numpy as np
 
 from netspec.importing.files.program import Array, Node
 from netspec.importing.recognise.rows import with_rows
-from netspec.importing.recognise.steps import Wire, number
-from netspec.importing.recognise.views import Atom, Axes, View, flat, refined, renamed, size_of
+from netspec.importing.recognise.views import Atom, Axes, View, refined, renamed, size_of
 from netspec.importing.recognise.writer import Unsaid, Writer
 
 # The words for a value's axes, by how many it has.

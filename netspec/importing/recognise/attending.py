@@ -87,9 +87,9 @@ def attended(
     given: dict[str, Any] = {"scale": factor, "scales": scales, "causal": causal}
     if len(added) == 1 and (mask := constants.get(added[0][0])) is not None and _causal(mask):
         added, given["causal"] = [], 1
-    units = (_before_length(query, -1, makers), _before_length(key, -2, makers))
-    if units[0] is not None and units[1] is not None:
-        (query, key), given["unit"] = units, 1
+    bare = (_before_length(query, -1, makers), _before_length(key, -2, makers))
+    if bare[0] is not None and bare[1] is not None:
+        query, key, given["unit"] = bare[0], bare[1], 1
     given |= {"added": tuple(shape for _, shape in added), "turned": turned}
     given |= {"query_order": query.order, "key_order": key.order}
     names = (query.name, key.name, values, *(name for name, _ in added))

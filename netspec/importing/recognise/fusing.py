@@ -15,8 +15,8 @@ from netspec.foundation.records import record
 from netspec.importing.files.program import Node, Program
 from netspec.importing.recognise.attending import attended
 from netspec.importing.recognise.neighbours import FORMS, response
-from netspec.importing.recognise.pixels import unshuffled
 from netspec.importing.recognise.patterns import Match, Tree, matches, parsed, scalar
+from netspec.importing.recognise.pixels import unshuffled
 
 Given = Callable[[Match, "Fusing"], "dict[str, Any] | None"]
 

@@ -1,4 +1,4 @@
-"""Attention's step: heads out of channels, what is added to the scores, and parts that a shift keeps apart."""
+"""Attention's step: heads out of channels, what is added to the scores, what a shift keeps apart."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from netspec.importing.files.program import Array, Node
 from netspec.importing.recognise.parting import Parting, pieces, rolled_by
+from netspec.importing.recognise.rows import with_rows
 from netspec.importing.recognise.steps import Wire, number
 from netspec.importing.recognise.views import Axes, Axis, View, flat, size_of
 from netspec.importing.recognise.writer import Unsaid, Writer
@@ -147,7 +148,7 @@ def _by_atoms(array: Array, shape: Sequence[int], atoms: Axis) -> Array:
 
 
 def _shifted(part: Parting, total: Array) -> bool:
-    """Whether what is added hides from each place those that a rolled map brought beside it; notes the shift."""
+    """Whether what is added hides what rolling the map brought beside each place; notes the shift."""
     shift = rolled_by(part)
     counts = tuple(map(size_of, part.counts))
     if shift is None or part.open or part.spaced or (any(part.shift) and part.shift != shift):
@@ -185,7 +186,7 @@ def _scores(writer: Writer, bias: Array, query: View) -> Wire:
 
 
 def _maps(places: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], int, list[str]]]:
-    """The maps that some places may be those of: as they lie, or a square row by row, after a token or not."""
+    """The maps that places may be those of: as they lie, or a square row by row, after a token or not."""
     yield places, 0, []
     if len(places) == 1:
         for tokens in (0, 1):

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from netspec.importing.files.program import Array, Node
 from netspec.importing.recognise.steps import Wire, number, sizes
-from netspec.importing.recognise.views import Atom, Axis, View, flat, size_of
+from netspec.importing.recognise.views import Atom, Axis, View, flat
 from netspec.importing.recognise.writer import Unsaid, Writer
 
 

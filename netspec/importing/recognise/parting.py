@@ -40,7 +40,8 @@ class Parting:
     def shifted(self, shift: tuple[int, ...]) -> None:
         """Takes the roll before into the cut, which is then of the map before that."""
         rolled = self.whole.step
-        assert rolled is not None and not self.joins
+        assert rolled is not None
+        assert not self.joins
         self.whole, self.shift = rolled.inputs[0], shift
         self.cut.inputs = (self.whole,)
 
@@ -107,7 +108,7 @@ class Parts:
         return View(wire, (cut.base[0], view.base[1], *cut.base[2:]), view.axes)
 
     def told(self) -> None:
-        """Says in the steps how maps are cut: by sizes, or by how many parts where only that stays the same."""
+        """Says in the steps how maps are cut: by sizes, or by how many parts where that alone stays."""
         for spaced in (False, True):
             parts = [part for part in self.made if part.spaced == spaced]
             sizes, counts = (
@@ -134,7 +135,9 @@ class Parts:
                     view = self._cut(view, counts, spaced)
             return view
         # As axes of their own, which parts then have one place of.
-        first, others = (view.axes[1], view.axes[2:]) if everything else (view.base[1], view.base[2:])
+        first, others = (
+            (view.axes[1], view.axes[2:]) if everything else (view.base[1], view.base[2:])
+        )
         channels, *rest = (tuple(a for a in axis if a not in chosen) for axis in (first, *others))
         rest = [axis for axis in rest if axis]
         alone = tuple((a,) for a in flat(view.axes) if a in chosen)

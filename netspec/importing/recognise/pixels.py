@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
 from netspec.importing.files.program import Node
@@ -12,9 +12,7 @@ from netspec.importing.recognise.writer import Unsaid, Writer
 Shape = tuple[int, ...]
 
 
-def unshuffled(
-    node: Node, makers: Mapping[str, Node], shapes: Mapping[str, Shape]
-) -> Node | None:
+def unshuffled(node: Node, makers: Mapping[str, Node], shapes: Mapping[str, Shape]) -> Node | None:
     """The node that joins a tensor's strided slices, one from each start; None where it joins others.
 
     `axes` are those that were sliced, the one whose starts change slowest first, each with its step in
@@ -29,7 +27,7 @@ def unshuffled(
     if whole is None or any(f is None or f[0] != whole[0] or f[2] != whole[2] for f in found):
         return None
     steps = whole[2]
-    if axis in steps or len(steps) < 2 and len(node.inputs) < 2:
+    if axis in steps:
         return None
     starts = [f[1] for f in found if f is not None]
     for order in (tuple(sorted(steps)), tuple(sorted(steps, reverse=True))):
@@ -60,7 +58,13 @@ def _strided(
             begin, end, step = slice(begin, end, step).indices(size)
             if (begin, end, step) == (0, size, 1):
                 continue
-            if step < 2 or size % step or begin >= step or end <= size - step + begin or axis in steps:
+            if (
+                step < 2
+                or size % step
+                or begin >= step
+                or end <= size - step + begin
+                or axis in steps
+            ):
                 return None
             starts[axis], steps[axis] = begin, step
         name = node.inputs[0]
@@ -71,7 +75,8 @@ def unshuffle(writer: Writer, node: Node) -> View:
     """Pixels as channels, before those that there are: a view."""
     view = writer.view(node.inputs[0])
     inner: dict[int, int] = dict(zip(node.get("axes"), node.get("steps"), strict=True))
-    sizes, places = [], {}
+    sizes: list[int] = []
+    places: dict[int, int] = {}
     for i, size in enumerate(view.shape):
         places[i] = len(sizes)
         sizes += [size // inner[i], inner[i]] if i in inner else [size]

@@ -22,6 +22,8 @@ from netspec.importing.recognise.views import (
     size_of,
 )
 
+__all__ = ["Unsaid", "Writer"]
+
 
 class Writer:
     """The steps of a program so far, and the view that each of its tensors is."""
@@ -101,7 +103,9 @@ class Writer:
                 tuple(shape),
                 step,
                 shared,
-                max((w.cuts for w in inputs), key=len) if cuts is None and not shared else cuts or (),
+                max((w.cuts for w in inputs), key=len)
+                if cuts is None and not shared
+                else cuts or (),
             )
             for i in range(outputs)
         )
@@ -174,7 +178,9 @@ class Writer:
         if view.base[0] == atoms:
             raise Unsaid("it computes along the batch")
         places = (a for i, a in enumerate(view.axes) if i != axis)
-        others = tuple(left for a in places if (left := tuple(x for x in a if x not in view.base[0])))
+        others = tuple(
+            left for a in places if (left := tuple(x for x in a if x not in view.base[0]))
+        )
         return self.arranged(view, (view.base[0], atoms, *others))
 
     def _reshaped(self, wire: Wire, base: Axes, target: Axes) -> Wire:
