@@ -149,6 +149,8 @@ class _Specialising:
         if plain and proto.op_type == "If" and inputs[0] in self.constants:
             self._add_branch(proto, inputs[0])
             return
+        if plain and proto.op_type == "Concat":
+            inputs = [name for name in inputs if 0 not in (self._size_of(name) or ())] or inputs
         alone = proto.op_type == "Concat" and len(inputs) == 1
         idle = alone or proto.op_type in _IDLE
         if plain and idle and len([n for n in proto.output if n]) == 1:

@@ -200,7 +200,13 @@ def reduce(writer: Writer, node: Node) -> View:
         view = writer.channelled(view, axes[0])
         wire = writer.step(f"over_channels({word})", [view.wire], (1, *view.wire.sizes[1:]))
         return View(wire, (view.base[0], (), *view.base[2:]), left)
-    raise Unsaid("it reduces other axes than all places, or the channels")
+    others = tuple(a for axis in left for a in axis if a not in view.base[0] and a not in taken)
+    if word in _OVER_PLACES and taken and others and not set(taken) & set(view.base[0]):
+        # All places, once what is left makes the channels.
+        view = writer.arranged(view, (view.base[0], others, tuple(taken)))
+        wire = writer.step(_OVER_PLACES[word], [view.wire], view.wire.sizes[:1])
+        return View(wire, view.base[:2], left)
+    raise Unsaid("it reduces the batch")
 
 
 _OVER_PLACES = {"mean": "gap", "max": "gmp", "sum": "gsp"}

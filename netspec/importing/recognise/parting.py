@@ -196,9 +196,13 @@ class Parts:
             channels = tuple(a for a in flat(view.base[1:]) if a not in set(flat(own)))
             same = len(own) == len(view.base) - 2 and own == view.base[2:]
             return view if same else self.steps.arranged(view, (view.base[0], channels, *own))
-        if len(view.base) - 2 != len(part.sizes):
+        if len(view.base) - 2 == len(part.sizes):
+            return view
+        left = list(view.base[2:])
+        if len(left) != sum(map(bool, part.sizes)):
             raise Unsaid("its parts have other axes than the map that was cut")
-        return view
+        axes = tuple(left.pop(0) if axis else () for axis in part.sizes)
+        return self.steps.arranged(view, (*view.base[:2], *axes))
 
 
 def _listed(numbers: Sequence[int]) -> str:

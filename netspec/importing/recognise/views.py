@@ -169,15 +169,19 @@ class View:
         """Whether a batch of one sample, which sizes do not show, belongs to the axis being dealt.
 
         It leads an axis, unless it stood alone and what came after it is not taken apart: then it
-        goes with what came before.
+        goes with what came before. Behind others of one axis it stays with them, where no axis of one
+        place follows.
         """
         if not left or left[0].size != 1 or not left[0].batch:
             return False
         if not axis:
             return True
-        alone = self.axes.index((left[0],)) if (left[0],) in self.axes else None
-        if alone is None or not others or others[0] == 1:
+        if not others or others[0] == 1:
             return not others
+        own = next(a for a in self.axes if left[0] in a)
+        if len(own) > 1:
+            return own[0] is not left[0]
+        alone = self.axes.index(own)
         after = size_of(self.axes[alone + 1]) if alone + 1 < len(self.axes) else 1
         return others[0] >= after
 

@@ -258,6 +258,8 @@ class Writer:
         one, other = (
             View(v.wire, v.base, ((),) * (rank - len(v.axes)) + v.axes) for v in (one, other)
         )
+        if one.base[0] and other.base[0] and len(one.base[0]) != len(other.base[0]):
+            one, other = (self.parts.settled(v, everything=True) for v in (one, other))
         found = refined(one, other)
         if found is not None:
             large, small = found
