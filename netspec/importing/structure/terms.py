@@ -11,6 +11,7 @@ from netspec.graph.checked import Node, Value
 # The letters that are sizes of what flows in.
 SIZES = frozenset("CDHWTL")
 REFERENCE, FORK, HEAD, IDENTITY, RESIDUAL = "@", "{", "head", "identity", "residual"
+WINDOWS = "windows"
 
 
 class Tangled(Exception):
