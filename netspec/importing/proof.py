@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from netspec.diagnostics.raised import NetspecError
 from netspec.foundation.records import record
 from netspec.graph.checked import Graph
 from netspec.importing.files.program import Program
+from netspec.ops.declare.weight import Weight
 from netspec.system.extras import need
 from netspec.system.reading import reading
 from netspec.weights.sources import WeightSource
@@ -35,7 +36,8 @@ _BATCHES = (1, 3)
 class Proof:
     """What was compared: `error` is the largest difference, relative to the largest value.
 
-    `rounding` is what nudging the inputs by one rounding does to the file itself, where that was asked.
+    `rounding` is what nudging the inputs by one rounding does to the file itself, where that was asked; of
+    a file that reads ids alone, what nudging the vectors that they stand for does to the spec.
     """
 
     batches: tuple[int, ...]
@@ -90,17 +92,26 @@ def prove(
         made = Path(folder) / "model.onnx"
         compile_graph(graph, made, FileOptions(optimize=False), source=source)
         ours = session_run(made, list(names), list(dict.fromkeys(outputs)))
-        feeds = [_feeds(program, batch, seed) for seed, batch in enumerate(batches)]
+        ids = {node.path: node.types[0].ids for node in graph.inputs}
+        bounds = [ids.get(name) for name in names]
+        feeds = [_feeds(program, batch, bounds, seed) for seed, batch in enumerate(batches)]
         worst = 0.0
-        for feed in feeds:
+        named = [dict(zip(names, feed.values(), strict=True)) for feed in feeds]
+        for feed, renamed in zip(feeds, named, strict=True):
             theirs = _told(path, reference, feed)
-            renamed = dict(zip(names, feed.values(), strict=True))
             found = dict(zip(dict.fromkeys(outputs), _told(path, ours, renamed), strict=True))
             for name, array in zip(outputs, theirs, strict=True):
                 worst = max(worst, _error(path, name, found[name], array))
         if worst <= EQUAL:
             return Proof(tuple(dict.fromkeys(batches)), len(outputs), worst)
-        moved = max(_rounding(path, reference, feed) for feed in feeds)
+        if any(not item.integers for item in program.inputs):
+            moved = max(_rounding(path, reference, feed) for feed in feeds)
+        else:
+            nudged = Path(folder) / "nudged.onnx"
+            compile_graph(graph, nudged, FileOptions(optimize=False), source=_Nudged(graph, source))
+            other = session_run(nudged, list(names), list(dict.fromkeys(outputs)))
+            pairs = [(_told(path, other, feed), _told(path, ours, feed)) for feed in named]
+            moved = max(_apart(path, *pair) for pair in pairs)
     if worst > min(_MOST, _ROUNDINGS * moved):
         reason = f"an output differs by {worst:.1e} of its largest value, rounding by {moved:.1e}"
         raise NetspecError(NotProven(str(path), reason))
@@ -140,13 +151,16 @@ def _told(path: Path, run: Run, feeds: Mapping[str, Array]) -> Sequence[Array]:
         return run(feeds)
 
 
-def _feeds(program: Program, batch: int, seed: int) -> dict[str, Array]:
+def _feeds(
+    program: Program, batch: int, bounds: Sequence[int | None], seed: int
+) -> dict[str, Array]:
+    """Inputs in the file's order; `bounds` are the numbers of ids that the spec's take."""
     random = np.random.default_rng(seed)
     found: dict[str, Array] = {}
-    for item in program.inputs:
+    for item, bound in zip(program.inputs, bounds, strict=True):
         shape = (batch, *program.shapes[item.name][1:])
         found[item.name] = (
-            random.integers(0, 2, shape)
+            random.integers(0, bound or 2, shape)
             if item.integers
             else random.standard_normal(shape, np.float32)
         )
@@ -169,12 +183,32 @@ def _rounding(path: Path, run: Run, feeds: Mapping[str, Array]) -> float:
     """What moving every input by half a unit in its last place does to the outputs."""
     random = np.random.default_rng(7)
     nudged = {
-        name: array
-        if array.dtype.kind != "f"
-        else (array * (1 + np.float32(2**-23) * random.choice([-1, 1], array.shape))).astype(
-            np.float32
-        )
+        name: _nudged(array, random) if array.dtype.kind == "f" else array
         for name, array in feeds.items()
     }
-    pairs = zip(_told(path, run, nudged), _told(path, run, feeds), strict=True)
+    return _apart(path, _told(path, run, nudged), _told(path, run, feeds))
+
+
+def _apart(path: Path, one: Sequence[Array], other: Sequence[Array]) -> float:
+    pairs = zip(one, other, strict=True)
     return max(_error(path, "", found, wanted) for found, wanted in pairs)
+
+
+def _nudged(array: Array, random: np.random.Generator) -> Array:
+    factors = 1 + np.float32(2**-23) * random.choice([-1, 1], array.shape)
+    moved: Array = (array * factors).astype(np.float32)
+    return moved
+
+
+class _Nudged:
+    """Weights whose vectors of ids are moved by half a unit in their last places."""
+
+    def __init__(self, graph: Graph, source: WeightSource) -> None:
+        self.source = source
+        self.tables = {f"{node.path}.weight" for node in graph.nodes if node.op.takes_ids}
+
+    def pieces(self, name: str, weight: Weight) -> Iterator[Array]:
+        """The tensor's elements, as the source gives them or moved."""
+        random = np.random.default_rng(7)
+        for piece in self.source.pieces(name, weight):
+            yield _nudged(piece, random) if name in self.tables else piece

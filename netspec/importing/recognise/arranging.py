@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from math import prod
 
 import numpy as np
@@ -24,8 +25,8 @@ _WORDS = {
 
 def reshape(writer: Writer, node: Node) -> View:
     """Reshape, Flatten, Squeeze and Unsqueeze: of sizes that are all known."""
-    raw, shape = writer.raw(node.inputs[0]), writer.shapes[node.output]
-    found = raw.reshaped(shape)
+    shape = writer.shapes[node.output]
+    found = writer.copied(node.inputs[0]).reshaped(shape)
     if found is not None:
         return found
     view = writer.view(node.inputs[0])
@@ -40,8 +41,21 @@ def reshape(writer: Writer, node: Node) -> View:
 
 def transpose(writer: Writer, node: Node) -> View:
     """Transpose."""
-    view = writer.raw(node.inputs[0])
+    view = writer.copied(node.inputs[0])
     return view.moved(node.get("perm") or tuple(reversed(range(len(view.axes)))))
+
+
+def expand(writer: Writer, node: Node) -> View:
+    """Expand: axes of size 1 repeated, which many steps do by themselves."""
+    view, shape = writer.copied(node.inputs[0]), writer.shapes[node.output]
+    axes = ((),) * (len(shape) - len(view.axes)) + view.axes
+    found = tuple(
+        (Atom(size),) if size > 1 and size_of(axis) == 1 else axis
+        for size, axis in zip(shape, axes, strict=True)
+    )
+    if found[0] != view.base[0]:
+        raise Unsaid("it repeats the batch")
+    return View(view.wire, view.base, found)
 
 
 def _place(view: View, atoms: tuple[Atom, ...]) -> tuple[int, int]:
@@ -52,7 +66,7 @@ def _place(view: View, atoms: tuple[Atom, ...]) -> tuple[int, int]:
     raise Unsaid("it takes elements of an axis that lies inside another")
 
 
-def _sliced(
+def sliced(
     writer: Writer, view: View, axis: int, start: int, end: int, step: int, drop: bool
 ) -> View:
     """Elements of one axis, which is left out where one is taken and `drop` says so."""
@@ -110,18 +124,6 @@ def _rows(writer: Writer, view: View, axis: int, taken: Sequence[int]) -> View |
     return View(wire, base, tuple(new if i == axis else a for i, a in enumerate(view.axes)))
 
 
-def slices(writer: Writer, node: Node) -> View:
-    """Slice, along one axis after another."""
-    view = writer.view(node.inputs[0])
-    starts, ends = node.get("starts"), node.get("ends")
-    axes = node.get("axes") or tuple(range(len(starts)))
-    steps = node.get("steps") or (1,) * len(starts)
-    rank = len(view.axes)
-    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
-        view = _sliced(writer, view, axis % rank, start, end, step, drop=False)
-    return view
-
-
 def split(writer: Writer, node: Node) -> tuple[View, ...]:
     """Split: equal pieces of the channels are a bundle, others are slices."""
     view = writer.view(node.inputs[0])
@@ -140,7 +142,7 @@ def split(writer: Writer, node: Node) -> tuple[View, ...]:
         return tuple(View(wire, base, axes) for wire in first.step.made)
     found, start = [], 0
     for size in pieces:
-        found.append(_sliced(writer, view, axis, start, start + size, 1, drop=False))
+        found.append(sliced(writer, view, axis, start, start + size, 1, drop=False))
         start += size
     return tuple(found)
 
@@ -158,9 +160,9 @@ def gather(writer: Writer, node: Node) -> View:
     size = size_of(view.axes[axis])
     if places.ndim == 0:
         start = int(places) % size
-        return _sliced(writer, view, axis, start, start + 1, 1, drop=True)
+        return sliced(writer, view, axis, start, start + 1, 1, drop=True)
     if places.ndim != 1:
-        raise Unsaid("it takes elements in several axes")
+        return _strided(writer, view, axis, places)
     wanted = [int(p) % size for p in places]
     place, each = _place(view, view.axes[axis])
     if each > 1 or place == 0 or len(view.base) - 1 not in _WORDS:
@@ -175,6 +177,36 @@ def gather(writer: Writer, node: Node) -> View:
     base = tuple(new if i == place else a for i, a in enumerate(view.base))
     axes = tuple(new if i == axis else a for i, a in enumerate(view.axes))
     return View(wire, base, axes)
+
+
+def _strided(writer: Writer, view: View, axis: int, places: Array) -> View:
+    """Elements of a vector in steps along several axes, as torch's as_strided takes them."""
+    start, sizes = int(places.reshape(-1)[0]), places.shape
+    many = [i for i, size in enumerate(sizes) if size > 1]
+    steps = {i: int(places.take(1, i).reshape(-1)[0]) - start for i in many}
+    many.sort(key=lambda i: -steps[i])
+    formed = start + sum(
+        steps[i] * np.arange(sizes[i]).reshape([-1 if j == i else 1 for j in range(len(sizes))])
+        for i in many
+    )
+    if len(view.axes) != 1 or axis or not many or not np.array_equal(places, formed):
+        raise Unsaid("it takes elements in several axes")
+    # Each step is over all that lies inside of it.
+    whole = [size_of(view.axes[0]), *(steps[i] for i in many)]
+    if steps[many[-1]] < 1 or any(a % b for a, b in pairwise(whole)):
+        raise Unsaid("it takes elements in several axes")
+    inner = [a // b for a, b in pairwise(whole)] + [whole[-1]]
+    # A batch of one sample stands for itself.
+    found = view.reshaped((1, *inner))
+    if found is None:
+        raise Unsaid("it takes elements in several axes")
+    for place, (i, step) in enumerate(zip((*many, -1), (*whole[1:], 1), strict=True)):
+        first, count = start // step % inner[place], sizes[i] if i >= 0 else 1
+        found = sliced(writer, found, place + 1, first, first + count, 1, drop=False)
+    order = sorted(range(len(many)), key=lambda place: many[place])
+    found = found.moved([0, *(i + 1 for i in order), len(many) + 1]).reshaped(sizes)
+    assert found is not None
+    return found
 
 
 def _embedding(writer: Writer, node: Node, table: Array) -> View:
@@ -394,12 +426,12 @@ ARRANGING = {
     "Squeeze": reshape,
     "Unsqueeze": reshape,
     "Transpose": transpose,
-    "Slice": slices,
     "Split": split,
     "Gather": gather,
     "Concat": concat,
     "DepthToSpace": depth_to_space,
     "SpaceToDepth": depth_to_space,
+    "Expand": expand,
     "MatMul": product,
     "LSTM": recurrent,
     "GRU": recurrent,

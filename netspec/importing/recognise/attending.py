@@ -62,11 +62,16 @@ def attended(
         own = [n for n in found.inputs if n not in constants]
         if found.op == "Add":
             scored = [n for n in found.inputs if _is_scores(n, makers)]
-            if not scored or scale != 1 or scales is not None:
+            if not scored:
                 return None
             other = found.inputs[0] if scored[0] == found.inputs[1] else found.inputs[1]
-            added.append((other, shapes.get(found.output, ())))
-            name = scored[0]
+            name, mask = scored[0], constants.get(other)
+            if mask is not None and _causal(mask):
+                causal = 1
+            elif mask is None or mask.any():
+                if scale != 1 or scales is not None:
+                    return None  # it is multiplied too
+                added.append((other, shapes.get(found.output, ())))
             continue
         if len(own) != 1:
             return None
@@ -162,27 +167,25 @@ def _is_scores(name: str, makers: Mapping[str, Node]) -> bool:
     return node is not None and node.op == "MatMul"
 
 
-def _is_square(mask: Array) -> bool:
-    """Whether a mask is one for all samples and heads, of as many places as it looks at."""
-    return (
-        mask.ndim >= 2
-        and all(size == 1 for size in mask.shape[:-2])
-        and mask.shape[-1] == mask.shape[-2]
-    )
+def _square(mask: Array) -> Array | None:
+    """A mask that is the same for all samples and heads, if it is of as many places as it looks at."""
+    if mask.ndim < 2 or not mask.size or mask.shape[-1] != mask.shape[-2]:
+        return None
+    many = mask.reshape(-1, *mask.shape[-2:])
+    return many[0] if (many == many[:1]).all() else None
 
 
 def _lower(seen: Array) -> bool:
     """Whether what is seen is each place and those before it."""
-    return _is_square(seen) and bool(
-        (seen.reshape(seen.shape[-2:]) == np.tri(seen.shape[-1], dtype=bool)).all()
-    )
+    square = _square(seen)
+    return square is not None and bool((square == np.tri(len(square), dtype=bool)).all())
 
 
 def _causal(mask: Array) -> bool:
     """Whether an added mask is 0 up to the diagonal and very low beyond."""
-    if not _is_square(mask):
+    square = _square(mask)
+    if square is None:
         return False
-    square = mask.reshape(mask.shape[-2:])
     upper = np.triu(np.ones(square.shape, bool), 1)
     return (
         bool((square[upper] <= _LOW).all() and (square[~upper] == 0).all()) and square.shape[0] > 1

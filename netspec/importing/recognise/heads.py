@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from math import isqrt, prod
+from collections.abc import Sequence
+from math import prod
 
 import numpy as np
 
 from netspec.importing.files.program import Array, Node
+from netspec.importing.recognise.offsets import by_offset
 from netspec.importing.recognise.parting import Parting, pieces, rolled_by
 from netspec.importing.recognise.rows import with_rows
 from netspec.importing.recognise.steps import Wire, number
 from netspec.importing.recognise.views import Axes, Axis, View, flat, size_of
 from netspec.importing.recognise.writer import Unsaid, Writer
 from netspec.ops.vectors.heads import regions
-from netspec.ops.vectors.relative import pair_index
 
 # By how much scores at least are lowered where a mask hides them: exporters write -100, or near infinity.
 _HIDDEN = -99.0
@@ -22,27 +22,24 @@ _HIDDEN = -99.0
 
 def attend(writer: Writer, node: Node) -> View:
     """Attention without its projections, which are layers of their own before and after."""
-    query, key, value = (writer.view(name) for name in node.inputs[:3])
-    if not len(query.axes) == len(key.axes) == len(value.axes):
+    views = [writer.settled(name) for name in node.inputs[:3]]
+    if len({len(view.axes) for view in views}) > 1:
         raise Unsaid("its queries and keys have different axes")
+    query, key, value = views
     rank = len(query.axes)
     turned = (*range(rank - 2), rank - 1, rank - 2)
     query, key = query.moved(node.get("query_order")), key.moved(node.get("key_order"))
     key = key.moved(turned)
     value = value.moved(turned) if node.get("turned") else value
-    parts = []
-    for view in (query, key, value):
-        view = writer.parts.apart(view, view.axes[:-2])
-        many = tuple(a for a in flat(view.axes[:-2]) if a not in view.base[0])
-        if not set(many) <= set(view.base[1]):
-            raise Unsaid("its heads are no part of the channels")
-        spatial = _spatial(view, view.axes[-2])
-        target = (view.base[0], (*many, *view.axes[-1]), *spatial)
-        parts.append(_rowed(writer, view, target))
-    query, key, value = parts
+    query, _ = _headed(writer, query)
+    key, groups = _headed(writer, key)
+    value, others = _headed(writer, value)
+    if groups != others:
+        raise Unsaid("its keys and values have different heads")
     many = query.base[1][: len(query.base[1]) - len(query.axes[-1])]
     heads, width = size_of(many), size_of(query.axes[-1])
     given = [str(heads)] * (heads > 1) + ["causal=yes"] * bool(node.get("causal"))
+    given += [f"kv_heads={groups}"] * (groups != heads)
     scale, scales, weights = node.get("scale"), node.get("scales"), {}
     if node.get("unit"):
         given.append("qk_norm=l2norm")
@@ -63,6 +60,21 @@ def attend(writer: Writer, node: Node) -> View:
     axes = (*query.axes[:-1], across)
     found = View(wire, (query.base[0], (*many, *across), *query.base[2:]), axes)
     return found.moved(turned) if node.get("turned") else found
+
+
+def _headed(writer: Writer, view: View) -> tuple[View, int]:
+    """Queries, keys or values (..., T, D) with their heads in the channels, and how many there are.
+
+    Heads that are copies of others are left out.
+    """
+    view = writer.parts.apart(view, view.axes[:-2])
+    here = flat(view.base)
+    inner = tuple(atom for atom in flat(view.axes[:-2]) if atom not in view.base[0])
+    many = tuple(atom for atom in inner if atom in here)
+    if not set(many) <= set(view.base[1]) or inner[: len(many)] != many:
+        raise Unsaid("its heads are no part of the channels")
+    target = (view.base[0], (*many, *view.axes[-1]), *_spatial(view, view.axes[-2]))
+    return _rowed(writer, view, target), size_of(many)
 
 
 def _rowed(writer: Writer, view: View, target: Axes) -> View:
@@ -169,30 +181,17 @@ def _shifted(part: Parting, total: Array) -> bool:
 
 def _scores(writer: Writer, bias: Array, query: View) -> Wire:
     """A table of values by offsets, where the numbers are that; else the numbers."""
-    steps = bias.shape[-1]
-    if bias.shape[-2] == steps == prod(query.wire.sizes[1:]):
-        for size, tokens, given in _maps(query.wire.sizes[1:]):
-            index = pair_index(np, size, tokens)
-            rows = int(index.max()) + 1
-            if rows >= steps * steps:
-                continue
-            table = np.zeros((rows, len(bias)), np.float32)
-            table[index] = bias.transpose(1, 2, 0)
-            if np.array_equal(table[index], bias.transpose(1, 2, 0)):
-                weights = {"relative_position_bias_table": table}
-                head = f"relative({', '.join([str(len(bias)), *given])})"
-                return writer.step(head, [query.wire], bias.shape, weights=weights, shared=True)
-    return writer.parameter(bias, query.wire)
+    head, weights = "", {}
+    if (found := by_offset(bias, query.wire.sizes[1:])) is not None:
+        head, weights = found[0], {"relative_position_bias_table": found[1]}
 
+    def make() -> Wire:
+        if not head:
+            return writer.parameter(bias, query.wire)
+        return writer.step(head, [query.wire], bias.shape, weights=weights, shared=True)
 
-def _maps(places: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], int, list[str]]]:
-    """The maps that places may be those of: as they lie, or a square row by row, after a token or not."""
-    yield places, 0, []
-    if len(places) == 1:
-        for tokens in (0, 1):
-            side = isqrt(places[0] - tokens)
-            if side > 1 and side * side == places[0] - tokens:
-                yield (side, side), tokens, [f"size={side}x{side}"] + ["tokens=1"] * tokens
+    # Parts of a map are no others' places.
+    return make() if query.wire.cuts else writer.shared(bias, query.wire, make)
 
 
 ATTENTION = {"Attend": attend}

@@ -49,7 +49,7 @@ def deconv(writer: Writer, node: Node) -> View:
 
 def linear(writer: Writer, node: Node) -> View:
     """A matrix applied along the last axis: of a vector, or at every place."""
-    view, matrix = writer.raw(node.inputs[0]), _array(writer, node, 1)
+    view, matrix = writer.copied(node.inputs[0]), _array(writer, node, 1)
     if not (writer.parts.left(view) and view.base[1] == view.axes[-1]):
         view = writer.view(node.inputs[0])
     matrix = matrix if node.get("turned") else matrix.T
@@ -272,7 +272,7 @@ def prelu(writer: Writer, node: Node) -> View:
 
 
 def resize(writer: Writer, node: Node) -> View:
-    """Resize and Upsample, to whole factors or to a size; Expand of what is alone along an axis of a map."""
+    """Resize and Upsample, to whole factors or to a size."""
     view = writer.view(node.inputs[0])
     wire, shape = writer.plain(view), writer.shapes[node.output][1:]
     if len(shape) != len(wire.sizes) or shape[:1] != wire.sizes[:1]:
@@ -321,30 +321,48 @@ def pad(writer: Writer, node: Node) -> View:
         writer.plain(view)
         view = writer.arranged(view, view.axes)
     if view.plain:
-        sides = pairs
+        ends = pairs
     else:
         own = [view.axes.index(axis) if axis and axis in view.axes else -1 for axis in view.base]
-        sides = [pairs[i] if i >= 0 else (0, 0) for i in own]
-    if any(sides[0]) or min(amounts) < 0:
-        raise Unsaid("it pads the batch, or cuts")
-    shape = [size + sum(pair) for size, pair in zip(view.wire.sizes, sides[1:], strict=True)]
-    if any(sides[1]):
-        if any(map(any, sides[2:])) or sides[1][0] or value or mode != "constant":
+        ends = [pairs[i] if i >= 0 else (0, 0) for i in own]
+    if any(ends[0]) or min(ends[1]) < 0:
+        raise Unsaid("it pads the batch, or cuts channels")
+    wire = view.wire
+    shape = [size + sum(pair) for size, pair in zip(wire.sizes, ends[1:], strict=True)]
+    if any(ends[1]):
+        if any(map(any, ends[2:])) or ends[1][0] or value or mode != "constant":
             raise Unsaid("it pads channels before the first, or with other than zeros")
-        wire = writer.step(f"pad_channels({shape[0]})", [view.wire], shape)
+        wire = writer.step(f"pad_channels({shape[0]})", [wire], shape)
     else:
-        given = [_sides(sides[2:])] + [f"mode={mode}"] * (mode != "constant")
-        given += [f"value={number(value)}"] * bool(value)
-        wire = writer.step(f"pad({', '.join(given)})", [view.wire], shape)
+        wire = _bordered(writer, wire, ends[2:], mode, value)
     wide = (
         new if any(pair) else old
-        for old, new, pair in zip(view.base, ((), *writer.axes(shape)), sides, strict=True)
+        for old, new, pair in zip(view.base, ((), *writer.axes(shape)), ends, strict=True)
     )
     base = tuple(wide)
     if view.plain:
         return View(wire, base, base)
     changed = {old: new for old, new in zip(view.base, base, strict=True) if old != new}
     return View(wire, base, tuple(changed.get(axis, axis) for axis in view.axes))
+
+
+def _bordered(
+    writer: Writer, wire: Wire, ends: list[tuple[int, int]], mode: str, value: float
+) -> Wire:
+    """A map with a border, and without what negative ones cut."""
+    cut = [(max(-before, 0), max(-after, 0)) for before, after in ends]
+    more = [(max(before, 0), max(after, 0)) for before, after in ends]
+    if any(map(any, cut)):
+        if mode != "constant":
+            raise Unsaid("it cuts where it mirrors")
+        kept = [size - sum(pair) for size, pair in zip(wire.sizes[1:], cut, strict=True)]
+        wire = writer.step(f"crop({sides(cut)})", [wire], (wire.sizes[0], *kept))
+    if not any(map(any, more)):
+        return wire
+    given = [sides(more)] + [f"mode={mode}"] * (mode != "constant")
+    given += [f"value={number(value)}"] * bool(value)
+    shape = [size + sum(pair) for size, pair in zip(wire.sizes[1:], more, strict=True)]
+    return writer.step(f"pad({', '.join(given)})", [wire], (wire.sizes[0], *shape))
 
 
 # --- shared
@@ -380,7 +398,7 @@ class _Window:
 
     def given(self) -> list[str]:
         """Padding and dilation, where there are any."""
-        found = [f"pad={_sides(self.pairs)}"] * self.padded
+        found = [f"pad={sides(self.pairs)}"] * self.padded
         return found + [f"dilation={_listed(self.dilations)}"] * any(d != 1 for d in self.dilations)
 
 
@@ -388,7 +406,8 @@ def _listed(values: Sequence[int]) -> str:
     return str(values[0]) if len(set(values)) == 1 else f"({', '.join(map(str, values))})"
 
 
-def _sides(pairs: Sequence[tuple[int, int]]) -> str:
+def sides(pairs: Sequence[tuple[int, int]]) -> str:
+    """Amounts before and after along each axis, as an argument."""
     if all(a == b for a, b in pairs):
         return _listed([a for a, _ in pairs])
     inner = ", ".join(f"({a}, {b})" for a, b in pairs)
@@ -456,6 +475,5 @@ LAYERS = {
     "LRN": response_norm,
     "PRelu": prelu,
     "Resize": resize,
-    "Expand": resize,
     "Pad": pad,
 }

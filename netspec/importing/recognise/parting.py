@@ -107,10 +107,11 @@ class Parts:
         assert wire is not None
         return View(wire, (cut.base[0], view.base[1], *cut.base[2:]), view.axes)
 
-    def told(self) -> None:
+    def told(self, steps: Iterable[Step]) -> None:
         """Says in the steps how maps are cut: by sizes, or by how many parts where that alone stays."""
+        used = set(map(id, steps))
         for spaced in (False, True):
-            parts = [part for part in self.made if part.spaced == spaced]
+            parts = [p for p in self.made if p.spaced == spaced and id(p.cut) in used]
             sizes, counts = (
                 {tuple(map(size_of, axes)) for axes in chosen}
                 for chosen in ([p.sizes for p in parts], [p.counts for p in parts])

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from netspec.diagnostics.records import printable
 from netspec.foundation.records import record
 from netspec.importing.files.program import Array, Node, Program
 from netspec.importing.recognise.arranging import ARRANGING
+from netspec.importing.recognise.cutting import slices
 from netspec.importing.recognise.elementwise import ELEMENTWISE
 from netspec.importing.recognise.fusing import Fusing
 from netspec.importing.recognise.heads import ATTENTION
 from netspec.importing.recognise.layers import LAYERS
+from netspec.importing.recognise.merging import merged
 from netspec.importing.recognise.pixels import PIXELS
 from netspec.importing.recognise.projecting import projected
 from netspec.importing.recognise.rolling import ROLLING
 from netspec.importing.recognise.steps import Step, Wire
+from netspec.importing.recognise.turning import rotary
 from netspec.importing.recognise.views import View
 from netspec.importing.recognise.writer import Unsaid, Writer
 from netspec.importing.scopes import Scope
@@ -28,6 +31,8 @@ _RULES: dict[str, Callable[[Writer, Node], Made]] = {
     **ATTENTION,
     **ROLLING,
     **PIXELS,
+    "Rotary": rotary,
+    "Slice": slices,
 }
 
 
@@ -48,7 +53,7 @@ class Recognised:
     """A file as the text of a flat spec. `weights` are by their names in it, `scopes` by its steps' names.
 
     `unread` are the nodes without a step; the text has an input in place of what each of them makes.
-    `inputs` and `outputs` are the names of the text's, in the file's order.
+    `inputs` and `outputs` are the names of the text's, in the file's order. A single one is `output`.
     """
 
     text: str
@@ -91,9 +96,12 @@ def recognised(program: Program, name: str) -> Recognised:
             if view is not None:
                 writer.views[output] = view
     wires = [_output(writer, output, unread) for output in program.outputs]
+    _called(writer, program.outputs, wires)
     projected(writer.steps)
-    writer.parts.told()
+    merged(writer.steps, wires)
     steps = _used(writer.steps, wires)
+    writer.parts.told(steps)
+    _with_ids(program, writer, steps)
     return _written(writer, steps, wires, tuple(unread), missing, name, total)
 
 
@@ -120,6 +128,17 @@ def _output(writer: Writer, output: str, unread: list[Unread]) -> Wire:
     except Unsaid as refusal:
         unread.append(Unread(Node("output", (), (output,), name=output), str(refusal)))
         return Wire(writer.inputs[0].name, (1,))
+
+
+def _called(writer: Writer, outputs: Sequence[str], wires: Sequence[Wire]) -> None:
+    """Gives the steps that several outputs come from the names that the file has for these."""
+    if len({id(wire) for wire in wires}) == 1:
+        return
+    known: set[int] = set()
+    for output, wire in zip(outputs, wires, strict=True):
+        if wire.step is not None and len(wire.step.made) == 1 and id(wire) not in known:
+            known.add(id(wire))
+            wire.name = wire.step.name = writer.called[output]
 
 
 def _used(steps: list[Step], wires: list[Wire]) -> list[Step]:
@@ -155,7 +174,12 @@ def _written(
         lines += step.lines()
     weights = {f"{s.name}.{key}": array for s in steps for key, array in s.weights.items()}
     outputs = tuple(wire.name for wire in wires)
-    lines.append(f"output {', '.join(dict.fromkeys(outputs))}")
+    if len(set(outputs)) == 1 and not unread:
+        # What flows at the end is the output, and is called so.
+        lines.append(f"@{outputs[0]}")
+        outputs = ("output",) * len(outputs)
+    else:
+        lines.append(f"output {', '.join(dict.fromkeys(outputs))}")
     return Recognised(
         "\n".join(lines) + "\n",
         weights,
@@ -165,6 +189,16 @@ def _written(
         outputs,
         total,
     )
+
+
+def _with_ids(program: Program, writer: Writer, steps: list[Step]) -> None:
+    """Leaves out how many rows a table has where that is how many ids its input holds."""
+    for item, wire in zip(program.inputs, writer.inputs, strict=True):
+        if item.integers:
+            rows = f"rows={_rows(steps, wire)}"
+            for step in steps:
+                if wire in step.inputs:
+                    step.given = tuple(given for given in step.given if given != rows)
 
 
 def _rows(steps: list[Step], wire: Wire) -> int:

@@ -22,8 +22,9 @@ from netspec.importing.structure.library import Recognising
 from netspec.importing.structure.names import Names
 from netspec.importing.structure.regions import nested, plain
 from netspec.importing.structure.terms import IDENTITY, REFERENCE, Chain, Item, Tangled, reference
-from netspec.importing.structure.text import Writer
+from netspec.importing.structure.text import Anything, Writer
 from netspec.importing.structure.unify import Block
+from netspec.ops.declare.values import Layer
 from netspec.syntax.fmt import format_text
 
 
@@ -113,23 +114,30 @@ def _text(
     names = Names(graph, scopes)
     named: dict[Any, str] = {node.output: node.path for node in graph.inputs}
     listed = _outputs(graph, chain, named)
-    named = names.steps(chain) | named
-    likely = chosen(chain.walk(), lambda settings: Writer(settings, named))
+    anything = Anything()
+    likely = chosen(chain.walk(), lambda settings: Writer(settings, anything))
     shipped: dict[str, Block] = {}
     if way.shipped:
-        recognising = Recognising(chain, Writer(likely, named))
+        recognising = Recognising(chain, Writer(likely, anything))
         recognising.run()
         shipped = recognising.blocks
-    folding = Folding(chain, lambda blocks: Writer(likely, named, blocks), names, refused, shipped)
+    names.taken |= set(shipped)
+    folding = Folding(
+        chain, lambda blocks: Writer(likely, anything, blocks), names, refused, shipped
+    )
     folding.run(most)
     if done is not None:
         done += folding.done
+    # Names are given to what is left: each block has its own.
+    ordered = _ordered(chain, folding.blocks)
+    names.numbered(chain, ordered, folding.blocks)
     named |= names.scoped(chain, folding.blocks)
-    bodies = [chain, *(block.body for block in folding.blocks.values() if block.body)]
-    for body in bodies[1:]:
-        for item in body.walk():
-            if item.label is not None:
-                named[item.label] = names.free("t")
+    named |= names.steps(chain, named)
+    bodies = [chain]
+    for block in ordered:
+        assert block.body is not None
+        bodies.append(block.body)
+        named |= names.own(block)
     defaults = (
         likely
         if way.settled
@@ -145,9 +153,7 @@ def _text(
     for word, settings in defaults.items():
         given = ", ".join(f"{slot}={writer.value(value)}" for slot, value in settings.items())
         lines.append(f"default {word}({given})")
-    for block in reversed(folding.blocks.values()):
-        if block.body is None:
-            continue
+    for block in ordered:
         lines += ["", *writer.definition(block)]
     lines += ["", *writer.lines(chain)]
     if listed:
@@ -155,6 +161,23 @@ def _text(
     if writer.misfits:
         raise Misfit
     return format_text("\n".join(lines) + "\n")
+
+
+def _ordered(chain: Chain, blocks: Mapping[str, Block]) -> list[Block]:
+    """The blocks of a text, each behind those that it calls, in the order of their calls."""
+    found: dict[str, Block] = {}
+
+    def visit(inside: Chain) -> None:
+        for item in inside.walk():
+            layers = [value.name for value in item.values if isinstance(value, Layer)]
+            for word in (item.word, *layers):
+                block = blocks.get(word)
+                if word not in found and block is not None and block.body is not None:
+                    visit(block.body)
+                    found[word] = block
+
+    visit(chain)
+    return list(found.values())
 
 
 def _outputs(graph: Graph, chain: Chain, named: dict[Any, str]) -> list[str]:

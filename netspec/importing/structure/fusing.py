@@ -5,9 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from netspec.importing.structure.steps import FROZEN
-from netspec.importing.structure.terms import REFERENCE, RESIDUAL, Chain, Item
-from netspec.ops.declare.values import Layer
+from netspec.importing.structure.steps import FROZEN, layer
+from netspec.importing.structure.terms import REFERENCE, RESIDUAL, Chain, Item, forms
 from netspec.ops.registry import REGISTRY
 from netspec.ops.words import MODULES
 
@@ -43,25 +42,10 @@ def _follow(before: Item, item: Item) -> bool:
         return False
     if item.get(FROZEN) != frozen and item.nodes[0].op.weights(*item.nodes[0].input_types):
         return False
-    before.put(**{slot: _layer(item)})
+    before.put(**{slot: layer(item)})
     before.result, before.label = item.result, item.label
     before.nodes += item.nodes
     return True
-
-
-def _layer(item: Item) -> Layer:
-    kind = REGISTRY[item.word]
-    said = {
-        name: value
-        for name, value in zip(item.slots, item.values, strict=True)
-        if name in kind.params and value != kind.params[name].default
-    }
-    positional: list[Any] = []
-    for name in kind.order:
-        if name not in said:
-            break
-        positional.append(said.pop(name))
-    return Layer(item.word, tuple(positional), tuple(said.items()))
 
 
 def _referring(item: Item) -> Item:
@@ -108,7 +92,7 @@ def _shortcut(item: Item, body: Chain, way: Chain) -> Any:
         given = dict(zip(conv.slots, conv.values, strict=True))
         plain = {"act": None, "groups": 1, "dilation": 1, "fixed": None, "weights": None}
         alike = all(given[name] == value for name, value in plain.items())
-        unpadded = given["pad"] in ("same", "tf_same", 0) and given["pad_mode"] == "zeros"
+        unpadded = 0 in forms(given["pad"]) and given["pad_mode"] == "zeros"
         if given["kernel"] == 1 and alike and unpadded:
             return "auto", (given["bias"], given["norm"], given[FROZEN])
     if words in (["subsample", "pad_channels"], ["pad_channels"]) and into.shape != out.shape:

@@ -27,6 +27,7 @@ from netspec.importing.structure.terms import (
     Piece,
     Ref,
     Tangled,
+    forms,
 )
 from netspec.importing.structure.text import Writer, tokens
 from netspec.importing.structure.unify import UNSAID, Block, Leaf, leaves
@@ -173,7 +174,9 @@ class Recognising:
         frozen = any(item.get("frozen") for item in every)
         start = items[0].start
         whole = (
-            start is not None and start.type.batch.symbol == SAMPLES.symbol and start.type.ids is None
+            start is not None
+            and start.type.batch.symbol == SAMPLES.symbol
+            and start.type.ids is None
         )
         sized = start is not None and all(isinstance(size, int) for size in start.type.shape)
         return not named and not odd and not read and not frozen and whole and sized
@@ -277,9 +280,10 @@ class _Probe:
         """
         made = self._values(given)
         values: dict[Any, None] = dict.fromkeys(
-            leaf.value
+            form
             for leaf in (self.wanted[i] for i in wrong)
-            if leaf.value is None or isinstance(leaf.value, int | float | str | Layer)
+            for form in forms(leaf.value)
+            if form is None or isinstance(form, int | float | str | Layer)
         )
         for i in wrong:
             leaf = self.wanted[i]
@@ -321,7 +325,11 @@ class _Probe:
 def _agree(slot: str, mine: Any, wanted: Any) -> bool:
     if slot in (SHORTCUT, PROJECTION) and ANY in (mine, wanted):
         return True
-    return bool(mine == wanted) and isinstance(mine, bool) == isinstance(wanted, bool)
+    return any(
+        bool(form == other) and isinstance(form, bool) == isinstance(other, bool)
+        for form in forms(mine)
+        for other in forms(wanted)
+    )
 
 
 def _literal(text: str) -> Any:
