@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, MutableMapping, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import replace
 from math import prod
+
+from onnx import NodeProto
 
 from netspec.importing.files.program import Array, Node
 
@@ -22,6 +24,19 @@ def as_products(
         said = _Product(node, constants, shapes).nodes() if node.op == "Einsum" else None
         found += [node] if said is None else said
     return found
+
+
+def bounded(node: NodeProto, constants: Mapping[str, Array], most: int) -> bool:
+    """Whether an Einsum of constants takes at most so many multiplications, one letter each axis."""
+    equation = next(
+        (a.s.decode(errors="replace") for a in node.attribute if a.name == "equation"), ""
+    )
+    terms = equation.replace(" ", "").partition("->")[0].split(",")
+    shapes = [constants[name].shape for name in node.input]
+    if "." in equation or [len(term) for term in terms] != [len(shape) for shape in shapes]:
+        return False
+    pairs = (zip(term, shape, strict=True) for term, shape in zip(terms, shapes, strict=True))
+    return prod(dict(pair for term in pairs for pair in term).values()) <= most
 
 
 class _Product:

@@ -19,7 +19,7 @@ from netspec.backends.onnx.blocks.inlining import MOST_NODES
 from netspec.diagnostics.records import printable
 from netspec.importing.files.chains import chained
 from netspec.importing.files.computing import computed
-from netspec.importing.files.einsum import as_products
+from netspec.importing.files.einsum import as_products, bounded
 from netspec.importing.files.normal import normalised
 from netspec.importing.files.program import Array, Input, Node, Program
 from netspec.importing.files.reading import as_array, attributes_of, read_flat, refused
@@ -36,8 +36,8 @@ _SIZES = 2**12
 # What has a use for values of its inputs while a file is read: arithmetic alone, bounded by its output.
 _COMPUTED = frozenset(
     """
-    Abs Add And Cast CastLike Ceil Clip Concat ConstantOfShape Cos CumSum Div Equal Erf Exp Expand Flatten
-    Floor Gather GatherElements GatherND Greater GreaterOrEqual Identity IsNaN Less LessOrEqual Log MatMul
+    Abs Add And Cast CastLike Ceil Clip Concat ConstantOfShape Cos CumSum Div Einsum Equal Erf Exp Expand
+    Flatten Floor Gather GatherElements GatherND Greater GreaterOrEqual Identity IsNaN Less LessOrEqual Log MatMul
     Max Min Mod Mul Neg Not Or Pow Range Reciprocal ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum
     Relu Reshape Round ScatterElements ScatterND Sigmoid Sign Sin Slice Split Sqrt Squeeze Sub Tanh Tile
     Transpose Trilu Unsqueeze Where
@@ -274,6 +274,8 @@ class _Specialising:
         """Computes a node of constants; whether it did."""
         names = [name for name in node.input if name]
         if node.op_type not in _COMPUTED or not all(name in self.constants for name in names):
+            return False
+        if node.op_type == "Einsum" and not bounded(node, self.constants, _MOST_COMPUTED):
             return False
         if node.op_type == "Range":
             start, limit, step = (float(self.constants[n].item()) for n in names)

@@ -25,6 +25,9 @@ from netspec.importing.recognise.views import (
 
 __all__ = ["Unsaid", "Writer"]
 
+# Axes of places that layers of maps take.
+_PLACES = 3
+
 
 class Writer:
     """The steps of a program so far, and the view that each of its tensors is."""
@@ -245,9 +248,9 @@ class Writer:
             return wire
         if len(target) == 1:
             return self.step("flatten", [wire], shape)
-        if base[0] == target[0] and len(target) == 2 and len(base) > 2:
+        if base[0] == target[0] and len(target) == 2 and 2 < len(base) <= _PLACES + 1:
             return self.step("sequence", [wire], shape)
-        if base[0] == target[0] and len(base) == 2 and len(target) > 2:
+        if base[0] == target[0] and len(base) == 2 and 2 < len(target) <= _PLACES + 1:
             return self.step(f"grid({'x'.join(map(str, shape[1:]))})", [wire], shape)
         return self.step(f"reshape({'x'.join(map(str, shape))})", [wire], shape)
 

@@ -16,13 +16,13 @@ from netspec.graph.written import RESERVED, input_line, metadata_lines, written
 from netspec.importing.scopes import Scope
 from netspec.importing.structure.blocks import MOST, Folding
 from netspec.importing.structure.bracing import braced
-from netspec.importing.structure.defaults import chosen
+from netspec.importing.structure.defaults import Defaults, chosen
 from netspec.importing.structure.fusing import fused
 from netspec.importing.structure.library import Recognising
 from netspec.importing.structure.names import Names
 from netspec.importing.structure.regions import nested, plain
 from netspec.importing.structure.terms import IDENTITY, REFERENCE, Chain, Item, Tangled, reference
-from netspec.importing.structure.text import Anything, Writer
+from netspec.importing.structure.text import Anything, Writer, family, tokens
 from netspec.importing.structure.unify import Block
 from netspec.ops.declare.values import Layer
 from netspec.syntax.fmt import format_text
@@ -36,13 +36,15 @@ class Misfit(Exception):
 class _Way:
     """How a text is found: with blocks that are `shipped`, under defaults that are `settled` before
 
-    blocks are found, `projecting` by `residual`, or `flat` where branches do not matter.
+    blocks are found, `projecting` by `residual`, or `flat` where branches do not matter. `folded` says
+    that convolutions have no norm, so that shipped blocks that have one are those of this net too.
     """
 
     shipped: bool = True
     settled: bool = False
     projecting: bool = True
     flat: bool = False
+    folded: bool = False
 
 
 _WAYS = (
@@ -66,11 +68,15 @@ def structured(graph: Graph, scopes: Mapping[str, tuple[Scope, ...]]) -> str:
     built and found the same; where none with structure is, the steps are written one by one.
     """
     sys.setrecursionlimit(max(sys.getrecursionlimit(), _FRAMES))
-    for way in _WAYS:
-        with suppress(Tangled, Misfit):
-            if text := _folded(graph, scopes, way):
-                return text
-    return written(graph)
+    found = next(filter(None, (_tried(graph, scopes, way) for way in _WAYS)), None)
+    other = _tried(graph, scopes, _Way(settled=True, folded=True))
+    return min(filter(None, (found, other)), key=tokens, default=written(graph))
+
+
+def _tried(graph: Graph, scopes: Mapping[str, tuple[Scope, ...]], way: _Way) -> str | None:
+    with suppress(Tangled, Misfit):
+        return _folded(graph, scopes, way)
+    return None
 
 
 def _folded(graph: Graph, scopes: Mapping[str, tuple[Scope, ...]], way: _Way) -> str | None:
@@ -116,11 +122,15 @@ def _text(
     listed = _outputs(graph, chain, named)
     anything = Anything()
     likely = chosen(chain.walk(), lambda settings: Writer(settings, anything))
+    if way.folded:
+        likely = _bare(chain, likely)
     shipped: dict[str, Block] = {}
     if way.shipped:
         recognising = Recognising(chain, Writer(likely, anything))
         recognising.run()
         shipped = recognising.blocks
+        if way.folded and not recognising.normed:
+            raise Misfit
     names.taken |= set(shipped)
     folding = Folding(
         chain, lambda blocks: Writer(likely, anything, blocks), names, refused, shipped
@@ -161,6 +171,14 @@ def _text(
     if writer.misfits:
         raise Misfit
     return format_text("\n".join(lines) + "\n")
+
+
+def _bare(chain: Chain, likely: Defaults) -> Defaults:
+    """The defaults that also say that convolutions have a bias and no norm, where all have."""
+    convs = [item for item in chain.walk() if family(item.word) == "conv"]
+    if not convs or any(item.get("norm") or item.get("bias") is not True for item in convs):
+        raise Misfit
+    return likely | {"conv": {"bias": True, "norm": None} | likely.get("conv", {})}
 
 
 def _ordered(chain: Chain, blocks: Mapping[str, Block]) -> list[Block]:

@@ -141,13 +141,13 @@ class Writer:
         return str(value) if isinstance(value, int) and value >= 0 else ""
 
     def _residual(self, item: Item) -> str:
-        shortcut, projection = item.get(SHORTCUT), item.get(PROJECTION)
+        shortcut, projection = forms(item.get(SHORTCUT))[0], item.get(PROJECTION)
         if projection is not None and not self.projects(projection):
             # Only here is it known what a projection would have by default.
             if item.start is not None:
                 return self._projected(item)
             self.misfits.append(item)
-        head = f"{RESIDUAL}(shortcut={shortcut}) " if shortcut == "pad" else f"{RESIDUAL} "
+        head = f"{RESIDUAL} " if shortcut == "auto" else f"{RESIDUAL}(shortcut={shortcut}) "
         body = item.kids[0]
         return head + self._braces(body)
 

@@ -142,7 +142,10 @@ class _Parameters:
         values: tuple[Any, ...] = tuple(leaf.value for leaf in column)
         if (layer := self._of_layers(column)) is not None:
             return layer
-        if column[0].slot in (SHORTCUT, PROJECTION):
+        if column[0].slot == SHORTCUT:
+            common = _common(values)
+            return self.REFUSED if common is None else common
+        if column[0].slot == PROJECTION:
             found = {value for value in values if value is not ANY}
             return self.REFUSED if len(found) > 1 else next(iter(found), ANY)
         inner = [isinstance(value, Inner) for value in values]
@@ -160,9 +163,9 @@ class _Parameters:
         if any(value is UNSAID for value in values):
             return UNSAID if all(value is UNSAID for value in values) else self.REFUSED
         if any(isinstance(value, Free) for value in values):
-            common = [f for f in forms(values[0]) if all(f in forms(v) for v in values)]
-            if common:
-                return common[0] if len(common) == 1 else Free(tuple(common))
+            common = _common(values)
+            if common is not None:
+                return common
             values = tuple(forms(value)[0] for value in values)
         scoped = any(isinstance(value, Said) for value in values)
         if not scoped and not any(outer) and all(_equal(value, values[0]) for value in values):
@@ -250,6 +253,14 @@ class _Parameters:
                 defaults[name] = (value.value,)
         names = sorted(self.columns, key=lambda name: name in defaults)
         return names, defaults
+
+
+def _common(values: Sequence[Any]) -> Any:
+    """What all values can be; None if there is no such."""
+    found = [form for form in forms(values[0]) if all(form in forms(v) for v in values)]
+    if not found:
+        return None
+    return found[0] if len(found) == 1 else Free(tuple(found))
 
 
 def _given(layer: Layer) -> tuple[Any, ...]:
