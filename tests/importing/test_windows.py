@@ -7,13 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import torch
+from onnx import TensorProto, helper, numpy_helper
 from support import parted_nets as nets
+from support.watching import at_most, counting
 from torch import nn
 
 import netspec
+from netspec.importing.files.specialise import read_program
 from netspec.importing.imported import Imported, import_file
+from netspec.importing.recognise.recognising import recognised
 
 IMAGE, FRAMES = (3, 8, 8), (3, 3, 8, 8)
 LAYER = ["layernorm", "attention", "add"]
@@ -190,3 +195,65 @@ def test_a_product_by_einsum_is_one_of_matrices(
         else:
             values[made.output] = read[0] @ read[1]
     np.testing.assert_allclose(values["y"], wanted)
+
+
+class ByPlaces(nn.Module):
+    """NesT's: parts in an axis behind the heads, and the heads inside of each channel."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.qkv, self.proj = nn.Conv2d(3, 8, 1), nn.Linear(8, 24), nn.Linear(8, 8)
+
+    def forward(self, x: Any) -> Any:
+        x = self.stem(x)
+        n, c, height, width = x.shape
+        y = x.view(n, c, height // 4, 4, width // 4, 4).permute(0, 2, 4, 3, 5, 1)
+        y = y.reshape(n, -1, 16, c)
+        parts, t = y.shape[1:3]
+        q, k, v = self.qkv(y).reshape(n, parts, t, 3, 2, -1).permute(3, 0, 4, 1, 2, 5)
+        seen = (q @ k.transpose(-2, -1) * 0.5).softmax(-1)
+        y = y + self.proj((seen @ v).permute(0, 2, 3, 4, 1).reshape(n, parts, t, c))
+        y = y.view(n, height // 4, width // 4, 4, 4, c).permute(0, 5, 1, 3, 2, 4)
+        return y.reshape(n, c, height, width)
+
+
+def test_channels_of_heads_are_put_in_order_in_the_layer_that_reads_them(tmp_path: Path) -> None:
+    found = imported(ByPlaces(), IMAGE, tmp_path)
+    assert words(found) == ["conv", "partition", "attention", "reassemble", "add"]
+    assert "windows(4) { attention(2) }" in found.text
+
+
+def test_work_grows_with_the_number_of_layers(tmp_path: Path) -> None:
+    calls = []
+    for count in (2, 8):
+        module = nn.Sequential(*(nets.Shifted() for _ in range(count)))
+        for layer in module[1:]:
+            layer.stem = nn.Conv2d(8, 8, 1)
+        imported(module, IMAGE, tmp_path)
+        program = read_program(tmp_path / "net.onnx")
+        with counting() as work:
+            recognised(program, "net")
+        calls.append(work.calls)
+    assert calls[1] < 4.4 * calls[0]
+
+
+def test_an_einsum_of_constants_is_computed_within_bounds(tmp_path: Path) -> None:
+    def program(equation: str, *shapes: tuple[int, ...]) -> Any:
+        arrays = {f"c{i}": np.ones(shape, np.float32) for i, shape in enumerate(shapes)}
+        nodes = [
+            helper.make_node("Einsum", list(arrays), ["e"], equation=equation),
+            helper.make_node("Add", ["x", "e"], ["y"]),
+        ]
+        floats = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", 4]) for name in "xy"]
+        constants = [numpy_helper.from_array(array, name) for name, array in arrays.items()]
+        graph = helper.make_graph(nodes, "net", floats[:1], floats[1:], constants)
+        versions = [helper.make_opsetid("", 17)]
+        onnx.save(helper.make_model(graph, opset_imports=versions, ir_version=8), path)
+        return read_program(path)
+
+    path = tmp_path / "net.onnx"
+    found = program("i j, jk -> ik", (1, 3), (3, 4))
+    assert [node.op for node in found.nodes] == ["Add"]
+    with at_most(200_000):
+        hostile = program("a,b,c,d,e->", *[(4096,)] * 5)
+    assert [node.op for node in hostile.nodes] == ["Einsum", "Add"]

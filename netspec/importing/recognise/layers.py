@@ -8,7 +8,7 @@ import numpy as np
 
 from netspec.importing.files.program import Array, Node
 from netspec.importing.recognise.steps import Wire, number, sizes
-from netspec.importing.recognise.views import Atom, Axis, View, flat
+from netspec.importing.recognise.views import Atom, Axis, View, flat, size_of
 from netspec.importing.recognise.writer import Unsaid, Writer
 
 
@@ -50,11 +50,12 @@ def deconv(writer: Writer, node: Node) -> View:
 def linear(writer: Writer, node: Node) -> View:
     """A matrix applied along the last axis: of a vector, or at every place."""
     view, matrix = writer.copied(node.inputs[0]), _array(writer, node, 1)
-    if not (writer.parts.left(view) and view.base[1] == view.axes[-1]):
+    if not (writer.parts.left(view) and set(view.base[1]) == set(view.axes[-1])):
         view = writer.view(node.inputs[0])
     matrix = matrix if node.get("turned") else matrix.T
     out = matrix.shape[0]
     last = len(view.axes) - 1
+    view, matrix = _in_order(view, matrix)
     others = [axis for axis in view.axes[:-1] if axis and axis != view.base[0]]
     weights = {"weight": np.ascontiguousarray(matrix)}
     if len(node.inputs) > 2 and node.inputs[2]:
@@ -70,6 +71,16 @@ def linear(writer: Writer, node: Node) -> View:
     shape = (out, *view.wire.sizes[1:])
     wire = writer.step(f"fc-{out}", [view.wire], shape, "over=channels", *given, weights=weights)
     return View(wire, (view.base[0], new, *view.base[2:]), (*view.axes[:-1], new))
+
+
+def _in_order(view: View, matrix: Array) -> tuple[View, Array]:
+    """A layer of attention's heads reads their channels in the order that the heads give them in."""
+    step, own, read = view.wire.step, view.base[1] if len(view.base) > 1 else (), view.axes[-1]
+    if step is None or step.head != "attend" or own == read or set(own) != set(read):
+        return view, matrix
+    places = np.arange(size_of(read)).reshape([atom.size for atom in read])
+    order = places.transpose([read.index(atom) for atom in own]).reshape(-1)
+    return View(view.wire, view.base, (*view.axes[:-1], own)), matrix[:, order]
 
 
 def batch_norm(writer: Writer, node: Node) -> View:

@@ -19,6 +19,9 @@ from netspec.importing.recognise.stepping import Steps
 from netspec.importing.recognise.steps import Step, Wire
 from netspec.importing.recognise.views import Atom, Axes, Axis, View, flat, size_of
 
+# Axes of places that a map has at most.
+_PLACES = 3
+
 
 @record(eq=False, frozen=False)
 class Parting:
@@ -151,6 +154,8 @@ class Parts:
         sizes = tuple(tuple(a for a in axis if a not in chosen) for axis in view.base[2:])
         key = (id(view.wire), view.base[0], view.base[2:], counts, spaced)
         wire = self._known.get(key)
+        if not 0 < len(sizes) <= _PLACES:
+            raise Unsaid("it cuts what has too many axes for a map")
         if wire is None:
             shape = [view.wire.sizes[0], *map(size_of, sizes)]
             wire = self.steps.step("partition", [view.wire], shape)

@@ -115,9 +115,9 @@ class View:
 
         return replace(self, base=cut(self.base), axes=cut(self.axes))
 
-    def _joined(self) -> View:
-        """With atoms made one that follow each other in the value and in the view, the batch's left alone."""
-        after, found = {id(a): b for a, b in pairwise(flat(self.axes))}, self
+    def _joined(self, order: Axis) -> View:
+        """With atoms made one that follow each other in the value and in this order, but the batch's."""
+        after, found = {id(a): b for a, b in pairwise(order)}, self
         for axis in self.base[1:]:
             run: list[Atom] = []
             for atom in axis:
@@ -143,7 +143,14 @@ class View:
 
     def reshaped(self, shape: Sequence[int]) -> View | None:
         """With its places dealt out to other axes; None where an axis ends inside of two."""
-        return self._dealt(shape) or self._joined()._dealt(shape)
+        return self._dealt(shape) or self._joined(flat(self.axes))._dealt(shape)
+
+    def whole(self) -> View:
+        """With atoms made one that follow each other in the value and in one axis of the view."""
+        found = self
+        for axis in self.axes:
+            found = found._joined(axis)
+        return found
 
     def _dealt(self, shape: Sequence[int]) -> View | None:
         view: View = self

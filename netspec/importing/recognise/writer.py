@@ -320,7 +320,7 @@ class Writer:
         )
         if one.base[0] and other.base[0] and len(one.base[0]) != len(other.base[0]):
             one, other = (self.parts.settled(v, everything=True) for v in (one, other))
-        found = refined(one, other)
+        found = refined(one, other) or refined(one.whole(), other.whole())
         if found is not None:
             large, small = found
             if copies(large) or (
