@@ -283,8 +283,8 @@ def _shown(where: _Statement) -> str:
         case ast.If():
             return f"if {text.said(whole.condition.extent)}"
         case ast.For():
-            bounds = (text.said(bound.extent) for bound in (whole.first, whole.last))
-            return f"for {whole.variable} in {'..'.join(bounds)}"
+            bounds = (text.said(bound.extent) for bound in whole.bounds)
+            return f"for {', '.join(whole.variables)} in {'..'.join(bounds)}"
         case ast.Freeze():
             return "freeze"
     return text.said(whole.extent)

@@ -120,9 +120,9 @@ class Origins:
             return
         for around in at.text.around(at.part):
             match around:
-                case ast.For() if around.variable == word:
+                case ast.For() if word in around.variables:
                     outside = At(at.text, around, at.call)
-                    for bound in (around.first, around.last):
+                    for bound in around.bounds:
                         yield from self._value(outside, "condition", bound, around, depth)
                     return
                 case ast.Block():
@@ -226,7 +226,7 @@ class Origins:
                 case ast.If():
                     yield from self._value(where.at, "condition", around.condition, around)
                 case ast.For():
-                    for bound in (around.first, around.last):
+                    for bound in around.bounds:
                         yield from self._value(where.at, "condition", bound, around)
 
     def call(self, where: Where) -> Iterator[Place]:
@@ -273,8 +273,9 @@ class Origins:
             yield Place(text, "rewired", reference.extent, head)
         names = {reference.parts[0] for reference in found}
         for step in text.named:
-            if step.name in names and step.name_extent is not None:
-                yield Place(text, "rewired", step.name_extent, step)
+            for name, extent in step.named:
+                if name in names:
+                    yield Place(text, "rewired", extent, step)
         if head.body is not None:
             yield Place(text, "rewired", head.body.extent, head)
 

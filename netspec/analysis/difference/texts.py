@@ -66,7 +66,7 @@ class Text:
                 self.heads[node.extent] = node
             elif isinstance(node, ast.Input):
                 self.inputs[node.extent] = node
-            elif isinstance(node, ast.Step) and node.name:
+            elif isinstance(node, ast.Step) and node.named:
                 self.named.append(node)
             for child in _children(node):
                 self._around[id(child)] = node
