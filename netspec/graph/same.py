@@ -16,7 +16,7 @@ from netspec.ops.vectors.sources import reads_nothing
 from netspec.sizes.shapes import TensorType
 
 # What a resolved window says; other parameters of an operator count as they are.
-_WINDOW = frozenset({"kernel", "stride", "pad", "dilation"})
+WINDOW = frozenset({"kernel", "stride", "pad", "dilation"})
 # Merges of two whose operands may change places: to the bit.
 _COMMUTING = frozenset({"add", "mul", "maximum", "minimum", "mean"})
 
@@ -57,7 +57,7 @@ def meaning(op: Operator, inputs: tuple[TensorType, ...]) -> tuple[object, ...]:
         if name not in op.follows
         and (name != "over" or inputs[0].spatial)  # all of a vector are its channels
         and not isinstance(param, SchemeParam)
-        and (window is None or name not in _WINDOW)
+        and (window is None or name not in WINDOW)
         and (isinstance(param, Reference) or not isinstance(param, LayerParam))
     )
     return op.spelling, window, said

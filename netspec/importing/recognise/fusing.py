@@ -18,6 +18,9 @@ from netspec.importing.recognise.attending import attended
 from netspec.importing.recognise.cutting import cropped, twice
 from netspec.importing.recognise.neighbours import FORMS, response
 from netspec.importing.recognise.patterns import Match, Tree, matches, parsed, scalar
+from netspec.importing.recognise.pixels import unshuffled
+from netspec.importing.recognise.turning import FORMS as TURNING
+from netspec.importing.recognise.turning import turned
 
 Given = Callable[[Match, "Fusing"], "dict[str, Any] | None"]
 
@@ -65,8 +68,12 @@ class Fusing:
 
     def _fused(self, node: Node) -> Node | None:
         self.makers |= dict.fromkeys(filter(None, node.outputs), node)
-        if node.op == "MatMul" and (found := attended(node, self.makers, self.constants)):
-            return found
+        if node.op == "MatMul":
+            found = attended(node, self.makers, self.constants, self.shapes)
+            if found is not None:
+                return found
+        if node.op == "Concat" and (joined := unshuffled(node, self.makers, self.shapes)):
+            return joined
         for rule in _RULES.get(node.op, ()):
             for match in matches(rule.tree, node.output, self.makers, self.constants, Match()):
                 given = rule.given(match, self)
@@ -252,6 +259,10 @@ def _response(beta: float | None) -> Given:
     return lambda match, fusing: response(match, fusing.constants, fusing.shapes, beta)
 
 
+def _turned(match: Match, fusing: Fusing) -> dict[str, Any] | None:
+    return turned(match, fusing.constants, fusing.shapes)
+
+
 def _rolled(match: Match, fusing: Fusing) -> dict[str, Any] | None:
     """Two slices of one tensor joined the other way round: what leaves at one end comes in at the other."""
     join, first, last = match.nodes
@@ -378,6 +389,7 @@ _TABLE: tuple[tuple[list[str], str, str, Given], ...] = (
     (["AveragePool(Pad(x))"], "AveragePool", "x", _padded),
     (["MaxPool(Pad(x))"], "MaxPool", "x", _padded),
     (["Concat(Slice(x), Slice(x))"], "Roll", "x", _rolled),
+    (TURNING, "Rotary", "x", _turned),
     (["Slice(Slice(x))"], "Slice", "x", _twice),
     (["Slice(ConvTranspose(x, $w))"], "ConvTranspose", "x $w", _cut),
     (["Slice(ConvTranspose(x, $w, $b))"], "ConvTranspose", "x $w $b", _cut),

@@ -72,7 +72,14 @@ class _Nesting:
         self.reads = Counter(value.node for node in self.order for value in read_by(node))
         self.rank = {node: rank for rank, node in enumerate(self.order)}
         self.inputs = set(graph.inputs)
+        self.common = self._common()
         self.above, self.depth = self._dominators()
+        while beyond := self._beyond():
+            self.common -= beyond
+            self.above, self.depth = self._dominators()
+        self.starting: dict[Node | None, list[Node]] = {}
+        for source in sorted(self.common, key=self.rank.__getitem__):
+            self.starting.setdefault(self.above[source], []).append(source)
         self.pads = paddings(tuple(self.order))
         self.owners: dict[str, Value] = {}
         # The node that is made first of those that share weights.
@@ -88,6 +95,7 @@ class _Nesting:
         top = _Level(wire, None, set(self.inputs))
         for node in self.graph.inputs:
             top.items += self._training(top, node)
+            self._sources(top, node)
         ends = [output.value for output in self.graph.outputs]
         if self.flat:
             for node in self.order:
@@ -112,14 +120,55 @@ class _Nesting:
         above: dict[Node, Node | None] = {}
         depth: dict[Node, int] = {}
         for node in self.order:
+            if node in self.common:
+                continue
             read = dict.fromkeys(value.node for value in read_by(node))
-            sources = [other for other in read if not reads_nothing(other.op)]
+            sources = [
+                other for other in read if not reads_nothing(other.op) and other not in self.common
+            ]
             found: Node | None = sources[0] if sources else None
             for other in sources[1:]:
                 found = meet(found, other, above, depth)
             above[node] = found
             depth[node] = 0 if found is None else depth[found] + 1
+        for node in self.common:
+            above[node] = start = node.inputs[0].node
+            depth[node] = depth[start] + 1
         return above, depth
+
+    def _common(self) -> set[Node]:
+        """Tensors of no input that several steps read: no way goes through them."""
+        found = set()
+        for node in self.order:
+            readers = self.graph.consumers.get(node, ())
+            beside = [any(not isinstance(v.node.op, Source) for v in r.inputs) for r in readers]
+            start = node.inputs[0].node.op if node.inputs else None
+            shared = isinstance(node.op, Source) and len(readers) > 1 and all(beside)
+            if shared and not isinstance(start, Source):
+                found.add(node)
+        return found
+
+    def _beyond(self) -> set[Node]:
+        """Those of them that are read where what they are made after has not been made."""
+        found = set()
+        for source in self.common:
+            start = self.above[source]
+            for reader in self.graph.consumers[source]:
+                node: Node | None = reader
+                while node is not None and node is not start:
+                    node = self.above[node]
+                if node is not start:
+                    found.add(source)
+        return found
+
+    def _sources(self, level: _Level, node: Node) -> None:
+        """Adds the tensors that steps further on read and that are made here."""
+        made = self.starting.get(node, ())
+        for source in made:
+            if not level.sees(source):
+                self._emit(level, source.output)
+        if made and len(node.outputs) == 1:
+            self._go(level, node.output)
 
     def _heads(self) -> dict[Node, list[tuple[str, float, Value]]]:
         """The training-only heads by the nodes that they start from."""
@@ -179,6 +228,7 @@ class _Nesting:
         level.seen.add(node)
         level.wire = carried
         level.items += self._training(level, node)
+        self._sources(level, node)
 
     def _single(self, level: _Level, node: Node) -> Item:
         """The step of a node whose further inputs are read by reference."""
