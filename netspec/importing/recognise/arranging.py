@@ -337,7 +337,8 @@ def roll(writer: Writer, node: Node) -> View:
 
 def attend(writer: Writer, node: Node) -> View:
     """Attention without its projections, which are layers of their own before and after."""
-    query, key, value = (writer.copied(name) for name in node.inputs[:3])
+    key, value = (writer.copied(name) for name in node.inputs[1:3])
+    query = _queries(writer, node.inputs[0], key)
     if not len(query.axes) == len(key.axes) == len(value.axes):
         raise Unsaid("its queries and keys have different axes")
     rank = len(query.axes)
@@ -378,6 +379,25 @@ def attend(writer: Writer, node: Node) -> View:
     across = value.axes[-1]
     axes = (*query.axes[:-1], across)
     return View(wire, (query.base[0], (*many, *across), *query.base[2:]), axes)
+
+
+def _queries(writer: Writer, name: str, key: View) -> View:
+    """The queries; trained ones, which come from no input, are the same for every sample."""
+    array = writer.constants.get(name)
+    if array is None:
+        return writer.copied(name)
+    batch = writer.program.batch
+    rows = array.reshape(1 if array.shape[0] == 1 else batch, -1, *array.shape[-2:])
+    if not (rows == rows[:1]).all():
+        raise Unsaid("its queries differ from sample to sample")
+    heads, steps, width = rows.shape[1:]
+    wire = writer.parameter(
+        np.ascontiguousarray(rows[0].transpose(0, 2, 1).reshape(heads * width, steps)), key.wire
+    )
+    many, places, across = writer.axes((heads, steps, width))
+    one = (writer.batch,)
+    axes = ((*one, *many), places, across) if array.ndim == 3 else (one, many, places, across)
+    return View(wire, (one, (*many, *across), places), axes)
 
 
 def _spatial(view: View, atoms: tuple[Atom, ...]) -> list[tuple[Atom, ...]]:

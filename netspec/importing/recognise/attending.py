@@ -58,7 +58,7 @@ def attended(node: Node, makers: Mapping[str, Node], constants: dict[str, Array]
             return None
         scale = scale * value.item() if found.op == "Mul" else scale / value.item()
         name = own[0]
-    if found is None or any(n in constants for n in found.inputs):
+    if found is None or found.inputs[1] in constants or node.inputs[1] in constants:
         return None
     if len(added) > 1:
         if not all(n in constants for n in added):
