@@ -19,6 +19,7 @@ from netspec.backends.onnx.blocks.inlining import MOST_NODES
 from netspec.diagnostics.records import printable
 from netspec.importing.files.chains import chained
 from netspec.importing.files.computing import computed
+from netspec.importing.files.einsum import as_products, bounded
 from netspec.importing.files.normal import normalised
 from netspec.importing.files.program import Array, Input, Node, Program
 from netspec.importing.files.reading import as_array, attributes_of, read_flat, refused
@@ -39,11 +40,11 @@ _SIZES = 2**12
 # What has a use for values of its inputs while a file is read: arithmetic alone, bounded by its output.
 _COMPUTED = frozenset(
     """
-    Abs Add And Cast CastLike Ceil Clip Concat ConstantOfShape Cos CumSum Div Equal Erf Exp Expand Flatten
-    Floor Gather GatherElements GatherND Gemm Greater GreaterOrEqual Identity IsNaN LayerNormalization Less
-    LessOrEqual Log MatMul Max Min Mod Mul Neg Not Or Pow Range Reciprocal ReduceMax ReduceMean ReduceMin
-    ReduceProd ReduceSum Reshape Resize Round ScatterElements ScatterND Sigmoid Sign Sin Slice Softmax Split
-    Sqrt Squeeze Sub Tanh Tile Transpose Trilu Unsqueeze Where
+    Abs Add And Cast CastLike Ceil Clip Concat ConstantOfShape Cos CumSum Div Einsum Equal Erf Exp Expand
+    Flatten Floor Gather GatherElements GatherND Gemm Greater GreaterOrEqual Identity IsNaN
+    LayerNormalization Less LessOrEqual Log MatMul Max Min Mod Mul Neg Not Or Pow Range Reciprocal ReduceMax
+    ReduceMean ReduceMin ReduceProd ReduceSum Relu Reshape Resize Round ScatterElements ScatterND Sigmoid
+    Sign Sin Slice Softmax Split Sqrt Squeeze Sub Tanh Tile Transpose Trilu Unsqueeze Where
     """.split()
 )
 # What gives its input in evaluation.
@@ -103,12 +104,13 @@ class _Specialising:
             if name not in self.types and name not in self.constants:
                 raise refused(self.path, f"nothing makes its output {printable(item.name)}")
             outputs.append(name)
-        shapes = {name: self._shape(kind) for name, kind in self.types.items()}
+        known = ((name, self._shape(kind)) for name, kind in self.types.items())
+        shapes = {name: shape for name, shape in known if shape is not None}
         program = Program(
             graph.name,
-            chained(self.nodes),
+            as_products(chained(self.nodes), self.constants, shapes),
             self.constants,
-            {name: shape for name, shape in shapes.items() if shape is not None},
+            shapes,
             frozenset(n for n, t in self.types.items() if t.tensor_type.elem_type in _INTEGERS),
             inputs,
             tuple(outputs),
@@ -161,6 +163,8 @@ class _Specialising:
         if plain and proto.op_type == "If" and inputs[0] in self.constants:
             self._add_branch(proto, inputs[0])
             return
+        if plain and proto.op_type == "Concat":
+            inputs = [name for name in inputs if 0 not in (self._size_of(name) or ())] or inputs
         alone = proto.op_type == "Concat" and len(inputs) == 1
         idle = alone or proto.op_type in _IDLE
         if plain and idle and len([n for n in proto.output if n]) == 1:
@@ -297,6 +301,8 @@ class _Specialising:
         """Computes a node of constants; whether it did."""
         names = [name for name in node.input if name]
         if node.op_type not in _COMPUTED or not all(name in self.constants for name in names):
+            return False
+        if node.op_type == "Einsum" and not bounded(node, self.constants, _MOST_COMPUTED):
             return False
         if node.op_type == "Range":
             start, limit, step = (float(self.constants[n].item()) for n in names)

@@ -11,10 +11,14 @@ from netspec.importing.recognise.arranging import ARRANGING
 from netspec.importing.recognise.cutting import slices
 from netspec.importing.recognise.elementwise import ELEMENTWISE
 from netspec.importing.recognise.fusing import Fusing
+from netspec.importing.recognise.heads import ATTENTION
 from netspec.importing.recognise.layers import LAYERS
 from netspec.importing.recognise.merging import merged
+from netspec.importing.recognise.pixels import PIXELS
 from netspec.importing.recognise.projecting import projected
+from netspec.importing.recognise.rolling import ROLLING
 from netspec.importing.recognise.steps import Step, Wire
+from netspec.importing.recognise.turning import rotary
 from netspec.importing.recognise.unread import Follows, Unread, cut, stand_in
 from netspec.importing.recognise.views import View
 from netspec.importing.recognise.writer import Unsaid, Writer
@@ -25,6 +29,10 @@ _RULES: dict[str, Callable[[Writer, Node], Made]] = {
     **LAYERS,
     **ELEMENTWISE,
     **ARRANGING,  # type: ignore[dict-item]
+    **ATTENTION,
+    **ROLLING,
+    **PIXELS,
+    "Rotary": rotary,
     "Slice": slices,
 }
 
@@ -95,6 +103,7 @@ def recognised(program: Program, name: str) -> Recognised:
     projected(writer.steps)
     merged(writer.steps, wires)
     steps = _used(writer.steps, wires)
+    writer.parts.told(steps)
     _with_ids(program, writer, steps)
     read = {id(wire) for step in steps for wire in (*step.inputs, *step.named.values())}
     found = Recognised(
@@ -129,6 +138,8 @@ def _output(writer: Writer, output: str, unread: list[Unread]) -> Wire:
     try:
         view = writer.view(output)
         wire = writer.plain(view)
+        if not writer.parts.whole(wire, view.axes[0]):
+            raise Unsaid("parts of maps lie in its batch")
         if wire.step is None:
             wire = writer.step("identity", [wire], wire.sizes)
         return wire
