@@ -28,6 +28,8 @@ from netspec.system.reading import reading
 
 # The batch that stands in for a free one: 1 would hide which sizes follow it.
 BATCH = 2
+# What stands in for another size that is open.
+OPEN = 224
 # Elements of one tensor, and of a constant that is computed.
 _LARGEST = 2**31
 _MOST_COMPUTED = 2**26
@@ -50,7 +52,7 @@ _INTEGERS |= {TensorProto.UINT8, TensorProto.BOOL}
 
 
 def read_program(path: Path, sizes: Mapping[str, int] | None = None) -> Program:
-    """The file at `path` as a program; `sizes` are those of inputs' symbols, 224 where none is given.
+    """The file at `path` as a program; `sizes` are those of inputs' symbols, `OPEN` where none is given.
 
     Raises NetspecError for a file that cannot be read.
     """
@@ -67,6 +69,11 @@ class _Specialising:
         self.types: dict[str, TypeProto] = {}
         self.same: dict[str, str] = {}
         self.nodes: list[Node] = []
+        # What the file says of tensors, for those whose sizes do not follow from its operators.
+        self.told = {
+            item.name: item.type for item in (*proto.graph.value_info, *proto.graph.output)
+        }
+        self.symbols: dict[str, int] = {}
         self.opset = max(
             (o.version for o in proto.opset_import if o.domain in ("", "ai.onnx")), default=0
         )
@@ -121,15 +128,19 @@ class _Specialising:
             raise refused(self.path, f"the input {name} has no sizes")
         sizes: list[int | None] = []
         known: list[int] = []
+        symbols: list[str] = []
         for axis, dim in enumerate(kind.shape.dim):
             fixed = dim.dim_value if dim.HasField("dim_value") and dim.dim_value > 0 else None
             sizes.append(fixed)
-            open_size = BATCH if axis == 0 else self.sizes.get(dim.dim_param, 224)
+            symbols.append("" if fixed is not None else dim.dim_param or f"{item.name}.{axis}")
+            open_size = BATCH if axis == 0 else self.sizes.get(symbols[-1], OPEN)
             known.append(fixed if fixed is not None else open_size)
+            if fixed is None and dim.dim_param:
+                self.symbols[dim.dim_param] = open_size
         if math.prod(known) > _LARGEST:
             raise refused(self.path, f"the input {name} has {math.prod(known):,} numbers")
         self.types[item.name] = helper.make_tensor_type_proto(kind.elem_type, known)
-        return Input(item.name, tuple(sizes), kind.elem_type in _INTEGERS)
+        return Input(item.name, tuple(sizes), kind.elem_type in _INTEGERS, tuple(symbols))
 
     def _real(self, name: str) -> str:
         return self.same.get(name, name)
@@ -182,8 +193,22 @@ class _Specialising:
         for name in node.outputs:
             # What is not known is known to be there: recognising says that it has no operator.
             if name:
-                self.types.setdefault(name, TypeProto())
+                self.types.setdefault(name, self._said(name))
         self.nodes += normalised(node, self.opset, self.constants)
+
+    def _said(self, name: str) -> TypeProto:
+        """The type that the file says a tensor has, if it does, at the sizes that its symbols have here."""
+        found = TypeProto()
+        kind = self.told.get(name)
+        if kind is None or not kind.tensor_type.HasField("shape"):
+            return found
+        known = [
+            dim.dim_value if dim.HasField("dim_value") else self.symbols.get(dim.dim_param, 0)
+            for dim in kind.tensor_type.shape.dim
+        ]
+        if all(size > 0 for size in known) and math.prod(known) <= _LARGEST:
+            found = helper.make_tensor_type_proto(kind.tensor_type.elem_type, known)
+        return found
 
     def _add_branch(self, proto: NodeProto, condition: str) -> None:
         """Adds the branch of an `If` that is always taken: exporters ask whether a size is 1."""

@@ -26,6 +26,8 @@ _WORDS = {
 def reshape(writer: Writer, node: Node) -> View:
     """Reshape, Flatten, Squeeze and Unsqueeze: of sizes that are all known."""
     shape = writer.shapes[node.output]
+    if prod(shape) != prod(writer.shapes[node.inputs[0]]):
+        raise Unsaid("its sizes are not those of what it reads, at the sizes that inputs have here")
     found = writer.copied(node.inputs[0]).reshaped(shape)
     if found is not None:
         return found

@@ -38,6 +38,8 @@ class Writer:
         self.batch = Atom(program.batch, batch=True)
         self.steps: list[Step] = []
         self.views: dict[str, View] = {}
+        # What nodes without a step make, of sizes that no input can stand in for.
+        self.unknown: set[str] = set()
         self.parts = Parts(self)
         self._arranged: dict[tuple[int, Axes, Axes], Wire] = {}
         self._settled: list[tuple[int, str, View]] = []
