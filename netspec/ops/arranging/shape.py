@@ -73,7 +73,9 @@ class Reshape(Operator):
         else:
             fits = flat_size(self.spelling, inputs[0]) == prod(shape)
         if not fits:
-            wanted = "x".join(map(str, (self.shape,) if isinstance(self.shape, int) else self.shape))
+            wanted = "x".join(
+                map(str, (self.shape,) if isinstance(self.shape, int) else self.shape)
+            )
             raise Rejection(ElementsDiffer(self.spelling, str(inputs[0]), wanted))
         return inputs[0].with_shape(*shape)
 
