@@ -275,7 +275,7 @@ def compared(name: str) -> tuple[float, float]:
         file = Path(folder) / "weights.pt"
         torch.save(module.state_dict(), file)
         del module
-        loaded = load(file, graph, qkv="heads" if name.startswith("coatnet") else None)
+        loaded = load(file, graph)
         assert not loaded.unused, loaded.unused
         assert not loaded.initial, loaded.initial
         with torch.no_grad():

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from netspec.checkpoints.formats.tensors import Shape
+from netspec.checkpoints.joined import is_by_head
 from netspec.checkpoints.layers import Module, Signature, Tensor
 from netspec.checkpoints.names import PROJECTIONS
 from netspec.checkpoints.plan import ZEROS, Change, Pair
@@ -28,12 +29,16 @@ _MATRIX = 2
 
 # What libraries call them, and which of three each is.
 _PLACES = {word: i for i, spellings in enumerate(PROJECTIONS.values()) for word in spellings}
+# Keys and values in one, which stand at the keys' place.
+_BOTH = "kv"
+_PLACES[_BOTH] = _PLACES["key"]
 _WORDS = re.compile(r"[_-]")
 
 
 def joined(modules: Iterable[Module], wanted: Container[Signature]) -> list[Module]:
     """The layers, three of which are joined where that is `wanted` and their names differ only in
-    saying `query`, `key` and `value`. Their order does not count: libraries differ in it.
+    saying `query`, `key` and `value`, or two that say `q` and `kv`. Their order does not count:
+    libraries differ in it.
 
     They become one layer, or their biases do where the kernels are not of one shape. Of the biases
     that some do not have, nothing is there or zeros.
@@ -46,7 +51,7 @@ def joined(modules: Iterable[Module], wanted: Container[Signature]) -> list[Modu
             groups.setdefault(rest, {})[place] = module
     for group in groups.values():
         parts = [group[place] for place in sorted(group)]
-        if len(parts) < 3:
+        if len(parts) < (2 if _says(group.get(_PLACES[_BOTH]), _BOTH) else 3):
             continue
         for whole in _together(parts):
             if all(module.signature in wanted for module in whole):
@@ -55,6 +60,11 @@ def joined(modules: Iterable[Module], wanted: Container[Signature]) -> list[Modu
                 found = [module for module in found if module not in parts]
                 break
     return found
+
+
+def _says(module: Module | None, word: str) -> bool:
+    said = (_WORDS.split(c.lower()) for c in module.components) if module else ()
+    return any(word in words for words in said)
 
 
 def _place(components: tuple[str, ...]) -> tuple[int | None, tuple[str, ...]]:
@@ -129,10 +139,11 @@ class ByHead:
 def by_head(
     graph: Graph, pairs: Iterable[Pair], shapes: Mapping[str, Shape], order: str | None
 ) -> Iterator[Pair]:
-    """The pairs, with joined projections taken head by head where `order` is `heads`.
+    """The pairs, with joined projections taken head by head where `order` is `heads`, or, where it is
+    not given, where the names around them say so.
 
     `shapes` are those of the file. Raises NetspecError for a name, or a shape, that libraries give to
-    both orders where `order` is not given.
+    both orders where neither tells.
     """
     heads = {
         f"{node.path}.{name}": (node.op.heads, node.op.kv_heads or node.op.heads)
@@ -142,9 +153,10 @@ def by_head(
     }
     for pair in pairs:
         if pair.ours in heads and len(pair.parts) == 1 and pair.how != "name":
+            said = is_by_head(pair.parts[0], shapes) if order is None else order == "heads"
             either = _EITHER in pair.parts[0] or len(shapes[pair.parts[0]]) > _MATRIX
-            if order is None and heads[pair.ours][1] > 1 and either:
+            if said is None and heads[pair.ours][1] > 1 and either:
                 raise NetspecError(JoinedOrder(pair.parts[0]))
-            if order == "heads":
+            if said:
                 pair = replace(pair, turn=ByHead(*heads[pair.ours], pair.turn))
         yield pair

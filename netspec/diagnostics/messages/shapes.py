@@ -48,6 +48,20 @@ class NotDivisible(Problem):
     value: object
 
 
+class PartsDoNotFit(Problem):
+    code = "NS341"
+    title = "`{op}` cuts sizes into whole parts, and {value} is no multiple of {divisor}"
+    help = "`fill=yes` puts zeros after the last places, as Swin does, and cuts them off again"
+    explain = (
+        "Windows, grids and patches cover a map without rest. Swin's authors put zeros after the last "
+        "places where a map is no multiple of the window; attention sees them."
+    )
+    about = ("size", "by")
+    op: str
+    value: object
+    divisor: int
+
+
 class PadTooLarge(Problem):
     code = "NS304"
     title = "`{op}` pads {pad} with a kernel of {kernel}: a window would hold padding only"

@@ -40,11 +40,15 @@ class Node:
 
 @record(eq=False)
 class Input:
-    """An input of a file: its sizes, the batch first, None where the file leaves one open."""
+    """An input of a file: its sizes, the batch first, None where the file leaves one open.
+
+    `symbols` are the names of those that are open, of the file where it has one; empty for the others.
+    """
 
     name: str
     sizes: tuple[int | None, ...]
     integers: bool
+    symbols: tuple[str, ...] = ()
 
 
 @record(eq=False)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
 from math import prod
 
 import numpy as np
 
 from netspec.importing.files.program import Array, Node
-from netspec.importing.recognise.steps import Wire, number
-from netspec.importing.recognise.views import Atom, Axes, View, flat, refined, renamed, size_of
+from netspec.importing.recognise.rows import with_rows
+from netspec.importing.recognise.views import Atom, Axes, View, refined, renamed, size_of
 from netspec.importing.recognise.writer import Unsaid, Writer
 
 # The words for a value's axes, by how many it has.
@@ -23,23 +25,39 @@ _WORDS = {
 
 def reshape(writer: Writer, node: Node) -> View:
     """Reshape, Flatten, Squeeze and Unsqueeze: of sizes that are all known."""
-    view, shape = writer.view(node.inputs[0]), writer.shapes[node.output]
-    found = view.reshaped(shape)
+    shape = writer.shapes[node.output]
+    if prod(shape) != prod(writer.shapes[node.inputs[0]]):
+        raise Unsaid("its sizes are not those of what it reads, at the sizes that inputs have here")
+    found = writer.copied(node.inputs[0]).reshaped(shape)
     if found is not None:
         return found
+    view = writer.view(node.inputs[0])
     wire = writer.plain(view)
-    if not shape or shape[0] != size_of(view.base[0]):
+    if not shape or shape[0] != size_of(view.axes[0]):
         raise Unsaid("it mixes the batch with other axes")
     if tuple(shape[1:]) != wire.sizes:
         wire = writer.step(f"reshape({'x'.join(map(str, shape[1:]))})", [wire], shape[1:])
-    base = (view.base[0], *writer.axes(shape[1:]))
+    base = (view.axes[0], *writer.axes(shape[1:]))
     return View(wire, base, base)
 
 
 def transpose(writer: Writer, node: Node) -> View:
     """Transpose."""
-    view = writer.view(node.inputs[0])
+    view = writer.copied(node.inputs[0])
     return view.moved(node.get("perm") or tuple(reversed(range(len(view.axes)))))
+
+
+def expand(writer: Writer, node: Node) -> View:
+    """Expand: axes of size 1 repeated, which many steps do by themselves."""
+    view, shape = writer.copied(node.inputs[0]), writer.shapes[node.output]
+    axes = ((),) * (len(shape) - len(view.axes)) + view.axes
+    found = tuple(
+        (Atom(size),) if size > 1 and size_of(axis) == 1 else axis
+        for size, axis in zip(shape, axes, strict=True)
+    )
+    if found[0] != view.base[0]:
+        raise Unsaid("it repeats the batch")
+    return View(view.wire, view.base, found)
 
 
 def _place(view: View, atoms: tuple[Atom, ...]) -> tuple[int, int]:
@@ -50,7 +68,7 @@ def _place(view: View, atoms: tuple[Atom, ...]) -> tuple[int, int]:
     raise Unsaid("it takes elements of an axis that lies inside another")
 
 
-def _sliced(
+def sliced(
     writer: Writer, view: View, axis: int, start: int, end: int, step: int, drop: bool
 ) -> View:
     """Elements of one axis, which is left out where one is taken and `drop` says so."""
@@ -60,6 +78,9 @@ def _sliced(
     if count < 1 or step < 1:
         raise Unsaid("it takes nothing, or backwards")
     if count < size:
+        picked = _rows(writer, view, axis, range(start, end, step))
+        if picked is not None:
+            return _dropped(picked, axis) if drop else picked
         try:
             place, each = _place(view, atoms)
             if place == 0 or (step > 1 and each > 1) or len(view.base) - 1 not in _WORDS:
@@ -80,21 +101,29 @@ def _sliced(
         base = tuple((*new, *rest) if i == place else a for i, a in enumerate(view.base))
         axes = tuple(new if i == axis else a for i, a in enumerate(view.axes))
         view = View(wire, base, axes)
-    if drop:
-        view = View(view.wire, view.base, tuple(a for i, a in enumerate(view.axes) if i != axis))
-    return view
+    return _dropped(view, axis) if drop else view
 
 
-def slices(writer: Writer, node: Node) -> View:
-    """Slice, along one axis after another."""
-    view = writer.view(node.inputs[0])
-    starts, ends = node.get("starts"), node.get("ends")
-    axes = node.get("axes") or tuple(range(len(starts)))
-    steps = node.get("steps") or (1,) * len(starts)
-    rank = len(view.axes)
-    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
-        view = _sliced(writer, view, axis % rank, start, end, step, drop=False)
-    return view
+def _dropped(view: View, axis: int) -> View:
+    return replace(view, axes=tuple(a for i, a in enumerate(view.axes) if i != axis))
+
+
+def _rows(writer: Writer, view: View, axis: int, taken: Sequence[int]) -> View | None:
+    """Some channels of a layer at every place that lie apart, as of queries, keys and values by heads.
+
+    They are such a layer of their own. None for others, and for channels side by side.
+    """
+    atoms, channels = view.axes[axis], view.base[1] if len(view.base) > 1 else ()
+    if len(atoms) != 1 or atoms[0] not in channels or channels[0] is atoms[0]:
+        return None
+    at = channels.index(atoms[0])
+    order = np.arange(size_of(channels)).reshape([a.size for a in channels]).take(taken, at)
+    wire = with_rows(writer, view.wire, order.reshape(-1))
+    if wire is None:
+        return None
+    new = (Atom(len(taken)),) if len(taken) > 1 else ()
+    base = (view.base[0], (*channels[:at], *new, *channels[at + 1 :]), *view.base[2:])
+    return View(wire, base, tuple(new if i == axis else a for i, a in enumerate(view.axes)))
 
 
 def split(writer: Writer, node: Node) -> tuple[View, ...]:
@@ -115,7 +144,7 @@ def split(writer: Writer, node: Node) -> tuple[View, ...]:
         return tuple(View(wire, base, axes) for wire in first.step.made)
     found, start = [], 0
     for size in pieces:
-        found.append(_sliced(writer, view, axis, start, start + size, 1, drop=False))
+        found.append(sliced(writer, view, axis, start, start + size, 1, drop=False))
         start += size
     return tuple(found)
 
@@ -133,9 +162,9 @@ def gather(writer: Writer, node: Node) -> View:
     size = size_of(view.axes[axis])
     if places.ndim == 0:
         start = int(places) % size
-        return _sliced(writer, view, axis, start, start + 1, 1, drop=True)
+        return sliced(writer, view, axis, start, start + 1, 1, drop=True)
     if places.ndim != 1:
-        raise Unsaid("it takes elements in several axes")
+        return _strided(writer, view, axis, places)
     wanted = [int(p) % size for p in places]
     place, each = _place(view, view.axes[axis])
     if each > 1 or place == 0 or len(view.base) - 1 not in _WORDS:
@@ -150,6 +179,36 @@ def gather(writer: Writer, node: Node) -> View:
     base = tuple(new if i == place else a for i, a in enumerate(view.base))
     axes = tuple(new if i == axis else a for i, a in enumerate(view.axes))
     return View(wire, base, axes)
+
+
+def _strided(writer: Writer, view: View, axis: int, places: Array) -> View:
+    """Elements of a vector in steps along several axes, as torch's as_strided takes them."""
+    start, sizes = int(places.reshape(-1)[0]), places.shape
+    many = [i for i, size in enumerate(sizes) if size > 1]
+    steps = {i: int(places.take(1, i).reshape(-1)[0]) - start for i in many}
+    many.sort(key=lambda i: -steps[i])
+    formed = start + sum(
+        steps[i] * np.arange(sizes[i]).reshape([-1 if j == i else 1 for j in range(len(sizes))])
+        for i in many
+    )
+    if len(view.axes) != 1 or axis or not many or not np.array_equal(places, formed):
+        raise Unsaid("it takes elements in several axes")
+    # Each step is over all that lies inside of it.
+    whole = [size_of(view.axes[0]), *(steps[i] for i in many)]
+    if steps[many[-1]] < 1 or any(a % b for a, b in pairwise(whole)):
+        raise Unsaid("it takes elements in several axes")
+    inner = [a // b for a, b in pairwise(whole)] + [whole[-1]]
+    # A batch of one sample stands for itself.
+    found = view.reshaped((1, *inner))
+    if found is None:
+        raise Unsaid("it takes elements in several axes")
+    for place, (i, step) in enumerate(zip((*many, -1), (*whole[1:], 1), strict=True)):
+        first, count = start // step % inner[place], sizes[i] if i >= 0 else 1
+        found = sliced(writer, found, place + 1, first, first + count, 1, drop=False)
+    order = sorted(range(len(many)), key=lambda place: many[place])
+    found = found.moved([0, *(i + 1 for i in order), len(many) + 1]).reshaped(sizes)
+    assert found is not None
+    return found
 
 
 def _embedding(writer: Writer, node: Node, table: Array) -> View:
@@ -272,83 +331,16 @@ def _tokens(writer: Writer, view: View, axis: int, array: Array) -> View:
 
 def depth_to_space(writer: Writer, node: Node) -> View:
     """DepthToSpace and SpaceToDepth."""
-    wire = writer.plain(writer.view(node.inputs[0]))
+    view = writer.view(node.inputs[0])
+    wire = writer.plain(view)
     shape, factor = writer.shapes[node.output][1:], node.get("blocksize")
     if node.op == "DepthToSpace":
         more = "" if node.get("mode", "DCR") == "CRD" else ", layout=rows"
         wire = writer.step(f"pixel_shuffle({factor}{more})", [wire], shape)
     else:
         wire = writer.step(f"pixel_unshuffle({factor}, layout=rows)", [wire], shape)
-    base = ((writer.batch,), *writer.axes(shape))
+    base = (view.axes[0], *writer.axes(shape))
     return View(wire, base, base)
-
-
-def roll(writer: Writer, node: Node) -> View:
-    """A tensor rolled along an axis of a map's places."""
-    view = writer.view(node.inputs[0])
-    atoms = view.axes[node.get("axis")]
-    places = [i for i, axis in enumerate(view.base) if axis == atoms and i > 1]
-    if not places:
-        raise Unsaid("it rolls the channels, or an axis that lies inside another")
-    steps = [node.get("shift") if i == places[0] else 0 for i in range(2, len(view.base))]
-    text = str(steps[0]) if len(steps) == 1 else f"({', '.join(map(str, steps))})"
-    return view.on(writer.step(f"roll({text})", [view.wire], view.wire.sizes))
-
-
-# --- attention
-
-
-def attend(writer: Writer, node: Node) -> View:
-    """Attention without its projections, which are layers of their own before and after."""
-    query, key, value = (writer.view(name) for name in node.inputs[:3])
-    if not len(query.axes) == len(key.axes) == len(value.axes):
-        raise Unsaid("its queries and keys have different axes")
-    rank = len(query.axes)
-    key = key.moved((*range(rank - 2), rank - 1, rank - 2))
-    outer = [axis for axis in query.axes[:-2] if axis]
-    heads = prod(size_of(axis) for axis in query.axes[:-2]) // size_of(query.base[0])
-    if len(outer) == 1 and len(outer[0]) > 1 and outer[0][0].batch:
-        outer = [outer[0][:1], outer[0][1:]]
-    if not outer or outer[0] != query.base[0] or len(outer) > 2:
-        raise Unsaid("its heads are no part of the channels")
-    parts = []
-    for view in (query, key, value):
-        inner = flat(view.axes[:-2])
-        if not inner or inner[: len(view.base[0])] != view.base[0]:
-            raise Unsaid("its heads are no part of the channels")
-        channels = (*inner[len(view.base[0]) :], *view.axes[-1])
-        spatial = _spatial(view, view.axes[-2])
-        parts.append(writer.arranged(view, (view.base[0], channels, *spatial)))
-    query, key, value = parts
-    width = size_of(query.axes[-1])
-    scale = node.get("scale")
-    given = [str(heads)] * (heads > 1) + ["causal=yes"] * bool(node.get("causal"))
-    given += [f"scale={number(scale)}"] * (abs(scale * width**0.5 - 1) > 1e-5)
-    named = {"scores": _scores(writer, node, query, key)} if len(node.inputs) > 3 else {}
-    shape = (heads * size_of(value.axes[-1]), *query.wire.sizes[1:])
-    wires = [query.wire, key.wire] + [value.wire] * (value.wire is not key.wire)
-    wire = writer.step("attend", wires, shape, *given, named=named)
-    many = tuple(query.base[1][: -len(query.axes[-1])]) if query.axes[-1] else query.base[1]
-    across = value.axes[-1]
-    axes = (*query.axes[:-1], across)
-    return View(wire, (query.base[0], (*many, *across), *query.base[2:]), axes)
-
-
-def _spatial(view: View, atoms: tuple[Atom, ...]) -> list[tuple[Atom, ...]]:
-    """The axes that places lie in: as the value has them, where they are those."""
-    own = list(view.base[2:])
-    return own if own and flat(own) == atoms else [atoms]
-
-
-def _scores(writer: Writer, node: Node, query: View, key: View) -> Wire:
-    array = writer.constants.get(node.inputs[3])
-    if array is None:
-        raise Unsaid("what is added to its scores is computed")
-    while array.ndim > 3 and (array == array[:1]).all():
-        array = array[0]
-    if array.ndim > 3:
-        raise Unsaid("what is added to its scores differs from sample to sample")
-    return writer.parameter(np.ascontiguousarray(array), query.wire)
 
 
 def product(writer: Writer, node: Node) -> View:
@@ -359,7 +351,7 @@ def product(writer: Writer, node: Node) -> View:
     if len(left.sizes) != len(right.sizes) or len(left.sizes) < 2:
         raise Unsaid("its matrices have different axes")
     wire = writer.step("matmul", [left, right], shape)
-    base = (one.base[0], *writer.axes(shape))
+    base = (one.axes[0], *writer.axes(shape))
     return View(wire, base, base)
 
 
@@ -436,14 +428,12 @@ ARRANGING = {
     "Squeeze": reshape,
     "Unsqueeze": reshape,
     "Transpose": transpose,
-    "Slice": slices,
     "Split": split,
     "Gather": gather,
     "Concat": concat,
     "DepthToSpace": depth_to_space,
     "SpaceToDepth": depth_to_space,
-    "Roll": roll,
-    "Attend": attend,
+    "Expand": expand,
     "MatMul": product,
     "LSTM": recurrent,
     "GRU": recurrent,
