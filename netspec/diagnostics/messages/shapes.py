@@ -205,6 +205,7 @@ class EmptyOutput(Problem):
 class SharedShapesDiffer(Problem):
     code = "NS319"
     title = "weights of `{owner}` have shapes {theirs}, this step needs {ours}"
+    help = "{advice_text}"
     explain = (
         "`weights=@name` uses the weights of another step, so both must have weights of equal "
         "shapes."
@@ -212,6 +213,7 @@ class SharedShapesDiffer(Problem):
     owner: str
     theirs: str
     ours: str
+    advice_text: str = ""
 
 
 class ElementsDiffer(Problem):
