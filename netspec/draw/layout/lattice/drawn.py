@@ -90,11 +90,11 @@ class _Levels:
         for item in wires.items:
             for kind in _types(item):
                 areas.setdefault(resolution(kind), area_of(kind, graph) if kind.spatial else 0.0)
-        each = [self._names(item, layout) for item in wires.items]
-        every = {name for names in each for name in names}
+        self.each = [self._names(item, layout) for item in wires.items]
+        every = {name for names in self.each for name in names}
         self.names = sorted(every, key=lambda name: (not name, -areas.get(name, 0.0), name))
         rows = {name: row for row, name in enumerate(self.names)}
-        found = [sorted(rows[name] for name in names) for names in each]
+        found = [sorted(rows[name] for name in names) for names in self.each]
         self.spans = [Span(own[0], own[-1]) for own in found]
         self.rows = rows
 
@@ -121,13 +121,13 @@ class _Levels:
 
         Maps and sequences are not levels of each other: those of one rank count.
         """
-        columns: dict[int, set[int]] = {}
+        columns: dict[str, set[int]] = {}
         for cell, column in zip(found.cells, found.columns, strict=True):
             if not cell.span.is_one or any(v in self.wires.knotted for v in cell.members):
-                for row in range(cell.span.top, cell.span.bottom + 1):
-                    columns.setdefault(row, set()).add(column)
-        levels = [self.names[row] for row, own in columns.items() if len(own) > 1]
-        ranks = Counter(name.count("×") for name in levels if name)
+                for name in {name for v in cell.members for name in self.each[v]}:
+                    columns.setdefault(name, set()).add(column)
+        levels = [name for name, own in columns.items() if name and len(own) > 1]
+        ranks = Counter(name.count("×") for name in levels)
         return max(ranks.values(), default=0)
 
 
