@@ -145,6 +145,13 @@ def test_what_a_net_is_told_besides_is_no_level(net: Net) -> None:
     assert not is_lattice(net(text))
 
 
+def test_padding_makes_no_other_level(net: Net) -> None:
+    text = PYRAMID.replace("maxpool2", "crop(1)").replace("conv3-8/2", "crop(1); conv3-8")
+    graph = net(ROUND + text.replace("upsample(2)", "pad(1)"))
+    picture_of(graph, depth=0)
+    assert not is_lattice(graph)
+
+
 def test_a_block_may_read_one_layer_in_two_places(net: Net) -> None:
     text = (
         "block both of s, t, b, c {\n"
