@@ -29,7 +29,9 @@ _LISTED = 20
 class Imported:
     """A model as a spec: its text, the checked graph of it, and its weights by the text's names.
 
-    `proof` is None where `unread` nodes have inputs in their place; `nodes` is how many the file has.
+    `proof` is None where `unread` nodes have inputs in their place; `nodes` is how many the file has. `dtype`
+    is what the file computes in, `fp32`, `fp16` or `bf16`, and `quantized` whether it does so in eight bits:
+    the weights are the numbers that its own stand for.
     """
 
     text: str
@@ -38,17 +40,17 @@ class Imported:
     proof: Proof | None
     unread: tuple[Unread, ...]
     nodes: int
+    dtype: str = "fp32"
+    quantized: bool = False
 
     def save_weights(self, path: Path) -> None:
-        """Writes the weights as safetensors, whole or not at all."""
-        from netspec.checkpoints.formats.safetensors import Numbers, write_safetensors
+        """Writes the weights as safetensors, in the file's `dtype` where it holds them."""
+        from netspec.checkpoints.formats.safetensors import write_safetensors
+        from netspec.importing.numbers import numbers
         from netspec.system.atomic import replacing
 
-        def owned(array: Array) -> Numbers:
-            return Numbers("F32", array.shape, lambda: (_owned(array),))
-
         with replacing(path) as file:
-            write_safetensors(file, {name: owned(array) for name, array in self.weights.items()})
+            write_safetensors(file, {n: numbers(a, self.dtype) for n, a in self.weights.items()})
 
 
 def import_file(
@@ -66,6 +68,8 @@ def import_file(
     with reading(failed):
         program = read_program(path)
         found = recognised(program, _net_name(name or path.stem))
+    dtype = "fp32" if program.meant is None else program.meant.dtype
+    quantized = program.meant is not None and program.meant.rounded
     if found.unread and not partial:
         raise NetspecError(_no_operator(path, found))
     if found.unread:
@@ -76,6 +80,8 @@ def import_file(
             None,
             found.unread,
             found.nodes,
+            dtype,
+            quantized,
         )
     flat = _built(path, found.text)
     text = structured(flat, {step: tuple(around) for step, around in found.scopes.items()})
@@ -101,7 +107,7 @@ def import_file(
         else found.outputs,
         run,
     )
-    return Imported(text, graph, weights, proof, (), found.nodes)
+    return Imported(text, graph, weights, proof, (), found.nodes, dtype, quantized)
 
 
 def _built(path: Path, text: str) -> Graph:
@@ -125,9 +131,3 @@ def _net_name(stem: str) -> str:
     if not name or name[0].isdigit() or name.lower() in {word.lower() for word in KEYWORDS}:
         name = f"net_{name}".rstrip("_")
     return name
-
-
-def _owned(array: Array) -> Array:
-    import numpy as np
-
-    return np.ascontiguousarray(array, dtype=np.float32)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from netspec.foundation.records import record
+from netspec.importing.files.meaning.meant import Meant
 from netspec.importing.scopes import Scope
 
 Array = np.ndarray[Any, Any]
@@ -51,7 +52,8 @@ class Input:
 class Program:
     """A file as nodes in order. `shapes` are the sizes of every tensor, at a batch of `batch`.
 
-    `opset` is that of the file; `free` says whether the file leaves the batch open.
+    `opset` is that of the file; `free` says whether the file leaves the batch open. `meant` is the model
+    that this is where that is not the file's own, which computes in half precision or eight bits.
     """
 
     name: str
@@ -64,6 +66,7 @@ class Program:
     batch: int
     free: bool
     opset: int
+    meant: Meant | None = None
 
     def makers(self) -> dict[str, Node]:
         """The node that makes each tensor."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,11 @@ from onnx.shape_inference import infer_node_outputs
 from netspec.backends.onnx.blocks.inlining import MOST_NODES
 from netspec.diagnostics.records import printable
 from netspec.importing.files.chains import chained
+from netspec.importing.files.meaning.meant import meant
 from netspec.importing.files.normal import normalised
 from netspec.importing.files.program import Array, Input, Node, Program
 from netspec.importing.files.reading import as_array, attributes_of, read_flat, refused
+from netspec.importing.files.runtime import LAID_OUT, OWN, UNOFFICIAL, taken_apart
 from netspec.importing.files.scoping import scopes_of
 from netspec.system.reading import reading
 
@@ -36,11 +39,13 @@ _COMPUTED = frozenset(
     """
     Abs Add And Cast CastLike Ceil Clip Concat ConstantOfShape Cos CumSum Div Equal Erf Exp Expand Flatten
     Floor Gather GatherElements GatherND Greater GreaterOrEqual Identity IsNaN Less LessOrEqual Log MatMul
-    Max Min Mod Mul Neg Not Or Pow Range Reciprocal ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum
+    Max Min Mod Mul Neg Not Or Pow Range Reciprocal Relu ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum
     Reshape Round ScatterElements ScatterND Sigmoid Sign Sin Slice Split Sqrt Squeeze Sub Tanh Tile
     Transpose Trilu Unsqueeze Where
     """.split()
 )
+# What ONNX Runtime's optimisers write in files of older opsets too: the first that has it.
+_SINCE = {"LayerNormalization": 17}
 # What gives its input in evaluation.
 _IDLE = frozenset({"Identity", "Dropout"})
 _INTEGERS = {TensorProto.INT64, TensorProto.INT32, TensorProto.INT16, TensorProto.INT8}
@@ -53,7 +58,11 @@ def read_program(path: Path, sizes: Mapping[str, int] | None = None) -> Program:
     Raises NetspecError for a file that cannot be read.
     """
     proto, arrays = read_flat(path)
-    return _Specialising(path, proto, arrays, sizes or {}).program()
+    single = meant(path, proto, arrays)
+    if single is not None:
+        proto, arrays = single.model, dict(single.arrays)
+    program = _Specialising(path, proto, arrays, sizes or {}).program()
+    return replace(program, meant=single)
 
 
 class _Specialising:
@@ -152,6 +161,18 @@ class _Specialising:
         if plain and idle and len([n for n in proto.output if n]) == 1:
             self.same[proto.output[0]] = inputs[0]
             return
+        if proto.domain in LAID_OUT:
+            raise refused(
+                self.path,
+                f"{printable(proto.name or proto.op_type)} is laid out for one machine by ONNX Runtime's "
+                "optimiser: import the file that it was made from",
+            )
+        if proto.domain == OWN or (plain and proto.op_type in UNOFFICIAL):
+            apart = self._apart(proto, inputs)
+            if apart is not None:
+                for inner in apart:
+                    self._add(inner)
+                return
         fixed = NodeProto(op_type=proto.op_type, name=proto.name, input=inputs, output=proto.output)
         fixed.attribute.extend(proto.attribute)
         fixed.domain = "" if plain else proto.domain
@@ -197,6 +218,25 @@ class _Specialising:
                 raise refused(self.path, f"nothing makes {printable(made.name)}")
             self.same[name] = real
 
+    def _apart(self, proto: NodeProto, inputs: list[str]) -> list[NodeProto] | None:
+        """The nodes that one of ONNX Runtime's own stands for; None where nothing says it."""
+        node = NodeProto()
+        node.CopyFrom(proto)
+        node.input[:] = inputs
+
+        def fresh(like: str) -> str:
+            name = like
+            while name in self.types or name in self.constants or name in self.same or name in new:
+                name += "."
+            new.add(name)
+            return name
+
+        new = set(proto.output)
+        with reading(
+            lambda reason: refused(self.path, f"{printable(proto.name or proto.op_type)}: {reason}")
+        ):
+            return taken_apart(node, self._size_of, fresh)
+
     def _constant(self, node: NodeProto) -> Array:
         found = attributes_of(self.path, node)
         for key, dtype in (("value_float", np.float32), ("value_floats", np.float32)):
@@ -239,9 +279,14 @@ class _Specialising:
 
     def _infer(self, node: NodeProto) -> None:
         """Adds the types of what a node makes, as far as they can be told."""
+        if any(item.HasField("g") for item in node.attribute):
+            return  # of what no step says: its graphs are not looked into
         try:
-            schema = defs.get_schema(node.op_type, self.opset, node.domain)
+            opset = max(self.opset, _SINCE.get(node.op_type, 0))
+            schema = defs.get_schema(node.op_type, opset, node.domain)
         except defs.SchemaError:
+            return
+        if any(name in self.types and not _is_known(self.types[name]) for name in node.input):
             return
         types, data = {}, {}
         for name in filter(None, node.input):
@@ -256,7 +301,7 @@ class _Specialising:
         with reading(
             lambda reason: refused(self.path, f"{printable(node.name or node.op_type)}: {reason}")
         ):
-            versions = [helper.make_opsetid("", self.opset)]
+            versions = [helper.make_opsetid("", opset)]
             found = infer_node_outputs(schema, node, types, data, opset_imports=versions)
         for name, kind in found.items():
             shape = self._shape(kind)
@@ -310,3 +355,8 @@ class _Specialising:
                 return False
         self.same[node.output[0]] = node.input[0]
         return True
+
+
+def _is_known(kind: TypeProto) -> bool:
+    """Whether a type says of what numbers a tensor is."""
+    return bool(kind.tensor_type.elem_type)

@@ -67,7 +67,7 @@ def recognised(program: Program, name: str) -> Recognised:
         try:
             rule = _RULES.get(node.op)
             if rule is None:
-                raise Unsaid("no operator")
+                raise Unsaid(_no_rule(node))
             made = rule(writer, node)
         except Unsaid as refusal:
             writer.forget(before)
@@ -88,6 +88,20 @@ def recognised(program: Program, name: str) -> Recognised:
     projected(writer.steps)
     steps = _used(writer.steps, wires)
     return _written(writer, steps, wires, tuple(unread), missing, name, total)
+
+
+def _no_rule(node: Node) -> str:
+    """Why nothing says a node of this operator."""
+    if node.op.startswith("com.microsoft."):
+        return "of ONNX Runtime's optimiser: import the file that it was made from"
+    return _REASONS.get(node.op, "no operator")
+
+
+_REASONS = {
+    "Loop": "a loop: what it computes at each step is no step of a spec",
+    "Scan": "a loop: what it computes at each step is no step of a spec",
+    "If": "which of its branches is taken is computed while it runs",
+}
 
 
 def _stand_in(writer: Writer, node: Node, missing: dict[str, Wire]) -> None:
