@@ -38,15 +38,16 @@ def command(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Read an ONNX file as a spec, and prove that the two are the same net.
+    """Read an ONNX file or an archive of torch.export as a spec, and prove that the two are the same net.
 
-    MODEL is a file of any exporter, from opset 9 on. The spec is built, given the file's weights and run
+    MODEL is a file of any exporter, from opset 9 on, in single or half precision or eight bits, or an
+    archive that torch.export.save wrote (.pt2): nothing of it is evaluated. The spec is built, given the file's weights and run
     beside the file in ONNX Runtime, on two inputs and in two batch sizes where the file leaves the batch
     open. Outputs are bitwise the same, or differ by no more than rounding makes of the file itself; a
     spec that computes otherwise is not written. Nodes without an operator are listed, and nothing is
     written unless --partial says so: that spec is not proven.
     """
-    from netspec.importing.imported import import_file
+    from netspec.importing.opening import import_model
     from netspec.system.atomic import planned, replacing
 
     keep = (model,)
@@ -55,7 +56,7 @@ def command(
             planned(path, keep)
     with Progress(model.name, quiet=quiet) as progress:
         progress.show("reading and proving")
-        found = import_file(model, partial=partial)
+        found = import_model(model, partial=partial)
         if weights_out is not None:
             progress.show("writing weights")
             found.save_weights(weights_out)
@@ -72,6 +73,8 @@ def command(
                 "net": found.graph.name,
                 "nodes": found.nodes,
                 "steps": len(found.graph.nodes) - len(found.graph.inputs),
+                "dtype": found.dtype,
+                "quantized": found.quantized,
                 "proof": None if found.proof is None else found.proof.as_json(),
                 "unread": [str(item) for item in found.unread],
                 "text": found.text,
@@ -83,3 +86,7 @@ def command(
     for item in found.unread:
         say(f"no operator: {item}", quiet)
     say(proof, quiet)
+    if found.dtype == "fp16":
+        say("its weights are in half precision: compile the spec with --dtype fp16", quiet)
+    if found.quantized:
+        say("it computes in eight bits: compile the spec with --quantize int8 --calibrate", quiet)
