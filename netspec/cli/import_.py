@@ -38,7 +38,7 @@ def command(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Read an ONNX file or an archive of torch.export as a spec, and prove that the two are the same net.
+    """Read an ONNX file, or an archive of torch.export, as a spec, and prove that both are the same net.
 
     MODEL is a file of any exporter, from opset 9 on, in single or half precision or eight bits, or an
     archive that torch.export.save wrote (.pt2): nothing of it is evaluated. The spec is built, given the file's weights and run
