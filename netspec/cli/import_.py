@@ -41,11 +41,13 @@ def command(
     """Read an ONNX file, or an archive of torch.export, as a spec, and prove that both are the same net.
 
     MODEL is a file of any exporter, from opset 9 on, in single or half precision or eight bits, or an
-    archive that torch.export.save wrote (.pt2): nothing of it is evaluated. The spec is built, given the file's weights and run
-    beside the file in ONNX Runtime, on two inputs and in two batch sizes where the file leaves the batch
-    open. Outputs are bitwise the same, or differ by no more than rounding makes of the file itself; a
-    spec that computes otherwise is not written. Nodes without an operator are listed, and nothing is
-    written unless --partial says so: that spec is not proven.
+    archive that torch.export.save wrote (.pt2), nothing of which is evaluated. The spec is built, given the
+    file's weights and run beside the file in ONNX Runtime, on two inputs and in two batch sizes where the
+    file leaves the batch open. Outputs are bitwise the same, or differ by no more than rounding makes of the
+    file itself; a spec that computes otherwise is not written. Of half precision and eight bits, what the
+    file means in single precision is what is compared, and the report says how far the file itself is from
+    that. Nodes without an operator are listed, and nothing is written unless --partial says so: that spec
+    is not proven.
     """
     from netspec.importing.opening import import_model
     from netspec.system.atomic import planned, replacing

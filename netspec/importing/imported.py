@@ -100,6 +100,7 @@ def import_file(
         source,
         program,
         found.inputs,
+        found.batches,
         found.outputs
         if len(graph.outputs) > 1
         else ("output",)

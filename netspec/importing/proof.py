@@ -106,12 +106,14 @@ def prove(
     source: WeightSource,
     program: Program,
     names: Sequence[str],
+    batches_of: Sequence[int],
     outputs: Sequence[str],
     run: Run | None = None,
 ) -> Proof:
     """Runs both; raises NetspecError where they differ by more than rounding.
 
-    `names` and `outputs` are the graph's inputs and outputs in the file's order. `run` computes what the
+    `names` and `outputs` are the graph's inputs and outputs in the file's order; `batches_of` says which axis
+    of each output of the file the batch is: the graph has it first. `run` computes what the
     file stands for, the file itself by default.
     """
     need("onnxruntime", "import")
@@ -134,10 +136,14 @@ def prove(
         for feed in feeds:
             theirs = _told(path, reference, feed)
             told.append(theirs)
-            renamed = dict(zip(names, feed.values(), strict=True))
+            leading = [
+                np.moveaxis(array, item.batch, 0)
+                for array, item in zip(feed.values(), program.inputs, strict=True)
+            ]
+            renamed = dict(zip(names, leading, strict=True))
             found = dict(zip(dict.fromkeys(outputs), _told(path, ours, renamed), strict=True))
-            for name, array in zip(outputs, theirs, strict=True):
-                worst = max(worst, _error(path, name, found[name], array))
+            for name, array, axis in zip(outputs, theirs, batches_of, strict=True):
+                worst = max(worst, _error(path, name, np.moveaxis(found[name], 0, axis), array))
         moved = None
         if worst > EQUAL:
             moved = max(_rounding(path, reference, feed) for feed in feeds)
@@ -226,7 +232,8 @@ def _feeds(program: Program, batch: int, seed: int) -> dict[str, Array]:
     random = np.random.default_rng(seed)
     found: dict[str, Array] = {}
     for item in program.inputs:
-        shape = (batch, *program.shapes[item.name][1:])
+        shape = list(program.shapes[item.name])
+        shape[item.batch] = batch
         found[item.name] = (
             random.integers(0, 2, shape)
             if item.integers

@@ -41,11 +41,20 @@ class Node:
 
 @record(eq=False)
 class Input:
-    """An input of a file: its sizes, the batch first, None where the file leaves one open."""
+    """An input of a file: its sizes, None where the file leaves one open, and which axis the batch is.
+
+    That is the first, but of the sequences and states that recurrences read, whose second it is.
+    """
 
     name: str
     sizes: tuple[int | None, ...]
     integers: bool
+    batch: int = 0
+
+    @property
+    def is_free(self) -> bool:
+        """Whether the file leaves the batch open."""
+        return self.batch < len(self.sizes) and self.sizes[self.batch] is None
 
 
 @record(eq=False)

@@ -46,6 +46,8 @@ _COMPUTED = frozenset(
 )
 # What ONNX Runtime's optimisers write in files of older opsets too: the first that has it.
 _SINCE = {"LayerNormalization": 17}
+# What reads sequences and states whose second axis is the batch.
+_RECURRENT = frozenset({"LSTM", "GRU", "RNN", "DynamicQuantizeLSTM"})
 # What gives its input in evaluation.
 _IDLE = frozenset({"Identity", "Dropout"})
 _INTEGERS = {TensorProto.INT64, TensorProto.INT32, TensorProto.INT16, TensorProto.INT8}
@@ -86,14 +88,9 @@ class _Specialising:
             self._input(item, first)
             for first, item in enumerate(i for i in graph.input if i.name not in self.constants)
         )
-        free = all(item.sizes[:1] == (None,) for item in inputs)
-        batch = (
-            BATCH
-            if free
-            else max((i.sizes[0] or BATCH) if i.sizes else 1 for i in inputs)
-            if inputs
-            else 1
-        )
+        free = all(item.is_free for item in inputs)
+        known = [(i.sizes[i.batch] or BATCH) if i.sizes else 1 for i in inputs]
+        batch = BATCH if free else max(known, default=1)
         for proto in graph.node:
             self._add(proto)
         outputs = []
@@ -127,15 +124,27 @@ class _Specialising:
             raise refused(self.path, f"the input {name} has no sizes")
         sizes: list[int | None] = []
         known: list[int] = []
+        second = self._is_second(item.name, kind.shape.dim)
         for axis, dim in enumerate(kind.shape.dim):
             fixed = dim.dim_value if dim.HasField("dim_value") and dim.dim_value > 0 else None
             sizes.append(fixed)
-            open_size = BATCH if axis == 0 else self.sizes.get(dim.dim_param, 224)
+            open_size = BATCH if axis == second else self.sizes.get(dim.dim_param, 224)
             known.append(fixed if fixed is not None else open_size)
         if math.prod(known) > _LARGEST:
             raise refused(self.path, f"the input {name} has {math.prod(known):,} numbers")
         self.types[item.name] = helper.make_tensor_type_proto(kind.elem_type, known)
-        return Input(item.name, tuple(sizes), kind.elem_type in _INTEGERS)
+        return Input(item.name, tuple(sizes), kind.elem_type in _INTEGERS, int(second))
+
+    def _is_second(self, name: str, dims: Any) -> bool:
+        """Whether an input's batch is its second axis: left open, and read so by a recurrence."""
+        if len(dims) != 3 or dims[1].dim_value > 0:
+            return False
+        read = [n for n in self.proto.graph.node if name in n.input]
+        parts = {n.output[0] for n in read if n.op_type in ("Slice", "Split") and n.output}
+        return any(
+            node.op_type in _RECURRENT and parts.union([name]).intersection(node.input)
+            for node in self.proto.graph.node
+        )
 
     def _real(self, name: str) -> str:
         return self.same.get(name, name)
@@ -150,7 +159,8 @@ class _Specialising:
         for name in proto.output:
             if name and (name in self.types or name in self.constants or name in self.same):
                 raise refused(self.path, f"{printable(name)} is made twice")
-        if not proto.output or not proto.output[0]:
+        first = proto.output[0] if proto.output else ""
+        if not first and not (proto.op_type in _RECURRENT and any(proto.output)):
             return
         plain = proto.domain in ("", "ai.onnx")
         if plain and proto.op_type == "If" and inputs[0] in self.constants:

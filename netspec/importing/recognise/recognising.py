@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from netspec.diagnostics.records import printable
 from netspec.foundation.records import record
@@ -12,6 +13,7 @@ from netspec.importing.recognise.elementwise import ELEMENTWISE
 from netspec.importing.recognise.fusing import Fusing
 from netspec.importing.recognise.layers import LAYERS
 from netspec.importing.recognise.projecting import projected
+from netspec.importing.recognise.recurring import RECURRING
 from netspec.importing.recognise.steps import Step, Wire
 from netspec.importing.recognise.views import View
 from netspec.importing.recognise.writer import Unsaid, Writer
@@ -22,6 +24,7 @@ _RULES: dict[str, Callable[[Writer, Node], Made]] = {
     **LAYERS,
     **ELEMENTWISE,
     **ARRANGING,  # type: ignore[dict-item]
+    **RECURRING,
 }
 
 
@@ -42,7 +45,8 @@ class Recognised:
     """A file as the text of a flat spec. `weights` are by their names in it, `scopes` by its steps' names.
 
     `unread` are the nodes without a step; the text has an input in place of what each of them makes.
-    `inputs` and `outputs` are the names of the text's, in the file's order.
+    `inputs` and `outputs` are the names of the text's, in the file's order; `batches` which axis of each
+    output of the file the batch is, which the text has first.
     """
 
     text: str
@@ -52,6 +56,7 @@ class Recognised:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     nodes: int
+    batches: tuple[int, ...] = ()
 
 
 def recognised(program: Program, name: str) -> Recognised:
@@ -84,10 +89,12 @@ def recognised(program: Program, name: str) -> Recognised:
         for output, view in zip(node.outputs, views, strict=False):
             if view is not None:
                 writer.views[output] = view
-    wires = [_output(writer, output, unread) for output in program.outputs]
+    ends = [_output(writer, output, unread) for output in program.outputs]
+    wires = [wire for wire, _ in ends]
     projected(writer.steps)
     steps = _used(writer.steps, wires)
-    return _written(writer, steps, wires, tuple(unread), missing, name, total)
+    found = _written(writer, steps, wires, tuple(unread), missing, name, total)
+    return replace(found, batches=tuple(batch for _, batch in ends))
 
 
 def _no_rule(node: Node) -> str:
@@ -114,17 +121,20 @@ def _stand_in(writer: Writer, node: Node, missing: dict[str, Wire]) -> None:
         missing[output] = wire
 
 
-def _output(writer: Writer, output: str, unread: list[Unread]) -> Wire:
+def _output(writer: Writer, output: str, unread: list[Unread]) -> tuple[Wire, int]:
+    """The value that an output is, the batch first, and which axis of the file's that is."""
     writer.node = Node("Output", (), (output,), name="")
     try:
         view = writer.view(output)
-        wire = writer.plain(view)
+        batch = view.axes.index(view.base[0]) if view.base[0] in view.axes else 0
+        order = [batch, *(axis for axis in range(len(view.axes)) if axis != batch)]
+        wire = writer.plain(view.moved(order))
         if wire.step is None:
             wire = writer.step("identity", [wire], wire.sizes)
-        return wire
+        return wire, batch
     except Unsaid as refusal:
         unread.append(Unread(Node("output", (), (output,), name=output), str(refusal)))
-        return Wire(writer.inputs[0].name, (1,))
+        return Wire(writer.inputs[0].name, (1,)), 0
 
 
 def _used(steps: list[Step], wires: list[Wire]) -> list[Step]:
