@@ -109,6 +109,27 @@ def slices(writer: Writer, node: Node) -> View:
     return view
 
 
+def tile(writer: Writer, node: Node) -> View:
+    """Tile of axes of one place, each right after an axis of a map's places: those repeated, one by one."""
+    view, repeats = writer.view(node.inputs[0]), node.get("repeats", ())
+    for axis, times in enumerate(repeats):
+        if times == 1:
+            continue
+        before = view.axes[axis - 1] if axis else ()
+        place = next((i for i, a in enumerate(view.base) if i > 1 and before and a == before), None)
+        if view.axes[axis] or place is None:
+            raise Unsaid("it repeats an axis that is no map's, or as a whole")
+        factors = [times if i == place else 1 for i in range(2, len(view.base))]
+        shape = [n * f for n, f in zip(view.wire.sizes[1:], factors, strict=True)]
+        head = f"upsample({'x'.join(map(str, factors))})"
+        wire = writer.step(head, [view.wire], (view.wire.sizes[0], *shape))
+        repeat = (Atom(times),)
+        base = tuple((*a, *repeat) if i == place else a for i, a in enumerate(view.base))
+        axes = tuple(repeat if i == axis else a for i, a in enumerate(view.axes))
+        view = View(wire, base, axes)
+    return view
+
+
 def split(writer: Writer, node: Node) -> tuple[View, ...]:
     """Split: equal pieces of the channels are a bundle, others are slices."""
     view = writer.view(node.inputs[0])
@@ -382,6 +403,7 @@ ARRANGING = {
     "Unsqueeze": reshape,
     "Transpose": transpose,
     "Slice": slices,
+    "Tile": tile,
     "Split": split,
     "Gather": gather,
     "Concat": concat,

@@ -289,32 +289,46 @@ def resize(writer: Writer, node: Node) -> View:
 
 
 def pad(writer: Writer, node: Node) -> View:
-    """Pad of a map's places, or of channels after the last."""
-    wire = writer.plain(writer.view(node.inputs[0]))
-    rank, amounts = len(wire.sizes) + 1, list(node.get("pads", ()))
+    """Pad of a map's places, wherever they lie, or of channels after the last."""
+    view = writer.view(node.inputs[0])
+    rank, amounts = len(view.axes), list(node.get("pads", ()))
     if node.get("axes"):
         chosen, given = [a % rank for a in node.get("axes")], amounts
         amounts = [0] * (2 * rank)
         for i, axis in enumerate(chosen):
             amounts[axis], amounts[rank + axis] = given[i], given[len(chosen) + i]
-    pairs = list(zip(amounts[:rank], amounts[rank:], strict=True))
-    shape = writer.shapes[node.output][1:]
+    pairs = dict(enumerate(zip(amounts[:rank], amounts[rank:], strict=True)))
+    padded = [axis for axis, pair in pairs.items() if any(pair)]
     value = node.get("value", 0.0)
     value = value[0] if isinstance(value, tuple) else value
     mode = {"constant": "constant", "reflect": "reflect", "edge": "replicate", "wrap": "circular"}[
         node.get("mode", "constant")
     ]
-    if any(pairs[0]) or min(amounts) < 0:
+    if min(amounts) < 0 or any(atom.batch for axis in padded for atom in view.axes[axis]):
         raise Unsaid("it pads the batch, or cuts")
-    if any(pairs[1]):
-        if any(map(any, pairs[2:])) or pairs[1][0] or value or mode != "constant":
+    if not all(view.axes[axis] and view.axes[axis] in view.base[1:] for axis in padded):
+        wire = writer.plain(view)
+        base = ((writer.batch,), *writer.axes(wire.sizes))
+        view = View(wire, base, base)
+    places = {
+        axis: view.base.index(view.axes[axis]) if view.axes[axis] else axis for axis in padded
+    }
+    shape, base, axes = list(view.wire.sizes), list(view.base), list(view.axes)
+    for axis, place in places.items():
+        shape[place - 1] += sum(pairs[axis])
+        base[place] = axes[axis] = (Atom(shape[place - 1]),)
+    if 1 in places.values():
+        (before, _), *others = [pairs[axis] for axis in padded]
+        if others or before or value or mode != "constant":
             raise Unsaid("it pads channels before the first, or with other than zeros")
-        return _whole(writer, writer.step(f"pad_channels({shape[0]})", [wire], shape))
-    text = _sides(pairs[2:])
-    given = (
-        [text] + [f"mode={mode}"] * (mode != "constant") + [f"value={number(value)}"] * bool(value)
-    )
-    return _whole(writer, writer.step(f"pad({', '.join(given)})", [wire], shape))
+        head, given = f"pad_channels({shape[0]})", []
+    else:
+        sides = [(0, 0)] * (len(base) - 2)
+        for axis, place in places.items():
+            sides[place - 2] = pairs[axis]
+        head, given = "pad", [_sides(sides)] + [f"mode={mode}"] * (mode != "constant")
+        given += [f"value={number(value)}"] * bool(value)
+    return View(writer.step(head, [view.wire], shape, *given), tuple(base), tuple(axes))
 
 
 # --- shared
