@@ -114,6 +114,52 @@ TRANSFORMERS: dict[str, tuple[str, str, dict[str, Any]]] = {
             ("large", 1024, 4096, 24, 16),
         )
     },
+    **{
+        f"mamba-{size}": (
+            "MambaForCausalLM",
+            f"mamba_{size.replace('.', '_')}",
+            {"hidden_size": width, "num_hidden_layers": depth, "vocab_size": 50280},
+        )
+        for size, width, depth in (
+            ("130m", 768, 24),
+            ("370m", 1024, 48),
+            ("790m", 1536, 48),
+            ("1.4b", 2048, 48),
+        )
+    },
+    **{
+        f"rwkv-4-{size}-pile": (
+            "RwkvForCausalLM",
+            f"rwkv4_{size}",
+            {
+                "hidden_size": width,
+                "attention_hidden_size": width,
+                "num_hidden_layers": depth,
+                "vocab_size": 50277,
+            },
+        )
+        for size, width, depth in (("169m", 768, 12), ("430m", 1024, 24), ("1b5", 2048, 24))
+    },
+    **{
+        f"segformer-b{size}": (
+            "SegformerForSemanticSegmentation",
+            f"segformer_b{size}",
+            {
+                "hidden_sizes": [n, 2 * n, 5 * n, 8 * n],
+                "depths": list(depths),
+                "decoder_hidden_size": wide,
+                "num_labels": 150,
+            },
+        )
+        for size, n, wide, depths in (
+            (0, 32, 256, (2, 2, 2, 2)),
+            (1, 64, 256, (2, 2, 2, 2)),
+            (2, 64, 768, (3, 4, 6, 3)),
+            (3, 64, 768, (3, 4, 18, 3)),
+            (4, 64, 768, (3, 8, 27, 3)),
+            (5, 64, 768, (3, 6, 40, 3)),
+        )
+    },
 }
 SETTINGS = {"darknet53": {"slope": 0.01}}
 # Maps that a classifier flattens, or a training-only head needs, are as large as they are.
@@ -229,7 +275,7 @@ def compared(name: str) -> tuple[float, float]:
         file = Path(folder) / "weights.pt"
         torch.save(module.state_dict(), file)
         del module
-        loaded = load(file, graph, qkv="heads" if name.startswith("coatnet") else None)
+        loaded = load(file, graph)
         assert not loaded.unused, loaded.unused
         assert not loaded.initial, loaded.initial
         with torch.no_grad():

@@ -123,12 +123,24 @@ PICTURES = (
     ),
     Picture(
         "hrnet_w18",
-        "Streams of several resolutions: a stage is a card with a wire for each. Compare Figure 2 of "
-        "Wang et al. 2020.",
+        "A row for each resolution, a stage as high as all that it works at, and what a module does "
+        "beside. Compare Figure 2 of Wang et al. 2020.",
         ("hrnet_w18",),
     ),
     Picture(
+        "unetpp",
+        "Each node reads all before it in its row and the one below. Compare Figure 1 of Zhou et al. "
+        "2018.",
+        ("unetpp",),
+    ),
+    Picture(
         "yolov8n", "A pyramid down, up and down again, its three heads at the side.", ("yolov8n",)
+    ),
+    Picture(
+        "fasterrcnn_resnet50_fpn",
+        "The levels of the pyramid are rows, heads that share weights have one colour. Compare "
+        "Figure 3 of Lin et al. 2017.",
+        ("fasterrcnn_resnet50_fpn",),
     ),
     Picture(
         "nasnet_mobile",

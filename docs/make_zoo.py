@@ -83,6 +83,21 @@ COUNTED = {
     "backbone's norms as buffers",
     "detr_resnet101": "built only",
     "fasterrcnn_resnet50_fpn": "torchvision 0.28.0, whose norms' 53,120 gains and shifts are buffers",
+    "dgcnn": "a module written out in PyTorch; 1,809,576 parameters, the authors' code's",
+    **{
+        f"dit_{size}": f"a module written out in PyTorch; {count}, {macs} G (the paper's Table 4)"
+        for size, count, macs in (
+            ("s_2", "33 M", "6.06"),
+            ("b_2", "130 M", "23.01"),
+            ("l_2", "458 M", "80.71"),
+            ("xl_2", "675 M", "118.64"),
+        )
+    },
+    **{
+        f"wav2vec2_{size}": "transformers 5.24.0, where positions' weight is apart from its length and which "
+        "has a vector for masked steps; answers of a small one"
+        for size in ("base", "large")
+    },
     "luong_attention": "a module written out in PyTorch",
     "pointnet": "a module written out in PyTorch",
     **{

@@ -53,7 +53,7 @@ class _Figures(NamedTuple):
 
 @lru_cache(maxsize=4096)
 def _figures(op: Operator, inputs: tuple[TensorType, ...]) -> _Figures:
-    sizes = {"statistic": 0, "constant": 0}
+    sizes = {"statistic": 0, "constant": 0, "default": 0}
     trained, known = 0, False
     for weight in op.weights(*inputs):
         known = known or weight.known
@@ -62,7 +62,8 @@ def _figures(op: Operator, inputs: tuple[TensorType, ...]) -> _Figures:
         else:
             trained += weight.size
     macs = op.macs(*inputs) if inputs else 0
-    return _Figures(trained, sizes["statistic"], sizes["constant"], macs, known)
+    fixed = sizes["constant"] + sizes["default"]
+    return _Figures(trained, sizes["statistic"], fixed, macs, known)
 
 
 def node_cost(graph: Graph, node: Node) -> NodeCost:

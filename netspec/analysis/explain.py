@@ -119,7 +119,7 @@ def _upsampled(size: Dim, out: Dim, axis: int, window: Geometry) -> str:
 
 
 def _params(graph: Graph, node: Node) -> Iterator[str]:
-    kinds = {"statistic": "running statistics", "constant": "fixed"}
+    kinds = {"statistic": "running statistics", "constant": "fixed", "default": "fixed"}
     for weight in node.op.weights(*node.input_types):
         kind = kinds.get(weight.kind, "frozen" if node.frozen else "trained")
         product = " * ".join(map(str, weight.shape))

@@ -15,12 +15,15 @@ from netspec.checkpoints.files import Checkpoint
 from netspec.checkpoints.formats.tensors import Shape
 from netspec.checkpoints.parsing import is_counter
 from netspec.ops.declare.weight import Weight
-from netspec.weights.sources import ROUNDING, holds
+from netspec.ops.vectors.heads import Regions
+from netspec.weights.sources import ROUNDING, holds, known_values
 
 if TYPE_CHECKING:
     from netspec.checkpoints.files import Array
 
 # What masked scores are set to; the last three are the least numbers of half and single precision.
+# Swin takes this from the scores of places that lie apart.
+_HIDDEN = -100.0
 _MASKED = (-1e4, -1e9, -65504.0, -3.3895314e38, -3.4028235e38)
 _LEAST_BASE, _SINUSOIDS_BASE = 50, 10_000
 # A larger tensor is not read to see whether it is a constant: a compressed file may claim anything.
@@ -35,7 +38,7 @@ def shape_key(shape: Shape) -> Shape:
 def buffers_of(
     file: Checkpoint, wanted: Mapping[str, Shape], own: Mapping[str, Weight], taken: Collection[str]
 ) -> set[str]:
-    """The tensors that take no part in the matching.
+    """The tensors that take no part in the matching. `wanted` are those that do.
 
     Of floats only those are read that are more than the net wants of their shape, and neither have
     a name of its `own` nor are `taken` by a map; and those that bear the name of a fixed tensor.
@@ -52,6 +55,34 @@ def buffers_of(
     return plainly | constants_of(file, left, own)
 
 
+def replaced_in(
+    file: Checkpoint,
+    wanted: Mapping[str, Shape],
+    own: Mapping[str, Weight],
+    settled: Collection[str],
+) -> dict[str, Shape]:
+    """The tensors that the net says itself but takes from this file, which has other numbers for them.
+
+    They are `settled` by a map, or the file has one under the net's name; or it has as many more of
+    their shape than the net's weights are, and they are not the net's own numbers all over again.
+    """
+    yielding: dict[Shape, list[str]] = {}
+    for name, weight in own.items():
+        if weight.yields:
+            yielding.setdefault(shape_key(weight.shape), []).append(name)
+    ours = Counter(map(shape_key, wanted.values()))
+    found: list[str] = []
+    for key, names in yielding.items():
+        theirs = [n for n in file if shape_key(file[n]) == key and not file.integer(n)]
+        found += [n for n in names if n in settled]
+        named = [n for n in names if n in file and n not in settled]
+        found += [n for n in named if not holds(file.read(n), own[n])]
+        if len(theirs) == ours[key] + len(names) and not {*named, *settled} & {*names}:
+            same = [n for n in theirs if all(holds(file.read(n), own[name]) for name in names)]
+            found += names if len(same) < len(names) else []
+    return {name: own[name].shape for name in found}
+
+
 def constants_of(file: Checkpoint, names: Iterable[str], own: Mapping[str, Weight]) -> set[str]:
     """Those of the tensors whose numbers follow from their shape, or are fixed by the net.
 
@@ -63,6 +94,7 @@ def constants_of(file: Checkpoint, names: Iterable[str], own: Mapping[str, Weigh
     for weight in own.values():
         if weight.known:
             fixed.setdefault(shape_key(weight.shape), []).append(weight)
+    apart = {(*w.shape, w.shape[-1]): w for w in own.values() if isinstance(w.init, Regions)}
     found = set()
     for name in names:
         key = shape_key(file[name])
@@ -73,7 +105,17 @@ def constants_of(file: Checkpoint, names: Iterable[str], own: Mapping[str, Weigh
                 may_be and _is_constant(stored, sines=key not in learned)
             ):
                 found.add(name)
+        elif file[name] in apart and _hides(file.read(name), apart[file[name]]):
+            found.add(name)
     return found
+
+
+def _hides(stored: Array, weight: Weight) -> bool:
+    """Whether it is a mask of the places of each part that lie apart, as Swin's files have it."""
+    regions = known_values(weight)
+    apart = regions[:, :, None] != regions[:, None]
+    hidden = stored[apart]
+    return not stored[~apart].any() and bool((hidden == hidden[0]).all() and hidden[0] <= _HIDDEN)
 
 
 def _may_be_constant(shape: Shape) -> bool:
@@ -86,7 +128,7 @@ def _is_constant(stored: Array, *, sines: bool) -> bool:
     if values.ndim == 0:
         return _is_masked(float(values))
     if values.ndim == 1:
-        return _is_range(values) or _is_frequencies(values)
+        return _is_range(values) or is_frequencies(values)
     return _is_triangle(values) or (sines and _is_sinusoids(values))
 
 
@@ -101,7 +143,7 @@ def _is_range(values: Array) -> bool:
     return bool((np.abs(values - expected) <= ROUNDING * expected).all())
 
 
-def _is_frequencies(values: Array) -> bool:
+def is_frequencies(values: Array) -> bool:
     """Whether they fall from 1 in equal ratios, as the frequencies of rotary positions do."""
     import numpy as np
 

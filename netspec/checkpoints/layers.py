@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from functools import cached_property
 from heapq import heapify, heappop, heappush
@@ -108,13 +108,16 @@ def plain_bare(shape: Shape) -> Shape:
     return tuple(size for size in shape if size != 1)
 
 
-def layers_of(graph: Graph, *, heads: bool) -> list[Layer]:
-    """The layers with weights, in the order they run: the net's, or its training-only heads'."""
+def layers_of(graph: Graph, *, heads: bool, replaced: Collection[str] = ()) -> list[Layer]:
+    """The layers with weights, in the order they run: the net's, or its training-only heads'.
+
+    `replaced` are the tensors that the net says itself and that a file is asked for all the same.
+    """
     shortcuts, pooled = _shortcuts(graph), _pooled(graph)
     numbers: dict[Node, frozenset[int]] = {}
     found: list[Layer] = []
     for node in graph.nodes:
-        parts = _own(node)
+        parts = _own(node, replaced)
         before = frozenset[int]().union(*(numbers[value.node] for value in node.inputs))
         if (node.head is not None) == heads:
             for path, tensors in parts.items():
@@ -180,13 +183,13 @@ def _is_gate(graph: Graph, node: Node) -> bool:
     return [type(reader.op) for reader in graph.consumers[readers[0]]] == [Mul]
 
 
-def _own(node: Node) -> dict[str, tuple[Tensor, ...]]:
+def _own(node: Node, replaced: Collection[str] = ()) -> dict[str, tuple[Tensor, ...]]:
     """The node's tensors by layer: an attention is two, one after the other."""
     found: dict[str, tuple[Tensor, ...]] = {}
     if node.owner != node.path:
         return found
     for weight in node.op.weights(*node.input_types):
-        if not weight.known:
+        if not weight.known or f"{node.path}.{weight.name}" in replaced:
             parsed = parsed_name(weight.name)
             path = ".".join((node.path, *parsed.components))
             shape = plain_bare(weight.shape) if parsed.bare else weight.shape

@@ -9,7 +9,7 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from netspec.checkpoints.buffers import buffers_of, constants_of
+from netspec.checkpoints.buffers import buffers_of, constants_of, replaced_in
 from netspec.checkpoints.copies import one_copy
 from netspec.checkpoints.files import Checkpoint, open_checkpoint
 from netspec.checkpoints.formats.tensors import Shape
@@ -19,6 +19,7 @@ from netspec.checkpoints.plan import ZEROS, Misfit, Pair, Plan
 from netspec.checkpoints.projections import by_head
 from netspec.checkpoints.rows import without_row
 from netspec.checkpoints.tied import tied_in, ways_to_tie
+from netspec.checkpoints.turning import check_frequencies
 from netspec.checkpoints.twins import twins_of
 from netspec.diagnostics.messages.weights import (
     AmbiguousTensors,
@@ -162,18 +163,22 @@ def load(
     file, notes = one_copy(file, len(wanted))
     if drop_row is not None:
         file = without_row(file, set(wanted.values()), drop_row)
-    settled = settle(mapping, wanted, file)
+    yielding = {name: weight.shape for name, weight in own.items() if weight.yields}
+    settled = settle(mapping, {**wanted, **yielding}, file)
+    replaced = replaced_in(file, wanted, own, settled)
+    wanted = {**wanted, **replaced}
     taken = {name for parts in settled.values() for name in parts}
     _check_real(file, taken if partial else {*taken, *wanted})
     buffers = buffers_of(file, wanted, own, taken)
     weights = file.excluding(buffers)
     shared = tied_in(graph, weights, wanted, taken)
     plan, tied = _plan_with_ties(
-        (_plan(graph, weights.excluding(way), wanted, settled, layout, partial), way)
+        (_plan(graph, weights.excluding(way), wanted, settled, layout, partial, replaced), way)
         for way in ways_to_tie(shared, weights, own)
     )
     constants = constants_of(file, plan.surplus, own)
     buffers |= constants
+    check_frequencies(graph, file, buffers)
     plan.surplus = [name for name in plan.surplus if name not in constants]
     if not partial and (plan.doubts or plan.surplus):
         for one in shared:
@@ -234,6 +239,7 @@ def _plan(
     settled: Mapping[str, tuple[str, ...]],
     layout: str | None,
     partial: bool,
+    replaced: Collection[str] = (),
 ) -> Plan:
     """By name where the names are the net's own, else by structure.
 
@@ -251,13 +257,13 @@ def _plan(
     most = 2 * len(common) > len(left)
     if layout == "keras" or not common or (foreign and not complete):
         named = {n: (n,) for n in common if partial and most and left[n] == rest[n]}
-        plan = by_structure(graph, file, settled, layout, named)
+        plan = by_structure(graph, file, settled, layout, named, replaced)
         if plan.may_fit or partial or not most:
             return plan
     plan = by_name(left, rest, heads)
     if plan.misshaped and not plan.missing and layout is None:
         # Libraries count layers too: the names may be the net's by chance.
-        other = by_structure(graph, file, settled, layout)
+        other = by_structure(graph, file, settled, layout, replaced=replaced)
         if other.may_fit:
             return other
     for ours, parts in settled.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Collection, Container, Iterable, Mapping
 from dataclasses import replace
 from difflib import SequenceMatcher
 from types import MappingProxyType
@@ -49,34 +49,36 @@ def by_structure(
     settled: Mapping[str, tuple[str, ...]],
     layout: str | None = None,
     named: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+    replaced: Collection[str] = (),
 ) -> Plan:
     """Layers matched by shape, place and name tree. `settled` are taken by a map, `named` by name.
 
     Whole layers that a map settles take part in the search, where what they say counts for others
     too; if nothing fits then, they are left out of it, as what else is settled.
 
-    `layout` is the file's, `torch` or `keras`; by default shapes tell it. Raises NetspecError where
-    they do not.
+    `layout` is the file's, `torch` or `keras`; by default shapes tell it. `replaced` are tensors that
+    the net says itself and takes from this file. Raises NetspecError where shapes do not tell.
     """
-    whole = _whole(graph, file, settled) if settled else frozenset()
+    layers = layers_of(graph, heads=False, replaced=replaced)
+    whole = _whole(layers, file, settled) if settled else frozenset()
     if whole:
-        layers = {layer for layer, _ in whole}
-        rest = {n: parts for n, parts in settled.items() if n.rpartition(".")[0] not in layers}
-        plan = _by_structure(graph, file, rest, layout, named, whole)
+        names = {layer for layer, _ in whole}
+        rest = {n: parts for n, parts in settled.items() if n.rpartition(".")[0] not in names}
+        plan = _by_structure(graph, layers, file, rest, layout, named, whole)
         if not plan.missing and not plan.surplus and plan.pairs:
             return plan
-    return _by_structure(graph, file, settled, layout, named, frozenset())
+    return _by_structure(graph, layers, file, settled, layout, named, frozenset())
 
 
 def _whole(
-    graph: Graph, file: Mapping[str, Shape], settled: Mapping[str, tuple[str, ...]]
+    layers: Iterable[Layer], file: Mapping[str, Shape], settled: Mapping[str, tuple[str, ...]]
 ) -> frozenset[tuple[str, str]]:
     """Layers of the graph all of whose tensors a map takes from one layer of the file, all of it."""
     theirs: dict[str, set[str]] = {}
     for name in file:
         theirs.setdefault(name.rpartition(".")[0], set()).add(name)
     found = set()
-    for layer in layers_of(graph, heads=False):
+    for layer in layers:
         parts = [settled.get(tensor.name, ()) for tensor in layer.tensors]
         names = {part[0] for part in parts if len(part) == 1}
         module = next(iter(names), "").rpartition(".")[0]
@@ -88,6 +90,7 @@ def _whole(
 
 def _by_structure(
     graph: Graph,
+    all_layers: list[Layer],
     file: Mapping[str, Shape],
     settled: Mapping[str, tuple[str, ...]],
     layout: str | None,
@@ -97,7 +100,7 @@ def _by_structure(
     known = {**named, **settled}
     taken = {name for parts in known.values() for name in parts}
     left = {name: shape for name, shape in file.items() if name not in taken}
-    layers = _unsettled(layers_of(graph, heads=False), known)
+    layers = _unsettled(all_layers, known)
     heads = _unsettled(layers_of(graph, heads=True), known)
     plan = Plan()
     if is_outputs_last(graph, left, [*layers, *heads], layout):

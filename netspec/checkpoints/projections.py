@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from netspec.checkpoints.formats.tensors import Shape
+from netspec.checkpoints.joined import is_by_head
 from netspec.checkpoints.layers import Module, Signature, Tensor
 from netspec.checkpoints.names import PROJECTIONS
 from netspec.checkpoints.plan import ZEROS, Change, Pair
@@ -129,10 +130,11 @@ class ByHead:
 def by_head(
     graph: Graph, pairs: Iterable[Pair], shapes: Mapping[str, Shape], order: str | None
 ) -> Iterator[Pair]:
-    """The pairs, with joined projections taken head by head where `order` is `heads`.
+    """The pairs, with joined projections taken head by head where `order` is `heads`, or, where it is
+    not given, where the names around them say so.
 
     `shapes` are those of the file. Raises NetspecError for a name, or a shape, that libraries give to
-    both orders where `order` is not given.
+    both orders where neither tells.
     """
     heads = {
         f"{node.path}.{name}": (node.op.heads, node.op.kv_heads or node.op.heads)
@@ -142,9 +144,10 @@ def by_head(
     }
     for pair in pairs:
         if pair.ours in heads and len(pair.parts) == 1 and pair.how != "name":
+            said = is_by_head(pair.parts[0], shapes) if order is None else order == "heads"
             either = _EITHER in pair.parts[0] or len(shapes[pair.parts[0]]) > _MATRIX
-            if order is None and heads[pair.ours][1] > 1 and either:
+            if said is None and heads[pair.ours][1] > 1 and either:
                 raise NetspecError(JoinedOrder(pair.parts[0]))
-            if order == "heads":
+            if said:
                 pair = replace(pair, turn=ByHead(*heads[pair.ours], pair.turn))
         yield pair

@@ -154,6 +154,12 @@ def _renamed(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:
         yield item.span.start, item.span.end, f"{item.span.text}2"
 
 
+def _referenced(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:
+    assert item.span is not None
+    if item.span.text.isidentifier():
+        yield item.span.start, item.span.start, "@"
+
+
 # What is tried for each problem of this kind.
 SPELLINGS = {
     expect.BadFigure: _chosen,
@@ -161,6 +167,7 @@ SPELLINGS = {
     names.BadArgument: _chosen,
     names.NameTaken: _renamed,
     names.NoBraces: _braced,
+    names.NoList: _referenced,
     names.NoSuchSetting: _nearest,
     names.NotInFile: _nearest,
     names.UnknownArgument: _nearest,

@@ -30,6 +30,7 @@ _MISWRITTEN = frozenset(
     {
         names.BadArgument,
         names.MissingArgument,
+        names.NoList,
         names.TooManyArguments,
         names.UnknownArgument,
         names.UnknownLayer,

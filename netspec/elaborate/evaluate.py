@@ -7,7 +7,12 @@ import operator
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from netspec.diagnostics.messages.names import BadArithmetic, BadCondition, UnknownName
+from netspec.diagnostics.messages.names import (
+    BadArithmetic,
+    BadCondition,
+    UnevenItem,
+    UnknownName,
+)
 from netspec.diagnostics.raised import Rejection
 from netspec.ops.declare.values import Layer, Name, show
 from netspec.sizes.dims import Dim, Formula, ratio
@@ -140,6 +145,16 @@ def evaluate(node: ast.Expression, values: Values) -> Any:
 def integral(value: Any) -> Any:
     """The value, a float that is whole as an integer: division gives floats."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def over(loop: ast.For, given: Any) -> dict[str, Any]:
+    """The names of a loop and what each stands for in one pass; raises Rejection."""
+    names = loop.variables
+    if len(names) == 1:
+        return {names[0]: given}
+    if not isinstance(given, tuple) or len(given) != len(names):
+        raise Rejection(UnevenItem(len(names), show(given)))
+    return dict(zip(names, given, strict=True))
 
 
 def truth(value: Any) -> bool:

@@ -8,6 +8,7 @@ while building holds the rest. It reports nothing of what it meets: the steps do
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from netspec.diagnostics.limits import Limits
@@ -16,7 +17,7 @@ from netspec.diagnostics.raised import Rejection
 from netspec.diagnostics.suggest import unadvised
 from netspec.elaborate.bind import given
 from netspec.elaborate.calls import Calls
-from netspec.elaborate.evaluate import evaluate, integral
+from netspec.elaborate.evaluate import evaluate, integral, over
 from netspec.elaborate.report import Reporter
 from netspec.elaborate.scope import UNKNOWN, Body, Given, Poisoned, Scope
 from netspec.elaborate.targets import Targets
@@ -149,20 +150,25 @@ class Expansion:
         return _least(least, self._chain(chosen, scope))
 
     def _for(self, loop: ast.For, scope: Scope) -> Count:
-        first, last = (integral(_value(bound, scope)) for bound in (loop.first, loop.last))
-        if not isinstance(first, int) or not isinstance(last, int) or last < first:
-            return Count()
-        times = last - first + 1
-        if times <= _UNROLLED and self._work < _WORK // 2:
+        values = _values(loop, scope)
+        if len(values) <= _UNROLLED and self._work < _WORK // 2:
             total = Count()
-            for i in range(first, last + 1):
-                total = total.plus(self._body(loop, i, scope).times(1))
+            for given in values:
+                total = total.plus(self._body(loop, given, scope).times(1))
             return total
-        return self._body(loop, UNKNOWN, scope).times(times)
+        return self._body(loop, UNKNOWN, scope).times(len(values))
 
-    def _body(self, loop: ast.For | ast.Recurrence, index: Any, scope: Scope) -> Count:
-        inner = changed(scope, variables={**scope.variables, loop.variable: index})
-        return self._once(loop.body, inner)
+    def _body(self, loop: ast.For | ast.Recurrence, given: Any, scope: Scope) -> Count:
+        if isinstance(loop, ast.Recurrence):
+            bound = {loop.variable: given}
+        elif given is UNKNOWN:
+            bound = dict.fromkeys(loop.variables, UNKNOWN)
+        else:
+            try:
+                bound = over(loop, given)
+            except Rejection:
+                return Count()
+        return self._once(loop.body, changed(scope, variables={**scope.variables, **bound}))
 
     def _head(self, head: ast.Head, scope: Scope) -> Count:
         try:
@@ -230,6 +236,16 @@ def _least(known: Count | None, other: Count) -> Count:
     if known is None:
         return other
     return Count(min(known.nodes, other.nodes), min(known.runs, other.runs))
+
+
+def _values(loop: ast.For, scope: Scope) -> Sequence[Any]:
+    """What a loop goes over; nothing where that depends on tensors or is wrong."""
+    first, *last = (integral(_value(bound, scope)) for bound in loop.bounds)
+    if not last:
+        return first if isinstance(first, tuple) else ()
+    if not isinstance(first, int) or not isinstance(last[0], int):
+        return ()
+    return range(first, last[0] + 1)
 
 
 def _value(node: ast.Expression, scope: Scope) -> Any:

@@ -131,7 +131,8 @@ class Scope:
 
     `until` is where a net ends early: none where ending would leave a branch, a repeat or a block's
     braces half run. `headless` leaves training heads out: in a net that is stopped early, or is used
-    in a head. `moved` are the steps of these braces from a reference on that left what flows in.
+    in a head. `moved` are the steps of these braces from a reference on that left what flows in, `around`
+    is what the braces outside start from, where these start from a reference.
     """
 
     unit: Unit
@@ -147,6 +148,7 @@ class Scope:
     until: Stop | None = None
     headless: bool = False
     moved: tuple[ast.Link, ...] = ()
+    around: tuple[Value, ...] | None = None
 
     @property
     def recurring(self) -> bool:
@@ -201,8 +203,10 @@ class Scope:
 
         Behind a reference that left what flows in, the steps in between are looked at too.
         """
-        if not self.entry or wire is None or wire[:1] == self.entry[:1]:
+        if not self.entry or wire is None:
             return ()
+        if wire[:1] == self.entry[:1]:
+            return self._sizes_of_start(last)
         steps: list[ast.Link] = [last]
         of = ""
         if self.moved and isinstance(self.moved[0], ast.Step):
@@ -219,6 +223,21 @@ class Scope:
             )
             for name, node in asked.items()
             if name not in self.variables
+        )
+
+    def _sizes_of_start(self, step: ast.Step) -> tuple[Label, ...]:
+        """Where a step asks for sizes that are others outside the braces, which start from a reference."""
+        if not self.entry or not self.around:
+            return ()
+        here, outside = self.entry[0].type, self.around[0].type
+        asked = {node.name: node for node in _words(step) if node.name in SIZES}
+        return tuple(
+            Label(
+                self.unit.span(node.extent),
+                f"{name} is that of {here}, which these braces start from; outside it is that of {outside}",
+            )
+            for name, node in asked.items()
+            if name not in self.variables and _size(name, here) != _size(name, outside)
         )
 
     def names_step(self, word: str) -> bool:
@@ -291,6 +310,11 @@ def size_of(letter: str, value: Value) -> Dim:
     return tensor.shape[SIZES[letter]]
 
 
+def _size(letter: str, tensor: TensorType) -> Dim | None:
+    """A size of a tensor; None where it has no such axis."""
+    return tensor.shape[SIZES[letter]] if len(tensor.shape) >= LEAST[letter] else None
+
+
 def _words(step: Any) -> Iterator[ast.Variable]:
     """The words that are evaluated for a step, in its order, without those in braces of their own."""
     pending = [step]
@@ -329,8 +353,7 @@ def reserved_names(chain: ast.Chain | ast.Branches) -> frozenset[str]:
             case ast.Chain() as chain:
                 pending.extend(chain.links)
             case ast.Step() as step:
-                if step.name:
-                    found.add(step.name)
+                found.update(name for name, _ in step.named)
                 pending.append(step.action)
             case ast.Head() as head:
                 pending.append(head.body)

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from netspec.diagnostics.limits import Limits
 from netspec.diagnostics.messages.limits import TooManyRuns
-from netspec.diagnostics.messages.names import BadRepeat, NameTaken, NoBraces, UnknownReference
+from netspec.diagnostics.messages.names import (
+    BadRepeat,
+    NameCount,
+    NameTaken,
+    NoBraces,
+    NoList,
+    UnknownReference,
+)
 from netspec.diagnostics.messages.shapes import BranchCount
 from netspec.diagnostics.raised import Collector, Rejection
 from netspec.diagnostics.records import Label
@@ -24,7 +32,7 @@ from netspec.elaborate.bind import (
 )
 from netspec.elaborate.calls import Calls, Site
 from netspec.elaborate.defaults import DefaultLines
-from netspec.elaborate.evaluate import integral, truth
+from netspec.elaborate.evaluate import integral, over, truth
 from netspec.elaborate.expand import Count, Expansion
 from netspec.elaborate.recurrences import Recurrences
 from netspec.elaborate.report import Reporter
@@ -69,7 +77,9 @@ class Elaborator:
         self.operators = Operators(self.assembler, self.targets, self.calls)
         self.heads = TrainingHeads(self.run_braces, self.trace.heads)
         self.expansion = Expansion(self.targets, self.calls, self.reporter, limits, most_runs)
-        self.recurrences = Recurrences(self.run_chain, self.assembler, self.expansion, self._tick)
+        self.recurrences = Recurrences(
+            self.run_chain, self._branches, self.assembler, self.expansion, self._tick
+        )
 
     @property
     def _before(self) -> Count:
@@ -83,15 +93,16 @@ class Elaborator:
 
         That is `wire`, or what a reference that is their first step goes on from.
         """
-        start = wire
+        start, around = wire, None
         if (first := _first_reference(chain)) is not None:
             try:
                 with unadvised():
                     binding, size = scope.find(first)
-                start = wire if size else binding.wire
+                if not size:
+                    start, around = binding.wire, scope.entry
             except (Rejection, Poisoned):
                 pass  # said, or silent, when the step runs
-        return self.run_chain(chain, wire, changed(scope, entry=start, moved=()))
+        return self.run_chain(chain, wire, changed(scope, entry=start, moved=(), around=around))
 
     def run_chain(self, chain: ast.Chain, wire: Wire, scope: Scope) -> Wire:
         """Runs the steps of any braces, `wire` flowing through."""
@@ -127,10 +138,8 @@ class Elaborator:
             self._refuse(rejection, rejection.extent, step, wire, scope)
         except Rejection as rejection:
             self._refuse(rejection, _heading(step), step, wire, scope)
-        if step.name and step.name_extent:
-            self._give(
-                step.name, step.name_extent, Binding(None, scope.unit.span(step.extent), ""), scope
-            )
+        for name, extent in step.named:
+            self._give(name, extent, Binding(None, scope.unit.span(step.extent), ""), scope)
         return None
 
     def _refuse(
@@ -184,6 +193,12 @@ class Elaborator:
         if step.name and step.name_extent:
             span = scope.unit.span(step.name_extent)
             self._give(step.name, step.name_extent, Binding(wire, span, path, inner), scope)
+        if wire is not None and step.parts and len(wire) != len(step.parts):
+            extent = step.parts[0][1][0], step.parts[-1][1][1]
+            raise Misplaced(NameCount(len(step.parts), len(wire)), extent)
+        for i, (name, extent) in enumerate(step.parts):
+            each = None if wire is None else (wire[i],)
+            self._give(name, extent, Binding(each, scope.unit.span(extent), ""), scope)
         return wire
 
     def _give(self, name: str, extent: ast.Extent, binding: Binding, scope: Scope) -> None:
@@ -200,14 +215,19 @@ class Elaborator:
 
         Branches that all start at a reference read nothing of the wire, whatever it carries.
         """
-        chains = branches.chains
+        chains = [(chain, scope) for chain in branches.chains]
+        return self._side_by_side(chains, wire, branches.extent)
+
+    def _side_by_side(
+        self, chains: Sequence[tuple[ast.Chain, Scope]], wire: Wire, extent: ast.Extent
+    ) -> Wire:
         shared = wire is None or len(wire) <= 1
         if wire is not None and not shared and len(wire) != len(chains):
-            shared = all(_first_reference(chain) is not None for chain in chains)
+            shared = all(_first_reference(chain) is not None for chain, _ in chains)
             if not shared:
-                raise Misplaced(BranchCount(len(chains), len(wire)), branches.extent)
+                raise Misplaced(BranchCount(len(chains), len(wire)), extent)
         found: list[Value] | None = []
-        for i, chain in enumerate(chains):
+        for i, (chain, scope) in enumerate(chains):
             start = wire if wire is None or shared else (wire[i],)
             end = self.run_braces(chain, start, changed(scope, until=None))
             if end is None:
@@ -228,17 +248,33 @@ class Elaborator:
         return wire if chosen is None else self.run_chain(chosen, wire, changed(scope))
 
     def _for(self, loop: ast.For, wire: Wire, scope: Scope) -> Wire:
+        values = self._looped(loop, scope)
+        if len(values) > _MANY:
+            self.expansion.check_loop(len(values), loop, self._before, scope)
+        copies: list[Scope] = []
+        for i, value in enumerate(values, 1):
+            self._tick(loop.extent, scope)
+            inner = _copy_of(i, len(values), scope)
+            variables = {**scope.variables, **over(loop, value)}
+            copies.append(inner := changed(inner, variables=variables))
+            if isinstance(loop.body, ast.Chain):
+                wire = self.run_chain(loop.body, wire, inner)
+        if isinstance(loop.body, ast.Branches):
+            chains = [(chain, inner) for inner in copies for chain in loop.body.chains]
+            wire = self._side_by_side(chains, wire, loop.extent)
+        return wire
+
+    def _looped(self, loop: ast.For, scope: Scope) -> Sequence[Any]:
+        """The values of a loop, which its bounds or its list says."""
+        if loop.last is None:
+            listed = evaluate_at(loop.first, scope)
+            if not isinstance(listed, tuple):
+                raise Misplaced(NoList(show(listed)), loop.first.extent)
+            return listed
         first, last = self._whole(loop.first, scope), self._integral(loop.last, scope)
         if isinstance(last, bool) or not isinstance(last, int):
             raise Misplaced(BadRepeat(show(last)), loop.last.extent)
-        if last - first >= _MANY:
-            self.expansion.check_loop(last - first + 1, loop, self._before, scope)
-        for i in range(first, last + 1):
-            self._tick(loop.extent, scope)
-            variables = {**scope.variables, loop.variable: i}
-            inner = changed(_copy_of(i, last, scope), variables=variables)
-            wire = self.run_chain(loop.body, wire, inner)
-        return wire
+        return range(first, last + 1)
 
     # --- heads
 

@@ -12,10 +12,11 @@ from netspec.graph.checked import Graph, Node, Value
 from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.params import LayerParam, Reference, SchemeParam
 from netspec.ops.declare.source import Input
+from netspec.ops.vectors.sources import reads_nothing
 from netspec.sizes.shapes import TensorType
 
 # What a resolved window says; other parameters of an operator count as they are.
-_WINDOW = frozenset({"kernel", "stride", "pad", "dilation"})
+WINDOW = frozenset({"kernel", "stride", "pad", "dilation"})
 # Merges of two whose operands may change places: to the bit.
 _COMMUTING = frozenset({"add", "mul", "maximum", "minimum", "mean"})
 
@@ -54,8 +55,9 @@ def meaning(op: Operator, inputs: tuple[TensorType, ...]) -> tuple[object, ...]:
         (name, getattr(op, name))
         for name, param in op.params.items()
         if name not in op.follows
+        and (name != "over" or inputs[0].spatial)  # all of a vector are its channels
         and not isinstance(param, SchemeParam)
-        and (window is None or name not in _WINDOW)
+        and (window is None or name not in WINDOW)
         and (isinstance(param, Reference) or not isinstance(param, LayerParam))
     )
     return op.spelling, window, said
@@ -90,6 +92,8 @@ class _Pairing:
             if not self._alike(x.node, y.node):
                 return False
             self.pairs[x.node], self.taken[y.node] = y.node, x.node
+            if reads_nothing(x.node.op):
+                continue
             waiting += zip(x.node.inputs, self._operands(x.node, y.node), strict=True)
         owners = {(x.owner, y.owner) for x, y in self.pairs.items()}
         return len(owners) == len(dict(owners)) == len({mine for _, mine in owners})
@@ -130,7 +134,8 @@ def _forms(graph: Graph, known: dict[object, int]) -> dict[Node, int]:
         if isinstance(node.op, Input):
             found[node] = known.setdefault(("input", places[node]), len(known))
             continue
-        read: Iterator[tuple[int, int]] = ((found[v.node], v.index) for v in node.inputs)
+        given = () if reads_nothing(node.op) else node.inputs
+        read: Iterator[tuple[int, int]] = ((found[v.node], v.index) for v in given)
         inputs = tuple(sorted(read)) if _commutes(node) else tuple(read)
         key = (meaning(node.op, node.input_types), inputs)
         found[node] = known.setdefault(key, len(known))

@@ -6,6 +6,7 @@ its path, with `_` for each dot.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import count, groupby
 
@@ -233,7 +234,8 @@ def _nested(shape: tuple[int, ...], numbers: Sequence[float]) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:g}" if float(f"{value:g}") == value else repr(value)
+    text = f"{value:g}" if float(f"{value:g}") == value else repr(value)
+    return re.sub(r"e(-?)\+?0*", r"e\1", text)  # 1e-6, as one writes it
 
 
 def metadata_lines(items: Iterable[tuple[str, object]]) -> Iterator[str]:

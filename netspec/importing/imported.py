@@ -101,11 +101,7 @@ def import_file(
         program,
         found.inputs,
         found.batches,
-        found.outputs
-        if len(graph.outputs) > 1
-        else ("output",)
-        if graph.outputs[0].name == "output"
-        else found.outputs,
+        found.outputs,
         run,
     )
     return Imported(text, graph, weights, proof, (), found.nodes, dtype, quantized)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,10 @@ from netspec.diagnostics.messages.importing import NotProven
 from netspec.diagnostics.raised import NetspecError
 from netspec.foundation.records import record
 from netspec.graph.checked import Graph
+from netspec.importing.apart import Apart, compared
 from netspec.importing.files.meaning.meant import Meant
 from netspec.importing.files.program import Program
+from netspec.ops.declare.weight import Weight
 from netspec.system.extras import need
 from netspec.system.reading import reading
 from netspec.weights.sources import WeightSource
@@ -38,29 +40,14 @@ _HALF_MOST = 1e-2
 
 
 @record
-class Apart:
-    """What was compared in place of a file of half precision or eight bits, and how far the file is from it.
-
-    `error` is relative to the largest value; None where ONNX Runtime does not run the file, for `reason`.
-    """
-
-    compared: str
-    error: float | None
-    reason: str = ""
-
-    def __str__(self) -> str:
-        if self.error is None:
-            return f"how far the file's own outputs are from that is not known: {self.reason}"
-        return f"the file's own outputs are within {self.error:.1e} of that"
-
-
-@record
 class Proof:
     """What was compared: `error` is the largest difference, relative to the largest value.
 
-    `rounding` is what nudging the inputs by one rounding does to the file itself, where that was asked.
+    `rounding` is what nudging the inputs by one rounding does to the file itself, where that was asked; of
+    a file that reads ids alone, what nudging the vectors that they stand for does to the spec.
+
     `apart` is there where not the file but what it means in single precision was compared: how far the
-    file's own outputs are from that, and why it computes them so.
+    file's own outputs are from that.
     """
 
     batches: tuple[int, ...]
@@ -82,7 +69,7 @@ class Proof:
             "rounding": self.rounding,
             "batches": list(self.batches),
             "outputs": self.outputs,
-            "compared": "file" if self.apart is None else self.apart.compared,
+            "compared": "the file" if self.apart is None else f"the file {self.apart.compared}",
             "file_error": None if self.apart is None else self.apart.error,
         }
 
@@ -91,10 +78,9 @@ class Proof:
         ran = f"{many} on 2 inputs, batches {' and '.join(map(str, self.batches))}"
         if self.apart is not None:
             ran += f", beside the file {self.apart.compared}"
+        text = f"proven: {ran}: within {self.error:.1e} of the largest value"
         if self.exact:
             text = f"proven: {ran}: bitwise the same"
-        else:
-            text = f"proven: {ran}: within {self.error:.1e} of the largest value"
         if self.rounding is not None:
             text += f"; one rounding of the inputs moves the file's own by {self.rounding:.1e}"
         return text if self.apart is None else f"{text}; {self.apart}"
@@ -119,45 +105,59 @@ def prove(
     need("onnxruntime", "import")
     inputs = [item.name for item in program.inputs]
     batches = _BATCHES if program.free else (program.batch,) * 2
-    feeds = [_feeds(program, batch, seed) for seed, batch in enumerate(batches)]
     with tempfile.TemporaryDirectory(prefix="netspec-") as folder:
         made = Path(folder) / "model.onnx"
         compile_graph(graph, made, FileOptions(optimize=False), source=source)
         ours = session_run(made, list(names), list(dict.fromkeys(outputs)), of=path)
-        reference = run
-        if reference is None and program.meant is not None:
-            meant = Path(folder) / "meant.onnx"
-            with reading(lambda reason: NetspecError(NotProven(str(path), reason))):
-                program.meant.save(meant)
-            reference = session_run(meant, inputs, of=path)
-        elif reference is None:
-            reference = session_run(path, inputs)
+        reference = run or session_run(_meant(path, program.meant, folder), inputs, of=path)
+        ids = {node.path: node.types[0].ids for node in graph.inputs}
+        bounds = [ids.get(name) for name in names]
+        feeds = [_feeds(program, batch, bounds, seed) for seed, batch in enumerate(batches)]
         worst, told = 0.0, []
-        for feed in feeds:
+        named = [_leading(program, names, feed) for feed in feeds]
+        for feed, renamed in zip(feeds, named, strict=True):
             theirs = _told(path, reference, feed)
             told.append(theirs)
-            leading = [
-                np.moveaxis(array, item.batch, 0)
-                for array, item in zip(feed.values(), program.inputs, strict=True)
-            ]
-            renamed = dict(zip(names, leading, strict=True))
             found = dict(zip(dict.fromkeys(outputs), _told(path, ours, renamed), strict=True))
             for name, array, axis in zip(outputs, theirs, batches_of, strict=True):
                 worst = max(worst, _error(path, name, np.moveaxis(found[name], 0, axis), array))
-        moved = None
-        if worst > EQUAL:
-            moved = max(_rounding(path, reference, feed) for feed in feeds)
-            if worst > min(_MOST, _ROUNDINGS * moved):
-                reason = f"an output differs by {worst:.1e} of its largest value, rounding by {moved:.1e}"
-                raise NetspecError(NotProven(str(path), reason))
         apart = None
         if program.meant is not None:
             noise = max(_rounding(path, reference, feed, _HALF) for feed in feeds)
-            apart = _apart(path, program.meant, inputs, feeds, told, noise)
+            apart = _beside(path, program.meant, inputs, feeds, told, noise)
+        if worst <= EQUAL:
+            return Proof(tuple(dict.fromkeys(batches)), len(outputs), worst, None, apart)
+        if any(not item.integers for item in program.inputs):
+            moved = max(_rounding(path, reference, feed) for feed in feeds)
+        else:
+            nudged = Path(folder) / "nudged.onnx"
+            compile_graph(graph, nudged, FileOptions(optimize=False), source=_Nudged(graph, source))
+            other = session_run(nudged, list(names), list(dict.fromkeys(outputs)), of=path)
+            pairs = [(_told(path, other, feed), _told(path, ours, feed)) for feed in named]
+            moved = max(_apart(path, *pair) for pair in pairs)
+    if worst > min(_MOST, _ROUNDINGS * moved):
+        reason = f"an output differs by {worst:.1e} of its largest value, rounding by {moved:.1e}"
+        raise NetspecError(NotProven(str(path), reason))
     return Proof(tuple(dict.fromkeys(batches)), len(outputs), worst, moved, apart)
 
 
-def _apart(
+def _meant(path: Path, meant: Meant | None, folder: str) -> Path:
+    """The file that is compared: what it means in single precision where that is another."""
+    if meant is None:
+        return path
+    written = Path(folder) / "meant.onnx"
+    with reading(lambda reason: NetspecError(NotProven(str(path), reason))):
+        meant.save(written)
+    return written
+
+
+def _leading(program: Program, names: Sequence[str], feed: Mapping[str, Array]) -> dict[str, Array]:
+    """Inputs by the graph's names, the batch first."""
+    pairs = zip(names, feed.values(), program.inputs, strict=True)
+    return {name: np.moveaxis(array, item.batch, 0) for name, array, item in pairs}
+
+
+def _beside(
     path: Path,
     meant: Meant,
     inputs: list[str],
@@ -170,24 +170,18 @@ def _apart(
     Raises NetspecError where half precision makes less of a difference: `noise` is what one rounding to it
     of the inputs does.
     """
-    parts = [f"with its tensors widened from {meant.dtype}"] * (meant.dtype != "fp32")
-    parts += ["without its roundings to eight bits"] * meant.rounded
-    compared = " and ".join(parts)
     try:
         own = session_run(path, inputs)
-        errors = [
-            _error(path, "an output", found.astype(np.float32), wanted)
-            for feed, outputs in zip(feeds, told, strict=True)
-            for found, wanted in zip(_told(path, own, feed), outputs, strict=True)
-        ]
+        found = [_told(path, own, feed) for feed in feeds]
     except NetspecError as refusal:
         reason = str(getattr(refusal.diagnostics[0].problem, "reason", ""))
-        return Apart(compared, None, reason.partition(": ")[0])
-    error = max(errors, default=0.0)
+        return Apart(compared(meant), None, reason.partition(": ")[0])
+    pairs = zip(found, told, strict=True)
+    error = max(_apart(path, [a.astype(np.float32) for a in one], two) for one, two in pairs)
     if not meant.rounded and error > max(_HALF_MOST, _ROUNDINGS * noise):
-        reason = f"the file's own outputs are {error:.1e} from it {compared}"
+        reason = f"the file's own outputs are {error:.1e} from it {compared(meant)}"
         raise NetspecError(NotProven(str(path), reason))
-    return Apart(compared, error)
+    return Apart(compared(meant), error)
 
 
 def session_run(
@@ -228,14 +222,17 @@ def _told(path: Path, run: Run, feeds: Mapping[str, Array]) -> Sequence[Array]:
         return run(feeds)
 
 
-def _feeds(program: Program, batch: int, seed: int) -> dict[str, Array]:
+def _feeds(
+    program: Program, batch: int, bounds: Sequence[int | None], seed: int
+) -> dict[str, Array]:
+    """Inputs in the file's order; `bounds` are the numbers of ids that the spec's take."""
     random = np.random.default_rng(seed)
     found: dict[str, Array] = {}
-    for item in program.inputs:
+    for item, bound in zip(program.inputs, bounds, strict=True):
         shape = list(program.shapes[item.name])
         shape[item.batch] = batch
         found[item.name] = (
-            random.integers(0, 2, shape)
+            random.integers(0, bound or 2, shape)
             if item.integers
             else random.standard_normal(shape, np.float32)
         )
@@ -258,12 +255,32 @@ def _rounding(path: Path, run: Run, feeds: Mapping[str, Array], step: float = _S
     """What moving every input by a step, relative to it, does to the outputs."""
     random = np.random.default_rng(7)
     nudged = {
-        name: array
-        if array.dtype.kind != "f"
-        else (array * (1 + np.float32(step) * random.choice([-1, 1], array.shape))).astype(
-            np.float32
-        )
+        name: _nudged(array, random, step) if array.dtype.kind == "f" else array
         for name, array in feeds.items()
     }
-    pairs = zip(_told(path, run, nudged), _told(path, run, feeds), strict=True)
+    return _apart(path, _told(path, run, nudged), _told(path, run, feeds))
+
+
+def _apart(path: Path, one: Sequence[Array], other: Sequence[Array]) -> float:
+    pairs = zip(one, other, strict=True)
     return max(_error(path, "", found, wanted) for found, wanted in pairs)
+
+
+def _nudged(array: Array, random: np.random.Generator, step: float = _SINGLE) -> Array:
+    factors = 1 + np.float32(step) * random.choice([-1, 1], array.shape)
+    moved: Array = (array * factors).astype(np.float32)
+    return moved
+
+
+class _Nudged:
+    """Weights whose vectors of ids are moved by half a unit in their last places."""
+
+    def __init__(self, graph: Graph, source: WeightSource) -> None:
+        self.source = source
+        self.tables = {f"{node.path}.weight" for node in graph.nodes if node.op.takes_ids}
+
+    def pieces(self, name: str, weight: Weight) -> Iterator[Array]:
+        """The tensor's elements, as the source gives them or moved."""
+        random = np.random.default_rng(7)
+        for piece in self.source.pieces(name, weight):
+            yield _nudged(piece, random) if name in self.tables else piece

@@ -9,7 +9,7 @@ MODULES = {
     "arranging.merge": "concat add sum mul sub div maximum minimum mean",
     "arranging.partition": "partition reassemble roll",
     "arranging.reduce": "gsp sum_over_time over_channels",
-    "arranging.select": "topk gather nms",
+    "arranging.select": "topk gather hardmax nms",
     "arranging.shape": "flatten reshape transpose sequence grid",
     "arranging.steps": "unstack stack",
     "elementwise.activation": "relu sigmoid softsign hardswish mish selu silu swish"
@@ -24,6 +24,7 @@ MODULES = {
     "spatial.align": "roialign",
     "spatial.border": "pad crop subsample",
     "spatial.conv": "conv dwconv deconv",
+    "spatial.correlate": "correlate",
     "spatial.deform": "deformconv",
     "spatial.historic": "tableconv unit_bias subsampling rbf",
     "spatial.pixels": "pixel_shuffle pixel_unshuffle",
@@ -37,6 +38,7 @@ MODULES = {
     "vectors.product": "matmul",
     "vectors.recurrent": "lstm gru rnn",
     "vectors.relative": "relative alibi offsets pairwise",
+    "vectors.scan": "scan",
     "vectors.sequence": "embedding position token",
     "vectors.sources": "parameter constant waves expand",
 }

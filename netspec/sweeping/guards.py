@@ -136,9 +136,9 @@ class _Reader:
             case ast.Binary("and" | "or", left, right):
                 yield from self.uses(left, guards, place)
                 yield from under(right, left, node.operator == "and")
-            case ast.For(variable, first, last, body):
-                yield from self.uses((first, last), guards, place)
-                inner = Place(place.unit, place, {variable: None})
+            case ast.For(variables, _, _, body):
+                yield from self.uses(node.bounds, guards, place)
+                inner = Place(place.unit, place, dict.fromkeys(variables))
                 yield from self.uses(body, guards, inner)
             case ast.Step(action, repeat) if repeat is not None:
                 yield from self.uses(repeat, guards, place)

@@ -159,22 +159,34 @@ class If:
 
 @record(eq=False)
 class For:
-    """`for i in 1..3 { ... }`: the chain once for each value, both ends included."""
+    """`for i in 1..3 { ... }`: the braces once for each value, both ends included.
 
-    variable: str
+    Without `last`, `first` is a list, `for k, s in [(3, 1), (5, 2)]`. Branches stand side by side.
+    """
+
+    variables: tuple[str, ...]
     first: Expression
-    last: Expression
-    body: Chain
+    last: Expression | None
+    body: Chain | Branches
+
+    @property
+    def bounds(self) -> tuple[Expression, ...]:
+        """What says over which values the loop goes: two ends, or a list."""
+        return (self.first,) if self.last is None else (self.first, self.last)
+
     extent: Extent
 
 
 @record(eq=False)
 class Recurrence:
-    """`for x_t in @x { ... }`: the chain once for each step of a sequence, by the same weights."""
+    """`for x_t in @x { ... }`: the chain once for each step of a sequence, by the same weights.
+
+    Branches are run on each tensor that `@x` carries, side by side.
+    """
 
     variable: str
     sequence: Reference
-    body: Chain
+    body: Chain | Branches
     extent: Extent
 
 
@@ -201,13 +213,21 @@ Action = Head | Reference | Branches | If | For | Recurrence | TrainingHead | Fr
 
 @record(eq=False)
 class Step:
-    """An action, how often it is run, and the name behind `as`."""
+    """An action, how often it is run, and the name behind `as`: several name a bundle's tensors."""
 
     action: Action
     repeat: Expression | None
     name: str | None
     name_extent: Extent | None
     extent: Extent
+    parts: tuple[tuple[str, Extent], ...] = ()
+
+    @property
+    def named(self) -> tuple[tuple[str, Extent], ...]:
+        """Every name behind `as`, and where it stands."""
+        if self.name is None or self.name_extent is None:
+            return self.parts
+        return ((self.name, self.name_extent),)
 
 
 @record(eq=False)

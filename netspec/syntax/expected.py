@@ -87,6 +87,9 @@ _AFTER_STEP = {
 }
 
 
+_TRAINING_HEAD = (
+    "`head NAME { ... }` is a head that acts in training only; a block of your own has another name"
+)
 # What begins no step.
 _NO_STEP = {
     "LPAR": GROUPED,
@@ -111,6 +114,8 @@ def expectation(choices: Iterable[str], token: Token, word: str = "") -> tuple[s
 
     `word` is the name just before it, if there is one.
     """
+    if word == "head":
+        return "a name", _TRAINING_HEAD
     kinds = {kind for kind in choices if kind.isupper() or kind in ("_SEP", "$END")}
     kinds.discard("BROKEN")
     if "_SEP" in kinds and (near := closest(word, _FIRST_WORDS)):
@@ -128,8 +133,6 @@ def expectation(choices: Iterable[str], token: Token, word: str = "") -> tuple[s
     if kinds == {"VBAR"}:
         branches = "braces without a word before them hold branches: `{ | a | b }`"
         return "`|`", f"{branches}; {GROUPED}"
-    if token.type == "LBRACE" and _RANGE in kinds:
-        return "`..`", "`for i in 1..3` counts, `for x_t in @x` goes over a sequence"
     if kinds == {"LPAR"}:
         return "`(`", "sizes are whole numbers or symbols with a capital letter: `3xHxW`"
     if token.type == "REF" and {"LPAR", "DIMS"} <= kinds and "LSQB" not in kinds:

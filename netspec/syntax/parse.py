@@ -183,7 +183,8 @@ class _Reader:
         elif token.type in DECLARATIONS and "NET" not in kinds and "FOR" in kinds:
             problem = MisplacedDeclaration(str(token))
         else:
-            word = str(before[-1]) if _are_names(before[-1:]) else ""
+            last = before[-1] if before else None
+            word = str(last) if isinstance(last, Word) and last.type in ("NAME", "HEAD") else ""
             expected, advice = expectation(kinds, token, word)
             problem = UnexpectedText(describe(token), expected, advice)
         span = Span(self.source, min(start, len(self.source.text)), max(end, start))

@@ -105,7 +105,7 @@ class _Rules:
         value: ast.Expression = items[-1]
         return value
 
-    stride = paren = repeat = base = value = else_ = width
+    stride = paren = repeat = base = value = else_ = range = width
 
     @staticmethod
     def head(extent: ast.Extent, items: list[Any]) -> ast.Head:
@@ -118,12 +118,19 @@ class _Rules:
         return ast.If(items[0], items[1], items[2], extent)
 
     @staticmethod
-    def for_(extent: ast.Extent, items: list[Any]) -> ast.For:
-        return ast.For(str(items[0]), items[1], items[2], items[3], extent)
+    def computed(extent: ast.Extent, items: list[Any]) -> ast.Head:
+        # Arguments before the width are arguments: `conv(k)-64` gives the first, the kernel.
+        word, before, width, stride, after, body = items
+        given = before.items + (after.items if after else ())
+        return ast.Head(str(word), width, stride, given, body, word.extent, extent)
 
     @staticmethod
-    def recurrence(extent: ast.Extent, items: list[Any]) -> ast.Recurrence:
-        return ast.Recurrence(str(items[0]), items[1], items[2], extent)
+    def for_(extent: ast.Extent, items: list[Any]) -> ast.For | ast.Recurrence:
+        names, first, last, body = items
+        variables = tuple(name for name, _ in names.items)
+        if isinstance(first, ast.Reference) and last is None and len(variables) == 1:
+            return ast.Recurrence(variables[0], first, body, extent)
+        return ast.For(variables, first, last, body, extent)
 
     @staticmethod
     def training_head(extent: ast.Extent, items: list[Any]) -> ast.TrainingHead:
@@ -135,17 +142,24 @@ class _Rules:
         return ast.Freeze(items[0], extent)
 
     @staticmethod
-    def given_name(extent: ast.Extent, items: list[Any]) -> _Group:
+    def origin(extent: ast.Extent, items: list[Any]) -> _Group:
         return _Group(str(items[0]), items[0].extent)
 
-    origin = label = given_name
+    label = origin
+
+    @staticmethod
+    def given_name(extent: ast.Extent, items: list[_Group]) -> _Group:
+        return items[0]
 
     @staticmethod
     def step(extent: ast.Extent, items: list[Any]) -> ast.Step:
-        action, repeat, name = items
-        if name is None:
+        action, repeat, names = items
+        if names is None:
             return ast.Step(action, repeat, None, None, extent)
-        return ast.Step(action, repeat, name.items, name.extent, extent)
+        if len(names.items) > 1:
+            return ast.Step(action, repeat, None, None, extent, names.items)
+        name, named_at = names.items[0]
+        return ast.Step(action, repeat, name, named_at, extent)
 
     @staticmethod
     def default(extent: ast.Extent, items: list[Any]) -> ast.Default:

@@ -61,7 +61,7 @@ class Given:
 
     def pieces(self, name: str, weight: Weight) -> Iterator[Array]:
         """The tensor of that name, in flat float32 pieces."""
-        if weight.known:
+        if weight.known and not (weight.yields and name in self.tensors):
             yield from draw(weight, name, 0)
             return
         flat = as_array(self.tensors[name]).reshape(-1)
@@ -99,7 +99,7 @@ def given(graph: Graph, tensors: Mapping[str, Any]) -> Given:
     """Tensors as the weights of a graph, by name; raises NetspecError where they do not fit it.
 
     `num_batches_tracked` and tensors of training-only heads may be there and are left out. Fixed
-    tensors need not be there; those that are must hold what the net says.
+    tensors need not be there; those that are must hold what the net says, unless they yield.
     """
     for name, tensor in tensors.items():
         if not hasattr(tensor, "shape"):
@@ -123,7 +123,7 @@ def given(graph: Graph, tensors: Mapping[str, Any]) -> Given:
             continue
         if not is_real(tensors[name]):
             raise NetspecError(NotReal(name, str(getattr(tensors[name], "dtype", "objects"))))
-        if weight.known and not holds(as_array(tensors[name]), weight):
+        if weight.known and not weight.yields and not holds(as_array(tensors[name]), weight):
             raise NetspecError(KnownDiffers(name))
     return Given(tensors)
 

@@ -368,3 +368,52 @@ def test_tables_of_one_number_are_not_one(net: Built, tmp_path: Path) -> None:
     tensors = {n: torch.zeros_like(t) for n, t in foreign(state(graph)).items()}
     again = {"shared.weight": tensors["body.embedding1.weight"].clone(), **tensors}
     assert "surplus" in refusal(saved(again, tmp_path / "w.pt"), graph)
+
+
+# --- what the net computes, in another form
+
+
+@pytest.mark.parametrize("base", [10000.0, 500000.0])
+@pytest.mark.parametrize("text", ["attention(2, rotary=10000)", "conv1-16; rotary(2)"])
+def test_rotary_frequencies_are_the_nets_or_refused(
+    text: str, base: float, net: Built, tmp_path: Path
+) -> None:
+    graph = net(f"input 16x6\nlayernorm; {text}")
+    frequencies = {"body.rotary.inv_freq": base ** (-torch.arange(4) / 4)}
+    path = saved(state(graph) | frequencies, tmp_path / "w.pt")
+    if base == 10000:
+        assert load(path, graph).buffers == tuple(frequencies)
+    else:
+        said = refusal(path, graph)
+        assert "NS340" in said
+        assert "base 500000" in said
+        assert "turns by 4 frequencies of base 10000" in said
+
+
+SHIFTED = "input 8x8x8\nwindows(4, shift=2) { attention(2) }; layernorm"
+
+
+def swin_mask(size: int, window: int, shift: int) -> torch.Tensor:
+    """The mask as the authors compute it: numbered regions, of which windows see their own."""
+    image = torch.zeros(1, size, size, 1)
+    slices = (slice(0, -window), slice(-window, -shift), slice(-shift, None))
+    for i, (rows, columns) in enumerate(itertools.product(slices, slices)):
+        image[:, rows, columns] = i
+    parts = image.view(size // window, window, size // window, window).transpose(1, 2)
+    flat = parts.reshape(-1, window * window)
+    apart = flat[:, None] - flat[:, :, None]
+    return apart.masked_fill(apart != 0, -100.0)
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+def test_a_mask_of_shifted_windows_is_the_nets_or_refused(
+    wrong: bool, net: Built, tmp_path: Path
+) -> None:
+    graph = net(SHIFTED)
+    mask = swin_mask(8, 4, 1 if wrong else 2)
+    weights = {n: t for n, t in state(graph).items() if not n.endswith("regions")}
+    path = saved(weights | {"attn.attn_mask": mask}, tmp_path / "w.pt")
+    if wrong:
+        assert "surplus attn.attn_mask" in refusal(path, graph)
+    else:
+        assert load(path, graph).buffers == ("attn.attn_mask",)

@@ -19,6 +19,7 @@ import netspec
 from netspec.api import Net
 from netspec.backends.torch.modules import to_module
 from netspec.checkpoints import load
+from netspec.checkpoints.joined import is_by_head
 from netspec.checkpoints.load import _plan as planned
 from netspec.diagnostics.raised import NetspecError
 from netspec.weights.sources import named_weights
@@ -374,6 +375,34 @@ def test_projections_joined_head_by_head(
         with pytest.raises(NetspecError, match="NS559"):
             load(path, net.graph)
     assert not torch.allclose(answer(net, path, qkv="rows"), right, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("around", "beside", "kernel", "by_head"),
+    [
+        ("stages.0.blocks.0.attn", {"rel_pos.relative_position_bias_table": (9, 3)}, True, True),
+        ("stages.0.blocks.0.attn", {"rel_pos.mlp.fc1.weight": (4, 2)}, True, True),
+        ("stages.0.blocks.0.attn", {"attention_biases": (3, 9)}, False, True),
+        ("stages.0.attn_grid.attn", {"rel_pos.relative_position_bias_table": (9, 3)}, False, True),
+        (
+            "stages.0.attn_grid.attn",
+            {"rel_pos.relative_position_bias_table": (3, 3, 3)},
+            False,
+            False,
+        ),
+        ("blocks.0.attn", {"rel_pos.relative_position_bias_table": (9, 3)}, False, None),
+        ("blocks.0.attn", {}, True, None),
+    ],
+)
+@pytest.mark.parametrize("leaf", ["weight", "bias"])
+def test_names_around_a_joined_projection_say_its_order(
+    around: str, beside: dict[str, tuple[int, ...]], kernel: bool, by_head: bool | None, leaf: str
+) -> None:
+    """As timm's CoAtNet, LeViT and MaxViT have it; of others nothing is said."""
+    shapes = {f"{around}.{name}": shape for name, shape in beside.items()}
+    shapes[f"{around}.qkv.weight"] = (12, 4, 1, 1) if kernel else (12, 4)
+    shapes[f"{around}.qkv.bias"] = (12,)
+    assert is_by_head(f"{around}.qkv.{leaf}", shapes) is by_head
 
 
 def test_a_missing_bias_of_the_keys_is_zero(tmp_path: Path) -> None:

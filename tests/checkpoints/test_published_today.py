@@ -32,7 +32,7 @@ from netspec.diagnostics.raised import NetspecError
 from netspec.elaborate.build import build
 from netspec.graph.checked import Graph
 from netspec.syntax.files import read_spec
-from netspec.weights.sources import WeightSource, named_weights
+from netspec.weights.sources import Seeded, WeightSource, given, named_weights
 
 FOLDER = DATA / "goldens2"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))
@@ -41,9 +41,13 @@ QUICK = {
     "deit_tiny_patch16_224",
     "gpt2_4x256",
     "llama_4x256",
+    "mamba_2x64",
     "mixer_s16_224",
     "repvgg_a0",
+    "rwkv4_2x64",
+    "segformer_b0",
     "t5_encoder_4x256",
+    "wav2vec2_2x96",
 }
 SOME = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in NAMES]
 Tensors = Mapping[str, np.ndarray]
@@ -133,7 +137,7 @@ def test_a_published_network_gives_the_published_answer(name: str, tmp_path: Pat
     deployed = named_weights(prepared(graph, logits=True))
     trained = [w for w in deployed.values() if w.kind == "param"]
     assert sum(math.prod(int(size) for size in w.shape) for w in trained) == expected["params"]
-    loaded = load(saved(tensors_of(expected), tmp_path), graph, qkv=expected.get("qkv"))
+    loaded = load(saved(tensors_of(expected), tmp_path), graph)
     assert not loaded.unused
     # The recorded networks have no training-only heads.
     assert not deployed.keys() & set(loaded.initial)
@@ -145,11 +149,7 @@ def test_a_sorted_file_gives_the_published_answer_or_is_refused(name: str, tmp_p
     expected = golden(name)
     graph = spec(expected)
     try:
-        loaded = load(
-            saved(dict(sorted(tensors_of(expected).items())), tmp_path),
-            graph,
-            qkv=expected.get("qkv"),
-        )
+        loaded = load(saved(dict(sorted(tensors_of(expected).items())), tmp_path), graph)
     except NetspecError as error:
         assert [d.code for d in error.diagnostics] == ["NS553"]
         return
@@ -190,7 +190,7 @@ def test_meaningless_names_map_alike_or_are_refused(name: str, words: set[str] |
 def test_onnx_runtime_gives_the_published_answer(name: str, tmp_path: Path) -> None:
     expected = golden(name)
     graph = spec(expected)
-    loaded = load(saved(tensors_of(expected), tmp_path), graph, qkv=expected.get("qkv"))
+    loaded = load(saved(tensors_of(expected), tmp_path), graph)
     path = tmp_path / "model.onnx"
     compile_graph(graph, path, FileOptions(logits=True), source=loaded.source)
     output, *_ = Session(path).run(inputs_of(expected, graph)).outputs.values()
@@ -203,7 +203,7 @@ def test_two_early_layers_exchanged_do_not_give_the_published_answer(tmp_path: P
     tensors = tensors_of(expected)
     one, other = (f"stages.1.{i}.conv_kxk.conv.weight" for i in (1, 2))
     tensors[one], tensors[other] = tensors[other], tensors[one]
-    loaded = load(saved(tensors, tmp_path), graph, qkv=expected.get("qkv"))
+    loaded = load(saved(tensors, tmp_path), graph)
     assert deviation(expected, answer(expected, graph, loaded.source)) > 100 * TOLERANCE
 
 
@@ -211,31 +211,97 @@ COSINE = """input 4x2x2
 attention(2, scores=bias, qk_norm=l2norm, trained_scale=yes)
 block bias { offsets(log); conv1-3(act=relu); conv1-2(bias=no); pairwise }
 """
+# The names and shapes of torchvision's Swin V2.
+SHAPES = {
+    "attn.logit_scale": [2, 1, 1],
+    "attn.qkv.weight": [12, 4],
+    "attn.qkv.bias": [12],
+    "attn.proj.weight": [4, 4],
+    "attn.proj.bias": [4],
+    "attn.cpb_mlp.0.weight": [3, 2],
+    "attn.cpb_mlp.0.bias": [3],
+    "attn.cpb_mlp.2.weight": [2, 3],
+}
+STEPS = np.sign([-1, 0, 1]) * np.log2(1 + 8 * np.abs([-1.0, 0, 1])) / 3
+COORDINATES = np.stack(np.meshgrid(STEPS, STEPS, indexing="ij"), -1)[None].astype(np.float32)
+THEIRS = "attn.relative_coords_table"
+
+
+def cosine(tmp_path: Path) -> tuple[Graph, dict[str, np.ndarray]]:
+    """A net with a table that it computes, and what a file of another's names holds beside that."""
+    path = tmp_path / "cosine.ns"
+    path.write_text(COSINE)
+    return build(read_spec(str(path), DEFAULT)), {k: values(k, s) for k, s in SHAPES.items()}
+
+
+def table_of(graph: Graph, source: WeightSource) -> np.ndarray:
+    (name,) = (n for n in named_weights(graph) if n.endswith("coords_table"))
+    return to_module(graph, source).state_dict()[name].numpy()
 
 
 def test_a_file_may_hold_what_offsets_computes_and_scales_of_any_rank(tmp_path: Path) -> None:
-    """The names and shapes of torchvision's Swin V2."""
-    path = tmp_path / "cosine.ns"
-    path.write_text(COSINE)
-    graph = build(read_spec(str(path), DEFAULT))
-    steps = np.sign([-1, 0, 1]) * np.log2(1 + 8 * np.abs([-1.0, 0, 1])) / 3
-    table = np.stack(np.meshgrid(steps, steps, indexing="ij"), -1)[None].astype(np.float32)
-    shapes = {
-        "attn.logit_scale": [2, 1, 1],
-        "attn.qkv.weight": [12, 4],
-        "attn.qkv.bias": [12],
-        "attn.proj.weight": [4, 4],
-        "attn.proj.bias": [4],
-        "attn.cpb_mlp.0.weight": [3, 2],
-        "attn.cpb_mlp.0.bias": [3],
-        "attn.cpb_mlp.2.weight": [2, 3],
-    }
-    tensors = {key: values(key, shape) for key, shape in shapes.items()}
-    held = {**tensors, "attn.relative_coords_table": table}
-    loaded = load(saved(held, tmp_path), graph)
+    graph, tensors = cosine(tmp_path)
+    for held in (tensors, {**tensors, THEIRS: COORDINATES}):
+        loaded = load(saved(held, tmp_path), graph)
+        assert not loaded.unused
+        assert not loaded.initial
+        np.testing.assert_allclose(table_of(graph, loaded.source), COORDINATES[0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("names", ["theirs", "ours", "mapped"])
+def test_another_table_in_a_file_is_the_nets(names: str, tmp_path: Path) -> None:
+    """Under either name, through PyTorch and in the ONNX file."""
+    graph, tensors = cosine(tmp_path)
+    (own,) = (n for n in named_weights(graph) if n.endswith("coords_table"))
+    other = values(THEIRS, [1, 3, 3, 2])
+    if names == "ours":
+        drawn = to_module(graph, Seeded(1)).state_dict()
+        held = {k: v.numpy() for k, v in drawn.items()} | {own: other[0]}
+    else:
+        held = {**tensors, THEIRS: other}
+    mapping = {own: THEIRS} if names == "mapped" else None
+    loaded = load(saved(held, tmp_path), graph, mapping=mapping)
     assert not loaded.unused
     assert not loaded.initial
-    held["attn.relative_coords_table"] = 2 * table
-    with pytest.raises(NetspecError) as refused:
-        load(saved(held, tmp_path), graph)
-    assert "relative_coords_table" in str(refused.value)
+    assert np.array_equal(table_of(graph, loaded.source), other[0])
+    image = np.random.default_rng(0).standard_normal((1, 4, 2, 2), dtype=np.float32)
+    with torch.no_grad():
+        answers = to_module(graph, loaded.source).eval()(torch.from_numpy(image))
+    path = tmp_path / "model.onnx"
+    compile_graph(graph, path, FileOptions(), source=loaded.source)
+    (output,) = Session(path).run({graph.inputs[0].path: image}).outputs.values()
+    np.testing.assert_allclose(output, answers.numpy(), atol=1e-5)
+    # What it holds comes back from the file.
+    again = load(path, graph)
+    assert np.array_equal(table_of(graph, again.source), other[0])
+
+
+def test_a_table_of_another_size_is_refused(tmp_path: Path) -> None:
+    graph, tensors = cosine(tmp_path)
+    tensors[THEIRS] = values(THEIRS, [1, 5, 5, 2])
+    with pytest.raises(NetspecError, match="relative_coords_table"):
+        load(saved(tensors, tmp_path), graph)
+
+
+def test_one_table_of_two_is_refused(tmp_path: Path) -> None:
+    """Which of two layers has other numbers, one table does not say."""
+    path = tmp_path / "two.ns"
+    text = COSINE.splitlines()
+    path.write_text("\n".join([text[0], f"{text[1]} x2", *text[2:]]))
+    graph = build(read_spec(str(path), DEFAULT))
+    drawn = to_module(graph, Seeded(1)).state_dict()
+    named = {f"body.{k}": v.numpy() for k, v in drawn.items() if not k.endswith("coords_table")}
+    named["body.table"] = values(THEIRS, [3, 3, 2])
+    with pytest.raises(NetspecError, match=r"body\.table"):
+        load(saved(named, tmp_path), graph)
+
+
+def test_weights_by_name_may_replace_a_table_and_need_not_have_it(tmp_path: Path) -> None:
+    graph, _ = cosine(tmp_path)
+    state = dict(to_module(graph, Seeded(1)).state_dict())
+    (own,) = (n for n in named_weights(graph) if n.endswith("coords_table"))
+    np.testing.assert_allclose(state[own].numpy(), COORDINATES[0], rtol=1e-6)
+    other = {**state, own: state[own] * 2}
+    assert np.array_equal(table_of(graph, given(graph, other)), other[own].numpy())
+    del other[own]
+    np.testing.assert_allclose(table_of(graph, given(graph, other)), COORDINATES[0], rtol=1e-6)

@@ -38,6 +38,7 @@ ELSEWHERE = {
     "NS230": "a warning, of a net that is built",
     "NS233": "a warning, of a net that is built",
     "NS331": "a warning, of a net that is built",
+    "NS340": "a file of weights",
     "NS401": "a large file",
     "NS403": "a large file",
     "NS406": "several files",

@@ -24,13 +24,14 @@ def area(rect: ElementTree.Element, name: str) -> Area:
 
 
 def bands(root: ElementTree.Element) -> list[Area]:
-    """The strips, each with the name that is written in it."""
+    """The strips, each with the name that is written in it, or in its part before something."""
     items = [*root]
-    return [
-        area(rect, items[i + 1].text or "")
-        for i, rect in enumerate(items)
-        if (rect.get("class") or "").startswith("band")
-    ]
+    found: list[Area] = []
+    for i, rect in enumerate(items):
+        if (rect.get("class") or "").startswith("band"):
+            named = items[i + 1].tag == f"{_SVG}text"
+            found.append(area(rect, (items[i + 1].text or "") if named else found[-1].name))
+    return found
 
 
 def maps(root: ElementTree.Element) -> Iterator[Area]:

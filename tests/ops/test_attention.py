@@ -376,6 +376,27 @@ def test_shifted_windows_keep_apart_what_lies_apart() -> None:
     assert np.allclose(run(graph, x), np.roll(whole, (shift, shift), (2, 3)), atol=2e-6)
 
 
+@pytest.mark.parametrize(
+    ("size", "shift"), [("4x6x9", 0), ("4x6x9", 2), ("4xHxW", 0), ("4x8x12", 0), ("4x8x12", 2)]
+)
+def test_windows_of_a_filled_map_are_those_of_the_map_with_zeros(size: str, shift: int) -> None:
+    high, wide = (8, 12) if size == "4x8x12" else (6, 9)
+    block = f"shift={shift}) {{ attention(2) }}"
+    graph = snippet(size, f"windows(4, fill=yes, {block}")
+    whole = snippet("4x8x12", f"windows(4, {block}")
+    x = noise(2, 4, high, wide)
+    zeros = np.pad(x, [(0, 0), (0, 0), (0, 8 - high), (0, 12 - wide)])
+    # Weights follow from names, which are the same.
+    assert np.array_equal(run(graph, x), run(whole, zeros)[:, :, :high, :wide])
+
+
+def test_blocks_of_pixels_are_filled_with_zeros() -> None:
+    x = noise(2, 3, 5, 6)
+    zeros = np.pad(x, [(0, 0), (0, 0), (0, 1), (0, 0)])
+    given = run(snippet("3xHxW", "pixel_unshuffle(2, fill=yes)"), x)
+    assert np.array_equal(given, run(snippet("3x6x6", "pixel_unshuffle(2)"), zeros))
+
+
 def test_one_window_is_not_shifted() -> None:
     x = noise(2, 4, 3, 3)
     shifted = snippet("4x3x3", "windows(3, shift=1) { attention(2) }")

@@ -159,7 +159,12 @@ def test_two_embeddings_may_be_one():
         ("6", "constant(ones)", "NS211"),
         ("6x3x3", "waves", "NS303"),
         ("4x7", "position(6)", "NS317"),
-        ("4x6", "partition(4)", "NS303"),
+        ("4x6", "partition(4)", "NS341"),
+        (
+            "4x6",
+            "relu as x; partition(4, fill=yes); avgpool2; reassemble(@x, 4, fill=yes)",
+            "NS310",
+        ),
         ("4x6", "partition(3, shift=3)", "NS317"),
         ("4xT", "partition(3, shift=1)", "NS313"),
         ("4x6", "relu as x; partition(3); reassemble(@x, 2)", "NS310"),

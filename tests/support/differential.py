@@ -64,7 +64,7 @@ class Varied:
     seed: int = 0
 
     def pieces(self, name: str, weight: Weight) -> Iterator[np.ndarray[Any, Any]]:
-        if weight.kind == "constant":
+        if weight.known:
             yield from draw(weight, name, self.seed)
             return
         random = np.random.default_rng([self.seed, zlib.crc32(name.encode())])

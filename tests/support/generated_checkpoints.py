@@ -175,7 +175,7 @@ def judge(case: Case, folder: Path, *, mapped: bool = False) -> Outcome:
     mapping = None
     if mapped:
         weights = named_weights(net.graph).items()
-        mapping = right_map(case, [name for name, held in weights if held.kind != "constant"])
+        mapping = right_map(case, [name for name, held in weights if not held.known])
     path = saved(case, folder)
     try:
         loaded = load(path, net.graph, mapping=mapping)

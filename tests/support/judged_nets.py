@@ -127,7 +127,7 @@ def counts_agree(graph: Graph, module: torch.nn.Module, proto: onnx.ModelProto) 
     filed, weights = _filed(deploy(graph), proto), named_weights(deploy(graph))
     state = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
     for name, weight in weights.items():
-        if weight.kind != "constant":
+        if not weight.known:
             assert state.get(name) == filed[name], f"{name} is {filed[name]} and {state.get(name)}"
     total = costs(graph)
     elements = sum(int(np.prod(size)) for size in filed.values())

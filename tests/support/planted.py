@@ -5,9 +5,11 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import Any
+
+from support import planted_structure as structure
+from support.planted_parts import Edit, heads, parts, steps
 
 from netspec.diagnostics.raised import Collector, NetspecError
 from netspec.diagnostics.source import Source
@@ -16,9 +18,6 @@ from netspec.graph.checked import Graph
 from netspec.graph.written import written
 from netspec.syntax import ast
 from netspec.syntax.parse import parse
-
-# Where in the text, and what stands there instead.
-Edit = tuple[int, int, str]
 
 _POOLS = {"maxpool": "avgpool", "avgpool": "maxpool", "gap": "gmp", "gmp": "gap"}
 _ACTIVATIONS = ("relu", "relu6", "elu", "tanh", "sigmoid", "selu")
@@ -35,40 +34,16 @@ class Planted:
     line: int
 
 
-def parts(node: Any) -> Iterator[tuple[Any, Any]]:
-    """Each part of a tree and what it stands in."""
-    waiting = [(node, None)]
-    while waiting:
-        part, around = waiting.pop()
-        yield part, around
-        for field in fields(part):
-            value = getattr(part, field.name)
-            for item in value if isinstance(value, tuple) else (value,):
-                if is_dataclass(item) and not isinstance(item, Source):
-                    waiting.append((item, part))
-
-
-def _steps(text: str) -> Iterator[tuple[ast.Step, Any]]:
-    tree = parse(Source("edited", text), Collector())
-    for part, around in parts(tree):
-        if isinstance(part, ast.Step):
-            yield part, around
-
-
-def _heads(text: str) -> Iterator[ast.Head]:
-    return (step.action for step, _ in _steps(text) if isinstance(step.action, ast.Head))
-
-
 def width(text: str, chance: random.Random) -> Iterator[Edit]:
     """Another number of channels."""
-    for head in _heads(text):
+    for head in heads(text):
         if isinstance(head.width, ast.Number):
             yield *head.width.extent, str(int(head.width.value) * chance.choice((2, 3)))
 
 
 def kernel(text: str, chance: random.Random) -> Iterator[Edit]:
     """Another kernel."""
-    for head in _heads(text):
+    for head in heads(text):
         digits = head.word[len(head.word.rstrip("0123456789")) :]
         if digits and head.word.rstrip("0123456789") in ("conv", "dwconv", "maxpool", "avgpool"):
             end = head.word_extent[1]
@@ -77,7 +52,7 @@ def kernel(text: str, chance: random.Random) -> Iterator[Edit]:
 
 def stride(text: str, chance: random.Random) -> Iterator[Edit]:
     """Another stride, or one where there was none."""
-    for head in _heads(text):
+    for head in heads(text):
         if isinstance(head.stride, ast.Number):
             yield *head.stride.extent, str(int(head.stride.value) + 1)
         elif isinstance(head.width, ast.Number) and head.word.startswith(("conv", "dwconv")):
@@ -86,7 +61,7 @@ def stride(text: str, chance: random.Random) -> Iterator[Edit]:
 
 def activation(text: str, chance: random.Random) -> Iterator[Edit]:
     """Another activation, as a step or behind one."""
-    for head in _heads(text):
+    for head in heads(text):
         if head.word in _ACTIVATIONS:
             yield *head.word_extent, _other(_ACTIVATIONS, head.word, chance)
         for argument in head.arguments:
@@ -97,7 +72,7 @@ def activation(text: str, chance: random.Random) -> Iterator[Edit]:
 
 def norm(text: str, chance: random.Random) -> Iterator[Edit]:
     """Another normalisation, or none, or one more."""
-    for head in _heads(text):
+    for head in heads(text):
         if head.word == "bn":
             yield *head.word_extent, "instancenorm"
         elif head.word == "layernorm":
@@ -112,7 +87,7 @@ def norm(text: str, chance: random.Random) -> Iterator[Edit]:
 
 def pooling(text: str, chance: random.Random) -> Iterator[Edit]:
     """Another kind of pooling."""
-    for head in _heads(text):
+    for head in heads(text):
         word = head.word.rstrip("0123456789")
         if word in _POOLS and not any(a.name == "ceil" for a in head.arguments):
             start = head.word_extent[0]
@@ -121,14 +96,14 @@ def pooling(text: str, chance: random.Random) -> Iterator[Edit]:
 
 def inserted(text: str, chance: random.Random) -> Iterator[Edit]:
     """A step more."""
-    for step, _ in _steps(text):
+    for step, _ in steps(text):
         words = chance.choice(("tanh", "lrn(7)", "dropout(0.37)", "scale", "maxpool3/1(pad=same)"))
         yield step.extent[1], step.extent[1], f"; {words}"
 
 
 def removed(text: str, chance: random.Random) -> Iterator[Edit]:
     """A step less."""
-    for step, around in _steps(text):
+    for step, around in steps(text):
         if isinstance(around, ast.Chain | ast.File) and isinstance(step.action, ast.Head):
             end = step.extent[1]
             while end < len(text) and text[end] in "; ":
@@ -138,7 +113,7 @@ def removed(text: str, chance: random.Random) -> Iterator[Edit]:
 
 def repeat(text: str, chance: random.Random) -> Iterator[Edit]:
     """Repeated more often, or less often, or repeated at all."""
-    for step, _ in _steps(text):
+    for step, _ in steps(text):
         if isinstance(step.repeat, ast.Number):
             count = int(step.repeat.value)
             start, (at, end) = step.extent[0], step.repeat.extent
@@ -150,7 +125,7 @@ def repeat(text: str, chance: random.Random) -> Iterator[Edit]:
 
 def block(text: str, chance: random.Random) -> Iterator[Edit]:
     """A block more."""
-    for step, _ in _steps(text):
+    for step, _ in steps(text):
         words = chance.choice(
             ("squeeze_excite(4)", "residual { tanh; scale }", "mul { | identity | sigmoid }")
         )
@@ -215,7 +190,9 @@ KINDS: dict[str, Callable[[str, random.Random], Iterator[Edit]]] = {
     kind.__name__: kind
     for kind in (
         *(width, kernel, stride, activation, norm, pooling, inserted, removed, repeat, block),
-        *(branch, default, size, parameter),
+        *(branch, default, size, parameter, structure.swapped, structure.moved),
+        *(structure.wrapped, structure.call, structure.split, structure.frozen),
+        *(structure.starts, structure.head),
     )
 }
 

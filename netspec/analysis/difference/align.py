@@ -8,8 +8,10 @@ What is left, as where a block was written out, is found by its connections to w
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
+from functools import partial
 
+from netspec.analysis.difference.connections import by_connections
 from netspec.analysis.difference.items import (
     TURNS,
     calls_of,
@@ -17,10 +19,12 @@ from netspec.analysis.difference.items import (
     is_counted,
     kind_of,
     last_of,
-    share,
+    text_of,
 )
 from netspec.analysis.difference.marks import Bundle, Item, Numbers, Side, told
-from netspec.analysis.difference.sequences import aligned, paired, rising
+from netspec.analysis.difference.pairing import Pairing
+from netspec.analysis.difference.sequences import aligned, paired, rising, share
+from netspec.analysis.difference.texts import Pair
 from netspec.foundation.records import record
 from netspec.graph.checked import Call, Graph, Node
 
@@ -41,11 +45,17 @@ class Alignment:
     calls_back: dict[Call, Call]
 
 
-def align(a: Graph, b: Graph) -> Alignment:
-    """Pairs the nodes and the block calls of two graphs; near linear where they are mostly equal."""
+def align(a: Graph, b: Graph, texts: Pair) -> Alignment:
+    """Pairs the nodes and the block calls of two graphs; near linear where they are mostly equal.
+
+    Their texts say which of several that are alike is which.
+    """
     numbers = Numbers()
-    first, second = _inputs(a, b)
-    aligner = _Aligner(Side(a, numbers, first), Side(b, numbers, second))
+    sides = [
+        Side(graph, numbers, inputs, partial(texts.place, new=new), partial(texts.file, new=new))
+        for graph, inputs, new in zip((a, b), _inputs(a, b), (False, True), strict=True)
+    ]
+    aligner = _Aligner(*sides)
     aligner.run()
     ahead = aligner.ahead
     calls = calls_of(ahead)
@@ -72,13 +82,9 @@ def _inputs(a: Graph, b: Graph) -> tuple[dict[Node, int], dict[Node, int]]:
     return first, second
 
 
-class _Aligner:
+class _Aligner(Pairing):
     def __init__(self, a: Side, b: Side) -> None:
-        self.a, self.b, self.numbers = a, b, a.numbers
-        self.ahead: dict[Node, Node] = {}
-        # What is paired, by the number of the pair.
-        self.pair: dict[Node, int] = {}
-        self.taken: dict[Node, int] = {}
+        super().__init__(a, b)
         self._mark_ends()
 
     def _mark_ends(self) -> None:
@@ -100,34 +106,14 @@ class _Aligner:
         self.below = {**self.a.near(above=False), **self.b.near(above=False)}
         self._same()
         self.level(self.a.children[None], self.b.children[None], ())
-        self._by_connections()
+        by_connections(self)
 
     def _same(self) -> None:
         """Pairs what is computed from the same and of which the same is made: of equal nets, all."""
-        self._equal_groups(
+        self.equal_groups(
             {n: self.numbers.of((self.up[n], self.down[n])) for n in self.a.graph.nodes},
             {n: self.numbers.of((self.up[n], self.down[n])) for n in self.b.graph.nodes},
         )
-
-    def _equal_groups(self, first: dict[Node, int], second: dict[Node, int]) -> None:
-        """Pairs what has equal marks, where as many nodes of either graph have them."""
-        places: dict[int, list[Node]] = defaultdict(list)
-        waiting: dict[int, list[Node]] = defaultdict(list)
-        for node in self.b.graph.nodes:
-            if node not in self.taken:
-                places[second[node]].append(node)
-        for node in self.a.graph.nodes:
-            if node not in self.ahead:
-                waiting[first[node]].append(node)
-        for mark, nodes in waiting.items():
-            if len(nodes) == len(places.get(mark, ())):
-                for x, y in zip(nodes, places[mark], strict=True):
-                    self.match(x, y)
-
-    def match(self, x: Node, y: Node) -> None:
-        if x not in self.ahead and y not in self.taken:
-            self.pair[x] = self.taken[y] = len(self.ahead)
-            self.ahead[x] = y
 
     # --- level by level
 
@@ -148,12 +134,33 @@ class _Aligner:
                 self._equal(a, b, pairs, marks)
         anchors = rising(sorted(((i, j) for i, j in pairs.items()), key=lambda pair: pair[1]))
         taken = set(pairs.values())
+        rest: list[tuple[list[Item], list[Item]]] = []
         i = j = 0
         for x, y in [*anchors, (len(a), len(b))]:
             left = [k for k in range(i, x) if k not in pairs]
             right = [k for k in range(j, y) if k not in taken]
-            self._gap([a[k] for k in left], [b[k] for k in right])
+            self._gap([a[k] for k in left], [b[k] for k in right], rest)
             i, j = x + 1, y + 1
+        moved = self._moved(rest)
+        for one, other in rest:
+            self._alike(
+                *([item for item in items if id(item) not in moved] for items in (one, other))
+            )
+
+    def _moved(self, rest: list[tuple[list[Item], list[Item]]]) -> set[int]:
+        """What is left of either level, in other places, and is written alike.
+
+        Of a statement of which other steps are paired it is not: that is run more or less often.
+        """
+        sides: list[dict[object, list[Item]]] = [defaultdict(list), defaultdict(list)]
+        stay = [{node.span for node in known} for known in (self.ahead, self.taken)]
+        for gap in rest:
+            for side, items, spans in zip(sides, gap, stay, strict=True):
+                for item in items:
+                    if first_of(item).span not in spans:
+                        side[text_of(item)].append(item)
+        both = sides[0].keys() & sides[1].keys()
+        return {id(item) for side in sides for words in both for item in side[words]}
 
     def _equal(
         self, a: list[Item], b: list[Item], pairs: dict[int, int], marks: Sequence[dict[Node, int]]
@@ -182,14 +189,19 @@ class _Aligner:
         for node in self.a.nodes_of(x):
             self.match(node, places[marks[node]].pop())
 
-    def _gap(self, a: list[Item], b: list[Item], turn: int = 0) -> None:
-        """Pairs what lies between two pairs, in order: what is written alike and reads the same, what is
-        written alike, what does the same; then what is alike.
+    def _gap(
+        self,
+        a: list[Item],
+        b: list[Item],
+        rest: list[tuple[list[Item], list[Item]]],
+        turn: int = 0,
+    ) -> None:
+        """Pairs what lies between two pairs, in order: what is written alike and stands at the same place,
+        what is written alike and reads the same, what is written alike, what stands at the same place, what
+        does the same. What is left goes to `rest`.
         """
-        if not a or not b:
-            return
-        if turn == len(TURNS):
-            self._alike(a, b)
+        if not a or not b or turn == len(TURNS):
+            rest.append((a, b))
             return
         key = TURNS[turn]
         sides = (self.a, self.pair, a), (self.b, self.taken, b)
@@ -200,7 +212,7 @@ class _Aligner:
             self._into(a[i], b[j])
         i = j = 0
         for x, y in [*equal, (len(a), len(b))]:
-            self._gap(a[i:x], b[j:y], turn + 1)
+            self._gap(a[i:x], b[j:y], rest, turn + 1)
             i, j = x + 1, y + 1
 
     def _into(self, x: Item, y: Item) -> None:
@@ -229,6 +241,9 @@ class _Aligner:
             x, y = firsts[0][i], firsts[1][j]
             if isinstance(x, Call) and isinstance(y, Call):
                 shared = sum(map(share, bags[0][i], bags[1][j]))
+                # A block of another name is the same one if it does mostly the same.
+                if x.block != y.block and shared < 1:
+                    return 0.0
                 return shared + (x.block == y.block) + (str(x) == str(y))
             if isinstance(x, Call) or isinstance(y, Call):
                 return 0.0
@@ -256,8 +271,9 @@ class _Aligner:
     def _likeness(self, x: Node, y: Node, last: Node, other_last: Node) -> float:
         near = _NEAR * (self._read_alike(x, y) + self._used_alike(last, other_last))
         if type(x.op) is not type(y.op):
-            # One pooling or activation may stand in the place of another.
-            return _KIN + near if type(x.op).__module__ == type(y.op).__module__ else 0.0
+            # One pooling or activation may stand in the place of another, of the same text.
+            kin = type(x.op).__module__ == type(y.op).__module__
+            return _KIN + near if kin and self.a.file(x.span) == self.b.file(y.span) else 0.0
         mine, other = told(x.op), told(y.op)
         same = sum(bool(mine[name] == other[name]) for name in mine) / max(1, len(mine))
         return _SAME + _TOLD * same + near + _CALLED * (x.name == y.name and not is_counted(x))
@@ -272,49 +288,3 @@ class _Aligner:
         users = {self.ahead.get(user) for user, _, _ in self.a.users[x]}
         theirs = {user for user, _, _ in self.b.users[y]}
         return len(users & theirs) / len(users) if users else float(not theirs)
-
-    # --- by connections
-
-    def _by_connections(self) -> None:
-        """Pairs what has the same connections to what is paired: by what it does, its kind, its place."""
-        kinds = [
-            {n: self.numbers.of(id(type(n.op))) for n in side.graph.nodes}
-            for side in (self.a, self.b)
-        ]
-        before = -1
-        while len(self.ahead) != before:
-            before = len(self.ahead)
-            for words in ((self.a.told, self.b.told), (kinds[0], kinds[1])):
-                for way in (Side.up, Side.down):
-                    self._seeded(way, *words)
-        self._replaced()
-
-    def _seeded(
-        self,
-        way: Callable[[Side, dict[Node, int], dict[Node, int]], dict[Node, int]],
-        first: dict[Node, int],
-        second: dict[Node, int],
-    ) -> None:
-        seeds, theirs = dict(self.pair), dict(self.taken)
-        self._equal_groups(way(self.a, seeds, first), way(self.b, theirs, second))
-
-    def _replaced(self) -> None:
-        """Pairs what stands in the place of something else: it reads the same and the same reads it."""
-        places = defaultdict(list)
-        mine, names = dict(self.pair), dict(self.taken)
-
-        def place(side: Side, node: Node, known: dict[Node, int]) -> Hashable:
-            read = tuple((known.get(v.node, -1), v.index) for v in node.inputs)
-            users = tuple(sorted(known.get(u, -1) for u, _, _ in side.users[node]))
-            if -1 in (number for number, _ in read) or -1 in users:
-                return None
-            return read, users, tuple(side.ends[node])
-
-        for node in self.b.graph.nodes:
-            if node not in names and (key := place(self.b, node, names)) is not None:
-                places[key].append(node)
-        for node in self.a.graph.nodes:
-            if node not in mine and (key := place(self.a, node, mine)) is not None:
-                found = places.get(key, [])
-                if len(found) == 1:
-                    self.match(node, found.pop())

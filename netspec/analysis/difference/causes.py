@@ -8,6 +8,7 @@ from netspec.analysis.difference.align import Alignment
 from netspec.analysis.difference.facts import Became, Fact, Fed, Only, Reads, Told, Trained
 from netspec.analysis.difference.marks import Bundle, Side
 from netspec.analysis.difference.origins import Origins, Place, Where
+from netspec.analysis.difference.said import argument_of, words_in
 from netspec.analysis.difference.texts import Texts, extent_of
 from netspec.diagnostics.source import Span
 from netspec.foundation.records import record
@@ -100,10 +101,21 @@ class Causes:
         elif isinstance(main, Node) and main is not node:
             yield from _following(half, main, where)
         elif isinstance(fact, Told):
-            yield from half.origins.argument(where, node.op, fact.name)
+            places = half.origins.argument(where, node.op, fact.name)
+            # What both steps say in the same words does not differ here, but where those get their values.
+            same = self._said(self.a, fact.x, fact.name) == self._said(self.b, fact.y, fact.name)
+            yield from (p for p in places if not (same and p.whole is where.head))
         elif isinstance(fact, Became):
             yield from half.origins.word(where)
             yield from self._conditions(half, where)
+
+    def _said(self, half: _Half, node: Node, name: str) -> object:
+        """The words of what a step gives a parameter; of what it gives none, something equal to nothing."""
+        where = half.origins.where(node)
+        value = argument_of(where.head, name, type(node.op).order) if where else None
+        if where is None or value is None or not any(words_in(value)):
+            return object()
+        return where.text.said(value.extent)
 
     def _conditions(self, half: _Half, where: Where) -> Iterator[Place]:
         """What decides that a step is run, up to the file's own steps."""

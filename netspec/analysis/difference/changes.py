@@ -2,38 +2,45 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable
 from typing import Any
 
 from netspec.analysis.difference.align import Alignment
 from netspec.analysis.difference.causes import Cause, Causes, key
-from netspec.analysis.difference.facts import Became, Fact, Fed, Only, Reads, Told, Trained, paths
+from netspec.analysis.difference.effects import PRESENCE, effects
+from netspec.analysis.difference.facts import Fact, Only, paths, told_otherwise
+from netspec.analysis.difference.moves import is_elsewhere, moves, pairs
 from netspec.analysis.difference.origins import Place
 from netspec.analysis.difference.record import Change
 from netspec.analysis.difference.texts import Text
 from netspec.diagnostics.source import Span
-from netspec.graph.checked import Call, Node, Value
-from netspec.graph.written import typed
+from netspec.graph.checked import Call, Node
 from netspec.syntax import ast
 
 _Statement = tuple[Text, Any]
 _MOST_SHOWN = 60
 
 
-def changes(found: Alignment, causes: Causes, facts: Iterable[Fact]) -> tuple[Change, ...]:
-    """The changes in the order of the second spec; what only follows from others is left out."""
+def changes(
+    found: Alignment, causes: Causes, facts: Iterable[Fact]
+) -> tuple[tuple[Change, ...], dict[Node, Node]]:
+    """The changes in the order of the second spec, and the nodes that were moved, the new by the old.
+
+    What only follows from others is left out.
+    """
     known = [pair for fact in facts for pair in _settled(found, causes, fact)]
-    if any(cause.sure for _, cause in known):
-        known = [(fact, cause) for fact, cause in known if cause.sure]
-    groups: dict[object, list[tuple[Fact, Cause]]] = defaultdict(list)
-    places: dict[object, tuple[str, _Statement | None, _Statement | None]] = {}
+    groups: _Groups = defaultdict(list)
+    places: _Places = {}
     for fact, cause in known:
-        old, new = _statements(causes, cause)
-        text, whole = new or old  # type: ignore[misc]
-        name = (cause.kind, key(Span(text.source, *whole.extent)), new is None)
-        groups[name].append((fact, cause))
-        places[name] = cause.kind, old, new
+        _group(causes, fact, cause, groups, places)
+    moved = _join_moves(causes, groups, places)
+    for pair in moved.items():
+        for told in told_otherwise(*pair):
+            cause = causes.of(told)
+            if cause.sure:
+                _group(causes, told, cause, groups, places)
+    _drop_unsure(groups, places)
     merged = _runs(places)
     listed = [
         _change(
@@ -44,22 +51,77 @@ def changes(found: Alignment, causes: Causes, facts: Iterable[Fact]) -> tuple[Ch
         )
         for names in merged
     ]
-    return tuple(sorted(listed, key=lambda change: (change.place.source.name, change.place.start)))
+    listed.sort(key=lambda change: (change.place.source.name, change.place.start))
+    return tuple(listed), moved
+
+
+_Groups = dict[object, list[tuple[Fact, Cause]]]
+_Places = dict[object, tuple[str, _Statement | None, _Statement | None]]
+
+
+def _group(causes: Causes, fact: Fact, cause: Cause, groups: _Groups, places: _Places) -> None:
+    """Puts a fact to those of the same cause."""
+    old, new = _statements(causes, cause)
+    text, whole = new or old  # type: ignore[misc]
+    name = (cause.kind, key(Span(text.source, *whole.extent)), new is None)
+    groups[name].append((fact, cause))
+    places[name] = cause.kind, old, new
+
+
+def _join_moves(causes: Causes, groups: _Groups, places: _Places) -> dict[Node, Node]:
+    """Makes one group of what went and what came elsewhere; gives the nodes, the new by the old."""
+    only = {
+        name: [fact for fact, _ in members if isinstance(fact, Only)]
+        for name, members in groups.items()
+    }
+    found: dict[Node, Node] = {}
+    for gone, come in list(moves(only, places)):
+        (_, old, _), (_, _, new) = places[gone], places[come]
+        members = groups[gone] + groups[come]
+        # Texts may be laid side by side in another way than graphs: the order of steps decides.
+        if not all(cause.sure for _, cause in members) and not is_elsewhere(causes, old, new):
+            continue
+        found.update(pairs(only[gone], only[come]))
+        del groups[gone], groups[come], places[gone], places[come]
+        groups["moved", come] = members
+        places["moved", come] = "moved", old, new
+    return found
+
+
+def _drop_unsure(groups: _Groups, places: _Places) -> None:
+    """Leaves out what may follow from other changes, if there are others."""
+    sure = {
+        name: members
+        for name, found in groups.items()
+        if (members := found if places[name][0] == "moved" else [p for p in found if p[1].sure])
+    }
+    if sure:
+        for name in [name for name in groups if name not in sure]:
+            del groups[name], places[name]
+        groups.update(sure)
 
 
 def _settled(found: Alignment, causes: Causes, fact: Fact) -> list[tuple[Fact, Cause]]:
     """A fact with its cause; of a call that both texts have, what in it has one."""
     cause = causes.of(fact)
-    if cause.sure or not (isinstance(fact, Only) and isinstance(fact.item, Call)):
+    if cause.sure or not isinstance(fact, Only):
         return [(fact, cause)]
     side = found.b if fact.new else found.a
     inner: list[tuple[Fact, Cause]] = []
-    for item in side.children[fact.item]:
-        nodes = side.nodes_of(item)
-        parts = [(item, nodes)] if isinstance(item, Call) else [(node, (node,)) for node in nodes]
-        for part, held in parts:
-            inner += _settled(found, causes, Only(part, held, fact.new))
-    return inner if any(known.sure for _, known in inner) else [(fact, cause)]
+    if isinstance(fact.item, Call):
+        for item in side.children[fact.item]:
+            nodes = side.nodes_of(item)
+            parts = [(item, nodes)] if isinstance(item, Call) else [(n, (n,)) for n in nodes]
+            for part, held in parts:
+                inner += _settled(found, causes, Only(part, held, fact.new))
+    if any(known.sure for _, known in inner):
+        return inner
+    # Of equal steps in a row it cannot be told which came or went, but the text can.
+    for item in side.alike(fact.item):
+        other = causes.of(Only(item, fact.nodes, fact.new))
+        if other.sure:
+            return [(fact, other)]
+    return [(fact, cause)]
 
 
 # --- places in both texts
@@ -95,27 +157,27 @@ def _runs(
     places: dict[object, tuple[str, _Statement | None, _Statement | None]],
 ) -> list[list[object]]:
     """Steps that came or went together as one: in the braces of another, or one after the other."""
-    heads = {
-        id(where[1]): name
+    heads: dict[tuple[str, int], object] = {
+        (kind, id(where[1])): name
         for name, (kind, old, new) in places.items()
-        if kind in ("inserted", "removed") and (where := new or old) is not None
+        if kind in PRESENCE and (where := new or old) is not None
     }
     into: dict[object, object] = {}
     for name, (kind, old, new) in places.items():
         where = new or old
-        if kind not in ("inserted", "removed") or where is None:
+        if kind not in PRESENCE or where is None:
             continue
         text, head = where
         below = head
         for around in text.around(head):
             if isinstance(around, ast.Head):
-                if id(around) in heads:
-                    into[name] = heads[id(around)]
+                if (kind, id(around)) in heads:
+                    into[name] = heads[kind, id(around)]
                 below = around
             elif isinstance(around, ast.Chain | ast.File) and name not in into and below is head:
                 before = _before(around, head)
-                if before is not None and id(before) in heads:
-                    into[name] = heads[id(before)]
+                if before is not None and (kind, id(before)) in heads:
+                    into[name] = heads[kind, id(before)]
     found: dict[object, list[object]] = {}
     for name in places:
         first = name
@@ -155,10 +217,10 @@ def _change(
     come = [n for fact in only if fact.new for n in fact.nodes]
     pairs = [fact for fact in facts if not isinstance(fact, Only)]
     before = after = ""
-    if kind in ("inserted", "removed"):
+    if kind in PRESENCE:
         wheres = [w for _, o, n in all_of if (w := n or o) is not None]
         text = _together(wheres)
-        before, after = ("", text) if kind == "inserted" else (text, "")
+        before, after = "" if kind == "inserted" else text, "" if kind == "removed" else text
     else:
         before, after = (_shown(old) if old else ""), (_shown(new) if new else "")
     place = _span(new or old)
@@ -168,11 +230,17 @@ def _change(
         after=after,
         place=place,
         old=_span(old) if old else None,
-        effects=tuple(_effects(found, kind, only, pairs)),
+        effects=tuple(effects(found, kind, only, pairs, counted=not _is_count(old, new))),
         removed=paths(gone),
         inserted=paths(come),
         changed=paths(fact.y for fact in pairs),
     )
+
+
+def _is_count(old: _Statement | None, new: _Statement | None) -> bool:
+    """Whether both statements say how often by a number."""
+    steps = [where[1] for where in (old, new) if where is not None]
+    return all(isinstance(s, ast.Step) and isinstance(s.repeat, ast.Number) for s in steps)
 
 
 def _span(where: _Statement | None) -> Span:
@@ -215,92 +283,8 @@ def _shown(where: _Statement) -> str:
         case ast.If():
             return f"if {text.said(whole.condition.extent)}"
         case ast.For():
-            bounds = (text.said(bound.extent) for bound in (whole.first, whole.last))
-            return f"for {whole.variable} in {'..'.join(bounds)}"
+            bounds = (text.said(bound.extent) for bound in whole.bounds)
+            return f"for {', '.join(whole.variables)} in {'..'.join(bounds)}"
         case ast.Freeze():
             return "freeze"
     return text.said(whole.extent)
-
-
-def _effects(
-    found: Alignment,
-    kind: str,
-    only: list[Only],
-    pairs: list[Told | Became | Reads | Trained | Fed],
-) -> Iterator[str]:
-    """What a change does to the net."""
-    yield from _counts(found, only)
-    if kind not in ("inserted", "removed", "repeat"):
-        yield from _came(only)
-    told = Counter(
-        f"{fact.name} {typed(vars(fact.x.op)[fact.name])} → {typed(vars(fact.y.op)[fact.name])}"
-        for fact in pairs
-        if isinstance(fact, Told)
-    )
-    told.update(
-        f"{fact.x.op.spelling} → {fact.y.op.spelling}" for fact in pairs if isinstance(fact, Became)
-    )
-    for words, count in told.items():
-        yield f"{words} in {count} layers" if count > 1 else words
-    for fact in pairs:
-        if isinstance(fact, Reads):
-            yield f"{fact.y.path} reads {_listed(fact.after)}, not {_listed(fact.before)}"
-    trained = [fact for fact in pairs if isinstance(fact, Trained)]
-    for frozen in (True, False):
-        count = sum(fact.y.frozen == frozen != fact.x.frozen for fact in trained)
-        if count:
-            layers = f"{count} layers" if count > 1 else "1 layer"
-            yield f"{layers} no longer trained" if frozen else f"{layers} trained"
-    for fact in trained:
-        if fact.y.frozen == fact.x.frozen:
-            yield f"{fact.y.path} has the weights of {fact.y.owner}, not of {fact.x.owner}"
-    for fact in pairs:
-        if isinstance(fact, Fed):
-            names = "" if fact.x.path == fact.y.path else f"{fact.x.path} → {fact.y.path}"
-            types = "" if fact.x.types == fact.y.types else f"{fact.x.types[0]} → {fact.y.types[0]}"
-            yield f"input {': '.join(filter(None, (names, types)))}"
-    shaped = {(f.x, f.y): None for f in pairs if isinstance(f, Told | Became)}
-    if len(shaped) == 1:
-        ((x, y),) = shaped
-        if x.types != y.types:
-            yield f"output {x.types[0]} → {y.types[0]}"
-
-
-def _listed(values: tuple[Value, ...]) -> str:
-    return ", ".join(map(_tensor, values)) or "nothing"
-
-
-def _tensor(value: Value) -> str:
-    """A tensor's step, and which of several that it gives, from 1."""
-    several = len(value.node.types) > 1
-    return f"{value.node.path}[{value.index + 1}]" if several else value.node.path
-
-
-def _came(only: list[Only]) -> Iterator[str]:
-    """How many layers of each kind came and went, where no block did."""
-    for new, word in ((False, "removed"), (True, "inserted")):
-        nodes = [fact.item for fact in only if fact.new == new and isinstance(fact.item, Node)]
-        counts = Counter(node.op.spelling for node in nodes)
-        yield from (f"{count} {spelling} {word}" for spelling, count in counts.items())
-
-
-def _counts(found: Alignment, only: list[Only]) -> Iterator[str]:
-    """How often a block is run in what both nets have: `stage3: bottleneck x23 → x36`."""
-    counted: dict[tuple[Call | None, str], None] = {}
-    for fact in only:
-        if isinstance(fact.item, Call):
-            back = found.calls_back if fact.new else found.calls
-            around = fact.item.parent
-            if around is None or around in back:
-                mine = back[around] if fact.new and around else around
-                counted[mine, fact.item.block] = None
-    for around, block in counted:
-        theirs = found.calls[around] if around else None
-        counts = [
-            sum(isinstance(item, Call) and item.block == block for item in side.children[call])
-            for side, call in ((found.a, around), (found.b, theirs))
-        ]
-        if min(counts):
-            names = [c.component for c in theirs.ancestors() if c.component] if theirs else []
-            name = ".".join(reversed(names))
-            yield f"{name + ': ' if name else ''}{block} x{counts[0]} → x{counts[1]}"

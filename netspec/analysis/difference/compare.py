@@ -10,9 +10,8 @@ from netspec.analysis.difference.facts import facts
 from netspec.analysis.difference.interface import heads, output_pairs, outputs
 from netspec.analysis.difference.record import Change, Found
 from netspec.analysis.difference.tensors import tensors
-from netspec.analysis.difference.texts import Texts
-from netspec.analysis.difference.texts import compare as compare_texts
-from netspec.graph.checked import Graph
+from netspec.analysis.difference.texts import Pair
+from netspec.graph.checked import Graph, Node
 
 
 def compare(a: Graph, b: Graph) -> Found:
@@ -21,18 +20,20 @@ def compare(a: Graph, b: Graph) -> Found:
     Layout, comments, the names of steps and blocks, the order of declarations and of steps that do not
     read each other, and whether something is said by a block, a default or an argument are no difference.
     """
-    found = align(a, b)
-    texts = Texts(a), Texts(b)
+    pair = Pair(a, b)
+    found = align(a, b, pair)
+    texts = pair.a, pair.b
     known = facts(found)
     listed: list[Change] = []
+    moved: dict[Node, Node] = {}
     if known:
-        compare_texts(*texts)
-        listed += changes(found, Causes(found, *texts), known)
+        told, moved = changes(found, Causes(found, *pair.compared()), known)
+        listed += told
     listed += outputs(found, *texts)
     listed += heads(found, *texts)
-    return Found(
-        a, b, tuple(listed), (costs(a), costs(b)), _shapes(found), tensors(found), found.ahead
-    )
+    pairs = {**moved, **found.ahead}
+    figures = costs(a), costs(b)
+    return Found(a, b, tuple(listed), figures, _shapes(found), tensors(a, b, pairs), found.ahead)
 
 
 def _shapes(found: Alignment) -> tuple[tuple[str, str, str], ...]:

@@ -44,6 +44,8 @@ class Difference(Found):
             if color:
                 sign, place = f"{_COLOURS[sign]}{sign}", f"{_RESET}{_DIM}{place}{_RESET}"
             lines.append(f"{sign} {words} {place}")
+            if change.kind == "moved" and change.old is not None:
+                lines.append(f"    from {change.old}")
             lines += [f"    {effect}" for effect in change.effects]
         return "\n".join([*lines, "", *self._totals()]) + "\n"
 
@@ -95,6 +97,8 @@ def _said(change: Change) -> tuple[str, str]:
         return "+", f"{_kind(change)}{change.after}"
     if not change.after:
         return "-", f"{_kind(change)}{change.before}"
+    if change.kind == "moved":
+        return "~", f"{change.after} moved"
     if change.before == change.after:
         return "~", f"{_kind(change)}{change.after}"
     return "~", f"{_kind(change)}{change.before} → {change.after}"

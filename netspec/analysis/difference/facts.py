@@ -8,6 +8,7 @@ from netspec.analysis.difference.align import Alignment
 from netspec.analysis.difference.marks import Side, is_unordered, told
 from netspec.foundation.records import record
 from netspec.graph.checked import Call, Node, Value
+from netspec.graph.same import WINDOW
 from netspec.ops.declare.source import Input
 from netspec.ops.vectors.sources import Repeat
 
@@ -85,8 +86,7 @@ def _of_pair(found: Alignment, x: Node, y: Node) -> Iterator[Fact]:
     if type(x.op) is not type(y.op):
         yield Became(x, y)
     else:
-        mine, other = told(x.op), told(y.op)
-        yield from (Told(x, y, name) for name in mine if mine[name] != other[name])
+        yield from told_otherwise(x, y)
     shared = found.a.owners[x.owner], found.b.owners[y.owner]
     if x.frozen != y.frozen or not (
         found.ahead.get(shared[0]) is shared[1] or (x.owner == x.path and y.owner == y.path)
@@ -95,6 +95,21 @@ def _of_pair(found: Alignment, x: Node, y: Node) -> Iterator[Fact]:
     before, after = _read(found, x, y)
     if before or after:
         yield Reads(x, y, before, after)
+
+
+def told_otherwise(x: Node, y: Node) -> Iterator[Told]:
+    """What two steps of one kind are told otherwise."""
+    mine, other = told(x.op), told(y.op)
+    alike = WINDOW if _same_window(x, y) else frozenset()
+    for name in mine:
+        if mine[name] != other[name] and name not in alike:
+            yield Told(x, y, name)
+
+
+def _same_window(x: Node, y: Node) -> bool:
+    """Whether windows come to the same, however they are said: `pad=same` of a 3x3 kernel is `pad=1`."""
+    window = x.op.window(*x.input_types)
+    return window is not None and window == y.op.window(*y.input_types)
 
 
 def _read(found: Alignment, x: Node, y: Node) -> tuple[tuple[Value, ...], tuple[Value, ...]]:

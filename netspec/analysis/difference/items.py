@@ -19,13 +19,24 @@ def read_by(side: Side, item: Item, known: dict[Node, int]) -> Hashable:
     """Which paired tensors an item reads from outside of it."""
     nodes = side.nodes_of(item)
     inside = set(nodes)
-    read = (v for node in nodes for v in node.inputs if v.node not in inside)
-    return tuple(dict.fromkeys((known.get(v.node, -1), v.index) for v in read))
+    read = [v for node in nodes for v in node.inputs if v.node not in inside]
+    if any(v.node not in known for v in read):
+        # What is not paired is nothing that could be equal.
+        return id(item)
+    return tuple(dict.fromkeys((known[v.node], v.index) for v in read))
+
+
+def place_of(side: Side, item: Item) -> Hashable:
+    """Where an item is written, the same for the same word in both texts, and of which kind it is."""
+    main = first_of(item)
+    return kind_of(main), side.place(main.span)
 
 
 TURNS: tuple[Callable[[Side, Item, dict[Node, int]], Hashable], ...] = (
+    lambda side, item, known: (text_of(item), place_of(side, item)),
     lambda side, item, known: (text_of(item), read_by(side, item, known)),
     lambda side, item, known: text_of(item),
+    lambda side, item, known: place_of(side, item),
     lambda side, item, known: side.content(item),
 )
 
@@ -49,11 +60,6 @@ def is_counted(node: Node) -> bool:
 def kind_of(item: Node | Call) -> object:
     """The operator of a node, the block of a call."""
     return item.block if isinstance(item, Call) else type(item.op)
-
-
-def share(a: Counter[object], b: Counter[object]) -> float:
-    """How much two bags have in common, from 0 to 1."""
-    return (a & b).total() / max(1, (a | b).total())
 
 
 def calls_of(ahead: dict[Node, Node]) -> dict[Call, Call]:

@@ -6,9 +6,10 @@ no two different things are ever taken for one.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import Any
 
+from netspec.diagnostics.source import Span
 from netspec.foundation.records import record
 from netspec.graph.checked import Call, Graph, Node, Value
 from netspec.ops.arranging.merge import Add, Maximum, Mean, Minimum, Mul
@@ -52,18 +53,28 @@ def is_unordered(op: Operator) -> bool:
 
 
 class Side:
-    """One of two graphs with the marks of its nodes. `inputs` are numbers that say which input is which."""
+    """One of two graphs with the marks of its nodes. `inputs` are numbers that say which input is which.
 
-    def __init__(self, graph: Graph, numbers: Numbers, inputs: dict[Node, int]) -> None:
-        self.graph = graph
+    `place` and `file` are equal for places of both texts that are each other's.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        numbers: Numbers,
+        inputs: dict[Node, int],
+        place: Callable[[Span], Hashable],
+        file: Callable[[Span], Hashable],
+    ) -> None:
+        self.graph, self.place, self.file = graph, place, file
         self.numbers = numbers
         self.owners = {node.path: node for node in graph.nodes}
         self.told = {node: self._told(node, inputs) for node in graph.nodes}
         self.users: dict[Node, list[tuple[Node, int, int]]] = {node: [] for node in graph.nodes}
         for node in graph.nodes:
             for at, value in enumerate(node.inputs):
-                place = 0 if is_unordered(node.op) else at
-                self.users[value.node].append((node, place, value.index))
+                order = 0 if is_unordered(node.op) else at
+                self.users[value.node].append((node, order, value.index))
         self.ends: dict[Node, list[tuple[str, int]]] = {node: [] for node in graph.nodes}
         self.children: dict[Call | None, list[Item]] = {None: []}
         self.inside: dict[Call, list[Node]] = {}
@@ -123,6 +134,21 @@ class Side:
             case Bundle():
                 return item.nodes
         return tuple(self.inside[item])
+
+    def alike(self, item: Node | Call) -> Iterator[Node | Call]:
+        """The steps right before and after one that do the same, nearest first, of each run."""
+        around = item.call if isinstance(item, Node) else item.parent
+        items = self.children[around]
+        at = next((i for i, other in enumerate(items) if item in _parts(other)), None)
+        if at is None:
+            return
+        place = _parts(items[at]).index(item)
+        content = self.content(items[at])
+        for step in (-1, 1):
+            i = at + step
+            while 0 <= i < len(items) and self.content(items[i]) == content:
+                yield _parts(items[i])[place]
+                i += step
 
     def up(self, seeds: dict[Node, int], told: dict[Node, int] | None = None) -> dict[Node, int]:
         """For each node what it is computed from; a node with a seed is what the seed says."""
@@ -192,6 +218,10 @@ class Side:
         """A number for what an item does, whatever it stands in and is called."""
         inner = self.within(self.nodes_of(item), {})
         return self.numbers.of(tuple(sorted(inner.values())))
+
+
+def _parts(item: Item) -> tuple[Node | Call, ...]:
+    return item.nodes if isinstance(item, Bundle) else (item,)
 
 
 def followers(node: Node) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ _DEEPEST = 24
 @record
 class Place:
     """Something that was written: `extent` is what decides, `whole` the statement that it is part of.
-    `only` is said of one net of a file, and the other graph is of another.
+    `only` is said here alone whatever words the other text has, as of one net of a file.
 
     `kind` is step, repeat, default, parameter, condition or input.
     """
@@ -107,8 +107,11 @@ class Origins:
 
     def _value(self, at: At, kind: str, value: Any, whole: Any, depth: int = 0) -> Iterator[Place]:
         """An expression, and where the words in it get their values."""
-        yield Place(at.text, kind, value.extent, whole)
-        for word in words_in(value):
+        words = list(words_in(value))
+        # A number of a step that is new is new, though the number stands somewhere else too.
+        new = not words and isinstance(whole, ast.Head) and at.text.is_changed(whole.word_extent)
+        yield Place(at.text, kind, value.extent, whole, new)
+        for word in words:
             yield from self._variable(at, word, depth + 1)
 
     def _variable(self, at: At, word: str, depth: int = 0) -> Iterator[Place]:
@@ -117,9 +120,9 @@ class Origins:
             return
         for around in at.text.around(at.part):
             match around:
-                case ast.For() if around.variable == word:
+                case ast.For() if word in around.variables:
                     outside = At(at.text, around, at.call)
-                    for bound in (around.first, around.last):
+                    for bound in around.bounds:
                         yield from self._value(outside, "condition", bound, around, depth)
                     return
                 case ast.Block():
@@ -223,7 +226,7 @@ class Origins:
                 case ast.If():
                     yield from self._value(where.at, "condition", around.condition, around)
                 case ast.For():
-                    for bound in (around.first, around.last):
+                    for bound in around.bounds:
                         yield from self._value(where.at, "condition", bound, around)
 
     def call(self, where: Where) -> Iterator[Place]:
@@ -270,8 +273,9 @@ class Origins:
             yield Place(text, "rewired", reference.extent, head)
         names = {reference.parts[0] for reference in found}
         for step in text.named:
-            if step.name in names and step.name_extent is not None:
-                yield Place(text, "rewired", step.name_extent, step)
+            for name, extent in step.named:
+                if name in names:
+                    yield Place(text, "rewired", extent, step)
         if head.body is not None:
             yield Place(text, "rewired", head.body.extent, head)
 

@@ -12,8 +12,8 @@ from netspec.graph.checked import Graph, Node
 class Change:
     """One thing that was written otherwise, with all that follows from it.
 
-    `kind` is step, repeat, default, parameter, condition, input, output, head, inserted, removed or
-    rewired.
+    `kind` is step, repeat, default, parameter, condition, input, output, head, inserted, removed, moved
+    or rewired.
     `before` and `after` are the texts, empty where there is none. `place` is in the second spec, or in the
     first for what was removed; `old` is the place in the first. `effects` say in words what it does to
     the net. `removed`, `inserted` and `changed` are the paths of the layers that it concerns: of

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import Any
 
 Pairs = list[tuple[int, int]]
 
@@ -14,9 +15,11 @@ _MOST_EDITS = 400
 _MOST_CELLS = 250_000
 
 
-def aligned(a: Sequence[Hashable], b: Sequence[Hashable]) -> Pairs:
+def aligned(a: Sequence[Hashable], b: Sequence[Hashable], *, ambiguous: int = 0) -> Pairs:
     """Pairs (i, j) with `a[i] == b[j]`, both rising: equal ends, then what is there once (patience),
     then the shortest edit (Myers). Near linear where the sequences are mostly equal.
+
+    Where what is left is there several times, and as `ambiguous` cells would hold, nothing is paired.
     """
     found: Pairs = []
     waiting = [(0, len(a), 0, len(b))]
@@ -32,7 +35,8 @@ def aligned(a: Sequence[Hashable], b: Sequence[Hashable]) -> Pairs:
             continue
         anchors = _anchors(a, low, high, b, left, right)
         if not anchors:
-            found += _shortest(a[low:high], b[left:right], low, left)
+            if (high - low) * (right - left) > ambiguous:
+                found += _shortest(a[low:high], b[left:right], low, left)
             continue
         i, j = low, left
         for x, y in anchors:
@@ -133,3 +137,8 @@ def paired(
         else:
             j += 1
     return found
+
+
+def share(a: Counter[Any], b: Counter[Any]) -> float:
+    """How much two bags have in common, from 0 to 1."""
+    return (a & b).total() / max(1, (a | b).total())

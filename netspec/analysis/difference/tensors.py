@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netspec.analysis.difference.align import Alignment
 from netspec.analysis.difference.record import Tensors
-from netspec.graph.checked import Node
+from netspec.graph.checked import Graph, Node
 
 Shape = tuple[int, ...]
 
 
-def tensors(found: Alignment) -> Tensors:
-    """Compares by layer, not by name: a name may be that of another layer in the other net."""
+def tensors(a: Graph, b: Graph, pairs: dict[Node, Node]) -> Tensors:
+    """Compares by layer, not by name: a name may be that of another layer in the other net.
+
+    `pairs` are nodes of the first net and what they are in the second.
+    """
     same, renamed, reshaped, new, gone = [], [], [], [], []
     names: dict[str, str] = {}
-    old = dict(_all(found.a.graph.nodes))
-    for y in found.b.graph.nodes:
-        x = found.back.get(y)
+    old = dict(_all(a.nodes))
+    back = {y: x for x, y in pairs.items()}
+    for y in b.nodes:
+        x = back.get(y)
         mine = dict(_named(x)) if x is not None else {}
         for part, (name, shape) in dict(_named(y)).items():
             if part not in mine:
@@ -32,8 +35,8 @@ def tensors(found: Alignment) -> Tensors:
             else:
                 renamed.append((before, name))
         gone += [name for name, _ in mine.values()]
-    for x in found.a.graph.nodes:
-        if x not in found.ahead:
+    for x in a.nodes:
+        if x not in pairs:
             gone += [name for name, _ in dict(_named(x)).values()]
     # What a state_dict would give to a layer that is not the one it is of.
     theirs = [*new, *((after, old.get(before, ())) for before, after in renamed)]

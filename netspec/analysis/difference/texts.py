@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import fields, is_dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-from netspec.analysis.difference.sequences import aligned
+from netspec.analysis.difference.sequences import aligned, paired, share
 from netspec.diagnostics.limits import DEFAULT
 from netspec.diagnostics.raised import Collector
 from netspec.diagnostics.source import Source, Span
@@ -20,6 +21,12 @@ from netspec.syntax.lexer import Lexer
 from netspec.syntax.parse import parse, terminals
 
 Part = TypeVar("Part")
+# The number of a line's first word, and its words.
+_Line = tuple[int, list[tuple[str, ast.Extent]]]
+# What part of their words lines have in common that are each other's.
+_ALIKE = 0.4
+# Pairs of lines of which it is looked for those that are most alike; of more, only equal ones are paired.
+_MOST_LINES = 10_000
 
 # What a token is made of: `conv3-64/2` is one.
 _PART = re.compile(r'"[^"\n]*"|[\w.@]+|[^\w\s]')
@@ -59,7 +66,7 @@ class Text:
                 self.heads[node.extent] = node
             elif isinstance(node, ast.Input):
                 self.inputs[node.extent] = node
-            elif isinstance(node, ast.Step) and node.name:
+            elif isinstance(node, ast.Step) and node.named:
                 self.named.append(node)
             for child in _children(node):
                 self._around[id(child)] = node
@@ -160,7 +167,37 @@ class Texts:
         return list(self._known.values())
 
 
-def compare(a: Texts, b: Texts) -> None:
+class Pair:
+    """The texts of two graphs, which are compared when first asked for what they have in common."""
+
+    def __init__(self, a: Graph, b: Graph) -> None:
+        self.a, self.b = Texts(a), Texts(b)
+        self._is_compared = False
+
+    def compared(self) -> tuple[Texts, Texts]:
+        """The texts, each with what it has in common with the other."""
+        if not self._is_compared:
+            _compare(self.a, self.b)
+            self._is_compared = True
+        return self.a, self.b
+
+    def place(self, span: Span, new: bool) -> object:
+        """Equal for a place of the first text and the one in the second where the same word stands."""
+        a, b = self.compared()
+        text = (b if new else a).of(span.source)
+        if new or text.other is None:
+            return id(text), span.start
+        at = text.counterpart(span.start)
+        return (id(text), span.start) if at is None else (id(text.other), at)
+
+    def file(self, span: Span, new: bool) -> object:
+        """Equal for places of one file in both graphs."""
+        a, b = self.compared()
+        text = (b if new else a).of(span.source)
+        return id(text if new or text.other is None else text.other)
+
+
+def _compare(a: Texts, b: Texts) -> None:
     """Finds for each file of two graphs the same file of the other, and the words that both have."""
     a.is_other_net = b.is_other_net = a.graph.source.net != b.graph.source.net
     named = {_name(text): text for text in a.all()[1:]}
@@ -177,25 +214,51 @@ def _name(text: Text) -> tuple[str, bool]:
 
 
 def _equal_words(x: Text, y: Text) -> Iterator[tuple[int, int]]:
-    """Lines that are equal word for word, then words in what lies between."""
+    """Lines that are equal word for word; in what lies between, lines that are alike, then their words."""
     lines = _lines(x), _lines(y)
-    equal = aligned(*([tuple(w for w, _ in words) for _, words in side] for side in lines))
+    whole = [[tuple(w for w, _ in words) for _, words in side] for side in lines]
+    equal = aligned(*whole, ambiguous=_MOST_LINES)
     i = j = 0
     for k, m in [*equal, (len(lines[0]), len(lines[1]))]:
-        left, right = lines[0][i:k], lines[1][j:m]
-        if left and right:
-            words = [[w for _, line in side for w, _ in line] for side in (left, right)]
-            for p, q in aligned(*words):
-                yield left[0][0] + p, right[0][0] + q
+        yield from _in_alike(lines[0][i:k], lines[1][j:m])
         if k < len(lines[0]):
             start, other = lines[0][k][0], lines[1][m][0]
             yield from ((start + n, other + n) for n in range(len(lines[0][k][1])))
         i, j = k + 1, m + 1
 
 
-def _lines(text: Text) -> list[tuple[int, list[tuple[str, ast.Extent]]]]:
+def _in_alike(left: Sequence[_Line], right: Sequence[_Line]) -> Iterator[tuple[int, int]]:
+    """Equal words of lines between two that are equal: of those that are alike, and of what is left."""
+    words = [[[w for w, _ in line] for _, line in side] for side in (left, right)]
+    bags = [[Counter(line) for line in side] for side in words]
+
+    def score(i: int, j: int) -> float:
+        if words[0][i] == words[1][j]:
+            return 1.0 + _ALIKE
+        shared = share(bags[0][i], bags[1][j])
+        return shared if shared >= _ALIKE else 0.0
+
+    i = j = 0
+    if len(left) * len(right) > _MOST_LINES:
+        pairs: list[tuple[int, int]] = []
+    else:
+        pairs = paired((len(left), len(right)), score, lambda i, j: score(i, j) > 0)
+    for k, m in [*pairs, (len(left), len(right))]:
+        rest = [
+            [w for line in words[0][i:k] for w in line],
+            [w for line in words[1][j:m] for w in line],
+        ]
+        if all(rest):
+            yield from ((left[i][0] + p, right[j][0] + q) for p, q in aligned(*rest))
+        if k < len(left):
+            start, other = left[k][0], right[m][0]
+            yield from ((start + p, other + q) for p, q in aligned(words[0][k], words[1][m]))
+        i, j = k + 1, m + 1
+
+
+def _lines(text: Text) -> list[_Line]:
     """The number of each line's first word, and its words."""
-    found: list[tuple[int, list[tuple[str, ast.Extent]]]] = []
+    found: list[_Line] = []
     last = -1
     for i, (word, extent) in enumerate(text.words):
         line = text.source.position(extent[0])[0]

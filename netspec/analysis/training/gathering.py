@@ -34,6 +34,12 @@ def total(tape: Tape, x: Tensor, dim: Any = None, keepdim: bool = False) -> Tens
     return tape.result([x], reduced(x, dim, keepdim), dtype=dtype)
 
 
+@known("cumsum")
+def cumsum(tape: Tape, x: Tensor, dim: int) -> Tensor:
+    """Sums up to each place: nothing is kept."""
+    return tape.result([x], x.shape)
+
+
 @known("amax", "amin", "prod")
 def extreme(tape: Tape, x: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
     """Keeps the input and the result."""
@@ -106,9 +112,10 @@ def index_select(tape: Tape, x: Tensor, dim: int, index: Tensor) -> Tensor:
 
 
 @known("scatter")
-def scatter(tape: Tape, x: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
+def scatter(tape: Tape, x: Tensor, dim: int, index: Tensor, source: Tensor | float) -> Tensor:
     """Keeps the places."""
-    return tape.result([x, source], x.shape, strides=preserved(x), keep=[index])
+    given = [x, source] if isinstance(source, Tensor) else [x]
+    return tape.result(given, x.shape, strides=preserved(x), keep=[index])
 
 
 @known("index_copy")

@@ -172,6 +172,43 @@ class BadRepeat(Problem):
     value: str
 
 
+class NoList(Problem):
+    code = "NS350"
+    title = "`for` goes over numbers or over a list, got {value}"
+    help = (
+        "`for i in 1..3`, `for r in [6, 12, 18]`; `for x_t in @x` goes over the steps of a sequence"
+    )
+    explain = (
+        "`for i in 1..n` counts, `for r in [6, 12, 18]` takes the values of a list in turn, which may be "
+        "a parameter. `for x_t in @x` goes over the steps of a sequence."
+    )
+    value: str
+
+
+class UnevenItem(Problem):
+    code = "NS351"
+    title = "`for` takes {names} values at a time, the list holds {item}"
+    help = "each item is a list of its own: `for k, s in [(16, 8), (4, 2)]`"
+    explain = (
+        "With several names in front of `in`, each item of the list is a list of as many values, one "
+        "for each name."
+    )
+    names: int
+    item: str
+
+
+class NameCount(Problem):
+    code = "NS352"
+    title = "{names} names for {tensors} tensors"
+    help = "one name stands for all that the step gives, several for one tensor each"
+    explain = (
+        "`split(2) as a, b` names the tensors that a step gives, in their order: one name for each. A "
+        "single name stands for all of them, however many."
+    )
+    names: int
+    tensors: int
+
+
 class NoBraces(Problem):
     code = "NS219"
     title = "`{op}` takes no braces"

@@ -48,6 +48,20 @@ class NotDivisible(Problem):
     value: object
 
 
+class PartsDoNotFit(Problem):
+    code = "NS341"
+    title = "`{op}` cuts sizes into whole parts, and {value} is no multiple of {divisor}"
+    help = "`fill=yes` puts zeros after the last places, as Swin does, and cuts them off again"
+    explain = (
+        "Windows, grids and patches cover a map without rest. Swin's authors put zeros after the last "
+        "places where a map is no multiple of the window; attention sees them."
+    )
+    about = ("size", "by")
+    op: str
+    value: object
+    divisor: int
+
+
 class PadTooLarge(Problem):
     code = "NS304"
     title = "`{op}` pads {pad} with a kernel of {kernel}: a window would hold padding only"
@@ -230,13 +244,14 @@ class ValuesMisfit(Problem):
 class StateDiffers(Problem):
     code = "NS330"
     title = "a step of the recurrence takes {taken} and gives {given}"
-    help = "end the braces with what the next step starts from: {taken}"
+    help = "{advice_text}"
     explain = (
         "`for x_t in @x { ... }` runs its braces at each step of a sequence. What flows out of one "
         "step flows into the next, so it must be as many tensors, of the same shapes."
     )
     taken: str
     given: str
+    advice_text: str
 
 
 class SharedKnownDiffer(Problem):

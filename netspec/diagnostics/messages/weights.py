@@ -171,6 +171,20 @@ class NotReal(Problem):
     dtype: str
 
 
+class TurnsDiffer(Problem):
+    code = "NS340"
+    title = "`{tensor}` has {theirs} of rotary positions, and the net turns by {ours}"
+    help = "`rotary=` of `attention`, or the base of `rotary`, says it"
+    explain = (
+        "Older files keep the frequencies of rotary positions, which a net computes from their base. "
+        "Weights that were trained under one base are of no use under another, so a file whose "
+        "frequencies are not those of one of the net's layers is refused."
+    )
+    tensor: str
+    theirs: str
+    ours: str
+
+
 class KnownDiffers(Problem):
     code = "NS570"
     title = "`{tensor}` is fixed by the net, and what is given holds other numbers"

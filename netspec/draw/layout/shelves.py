@@ -70,6 +70,34 @@ def _arranged(main: Piece, details: Sequence[Piece], w: float, h: float) -> Iter
             corners = {rest[k]: (x + GAP, y + at) for k, (x, y) in below.items()}
             found = _joined(found, _placed(main, sizes, 0.0, 0.0, corners))
         yield replace(found, in_order=False)
+    deepest = sorted(range(len(sizes)), key=lambda i: (-sizes[i][1], i))
+    for order in (range(len(sizes)), deepest):
+        corners = _filled(main, sizes, order, w)
+        yield replace(_placed(main, sizes, 0.0, 0.0, corners), in_order=False)
+
+
+def _filled(
+    main: Piece, sizes: Sequence[Size], order: Sequence[int], w: float
+) -> dict[int, tuple[float, float]]:
+    """Each piece as high up as there is room for it within `w`, beside the main one or below it."""
+    taken = [(0.0, 0.0, main.w, main.h)]
+    found: dict[int, tuple[float, float]] = {}
+    for i in order:
+        wide, tall = sizes[i]
+        starts = sorted({GAP, *(right + GAP for _, _, right, _ in taken)})
+        fitting = [x for x in starts if x + wide <= w] or [GAP]
+        lows = [
+            max(
+                (b for a, _, right, b in taken if a < x + wide + GAP and x < right + GAP),
+                default=0.0,
+            )
+            for x in fitting
+        ]
+        low = min(lows)
+        x = fitting[lows.index(low)]
+        found[i] = x, low + GAP
+        taken.append((x, low + GAP, x + wide, low + GAP + tall))
+    return found
 
 
 def _placed(

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from netspec.draw.layout.arcs import chain_with_arcs
 from netspec.draw.layout.dense import dense_piece, growth
+from netspec.draw.layout.lattice.drawn import lattice
 from netspec.draw.layout.layered import layered
 from netspec.draw.layout.pieces import (
     BETWEEN,
@@ -61,14 +62,22 @@ _LEAST = 200.0
 
 @record
 class Layout:
-    """Turns elements into pieces, for one view. `depth` counts the blocks around."""
+    """Turns elements into pieces, for one view. `depth` counts the blocks around.
+
+    What is `alone` is a picture of its own, from which nothing flows on.
+    """
 
     view: View
     depth: int = 0
+    alone: bool = False
 
     def inside(self) -> Layout:
         """The layout of what a block at this level holds."""
         return Layout(self.view, self.depth + 1)
+
+    def panel(self, block: Block, title: str, note: str = "") -> Piece:
+        """What a block does, as a picture of its own."""
+        return self.block(block, block, 0.0, note=note, title=title)
 
     # --- elements
 
@@ -157,6 +166,9 @@ class Layout:
         u = u_shape(series, self.view.graph)
         if u is not None:
             return u_piece(u, self, leaves=True)
+        found = lattice(series, self, self.view.graph, alone=self.alone)
+        if found is not None:
+            return found
         return stack(self.pieces(series))
 
     def pieces(self, series: Series, width: float = 0.0, *, whole: bool = False) -> list[Piece]:
@@ -213,6 +225,20 @@ class Layout:
             case _:
                 found = set()
         return frozenset(found - {""})
+
+    def opens(self, element: Element) -> bool:
+        """Whether an element is a block, or repeats of one, that is drawn open."""
+        copies = element.copies if isinstance(element, Repeat) else ()
+        block = element.element if isinstance(element, Repeat) else element
+        return isinstance(block, Block) and self._opens(block, copies[0] if copies else block)
+
+    def stretched(self, element: Element, h: float) -> Piece:
+        """A closed block, or repeats of one, at least so high."""
+        if isinstance(element, Repeat) and isinstance(element.element, Block):
+            times = f" ×{element.count}"
+            return self.block(element.element, element, 0.0, times, element.note, least=h - 6)
+        assert isinstance(element, Block)
+        return self.block(element, element, 0.0, least=h)
 
     def _opens(self, block: Block, copy: Element) -> bool:
         """Whether a block is drawn open; `copy` is the first of those it stands for."""
@@ -283,8 +309,12 @@ class Layout:
         note: str = "",
         around: str = "",
         title: str = "",
+        least: float = 0.0,
     ) -> Piece:
-        """A card: closed with its figures, or open with what it does, as always with a `title`."""
+        """A card: closed with its figures, or open with what it does, as always with a `title`.
+
+        A closed one is at least `least` high.
+        """
         name = title or around + (block.call.block if times else block.name)
         lines = note.splitlines()
         if block.head:
@@ -299,7 +329,8 @@ class Layout:
             only = block.only
             if only is not None:
                 return self._merged(block, element, only, width, name + times)
-        inner = self.inside().body(block, element) if is_open else None
+        inside = replace(self.inside(), alone=bool(title))
+        inner = inside.body(block, element) if is_open else None
         if inner is not None and block.result:
             inner = stack([inner, self._pin(block.result, block.own[-1])])
         if inner is None and not width and not block.head:
@@ -309,9 +340,9 @@ class Layout:
             name = around + (f"{block.name}: {block.call.block}" if given else block.call.block)
         title = name + times
         if inner is None and not block.head:
-            least = max(width - 2 * PAD, width_of(f"{title} {figures}", "head"), _LEAST)
+            wide = max(width - 2 * PAD, width_of(f"{title} {figures}", "head"), _LEAST)
             told = arguments([copy for copy in copies or [block] if isinstance(copy, Block)])
-            lines = [*wrapped(", ".join(told), SIZES["note"], least), *lines] if told else lines
+            lines = [*wrapped(", ".join(told), SIZES["note"], wide), *lines] if told else lines
         weights, _ = self.view.shared(block.path)
         lines += [weights] if weights else []
         top = HEADER + 14.0 * len(lines)
@@ -319,7 +350,7 @@ class Layout:
         room += [width_of(line, "note") for line in lines]
         w = max(width, max(room) + 2 * PAD)
         if inner is None:
-            h = top + 4
+            h = max(top + 4, least)
             axis = w / 2
         else:
             w = max(w, inner.w + 2 * PAD)

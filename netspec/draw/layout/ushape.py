@@ -73,7 +73,7 @@ def _deep(parallel: Parallel, graph: Graph) -> Series | None:
 
 def _returns(series: Series, graph: Graph) -> bool:
     repeated = _repeated(graph)
-    areas = [_area(node.types[0], graph) for node in nodes_of(series) if node not in repeated]
+    areas = [area_of(node.types[0], graph) for node in nodes_of(series) if node not in repeated]
     return bool(areas) and areas[-1] < inf and min(areas) * 1.5 < areas[-1]
 
 
@@ -82,9 +82,9 @@ def _repeated(graph: Graph) -> frozenset[Node]:
     """What a merge repeats over a larger map, as a squeeze's gates: no way down and up again."""
     found: set[Node] = set()
     for node in reversed(graph.nodes):
-        area, readers = _area(node.types[0], graph), graph.consumers[node]
+        area, readers = area_of(node.types[0], graph), graph.consumers[node]
         if readers and all(
-            reader in found or (is_join(reader) and _area(reader.types[0], graph) > area)
+            reader in found or (is_join(reader) and area_of(reader.types[0], graph) > area)
             for reader in readers
         ):
             found.add(node)
@@ -93,11 +93,12 @@ def _repeated(graph: Graph) -> frozenset[Node]:
 
 def _finite(node: Node, graph: Graph) -> float:
     """The area of what a node gives; a vector is smaller than any map."""
-    area = _area(node.types[0], graph)
+    area = area_of(node.types[0], graph)
     return area if area < inf else 0.5
 
 
-def _area(kind: TensorType, graph: Graph) -> float:
+def area_of(kind: TensorType, graph: Graph) -> float:
+    """How many places a tensor has, with the nominal sizes of a graph; infinite for a vector."""
     size = graph.nominal(numel(kind.spatial)) if kind.spatial else inf
     if isinstance(size, int | float):
         return size

@@ -242,7 +242,8 @@ def _constant(node: Node) -> str:
 
 
 def _parts(node: Node) -> str:
-    return f"into {node.op.__dict__['parts']}"
+    sizes = node.op.__dict__["sizes"]
+    return f"into {node.op.__dict__['parts'] or ', '.join(map(str, sizes))}"
 
 
 def _axes(node: Node) -> str:

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from netspec.diagnostics.messages.draw import TooManyDrawn, TooManyJoins
 from netspec.diagnostics.raised import NetspecError
+from netspec.draw.layout.lattice.drawn import lattice
 from netspec.draw.layout.paging import GUTTER, SCREEN, TALLEST, Column, columns, led_on
 from netspec.draw.layout.pieces import GAP, Piece
 from netspec.draw.layout.shelves import with_details
@@ -121,15 +122,22 @@ def page(view: View, series: Series, *, inside: bool = False) -> Scene:
 
 
 def _columns(view: View, series: Series, *, narrow: bool) -> list[Column]:
-    """The columns of a page: one with a U where the net is one and that fits a screen."""
+    """The columns of a page: one with a U or a lattice where the net is one and that fits a screen."""
     layout = Layout(view)
-    u = u_shape(series, view.graph)
-    whole = None if u is None else Column((u_piece(u, layout, leaves=False),))
-    if whole is not None and whole.h <= TALLEST:
+    piece = _whole(layout, series)
+    whole = None if piece is None else Column((piece,))
+    if whole is not None and whole.h <= TALLEST and whole.w <= SCREEN[0] - 2 * MARGIN:
         return [whole]
     found = columns(layout.pieces(series, layout.width(series), whole=True), narrow=narrow)
     shorter = whole is None or max(column.h for column in found) <= TALLEST
     return found if shorter or whole is None else [whole]
+
+
+def _whole(layout: Layout, series: Series) -> Piece | None:
+    u = u_shape(series, layout.view.graph)
+    if u is not None:
+        return u_piece(u, layout, leaves=False)
+    return lattice(series, layout, layout.view.graph, whole=True)
 
 
 def _side_by_side(side: list[Column]) -> Piece:

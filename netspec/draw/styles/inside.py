@@ -97,12 +97,12 @@ class _Insides:
     def _panel(self, key: object, block: Block) -> Piece:
         title = self.titles[key]
         note = self._note(key, block)
-        plain = self.layout.block(block, block, 0.0, title=title)
+        plain = self.layout.panel(block, title)
         if not note:
             return plain
         width = max(plain.w - 2 * PAD, _LEAST, width_of(title, "head"))
         lines = "\n".join(wrapped(note, SIZES["note"], width))
-        return self.layout.block(block, block, 0.0, note=lines, title=title)
+        return self.layout.panel(block, title, lines)
 
     def _note(self, key: object, block: Block) -> str:
         """Which of several blocks of one name it is, and what numbers differ in others like it."""

@@ -16,7 +16,7 @@ def scopes_of(node: NodeProto) -> tuple[Scope, ...]:
     """The blocks around a node, outermost first, as torch's exporters, netspec or a path say them."""
     said = {entry.key: entry.value for entry in node.metadata_props}
     if _NAMES in said:
-        found = _of_torch(said[_NAMES], said.get(_CLASSES, "[]"))
+        found = _of_torch(said[_NAMES], said.get(_CLASSES, "[]"), node.name)
         if found is not None:
             return found
     if "/" in node.name:
@@ -26,13 +26,16 @@ def scopes_of(node: NodeProto) -> tuple[Scope, ...]:
     return tuple(Scope(part, None) for part in node.name.split(".")[:-1][:_MOST])
 
 
-def _of_torch(names: str, classes: str) -> tuple[Scope, ...] | None:
-    """Full names of modules and their classes, as lists: the last of each is the operator's."""
+def _of_torch(names: str, classes: str, step: str) -> tuple[Scope, ...] | None:
+    """Full names of modules and their classes, as lists: the last of each is the operator's.
+
+    A step that bears the last name itself, as in netspec's files, is what it is the name of.
+    """
     full, kinds = _listed(names), _listed(classes)
-    if full is None:
+    if not full:
         return None
     found, before = [], ""
-    for i, name in enumerate(full[:-1]):
+    for i, name in enumerate(full if step == full[-1] else full[:-1]):
         if name and name != before:
             own = name.removeprefix(f"{before}.") if before else name
             kind = kinds[i].rpartition(".")[2] if kinds is not None and i < len(kinds) else None

@@ -19,6 +19,7 @@ from onnx.shape_inference import infer_node_outputs
 from netspec.backends.onnx.blocks.inlining import MOST_NODES
 from netspec.diagnostics.records import printable
 from netspec.importing.files.chains import chained
+from netspec.importing.files.computing import computed
 from netspec.importing.files.meaning.meant import meant
 from netspec.importing.files.normal import normalised
 from netspec.importing.files.program import Array, Input, Node, Program
@@ -336,21 +337,10 @@ class _Specialising:
             raise refused(
                 self.path, f"{printable(node.name or node.op_type)} makes too large a constant"
             )
-        from onnx.reference import ReferenceEvaluator
-
         with reading(
             lambda reason: refused(self.path, f"{printable(node.name or node.op_type)}: {reason}")
         ):
-            model = helper.make_function(
-                "",
-                "f",
-                list(dict.fromkeys(names)),
-                [n for n in node.output if n],
-                [node],
-                [helper.make_opsetid("", self.opset)],
-            )
-            feeds = {name: self.constants[name] for name in names}
-            results = ReferenceEvaluator(model).run(None, feeds, {})
+            results = computed(node, {name: self.constants[name] for name in names}, self.opset)
         for name, value in zip((n for n in node.output if n), results, strict=True):
             self.constants[name] = np.asarray(value)
             self.types.pop(name, None)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from math import prod
 
 import numpy as np
 
 from netspec.importing.files.program import Array, Node
+from netspec.importing.recognise.offsets import by_offset
 from netspec.importing.recognise.steps import Wire, number
+from netspec.importing.recognise.turning import rotary
 from netspec.importing.recognise.views import Atom, View, flat, refined, renamed, size_of
 from netspec.importing.recognise.writer import Unsaid, Writer
 
@@ -23,10 +26,11 @@ _WORDS = {
 
 def reshape(writer: Writer, node: Node) -> View:
     """Reshape, Flatten, Squeeze and Unsqueeze: of sizes that are all known."""
-    view, shape = writer.view(node.inputs[0]), writer.shapes[node.output]
-    found = view.reshaped(shape)
+    shape = writer.shapes[node.output]
+    found = writer.copied(node.inputs[0]).reshaped(shape)
     if found is not None:
         return found
+    view = writer.view(node.inputs[0])
     wire = writer.plain(view)
     if not shape or shape[0] != size_of(view.base[0]):
         raise Unsaid("it mixes the batch with other axes")
@@ -38,8 +42,21 @@ def reshape(writer: Writer, node: Node) -> View:
 
 def transpose(writer: Writer, node: Node) -> View:
     """Transpose."""
-    view = writer.view(node.inputs[0])
+    view = writer.copied(node.inputs[0])
     return view.moved(node.get("perm") or tuple(reversed(range(len(view.axes)))))
+
+
+def expand(writer: Writer, node: Node) -> View:
+    """Expand: axes of size 1 repeated, which many steps do by themselves."""
+    view, shape = writer.copied(node.inputs[0]), writer.shapes[node.output]
+    axes = ((),) * (len(shape) - len(view.axes)) + view.axes
+    found = tuple(
+        (Atom(size),) if size > 1 and size_of(axis) == 1 else axis
+        for size, axis in zip(shape, axes, strict=True)
+    )
+    if found[0] != view.base[0]:
+        raise Unsaid("it repeats the batch")
+    return View(view.wire, view.base, found)
 
 
 def _place(view: View, atoms: tuple[Atom, ...]) -> tuple[int, int]:
@@ -50,7 +67,7 @@ def _place(view: View, atoms: tuple[Atom, ...]) -> tuple[int, int]:
     raise Unsaid("it takes elements of an axis that lies inside another")
 
 
-def _sliced(
+def sliced(
     writer: Writer, view: View, axis: int, start: int, end: int, step: int, drop: bool
 ) -> View:
     """Elements of one axis, which is left out where one is taken and `drop` says so."""
@@ -97,18 +114,6 @@ def _mirrored(writer: Writer, view: View, axis: int) -> View:
     return view.on(writer.step(f"flip{more}", [view.wire], view.wire.sizes))
 
 
-def slices(writer: Writer, node: Node) -> View:
-    """Slice, along one axis after another."""
-    view = writer.view(node.inputs[0])
-    starts, ends = node.get("starts"), node.get("ends")
-    axes = node.get("axes") or tuple(range(len(starts)))
-    steps = node.get("steps") or (1,) * len(starts)
-    rank = len(view.axes)
-    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
-        view = _sliced(writer, view, axis % rank, start, end, step, drop=False)
-    return view
-
-
 def tile(writer: Writer, node: Node) -> View:
     """Tile of axes of one place, each right after an axis of a map's places: those repeated, one by one."""
     view, repeats = writer.view(node.inputs[0]), node.get("repeats", ())
@@ -148,7 +153,7 @@ def split(writer: Writer, node: Node) -> tuple[View, ...]:
         return tuple(View(wire, base, axes) for wire in first.step.made)
     found, start = [], 0
     for size in pieces:
-        found.append(_sliced(writer, view, axis, start, start + size, 1, drop=False))
+        found.append(sliced(writer, view, axis, start, start + size, 1, drop=False))
         start += size
     return tuple(found)
 
@@ -166,9 +171,9 @@ def gather(writer: Writer, node: Node) -> View:
     size = size_of(view.axes[axis])
     if places.ndim == 0:
         start = int(places) % size
-        return _sliced(writer, view, axis, start, start + 1, 1, drop=True)
+        return sliced(writer, view, axis, start, start + 1, 1, drop=True)
     if places.ndim != 1:
-        raise Unsaid("it takes elements in several axes")
+        return _strided(writer, view, axis, places)
     wanted = [int(p) % size for p in places]
     place, each = _place(view, view.axes[axis])
     if each > 1 or place == 0 or len(view.base) - 1 not in _WORDS:
@@ -183,6 +188,36 @@ def gather(writer: Writer, node: Node) -> View:
     base = tuple(new if i == place else a for i, a in enumerate(view.base))
     axes = tuple(new if i == axis else a for i, a in enumerate(view.axes))
     return View(wire, base, axes)
+
+
+def _strided(writer: Writer, view: View, axis: int, places: Array) -> View:
+    """Elements of a vector in steps along several axes, as torch's as_strided takes them."""
+    start, sizes = int(places.reshape(-1)[0]), places.shape
+    many = [i for i, size in enumerate(sizes) if size > 1]
+    steps = {i: int(places.take(1, i).reshape(-1)[0]) - start for i in many}
+    many.sort(key=lambda i: -steps[i])
+    formed = start + sum(
+        steps[i] * np.arange(sizes[i]).reshape([-1 if j == i else 1 for j in range(len(sizes))])
+        for i in many
+    )
+    if len(view.axes) != 1 or axis or not many or not np.array_equal(places, formed):
+        raise Unsaid("it takes elements in several axes")
+    # Each step is over all that lies inside of it.
+    whole = [size_of(view.axes[0]), *(steps[i] for i in many)]
+    if steps[many[-1]] < 1 or any(a % b for a, b in pairwise(whole)):
+        raise Unsaid("it takes elements in several axes")
+    inner = [a // b for a, b in pairwise(whole)] + [whole[-1]]
+    # A batch of one sample stands for itself.
+    found = view.reshaped((1, *inner))
+    if found is None:
+        raise Unsaid("it takes elements in several axes")
+    for place, (i, step) in enumerate(zip((*many, -1), (*whole[1:], 1), strict=True)):
+        first, count = start // step % inner[place], sizes[i] if i >= 0 else 1
+        found = sliced(writer, found, place + 1, first, first + count, 1, drop=False)
+    order = sorted(range(len(many)), key=lambda place: many[place])
+    found = found.moved([0, *(i + 1 for i in order), len(many) + 1]).reshaped(sizes)
+    assert found is not None
+    return found
 
 
 def _embedding(writer: Writer, node: Node, table: Array) -> View:
@@ -333,7 +368,7 @@ def roll(writer: Writer, node: Node) -> View:
 
 def attend(writer: Writer, node: Node) -> View:
     """Attention without its projections, which are layers of their own before and after."""
-    query, key, value = (writer.view(name) for name in node.inputs[:3])
+    query, key, value = (writer.copied(name) for name in node.inputs[:3])
     if not len(query.axes) == len(key.axes) == len(value.axes):
         raise Unsaid("its queries and keys have different axes")
     rank = len(query.axes)
@@ -344,18 +379,27 @@ def attend(writer: Writer, node: Node) -> View:
         outer = [outer[0][:1], outer[0][1:]]
     if not outer or outer[0] != query.base[0] or len(outer) > 2:
         raise Unsaid("its heads are no part of the channels")
-    parts = []
+    parts: list[View] = []
+    kv_heads: set[int] = set()
     for view in (query, key, value):
         inner = flat(view.axes[:-2])
         if not inner or inner[: len(view.base[0])] != view.base[0]:
             raise Unsaid("its heads are no part of the channels")
-        channels = (*inner[len(view.base[0]) :], *view.axes[-1])
+        shared = tuple(atom for atom in inner if atom in flat(view.base))
+        if view is not query and inner[: len(shared)] == shared:
+            kv_heads.add(prod(atom.size for atom in shared[len(view.base[0]) :]))
+        else:
+            shared = inner
+        channels = (*shared[len(view.base[0]) :], *view.axes[-1])
         spatial = _spatial(view, view.axes[-2])
         parts.append(writer.arranged(view, (view.base[0], channels, *spatial)))
     query, key, value = parts
+    if len(kv_heads) > 1:
+        raise Unsaid("its keys and values have different heads")
     width = size_of(query.axes[-1])
     scale = node.get("scale")
     given = [str(heads)] * (heads > 1) + ["causal=yes"] * bool(node.get("causal"))
+    given += [f"kv_heads={many}" for many in kv_heads if many != heads]
     given += [f"scale={number(scale)}"] * (abs(scale * width**0.5 - 1) > 1e-5)
     named = {"scores": _scores(writer, node, query, key)} if len(node.inputs) > 3 else {}
     shape = (heads * size_of(value.axes[-1]), *query.wire.sizes[1:])
@@ -381,7 +425,16 @@ def _scores(writer: Writer, node: Node, query: View, key: View) -> Wire:
         array = array[0]
     if array.ndim > 3:
         raise Unsaid("what is added to its scores differs from sample to sample")
-    return writer.parameter(np.ascontiguousarray(array), query.wire)
+    array, found = np.ascontiguousarray(array), by_offset(array, query.wire.sizes[1:])
+    if found is None:
+        return writer.shared(array, query.wire, lambda: writer.parameter(array, query.wire))
+    head, table = found
+    weights = {"relative_position_bias_table": table}
+    return writer.shared(
+        array,
+        query.wire,
+        lambda: writer.step(head, [query.wire], array.shape, weights=weights, shared=True),
+    )
 
 
 def product(writer: Writer, node: Node) -> View:
@@ -402,7 +455,6 @@ ARRANGING = {
     "Squeeze": reshape,
     "Unsqueeze": reshape,
     "Transpose": transpose,
-    "Slice": slices,
     "Tile": tile,
     "Split": split,
     "Gather": gather,
@@ -410,6 +462,8 @@ ARRANGING = {
     "DepthToSpace": depth_to_space,
     "SpaceToDepth": depth_to_space,
     "Roll": roll,
+    "Rotary": rotary,
+    "Expand": expand,
     "Attend": attend,
     "MatMul": product,
 }

@@ -12,12 +12,12 @@ from netspec.importing.files.program import Array, Node
 _LOW = -1e4
 
 
-def attended(node: Node, makers: Mapping[str, Node], constants: Mapping[str, Array]) -> Node | None:
+def attended(node: Node, makers: Mapping[str, Node], constants: dict[str, Array]) -> Node | None:
     """The attention whose last product is this node; None where it is another product.
 
     It reads queries (..., T, D), turned keys (..., D, S), values (..., S, E) and what is added to the
-    scores, if anything is; `scale` is the factor of the products, `causal` whether the scores added were
-    a causal mask alone.
+    scores, if anything is, of constants their sum; `scale` is the factor of the products, `causal` whether
+    a causal mask is among what is added.
     """
     soft = makers.get(node.inputs[0])
     if soft is not None and soft.op == "Where":  # rows of which everything is masked: NaN made zero
@@ -42,24 +42,34 @@ def attended(node: Node, makers: Mapping[str, Node], constants: Mapping[str, Arr
             scored = [n for n in found.inputs if _is_scores(n, makers)]
             if not scored:
                 return None
-            added.append(found.inputs[0] if scored[0] == found.inputs[1] else found.inputs[1])
-            name = scored[0]
+            other = found.inputs[0] if scored[0] == found.inputs[1] else found.inputs[1]
+            name, mask = scored[0], constants.get(other)
+            if mask is not None and _causal(mask):
+                causal = 1
+            elif (mask is None or mask.any()) and scale != 1:
+                return None  # it is multiplied too
+            elif mask is None or mask.any():
+                added.append(other)
             continue
-        if len(own) != 1 or added:
+        if len(own) != 1:
             return None
         (value,) = (constants[n] for n in found.inputs if n in constants)
         if value.size != 1 or (found.op == "Div" and found.inputs[1] not in constants):
             return None
         scale = scale * value.item() if found.op == "Mul" else scale / value.item()
         name = own[0]
-    if found is None or len(added) > 1 or any(n in constants for n in found.inputs):
+    if found is None or any(n in constants for n in found.inputs):
         return None
+    if len(added) > 1:
+        if not all(n in constants for n in added):
+            return None
+        total = f"{node.output} scores"
+        constants[total] = sum(constants[n] for n in added[::-1])  # type: ignore[assignment]
+        added = [total]
     query, key = found.inputs
     query, by = _unscaled(query, makers, constants)
     key, also = _unscaled(key, makers, constants)
     given = {"scale": scale * by * also, "causal": causal}
-    if added and (mask := constants.get(added[0])) is not None and _causal(mask):
-        added, given["causal"] = [], 1
     return Node(
         "Attend", (query, key, node.inputs[1], *added), node.outputs, given, node.name, node.scopes
     )
@@ -83,27 +93,25 @@ def _unscaled(
     return name, 1.0
 
 
-def _is_square(mask: Array) -> bool:
-    """Whether a mask is one for all samples and heads, of as many places as it looks at."""
-    return (
-        mask.ndim >= 2
-        and all(size == 1 for size in mask.shape[:-2])
-        and mask.shape[-1] == mask.shape[-2]
-    )
+def _square(mask: Array) -> Array | None:
+    """A mask that is the same for all samples and heads, if it is of as many places as it looks at."""
+    if mask.ndim < 2 or not mask.size or mask.shape[-1] != mask.shape[-2]:
+        return None
+    many = mask.reshape(-1, *mask.shape[-2:])
+    return many[0] if (many == many[:1]).all() else None
 
 
 def _lower(seen: Array) -> bool:
     """Whether what is seen is each place and those before it."""
-    return _is_square(seen) and bool(
-        (seen.reshape(seen.shape[-2:]) == np.tri(seen.shape[-1], dtype=bool)).all()
-    )
+    square = _square(seen)
+    return square is not None and bool((square == np.tri(len(square), dtype=bool)).all())
 
 
 def _causal(mask: Array) -> bool:
     """Whether an added mask is 0 up to the diagonal and very low beyond."""
-    if not _is_square(mask):
+    square = _square(mask)
+    if square is None:
         return False
-    square = mask.reshape(mask.shape[-2:])
     upper = np.triu(np.ones(square.shape, bool), 1)
     return (
         bool((square[upper] <= _LOW).all() and (square[~upper] == 0).all()) and square.shape[0] > 1

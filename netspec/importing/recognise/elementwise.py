@@ -127,14 +127,14 @@ def merge(writer: Writer, node: Node) -> View:
         return _constant(writer, node, tensors[0], constants[0])
     if constants:
         raise Unsaid("it joins several constants")
-    found = writer.view(tensors[0])
     if len(tensors) == 1:
-        return found
+        return writer.view(tensors[0])
+    found = writer.copied(tensors[0])
     if len(set(tensors)) == 1 and node.op == "Mul" and len(tensors) == 2:
         return found.on(writer.step("square", [found.wire], found.wire.sizes))
     views = [found]
     for name in tensors[1:]:
-        one, other = writer.together(views[-1], writer.view(name))
+        one, other = writer.together(views[-1], writer.copied(name))
         if views[-1].base != one.base and len(views) > 1:
             raise Unsaid("its inputs lie in different orders")
         views[-1] = one

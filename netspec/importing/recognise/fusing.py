@@ -6,6 +6,7 @@ attributes or None where the pattern means something else.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -14,8 +15,11 @@ import numpy as np
 from netspec.foundation.records import record
 from netspec.importing.files.program import Node, Program
 from netspec.importing.recognise.attending import attended
+from netspec.importing.recognise.cutting import cropped, twice
 from netspec.importing.recognise.neighbours import FORMS, response
 from netspec.importing.recognise.patterns import Match, Tree, matches, parsed, scalar
+from netspec.importing.recognise.turning import FORMS as TURNING
+from netspec.importing.recognise.turning import turned
 
 Given = Callable[[Match, "Fusing"], "dict[str, Any] | None"]
 
@@ -38,7 +42,9 @@ class Fusing:
         self.constants, self.shapes = program.constants, program.shapes
         self.makers: dict[str, Node] = {}
         self.nodes: list[Node] = []
-        self.outputs = set(program.outputs)
+        # How often each tensor is read, before anything is fused.
+        self.reads = Counter(name for node in program.nodes for name in node.inputs)
+        self.reads.update(program.outputs)
 
     def run(self) -> None:
         """Fuses in place, the first nodes first, so that groups are made of groups."""
@@ -50,6 +56,10 @@ class Fusing:
             self.makers |= dict.fromkeys(filter(None, node.outputs), node)
         self.program.nodes[:] = self.nodes
         self.program.nodes[:] = self.program.used()
+
+    def alone(self, match: Match) -> bool:
+        """Whether what a group makes on the way to its output is read in it alone, once."""
+        return all(self.reads[node.output] == 1 for node in match.nodes[1:])
 
     def scalar(self, name: str) -> float | None:
         """The value of a constant of one element."""
@@ -149,6 +159,14 @@ def _scaled_bias(match: Match, fusing: Fusing) -> dict[str, Any] | None:
     if ((1,) * rank + bias.shape)[-rank:] != wanted or bias.ndim > rank:
         return None
     return dict(layer.attributes)
+
+
+def _twice(match: Match, fusing: Fusing) -> dict[str, Any] | None:
+    return twice(match, fusing.shapes) if fusing.alone(match) else None
+
+
+def _cut(match: Match, fusing: Fusing) -> dict[str, Any] | None:
+    return cropped(match, fusing.shapes) if fusing.alone(match) else None
 
 
 def _gemm(match: Match, fusing: Fusing) -> dict[str, Any] | None:
@@ -265,6 +283,10 @@ def _wrapped(match: Match, fusing: Fusing) -> dict[str, Any] | None:
 
 def _response(beta: float | None) -> Given:
     return lambda match, fusing: response(match, fusing.constants, fusing.shapes, beta)
+
+
+def _turned(match: Match, fusing: Fusing) -> dict[str, Any] | None:
+    return turned(match, fusing.constants, fusing.shapes)
 
 
 def _rolled(match: Match, fusing: Fusing) -> dict[str, Any] | None:
@@ -414,6 +436,10 @@ _TABLE: tuple[tuple[list[str], str, str, Given], ...] = (
     (["AveragePool(Pad(x))"], "AveragePool", "x", _padded),
     (["MaxPool(Pad(x))"], "MaxPool", "x", _padded),
     (["Concat(Slice(x), Slice(x))"], "Roll", "x", _rolled),
+    (TURNING, "Rotary", "x", _turned),
+    (["Slice(Slice(x))"], "Slice", "x", _twice),
+    (["Slice(ConvTranspose(x, $w))"], "ConvTranspose", "x $w", _cut),
+    (["Slice(ConvTranspose(x, $w, $b))"], "ConvTranspose", "x $w $b", _cut),
 )
 
 

@@ -262,7 +262,7 @@ def prelu(writer: Writer, node: Node) -> View:
 
 
 def resize(writer: Writer, node: Node) -> View:
-    """Resize and Upsample, to whole factors or to a size; Expand of what is alone along an axis of a map."""
+    """Resize and Upsample, to whole factors or to a size."""
     wire = writer.plain(writer.view(node.inputs[0]))
     shape = writer.shapes[node.output][1:]
     if len(shape) != len(wire.sizes) or shape[:1] != wire.sizes[:1]:
@@ -286,49 +286,6 @@ def resize(writer: Writer, node: Node) -> View:
     given += ["align_corners=yes"] * (how == "align_corners" and mode != "nearest")
     given += ["antialias=yes"] * bool(node.get("antialias", 0))
     return _whole(writer, writer.step(f"upsample({', '.join(given)})", [wire], shape))
-
-
-def pad(writer: Writer, node: Node) -> View:
-    """Pad of a map's places, wherever they lie, or of channels after the last."""
-    view = writer.view(node.inputs[0])
-    rank, amounts = len(view.axes), list(node.get("pads", ()))
-    if node.get("axes"):
-        chosen, given = [a % rank for a in node.get("axes")], amounts
-        amounts = [0] * (2 * rank)
-        for i, axis in enumerate(chosen):
-            amounts[axis], amounts[rank + axis] = given[i], given[len(chosen) + i]
-    pairs = dict(enumerate(zip(amounts[:rank], amounts[rank:], strict=True)))
-    padded = [axis for axis, pair in pairs.items() if any(pair)]
-    value = node.get("value", 0.0)
-    value = value[0] if isinstance(value, tuple) else value
-    mode = {"constant": "constant", "reflect": "reflect", "edge": "replicate", "wrap": "circular"}[
-        node.get("mode", "constant")
-    ]
-    if min(amounts) < 0 or any(atom.batch for axis in padded for atom in view.axes[axis]):
-        raise Unsaid("it pads the batch, or cuts")
-    if not all(view.axes[axis] and view.axes[axis] in view.base[1:] for axis in padded):
-        wire = writer.plain(view)
-        base = ((writer.batch,), *writer.axes(wire.sizes))
-        view = View(wire, base, base)
-    places = {
-        axis: view.base.index(view.axes[axis]) if view.axes[axis] else axis for axis in padded
-    }
-    shape, base, axes = list(view.wire.sizes), list(view.base), list(view.axes)
-    for axis, place in places.items():
-        shape[place - 1] += sum(pairs[axis])
-        base[place] = axes[axis] = (Atom(shape[place - 1]),)
-    if 1 in places.values():
-        (before, _), *others = [pairs[axis] for axis in padded]
-        if others or before or value or mode != "constant":
-            raise Unsaid("it pads channels before the first, or with other than zeros")
-        head, given = f"pad_channels({shape[0]})", []
-    else:
-        sides = [(0, 0)] * (len(base) - 2)
-        for axis, place in places.items():
-            sides[place - 2] = pairs[axis]
-        head, given = "pad", [_sides(sides)] + [f"mode={mode}"] * (mode != "constant")
-        given += [f"value={number(value)}"] * bool(value)
-    return View(writer.step(head, [view.wire], shape, *given), tuple(base), tuple(axes))
 
 
 # --- shared
@@ -364,7 +321,7 @@ class _Window:
 
     def given(self) -> list[str]:
         """Padding and dilation, where there are any."""
-        found = [f"pad={_sides(self.pairs)}"] * self.padded
+        found = [f"pad={sides(self.pairs)}"] * self.padded
         return found + [f"dilation={_listed(self.dilations)}"] * any(d != 1 for d in self.dilations)
 
 
@@ -372,7 +329,8 @@ def _listed(values: Sequence[int]) -> str:
     return str(values[0]) if len(set(values)) == 1 else f"({', '.join(map(str, values))})"
 
 
-def _sides(pairs: Sequence[tuple[int, int]]) -> str:
+def sides(pairs: Sequence[tuple[int, int]]) -> str:
+    """Amounts before and after along each axis, as an argument."""
     if all(a == b for a, b in pairs):
         return _listed([a for a, _ in pairs])
     inner = ", ".join(f"({a}, {b})" for a, b in pairs)
@@ -441,6 +399,4 @@ LAYERS = {
     "LRN": response_norm,
     "PRelu": prelu,
     "Resize": resize,
-    "Expand": resize,
-    "Pad": pad,
 }

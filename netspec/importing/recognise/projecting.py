@@ -24,7 +24,10 @@ def projected(steps: list[Step]) -> None:
 def _project(step: Step, readers: dict[int, list[Step]]) -> None:
     query, key = step.inputs[:2]
     value = step.inputs[2] if len(step.inputs) > 2 else key
-    parts = [_part(wire) for wire in (query, key, value)]
+    turns = [_turned(wire) for wire in (query, key)]
+    if turns[0][0] != turns[1][0]:
+        return
+    parts = [_part(wire) for wire in (turns[0][1], turns[1][1], value)]
     after = readers.get(id(step.made[0]), [])
     if len(after) != 1 or not _is_linear(after[0]) or any(part is None for part in parts):
         return
@@ -32,7 +35,10 @@ def _project(step: Step, readers: dict[int, list[Step]]) -> None:
     out, channels = after[0], matrices[0].shape[1]
     heads = int(step.given[0]) if step.given and step.given[0].isdigit() else 1
     rows = matrices[0].shape[0]
-    if any(m.shape != (rows, channels) for m in matrices) or sources[1] is not sources[2]:
+    shared = [item[9:] for item in step.given if item.startswith("kv_heads=")]
+    few = rows // heads * int(shared[0]) if shared else rows
+    shapes = [matrix.shape for matrix in matrices]
+    if shapes != [(many, channels) for many in (rows, few, few)] or sources[1] is not sources[2]:
         return
     there = [bias is not None for bias in biases]
     if len(set(there)) > 1 or any(
@@ -46,6 +52,7 @@ def _project(step: Step, readers: dict[int, list[Step]]) -> None:
         out.weights["weight"].shape[0] != channels
     )
     given += [f"head_width={rows // heads}"] * (rows != channels)
+    given += [f"rotary={turns[0][0]}"] * bool(turns[0][0])
     given += ["bias=no"] * (not there[0])
     given += [f"out_bias={'yes' if biased else 'no'}"] * (biased != there[0])
     weights = {"in_proj_weight": np.concatenate(matrices)}
@@ -57,10 +64,23 @@ def _project(step: Step, readers: dict[int, list[Step]]) -> None:
     out.head, out.given, out.weights = "attention", tuple(given), weights
     out.inputs = (sources[0],) if sources[0] is sources[1] else (sources[0], sources[1])
     out.named, out.scopes = step.named, step.scopes or out.scopes
+    for wire in step.named.values():
+        # What is added to the scores reads of the queries their places alone.
+        if wire.step is not None and wire.step.inputs == (query,):
+            wire.step.inputs = (sources[0],)
 
 
 def _is_linear(step: Step) -> bool:
     return step.head.startswith("fc-") and "over=channels" in step.given
+
+
+def _turned(wire: Wire) -> tuple[str, Wire]:
+    """The base of the rotary positions that a wire is of, if any, and what they turn."""
+    step = wire.step
+    if step is None or not step.head.startswith("rotary"):
+        return "", wire
+    base = step.head.partition("base=")[2].rstrip(")") or "10000"
+    return base, step.inputs[0]
 
 
 def _part(wire: Wire) -> _Part | None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from netspec.diagnostics.records import printable
 from netspec.foundation.records import record
 from netspec.importing.files.program import Array, Node, Program
 from netspec.importing.recognise.arranging import ARRANGING
+from netspec.importing.recognise.cutting import slices
 from netspec.importing.recognise.elementwise import ELEMENTWISE
 from netspec.importing.recognise.fusing import Fusing
 from netspec.importing.recognise.layers import LAYERS
+from netspec.importing.recognise.merging import merged
+from netspec.importing.recognise.padding import PADDING
 from netspec.importing.recognise.projecting import projected
 from netspec.importing.recognise.recurring import RECURRING
 from netspec.importing.recognise.steps import Step, Wire
@@ -25,6 +28,8 @@ _RULES: dict[str, Callable[[Writer, Node], Made]] = {
     **ELEMENTWISE,
     **ARRANGING,  # type: ignore[dict-item]
     **RECURRING,
+    **PADDING,
+    "Slice": slices,
 }
 
 
@@ -45,8 +50,8 @@ class Recognised:
     """A file as the text of a flat spec. `weights` are by their names in it, `scopes` by its steps' names.
 
     `unread` are the nodes without a step; the text has an input in place of what each of them makes.
-    `inputs` and `outputs` are the names of the text's, in the file's order; `batches` which axis of each
-    output of the file the batch is, which the text has first.
+    `inputs` and `outputs` are the names of the text's, in the file's order; a single one is `output`.
+    `batches` says which axis of each output of the file the batch is, which the text has first.
     """
 
     text: str
@@ -91,8 +96,11 @@ def recognised(program: Program, name: str) -> Recognised:
                 writer.views[output] = view
     ends = [_output(writer, output, unread) for output in program.outputs]
     wires = [wire for wire, _ in ends]
+    _called(writer, program.outputs, wires)
     projected(writer.steps)
+    merged(writer.steps, wires)
     steps = _used(writer.steps, wires)
+    _with_ids(program, writer, steps)
     found = _written(writer, steps, wires, tuple(unread), missing, name, total)
     return replace(found, batches=tuple(batch for _, batch in ends))
 
@@ -137,6 +145,17 @@ def _output(writer: Writer, output: str, unread: list[Unread]) -> tuple[Wire, in
         return Wire(writer.inputs[0].name, (1,)), 0
 
 
+def _called(writer: Writer, outputs: Sequence[str], wires: Sequence[Wire]) -> None:
+    """Gives the steps that several outputs come from the names that the file has for these."""
+    if len({id(wire) for wire in wires}) == 1:
+        return
+    known: set[int] = set()
+    for output, wire in zip(outputs, wires, strict=True):
+        if wire.step is not None and len(wire.step.made) == 1 and id(wire) not in known:
+            known.add(id(wire))
+            wire.name = wire.step.name = writer.called[output]
+
+
 def _used(steps: list[Step], wires: list[Wire]) -> list[Step]:
     """The steps that the outputs depend on."""
     wanted = {id(wire.step) for wire in wires if wire.step is not None}
@@ -170,7 +189,12 @@ def _written(
         lines += step.lines()
     weights = {f"{s.name}.{key}": array for s in steps for key, array in s.weights.items()}
     outputs = tuple(wire.name for wire in wires)
-    lines.append(f"output {', '.join(dict.fromkeys(outputs))}")
+    if len(set(outputs)) == 1 and not unread:
+        # What flows at the end is the output, and is called so.
+        lines.append(f"@{outputs[0]}")
+        outputs = ("output",) * len(outputs)
+    else:
+        lines.append(f"output {', '.join(dict.fromkeys(outputs))}")
     return Recognised(
         "\n".join(lines) + "\n",
         weights,
@@ -180,6 +204,16 @@ def _written(
         outputs,
         total,
     )
+
+
+def _with_ids(program: Program, writer: Writer, steps: list[Step]) -> None:
+    """Leaves out how many rows a table has where that is how many ids its input holds."""
+    for item, wire in zip(program.inputs, writer.inputs, strict=True):
+        if item.integers:
+            rows = f"rows={_rows(steps, wire)}"
+            for step in steps:
+                if wire in step.inputs:
+                    step.given = tuple(given for given in step.given if given != rows)
 
 
 def _rows(steps: list[Step], wire: Wire) -> int:

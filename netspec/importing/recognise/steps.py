@@ -87,7 +87,7 @@ def number(value: float) -> str:
 
     short = f"{value:.7g}"
     if np.float32(float(short)) != np.float32(value):
-        short = repr(float(value))
+        short = str(np.float32(value))
     return (
         str(int(float(short))) if float(short) == int(float(short)) and "e" not in short else short
     )

@@ -42,6 +42,12 @@ def flat(axes: Iterable[Axis]) -> Axis:
     return tuple(chain.from_iterable(axes))
 
 
+def copies(view: View) -> list[Atom]:
+    """The atoms of a view that its value does not have: along them it is repeated."""
+    own = set(flat(view.base))
+    return [atom for atom in flat(view.axes) if atom not in own]
+
+
 @record
 class View:
     """A tensor as the file has it: `axes` of the atoms that the axes of a step's value, `base`, are of.
@@ -137,10 +143,10 @@ def refined(one: View, other: View) -> tuple[View, View] | None:
     """
     for i in range(len(one.axes)):
         left, right = one.axes[i], other.axes[i]
-        if size_of(left) != size_of(right):
-            if size_of(left) != 1 and size_of(right) != 1:
-                return None
+        if 1 in (size_of(left), size_of(right)):
             continue
+        if size_of(left) != size_of(right):
+            return None
         place = 0
         while place < len(one.axes[i]) or place < len(other.axes[i]):
             if place >= len(one.axes[i]) or place >= len(other.axes[i]):

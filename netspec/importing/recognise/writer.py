@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 
 from netspec.importing.files.program import Array, Input, Node, Program
@@ -13,6 +13,7 @@ from netspec.importing.recognise.views import (
     Axes,
     Axis,
     View,
+    copies,
     flat,
     refined,
     renamed,
@@ -34,6 +35,7 @@ class Writer:
         self.steps: list[Step] = []
         self.views: dict[str, View] = {}
         self._arranged: dict[tuple[int, Axes, Axes], Wire] = {}
+        self._shared: dict[tuple[tuple[int, ...], bytes], Wire] = {}
         names = [re.sub(r"\W+", "_", item.name, flags=re.ASCII) for item in program.inputs]
         self.names = Names(())
         self.readers = program.readers()
@@ -41,6 +43,9 @@ class Writer:
         self.inputs = [
             self._input(item, name) for item, name in zip(program.inputs, names, strict=True)
         ]
+        # Names that are kept for the steps that outputs come from.
+        several = program.outputs if len(program.outputs) > 1 else ()
+        self.called = {name: self.names.free([name], "result") for name in several}
 
     def _input(self, item: Input, wanted: str) -> Wire:
         shape = self.shapes[item.name]
@@ -62,10 +67,36 @@ class Writer:
 
     def view(self, name: str) -> View:
         """What a tensor is; raises Unsaid for a constant in the place of one."""
+        found = self.copied(name)
+        if copies(found):
+            found = self.views[name] = self._repeated(found)
+        return found
+
+    def copied(self, name: str) -> View:
+        """The same, where axes of the view may be copies: atoms that the value itself does not have."""
         found = self.views.get(name)
         if found is None:
             raise Unsaid("it reads a constant where a tensor is needed")
         return found
+
+    def _repeated(self, view: View) -> View:
+        """The view on a value that has its copies."""
+        many = {id(atom) for atom in copies(view)}
+        runs: list[Axis] = [()]
+        for atom in flat(view.axes):
+            if atom in view.base[0]:
+                continue
+            if id(atom) in many:
+                runs += [(atom,), ()]
+            else:
+                runs[-1] = (*runs[-1], atom)
+        runs[1:] = [run for run in runs[1:] if run]
+        alone = tuple(() if run and id(run[0]) in many else run for run in runs)
+        wire = self.arranged(View(view.wire, view.base, view.base), (view.base[0], *alone)).wire
+        factors = [size_of(r) if not a else 1 for r, a in zip(runs[1:], alone[1:], strict=True)]
+        text = str(factors[0]) if len(factors) == 1 else f"({', '.join(map(str, factors))})"
+        wire = self.step(f"upsample({text})", [wire], [size_of(run) for run in runs])
+        return View(wire, (view.base[0], *runs), view.axes)
 
     # --- steps
 
@@ -113,6 +144,7 @@ class Writer:
         """Drops the steps after the first `number`, which a rule began and could not end."""
         del self.steps[number:]
         self._arranged.clear()
+        self._shared.clear()
 
     def parameter(self, array: Array, like: Wire) -> Wire:
         """A step that gives trained numbers, the same for every sample."""
@@ -123,6 +155,26 @@ class Writer:
             weights={"weight": array},
             shared=True,
         )
+
+    def shared(self, array: Array, like: Wire, make: Callable[[], Wire]) -> Wire:
+        """What `make` gives of numbers that may be read several times, made once.
+
+        It reads `like`, or where others read it too, the first of what that comes from in as many places.
+        """
+        key = (array.shape, array.tobytes())
+        if key not in self._shared:
+            self._shared[key] = make()
+            return self._shared[key]
+        found = self._shared[key]
+        ids = {id(self.views[name].wire) for name in self.program.integers & set(self.views)}
+        while like.step is not None and id(like.step.inputs[0]) not in ids:
+            before = like.step.inputs[0]
+            if before.sizes[1:] != like.sizes[1:]:
+                break
+            like = before
+        assert found.step is not None
+        found.step.inputs = (like,)
+        return found
 
     # --- other orders of numbers
 
@@ -234,6 +286,8 @@ class Writer:
 
     def together(self, one: View, other: View) -> tuple[View, View]:
         """Two views with as many axes, whose values meet element by element as the views do."""
+        if copies(one) and copies(other):
+            one, other = self._repeated(one), self._repeated(other)
         rank = max(len(one.axes), len(other.axes))
         one, other = (
             View(v.wire, v.base, ((),) * (rank - len(v.axes)) + v.axes) for v in (one, other)
@@ -241,12 +295,15 @@ class Writer:
         found = refined(one, other)
         if found is not None:
             large, small = found
-            if len(flat(small.axes)) > len(flat(large.axes)):
+            if copies(large) or (
+                len(flat(small.axes)) > len(flat(large.axes)) and not copies(small)
+            ):
                 large, small = small, large
             named = renamed(large, small)
             if named is not None and _meets(large, named):
                 return (large, named) if large.wire is found[0].wire else (named, large)
         order = tuple(range(rank))
+        one, other = (self._repeated(v) if copies(v) else v for v in (one, other))
         return self._straight(one, order), self._straight(other, order)
 
     def _straight(self, view: View, order: Sequence[int]) -> View:

@@ -8,7 +8,7 @@ from typing import Any
 
 from netspec.importing.structure.names import Names
 from netspec.importing.structure.stages import BLOCK, STAGE, staged
-from netspec.importing.structure.terms import FORK, HEAD, REFERENCE, Chain, Item, Piece, Ref
+from netspec.importing.structure.terms import FORK, HEAD, REFERENCE, Chain, Item, Piece, Ref, forms
 from netspec.importing.structure.text import Writer, tokens
 from netspec.importing.structure.unify import TIMES, Block, leaves, unified
 
@@ -50,7 +50,7 @@ class Folding:
                 break
             self._fold(*found)
             self._count()
-        self._stages()
+            self._stages()
 
     def _stages(self) -> None:
         shadowed = STAGE in self.blocks and self.blocks[STAGE] is not BLOCK
@@ -136,7 +136,7 @@ class Folding:
 
     def _finer(self, item: Item) -> int:
         said = tuple(
-            (leaf.slot, type(leaf.value), leaf.value)
+            (leaf.slot, type(forms(leaf.value)[0]), forms(leaf.value)[0])
             for leaf in leaves(Piece(Chain([item], None), 0, 1))
             if leaf.slot not in _VARY and not isinstance(leaf.value, Ref)
         )
@@ -200,9 +200,7 @@ class Folding:
         return total
 
     def _tokens(self, items: Sequence[Item]) -> int:
-        names = _Anything()
         writer = self.make(self.blocks)
-        writer.names = names
         return tokens("; ".join(step for item in items for step in writer.steps(item)))
 
     def _saved(
@@ -213,7 +211,6 @@ class Folding:
         costs: dict[int, int],
     ) -> int:
         writer = self.make({**self.blocks, block.word: block})
-        writer.names = _Anything()
         size = 3 + len(block.word.split()) + tokens(writer.inline(block.body or Chain([], None)))
         for _, default in block.parameters:
             size += 2 if default is None else 3 + tokens(writer.value(default[0]))
@@ -270,13 +267,3 @@ def _apart(pieces: list[Piece]) -> list[Piece]:
             found.append(piece)
             ends[id(piece.chain)] = piece.at + piece.length
     return found
-
-
-class _Anything(dict[Any, str]):
-    """Names for whatever is asked."""
-
-    def __missing__(self, key: Any) -> str:
-        return "t"
-
-    def __contains__(self, key: object) -> bool:
-        return True

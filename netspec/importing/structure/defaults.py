@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from netspec.importing.structure.fusing import PROJECTION, missing
-from netspec.importing.structure.terms import Item, Ref, Said
+from netspec.importing.structure.terms import Item, bound, forms
 from netspec.importing.structure.text import Writer, family, tokens
 from netspec.ops.declare.values import Layer
 from netspec.ops.registry import REGISTRY
@@ -58,10 +58,10 @@ def _settings(
             continue
         for slot, value in zip(item.slots, item.values, strict=True):
             kind = REGISTRY[item.word]
-            if slot in _OWN or slot in kind.order or isinstance(value, Ref | Said):
+            if slot in _OWN or slot in kind.order or bound(value):
                 continue
-            if slot in REGISTRY[word].params and value != missing(word, slot):
-                values.setdefault(slot, Counter())[value] += times
+            if slot in REGISTRY[word].params and missing(word, slot) not in forms(value):
+                values.setdefault(slot, Counter()).update(dict.fromkeys(forms(value), times))
     bare = [(_bare(item), times) for item, times in steps]
 
     def cost(settings: dict[str, Any]) -> int:

@@ -15,14 +15,15 @@ from netspec.graph.same import same
 from netspec.graph.written import RESERVED, input_line, metadata_lines, written
 from netspec.importing.scopes import Scope
 from netspec.importing.structure.blocks import MOST, Folding
-from netspec.importing.structure.defaults import chosen
+from netspec.importing.structure.defaults import Defaults, chosen
 from netspec.importing.structure.fusing import fused
 from netspec.importing.structure.library import Recognising
 from netspec.importing.structure.names import Names
 from netspec.importing.structure.regions import nested, plain
 from netspec.importing.structure.terms import IDENTITY, REFERENCE, Chain, Item, Tangled, reference
-from netspec.importing.structure.text import Writer
+from netspec.importing.structure.text import Anything, Writer, family, tokens
 from netspec.importing.structure.unify import Block
+from netspec.ops.declare.values import Layer
 from netspec.syntax.fmt import format_text
 
 
@@ -34,13 +35,15 @@ class Misfit(Exception):
 class _Way:
     """How a text is found: with blocks that are `shipped`, under defaults that are `settled` before
 
-    blocks are found, `projecting` by `residual`, or `flat` where branches do not matter.
+    blocks are found, `projecting` by `residual`, or `flat` where branches do not matter. `folded` says
+    that convolutions have no norm, so that shipped blocks that have one are those of this net too.
     """
 
     shipped: bool = True
     settled: bool = False
     projecting: bool = True
     flat: bool = False
+    folded: bool = False
 
 
 _WAYS = (
@@ -64,11 +67,15 @@ def structured(graph: Graph, scopes: Mapping[str, tuple[Scope, ...]]) -> str:
     built and found the same; where none with structure is, the steps are written one by one.
     """
     sys.setrecursionlimit(max(sys.getrecursionlimit(), _FRAMES))
-    for way in _WAYS:
-        with suppress(Tangled, Misfit):
-            if text := _folded(graph, scopes, way):
-                return text
-    return written(graph)
+    found = next(filter(None, (_tried(graph, scopes, way) for way in _WAYS)), None)
+    other = _tried(graph, scopes, _Way(settled=True, folded=True))
+    return min(filter(None, (found, other)), key=tokens, default=written(graph))
+
+
+def _tried(graph: Graph, scopes: Mapping[str, tuple[Scope, ...]], way: _Way) -> str | None:
+    with suppress(Tangled, Misfit):
+        return _folded(graph, scopes, way)
+    return None
 
 
 def _folded(graph: Graph, scopes: Mapping[str, tuple[Scope, ...]], way: _Way) -> str | None:
@@ -111,23 +118,34 @@ def _text(
     names = Names(graph, scopes)
     named: dict[Any, str] = {node.output: node.path for node in graph.inputs}
     listed = _outputs(graph, chain, named)
-    named = names.steps(chain) | named
-    likely = chosen(chain.walk(), lambda settings: Writer(settings, named))
+    anything = Anything()
+    likely = chosen(chain.walk(), lambda settings: Writer(settings, anything))
+    if way.folded:
+        likely = _bare(chain, likely)
     shipped: dict[str, Block] = {}
     if way.shipped:
-        recognising = Recognising(chain, Writer(likely, named))
+        recognising = Recognising(chain, Writer(likely, anything))
         recognising.run()
         shipped = recognising.blocks
-    folding = Folding(chain, lambda blocks: Writer(likely, named, blocks), names, refused, shipped)
+        if way.folded and not recognising.normed:
+            raise Misfit
+    names.taken |= set(shipped)
+    folding = Folding(
+        chain, lambda blocks: Writer(likely, anything, blocks), names, refused, shipped
+    )
     folding.run(most)
     if done is not None:
         done += folding.done
+    # Names are given to what is left: each block has its own.
+    ordered = _ordered(chain, folding.blocks)
+    names.numbered(chain, ordered, folding.blocks)
     named |= names.scoped(chain, folding.blocks)
-    bodies = [chain, *(block.body for block in folding.blocks.values() if block.body)]
-    for body in bodies[1:]:
-        for item in body.walk():
-            if item.label is not None:
-                named[item.label] = names.free("t")
+    named |= names.steps(chain, named)
+    bodies = [chain]
+    for block in ordered:
+        assert block.body is not None
+        bodies.append(block.body)
+        named |= names.own(block)
     defaults = (
         likely
         if way.settled
@@ -143,9 +161,7 @@ def _text(
     for word, settings in defaults.items():
         given = ", ".join(f"{slot}={writer.value(value)}" for slot, value in settings.items())
         lines.append(f"default {word}({given})")
-    for block in reversed(folding.blocks.values()):
-        if block.body is None:
-            continue
+    for block in ordered:
         lines += ["", *writer.definition(block)]
     lines += ["", *writer.lines(chain)]
     if listed:
@@ -153,6 +169,31 @@ def _text(
     if writer.misfits:
         raise Misfit
     return format_text("\n".join(lines) + "\n")
+
+
+def _bare(chain: Chain, likely: Defaults) -> Defaults:
+    """The defaults that also say that convolutions have a bias and no norm, where all have."""
+    convs = [item for item in chain.walk() if family(item.word) == "conv"]
+    if not convs or any(item.get("norm") or item.get("bias") is not True for item in convs):
+        raise Misfit
+    return likely | {"conv": {"bias": True, "norm": None} | likely.get("conv", {})}
+
+
+def _ordered(chain: Chain, blocks: Mapping[str, Block]) -> list[Block]:
+    """The blocks of a text, each behind those that it calls, in the order of their calls."""
+    found: dict[str, Block] = {}
+
+    def visit(inside: Chain) -> None:
+        for item in inside.walk():
+            layers = [value.name for value in item.values if isinstance(value, Layer)]
+            for word in (item.word, *layers):
+                block = blocks.get(word)
+                if word not in found and block is not None and block.body is not None:
+                    visit(block.body)
+                    found[word] = block
+
+    visit(chain)
+    return list(found.values())
 
 
 def _outputs(graph: Graph, chain: Chain, named: dict[Any, str]) -> list[str]:

@@ -5,9 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from netspec.importing.structure.steps import FROZEN
-from netspec.importing.structure.terms import REFERENCE, RESIDUAL, Chain, Item
-from netspec.ops.declare.values import Layer
+from netspec.importing.structure.steps import FROZEN, layer
+from netspec.importing.structure.terms import REFERENCE, RESIDUAL, Chain, Free, Item, forms
 from netspec.ops.registry import REGISTRY
 from netspec.ops.words import MODULES
 
@@ -15,8 +14,10 @@ _FOLLOWERS = {
     "norm": frozenset(MODULES["elementwise.norm"].split()),
     "act": frozenset(MODULES["elementwise.activation"].split()) - {"softmax", "log_softmax"},
 }
-# How a shortcut is made; `ANY` where it is what flows in, which most of them are for equal shapes.
+# How a shortcut is made; the projection is `ANY` where there is none.
 SHORTCUT, PROJECTION, ANY = "shortcut", "projection", None
+_IDENTITY = Free(("auto", "pad", "same", "identity"))
+_PROJECTED = Free(("auto", "project"))
 
 
 def fused(chain: Chain, *, projecting: bool = True) -> None:
@@ -43,25 +44,10 @@ def _follow(before: Item, item: Item) -> bool:
         return False
     if item.get(FROZEN) != frozen and item.nodes[0].op.weights(*item.nodes[0].input_types):
         return False
-    before.put(**{slot: _layer(item)})
+    before.put(**{slot: layer(item)})
     before.result, before.label = item.result, item.label
     before.nodes += item.nodes
     return True
-
-
-def _layer(item: Item) -> Layer:
-    kind = REGISTRY[item.word]
-    said = {
-        name: value
-        for name, value in zip(item.slots, item.values, strict=True)
-        if name in kind.params and value != kind.params[name].default
-    }
-    positional: list[Any] = []
-    for name in kind.order:
-        if name not in said:
-            break
-        positional.append(said.pop(name))
-    return Layer(item.word, tuple(positional), tuple(said.items()))
 
 
 def _referring(item: Item) -> Item:
@@ -86,7 +72,7 @@ def _residual(item: Item, projecting: bool) -> Item:
     for body, way in (item.kids, item.kids[::-1]):
         if body.items and body.items[0].word != REFERENCE:
             shortcut = _shortcut(item, body, way)
-            if shortcut is not False and (projecting or shortcut[0] != "auto"):
+            if shortcut is not False and (projecting or "project" not in forms(shortcut[0])):
                 item.word, item.kids, item.way = RESIDUAL, (body,), way
                 item.slots, item.values = (SHORTCUT, PROJECTION), shortcut
                 return item
@@ -96,21 +82,22 @@ def _residual(item: Item, projecting: bool) -> Item:
 def _shortcut(item: Item, body: Chain, way: Chain) -> Any:
     """How the shortcut is said, and what a projection is; False where `residual` has none like it."""
     if not way.items:
-        return ANY, ANY
+        return _IDENTITY, ANY
     assert item.start is not None
     assert item.result is not None
     into, out = item.start.type, item.result.type
     words = [inner.word for inner in way.items]
     if any(inner.label is not None for inner in way.items):
         return False
-    if words == ["conv"] and into.shape != out.shape:
+    if words == ["conv"]:
         conv = way.items[0]
         given = dict(zip(conv.slots, conv.values, strict=True))
         plain = {"act": None, "groups": 1, "dilation": 1, "fixed": None, "weights": None}
         alike = all(given[name] == value for name, value in plain.items())
-        unpadded = given["pad"] in ("same", "tf_same", 0) and given["pad_mode"] == "zeros"
+        unpadded = 0 in forms(given["pad"]) and given["pad_mode"] == "zeros"
         if given["kernel"] == 1 and alike and unpadded:
-            return "auto", (given["bias"], given["norm"], given[FROZEN])
+            how = "project" if into.shape == out.shape else _PROJECTED
+            return how, (given["bias"], given["norm"], given[FROZEN])
     if words in (["subsample", "pad_channels"], ["pad_channels"]) and into.shape != out.shape:
         return "pad", ANY
     return False

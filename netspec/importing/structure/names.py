@@ -7,14 +7,15 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from netspec.graph.checked import Graph, Value
+from netspec.graph.checked import Graph
 from netspec.graph.written import RESERVED
 from netspec.importing.scopes import Scope
 from netspec.importing.structure.stages import BLOCK, STAGE, alone
-from netspec.importing.structure.terms import SIZES, Chain, Mark, Piece
+from netspec.importing.structure.terms import IDENTITY, RESIDUAL, SIZES, Chain, Item, Mark, Piece
 from netspec.importing.structure.unify import Block
+from netspec.ops.declare.values import Layer
 from netspec.ops.registry import REGISTRY
-from netspec.syntax.files import LIBRARY
+from netspec.ops.words import MODULES
 
 LONGEST = 48
 # What a block is called whose file does not say, by what is in it.
@@ -24,8 +25,31 @@ _CONTENTS = (
     ("concat", "module"),
     ("add", "cell"),
     ("mul", "gate"),
+    ("upsample", "up"),
+    ("deconv", "up"),
+    ("maxpool", "down"),
+    ("avgpool", "down"),
     ("dwconv", "separable"),
 )
+# What a step is called that needs a name, by what it does.
+_NOUNS = {
+    "maps": {"conv", "dwconv", "tableconv", "deformconv"},
+    "up": {"deconv", "upsample", "unpool"},
+    "down": {"maxpool", "avgpool", "lppool", "subsample", "subsampling"},
+    "pooled": {"gap", "gmp", "gsp", "adaptive_avgpool", "adaptive_maxpool", "max_over_time"},
+    "units": {"fc"},
+    "normed": set(MODULES["elementwise.norm"].split()),
+    "active": set(MODULES["elementwise.activation"].split()) - {"softmax", "log_softmax"},
+    "joined": {"concat", "stack"},
+    "sum": {"add", RESIDUAL},
+    "product": {"mul"},
+    "heads": {"attention", "attend"},
+    "vectors": {"embedding", "position", "token"},
+    "states": {"lstm", "gru", "rnn"},
+    "piece": {"slice", "pick", "crop"},
+    "order": {"transpose", "reshape", "sequence", "grid", "flatten"},
+    "start": {IDENTITY},
+}
 _GENERIC = {
     "",
     "sequential",
@@ -51,9 +75,26 @@ class Names:
         self.held: Counter[tuple[Scope, ...]] = Counter()
         for outer in scopes.values():
             self.held.update(outer[: number + 1] for number in range(len(outer)))
-        self.taken = {*RESERVED, *SIZES, "input", "output", "x", "body", "identity", "residual"}
-        # A block called like a shipped one would be read as that.
-        self.taken |= {path.stem for path in LIBRARY.glob("*.ns")}
+        # What blocks would be called if nothing else were, by what they are.
+        self.wanted: dict[str, str] = {}
+        self.taken = {
+            *RESERVED,
+            *SIZES,
+            "input",
+            "output",
+            "x",
+            "body",
+            "identity",
+            RESIDUAL,
+            STAGE,
+        }
+        # The last node in each scope, which gives what the scope gives.
+        self.last = {
+            outer[: number + 1]: node.path
+            for node in graph.nodes
+            for outer in (scopes.get(node.path, ()),)
+            for number in range(len(outer))
+        }
         self.taken |= {node.path for node in graph.inputs}
         self.taken |= {output.name for output in graph.outputs}
         self.taken |= {head.name for head in graph.heads}
@@ -69,19 +110,54 @@ class Names:
         self.taken.add(name)
         return name
 
-    def steps(self, chain: Chain) -> dict[Value, str]:
-        """Names of the steps that need one."""
-        found: dict[Value, str] = {}
+    def steps(self, chain: Chain, known: Mapping[Any, str]) -> dict[Any, str]:
+        """Names of the steps that need one and have none."""
+        found: dict[Any, str] = {}
         for item in chain.walk():
-            if isinstance(item.label, Value):
-                found[item.label] = self.free(self._said(item.label))
+            if item.label is not None and item.label not in known:
+                found[item.label] = self.free(self._said(item) or _noun(item))
         return found
 
-    def _said(self, value: Value) -> str:
-        for scope in reversed(self.scopes.get(value.node.path, ())):
-            if says(scope.name):
-                return scope.name
-        return "t"
+    def numbered(self, chain: Chain, ordered: list[Block], blocks: dict[str, Block]) -> None:
+        """Numbers the blocks that would be called the same in the order in which they are read."""
+        again: dict[str, str] = {}
+        self.taken -= {block.word for block in ordered}
+        for block in ordered:
+            again[block.word] = self.free(self.wanted[block.word])
+        for body in (chain, *(block.body for block in ordered if block.body)):
+            for item in body.walk():
+                item.word = again.get(item.word, item.word)
+                item.values = tuple(
+                    Layer(again.get(v.name, v.name), v.positional, v.named)
+                    if isinstance(v, Layer)
+                    else v
+                    for v in item.values
+                )
+        for block in ordered:
+            del blocks[block.word]
+        for block in ordered:
+            block.word = again[block.word]
+            blocks[block.word] = block
+
+    def own(self, block: Block) -> dict[Any, str]:
+        """Names of the steps in a block, which sees no others."""
+        outside = set(self.taken)
+        self.taken |= {name for name, _ in block.parameters}
+        assert block.body is not None
+        found = {
+            item.label: self.free(_noun(item))
+            for item in block.body.walk()
+            if item.label is not None
+        }
+        self.taken = outside
+        return found
+
+    def _said(self, item: Item) -> str:
+        """What the file calls that of which a step is the last."""
+        path = item.nodes[-1].path if item.nodes else ""
+        around = self.scopes.get(path, ())
+        ends = (scope for n, scope in enumerate(around) if self.last[around[: n + 1]] == path)
+        return next((scope.name for scope in ends if _telling(scope)), "")
 
     def whole(self, piece: Piece) -> bool:
         """Whether a piece is all of what the file has under one name."""
@@ -95,7 +171,7 @@ class Names:
         found: dict[Any, str] = {}
         for place, item in enumerate(chain.items):
             common = _common([self.scopes.get(node.path, ()) for node in item.nodes])
-            while common and held[common] == len(item.nodes) and not _named(common[-1], blocks):
+            while common and held[common] == len(item.nodes) and not _telling(common[-1]):
                 common = common[:-1]
             if not common or held[common] != len(item.nodes) or item.label is not None:
                 continue
@@ -127,10 +203,14 @@ class Names:
         for kind in kinds:
             if kind.lower() not in _GENERIC:
                 word = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", kind).lower().strip("_")
-                word = re.sub(r"_*[0-9]+\Z", "", word)
                 if word and word not in REGISTRY:
-                    return self.free(word)
-        return self.free(otherwise)
+                    return self._block(word)
+        return self._block(otherwise)
+
+    def _block(self, wanted: str) -> str:
+        name = self.free(wanted)
+        self.wanted[name] = wanted
+        return name
 
 
 def _common(paths: Sequence[tuple[Scope, ...]]) -> tuple[Scope, ...]:
@@ -144,10 +224,17 @@ def _common(paths: Sequence[tuple[Scope, ...]]) -> tuple[Scope, ...]:
     return found
 
 
-def _named(scope: Scope, blocks: Mapping[str, Block]) -> bool:
+def _telling(scope: Scope) -> bool:
     """Whether a scope has a name of its own, and not that of its kind with a number."""
-    word = scope.name.lower().rstrip("0123456789").rstrip("_")
-    return says(scope.name) and word not in blocks and word != (scope.kind or "").lower()
+    kind = re.escape((scope.kind or "").lower())
+    return says(scope.name) and not re.fullmatch(rf"{kind}[_0-9]*", scope.name.lower())
+
+
+def _noun(item: Item) -> str:
+    """What a step that the file has no name for is called: after what it makes."""
+    noun = next((noun for noun, words in _NOUNS.items() if item.word in words), "")
+    word = re.sub(r"_?[0-9]+\Z", "", item.word)
+    return noun or (word if word.isidentifier() else "t")
 
 
 def says(name: str) -> bool:

@@ -6,10 +6,11 @@ its branches need is made before it, or named in the first that needs it, if it 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from netspec.graph.checked import Graph, Node, Value
-from netspec.importing.structure.steps import paddings, references, step
+from netspec.importing.structure.steps import layer, paddings, references, step
 from netspec.importing.structure.terms import (
     FORK,
     HEAD,
@@ -21,7 +22,8 @@ from netspec.importing.structure.terms import (
     Tangled,
     reference,
 )
-from netspec.importing.structure.ways import meet, outside, reached
+from netspec.importing.structure.ways import meet, outside, reached, read_by
+from netspec.ops.vectors.sources import Source, reads_nothing
 
 # Rounds of looking for what branches share, before everything between is named.
 _ROUNDS = 24
@@ -67,9 +69,14 @@ class _Nesting:
     def __init__(self, graph: Graph, flat: bool) -> None:
         self.graph, self.flat = graph, flat
         self.order = reached(graph)
+        self.reads = Counter(value.node for node in self.order for value in read_by(node))
         self.rank = {node: rank for rank, node in enumerate(self.order)}
         self.inputs = set(graph.inputs)
+        self.common = self._common()
         self.above, self.depth = self._dominators()
+        while beyond := self._beyond():
+            self.common -= beyond
+            self.above, self.depth = self._dominators()
         self.pads = paddings(tuple(self.order))
         self.owners: dict[str, Value] = {}
         # The node that is made first of those that share weights.
@@ -85,6 +92,7 @@ class _Nesting:
         top = _Level(wire, None, set(self.inputs))
         for node in self.graph.inputs:
             top.items += self._training(top, node)
+            self._sources(top, node)
         ends = [output.value for output in self.graph.outputs]
         if self.flat:
             for node in self.order:
@@ -109,13 +117,47 @@ class _Nesting:
         above: dict[Node, Node | None] = {}
         depth: dict[Node, int] = {}
         for node in self.order:
-            sources = list(dict.fromkeys(value.node for value in node.inputs))
+            read = dict.fromkeys(value.node for value in read_by(node))
+            sources = [other for other in read if not reads_nothing(other.op)]
+            sources = [other for other in sources if other not in self.common] or sources
             found: Node | None = sources[0] if sources else None
             for other in sources[1:]:
                 found = meet(found, other, above, depth)
             above[node] = found
             depth[node] = 0 if found is None else depth[found] + 1
         return above, depth
+
+    def _common(self) -> set[Node]:
+        """Tensors of no input that several steps read: no way goes through them."""
+        return {
+            node
+            for node in self.order
+            if isinstance(node.op, Source)
+            and not reads_nothing(node.op)
+            and len(self.graph.consumers[node]) > 1
+        }
+
+    def _beyond(self) -> set[Node]:
+        """Those of them that are read where what they are made after has not been made."""
+        found = set()
+        for source in self.common:
+            start = self.above[source]
+            for reader in self.graph.consumers[source]:
+                node: Node | None = reader
+                while node is not None and node is not start:
+                    node = self.above[node]
+                if node is not start:
+                    found.add(source)
+        return found
+
+    def _sources(self, level: _Level, node: Node) -> None:
+        """Adds the tensors that steps further on read and that are made here."""
+        made = [source for source in self.common if self.above[source] is node]
+        for source in sorted(made, key=self.rank.__getitem__):
+            if not level.sees(source):
+                self._emit(level, source.output)
+        if made and len(node.outputs) == 1:
+            self._go(level, node.output)
 
     def _heads(self) -> dict[Node, list[tuple[str, float, Value]]]:
         """The training-only heads by the nodes that they start from."""
@@ -175,20 +217,35 @@ class _Nesting:
         level.seen.add(node)
         level.wire = carried
         level.items += self._training(level, node)
+        self._sources(level, node)
 
     def _single(self, level: _Level, node: Node) -> Item:
         """The step of a node whose further inputs are read by reference."""
         plain, named = references(node)
-        others = [*plain, *named.values()]
+        layers = {name: v.node for name, v in named.items() if self._layer(node, v.node)}
+        others = [*plain, *(value for name, value in named.items() if name not in layers)]
         owner = self._owner(level, node)
         for value in others:
             if not level.sees(value.node):
                 self._emit(level, value)
-        self._go(level, node.inputs[0])
+        if read_by(node):
+            self._go(level, node.inputs[0])
+        elif len(level.wire) != 1:
+            self._go(level, self.graph.inputs[0].output)
         self.wanted.update(others)
         item = step(node, owner, self.pads)
+        for name, source in layers.items():
+            item.put(**{name: layer(step(source, None, self.pads))})
+            item.nodes += (source,)
+            level.seen.add(source)
         item.start = level.wire[0]
         return item
+
+    def _layer(self, node: Node, source: Node) -> bool:
+        """Whether what a parameter takes is written in its place: a layer of what flows in, or of nothing."""
+        alone = self.reads[source] == 1 and source.owner == source.path and not source.frozen
+        near = not read_by(source) or source.inputs[:1] == node.inputs[:1]
+        return isinstance(source.op, Source) and alone and near and source.head == node.head
 
     def _owner(self, level: _Level, node: Node) -> Value | None:
         """The step that was made first of those that share this one's weights."""
@@ -250,7 +307,7 @@ class _Nesting:
                 if level.sees(node):
                     continue
                 owner[node] = number
-                waiting += [value.node for value in node.inputs]
+                waiting += [value.node for value in read_by(node)]
                 waiting.append(self.first[node.owner])
         return found
 
@@ -269,7 +326,7 @@ class _Nesting:
             node = waiting.pop()
             if node not in found and not level.sees(node):
                 found.add(node)
-                waiting += [value.node for value in node.inputs]
+                waiting += [value.node for value in read_by(node)]
         return found
 
     # names

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from netspec.importing.structure.terms import Chain, Item, Ref, Said
+from netspec.importing.structure.terms import Chain, Item, bound
 from netspec.importing.structure.unify import UNSAID, Block
 from netspec.ops.declare.values import Layer
 
@@ -55,7 +55,7 @@ def _unit(item: Item, blocks: Mapping[str, Block]) -> bool:
     if block is None or item.word == STAGE or len(block.parameters) < 2:
         return False
     slots = [name for name, _ in block.parameters[:2]]
-    plain = not any(isinstance(value, Ref | Said) for value in item.values[2:])
+    plain = not any(map(bound, item.values[2:]))
     return slots == ["n", "s"] and block.parameters[1][1] == (1,) and item.values[1] == 1 and plain
 
 

@@ -8,9 +8,11 @@ from typing import Any
 from netspec.diagnostics.raised import Rejection
 from netspec.graph.checked import Node, Value
 from netspec.graph.written import referred
-from netspec.importing.structure.terms import Item, read
+from netspec.importing.structure.terms import Free, Item, forms, read
 from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.params import Reference, SchemeParam
+from netspec.ops.declare.values import Layer
+from netspec.ops.registry import REGISTRY
 
 OWNER, FROZEN, NODES = "weights", "frozen", "*"
 
@@ -35,6 +37,8 @@ def step(node: Node, owner: Value | None, pads: tuple[str, ...]) -> Item:
     values |= dict.fromkeys(node.op.follows)
     if node.op.window(*node.input_types) is not None:
         values |= _simplest(node, pads)
+    if "over" in values and not node.input_types[0].spatial:
+        values["over"] = Free((values["over"], *{"all", "channels"} - {values["over"]}))
     values |= {name: read(named[name]) if name in named else None for name in _steps_of(node.op)}
     values |= {f"@{i}": read(value) for i, value in enumerate(plain)}
     weighted = bool(node.op.weights(*node.input_types))
@@ -42,12 +46,28 @@ def step(node: Node, owner: Value | None, pads: tuple[str, ...]) -> Item:
     return Item(node.op.spelling, tuple(values), tuple(values.values()), nodes=(node,))
 
 
+def layer(item: Item) -> Layer:
+    """A step as the argument of another."""
+    kind = REGISTRY[item.word]
+    said = {
+        name: forms(value)[0]
+        for name, value in zip(item.slots, item.values, strict=True)
+        if name in kind.params and kind.params[name].default not in forms(value)
+    }
+    positional: list[Any] = []
+    for name in kind.order:
+        if name not in said:
+            break
+        positional.append(said.pop(name))
+    return Layer(item.word, tuple(positional), tuple(said.items()))
+
+
 def _steps_of(op: Operator) -> Iterator[str]:
     return (name for name, param in op.params.items() if isinstance(param, Reference))
 
 
 def _simplest(node: Node, pads: tuple[str, ...]) -> dict[str, Any]:
-    """A window's parameters, each in the simplest form that makes the same window."""
+    """A window's parameters, each in the simplest form that makes the same window; paddings in all."""
     op, types = node.op, node.input_types
     window = op.window(*types)
     assert window is not None
@@ -58,13 +78,6 @@ def _simplest(node: Node, pads: tuple[str, ...]) -> dict[str, Any]:
         "kernel": [window.kernel],
         "stride": [op.params["stride"].default, window.stride] if "stride" in found else [],
         "dilation": [1, window.dilation],
-        "pad": [
-            *([0] if "ceil" in op.params else []),
-            *pads,
-            0,
-            [pair[0] for pair in window.pads],
-            window.pads,
-        ],
     }
     for name in [name for name in found if name in tries]:
         for value in tries[name]:
@@ -72,7 +85,18 @@ def _simplest(node: Node, pads: tuple[str, ...]) -> dict[str, Any]:
             if _windowed(op, found | {name: value}, types) == window:
                 found[name] = value
                 break
+    if "pad" in found:
+        sides = _one([pair[0] for pair in window.pads])
+        ways = dict.fromkeys((*pads, sides if window.symmetric else window.pads))
+        # No padding is what is not said; a size rounded up leaves no choice.
+        ways = dict.fromkeys((0, *ways)) if "ceil" in op.params or sides == 0 else ways
+        same = [way for way in ways if _windowed(op, found | {"pad": way}, types) == window]
+        found["pad"] = _either(same or [found["pad"]])
     return found
+
+
+def _either(ways: list[Any]) -> Any:
+    return ways[0] if len(ways) == 1 else Free(tuple(ways))
 
 
 def _one(value: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 
 from netspec.foundation.records import record
 from netspec.graph.checked import Node, Value
+from netspec.ops.declare.values import Layer
 
 # The letters that are sizes of what flows in.
 SIZES = frozenset("CDHWTL")
@@ -34,6 +35,25 @@ class Said:
 
     text: str
     step: bool = False
+
+
+@record
+class Free:
+    """A value that makes the same in several forms, first the one that is preferred."""
+
+    forms: tuple[Any, ...]
+
+
+def forms(value: Any) -> tuple[Any, ...]:
+    """All forms of a value."""
+    return value.forms if isinstance(value, Free) else (value,)
+
+
+def bound(value: Any) -> bool:
+    """Whether a value means something else elsewhere: a tensor, an expression, a layer of such."""
+    if isinstance(value, Layer):
+        return any(map(bound, (*value.positional, *(inner for _, inner in value.named))))
+    return isinstance(value, Ref | Said)
 
 
 class Item:

@@ -18,6 +18,7 @@ from netspec.importing.structure.terms import (
     Ref,
     Said,
     Tangled,
+    forms,
 )
 from netspec.ops.declare.values import Layer, show
 from netspec.ops.registry import REGISTRY
@@ -121,7 +122,10 @@ class Writer:
     def _implied(self, word: str, name: str, value: Any) -> bool:
         default = missing(word, name)
         default = self.defaults.get(family(word), {}).get(name, default)
-        return bool(value == default and isinstance(value, bool) == isinstance(default, bool))
+        return any(
+            bool(form == default) and isinstance(form, bool) == isinstance(default, bool)
+            for form in forms(value)
+        )
 
     def _shorthand(self, value: Any, bracketed: bool) -> str:
         if isinstance(value, Said):
@@ -132,13 +136,13 @@ class Writer:
         return str(value) if isinstance(value, int) and value >= 0 else ""
 
     def _residual(self, item: Item) -> str:
-        shortcut, projection = item.get(SHORTCUT), item.get(PROJECTION)
+        shortcut, projection = forms(item.get(SHORTCUT))[0], item.get(PROJECTION)
         if projection is not None and not self.projects(projection):
             # Only here is it known what a projection would have by default.
             if item.start is not None:
                 return self._projected(item)
             self.misfits.append(item)
-        head = f"{RESIDUAL}(shortcut={shortcut}) " if shortcut == "pad" else f"{RESIDUAL} "
+        head = f"{RESIDUAL} " if shortcut == "auto" else f"{RESIDUAL}(shortcut={shortcut}) "
         body = item.kids[0]
         return head + self._braces(body)
 
@@ -178,6 +182,7 @@ class Writer:
 
     def value(self, value: Any) -> str:
         """An argument."""
+        value = forms(value)[0]
         if isinstance(value, Said):
             return f"@{value.text}" if value.step else value.text
         if isinstance(value, Ref):
@@ -185,11 +190,9 @@ class Writer:
                 raise Tangled
             return f"@{self.names[value.value]}"
         if isinstance(value, Layer):
-            given = [typed(v) for v in value.positional]
-            given += [f"{k}={typed(v)}" for k, v in value.named]
+            given = [self.value(v) for v in value.positional]
+            given += [f"{k}={self.value(v)}" for k, v in value.named]
             return f"{value.name}({', '.join(given)})" if given else value.name
-        if value in self.names:
-            return f"@{self.names[value]}"
         return typed(value) if not isinstance(value, str) else show(value)
 
     # braces
@@ -227,3 +230,13 @@ class Writer:
 
 def _lengths(value: Any) -> bool:
     return isinstance(value, tuple) and len(value) > 1 and all(isinstance(v, int) for v in value)
+
+
+class Anything(dict[Any, str]):
+    """A name for whatever is asked, as long as names cost alike."""
+
+    def __missing__(self, key: Any) -> str:
+        return "t"
+
+    def __contains__(self, key: object) -> bool:
+        return True

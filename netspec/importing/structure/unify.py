@@ -14,12 +14,17 @@ from netspec.importing.structure.terms import (
     REFERENCE,
     SIZES,
     Chain,
+    Free,
     Item,
     Mark,
     Piece,
     Ref,
     Said,
+    bound,
+    forms,
 )
+from netspec.ops.declare.values import Layer
+from netspec.ops.registry import REGISTRY
 
 TIMES = "times"
 # An argument that a call leaves to an expression of the block.
@@ -130,12 +135,17 @@ class _Parameters:
         self.columns: dict[str, tuple[Any, ...]] = {}
         # Words in the pieces stand for parameters of other blocks or for layers.
         self.words = {item.word for piece in pieces for top in piece.items for item in top.walk()}
-        self.said: set[str] = set()
+        self.counts: set[str] = set()
 
     def told(self, column: tuple[Leaf, ...]) -> Any:
         """What the block says in the place of a column of values."""
         values: tuple[Any, ...] = tuple(leaf.value for leaf in column)
-        if column[0].slot in (SHORTCUT, PROJECTION):
+        if (layer := self._of_layers(column)) is not None:
+            return layer
+        if column[0].slot == SHORTCUT:
+            common = _common(values)
+            return self.REFUSED if common is None else common
+        if column[0].slot == PROJECTION:
             found = {value for value in values if value is not ANY}
             return self.REFUSED if len(found) > 1 else next(iter(found), ANY)
         inner = [isinstance(value, Inner) for value in values]
@@ -152,19 +162,51 @@ class _Parameters:
             return self._of_inner(column)
         if any(value is UNSAID for value in values):
             return UNSAID if all(value is UNSAID for value in values) else self.REFUSED
+        if any(isinstance(value, Free) for value in values):
+            common = _common(values)
+            if common is not None:
+                return common
+            values = tuple(forms(value)[0] for value in values)
         scoped = any(isinstance(value, Said) for value in values)
         if not scoped and not any(outer) and all(_equal(value, values[0]) for value in values):
             return values[0]
+        counted = column[0].slot == TIMES  # how often follows from no size
         for name, known in self.columns.items():
-            if all(_equal(a, b) for a, b in zip(known, values, strict=True)):
+            alike = all(_equal(a, b) for a, b in zip(known, values, strict=True))
+            if alike and counted == (name in self.counts):
                 return Said(name, any(outer))
-        if not any(outer) and not scoped and all(type(value) is int for value in values):
+        whole = all(type(value) is int for value in values)
+        if not any(outer) and not scoped and whole and not counted:
             related = self._of_channels(column) or self._of_others(values)
             if related:
                 return Said(related)
         name = self._name(column[0].slot, any(outer))
+        if counted:
+            self.counts.add(name)
         self.columns[name] = values
         return Said(name, any(outer))
+
+    def _of_layers(self, column: tuple[Leaf, ...]) -> Any:
+        """One layer with what its arguments have in common; None where these are not its uses."""
+        values = [leaf.value for leaf in column]
+        first = values[0]
+        if not all(isinstance(value, Layer) and _shape(value) == _shape(first) for value in values):
+            return None
+        names = [*REGISTRY[first.name].order] if first.name in REGISTRY else []
+        slots = [*names[: len(first.positional)], *(name for name, _ in first.named)]
+        if len(slots) != len(_given(first)):
+            return None
+        told = [
+            self.told(
+                tuple(Leaf(slot, _given(leaf.value)[at], leaf.entry, leaf.inner) for leaf in column)
+            )
+            for at, slot in enumerate(slots)
+        ]
+        if any(value is self.REFUSED or value is UNSAID for value in told):
+            return self.REFUSED
+        number = len(first.positional)
+        named = zip(slots[number:], told[number:], strict=True)
+        return Layer(first.name, tuple(told[:number]), tuple(named))
 
     def _of_inner(self, column: tuple[Leaf, ...]) -> Any:
         """An expression of the channels in braces, which stays there; else nothing will do."""
@@ -179,7 +221,7 @@ class _Parameters:
             leaf.entry.type.shape[0] if leaf.entry and leaf.entry.type.shape else 0
             for leaf in column
         ]
-        if column[0].slot == TIMES or not all(isinstance(size, int) and size for size in into):
+        if not all(isinstance(size, int) and size for size in into):
             return ""
         return _multiple("C", into, [leaf.value for leaf in column])
 
@@ -204,13 +246,29 @@ class _Parameters:
         """The parameters, those last that have a value by default; and these values."""
         defaults: dict[str, tuple[Any]] = {}
         for name, values in self.columns.items():
-            if any(isinstance(value, Ref | Said) for value in values):
+            if any(map(bound, values)):
                 continue
             value, times = Counter(map(_Typed, values)).most_common(1)[0]
             if times * 2 > 2 + 2 * (len(values) - times):
                 defaults[name] = (value.value,)
         names = sorted(self.columns, key=lambda name: name in defaults)
         return names, defaults
+
+
+def _common(values: Sequence[Any]) -> Any:
+    """What all values can be; None if there is no such."""
+    found = [form for form in forms(values[0]) if all(form in forms(v) for v in values)]
+    if not found:
+        return None
+    return found[0] if len(found) == 1 else Free(tuple(found))
+
+
+def _given(layer: Layer) -> tuple[Any, ...]:
+    return (*layer.positional, *(value for _, value in layer.named))
+
+
+def _shape(layer: Layer) -> Any:
+    return layer.name, len(layer.positional), tuple(name for name, _ in layer.named)
 
 
 class _Typed:

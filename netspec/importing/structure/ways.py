@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from netspec.graph.checked import Graph, Node
+from netspec.graph.checked import Graph, Node, Value
 from netspec.ops.declare.source import Input
+from netspec.ops.vectors.sources import reads_nothing
+
+
+def read_by(node: Node) -> tuple[Value, ...]:
+    """What a node reads; nothing where it gives the same whatever flows in."""
+    return () if reads_nothing(node.op) else node.inputs
 
 
 def outside(end: Node, head: str) -> set[Node]:
@@ -17,7 +23,7 @@ def outside(end: Node, head: str) -> set[Node]:
             found.add(node)
         elif node not in known:
             known.add(node)
-            waiting += [value.node for value in node.inputs]
+            waiting += [value.node for value in read_by(node)]
     return found
 
 
@@ -40,7 +46,7 @@ def reached(graph: Graph) -> list[Node]:
     found: dict[Node, None] = dict.fromkeys(graph.inputs)
     ends = [output.value.node for output in graph.outputs] + [h.value.node for h in graph.heads]
     for end in ends:
-        waiting = [(end, iter(end.inputs))]
+        waiting = [(end, iter(read_by(end)))]
         while waiting:
             node, inputs = waiting[-1]
             if node in found:
@@ -51,6 +57,6 @@ def reached(graph: Graph) -> list[Node]:
                 found[node] = None
                 waiting.pop()
             else:
-                waiting.append((source, iter(source.inputs)))
+                waiting.append((source, iter(read_by(source))))
     assert all(isinstance(node.op, Input) for node in graph.inputs)
     return list(found)

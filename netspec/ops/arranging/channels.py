@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
+from netspec.diagnostics.messages.names import MissingArgument
 from netspec.diagnostics.messages.shapes import NotDivisible, OutOfRange, WrongRank
 from netspec.diagnostics.raised import Rejection
 from netspec.ops.declare.checks import fixed_channels, type_of
@@ -18,25 +19,44 @@ from netspec.sizes.conditions import at_least
 from netspec.sizes.dims import Dim
 from netspec.sizes.shapes import TensorType
 
+# As many parts as equal ones may be.
+_MOST_PARTS = 1024
+
 
 class Split(Operator):
-    """Cuts the channels into equal parts: one tensor becomes a bundle.
+    """Cuts the channels into parts, equal ones or of the sizes given: one tensor becomes a bundle.
 
-    (C, *sizes) to `parts` tensors of (C / parts, *sizes).
+    (C, *sizes) to `parts` tensors of (C / parts, *sizes), or to one of each of the sizes.
     """
 
     spelling = "split"
     order = ("parts",)
-    examples = (("6x4x5", "split(3); concat"),)
+    either = ("parts", "sizes")
+    examples = (
+        ("6x4x5", "split(3); concat"),
+        ("6x4", "split(sizes=(1, 3, 2)); { | relu | tanh | identity }; concat"),
+    )
 
-    parts: int = count(low=2, high=1024, doc="how many")
+    parts: int | None = count(None, low=2, high=1024, doc="how many equal parts")
+    sizes: tuple[int, ...] | None = integers(None, doc="channels of each part, instead of `parts`")
+
+    def _sizes(self, tensor: TensorType) -> tuple[int, ...]:
+        """The channels of each part."""
+        channels = fixed_channels(self.spelling, tensor)
+        if self.sizes is None:
+            if self.parts is None:
+                raise Rejection(MissingArgument(self.spelling, "parts or sizes", self.usage()))
+            if channels % self.parts:
+                raise Rejection(NotDivisible(self.spelling, "channels", self.parts, channels))
+            return (channels // self.parts,) * self.parts
+        if min(self.sizes) < 1 or sum(self.sizes) != channels or len(self.sizes) > _MOST_PARTS:
+            allowed = f"channels of at least 1 that are {channels} in all"
+            raise Rejection(OutOfRange(self.spelling, "sizes", allowed, show(self.sizes)))
+        return self.sizes
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
-        channels = fixed_channels(self.spelling, inputs[0])
-        if channels % self.parts:
-            raise Rejection(NotDivisible(self.spelling, "channels", self.parts, channels))
-        piece = inputs[0].with_shape(channels // self.parts, *inputs[0].spatial)
-        return (piece,) * self.parts
+        tensor = inputs[0]
+        return tuple(tensor.with_shape(size, *tensor.spatial) for size in self._sizes(tensor))
 
     def macs(self, *inputs: TensorType) -> Dim:
         return 0
@@ -45,11 +65,12 @@ class Split(Operator):
         return POINTWISE
 
     def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
-        return torch.chunk(inputs[0], self.parts, dim=1)
+        if self.sizes is None:
+            return torch.chunk(inputs[0], self.parts, dim=1)
+        return torch.split(inputs[0], self.sizes, dim=1)
 
     def onnx(self, graph: Builder, *inputs: Operand) -> tuple[str, ...]:
-        size = fixed_channels(self.spelling, inputs[0].type) // self.parts
-        return graph.split(inputs[0].name, [size] * self.parts, axis=1)
+        return graph.split(inputs[0].name, self._sizes(inputs[0].type), axis=1)
 
 
 AXES = {"channels": 0, "depth": -3, "height": -2, "width": -1, "time": -1}

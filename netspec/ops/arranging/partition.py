@@ -6,13 +6,14 @@ from typing import Any
 
 from netspec.diagnostics.messages.names import MissingArgument
 from netspec.diagnostics.messages.shapes import (
-    NotDivisible,
     OutOfRange,
+    PartsDoNotFit,
     ShapesDiffer,
     UnknownSize,
 )
 from netspec.diagnostics.raised import Rejection
 from netspec.ops.declare.checks import need_partners, need_spatial, type_of
+from netspec.ops.declare.filling import filled, filled_onnx, fits
 from netspec.ops.declare.geometry import every_axis
 from netspec.ops.declare.interfaces import Builder, Operand, V
 from netspec.ops.declare.operator import Operator
@@ -46,19 +47,26 @@ class _Parting(Operator):
     shift: int | tuple[int, ...] = per_axis(
         0, low=0, doc="how far the map is rolled back first, where an axis has more than one part"
     )
+    fill: bool = flag(
+        False, doc="zeros after the last places make whole parts, and are cut off again"
+    )
 
-    def _cut(self, tensor: TensorType) -> Cut:
-        rank, places = need_spatial(self, tensor), tensor.spatial
-        given = self.size if self.size is not None else self.by
+    def _given(self, tensor: TensorType) -> tuple[int, ...]:
+        """Sizes of a part, or how many there are, for each axis."""
+        rank, given = need_spatial(self, tensor), self.size if self.size is not None else self.by
         if given is None:
             raise Rejection(MissingArgument(self.spelling, "size", self.usage()))
-        numbers = every_axis(given, rank, self.spelling, tensor)
+        return every_axis(given, rank, self.spelling, tensor)
+
+    def _cut(self, tensor: TensorType) -> Cut:
+        places, numbers = tensor.spatial, self._given(tensor)
         counts, sizes = [], []
         for place, number in zip(places, numbers, strict=True):
-            if not equal(place // number * number, place):
-                raise Rejection(NotDivisible(self.spelling, "sizes", number, place))
-            counts.append(place // number if self.size is not None else number)
-            sizes.append(place // number if self.size is None else number)
+            if not self.fill and not equal(place // number * number, place):
+                raise Rejection(PartsDoNotFit(self.spelling, place, number))
+            other = (place + number - 1) // number if self.fill else place // number
+            counts.append(other if self.size is not None else number)
+            sizes.append(other if self.size is None else number)
         shift = self._shift(tensor, counts, sizes)
         return Cut(places, tuple(counts), tuple(sizes), self.spaced, shift)
 
@@ -102,8 +110,14 @@ class _Parting(Operator):
             else:
                 assert isinstance(other, int)
                 length = graph.size(whole, axis + 2)
+                if self.fill:
+                    length = graph.node("Add", [length, graph.integers([other - 1])])
                 found.append(graph.node("Div", [length, graph.integers([other])]))
         return found
+
+    def _filled(self, tensor: TensorType) -> bool:
+        """Whether a map needs zeros, as far as is known."""
+        return self.fill and not fits(tensor.spatial, self._given(tensor))
 
     def _pairs(self, counts: list[Any], sizes: list[Any]) -> list[Any]:
         """The axes of a map, each as parts and places in the order they lie in."""
@@ -119,7 +133,8 @@ class Partition(_Parting):
     (C, *sizes) to (C, *part), with as many rows as a map has parts: windows of `size` neighbours, or
     with `spaced` every part takes places that lie as far apart as there are parts (the grids of MaxViT,
     Tu et al. 2022). After `shift` (Swin, Liu et al. 2021) the last windows hold places of both ends of
-    the map: `attention` then keeps them apart. `reassemble` puts the map together; `windows` does both.
+    the map: `attention` then keeps them apart. Sizes are multiples of a part's, or `fill` makes them so.
+    `reassemble` puts the map together; `windows` does both.
     """
 
     spelling = "partition"
@@ -128,6 +143,7 @@ class Partition(_Parting):
         ("2xHxW", "relu as x; partition(2); conv3-3(pad=1); reassemble(@x, 2)"),
         ("2x6", "relu as x; partition(3, spaced=yes); bn; reassemble(@x, 3, spaced=yes)"),
         ("2x4x6", "partition((2, 3), shift=1); attention(2)"),
+        ("2x3xW", "relu as x; partition(2, fill=yes); conv1-3; reassemble(@x, 2, fill=yes)"),
     )
 
     def infer(self, *inputs: TensorType) -> TensorType:
@@ -138,6 +154,8 @@ class Partition(_Parting):
         tensor = inputs[0]
         counts, sizes, shift = self._numbers(tensor)
         rank = len(sizes)
+        if self.fill:
+            tensor = filled(torch, tensor, self._given(type_of(tensor)))
         if shift:
             tensor = tensor.roll([-step for step in shift], list(range(2, 2 + rank)))
         tensor = tensor.reshape(*tensor.shape[:2], *self._pairs(counts, sizes))
@@ -150,11 +168,13 @@ class Partition(_Parting):
         graph.want("parts in the batch")
         rank = len(tensor.type.spatial)
         cut = self._cut(tensor.type)
+        counts = self._lengths(graph, tensor, cut.counts, cut.size)
+        sizes = self._lengths(graph, tensor, cut.size, cut.counts)
+        if self.fill:
+            name = filled_onnx(graph, tensor, self._given(tensor.type))
         for axis, step in enumerate(cut.shift):
             if step:
                 name = rolled(graph, name, axis + 2, graph.integers([step]))
-        counts = self._lengths(graph, tensor, cut.counts, cut.size)
-        sizes = self._lengths(graph, tensor, cut.size, cut.counts)
         channels = graph.size(tensor, 1)
         zeros = graph.integers([0, 0])
         shape = graph.node("Concat", [zeros, *self._pairs(counts, sizes)], axis=0)
@@ -198,8 +218,8 @@ class Reassemble(_Parting):
             raise Rejection(ShapesDiffer(self.spelling, f"{parts} and {whole}", advice))
         if parts.spatial == cut.size:
             return TensorType((parts.channels, *cut.places), whole.batch)
-        if cut.shift:
-            advice = "parts of a shifted map keep their size"
+        if cut.shift or self._filled(whole):
+            advice = f"parts of a {'shifted' if cut.shift else 'filled'} map keep their size"
             raise Rejection(ShapesDiffer(self.spelling, f"{parts} and {whole}", advice))
         sizes = parts.spatial or (1,) * len(cut.counts)
         spatial = (count * size for count, size in zip(cut.counts, sizes, strict=True))
@@ -218,7 +238,8 @@ class Reassemble(_Parting):
         tensor = tensor.reshape(-1, *counts, tensor.shape[1], *sizes).permute(*self._order(rank))
         ends = (count * size for count, size in zip(counts, sizes, strict=True))
         tensor = tensor.reshape(*tensor.shape[:2], *ends)
-        return tensor.roll(shift, list(range(2, 2 + rank))) if shift else tensor
+        tensor = tensor.roll(shift, list(range(2, 2 + rank))) if shift else tensor
+        return tensor[(..., *(slice(size) for size in whole.shape[2:]))] if self.fill else tensor
 
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
         parts, whole = inputs
@@ -234,10 +255,17 @@ class Reassemble(_Parting):
         shape = graph.node("Concat", [graph.integers([0, 0]), *ends], axis=0)
         name = graph.node("Reshape", [name, shape])
         for axis, step in enumerate(cut.shift):
-            size = whole.type.spatial[axis]
+            many, size = cut.counts[axis], cut.size[axis]
+            assert isinstance(many, int)
             assert isinstance(size, int)
             if step:
-                name = rolled(graph, name, axis + 2, graph.integers([size - step]))
+                name = rolled(graph, name, axis + 2, graph.integers([many * size - step]))
+        if self._filled(whole.type):
+            axes = graph.integers(list(range(2, 2 + rank)))
+            places = [place for place in cut.places if isinstance(place, int)]
+            known = len(places) == rank
+            end = graph.integers(places) if known else graph.sizes(whole.name, 2)
+            name = graph.node("Slice", [name, graph.integers([0] * rank), end, axes])
         return name
 
 

@@ -1,4 +1,4 @@
-"""Elements chosen by their values: the largest, what stands at the same places, and boxes that stay."""
+"""Elements chosen by their values: the largest, which those are, what stands there, and boxes that stay."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from netspec.diagnostics.raised import Rejection
 from netspec.ops.declare.checks import fixed_channels, need_partners, need_spatial
 from netspec.ops.declare.interfaces import Builder, Operand, V
 from netspec.ops.declare.operator import Operator
-from netspec.ops.declare.params import count, flag, real
+from netspec.ops.declare.params import choice, count, flag, real
 from netspec.ops.declare.plain import plain
-from netspec.ops.declare.reach import EVERYWHERE, Reach
+from netspec.ops.declare.reach import EVERYWHERE, POINTWISE, Reach
 from netspec.sizes.conditions import at_least, equal
 from netspec.sizes.dims import Dim
 from netspec.sizes.shapes import TensorType
@@ -68,18 +68,31 @@ class Gather(Operator):
     """What stands where `topk` found its values: `gather(@best)` of a tensor as long as it read.
 
     (T,) to (count,), (C, T) to (C, count). A vector's places, or those of a single row, are taken of
-    all rows.
+    all rows. With `rows=all` every row is read at the places of each of R rows, (C, T) to
+    (C, R, count): the neighbours of R points, found in R rows of distances.
     """
 
     spelling = "gather"
     arity = 2
     sized_by = 1
     looks_back = True
+    order = ("rows",)
     examples = (
         ("2x6", "topk(2) as best; @input; gather(@best)"),
         ("4x9", "conv1-1; topk(3) as best; @input; conv1-5; gather(@best)"),
         ("7", "sigmoid; topk(4, largest=no) as least; @input; gather(@least)"),
         ("3xT", "over_channels(mean); topk(2) as best; @input; gather(@best)"),
+        (
+            "3x8",
+            "matmul { | transpose | identity }; topk(4) as near; @input; gather(@near, rows=all)",
+        ),
+    )
+
+    rows: str = choice(
+        "own",
+        "all",
+        default="own",
+        doc="whose places a row is read at: its own, or those of all rows",
     )
 
     def connect(self, wire: tuple[V, ...], references: tuple[V, ...]) -> tuple[V, ...]:
@@ -88,6 +101,12 @@ class Gather(Operator):
         if not isinstance(found.op, TopK):
             raise Rejection(WrongPartner(self.spelling, "the name of a topk"))
         ours, theirs = wire[0].type, found.input_types[0]
+        if self.rows == "all":
+            fits = len(ours.shape) == len(theirs.shape) == 2 and ours.batch == theirs.batch
+            if not fits or not equal(ours.shape[-1], theirs.shape[-1]):
+                expected = f"a topk of rows of {ours.shape[-1]}, as {ours} has"
+                raise Rejection(WrongPartner(self.spelling, expected))
+            return wire[0], found.outputs[1]
         fits = (
             len(theirs.shape) <= len(ours.shape) <= 2
             and ours.batch == theirs.batch
@@ -95,10 +114,13 @@ class Gather(Operator):
             and (not theirs.spatial or theirs.channels == 1 or theirs.channels == ours.channels)
         )
         if not fits:
-            raise Rejection(WrongPartner(self.spelling, f"a topk of rows like those of {ours}"))
+            expected = f"a topk of rows like those of {ours}, or `rows=all`"
+            raise Rejection(WrongPartner(self.spelling, expected))
         return wire[0], found.outputs[1]
 
     def infer(self, *inputs: TensorType) -> TensorType:
+        if self.rows == "all":
+            return inputs[0].with_shape(inputs[0].channels, *inputs[1].shape)
         return inputs[0].with_shape(*inputs[0].shape[:-1], inputs[1].shape[-1])
 
     def macs(self, *inputs: TensorType) -> Dim:
@@ -109,6 +131,9 @@ class Gather(Operator):
 
     def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
         tensor, places = inputs
+        if self.rows == "all":
+            flat = places.flatten(1).unsqueeze(1).expand(-1, tensor.shape[1], -1)
+            return tensor.gather(-1, flat).unflatten(-1, places.shape[1:])
         if places.dim() < tensor.dim():
             places = places.unsqueeze(1)
         rows = tensor.shape[:-1]
@@ -117,6 +142,13 @@ class Gather(Operator):
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
         tensor, places = inputs
         name, axis = places.name, len(tensor.type.shape)
+        if self.rows == "all":
+            channels, count = fixed_channels(self.spelling, tensor.type), places.type.shape[-1]
+            assert isinstance(count, int)
+            flat = graph.node("Reshape", [name, graph.integers([0, 1, -1])])
+            all_rows = graph.node("Expand", [flat, graph.integers([1, channels, 1])])
+            found = graph.node("GatherElements", [tensor.name, all_rows], axis=2)
+            return graph.node("Reshape", [found, graph.integers([0, channels, -1, count])])
         if len(places.type.shape) < axis:
             name = graph.node("Unsqueeze", [name, graph.integers([1])])
         if axis == 2 and places.type.shape[:-1] != tensor.type.shape[:-1]:
@@ -127,6 +159,52 @@ class Gather(Operator):
             )
             name = graph.node("Expand", [name, rows])
         return graph.node("GatherElements", [tensor.name, name], axis=axis)
+
+
+class Hardmax(Operator):
+    """1 for the largest channel of each place, or the `count` largest, 0 for the others.
+
+    (C, *sizes) to the same shape; of equal values the first. Experts that a gate picks (Shazeer et
+    al. 2017) are `mul { | softmax | hardmax(2) }`, the nearest code of a table (VQ-VAE, van den Oord
+    et al. 2017) the product of the table and it. No gradient flows through.
+    """
+
+    spelling = "hardmax"
+    order = ("count",)
+    examples = (
+        ("5x3", "mul { | softmax | hardmax(2) }"),
+        ("4", "mul { | identity | hardmax }"),
+        ("3xHxW", "add { | conv1-3 | hardmax }"),
+    )
+
+    count: int = count(1, doc="how many are 1")
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        channels = fixed_channels(self.spelling, inputs[0])
+        if self.count > channels:
+            allowed = f"at most the {channels} there are"
+            raise Rejection(OutOfRange(self.spelling, "count", allowed, self.count))
+        return inputs[0].with_shape(*inputs[0].shape)
+
+    def macs(self, *inputs: TensorType) -> Dim:
+        return 0
+
+    def reach(self, *inputs: TensorType) -> Reach:
+        return POINTWISE
+
+    def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
+        places = inputs[0].detach().sort(dim=1, descending=True, stable=True)[1][:, : self.count]
+        return torch.zeros_like(inputs[0]).scatter(1, places, 1.0)
+
+    def onnx(self, graph: Builder, *inputs: Operand) -> str:
+        import numpy as np
+
+        name = inputs[0].name
+        _, places = graph.nodes("TopK", [name, graph.integers([self.count])], 2, axis=1)
+        zero, one = (graph.constant(np.float32(number)) for number in (0, 1))
+        none = graph.node("Expand", [zero, graph.node("Shape", [name])])
+        ones = graph.node("Expand", [one, graph.node("Shape", [places])])
+        return graph.node("ScatterElements", [none, places, ones], axis=1)
 
 
 @plain

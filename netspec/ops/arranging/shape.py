@@ -46,7 +46,8 @@ class Flatten(Operator):
 class Reshape(Operator):
     """The same elements in another shape, in order: `reshape(64x7x7)`.
 
-    (*sizes) to (*shape) of as many elements.
+    (*sizes) to (*shape) of as many elements. One size may be -1, what the others leave, as where the
+    length is open: `reshape((heads, C//heads, -1))`.
     """
 
     spelling = "reshape"
@@ -57,14 +58,24 @@ class Reshape(Operator):
         ("2x3x4", "reshape(24)"),
         ("2x3x4", "reshape(6x2x1x2)"),
         ("12", "reshape(4x3)"),
+        ("6xT", "reshape((2, 3, -1))"),
     )
 
-    shape: int | tuple[int, ...] = per_axis(doc="the new shape, without the batch")
+    shape: int | tuple[int, ...] = per_axis(rest=True, doc="the new shape, without the batch")
 
     def infer(self, *inputs: TensorType) -> TensorType:
-        shape = (self.shape,) if isinstance(self.shape, int) else self.shape
-        if flat_size(self.spelling, inputs[0]) != prod(shape):
-            wanted = "x".join(map(str, shape))
+        shape: tuple[Dim, ...] = (self.shape,) if isinstance(self.shape, int) else self.shape
+        if -1 in shape:
+            known, whole = -prod(shape), numel(inputs[0].shape)
+            rest = whole // known
+            fits = equal(rest * known, whole)
+            shape = tuple(rest if size == -1 else size for size in shape)
+        else:
+            fits = flat_size(self.spelling, inputs[0]) == prod(shape)
+        if not fits:
+            wanted = "x".join(
+                map(str, (self.shape,) if isinstance(self.shape, int) else self.shape)
+            )
             raise Rejection(ElementsDiffer(self.spelling, str(inputs[0]), wanted))
         return inputs[0].with_shape(*shape)
 

@@ -139,11 +139,15 @@ class Choice(Param):
 
 @record(kw_only=True)
 class PerAxis(Param):
-    """One integer for every spatial axis, or one for each: `3`, `1x7`, `(1, 7)`; or a word."""
+    """One integer for every spatial axis, or one for each: `3`, `1x7`, `(1, 7)`; or a word.
+
+    With `rest` one of them may be -1, for what the others leave.
+    """
 
     low: int = 1
     optional: bool = False
     words: tuple[str, ...] = ()
+    rest: bool = False
 
     @property
     def numeric(self) -> bool:  # type: ignore[override]
@@ -152,6 +156,7 @@ class PerAxis(Param):
     @property
     def expects(self) -> str:  # type: ignore[override]
         sizes = f"integers of at least {self.low}, one or one for each axis"
+        sizes += ", -1 for what the others leave" if self.rest else ""
         return ", ".join((*self.words, sizes))
 
     def accept(self, value: Any) -> Any:
@@ -165,7 +170,8 @@ class PerAxis(Param):
         for part in parts:
             if isinstance(part, bool) or not isinstance(part, int):
                 raise self.refuse(value)
-            if not self.low <= part <= _LARGEST:
+            left = self.rest and part == -1 and parts.count(-1) == 1
+            if not left and not self.low <= part <= _LARGEST:
                 raise self.refuse(value)
         return parts if isinstance(value, tuple) else parts[0]
 
@@ -338,12 +344,21 @@ def per_axis(
     low: int = 1,
     words: tuple[str, ...] = (),
     implied_by: tuple[str, ...] = (),
+    rest: bool = False,
     doc: str = "",
 ) -> Any:
-    """Declares integers of at least `low`, one or one for each axis, or one of the words."""
-    optional = default is None
+    """Declares integers of at least `low`, one or one for each axis, or one of the words.
+
+    With `rest` one may be -1.
+    """
     return PerAxis(
-        default=default, low=low, optional=optional, words=words, implied_by=implied_by, doc=doc
+        default=default,
+        low=low,
+        optional=default is None,
+        words=words,
+        implied_by=implied_by,
+        rest=rest,
+        doc=doc,
     )
 
 

@@ -54,8 +54,10 @@ class Scheme:
 class Weight:
     """One tensor an operator owns.
 
-    `kind`: `param` is trained, `statistic` is a running statistic, `constant` is fixed by
-    the architecture: it follows from `init`, which draws nothing, and no file need hold it.
+    `kind`: `param` is trained, `statistic` is a running statistic. `constant` is fixed by the
+    architecture: it follows from `init`, which draws nothing, and no file need hold it. `default` is a
+    table that follows from sizes in the same way, but libraries keep theirs beside the weights: the
+    numbers of a file that has it are taken.
     `fan_in` and `fan_out` scale its initialisation: how many numbers a unit reads, and how many read
     it; a bias has those of its units. `row_fans` is the fan-in of each row along the first axis, where
     rows differ. The last `window` axes are a window that slides.
@@ -76,7 +78,12 @@ class Weight:
     @property
     def known(self) -> bool:
         """Whether the net itself says what it holds: nothing trains it or is asked for it."""
-        return self.kind == "constant"
+        return self.kind in ("constant", "default")
+
+    @property
+    def yields(self) -> bool:
+        """Whether other numbers of a file come before those that the net says."""
+        return self.kind == "default"
 
     @property
     def size(self) -> int:

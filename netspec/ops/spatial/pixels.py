@@ -7,9 +7,10 @@ from typing import Any
 from netspec.diagnostics.messages.shapes import NotDivisible
 from netspec.diagnostics.raised import Rejection
 from netspec.ops.declare.checks import fixed_channels, need_spatial
+from netspec.ops.declare.filling import filled, filled_onnx
 from netspec.ops.declare.interfaces import Builder, Operand
 from netspec.ops.declare.operator import Operator
-from netspec.ops.declare.params import choice, count
+from netspec.ops.declare.params import choice, count, flag
 from netspec.ops.declare.reach import Reach, Upsampling, Window
 from netspec.sizes.conditions import equal
 from netspec.sizes.dims import Dim
@@ -87,7 +88,8 @@ class PixelUnshuffle(Operator):
     """Pixels to channels: the inverse of `pixel_shuffle`, nothing is lost.
 
     (C, *sizes) to (C * factor^rank, *(size / factor)). `layout=rows` is TensorFlow's and ONNX's
-    SpaceToDepth, `columns` the order of Swin's patch merging and YOLOv5's focus.
+    SpaceToDepth, `columns` the order of Swin's patch merging and YOLOv5's focus. Sizes are multiples of
+    the factor, or `fill` makes them so.
     """
 
     spelling = "pixel_unshuffle"
@@ -98,17 +100,23 @@ class PixelUnshuffle(Operator):
         ("1x2x4x2", "pixel_unshuffle(2)"),
         ("2x6x4", "pixel_unshuffle(2, layout=rows)"),
         ("2xHxW", "pixel_unshuffle(2, layout=columns)"),
+        ("2x5xW", "pixel_unshuffle(2, fill=yes)"),
     )
 
     factor: int = count(low=2, high=64, doc="old size over new")
     layout: str = _layout()
+    fill: bool = flag(False, doc="zeros after the last places make whole blocks")
+
+    def _factors(self, rank: int) -> tuple[int, ...]:
+        return (self.factor,) * rank
 
     def infer(self, *inputs: TensorType) -> TensorType:
         rank, channels = need_spatial(self, inputs[0]), fixed_channels(self.spelling, inputs[0])
         for size in inputs[0].spatial:
-            if not equal(size // self.factor * self.factor, size):
+            if not self.fill and not equal(size // self.factor * self.factor, size):
                 raise Rejection(NotDivisible(self.spelling, "sizes", self.factor, size))
-        sizes = (size // self.factor for size in inputs[0].spatial)
+        more = self.factor - 1 if self.fill else 0
+        sizes = ((size + more) // self.factor for size in inputs[0].spatial)
         return inputs[0].with_shape(channels * self.factor**rank, *sizes)
 
     def macs(self, *inputs: TensorType) -> Dim:
@@ -119,10 +127,11 @@ class PixelUnshuffle(Operator):
         return Window(factors, factors, (1,) * rank, (0,) * rank)
 
     def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
-        tensor = inputs[0]
+        tensor, rank = inputs[0], inputs[0].dim() - 2
+        if self.fill:
+            tensor = filled(torch, tensor, self._factors(rank))
         for axis in reversed(range(2, tensor.dim())):
             tensor = tensor.unflatten(axis, (-1, self.factor))
-        rank = inputs[0].dim() - 2
         return tensor.permute(0, *_channels(self.layout, rank)).flatten(1, 1 + rank)
 
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
@@ -130,11 +139,17 @@ class PixelUnshuffle(Operator):
         parts = [graph.integers([0, 0])]
         factor = graph.integers([self.factor])
         smaller = []
+        name = inputs[0].name
+        if self.fill:
+            name = filled_onnx(graph, inputs[0], self._factors(rank))
         for axis in range(2, rank + 2):
-            smaller.append(graph.node("Div", [graph.size(inputs[0], axis), factor]))
+            length = graph.size(inputs[0], axis)
+            if self.fill:
+                length = graph.node("Add", [length, graph.integers([self.factor - 1])])
+            smaller.append(graph.node("Div", [length, factor]))
             parts += [smaller[-1], factor]
         split = graph.node("Concat", parts, axis=0)
-        name = graph.node("Reshape", [inputs[0].name, split])
+        name = graph.node("Reshape", [name, split])
         name = graph.node("Transpose", [name], perm=[0, *_channels(self.layout, rank)])
         channels = fixed_channels(self.spelling, inputs[0].type) * self.factor**rank
         shape = graph.node("Concat", [graph.integers([0, channels]), *smaller], axis=0)

@@ -538,3 +538,11 @@ class Attention(Heads):
     def _projected(self, graph: Builder, name: str, matrix: str, bias: str | None) -> str:
         product = graph.node("MatMul", [name, matrix])
         return graph.node("Add", [product, bias]) if bias else product
+
+
+def frequencies(op: Operator, *inputs: TensorType) -> tuple[float, ...]:
+    """Radians a step of each pair of channels that an operator turns by its place; none of others."""
+    if isinstance(op, Rotary):
+        return tuple(op._turning(fixed_channels(op.spelling, inputs[0])).rates)
+    turning = op._turning(op._width(inputs)) if isinstance(op, Attention) else None
+    return tuple(turning.rates) if turning else ()

@@ -274,7 +274,8 @@ class Offsets(Source):
     """How far each place lies from another, from -1 to 1 along each axis: what a table is computed of.
 
     (C, *sizes), of which only the sizes are read, to (axes, 2 h - 1, 2 w - 1), the same for every
-    sample. `log` spaces them by sign(x) log2(1 + 8 |x|) / 3 (Liu et al. 2022, Swin V2).
+    sample. `log` spaces them by sign(x) log2(1 + 8 |x|) / 3 (Liu et al. 2022, Swin V2). Not trained;
+    a file of weights that has a table of other numbers is taken at its word.
     """
 
     spelling = "offsets"
@@ -295,7 +296,7 @@ class Offsets(Source):
         sizes = _fixed(self.spelling, inputs[0], inputs[0].spatial)
         scheme = OffsetTable(self.spacing == "log")
         shape = (*(2 * size - 1 for size in sizes), len(sizes))
-        return (Weight("coords_table", shape, scheme, "constant"),)
+        return (Weight("coords_table", shape, scheme, "default"),)
 
     def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
         return weights["coords_table"].movedim(-1, 0).unsqueeze(0)

@@ -258,3 +258,8 @@ class Repeat(Operator):
         ones = graph.integers([1] * len(inputs[0].type.shape))
         shape = graph.node("Concat", [graph.sizes(inputs[1].name, 0, 1), ones], axis=0)
         return graph.node("Expand", [inputs[0].name, shape])
+
+
+def reads_nothing(op: Operator) -> bool:
+    """Whether an operator gives the same whatever flows in, sizes too."""
+    return isinstance(op, Parameter | Constant)

@@ -12,6 +12,7 @@ import torch
 from netspec.backends.torch.levels import Level, Levels
 from netspec.backends.torch.names import class_name
 from netspec.backends.torch.source.code import (
+    Bin,
     Code,
     Fn,
     Get,
@@ -20,18 +21,19 @@ from netspec.backends.torch.source.code import (
     Text,
     mapped,
 )
+from netspec.backends.torch.source.conditions import condition
 from netspec.backends.torch.source.examples import Stand
 from netspec.backends.torch.source.known import started
 from netspec.backends.torch.source.leaves import OWN, Leaf, borrowed, leaf
 from netspec.backends.torch.source.options import Instance, merged
-from netspec.backends.torch.source.repeats import looped
+from netspec.backends.torch.source.repeats import looped, unrolled
 from netspec.backends.torch.source.templates import (
     Class,
     Part,
     Template,
     abstract,
     changed,
-    condition,
+    shared,
     solved,
 )
 from netspec.backends.torch.source.trace import Line, Untold
@@ -304,12 +306,15 @@ class Blocks:
         rows = [member.numbers for member in members]
         names = max((member.names for member in members), key=len)
         codes, params = solved(rows, names, [member.values for member in members])
-        columns = list(zip(*rows, strict=True))
+        columns = list(zip(names, codes, zip(*rows, strict=True), strict=True))
         params = dict(params)
+        said = shared(member.values for member in members)
         options = []
         for number, option in enumerate(template.options):
             present = [member.has[number] for member in members]
-            when = condition(present, codes, columns)
+            when = condition(template.parts[option.start].name, present, columns, said)
+            if isinstance(when, Bin) and isinstance(when.left, Text) and when.left.text in said:
+                params.setdefault(when.left.text, said[when.left.text])
             if when is None:
                 word = f"has_{template.parts[option.start].name}"
                 params[word], when = tuple(present), Text(word)
@@ -320,7 +325,7 @@ class Blocks:
 
         made = Class(
             self._class_name(name),
-            replace(changed(template, fill), options=tuple(options)),
+            unrolled(replace(changed(template, fill), options=tuple(options))),
             tuple(params),
             tuple(type(row[0]).__name__ for row in params.values()),
             instances=[member.owner for member in members],

@@ -5,12 +5,13 @@ A value that the next statement alone reads is written into it, as long as the l
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from netspec.backends.torch.source.code import (
     WIDTH,
     Bin,
     Code,
+    Const,
     Fn,
     Get,
     Item,
@@ -41,6 +42,9 @@ class Body:
         # Expressions that are not written yet, by slot, in order: each is read once, by what follows.
         self.pending: dict[int, Code] = {}
         self.left: dict[int, int] = {}
+        # Which names a type checker knows to be tensors, and the statement that gave each its first value.
+        self.typed: dict[str, bool] = dict.fromkeys(inputs, True)
+        self._firsts: dict[str, tuple[int, Code, int]] = {}
         self._last_guard = -1
         self._kept = ""
         self._following: tuple[Code, ...] = ()
@@ -88,7 +92,7 @@ class Body:
         (name,) = self._new_names(line.gives)
         pad = " " * self.indent
         if flat(start) != name:
-            self.lines.append(f"{pad}{name} = {flat(start)}")
+            self._say(name, start)
         self.lines.append(f"{pad}for i in {over}:")
         self.lines.append(f'{pad}    {name} = self.get_submodule(f"{word}{{i}}")({name})')
 
@@ -103,7 +107,7 @@ class Body:
         later = self.left.get(instead, 0) - inside
         if later > 0:
             self.names[gives] = self._free()
-            self.lines.append(f"{' ' * self.indent}{self.names[gives]} = {held}")
+            self._say(self.names[gives], Text(held))
         else:
             self.names[gives] = held
         self._kept = self.names[gives]
@@ -115,11 +119,11 @@ class Body:
         if gives in self.pending:
             code = self.pending.pop(gives)
             self.flush()
-            self.lines += statement(f"{self._kept} = ", code, self.indent)
+            self._say(self._kept, code)
         else:
             self.flush()
             if self.names[gives] != self._kept:
-                self.lines.append(f"{' ' * self.indent}{self._kept} = {self.names[gives]}")
+                self._say(self._kept, Text(self.names[gives]))
         self.names[gives] = self._kept
         self._kept = ""
         self.indent -= 4
@@ -173,11 +177,23 @@ class Body:
 
     def _assign(self, gives: Sequence[int], code: Code, inner: int = 0) -> None:
         names = self._new_names(gives)
+        if len(names) == 1:
+            self._say(names[0], code)
+            return
+        for name in names:
+            self.typed.setdefault(name, False)
         if inner:
             held = names[-inner:]
             whole = "_" if set(held) == {"_"} else f"({', '.join(held)})"
             names = [*names[:-inner], whole]
         self.lines += statement(f"{', '.join(names)} = ", code, self.indent)
+
+    def _say(self, name: str, code: Code) -> None:
+        """Writes that a name is a tensor that is computed so."""
+        if name not in self.typed:
+            self.typed[name] = is_typed(code, self.typed)
+            self._firsts[name] = len(self.lines), code, self.indent
+        self.lines += statement(f"{name} = ", code, self.indent)
 
     def _new_names(self, gives: Sequence[int]) -> list[str]:
         found = []
@@ -209,14 +225,22 @@ class Body:
         """Writes the return of these tensors, by a `name` where a checker does not know the type."""
         if len(returns) == 1 and list(self.pending) == [returns[0]]:
             code = self.pending.pop(returns[0])
-            if _is_typed(code):
+            if is_typed(code, self.typed):
                 self.lines += statement("return ", code, self.indent)
             else:
                 self.lines += statement(f"{name}: Tensor = ", code, self.indent)
                 self.lines.append(f"{' ' * self.indent}return {name}")
             return
-        names = ", ".join(self.named(returns))
-        self.lines.append(f"{' ' * self.indent}return {names}")
+        names = self.named(returns)
+        if len(names) == 1 and not self.typed.get(names[0], True):
+            self._declare(names[0])
+        self.lines.append(f"{' ' * self.indent}return {', '.join(names)}")
+
+    def _declare(self, name: str) -> None:
+        """Says of a name, where it is first given a value, that it is a tensor."""
+        at, code, indent = self._firsts[name]
+        count = len(statement(f"{name} = ", code, indent))
+        self.lines[at : at + count] = statement(f"{name}: Tensor = ", code, indent)
 
     def named(self, returns: Sequence[int]) -> list[str]:
         """The names of tensors, all written."""
@@ -248,13 +272,22 @@ def _depth(code: Code) -> int:
     return 0
 
 
-def _is_typed(code: Code) -> bool:
-    """Whether a type checker knows that the expression is a tensor."""
-    return (
-        isinstance(code, Fn)
-        and isinstance(code.target, Text)
-        and code.target.text.startswith(("torch.", "F.relu", "F.softmax", "F.gelu", "F.silu"))
-    )
+def is_typed(code: Code, names: Mapping[str, bool]) -> bool:
+    """Whether a type checker knows that an expression is a tensor, of names that it does or does not know.
+
+    What a module gives, it does not; of torch's functions those that choose another one at run time.
+    """
+    match code:
+        case Text(text):
+            return names.get(text, False)
+        case Fn(Text(text)):
+            return text.startswith(("torch.", "F.")) and "max_pool" not in text
+        case Fn(Get(base)) | Item(base) | Neg(_, base):
+            return is_typed(base, names)
+        case Bin(_, left, right):
+            sides = [side for side in (left, right) if not isinstance(side, Const)]
+            return all(is_typed(side, names) for side in sides)
+    return False
 
 
 def all_codes(found: Iterable[Part]) -> list[Code]:

@@ -217,7 +217,9 @@ def _called(
         own = (kind or _Own)(trace, made)
     result = made.run(Torch(trace), own, *tensors) if made.run else own(*tensors)
     module = made.code if function is None and kind is None else None
-    return Leaf(trace, _given(result, several), module, helpers=trace.helpers)
+    gives = _given(result, several)
+    trace.prune(gives)
+    return Leaf(trace, gives, module, helpers=trace.helpers)
 
 
 class _Own:
@@ -308,7 +310,9 @@ def _traced(
         result = op.compute(Torch(trace), *tensors, **weights)
     else:
         result = op.train(Torch(trace), _Draws(trace, tensors[0]), *tensors, **weights)
-    return trace, _given(result, several)
+    gives = _given(result, several)
+    trace.prune(gives)
+    return trace, gives
 
 
 def _weight(trace: Trace, weight: Weight) -> Traced:

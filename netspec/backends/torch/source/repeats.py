@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import pairwise
+from itertools import count, pairwise
 from typing import Any
 
-from netspec.backends.torch.source.code import Bin, Code, Const, Fn, Slot, Text, slots
-from netspec.backends.torch.source.templates import LOOP, Part
+from netspec.backends.torch.source.code import Bin, Code, Const, Fn, Get, Slot, Text, mapped, slots
+from netspec.backends.torch.source.templates import LOOP, Part, Template
 from netspec.backends.torch.source.trace import Line
+
+# So many are written one by one rather than in a loop.
+_FEW = 3
 
 
 def looped(parts: Sequence[Part], returns: Sequence[int], first: bool) -> tuple[Part, ...]:
@@ -121,3 +124,43 @@ def _loop(parts: Sequence[Part]) -> Part:
     return replace(
         first, name=word, made=replace(made, named=tuple(named)), lines=(line,), span=span
     )
+
+
+def unrolled(template: Template) -> Template:
+    """The template with what all its instances repeat a few times as the parts that these are."""
+    used = [slot for part in template.parts for line in part.lines for slot in line.gives]
+    fresh = count(max([template.inputs, *used]) + 1)
+    found: list[Part] = []
+    places = [0]
+    for part in template.parts:
+        found += _apart(part, fresh)
+        places.append(len(found))
+    options = tuple(
+        replace(option, start=places[option.start], end=places[option.end])
+        for option in template.options
+    )
+    return replace(template, parts=tuple(found), options=options)
+
+
+def _apart(part: Part, fresh: Iterator[int]) -> list[Part]:
+    if part.span is None or part.made is None:
+        return [part]
+    start, end = part.span
+    if not (isinstance(start, Const) and isinstance(end, Const)):
+        return [part]
+    assert isinstance(start.value, int)
+    assert isinstance(end.value, int)
+    if end.value - start.value > _FEW:
+        return [part]
+    (line,) = part.lines
+    assert isinstance(line.code, Fn)
+    found = []
+    args = line.code.args
+    for number in range(start.value, end.value):
+        name = f"{part.name}{number}"
+        gives = line.gives if number + 1 == end.value else (next(fresh),)
+        made = mapped(part.made, lambda code, n=number: Const(n) if code == LOOP else None)  # type: ignore[misc]
+        call = Line(gives, Fn(Get(Text("self"), name), args))
+        found.append(replace(part, name=name, made=made, lines=(call,), span=None))
+        args = (Slot(gives[0]),)
+    return found

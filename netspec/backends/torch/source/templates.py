@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import keyword
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from typing import Any
 
@@ -143,10 +143,7 @@ def solved(
     `rows` are the numbers of each instance, None for what it has not; `values` the parameters that it
     has in the spec.
     """
-    given: dict[str, tuple[Number, ...]] = {}
-    for name in values[0] if values else ():
-        if all(name in found for found in values):
-            given[as_parameter(name)] = tuple(found[name] for found in values)
+    given = shared(values)
     used: set[str] = set()
     further: dict[str, tuple[Number, ...]] = {}
     codes: list[Code] = []
@@ -157,7 +154,8 @@ def solved(
             continue
         found = _formula(column, {**further, **given}, further)
         if found is None:
-            new = _free(_PARAMETERS.get(name, name or "size"), {*given, *further})
+            word = "size" if name.rstrip("0123456789") in ("", "size") else name
+            new = _free(_PARAMETERS.get(name, word), {*given, *further})
             filler = next(value for value in column if value is not None)
             further[new] = tuple(filler if value is None else value for value in column)
             found = (new,), Text(new)
@@ -167,12 +165,22 @@ def solved(
     return codes, {**further, **kept}
 
 
+def shared(values: Iterable[Mapping[str, Number]]) -> dict[str, tuple[Number, ...]]:
+    """The parameters that all instances have in the spec, with their values by instance."""
+    rows = list(values)
+    return {
+        as_parameter(name): tuple(found[name] for found in rows)
+        for name in (rows[0] if rows else ())
+        if all(name in found for found in rows)
+    }
+
+
 def as_parameter(name: str) -> str:
     """A name that hides nothing the class uses."""
     return f"{name}_" if keyword.iskeyword(name) or name in _USED else name
 
 
-_USED = {"self", "torch", "nn", "F", "Tensor", "super", "range", "float", "i", "draws", "heads"}
+_USED = {"self", "torch", "nn", "F", "Tensor", "super", "range", "float", "i", "draws"}
 # What a number is called as a parameter, by the argument it is first met as.
 _PARAMETERS = {
     "in_channels": "into",
@@ -194,6 +202,8 @@ def _formula(
             for a, b in zip(values, column, strict=True)
         ):
             return (name,), Text(name)
+    if all(value is None or isinstance(value, float) for value in column):
+        return _rest(column, given)
     if not all(value is None or isinstance(value, int) for value in column):
         return None
     whole = {
@@ -217,6 +227,17 @@ def _formula(
     return None
 
 
+def _rest(
+    column: Column, given: Mapping[str, tuple[Number, ...]]
+) -> tuple[tuple[str, ...], Code] | None:
+    """What is left of 1, as of a rate."""
+    for name, values in given.items():
+        pairs = zip(values, column, strict=True)
+        if all(type(a) is float and (b is None or 1 - a == b) for a, b in pairs):
+            return (name,), Bin("-", Const(1), Text(name))
+    return None
+
+
 def _factors(column: Column, values: Sequence[Any]) -> Iterator[tuple[str, int]]:
     pairs = [(a, b) for a, b in zip(values, column, strict=True) if b is not None]
     first, value = pairs[0]
@@ -234,33 +255,9 @@ def _factors(column: Column, values: Sequence[Any]) -> Iterator[tuple[str, int]]
         yield ("+", step) if step > 0 else ("-", -step)
 
 
-def condition(
-    present: Sequence[bool], codes: Sequence[Code], columns: Sequence[Column]
-) -> Code | None:
-    """What holds of just the instances that have an option: two of their numbers differ, or one does."""
-    kinds: dict[Code, Column] = {}
-    for code, column in zip(codes, columns, strict=True):
-        if not isinstance(code, Const) and None not in column:
-            kinds.setdefault(code, column)
-    found = list(kinds.items())
-    for i, (one, first) in enumerate(found):
-        for other, second in found[i + 1 :]:
-            differ = [a != b for a, b in zip(first, second, strict=True)]
-            if differ == list(present):
-                return Bin("!=", one, other)
-            if [not value for value in differ] == list(present):
-                return Bin("==", one, other)
-    for code, column in found:
-        for value in sorted({v for v in column if v is not None}):
-            for sign, plain in {"!=": "__ne__", ">": "__gt__", "==": "__eq__"}.items():
-                if [bool(getattr(v, plain)(value)) for v in column] == list(present):
-                    return Bin(sign, code, Const(value))
-    return None
-
-
 def _free(name: str, taken: set[str]) -> str:
     """The name, or it with a number where it is taken."""
-    found, number = name, 2
+    found, word, number = name, name.rstrip("0123456789"), 2
     while found in taken:
-        found, number = f"{name}{number}", number + 1
+        found, number = f"{word}{number}", number + 1
     return found

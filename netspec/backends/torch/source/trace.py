@@ -25,6 +25,16 @@ from netspec.backends.torch.source.code import (
     Seq,
     Slot,
     Text,
+    flat,
+    slots,
+)
+from netspec.backends.torch.source.tidy import (
+    FUNCTIONS,
+    RESHAPING,
+    equal_parts,
+    is_repeatable,
+    needed,
+    written_out,
 )
 from netspec.foundation.records import record
 
@@ -53,6 +63,8 @@ class Trace:
         self.helpers: dict[str, Callable[..., Any]] = {}
         self.count = 0
         self.kinds: dict[int, torch.dtype] = {}
+        # What was computed, by how it is written.
+        self._known: dict[str, Traced] = {}
 
     def tensor(self, *examples: torch.Tensor) -> Traced:
         """A further tensor, an input of the function."""
@@ -64,7 +76,10 @@ class Trace:
         """What an expression gives, written down if it is a tensor or several."""
         first = examples[0]
         if isinstance(first, torch.Tensor):
-            found = self.tensor(*examples)
+            words = flat(code)
+            if words in self._known and is_repeatable(code):
+                return self._known[words]
+            found = self._known[words] = self.tensor(*examples)
             self.lines.append(Line((found.index,), code))
             return found
         if isinstance(first, tuple | list) and any(isinstance(x, torch.Tensor) for x in first):
@@ -96,6 +111,16 @@ class Trace:
             for i in (0, 1)
         )
         return self.given(Fn(code, lifted, pairs), (examples[0], examples[1]))
+
+    def prune(self, gives: tuple[int, ...]) -> None:
+        """Leaves out what nothing reads, of what only computes."""
+        read = set(gives)
+        kept = []
+        for line in reversed(self.lines):
+            if read.intersection(line.gives) or not is_repeatable(line.code):
+                kept.append(line)
+                read.update(slots(line.code))
+        self.lines = kept[::-1]
 
 
 class Told:
@@ -210,12 +235,36 @@ class Traced:
             return self.trace.given(Get(self.code, name), (found[0], found[1]))
 
         def method(*args: Any, **named: Any) -> Any:
-            def called(this: Any, *rest: Any, **more: Any) -> Any:
-                return getattr(this, name)(*rest, **more)
-
-            return self.trace.call(Get(self.code, name), called, args, named, self)
+            return self._call(name, args, named)
 
         return method
+
+    def _call(self, name: str, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        """Calls a method of the tensor, written as `tidy` has it."""
+        if name == "split" and (count := equal_parts(args[0])) is not None:
+            return self._call("chunk", (count, *args[1:]), named)
+
+        def called(this: Any, *rest: Any, **more: Any) -> Any:
+            return getattr(this, name)(*rest, **more)
+
+        if name in RESHAPING and self._keeps_shape(called, args, named):
+            return self
+        named = needed(name, getattr(torch.Tensor, name), named)
+        if name in FUNCTIONS:
+            whole = tuple(list(a) if name == "split" and isinstance(a, tuple) else a for a in args)
+            return self.trace.call(Text(f"torch.{name}"), called, (self, *whole), named)
+        return self.trace.call(Get(self.code, name), called, args, named, self)
+
+    def _keeps_shape(self, called: Callable[..., Any], args: Any, named: Any) -> bool:
+        return all(
+            called(
+                example,
+                *(real(value, i) for value in args),
+                **{key: real(value, i) for key, value in named.items()},
+            ).shape
+            == example.shape
+            for i, example in enumerate(self.examples)
+        )
 
 
 def _operator(sign: str, name: str) -> None:
@@ -282,12 +331,15 @@ class Torch:
             )
         if name in _SIGNS and self._module is torch:
             return lambda one, other: _SIGNS[name](one, other)
-        return lambda *args, **named: self._trace.call(Text(path), found, args, named)
+        return lambda *args, **named: self._trace.call(
+            Text(path), found, args, needed(name, found, named)
+        )
 
     def written(self, function: Callable[..., Any], args: Any, named: Any) -> Any:
         """Calls a function that is written out as it stands; see `netspec.ops.declare.plain`."""
         name = function.__name__
         self._trace.helpers[name] = function
+        args, named = written_out(function, args, named)
         return self._trace.call(Text(name), lambda *a, **n: function(torch, *a, **n), args, named)
 
 

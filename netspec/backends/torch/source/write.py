@@ -101,12 +101,12 @@ def _helper(function: Callable[..., Any]) -> str:
     text = textwrap.dedent(inspect.getsource(inspect.unwrap(function)))
     tree = ast.parse(text).body[0]
     assert isinstance(tree, ast.FunctionDef)
-    params = [ast.unparse(param) for param in tree.args.args[1:]]
+    params = [ast.unparse(param).replace("Any", "Tensor") for param in tree.args.args[1:]]
     defaults = [ast.unparse(value) for value in tree.args.defaults]
     for i, value in enumerate(reversed(defaults), 1):
         params[-i] += f" = {value}"
     assert tree.returns is not None
-    head = _heading(tree.name, params, ast.unparse(tree.returns), 0)
+    head = _heading(tree.name, params, ast.unparse(tree.returns).replace("Any", "Tensor"), 0)
     body = text.splitlines()[tree.body[0].lineno - 1 :]
     return "\n".join([*head, *body]).replace("Any", "Tensor") + "\n"
 
@@ -275,7 +275,8 @@ def _forward(found: Class, blocks: Blocks, is_net: bool, ranges: dict[int, str])
         names = argument_names(node.path for node in blocks.graph.inputs)
         if names == ("input",):
             names = ("x",)
-        names = tuple(map(as_parameter, names))
+        own = {"heads"} if blocks.graph.heads else set()
+        names = tuple(f"{name}_" if name in own else as_parameter(name) for name in names)
     elif template.inputs == 1:
         names = ("x",)
     else:
