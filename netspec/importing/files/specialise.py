@@ -7,13 +7,22 @@ numbers. That they hold at other batches too is for the proof to show.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from onnx import ModelProto, NodeProto, TensorProto, TypeProto, defs, helper, numpy_helper
+from onnx import (
+    GraphProto,
+    ModelProto,
+    NodeProto,
+    TensorProto,
+    TypeProto,
+    defs,
+    helper,
+    numpy_helper,
+)
 from onnx.shape_inference import infer_node_outputs
 
 from netspec.backends.onnx.blocks.inlining import MOST_NODES
@@ -77,6 +86,7 @@ class _Specialising:
         self.types: dict[str, TypeProto] = {}
         self.same: dict[str, str] = {}
         self.nodes: list[Node] = []
+        self.read = {item.name for item in proto.graph.output} | set(_read(proto.graph))
         self.opset = max(
             (o.version for o in proto.opset_import if o.domain in ("", "ai.onnx")), default=0
         )
@@ -169,7 +179,7 @@ class _Specialising:
             return
         alone = proto.op_type == "Concat" and len(inputs) == 1
         idle = alone or proto.op_type in _IDLE
-        if plain and idle and len([n for n in proto.output if n]) == 1:
+        if plain and idle and not self.read.intersection(proto.output[1:]):
             self.same[proto.output[0]] = inputs[0]
             return
         if proto.domain in LAID_OUT:
@@ -355,6 +365,16 @@ class _Specialising:
                 return False
         self.same[node.output[0]] = node.input[0]
         return True
+
+
+def _read(graph: GraphProto) -> Iterator[str]:
+    """The tensors that nodes read, and those of their graphs."""
+    for node in graph.node:
+        yield from filter(None, node.input)
+        for item in node.attribute:
+            if item.HasField("g"):
+                yield from _read(item.g)
+                yield from (made.name for made in item.g.output)
 
 
 def _is_known(kind: TypeProto) -> bool:

@@ -18,6 +18,7 @@ from netspec.importing.recognise.padding import PADDING
 from netspec.importing.recognise.projecting import projected
 from netspec.importing.recognise.recurring import RECURRING
 from netspec.importing.recognise.steps import Step, Wire
+from netspec.importing.recognise.turned import turned
 from netspec.importing.recognise.views import View
 from netspec.importing.recognise.writer import Unsaid, Writer
 from netspec.importing.scopes import Scope
@@ -67,6 +68,7 @@ class Recognised:
 def recognised(program: Program, name: str) -> Recognised:
     """The steps of a program; `name` is that of the net."""
     total = len(program.nodes)
+    turned(program)
     Fusing(program).run()
     writer = Writer(program)
     unread: list[Unread] = []
