@@ -42,11 +42,12 @@ def import_module(
             _export(torch, module, name, given, path, newer=newer, free=free)
 
             def run(feeds: Mapping[str, Array]) -> Sequence[Array]:
-                tensors = [torch.from_numpy(array) for array in feeds.values()]
+                pairs = zip(feeds.values(), given, strict=True)
+                tensors = [torch.from_numpy(array).to(like.dtype) for array, like in pairs]
                 with torch.no_grad():
                     found = module(*tensors)
                 many = found if isinstance(found, list | tuple) else (found,)
-                return [tensor.numpy() for tensor in many]
+                return [t.float().numpy() if t.is_floating_point() else t.numpy() for t in many]
 
             return import_file(path, name=name, partial=partial, run=run)
     finally:

@@ -109,7 +109,9 @@ def prove(
         made = Path(folder) / "model.onnx"
         compile_graph(graph, made, FileOptions(optimize=False), source=source)
         ours = session_run(made, list(names), list(dict.fromkeys(outputs)), of=path)
-        reference = run or session_run(_meant(path, program.meant, folder), inputs, of=path)
+        reference = run
+        if reference is None or program.meant is not None:
+            reference = session_run(_meant(path, program.meant, folder), inputs, of=path)
         ids = {node.path: node.types[0].ids for node in graph.inputs}
         bounds = [ids.get(name) for name in names]
         feeds = [_feeds(program, batch, bounds, seed) for seed, batch in enumerate(batches)]
@@ -124,7 +126,7 @@ def prove(
         apart = None
         if program.meant is not None:
             noise = max(_rounding(path, reference, feed, _HALF) for feed in feeds)
-            apart = _beside(path, program.meant, inputs, feeds, told, noise)
+            apart = _beside(path, program.meant, run, inputs, feeds, told, noise)
         if worst <= EQUAL:
             return Proof(tuple(dict.fromkeys(batches)), len(outputs), worst, None, apart)
         if any(not item.integers for item in program.inputs):
@@ -160,6 +162,7 @@ def _leading(program: Program, names: Sequence[str], feed: Mapping[str, Array]) 
 def _beside(
     path: Path,
     meant: Meant,
+    run: Run | None,
     inputs: list[str],
     feeds: Sequence[Mapping[str, Array]],
     told: Sequence[Sequence[Array]],
@@ -171,7 +174,7 @@ def _beside(
     of the inputs does.
     """
     try:
-        own = session_run(path, inputs)
+        own = run or session_run(path, inputs)
         found = [_told(path, own, feed) for feed in feeds]
     except NetspecError as refusal:
         reason = str(getattr(refusal.diagnostics[0].problem, "reason", ""))

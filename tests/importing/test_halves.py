@@ -127,3 +127,22 @@ def test_what_half_precision_cannot_hold_is_no_proof(tmp_path: Path) -> None:
     path = written(tmp_path / "net.onnx", nodes, arrays, kind=HALF)
     with pytest.raises(netspec.NetspecError, match=r"NS803.*own outputs are inf"):
         import_file(path)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_a_module_in_half_is_read_by_what_it_means(dtype: str) -> None:
+    import torch
+    from torch import nn
+
+    torch.manual_seed(0)
+    kind = getattr(torch, dtype)
+    module = nn.Sequential(nn.Conv2d(3, 8, 3), nn.GELU(), nn.Flatten(), nn.Linear(288, 5))
+    made = netspec.from_torch(module.to(kind), torch.randn(1, 3, 8, 8).to(kind))
+    assert words(made) == ["conv", "gelu", "fc"]
+    assert made.dtype == {"float16": "fp16", "bfloat16": "bf16"}[dtype]
+    assert made.proof is not None
+    assert made.proof.error <= 1e-6
+    assert made.proof.apart is not None
+    assert made.proof.apart.error is not None
+    assert 0 < made.proof.apart.error < 0.02

@@ -19,6 +19,8 @@ OWN = "com.microsoft"
 LAID_OUT = frozenset({"com.microsoft.nchwc", "com.ms.internal.nhwc"})
 # What its optimisers write in ONNX's own domain before ONNX has it, or never.
 UNOFFICIAL = frozenset({"SimplifiedLayerNormalization"})
+# Steps that a causal mask is written out for.
+_LONGEST = 2**13
 Shape = tuple[int, ...]
 
 
@@ -284,6 +286,8 @@ def _heads(apart: Apart, query: str, key: str, value: str) -> bool:
     scores = apart.add("MatMul", apart.add("Mul", query, apart.number(scale)), key)
     if apart.given.get("unidirectional"):
         steps = shape[1]
+        if steps > _LONGEST:
+            return False
         mask = np.triu(np.full((steps, steps), -1e9, np.float32), 1)
         scores = apart.add("Add", scores, apart.constant(mask))
     found = apart.add("MatMul", apart.add("Softmax", scores, axis=-1), value)

@@ -42,6 +42,7 @@ BATCH = 2
 # Elements of one tensor, and of a constant that is computed.
 _LARGEST = 2**31
 _MOST_COMPUTED = 2**26
+_ROOM = 2**28
 # Elements of constants that sizes may depend on.
 _SIZES = 2**12
 # What has a use for values of its inputs while a file is read: arithmetic alone, bounded by its output.
@@ -86,6 +87,8 @@ class _Specialising:
         self.types: dict[str, TypeProto] = {}
         self.same: dict[str, str] = {}
         self.nodes: list[Node] = []
+        # Elements that may be computed in all: small nodes could make one constant over and over.
+        self.room: float = _ROOM + 8 * sum(array.size for array in arrays.values())
         self.read = {item.name for item in proto.graph.output} | set(_read(proto.graph))
         self.opset = max(
             (o.version for o in proto.opset_import if o.domain in ("", "ai.onnx")), default=0
@@ -343,7 +346,8 @@ class _Specialising:
             shapes = [self._shape(self.types.get(name)) for name in node.output if name]
             size = sum(math.inf if s is None else math.prod(s) for s in shapes)
         read = sum(self.constants[name].size for name in names)
-        if size > max(_MOST_COMPUTED, read):
+        self.room -= size
+        if size > max(_MOST_COMPUTED, read) or self.room < 0:
             raise refused(
                 self.path, f"{printable(node.name or node.op_type)} makes too large a constant"
             )

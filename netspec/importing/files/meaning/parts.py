@@ -19,6 +19,8 @@ from netspec.system.reading import reading
 Array = np.ndarray[Any, Any]
 # Beyond these bytes of weights a model is written with its numbers beside it.
 _BESIDE = 2**30
+# Elements of constants that any file may make.
+_MADE = 2**26
 
 
 class Parts:
@@ -27,6 +29,8 @@ class Parts:
     def __init__(self, path: Path, proto: ModelProto, arrays: dict[str, Array]) -> None:
         self.path, self.proto, self.arrays = path, proto, arrays
         self.nodes: list[NodeProto] = []
+        # Elements that may be made: of a file that says one weight over and over, not without end.
+        self._room = _MADE + 4 * sum(array.size for array in arrays.values())
         self._taken = {name for node in proto.graph.node for name in node.output} | set(arrays)
         self._taken |= {item.name for item in proto.graph.input}
         for node in proto.graph.node:
@@ -56,8 +60,15 @@ class Parts:
     def keep(self, like: str, array: Array) -> str:
         """Adds an array; its name, which is new."""
         name = self.fresh(like)
-        self.arrays[name] = array
+        self.put(name, array)
         return name
+
+    def put(self, name: str, array: Array) -> None:
+        """Adds an array by its name; raises NetspecError where a file makes too many of its own."""
+        self._room -= array.size
+        if self._room < 0:
+            raise refused(self.path, "its constants come to too many numbers")
+        self.arrays[name] = array
 
     def fresh(self, like: str) -> str:
         """A name that no tensor has."""
@@ -169,6 +180,7 @@ def _along(values: Array, like: Array, axis: int, block: int) -> Array:
         return values.reshape(())
     if block:
         count = like.shape[axis]
+        block = min(block, max(count, 1))  # a block may be longer than what it is of
         if values.ndim != like.ndim or values.shape[axis] != math.ceil(count / block):
             raise ValueError("its scales are not those of its blocks")
         return np.repeat(values, block, axis).take(np.arange(count), axis)

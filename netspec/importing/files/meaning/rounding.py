@@ -130,9 +130,9 @@ class _TakingOut:
         if array is not None:
             if to_integers:
                 assert zero is not None
-                parts.arrays[out] = quantized(array, factor, zero, axis, block)
+                parts.put(out, quantized(array, factor, zero, axis, block))
             else:
-                parts.arrays[out] = dequantized(array, factor, zero, axis, block)
+                parts.put(out, dequantized(array, factor, zero, axis, block))
             return None
         if to_integers:
             assert zero is not None
@@ -176,7 +176,7 @@ class _TakingOut:
             zeros = attribute(node, "allowzero", 0)
             kept = [array.shape[i] if s == 0 and not zeros else s for i, s in enumerate(sizes)]
             array = array.reshape(kept)
-        self.parts.arrays[node.output[0]] = array
+        self.parts.put(node.output[0], array)
         return True
 
     def _follow(self, node: NodeProto) -> None:
