@@ -171,16 +171,20 @@ def _compared(given: str | Path | Net) -> Graph:
 
 
 @advising
-def from_onnx(path: str | Path, *, partial: bool = False) -> Imported:
+def from_onnx(
+    path: str | Path, *, partial: bool = False, sizes: Mapping[str, int] | None = None
+) -> Imported:
     """An ONNX file as a spec: `text`, the checked `graph` of it, `weights`, and the `proof`.
 
     The text is built, given the file's weights and run beside the file; one that computes otherwise is
-    not given. Raises NetspecError, also where nodes have no operator, unless `partial` puts an input in
-    place of what each of them makes: then `unread` lists them and there is no proof.
+    not given. Heights and widths that the file leaves open are symbols of the text where its steps are the
+    same at every size; else it is read at 224, or at `sizes` by the file's names, and `held` says so.
+    Raises NetspecError, also where nodes have no operator, unless `partial` cuts them out: what they read
+    are then outputs and what they make inputs, `unread` lists them and there is no proof.
     """
     from netspec.importing.imported import import_file
 
-    return import_file(Path(path), partial=partial)
+    return import_file(Path(path), partial=partial, sizes=sizes)
 
 
 @advising

@@ -30,7 +30,7 @@ FORMATS = ("svg", "png", "pdf", "tikz", "html", "dot")
     "--expand",
     multiple=True,
     metavar="GLOB",
-    help="Open all blocks of this name, or one by its full path, and no others.",
+    help="Open all blocks of this name, or one by its full path, and no others; or all attention.",
 )
 @click.option(
     "--unfold",

@@ -17,7 +17,7 @@ from netspec.draw.structure.elements import (
     nodes_of,
     own_nodes_of,
 )
-from netspec.draw.structure.labels import data_inputs, family, human, label, shape, tag
+from netspec.draw.structure.labels import data_inputs, family, human, label, shape, spelling, tag
 from netspec.draw.structure.naming import name_of, naming
 from netspec.draw.structure.opening import Opening, expanded, unfolded
 from netspec.draw.structure.reading import flat_steps
@@ -71,6 +71,13 @@ class View:
         if self.first and not depth and path != self._firsts[block.call.block]:
             return False
         return self.depth is None or depth < self.depth
+
+    def is_shown(self, step: Step) -> bool:
+        """Whether a layer shows what its operator does: where that is asked for."""
+        opening = self.opening
+        if spelling(step.node.op) not in opening.names and step.node.path not in opening.paths:
+            return False
+        return bool(step.node.op.figure(*step.node.input_types))
 
     @cached_property
     def opening(self) -> Opening:

@@ -23,7 +23,7 @@ class Apart:
         return f"the file's own outputs are within {self.error:.1e} of that"
 
 
-def compared(meant: Meant) -> str:
+def in_words(meant: Meant) -> str:
     """What a model in single precision is of the file's, in words."""
     parts = [f"with its tensors widened from {meant.dtype}"] * (meant.dtype != "fp32")
     parts += ["without its roundings to eight bits"] * meant.rounded

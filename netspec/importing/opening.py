@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,16 @@ from netspec.importing.modules import import_module
 from netspec.system.extras import need
 
 
-def import_model(path: Path, *, partial: bool = False) -> Imported:
+def import_model(
+    path: Path, *, partial: bool = False, sizes: Mapping[str, int] | None = None
+) -> Imported:
     """The ONNX file or the archive of torch.export at `path` as a spec; see `import_file`.
 
-    An archive is proven beside the calls that it lists, which torch runs.
+    `sizes` are those of what an ONNX file leaves open. An archive is proven beside the calls that it lists,
+    which torch runs.
     """
     if not is_archive(path):
-        return import_file(path, partial=partial)
+        return import_file(path, partial=partial, sizes=sizes)
     torch = need("torch", "reading an archive of torch.export")
     program = read_program(torch, Members(path))
     return import_module(

@@ -7,7 +7,6 @@ from importlib.resources import files
 
 import jsonschema
 import pytest
-from support.planted import KINDS, Planted, planted
 
 import netspec
 from netspec.analysis.difference.difference import difference
@@ -34,33 +33,6 @@ def said(before: str, after: str) -> list[tuple[str, str, int]]:
 def shipped() -> list[Source]:
     sources = {s.path: s for s in map(read_spec, shipped_names()) if not s.net}
     return list(sources.values())
-
-
-# --- planted edits
-
-
-def misses(edits: list[Planted]) -> list[str]:
-    """The edits that are not found at their line, or not alone."""
-    found = []
-    for edit in edits:
-        places = [change.place.line for change in difference(edit.before, edit.after).changes]
-        if places != [edit.line]:
-            found.append(f"{edit.name}: {edit.kind} in line {edit.line}, found in {places}")
-    return found
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_planted_edit_is_found_at_its_line_and_nothing_else(kind: str) -> None:
-    edits = list(planted(kind, shipped(), seed=0, count=14, most=80))
-    assert len(edits) == 14
-    assert misses(edits) == []
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", KINDS)
-def test_many_planted_edits_are_found(kind: str) -> None:
-    for seed in range(1, 4):
-        assert misses(list(planted(kind, shipped(), seed, count=25))) == []
 
 
 # --- no difference

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from support.foreign_files import RUNTIME, Array, node, numbers, words, written
 
@@ -199,12 +198,8 @@ def test_operators_that_lie_are_refused(made: Any, tmp_path: Path) -> None:
         import_file(path)
 
 
-@pytest.mark.parametrize(
-    ("op", "reason"), [("Loop", "a loop"), ("Scan", "a loop"), ("If", "which of its branches")]
-)
-def test_what_runs_by_its_numbers_is_refused_with_a_reason(
-    op: str, reason: str, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("op", ["Loop", "Scan"])
+def test_loops_are_refused_with_a_reason(op: str, tmp_path: Path) -> None:
     from onnx import TensorProto, helper
 
     said = helper.make_tensor_value_info("b", TensorProto.FLOAT, None)
@@ -212,14 +207,9 @@ def test_what_runs_by_its_numbers_is_refused_with_a_reason(
     given = {
         "Loop": node("Loop", ["", "", "x"], ["y"], body=body),
         "Scan": node("Scan", ["x"], ["y"], body=body, num_scan_inputs=1),
-        "If": node("If", ["is"], ["y"], then_branch=body, else_branch=body),
     }
-    before = [
-        node("ReduceMax", ["x"], ["m"], keepdims=0),
-        node("Greater", ["m", "zero"], ["is"]),
-    ]
-    path = written(tmp_path / "net.onnx", [*before, given[op]], {"zero": np.array(0, np.float32)})
-    with pytest.raises(netspec.NetspecError, match=reason):
+    path = written(tmp_path / "net.onnx", [given[op]], {})
+    with pytest.raises(netspec.NetspecError, match=f"{op} .a loop"):
         import_file(path)
 
 

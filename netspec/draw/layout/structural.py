@@ -9,6 +9,7 @@ from netspec.draw.layout.arcs import chain_with_arcs
 from netspec.draw.layout.dense import dense_piece, growth
 from netspec.draw.layout.lattice.drawn import lattice
 from netspec.draw.layout.layered import layered
+from netspec.draw.layout.parts import parts_card
 from netspec.draw.layout.pieces import (
     BETWEEN,
     HEADER,
@@ -84,6 +85,8 @@ class Layout:
     def element(self, element: Element, width: float = 0.0) -> Piece:
         """The piece of one element; at the net's own level boxes are at least `width` wide."""
         match element:
+            case Step() if self.view.is_shown(element):
+                return parts_card(element, self.view, self.view.label(element))
             case Step():
                 return row(element, self.view, width) if width else chip(element, self.view)
             case Block():
@@ -277,6 +280,8 @@ class Layout:
         """What is repeated, once, with how often."""
         times = f" ×{repeat.count}"
         match repeat.element:
+            case Step() if self.view.is_shown(repeat.element):
+                return self._framed(self.element(repeat.element), repeat, times.strip())
             case Step():
                 if width:
                     return row(repeat.element, self.view, width, repeat)

@@ -9,6 +9,7 @@ from netspec.draw.structure.words import WHOLE, said, word
 from netspec.graph.checked import Node, Value
 from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.source import Input
+from netspec.ops.words import HOMES
 from netspec.sizes.dims import Dim
 from netspec.sizes.shapes import TensorType
 
@@ -39,6 +40,13 @@ def family(op: Operator) -> str:
     if spelling(op) == "softmax":
         return "out"
     return _FAMILIES.get(type(op).__module__.rpartition(".")[2], "op")
+
+
+def like(word: str) -> str:
+    """The class that colours what does the same as the operator of a word."""
+    if word in ("input", "softmax"):
+        return {"input": "in", "softmax": "out"}[word]
+    return _FAMILIES.get(HOMES.get(word, "").rpartition(".")[2], "op")
 
 
 def is_minor(node: Node) -> bool:

@@ -139,7 +139,8 @@ def expanded(graph: Graph, globs: Sequence[str]) -> Opening:
     """The blocks that `globs` open, with those around them.
 
     One that is a block's name opens all of that name, one that is a full path that block alone, any
-    other all of the names of which it matches a block's name, its call's or its path.
+    other all of the names of which it matches a block's name, its call's or its path. So does the word
+    or the path of an operator that papers draw in parts, where no block has it.
     """
     found = CLOSED
     for glob in globs:
@@ -149,9 +150,23 @@ def expanded(graph: Graph, globs: Sequence[str]) -> Opening:
         if named or not alone:
             matching = named or [c for c in chains if any(fnmatchcase(n, glob) for n in _said(c))]
             found |= Opening(names=frozenset(call.block for c in matching for call in c))
+            found |= CLOSED if matching else _layers(graph, glob)
         else:
             found |= Opening(paths=_prefixes(glob))
     return found
+
+
+def _layers(graph: Graph, word: str) -> Opening:
+    """The layers of an operator with parts, or the one at a path, with the blocks around them."""
+    named = [node for node in graph.nodes if spelling(node.op) == word]
+    for node in named or [node for node in graph.nodes if node.path == word]:
+        if not node.op.figure(*node.input_types):
+            return CLOSED
+    if named:
+        calls = {c for n in named if n.call for c in n.call.ancestors() if c.component}
+        return Opening(names=frozenset({word, *(call.block for call in calls)}))
+    alone = any(node.path == word for node in graph.nodes)
+    return Opening(paths=_prefixes(word)) if alone else CLOSED
 
 
 def unfolded(graph: Graph, globs: Sequence[str]) -> Opening:

@@ -79,8 +79,12 @@ def word(node: Node) -> str:
     """The name of an operator, with what is said before it."""
     told = _told(node)
     before = [say(told[name]) for name, say in _BEFORE.items() if name in told]
-    spelling = node.op.spelling
-    return " ".join([*before, _WORDS.get(spelling, spelling.replace("_", " "))])
+    return " ".join([*before, plain(node.op.spelling)])
+
+
+def plain(spelling: str) -> str:
+    """The name of an operator as papers write it."""
+    return _WORDS.get(spelling, spelling.replace("_", " "))
 
 
 def said(node: Node) -> tuple[str, list[str]]:

@@ -20,7 +20,7 @@ from netspec.draw.structure.labels import is_join
 from netspec.draw.structure.opening import CLOSED, Opening, apart
 from netspec.draw.structure.repeats import shortened
 from netspec.draw.styles.around import AROUND, MARGIN, framed
-from netspec.draw.styles.inside import insides
+from netspec.draw.styles.inside import insides, parts_shown
 from netspec.draw.view import View
 from netspec.graph.checked import Graph
 
@@ -117,7 +117,13 @@ def page(view: View, series: Series, *, inside: bool = False) -> Scene:
     side = _columns(view, series, narrow=bool(details))
     notes = [f"not shown: the inside of {', '.join(left_out)}"] if left_out else []
     w, h = SCREEN[0] - 2 * MARGIN, SCREEN[1] - AROUND
-    whole = with_details(_side_by_side(side), details, w, h)
+    main = _side_by_side(side)
+    whole = with_details(main, details, w, h)
+    more = parts_shown(view) if inside else []
+    if more:
+        # Layers are said in a word: what they do is shown where there is room.
+        fuller = with_details(main, [*details, *more], w, h)
+        whole = fuller if fuller.w <= w and fuller.h <= h else whole
     return framed(view, whole, notes, centred=False)
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import takewhile
+from re import sub
 
+from netspec.draw.layout.parts import parts_card, parts_of
 from netspec.draw.layout.pieces import PAD, Piece, width_of
 from netspec.draw.layout.structural import Layout
 from netspec.draw.metrics import wrapped
@@ -22,10 +25,12 @@ from netspec.draw.structure.elements import (
     nodes_of,
 )
 from netspec.draw.structure.forms import differing, form
-from netspec.draw.structure.reading import structure
+from netspec.draw.structure.reading import flat_steps, structure
+from netspec.draw.structure.words import plain
 from netspec.draw.view import View
 
 _NAMED = 2
+_MOST_PARTS = 3
 _LEAST = 170.0
 
 
@@ -36,6 +41,23 @@ def insides(view: View, series: Series, room: int) -> tuple[list[Piece], list[st
     boxes together are left out.
     """
     return _Insides(view, series).pieces(room)
+
+
+def parts_shown(view: View) -> list[Piece]:
+    """What operators with parts do, those of the same parts in other numbers once, for beside a net."""
+    found: dict[object, Step] = {}
+    for step in flat_steps(view.graph):
+        parts = parts_of(step)
+        key = tuple((sub(r"[\d.]+", "", p.text), p.like, p.reads, p.each) for p in parts)
+        if parts:
+            found.setdefault((step.node.op.spelling, key), step)
+    kinds = Counter(step.node.op.spelling for step in found.values())
+    pieces = []
+    for step in [*found.values()][:_MOST_PARTS]:
+        word = step.node.op.spelling
+        note = [f"as in {step.node.path}"] if kinds[word] > 1 else []
+        pieces.append(parts_card(step, view, f"inside {plain(word)}", note))
+    return pieces
 
 
 class _Insides:

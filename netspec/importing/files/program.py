@@ -43,12 +43,14 @@ class Node:
 class Input:
     """An input of a file: its sizes, None where the file leaves one open, and which axis the batch is.
 
-    That is the first, but of the sequences and states that recurrences read, whose second it is.
+    That is the first, but of the sequences and states that recurrences read, whose second it is. `symbols`
+    are the names of sizes that are open, the batch's first, of the file where it has one; empty for others.
     """
 
     name: str
     sizes: tuple[int | None, ...]
     integers: bool
+    symbols: tuple[str, ...] = ()
     batch: int = 0
 
     @property

@@ -29,6 +29,7 @@ from netspec.backends.onnx.blocks.inlining import MOST_NODES
 from netspec.diagnostics.records import printable
 from netspec.importing.files.chains import chained
 from netspec.importing.files.computing import computed
+from netspec.importing.files.einsum import as_products, bounded
 from netspec.importing.files.meaning.meant import meant
 from netspec.importing.files.normal import normalised
 from netspec.importing.files.program import Array, Input, Node, Program
@@ -39,6 +40,8 @@ from netspec.system.reading import reading
 
 # The batch that stands in for a free one: 1 would hide which sizes follow it.
 BATCH = 2
+# What stands in for another size that is open.
+OPEN = 224
 # Elements of one tensor, and of a constant that is computed.
 _LARGEST = 2**31
 _MOST_COMPUTED = 2**26
@@ -48,10 +51,10 @@ _SIZES = 2**12
 # What has a use for values of its inputs while a file is read: arithmetic alone, bounded by its output.
 _COMPUTED = frozenset(
     """
-    Abs Add And Cast CastLike Ceil Clip Concat ConstantOfShape Cos CumSum Div Equal Erf Exp Expand Flatten
-    Floor Gather GatherElements GatherND Greater GreaterOrEqual Identity IsNaN Less LessOrEqual Log MatMul
-    Max Min Mod Mul Neg Not Or Pow Range Reciprocal Relu ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum
-    Reshape Round ScatterElements ScatterND Sigmoid Sign Sin Slice Split Sqrt Squeeze Sub Tanh Tile
+    Abs Add And Cast CastLike Ceil Clip Concat ConstantOfShape Cos CumSum Div Einsum Equal Erf Exp Expand
+    Flatten Floor Gather GatherElements GatherND Greater GreaterOrEqual Identity IsNaN Less LessOrEqual Log
+    MatMul Max Min Mod Mul Neg Not Or Pow Range Reciprocal ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum
+    Relu Reshape Round ScatterElements ScatterND Sigmoid Sign Sin Slice Split Sqrt Squeeze Sub Tanh Tile
     Transpose Trilu Unsqueeze Where
     """.split()
 )
@@ -66,7 +69,7 @@ _INTEGERS |= {TensorProto.UINT8, TensorProto.BOOL}
 
 
 def read_program(path: Path, sizes: Mapping[str, int] | None = None) -> Program:
-    """The file at `path` as a program; `sizes` are those of inputs' symbols, 224 where none is given.
+    """The file at `path` as a program; `sizes` are those of inputs' symbols, `OPEN` where none is given.
 
     Raises NetspecError for a file that cannot be read.
     """
@@ -90,6 +93,11 @@ class _Specialising:
         # Elements that may be computed in all: small nodes could make one constant over and over.
         self.room: float = _ROOM + 8 * sum(array.size for array in arrays.values())
         self.read = {item.name for item in proto.graph.output} | set(_read(proto.graph))
+        # What the file says of tensors, for those whose sizes do not follow from its operators.
+        self.told = {
+            item.name: item.type for item in (*proto.graph.value_info, *proto.graph.output)
+        }
+        self.symbols: dict[str, int] = {}
         self.opset = max(
             (o.version for o in proto.opset_import if o.domain in ("", "ai.onnx")), default=0
         )
@@ -103,8 +111,8 @@ class _Specialising:
             for first, item in enumerate(i for i in graph.input if i.name not in self.constants)
         )
         free = all(item.is_free for item in inputs)
-        known = [(i.sizes[i.batch] or BATCH) if i.sizes else 1 for i in inputs]
-        batch = BATCH if free else max(known, default=1)
+        fixed = [(i.sizes[i.batch] or BATCH) if i.sizes else 1 for i in inputs]
+        batch = BATCH if free else max(fixed, default=1)
         for proto in graph.node:
             self._add(proto)
         outputs = []
@@ -113,12 +121,13 @@ class _Specialising:
             if name not in self.types and name not in self.constants:
                 raise refused(self.path, f"nothing makes its output {printable(item.name)}")
             outputs.append(name)
-        shapes = {name: self._shape(kind) for name, kind in self.types.items()}
+        known = ((name, self._shape(kind)) for name, kind in self.types.items())
+        shapes = {name: shape for name, shape in known if shape is not None}
         program = Program(
             graph.name,
-            chained(self.nodes),
+            as_products(chained(self.nodes), self.constants, shapes),
             self.constants,
-            {name: shape for name, shape in shapes.items() if shape is not None},
+            shapes,
             frozenset(n for n, t in self.types.items() if t.tensor_type.elem_type in _INTEGERS),
             inputs,
             tuple(outputs),
@@ -138,16 +147,23 @@ class _Specialising:
             raise refused(self.path, f"the input {name} has no sizes")
         sizes: list[int | None] = []
         known: list[int] = []
+        symbols: list[str] = []
         second = self._is_second(item.name, kind.shape.dim)
         for axis, dim in enumerate(kind.shape.dim):
             fixed = dim.dim_value if dim.HasField("dim_value") and dim.dim_value > 0 else None
             sizes.append(fixed)
-            open_size = BATCH if axis == second else self.sizes.get(dim.dim_param, 224)
+            symbols.append("" if fixed is not None else dim.dim_param or f"{item.name}.{axis}")
+            open_size = BATCH if axis == second else self.sizes.get(symbols[-1], OPEN)
             known.append(fixed if fixed is not None else open_size)
+            if fixed is None and dim.dim_param:
+                self.symbols[dim.dim_param] = open_size
         if math.prod(known) > _LARGEST:
             raise refused(self.path, f"the input {name} has {math.prod(known):,} numbers")
         self.types[item.name] = helper.make_tensor_type_proto(kind.elem_type, known)
-        return Input(item.name, tuple(sizes), kind.elem_type in _INTEGERS, int(second))
+        if second:
+            symbols[:2] = symbols[1::-1]
+        integers = kind.elem_type in _INTEGERS
+        return Input(item.name, tuple(sizes), integers, tuple(symbols), int(second))
 
     def _is_second(self, name: str, dims: Any) -> bool:
         """Whether an input's batch is its second axis: left open, and read so by a recurrence."""
@@ -180,6 +196,8 @@ class _Specialising:
         if plain and proto.op_type == "If" and inputs[0] in self.constants:
             self._add_branch(proto, inputs[0])
             return
+        if plain and proto.op_type == "Concat":
+            inputs = [name for name in inputs if 0 not in (self._size_of(name) or ())] or inputs
         alone = proto.op_type == "Concat" and len(inputs) == 1
         idle = alone or proto.op_type in _IDLE
         if plain and idle and not self.read.intersection(proto.output[1:]):
@@ -222,8 +240,22 @@ class _Specialising:
         for name in node.outputs:
             # What is not known is known to be there: recognising says that it has no operator.
             if name:
-                self.types.setdefault(name, TypeProto())
+                self.types.setdefault(name, self._said(name))
         self.nodes += normalised(node, self.opset, self.constants)
+
+    def _said(self, name: str) -> TypeProto:
+        """The type that the file says a tensor has, if it does, at the sizes that its symbols have here."""
+        found = TypeProto()
+        kind = self.told.get(name)
+        if kind is None or not kind.tensor_type.HasField("shape"):
+            return found
+        known = [
+            dim.dim_value if dim.HasField("dim_value") else self.symbols.get(dim.dim_param, 0)
+            for dim in kind.tensor_type.shape.dim
+        ]
+        if all(size > 0 for size in known) and math.prod(known) <= _LARGEST:
+            found = helper.make_tensor_type_proto(kind.tensor_type.elem_type, known)
+        return found
 
     def _add_branch(self, proto: NodeProto, condition: str) -> None:
         """Adds the branch of an `If` that is always taken: exporters ask whether a size is 1."""
@@ -338,6 +370,8 @@ class _Specialising:
         """Computes a node of constants; whether it did."""
         names = [name for name in node.input if name]
         if node.op_type not in _COMPUTED or not all(name in self.constants for name in names):
+            return False
+        if node.op_type == "Einsum" and not bounded(node, self.constants, _MOST_COMPUTED):
             return False
         if node.op_type == "Range":
             start, limit, step = (float(self.constants[n].item()) for n in names)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from math import prod
 
 import numpy as np
 
 from netspec.importing.files.program import Array, Node
-from netspec.importing.recognise.offsets import by_offset
-from netspec.importing.recognise.steps import Wire, number
-from netspec.importing.recognise.turning import rotary
-from netspec.importing.recognise.views import Atom, View, flat, refined, renamed, size_of
+from netspec.importing.recognise.rows import with_rows
+from netspec.importing.recognise.views import Atom, View, refined, renamed, size_of
 from netspec.importing.recognise.writer import Unsaid, Writer
 
 # The words for a value's axes, by how many it has.
@@ -27,16 +26,18 @@ _WORDS = {
 def reshape(writer: Writer, node: Node) -> View:
     """Reshape, Flatten, Squeeze and Unsqueeze: of sizes that are all known."""
     shape = writer.shapes[node.output]
+    if prod(shape) != prod(writer.shapes[node.inputs[0]]):
+        raise Unsaid("its sizes are not those of what it reads, at the sizes that inputs have here")
     found = writer.copied(node.inputs[0]).reshaped(shape)
     if found is not None:
         return found
     view = writer.view(node.inputs[0])
     wire = writer.plain(view)
-    if not shape or shape[0] != size_of(view.base[0]):
+    if not shape or shape[0] != size_of(view.axes[0]):
         raise Unsaid("it mixes the batch with other axes")
     if tuple(shape[1:]) != wire.sizes:
         wire = writer.step(f"reshape({'x'.join(map(str, shape[1:]))})", [wire], shape[1:])
-    base = (view.base[0], *writer.axes(shape[1:]))
+    base = (view.axes[0], *writer.axes(shape[1:]))
     return View(wire, base, base)
 
 
@@ -79,6 +80,9 @@ def sliced(
     if count < 1 or step < 1:
         raise Unsaid("it takes nothing, or backwards")
     if count < size:
+        picked = _rows(writer, view, axis, range(start, end, step))
+        if picked is not None:
+            return _dropped(picked, axis) if drop else picked
         try:
             place, each = _place(view, atoms)
             if place == 0 or (step > 1 and each > 1) or len(view.base) - 1 not in _WORDS:
@@ -99,9 +103,29 @@ def sliced(
         base = tuple((*new, *rest) if i == place else a for i, a in enumerate(view.base))
         axes = tuple(new if i == axis else a for i, a in enumerate(view.axes))
         view = View(wire, base, axes)
-    if drop:
-        view = View(view.wire, view.base, tuple(a for i, a in enumerate(view.axes) if i != axis))
-    return view
+    return _dropped(view, axis) if drop else view
+
+
+def _dropped(view: View, axis: int) -> View:
+    return replace(view, axes=tuple(a for i, a in enumerate(view.axes) if i != axis))
+
+
+def _rows(writer: Writer, view: View, axis: int, taken: Sequence[int]) -> View | None:
+    """Some channels of a layer at every place that lie apart, as of queries, keys and values by heads.
+
+    They are such a layer of their own. None for others, and for channels side by side.
+    """
+    atoms, channels = view.axes[axis], view.base[1] if len(view.base) > 1 else ()
+    if len(atoms) != 1 or atoms[0] not in channels or channels[0] is atoms[0]:
+        return None
+    at = channels.index(atoms[0])
+    order = np.arange(size_of(channels)).reshape([a.size for a in channels]).take(taken, at)
+    wire = with_rows(writer, view.wire, order.reshape(-1))
+    if wire is None:
+        return None
+    new = (Atom(len(taken)),) if len(taken) > 1 else ()
+    base = (view.base[0], (*channels[:at], *new, *channels[at + 1 :]), *view.base[2:])
+    return View(wire, base, tuple(new if i == axis else a for i, a in enumerate(view.axes)))
 
 
 def _mirrored(writer: Writer, view: View, axis: int) -> View:
@@ -340,101 +364,16 @@ def _tokens(writer: Writer, view: View, axis: int, array: Array) -> View:
 
 def depth_to_space(writer: Writer, node: Node) -> View:
     """DepthToSpace and SpaceToDepth."""
-    wire = writer.plain(writer.view(node.inputs[0]))
+    view = writer.view(node.inputs[0])
+    wire = writer.plain(view)
     shape, factor = writer.shapes[node.output][1:], node.get("blocksize")
     if node.op == "DepthToSpace":
         more = "" if node.get("mode", "DCR") == "CRD" else ", layout=rows"
         wire = writer.step(f"pixel_shuffle({factor}{more})", [wire], shape)
     else:
         wire = writer.step(f"pixel_unshuffle({factor}, layout=rows)", [wire], shape)
-    base = ((writer.batch,), *writer.axes(shape))
+    base = (view.axes[0], *writer.axes(shape))
     return View(wire, base, base)
-
-
-def roll(writer: Writer, node: Node) -> View:
-    """A tensor rolled along an axis of a map's places."""
-    view = writer.view(node.inputs[0])
-    atoms = view.axes[node.get("axis")]
-    places = [i for i, axis in enumerate(view.base) if axis == atoms and i > 1]
-    if not places:
-        raise Unsaid("it rolls the channels, or an axis that lies inside another")
-    steps = [node.get("shift") if i == places[0] else 0 for i in range(2, len(view.base))]
-    text = str(steps[0]) if len(steps) == 1 else f"({', '.join(map(str, steps))})"
-    return view.on(writer.step(f"roll({text})", [view.wire], view.wire.sizes))
-
-
-# --- attention
-
-
-def attend(writer: Writer, node: Node) -> View:
-    """Attention without its projections, which are layers of their own before and after."""
-    query, key, value = (writer.copied(name) for name in node.inputs[:3])
-    if not len(query.axes) == len(key.axes) == len(value.axes):
-        raise Unsaid("its queries and keys have different axes")
-    rank = len(query.axes)
-    key = key.moved((*range(rank - 2), rank - 1, rank - 2))
-    outer = [axis for axis in query.axes[:-2] if axis]
-    heads = prod(size_of(axis) for axis in query.axes[:-2]) // size_of(query.base[0])
-    if len(outer) == 1 and len(outer[0]) > 1 and outer[0][0].batch:
-        outer = [outer[0][:1], outer[0][1:]]
-    if not outer or outer[0] != query.base[0] or len(outer) > 2:
-        raise Unsaid("its heads are no part of the channels")
-    parts: list[View] = []
-    kv_heads: set[int] = set()
-    for view in (query, key, value):
-        inner = flat(view.axes[:-2])
-        if not inner or inner[: len(view.base[0])] != view.base[0]:
-            raise Unsaid("its heads are no part of the channels")
-        shared = tuple(atom for atom in inner if atom in flat(view.base))
-        if view is not query and inner[: len(shared)] == shared:
-            kv_heads.add(prod(atom.size for atom in shared[len(view.base[0]) :]))
-        else:
-            shared = inner
-        channels = (*shared[len(view.base[0]) :], *view.axes[-1])
-        spatial = _spatial(view, view.axes[-2])
-        parts.append(writer.arranged(view, (view.base[0], channels, *spatial)))
-    query, key, value = parts
-    if len(kv_heads) > 1:
-        raise Unsaid("its keys and values have different heads")
-    width = size_of(query.axes[-1])
-    scale = node.get("scale")
-    given = [str(heads)] * (heads > 1) + ["causal=yes"] * bool(node.get("causal"))
-    given += [f"kv_heads={many}" for many in kv_heads if many != heads]
-    given += [f"scale={number(scale)}"] * (abs(scale * width**0.5 - 1) > 1e-5)
-    named = {"scores": _scores(writer, node, query, key)} if len(node.inputs) > 3 else {}
-    shape = (heads * size_of(value.axes[-1]), *query.wire.sizes[1:])
-    wires = [query.wire, key.wire] + [value.wire] * (value.wire is not key.wire)
-    wire = writer.step("attend", wires, shape, *given, named=named)
-    many = tuple(query.base[1][: -len(query.axes[-1])]) if query.axes[-1] else query.base[1]
-    across = value.axes[-1]
-    axes = (*query.axes[:-1], across)
-    return View(wire, (query.base[0], (*many, *across), *query.base[2:]), axes)
-
-
-def _spatial(view: View, atoms: tuple[Atom, ...]) -> list[tuple[Atom, ...]]:
-    """The axes that places lie in: as the value has them, where they are those."""
-    own = list(view.base[2:])
-    return own if own and flat(own) == atoms else [atoms]
-
-
-def _scores(writer: Writer, node: Node, query: View, key: View) -> Wire:
-    array = writer.constants.get(node.inputs[3])
-    if array is None:
-        raise Unsaid("what is added to its scores is computed")
-    while array.ndim > 3 and (array == array[:1]).all():
-        array = array[0]
-    if array.ndim > 3:
-        raise Unsaid("what is added to its scores differs from sample to sample")
-    array, found = np.ascontiguousarray(array), by_offset(array, query.wire.sizes[1:])
-    if found is None:
-        return writer.shared(array, query.wire, lambda: writer.parameter(array, query.wire))
-    head, table = found
-    weights = {"relative_position_bias_table": table}
-    return writer.shared(
-        array,
-        query.wire,
-        lambda: writer.step(head, [query.wire], array.shape, weights=weights, shared=True),
-    )
 
 
 def product(writer: Writer, node: Node) -> View:
@@ -445,7 +384,7 @@ def product(writer: Writer, node: Node) -> View:
     if len(left.sizes) != len(right.sizes) or len(left.sizes) < 2:
         raise Unsaid("its matrices have different axes")
     wire = writer.step("matmul", [left, right], shape)
-    base = (one.base[0], *writer.axes(shape))
+    base = (one.axes[0], *writer.axes(shape))
     return View(wire, base, base)
 
 
@@ -461,9 +400,6 @@ ARRANGING = {
     "Concat": concat,
     "DepthToSpace": depth_to_space,
     "SpaceToDepth": depth_to_space,
-    "Roll": roll,
-    "Rotary": rotary,
     "Expand": expand,
-    "Attend": attend,
     "MatMul": product,
 }

@@ -18,6 +18,7 @@ from netspec.importing.recognise.attending import attended
 from netspec.importing.recognise.cutting import cropped, twice
 from netspec.importing.recognise.neighbours import FORMS, response
 from netspec.importing.recognise.patterns import Match, Tree, matches, parsed, scalar
+from netspec.importing.recognise.pixels import unshuffled
 from netspec.importing.recognise.turning import FORMS as TURNING
 from netspec.importing.recognise.turning import turned
 
@@ -67,8 +68,12 @@ class Fusing:
 
     def _fused(self, node: Node) -> Node | None:
         self.makers |= dict.fromkeys(filter(None, node.outputs), node)
-        if node.op == "MatMul" and (found := attended(node, self.makers, self.constants)):
-            return found
+        if node.op == "MatMul":
+            found = attended(node, self.makers, self.constants, self.shapes)
+            if found is not None:
+                return found
+        if node.op == "Concat" and (joined := unshuffled(node, self.makers, self.shapes)):
+            return joined
         for rule in _RULES.get(node.op, ()):
             for match in matches(rule.tree, node.output, self.makers, self.constants, Match()):
                 given = rule.given(match, self)

@@ -15,6 +15,7 @@ from netspec.graph.same import same
 from netspec.graph.written import RESERVED, input_line, metadata_lines, written
 from netspec.importing.scopes import Scope
 from netspec.importing.structure.blocks import MOST, Folding
+from netspec.importing.structure.bracing import braced
 from netspec.importing.structure.defaults import Defaults, chosen
 from netspec.importing.structure.fusing import fused
 from netspec.importing.structure.library import Recognising
@@ -114,6 +115,7 @@ def _text(
     done: list[Any] | None = None,
 ) -> str:
     chain = nested(graph, flat=way.flat)
+    braced(chain)
     fused(chain, projecting=way.projecting)
     names = Names(graph, scopes)
     named: dict[Any, str] = {node.output: node.path for node in graph.inputs}

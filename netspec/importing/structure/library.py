@@ -105,7 +105,11 @@ class Recognising:
         read = any(isinstance(value, Ref) for item in every for value in item.values)
         frozen = any(item.get("frozen") for item in every)
         start = items[0].start
-        whole = start is not None and start.type.batch == SAMPLES and start.type.ids is None
+        whole = (
+            start is not None
+            and start.type.batch.symbol == SAMPLES.symbol
+            and start.type.ids is None
+        )
         sized = start is not None and all(isinstance(size, int) for size in start.type.shape)
         return not named and not odd and not read and not frozen and whole and sized
 

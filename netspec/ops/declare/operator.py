@@ -15,6 +15,7 @@ from netspec.ops.declare.geometry import Geometry
 from netspec.ops.declare.interfaces import Builder, Modules, Operand, V
 from netspec.ops.declare.linear import Linear, Scaling, Tensor
 from netspec.ops.declare.params import MISSING, Param
+from netspec.ops.declare.part import Part
 from netspec.ops.declare.reach import POINTWISE, Reach
 from netspec.ops.declare.values import show
 from netspec.ops.declare.weight import Weight
@@ -31,6 +32,7 @@ _HOOKS = frozenset(
         "weights",
         "macs",
         "reach",
+        "figure",
         "torch",
         "compute",
         "draws",
@@ -204,6 +206,13 @@ class Operator:
     def window(self, *inputs: TensorType) -> Geometry | None:
         """The window it slides, every size and pad resolved; None if it slides none."""
         return None
+
+    def figure(self, *inputs: TensorType) -> tuple[Part, ...]:
+        """What it does step by step, in order, where papers draw that; none by default.
+
+        Inputs come first, in their order; what is done for `each` of something stands together.
+        """
+        return ()
 
     def torch(self, modules: Modules, *inputs: TensorType) -> Any:
         """The `torch.nn.Module` that computes it; by default one that calls `compute`."""

@@ -11,6 +11,7 @@ from netspec.ops.declare.checks import fixed_channels, need_spatial
 from netspec.ops.declare.interfaces import Builder, Operand, V
 from netspec.ops.declare.operator import Operator, T
 from netspec.ops.declare.params import choice, count, flag, real, scheme_of
+from netspec.ops.declare.part import Part
 from netspec.ops.declare.reach import EVERYWHERE, POINTWISE, Reach
 from netspec.ops.declare.schemes import Constant, Ones, Xavier, Zeros
 from netspec.ops.declare.weight import Scheme, Weight
@@ -198,6 +199,11 @@ class Attend(Heads):
 
     def macs(self, *inputs: TensorType) -> Dim:
         return self._products(inputs, *self._widths(inputs))
+
+    def figure(self, *inputs: TensorType) -> tuple[Part, ...]:
+        found = [Part(text, "input") for text in ("Q", "K", "V", *self.references())]
+        last = self._compared(found, (0, 1, 2), inputs, self._scaling(self._widths(inputs)[0]))
+        return (*found, Part("concat", "concat", (last,)))
 
     def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
         plain, named = self.apart(inputs)
@@ -395,6 +401,32 @@ class Attention(Heads):
 
     def reach(self, *inputs: TensorType) -> Reach:
         return EVERYWHERE
+
+    def figure(self, *inputs: TensorType) -> tuple[Part, ...]:
+        plain, _ = self.apart(inputs)
+        width = self._width(inputs)
+        words = {1: ("",), 2: ("queries", "memory"), 3: ("queries", "keys", "values")}[len(plain)]
+        found = [Part(text, "input") for text in (*words, *self.references())]
+        sources = (0, min(1, len(plain) - 1), len(plain) - 1)
+        sides = []
+        for letter, many, source in zip("QKV", self._rows(width), sources, strict=True):
+            sides.append(len(found))
+            found.append(Part(f"{letter}: fc {many}", "fc", (source,)))
+        for i in (0, 1):
+            if self.qk_norm is not None:
+                found.append(Part(self.qk_norm, self.qk_norm, (sides[i],), self._each))
+                sides[i] = len(found) - 1
+        for i in (0, 1):
+            if self.rotary is not None:
+                found.append(Part("rotary", "rotary", (sides[i],), self._each))
+                sides[i] = len(found) - 1
+        scale = ", trained scale" if self.trained_scale else self._scaling(width)
+        last = self._compared(found, sides, inputs, scale)
+        found.append(Part("concat", "concat", (last,)))
+        if self.project:
+            out = self.width or fixed_channels(self.spelling, inputs[0])
+            found.append(Part(f"fc {out}", "fc", (len(found) - 1,)))
+        return tuple(found)
 
     def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
         functions = torch.nn.functional

@@ -16,6 +16,7 @@ from netspec.ops.declare.checks import need_spatial
 from netspec.ops.declare.interfaces import Builder, Operand
 from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.params import count, flag, real, reference
+from netspec.ops.declare.part import Part
 from netspec.ops.declare.plain import plain
 from netspec.ops.declare.reach import EVERYWHERE, Reach
 from netspec.ops.declare.weight import Scheme, Weight
@@ -155,6 +156,45 @@ class Heads(Operator):
 
     def reach(self, *inputs: TensorType) -> Reach:
         return EVERYWHERE
+
+    @property
+    def _each(self) -> str:
+        """How many heads there are, in words."""
+        found = "1 head" if self.heads == 1 else f"{self.heads} heads"
+        shared = self._shared_heads
+        return found if shared == self.heads else f"{found}, {shared} for K and V"
+
+    def _scaling(self, width: int) -> str:
+        """What scores of heads so wide are multiplied by, in words after others."""
+        if self.scale is None:
+            return f", / √{width}"
+        return "" if self.scale == 1 else f", × {self.scale:g}"
+
+    def _compared(
+        self, parts: list[Part], sides: Sequence[int], inputs: Sequence[TensorType], scale: str
+    ) -> int:
+        """Adds what is done with queries, keys and values, parts of these numbers; gives the last's.
+
+        After Vaswani et al. 2017, Figure 2.
+        """
+
+        def then(text: str, like: str, *reads: int) -> int:
+            parts.append(Part(text, like, reads, self._each))
+            return len(parts) - 1
+
+        plain, named = self.apart(inputs)
+        other = dict(zip(named, range(len(plain), len(inputs)), strict=True))
+        query, key, value = sides
+        last = then(f"matmul QK{scale}", "matmul", query, key)
+        if "scores" in other:
+            last = then("add", "add", last, other["scores"])
+        hidden = ["later steps"] if self.causal else []
+        hidden += [f"steps {self.within} or more away"] if self.within is not None else []
+        hidden += ["other regions"] if shifted(plain[0]) is not None else []
+        if hidden or "mask" in other:
+            masks = [other["mask"]] if "mask" in other else []
+            last = then(" ".join(["mask", ", ".join(hidden)]).strip(), "mask", last, *masks)
+        return then("matmul with V", "matmul", then("softmax", "softmax", last), value)
 
     # --- torch: queries (N, heads, T, D), keys and values (N, shared heads, S, D)
 

@@ -65,6 +65,8 @@ class Scan(Operator):
                 stretches(theirs) or equal(ours, theirs) for ours, theirs in pairs
             ):
                 advice = "the decay has the sizes of what it keeps a share of, or 1 in their place"
+                if any(size == 1 and not stretches(size) for size in decay.shape):
+                    advice += ", where it is 1 whatever the size of the inputs"
                 raise Rejection(ShapesDiffer(self.spelling, f"{tensor} and {decay}", advice))
         if rest and not at_least(_LONGEST, tensor.shape[-1]):
             advice = f"at most {_LONGEST} steps"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Protocol
 
 from netspec.draw.layout.bands import band, name_room
@@ -116,13 +117,18 @@ class _Levels:
         return row if row is not None and span.top <= row <= span.bottom else None
 
     def returning(self, found: Grid) -> int:
-        """In how many levels something stands in more than one column, of what no chain is."""
+        """In how many levels something stands in more than one column, of what no chain is.
+
+        Maps and sequences are not levels of each other: those of one rank count.
+        """
         columns: dict[int, set[int]] = {}
         for cell, column in zip(found.cells, found.columns, strict=True):
             if not cell.span.is_one or any(v in self.wires.knotted for v in cell.members):
                 for row in range(cell.span.top, cell.span.bottom + 1):
                     columns.setdefault(row, set()).add(column)
-        return sum(len(own) > 1 for row, own in columns.items() if self.names[row])
+        levels = [self.names[row] for row, own in columns.items() if len(own) > 1]
+        ranks = Counter(name.count("×") for name in levels if name)
+        return max(ranks.values(), default=0)
 
 
 def _types(item: Element) -> list[TensorType]:
