@@ -6,8 +6,9 @@ from collections import Counter
 from typing import Any
 
 from netspec.importing.structure.terms import IDENTITY, WINDOWS, Chain, Item, Ref
+from netspec.ops.registry import REGISTRY
 
-_SLOTS = ("size", "by", "spaced", "shift")
+_SLOTS = tuple(REGISTRY["partition"].params)
 
 
 def braced(chain: Chain) -> None:
