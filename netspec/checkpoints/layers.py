@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 from functools import cached_property
@@ -19,6 +20,7 @@ from netspec.ops.elementwise.norm import LayerNorm, RmsNorm
 from netspec.ops.spatial.pool import AvgPool, MaxPool
 from netspec.ops.vectors.attention import Attention
 from netspec.ops.vectors.sequence import Embedding, Position
+from netspec.ops.vectors.sources import Parameter
 from netspec.ops.words import HOMES
 
 # Words that say what a layer is, or that it is one, not where it stands.
@@ -81,15 +83,17 @@ class Layer(Module):
 
     `step` is the step of the spec that it comes from, `calls` the steps that called the blocks
     around it, innermost first, `words` are those of its path that no operator or block is called
-    by. `is_gate`: a product reads it through an activation. `kind`: it is an `embedding` or its norm,
-    a table of each `position`, or what an attention reads as `query`, `key` or `value`, or its norm;
-    the last layer that `normalises` each position alone is `final`.
+    by, `called` the numbered name that the spec gives its step. `is_gate`: a product reads it through an
+    activation. `kind`: it is an `embedding` or its norm, a table of each `position`, or what an attention
+    reads as `query`, `key` or `value`, or its norm; the last layer that `normalises` each position alone
+    is `final`.
     """
 
     feeds: frozenset[int] = frozenset()
     step: object = None
     calls: tuple[object, ...] = ()
     words: frozenset[str] = frozenset()
+    called: str = ""
     is_shortcut: bool = False
     is_gate: bool = False
     after_pool: bool = False
@@ -134,6 +138,7 @@ def layers_of(graph: Graph, *, heads: bool, replaced: Collection[str] = ()) -> l
                         step=_step(node, path),
                         calls=_calls(node),
                         words=_words(path),
+                        called=_called(node, path),
                         is_shortcut=node in shortcuts,
                         is_gate=_is_gate(graph, node),
                         after_pool=node in pooled,
@@ -166,6 +171,13 @@ def _words(path: str) -> frozenset[str]:
     return frozenset(word for word in words(path) if word not in HOMES and word not in _COMMON)
 
 
+def _called(node: Node, path: str) -> str:
+    """The name that the spec gives the step, if it has a number and the layer is the whole step."""
+    given = not re.fullmatch(rf"{re.escape(node.op.spelling)}\d+", node.name)
+    numbered = any(map(str.isdigit, node.name))
+    return node.name if given and numbered and path == node.path else ""
+
+
 def _kind(node: Node, path: str) -> str | None:
     if isinstance(node.op, Embedding | Position):
         return node.op.spelling
@@ -192,7 +204,8 @@ def _own(node: Node, replaced: Collection[str] = ()) -> dict[str, tuple[Tensor, 
         if not weight.known or f"{node.path}.{weight.name}" in replaced:
             parsed = parsed_name(weight.name)
             path = ".".join((node.path, *parsed.components))
-            shape = plain_bare(weight.shape) if parsed.bare else weight.shape
+            alone = parsed.bare or isinstance(node.op, Parameter)
+            shape = plain_bare(weight.shape) if alone else weight.shape
             tensor = Tensor(parsed.role, (f"{node.path}.{weight.name}",), shape)
             found[path] = (*found.get(path, ()), tensor)
     return found

@@ -52,7 +52,7 @@ def parsed_name(name: str) -> ParsedName:
 
 def parsed_file(names: Iterable[str]) -> dict[str, ParsedName]:
     """All names of a file; where they have no levels, words and numbers in them may be levels."""
-    found = {name: parsed_name(name) for name in names}
+    found = _scaled({name: parsed_name(name) for name in names})
     if any(len(parsed.components) > 1 for parsed in found.values()):
         return found
     if regrouped := _kind_last(found):
@@ -62,6 +62,17 @@ def parsed_file(names: Iterable[str]) -> dict[str, ParsedName]:
         for name, parsed in found.items()
     }
     return found if _returns(parsed.components for parsed in levels.values()) else levels
+
+
+def _scaled(found: dict[str, ParsedName]) -> dict[str, ParsedName]:
+    """The names, in which `alpha` beside a `beta` is the weight of what they are in, as in ResMLP."""
+    shifted = {parsed.components for name, parsed in found.items() if name.endswith("beta")}
+    return {
+        name: ParsedName(parsed.components[:-1], "weight")
+        if parsed.bare and parsed.components[-1] == "alpha" and parsed.components[:-1] in shifted
+        else parsed
+        for name, parsed in found.items()
+    }
 
 
 _NUMBERED = re.compile(r"([A-Za-z]+)_?(\d\w*)")

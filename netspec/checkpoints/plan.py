@@ -31,9 +31,9 @@ class Pair:
     """A tensor of the graph and what of the file it is taken from.
 
     `parts` are tensors of the file that follow each other on its first axis, mostly one. `how` says
-    what decided: `name`, `map`, `order`, `shape`, `axes`, `numbers`, `flow`, `repeats` or `words`. `turn`
-    brings outputs to the front where the file has them last, or heads where they are mixed. `names`
-    are those in the file where parts are folded from others.
+    what decided: `name`, `map`, `order`, `shape`, `axes`, `names`, `numbers`, `flow`, `repeats` or
+    `words`. `turn` brings outputs to the front where the file has them last, or heads where they are
+    mixed. `names` are those in the file where parts are folded from others.
     """
 
     ours: str

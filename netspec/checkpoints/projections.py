@@ -29,12 +29,16 @@ _MATRIX = 2
 
 # What libraries call them, and which of three each is.
 _PLACES = {word: i for i, spellings in enumerate(PROJECTIONS.values()) for word in spellings}
+# Keys and values in one, which stand at the keys' place.
+_BOTH = "kv"
+_PLACES[_BOTH] = _PLACES["key"]
 _WORDS = re.compile(r"[_-]")
 
 
 def joined(modules: Iterable[Module], wanted: Container[Signature]) -> list[Module]:
     """The layers, three of which are joined where that is `wanted` and their names differ only in
-    saying `query`, `key` and `value`. Their order does not count: libraries differ in it.
+    saying `query`, `key` and `value`, or two that say `q` and `kv`. Their order does not count:
+    libraries differ in it.
 
     They become one layer, or their biases do where the kernels are not of one shape. Of the biases
     that some do not have, nothing is there or zeros.
@@ -47,7 +51,7 @@ def joined(modules: Iterable[Module], wanted: Container[Signature]) -> list[Modu
             groups.setdefault(rest, {})[place] = module
     for group in groups.values():
         parts = [group[place] for place in sorted(group)]
-        if len(parts) < 3:
+        if len(parts) < (2 if _says(group.get(_PLACES[_BOTH]), _BOTH) else 3):
             continue
         for whole in _together(parts):
             if all(module.signature in wanted for module in whole):
@@ -56,6 +60,11 @@ def joined(modules: Iterable[Module], wanted: Container[Signature]) -> list[Modu
                 found = [module for module in found if module not in parts]
                 break
     return found
+
+
+def _says(module: Module | None, word: str) -> bool:
+    said = (_WORDS.split(c.lower()) for c in module.components) if module else ()
+    return any(word in words for words in said)
 
 
 def _place(components: tuple[str, ...]) -> tuple[int | None, tuple[str, ...]]:

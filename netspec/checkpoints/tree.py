@@ -63,9 +63,13 @@ def _common_name(tensors: list[Tensor]) -> str:
 
 
 def _as_wanted(shape: Shape, wanted: set[Shape]) -> Shape:
-    """A matrix over a flattened map is a convolution over the whole map, and the reverse."""
+    """A matrix over a flattened map is a convolution over the whole map, and the reverse; a vector may
+    have axes of size 1 before it.
+    """
     if plain(shape) in wanted or len(shape) < 2:
         return shape
+    if prod(shape) == shape[-1] and shape[-1:] in wanted:
+        return shape[-1:]
     flat = (shape[0], prod(shape[1:]))
     if len(shape) > 2:
         return flat if flat in wanted else shape

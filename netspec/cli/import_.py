@@ -26,7 +26,14 @@ from netspec.cli.shared.progress import Progress
 @click.option(
     "--partial",
     is_flag=True,
-    help="Where nodes have no operator, write the rest: an input stands for what each makes.",
+    help="Where nodes have no operator, write the rest: what they read are outputs, what they make inputs.",
+)
+@click.option(
+    "--size",
+    "sizes",
+    multiple=True,
+    metavar="NAME=N",
+    help="A size at which to read what the file leaves open, by the file's name for it; 224 by default.",
 )
 @json_option
 @quiet_option
@@ -35,27 +42,33 @@ def command(
     output: Path | None,
     weights_out: Path | None,
     partial: bool,
+    sizes: tuple[str, ...],
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Read an ONNX file as a spec, and prove that the two are the same net.
+    """Read an ONNX file, or an archive of torch.export, as a spec, and prove that both are the same net.
 
-    MODEL is a file of any exporter, from opset 9 on. The spec is built, given the file's weights and run
-    beside the file in ONNX Runtime, on two inputs and in two batch sizes where the file leaves the batch
-    open. Outputs are bitwise the same, or differ by no more than rounding makes of the file itself; a
-    spec that computes otherwise is not written. Nodes without an operator are listed, and nothing is
-    written unless --partial says so: that spec is not proven.
+    MODEL is a file of any exporter, from opset 9 on, in single or half precision or eight bits, or an
+    archive that torch.export.save wrote (.pt2), nothing of which is evaluated. The spec is built, given the
+    file's weights and run beside the file in ONNX Runtime, on two inputs and in two batch sizes where the
+    file leaves the batch open. Outputs are bitwise the same, or differ by no more than rounding makes of the
+    file itself; a spec that computes otherwise is not written. Of half precision and eight bits, what the
+    file means in single precision is what is compared, and the report says how far the file itself is from
+    that. Heights and widths that the file leaves open are symbols, proven at two sizes, where the steps are
+    the same at both. Nodes without an operator are listed, and nothing is written unless --partial says so:
+    that spec is proven on what those make in the file.
     """
-    from netspec.importing.imported import import_file
+    from netspec.importing.opening import import_model
     from netspec.system.atomic import planned, replacing
 
+    at = dict(map(_size, sizes))
     keep = (model,)
     for path in (output, weights_out):
         if path is not None and str(path) != "-":
             planned(path, keep)
     with Progress(model.name, quiet=quiet) as progress:
         progress.show("reading and proving")
-        found = import_file(model, partial=partial)
+        found = import_model(model, partial=partial, sizes=at)
         if weights_out is not None:
             progress.show("writing weights")
             found.save_weights(weights_out)
@@ -64,7 +77,11 @@ def command(
             file.write(found.text.encode())
     elif not as_json:
         print_spec(found.text)
-    proof = str(found.proof) if found.proof is not None else "not proven: it is a part of the file"
+    proof = (
+        str(found.proof)
+        if found.proof is not None
+        else "not proven: ONNX Runtime does not run the file"
+    )
     if as_json:
         print_json(
             {
@@ -72,7 +89,10 @@ def command(
                 "net": found.graph.name,
                 "nodes": found.nodes,
                 "steps": len(found.graph.nodes) - len(found.graph.inputs),
+                "dtype": found.dtype,
+                "quantized": found.quantized,
                 "proof": None if found.proof is None else found.proof.as_json(),
+                "held": list(found.held),
                 "unread": [str(item) for item in found.unread],
                 "text": found.text,
             }
@@ -81,5 +101,22 @@ def command(
     steps = len(found.graph.nodes) - len(found.graph.inputs)
     say(f"{found.graph.name}: {found.nodes} nodes read as {steps} steps", quiet)
     for item in found.unread:
-        say(f"no operator: {item}", quiet)
+        say(f"not read: {item}", quiet)
+    if found.held:
+        say(
+            f"the file leaves {' and '.join(i.partition('=')[0] for i in found.held)} open, of which its "
+            f"steps depend: the spec is for {', '.join(found.held)}",
+            quiet,
+        )
     say(proof, quiet)
+    if found.dtype == "fp16":
+        say("its weights are in half precision: compile the spec with --dtype fp16", quiet)
+    if found.quantized:
+        say("it computes in eight bits: compile the spec with --quantize int8 --calibrate", quiet)
+
+
+def _size(text: str) -> tuple[str, int]:
+    name, _, number = text.rpartition("=")
+    if not name or not number.isdecimal():
+        raise click.BadParameter(f"{text!r} is not NAME=N", param_hint="--size")
+    return name, int(number)

@@ -14,7 +14,7 @@ from netspec.diagnostics.messages.shapes import NoLegalSize
 from netspec.diagnostics.messages.syntax import DuplicateDeclaration, NoNet
 from netspec.diagnostics.raised import Collector, NetspecError, Rejection
 from netspec.diagnostics.records import Diagnostic, Label
-from netspec.diagnostics.source import Source
+from netspec.diagnostics.source import Source, Span
 from netspec.diagnostics.suggest import closest, renew_budget
 from netspec.elaborate.again.recall import Memo
 from netspec.elaborate.bind import Misplaced
@@ -153,7 +153,9 @@ def _build(
         metadata_of([unit], {}, builder.elaborator.reporter)
         if not collector.failed:
             advice = "write `net NAME`, `input 3x224x224`, then steps such as `conv3-64`"
-            collector.add(Diagnostic(NoNet("no steps", advice), None))
+            collector.add(
+                Diagnostic(NoNet("no steps", advice), Span(source, 0, len(source.line(1))))
+            )
         collector.raise_errors()
     try:
         asked = builder.elaborator.trace.asked
@@ -314,7 +316,9 @@ class _NetBuilder:
             not outputs or len(self.elaborator.assembler.nodes) == len(placed)
         ):
             advice = "a net has a step that computes something: `conv3-64`, `relu`, `fc-10`"
-            self.collector.add(Diagnostic(NoNet("no step does anything", advice), None))
+            source = scope.unit.source
+            start = Span(source, 0, len(source.line(1)))
+            self.collector.add(Diagnostic(NoNet("no step does anything", advice), start))
 
     def _check_names(
         self, outputs: tuple[Output, ...], placed: tuple[Node, ...], scope: Scope

@@ -4,32 +4,36 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
-from netspec.diagnostics.messages.importing import NoOperator, NoSpec, Unreadable
+from netspec.diagnostics.messages.importing import NoOperator, NoSpec, NoSuchSize, Unreadable
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.source import Source
 from netspec.elaborate.build import build
 from netspec.foundation.records import record
 from netspec.graph.checked import Graph
 from netspec.graph.same import same
-from netspec.importing.files.program import Array
-from netspec.importing.files.specialise import read_program
+from netspec.importing.files.program import Array, Program
+from netspec.importing.files.specialise import OPEN, read_program
+from netspec.importing.parts import prove_parts
 from netspec.importing.proof import Proof, Run, prove
-from netspec.importing.recognise.recognising import Recognised, Unread, recognised
+from netspec.importing.recognise.opening import open_sizes, opened, tries
+from netspec.importing.recognise.recognising import Recognised, recognised
+from netspec.importing.recognise.unread import Unread, listed, notes
 from netspec.importing.structure.find import structured
-from netspec.syntax.fmt import format_text
 from netspec.system.reading import reading
 from netspec.weights.sources import given
-
-_LISTED = 20
 
 
 @record(eq=False)
 class Imported:
     """A model as a spec: its text, the checked graph of it, and its weights by the text's names.
 
-    `proof` is None where `unread` nodes have inputs in their place; `nodes` is how many the file has.
+    `unread` nodes are cut out of the text; `proof` is None where ONNX Runtime does not run a file that has
+    any. `nodes` is how many the file has, `held` the sizes that it leaves open and the text does not. `dtype`
+    is what the file computes in, `fp32`, `fp16` or `bf16`, and `quantized` whether it does so in eight bits:
+    the weights are the numbers that its own stand for.
     """
 
     text: str
@@ -38,45 +42,95 @@ class Imported:
     proof: Proof | None
     unread: tuple[Unread, ...]
     nodes: int
+    held: tuple[str, ...] = ()
+    dtype: str = "fp32"
+    quantized: bool = False
 
     def save_weights(self, path: Path) -> None:
-        """Writes the weights as safetensors, whole or not at all."""
-        from netspec.checkpoints.formats.safetensors import Numbers, write_safetensors
+        """Writes the weights as safetensors, in the file's `dtype` where it holds them."""
+        from netspec.checkpoints.formats.safetensors import write_safetensors
+        from netspec.importing.numbers import numbers
         from netspec.system.atomic import replacing
 
-        def owned(array: Array) -> Numbers:
-            return Numbers("F32", array.shape, lambda: (_owned(array),))
-
         with replacing(path) as file:
-            write_safetensors(file, {name: owned(array) for name, array in self.weights.items()})
+            write_safetensors(file, {n: numbers(a, self.dtype) for n, a in self.weights.items()})
 
 
 def import_file(
-    path: Path, *, name: str = "", partial: bool = False, run: Run | None = None
+    path: Path,
+    *,
+    name: str = "",
+    partial: bool = False,
+    sizes: Mapping[str, int] | None = None,
+    run: Run | None = None,
 ) -> Imported:
     """The ONNX file at `path` as a spec, called after the file or `name`.
 
-    Raises NetspecError for a file that cannot be read or is not proven, and, unless `partial`, where nodes
-    have no operator. `run` computes what the file stands for, the file itself by default.
+    `sizes` are those at which it is read of what it leaves open, by the names that it has for them. `run`
+    computes what the file stands for, the file itself by default. Raises NetspecError for a file that
+    cannot be read or is not proven, and, unless `partial`, where nodes have no operator.
     """
 
     def failed(reason: str) -> NetspecError:
         return NetspecError(Unreadable(str(path), reason))
 
     with reading(failed):
-        program = read_program(path)
+        program = read_program(path, sizes)
+        _known(path, program, sizes or {})
         found = recognised(program, _net_name(name or path.stem))
-    if found.unread and not partial:
-        raise NetspecError(_no_operator(path, found))
-    if found.unread:
-        return Imported(
-            format_text(found.text),
-            _built(path, found.text),
-            found.weights,
-            None,
-            found.unread,
-            found.nodes,
+    if found.unread and not (partial and found.wires):
+        raise NetspecError(
+            NoOperator(len(found.unread), found.nodes, str(path), listed(found.unread))
         )
+    if found.unread:
+        text, graph, weights = _short(path, found)
+        told = "".join(f"{line}\n" for line in notes(found.unread, found.nodes, found.missing))
+        proof = prove_parts(path, graph, given(graph, weights), program, found)
+        return Imported(
+            told + text, graph, weights, proof, found.unread, found.nodes, (), *_precision(program)
+        )
+    names = open_sizes(program)
+    for others in tries(names):
+        with suppress(NetspecError):
+            other = read_program(path, others)
+            free = opened(found, recognised(other, found.name), program)
+            if free is not None:
+                return _proven(path, free, (program, other), run)
+    held = tuple(f"{name}={(sizes or {}).get(name, OPEN)}" for name in names)
+    return _proven(path, found, (program,), run, held)
+
+
+def _known(path: Path, program: Program, sizes: Mapping[str, int]) -> None:
+    """Raises NetspecError for sizes of names that the file does not have, or below 1."""
+    names = open_sizes(program)
+    for name, size in sizes.items():
+        if name not in names or size < 1:
+            raise NetspecError(NoSuchSize(str(path), f"{name}={size}", ", ".join(names) or "none"))
+
+
+def _proven(
+    path: Path,
+    found: Recognised,
+    programs: tuple[Program, ...],
+    run: Run | None,
+    held: tuple[str, ...] = (),
+) -> Imported:
+    """What was recognised as a short spec, run beside the file as read at each size."""
+    text, graph, weights = _short(path, found)
+    source = given(graph, weights)
+    proof = prove(path, graph, source, programs, found, run)
+    precision = _precision(programs[0])
+    return Imported(text, graph, weights, proof, (), found.nodes, held, *precision)
+
+
+def _precision(program: Program) -> tuple[str, bool]:
+    """What a file computes in, and whether in eight bits."""
+    meant = program.meant
+    return ("fp32", False) if meant is None else (meant.dtype, meant.rounded)
+
+
+def _short(path: Path, found: Recognised) -> tuple[str, Graph, dict[str, Array]]:
+    """The short text of a flat one, its graph, and the weights by its names."""
     flat = _built(path, found.text)
     text = structured(flat, {step: tuple(around) for step, around in found.scopes.items()})
     graph = _built(path, text)
@@ -87,17 +141,7 @@ def import_file(
         node, _, own = key.partition(".")
         if node in paths:  # what nothing reads is not in the text
             weights[f"{paths[node]}.{own}"] = array
-    source = given(graph, weights)
-    proof = prove(
-        path,
-        graph,
-        source,
-        program,
-        found.inputs,
-        found.outputs,
-        run,
-    )
-    return Imported(text, graph, weights, proof, (), found.nodes)
+    return text, graph, weights
 
 
 def _built(path: Path, text: str) -> Graph:
@@ -108,12 +152,6 @@ def _built(path: Path, text: str) -> Graph:
         raise NetspecError(NoSpec(str(path), reason)) from None
 
 
-def _no_operator(path: Path, found: Recognised) -> NoOperator:
-    shown = "; ".join(map(str, found.unread[:_LISTED]))
-    more = f"; ... ({len(found.unread)})" if len(found.unread) > _LISTED else ""
-    return NoOperator(len(found.unread), found.nodes, str(path), shown + more)
-
-
 def _net_name(stem: str) -> str:
     from netspec.syntax.expected import KEYWORDS
 
@@ -121,9 +159,3 @@ def _net_name(stem: str) -> str:
     if not name or name[0].isdigit() or name.lower() in {word.lower() for word in KEYWORDS}:
         name = f"net_{name}".rstrip("_")
     return name
-
-
-def _owned(array: Array) -> Array:
-    import numpy as np
-
-    return np.ascontiguousarray(array, dtype=np.float32)

@@ -131,10 +131,6 @@ def test_what_has_no_operator_is_listed_and_nothing_written(tmp_path: Path) -> N
     assert not out.exists()
     with pytest.raises(netspec.NetspecError, match=r"1 of 3 nodes .* Det odd \(no operator\)"):
         import_file(path)
-    found = import_file(path, partial=True)
-    assert found.proof is None
-    assert "input missing: 4" in found.text
-    assert "# no operator: Det odd" in found.text
 
 
 def test_a_misread_node_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,7 +181,7 @@ def test_the_branch_that_sizes_choose_is_read(number: str, word: str, tmp_path: 
         (
             [node("ReduceSum", ["x"], ["t"], keepdims=0), node("Greater", ["t", "t"], ["is"])],
             None,
-            "If",
+            "ReduceSum .* and 2 that read what it makes",
         ),
         (channels_are("four"), [node("Mul", ["a", "lost"], ["b"])], "what nothing made"),
         (channels_are("four"), [node("Mul", ["a", "a"], ["a"])], "made twice"),

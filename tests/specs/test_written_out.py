@@ -171,5 +171,5 @@ def test_dit_is_the_module_of_its_authors(patch: int, tmp_path: Path) -> None:
 )
 def test_dit_counts_as_its_paper_prints(name: str, params: int, gigamacs: float) -> None:
     total = costs(netspec.load(name).graph)
-    assert round((total.params + total.params_frozen) / 1e6) == params
+    assert abs((total.params + total.params_frozen) / 1e6 - params) < 1
     assert total.macs / 1e9 == pytest.approx(gigamacs, abs=0.025)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 
 from support import planted_structure as structure
@@ -192,7 +192,7 @@ KINDS: dict[str, Callable[[str, random.Random], Iterator[Edit]]] = {
         *(width, kernel, stride, activation, norm, pooling, inserted, removed, repeat, block),
         *(branch, default, size, parameter, structure.swapped, structure.moved),
         *(structure.wrapped, structure.call, structure.split, structure.frozen),
-        *(structure.starts, structure.head),
+        *(structure.starts, structure.head, structure.variation),
     )
 }
 
@@ -219,25 +219,26 @@ def planted(
 def _made(source: Source, kind: str, edit: Edit, most: int) -> Planted | None:
     start, end, words = edit
     text = source.text[:start] + words + source.text[end:]
-    before = _built(source)
+    before = built(source)
     if len(before.nodes) > most:
         return None
     try:
-        after = build(Source(source.name, _unexpected(text), source.path, source.shipped))
+        after = build(replace(source, text=unexpected(text)))
     except NetspecError:
         return None
-    if _nameless(before) == _nameless(after):
+    if nameless(before) == nameless(after):
         return None
     return Planted(source.name, kind, before, after, source.position(start)[0])
 
 
 @cache
-def _built(source: Source) -> Graph:
+def built(source: Source) -> Graph:
+    """The net of a spec."""
     return build(source)
 
 
 @lru_cache(maxsize=256)
-def _nameless(graph: Graph) -> str:
+def nameless(graph: Graph) -> str:
     """What a graph says, each name a number: equal for graphs that differ in names alone."""
     text = written(graph.replace(metadata=(), name="net"))
     numbers: dict[str, str] = {}
@@ -246,7 +247,7 @@ def _nameless(graph: Graph) -> str:
     return re.sub(r"\w+", lambda word: numbers.get(word[0], word[0]), text)
 
 
-def _unexpected(text: str) -> str:
+def unexpected(text: str) -> str:
     """The text without the lines that hold figures, which an edit makes untrue; lines stay lines."""
     return "\n".join(
         "" if line.startswith(("expect ", "preprocess ")) else line for line in text.split("\n")

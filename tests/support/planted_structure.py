@@ -116,3 +116,12 @@ def head(text: str, chance: random.Random) -> Iterator[Edit]:
     for step, around in steps(text):
         if isinstance(around, ast.File):
             yield step.extent[1], step.extent[1], "; head more(loss=0.5) { gap; fc-7 }"
+
+
+def variation(text: str, chance: random.Random) -> Iterator[Edit]:
+    """Another number that a variation gives the net that it varies."""
+    for part, _ in parts(parse(Source("edited", text), Collector())):
+        for argument in part.base.arguments if isinstance(part, ast.Net) and part.base else ():
+            for value, _ in parts(argument.value):
+                if isinstance(value, ast.Number):
+                    yield *value.extent, f"{value.value * 2:g}"

@@ -85,8 +85,8 @@ class _Arranger:
         self._forest, self._root = Forest(layers, root), root
         self._layers, self._trusted, self._identity = layers, trusted, identity
         self._budget = Budget(*(max(n * len(layers), least) for n, least in (_STEPS, _EACH)))
-        self._clues = clues_of(self._forest, trusted)
         self._mapped = self._settled(dict(mapped))
+        self._clues = clues_of(self._forest, trusted, self._as_defined() is not None)
         self._evidence = Evidence(
             self._forest, self._clues, self._mapped, self._budget, self._is_same
         )
@@ -213,7 +213,7 @@ class _Arranger:
 
         Where all of one kind can hold or all of another, neither says more.
         """
-        strong = [clue for clue in kept if clue.level in ("axes", "numbers")]
+        strong = [clue for clue in kept if clue.level in ("axes", "names", "numbers")]
         for lost in self._clues:
             if (
                 lost.level != "numbers"

@@ -1,13 +1,14 @@
 """What names say about which layer is which, beyond shapes: clues that an arrangement keeps or not.
 
 A clue holds for all parts of a kind at once, as names repeat alike. The strongest come first: axes of
-kernels, numbers, what stands beside what, what repeats, words, and the order of definition where there
-is one.
+kernels, numbered names that the spec has too, numbers, what stands beside what, what repeats, words, and
+the order of definition where there is one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from itertools import pairwise
 
 from netspec.checkpoints.layers import Layer
 from netspec.checkpoints.names import PROJECTIONS, is_number, place_of, series, suffix, words
@@ -15,7 +16,7 @@ from netspec.checkpoints.structure.forest import Forest, Part
 from netspec.foundation.records import record
 
 # What decided, from the strongest to the weakest. `order` is that of definition.
-LEVELS = ("axes", "numbers", "flow", "repeats", "words", "order")
+LEVELS = ("axes", "names", "numbers", "flow", "repeats", "words", "order")
 
 # Calls of more blocks than any layer is in.
 _ALL = 1000
@@ -133,20 +134,29 @@ def is_vectors(part: Part) -> bool:
     return all(len(tensor.shape) < 2 for leaf in part.leaves for tensor in leaf.layer.tensors)
 
 
-def clues_of(forest: Forest, trusted: bool) -> list[Clue]:
-    """Every clue in the names of a file; `trusted`: its order is that of definition."""
+def clues_of(forest: Forest, trusted: bool, whole: bool = False) -> list[Clue]:
+    """Every clue in the names of a file; `trusted`: its order is that of definition, `whole`: in which
+    it fits the whole net.
+
+    Where it does not, parts whose numbers run against the order of their definition are told apart by
+    neither: `norm1`, `norm3`, `norm2` is the order of the data in XCiT, and in other files it is not.
+    """
     groups: dict[tuple[str, ...], list[Part]] = {}
     for part in forest.parts:
         if part.children:
             groups.setdefault(part.kind, []).append(part)
     found = list(_axes(forest))
     for kind, parts in groups.items():
-        found += _numbers(kind, parts)
+        numbered = list(_numbers(kind, parts))
+        torn = [c for c in numbered if trusted and not whole and any(map(_is_torn, c.chains))]
+        found += [clue for clue in numbered if clue not in torn]
         found += _beside(kind, parts)
         found += _ordinals(kind, parts)
         found += _previous(kind, parts)
         if trusted:
-            found += _definition(kind, parts)
+            silent = {p for c in torn for buckets in c.chains for b in buckets for p in b}
+            found += _definition(kind, parts, silent)
+    found += _called(forest)
     found += _repeats(forest)
     found += _meanings(forest)
     return sorted(found, key=lambda clue: LEVELS.index(clue.level))
@@ -171,6 +181,23 @@ def _axes(forest: Forest) -> Iterator[Clue]:
             yield Clue("axes", ("axes", code), places=places)
 
 
+def _called(forest: Forest) -> Iterator[Clue]:
+    """Numbered names that the spec itself gives to steps are the file's, where as many layers of their
+    shapes have them: `norm3` of a spec that says `layernorm as norm3`.
+    """
+    ours: dict[str, list[int]] = {}
+    for position, layer in enumerate(forest.layers):
+        if layer.called:
+            ours.setdefault(layer.called, []).append(position)
+    for name, positions in ours.items():
+        theirs = [leaf for leaf in forest.leaves if leaf.label == name]
+        codes = sorted(forest.codes[position] for position in positions)
+        if codes == sorted(leaf.code for leaf in theirs):
+            bits = sum(1 << position for position in positions)
+            places = tuple((leaf, bits) for leaf in theirs)
+            yield Clue("names", ("called", name), places=places)
+
+
 def _numbers(kind: tuple[str, ...], parts: Sequence[Part]) -> Iterator[Clue]:
     by_prefix: dict[tuple[str, ...], list[Buckets]] = {}
     for part in parts:
@@ -179,6 +206,12 @@ def _numbers(kind: tuple[str, ...], parts: Sequence[Part]) -> Iterator[Clue]:
             by_prefix.setdefault(prefix, []).append(chosen)
     for prefix, chains in by_prefix.items():
         yield Clue("numbers", ("series", *kind, *prefix), kind, chains=tuple(chains))
+
+
+def _is_torn(buckets: Buckets) -> bool:
+    """Whether parts are defined in another order than that of their numbers."""
+    orders = [[part.order for part in bucket] for bucket in buckets]
+    return any(max(low) > min(high) for low, high in pairwise(orders))
 
 
 def _beside(kind: tuple[str, ...], parts: Sequence[Part]) -> Iterator[Clue]:
@@ -237,9 +270,14 @@ def _ordinals(kind: tuple[str, ...], parts: Sequence[Part]) -> Iterator[Clue]:
         yield Clue("words", ("ordinals", *kind), order=tuple(found))
 
 
-def _definition(kind: tuple[str, ...], parts: Sequence[Part]) -> Iterator[Clue]:
-    """Parts come as they were defined."""
-    listed = [sorted(part.children, key=lambda child: child.order) for part in parts]
+def _definition(
+    kind: tuple[str, ...], parts: Sequence[Part], silent: Collection[Part]
+) -> Iterator[Clue]:
+    """Parts come as they were defined, but for those of which that says nothing."""
+    listed = [
+        sorted((c for c in part.children if c not in silent), key=lambda child: child.order)
+        for part in parts
+    ]
     order = tuple(tuple((child,) for child in children) for children in listed)
     yield Clue("order", ("definition", *kind), kind, order=order)
 

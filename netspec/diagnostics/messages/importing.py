@@ -20,7 +20,7 @@ class Unreadable(Problem):
 class NoOperator(Problem):
     code = "NS802"
     title = "{count} of {total} nodes of {path} have no operator: {nodes}"
-    help = "--partial writes the rest, with an input in place of what each of them makes"
+    help = "--partial writes the rest: what they read are outputs of it, what they make inputs"
     explain = (
         "Each node of a file becomes a step of the spec, alone or with its neighbours. These do not: the "
         "language has no operator for them, or none for the sizes and attributes that they have here. "
@@ -30,6 +30,19 @@ class NoOperator(Problem):
     total: int
     path: str
     nodes: str
+
+
+class NoSuchSize(Problem):
+    code = "NS815"
+    title = "{path} cannot be read at {size}: the sizes that it leaves open are {names}"
+    explain = (
+        "A file may leave sizes of its inputs open, under names of its own. Where steps depend on them, it "
+        "is read at one size: 224, or what is asked for. Only sizes of places, such as heights and widths, "
+        "can be set, to whole numbers from 1 on; the batch stays open."
+    )
+    path: str
+    size: str
+    names: str
 
 
 class NotProven(Problem):

@@ -1,18 +1,17 @@
-"""What only moves elements: views, slices, pieces, joins, attention's heads, tables of ids, recurrences."""
+"""What only moves elements: views, slices, pieces, joins, attention's heads, tables of ids."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from math import prod
 
 import numpy as np
 
 from netspec.importing.files.program import Array, Node
-from netspec.importing.recognise.offsets import by_offset
-from netspec.importing.recognise.steps import Wire, number
-from netspec.importing.recognise.turning import rotary
-from netspec.importing.recognise.views import Atom, Axes, View, flat, refined, renamed, size_of
+from netspec.importing.recognise.rows import with_rows
+from netspec.importing.recognise.views import Atom, View, refined, renamed, size_of
 from netspec.importing.recognise.writer import Unsaid, Writer
 
 # The words for a value's axes, by how many it has.
@@ -27,16 +26,18 @@ _WORDS = {
 def reshape(writer: Writer, node: Node) -> View:
     """Reshape, Flatten, Squeeze and Unsqueeze: of sizes that are all known."""
     shape = writer.shapes[node.output]
+    if prod(shape) != prod(writer.shapes[node.inputs[0]]):
+        raise Unsaid("its sizes are not those of what it reads, at the sizes that inputs have here")
     found = writer.copied(node.inputs[0]).reshaped(shape)
     if found is not None:
         return found
     view = writer.view(node.inputs[0])
     wire = writer.plain(view)
-    if not shape or shape[0] != size_of(view.base[0]):
+    if not shape or shape[0] != size_of(view.axes[0]):
         raise Unsaid("it mixes the batch with other axes")
     if tuple(shape[1:]) != wire.sizes:
         wire = writer.step(f"reshape({'x'.join(map(str, shape[1:]))})", [wire], shape[1:])
-    base = (view.base[0], *writer.axes(shape[1:]))
+    base = (view.axes[0], *writer.axes(shape[1:]))
     return View(wire, base, base)
 
 
@@ -74,9 +75,14 @@ def sliced(
     atoms, size = view.axes[axis], size_of(view.axes[axis])
     start, end, step = slice(start, end, step).indices(size)
     count = len(range(start, end, step))
+    if step == -1 and count == size > 1:
+        return _mirrored(writer, view, axis)
     if count < 1 or step < 1:
         raise Unsaid("it takes nothing, or backwards")
     if count < size:
+        picked = _rows(writer, view, axis, range(start, end, step))
+        if picked is not None:
+            return _dropped(picked, axis) if drop else picked
         try:
             place, each = _place(view, atoms)
             if place == 0 or (step > 1 and each > 1) or len(view.base) - 1 not in _WORDS:
@@ -97,8 +103,59 @@ def sliced(
         base = tuple((*new, *rest) if i == place else a for i, a in enumerate(view.base))
         axes = tuple(new if i == axis else a for i, a in enumerate(view.axes))
         view = View(wire, base, axes)
-    if drop:
-        view = View(view.wire, view.base, tuple(a for i, a in enumerate(view.axes) if i != axis))
+    return _dropped(view, axis) if drop else view
+
+
+def _dropped(view: View, axis: int) -> View:
+    return replace(view, axes=tuple(a for i, a in enumerate(view.axes) if i != axis))
+
+
+def _rows(writer: Writer, view: View, axis: int, taken: Sequence[int]) -> View | None:
+    """Some channels of a layer at every place that lie apart, as of queries, keys and values by heads.
+
+    They are such a layer of their own. None for others, and for channels side by side.
+    """
+    atoms, channels = view.axes[axis], view.base[1] if len(view.base) > 1 else ()
+    if len(atoms) != 1 or atoms[0] not in channels or channels[0] is atoms[0]:
+        return None
+    at = channels.index(atoms[0])
+    order = np.arange(size_of(channels)).reshape([a.size for a in channels]).take(taken, at)
+    wire = with_rows(writer, view.wire, order.reshape(-1))
+    if wire is None:
+        return None
+    new = (Atom(len(taken)),) if len(taken) > 1 else ()
+    base = (view.base[0], (*channels[:at], *new, *channels[at + 1 :]), *view.base[2:])
+    return View(wire, base, tuple(new if i == axis else a for i, a in enumerate(view.axes)))
+
+
+def _mirrored(writer: Writer, view: View, axis: int) -> View:
+    """A tensor whose last element of an axis comes first."""
+    atoms = view.axes[axis]
+    if atoms not in view.base[1:] or len(view.base) - 1 not in _WORDS:
+        view = writer.channelled(view, axis)
+    word = _WORDS[len(view.base) - 1][view.base.index(atoms) - 1]
+    more = "" if word == "width" else f"({word})"
+    return view.on(writer.step(f"flip{more}", [view.wire], view.wire.sizes))
+
+
+def tile(writer: Writer, node: Node) -> View:
+    """Tile of axes of one place, each right after an axis of a map's places: those repeated, one by one."""
+    view, repeats = writer.view(node.inputs[0]), node.get("repeats", ())
+    for axis, times in enumerate(repeats):
+        if times == 1:
+            continue
+        before = view.axes[axis - 1] if axis else ()
+        place = next((i for i, a in enumerate(view.base) if i > 1 and before and a == before), None)
+        if view.axes[axis] or place is None:
+            raise Unsaid("it repeats an axis that is no map's, or as a whole")
+        factors = [times if i == place else 1 for i in range(2, len(view.base))]
+        shape = [n * f for n, f in zip(view.wire.sizes[1:], factors, strict=True)]
+        head = f"upsample({'x'.join(map(str, factors))})"
+        wire = writer.step(head, [view.wire], (view.wire.sizes[0], *shape))
+        repeat = (Atom(times),)
+        base = tuple((*a, *repeat) if i == place else a for i, a in enumerate(view.base))
+        axes = tuple(repeat if i == axis else a for i, a in enumerate(view.axes))
+        view = View(wire, base, axes)
     return view
 
 
@@ -307,101 +364,16 @@ def _tokens(writer: Writer, view: View, axis: int, array: Array) -> View:
 
 def depth_to_space(writer: Writer, node: Node) -> View:
     """DepthToSpace and SpaceToDepth."""
-    wire = writer.plain(writer.view(node.inputs[0]))
+    view = writer.view(node.inputs[0])
+    wire = writer.plain(view)
     shape, factor = writer.shapes[node.output][1:], node.get("blocksize")
     if node.op == "DepthToSpace":
         more = "" if node.get("mode", "DCR") == "CRD" else ", layout=rows"
         wire = writer.step(f"pixel_shuffle({factor}{more})", [wire], shape)
     else:
         wire = writer.step(f"pixel_unshuffle({factor}, layout=rows)", [wire], shape)
-    base = ((writer.batch,), *writer.axes(shape))
+    base = (view.axes[0], *writer.axes(shape))
     return View(wire, base, base)
-
-
-def roll(writer: Writer, node: Node) -> View:
-    """A tensor rolled along an axis of a map's places."""
-    view = writer.view(node.inputs[0])
-    atoms = view.axes[node.get("axis")]
-    places = [i for i, axis in enumerate(view.base) if axis == atoms and i > 1]
-    if not places:
-        raise Unsaid("it rolls the channels, or an axis that lies inside another")
-    steps = [node.get("shift") if i == places[0] else 0 for i in range(2, len(view.base))]
-    text = str(steps[0]) if len(steps) == 1 else f"({', '.join(map(str, steps))})"
-    return view.on(writer.step(f"roll({text})", [view.wire], view.wire.sizes))
-
-
-# --- attention
-
-
-def attend(writer: Writer, node: Node) -> View:
-    """Attention without its projections, which are layers of their own before and after."""
-    query, key, value = (writer.copied(name) for name in node.inputs[:3])
-    if not len(query.axes) == len(key.axes) == len(value.axes):
-        raise Unsaid("its queries and keys have different axes")
-    rank = len(query.axes)
-    key = key.moved((*range(rank - 2), rank - 1, rank - 2))
-    outer = [axis for axis in query.axes[:-2] if axis]
-    heads = prod(size_of(axis) for axis in query.axes[:-2]) // size_of(query.base[0])
-    if len(outer) == 1 and len(outer[0]) > 1 and outer[0][0].batch:
-        outer = [outer[0][:1], outer[0][1:]]
-    if not outer or outer[0] != query.base[0] or len(outer) > 2:
-        raise Unsaid("its heads are no part of the channels")
-    parts: list[View] = []
-    kv_heads: set[int] = set()
-    for view in (query, key, value):
-        inner = flat(view.axes[:-2])
-        if not inner or inner[: len(view.base[0])] != view.base[0]:
-            raise Unsaid("its heads are no part of the channels")
-        shared = tuple(atom for atom in inner if atom in flat(view.base))
-        if view is not query and inner[: len(shared)] == shared:
-            kv_heads.add(prod(atom.size for atom in shared[len(view.base[0]) :]))
-        else:
-            shared = inner
-        channels = (*shared[len(view.base[0]) :], *view.axes[-1])
-        spatial = _spatial(view, view.axes[-2])
-        parts.append(writer.arranged(view, (view.base[0], channels, *spatial)))
-    query, key, value = parts
-    if len(kv_heads) > 1:
-        raise Unsaid("its keys and values have different heads")
-    width = size_of(query.axes[-1])
-    scale = node.get("scale")
-    given = [str(heads)] * (heads > 1) + ["causal=yes"] * bool(node.get("causal"))
-    given += [f"kv_heads={many}" for many in kv_heads if many != heads]
-    given += [f"scale={number(scale)}"] * (abs(scale * width**0.5 - 1) > 1e-5)
-    named = {"scores": _scores(writer, node, query, key)} if len(node.inputs) > 3 else {}
-    shape = (heads * size_of(value.axes[-1]), *query.wire.sizes[1:])
-    wires = [query.wire, key.wire] + [value.wire] * (value.wire is not key.wire)
-    wire = writer.step("attend", wires, shape, *given, named=named)
-    many = tuple(query.base[1][: -len(query.axes[-1])]) if query.axes[-1] else query.base[1]
-    across = value.axes[-1]
-    axes = (*query.axes[:-1], across)
-    return View(wire, (query.base[0], (*many, *across), *query.base[2:]), axes)
-
-
-def _spatial(view: View, atoms: tuple[Atom, ...]) -> list[tuple[Atom, ...]]:
-    """The axes that places lie in: as the value has them, where they are those."""
-    own = list(view.base[2:])
-    return own if own and flat(own) == atoms else [atoms]
-
-
-def _scores(writer: Writer, node: Node, query: View, key: View) -> Wire:
-    array = writer.constants.get(node.inputs[3])
-    if array is None:
-        raise Unsaid("what is added to its scores is computed")
-    while array.ndim > 3 and (array == array[:1]).all():
-        array = array[0]
-    if array.ndim > 3:
-        raise Unsaid("what is added to its scores differs from sample to sample")
-    array, found = np.ascontiguousarray(array), by_offset(array, query.wire.sizes[1:])
-    if found is None:
-        return writer.shared(array, query.wire, lambda: writer.parameter(array, query.wire))
-    head, table = found
-    weights = {"relative_position_bias_table": table}
-    return writer.shared(
-        array,
-        query.wire,
-        lambda: writer.step(head, [query.wire], array.shape, weights=weights, shared=True),
-    )
 
 
 def product(writer: Writer, node: Node) -> View:
@@ -412,75 +384,8 @@ def product(writer: Writer, node: Node) -> View:
     if len(left.sizes) != len(right.sizes) or len(left.sizes) < 2:
         raise Unsaid("its matrices have different axes")
     wire = writer.step("matmul", [left, right], shape)
-    base = (one.base[0], *writer.axes(shape))
+    base = (one.axes[0], *writer.axes(shape))
     return View(wire, base, base)
-
-
-# --- recurrences
-
-# How torch orders the gates that ONNX has as i, o, f, c; z, r, h; one.
-_GATES = {"LSTM": (0, 2, 3, 1), "GRU": (1, 0, 2), "RNN": (0,)}
-_ACTS = {"LSTM": ("Sigmoid", "Tanh", "Tanh"), "GRU": ("Sigmoid", "Tanh"), "RNN": ("Tanh",)}
-
-
-def recurrent(writer: Writer, node: Node) -> tuple[View | None, ...]:
-    """LSTM, GRU and RNN of one layer, from zeros: what it gives at every step, or at the last."""
-    ways = {"forward": 1, "bidirectional": 2}.get(node.get("direction", "forward"))
-    if ways is None or node.get("layout", 0) or node.get("clip") or node.get("input_forget", 0):
-        raise Unsaid("it runs backwards, or with attributes that no step has")
-    acts = node.get("activations") or _ACTS[node.op] * ways
-    if tuple(a.lower() for a in acts) != tuple(a.lower() for a in _ACTS[node.op] * ways):
-        raise Unsaid("its activations are others")
-    if node.op == "GRU" and not node.get("linear_before_reset", 0):
-        raise Unsaid("it resets before the product")
-    if any(node.inputs[4:5]):
-        raise Unsaid("it reads the lengths of sequences")
-    for name in filter(None, node.inputs[5:]):
-        if name not in writer.constants or writer.constants[name].any():
-            raise Unsaid("it starts from a state")
-    view, hidden = writer.view(node.inputs[0]), node.get("hidden_size")
-    if len(view.axes) != 3 or view.axes[1] != view.base[0]:
-        raise Unsaid("its sequence is not (steps, batch, channels)")
-    view = writer.arranged(view, (view.base[0], view.axes[2], view.axes[0]))
-    weights = _gates(writer, node, ways, hidden)
-    given = ["bidirectional=yes"] * (ways == 2) + ["bias=no"] * ("bias_ih_l0" not in weights)
-    read = [
-        bool(name) and (name in writer.readers or name in writer.program.outputs)
-        for name in node.outputs
-    ]
-    read += [False] * (3 - len(read))
-    head, steps = f"{node.op.lower()}-{hidden}", view.wire.sizes[1:]
-    way = (Atom(ways),) if ways > 1 else ()
-    unit = (Atom(hidden),) if hidden > 1 else ()
-    if read[2] or (read[1] and (read[0] or ways > 1)):
-        raise Unsaid("its last state is read besides its output")
-    if read[1]:
-        wire = writer.step(head, [view.wire], (hidden,), "last=yes", *given, weights=weights)
-        return None, View(wire, (view.base[0], unit), ((), view.base[0], unit))
-    wire = writer.step(head, [view.wire], (ways * hidden, *steps), *given, weights=weights)
-    base: Axes = (view.base[0], (*way, *unit), view.base[2])
-    return (View(wire, base, (view.base[2], way, view.base[0], unit)),)
-
-
-def _gates(writer: Writer, node: Node, ways: int, hidden: int) -> dict[str, Array]:
-    order, found = _GATES[node.op], {}
-    arrays = [writer.constants.get(name) if name else None for name in node.inputs[1:4]]
-    if arrays[0] is None or arrays[1] is None:
-        raise Unsaid("a weight of it is computed while it runs")
-
-    def turned(array: Array) -> Array:
-        return np.concatenate([array[g * hidden : (g + 1) * hidden] for g in order])
-
-    for way in range(ways):
-        suffix = "l0_reverse" if way else "l0"
-        found[f"weight_ih_{suffix}"] = turned(arrays[0][way])
-        found[f"weight_hh_{suffix}"] = turned(arrays[1][way])
-        if len(arrays) > 2 and arrays[2] is not None:
-            both = arrays[2][way]
-            half = len(both) // 2
-            found[f"bias_ih_{suffix}"] = turned(both[:half])
-            found[f"bias_hh_{suffix}"] = turned(both[half:])
-    return found
 
 
 ARRANGING = {
@@ -489,17 +394,12 @@ ARRANGING = {
     "Squeeze": reshape,
     "Unsqueeze": reshape,
     "Transpose": transpose,
+    "Tile": tile,
     "Split": split,
     "Gather": gather,
     "Concat": concat,
     "DepthToSpace": depth_to_space,
     "SpaceToDepth": depth_to_space,
-    "Roll": roll,
-    "Rotary": rotary,
     "Expand": expand,
-    "Attend": attend,
     "MatMul": product,
-    "LSTM": recurrent,
-    "GRU": recurrent,
-    "RNN": recurrent,
 }

@@ -3,28 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
+from netspec.foundation.records import record
 from netspec.importing.files.program import Array, Node
 
+Shape = tuple[int, ...]
+# What a length is at least, where that is to hold for none.
+_SMALL = 1e-6
 # What stands for minus infinity in masks that are added.
 _LOW = -1e4
 
 
-def attended(node: Node, makers: Mapping[str, Node], constants: dict[str, Array]) -> Node | None:
+def attended(
+    node: Node,
+    makers: Mapping[str, Node],
+    constants: Mapping[str, Array],
+    shapes: Mapping[str, Shape],
+) -> Node | None:
     """The attention whose last product is this node; None where it is another product.
 
-    It reads queries (..., T, D), turned keys (..., D, S), values (..., S, E) and what is added to the
-    scores, if anything is, of constants their sum; `scale` is the factor of the products, `causal` whether
-    a causal mask is among what is added.
+    It reads queries, keys, values (..., S, E) and all that is added to the scores. Its attributes:
+    `query_order` and `key_order`, which make (..., T, D) and (..., D, S) of queries and keys; `scale` and
+    `scales`, a factor of the products and one for each head; `added`, the shapes that the scores had where
+    each was added; `causal`, whether only a causal mask was; `turned`, whether it makes (..., E, T) of
+    values (..., E, S); `unit`, whether each query and key is divided by its length.
     """
-    soft = makers.get(node.inputs[0])
-    if soft is not None and soft.op == "Where":  # rows of which everything is masked: NaN made zero
-        soft = makers.get(soft.inputs[2]) if soft.inputs[1] in constants else soft
-    if soft is None or soft.op != "Softmax" or soft.get("axis", -1) not in (-1, 3, 2):
+    weights, values, turned = node.inputs[0], node.inputs[1], 0
+    soft = _softmax(weights, makers, constants)
+    if soft is None and (back := makers.get(values)) is not None and _swaps(back, shapes):
+        weights, values, turned = back.inputs[0], node.inputs[0], 1
+        soft = _softmax(weights, makers, constants)
+    if soft is None:
         return None
-    scale, name, added, causal = 1.0, soft.inputs[0], [], 0
+    rank = len(shapes.get(soft.output, ())) or 4
+    if soft.get("axis", -1) % rank != rank - 1:
+        return None
+    scale, scales, name, causal = 1.0, None, soft.inputs[0], 0
+    added: list[tuple[str, Shape]] = []
     chosen = makers.get(name)
     if chosen is not None and chosen.op == "Where" and chosen.inputs[0] in constants:
         seen, (_, name, other) = constants[chosen.inputs[0]], chosen.inputs
@@ -35,6 +54,9 @@ def attended(node: Node, makers: Mapping[str, Node], constants: dict[str, Array]
             return None
         causal = 1
     while (found := makers.get(name)) is not None and found.op != "MatMul":
+        if found.op == "Reshape" and _keeps_pairs(found, shapes):
+            name = found.inputs[0]
+            continue
         if found.op not in ("Mul", "Div", "Add") or len(found.inputs) != 2:
             return None
         own = [n for n in found.inputs if n not in constants]
@@ -46,51 +68,103 @@ def attended(node: Node, makers: Mapping[str, Node], constants: dict[str, Array]
             name, mask = scored[0], constants.get(other)
             if mask is not None and _causal(mask):
                 causal = 1
-            elif (mask is None or mask.any()) and scale != 1:
-                return None  # it is multiplied too
             elif mask is None or mask.any():
-                added.append(other)
+                if scale != 1 or scales is not None:
+                    return None  # it is multiplied too
+                added.append((other, shapes.get(found.output, ())))
             continue
         if len(own) != 1:
             return None
         (value,) = (constants[n] for n in found.inputs if n in constants)
-        if value.size != 1 or (found.op == "Div" and found.inputs[1] not in constants):
+        if found.op == "Div" and found.inputs[1] not in constants:
             return None
-        scale = scale * value.item() if found.op == "Mul" else scale / value.item()
+        if value.size != 1:
+            if scales is not None or value.shape[-3:] != (value.size, 1, 1):
+                return None
+            scales = value.reshape(-1, 1, 1) if found.op == "Mul" else 1 / value.reshape(-1, 1, 1)
+        else:
+            scale = scale * value.item() if found.op == "Mul" else scale / value.item()
         name = own[0]
-    if found is None or any(n in constants for n in found.inputs):
+    if found is None or found.inputs[1] in constants or node.inputs[1] in constants:
         return None
-    if len(added) > 1:
-        if not all(n in constants for n in added):
-            return None
-        total = f"{node.output} scores"
-        constants[total] = sum(constants[n] for n in added[::-1])  # type: ignore[assignment]
-        added = [total]
-    query, key = found.inputs
-    query, by = _unscaled(query, makers, constants)
-    key, also = _unscaled(key, makers, constants)
-    given = {"scale": scale * by * also, "causal": causal}
-    return Node(
-        "Attend", (query, key, node.inputs[1], *added), node.outputs, given, node.name, node.scopes
-    )
+    query, key = (_source(name, rank, makers, constants) for name in found.inputs)
+    factor = scale * query.scale * key.scale
+    given: dict[str, Any] = {"scale": factor, "scales": scales, "causal": causal}
+    if len(added) == 1 and (mask := constants.get(added[0][0])) is not None and _causal(mask):
+        added, given["causal"] = [], 1
+    bare = (_before_length(query, -1, makers), _before_length(key, -2, makers))
+    if bare[0] is not None and bare[1] is not None:
+        query, key, given["unit"] = bare[0], bare[1], 1
+    given |= {"added": tuple(shape for _, shape in added), "turned": turned}
+    given |= {"query_order": query.order, "key_order": key.order}
+    names = (query.name, key.name, values, *(name for name, _ in added))
+    return Node("Attend", names, node.outputs, given, node.name, node.scopes)
+
+
+def _softmax(name: str, makers: Mapping[str, Node], constants: Mapping[str, Array]) -> Node | None:
+    """The softmax that makes a tensor."""
+    soft = makers.get(name)
+    if soft is not None and soft.op == "Where":  # rows of which everything is masked: NaN made zero
+        soft = makers.get(soft.inputs[2]) if soft.inputs[1] in constants else soft
+    return soft if soft is not None and soft.op == "Softmax" else None
+
+
+def _swaps(node: Node, shapes: Mapping[str, Shape]) -> bool:
+    """Whether a node only swaps the last two axes."""
+    rank = len(shapes.get(node.output, ()))
+    order = (*range(rank - 2), rank - 1, rank - 2)
+    return node.op == "Transpose" and rank > 1 and tuple(node.get("perm", ())) == order
+
+
+def _keeps_pairs(node: Node, shapes: Mapping[str, Shape]) -> bool:
+    """Whether a reshape leaves queries and keys as they are, and takes apart or joins the axes before."""
+    before, after = shapes.get(node.inputs[0], ()), shapes.get(node.output, ())
+    return len(before) > 2 < len(after) and before[-2:] == after[-2:]
+
+
+@record
+class _Source:
+    """What queries or keys are made of: a tensor, how its axes are put in order, and a factor."""
+
+    name: str
+    order: tuple[int, ...]
+    scale: float
+
+
+def _source(
+    name: str, rank: int, makers: Mapping[str, Node], constants: Mapping[str, Array]
+) -> _Source:
+    order, scale = tuple(range(rank)), 1.0
+    while (node := makers.get(name)) is not None:
+        if node.op == "Transpose":
+            perm = node.get("perm") or tuple(reversed(range(rank)))
+            order, name = tuple(perm[i] for i in order), node.inputs[0]
+        elif node.op == "Mul" and (one := _factor(node, constants)) is not None:
+            name, scale = next(n for n in node.inputs if n not in constants), scale * one
+        else:
+            break
+    return _Source(name, order, scale)
+
+
+def _factor(node: Node, constants: Mapping[str, Array]) -> float | None:
+    """The one number that a product is with; None for others."""
+    values = [constants[n] for n in node.inputs if n in constants]
+    return float(values[0].item()) if len(values) == 1 and values[0].size == 1 else None
+
+
+def _before_length(part: _Source, at: int, makers: Mapping[str, Node]) -> _Source | None:
+    """What is divided by the length of each head's channels, which are at this place of the order."""
+    unit = makers.get(part.name)
+    if unit is None or unit.op != "UnitLength" or unit.get("axis") != part.order[at]:
+        return None
+    return replace(part, name=unit.inputs[0]) if unit.get("epsilon") <= _SMALL else None
 
 
 def _is_scores(name: str, makers: Mapping[str, Node]) -> bool:
     node = makers.get(name)
-    while node is not None and node.op in ("Mul", "Div", "Add") and node.inputs:
+    while node is not None and node.op in ("Mul", "Div", "Add", "Reshape") and node.inputs:
         node = makers.get(node.inputs[0])
     return node is not None and node.op == "MatMul"
-
-
-def _unscaled(
-    name: str, makers: Mapping[str, Node], constants: Mapping[str, Array]
-) -> tuple[str, float]:
-    node = makers.get(name)
-    if node is not None and node.op == "Mul":
-        for one, other in (node.inputs, node.inputs[::-1]):
-            if one in constants and constants[one].size == 1:
-                return other, float(constants[one].item())
-    return name, 1.0
 
 
 def _square(mask: Array) -> Array | None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from netspec.importing.files.program import Array, Node
-from netspec.importing.recognise.steps import number, sizes
-from netspec.importing.recognise.views import Atom, View, flat, size_of
+from netspec.importing.recognise.steps import Wire, number, sizes
+from netspec.importing.recognise.views import Atom, Axis, View, flat, size_of
 from netspec.importing.recognise.writer import Unsaid, Writer
 
 
@@ -28,7 +27,7 @@ def conv(writer: Writer, node: Node) -> View:
         head = f"conv{window.kernel}-{out}{window.step}"
         given += [f"groups={groups}"] * (groups > 1)
     given += ["bias=no"] * ("bias" not in weights)
-    return _whole(writer, writer.step(head, [wire], shape, *given, weights=weights))
+    return _whole(writer, writer.step(head, [wire], shape, *given, weights=weights), view.axes[0])
 
 
 def deconv(writer: Writer, node: Node) -> View:
@@ -45,15 +44,18 @@ def deconv(writer: Writer, node: Node) -> View:
     given += [f"output_pad={sizes(extra)}"] * any(extra)
     given += [f"groups={groups}"] * (groups > 1) + ["bias=no"] * ("bias" not in weights)
     head = f"deconv{window.kernel}-{kernel.shape[1] * groups}{window.step}"
-    return _whole(writer, writer.step(head, [wire], shape, *given, weights=weights))
+    return _whole(writer, writer.step(head, [wire], shape, *given, weights=weights), view.axes[0])
 
 
 def linear(writer: Writer, node: Node) -> View:
     """A matrix applied along the last axis: of a vector, or at every place."""
-    view, matrix = writer.view(node.inputs[0]), _array(writer, node, 1)
+    view, matrix = writer.copied(node.inputs[0]), _array(writer, node, 1)
+    if not (writer.parts.left(view) and set(view.base[1]) == set(view.axes[-1])):
+        view = writer.view(node.inputs[0])
     matrix = matrix if node.get("turned") else matrix.T
     out = matrix.shape[0]
     last = len(view.axes) - 1
+    view, matrix = _in_order(view, matrix)
     others = [axis for axis in view.axes[:-1] if axis and axis != view.base[0]]
     weights = {"weight": np.ascontiguousarray(matrix)}
     if len(node.inputs) > 2 and node.inputs[2]:
@@ -69,6 +71,16 @@ def linear(writer: Writer, node: Node) -> View:
     shape = (out, *view.wire.sizes[1:])
     wire = writer.step(f"fc-{out}", [view.wire], shape, "over=channels", *given, weights=weights)
     return View(wire, (view.base[0], new, *view.base[2:]), (*view.axes[:-1], new))
+
+
+def _in_order(view: View, matrix: Array) -> tuple[View, Array]:
+    """A layer of attention's heads reads their channels in the order that the heads give them in."""
+    step, own, read = view.wire.step, view.base[1] if len(view.base) > 1 else (), view.axes[-1]
+    if step is None or step.head != "attend" or own == read or set(own) != set(read):
+        return view, matrix
+    places = np.arange(size_of(read)).reshape([atom.size for atom in read])
+    order = places.transpose([read.index(atom) for atom in own]).reshape(-1)
+    return View(view.wire, view.base, (*view.axes[:-1], own)), matrix[:, order]
 
 
 def batch_norm(writer: Writer, node: Node) -> View:
@@ -154,7 +166,8 @@ def pool(writer: Writer, node: Node) -> View:
     """MaxPool and AveragePool."""
     if len([n for n in node.outputs if n]) > 1:
         raise Unsaid("its indices are read")
-    wire = writer.plain(writer.view(node.inputs[0]))
+    view = writer.view(node.inputs[0])
+    wire = writer.plain(view)
     window = _Window(node, node.get("kernel_shape"), wire.sizes[1:])
     given = window.given() + ["ceil=yes"] * bool(node.get("ceil_mode", 0))
     word = {"MaxPool": "maxpool", "AveragePool": "avgpool", "LpPool": "lppool"}[node.op]
@@ -167,7 +180,8 @@ def pool(writer: Writer, node: Node) -> View:
     if node.op == "LpPool":
         given += [f"p={node.get('p', 2)}"] * (node.get("p", 2) != 2)
     head = f"{word}{window.kernel}/{sizes(window.strides)}"
-    return _whole(writer, writer.step(head, [wire], writer.shapes[node.output][1:], *given))
+    made = writer.step(head, [wire], writer.shapes[node.output][1:], *given)
+    return _whole(writer, made, view.axes[0])
 
 
 def reduce(writer: Writer, node: Node) -> View:
@@ -197,7 +211,13 @@ def reduce(writer: Writer, node: Node) -> View:
         view = writer.channelled(view, axes[0])
         wire = writer.step(f"over_channels({word})", [view.wire], (1, *view.wire.sizes[1:]))
         return View(wire, (view.base[0], (), *view.base[2:]), left)
-    raise Unsaid("it reduces other axes than all places, or the channels")
+    others = tuple(a for axis in left for a in axis if a not in view.base[0] and a not in taken)
+    if word in _OVER_PLACES and taken and others and not set(taken) & set(view.base[0]):
+        # All places, once what is left makes the channels.
+        view = writer.arranged(view, (view.base[0], others, tuple(taken)))
+        wire = writer.step(_OVER_PLACES[word], [view.wire], view.wire.sizes[:1])
+        return View(wire, view.base[:2], left)
+    raise Unsaid("it reduces the batch")
 
 
 _OVER_PLACES = {"mean": "gap", "max": "gmp", "sum": "gsp"}
@@ -240,7 +260,8 @@ def response_norm(writer: Writer, node: Node) -> View:
     ):
         value = node.get(key, default)
         given += [f"{word}={number(value)}"] * bool(np.float32(value) != np.float32(default))
-    return _whole(writer, writer.step(f"lrn({', '.join(given)})", [wire], wire.sizes))
+    made = writer.step(f"lrn({', '.join(given)})", [wire], wire.sizes)
+    return _whole(writer, made, view.axes[0])
 
 
 def prelu(writer: Writer, node: Node) -> View:
@@ -263,8 +284,8 @@ def prelu(writer: Writer, node: Node) -> View:
 
 def resize(writer: Writer, node: Node) -> View:
     """Resize and Upsample, to whole factors or to a size."""
-    wire = writer.plain(writer.view(node.inputs[0]))
-    shape = writer.shapes[node.output][1:]
+    view = writer.view(node.inputs[0])
+    wire, shape = writer.plain(view), writer.shapes[node.output][1:]
     if len(shape) != len(wire.sizes) or shape[:1] != wire.sizes[:1]:
         raise Unsaid("it changes the number of channels or of axes")
     mode = {"nearest": "nearest", "linear": "bilinear", "cubic": "bicubic"}[
@@ -285,45 +306,74 @@ def resize(writer: Writer, node: Node) -> View:
     given += [f"mode={mode}"] * (mode != "nearest")
     given += ["align_corners=yes"] * (how == "align_corners" and mode != "nearest")
     given += ["antialias=yes"] * bool(node.get("antialias", 0))
-    return _whole(writer, writer.step(f"upsample({', '.join(given)})", [wire], shape))
+    made = writer.step(f"upsample({', '.join(given)})", [wire], shape)
+    return _whole(writer, made, view.axes[0])
 
 
 def pad(writer: Writer, node: Node) -> View:
     """Pad of a map's places, or of channels after the last."""
-    wire = writer.plain(writer.view(node.inputs[0]))
-    rank, amounts = len(wire.sizes) + 1, list(node.get("pads", ()))
+    view = writer.view(node.inputs[0])
+    rank, amounts = len(view.axes), list(node.get("pads", ()))
     if node.get("axes"):
         chosen, given = [a % rank for a in node.get("axes")], amounts
         amounts = [0] * (2 * rank)
         for i, axis in enumerate(chosen):
             amounts[axis], amounts[rank + axis] = given[i], given[len(chosen) + i]
+    if not any(amounts):
+        return view
     pairs = list(zip(amounts[:rank], amounts[rank:], strict=True))
-    shape = writer.shapes[node.output][1:]
     value = node.get("value", 0.0)
     value = value[0] if isinstance(value, tuple) else value
     mode = {"constant": "constant", "reflect": "reflect", "edge": "replicate", "wrap": "circular"}[
         node.get("mode", "constant")
     ]
-    if any(pairs[0]) or min(pairs[1]) < 0:
+    padded = [axis for axis, pair in zip(view.axes, pairs, strict=True) if any(pair)]
+    if not all(axis and axis in view.base for axis in padded):
+        writer.plain(view)
+        view = writer.arranged(view, view.axes)
+    if view.plain:
+        ends = pairs
+    else:
+        own = [view.axes.index(axis) if axis and axis in view.axes else -1 for axis in view.base]
+        ends = [pairs[i] if i >= 0 else (0, 0) for i in own]
+    if any(ends[0]) or min(ends[1]) < 0:
         raise Unsaid("it pads the batch, or cuts channels")
-    if any(pairs[1]):
-        if any(map(any, pairs[2:])) or pairs[1][0] or value or mode != "constant":
+    wire = view.wire
+    shape = [size + sum(pair) for size, pair in zip(wire.sizes, ends[1:], strict=True)]
+    if any(ends[1]):
+        if any(map(any, ends[2:])) or ends[1][0] or value or mode != "constant":
             raise Unsaid("it pads channels before the first, or with other than zeros")
-        return _whole(writer, writer.step(f"pad_channels({shape[0]})", [wire], shape))
-    cut = [(max(-before, 0), max(-after, 0)) for before, after in pairs[2:]]
+        wire = writer.step(f"pad_channels({shape[0]})", [wire], shape)
+    else:
+        wire = _bordered(writer, wire, ends[2:], mode, value)
+    wide = (
+        new if any(pair) else old
+        for old, new, pair in zip(view.base, ((), *writer.axes(shape)), ends, strict=True)
+    )
+    base = tuple(wide)
+    if view.plain:
+        return View(wire, base, base)
+    changed = {old: new for old, new in zip(view.base, base, strict=True) if old != new}
+    return View(wire, base, tuple(changed.get(axis, axis) for axis in view.axes))
+
+
+def _bordered(
+    writer: Writer, wire: Wire, ends: list[tuple[int, int]], mode: str, value: float
+) -> Wire:
+    """A map with a border, and without what negative ones cut."""
+    cut = [(max(-before, 0), max(-after, 0)) for before, after in ends]
+    more = [(max(before, 0), max(after, 0)) for before, after in ends]
     if any(map(any, cut)):
         if mode != "constant":
             raise Unsaid("it cuts where it mirrors")
-        kept = [size - sum(ends) for size, ends in zip(wire.sizes[1:], cut, strict=True)]
+        kept = [size - sum(pair) for size, pair in zip(wire.sizes[1:], cut, strict=True)]
         wire = writer.step(f"crop({sides(cut)})", [wire], (wire.sizes[0], *kept))
-        pairs[2:] = [(max(before, 0), max(after, 0)) for before, after in pairs[2:]]
-        if not any(map(any, pairs)):
-            return _whole(writer, wire)
-    text = sides(pairs[2:])
-    given = (
-        [text] + [f"mode={mode}"] * (mode != "constant") + [f"value={number(value)}"] * bool(value)
-    )
-    return _whole(writer, writer.step(f"pad({', '.join(given)})", [wire], shape))
+    if not any(map(any, more)):
+        return wire
+    given = [sides(more)] + [f"mode={mode}"] * (mode != "constant")
+    given += [f"value={number(value)}"] * bool(value)
+    shape = [size + sum(pair) for size, pair in zip(wire.sizes[1:], more, strict=True)]
+    return writer.step(f"pad({', '.join(given)})", [wire], (wire.sizes[0], *shape))
 
 
 # --- shared
@@ -402,10 +452,9 @@ def _eps(value: float, default: float) -> list[str]:
     return [] if np.float32(value) == np.float32(default) else [f"eps={number(value)}"]
 
 
-def _whole(writer: Writer, wire: Any) -> View:
-    """The view of a value as it stands, for every sample."""
-    base = ((writer.batch,), *writer.axes(wire.sizes))
-    assert all(size_of(a) for a in base)
+def _whole(writer: Writer, wire: Wire, rows: Axis) -> View:
+    """The view of a value as it stands, its batch being these rows."""
+    base = (rows, *writer.axes(wire.sizes))
     return View(wire, base, base)
 
 
@@ -437,5 +486,4 @@ LAYERS = {
     "LRN": response_norm,
     "PRelu": prelu,
     "Resize": resize,
-    "Pad": pad,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from netspec.importing.files.program import Array
+from netspec.importing.recognise.rows import is_linear, matrix, rows_of
 from netspec.importing.recognise.steps import Step, Wire
 
 _Part = tuple[Wire, Array, "Array | None"]
@@ -29,7 +30,7 @@ def _project(step: Step, readers: dict[int, list[Step]]) -> None:
         return
     parts = [_part(wire) for wire in (turns[0][1], turns[1][1], value)]
     after = readers.get(id(step.made[0]), [])
-    if len(after) != 1 or not _is_linear(after[0]) or any(part is None for part in parts):
+    if len(after) != 1 or not is_linear(after[0]) or any(part is None for part in parts):
         return
     sources, matrices, biases = zip(*(part for part in parts if part is not None), strict=True)
     out, channels = after[0], matrices[0].shape[1]
@@ -48,17 +49,15 @@ def _project(step: Step, readers: dict[int, list[Step]]) -> None:
     biased = "bias" in out.weights
     given = [str(heads)] * (heads > 1)
     given += [item for item in step.given if not item.isdigit()]
-    given += [f"width={out.weights['weight'].shape[0]}"] * (
-        out.weights["weight"].shape[0] != channels
-    )
+    given += [f"width={len(matrix(out))}"] * (len(matrix(out)) != channels)
     given += [f"head_width={rows // heads}"] * (rows != channels)
     given += [f"rotary={turns[0][0]}"] * bool(turns[0][0])
     given += ["bias=no"] * (not there[0])
     given += [f"out_bias={'yes' if biased else 'no'}"] * (biased != there[0])
-    weights = {"in_proj_weight": np.concatenate(matrices)}
+    weights = {"in_proj_weight": np.concatenate(matrices), **step.weights}
     if there[0]:
         weights["in_proj_bias"] = np.concatenate([b for b in biases if b is not None])
-    weights["out_proj.weight"] = out.weights["weight"]
+    weights["out_proj.weight"] = matrix(out)
     if biased:
         weights["out_proj.bias"] = out.weights["bias"]
     out.head, out.given, out.weights = "attention", tuple(given), weights
@@ -68,10 +67,6 @@ def _project(step: Step, readers: dict[int, list[Step]]) -> None:
         # What is added to the scores reads of the queries their places alone.
         if wire.step is not None and wire.step.inputs == (query,):
             wire.step.inputs = (sources[0],)
-
-
-def _is_linear(step: Step) -> bool:
-    return step.head.startswith("fc-") and "over=channels" in step.given
 
 
 def _turned(wire: Wire) -> tuple[str, Wire]:
@@ -85,18 +80,9 @@ def _turned(wire: Wire) -> tuple[str, Wire]:
 
 def _part(wire: Wire) -> _Part | None:
     """What a wire is a linear layer of, by which rows of its matrix and bias."""
-    step, rows = wire.step, slice(None)
-    if step is None:
+    found = rows_of(wire)
+    if found is None:
         return None
-    if step.head.startswith("slice(") and "axis" not in step.head and "step" not in step.head:
-        numbers = [int(text) for text in step.head[6:-1].split(", ")]
-        rows = slice(numbers[0], numbers[1] if len(numbers) > 1 else None)
-        step = step.inputs[0].step
-    elif step.head.startswith("split("):
-        size, index = wire.sizes[0], step.made.index(wire)
-        rows = slice(index * size, (index + 1) * size)
-        step = step.inputs[0].step
-    if step is None or not _is_linear(step):
-        return None
+    step, rows = found
     bias = step.weights.get("bias")
-    return step.inputs[0], step.weights["weight"][rows], None if bias is None else bias[rows]
+    return step.inputs[0], matrix(step)[rows], None if bias is None else bias[rows]

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
-from netspec.diagnostics.records import printable
 from netspec.foundation.records import record
 from netspec.importing.files.program import Array, Node, Program
 from netspec.importing.recognise.arranging import ARRANGING
 from netspec.importing.recognise.cutting import slices
 from netspec.importing.recognise.elementwise import ELEMENTWISE
 from netspec.importing.recognise.fusing import Fusing
+from netspec.importing.recognise.heads import ATTENTION
 from netspec.importing.recognise.layers import LAYERS
 from netspec.importing.recognise.merging import merged
+from netspec.importing.recognise.padding import PADDING
+from netspec.importing.recognise.pixels import PIXELS
 from netspec.importing.recognise.projecting import projected
+from netspec.importing.recognise.recurring import RECURRING
+from netspec.importing.recognise.rolling import ROLLING
 from netspec.importing.recognise.steps import Step, Wire
+from netspec.importing.recognise.turned import turned
+from netspec.importing.recognise.turning import rotary
+from netspec.importing.recognise.unread import Follows, Unread, cut, stand_in
 from netspec.importing.recognise.views import View
 from netspec.importing.recognise.writer import Unsaid, Writer
 from netspec.importing.scopes import Scope
@@ -24,99 +32,144 @@ _RULES: dict[str, Callable[[Writer, Node], Made]] = {
     **LAYERS,
     **ELEMENTWISE,
     **ARRANGING,  # type: ignore[dict-item]
+    **RECURRING,
+    **PADDING,
+    **ATTENTION,
+    **ROLLING,
+    **PIXELS,
+    "Rotary": rotary,
     "Slice": slices,
 }
-
-
-@record(eq=False)
-class Unread:
-    """A node that no step says, and why."""
-
-    node: Node
-    reason: str
-
-    def __str__(self) -> str:
-        name = f" {printable(self.node.name)}" if self.node.name else ""
-        return f"{printable(self.node.op)}{name} ({self.reason})"
 
 
 @record(eq=False)
 class Recognised:
     """A file as the text of a flat spec. `weights` are by their names in it, `scopes` by its steps' names.
 
-    `unread` are the nodes without a step; the text has an input in place of what each of them makes.
-    `inputs` and `outputs` are the names of the text's, in the file's order. A single one is `output`.
+    `unread` are the nodes without a step: the text has an input in place of what they make and others
+    read, and what they read of others as outputs. `inputs` and `outputs` are the names of the text's, in
+    the file's order; a single output is `output`. `given` are its inputs, `steps`
+    its steps, `ends` the tensors of the file that outputs are, and `batches` which axis
+    of each the batch is there: the text has it first.
     """
 
-    text: str
-    weights: Mapping[str, Array]
-    scopes: Mapping[str, tuple[Scope, ...]]
+    name: str
+    steps: tuple[Step, ...]
+    given: tuple[Wire, ...]
+    missing: tuple[Wire, ...]
+    wires: tuple[Wire, ...]
+    ends: tuple[tuple[str, Wire], ...]
     unread: tuple[Unread, ...]
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
     nodes: int
+    text: str = ""
+    outputs: tuple[str, ...] = ()
+    batches: tuple[int, ...] = ()
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The names of the inputs that the file has."""
+        return tuple(wire.name for wire in self.given)
+
+    @property
+    def weights(self) -> dict[str, Array]:
+        """The steps' tensors by their names in the text."""
+        return {f"{s.name}.{key}": array for s in self.steps for key, array in s.weights.items()}
+
+    @property
+    def scopes(self) -> dict[str, tuple[Scope, ...]]:
+        """What the file says of the surroundings of each step."""
+        return {step.name: step.scopes for step in self.steps}
 
 
 def recognised(program: Program, name: str) -> Recognised:
     """The steps of a program; `name` is that of the net."""
     total = len(program.nodes)
+    turned(program)
     Fusing(program).run()
     writer = Writer(program)
     unread: list[Unread] = []
-    missing: dict[str, Wire] = {}
     for node in program.nodes:
         writer.node = node
         before = len(writer.steps)
         try:
-            rule = _RULES.get(node.op)
-            if rule is None:
-                raise Unsaid("no operator")
-            made = rule(writer, node)
+            made = _made(writer, node)
         except Unsaid as refusal:
             writer.forget(before)
-            unread.append(Unread(node, str(refusal)))
-            _stand_in(writer, node, missing)
-            continue
-        except (KeyError, IndexError, TypeError, ValueError, AssertionError, ArithmeticError):
-            # Attributes and sizes that the operator does not have in ONNX: no rule expects them.
-            writer.forget(before)
-            unread.append(Unread(node, "its attributes are not those of the operator"))
-            _stand_in(writer, node, missing)
+            unread.append(Unread(node, str(refusal), isinstance(refusal, Follows)))
+            stand_in(writer, unread[-1])
             continue
         views = made if isinstance(made, tuple) else (made,)
         for output, view in zip(node.outputs, views, strict=False):
             if view is not None:
                 writer.views[output] = view
-    wires = [_output(writer, output, unread) for output in program.outputs]
-    _called(writer, program.outputs, wires)
+    missing = {id(wire): wire for item in unread for _, wire in item.makes}
+    known = [name for name in program.outputs if name not in writer.unknown]
+    outputs = [name for name in known if id(writer.copied(name).wire) not in missing]
+    placed = [_output(writer, output, unread) for output in outputs]
+    wires = [wire for wire, _ in placed]
+    _called(writer, outputs, wires)
+    wires += cut(writer, unread)
     projected(writer.steps)
     merged(writer.steps, wires)
     steps = _used(writer.steps, wires)
+    writer.parts.told(steps)
     _with_ids(program, writer, steps)
-    return _written(writer, steps, wires, tuple(unread), missing, name, total)
+    read = {id(wire) for step in steps for wire in (*step.inputs, *step.named.values())}
+    found = Recognised(
+        name,
+        tuple(steps),
+        tuple(writer.inputs),
+        tuple(wire for key, wire in missing.items() if key in read),
+        tuple(wires),
+        tuple(zip(outputs, wires, strict=False)),
+        tuple(unread),
+        total,
+        batches=tuple(axis for _, axis in placed),
+    )
+    return written(found, program)
 
 
-def _stand_in(writer: Writer, node: Node, missing: dict[str, Wire]) -> None:
-    """Inputs in place of what a node makes, so that the rest can be read."""
-    for output in filter(None, node.outputs):
-        shape = writer.shapes.get(output, ())
-        wire = Wire(writer.names.free(["missing"], "missing"), tuple(shape[1:]) or (1,))
-        base = ((writer.batch,), *writer.axes(wire.sizes))
-        writer.views[output] = View(wire, base, base)
-        missing[output] = wire
+def _no_rule(node: Node) -> str:
+    """Why nothing says a node of this operator."""
+    if node.op.startswith("com.microsoft."):
+        return "of ONNX Runtime's optimiser: import the file that it was made from"
+    return _REASONS.get(node.op, "no operator")
 
 
-def _output(writer: Writer, output: str, unread: list[Unread]) -> Wire:
+_LOOP = "a loop: what it computes at each step is no step of a spec"
+_REASONS = {"Loop": _LOOP, "Scan": _LOOP}
+
+
+def _made(writer: Writer, node: Node) -> Made:
+    """What a node makes, its steps written; raises Unsaid where no step says it."""
+    if not writer.unknown.isdisjoint(node.inputs):
+        raise Follows
+    rule = _RULES.get(node.op)
+    if rule is None:
+        raise Unsaid(_no_rule(node))
+    try:
+        return rule(writer, node)
+    except (KeyError, IndexError, TypeError, ValueError, AssertionError, ArithmeticError):
+        # Attributes and sizes that the operator does not have in ONNX: no rule expects them.
+        raise Unsaid("its attributes are not those of the operator") from None
+
+
+def _output(writer: Writer, output: str, unread: list[Unread]) -> tuple[Wire, int]:
+    """The value that an output is, the batch first, and which axis of the file's that is."""
     writer.node = Node("Output", (), (output,), name="")
     try:
         view = writer.view(output)
+        batch = view.axes.index(view.base[0]) if view.base[0] in view.axes else 0
+        view = view.moved(sorted(range(len(view.axes)), key=lambda axis: axis != batch))
         wire = writer.plain(view)
+        if not writer.parts.whole(wire, view.axes[0]):
+            raise Unsaid("parts of maps lie in its batch")
         if wire.step is None:
             wire = writer.step("identity", [wire], wire.sizes)
-        return wire
+        return wire, batch
     except Unsaid as refusal:
         unread.append(Unread(Node("output", (), (output,), name=output), str(refusal)))
-        return Wire(writer.inputs[0].name, (1,))
+        return Wire(writer.inputs[0].name, (1,)), 0
 
 
 def _called(writer: Writer, outputs: Sequence[str], wires: Sequence[Wire]) -> None:
@@ -142,42 +195,28 @@ def _used(steps: list[Step], wires: list[Wire]) -> list[Step]:
     return kept[::-1]
 
 
-def _written(
-    writer: Writer,
-    steps: list[Step],
-    wires: list[Wire],
-    unread: tuple[Unread, ...],
-    missing: Mapping[str, Wire],
-    name: str,
-    total: int,
+def written(
+    found: Recognised, program: Program, sizes: Mapping[str, str] | None = None
 ) -> Recognised:
-    lines = [f"net {name}"]
-    for item, wire in zip(writer.program.inputs, writer.inputs, strict=True):
+    """What was recognised with its text; `sizes` are what the text has as those of inputs, by their names."""
+    lines = [f"net {found.name}"]
+    for item, wire in zip(program.inputs, found.given, strict=True):
         label = "" if wire.name == "input" else f"{wire.name}: "
-        ids = f" ids({_rows(steps, wire)})" if item.integers else ""
-        lines.append(f"input {label}{'x'.join(map(str, wire.sizes)) or '1'}{ids}")
-    for wire in missing.values():
+        ids = f" ids({_rows(found.steps, wire)})" if item.integers else ""
+        text = "x".join(map(str, wire.sizes)) or "1"
+        lines.append(f"input {label}{(sizes or {}).get(wire.name, text)}{ids}")
+    for wire in found.missing:
         lines.append(f"input {wire.name}: {'x'.join(map(str, wire.sizes))}")
-    lines += [f"# no operator: {item}" for item in unread]
-    for step in steps:
+    for step in found.steps:
         lines += step.lines()
-    weights = {f"{s.name}.{key}": array for s in steps for key, array in s.weights.items()}
-    outputs = tuple(wire.name for wire in wires)
-    if len(set(outputs)) == 1 and not unread:
+    outputs = tuple(wire.name for wire in found.wires)
+    if len(set(outputs)) == 1 and not found.unread:
         # What flows at the end is the output, and is called so.
         lines.append(f"@{outputs[0]}")
         outputs = ("output",) * len(outputs)
-    else:
+    elif outputs:
         lines.append(f"output {', '.join(dict.fromkeys(outputs))}")
-    return Recognised(
-        "\n".join(lines) + "\n",
-        weights,
-        {step.name: step.scopes for step in steps},
-        unread,
-        tuple(wire.name for wire in writer.inputs),
-        outputs,
-        total,
-    )
+    return replace(found, text="\n".join(lines) + "\n", outputs=outputs)
 
 
 def _with_ids(program: Program, writer: Writer, steps: list[Step]) -> None:
@@ -190,7 +229,7 @@ def _with_ids(program: Program, writer: Writer, steps: list[Step]) -> None:
                     step.given = tuple(given for given in step.given if given != rows)
 
 
-def _rows(steps: list[Step], wire: Wire) -> int:
+def _rows(steps: Sequence[Step], wire: Wire) -> int:
     """How many ids an input can hold: as many as the smallest table has rows."""
     tables = [
         s.weights["weight"].shape[0] for s in steps if wire in s.inputs and "weight" in s.weights

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field
+from typing import Any
 
 from netspec.foundation.records import record
 from netspec.importing.files.program import Array
@@ -19,13 +20,14 @@ _RESERVED = {word.lower() for word in KEYWORDS} | {"input", "output"}
 class Wire:
     """One value of a step, or an input: its sizes without the batch. `name` is what refers to it.
 
-    `shared` ones are the same for every sample.
+    `shared` ones are the same for every sample. `cuts` are those that put parts of it into the batch.
     """
 
     name: str
     sizes: tuple[int, ...]
     step: Step | None = None
     shared: bool = False
+    cuts: tuple[Any, ...] = ()
 
 
 @record(eq=False, frozen=False)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from itertools import chain
+from functools import reduce
+from itertools import chain, pairwise
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -20,12 +21,38 @@ if TYPE_CHECKING:
 
 
 class Atom:
-    """A part of an axis that is never taken apart further; `batch` for that of samples."""
+    """A part of an axis that is never taken apart further; `batch` for that of samples.
 
-    __slots__ = ("batch", "size")
+    `whole` is the atom that it was taken from, itself where it is none's part, and `step` how many places
+    of that one of its own is.
+    """
+
+    __slots__ = ("batch", "size", "step", "whole")
 
     def __init__(self, size: int, batch: bool = False) -> None:
         self.size, self.batch = size, batch
+        self.whole, self.step = self, 1
+
+    def apart(self, first: int) -> tuple[Atom, Atom]:
+        """The atom as two, the outer of `first` places."""
+        outer, inner = Atom(first), Atom(self.size // first)
+        outer.whole = inner.whole = self.whole
+        outer.step, inner.step = self.step * inner.size, self.step
+        return outer, inner
+
+    def lies_in(self, other: Atom) -> bool:
+        """Whether it is the other or a part of it."""
+        inside = other.step <= self.step and self.step * self.size <= other.step * other.size
+        return self.whole is other.whole and inside
+
+    def with_inner(self, inner: Atom) -> Atom:
+        """The atom of this one and one that follows it inside of the same axis."""
+        found = Atom(self.size * inner.size)
+        if self.whole is inner.whole and self.step == inner.step * inner.size:
+            found.whole, found.step = self.whole, inner.step
+            if found.size == found.whole.size:
+                return found.whole
+        return found
 
 
 Axis = tuple[Atom, ...]
@@ -88,8 +115,44 @@ class View:
 
         return replace(self, base=cut(self.base), axes=cut(self.axes))
 
+    def _joined(self, order: Axis) -> View:
+        """With atoms made one that follow each other in the value and in this order, but the batch's."""
+        after, found = {id(a): b for a, b in pairwise(order)}, self
+        for axis in self.base[1:]:
+            run: list[Atom] = []
+            for atom in axis:
+                if run and after.get(id(run[-1])) is not atom:
+                    found, run = found._with_run(run), []
+                run.append(atom)
+            found = found._with_run(run)
+        return found
+
+    def _with_run(self, run: Sequence[Atom]) -> View:
+        """With atoms that stand side by side made one, in the axis of the first of them."""
+        if len(run) < 2:
+            return self
+        whole, inner = reduce(Atom.with_inner, run), {id(atom) for atom in run[1:]}
+
+        def joined(axes: Axes) -> Axes:
+            return tuple(
+                tuple(whole if a is run[0] else a for a in axis if id(a) not in inner)
+                for axis in axes
+            )
+
+        return replace(self, base=joined(self.base), axes=joined(self.axes))
+
     def reshaped(self, shape: Sequence[int]) -> View | None:
-        """With its atoms dealt out to other axes; None where an axis ends inside of two."""
+        """With its places dealt out to other axes; None where an axis ends inside of two."""
+        return self._dealt(shape) or self._joined(flat(self.axes))._dealt(shape)
+
+    def whole(self) -> View:
+        """With atoms made one that follow each other in the value and in one axis of the view."""
+        found = self
+        for axis in self.axes:
+            found = found._joined(axis)
+        return found
+
+    def _dealt(self, shape: Sequence[int]) -> View | None:
         view: View = self
         axes: list[Axis] = []
         left = list(flat(self.axes))
@@ -106,7 +169,7 @@ class View:
                     continue
                 if atom.batch or atom.size % room:
                     return None
-                parts = (Atom(room), Atom(atom.size // room))
+                parts = atom.apart(room)
                 view = view.split(atom, parts)
                 axis.append(parts[0])
                 left.insert(0, parts[1])
@@ -119,15 +182,19 @@ class View:
         """Whether a batch of one sample, which sizes do not show, belongs to the axis being dealt.
 
         It leads an axis, unless it stood alone and what came after it is not taken apart: then it
-        goes with what came before.
+        goes with what came before. Behind others of one axis it stays with them, where no axis of one
+        place follows.
         """
         if not left or left[0].size != 1 or not left[0].batch:
             return False
         if not axis:
             return True
-        alone = self.axes.index((left[0],)) if (left[0],) in self.axes else None
-        if alone is None or not others or others[0] == 1:
+        if not others or others[0] == 1:
             return not others
+        own = next(a for a in self.axes if left[0] in a)
+        if len(own) > 1:
+            return own[0] is not left[0]
+        alone = self.axes.index(own)
         after = size_of(self.axes[alone + 1]) if alone + 1 < len(self.axes) else 1
         return others[0] >= after
 
@@ -154,9 +221,9 @@ def refined(one: View, other: View) -> tuple[View, View] | None:
             a, b = one.axes[i][place], other.axes[i][place]
             if a.size != b.size:
                 if a.size > b.size and a.size % b.size == 0 and not a.batch:
-                    one = one.split(a, (Atom(b.size), Atom(a.size // b.size)))
+                    one = one.split(a, a.apart(b.size))
                 elif b.size > a.size and b.size % a.size == 0 and not b.batch:
-                    other = other.split(b, (Atom(a.size), Atom(b.size // a.size)))
+                    other = other.split(b, b.apart(a.size))
                 else:
                     return None
             elif a.batch != b.batch:

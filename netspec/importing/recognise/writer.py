@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
-from netspec.importing.files.program import Array, Node, Program
+from netspec.importing.files.program import Array, Input, Node, Program
+from netspec.importing.recognise.parting import Parts
+from netspec.importing.recognise.refusing import Unsaid
 from netspec.importing.recognise.steps import Names, Step, Wire
 from netspec.importing.recognise.views import (
     Atom,
@@ -20,9 +23,10 @@ from netspec.importing.recognise.views import (
     size_of,
 )
 
+__all__ = ["Unsaid", "Writer"]
 
-class Unsaid(Exception):
-    """What no operator says: why."""
+# Axes of places that layers of maps take.
+_PLACES = 3
 
 
 class Writer:
@@ -34,28 +38,34 @@ class Writer:
         self.batch = Atom(program.batch, batch=True)
         self.steps: list[Step] = []
         self.views: dict[str, View] = {}
+        # What nodes without a step make, of sizes that no input can stand in for.
+        self.unknown: set[str] = set()
+        self.parts = Parts(self)
         self._arranged: dict[tuple[int, Axes, Axes], Wire] = {}
+        self._settled: list[tuple[int, str, View]] = []
         self._shared: dict[tuple[tuple[int, ...], bytes], Wire] = {}
         names = [re.sub(r"\W+", "_", item.name, flags=re.ASCII) for item in program.inputs]
         self.names = Names(())
         self.readers = program.readers()
         self.node = Node("", (), ("",))
         self.inputs = [
-            self._input(item.name, name) for item, name in zip(program.inputs, names, strict=True)
+            self._input(item, name) for item, name in zip(program.inputs, names, strict=True)
         ]
         # Names that are kept for the steps that outputs come from.
         several = program.outputs if len(program.outputs) > 1 else ()
         self.called = {name: self.names.free([name], "result") for name in several}
 
-    def _input(self, name: str, wanted: str) -> Wire:
-        shape = self.shapes[name]
+    def _input(self, item: Input, wanted: str) -> Wire:
+        shape = self.shapes[item.name]
         free = wanted if re.fullmatch(r"[A-Za-z]\w*", wanted) else "data"
         free = "input" if len(self.program.inputs) == 1 else self.names.free([free], "data")
-        if not shape or shape[0] != self.program.batch:
-            raise Unsaid(f"the input {name} has no batch of its own")
-        wire = Wire(free, shape[1:])
-        base = ((self.batch,), *self.axes(shape[1:]))
-        self.views[name] = View(wire, base, base)
+        if not shape or shape[item.batch] != self.program.batch:
+            raise Unsaid(f"the input {item.name} has no batch of its own")
+        others = shape[: item.batch] + shape[item.batch + 1 :]
+        wire = Wire(free, others)
+        base = ((self.batch,), *self.axes(others))
+        axes = (*base[1 : item.batch + 1], base[0], *base[item.batch + 1 :])
+        self.views[item.name] = View(wire, base, axes)
         return wire
 
     @staticmethod
@@ -63,19 +73,31 @@ class Writer:
         """New axes of these sizes."""
         return tuple((Atom(size),) if size != 1 else () for size in shape)
 
-    def view(self, name: str) -> View:
-        """What a tensor is; raises Unsaid for a constant in the place of one."""
-        found = self.copied(name)
-        if copies(found):
-            found = self.views[name] = self._repeated(found)
-        return found
-
     def copied(self, name: str) -> View:
-        """The same, where axes of the view may be copies: atoms that the value itself does not have."""
+        """What a tensor is, wherever its samples lie; raises Unsaid for a constant in the place of one.
+
+        Axes of the view may be copies: atoms that the value itself does not have.
+        """
         found = self.views.get(name)
         if found is None:
             raise Unsaid("it reads a constant where a tensor is needed")
         return found
+
+    def settled(self, name: str) -> View:
+        """What a tensor is, of the batch that it has in the file; its axes may be copies."""
+        found = self.copied(name)
+        return self._kept(name, self.parts.settled(found))
+
+    def view(self, name: str) -> View:
+        """The same without copies."""
+        found = self.settled(name)
+        return self._kept(name, self._repeated(found)) if copies(found) else found
+
+    def _kept(self, name: str, view: View) -> View:
+        if view is not self.views[name]:
+            self._settled.append((len(self.steps), name, self.views[name]))
+            self.views[name] = view
+        return view
 
     def _repeated(self, view: View) -> View:
         """The view on a value that has its copies."""
@@ -108,8 +130,9 @@ class Writer:
         weights: Mapping[str, Array] | None = None,
         outputs: int = 1,
         shared: bool = False,
+        cuts: tuple[Any, ...] | None = None,
     ) -> Wire:
-        """Adds a step of the node at hand; its value, of these sizes."""
+        """Adds a step of the node at hand; its value, of these sizes, cut as what it reads if not said."""
         word = re.match(r"[a-z_]+", head)[0]  # type: ignore[index]
         name = self.names.free(self._called(), word)
         step = Step(
@@ -121,11 +144,20 @@ class Writer:
                 tuple(shape),
                 step,
                 shared,
+                max((w.cuts for w in inputs), key=len)
+                if cuts is None and not shared
+                else cuts or (),
             )
             for i in range(outputs)
         )
         self.steps.append(step)
         return step.made[0]
+
+    def ahead(self, step: Step, head: str, source: Wire) -> Wire:
+        """Adds a step in front of one that is there already, of the same sizes as what it reads."""
+        made = self.step(head, [source], source.sizes)
+        self.steps.insert(self.steps.index(step), self.steps.pop())
+        return made
 
     def _called(self) -> list[str]:
         """The parts of the node's name that say where it stands and what it is."""
@@ -142,6 +174,10 @@ class Writer:
         """Drops the steps after the first `number`, which a rule began and could not end."""
         del self.steps[number:]
         self._arranged.clear()
+        self.parts.forget()
+        while self._settled and self._settled[-1][0] > number:
+            _, name, view = self._settled.pop()
+            self.views[name] = view
         self._shared.clear()
 
     def parameter(self, array: Array, like: Wire) -> Wire:
@@ -197,6 +233,7 @@ class Writer:
 
     def plain(self, view: View) -> Wire:
         """The value that is the view as the file has it: batch first, then its axes in order."""
+        view = self.parts.settled(view, everything=True)
         if not view.axes or view.axes[0] != view.base[0]:
             raise Unsaid("its first axis is not the batch")
         return self.arranged(view, view.axes).wire
@@ -208,9 +245,10 @@ class Writer:
             return view
         if view.base[0] == atoms:
             raise Unsaid("it computes along the batch")
-        others = tuple(a for i, a in enumerate(view.axes) if i != axis and a and a != view.base[0])
-        if any(set(view.base[0]) & set(a) for a in others):
-            raise Unsaid("its first axis is not the batch")
+        places = (a for i, a in enumerate(view.axes) if i != axis)
+        others = tuple(
+            left for a in places if (left := tuple(x for x in a if x not in view.base[0]))
+        )
         return self.arranged(view, (view.base[0], atoms, *others))
 
     def _reshaped(self, wire: Wire, base: Axes, target: Axes) -> Wire:
@@ -220,9 +258,9 @@ class Writer:
             return wire
         if len(target) == 1:
             return self.step("flatten", [wire], shape)
-        if base[0] == target[0] and len(target) == 2 and len(base) > 2:
+        if base[0] == target[0] and len(target) == 2 and 2 < len(base) <= _PLACES + 1:
             return self.step("sequence", [wire], shape)
-        if base[0] == target[0] and len(base) == 2 and len(target) > 2:
+        if base[0] == target[0] and len(base) == 2 and 2 < len(target) <= _PLACES + 1:
             return self.step(f"grid({'x'.join(map(str, shape[1:]))})", [wire], shape)
         return self.step(f"reshape({'x'.join(map(str, shape))})", [wire], shape)
 
@@ -290,7 +328,9 @@ class Writer:
         one, other = (
             View(v.wire, v.base, ((),) * (rank - len(v.axes)) + v.axes) for v in (one, other)
         )
-        found = refined(one, other)
+        if one.base[0] and other.base[0] and len(one.base[0]) != len(other.base[0]):
+            one, other = (self.parts.settled(v, everything=True) for v in (one, other))
+        found = refined(one, other) or refined(one.whole(), other.whole())
         if found is not None:
             large, small = found
             if copies(large) or (

@@ -15,13 +15,14 @@ from netspec.graph.same import same
 from netspec.graph.written import RESERVED, input_line, metadata_lines, written
 from netspec.importing.scopes import Scope
 from netspec.importing.structure.blocks import MOST, Folding
+from netspec.importing.structure.bracing import braced
 from netspec.importing.structure.defaults import Defaults, chosen
 from netspec.importing.structure.fusing import fused
 from netspec.importing.structure.library import Recognising
 from netspec.importing.structure.names import Names
 from netspec.importing.structure.regions import nested, plain
 from netspec.importing.structure.terms import IDENTITY, REFERENCE, Chain, Item, Tangled, reference
-from netspec.importing.structure.text import Anything, Writer, family, tokens
+from netspec.importing.structure.text import Anything, Writer, family
 from netspec.importing.structure.unify import Block
 from netspec.ops.declare.values import Layer
 from netspec.syntax.fmt import format_text
@@ -47,6 +48,7 @@ class _Way:
 
 
 _WAYS = (
+    _Way(settled=True, folded=True),
     _Way(),
     _Way(settled=True),
     _Way(shipped=False),
@@ -67,9 +69,7 @@ def structured(graph: Graph, scopes: Mapping[str, tuple[Scope, ...]]) -> str:
     built and found the same; where none with structure is, the steps are written one by one.
     """
     sys.setrecursionlimit(max(sys.getrecursionlimit(), _FRAMES))
-    found = next(filter(None, (_tried(graph, scopes, way) for way in _WAYS)), None)
-    other = _tried(graph, scopes, _Way(settled=True, folded=True))
-    return min(filter(None, (found, other)), key=tokens, default=written(graph))
+    return next(filter(None, (_tried(graph, scopes, way) for way in _WAYS)), None) or written(graph)
 
 
 def _tried(graph: Graph, scopes: Mapping[str, tuple[Scope, ...]], way: _Way) -> str | None:
@@ -114,6 +114,7 @@ def _text(
     done: list[Any] | None = None,
 ) -> str:
     chain = nested(graph, flat=way.flat)
+    braced(chain)
     fused(chain, projecting=way.projecting)
     names = Names(graph, scopes)
     named: dict[Any, str] = {node.output: node.path for node in graph.inputs}

@@ -105,7 +105,11 @@ class Recognising:
         read = any(isinstance(value, Ref) for item in every for value in item.values)
         frozen = any(item.get("frozen") for item in every)
         start = items[0].start
-        whole = start is not None and start.type.batch == SAMPLES and start.type.ids is None
+        whole = (
+            start is not None
+            and start.type.batch.symbol == SAMPLES.symbol
+            and start.type.ids is None
+        )
         sized = start is not None and all(isinstance(size, int) for size in start.type.shape)
         return not named and not odd and not read and not frozen and whole and sized
 
@@ -147,6 +151,11 @@ class Call:
         kept = {n: v for n, v in self.given.items() if n in needed or type(v) is not int}
         return {**kept, name: value}
 
+    def follows(self, name: str, ratio: Fraction) -> bool:
+        """Whether one argument that is so many times the channels makes these steps."""
+        number = ratio * (self.channels or 1)
+        return number.denominator == 1 and self.probe.wrong(self.other(name, int(number))) == []
+
     @property
     def channels(self) -> int | None:
         """The channels that can be named there."""
@@ -164,22 +173,19 @@ def by_channels(calls: list[Call]) -> None:
     said = {tuple((n, c.given.get(n)) for n in optional) for c in calls}
     if len(said) < 2 or any(call.channels is None for call in calls):
         return
+    apart = {(id(call.probe), call.channels): call for call in calls}
     numbers = {leaf.value for leaf in first.probe.wanted if type(leaf.value) is int}
     for name in optional:
         for value in sorted(numbers):
             ratio = Fraction(value, first.channels or 1)
-            wanted = [ratio * (call.channels or 1) for call in calls]
-            if all(
-                number.denominator == 1 and call.probe.wrong(call.other(name, int(number))) == []
-                for call, number in zip(calls, wanted, strict=True)
-            ):
-                for call, number in zip(calls, wanted, strict=True):
-                    given = call.other(name, int(number))
-                    unsaid = dict(call.probe.block.parameters)
-                    call.item.put(
-                        **{
-                            n: given[n] if n in given else literal(d or "")
-                            for n, d in unsaid.items()
-                        }
-                    )
-                return
+            if not all(call.follows(name, ratio) for call in apart.values()):
+                continue
+            for call in calls:
+                given = call.other(name, int(ratio * (call.channels or 1)))
+                call.item.put(
+                    **{
+                        n: given[n] if n in given else literal(default or "")
+                        for n, default in call.probe.block.parameters
+                    }
+                )
+            return

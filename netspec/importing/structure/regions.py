@@ -77,6 +77,9 @@ class _Nesting:
         while beyond := self._beyond():
             self.common -= beyond
             self.above, self.depth = self._dominators()
+        self.starting: dict[Node | None, list[Node]] = {}
+        for source in sorted(self.common, key=self.rank.__getitem__):
+            self.starting.setdefault(self.above[source], []).append(source)
         self.pads = paddings(tuple(self.order))
         self.owners: dict[str, Value] = {}
         # The node that is made first of those that share weights.
@@ -117,25 +120,33 @@ class _Nesting:
         above: dict[Node, Node | None] = {}
         depth: dict[Node, int] = {}
         for node in self.order:
+            if node in self.common:
+                continue
             read = dict.fromkeys(value.node for value in read_by(node))
-            sources = [other for other in read if not reads_nothing(other.op)]
-            sources = [other for other in sources if other not in self.common] or sources
+            sources = [
+                other for other in read if not reads_nothing(other.op) and other not in self.common
+            ]
             found: Node | None = sources[0] if sources else None
             for other in sources[1:]:
                 found = meet(found, other, above, depth)
             above[node] = found
             depth[node] = 0 if found is None else depth[found] + 1
+        for node in self.common:
+            above[node] = start = node.inputs[0].node
+            depth[node] = depth[start] + 1
         return above, depth
 
     def _common(self) -> set[Node]:
         """Tensors of no input that several steps read: no way goes through them."""
-        return {
-            node
-            for node in self.order
-            if isinstance(node.op, Source)
-            and not reads_nothing(node.op)
-            and len(self.graph.consumers[node]) > 1
-        }
+        found = set()
+        for node in self.order:
+            readers = self.graph.consumers.get(node, ())
+            beside = [any(not isinstance(v.node.op, Source) for v in r.inputs) for r in readers]
+            start = node.inputs[0].node.op if node.inputs else None
+            shared = isinstance(node.op, Source) and len(readers) > 1 and all(beside)
+            if shared and not isinstance(start, Source):
+                found.add(node)
+        return found
 
     def _beyond(self) -> set[Node]:
         """Those of them that are read where what they are made after has not been made."""
@@ -152,8 +163,8 @@ class _Nesting:
 
     def _sources(self, level: _Level, node: Node) -> None:
         """Adds the tensors that steps further on read and that are made here."""
-        made = [source for source in self.common if self.above[source] is node]
-        for source in sorted(made, key=self.rank.__getitem__):
+        made = self.starting.get(node, ())
+        for source in made:
             if not level.sees(source):
                 self._emit(level, source.output)
         if made and len(node.outputs) == 1:

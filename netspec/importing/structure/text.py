@@ -13,6 +13,7 @@ from netspec.importing.structure.terms import (
     HEAD,
     REFERENCE,
     RESIDUAL,
+    WINDOWS,
     Chain,
     Item,
     Ref,
@@ -87,6 +88,10 @@ class Writer:
             return f"head {name}(loss={typed(loss)}) {self._braces(item.kids[0])}"
         if item.word == RESIDUAL:
             return self._residual(item)
+        if item.word == WINDOWS:
+            given = dict(zip(item.slots, item.values, strict=True))
+            cut = self._operator("partition", given).removeprefix("partition")
+            return f"{WINDOWS}{cut} {self._braces(item.kids[0])}"
         if item.word in self.blocks:
             return self._call(item)
         given = {**dict(zip(item.slots, item.values, strict=True)), **other}

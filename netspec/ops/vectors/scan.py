@@ -49,8 +49,7 @@ class Scan(Operator):
         ("3x7", "scan"),
         ("3x7", "sigmoid as keep; @input; scan(@keep)"),
         ("2x3x5", "relu as x; gap(keep=yes); sigmoid as keep; @x; scan(@keep)"),
-        ("4xT", "conv1-4(act=sigmoid) as keep; @input; scan(@keep)"),
-        ("3x4", "parameter(3x1, init=0.5) as keep; @input; scan(@keep)"),
+        ("4xT", "sigmoid as keep; @input; scan(@keep)"),
     )
 
     def infer(self, *inputs: TensorType) -> TensorType:
@@ -65,6 +64,8 @@ class Scan(Operator):
                 stretches(theirs) or equal(ours, theirs) for ours, theirs in pairs
             ):
                 advice = "the decay has the sizes of what it keeps a share of, or 1 in their place"
+                if any(size == 1 and not stretches(size) for size in decay.shape):
+                    advice += ", where it is 1 whatever the size of the inputs"
                 raise Rejection(ShapesDiffer(self.spelling, f"{tensor} and {decay}", advice))
         if rest and not at_least(_LONGEST, tensor.shape[-1]):
             advice = f"at most {_LONGEST} steps"

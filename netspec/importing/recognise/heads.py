@@ -1,0 +1,230 @@
+"""Attention's step: heads out of channels, what is added to the scores, what a shift keeps apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+
+import numpy as np
+
+from netspec.importing.files.program import Array, Node
+from netspec.importing.recognise.offsets import by_offset
+from netspec.importing.recognise.parting import Parting, pieces, rolled_by, rolling
+from netspec.importing.recognise.rows import with_rows
+from netspec.importing.recognise.steps import Wire, number
+from netspec.importing.recognise.views import Axes, Axis, View, flat, size_of
+from netspec.importing.recognise.writer import Unsaid, Writer
+from netspec.ops.vectors.heads import regions
+
+# By how much scores at least are lowered where a mask hides them: exporters write -100, or near infinity.
+_HIDDEN = -99.0
+
+
+def attend(writer: Writer, node: Node) -> View:
+    """Attention without its projections, which are layers of their own before and after."""
+    views = [writer.settled(name) for name in node.inputs[1:3]]
+    views.insert(0, _queries(writer, node.inputs[0], views[0]))
+    if len({len(view.axes) for view in views}) > 1:
+        raise Unsaid("its queries and keys have different axes")
+    query, key, value = views
+    rank = len(query.axes)
+    turned = (*range(rank - 2), rank - 1, rank - 2)
+    query, key = query.moved(node.get("query_order")), key.moved(node.get("key_order"))
+    key = key.moved(turned)
+    value = value.moved(turned) if node.get("turned") else value
+    query, _ = _headed(writer, query)
+    key, groups = _headed(writer, key)
+    value, others = _headed(writer, value)
+    if groups != others:
+        raise Unsaid("its keys and values have different heads")
+    many = query.base[1][: len(query.base[1]) - len(query.axes[-1])]
+    heads, width = size_of(many), size_of(query.axes[-1])
+    given = [str(heads)] * (heads > 1) + ["causal=yes"] * bool(node.get("causal"))
+    given += [f"kv_heads={groups}"] * (groups != heads)
+    scale, scales, weights = node.get("scale"), node.get("scales"), {}
+    if node.get("unit"):
+        given.append("qk_norm=l2norm")
+    if scales is not None:
+        each = np.broadcast_to(scales * np.float32(scale), (heads, 1, 1))
+        if (each <= 0).any() or (each > 100 * (1 + 1e-6)).any():
+            raise Unsaid("the scale of a head is not between 0 and 100")
+        given.append("trained_scale=yes")
+        weights["logit_scale"] = np.log(each.astype(np.float64)).astype(np.float32)
+    elif abs(scale * width**0.5 - 1) > 1e-5:
+        given.append(f"scale={number(scale)}")
+    added = _added(writer, node, query, many)
+    named = {"scores": added} if added else {}
+    shape = (heads * size_of(value.axes[-1]), *query.wire.sizes[1:])
+    wires = [query.wire, key.wire] + [value.wire] * (value.wire is not key.wire)
+    wire = writer.step("attend", wires, shape, *given, named=named, weights=weights)
+    across = value.axes[-1]
+    axes = (*query.axes[:-1], across)
+    found = View(wire, (query.base[0], (*many, *across), *query.base[2:]), axes)
+    return found.moved(turned) if node.get("turned") else found
+
+
+def _queries(writer: Writer, name: str, key: View) -> View:
+    """The queries; trained ones, which come from no input, are the same for every sample."""
+    array = writer.constants.get(name)
+    if array is None:
+        return writer.settled(name)
+    rows = array.reshape(1 if array.shape[0] == 1 else writer.batch.size, -1, *array.shape[-2:])
+    if not (rows == rows[:1]).all():
+        raise Unsaid("its queries differ from sample to sample")
+    heads, steps, width = rows.shape[1:]
+    numbers = rows[0].transpose(0, 2, 1).reshape(heads * width, steps)
+    wire = writer.parameter(np.ascontiguousarray(numbers), key.wire)
+    many, places, across = writer.axes((heads, steps, width))
+    one = (writer.batch,)
+    axes = ((*one, *many), places, across) if array.ndim == 3 else (one, many, places, across)
+    return View(wire, (one, (*many, *across), places), axes)
+
+
+def _headed(writer: Writer, view: View) -> tuple[View, int]:
+    """Queries, keys or values (..., T, D) with their heads in the channels, and how many there are.
+
+    Heads that are copies of others are left out.
+    """
+    view = writer.parts.apart(view, view.axes[:-2])
+    here = flat(view.base)
+    inner = tuple(atom for atom in flat(view.axes[:-2]) if atom not in view.base[0])
+    many = tuple(atom for atom in inner if atom in here)
+    if not set(many) <= set(view.base[1]) or inner[: len(many)] != many:
+        raise Unsaid("its heads are no part of the channels")
+    target = (view.base[0], (*many, *view.axes[-1]), *_spatial(view, view.axes[-2]))
+    return _rowed(writer, view, target), size_of(many)
+
+
+def _rowed(writer: Writer, view: View, target: Axes) -> View:
+    """The view on a value of these axes; channels of a layer at every place are put in order in the layer."""
+    own, wanted = view.base[1], target[1]
+    if own != wanted and set(own) == set(wanted) and view.base[2:] == target[2:]:
+        order = np.arange(size_of(own)).reshape([atom.size for atom in own])
+        turned = order.transpose([own.index(atom) for atom in wanted]).reshape(-1)
+        wire = with_rows(writer, view.wire, turned)
+        if wire is not None:
+            return View(wire, target, view.axes)
+    return writer.arranged(view, target)
+
+
+def _spatial(view: View, atoms: Axis) -> Axes:
+    """The axes that places lie in: as the value has them, where they are those."""
+    own = view.base[2:]
+    return own if own and flat(own) == atoms else (atoms,)
+
+
+# --- what is added to the scores
+
+
+def _added(writer: Writer, node: Node, query: View, many: Axis) -> Wire | None:
+    """The step that gives what is added to the scores; a mask of a shifted map's parts is their shift."""
+    part = query.wire.cuts[-1] if query.wire.cuts else None
+    total = _total(writer, node, query, many, part) if len(node.inputs) > 3 else None
+    if total is not None and len(total) > 1:
+        if part is None or not _shifted(writer, part, total):
+            raise Unsaid("what is added to its scores differs from part to part")
+    elif part is not None:
+        if any(part.shift):
+            raise Unsaid("it attends across what a mask keeps apart elsewhere")
+        part.open = True
+    if total is None or not total[0].any():
+        return None
+    return _scores(writer, np.ascontiguousarray(total[0]), query)
+
+
+def _total(writer: Writer, node: Node, query: View, many: Axis, part: Parting | None) -> Array:
+    """All that is added, (1 or parts, 1 or heads, T, S), by the parts of the cut that was last."""
+    atoms = tuple(atom for atom in flat(query.axes[:-2]) if atom.size > 1)
+    total: Array = np.zeros((1,) * (len(atoms) + 2), np.float32)
+    for name, shape in zip(node.inputs[3:], node.get("added"), strict=True):
+        array = writer.constants.get(name)
+        if array is None:
+            raise Unsaid("what is added to its scores is computed")
+        total = total + _by_atoms(array.astype(np.float32), shape, atoms)
+    for i in range(len(atoms)):
+        if total.shape[i] > 1 and (total == total.take([0], i)).all():
+            total = total.take([0], i)
+    counts = [a for axis in part.counts for a in pieces(atoms, axis)] if part else []
+    for group in (counts, [atom for atom in many if atom.size > 1]):
+        # Whole again where it varies along one of them.
+        places = [atoms.index(atom) for atom in group]
+        if any(total.shape[i] > 1 for i in places):
+            wide = [a.size if i in places else total.shape[i] for i, a in enumerate(atoms)]
+            total = np.broadcast_to(total, (*wide, *total.shape[-2:]))
+    first = [atoms.index(atom) for atom in counts]
+    order = first + [i for i in range(len(atoms)) if i not in first and atoms[i] in many]
+    others = [i for i in range(len(atoms)) if i not in order]
+    if any(total.shape[i] > 1 for i in others):
+        raise Unsaid("what is added to its scores differs from sample to sample")
+    parts = prod(total.shape[i] for i in first)
+    total = total.transpose(*others, *order, len(atoms), len(atoms) + 1)
+    return total.reshape(parts, -1, *total.shape[-2:])
+
+
+def _by_atoms(array: Array, shape: Sequence[int], atoms: Axis) -> Array:
+    """What is added to scores of a shape with an axis for each atom of the shape's outer ones."""
+    outer = ((1,) * (len(shape) - array.ndim) + array.shape)[:-2]
+    dims: list[int] = []
+    left = [atom.size for atom in atoms]
+    for size, own in zip(shape[:-2], outer, strict=True):
+        run: list[int] = []
+        while left and prod(run) < size:
+            run.append(left.pop(0))
+        if prod(run) != size:
+            wide = np.broadcast_to(array, (*shape[:-2], *array.shape[-2:]))
+            return wide.reshape(*(atom.size for atom in atoms), *array.shape[-2:])
+        dims += run if own > 1 else [1] * len(run)
+    return array.reshape(*dims, *array.shape[-2:])
+
+
+def _shifted(writer: Writer, part: Parting, total: Array) -> bool:
+    """Whether what is added hides what rolling the map brings beside each place; notes the shift."""
+    counts, sizes = (tuple(map(size_of, axes)) for axes in (part.counts, part.sizes))
+    bias = total[:1]
+    hidden = (total - bias <= _HIDDEN).all(1)
+    if part.open or part.spaced or hidden.shape != (prod(counts), prod(sizes), prod(sizes)):
+        return False
+    shift = tuple(_hides(hidden, counts, sizes, axis) for axis in range(len(counts)))
+    where = regions(np, counts, sizes, shift)
+    apart = where[:, :, None] != where[:, None, :]
+    if hidden[0].any() or not (hidden == apart).all():
+        return False
+    if not np.where(apart[:, None], True, total == bias).all():
+        return False
+    if any(part.shift):
+        return part.shift == shift
+    if part.joins:
+        return False
+    if rolled_by(part) == shift:
+        part.shifted(shift)
+    else:  # the map was not rolled like that: then it is so beforehand, which the cut takes back
+        part.shift = shift
+        part.whole = writer.ahead(part.cut, rolling(shift), part.whole)
+        part.cut.inputs = (part.whole,)
+    return True
+
+
+def _hides(hidden: Array, counts: Sequence[int], sizes: Sequence[int], axis: int) -> int:
+    """How many places the first of the last part along an axis does not see along it."""
+    at = [0] * len(counts)
+    at[axis] = counts[axis] - 1
+    seen = hidden[np.ravel_multi_index(at, counts)][0].reshape(sizes)
+    return int(np.moveaxis(seen, axis, 0).reshape(sizes[axis], -1)[:, 0].sum())
+
+
+def _scores(writer: Writer, bias: Array, query: View) -> Wire:
+    """A table of values by offsets, where the numbers are that; else the numbers."""
+    head, weights = "", {}
+    if (found := by_offset(bias, query.wire.sizes[1:])) is not None:
+        head, weights = found[0], {"relative_position_bias_table": found[1]}
+
+    def make() -> Wire:
+        if not head:
+            return writer.parameter(bias, query.wire)
+        return writer.step(head, [query.wire], bias.shape, weights=weights, shared=True)
+
+    # Parts of a map are no others' places.
+    return make() if query.wire.cuts else writer.shared(bias, query.wire, make)
+
+
+ATTENTION = {"Attend": attend}

@@ -1,0 +1,123 @@
+"""Sizes that a file leaves open as symbols: from what was read of it at one size and at another.
+
+A step that says the same at both says it at every size, as far as two can tell; one that resizes or cuts to
+a size refers to what has that size. All else that differs, as a table of positions does, keeps the sizes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from netspec.importing.files.program import Input, Program
+from netspec.importing.recognise.recognising import Recognised, written
+from netspec.importing.recognise.steps import Step, Wire
+
+# Sizes of the second reading: those that nothing divides, then those that strides divide.
+TRIES = ((197, 229, 211, 241), (256, 320, 288, 352))
+_SPATIAL = {1: "T", 2: "HW", 3: "DHW"}
+_OTHERS = "KLMPQRSUVXYZ"
+_RESIZE = re.compile(r"upsample\((?:size=)?\d+(?:x\d+)*((?:, \w+=\w+)*)\)")
+_CROP = re.compile(r"crop\([^=]*\)|crop\(size=[\dx]+\)")
+_SLICE = re.compile(r"slice\((\d+), (\d+)((?:, \w+=\w+)*)\)")
+_WORDS = {2: ("time",), 3: ("height", "width"), 4: ("depth", "height", "width")}
+
+
+def open_sizes(program: Program) -> list[str]:
+    """The names of the sizes of places that a file leaves open."""
+    found = [name for item in program.inputs for name in item.symbols[2:] if name]
+    alone = all(not item.symbols[1:2] or not item.symbols[1] for item in program.inputs)
+    return list(dict.fromkeys(found)) if alone else []
+
+
+def tries(names: Sequence[str]) -> Iterator[dict[str, int]]:
+    """Sizes to read a file at again, by the names of what it leaves open."""
+    if not names:
+        return
+    for sizes in TRIES:
+        if len(names) <= len(sizes):
+            yield dict(zip(names, sizes, strict=False))
+
+
+def opened(one: Recognised, other: Recognised, program: Program) -> Recognised | None:
+    """What was read at one size, `program`'s, with symbols for the open ones; None where steps differ."""
+    pairs: list[tuple[Wire, Wire]] = list(zip(one.given, other.given, strict=True))
+    twins = {id(b): a for a, b in pairs}
+    steps: list[Step] = []
+    if len(one.steps) != len(other.steps):
+        return None
+    for a, b in zip(one.steps, other.steps, strict=True):
+        read = [(*step.inputs, *step.named.values()) for step in (a, b)]
+        if [id(wire) for wire in read[0]] != [id(twins.get(id(wire))) for wire in read[1]]:
+            return None
+        if not _alike(a, b):
+            return None
+        step = a if (a.head, a.given) == (b.head, b.given) else _sized(a, b, pairs)
+        if step is None or len(a.made) != len(b.made):
+            return None
+        steps.append(step)
+        pairs += zip(a.made, b.made, strict=True)
+        twins |= {id(y): x for x, y in zip(a.made, b.made, strict=True)}
+    return written(replace(one, steps=tuple(steps)), program, _texts(one, program.inputs))
+
+
+def _alike(a: Step, b: Step) -> bool:
+    """Whether two steps have the same weights."""
+    return a.weights.keys() == b.weights.keys() and all(
+        np.array_equal(array, b.weights[key]) for key, array in a.weights.items()
+    )
+
+
+def _sized(a: Step, b: Step, pairs: Sequence[tuple[Wire, Wire]]) -> Step | None:
+    """A step whose size differs, by what has the same; None where it differs otherwise."""
+    if a.given != b.given or len(a.inputs) != 1:
+        return None
+    found = [_RESIZE.fullmatch(step.head) for step in (a, b)]
+    if found[0] and found[1] and found[0][1] == found[1][1]:
+        like = _of_size(a, b, pairs)
+        given = tuple(filter(None, found[0][1].split(", ")))
+        return replace(a, head="upsample", inputs=(*a.inputs, like), given=given) if like else None
+    if all(_CROP.fullmatch(step.head) for step in (a, b)):
+        like = _of_size(a, b, pairs)
+        return replace(a, head="crop", inputs=(*a.inputs, like)) if like else None
+    found = [_SLICE.fullmatch(step.head) for step in (a, b)]
+    if found[0] and found[1] and (found[0][1], found[0][3]) == (found[1][1], found[1][3]):
+        left = {_left(step, match) for step, match in zip((a, b), found, strict=True) if match}
+        if len(left) == 1:
+            return replace(a, head=f"slice({found[0][1]}, -{left.pop()}{found[0][3]})")
+    return None
+
+
+def _of_size(a: Step, b: Step, pairs: Sequence[tuple[Wire, Wire]]) -> Wire | None:
+    """The first tensor of the size that a step makes, in both readings."""
+    sizes = (a.made[0].sizes[1:], b.made[0].sizes[1:])
+    return next((x for x, y in pairs if (x.sizes[1:], y.sizes[1:]) == sizes), None)
+
+
+def _left(step: Step, match: re.Match[str]) -> int:
+    """How many elements are left behind what a slice takes."""
+    shape = step.inputs[0].sizes
+    word = re.search(r"axis=(\w+)", match[3])
+    places = _WORDS.get(len(shape), ())
+    axis = places.index(word[1]) + 1 if word and word[1] in places else 0
+    return shape[axis] - int(match[2])
+
+
+def _texts(found: Recognised, inputs: Sequence[Input]) -> Mapping[str, str]:
+    """The sizes of each input as text, with a letter for each that is open."""
+    letters: dict[str, str] = {}
+    texts = {}
+    for item, wire in zip(inputs, found.given, strict=True):
+        sizes = [str(size) for size in wire.sizes]
+        wanted = _SPATIAL.get(len(sizes) - 1, "")
+        for axis, name in enumerate(item.symbols[1:]):
+            if name:
+                free = (
+                    c for c in (*wanted[axis - 1 : axis], *_OTHERS) if c not in letters.values()
+                )
+                sizes[axis] = letters.setdefault(name, next(free))
+        texts[wire.name] = "x".join(sizes)
+    return texts

@@ -1,0 +1,28 @@
+"""Maps rolled along their axes: rolls of rolls are one, and none where they come back."""
+
+from __future__ import annotations
+
+from netspec.importing.files.program import Node
+from netspec.importing.recognise.parting import rolling, rolls
+from netspec.importing.recognise.views import View
+from netspec.importing.recognise.writer import Unsaid, Writer
+
+
+def roll(writer: Writer, node: Node) -> View:
+    """A tensor rolled along an axis of a map's places."""
+    view = writer.view(node.inputs[0])
+    atoms = view.axes[node.get("axis")]
+    places = [i for i, axis in enumerate(view.base) if axis == atoms and i > 1]
+    if not places:
+        raise Unsaid("it rolls the channels, or an axis that lies inside another")
+    wire, sizes = view.wire, view.wire.sizes[1:]
+    steps = [node.get("shift") if i == places[0] else 0 for i in range(2, len(view.base))]
+    before = wire.step
+    if before is not None and before.head.startswith("roll("):
+        steps = [a + b for a, b in zip(steps, rolls(before), strict=True)]
+        wire = before.inputs[0]
+    steps = [(by + size // 2) % size - size // 2 for by, size in zip(steps, sizes, strict=True)]
+    return view.on(writer.step(rolling(steps), [wire], wire.sizes) if any(steps) else wire)
+
+
+ROLLING = {"Roll": roll}

@@ -1,0 +1,66 @@
+"""Layers at every place by their rows: what takes some of their channels is such a layer too."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from netspec.importing.files.program import Array
+from netspec.importing.recognise.stepping import Steps
+from netspec.importing.recognise.steps import Step, Wire
+
+_CONV = re.compile(r"conv1(x1)*-\d+")
+
+
+def is_linear(step: Step) -> bool:
+    """Whether a step is one matrix at every place."""
+    if step.head.startswith("fc-"):
+        return "over=channels" in step.given
+    return bool(_CONV.fullmatch(step.head)) and set(step.given) <= {"bias=no"}
+
+
+def matrix(step: Step) -> Array:
+    """The matrix of a linear step, (outputs, inputs)."""
+    weight = step.weights["weight"]
+    return weight.reshape(weight.shape[:2])
+
+
+def rows_of(wire: Wire) -> tuple[Step, Array] | None:
+    """The linear step that a value is some rows of, and which; None for what is none's."""
+    step = wire.step
+    if step is None:
+        return None
+    if step.head.startswith("slice(") and "axis" not in step.head and "step" not in step.head:
+        numbers = [int(text) for text in step.head[6:-1].split(", ")]
+        part = slice(numbers[0], numbers[1] if len(numbers) > 1 else None)
+    elif step.head.startswith("split("):
+        size, index = wire.sizes[0], step.made.index(wire)
+        part = slice(index * size, (index + 1) * size)
+    else:
+        return (step, np.arange(wire.sizes[0])) if is_linear(step) else None
+    whole = step.inputs[0]
+    inner = rows_of(whole)
+    return None if inner is None else (inner[0], inner[1][part])
+
+
+def with_rows(steps: Steps, wire: Wire, order: Array, source: Wire | None = None) -> Wire | None:
+    """A linear step of these channels of a value that is one, normalised or not; None where it is not.
+
+    It reads `source`, what the value is made of if that is not said.
+    """
+    norm = wire.step
+    if norm is not None and re.fullmatch(r"bn(\(.*\))?", norm.head):
+        inner = with_rows(steps, norm.inputs[0], order, source)
+        if inner is None:
+            return None
+        own = {name: array[order] for name, array in norm.weights.items()}
+        return steps.step(norm.head, [inner], inner.sizes, *norm.given, weights=own)
+    found = rows_of(wire)
+    if found is None:
+        return None
+    step, rows = found
+    source, rows = source or step.inputs[0], rows[order]
+    head = f"{step.head.rpartition('-')[0]}-{len(rows)}"
+    weights = {name: array[rows] for name, array in step.weights.items()}
+    return steps.step(head, [source], (len(rows), *source.sizes[1:]), *step.given, weights=weights)

@@ -1,0 +1,125 @@
+"""Edits planted in shipped specs: each is found at its line and nothing else, and weights load as is said."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from support.planted import KINDS, Planted, planted
+from support.planted_several import renamed, several
+
+from netspec.analysis.difference.difference import difference
+from netspec.backends.torch.modules import to_module
+from netspec.diagnostics.source import Source
+from netspec.elaborate.build import build
+from netspec.graph.checked import Graph
+from netspec.syntax.files import read_spec, shipped_names
+from netspec.weights.sources import Seeded
+
+_MOST_NUMBERS = 3_000_000
+
+
+def shipped() -> list[Source]:
+    sources = {s.path: s for s in map(read_spec, shipped_names()) if not s.net}
+    return list(sources.values())
+
+
+def misses(edits: list[Planted]) -> list[str]:
+    """The edits that are not found at their line, or not alone."""
+    found = []
+    for edit in edits:
+        places = [change.place.line for change in difference(edit.before, edit.after).changes]
+        if places != [edit.line]:
+            found.append(f"{edit.name}: {edit.kind} in line {edit.line}, found in {places}")
+    return found
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_planted_edit_is_found_at_its_line_and_nothing_else(kind: str) -> None:
+    edits = list(planted(kind, shipped(), seed=0, count=10, most=80))
+    assert len(edits) == 10
+    assert misses(edits) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_many_planted_edits_are_found(kind: str) -> None:
+    for seed in range(1, 4):
+        assert misses(list(planted(kind, shipped(), seed, count=25))) == []
+
+
+# --- several at once
+
+
+def share_found(seed: int, count: int, edits: int) -> float:
+    """The share of nets with several edits in which each is found at its line, and nothing else."""
+    found = 0
+    for edit, lines in several(shipped(), seed, count, edits):
+        changes = difference(edit.before, edit.after).changes
+        places = {change.place.line for change in changes}
+        # What one edit put in and another took away of the same words, was moved.
+        came = {change.old.line for change in changes if change.kind == "moved" and change.old}
+        found += places <= set(lines) <= places | came and len(changes) <= edits
+    return found / count
+
+
+def test_two_edits_at_once_are_found_each_at_its_line() -> None:
+    assert share_found(seed=4, count=30, edits=2) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("edits", "least"), [(2, 0.98), (3, 0.97)])
+def test_several_edits_at_once_are_found_each_at_its_line(edits: int, least: float) -> None:
+    assert share_found(seed=1, count=300, edits=edits) >= least
+
+
+@pytest.mark.parametrize("kind", ["width", "inserted", "block", "activation"])
+def test_an_edit_is_found_where_all_blocks_have_other_names(kind: str) -> None:
+    sources = [source for source in shipped() if renamed(source) != source]
+    assert len(sources) > 20
+    found = []
+    for edit in planted(kind, sources, seed=1, count=6, most=100):
+        before = build(renamed(edit.before.source))
+        found.append(difference(before, edit.after))
+        assert [change.place.line for change in found[-1].changes] == [edit.line], edit.name
+    assert len(found) == 6
+
+
+# --- what is said of weights
+
+
+def size(graph: Graph) -> int:
+    return sum(
+        math.prod(weight.shape)
+        for node in graph.nodes
+        if node.inputs
+        for weight in node.op.weights(*node.input_types)
+    )
+
+
+@pytest.mark.parametrize("kind", ["inserted", "branch", "swapped", "moved", "wrapped", "width"])
+def test_old_weights_load_into_the_new_net_as_is_said(kind: str) -> None:
+    small = [
+        e for e in planted(kind, shipped(), 3, count=12, most=60) if size(e.after) < _MOST_NUMBERS
+    ]
+    assert len(small) > 2
+    for edit in small:
+        told = difference(edit.before, edit.after).tensors
+        old, model = (
+            to_module(edit.before, Seeded(0)).state_dict(),
+            to_module(edit.after, Seeded(1)),
+        )
+        given = {name: old[name] for name in told.same}
+        given |= {after: old[before] for before, after in told.renamed}
+        loaded = model.load_state_dict(given, strict=False)
+        missing = {n for n in loaded.missing_keys if not n.endswith("num_batches_tracked")}
+        assert loaded.unexpected_keys == []
+        known = {n for n, p in model.named_buffers() if n not in told.new and n in missing}
+        reshaped = {after for _, after, _, _ in told.reshaped}
+        assert missing - known == set(told.new) | reshaped, edit.name
+        assert set(old) >= set(told.gone) | {before for before, _, _, _ in told.reshaped}
+        for before, after, was, shape in told.reshaped:
+            assert (tuple(old[before].shape), tuple(model.state_dict()[after].shape)) == (
+                was,
+                shape,
+            )

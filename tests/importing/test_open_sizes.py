@@ -1,0 +1,168 @@
+"""Files that leave heights, widths and lengths open: symbols where the steps are the same at every size."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from click.testing import CliRunner
+from torch import nn
+from torch.nn import functional as F
+
+import netspec
+from netspec.cli.main import main
+from netspec.importing.imported import Imported, import_file
+
+
+class Resized(nn.Module):
+    """Maps that are resized to the sizes of others, as segmentation does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Conv2d(3, 4, 3, 2, 1), nn.Conv2d(4, 4, 3, 2, 1)
+
+    def forward(self, x: Any) -> Any:
+        a = F.relu(self.a(x))
+        b = F.interpolate(self.b(a), size=a.shape[2:], mode="bilinear", align_corners=False)
+        return F.interpolate(a * b, size=x.shape[2:], mode="bilinear", align_corners=False)
+
+
+class Cropped(nn.Module):
+    """U-Net's shortcut: the middle of a map."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 5)
+        self.up = nn.ConvTranspose2d(4, 4, 2, 2)
+
+    def forward(self, x: Any) -> Any:
+        a = self.a(x)
+        b = self.up(self.b(F.max_pool2d(a, 2)))
+        top, left = ((m - n) // 2 for m, n in zip(a.shape[2:], b.shape[2:], strict=True))
+        cut = a[:, :, top : top + b.shape[2], left : left + b.shape[3]]
+        return torch.cat([cut, b], 1)
+
+
+class Flattened(nn.Module):
+    """A classifier that knows one size alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.f = nn.Conv2d(3, 2, 8, 8), nn.Linear(2 * 4 * 4, 5)
+
+    def forward(self, x: Any) -> Any:
+        return self.f(self.a(x).flatten(1))
+
+
+class Placed(nn.Module):
+    """Values for each place: they are right for their own size."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Conv2d(3, 4, 32, 32), nn.Parameter(torch.randn(1, 4, 7, 7))
+
+    def forward(self, x: Any) -> Any:
+        return self.a(x) + self.b
+
+
+class Sequence(nn.Module):
+    """A recurrence over steps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Conv1d(3, 4, 3, padding=1), nn.LSTM(4, 5, batch_first=True)
+
+    def forward(self, x: Any) -> Any:
+        return self.b(self.a(x).transpose(1, 2))[0]
+
+
+def read(module: nn.Module, path: Path, *size: int, **given: Any) -> Imported:
+    names = {i + 2: "hwd"[i] for i in range(len(size))}
+    random = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for weight in module.parameters():
+            weight.copy_(torch.randn(weight.shape, generator=random) / 4)
+    torch.onnx.export(
+        module.eval(),
+        (torch.randn(1, 3, *size),),
+        str(path),
+        dynamo=False,
+        opset_version=17,
+        input_names=["x"],
+        dynamic_axes={"x": {0: "n", **names}},
+    )
+    return import_file(path, **given)
+
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+@pytest.mark.parametrize(
+    ("module", "words"),
+    [
+        (nn.Sequential(nn.Conv2d(3, 4, 3, 2), nn.ReLU()), ()),
+        (
+            nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()),
+            ("gap",),
+        ),
+        (Resized(), ("upsample(@maps)", "upsample(@input)")),
+        (Cropped(), ("crop(@",)),
+    ],
+)
+def test_open_heights_and_widths_are_symbols(
+    module: nn.Module, words: tuple[str, ...], tmp_path: Path
+) -> None:
+    found = read(module, tmp_path / "m.onnx", 64, 64)
+    assert "input 3xHxW" in found.text
+    assert all(word in found.text for word in words)
+    assert found.held == ()
+    assert found.proof is not None
+    assert len(set(found.proof.places)) == 2
+    # And at a third, which nobody has tried.
+    image = torch.randn(2, 3, 75, 90)
+    again = netspec.load(found.text).to_torch(weights=found.weights)
+    with torch.no_grad():
+        torch.testing.assert_close(again(image), module(image), rtol=1e-5, atol=1e-5)
+
+
+def test_open_lengths_are_symbols(tmp_path: Path) -> None:
+    found = read(Sequence(), tmp_path / "m.onnx", 20)
+    assert "input 3xT" in found.text
+    assert found.proof is not None
+    assert found.proof.places == ("224", "197")
+
+
+def test_sizes_that_steps_depend_on_are_kept_and_told(tmp_path: Path) -> None:
+    found = read(Placed(), tmp_path / "m.onnx", 224, 224)
+    assert "input 3x224x224" in found.text
+    assert found.held == ("h=224", "w=224")
+    result = CliRunner().invoke(main, ["import", str(tmp_path / "m.onnx")])
+    assert "leaves h and w open" in result.output
+
+
+def test_files_that_are_right_at_one_size_are_read_at_it(tmp_path: Path) -> None:
+    with pytest.raises(netspec.NetspecError):
+        read(Flattened(), tmp_path / "m.onnx", 32, 32)
+    sizes = {"h": 32, "w": 32}
+    found = import_file(tmp_path / "m.onnx", sizes=sizes)
+    assert "input 3x32x32" in found.text
+    assert found.held == ("h=32", "w=32")
+    given = ["import", str(tmp_path / "m.onnx"), "--size", "h=32", "--size", "w=32"]
+    assert "input 3x32x32" in CliRunner().invoke(main, given).output
+
+
+@pytest.mark.parametrize("sizes", [{"H": 32}, {"n": 2}, {"h": 0}])
+def test_sizes_that_the_file_does_not_have_are_refused(
+    sizes: dict[str, int], tmp_path: Path
+) -> None:
+    with pytest.raises(netspec.NetspecError, match=r"NS815.* h, w"):
+        read(nn.ReLU(), tmp_path / "m.onnx", 8, 8, sizes=sizes)
+
+
+@pytest.mark.parametrize("text", ["h", "=3", "h=x", "h=-1"])
+def test_sizes_are_names_and_numbers(text: str, tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["import", str(tmp_path / "m.onnx"), "--size", text])
+    assert result.exit_code == 2
+    assert "NAME=N" in result.output
