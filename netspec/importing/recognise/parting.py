@@ -138,6 +138,8 @@ class Parts:
                 if any(counts):
                     view = self._cut(view, counts, spaced)
             return view
+        if len(view.axes if everything else view.base) < 2:
+            raise Unsaid("its first axis is not the batch")
         # As axes of their own, which parts then have one place of.
         first, others = (
             (view.axes[1], view.axes[2:]) if everything else (view.base[1], view.base[2:])
