@@ -1,7 +1,7 @@
 """Files of torch's exporters read as specs: `python benchmarks/imports.py FOLDER [NAME...]`.
 
 The folder's files are those that `benchmarks/import_nets.py FOLDER` writes. Each is read as it is and with
-all its names scrambled, a process for each. For each: nodes, steps and tokens of the text, tokens of the
+all its names scrambled. For each: nodes, steps and tokens of the text, tokens of the
 spec written by hand, processor seconds of reading and of all of it, and what was proven or why nothing was.
 """
 
@@ -109,14 +109,23 @@ def figures(path: Path) -> dict[str, Any]:
     }
 
 
-def apart(path: Path) -> dict[str, Any]:
-    """The same in a process of its own, which gives its memory back."""
-    given = [sys.executable, __file__, "--one", str(path)]
-    told = subprocess.run(given, capture_output=True, text=True, check=False)
-    lines = told.stdout.splitlines()
-    found: dict[str, Any] = (
-        json.loads(lines[-1]) if told.returncode == 0 else {"refused": told.stderr[-300:]}
-    )
+def apart(paths: list[Path]) -> dict[str, Any]:
+    """The files of one net, as they are and scrambled, in a process that gives its memory back."""
+    given = [sys.executable, __file__, "--one", *map(str, paths)]
+    told = subprocess.run(given, stdout=subprocess.PIPE, text=True, check=True)
+    found: dict[str, Any] = json.loads(told.stdout.splitlines()[-1])
+    return found
+
+
+def both(paths: list[Path]) -> dict[str, Any]:
+    """Figures of some files by how each was written."""
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for path in paths:
+            word, blind = KINDS[path.stem.rpartition(".")[2]], Path(folder) / "blind.onnx"
+            found[word] = figures(path)
+            scrambled(path, blind)
+            found[f"{word}_scrambled"] = figures(blind)
     return found
 
 
@@ -145,24 +154,25 @@ def main() -> None:
     nets: dict[str, dict[str, Any]] = {}
     if given.names and given.output.exists():
         nets = json.loads(given.output.read_text())["nets"]
-    with tempfile.TemporaryDirectory() as folder:
-        for path in sorted(given.folder.glob("*.onnx")):
-            name, _, kind = path.stem.rpartition(".")
-            if kind not in KINDS or (given.names and name not in given.names):
-                continue
-            blind = Path(folder) / "blind.onnx"
-            scrambled(path, blind)
-            net = nets.setdefault(name, {"hand": by_hand(name)})
-            net[KINDS[kind]], net[f"{KINDS[kind]}_scrambled"] = apart(path), apart(blind)
-            print(name, kind, json.dumps(net[KINDS[kind]]), file=sys.stderr, flush=True)
-            versions = json.loads((given.folder / "versions.json").read_text())
-            result = {"versions": versions, "summary": summary(nets)}
-            result["nets"] = dict(sorted(nets.items()))
-            given.output.write_text(json.dumps(result, indent=1) + "\n")
+    versions = json.loads((given.folder / "versions.json").read_text())
+    files: dict[str, list[Path]] = {}
+    for path in sorted(given.folder.glob("*.onnx")):
+        name, _, kind = path.stem.rpartition(".")
+        if kind in KINDS:
+            files.setdefault(name, []).append(path)
+    for name in given.names or files:
+        nets[name] = {"hand": by_hand(name), **apart(files[name])}
+        print(name, json.dumps(nets[name]), file=sys.stderr, flush=True)
+        result = {
+            "versions": versions,
+            "summary": summary(nets),
+            "nets": dict(sorted(nets.items())),
+        }
+        given.output.write_text(json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--one"]:
-        print(json.dumps(figures(Path(sys.argv[2]))))
+        print(json.dumps(both([Path(path) for path in sys.argv[2:]])))
     else:
         main()
