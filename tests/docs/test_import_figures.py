@@ -48,9 +48,9 @@ def runs(net: dict[str, Any]) -> list[dict[str, Any]]:
 def sentence() -> str:
     found = FOUND["summary"]
     return (
-        f"{found['files']} files that torch's two exporters wrote of {found['nets']} nets, as they are and with "
-        f"all their names scrambled: {found['proven']} of {found['read']} are proven, {found['bitwise']} of them "
-        "bitwise."
+        f"{found['files']} files that torch's two exporters wrote of {found['nets']} nets, as they are "
+        f"and with all their names scrambled: {found['proven']} of {found['read']} are proven, "
+        f"{found['bitwise']} of them bitwise."
     )
 
 
