@@ -112,9 +112,12 @@ class Turning:
 
         size, half = operand.type.spatial[0], self.turned // 2
         rates = np.array(self.rates)
-        if self.places.size or isinstance(size, int):
-            mapped = self.places.size
-            angles = map_angles(np, *self._given()) if mapped else np.arange(size)[:, None] * rates
+        angles = None
+        if self.places.size:
+            angles = map_angles(np, *self._given())
+        elif isinstance(size, int):
+            angles = np.arange(size)[:, None] * rates
+        if angles is not None:
             cos, sin = (graph.constant(f(angles).astype(np.float32)) for f in (np.cos, np.sin))
         else:
             steps = graph.node("Cast", [graph.steps(operand, 2)], to=1)
