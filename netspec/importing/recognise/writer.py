@@ -153,6 +153,12 @@ class Writer:
         self.steps.append(step)
         return step.made[0]
 
+    def ahead(self, step: Step, head: str, source: Wire) -> Wire:
+        """Adds a step in front of one that is there already, of the same sizes as what it reads."""
+        made = self.step(head, [source], source.sizes)
+        self.steps.insert(self.steps.index(step), self.steps.pop())
+        return made
+
     def _called(self) -> list[str]:
         """The parts of the node's name that say where it stands and what it is."""
         scopes = [scope.name for scope in self.node.scopes]
