@@ -25,7 +25,8 @@ def import_model(
     if not is_archive(path):
         return import_file(path, partial=partial, sizes=sizes)
     torch = need("torch", "reading an archive of torch.export")
-    program = read_program(torch, Members(path))
+    with Members(path) as members:
+        program = read_program(torch, members)
     return import_module(
         program.module, program.example, partial=partial, name=path.stem, free=program.free
     )

@@ -100,6 +100,7 @@ class _Specialising:
             item.name: item.type for item in (*proto.graph.value_info, *proto.graph.output)
         }
         self.symbols: dict[str, int] = {}
+        self.second = _steps_first(proto.graph)
         self.opset = max(
             (o.version for o in proto.opset_import if o.domain in ("", "ai.onnx")), default=0
         )
@@ -169,14 +170,7 @@ class _Specialising:
 
     def _is_second(self, name: str, dims: Any) -> bool:
         """Whether an input's batch is its second axis: left open, and read so by a recurrence."""
-        if len(dims) != 3 or dims[1].dim_value > 0:
-            return False
-        read = [n for n in self.proto.graph.node if name in n.input]
-        parts = {n.output[0] for n in read if n.op_type in ("Slice", "Split") and n.output}
-        return any(
-            node.op_type in _RECURRENT and parts.union([name]).intersection(node.input)
-            for node in self.proto.graph.node
-        )
+        return len(dims) == 3 and not dims[1].dim_value > 0 and name in self.second
 
     def _real(self, name: str) -> str:
         return self.same.get(name, name)
@@ -407,6 +401,19 @@ class _Specialising:
                 return False
         self.same[node.output[0]] = node.input[0]
         return True
+
+
+def _steps_first(graph: GraphProto) -> set[str]:
+    """The tensors that recurrences read as sequences or states, or parts of as such: the batch is second."""
+    found = {
+        node.input[at]
+        for node in graph.node
+        if node.op_type in _RECURRENT
+        for at in (0, 5, 6)
+        if at < len(node.input)
+    }
+    parts = (node for node in graph.node if node.op_type in ("Slice", "Split") and node.input)
+    return found | {node.input[0] for node in parts if not found.isdisjoint(node.output)}
 
 
 def _read(graph: GraphProto) -> Iterator[str]:
