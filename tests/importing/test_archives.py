@@ -380,6 +380,11 @@ def test_damaged_archives_are_refused(whole: dict[str, bytes], tmp_path: Path) -
             import_model(path)
 
 
+def test_an_archive_has_no_sizes_of_its_own_to_set(whole: dict[str, bytes], tmp_path: Path) -> None:
+    with pytest.raises(netspec.NetspecError, match="NS815"):
+        import_model(written(tmp_path / "net.pt2", whole), sizes={"H": 3})
+
+
 def test_no_plain_file_is_no_archive(tmp_path: Path) -> None:
     with pytest.raises(netspec.NetspecError):
         import_model(tmp_path)

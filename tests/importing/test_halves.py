@@ -129,6 +129,22 @@ def test_what_half_precision_cannot_hold_is_no_proof(tmp_path: Path) -> None:
         import_file(path)
 
 
+def test_a_part_of_a_file_in_half_is_proven_too(tmp_path: Path) -> None:
+    nodes = [
+        node("Conv", ["x", "w"], ["c"]),
+        node("Det", ["c"], ["d"]),
+        node("Relu", ["c"], ["y"]),
+    ]
+    arrays: dict[str, Any] = {"w": numbers(5, 4, 3, 3).astype(np.float16)}
+    path = written(tmp_path / "net.onnx", nodes, arrays, kind=HALF, out=["y", "d"])
+    made = import_file(path, partial=True)
+    assert made.dtype == "fp16"
+    assert made.proof is not None
+    assert made.proof.error <= 1e-6
+    assert "widened from fp16" in str(made.proof)
+    assert "only parts of it were read" in str(made.proof)
+
+
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_a_module_in_half_is_read_by_what_it_means(dtype: str) -> None:

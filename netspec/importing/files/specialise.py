@@ -151,7 +151,7 @@ class _Specialising:
         sizes: list[int | None] = []
         known: list[int] = []
         symbols: list[str] = []
-        second = self._is_second(item.name, kind.shape.dim)
+        second = len(kind.shape.dim) == 3 and item.name in self.second
         for axis, dim in enumerate(kind.shape.dim):
             fixed = dim.dim_value if dim.HasField("dim_value") and dim.dim_value > 0 else None
             sizes.append(fixed)
@@ -167,10 +167,6 @@ class _Specialising:
             symbols[:2] = symbols[1::-1]
         integers = kind.elem_type in _INTEGERS
         return Input(item.name, tuple(sizes), integers, tuple(symbols), int(second))
-
-    def _is_second(self, name: str, dims: Any) -> bool:
-        """Whether an input's batch is its second axis: left open, and read so by a recurrence."""
-        return len(dims) == 3 and not dims[1].dim_value > 0 and name in self.second
 
     def _real(self, name: str) -> str:
         return self.same.get(name, name)
