@@ -38,7 +38,7 @@ NETS: dict[str, tuple[nn.Module, tuple[int, ...], list[str]]] = {
     "padded": (
         nets.Shifted(size=(6, 7)),
         (3, 6, 7),
-        ["layernorm", "pad", *SHIFTED[1:-1], "slice", "slice", "add"],
+        ["layernorm", "pad", *SHIFTED[1:-1], "crop", "add"],
     ),
     "grid": (nets.Spaced(), IMAGE, ["partition", "attention", "reassemble", "add"]),
     "patches": (nets.Patches(), IMAGE, ["partition", *LAYER, "reassemble", "conv"]),

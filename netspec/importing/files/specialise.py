@@ -45,9 +45,9 @@ OPEN = 224
 # Elements of one tensor, and of a constant that is computed.
 _LARGEST = 2**31
 _MOST_COMPUTED = 2**26
-# Of one that is computed element by element.
-_MOST_RESIZED = 2**14
 _ROOM = 2**28
+# Of a constant that is computed element by element.
+_MOST_RESIZED = 2**14
 # Elements of constants that sizes may depend on.
 _SIZES = 2**12
 # What has a use for values of its inputs while a file is read: arithmetic alone, bounded by its output.
