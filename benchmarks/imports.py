@@ -14,7 +14,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-import onnx
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from support.onnx_files import scrambled
 
 from netspec.diagnostics.limits import DEFAULT
 from netspec.diagnostics.raised import Collector, NetspecError
@@ -22,22 +24,6 @@ from netspec.diagnostics.source import Source
 from netspec.importing.imported import import_file
 from netspec.syntax.lexer import Lexer
 from netspec.syntax.parse import terminals
-
-
-def scrambled(path: Path, to: Path) -> None:
-    """Writes a file with every name of nodes and tensors replaced by a number."""
-    model = onnx.load(path)
-    names: dict[str, str] = {"": ""}
-    graph = model.graph
-    for item in (*graph.input, *graph.output, *graph.initializer):
-        item.name = names.setdefault(item.name, f"t{len(names)}")
-    for number, node in enumerate(graph.node):
-        node.name = f"n{number}"
-        del node.metadata_props[:]
-        for field in (node.input, node.output):
-            field[:] = [names.setdefault(name, f"t{len(names)}") for name in field]
-    del graph.value_info[:]
-    onnx.save(model, to)
 
 
 def tokens(text: str) -> int:
