@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from netspec.diagnostics.arguments import advising, refuse_unknown
 from netspec.diagnostics.limits import DEFAULT, Limits
@@ -90,7 +90,9 @@ def diff(before: str | Path | Net, after: str | Path | Net) -> Difference:
     """
     from netspec.analysis.difference.difference import difference
 
-    return difference(_compared(before), _compared(after))
+    # How weights start is known of specs alone.
+    starts = not any(_is_onnx(given) for given in (before, after))
+    return difference(_compared(before), _compared(after), starts=starts)
 
 
 @advising
@@ -165,9 +167,13 @@ def space(
 def _compared(given: str | Path | Net) -> Graph:
     if isinstance(given, Net):
         return given.graph
-    if str(given).endswith(".onnx"):
+    if _is_onnx(given):
         return from_onnx(given).graph
     return build(_source(given), expectations=False)
+
+
+def _is_onnx(given: str | Path | Net) -> TypeGuard[str | Path]:
+    return isinstance(given, str | Path) and str(given).endswith(".onnx")
 
 
 @advising
@@ -188,14 +194,20 @@ def from_onnx(
 
 
 @advising
-def from_torch(module: Any, example: Any, *, partial: bool = False) -> Imported:
+def from_torch(module: Any, example: Any = None, *, partial: bool = False) -> Imported:
     """A module of PyTorch as a spec, as `from_onnx` gives it, proven against the module itself.
 
     `example` is what the module is called with: a tensor or a tuple of them. The module is exported to
-    ONNX in a temporary folder, in evaluation mode.
+    ONNX in a temporary folder, in evaluation mode. An exported program, or the path of an archive that
+    `torch.export.save` wrote, needs no example: it is proven against the calls that it lists.
     """
     from netspec.importing.modules import import_module
+    from netspec.importing.opening import import_exported, import_model
 
+    if isinstance(module, str | Path):
+        return import_model(Path(module), partial=partial)
+    if example is None:
+        return import_exported(module, partial=partial)
     return import_module(module, example, partial=partial)
 
 

@@ -69,7 +69,7 @@ def cropped(match: Match, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, An
 
 def slices(writer: Writer, node: Node) -> View:
     """Slice: of a map a crop or every so manieth place, else along one axis after another."""
-    view = writer.view(node.inputs[0])
+    view = writer.view(node.inputs[0]).whole()
     found = cuts(node, writer.shapes[node.inputs[0]])
     if found is not None and (whole := _of_map(writer, view, found)) is not None:
         return whole

@@ -9,7 +9,7 @@ import numpy as np
 
 from netspec.importing.files.program import Array, Node
 from netspec.importing.recognise.offsets import by_offset
-from netspec.importing.recognise.parting import Parting, pieces, rolled_by
+from netspec.importing.recognise.parting import Parting, pieces, rolled_by, rolling
 from netspec.importing.recognise.rows import with_rows
 from netspec.importing.recognise.steps import Wire, number
 from netspec.importing.recognise.views import Axes, Axis, View, flat, size_of
@@ -22,7 +22,8 @@ _HIDDEN = -99.0
 
 def attend(writer: Writer, node: Node) -> View:
     """Attention without its projections, which are layers of their own before and after."""
-    views = [writer.settled(name) for name in node.inputs[:3]]
+    views = [writer.settled(name) for name in node.inputs[1:3]]
+    views.insert(0, _queries(writer, node.inputs[0], views[0]))
     if len({len(view.axes) for view in views}) > 1:
         raise Unsaid("its queries and keys have different axes")
     query, key, value = views
@@ -60,6 +61,23 @@ def attend(writer: Writer, node: Node) -> View:
     axes = (*query.axes[:-1], across)
     found = View(wire, (query.base[0], (*many, *across), *query.base[2:]), axes)
     return found.moved(turned) if node.get("turned") else found
+
+
+def _queries(writer: Writer, name: str, key: View) -> View:
+    """The queries; trained ones, which come from no input, are the same for every sample."""
+    array = writer.constants.get(name)
+    if array is None:
+        return writer.settled(name)
+    rows = array.reshape(1 if array.shape[0] == 1 else writer.batch.size, -1, *array.shape[-2:])
+    if not (rows == rows[:1]).all():
+        raise Unsaid("its queries differ from sample to sample")
+    heads, steps, width = rows.shape[1:]
+    numbers = rows[0].transpose(0, 2, 1).reshape(heads * width, steps)
+    wire = writer.parameter(np.ascontiguousarray(numbers), key.wire)
+    many, places, across = writer.axes((heads, steps, width))
+    one = (writer.batch,)
+    axes = ((*one, *many), places, across) if array.ndim == 3 else (one, many, places, across)
+    return View(wire, (one, (*many, *across), places), axes)
 
 
 def _headed(writer: Writer, view: View) -> tuple[View, int]:
@@ -103,7 +121,7 @@ def _added(writer: Writer, node: Node, query: View, many: Axis) -> Wire | None:
     part = query.wire.cuts[-1] if query.wire.cuts else None
     total = _total(writer, node, query, many, part) if len(node.inputs) > 3 else None
     if total is not None and len(total) > 1:
-        if part is None or not _shifted(part, total):
+        if part is None or not _shifted(writer, part, total):
             raise Unsaid("what is added to its scores differs from part to part")
     elif part is not None:
         if any(part.shift):
@@ -159,24 +177,39 @@ def _by_atoms(array: Array, shape: Sequence[int], atoms: Axis) -> Array:
     return array.reshape(*dims, *array.shape[-2:])
 
 
-def _shifted(part: Parting, total: Array) -> bool:
-    """Whether what is added hides what rolling the map brought beside each place; notes the shift."""
-    shift = rolled_by(part)
-    counts = tuple(map(size_of, part.counts))
-    if shift is None or part.open or part.spaced or (any(part.shift) and part.shift != shift):
-        return False
-    if any(step and count == 1 for step, count in zip(shift, counts, strict=True)):
-        return False
-    where = regions(np, counts, tuple(map(size_of, part.sizes)), shift)
-    apart = (where[:, :, None] != where[:, None, :])[:, None]
+def _shifted(writer: Writer, part: Parting, total: Array) -> bool:
+    """Whether what is added hides what rolling the map brings beside each place; notes the shift."""
+    counts, sizes = (tuple(map(size_of, axes)) for axes in (part.counts, part.sizes))
     bias = total[:1]
-    if apart.shape != (len(total), 1, *total.shape[2:]) or apart[0].any():
+    hidden = (total - bias <= _HIDDEN).all(1)
+    if part.open or part.spaced or hidden.shape != (prod(counts), prod(sizes), prod(sizes)):
         return False
-    if not np.where(apart, total - bias <= _HIDDEN, total == bias).all():
+    shift = tuple(_hides(hidden, counts, sizes, axis) for axis in range(len(counts)))
+    where = regions(np, counts, sizes, shift)
+    apart = where[:, :, None] != where[:, None, :]
+    if hidden[0].any() or not (hidden == apart).all():
         return False
-    if not any(part.shift):
+    if not np.where(apart[:, None], True, total == bias).all():
+        return False
+    if any(part.shift):
+        return part.shift == shift
+    if part.joins:
+        return False
+    if rolled_by(part) == shift:
         part.shifted(shift)
+    else:  # the map was not rolled like that: then it is so beforehand, which the cut takes back
+        part.shift = shift
+        part.whole = writer.ahead(part.cut, rolling(shift), part.whole)
+        part.cut.inputs = (part.whole,)
     return True
+
+
+def _hides(hidden: Array, counts: Sequence[int], sizes: Sequence[int], axis: int) -> int:
+    """How many places the first of the last part along an axis does not see along it."""
+    at = [0] * len(counts)
+    at[axis] = counts[axis] - 1
+    seen = hidden[np.ravel_multi_index(at, counts)][0].reshape(sizes)
+    return int(np.moveaxis(seen, axis, 0).reshape(sizes[axis], -1)[:, 0].sum())
 
 
 def _scores(writer: Writer, bias: Array, query: View) -> Wire:

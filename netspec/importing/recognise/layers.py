@@ -486,5 +486,4 @@ LAYERS = {
     "LRN": response_norm,
     "PRelu": prelu,
     "Resize": resize,
-    "Pad": pad,
 }

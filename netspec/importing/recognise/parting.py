@@ -130,6 +130,8 @@ class Parts:
     # --- cutting
 
     def _cut_off(self, view: View, wanted: Sequence[object], everything: bool) -> View:
+        if len(view.axes) < 2:
+            raise Unsaid("it mixes the batch with other axes")
         chosen = set(wanted)
         ends = [_ends(axis, chosen) for axis in view.base[2:]]
         if chosen <= set(flat(view.base[2:])) and all(ends):
@@ -139,9 +141,8 @@ class Parts:
                     view = self._cut(view, counts, spaced)
             return view
         # As axes of their own, which parts then have one place of.
-        first, others = (
-            (view.axes[1], view.axes[2:]) if everything else (view.base[1], view.base[2:])
-        )
+        others = [axis for axis in view.axes if not any(atom.batch for atom in axis)]
+        first, *others = others if everything else view.base[1:]
         channels, *rest = (tuple(a for a in axis if a not in chosen) for axis in (first, *others))
         rest = [axis for axis in rest if axis]
         alone = tuple((a,) for a in flat(view.axes) if a in chosen)

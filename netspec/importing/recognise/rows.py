@@ -45,10 +45,17 @@ def rows_of(wire: Wire) -> tuple[Step, Array] | None:
 
 
 def with_rows(steps: Steps, wire: Wire, order: Array, source: Wire | None = None) -> Wire | None:
-    """A linear step of these channels of a value that is one; None where it is not.
+    """A linear step of these channels of a value that is one, normalised or not; None where it is not.
 
     It reads `source`, what the value is made of if that is not said.
     """
+    norm = wire.step
+    if norm is not None and re.fullmatch(r"bn(\(.*\))?", norm.head):
+        inner = with_rows(steps, norm.inputs[0], order, source)
+        if inner is None:
+            return None
+        own = {name: array[order] for name, array in norm.weights.items()}
+        return steps.step(norm.head, [inner], inner.sizes, *norm.given, weights=own)
     found = rows_of(wire)
     if found is None:
         return None

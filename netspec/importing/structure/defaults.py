@@ -9,6 +9,7 @@ from typing import Any
 from netspec.importing.structure.fusing import PROJECTION, missing
 from netspec.importing.structure.terms import Item, bound, forms
 from netspec.importing.structure.text import Writer, family, tokens
+from netspec.ops.declare.params import Reference
 from netspec.ops.declare.values import Layer
 from netspec.ops.registry import REGISTRY
 
@@ -60,6 +61,8 @@ def _settings(
             kind = REGISTRY[item.word]
             if slot in _OWN or slot in kind.order or bound(value):
                 continue
+            if isinstance(kind.params.get(slot), Reference):
+                continue  # a tensor is made where it is read
             if slot in REGISTRY[word].params and missing(word, slot) not in forms(value):
                 values.setdefault(slot, Counter()).update(dict.fromkeys(forms(value), times))
     bare = [(_bare(item), times) for item, times in steps]
