@@ -158,7 +158,9 @@ class Names:
         path = item.nodes[-1].path if item.nodes else ""
         around = self.scopes.get(path, ())
         ends = (scope for n, scope in enumerate(around) if self.last[around[: n + 1]] == path)
-        return next((scope.name for scope in ends if _telling(scope)), "")
+        name = next((scope.name for scope in ends if _telling(scope)), "")
+        # The last of a repeat bears the name with how many there are.
+        return name.removesuffix(f"_{item.times}") if item.times != 1 else name
 
     def _common(self, nodes: Sequence[Node]) -> tuple[Scope, ...]:
         return _common([self.scopes.get(node.path, ()) for node in nodes])
