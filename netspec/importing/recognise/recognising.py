@@ -10,6 +10,7 @@ from netspec.importing.files.program import Array, Node, Program
 from netspec.importing.recognise.arranging import ARRANGING
 from netspec.importing.recognise.cutting import slices
 from netspec.importing.recognise.elementwise import ELEMENTWISE
+from netspec.importing.recognise.filling import filled
 from netspec.importing.recognise.fusing import Fusing
 from netspec.importing.recognise.heads import ATTENTION
 from netspec.importing.recognise.layers import LAYERS
@@ -102,6 +103,8 @@ def recognised(program: Program, name: str) -> Recognised:
     wires += cut(writer, unread)
     projected(writer.steps)
     merged(writer.steps, wires)
+    steps = _used(writer.steps, wires)
+    filled(writer.parts.made, steps)
     steps = _used(writer.steps, wires)
     writer.parts.told(steps)
     _with_ids(program, writer, steps)
