@@ -1,58 +1,150 @@
-"""How short specs become from flat graphs: tokens by hand, with scopes and without names; seconds.
+"""Shipped nets written as ONNX files and read back: how short the specs are, how fast, and whether proven.
 
-`python benchmarks/structure.py [NET ...]` writes benchmarks/results/structure.json and prints the table.
+`python benchmarks/structure.py [NET ...] [--forms plain,...]` reads the file of each net, with its names
+and with all of them replaced by numbers, and the file of the text that this gives: the same text again.
+It adds what it finds to benchmarks/results/structure.json; without nets it goes through those that are
+not in it, so that it can be stopped.
+
+The forms of a file: `folded` as `netspec compile` writes it, `plain` with every step as it stands,
+`opset13` and `opset22`, `blocks` with functions. `hand` counts the tokens of the net's own text and of
+those that it imports.
 """
 
+from __future__ import annotations
+
+import argparse
 import json
+import math
 import sys
+import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from importing.structure.test_structured import built, flat, original, scopes_of, scrambled
+from imports import scrambled
 from specs.test_length import length
 
-from netspec.graph.same import same
-from netspec.importing.structure.find import structured
-from netspec.syntax.files import read_spec
+import netspec
+from netspec.diagnostics.raised import NetspecError
+from netspec.importing import imported
+from netspec.importing.proof import Proof
+from netspec.syntax.files import read_spec, shipped_file, shipped_names
 
-NETS = (
-    "resnet50 googlenet vgg16 densenet121 mobilenet_v2 inception_v3 unet swin_t nasnet_large "
-    "resnet1202_cifar resnet50_v1_5 resnext50_32x4d se_resnet50 shufflenet_v2 fractalnet20 hrnet_w18 "
-    "unetpp yolov8n efficientnet_b0 convnext_tiny vit_b_16 maxvit_t detr_resnet50 fasterrcnn_resnet50_fpn"
-).split()
+FORMS: dict[str, dict[str, Any]] = {
+    "folded": {},
+    "plain": {"optimize": False},
+    "opset13": {"opset": 13},
+    "opset22": {"opset": 22},
+    "blocks": {"blocks": True},
+}
 RESULT = Path(__file__).parent / "results" / "structure.json"
+# Parameters of the largest net that is gone through by default: those of a billion take gigabytes.
+MOST = 150e6
 
 
-def measured(name: str) -> dict[str, object]:
-    """The figures of one net."""
-    graph = flat(original(name))
-    cases = {
-        "kinds": (graph, scopes_of(original(name), graph, kinds=True)),
-        "scopes": (graph, scopes_of(original(name), graph, kinds=False)),
-        "nothing": (scrambled(graph), {}),
-    }
-    row: dict[str, object] = {"net": name, "nodes": len(graph.nodes)}
-    row["hand"] = length(read_spec(name).text) or None
-    for case, (given, scopes) in cases.items():
+def hand(name: str) -> int:
+    """Tokens that the authors of a net's spec wrote: its text, and those of the shipped files it needs."""
+    found, waiting = 0, [name]
+    known: set[Path] = set()
+    while waiting:
+        current = waiting.pop()
+        file = shipped_file(current)
+        if file is None or file[0] in known:
+            continue
+        known.add(file[0])
+        text = file[0].read_text(encoding="utf-8")
+        found += length(text.partition("\nnet ")[0] if text.startswith("net ") else text)
+        heads = (line for line in read_spec(current).text.splitlines() if line.startswith("net "))
+        for line in (*text.splitlines(), *heads):
+            words = line.replace("=", " ").replace("(", " ").split()
+            if words[:1] == ["import"]:
+                waiting.append(words[-1])
+            if words[:1] == ["net"] and len(words) > 2:
+                waiting.append(words[2])
+    return found
+
+
+def parameters(graph: Any) -> int:
+    """How many numbers a net's weights are."""
+    return sum(
+        math.prod(weight.shape)
+        for node in graph.nodes
+        if node.owner == node.path
+        for weight in node.op.weights(*node.input_types)
+    )
+
+
+def figures(path: Path, *, proven: bool = True) -> tuple[dict[str, Any], str | None]:
+    """What reading one file gives, and its text; `seconds` without the proof's."""
+    spent = 0.0
+
+    def timed(*given: Any) -> Proof | None:
+        nonlocal spent
         started = time.process_time()
-        text = structured(given, scopes)
-        seconds = time.process_time() - started
-        assert same(given, built(text)) is not None
-        row[case] = {"tokens": length(text), "seconds": round(seconds, 2)}
+        proof = prove(*given) if proven else None
+        spent = time.process_time() - started
+        return proof
+
+    started, prove = time.process_time(), imported.prove
+    imported.prove = timed  # type: ignore[assignment]
+    try:
+        found = imported.import_file(path)
+    except NetspecError as refusal:
+        reason = str(refusal).splitlines()[0].replace(str(path), path.name)
+        return {"refused": reason[:300]}, None
+    finally:
+        imported.prove = prove
+    seconds = time.process_time() - started - spent
+    row = {"nodes": found.nodes, "tokens": length(found.text), "seconds": round(seconds, 2)}
+    if found.proof is not None:
+        row["error"] = found.proof.error
+    return row, found.text
+
+
+def measured(name: str, form: str) -> dict[str, Any]:
+    """The figures of one net's file."""
+    net = netspec.load(name)
+    row: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        # The net is called after its file.
+        places = [Path(folder) / part / f"{net.graph.name}.onnx" for part in ("a", "b", "c")]
+        for place in places:
+            place.parent.mkdir()
+        net.to_onnx(places[0], **FORMS[form])
+        row["named"], text = figures(places[0])
+        if text is None:
+            return row
+        scrambled(places[0], places[1])
+        row["scrambled"], blind = figures(places[1])
+        for own, told in (("named", text), ("scrambled", blind)):
+            if told is not None:
+                netspec.load(told).to_onnx(places[2], optimize=False)
+                row[own]["fixed"] = figures(places[2], proven=False)[1] == told
     return row
 
 
 def main() -> None:
-    """Measures the nets that are named, or those that the results hold."""
-    rows = []
-    for name in sys.argv[1:] or NETS:
-        row = measured(name)
-        rows.append(row)
-        print(json.dumps(row), flush=True)
-    if not sys.argv[1:]:
-        RESULT.write_text(json.dumps(rows, indent=1) + "\n")
+    """Measures the nets that are named, or those that are not in the results."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("nets", nargs="*")
+    parser.add_argument("--forms", default="folded")
+    parser.add_argument("--most", type=float, default=MOST, help="parameters of the largest net")
+    given = parser.parse_args()
+    known = json.loads(RESULT.read_text()) if RESULT.exists() else {}
+    every = [*shipped_names("lectures"), *shipped_names("today")]
+    sizes = {name: parameters(netspec.load(name).graph) for name in given.nets or every}
+    for name in sorted(sizes, key=lambda name: sizes[name]):
+        for form in given.forms.split(","):
+            if not given.nets and form in known.get(name, {}):
+                continue
+            if sizes[name] > given.most:
+                continue
+            row = measured(name, form)
+            known.setdefault(name, {"hand": hand(name)})[form] = row
+            print(name, form, json.dumps(row), flush=True)
+            RESULT.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n")
 
 
 if __name__ == "__main__":

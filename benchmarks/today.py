@@ -64,6 +64,24 @@ TIMM = {
         f"repvgg_{n}": f"repvgg_{n}"
         for n in ("a0", "a1", "a2", "b0", "b1", "b1g4", "b2", "b2g4", "b3", "b3g4", "d2se")
     },
+    **{
+        name: name
+        for family, members in {
+            "cait": ("xxs24_224", "xxs36_224", "s24_224", "xs24_384", "m36_384"),
+            "convmixer": ("768_32", "1536_20", "1024_20_ks9_p14"),
+            "convnextv2": ("atto", "femto", "pico", "nano", "tiny", "base", "large", "huge"),
+            "deit3": ("small", "medium", "base", "large"),
+            "mobilenetv4": ("conv_small",),
+            "poolformer": ("s12", "s24", "s36", "m36", "m48"),
+            "pvt_v2": ("b0", "b1", "b2", "b3", "b4", "b5"),
+            "resmlp": ("12_224", "24_224", "36_224", "big_24_224"),
+            "twins_svt": ("small", "base", "large"),
+        }.items()
+        for member in members
+        for name in (f"{family}_{member}" + "_patch16_224" * (family == "deit3"),)
+    },
+    "deit3_huge_patch14_224": "deit3_huge_patch14_224",
+    **{f"resnest{n}": f"resnest{n}" for n in ("14d", "26d", "50d", "101e", "200e")},
 }
 # Networks of transformers: the model, the spec, and what the configuration says.
 TRANSFORMERS: dict[str, tuple[str, str, dict[str, Any]]] = {
@@ -165,7 +183,7 @@ SETTINGS = {"darknet53": {"slope": 0.01}}
 # Maps that a classifier flattens, or a training-only head needs, are as large as they are.
 SIZES = {"inception_v3": 299, "alexnet": 224, "mobilevit": 256, "swin_v2": 256}
 # Attention over all of an image, or over windows that its maps are made of.
-ATTENTION = ("vit", "deit", "swin", "maxvit", "coatnet", "mixer")
+ATTENTION = ("vit", "deit", "swin", "maxvit", "coatnet", "mixer", "cait", "resmlp")
 TOLERANCE = 1e-4
 AUXILIARY = ("aux1", "aux2", "AuxLogits", "aux_classifier")
 

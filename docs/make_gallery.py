@@ -143,6 +143,12 @@ PICTURES = (
         ("fasterrcnn_resnet50_fpn",),
     ),
     Picture(
+        "tinyllama",
+        "A layer, and what its attention does, which the layer itself says. Compare Figure 2 of Vaswani "
+        "et al. 2017.",
+        ("tinyllama",),
+    ),
+    Picture(
         "nasnet_mobile",
         "Each cell reads the two before it, h(i) and h(i-1), and gives h(i+1). Compare "
         "Figure 4 of Zoph et al. 2018.",

@@ -80,7 +80,7 @@ COUNTED = {
     "conformer_large": "transformers 5.24.0, its Wav2Vec2ConformerEncoder without the layer that never runs; "
     "answers of a small one",
     "detr_resnet50": "transformers 5.24.0, answers; 41,524,768 parameters there, with 53,120 of the "
-    "backbone's norms as buffers",
+    "backbone's norms, frozen here, as buffers",
     "detr_resnet101": "built only",
     "fasterrcnn_resnet50_fpn": "torchvision 0.28.0, whose norms' 53,120 gains and shifts are buffers",
     "dgcnn": "a module written out in PyTorch; 1,809,576 parameters, the authors' code's",

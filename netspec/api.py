@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from netspec.diagnostics.arguments import advising, refuse_unknown
 from netspec.diagnostics.limits import DEFAULT, Limits
@@ -90,7 +90,9 @@ def diff(before: str | Path | Net, after: str | Path | Net) -> Difference:
     """
     from netspec.analysis.difference.difference import difference
 
-    return difference(_compared(before), _compared(after))
+    # How weights start is known of specs alone.
+    starts = not any(_is_onnx(given) for given in (before, after))
+    return difference(_compared(before), _compared(after), starts=starts)
 
 
 @advising
@@ -165,9 +167,13 @@ def space(
 def _compared(given: str | Path | Net) -> Graph:
     if isinstance(given, Net):
         return given.graph
-    if str(given).endswith(".onnx"):
+    if _is_onnx(given):
         return from_onnx(given).graph
     return build(_source(given), expectations=False)
+
+
+def _is_onnx(given: str | Path | Net) -> TypeGuard[str | Path]:
+    return isinstance(given, str | Path) and str(given).endswith(".onnx")
 
 
 @advising

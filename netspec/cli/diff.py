@@ -67,7 +67,8 @@ def command(
 
     with Progress("diff") as progress:
         progress.show("comparing", " ".join(specs))
-        found = difference(*(_graph(spec, options) for spec in specs))
+        starts = not any(map(_is_onnx, specs))
+        found = difference(*(_graph(spec, options) for spec in specs), starts=starts)
         # Before anything is printed: a format that is none is refused instead.
         picture = _picture(found, output) if output is not None else None
     if as_json:
@@ -79,8 +80,12 @@ def command(
     return 1 if exit_code and found else 0
 
 
+def _is_onnx(spec: str) -> bool:
+    return Path(spec).suffix == ".onnx"
+
+
 def _graph(spec: str, options: Options) -> Graph:
-    if Path(spec).suffix != ".onnx":
+    if not _is_onnx(spec):
         # Whoever edits a net looks at what changed before correcting what it is expected to be.
         return options.graph(spec, expectations=False)
     from netspec.importing.imported import import_file

@@ -175,7 +175,7 @@ class Assembler:
         ours = op.weights(*types)
         if [w.shape for w in ours] != [w.shape for w in theirs]:
             shapes = (_shapes(theirs), _shapes(ours))
-            raise Rejection(SharedShapesDiffer(owner, *shapes))
+            raise Rejection(SharedShapesDiffer(owner, *shapes, _by_matrix(ours, theirs)))
         for here, there in zip(ours, theirs, strict=True):
             if (here.known, here.known and here.init) != (there.known, there.known and there.init):
                 kinds = (
@@ -209,6 +209,17 @@ def _fewest(tensor: TensorType) -> int:
     return prod(
         size if isinstance(size, int) else int(max(1, least(size))) for size in tensor.shape
     )
+
+
+def _by_matrix(ours: tuple[Weight, ...], theirs: tuple[Weight, ...]) -> str:
+    """What a convolution of one place is written as where the weights of the other are a matrix."""
+    if not ours or not theirs:
+        return ""
+    here, there = ours[0].shape, theirs[0].shape
+    if len(there) != 2 or here[:2] != there or set(here[2:]) - {1}:
+        return ""
+    bias = "" if len(theirs) == len(ours) and len(theirs) > 1 else ", bias=no"
+    return f"by a matrix each place is `fc-{there[0]}(over=channels{bias}, weights=@...)`"
 
 
 def _shapes(weights: tuple[Weight, ...]) -> str:

@@ -267,6 +267,12 @@ def _shown(value: Any, problem: BadValue) -> tuple[str, str]:
     """A value as it was written, and advice on what is written elsewhere."""
     if isinstance(value, str):
         return f'"{value}"', "words and numbers stand without quotes"
+    if isinstance(value, Binding):
+        advice = (
+            "a step that reads a tensor takes it by itself, as `crop(@x)` does; its sizes are "
+            "`@x.C`, `@x.H`; a kernel that is a tensor goes to `correlate(@x)`"
+        )
+        return f"a tensor of {value}", advice
     meant = _OTHERS.get(problem.value, "")
     return problem.value, f"write `{meant}`" if meant in problem.expected and meant else ""
 

@@ -15,7 +15,7 @@ from netspec.diagnostics.messages.names import (
     NoList,
     UnknownReference,
 )
-from netspec.diagnostics.messages.shapes import BranchCount
+from netspec.diagnostics.messages.shapes import BranchCount, NothingFlows
 from netspec.diagnostics.raised import Collector, Rejection
 from netspec.diagnostics.records import Label
 from netspec.diagnostics.suggest import unadvised
@@ -122,6 +122,8 @@ class Elaborator:
     def run_step(self, step: ast.Step, wire: Wire, scope: Scope) -> Wire:
         """What flows on after a step, run as often as it is repeated; None after a mistake."""
         try:
+            if wire == () and not isinstance(step.action, ast.Reference | ast.Branches):
+                raise Rejection(NothingFlows())
             if step.repeat is None:
                 self._tick(step.extent, scope)
                 return self._act(step, wire, scope, None)

@@ -125,6 +125,11 @@ class _Rules:
         return ast.Head(str(word), width, stride, given, body, word.extent, extent)
 
     @staticmethod
+    def strided(extent: ast.Extent, items: list[Any]) -> ast.Head:
+        word, before, stride, after, body = items
+        return _Rules.computed(extent, [word, before, None, stride, after, body])
+
+    @staticmethod
     def for_(extent: ast.Extent, items: list[Any]) -> ast.For | ast.Recurrence:
         names, first, last, body = items
         variables = tuple(name for name, _ in names.items)

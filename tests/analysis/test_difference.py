@@ -179,6 +179,102 @@ def test_a_default_is_said_once_with_what_came_or_went() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("input 3x8x8; conv3-4(pad=1)", "input 3x8x8; conv3-4(pad=same)"),
+        ("input 3xHxW; conv5-4(pad=2)", "input 3xHxW; conv5-4(pad=same)"),
+        ("input 3x8x8; maxpool3/2(ceil=yes)", "input 3x8x8; maxpool3/2(pad=tf_same)"),
+        ("input 3x8x8; avgpool3/1(pad=1)", "input 3x8x8; avgpool3/1(pad=same)"),
+        ("input 3x8x8; conv-4(kernel=(3, 3))", "input 3x8x8; conv3-4"),
+    ],
+)
+def test_windows_that_come_to_the_same_are_no_difference(one: str, other: str) -> None:
+    assert one != other
+    assert said(one, other) == []
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("input 3x8x8; avgpool3/2(ceil=yes)", "input 3x8x8; avgpool3/2(pad=tf_same)"),
+        ("input 3x9x9; conv3-4/2", "input 3x9x9; conv3-4/2(pad=(0, 1))"),
+        ("input 3xHxW; maxpool3/2(ceil=yes)", "input 3xHxW; maxpool3/2"),
+    ],
+)
+def test_windows_that_do_not_are_a_difference(one: str, other: str) -> None:
+    (change,) = said(one, other)
+    assert change[2] == 1
+
+
+def test_what_was_moved_is_one_change_with_both_places() -> None:
+    after = BLOCKS.replace("conv3-16 as stem\n", "lrn(5); conv3-16 as stem\n")
+    before = BLOCKS.replace("conv3-16 as stem\n", "conv3-16 as stem; lrn(5)\n")
+    (change,) = difference(of(before, "old.ns"), of(after, "new.ns")).changes
+    assert (change.kind, change.after, change.place.line) == ("moved", "lrn(5)", 5)
+    assert change.old is not None
+    assert (change.old.line, change.old.column) == (5, 19)
+    text = str(difference(of(before, "old.ns"), of(after, "new.ns")))
+    assert "~ lrn(5) moved (new.ns:5:1)\n    from old.ns:5:19\n" in text
+
+
+def test_a_moved_block_keeps_its_weights_and_what_it_is_told_otherwise_is_said() -> None:
+    text = "input 4x8x8\nblock u(n) { conv3-n(pad=same); bn }\nu(4); tanh; u(8)\n"
+    found = difference(of(text), of(text.replace("u(4); tanh; u(8)", "tanh; u(4); u(8)")))
+    assert [change.kind for change in found.changes] == ["moved"]
+    assert found.tensors.verdict == "load"
+    both = difference(
+        of("net x(c=3)\ninput 4\nfc-5; fc-c; tanh\n"),
+        of("net x(c=4)\ninput 4\nfc-c; fc-5; tanh\n"),
+    )
+    assert [(c.kind, c.after, c.place.line) for c in both.changes] == [
+        ("parameter", "c=4", 1),
+        ("moved", "fc-c", 3),
+    ]
+
+
+def test_equal_steps_in_a_row_came_where_the_text_says_so() -> None:
+    before = "input 3x8x8\nconv3-8(pad=same)\nconv3-8(pad=same) x3; relu\nfc-5\n"
+    after = before.replace("conv3-8(pad=same)\n", "conv3-8(pad=same) x2\n", 1)
+    assert [line for _, _, line in said(before, after)] == [2]
+    assert [line for _, _, line in said(before, after.replace("fc-5", "fc-6"))] == [2, 4]
+
+
+def test_lines_are_paired_with_those_most_like_them() -> None:
+    rows = "conv3-8; maxpool2\nconv3-8; maxpool2\nconv3-8; relu\n"
+    before = f"input 3x64x64\ndefault conv(pad=same, act=relu)\n{rows}"
+    after = before.replace("maxpool2", "maxpool4", 1).replace("relu\n", "relu; tanh\n")
+    assert said(before, after.replace("act=relu", "act=elu")) == [
+        ("default conv(pad=same, act=relu)", "default conv(pad=same, act=elu)", 2),
+        ("maxpool2", "maxpool4", 3),
+        ("", "tanh", 5),
+    ]
+
+
+def test_whose_weights_a_block_has_is_said_once() -> None:
+    text = "input 4x8x8\nblock u(n) { conv3-n(pad=same); bn }\nu(4) as a; tanh; u(4, weights=@a)\n"
+    apart = text.replace(", weights=@a", "")
+    assert [c.effects for c in difference(of(text), of(apart)).changes] == [
+        ("u1 has weights of its own, not those of a",)
+    ]
+    assert [c.effects for c in difference(of(apart), of(text)).changes] == [
+        ("u1 has the weights of a, not its own",)
+    ]
+
+
+def test_the_order_of_what_is_joined_is_said_by_number() -> None:
+    before = "input 3x8x8\nconcat { | relu | tanh | sigmoid }\n"
+    found = difference(of(before), of(before.replace("relu | tanh", "tanh | relu")))
+    assert [c.effects for c in found.changes] == [
+        ("concat1 reads the same in another order: 2, 1, 3",)
+    ]
+
+
+def test_how_often_is_not_said_twice() -> None:
+    found = difference(of(BLOCKS), of(BLOCKS.replace("unit(16) x2", "unit(16) x3")))
+    assert [(c.after, c.effects) for c in found.changes] == [("unit(16) x3", ())]
+
+
 def test_what_a_net_reads_says_which_tensor_of_several() -> None:
     before = "input 4x8x8\nsplit(2)\n{ | identity as a | identity as b }\n@a; conv1-4 as c\n@b; add(@c)\n"
     before = before.replace("conv1-4", "conv1-2")

@@ -55,6 +55,18 @@ def test_names_that_tell_nets_apart_stay() -> None:
     assert ">vgg16<" in svg(*graphs, style="columns", title=False)
 
 
+def test_columns_cite_each_paper_once_with_the_nets_it_is_of() -> None:
+    graphs = [build(read_spec(name)) for name in ("vgg16", "vgg19", "resnet18")]
+    shown = read_picture(svg(*graphs, style="columns"))
+    said = " ".join(label.name for label in shown.labels)
+    assert list(shown.faults()) == []
+    assert said.count("Simonyan") == 1
+    assert "vgg16, vgg19: Simonyan" in said
+    assert "resnet18: He et al." in said
+    assert "Simonyan" not in svg(*graphs, style="columns", title=False)
+    assert f">{dict(graphs[2].metadata)['paper'][:20]}" in svg(graphs[2], style="columns")
+
+
 @pytest.mark.parametrize("form", ["svg", "tikz", "html", "dot", "pdf"])
 def test_in_every_format_title_and_paper_are_gone(form: str, net: Callable[..., Graph]) -> None:
     graph = net("conv3-8; relu; gap").replace(metadata=(("paper", PAPER),))

@@ -135,6 +135,38 @@ def test_lengths_of_sequences_are_rows_as_maps_are(net: Net) -> None:
     assert is_lattice(net(ROUND + text.replace("xT", "x64")))
 
 
+def test_what_a_net_is_told_besides_is_no_level(net: Net) -> None:
+    """Vectors and tables that a sequence is led by make no pyramid, however far apart they are."""
+    text = (
+        "block led(c) of x { mul { | @x | @c; fc-8 } }\ninput image: 3x16x16\ninput step: 4\n"
+        "constant(1, shape=1x9); exp; flatten; concat { | identity | @step }; fc-8(act=silu) as c\n"
+        "@image; conv4-8/4; sequence; position; led(@c) x3 as h; @c; fc-8 as d; @h; led(@d); relu"
+    )
+    assert not is_lattice(net(text))
+
+
+def test_padding_makes_no_other_level(net: Net) -> None:
+    text = PYRAMID.replace("maxpool2", "crop(1)").replace("conv3-8/2", "crop(1); conv3-8")
+    graph = net(ROUND + text.replace("upsample(2)", "pad(1)"))
+    picture_of(graph, depth=0)
+    assert not is_lattice(graph)
+
+
+def test_a_block_may_read_one_layer_in_two_places(net: Net) -> None:
+    text = (
+        "block both of s, t, b, c {\n"
+        "  add { | @s | @t } as u; add { | @u; maxpool2 | @b } as v; add { | @v; maxpool2 | @c } as w\n"
+        "  { | @u | @v | @w }\n}\n"
+        "input 3x64x64; conv3-16 as x; conv3-8/2 as b; conv3-8/2 as c; @x; split(2) as s, t\n"
+        "{ | @s | @t | @b | @c }; both; { | conv1-4 | conv1-5 | conv1-6 }"
+    )
+    graph = net(ROUND + text)
+    picture_of(graph, depth=0)
+    found = joined(graph)
+    assert found is not None
+    assert found[0] == found[1]
+
+
 # --- lines
 
 
@@ -197,7 +229,7 @@ def joined(graph: Graph) -> tuple[set[tuple[str, str]], set[tuple[str, str]]] | 
     items = tuple(piece.draw(0, 0))
     groups = [item for item in items if isinstance(item, Group)]
     home = {node: group.path for group in groups for node in group.nodes}
-    assert {*home} == {node for node in graph.nodes if node.head is None}
+    assert {*home} == {*graph.nodes}
     lines = connections(Scene(items, piece.w, piece.h, "", "")).values()
     drawn = {(a, b) for line in lines for a in line.sources for b in line.targets}
     real = {(home[v.node], home[node]) for node in home for v in data_inputs(node)}

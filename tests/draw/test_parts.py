@@ -10,6 +10,11 @@ import pytest
 from support.pictures import read_picture
 
 from netspec.draw import draw
+from netspec.draw.formats.connections import connections
+from netspec.draw.layout.parts import parts_card
+from netspec.draw.scene import Scene
+from netspec.draw.structure.reading import flat_steps
+from netspec.draw.view import View
 from netspec.graph.checked import Graph
 from netspec.ops.registry import REGISTRY
 
@@ -88,6 +93,28 @@ def test_windows_that_were_shifted_mask_other_regions(net: Net) -> None:
     text = "input 8x8x8; windows(4, shift={}) {{ attention(2) }}; relu"
     assert "mask other regions" in words(net(text.format(2)), expand=("attention",))
     assert "mask other regions" not in words(net(text.format(0)), expand=("attention",))
+
+
+@pytest.mark.parametrize("options", ["", ", rotary=50", ", causal=yes, scores=@s, kv_heads=1"])
+def test_lines_lead_from_part_to_part_as_the_operator_says(options: str, net: Net) -> None:
+    graph = net(
+        f"input x: 8x6\nparameter(2x6x6) as s\n@x; attention(2{options}) as y\n@s; gap as g\noutput y, g"
+    )
+    node = next(node for node in graph.nodes if node.path == "y")
+    parts = node.op.figure(*node.input_types)
+    step = next(step for step in flat_steps(graph) if step.node is node)
+    card = parts_card(step, View(graph), "attention")
+    scene = Scene(tuple(card.draw(0, 0)), card.w, card.h, "", "")
+    drawn = {
+        (a.rpartition(".")[2], b.rpartition(".")[2])
+        for line in connections(scene).values()
+        for a in line.sources
+        for b in line.targets
+    }
+    said = {(parts[k].text, part.text) for part in parts for k in part.reads if parts[k].text}
+    inside = {pair for pair in said if all(p.each for p in parts if p.text in pair)}
+    assert inside
+    assert inside <= drawn
 
 
 def test_one_layer_is_opened_by_its_path_and_others_stay_closed(net: Net) -> None:

@@ -175,3 +175,28 @@ def test_paddings_that_cut_are_a_crop_and_a_padding(tmp_path: Path) -> None:
     assert words == ["crop", "pad", "scaled"]
     assert found.proof is not None
     assert found.proof.exact
+
+
+class Asked(nn.Module):
+    """Trained queries to what flows in, as detectors have; what a mask says is computed in the file."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.queries = nn.Parameter(torch.randn(5, WIDTH))
+        self.heads = nn.MultiheadAttention(WIDTH, HEADS, batch_first=True)
+
+    def forward(self, x: Any) -> Any:
+        places = x.flatten(2).transpose(1, 2)
+        seen = F.interpolate(torch.ones(1, 1, 8, 8), size=x.shape[2:]).flatten(1)
+        steps = seen.cumsum(1)[..., None] * 0.1
+        queries = self.queries.expand(x.shape[0], -1, -1)
+        return self.heads(queries, places + steps, places, need_weights=False)[0]
+
+
+def test_queries_that_come_from_no_input_are_parameters(tmp_path: Path) -> None:
+    found = read(Asked(), tmp_path / "m.onnx", torch.randn(1, WIDTH, 4, 6))
+    words = [n.op.spelling for n in found.graph.nodes[1:]]
+    assert "attend" in words or "attention" in words
+    assert "softmax" not in words
+    assert found.proof is not None
+    assert found.proof.error < 1e-5

@@ -80,7 +80,10 @@ class Sequence(nn.Module):
 
 def read(module: nn.Module, path: Path, *size: int, **given: Any) -> Imported:
     names = {i + 2: "hwd"[i] for i in range(len(size))}
-    torch.manual_seed(0)
+    random = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for weight in module.parameters():
+            weight.copy_(torch.randn(weight.shape, generator=random) / 4)
     torch.onnx.export(
         module.eval(),
         (torch.randn(1, 3, *size),),

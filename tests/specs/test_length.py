@@ -65,6 +65,9 @@ def test_length_leaves_out_how_weights_start(line: str, left: str) -> None:
         ("bert_base", 110),
         ("gpt2", 92),
         ("tinyllama", 90),
+        ("vit_b_16", 90),
+        ("swin_t", 260),
+        ("detr_resnet50", 330),
     ],
 )
 def test_a_spec_is_short(name: str, most: int) -> None:

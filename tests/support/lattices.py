@@ -47,7 +47,8 @@ class _Maker:
         return self.rng.choice(self.levels[level][-3:])
 
     def text(self) -> str:
-        moves = [self.rise, self.fall, self.along, self.join, self.exchange, self.three, self.jump]
+        moves = [self.rise, self.fall, self.along, self.join, self.exchange, self.three]
+        moves += [self.jump, self.halves, self.aside]
         for _ in range(self.rng.randint(4, 16)):
             self.rng.choice(moves)()
         return "\n".join([*self.lines, self.end()])
@@ -72,6 +73,19 @@ class _Maker:
             f"@{self.some(level + 2)}; upsample(4); add {{ | identity | @{self.some(level)} }}",
             level,
         )
+
+    def halves(self) -> None:
+        level = self.rng.randrange(len(self.levels))
+        names = [f"t{self.count + 1}", f"t{self.count + 2}"]
+        self.count += 2
+        self.lines.append(f"@{self.some(level)}; conv1-16; split(2) as {', '.join(names)}")
+        self.levels[level] += names
+
+    def aside(self) -> None:
+        """A head for training only."""
+        self.count += 1
+        level = self.rng.randrange(len(self.levels))
+        self.lines.append(f"@{self.some(level)}; head aux{self.count} {{ gap; fc-3 }}")
 
     def along(self) -> None:
         level = self.rng.randrange(len(self.levels))

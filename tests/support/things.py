@@ -56,11 +56,22 @@ class Read:
         areas = [area for member in group.members for area in _areas(member)]
         if areas:
             words = [member.text for member in group.members if isinstance(member, Words)]
-            number, frame = len(self.things), _holds(group.members)
+            # A layer that shows what it does inside is one box: its parts are no layers.
+            parts = bool(group.nodes) and not any(_has_nodes(m) for m in group.members)
+            number, frame = len(self.things), _holds(group.members) and not parts
             nodes = frozenset(group.nodes)
             self.things.append(Thing(number, nodes, areas, words, around, frame))
+            if parts:
+                return
             around = (*around, number) if frame else around
         self.visit(group.members, around)
+
+
+def _has_nodes(item: Item) -> bool:
+    """Whether something in an item stands for layers."""
+    if not isinstance(item, Group):
+        return False
+    return bool(item.nodes) or any(_has_nodes(member) for member in item.members)
 
 
 def _areas(item: Item) -> Iterator[tuple[float, float, float, float]]:

@@ -31,11 +31,16 @@ from netspec.graph.checked import Call, Graph, Node
 # What a pair of the same operator is worth, or of two of one family, and how much of it its arguments, its
 # connections on either side and its name may add.
 _SAME, _KIN, _TOLD, _NEAR, _CALLED = 2.0, 0.5, 2.0, 0.3, 0.3
+# What two blocks of other names share at least, of two, if they are one.
+_RENAMED = 0.6
 
 
 @record(frozen=False, eq=False, slots=False)
 class Alignment:
-    """Nodes of the first graph by those of the second, and the other way; block calls likewise."""
+    """Nodes of the first graph by those of the second, and the other way; block calls likewise.
+
+    `starts` says whether how weights start is compared.
+    """
 
     a: Side
     b: Side
@@ -43,9 +48,10 @@ class Alignment:
     back: dict[Node, Node]
     calls: dict[Call, Call]
     calls_back: dict[Call, Call]
+    starts: bool
 
 
-def align(a: Graph, b: Graph, texts: Pair) -> Alignment:
+def align(a: Graph, b: Graph, texts: Pair, starts: bool = True) -> Alignment:
     """Pairs the nodes and the block calls of two graphs; near linear where they are mostly equal.
 
     Their texts say which of several that are alike is which.
@@ -66,6 +72,7 @@ def align(a: Graph, b: Graph, texts: Pair) -> Alignment:
         {y: x for x, y in ahead.items()},
         calls,
         {d: c for c, d in calls.items()},
+        starts,
     )
 
 
@@ -242,7 +249,7 @@ class _Aligner(Pairing):
             if isinstance(x, Call) and isinstance(y, Call):
                 shared = sum(map(share, bags[0][i], bags[1][j]))
                 # A block of another name is the same one if it does mostly the same.
-                if x.block != y.block and shared < 1:
+                if x.block != y.block and shared < _RENAMED:
                     return 0.0
                 return shared + (x.block == y.block) + (str(x) == str(y))
             if isinstance(x, Call) or isinstance(y, Call):

@@ -36,7 +36,7 @@ def changes(
         _group(causes, fact, cause, groups, places)
     moved = _join_moves(causes, groups, places)
     for pair in moved.items():
-        for told in told_otherwise(*pair):
+        for told in told_otherwise(*pair, found.starts):
             cause = causes.of(told)
             if cause.sure:
                 _group(causes, told, cause, groups, places)

@@ -14,14 +14,15 @@ from netspec.analysis.difference.texts import Pair
 from netspec.graph.checked import Graph, Node
 
 
-def compare(a: Graph, b: Graph) -> Found:
+def compare(a: Graph, b: Graph, starts: bool = True) -> Found:
     """What the second graph computes otherwise than the first, and where their specs say so.
 
     Layout, comments, the names of steps and blocks, the order of declarations and of steps that do not
     read each other, and whether something is said by a block, a default or an argument are no difference.
+    How weights start is one if `starts`; files of weights do not say.
     """
     pair = Pair(a, b)
-    found = align(a, b, pair)
+    found = align(a, b, pair, starts)
     texts = pair.a, pair.b
     known = facts(found)
     listed: list[Change] = []

@@ -80,9 +80,9 @@ class Difference(Found):
         }
 
 
-def difference(a: Graph, b: Graph) -> Difference:
+def difference(a: Graph, b: Graph, *, starts: bool = True) -> Difference:
     """What the second graph computes otherwise than the first; see `compare`."""
-    found = compare(a, b)
+    found = compare(a, b, starts)
     return Difference(
         found.a, found.b, found.changes, found.costs, found.shapes, found.tensors, found.pairs
     )

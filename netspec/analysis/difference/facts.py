@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from netspec.analysis.difference.align import Alignment
-from netspec.analysis.difference.marks import Side, is_unordered, told
+from netspec.analysis.difference.marks import Side, is_unordered, schemes, told
 from netspec.foundation.records import record
 from netspec.graph.checked import Call, Node, Value
-from netspec.graph.same import WINDOW
+from netspec.graph.same import WINDOW as _WINDOW
 from netspec.ops.declare.source import Input
+from netspec.ops.spatial.pool import AvgPool
 from netspec.ops.vectors.sources import Repeat
 
 
@@ -86,7 +87,7 @@ def _of_pair(found: Alignment, x: Node, y: Node) -> Iterator[Fact]:
     if type(x.op) is not type(y.op):
         yield Became(x, y)
     else:
-        yield from told_otherwise(x, y)
+        yield from told_otherwise(x, y, found.starts)
     shared = found.a.owners[x.owner], found.b.owners[y.owner]
     if x.frozen != y.frozen or not (
         found.ahead.get(shared[0]) is shared[1] or (x.owner == x.path and y.owner == y.path)
@@ -97,19 +98,29 @@ def _of_pair(found: Alignment, x: Node, y: Node) -> Iterator[Fact]:
         yield Reads(x, y, before, after)
 
 
-def told_otherwise(x: Node, y: Node) -> Iterator[Told]:
-    """What two steps of one kind are told otherwise."""
+def told_otherwise(x: Node, y: Node, starts: bool) -> Iterator[Told]:
+    """What two steps of one kind are told otherwise; with `starts` also how their weights start."""
     mine, other = told(x.op), told(y.op)
-    alike = WINDOW if _same_window(x, y) else frozenset()
+    alike = _WINDOW | {"ceil"} if _same_windows(x, y) else frozenset()
     for name in mine:
         if mine[name] != other[name] and name not in alike:
             yield Told(x, y, name)
+    start = schemes(x.op), schemes(y.op)
+    if starts:
+        yield from (Told(x, y, name) for name in start[0] if start[0][name] != start[1][name])
 
 
-def _same_window(x: Node, y: Node) -> bool:
+def _same_windows(x: Node, y: Node) -> bool:
     """Whether windows come to the same, however they are said: `pad=same` of a 3x3 kernel is `pad=1`."""
-    window = x.op.window(*x.input_types)
-    return window is not None and window == y.op.window(*y.input_types)
+    mine, other = x.op.window(*x.input_types), y.op.window(*y.input_types)
+    if mine is None or other is None or mine == other:
+        return mine is not None and mine == other
+    if isinstance(x.op, AvgPool):
+        # What an average is divided by depends on how its border came to be.
+        return False
+    # As many that start at the same places of the same map are the same, whatever pads it behind.
+    maps = [(node.input_types[0].spatial, node.types[0].spatial) for node in (x, y)]
+    return mine.window() == other.window() and maps[0] == maps[1]
 
 
 def _read(found: Alignment, x: Node, y: Node) -> tuple[tuple[Value, ...], tuple[Value, ...]]:

@@ -14,6 +14,7 @@ from netspec.foundation.records import record
 from netspec.graph.checked import Call, Graph, Node, Value
 from netspec.ops.arranging.merge import Add, Maximum, Mean, Minimum, Mul
 from netspec.ops.declare.operator import Operator
+from netspec.ops.declare.params import SchemeParam
 from netspec.ops.declare.source import Input
 
 # Operators that compute the same in whatever order their inputs come.
@@ -43,8 +44,17 @@ Item = Node | Bundle | Call
 
 
 def told(op: Operator) -> dict[str, Any]:
-    """What an operator was told, but for the layers after it, which are nodes of their own."""
-    return {name: value for name, value in vars(op).items() if name not in op.follows}
+    """What an operator was told, but for the layers after it, which are nodes of their own, and how
+    its weights start.
+    """
+    left = {*op.follows, *schemes(op)}
+    return {name: value for name, value in vars(op).items() if name not in left}
+
+
+def schemes(op: Operator) -> dict[str, Any]:
+    """How an operator's weights start, by parameter."""
+    params = type(op).params
+    return {n: v for n, v in vars(op).items() if isinstance(params.get(n), SchemeParam)}
 
 
 def is_unordered(op: Operator) -> bool:

@@ -103,6 +103,16 @@ class WrongCount(Problem):
     advice_text: str = ""
 
 
+class NothingFlows(Problem):
+    code = "NS353"
+    title = "nothing flows on here: a loop went over no values, and made no branch"
+    help = "put the loop beside other branches, or leave it out by an `if`"
+    explain = (
+        "`for r in rates { | ... }` makes branches for each value. Over an empty list it makes none: "
+        "beside other branches that adds nothing to them, alone it leaves nothing for the next step."
+    )
+
+
 class BranchCount(Problem):
     code = "NS312"
     title = "{branches} branches cannot share a wire of {tensors} tensors"
@@ -195,6 +205,7 @@ class EmptyOutput(Problem):
 class SharedShapesDiffer(Problem):
     code = "NS319"
     title = "weights of `{owner}` have shapes {theirs}, this step needs {ours}"
+    help = "{advice_text}"
     explain = (
         "`weights=@name` uses the weights of another step, so both must have weights of equal "
         "shapes."
@@ -202,6 +213,7 @@ class SharedShapesDiffer(Problem):
     owner: str
     theirs: str
     ours: str
+    advice_text: str = ""
 
 
 class ElementsDiffer(Problem):

@@ -76,15 +76,21 @@ class _Strung:
         """What the last element gives, and what else leaves, when these tensors flow in."""
         outs: list[Outs] = []
         last = feeds
-        heads = dict(series.asides)
         for i, item in enumerate(series.items):
             passed = [a for a, b in series.arcs if b == i]
             last = self._any(item, _with(last, [feeds if a < 0 else outs[a] for a in passed]))
             outs.append(last)
-            if i in heads:
-                self._any(heads[i], last)
+            for head in (block for at, block in series.asides if at == i):
+                self._head(head)
         ends = [a for a, b in series.arcs if b == len(series.items)]
         return _with(last, [feeds if a < 0 else outs[a] for a in ends])
+
+    def _head(self, head: Block) -> None:
+        """A head follows the element that has what it reads, which may be inside of another."""
+        read = head.nodes[0].inputs[0].node
+        home = next((i for i, item in enumerate(self.items) if read in nodes_of(item)), -1)
+        self.links[Link(home, 0, len(self.items), 0)] = None
+        self.items.append(head)
 
     def _any(self, element: Element, feeds: Outs) -> Outs:
         match element:

@@ -107,7 +107,7 @@ def _stride(node: Node) -> list[str]:
     values = node.op.__dict__
     if "stride" not in values or node.op.spelling in _UNSAID:
         return []
-    kernel, stride = values["kernel"], values["stride"]
+    kernel, stride = values.get("kernel"), values["stride"]
     pools = node.op.params["stride"].default is None and _flat(kernel) <= {1, 2}
     steps = stride if stride is not None else kernel
     alike = _flat(steps)

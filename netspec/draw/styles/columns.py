@@ -29,8 +29,8 @@ from netspec.draw.layout.pieces import (
 from netspec.draw.layout.strands import strands
 from netspec.draw.layout.structural import Layout, spread
 from netspec.draw.layout.ushape import u_shape
-from netspec.draw.metrics import total
-from netspec.draw.scene import Box, Group, Item, Scene, Words
+from netspec.draw.metrics import total, wrapped
+from netspec.draw.scene import SIZES, Box, Group, Item, Scene, Words
 from netspec.draw.structure.elements import (
     Block,
     Element,
@@ -119,10 +119,14 @@ def _scene(nets: list[Net]) -> Scene:
     if foot:
         items.append(Words(_MARGIN, y + 14, foot, "note", look="muted"))
         y += 20
+    cited: list[Item] = []
+    for line in _cited(nets, width - 2 * _MARGIN):
+        cited.append(Words(_MARGIN, y + 14, line, "note", look="muted"))
+        y += 15
     names = [net.view.graph.name for net in nets]
-    shown, title = (*headings, *items), ", ".join(names)
+    shown, title = (*headings, *items, *cited), ", ".join(names)
     # Of several nets the headings say which is which.
-    caption = tuple(headings) if len(nets) == 1 else ()
+    caption = (*headings, *cited) if len(nets) == 1 else tuple(cited)
     return Scene(shown, width, y + _MARGIN, title, _description(nets), caption=caption)
 
 
@@ -134,6 +138,18 @@ def _foot(nets: list[Net]) -> tuple[str, float]:
     said += dict.fromkeys(net.view.unlined for net in nets if net.view.unlined)
     text = "; ".join(said)
     return text, width_of(text, "note")
+
+
+def _cited(nets: list[Net], room: float) -> list[str]:
+    """The papers of the nets in lines of a width; of several nets with the names of those it is that of."""
+    named: dict[str, list[str]] = {}
+    for net in nets:
+        paper = dict(net.view.graph.metadata).get("paper")
+        if isinstance(paper, str):
+            named.setdefault(paper, []).append(net.view.graph.name)
+    several = len(nets) > 1
+    said = [f"{', '.join(names)}: {paper}" if several else paper for paper, names in named.items()]
+    return [line for text in said for line in wrapped(text, SIZES["note"], room)]
 
 
 def _steps(series: Series) -> Iterator[Step]:

@@ -33,16 +33,18 @@ OPEN = 224
 # Elements of one tensor, and of a constant that is computed.
 _LARGEST = 2**31
 _MOST_COMPUTED = 2**26
+# Of one that is computed element by element.
+_MOST_RESIZED = 2**14
 # Elements of constants that sizes may depend on.
 _SIZES = 2**12
 # What has a use for values of its inputs while a file is read: arithmetic alone, bounded by its output.
 _COMPUTED = frozenset(
     """
     Abs Add And Cast CastLike Ceil Clip Concat ConstantOfShape Cos CumSum Div Einsum Equal Erf Exp Expand
-    Flatten Floor Gather GatherElements GatherND Greater GreaterOrEqual Identity IsNaN Less LessOrEqual Log
-    MatMul Max Min Mod Mul Neg Not Or Pow Range Reciprocal ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum
-    Relu Reshape Round ScatterElements ScatterND Sigmoid Sign Sin Slice Split Sqrt Squeeze Sub Tanh Tile
-    Transpose Trilu Unsqueeze Where
+    Flatten Floor Gather GatherElements GatherND Gemm Greater GreaterOrEqual Identity IsNaN
+    LayerNormalization Less LessOrEqual Log MatMul Max Min Mod Mul Neg Not Or Pow Range Reciprocal ReduceMax
+    ReduceMean ReduceMin ReduceProd ReduceSum Relu Reshape Resize Round ScatterElements ScatterND Sigmoid
+    Sign Sin Slice Softmax Split Sqrt Squeeze Sub Tanh Tile Transpose Trilu Unsqueeze Where
     """.split()
 )
 # What gives its input in evaluation.
@@ -308,6 +310,8 @@ class _Specialising:
         else:
             shapes = [self._shape(self.types.get(name)) for name in node.output if name]
             size = sum(math.inf if s is None else math.prod(s) for s in shapes)
+        if node.op_type == "Resize" and size > _MOST_RESIZED:
+            return False
         read = sum(self.constants[name].size for name in names)
         if size > max(_MOST_COMPUTED, read):
             raise refused(

@@ -22,7 +22,8 @@ _HIDDEN = -99.0
 
 def attend(writer: Writer, node: Node) -> View:
     """Attention without its projections, which are layers of their own before and after."""
-    views = [writer.settled(name) for name in node.inputs[:3]]
+    views = [writer.settled(name) for name in node.inputs[1:3]]
+    views.insert(0, _queries(writer, node.inputs[0], views[0]))
     if len({len(view.axes) for view in views}) > 1:
         raise Unsaid("its queries and keys have different axes")
     query, key, value = views
@@ -60,6 +61,23 @@ def attend(writer: Writer, node: Node) -> View:
     axes = (*query.axes[:-1], across)
     found = View(wire, (query.base[0], (*many, *across), *query.base[2:]), axes)
     return found.moved(turned) if node.get("turned") else found
+
+
+def _queries(writer: Writer, name: str, key: View) -> View:
+    """The queries; trained ones, which come from no input, are the same for every sample."""
+    array = writer.constants.get(name)
+    if array is None:
+        return writer.settled(name)
+    rows = array.reshape(1 if array.shape[0] == 1 else writer.batch.size, -1, *array.shape[-2:])
+    if not (rows == rows[:1]).all():
+        raise Unsaid("its queries differ from sample to sample")
+    heads, steps, width = rows.shape[1:]
+    numbers = rows[0].transpose(0, 2, 1).reshape(heads * width, steps)
+    wire = writer.parameter(np.ascontiguousarray(numbers), key.wire)
+    many, places, across = writer.axes((heads, steps, width))
+    one = (writer.batch,)
+    axes = ((*one, *many), places, across) if array.ndim == 3 else (one, many, places, across)
+    return View(wire, (one, (*many, *across), places), axes)
 
 
 def _headed(writer: Writer, view: View) -> tuple[View, int]:

@@ -151,6 +151,11 @@ class Call:
         kept = {n: v for n, v in self.given.items() if n in needed or type(v) is not int}
         return {**kept, name: value}
 
+    def follows(self, name: str, ratio: Fraction) -> bool:
+        """Whether one argument that is so many times the channels makes these steps."""
+        number = ratio * (self.channels or 1)
+        return number.denominator == 1 and self.probe.wrong(self.other(name, int(number))) == []
+
     @property
     def channels(self) -> int | None:
         """The channels that can be named there."""
@@ -168,22 +173,19 @@ def by_channels(calls: list[Call]) -> None:
     said = {tuple((n, c.given.get(n)) for n in optional) for c in calls}
     if len(said) < 2 or any(call.channels is None for call in calls):
         return
+    apart = {(id(call.probe), call.channels): call for call in calls}
     numbers = {leaf.value for leaf in first.probe.wanted if type(leaf.value) is int}
     for name in optional:
         for value in sorted(numbers):
             ratio = Fraction(value, first.channels or 1)
-            wanted = [ratio * (call.channels or 1) for call in calls]
-            if all(
-                number.denominator == 1 and call.probe.wrong(call.other(name, int(number))) == []
-                for call, number in zip(calls, wanted, strict=True)
-            ):
-                for call, number in zip(calls, wanted, strict=True):
-                    given = call.other(name, int(number))
-                    unsaid = dict(call.probe.block.parameters)
-                    call.item.put(
-                        **{
-                            n: given[n] if n in given else literal(d or "")
-                            for n, d in unsaid.items()
-                        }
-                    )
-                return
+            if not all(call.follows(name, ratio) for call in apart.values()):
+                continue
+            for call in calls:
+                given = call.other(name, int(ratio * (call.channels or 1)))
+                call.item.put(
+                    **{
+                        n: given[n] if n in given else literal(default or "")
+                        for n, default in call.probe.block.parameters
+                    }
+                )
+            return

@@ -31,6 +31,7 @@ _CONTENTS = (
     ("avgpool", "down"),
     ("dwconv", "separable"),
 )
+_ORDERING = ("transpose", "reshape", "sequence", "grid", "flatten")
 # What a step is called that needs a name, by what it does.
 _NOUNS = {
     "maps": {"conv", "dwconv", "tableconv", "deformconv"},
@@ -47,7 +48,7 @@ _NOUNS = {
     "vectors": {"embedding", "position", "token"},
     "states": {"lstm", "gru", "rnn"},
     "piece": {"slice", "pick", "crop"},
-    "order": {"transpose", "reshape", "sequence", "grid", "flatten"},
+    "order": set(_ORDERING),
     "start": {IDENTITY},
 }
 _GENERIC = {
@@ -190,8 +191,10 @@ class Names:
         """A name for the block that these pieces become."""
         kinds: Counter[str] = Counter()
         for piece in pieces:
-            paths = [n.path for top in piece.items for i in top.walk() for n in i.nodes]
-            common = _common([self.scopes.get(path, ()) for path in paths])
+            nodes = [n for top in piece.items for i in top.walk() for n in i.nodes]
+            # Where numbers are put in another order is not known to the node: it has no say.
+            nodes = [n for n in nodes if n.op.spelling not in _ORDERING] or nodes
+            common = _common([self.scopes.get(node.path, ()) for node in nodes])
             if common and common[-1].kind:
                 kinds[common[-1].kind] += 1
         words = {item.word for piece in pieces[:1] for top in piece.items for item in top.walk()}

@@ -36,6 +36,7 @@ class Probe:
 
     def __init__(self, by: Bench, block: Shipped, size: str, wanted: list[Leaf]) -> None:
         self.by, self.block, self.size, self.wanted = by, block, size, wanted
+        self.known: dict[str, list[Any] | None] = {}
 
     def solved(self, likely: dict[str, Any]) -> dict[str, Any] | None:
         """The arguments, those that are `likely` tried first; None if there are none."""
@@ -146,6 +147,12 @@ class Probe:
 
     def _values(self, given: Mapping[str, Any]) -> list[Any] | None:
         """The values that the block has with these arguments; None if it cannot have them."""
+        key = repr(sorted(given.items()))
+        if key not in self.known:
+            self.known[key] = self._made(given)
+        return self.known[key]
+
+    def _made(self, given: Mapping[str, Any]) -> list[Any] | None:
         self.by.left -= 1
         if self.by.left <= 0:
             return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 from netspec.diagnostics.raised import Rejection
@@ -13,6 +14,7 @@ from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.params import Reference, SchemeParam
 from netspec.ops.declare.values import Layer
 from netspec.ops.registry import REGISTRY
+from netspec.sizes.shapes import TensorType
 
 OWNER, FROZEN, NODES = "weights", "frozen", "*"
 
@@ -36,7 +38,8 @@ def step(node: Node, owner: Value | None, pads: tuple[str, ...]) -> Item:
     }
     values |= dict.fromkeys(node.op.follows)
     if node.op.window(*node.input_types) is not None:
-        values |= _simplest(node, pads)
+        said = tuple((name, getattr(node.op, name)) for name in node.op.params)
+        values |= dict(_simplest(node.op.spelling, said, node.input_types, pads))
     if "over" in values and not node.input_types[0].spatial:
         values["over"] = Free((values["over"], *{"all", "channels"} - {values["over"]}))
     values |= {name: read(named[name]) if name in named else None for name in _steps_of(node.op)}
@@ -66,9 +69,15 @@ def _steps_of(op: Operator) -> Iterator[str]:
     return (name for name, param in op.params.items() if isinstance(param, Reference))
 
 
-def _simplest(node: Node, pads: tuple[str, ...]) -> dict[str, Any]:
+@lru_cache(maxsize=1024)
+def _simplest(
+    word: str,
+    said: tuple[tuple[str, Any], ...],
+    types: tuple[TensorType, ...],
+    pads: tuple[str, ...],
+) -> tuple[tuple[str, Any], ...]:
     """A window's parameters, each in the simplest form that makes the same window; paddings in all."""
-    op, types = node.op, node.input_types
+    op = REGISTRY[word](**dict(said))
     window = op.window(*types)
     assert window is not None
     found: dict[str, Any] = {
@@ -92,7 +101,7 @@ def _simplest(node: Node, pads: tuple[str, ...]) -> dict[str, Any]:
         ways = dict.fromkeys((0, *ways)) if "ceil" in op.params or sides == 0 else ways
         same = [way for way in ways if _windowed(op, found | {"pad": way}, types) == window]
         found["pad"] = _either(same or [found["pad"]])
-    return found
+    return tuple(found.items())
 
 
 def _either(ways: list[Any]) -> Any:

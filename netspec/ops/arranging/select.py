@@ -174,7 +174,7 @@ class Hardmax(Operator):
     examples = (
         ("5x3", "mul { | softmax | hardmax(2) }"),
         ("4", "mul { | identity | hardmax }"),
-        ("3xHxW", "add { | conv1-3 | hardmax }"),
+        ("3xHxW", "add { | relu | hardmax }"),
     )
 
     count: int = count(1, doc="how many are 1")

@@ -64,14 +64,15 @@ class Reshape(Operator):
     shape: int | tuple[int, ...] = per_axis(rest=True, doc="the new shape, without the batch")
 
     def infer(self, *inputs: TensorType) -> TensorType:
-        shape: tuple[Dim, ...] = (self.shape,) if isinstance(self.shape, int) else self.shape
-        if -1 in shape:
-            known, whole = -prod(shape), numel(inputs[0].shape)
-            rest = whole // known
-            fits = equal(rest * known, whole)
-            shape = tuple(rest if size == -1 else size for size in shape)
+        sizes = (self.shape,) if isinstance(self.shape, int) else self.shape
+        shape: tuple[Dim, ...] = sizes
+        if -1 in sizes:
+            known = -prod(sizes)
+            rest = numel(inputs[0].shape) // known
+            fits = equal(rest * known, numel(inputs[0].shape))
+            shape = tuple(rest if size == -1 else size for size in sizes)
         else:
-            fits = flat_size(self.spelling, inputs[0]) == prod(shape)
+            fits = flat_size(self.spelling, inputs[0]) == prod(sizes)
         if not fits:
             wanted = "x".join(
                 map(str, (self.shape,) if isinstance(self.shape, int) else self.shape)

@@ -58,19 +58,18 @@ class Correlate(Operator):
     batches = "broadcast"
     order = ("stride",)
     examples = (
-        ("3x7x8", "parameter(5x3x3x3) as k; @input; correlate(@k, pad=same)"),
-        (
-            "4x9x9",
-            "slice(0, 3, axis=height); slice(2, 5, axis=width) as seen; @input; correlate(@seen)",
-        ),
+        ("4x7x8", "crop(size=3x3); waves as k; @input; correlate(@k, pad=same)"),
+        ("4x9x9", "crop(size=3x2, offset=1x0); relu as seen; @input; correlate(@seen, groups=4)"),
         (
             "4x11",
-            "gap; fc-24; reshape(6x2x2) as k; @input; correlate(@k, stride=2, pad=(1, 0), groups=2)",
+            "flatten; slice(0, 24); reshape(6x2x2) as k; @input; "
+            "correlate(@k, stride=2, pad=(1, 0), groups=2)",
         ),
-        ("2xHxW", "gap; fc-18; reshape(2x3x3) as k; @input; correlate(@k, pad=1, groups=2)"),
+        ("2xHxW", "gap; reshape(1x2x1x1) as k; @input; correlate(@k, stride=2)"),
         (
             "4x6x7",
-            "parameter(3x4x2x3); groupnorm(1, affine=no) as k; @input; correlate(@k, dilation=2, pad=2)",
+            "crop(size=2x3); waves; groupnorm(1, affine=no) as k; @input; "
+            "correlate(@k, dilation=2, pad=2)",
         ),
     )
 

@@ -49,8 +49,7 @@ class Scan(Operator):
         ("3x7", "scan"),
         ("3x7", "sigmoid as keep; @input; scan(@keep)"),
         ("2x3x5", "relu as x; gap(keep=yes); sigmoid as keep; @x; scan(@keep)"),
-        ("4xT", "conv1-4(act=sigmoid) as keep; @input; scan(@keep)"),
-        ("3x4", "parameter(3x1, init=0.5) as keep; @input; scan(@keep)"),
+        ("4xT", "sigmoid as keep; @input; scan(@keep)"),
     )
 
     def infer(self, *inputs: TensorType) -> TensorType:

@@ -27,6 +27,7 @@ from netspec.backends.torch.source.known import started
 from netspec.backends.torch.source.leaves import OWN, Leaf, borrowed, leaf
 from netspec.backends.torch.source.options import Instance, merged
 from netspec.backends.torch.source.repeats import looped, unrolled
+from netspec.backends.torch.source.sizes import Untold
 from netspec.backends.torch.source.templates import (
     Class,
     Part,
@@ -36,7 +37,7 @@ from netspec.backends.torch.source.templates import (
     shared,
     solved,
 )
-from netspec.backends.torch.source.trace import Line, Untold
+from netspec.backends.torch.source.trace import Line
 from netspec.diagnostics.messages.backends import NoSource
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.records import Diagnostic

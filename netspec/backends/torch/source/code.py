@@ -289,10 +289,10 @@ def _same(value: object, default: object) -> bool:
     return type(value) is type(default) and value == default
 
 
-def statement(start: str, code: Code, indent: int) -> list[str]:
-    """`start` and an expression as lines: on one, or a call's arguments below each other."""
+def statement(start: str, code: Code, indent: int, after: str = "") -> list[str]:
+    """`start`, an expression and what comes `after` it: on one line, or with a call's arguments below it."""
     pad = " " * indent
-    line = f"{pad}{start}{flat(code)}"
+    line = f"{pad}{start}{flat(code)}{after}"
     if len(line) <= WIDTH or not isinstance(code, Fn):
         return [line]
     head = f"{pad}{start}{_inside(code.target, _MOST)}("
@@ -300,11 +300,11 @@ def statement(start: str, code: Code, indent: int) -> list[str]:
     texts = arguments(code)
     together = f"{inner}{', '.join(texts)}"
     if len(together) <= WIDTH:
-        return [head, together, f"{pad})"]
+        return [head, together, f"{pad}){after}"]
     found = [head]
     for value in written(code):
         found += _argument(value, indent + 4)
-    return [*found, f"{pad})"]
+    return [*found, f"{pad}){after}"]
 
 
 def _argument(pair: tuple[str, Code], indent: int) -> list[str]:
@@ -322,5 +322,4 @@ def _argument(pair: tuple[str, Code], indent: int) -> list[str]:
             return [opened, together, closed]
         items = [line for item in value.items for line in _argument(("", item), indent + 4)]
         return [opened, *items, closed]
-    lines = statement(start, value, indent)
-    return [*lines[:-1], f"{lines[-1]},"]
+    return statement(start, value, indent, ",")

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from netspec.backends.torch.source.code import Bin, Code, Const, Fn, Get, Seq, Slot, Text, mapped
-from netspec.backends.torch.source.trace import Torch, Trace, Untold
+from netspec.backends.torch.source.sizes import Untold
+from netspec.backends.torch.source.trace import Torch, Trace
 from netspec.ops.declare.weight import Weight
 from netspec.weights.seeded import draw
 

@@ -17,7 +17,8 @@ from torch import nn
 
 from netspec.backends.torch.levels import Outputs
 from netspec.backends.torch.source.code import Code, Const, Fn, Get, Item, Signature, Text
-from netspec.backends.torch.source.trace import Torch, Trace, Traced, Untold, lift
+from netspec.backends.torch.source.sizes import Untold
+from netspec.backends.torch.source.trace import Torch, Trace, Traced, lift
 from netspec.foundation.records import record
 from netspec.ops.declare import layers
 from netspec.ops.declare.geometry import Geometry

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import torch
@@ -28,6 +29,7 @@ from netspec.backends.torch.source.code import (
     flat,
     slots,
 )
+from netspec.backends.torch.source.sizes import Size, Untold
 from netspec.backends.torch.source.tidy import (
     FUNCTIONS,
     RESHAPING,
@@ -37,10 +39,6 @@ from netspec.backends.torch.source.tidy import (
     written_out,
 )
 from netspec.foundation.records import record
-
-
-class Untold(Exception):
-    """What cannot be written down."""
 
 
 @record
@@ -132,61 +130,6 @@ class Told:
     def __getattr__(self, name: str) -> Any:
         found = tuple(getattr(example, name) for example in self.examples)
         return self.trace.given(Get(self.code, name), (found[0], found[1]))
-
-
-class Size(int):
-    """A size that differs between the examples."""
-
-    code: Code
-    other: int
-
-    @classmethod
-    def made(cls, code: Code, first: int, other: int) -> Size:
-        """A size with its value in either example."""
-        found = cls(first)
-        found.code, found.other = code, other
-        return found
-
-
-def _arithmetic(sign: str, name: str) -> None:
-    """Gives sizes an operator that writes itself down."""
-    plain = getattr(int, f"__{name}__")
-
-    def method(self: Size, value: Any, turned: bool = False) -> Any:
-        if not isinstance(value, int):
-            return NotImplemented
-        operands = (value, self) if turned else (self, value)
-        found = tuple(plain(int(real(operands[0], i)), int(real(operands[1], i))) for i in (0, 1))
-        # Sizes that are multiplied by 1 or moved by 0 are themselves.
-        if not isinstance(value, Size) and found == (int(self), self.other):
-            return self
-        return Size.made(Bin(sign, lift(operands[0]), lift(operands[1])), *found)
-
-    setattr(Size, f"__{name}__", method)
-    setattr(Size, f"__r{name}__", lambda self, value: method(self, value, turned=True))
-
-
-def _comparison(name: str) -> None:
-    """Gives sizes a comparison that is the same in both examples."""
-    plain = getattr(int, f"__{name}__")
-
-    def method(self: Size, value: Any) -> Any:
-        if not isinstance(value, int):
-            return NotImplemented
-        found = [plain(int(real(self, i)), int(real(value, i))) for i in (0, 1)]
-        if found[0] != found[1]:
-            raise Untold("what is computed depends on the size of the input")
-        return found[0]
-
-    setattr(Size, f"__{name}__", method)
-
-
-for _sign, _name in {"+": "add", "-": "sub", "*": "mul", "//": "floordiv", "%": "mod"}.items():
-    _arithmetic(_sign, _name)
-for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
-    _comparison(_name)
-Size.__hash__ = int.__hash__  # type: ignore[method-assign]
-Size.__neg__ = lambda self: Size.made(Neg("-", self.code), -int(self), -self.other)  # type: ignore
 
 
 class Traced:
@@ -331,9 +274,12 @@ class Torch:
             )
         if name in _SIGNS and self._module is torch:
             return lambda one, other: _SIGNS[name](one, other)
-        return lambda *args, **named: self._trace.call(
-            Text(path), found, args, needed(name, found, named)
-        )
+        return partial(self._call, Text(path), name, found)
+
+    def _call(self, code: Code, name: str, found: Any, *args: Any, **named: Any) -> Any:
+        if name == "broadcast_tensors" and is_one_shape(args):
+            return args
+        return self._trace.call(code, found, args, needed(name, found, named))
 
     def written(self, function: Callable[..., Any], args: Any, named: Any) -> Any:
         """Calls a function that is written out as it stands; see `netspec.ops.declare.plain`."""
@@ -341,6 +287,11 @@ class Torch:
         self._trace.helpers[name] = function
         args, named = written_out(function, args, named)
         return self._trace.call(Text(name), lambda *a, **n: function(torch, *a, **n), args, named)
+
+
+def is_one_shape(tensors: tuple[Traced, ...]) -> bool:
+    """Whether tensors have one shape, in both examples."""
+    return all(len({tensor.examples[i].shape for tensor in tensors}) == 1 for i in (0, 1))
 
 
 def real(value: Any, example: int) -> Any:

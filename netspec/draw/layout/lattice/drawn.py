@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Sequence
 from typing import Protocol
 
 from netspec.draw.layout.bands import band, name_room
@@ -31,6 +31,7 @@ from netspec.graph.checked import Graph
 from netspec.sizes.shapes import TensorType
 
 _CUT = 4.0
+_STEP = 1.5
 _LEAST_LEVELS, _MOST_ITEMS, _MOST_LINKS = 3, 150, 400
 
 
@@ -86,15 +87,17 @@ class _Levels:
 
     def __init__(self, wires: Wiring, layout: Layout, graph: Graph) -> None:
         self.wires = wires
-        areas: dict[str, float] = {}
+        self.areas: dict[str, float] = {}
         for item in wires.items:
             for kind in _types(item):
-                areas.setdefault(resolution(kind), area_of(kind, graph) if kind.spatial else 0.0)
-        each = [self._names(item, layout) for item in wires.items]
-        every = {name for names in each for name in names}
-        self.names = sorted(every, key=lambda name: (not name, -areas.get(name, 0.0), name))
+                self.areas.setdefault(
+                    resolution(kind), area_of(kind, graph) if kind.spatial else 0.0
+                )
+        self.each = [self._names(item, layout) for item in wires.items]
+        every = {name for names in self.each for name in names}
+        self.names = sorted(every, key=lambda name: (not name, -self.areas.get(name, 0.0), name))
         rows = {name: row for row, name in enumerate(self.names)}
-        found = [sorted(rows[name] for name in names) for names in each]
+        found = [sorted(rows[name] for name in names) for names in self.each]
         self.spans = [Span(own[0], own[-1]) for own in found]
         self.rows = rows
 
@@ -121,14 +124,25 @@ class _Levels:
 
         Maps and sequences are not levels of each other: those of one rank count.
         """
-        columns: dict[int, set[int]] = {}
+        columns: dict[str, set[int]] = {}
         for cell, column in zip(found.cells, found.columns, strict=True):
             if not cell.span.is_one or any(v in self.wires.knotted for v in cell.members):
-                for row in range(cell.span.top, cell.span.bottom + 1):
-                    columns.setdefault(row, set()).add(column)
-        levels = [self.names[row] for row, own in columns.items() if len(own) > 1]
-        ranks = Counter(name.count("×") for name in levels if name)
-        return max(ranks.values(), default=0)
+                for name in {name for v in cell.members for name in self.each[v]}:
+                    columns.setdefault(name, set()).add(column)
+        sizes: dict[int, list[float]] = {}
+        for name, own in columns.items():
+            if name and len(own) > 1:
+                sizes.setdefault(name.count("×"), []).append(self.areas.get(name, 0.0))
+        return max((_steps(sorted(own)) for own in sizes.values()), default=0)
+
+
+def _steps(sizes: Sequence[float]) -> int:
+    """How many levels sizes are, from the least on: what is only padded or cut is not another."""
+    count, last = 0, 0.0
+    for size in sizes:
+        if not count or size >= last * _STEP:
+            count, last = count + 1, size
+    return count
 
 
 def _types(item: Element) -> list[TensorType]:

@@ -141,7 +141,7 @@ class Lines:
                 key = self._side(way, y, row), self._order(way), way.net
                 places.setdefault((way.link.target, y, row), []).append((key, way.link))
         for (v, y, row), arriving in places.items():
-            arriving.sort()
+            arriving.sort(key=lambda pair: pair[0])
             nets = list(dict.fromkeys(key for key, _ in arriving))
             above = sum(side < 0 for side, _, _ in nets)
             straight = sum(side == 0 for side, _, _ in nets)
