@@ -10,14 +10,14 @@ from netspec.importing.files.program import Array, Node, Program
 from netspec.importing.recognise.arranging import ARRANGING
 from netspec.importing.recognise.cutting import slices
 from netspec.importing.recognise.elementwise import ELEMENTWISE
-from netspec.importing.recognise.filling import filled
 from netspec.importing.recognise.fusing import Fusing
-from netspec.importing.recognise.heads import ATTENTION
 from netspec.importing.recognise.layers import LAYERS
 from netspec.importing.recognise.merging import merged
-from netspec.importing.recognise.pixels import PIXELS
+from netspec.importing.recognise.parts.filling import filled
 from netspec.importing.recognise.projecting import projected
-from netspec.importing.recognise.rolling import ROLLING
+from netspec.importing.recognise.rules.heads import ATTENTION
+from netspec.importing.recognise.rules.pixels import PIXELS
+from netspec.importing.recognise.rules.rolling import ROLLING
 from netspec.importing.recognise.steps import Step, Wire
 from netspec.importing.recognise.turning import rotary
 from netspec.importing.recognise.unread import Follows, Unread, cut, stand_in

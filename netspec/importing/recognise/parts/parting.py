@@ -13,10 +13,9 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from netspec.foundation.records import record
-from netspec.importing.recognise.refusing import Unsaid
-from netspec.importing.recognise.rows import rows_of, with_rows
-from netspec.importing.recognise.stepping import Steps
-from netspec.importing.recognise.steps import Step, Wire
+from netspec.importing.recognise.parts.rows import rows_of, with_rows
+from netspec.importing.recognise.parts.stepping import Steps
+from netspec.importing.recognise.steps import Step, Unsaid, Wire
 from netspec.importing.recognise.views import Atom, Axes, Axis, View, flat, size_of
 
 # Axes of places that a map has at most.

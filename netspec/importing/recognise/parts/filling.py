@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from netspec.importing.recognise.parting import Parting
+from netspec.importing.recognise.parts.parting import Parting
 from netspec.importing.recognise.steps import Step
 from netspec.importing.recognise.views import size_of
 
