@@ -194,14 +194,20 @@ def from_onnx(
 
 
 @advising
-def from_torch(module: Any, example: Any, *, partial: bool = False) -> Imported:
+def from_torch(module: Any, example: Any = None, *, partial: bool = False) -> Imported:
     """A module of PyTorch as a spec, as `from_onnx` gives it, proven against the module itself.
 
     `example` is what the module is called with: a tensor or a tuple of them. The module is exported to
-    ONNX in a temporary folder, in evaluation mode.
+    ONNX in a temporary folder, in evaluation mode. An exported program, or the path of an archive that
+    `torch.export.save` wrote, needs no example: it is proven against the calls that it lists.
     """
     from netspec.importing.modules import import_module
+    from netspec.importing.opening import import_exported, import_model
 
+    if isinstance(module, str | Path):
+        return import_model(Path(module), partial=partial)
+    if example is None:
+        return import_exported(module, partial=partial)
     return import_module(module, example, partial=partial)
 
 

@@ -46,16 +46,19 @@ def command(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Read an ONNX file as a spec, and prove that the two are the same net.
+    """Read an ONNX file, or an archive of torch.export, as a spec, and prove that both are the same net.
 
-    MODEL is a file of any exporter, from opset 9 on. The spec is built, given the file's weights and run
-    beside the file in ONNX Runtime, on two inputs and in two batch sizes where the file leaves the batch
-    open. Outputs are bitwise the same, or differ by no more than rounding makes of the file itself; a
-    spec that computes otherwise is not written. Heights and widths that the file leaves open are symbols,
-    proven at two sizes, where the steps are the same at both. Nodes without an operator are listed, and
-    nothing is written unless --partial says so: that spec is proven on what those make in the file.
+    MODEL is a file of any exporter, from opset 9 on, in single or half precision or eight bits, or an
+    archive that torch.export.save wrote (.pt2), nothing of which is evaluated. The spec is built, given the
+    file's weights and run beside the file in ONNX Runtime, on two inputs and in two batch sizes where the
+    file leaves the batch open. Outputs are bitwise the same, or differ by no more than rounding makes of the
+    file itself; a spec that computes otherwise is not written. Of half precision and eight bits, what the
+    file means in single precision is what is compared, and the report says how far the file itself is from
+    that. Heights and widths that the file leaves open are symbols, proven at two sizes, where the steps are
+    the same at both. Nodes without an operator are listed, and nothing is written unless --partial says so:
+    that spec is proven on what those make in the file.
     """
-    from netspec.importing.imported import import_file
+    from netspec.importing.opening import import_model
     from netspec.system.atomic import planned, replacing
 
     at = dict(map(_size, sizes))
@@ -65,7 +68,7 @@ def command(
             planned(path, keep)
     with Progress(model.name, quiet=quiet) as progress:
         progress.show("reading and proving")
-        found = import_file(model, partial=partial, sizes=at)
+        found = import_model(model, partial=partial, sizes=at)
         if weights_out is not None:
             progress.show("writing weights")
             found.save_weights(weights_out)
@@ -86,6 +89,8 @@ def command(
                 "net": found.graph.name,
                 "nodes": found.nodes,
                 "steps": len(found.graph.nodes) - len(found.graph.inputs),
+                "dtype": found.dtype,
+                "quantized": found.quantized,
                 "proof": None if found.proof is None else found.proof.as_json(),
                 "held": list(found.held),
                 "unread": [str(item) for item in found.unread],
@@ -104,6 +109,10 @@ def command(
             quiet,
         )
     say(proof, quiet)
+    if found.dtype == "fp16":
+        say("its weights are in half precision: compile the spec with --dtype fp16", quiet)
+    if found.quantized:
+        say("it computes in eight bits: compile the spec with --quantize int8 --calibrate", quiet)
 
 
 def _size(text: str) -> tuple[str, int]:

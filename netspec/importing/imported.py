@@ -31,7 +31,9 @@ class Imported:
     """A model as a spec: its text, the checked graph of it, and its weights by the text's names.
 
     `unread` nodes are cut out of the text; `proof` is None where ONNX Runtime does not run a file that has
-    any. `nodes` is how many the file has, `held` the sizes that it leaves open and the text does not.
+    any. `nodes` is how many the file has, `held` the sizes that it leaves open and the text does not. `dtype`
+    is what the file computes in, `fp32`, `fp16` or `bf16`, and `quantized` whether it does so in eight bits:
+    the weights are the numbers that its own stand for.
     """
 
     text: str
@@ -41,17 +43,17 @@ class Imported:
     unread: tuple[Unread, ...]
     nodes: int
     held: tuple[str, ...] = ()
+    dtype: str = "fp32"
+    quantized: bool = False
 
     def save_weights(self, path: Path) -> None:
-        """Writes the weights as safetensors, whole or not at all."""
-        from netspec.checkpoints.formats.safetensors import Numbers, write_safetensors
+        """Writes the weights as safetensors, in the file's `dtype` where it holds them."""
+        from netspec.checkpoints.formats.safetensors import write_safetensors
+        from netspec.importing.numbers import numbers
         from netspec.system.atomic import replacing
 
-        def owned(array: Array) -> Numbers:
-            return Numbers("F32", array.shape, lambda: (_owned(array),))
-
         with replacing(path) as file:
-            write_safetensors(file, {name: owned(array) for name, array in self.weights.items()})
+            write_safetensors(file, {n: numbers(a, self.dtype) for n, a in self.weights.items()})
 
 
 def import_file(
@@ -84,7 +86,9 @@ def import_file(
         text, graph, weights = _short(path, found)
         told = "".join(f"{line}\n" for line in notes(found.unread, found.nodes, found.missing))
         proof = prove_parts(path, graph, given(graph, weights), program, found)
-        return Imported(told + text, graph, weights, proof, found.unread, found.nodes)
+        return Imported(
+            told + text, graph, weights, proof, found.unread, found.nodes, (), *_precision(program)
+        )
     names = open_sizes(program)
     for others in tries(names):
         with suppress(NetspecError):
@@ -114,8 +118,15 @@ def _proven(
     """What was recognised as a short spec, run beside the file as read at each size."""
     text, graph, weights = _short(path, found)
     source = given(graph, weights)
-    proof = prove(path, graph, source, programs, found.inputs, found.outputs, run)
-    return Imported(text, graph, weights, proof, (), found.nodes, held)
+    proof = prove(path, graph, source, programs, found, run)
+    precision = _precision(programs[0])
+    return Imported(text, graph, weights, proof, (), found.nodes, held, *precision)
+
+
+def _precision(program: Program) -> tuple[str, bool]:
+    """What a file computes in, and whether in eight bits."""
+    meant = program.meant
+    return ("fp32", False) if meant is None else (meant.dtype, meant.rounded)
 
 
 def _short(path: Path, found: Recognised) -> tuple[str, Graph, dict[str, Array]]:
@@ -148,9 +159,3 @@ def _net_name(stem: str) -> str:
     if not name or name[0].isdigit() or name.lower() in {word.lower() for word in KEYWORDS}:
         name = f"net_{name}".rstrip("_")
     return name
-
-
-def _owned(array: Array) -> Array:
-    import numpy as np
-
-    return np.ascontiguousarray(array, dtype=np.float32)

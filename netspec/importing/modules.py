@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -19,46 +21,59 @@ from netspec.system.reading import reading
 _OPSET = 17
 
 
-def import_module(module: Any, example: Any, *, partial: bool = False) -> Imported:
-    """The module as a spec; see `netspec.from_torch`.
+def import_module(
+    module: Any, example: Any, *, partial: bool = False, name: str = "", free: bool = True
+) -> Imported:
+    """The module as a spec, called `name` or after its class; see `netspec.from_torch`.
 
     torch's newer exporter, which names the modules around each node, needs the package onnxscript;
-    without it the older one, which traces, writes the file.
+    without it the older one, which traces, writes the file. It does so too of what is a `name`'s: the calls
+    of an archive, which have no modules around them. `free` says whether the batch may be any.
     """
     torch = need("torch", "reading a module")
     given = example if isinstance(example, tuple) else (example,)
-    name = type(module).__name__
+    newer = not name and find_spec("onnxscript") is not None
+    name = name or type(module).__name__
     training = module.training
     module.eval()
     try:
         with tempfile.TemporaryDirectory(prefix="netspec-") as folder:
             path = Path(folder) / f"{name}.onnx"
-            _export(torch, module, given, path)
+            _export(torch, module, name, given, path, newer=newer, free=free)
 
             def run(feeds: Mapping[str, Array]) -> Sequence[Array]:
-                tensors = [torch.from_numpy(array) for array in feeds.values()]
+                pairs = zip(feeds.values(), given, strict=True)
+                tensors = [torch.from_numpy(array).to(like.dtype) for array, like in pairs]
                 with torch.no_grad():
                     found = module(*tensors)
                 many = found if isinstance(found, list | tuple) else (found,)
-                return [tensor.numpy() for tensor in many]
+                return [t.float().numpy() if t.is_floating_point() else t.numpy() for t in many]
 
             return import_file(path, name=name, partial=partial, run=run)
     finally:
         module.train(training)
 
 
-def _export(torch: Any, module: Any, given: tuple[Any, ...], path: Path) -> None:
-    """Writes the module as ONNX with a free batch."""
+def _export(
+    torch: Any,
+    module: Any,
+    name: str,
+    given: tuple[Any, ...],
+    path: Path,
+    *,
+    newer: bool,
+    free: bool,
+) -> None:
+    """Writes the module as ONNX, with a free batch where it may be one."""
     names = [f"input{i + 1}" if len(given) > 1 else "input" for i in range(len(given))]
 
     def failed(reason: str) -> NetspecError:
-        return NetspecError(
-            Unreadable(type(module).__name__, f"torch does not export it: {reason}")
-        )
+        return NetspecError(Unreadable(name, f"torch does not export it: {reason}"))
 
-    with reading(failed), warnings.catch_warnings():
+    # What it cannot export torch prints, besides raising.
+    with reading(failed), warnings.catch_warnings(), redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
-        if find_spec("onnxscript") is not None:
+        if newer:
             # Of one sample torch takes the batch for a number.
             many = tuple(torch.cat([t, t]) if t.shape[0] == 1 else t for t in given)
             batch = torch.export.Dim("batch")
@@ -80,5 +95,5 @@ def _export(torch: Any, module: Any, given: tuple[Any, ...], path: Path) -> None
             dynamo=False,
             input_names=names,
             opset_version=_OPSET,
-            dynamic_axes={name: {0: "batch"} for name in names},
+            dynamic_axes={name: {0: "batch"} for name in names} if free else None,
         )

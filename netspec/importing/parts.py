@@ -5,13 +5,24 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+import numpy as np
+
 from netspec.backends.onnx.compile import compile_graph
 from netspec.backends.onnx.options import FileOptions
 from netspec.diagnostics.messages.importing import NotProven
 from netspec.diagnostics.raised import NetspecError
 from netspec.graph.checked import Graph
 from netspec.importing.files.program import Program
-from netspec.importing.proof import Proof, batches_of, compared, feeds_of, session_run, told
+from netspec.importing.proof import (
+    Proof,
+    batches_of,
+    compared,
+    feeds_of,
+    leading,
+    plain,
+    session_run,
+    told,
+)
 from netspec.importing.recognise.recognising import Recognised
 from netspec.system.extras import need
 from netspec.system.reading import reading
@@ -38,20 +49,23 @@ def prove_parts(
     feeds = feeds_of((program,), graph, found.inputs)
     with tempfile.TemporaryDirectory(prefix="netspec-") as folder:
         try:
-            _show(path, Path(folder) / "shown.onnx", shown)
-            run = session_run(Path(folder) / "shown.onnx", names, shown)
+            _show(plain(path, program.meant, folder), Path(folder) / "shown.onnx", shown)
+            run = session_run(Path(folder) / "shown.onnx", names, shown, of=path)
             there = [told(path, run, feed) for feed in feeds]
         except NetspecError:
             return None
         own = Path(folder) / "model.onnx"
         compile_graph(graph, own, FileOptions(optimize=False), source=source)
-        ours = session_run(own, [*found.inputs, *made], list(wanted))
+        ours = session_run(own, [*found.inputs, *made], list(wanted), of=path)
+        axes = {wire.name: axis for (_, wire), axis in zip(found.ends, found.batches, strict=True)}
         worst = 0.0
         for feed, theirs in zip(feeds, there, strict=True):
-            given = [*feed.values(), *theirs[: len(made)]]
+            given = [*leading(program, found.inputs, feed).values(), *theirs[: len(made)]]
             here = told(path, ours, dict(zip((*found.inputs, *made), given, strict=True)))
             for name, one, other in zip(wanted, here, theirs[len(made) :], strict=True):
-                worst = max(worst, compared(path, name, one, other))
+                worst = max(
+                    worst, compared(path, name, np.moveaxis(one, 0, axes.get(name, 0)), other)
+                )
     if worst > _MOST:
         reason = f"what is read of it differs by {worst:.1e} of its largest value"
         raise NetspecError(NotProven(str(path), reason))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,10 @@ from netspec.diagnostics.messages.importing import NotProven
 from netspec.diagnostics.raised import NetspecError
 from netspec.foundation.records import record
 from netspec.graph.checked import Graph
+from netspec.importing.apart import Apart, in_words
+from netspec.importing.files.meaning.meant import Meant
 from netspec.importing.files.program import Program
+from netspec.importing.recognise.recognising import Recognised
 from netspec.ops.declare.weight import Weight
 from netspec.system.extras import need
 from netspec.system.reading import reading
@@ -30,6 +34,11 @@ _MOST = 1e-4
 _ROUNDINGS = 8
 # Batches of the runs; a fixed one has two inputs of its own size.
 _BATCHES = (1, 3)
+# The types of inputs that arrays are cast to.
+_TYPES = {"tensor(int32)": np.int32, "tensor(float16)": np.float16}
+# Steps of half precision and of single, relative to a number; and what a file in half may differ by always.
+_HALF, _SINGLE = 2**-11, 2**-23
+_HALF_MOST = 1e-2
 
 
 @record
@@ -39,7 +48,8 @@ class Proof:
     `rounding` is what nudging the inputs by one rounding does to the file itself, where that was asked; of
     a file that reads ids alone, what nudging the vectors that they stand for does to the spec. `places` are
     the sizes of the first input where they are open. `parts` says that nodes of the file were not read,
-    and that the text was given what they make.
+    and that the text was given what they make. `apart` is there where not the file but what it means in
+    single precision was compared: how far the file's own outputs are from that.
     """
 
     batches: tuple[int, ...]
@@ -48,6 +58,7 @@ class Proof:
     rounding: float | None = None
     places: tuple[str, ...] = ()
     parts: bool = False
+    apart: Apart | None = None
 
     @property
     def exact(self) -> bool:
@@ -64,6 +75,8 @@ class Proof:
             "outputs": self.outputs,
             "sizes": list(self.places),
             "parts": self.parts,
+            "compared": "the file" if self.apart is None else f"the file {self.apart.compared}",
+            "file_error": None if self.apart is None else self.apart.error,
         }
 
     def __str__(self) -> str:
@@ -71,13 +84,15 @@ class Proof:
         ran = f"{many} on 2 inputs, batches {' and '.join(map(str, self.batches))}"
         if self.places:
             ran += f", sizes {' and '.join(self.places)}"
+        if self.apart is not None:
+            ran += f", beside the file {self.apart.compared}"
         what = "proven but for what is lacking" if self.parts else "proven"
-        if self.exact:
-            return f"{what}: {ran}: bitwise the same"
         text = f"{what}: {ran}: within {self.error:.1e} of the largest value"
+        if self.exact:
+            text = f"{what}: {ran}: bitwise the same"
         if self.rounding is not None:
             text += f"; one rounding of the inputs moves the file's own by {self.rounding:.1e}"
-        return text
+        return text if self.apart is None else f"{text}; {self.apart}"
 
 
 def prove(
@@ -85,48 +100,103 @@ def prove(
     graph: Graph,
     source: WeightSource,
     programs: Sequence[Program],
-    names: Sequence[str],
-    outputs: Sequence[str],
+    found: Recognised,
     run: Run | None = None,
 ) -> Proof:
     """Runs both; raises NetspecError where they differ by more than rounding.
 
     `programs` are the file as it was read, once or at two sizes of what it leaves open.
-    `names` and `outputs` are the graph's inputs and outputs in the file's order. `run` computes what the
-    file stands for, the file itself by default.
+    `found` says what the graph's inputs and outputs are in the file. `run` computes what the file stands for,
+    the file itself by default.
     """
     need("onnxruntime", "import")
     program = programs[0]
-    reference = run or session_run(path, [item.name for item in program.inputs])
+    inputs, names = [item.name for item in program.inputs], found.inputs
+    outputs = list(dict.fromkeys(found.outputs))
     batches = batches_of(program)
     feeds = feeds_of(programs, graph, names)
     with tempfile.TemporaryDirectory(prefix="netspec-") as folder:
         made = Path(folder) / "model.onnx"
         compile_graph(graph, made, FileOptions(optimize=False), source=source)
-        ours = session_run(made, list(names), list(dict.fromkeys(outputs)))
+        ours = session_run(made, list(names), outputs, of=path)
+        reference = run
+        if reference is None or program.meant is not None:
+            reference = session_run(plain(path, program.meant, folder), inputs, of=path)
         places = tuple("x".join(map(str, next(iter(f.values())).shape[2:])) for f in feeds)
         places = places if len(programs) > 1 else ()
         worst = 0.0
-        named = [dict(zip(names, feed.values(), strict=True)) for feed in feeds]
-        for feed, renamed in zip(feeds, named, strict=True):
-            theirs = told(path, reference, feed)
-            found = dict(zip(dict.fromkeys(outputs), told(path, ours, renamed), strict=True))
-            for name, array in zip(outputs, theirs, strict=True):
-                worst = max(worst, compared(path, name, found[name], array))
+        named = [leading(program, names, feed) for feed in feeds]
+        there = [told(path, reference, feed) for feed in feeds]
+        for renamed, theirs in zip(named, there, strict=True):
+            here = dict(zip(outputs, told(path, ours, renamed), strict=True))
+            for name, array, axis in zip(found.outputs, theirs, found.batches, strict=True):
+                worst = max(worst, compared(path, name, np.moveaxis(here[name], 0, axis), array))
+        ran, count = tuple(dict.fromkeys(batches)), len(found.outputs)
+        apart = None
+        if program.meant is not None:
+            noise = max(_rounding(path, reference, feed, _HALF) for feed in feeds)
+            own = run or partial(_session, path, inputs)
+            apart = _beside(path, program.meant, own, feeds, there, noise)
         if worst <= EQUAL:
-            return Proof(tuple(dict.fromkeys(batches)), len(outputs), worst, None, places)
+            return Proof(ran, count, worst, None, places, apart=apart)
         if any(not item.integers for item in program.inputs):
             moved = max(_rounding(path, reference, feed) for feed in feeds)
         else:
             nudged = Path(folder) / "nudged.onnx"
             compile_graph(graph, nudged, FileOptions(optimize=False), source=_Nudged(graph, source))
-            other = session_run(nudged, list(names), list(dict.fromkeys(outputs)))
+            other = session_run(nudged, list(names), outputs, of=path)
             pairs = [(told(path, other, feed), told(path, ours, feed)) for feed in named]
             moved = max(_apart(path, *pair) for pair in pairs)
     if worst > min(_MOST, _ROUNDINGS * moved):
         reason = f"an output differs by {worst:.1e} of its largest value, rounding by {moved:.1e}"
         raise NetspecError(NotProven(str(path), reason))
-    return Proof(tuple(dict.fromkeys(batches)), len(outputs), worst, moved, places)
+    return Proof(ran, count, worst, moved, places, apart=apart)
+
+
+def plain(path: Path, meant: Meant | None, folder: str) -> Path:
+    """The file that is compared: what it means in single precision where that is another."""
+    if meant is None:
+        return path
+    written = Path(folder) / "meant.onnx"
+    with reading(lambda reason: NetspecError(NotProven(str(path), reason))):
+        meant.save(written)
+    return written
+
+
+def leading(program: Program, names: Sequence[str], feed: Mapping[str, Array]) -> dict[str, Array]:
+    """Inputs by the graph's names, the batch first."""
+    pairs = zip(names, feed.values(), program.inputs, strict=True)
+    return {name: np.moveaxis(array, item.batch, 0) for name, array, item in pairs}
+
+
+def _session(path: Path, inputs: list[str], feed: Mapping[str, Array]) -> Sequence[Array]:
+    return session_run(path, inputs)(feed)
+
+
+def _beside(
+    path: Path,
+    meant: Meant,
+    own: Run,
+    feeds: Sequence[Mapping[str, Array]],
+    there: Sequence[Sequence[Array]],
+    noise: float,
+) -> Apart:
+    """How far a file's `own` outputs are from what it means, `there`; where it does not run, why.
+
+    Raises NetspecError where half precision makes less of a difference: `noise` is what one rounding to it
+    of the inputs does.
+    """
+    try:
+        found = [told(path, own, feed) for feed in feeds]
+    except NetspecError as refusal:
+        reason = str(getattr(refusal.diagnostics[0].problem, "reason", ""))
+        return Apart(in_words(meant), None, reason.partition(": ")[0])
+    pairs = zip(found, there, strict=True)
+    error = max(_apart(path, [a.astype(np.float32) for a in one], two) for one, two in pairs)
+    if not meant.rounded and error > max(_HALF_MOST, _ROUNDINGS * noise):
+        reason = f"the file's own outputs are {error:.1e} from it {in_words(meant)}"
+        raise NetspecError(NotProven(str(path), reason))
+    return Apart(in_words(meant), error)
 
 
 def batches_of(program: Program) -> tuple[int, ...]:
@@ -144,8 +214,13 @@ def feeds_of(
     return [_feeds(programs[-seed], batch, bounds, seed) for seed, batch in enumerate(batches)]
 
 
-def session_run(path: Path, names: list[str], outputs: list[str] | None = None) -> Run:
-    """A file in ONNX Runtime, as a function of arrays in the order of the names."""
+def session_run(
+    path: Path, names: list[str], outputs: list[str] | None = None, *, of: Path | None = None
+) -> Run:
+    """A file in ONNX Runtime, as a function of arrays in the order of the names.
+
+    Messages name the file that it was made `of`, where it was.
+    """
     import onnxruntime as ort
 
     options = ort.SessionOptions()
@@ -154,7 +229,7 @@ def session_run(path: Path, names: list[str], outputs: list[str] | None = None) 
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
 
     def failed(reason: str) -> NetspecError:
-        return NetspecError(NotProven(str(path), f"ONNX Runtime does not run it: {reason}"))
+        return NetspecError(NotProven(str(of or path), f"ONNX Runtime does not run it: {reason}"))
 
     with reading(failed):
         session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
@@ -162,7 +237,7 @@ def session_run(path: Path, names: list[str], outputs: list[str] | None = None) 
 
     def run(feeds: Mapping[str, Array]) -> Sequence[Array]:
         given = {
-            name: array.astype(np.int32) if kinds[name] == "tensor(int32)" else array
+            name: array.astype(_TYPES.get(kinds[name], array.dtype))
             for name, array in zip(names, feeds.values(), strict=True)
             if name in kinds
         }
@@ -185,7 +260,8 @@ def _feeds(
     random = np.random.default_rng(seed)
     found: dict[str, Array] = {}
     for item, bound in zip(program.inputs, bounds, strict=True):
-        shape = (batch, *program.shapes[item.name][1:])
+        shape = list(program.shapes[item.name])
+        shape[item.batch] = batch
         found[item.name] = (
             random.integers(0, bound or 2, shape)
             if item.integers
@@ -207,11 +283,11 @@ def compared(path: Path, name: str, found: Array, wanted: Array) -> float:
     return off / largest if largest else off
 
 
-def _rounding(path: Path, run: Run, feeds: Mapping[str, Array]) -> float:
-    """What moving every input by half a unit in its last place does to the outputs."""
+def _rounding(path: Path, run: Run, feeds: Mapping[str, Array], step: float = _SINGLE) -> float:
+    """What moving every input by a step, relative to it, does to the outputs."""
     random = np.random.default_rng(7)
     nudged = {
-        name: _nudged(array, random) if array.dtype.kind == "f" else array
+        name: _nudged(array, random, step) if array.dtype.kind == "f" else array
         for name, array in feeds.items()
     }
     return _apart(path, told(path, run, nudged), told(path, run, feeds))
@@ -222,8 +298,8 @@ def _apart(path: Path, one: Sequence[Array], other: Sequence[Array]) -> float:
     return max(compared(path, "", found, wanted) for found, wanted in pairs)
 
 
-def _nudged(array: Array, random: np.random.Generator) -> Array:
-    factors = 1 + np.float32(2**-23) * random.choice([-1, 1], array.shape)
+def _nudged(array: Array, random: np.random.Generator, step: float = _SINGLE) -> Array:
+    factors = 1 + np.float32(step) * random.choice([-1, 1], array.shape)
     moved: Array = (array * factors).astype(np.float32)
     return moved
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from netspec.foundation.records import record
+from netspec.importing.files.meaning.meant import Meant
 from netspec.importing.scopes import Scope
 
 Array = np.ndarray[Any, Any]
@@ -40,22 +41,30 @@ class Node:
 
 @record(eq=False)
 class Input:
-    """An input of a file: its sizes, the batch first, None where the file leaves one open.
+    """An input of a file: its sizes, None where the file leaves one open, and which axis the batch is.
 
-    `symbols` are the names of those that are open, of the file where it has one; empty for the others.
+    That is the first, but of the sequences and states that recurrences read, whose second it is. `symbols`
+    are the names of sizes that are open, the batch's first, of the file where it has one; empty for others.
     """
 
     name: str
     sizes: tuple[int | None, ...]
     integers: bool
     symbols: tuple[str, ...] = ()
+    batch: int = 0
+
+    @property
+    def is_free(self) -> bool:
+        """Whether the file leaves the batch open."""
+        return self.batch < len(self.sizes) and self.sizes[self.batch] is None
 
 
 @record(eq=False)
 class Program:
     """A file as nodes in order. `shapes` are the sizes of every tensor, at a batch of `batch`.
 
-    `opset` is that of the file; `free` says whether the file leaves the batch open.
+    `opset` is that of the file; `free` says whether the file leaves the batch open. `meant` is the model
+    that this is where that is not the file's own, which computes in half precision or eight bits.
     """
 
     name: str
@@ -68,6 +77,7 @@ class Program:
     batch: int
     free: bool
     opset: int
+    meant: Meant | None = None
 
     def makers(self) -> dict[str, Node]:
         """The node that makes each tensor."""

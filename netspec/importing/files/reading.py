@@ -22,8 +22,12 @@ _DEEPEST = 128
 # Types of numbers that a file may hold.
 _KINDS = frozenset(
     getattr(TensorProto, word)
-    for word in ("FLOAT", "DOUBLE", "FLOAT16", "INT64", "INT32", "INT16", "INT8", "UINT8", "BOOL")
+    for word in """
+    FLOAT DOUBLE FLOAT16 BFLOAT16 INT64 INT32 INT16 INT8 INT4 UINT16 UINT8 UINT4 BOOL
+    """.split()
 )
+# Types of which two numbers share a byte.
+_HALVES = frozenset({TensorProto.INT4, TensorProto.UINT4})
 
 
 def read_flat(path: Path) -> tuple[ModelProto, dict[str, Array]]:
@@ -55,6 +59,8 @@ def as_array(path: Path, tensor: TensorProto, called: str) -> Array:
     _check_kind(path, tensor, called)
     count = math.prod(tensor.dims)
     item = helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
+    if tensor.data_type in _HALVES:
+        count = -(-count // 2)
     listed = len(tensor.float_data) + len(tensor.int64_data) + len(tensor.int32_data)
     listed += len(tensor.double_data)
     raw = len(tensor.raw_data)
@@ -68,6 +74,8 @@ def _array(path: Path, tensor: TensorProto) -> Array:
     if tensor.data_location != TensorProto.EXTERNAL:
         return as_array(path, tensor, tensor.name)
     _check_kind(path, tensor, tensor.name)
+    if tensor.data_type in _HALVES:
+        raise refused(path, f"{printable(tensor.name)} holds a type of numbers that is not read")
     dtype = np.dtype(helper.tensor_dtype_to_np_dtype(tensor.data_type))
     place = read_place(path, tensor, dtype.itemsize)
     with reading(lambda reason: refused(path, reason)), open_regular(place.path) as file:

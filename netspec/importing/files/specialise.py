@@ -7,12 +7,22 @@ numbers. That they hold at other batches too is for the proof to show.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from onnx import ModelProto, NodeProto, TensorProto, TypeProto, defs, helper, numpy_helper
+from onnx import (
+    GraphProto,
+    ModelProto,
+    NodeProto,
+    TensorProto,
+    TypeProto,
+    defs,
+    helper,
+    numpy_helper,
+)
 from onnx.shape_inference import infer_node_outputs
 
 from netspec.backends.onnx.blocks.inlining import MOST_NODES
@@ -20,9 +30,11 @@ from netspec.diagnostics.records import printable
 from netspec.importing.files.chains import chained
 from netspec.importing.files.computing import computed
 from netspec.importing.files.einsum import as_products, bounded
+from netspec.importing.files.meaning.meant import meant
 from netspec.importing.files.normal import normalised
 from netspec.importing.files.program import Array, Input, Node, Program
 from netspec.importing.files.reading import as_array, attributes_of, read_flat, refused
+from netspec.importing.files.runtime import LAID_OUT, OWN, UNOFFICIAL, taken_apart
 from netspec.importing.files.scoping import scopes_of
 from netspec.system.reading import reading
 
@@ -35,6 +47,7 @@ _LARGEST = 2**31
 _MOST_COMPUTED = 2**26
 # Of one that is computed element by element.
 _MOST_RESIZED = 2**14
+_ROOM = 2**28
 # Elements of constants that sizes may depend on.
 _SIZES = 2**12
 # What has a use for values of its inputs while a file is read: arithmetic alone, bounded by its output.
@@ -47,6 +60,10 @@ _COMPUTED = frozenset(
     Sign Sin Slice Softmax Split Sqrt Squeeze Sub Tanh Tile Transpose Trilu Unsqueeze Where
     """.split()
 )
+# What ONNX Runtime's optimisers write in files of older opsets too: the first that has it.
+_SINCE = {"LayerNormalization": 17}
+# What reads sequences and states whose second axis is the batch.
+_RECURRENT = frozenset({"LSTM", "GRU", "RNN", "DynamicQuantizeLSTM"})
 # What gives its input in evaluation.
 _IDLE = frozenset({"Identity", "Dropout"})
 _INTEGERS = {TensorProto.INT64, TensorProto.INT32, TensorProto.INT16, TensorProto.INT8}
@@ -59,7 +76,11 @@ def read_program(path: Path, sizes: Mapping[str, int] | None = None) -> Program:
     Raises NetspecError for a file that cannot be read.
     """
     proto, arrays = read_flat(path)
-    return _Specialising(path, proto, arrays, sizes or {}).program()
+    single = meant(path, proto, arrays)
+    if single is not None:
+        proto, arrays = single.model, dict(single.arrays)
+    program = _Specialising(path, proto, arrays, sizes or {}).program()
+    return replace(program, meant=single)
 
 
 class _Specialising:
@@ -71,6 +92,9 @@ class _Specialising:
         self.types: dict[str, TypeProto] = {}
         self.same: dict[str, str] = {}
         self.nodes: list[Node] = []
+        # Elements that may be computed in all: small nodes could make one constant over and over.
+        self.room: float = _ROOM + 8 * sum(array.size for array in arrays.values())
+        self.read = {item.name for item in proto.graph.output} | set(_read(proto.graph))
         # What the file says of tensors, for those whose sizes do not follow from its operators.
         self.told = {
             item.name: item.type for item in (*proto.graph.value_info, *proto.graph.output)
@@ -88,14 +112,9 @@ class _Specialising:
             self._input(item, first)
             for first, item in enumerate(i for i in graph.input if i.name not in self.constants)
         )
-        free = all(item.sizes[:1] == (None,) for item in inputs)
-        batch = (
-            BATCH
-            if free
-            else max((i.sizes[0] or BATCH) if i.sizes else 1 for i in inputs)
-            if inputs
-            else 1
-        )
+        free = all(item.is_free for item in inputs)
+        fixed = [(i.sizes[i.batch] or BATCH) if i.sizes else 1 for i in inputs]
+        batch = BATCH if free else max(fixed, default=1)
         for proto in graph.node:
             self._add(proto)
         outputs = []
@@ -131,18 +150,33 @@ class _Specialising:
         sizes: list[int | None] = []
         known: list[int] = []
         symbols: list[str] = []
+        second = self._is_second(item.name, kind.shape.dim)
         for axis, dim in enumerate(kind.shape.dim):
             fixed = dim.dim_value if dim.HasField("dim_value") and dim.dim_value > 0 else None
             sizes.append(fixed)
             symbols.append("" if fixed is not None else dim.dim_param or f"{item.name}.{axis}")
-            open_size = BATCH if axis == 0 else self.sizes.get(symbols[-1], OPEN)
+            open_size = BATCH if axis == second else self.sizes.get(symbols[-1], OPEN)
             known.append(fixed if fixed is not None else open_size)
             if fixed is None and dim.dim_param:
                 self.symbols[dim.dim_param] = open_size
         if math.prod(known) > _LARGEST:
             raise refused(self.path, f"the input {name} has {math.prod(known):,} numbers")
         self.types[item.name] = helper.make_tensor_type_proto(kind.elem_type, known)
-        return Input(item.name, tuple(sizes), kind.elem_type in _INTEGERS, tuple(symbols))
+        if second:
+            symbols[:2] = symbols[1::-1]
+        integers = kind.elem_type in _INTEGERS
+        return Input(item.name, tuple(sizes), integers, tuple(symbols), int(second))
+
+    def _is_second(self, name: str, dims: Any) -> bool:
+        """Whether an input's batch is its second axis: left open, and read so by a recurrence."""
+        if len(dims) != 3 or dims[1].dim_value > 0:
+            return False
+        read = [n for n in self.proto.graph.node if name in n.input]
+        parts = {n.output[0] for n in read if n.op_type in ("Slice", "Split") and n.output}
+        return any(
+            node.op_type in _RECURRENT and parts.union([name]).intersection(node.input)
+            for node in self.proto.graph.node
+        )
 
     def _real(self, name: str) -> str:
         return self.same.get(name, name)
@@ -157,7 +191,8 @@ class _Specialising:
         for name in proto.output:
             if name and (name in self.types or name in self.constants or name in self.same):
                 raise refused(self.path, f"{printable(name)} is made twice")
-        if not proto.output or not proto.output[0]:
+        first = proto.output[0] if proto.output else ""
+        if not first and not (proto.op_type in _RECURRENT and any(proto.output)):
             return
         plain = proto.domain in ("", "ai.onnx")
         if plain and proto.op_type == "If" and inputs[0] in self.constants:
@@ -167,9 +202,21 @@ class _Specialising:
             inputs = [name for name in inputs if 0 not in (self._size_of(name) or ())] or inputs
         alone = proto.op_type == "Concat" and len(inputs) == 1
         idle = alone or proto.op_type in _IDLE
-        if plain and idle and len([n for n in proto.output if n]) == 1:
+        if plain and idle and not self.read.intersection(proto.output[1:]):
             self.same[proto.output[0]] = inputs[0]
             return
+        if proto.domain in LAID_OUT:
+            raise refused(
+                self.path,
+                f"{printable(proto.name or proto.op_type)} is laid out for one machine by ONNX Runtime's "
+                "optimiser: import the file that it was made from",
+            )
+        if proto.domain == OWN or (plain and proto.op_type in UNOFFICIAL):
+            apart = self._apart(proto, inputs)
+            if apart is not None:
+                for inner in apart:
+                    self._add(inner)
+                return
         fixed = NodeProto(op_type=proto.op_type, name=proto.name, input=inputs, output=proto.output)
         fixed.attribute.extend(proto.attribute)
         fixed.domain = "" if plain else proto.domain
@@ -229,6 +276,25 @@ class _Specialising:
                 raise refused(self.path, f"nothing makes {printable(made.name)}")
             self.same[name] = real
 
+    def _apart(self, proto: NodeProto, inputs: list[str]) -> list[NodeProto] | None:
+        """The nodes that one of ONNX Runtime's own stands for; None where nothing says it."""
+        node = NodeProto()
+        node.CopyFrom(proto)
+        node.input[:] = inputs
+
+        def fresh(like: str) -> str:
+            name = like
+            while name in self.types or name in self.constants or name in self.same or name in new:
+                name += "."
+            new.add(name)
+            return name
+
+        new = set(proto.output)
+        with reading(
+            lambda reason: refused(self.path, f"{printable(proto.name or proto.op_type)}: {reason}")
+        ):
+            return taken_apart(node, self._size_of, fresh)
+
     def _constant(self, node: NodeProto) -> Array:
         found = attributes_of(self.path, node)
         for key, dtype in (("value_float", np.float32), ("value_floats", np.float32)):
@@ -271,9 +337,14 @@ class _Specialising:
 
     def _infer(self, node: NodeProto) -> None:
         """Adds the types of what a node makes, as far as they can be told."""
+        if any(item.HasField("g") for item in node.attribute):
+            return  # of what no step says: its graphs are not looked into
         try:
-            schema = defs.get_schema(node.op_type, self.opset, node.domain)
+            opset = max(self.opset, _SINCE.get(node.op_type, 0))
+            schema = defs.get_schema(node.op_type, opset, node.domain)
         except defs.SchemaError:
+            return
+        if any(name in self.types and not _is_known(self.types[name]) for name in node.input):
             return
         types, data = {}, {}
         for name in filter(None, node.input):
@@ -288,7 +359,7 @@ class _Specialising:
         with reading(
             lambda reason: refused(self.path, f"{printable(node.name or node.op_type)}: {reason}")
         ):
-            versions = [helper.make_opsetid("", self.opset)]
+            versions = [helper.make_opsetid("", opset)]
             found = infer_node_outputs(schema, node, types, data, opset_imports=versions)
         for name, kind in found.items():
             shape = self._shape(kind)
@@ -313,7 +384,8 @@ class _Specialising:
         if node.op_type == "Resize" and size > _MOST_RESIZED:
             return False
         read = sum(self.constants[name].size for name in names)
-        if size > max(_MOST_COMPUTED, read):
+        self.room -= size
+        if size > max(_MOST_COMPUTED, read) or self.room < 0:
             raise refused(
                 self.path, f"{printable(node.name or node.op_type)} makes too large a constant"
             )
@@ -335,3 +407,18 @@ class _Specialising:
                 return False
         self.same[node.output[0]] = node.input[0]
         return True
+
+
+def _read(graph: GraphProto) -> Iterator[str]:
+    """The tensors that nodes read, and those of their graphs."""
+    for node in graph.node:
+        yield from filter(None, node.input)
+        for item in node.attribute:
+            if item.HasField("g"):
+                yield from _read(item.g)
+                yield from (made.name for made in item.g.output)
+
+
+def _is_known(kind: TypeProto) -> bool:
+    """Whether a type says of what numbers a tensor is."""
+    return bool(kind.tensor_type.elem_type)

@@ -1,4 +1,4 @@
-"""What only moves elements: views, slices, pieces, joins, attention's heads, tables of ids, recurrences."""
+"""What only moves elements: views, slices, pieces, joins, attention's heads, tables of ids."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from netspec.importing.files.program import Array, Node
 from netspec.importing.recognise.parts.rows import with_rows
-from netspec.importing.recognise.views import Atom, Axes, View, refined, renamed, size_of
+from netspec.importing.recognise.views import Atom, View, refined, renamed, size_of
 from netspec.importing.recognise.writer import Unsaid, Writer
 
 # The words for a value's axes, by how many it has.
@@ -75,6 +75,8 @@ def sliced(
     atoms, size = view.axes[axis], size_of(view.axes[axis])
     start, end, step = slice(start, end, step).indices(size)
     count = len(range(start, end, step))
+    if step == -1 and count == size > 1:
+        return _mirrored(writer, view, axis)
     if count < 1 or step < 1:
         raise Unsaid("it takes nothing, or backwards")
     if count < size:
@@ -124,6 +126,37 @@ def _rows(writer: Writer, view: View, axis: int, taken: Sequence[int]) -> View |
     new = (Atom(len(taken)),) if len(taken) > 1 else ()
     base = (view.base[0], (*channels[:at], *new, *channels[at + 1 :]), *view.base[2:])
     return View(wire, base, tuple(new if i == axis else a for i, a in enumerate(view.axes)))
+
+
+def _mirrored(writer: Writer, view: View, axis: int) -> View:
+    """A tensor whose last element of an axis comes first."""
+    atoms = view.axes[axis]
+    if atoms not in view.base[1:] or len(view.base) - 1 not in _WORDS:
+        view = writer.channelled(view, axis)
+    word = _WORDS[len(view.base) - 1][view.base.index(atoms) - 1]
+    more = "" if word == "width" else f"({word})"
+    return view.on(writer.step(f"flip{more}", [view.wire], view.wire.sizes))
+
+
+def tile(writer: Writer, node: Node) -> View:
+    """Tile of axes of one place, each right after an axis of a map's places: those repeated, one by one."""
+    view, repeats = writer.view(node.inputs[0]), node.get("repeats", ())
+    for axis, times in enumerate(repeats):
+        if times == 1:
+            continue
+        before = view.axes[axis - 1] if axis else ()
+        place = next((i for i, a in enumerate(view.base) if i > 1 and before and a == before), None)
+        if view.axes[axis] or place is None:
+            raise Unsaid("it repeats an axis that is no map's, or as a whole")
+        factors = [times if i == place else 1 for i in range(2, len(view.base))]
+        shape = [n * f for n, f in zip(view.wire.sizes[1:], factors, strict=True)]
+        head = f"upsample({'x'.join(map(str, factors))})"
+        wire = writer.step(head, [view.wire], (view.wire.sizes[0], *shape))
+        repeat = (Atom(times),)
+        base = tuple((*a, *repeat) if i == place else a for i, a in enumerate(view.base))
+        axes = tuple(repeat if i == axis else a for i, a in enumerate(view.axes))
+        view = View(wire, base, axes)
+    return view
 
 
 def split(writer: Writer, node: Node) -> tuple[View, ...]:
@@ -355,79 +388,13 @@ def product(writer: Writer, node: Node) -> View:
     return View(wire, base, base)
 
 
-# --- recurrences
-
-# How torch orders the gates that ONNX has as i, o, f, c; z, r, h; one.
-_GATES = {"LSTM": (0, 2, 3, 1), "GRU": (1, 0, 2), "RNN": (0,)}
-_ACTS = {"LSTM": ("Sigmoid", "Tanh", "Tanh"), "GRU": ("Sigmoid", "Tanh"), "RNN": ("Tanh",)}
-
-
-def recurrent(writer: Writer, node: Node) -> tuple[View | None, ...]:
-    """LSTM, GRU and RNN of one layer, from zeros: what it gives at every step, or at the last."""
-    ways = {"forward": 1, "bidirectional": 2}.get(node.get("direction", "forward"))
-    if ways is None or node.get("layout", 0) or node.get("clip") or node.get("input_forget", 0):
-        raise Unsaid("it runs backwards, or with attributes that no step has")
-    acts = node.get("activations") or _ACTS[node.op] * ways
-    if tuple(a.lower() for a in acts) != tuple(a.lower() for a in _ACTS[node.op] * ways):
-        raise Unsaid("its activations are others")
-    if node.op == "GRU" and not node.get("linear_before_reset", 0):
-        raise Unsaid("it resets before the product")
-    if any(node.inputs[4:5]):
-        raise Unsaid("it reads the lengths of sequences")
-    for name in filter(None, node.inputs[5:]):
-        if name not in writer.constants or writer.constants[name].any():
-            raise Unsaid("it starts from a state")
-    view, hidden = writer.view(node.inputs[0]), node.get("hidden_size")
-    if len(view.axes) != 3 or view.axes[1] != view.base[0]:
-        raise Unsaid("its sequence is not (steps, batch, channels)")
-    view = writer.arranged(view, (view.base[0], view.axes[2], view.axes[0]))
-    weights = _gates(writer, node, ways, hidden)
-    given = ["bidirectional=yes"] * (ways == 2) + ["bias=no"] * ("bias_ih_l0" not in weights)
-    read = [
-        bool(name) and (name in writer.readers or name in writer.program.outputs)
-        for name in node.outputs
-    ]
-    read += [False] * (3 - len(read))
-    head, steps = f"{node.op.lower()}-{hidden}", view.wire.sizes[1:]
-    way = (Atom(ways),) if ways > 1 else ()
-    unit = (Atom(hidden),) if hidden > 1 else ()
-    if read[2] or (read[1] and (read[0] or ways > 1)):
-        raise Unsaid("its last state is read besides its output")
-    if read[1]:
-        wire = writer.step(head, [view.wire], (hidden,), "last=yes", *given, weights=weights)
-        return None, View(wire, (view.base[0], unit), ((), view.base[0], unit))
-    wire = writer.step(head, [view.wire], (ways * hidden, *steps), *given, weights=weights)
-    base: Axes = (view.base[0], (*way, *unit), view.base[2])
-    return (View(wire, base, (view.base[2], way, view.base[0], unit)),)
-
-
-def _gates(writer: Writer, node: Node, ways: int, hidden: int) -> dict[str, Array]:
-    order, found = _GATES[node.op], {}
-    arrays = [writer.constants.get(name) if name else None for name in node.inputs[1:4]]
-    if arrays[0] is None or arrays[1] is None:
-        raise Unsaid("a weight of it is computed while it runs")
-
-    def turned(array: Array) -> Array:
-        return np.concatenate([array[g * hidden : (g + 1) * hidden] for g in order])
-
-    for way in range(ways):
-        suffix = "l0_reverse" if way else "l0"
-        found[f"weight_ih_{suffix}"] = turned(arrays[0][way])
-        found[f"weight_hh_{suffix}"] = turned(arrays[1][way])
-        if len(arrays) > 2 and arrays[2] is not None:
-            both = arrays[2][way]
-            half = len(both) // 2
-            found[f"bias_ih_{suffix}"] = turned(both[:half])
-            found[f"bias_hh_{suffix}"] = turned(both[half:])
-    return found
-
-
 ARRANGING = {
     "Reshape": reshape,
     "Flatten": reshape,
     "Squeeze": reshape,
     "Unsqueeze": reshape,
     "Transpose": transpose,
+    "Tile": tile,
     "Split": split,
     "Gather": gather,
     "Concat": concat,
@@ -435,7 +402,4 @@ ARRANGING = {
     "SpaceToDepth": depth_to_space,
     "Expand": expand,
     "MatMul": product,
-    "LSTM": recurrent,
-    "GRU": recurrent,
-    "RNN": recurrent,
 }

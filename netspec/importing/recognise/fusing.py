@@ -255,6 +255,37 @@ def _length(match: Match, fusing: Fusing) -> dict[str, Any] | None:
     return {"axis": axes[0] % rank, "epsilon": eps}
 
 
+def _keras_norm(match: Match, fusing: Fusing) -> dict[str, Any] | None:
+    """A normalisation whose factor is made first, then applied to the tensor and to its mean."""
+    rank = len(fusing.shapes.get(match.tensors["x"], ()))
+    eps = fusing.scalar(match.tensors["$e"])
+    axes = {
+        tuple(range(2, rank)) if n.op == "GlobalAveragePool" else n.get("axes", ())
+        for n in match.nodes
+        if n.op in ("GlobalAveragePool", "ReduceMean")
+    }
+    kept = all(n.get("keepdims", 1) for n in match.nodes if n.op == "ReduceMean")
+    if rank < 2 or eps is None or len(axes) != 1 or not kept:
+        return None
+    (found,) = axes
+    if len(found) != 1 or found[0] % rank != rank - 1:
+        return None
+    for letter in ("$w", "$b"):
+        if letter in match.tensors:
+            array = fusing.constants[match.tensors[letter]]
+            if array.size != fusing.shapes[match.tensors["x"]][-1] or array.size != array.shape[-1]:
+                return None
+    return {"axis": rank - 1, "epsilon": eps}
+
+
+def _wrapped(match: Match, fusing: Fusing) -> dict[str, Any] | None:
+    """Ids that count from the end where they are negative: those of a net are not."""
+    rows = fusing.scalar(match.tensors["$n"])
+    table = fusing.constants[match.tensors["$t"]]
+    axis = match.nodes[0].get("axis", 0)
+    return {"axis": axis} if axis == 0 and table.ndim == 2 and rows == table.shape[0] else None
+
+
 def _response(beta: float | None) -> Given:
     return lambda match, fusing: response(match, fusing.constants, fusing.shapes, beta)
 
@@ -298,6 +329,24 @@ _ROOTS = [
     )
     for square in ("Pow(x, $p)", "Mul(x, x)")
 ]
+_KERAS = []
+for _mean in ("ReduceMean", "GlobalAveragePool"):
+    _apart = f"Sub(x, {_mean}(x))"
+    _root = f"Reciprocal(Sqrt(Add({_mean}(Mul({_apart}, {_apart})), $e)))"
+    _factor = f"Mul({_root}, $w)"
+    _KERAS += [
+        f"Add(Mul(x, {_factor}), Sub($b, Mul({_mean}(x), {_factor})))",
+        f"Add(Mul(x, {_factor}), Add(Mul(Neg({_mean}(x)), {_factor}), $b))",
+    ]
+_KERAS_UNSHIFTED = [
+    form.replace(f"Add(Mul(Neg({mean}(x))", f"Mul(Neg({mean}(x))").replace(", $b))", ")")
+    for mean, form in zip(("ReduceMean", "GlobalAveragePool"), _KERAS[1::2], strict=True)
+]
+_WRAPPED = [
+    "Gather($t, Where(Less(x, 0), Add(x, $n), x))",
+    "Gather($t, Add(Mul(Cast(Less(x, 0)), Add(x, $n)), Mul(x, Cast(Not(Less(x, 0))))))",
+    "Gather($t, Add(Mul(Cast(Less(Cast(x), 0)), Add(x, $n)), Mul(x, Cast(Not(Less(Cast(x), 0))))))",
+]
 _ERF = [f"Erf({inner})" for inner in ("Div(x, 1.4142135)", "Mul(x, 0.70710677)")]
 _CUBE = ["Pow(x, 3)", "Mul(x, Mul(x, x))", "Mul(Mul(x, x), x)"]
 _TANHS = [f"Tanh(Mul(0.7978845, Add(x, Mul(0.044715, {cube}))))" for cube in _CUBE]
@@ -339,6 +388,9 @@ _TABLE: tuple[tuple[list[str], str, str, Given], ...] = (
     (_gelus(_ERF), "Gelu", "x", _fixed(approximate="none")),
     (_gelus(_TANHS), "Gelu", "x", _fixed(approximate="tanh")),
     (_NORMALS, "Normal", "x", _norm),
+    (_KERAS, "NormalShifted", "x $w $b", _keras_norm),
+    (_KERAS_UNSHIFTED, "NormalScaled", "x $w", _keras_norm),
+    (_WRAPPED, "Gather", "$t x", _wrapped),
     (_ROOTS, "RootMeanSquare", "x", _norm),
     (["Mul(Normal(x), $w)"], "NormalScaled", "x $w", _affine),
     (["Add(NormalScaled(x, $w), $b)"], "NormalShifted", "x $w $b", _affine),

@@ -310,72 +310,6 @@ def resize(writer: Writer, node: Node) -> View:
     return _whole(writer, made, view.axes[0])
 
 
-def pad(writer: Writer, node: Node) -> View:
-    """Pad of a map's places, or of channels after the last."""
-    view = writer.view(node.inputs[0])
-    rank, amounts = len(view.axes), list(node.get("pads", ()))
-    if node.get("axes"):
-        chosen, given = [a % rank for a in node.get("axes")], amounts
-        amounts = [0] * (2 * rank)
-        for i, axis in enumerate(chosen):
-            amounts[axis], amounts[rank + axis] = given[i], given[len(chosen) + i]
-    if not any(amounts):
-        return view
-    pairs = list(zip(amounts[:rank], amounts[rank:], strict=True))
-    value = node.get("value", 0.0)
-    value = value[0] if isinstance(value, tuple) else value
-    mode = {"constant": "constant", "reflect": "reflect", "edge": "replicate", "wrap": "circular"}[
-        node.get("mode", "constant")
-    ]
-    padded = [axis for axis, pair in zip(view.axes, pairs, strict=True) if any(pair)]
-    if not all(axis and axis in view.base for axis in padded):
-        writer.plain(view)
-        view = writer.arranged(view, view.axes)
-    if view.plain:
-        ends = pairs
-    else:
-        own = [view.axes.index(axis) if axis and axis in view.axes else -1 for axis in view.base]
-        ends = [pairs[i] if i >= 0 else (0, 0) for i in own]
-    if any(ends[0]) or min(ends[1]) < 0:
-        raise Unsaid("it pads the batch, or cuts channels")
-    wire = view.wire
-    shape = [size + sum(pair) for size, pair in zip(wire.sizes, ends[1:], strict=True)]
-    if any(ends[1]):
-        if any(map(any, ends[2:])) or ends[1][0] or value or mode != "constant":
-            raise Unsaid("it pads channels before the first, or with other than zeros")
-        wire = writer.step(f"pad_channels({shape[0]})", [wire], shape)
-    else:
-        wire = _bordered(writer, wire, ends[2:], mode, value)
-    wide = (
-        new if any(pair) else old
-        for old, new, pair in zip(view.base, ((), *writer.axes(shape)), ends, strict=True)
-    )
-    base = tuple(wide)
-    if view.plain:
-        return View(wire, base, base)
-    changed = {old: new for old, new in zip(view.base, base, strict=True) if old != new}
-    return View(wire, base, tuple(changed.get(axis, axis) for axis in view.axes))
-
-
-def _bordered(
-    writer: Writer, wire: Wire, ends: list[tuple[int, int]], mode: str, value: float
-) -> Wire:
-    """A map with a border, and without what negative ones cut."""
-    cut = [(max(-before, 0), max(-after, 0)) for before, after in ends]
-    more = [(max(before, 0), max(after, 0)) for before, after in ends]
-    if any(map(any, cut)):
-        if mode != "constant":
-            raise Unsaid("it cuts where it mirrors")
-        kept = [size - sum(pair) for size, pair in zip(wire.sizes[1:], cut, strict=True)]
-        wire = writer.step(f"crop({sides(cut)})", [wire], (wire.sizes[0], *kept))
-    if not any(map(any, more)):
-        return wire
-    given = [sides(more)] + [f"mode={mode}"] * (mode != "constant")
-    given += [f"value={number(value)}"] * bool(value)
-    shape = [size + sum(pair) for size, pair in zip(wire.sizes[1:], more, strict=True)]
-    return writer.step(f"pad({', '.join(given)})", [wire], (wire.sizes[0], *shape))
-
-
 # --- shared
 
 
@@ -486,5 +420,4 @@ LAYERS = {
     "LRN": response_norm,
     "PRelu": prelu,
     "Resize": resize,
-    "Pad": pad,
 }

@@ -13,12 +13,15 @@ from netspec.importing.recognise.elementwise import ELEMENTWISE
 from netspec.importing.recognise.fusing import Fusing
 from netspec.importing.recognise.layers import LAYERS
 from netspec.importing.recognise.merging import merged
+from netspec.importing.recognise.padding import PADDING
 from netspec.importing.recognise.parts.filling import filled
 from netspec.importing.recognise.projecting import projected
+from netspec.importing.recognise.recurring import RECURRING
 from netspec.importing.recognise.rules.heads import ATTENTION
 from netspec.importing.recognise.rules.pixels import PIXELS
 from netspec.importing.recognise.rules.rolling import ROLLING
 from netspec.importing.recognise.steps import Step, Wire
+from netspec.importing.recognise.turned import turned
 from netspec.importing.recognise.turning import rotary
 from netspec.importing.recognise.unread import Follows, Unread, cut, stand_in
 from netspec.importing.recognise.views import View
@@ -30,6 +33,8 @@ _RULES: dict[str, Callable[[Writer, Node], Made]] = {
     **LAYERS,
     **ELEMENTWISE,
     **ARRANGING,  # type: ignore[dict-item]
+    **RECURRING,
+    **PADDING,
     **ATTENTION,
     **ROLLING,
     **PIXELS,
@@ -45,7 +50,8 @@ class Recognised:
     `unread` are the nodes without a step: the text has an input in place of what they make and others
     read, and what they read of others as outputs. `inputs` and `outputs` are the names of the text's, in
     the file's order; a single output is `output`. `given` are its inputs, `steps`
-    its steps, `ends` the tensors of the file that outputs are.
+    its steps, `ends` the tensors of the file that outputs are, and `batches` which axis
+    of each the batch is there: the text has it first.
     """
 
     name: str
@@ -58,6 +64,7 @@ class Recognised:
     nodes: int
     text: str = ""
     outputs: tuple[str, ...] = ()
+    batches: tuple[int, ...] = ()
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -78,6 +85,7 @@ class Recognised:
 def recognised(program: Program, name: str) -> Recognised:
     """The steps of a program; `name` is that of the net."""
     total = len(program.nodes)
+    turned(program)
     Fusing(program).run()
     writer = Writer(program)
     unread: list[Unread] = []
@@ -98,7 +106,8 @@ def recognised(program: Program, name: str) -> Recognised:
     missing = {id(wire): wire for item in unread for _, wire in item.makes}
     known = [name for name in program.outputs if name not in writer.unknown]
     outputs = [name for name in known if id(writer.copied(name).wire) not in missing]
-    wires = [_output(writer, output, unread) for output in outputs]
+    placed = [_output(writer, output, unread) for output in outputs]
+    wires = [wire for wire, _ in placed]
     _called(writer, outputs, wires)
     wires += cut(writer, unread)
     projected(writer.steps)
@@ -118,8 +127,20 @@ def recognised(program: Program, name: str) -> Recognised:
         tuple(zip(outputs, wires, strict=False)),
         tuple(unread),
         total,
+        batches=tuple(axis for _, axis in placed),
     )
     return written(found, program)
+
+
+def _no_rule(node: Node) -> str:
+    """Why nothing says a node of this operator."""
+    if node.op.startswith("com.microsoft."):
+        return "of ONNX Runtime's optimiser: import the file that it was made from"
+    return _REASONS.get(node.op, "no operator")
+
+
+_LOOP = "a loop: what it computes at each step is no step of a spec"
+_REASONS = {"Loop": _LOOP, "Scan": _LOOP}
 
 
 def _made(writer: Writer, node: Node) -> Made:
@@ -128,7 +149,7 @@ def _made(writer: Writer, node: Node) -> Made:
         raise Follows
     rule = _RULES.get(node.op)
     if rule is None:
-        raise Unsaid("no operator")
+        raise Unsaid(_no_rule(node))
     try:
         return rule(writer, node)
     except (KeyError, IndexError, TypeError, ValueError, AssertionError, ArithmeticError):
@@ -136,19 +157,22 @@ def _made(writer: Writer, node: Node) -> Made:
         raise Unsaid("its attributes are not those of the operator") from None
 
 
-def _output(writer: Writer, output: str, unread: list[Unread]) -> Wire:
+def _output(writer: Writer, output: str, unread: list[Unread]) -> tuple[Wire, int]:
+    """The value that an output is, the batch first, and which axis of the file's that is."""
     writer.node = Node("Output", (), (output,), name="")
     try:
         view = writer.view(output)
+        batch = view.axes.index(view.base[0]) if view.base[0] in view.axes else 0
+        view = view.moved(sorted(range(len(view.axes)), key=lambda axis: axis != batch))
         wire = writer.plain(view)
         if not writer.parts.whole(wire, view.axes[0]):
             raise Unsaid("parts of maps lie in its batch")
         if wire.step is None:
             wire = writer.step("identity", [wire], wire.sizes)
-        return wire
+        return wire, batch
     except Unsaid as refusal:
         unread.append(Unread(Node("output", (), (output,), name=output), str(refusal)))
-        return Wire(writer.inputs[0].name, (1,))
+        return Wire(writer.inputs[0].name, (1,)), 0
 
 
 def _called(writer: Writer, outputs: Sequence[str], wires: Sequence[Wire]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from netspec.importing.files.program import Array, Node, Program
+from netspec.importing.files.program import Array, Input, Node, Program
 from netspec.importing.recognise.parts.parting import Parts
 from netspec.importing.recognise.steps import Names, Step, Unsaid, Wire
 from netspec.importing.recognise.views import (
@@ -48,21 +48,23 @@ class Writer:
         self.readers = program.readers()
         self.node = Node("", (), ("",))
         self.inputs = [
-            self._input(item.name, name) for item, name in zip(program.inputs, names, strict=True)
+            self._input(item, name) for item, name in zip(program.inputs, names, strict=True)
         ]
         # Names that are kept for the steps that outputs come from.
         several = program.outputs if len(program.outputs) > 1 else ()
         self.called = {name: self.names.free([name], "result") for name in several}
 
-    def _input(self, name: str, wanted: str) -> Wire:
-        shape = self.shapes[name]
+    def _input(self, item: Input, wanted: str) -> Wire:
+        shape = self.shapes[item.name]
         free = wanted if re.fullmatch(r"[A-Za-z]\w*", wanted) else "data"
         free = "input" if len(self.program.inputs) == 1 else self.names.free([free], "data")
-        if not shape or shape[0] != self.program.batch:
-            raise Unsaid(f"the input {name} has no batch of its own")
-        wire = Wire(free, shape[1:])
-        base = ((self.batch,), *self.axes(shape[1:]))
-        self.views[name] = View(wire, base, base)
+        if not shape or shape[item.batch] != self.program.batch:
+            raise Unsaid(f"the input {item.name} has no batch of its own")
+        others = shape[: item.batch] + shape[item.batch + 1 :]
+        wire = Wire(free, others)
+        base = ((self.batch,), *self.axes(others))
+        axes = (*base[1 : item.batch + 1], base[0], *base[item.batch + 1 :])
+        self.views[item.name] = View(wire, base, axes)
         return wire
 
     @staticmethod
