@@ -8,7 +8,7 @@ What is left, as where a block was written out, is found by its connections to w
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from functools import partial
 
 from netspec.analysis.difference.connections import by_connections
@@ -160,7 +160,10 @@ class _Aligner(Pairing):
         Of a statement of which other steps are paired it is not: that is run more or less often.
         """
         sides: list[dict[object, list[Item]]] = [defaultdict(list), defaultdict(list)]
-        known = (self.a, self.ahead), (self.b, self.taken)
+        known: list[tuple[Side, Mapping[Node, object]]] = [
+            (self.a, self.ahead),
+            (self.b, self.taken),
+        ]
         for gap in rest:
             for words, items, (side, taken) in zip(sides, gap, known, strict=True):
                 for item in items:
