@@ -160,7 +160,7 @@ class _Aligner(Pairing):
         Of a statement of which other steps are paired it is not: that is run more or less often.
         """
         sides: list[dict[object, list[Item]]] = [defaultdict(list), defaultdict(list)]
-        known = (self.a, {*self.ahead}), (self.b, {*self.taken})
+        known: list[tuple[Side, Mapping[Node, object]]] = [
             (self.a, self.ahead),
             (self.b, self.taken),
         ]
