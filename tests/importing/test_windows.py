@@ -271,3 +271,12 @@ def test_a_border_wider_than_a_part_stays_one(tmp_path: Path) -> None:
     found = imported(module, (3, 6, 7), tmp_path)
     assert [part["fill"] for part in parameters(found, "partition")] == [False]
     assert "pad" in words(found)
+
+
+def test_windows_of_our_own_come_back_to_the_bit(tmp_path: Path) -> None:
+    text = "residual { layernorm; windows(4, shift=1) { attention(2, scores=relative(2)) } }"
+    netspec.load(f"input 8x8x8\n{text}\n").to_onnx(tmp_path / "net.onnx")
+    found = import_file(tmp_path / "net.onnx")
+    assert found.proof is not None
+    assert found.proof.exact
+    assert text in found.text
