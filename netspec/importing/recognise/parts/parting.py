@@ -142,6 +142,8 @@ class Parts:
                 if any(counts):
                     view = self._cut(view, counts, spaced)
             return view
+        if len(view.axes if everything else view.base) < 2:
+            raise Unsaid("its first axis is not the batch")
         # As axes of their own, which parts then have one place of.
         others = [axis for axis in view.axes if not any(atom.batch for atom in axis)]
         first, *others = others if everything else view.base[1:]
