@@ -99,6 +99,7 @@ SAID = {
         "relu; subsample(2); relu; subsample(2x1, offset=1)",
         "subsample(2x1, 1)",
     ),
+    "of a map of one column": ("conv3x16-8; subsample(2)", "subsample(2x1)"),
     "equal sides cut": ("conv3-8 as a; crop(2); relu", "crop(2)"),
     "a centre": ("relu; crop(size=7x9)", "crop(size=7x9)"),
     "uneven sides": ("relu; crop(((0, 1), (3, 2)))", "crop(((0, 1), (3, 2)))"),
