@@ -17,7 +17,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-import onnx
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from support.onnx_files import scrambled
 
 import netspec.importing.imported as importing
 from netspec.diagnostics.raised import NetspecError
@@ -42,22 +44,6 @@ HAND = {
     "t5_encoder_4x256": "t5_small_encoder",
     "wide_resnet50_2": "wide_resnet50_2",
 }
-
-
-def scrambled(path: Path, to: Path) -> None:
-    """Writes a file with every name of nodes and tensors replaced by a number."""
-    model = onnx.load(path)
-    names: dict[str, str] = {"": ""}
-    graph = model.graph
-    for item in (*graph.input, *graph.output, *graph.initializer):
-        item.name = names.setdefault(item.name, f"t{len(names)}")
-    for number, node in enumerate(graph.node):
-        node.name = f"n{number}"
-        del node.metadata_props[:]
-        for field in (node.input, node.output):
-            field[:] = [names.setdefault(name, f"t{len(names)}") for name in field]
-    del graph.value_info[:]
-    onnx.save(model, to)
 
 
 def length(text: str) -> int:

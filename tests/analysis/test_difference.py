@@ -7,6 +7,7 @@ from importlib.resources import files
 
 import jsonschema
 import pytest
+from support.watching import counting
 
 import netspec
 from netspec.analysis.difference.difference import difference
@@ -418,3 +419,18 @@ def test_alike_items_are_paired_by_the_largest_sum() -> None:
     scores = [[1.0, 3.0], [3.0, 1.0]]
     assert paired((2, 2), lambda i, j: scores[i][j], lambda i, j: True) in ([(0, 1)], [(1, 0)])
     assert paired((1, 1), lambda i, j: 0.0, lambda i, j: True) == []
+
+
+# --- how much work it is
+
+
+def test_twice_the_layers_are_twice_the_work() -> None:
+    text = "input 3x8x8\ndefault conv(pad=same, act=relu)\nblock u(n) { residual { conv3-n; conv3-n } }\n"
+    calls = []
+    for count in (60, 120):
+        rows = "".join(f"u({8 + i % 5}); maxpool3/1(pad=1)\n" for i in range(count))
+        pair = of(text + rows), of((text + rows).replace("act=relu", "act=elu"))
+        with counting() as work:
+            assert [change.place.line for change in difference(*pair).changes] == [2]
+        calls.append(work.calls)
+    assert calls[1] < 2.6 * calls[0]

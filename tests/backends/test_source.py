@@ -181,10 +181,10 @@ def test_ruff_has_nothing_to_say(files: Path, command: list[str]) -> None:
 
 
 @pytest.mark.slow
-def test_mypy_has_nothing_to_say(files: Path) -> None:
+def test_a_strict_mypy_has_nothing_to_say(files: Path) -> None:
     api = pytest.importorskip("mypy.api")
     config = files / "none.ini"
-    config.write_text("[mypy]\n")
+    config.write_text("[mypy]\nstrict = true\n")
     for path in sorted(files.glob("*.py")):
         out, errors, status = api.run(["--config-file", str(config), str(path)])
         assert status == 0, out + errors
@@ -309,3 +309,70 @@ def test_what_is_hard_to_write_is_the_same_in_source(name: str) -> None:
 def test_names_of_parameters_and_steps_do_not_meet() -> None:
     text = "block unit(n) { conv3-n as n; pad_channels(2*n) as into }\nunit(4); unit(6); gap\n"
     assert_alike(netspec.load(text, input="4x8x8").graph)
+
+
+# --- what a person would not write
+
+
+@pytest.fixture(scope="module")
+def attention() -> str:
+    return netspec.load("attention(4)\n", input="32x14").to_source()
+
+
+def test_nothing_is_computed_for_nothing_or_twice(attention: str) -> None:
+    assert "arange" not in attention
+    assert "_ = " not in attention
+    assert attention.count("x.transpose(1, 2)") == 2  # before and after
+    assert ".flatten(2).transpose" not in attention
+
+
+def test_defaults_of_torch_are_left_out(attention: str) -> None:
+    assert "F.scaled_dot_product_attention(y, z, x)" in attention
+    causal = netspec.load("attention(4, causal=yes)\n", input="32x14").to_source()
+    assert "is_causal=True)" in causal
+    resized = netspec.load("upsample(2, mode=bilinear)\n", input="3x8x8").to_source()
+    assert "antialias" not in resized
+    assert "align_corners=False" in resized
+
+
+def test_what_is_left_of_a_rate_is_said_by_the_rate() -> None:
+    text = netspec.load("droppath(0.1); droppath(0.3)\n", input="3x8x8").to_source()
+    assert "x * (y >= self.rate) / (1 - self.rate)" in text
+    assert text.count("DropPath(") == 3
+
+
+def test_two_of_a_kind_are_no_loop_and_many_are() -> None:
+    block = "block u(n) { conv3-n(pad=same); relu }\nconv1-4; "
+    few, many = (
+        netspec.load(f"{block}u(4) x{count}; gap\n", input="4x8x8").to_source() for count in (3, 9)
+    )
+    assert "for i in" not in few
+    assert "self.u3(self.u2(self.u1(" in few
+    assert "for i in range(1, 10):" in many
+
+
+@pytest.mark.parametrize(
+    ("body", "calls", "why"),
+    [
+        ("residual(shortcut=same) { conv3-n/s(pad=1) }", "u(4, 1); u(4, 2); u(4, 1)", "s == 1"),
+        ("conv1-n; if s > 1 { conv3-n(pad=same) }", "u(4, 1); u(4, 2); u(4, 3)", "s > 1"),
+    ],
+)
+def test_a_part_is_there_for_a_reason_that_is_written(body: str, calls: str, why: str) -> None:
+    text = f"input 4x16x16\nblock u(n, s) {{ {body} }}\n{calls}; gap\n"
+    written = assert_alike(netspec.load(text).graph)
+    assert f" = {why}\n" in written
+
+
+def test_a_part_that_is_there_for_none_has_a_parameter() -> None:
+    text = """
+    block u(n, more=no) { conv3-n(pad=same); bn; if more { relu } }
+    u(4); u(6, yes); u(8); u(6); u(4, yes); gap
+    """
+    written = assert_alike(netspec.load(text, input="4x8x8").graph)
+    assert "has_relu1: bool" in written
+
+
+def test_inputs_may_be_called_as_what_a_net_with_heads_uses() -> None:
+    text = "input heads: 3x8x8\nhead aux(loss=0.3) { gap; fc-2 }\nconv3-4; gap\n"
+    assert_alike(netspec.load(text).graph, training=True)

@@ -8,7 +8,7 @@ What is left, as where a block was written out, is found by its connections to w
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from functools import partial
 
 from netspec.analysis.difference.connections import by_connections
@@ -160,12 +160,15 @@ class _Aligner(Pairing):
         Of a statement of which other steps are paired it is not: that is run more or less often.
         """
         sides: list[dict[object, list[Item]]] = [defaultdict(list), defaultdict(list)]
-        stay = [{node.span for node in known} for known in (self.ahead, self.taken)]
+        known: list[tuple[Side, Mapping[Node, object]]] = [
+            (self.a, self.ahead),
+            (self.b, self.taken),
+        ]
         for gap in rest:
-            for side, items, spans in zip(sides, gap, stay, strict=True):
+            for words, items, (side, taken) in zip(sides, gap, known, strict=True):
                 for item in items:
-                    if first_of(item).span not in spans:
-                        side[text_of(item)].append(item)
+                    if not any(node in taken for node in side.written_with(first_of(item))):
+                        words[text_of(item)].append(item)
         both = sides[0].keys() & sides[1].keys()
         return {id(item) for side in sides for words in both for item in side[words]}
 

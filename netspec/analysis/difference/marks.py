@@ -88,6 +88,9 @@ class Side:
         self.ends: dict[Node, list[tuple[str, int]]] = {node: [] for node in graph.nodes}
         self.children: dict[Call | None, list[Item]] = {None: []}
         self.inside: dict[Call, list[Node]] = {}
+        self._written: dict[tuple[str, int], list[Node]] = {}
+        for node in graph.nodes:
+            self._written.setdefault((node.span.source.key, node.span.start), []).append(node)
         self._place()
         self._bundle()
 
@@ -135,6 +138,10 @@ class Side:
                 run[0] if len(run) == 1 else Bundle(tuple(n for n in run if isinstance(n, Node)))
                 for run in runs
             ]
+
+    def written_with(self, item: Node | Call) -> list[Node]:
+        """The nodes of the statement that a step is of."""
+        return self._written.get((item.span.source.key, item.span.start), [])
 
     def nodes_of(self, item: Item) -> tuple[Node, ...]:
         """The nodes of an item, in order."""
