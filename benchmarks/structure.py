@@ -23,8 +23,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from imports import scrambled
 from specs.test_length import length
+from support.onnx_files import scrambled
 
 import netspec
 from netspec.diagnostics.raised import NetspecError

@@ -43,7 +43,7 @@ def joined(modules: Iterable[Module], wanted: Container[Signature]) -> list[Modu
     They become one layer, or their biases do where the kernels are not of one shape. Of the biases
     that some do not have, nothing is there or zeros.
     """
-    found = list(modules)
+    found = _with_biases(list(modules), wanted)
     groups: dict[tuple[str, ...], dict[int, Module]] = {}
     for module in found:
         place, rest = _place(module.components)
@@ -60,6 +60,31 @@ def joined(modules: Iterable[Module], wanted: Container[Signature]) -> list[Modu
                 found = [module for module in found if module not in parts]
                 break
     return found
+
+
+def _with_biases(modules: list[Module], wanted: Container[Signature]) -> list[Module]:
+    """The layers, a joined kernel without biases as one layer with those beside it that are one by one:
+    BEiT's `qkv.weight`, `q_bias` and `v_bias`.
+    """
+    named = {module.components: module for module in modules}
+    gone: list[Module] = []
+    found = []
+    for module in modules:
+        *around, last = module.components
+        beside = [named.get((*around, letter)) for letter in ("q", "k", "v")]
+        biases = [part and part.tensor("bias") for part in beside]
+        alone = all(part is None or len(part.tensors) == 1 for part in beside)
+        if last == "qkv" and len(module.tensors) == 1 and alone and any(biases):
+            size = (module.tensors[0].shape[0] // 3,)
+            there = [bias for bias in biases if bias]
+            filled = [bias or Tensor("bias", (ZEROS,), size) for bias in biases]
+            for parts in (there, filled):
+                whole = replace(module, tensors=(*module.tensors, _end_to_end(parts)))
+                if whole.signature in wanted:
+                    module, gone = whole, [*gone, *(part for part in beside if part)]
+                    break
+        found.append(module)
+    return [module for module in found if module not in gone]
 
 
 def _says(module: Module | None, word: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from netspec.diagnostics.messages.names import UnknownLayer
-from netspec.diagnostics.messages.shapes import ShapesDiffer, WrongCount
+from netspec.diagnostics.messages.shapes import NothingFlows, ShapesDiffer, WrongCount
 from netspec.diagnostics.raised import Rejection
 from netspec.diagnostics.records import Label
 from netspec.elaborate.assemble import Assembler
@@ -42,6 +42,8 @@ class Operators:
         head: ast.Head,
     ) -> tuple[Wire, str]:
         """What flows on and the path of the operator's node; raises Rejection."""
+        if wire == ():
+            raise Rejection(NothingFlows())
         bound = bind_operator(kind, values, scope)
         op = self.assembler.operator(kind, bound.values)
         component = scope.level.named(name) if name else scope.level.numbered(kind.spelling)

@@ -46,13 +46,13 @@ class Imported:
     dtype: str = "fp32"
     quantized: bool = False
 
-    def save_weights(self, path: Path) -> None:
+    def save_weights(self, path: str | Path) -> None:
         """Writes the weights as safetensors, in the file's `dtype` where it holds them."""
         from netspec.checkpoints.formats.safetensors import write_safetensors
         from netspec.importing.numbers import numbers
         from netspec.system.atomic import replacing
 
-        with replacing(path) as file:
+        with replacing(Path(path)) as file:
             write_safetensors(file, {n: numbers(a, self.dtype) for n, a in self.weights.items()})
 
 

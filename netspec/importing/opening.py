@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from netspec.diagnostics.messages.importing import NoSuchSize
+from netspec.diagnostics.raised import NetspecError
 from netspec.importing.archives.members import Members, is_archive
 from netspec.importing.archives.program import read_program
 from netspec.importing.imported import Imported, import_file
@@ -24,8 +26,12 @@ def import_model(
     """
     if not is_archive(path):
         return import_file(path, partial=partial, sizes=sizes)
+    if sizes:
+        given = ", ".join(f"{name}={size}" for name, size in sizes.items())
+        raise NetspecError(NoSuchSize(str(path), given, "none: an archive says its sizes"))
     torch = need("torch", "reading an archive of torch.export")
-    program = read_program(torch, Members(path))
+    with Members(path) as members:
+        program = read_program(torch, members)
     return import_module(
         program.module, program.example, partial=partial, name=path.stem, free=program.free
     )

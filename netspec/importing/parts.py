@@ -12,6 +12,7 @@ from netspec.backends.onnx.options import FileOptions
 from netspec.diagnostics.messages.importing import NotProven
 from netspec.diagnostics.raised import NetspecError
 from netspec.graph.checked import Graph
+from netspec.importing.apart import Apart, in_words
 from netspec.importing.files.program import Program
 from netspec.importing.proof import (
     Proof,
@@ -70,7 +71,10 @@ def prove_parts(
         reason = f"what is read of it differs by {worst:.1e} of its largest value"
         raise NetspecError(NotProven(str(path), reason))
     batches = tuple(dict.fromkeys(batches_of(program)))
-    return Proof(batches, len(wanted), worst, parts=True)
+    apart = None
+    if program.meant is not None:
+        apart = Apart(in_words(program.meant), None, "only parts of it were read")
+    return Proof(batches, len(wanted), worst, parts=True, apart=apart)
 
 
 def _show(path: Path, to: Path, names: list[str]) -> None:

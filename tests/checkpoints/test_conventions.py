@@ -51,6 +51,26 @@ def test_queries_apart_from_keys_and_values_that_are_joined(
     assert_taken(own, saved(file, tmp_path / "w.pt"), graph)
 
 
+@pytest.mark.parametrize("keys", ["no", "yes"])
+def test_a_joined_kernel_whose_biases_are_apart(keys: str, net: Built, tmp_path: Path) -> None:
+    """As BEiT and EVA have it: none for the keys, which are zeros where the net has one."""
+    graph = net(f"input 8x6\nlayernorm; attention(2, key_bias={keys}); fc-2")
+    own = drawn(graph)
+    bias = own["attention1.in_proj_bias"]
+    if keys == "yes":
+        bias[8:16] = 0
+    file = {
+        "blocks.0.attn.q_bias": bias[:8].clone(),
+        "blocks.0.attn.v_bias": bias[-8:].clone(),
+        "blocks.0.attn.qkv.weight": own["attention1.in_proj_weight"],
+    }
+    for leaf in ("weight", "bias"):
+        file[f"blocks.0.attn.proj.{leaf}"] = own[f"attention1.out_proj.{leaf}"]
+        file[f"blocks.0.norm1.{leaf}"] = own[f"layernorm1.{leaf}"]
+        file[f"head.{leaf}"] = own[f"fc1.{leaf}"]
+    assert_taken(own, saved(file, tmp_path / "w.pt"), graph)
+
+
 def test_alpha_and_beta_with_axes_of_size_one_are_a_layer(net: Built, tmp_path: Path) -> None:
     """ResMLP's affine layers; an `alpha` without a `beta` is a tensor by itself."""
     graph = net("input 6x4\naffine; fc-6(over=channels); affine; affine(bias=no); fc-2")

@@ -129,6 +129,42 @@ def test_only_what_goes_between_three_levels_is_a_lattice(
     assert is_lattice(net(f"{ROUND}{blocks}{head}{text}")) == expected
 
 
+NESTED = """
+input {}
+block double(n) {{ conv3-n; conv3-n }}
+double(8) as x00; maxpool2; double(16) as x10; maxpool2; double(32) as x20; maxpool2; double(64) as x30
+concat {{ | @x00 | @x10; upsample(2) }}; double(8) as x01
+concat {{ | @x10 | @x20; upsample(2) }}; double(16) as x11
+concat {{ | @x20 | @x30; upsample(2) }}; double(32) as x21
+concat {{ | @x00 | @x01 | @x11; upsample(2) }}; double(8) as x02
+concat {{ | @x10 | @x11 | @x21; upsample(2) }}; double(16) as x12
+concat {{ | @x00 | @x01 | @x02 | @x12; upsample(2) }}; double(8) as x03
+conv1-2
+"""
+
+
+@pytest.mark.parametrize(
+    ("sizes", "rows"),
+    [
+        ("3x64x64", ["64×64", "32×32", "16×16", "8×8"]),
+        ("3x1024", ["1024", "512", "256", "128"]),
+        # 2·floor(H/2) is H where it meets H.
+        ("3xHxW", ["H×W", "floor(H/2)×floor(W/2)", "floor(H/4)×floor(W/4)"]),
+    ],
+)
+def test_a_nest_whose_last_node_joins_all_is_a_lattice_at_any_sizes(
+    sizes: str, rows: list[str], net: Net
+) -> None:
+    graph = net(ROUND + NESTED.format(sizes))
+    assert is_lattice(graph)
+    drawn = [label.name for label in picture_of(graph, depth=0).labels]
+    assert all(drawn.count(row) == 1 for row in rows)
+    assert not any("2*" in label for label in drawn)
+    found = joined(graph)
+    assert found is not None
+    assert found[0] == found[1]
+
+
 def test_lengths_of_sequences_are_rows_as_maps_are(net: Net) -> None:
     text = PYRAMID.replace("3x64x64", "3xT").replace("upsample(2)", "upsample(2)")
     text = text.replace("conv3-8/2", "maxpool2; conv3-8")

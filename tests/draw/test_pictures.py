@@ -541,3 +541,12 @@ def test_a_value_that_a_merge_repeats_is_no_way_down_and_up_again(
     assert shape("maxpool2; conv3-8(pad=same); upsample(2); conv1-3") is not None
     scaled = "conv1-8; maximum { | identity | gap(keep=yes); conv1-8 }; conv1-3"
     assert shape(scaled) is None
+
+
+def test_what_comes_of_no_input_is_no_way_down_and_up_again(net: Callable[..., Graph]) -> None:
+    text = (
+        "input 8x9\nblock kept { identity as y; parameter(8); exp; reshape((8, 1)) as keep\n"
+        "@y; relu; scan(@keep); conv1-8 }\nconv1-8; add { | identity | kept }; relu"
+    )
+    graph = net(text)
+    assert u_shape(structure(graph), graph) is None

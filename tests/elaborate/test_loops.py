@@ -131,6 +131,8 @@ def test_a_net_of_branches_has_the_weights_of_the_first() -> None:
         ("for r in 3 { conv3-8(dilation=r) }", "NS350"),
         ("for a, b in [1] { conv3-8 }", "NS351"),
         ("for a, b in 1..3 { conv3-8 }", "NS351"),
+        ("for r in [] { | conv3-8(dilation=r) }; conv1-2", "NS353"),
+        ("concat { | for r in [] { | conv3-8(dilation=r) } }", "NS353"),
         ("{ | relu | tanh }; for i in 1..3 { | conv1-8 }", "NS312"),
         ("{ | relu | maxpool2; conv1-3 } as xs\nfor x in @xs { | conv1-4 }; add", "NS319"),
     ],

@@ -14,6 +14,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 from support.foreign_files import words
+from support.watching import watching
 from torch import nn
 from torch.nn import functional as F
 
@@ -379,8 +380,22 @@ def test_damaged_archives_are_refused(whole: dict[str, bytes], tmp_path: Path) -
             import_model(path)
 
 
+def test_an_archive_has_no_sizes_of_its_own_to_set(whole: dict[str, bytes], tmp_path: Path) -> None:
+    with pytest.raises(netspec.NetspecError, match="NS815"):
+        import_model(written(tmp_path / "net.pt2", whole), sizes={"H": 3})
+
+
 def test_no_plain_file_is_no_archive(tmp_path: Path) -> None:
     with pytest.raises(netspec.NetspecError):
         import_model(tmp_path)
     with pytest.raises(netspec.NetspecError):
         import_model(tmp_path / "missing.pt2")
+
+
+def test_an_archive_is_opened_once_however_many_members(
+    whole: dict[str, bytes], tmp_path: Path
+) -> None:
+    path = written(tmp_path / "net.pt2", whole)
+    with watching() as seen:
+        import_model(path)
+    assert len([read for read in seen.read if read.name == path.name]) <= 2

@@ -129,6 +129,22 @@ def test_what_half_precision_cannot_hold_is_no_proof(tmp_path: Path) -> None:
         import_file(path)
 
 
+def test_a_part_of_a_file_in_half_is_proven_too(tmp_path: Path) -> None:
+    nodes = [
+        node("Conv", ["x", "w"], ["c"]),
+        node("Det", ["c"], ["d"]),
+        node("Relu", ["c"], ["y"]),
+    ]
+    arrays: dict[str, Any] = {"w": numbers(5, 4, 3, 3).astype(np.float16)}
+    path = written(tmp_path / "net.onnx", nodes, arrays, kind=HALF, out=["y", "d"])
+    made = import_file(path, partial=True)
+    assert made.dtype == "fp16"
+    assert made.proof is not None
+    assert made.proof.error <= 1e-6
+    assert "widened from fp16" in str(made.proof)
+    assert "only parts of it were read" in str(made.proof)
+
+
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_a_module_in_half_is_read_by_what_it_means(dtype: str) -> None:
@@ -146,3 +162,29 @@ def test_a_module_in_half_is_read_by_what_it_means(dtype: str) -> None:
     assert made.proof.apart is not None
     assert made.proof.apart.error is not None
     assert 0 < made.proof.apart.error < 0.02
+
+
+@pytest.mark.parametrize("kind", [{"dtype": "fp16"}, {"quantize": "int8"}])
+def test_the_command_says_what_was_compared_and_how_to_go_back(
+    kind: dict[str, Any], tmp_path: Path
+) -> None:
+    import json
+
+    from click.testing import CliRunner
+
+    from netspec.cli.main import main
+
+    path, weights = tmp_path / "net.onnx", tmp_path / "w.safetensors"
+    samples = {"samples": [numbers(4, 4, 8, 8)]} if "quantize" in kind else {}
+    netspec.load(SPEC).to_onnx(path, **kind, **samples)
+    given = ["import", str(path), "-o", str(tmp_path / "n.ns"), "--weights-out", str(weights)]
+    result = CliRunner().invoke(main, given)
+    assert result.exit_code == 0, result.output
+    said = "--dtype fp16" if "dtype" in kind else "--quantize int8"
+    assert said in result.output
+    assert "beside the file with" in result.output
+    found = json.loads(CliRunner().invoke(main, [*given, "--json"]).stdout)
+    assert found["dtype"] == kind.get("dtype", "fp32")
+    assert found["quantized"] == ("quantize" in kind)
+    assert found["proof"]["compared"].startswith("the file with")
+    assert found["proof"]["file_error"] is not None

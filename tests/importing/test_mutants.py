@@ -9,8 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.foreign_files import RUNTIME, node, numbers, written
+from support.watching import counting
 
 import netspec
+from netspec.importing.files.meaning.meant import meant
+from netspec.importing.files.reading import read_flat
 from netspec.importing.imported import import_file
 
 # A range from zero, one around it, and a kernel of eight bits.
@@ -142,3 +145,19 @@ def test_a_causal_mask_of_all_the_world_is_not_written_out(tmp_path: Path) -> No
     path = written(tmp_path / "net.onnx", [made], {"w": numbers(8, 24)}, shape=["N", 2**20, 8])
     with pytest.raises(netspec.NetspecError, match="NS802"):
         import_file(path)
+
+
+def test_a_file_is_gone_through_once_however_often_it_says_a_weight(tmp_path: Path) -> None:
+    def calls(count: int) -> int:
+        nodes, total = [node("QuantizeLinear", ["x", "s", "mid"], ["q"])], "x"
+        given = ["q", "s", "mid", "w", "ws", "wz", "s", "mid"]
+        for i in range(count):
+            nodes.append(node("QLinearConv", given, [f"c{i}"]))
+            nodes.append(node("DequantizeLinear", [f"c{i}", "s", "mid"], [f"k{i}"]))
+            nodes.append(node("Add", [total, f"k{i}"], [total := f"t{i}"]))
+        path = written(tmp_path / "net.onnx", nodes, BASE, out=[total])
+        with counting() as work:
+            assert meant(path, *read_flat(path)) is not None
+        return work.calls
+
+    assert calls(400) <= 4.5 * calls(100)

@@ -168,6 +168,15 @@ def test_what_no_step_says_is_refused(name: str, tmp_path: Path) -> None:
         import_file(path)
 
 
+def test_a_fixed_batch_is_the_second_axis_too(tmp_path: Path) -> None:
+    nodes = [node("LSTM", ["x", "w", "r"], ["y"], hidden_size=4)]
+    arrays = {"w": numbers(1, 16, 5), "r": numbers(1, 16, 4)}
+    found = import_file(written(tmp_path / "net.onnx", nodes, arrays, shape=[6, 2, 5]))
+    assert found.proof is not None
+    assert found.proof.error <= 1e-6
+    assert found.proof.batches == (2,)
+
+
 def test_lengths_of_whole_sequences_are_none(tmp_path: Path) -> None:
     from netspec.importing.files.specialise import read_program
     from netspec.importing.recognise.recognising import recognised

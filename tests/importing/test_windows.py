@@ -38,7 +38,7 @@ NETS: dict[str, tuple[nn.Module, tuple[int, ...], list[str]]] = {
     "padded": (
         nets.Shifted(size=(6, 7)),
         (3, 6, 7),
-        ["layernorm", "pad", *SHIFTED[1:-1], "crop", "add"],
+        SHIFTED,
     ),
     "grid": (nets.Spaced(), IMAGE, ["partition", "attention", "reassemble", "add"]),
     "patches": (nets.Patches(), IMAGE, ["partition", *LAYER, "reassemble", "conv"]),
@@ -257,3 +257,26 @@ def test_an_einsum_of_constants_is_computed_within_bounds(tmp_path: Path) -> Non
     with at_most(200_000):
         hostile = program("a,b,c,d,e->", *[(4096,)] * 5)
     assert [node.op for node in hostile.nodes] == ["Einsum", "Add"]
+
+
+def test_a_border_that_makes_whole_parts_is_filled(tmp_path: Path) -> None:
+    found = imported(nets.Shifted(size=(6, 7)), (3, 6, 7), tmp_path)
+    assert [part["fill"] for part in parameters(found, "partition")] == [True]
+    assert words(found)[-len(SHIFTED) :] == SHIFTED
+
+
+def test_a_border_wider_than_a_part_stays_one(tmp_path: Path) -> None:
+    module = nets.Shifted(shift=(0, 0), size=(6, 7), masked=False)
+    module.whole = (12, 8)
+    found = imported(module, (3, 6, 7), tmp_path)
+    assert [part["fill"] for part in parameters(found, "partition")] == [False]
+    assert "pad" in words(found)
+
+
+def test_windows_of_our_own_come_back_to_the_bit(tmp_path: Path) -> None:
+    text = "residual { layernorm; windows(4, shift=1) { attention(2, scores=relative(2)) } }"
+    netspec.load(f"input 8x8x8\n{text}\n").to_onnx(tmp_path / "net.onnx")
+    found = import_file(tmp_path / "net.onnx")
+    assert found.proof is not None
+    assert found.proof.exact
+    assert text in found.text

@@ -335,6 +335,42 @@ def test_sines_are_those_of_their_papers() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("size", "options"), [("8x2x3", ""), ("8x6", ", rotary_size=2x3"), ("8x7", ", rotary_size=2x3")]
+)
+def test_rotary_positions_of_a_map_are_those_of_its_axes(size: str, options: str) -> None:
+    """Pairs of channels as complex numbers: the first half turns by the row, the other by the column."""
+    text = f"attention(1, bias=no, rotary=50, rotary_pairs=neighbours{options})"
+    graph = snippet(size, text)
+    x = noise(2, *map(int, size.split("x")))
+    own = weights_of(graph)
+    flat = x.reshape(2, 8, -1).astype(np.float64)
+    steps = flat.shape[2]
+    rows, columns = np.divmod(np.arange(6), 3)
+    rates = 50.0 ** -np.array([0, 0.5])
+    angles = np.zeros((4, steps))
+    angles[:, steps - 6 :] = np.concatenate([rates[:, None] * rows, rates[:, None] * columns])
+    query, key, value = np.split(own["attention1.in_proj_weight"] @ flat, 3, axis=1)
+    pairs = [(part[:, ::2] + 1j * part[:, 1::2]) * np.exp(1j * angles) for part in (query, key)]
+    scores = np.einsum("nct,ncs->nts", pairs[0], pairs[1].conj()).real / np.sqrt(8)
+    read = np.einsum("nts,ncs->nct", softmax(scores), value)
+    expected = own["attention1.out_proj.weight"] @ read
+    assert np.allclose(run(graph, x).reshape(2, 8, -1), expected, atol=2e-6)
+
+
+@pytest.mark.parametrize(
+    ("size", "text", "code"),
+    [
+        ("8xHxW", "attention(1, rotary=50)", "NS313"),
+        ("6x2x2", "attention(2, rotary=50)", "NS303"),
+        ("8x5", "attention(1, rotary=50, rotary_size=2x3)", "NS320"),
+    ],
+)
+def test_rotary_positions_that_a_map_has_not(size: str, text: str, code: str) -> None:
+    with pytest.raises(NetspecError, match=code):
+        snippet(size, text)
+
+
 # --- parts of maps
 
 

@@ -140,7 +140,7 @@ def test_two_embeddings_may_be_one():
         ("4 ids(10)", "embedding-3(rows=9)", "NS317"),
         ("4x3", "attention(3)", "NS303"),
         ("4", "attention(2)", "NS301"),
-        ("4x3x3", "attention(2, rotary=100)", "NS301"),
+        ("4x3x3", "attention(2, rotary=100)", "NS303"),
         ("6x3", "attention(2, rotary=100, head_width=1)", "NS303"),
         ("6x3", "attention(3, kv_heads=2)", "NS303"),
         ("4x3", "relu as k; conv1-4; avgpool2 as v; @k; attention(2, @k, @v)", "NS310"),

@@ -15,3 +15,19 @@ def with_entry(path: Path, key: str, value: str) -> None:
         if entry.key == key:
             entry.value = value
     path.write_bytes(proto.SerializeToString())
+
+
+def scrambled(path: Path, to: Path) -> None:
+    """Writes a file with every name of nodes and tensors replaced by a number."""
+    model = onnx.load(path)
+    names: dict[str, str] = {"": ""}
+    graph = model.graph
+    for item in (*graph.input, *graph.output, *graph.initializer):
+        item.name = names.setdefault(item.name, f"t{len(names)}")
+    for number, node in enumerate(graph.node):
+        node.name = f"n{number}"
+        del node.metadata_props[:]
+        for field in (node.input, node.output):
+            field[:] = [names.setdefault(name, f"t{len(names)}") for name in field]
+    del graph.value_info[:]
+    onnx.save(model, to)

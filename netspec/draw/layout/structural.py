@@ -166,12 +166,12 @@ class Layout:
         """A series inside something else, as one piece."""
         if not series.items:
             return Piece(0, 0, 0, lambda x, y: [])
-        u = u_shape(series, self.view.graph)
-        if u is not None:
-            return u_piece(u, self, leaves=True)
         found = lattice(series, self, self.view.graph, alone=self.alone)
         if found is not None:
             return found
+        u = u_shape(series, self.view.graph)
+        if u is not None:
+            return u_piece(u, self, leaves=True)
         return stack(self.pieces(series))
 
     def pieces(self, series: Series, width: float = 0.0, *, whole: bool = False) -> list[Piece]:

@@ -7,9 +7,10 @@ from math import inf
 
 from netspec.draw.structure.elements import Element, Parallel, Series, nodes_of
 from netspec.draw.structure.hourglass import hourglass
-from netspec.draw.structure.labels import is_join
+from netspec.draw.structure.labels import data_inputs, is_join
 from netspec.foundation.records import record
 from netspec.graph.checked import Graph, Node
+from netspec.ops.declare.source import Input
 from netspec.sizes.shapes import TensorType, numel
 
 _INDENT, _ROWS, _MIDDLE = 26.0, 30.0, 90.0
@@ -79,8 +80,14 @@ def _returns(series: Series, graph: Graph) -> bool:
 
 @lru_cache(maxsize=8)
 def _repeated(graph: Graph) -> frozenset[Node]:
-    """What a merge repeats over a larger map, as a squeeze's gates: no way down and up again."""
+    """What a merge repeats over a larger map, as a squeeze's gates: no way down and up again.
+
+    Nor is what comes of no input, as tables and what is computed from them.
+    """
     found: set[Node] = set()
+    for node in graph.nodes:
+        if not isinstance(node.op, Input) and all(v.node in found for v in data_inputs(node)):
+            found.add(node)
     for node in reversed(graph.nodes):
         area, readers = area_of(node.types[0], graph), graph.consumers[node]
         if readers and all(

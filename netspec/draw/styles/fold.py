@@ -140,10 +140,9 @@ def _columns(view: View, series: Series, *, narrow: bool) -> list[Column]:
 
 
 def _whole(layout: Layout, series: Series) -> Piece | None:
-    u = u_shape(series, layout.view.graph)
-    if u is not None:
-        return u_piece(u, layout, leaves=False)
-    return lattice(series, layout, layout.view.graph, whole=True)
+    found = lattice(series, layout, layout.view.graph, whole=True)
+    u = None if found else u_shape(series, layout.view.graph)
+    return found if u is None else u_piece(u, layout, leaves=False)
 
 
 def _side_by_side(side: list[Column]) -> Piece:

@@ -42,24 +42,36 @@ class Members:
     def __init__(self, path: Path) -> None:
         self.path = path
         with reading(lambda reason: refused(path, f"it is a broken archive: {reason}")):
-            with open_regular(path) as file, zipfile.ZipFile(file) as archive:
-                members = archive.infolist()
-            size = path.stat().st_size
-        if len(members) > _MOST or sum(m.file_size for m in members) > size:
-            raise refused(path, "its members claim more bytes than the archive has")
+            self._file = open_regular(path)
+            try:
+                self._archive = zipfile.ZipFile(self._file)
+                self._members = self._checked(self._archive.infolist())
+            except BaseException:
+                self._file.close()
+                raise
+
+    def __enter__(self) -> Members:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._archive.close()
+        self._file.close()
+
+    def _checked(self, members: list[zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
+        if len(members) > _MOST or sum(m.file_size for m in members) > self.path.stat().st_size:
+            raise refused(self.path, "its members claim more bytes than the archive has")
         for member in members:
-            if (
-                member.compress_type != zipfile.ZIP_STORED
-                or member.file_size != member.compress_size
-            ):
+            stored = member.compress_type == zipfile.ZIP_STORED
+            if not stored or member.file_size != member.compress_size:
                 name = printable(member.filename)
-                raise refused(path, f"its member {name} is compressed, which torch never does")
-        names = Counter(member.filename for member in members)
-        if names and max(names.values()) > 1:
-            raise refused(path, f"it holds {printable(max(names, key=lambda n: names[n]))} twice")
-        folders = {m.filename.split("/", 1)[0] for m in members if "/" in m.filename}
+                raise refused(self.path, f"its member {name} is compressed, which torch never does")
+        (twice, count), *_ = Counter(m.filename for m in members).most_common(1) or [("", 0)]
+        if count > 1:
+            raise refused(self.path, f"it holds {printable(twice)} twice")
+        names = {member.filename for member in members}
+        folders = {name.split("/", 1)[0] for name in names if "/" in name}
         around = f"{folders.pop()}/" if len(folders) == 1 and "version" not in names else ""
-        self._members = {m.filename.removeprefix(around): m for m in members}
+        return {m.filename.removeprefix(around): m for m in members}
 
     def __contains__(self, name: str) -> bool:
         return name in self._members
@@ -73,9 +85,7 @@ class Members:
             )
         with (
             reading(lambda reason: refused(self.path, f"{printable(name)}: {reason}")),
-            open_regular(self.path) as file,
-            zipfile.ZipFile(file) as archive,
-            archive.open(member) as inside,
+            self._archive.open(member) as inside,
         ):
             found = inside.read(member.file_size + 1)
         if len(found) != member.file_size:

@@ -100,6 +100,7 @@ class _Specialising:
             item.name: item.type for item in (*proto.graph.value_info, *proto.graph.output)
         }
         self.symbols: dict[str, int] = {}
+        self.second = _steps_first(proto.graph)
         self.opset = max(
             (o.version for o in proto.opset_import if o.domain in ("", "ai.onnx")), default=0
         )
@@ -150,7 +151,7 @@ class _Specialising:
         sizes: list[int | None] = []
         known: list[int] = []
         symbols: list[str] = []
-        second = self._is_second(item.name, kind.shape.dim)
+        second = len(kind.shape.dim) == 3 and item.name in self.second
         for axis, dim in enumerate(kind.shape.dim):
             fixed = dim.dim_value if dim.HasField("dim_value") and dim.dim_value > 0 else None
             sizes.append(fixed)
@@ -166,17 +167,6 @@ class _Specialising:
             symbols[:2] = symbols[1::-1]
         integers = kind.elem_type in _INTEGERS
         return Input(item.name, tuple(sizes), integers, tuple(symbols), int(second))
-
-    def _is_second(self, name: str, dims: Any) -> bool:
-        """Whether an input's batch is its second axis: left open, and read so by a recurrence."""
-        if len(dims) != 3 or dims[1].dim_value > 0:
-            return False
-        read = [n for n in self.proto.graph.node if name in n.input]
-        parts = {n.output[0] for n in read if n.op_type in ("Slice", "Split") and n.output}
-        return any(
-            node.op_type in _RECURRENT and parts.union([name]).intersection(node.input)
-            for node in self.proto.graph.node
-        )
 
     def _real(self, name: str) -> str:
         return self.same.get(name, name)
@@ -407,6 +397,19 @@ class _Specialising:
                 return False
         self.same[node.output[0]] = node.input[0]
         return True
+
+
+def _steps_first(graph: GraphProto) -> set[str]:
+    """The tensors that recurrences read as sequences or states, or parts of as such: the batch is second."""
+    found = {
+        node.input[at]
+        for node in graph.node
+        if node.op_type in _RECURRENT
+        for at in (0, 5, 6)
+        if at < len(node.input)
+    }
+    parts = (node for node in graph.node if node.op_type in ("Slice", "Split") and node.input)
+    return found | {node.input[0] for node in parts if not found.isdisjoint(node.output)}
 
 
 def _read(graph: GraphProto) -> Iterator[str]:

@@ -10,7 +10,7 @@ from math import prod
 import numpy as np
 
 from netspec.importing.files.program import Array, Node
-from netspec.importing.recognise.rows import with_rows
+from netspec.importing.recognise.parts.rows import with_rows
 from netspec.importing.recognise.views import Atom, View, refined, renamed, size_of
 from netspec.importing.recognise.writer import Unsaid, Writer
 

@@ -16,12 +16,14 @@ Shape = tuple[int, ...]
 _SMALL = 1e-6
 # What stands for minus infinity in masks that are added.
 _LOW = -1e4
+# What is added to scores where a choice replaced them.
+_MASKED = -1e9
 
 
 def attended(
     node: Node,
     makers: Mapping[str, Node],
-    constants: Mapping[str, Array],
+    constants: dict[str, Array],
     shapes: Mapping[str, Shape],
 ) -> Node | None:
     """The attention whose last product is this node; None where it is another product.
@@ -44,18 +46,21 @@ def attended(
         return None
     scale, scales, name, causal = 1.0, None, soft.inputs[0], 0
     added: list[tuple[str, Shape]] = []
-    chosen = makers.get(name)
-    if chosen is not None and chosen.op == "Where" and chosen.inputs[0] in constants:
-        seen, (_, name, other) = constants[chosen.inputs[0]], chosen.inputs
-        if name in constants:
-            seen, name, other = ~seen.astype(bool), other, name
-        low = constants.get(other)
-        if low is None or low.size != 1 or low.item() > _LOW or not _lower(seen):
-            return None
-        causal = 1
     while (found := makers.get(name)) is not None and found.op != "MatMul":
         if found.op == "Reshape" and _keeps_pairs(found, shapes):
             name = found.inputs[0]
+            continue
+        if found.op == "Where":
+            hidden = _hidden(found, constants)
+            if hidden is None:
+                return None
+            if _lower(~hidden):
+                causal = 1
+            else:
+                mask_name = f"{found.output} hidden"
+                constants[mask_name] = np.where(hidden, np.float32(_MASKED), np.float32(0))
+                added.append((mask_name, shapes.get(found.output, ())))
+            name = next(n for n in found.inputs[1:] if n not in constants)
             continue
         if found.op not in ("Mul", "Div", "Add") or len(found.inputs) != 2:
             return None
@@ -162,9 +167,20 @@ def _before_length(part: _Source, at: int, makers: Mapping[str, Node]) -> _Sourc
 
 def _is_scores(name: str, makers: Mapping[str, Node]) -> bool:
     node = makers.get(name)
-    while node is not None and node.op in ("Mul", "Div", "Add", "Reshape") and node.inputs:
-        node = makers.get(node.inputs[0])
+    while node is not None and node.op in ("Mul", "Div", "Add", "Reshape", "Where") and node.inputs:
+        read = [makers[name] for name in node.inputs if name in makers]
+        node = read[0] if read else None
     return node is not None and node.op == "MatMul"
+
+
+def _hidden(node: Node, constants: Mapping[str, Array]) -> Array | None:
+    """Where a choice takes what is very low instead of scores; None for other choices."""
+    chosen, *ways = node.inputs
+    for way, low in enumerate(constants.get(name) for name in ways):
+        if low is not None and chosen in constants and low.size == 1 and low.item() <= _LOW:
+            seen = constants[chosen].astype(bool)
+            return None if ways[1 - way] in constants else (~seen if way else seen)
+    return None
 
 
 def _square(mask: Array) -> Array | None:

@@ -88,7 +88,7 @@ def _of_map(writer: Writer, view: View, found: Cut) -> View | None:
     places: dict[int, tuple[int, int, int]] = {}
     for axis, cut in found.items():
         atoms = view.axes[axis]
-        if cut[1] - cut[0] == _size(atoms) and cut[2] == 1:
+        if len(range(*cut)) == _size(atoms):
             continue
         at = [i for i, base in enumerate(view.base) if base and base == atoms]
         if len(at) != 1 or at[0] < 2:

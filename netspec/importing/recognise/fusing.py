@@ -18,7 +18,7 @@ from netspec.importing.recognise.attending import attended
 from netspec.importing.recognise.cutting import cropped, twice
 from netspec.importing.recognise.neighbours import FORMS, response
 from netspec.importing.recognise.patterns import Match, Tree, matches, parsed, scalar
-from netspec.importing.recognise.pixels import unshuffled
+from netspec.importing.recognise.rules.pixels import unshuffled
 from netspec.importing.recognise.turning import FORMS as TURNING
 from netspec.importing.recognise.turning import turned
 

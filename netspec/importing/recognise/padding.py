@@ -46,7 +46,7 @@ def _apart(writer: Writer, view: View, pairs: dict[int, Pair], *, plain: bool) -
     """The view on a value of which each padded axis is one, and no channels but to be padded at their end."""
     if not all(view.axes[axis] and view.axes[axis] in view.base[1:] for axis in pairs):
         wire = writer.plain(view)
-        whole = ((writer.batch,), *writer.axes(wire.sizes))
+        whole = (view.axes[0], *writer.axes(wire.sizes))
         view = View(wire, whole, whole)
     ending = plain and len(pairs) == 1 and min(next(iter(pairs.values()))) == 0
     ending = ending and not next(iter(pairs.values()))[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from netspec.importing.files.program import Array
-from netspec.importing.recognise.rows import is_linear, matrix, rows_of
+from netspec.importing.recognise.parts.rows import is_linear, matrix, rows_of
 from netspec.importing.recognise.steps import Step, Wire
 
 _Part = tuple[Wire, Array, "Array | None"]

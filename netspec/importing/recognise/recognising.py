@@ -11,14 +11,15 @@ from netspec.importing.recognise.arranging import ARRANGING
 from netspec.importing.recognise.cutting import slices
 from netspec.importing.recognise.elementwise import ELEMENTWISE
 from netspec.importing.recognise.fusing import Fusing
-from netspec.importing.recognise.heads import ATTENTION
 from netspec.importing.recognise.layers import LAYERS
 from netspec.importing.recognise.merging import merged
 from netspec.importing.recognise.padding import PADDING
-from netspec.importing.recognise.pixels import PIXELS
+from netspec.importing.recognise.parts.filling import filled
 from netspec.importing.recognise.projecting import projected
 from netspec.importing.recognise.recurring import RECURRING
-from netspec.importing.recognise.rolling import ROLLING
+from netspec.importing.recognise.rules.heads import ATTENTION
+from netspec.importing.recognise.rules.pixels import PIXELS
+from netspec.importing.recognise.rules.rolling import ROLLING
 from netspec.importing.recognise.steps import Step, Wire
 from netspec.importing.recognise.turned import turned
 from netspec.importing.recognise.turning import rotary
@@ -111,6 +112,8 @@ def recognised(program: Program, name: str) -> Recognised:
     wires += cut(writer, unread)
     projected(writer.steps)
     merged(writer.steps, wires)
+    steps = _used(writer.steps, wires)
+    filled(writer.parts.made, steps)
     steps = _used(writer.steps, wires)
     writer.parts.told(steps)
     _with_ids(program, writer, steps)

@@ -16,6 +16,10 @@ _LONGEST = 56
 _RESERVED = {word.lower() for word in KEYWORDS} | {"input", "output"}
 
 
+class Unsaid(Exception):
+    """What no operator says: why."""
+
+
 @record(eq=False, frozen=False)
 class Wire:
     """One value of a step, or an input: its sizes without the batch. `name` is what refers to it.

@@ -8,9 +8,8 @@ from itertools import pairwise
 from typing import Any
 
 from netspec.importing.files.program import Array, Input, Node, Program
-from netspec.importing.recognise.parting import Parts
-from netspec.importing.recognise.refusing import Unsaid
-from netspec.importing.recognise.steps import Names, Step, Wire
+from netspec.importing.recognise.parts.parting import Parts
+from netspec.importing.recognise.steps import Names, Step, Unsaid, Wire
 from netspec.importing.recognise.views import (
     Atom,
     Axes,

@@ -22,7 +22,7 @@ from netspec.importing.structure.library import Recognising
 from netspec.importing.structure.names import Names
 from netspec.importing.structure.regions import nested, plain
 from netspec.importing.structure.terms import IDENTITY, REFERENCE, Chain, Item, Tangled, reference
-from netspec.importing.structure.text import Anything, Writer, family
+from netspec.importing.structure.text import Anything, Writer, family, tokens
 from netspec.importing.structure.unify import Block
 from netspec.ops.declare.values import Layer
 from netspec.syntax.fmt import format_text
@@ -48,7 +48,6 @@ class _Way:
 
 
 _WAYS = (
-    _Way(settled=True, folded=True),
     _Way(),
     _Way(settled=True),
     _Way(shipped=False),
@@ -69,7 +68,11 @@ def structured(graph: Graph, scopes: Mapping[str, tuple[Scope, ...]]) -> str:
     built and found the same; where none with structure is, the steps are written one by one.
     """
     sys.setrecursionlimit(max(sys.getrecursionlimit(), _FRAMES))
-    return next(filter(None, (_tried(graph, scopes, way) for way in _WAYS)), None) or written(graph)
+    folded = _tried(graph, scopes, _Way(settled=True, folded=True))
+    if folded is not None and "\nblock " not in folded:
+        return folded  # shipped blocks alone
+    found = next(filter(None, (_tried(graph, scopes, way) for way in _WAYS)), None)
+    return min(filter(None, (found, folded)), key=tokens, default=None) or written(graph)
 
 
 def _tried(graph: Graph, scopes: Mapping[str, tuple[Scope, ...]], way: _Way) -> str | None:

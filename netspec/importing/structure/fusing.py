@@ -8,6 +8,7 @@ from typing import Any
 from netspec.importing.structure.steps import FROZEN, layer
 from netspec.importing.structure.terms import REFERENCE, RESIDUAL, Chain, Free, Item, forms
 from netspec.ops.registry import REGISTRY
+from netspec.ops.vectors.sources import reads_nothing
 from netspec.ops.words import MODULES
 
 _FOLLOWERS = {
@@ -70,7 +71,10 @@ def _residual(item: Item, projecting: bool) -> Item:
     if item.word != "add" or len(item.kids) != 2 or item.start is None:
         return item
     for body, way in (item.kids, item.kids[::-1]):
-        if body.items and body.items[0].word != REFERENCE:
+        first = body.items[0] if body.items else None
+        # What is made of nothing is no body of a shortcut.
+        nothing = first is not None and any(reads_nothing(node.op) for node in first.nodes[:1])
+        if first is not None and first.word != REFERENCE and not nothing:
             shortcut = _shortcut(item, body, way)
             if shortcut is not False and (projecting or "project" not in forms(shortcut[0])):
                 item.word, item.kids, item.way = RESIDUAL, (body,), way

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from netspec.graph.checked import Graph
+from netspec.graph.checked import Graph, Node
 from netspec.graph.written import RESERVED
 from netspec.importing.scopes import Scope
 from netspec.importing.structure.stages import BLOCK, STAGE, alone
@@ -158,7 +158,12 @@ class Names:
         path = item.nodes[-1].path if item.nodes else ""
         around = self.scopes.get(path, ())
         ends = (scope for n, scope in enumerate(around) if self.last[around[: n + 1]] == path)
-        return next((scope.name for scope in ends if _telling(scope)), "")
+        name = next((scope.name for scope in ends if _telling(scope)), "")
+        # The last of a repeat bears the name with how many there are.
+        return name.removesuffix(f"_{item.times}") if item.times != 1 else name
+
+    def _common(self, nodes: Sequence[Node]) -> tuple[Scope, ...]:
+        return _common([self.scopes.get(node.path, ()) for node in nodes])
 
     def whole(self, piece: Piece) -> bool:
         """Whether a piece is all of what the file has under one name."""
@@ -192,9 +197,11 @@ class Names:
         kinds: Counter[str] = Counter()
         for piece in pieces:
             nodes = [n for top in piece.items for i in top.walk() for n in i.nodes]
+            common = self._common(nodes)
             # Where numbers are put in another order is not known to the node: it has no say.
-            nodes = [n for n in nodes if n.op.spelling not in _ORDERING] or nodes
-            common = _common([self.scopes.get(node.path, ()) for node in nodes])
+            sure = [n for n in nodes if n.op.spelling not in _ORDERING]
+            if sure and self.held[common] > len(nodes):
+                common = self._common(sure)[: len(common) + 1]
             if common and common[-1].kind:
                 kinds[common[-1].kind] += 1
         words = {item.word for piece in pieces[:1] for top in piece.items for item in top.walk()}

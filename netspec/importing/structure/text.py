@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import zip_longest
 from typing import Any
 
 from netspec.graph.written import typed
@@ -21,6 +22,7 @@ from netspec.importing.structure.terms import (
     Tangled,
     forms,
 )
+from netspec.ops.declare.params import PerAxis
 from netspec.ops.declare.values import Layer, show
 from netspec.ops.registry import REGISTRY
 
@@ -116,12 +118,12 @@ class Writer:
         for name in order:
             if self._implied(word, name, given[name]):
                 break
-            arguments.append(self.value(given[name]))
+            arguments.append(self._argument(word, name, given[name]))
             said.add(name)
         arguments += [self.value(value) for name, value in given.items() if name[0] == "@"]
         for name, value in given.items():
             if name not in said and name[0] != "@" and not self._implied(word, name, value):
-                arguments.append(f"{name}={self.value(value)}")
+                arguments.append(f"{name}={self._argument(word, name, value)}")
         return f"{head}({', '.join(arguments)})" if arguments else head
 
     def _implied(self, word: str, name: str, value: Any) -> bool:
@@ -181,9 +183,19 @@ class Writer:
             for name, default in block.parameters
         ]
         head = f"block {block.word}" + (f"({', '.join(told)})" if told else "")
-        return [f"{head} {self._braces(block.body)}"]
+        return [f"{head} {self._braces(block.body, len(head))}"]
 
     # values
+
+    def _argument(self, word: str, slot: str, value: Any) -> str:
+        """An operator's argument, sizes as one writes them."""
+        plain = forms(value)[0]
+        kind = REGISTRY[word].params.get(slot) if word in REGISTRY else None
+        return (
+            "x".join(map(str, plain))
+            if isinstance(kind, PerAxis) and _lengths(plain)
+            else self.value(value)
+        )
 
     def value(self, value: Any) -> str:
         """An argument."""
@@ -195,8 +207,10 @@ class Writer:
                 raise Tangled
             return f"@{self.names[value.value]}"
         if isinstance(value, Layer):
-            given = [self.value(v) for v in value.positional]
-            given += [f"{k}={self.value(v)}" for k, v in value.named]
+            order = REGISTRY[value.name].order if value.name in REGISTRY else ()
+            pairs = zip_longest(order[: len(value.positional)], value.positional, fillvalue="")
+            given = [self._argument(value.name, name, v) for name, v in pairs]
+            given += [f"{k}={self._argument(value.name, k, v)}" for k, v in value.named]
             return f"{value.name}({', '.join(given)})" if given else value.name
         return typed(value) if not isinstance(value, str) else show(value)
 
@@ -206,9 +220,9 @@ class Writer:
         """A chain on one line."""
         return "; ".join(s for item in chain.items for s in self.steps(item)) or "identity"
 
-    def _braces(self, chain: Chain) -> str:
+    def _braces(self, chain: Chain, before: int = 10) -> str:
         text = self.inline(chain)
-        if len(text) < _WIDTH - 10 and "\n" not in text:
+        if len(text) < _WIDTH - before and "\n" not in text:
             return f"{{ {text} }}"
         return "{\n" + "\n".join(self.lines(chain)) + "\n}"
 

@@ -7,15 +7,16 @@ from typing import Any
 
 from netspec.diagnostics.messages.shapes import NotDivisible, OutOfRange, ShapesDiffer, WrongCount
 from netspec.diagnostics.raised import Rejection
-from netspec.ops.declare.checks import fixed_channels, need_spatial
+from netspec.ops.declare.checks import fixed_channels, need_spatial, type_of
 from netspec.ops.declare.interfaces import Builder, Operand, V
 from netspec.ops.declare.operator import Operator, T
-from netspec.ops.declare.params import choice, count, flag, real, scheme_of
+from netspec.ops.declare.params import choice, count, flag, per_axis, real, scheme_of
 from netspec.ops.declare.part import Part
 from netspec.ops.declare.reach import EVERYWHERE, POINTWISE, Reach
 from netspec.ops.declare.schemes import Constant, Ones, Xavier, Zeros
 from netspec.ops.declare.weight import Scheme, Weight
 from netspec.ops.vectors.heads import Heads, as_map
+from netspec.ops.vectors.turning import Places, Turning, places_of
 from netspec.sizes.conditions import equal
 from netspec.sizes.dims import Dim
 from netspec.sizes.shapes import TensorType, numel
@@ -23,71 +24,6 @@ from netspec.sizes.shapes import TensorType, numel
 # The most that a trained scale may be, as a logarithm (Liu et al. 2022, Swin V2).
 _MOST = log(100.0)
 _EPS = 1e-6
-
-
-class Turning:
-    """Rotary positions (Su et al. 2021): each pair of a head's channels turned by its place.
-
-    `base` is the growth of the wavelengths, `part` the share of the channels that turn; pairs are
-    neighbours, or the first of each half.
-    """
-
-    def __init__(self, base: float, width: int, part: float, neighbours: bool) -> None:
-        self.turned = int(width * part) // 2 * 2
-        self.width = width
-        self.neighbours = neighbours
-        half = self.turned // 2
-        self.rates = [base ** (-i / half) for i in range(half)]
-
-    def torch(self, torch: Any, tensor: Any) -> Any:
-        """(N, heads, T, D) turned."""
-        steps = torch.arange(tensor.shape[2], dtype=torch.float64, device=tensor.device)
-        rates = torch.tensor(self.rates, dtype=torch.float64, device=tensor.device)
-        angles = steps.unsqueeze(1) * rates
-        cos, sin = angles.cos().to(tensor.dtype), angles.sin().to(tensor.dtype)
-        part, rest = tensor[..., : self.turned], tensor[..., self.turned :]
-        if self.neighbours:
-            first, second = part[..., 0::2], part[..., 1::2]
-            pair = (first * cos - second * sin, second * cos + first * sin)
-            return torch.cat([torch.stack(pair, -1).flatten(-2), rest], -1)
-        first, second = part.chunk(2, -1)
-        return torch.cat([first * cos - second * sin, second * cos + first * sin, rest], -1)
-
-    def onnx(self, graph: Builder, name: str, operand: Operand) -> str:
-        """The name of (N, heads, T, D) turned; `operand` is what its steps are those of."""
-        import numpy as np
-
-        size, half = operand.type.spatial[0], self.turned // 2
-        rates = np.array(self.rates)
-        if isinstance(size, int):
-            angles = np.arange(size)[:, None] * rates
-            cos, sin = (graph.constant(f(angles).astype(np.float32)) for f in (np.cos, np.sin))
-        else:
-            steps = graph.node("Cast", [graph.steps(operand, 2)], to=1)
-            steps = graph.node("Unsqueeze", [steps, graph.integers([1])])
-            turns = graph.node("Mul", [steps, graph.constant(rates[None].astype(np.float32))])
-            cos, sin = graph.node("Cos", [turns]), graph.node("Sin", [turns])
-        rest: tuple[str, ...] = ()
-        if self.turned < self.width:
-            name, *rest = graph.split(name, [self.turned, self.width - self.turned], axis=3)  # type: ignore[assignment]
-        if self.neighbours:
-            shape = graph.integers([0, 0, -1, half, 2])
-            name = graph.node("Reshape", [name, shape])
-        first, second = graph.split(name, [half if not self.neighbours else 1] * 2, axis=-1)
-        if self.neighbours:
-            first, second = (
-                graph.node("Squeeze", [part, graph.integers([4])]) for part in (first, second)
-            )
-        turned = [
-            graph.node("Sub", [graph.node("Mul", [first, cos]), graph.node("Mul", [second, sin])]),
-            graph.node("Add", [graph.node("Mul", [second, cos]), graph.node("Mul", [first, sin])]),
-        ]
-        if self.neighbours:
-            turned = [graph.node("Unsqueeze", [part, graph.integers([4])]) for part in turned]
-            name = graph.node("Concat", turned, axis=4)
-            name = graph.node("Reshape", [name, graph.integers([0, 0, -1, self.turned])])
-            return graph.node("Concat", [name, *rest], axis=3) if rest else name
-        return graph.node("Concat", [*turned, *rest], axis=3)
 
 
 class Rotary(Operator):
@@ -113,7 +49,7 @@ class Rotary(Operator):
 
     def _turning(self, channels: int) -> Turning:
         width = channels // self.heads
-        return Turning(self.base, width, self.part, self.pairs == "neighbours")
+        return Turning(self.base, width, self.part, self.pairs == "neighbours", Places())
 
     def infer(self, *inputs: TensorType) -> TensorType:
         need_spatial(self, inputs[0], 1)
@@ -239,6 +175,8 @@ class Attention(Heads):
 
     The tensors are those of torch.nn.MultiheadAttention: queries, keys and values projected together
     where they are made of one width, each for itself (`q_proj_weight`, ...) where not; then the output.
+    Of a map rotary positions are those of its axes, which share out the channels of a head (EVA-02, Fang
+    et al. 2023); of a sequence that is one after its tokens, `rotary_size` is the map's.
     Multiply-adds are those of the four projections, the scores and the weighted sums.
     """
 
@@ -249,6 +187,8 @@ class Attention(Heads):
         ("6x4", "attention(3, causal=yes, bias=no)"),
         ("4x6", "relu as memory; slice(0, 3, axis=time); attention(2, @memory)"),
         ("8xT", "attention(4, kv_heads=2, head_width=4, causal=yes, rotary=10000)"),
+        ("8x2x3", "attention(2, rotary=100)"),
+        ("8x7", "attention(1, rotary=100, rotary_size=2x3, rotary_pairs=neighbours)"),
         ("4x2x3", "attention(2, scores=relative(2), key_bias=no)"),
         ("6x4", "relu as q; conv1-4 as k; conv1-3 as v; @q; attention(2, @k, @v, qk_norm=rmsnorm)"),
         ("x: 4x5\ninput seen: 5 ids(2)", "@x; attention(2, mask=@seen)"),
@@ -273,6 +213,9 @@ class Attention(Heads):
     rotary_part: float = real(1.0, low=0.0, high=1.0, doc="share of a head's channels that turn")
     rotary_pairs: str = choice(
         "halves", "neighbours", default="halves", doc="which channels turn together"
+    )
+    rotary_size: int | tuple[int, ...] | None = per_axis(
+        None, doc="sizes of the map that the last steps are; those before do not turn"
     )
     qk_norm: str | None = choice(
         "l2norm",
@@ -308,12 +251,15 @@ class Attention(Heads):
             raise Rejection(NotDivisible(self.spelling, "channels", self.heads, channels))
         return channels // self.heads
 
-    def _turning(self, width: int) -> Turning | None:
+    def _turning(self, width: int, tensor: TensorType) -> Turning | None:
         if self.rotary is None:
             return None
-        found = Turning(self.rotary, width, self.rotary_part, self.rotary_pairs == "neighbours")
+        places = places_of(self, tensor, self.rotary_size)
+        neighbours = self.rotary_pairs == "neighbours"
+        found = Turning(self.rotary, width, self.rotary_part, neighbours, places)
         if found.turned < 2:
-            raise Rejection(NotDivisible(self.spelling, "channels of a head", 2, width))
+            divisor = 2 * found.places.rank
+            raise Rejection(NotDivisible(self.spelling, "channels of a head", divisor, width))
         return found
 
     def infer(self, *inputs: TensorType) -> TensorType:
@@ -327,10 +273,8 @@ class Attention(Heads):
             allowed = "same, yes or no where bias=no"
             raise Rejection(OutOfRange(self.spelling, "key_bias", allowed, "idle"))
         width = self._width(inputs)
-        if self.rotary is not None:
-            need_spatial(self, query, 1)
-            need_spatial(self, key, 1)
-            self._turning(width)
+        for tensor in (query, key):
+            self._turning(width, tensor)
         joined = self.heads * width
         channels = self.width or fixed_channels(self.spelling, query)
         return query.with_shape(channels if self.project else joined, *query.spatial)
@@ -447,7 +391,7 @@ class Attention(Heads):
         ]
         for i, letter in enumerate("qk"):
             parts[i] = self._normed(torch, parts[i], letter, weights)
-            turning = self._turning(parts[i].shape[-1])
+            turning = self._turning(parts[i].shape[-1], type_of(sources[i]))
             parts[i] = turning.torch(torch, parts[i]) if turning else parts[i]
         scale = self.scale
         if self.trained_scale:
@@ -512,7 +456,7 @@ class Attention(Heads):
             part = graph.node("Transpose", [part], perm=[0, 2, 3, 1] if turned else [0, 2, 1, 3])
             if i < 2:
                 part = self._onnx_normed(graph, part, "qk"[i])
-                turning = self._turning(width)
+                turning = self._turning(width, source.type)
                 part = turning.onnx(graph, part, source) if turning else part
             if i == 1 and not turned:
                 part = graph.node("Transpose", [part], perm=[0, 1, 3, 2])
@@ -576,5 +520,5 @@ def frequencies(op: Operator, *inputs: TensorType) -> tuple[float, ...]:
     """Radians a step of each pair of channels that an operator turns by its place; none of others."""
     if isinstance(op, Rotary):
         return tuple(op._turning(fixed_channels(op.spelling, inputs[0])).rates)
-    turning = op._turning(op._width(inputs)) if isinstance(op, Attention) else None
+    turning = op._turning(op._width(inputs), inputs[0]) if isinstance(op, Attention) else None
     return tuple(turning.rates) if turning else ()

@@ -88,7 +88,8 @@ class Scan(Operator):
         name, (tensor, *rest) = inputs[0].name, inputs
         axis = len(tensor.type.shape)
         if not rest:
-            return graph.node("CumSum", [name, graph.constant(np.asarray(axis, np.int64))])
+            along = graph.constant(np.asarray(axis, np.int64))
+            return graph.node("CumSum", [name, along], exclusive=0, reverse=0)
         length, decay = tensor.type.shape[-1], rest[0].name
         varies = not stretches(rest[0].type.shape[-1])
         if not varies and not isinstance(length, int):

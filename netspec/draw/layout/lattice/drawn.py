@@ -58,7 +58,7 @@ def lattice(
 
     From a `whole` net nothing flows on; what leaves a block that is shown `alone` does so at the right.
     """
-    if not any(isinstance(item, Tangle) or gives(item) > 1 for item in series.items):
+    if not _is_knotted(series):
         return None
     wires = wiring(series, lambda parallel: len(layout.maps(parallel)) > 1)
     if len(wires.items) > _MOST_ITEMS or len(wires.links) > _MOST_LINKS:
@@ -71,6 +71,16 @@ def lattice(
     if levels.returning(found) < _LEAST_LEVELS:
         return None
     return _Drawn(wires, layout, levels, found, pieces, whole, alone).piece()
+
+
+def _is_knotted(series: Series) -> bool:
+    """Whether anything in a series is no chain, or several tensors flow in it side by side."""
+    return any(
+        isinstance(item, Tangle)
+        or gives(item) > 1
+        or (isinstance(item, Parallel) and any(map(_is_knotted, item.branches)))
+        for item in series.items
+    )
 
 
 def _boxed(element: Element, layout: Layout) -> Piece:
@@ -93,13 +103,26 @@ class _Levels:
                 self.areas.setdefault(
                     resolution(kind), area_of(kind, graph) if kind.spatial else 0.0
                 )
-        self.each = [self._names(item, layout) for item in wires.items]
-        every = {name for names in self.each for name in names}
-        self.names = sorted(every, key=lambda name: (not name, -self.areas.get(name, 0.0), name))
-        rows = {name: row for row, name in enumerate(self.names)}
-        found = [sorted(rows[name] for name in names) for names in self.each]
+        each = [self._names(item, layout) for item in wires.items]
+        every = sorted(
+            {name for names in each for name in names}, key=lambda name: (len(name), name)
+        )
+        # Formulas that are equal where all fits together are one level, by the shortest of them.
+        known: dict[object, str] = {}
+        level = {name: known.setdefault(self._key(name), name) for name in every}
+        self.each = [{level[name] for name in names} for names in each]
+        self.names = sorted(
+            known.values(), key=lambda name: (not name, -self.areas.get(name, 0.0), name)
+        )
+        self.rows = {name: self.names.index(level[name]) for name in every}
+        found = [sorted(self.rows[name] for name in names) for names in self.each]
         self.spans = [Span(own[0], own[-1]) for own in found]
-        self.rows = rows
+
+    def _key(self, name: str) -> object:
+        """Equal for sizes of one level; sizes that are known are what they are."""
+        if name.replace("×", "").isdigit():
+            return name
+        return name.count("×"), self.areas.get(name, 0.0)
 
     def _names(self, item: Element, layout: Layout) -> set[str]:
         if isinstance(item, Port):

@@ -164,7 +164,7 @@ def _product(parts: Parts, node: NodeProto) -> list[NodeProto]:
     names = [*node.input, *[""] * 7]
     data = names[0]
     if node.op_type == "MatMulIntegerToFloat":
-        rounding = parts.makers().get(data)
+        rounding = parts.before.get(data)
         if rounding is None or rounding.op_type != "DynamicQuantizeLinear":
             return [node]
         data, scale, zero, bias = rounding.input[0], names[3], names[5], names[6]

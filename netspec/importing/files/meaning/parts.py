@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -41,6 +42,9 @@ class Parts:
                 arrays[node.output[0]] = as_array(path, given[0].t, node.name)
             else:
                 self.nodes.append(node)
+        # What makes each tensor in the file itself.
+        self.before = self.makers()
+        self._numbers: Counter[str] = Counter()
 
     def naming(self, node: NodeProto) -> AbstractContextManager[None]:
         """What is raised of a node's inputs and attributes is raised with its name."""
@@ -72,9 +76,10 @@ class Parts:
 
     def fresh(self, like: str) -> str:
         """A name that no tensor has."""
-        name, number = like, 2
+        name = like
         while not name or name in self._taken:
-            name, number = f"{like}.{number}", number + 1
+            self._numbers[like] += 1
+            name = f"{like}.{self._numbers[like]}"
         self._taken.add(name)
         return name
 

@@ -52,6 +52,8 @@ Bounds = tuple[float, float]
 _ANY: Bounds = (-math.inf, math.inf)
 # Constants that are looked at for their least and largest number.
 _COUNTED = 2**20
+# Tensors that rows of a table are followed through.
+_FAR = 64
 
 
 @record(eq=False)
@@ -213,7 +215,7 @@ class _TakingOut:
     def _reader(self, name: str) -> NodeProto | None:
         """The node that reads integers as numbers, at once or after they were moved."""
         todo, seen = [name], {name}
-        while todo:
+        while todo and len(seen) < _FAR:
             for node in self.readers.get(todo.pop(), ()):
                 if node.op_type == "DequantizeLinear" and node.input[0] in seen:
                     return node

@@ -7,7 +7,7 @@ import re
 import numpy as np
 
 from netspec.importing.files.program import Array
-from netspec.importing.recognise.stepping import Steps
+from netspec.importing.recognise.parts.stepping import Steps
 from netspec.importing.recognise.steps import Step, Wire
 
 _CONV = re.compile(r"conv1(x1)*-\d+")

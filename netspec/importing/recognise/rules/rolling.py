@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from netspec.importing.files.program import Node
-from netspec.importing.recognise.parting import rolling, rolls
+from netspec.importing.recognise.parts.parting import rolling, rolls
 from netspec.importing.recognise.views import View
 from netspec.importing.recognise.writer import Unsaid, Writer
 

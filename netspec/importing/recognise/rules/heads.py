@@ -9,8 +9,8 @@ import numpy as np
 
 from netspec.importing.files.program import Array, Node
 from netspec.importing.recognise.offsets import by_offset
-from netspec.importing.recognise.parting import Parting, pieces, rolled_by, rolling
-from netspec.importing.recognise.rows import with_rows
+from netspec.importing.recognise.parts.parting import Parting, pieces, rolled_by, rolling
+from netspec.importing.recognise.parts.rows import with_rows
 from netspec.importing.recognise.steps import Wire, number
 from netspec.importing.recognise.views import Axes, Axis, View, flat, size_of
 from netspec.importing.recognise.writer import Unsaid, Writer

@@ -13,10 +13,9 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from netspec.foundation.records import record
-from netspec.importing.recognise.refusing import Unsaid
-from netspec.importing.recognise.rows import rows_of, with_rows
-from netspec.importing.recognise.stepping import Steps
-from netspec.importing.recognise.steps import Step, Wire
+from netspec.importing.recognise.parts.rows import rows_of, with_rows
+from netspec.importing.recognise.parts.stepping import Steps
+from netspec.importing.recognise.steps import Step, Unsaid, Wire
 from netspec.importing.recognise.views import Atom, Axes, Axis, View, flat, size_of
 
 # Axes of places that a map has at most.
@@ -28,7 +27,8 @@ class Parting:
     """A map, the value `whole`, cut into parts: the atoms of each axis that are in the batch, and the others.
 
     `shift` is how far the map is rolled back before, where attention keeps apart what that brings
-    together; `open` says that something attended to the parts as to a map that is not rolled.
+    together; `open` says that something attended to the parts as to a map that is not rolled, `filled`
+    that zeros make whole parts of it.
     """
 
     whole: Wire
@@ -39,6 +39,7 @@ class Parting:
     joins: list[Step]
     shift: tuple[int, ...] = ()
     open: bool = False
+    filled: bool = False
 
     def shifted(self, shift: tuple[int, ...]) -> None:
         """Takes the roll before into the cut, which is then of the map before that."""
@@ -119,11 +120,12 @@ class Parts:
                 {tuple(map(size_of, axes)) for axes in chosen}
                 for chosen in ([p.sizes for p in parts], [p.counts for p in parts])
             )
-            by = len(counts) == 1 < len(sizes)
+            by = len(counts) == 1 < len(sizes) and not any(part.filled for part in parts)
             for part in parts:
                 numbers = [size_of(axis) for axis in (part.counts if by else part.sizes)]
                 given = [f"{'by=' * by}{_listed(numbers)}", *["spaced=yes"] * spaced]
                 given += [f"shift={_shift(part)}"] if any(part.shift) else []
+                given += ["fill=yes"] * part.filled
                 for step in (part.cut, *part.joins):
                     step.given = tuple(given)
 
@@ -140,6 +142,8 @@ class Parts:
                 if any(counts):
                     view = self._cut(view, counts, spaced)
             return view
+        if len(view.axes if everything else view.base) < 2:
+            raise Unsaid("its first axis is not the batch")
         # As axes of their own, which parts then have one place of.
         others = [axis for axis in view.axes if not any(atom.batch for atom in axis)]
         first, *others = others if everything else view.base[1:]

@@ -1,0 +1,147 @@
+"""Rotary positions: pairs of channels turned by the place they stand at, in a sequence or a map."""
+
+from __future__ import annotations
+
+from math import log, prod
+from typing import Any, NamedTuple
+
+from netspec.diagnostics.messages.shapes import ElementsDiffer, UnknownSize
+from netspec.diagnostics.raised import Rejection
+from netspec.ops.declare.checks import need_spatial
+from netspec.ops.declare.interfaces import Builder, Operand
+from netspec.ops.declare.operator import Operator
+from netspec.ops.declare.plain import plain
+from netspec.sizes.shapes import TensorType, numel
+
+
+class Places(NamedTuple):
+    """What steps are places of: a map of this `size`, row by row, after `tokens` that do not turn.
+
+    Without a size they are a sequence's.
+    """
+
+    size: tuple[int, ...] = ()
+    tokens: int = 0
+
+    @property
+    def rank(self) -> int:
+        """How many axes share the channels of a head."""
+        return max(1, len(self.size))
+
+
+def places_of(op: Operator, tensor: TensorType, size: int | tuple[int, ...] | None) -> Places:
+    """Those of a map, or of a sequence that ends in one of the `size` given; raises Rejection."""
+    rank = need_spatial(op, tensor)
+    if size is None and rank == 1:
+        return Places()
+    if size is None:
+        known = tuple(length for length in tensor.spatial if isinstance(length, int))
+        if len(known) < rank:
+            advice = "positions along several axes are numbers, so sizes must be"
+            raise Rejection(UnknownSize(op.spelling, str(tensor), advice))
+        return Places(known)
+    asked = (size,) if isinstance(size, int) else size
+    steps = numel(tensor.spatial)
+    if not isinstance(steps, int) or steps < prod(asked):
+        wanted = f"{prod(asked)} steps or more"
+        raise Rejection(ElementsDiffer(op.spelling, str(tensor), wanted))
+    return Places(asked, steps - prod(asked))
+
+
+@plain
+def map_angles(torch: Any, size: tuple[int, ...], tokens: int, half: int, fall: float) -> Any:
+    """By what each pair of channels turns at each place: (places, axes * half), nothing at tokens.
+
+    Along an axis pair i turns by exp(-fall i) for each step. `torch` may be numpy.
+    """
+    count = 1
+    for length in size:
+        count = count * length
+    each = torch.exp(torch.arange(half, dtype=torch.float64) * -fall)
+    places, parts, inner = torch.arange(count), [], count
+    for length in size:
+        inner = inner // length
+        parts.append((places // inner % length)[:, None] * each)
+    found = torch.zeros((tokens + count, len(size) * half), dtype=torch.float64)
+    found[tokens:] = torch.stack(parts, 1).reshape(count, -1)
+    return found
+
+
+class Turning:
+    """Rotary positions (Su et al. 2021): each pair of a head's channels turned by its place.
+
+    `base` is the growth of the wavelengths, `part` the share of the channels that turn; pairs are
+    neighbours, or the first of each half. `places` are the map's, whose axes share the channels out.
+    """
+
+    def __init__(
+        self, base: float, width: int, part: float, neighbours: bool, places: Places
+    ) -> None:
+        rank = places.rank
+        self.turned = int(width * part) // (2 * rank) * 2 * rank
+        self.width, self.neighbours, self.places = width, neighbours, places
+        self._base = base
+        half = self.turned // (2 * rank)
+        self.rates = [base ** (-i / half) for i in range(half)]
+
+    def _given(self) -> tuple[tuple[int, ...], int, int, float]:
+        """What `map_angles` takes."""
+        half = len(self.rates)
+        return self.places.size, self.places.tokens, half, log(self._base) / half
+
+    def torch(self, torch: Any, tensor: Any) -> Any:
+        """(N, heads, T, D) turned."""
+        if self.places.size:
+            angles = map_angles(torch, *self._given()).to(tensor.device)
+        else:
+            steps = torch.arange(tensor.shape[2], dtype=torch.float64, device=tensor.device)
+            rates = torch.tensor(self.rates, dtype=torch.float64, device=tensor.device)
+            angles = steps.unsqueeze(1) * rates
+        cos, sin = angles.cos().to(tensor.dtype), angles.sin().to(tensor.dtype)
+        part, rest = tensor[..., : self.turned], tensor[..., self.turned :]
+        if self.neighbours:
+            first, second = part[..., 0::2], part[..., 1::2]
+            pair = (first * cos - second * sin, second * cos + first * sin)
+            return torch.cat([torch.stack(pair, -1).flatten(-2), rest], -1)
+        first, second = part.chunk(2, -1)
+        return torch.cat([first * cos - second * sin, second * cos + first * sin, rest], -1)
+
+    def onnx(self, graph: Builder, name: str, operand: Operand) -> str:
+        """The name of (N, heads, T, D) turned; `operand` is what its steps are those of."""
+        import numpy as np
+
+        size, half = operand.type.spatial[0], self.turned // 2
+        rates = np.array(self.rates)
+        angles = None
+        if self.places.size:
+            angles = map_angles(np, *self._given())
+        elif isinstance(size, int):
+            angles = np.arange(size)[:, None] * rates
+        if angles is not None:
+            cos, sin = (graph.constant(f(angles).astype(np.float32)) for f in (np.cos, np.sin))
+        else:
+            steps = graph.node("Cast", [graph.steps(operand, 2)], to=1)
+            steps = graph.node("Unsqueeze", [steps, graph.integers([1])])
+            turns = graph.node("Mul", [steps, graph.constant(rates[None].astype(np.float32))])
+            cos, sin = graph.node("Cos", [turns]), graph.node("Sin", [turns])
+        rest: tuple[str, ...] = ()
+        if self.turned < self.width:
+            name, *rest = graph.split(name, [self.turned, self.width - self.turned], axis=3)  # type: ignore[assignment]
+        if self.neighbours:
+            shape = graph.integers([0, 0, -1, half, 2])
+            name = graph.node("Reshape", [name, shape])
+        first, second = graph.split(name, [half if not self.neighbours else 1] * 2, axis=-1)
+        if self.neighbours:
+            first, second = (
+                graph.node("Squeeze", [part, graph.integers([4])]) for part in (first, second)
+            )
+        turned = [
+            graph.node("Sub", [graph.node("Mul", [first, cos]), graph.node("Mul", [second, sin])]),
+            graph.node("Add", [graph.node("Mul", [second, cos]), graph.node("Mul", [first, sin])]),
+        ]
+        if self.neighbours:
+            turned = [graph.node("Unsqueeze", [part, graph.integers([4])]) for part in turned]
+            name = graph.node("Concat", turned, axis=4)
+            name = graph.node("Reshape", [name, graph.integers([0, 0, -1, self.turned])])
+            return graph.node("Concat", [name, *rest], axis=3) if rest else name
+        return graph.node("Concat", [*turned, *rest], axis=3)
