@@ -550,3 +550,12 @@ def test_what_comes_of_no_input_is_no_way_down_and_up_again(net: Callable[..., G
     )
     graph = net(text)
     assert u_shape(structure(graph), graph) is None
+
+
+def test_what_a_block_does_inside_is_no_way_down_and_up_again(net: Callable[..., Graph]) -> None:
+    steps = "maxpool2; conv1-8; upsample(2); conv1-8"
+    skip = "conv1-8 as one; {steps}; {steps} as two; concat {{ | @one | @two }}; relu"
+    graph = net("input 3x32\n" + skip.format(steps=steps))
+    assert u_shape(structure(graph), graph) is not None
+    within = net(f"input 3x32\nblock kept {{ {steps} }}\n" + skip.format(steps="kept"))
+    assert u_shape(structure(within), within) is None

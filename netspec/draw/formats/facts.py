@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 
 from netspec.draw.formats.connections import Connection
+from netspec.draw.formats.states import Folded
 from netspec.draw.structure.elements import Block, Step, blocks_of
 from netspec.draw.structure.labels import data_inputs, human, label, shape, tag
 from netspec.draw.structure.reading import flat_steps, structure
@@ -14,8 +15,8 @@ from netspec.foundation.records import record
 from netspec.graph.checked import Node
 from netspec.sizes.shapes import TensorType
 
-# The paths of the copies of what is drawn once, by the path it is drawn with.
-Copies = Mapping[str, Sequence[str]]
+# What is drawn once, by the path it is drawn with.
+Copies = Mapping[str, Folded]
 _DIGITS = "0123456789"
 
 
@@ -81,7 +82,7 @@ class Facts:
         block = connection.around[-1] if connection.around else ""
         types = self._between(sources, targets, copies)
         for path in connection.around if sources else ():
-            if path in copies and not any(_is_in(path, source) for source in sources):
+            if path in copies and not self._holds(path, sources, copies):
                 # All but the first copy read what the copy before gives.
                 sources = (*sources, path)
                 types += self._from_copy_to_copy(path, targets, copies)
@@ -107,7 +108,9 @@ class Facts:
         self, block: str, targets: Iterable[str], copies: Copies
     ) -> list[TensorType]:
         """What the copies of a block read of each other, where the line leads."""
-        home = {node: path for path in copies[block] for node in self._nodes.get(path, ())}
+        repeat = copies[block]
+        each = repeat.nodes or [self._nodes.get(path, ()) for path in repeat.copies]
+        home = {node: number for number, nodes in enumerate(each, 1) for node in nodes}
         read = (
             (home.get(node), value)
             for path in targets
@@ -123,13 +126,23 @@ class Facts:
             return []
         return [*element.opening] if entering else [element.type]
 
+    def _holds(self, block: str, paths: Iterable[str], copies: Copies) -> bool:
+        """Whether any of these is in the copy that is drawn of a repeat."""
+        inside = {node for nodes in copies[block].nodes for node in nodes}
+        if not inside:
+            return any(_is_in(block, path) for path in paths)
+        return any(path != block and node in inside for path in paths for node in self._nodes[path])
+
     def nodes(self, path: str, copies: Copies) -> list[Node]:
         """The nodes of what is drawn at a path: in a repeat that is folded, those of every copy."""
+        if path in copies and copies[path].nodes:
+            return [node for nodes in copies[path].nodes for node in nodes]
         paths = [path]
-        for shown, each in copies.items():
-            if _is_in(shown, path):
-                paths = [copy + p[len(shown) :] for p in paths for copy in each]
-        return [node for p in paths for node in self._nodes.get(p, ())]
+        for shown, repeat in copies.items():
+            if _is_in(shown, path) and not repeat.nodes:
+                paths = [copy + p[len(shown) :] for p in paths for copy in repeat.copies]
+        own = [node for p in paths for node in self._nodes.get(p, ())]
+        return [same for node in own for same in _counterparts(node, copies)]
 
     @cached_property
     def _nodes(self) -> dict[str, list[Node]]:
@@ -145,12 +158,24 @@ def _is_in(block: str, path: str) -> bool:
     return path == block or path.startswith(f"{block}.")
 
 
+def _counterparts(node: Node, copies: Copies) -> list[Node]:
+    """A node of a copy of steps that follow each other, and those in its place in the other copies."""
+    for repeat in copies.values():
+        for nodes in repeat.nodes:
+            if node in nodes:
+                place = nodes.index(node)
+                return [other[place] for other in repeat.nodes if len(other) == len(nodes)]
+    return [node]
+
+
 def _said(path: str, copies: Copies) -> str:
     """A path, with the first copy of what is drawn once: `bottleneck1…3.conv2`."""
-    for shown, each in copies.items():
-        if _is_in(shown, path) and shown in each:
+    if path in copies and (nodes := copies[path].nodes):
+        return f"{nodes[0][0].path}…{nodes[-1][-1].path}"
+    for shown, repeat in copies.items():
+        if _is_in(shown, path) and shown in repeat.copies and not repeat.nodes:
             stem = shown.rstrip(_DIGITS)
-            start = each[0]
+            start = repeat.copies[0]
             number = start[len(stem) :] if start.startswith(stem) else f"{start}"
             return f"{stem}{number}…{shown[len(stem) :]}{path[len(shown) :]}"
     return path

@@ -148,10 +148,9 @@ def _packed(held: object) -> str:
 
 def _carried(facts: list[Facts], state: State, connection: Connection) -> str:
     """What a line of a picture carries; of several nets, what all that have such a line agree on."""
-    copies = {shown: found.copies for shown, found in state.folded.items()}
     ends = (*connection.sources, *connection.targets)
     having = [net for net in facts if all(path in net.elements for path in ends)] or facts
-    told = list(dict.fromkeys(net.carried(connection, copies) for net in having))
+    told = list(dict.fromkeys(net.carried(connection, state.folded) for net in having))
     shaped = [text for text in told if "\n" in text]
     return shaped[0] if len(shaped) == 1 else told[0].rpartition("\n")[2]
 

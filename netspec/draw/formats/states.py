@@ -21,6 +21,7 @@ from netspec.draw.structure.elements import (
     Step,
     Tangle,
     blocks_of,
+    nodes_of,
 )
 from netspec.draw.structure.opening import (
     CLOSED,
@@ -36,6 +37,7 @@ from netspec.draw.styles.flow import flow
 from netspec.draw.styles.fold import MOST_BOXES, folded, on_screen, outline
 from netspec.draw.view import View
 from netspec.foundation.records import record
+from netspec.graph.checked import Node
 
 ALL, ALONE, COPIES = "*", ".", "×"
 MOST_WORK = 16_000
@@ -48,10 +50,14 @@ Signs = frozenset[str]
 
 @record
 class Folded:
-    """A repeat that is drawn once, or the part of one: what it is known by, and its copies' paths."""
+    """A repeat that is drawn once, or the part of one: what it is known by, and its copies' paths.
+
+    `nodes` are those of each copy where the copies have no path of their own, steps that follow each other.
+    """
 
     key: str
     copies: tuple[str, ...]
+    nodes: tuple[tuple[Node, ...], ...] = ()
 
 
 @record
@@ -242,7 +248,9 @@ class _Search:
         if key:
             found.copies[key] = None
         paths = tuple(path_of(copy[0]) for copy in copies)
-        found.folded[shown] = Folded(key or key_of(repeat), paths)
+        several = isinstance(inner, Series | Parallel)
+        nodes = tuple(tuple(n for item in copy for n in nodes_of(item)) for copy in copies)
+        found.folded[shown] = Folded(key or key_of(repeat), paths, nodes if several else ())
 
     def _see_copy(self, element: Element, view: View, found: _Seen) -> None:
         """What is a copy of a repeat that is open can be folded again."""
