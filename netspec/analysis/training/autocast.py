@@ -50,6 +50,7 @@ POLICIES = {
         low=frozenset(_PRODUCTS | {"_cudnn_rnn"}),
         full=frozenset(
             {
+                "cumsum",
                 "exp",
                 "group_norm",
                 "layer_norm",
