@@ -50,9 +50,7 @@ def test_every_line_of_flow_is_a_connection_of_the_graph(name: str) -> None:
 
 def test_what_is_folded_reads_itself_and_what_is_before_it() -> None:
     facts = Facts(View(shipped("resnet50")))
-    copies = {
-        "stage2.bottleneck4": Folded("", tuple(f"stage2.bottleneck{i}" for i in range(1, 5)))
-    }
+    copies = {"stage2.bottleneck4": Folded("", tuple(f"stage2.bottleneck{i}" for i in range(1, 5)))}
     inner = Connection(("stage1",), ("stage2.bottleneck4.conv1",), ("stage2", "stage2.bottleneck4"))
     told = "256×56×56 or 512×28×28\nstage1 and stage2.bottleneck1…4 → stage2.bottleneck1…4.conv1"
     assert facts.carried(inner, copies) == told

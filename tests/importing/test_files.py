@@ -220,6 +220,21 @@ def test_constants_that_would_be_large_are_refused(tmp_path: Path) -> None:
         read_program(path)
 
 
+def test_a_convolution_of_a_constant_is_a_constant(tmp_path: Path) -> None:
+    numbers = np.random.default_rng(1).standard_normal
+    arrays = {
+        "map": numbers((1, 3, 6, 6)).astype(np.float32),
+        "kernel": numbers((4, 3, 3, 3)).astype(np.float32),
+    }
+    nodes = [
+        node("Conv", ["map", "kernel"], ["a"], pads=[1, 1, 1, 1]),
+        node("Add", ["x", "a"], ["y"]),
+    ]
+    found = import_file(model(tmp_path / "m.onnx", nodes, arrays=arrays))
+    assert [n.op.spelling for n in found.graph.nodes[1:]] == ["parameter", "add"]
+    assert found.proof is not None
+
+
 def test_functions_that_call_themselves_are_refused(tmp_path: Path) -> None:
     path = model(tmp_path / "m.onnx", [node("f", ["x"], ["y"], domain="d")])
     proto = onnx.load(path)

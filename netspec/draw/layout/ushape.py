@@ -78,7 +78,9 @@ def _returns(series: Series, graph: Graph) -> bool:
     What a block does inside is its own affair: places there may be those of tables, or of an index.
     """
     repeated = _repeated(graph)
-    ends = [nodes[-1] for nodes in map(nodes_of, series.items) if nodes and nodes[-1] not in repeated]
+    ends = [
+        nodes[-1] for nodes in map(nodes_of, series.items) if nodes and nodes[-1] not in repeated
+    ]
     areas = [area_of(node.types[0], graph) for node in ends]
     return bool(areas) and areas[-1] < inf and min(areas) * 1.5 < areas[-1]
 

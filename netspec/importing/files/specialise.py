@@ -53,8 +53,8 @@ _SIZES = 2**12
 # What has a use for values of its inputs while a file is read: arithmetic alone, bounded by its output.
 _COMPUTED = frozenset(
     """
-    Abs Add And Cast CastLike Ceil Clip Concat ConstantOfShape Cos CumSum Div Einsum Equal Erf Exp Expand
-    Flatten Floor Gather GatherElements GatherND Gemm Greater GreaterOrEqual Identity IsNaN
+    Abs Add And Cast CastLike Ceil Clip Concat ConstantOfShape Conv Cos CumSum Div Einsum Equal Erf Exp
+    Expand Flatten Floor Gather GatherElements GatherND Gemm Greater GreaterOrEqual Identity IsNaN
     LayerNormalization Less LessOrEqual Log MatMul Max Min Mod Mul Neg Not Or Pow Range Reciprocal ReduceMax
     ReduceMean ReduceMin ReduceProd ReduceSum Relu Reshape Resize Round ScatterElements ScatterND Sigmoid
     Sign Sin Slice Softmax Split Sqrt Squeeze Sub Tanh Tile Transpose Trilu Unsqueeze Where
@@ -373,6 +373,10 @@ class _Specialising:
             size = sum(math.inf if s is None else math.prod(s) for s in shapes)
         if node.op_type == "Resize" and size > _MOST_RESIZED:
             return False
+        if node.op_type == "Conv":
+            kernel = self.constants[names[1]]
+            if size * kernel.size > _MOST_COMPUTED * max(len(kernel), 1):
+                return False
         read = sum(self.constants[name].size for name in names)
         self.room -= size
         if size > max(_MOST_COMPUTED, read) or self.room < 0:

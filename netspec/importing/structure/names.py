@@ -72,10 +72,15 @@ class Names:
 
     def __init__(self, graph: Graph, scopes: Mapping[str, tuple[Scope, ...]]) -> None:
         self.scopes = scopes
-        # How many nodes stand in each scope.
+        # How many nodes stand in each scope, and how many that put no numbers in another order.
         self.held: Counter[tuple[Scope, ...]] = Counter()
-        for outer in scopes.values():
-            self.held.update(outer[: number + 1] for number in range(len(outer)))
+        self.surely: Counter[tuple[Scope, ...]] = Counter()
+        for node in (node for node in graph.nodes if node not in graph.inputs):
+            outer = scopes.get(node.path, ())
+            every = [outer[: number + 1] for number in range(len(outer))]
+            self.held.update(every)
+            if node.op.spelling not in _ORDERING:
+                self.surely.update(every)
         # What blocks would be called if nothing else were, by what they are.
         self.wanted: dict[str, str] = {}
         self.taken = {
@@ -200,8 +205,12 @@ class Names:
             common = self._common(nodes)
             # Where numbers are put in another order is not known to the node: it has no say.
             sure = [n for n in nodes if n.op.spelling not in _ORDERING]
-            if sure and self.held[common] > len(nodes):
-                common = self._common(sure)[: len(common) + 1]
+            if sure and (not common or self.held[common] > len(nodes)):
+                whole = self._common(sure)
+                inner = range(len(common) + 1, len(whole) + 1)
+                # The outermost that holds nothing else, or the next.
+                alone = (n for n in inner if self.surely[whole[:n]] == len(sure))
+                common = whole[: next(alone, len(common) + 1)]
             if common and common[-1].kind:
                 kinds[common[-1].kind] += 1
         words = {item.word for piece in pieces[:1] for top in piece.items for item in top.walk()}
