@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import sys
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,10 @@ import torch
 import transformers
 from torch import nn
 from torch.nn.utils import parametrize
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from checkpoints.test_published_today import values
 
 Network = tuple[str, dict[str, Any], str, dict[str, Any], Any]
 WORDS = {"ids": 100, "length": 37}
@@ -66,19 +69,6 @@ NETWORKS: dict[str, Network] = {
 }
 
 
-def values(key: str, shape: tuple[int, ...]) -> np.ndarray:
-    """The tensor called `key`, as the tests make it."""
-    noise = np.random.default_rng(zlib.crc32(key.encode())).standard_normal(shape, dtype=np.float32)
-    leaf = key.rsplit(".", 1)[-1]
-    if leaf == "running_var":
-        return (1 + 0.1 * np.abs(noise)).astype(np.float32)
-    if leaf == "running_mean" or "bias" in leaf:
-        return (0.1 * noise).astype(np.float32)
-    if len(shape) < 2:
-        return (1 + 0.1 * noise).astype(np.float32)
-    return (noise / np.sqrt(max(1, np.prod(shape[1:])))).astype(np.float32)
-
-
 def plain(module: nn.Module) -> nn.Module:
     """The module with each weight as it is used, not apart from its length."""
     for part in module.modules():
@@ -102,7 +92,7 @@ def answered(name: str) -> dict[str, Any]:
             if owner != key:
                 tied[key] = owner
             elif tensor.dtype.is_floating_point:
-                made = values(key, tuple(tensor.shape))
+                made = values(key, [*tensor.shape])
                 tensor.copy_(torch.from_numpy(np.asarray(made)))
     random = np.random.default_rng(0)
     if isinstance(asked, dict):

@@ -24,7 +24,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from specs.test_length import length
-from support.onnx_files import scrambled
+from support.onnx_files import FORMS, scrambled
 
 import netspec
 from netspec.diagnostics.raised import NetspecError
@@ -32,13 +32,6 @@ from netspec.importing import imported
 from netspec.importing.proof import Proof
 from netspec.syntax.files import read_spec, shipped_file, shipped_names
 
-FORMS: dict[str, dict[str, Any]] = {
-    "folded": {},
-    "plain": {"optimize": False},
-    "opset13": {"opset": 13},
-    "opset22": {"opset": 22},
-    "blocks": {"blocks": True},
-}
 RESULT = Path(__file__).parent / "results" / "structure.json"
 # Parameters of the largest net that is gone through by default: those of a billion take gigabytes.
 MOST = 150e6

@@ -12,6 +12,7 @@ import onnx
 import pytest
 from click.testing import CliRunner
 from onnx import TensorProto, helper, numpy_helper
+from support.mutants import altered
 
 import netspec
 from netspec.cli.main import main
@@ -267,17 +268,7 @@ def test_mutated_files_are_read_or_refused(seed: int, tmp_path: Path) -> None:
     whole = path.read_bytes()
     chance = random.Random(seed)
     for _ in range(40):
-        data = bytearray(whole)
-        for _ in range(chance.randint(1, 4)):
-            at = chance.randrange(len(data))
-            match chance.randrange(3):
-                case 0:
-                    data[at] = chance.randrange(256)
-                case 1:
-                    del data[at : at + chance.randint(1, 8)]
-                case _:
-                    data[at:at] = data[at : at + chance.randint(1, 8)]
-        path.write_bytes(data)
+        path.write_bytes(altered(whole, chance))
         try:
             import_file(path)
         except netspec.NetspecError as refusal:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.foreign_files import RUNTIME, node, numbers, written
+from support.mutants import altered
 from support.watching import counting
 
 import netspec
@@ -91,17 +92,7 @@ def test_mutants(make: Callable[[Path], Path], seed: int, tmp_path: Path) -> Non
     chance = random.Random(seed)
     path = tmp_path / "mutant.onnx"
     for _ in range(40):
-        data = bytearray(whole)
-        for _ in range(chance.randint(1, 4)):
-            at = chance.randrange(len(data))
-            match chance.randrange(3):
-                case 0:
-                    data[at] = chance.randrange(256)
-                case 1:
-                    del data[at : at + chance.randint(1, 8)]
-                case _:
-                    data[at:at] = data[at : at + chance.randint(1, 8)]
-        path.write_bytes(data)
+        path.write_bytes(altered(whole, chance))
         try:
             import_file(path)
         except netspec.NetspecError as refusal:

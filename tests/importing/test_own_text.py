@@ -7,20 +7,13 @@ from typing import Any
 
 import pytest
 from specs.test_length import length
-from support.onnx_files import scrambled
+from support.onnx_files import FORMS, scrambled
 from support.shelves import others
 from support.watching import counting
 
 import netspec
 from netspec.importing import imported
 
-FORMS: dict[str, dict[str, Any]] = {
-    "folded": {},
-    "plain": {"optimize": False},
-    "opset13": {"opset": 13},
-    "opset22": {"opset": 22},
-    "blocks": {"blocks": True},
-}
 # Nets that hold every mechanism between them, in seconds, and the tokens that they may have.
 NETS = {
     "autoencoder": 46,

@@ -49,6 +49,21 @@ def mutant(data: bytes, seed: int) -> bytes:
     return _mutated(chance, data)
 
 
+def altered(data: bytes, chance: random.Random) -> bytes:
+    """The data with one to four places changed, lost or said twice; what is in it may still be readable."""
+    found = bytearray(data)
+    for _ in range(chance.randint(1, 4)):
+        at = chance.randrange(len(found))
+        match chance.randrange(3):
+            case 0:
+                found[at] = chance.randrange(256)
+            case 1:
+                del found[at : at + chance.randint(1, 8)]
+            case _:
+                found[at:at] = found[at : at + chance.randint(1, 8)]
+    return bytes(found)
+
+
 def _mutated(chance: random.Random, data: bytes) -> bytes:
     changed = bytearray(data)
     for _ in range(chance.choice((1, 1, 1, 2, 4, 16))):

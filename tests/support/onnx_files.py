@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import onnx
+
+# How a net is written as a file, by name.
+FORMS: dict[str, dict[str, Any]] = {
+    "folded": {},
+    "plain": {"optimize": False},
+    "opset13": {"opset": 13},
+    "opset22": {"opset": 22},
+    "blocks": {"blocks": True},
+}
 
 
 def with_entry(path: Path, key: str, value: str) -> None:
