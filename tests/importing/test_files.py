@@ -221,6 +221,55 @@ def test_constants_that_would_be_large_are_refused(tmp_path: Path) -> None:
         read_program(path)
 
 
+@pytest.mark.parametrize(
+    ("op", "first", "words"),
+    [
+        ("Mul", True, ["parameter", "mul"]),
+        ("Sub", False, ["parameter", "sub"]),
+        ("Div", True, ["parameter", "div"]),
+    ],
+)
+def test_a_constant_that_repeats_the_tensor_is_a_parameter(
+    op: str, first: bool, words: list[str], tmp_path: Path
+) -> None:
+    array = np.random.default_rng(2).uniform(1, 2, (4, 1, 5)).astype(np.float32)
+    pair = ["a", "k"] if first else ["k", "a"]
+    nodes = [node("GlobalAveragePool", ["x"], ["a"]), node(op, pair, ["y"])]
+    found = import_file(model(tmp_path / "m.onnx", nodes, arrays={"k": array}))
+    assert [n.op.spelling for n in found.graph.nodes[-2:]] == words
+    assert found.graph.nodes[-1].types[0].shape == (4, 1, 5)
+    assert found.proof is not None
+
+
+def test_a_constant_that_differs_from_sample_to_sample_is_refused(tmp_path: Path) -> None:
+    array = np.random.default_rng(2).uniform(1, 2, (2, 4, 6, 6)).astype(np.float32)
+    path = model(tmp_path / "m.onnx", [node("Mul", ["x", "k"], ["y"])], arrays={"k": array})
+    with pytest.raises(netspec.NetspecError, match="differs from sample to sample"):
+        import_file(path)
+
+
+@pytest.mark.parametrize(
+    ("op", "words"),
+    [
+        ("ReduceSumSquare", ["square", "over_channels"]),
+        ("ReduceL1", ["abs", "over_channels"]),
+        ("ReduceL2", ["square", "over_channels", "sqrt"]),
+    ],
+)
+def test_norms_are_sums(op: str, words: list[str], tmp_path: Path) -> None:
+    path = model(tmp_path / "m.onnx", [node(op, ["x"], ["y"], axes=[1])], opset=13)
+    found = import_file(path)
+    assert [n.op.spelling for n in found.graph.nodes[1:]] == words
+    assert found.proof is not None
+
+
+def test_a_mean_over_one_channel_is_nothing(tmp_path: Path) -> None:
+    nodes = [node("ReduceMean", ["x"], ["a"], axes=[1]), node("Relu", ["a"], ["y"])]
+    found = import_file(model(tmp_path / "m.onnx", nodes, shape=("N", 1, 6, 6)))
+    assert [n.op.spelling for n in found.graph.nodes[1:]] == ["relu"]
+    assert found.proof is not None
+
+
 def test_a_convolution_of_a_constant_is_a_constant(tmp_path: Path) -> None:
     numbers = np.random.default_rng(1).standard_normal
     arrays = {

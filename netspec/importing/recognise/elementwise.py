@@ -173,6 +173,9 @@ def _constant(writer: Writer, node: Node, tensor: str, constant: str) -> View:
         return shifted
     if array.size == 1:
         return _scalar(writer, node, view, float(array.item()), first)
+    if _repeats(view, array):
+        views = writer.together(writer.copied(tensor), _whole(writer, view, array))
+        return _merged(writer, _MERGES[node.op], list(views if first else views[::-1]))
     placed = _placed(writer, view, array)
     if node.op == "Div" and first:
         placed = _of_numbers(placed, np.float32(1) / placed[2])
@@ -258,6 +261,23 @@ def power(writer: Writer, node: Node) -> View:
     return _scalar(writer, node, writer.view(node.inputs[0]), value, True)
 
 
+def _repeats(view: View, array: Array) -> bool:
+    """Whether a constant has several numbers where the tensor has one, for every sample alike."""
+    sizes = [_size(axis) for axis in view.axes]
+    pairs = zip(array.shape[::-1], sizes[::-1], strict=False)
+    return any(size > 1 == held for size, held in pairs)
+
+
+def _whole(writer: Writer, view: View, array: Array) -> View:
+    """A constant as a parameter of its own; its first axis is that of the samples."""
+    batch = next((i for i, axis in enumerate(view.axes) if any(a.batch for a in axis)), -1)
+    array = array.reshape((1,) * (len(view.axes) - array.ndim) + array.shape)
+    if batch != 0 or array.ndim > len(view.axes) or array.shape[0] > 1:
+        raise Unsaid("a constant of it differs from sample to sample")
+    own: Axes = tuple((Atom(size),) if size > 1 else () for size in array.shape)
+    return View(writer.parameter(array[0], view.wire), own, own)
+
+
 def _placed(writer: Writer, view: View, array: Array) -> tuple[View, Axes, Array]:
     """A constant's numbers in the order of a view's value, of size 1 where they do not vary."""
     rank = len(view.axes)
@@ -283,7 +303,7 @@ def _placed(writer: Writer, view: View, array: Array) -> tuple[View, Axes, Array
     wanted = [atom for axis in view.base for atom in axis]
     here = {id(atom): i for i, atom in enumerate(varied)}
     if any(id(atom) not in {id(a) for a in wanted} for atom in varied):
-        raise Unsaid("a constant of it repeats the tensor")
+        raise Unsaid("a constant of it lies otherwise")
     order = [here[id(atom)] for atom in wanted if id(atom) in here]
     numbers = numbers.transpose(order)
     base: Axes = tuple(tuple(a for a in axis if id(a) in here) for axis in view.base)

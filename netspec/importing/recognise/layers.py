@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -201,18 +202,20 @@ def reduce(writer: Writer, node: Node) -> View:
     if not keep:
         left = tuple(axis for i, axis in enumerate(view.axes) if i not in axes)
     places = flat(view.base[2:])
-    if word in _OVER_PLACES and taken and set(taken) == set(places):
+    if word in _OVER_PLACES and not taken:
+        return View(view.wire, view.base, left)
+    if word in _OVER_PLACES and set(taken) == set(places):
         kept = keep and _read_as_map(writer, node.output)
         shape = (view.wire.sizes[0], *(1,) * (len(view.base) - 2)) if kept else view.wire.sizes[:1]
         given = ["keep=yes"] * kept
         wire = writer.step(_OVER_PLACES[word], [view.wire], shape, *given)
         return View(wire, (*view.base[:2], *((),) * (len(shape) - 1)), left)
-    if word in ("mean", "max", "sum") and len(axes) == 1 and taken:
+    if word in _OVER_PLACES and len(axes) == 1:
         view = writer.channelled(view, axes[0])
         wire = writer.step(f"over_channels({word})", [view.wire], (1, *view.wire.sizes[1:]))
         return View(wire, (view.base[0], (), *view.base[2:]), left)
     others = tuple(a for axis in left for a in axis if a not in view.base[0] and a not in taken)
-    if word in _OVER_PLACES and taken and others and not set(taken) & set(view.base[0]):
+    if word in _OVER_PLACES and others and not set(taken) & set(view.base[0]):
         # All places, once what is left makes the channels.
         view = writer.arranged(view, (view.base[0], others, tuple(taken)))
         wire = writer.step(_OVER_PLACES[word], [view.wire], view.wire.sizes[:1])
@@ -221,6 +224,24 @@ def reduce(writer: Writer, node: Node) -> View:
 
 
 _OVER_PLACES = {"mean": "gap", "max": "gmp", "sum": "gsp"}
+
+
+def norm(writer: Writer, node: Node) -> View:
+    """Sums of squares or of magnitudes, and roots of such sums."""
+    before, after = _NORMS[node.op]
+    view = writer.view(node.inputs[0])
+    wire = writer.step(before, [view.wire], view.wire.sizes)
+    inner = f"{node.inputs[0]} {before}"
+    writer.views[inner] = view.on(wire)
+    made = reduce(writer, replace(node, op="ReduceSum", inputs=(inner, *node.inputs[1:])))
+    return made.on(writer.step(after, [made.wire], made.wire.sizes)) if after else made
+
+
+_NORMS = {
+    "ReduceSumSquare": ("square", ""),
+    "ReduceL1": ("abs", ""),
+    "ReduceL2": ("square", "sqrt"),
+}
 
 
 def _read_as_map(writer: Writer, name: str) -> bool:
@@ -417,6 +438,7 @@ LAYERS = {
     "ReduceMean": reduce,
     "ReduceMax": reduce,
     "ReduceSum": reduce,
+    **dict.fromkeys(_NORMS, norm),
     "LRN": response_norm,
     "PRelu": prelu,
     "Resize": resize,
