@@ -35,6 +35,10 @@ def reshape(writer: Writer, node: Node) -> View:
     wire = writer.plain(view)
     if not shape or shape[0] != size_of(view.axes[0]):
         raise Unsaid("it mixes the batch with other axes")
+    # The value as it lies: what it was made of may be cut otherwise than this cuts it.
+    base = (view.axes[0], *writer.axes(wire.sizes))
+    if (found := View(wire, base, base).reshaped(shape)) is not None:
+        return found
     if tuple(shape[1:]) != wire.sizes:
         wire = writer.step(f"reshape({'x'.join(map(str, shape[1:]))})", [wire], shape[1:])
     base = (view.axes[0], *writer.axes(shape[1:]))

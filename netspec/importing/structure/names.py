@@ -11,7 +11,16 @@ from netspec.graph.checked import Graph, Node
 from netspec.graph.written import RESERVED
 from netspec.importing.scopes import Scope
 from netspec.importing.structure.stages import BLOCK, STAGE, alone
-from netspec.importing.structure.terms import IDENTITY, RESIDUAL, SIZES, Chain, Item, Mark, Piece
+from netspec.importing.structure.terms import (
+    IDENTITY,
+    RESIDUAL,
+    SIZES,
+    WINDOWS,
+    Chain,
+    Item,
+    Mark,
+    Piece,
+)
 from netspec.importing.structure.unify import Block
 from netspec.ops.declare.values import Layer
 from netspec.ops.registry import REGISTRY
@@ -64,6 +73,7 @@ _GENERIC = {
     "tensor",
     "op",
     "layers",
+    WINDOWS,
 }
 
 
@@ -93,6 +103,7 @@ class Names:
             "identity",
             RESIDUAL,
             STAGE,
+            WINDOWS,
         }
         # The last node in each scope, which gives what the scope gives.
         self.last = {
