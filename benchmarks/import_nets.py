@@ -26,6 +26,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from registry_torchvision import torchvision_without_operators
+
 LIBRARIES = ("torch", "torchvision", "timm", "transformers", "onnxscript")
 # Ids of a text's length, or the sizes of an image.
 IDS = (48,)
@@ -129,7 +131,7 @@ def module(call: str) -> Any:
     """The module that a call of `NETS` makes, in evaluation, with drawn weights."""
     import torch
 
-    _torchvision_operators()
+    torchvision_without_operators()
     library, _, rest = call.partition(".")
     holders = {"own": _own} if library == "own" else {library: importlib.import_module(library)}
     made = eval(f"{library}.{rest}" if library != "own" else f"own().{rest}", holders)
@@ -197,21 +199,6 @@ def _own() -> Any:
 
     Own.UNet = UNet  # type: ignore[attr-defined]
     return Own
-
-
-def _torchvision_operators() -> None:
-    """Names operators that torchvision's build for CUDA brings along and that no net here uses."""
-    import torch
-
-    try:
-        import torchvision  # noqa: F401
-    except RuntimeError:
-        for name in [name for name in sys.modules if name.startswith("torchvision")]:
-            del sys.modules[name]
-        library = torch.library.Library("torchvision", "DEF")
-        for name in ("nms", "qnms"):
-            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        _torchvision_operators.library = library  # type: ignore[attr-defined]
 
 
 def _first(net: Any, ids: bool) -> Any:

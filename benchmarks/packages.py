@@ -34,6 +34,10 @@ os.environ.update(
 import numpy as np
 import torch
 
+sys.path.insert(0, str(Path(__file__).parent))  # where a test loads this by its path
+
+from registry_torchvision import torchvision_without_operators
+
 PROGRAMS = """huggingface_hub transformers timm optimum optimum-onnx mlflow model-signing safetensors torch
 onnxruntime""".split()
 # What is packaged: a net with images in every precision, signed; one resized by bicubic filters; one whose
@@ -132,26 +136,6 @@ def _apart(found: dict[str, Any], expected: dict[str, Any]) -> float:
     return max(float(np.abs(np.asarray(found[k]) - v).max()) for k, v in expected.items())
 
 
-def _without_torchvision_operators() -> None:
-    """Says what two of torchvision's operators are called, which only its build for CUDA brings along.
-
-    The one of the registry fails to load beside a torch for CPUs; its transforms need none of them.
-    """
-    import importlib.util
-
-    if "torchvision" in sys.modules or importlib.util.find_spec("torchvision") is None:
-        return
-    try:
-        import torchvision  # noqa: F401
-    except RuntimeError:
-        for name in [name for name in sys.modules if name.startswith("torchvision")]:
-            del sys.modules[name]
-        library = torch.library.Library("torchvision", "DEF")
-        for name in ("nms", "qnms"):
-            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        _without_torchvision_operators.library = library  # type: ignore[attr-defined]
-
-
 # --- cards
 
 
@@ -182,7 +166,7 @@ def code_of_cards(packages: Packages) -> dict[str, Any]:
     from PIL import Image
 
     place = os.getcwd()
-    _without_torchvision_operators()
+    torchvision_without_operators()
     ran = 0
     try:
         for name in NETS:
@@ -240,7 +224,7 @@ def _moved(found: Any, ours: Any) -> float:
 @check
 def transformers(packages: Packages) -> dict[str, Any]:
     """AutoImageProcessor prepares images as `netspec run`; models are refused, not made up."""
-    _without_torchvision_operators()
+    torchvision_without_operators()
     from transformers import AutoConfig, AutoImageProcessor, AutoModelForImageClassification
 
     found: dict[str, Any] = {}
@@ -274,7 +258,7 @@ def transformers(packages: Packages) -> dict[str, Any]:
 @check
 def timm(packages: Packages) -> dict[str, Any]:
     """timm's transform of `pretrained_cfg` prepares images alike; its models are refused."""
-    _without_torchvision_operators()
+    torchvision_without_operators()
     from timm import create_model
     from timm.data import create_transform, resolve_data_config
 
@@ -303,7 +287,7 @@ def timm(packages: Packages) -> dict[str, Any]:
 @check
 def optimum(packages: Packages) -> dict[str, Any]:
     """Optimum loads each file by its precision's name, and gives what ONNX Runtime gives."""
-    _without_torchvision_operators()
+    torchvision_without_operators()
     from optimum.onnxruntime import ORTModelForCustomTasks
 
     found = {}

@@ -15,6 +15,7 @@ from netspec.draw.layout.pieces import (
     HEADER,
     LANE,
     PAD,
+    Heading,
     Piece,
     baseline,
     stack,
@@ -40,22 +41,13 @@ def parts_card(step: Step, view: View, title: str, note: Sequence[str] = ()) -> 
     """A card with all that a layer does: what is done for each of its heads in a stack of its own."""
     parts = parts_of(step)
     inner = _whole(step.node, parts)
-    top = HEADER + 14.0 * len(note)
-    figures = view.numbers(step, step.type)
-    room = [width_of(title, "head") + (width_of(figures, "note") + 14 if figures else 0)]
-    room += [width_of(line, "note") for line in note]
-    w = max(inner.w, *room) + 2 * PAD
-    h, axis = top + inner.h + PAD, (w - inner.w) / 2 + inner.axis
+    heading = Heading(title, view.numbers(step, step.type), tuple(note))
+    w = max(inner.w, heading.w) + 2 * PAD
+    h, axis = heading.h + inner.h + PAD, (w - inner.w) / 2 + inner.axis
 
     def draw(x: float, y: float) -> list[Item]:
-        members: list[Item] = [Box(x, y, w, h, "block", "open", 8)]
-        members.append(Words(x + PAD, baseline(y, HEADER, "head"), title, "head"))
-        if figures:
-            at = baseline(y, HEADER, "note")
-            members.append(Words(x + w - PAD, at, figures, "note", "end", "muted"))
-        for i, line in enumerate(note):
-            members.append(Words(x + PAD, y + HEADER + 9 + 14 * i, line, "note", look="muted"))
-        members += inner.draw(x + axis - inner.axis, y + top)
+        members: list[Item] = [Box(x, y, w, h, "block", "open", 8), *heading.draw(x, y, w)]
+        members += inner.draw(x + axis - inner.axis, y + heading.h)
         hint = view.hint(step.node.name, step, step.type)
         return [Group(tuple(members), step.node.span, step.node.path, hint, nodes=step.nodes)]
 

@@ -29,6 +29,38 @@ class Strip:
 
 
 @record
+class Heading:
+    """What a card says at its top: its title, the figures opposite, and lines below."""
+
+    title: str
+    figures: str
+    lines: tuple[str, ...]
+
+    @property
+    def h(self) -> float:
+        """How much of the card's height it takes."""
+        return HEADER + 14.0 * len(self.lines)
+
+    @property
+    def w(self) -> float:
+        """What it needs between the card's margins."""
+        aside = width_of(self.figures, "note") + 14 if self.figures else 0
+        return max(
+            width_of(self.title, "head") + aside, *(width_of(n, "note") for n in self.lines), 0
+        )
+
+    def draw(self, x: float, y: float, w: float) -> list[Item]:
+        """The words, in a card of width `w` whose corner is at (x, y)."""
+        found: list[Item] = [Words(x + PAD, baseline(y, HEADER, "head"), self.title, "head")]
+        if self.figures:
+            at = baseline(y, HEADER, "note")
+            found.append(Words(x + w - PAD, at, self.figures, "note", "end", "muted"))
+        for i, line in enumerate(self.lines):
+            found.append(Words(x + PAD, y + HEADER + 9 + 14 * i, line, "note", look="muted"))
+        return found
+
+
+@record
 class Piece:
     """Something of width `w` and height `h`; what flows through it enters and leaves at `axis`.
 

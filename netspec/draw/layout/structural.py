@@ -17,6 +17,7 @@ from netspec.draw.layout.pieces import (
     PAD,
     ROW,
     SIGNS,
+    Heading,
     Piece,
     Strip,
     bar,
@@ -350,18 +351,16 @@ class Layout:
             lines = [*wrapped(", ".join(told), SIZES["note"], wide), *lines] if told else lines
         weights, _ = self.view.shared(block.path)
         lines += [weights] if weights else []
-        top = HEADER + 14.0 * len(lines)
-        room = [width_of(title, "head") + (width_of(figures, "note") + 14 if figures else 0)]
-        room += [width_of(line, "note") for line in lines]
-        w = max(width, max(room) + 2 * PAD)
+        heading = Heading(title, figures, tuple(lines))
+        w = max(width, heading.w + 2 * PAD)
         if inner is None:
-            h = max(top + 4, least)
+            h = max(heading.h + 4, least)
             axis = w / 2
         else:
             w = max(w, inner.w + 2 * PAD)
             # Wires that leave side by side run to the frame.
             foot = PAD if len(inner.outs) == 1 else 0.0
-            h, axis = top + inner.h + foot, (w - inner.w) / 2 + inner.axis
+            h, axis = heading.h + inner.h + foot, (w - inner.w) / 2 + inner.axis
         look = "head" if block.head else ("open" if inner else "shut")
 
         def draw(x: float, y: float) -> list[Item]:
@@ -369,15 +368,10 @@ class Layout:
             if times:
                 members += [Box(x + d, y + d, w, h, "stack", "", 8) for d in (6, 3)]
             members.append(Box(x, y, w, h, "block", look, 8))
-            members.append(Words(x + PAD, baseline(y, HEADER, "head"), title, "head"))
-            if figures:
-                at = baseline(y, HEADER, "note")
-                members.append(Words(x + w - PAD, at, figures, "note", "end", "muted"))
-            for i, line in enumerate(lines):
-                members.append(Words(x + PAD, y + HEADER + 9 + 14 * i, line, "note", look="muted"))
+            members += heading.draw(x, y, w)
             members += share_mark(block.path, self.view, x, y + 4, h - 8)
             if inner is not None:
-                members += inner.draw(x + axis - inner.axis, y + top)
+                members += inner.draw(x + axis - inner.axis, y + heading.h)
             hint = self.view.hint(block.path, element, block.type)
             shown, span = tuple(members), block.call.span
             return [Group(shown, span, block.path, hint, block.call.block, nodes_of(element))]
