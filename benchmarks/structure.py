@@ -1,7 +1,7 @@
 """Shipped nets written as ONNX files and read back: how short the specs are, how fast, and whether proven.
 
-`python benchmarks/structure.py [NET ...] [--forms plain,...] [--light]` reads the file of each net, with its names
-and with all of them replaced by numbers, and the file of the text that this gives: the same text again.
+`python benchmarks/structure.py [NET ...] [--forms plain,...] [--light]` reads the file of each net, with its
+names and with all of them replaced by numbers, and the file of the text that this gives: the same text again.
 It adds what it finds to benchmarks/results/structure.json; without nets it goes through those that are
 not in it, so that it can be stopped. `--light` runs half as many nets: the file without names is read and
 its text compared, but only the file with names is run beside its spec. Rows without `error` were not run.

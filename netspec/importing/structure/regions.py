@@ -105,7 +105,7 @@ class _Nesting:
                 self._go(top, value)
             elif not top.sees(value.node):
                 self._emit(top, value)
-            if len(value.node.outputs[: value.node.op.carried]) > 1:
+            if not plain(self.graph) or len(value.node.outputs[: value.node.op.carried]) > 1:
                 self.wanted.add(value)
         chain = top.chain()
         self._label(chain)
