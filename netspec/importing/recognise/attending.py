@@ -90,7 +90,7 @@ def attended(
         else:
             scale = scale * value.item() if found.op == "Mul" else scale / value.item()
         name = own[0]
-    if found is None or found.inputs[1] in constants or node.inputs[1] in constants:
+    if found is None or node.inputs[0] in constants:
         return None
     query, key = (_source(name, rank, makers, constants) for name in found.inputs)
     factor = scale * query.scale * key.scale

@@ -22,7 +22,7 @@ from netspec.importing.structure.terms import (
     Tangled,
     reference,
 )
-from netspec.importing.structure.ways import meet, outside, reached, read_by
+from netspec.importing.structure.ways import meet, operands, outside, reached, read_by
 from netspec.ops.vectors.sources import Source, reads_nothing
 
 # Rounds of looking for what branches share, before everything between is named.
@@ -72,6 +72,10 @@ class _Nesting:
         self.reads = Counter(value.node for node in self.order for value in read_by(node))
         self.rank = {node: rank for rank, node in enumerate(self.order)}
         self.inputs = set(graph.inputs)
+        self.readers: dict[Node, dict[Node, None]] = {}
+        for node in self.order:
+            for value in operands(node):
+                self.readers.setdefault(value.node, {})[node] = None
         self.common = self._common()
         self.above, self.depth = self._dominators()
         while beyond := self._beyond():
@@ -140,7 +144,7 @@ class _Nesting:
         """Tensors of no input that several steps read: no way goes through them."""
         found = set()
         for node in self.order:
-            readers = self.graph.consumers.get(node, ())
+            readers = self.readers.get(node, ())
             beside = [any(not isinstance(v.node.op, Source) for v in r.inputs) for r in readers]
             start = node.inputs[0].node.op if node.inputs else None
             shared = isinstance(node.op, Source) and len(readers) > 1 and all(beside)
@@ -153,7 +157,7 @@ class _Nesting:
         found = set()
         for source in self.common:
             start = self.above[source]
-            for reader in self.graph.consumers[source]:
+            for reader in self.readers[source]:
                 node: Node | None = reader
                 while node is not None and node is not start:
                     node = self.above[node]
@@ -208,10 +212,10 @@ class _Nesting:
     def _place(self, level: _Level, node: Node) -> None:
         if node in self.made:
             raise Tangled
-        joins = node.op.joins and len(node.inputs) > 1
+        joins = node.op.joins and len(operands(node)) > 1
         carried = node.outputs[: node.op.carried]
-        if len(dict.fromkeys(node.inputs)) > 1:
-            for value in self._shared(level, node.inputs):
+        if len(dict.fromkeys(operands(node))) > 1:
+            for value in self._shared(level, operands(node)):
                 if not level.sees(value.node):
                     self._emit(level, value)
         if joins and not self.flat and level.depth < _DEEPEST:
@@ -219,7 +223,7 @@ class _Nesting:
             item.slots, item.values = _without_references(item)
             item.single = len(level.wire) == 1
             item.start = level.wire[0] if item.single else None
-            item.kids = tuple(self._branches(level, node.inputs))
+            item.kids = tuple(self._branches(level, operands(node)))
         else:
             item = self._single(level, node)
         item.result = carried[0] if len(carried) == 1 else None
@@ -240,7 +244,7 @@ class _Nesting:
             if not level.sees(value.node):
                 self._emit(level, value)
         if read_by(node):
-            self._go(level, node.inputs[0])
+            self._go(level, operands(node)[0])
         elif len(level.wire) != 1:
             self._go(level, self.graph.inputs[0].output)
         self.wanted.update(others)

@@ -27,5 +27,8 @@ class Steps(Protocol):
     ) -> Wire:
         """Adds a step; its value, of these sizes, cut as what it reads if that is not said."""
 
+    def parameter(self, array: Array, like: Wire | None = None, of: str = "") -> Wire:
+        """A step that gives these trained numbers; `of` tells equal ones of different origins apart."""
+
     def arranged(self, view: View, target: Axes) -> View:
         """The view on a value whose axes are `target`."""

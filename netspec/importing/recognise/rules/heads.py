@@ -11,6 +11,7 @@ from netspec.importing.files.program import Array, Node
 from netspec.importing.recognise.offsets import by_offset
 from netspec.importing.recognise.parts.parting import Parting, pieces, rolled_by, rolling
 from netspec.importing.recognise.parts.rows import with_rows
+from netspec.importing.recognise.sources.held import for_each, held
 from netspec.importing.recognise.steps import Wire, number
 from netspec.importing.recognise.views import Axes, Axis, View, flat, size_of
 from netspec.importing.recognise.writer import Unsaid, Writer
@@ -22,8 +23,7 @@ _HIDDEN = -99.0
 
 def attend(writer: Writer, node: Node) -> View:
     """Attention without its projections, which are layers of their own before and after."""
-    views = [writer.settled(name) for name in node.inputs[1:3]]
-    views.insert(0, _queries(writer, node.inputs[0], views[0]))
+    views = [_settled(writer, name) for name in node.inputs[:3]]
     if len({len(view.axes) for view in views}) > 1:
         raise Unsaid("its queries and keys have different axes")
     query, key, value = views
@@ -63,21 +63,22 @@ def attend(writer: Writer, node: Node) -> View:
     return found.moved(turned) if node.get("turned") else found
 
 
-def _queries(writer: Writer, name: str, key: View) -> View:
-    """The queries; trained ones, which come from no input, are the same for every sample."""
+def _settled(writer: Writer, name: str) -> View:
+    """Queries, keys or values; trained ones, which come from no input, are the same for every sample.
+
+    A constant's first axis may be samples and heads together.
+    """
     array = writer.constants.get(name)
     if array is None:
         return writer.settled(name)
-    rows = array.reshape(1 if array.shape[0] == 1 else writer.batch.size, -1, *array.shape[-2:])
-    if not (rows == rows[:1]).all():
-        raise Unsaid("its queries differ from sample to sample")
-    heads, steps, width = rows.shape[1:]
-    numbers = rows[0].transpose(0, 2, 1).reshape(heads * width, steps)
-    wire = writer.parameter(np.ascontiguousarray(numbers), key.wire)
-    many, places, across = writer.axes((heads, steps, width))
-    one = (writer.batch,)
-    axes = ((*one, *many), places, across) if array.ndim == 3 else (one, many, places, across)
-    return View(wire, (one, (*many, *across), places), axes)
+    many = writer.batch.size
+    if array.ndim == 3 and many > 1 and len(array) % many == 0:
+        whole = array.reshape(many, -1, *array.shape[1:])
+        if (whole == whole[:1]).all():
+            view = held(writer, whole[:1], writer.batch, name)
+            return View(view.wire, view.base, ((writer.batch, *view.axes[1]), *view.axes[2:]))
+    view = held(writer, array, writer.batch, name)
+    return for_each(view, (writer.batch,), 0)
 
 
 def _headed(writer: Writer, view: View) -> tuple[View, int]:
