@@ -205,6 +205,13 @@ def gather(writer: Writer, node: Node) -> View:
         return _strided(writer, view, axis, places)
     wanted = [int(p) % size for p in places]
     place, each = _place(view, view.axes[axis])
+    times, left = divmod(len(wanted), size)
+    if each > 1 and not left and wanted == [i // times for i in range(len(wanted))]:
+        # Heads of keys, once for each of the queries' that share them.
+        many = (*view.axes[axis], Atom(times))
+        return View(
+            view.wire, view.base, tuple(many if i == axis else a for i, a in enumerate(view.axes))
+        )
     if each > 1 or place == 0 or len(view.base) - 1 not in _WORDS:
         raise Unsaid("it takes elements of an axis that lies inside another")
     word = _WORDS[len(view.base) - 1][place - 1]
