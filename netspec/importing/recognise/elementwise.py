@@ -9,6 +9,7 @@ from functools import reduce
 import numpy as np
 
 from netspec.importing.files.program import Array, Node
+from netspec.importing.recognise.sources.waving import waves
 from netspec.importing.recognise.steps import Wire, number
 from netspec.importing.recognise.views import Atom, Axes, View, refined, renamed
 from netspec.importing.recognise.writer import Unsaid, Writer
@@ -209,11 +210,28 @@ def _constant(writer: Writer, node: Node, tensor: str, constant: str) -> View:
     if node.op == "Mul" and lone:
         weights = {"weight": numbers.reshape(-1)}
         return view.on(writer.step("affine", [wire], wire.sizes, "bias=no", weights=weights))
+    free = any(any(item.symbols[2:]) for item in writer.program.inputs)
+    summed = node.op in ("Add", "Mul") and all(base[1:])
+    waving = waves(writer, numbers, wire, free=free) if summed else None
+    if waving is not None:
+        return view.on(writer.step(_MERGES[node.op], [wire, waving], wire.sizes))
     if node.op == "Add" and len(view.base) == 3 and all(base[1:]):
-        return view.on(writer.step("position", [wire], wire.sizes, weights={"weight": numbers.T}))
+        head, table = "position", numbers.T
+        if constant in writer.program.tables:
+            head, table = _rows(table, *writer.program.tables[constant])
+        return view.on(writer.step(head, [wire], wire.sizes, weights={"weight": table}))
     other = writer.parameter(numbers.reshape(-1) if lone else numbers, wire, constant)
     pair = [wire, other] if first or node.op in ("Add", "Mul", "Max", "Min") else [other, wire]
     return view.on(writer.step(_MERGES[node.op], pair, wire.sizes))
+
+
+def _rows(part: Array, table: Array, axis: int) -> tuple[str, Array]:
+    """A table of which a sequence takes as many rows as it has steps, if these are its first."""
+    whole = np.moveaxis(table, axis, 0)
+    whole = np.ascontiguousarray(whole.reshape(len(whole), -1))
+    if whole.shape[1:] != part.shape[1:] or not np.array_equal(whole[: len(part)], part):
+        return "position", part
+    return f"position({len(whole)})", whole
 
 
 def _shifted(writer: Writer, view: View, array: Array, tensor: str) -> View | None:

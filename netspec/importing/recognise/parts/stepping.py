@@ -11,7 +11,9 @@ from netspec.importing.recognise.views import Axes, View
 
 
 class Steps(Protocol):
-    """Writes steps one after another."""
+    """Writes steps one after another; `inputs` are those of the net."""
+
+    inputs: list[Wire]
 
     def step(
         self,

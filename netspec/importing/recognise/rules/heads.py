@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
 
 import numpy as np
@@ -234,9 +234,10 @@ def _hides(hidden: Array, counts: Sequence[int], sizes: Sequence[int], axis: int
 
 def _scores(writer: Writer, bias: Array, query: View) -> Wire:
     """A table of values by offsets, where the numbers are that; else the numbers."""
-    head, weights = "", {}
+    head: str = ""
+    weights: Mapping[str, Array] = {}
     if (found := by_offset(bias, query.wire.sizes[1:])) is not None:
-        head, weights = found[0], {"relative_position_bias_table": found[1]}
+        head, weights = found
 
     def make() -> Wire:
         if not head:

@@ -7,10 +7,12 @@ itself as often as there are samples. A constant without such an axis meets othe
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 
 import numpy as np
 
 from netspec.importing.files.program import Array
+from netspec.importing.recognise.offsets import by_offset
 from netspec.importing.recognise.parts.stepping import Steps
 from netspec.importing.recognise.steps import Unsaid, Wire
 from netspec.importing.recognise.views import Atom, Axes, View, flat, size_of
@@ -25,10 +27,25 @@ def held(steps: Steps, array: Array, batch: Atom, name: str) -> View:
     rows = len(array) if array.ndim > 1 else 0
     many = rows == batch.size > 1 and bool((array == array[:1]).all())
     numbers = array[0] if many or rows == 1 else array
-    wire = steps.parameter(numbers.reshape(numbers.shape or (1,)), None, name)
+    wire = _of_offsets(steps, numbers)
+    if wire is None:
+        wire = steps.parameter(numbers.reshape(numbers.shape or (1,)), None, name)
     own: Axes = tuple((Atom(size),) if size > 1 else () for size in numbers.shape)
     first: Axes = (((batch,) if many else ()),) if many or rows == 1 else ()
     return View(wire, ((), *(own or ((),))), (*first, *own))
+
+
+def _of_offsets(steps: Steps, numbers: Array) -> Wire | None:
+    """Scores for each pair of an input's places that depend on their offset alone; None for others."""
+    if numbers.ndim != 3 or len(numbers[0]) < 3 or (numbers == numbers[:, :1, :1]).all():
+        return None
+    for like in steps.inputs:
+        if len(like.sizes) > 1 and numbers.shape[1:] == (prod(like.sizes[1:]),) * 2:
+            found = by_offset(numbers, like.sizes[1:])
+            if found is not None:
+                head, weights = found
+                return steps.step(head, [like], numbers.shape, weights=weights, shared=True)
+    return None
 
 
 def in_order(steps: Steps, view: View, target: Axes) -> Wire | None:
