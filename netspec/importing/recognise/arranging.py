@@ -286,11 +286,14 @@ def concat(writer: Writer, node: Node) -> View:
         tokens = _tokens(writer, first, axis, writer.constants[node.inputs[0]])
         if tokens is not None:
             return tokens
-    views = [writer.copied(n) if n in writer.constants else writer.view(n) for n in node.inputs]
+    rows = first.base[0]
+    place = first.axes.index(rows) if rows in first.axes else 0
+    views = [
+        writer.copied(n, place) if n in writer.constants else writer.view(n) for n in node.inputs
+    ]
     if len({len(view.axes) for view in views}) > 1:
         raise Unsaid("it joins a constant of other axes")
-    if first.base[0] in first.axes:
-        rows, place = first.base[0], first.axes.index(first.base[0])
+    if rows in first.axes:
         views = [like(writer, for_each(view, rows, place), first) for view in views]
     joined = _alike(views, axis)
     if joined is None:
@@ -394,7 +397,41 @@ def depth_to_space(writer: Writer, node: Node) -> View:
 
 
 def product(writer: Writer, node: Node) -> View:
-    """A product of two tensors."""
+    """A product of two tensors; by a constant of several matrices a layer of groups, where it is none."""
+    try:
+        return _product(writer, node)
+    except Unsaid:
+        if node.inputs[1] not in writer.constants:
+            raise
+        return _grouped(writer, node, writer.constants[node.inputs[1]])
+
+
+def _grouped(writer: Writer, node: Node, matrices: Array) -> View:
+    """A matrix for each group of channels: (..., groups, T, K) by (groups, K, M)."""
+    view = writer.view(node.inputs[0])
+    if matrices.ndim < 3 or len(view.axes) < 3 or matrices.size != prod(matrices.shape[-3:]):
+        raise Unsaid("its matrices differ along several axes")
+    many, inner, outer = matrices.shape[-3:]
+    groups, across = view.axes[-3], view.axes[-1]
+    if many not in (1, size_of(groups)):
+        raise Unsaid("its matrices are as many as no axis has places")
+    groups = groups if many > 1 else ()
+    others = [a for a in view.axes if a and a not in (view.base[0], groups, across)]
+    view = writer.arranged(view, (view.base[0], (*groups, *across), *others))
+    given = ["bias=no"] + [f"groups={many}"] * (many > 1)
+    kernel = matrices.reshape(many, inner, outer).transpose(0, 2, 1).reshape(many * outer, inner)
+    rank = len(others)
+    if not 0 < rank < 4:
+        raise Unsaid("it has too many axes, or no places")
+    weight = np.ascontiguousarray(kernel.reshape(*kernel.shape, *(1,) * rank))
+    shape = (many * outer, *view.wire.sizes[1:])
+    head = f"conv1-{many * outer}"
+    wire = writer.step(head, [view.wire], shape, *given, weights={"weight": weight})
+    new = (Atom(outer),) if outer > 1 else ()
+    return View(wire, (view.base[0], (*groups, *new), *others), (*view.axes[:-1], new))
+
+
+def _product(writer: Writer, node: Node) -> View:
     shape = writer.shapes[node.output][1:]
     one, other = (
         widened(writer.copied(n) if n in writer.constants else writer.view(n), len(shape) + 1)

@@ -192,7 +192,9 @@ def _constant(writer: Writer, node: Node, tensor: str, constant: str) -> View:
     if array.size == 1:
         return _scalar(writer, node, view, float(array.item()), first)
     if _repeats(view, array):
-        views = writer.together(writer.copied(tensor), writer.copied(constant))
+        place = next((i for i, a in enumerate(view.axes) if a and a == view.base[0]), 0)
+        place -= len(view.axes) - array.ndim
+        views = writer.together(writer.copied(tensor), writer.copied(constant, place))
         return _merged(writer, _MERGES[node.op], list(views if first else views[::-1]))
     placed = _placed(writer, view, array)
     if node.op == "Div" and first:

@@ -74,13 +74,13 @@ class Writer:
         """New axes of these sizes."""
         return tuple((Atom(size),) if size != 1 else () for size in shape)
 
-    def copied(self, name: str) -> View:
-        """What a tensor is, wherever its samples lie; a constant is a parameter.
+    def copied(self, name: str, place: int = 0) -> View:
+        """What a tensor is, wherever its samples lie; a constant is a parameter, its samples at `place`.
 
         Axes of the view may be copies: atoms that the value itself does not have.
         """
         found = self.views.get(name)
-        return held(self, self.constants[name], self.batch, name) if found is None else found
+        return held(self, self.constants[name], self.batch, name, place) if found is None else found
 
     def settled(self, name: str) -> View:
         """What a tensor is, of the batch that it has in the file; its axes may be copies."""
@@ -354,15 +354,20 @@ class Writer:
             named = renamed(large, small)
             if named is not None and _meets(large, named):
                 return (large, named) if large.wire is found[0].wire else (named, large)
-        order = tuple(range(rank))
         one, other = (self._repeated(v) if copies(v) else v for v in (one, other))
+        rows = [
+            i for v in (one, other) for i, axis in enumerate(v.axes) if axis and axis == v.base[0]
+        ]
+        first = rows[0] if rows else 0
+        order = (first, *(i for i in range(rank) if i != first))
         return self._straight(one, order), self._straight(other, order)
 
     def _straight(self, view: View, order: Sequence[int]) -> View:
-        if not view.base[0] and not view.axes[0]:
-            return self.arranged(view, view.axes)
-        self.plain(view)
-        return self.arranged(view, view.axes)
+        """The view on a value whose axes are the view's in this order, that of the samples first."""
+        wanted = view.moved(order)
+        if view.base[0] or wanted.axes[0]:
+            self.plain(wanted)
+        return self.arranged(view, wanted.axes)
 
 
 def _runs(axes: Axes, target: Axes) -> Axes:

@@ -20,10 +20,16 @@ from netspec.importing.recognise.views import Atom, Axes, View, flat, size_of
 _WORD = "parameter"
 
 
-def held(steps: Steps, array: Array, batch: Atom, name: str) -> View:
-    """A constant as a tensor. Its rows are copies along the samples where there is one for each of them."""
+def held(steps: Steps, array: Array, batch: Atom, name: str, place: int = 0) -> View:
+    """A constant as a tensor, whose samples lie along this axis if along any.
+
+    Its rows are copies along the samples where there is one for each of them.
+    """
     if array.dtype.kind != "f":
         raise Unsaid("it computes with integers")
+    if 0 < place < array.ndim:
+        order = [*range(1, place + 1), 0, *range(place + 1, array.ndim)]
+        return held(steps, np.moveaxis(array, place, 0), batch, name).moved(order)
     rows = len(array) if array.ndim > 1 else 0
     many = rows == batch.size > 1 and bool((array == array[:1]).all())
     numbers = array[0] if many or rows == 1 else array
