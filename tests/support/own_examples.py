@@ -7,140 +7,19 @@ are held from both sides: what is not listed comes back, what is listed does not
 from __future__ import annotations
 
 # What no rule reads: the file is refused.
-REFUSED = {
+REFUSED: dict[tuple[str, str, str], str] = {
     ("pad_channels", "3", "pad_channels(3)"): "no rule reads it",
-    ("topk", "7", "topk(3)"): "no rule reads it",
-    ("topk", "3x8", "topk(4, largest=no)"): "no rule reads it",
-    ("topk", "2x6", "topk(6) as best; @input; gather(@best)"): "no rule reads it",
-    ("gather", "2x6", "topk(2) as best; @input; gather(@best)"): "no rule reads it",
-    (
-        "gather",
-        "4x9",
-        "conv1-1; topk(3) as best; @input; conv1-5; gather(@best)",
-    ): "no rule reads it",
-    (
-        "gather",
-        "7",
-        "sigmoid; topk(4, largest=no) as least; @input; gather(@least)",
-    ): "no rule reads it",
-    (
-        "gather",
-        "3xT",
-        "over_channels(mean); topk(2) as best; @input; gather(@best)",
-    ): "no rule reads it",
-    (
-        "gather",
-        "3x8",
-        "matmul { | transpose | identity }; topk(4) as near; @input; gather(@near, rows=all)",
-    ): "no rule reads it",
-    ("hardmax", "5x3", "mul { | softmax | hardmax(2) }"): "no rule reads it",
-    ("hardmax", "4", "mul { | identity | hardmax }"): "no rule reads it",
-    ("hardmax", "3xHxW", "add { | relu | hardmax }"): "no rule reads it",
-    (
-        "nms",
-        "boxes: 4x9\ninput scores: 3x9",
-        "@boxes; nms(@scores, iou=0.3, most=7)",
-    ): "no rule reads it",
-    (
-        "nms",
-        "boxes: 4x3\ninput scores: 1x3",
-        "@boxes; nms(@scores, score=0.2, most=5)",
-    ): "no rule reads it",
-    (
-        "nms",
-        "boxes: 4xT\ninput scores: 2xT",
-        "@boxes; nms(@scores, 0.1, most=4)",
-    ): "no rule reads it",
-    ("pow", "3x4x5", "clip(low=0.01); pow(3); gap; pow(1/3)"): "no rule reads it",
     ("clip", "3x4", "clip(low=0)"): "no rule reads it",
     ("clip", "3x4x5", "clip(high=0.3)"): "no rule reads it",
     ("dropout", "3x4", "dropout(0.5)"): "no rule reads it",
     ("dropout", "3x4x5", "dropout(0.2, over=channels)"): "no rule reads it",
     ("droppath", "3x4x5", "droppath(0.2)"): "no rule reads it",
     ("droppath", "4", "droppath(0.5)"): "no rule reads it",
-    ("adaptive_maxpool", "3x7x9", "adaptive_maxpool(3x4)"): "no rule reads it",
-    ("adaptive_maxpool", "2x5", "adaptive_maxpool(7)"): "no rule reads it",
-    (
-        "roialign",
-        "image: 3x11x14\ninput rois: 5 batch(R=4)",
-        "@image; roialign3(@rois, scale=1/2)",
-    ): "no rule reads it",
-    (
-        "roialign",
-        "image: 2xHxW\ninput rois: 5 batch(R=4)",
-        "@image; conv1-2; roialign2x3(@rois, 0.7)",
-    ): "no rule reads it",
-    (
-        "roialign",
-        "image: 2x9x8\ninput rois: 5 batch(R=4)",
-        "@image; roialign2(@rois, samples=3, aligned=yes)",
-    ): "no rule reads it",
     (
         "correlate",
         "4x6x7",
         "crop(size=2x3); waves; groupnorm(1, affine=no) as k; @input; correlate(@k, dilation=2, pad=2)",
     ): "no rule reads it",
-    (
-        "deformconv",
-        "3x6x7",
-        "conv3-18(pad=1) as moved; @input; deformconv3-4(@moved, pad=1)",
-    ): "no rule reads it",
-    (
-        "deformconv",
-        "4x7x6",
-        "conv2-16/2 as moved; @input; conv2-8/2; sigmoid as mask; @input; "
-        "deformconv2-6/2(@moved, @mask, pad=((0, 0), (0, 1)), groups=2, bias=no)",
-    ): "no rule reads it",
-    (
-        "deformconv",
-        "2xHxW",
-        "conv3-36(pad=2, dilation=2) as moved; @input; deformconv3-3(@moved, pad=2, dilation=2)",
-    ): "no rule reads it",
-    (
-        "roipool",
-        "image: 3x11x14\ninput rois: 5 batch(R=4)",
-        "@image; roipool3(@rois, scale=1/2)",
-    ): "no rule reads it",
-    (
-        "roipool",
-        "image: 2xHxW\ninput rois: 5 batch(R=4)",
-        "@image; conv1-2; roipool2x3(@rois)",
-    ): "no rule reads it",
-    (
-        "grid_sample",
-        "3x5x6",
-        "conv3-2(pad=same) as grid; @input; grid_sample(@grid)",
-    ): "no rule reads it",
-    (
-        "grid_sample",
-        "image: 2x5x6\ninput grid: 2x3x4",
-        "@image; grid_sample(@grid, nearest, border)",
-    ): "no rule reads it",
-    (
-        "grid_sample",
-        "image: 2xHxW\ninput grid: 2x4x3",
-        "@image; grid_sample(@grid, bicubic, align=yes)",
-    ): "no rule reads it",
-    (
-        "grid_sample",
-        "2x4x5",
-        "conv2-2; scaled(2) as grid; @input; grid_sample(@grid, padding=reflection)",
-    ): "no rule reads it",
-    (
-        "affine_grid",
-        "3x5x6",
-        "gap; fc-6; affine_grid(@input) as grid; @input; grid_sample(@grid)",
-    ): "no rule reads it",
-    ("unpool", "2x6x8", "maxpool2 as p; conv1-2; unpool(@p)"): "no rule reads it",
-    ("unpool", "2x7x9", "maxpool3/2(pad=1) as p; unpool(@p)"): "no rule reads it",
-    ("unpool", "2x8x6", "maxpool3/2(ceil=yes) as p; unpool(@p)"): "no rule reads it",
-    (
-        "unpool",
-        "2x6x6",
-        "maxpool3/2(pad=((0, 1), (1, 2)), ceil=yes) as p; unpool(@p)",
-    ): "no rule reads it",
-    ("unpool", "3x9", "maxpool3/2(dilation=2) as p; relu; unpool(@p)"): "no rule reads it",
-    ("unpool", "2x4x5x6", "maxpool2 as p; unpool(@p)"): "no rule reads it",
     (
         "attend",
         "8xT",
@@ -172,17 +51,71 @@ REFUSED = {
     ("relative", "4xT", "relative(2, buckets=6, most=9)"): "no rule reads it",
     ("alibi", "6xT", "alibi(3)"): "no rule reads it",
     ("offsets", "4x3x3", "offsets(log); conv1-2(act=relu)"): "no rule reads it",
-    ("pairwise", "2x3x5", "pairwise"): "no rule reads it",
-    ("pairwise", "3x7", "pairwise"): "no rule reads it",
-    ("scan", "3x7", "scan"): "no rule reads it",
-    ("scan", "4xT", "sigmoid as keep; @input; scan(@keep)"): "no rule reads it",
     ("position", "4xT", "position(9)"): "no rule reads it",
     ("parameter", "6", "concat { | identity | parameter(2, init=ones) }"): "no rule reads it",
     ("constant", "3", "constant(ones, shape=2x3)"): "no rule reads it",
     ("expand", "3x4", "relu as x; parameter(3x4); expand(@x)"): "no rule reads it",
+    (
+        "nms",
+        "boxes: 4x9\ninput scores: 3x9",
+        "@boxes; nms(@scores, iou=0.3, most=7)",
+    ): "no rule reads it",
+    (
+        "nms",
+        "boxes: 4x3\ninput scores: 1x3",
+        "@boxes; nms(@scores, score=0.2, most=5)",
+    ): "no rule reads it",
+    (
+        "nms",
+        "boxes: 4xT\ninput scores: 2xT",
+        "@boxes; nms(@scores, 0.1, most=4)",
+    ): "no rule reads it",
+    ("pow", "3x4x5", "clip(low=0.01); pow(3); gap; pow(1/3)"): "no rule reads it",
+    (
+        "roialign",
+        "image: 3x11x14\ninput rois: 5 batch(R=4)",
+        "@image; roialign3(@rois, scale=1/2)",
+    ): "no rule reads it",
+    (
+        "roialign",
+        "image: 2xHxW\ninput rois: 5 batch(R=4)",
+        "@image; conv1-2; roialign2x3(@rois, 0.7)",
+    ): "no rule reads it",
+    (
+        "roialign",
+        "image: 2x9x8\ninput rois: 5 batch(R=4)",
+        "@image; roialign2(@rois, samples=3, aligned=yes)",
+    ): "no rule reads it",
+    (
+        "deformconv",
+        "3x6x7",
+        "conv3-18(pad=1) as moved; @input; deformconv3-4(@moved, pad=1)",
+    ): "no rule reads it",
+    (
+        "deformconv",
+        "4x7x6",
+        "conv2-16/2 as moved; @input; conv2-8/2; sigmoid as mask; @input; "
+        "deformconv2-6/2(@moved, @mask, pad=((0, 0), (0, 1)), groups=2, bias=no)",
+    ): "no rule reads it",
+    (
+        "deformconv",
+        "2xHxW",
+        "conv3-36(pad=2, dilation=2) as moved; @input; deformconv3-3(@moved, pad=2, dilation=2)",
+    ): "no rule reads it",
+    (
+        "roipool",
+        "image: 3x11x14\ninput rois: 5 batch(R=4)",
+        "@image; roipool3(@rois, scale=1/2)",
+    ): "no rule reads it",
+    (
+        "roipool",
+        "image: 2xHxW\ninput rois: 5 batch(R=4)",
+        "@image; conv1-2; roipool2x3(@rois)",
+    ): "no rule reads it",
+    ("scan", "4xT", "sigmoid as keep; @input; scan(@keep)"): "no rule reads it",
 }
 # What comes back as other steps that compute the same: the file does not tell them apart, or no rule does.
-OTHERWISE = {
+OTHERWISE: dict[tuple[str, str, str], str] = {
     (
         "split",
         "6x4",
@@ -239,8 +172,6 @@ OTHERWISE = {
     ("adaptive_avgpool", "3x7x9", "adaptive_avgpool(3x4)"): "its file is that of other steps",
     ("adaptive_avgpool", "2x5", "adaptive_avgpool(7)"): "its file is that of other steps",
     ("adaptive_avgpool", "2xHx9", "adaptive_avgpool(1x2)"): "its file is that of other steps",
-    ("adaptive_maxpool", "3x8x8", "adaptive_maxpool(4)"): "its file is that of other steps",
-    ("adaptive_maxpool", "2xHxW", "adaptive_maxpool(1)"): "its file is that of other steps",
     ("pad", "2x5x6", "pad(((0, 5), (2, 1)), mode=circular)"): "its file is that of other steps",
     ("crop", "2x9", "crop(size=5, offset=3)"): "its file is that of other steps",
     (
@@ -332,8 +263,6 @@ OTHERWISE = {
     ("lppool", "2x9", "lppool3/2(ceil=yes)"): "its file is that of other steps",
     ("lppool", "2x4x6x8", "lppool2"): "its file is that of other steps",
     ("gap", "3x5", "gap(keep=yes)"): "its file is that of other steps",
-    ("affine_grid", "6", "affine_grid(4x5)"): "its file is that of other steps",
-    ("affine_grid", "6", "affine_grid(3x1, align=yes)"): "its file is that of other steps",
     ("upsample", "2x20x26", "upsample(size=48x64)"): "its file is that of other steps",
     (
         "upsample",
@@ -389,12 +318,6 @@ OTHERWISE = {
         "4x2x3",
         "relu as x; offsets; conv1-2; pairwise as b; @x; attention(2, scores=@b)",
     ): "its file is that of other steps",
-    ("scan", "3x7", "sigmoid as keep; @input; scan(@keep)"): "its file is that of other steps",
-    (
-        "scan",
-        "2x3x5",
-        "relu as x; gap(keep=yes); sigmoid as keep; @x; scan(@keep)",
-    ): "its file is that of other steps",
     ("embedding", "2x3 ids(4)", "embedding-6(rows=9)"): "its file is that of other steps",
     ("parameter", "3x4", "add { | identity | parameter(3x4) }"): "its file is that of other steps",
     (
@@ -418,9 +341,38 @@ OTHERWISE = {
         "8x3x4",
         "add { | identity | waves(normalised=yes) }",
     ): "its file is that of other steps",
+    (
+        "affine_grid",
+        "3x5x6",
+        "gap; fc-6; affine_grid(@input) as grid; @input; grid_sample(@grid)",
+    ): "its file is that of other steps",
+    ("unpool", "2x8x6", "maxpool3/2(ceil=yes) as p; unpool(@p)"): "its file is that of other steps",
+    (
+        "unpool",
+        "2x6x6",
+        "maxpool3/2(pad=((0, 1), (1, 2)), ceil=yes) as p; unpool(@p)",
+    ): "its file is that of other steps",
+    (
+        "adaptive_maxpool",
+        "3x8x8",
+        "adaptive_maxpool(4)",
+    ): "bins of one width are windows: a maxpool, or a gmp",
+    (
+        "adaptive_maxpool",
+        "2xHxW",
+        "adaptive_maxpool(1)",
+    ): "bins of one width are windows: a maxpool, or a gmp",
+    ("affine_grid", "6", "affine_grid(4x5)"): "its file is that of other steps",
+    ("affine_grid", "6", "affine_grid(3x1, align=yes)"): "its file is that of other steps",
+    ("scan", "3x7", "sigmoid as keep; @input; scan(@keep)"): "its file is that of other steps",
+    (
+        "scan",
+        "2x3x5",
+        "relu as x; gap(keep=yes); sigmoid as keep; @x; scan(@keep)",
+    ): "its file is that of other steps",
 }
 # What comes back, and of that file again as other steps.
-UNSTABLE = {
+UNSTABLE: dict[tuple[str, str, str], str] = {
     (
         "upsample",
         "2x1x5",

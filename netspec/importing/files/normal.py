@@ -45,7 +45,7 @@ def normalised(node: Node, opset: int, constants: Mapping[str, Array]) -> list[N
             elif name:
                 return [node]  # computed while it runs: nothing that a spec can say
         inputs = inputs[:1]
-    if node.op == "Softmax" and opset < 13:
+    if node.op in ("Softmax", "Hardmax") and opset < 13:
         # Over all axes from this one on: the same where it is the last.
         given["axis"] = given.get("axis", 1)
         given["flattened"] = 1
