@@ -1,8 +1,7 @@
 """Runs tests over changed sources, each change in a fork of a process that has all imported.
 
 What a function does is changed where it stands: its code is replaced, so that nothing is imported
-or collected again. What is computed on import is changed while netspec is imported, in a fork from
-before that.
+or collected again.
 """
 
 from __future__ import annotations
@@ -14,26 +13,19 @@ import os
 import resource
 import shutil
 import signal
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec, SourceFileLoader
-from importlib.util import spec_from_file_location
-from multiprocessing import get_context
 from pathlib import Path
-from types import CodeType, FrameType, FunctionType
+from types import CodeType, FunctionType
 from typing import Any, NoReturn
 
 import pytest
 from mutants import Mutant, mutated
 
 ROOT = Path(__file__).parent.parent
-# What takes long to import and is not changed. (pytest imports its plugins itself.)
-FOREIGN = ("click", "lark", "numpy", "onnx", "onnxruntime", "safetensors", "torch")
 OPTIONS = ("-q", "-s", "-x", "-p", "no:cacheprovider", "-p", "no:faulthandler", "--no-header")
 # Beyond what the process has, for a mutant that gathers without end.
 _MEMORY = 6 << 30
@@ -80,11 +72,6 @@ class Judge:
         """Ends the process after so much more of its own processor time, in C code too."""
         signal.signal(signal.SIGPROF, signal.SIG_DFL)
         signal.setitimer(signal.ITIMER_PROF, seconds)
-
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Leaves the trial's tests, in its order."""
-        found = {item.nodeid: item for item in items}
-        items[:] = [found[name] for name in self.trial.tests if name in found]
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
@@ -182,64 +169,6 @@ class Forks:
             # Its time is over, or Python itself fell.
             slow = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGPROF
             yield Outcome(trial, "timeout" if late or slow else "killed", "the process ended")
-
-
-# --- what is computed on import
-
-
-class _Changed(MetaPathFinder):
-    """Finds one module with a change in it."""
-
-    def __init__(self, mutant: Mutant) -> None:
-        self.mutant = mutant
-
-    def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
-        """The changed module's specification."""
-        if name != self.mutant.module:
-            return None
-        mutant, file = self.mutant, module_path(name)
-
-        class Loader(SourceFileLoader):
-            def get_code(self, fullname: str) -> CodeType:
-                return compile(mutated(mutant, file.read_text()), str(file), "exec")
-
-        return spec_from_file_location(name, file, loader=Loader(name, str(file)))
-
-
-def called_on_import(modules: Sequence[str]) -> set[tuple[str, str]]:
-    """Modules and names of the functions that run while modules are imported, asked in a fork."""
-    with get_context("fork").Pool(1) as pool:
-        return pool.apply(_called, (modules,))
-
-
-def _called(modules: Sequence[str]) -> set[tuple[str, str]]:
-    files = {str(module_path(module)): module for module in modules}
-    called: set[tuple[str, str]] = set()
-
-    def profile(frame: FrameType, event: str, _argument: object) -> None:
-        code = frame.f_code
-        if event == "call" and code.co_filename in files:
-            called.add((files[code.co_filename], code.co_qualname.replace(".<locals>", "")))
-
-    sys.setprofile(profile)
-    for module in modules:
-        importlib.import_module(module)
-    sys.setprofile(None)
-    return called
-
-
-def import_and_test(judge: Judge) -> None:
-    """Imports netspec with the change, collects the files of the tests and runs them."""
-    if judge.trial.mutant is not None:
-        sys.meta_path.insert(0, _Changed(judge.trial.mutant))
-    files = dict.fromkeys(test.partition("::")[0] for test in judge.trial.tests)
-    code = pytest.main([*OPTIONS, *files], plugins=[judge])
-    if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
-        # A net of words that cannot be imported is noticed by whoever imports it.
-        judge.end("killed", f"on import, {code!r}")
-
-
-# --- what functions do
 
 
 class Collected:

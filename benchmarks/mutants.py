@@ -1,4 +1,8 @@
-"""Small mistakes, made on purpose in a source text: one node of its tree is changed at a time."""
+"""Small mistakes, made on purpose in a source text: one node of its tree is changed at a time.
+
+Only what stands in functions is changed, so that a process that has imported the module can be given
+the mistake. Words of messages, declarations and assertions are left alone.
+"""
 
 from __future__ import annotations
 
@@ -31,15 +35,13 @@ _COMPUTED: dict[type[ast.operator], type[ast.operator]] = {
     ast.LShift: ast.RShift,
     ast.RShift: ast.LShift,
 }
-# What stands under these is for type checkers, or for whoever makes a table of the sources.
-_NOT_RUN = {"TYPE_CHECKING", "__name__"}
 _TURNED = {ast.Break: ast.Continue, ast.Continue: ast.Break}
 
 
 @dataclass(frozen=True)
 class Mutant:
     """A changed place: the kind of change, the lines of its statement (up to where a block in it
-    begins), the functions around it, dotted (or nothing), and both texts of it.
+    begins), the functions around it, dotted, and both texts of it.
     """
 
     number: int
@@ -56,7 +58,7 @@ class Mutant:
     def name(self) -> str:
         """Says where it is without line numbers, so that it lives as long as its statement."""
         again = f" ({self.again + 1})" if self.again else ""
-        return f"{self.module}:{self.function or '-'}: {self.before} -> {self.after}{again}"
+        return f"{self.module}:{self.function}: {self.before} -> {self.after}{again}"
 
 
 def mutants(module: str, text: str) -> list[Mutant]:
@@ -85,8 +87,15 @@ class _Changes:
     seen: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     lines: tuple[int, int] = (0, 0)
 
-    def run(self, tree: ast.Module) -> Iterator[Mutant]:
-        yield from self._block(tree.body)
+    def run(self, tree: ast.Module | ast.ClassDef) -> Iterator[Mutant]:
+        """Changes what stands in functions: a class or module is made once, on import."""
+        for statement in tree.body:
+            if isinstance(statement, ast.FunctionDef):
+                yield from self._statement(statement)
+            elif isinstance(statement, ast.ClassDef):
+                self.scopes.append(statement.name)
+                yield from self.run(statement)
+                self.scopes.pop()
 
     def _told(self, kind: str, before: str, after: str) -> Mutant:
         self.number += 1
@@ -102,12 +111,8 @@ class _Changes:
         for at, statement in enumerate(statements):
             if isinstance(statement, ast.Import | ast.ImportFrom | ast.Assert):
                 continue
-            if isinstance(statement, ast.If) and _NOT_RUN & {
-                node.id for node in ast.walk(statement.test) if isinstance(node, ast.Name)
-            }:
-                continue
             self.lines = _lines(statement)
-            if self.functions and self._may_go(statement):
+            if self._may_go(statement):
                 statements[at] = ast.copy_location(ast.Pass(), statement)
                 yield self._told("statement left out", _short(statement), "pass")
             if isinstance(statement, ast.Break | ast.Continue):
@@ -133,19 +138,12 @@ class _Changes:
     def _statement(self, statement: ast.stmt) -> Iterator[Mutant]:
         match statement:
             case ast.FunctionDef():
-                # Defaults are computed outside; annotations never.
-                yield from self._children(statement.args, ("defaults", "kw_defaults"))
                 kept = self.scopes, self.stored
                 self.functions.append(".".join([*self.scopes, statement.name]))
                 self.scopes, self.stored = [], _stored(statement)
                 yield from self._block(statement.body)
                 self.scopes, self.stored = kept
                 self.functions.pop()
-                return
-            case ast.ClassDef():
-                self.scopes.append(statement.name)
-                yield from self._block(statement.body)
-                self.scopes.pop()
                 return
             case ast.AnnAssign():
                 yield from self._children(statement, ("value",))

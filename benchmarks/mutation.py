@@ -19,7 +19,6 @@ before the first answer. A fork that has everything imported answers in a tenth 
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import random
@@ -83,10 +82,8 @@ class Reached:
     failing: set[str] = field(default_factory=set)
 
     def of(self, mutant: Mutant) -> set[str]:
-        """The tests that reach a mutant's statement, or its module where it is in no function."""
+        """The tests that reach a mutant's statement."""
         held = self.lines.get(_file(mutant.module), {})
-        if not mutant.function:
-            return {test for tests in held.values() for test in tests}
         span = range(mutant.first, mutant.last + 1)
         return {test for line in span for test in held.get(line, ())}
 
@@ -281,14 +278,10 @@ def main(
     }
     drawn = _drawn(chosen, sample, seed)
     run, forks = Run(reached), Forks(seconds, jobs, reached.times)
-    for package in FOREIGN:
-        importlib.import_module(package)
-    called = called_on_import(sorted(of))
-    on_import = {m for m in drawn if not m.function or (m.module, m.function) in called}
 
     def collected(session: Collected) -> None:
         tests = set(session.items)
-        trials = run.trials([m for m in drawn if m not in on_import], tests)
+        trials = run.trials(drawn, tests)
         for outcome in forks.run(trials, session.change_and_test):
             run.keep(outcome)
         # Each test that noticed something passes by itself where nothing is changed.
@@ -298,9 +291,6 @@ def main(
             if outcome.how != "survived":
                 run.doubt(outcome.trial.tests[0])
 
-    trials = run.trials([m for m in drawn if m in on_import], reached.tests)
-    for outcome in forks.run(trials, import_and_test):
-        run.keep(outcome)
     code = pytest.main([*OPTIONS, *TESTS], plugins=[Collected(sorted(of), collected)])
     if code != pytest.ExitCode.OK:
         raise SystemExit(f"pytest ended with {code!r}")
@@ -335,14 +325,11 @@ def _report(
 sys.path.insert(0, str(Path(__file__).parent))
 import pytest  # noqa: E402
 from mutant_tests import (  # noqa: E402
-    FOREIGN,
     OPTIONS,
     Collected,
     Forks,
     Outcome,
     Trial,
-    called_on_import,
-    import_and_test,
 )
 from mutants import Mutant, mutants  # noqa: E402
 
