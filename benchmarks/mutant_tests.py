@@ -28,7 +28,7 @@ from mutants import Mutant, mutated
 ROOT = Path(__file__).parent.parent
 OPTIONS = ("-q", "-s", "-x", "-p", "no:cacheprovider", "-p", "no:faulthandler", "--no-header")
 # Beyond what the process has, for a mutant that gathers without end.
-_MEMORY = 6 << 30
+_MEMORY = 2 << 30
 
 
 def module_path(module: str) -> Path:

@@ -8,8 +8,8 @@
 
 Which test reaches which line is measured once, and again with --anew; tests that are not measured
 are run for every mutant. Of a mutant the tests that reach its line are run, up to --seconds of
-processor time, those first that noticed others in its module, then those that reach the most of it
-for their time; a test that fails notices it. Mutants that mean the same are listed with the reason in
+processor time, those first that noticed others in its module, then those that reach much of it and
+little else; a test that fails notices it. Mutants that mean the same are listed with the reason in
 mutation_equivalent.json and do not count. The sample is even over the modules and the same for a
 seed. `--again` repeats the survivors of a result, with the tests that there are now.
 
@@ -172,25 +172,34 @@ class Run:
     """Chooses each mutant's tests and keeps what came of it."""
 
     reached: Reached
+    end: float
     noticed_by: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter[str]))
     outcomes: dict[Mutant, Outcome] = field(default_factory=dict)
     _lines: dict[str, Counter[str]] = field(default_factory=dict)
+    _all: Counter[str] = field(default_factory=Counter)
 
     def trials(self, drawn: list[Mutant], tests: set[str]) -> Iterator[Trial]:
         """Trials of mutants: those of `tests` that may notice each."""
         fresh = tests - self.reached.tests
         for mutant in drawn:
+            if time.monotonic() > self.end:
+                return
             may = ((self.reached.of(mutant) & tests) | fresh) - self.reached.failing
             before, gain = self.noticed_by[mutant.module], self._gain(mutant.module)
             yield Trial(mutant, sorted(may, key=lambda t: (-before[t], -gain(t), t)))
 
     def _gain(self, module: str) -> Callable[[str], float]:
-        """How many lines of a module a test reaches for its time: all of them, if it is new."""
-        of = self.reached.lines.get(_file(module), {})
-        if module not in self._lines:
-            self._lines[module] = Counter(test for held in of.values() for test in held)
-        lines, times = self._lines[module], self.reached.times
-        return lambda test: (lines[test] or len(of)) / (times.get(test, 0.1) + 0.05)
+        """How much of a module a test reaches, and how little else, for its time; most if it is new."""
+        if not self._lines:
+            for file, of in self.reached.lines.items():
+                self._lines[file] = Counter(test for held in of.values() for test in held)
+                self._all.update(self._lines[file])
+        lines, every, times = self._lines.get(_file(module), {}), self._all, self.reached.times
+        return lambda test: (
+            lines[test] ** 2 / every[test] / (times.get(test, 0.1) + 0.05)
+            if test in lines
+            else float("inf")
+        )
 
     def keep(self, outcome: Outcome) -> None:
         """Counts an outcome and says it, and learns how long tests take."""
@@ -242,6 +251,7 @@ def _counted(outcomes: dict[Mutant, Outcome], same: dict[str, str], key: Any) ->
 @click.option("--module", "modules", multiple=True, help="Only mutants of modules that start so.")
 @click.option("--again", type=click.Path(path_type=Path, exists=True), help="A result's survivors.")
 @click.option("--seconds", default=10.0, help="Processor time for a mutant's tests.")
+@click.option("--minutes", default=1e9, help="No new mutant after so many.")
 @click.option("--jobs", default=2, help="Processes at a time.")
 @click.option("--anew", is_flag=True, help="Measure again which test reaches which line.")
 @click.option(
@@ -254,6 +264,7 @@ def main(
     modules: tuple[str, ...],
     again: Path | None,
     seconds: float,
+    minutes: float,
     jobs: int,
     anew: bool,
     folder: Path,
@@ -277,7 +288,7 @@ def main(
         if not modules or module.startswith(modules)
     }
     drawn = _drawn(chosen, sample, seed)
-    run, forks = Run(reached), Forks(seconds, jobs, reached.times)
+    run, forks = Run(reached, begun + 60 * minutes), Forks(seconds, jobs, reached.times)
 
     def collected(session: Collected) -> None:
         tests = set(session.items)
@@ -295,12 +306,10 @@ def main(
     if code != pytest.ExitCode.OK:
         raise SystemExit(f"pytest ended with {code!r}")
     reached.write(measures)
-    _report(run, drawn, every, seed, time.monotonic() - begun, output)
+    _report(run, every, seed, time.monotonic() - begun, output)
 
 
-def _report(
-    run: Run, drawn: list[Mutant], every: int, seed: int, seconds: float, output: Path | None
-) -> None:
+def _report(run: Run, every: int, seed: int, seconds: float, output: Path | None) -> None:
     from report import machine, write
 
     same = json.loads(EQUIVALENT.read_text())
