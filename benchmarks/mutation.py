@@ -318,7 +318,7 @@ def _report(run: Run, every: int, seed: int, seconds: float, output: Path | None
     found: dict[str, Any] = {
         "machine": machine(),
         "mutants": every,
-        "run": len(drawn),
+        "run": len(outcomes),
         "seed": seed,
     }
     found |= {"seconds": round(seconds)}
