@@ -9,7 +9,7 @@
 Which test reaches which line is measured once, and again with --anew; tests that are not measured
 are run for every mutant. Of a mutant the tests that reach its line are run, up to --seconds of
 processor time, those first that noticed others in its module, then those that reach much of it and
-little else; a test that fails notices it. Mutants that mean the same are listed with the reason in
+little else, one case of each in turn; a test that fails notices it. Mutants that mean the same are listed with the reason in
 mutation_equivalent.json and do not count. The sample is even over the modules and the same for a
 seed. `--again` repeats the survivors of a result, with the tests that there are now.
 
@@ -186,7 +186,14 @@ class Run:
                 return
             may = ((self.reached.of(mutant) & tests) | fresh) - self.reached.failing
             before, gain = self.noticed_by[mutant.module], self._gain(mutant.module)
-            yield Trial(mutant, sorted(may, key=lambda t: (-before[t], -gain(t), t)))
+            order = sorted(may, key=lambda t: (-before[t], -gain(t), t))
+            # One case of each test, then another: cases of one are much alike.
+            cases: Counter[str] = Counter()
+            turns = {}
+            for test in order:
+                turns[test] = (not before[test], cases[function := test.partition("[")[0]])
+                cases[function] += 1
+            yield Trial(mutant, sorted(order, key=lambda t: turns[t]))
 
     def _gain(self, module: str) -> Callable[[str], float]:
         """How much of a module a test reaches, and how little else, for its time; most if it is new."""
