@@ -3,15 +3,16 @@
 
     pip install pytest-cov
     python benchmarks/mutation.py --sample 600 -o benchmarks/results/mutation.json
-    python benchmarks/mutation.py --module netspec.elaborate.expand --survivors
+    python benchmarks/mutation.py --module netspec.elaborate.expand
     python benchmarks/mutation.py --again benchmarks/results/mutation.json
 
-Which test reaches which line is measured once, and again with --anew; tests that are not measured
-are run for every mutant. Of a mutant the tests that reach its line are run, up to --seconds of
+Which test reaches which line is measured once for each file of tests, and with --anew for all, as
+where sources have changed. Of a mutant the tests that reach its line are run, up to --seconds of
 processor time, those first that noticed others in its module, then those that reach much of it and
-little else, one case of each in turn; a test that fails notices it. Mutants that mean the same are listed with the reason in
-mutation_equivalent.json and do not count. The sample is even over the modules and the same for a
-seed. `--again` repeats the survivors of a result, with the tests that there are now.
+little else, one case of each in turn; a test that fails notices it. Mutants that mean the same are
+listed with the reason in mutation_equivalent.json and do not count. The sample is even over the
+modules and the same for a seed. `--again` repeats the survivors of a result, with the tests that
+there are now.
 
 mutmut and cosmic-ray start a process for each mutant, or all tests for a first time: an hour and more
 before the first answer. A fork that has everything imported answers in a tenth of a second.
@@ -19,6 +20,7 @@ before the first answer. A fork that has everything imported answers in a tenth 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import random
@@ -80,6 +82,8 @@ class Reached:
     times: dict[str, float] = field(default_factory=dict)
     # Tests that fail by themselves in a fork of unchanged sources say nothing.
     failing: set[str] = field(default_factory=set)
+    # The files of the tests, as they were when they were measured.
+    files: dict[str, str] = field(default_factory=dict)
 
     def of(self, mutant: Mutant) -> set[str]:
         """The tests that reach a mutant's statement."""
@@ -101,7 +105,8 @@ class Reached:
         }
         found = {"tests": list(tests), "lines": lines, "times": self.times}
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(found | {"failing": sorted(self.failing)}))
+        found |= {"failing": sorted(self.failing), "files": self.files}
+        path.write_text(json.dumps(found))
 
     @classmethod
     def read(cls, path: Path) -> Reached:
@@ -112,20 +117,40 @@ class Reached:
             file: {int(line): [tests[n] for n in numbers] for line, numbers in of.items()}
             for file, of in held["lines"].items()
         }
-        return cls(lines, held["times"], set(held["failing"]))
+        return cls(lines, held["times"], set(held["failing"]), held["files"])
+
+    def take(self, other: Reached) -> None:
+        """Puts what was measured of some files in the place of what was held of them."""
+        for of in self.lines.values():
+            for line, tests in of.items():
+                of[line] = [test for test in tests if test.partition("::")[0] not in other.files]
+        for file, of in other.lines.items():
+            held = self.lines.setdefault(file, {})
+            for line, tests in of.items():
+                held[line] = [*held.get(line, ()), *tests]
+        self.times |= other.times
+        self.files |= other.files
 
 
 def _file(module: str) -> str:
     return module.replace(".", "/") + ".py"
 
 
-def _measured(folder: Path) -> Reached:
-    """Runs the tests once and notes which lines each reaches."""
-    folder.mkdir(parents=True, exist_ok=True)
+def _test_files() -> dict[str, str]:
+    """The files of the tests, each with what its text comes to."""
+    found = {}
+    for place in map(ROOT.joinpath, TESTS):
+        for path in sorted(place.rglob("test_*.py")) or [place]:
+            found[str(path.relative_to(ROOT))] = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    return found
+
+
+def _measured(folder: Path, files: dict[str, str]) -> Reached:
+    """Runs the tests of some files once and notes which lines each reaches."""
     data = folder / "coverage"
     environment = os.environ | {"COVERAGE_FILE": str(data)}
     words = [sys.executable, "-m", "pytest", "-q", "--cov", "--cov-context=test", "--cov-report="]
-    words += ["--durations=0", "--durations-min=0.1", *TESTS]
+    words += ["--durations=0", "--durations-min=0.1", *files]
     said = subprocess.run(words, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE)
     slow = re.findall(r"^([\d.]+)s (?:call|setup) +(.*)$", said.stdout.decode(), re.MULTILINE)
     from coverage import CoverageData
@@ -139,7 +164,7 @@ def _measured(folder: Path) -> Reached:
                 line: sorted({sys.intern(test.rpartition("|")[0]) for test in tests})
                 for line, tests in held.contexts_by_lineno(path).items()
             }
-    return Reached(found, {test: float(seconds) for seconds, test in slow})
+    return Reached(found, {test: float(seconds) for seconds, test in slow}, files=files)
 
 
 def _all_mutants() -> dict[str, list[Mutant]]:
@@ -180,11 +205,10 @@ class Run:
 
     def trials(self, drawn: list[Mutant], tests: set[str]) -> Iterator[Trial]:
         """Trials of mutants: those of `tests` that may notice each."""
-        fresh = tests - self.reached.tests
         for mutant in drawn:
             if time.monotonic() > self.end:
                 return
-            may = ((self.reached.of(mutant) & tests) | fresh) - self.reached.failing
+            may = (self.reached.of(mutant) & tests) - self.reached.failing
             before, gain = self.noticed_by[mutant.module], self._gain(mutant.module)
             order = sorted(may, key=lambda t: (-before[t], -gain(t), t))
             # One case of each test, then another: cases of one are much alike.
@@ -196,17 +220,13 @@ class Run:
             yield Trial(mutant, sorted(order, key=lambda t: turns[t]))
 
     def _gain(self, module: str) -> Callable[[str], float]:
-        """How much of a module a test reaches, and how little else, for its time; most if it is new."""
+        """How much of a module a test reaches, and how little else, for its time."""
         if not self._lines:
             for file, of in self.reached.lines.items():
                 self._lines[file] = Counter(test for held in of.values() for test in held)
                 self._all.update(self._lines[file])
         lines, every, times = self._lines.get(_file(module), {}), self._all, self.reached.times
-        return lambda test: (
-            lines[test] ** 2 / every[test] / (times.get(test, 0.1) + 0.05)
-            if test in lines
-            else float("inf")
-        )
+        return lambda test: lines[test] ** 2 / every[test] / (times.get(test, 0.1) + 0.05)
 
     def keep(self, outcome: Outcome) -> None:
         """Counts an outcome and says it, and learns how long tests take."""
@@ -283,9 +303,11 @@ def main(
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     begun = time.monotonic()
     measures = folder / "reached.json"
-    if anew or not measures.exists():
-        _measured(folder).write(measures)
-    reached = Reached.read(measures)
+    folder.mkdir(parents=True, exist_ok=True)
+    reached = Reached({}) if anew or not measures.exists() else Reached.read(measures)
+    if files := {f: text for f, text in _test_files().items() if reached.files.get(f) != text}:
+        reached.take(_measured(folder, files))
+        reached.write(measures)
     of = _all_mutants()
     every = sum(map(len, of.values()))
     names = set(json.loads(again.read_text())["survived"]) if again else None
