@@ -64,7 +64,6 @@ TESTS = (
     "tests/system",
     "tests/checkpoints/structure",
     "tests/checkpoints/test_evidence.py",
-    "tests/checkpoints/test_general.py",
     "tests/backends/test_data_files.py",
     "tests/backends/test_onnx_files.py",
     "tests/backends/test_onnx_names.py",
@@ -225,7 +224,11 @@ class Run:
             for file, of in self.reached.lines.items():
                 self._lines[file] = Counter(test for held in of.values() for test in held)
                 self._all.update(self._lines[file])
-        lines, every, times = self._lines.get(_file(module), {}), self._all, self.reached.times
+        lines, every, times = (
+            self._lines.get(_file(module), Counter()),
+            self._all,
+            self.reached.times,
+        )
         return lambda test: lines[test] ** 2 / every[test] / (times.get(test, 0.1) + 0.05)
 
     def keep(self, outcome: Outcome) -> None:
