@@ -625,3 +625,26 @@ def test_a_quotient_that_is_whole_is_an_integer_wherever_one_is_taken(net, compu
     ours, theirs = (net(text, input="3x9x9").nodes[-1] for text in (computed, plain))
     assert ours.types == theirs.types
     assert repr(ours.op) == repr(theirs.op)
+
+
+@pytest.mark.parametrize("merge", ["add", "concat", "mul", "sub"])
+def test_rows_of_two_kinds_do_not_meet(merge: str, refused: Callable[[str], NetspecError]) -> None:
+    """A sum of what there is for each image and for each region would pair them by chance."""
+    text = f"input a: 3x8x8\ninput b: 3x8x8 batch(R=4)\n{merge} {{ | @a | @b }}"
+    error = refused(text)
+    assert [item.code for item in error.diagnostics] == ["NS310"]
+    assert "one has a row for each of N and another one for each of R" in str(error)
+
+
+def test_a_call_says_its_arguments(net: Callable[[str], Graph]) -> None:
+    graph = net(
+        "block unit(n, s=1) { conv3-n/s(pad=1) }\nblock plain { relu }\nunit(8, s=2); plain"
+    )
+    calls = {str(node.call) for node in graph.nodes if node.call}
+    assert calls == {"unit(8, s=2)", "plain"}
+
+
+def test_a_recurrence_goes_over_a_sequence_and_not_over_a_size(
+    refused: Callable[[str], NetspecError],
+) -> None:
+    assert "NS203" in str(refused("input x: 8x10\nfc-5 as h\nfor t in @x.C { relu }"))
