@@ -279,6 +279,20 @@ def test_a_step_that_shares_hands_on_the_weights_of_the_step_that_owns_them() ->
     assert [node.owner for node in graph.nodes[1:]] == ["first.one"] * 4
 
 
+def test_weights_are_shared_with_their_owner_in_calls_that_are_added_again() -> None:
+    """The second call of a block is not run, and what it shared is known of it too."""
+    pair = "block pair { conv1-3 as one; conv1-3(weights=@one) as two }\n"
+    graph = net(f"{pair}pair as a; pair as b; conv1-3(weights=@b.two) as last")
+    owners = {node.path: node.owner for node in graph.nodes[1:]}
+    assert owners == {
+        "a.one": "a.one",
+        "a.two": "a.one",
+        "b.one": "b.one",
+        "b.two": "b.one",
+        "last": "b.one",
+    }
+
+
 def test_frozen_steps_and_braces_mark_their_nodes() -> None:
     graph = net("freeze { conv1-4 }; conv1-4(frozen=yes); conv1-4")
     assert [node.frozen for node in graph.nodes[1:]] == [True, True, False]
@@ -385,6 +399,7 @@ def test_a_setting_is_a_word_that_the_net_asks_for() -> None:
         ("9 ** 64", "the result is too large"),
         ("10**17 * 100", "the result has more than 18 digits"),
         ("1e300 * 1e300", "the result is not finite"),
+        ("1e300 * 1e300", "cannot compute 1e+300 * 1e+300: the result is not finite"),
         ("1 // 0", "division by zero"),
         ("H // 0", "division by zero"),
         ("multiple(8, 0)", "division by zero"),

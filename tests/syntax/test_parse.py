@@ -251,3 +251,16 @@ def test_each_bracket_without_a_partner_is_reported_where_it_stands(
         if item.code == "NS106" and item.span is not None
     ]
     assert sorted(found) == sorted(unmatched)
+
+
+@pytest.mark.parametrize(
+    "text", ["block b { relu\nblock c { tanh }\nb; c", "b(3\nblock c { tanh }\nc"]
+)
+def test_a_declaration_at_the_start_of_a_line_ends_what_somebody_forgot_to_close(
+    text: str,
+) -> None:
+    file, collector = read(text)
+    assert [item.code for item in collector.kept] == ["NS106"]
+    blocks = [item.name for item in file.items if isinstance(item, ast.Block)]
+    assert blocks[-1] == "c"
+    assert isinstance(file.items[-1], ast.Step)
