@@ -135,7 +135,8 @@ def expectation(choices: Iterable[str], token: Token, word: str = "") -> tuple[s
         return "`|`", f"{branches}; {GROUPED}"
     if kinds == {"LPAR"}:
         advice = "sizes are whole numbers or symbols with a capital letter: `3xHxW`"
-        return "`(`", advice if _is_of_sizes(word) else ""
+        # The `xsmall` of `3xsmall`; behind `default relu` sizes are not what is missing.
+        return "`(`", advice if word.lower().startswith("x") else ""
     if token.type == "REF" and {"LPAR", "DIMS"} <= kinds and "LSQB" not in kinds:
         return "`(`", f"a reference stands in parentheses: `({token})`"
     if token.type == "ELSE":
@@ -158,9 +159,3 @@ def expectation(choices: Iterable[str], token: Token, word: str = "") -> tuple[s
     if len(words) > 4:
         words = [word for word in words if word not in ("`-`", "`/`", "`(`", "`as NAME`")]
     return (" or ".join(words) or "something else"), ""
-
-
-def _is_of_sizes(word: str) -> bool:
-    """Whether a name looks like sizes that are joined: the `xsmall` of `3xsmall`, or `hxw`."""
-    sizes = word.lower().split("x")
-    return len(sizes) > 1 and (not sizes[0] or all(len(size) < 2 for size in sizes))

@@ -32,7 +32,6 @@ if n == 1 { relu } elif { tanh } > the end of the step > write `else if`
 add { relu | tanh } > the end of the braces > each branch stands after a `|`
 input @a > `(` > a reference stands in parentheses: `(@a)`
 input 3xhxw > `(` > sizes are whole numbers or symbols
-input hxw > `(` > sizes are whole numbers or symbols
 default relu > `(` >
 default maxpool > `(` >
 net a = b > `(` >
