@@ -4,15 +4,15 @@
     pip install pytest-cov
     python benchmarks/mutation.py --sample 600 -o benchmarks/results/mutation.json
     python benchmarks/mutation.py --module netspec.elaborate.expand
-    python benchmarks/mutation.py --again benchmarks/results/mutation.json
+    python benchmarks/mutation.py --again --seconds 30 -o benchmarks/results/mutation.json
 
 Which test reaches which line is measured once for each file of tests, and with --anew for all, as
 where sources have changed. Of a mutant the tests that reach its line are run, up to --seconds of
 processor time, those first that noticed others in its module, then those that reach much of it and
 little else, one case of each in turn; a test that fails notices it. Mutants that mean the same are
 listed with the reason in mutation_equivalent.json and do not count. The sample is even over the
-modules and the same for a seed. `--again` repeats the survivors of a result, with the tests that
-there are now.
+modules and the same for a seed. `--again` repeats the survivors of the run before, with the tests that
+there are now, and counts both.
 
 mutmut and cosmic-ray start a process for each mutant, or all tests for a first time: an hour and more
 before the first answer. A fork that has everything imported answers in a tenth of a second.
@@ -67,7 +67,6 @@ TESTS = (
     "tests/checkpoints/structure",
     "tests/checkpoints/test_conventions.py",
     "tests/checkpoints/test_evidence.py",
-    "tests/checkpoints/test_generated.py",
     "tests/backends/test_data_files.py",
     "tests/backends/test_onnx_files.py",
     "tests/backends/test_onnx_names.py",
@@ -266,10 +265,10 @@ def _part(module: str) -> str:
     )
 
 
-def _counted(outcomes: dict[Mutant, Outcome], same: dict[str, str], key: Any) -> dict[str, Any]:
+def _counted(outcomes: dict[Mutant, str], same: dict[str, str], key: Any) -> dict[str, Any]:
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for mutant, outcome in outcomes.items():
-        how = "equivalent" if mutant.name in same and outcome.how == "survived" else outcome.how
+        how = "equivalent" if mutant.name in same and outcome == "survived" else outcome
         counts[key(mutant)][how] += 1
     found: dict[str, Any] = {}
     for name, held in sorted(counts.items()):
@@ -283,7 +282,7 @@ def _counted(outcomes: dict[Mutant, Outcome], same: dict[str, str], key: Any) ->
 @click.option("--sample", default=0, help="So many, drawn; 0 for all.")
 @click.option("--seed", default=0, help="Draws another sample.")
 @click.option("--module", "modules", multiple=True, help="Only mutants of modules that start so.")
-@click.option("--again", type=click.Path(path_type=Path, exists=True), help="A result's survivors.")
+@click.option("--again", is_flag=True, help="Only what survived the run before.")
 @click.option("--seconds", default=10.0, help="Processor time for a mutant's tests.")
 @click.option("--minutes", default=1e9, help="No new mutant after so many.")
 @click.option("--jobs", default=2, help="Processes at a time.")
@@ -296,7 +295,7 @@ def main(
     sample: int,
     seed: int,
     modules: tuple[str, ...],
-    again: Path | None,
+    again: bool,
     seconds: float,
     minutes: float,
     jobs: int,
@@ -308,7 +307,6 @@ def main(
     os.environ |= {"OMP_NUM_THREADS": "1"}
     sys.path.insert(0, str(ROOT))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    begun = time.monotonic()
     measures = folder / "reached.json"
     folder.mkdir(parents=True, exist_ok=True)
     reached = Reached({}) if anew or not measures.exists() else Reached.read(measures)
@@ -316,15 +314,15 @@ def main(
         reached.take(_measured(folder, files))
         reached.write(measures)
     of = _all_mutants()
-    every = sum(map(len, of.values()))
-    names = set(json.loads(again.read_text())["survived"]) if again else None
+    known = folder / "outcomes.json"
+    before: dict[str, str] = json.loads(known.read_text()) if again else {}
     chosen = {
-        module: [m for m in held if names is None or m.name in names]
+        module: [m for m in held if not again or before.get(m.name) in ("survived", "broken")]
         for module, held in of.items()
         if not modules or module.startswith(modules)
     }
     drawn = _drawn(chosen, sample, seed)
-    run, forks = Run(reached, begun + 60 * minutes), Forks(seconds, jobs, reached.times)
+    run, forks = Run(reached, time.monotonic() + 60 * minutes), Forks(seconds, jobs, reached.times)
 
     def collected(session: Collected) -> None:
         tests = set(session.items)
@@ -342,28 +340,35 @@ def main(
     if code != pytest.ExitCode.OK:
         raise SystemExit(f"pytest ended with {code!r}")
     reached.write(measures)
-    _report(run, every, seed, time.monotonic() - begun, output)
+    before |= {mutant.name: outcome.how for mutant, outcome in run.outcomes.items()}
+    known.write_text(json.dumps(before))
+    every = [mutant for held in of.values() for mutant in held]
+    outcomes = {mutant: before[mutant.name] for mutant in every if mutant.name in before}
+    _report(outcomes, len(every), seed, output)
 
 
-def _report(run: Run, every: int, seed: int, seconds: float, output: Path | None) -> None:
+def _report(outcomes: dict[Mutant, str], every: int, seed: int, output: Path | None) -> None:
     from report import machine, write
 
     same = json.loads(EQUIVALENT.read_text())
-    outcomes = run.outcomes
-    survived = sorted(m.name for m, o in outcomes.items() if o.how in ("survived", "broken"))
+    survived = sorted(m.name for m, how in outcomes.items() if how in ("survived", "broken"))
     found: dict[str, Any] = {
         "machine": machine(),
         "mutants": every,
         "run": len(outcomes),
         "seed": seed,
     }
-    found |= {"seconds": round(seconds)}
+    found |= _counted(outcomes, same, lambda _: "all")
     found |= {"parts": _counted(outcomes, same, lambda m: _part(m.module))}
     found |= {"kinds": _counted(outcomes, same, lambda m: m.kind)}
     found |= {"modules": _counted(outcomes, same, lambda m: m.module)}
     found |= {"survived": [name for name in survived if name not in same]}
     found |= {"equivalent": {name: same[name] for name in survived if name in same}}
-    click.echo(json.dumps({"parts": found["parts"], "kinds": found["kinds"]}, indent=2))
+    click.echo(
+        json.dumps(
+            {"all": found["all"], "parts": found["parts"], "kinds": found["kinds"]}, indent=2
+        )
+    )
     write(found, output, quiet=True)
 
 
