@@ -232,3 +232,12 @@ def test_braces_that_are_passed_on_without_end_are_counted_in_bounded_work(text:
     """Each holds the braces around it: to number them one by one was work by the square of the depth."""
     with at_most(4_000_000), pytest.raises(NetspecError):
         build(Source("t.ns", text))
+
+
+def test_the_first_step_too_many_is_the_one_refused() -> None:
+    """Of two ways the shorter was counted; the longer is stopped at its eleventh step."""
+    text = f"input 3x8x8\nif C > 2 {{ {'relu; ' * 14}relu }} else {{ tanh }}\n"
+    with pytest.raises(NetspecError) as caught:
+        build(Source("t.ns", text), limits=Limits(nodes=11))
+    (found,) = caught.value.diagnostics
+    assert (found.code, list(found.problem.facts.values())[:2]) == ("NS404", [12, 11])
