@@ -285,6 +285,9 @@ def test_a_checker_knows_what_is_returned() -> None:
     # After a module's answer, which may be anything, a name is no longer known to be a tensor.
     steps = "relu as x; partition(2); conv3-3(pad=1); reassemble(@x, 2)"
     assert "out: Tensor = y.reshape(" in source(snippet("2xHxW", steps))
+    # So it is beside heads.
+    text = "input a: 4x6x6\ninput b: 4x6x6\nadd { | @a | @b }; conv3-4; head h(loss=1) { gap }; conv1-2\n"
+    assert "x: Tensor = self.conv1(a + b)" in assert_alike(netspec.load(text).graph, training=True)
     # What several names are given at once cannot be said of one of them.
     text = "block u { { | conv1-4 | relu } }\nu; { | identity | tanh }; subtract\n"
     assert_alike(netspec.load(text.replace("subtract", "concat"), input="3x8x8").graph)

@@ -243,10 +243,14 @@ class Body:
                 self.lines += statement(f"{name}: Tensor = ", code, self.indent)
                 self.lines.append(f"{' ' * self.indent}return {name}")
             return
+        self.lines.append(f"{' ' * self.indent}return {', '.join(self.known(returns, name))}")
+
+    def known(self, returns: Sequence[int], name: str = "out") -> list[str]:
+        """The names of tensors, all written; of one alone a name that a checker knows to be one."""
         names = self.named(returns)
         if len(names) == 1 and not self.typed.get(names[0], True):
             names = [self._declared(names[0], name)]
-        self.lines.append(f"{' ' * self.indent}return {', '.join(names)}")
+        return names
 
     def _declared(self, name: str, other: str) -> str:
         """The name, said to be a tensor where it is first given a value, or else another one that is."""
