@@ -36,7 +36,7 @@ from netspec.importing.files.program import Array, Input, Node, Program
 from netspec.importing.files.reading import as_array, attributes_of, read_flat, refused
 from netspec.importing.files.runtime import LAID_OUT, OWN, UNOFFICIAL, taken_apart
 from netspec.importing.files.scoping import scopes_of
-from netspec.system.reading import reading
+from netspec.system.reading import MOST_AXES, reading
 
 # The batch that stands in for a free one: 1 would hide which sizes follow it.
 BATCH = 2
@@ -353,6 +353,8 @@ class _Specialising:
             found = infer_node_outputs(schema, node, types, data, opset_imports=versions)
         for name, kind in found.items():
             shape = self._shape(kind)
+            if shape is not None and len(shape) > MOST_AXES:
+                raise refused(self.path, f"{printable(name)} has {len(shape):,} axes")
             if shape is not None and (math.prod(shape) > _LARGEST or min(shape, default=1) < 0):
                 raise refused(self.path, f"{printable(name)} has {math.prod(shape):,} numbers")
             if name:
