@@ -32,6 +32,8 @@ _FORBIDDEN = re.compile(
 _PARTNER = {"(": ")", "[": "]", "{": "}", ")": "(", "]": "[", "}": "{"}
 _MAX_DIGITS = 18
 _MAX_NAME = 64
+# A character, as often as it is there.
+_RUN = re.compile(r"(.)\1*")
 # What is left of a text in single quotes.
 _QUOTED = re.compile(r"[^'\n]*'")
 # Characters before a word that say what it was meant as.
@@ -295,9 +297,9 @@ class Lexer:
             advice = "words stand without quotes, texts in double ones"
         if not _FORBIDDEN.match(text):
             self.report(IllegalCharacter(f"`{text}` (U+{ord(text):04X})", advice), start, end)
-        if text != "'":  # the same character again and again is one mistake
-            while self.source.text.startswith(text, end):
-                end += 1
+        run = _RUN.match(self.source.text, start)
+        if run and text != "'":  # the same character again and again is one mistake
+            end = run.end()
         return end
 
 

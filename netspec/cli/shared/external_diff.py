@@ -44,8 +44,8 @@ def shown(arguments: Sequence[str], options: Options, color: bool) -> str:
 
         found = difference(*(options.graph(spec, expectations=False) for spec in (a, b)))
     except NetspecError as error:
-        texts = [_read(file, options.limits.source) for file in (old, new)]
-        return "".join(_lines(*texts, f"a/{path}", f"b/{after}", error))
+        was, is_now = (_read(file, options.limits.source) for file in (old, new))
+        return "".join(_lines(was, is_now, f"a/{path}", f"b/{after}", error))
     return found.to_text(color=color)
 
 

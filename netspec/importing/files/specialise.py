@@ -46,6 +46,8 @@ OPEN = 224
 _LARGEST = 2**31
 _MOST_COMPUTED = 2**26
 _ROOM = 2**28
+# Multiplications of a product of constants.
+_MOST_MULTIPLIED = 2**32
 # Of a constant that is computed element by element.
 _MOST_RESIZED = 2**14
 # Elements of constants that sizes may depend on.
@@ -378,6 +380,10 @@ class _Specialising:
         if node.op_type == "Conv":
             kernel = self.constants[names[1]]
             if size * kernel.size > _MOST_COMPUTED * max(len(kernel), 1):
+                return False
+        if node.op_type in ("MatMul", "Gemm"):
+            inner = max(self.constants[names[0]].shape, default=1)
+            if size * inner > _MOST_MULTIPLIED:
                 return False
         read = sum(self.constants[name].size for name in names)
         self.room -= size
