@@ -65,11 +65,10 @@ _CLOSING = frozenset(_CLOSERS.values())
 
 def forbidden_characters(source: Source) -> Iterator[Diagnostic]:
     """One diagnostic for each line that holds characters which have no place in a spec."""
-    line = -1
-    for found in _FORBIDDEN.finditer(source.text):
-        above, line = line, source.position(found.start())[0]
-        if line == above:
-            continue
+    at = 0
+    while found := _FORBIDDEN.search(source.text, at):
+        at = source.text.find("\n", found.start())
+        at = at if at >= 0 else len(source.text)
         char = found.group()[0]
         name = (
             "a carriage return without a newline"

@@ -82,7 +82,7 @@ def test_a_tensor_of_many_axes_is_refused_before_its_size_is_multiplied(
 
 
 def test_sizes_of_many_axes_that_a_file_computes_are_refused(tmp_path: Path) -> None:
-    sizes = numpy_helper.from_array(np.full(4000, 2**40), "s")
+    sizes = numpy_helper.from_array(np.array([-1] + [1] * 3999), "s")
     path = tmp_path / "net.onnx"
     path.write_bytes(model([node("Reshape", ["x", "s"], ["y"])], [sizes]).SerializeToString())
     with pytest.raises(NetspecError, match="has 4,000 axes"), at_most(FEW):

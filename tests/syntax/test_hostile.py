@@ -9,7 +9,6 @@ import threading
 from pathlib import Path
 
 import pytest
-
 from support.watching import at_most
 
 from netspec import NetspecError
