@@ -22,6 +22,7 @@ from netspec.importing.recognise.opening import open_sizes, opened, tries
 from netspec.importing.recognise.recognising import Recognised, recognised
 from netspec.importing.recognise.unread import Unread, listed, notes
 from netspec.importing.structure.find import structured
+from netspec.system.atomic import Paths, replacing
 from netspec.system.reading import reading
 from netspec.weights.sources import given
 
@@ -46,13 +47,15 @@ class Imported:
     dtype: str = "fp32"
     quantized: bool = False
 
-    def save_weights(self, path: str | Path) -> None:
-        """Writes the weights as safetensors, in the file's `dtype` where it holds them."""
+    def save_weights(self, path: str | Path, *, keep: Paths = ()) -> None:
+        """Writes the weights as safetensors, in the file's `dtype` where it holds them.
+
+        Files of `keep` are not written over.
+        """
         from netspec.checkpoints.formats.safetensors import write_safetensors
         from netspec.importing.numbers import numbers
-        from netspec.system.atomic import replacing
 
-        with replacing(Path(path)) as file:
+        with replacing(Path(path), keep=keep) as file:
             write_safetensors(file, {n: numbers(a, self.dtype) for n, a in self.weights.items()})
 
 
