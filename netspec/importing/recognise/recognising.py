@@ -18,6 +18,7 @@ from netspec.importing.recognise.parts.filling import filled
 from netspec.importing.recognise.projecting import projected
 from netspec.importing.recognise.recurring import RECURRING
 from netspec.importing.recognise.rules.heads import ATTENTION
+from netspec.importing.recognise.rules.narrowing import narrowed
 from netspec.importing.recognise.rules.pixels import PIXELS
 from netspec.importing.recognise.rules.rolling import ROLLING
 from netspec.importing.recognise.steps import Step, Wire
@@ -86,6 +87,7 @@ def recognised(program: Program, name: str) -> Recognised:
     """The steps of a program; `name` is that of the net."""
     total = len(program.nodes)
     turned(program)
+    narrowed(program)
     Fusing(program).run()
     writer = Writer(program)
     unread: list[Unread] = []

@@ -10,7 +10,7 @@ from functools import reduce
 
 from netspec.foundation.records import record
 from netspec.graph.checked import Graph, Node
-from netspec.importing.structure.ways import meet, reached, read_by
+from netspec.importing.structure.ways import meet, operands, reached, read_by
 from netspec.ops.declare.source import Input
 from netspec.ops.vectors.sources import Source, reads_nothing
 
@@ -47,10 +47,10 @@ class Dominance:
         self.graph = graph
         self.order = reached(graph)
         self.rank = {node: rank for rank, node in enumerate(self.order)}
-        self.readers = {
-            node: [other for other in graph.consumers.get(node, ()) if other in self.rank]
-            for node in self.order
-        }
+        self.readers: dict[Node, list[Node]] = {node: [] for node in self.order}
+        for node in self.order:
+            for made in dict.fromkeys(value.node for value in operands(node)):
+                self.readers[made].append(node)
         self.common = self._common()
         tree = self._tree(self.common)
         while beyond := self._beyond(tree):

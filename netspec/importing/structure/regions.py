@@ -23,7 +23,7 @@ from netspec.importing.structure.terms import (
     Tangled,
     reference,
 )
-from netspec.importing.structure.ways import outside, read_by
+from netspec.importing.structure.ways import operands, outside, read_by
 from netspec.ops.vectors.sources import Source
 
 # Rounds of looking for what branches share, before everything between is named.
@@ -158,10 +158,10 @@ class _Nesting:
     def _place(self, level: _Level, node: Node) -> None:
         if node in self.made:
             raise Tangled
-        joins = node.op.joins and len(node.inputs) > 1
+        joins = node.op.joins and len(operands(node)) > 1
         carried = node.outputs[: node.op.carried]
-        if len(dict.fromkeys(node.inputs)) > 1:
-            for value in self._shared(level, node.inputs):
+        if len(dict.fromkeys(operands(node))) > 1:
+            for value in self._shared(level, operands(node)):
                 if not level.sees(value.node):
                     self._emit(level, value)
         if joins and len(level.wire) not in (1, len(node.inputs)):
@@ -171,7 +171,7 @@ class _Nesting:
             item.slots, item.values = _without_references(item)
             item.single = len(level.wire) == 1
             item.start = level.wire[0] if item.single else None
-            item.kids = tuple(self._branches(level, node.inputs))
+            item.kids = tuple(self._branches(level, operands(node)))
         else:
             item = self._single(level, node)
         item.result = carried[0] if len(carried) == 1 else None
