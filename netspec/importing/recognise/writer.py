@@ -138,6 +138,9 @@ class Writer:
     ) -> Wire:
         """Adds a step of the node at hand; its value, of these sizes, cut as what it reads if not said."""
         word = re.match(r"[a-z_]+", head)[0]  # type: ignore[index]
+        for wire in (*inputs, *(named or {}).values()):
+            if wire.only not in ("", word):
+                raise Unsaid(f"it reads places that only {wire.only} takes")
         name = self.names.free(self._called(), word)
         step = Step(
             name, head, tuple(inputs), tuple(given), named or {}, weights or {}, self.node.scopes
