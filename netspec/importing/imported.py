@@ -15,7 +15,7 @@ from netspec.foundation.records import record
 from netspec.graph.checked import Graph
 from netspec.graph.same import same
 from netspec.importing.files.program import Array, Program
-from netspec.importing.files.specialise import OPEN, SMALLER, leaves_open, read_program
+from netspec.importing.files.specialise import OPEN, SMALLER, VOLUME, leaves_open, read_program
 from netspec.importing.parts import prove_parts
 from netspec.importing.proof import Proof, Run, prove
 from netspec.importing.recognise.opening import open_sizes, opened, tries
@@ -106,7 +106,11 @@ def import_file(
 def _at_some_size(path: Path, sizes: Mapping[str, int] | None) -> Program:
     """The file at the usual size of what it leaves open, or at a smaller one where it is of no such size."""
     try:
-        return read_program(path, sizes)
+        program = read_program(path, sizes)
+        if any(sum(map(bool, item.symbols[2:])) >= 3 for item in program.inputs):
+            with suppress(NetspecError):
+                return read_program(path, sizes, VOLUME)
+        return program
     except NetspecError:
         if not leaves_open(path):
             raise

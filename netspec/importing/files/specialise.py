@@ -41,8 +41,8 @@ from netspec.system.reading import MOST_AXES, reading
 
 # The batch that stands in for a free one: 1 would hide which sizes follow it.
 BATCH = 2
-# What stands in for another size that is open.
-OPEN = 224
+# What stands in for another size that is open, and where three of one input are.
+OPEN, VOLUME = 224, 64
 # Sizes of files that cannot be read at that, as where a table has fewer rows.
 SMALLER = (128, 64, 32, 16, 8, 7, 6, 5, 4, 3)
 # Elements of one tensor, and of a constant that is computed.

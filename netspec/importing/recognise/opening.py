@@ -40,6 +40,7 @@ def tries(names: Sequence[str], read: int = TRIED) -> Iterator[dict[str, int]]:
     if not names:
         return
     smaller = [tuple(max(1, read * part // 8 + i) for i in range(4)) for part in (6, 4, 2)]
+    smaller += [tuple(max(1, read * part // 4) for part in (3, 2, 1))]
     for sizes in TRIES if read >= TRIED else smaller:
         if len(names) <= len(sizes):
             yield dict(zip(names, sizes, strict=False))
