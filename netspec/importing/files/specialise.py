@@ -28,6 +28,7 @@ from onnx.shape_inference import infer_node_outputs
 from netspec.backends.onnx.blocks.inlining import MOST_NODES
 from netspec.diagnostics.records import printable
 from netspec.importing.files.chains import chained
+from netspec.importing.files.composed import COMPOSED, composed
 from netspec.importing.files.computing import computed
 from netspec.importing.files.einsum import as_products, bounded
 from netspec.importing.files.meaning.meant import meant
@@ -220,7 +221,7 @@ class _Specialising:
                 f"{printable(proto.name or proto.op_type)} is laid out for one machine by ONNX Runtime's "
                 "optimiser: import the file that it was made from",
             )
-        if proto.domain == OWN or (plain and proto.op_type in UNOFFICIAL):
+        if proto.domain == OWN or (plain and proto.op_type in UNOFFICIAL | COMPOSED):
             apart = self._apart(proto, inputs)
             if apart is not None:
                 for inner in apart:
@@ -303,7 +304,9 @@ class _Specialising:
         with reading(
             lambda reason: refused(self.path, f"{printable(proto.name or proto.op_type)}: {reason}")
         ):
-            return taken_apart(node, self._size_of, fresh)
+            if proto.domain == OWN or proto.op_type in UNOFFICIAL:
+                return taken_apart(node, self._size_of, fresh)
+            return composed(node, self._size_of, self._is_truth, fresh)
 
     def _constant(self, node: NodeProto) -> Array:
         found = attributes_of(self.path, node)
@@ -332,6 +335,12 @@ class _Specialising:
         if name in self.constants:
             return tuple(self.constants[name].shape)
         return self._shape(self.types.get(name))
+
+    def _is_truth(self, name: str) -> bool:
+        """Whether a tensor holds truth values."""
+        if name in self.constants:
+            return self.constants[name].dtype == bool
+        return bool(self.types[name].tensor_type.elem_type == TensorProto.BOOL)
 
     def _sized(self, node: NodeProto) -> bool:
         shape = self._size_of(node.input[0])
