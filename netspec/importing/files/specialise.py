@@ -339,7 +339,7 @@ class _Specialising:
     def _is_truth(self, name: str) -> bool:
         """Whether a tensor holds truth values."""
         if name in self.constants:
-            return self.constants[name].dtype == bool
+            return bool(self.constants[name].dtype == bool)
         return bool(self.types[name].tensor_type.elem_type == TensorProto.BOOL)
 
     def _sized(self, node: NodeProto) -> bool:
