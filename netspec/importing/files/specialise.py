@@ -44,8 +44,8 @@ from netspec.system.reading import reading
 BATCH = 2
 # What stands in for another size that is open.
 OPEN = 224
-# Sizes of files that cannot be read at that, as where a table has fewer rows.
-SMALLER = (128, 64, 32, 16, 8, 7, 6, 5, 4, 3)
+# Sizes of files that cannot be read at that: of tables with fewer rows, of windows over more.
+OTHERS = (512, 1024, 4096, 128, 64, 32, 16, 8, 7, 6, 5, 4, 3)
 # Elements of one tensor, and of a constant that is computed.
 _LARGEST = 2**31
 _MOST_COMPUTED = 2**26
