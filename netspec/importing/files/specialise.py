@@ -28,6 +28,7 @@ from onnx.shape_inference import infer_node_outputs
 from netspec.backends.onnx.blocks.inlining import MOST_NODES
 from netspec.diagnostics.records import printable
 from netspec.importing.files.chains import chained
+from netspec.importing.files.composed import COMPOSED, composed
 from netspec.importing.files.computing import computed
 from netspec.importing.files.einsum import as_products, bounded
 from netspec.importing.files.meaning.meant import meant
@@ -43,8 +44,8 @@ from netspec.system.reading import MOST_AXES, reading
 BATCH = 2
 # What stands in for another size that is open, and where three of one input are.
 OPEN, VOLUME = 224, 64
-# Sizes of files that cannot be read at that, as where a table has fewer rows.
-SMALLER = (128, 64, 32, 16, 8, 7, 6, 5, 4, 3)
+# Sizes of files that cannot be read at that: of tables with fewer rows, of windows over more.
+OTHERS = (512, 1024, 4096, 128, 64, 32, 16, 8, 7, 6, 5, 4, 3)
 # Elements of one tensor, and of a constant that is computed.
 _LARGEST = 2**31
 _MOST_COMPUTED = 2**26
@@ -222,7 +223,7 @@ class _Specialising:
                 f"{printable(proto.name or proto.op_type)} is laid out for one machine by ONNX Runtime's "
                 "optimiser: import the file that it was made from",
             )
-        if proto.domain == OWN or (plain and proto.op_type in UNOFFICIAL):
+        if proto.domain == OWN or (plain and proto.op_type in UNOFFICIAL | COMPOSED):
             apart = self._apart(proto, inputs)
             if apart is not None:
                 for inner in apart:
@@ -305,7 +306,9 @@ class _Specialising:
         with reading(
             lambda reason: refused(self.path, f"{printable(proto.name or proto.op_type)}: {reason}")
         ):
-            return taken_apart(node, self._size_of, fresh)
+            if proto.domain == OWN or proto.op_type in UNOFFICIAL:
+                return taken_apart(node, self._size_of, fresh)
+            return composed(node, self._size_of, self._is_truth, fresh)
 
     def _constant(self, node: NodeProto) -> Array:
         found = attributes_of(self.path, node)
@@ -334,6 +337,12 @@ class _Specialising:
         if name in self.constants:
             return tuple(self.constants[name].shape)
         return self._shape(self.types.get(name))
+
+    def _is_truth(self, name: str) -> bool:
+        """Whether a tensor holds truth values."""
+        if name in self.constants:
+            return bool(self.constants[name].dtype == bool)
+        return bool(self.types[name].tensor_type.elem_type == TensorProto.BOOL)
 
     def _sized(self, node: NodeProto) -> bool:
         shape = self._size_of(node.input[0])
