@@ -19,7 +19,7 @@ from netspec.importing.recognise.steps import Step, Wire
 # Sizes of the second reading: those that nothing divides, then those that strides divide.
 TRIES = ((197, 229, 211, 241), (256, 320, 288, 352))
 _SPATIAL = {1: "T", 2: "HW", 3: "DHW"}
-_OTHERS = "KLMPQRSUVXYZ"
+_OTHERS = "KLMPQSUVXYZ"
 _RESIZE = re.compile(r"upsample\((?:size=)?\d+(?:x\d+)*((?:, \w+=\w+)*)\)")
 _CROP = re.compile(r"crop\([^=]*\)|crop\(size=[\dx]+\)")
 _SLICE = re.compile(r"slice\((\d+), (\d+)((?:, \w+=\w+)*)\)")

@@ -58,11 +58,14 @@ class Writer:
         shape = self.shapes[item.name]
         free = wanted if re.fullmatch(r"[A-Za-z]\w*", wanted) else "data"
         free = "input" if len(self.program.inputs) == 1 else self.names.free([free], "data")
-        if not shape or shape[item.batch] != self.program.batch:
+        rows = (self.batch,)
+        if item.regions:
+            rows = (Atom(shape[0], batch=True),)
+        elif not shape or shape[item.batch] != self.program.batch:
             raise Unsaid(f"the input {item.name} has no batch of its own")
         others = shape[: item.batch] + shape[item.batch + 1 :]
         wire = Wire(free, others)
-        base = ((self.batch,), *self.axes(others))
+        base = (rows, *self.axes(others))
         axes = (*base[1 : item.batch + 1], base[0], *base[item.batch + 1 :])
         self.views[item.name] = View(wire, base, axes)
         return wire
