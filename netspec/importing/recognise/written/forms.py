@@ -101,7 +101,7 @@ def aligned(cluster: Cluster) -> Iterator[Candidate | None]:
     if mean is None or len(shape) != 6:
         return
     last = cluster.before(mean.output, "Transpose", perm=_CHANNELS_LAST)
-    corners = cluster.before(mean.output, "Split")
+    corners = cluster.before(mean.output, "Split", split=(1, 1, 1, 1))
     if last is None or corners is None:
         return
     moved = cluster.maker(corners, 0, "Sub")
