@@ -1,4 +1,4 @@
-"""What detectors, samplers and point clouds are made of, as others write it: places, regions, pooled maxima."""
+"""What detectors, samplers and nets on points are made of, as others write it: places, regions, maxima."""
 
 from __future__ import annotations
 
