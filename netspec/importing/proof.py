@@ -128,7 +128,7 @@ def prove(
             reference = session_run(plain(path, program.meant, folder), inputs, of=path)
         places = tuple("x".join(map(str, next(iter(f.values())).shape[2:])) for f in feeds)
         places = places if len(programs) > 1 else ()
-        worst, held = 0.0, {item.name for item in program.inputs if item.regions}
+        worst, regions = 0.0, {item.name for item in program.inputs if item.regions}
         named = [leading(program, names, feed) for feed in feeds]
         there = [told(path, reference, feed) for feed in feeds]
         for renamed, theirs in zip(named, there, strict=True):
@@ -138,13 +138,13 @@ def prove(
         ran, count = tuple(dict.fromkeys(batches)), len(found.outputs)
         apart = None
         if program.meant is not None:
-            noise = max(_rounding(path, reference, feed, held, _HALF) for feed in feeds)
+            noise = max(_rounding(path, reference, feed, regions, _HALF) for feed in feeds)
             own = run or partial(_session, path, inputs)
             apart = _beside(path, program.meant, own, feeds, there, noise)
         if worst <= EQUAL:
             return Proof(ran, count, worst, None, places, apart=apart)
         if any(not item.integers for item in program.inputs):
-            moved = max(_rounding(path, reference, feed, held) for feed in feeds)
+            moved = max(_rounding(path, reference, feed, regions) for feed in feeds)
         else:
             nudged = Path(folder) / "nudged.onnx"
             compile_graph(graph, nudged, FileOptions(optimize=False), source=_Nudged(graph, source))
@@ -309,17 +309,19 @@ def _rounding(
     path: Path,
     run: Run,
     feeds: Mapping[str, Array],
-    held: Collection[str],
+    regions: Collection[str],
     step: float = _SINGLE,
 ) -> float:
-    """What moving every input by a step, relative to it, does to the outputs; regions are `held`."""
-    random = np.random.default_rng(7)
-    nudged = {
-        name: _nudged(array, random, step)
-        if array.dtype.kind == "f" and name not in held
-        else array
-        for name, array in feeds.items()
-    }
+    """What moving every input by a step, relative to it, does to the outputs.
+
+    The images that `regions` are of stay.
+    """
+    random, nudged = np.random.default_rng(7), dict(feeds)
+    for name, array in feeds.items():
+        if array.dtype.kind == "f":
+            nudged[name] = _nudged(array, random, step)
+        if name in regions:
+            nudged[name][:, 0] = array[:, 0]
     return _apart(path, told(path, run, nudged), told(path, run, feeds))
 
 

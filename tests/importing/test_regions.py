@@ -8,11 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from onnx import TensorProto
 from support.foreign_files import Array, node, numbers, written
+from support.onnx_files import scrambled
 
+import netspec
+from netspec.graph.same import same
 from netspec.importing.imported import Imported, import_file
+from netspec.passes.deploy import deploy
 
 ints = np.int64
 MAP, ROWS = ("N", 4, 6, 6), ("N", 4, 9)
@@ -209,3 +214,85 @@ def test_what_others_write_is_a_step(name: str, tmp_path: Path) -> None:
     assert found.proof is not None
     assert found.proof.error <= 1e-6
     assert CASES[name].said in found.text
+
+
+# Steps that netspec writes out for some opsets or readers, and where it does.
+SPELT = {
+    "nms": (
+        "input boxes: 4x9\ninput scores: 3x9\n@boxes; nms(@scores, iou=0.3, score=0.1, most=40)",
+        ({"opset": 13}, {"opset": 22}),
+    ),
+    "roialign": (
+        "input image: 3x11x14\ninput rois: 5 batch(R=4)\n"
+        "@image; conv3-2; roialign2x3(@rois, scale=0.7, samples=3, aligned=yes)",
+        ({"opset": 13}, {"opset": 22}, {"target": "onnx2torch"}),
+    ),
+    "roipool": (
+        "input image: 3x11x14\ninput rois: 5 batch(R=4)\n@image; roipool2(@rois, scale=1/16)",
+        ({"opset": 14}, {"opset": 20}),
+    ),
+    "grid_sample": (
+        "input image: 2x5x6\ninput grid: 2x3x4\n@image; grid_sample(@grid, bicubic, reflection, align=yes)",
+        ({"opset": 13}, {"target": "opencv"}),
+    ),
+    "deformconv": (
+        "input 4x7x9\nconv3x1-12/2 as m; @input; conv3x1-6/2; sigmoid as k\n"
+        "@input; deformconv3x1-6/2(@m, @k, groups=2)",
+        ({"opset": 15}, {"opset": 21}),
+    ),
+    "scan": ("input 3x12\nsigmoid as keep; @input; scan(@keep)", ({"opset": 13}, {"batch": 2})),
+}
+
+
+@pytest.mark.parametrize("name", SPELT)
+def test_what_is_written_out_comes_back_whatever_the_names(name: str, tmp_path: Path) -> None:
+    text, ways = SPELT[name]
+    net, path = netspec.load(text), tmp_path / "net.onnx"
+    for way in ways:
+        net.to_onnx(path, optimize=False, **way)
+        scrambled(path, path)
+        found = import_file(path)
+        assert found.proof is not None
+        assert same(deploy(net.graph), found.graph) is not None, way
+
+
+def test_what_is_altered_inside_is_no_step(tmp_path: Path) -> None:
+    path = tmp_path / "net.onnx"
+    netspec.load(SPELT["roipool"][0]).to_onnx(path)
+    model = onnx.load(path)
+    floors = [node for node in model.graph.node if node.op_type == "Floor"]
+    floors[-1].op_type = "Ceil"
+    onnx.save(model, path)
+    with pytest.raises(netspec.NetspecError, match="have no operator"):
+        import_file(path)
+
+
+def test_places_are_read_by_what_takes_them_alone(tmp_path: Path) -> None:
+    nodes = [
+        node("TopK", ["x", "k"], ["v", "i"]),
+        node("Cast", ["i"], ["c"], to=TensorProto.FLOAT),
+        node("Add", ["v", "c"], ["y"]),
+    ]
+    case = Case(nodes, "", {"k": ints([3])}, ROWS)
+    with pytest.raises(netspec.NetspecError, match="no operator"):
+        read(case, tmp_path / "m.onnx")
+
+
+def test_samples_of_a_region_that_depend_on_its_size_are_told(tmp_path: Path) -> None:
+    with pytest.raises(netspec.NetspecError, match="as many samples as each region has"):
+        read(Case(align(), "", COLUMNS, more=REGIONS), tmp_path / "m.onnx")
+
+
+def test_a_detectors_tail_and_a_spatial_transformer(tmp_path: Path) -> None:
+    tail = (
+        "input image: 3x32x40\ninput rois: 5 batch(R=8)\n@image; conv3-8/2(pad=same, act=relu)\n"
+        "roialign3(@rois, scale=1/2); fc-16; relu; fc-4 as scores\noutput scores"
+    )
+    turned = "input 1x12x12\nconv3-2/2; fc-6; affine_grid(12) as grid; @input; grid_sample(@grid)\nconv3-2"
+    for text in (tail, turned):
+        netspec.load(text).to_onnx(tmp_path / "net.onnx")
+        found = import_file(tmp_path / "net.onnx")
+        assert same(deploy(netspec.load(text).graph), found.graph) is not None
+        netspec.load(found.text).to_onnx(tmp_path / "again.onnx")
+        again = import_file(tmp_path / "again.onnx")
+        assert again.text.partition("\n")[2] == found.text.partition("\n")[2]

@@ -13,6 +13,8 @@ from netspec.importing.recognise.written.alike import plain
 
 # Tensors that are looked at from the end of a cluster for where it begins: more than any has.
 _MOST = 4096
+# How values between elements are told by how many of these they are made of.
+_BY_TERMS = {1: "nearest", 4: "bilinear", 16: "bicubic"}
 _CHANNELS_LAST = (0, 2, 3, 1)
 
 
@@ -117,16 +119,21 @@ def aligned(cluster: Cluster) -> Iterator[Candidate | None]:
 
 
 def sampled(cluster: Cluster) -> Iterator[Candidate | None]:
-    """`grid_sample`: sums over neighbours of places that a grid gives; its words are tried."""
+    """`grid_sample`: sums over neighbours of places that a grid gives; two of its words are tried."""
     total = cluster.end.inputs[0]
-    if not any(cluster.maker(cluster.end, 0, op) for op in ("Add", "Mul")):
+    term = cluster.maker(cluster.end, 0, "Mul")
+    term = term or cluster.maker(cluster.maker(cluster.end, 0, "Add"), 1, "Mul")
+    if cluster.maker(term, 0, "Gather") is None:
         return
     last = cluster.before(total, "Transpose", perm=_CHANNELS_LAST)
     grid = cluster.before(total, "Split", axis=1)
     if last is None or grid is None:
         return
-    modes = ("nearest",) if cluster.before(total, "Round") else ("bilinear", "bicubic")
-    for mode, padding, align in product(modes, ("zeros", "border", "reflection"), (False, True)):
+    terms, name = 1, total
+    while (added := cluster.makers.get(name)) is not None and added.op == "Add":
+        terms, name = terms + 1, added.inputs[0]
+    mode = _BY_TERMS.get(terms, "bilinear")
+    for padding, align in product(("zeros", "border", "reflection"), (False, True)):
         given = [mode] * (mode != "bilinear") + [f"padding={padding}"] * (padding != "zeros")
         given += ["align=yes"] * align
         yield cluster.candidate("grid_sample", given, [last.inputs[0], grid.inputs[0]])
@@ -137,7 +144,9 @@ def deformed(cluster: Cluster) -> Iterator[Candidate | None]:
     kernel = cluster.constant(cluster.end, 1)
     apart = cluster.maker(cluster.maker(cluster.end, 0, "Reshape"), 0, "Transpose")
     seen = cluster.maker(apart, 0, "Reshape")
-    if kernel is None or kernel.ndim != 4 or seen is None:
+    if kernel is None or kernel.ndim != 4 or apart is None or seen is None:
+        return
+    if apart.get("perm") != (0, 5, 3, 1, 4, 2):
         return
     last = cluster.before(seen.output, "Transpose", perm=_CHANNELS_LAST)
     split = cluster.before(seen.output, "Split", axis=2)
