@@ -53,7 +53,7 @@ def _source(file: str, name: str, path: str, options: Options) -> Source | None:
     """A version of a file, which imports what stands beside its path; None where there is none."""
     if file == os.devnull:
         return None
-    return replace(read_file(Path(file), options.limits), name=name, path=path)
+    return replace(read_file(Path(file), options.limits, shown=name), path=path)
 
 
 def _lines(

@@ -28,12 +28,14 @@ from onnx.shape_inference import infer_node_outputs
 from netspec.backends.onnx.blocks.inlining import MOST_NODES
 from netspec.diagnostics.records import printable
 from netspec.importing.files.chains import chained
+from netspec.importing.files.composed import COMPOSED, composed
 from netspec.importing.files.computing import computed
 from netspec.importing.files.einsum import as_products, bounded
 from netspec.importing.files.meaning.meant import meant
 from netspec.importing.files.normal import normalised
 from netspec.importing.files.program import Array, Input, Node, Program
 from netspec.importing.files.reading import as_array, attributes_of, read_flat, refused
+from netspec.importing.files.regions import REGIONS, regions_of
 from netspec.importing.files.runtime import LAID_OUT, OWN, UNOFFICIAL, taken_apart
 from netspec.importing.files.scoping import scopes_of
 from netspec.importing.files.tables import Tables
@@ -41,10 +43,10 @@ from netspec.system.reading import MOST_AXES, reading
 
 # The batch that stands in for a free one: 1 would hide which sizes follow it.
 BATCH = 2
-# What stands in for another size that is open.
-OPEN = 224
-# Sizes of files that cannot be read at that, as where a table has fewer rows.
-SMALLER = (128, 64, 32, 16, 8, 7, 6, 5, 4, 3)
+# What stands in for another size that is open, and where three of one input are.
+OPEN, VOLUME = 224, 64
+# Sizes of files that cannot be read at that: of tables with fewer rows, of windows over more.
+OTHERS = (512, 1024, 4096, 128, 64, 32, 16, 8, 7, 6, 5, 4, 3)
 # Elements of one tensor, and of a constant that is computed.
 _LARGEST = 2**31
 _MOST_COMPUTED = 2**26
@@ -68,7 +70,8 @@ _COMPUTED = frozenset(
     """.split()
 )
 # What ONNX Runtime's optimisers write in files of older opsets too: the first that has it.
-_SINCE = {"LayerNormalization": 17}
+# Comparisons of older ones are functions there, of which nothing tells the sizes.
+_SINCE = {"LayerNormalization": 17, "GreaterOrEqual": 16, "LessOrEqual": 16}
 # What reads sequences and states whose second axis is the batch.
 _RECURRENT = frozenset({"LSTM", "GRU", "RNN", "DynamicQuantizeLSTM"})
 # What gives its input in evaluation.
@@ -97,6 +100,15 @@ def leaves_open(path: Path) -> bool:
     return any(not d.HasField("dim_value") for kind in inputs for d in kind.shape.dim[1:])
 
 
+def program_of(proto: ModelProto) -> Program:
+    """A model whose numbers stand in it, without functions, as a program."""
+    path = Path(f"<{proto.graph.name}>")
+    arrays = {
+        tensor.name: as_array(path, tensor, tensor.name) for tensor in proto.graph.initializer
+    }
+    return _Specialising(path, proto, arrays, {}).program()
+
+
 class _Specialising:
     def __init__(
         self,
@@ -104,7 +116,7 @@ class _Specialising:
         proto: ModelProto,
         arrays: dict[str, Array],
         sizes: Mapping[str, int],
-        others: int,
+        others: int = OPEN,
     ) -> None:
         self.path, self.proto, self.sizes, self.others = path, proto, sizes, others
         self.tables = Tables(arrays)
@@ -121,6 +133,7 @@ class _Specialising:
         }
         self.symbols: dict[str, int] = {}
         self.second = _steps_first(proto.graph)
+        self.regions = regions_of(proto.graph)
         self.opset = max(
             (o.version for o in proto.opset_import if o.domain in ("", "ai.onnx")), default=0
         )
@@ -133,8 +146,9 @@ class _Specialising:
             self._input(item, first)
             for first, item in enumerate(i for i in graph.input if i.name not in self.constants)
         )
-        free = all(item.is_free for item in inputs)
-        fixed = [(i.sizes[i.batch] or BATCH) if i.sizes else 1 for i in inputs]
+        samples = [item for item in inputs if not item.regions]
+        free = all(item.is_free for item in samples)
+        fixed = [(i.sizes[i.batch] or BATCH) if i.sizes else 1 for i in samples]
         batch = BATCH if free else max(fixed, default=1)
         for proto in graph.node:
             self._add(proto)
@@ -177,7 +191,8 @@ class _Specialising:
             fixed = dim.dim_value if dim.HasField("dim_value") and dim.dim_value > 0 else None
             sizes.append(fixed)
             symbols.append("" if fixed is not None else dim.dim_param or f"{item.name}.{axis}")
-            open_size = BATCH if axis == second else self.sizes.get(symbols[-1], self.others)
+            rows = REGIONS if item.name in self.regions else BATCH
+            open_size = rows if axis == second else self.sizes.get(symbols[-1], self.others)
             known.append(fixed if fixed is not None else open_size)
             if fixed is None and dim.dim_param:
                 self.symbols[dim.dim_param] = open_size
@@ -187,7 +202,8 @@ class _Specialising:
         if second:
             symbols[:2] = symbols[1::-1]
         integers = kind.elem_type in _INTEGERS
-        return Input(item.name, tuple(sizes), integers, tuple(symbols), int(second))
+        regions = item.name in self.regions
+        return Input(item.name, tuple(sizes), integers, tuple(symbols), int(second), regions)
 
     def _real(self, name: str) -> str:
         return self.same.get(name, name)
@@ -222,7 +238,7 @@ class _Specialising:
                 f"{printable(proto.name or proto.op_type)} is laid out for one machine by ONNX Runtime's "
                 "optimiser: import the file that it was made from",
             )
-        if proto.domain == OWN or (plain and proto.op_type in UNOFFICIAL):
+        if proto.domain == OWN or (plain and proto.op_type in UNOFFICIAL | COMPOSED):
             apart = self._apart(proto, inputs)
             if apart is not None:
                 for inner in apart:
@@ -305,7 +321,9 @@ class _Specialising:
         with reading(
             lambda reason: refused(self.path, f"{printable(proto.name or proto.op_type)}: {reason}")
         ):
-            return taken_apart(node, self._size_of, fresh)
+            if proto.domain == OWN or proto.op_type in UNOFFICIAL:
+                return taken_apart(node, self._size_of, fresh)
+            return composed(node, self._size_of, self._is_truth, fresh)
 
     def _constant(self, node: NodeProto) -> Array:
         found = attributes_of(self.path, node)
@@ -334,6 +352,12 @@ class _Specialising:
         if name in self.constants:
             return tuple(self.constants[name].shape)
         return self._shape(self.types.get(name))
+
+    def _is_truth(self, name: str) -> bool:
+        """Whether a tensor holds truth values."""
+        if name in self.constants:
+            return bool(self.constants[name].dtype == bool)
+        return bool(self.types[name].tensor_type.elem_type == TensorProto.BOOL)
 
     def _sized(self, node: NodeProto) -> bool:
         shape = self._size_of(node.input[0])

@@ -122,11 +122,13 @@ class Folding:
         return found
 
     def _closed(self, items: Sequence[Item], uses: Counter[Any]) -> bool:
-        """Whether what these steps name is read by them alone, but for what the last gives."""
+        """Whether what these steps name is read by them alone, but for what the last gives; no output."""
         every = [item for top in items for item in top.walk()]
         labels = [item.label for item in every if item.label is not None and item is not items[-1]]
         if not labels:
             return True
+        if any(label in self.kept for label in labels):
+            return False
         own = Counter(v.value for item in every for v in item.values if isinstance(v, Ref))
         return all(own[label] == uses[label] for label in labels)
 
