@@ -69,6 +69,6 @@ class Tables:
         if part.ndim != table.ndim or part.dtype.kind != "f":
             return
         count, rows = part.shape[axis], table.shape[axis]
-        if 0 < count <= rows and (free or count < rows):
-            if np.array_equal(table.take(range(count), axis), part):
-                self.found[node.output[0]] = (table, axis)
+        fits = 0 < count <= rows and (free or count < rows)
+        if fits and np.array_equal(table.take(range(count), axis), part):
+            self.found[node.output[0]] = (table, axis)
