@@ -47,7 +47,7 @@ def normalised(node: Node, opset: int, constants: Mapping[str, Array]) -> list[N
         inputs = inputs[:1]
     if node.op == "Clip":
         given = {key: value for key, value in given.items() if not _endless(value)}
-    if node.op == "Softmax" and opset < 13:
+    if node.op in ("Softmax", "Hardmax") and opset < 13:
         # Over all axes from this one on: the same where it is the last.
         given["axis"] = given.get("axis", 1)
         given["flattened"] = 1

@@ -38,12 +38,12 @@ from netspec.importing.files.reading import as_array, attributes_of, read_flat, 
 from netspec.importing.files.runtime import LAID_OUT, OWN, UNOFFICIAL, taken_apart
 from netspec.importing.files.scoping import scopes_of
 from netspec.importing.files.tables import Tables
-from netspec.system.reading import reading
+from netspec.system.reading import MOST_AXES, reading
 
 # The batch that stands in for a free one: 1 would hide which sizes follow it.
 BATCH = 2
-# What stands in for another size that is open.
-OPEN = 224
+# What stands in for another size that is open, and where three of one input are.
+OPEN, VOLUME = 224, 64
 # Sizes of files that cannot be read at that: of windows over more, the first for lengths alone, and of
 # tables with fewer rows.
 OTHERS = (4096, 1024, 512, 128, 64, 32, 16, 8, 7, 6, 5, 4, 3)
@@ -51,6 +51,8 @@ OTHERS = (4096, 1024, 512, 128, 64, 32, 16, 8, 7, 6, 5, 4, 3)
 _LARGEST = 2**31
 _MOST_COMPUTED = 2**26
 _ROOM = 2**28
+# Multiplications of a product of constants.
+_MOST_MULTIPLIED = 2**32
 # Of a constant that is computed element by element.
 _MOST_RESIZED = 2**14
 # Elements of constants that sizes may depend on.
@@ -384,6 +386,8 @@ class _Specialising:
             found = infer_node_outputs(schema, node, types, data, opset_imports=versions)
         for name, kind in found.items():
             shape = self._shape(kind)
+            if shape is not None and len(shape) > MOST_AXES:
+                raise refused(self.path, f"{printable(name)} has {len(shape):,} axes")
             if shape is not None and (math.prod(shape) > _LARGEST or min(shape, default=1) < 0):
                 raise refused(self.path, f"{printable(name)} has {math.prod(shape):,} numbers")
             if name:
@@ -407,6 +411,10 @@ class _Specialising:
         if node.op_type == "Conv":
             kernel = self.constants[names[1]]
             if size * kernel.size > _MOST_COMPUTED * max(len(kernel), 1):
+                return False
+        if node.op_type in ("MatMul", "Gemm"):
+            inner = max(self.constants[names[0]].shape, default=1)
+            if size * inner > _MOST_MULTIPLIED:
                 return False
         read = sum(self.constants[name].size for name in names)
         self.room -= size

@@ -11,6 +11,7 @@ import numpy as np
 
 from netspec.importing.files.program import Array, Node
 from netspec.importing.recognise.parts.rows import with_rows
+from netspec.importing.recognise.rules.choosing import pairs
 from netspec.importing.recognise.sources.held import for_each, like, widened
 from netspec.importing.recognise.views import Atom, View, flat, refined, renamed, size_of
 from netspec.importing.recognise.writer import Unsaid, Writer
@@ -201,6 +202,8 @@ def gather(writer: Writer, node: Node) -> View:
     if places.ndim == 0:
         start = int(places) % size
         return sliced(writer, view, axis, start, start + 1, 1, drop=True)
+    if (found := pairs(writer, view, axis, places)) is not None:
+        return found
     if places.ndim != 1:
         return _strided(writer, view, axis, places)
     wanted = [int(p) % size for p in places]

@@ -18,7 +18,11 @@ from netspec.importing.recognise.attending import attended
 from netspec.importing.recognise.cutting import cropped, twice
 from netspec.importing.recognise.neighbours import FORMS, response
 from netspec.importing.recognise.patterns import Match, Tree, matches, parsed, scalar
+from netspec.importing.recognise.rules.bins import binned, both
+from netspec.importing.recognise.rules.choosing import ones
 from netspec.importing.recognise.rules.pixels import unshuffled
+from netspec.importing.recognise.rules.unpooling import FORM as COUNTED
+from netspec.importing.recognise.rules.unpooling import counted
 from netspec.importing.recognise.turning import rotated
 
 Given = Callable[[Match, "Fusing"], "dict[str, Any] | None"]
@@ -169,6 +173,22 @@ def _scaled_bias(match: Match, fusing: Fusing) -> dict[str, Any] | None:
     if ((1,) * rank + bias.shape)[-rank:] != wanted or bias.ndim > rank:
         return None
     return dict(layer.attributes)
+
+
+def _binned(match: Match, fusing: Fusing) -> dict[str, Any] | None:
+    return binned(match, fusing.constants, fusing.shapes) if fusing.alone(match) else None
+
+
+def _both_binned(match: Match, fusing: Fusing) -> dict[str, Any] | None:
+    return both(match) if fusing.alone(match) else None
+
+
+def _ones(match: Match, fusing: Fusing) -> dict[str, Any] | None:
+    return ones(match, fusing.constants, fusing.shapes)
+
+
+def _counted(match: Match, fusing: Fusing) -> dict[str, Any] | None:
+    return counted(match, fusing.makers, fusing.constants, fusing.shapes)
 
 
 def _twice(match: Match, fusing: Fusing) -> dict[str, Any] | None:
@@ -443,6 +463,10 @@ _TABLE: tuple[tuple[list[str], str, str, Given], ...] = (
     (["MaxPool(Pad(x))"], "MaxPool", "x", _padded),
     (["Concat(Slice(x), Slice(x))"], "Roll", "x", _rolled),
     (["Slice(Slice(x))"], "Slice", "x", _twice),
+    (["ScatterElements($z, TopK(x), $o)"], "Hardmax", "x", _ones),
+    ([COUNTED], "Places", "p", _counted),
+    (["ReduceMax(Gather(x, $p))"], "AdaptiveMaxPool", "x", _binned),
+    (["AdaptiveMaxPool(AdaptiveMaxPool(x))"], "AdaptiveMaxPool", "x", _both_binned),
     (["Slice(ConvTranspose(x, $w))"], "ConvTranspose", "x $w", _cut),
     (["Slice(ConvTranspose(x, $w, $b))"], "ConvTranspose", "x $w $b", _cut),
 )

@@ -15,20 +15,26 @@ from netspec.importing.recognise.writer import Unsaid, Writer
 
 def conv(writer: Writer, node: Node) -> View:
     """Conv: grouped by every channel it is depthwise."""
-    view, kernel = writer.view(node.inputs[0]), _array(writer, node, 1)
+    view = writer.view(node.inputs[0])
     wire = writer.plain(view)
-    window = _Window(node, kernel.shape[2:], wire.sizes[1:])
-    out, groups = kernel.shape[0], node.get("group", 1)
-    shape = writer.shapes[node.output][1:]
-    weights, given = _weights(writer, node, kernel), window.given()
+    head, given, weights = windowed(writer, node, wire)
+    out, groups = weights["weight"].shape[0], node.get("group", 1)
     if groups > 1 and groups == wire.sizes[0] and out % groups == 0:
-        head = f"dwconv{window.kernel}{window.step}"
-        given += [f"multiplier={out // groups}"] * (out > groups)
-    else:
-        head = f"conv{window.kernel}-{out}{window.step}"
-        given += [f"groups={groups}"] * (groups > 1)
-    given += ["bias=no"] * ("bias" not in weights)
+        head = f"dw{head.replace(f'-{out}', '', 1)}"
+        given = [f"multiplier={out // groups}" if g.startswith("groups=") else g for g in given]
+        given = [g for g in given if g != "multiplier=1"]
+    shape = writer.shapes[node.output][1:]
     return _whole(writer, writer.step(head, [wire], shape, *given, weights=weights), view.axes[0])
+
+
+def windowed(writer: Writer, node: Node, wire: Wire) -> tuple[str, list[str], dict[str, Array]]:
+    """The head of a convolution of a value, its arguments, and its weights."""
+    kernel = _array(writer, node, 1)
+    window = _Window(node, kernel.shape[2:], wire.sizes[1:])
+    groups, weights = node.get("group", 1), _weights(writer, node, kernel)
+    given = window.given() + [f"groups={groups}"] * (groups > 1)
+    given += ["bias=no"] * ("bias" not in weights)
+    return f"conv{window.kernel}-{kernel.shape[0]}{window.step}", given, weights
 
 
 def deconv(writer: Writer, node: Node) -> View:
@@ -163,10 +169,8 @@ def instance_norm(writer: Writer, node: Node) -> View:
     )
 
 
-def pool(writer: Writer, node: Node) -> View:
-    """MaxPool and AveragePool."""
-    if len([n for n in node.outputs if n]) > 1:
-        raise Unsaid("its indices are read")
+def pool(writer: Writer, node: Node) -> View | tuple[View, View]:
+    """MaxPool and AveragePool; of maxima where they were, too."""
     view = writer.view(node.inputs[0])
     wire = writer.plain(view)
     window = _Window(node, node.get("kernel_shape"), wire.sizes[1:])
@@ -182,7 +186,12 @@ def pool(writer: Writer, node: Node) -> View:
         given += [f"p={node.get('p', 2)}"] * (node.get("p", 2) != 2)
     head = f"{word}{window.kernel}/{sizes(window.strides)}"
     made = writer.step(head, [wire], writer.shapes[node.output][1:], *given)
-    return _whole(writer, made, view.axes[0])
+    found = _whole(writer, made, view.axes[0])
+    if len([n for n in node.outputs if n]) > 1:
+        if node.get("storage_order", 0):
+            raise Unsaid("its indices count columns first")
+        return found, found.on(made.beside("unpool", made.sizes))
+    return found
 
 
 def reduce(writer: Writer, node: Node) -> View:
@@ -205,13 +214,16 @@ def reduce(writer: Writer, node: Node) -> View:
     if word in _OVER_PLACES and not taken:
         return View(view.wire, view.base, left)
     if word in _OVER_PLACES and set(taken) == set(places):
-        kept = keep and _read_as_map(writer, node.output)
+        # What the file pools is the map itself, not its places in a row.
+        alike = len(view.axes) == len(view.base)
+        kept = keep and alike and _read_as_map(writer, node.output)
         shape = (view.wire.sizes[0], *(1,) * (len(view.base) - 2)) if kept else view.wire.sizes[:1]
         given = ["keep=yes"] * kept
         wire = writer.step(_OVER_PLACES[word], [view.wire], shape, *given)
         return View(wire, (*view.base[:2], *((),) * (len(shape) - 1)), left)
-    if word in _OVER_PLACES and len(axes) == 1:
-        view = writer.channelled(view, axes[0])
+    channels = len(view.base) > 1 and bool(view.base[1]) and set(taken) == set(view.base[1])
+    if word in _OVER_PLACES and (channels or len(axes) == 1):
+        view = view if channels else writer.channelled(view, axes[0])
         wire = writer.step(f"over_channels({word})", [view.wire], (1, *view.wire.sizes[1:]))
         return View(wire, (view.base[0], (), *view.base[2:]), left)
     others = tuple(a for axis in left for a in axis if a not in view.base[0] and a not in taken)

@@ -40,6 +40,7 @@ def tries(names: Sequence[str], read: int = TRIED) -> Iterator[dict[str, int]]:
     if not names:
         return
     near = [tuple(max(1, read * part // 8 + i) for i in range(4)) for part in (6, 4, 2, 12)]
+    near += [tuple(max(1, read * part // 4) for part in (3, 2, 1))]
     for sizes in TRIES if read == TRIED else near:
         if len(names) <= len(sizes):
             yield dict(zip(names, sizes, strict=False))
@@ -59,11 +60,12 @@ def opened(one: Recognised, other: Recognised, program: Program) -> Recognised |
         if not _alike(a, b):
             return None
         step = a if (a.head, a.given) == (b.head, b.given) else _sized(a, b, pairs)
-        if step is None or len(a.made) != len(b.made):
+        if step is None or (len(a.made), len(a.aside)) != (len(b.made), len(b.aside)):
             return None
         steps.append(step)
         pairs += zip(a.made, b.made, strict=True)
-        twins |= {id(y): x for x, y in zip(a.made, b.made, strict=True)}
+        given = zip((*a.made, *a.aside), (*b.made, *b.aside), strict=True)
+        twins |= {id(y): x for x, y in given}
     return written(replace(one, steps=tuple(steps)), program, _texts(one, program.inputs))
 
 

@@ -17,10 +17,14 @@ from netspec.importing.recognise.padding import PADDING
 from netspec.importing.recognise.parts.filling import filled
 from netspec.importing.recognise.projecting import projected
 from netspec.importing.recognise.recurring import RECURRING
+from netspec.importing.recognise.rules.bins import BINS
+from netspec.importing.recognise.rules.choosing import CHOOSING
 from netspec.importing.recognise.rules.heads import ATTENTION
 from netspec.importing.recognise.rules.narrowing import narrowed
 from netspec.importing.recognise.rules.pixels import PIXELS
 from netspec.importing.recognise.rules.rolling import ROLLING
+from netspec.importing.recognise.rules.sampling import SAMPLING
+from netspec.importing.recognise.rules.unpooling import UNPOOLING
 from netspec.importing.recognise.steps import Step, Wire
 from netspec.importing.recognise.turned import turned
 from netspec.importing.recognise.turning import rotary
@@ -39,6 +43,10 @@ _RULES: dict[str, Callable[[Writer, Node], Made]] = {
     **ATTENTION,
     **ROLLING,
     **PIXELS,
+    **BINS,
+    **CHOOSING,
+    **SAMPLING,
+    **UNPOOLING,
     "Rotary": rotary,
     "Slice": slices,
 }
@@ -167,9 +175,13 @@ def _output(writer: Writer, output: str, unread: list[Unread]) -> tuple[Wire, in
         batch = view.axes.index(view.base[0]) if view.base[0] in view.axes else 0
         view = view.moved(sorted(range(len(view.axes)), key=lambda axis: axis != batch))
         wire = writer.plain(view)
+        if wire.only:
+            raise Unsaid(f"it is of places that only {wire.only} takes")
         if not writer.parts.whole(wire, view.axes[0]):
             raise Unsaid("parts of maps lie in its batch")
-        if wire.step is None:
+        # One of several tensors of a step has no name of its own.
+        part = wire.step is not None and len(wire.step.made) > 1 and len(writer.called) > 1
+        if wire.step is None or part:
             wire = writer.step("identity", [wire], wire.sizes)
         return wire, batch
     except Unsaid as refusal:
@@ -185,7 +197,7 @@ def _called(writer: Writer, outputs: Sequence[str], wires: Sequence[Wire]) -> No
     for output, wire in zip(outputs, wires, strict=True):
         if wire.step is not None and len(wire.step.made) == 1 and id(wire) not in known:
             known.add(id(wire))
-            wire.name = wire.step.name = writer.called[output]
+            wire.step.renamed(writer.called[output])
 
 
 def _used(steps: list[Step], wires: list[Wire]) -> list[Step]:

@@ -25,6 +25,7 @@ class Wire:
     """One value of a step, or an input: its sizes without the batch. `name` is what refers to it.
 
     `shared` ones are the same for every sample. `cuts` are those that put parts of it into the batch.
+    `only` is the word of the steps that may read it, where no others do: places by their own step's name.
     """
 
     name: str
@@ -32,6 +33,14 @@ class Wire:
     step: Step | None = None
     shared: bool = False
     cuts: tuple[Any, ...] = ()
+    only: str = ""
+
+    def beside(self, only: str, sizes: tuple[int, ...]) -> Wire:
+        """What its step gives beside it, to steps of one word alone."""
+        assert self.step is not None
+        found = Wire(self.name, sizes, self.step, cuts=self.cuts, only=only)
+        self.step.aside = (*self.step.aside, found)
+        return found
 
 
 @record(eq=False, frozen=False)
@@ -39,7 +48,8 @@ class Step:
     """One step: `head` is its word with the shorthand, `given` arguments as text, in order.
 
     It reads `inputs`, the first from the wire and the others by reference; `named` ones as the
-    parameters of these names. `weights` are its tensors by their names in the operator.
+    parameters of these names. `weights` are its tensors by their names in the operator. It makes the
+    values `made`, and beside them what goes by its own name, `aside`.
     """
 
     name: str
@@ -51,6 +61,13 @@ class Step:
     scopes: tuple[Scope, ...] = ()
     joins: bool = False
     made: tuple[Wire, ...] = ()
+    aside: tuple[Wire, ...] = ()
+
+    def renamed(self, name: str) -> None:
+        """Calls the step, what it makes and what goes by its name otherwise."""
+        self.name = name
+        for wire in (*self.made, *self.aside):
+            wire.name = name
 
     def lines(self) -> list[str]:
         """The step as text."""

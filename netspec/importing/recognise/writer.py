@@ -138,6 +138,9 @@ class Writer:
     ) -> Wire:
         """Adds a step of the node at hand; its value, of these sizes, cut as what it reads if not said."""
         word = re.match(r"[a-z_]+", head)[0]  # type: ignore[index]
+        for wire in (*inputs, *(named or {}).values()):
+            if wire.only not in ("", word):
+                raise Unsaid(f"it reads places that only {wire.only} takes")
         name = self.names.free(self._called(), word)
         step = Step(
             name, head, tuple(inputs), tuple(given), named or {}, weights or {}, self.node.scopes
@@ -278,6 +281,8 @@ class Writer:
         shape = [size_of(axis) for axis in target]
         if tuple(shape) == wire.sizes:
             return wire
+        if not target:
+            raise Unsaid("it is one number for each sample, without an axis")
         if len(target) == 1:
             return self.step("flatten", [wire], shape)
         if base[0] == target[0] and len(target) == 2 and 2 < len(base) <= _PLACES + 1:

@@ -17,6 +17,11 @@ from netspec.sizes.dims import Dim
 from netspec.sizes.shapes import TensorType
 
 
+def bins(size: int, out: int) -> list[tuple[int, int]]:
+    """Where each of so many bins of an axis starts and ends."""
+    return [(i * size // out, -(-(i + 1) * size // out)) for i in range(out)]
+
+
 @record
 class _Axis:
     """One axis of a tensor of `rank` axes, to be reduced from `size` to `out` bins."""
@@ -29,8 +34,7 @@ class _Axis:
     @property
     def bins(self) -> list[tuple[int, int]]:
         """Where each bin starts and ends."""
-        size, out = self.size, self.out
-        return [(i * size // out, -(-(i + 1) * size // out)) for i in range(out)]
+        return bins(self.size, self.out)
 
 
 class _AdaptivePool(Operator):

@@ -1,4 +1,4 @@
-"""The structure of a text depends on its graph alone: read again, with its own names as scopes, it is the same."""
+"""A text's structure depends on its graph alone: read again with its own names, it is the same."""
 
 from __future__ import annotations
 

@@ -8,10 +8,10 @@ from math import prod
 import numpy as np
 
 from netspec.importing.files.program import Array, Node
-from netspec.importing.recognise.offsets import by_offset
 from netspec.importing.recognise.parts.parting import Parting, pieces, rolled_by, rolling
 from netspec.importing.recognise.parts.rows import with_rows
 from netspec.importing.recognise.sources.held import for_each, held
+from netspec.importing.recognise.sources.offsets import by_offset
 from netspec.importing.recognise.steps import Wire, number
 from netspec.importing.recognise.turning import given as turning_given
 from netspec.importing.recognise.views import Axes, Axis, View, flat, size_of

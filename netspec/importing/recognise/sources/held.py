@@ -12,8 +12,8 @@ from math import prod
 import numpy as np
 
 from netspec.importing.files.program import Array
-from netspec.importing.recognise.offsets import by_offset
 from netspec.importing.recognise.parts.stepping import Steps
+from netspec.importing.recognise.sources.offsets import by_offset
 from netspec.importing.recognise.steps import Unsaid, Wire
 from netspec.importing.recognise.views import Atom, Axes, View, flat, size_of
 
