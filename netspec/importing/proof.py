@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from netspec.importing.apart import Apart, in_words
 from netspec.importing.files.meaning.meant import Meant
 from netspec.importing.files.program import Program
 from netspec.importing.recognise.recognising import Recognised
+from netspec.importing.regions import boxes
 from netspec.ops.declare.weight import Weight
 from netspec.system.extras import need
 from netspec.system.reading import reading
@@ -128,7 +129,7 @@ def prove(
         start = program.inputs[0].places
         places = tuple("x".join(map(str, next(iter(f.values())).shape[start:])) for f in feeds)
         places = places if len(programs) > 1 else ()
-        worst = 0.0
+        worst, regions = 0.0, {item.name for item in program.inputs if item.regions}
         named = [leading(program, names, feed) for feed in feeds]
         there = [told(path, reference, feed) for feed in feeds]
         for renamed, theirs in zip(named, there, strict=True):
@@ -138,13 +139,13 @@ def prove(
         ran, count = tuple(dict.fromkeys(batches)), len(found.outputs)
         apart = None
         if program.meant is not None:
-            noise = max(_rounding(path, reference, feed, _HALF) for feed in feeds)
+            noise = max(_rounding(path, reference, feed, regions, _HALF) for feed in feeds)
             own = run or partial(_session, path, inputs)
             apart = _beside(path, program.meant, own, feeds, there, noise)
         if worst <= EQUAL:
             return Proof(ran, count, worst, None, places, apart=apart)
         if any(not item.integers for item in program.inputs):
-            moved = max(_rounding(path, reference, feed) for feed in feeds)
+            moved = max(_rounding(path, reference, feed, regions) for feed in feeds)
         else:
             nudged = Path(folder) / "nudged.onnx"
             compile_graph(graph, nudged, FileOptions(optimize=False), source=_Nudged(graph, source))
@@ -278,6 +279,11 @@ def _feeds(
     found: dict[str, Array] = {}
     for item, bound in zip(program.inputs, bounds, strict=True):
         shape = list(program.shapes[item.name])
+        if item.regions:
+            # Where it is open how many there are, another number for each run.
+            count = shape[0] if item.sizes[0] else shape[0] + 2 * seed
+            found[item.name] = boxes(program, random, count, batch)
+            continue
         shape[item.batch] = batch
         found[item.name] = (
             random.integers(0, bound or 2, shape)
@@ -300,13 +306,23 @@ def compared(path: Path, name: str, found: Array, wanted: Array) -> float:
     return off / largest if largest else off
 
 
-def _rounding(path: Path, run: Run, feeds: Mapping[str, Array], step: float = _SINGLE) -> float:
-    """What moving every input by a step, relative to it, does to the outputs."""
-    random = np.random.default_rng(7)
-    nudged = {
-        name: _nudged(array, random, step) if array.dtype.kind == "f" else array
-        for name, array in feeds.items()
-    }
+def _rounding(
+    path: Path,
+    run: Run,
+    feeds: Mapping[str, Array],
+    regions: Collection[str],
+    step: float = _SINGLE,
+) -> float:
+    """What moving every input by a step, relative to it, does to the outputs.
+
+    The images that `regions` are of stay.
+    """
+    random, nudged = np.random.default_rng(7), dict(feeds)
+    for name, array in feeds.items():
+        if array.dtype.kind == "f":
+            nudged[name] = _nudged(array, random, step)
+        if name in regions:
+            nudged[name][:, 0] = array[:, 0]
     return _apart(path, told(path, run, nudged), told(path, run, feeds))
 
 

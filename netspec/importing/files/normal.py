@@ -51,6 +51,8 @@ def normalised(node: Node, opset: int, constants: Mapping[str, Array]) -> list[N
         # Over all axes from this one on: the same where it is the last.
         given["axis"] = given.get("axis", 1)
         given["flattened"] = 1
+    if node.op == "RoiAlign" and opset < 16:
+        given["coordinate_transformation_mode"] = "output_half_pixel"
     if node.op == "Upsample":
         node, given = (
             replace(node, op="Resize"),

@@ -45,6 +45,7 @@ class Input:
 
     That is the first, but of the sequences and states that recurrences read, whose second it is. `symbols`
     are the names of sizes that are open, the batch's first, of the file where it has one; empty for others.
+    The rows of `regions` are those of images, of any number, and not samples.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Input:
     integers: bool
     symbols: tuple[str, ...] = ()
     batch: int = 0
+    regions: bool = False
 
     @property
     def places(self) -> int:

@@ -35,6 +35,7 @@ from netspec.importing.files.meaning.meant import meant
 from netspec.importing.files.normal import normalised
 from netspec.importing.files.program import Array, Input, Node, Program
 from netspec.importing.files.reading import as_array, attributes_of, read_flat, refused
+from netspec.importing.files.regions import REGIONS, regions_of
 from netspec.importing.files.runtime import LAID_OUT, OWN, UNOFFICIAL, taken_apart
 from netspec.importing.files.scoping import scopes_of
 from netspec.importing.files.tables import Tables
@@ -70,7 +71,8 @@ _COMPUTED = frozenset(
     """.split()
 )
 # What ONNX Runtime's optimisers write in files of older opsets too: the first that has it.
-_SINCE = {"LayerNormalization": 17}
+# Comparisons of older ones are functions there, of which nothing tells the sizes.
+_SINCE = {"LayerNormalization": 17, "GreaterOrEqual": 16, "LessOrEqual": 16}
 # What reads sequences and states whose second axis is the batch.
 _RECURRENT = frozenset({"LSTM", "GRU", "RNN", "DynamicQuantizeLSTM"})
 # What gives its input in evaluation.
@@ -100,6 +102,15 @@ def leaves_open(path: Path) -> int:
     return max(counts, default=0)
 
 
+def program_of(proto: ModelProto) -> Program:
+    """A model whose numbers stand in it, without functions, as a program."""
+    path = Path(f"<{proto.graph.name}>")
+    arrays = {
+        tensor.name: as_array(path, tensor, tensor.name) for tensor in proto.graph.initializer
+    }
+    return _Specialising(path, proto, arrays, {}).program()
+
+
 class _Specialising:
     def __init__(
         self,
@@ -107,7 +118,7 @@ class _Specialising:
         proto: ModelProto,
         arrays: dict[str, Array],
         sizes: Mapping[str, int],
-        others: int,
+        others: int = OPEN,
     ) -> None:
         self.path, self.proto, self.sizes, self.others = path, proto, sizes, others
         self.tables = Tables(arrays)
@@ -124,6 +135,7 @@ class _Specialising:
         }
         self.symbols: dict[str, int] = {}
         self.second = _steps_first(proto.graph)
+        self.regions = regions_of(proto.graph)
         self.opset = max(
             (o.version for o in proto.opset_import if o.domain in ("", "ai.onnx")), default=0
         )
@@ -136,8 +148,9 @@ class _Specialising:
             self._input(item, first)
             for first, item in enumerate(i for i in graph.input if i.name not in self.constants)
         )
-        free = all(item.is_free for item in inputs)
-        fixed = [(i.sizes[i.batch] or BATCH) if i.sizes else 1 for i in inputs]
+        samples = [item for item in inputs if not item.regions]
+        free = all(item.is_free for item in samples)
+        fixed = [(i.sizes[i.batch] or BATCH) if i.sizes else 1 for i in samples]
         batch = BATCH if free else max(fixed, default=1)
         for proto in graph.node:
             self._add(proto)
@@ -180,7 +193,8 @@ class _Specialising:
             fixed = dim.dim_value if dim.HasField("dim_value") and dim.dim_value > 0 else None
             sizes.append(fixed)
             symbols.append("" if fixed is not None else dim.dim_param or f"{item.name}.{axis}")
-            open_size = BATCH if axis == second else self.sizes.get(symbols[-1], self.others)
+            rows = REGIONS if item.name in self.regions else BATCH
+            open_size = rows if axis == second else self.sizes.get(symbols[-1], self.others)
             known.append(fixed if fixed is not None else open_size)
             if fixed is None and dim.dim_param:
                 self.symbols[dim.dim_param] = open_size
@@ -190,7 +204,8 @@ class _Specialising:
         if second:
             symbols[:2] = symbols[1::-1]
         integers = kind.elem_type in _INTEGERS
-        return Input(item.name, tuple(sizes), integers, tuple(symbols), int(second))
+        regions = item.name in self.regions
+        return Input(item.name, tuple(sizes), integers, tuple(symbols), int(second), regions)
 
     def _real(self, name: str) -> str:
         return self.same.get(name, name)

@@ -191,6 +191,8 @@ def _constant(writer: Writer, node: Node, tensor: str, constant: str) -> View:
     if node.op == "Add" and array.size == 1 and not array.any():
         return view
     if array.dtype.kind != "f":
+        if node.op == "Add" and array.size == 1 and not array.any():
+            return view
         raise Unsaid("it computes with integers")
     if node.op == "Add" and (shifted := _shifted(writer, view, array, tensor)):
         return shifted

@@ -21,7 +21,7 @@ TRIES = ((197, 229, 211, 241), (256, 320, 288, 352))
 # The usual size; of files that cannot be read at it they are near what they were read at.
 TRIED = 224
 _SPATIAL = {1: "T", 2: "HW", 3: "DHW"}
-_OTHERS = "KLMPQRSUVXYZ"
+_OTHERS = "KLMPQSUVXYZ"
 _RESIZE = re.compile(r"upsample\((?:size=)?\d+(?:x\d+)*((?:, \w+=\w+)*)\)")
 _CROP = re.compile(r"crop\([^=]*\)|crop\(size=[\dx]+\)")
 _SLICE = re.compile(r"slice\((\d+), (\d+)((?:, \w+=\w+)*)\)")

@@ -19,6 +19,7 @@ from netspec.importing.recognise.projecting import projected
 from netspec.importing.recognise.recurring import RECURRING
 from netspec.importing.recognise.rules.bins import BINS
 from netspec.importing.recognise.rules.choosing import CHOOSING
+from netspec.importing.recognise.rules.columns import with_regions
 from netspec.importing.recognise.rules.heads import ATTENTION
 from netspec.importing.recognise.rules.narrowing import narrowed
 from netspec.importing.recognise.rules.pixels import PIXELS
@@ -31,6 +32,7 @@ from netspec.importing.recognise.turning import rotary
 from netspec.importing.recognise.unread import Follows, Unread, cut, stand_in
 from netspec.importing.recognise.views import View
 from netspec.importing.recognise.writer import Unsaid, Writer
+from netspec.importing.recognise.written.finding import WRITTEN, with_steps
 from netspec.importing.scopes import Scope
 
 Made = View | tuple[View | None, ...]
@@ -47,6 +49,7 @@ _RULES: dict[str, Callable[[Writer, Node], Made]] = {
     **CHOOSING,
     **SAMPLING,
     **UNPOOLING,
+    **WRITTEN,
     "Rotary": rotary,
     "Slice": slices,
 }
@@ -94,8 +97,10 @@ class Recognised:
 def recognised(program: Program, name: str) -> Recognised:
     """The steps of a program; `name` is that of the net."""
     total = len(program.nodes)
+    with_steps(program)
     turned(program)
     narrowed(program)
+    with_regions(program)
     Fusing(program).run()
     writer = Writer(program)
     unread: list[Unread] = []
@@ -149,6 +154,8 @@ def _no_rule(node: Node) -> str:
     return _REASONS.get(node.op, "no operator")
 
 
+# How many regions figures are told of where a file leaves it open: what detectors propose.
+_MANY = 1000
 _LOOP = "a loop: what it computes at each step is no step of a spec"
 _REASONS = {"Loop": _LOOP, "Scan": _LOOP}
 
@@ -216,12 +223,13 @@ def written(
     found: Recognised, program: Program, sizes: Mapping[str, str] | None = None
 ) -> Recognised:
     """What was recognised with its text; `sizes` are what the text has as those of inputs, by their names."""
-    lines = [f"net {found.name}"]
+    lines, counted = [f"net {found.name}"], _counts(program)
     for item, wire in zip(program.inputs, found.given, strict=True):
         label = "" if wire.name == "input" else f"{wire.name}: "
         ids = f" ids({_rows(found.steps, wire)})" if item.integers else ""
         text = "x".join(map(str, wire.sizes)) or "1"
-        lines.append(f"input {label}{(sizes or {}).get(wire.name, text)}{ids}")
+        rows = f" batch({counted[item.name]})" if item.regions else ""
+        lines.append(f"input {label}{(sizes or {}).get(wire.name, text)}{ids}{rows}")
     for wire in found.missing:
         lines.append(f"input {wire.name}: {'x'.join(map(str, wire.sizes))}")
     for step in found.steps:
@@ -234,6 +242,18 @@ def written(
     elif outputs:
         lines.append(f"output {', '.join(dict.fromkeys(outputs))}")
     return replace(found, text="\n".join(lines) + "\n", outputs=outputs)
+
+
+def _counts(program: Program) -> dict[str, str]:
+    """How many regions each input of such has, by a symbol: of as many, the same."""
+    letters: dict[int | str, str] = {}
+    found = {}
+    for item in program.inputs:
+        if item.regions:
+            many = item.sizes[0] or item.symbols[0]
+            letter = letters.setdefault(many, f"R{len(letters) + 1}" if letters else "R")
+            found[item.name] = f"{letter}={item.sizes[0] or _MANY}"
+    return found
 
 
 def _with_ids(program: Program, writer: Writer, steps: list[Step]) -> None:

@@ -60,11 +60,14 @@ class Writer:
         shape = self.shapes[item.name]
         free = wanted if re.fullmatch(r"[A-Za-z]\w*", wanted) else "data"
         free = "input" if len(self.program.inputs) == 1 else self.names.free([free], "data")
-        if not shape or shape[item.batch] != self.program.batch:
+        rows = (self.batch,)
+        if item.regions:
+            rows = (Atom(shape[0], batch=True),)
+        elif not shape or shape[item.batch] != self.program.batch:
             raise Unsaid(f"the input {item.name} has no batch of its own")
         others = shape[: item.batch] + shape[item.batch + 1 :]
         wire = Wire(free, others)
-        base = ((self.batch,), *self.axes(others))
+        base = (rows, *self.axes(others))
         axes = (*base[1 : item.batch + 1], base[0], *base[item.batch + 1 :])
         self.views[item.name] = View(wire, base, axes)
         return wire
@@ -115,6 +118,11 @@ class Writer:
             else:
                 runs[-1] = (*runs[-1], atom)
         runs[1:] = [run for run in runs[1:] if run]
+        # The axes as they are, where a map has as many and no channels repeat.
+        own = [axis for axis in view.axes if axis and axis[0] not in view.base[0]]
+        mixed = any(0 < sum(id(a) in many for a in axis) < len(axis) for axis in own)
+        if not mixed and 1 < len(own) <= _PLACES + 1 and id(own[0][0]) not in many:
+            runs = own
         alone = tuple(() if run and id(run[0]) in many else run for run in runs)
         wire = self.arranged(View(view.wire, view.base, view.base), (view.base[0], *alone)).wire
         factors = [size_of(r) if not a else 1 for r, a in zip(runs[1:], alone[1:], strict=True)]

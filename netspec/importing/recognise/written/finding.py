@@ -1,0 +1,97 @@
+"""Clusters of nodes that are what netspec writes for one step, as a node of that step each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from netspec.importing.files.program import Node, Program
+from netspec.importing.recognise.views import View
+from netspec.importing.recognise.writer import Writer
+from netspec.importing.recognise.written.again import Candidate, lowered
+from netspec.importing.recognise.written.alike import alike
+from netspec.importing.recognise.written.forms import FORMS, Cluster
+
+# Steps of a file that are written again, those on tensors of other sizes counted: what it takes is bounded.
+_MOST = 256
+
+
+class _Written:
+    """What is written for steps, for each and the sizes of what it reads once."""
+
+    def __init__(self, opset: int) -> None:
+        self.opset = opset
+        self._known: dict[Candidate, tuple[list[Program], Iterator[Program]]] = {}
+
+    def programs(self, candidate: Candidate) -> Iterator[Program]:
+        """The spellings of a step, the first ones without writing them again."""
+        key = replace(candidate, reads=())
+        if key not in self._known:
+            if len(self._known) == _MOST:
+                return
+            self._known[key] = ([], lowered(candidate, self.opset))
+        made, more = self._known[key]
+        yield from tuple(made)
+        for program in more:
+            made.append(program)
+            yield program
+
+
+def with_steps(program: Program) -> None:
+    """Puts a node `Step` in the place of each cluster, in place."""
+    makers, wanted = program.makers(), set(program.outputs)
+    written = _Written(program.opset)
+    kept: list[Node] = []
+    for node in reversed(program.nodes):
+        if wanted.isdisjoint(node.outputs):
+            continue  # of a cluster that is a step by now
+        found = _step(program, makers, node, written) if node.op in FORMS else None
+        kept.append(found or node)
+        wanted.update(kept[-1].inputs)
+    program.nodes[:] = kept[::-1]
+
+
+def _step(
+    program: Program, makers: Mapping[str, Node], end: Node, written: _Written
+) -> Node | None:
+    cluster = Cluster(program, makers, end)
+    for form in FORMS[end.op]:
+        for candidate in form(cluster):
+            if candidate is None:
+                continue
+            for own in written.programs(candidate):
+                pairs = alike(own, program, makers, end.output)
+                count = len(candidate.reads)
+                if (
+                    pairs is None
+                    or tuple(pairs.get(f"i{i}") for i in range(count)) != candidate.reads
+                ):
+                    continue
+                shape = own.shapes[own.outputs[0]]
+                given = {
+                    "head": candidate.head,
+                    "given": candidate.given,
+                    "rows": (candidate.regions or (0,))[0],
+                    "shape": shape,
+                    "weights": {
+                        name.rpartition(".")[2]: program.constants[pairs[name]]
+                        for name in (item.name for item in own.inputs[count:])
+                    },
+                }
+                program.shapes.setdefault(end.output, shape)
+                return replace(end, op="Step", inputs=candidate.reads, attributes=given)
+    return None
+
+
+def step(writer: Writer, node: Node) -> View:
+    """The step that a cluster is."""
+    views = [writer.view(name) for name in node.inputs]
+    wires = [writer.plain(view) for view in views]
+    shape = node.get("shape")[1:]
+    head, given, weights = (node.get(key) for key in ("head", "given", "weights"))
+    wire = writer.step(head, wires, shape, *given, weights=weights)
+    base = (views[node.get("rows")].base[0], *writer.axes(shape))
+    return View(wire, base, base)
+
+
+WRITTEN = {"Step": step}
