@@ -224,6 +224,16 @@ def _sigmoid() -> Found:
     return bool(off > 0.01), alike("input 2\nsigmoid", x)
 
 
+@case("The tanh of a recurrent layer")
+def _recurrent() -> Found:
+    # x of 1e-3 through one unit whose weight is 1.
+    x = np.full((1, 1, 1), 1e-3, np.float32)
+    one, none = np.ones((1, 1, 1), np.float32), np.zeros((1, 1, 1), np.float32)
+    node = helper.make_node("RNN", ["x", "c0", "c1"], ["", "y"], hidden_size=1)
+    theirs = run(model([node], one, none), x)
+    return bool(abs(theirs.item() / np.tanh(1e-3) - 1) > 1e-6), alike("input 1x1\nrnn-1", x)
+
+
 @case("A device that is not there")
 def _device() -> Found:
     proto = model([helper.make_node("Relu", ["x"], ["y"])])

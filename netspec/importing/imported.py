@@ -15,7 +15,7 @@ from netspec.foundation.records import record
 from netspec.graph.checked import Graph
 from netspec.graph.same import same
 from netspec.importing.files.program import Array, Program
-from netspec.importing.files.specialise import OPEN, read_program
+from netspec.importing.files.specialise import OPEN, SMALLER, leaves_open, read_program
 from netspec.importing.parts import prove_parts
 from netspec.importing.proof import Proof, Run, prove
 from netspec.importing.recognise.opening import open_sizes, opened, tries
@@ -75,7 +75,7 @@ def import_file(
         return NetspecError(Unreadable(str(path), reason))
 
     with reading(failed):
-        program = read_program(path, sizes)
+        program = _at_some_size(path, sizes)
         _known(path, program, sizes or {})
         found = recognised(program, _net_name(name or path.stem))
     if found.unread and not (partial and found.wires):
@@ -90,14 +90,39 @@ def import_file(
             told + text, graph, weights, proof, found.unread, found.nodes, (), *_precision(program)
         )
     names = open_sizes(program)
-    for others in tries(names):
+    for others in tries(names, _size(program)):
         with suppress(NetspecError):
             other = read_program(path, others)
             free = opened(found, recognised(other, found.name), program)
             if free is not None:
                 return _proven(path, free, (program, other), run)
-    held = tuple(f"{name}={(sizes or {}).get(name, OPEN)}" for name in names)
+    held = tuple(f"{name}={(sizes or {}).get(name, _size(program))}" for name in names)
     return _proven(path, found, (program,), run, held)
+
+
+def _at_some_size(path: Path, sizes: Mapping[str, int] | None) -> Program:
+    """The file at the usual size of what it leaves open, or at a smaller one where it is of no such size."""
+    try:
+        return read_program(path, sizes)
+    except NetspecError:
+        if not leaves_open(path):
+            raise
+        for other in SMALLER:
+            with suppress(NetspecError):
+                return read_program(path, sizes, other)
+        raise
+
+
+def _size(program: Program) -> int:
+    """What stands in for the sizes that a program leaves open."""
+    shapes = [(item.symbols, program.shapes[item.name]) for item in program.inputs]
+    found = (
+        size
+        for names, shape in shapes
+        for name, size in zip(names[2:], shape[2:], strict=False)
+        if name
+    )
+    return next(found, OPEN)
 
 
 def _known(path: Path, program: Program, sizes: Mapping[str, int]) -> None:

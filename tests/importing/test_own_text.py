@@ -219,10 +219,9 @@ def test_work_grows_with_the_units_alone(tmp_path: Path) -> None:
 
 
 def test_windows_and_then_a_grid_of_the_same_map(tmp_path: Path) -> None:
-    """Both cut the map, each in its own way, and neither lends its word to a block."""
+    """Both cut the map, each in its own way, as one block that does not lend its word."""
     unit = "{ residual { layernorm; attention(2) }; residual { layernorm; mlp(16) } }"
     spec = f"input 8x14x14\nwindows(7) {unit}; windows(7, spaced=yes) {unit}"
     text = fixed(spec, tmp_path)
-    assert "windows(7) {" in text
-    assert "windows(7, spaced=yes) {" in text
-    assert "block windows" not in text
+    assert "block layer(spaced) {\n  windows(7, spaced=spaced) {" in text
+    assert text.endswith("\nlayer(no); layer(yes)\n")

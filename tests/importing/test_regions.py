@@ -296,3 +296,13 @@ def test_a_detectors_tail_and_a_spatial_transformer(tmp_path: Path) -> None:
         netspec.load(found.text).to_onnx(tmp_path / "again.onnx")
         again = import_file(tmp_path / "again.onnx")
         assert again.text.partition("\n")[2] == found.text.partition("\n")[2]
+
+
+def test_boxes_as_many_as_there_are_are_told(tmp_path: Path) -> None:
+    nodes = [
+        node("NonMaxSuppression", ["b", "x", "most"], ["i"]),
+        node("Cast", ["i"], ["y"], to=TensorProto.FLOAT),
+    ]
+    case = Case(nodes, "", {"most": ints([5])}, ["N", 2, 9], {"b": ["N", 9, 4]})
+    with pytest.raises(netspec.NetspecError, match="how many boxes it keeps depends"):
+        read(case, tmp_path / "m.onnx")

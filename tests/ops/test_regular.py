@@ -94,6 +94,23 @@ def test_globally_every_join_of_the_net_keeps_the_same_column():
         assert share(result == value) == pytest.approx(expected, abs=0.03)
 
 
+def test_a_join_inside_windows_keeps_a_column_for_each_window():
+    step = "windows(1) { mean(drop_path=0.5) { | scaled(1) | scaled(4) } }"
+    result = trained("1x2x1", step, torch.ones(SAMPLES, 1, 2, 1)).flatten(1)
+    assert set(result.flatten().tolist()) == {1, 2.5, 4}
+    assert 0.2 < share(result[:, 0] == result[:, 1]) < 0.8
+
+
+def test_a_constant_is_joined_for_each_sample():
+    step = "mean(drop_path=0.5) { | constant(ones, shape=1x1) | scaled(4) }"
+    assert set(trained("1x1", step, torch.ones(SAMPLES, 1, 1)).flatten().tolist()) == {1, 2.5, 4}
+
+
+def test_what_is_the_same_for_all_samples_is_joined_once():
+    step = "constant(ones, shape=1x1); mean(drop_path=0.5) { | scaled(1) | scaled(4) }"
+    assert trained("1x1", step, torch.ones(SAMPLES, 1, 1)).shape == (1, 1, 1)
+
+
 def test_every_pass_draws_its_columns_anew():
     module = to_module(snippet("1x1", FRACTAL), Varied()).train()
     images = torch.ones(50, 1, 1)

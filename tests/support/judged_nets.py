@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,8 @@ _CHANCES = 3
 _DRAWN_EVERY = 8
 # What is larger has lost its digits on the way, in every runtime.
 _LARGEST = 1e12
+# By how much ONNX Runtime blurs what these operators give, whatever its size: docs/upstream.md.
+_BLURS = {"sigmoid": 2e-8, "rnn": 3e-7}
 # Sizes of symbols up to here are run.
 _LARGEST_SIZE = 64
 
@@ -159,8 +162,30 @@ class Ready:
         names = [node.path for node in self.graph.inputs]
         feeds = {n: a for n, a in zip(names, arrays, strict=True) if n in taken}
         outputs = self.session.run(feeds).outputs
-        listed = [[t.numpy() for t in (way if isinstance(way, tuple) else (way,))] for way in ways]
+        listed = [_listed(way) for way in ways]
         return listed[0], listed[1], [outputs[output.name] for output in self.graph.outputs]
+
+    def blurred(self, arrays: list[Any]) -> _Arrays:
+        """The outputs in double precision where all is blurred that ONNX Runtime is known to blur."""
+        random = torch.Generator().manual_seed(self.seed)
+        module = copy.deepcopy(self.double)
+        for node in self.graph.nodes:
+            if node.inputs and node.op.spelling in _BLURS:
+                blur = partial(_blur, random, _BLURS[node.op.spelling])
+                module.get_submodule(node.path).register_forward_hook(blur)
+        tensors = [torch.from_numpy(array) for array in arrays]
+        with torch.no_grad():
+            return _listed(module(*[t.double() if t.is_floating_point() else t for t in tensors]))
+
+
+def _listed(found: Any) -> _Arrays:
+    return [tensor.numpy() for tensor in (found if isinstance(found, tuple) else (found,))]
+
+
+def _blur(random: torch.Generator, by: float, _module: Any, _inputs: Any, found: Any) -> Any:
+    if isinstance(found, tuple):
+        return tuple(_blur(random, by, None, None, tensor) for tensor in found)
+    return found + by * (2 * torch.rand(found.shape, generator=random, dtype=found.dtype) - 1)
 
 
 def runs_alike(first: Ready, path: Path, batches: tuple[int, ...] = (1, 3)) -> bool:
@@ -170,8 +195,12 @@ def runs_alike(first: Ready, path: Path, batches: tuple[int, ...] = (1, 3)) -> b
     for batch, sizes in zip(batches, small * len(batches), strict=False):
         for chance in range(_CHANCES):
             ready = first if chance == 0 else Ready(graph, first.seed + chance, path)
-            found = ready.run(inputs_for(graph, batch, sizes, ready.seed))
-            error = _shapes(graph, found, batch, sizes) or _disagreement(found)
+            arrays = inputs_for(graph, batch, sizes, ready.seed)
+            found = ready.run(arrays)
+            error = _shapes(graph, found, batch, sizes)
+            if not error and not _disagreement(found):
+                break
+            error = error or _disagreement(found, ready.blurred(arrays))
             if not error:
                 break
         assert not error, f"at batch {batch}, {sizes}: {error}"
@@ -190,17 +219,23 @@ def _shapes(graph: Graph, found: Any, batch: int, sizes: dict[str, int]) -> str:
     return ""
 
 
-def _disagreement(found: Any) -> str:
-    """ONNX Runtime errs little beyond what PyTorch errs in float32, both against float64."""
-    for exact, single, deployed in zip(*found, strict=True):
+def _disagreement(found: Any, blurred: _Arrays | None = None) -> str:
+    """ONNX Runtime errs little beyond what PyTorch errs in float32, both against float64.
+
+    Or beyond what `blurred` errs: numbers that this moves by a tenth are not compared.
+    """
+    for exact, single, deployed, near in zip(*found, blurred or found[0], strict=True):
         if deployed.dtype != single.dtype:
             return f"{deployed.dtype} and {single.dtype}"
         finite = np.isfinite(exact) & np.isfinite(single) & (np.abs(exact) < _LARGEST)
+        finite &= np.abs(near - exact) <= 0.1 * np.abs(exact)
         if not np.isfinite(deployed[finite]).all():
             return "not finite in ONNX Runtime"
         scale = np.max(np.abs(exact[finite]), initial=0)
         scale = scale if scale > 1e-6 else 1.0
-        measure = np.max(np.abs(single[finite] - exact[finite]), initial=0) / scale
+        measure = max(
+            np.max(np.abs(way[finite] - exact[finite]), initial=0) / scale for way in (single, near)
+        )
         error = np.max(np.abs(deployed[finite] - exact[finite]), initial=0) / scale
         if not error <= 32 * measure + 1e-5:
             return f"off by {error:.2g}, PyTorch by {measure:.2g}"

@@ -49,7 +49,7 @@ class Apply(nn.Module):
         super().__init__()
         self.op = op
         self.several = several
-        self.draws = {name: draw_key(name, inputs[0]) for name in op.draws(*inputs)}
+        self.draws = op.draws(*inputs)
         self.own: list[str] = []
         for weight in op.weights(*inputs):
             tensor = torch.empty(weight.shape)
@@ -74,10 +74,7 @@ class Apply(nn.Module):
         if not self.training:
             result = self.op.compute(torch, *tensors, **own)
         else:
-            shared = {
-                name: drawn(tensors[0]) if draws is None else draws[key]
-                for name, key in self.draws.items()
-            }
+            shared = {name: draws[name] for name in self.draws} if draws else {}
             result = self.op.train(torch, shared, *tensors, **own)
         return result if self.several or isinstance(result, Tensor) else result[0]
 
@@ -86,11 +83,6 @@ class Apply(nn.Module):
 
     def _get_name(self) -> str:
         return repr(self.op)
-
-
-def draw_key(name: str, tensor: TensorType) -> str:
-    """What a block calls the draw of this name for the samples that the tensor is of."""
-    return f"{name} of {tensor.batch}"
 
 
 class Shared(nn.Module):

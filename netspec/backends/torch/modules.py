@@ -17,6 +17,7 @@ from netspec.graph.fitting import fitting
 from netspec.ops.declare.geometry import Geometry
 from netspec.ops.declare.layers import pads_itself
 from netspec.ops.declare.operator import Operator
+from netspec.sizes.batch import SAMPLES
 from netspec.sizes.shapes import TensorType
 from netspec.weights.sources import WeightSource, named_weights
 
@@ -99,7 +100,7 @@ class _Assembly:
                 reads = list(item.inputs)
                 writes = self.levels.gives(item)
                 children[name] = self._leaf(item)
-                shared = self._draws(item)
+                shared = item.op.draws(*item.input_types)
                 if item.frozen and any("running" in n for n, _ in children[name].named_buffers()):
                     still.append(name)
                 training_only = item in self.levels.training
@@ -107,23 +108,18 @@ class _Assembly:
                 reads, writes = self.levels.boundary(item)
                 inside, wiring = self._wired(item, reads, writes)
                 children[name] = made_class(item.kind, item.definition, None)(inside, wiring)
-                shared = {key: reads[i] for key, i in wiring.draws.items()}
+                shared = tuple(wiring.draws)
                 training_only = all(node in self.levels.training for node in item.nodes())
             for value in writes:
                 slots[value] = len(slots)
             read, written = (tuple(slots[v] for v in values) for values in (reads, writes))
             steps.append(Step(name, read, written, training_only, bool(shared)))
-            for key, value in shared.items():
-                # What has a sample's row was made of something with that row that came in.
-                rows = next(i for i, v in enumerate(inputs) if v.type.batch == value.type.batch)
-                draws.setdefault(key, rows)
+            if shared:
+                # What has a row for each sample was made of something with such rows that came in.
+                rows = next(i for i, v in enumerate(inputs) if v.type.batch == SAMPLES)
+                draws |= dict.fromkeys(shared, rows)
         ends = tuple(slots[value] for value in outputs)
         return children, Wiring(level.kind, tuple(steps), len(inputs), ends, draws, tuple(still))
-
-    def _draws(self, node: Node) -> dict[str, Value]:
-        """The draws that the node shares, each with a value for whose samples it is."""
-        first = node.inputs[0]
-        return {layers.draw_key(n, first.type): first for n in node.op.draws(*node.input_types)}
 
     def _leaf(self, node: Node) -> nn.Module:
         if node.owner != node.path and node.owner in self.leaves:

@@ -45,6 +45,8 @@ def normalised(node: Node, opset: int, constants: Mapping[str, Array]) -> list[N
             elif name:
                 return [node]  # computed while it runs: nothing that a spec can say
         inputs = inputs[:1]
+    if node.op == "Clip":
+        given = {key: value for key, value in given.items() if not _endless(value)}
     if node.op in ("Softmax", "Hardmax") and opset < 13:
         # Over all axes from this one on: the same where it is the last.
         given["axis"] = given.get("axis", 1)
@@ -62,6 +64,11 @@ def normalised(node: Node, opset: int, constants: Mapping[str, Array]) -> list[N
     while inputs and not inputs[-1]:
         inputs.pop()
     return [replace(node, inputs=tuple(inputs), attributes=given)]
+
+
+def _endless(bound: Any) -> bool:
+    """Whether a bound bounds no number: infinite, or the largest of single precision."""
+    return isinstance(bound, float) and abs(bound) >= float(np.finfo(np.float32).max)
 
 
 def _resize(node: Node, opset: int, constants: Mapping[str, Array]) -> Node:

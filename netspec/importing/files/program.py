@@ -65,6 +65,7 @@ class Input:
 class Program:
     """A file as nodes in order. `shapes` are the sizes of every tensor, at a batch of `batch`.
 
+    `tables` are those that some constants are the first rows of, and the axis of these.
     `opset` is that of the file; `free` says whether the file leaves the batch open. `meant` is the model
     that this is where that is not the file's own, which computes in half precision or eight bits.
     """
@@ -80,6 +81,7 @@ class Program:
     free: bool
     opset: int
     meant: Meant | None = None
+    tables: Mapping[str, tuple[Array, int]] = field(default_factory=dict)
 
     def makers(self) -> dict[str, Node]:
         """The node that makes each tensor."""

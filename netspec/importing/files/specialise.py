@@ -37,12 +37,15 @@ from netspec.importing.files.reading import as_array, attributes_of, read_flat, 
 from netspec.importing.files.regions import REGIONS, regions_of
 from netspec.importing.files.runtime import LAID_OUT, OWN, UNOFFICIAL, taken_apart
 from netspec.importing.files.scoping import scopes_of
+from netspec.importing.files.tables import Tables
 from netspec.system.reading import reading
 
 # The batch that stands in for a free one: 1 would hide which sizes follow it.
 BATCH = 2
 # What stands in for another size that is open.
 OPEN = 224
+# Sizes of files that cannot be read at that, as where a table has fewer rows.
+SMALLER = (128, 64, 32, 16, 8, 7, 6, 5, 4, 3)
 # Elements of one tensor, and of a constant that is computed.
 _LARGEST = 2**31
 _MOST_COMPUTED = 2**26
@@ -54,11 +57,13 @@ _SIZES = 2**12
 # What has a use for values of its inputs while a file is read: arithmetic alone, bounded by its output.
 _COMPUTED = frozenset(
     """
-    Abs Add And Cast CastLike Ceil Clip Concat ConstantOfShape Conv Cos CumSum Div Einsum Equal Erf Exp
-    Expand Flatten Floor Gather GatherElements GatherND Gemm Greater GreaterOrEqual Identity IsNaN
-    LayerNormalization Less LessOrEqual Log MatMul Max Min Mod Mul Neg Not Or Pow Range Reciprocal ReduceMax
-    ReduceMean ReduceMin ReduceProd ReduceSum Relu Reshape Resize Round ScatterElements ScatterND Sigmoid
-    Sign Sin Slice Softmax Split Sqrt Squeeze Sub Tanh Tile Transpose Trilu Unsqueeze Where
+    Abs Add And BatchNormalization Cast CastLike Ceil Celu Clip Concat ConstantOfShape Conv Cos CumSum Div
+    Einsum Elu Equal Erf Exp Expand Flatten Floor Gather GatherElements GatherND Gelu Gemm Greater
+    GreaterOrEqual GroupNormalization HardSigmoid HardSwish Identity InstanceNormalization IsNaN
+    LayerNormalization LeakyRelu Less LessOrEqual Log LogSoftmax MatMul Max Mean Min Mish Mod Mul Neg Not Or
+    Pad Pow PRelu Range Reciprocal ReduceL1 ReduceL2 ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum
+    ReduceSumSquare Relu Reshape Resize RMSNormalization Round ScatterElements ScatterND Selu Sigmoid Sign
+    Sin Slice Softmax Softplus Softsign Split Sqrt Squeeze Sub Sum Tanh Tile Transpose Trilu Unsqueeze Where
     """.split()
 )
 # What ONNX Runtime's optimisers write in files of older opsets too: the first that has it.
@@ -72,8 +77,8 @@ _INTEGERS = {TensorProto.INT64, TensorProto.INT32, TensorProto.INT16, TensorProt
 _INTEGERS |= {TensorProto.UINT8, TensorProto.BOOL}
 
 
-def read_program(path: Path, sizes: Mapping[str, int] | None = None) -> Program:
-    """The file at `path` as a program; `sizes` are those of inputs' symbols, `OPEN` where none is given.
+def read_program(path: Path, sizes: Mapping[str, int] | None = None, others: int = OPEN) -> Program:
+    """The file at `path` as a program; `sizes` are those of inputs' symbols, `others` where none is given.
 
     Raises NetspecError for a file that cannot be read.
     """
@@ -81,7 +86,7 @@ def read_program(path: Path, sizes: Mapping[str, int] | None = None) -> Program:
     single = meant(path, proto, arrays)
     if single is not None:
         proto, arrays = single.model, dict(single.arrays)
-    program = _Specialising(path, proto, arrays, sizes or {}).program()
+    program = _Specialising(path, proto, arrays, sizes or {}, others).program()
     return replace(program, meant=single)
 
 
@@ -91,14 +96,27 @@ def program_of(proto: ModelProto) -> Program:
     arrays = {
         tensor.name: as_array(path, tensor, tensor.name) for tensor in proto.graph.initializer
     }
-    return _Specialising(path, proto, arrays, {}).program()
+    return _Specialising(path, proto, arrays, {}, OPEN).program()
+
+
+def leaves_open(path: Path) -> bool:
+    """Whether an input of a file has a size, other than that of samples, that the file leaves open."""
+    proto, arrays = read_flat(path)
+    inputs = [item.type.tensor_type for item in proto.graph.input if item.name not in arrays]
+    return any(not d.HasField("dim_value") for kind in inputs for d in kind.shape.dim[1:])
 
 
 class _Specialising:
     def __init__(
-        self, path: Path, proto: ModelProto, arrays: dict[str, Array], sizes: Mapping[str, int]
+        self,
+        path: Path,
+        proto: ModelProto,
+        arrays: dict[str, Array],
+        sizes: Mapping[str, int],
+        others: int,
     ) -> None:
-        self.path, self.proto, self.sizes = path, proto, sizes
+        self.path, self.proto, self.sizes, self.others = path, proto, sizes, others
+        self.tables = Tables(arrays)
         self.constants: dict[str, Array] = arrays
         self.types: dict[str, TypeProto] = {}
         self.same: dict[str, str] = {}
@@ -150,6 +168,7 @@ class _Specialising:
             batch,
             free,
             self.opset,
+            tables=self.tables.found,
         )
         program.nodes[:] = program.used()
         return program
@@ -170,7 +189,7 @@ class _Specialising:
             sizes.append(fixed)
             symbols.append("" if fixed is not None else dim.dim_param or f"{item.name}.{axis}")
             rows = REGIONS if item.name in self.regions else BATCH
-            open_size = rows if axis == second else self.sizes.get(symbols[-1], OPEN)
+            open_size = rows if axis == second else self.sizes.get(symbols[-1], self.others)
             known.append(fixed if fixed is not None else open_size)
             if fixed is None and dim.dim_param:
                 self.symbols[dim.dim_param] = open_size
@@ -229,6 +248,7 @@ class _Specialising:
             self.constants[proto.output[0]] = self._constant(fixed)
             return
         if plain and proto.op_type in ("Shape", "Size") and self._sized(fixed):
+            self.tables.sized.add(proto.output[0])
             return
         self._infer(fixed)
         if plain and self._compute(fixed):
@@ -405,6 +425,7 @@ class _Specialising:
         for name, value in zip((n for n in node.output if n), results, strict=True):
             self.constants[name] = np.asarray(value)
             self.types.pop(name, None)
+        self.tables.note(node, self.opset)
         return True
 
     def _idle_cast(self, node: NodeProto) -> bool:

@@ -12,7 +12,8 @@ import numpy as np
 from netspec.importing.files.program import Array, Node
 from netspec.importing.recognise.parts.rows import with_rows
 from netspec.importing.recognise.rules.choosing import pairs
-from netspec.importing.recognise.views import Atom, View, refined, renamed, size_of
+from netspec.importing.recognise.sources.held import for_each, like, widened
+from netspec.importing.recognise.views import Atom, View, flat, refined, renamed, size_of
 from netspec.importing.recognise.writer import Unsaid, Writer
 
 # The words for a value's axes, by how many it has.
@@ -207,6 +208,13 @@ def gather(writer: Writer, node: Node) -> View:
         return _strided(writer, view, axis, places)
     wanted = [int(p) % size for p in places]
     place, each = _place(view, view.axes[axis])
+    times, left = divmod(len(wanted), size)
+    if each > 1 and not left and wanted == [i // times for i in range(len(wanted))]:
+        # Heads of keys, once for each of the queries' that share them.
+        many = (*view.axes[axis], Atom(times))
+        return View(
+            view.wire, view.base, tuple(many if i == axis else a for i, a in enumerate(view.axes))
+        )
     if each > 1 or place == 0 or len(view.base) - 1 not in _WORDS:
         raise Unsaid("it takes elements of an axis that lies inside another")
     word = _WORDS[len(view.base) - 1][place - 1]
@@ -278,12 +286,18 @@ def concat(writer: Writer, node: Node) -> View:
     first = writer.view(tensors[0])
     axis %= len(first.axes)
     if len(tensors) == 1 and len(node.inputs) == 2 and node.inputs[1] == tensors[0]:
-        return _tokens(writer, first, axis, writer.constants[node.inputs[0]])
-    views = []
-    for name in node.inputs:
-        if name in writer.constants:
-            raise Unsaid("it joins a constant")
-        views.append(writer.view(name))
+        tokens = _tokens(writer, first, axis, writer.constants[node.inputs[0]])
+        if tokens is not None:
+            return tokens
+    rows = first.base[0]
+    place = first.axes.index(rows) if rows in first.axes else 0
+    views = [
+        writer.copied(n, place) if n in writer.constants else writer.view(n) for n in node.inputs
+    ]
+    if len({len(view.axes) for view in views}) > 1:
+        raise Unsaid("it joins a constant of other axes")
+    if rows in first.axes:
+        views = [like(writer, for_each(view, rows, place), first) for view in views]
     joined = _alike(views, axis)
     if joined is None:
         views = [writer.arranged(v, (v.base[0], v.axes[axis], *_others(v, axis))) for v in views]
@@ -344,18 +358,20 @@ def _without(view: View, place: int, axis: int) -> View:
     return View(view.wire, base, tuple(() if i == axis else a for i, a in enumerate(view.axes)))
 
 
-def _tokens(writer: Writer, view: View, axis: int, array: Array) -> View:
-    """Vectors before the first step of a sequence, the same for every sample."""
+def _tokens(writer: Writer, view: View, axis: int, array: Array) -> View | None:
+    """Vectors before the first step of a sequence, the same for every sample; None for other joins."""
     if array.ndim != len(view.axes) or len(view.base) < 3 or view.base[1] not in view.axes:
-        raise Unsaid("it joins a constant to what is no sequence")
+        return None
+    if set(flat(view.base[2:])) != set(view.axes[axis]):
+        return None
     view = writer.arranged(view, (*view.base[:2], view.axes[axis]))
     for i, atoms in enumerate(view.axes):
         if atoms == view.base[0]:
             if not (array == array.take([0], i)).all():
                 raise Unsaid("a constant of it differs from sample to sample")
             array = array.take([0], i)
-    if view.axes[axis] != view.base[2] or size_of(view.base[1]) * array.shape[axis] != array.size:
-        raise Unsaid("it joins a constant along the channels")
+    if size_of(view.base[1]) * array.shape[axis] != array.size:
+        return None
     channels = next(i for i, a in enumerate(view.axes) if a == view.base[1])
     count = array.shape[axis]
     numbers = np.moveaxis(array, (axis, channels), (-2, -1)).reshape(count, -1)
@@ -384,14 +400,52 @@ def depth_to_space(writer: Writer, node: Node) -> View:
 
 
 def product(writer: Writer, node: Node) -> View:
-    """A product of two tensors."""
-    one, other = (writer.view(name) for name in node.inputs)
-    left, right = writer.plain(one), writer.plain(other)
+    """A product of two tensors; by a constant of several matrices a layer of groups, where it is none."""
+    try:
+        return _product(writer, node)
+    except Unsaid:
+        if node.inputs[1] not in writer.constants:
+            raise
+        return _grouped(writer, node, writer.constants[node.inputs[1]])
+
+
+def _grouped(writer: Writer, node: Node, matrices: Array) -> View:
+    """A matrix for each group of channels: (..., groups, T, K) by (groups, K, M)."""
+    view = writer.view(node.inputs[0])
+    if matrices.ndim < 3 or len(view.axes) < 3 or matrices.size != prod(matrices.shape[-3:]):
+        raise Unsaid("its matrices differ along several axes")
+    many, inner, outer = matrices.shape[-3:]
+    groups, across = view.axes[-3], view.axes[-1]
+    if many not in (1, size_of(groups)):
+        raise Unsaid("its matrices are as many as no axis has places")
+    groups = groups if many > 1 else ()
+    others = [a for a in view.axes if a and a not in (view.base[0], groups, across)]
+    view = writer.arranged(view, (view.base[0], (*groups, *across), *others))
+    given = ["bias=no"] + [f"groups={many}"] * (many > 1)
+    kernel = matrices.reshape(many, inner, outer).transpose(0, 2, 1).reshape(many * outer, inner)
+    rank = len(others)
+    if not 0 < rank < 4:
+        raise Unsaid("it has too many axes, or no places")
+    weight = np.ascontiguousarray(kernel.reshape(*kernel.shape, *(1,) * rank))
+    shape = (many * outer, *view.wire.sizes[1:])
+    head = f"conv1-{many * outer}"
+    wire = writer.step(head, [view.wire], shape, *given, weights={"weight": weight})
+    new = (Atom(outer),) if outer > 1 else ()
+    return View(wire, (view.base[0], (*groups, *new), *others), (*view.axes[:-1], new))
+
+
+def _product(writer: Writer, node: Node) -> View:
     shape = writer.shapes[node.output][1:]
+    one, other = (
+        widened(writer.copied(n) if n in writer.constants else writer.view(n), len(shape) + 1)
+        for n in node.inputs
+    )
+    left, right = writer.plain(one), writer.plain(other)
     if len(left.sizes) != len(right.sizes) or len(left.sizes) < 2:
         raise Unsaid("its matrices have different axes")
-    wire = writer.step("matmul", [left, right], shape)
-    base = (one.axes[0], *writer.axes(shape))
+    rows = one.axes[0] or other.axes[0]
+    wire = writer.step("matmul", [left, right], shape, shared=not rows)
+    base = (rows, *writer.axes(shape))
     return View(wire, base, base)
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import reduce
 
 import numpy as np
 
 from netspec.importing.files.program import Array, Node
+from netspec.importing.recognise.sources.waving import waves
 from netspec.importing.recognise.steps import Wire, number
 from netspec.importing.recognise.views import Atom, Axes, View, refined, renamed
 from netspec.importing.recognise.writer import Unsaid, Writer
@@ -125,10 +127,11 @@ def merge(writer: Writer, node: Node) -> View:
     tensors = [name for name in node.inputs if name not in writer.constants]
     if len(constants) == 1 and len(tensors) == 1:
         return _constant(writer, node, tensors[0], constants[0])
-    if constants:
-        raise Unsaid("it joins several constants")
-    if len(tensors) == 1:
+    if constants and node.op in _FOLDS:
+        return _several(writer, node, tensors, constants)
+    if len(node.inputs) == 1:
         return writer.view(tensors[0])
+    tensors = [*node.inputs]
     found = writer.copied(tensors[0])
     if len(set(tensors)) == 1 and node.op == "Mul" and len(tensors) == 2:
         return found.on(writer.step("square", [found.wire], found.wire.sizes))
@@ -140,6 +143,21 @@ def merge(writer: Writer, node: Node) -> View:
         views[-1] = one
         views.append(other)
     return _merged(writer, _MERGES[node.op], views)
+
+
+# Merges of any number of inputs in any order, and what they do to numbers.
+_FOLDS = {"Sum": np.add, "Max": np.maximum, "Min": np.minimum}
+
+
+def _several(writer: Writer, node: Node, tensors: list[str], constants: list[str]) -> View:
+    """Tensors, then constants that were joined first."""
+    op = {"Sum": "Add"}.get(node.op, node.op)
+    first = merge(writer, replace(node, inputs=tuple(tensors)))
+    inner, numbers = f"{node.output} tensors", f"{node.output} constants"
+    writer.views[inner] = first
+    arrays = [writer.constants[name] for name in constants]
+    writer.constants[numbers] = reduce(_FOLDS[node.op], arrays)
+    return _constant(writer, replace(node, op=op), inner, numbers)
 
 
 def _merged(writer: Writer, word: str, views: list[View]) -> View:
@@ -166,7 +184,7 @@ def _size(axis: tuple[Atom, ...]) -> int:
 def _constant(writer: Writer, node: Node, tensor: str, constant: str) -> View:
     """A tensor and a constant: a factor, a shift, one for each channel, a table of positions."""
     view, array = writer.view(tensor), writer.constants[constant]
-    first = node.inputs[0] == tensor
+    first = constant not in node.inputs or node.inputs[0] == tensor
     if array.dtype.kind != "f":
         if node.op == "Add" and array.size == 1 and not array.any():
             return view
@@ -176,7 +194,9 @@ def _constant(writer: Writer, node: Node, tensor: str, constant: str) -> View:
     if array.size == 1:
         return _scalar(writer, node, view, float(array.item()), first)
     if _repeats(view, array):
-        views = writer.together(writer.copied(tensor), _whole(writer, view, array))
+        place = next((i for i, a in enumerate(view.axes) if a and a == view.base[0]), 0)
+        place -= len(view.axes) - array.ndim
+        views = writer.together(writer.copied(tensor), writer.copied(constant, place))
         return _merged(writer, _MERGES[node.op], list(views if first else views[::-1]))
     placed = _placed(writer, view, array)
     if node.op == "Div" and first:
@@ -194,11 +214,28 @@ def _constant(writer: Writer, node: Node, tensor: str, constant: str) -> View:
     if node.op == "Mul" and lone:
         weights = {"weight": numbers.reshape(-1)}
         return view.on(writer.step("affine", [wire], wire.sizes, "bias=no", weights=weights))
+    free = any(any(item.symbols[2:]) for item in writer.program.inputs)
+    summed = node.op in ("Add", "Mul") and all(base[1:])
+    waving = waves(writer, numbers, wire, free=free) if summed else None
+    if waving is not None:
+        return view.on(writer.step(_MERGES[node.op], [wire, waving], wire.sizes))
     if node.op == "Add" and len(view.base) == 3 and all(base[1:]):
-        return view.on(writer.step("position", [wire], wire.sizes, weights={"weight": numbers.T}))
-    other = writer.parameter(numbers.reshape(-1) if lone else numbers, wire)
+        head, table = "position", numbers.T
+        if constant in writer.program.tables:
+            head, table = _rows(table, *writer.program.tables[constant])
+        return view.on(writer.step(head, [wire], wire.sizes, weights={"weight": table}))
+    other = writer.parameter(numbers.reshape(-1) if lone else numbers, wire, constant)
     pair = [wire, other] if first or node.op in ("Add", "Mul", "Max", "Min") else [other, wire]
     return view.on(writer.step(_MERGES[node.op], pair, wire.sizes))
+
+
+def _rows(part: Array, table: Array, axis: int) -> tuple[str, Array]:
+    """A table of which a sequence takes as many rows as it has steps, if these are its first."""
+    whole = np.moveaxis(table, axis, 0)
+    whole = np.ascontiguousarray(whole.reshape(len(whole), -1))
+    if whole.shape[1:] != part.shape[1:] or not np.array_equal(whole[: len(part)], part):
+        return "position", part
+    return f"position({len(whole)})", whole
 
 
 def _shifted(writer: Writer, view: View, array: Array, tensor: str) -> View | None:
@@ -268,16 +305,6 @@ def _repeats(view: View, array: Array) -> bool:
     sizes = [_size(axis) for axis in view.axes]
     pairs = zip(array.shape[::-1], sizes[::-1], strict=False)
     return any(size > 1 == held for size, held in pairs)
-
-
-def _whole(writer: Writer, view: View, array: Array) -> View:
-    """A constant as a parameter of its own; its first axis is that of the samples."""
-    batch = next((i for i, axis in enumerate(view.axes) if any(a.batch for a in axis)), -1)
-    array = array.reshape((1,) * (len(view.axes) - array.ndim) + array.shape)
-    if batch != 0 or array.ndim > len(view.axes) or array.shape[0] > 1:
-        raise Unsaid("a constant of it differs from sample to sample")
-    own: Axes = tuple((Atom(size),) if size > 1 else () for size in array.shape)
-    return View(writer.parameter(array[0], view.wire), own, own)
 
 
 def _placed(writer: Writer, view: View, array: Array) -> tuple[View, Axes, Array]:

@@ -23,8 +23,7 @@ from netspec.importing.recognise.rules.choosing import ones
 from netspec.importing.recognise.rules.pixels import unshuffled
 from netspec.importing.recognise.rules.unpooling import FORM as COUNTED
 from netspec.importing.recognise.rules.unpooling import counted
-from netspec.importing.recognise.turning import FORMS as TURNING
-from netspec.importing.recognise.turning import turned
+from netspec.importing.recognise.turning import rotated
 
 Given = Callable[[Match, "Fusing"], "dict[str, Any] | None"]
 
@@ -46,6 +45,8 @@ class Fusing:
         self.program = program
         self.constants, self.shapes = program.constants, program.shapes
         self.makers: dict[str, Node] = {}
+        # Which tensors are made after which.
+        self.rank: dict[str, int] = {}
         self.nodes: list[Node] = []
         # How often each tensor is read, before anything is fused.
         self.reads = Counter(name for node in program.nodes for name in node.inputs)
@@ -55,6 +56,7 @@ class Fusing:
         """Fuses in place, the first nodes first, so that groups are made of groups."""
         for original in self.program.nodes:
             node = original
+            self.rank |= dict.fromkeys(node.outputs, len(self.rank))
             while (fused := self._fused(node)) is not None:
                 node = fused
             self.nodes.append(node)
@@ -76,6 +78,9 @@ class Fusing:
             found = attended(node, self.makers, self.constants, self.shapes)
             if found is not None:
                 return found
+        turned = rotated(node, self.makers, self.rank, self.constants, self.shapes)
+        if turned is not None:
+            return turned
         if node.op == "Concat" and (joined := unshuffled(node, self.makers, self.shapes)):
             return joined
         for rule in _RULES.get(node.op, ()):
@@ -310,10 +315,6 @@ def _response(beta: float | None) -> Given:
     return lambda match, fusing: response(match, fusing.constants, fusing.shapes, beta)
 
 
-def _turned(match: Match, fusing: Fusing) -> dict[str, Any] | None:
-    return turned(match, fusing.constants, fusing.shapes)
-
-
 def _rolled(match: Match, fusing: Fusing) -> dict[str, Any] | None:
     """Two slices of one tensor joined the other way round: what leaves at one end comes in at the other."""
     join, first, last = match.nodes
@@ -461,7 +462,6 @@ _TABLE: tuple[tuple[list[str], str, str, Given], ...] = (
     (["AveragePool(Pad(x))"], "AveragePool", "x", _padded),
     (["MaxPool(Pad(x))"], "MaxPool", "x", _padded),
     (["Concat(Slice(x), Slice(x))"], "Roll", "x", _rolled),
-    (TURNING, "Rotary", "x", _turned),
     (["Slice(Slice(x))"], "Slice", "x", _twice),
     (["ScatterElements($z, TopK(x), $o)"], "Hardmax", "x", _ones),
     ([COUNTED], "Places", "p", _counted),

@@ -18,6 +18,8 @@ from netspec.importing.recognise.steps import Step, Wire
 
 # Sizes of the second reading: those that nothing divides, then those that strides divide.
 TRIES = ((197, 229, 211, 241), (256, 320, 288, 352))
+# Those of files that cannot be read at the usual size are smaller than what they were read at.
+TRIED = 224
 _SPATIAL = {1: "T", 2: "HW", 3: "DHW"}
 _OTHERS = "KLMPQSUVXYZ"
 _RESIZE = re.compile(r"upsample\((?:size=)?\d+(?:x\d+)*((?:, \w+=\w+)*)\)")
@@ -33,11 +35,12 @@ def open_sizes(program: Program) -> list[str]:
     return list(dict.fromkeys(found)) if alone else []
 
 
-def tries(names: Sequence[str]) -> Iterator[dict[str, int]]:
-    """Sizes to read a file at again, by the names of what it leaves open."""
+def tries(names: Sequence[str], read: int = TRIED) -> Iterator[dict[str, int]]:
+    """Sizes to read a file at again that was read at one, by the names of what it leaves open."""
     if not names:
         return
-    for sizes in TRIES:
+    smaller = [tuple(max(1, read * part // 8 + i) for i in range(4)) for part in (6, 4, 2)]
+    for sizes in TRIES if read >= TRIED else smaller:
         if len(names) <= len(sizes):
             yield dict(zip(names, sizes, strict=False))
 

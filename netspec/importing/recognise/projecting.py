@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from netspec.importing.files.program import Array
@@ -28,54 +30,81 @@ def _project(step: Step, readers: dict[int, list[Step]]) -> None:
     turns = [_turned(wire) for wire in (query, key)]
     if turns[0][0] != turns[1][0]:
         return
-    parts = [_part(wire) for wire in (turns[0][1], turns[1][1], value)]
+    wires = (turns[0][1], turns[1][1], value)
+    parts = [part for part in map(_part, wires) if part is not None]
     after = readers.get(id(step.made[0]), [])
-    if len(after) != 1 or not is_linear(after[0]) or any(part is None for part in parts):
+    out = after[0] if len(after) == 1 and is_linear(after[0]) else None
+    # Some of what attention does it does with its projections alone.
+    alone = any(item.startswith(_PROJECTED) for item in step.given)
+    if len(parts) < len(wires) or (out is None and not alone):
         return
-    sources, matrices, biases = zip(*(part for part in parts if part is not None), strict=True)
-    out, channels = after[0], matrices[0].shape[1]
+    sources, matrices, biases = zip(*parts, strict=True)
     heads = int(step.given[0]) if step.given and step.given[0].isdigit() else 1
-    rows = matrices[0].shape[0]
+    rows, channels = len(matrices[0]), sources[0].sizes[0]
     shared = [item[9:] for item in step.given if item.startswith("kv_heads=")]
     few = rows // heads * int(shared[0]) if shared else rows
-    shapes = [matrix.shape for matrix in matrices]
-    if shapes != [(many, channels) for many in (rows, few, few)] or sources[1] is not sources[2]:
+    if [len(matrix) for matrix in matrices] != [rows, few, few]:
         return
     there = [bias is not None for bias in biases]
-    if len(set(there)) > 1 or any(
-        s.sizes[1:] != w.sizes[1:] for s, w in zip(sources, step.inputs, strict=False)
-    ):
+    if there[0] != there[2] or (there[1] and not there[0]):
         return
-    biased = "bias" in out.weights
+    if any(s.sizes[1:] != w.sizes[1:] for s, w in zip(sources, wires, strict=True)):
+        return
     given = [str(heads)] * (heads > 1)
     given += [item for item in step.given if not item.isdigit()]
-    given += [f"width={len(matrix(out))}"] * (len(matrix(out)) != channels)
     given += [f"head_width={rows // heads}"] * (rows != channels)
-    given += [f"rotary={turns[0][0]}"] * bool(turns[0][0])
-    given += ["bias=no"] * (not there[0])
-    given += [f"out_bias={'yes' if biased else 'no'}"] * (biased != there[0])
-    weights = {"in_proj_weight": np.concatenate(matrices), **step.weights}
+    given += turns[0][0]
+    given += ["bias=no"] * (not there[0]) + ["key_bias=no"] * (there[0] and not there[1])
+    weights = {**_matrices(sources, matrices), **step.weights}
     if there[0]:
         weights["in_proj_bias"] = np.concatenate([b for b in biases if b is not None])
-    weights["out_proj.weight"] = matrix(out)
-    if biased:
-        weights["out_proj.bias"] = out.weights["bias"]
-    out.head, out.given, out.weights = "attention", tuple(given), weights
-    out.inputs = (sources[0],) if sources[0] is sources[1] else (sources[0], sources[1])
-    out.named, out.scopes = step.named, step.scopes or out.scopes
+    if out is None:
+        given.append("project=no")
+    else:
+        biased, width = "bias" in out.weights, len(matrix(out))
+        given += [f"width={width}"] * (width != channels)
+        given += [f"out_bias={'yes' if biased else 'no'}"] * (biased != there[0])
+        weights["out_proj.weight"] = matrix(out)
+        if biased:
+            weights["out_proj.bias"] = out.weights["bias"]
+    end = out or step
+    end.head, end.given, end.weights = "attention", tuple(given), weights
+    end.inputs = (sources[0], *_memory(sources))
+    end.named, end.scopes = step.named, step.scopes or end.scopes
     for wire in step.named.values():
         # What is added to the scores reads of the queries their places alone.
         if wire.step is not None and wire.step.inputs == (query,):
             wire.step.inputs = (sources[0],)
 
 
-def _turned(wire: Wire) -> tuple[str, Wire]:
-    """The base of the rotary positions that a wire is of, if any, and what they turn."""
+# What attention says of heads and `attend` does not.
+_PROJECTED = ("qk_norm=", "trained_scale=", "rotary")
+
+
+def _memory(sources: Sequence[Wire]) -> tuple[Wire, ...]:
+    """What keys and values are made of, where that is not what queries are."""
+    query, key, value = sources
+    if key is value:
+        return () if key is query else (key,)
+    return key, value
+
+
+def _matrices(sources: Sequence[Wire], matrices: Sequence[Array]) -> dict[str, Array]:
+    """The projections, in one where all read as many channels."""
+    if len({wire.sizes[0] for wire in sources}) == 1:
+        return {"in_proj_weight": np.concatenate(matrices)}
+    return {f"{letter}_proj_weight": m for letter, m in zip("qkv", matrices, strict=True)}
+
+
+def _turned(wire: Wire) -> tuple[list[str], Wire]:
+    """How attention says the rotary positions that a wire is of, if any, and what they turn."""
     step = wire.step
     if step is None or not step.head.startswith("rotary"):
-        return "", wire
-    base = step.head.partition("base=")[2].rstrip(")") or "10000"
-    return base, step.inputs[0]
+        return [], wire
+    given = dict(item.split("=") for item in step.head[:-1].split(", ") if "=" in item)
+    found = [f"rotary={given.get('base', '10000')}"]
+    found += [f"rotary_{word}={given[word]}" for word in ("part", "pairs") if word in given]
+    return found, step.inputs[0]
 
 
 def _part(wire: Wire) -> _Part | None:

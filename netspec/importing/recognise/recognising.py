@@ -21,6 +21,7 @@ from netspec.importing.recognise.rules.bins import BINS
 from netspec.importing.recognise.rules.choosing import CHOOSING
 from netspec.importing.recognise.rules.columns import with_regions
 from netspec.importing.recognise.rules.heads import ATTENTION
+from netspec.importing.recognise.rules.narrowing import narrowed
 from netspec.importing.recognise.rules.pixels import PIXELS
 from netspec.importing.recognise.rules.rolling import ROLLING
 from netspec.importing.recognise.rules.sampling import SAMPLING
@@ -99,6 +100,7 @@ def recognised(program: Program, name: str) -> Recognised:
     with_steps(program)
     turned(program)
     with_regions(program)
+    narrowed(program)
     Fusing(program).run()
     writer = Writer(program)
     unread: list[Unread] = []
@@ -155,7 +157,11 @@ def _no_rule(node: Node) -> str:
 # How many regions figures are told of where a file leaves it open: what detectors propose.
 _MANY = 1000
 _LOOP = "a loop: what it computes at each step is no step of a spec"
-_REASONS = {"Loop": _LOOP, "Scan": _LOOP}
+_REASONS = {
+    "Loop": _LOOP,
+    "Scan": _LOOP,
+    "NonMaxSuppression": "how many boxes it keeps depends on the numbers",
+}
 
 
 def _made(writer: Writer, node: Node) -> Made:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from netspec.importing.files.program import Array, Node
+from netspec.importing.recognise.sources.held import for_each
 from netspec.importing.recognise.steps import Wire
 from netspec.importing.recognise.views import Atom, Axes, Axis, View, size_of
 from netspec.importing.recognise.writer import Unsaid, Writer
@@ -35,15 +36,22 @@ def recurrent(writer: Writer, node: Node) -> tuple[View | None, ...]:
     view = writer.arranged(view, (view.base[0], view.axes[2], view.axes[0]))
     backwards = node.get("direction") == "reverse"
     wire = _flipped(writer, view.wire) if backwards else view.wire
-    way, unit = ((Atom(n),) if n > 1 else () for n in (ways, hidden))
-    first = _first(writer, node, view.base[0], ways, hidden)
+    narrow = node.get("projection")
+    out = hidden if narrow is None else narrow.shape[1]
+    way, unit, inner = ((Atom(n),) if n > 1 else () for n in (ways, out, hidden))
+    first = _first(writer, node, view.base[0], ways, {5: out, 6: hidden})
     weights = _gates(writer, node, ways, hidden)
+    if narrow is not None:
+        given.append(f"projection={out}")
+        suffixes = ("l0", "l0_reverse")[:ways]
+        weights |= {f"weight_hr_{s}": m for s, m in zip(suffixes, narrow, strict=True)}
     given += ["bias=no"] * ("bias_ih_l0" not in weights)
-    head, steps, width = f"{node.op.lower()}-{hidden}", wire.sizes[1:], ways * hidden
+    head, steps, width = f"{node.op.lower()}-{hidden}", wire.sizes[1:], ways * out
     everywhere, *states = _read(writer, node)
     output: Axes = (view.base[0], (*way, *unit), view.base[2])
     state: Axes = (view.base[0], (*way, *unit))
     lying = {"whole": (view.base[2], way, view.base[0], unit), "state": (way, view.base[0], unit)}
+    cell: Axes = (view.base[0], (*way, *inner))
     if states[0] and not everywhere and not any(states[1:]):
         made = writer.step(head, [wire, *first], (width,), "last=yes", *given, weights=weights)
         return None, View(made, state, lying["state"])
@@ -51,11 +59,12 @@ def recurrent(writer: Writer, node: Node) -> tuple[View | None, ...]:
     given += ["state=yes"] * (many > 1)
     made = writer.step(head, [wire, *first], (width, *steps), *given, weights=weights, outputs=many)
     assert made.step is not None
-    for other in made.step.made[1:]:
-        other.sizes = (width,)
+    for other, size in zip(made.step.made[1:], (out, hidden), strict=False):
+        other.sizes = (ways * size,)
     whole = _flipped(writer, made) if backwards else made
     found: list[View | None] = [View(whole, output, lying["whole"])]
-    found += [View(other, state, lying["state"]) for other in made.step.made[1:]]
+    found += [View(other, state, lying["state"]) for other in made.step.made[1:2]]
+    found += [View(o, cell, (way, view.base[0], inner)) for o in made.step.made[2:]]
     return tuple(found)
 
 
@@ -76,29 +85,33 @@ def _options(node: Node) -> tuple[int, list[str]]:
     return ways, given
 
 
-def _first(writer: Writer, node: Node, batch: Axis, ways: int, hidden: int) -> list[Wire]:
-    """The states that it starts from as vectors, none for zeros."""
+def _first(
+    writer: Writer, node: Node, batch: Axis, ways: int, widths: Mapping[int, int]
+) -> list[Wire]:
+    """The states that it starts from as vectors, of these widths by their inputs; none for zeros."""
     names = [node.inputs[i] if i < len(node.inputs) else "" for i in (5, 6, 7)]
-    starts = [names[i - 5] for i in _STATES[node.op]]
-    for name in filter(None, names):
+    starts = [(i, names[i - 5]) for i in _STATES[node.op]]
+    for i, name in enumerate(names, 5):
         held = writer.constants.get(name)
-        if name not in starts and (held is None or held.any()):
+        if name and i not in _STATES[node.op] and (held is None or held.any()):
             raise Unsaid("its gates read the state of the cell")
-        if held is not None and held.any():
-            raise Unsaid("it starts from numbers that the file holds")
-    given = [name for name in starts if name and name not in writer.constants]
-    if not given:
+    zero = [not name or not writer.constants.get(name, np.ones(1)).any() for _, name in starts]
+    if all(zero):
         return []
-    if len(given) != len(starts):
-        raise Unsaid("it starts from one state of two")
     found = []
-    for name in given:
-        view = writer.view(name)
+    for (i, name), nothing in zip(starts, zero, strict=True):
+        if nothing:
+            array = np.zeros(ways * widths[i], np.float32)
+            found.append(writer.parameter(array, None, f"state {i}"))
+            continue
+        view = writer.copied(name, 1) if name in writer.constants else writer.view(name)
+        if len(view.axes) == 3:
+            view = for_each(view, batch, 1)
         if len(view.axes) != 3 or view.axes[1] != batch:
             raise Unsaid("a state that it starts from is not (ways, batch, channels)")
         found.append(writer.arranged(view, (batch, (*view.axes[0], *view.axes[2]))).wire)
-    if any(wire.sizes != (ways * hidden,) for wire in found):
-        raise Unsaid("a state that it starts from has another size")
+        if found[-1].sizes != (ways * widths[i],):
+            raise Unsaid("a state that it starts from has another size")
     return found
 
 

@@ -1,114 +1,255 @@
-"""Rotary positions as they are written out: each pair of a head's channels turned by its place.
+"""Rotary positions however they are written: each pair of a head's channels turned by where it stands.
 
-`x * cos + [-second half, first half] * sin`, of tables that say how fast each pair turns.
+What lies between one tensor and another of its shape, sums and products with constants, is run on numbers;
+if what comes out is what went in, turned in pairs, the angles say by which base, in which places.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from netspec.importing.files.program import Array, Node
-from netspec.importing.recognise.patterns import Match
-from netspec.importing.recognise.steps import number
+from netspec.importing.recognise.steps import number, sizes
 from netspec.importing.recognise.views import View, flat, size_of
 from netspec.importing.recognise.writer import Unsaid, Writer
+from netspec.ops.vectors.turning import map_angles
 
-FORMS = [
-    f"Add(Mul(x, $c), Mul(Concat(Neg({part}), {part}), $s))" for part in ("Slice(x)", "Split(x)")
-]
+Shape = tuple[int, ...]
+# Nodes that turn a tensor, and numbers that are run through them.
+_MOST_NODES = 40
+_MOST = 2**24
 # What single precision makes of an angle of some turns.
 _CLOSE = 2e-5
 _RATE = 1e-6
 
 
-def turned(
-    match: Match, constants: Mapping[str, Array], shapes: Mapping[str, tuple[int, ...]]
-) -> dict[str, Any] | None:
-    """The base, and the axis of places, of the turning that a pattern is; None where it is none."""
-    shape = shapes.get(match.tensors["x"], ())
-    join = match.node("Concat")
-    rank, width = len(shape), shape[-1] if shape else 0
-    if rank < 3 or width % 2 or join.get("axis", 0) % rank != rank - 1:
+def rotated(
+    node: Node,
+    makers: Mapping[str, Node],
+    rank: Mapping[str, int],
+    constants: Mapping[str, Array],
+    shapes: Mapping[str, Shape],
+) -> Node | None:
+    """The turning whose last node this is, of one tensor; None where it is none.
+
+    Its attributes: `base`; `axis`, that of the places; `share` of the channels that turn; `neighbours`,
+    whether pairs lie side by side; `size` of a map that the last places are; the `nodes` that it was.
+    `rank` says which tensors were made later than others.
+    """
+    if node.op not in ("Add", "Concat", "Reshape"):
         return None
-    parts = [node for node in match.nodes if node.op in ("Slice", "Split")]
-    if not _halves(match, join, parts, width // 2, rank):
+    shape = shapes.get(node.output, ())
+    if len(shape) < 3 or np.prod(shape) > _MOST:
         return None
-    tables = [_table(constants[match.tensors[letter]], rank) for letter in ("$c", "$s")]
-    if tables[0] is None or tables[1] is None or tables[0][1] != tables[1][1]:
+    inner = _between(node, makers, rank, constants, shape, shapes)
+    if inner is None:
         return None
-    (cos, axis), sin = tables[0], tables[1][0]
-    if cos.shape != (shape[axis], width) or sin.shape != cos.shape:
+    nodes, source = inner
+    probe = np.random.default_rng(0).standard_normal(shape)
+    made = _run(nodes, {source: probe}, constants, node.output, shapes)
+    found = None if made is None or made.shape != shape else _angles(probe, made)
+    if found is None:
         return None
-    base = _base(cos, sin)
-    return None if base is None else {"base": base, "axis": axis}
+    found["nodes"] = tuple(nodes)
+    return Node("Rotary", (source,), node.outputs, found, node.name, node.scopes)
 
 
-def _halves(match: Match, join: Node, parts: list[Node], half: int, rank: int) -> bool:
-    """Whether what is turned round is the second half, and the first."""
-    if parts[0].op == "Split":
-        negated = match.node("Neg").inputs[0]
-        return (
-            parts[0] is parts[1]
-            and parts[0].get("axis", 0) % rank == rank - 1
-            and parts[0].outputs == (join.inputs[1], negated)
+def _between(
+    node: Node,
+    makers: Mapping[str, Node],
+    rank: Mapping[str, int],
+    constants: Mapping[str, Array],
+    shape: Shape,
+    shapes: Mapping[str, Shape],
+) -> tuple[list[Node], str] | None:
+    """The nodes down to this one from the nearest tensor that it is made of, of the same shape."""
+    nodes: list[Node] = []
+    waiting: dict[str, None] = {node.output: None}
+    tables = 0
+    while len(waiting) > 1 or shapes.get(next(iter(waiting))) != shape or not tables:
+        made = makers.get(max(waiting, key=lambda name: rank.get(name, -1)))
+        if node.output in waiting:
+            made = node
+        parts = (made,) if made is None or made.op != "Rotary" else made.get("nodes")[::-1]
+        for part in parts:
+            if part is None or part.op not in _RUN or len(nodes) >= _MOST_NODES:
+                return None
+            nodes.append(part)
+            numbers = [constants[name].size for name in part.inputs if name in constants]
+            tables += part.op == "Mul" and max(numbers, default=1) > 1
+            for name in part.outputs:
+                waiting.pop(name, None)
+            waiting |= dict.fromkeys(name for name in part.inputs if name not in constants)
+        if not waiting:
+            return None
+    words = {made.op for made in nodes}
+    return (nodes[::-1], next(iter(waiting))) if words & {"Sub", "Neg"} else None
+
+
+def _run(
+    nodes: Sequence[Node],
+    values: dict[str, Array],
+    constants: Mapping[str, Array],
+    wanted: str,
+    shapes: Mapping[str, Shape],
+) -> Array | None:
+    """What the nodes make of numbers."""
+    for node in nodes:
+        inputs = [values[n] if n in values else constants[n] for n in node.inputs]
+        for name, array in zip(node.outputs, _RUN[node.op](node, inputs, shapes), strict=False):
+            values[name] = array
+    return values.get(wanted)
+
+
+def _cut(node: Node, array: Array) -> Array:
+    starts, ends = node.get("starts"), node.get("ends")
+    axes = node.get("axes") or tuple(range(len(starts)))
+    where = [slice(None)] * array.ndim
+    for start, end, axis, step in zip(
+        starts, ends, axes, node.get("steps") or (1,) * len(starts), strict=True
+    ):
+        where[axis] = slice(start, end if end > -(2**31) else None, step)
+    return array[tuple(where)]
+
+
+def _split(node: Node, array: Array, shapes: Mapping[str, Shape]) -> list[Array]:
+    axis = node.get("axis", 0)
+    ends = np.cumsum([shapes[name][axis] for name in node.outputs])[:-1]
+    return list(np.split(array, ends, axis))
+
+
+_RUN: dict[str, Any] = {
+    "Add": lambda node, x, shapes: [x[0] + x[1]],
+    "Sub": lambda node, x, shapes: [x[0] - x[1]],
+    "Mul": lambda node, x, shapes: [x[0] * x[1]],
+    "Neg": lambda node, x, shapes: [-x[0]],
+    "Concat": lambda node, x, shapes: [np.concatenate(x, node.get("axis"))],
+    "Split": lambda node, x, shapes: _split(node, x[0], shapes),
+    "Slice": lambda node, x, shapes: [_cut(node, x[0])],
+    "Gather": lambda node, x, shapes: [x[0].take(x[1], node.get("axis", 0))],
+    "Transpose": lambda node, x, shapes: [x[0].transpose(node.get("perm"))],
+    **dict.fromkeys(
+        ("Reshape", "Squeeze", "Unsqueeze"),
+        lambda node, x, shapes: [x[0].reshape(shapes[node.output])],
+    ),
+}
+
+
+def _angles(before: Array, after: Array) -> dict[str, Any] | None:
+    """How a tensor (..., D) was turned, if in pairs of channels by angles that one axis alone says."""
+    width = before.shape[-1]
+    same = (before == after).reshape(-1, width).all(0)
+    turned = width - int(np.argmin(same[::-1])) if not same.all() else 0
+    if turned < 2 or turned % 2:
+        return None
+    for neighbours in (False, True):
+        one, two = (
+            part[..., 0:turned:2] + 1j * part[..., 1:turned:2]
+            if neighbours
+            else part[..., : turned // 2] + 1j * part[..., turned // 2 : turned]
+            for part in (before, after)
         )
-    bounds = []
-    for node in parts:
-        axes = node.get("axes") or tuple(range(len(node.get("starts"))))
-        if tuple(a % rank for a in axes) != (rank - 1,) or node.get("steps", (1,)) != (1,):
-            return False
-        found = slice(node.get("starts")[0], node.get("ends")[0])
-        bounds.append(found.indices(2 * half)[:2])
-    return bounds == [(half, 2 * half), (0, half)]
-
-
-def _table(array: Array, rank: int) -> tuple[Array, int] | None:
-    """A table of places and channels, the channels last, and the axis of the places."""
-    if array.ndim > rank:
-        return None
-    array = array.reshape((1,) * (rank - array.ndim) + array.shape)
-    if array.shape[0] > 1 and (array == array[:1]).all():
-        array = array[:1]
-    wide = [i for i, size in enumerate(array.shape[:-1]) if size > 1]
-    return (array.reshape(array.shape[wide[0]], -1), wide[0]) if len(wide) == 1 else None
-
-
-def _base(cos: Array, sin: Array) -> float | None:
-    """The growth of the wavelengths that gives these tables; the shortest number that does."""
-    places, half = cos.shape[0], cos.shape[1] // 2
-    if half < 2:
-        return None
-    rate = float(np.arctan2(np.float64(sin[1, half - 1]), np.float64(cos[1, half - 1])))
-    if not 0 < rate < 1:
-        return None
-    exact = rate ** (-half / (half - 1))
-    for digits in range(1, 10):
-        base = float(f"{exact:.{digits}g}")
-        if base < 1 or abs(base / exact - 1) > half * _RATE:
-            continue
-        angles = np.arange(places)[:, None] * base ** (-np.arange(half) / half)
-        angles = np.concatenate([angles, angles], 1)
-        close = _CLOSE * max(1.0, places / 64)
-        same = np.abs(np.cos(angles) - cos).max() < close and (
-            np.abs(np.sin(angles) - sin).max() < close
-        )
-        return base if same else None
+        for axis in range(before.ndim - 1):
+            others = tuple(i for i in range(before.ndim - 1) if i != axis)
+            turns = (two * one.conj()).sum(others) / (abs(one) ** 2).sum(others)
+            off = np.abs(two - one * np.expand_dims(turns, others)).max()
+            if len(turns) > 1 and off < _close(len(turns)) * np.abs(before).max():
+                found = _fitted(turns, turned)
+                if found is not None:
+                    share = _share(turned, width, 2 * len(found.get("size", (1,))))
+                    return {**found, "axis": axis, "neighbours": int(neighbours), "share": share}
     return None
+
+
+def _close(places: int) -> float:
+    return _CLOSE * max(1.0, places / 64)
+
+
+def _share(turned: int, width: int, whole: int) -> float:
+    """The shortest share of the channels that makes so many turn, a multiple of `whole`."""
+    found = 1.0
+    for digits in range(7, 0, -1):
+        share = np.ceil(turned / width * 10**digits) / 10**digits
+        if int(width * share) // whole * whole == turned and turned < width:
+            found = float(share)
+    return found
+
+
+def _fitted(turns: Array, turned: int) -> dict[str, Any] | None:
+    """The base, and the map that the places are, of turns (places, pairs); None where nothing fits."""
+    moved = np.abs(turns - 1).max(1) > _CLOSE
+    tokens = int(np.argmax(moved)) - 1
+    for rank in (1, 2, 3):
+        half = turned // 2 // rank
+        size = _map(turns[tokens:], rank, half) if tokens >= 0 and half else None
+        if turned % (2 * rank) or size is None or (rank == 1 and tokens):
+            continue
+        for base in _bases(float(np.angle(turns[tokens + 1, rank * half - 1])), half):
+            angles = map_angles(np, size, tokens, half, float(np.log(base)) / half)
+            if np.abs(np.exp(1j * angles) - turns).max() < _close(len(turns)):
+                return {"base": base, **({"size": size} if rank > 1 else {})}
+    return None
+
+
+def _bases(rate: float, half: int) -> Iterator[float]:
+    """Growths of wavelengths of which the last pair turns by a rate, the shortest first; of one pair any."""
+    if half == 1:
+        yield 10000.0
+    elif 0 < rate < 1:
+        exact = rate ** (-half / (half - 1))
+        shorter = (float(f"{exact:.{digits}g}") for digits in range(1, 10))
+        yield from (b for b in shorter if b >= 1 and abs(b / exact - 1) <= half * _RATE)
+
+
+def _map(turns: Array, rank: int, half: int) -> Shape | None:
+    """The sizes of a map of so many axes whose pairs turn along each in order."""
+    sizes_: list[int] = []
+    inner = len(turns)
+    for axis in range(rank - 1):
+        moved = np.abs(turns[:inner, axis * half] - 1) > _CLOSE
+        step = int(np.argmax(moved)) if moved.any() else 0
+        if not step or inner % step:
+            return None
+        sizes_.append(inner // step)
+        inner = step
+    return (*sizes_, inner)
+
+
+def given(turning: Mapping[str, Any], places: Sequence[int]) -> list[str]:
+    """What attention says of how its queries and keys are turned, at places of these sizes."""
+    if not turning:
+        return []
+    found = [f"rotary={number(turning['base'])}"]
+    found += pairs(turning)
+    size = turning.get("size")
+    if size and tuple(places) != tuple(size):
+        found.append(f"rotary_size={sizes(size) if len(set(size)) > 1 else size[0]}")
+    return [item if item.startswith("rotary") else f"rotary_{item}" for item in found]
+
+
+def pairs(turning: Mapping[str, Any]) -> list[str]:
+    """Which channels turn, and with which, where that is not all by halves."""
+    share = turning["share"]
+    found = [f"part={number(share)}"] * (share != 1)
+    return found + ["pairs=neighbours"] * bool(turning["neighbours"])
 
 
 def rotary(writer: Writer, node: Node) -> View:
     """What is turned, its heads and their channels one axis."""
     view, axis = writer.view(node.inputs[0]), node.get("axis")
+    if node.get("size"):
+        raise Unsaid("it turns by the axes of a map, outside of attention")
     inner = flat(a for i, a in enumerate(view.axes[:-1]) if i != axis)
     batch = view.base[0]
     if inner[: len(batch)] != batch or not view.axes[axis]:
         raise Unsaid("its heads are no part of the channels")
     heads = inner[len(batch) :]
     view = writer.arranged(view, (batch, (*heads, *view.axes[-1]), view.axes[axis]))
-    given = [str(size_of(heads))] * bool(heads)
-    given += [f"base={number(node.get('base'))}"] * (node.get("base") != 10000)
-    head = f"rotary({', '.join(given)})" if given else "rotary"
+    found = [str(size_of(heads))] * bool(heads)
+    found += [f"base={number(node.get('base'))}"] * (node.get("base") != 10000)
+    found += pairs(node.attributes)
+    head = f"rotary({', '.join(found)})" if found else "rotary"
     return view.on(writer.step(head, [view.wire], view.wire.sizes))

@@ -9,6 +9,7 @@ from typing import Any
 
 from netspec.importing.files.program import Array, Input, Node, Program
 from netspec.importing.recognise.parts.parting import Parts
+from netspec.importing.recognise.sources.held import held, in_order
 from netspec.importing.recognise.steps import Names, Step, Unsaid, Wire
 from netspec.importing.recognise.views import (
     Atom,
@@ -43,6 +44,7 @@ class Writer:
         self._arranged: dict[tuple[int, Axes, Axes], Wire] = {}
         self._settled: list[tuple[int, str, View]] = []
         self._shared: dict[tuple[tuple[int, ...], bytes], Wire] = {}
+        self._given: dict[tuple[tuple[int, ...], bytes, str | None], Wire] = {}
         names = [re.sub(r"\W+", "_", item.name, flags=re.ASCII) for item in program.inputs]
         self.names = Names(())
         self.readers = program.readers()
@@ -75,15 +77,13 @@ class Writer:
         """New axes of these sizes."""
         return tuple((Atom(size),) if size != 1 else () for size in shape)
 
-    def copied(self, name: str) -> View:
-        """What a tensor is, wherever its samples lie; raises Unsaid for a constant in the place of one.
+    def copied(self, name: str, place: int = 0) -> View:
+        """What a tensor is, wherever its samples lie; a constant is a parameter, its samples at `place`.
 
         Axes of the view may be copies: atoms that the value itself does not have.
         """
         found = self.views.get(name)
-        if found is None:
-            raise Unsaid("it reads a constant where a tensor is needed")
-        return found
+        return held(self, self.constants[name], self.batch, name, place) if found is None else found
 
     def settled(self, name: str) -> View:
         """What a tensor is, of the batch that it has in the file; its axes may be copies."""
@@ -96,13 +96,18 @@ class Writer:
         return self._kept(name, self._repeated(found)) if copies(found) else found
 
     def _kept(self, name: str, view: View) -> View:
-        if view is not self.views[name]:
+        if name in self.views and view is not self.views[name]:
             self._settled.append((len(self.steps), name, self.views[name]))
             self.views[name] = view
         return view
 
     def _repeated(self, view: View) -> View:
         """The view on a value that has its copies."""
+        if not view.base[0] and self.batch in flat(view.axes):
+            wire = self.step("expand", [view.wire, self.inputs[0]], view.wire.sizes, cuts=())
+            view = View(wire, ((self.batch,), *view.base[1:]), view.axes)
+            if not copies(view):
+                return view
         many = {id(atom) for atom in copies(view)}
         runs: list[Axis] = [()]
         for atom in flat(view.axes):
@@ -189,16 +194,23 @@ class Writer:
             _, name, view = self._settled.pop()
             self.views[name] = view
         self._shared.clear()
+        self._given.clear()
 
-    def parameter(self, array: Array, like: Wire) -> Wire:
-        """A step that gives trained numbers, the same for every sample."""
-        return self.step(
-            f"parameter({'x'.join(map(str, array.shape))})",
-            [like],
-            array.shape,
-            weights={"weight": array},
-            shared=True,
-        )
+    def parameter(self, array: Array, like: Wire | None = None, of: str = "") -> Wire:
+        """A step that gives trained numbers, the same for every sample; one for all that read the same.
+
+        Numbers that are all equal, as before training, are the same if they are `of` one constant.
+        """
+        key = (array.shape, array.tobytes(), of if (array == array.flat[0]).all() else None)
+        if key not in self._given:
+            self._given[key] = self.step(
+                f"parameter({'x'.join(map(str, array.shape))})",
+                [like or self.inputs[0]],
+                array.shape,
+                weights={"weight": array},
+                shared=True,
+            )
+        return self._given[key]
 
     def shared(self, array: Array, like: Wire, make: Callable[[], Wire]) -> Wire:
         """What `make` gives of numbers that may be read several times, made once.
@@ -235,6 +247,9 @@ class Writer:
         return View(self._arranged[key], target, view.axes)
 
     def _laid_out(self, view: View, target: Axes) -> Wire:
+        numbers = in_order(self, view, target)
+        if numbers is not None:
+            return numbers
         view, target = _merged(view, target)
         wire, base, wanted = view.wire, view.base[1:], target[1:]
         if flat(base) != flat(wanted):
@@ -350,15 +365,20 @@ class Writer:
             named = renamed(large, small)
             if named is not None and _meets(large, named):
                 return (large, named) if large.wire is found[0].wire else (named, large)
-        order = tuple(range(rank))
         one, other = (self._repeated(v) if copies(v) else v for v in (one, other))
+        rows = [
+            i for v in (one, other) for i, axis in enumerate(v.axes) if axis and axis == v.base[0]
+        ]
+        first = rows[0] if rows else 0
+        order = (first, *(i for i in range(rank) if i != first))
         return self._straight(one, order), self._straight(other, order)
 
     def _straight(self, view: View, order: Sequence[int]) -> View:
-        if not view.base[0] and not view.axes[0]:
-            return self.arranged(view, view.axes)
-        self.plain(view)
-        return self.arranged(view, view.axes)
+        """The view on a value whose axes are the view's in this order, that of the samples first."""
+        wanted = view.moved(order)
+        if view.base[0] or wanted.axes[0]:
+            self.plain(wanted)
+        return self.arranged(view, wanted.axes)
 
 
 def _runs(axes: Axes, target: Axes) -> Axes:

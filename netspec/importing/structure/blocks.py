@@ -15,8 +15,6 @@ from netspec.importing.structure.unify import TIMES, Block, leaves, unified
 _LONGEST = 16
 _TRIED = 16
 MOST = 48
-# Tokens that a block may cost more for being one of the file's own.
-_OWN = 6
 # Parameters that differ between the uses of one block; the others make another block likely.
 _VARY = frozenset({"width", "stride", "groups", TIMES, "shortcut", "projection", "heads"})
 
@@ -33,8 +31,10 @@ class Folding:
         names: Names,
         refused: Collection[Any],
         blocks: Mapping[str, Block],
+        kept: Collection[Any] = (),
     ) -> None:
         self.top, self.names, self.make, self.refused = top, names, writer, refused
+        self.kept = kept
         self.done: list[Any] = []
         self.blocks: dict[str, Block] = dict(blocks)
         self.writer = writer(self.blocks)
@@ -158,14 +158,14 @@ class Folding:
             bound = (
                 sum(self._cost(piece.items, costs) for piece in apart) - once - 2 * len(apart) - 6
             )
-            if bound > -_OWN:
+            if bound > 0:
                 promising.append((bound, key, apart))
         promising.sort(key=lambda found: -found[0])
         best: _Found | None = None
         most = 0
         tried = 0
         for bound, key, pieces in promising:
-            if bound + _OWN <= most or tried >= _TRIED * (1 + (best is None)):
+            if bound <= most or tried >= _TRIED * (1 + (best is None)):
                 break
             pieces = [piece for piece in pieces if self._whole(piece, uses)]
             if len(pieces) < 2:
@@ -174,10 +174,7 @@ class Folding:
             made = unified("block", pieces)
             if made is None:
                 continue
-            saved = self._saved(*made, pieces, costs)
-            # The file's own grouping comes first where it costs little.
-            if saved > -_OWN and all(map(self.names.whole, pieces)):
-                saved += _OWN
+            saved = self._saved(*made, pieces, costs, self._freed(made[0], pieces, uses))
             if saved > most:
                 most, best = saved, (key, made[0], pieces, made[1])
         return best
@@ -201,7 +198,7 @@ class Folding:
 
     def _tokens(self, items: Sequence[Item]) -> int:
         writer = self.make(self.blocks)
-        return tokens("; ".join(step for item in items for step in writer.steps(item)))
+        return tokens("; ".join(writer.told(items)))
 
     def _saved(
         self,
@@ -209,9 +206,11 @@ class Folding:
         arguments: list[tuple[Any, ...]],
         pieces: list[Piece],
         costs: dict[int, int],
+        freed: Collection[Any],
     ) -> int:
         writer = self.make({**self.blocks, block.word: block})
         size = 3 + len(block.word.split()) + tokens(writer.inline(block.body or Chain([], None)))
+        size += 0 if block.given is None else 2
         for _, default in block.parameters:
             size += 2 if default is None else 3 + tokens(writer.value(default[0]))
         before: tuple[Piece, tuple[Any, ...]] | None = None
@@ -222,17 +221,28 @@ class Folding:
                 and before[0].at + piece.length == piece.at
                 and before[1] == given
             )
-            again = follows and before is not None and before[0].items[-1].label is None
-            size += 1 if again and not piece.items[-1].label else 0
+            again = follows and before is not None and before[0].items[-1].label in (None, *freed)
+            size += 1 if again and piece.items[-1].label in (None, *freed) else 0
             if not again:
                 size += 1 + tokens(writer.steps(_call(block, piece, given, None))[0])
             before = (piece, given)
-        return sum(self._cost(piece.items, costs) for piece in pieces) - size
+        spent = sum(self._cost(piece.items, costs) for piece in pieces)
+        return spent + 2 * len(freed) - size
+
+    def _freed(self, block: Block, pieces: list[Piece], uses: Counter[Any]) -> set[Any]:
+        """Names that nothing needs once what flows into a block is named in it."""
+        if block.given is None:
+            return set()
+        own: Counter[Any] = Counter()
+        for piece in pieces:
+            own[piece.flowing] += sum(leaf.flows for leaf in leaves(piece))
+        return {name for name, times in own.items() if times == uses[name]} - {*self.kept}
 
     def _fold(
         self, key: Any, block: Block, pieces: list[Piece], arguments: list[tuple[Any, ...]]
     ) -> None:
         self.done.append(key)
+        freed = self._freed(block, pieces, self._uses())
         block.word = self.names.pieces(pieces)
         calls: dict[int, list[tuple[Piece, Item]]] = {}
         for piece, given in zip(pieces, arguments, strict=True):
@@ -242,6 +252,8 @@ class Folding:
             for piece, call in sorted(found, key=lambda pair: -pair[0].at):
                 piece.chain.items[piece.at : piece.at + piece.length] = [call]
         self.blocks[block.word] = block
+        for item in (item for chain in self._chains() for item in chain.items):
+            item.label = None if item.label in freed else item.label
 
 
 def _call(block: Block, piece: Piece, given: tuple[Any, ...], label: Any) -> Item:

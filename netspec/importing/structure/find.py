@@ -135,7 +135,7 @@ def _text(
             raise Misfit
     names.taken |= set(shipped)
     folding = Folding(
-        chain, lambda blocks: Writer(likely, anything, blocks), names, refused, shipped
+        chain, lambda blocks: Writer(likely, anything, blocks), names, refused, shipped, named
     )
     folding.run(most)
     if done is not None:

@@ -6,7 +6,7 @@ may be one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -88,14 +88,11 @@ class Recognising:
             label=items[-1].label,
         )
         self.writer.blocks = {**self.blocks, word: made}
-        if tokens(self.writer.steps(call)[0]) >= tokens("; ".join(self._told(items))):
+        if tokens(self.writer.steps(call)[0]) >= tokens("; ".join(self.writer.told(items))):
             return None
         self.blocks[word] = made
         self.calls.setdefault(word, []).append(Call(call, piece.chain.entry, probe, given))
         return call
-
-    def _told(self, items: Sequence[Item]) -> Iterator[str]:
-        return (step for item in items for step in self.writer.steps(item))
 
     def _plain(self, items: Sequence[Item]) -> bool:
         """Steps that no name leads into or out of, but for that of the last."""

@@ -40,7 +40,7 @@ _CONTENTS = (
     ("avgpool", "down"),
     ("dwconv", "separable"),
 )
-_ORDERING = ("transpose", "reshape", "sequence", "grid", "flatten")
+_ORDERING = ("transpose", "reshape", "sequence", "grid", "flatten", "partition", "reassemble")
 # What a step is called that needs a name, by what it does.
 _NOUNS = {
     "maps": {"conv", "dwconv", "tableconv", "deformconv"},
@@ -57,6 +57,7 @@ _NOUNS = {
     "vectors": {"embedding", "position", "token"},
     "states": {"lstm", "gru", "rnn"},
     "piece": {"slice", "pick", "crop"},
+    "parts": {"partition"},
     "order": set(_ORDERING),
     "start": {IDENTITY},
 }
@@ -167,7 +168,7 @@ class Names:
             if item.label is not None
         }
         self.taken = outside
-        return found
+        return found if block.given is None else {block.given: "x", **found}
 
     def _said(self, item: Item) -> str:
         """What the file calls that of which a step is the last."""
@@ -180,12 +181,6 @@ class Names:
 
     def _common(self, nodes: Sequence[Node]) -> tuple[Scope, ...]:
         return _common([self.scopes.get(node.path, ()) for node in nodes])
-
-    def whole(self, piece: Piece) -> bool:
-        """Whether a piece is all of what the file has under one name."""
-        paths = [n.path for top in piece.items for i in top.walk() for n in i.nodes]
-        common = _common([self.scopes.get(path, ()) for path in dict.fromkeys(paths)])
-        return bool(common) and self.held[common] == len(set(paths))
 
     def scoped(self, chain: Chain, blocks: dict[str, Block]) -> dict[Any, str]:
         """Names steps that are all of what the file has under a name, units of one width as stages."""

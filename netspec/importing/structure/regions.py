@@ -7,9 +7,10 @@ its branches need is made before it, or named in the first that needs it, if it 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from netspec.graph.checked import Graph, Node, Value
+from netspec.importing.structure.dominance import Dominance
 from netspec.importing.structure.steps import layer, paddings, references, step
 from netspec.importing.structure.terms import (
     FORK,
@@ -22,8 +23,8 @@ from netspec.importing.structure.terms import (
     Tangled,
     reference,
 )
-from netspec.importing.structure.ways import meet, outside, reached, read_by
-from netspec.ops.vectors.sources import Source, reads_nothing
+from netspec.importing.structure.ways import operands, outside, read_by
+from netspec.ops.vectors.sources import Source
 
 # Rounds of looking for what branches share, before everything between is named.
 _ROUNDS = 24
@@ -68,18 +69,11 @@ def nested(graph: Graph, *, flat: bool = False) -> Chain:
 class _Nesting:
     def __init__(self, graph: Graph, flat: bool) -> None:
         self.graph, self.flat = graph, flat
-        self.order = reached(graph)
+        lie = Dominance(graph)
+        self.order, self.rank, self.above = lie.order, lie.rank, lie.above
+        self.starting = lie.starting
         self.reads = Counter(value.node for node in self.order for value in read_by(node))
-        self.rank = {node: rank for rank, node in enumerate(self.order)}
         self.inputs = set(graph.inputs)
-        self.common = self._common()
-        self.above, self.depth = self._dominators()
-        while beyond := self._beyond():
-            self.common -= beyond
-            self.above, self.depth = self._dominators()
-        self.starting: dict[Node | None, list[Node]] = {}
-        for source in sorted(self.common, key=self.rank.__getitem__):
-            self.starting.setdefault(self.above[source], []).append(source)
         self.pads = paddings(tuple(self.order))
         self.owners: dict[str, Value] = {}
         # The node that is made first of those that share weights.
@@ -93,6 +87,9 @@ class _Nesting:
     def chain(self) -> Chain:
         wire = tuple(node.output for node in self.graph.inputs)
         top = _Level(wire, None, set(self.inputs))
+        for source in self.starting.get(None, ()):
+            if not top.sees(source):
+                self._emit(top, source.output)
         for node in self.graph.inputs:
             top.items += self._training(top, node)
             self._sources(top, node)
@@ -108,58 +105,11 @@ class _Nesting:
                 self._go(top, value)
             elif not top.sees(value.node):
                 self._emit(top, value)
-            if len(value.node.outputs[: value.node.op.carried]) > 1:
+            if not plain(self.graph) or len(value.node.outputs[: value.node.op.carried]) > 1:
                 self.wanted.add(value)
         chain = top.chain()
         self._label(chain)
         return chain
-
-    # what lies above what
-
-    def _dominators(self) -> tuple[dict[Node, Node | None], dict[Node, int]]:
-        above: dict[Node, Node | None] = {}
-        depth: dict[Node, int] = {}
-        for node in self.order:
-            if node in self.common:
-                continue
-            read = dict.fromkeys(value.node for value in read_by(node))
-            sources = [
-                other for other in read if not reads_nothing(other.op) and other not in self.common
-            ]
-            found: Node | None = sources[0] if sources else None
-            for other in sources[1:]:
-                found = meet(found, other, above, depth)
-            above[node] = found
-            depth[node] = 0 if found is None else depth[found] + 1
-        for node in self.common:
-            above[node] = start = node.inputs[0].node
-            depth[node] = depth[start] + 1
-        return above, depth
-
-    def _common(self) -> set[Node]:
-        """Tensors of no input that several steps read: no way goes through them."""
-        found = set()
-        for node in self.order:
-            readers = self.graph.consumers.get(node, ())
-            beside = [any(not isinstance(v.node.op, Source) for v in r.inputs) for r in readers]
-            start = node.inputs[0].node.op if node.inputs else None
-            shared = isinstance(node.op, Source) and len(readers) > 1 and all(beside)
-            if shared and not isinstance(start, Source):
-                found.add(node)
-        return found
-
-    def _beyond(self) -> set[Node]:
-        """Those of them that are read where what they are made after has not been made."""
-        found = set()
-        for source in self.common:
-            start = self.above[source]
-            for reader in self.graph.consumers[source]:
-                node: Node | None = reader
-                while node is not None and node is not start:
-                    node = self.above[node]
-                if node is not start:
-                    found.add(source)
-        return found
 
     def _sources(self, level: _Level, node: Node) -> None:
         """Adds the tensors that steps further on read and that are made here."""
@@ -208,18 +158,20 @@ class _Nesting:
     def _place(self, level: _Level, node: Node) -> None:
         if node in self.made:
             raise Tangled
-        joins = node.op.joins and len(node.inputs) > 1
+        joins = node.op.joins and len(operands(node)) > 1
         carried = node.outputs[: node.op.carried]
-        if len(dict.fromkeys(node.inputs)) > 1:
-            for value in self._shared(level, node.inputs):
+        if len(dict.fromkeys(operands(node))) > 1:
+            for value in self._shared(level, operands(node)):
                 if not level.sees(value.node):
                     self._emit(level, value)
+        if joins and len(level.wire) not in (1, len(node.inputs)):
+            self._go(level, self._start(level, node.inputs[0]))
         if joins and not self.flat and level.depth < _DEEPEST:
             item = step(node, None, self.pads)
             item.slots, item.values = _without_references(item)
             item.single = len(level.wire) == 1
             item.start = level.wire[0] if item.single else None
-            item.kids = tuple(self._branches(level, node.inputs))
+            item.kids = tuple(self._branches(level, operands(node)))
         else:
             item = self._single(level, node)
         item.result = carried[0] if len(carried) == 1 else None
@@ -229,6 +181,13 @@ class _Nesting:
         level.wire = carried
         level.items += self._training(level, node)
         self._sources(level, node)
+
+    def _start(self, level: _Level, value: Value) -> Value:
+        """What is seen from here and the steps to a value start from."""
+        while not level.sees(value.node):
+            above, inputs = self.above[value.node], value.node.inputs
+            value = next((read for read in inputs if read.node is above), inputs[0])
+        return value
 
     def _single(self, level: _Level, node: Node) -> Item:
         """The step of a node whose further inputs are read by reference."""
@@ -241,8 +200,9 @@ class _Nesting:
                 self._emit(level, value)
         if read_by(node):
             self._go(level, node.inputs[0])
-        elif len(level.wire) != 1:
-            self._go(level, self.graph.inputs[0].output)
+        elif len(level.wire) != 1 or level.wire[0].type.ids is not None:
+            numbers = (n.output for n in self.graph.inputs if n.types[0].ids is None)
+            self._go(level, next(numbers, self.graph.inputs[0].output))
         self.wanted.update(others)
         item = step(node, owner, self.pads)
         for name, source in layers.items():
@@ -359,7 +319,7 @@ class _Nesting:
                 if wanted:
                     item.label = node.output
             elif wanted:
-                items.append(_apart(carried, wanted))
+                items.append(_apart(carried))
         chain.items = items
 
 
@@ -368,13 +328,9 @@ def plain(graph: Graph) -> bool:
     return [output.name for output in graph.outputs] == ["output"]
 
 
-def _apart(values: tuple[Value, ...], wanted: Iterable[Value]) -> Item:
+def _apart(values: tuple[Value, ...]) -> Item:
     """Braces that name each of several outputs."""
-    named = set(wanted)
-    kids = (
-        Chain([Item(IDENTITY, label=v if v in named else None, start=v, result=v)], v)
-        for v in values
-    )
+    kids = (Chain([Item(IDENTITY, label=v, start=v, result=v)], v) for v in values)
     return Item(FORK, kids=tuple(kids))
 
 

@@ -10,6 +10,7 @@ from netspec.diagnostics.raised import Rejection
 from netspec.graph.checked import Node, Value
 from netspec.graph.written import referred
 from netspec.importing.structure.terms import Free, Item, forms, read
+from netspec.importing.structure.ways import operands
 from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.params import Reference, SchemeParam
 from netspec.ops.declare.values import Layer
@@ -21,7 +22,7 @@ OWNER, FROZEN, NODES = "weights", "frozen", "*"
 
 def references(node: Node) -> tuple[tuple[Value, ...], dict[str, Value]]:
     """What a node reads by reference: by position, and by the name of a parameter."""
-    plain, named = node.op.apart(node.inputs)
+    plain, named = node.op.apart(operands(node))
     return referred(node.op, plain), named
 
 

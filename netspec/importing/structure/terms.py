@@ -155,6 +155,25 @@ class Piece:
         """The steps."""
         return self.chain.items[self.at : self.at + self.length]
 
+    @property
+    def flowing(self) -> Any:
+        """What the tensor that flows in is referred to as; None where there is no such."""
+        if self.at:
+            before = self.chain.items[self.at - 1]
+            if before.word != REFERENCE:
+                return before.label
+            return before.values[0].value if isinstance(before.values[0], Ref) else None
+        first = self.chain.items[0]
+        return self.chain.entry if first.single and first.word != REFERENCE else None
+
+
+def parts(item: Item) -> list[Any] | None:
+    """The names of the tensors of a bundle, where a step does nothing but give them."""
+    firsts = [kid.items[0] if len(kid.items) == 1 else None for kid in item.kids]
+    labels = [first.label for first in firsts if first is not None and first.word == IDENTITY]
+    whole = item.word == FORK and item.label is None and len(labels) == len(firsts)
+    return labels if whole and None not in labels else None
+
 
 def read(value: Value) -> Ref:
     """A tensor by its name, which is that of the step where it is not one of several that flow on."""

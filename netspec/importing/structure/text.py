@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import zip_longest
 from typing import Any
 
@@ -21,6 +21,7 @@ from netspec.importing.structure.terms import (
     Said,
     Tangled,
     forms,
+    parts,
 )
 from netspec.ops.declare.params import PerAxis
 from netspec.ops.declare.values import Layer, show
@@ -55,6 +56,22 @@ class Writer:
         self.misfits: list[Item] = []
 
     # steps
+
+    def told(self, items: Iterable[Item]) -> Iterator[str]:
+        """Steps one after the other, the tensors of a bundle named where it is made."""
+        last, before = "", None
+        for item in items:
+            names = parts(item)
+            if names and last and before is not None and before.label is None:
+                last += f" as {', '.join(self.names[name] for name in names)}"
+            else:
+                for step in self.steps(item):
+                    if last:
+                        yield last
+                    last = step
+            before = item if item.word not in (REFERENCE, FORK, HEAD) else None
+        if last:
+            yield last
 
     def steps(self, item: Item) -> list[str]:
         """A step, or several where followers are shorter as steps of their own."""
@@ -183,6 +200,8 @@ class Writer:
             for name, default in block.parameters
         ]
         head = f"block {block.word}" + (f"({', '.join(told)})" if told else "")
+        if block.given is not None:
+            head += f" of {self.names[block.given]}"
         return [f"{head} {self._braces(block.body, len(head))}"]
 
     # values
@@ -218,7 +237,7 @@ class Writer:
 
     def inline(self, chain: Chain) -> str:
         """A chain on one line."""
-        return "; ".join(s for item in chain.items for s in self.steps(item)) or "identity"
+        return "; ".join(self.told(chain.items)) or "identity"
 
     def _braces(self, chain: Chain, before: int = 10) -> str:
         text = self.inline(chain)
@@ -237,12 +256,11 @@ class Writer:
     def lines(self, chain: Chain) -> Iterator[str]:
         """A chain on as many lines as it needs."""
         line = ""
-        for item in chain.items:
-            for step in self.steps(item):
-                if line and (len(line) + len(step) + 2 > _WIDTH or "\n" in step or "\n" in line):
-                    yield line
-                    line = ""
-                line = f"{line}; {step}" if line else step
+        for step in self.told(chain.items):
+            if line and (len(line) + len(step) + 2 > _WIDTH or "\n" in step or "\n" in line):
+                yield line
+                line = ""
+            line = f"{line}; {step}" if line else step
         if line:
             yield line
 

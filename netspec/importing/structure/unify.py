@@ -29,6 +29,8 @@ from netspec.ops.registry import REGISTRY
 TIMES = "times"
 # An argument that a call leaves to an expression of the block.
 UNSAID = object()
+# What flows into a block.
+FLOWING = object()
 _MOST = 10
 _NAMES = {
     "width": "n",
@@ -46,11 +48,15 @@ _RESERVED = frozenset({"in", "of", "as", "for", "if", "else", "x"})
 
 @record(frozen=False, eq=False)
 class Block:
-    """A layer: its word, parameters with what they are by default, and steps; none if shipped."""
+    """A layer: its word, parameters with what they are by default, and steps; none if shipped.
+
+    `given` is what the tensor that flows in is called in the steps, if they refer to it.
+    """
 
     word: str
     parameters: list[tuple[str, tuple[Any] | None]]
     body: Chain | None
+    given: Mark | None = None
 
 
 @record
@@ -58,13 +64,14 @@ class Leaf:
     """One value in a piece: of which parameter, and the tensor whose sizes can be named there.
 
     Those of `inner` stand in braces in the piece, where these are the sizes of another tensor than
-    where the piece is called.
+    where the piece is called. What `flows` is the tensor that flows into the piece.
     """
 
     slot: str
     value: Any
     entry: Value | None
     inner: bool
+    flows: bool = False
 
 
 @record
@@ -82,8 +89,8 @@ def leaves(piece: Piece) -> list[Leaf]:
         for number, item in enumerate(i for top in items for i in top.walk())
         if item.label is not None
     }
-    entry = entered(items)
-    return list(_leaves(items, entry, named, inner=False))
+    flowing = None if piece.flowing is None else Ref(piece.flowing)
+    return list(_leaves(items, entered(items), named, flowing, inner=False))
 
 
 def entered(items: Sequence[Item]) -> Value | None:
@@ -96,16 +103,21 @@ def entered(items: Sequence[Item]) -> Value | None:
 
 
 def _leaves(
-    items: Sequence[Item], entry: Value | None, named: dict[Any, Inner], *, inner: bool
+    items: Sequence[Item],
+    entry: Value | None,
+    named: dict[Any, Inner],
+    flowing: Ref | None,
+    *,
+    inner: bool,
 ) -> Iterator[Leaf]:
     for item in items:
         for slot, value in zip(item.slots, item.values, strict=True):
             if isinstance(value, Ref):
                 value = named.get(value.value, value)
-            yield Leaf(slot, value, entry, inner)
+            yield Leaf(slot, value, entry, inner, value == flowing is not None)
         yield Leaf(TIMES, item.times, entry, inner)
         for kid in item.kids:
-            yield from _leaves(kid.items, kid.entry, named, inner=True)
+            yield from _leaves(kid.items, kid.entry, named, flowing, inner=True)
 
 
 def unified(word: str, pieces: Sequence[Piece]) -> tuple[Block, list[tuple[Any, ...]]] | None:
@@ -119,11 +131,12 @@ def unified(word: str, pieces: Sequence[Piece]) -> tuple[Block, list[tuple[Any, 
     if len(made.columns) > _MOST or any(value is _Parameters.REFUSED for value in told):
         return None
     order, defaults = made.ordered()
-    body = _filled(pieces[0], told)
+    given = Mark() if any(value is FLOWING for value in told) else None
+    body = _filled(pieces[0], told, given)
     arguments = [
         tuple(made.columns[name][number] for name in order) for number in range(len(pieces))
     ]
-    return Block(word, [(name, defaults.get(name)) for name in order], body), arguments
+    return Block(word, [(name, defaults.get(name)) for name in order], body, given), arguments
 
 
 class _Parameters:
@@ -149,6 +162,8 @@ class _Parameters:
             found = {value for value in values if value is not ANY}
             return self.REFUSED if len(found) > 1 else next(iter(found), ANY)
         inner = [isinstance(value, Inner) for value in values]
+        if all(leaf.flows for leaf in column):
+            return FLOWING
         if any(inner):
             return values[0] if len(set(values)) == 1 else self.REFUSED
         outer = [
@@ -310,7 +325,7 @@ def _multiple(name: str, known: Sequence[Any], values: Sequence[int]) -> str:
     return ""
 
 
-def _filled(piece: Piece, told: list[Any]) -> Chain:
+def _filled(piece: Piece, told: list[Any], flowing: Mark | None) -> Chain:
     """A copy of a piece with these values, its own names as marks."""
     copies = [item.copy() for item in piece.items]
     every = [item for top in copies for item in top.walk()]
@@ -320,10 +335,14 @@ def _filled(piece: Piece, told: list[Any]) -> Chain:
     copies[-1].label = None
     values = iter(told)
 
+    def own(value: Any) -> Any:
+        if value is FLOWING:
+            return Ref(flowing)
+        return Ref(marks[value.step]) if isinstance(value, Inner) else value
+
     def fill(items: Sequence[Item]) -> None:
         for item in items:
-            given = [next(values) for _ in item.slots]
-            item.values = tuple(Ref(marks[v.step]) if isinstance(v, Inner) else v for v in given)
+            item.values = tuple(own(next(values)) for _ in item.slots)
             item.times = next(values)
             # Other uses have other sizes.
             item.start = None

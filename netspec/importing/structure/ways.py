@@ -4,12 +4,26 @@ from __future__ import annotations
 
 from netspec.graph.checked import Graph, Node, Value
 from netspec.ops.declare.source import Input
-from netspec.ops.vectors.sources import reads_nothing
+from netspec.ops.vectors.sources import Repeat, reads_nothing
 
 
 def read_by(node: Node) -> tuple[Value, ...]:
     """What a node reads; nothing where it gives the same whatever flows in."""
-    return () if reads_nothing(node.op) else node.inputs
+    return () if reads_nothing(node.op) else operands(node)
+
+
+def operands(node: Node) -> tuple[Value, ...]:
+    """What a node is given, without the repeats for each sample that are put in by themselves."""
+    if node.op.batches != "same" or not any(isinstance(v.node.op, Repeat) for v in node.inputs):
+        return node.inputs
+    counted = node.inputs[: node.op.sized_by]
+    like = next((value for value in counted if not isinstance(value.node.op, Repeat)), None)
+    return tuple(
+        value.node.inputs[0]
+        if value in counted and isinstance(value.node.op, Repeat) and value.node.inputs[1] == like
+        else value
+        for value in node.inputs
+    )
 
 
 def outside(end: Node, head: str) -> set[Node]:

@@ -11,6 +11,7 @@ from netspec.ops.declare.interfaces import Builder, Operand
 from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.params import choice, real
 from netspec.ops.declare.reach import POINTWISE, Reach
+from netspec.sizes.batch import SAMPLES, common
 from netspec.sizes.conditions import equal
 from netspec.sizes.dims import Dim, stretches
 from netspec.sizes.shapes import TensorType
@@ -237,7 +238,9 @@ class Mean(_Broadcasting):
         return super().compute(torch, *inputs) / len(inputs)
 
     def draws(self, *inputs: TensorType) -> tuple[str, ...]:
-        return ("global", *self._columns(len(inputs))) if self.drop_path else ()
+        if not self.drop_path or common(tensor.batch for tensor in inputs) != SAMPLES:
+            return ()
+        return ("global", *self._columns(len(inputs)))
 
     def _columns(self, count: int) -> list[str]:
         """The draw that ranks the column of each input, the deepest last."""
@@ -247,10 +250,15 @@ class Mean(_Broadcasting):
         if not self.drop_path:
             return self.compute(torch, *inputs)
         stacked = torch.stack(torch.broadcast_tensors(*self._aligned(inputs)))
+        rows = stacked.shape[1]
+        if not draws:
+            # What has other rows than samples, or stands alone, draws for itself.
+            names = ("global", *self._columns(len(inputs)))
+            draws = {name: torch.rand(rows, device=stacked.device) for name in names}
         kept = torch.where(
             draws["global"] < self.global_share,
             self._one_column(torch, draws, inputs),
-            self._survivors(torch, inputs),
+            self._survivors(torch, len(inputs), rows, stacked.device),
         )
         mask = kept.to(stacked.dtype).reshape(*kept.shape, *((1,) * (stacked.dim() - 2)))
         return (stacked * mask).sum(0) / mask.sum(0)
@@ -264,10 +272,10 @@ class Mean(_Broadcasting):
         ranks = torch.stack([draws[name] for name in self._columns(len(inputs))])
         return self._only(torch, ranks.argmax(0), len(inputs))
 
-    def _survivors(self, torch: Any, inputs: tuple[Any, ...]) -> Any:
+    def _survivors(self, torch: Any, count: int, rows: Any, device: Any) -> Any:
         """Which inputs each sample keeps, (inputs, samples), each join for itself."""
-        ranks = torch.rand(len(inputs), inputs[0].shape[0], device=inputs[0].device)
-        return (ranks >= self.drop_path) | self._only(torch, ranks.argmax(0), len(inputs))
+        ranks = torch.rand(count, rows, device=device)
+        return (ranks >= self.drop_path) | self._only(torch, ranks.argmax(0), count)
 
     def _only(self, torch: Any, index: Any, count: int) -> Any:
         return torch.nn.functional.one_hot(index, count).T.bool()

@@ -223,7 +223,10 @@ class Operator:
         raise NotImplementedError
 
     def draws(self, *inputs: TensorType) -> tuple[str, ...]:
-        """Names of random numbers that operators apart must share in one training pass."""
+        """Names of random numbers that operators apart must share in one training pass.
+
+        They are drawn for the samples of a batch: what has other rows shares none.
+        """
         return ()
 
     def train(self, torch: Any, draws: Mapping[str, Any], *inputs: Any, **weights: Any) -> Any:

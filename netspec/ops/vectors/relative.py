@@ -74,6 +74,25 @@ def _fixed(op: str, tensor: TensorType, sizes: tuple[Dim, ...]) -> tuple[int, ..
     return found
 
 
+def nearest(side: int, most: int) -> list[int]:
+    """The bucket, of so many of a side, for each distance up to `most` (Raffel et al. 2020)."""
+    exact = side // 2
+    found = list(range(exact))
+    for away in range(exact, most + 1):
+        share = log(away / exact) / log(most / exact)
+        # A share is whole where distances are powers: no rounding may take it below.
+        found.append(min(side - 1, exact + floor(share * (side - exact) + 1e-9)))
+    return found
+
+
+def slopes(heads: int) -> list[float]:
+    """What each head takes off for a step (Press et al. 2022)."""
+    lower = 2 ** floor(log2(heads))
+    found = [2 ** (-8 * i / lower) for i in range(1, lower + 1)]
+    more = [2 ** (-8 * i / (2 * lower)) for i in range(1, 2 * lower + 1, 2)]
+    return found + more[: heads - lower]
+
+
 class Relative(Source):
     """Trained values for each offset between two places, to be added to attention's scores.
 
@@ -139,17 +158,6 @@ class Relative(Source):
         assert self.buckets is not None
         return self.buckets if self.causal else self.buckets // 2
 
-    def _near(self) -> list[int]:
-        """The bucket of its side for each distance up to `most`."""
-        side = self._side()
-        exact = side // 2
-        found = list(range(exact))
-        for away in range(exact, self.most + 1):
-            share = log(away / exact) / log(self.most / exact)
-            # A share is whole where distances are powers: no rounding may take it below.
-            found.append(min(side - 1, exact + floor(share * (side - exact) + 1e-9)))
-        return found
-
     def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
         tensor = inputs[0]
         (table,) = weights.values()
@@ -159,7 +167,7 @@ class Relative(Source):
         else:
             steps = torch.arange(tensor.shape[2], device=tensor.device)
             away = steps - steps.unsqueeze(1)
-            near = torch.tensor(self._near(), device=tensor.device)
+            near = torch.tensor(nearest(self._side(), self.most), device=tensor.device)
             if self.causal:
                 index = near[(-away).clamp(0, self.most)]
             else:
@@ -183,7 +191,10 @@ class Relative(Source):
         import numpy as np
 
         away = _away(graph, tensor)
-        far, near = graph.constant(np.asarray(self.most, np.int64)), graph.integers(self._near())
+        far, near = (
+            graph.constant(np.asarray(self.most, np.int64)),
+            graph.integers(nearest(self._side(), self.most)),
+        )
         if self.causal:
             zero = graph.constant(np.asarray(0, np.int64))
             before = graph.node("Max", [graph.node("Neg", [away]), zero])
@@ -219,12 +230,6 @@ class Alibi(Source):
 
     heads: int = count(high=4096, doc="heads of the attention")
 
-    def _slopes(self) -> list[float]:
-        lower = 2 ** floor(log2(self.heads))
-        found = [2 ** (-8 * i / lower) for i in range(1, lower + 1)]
-        more = [2 ** (-8 * i / (2 * lower)) for i in range(1, 2 * lower + 1, 2)]
-        return found + more[: self.heads - lower]
-
     def infer(self, *inputs: TensorType) -> TensorType:
         need_spatial(self, inputs[0], 1)
         steps = inputs[0].spatial[0]
@@ -234,15 +239,15 @@ class Alibi(Source):
         tensor = inputs[0]
         steps = torch.arange(tensor.shape[2], device=tensor.device)
         away = (steps - steps.unsqueeze(1)).abs()
-        slopes = torch.tensor(self._slopes(), dtype=torch.float64, device=tensor.device)
-        return (away * -slopes.view(-1, 1, 1)).to(tensor.dtype).unsqueeze(0)
+        each = torch.tensor(slopes(self.heads), dtype=torch.float64, device=tensor.device)
+        return (away * -each.view(-1, 1, 1)).to(tensor.dtype).unsqueeze(0)
 
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
         import numpy as np
 
         away = distance(graph, _away(graph, inputs[0]))
-        slopes = -np.array(self._slopes(), np.float32).reshape(1, -1, 1, 1)
-        return graph.node("Mul", [graph.constant(slopes), away])
+        each = -np.array(slopes(self.heads), np.float32).reshape(1, -1, 1, 1)
+        return graph.node("Mul", [graph.constant(each), away])
 
 
 @record(slots=False)

@@ -7,7 +7,7 @@ that a hook says what to write as it says what to run.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import field
 from functools import cache, partial
 from typing import Any
@@ -286,10 +286,10 @@ def _computed(
     op: Operator, types: Sequence[TensorType], several: bool, inputs: Sequence[Examples]
 ) -> Leaf:
     owned = op.weights(*types)
-    trace, gives = _traced(op, owned, several, inputs)
+    trace, gives = _traced(op, types, several, inputs)
     if type(op).train is Operator.train:
         return Leaf(trace, gives, None, owned, helpers=trace.helpers)
-    train = _traced(op, owned, several, inputs, training=True)
+    train = _traced(op, types, several, inputs, training=True)
     if (train[0].lines, train[1]) == (trace.lines, gives):
         return Leaf(trace, gives, None, owned, helpers=trace.helpers)
     helpers = trace.helpers | train[0].helpers
@@ -298,7 +298,7 @@ def _computed(
 
 def _traced(
     op: Operator,
-    owned: Sequence[Weight],
+    types: Sequence[TensorType],
     several: bool,
     inputs: Sequence[Examples],
     training: bool = False,
@@ -306,11 +306,13 @@ def _traced(
     """What `compute` does, or `train`."""
     trace = Trace()
     tensors = [trace.tensor(*examples) for examples in inputs]
-    weights = {w.name: _weight(trace, w) for w in owned}
+    weights = {w.name: _weight(trace, w) for w in op.weights(*types)}
     if not training:
         result = op.compute(Torch(trace), *tensors, **weights)
     else:
-        result = op.train(Torch(trace), _Draws(trace, tensors[0]), *tensors, **weights)
+        like = max(tensors, key=lambda tensor: len(tensor.examples[0]))
+        draws = _draws(trace, op.draws(*types), like)
+        result = op.train(Torch(trace), draws, *tensors, **weights)
     gives = _given(result, several)
     trace.prune(gives)
     return trace, gives
@@ -323,21 +325,10 @@ def _weight(trace: Trace, weight: Weight) -> Traced:
     return Traced(trace, code, (example, example))
 
 
-class _Draws(Mapping[str, Any]):
-    """The random numbers that operators share, by name."""
-
-    def __init__(self, trace: Trace, like: Traced) -> None:
-        self._trace, self._like = trace, like
-
-    def __getitem__(self, name: str) -> Any:
-        found = tuple(torch.empty(example.shape[0]) for example in self._like.examples)
-        return Traced(self._trace, Item(Text("draws"), (Const(name),)), found)
-
-    def __iter__(self) -> Any:
-        return iter(())
-
-    def __len__(self) -> int:
-        return 0
+def _draws(trace: Trace, names: Sequence[str], like: Traced) -> dict[str, Traced]:
+    """The random numbers that operators share, by name: one for each row of a tensor like this."""
+    first, second = (torch.empty(len(example)) for example in like.examples)
+    return {n: Traced(trace, Item(Text("draws"), (Const(n),)), (first, second)) for n in names}
 
 
 def _given(result: Any, several: bool) -> tuple[int, ...]:

@@ -36,6 +36,7 @@ from netspec.backends.torch.source.templates import (
 )
 from netspec.backends.torch.source.trace import Line
 from netspec.graph.checked import Graph
+from netspec.sizes.batch import SAMPLES
 
 _OUTPUTS = '''class TrainingOutputs(NamedTuple):
     """What the net gives in training: its output, and those of its heads by name."""
@@ -297,9 +298,10 @@ def _forward(found: Class, blocks: Blocks, is_net: bool, ranges: dict[int, str])
         yield "        heads: dict[str, Tensor] = {}"
     if is_net and template.random:
         yield "        draws = {"
+        inputs = zip(names, blocks.graph.inputs, strict=True)
+        like = next(name for name, node in inputs if node.output.type.batch == SAMPLES)
         for name in blocks.draws:
-            shown = f"torch.rand({names[0]}.shape[0], device={names[0]}.device)"
-            yield f'            "{name}": {shown},'
+            yield f'            "{name}": torch.rand({like}.shape[0], device={like}.device),'
         yield "        }"
     if template.train is not None:
         lines, returns = template.train

@@ -11,7 +11,9 @@ from netspec.importing.recognise.views import Axes, View
 
 
 class Steps(Protocol):
-    """Writes steps one after another."""
+    """Writes steps one after another; `inputs` are those of the net."""
+
+    inputs: list[Wire]
 
     def step(
         self,
@@ -26,6 +28,9 @@ class Steps(Protocol):
         cuts: tuple[Any, ...] | None = None,
     ) -> Wire:
         """Adds a step; its value, of these sizes, cut as what it reads if that is not said."""
+
+    def parameter(self, array: Array, like: Wire | None = None, of: str = "") -> Wire:
+        """A step that gives these trained numbers; `of` tells equal ones of different origins apart."""
 
     def arranged(self, view: View, target: Axes) -> View:
         """The view on a value whose axes are `target`."""

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
 
 import numpy as np
 
 from netspec.importing.files.program import Array, Node
-from netspec.importing.recognise.offsets import by_offset
 from netspec.importing.recognise.parts.parting import Parting, pieces, rolled_by, rolling
 from netspec.importing.recognise.parts.rows import with_rows
+from netspec.importing.recognise.sources.held import for_each, held
+from netspec.importing.recognise.sources.offsets import by_offset
 from netspec.importing.recognise.steps import Wire, number
+from netspec.importing.recognise.turning import given as turning_given
 from netspec.importing.recognise.views import Axes, Axis, View, flat, size_of
 from netspec.importing.recognise.writer import Unsaid, Writer
 from netspec.ops.vectors.heads import regions
@@ -22,8 +24,7 @@ _HIDDEN = -99.0
 
 def attend(writer: Writer, node: Node) -> View:
     """Attention without its projections, which are layers of their own before and after."""
-    views = [writer.settled(name) for name in node.inputs[1:3]]
-    views.insert(0, _queries(writer, node.inputs[0], views[0]))
+    views = [_settled(writer, name) for name in node.inputs[:3]]
     if len({len(view.axes) for view in views}) > 1:
         raise Unsaid("its queries and keys have different axes")
     query, key, value = views
@@ -41,9 +42,11 @@ def attend(writer: Writer, node: Node) -> View:
     heads, width = size_of(many), size_of(query.axes[-1])
     given = [str(heads)] * (heads > 1) + ["causal=yes"] * bool(node.get("causal"))
     given += [f"kv_heads={groups}"] * (groups != heads)
-    scale, scales, weights = node.get("scale"), node.get("scales"), {}
-    if node.get("unit"):
-        given.append("qk_norm=l2norm")
+    given += [f"within={node.get('within')}"] * ("within" in node.attributes)
+    scale, scales = node.get("scale"), node.get("scales")
+    weights = _norms(node, width)
+    given += [f"qk_norm={node.get('norm')}"] * bool(node.get("norm"))
+    given += turning_given(node.get("turning"), query.wire.sizes[1:])
     if scales is not None:
         each = np.broadcast_to(scales * np.float32(scale), (heads, 1, 1))
         if (each <= 0).any() or (each > 100 * (1 + 1e-6)).any():
@@ -54,6 +57,8 @@ def attend(writer: Writer, node: Node) -> View:
         given.append(f"scale={number(scale)}")
     added = _added(writer, node, query, many)
     named = {"scores": added} if added else {}
+    if "mask" in node.attributes:
+        named["mask"] = writer.plain(writer.view(node.get("mask")))
     shape = (heads * size_of(value.axes[-1]), *query.wire.sizes[1:])
     wires = [query.wire, key.wire] + [value.wire] * (value.wire is not key.wire)
     wire = writer.step("attend", wires, shape, *given, named=named, weights=weights)
@@ -63,21 +68,36 @@ def attend(writer: Writer, node: Node) -> View:
     return found.moved(turned) if node.get("turned") else found
 
 
-def _queries(writer: Writer, name: str, key: View) -> View:
-    """The queries; trained ones, which come from no input, are the same for every sample."""
+def _norms(node: Node, width: int) -> dict[str, Array]:
+    """The weights of what normalises each head of queries and keys; what is left out does nothing."""
+    kind, found = node.get("norm"), dict(node.get("weights"))
+    names = {"rmsnorm": ("weight",), "layernorm": ("weight", "bias")}.get(kind, ())
+    for letter in "qk":
+        for name in names:
+            array = found.setdefault(
+                f"{letter}_norm.{name}", np.full(width, float(name == "weight"), np.float32)
+            )
+            if array.shape != (width,):
+                raise Unsaid("it normalises heads by other numbers than one for each channel")
+    return found
+
+
+def _settled(writer: Writer, name: str) -> View:
+    """Queries, keys or values; trained ones, which come from no input, are the same for every sample.
+
+    A constant's first axis may be samples and heads together.
+    """
     array = writer.constants.get(name)
     if array is None:
         return writer.settled(name)
-    rows = array.reshape(1 if array.shape[0] == 1 else writer.batch.size, -1, *array.shape[-2:])
-    if not (rows == rows[:1]).all():
-        raise Unsaid("its queries differ from sample to sample")
-    heads, steps, width = rows.shape[1:]
-    numbers = rows[0].transpose(0, 2, 1).reshape(heads * width, steps)
-    wire = writer.parameter(np.ascontiguousarray(numbers), key.wire)
-    many, places, across = writer.axes((heads, steps, width))
-    one = (writer.batch,)
-    axes = ((*one, *many), places, across) if array.ndim == 3 else (one, many, places, across)
-    return View(wire, (one, (*many, *across), places), axes)
+    many = writer.batch.size
+    if array.ndim == 3 and many > 1 and len(array) % many == 0:
+        whole = array.reshape(many, -1, *array.shape[1:])
+        if (whole == whole[:1]).all():
+            view = held(writer, whole[:1], writer.batch, name)
+            return View(view.wire, view.base, ((writer.batch, *view.axes[1]), *view.axes[2:]))
+    view = held(writer, array, writer.batch, name)
+    return for_each(view, (writer.batch,), 0)
 
 
 def _headed(writer: Writer, view: View) -> tuple[View, int]:
@@ -119,7 +139,7 @@ def _spatial(view: View, atoms: Axis) -> Axes:
 def _added(writer: Writer, node: Node, query: View, many: Axis) -> Wire | None:
     """The step that gives what is added to the scores; a mask of a shifted map's parts is their shift."""
     part = query.wire.cuts[-1] if query.wire.cuts else None
-    total = _total(writer, node, query, many, part) if len(node.inputs) > 3 else None
+    total = _total(writer, node, query, many, part) if node.get("added") else None
     if total is not None and len(total) > 1:
         if part is None or not _shifted(writer, part, total):
             raise Unsaid("what is added to its scores differs from part to part")
@@ -136,7 +156,7 @@ def _total(writer: Writer, node: Node, query: View, many: Axis, part: Parting | 
     """All that is added, (1 or parts, 1 or heads, T, S), by the parts of the cut that was last."""
     atoms = tuple(atom for atom in flat(query.axes[:-2]) if atom.size > 1)
     total: Array = np.zeros((1,) * (len(atoms) + 2), np.float32)
-    for name, shape in zip(node.inputs[3:], node.get("added"), strict=True):
+    for name, shape in zip(node.inputs[3:], node.get("added"), strict=False):
         array = writer.constants.get(name)
         if array is None:
             raise Unsaid("what is added to its scores is computed")
@@ -214,9 +234,10 @@ def _hides(hidden: Array, counts: Sequence[int], sizes: Sequence[int], axis: int
 
 def _scores(writer: Writer, bias: Array, query: View) -> Wire:
     """A table of values by offsets, where the numbers are that; else the numbers."""
-    head, weights = "", {}
+    head: str = ""
+    weights: Mapping[str, Array] = {}
     if (found := by_offset(bias, query.wire.sizes[1:])) is not None:
-        head, weights = found[0], {"relative_position_bias_table": found[1]}
+        head, weights = found
 
     def make() -> Wire:
         if not head:
