@@ -99,8 +99,8 @@ def command(
         raise click.UsageError("--verify holds files to fp32: one in 8 bits says what it keeps")
     if target != "onnx" and file.only_onnx:
         raise click.UsageError(f"{file.only_onnx[0]} is for ONNX files, not for --to {target}")
-    if target == "pytorch":
-        _refuse_for_source(weights is not None, check or stamp)
+    if target != "onnx":
+        _refuse_for(target, weights is not None, check, stamp)
     start = time.perf_counter()
     axes = tuple(map(str.strip, dynamic.split(","))) if dynamic else ()
     with Progress(spec, quiet=quiet) as progress:
@@ -195,18 +195,27 @@ def _verification(graph: Graph, source: WeightSource, options: FileOptions, stam
     return check
 
 
-def _refuse_for_source(weights: bool, check: bool) -> None:
-    """Refuses what has no meaning for source: it holds no weights, and is no file that is run here."""
-    given = {"weights": weights, "verify": check}
+# What is no ONNX file: what it is, and the options that have a meaning for it.
+_OTHERS = {
+    "torch": ("a state_dict", ("weights", "seed", "logits")),
+    "pytorch": ("source", ("logits",)),
+    "dot": ("the graph alone", ()),
+}
+
+
+def _refuse_for(target: str, weights: bool, check: bool, stamp: bool) -> None:
+    """Refuses options that would change nothing: of what is no ONNX file, less can be chosen."""
+    given = {"weights": weights, "verify": check, "stamp": stamp}
     context = click.get_current_context()
-    for name in ("seed", "training_heads", "level", "batch"):
+    for name in ("seed", "logits", "training_heads", "level", "batch"):
         said = context.get_parameter_source(name)
         given[name] = said is click.core.ParameterSource.COMMANDLINE
     flags = {"training_heads": "--training-heads", "level": "-O"}
+    what, meant = _OTHERS[target]
     for name, asked in given.items():
-        if asked:
+        if asked and name not in meant:
             flag = flags.get(name, f"--{name}")
-            raise click.UsageError(f"{flag} has no meaning for --to pytorch, which writes source")
+            raise click.UsageError(f"{flag} has no meaning for --to {target}, which writes {what}")
 
 
 _SUFFIXES = {"onnx": "onnx", "torch": "pt", "pytorch": "py", "dot": "dot"}

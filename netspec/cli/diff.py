@@ -63,6 +63,8 @@ def command(
         return 0
     if len(specs) != 2:
         raise click.UsageError("diff takes two specs")
+    if all(map(_is_onnx, specs)) and (options.settings or options.inputs):
+        raise click.UsageError("--set and --input are for specs: both of these are ONNX files")
     from netspec.analysis.difference.difference import difference
 
     with Progress("diff") as progress:
@@ -70,7 +72,9 @@ def command(
         starts = not any(map(_is_onnx, specs))
         found = difference(*(_graph(spec, options) for spec in specs), starts=starts)
         # Before anything is printed: a format that is none is refused instead.
-        picture = _picture(found, output) if output is not None else None
+        picture = (
+            _picture(found, output, [*filter(_is_onnx, specs)]) if output is not None else None
+        )
     if as_json:
         print_json(found.as_json())
     else:
@@ -93,10 +97,10 @@ def _graph(spec: str, options: Options) -> Graph:
     return import_file(Path(spec)).graph
 
 
-def _picture(found: Difference, output: str) -> Picture:
+def _picture(found: Difference, output: str, models: list[str]) -> Picture:
     from netspec.api import Picture
     from netspec.draw.picture import ENDINGS, draw_difference
 
     form = Path(output).suffix.removeprefix(".").lower()
     content = draw_difference(found, format=ENDINGS.get(form, form))
-    return Picture(content, keep=(*found.a.files, *found.b.files))
+    return Picture(content, keep=(*found.a.files, *found.b.files, *models))

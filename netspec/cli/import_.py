@@ -9,6 +9,9 @@ import click
 from netspec.cli.shared.common import json_option, print_json, print_spec, quiet_option, say
 from netspec.cli.shared.progress import Progress
 
+# More are no size of a tensor, and Python refuses thousands.
+_DIGITS = 19
+
 
 @click.command(epilog="Example: netspec import resnet50.onnx -o resnet50.ns")
 @click.argument("model", type=click.Path(path_type=Path), metavar="MODEL")
@@ -58,20 +61,22 @@ def command(
     the same at both. Nodes without an operator are listed, and nothing is written unless --partial says so:
     that spec is proven on what those make in the file.
     """
+    from netspec.backends.onnx.guard import ModelFiles
     from netspec.importing.opening import import_model
-    from netspec.system.atomic import planned, replacing
+    from netspec.system.atomic import planned_apart, replacing
 
-    at = dict(map(_size, sizes))
-    keep = (model,)
-    for path in (output, weights_out):
-        if path is not None and str(path) != "-":
-            planned(path, keep)
+    at = _sizes(sizes)
+    if str(weights_out) == "-":
+        raise click.UsageError("weights are no text for standard output: name a file")
+    keep = ModelFiles(model)
+    named = [path for path in (output, weights_out) if path is not None and str(path) != "-"]
+    planned_apart(named, keep)
     with Progress(model.name, quiet=quiet) as progress:
         progress.show("reading and proving")
         found = import_model(model, partial=partial, sizes=at)
         if weights_out is not None:
             progress.show("writing weights")
-            found.save_weights(weights_out)
+            found.save_weights(weights_out, keep=keep)
     if output is not None and str(output) != "-":
         with replacing(output, keep=keep, text=True) as file:
             file.write(found.text.encode())
@@ -112,11 +117,16 @@ def command(
     if found.dtype == "fp16":
         say("its weights are in half precision: compile the spec with --dtype fp16", quiet)
     if found.quantized:
-        say("it computes in eight bits: compile the spec with --quantize int8 --calibrate", quiet)
+        say("it computes in eight bits: compile the spec with --quantize int8 --samples", quiet)
 
 
-def _size(text: str) -> tuple[str, int]:
-    name, _, number = text.rpartition("=")
-    if not name or not number.isdecimal():
-        raise click.BadParameter(f"{text!r} is not NAME=N", param_hint="--size")
-    return name, int(number)
+def _sizes(texts: tuple[str, ...]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for text in texts:
+        name, _, number = text.rpartition("=")
+        if not name or not (number.isascii() and number.isdecimal()):
+            raise click.BadParameter(f"{text!r} is not NAME=N", param_hint="--size")
+        if name in found:
+            raise click.BadParameter(f"{name} is set twice", param_hint="--size")
+        found[name] = int(number[:_DIGITS])
+    return found

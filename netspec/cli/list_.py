@@ -124,6 +124,8 @@ def _errors(names: list[str], as_json: bool) -> None:
         figures = [{"name": name, **item.as_json()} for name in names for item in stated[name]]
         print_json({"format_version": 1, "figures": figures})
         return
+    if not any(stated.values()):
+        say(f"of {len(names)} specs none states an error")
     width = table_width()
     for name, items in stated.items():
         if items:

@@ -67,6 +67,7 @@ def command(
     NAME. An image is prepared as the spec's `preprocess` line says, an array is taken as it is.
     Inputs without one get seeded noise. Prints the provider, the time and the top five.
     """
+    from netspec.backends.onnx.guard import ModelFiles
     from netspec.backends.runtime import Session
     from netspec.cli.shared.feeds import feeds
     from netspec.graph.fitting import fitting
@@ -77,12 +78,15 @@ def command(
     held = model_file(model, options, seed=seed, weights=weights, logits=logits, taps=taps)
     with Progress(model) as progress, held as (path, graph):
         progress.show("running")
-        keep: list[str | Path] = [path, *(graph.files if graph else ()), *_named(files)]
+        read = graph.files if graph is not None else ModelFiles(path)
+        keep: list[str | Path] = [*read, *_named(files)]
         if save is not None:
             planned(save, keep)
         fits = None if graph is None else fitting(graph)
         most = options.limits.activations if graph is None else None
         session = Session(path, device=device, fitting=fits, most=most)
+        if len(files) >= len(session.inputs):
+            _refuse_unused(graph is None and bool(options.inputs))
         sizes = options.inputs if graph is None else ()
         result = session.run(feeds(session, graph, files, seed, batch, sizes))
         if save is not None:
@@ -95,6 +99,15 @@ def command(
     say(f"{result.provider}, {result.seconds * 1000:.1f} ms{tuned}")
     for name, array in result.outputs.items():
         _print_output(name, array)
+
+
+def _refuse_unused(sizes: bool) -> None:
+    """Refuses what is of noise only, where every input has a file."""
+    said = click.get_current_context().get_parameter_source
+    given = {"--batch": said("batch") is click.core.ParameterSource.COMMANDLINE, "--input": sizes}
+    for flag, asked in given.items():
+        if asked:
+            raise click.UsageError(f"{flag} is of noise, and every input has a file")
 
 
 def _named(files: tuple[str, ...]) -> list[str]:

@@ -23,6 +23,7 @@ def command(name: str, flat: bool, options: Options) -> None:
     """
     from netspec.diagnostics.raised import NetspecError
     from netspec.syntax.files import LIBRARY, read_file, read_spec
+    from netspec.syntax.lexer import forbidden_characters
     from netspec.syntax.units import variation_text
 
     if flat:
@@ -40,5 +41,7 @@ def command(name: str, flat: bool, options: Options) -> None:
         if not block.isidentifier() or not path.is_file():
             raise
         source = read_file(path, shipped=True)
+    for diagnostic in forbidden_characters(source):  # a terminal may obey them
+        raise NetspecError((diagnostic,))
     text = variation_text(source) if source.net else source.text
     print_spec(text if text.endswith("\n") else f"{text}\n")

@@ -74,6 +74,14 @@ def command(
 
     if layer is not None and (as_json or budgets or style != "text" or training.asked):
         raise click.UsageError("--explain prints text, and nothing else")
+    if layer is not None and (flat or count != "mac"):
+        raise click.UsageError("--explain counts multiply-adds of one layer: no --flat, no --count")
+    if as_json and style not in ("text", "json"):
+        raise click.UsageError(f"--json is --format json, and --format says {style}")
+    if flat and len(specs) > 1:
+        raise click.UsageError(
+            "--flat is for one net's table: one of several has a row for each net"
+        )
     if depth is not None and (flat or as_json or style in ("csv", "json") or len(specs) > 1):
         raise click.UsageError("--depth is for one net's table of blocks")
     with Progress("summary") as progress:

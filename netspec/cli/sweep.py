@@ -6,6 +6,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -108,6 +109,7 @@ def command(
     from netspec.sweeping.shown import document, table, told
     from netspec.sweeping.sweep import Sweep
     from netspec.syntax.files import read_spec
+    from netspec.system.atomic import planned_apart
 
     timing = _timing(latency, runs, batch, threads)
     if timing is not None and (ray is not None or (jobs or 1) > 1):
@@ -146,6 +148,7 @@ def command(
         picture = None if plot is None else found.plotted(x or "params", y or "macs", most)
         if picture is not None and plot is not None:
             picture.refuse_target(plot)
+            planned_apart([Path(path) for path in (target, plot) if path is not None])
         say(_announced(found), quiet or found.count * found.seconds < 1)
         statuses, codes = Counter[str](), Counter[str]()
         rows = _counted(found, statuses, codes, progress)

@@ -103,6 +103,9 @@ class Problem:
     def __repr__(self) -> str:
         return f"<{self.code} {type(self).__name__}: {self.headline}>"
 
+    def __str__(self) -> str:
+        return self.headline  # which is what a message that holds another one says
+
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), tuple(self.facts.values())
 

@@ -23,6 +23,10 @@ ENDINGS = {"tex": "tikz"}
 # What a scene can be drawn as.
 FIGURES = ("svg", "png", "pdf", "tikz")
 CHARTS = ("bars", "bubble", "depth")
+# Styles that show what is in a block, and those that colours of cost have a meaning in.
+OPENING = ("fold", "flow", "volumes")
+_STYLES_THAT = {"heat": (*OPENING, "columns")}
+_SHOWN = ("shape", "kernel", "params")
 _MOST_NAMES = 8
 _SCALE, _LARGEST_SCALE = 2.0, 10
 # Four bytes each, a few times over.
@@ -36,7 +40,7 @@ def draw(
     depth: int | None = None,
     expand: Sequence[str] = (),
     unfold: Sequence[str] = (),
-    show: Sequence[str] = ("shape", "kernel", "params"),
+    show: Sequence[str] = _SHOWN,
     heat: str | None = None,
     theme: str | None = None,
     format: str = "svg",
@@ -106,6 +110,13 @@ def draw(
         reason = f"a png has a scale up to {_LARGEST_SCALE}"
         advice = f"{format} is sharp at any size" if format != "png" else ""
         raise NetspecError(CannotDraw(reason, advice), status=2)
+    asked = {"depth": depth is not None, "expand": bool(expand), "unfold": bool(unfold)}
+    asked |= {"show": tuple(show) != _SHOWN, "heat": heat is not None}
+    for word in (word for word, given in asked.items() if given):
+        if style not in _STYLES_THAT.get(word, OPENING):
+            raise _meaningless(word, f"the style {style}")
+        if format == "dot" and (word == "heat" or (word == "show" and style == "flow")):
+            raise _meaningless(word, "dot text")
     if style in CHARTS:
         return _chart(graphs, style, theme, format, challenge, title=title, scale=scale or _SCALE)
     if style in ("flow", "volumes") and len(graphs) > 1:
@@ -115,6 +126,8 @@ def draw(
         advice = "draw them one by one, or as svg, png or pdf"
         raise NetspecError(CannotDraw("a page of the style fold shows one net", advice), status=2)
     _check_opened(graphs, style, expand, unfold)
+    if format == "dot" and theme != "light":
+        raise _meaningless("theme", "dot text")
     if expand and depth is None:
         depth = 0
     choices = tuple(expand), tuple(unfold), tuple(show), heat
@@ -179,6 +192,10 @@ def format_of(path: Path) -> str:
 def _check(what: str, value: str, known: tuple[str, ...]) -> None:
     if value not in known:
         raise NetspecError(UnknownChoice(what, value, ", ".join(known)), status=2)
+
+
+def _meaningless(word: str, where: str) -> NetspecError:
+    return NetspecError(CannotDraw(f"{word} has no meaning in {where}"), status=2)
 
 
 def _check_opened(

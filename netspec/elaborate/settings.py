@@ -7,7 +7,8 @@ from functools import lru_cache
 from typing import Any
 
 from netspec.diagnostics.limits import Limits
-from netspec.diagnostics.messages.names import NoSuchSetting, NotASymbol, UnknownArgument
+from netspec.diagnostics.messages.names import NoSuchSetting, UnknownArgument
+from netspec.diagnostics.messages.syntax import UnexpectedText
 from netspec.diagnostics.raised import Collector, NetspecError, Rejection
 from netspec.diagnostics.records import Problem
 from netspec.diagnostics.source import Source
@@ -87,4 +88,5 @@ def _read(name: str, value: str, limits: Limits) -> Any:
                 return evaluate_at(given, nothing)
             except Rejection as rejection:
                 raise NetspecError(rejection.problem, status=2) from None
-    raise Rejection(NotASymbol(f"--set {name}={value}", "it is not one value"))
+    advice = f"a list stands in brackets: `--set {name}=[1, 2]`"
+    raise Rejection(UnexpectedText(f"`--set {name}={value}`", "one value", advice))

@@ -15,13 +15,14 @@ from netspec.foundation.records import record
 from netspec.graph.checked import Graph
 from netspec.graph.same import same
 from netspec.importing.files.program import Array, Program
-from netspec.importing.files.specialise import OPEN, SMALLER, leaves_open, read_program
+from netspec.importing.files.specialise import OPEN, OTHERS, VOLUME, leaves_open, read_program
 from netspec.importing.parts import prove_parts
 from netspec.importing.proof import Proof, Run, prove
 from netspec.importing.recognise.opening import open_sizes, opened, tries
 from netspec.importing.recognise.recognising import Recognised, recognised
 from netspec.importing.recognise.unread import Unread, listed, notes
 from netspec.importing.structure.find import structured
+from netspec.system.atomic import Paths, replacing
 from netspec.system.reading import reading
 from netspec.weights.sources import given
 
@@ -46,13 +47,15 @@ class Imported:
     dtype: str = "fp32"
     quantized: bool = False
 
-    def save_weights(self, path: str | Path) -> None:
-        """Writes the weights as safetensors, in the file's `dtype` where it holds them."""
+    def save_weights(self, path: str | Path, *, keep: Paths = ()) -> None:
+        """Writes the weights as safetensors, in the file's `dtype` where it holds them.
+
+        Files of `keep` are not written over.
+        """
         from netspec.checkpoints.formats.safetensors import write_safetensors
         from netspec.importing.numbers import numbers
-        from netspec.system.atomic import replacing
 
-        with replacing(Path(path)) as file:
+        with replacing(Path(path), keep=keep) as file:
             write_safetensors(file, {n: numbers(a, self.dtype) for n, a in self.weights.items()})
 
 
@@ -101,13 +104,17 @@ def import_file(
 
 
 def _at_some_size(path: Path, sizes: Mapping[str, int] | None) -> Program:
-    """The file at the usual size of what it leaves open, or at a smaller one where it is of no such size."""
+    """The file at the usual size of what it leaves open, or at another where it is of no such size."""
     try:
-        return read_program(path, sizes)
+        program = read_program(path, sizes)
+        if any(sum(map(bool, item.symbols[2:])) >= 3 for item in program.inputs):
+            with suppress(NetspecError):
+                return read_program(path, sizes, VOLUME)
+        return program
     except NetspecError:
         if not leaves_open(path):
             raise
-        for other in SMALLER:
+        for other in OTHERS:
             with suppress(NetspecError):
                 return read_program(path, sizes, other)
         raise
@@ -115,11 +122,12 @@ def _at_some_size(path: Path, sizes: Mapping[str, int] | None) -> Program:
 
 def _size(program: Program) -> int:
     """What stands in for the sizes that a program leaves open."""
-    shapes = [(item.symbols, program.shapes[item.name]) for item in program.inputs]
     found = (
         size
-        for names, shape in shapes
-        for name, size in zip(names[2:], shape[2:], strict=False)
+        for item in program.inputs
+        for name, size in zip(
+            item.symbols[item.places :], program.shapes[item.name][item.places :], strict=False
+        )
         if name
     )
     return next(found, OPEN)

@@ -126,7 +126,8 @@ def prove(
         reference = run
         if reference is None or program.meant is not None:
             reference = session_run(plain(path, program.meant, folder), inputs, of=path)
-        places = tuple("x".join(map(str, next(iter(f.values())).shape[2:])) for f in feeds)
+        start = program.inputs[0].places
+        places = tuple("x".join(map(str, next(iter(f.values())).shape[start:])) for f in feeds)
         places = places if len(programs) > 1 else ()
         worst, regions = 0.0, {item.name for item in program.inputs if item.regions}
         named = [leading(program, names, feed) for feed in feeds]

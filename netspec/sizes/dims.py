@@ -368,15 +368,12 @@ def least(dim: Dim) -> float:
     """A bound that the dimension never falls below while symbols are at least 1."""
     total = 0.0
     for mono, coefficient in _terms(dim):
-        factors = [_least_atom(atom) for atom in mono]
-        if (coefficient < 0 and mono) or any(factor < 0 for factor in factors):
+        if coefficient < 0 and mono:
             return float("-inf")
-        total += coefficient * prod(factors)
+        total += coefficient * prod(map(_least_atom, mono))
     return total
 
 
 def _least_atom(atom: Atom) -> float:
-    if isinstance(atom, str):
-        return 1
-    bound = least(atom.formula)
-    return bound // atom.divisor if bound >= 0 else float("-inf")
+    # What is divided has no negative terms: a division leaves remainders.
+    return 1 if isinstance(atom, str) else least(atom.formula) // atom.divisor

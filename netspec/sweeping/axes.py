@@ -94,7 +94,7 @@ def input_axes(given: Iterable[str]) -> tuple[Axis, ...]:
         name, _, _ = text.rpartition(":") if ":" in text else text.rpartition("=")
         found.setdefault(name, []).append(text)
     return tuple(
-        Axis("", f"input_{name}" if name else "input", _distinct(texts))
+        Axis("", f"input_{name}" if name else "input", _once(name or "input", texts))
         for name, texts in found.items()
     )
 
@@ -114,11 +114,15 @@ def _written(name: str, text: str, limits: Limits) -> Sequence[Value]:
     if len(parts) == 1 and (only := _range(name, parts[0])) is not None:
         return only
     values: list[Value] = []
+    alone: list[Value] = []
     for part in parts:
         found = _range(name, part)
-        values += (_value(name, part, limits),) if found is None else found
+        if found is None:
+            alone.append(_value(name, part, limits))
+        values += alone[-1:] if found is None else found
         if len(values) > _MOST:
             raise _bad(name, text, f"it has more than {_MOST:,} values")
+    _once(name, alone)  # ranges may overlap
     return _distinct(values)
 
 
@@ -191,6 +195,18 @@ def _parts(text: str) -> Iterator[str]:
 def _distinct(values: Iterable[Any]) -> tuple[Any, ...]:
     """Each value once: `1` and `yes` differ."""
     return tuple({(isinstance(value, bool), value): value for value in values}.values())
+
+
+def _once(name: str, values: Sequence[Any]) -> tuple[Any, ...]:
+    """Values that were typed; NetspecError for one that is there twice, and was meant to be another."""
+    found = _distinct(values)
+    if len(found) < len(values):
+        seen: set[tuple[bool, Any]] = set()
+        for value in values:
+            if (key := (isinstance(value, bool), value)) in seen:
+                raise _bad(name, ",".join(map(shown, values)), f"it has {shown(value)} twice")
+            seen.add(key)
+    return found
 
 
 def _shown(given: object) -> str:

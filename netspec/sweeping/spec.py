@@ -23,6 +23,21 @@ def unit_of(source: Source, limits: Limits) -> Unit:
     return unit
 
 
+def files_of(unit: Unit) -> tuple[str, ...]:
+    """The files that a unit was read from, with what it imports; what git gave is in none."""
+    found: dict[str, None] = {}
+    waiting, seen = [unit], set()
+    while waiting:
+        at = waiting.pop()
+        if id(at) in seen:
+            continue
+        seen.add(id(at))
+        if at.source.path and not at.source.tree:
+            found[at.source.path] = None
+        waiting += at.imports.values()
+    return tuple(found)
+
+
 def checked_names(unit: Unit, names: Iterable[str]) -> None:
     """Raises NetspecError for a name that is of no parameter of the net."""
     known = parameters_of(unit)

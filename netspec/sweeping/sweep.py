@@ -16,7 +16,7 @@ from netspec.diagnostics.source import Source
 from netspec.sweeping.axes import axes_of, input_axes
 from netspec.sweeping.chunks import chunks
 from netspec.sweeping.picture import Plot
-from netspec.sweeping.spec import checked_inputs, checked_names, unit_of
+from netspec.sweeping.spec import checked_inputs, checked_names, files_of, unit_of
 from netspec.sweeping.tables import columns_of, writer_for
 from netspec.sweeping.variant import OVER, Plan, Row
 from netspec.system.atomic import planned, replacing
@@ -139,9 +139,8 @@ class Sweep:
 
     @property
     def files(self) -> tuple[str, ...]:
-        """The file that the spec was read from, which is not written over."""
-        source = self.plan.source
-        return (source.path,) if source.path and not source.tree else ()
+        """The files that the spec was read from, which are not written over."""
+        return files_of(self.unit)
 
     def _built(self) -> Iterator[list[Row]]:
         if self._latency is not None:

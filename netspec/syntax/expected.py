@@ -134,7 +134,9 @@ def expectation(choices: Iterable[str], token: Token, word: str = "") -> tuple[s
         branches = "braces without a word before them hold branches: `{ | a | b }`"
         return "`|`", f"{branches}; {GROUPED}"
     if kinds == {"LPAR"}:
-        return "`(`", "sizes are whole numbers or symbols with a capital letter: `3xHxW`"
+        advice = "sizes are whole numbers or symbols with a capital letter: `3xHxW`"
+        # The `xsmall` of `3xsmall`; behind `default relu` sizes are not what is missing.
+        return "`(`", advice if word.lower().startswith("x") else ""
     if token.type == "REF" and {"LPAR", "DIMS"} <= kinds and "LSQB" not in kinds:
         return "`(`", f"a reference stands in parentheses: `({token})`"
     if token.type == "ELSE":

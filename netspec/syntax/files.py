@@ -149,9 +149,11 @@ def _nearest(path: Path) -> str:
     return f"did you mean {near}?" if near else "`netspec list` shows the shipped specs"
 
 
-def read_file(path: Path, limits: Limits = DEFAULT, *, shipped: bool = False) -> Source:
-    """One regular file as a source; raises NetspecError with what is wrong with it."""
-    shown = str(path) if not shipped else path.name
+def read_file(
+    path: Path, limits: Limits = DEFAULT, *, shipped: bool = False, shown: str = ""
+) -> Source:
+    """One regular file as a source, called as it is `shown`; raises NetspecError with what is wrong."""
+    shown = shown or (str(path) if not shipped else path.name)
     try:
         # Opened without blocking, so that a pipe in place of a file cannot hold netspec up.
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))

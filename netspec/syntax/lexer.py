@@ -32,6 +32,10 @@ _FORBIDDEN = re.compile(
 _PARTNER = {"(": ")", "[": "]", "{": "}", ")": "(", "]": "[", "}": "{"}
 _MAX_DIGITS = 18
 _MAX_NAME = 64
+# A character, as often as it is there.
+_RUN = re.compile(r"(.)\1*")
+# What is left of a text in single quotes.
+_QUOTED = re.compile(r"[^'\n]*'")
 # Characters before a word that say what it was meant as.
 _LOOKED_BACK = 80
 # A token after which a step can be complete, so that `x` is a repeat and a newline ends the step.
@@ -61,11 +65,10 @@ _CLOSING = frozenset(_CLOSERS.values())
 
 def forbidden_characters(source: Source) -> Iterator[Diagnostic]:
     """One diagnostic for each line that holds characters which have no place in a spec."""
-    line = -1
-    for found in _FORBIDDEN.finditer(source.text):
-        above, line = line, source.position(found.start())[0]
-        if line == above:
-            continue
+    at = 0
+    while found := _FORBIDDEN.search(source.text, at):
+        at = source.text.find("\n", found.start())
+        at = at if at >= 0 else len(source.text)
         char = found.group()[0]
         name = (
             "a carriage return without a newline"
@@ -282,17 +285,20 @@ class Lexer:
     def _report_bad(self, text: str, start: int) -> int:
         """Reports a character that begins nothing; says where reading goes on."""
         end = start + 1
-        line_end = self.source.text.find("\n", start)
-        line_end = line_end if line_end >= 0 else len(self.source.text)
         if text == '"':
             self.report(UnterminatedText(), start, end)
-            return line_end
+            line_end = self.source.text.find("\n", start)
+            return line_end if line_end >= 0 else len(self.source.text)
         advice = "names are ASCII letters, digits and _" if ord(text) > 127 else "delete it"
         if text == "'":
-            end = self.source.text.find("'", end, line_end) + 1 or end
+            quoted = _QUOTED.match(self.source.text, end)
+            end = quoted.end() if quoted else end
             advice = "words stand without quotes, texts in double ones"
         if not _FORBIDDEN.match(text):
             self.report(IllegalCharacter(f"`{text}` (U+{ord(text):04X})", advice), start, end)
+        run = _RUN.match(self.source.text, start)
+        if run and text != "'":  # the same character again and again is one mistake
+            end = run.end()
         return end
 
 

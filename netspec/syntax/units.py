@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import field, replace
 from pathlib import Path
@@ -321,8 +320,8 @@ class Loader:
         """Where a file is: its key, the net of it that is meant, and what reads it."""
         tree, beside = unit.source.tree, unit.source.path
         if tree and beside:
-            inside = posixpath.join(posixpath.dirname(beside), f"{name}.ns")
-            if git.holds(tree, inside):
+            inside = git.beside(tree, beside, f"{name}.ns")
+            if inside is not None:
                 source = Source(name, "", inside, tree=tree)
                 return source.key, "", lambda: read_at(tree, inside, self.limits)
         elif beside:

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from netspec.diagnostics.messages.files import CannotStream, CannotWrite
+from netspec.diagnostics.messages.files import CannotStream, CannotWrite, Overwrites
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.records import Diagnostic
 from netspec.system.locks import lock
@@ -187,6 +187,18 @@ def planned(path: Path, keep: Paths = ()) -> Target:
     """What would be written at `path`; raises NetspecError where nothing may be."""
     with telling(path, path.parent):
         return target_of(path, keep)
+
+
+def planned_apart(paths: Iterable[Path], keep: Paths = ()) -> None:
+    """Raises NetspecError where one of several files may not be written, or would take another's place."""
+    found: dict[str, Path] = {}
+    for path in paths:
+        if planned(path, keep).stream:
+            continue
+        place = os.path.join(os.path.realpath(path.parent), path.name)
+        if place in found:
+            raise NetspecError(Overwrites(str(path), "written to twice"), status=2)
+        found[place] = path
 
 
 @contextlib.contextmanager

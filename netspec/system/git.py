@@ -19,6 +19,8 @@ _ENVIRONMENT = {
     "GIT_TERMINAL_PROMPT": "0",
     "LC_ALL": "C",
 }
+# What stands before paths of the index that are in conflict: the common ancestor, ours and theirs.
+_SIDES = ("1:", "2:", "3:")
 
 
 @record
@@ -45,8 +47,17 @@ def tree_of(spec: str) -> tuple[Tree, str] | None:
     return Tree(revision, found.decode().strip()), path
 
 
-def holds(tree: Tree, path: str) -> bool:
-    """Whether a revision has a file of this path."""
+def beside(tree: Tree, path: str, name: str) -> str | None:
+    """The path of the file of a name in the folder of a path of a revision; None where there is none.
+
+    Beside a side of a conflict, `2:net.ns` of the index, are that side's files and those without conflict.
+    """
+    stage = path[:2] if not tree.id and path[:2] in _SIDES else ""
+    place = posixpath.join(posixpath.dirname(path.removeprefix(stage)), name)
+    return next((found for found in (stage + place, place) if _is_file(tree, found)), None)
+
+
+def _is_file(tree: Tree, path: str) -> bool:
     try:
         return _git(path, "cat-file", "-t", f"{tree.id}:{path}").strip() == b"blob"
     except NetspecError:

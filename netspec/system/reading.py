@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import warnings
 from collections.abc import Callable, Iterator
@@ -14,7 +15,11 @@ from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.records import printable
 
 Refusal = Callable[[str], NetspecError]
+# Axes of one tensor: numpy's arrays have no more, and the product of any number of sizes costs its square.
+MOST_AXES = 64
 _LONGEST = 200
+# An open file or an object as Python writes it, which says nothing to whoever named the file.
+_OBJECT = re.compile(r" <[\w.]+ (?:name=|object at )[^>]*>")
 
 
 def open_regular(path: str | Path) -> BinaryIO:
@@ -57,6 +62,7 @@ def reason_of(error: BaseException) -> str:
         return "it is nested too deep"
     text = str(error.strerror or "") if isinstance(error, OSError) else ""
     text = text or next(iter(str(error).strip().splitlines()), "")
+    text = _OBJECT.sub("", text)
     kind = type(error).__name__
     if not text or isinstance(error, KeyError):
         text = f"{kind} {text}".strip()

@@ -142,6 +142,30 @@ def test_a_revision_is_no_option_and_no_command(
     assert not (repository / "x").exists()
 
 
+def test_sides_of_a_conflict_import_what_is_without_one(repository: Path) -> None:
+    net = repository / "nets" / "net.ns"
+    both = net.read_text()
+    for side, width in (("theirs", 50), ("ours", 60)):
+        git("checkout", "-qb", side, "HEAD" if side == "theirs" else "HEAD~1", cwd=repository)
+        net.write_text(both.replace("unit(48)", f"unit({width})"))
+        git("commit", "-qam", side, cwd=repository)
+    run(
+        "git",
+        "-c",
+        "user.name=n",
+        "-c",
+        "user.email=n@example.org",
+        "merge",
+        "theirs",
+        cwd=repository,
+    )
+    assert "<<<<<<<" in net.read_text()
+    sides = [f":{stage}:nets/net.ns" for stage in (1, 2, 3)]
+    for before, after, widths in ((0, 1, (48, 60)), (0, 2, (48, 50)), (1, 2, (60, 50))):
+        found = changes(sides[before], sides[after], repository)
+        assert found == [(f"unit({widths[0]})", f"unit({widths[1]})", sides[after], 5)]
+
+
 def test_without_a_repository_git_says_so(tmp_path: Path) -> None:
     done = netspec("diff", "HEAD:net.ns", "lenet5", cwd=tmp_path)
     assert done.returncode == 1
@@ -222,6 +246,29 @@ def test_git_shows_lines_where_a_file_is_no_net(driven: Path) -> None:
     shown = git("diff", cwd=driven)
     assert "error[NS" in shown
     assert "+unit(16\n" in shown
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"# caf\xe9\ninput 3x8x8\n", "b/nets/net.ns:1:6: error[NS102]"),
+        (b"\xff\xfei\0n\0", "b/nets/net.ns:1:1: error[NS102]"),
+        (b"", "b/nets/net.ns"),
+    ],
+)
+def test_git_calls_files_that_are_no_text_as_it_has_them(
+    content: bytes, says: str, driven: Path
+) -> None:
+    (driven / "nets" / "net.ns").write_bytes(content)
+    shown = git("diff", cwd=driven)
+    assert shown.startswith(says)
+    assert "-net tiny\n" in shown
+
+
+def test_line_ends_are_no_difference(driven: Path) -> None:
+    net = driven / "nets" / "net.ns"
+    net.write_bytes(net.read_bytes().replace(b"\n", b"\r\n").replace(b"fc-10", b"fc-20"))
+    assert "~ fc-10 → fc-20 (b/nets/net.ns:6:6)\n" in git("diff", cwd=driven)
 
 
 def test_git_shows_files_that_came_went_or_were_renamed(driven: Path) -> None:

@@ -334,3 +334,10 @@ def test_what_heads_outputs_and_merges_read_is_not_warned_of() -> None:
     assert warned("input 4\nfc-4 as a; head side { fc-2 }; fc-3 as b\noutput a, b\n") == ""
     for name in shipped_names("lectures"):
         assert unread(build(read_spec(name))) == ()
+
+
+def test_a_message_that_holds_another_one_says_what_that_says() -> None:
+    from netspec.diagnostics.messages.files import CannotRead, CannotWrite
+
+    inner = CannotRead("a.ns", "it is a folder")
+    assert CannotWrite("b", f"{inner}").headline.endswith("cannot read `a.ns`: it is a folder")

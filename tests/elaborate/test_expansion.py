@@ -60,6 +60,9 @@ block many(n) { relu x(n) }
 block deep(n) { if n > 0 { relu; deep(n-1) } else { tanh } }
 block around(body) { body; sigmoid; body }
 block wide(n, m=n+1) { for i in 1..n { for j in i..m { relu } } }
+block shaped(n, kernel=1, width=1, stride=1) { relu x(kernel); tanh x(width); sigmoid x(stride) }
+block square(n, kernel) { if kernel == (3, 5) { relu x5 } }
+block twice(n, m=2*n) { relu x(m) }
 block chosen(kind=a) { if kind == a { relu x5 } else if kind == b { tanh } else { identity } }
 """
 
@@ -111,7 +114,21 @@ def test_what_depends_on_no_tensor_is_counted_exactly(
         # Of two ways the shorter counts; of an index that is not known, what holds for any.
         ("if C > 2 { relu x9 } else { tanh x4 }", 4),
         ("if C > 2 { relu x9 } else if C > 1 { tanh x5 } else { tanh x6 }", 5),
+        ("if C > 2 { relu x4 } else { tanh x9 }", 4),
+        ("if C > 2 { relu x5 } else if C > 1 { tanh x4 } else { tanh x6 }", 4),
+        ("if 1 > 2 { relu } else if C > 2 { relu x5 } else { tanh x4 }", 4),
+        ("if C > 2 { for i in 1..3 { relu } } else { relu x3 }", 3),
         ("if C > 2 { relu x9 }", 0),
+        # What is known of a call counts, whatever else of it is not.
+        ("shaped3-2/4(C)", 9),
+        ("shaped(C, 3, stride=5)", 9),
+        ("square3x5(C)", 5),
+        ("twice(3)", 6),
+        ("twice(C)", 0),
+        ("twice(C, 4)", 4),
+        ("around { relu x(C) }", 1),
+        ("for i in C..9 { relu }", 0),
+        ("for i in 1..3 { relu x(C); tanh }", 3),
         ("relu x(C)", 0),
         ("for i in 1..C { relu }", 0),
         ("for i in 1..100 { tanh; relu x(i) }", 100),
@@ -178,6 +195,32 @@ def test_a_net_of_one_step_too_many_is_refused_and_none_of_one_less(steps: str, 
 
 
 @pytest.mark.parametrize(
+    "steps",
+    [
+        "for i in 1..60 { for j in 1..60 { for k in 1..60 { relu x(i*j*k) } } }",
+        "deep(9000)",
+        "for i in 1..60 { for j in 1..60 { for k in 1..60 { many(i*3600 + j*60 + k) } } }",
+    ],
+)
+def test_counting_stops_after_a_bounded_amount_of_work(steps: str) -> None:
+    """A count of what was looked at is a lower bound too, and enough to refuse."""
+    with at_most(1_500_000), pytest.raises(NetspecError):
+        build(Source("t.ns", f"input 3x8x8\n{BLOCKS}{steps}\n"), limits=Limits(nodes=10))
+
+
+@pytest.mark.parametrize("depth", [2, 5])
+def test_a_call_inside_itself_is_counted_as_deep_as_calls_may_go(
+    depth: int, counted: Counted
+) -> None:
+    text = "input 3x8x8\nblock end(n) { relu; if n > 0 { end(n-1) } }\nend(4)\n"
+    if depth == 5:
+        assert counted(Source("t.ns", text), Limits(depth=5))[0].nodes == 5
+        return
+    with pytest.raises(NetspecError):
+        build(Source("t.ns", text), limits=Limits(depth=depth))
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "block b(body) { b { body } }\ninput 3\nb { relu }",
@@ -189,3 +232,12 @@ def test_braces_that_are_passed_on_without_end_are_counted_in_bounded_work(text:
     """Each holds the braces around it: to number them one by one was work by the square of the depth."""
     with at_most(4_000_000), pytest.raises(NetspecError):
         build(Source("t.ns", text))
+
+
+def test_the_first_step_too_many_is_the_one_refused() -> None:
+    """Of two ways the shorter was counted; the longer is stopped at its eleventh step."""
+    text = f"input 3x8x8\nif C > 2 {{ {'relu; ' * 14}relu }} else {{ tanh }}\n"
+    with pytest.raises(NetspecError) as caught:
+        build(Source("t.ns", text), limits=Limits(nodes=11))
+    (found,) = caught.value.diagnostics
+    assert (found.code, list(found.problem.facts.values())[:2]) == ("NS404", [12, 11])

@@ -279,6 +279,20 @@ def test_a_step_that_shares_hands_on_the_weights_of_the_step_that_owns_them() ->
     assert [node.owner for node in graph.nodes[1:]] == ["first.one"] * 4
 
 
+def test_weights_are_shared_with_their_owner_in_calls_that_are_added_again() -> None:
+    """The second call of a block is not run, and what it shared is known of it too."""
+    pair = "block pair { conv1-3 as one; conv1-3(weights=@one) as two }\n"
+    graph = net(f"{pair}pair as a; pair as b; conv1-3(weights=@b.two) as last")
+    owners = {node.path: node.owner for node in graph.nodes[1:]}
+    assert owners == {
+        "a.one": "a.one",
+        "a.two": "a.one",
+        "b.one": "b.one",
+        "b.two": "b.one",
+        "last": "b.one",
+    }
+
+
 def test_frozen_steps_and_braces_mark_their_nodes() -> None:
     graph = net("freeze { conv1-4 }; conv1-4(frozen=yes); conv1-4")
     assert [node.frozen for node in graph.nodes[1:]] == [True, True, False]
@@ -385,6 +399,7 @@ def test_a_setting_is_a_word_that_the_net_asks_for() -> None:
         ("9 ** 64", "the result is too large"),
         ("10**17 * 100", "the result has more than 18 digits"),
         ("1e300 * 1e300", "the result is not finite"),
+        ("1e300 * 1e300", "cannot compute 1e+300 * 1e+300: the result is not finite"),
         ("1 // 0", "division by zero"),
         ("H // 0", "division by zero"),
         ("multiple(8, 0)", "division by zero"),
@@ -625,3 +640,26 @@ def test_a_quotient_that_is_whole_is_an_integer_wherever_one_is_taken(net, compu
     ours, theirs = (net(text, input="3x9x9").nodes[-1] for text in (computed, plain))
     assert ours.types == theirs.types
     assert repr(ours.op) == repr(theirs.op)
+
+
+@pytest.mark.parametrize("merge", ["add", "concat", "mul", "sub"])
+def test_rows_of_two_kinds_do_not_meet(merge: str, refused: Callable[[str], NetspecError]) -> None:
+    """A sum of what there is for each image and for each region would pair them by chance."""
+    text = f"input a: 3x8x8\ninput b: 3x8x8 batch(R=4)\n{merge} {{ | @a | @b }}"
+    error = refused(text)
+    assert [item.code for item in error.diagnostics] == ["NS310"]
+    assert "one has a row for each of N and another one for each of R" in str(error)
+
+
+def test_a_call_says_its_arguments(net: Callable[[str], Graph]) -> None:
+    graph = net(
+        "block unit(n, s=1) { conv3-n/s(pad=1) }\nblock plain { relu }\nunit(8, s=2); plain"
+    )
+    calls = {str(node.call) for node in graph.nodes if node.call}
+    assert calls == {"unit(8, s=2)", "plain"}
+
+
+def test_a_recurrence_goes_over_a_sequence_and_not_over_a_size(
+    refused: Callable[[str], NetspecError],
+) -> None:
+    assert "NS203" in str(refused("input x: 8x10\nfc-5 as h\nfor t in @x.C { relu }"))

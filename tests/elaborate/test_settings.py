@@ -47,9 +47,9 @@ def test_a_setting_is_a_value_or_an_expression(size: object) -> None:
     ("value", "says", "status"),
     [
         ("1/0", "cannot compute 1 / 0: division by zero", 2),
-        ("1, 2", "it is not one value", 1),
-        ("a=1", "it is not one value", 1),
-        ("", "it is not one value", 1),
+        ("1, 2", "expected one value", 1),
+        ("a=1", "expected one value", 1),
+        ("", "expected one value", 1),
         ("3; relu", "NS", 1),
         ("(", "NS", 1),
         (4.5, "NS", 1),
@@ -191,3 +191,10 @@ def test_representations_name_what_they_are() -> None:
     graph = built("input 3\nfc-2")
     assert re.match(r"<graph of .*: 2 nodes>", repr(graph))
     assert repr(graph.nodes[1]).startswith("<fc1: ")
+
+
+@pytest.mark.parametrize("value", ["1, 2", "k=3", ""])
+def test_a_setting_of_several_values_is_told_how_a_list_is_written(value: str) -> None:
+    said = str(refusal(NET, n=value))
+    assert f"did not expect `--set n={value}` here; expected one value" in said
+    assert "`--set n=[1, 2]`" in said

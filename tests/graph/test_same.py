@@ -70,10 +70,37 @@ def test_what_computes_the_same_is_the_same(mine: str, other: str) -> None:
         ("conv1-4 as a; add { | relu | @a }", "conv1-4; relu; add { | identity | identity }"),
         ("relu; head h(loss=0.3) { conv1-1 }; tanh", "relu; head h(loss=0.4) { conv1-1 }; tanh"),
         ("dwconv3(fixed=binomial, bias=no)", "dwconv3(fixed=gaussian_window(1), bias=no)"),
+        ("split(2) as a, b; @a; conv1-4", "split(2) as a, b; @b; conv1-4"),
+        ("{ | relu | tanh }", "relu"),
+        ("relu; head h { conv1-1 }; tanh", "relu; tanh"),
+        ("relu; tanh", "relu; head h { conv1-1 }; tanh"),
+        ("relu; head h { conv1-1 }; tanh", "relu; head g { conv1-1 }; tanh"),
+        ("relu; head h { conv1-1 }; tanh", "relu; head h { conv1-2 }; tanh"),
+        ("concat { | relu | relu }", "relu; concat { | identity | identity }"),
+        ("add { | relu | sub { | tanh | relu } }", "add { | sub { | relu | tanh } | relu }"),
     ],
 )
 def test_what_computes_another_thing_is_not(mine: str, other: str) -> None:
     assert same(built(BASE + mine), built(BASE + other)) is None
+
+
+@pytest.mark.parametrize(
+    ("mine", "other"),
+    [
+        ("input 4x8x8\nrelu", "input 4x8x9\nrelu"),
+        ("input 4x8x8\nrelu", "input 4xHxW\nrelu"),
+        ("input a: 4x8x8\ninput b: 4x8x8\nsub { | @a | @b }", "input a: 4x8x8\nsub { | @a | @a }"),
+        (
+            "input a: 4x8x8\ninput b: 4x8x8\nsub { | @a | @b }",
+            "input a: 4x8x8\ninput b: 4x8x8\nsub { | @b | @a }",
+        ),
+        ("input 4 ids(9)\nembedding-2(rows=9)", "input 4 ids(8)\nembedding-2(rows=9)"),
+    ],
+)
+def test_nets_of_other_inputs_are_not_the_same(mine: str, other: str) -> None:
+    assert same(built(mine), built(other)) is None
+    assert same(built(other), built(mine)) is None
+    assert same(built(mine), built(mine)) is not None
 
 
 def test_two_steps_that_are_alike_are_not_taken_for_one() -> None:

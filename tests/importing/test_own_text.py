@@ -225,3 +225,23 @@ def test_windows_and_then_a_grid_of_the_same_map(tmp_path: Path) -> None:
     text = fixed(spec, tmp_path)
     assert "block layer(spaced) {\n  windows(7, spaced=spaced) {" in text
     assert text.endswith("\nlayer(no); layer(yes)\n")
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        "input 6x4x5\nreshape((6, 20)); relu; mul { | identity | gap(keep=yes); conv1-6; sigmoid }",
+        "input 6x8\nfc-3(over=channels); tanh; transpose; grid((1, 3)); squeeze_excite(4)",
+        "input 4x9\nlstm-5(state=yes) as all, last, cell\n@all; relu as end\noutput last, end, cell",
+        "input 2x9\nrelu as low; conv1-2 as middle\n@low; conv1-3 as high\noutput middle, high, low",
+    ],
+)
+def test_pooled_rows_and_parts_of_bundles_are_fixed_points(steps: str, tmp_path: Path) -> None:
+    fixed(steps, tmp_path)
+
+
+def test_outputs_stay_outside_blocks(tmp_path: Path) -> None:
+    places = range(8)
+    cuts = "\n".join(f"@image; conv3-4(pad=1); lrn(5); gap as o{i}" for i in places)
+    spec = f"input image: 3x8x8\n{cuts}\noutput {', '.join(f'o{i}' for i in places)}"
+    assert "block " in fixed(spec, tmp_path)

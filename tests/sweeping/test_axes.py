@@ -29,7 +29,7 @@ from netspec.sweeping.axes import axis_of, input_axes
         ("relu, leaky(0.1), mlp(4, act=gelu)", ("relu", "leaky(0.1)", "mlp(4, act=gelu)"), str),
         ("[3,4,6,3],[3,4,23,3]", ("[3,4,6,3]", "[3,4,23,3]"), str),
         ("none,bn", ("none", "bn"), str),
-        ("1,yes,1", (1, True), str),
+        ("1,yes", (1, True), str),
         (range(16, 65, 16), (16, 32, 48, 64), int),
         ([1, 2.5], (1, 2.5), float),
         (((3, 4), (5,)), ("[3, 4]", "[5]"), str),

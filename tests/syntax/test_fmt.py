@@ -64,6 +64,31 @@ def test_formatting_twice_changes_nothing() -> None:
     assert format_text(TIDY) == TIDY
 
 
+@pytest.mark.parametrize(
+    ("untidy", "tidy"),
+    [
+        ("relu;;tanh ;", "relu; tanh"),
+        ("; relu ; tanh", "relu; tanh"),
+        ("add {; |relu;|;tanh }", "add { | relu | tanh }"),
+        ("if not(n>2)and(n<9){relu;}", "if not (n > 2) and (n < 9) { relu }"),
+        ("conv1-( 2 if -1<n else(3) )", "conv1-(2 if -1 < n else (3))"),
+        ("conv1-( - 1 + n )", "conv1-(-1+n)"),
+        ("b(k=not n,m=[ 1 , 2 ])", "b(k=not n, m=[1, 2])"),
+        ("input a : 3x8x8", "input a: 3x8x8"),
+        ("for i in[1,2]{relu}", "for i in [1, 2] { relu }"),
+        ("relu(frozen = yes) as  y ;@y", "relu(frozen=yes) as y; @y"),
+        ("net two=one( n=8 )", "net two = one(n=8)"),
+        ("concat {\n| relu\ntanh\n| tanh\n}", "concat {\n  | relu\n    tanh\n  | tanh\n}"),
+        ("b {\nrelu\n\n\n}\n\n\ntanh", "b {\n  relu\n}\n\ntanh"),
+        ("b {\n\nrelu\n}", "b {\n  relu\n}"),
+        ("b(\n3,\n4)", "b(\n  3,\n  4)"),
+    ],
+)
+def test_what_stands_between_tokens_is_settled(untidy: str, tidy: str) -> None:
+    assert format_text(untidy + "\n") == tidy + "\n"
+    assert format_text(tidy + "\n") == tidy + "\n"
+
+
 def test_texts_and_comments_are_kept_as_written() -> None:
     text = 'paper "a  ;  b"   #  two  spaces\ninput 3\nfc-2\n'
     assert format_text(text) == 'paper "a  ;  b"  #  two  spaces\ninput 3\nfc-2\n'

@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from support.watching import at_most
 
 from netspec import NetspecError
 from netspec.diagnostics.limits import Limits
@@ -216,6 +217,20 @@ def test_values_that_double_with_every_call_are_refused(text: str) -> None:
 )
 def test_megabytes_of_one_character_are_answered(text: str) -> None:
     assert codes("input 3" + text)
+
+
+@pytest.mark.parametrize("char", ["?", "\0", "\N{LATIN SMALL LETTER E WITH ACUTE}"])
+def test_a_character_again_and_again_is_one_mistake_and_one_piece_of_work(char: str) -> None:
+    with at_most(100_000):
+        assert codes("input 3\nrelu " + char * 300_000) == ["NS101"]
+
+
+def test_the_end_of_a_line_is_looked_for_once_however_many_letters_it_has() -> None:
+    """4 MiB in one line took minutes where each wrong letter looked for the line's end."""
+    with pytest.raises(NetspecError) as caught:
+        build(Source("t.ns", "input 3\nrelu " + "'a" * 200_000))
+    assert caught.value.diagnostics[0].code == "NS101"
+    assert caught.value.more == 100_000 - len(caught.value.diagnostics)
 
 
 def test_fifty_thousand_mistakes_give_twenty_messages_and_a_count() -> None:

@@ -207,3 +207,60 @@ def test_brackets_that_cross_are_told(text: str) -> None:
     collector = Collector()
     parse(Source("t.ns", f"relu\n{text}\ntanh"), collector)
     assert collector.failed
+
+
+@pytest.mark.parametrize(
+    ("computed", "plain"),
+    [
+        ("maxpool(2)/2", "maxpool(2, stride=2)"),
+        ("maxpool(2)/2(pad=1)", "maxpool(2, stride=2, pad=1)"),
+        ("conv(3, 1)-4/2(pad=1)", "conv(3, 1, width=4, stride=2, pad=1)"),
+    ],
+)
+def test_arguments_may_stand_before_width_and_stride(computed: str, plain: str) -> None:
+    one, other = step(computed).action, step(plain).action
+    assert isinstance(one, ast.Head)
+    assert isinstance(other, ast.Head)
+    said = [(argument.name, argument.value) for argument in one.arguments]
+    short = [("width", one.width), ("stride", one.stride)]
+    both = [*said, *((name, value) for name, value in short if value is not None)]
+    values = {name: value.value for name, value in both if name is not None}
+    assert values == {a.name: a.value.value for a in other.arguments if a.name is not None}
+    assert [v.value for n, v in said if n is None] == [
+        a.value.value for a in other.arguments if a.name is None
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "unmatched"),
+    [
+        ("b(x={ relu ); relu", [("(", 1), ("{", 4)]),
+        ("{ | conv3-(4 }; relu", [("(", 10)]),
+        ("conv3-4(pad=(1, 2; relu", [("(", 7), ("(", 12)]),
+        ("block b { relu\nnet c", [("{", 8)]),
+        ("relu }", [("}", 5)]),
+    ],
+)
+def test_each_bracket_without_a_partner_is_reported_where_it_stands(
+    text: str, unmatched: list[tuple[str, int]]
+) -> None:
+    _file, collector = read(text)
+    found = [
+        (item.span.text, item.span.start)
+        for item in collector.kept
+        if item.code == "NS106" and item.span is not None
+    ]
+    assert sorted(found) == sorted(unmatched)
+
+
+@pytest.mark.parametrize(
+    "text", ["block b { relu\nblock c { tanh }\nb; c", "b(3\nblock c { tanh }\nc"]
+)
+def test_a_declaration_at_the_start_of_a_line_ends_what_somebody_forgot_to_close(
+    text: str,
+) -> None:
+    file, collector = read(text)
+    assert [item.code for item in collector.kept] == ["NS106"]
+    blocks = [item.name for item in file.items if isinstance(item, ast.Block)]
+    assert blocks[-1] == "c"
+    assert isinstance(file.items[-1], ast.Step)

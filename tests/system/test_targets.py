@@ -226,3 +226,46 @@ def test_no_name_of_a_net_leads_out_of_the_folder(tmp_path, name, monkeypatch):
     with pytest.raises(NetspecError):
         netspec.load(f"net {name}\ninput 3x8x8\ngap; fc-3\n").to_onnx()
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("through", ["itself", "a link", "a link to a link"])
+def test_an_open_file_of_this_process_gets_the_bytes(tmp_path, through):
+    reader, writer = os.pipe()
+    path = Path(f"/dev/fd/{writer}")
+    for number in range({"itself": 0, "a link": 1, "a link to a link": 2}[through]):
+        link = tmp_path / f"link{number}"
+        link.symlink_to(path)
+        path = link
+    try:
+        put(path, b"bytes")
+        assert os.read(reader, 100) == b"bytes"
+    finally:
+        os.close(reader)
+        os.close(writer)
+
+
+def test_what_this_process_reads_from_standard_input_is_not_replaced(tmp_path):
+    path = tmp_path / "net.ns"
+    path.write_text(SPEC)
+    before, file = os.dup(0), os.open(path, os.O_RDONLY)
+    try:
+        os.dup2(file, 0)
+        with pytest.raises(NetspecError) as caught:
+            put(path)
+    finally:
+        os.dup2(before, 0)
+        os.close(before)
+        os.close(file)
+    said = f"would overwrite `{path}`"
+    assert "what standard input was read from" in str(caught.value)
+    assert str(path) in str(caught.value).partition("what standard input")[0], said
+    assert path.read_text() == SPEC
+
+
+def test_what_fails_elsewhere_is_not_blamed_on_the_file(tmp_path):
+    """Another file's error is its own; only what the written file and its folder are refused is told."""
+    with pytest.raises(FileNotFoundError), replacing(tmp_path / "net.onnx"):
+        (tmp_path / "other" / "weights").read_bytes()
+    with pytest.raises(NetspecError, match=r"net\.onnx"), replacing(tmp_path / "net.onnx"):
+        (tmp_path / "beside").read_bytes()
+    assert os.listdir(tmp_path) == []

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sized
 from itertools import chain
 from math import prod
 from pathlib import Path
@@ -15,7 +17,7 @@ from netspec.diagnostics.messages.backends import BadModel
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.records import printable
 from netspec.foundation.records import record
-from netspec.system.reading import open_regular, reading
+from netspec.system.reading import MOST_AXES, open_regular, reading
 
 # The operators netspec writes. Others, loops and custom code among them, are not loaded.
 ALLOWED = frozenset(
@@ -112,12 +114,16 @@ def read_model(path: Path) -> ModelProto:
     """The model that a plain file holds, its names all text; raises NetspecError for anything else."""
     proto = ModelProto()
     with reading(lambda reason: _bad(path, reason)), open_regular(path) as file:
-        data = file.read(_LARGEST + 1)
-    if len(data) > _LARGEST:
-        raise _bad(path, "it has more bytes than a model can have")
+        if os.fstat(file.fileno()).st_size > _LARGEST:
+            raise _bad(path, "it has more bytes than a model can have")
+        data = file.read(_LARGEST)
     with reading(lambda reason: _bad(path, f"it is not ONNX ({reason})")):
         proto.ParseFromString(data)
         _check_text(proto)
+        for function in proto.functions:
+            _check_axes(function.node)
+        _check_axes(proto.graph.node)
+        _check_graph_axes(proto.graph)
     if not proto.HasField("graph") or not proto.opset_import:
         raise _bad(path, "it holds no graph")
     return proto
@@ -142,6 +148,30 @@ def _check_text(proto: ModelProto) -> None:
         raise ValueError("a name is no UTF-8")
 
 
+def _check_axes(nodes: Iterable[NodeProto]) -> None:
+    """Raises ValueError where a tensor in an attribute has more axes than any array."""
+    for node in nodes:
+        for attribute in node.attribute:
+            for tensor in (attribute.t, *attribute.tensors):
+                _refuse_axes(tensor.name or node.name, tensor.dims)
+            for graph in (attribute.g, *attribute.graphs):
+                _check_axes(graph.node)
+                _check_graph_axes(graph)
+
+
+def _check_graph_axes(graph: GraphProto) -> None:
+    """Raises ValueError where a graph says of a tensor that it has more axes than any array."""
+    for tensor in graph.initializer:
+        _refuse_axes(tensor.name, tensor.dims)
+    for item in chain(graph.input, graph.output, graph.value_info):
+        _refuse_axes(item.name, item.type.tensor_type.shape.dim)
+
+
+def _refuse_axes(name: str, sizes: Sized) -> None:
+    if len(sizes) > MOST_AXES:
+        raise ValueError(f"{printable(name)} has {len(sizes):,} axes")
+
+
 def _check_tensor(path: Path, tensor: TensorProto, called: str) -> None:
     """Refuses a tensor whose numbers are not all in the model itself."""
     name, item = printable(called), _ITEM_SIZE.get(tensor.data_type)
@@ -156,6 +186,24 @@ def _check_tensor(path: Path, tensor: TensorProto, called: str) -> None:
     listed = len(tensor.float_data) + len(tensor.int64_data) + len(tensor.int32_data)
     if (raw and (listed or raw != count * item)) or (not raw and listed != count):
         raise _bad(path, f"{name} claims {count:,} numbers and has others")
+
+
+@record
+class ModelFiles:
+    """An ONNX file and the files beside it that hold its numbers, whoever wrote it.
+
+    It is read each time they are asked for, so that it costs nothing where no file could be lost.
+    """
+
+    path: Path
+
+    def __iter__(self) -> Iterator[Path]:
+        yield self.path
+        with contextlib.suppress(NetspecError):
+            for tensor in read_model(self.path).graph.initializer:
+                for entry in tensor.external_data:
+                    if entry.key == "location":
+                        yield self.path.parent / entry.value
 
 
 @record

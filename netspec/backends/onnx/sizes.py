@@ -17,7 +17,7 @@ from onnx.reference import ReferenceEvaluator
 from onnx.shape_inference import infer_node_outputs
 
 from netspec.backends.onnx.types import KEEPING
-from netspec.system.reading import reason_of
+from netspec.system.reading import MOST_AXES, reason_of
 
 Shape = tuple[int | None, ...]
 Array = np.ndarray[Any, Any]
@@ -133,8 +133,11 @@ class _Sizes:
             if kind is None or not kind.tensor_type.HasField("shape"):
                 certain = False
                 continue
-            self._types[name] = kind
             sizes = _sizes(kind)
+            if len(sizes) > MOST_AXES:
+                certain = False
+                continue
+            self._types[name] = kind
             certain = certain and None not in sizes
             item = _item(kind.tensor_type.elem_type)
             total += item * prod(1 if size is None else size for size in sizes)

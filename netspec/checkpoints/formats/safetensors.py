@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 from netspec.checkpoints.formats.tensors import Stored, Tensors, bad_file, integer_type, refused
 from netspec.diagnostics.messages.weights import BadTensor
 from netspec.foundation.records import record
-from netspec.system.reading import open_regular, reading
+from netspec.system.reading import MOST_AXES, open_regular, reading
 
 _HEADER_LIMIT = 100_000_000
 # Types that are read, by the name in the header: numpy's type of the stored bytes.
@@ -77,6 +77,8 @@ def _tensor(path: Path, name: str, entry: Any, start: int, room: int) -> Stored:
         first, last = entry["data_offsets"]
     except (TypeError, KeyError, ValueError):
         raise wrong("has no dtype, shape and data_offsets") from None
+    if len(shape) > MOST_AXES:
+        raise wrong(f"has {len(shape):,} axes")
     if not all(type(number) is int and 0 <= number < 2**63 for number in (*shape, first, last)):
         raise wrong("has a size that is not a whole number")
     dtype = _DTYPES.get(kind)

@@ -46,6 +46,8 @@ def feeds(
         name, equals, path = text.partition("=")
         if not equals or name not in free:
             if equals and name.isidentifier() and not Path(text).exists():
+                if name in given:
+                    raise NetspecError(BadInput(name, "it is fed twice"), status=2)
                 known = ", ".join(free) or "none"
                 raise NetspecError(
                     BadInput(name, f"there is no such input to feed; there is {known}"), status=2
@@ -82,8 +84,8 @@ def _noise(
             example = "x".join(str(s) if isinstance(s, int) else "224" for s in info.shape[1:])
             reason = f"its size is free: say it, as with --input {info.name}:{example}"
             raise NetspecError(BadInput(info.name, reason), status=2)
-        leading = info.shape[0] if isinstance(info.shape[0], int) else batch
-        shape = (leading, *sizes)
+        leading = [size if isinstance(size, int) else batch for size in info.shape[:1]]
+        shape = (*leading, *sizes)
         if math.prod(shape) > DEFAULT.tensor:
             raise NetspecError(BadInput(info.name, f"noise of {shape_text(shape)} is too large"))
         if info.dtype == "|u1":
@@ -91,7 +93,7 @@ def _noise(
         elif np.dtype(info.dtype).kind == "i":
             found[info.name] = random.integers(0, 2, shape)
         else:
-            found[info.name] = random.standard_normal(shape, dtype=np.float32)
+            found[info.name] = np.asarray(random.standard_normal(shape, dtype=np.float32))
     return found
 
 

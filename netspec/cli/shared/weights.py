@@ -27,12 +27,12 @@ class WeightsFile:
     def files(self) -> tuple[Path, ...]:
         """The files it stands for, which nothing may overwrite."""
         files = [self.path]
+        if self.path.suffix == ".onnx":
+            from netspec.backends.onnx.guard import ModelFiles
+
+            files = list(ModelFiles(self.path))
         if self.given["mapping"] is not None:
             files.append(self.given["mapping"])
-        if self.path.suffix == ".onnx":
-            from netspec.backends.onnx.data import data_files
-
-            files += data_files(self.path)
         return tuple(files)
 
     def read(

@@ -44,7 +44,8 @@ class Overwrites(Problem):
     help = "name another file with -o"
     explain = (
         "The file to write is one of those that were read: the spec, one that it imports, its "
-        "weights or their map, by this name or by another. It would be lost, so nothing is written."
+        "weights or their map, by this name or by another, or two outputs have the same name. One would "
+        "be lost, so nothing is written."
     )
     path: str
     what: str

@@ -15,7 +15,7 @@ from netspec.importing.archives.members import Members, refused
 from netspec.importing.archives.operators import callable_of, is_assertion, keywords_of
 from netspec.importing.archives.tensors import tensors_of
 from netspec.importing.archives.values import TYPES, Values, whole
-from netspec.system.reading import reading
+from netspec.system.reading import MOST_AXES, reading
 
 _TEXTS = ("models/model.json", "serialized_exported_program.json")
 # Elements of one tensor while it runs.
@@ -99,7 +99,7 @@ class _Building:
                 hint = held if kind == "as_int" else (held.get("hint") or {"as_int": 2})["as_int"]
                 sizes.append(whole(hint))
             dtype = getattr(self.torch, TYPES[whole(meta["dtype"])])
-            if min(sizes, default=1) < 1 or prod(sizes) > _LARGEST:
+            if min(sizes, default=1) < 1 or len(sizes) > MOST_AXES or prod(sizes) > _LARGEST:
                 raise refused(self.path, f"its input {printable(name)} has sizes that are none")
             found.append(self.torch.zeros(sizes, dtype=dtype))
         free = bool(leading) and leading[0] is not None and len(set(leading)) == 1

@@ -14,7 +14,7 @@ from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.records import printable
 from netspec.importing.archives.members import Members, refused
 from netspec.importing.archives.values import TYPES, whole
-from netspec.system.reading import reading
+from netspec.system.reading import MOST_AXES, reading
 
 # Where archives have their numbers since torch 2.8, with the JSON that describes them; and before.
 _DESCRIBED = {
@@ -55,7 +55,7 @@ def _tensor(torch: Any, members: Members, folder: str, entry: Mapping[str, Any])
     sizes, strides = ([whole(item["as_int"]) for item in meta[key]] for key in ("sizes", "strides"))
     offset = whole(meta["storage_offset"]["as_int"])
     count = len(data) // dtype.itemsize
-    if min([*sizes, *strides, offset, 0]) < 0 or len(sizes) != len(strides):
+    if min([*sizes, *strides, offset, 0]) < 0 or not len(sizes) == len(strides) <= MOST_AXES:
         raise ValueError("its sizes are none")
     if 0 in sizes:
         return torch.zeros(sizes, dtype=dtype)

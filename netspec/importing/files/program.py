@@ -56,6 +56,11 @@ class Input:
     regions: bool = False
 
     @property
+    def places(self) -> int:
+        """The first axis of places: ids have no channels before them."""
+        return 1 if self.integers else 2
+
+    @property
     def is_free(self) -> bool:
         """Whether the file leaves the batch open."""
         return self.batch < len(self.sizes) and self.sizes[self.batch] is None

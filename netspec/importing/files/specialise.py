@@ -28,6 +28,7 @@ from onnx.shape_inference import infer_node_outputs
 from netspec.backends.onnx.blocks.inlining import MOST_NODES
 from netspec.diagnostics.records import printable
 from netspec.importing.files.chains import chained
+from netspec.importing.files.composed import COMPOSED, composed
 from netspec.importing.files.computing import computed
 from netspec.importing.files.einsum import as_products, bounded
 from netspec.importing.files.meaning.meant import meant
@@ -38,18 +39,20 @@ from netspec.importing.files.regions import REGIONS, regions_of
 from netspec.importing.files.runtime import LAID_OUT, OWN, UNOFFICIAL, taken_apart
 from netspec.importing.files.scoping import scopes_of
 from netspec.importing.files.tables import Tables
-from netspec.system.reading import reading
+from netspec.system.reading import MOST_AXES, reading
 
 # The batch that stands in for a free one: 1 would hide which sizes follow it.
 BATCH = 2
-# What stands in for another size that is open.
-OPEN = 224
-# Sizes of files that cannot be read at that, as where a table has fewer rows.
-SMALLER = (128, 64, 32, 16, 8, 7, 6, 5, 4, 3)
+# What stands in for another size that is open, and where three of one input are.
+OPEN, VOLUME = 224, 64
+# Sizes of files that cannot be read at that: of tables with fewer rows, of windows over more.
+OTHERS = (512, 1024, 4096, 128, 64, 32, 16, 8, 7, 6, 5, 4, 3)
 # Elements of one tensor, and of a constant that is computed.
 _LARGEST = 2**31
 _MOST_COMPUTED = 2**26
 _ROOM = 2**28
+# Multiplications of a product of constants.
+_MOST_MULTIPLIED = 2**32
 # Of a constant that is computed element by element.
 _MOST_RESIZED = 2**14
 # Elements of constants that sizes may depend on.
@@ -235,7 +238,7 @@ class _Specialising:
                 f"{printable(proto.name or proto.op_type)} is laid out for one machine by ONNX Runtime's "
                 "optimiser: import the file that it was made from",
             )
-        if proto.domain == OWN or (plain and proto.op_type in UNOFFICIAL):
+        if proto.domain == OWN or (plain and proto.op_type in UNOFFICIAL | COMPOSED):
             apart = self._apart(proto, inputs)
             if apart is not None:
                 for inner in apart:
@@ -318,7 +321,9 @@ class _Specialising:
         with reading(
             lambda reason: refused(self.path, f"{printable(proto.name or proto.op_type)}: {reason}")
         ):
-            return taken_apart(node, self._size_of, fresh)
+            if proto.domain == OWN or proto.op_type in UNOFFICIAL:
+                return taken_apart(node, self._size_of, fresh)
+            return composed(node, self._size_of, self._is_truth, fresh)
 
     def _constant(self, node: NodeProto) -> Array:
         found = attributes_of(self.path, node)
@@ -347,6 +352,12 @@ class _Specialising:
         if name in self.constants:
             return tuple(self.constants[name].shape)
         return self._shape(self.types.get(name))
+
+    def _is_truth(self, name: str) -> bool:
+        """Whether a tensor holds truth values."""
+        if name in self.constants:
+            return bool(self.constants[name].dtype == bool)
+        return bool(self.types[name].tensor_type.elem_type == TensorProto.BOOL)
 
     def _sized(self, node: NodeProto) -> bool:
         shape = self._size_of(node.input[0])
@@ -388,6 +399,8 @@ class _Specialising:
             found = infer_node_outputs(schema, node, types, data, opset_imports=versions)
         for name, kind in found.items():
             shape = self._shape(kind)
+            if shape is not None and len(shape) > MOST_AXES:
+                raise refused(self.path, f"{printable(name)} has {len(shape):,} axes")
             if shape is not None and (math.prod(shape) > _LARGEST or min(shape, default=1) < 0):
                 raise refused(self.path, f"{printable(name)} has {math.prod(shape):,} numbers")
             if name:
@@ -411,6 +424,10 @@ class _Specialising:
         if node.op_type == "Conv":
             kernel = self.constants[names[1]]
             if size * kernel.size > _MOST_COMPUTED * max(len(kernel), 1):
+                return False
+        if node.op_type in ("MatMul", "Gemm"):
+            inner = max(self.constants[names[0]].shape, default=1)
+            if size * inner > _MOST_MULTIPLIED:
                 return False
         read = sum(self.constants[name].size for name in names)
         self.room -= size

@@ -35,7 +35,7 @@ class Tables:
                 names[0]: self.found[names[0]][0]
             }
             whole = np.asarray(computed(node, feeds, opset)[0])
-        elif len(names) > 1 and names[0] not in self.sized and not self.sized.isdisjoint(names[1:]):
+        elif len(names) > 1 and names[0] not in self.sized:
             whole = self._taken(node, names)
         if whole is not None:
             self._place(node.output[0], whole)
@@ -47,7 +47,8 @@ class Tables:
         table = self.constants[names[0]]
         if node.op_type == "Slice":
             return table
-        if node.op_type == "Gather" and not any(a.i for a in node.attribute if a.name == "axis"):
+        along = next((a.i for a in node.attribute if a.name == "axis"), 0)
+        if node.op_type == "Gather" and not along and names[1] in self.sized:
             rows = self.constants[names[1]]
             if rows.ndim and rows.size == rows.shape[-1]:
                 return table.reshape((1,) * (rows.ndim - 1) + table.shape)

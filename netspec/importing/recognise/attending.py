@@ -12,6 +12,8 @@ from netspec.importing.recognise.rules.masks import Hidden, Masks, by_place
 from netspec.importing.recognise.rules.sides import sides
 
 Shape = tuple[int, ...]
+# What scores are scaled, changed and hidden by.
+_AROUND = frozenset({"Mul", "Div", "Add", "Sub", "Reshape", "Where"})
 # What is added to scores where a choice replaced them.
 _MASKED = -1e9
 
@@ -57,6 +59,12 @@ def attended(
             if not _noted(hidden, given, found.output, added, constants, shapes):
                 return None
             continue
+        if found.op == "Sub" and found.inputs[1] in constants and scale == 1 and scales is None:
+            less = f"{found.output} taken off"
+            constants[less] = -constants[found.inputs[1]]
+            added.append((less, shapes.get(found.output, ())))
+            name = found.inputs[0]
+            continue
         if found.op not in ("Mul", "Div", "Add") or len(found.inputs) != 2:
             return None
         own = [n for n in found.inputs if n not in constants]
@@ -89,7 +97,7 @@ def attended(
         name = own[0]
     if found is None or node.inputs[0] in constants:
         return None
-    query, key = sides(found.inputs, rank, makers, constants)
+    query, key = sides(found.inputs, rank, makers, constants, shapes)
     each = (query.scales, key.scales, scales)
     if sum(item is not None for item in each) > 1:
         return None
@@ -154,6 +162,6 @@ def _is_scores(name: str, makers: Mapping[str, Node]) -> bool:
         node = makers.get(waiting.pop())
         if node is not None and node.op == "MatMul":
             return True
-        if node is not None and node.op in ("Mul", "Div", "Add", "Reshape", "Where"):
+        if node is not None and node.op in _AROUND:
             waiting += node.inputs[1:] if node.op == "Where" else node.inputs
     return False

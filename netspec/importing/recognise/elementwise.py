@@ -125,7 +125,10 @@ def merge(writer: Writer, node: Node) -> View:
     """Tensors element by element, or a tensor and a constant."""
     constants = [name for name in node.inputs if name in writer.constants]
     tensors = [name for name in node.inputs if name not in writer.constants]
-    if len(constants) == 1 and len(tensors) == 1:
+    if constants and node.op == "Mean":
+        whole = merge(writer, replace(node, op="Sum"))
+        return _scalar(writer, replace(node, op="Mul"), whole, 1 / len(node.inputs), True)
+    if len(constants) == 1 and len(tensors) == 1 and node.op != "Sum":
         return _constant(writer, node, tensors[0], constants[0])
     if constants and node.op in _FOLDS:
         return _several(writer, node, tensors, constants)
@@ -185,6 +188,8 @@ def _constant(writer: Writer, node: Node, tensor: str, constant: str) -> View:
     """A tensor and a constant: a factor, a shift, one for each channel, a table of positions."""
     view, array = writer.view(tensor), writer.constants[constant]
     first = constant not in node.inputs or node.inputs[0] == tensor
+    if node.op == "Add" and array.size == 1 and not array.any():
+        return view
     if array.dtype.kind != "f":
         if node.op == "Add" and array.size == 1 and not array.any():
             return view

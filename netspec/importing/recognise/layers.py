@@ -214,13 +214,16 @@ def reduce(writer: Writer, node: Node) -> View:
     if word in _OVER_PLACES and not taken:
         return View(view.wire, view.base, left)
     if word in _OVER_PLACES and set(taken) == set(places):
-        kept = keep and _read_as_map(writer, node.output)
+        # What the file pools is the map itself, not its places in a row.
+        alike = len(view.axes) == len(view.base)
+        kept = keep and alike and _read_as_map(writer, node.output)
         shape = (view.wire.sizes[0], *(1,) * (len(view.base) - 2)) if kept else view.wire.sizes[:1]
         given = ["keep=yes"] * kept
         wire = writer.step(_OVER_PLACES[word], [view.wire], shape, *given)
         return View(wire, (*view.base[:2], *((),) * (len(shape) - 1)), left)
-    if word in _OVER_PLACES and len(axes) == 1:
-        view = writer.channelled(view, axes[0])
+    channels = len(view.base) > 1 and bool(view.base[1]) and set(taken) == set(view.base[1])
+    if word in _OVER_PLACES and (channels or len(axes) == 1):
+        view = view if channels else writer.channelled(view, axes[0])
         wire = writer.step(f"over_channels({word})", [view.wire], (1, *view.wire.sizes[1:]))
         return View(wire, (view.base[0], (), *view.base[2:]), left)
     others = tuple(a for axis in left for a in axis if a not in view.base[0] and a not in taken)

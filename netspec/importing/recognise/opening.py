@@ -18,7 +18,7 @@ from netspec.importing.recognise.steps import Step, Wire
 
 # Sizes of the second reading: those that nothing divides, then those that strides divide.
 TRIES = ((197, 229, 211, 241), (256, 320, 288, 352))
-# Those of files that cannot be read at the usual size are smaller than what they were read at.
+# The usual size; of files that cannot be read at it they are near what they were read at.
 TRIED = 224
 _SPATIAL = {1: "T", 2: "HW", 3: "DHW"}
 _OTHERS = "KLMPQSUVXYZ"
@@ -30,8 +30,8 @@ _WORDS = {2: ("time",), 3: ("height", "width"), 4: ("depth", "height", "width")}
 
 def open_sizes(program: Program) -> list[str]:
     """The names of the sizes of places that a file leaves open."""
-    found = [name for item in program.inputs for name in item.symbols[2:] if name]
-    alone = all(not item.symbols[1:2] or not item.symbols[1] for item in program.inputs)
+    found = [name for item in program.inputs for name in item.symbols[item.places :] if name]
+    alone = not any(name for item in program.inputs for name in item.symbols[1 : item.places])
     return list(dict.fromkeys(found)) if alone else []
 
 
@@ -39,8 +39,9 @@ def tries(names: Sequence[str], read: int = TRIED) -> Iterator[dict[str, int]]:
     """Sizes to read a file at again that was read at one, by the names of what it leaves open."""
     if not names:
         return
-    smaller = [tuple(max(1, read * part // 8 + i) for i in range(4)) for part in (6, 4, 2)]
-    for sizes in TRIES if read >= TRIED else smaller:
+    near = [tuple(max(1, read * part // 8 + i) for i in range(4)) for part in (6, 4, 2, 12)]
+    near += [tuple(max(1, read * part // 4) for part in (3, 2, 1))]
+    for sizes in TRIES if read == TRIED else near:
         if len(names) <= len(sizes):
             yield dict(zip(names, sizes, strict=False))
 
@@ -116,12 +117,12 @@ def _texts(found: Recognised, inputs: Sequence[Input]) -> Mapping[str, str]:
     texts = {}
     for item, wire in zip(inputs, found.given, strict=True):
         sizes = [str(size) for size in wire.sizes]
-        wanted = _SPATIAL.get(len(sizes) - 1, "")
+        first = item.places - 1
+        wanted = _SPATIAL.get(len(sizes) - first, "")
         for axis, name in enumerate(item.symbols[1:]):
             if name:
-                free = (
-                    c for c in (*wanted[axis - 1 : axis], *_OTHERS) if c not in letters.values()
-                )
+                usual = wanted[axis - first : axis - first + 1]
+                free = (c for c in (*usual, *_OTHERS) if c not in letters.values())
                 sizes[axis] = letters.setdefault(name, next(free))
         texts[wire.name] = "x".join(sizes)
     return texts

@@ -190,7 +190,9 @@ def _output(writer: Writer, output: str, unread: list[Unread]) -> tuple[Wire, in
             raise Unsaid(f"it is of places that only {wire.only} takes")
         if not writer.parts.whole(wire, view.axes[0]):
             raise Unsaid("parts of maps lie in its batch")
-        if wire.step is None:
+        # One of several tensors of a step has no name of its own.
+        part = wire.step is not None and len(wire.step.made) > 1 and len(writer.called) > 1
+        if wire.step is None or part:
             wire = writer.step("identity", [wire], wire.sizes)
         return wire, batch
     except Unsaid as refusal:

@@ -281,6 +281,8 @@ class Writer:
         shape = [size_of(axis) for axis in target]
         if tuple(shape) == wire.sizes:
             return wire
+        if not target:
+            raise Unsaid("it is one number for each sample, without an axis")
         if len(target) == 1:
             return self.step("flatten", [wire], shape)
         if base[0] == target[0] and len(target) == 2 and 2 < len(base) <= _PLACES + 1:

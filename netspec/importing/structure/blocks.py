@@ -15,6 +15,8 @@ from netspec.importing.structure.unify import TIMES, Block, leaves, unified
 _LONGEST = 16
 _TRIED = 16
 MOST = 48
+# Values, each as often as it is deep. A DenseNet-201 has a fiftieth.
+_MOST_NESTED = 500_000
 # Parameters that differ between the uses of one block; the others make another block likely.
 _VARY = frozenset({"width", "stride", "groups", TIMES, "shortcut", "projection", "heads"})
 
@@ -41,7 +43,12 @@ class Folding:
         self.shapes: dict[Any, int] = {}
 
     def run(self, most: int) -> None:
-        """Folds until nothing gets shorter, at most so often."""
+        """Folds until nothing gets shorter, at most so often.
+
+        Chains in which looking for what repeats would take long, being large and deep, stay as they are.
+        """
+        if self._nested() > _MOST_NESTED:
+            return
         self._count()
         self._stages()
         while len(self.done) < min(most, MOST):
@@ -56,6 +63,16 @@ class Folding:
         shadowed = STAGE in self.blocks and self.blocks[STAGE] is not BLOCK
         if not shadowed and staged(list(self._chains()), self.blocks):
             self.blocks[STAGE] = BLOCK
+
+    def _nested(self) -> int:
+        """The values of all steps, each as often as it is deep: every step is compared with all it holds."""
+        found, waiting = 0, [(self.top, 1)]
+        while waiting:
+            chain, depth = waiting.pop()
+            for item in chain.items:
+                found += depth * (1 + len(item.values))
+                waiting += [(kid, depth + 1) for kid in item.kids]
+        return found
 
     # counts
 
@@ -105,11 +122,13 @@ class Folding:
         return found
 
     def _closed(self, items: Sequence[Item], uses: Counter[Any]) -> bool:
-        """Whether what these steps name is read by them alone, but for what the last gives."""
+        """Whether what these steps name is read by them alone, but for what the last gives; no output."""
         every = [item for top in items for item in top.walk()]
         labels = [item.label for item in every if item.label is not None and item is not items[-1]]
         if not labels:
             return True
+        if any(label in self.kept for label in labels):
+            return False
         own = Counter(v.value for item in every for v in item.values if isinstance(v, Ref))
         return all(own[label] == uses[label] for label in labels)
 

@@ -266,7 +266,8 @@ class Writer:
 
 
 def _lengths(value: Any) -> bool:
-    return isinstance(value, tuple) and len(value) > 1 and all(isinstance(v, int) for v in value)
+    whole = isinstance(value, tuple) and all(isinstance(v, int) and v >= 0 for v in value)
+    return whole and len(value) > 1
 
 
 class Anything(dict[Any, str]):

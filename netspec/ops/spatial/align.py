@@ -77,7 +77,7 @@ class RoiAlign(Operator):
     def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
         tensor, rois = inputs
         size = every_axis(self.kernel, 2, self.spelling, type_of(inputs[0]))
-        height, width = (int(extent) for extent in tensor.shape[2:])
+        height, width = tensor.shape[2:]
         images = rois[:, 0].long()[:, None, None]
         corners = rois[:, 1:] * self.scale - (0.5 if self.aligned else 0.0)
         y = self._read(torch, corners[:, 1], corners[:, 3], size[0], height)

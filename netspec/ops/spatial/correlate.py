@@ -35,12 +35,12 @@ def correlated(
     if any(pads):
         x = functional.pad(x, pads)
     rows = kernel.shape[0]
-    if rows == 1:
-        return slide(x, kernel[0], None, stride, 0, dilation, groups)
-    # Samples become groups of channels, each with the kernels of its own.
-    x = x.expand(rows, *x.shape[1:]).reshape(1, rows * x.shape[1], *x.shape[2:])
-    found = slide(x, kernel.flatten(0, 1), None, stride, 0, dilation, rows * groups)
-    return found.squeeze(0).unflatten(0, (rows, -1))
+    if rows > 1:
+        # Samples become groups of channels, each with the kernels of its own.
+        x = x.expand(rows, *x.shape[1:]).reshape(1, rows * x.shape[1], *x.shape[2:])
+    kernels, parts = kernel.flatten(0, 1), rows * groups
+    found: Any = slide(x, kernels, None, stride, 0, dilation, parts)
+    return torch.unflatten(found.squeeze(0), 0, (rows, -1)) if rows > 1 else found
 
 
 class Correlate(Operator):

@@ -37,12 +37,13 @@ def roi_pool(
     rois: Any,
     size: tuple[int, ...],
     scale: float,
-    levels: tuple[int, ...],
 ) -> Any:
     """The maximum in each bin of each region, (R, C, *size): of two overlapping windows.
 
-    Windows are as long as powers of two, of which there are `levels` along each axis.
+    Windows are as long as powers of two, of which there are so many along each axis as the map holds.
     """
+    height, width = int(x.shape[2]), int(x.shape[3])
+    levels = (height.bit_length(), width.bit_length())
 
     def table(tensor: Any, axis: int) -> list[Any]:
         # Level j holds at each place the maximum of the 2^j elements from there on.
@@ -59,7 +60,7 @@ def roi_pool(
 
     def bins(first: Any, last: Any, axis: int) -> list[Any]:
         # The two starts of each bin's lookups, their level, and whether it is empty.
-        count, length = size[axis], int(x.shape[axis + 2])
+        count, length = size[axis], (height, width)[axis]
         extent = (last - first + 1).clamp(min=1).unsqueeze(1) / count
         steps = torch.arange(count + 1, device=x.device, dtype=torch.float32)
         start = first.unsqueeze(1) + (steps[:-1] * extent).floor()
@@ -70,7 +71,6 @@ def roi_pool(
         second = (end - 2**level).clamp(0, length - 1)
         return [start.clamp(0, length - 1), second, level, end <= start]
 
-    height, width = int(x.shape[2]), int(x.shape[3])
     tables = [table(row, 2) for row in table(x.permute(0, 2, 3, 1), 1)]
     flat = torch.stack([level for row in tables for level in row], 1).flatten(0, 3)
     # In float32 whatever the net's type, for Caffe's rounding is part of the rule.
@@ -151,8 +151,7 @@ class RoiPool(Operator):
         return EVERYWHERE
 
     def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
-        kind = type_of(inputs[0])
-        return roi_pool(torch, *inputs, self._size(kind), self.scale, tuple(self._levels(kind)))
+        return roi_pool(torch, *inputs, self._size(type_of(inputs[0])), self.scale)
 
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
         # ONNX's MaxRoiPool rounds otherwise, and ONNX Runtime has none of the newer opsets.

@@ -42,9 +42,12 @@ class Body:
         # Expressions that are not written yet, by slot, in order: each is read once, by what follows.
         self.pending: dict[int, Code] = {}
         self.left: dict[int, int] = {}
-        # Which names a type checker knows to be tensors, and the statement that gave each its first value.
+        # Which names a type checker knows to be tensors: those of which it is said, and those whose last
+        # value was known to be one. And the statement that gave each its first value, if it alone.
         self.typed: dict[str, bool] = dict.fromkeys(inputs, True)
-        self._firsts: dict[str, tuple[int, Code, int]] = {}
+        self._said = set(inputs)
+        self._firsts: dict[str, tuple[int, Code, int] | None] = {}
+        self._before: dict[str, bool] = {}
         self._last_guard = -1
         self._kept = ""
         self._following: tuple[Code, ...] = ()
@@ -69,10 +72,13 @@ class Body:
     def guarded(self, line: Line) -> None:
         """Adds one statement that runs in training alone; else it gives None."""
         code = self.settled(line.code)
-        names = ", ".join(self._new_names(line.gives))
-        none = ", ".join(["None"] * len(line.gives))
+        names = self._new_names(line.gives)
+        for name in names:
+            self._firsts.setdefault(name, None)
+            self._learn(name, False)
+        none = ", ".join(["None"] * len(names))
         pad = " " * self.indent
-        self.lines.append(f"{pad}{names} = {flat(code)} if self.training else {none}")
+        self.lines.append(f"{pad}{', '.join(names)} = {flat(code)} if self.training else {none}")
 
     def head(self, name: str, line: Line) -> None:
         """Adds one statement that gives a training-only head."""
@@ -95,6 +101,7 @@ class Body:
             self._say(name, start)
         self.lines.append(f"{pad}for i in {over}:")
         self.lines.append(f'{pad}    {name} = self.get_submodule(f"{word}{{i}}")({name})')
+        self._learn(name, name in self._said)
 
     def choose(self, flag: str, instead: int, gives: int, inside: int) -> None:
         """Starts parts that are there where the flag says so; else what they give is `instead`.
@@ -113,6 +120,7 @@ class Body:
         self._kept = self.names[gives]
         self.lines.append(f"{' ' * self.indent}if {flag}:")
         self.indent += 4
+        self._before = dict(self.typed)
 
     def chosen(self, gives: int) -> None:
         """Ends them."""
@@ -127,6 +135,7 @@ class Body:
         self.names[gives] = self._kept
         self._kept = ""
         self.indent -= 4
+        self.typed |= {name: known and self.typed[name] for name, known in self._before.items()}
 
     def settled(self, code: Code) -> Code:
         """An expression of tensors that all have names."""
@@ -181,7 +190,8 @@ class Body:
             self._say(names[0], code)
             return
         for name in names:
-            self.typed.setdefault(name, False)
+            self._firsts.setdefault(name, None)
+            self._learn(name, is_typed(code, self.typed))
         if inner:
             held = names[-inner:]
             whole = "_" if set(held) == {"_"} else f"({', '.join(held)})"
@@ -190,10 +200,12 @@ class Body:
 
     def _say(self, name: str, code: Code) -> None:
         """Writes that a name is a tensor that is computed so."""
-        if name not in self.typed:
-            self.typed[name] = is_typed(code, self.typed)
-            self._firsts[name] = len(self.lines), code, self.indent
+        self._firsts.setdefault(name, (len(self.lines), code, self.indent))
+        self._learn(name, is_typed(code, self.typed))
         self.lines += statement(f"{name} = ", code, self.indent)
+
+    def _learn(self, name: str, known: bool) -> None:
+        self.typed[name] = known or name in self._said
 
     def _new_names(self, gives: Sequence[int]) -> list[str]:
         found = []
@@ -231,16 +243,26 @@ class Body:
                 self.lines += statement(f"{name}: Tensor = ", code, self.indent)
                 self.lines.append(f"{' ' * self.indent}return {name}")
             return
+        self.lines.append(f"{' ' * self.indent}return {', '.join(self.known(returns, name))}")
+
+    def known(self, returns: Sequence[int], name: str = "out") -> list[str]:
+        """The names of tensors, all written; of one alone a name that a checker knows to be one."""
         names = self.named(returns)
         if len(names) == 1 and not self.typed.get(names[0], True):
-            self._declare(names[0])
-        self.lines.append(f"{' ' * self.indent}return {', '.join(names)}")
+            names = [self._declared(names[0], name)]
+        return names
 
-    def _declare(self, name: str) -> None:
-        """Says of a name, where it is first given a value, that it is a tensor."""
-        at, code, indent = self._firsts[name]
+    def _declared(self, name: str, other: str) -> str:
+        """The name, said to be a tensor where it is first given a value, or else another one that is."""
+        first = self._firsts[name]
+        if first is None:
+            self.lines.append(f"{' ' * self.indent}{other}: Tensor = {name}")
+            return other
+        at, code, indent = first
         count = len(statement(f"{name} = ", code, indent))
         self.lines[at : at + count] = statement(f"{name}: Tensor = ", code, indent)
+        self._said.add(name)
+        return name
 
     def named(self, returns: Sequence[int]) -> list[str]:
         """The names of tensors, all written."""

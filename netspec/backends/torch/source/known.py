@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from netspec.backends.torch.source.code import Bin, Code, Const, Fn, Get, Seq, Slot, Text, mapped
+from netspec.backends.torch.source.code import Bin, Code, Const, Fn, Seq, Slot, Text, mapped
 from netspec.backends.torch.source.sizes import Untold
 from netspec.backends.torch.source.trace import Torch, Trace
 from netspec.ops.declare.weight import Weight
@@ -73,8 +73,9 @@ def _listed(weight: Weight) -> Code:
     made: Code = Fn(Text("torch.tensor"), (_nested(once),))
     if once.ndim == array.ndim:
         return made
-    shape = tuple(Const(int(size)) for size in weight.shape)
-    return Fn(Get(Fn(Get(made, "expand"), shape), "clone"))
+    more = array.shape[: array.ndim - once.ndim]
+    times = tuple(Const(int(size)) for size in (*more, *[1] * once.ndim))
+    return Fn(Text("torch.tile"), (made, Seq(times)))
 
 
 def _nested(array: Any) -> Code:

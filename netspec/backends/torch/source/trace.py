@@ -29,7 +29,7 @@ from netspec.backends.torch.source.code import (
     flat,
     slots,
 )
-from netspec.backends.torch.source.sizes import Size, Untold
+from netspec.backends.torch.source.sizes import Size, Untold, in_example
 from netspec.backends.torch.source.tidy import (
     FUNCTIONS,
     RESHAPING,
@@ -81,6 +81,8 @@ class Trace:
             self.lines.append(Line((found.index,), code))
             return found
         if isinstance(first, tuple | list) and any(isinstance(x, torch.Tensor) for x in first):
+            if len(first) == 1:
+                return (self.given(Item(code, (Const(0),)), (first[0], examples[1][0])),)
             *plain, last = zip(*examples, strict=True)
             many: list[Any] = [self.tensor(*pair) for pair in plain]
             inner: tuple[Traced, ...] = ()
@@ -145,12 +147,12 @@ class Traced:
         return self.code.index
 
     @property
-    def shape(self) -> tuple[int, ...]:
+    def shape(self) -> tuple[int | Size, ...]:
         """Its sizes, batch included."""
         pairs = zip(*(example.shape for example in self.examples), strict=True)
         shape = Get(self.code, "shape")
         return tuple(
-            first if first == other else Size.made(Item(shape, (Const(i),)), first, other)
+            first if first == other else Size(Item(shape, (Const(i),)), first, other)
             for i, (first, other) in enumerate(pairs)
         )
 
@@ -279,6 +281,8 @@ class Torch:
     def _call(self, code: Code, name: str, found: Any, *args: Any, **named: Any) -> Any:
         if name == "broadcast_tensors" and is_one_shape(args):
             return args
+        if name in FUNCTIONS and self._module is torch:
+            return args[0]._call(name, args[1:], named)
         return self._trace.call(code, found, args, needed(name, found, named))
 
     def written(self, function: Callable[..., Any], args: Any, named: Any) -> Any:
@@ -300,7 +304,7 @@ def real(value: Any, example: int) -> Any:
         case Traced() | Told():
             return value.examples[example]
         case Size():
-            return value.other if example else int(value)
+            return in_example(value, example)
         case tuple() | list():
             return type(value)(real(item, example) for item in value)
         case slice():

@@ -334,8 +334,8 @@ def _forward(found: Class, blocks: Blocks, is_net: bool, ranges: dict[int, str])
         body.ends(template.returns)
         yield from body.lines
         return
-    (main, *_), several = body.named(template.returns), len(template.returns) > 1
-    shown = f"({', '.join(body.named(template.returns))})" if several else main
+    names = body.known(template.returns)
+    shown = f"({', '.join(names)})" if len(names) > 1 else names[0]
     rest = [f'            heads["{name}"] = {body.names[slot]}' for slot, name in by_slot.items()]
     yield from body.lines
     yield "        if self.training:"

@@ -140,7 +140,7 @@ class Masks:
         shape = self.shapes.get(node.output, ())
         for name in hidden.ids:
             own = self.shapes.get(name, ())
-            whole = node.op == "Expand" or prod(shape) == prod(own)
+            whole = node.op == "Expand" or prod(shape) % prod(own) == 0
             if len(own) not in (2, 3) or not whole or shape[-1] != own[-1]:
                 return None
         arrays = (a.reshape(shape) if a.size == prod(shape) else a for a in hidden.constants)

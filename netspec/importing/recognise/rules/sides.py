@@ -54,12 +54,16 @@ class Side:
 
 
 def sides(
-    names: Sequence[str], rank: int, makers: Mapping[str, Node], constants: Mapping[str, Array]
+    names: Sequence[str],
+    rank: int,
+    makers: Mapping[str, Node],
+    constants: Mapping[str, Array],
+    shapes: Mapping[str, tuple[int, ...]],
 ) -> tuple[Side, Side]:
     """Queries (..., T, D) and keys (..., D, S) from as far back as both are treated alike."""
     order = tuple(range(rank))
     whole = [
-        _before(Side(name, order), at, makers, constants)
+        _before(Side(name, order), at, makers, constants, shapes)
         for name, at in zip(names, (-1, -2), strict=True)
     ]
     query, key = whole
@@ -91,10 +95,19 @@ def _moved(side: Side, makers: Mapping[str, Node], constants: Mapping[str, Array
 
 
 def _before(
-    side: Side, at: int, makers: Mapping[str, Node], constants: Mapping[str, Array]
+    side: Side,
+    at: int,
+    makers: Mapping[str, Node],
+    constants: Mapping[str, Array],
+    shapes: Mapping[str, tuple[int, ...]],
 ) -> Side:
     """The side before it was turned and normalised along its channels, at this place of its order."""
     side = _moved(side, makers, constants)
+    swapped = _swapped(side.name, makers, shapes)
+    if swapped is not None:
+        last = len(side.order) - 1
+        order = tuple({last: last - 1, last - 1: last}.get(i, i) for i in side.order)
+        side = _moved(replace(side, name=swapped, order=order), makers, constants)
     node = makers.get(side.name)
     if node is not None and node.op == "Rotary" and side.order[at] == len(side.order) - 1:
         own = ("base", "share", "neighbours", "size")
@@ -116,6 +129,23 @@ def _before(
         return side
     given = [array.reshape(-1) for array in weights if array is not None]
     return replace(side, name=node.inputs[0], norm=word, weights=tuple(given))
+
+
+def _swapped(
+    name: str, makers: Mapping[str, Node], shapes: Mapping[str, tuple[int, ...]]
+) -> str | None:
+    """The tensor whose last two axes were swapped while those before were one; None for others."""
+    chain = []
+    for op in ("Reshape", "Transpose", "Reshape"):
+        node = makers.get(name)
+        if node is None or node.op != op:
+            return None
+        chain.append(node)
+        name = node.inputs[0]
+    made, turned, before = shapes.get(chain[0].output, ()), chain[1], shapes.get(name, ())
+    kept = len(made) == len(before) > 2 and made == (*before[:-2], before[-1], before[-2])
+    whole = shapes.get(turned.output, ())[-2:] == made[-2:]
+    return name if kept and whole and tuple(turned.get("perm") or ()) == (0, 2, 1) else None
 
 
 def _factor(node: Node, constants: Mapping[str, Array]) -> Array | None:

@@ -1,0 +1,136 @@
+"""Small models that claim much: refused before anything is multiplied, read or run."""
+
+from __future__ import annotations
+
+import os
+import resource
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from onnx import ModelProto, TensorProto, helper, numpy_helper
+from support.foreign_files import node
+from support.watching import at_most
+
+from netspec.backends.runtime import Session
+from netspec.cli.main import main
+from netspec.diagnostics.raised import NetspecError
+from netspec.importing.files.specialise import read_program
+from netspec.importing.imported import import_file
+
+MANY = 100_000
+# What reading a small model and refusing it takes, with room.
+FEW = 150_000
+
+
+def model(nodes: list[Any], constants: list[Any] = (), **given: Any) -> ModelProto:  # type: ignore[assignment]
+    """A model of x (N, 3, 8, 8) and y; `given` are the sizes of x, or what else the graph says."""
+    sizes = given.pop("sizes", ["N", 3, 8, 8])
+    taken = [helper.make_tensor_value_info("x", TensorProto.FLOAT, sizes)]
+    made = [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)]
+    graph = helper.make_graph(nodes, "g", taken, made, list(constants), **given)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10)
+
+
+def claimed(*sizes: int) -> TensorProto:
+    """A tensor without numbers that says it has these sizes."""
+    return TensorProto(name="w", data_type=TensorProto.FLOAT, dims=sizes)
+
+
+def _input() -> ModelProto:
+    return model([node("Relu", ["x"], ["y"])], sizes=[2**62] * MANY)
+
+
+def _said() -> ModelProto:
+    said = helper.make_tensor_value_info("z", TensorProto.FLOAT, [2**62] * MANY)
+    return model([node("Foo", ["x"], ["z"]), node("Relu", ["z"], ["y"])], value_info=[said])
+
+
+def _initializer() -> ModelProto:
+    return model([node("Add", ["x", "w"], ["y"])], [claimed(*[2**62] * MANY)])
+
+
+def _attribute() -> ModelProto:
+    constant = node("Constant", [], ["w"], value=claimed(*[2**62] * MANY))
+    return model([constant, node("Add", ["x", "w"], ["y"])])
+
+
+def _branch() -> ModelProto:
+    inner = helper.make_graph(
+        [node("Add", ["x", "w"], ["z"])],
+        "b",
+        [],
+        [helper.make_tensor_value_info("z", TensorProto.FLOAT, None)],
+        [claimed(*[2**62] * MANY)],
+    )
+    chosen = numpy_helper.from_array(np.array(True), "c")
+    return model([node("If", ["c"], ["y"], then_branch=inner, else_branch=inner)], [chosen])
+
+
+@pytest.mark.parametrize("make", [_input, _said, _initializer, _attribute, _branch])
+def test_a_tensor_of_many_axes_is_refused_before_its_size_is_multiplied(
+    make: Callable[[], ModelProto], tmp_path: Path
+) -> None:
+    path = tmp_path / "net.onnx"
+    path.write_bytes(make().SerializeToString())
+    for read in (import_file, Session):
+        with pytest.raises(NetspecError, match=f"has {MANY:,} axes"), at_most(FEW):
+            read(path)
+
+
+def test_sizes_of_many_axes_that_a_file_computes_are_refused(tmp_path: Path) -> None:
+    sizes = numpy_helper.from_array(np.array([-1] + [1] * 3999), "s")
+    path = tmp_path / "net.onnx"
+    path.write_bytes(model([node("Reshape", ["x", "s"], ["y"])], [sizes]).SerializeToString())
+    with pytest.raises(NetspecError, match="has 4,000 axes"), at_most(FEW):
+        import_file(path)
+
+
+def test_a_product_of_large_constants_is_not_computed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two nodes of 200 bytes would take minutes."""
+    one = helper.make_tensor("v", TensorProto.FLOAT, [1], [1.0])
+    nodes = [
+        node("ConstantOfShape", ["s"], ["c"], value=one),
+        node("MatMul", ["c", "c"], ["k"]),
+        node("ReduceSum", ["k"], ["t"], keepdims=0),
+        node("Add", ["x", "t"], ["y"]),
+    ]
+    sizes = numpy_helper.from_array(np.array([4096, 4096]), "s")
+    path = tmp_path / "net.onnx"
+    path.write_bytes(model(nodes, [sizes]).SerializeToString())
+    from netspec.importing.files import specialise
+
+    done: list[str] = []
+    real = specialise.computed
+
+    def noted(proto: Any, *more: Any) -> Any:
+        done.append(proto.op_type)
+        return real(proto, *more)
+
+    monkeypatch.setattr(specialise, "computed", noted)
+    assert "MatMul" in [item.op for item in read_program(path).nodes]
+    assert "MatMul" not in done
+
+
+def test_a_file_larger_than_a_model_can_be_is_refused_unread(tmp_path: Path) -> None:
+    path = tmp_path / "net.onnx"
+    path.touch()
+    os.truncate(path, 5 * 2**30)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for read in (import_file, Session):
+        with pytest.raises(NetspecError, match="more bytes than a model can have"):
+            read(path)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * 1024
+
+
+def test_an_input_of_no_axes_gets_a_number(tmp_path: Path) -> None:
+    path = tmp_path / "net.onnx"
+    path.write_bytes(model([node("Relu", ["x"], ["y"])], sizes=[]).SerializeToString())
+    done = CliRunner().invoke(main, ["run", str(path)])
+    assert done.exit_code == 0, done.output
+    assert done.stdout.startswith("y: ")
