@@ -16,23 +16,6 @@ REFUSED: dict[tuple[str, str, str], str] = {
 }
 # What comes back as other steps that compute the same: the file does not tell them apart, or no rule does.
 OTHERWISE: dict[tuple[str, str, str], str] = {
-    ("clip", "3x4", "clip(low=0)"): "its file is that of other steps",
-    (
-        "correlate",
-        "4x6x7",
-        "crop(size=2x3); waves; groupnorm(1, affine=no) as k; @input; correlate(@k, dilation=2, pad=2)",
-    ): "its file is that of other steps",
-    ("attention", "8x2x3", "attention(2, rotary=100)"): "its file is that of other steps",
-    ("lstm", "3x5", "lstm-4(projection=2, layers=2)"): "its file is that of other steps",
-    (
-        "lstm",
-        "3x5",
-        "gap; fc-4 as h; fc-8 as c; @input; lstm-4(@h, @c, projection=2, bidirectional=yes)",
-    ): "its file is that of other steps",
-    ("relative", "4xT", "relative(2, buckets=6, most=9)"): "its file is that of other steps",
-    ("offsets", "4x3x3", "offsets(log); conv1-2(act=relu)"): "its file is that of other steps",
-    ("constant", "3", "constant(ones, shape=2x3)"): "its file is that of other steps",
-    ("expand", "3x4", "relu as x; parameter(3x4); expand(@x)"): "its file is that of other steps",
     (
         "split",
         "6x4",
@@ -72,6 +55,8 @@ OTHERWISE: dict[tuple[str, str, str], str] = {
     ("softplus", "3x4", "softplus(2)"): "its file is that of other steps",
     ("tanh", "3x4", "tanh(1.7159, 0.6667)"): "its file is that of other steps",
     ("affine", "1x4x5", "affine-6"): "its file is that of other steps",
+    ("pow", "3x4x5", "clip(low=0.01); pow(3); gap; pow(1/3)"): "its file is that of other steps",
+    ("clip", "3x4", "clip(low=0)"): "its file is that of other steps",
     ("bn", "4x5", "bn(affine=no)"): "its file is that of other steps",
     ("layernorm", "4x7", "layernorm(affine=no)"): "its file is that of other steps",
     ("instancenorm", "3x4x5", "instancenorm"): "its file is that of other steps",
@@ -89,6 +74,16 @@ OTHERWISE: dict[tuple[str, str, str], str] = {
     ("adaptive_avgpool", "3x7x9", "adaptive_avgpool(3x4)"): "its file is that of other steps",
     ("adaptive_avgpool", "2x5", "adaptive_avgpool(7)"): "its file is that of other steps",
     ("adaptive_avgpool", "2xHx9", "adaptive_avgpool(1x2)"): "its file is that of other steps",
+    (
+        "adaptive_maxpool",
+        "3x8x8",
+        "adaptive_maxpool(4)",
+    ): "bins of one width are windows: a maxpool, or a gmp",
+    (
+        "adaptive_maxpool",
+        "2xHxW",
+        "adaptive_maxpool(1)",
+    ): "bins of one width are windows: a maxpool, or a gmp",
     ("pad", "2x5x6", "pad(((0, 5), (2, 1)), mode=circular)"): "its file is that of other steps",
     ("crop", "2x9", "crop(size=5, offset=3)"): "its file is that of other steps",
     (
@@ -148,6 +143,17 @@ OTHERWISE: dict[tuple[str, str, str], str] = {
         "2xHxW",
         "gap; reshape(1x2x1x1) as k; @input; correlate(@k, stride=2)",
     ): "its file is that of other steps",
+    (
+        "correlate",
+        "4x6x7",
+        "crop(size=2x3); waves; groupnorm(1, affine=no) as k; @input; correlate(@k, dilation=2, pad=2)",
+    ): "its file is that of other steps",
+    (
+        "deformconv",
+        "4x7x6",
+        "conv2-16/2 as moved; @input; conv2-8/2; sigmoid as mask; @input; "
+        "deformconv2-6/2(@moved, @mask, pad=((0, 0), (0, 1)), groups=2, bias=no)",
+    ): "padding that no window reaches is not in the file",
     ("tableconv", "3x7x8", "tableconv3-2(table=[[0, 2], [1]])"): "its file is that of other steps",
     (
         "tableconv",
@@ -180,6 +186,21 @@ OTHERWISE: dict[tuple[str, str, str], str] = {
     ("lppool", "2x9", "lppool3/2(ceil=yes)"): "its file is that of other steps",
     ("lppool", "2x4x6x8", "lppool2"): "its file is that of other steps",
     ("gap", "3x5", "gap(keep=yes)"): "its file is that of other steps",
+    (
+        "affine_grid",
+        "3x5x6",
+        "gap; fc-6; affine_grid(@input) as grid; @input; grid_sample(@grid)",
+    ): "the size of another tensor is numbers in the file",
+    (
+        "unpool",
+        "2x8x6",
+        "maxpool3/2(ceil=yes) as p; unpool(@p)",
+    ): "rounding up is padding where it makes the same windows",
+    (
+        "unpool",
+        "2x6x6",
+        "maxpool3/2(pad=((0, 1), (1, 2)), ceil=yes) as p; unpool(@p)",
+    ): "rounding up is padding where it makes the same windows",
     ("upsample", "2x20x26", "upsample(size=48x64)"): "its file is that of other steps",
     (
         "upsample",
@@ -195,12 +216,19 @@ OTHERWISE: dict[tuple[str, str, str], str] = {
         "relu as x; gap(keep=yes); upsample(@x, mode=bilinear)",
     ): "its file is that of other steps",
     ("upsample", "2x7x9", "relu as x; maxpool2; upsample(@x)"): "its file is that of other steps",
+    ("attention", "8x2x3", "attention(2, rotary=100)"): "its file is that of other steps",
     ("fc", "3x6x7", "fc-4(over=3)"): "its file is that of other steps",
     ("fc", "3xHxW", "fc-4(over=2x3)"): "its file is that of other steps",
     ("fc", "3x4", "fc-5(over=4, bias=no)"): "its file is that of other steps",
     ("fc", "2x3x4x5", "fc-3(over=2)"): "its file is that of other steps",
     ("lstm", "3x5", "lstm-4(bidirectional=yes, layers=2)"): "its file is that of other steps",
     ("lstm", "3x5", "lstm-4(layers=2, bias=no)"): "its file is that of other steps",
+    ("lstm", "3x5", "lstm-4(projection=2, layers=2)"): "its file is that of other steps",
+    (
+        "lstm",
+        "3x5",
+        "gap; fc-4 as h; fc-8 as c; @input; lstm-4(@h, @c, projection=2, bidirectional=yes)",
+    ): "its file is that of other steps",
     ("gru", "3x5", "gru-4(bidirectional=yes, layers=2)"): "its file is that of other steps",
     (
         "gru",
@@ -209,12 +237,20 @@ OTHERWISE: dict[tuple[str, str, str], str] = {
     ): "its file is that of other steps",
     ("rnn", "3x5", "rnn-4(layers=2, last=yes)"): "its file is that of other steps",
     ("rnn", "3", "fc-4 as h; @input; rnn-4(@h, act=relu)"): "its file is that of other steps",
+    ("relative", "4xT", "relative(2, buckets=6, most=9)"): "its file is that of other steps",
     (
         "offsets",
         "4x2x3",
         "relu as x; offsets; conv1-2; pairwise as b; @x; attention(2, scores=@b)",
     ): "its file is that of other steps",
+    ("offsets", "4x3x3", "offsets(log); conv1-2(act=relu)"): "its file is that of other steps",
+    (
+        "scan",
+        "2x3x5",
+        "relu as x; gap(keep=yes); sigmoid as keep; @x; scan(@keep)",
+    ): "a decay of one place is computed before: a tensor declared so may not be",
     ("embedding", "2x3 ids(4)", "embedding-6(rows=9)"): "its file is that of other steps",
+    ("position", "4x6", "position(init=sinusoids)"): "numbers that are waves are waves",
     ("parameter", "3x4", "add { | identity | parameter(3x4) }"): "its file is that of other steps",
     (
         "constant",
@@ -226,44 +262,8 @@ OTHERWISE: dict[tuple[str, str, str], str] = {
         "3x4x4",
         "add { | identity | constant(0.5, shape=3) }",
     ): "its file is that of other steps",
-    ("position", "4x6", "position(init=sinusoids)"): "numbers that are waves are waves",
-    (
-        "deformconv",
-        "4x7x6",
-        "conv2-16/2 as moved; @input; conv2-8/2; sigmoid as mask; @input; "
-        "deformconv2-6/2(@moved, @mask, pad=((0, 0), (0, 1)), groups=2, bias=no)",
-    ): "padding that no window reaches is not in the file",
-    (
-        "affine_grid",
-        "3x5x6",
-        "gap; fc-6; affine_grid(@input) as grid; @input; grid_sample(@grid)",
-    ): "the size of another tensor is numbers in the file",
-    (
-        "scan",
-        "2x3x5",
-        "relu as x; gap(keep=yes); sigmoid as keep; @x; scan(@keep)",
-    ): "a decay of one place is computed before: a tensor declared so may not be",
-    ("pow", "3x4x5", "clip(low=0.01); pow(3); gap; pow(1/3)"): "its file is that of other steps",
-    (
-        "unpool",
-        "2x8x6",
-        "maxpool3/2(ceil=yes) as p; unpool(@p)",
-    ): "rounding up is padding where it makes the same windows",
-    (
-        "unpool",
-        "2x6x6",
-        "maxpool3/2(pad=((0, 1), (1, 2)), ceil=yes) as p; unpool(@p)",
-    ): "rounding up is padding where it makes the same windows",
-    (
-        "adaptive_maxpool",
-        "3x8x8",
-        "adaptive_maxpool(4)",
-    ): "bins of one width are windows: a maxpool, or a gmp",
-    (
-        "adaptive_maxpool",
-        "2xHxW",
-        "adaptive_maxpool(1)",
-    ): "bins of one width are windows: a maxpool, or a gmp",
+    ("constant", "3", "constant(ones, shape=2x3)"): "its file is that of other steps",
+    ("expand", "3x4", "relu as x; parameter(3x4); expand(@x)"): "its file is that of other steps",
 }
 # What comes back, and of that file again as other steps.
 UNSTABLE: dict[tuple[str, str, str], str] = {

@@ -93,20 +93,20 @@ def read_program(path: Path, sizes: Mapping[str, int] | None = None, others: int
     return replace(program, meant=single)
 
 
+def leaves_open(path: Path) -> bool:
+    """Whether an input of a file has a size, other than that of samples, that the file leaves open."""
+    proto, arrays = read_flat(path)
+    inputs = [item.type.tensor_type for item in proto.graph.input if item.name not in arrays]
+    return any(not d.HasField("dim_value") for kind in inputs for d in kind.shape.dim[1:])
+
+
 def program_of(proto: ModelProto) -> Program:
     """A model whose numbers stand in it, without functions, as a program."""
     path = Path(f"<{proto.graph.name}>")
     arrays = {
         tensor.name: as_array(path, tensor, tensor.name) for tensor in proto.graph.initializer
     }
-    return _Specialising(path, proto, arrays, {}, OPEN).program()
-
-
-def leaves_open(path: Path) -> bool:
-    """Whether an input of a file has a size, other than that of samples, that the file leaves open."""
-    proto, arrays = read_flat(path)
-    inputs = [item.type.tensor_type for item in proto.graph.input if item.name not in arrays]
-    return any(not d.HasField("dim_value") for kind in inputs for d in kind.shape.dim[1:])
+    return _Specialising(path, proto, arrays, {}).program()
 
 
 class _Specialising:
@@ -116,7 +116,7 @@ class _Specialising:
         proto: ModelProto,
         arrays: dict[str, Array],
         sizes: Mapping[str, int],
-        others: int,
+        others: int = OPEN,
     ) -> None:
         self.path, self.proto, self.sizes, self.others = path, proto, sizes, others
         self.tables = Tables(arrays)

@@ -99,8 +99,8 @@ def recognised(program: Program, name: str) -> Recognised:
     total = len(program.nodes)
     with_steps(program)
     turned(program)
-    with_regions(program)
     narrowed(program)
+    with_regions(program)
     Fusing(program).run()
     writer = Writer(program)
     unread: list[Unread] = []

@@ -334,8 +334,8 @@ def _forward(found: Class, blocks: Blocks, is_net: bool, ranges: dict[int, str])
         body.ends(template.returns)
         yield from body.lines
         return
-    names = body.known(template.returns)
-    shown = f"({', '.join(names)})" if len(names) > 1 else names[0]
+    known = body.known(template.returns)
+    shown = f"({', '.join(known)})" if len(known) > 1 else known[0]
     rest = [f'            heads["{name}"] = {body.names[slot]}' for slot, name in by_slot.items()]
     yield from body.lines
     yield "        if self.training:"
