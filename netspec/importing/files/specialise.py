@@ -252,7 +252,7 @@ class _Specialising:
         if plain and proto.op_type == "Constant":
             self.constants[proto.output[0]] = self._constant(fixed)
             return
-        if plain and proto.op_type in ("Shape", "Size") and self._sized(fixed):
+        if plain and proto.op_type in ("Shape", "Size") and inputs and self._sized(fixed):
             self.tables.sized.add(proto.output[0])
             return
         self._infer(fixed)

@@ -260,6 +260,8 @@ class Writer:
             return numbers
         view, target = _merged(view, target)
         wire, base, wanted = view.wire, view.base[1:], target[1:]
+        if not wanted:
+            raise Unsaid("it has no axis but that of samples")
         if flat(base) != flat(wanted):
             return self._permuted(wire, base, wanted)
         return self._reshaped(wire, base, wanted)
