@@ -21,10 +21,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import timm
 import torch
-import torchvision
-import transformers
+from libraries import timm, torchvision, transformers
 from torch import nn
 from torchvision.models import get_model, get_model_weights, list_models, regnet
 
@@ -67,18 +65,31 @@ TIMM = {
     **{
         name: name
         for family, members in {
+            "beit": ("base", "large"),
             "cait": ("xxs24_224", "xxs36_224", "s24_224", "xs24_384", "m36_384"),
             "convmixer": ("768_32", "1536_20", "1024_20_ks9_p14"),
             "convnextv2": ("atto", "femto", "pico", "nano", "tiny", "base", "large", "huge"),
             "deit3": ("small", "medium", "base", "large"),
+            "edgenext": ("xx_small", "x_small", "small", "base"),
+            "efficientvit": ("b0", "b1", "b2", "b3"),
+            "focalnet": tuple(
+                f"{n}_{e}" for n in ("tiny", "small", "base") for e in ("srf", "lrf")
+            ),
+            "inception_next": ("atto", "tiny", "small", "base"),
             "mobilenetv4": ("conv_small",),
             "poolformer": ("s12", "s24", "s36", "m36", "m48"),
             "pvt_v2": ("b0", "b1", "b2", "b3", "b4", "b5"),
             "resmlp": ("12_224", "24_224", "36_224", "big_24_224"),
+            "starnet": ("s1", "s2", "s3", "s4"),
+            "xcit": tuple(
+                f"{n}_p{patch}_224"
+                for n in ("nano_12", "tiny_12", "small_12", "tiny_24", "small_24", "medium_24")
+                for patch in (16, 8)
+            ),
             "twins_svt": ("small", "base", "large"),
         }.items()
         for member in members
-        for name in (f"{family}_{member}" + "_patch16_224" * (family == "deit3"),)
+        for name in (f"{family}_{member}" + "_patch16_224" * (family in ("beit", "deit3")),)
     },
     "deit3_huge_patch14_224": "deit3_huge_patch14_224",
     **{f"resnest{n}": f"resnest{n}" for n in ("14d", "26d", "50d", "101e", "200e")},
@@ -158,6 +169,19 @@ TRANSFORMERS: dict[str, tuple[str, str, dict[str, Any]]] = {
         )
         for size, width, depth in (("169m", 768, 12), ("430m", 1024, 24), ("1b5", 2048, 24))
     },
+    "OLMo-2-1B": (
+        "Olmo2ForCausalLM",
+        "olmo2_1b",
+        {
+            "hidden_size": 2048,
+            "intermediate_size": 8192,
+            "num_hidden_layers": 16,
+            "num_attention_heads": 16,
+            "vocab_size": 100352,
+            "rms_norm_eps": 1e-6,
+            "rope_parameters": {"rope_type": "default", "rope_theta": 500000.0},
+        },
+    ),
     **{
         f"segformer-b{size}": (
             "SegformerForSemanticSegmentation",
@@ -183,7 +207,7 @@ SETTINGS = {"darknet53": {"slope": 0.01}}
 # Maps that a classifier flattens, or a training-only head needs, are as large as they are.
 SIZES = {"inception_v3": 299, "alexnet": 224, "mobilevit": 256, "swin_v2": 256}
 # Attention over all of an image, or over windows that its maps are made of.
-ATTENTION = ("vit", "deit", "swin", "maxvit", "coatnet", "mixer", "cait", "resmlp")
+ATTENTION = ("vit", "deit", "swin", "maxvit", "coatnet", "mixer", "cait", "resmlp", "beit", "xcit")
 TOLERANCE = 1e-4
 AUXILIARY = ("aux1", "aux2", "AuxLogits", "aux_classifier")
 
@@ -270,6 +294,8 @@ def values(key: str, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def size_of(name: str) -> int:
+    if name.endswith("_384"):
+        return 384
     own = [size for start, size in SIZES.items() if name.startswith(start)]
     whole = 224 if name.startswith((*ATTENTION, "vgg")) else 128 if name in TIMM else 96
     return own[0] if own else whole

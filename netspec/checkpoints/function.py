@@ -8,7 +8,7 @@ from netspec.graph.checked import Graph, Node
 from netspec.ops.arranging.merge import Add, Maximum, Mean, Minimum, Mul
 
 # Merges that do not ask which of their inputs is which.
-_SYMMETRIC = (Add, Mul, Mean, Maximum, Minimum)
+SYMMETRIC = (Add, Mul, Mean, Maximum, Minimum)
 
 
 class Functions:
@@ -28,7 +28,7 @@ class Functions:
         for node in self._graph.nodes:
             own = tuple(taken.get(name, name) for name in self._owners[node])
             inputs = [(values[value.node], value.index) for value in node.inputs]
-            if isinstance(node.op, _SYMMETRIC):
+            if isinstance(node.op, SYMMETRIC):
                 inputs.sort()
             given = node.path if not node.inputs else ""
             values[node] = self._number((type(node.op), node.op, given, own, tuple(inputs)))

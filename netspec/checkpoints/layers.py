@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import replace
 from functools import cached_property
-from heapq import heapify, heappop, heappush
 from math import prod
 
 from netspec.checkpoints.formats.tensors import Shape
 from netspec.checkpoints.names import PROJECTIONS, unnumbered, words
 from netspec.checkpoints.parsing import parsed_name
+from netspec.checkpoints.ways import shortcuts_of, sides_of
 from netspec.foundation.records import record
 from netspec.graph.checked import Graph, Node
-from netspec.ops.arranging.merge import Add, Mul
+from netspec.ops.arranging.merge import Mul
 from netspec.ops.declare.operator import Elementwise
 from netspec.ops.elementwise.norm import LayerNorm, RmsNorm
 from netspec.ops.spatial.pool import AvgPool, MaxPool
@@ -83,10 +83,11 @@ class Layer(Module):
 
     `step` is the step of the spec that it comes from, `calls` the steps that called the blocks
     around it, innermost first, `words` are those of its path that no operator or block is called
-    by, `called` the numbered name that the spec gives its step. `is_gate`: a product reads it through an
+    by, `called` the name that the spec gives its step. `is_gate`: a product reads it through an
     activation. `kind`: it is an `embedding` or its norm, a table of each `position`, or what an attention
     reads as `query`, `key` or `value`, or its norm; the last layer that `normalises` each position alone
-    is `final`.
+    is `final`. `sides`: branches of sums, products and their like that it alone is on, each as the merge's
+    place and the input's: whichever is written first, the net is the same.
     """
 
     feeds: frozenset[int] = frozenset()
@@ -100,6 +101,12 @@ class Layer(Module):
     kind: str | None = None
     normalises: bool = False
     head: str | None = None
+    sides: frozenset[tuple[int, int]] = frozenset()
+
+    def is_across(self, other: Layer) -> bool:
+        """Whether they are on two branches whose order says nothing."""
+        merges = dict(other.sides)
+        return any(merges.get(merge, side) != side for merge, side in self.sides)
 
 
 def plain(shape: Shape) -> Shape:
@@ -117,7 +124,8 @@ def layers_of(graph: Graph, *, heads: bool, replaced: Collection[str] = ()) -> l
 
     `replaced` are the tensors that the net says itself and that a file is asked for all the same.
     """
-    shortcuts, pooled = _shortcuts(graph), _pooled(graph)
+    pooled, sides = _pooled(graph), sides_of(graph)
+    shortcuts = shortcuts_of(graph, _own)
     numbers: dict[Node, frozenset[int]] = {}
     found: list[Layer] = []
     for node in graph.nodes:
@@ -145,6 +153,9 @@ def layers_of(graph: Graph, *, heads: bool, replaced: Collection[str] = ()) -> l
                         kind=kind,
                         normalises=isinstance(node.op, _NORMS),
                         head=node.head,
+                        sides=frozenset(
+                            (merge.index, i) for merge, i in sides.get(node, {}).items()
+                        ),
                     )
                 )
                 before = frozenset((len(found) - 1,))
@@ -172,10 +183,9 @@ def _words(path: str) -> frozenset[str]:
 
 
 def _called(node: Node, path: str) -> str:
-    """The name that the spec gives the step, if it has a number and the layer is the whole step."""
+    """The name that the spec gives the step, if the layer is the whole step. Letters name wires."""
     given = not re.fullmatch(rf"{re.escape(node.op.spelling)}\d+", node.name)
-    numbered = any(map(str.isdigit, node.name))
-    return node.name if given and numbered and path == node.path else ""
+    return node.name if given and len(node.name) > 1 and path == node.path else ""
 
 
 def _kind(node: Node, path: str) -> str | None:
@@ -220,44 +230,3 @@ def _pooled(graph: Graph) -> set[Node]:
         if after or (isinstance(node.op, Elementwise) and not found.isdisjoint(feeders)):
             found.add(node)
     return found
-
-
-def _shortcuts(graph: Graph) -> set[Node]:
-    """The layers on the shorter of the two ways from a fork to an addition."""
-    found: set[Node] = set()
-    for node in graph.nodes:
-        if isinstance(node.op, Add) and len(node.inputs) == 2:
-            first, second = _ways(node.inputs[0].node, node.inputs[1].node)
-            short, long = sorted((first, second), key=_weighted)
-            if _weighted(short) < _weighted(long):
-                found.update(short)
-    return found
-
-
-def _ways(first: Node, second: Node) -> tuple[list[Node], list[Node]]:
-    """What leads to one of two nodes only, back to where their ways part."""
-    sides = {first: {0}}
-    sides.setdefault(second, set()).add(1)
-    ways: tuple[list[Node], list[Node]] = ([], [])
-    open_ = [(-node.index, node) for node in sides]
-    heapify(open_)
-    alone = sum(1 for _, node in open_ if len(sides[node]) == 1)
-    while open_ and alone:
-        _, node = heappop(open_)
-        if len(sides[node]) == 1:
-            alone -= 1
-            ways[min(sides[node])].append(node)
-        for value in node.inputs:
-            before = sides.get(value.node)
-            if before is None:
-                sides[value.node] = set(sides[node])
-                heappush(open_, (-value.node.index, value.node))
-                alone += len(sides[node]) == 1
-            elif len(before) == 1 and not sides[node] <= before:
-                before |= sides[node]
-                alone -= 1
-    return ways
-
-
-def _weighted(nodes: Iterable[Node]) -> int:
-    return sum(1 for node in nodes if _own(node))

@@ -435,3 +435,110 @@ def test_a_trunk_saved_by_netspec_fills_a_larger_net(tmp_path: Path) -> None:
     taken = [pairs[name] for name in hidden]
     assert taken == [n for n, shape in own.items() if shape in ((4096, 25088), (4096, 4096))]
     assert all(name in pairs for name in wanted if name.startswith("conv"))
+
+
+# --- numbers that are no order
+
+ADDED = """block layer {
+  residual { layernorm%s; fc-8(over=channels, act=relu) as attn }
+  residual { layernorm%s; fc-8(over=channels, act=tanh) as local }
+  residual { layernorm%s; mlp(16) }
+}
+input 8x5
+layer x2
+"""
+ADDED_NAMES = {"attn": "attn.qkv", "local": "local_mp.fc", "mlp1.fc1": "mlp.fc1"}
+ADDED_NAMES |= {"mlp1.fc2": "mlp.fc2"}
+
+
+def added_late(norms: list[str], called: list[str]) -> tuple[Net, dict[str, str]]:
+    """Layers of three parts, whose norms a file calls `norms`, and a spec `called`."""
+    net = netspec.load(ADDED % tuple(f" as {name}" if name else "" for name in called))
+    ours = [name or f"layernorm{i}" for i, name in enumerate(called, 1)]
+    names = dict(zip(ours, norms, strict=True)) | ADDED_NAMES
+    return net, in_units("layer", "blocks", names)
+
+
+@pytest.mark.parametrize("order", ["sorted", "shuffled"])
+@pytest.mark.parametrize("third", ["norm2", "norm3"])
+def test_three_numbers_between_names_are_no_order(order: str, third: str, tmp_path: Path) -> None:
+    """XCiT numbers a norm last that runs in the middle; others number them as they run."""
+    second = {"norm2": "norm3", "norm3": "norm2"}[third]
+    net, layers = added_late(["norm1", second, third], ["", "", ""])
+    tensors = renamed(net, layers)
+    with pytest.raises(NetspecError, match="NS553") as refused:
+        told(net, ordered(tensors, order), tmp_path / "w.npz")
+    assert "norm" in str(refused.value)
+    # What the spec calls them decides.
+    called, layers = added_late(["norm1", second, third], ["norm1", second, third])
+    assert told(called, ordered(tensors, order), tmp_path / "w.npz") == expected(called, layers)
+
+
+def test_three_numbers_that_are_defined_as_they_count_are_an_order(tmp_path: Path) -> None:
+    net, layers = added_late(["norm1", "norm2", "norm3"], ["", "", ""])
+    assert told(net, renamed(net, layers), tmp_path / "w.npz") == expected(net, layers)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_two_numbers_between_names_are_an_order(order: str, tmp_path: Path) -> None:
+    net = netspec.load(
+        "block layer { residual { layernorm; fc-8(over=channels) as attn }\n"
+        "residual { layernorm; mlp(16) } }\ninput 8x5\nlayer x2\n"
+    )
+    names = {"layernorm1": "norm1", "layernorm2": "norm2", "attn": "attn.qkv"}
+    layers = in_units("layer", "blocks", names | {"mlp1.fc1": "mlp.fc1", "mlp1.fc2": "mlp.fc2"})
+    tensors = ordered(renamed(net, layers), order)
+    assert told(net, tensors, tmp_path / "w.npz") == expected(net, layers)
+
+
+GATED = """default fc(over=channels)
+block ffn { residual { rmsnorm; MERGE { | fc-24FIRST | fc-24SECOND }; fc-8 } }
+input 8x5
+ffn x2
+"""
+
+
+def gated(merge: str, first: str, second: str) -> Net:
+    return netspec.load(
+        GATED.replace("MERGE", merge).replace("FIRST", first).replace("SECOND", second)
+    )
+
+
+@pytest.mark.parametrize("order", ["sorted", "shuffled"])
+@pytest.mark.parametrize("merge", ["mul", "add", "maximum"])
+@pytest.mark.parametrize("names", [("w1", "w3"), ("w3", "w1")])
+def test_numbers_of_summands_and_factors_are_no_order(
+    order: str, merge: str, names: tuple[str, str], tmp_path: Path
+) -> None:
+    """`w1` may be the one with the activation; which branch the text has first says nothing."""
+    net = gated(merge, "; silu", "")
+    layers = {"rmsnorm1": "norm", "fc1": names[0], "fc2": names[1], "fc3": "w2"}
+    tensors = renamed(net, in_units("ffn", "layers", layers))
+    with pytest.raises(NetspecError, match="NS553"):
+        told(net, ordered(tensors, order), tmp_path / "w.npz")
+    called = gated(merge, f" as {names[0]}; silu", f" as {names[1]}")
+    layers = {"rmsnorm1": "norm", names[0]: names[0], names[1]: names[1], "fc1": "w2"}
+    found = told(called, ordered(tensors, order), tmp_path / "w.npz")
+    assert found == expected(called, in_units("ffn", "layers", layers))
+
+
+@pytest.mark.parametrize("order", ["sorted", "shuffled"])
+def test_numbers_of_what_is_joined_are_an_order(order: str, tmp_path: Path) -> None:
+    """Branches of `concat` have their places."""
+    net = gated("concat", "; silu", "")
+    layers = {"rmsnorm1": "norm", "fc1": "w1", "fc2": "w3", "fc3": "w2"}
+    layers = in_units("ffn", "layers", layers)
+    tensors = ordered(renamed(net, layers), order)
+    assert told(net, tensors, tmp_path / "w.npz") == expected(net, layers)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_names_without_numbers_that_the_spec_gives(order: str, tmp_path: Path) -> None:
+    """FocalNet's `proj` is no shortcut, and elsewhere a file calls something else so."""
+    net = netspec.load(
+        "block unit { residual { conv1-8 as asked; relu; conv1-8 as proj } }\n"
+        "input 3x9x9\nconv3-8 as stem; unit x2\n"
+    )
+    layers = {"stem": "stem.proj", **in_units("unit", "blocks", {"asked": "h", "proj": "proj"})}
+    tensors = ordered(renamed(net, layers), order)
+    assert told(net, tensors, tmp_path / "w.npz") == expected(net, layers)

@@ -133,6 +133,14 @@ def test_recorded_outputs_are_those_of_the_libraries() -> None:
         assert max(float(found["torch"]), float(found["onnxruntime"])) <= 1e-4
 
 
+def test_no_recorded_file_of_a_library_loads_wrong_in_any_order() -> None:
+    recorded = json.loads((ROOT / "benchmarks" / "results" / "orders.json").read_text())["networks"]
+    assert len(recorded) >= 59
+    for name, orders in recorded.items():
+        assert orders["definition"] == "right", name
+        assert not [order for order, found in orders.items() if found.startswith("wrong")], name
+
+
 def test_every_family_says_where_it_is_from() -> None:
     for path in (shipped_folder() / "today").glob("*.ns"):
         text = path.read_text()

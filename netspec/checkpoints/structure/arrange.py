@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import combinations, islice, pairwise, product
 
 from netspec.checkpoints.layers import Layer, Module
-from netspec.checkpoints.structure.clues import LEVELS, Clue, clues_of, is_norm, is_vectors
+from netspec.checkpoints.structure.clues import LEVELS, Clue, clues_of, is_norm
 from netspec.checkpoints.structure.evidence import SAME, Evidence
 from netspec.checkpoints.structure.forest import Forest, Part
 from netspec.checkpoints.structure.search import Arrangement, Budget
@@ -132,7 +132,8 @@ class _Arranger:
     ) -> tuple[Arrangement | None, Arrangement | None, bool]:
         """The likeliest arrangement, one that makes another function, and whether that is certain.
 
-        Of parts side by side, those that exchange alone, the numbers say which comes first.
+        Of parts side by side, those that exchange alone, the numbers say which comes first; not where
+        they are added or multiplied, which the text may write in any order.
         """
         if first is None:
             return None, None, True
@@ -171,6 +172,8 @@ class _Arranger:
                         if (here, there) != ("before", "after"):
                             return False
                         told.update((*a.leaves, *b.leaves))
+        if _is_turned(changed):
+            return False
         kernels = [layer for layer, leaf, _ in changed if not is_norm(leaf)]
         if len(kernels) == 2 and any(layer.is_shortcut for layer in kernels):
             return False  # A shortcut of one layer may have any number.
@@ -259,7 +262,7 @@ class _Arranger:
         breaks = 0
         for part in self._forest.parts:
             for normed in (False, True):
-                of = [child for child in part.children if is_vectors(child) is normed]
+                of = [child for child in part.children if child.is_vectors is normed]
                 place = {child: i for i, child in enumerate(sorted(of, key=_defined))}
                 run = sorted(of, key=lambda child: masks[child.number] & -masks[child.number])
                 breaks += sum(place[b] != place[a] + 1 for a, b in pairwise(run))
@@ -349,6 +352,16 @@ class _Arranger:
 
 def _defined(part: Part) -> int:
     return part.order
+
+
+def _is_turned(changed: Sequence[tuple[Layer, Part, Part]]) -> bool:
+    """Whether two layers exchange that are on branches whose order in the text says nothing: of `w1`
+    and `w3`, either may be the one with the activation.
+    """
+    return any(
+        a is y and b is x and one.is_across(other)
+        for (one, a, b), (other, x, y) in combinations(changed, 2)
+    )
 
 
 def _relation(one: Part, other: Part, standing: tuple[list[int], list[int]]) -> str:

@@ -1,7 +1,7 @@
 """What names say about which layer is which, beyond shapes: clues that an arrangement keeps or not.
 
 A clue holds for all parts of a kind at once, as names repeat alike. The strongest come first: axes of
-kernels, numbered names that the spec has too, numbers, what stands beside what, what repeats, words, and
+kernels, names that the spec has too, numbers, what stands beside what, what repeats, words, and
 the order of definition where there is one.
 """
 
@@ -12,6 +12,7 @@ from itertools import pairwise
 
 from netspec.checkpoints.layers import Layer
 from netspec.checkpoints.names import PROJECTIONS, is_number, place_of, series, suffix, words
+from netspec.checkpoints.structure.counted import only_tell_apart
 from netspec.checkpoints.structure.forest import Forest, Part
 from netspec.foundation.records import record
 
@@ -73,10 +74,10 @@ class Clue:
         if self.chains:
             kind = (*self.kind, "against")
             return Clue(self.level, kind, self.group, against=self.chains)
-        apart = tuple(part for buckets in self.order for part in _apart(buckets, is_vectors))
+        apart = tuple(part for buckets in self.order for part in _apart(buckets, _vectors))
         if apart != self.order:
             return Clue(self.level, (*self.kind, "norms"), self.group, order=apart)
-        rest = [buckets for buckets in self.order if not is_vectors(buckets[0][0])]
+        rest = [buckets for buckets in self.order if not buckets[0][0].is_vectors]
         same = tuple(part for buckets in rest or self.order for part in _apart(buckets, _shapes))
         if same != self.order:
             return Clue(self.level, (*self.kind, "shapes"), self.group, order=same)
@@ -86,7 +87,7 @@ class Clue:
     def is_of_vectors(self) -> bool:
         """Whether it is about the order of norms alone."""
         listed = (*self.chains, *self.order, *self.against)
-        return all(is_vectors(part) for buckets in listed for bucket in buckets for part in bucket)
+        return all(part.is_vectors for buckets in listed for bucket in buckets for part in bucket)
 
     def falls_with(self, lost: Clue) -> bool:
         """Whether it says nothing, or less, where another one does not hold."""
@@ -129,9 +130,8 @@ def _shapes(part: Part) -> object:
     return part.code
 
 
-def is_vectors(part: Part) -> bool:
-    """Whether it is norms or their like and nothing else."""
-    return all(len(tensor.shape) < 2 for leaf in part.leaves for tensor in leaf.layer.tensors)
+def _vectors(part: Part) -> object:
+    return part.is_vectors
 
 
 def clues_of(forest: Forest, trusted: bool, whole: bool = False) -> list[Clue]:
@@ -147,7 +147,7 @@ def clues_of(forest: Forest, trusted: bool, whole: bool = False) -> list[Clue]:
             groups.setdefault(part.kind, []).append(part)
     found = list(_axes(forest))
     for kind, parts in groups.items():
-        numbered = list(_numbers(kind, parts))
+        numbered = list(_numbers(kind, parts, trusted))
         torn = [c for c in numbered if trusted and not whole and any(map(_is_torn, c.chains))]
         found += [clue for clue in numbered if clue not in torn]
         found += _beside(kind, parts)
@@ -182,28 +182,30 @@ def _axes(forest: Forest) -> Iterator[Clue]:
 
 
 def _called(forest: Forest) -> Iterator[Clue]:
-    """Numbered names that the spec itself gives to steps are the file's, where as many layers of their
-    shapes have them: `norm3` of a spec that says `layernorm as norm3`.
+    """Names that the spec itself gives to steps are the file's, where as many layers of their shapes
+    have them: `norm3` of a spec that says `layernorm as norm3`.
     """
     ours: dict[str, list[int]] = {}
     for position, layer in enumerate(forest.layers):
         if layer.called:
             ours.setdefault(layer.called, []).append(position)
     for name, positions in ours.items():
-        theirs = [leaf for leaf in forest.leaves if leaf.label == name]
         codes = sorted(forest.codes[position] for position in positions)
+        theirs = [leaf for leaf in forest.leaves if leaf.label == name and leaf.code in codes]
         if codes == sorted(leaf.code for leaf in theirs):
             bits = sum(1 << position for position in positions)
             places = tuple((leaf, bits) for leaf in theirs)
             yield Clue("names", ("called", name), places=places)
 
 
-def _numbers(kind: tuple[str, ...], parts: Sequence[Part]) -> Iterator[Clue]:
+def _numbers(kind: tuple[str, ...], parts: Sequence[Part], trusted: bool) -> Iterator[Clue]:
+    """What is numbered ascends; where no order of definition says the same, not what may run otherwise."""
     by_prefix: dict[tuple[str, ...], list[Buckets]] = {}
     for part in parts:
         for prefix, buckets in series([child.label for child in part.children]).items():
             chosen = tuple(tuple(part.children[i] for i in bucket) for bucket in buckets)
-            by_prefix.setdefault(prefix, []).append(chosen)
+            if trusted or not only_tell_apart(part, chosen):
+                by_prefix.setdefault(prefix, []).append(chosen)
     for prefix, chains in by_prefix.items():
         yield Clue("numbers", ("series", *kind, *prefix), kind, chains=tuple(chains))
 
@@ -364,7 +366,7 @@ def _meanings(forest: Forest) -> Iterator[Clue]:
         if len(called) == len(layers):
             continue
         for normed in (False, True) if word in _PLACES else (None,):
-            chosen = [leaf for leaf in called if normed is None or is_vectors(leaf) is normed]
+            chosen = [leaf for leaf in called if normed is None or leaf.is_vectors is normed]
             bits, meant = places[word], sorted(leaf.code for leaf in chosen)
             if normed is not None:
                 bits &= sum(forest.places.get(code, 0) for code in set(meant))

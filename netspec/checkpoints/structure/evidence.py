@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 
 from netspec.checkpoints.names import is_number
-from netspec.checkpoints.structure.clues import LEVELS, Clue, is_vectors
+from netspec.checkpoints.structure.clues import LEVELS, Clue
 from netspec.checkpoints.structure.forest import Forest, Part
 from netspec.checkpoints.structure.search import Arrangement, Budget, Search
 
@@ -213,4 +213,4 @@ def _is_list(part: Part) -> bool:
 
 def _is_listed(part: Part) -> bool:
     """Whether it is a list of norms, which stand between other layers."""
-    return bool(part.children) and is_vectors(part)
+    return bool(part.children) and part.is_vectors

@@ -39,6 +39,11 @@ class Part:
         """How many layers it has."""
         return len(self.leaves)
 
+    @cached_property
+    def is_vectors(self) -> bool:
+        """Whether it is norms or their like and nothing else."""
+        return all(len(tensor.shape) < 2 for leaf in self.leaves for tensor in leaf.layer.tensors)
+
     @property
     def layer(self) -> Module:
         """The layer that a leaf is."""

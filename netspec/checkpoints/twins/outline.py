@@ -10,11 +10,11 @@ from hashlib import blake2b
 from typing import Any
 
 from netspec.checkpoints.formats.tensors import Shape
+from netspec.checkpoints.function import SYMMETRIC
 from netspec.checkpoints.layers import plain
 from netspec.foundation.records import record
 from netspec.graph.checked import Graph, Node, Value
 from netspec.ops.arranging.channels import Slice
-from netspec.ops.arranging.merge import Add, Maximum, Mean, Minimum, Mul
 from netspec.ops.arranging.shape import Flatten
 from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.params import KnownParam, LayerParam, SchemeParam
@@ -24,7 +24,6 @@ from netspec.ops.spatial.conv import Conv, DepthwiseConv, TransposedConv
 from netspec.ops.spatial.pool import AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
 from netspec.ops.vectors.linear import Linear
 
-_SYMMETRIC = (Add, Mul, Mean, Maximum, Minimum)
 # Whole maps pooled, and the pool that it is on a map of a known size.
 _GLOBAL: Mapping[type, type[Operator]] = {GlobalAvgPool: AvgPool, GlobalMaxPool: MaxPool}
 _ADAPTIVE: Mapping[type, type[Operator]] = {
@@ -117,7 +116,7 @@ class Outline:
                 continue
             kind, attributes = self._does(node)
             does = "matrix" if _is_matrix(node, attributes) else [kind, sorted(attributes.items())]
-            if isinstance(node.op, _SYMMETRIC):
+            if isinstance(node.op, SYMMETRIC):
                 inputs.sort()
             # Weights that are shared are told from others by where they are first used.
             origin = given.get(node, owners.get(node.owner, ""))

@@ -1,0 +1,231 @@
+"""Files of the libraries' networks in every order and without names: loaded right, refused or wrong.
+
+    python benchmarks/orders.py xcit_nano_12_p16_224 detr_resnet50    some networks
+    python benchmarks/orders.py -o benchmarks/results/orders.json     all, kept beside what is there
+
+Each network that a shipped spec follows gets random weights, norms and running statistics too. Its
+`state_dict` is saved in order of definition, sorted by name, reversed and shuffled, and with numbers for
+names: one for each layer, in order of definition and sorted. What loads must answer as the library's
+network does; the rest must be refused. A file that maps as one that was compared need not be compared.
+
+Needs torchvision, timm and transformers, from which nothing is downloaded: `today.py` has the list.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import today
+import torch
+from libraries import timm, torchvision, transformers
+from torch import Tensor, nn
+
+import netspec
+from netspec.backends.onnx.compile import prepared
+from netspec.backends.torch.modules import to_module
+from netspec.checkpoints import load
+from netspec.checkpoints.load import Loaded
+from netspec.diagnostics.raised import NetspecError
+from netspec.graph.checked import Graph
+
+# Networks of the lectures that timm has: its name, the spec, the side of an image.
+LECTURES = {
+    "inception_resnet_v2": ("inception_resnet_v2", 299),
+    "inception_v4": ("inception_v4", 299),
+    "legacy_seresnet50": ("se_resnet50", 224),
+    "mobilenetv1_100": ("mobilenet_v1", 224),
+    "nasnetalarge": ("nasnet_large", 331),
+    "seresnet50": ("se_resnet50", 224),
+}
+KINDS = ("right", "refused", "wrong")
+WORDS, TIMES = 97, 17
+State = dict[str, Tensor]
+
+
+# --- the orders of a file
+
+
+def _sorted(state: State) -> State:
+    return dict(sorted(state.items()))
+
+
+def _shuffled(state: State) -> State:
+    names = list(state)
+    random.Random(0).shuffle(names)
+    return {name: state[name] for name in names}
+
+
+def _numbered(state: State) -> State:
+    """Layers by numbers, in order of definition; what a layer calls its tensors stays."""
+    numbers: dict[str, int] = {}
+    found = {}
+    for name, tensor in state.items():
+        layer, _, leaf = name.rpartition(".")
+        found[f"{numbers.setdefault(layer, len(numbers))}.{leaf}"] = tensor
+    return found
+
+
+ORDERS: dict[str, Callable[[State], State]] = {
+    "definition": dict,
+    "sorted": _sorted,
+    "reversed": lambda state: dict(reversed(state.items())),
+    "shuffled": _shuffled,
+    "numbered": _numbered,
+    "numbered, sorted": lambda state: _sorted(_numbered(state)),
+}
+
+
+# --- the networks
+
+
+def networks() -> list[str]:
+    """All that have a counterpart among the shipped specs."""
+    return [*today.constructors(), *today.TIMM, *LECTURES, *today.TRANSFORMERS]
+
+
+def _spec(name: str) -> str:
+    if name in today.TRANSFORMERS:
+        return today.TRANSFORMERS[name][1]
+    if name in LECTURES:
+        return LECTURES[name][0]
+    return today.TIMM.get(name, today.RENAMED.get(name, name))
+
+
+def _network(name: str) -> nn.Module:
+    module = timm.create_model(name) if name in LECTURES else today.network(name)
+    module = module.eval()
+    with torch.no_grad():
+        for key, tensor in module.state_dict().items():
+            if tensor.dtype.is_floating_point:
+                drawn = today.values(key, tuple(tensor.shape))
+                tensor.copy_(torch.from_numpy(np.asarray(drawn)))
+    return module
+
+
+def _asked(name: str, graph: Graph) -> dict[str, Tensor]:
+    """What the network is asked, by input of the spec; the library takes the first."""
+    drawn = np.random.default_rng(0)
+    if name in today.TRANSFORMERS and "segformer" not in name:
+        ids = torch.from_numpy(drawn.integers(0, WORDS, (1, TIMES)))
+        return {
+            n.path: ids if i == 0 else torch.zeros_like(ids) for i, n in enumerate(graph.inputs)
+        }
+    image = drawn.standard_normal((1, 3, *_size(name)), dtype=np.float32)
+    return {graph.inputs[0].path: torch.from_numpy(image)}
+
+
+def _size(name: str) -> tuple[int, int]:
+    side = LECTURES[name][1] if name in LECTURES else today.size_of(name)
+    return side, side
+
+
+def _graph(name: str) -> Graph:
+    sizes = (
+        {}
+        if name in today.TRANSFORMERS and "segformer" not in name
+        else {"input": (3, *_size(name))}
+    )
+    return netspec.load(_spec(name), **sizes, **today.SETTINGS.get(name, {})).graph
+
+
+def _first(given: Any) -> Tensor:
+    if isinstance(given, Tensor):
+        return given
+    found: Tensor = next(iter(given.values() if isinstance(given, Mapping) else given))
+    return found
+
+
+def _gap(
+    expected: Tensor, graph: Graph, asked: dict[str, Tensor], loaded: Loaded, time_last: bool
+) -> float:
+    """How far the net's answer is from the library's, relative to its norm."""
+    module = to_module(prepared(graph, logits=True), loaded.source).eval()
+    with torch.no_grad():
+        given = _first(module(*(asked[node.path] for node in graph.inputs)))
+    given = given.transpose(1, 2) if time_last else given
+    return float((given - expected).norm() / expected.norm())
+
+
+def judged(name: str) -> dict[str, str]:
+    """For each order of the file, whether it loads right, is refused (with the code) or loads wrong."""
+    module = _network(name)
+    graph = _graph(name)
+    asked = _asked(name, graph)
+    first = next(iter(asked.values()))
+    words = name in today.TRANSFORMERS and "segformer" not in name
+    with torch.no_grad():
+        expected = _first(module(first))
+    state = module.state_dict()
+    del module
+    found: dict[str, str] = {}
+    known: dict[frozenset[tuple[str, tuple[int, ...]]], str] = {}
+    for order, arranged in ORDERS.items():
+        # Tensors that are the same under another name keep telling which file's they are.
+        file = arranged(state)
+        told = {key: tensor.data_ptr() for key, tensor in file.items()}
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "weights.pt"
+            torch.save(file, path)
+            try:
+                loaded = load(path, graph)
+            except NetspecError as error:
+                found[order] = "refused " + error.diagnostics[0].code
+                continue
+            mapped = frozenset(
+                (p.ours, tuple(told.get(part, -1) for part in p.theirs.split(" + ")))
+                for p in loaded.pairs
+            )
+            if mapped not in known or (words and loaded.unused):
+                gap = _gap(expected, graph, asked, loaded, words)
+                known[mapped] = "right" if gap <= today.TOLERANCE else f"wrong {gap:.1e}"
+            found[order] = known[mapped]
+    return found
+
+
+def results(names: list[str]) -> Iterator[tuple[str, dict[str, str]]]:
+    """What becomes of each network's files, printed as it is found."""
+    for name in names or networks():
+        begun = time.perf_counter()
+        found = judged(name)
+        said = "  ".join(f"{order}: {kind}" for order, kind in found.items())
+        print(f"{name:32} {said}  ({time.perf_counter() - begun:.0f} s)", flush=True)
+        yield name, found
+
+
+def summary(found: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, int]]:
+    """How many networks' files are right, refused and wrong, for each order."""
+    counts = {order: Counter(row[order].split()[0] for row in found.values()) for order in ORDERS}
+    return {order: {kind: count[kind] for kind in KINDS} for order, count in counts.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*")
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="where it is kept")
+    given = parser.parse_args()
+    kept: dict[str, dict[str, str]] = {}
+    if given.output and given.output.exists():
+        kept = json.loads(given.output.read_text())["networks"]
+    for name, found in results(given.names):
+        kept[name] = found
+        if given.output:
+            versions = {lib.__name__: lib.__version__.split("+")[0]
+                        for lib in (torch, torchvision, timm, transformers)}  # fmt: skip
+            rows = (f"  {json.dumps(key)}: {json.dumps(kept[key])}" for key in sorted(kept))
+            head = json.dumps({"versions": versions, "counts": summary(kept)}, indent=1)
+            given.output.write_text(
+                head.removesuffix("\n}") + ',\n "networks": {\n' + ",\n".join(rows) + "\n }\n}\n"
+            )
+
+
+if __name__ == "__main__":
+    main()
