@@ -23,9 +23,9 @@ ENDINGS = {"tex": "tikz"}
 # What a scene can be drawn as.
 FIGURES = ("svg", "png", "pdf", "tikz")
 CHARTS = ("bars", "bubble", "depth")
-# Styles that show what is in a block, and those that colours of cost have a meaning in.
+# Styles that show what is in a block; columns have repeats and colours of cost too.
 OPENING = ("fold", "flow", "volumes")
-_STYLES_THAT = {"heat": (*OPENING, "columns")}
+_STYLES_THAT = dict.fromkeys(("heat", "unfold"), (*OPENING, "columns"))
 _SHOWN = ("shape", "kernel", "params")
 _MOST_NAMES = 8
 _SCALE, _LARGEST_SCALE = 2.0, 10

@@ -112,9 +112,8 @@ def _at_some_size(path: Path, sizes: Mapping[str, int] | None) -> Program:
                 return read_program(path, sizes, VOLUME)
         return program
     except NetspecError:
-        if not leaves_open(path):
-            raise
-        for other in OTHERS:
+        many = leaves_open(path)
+        for other in OTHERS[int(many > 1) :] if many else ():
             with suppress(NetspecError):
                 return read_program(path, sizes, other)
         raise

@@ -83,7 +83,7 @@ def test_each_option_of_a_picture_changes_it_or_is_refused() -> None:
     # What is open, and shown copy by copy, without being asked for.
     already = {
         (style, word) for style in ("fold", "flow", "volumes") for word in ("expand", "unfold")
-    }
+    } | {("columns", "unfold")}
     options = {
         "depth": {"depth": 0},
         "expand": {"expand": ("bb",)},

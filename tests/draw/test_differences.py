@@ -53,6 +53,22 @@ def test_what_was_removed_added_and_changed_is_marked_and_nothing_else() -> None
     ]
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "nets"),
+    [
+        ("conv3-8(norm=bn, act=relu)", "conv3-8(norm=bn, act=elu)", 2),
+        ("conv3-8; relu", "conv3-8; bn; relu", 1),
+        ("conv3-8; bn; relu", "conv3-8; bn", 1),
+        ("default conv(act=relu); conv3-8", "default conv(act=gelu); conv3-8", 2),
+    ],
+)
+def test_a_box_is_marked_where_a_layer_that_is_written_in_it_is(
+    before: str, after: str, nets: int
+) -> None:
+    pair = (f"input 3x9x9\n{steps}; maxpool2; gap\n" for steps in (before, after))
+    assert marks(*pair) == [("conv1", "changed")] * nets
+
+
 def test_equal_nets_have_no_marks() -> None:
     assert marks(NET, NET.replace("unit", "block2")) == []
 

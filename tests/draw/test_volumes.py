@@ -12,6 +12,7 @@ import pytest
 from support.generated_specs import spec
 from support.pictures import Area, printed_by_seeds
 from support.shelves import shelved
+from support.watching import at_most
 
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.source import Source
@@ -570,3 +571,12 @@ def test_vectors_that_a_block_puts_together_are_one_bar_of_parts(net: Callable[.
     bar = next(area for path, area in fronts(scene) if path == "both1")
     assert bar.right > bar.left
     assert list(faults(scene)) == []
+
+
+def test_branches_in_branches_are_laid_out_once() -> None:
+    """Each fork was laid out twice, and so was each in it: thirty inside each other had no end."""
+    deep = 30
+    text = "input 3x8x8\n" + "add { | conv1-3 | " * deep + "relu" + " }" * deep + "\n"
+    graph = build(Source("t.ns", text))
+    with pytest.raises(NetspecError, match="its slabs take"), at_most(2_000_000):
+        draw([graph], style="volumes")

@@ -280,16 +280,18 @@ def test_a_step_that_shares_hands_on_the_weights_of_the_step_that_owns_them() ->
 
 
 def test_weights_are_shared_with_their_owner_in_calls_that_are_added_again() -> None:
-    """The second call of a block is not run, and what it shared is known of it too."""
+    """Such a call of a block is not run, and what it shared is known of it too."""
     pair = "block pair { conv1-3 as one; conv1-3(weights=@one) as two }\n"
-    graph = net(f"{pair}pair as a; pair as b; conv1-3(weights=@b.two) as last")
+    graph = net(f"{pair}pair as a; pair as b; pair as c; conv1-3(weights=@c.two) as last")
     owners = {node.path: node.owner for node in graph.nodes[1:]}
     assert owners == {
         "a.one": "a.one",
         "a.two": "a.one",
         "b.one": "b.one",
         "b.two": "b.one",
-        "last": "b.one",
+        "c.one": "c.one",
+        "c.two": "c.one",
+        "last": "c.one",
     }
 
 

@@ -36,6 +36,8 @@ BACK = [
     "input 5x6\nposition(9)",
     "input T ids(30)\nembedding-4; position(50)",
     "input 2xT\nconv300-4",
+    "input 7 ids(30)\nembedding-4; concat { | identity | parameter(2x7) }",
+    "input 7 ids(30)\nembedding-4; matmul { | parameter(5x4) | identity }",
     "input 8xT\nresidual { waves(layout=halves) }",
     "input 8x3x4\nresidual { waves(normalised=yes) }",
     "input 8x40\nresidual { waves(base=100) }",

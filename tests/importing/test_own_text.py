@@ -245,3 +245,12 @@ def test_outputs_stay_outside_blocks(tmp_path: Path) -> None:
     cuts = "\n".join(f"@image; conv3-4(pad=1); lrn(5); gap as o{i}" for i in places)
     spec = f"input image: 3x8x8\n{cuts}\noutput {', '.join(f'o{i}' for i in places)}"
     assert "block " in fixed(spec, tmp_path)
+
+
+@pytest.mark.parametrize("sizes", ["8x6", "6x6", "8x5x6", "8"])
+def test_norms_of_older_opsets_are_layernorm(sizes: str, tmp_path: Path) -> None:
+    """Files before opset 17 have it written out, its axes put in order in between."""
+    spec = f"input {sizes}\nlayernorm(eps=1e-6); relu; layernorm"
+    assert "layernorm(eps=1e-6); relu; layernorm\n" in read(spec, tmp_path, opset=13)
+    scaled = f"input {sizes}\nlayernorm; scaled(0.5); rmsnorm"
+    assert "rmsnorm" in read(scaled, tmp_path, opset=13)

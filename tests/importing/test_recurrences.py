@@ -153,7 +153,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "numbers to start from": (
         {"op": "RNN", "more": ("", "s"), "arrays": {"s": numbers(1, 2, 4)}},
-        "starts from numbers",
+        "differs from sample to sample",
     ),
     "clipped": ({"op": "LSTM", "clip": 1.0}, "attributes that no step has"),
     "no such way": ({"op": "LSTM", "direction": "sideways"}, "attributes that no step has"),

@@ -296,3 +296,23 @@ def test_a_detectors_tail_and_a_spatial_transformer(tmp_path: Path) -> None:
         netspec.load(found.text).to_onnx(tmp_path / "again.onnx")
         again = import_file(tmp_path / "again.onnx")
         assert again.text.partition("\n")[2] == found.text.partition("\n")[2]
+
+
+def test_boxes_as_many_as_there_are_are_told(tmp_path: Path) -> None:
+    nodes = [
+        node("NonMaxSuppression", ["b", "x", "most"], ["i"]),
+        node("Cast", ["i"], ["y"], to=TensorProto.FLOAT),
+    ]
+    case = Case(nodes, "", {"most": ints([5])}, ["N", 2, 9], {"b": ["N", 9, 4]})
+    with pytest.raises(netspec.NetspecError, match="how many boxes it keeps depends"):
+        read(case, tmp_path / "m.onnx")
+
+
+def test_a_number_for_each_sample_is_told(tmp_path: Path) -> None:
+    nodes = [
+        node("Conv", ["x", "w"], ["c"]),
+        node("Squeeze", ["c", "all"], ["y"]),
+    ]
+    case = Case(nodes, "", {"w": numbers(1, 4, 6, 6), "all": ints([1, 2, 3])})
+    with pytest.raises(netspec.NetspecError, match="no axis but that of samples"):
+        read(case, tmp_path / "m.onnx")

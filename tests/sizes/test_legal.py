@@ -44,6 +44,7 @@ PREDICATES = [
     ([Condition(H, ">=", 7, (2, 3)), equals(H, 2 * (H // 2))], "H = 2 or H even, H >= 8"),
     ([equals(H // 2 + H // 3, 5 * (H // 6))], "H = 0..1 mod 6"),
     ([bound(H * H, 10)], "H >= 4"),
+    ([bound(H * H, 1)], "H >= 1"),
 ]
 
 

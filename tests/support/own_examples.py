@@ -8,11 +8,15 @@ from __future__ import annotations
 
 # What no rule reads: the file is refused.
 REFUSED: dict[tuple[str, str, str], str] = {
-    ("pad_channels", "3", "pad_channels(3)"): "no rule reads it",
-    ("dropout", "3x4", "dropout(0.5)"): "no rule reads it",
-    ("dropout", "3x4x5", "dropout(0.2, over=channels)"): "no rule reads it",
-    ("droppath", "3x4x5", "droppath(0.2)"): "no rule reads it",
-    ("droppath", "4", "droppath(0.5)"): "no rule reads it",
+    ("pad_channels", "3", "pad_channels(3)"): "nothing is left of it, and a net has a step",
+    ("dropout", "3x4", "dropout(0.5)"): "nothing is left of it, and a net has a step",
+    (
+        "dropout",
+        "3x4x5",
+        "dropout(0.2, over=channels)",
+    ): "nothing is left of it, and a net has a step",
+    ("droppath", "3x4x5", "droppath(0.2)"): "nothing is left of it, and a net has a step",
+    ("droppath", "4", "droppath(0.5)"): "nothing is left of it, and a net has a step",
 }
 # What comes back as other steps that compute the same: the file does not tell them apart, or no rule does.
 OTHERWISE: dict[tuple[str, str, str], str] = {

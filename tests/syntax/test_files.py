@@ -11,7 +11,7 @@ import pytest
 
 from netspec.diagnostics.limits import Limits
 from netspec.diagnostics.raised import NetspecError
-from netspec.syntax.files import read_spec
+from netspec.syntax.files import read_shipped, read_spec
 
 
 def refusal(name: str, limits: Limits | None = None) -> str:
@@ -80,3 +80,20 @@ def test_a_file_that_cannot_be_read_is_said(tmp_path: Path) -> None:
         pytest.skip("no such file on this system")
     (tmp_path / "net.ns").symlink_to(memory)
     assert "net.ns`: Input/output error" in refusal(str(tmp_path / "net.ns"))
+
+
+def test_shipped_specs_are_found_by_name_and_no_others() -> None:
+    found = read_shipped("lenet5")
+    assert found.shipped
+    assert found.name == "lenet5.ns"
+    assert found.text == read_spec("lenet5").text
+    with pytest.raises(NetspecError, match="did you mean `lenet5`"):
+        read_shipped("lenet55")
+
+
+def test_a_source_has_the_name_that_it_was_given(tmp_path: Path) -> None:
+    (tmp_path / "net.ns").write_text("input 3\nrelu\n")
+    found = read_spec(str(tmp_path / "net.ns"))
+    assert (found.name, found.shipped) == (str(tmp_path / "net.ns"), False)
+    with pytest.raises(NetspecError, match="it is not a regular file"):
+        read_spec(str(tmp_path) + "/")

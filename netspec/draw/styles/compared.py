@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from netspec.analysis.difference.record import Change, Found
@@ -27,9 +27,8 @@ def compared(found: Found) -> Scene:
         for graph, mark in zip((found.a, found.b), marks, strict=True)
     ]
     marked = []
-    for page, graph, mark in zip(pages, (found.a, found.b), marks, strict=True):
-        paths = {node.path: mark.get(node, "") for node in graph.nodes}
-        marked.append(replace(page, items=tuple(_marked(item, paths) for item in page.items)))
+    for page, mark in zip(pages, marks, strict=True):
+        marked.append(replace(page, items=tuple(_marked(item, mark) for item in page.items)))
     names = f"{found.a.source.name} → {found.b.source.name}"
     description = f"{len(found.changes)} changes between {found.a.name} and {found.b.name}"
     both = beside(marked, names, description)
@@ -50,16 +49,17 @@ def _marks(found: Found) -> tuple[dict[Node, str], dict[Node, str]]:
     return gone, come
 
 
-def _marked(item: Item, paths: dict[str, str]) -> Item:
-    """An item with a frame and a sign around what is marked; a closed block for what it holds.
+def _marked(item: Item, marks: Mapping[Node, str]) -> Item:
+    """An item with a frame and a sign around what is marked; a box for all layers that it stands for.
 
-    `paths` are what became of each node, empty where it stayed.
+    `marks` are what became of nodes that did not stay.
     """
     if not isinstance(item, Group):
         return item
-    members = tuple(_marked(member, paths) for member in item.members)
-    closed = not any(isinstance(member, Group) for member in members)
-    what = _of_group(item, paths, closed)
+    members = tuple(_marked(member, marks) for member in item.members)
+    # What is drawn inside of an open block is marked itself.
+    is_open = any(isinstance(member, Group) for member in members)
+    what = "" if is_open else _of_layers(item.nodes, marks)
     shape = next((m for m in item.members if isinstance(m, Box | Mark)), None)
     if not what or shape is None:
         return replace(item, members=members)
@@ -69,13 +69,8 @@ def _marked(item: Item, paths: dict[str, str]) -> Item:
     return replace(item, members=(*members, frame, sign))
 
 
-def _of_group(group: Group, paths: dict[str, str], closed: bool) -> str:
-    if group.path in paths:
-        return paths[group.path]
-    if not group.toggles or not closed:
-        return ""
-    inside = f"{group.path}."
-    held = {what for path, what in paths.items() if path.startswith(inside)}
+def _of_layers(nodes: Sequence[Node], marks: Mapping[Node, str]) -> str:
+    held = {marks.get(node, "") for node in nodes}
     # What is partly as it was is changed.
     return "".join(held) if len(held) == 1 else "changed" if held else ""
 

@@ -45,8 +45,9 @@ from netspec.system.reading import MOST_AXES, reading
 BATCH = 2
 # What stands in for another size that is open, and where three of one input are.
 OPEN, VOLUME = 224, 64
-# Sizes of files that cannot be read at that: of tables with fewer rows, of windows over more.
-OTHERS = (512, 1024, 4096, 128, 64, 32, 16, 8, 7, 6, 5, 4, 3)
+# Sizes of files that cannot be read at that: of windows over more, the first for lengths alone, and of
+# tables with fewer rows.
+OTHERS = (4096, 1024, 512, 128, 64, 32, 16, 8, 7, 6, 5, 4, 3)
 # Elements of one tensor, and of a constant that is computed.
 _LARGEST = 2**31
 _MOST_COMPUTED = 2**26
@@ -93,11 +94,12 @@ def read_program(path: Path, sizes: Mapping[str, int] | None = None, others: int
     return replace(program, meant=single)
 
 
-def leaves_open(path: Path) -> bool:
-    """Whether an input of a file has a size, other than that of samples, that the file leaves open."""
+def leaves_open(path: Path) -> int:
+    """How many sizes, other than that of samples, a file leaves open of the input of which it does most."""
     proto, arrays = read_flat(path)
     inputs = [item.type.tensor_type for item in proto.graph.input if item.name not in arrays]
-    return any(not d.HasField("dim_value") for kind in inputs for d in kind.shape.dim[1:])
+    counts = (sum(not d.HasField("dim_value") for d in kind.shape.dim[1:]) for kind in inputs)
+    return max(counts, default=0)
 
 
 def program_of(proto: ModelProto) -> Program:
@@ -250,7 +252,7 @@ class _Specialising:
         if plain and proto.op_type == "Constant":
             self.constants[proto.output[0]] = self._constant(fixed)
             return
-        if plain and proto.op_type in ("Shape", "Size") and self._sized(fixed):
+        if plain and proto.op_type in ("Shape", "Size") and inputs and self._sized(fixed):
             self.tables.sized.add(proto.output[0])
             return
         self._infer(fixed)
@@ -442,7 +444,8 @@ class _Specialising:
         for name, value in zip((n for n in node.output if n), results, strict=True):
             self.constants[name] = np.asarray(value)
             self.types.pop(name, None)
-        self.tables.note(node, self.opset)
+        with reading(lambda reason: refused(self.path, f"{printable(node.op_type)}: {reason}")):
+            self.tables.note(node, self.opset)
         return True
 
     def _idle_cast(self, node: NodeProto) -> bool:

@@ -29,38 +29,46 @@ class Tables:
     def note(self, node: NodeProto, opset: int) -> None:
         """Notes what a node that was computed made: of sizes, or of a table."""
         names = [name for name in node.input if name]
-        whole = None
         if node.op_type in _MOVES and names[0] in self.found:
-            feeds = {name: self.constants[name] for name in names} | {
-                names[0]: self.found[names[0]][0]
-            }
-            whole = np.asarray(computed(node, feeds, opset)[0])
+            feeds = {name: self.constants[name] for name in names}
+            whole, axis = self.found[names[0]]
+            moved = np.asarray(computed(node, {**feeds, names[0]: whole}, opset)[0])
+            rows = np.broadcast_to(self._rows(whole, axis), whole.shape)
+            where = np.asarray(computed(node, {**feeds, names[0]: rows}, opset)[0])
+            along = [i for i in range(where.ndim) if (where != where.take([0], i)).any()]
+            if len(along) == 1:
+                self.found[node.output[0]] = (moved, along[0])
         elif len(names) > 1 and names[0] not in self.sized:
-            whole = self._taken(node, names)
-        if whole is not None:
-            self._place(node.output[0], whole)
+            self._taken(node, names)
         if not self.sized.isdisjoint(names):
             self.sized.update(node.output)
 
-    def _taken(self, node: NodeProto, names: list[str]) -> Array | None:
-        """The table that a slice or a gathering takes rows of, with as many axes as what it makes."""
-        table = self.constants[names[0]]
-        if node.op_type == "Slice":
-            return table
-        along = next((a.i for a in node.attribute if a.name == "axis"), 0)
-        if node.op_type == "Gather" and not along and names[1] in self.sized:
-            rows = self.constants[names[1]]
-            if rows.ndim and rows.size == rows.shape[-1]:
-                return table.reshape((1,) * (rows.ndim - 1) + table.shape)
-        return None
+    @staticmethod
+    def _rows(whole: Array, axis: int) -> Array:
+        """The number of each row, to be repeated along the other axes."""
+        wide = [-1 if i == axis else 1 for i in range(whole.ndim)]
+        return np.arange(whole.shape[axis], dtype=whole.dtype).reshape(wide)
 
-    def _place(self, name: str, whole: Array) -> None:
-        """Notes a table, if a constant is the first of its rows along one axis."""
-        part = self.constants[name]
-        if part.ndim != whole.ndim or part.dtype.kind != "f":
+    def _taken(self, node: NodeProto, names: list[str]) -> None:
+        """Notes the table that a slice or a gathering takes the first rows of, along one axis."""
+        table, part = self.constants[names[0]], self.constants[node.output[0]]
+        free = not self.sized.isdisjoint(names[1:])
+        if node.op_type == "Slice":
+            axes = np.ravel(self.constants[names[3]]) if len(names) > 3 else np.arange(1)
+            axis = int(axes[0]) % max(table.ndim, 1)
+            if len(axes) > 1 or len(np.ravel(self.constants[names[1]])) > 1:
+                return
+        elif node.op_type == "Gather" and free:
+            ids = self.constants[names[1]]
+            if next((a.i for a in node.attribute if a.name == "axis"), 0) or not ids.ndim:
+                return
+            axis = ids.ndim - 1
+            table = table.reshape((1,) * axis + table.shape)
+        else:
             return
-        axes = [i for i in range(part.ndim) if part.shape[i] != whole.shape[i]]
-        if len(axes) == 1 and part.shape[axes[0]] < whole.shape[axes[0]]:
-            first = whole.take(range(part.shape[axes[0]]), axes[0])
-            if np.array_equal(first, part):
-                self.found[name] = (whole, axes[0])
+        if part.ndim != table.ndim or part.dtype.kind != "f":
+            return
+        count, rows = part.shape[axis], table.shape[axis]
+        fits = 0 < count <= rows and (free or count < rows)
+        if fits and np.array_equal(table.take(range(count), axis), part):
+            self.found[node.output[0]] = (table, axis)

@@ -111,13 +111,29 @@ def _hard(low: float, high: float) -> Given:
 
 def _over_last(match: Match, fusing: Fusing) -> tuple[int, float] | None:
     """The axis that a written-out normalisation is along, and what it adds."""
-    axes = {n.get("axes", ()) for n in match.nodes if n.op == "ReduceMean"}
     eps = fusing.scalar(match.tensors["$e"])
     shape = fusing.shapes.get(match.tensors["x"])
-    if len(axes) != 1 or eps is None or shape is None:
+    if eps is None or shape is None:
         return None
-    (found,) = axes
-    return (found[0] % len(shape), eps) if len(found) == 1 else None
+    perm = _turned(match, len(shape))
+    axes = {
+        tuple(
+            perm.index(a % len(shape))
+            if perm and match.tensors["x"] in n.inputs
+            else a % len(shape)
+            for a in n.get("axes", ())
+        )
+        for n in match.nodes
+        if n.op == "ReduceMean"
+    }
+    found = axes.pop()
+    return (found[0], eps) if len(found) == 1 and not axes else None
+
+
+def _turned(match: Match, rank: int) -> tuple[int, ...]:
+    """How the axes of what a written-out normalisation centres are put in another order; () if not."""
+    turned = [n for n in match.nodes if n.op == "Transpose"]
+    return tuple(turned[0].get("perm") or reversed(range(rank))) if turned else ()
 
 
 def _norm(match: Match, fusing: Fusing) -> dict[str, Any] | None:
@@ -126,7 +142,8 @@ def _norm(match: Match, fusing: Fusing) -> dict[str, Any] | None:
         return None
     if any(n.op == "Pow" and fusing.scalar(n.inputs[1]) != 2 for n in match.nodes):
         return None
-    return {"axis": found[0], "epsilon": found[1]}
+    perm = _turned(match, len(fusing.shapes[match.tensors["x"]]))
+    return {"axis": found[0], "epsilon": found[1]} | ({"perm": perm} if perm else {})
 
 
 def _centred(match: Match, fusing: Fusing) -> dict[str, Any] | None:
@@ -151,10 +168,11 @@ def _affine(match: Match, fusing: Fusing) -> dict[str, Any] | None:
     """Scales and shifts of a normalisation along its axis."""
     norm = next(n for n in match.nodes if n.op in ("Normal", "RootMeanSquare", "NormalScaled"))
     rank, axis = len(fusing.shapes.get(match.tensors["x"], ())), norm.get("axis")
+    perm = norm.get("perm") or tuple(range(rank))
     for letter in ("$w", "$b"):
         if letter in match.tensors:
             shape = fusing.constants[match.tensors[letter]].shape
-            size = fusing.shapes[match.tensors["x"]][axis]
+            size = fusing.shapes[match.tensors["x"]][perm[axis]]
             wanted = (1,) * axis + (size,) + (1,) * (rank - axis - 1)
             if ((1,) * rank + shape)[-rank:] != wanted:
                 return None
@@ -334,8 +352,9 @@ def _rolled(match: Match, fusing: Fusing) -> dict[str, Any] | None:
 
 _CENTRED = "Sub(x, ReduceMean(x))"
 _NORMALS = [
-    f"Div({_CENTRED}, Sqrt(Add(ReduceMean({square}), $e)))"
-    for square in (f"Pow({_CENTRED}, $p)", f"Mul({_CENTRED}, {_CENTRED})")
+    f"Div({centred}, Sqrt(Add(ReduceMean({square}), $e)))"
+    for centred in (_CENTRED, f"Transpose({_CENTRED})")
+    for square in (f"Pow({centred}, $p)", f"Mul({centred}, {centred})")
 ]
 _NORMALS += [
     f"Mul({_CENTRED}, Reciprocal(Sqrt(Add(ReduceMean({square}), $e))))"

@@ -157,7 +157,11 @@ def _no_rule(node: Node) -> str:
 # How many regions figures are told of where a file leaves it open: what detectors propose.
 _MANY = 1000
 _LOOP = "a loop: what it computes at each step is no step of a spec"
-_REASONS = {"Loop": _LOOP, "Scan": _LOOP}
+_REASONS = {
+    "Loop": _LOOP,
+    "Scan": _LOOP,
+    "NonMaxSuppression": "how many boxes it keeps depends on the numbers",
+}
 
 
 def _made(writer: Writer, node: Node) -> Made:

@@ -107,6 +107,8 @@ def _first(
         view = writer.copied(name, 1) if name in writer.constants else writer.view(name)
         if len(view.axes) == 3:
             view = for_each(view, batch, 1)
+        if name in writer.constants and len(view.axes) == 3 and view.axes[1] != batch:
+            raise Unsaid("a state that it starts from differs from sample to sample")
         if len(view.axes) != 3 or view.axes[1] != batch:
             raise Unsaid("a state that it starts from is not (ways, batch, channels)")
         found.append(writer.arranged(view, (batch, (*view.axes[0], *view.axes[2]))).wire)

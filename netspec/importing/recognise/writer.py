@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any
 
 from netspec.importing.files.program import Array, Input, Node, Program
@@ -104,7 +104,7 @@ class Writer:
     def _repeated(self, view: View) -> View:
         """The view on a value that has its copies."""
         if not view.base[0] and self.batch in flat(view.axes):
-            wire = self.step("expand", [view.wire, self.inputs[0]], view.wire.sizes, cuts=())
+            wire = self.step("expand", [view.wire, self.flowing()], view.wire.sizes, cuts=())
             view = View(wire, ((self.batch,), *view.base[1:]), view.axes)
             if not copies(view):
                 return view
@@ -205,12 +205,20 @@ class Writer:
         if key not in self._given:
             self._given[key] = self.step(
                 f"parameter({'x'.join(map(str, array.shape))})",
-                [like or self.inputs[0]],
+                [like or self.flowing()],
                 array.shape,
                 weights={"weight": array},
                 shared=True,
             )
         return self._given[key]
+
+    def flowing(self) -> Wire:
+        """A value with a row for each sample that is of numbers: an input, or what is first made of ids."""
+        pairs = zip(self.program.inputs, self.inputs, strict=True)
+        made = (step.made[0] for step in self.steps if step.made and not step.made[0].shared)
+        return next(
+            chain((wire for item, wire in pairs if not item.integers), made), self.inputs[0]
+        )
 
     def shared(self, array: Array, like: Wire, make: Callable[[], Wire]) -> Wire:
         """What `make` gives of numbers that may be read several times, made once.
@@ -252,6 +260,8 @@ class Writer:
             return numbers
         view, target = _merged(view, target)
         wire, base, wanted = view.wire, view.base[1:], target[1:]
+        if not wanted:
+            raise Unsaid("it has no axis but that of samples")
         if flat(base) != flat(wanted):
             return self._permuted(wire, base, wanted)
         return self._reshaped(wire, base, wanted)

@@ -164,8 +164,8 @@ class _Nesting:
             for value in self._shared(level, operands(node)):
                 if not level.sees(value.node):
                     self._emit(level, value)
-        if joins and len(level.wire) not in (1, len(node.inputs)):
-            self._go(level, self._start(level, node.inputs[0]))
+        if joins and len(level.wire) not in (1, len(operands(node))):
+            self._go(level, self._start(level, operands(node)[0]))
         if joins and not self.flat and level.depth < _DEEPEST:
             item = step(node, None, self.pads)
             item.slots, item.values = _without_references(item)
@@ -185,7 +185,7 @@ class _Nesting:
     def _start(self, level: _Level, value: Value) -> Value:
         """What is seen from here and the steps to a value start from."""
         while not level.sees(value.node):
-            above, inputs = self.above[value.node], value.node.inputs
+            above, inputs = self.above[value.node], operands(value.node)
             value = next((read for read in inputs if read.node is above), inputs[0])
         return value
 
@@ -199,7 +199,7 @@ class _Nesting:
             if not level.sees(value.node):
                 self._emit(level, value)
         if read_by(node):
-            self._go(level, node.inputs[0])
+            self._go(level, operands(node)[0])
         elif len(level.wire) != 1 or level.wire[0].type.ids is not None:
             numbers = (n.output for n in self.graph.inputs if n.types[0].ids is None)
             self._go(level, next(numbers, self.graph.inputs[0].output))

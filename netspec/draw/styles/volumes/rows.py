@@ -70,7 +70,7 @@ class Rows:
     # --- places
 
     def _spots(self, chain: Chain, lead: bool, aslant: bool) -> list[Spot]:
-        laid = self._aligned([self._member(member) for member in chain.items], chain)
+        laid = self._laid(chain)
         titles: dict[int, list[Bracket]] = {}
         for bracket in chain.brackets:
             titles.setdefault(bracket.end - 1, []).append(bracket)
@@ -112,8 +112,8 @@ class Rows:
                 told_end, made_end = max(told_end, right - _APART), max(made_end, right - _APART)
         return spots
 
-    def _aligned(self, laid: list[Laid], chain: Chain) -> list[Laid]:
-        """Forks whose lines cross have their rows at the same heights."""
+    def _laid(self, chain: Chain) -> list[Laid]:
+        """Each member once: a fork holds chains. Forks side by side have their rows at the same heights."""
         found: list[Laid] = []
         numbered = list(enumerate(chain.items))
 
@@ -127,10 +127,12 @@ class Rows:
                 forks = [member for member in members if isinstance(member, Fork)]
                 found += self._forks(forks)
             else:
-                found += [laid[i] for i in range(len(found), len(found) + len(members))]
+                found += [
+                    self._single(member) for member in members if not isinstance(member, Fork)
+                ]
         return found
 
-    def _member(self, member: Member) -> Laid:
+    def _single(self, member: Volume | Sign | Pin) -> Laid:
         match member:
             case Volume():
                 return self._volume(member)
@@ -142,7 +144,6 @@ class Rows:
             case Pin():
                 entry, leave = Entry((4.0, 0.0)), Exit(((0.0, 0.0),))
                 return Laid((), 4.0, 0.0, 0.0, (entry,), (leave,), (2.0, 0.0))
-        return self._forks([member])[0]
 
     def _volume(self, volume: Volume) -> Laid:
         drawn = solid(volume, self.scale)

@@ -11,9 +11,7 @@ from netspec.importing.recognise.views import Axes, View
 
 
 class Steps(Protocol):
-    """Writes steps one after another; `inputs` are those of the net."""
-
-    inputs: list[Wire]
+    """Writes steps one after another."""
 
     def step(
         self,
@@ -28,6 +26,9 @@ class Steps(Protocol):
         cuts: tuple[Any, ...] | None = None,
     ) -> Wire:
         """Adds a step; its value, of these sizes, cut as what it reads if that is not said."""
+
+    def flowing(self) -> Wire:
+        """A value with a row for each sample that is of numbers."""
 
     def parameter(self, array: Array, like: Wire | None = None, of: str = "") -> Wire:
         """A step that gives these trained numbers; `of` tells equal ones of different origins apart."""

@@ -45,13 +45,14 @@ def _of_offsets(steps: Steps, numbers: Array) -> Wire | None:
     """Scores for each pair of an input's places that depend on their offset alone; None for others."""
     if numbers.ndim != 3 or len(numbers[0]) < 3 or (numbers == numbers[:, :1, :1]).all():
         return None
-    for like in steps.inputs:
-        if len(like.sizes) > 1 and numbers.shape[1:] == (prod(like.sizes[1:]),) * 2:
-            found = by_offset(numbers, like.sizes[1:])
-            if found is not None:
-                head, weights = found
-                return steps.step(head, [like], numbers.shape, weights=weights, shared=True)
-    return None
+    like = steps.flowing()
+    if len(like.sizes) < 2 or numbers.shape[1:] != (prod(like.sizes[1:]),) * 2:
+        return None
+    found = by_offset(numbers, like.sizes[1:])
+    if found is None:
+        return None
+    head, weights = found
+    return steps.step(head, [like], numbers.shape, weights=weights, shared=True)
 
 
 def in_order(steps: Steps, view: View, target: Axes) -> Wire | None:

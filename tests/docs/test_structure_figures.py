@@ -1,0 +1,77 @@
+"""What is said of shipped nets read back is what was measured; `NETSPEC_UPDATE=1` writes it anew."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from textwrap import fill
+from typing import Any
+
+import pytest
+from support.places import DOCS, ROOT
+
+FOUND = json.loads((ROOT / "benchmarks" / "results" / "structure.json").read_text())
+PAGE = DOCS / "import.md"
+# The outputs of a file and of its spec differ by rounding where the file computes differently.
+CLOSE = 1e-5
+# How many times the tokens of the spec by hand; 1.3 of the others.
+LONGEST = {"dgcnn": 1.4}
+FILES = [
+    (net, form, run, row[form][run])
+    for net, row in FOUND.items()
+    for form in row.keys() - {"hand"}
+    for run in row[form]
+]
+
+
+def measured(form: str) -> dict[str, dict[str, Any]]:
+    return {net: row[form] for net, row in FOUND.items() if form in row}
+
+
+def whole(runs: dict[str, Any]) -> bool:
+    return all("refused" not in run for run in runs.values())
+
+
+def sentence() -> str:
+    folded = measured("folded")
+    read = {net: runs for net, runs in folded.items() if whole(runs)}
+    fixed = sum(all(run["fixed"] for run in runs.values()) for runs in read.values())
+    longest = max(
+        run["tokens"] / FOUND[net]["hand"] for net, runs in read.items() for run in runs.values()
+    )
+    others = [net for net, row in FOUND.items() if len(row) > 3]
+    return (
+        f"Of {len(folded)} shipped nets written as files, {len(read)} are read and proven, and the texts "
+        f"of {fixed} are fixed points, with the names of the file and without; the longest has "
+        f"{longest:.2f} times the tokens of the spec by hand. So it is for {len(others)} of them written "
+        f"in four other forms."
+    )
+
+
+def test_the_page_says_what_was_measured() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    if os.environ.get("NETSPEC_UPDATE"):
+        found = re.search(r"Of \d+ shipped nets written as files,.*?other forms\.", text, re.DOTALL)
+        assert found is not None
+        text = text.replace(found[0], fill(sentence(), 108))
+        PAGE.write_text(text, encoding="utf-8")
+    assert sentence() in " ".join(text.split())
+
+
+@pytest.mark.parametrize("form", ["folded", "plain", "opset13", "opset22", "blocks"])
+def test_what_is_read_is_proven_short_quick_and_fixed(form: str) -> None:
+    for net, runs in measured(form).items():
+        if not whole(runs):
+            continue
+        assert runs["named"]["error"] <= CLOSE, net
+        for name, run in runs.items():
+            assert run["fixed"], (net, name)
+            assert run["seconds"] <= 5, (net, name)
+            assert run["tokens"] <= LONGEST.get(net, 1.3) * FOUND[net]["hand"], (net, name)
+
+
+def test_what_is_not_read_says_which_nodes() -> None:
+    for net, _, _, run in FILES:
+        if "refused" in run:
+            assert re.search(r"\d+ of \d+ nodes of .* have no operator", run["refused"]), net
