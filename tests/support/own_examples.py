@@ -252,7 +252,7 @@ OTHERWISE: dict[tuple[str, str, str], str] = {
         "scan",
         "2x3x5",
         "relu as x; gap(keep=yes); sigmoid as keep; @x; scan(@keep)",
-    ): "a decay of one place is computed before: a tensor declared so may not be",
+    ): "its file is that of other steps",
     ("embedding", "2x3 ids(4)", "embedding-6(rows=9)"): "its file is that of other steps",
     ("position", "4x6", "position(init=sinusoids)"): "numbers that are waves are waves",
     ("parameter", "3x4", "add { | identity | parameter(3x4) }"): "its file is that of other steps",
