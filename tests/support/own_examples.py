@@ -228,11 +228,6 @@ OTHERWISE: dict[tuple[str, str, str], str] = {
     ("lstm", "3x5", "lstm-4(bidirectional=yes, layers=2)"): "its file is that of other steps",
     ("lstm", "3x5", "lstm-4(layers=2, bias=no)"): "its file is that of other steps",
     ("lstm", "3x5", "lstm-4(projection=2, layers=2)"): "its file is that of other steps",
-    (
-        "lstm",
-        "3x5",
-        "gap; fc-4 as h; fc-8 as c; @input; lstm-4(@h, @c, projection=2, bidirectional=yes)",
-    ): "its file is that of other steps",
     ("gru", "3x5", "gru-4(bidirectional=yes, layers=2)"): "its file is that of other steps",
     (
         "gru",
@@ -268,12 +263,4 @@ OTHERWISE: dict[tuple[str, str, str], str] = {
     ): "its file is that of other steps",
     ("constant", "3", "constant(ones, shape=2x3)"): "its file is that of other steps",
     ("expand", "3x4", "relu as x; parameter(3x4); expand(@x)"): "its file is that of other steps",
-}
-# What comes back, and of that file again as other steps.
-UNSTABLE: dict[tuple[str, str, str], str] = {
-    (
-        "lstm",
-        "3x5",
-        "gap; fc-4 as h; fc-8 as c; @input; lstm-4(@h, @c, projection=2, bidirectional=yes)",
-    ): "read again, it is that of others",
 }

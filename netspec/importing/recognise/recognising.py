@@ -8,7 +8,7 @@ from dataclasses import replace
 from netspec.foundation.records import record
 from netspec.importing.files.program import Array, Node, Program
 from netspec.importing.recognise.arranging import ARRANGING
-from netspec.importing.recognise.cutting import slices
+from netspec.importing.recognise.cutting import rolled, slices
 from netspec.importing.recognise.elementwise import ELEMENTWISE
 from netspec.importing.recognise.fusing import Fusing
 from netspec.importing.recognise.layers import LAYERS
@@ -23,7 +23,6 @@ from netspec.importing.recognise.rules.columns import with_regions
 from netspec.importing.recognise.rules.heads import ATTENTION
 from netspec.importing.recognise.rules.narrowing import narrowed
 from netspec.importing.recognise.rules.pixels import PIXELS
-from netspec.importing.recognise.rules.rolling import ROLLING
 from netspec.importing.recognise.rules.sampling import SAMPLING
 from netspec.importing.recognise.rules.unpooling import UNPOOLING
 from netspec.importing.recognise.steps import Step, Wire
@@ -43,7 +42,6 @@ _RULES: dict[str, Callable[[Writer, Node], Made]] = {
     **RECURRING,
     **PADDING,
     **ATTENTION,
-    **ROLLING,
     **PIXELS,
     **BINS,
     **CHOOSING,
@@ -51,6 +49,7 @@ _RULES: dict[str, Callable[[Writer, Node], Made]] = {
     **UNPOOLING,
     **WRITTEN,
     "Rotary": rotary,
+    "Roll": rolled,
     "Slice": slices,
 }
 
