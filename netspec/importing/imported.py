@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from netspec.diagnostics.messages.importing import NoOperator, NoSpec, NoSuchSize, Unreadable
 from netspec.diagnostics.raised import NetspecError
+from netspec.diagnostics.records import printable
 from netspec.diagnostics.source import Source
 from netspec.elaborate.build import build
 from netspec.foundation.records import record
@@ -92,14 +93,14 @@ def import_file(
         return Imported(
             told + text, graph, weights, proof, found.unread, found.nodes, (), *_precision(program)
         )
-    names = open_sizes(program)
-    for others in tries(names, _size(program)):
+    names, read = open_sizes(program), _sizes(program)
+    for others in tries(names, next(iter(read.values()), OPEN)):
         with suppress(NetspecError):
             other = read_program(path, others)
             free = opened(found, recognised(other, found.name), program)
             if free is not None:
                 return _proven(path, free, (program, other), run)
-    held = tuple(f"{name}={(sizes or {}).get(name, _size(program))}" for name in names)
+    held = tuple(f"{name}={read[name]}" for name in names)
     return _proven(path, found, (program,), run, held)
 
 
@@ -111,25 +112,40 @@ def _at_some_size(path: Path, sizes: Mapping[str, int] | None) -> Program:
             with suppress(NetspecError):
                 return read_program(path, sizes, VOLUME)
         return program
-    except NetspecError:
-        many = leaves_open(path)
+    except NetspecError as first:
+        names = leaves_open(path)
+        many = max(map(len, names), default=0)
+        reasons = {str(first)}
         for other in OTHERS[int(many > 1) :] if many else ():
-            with suppress(NetspecError):
+            try:
                 return read_program(path, sizes, other)
+            except NetspecError as refusal:
+                reasons.add(str(refusal))
+        left = list(dict.fromkeys(n for own in names for n in own if n not in (sizes or {})))
+        problem = first.diagnostics[0].problem
+        # What is refused for the same reason at each size is not refused for its size.
+        if left and len(reasons) > 1 and isinstance(problem, Unreadable):
+            reason = f"{problem.reason}; {_asked(left)}"
+            raise NetspecError(Unreadable(problem.path, reason)) from None
         raise
 
 
-def _size(program: Program) -> int:
-    """What stands in for the sizes that a program leaves open."""
-    found = (
-        size
+def _asked(names: Sequence[str]) -> str:
+    """How to say at which sizes a file is to be read, where none that were tried is one of its own."""
+    given = " ".join(f"--size {printable(name)}=N" for name in names)
+    return f"it was tried at {OPEN} and other sizes alike: {given} says at which to read it"
+
+
+def _sizes(program: Program) -> dict[str, int]:
+    """What stands in for the sizes of places that a program leaves open, by their names."""
+    return {
+        name: size
         for item in program.inputs
         for name, size in zip(
             item.symbols[item.places :], program.shapes[item.name][item.places :], strict=False
         )
         if name
-    )
-    return next(found, OPEN)
+    }
 
 
 def _known(path: Path, program: Program, sizes: Mapping[str, int]) -> None:

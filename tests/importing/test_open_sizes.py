@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import onnx
 import pytest
 import torch
 from click.testing import CliRunner
+from onnx import TensorProto, helper
 from torch import nn
 from torch.nn import functional as F
 
@@ -151,6 +153,30 @@ def test_files_that_are_right_at_one_size_are_read_at_it(tmp_path: Path) -> None
     assert found.held == ("h=32", "w=32")
     given = ["import", str(tmp_path / "m.onnx"), "--size", "h=32", "--size", "w=32"]
     assert "input 3x32x32" in CliRunner().invoke(main, given).output
+
+
+def test_a_file_of_no_size_that_is_tried_asks_for_one(tmp_path: Path) -> None:
+    path = tmp_path / "m.onnx"
+    netspec.load("input 4xHxW\nsequence; position(rows=3); relu\n").to_onnx(path)
+    with pytest.raises(netspec.NetspecError, match=r"NS801.*: --size H=N --size W=N says"):
+        import_file(path)
+    with pytest.raises(netspec.NetspecError, match=r"NS801.*: --size W=N says"):
+        import_file(path, sizes={"H": 2})
+    found = import_file(path, sizes={"H": 1})
+    assert "input 4x1x3" in found.text
+    assert found.held == ("H=1", "W=3")
+
+
+def test_what_is_wrong_at_every_size_asks_for_none(tmp_path: Path) -> None:
+    ends = [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 3, "H", "W"])]
+    ends.append(helper.make_tensor_value_info("y", TensorProto.FLOAT, None))
+    graph = helper.make_graph(
+        [helper.make_node("Softmax", ["x"], ["y"], axis=7)], "g", ends[:1], ends[1:]
+    )
+    onnx.save(helper.make_model(graph), tmp_path / "m.onnx")
+    with pytest.raises(netspec.NetspecError, match="NS801") as raised:
+        import_file(tmp_path / "m.onnx")
+    assert "--size" not in str(raised.value)
 
 
 @pytest.mark.parametrize("sizes", [{"H": 32}, {"n": 2}, {"h": 0}])

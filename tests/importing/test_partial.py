@@ -130,3 +130,25 @@ def test_a_reshape_that_fits_no_size_is_told(tmp_path: Path) -> None:
     path = saved(tmp_path / "m.onnx", nodes, {"y": TensorProto.FLOAT})
     with pytest.raises(netspec.NetspecError, match="its sizes are not those of what it reads"):
         import_file(path)
+
+
+@pytest.mark.parametrize(
+    ("maker", "kind", "reason"),
+    [
+        (node("Shape", ["y"], ["z"]), TensorProto.INT64, "it computes with integers"),
+        (node("Identity", ["s"], ["z"]), TensorProto.INT64, "it computes with integers"),
+        (node("Identity", ["four"], ["z"]), TensorProto.FLOAT, "its first axis is not the batch"),
+    ],
+    ids=["sizes", "integers", "numbers"],
+)
+def test_an_output_that_no_step_makes_is_named_and_left_out(
+    maker: Any, kind: int, reason: str, tmp_path: Path
+) -> None:
+    outputs = {"y": TensorProto.FLOAT, "z": kind}
+    path = saved(tmp_path / "m.onnx", [node("Relu", ["x"], ["y"]), maker], outputs)
+    with pytest.raises(netspec.NetspecError, match=rf"NS802.*output \w+ \({reason}\)"):
+        import_file(path)
+    found = import_file(path, partial=True)
+    assert [output.value.type.shape for output in found.graph.outputs] == [(3, 6, 6)]
+    assert found.proof is not None
+    assert found.proof.parts

@@ -94,12 +94,18 @@ def read_program(path: Path, sizes: Mapping[str, int] | None = None, others: int
     return replace(program, meant=single)
 
 
-def leaves_open(path: Path) -> int:
-    """How many sizes, other than that of samples, a file leaves open of the input of which it does most."""
+def leaves_open(path: Path) -> list[list[str]]:
+    """The names of the sizes, other than that of samples, that a file leaves open, for each input."""
     proto, arrays = read_flat(path)
-    inputs = [item.type.tensor_type for item in proto.graph.input if item.name not in arrays]
-    counts = (sum(not d.HasField("dim_value") for d in kind.shape.dim[1:]) for kind in inputs)
-    return max(counts, default=0)
+    return [
+        [
+            dim.dim_param or f"{item.name}.{axis}"
+            for axis, dim in enumerate(item.type.tensor_type.shape.dim)
+            if axis and not dim.HasField("dim_value")
+        ]
+        for item in proto.graph.input
+        if item.name not in arrays
+    ]
 
 
 def program_of(proto: ModelProto) -> Program:

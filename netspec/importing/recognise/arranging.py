@@ -81,8 +81,9 @@ def sliced(
     atoms, size = view.axes[axis], size_of(view.axes[axis])
     start, end, step = slice(start, end, step).indices(size)
     count = len(range(start, end, step))
-    if step == -1 and count == size > 1:
-        return _mirrored(writer, view, axis)
+    if step == -1 and count == size:
+        view = _mirrored(writer, view, axis) if size > 1 else view
+        return _dropped(view, axis) if drop else view
     if count < 1 or step < 1:
         raise Unsaid("it takes nothing, or backwards")
     if count < size:
@@ -103,7 +104,10 @@ def sliced(
         last = end * each if end < size else None
         given = [str(start * each)] + [str(last)] * (last is not None)
         given += [f"step={step}"] * (step > 1) + [f"axis={word}"] * (word != "channels")
-        wire = writer.step(f"slice({', '.join(given)})", [view.wire], shape)
+        head = f"slice({', '.join(given)})"
+        if word == "time" and step == 1 and view.base[place] == atoms and start == size - end:
+            head = f"crop({start})"
+        wire = writer.step(head, [view.wire], shape)
         new = (Atom(count),) if count > 1 else ()
         rest = view.base[place][len(atoms) :]
         base = tuple((*new, *rest) if i == place else a for i, a in enumerate(view.base))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from netspec.importing.files.program import Node
-from netspec.importing.recognise.arranging import sliced
+from netspec.importing.recognise.arranging import concat, sliced
 from netspec.importing.recognise.patterns import Match
+from netspec.importing.recognise.rules.rolling import roll
 from netspec.importing.recognise.steps import sizes
-from netspec.importing.recognise.views import Atom, View
+from netspec.importing.recognise.views import Atom, View, size_of
 from netspec.importing.recognise.writer import Writer
 
 Cut = dict[int, tuple[int, int, int]]
@@ -81,6 +83,22 @@ def slices(writer: Writer, node: Node) -> View:
     return view
 
 
+def rolled(writer: Writer, node: Node) -> View:
+    """A roll of a map's places, or of its channels, of which the last part then comes first."""
+    found = roll(writer, node)
+    if found is not None:
+        return found
+    view, axis = writer.view(node.inputs[0]), node.get("axis")
+    size = size_of(view.axes[axis])
+    at = -node.get("shift") % size
+    parts = {}
+    for start, end in ((at, size), (0, at)):
+        name = f"{node.output} from {start}"
+        parts[name] = sliced(writer, view, axis, start, end, 1, drop=False)
+    writer.views.update(parts)
+    return concat(writer, replace(node, op="Concat", inputs=tuple(parts)))
+
+
 def _of_map(writer: Writer, view: View, found: Cut) -> View | None:
     """The cut of a map as one step; None where it is no map's, or a slice says as much."""
     wire = view.wire
@@ -88,7 +106,7 @@ def _of_map(writer: Writer, view: View, found: Cut) -> View | None:
     places: dict[int, tuple[int, int, int]] = {}
     for axis, cut in found.items():
         atoms = view.axes[axis]
-        if len(range(*cut)) == _size(atoms):
+        if len(range(*cut)) == size_of(atoms):
             continue
         at = [i for i, base in enumerate(view.base) if base and base == atoms]
         if len(at) != 1 or at[0] < 2:
@@ -109,13 +127,6 @@ def _of_map(writer: Writer, view: View, found: Cut) -> View | None:
     return View(made, base, tuple(moved.get(axis, axis) for axis in view.axes))
 
 
-def _size(atoms: tuple[Atom, ...]) -> int:
-    size = 1
-    for atom in atoms:
-        size *= atom.size
-    return size
-
-
 def _subsampled(every: list[tuple[int, int, int]], whole: list[int], kept: list[int]) -> str | None:
     """Every so manieth place from an offset on, to the end."""
     offsets, steps = [start for start, _, _ in every], [step for _, _, step in every]
@@ -132,13 +143,11 @@ def _cropped(
     every: list[tuple[int, int, int]], whole: list[int], kept: list[int], cut: int
 ) -> str | None:
     """A piece of a map, in as few words as it can be said."""
-    if any(step > 1 for _, _, step in every) or (cut == 1 < len(every)):
-        return None
+    if any(step > 1 for _, _, step in every) or cut == 1:
+        return None  # one axis alone
     sides = [(start, size - end) for (start, end, _), size in zip(every, whole, strict=True)]
     if all(pair == (sides[0][0],) * 2 for pair in sides):
         return f"crop({sides[0][0]})"
-    if len(every) == 1:
-        return None
     if all(
         start == (size - size_kept) // 2
         for (start, _), size, size_kept in zip(sides, whole, kept, strict=True)

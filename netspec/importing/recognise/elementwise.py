@@ -252,9 +252,10 @@ def _shifted(writer: Writer, view: View, array: Array, tensor: str) -> View | No
         step.head = f"{step.head[:-1]}, {number(float(array.item()))})"
         return view
     channels = view.wire.sizes[0] if view.wire.sizes else 0
-    if step.head == "affine" and step.given == ("bias=no",) and array.size == channels > 1:
+    scaled = step.head == "affine" and step.given == ("bias=no",) and array.size > 1
+    if scaled and not _repeats(view, array):
         _, base, numbers = _placed(writer, view, array)
-        if base[1] and not any(base[2:]):
+        if numbers.size == channels and base[1] and not any(base[2:]):
             step.given, step.weights = (), {**step.weights, "bias": numbers.reshape(-1)}
             return view
     return None

@@ -196,7 +196,7 @@ def pool(writer: Writer, node: Node) -> View | tuple[View, View]:
 
 def reduce(writer: Writer, node: Node) -> View:
     """Means, maxima and sums over all places, or over the channels."""
-    view = writer.view(node.inputs[0])
+    view = writer.copied(node.inputs[0])
     rank = len(view.axes)
     whole = node.op.startswith("Global")
     axes = (
@@ -206,6 +206,8 @@ def reduce(writer: Writer, node: Node) -> View:
     )
     keep = whole or bool(node.get("keepdims", 1))
     word = {"GlobalAveragePool": "mean", "GlobalMaxPool": "max"}.get(node.op, node.op[6:].lower())
+    if any(view.axes[axis] for axis in axes):
+        view = writer.view(node.inputs[0])
     taken = [atom for axis in axes for atom in view.axes[axis]]
     left = tuple(() if i in axes else axis for i, axis in enumerate(view.axes))
     if not keep:
@@ -221,18 +223,15 @@ def reduce(writer: Writer, node: Node) -> View:
         given = ["keep=yes"] * kept
         wire = writer.step(_OVER_PLACES[word], [view.wire], shape, *given)
         return View(wire, (*view.base[:2], *((),) * (len(shape) - 1)), left)
-    channels = len(view.base) > 1 and bool(view.base[1]) and set(taken) == set(view.base[1])
-    if word in _OVER_PLACES and (channels or len(axes) == 1):
-        view = view if channels else writer.channelled(view, axes[0])
-        wire = writer.step(f"over_channels({word})", [view.wire], (1, *view.wire.sizes[1:]))
-        return View(wire, (view.base[0], (), *view.base[2:]), left)
-    others = tuple(a for axis in left for a in axis if a not in view.base[0] and a not in taken)
-    if word in _OVER_PLACES and others and not set(taken) & set(view.base[0]):
-        # All places, once what is left makes the channels.
-        view = writer.arranged(view, (view.base[0], others, tuple(taken)))
-        wire = writer.step(_OVER_PLACES[word], [view.wire], view.wire.sizes[:1])
-        return View(wire, view.base[:2], left)
-    raise Unsaid("it reduces the batch")
+    if word not in _OVER_PLACES or set(taken) & set(view.base[0]):
+        raise Unsaid("it reduces the batch")
+    if len(view.base) < 2 or set(taken) != set(view.base[1]):
+        # However many axes: they are the channels of what is left.
+        own = tuple(atom for atom in flat(view.base) if atom in taken)
+        others = (tuple(a for a in axis if a not in view.base[0]) for axis in left)
+        view = writer.arranged(view, (view.base[0], own, *filter(None, others)))
+    wire = writer.step(f"over_channels({word})", [view.wire], (1, *view.wire.sizes[1:]))
+    return View(wire, (view.base[0], (), *view.base[2:]), left)
 
 
 _OVER_PLACES = {"mean": "gap", "max": "gmp", "sum": "gsp"}

@@ -58,7 +58,11 @@ def _apart(writer: Writer, view: View, pairs: dict[int, Pair], *, plain: bool) -
         if axis not in pairs and atoms and atoms != view.base[0]
     ]
     if not rest:
-        raise Unsaid("it pads channels before the first, or with other than zeros")
+        if view.axes[0] != view.base[0] or view.axes[1:2] != ((),):
+            raise Unsaid("it pads channels before the first, or with other than zeros")
+        # A map of one channel, whose places are no channels.
+        wire = writer.plain(view)
+        return View(wire, view.axes, view.axes)
     others = [atoms for atoms in view.base[1:] if atoms != rest[-1]]
     return writer.arranged(view, (view.base[0], rest[-1], *others))
 

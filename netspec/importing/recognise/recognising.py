@@ -8,7 +8,7 @@ from dataclasses import replace
 from netspec.foundation.records import record
 from netspec.importing.files.program import Array, Node, Program
 from netspec.importing.recognise.arranging import ARRANGING
-from netspec.importing.recognise.cutting import slices
+from netspec.importing.recognise.cutting import rolled, slices
 from netspec.importing.recognise.elementwise import ELEMENTWISE
 from netspec.importing.recognise.fusing import Fusing
 from netspec.importing.recognise.layers import LAYERS
@@ -23,7 +23,6 @@ from netspec.importing.recognise.rules.columns import with_regions
 from netspec.importing.recognise.rules.heads import ATTENTION
 from netspec.importing.recognise.rules.narrowing import narrowed
 from netspec.importing.recognise.rules.pixels import PIXELS
-from netspec.importing.recognise.rules.rolling import ROLLING
 from netspec.importing.recognise.rules.sampling import SAMPLING
 from netspec.importing.recognise.rules.unpooling import UNPOOLING
 from netspec.importing.recognise.steps import Step, Wire
@@ -43,7 +42,6 @@ _RULES: dict[str, Callable[[Writer, Node], Made]] = {
     **RECURRING,
     **PADDING,
     **ATTENTION,
-    **ROLLING,
     **PIXELS,
     **BINS,
     **CHOOSING,
@@ -51,6 +49,7 @@ _RULES: dict[str, Callable[[Writer, Node], Made]] = {
     **UNPOOLING,
     **WRITTEN,
     "Rotary": rotary,
+    "Roll": rolled,
     "Slice": slices,
 }
 
@@ -108,21 +107,24 @@ def recognised(program: Program, name: str) -> Recognised:
         writer.node = node
         before = len(writer.steps)
         try:
-            made = _made(writer, node)
+            views = _made(writer, node)
         except Unsaid as refusal:
             writer.forget(before)
             unread.append(Unread(node, str(refusal), isinstance(refusal, Follows)))
             stand_in(writer, unread[-1])
             continue
-        views = made if isinstance(made, tuple) else (made,)
-        for output, view in zip(node.outputs, views, strict=False):
+        several = views if isinstance(views, tuple) else (views,)
+        for output, view in zip(node.outputs, several, strict=False):
             if view is not None:
                 writer.views[output] = view
     missing = {id(wire): wire for item in unread for _, wire in item.makes}
     known = [name for name in program.outputs if name not in writer.unknown]
-    outputs = [name for name in known if id(writer.copied(name).wire) not in missing]
-    placed = [_output(writer, output, unread) for output in outputs]
-    wires = [wire for wire, _ in placed]
+    made = {name: id(writer.views[name].wire) for name in known if name in writer.views}
+    outputs = [name for name in known if made.get(name) not in missing]
+    found = {output: _output(writer, output, unread) for output in outputs}
+    placed = {output: item for output, item in found.items() if item is not None}
+    outputs = [output for output in outputs if output in placed]
+    wires = [placed[output][0] for output in outputs]
     _called(writer, outputs, wires)
     wires += cut(writer, unread)
     projected(writer.steps)
@@ -133,7 +135,7 @@ def recognised(program: Program, name: str) -> Recognised:
     writer.parts.told(steps)
     _with_ids(program, writer, steps)
     read = {id(wire) for step in steps for wire in (*step.inputs, *step.named.values())}
-    found = Recognised(
+    whole = Recognised(
         name,
         tuple(steps),
         tuple(writer.inputs),
@@ -142,9 +144,9 @@ def recognised(program: Program, name: str) -> Recognised:
         tuple(zip(outputs, wires, strict=False)),
         tuple(unread),
         total,
-        batches=tuple(axis for _, axis in placed),
+        batches=tuple(placed[output][1] for output in outputs),
     )
-    return written(found, program)
+    return written(whole, program)
 
 
 def _no_rule(node: Node) -> str:
@@ -178,8 +180,8 @@ def _made(writer: Writer, node: Node) -> Made:
         raise Unsaid("its attributes are not those of the operator") from None
 
 
-def _output(writer: Writer, output: str, unread: list[Unread]) -> tuple[Wire, int]:
-    """The value that an output is, the batch first, and which axis of the file's that is."""
+def _output(writer: Writer, output: str, unread: list[Unread]) -> tuple[Wire, int] | None:
+    """The value that an output is, the batch first, and which axis of the file's that is; None if unread."""
     writer.node = Node("Output", (), (output,), name="")
     try:
         view = writer.view(output)
@@ -197,7 +199,7 @@ def _output(writer: Writer, output: str, unread: list[Unread]) -> tuple[Wire, in
         return wire, batch
     except Unsaid as refusal:
         unread.append(Unread(Node("output", (), (output,), name=output), str(refusal)))
-        return Wire(writer.inputs[0].name, (1,)), 0
+        return None
 
 
 def _called(writer: Writer, outputs: Sequence[str], wires: Sequence[Wire]) -> None:

@@ -26,7 +26,11 @@ def recurrent(writer: Writer, node: Node) -> tuple[View | None, ...]:
     What runs backwards is one that runs over the sequence the other way round.
     """
     ways, given = _options(node)
-    view, hidden = writer.view(node.inputs[0]), node.get("hidden_size")
+    name, hidden = node.inputs[0], node.get("hidden_size")
+    if name in writer.constants:
+        name = f"{name} of {node.output}"
+        writer.views[name] = writer.copied(node.inputs[0], 1)
+    view = writer.view(name)
     if len(view.axes) != 3 or view.axes[1] != view.base[0]:
         raise Unsaid("its sequence is not (steps, batch, channels)")
     if node.inputs[4:5] and node.inputs[4]:

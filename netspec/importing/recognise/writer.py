@@ -53,7 +53,7 @@ class Writer:
             self._input(item, name) for item, name in zip(program.inputs, names, strict=True)
         ]
         # Names that are kept for the steps that outputs come from.
-        several = program.outputs if len(program.outputs) > 1 else ()
+        several = dict.fromkeys(program.outputs) if len(program.outputs) > 1 else ()
         self.called = {name: self.names.free([name], "result") for name in several}
 
     def _input(self, item: Input, wanted: str) -> Wire:

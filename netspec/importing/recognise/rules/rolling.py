@@ -5,16 +5,19 @@ from __future__ import annotations
 from netspec.importing.files.program import Node
 from netspec.importing.recognise.parts.parting import rolling, rolls
 from netspec.importing.recognise.views import View
-from netspec.importing.recognise.writer import Unsaid, Writer
+from netspec.importing.recognise.writer import Writer
 
 
-def roll(writer: Writer, node: Node) -> View:
-    """A tensor rolled along an axis of a map's places."""
-    view = writer.view(node.inputs[0])
-    atoms = view.axes[node.get("axis")]
-    places = [i for i, axis in enumerate(view.base) if axis == atoms and i > 1]
+def roll(writer: Writer, node: Node) -> View | None:
+    """A tensor rolled along an axis of a map's places; None along its channels."""
+    view, axis = writer.view(node.inputs[0]), node.get("axis")
+    if axis > 1 and view.axes[axis] not in view.base:
+        wire = writer.plain(view)
+        view = View(wire, view.axes, view.axes)
+    atoms = view.axes[axis]
+    places = [i for i, a in enumerate(view.base) if a == atoms and i > 1]
     if not places:
-        raise Unsaid("it rolls the channels, or an axis that lies inside another")
+        return None
     wire, sizes = view.wire, view.wire.sizes[1:]
     steps = [node.get("shift") if i == places[0] else 0 for i in range(2, len(view.base))]
     before = wire.step
@@ -23,6 +26,3 @@ def roll(writer: Writer, node: Node) -> View:
         wire = before.inputs[0]
     steps = [(by + size // 2) % size - size // 2 for by, size in zip(steps, sizes, strict=True)]
     return view.on(writer.step(rolling(steps), [wire], wire.sizes) if any(steps) else wire)
-
-
-ROLLING = {"Roll": roll}

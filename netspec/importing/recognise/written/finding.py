@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from netspec.importing.files.program import Node, Program
+from netspec.importing.recognise.sources.held import held
 from netspec.importing.recognise.views import View
 from netspec.importing.recognise.writer import Writer
 from netspec.importing.recognise.written.again import Candidate, lowered
@@ -61,11 +62,11 @@ def _step(
                 continue
             for own in written.programs(candidate):
                 pairs = alike(own, program, makers, end.output)
-                count = len(candidate.reads)
-                if (
-                    pairs is None
-                    or tuple(pairs.get(f"i{i}") for i in range(count)) != candidate.reads
-                ):
+                constants = candidate.constants
+                tensors = {
+                    f"i{i}": read for i, read in enumerate(candidate.reads) if i not in constants
+                }
+                if pairs is None or any(pairs.get(key) != read for key, read in tensors.items()):
                     continue
                 shape = own.shapes[own.outputs[0]]
                 given = {
@@ -73,9 +74,12 @@ def _step(
                     "given": candidate.given,
                     "rows": (candidate.regions or (0,))[0],
                     "shape": shape,
+                    "constants": {
+                        i: array.reshape(candidate.sizes[i]) for i, array in constants.items()
+                    },
                     "weights": {
                         name.rpartition(".")[2]: program.constants[pairs[name]]
-                        for name in (item.name for item in own.inputs[count:])
+                        for name in (item.name for item in own.inputs[len(tensors) :])
                     },
                 }
                 program.shapes.setdefault(end.output, shape)
@@ -85,7 +89,11 @@ def _step(
 
 def step(writer: Writer, node: Node) -> View:
     """The step that a cluster is."""
-    views = [writer.view(name) for name in node.inputs]
+    constants = node.get("constants")
+    views = [
+        held(writer, constants[i], writer.batch, name) if i in constants else writer.view(name)
+        for i, name in enumerate(node.inputs)
+    ]
     wires = [writer.plain(view) for view in views]
     shape = node.get("shape")[1:]
     head, given, weights = (node.get(key) for key in ("head", "given", "weights"))

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import product
+
+import numpy as np
 
 from netspec.importing.files.program import Array, Node, Program
 from netspec.importing.recognise.steps import number, sizes
@@ -204,8 +207,38 @@ def summed(cluster: Cluster) -> Iterator[Candidate | None]:
             break
         name, decay = total.inputs[0], share.inputs[0]
         reads.append((name, decay))
-    if len(whole) > 2 and reads:
-        yield cluster.candidate("scan", [], reads[-1])
+    if len(whole) < 3 or not reads:
+        return
+    name, decay = reads[-1]
+    if decay in cluster.constants:
+        yield from _decaying(cluster, name, decay)
+        return
+    # Of a length that is open what is the same at every step is repeated before.
+    repeated = cluster.makers.get(decay)
+    names = [repeated.inputs[0]] if repeated is not None and repeated.op == "Expand" else []
+    for given in (*names, decay):
+        found = cluster.candidate("scan", [], [name, given])
+        ones = found is not None and 1 in found.sizes[1][2:]
+        yield replace(found, repeated=(1,)) if found is not None and ones else found
+
+
+def _decaying(cluster: Cluster, name: str, decay: str) -> Iterator[Candidate | None]:
+    """`scan` with a decay that is a constant: the same at every step if it can be."""
+    array, found = cluster.constants[decay], cluster.candidate("scan", [], [name])
+    if found is None or array.dtype != np.float32:
+        return
+    rank = len(found.sizes[0])
+    steady = array.ndim > 0 and bool((array == array[..., :1]).all())
+    for numbers in (*([array[..., :1]] if steady else []), array):
+        sizes = (1,) * (rank - numbers.ndim) + numbers.shape
+        if len(sizes) == rank and sizes[0] == 1:
+            yield replace(
+                found,
+                reads=(name, decay),
+                sizes=(*found.sizes, sizes),
+                repeated=(1,) if 1 in sizes[2:] else (),
+                numbers=((1, numbers.shape, numbers.tobytes()),),
+            )
 
 
 def spread(cluster: Cluster) -> Iterator[Candidate | None]:

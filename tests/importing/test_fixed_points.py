@@ -1,0 +1,91 @@
+"""What may be said in several ways is said in one: the text of a file is that of its own file too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import netspec
+from netspec.importing.imported import Imported, import_file
+
+# Each with what its text holds.
+KINDS = {
+    "the middle of all steps": ("input 3x7\nunstack", "crop(3)"),
+    "one of all steps in the middle": (
+        "input 3x9\nslice(4, 5, axis=time); flatten; relu",
+        "crop(4)",
+    ),
+    "means over permuted places": (
+        "input 3x6x7x6\nrelu as x; transpose((3, 0, 2, 1)); gmp(keep=yes); sigmoid as a; @x; tanh as b\n"
+        "output a, b",
+        "over_channels(max)",
+    ),
+    "means over places that lie in other axes": (
+        "input 8x6x4\npixel_unshuffle(2, layout=columns); mul { | identity | gap; fc-32 }",
+        "over_channels(mean)",
+    ),
+    "means over two axes of three": (
+        "input 4x6x5\ntranspose((1, 0, 2)); over_channels(mean); relu",
+        "over_channels(mean)",
+    ),
+    "a shift whose numbers repeat": (
+        "input 3\nstack { | relu | tanh }; affine; rnn-4",
+        "affine; ",
+    ),
+    "a projected state in both directions": (
+        "input 3x5\ngap; fc-4 as h; fc-8 as c; @input; "
+        "lstm-4(@h, @c, projection=2, bidirectional=yes)",
+        "bidirectional=yes, projection=2)",
+    ),
+    "a projected state of numbers": (
+        "input 3xT\nparameter(2) as h; parameter(4) as c; @input; lstm-4(@h, @c, projection=2)",
+        "lstm-4(@parameter, @parameter2, projection=2)",
+    ),
+    "a projected state of zeros": (
+        "input 3x5\nconstant(0, shape=4) as h; @input; gap; fc-8 as c; @input; "
+        "lstm-4(@h, @c, projection=2, bidirectional=yes)",
+        "projection=2)",
+    ),
+    "channels the other way round": (
+        "input 5x6\nrelu as x; slice(2) as a; @x; slice(0, 2); { | @a | identity }; concat",
+        "concat { | slice(2) | slice(0, 2) }",
+    ),
+    "a roll of places that were two axes": (
+        "input 8x3x9x7\nreshape((C, D*H, W)); roll((1, -2)); conv1-8",
+        "reshape(8x27x7); roll((1, -2))",
+    ),
+    "a mean over one channel between parts": (
+        "input 1xT\nrelu as x; partition(3, spaced=yes); bn; reassemble(@x, 3, spaced=yes)\n"
+        "add { | identity | over_channels(mean) }; conv3-4(pad=1)",
+        "windows(3, spaced=yes) { bn; add",
+    ),
+    "one place the other way round": ("input 4x6x6\nconv3-5; gap(keep=yes); flip; relu", "relu"),
+    "places behind one channel": (
+        "input 6x1\nreshape((1, C, T)); pad(((0, 2), (0, 3))); relu; conv1-3",
+        "reshape(1x6x1); pad(((0, 2), (0, 3)))",
+    ),
+    "a sequence of numbers": (
+        "input 3xT\nrelu as x; parameter(3x4); expand(@x); rnn-3; conv1-2",
+        "expand(@input)",
+    ),
+    "one tensor as two outputs": (
+        "input 6x5\nsplit(2) as s; { | relu | identity } as t\noutput s, t",
+        "output s1, s2, t1",
+    ),
+}
+
+
+def read(text: str, folder: Path) -> Imported:
+    folder.mkdir(exist_ok=True)
+    netspec.load(text).to_onnx(folder / "net.onnx", optimize=False)
+    return import_file(folder / "net.onnx")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_kind_is_said_in_one_way(kind: str, tmp_path: Path) -> None:
+    text, held = KINDS[kind]
+    found = read(text, tmp_path)
+    assert found.proof is not None
+    assert held in found.text
+    assert read(found.text, tmp_path / "again").text == found.text
