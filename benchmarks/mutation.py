@@ -66,17 +66,11 @@ TESTS = (
     "tests/sizes",
     "tests/system",
     "tests/checkpoints/structure",
-    "tests/checkpoints/test_buffers.py",
     "tests/checkpoints/test_conventions.py",
-    "tests/checkpoints/test_copies.py",
     "tests/checkpoints/test_evidence.py",
     "tests/checkpoints/test_general.py",
     "tests/checkpoints/test_generated.py",
-    "tests/checkpoints/test_known.py",
-    "tests/checkpoints/test_layouts.py",
     "tests/checkpoints/test_projections.py",
-    "tests/checkpoints/test_torchvision.py",
-    "tests/checkpoints/test_twins.py",
     "tests/backends/test_data_files.py",
     "tests/backends/test_onnx_files.py",
     "tests/backends/test_onnx_names.py",
@@ -163,7 +157,10 @@ def _measured(folder: Path, files: dict[str, str]) -> Reached:
     environment = os.environ | {"COVERAGE_FILE": str(data)}
     words = [sys.executable, "-m", "pytest", "-q", "--cov", "--cov-context=test", "--cov-report="]
     words += ["--durations=0", "--durations-min=0.1", *files]
-    said = subprocess.run(words, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE)
+    said = subprocess.run(words, cwd=ROOT, env=environment, stdout=subprocess.PIPE)
+    # One that fails for the time that measuring takes is found out where it notices something.
+    if said.returncode not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+        raise SystemExit(said.stdout.decode())
     slow = re.findall(r"^([\d.]+)s (?:call|setup) +(.*)$", said.stdout.decode(), re.MULTILINE)
     from coverage import CoverageData
 
