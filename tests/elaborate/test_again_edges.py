@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from typing import Any
 from unittest.mock import patch
@@ -30,11 +31,17 @@ def text(body: str) -> Source:
     return Source("t.ns", body)
 
 
-def found(source: Source, limits: Limits, memo: Memo | None, **settings: Any) -> Any:
+def found(
+    source: Source,
+    limits: Limits,
+    memo: Memo | None,
+    inputs: tuple[str, ...] = (),
+    **settings: Any,
+) -> Any:
     """What is built, or said; without a memo each call is run."""
     with patch.object(Recall, "find", Recall.find if memo else lambda *_: None):
         try:
-            return told(build(source, settings, (), limits, memo=memo or Memo(), mend=False))
+            return told(build(source, settings, inputs, limits, memo=memo or Memo(), mend=False))
         except NetspecError as error:
             return str(error)
 
@@ -56,8 +63,10 @@ def test_each_limit_is_met_where_it_would_be_if_every_call_were_run(limit: str) 
         limits, memo = Limits(**{limit: value}), Memo()
         outcomes = []
         for n in (1, 2, 3, 1):
-            outcomes.append(here := found(text(body), limits, memo, n=n))
-            assert here == found(text(body), limits, None, n=n), (limit, value, n)
+            for size in (("4x4x4",), ("4x5x5",), ("4x4x4",)):
+                here = found(text(body), limits, memo, size, n=n)
+                assert here == found(text(body), limits, None, size, n=n), (limit, value, n)
+            outcomes.append(here)
         refused.add(tuple(isinstance(one, str) for one in outcomes[:3]))
     assert (False, False, False) in refused
     assert (True, True, True) in refused
@@ -188,3 +197,30 @@ def test_a_name_without_a_path_has_none_where_a_call_is_added_again() -> None:
         here = [outcome(given, ({}, ()), known) for known in (memo, None)]
         assert here[0] == here[1], part
         assert code is None or code in str(here[0])
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        # A name inside stands for a step outside, or for one that is made when it is asked for.
+        "block n(x) { @x as y; conv1-C }\ninput 4x4x4\n"
+        "relu as r; n(@r) as one; tanh as t; n(@t) as two; n(@r); add { | @one.y | @two.y }",
+        "block n(x) { @x; relu }\ninput a: 4x3\ninput h: 4\n@h\n"
+        "for x in @a { add(@x) as s }\nn(@s); n(@s); n(@a)",
+        "block rec of s, h { @h; for x in @s { add(@x) as y }; { | @y | @s }; add }\n"
+        "input a: 4x3\ninput h: 4\nrec as one; { | @one | @h }; rec as two; @one.y",
+    ],
+)
+def test_what_a_call_reaches_outside_of_it_is_what_it_was_given(steps: str) -> None:
+    source, memo = text(steps), Memo()
+    for given in (({}, ()), ({}, ())):
+        assert outcome(source, given, memo) == outcome(source, given)
+    assert "NS" not in str(outcome(source))[:20]
+
+
+def test_a_memo_that_is_sent_to_another_process_is_empty_there() -> None:
+    memo = Memo()
+    build(text(f"{CALLS}input 4x4x4\nw(4)"), memo=memo)
+    sent = pickle.loads(pickle.dumps(memo))
+    assert memo.calls
+    assert (sent.calls, sent.held, sent.shelf.units) == ({}, 0, {})

@@ -11,7 +11,7 @@ import pytest
 from netspec.diagnostics.limits import Limits
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.source import Source
-from netspec.elaborate.build import build
+from netspec.elaborate.build import attempted, build
 from netspec.graph.checked import Graph
 
 KIND = "block b(kind=a) { if kind == a { relu } else if kind == c { tanh } }\n"
@@ -93,6 +93,31 @@ def test_a_message_points_at_the_argument(
     span = refused(f"input 3x8x8\n{text}").diagnostics[0].span
     assert span
     assert span.source.text[span.start : span.end] == place
+
+
+def test_a_list_that_grows_with_each_call_is_refused(
+    refused: Callable[[str], NetspecError],
+) -> None:
+    """Ten of ten of ten: each block passes on ten times what it was given."""
+    ten = ", ".join(["a"] * 10)
+    blocks = "".join(f"block b{i}(a) {{ b{i + 1}(({ten})) }}\n" for i in range(5))
+    error = refused(f"{blocks}block b5(a) {{ relu }}\ninput 3x8x8\nb0(1)")
+    assert [d.code for d in error.diagnostics] == ["NS216"]
+    assert "lists and layers hold at most 4,096 values" in str(error)
+
+
+def test_an_output_that_is_made_last_is_within_the_limits_too() -> None:
+    """What a recurrence gave at each step is put together where it is asked for."""
+    source = Source("t.ns", "input a: 4x3\ninput h: 4\n@h\nfor x in @a { add(@x) as s }\noutput s")
+    whole = build(source)
+    assert [node.path for node in whole.nodes][-1] == "s"
+    assert len(build(source, limits=Limits(nodes=len(whole.nodes))).nodes) == len(whole.nodes)
+    with pytest.raises(NetspecError) as caught:
+        build(source, limits=Limits(nodes=len(whole.nodes) - 1))
+    (found,) = caught.value.diagnostics
+    assert found.code == "NS404"
+    assert found.span
+    assert found.span.line == 5
 
 
 def test_what_any_step_takes_a_block_takes_beside_its_own(net: Callable[..., Graph]) -> None:
@@ -252,3 +277,10 @@ def test_calls_go_as_deep_as_the_limit_says(depth: int, fits: bool) -> None:
     assert found.code == "NS405"
     assert found.problem.facts["limit"] == 3
     assert "d -> c -> b -> a" in str(caught.value)
+
+
+def test_a_text_that_is_tried_gives_a_graph_or_nothing() -> None:
+    assert attempted(Source("t.ns", "input 3x8x8\nconv9-4")) is None
+    made = attempted(Source("t.ns", "input 3x8x8\nconv3-4"))
+    assert made
+    assert len(made.nodes) == 2
