@@ -46,6 +46,14 @@ WRONG: list[tuple[str, str, dict[str, Any]]] = [
         {"op": "attention(mask=)", "expected": "one tensor", "found": "2 tensors"},
     ),
     ("{ | relu | tanh }; conv1-4", "NS311", {"expected": "one tensor", "found": "2 tensors"}),
+    (
+        "head h { { | relu | tanh } }\nrelu",
+        "NS311",
+        {"op": "head h", "expected": "one tensor at its end", "found": "2"},
+    ),
+    ("convv3-8", "NS201", {"name": "convv3", "advice_text": "did you mean `conv`?"}),
+    ("conv3x-8", "NS201", {"name": "conv3x"}),
+    ("relu3", "NS210", {"op": "relu", "name": "kernel"}),
     ("tanhh3", "NS201", {"name": "tanhh3", "advice_text": "did you mean `tanh`?"}),
     ("block inner(n) { conv3-n }\ninnr3-8", "NS201", {"advice_text": "did you mean `inner`?"}),
     ("import resnet18\nresnet18(until=3)", "NS214", {"op": "resnet18", "name": "until"}),
@@ -136,6 +144,34 @@ def test_a_named_tensor_flows_in_behind_the_others(net: Callable[..., Graph]) ->
         ["attention1"],
     ]
     assert [bool(getattr(n.op, "mask", None)) for n in attentions] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("matrix", "bias"), [("fc-4(over=channels)", ""), ("fc-4(over=channels, bias=no)", ", bias=no")]
+)
+def test_a_convolution_that_takes_a_matrix_is_told_how_it_is_written(
+    matrix: str, bias: str, refused: Callable[[str], NetspecError]
+) -> None:
+    error = refused(f"input 4x8\n{matrix} as m; conv1-4(weights=@m)")
+    assert f"`fc-4(over=channels{bias}, weights=@...)`" in str(error)
+    for other in ("conv3-4", "conv1-5"):
+        error = refused(f"input 4x8\n{matrix} as m; {other}(weights=@m)")
+        assert "by a matrix" not in str(error)
+
+
+def test_what_an_import_lacks_is_told_of_each_name(tmp_path: Path) -> None:
+    (tmp_path / "parts.ns").write_text("block one { relu }\n")
+    text = "import parts, resnet18, nope\nimport two, one, three from parts\ninput 3x8x8\none\n"
+    with pytest.raises(NetspecError) as caught:
+        build(Source("net.ns", text, str(tmp_path / "net.ns")))
+    facts = [(d.code, d.problem.facts["name"]) for d in caught.value.diagnostics]
+    assert facts == [("NS225", "parts"), ("NS224", "nope"), ("NS225", "two"), ("NS225", "three")]
+
+
+def test_a_name_of_a_head_is_taken_like_that_of_a_step(net: Callable[..., Graph]) -> None:
+    graph = net("input 3x8x8\nblock b { conv1-2; head tanh1 { gap }; tanh; tanh }\nb")
+    assert len({node.path for node in graph.nodes}) == len(graph.nodes)
+    assert [node.path for node in graph.nodes][-2:] == ["b1.tanh2", "b1.tanh3"]
 
 
 def test_a_line_with_a_wrong_pair_is_not_also_called_incomplete(
