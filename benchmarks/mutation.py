@@ -330,15 +330,19 @@ def main(
 
     def collected(session: Collected) -> None:
         tests = set(session.items)
-        trials = run.trials(drawn, tests)
-        for outcome in forks.run(trials, session.change_and_test):
-            run.keep(outcome)
-        # Each test that noticed something passes by itself where nothing is changed.
-        by = {o.by for o in run.outcomes.values() if o.how == "killed"} & tests
-        alone = (Trial(None, [test]) for test in sorted(by))
-        for outcome in forks.run(alone, session.change_and_test):
-            if outcome.how != "survived":
-                run.doubt(outcome.trial.tests[0])
+        passing, left = set[str](), drawn
+        while left:
+            for outcome in forks.run(run.trials(left, tests), session.change_and_test):
+                run.keep(outcome)
+            # Each test that noticed something passes by itself where nothing is changed.
+            by = {o.by for o in run.outcomes.values() if o.how == "killed"} & tests - passing
+            passing |= by
+            alone = (Trial(None, [test]) for test in sorted(by))
+            for outcome in forks.run(alone, session.change_and_test):
+                if outcome.how != "survived":
+                    run.doubt(outcome.trial.tests[0])
+            # What such a test has noticed is run again, without it.
+            left = [m for m, o in run.outcomes.items() if o.by in reached.failing]
 
     code = pytest.main([*OPTIONS, *TESTS], plugins=[Collected(sorted(of), collected)])
     if code != pytest.ExitCode.OK:
