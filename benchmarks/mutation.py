@@ -331,7 +331,7 @@ def main(
     def collected(session: Collected) -> None:
         tests = set(session.items)
         passing, left = set[str](), drawn
-        while left:
+        while left and time.monotonic() < run.end:
             for outcome in forks.run(run.trials(left, tests), session.change_and_test):
                 run.keep(outcome)
             # Each test that noticed something passes by itself where nothing is changed.
