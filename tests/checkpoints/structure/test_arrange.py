@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -85,6 +87,13 @@ def test_what_nothing_tells_is_refused_and_a_map_settles_it(
     assert [d.code for d in caught.value.diagnostics] == ["NS553"]
     assert doubt in str(caught.value)
     assert taken(spec, expected, tmp_path, mapping=expected) == expected
+    # The map that the message shows takes the first of each.
+    (shown,) = re.findall(r"a file with (\{.*?\})", str(caught.value))
+    assert len(json.loads(shown)) < len(expected)
+    settled = taken(spec, expected, tmp_path, mapping=json.loads(shown))
+    said = re.findall(r"(\w+) is (\w+) or ", str(caught.value))
+    assert said
+    assert {ours: settled[ours] for ours, _ in said} == dict(said)
     # What is settled for some layers leaves those of another place to what their names say.
     first = next(layer for layer in expected if f"{layer} is " in doubt)
     try:
