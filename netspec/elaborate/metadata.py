@@ -80,8 +80,6 @@ def _said(
                 raise Misplaced(_unknown_key(item.key, (*METADATA, *DESCRIBING)), item.extent)
         except Misplaced as rejection:
             reporter.report(rejection, rejection.extent, own)
-        except Poisoned:
-            reporter.given_up(item.extent, own)
 
 
 def statement(item: ast.Pairs, scope: Scope, reporter: Reporter) -> tuple[tuple[str, object], ...]:

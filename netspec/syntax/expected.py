@@ -117,7 +117,6 @@ def expectation(choices: Iterable[str], token: Token, word: str = "") -> tuple[s
     if word == "head":
         return "a name", _TRAINING_HEAD
     kinds = {kind for kind in choices if kind.isupper() or kind in ("_SEP", "$END")}
-    kinds.discard("BROKEN")
     if "_SEP" in kinds and (near := closest(word, _FIRST_WORDS)):
         return "the end of the step", f"did you mean {near}?"
     if "_SEP" in kinds and (advice := unspelt(str(token)) or unspelt(word)):

@@ -54,6 +54,11 @@ expect params > `=` >
 freeze relu > `{` >
 head h relu > `(` or `{` >
 block b relu > `(` or `of` or `{` >
+relu default relu > the end of the step >
+net a .. b > the end of the step >
+expect 1.5 block x > the end of the step >
+input 3 and 3 > a name or the end of the step >
+conv3-64(blocks [ > `)` or `,` or `=` >
 conv3-64/ > `(` or a name or a number or a size such as 3x3 >
 """
 
@@ -75,3 +80,17 @@ def test_a_long_word_is_shown_cut_off(length: int) -> None:
     parse(Source("t.ns", "relu " + "a" * length), collector)
     found = collector.kept[0].problem.facts["found"]
     assert found == f"`{'a' * 40}`" if length == 40 else f"`{'a' * 37}...`"
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("output ; relu", "`;`"),
+        ("output\nrelu", "the end of the line"),
+        ("output", "the end of the file"),
+    ],
+)
+def test_what_was_found_is_called_as_a_reader_would(text: str, found: str) -> None:
+    collector = Collector()
+    parse(Source("t.ns", text), collector)
+    assert collector.kept[0].problem.facts["found"] == found

@@ -140,3 +140,12 @@ def test_there_is_no_such_variation(family: Path) -> None:
 def test_a_file_whose_name_has_a_colon_is_that_file(family: Path) -> None:
     Path("small.ns:wide").write_text("net other\ninput 1x8x8\nconv3-1\n")
     assert netspec.load("./small.ns:wide").params == 10
+
+
+def test_a_net_that_a_file_has_not_is_missed_where_it_begins(family: Path) -> None:
+    with pytest.raises(NetspecError) as caught:
+        netspec.load("small.ns:narrow")
+    (found,) = caught.value.diagnostics
+    assert found.problem.facts["name"] == "narrow"
+    assert found.span
+    assert (found.span.start, found.span.end) == (0, 0)

@@ -104,10 +104,8 @@ class Recall:
         """What a call depends on; None for one that is run each time."""
         return self.keys.of(what, values, wire, scope)
 
-    def find(self, key: Key | None) -> Found | None:
+    def find(self, key: Key) -> Found | None:
         """What a call adds that is like one before; None where it is to be run."""
-        if key is None:
-            return None
         entry = self.memo.calls.get((key.same, key.types))
         if entry is not None:
             found = entry.learnt()
