@@ -145,3 +145,29 @@ def test_numbered_names_that_the_spec_gives_say_which_is_which(
     path = saved(file, tmp_path / "w.pt")
     assert_taken(own, path, graph)
     assert "names" in {pair.how for pair in load(path, graph).pairs}
+
+
+CHAIN = "input 6\n" + "; ".join(["fc-6; relu"] * 4) + "; fc-6; tanh; fc-3"
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("fc1", "fc2", "fc3", "fc4", "fc5", "head"),
+        ("dense", "dense_1", "dense_2", "dense_3", "dense_4", "dense_5"),
+        ("a", "b", "c", "d", "e.a", "e.b"),
+        ("body.fc1", "body.fc2", "body.fc3", "head.fc1", "head.fc2", "head.out"),
+    ],
+)
+def test_numbers_count_where_nothing_without_one_runs_between(
+    names: tuple[str, ...], net: Built, tmp_path: Path
+) -> None:
+    graph = net(CHAIN)
+    own = drawn(graph)
+    layers = [f"fc{i}" for i in range(1, 7)]
+    file = {
+        f"{theirs}.{leaf}": own[f"{ours}.{leaf}"]
+        for ours, theirs in zip(layers, names, strict=True)
+        for leaf in ("bias", "weight")
+    }
+    assert_taken(own, saved(dict(sorted(file.items())), tmp_path / "w.pt"), graph)

@@ -147,7 +147,7 @@ def clues_of(forest: Forest, trusted: bool, whole: bool = False) -> list[Clue]:
             groups.setdefault(part.kind, []).append(part)
     found = list(_axes(forest))
     for kind, parts in groups.items():
-        numbered = list(_numbers(kind, parts, trusted))
+        numbered = list(_numbers(forest, kind, parts, trusted))
         torn = [c for c in numbered if trusted and not whole and any(map(_is_torn, c.chains))]
         found += [clue for clue in numbered if clue not in torn]
         found += _beside(kind, parts)
@@ -198,13 +198,15 @@ def _called(forest: Forest) -> Iterator[Clue]:
             yield Clue("names", ("called", name), places=places)
 
 
-def _numbers(kind: tuple[str, ...], parts: Sequence[Part], trusted: bool) -> Iterator[Clue]:
+def _numbers(
+    forest: Forest, kind: tuple[str, ...], parts: Sequence[Part], trusted: bool
+) -> Iterator[Clue]:
     """What is numbered ascends; where no order of definition says the same, not what may run otherwise."""
     by_prefix: dict[tuple[str, ...], list[Buckets]] = {}
     for part in parts:
         for prefix, buckets in series([child.label for child in part.children]).items():
             chosen = tuple(tuple(part.children[i] for i in bucket) for bucket in buckets)
-            if trusted or not only_tell_apart(part, chosen):
+            if trusted or not only_tell_apart(forest, part, chosen):
                 by_prefix.setdefault(prefix, []).append(chosen)
     for prefix, chains in by_prefix.items():
         yield Clue("numbers", ("series", *kind, *prefix), kind, chains=tuple(chains))
