@@ -93,6 +93,8 @@ def command(
     layout, cuDNN's search and CUDA graphs on CUDA, and writes what is faster into the ONNX file,
     where `netspec run`, and all that netspec runs, finds it.
     """
+    if tf32 and "cuda" not in devices:
+        raise click.UsageError("--tf32 changes nothing on the CPU: it is for --device cuda")
     if tune:
         _tune(models, batches, devices, runs, tf32, seed, as_json, options)
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
@@ -64,6 +65,7 @@ def command(
     from netspec.backends.onnx.guard import ModelFiles
     from netspec.importing.opening import import_model
     from netspec.system.atomic import planned_apart, replacing
+    from netspec.system.locks import alone
 
     at = _sizes(sizes)
     if str(weights_out) == "-":
@@ -74,13 +76,15 @@ def command(
     with Progress(model.name, quiet=quiet) as progress:
         progress.show("reading and proving")
         found = import_model(model, partial=partial, sizes=at)
-        if weights_out is not None:
-            progress.show("writing weights")
-            found.save_weights(weights_out, keep=keep)
-    if output is not None and str(output) != "-":
-        with replacing(output, keep=keep, text=True) as file:
-            file.write(found.text.encode())
-    elif not as_json:
+        # A spec and the weights of another one would fit each other, and mean nothing.
+        with alone(named[0].parent) if len(named) == 2 else nullcontext():
+            if weights_out is not None:
+                progress.show("writing weights")
+                found.save_weights(weights_out, keep=keep)
+            if output is not None and str(output) != "-":
+                with replacing(output, keep=keep, text=True) as file:
+                    file.write(found.text.encode())
+    if (output is None or str(output) == "-") and not as_json:
         print_spec(found.text)
     proof = (
         str(found.proof)

@@ -6,7 +6,7 @@ from dataclasses import field
 from typing import Any
 
 from netspec.diagnostics.records import Diagnostic, Label, Problem
-from netspec.diagnostics.render import render
+from netspec.diagnostics.render import COUNTED, render
 from netspec.foundation.records import record
 
 
@@ -56,18 +56,38 @@ class Collector:
     kept: list[Diagnostic] = field(default_factory=list)
     total: int = 0
     _seen: set[tuple[str, str, int]] = field(default_factory=set)
+    _places: set[tuple[str, int]] = field(default_factory=set)
 
     def add(self, diagnostic: Diagnostic) -> None:
         """Keeps a diagnostic, once for each place and code; beyond the limit errors are counted only."""
         span = diagnostic.span
-        key = (diagnostic.code, span.source.name if span else "", span.start if span else -1)
-        if key in self._seen:
-            return
-        self._seen.add(key)
-        if not diagnostic.warning:
-            self.total += 1
-        if len(self.kept) < self.limit:
+        name, start = (span.source.name, span.start) if span else ("", -1)
+        if self.count(diagnostic.code, name, start, diagnostic.warning) and not self.full:
             self.kept.append(diagnostic)
+            self._places.add((name, start))
+
+    def count(self, code: str, name: str, start: int, warning: bool = False) -> bool:
+        """Counts a problem of the source `name`; whether it is new. Where `full`, that is all `add` does.
+
+        Raises NetspecError with what was kept where there are so many that the rest is not looked for.
+        """
+        key = (code, name, start)
+        if key in self._seen:
+            return False
+        self._seen.add(key)
+        self.total += not warning
+        if self.total > COUNTED + self.limit:
+            self.raise_errors()
+        return True
+
+    @property
+    def full(self) -> bool:
+        """Whether no more diagnostics are kept."""
+        return len(self.kept) >= self.limit
+
+    def keeps(self, name: str, start: int) -> bool:
+        """Whether a diagnostic at that place of the source `name` is kept."""
+        return (name, start) in self._places
 
     @property
     def added(self) -> int:

@@ -10,13 +10,15 @@ from netspec.diagnostics.source import Span
 
 _WIDTH = 100
 _CALLS = 8
+# Mistakes beyond those that are shown, up to which each is counted; of more, nothing more is read.
+COUNTED = 131_072
 
 
 def render(diagnostics: tuple[Diagnostic, ...], more: int = 0, *, compact: bool = False) -> str:
     """The diagnostics as text: one block each, or one line each when `compact`."""
     blocks = [_compact(item) if compact else "\n".join(_block(item)) for item in diagnostics]
     if more:
-        blocks.append(f"... and {more} more")
+        blocks.append(f"... and {'at least ' * (more > COUNTED)}{more} more")
     return ("\n" if compact else "\n\n").join(blocks)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from netspec.diagnostics.messages.names import UnknownLayer
-from netspec.diagnostics.messages.shapes import NothingFlows, ShapesDiffer, WrongCount
+from netspec.diagnostics.messages.shapes import NothingFlows, RowsDiffer, WrongCount
 from netspec.diagnostics.raised import Rejection
 from netspec.diagnostics.records import Label
 from netspec.elaborate.assemble import Assembler
@@ -17,7 +17,7 @@ from netspec.graph.checked import Value
 from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.values import Layer, show
 from netspec.ops.vectors.sources import Repeat
-from netspec.sizes.batch import common
+from netspec.sizes.batch import SAMPLES, SHARED, Batch, common
 from netspec.syntax import ast
 
 # How many of the tensors that a mistake depends on are shown.
@@ -102,11 +102,8 @@ class Operators:
         if op.batches == "own" or len(set(batches)) < 2:
             return tuple(found)
         if whole is None:
-            advice = "one has a row for each of " + " and another one for each of ".join(
-                dict.fromkeys(map(str, batches))
-            )
-            shapes = " and ".join(str(value.type) for value in counted)
-            raise Rejection(ShapesDiffer(op.spelling, shapes, advice))
+            shapes = " and ".join(f"{item.type} {_counted(item.type.batch)}" for item in counted)
+            raise Rejection(RowsDiffer(op.spelling, shapes))
         if op.batches == "same":
             like = next(value for value in counted if value.type.batch == whole)
             for i, value in enumerate(counted):
@@ -163,3 +160,10 @@ def _explained(rejection: Rejection, bound: BoundOperator, wire: Wire, head: ast
             text = f"{name}={value} comes from this default"
             labels.append(Label(bound.from_defaults[name], text))
     return Rejection(rejection.problem, tuple(labels))
+
+
+def _counted(batch: Batch) -> str:
+    """What a tensor of this batch has a row for, in words."""
+    if batch == SHARED:
+        return "for all samples"
+    return "for each sample" if batch == SAMPLES else f"for each of {batch}"

@@ -97,6 +97,9 @@ _NO_STEP = {
     "INT": "a repeat stands behind its step: `conv3-64 x3`",
     "DIMS": "a step begins with its layer: `conv3x3-64`",
 }
+# What closes the brackets in which a value has ended.
+_CLOSERS = frozenset({"RPAR", "RSQB"})
+_BEGINS_VALUE = _VALUE | {"NAME", "REF", "DIMS"}
 
 
 def describe(token: Token) -> str:
@@ -117,6 +120,9 @@ def expectation(choices: Iterable[str], token: Token, word: str = "") -> tuple[s
     if word == "head":
         return "a name", _TRAINING_HEAD
     kinds = {kind for kind in choices if kind.isupper() or kind in ("_SEP", "$END")}
+    kinds.discard("BROKEN")
+    if kinds & _CLOSERS and kinds & _OPERATORS:
+        return _in_brackets(kinds, token)
     if "_SEP" in kinds and (near := closest(word, _FIRST_WORDS)):
         return "the end of the step", f"did you mean {near}?"
     if "_SEP" in kinds and (advice := unspelt(str(token)) or unspelt(word)):
@@ -158,3 +164,16 @@ def expectation(choices: Iterable[str], token: Token, word: str = "") -> tuple[s
     if len(words) > 4:
         words = [word for word in words if word not in ("`-`", "`/`", "`(`", "`as NAME`")]
     return (" or ".join(words) or "something else"), ""
+
+
+def _in_brackets(kinds: set[str], token: Token) -> tuple[str, str]:
+    """What follows a value in parentheses or square brackets, where steps have no place."""
+    between = kinds & (_CLOSERS | {"COMMA"})
+    expected = " or ".join(sorted(_WORDS[kind] for kind in between))
+    if token.type == "REPEAT" or (token.type == "NAME" and token.startswith("x")):
+        return expected, "sizes are joined by x: `3x224x224`"
+    if "COMMA" not in kinds or token.type not in _BEGINS_VALUE:
+        return expected, ""
+    if "RSQB" in kinds:
+        return expected, "values are separated by commas: `[1, 2]`"
+    return expected, "arguments are separated by commas: `conv3-64(pad=1, act=relu)`"

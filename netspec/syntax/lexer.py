@@ -33,7 +33,7 @@ _PARTNER = {"(": ")", "[": "]", "{": "}", ")": "(", "]": "[", "}": "{"}
 _MAX_DIGITS = 18
 _MAX_NAME = 64
 # A character, as often as it is there.
-_RUN = re.compile(r"(.)\1*")
+_SAME = re.compile(r"(.)\1*")
 # What is left of a text in single quotes.
 _QUOTED = re.compile(r"[^'\n]*'")
 # Characters before a word that say what it was meant as.
@@ -96,14 +96,18 @@ class Lexer:
     # Closing brackets whose opening one was given up: they are not reported as well.
     _forgiven: dict[str, int] = field(default_factory=lambda: {")": 0, "]": 0, "}": 0})
 
-    def report(self, problem: Problem, start: int, end: int) -> None:
-        """Adds a problem at characters `start` to `end`; of a bracket only where none is yet."""
-        places = (
-            d.span.start for d in self.collector.kept if d.span and d.span.source is self.source
-        )
-        if isinstance(problem, Unbalanced) and start in places:
+    def report(self, problem: type[Problem], start: int, end: int, *facts: object) -> None:
+        """Adds a problem at characters `start` to `end`; of a bracket only where none is yet.
+
+        A text can be all mistakes, so what only counts is not made.
+        """
+        collector, name = self.collector, self.source.name
+        if problem is Unbalanced and collector.keeps(name, start):
             return
-        self.collector.add(Diagnostic(problem, Span(self.source, start, end)))
+        if collector.full:
+            collector.count(problem.code, name, start)
+        else:
+            collector.add(Diagnostic(problem(*facts), Span(self.source, start, end)))
 
     def tokens(self) -> Iterator[Word]:
         """The tokens, with separators only where two statements meet."""
@@ -142,7 +146,7 @@ class Lexer:
                 opened.append((str(token), token.extent[0]))
                 if len(opened) > self.limits.nesting:
                     start = token.extent[0]
-                    self.report(NestingTooDeep(self.limits.nesting), start, start + 1)
+                    self.report(NestingTooDeep, start, start + 1, self.limits.nesting)
                     self.collector.raise_errors()
             elif kind in _CLOSING:
                 text = str(token)
@@ -154,7 +158,7 @@ class Lexer:
                         if text == "}":
                             continue
                     else:
-                        self.report(Unbalanced(text, _PARTNER[text]), start, start + 1)
+                        self.report(Unbalanced, start, start + 1, text, _PARTNER[text])
                     yield lexeme("BROKEN", "\0", start, start + 1)
                     last = "BROKEN"
                     continue
@@ -164,7 +168,7 @@ class Lexer:
         end = len(self.source.text)
         while opened:
             bracket, at = opened.pop()
-            self.report(Unbalanced(bracket, _PARTNER[bracket]), at, at + 1)
+            self.report(Unbalanced, at, at + 1, bracket, _PARTNER[bracket])
             if bracket != "{":
                 yield lexeme("BROKEN", "\0", end, end)
             yield lexeme(_CLOSERS[bracket], _PARTNER[bracket], end, end)
@@ -179,7 +183,7 @@ class Lexer:
             start = token.extent[0]
             bracket, at = self._open.pop()
             opened.pop()
-            self.report(Unbalanced(bracket, _PARTNER[bracket]), at, at + 1)
+            self.report(Unbalanced, at, at + 1, bracket, _PARTNER[bracket])
             yield lexeme("BROKEN", "\0", start, start)
             yield lexeme(_CLOSERS[bracket], _PARTNER[bracket], start, start)
 
@@ -192,7 +196,7 @@ class Lexer:
         start = token.extent[0]
         while self._open:
             bracket, at = self._open.pop()
-            self.report(Unbalanced(bracket, _PARTNER[bracket]), at, at + 1)
+            self.report(Unbalanced, at, at + 1, bracket, _PARTNER[bracket])
             if bracket != "{":
                 yield lexeme("BROKEN", "\0", start, start)
             yield lexeme(_CLOSERS[bracket], _PARTNER[bracket], start, start)
@@ -215,7 +219,7 @@ class Lexer:
         start = token.extent[0]
         while self._open and self._open[-1][0] != "{":
             bracket, at = self._open.pop()
-            self.report(Unbalanced(bracket, _PARTNER[bracket]), at, at + 1)
+            self.report(Unbalanced, at, at + 1, bracket, _PARTNER[bracket])
             yield lexeme("BROKEN", "\0", start, start)
             yield lexeme(_CLOSERS[bracket], _PARTNER[bracket], start, start)
             self._forgiven[_PARTNER[bracket]] += 1
@@ -250,10 +254,11 @@ class Lexer:
                         continue
                     kind, value = "INT", value[1:]
                 elif len(value) > _MAX_NAME:
-                    self.report(NameTooLong(len(value)), start, end)
+                    self.report(NameTooLong, start, end, len(value))
                     kind = "BROKEN"
             elif kind in _NUMBERS and not _number_fits(kind, value):
-                self.report(BadNumber(value if len(value) < 24 else value[:20] + "..."), start, end)
+                shown = value if len(value) < 24 else value[:20] + "..."
+                self.report(BadNumber, start, end, shown)
                 kind = "BROKEN"
             elif kind == "_BAD":
                 end = self._report_bad(value, start)
@@ -274,7 +279,7 @@ class Lexer:
             kind, advice = "BROKEN", f"did you mean `import {rest} from {first}`?"
         elif _NAMING.search(before) or _NAMED.match(self.source.text, end):
             kind, advice = "BROKEN", "names are ASCII letters, digits and _"
-        self.report(DottedWord(text, advice), start, end)
+        self.report(DottedWord, start, end, text, advice)
         return kind
 
     def _repeat(self, text: str, end: int) -> str | None:
@@ -286,7 +291,7 @@ class Lexer:
         """Reports a character that begins nothing; says where reading goes on."""
         end = start + 1
         if text == '"':
-            self.report(UnterminatedText(), start, end)
+            self.report(UnterminatedText, start, end)
             line_end = self.source.text.find("\n", start)
             return line_end if line_end >= 0 else len(self.source.text)
         advice = "names are ASCII letters, digits and _" if ord(text) > 127 else "delete it"
@@ -295,11 +300,19 @@ class Lexer:
             end = quoted.end() if quoted else end
             advice = "words stand without quotes, texts in double ones"
         if not _FORBIDDEN.match(text):
-            self.report(IllegalCharacter(f"`{text}` (U+{ord(text):04X})", advice), start, end)
-        run = _RUN.match(self.source.text, start)
-        if run and text != "'":  # the same character again and again is one mistake
-            end = run.end()
-        return end
+            named = f"`{text}` (U+{ord(text):04X})"
+            self.report(IllegalCharacter, start, end, named, advice)
+        return end if text == "'" else self._end_of_bad(start)
+
+    def _end_of_bad(self, start: int) -> int:
+        """Where the characters that begin nothing end: however many, they are one mistake."""
+        text, master = self.source.text, self.terminals.master.match
+        while (found := master(text, start)) and found.lastgroup == "_BAD":
+            if found.group() in "\"'":
+                break
+            same = _SAME.match(text, start)
+            start = same.end() if same else found.end()
+        return start
 
 
 def _number_fits(kind: str, text: str) -> bool:

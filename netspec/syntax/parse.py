@@ -163,7 +163,10 @@ class _Reader:
         return len(self.source.text)
 
     def _report(self, parser: InteractiveParser, token: Word) -> None:
-        kinds = set(parser.choices())  # type: ignore[no-untyped-call]
+        if self.collector.full:  # what could have stood there is not looked for
+            self.collector.count(UnexpectedText.code, self.source.name, token.extent[0])
+            return
+        kinds = set(parser.accepts())  # type: ignore[no-untyped-call]
         before = parser.parser_state.value_stack[-2:]
         start, end = token.extent
         problem: Problem

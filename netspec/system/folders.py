@@ -10,6 +10,7 @@ from pathlib import Path
 from netspec.diagnostics.messages.files import CannotWrite, Overwrites
 from netspec.diagnostics.raised import NetspecError
 from netspec.system.atomic import Paths, draft_folder, placing, renamed, sweep, telling
+from netspec.system.locks import alone
 
 # Raises NetspecError unless the folder that stands there may give way to a new one.
 GivesWay = Callable[[Path], None]
@@ -22,14 +23,15 @@ def replacing_folder(
     """An empty folder that takes the place of `path` when the block ends, and is gone if it fails.
 
     A folder that stands at `path` is asked for by `gives_way`, before the block and after it, and moved
-    aside in the moment that the new one takes its place: between the two renames there is none. No
-    file of `keep` may lie in it. What is no folder, and what is a link, is not replaced.
+    aside in the moment that the new one takes its place: between the two renames there is none, which other
+    netspec processes wait for. No file of `keep` may lie in it. What is no folder, and what is a link, is not replaced.
 
     The folder that is given has the name of `path`, in a folder of its own beside it, or in `drafts`, which
     is on the same disk.
     """
     place = Path(os.path.abspath(path))
-    _may_be(path, place, gives_way, keep)
+    with alone(place.parent):
+        _may_be(path, place, gives_way, keep)
     around = place.parent if drafts is None else drafts
     with telling(path, around):
         sweep(around)
@@ -38,9 +40,10 @@ def replacing_folder(
             made.mkdir()
             with _named(made, path):
                 yield made
-            _may_be(path, place, gives_way, keep)
-            with placing(place):
-                _exchange(made, place, draft / "before")
+            with alone(place.parent):
+                _may_be(path, place, gives_way, keep)
+                with placing(place):
+                    _exchange(made, place, draft / "before")
 
 
 @contextlib.contextmanager

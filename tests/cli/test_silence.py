@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from netspec.diagnostics.source import Source
 from netspec.draw import draw
 from netspec.elaborate.build import build
 from netspec.system.atomic import planned_apart
+from netspec.system.locks import lock
 
 NET = """net p(n=4)
 input 3x8x8
@@ -62,6 +64,8 @@ def said(words: str) -> tuple[str, Result]:
         ("sweep p.ns --set n=4,4.0", "it has 4.0 twice"),
         ("sweep p.ns --input 3x8x8 --input 3x8x8", "it has 3x8x8 twice"),
         ("sweep p.ns -o a.svg --format csv --plot ./a.svg", "it is written to twice"),
+        ("bench p.onnx --tf32", "--tf32 changes nothing on the CPU"),
+        ("deploy p.ns --triton out --delay 5 --max-batch 1", "no delay"),
         ("summary p.ns --explain fc1 --flat", "no --flat"),
         ("summary p.ns p.ns --flat", "--flat is for one net's table"),
         ("summary p.ns --json --format csv", "--format says csv"),
@@ -138,3 +142,22 @@ def test_a_list_without_a_line_says_so() -> None:
     done = CliRunner().invoke(main, ["list", "--errors", "--shelf", "blocks"])
     assert (done.exit_code, done.stdout) == (0, "")
     assert "none states an error" in done.stderr
+
+
+def test_a_spec_and_its_weights_are_placed_while_no_other_process_places_any(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two imports to the same files left the spec of one and the weights of the other."""
+    seen = []
+    real = os.replace
+
+    def noted(*names: object) -> None:
+        handle = os.open(folder, os.O_RDONLY)
+        seen.append(lock(handle, wait=0) is False)
+        os.close(handle)
+        real(*names)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(os, "replace", noted)
+    words = ["import", "p.onnx", "-o", "q.ns", "--weights-out", "q.safetensors"]
+    assert CliRunner().invoke(main, words).exit_code == 0
+    assert seen == [True, True]

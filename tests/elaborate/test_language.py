@@ -650,7 +650,7 @@ def test_rows_of_two_kinds_do_not_meet(merge: str, refused: Callable[[str], Nets
     text = f"input a: 3x8x8\ninput b: 3x8x8 batch(R=4)\n{merge} {{ | @a | @b }}"
     error = refused(text)
     assert [item.code for item in error.diagnostics] == ["NS310"]
-    assert "one has a row for each of N and another one for each of R" in str(error)
+    assert "3x8x8 for each sample and 3x8x8 for each of R" in str(error)
 
 
 def test_a_call_says_its_arguments(net: Callable[[str], Graph]) -> None:

@@ -13,13 +13,14 @@ import pytest
 from click.testing import CliRunner
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 from support.foreign_files import node
-from support.watching import at_most
+from support.watching import at_most, counting
 
 from netspec.backends.runtime import Session
 from netspec.cli.main import main
 from netspec.diagnostics.raised import NetspecError
 from netspec.importing.files.specialise import read_program
 from netspec.importing.imported import import_file
+from netspec.importing.recognise.steps import Names
 
 MANY = 100_000
 # What reading a small model and refusing it takes, with room.
@@ -115,6 +116,62 @@ def test_a_product_of_large_constants_is_not_computed(
     monkeypatch.setattr(specialise, "computed", noted)
     assert "MatMul" in [item.op for item in read_program(path).nodes]
     assert "MatMul" not in done
+
+
+def chain(count: int) -> ModelProto:
+    """Layers in a row that the file calls nothing."""
+    made = [f"t{i}" for i in range(count)]
+    kinds = ("Relu", "Sigmoid", "Tanh")
+    steps = zip(["x", *made], [*made[:-1], "y"], strict=False)
+    return model([node(kinds[i % 3], [a], [b]) for i, (a, b) in enumerate(steps)])
+
+
+def outputs(count: int) -> ModelProto:
+    """Layers in a row, each an output."""
+    made = [f"t{i}" for i in range(count)]
+    steps = zip(["x", *made], made, strict=False)
+    net = model([node("Relu", [a], [b]) for a, b in steps])
+    del net.graph.output[:]
+    net.graph.output.extend(
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in made
+    )
+    return net
+
+
+def dense(count: int) -> ModelProto:
+    """Layers each of which reads the sum of all before it."""
+    nodes = [node("Relu", ["x"], ["t0"])]
+    for i in range(1, count):
+        nodes.append(node("Sum", [f"t{j}" for j in range(i)], [f"s{i}"]))
+        nodes.append(node("Relu", [f"s{i}"], [f"t{i}" if i < count - 1 else "y"]))
+    return model(nodes)
+
+
+@pytest.mark.parametrize(
+    ("make", "sizes", "most"),
+    [(chain, (400, 800), 2.4), (outputs, (80, 160), 2.4), (dense, (24, 48), 4.4)],
+)
+def test_importing_takes_work_by_what_the_file_holds(
+    make: Callable[[int], ModelProto], sizes: tuple[int, int], most: float, tmp_path: Path
+) -> None:
+    """Twice the nodes take twice as much more; twice the layers that read all before, four times."""
+    calls = []
+    for size in (sizes[0], *sizes):  # the first time things are imported
+        path = tmp_path / "net.onnx"
+        path.write_bytes(make(size).SerializeToString())
+        with counting() as done:
+            import_file(path)
+        calls.append(done.calls)
+    assert calls[2] <= most * calls[1]
+
+
+def test_a_name_that_is_taken_often_is_not_tried_again_from_the_start() -> None:
+    """Steps without names of their own took a quarter of an hour for a hundred thousand."""
+    names = Names(["relu_3"])
+    assert [names.free([], "relu") for _ in range(4)] == ["relu", "relu_2", "relu_4", "relu_5"]
+    with at_most(40_000):
+        made = {names.free([], "relu") for _ in range(2_000)}
+    assert len(made) == 2_000
 
 
 def test_a_file_larger_than_a_model_can_be_is_refused_unread(tmp_path: Path) -> None:

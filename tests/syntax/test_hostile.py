@@ -9,11 +9,13 @@ import threading
 from pathlib import Path
 
 import pytest
-from support.watching import at_most
+from support.watching import at_most, counting
 
 from netspec import NetspecError
+from netspec.diagnostics import raised, render
 from netspec.diagnostics.limits import Limits
 from netspec.diagnostics.raised import Collector
+from netspec.diagnostics.records import Problem
 from netspec.diagnostics.source import Source
 from netspec.elaborate.build import build
 from netspec.syntax.files import read_file, read_spec, shipped_names
@@ -223,6 +225,52 @@ def test_megabytes_of_one_character_are_answered(text: str) -> None:
 def test_a_character_again_and_again_is_one_mistake_and_one_piece_of_work(char: str) -> None:
     with at_most(100_000):
         assert codes("input 3\nrelu " + char * 300_000) == ["NS101"]
+
+
+@pytest.mark.parametrize("pair", ["?!", "\N{CYRILLIC SMALL LETTER A}?", "e\u0301\u0302"])
+def test_wrong_letters_in_a_row_are_one_mistake_each_letter_looked_at_once(pair: str) -> None:
+    few, many = (work(f"input 3\nrelu {pair[-2:] * count}") for count in (1_000, 101_000))
+    assert many - few <= 1_000_000
+
+
+def work(text: str) -> int:
+    """How many functions are called for a text that is refused."""
+    with counting() as done:
+        codes(text)
+    return done.calls
+
+
+MISTAKES = ["? ! ", ")", "''", "(}\n", "a.b ", "$\n", "1e999 "]
+
+
+@pytest.mark.parametrize("piece", MISTAKES, ids=range(len(MISTAKES)))
+def test_a_mistake_that_is_only_counted_is_not_made(
+    piece: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[object] = []
+    real = Problem.__init__
+
+    def noted(self: Problem, *values: object, **named: object) -> None:
+        made.append(self)
+        real(self, *values, **named)
+
+    monkeypatch.setattr(Problem, "__init__", noted)
+    codes("input 3\nrelu " + piece * 5_000)
+    assert len(made) < (5_100 if piece == "$\n" else 100)
+
+
+def test_beyond_so_many_mistakes_the_rest_of_a_text_is_not_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for module in (raised, render):
+        monkeypatch.setattr(module, "COUNTED", 1000)
+    few, many = (work(")" * (1000 + more)) for more in (30, 20_030))
+    assert abs(many - few) < 100
+    with pytest.raises(NetspecError, match=r"\.\.\. and at least 1001 more$") as caught:
+        build(Source("t.ns", ")" * 1_030))
+    assert len(caught.value.diagnostics) == 20
+    with pytest.raises(NetspecError, match=r"\.\.\. and 991 more$"):
+        build(Source("t.ns", ")" * 1_010))
 
 
 def test_the_end_of_a_line_is_looked_for_once_however_many_letters_it_has() -> None:

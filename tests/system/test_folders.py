@@ -10,6 +10,7 @@ import pytest
 from netspec.diagnostics.messages.files import CannotWrite
 from netspec.diagnostics.raised import NetspecError
 from netspec.system.folders import replacing_folder
+from netspec.system.locks import lock
 
 
 def always(folder: Path) -> None:
@@ -64,3 +65,30 @@ def test_a_path_that_ends_in_dots_is_the_folder_it_leads_to(
     with replacing_folder(Path("../other/"), always) as draft:
         assert draft.name == "other"
     assert (tmp_path / "other").is_dir()
+
+
+def held(folder: Path) -> bool:
+    """Whether a lock of a folder cannot be had."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        return lock(handle, wait=0) is False
+    finally:
+        os.close(handle)
+
+
+def test_what_stands_is_judged_and_replaced_while_no_other_process_replaces_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two that write one package, one read the other's while it was moved aside."""
+    made = tmp_path / "made"
+    made.mkdir()
+    (made / "old").touch()
+    seen = []
+    real = os.rename
+    monkeypatch.setattr(os, "rename", lambda *a: (seen.append(held(tmp_path)), real(*a)))
+    with replacing_folder(made, lambda _: seen.append(held(tmp_path))) as draft:
+        (draft / "new").touch()
+        assert not held(tmp_path)
+    assert seen == [True] * 4
+    assert not held(tmp_path)
+    assert [path.name for path in made.iterdir()] == ["new"]

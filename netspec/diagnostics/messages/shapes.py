@@ -81,11 +81,22 @@ class ShapesDiffer(Problem):
     help = "{advice_text}"
     explain = (
         "An element-wise merge needs equal shapes, except that a vector of C values multiplies or adds "
-        "to the C channels of a map. Concatenation needs equal sizes along every axis but the joined one."
+        "to the C channels of a map. Concatenation needs equal sizes along every axis but the joined one. "
+        "Tensors are joined row by row, so all have a row for each sample, or all one for each of the same "
+        "regions or parts."
     )
     op: str
     shapes: str
     advice_text: str = ""
+
+
+class RowsDiffer(ShapesDiffer):
+    """Tensors whose shapes may be the same, and whose rows stand for other things."""
+
+    title = "`{op}` joins tensors whose rows are not of the same things: {shapes}"
+    help = "a region or a part of a map is not a sample: tensors of the same rows are joined"
+    op: str
+    shapes: str
 
 
 class WrongCount(Problem):

@@ -87,14 +87,17 @@ class Names:
 
     def __init__(self, taken: Iterable[str]) -> None:
         self._taken = {*_RESERVED, *(name.lower() for name in taken)}
+        # The number that is tried next, by the name that it follows: those before are taken.
+        self._next: dict[str, int] = {}
 
     def free(self, wanted: Sequence[str], word: str) -> str:
         """A name of a path's parts, or of the word; with a number where it is taken."""
         text = re.sub(r"\W+", "_", "_".join(wanted), flags=re.ASCII).strip("_")
         text = (text or word)[-_LONGEST:].lstrip("_0123456789") or word
-        name, number = text, 2
+        name, number = text, self._next.get(text.lower(), 2)
         while name.lower() in self._taken:
             name, number = f"{text}_{number}", number + 1
+        self._next[text.lower()] = number
         self._taken.add(name.lower())
         return name
 
