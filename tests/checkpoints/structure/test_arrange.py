@@ -49,6 +49,7 @@ TOLD = [
     (START + "concat { | conv1-6 | conv1-6 | conv1-6 }; conv1-4", "b.0.c1 b.0.c2 b.1.c1 last"),
     (START + "conv1-6; concat { | conv1-6; bn | conv1-6; bn; relu }; conv1-4", "w1 w2 n1 w3 n2 w4"),
     (START + "concat { | bn; conv1-6 | bn; conv1-6; relu }; conv1-4", "n1 w1 n2 w2 w3"),
+    (START + "concat { | bn | bn | bn }; conv1-4", "n1 n2 n3 last"),
     (START + "conv1-6; bn; relu; conv1-6; bn; conv1-6; bn", "c1 n1 c2 n2 c3 n3"),
     (START + "conv1-6; conv1-6; relu; conv1-6; conv1-6", "u.0.a1 u.0.a2 u.1.a1 u.1.a2"),
     (START + "conv1-6; conv1-6; relu; conv1-6; conv1-6", "u1.x.0 u1.x.1 u2.x.0 u2.x.1"),
@@ -70,8 +71,8 @@ DOUBTED = [
     ),
     (
         START + "concat { | bn | bn | bn }; conv1-4",
-        "n1 n2 n3 last",
-        "bn2 is n2 or n3; bn3 is n3 or n2",
+        "q o c last",
+        "bn2 is o or q; bn3 is q or o",
     ),
     (ROW, "q c o d", "fc2 is "),
 ]
