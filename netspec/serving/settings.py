@@ -63,7 +63,9 @@ class Serving:
         if self.delay < 0 or self.instances < 1:
             raise ValueError("a delay is no less than 0, and there is at least 1 instance")
         if self.max_batch == 1 and (self.delay or self.preferred):
-            raise ValueError("where max_batch is 1 nothing is joined: no delay and no preferred sizes")
+            raise ValueError(
+                "where max_batch is 1 nothing is joined: no delay and no preferred sizes"
+            )
         if self.device not in (None, *DEVICES):
             raise ValueError(f"device is cpu, cuda or None, not {self.device!r}")
         if (self.gpus or self.tf32) and self.device != "cuda":
