@@ -24,7 +24,8 @@ def replacing_folder(
 
     A folder that stands at `path` is asked for by `gives_way`, before the block and after it, and moved
     aside in the moment that the new one takes its place: between the two renames there is none, which other
-    netspec processes wait for. No file of `keep` may lie in it. What is no folder, and what is a link, is not replaced.
+    netspec processes wait for. No file of `keep` may lie in it. What is no folder, and what is a link, is
+    not replaced.
 
     The folder that is given has the name of `path`, in a folder of its own beside it, or in `drafts`, which
     is on the same disk.
