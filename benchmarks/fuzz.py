@@ -5,7 +5,7 @@
 
 Nets are compiled and run three ways, `tests/support/judged_nets.py` says what must hold of them;
 `tests/support/mutated_specs.py` says it of mutants. What is wrong is printed when it is found, with
-the seed that makes it again. A case that takes longer than --limit seconds is wrong too. A million of
+the seed that makes it again. A case that takes more than --limit processor seconds is wrong too. A million of
 each take about thirteen hours of one core: what is in the file that -o names is not made again, so that a
 run may be cut short at any time and taken up with another version.
 """
@@ -41,7 +41,7 @@ def _prepare() -> None:
 
     sys.path.insert(0, str(ROOT / "tests"))
     torch.set_num_threads(1)
-    signal.signal(signal.SIGALRM, _too_long)
+    signal.signal(signal.SIGPROF, _too_long)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
@@ -59,14 +59,14 @@ def judged(portion: tuple[str, range, int]) -> list[dict[str, Any]]:
     found = []
     with tempfile.TemporaryDirectory() as folder:
         for seed in seeds:
-            signal.alarm(limit)
+            signal.setitimer(signal.ITIMER_PROF, limit)
             try:
                 verdict = judge(seed, Path(folder))
                 told = {"kind": verdict.kind, "detail": verdict.detail, "text": verdict.text}
             except TimeoutError as error:
                 told = {"kind": "wrong", "detail": str(error), "text": ""}
             finally:
-                signal.alarm(0)
+                signal.setitimer(signal.ITIMER_PROF, 0)
             found.append({"of": kind, "seed": seed, **told})
     return found
 
@@ -139,7 +139,7 @@ class Record:
 @click.option("--mutants", default=20_000, help="How many mutants of specs.")
 @click.option("--start", default=0, help="The first seed of both.")
 @click.option("--jobs", default=2, help="Processes at a time.")
-@click.option("--limit", default=60, help="Seconds that a case may take.")
+@click.option("--limit", default=60, help="Processor seconds that a case may take.")
 @click.option("--minutes", default=0.0, help="Stop after so long; 0 for never.")
 @click.option("--show", is_flag=True, help="Print every text.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Add to this JSON.")
