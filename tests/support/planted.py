@@ -205,7 +205,7 @@ def planted(
     chance = random.Random(f"{kind} {seed}")
     tries = 0
     found = 0
-    while found < count and tries < 60 * count:
+    while found < count and tries < 200 * count:
         tries += 1
         source = chance.choice(sources)
         edits = list(KINDS[kind](source.text, chance))
