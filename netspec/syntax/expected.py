@@ -168,7 +168,7 @@ def expectation(choices: Iterable[str], token: Token, word: str = "") -> tuple[s
 
 def _in_brackets(kinds: set[str], token: Token) -> tuple[str, str]:
     """What follows a value in parentheses or square brackets, where steps have no place."""
-    between = kinds & (_CLOSERS | {"COMMA"})
+    between = kinds & (_CLOSERS | {"COMMA", "EQUAL"})
     expected = " or ".join(sorted(_WORDS[kind] for kind in between))
     if token.type == "REPEAT" or (token.type == "NAME" and token.startswith("x")):
         return expected, "sizes are joined by x: `3x224x224`"
