@@ -38,13 +38,11 @@ def reshape(writer: Writer, node: Node) -> View:
     if not shape or shape[0] != size_of(view.axes[0]):
         raise Unsaid("it mixes the batch with other axes")
     # The value as it lies: what it was made of may be cut otherwise than this cuts it.
-    base = (view.axes[0], *writer.axes(wire.sizes))
-    if (found := View(wire, base, base).reshaped(shape)) is not None:
+    if (found := writer.whole(wire, view.axes[0]).reshaped(shape)) is not None:
         return found
     if tuple(shape[1:]) != wire.sizes:
         wire = writer.step(f"reshape({'x'.join(map(str, shape[1:]))})", [wire], shape[1:])
-    base = (view.axes[0], *writer.axes(shape[1:]))
-    return View(wire, base, base)
+    return writer.whole(wire, view.axes[0])
 
 
 def transpose(writer: Writer, node: Node) -> View:
@@ -399,8 +397,7 @@ def depth_to_space(writer: Writer, node: Node) -> View:
         wire = writer.step(f"pixel_shuffle({factor}{more})", [wire], shape)
     else:
         wire = writer.step(f"pixel_unshuffle({factor}, layout=rows)", [wire], shape)
-    base = (view.axes[0], *writer.axes(shape))
-    return View(wire, base, base)
+    return writer.whole(wire, view.axes[0])
 
 
 def product(writer: Writer, node: Node) -> View:
@@ -449,8 +446,7 @@ def _product(writer: Writer, node: Node) -> View:
         raise Unsaid("its matrices have different axes")
     rows = one.axes[0] or other.axes[0]
     wire = writer.step("matmul", [left, right], shape, shared=not rows)
-    base = (rows, *writer.axes(shape))
-    return View(wire, base, base)
+    return writer.whole(wire, rows)
 
 
 ARRANGING = {

@@ -9,7 +9,7 @@ import numpy as np
 
 from netspec.importing.files.program import Array, Node
 from netspec.importing.recognise.steps import Wire, number, sizes
-from netspec.importing.recognise.views import Atom, Axis, View, flat, size_of
+from netspec.importing.recognise.views import Atom, View, flat, size_of
 from netspec.importing.recognise.writer import Unsaid, Writer
 
 
@@ -24,7 +24,7 @@ def conv(writer: Writer, node: Node) -> View:
         given = [f"multiplier={out // groups}" if g.startswith("groups=") else g for g in given]
         given = [g for g in given if g != "multiplier=1"]
     shape = writer.shapes[node.output][1:]
-    return _whole(writer, writer.step(head, [wire], shape, *given, weights=weights), view.axes[0])
+    return writer.whole(writer.step(head, [wire], shape, *given, weights=weights), view.axes[0])
 
 
 def windowed(writer: Writer, node: Node, wire: Wire) -> tuple[str, list[str], dict[str, Array]]:
@@ -51,7 +51,7 @@ def deconv(writer: Writer, node: Node) -> View:
     given += [f"output_pad={sizes(extra)}"] * any(extra)
     given += [f"groups={groups}"] * (groups > 1) + ["bias=no"] * ("bias" not in weights)
     head = f"deconv{window.kernel}-{kernel.shape[1] * groups}{window.step}"
-    return _whole(writer, writer.step(head, [wire], shape, *given, weights=weights), view.axes[0])
+    return writer.whole(writer.step(head, [wire], shape, *given, weights=weights), view.axes[0])
 
 
 def linear(writer: Writer, node: Node) -> View:
@@ -186,7 +186,7 @@ def pool(writer: Writer, node: Node) -> View | tuple[View, View]:
         given += [f"p={node.get('p', 2)}"] * (node.get("p", 2) != 2)
     head = f"{word}{window.kernel}/{sizes(window.strides)}"
     made = writer.step(head, [wire], writer.shapes[node.output][1:], *given)
-    found = _whole(writer, made, view.axes[0])
+    found = writer.whole(made, view.axes[0])
     if len([n for n in node.outputs if n]) > 1:
         if node.get("storage_order", 0):
             raise Unsaid("its indices count columns first")
@@ -293,7 +293,7 @@ def response_norm(writer: Writer, node: Node) -> View:
         value = node.get(key, default)
         given += [f"{word}={number(value)}"] * bool(np.float32(value) != np.float32(default))
     made = writer.step(f"lrn({', '.join(given)})", [wire], wire.sizes)
-    return _whole(writer, made, view.axes[0])
+    return writer.whole(made, view.axes[0])
 
 
 def prelu(writer: Writer, node: Node) -> View:
@@ -330,7 +330,7 @@ def resize(writer: Writer, node: Node) -> View:
         raise Unsaid("its coordinates are asymmetric")
     old, new = wire.sizes[1:], shape[1:]
     if old == new:
-        return _whole(writer, wire, view.axes[0])
+        return writer.whole(wire, view.axes[0])
     exact = all(b % a == 0 for a, b in zip(old, new, strict=True))
     given = [
         sizes([b // a for a, b in zip(old, new, strict=True)])
@@ -341,7 +341,7 @@ def resize(writer: Writer, node: Node) -> View:
     given += ["align_corners=yes"] * (how == "align_corners" and mode != "nearest")
     given += ["antialias=yes"] * bool(node.get("antialias", 0))
     made = writer.step(f"upsample({', '.join(given)})", [wire], shape)
-    return _whole(writer, made, view.axes[0])
+    return writer.whole(made, view.axes[0])
 
 
 # --- shared
@@ -418,12 +418,6 @@ def _scales(writer: Writer, node: Node) -> dict[str, Array]:
 
 def _eps(value: float, default: float) -> list[str]:
     return [] if np.float32(value) == np.float32(default) else [f"eps={number(value)}"]
-
-
-def _whole(writer: Writer, wire: Wire, rows: Axis) -> View:
-    """The view of a value as it stands, its batch being these rows."""
-    base = (rows, *writer.axes(wire.sizes))
-    return View(wire, base, base)
 
 
 LAYERS = {

@@ -72,6 +72,11 @@ class Writer:
         self.views[item.name] = View(wire, base, axes)
         return wire
 
+    def whole(self, wire: Wire, rows: Axis) -> View:
+        """The view of a value as it stands, its batch being these rows."""
+        base = (rows, *self.axes(wire.sizes))
+        return View(wire, base, base)
+
     @staticmethod
     def axes(shape: Iterable[int]) -> Axes:
         """New axes of these sizes."""

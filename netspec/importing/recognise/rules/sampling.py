@@ -33,8 +33,7 @@ def grid_sample(writer: Writer, node: Node) -> View:
 
 def whole(writer: Writer, node: Node, rows: View, wire: Wire) -> View:
     """The view of a value as it stands, its rows being those of another."""
-    base = (rows.base[0], *writer.axes(wire.sizes))
-    return View(wire, base, base)
+    return writer.whole(wire, rows.base[0])
 
 
 def roi_align(writer: Writer, node: Node) -> View:

@@ -84,8 +84,7 @@ def _put_back(writer: Writer, values: str, where: str, shape: tuple[int, ...]) -
     if ours is None or theirs is None or theirs.axes != theirs.base:
         raise Unsaid("its values lie otherwise than the places that they go to")
     wire = writer.step("unpool", [writer.plain(ours), held.wire], before.sizes)
-    base = (ours.axes[0], *writer.axes(before.sizes))
-    return View(wire, base, base)
+    return writer.whole(wire, ours.axes[0])
 
 
 UNPOOLING = {

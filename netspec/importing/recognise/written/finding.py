@@ -98,8 +98,7 @@ def step(writer: Writer, node: Node) -> View:
     shape = node.get("shape")[1:]
     head, given, weights = (node.get(key) for key in ("head", "given", "weights"))
     wire = writer.step(head, wires, shape, *given, weights=weights)
-    base = (views[node.get("rows")].base[0], *writer.axes(shape))
-    return View(wire, base, base)
+    return writer.whole(wire, views[node.get("rows")].base[0])
 
 
 WRITTEN = {"Step": step}
