@@ -75,7 +75,7 @@ class Fusing:
     def _fused(self, node: Node) -> Node | None:
         self.makers |= dict.fromkeys(filter(None, node.outputs), node)
         if node.op == "MatMul":
-            found = attended(node, self.makers, self.constants, self.shapes)
+            found = attended(node, self.makers, self.constants, self.shapes, self.program.integers)
             if found is not None:
                 return found
         turned = rotated(node, self.makers, self.rank, self.constants, self.shapes)
