@@ -39,7 +39,11 @@ _MEANS = frozenset({"AveragePool", "GlobalAveragePool", "ReduceMean", "ReduceSum
 # Batches of the runs; a fixed one has two inputs of its own size.
 _BATCHES = (1, 3)
 # The types of inputs that arrays are cast to.
-_TYPES = {"tensor(int32)": np.int32, "tensor(float16)": np.float16}
+_TYPES = {
+    "tensor(int32)": np.int32,
+    "tensor(float16)": np.float16,
+    "tensor(bool)": np.bool_,
+}
 # Steps of half precision and of single, relative to a number; and what a file in half may differ by always.
 _HALF, _SINGLE = 2**-11, 2**-23
 _HALF_MOST = 1e-2
@@ -228,8 +232,28 @@ def feeds_of(
     """Inputs for each batch, in the file's order; `names` are those of the graph's."""
     ids = {node.path: node.types[0].ids for node in graph.inputs}
     bounds = [ids.get(name) for name in names]
+    masks = {
+        value.node.path
+        for node in graph.nodes
+        for key, value in node.op.apart(node.inputs)[1].items()
+        if key == "mask"
+    }
     batches = batches_of(programs[0])
-    return [_feeds(programs[-seed], batch, bounds, seed) for seed, batch in enumerate(batches)]
+    found = [_feeds(programs[-seed], batch, bounds, seed) for seed, batch in enumerate(batches)]
+    for feeds in found:
+        for item, name in zip(programs[0].inputs, names, strict=True):
+            if item.integers and name in masks:
+                feeds[item.name] = _seen(feeds[item.name])
+    return found
+
+
+def _seen(mask: Array) -> Array:
+    """A mask of which every step sees something, whatever else is hidden: what is left then is anyone's."""
+    found = mask.copy()
+    for place in range(mask.shape[-1]):
+        before = found[..., place - 1] if place else np.zeros_like(found[..., 0])
+        found[..., place][(found[..., place] == 0) & (before == 0)] = 1
+    return found
 
 
 def session_run(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import replace
 from typing import Any
 
@@ -33,8 +33,11 @@ _GIVEN: dict[str, tuple[str, ...]] = {
 }
 
 
-def normalised(node: Node, opset: int, constants: Mapping[str, Array]) -> list[Node]:
-    """The node as today's operators would say it; what is given by constants, as attributes."""
+def normalised(node: Node, opset: int, constants: MutableMapping[str, Array]) -> list[Node]:
+    """The node as today's operators would say it; what is given by constants, as attributes.
+
+    What is not is added to the constants.
+    """
     slots = _GIVEN.get(node.op)
     given: dict[str, Any] = dict(node.attributes)
     inputs = list(node.inputs)
@@ -53,6 +56,11 @@ def normalised(node: Node, opset: int, constants: Mapping[str, Array]) -> list[N
         given["flattened"] = 1
     if node.op == "RoiAlign" and opset < 16:
         given["coordinate_transformation_mode"] = "output_half_pixel"
+    places = constants.get(inputs[1]) if node.op == "GatherND" and len(inputs) > 1 else None
+    if places is not None and places.shape[-1:] == (1,) and not node.get("batch_dims", 0):
+        inputs[1] = f"{node.outputs[0]} places"
+        constants[inputs[1]] = places[..., 0]
+        node, given = replace(node, op="Gather"), {"axis": 0}
     if node.op == "Upsample":
         node, given = (
             replace(node, op="Resize"),

@@ -77,6 +77,7 @@ _SINCE = {"LayerNormalization": 17, "GreaterOrEqual": 16, "LessOrEqual": 16}
 _RECURRENT = frozenset({"LSTM", "GRU", "RNN", "DynamicQuantizeLSTM"})
 # What gives its input in evaluation.
 _IDLE = frozenset({"Identity", "Dropout"})
+_WHOLE = {TensorProto.INT32, TensorProto.INT64}
 _INTEGERS = {TensorProto.INT64, TensorProto.INT32, TensorProto.INT16, TensorProto.INT8}
 _INTEGERS |= {TensorProto.UINT8, TensorProto.BOOL}
 
@@ -187,7 +188,7 @@ class _Specialising:
     def _input(self, item: Any, index: int) -> Input:
         kind = item.type.tensor_type
         name = printable(item.name)
-        if kind.elem_type not in (TensorProto.FLOAT, TensorProto.INT64, TensorProto.INT32):
+        if kind.elem_type not in (TensorProto.FLOAT, TensorProto.BOOL, *_WHOLE):
             raise refused(self.path, f"the input {name} holds numbers of another type")
         if not item.type.HasField("tensor_type") or not kind.HasField("shape"):
             raise refused(self.path, f"the input {name} has no sizes")
@@ -400,6 +401,13 @@ class _Specialising:
             types[name] = helper.make_tensor_type_proto(kind, array.shape)
             if array.size <= _SIZES:
                 data[name] = numpy_helper.from_array(array)
+        if {kind.tensor_type.elem_type for kind in types.values()} >= _WHOLE:
+            # Casts between them are left out.
+            for name, kind in types.items():
+                if kind.tensor_type.elem_type == TensorProto.INT32:
+                    types[name] = TypeProto()
+                    types[name].CopyFrom(kind)
+                    types[name].tensor_type.elem_type = TensorProto.INT64
         with reading(
             lambda reason: refused(self.path, f"{printable(node.name or node.op_type)}: {reason}")
         ):
@@ -457,10 +465,9 @@ class _Specialising:
     def _idle_cast(self, node: NodeProto) -> bool:
         """Leaves out a cast that changes nothing."""
         before = self.types[node.input[0]].tensor_type.elem_type
-        if before != self.types[node.output[0]].tensor_type.elem_type:
-            integers = {TensorProto.INT32, TensorProto.INT64}
-            if {before, self.types[node.output[0]].tensor_type.elem_type} != integers:
-                return False
+        kinds = {before, self.types[node.output[0]].tensor_type.elem_type}
+        if len(kinds) > 1 and kinds != _WHOLE:
+            return False
         self.same[node.output[0]] = node.input[0]
         return True
 

@@ -13,7 +13,7 @@ from netspec.importing.files.program import Array, Node
 from netspec.importing.recognise.parts.rows import with_rows
 from netspec.importing.recognise.rules.choosing import pairs
 from netspec.importing.recognise.sources.held import for_each, like, widened
-from netspec.importing.recognise.views import Atom, View, flat, refined, renamed, size_of
+from netspec.importing.recognise.views import Atom, View, copies, flat, refined, renamed, size_of
 from netspec.importing.recognise.writer import Unsaid, Writer
 
 # The words for a value's axes, by how many it has.
@@ -147,8 +147,15 @@ def _mirrored(writer: Writer, view: View, axis: int) -> View:
 
 
 def tile(writer: Writer, node: Node) -> View:
-    """Tile of axes of one place, each right after an axis of a map's places: those repeated, one by one."""
+    """Tile of axes of one place: copies; right after an axis of a map's places, those, one by one."""
     view, repeats = writer.view(node.inputs[0]), node.get("repeats", ())
+    wide = [size_of(a) for a, times in zip(view.axes, repeats, strict=True) if times > 1]
+    beside = any(
+        times > 1 and axis and view.axes[axis - 1] in view.base[2:]
+        for axis, times in enumerate(repeats)
+    )
+    if set(wide) <= {1} and not (beside and len(view.axes) > len(view.base)):
+        return expand(writer, node)
     for axis, times in enumerate(repeats):
         if times == 1:
             continue
@@ -209,6 +216,12 @@ def gather(writer: Writer, node: Node) -> View:
     if places.ndim != 1:
         return _strided(writer, view, axis, places)
     wanted = [int(p) % size for p in places]
+    if size == 1:
+        # One head of keys for all of the queries'.
+        many = (Atom(len(wanted)),) if len(wanted) > 1 else ()
+        return replace(view, axes=tuple(many if i == axis else a for i, a in enumerate(view.axes)))
+    if len(wanted) > 0 and wanted == list(range(wanted[0], wanted[0] + len(wanted))):
+        return sliced(writer, view, axis, wanted[0], wanted[0] + len(wanted), 1, drop=False)
     place, each = _place(view, view.axes[axis])
     times, left = divmod(len(wanted), size)
     if each > 1 and not left and wanted == [i // times for i in range(len(wanted))]:
@@ -265,7 +278,7 @@ def _embedding(writer: Writer, node: Node, table: Array) -> View:
     view = writer.view(node.inputs[1])
     if table.ndim != 2 or node.get("axis", 0) or table.dtype.kind != "f":
         raise Unsaid("it is no table of vectors")
-    if view.wire.step is not None or not view.plain:
+    if view.wire.step is not None:
         raise Unsaid("its ids are no input")
     rows, width = table.shape
     wire = writer.step(
@@ -276,6 +289,7 @@ def _embedding(writer: Writer, node: Node, table: Array) -> View:
         weights={"weight": table},
     )
     new = (Atom(width),) if width > 1 else ()
+    # However the ids were moved, their vectors lie as they do.
     return View(wire, (view.base[0], new, *view.base[1:]), (*view.axes, new))
 
 
@@ -437,6 +451,15 @@ def _grouped(writer: Writer, node: Node, matrices: Array) -> View:
 
 def _product(writer: Writer, node: Node) -> View:
     shape = writer.shapes[node.output][1:]
+    own = [_by_sample(writer.copied(n)) for n in node.inputs if n not in writer.constants]
+    heads = [view for view in own if view is not None]
+    if len(heads) == 2:
+        left, right = map(writer.plain, heads)
+        if left.sizes[0] != right.sizes[0]:
+            raise Unsaid("its matrices differ along several axes")
+        wire = writer.step("matmul", [left, right], (left.sizes[0], *shape))
+        found = writer.whole(wire, heads[0].base[0])
+        return replace(found, axes=((*found.axes[0], *found.axes[1]), *found.axes[2:]))
     one, other = (
         widened(writer.copied(n) if n in writer.constants else writer.view(n), len(shape) + 1)
         for n in node.inputs
@@ -447,6 +470,14 @@ def _product(writer: Writer, node: Node) -> View:
     rows = one.axes[0] or other.axes[0]
     wire = writer.step("matmul", [left, right], shape, shared=not rows)
     return writer.whole(wire, rows)
+
+
+def _by_sample(view: View) -> View | None:
+    """The view with the heads of each sample an axis of their own; None where there are none."""
+    rows, first = view.base[0], view.axes[0]
+    if len(view.axes) != 3 or len(rows) != 1 or first[:1] != rows or len(first) < 2 or copies(view):
+        return None
+    return replace(view, axes=(rows, first[1:], *view.axes[1:]))
 
 
 ARRANGING = {

@@ -35,10 +35,10 @@ def attended(
     how each head's queries and keys are normalised; `turning`, by how much they are then turned.
     """
     weights, values, turned = node.inputs[0], node.inputs[1], 0
-    soft = _softmax(weights, makers, constants)
+    soft = _softmax(weights, makers, constants, shapes)
     if soft is None and (back := makers.get(values)) is not None and _swaps(back, shapes):
         weights, values, turned = back.inputs[0], node.inputs[0], 1
-        soft = _softmax(weights, makers, constants)
+        soft = _softmax(weights, makers, constants, shapes)
     if soft is None:
         return None
     rank = len(shapes.get(soft.output, ())) or 4
@@ -92,6 +92,9 @@ def attended(
         if found.op == "Div" and found.inputs[1] not in constants:
             return None
         if value.size != 1:
+            if found.op == "Mul" and _is_hidden(value, given):
+                name = own[0]
+                continue
             if scales is not None or value.shape[-3:] != (value.size, 1, 1):
                 return None
             scales = value.reshape(-1, 1, 1) if found.op == "Mul" else 1 / value.reshape(-1, 1, 1)
@@ -100,6 +103,7 @@ def attended(
         name = own[0]
     if found is None or node.inputs[0] in constants:
         return None
+    rank = len(shapes.get(found.output, ())) or rank
     query, key = sides(found.inputs, rank, makers, constants, shapes)
     each = (query.scales, key.scales, scales)
     if sum(item is not None for item in each) > 1:
@@ -138,9 +142,23 @@ def _noted(
     return True
 
 
-def _softmax(name: str, makers: Mapping[str, Node], constants: Mapping[str, Array]) -> Node | None:
+def _is_hidden(factors: Array, given: Mapping[str, Any]) -> bool:
+    """Whether scores are multiplied by 1, and by 0 where they are hidden all the same, by their places."""
+    zeros = factors == 0
+    place = by_place(zeros) if zeros.any() and (zeros | (factors == 1)).all() else None
+    return place is not None and all(given.get(key, 0) == value for key, value in place.items())
+
+
+def _softmax(
+    name: str,
+    makers: Mapping[str, Node],
+    constants: Mapping[str, Array],
+    shapes: Mapping[str, Shape],
+) -> Node | None:
     """The softmax that makes a tensor."""
     soft = makers.get(name)
+    while soft is not None and soft.op == "Reshape" and _keeps_pairs(soft, shapes):
+        soft = makers.get(soft.inputs[0])
     if soft is not None and soft.op == "Where":  # rows of which everything is masked: NaN made zero
         soft = makers.get(soft.inputs[2]) if soft.inputs[1] in constants else soft
     return soft if soft is not None and soft.op == "Softmax" else None

@@ -164,6 +164,10 @@ _LOOP = "a loop: what it computes at each step is no step of a spec"
 _REASONS = {
     "Loop": _LOOP,
     "Scan": _LOOP,
+    **dict.fromkeys(
+        ("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "And", "Or", "Not", "Where"),
+        "it chooses by comparing numbers, and hides no scores: no step does",
+    ),
     "NonMaxSuppression": "how many boxes it keeps depends on the numbers",
 }
 

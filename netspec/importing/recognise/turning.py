@@ -14,7 +14,7 @@ import numpy as np
 from netspec.importing.files.program import Array, Node
 from netspec.importing.recognise.parts.running import RUN, run
 from netspec.importing.recognise.steps import number, sizes
-from netspec.importing.recognise.views import View, flat, size_of
+from netspec.importing.recognise.views import View, copies, flat, size_of
 from netspec.importing.recognise.writer import Unsaid, Writer
 from netspec.ops.vectors.turning import map_angles
 
@@ -191,14 +191,16 @@ def pairs(turning: Mapping[str, Any]) -> list[str]:
 
 def rotary(writer: Writer, node: Node) -> View:
     """What is turned, its heads and their channels one axis."""
-    view, axis = writer.view(node.inputs[0]), node.get("axis")
+    view, axis = writer.settled(node.inputs[0]), node.get("axis")
     if node.get("size"):
         raise Unsaid("it turns by the axes of a map, outside of attention")
     inner = flat(a for i, a in enumerate(view.axes[:-1]) if i != axis)
     batch = view.base[0]
     if inner[: len(batch)] != batch or not view.axes[axis]:
         raise Unsaid("its heads are no part of the channels")
-    heads = inner[len(batch) :]
+    # Heads that are copies of others turn as those do.
+    repeated = set(copies(view))
+    heads = tuple(atom for atom in inner[len(batch) :] if atom not in repeated)
     view = writer.arranged(view, (batch, (*heads, *view.axes[-1]), view.axes[axis]))
     found = [str(size_of(heads))] * bool(heads)
     found += [f"base={number(node.get('base'))}"] * (node.get("base") != 10000)

@@ -10,6 +10,7 @@ import numpy as np
 from netspec.importing.files.program import Array, Node
 from netspec.importing.recognise.parts.parting import Parting, pieces, rolled_by, rolling
 from netspec.importing.recognise.parts.rows import with_rows
+from netspec.importing.recognise.sources.distance import by_key
 from netspec.importing.recognise.sources.held import for_each, held, widened
 from netspec.importing.recognise.sources.offsets import by_offset
 from netspec.importing.recognise.steps import Wire, number
@@ -25,17 +26,19 @@ _HIDDEN = -99.0
 def attend(writer: Writer, node: Node) -> View:
     """Attention without its projections, which are layers of their own before and after."""
     views = [_settled(writer, name) for name in node.inputs[:3]]
-    if len({len(view.axes) for view in views}) > 1:
-        raise Unsaid("its queries and keys have different axes")
     query, key, value = views
-    rank = len(query.axes)
-    turned = (*range(rank - 2), rank - 1, rank - 2)
+    if len(query.axes) != len(key.axes):
+        raise Unsaid("its queries and keys have different axes")
     query, key = query.moved(node.get("query_order")), key.moved(node.get("key_order"))
-    key = key.moved(turned)
-    value = value.moved(turned) if node.get("turned") else value
+    key = _turned(key)
+    value = _turned(value) if node.get("turned") else value
+    if len(query.axes) != len(value.axes):
+        # Samples and heads are one axis of some of them.
+        query, key, value = map(_joined, (query, key, value))
     query, _ = _headed(writer, query)
-    key, groups = _headed(writer, key)
-    value, others = _headed(writer, value)
+    whole = len(query.base[0]) == 1
+    key, groups = _headed(writer, key, whole)
+    value, others = _headed(writer, value, whole)
     if groups != others:
         raise Unsaid("its keys and values have different heads")
     many = query.base[1][: len(query.base[1]) - len(query.axes[-1])]
@@ -65,7 +68,22 @@ def attend(writer: Writer, node: Node) -> View:
     across = value.axes[-1]
     axes = (*query.axes[:-1], across)
     found = View(wire, (query.base[0], (*many, *across), *query.base[2:]), axes)
-    return found.moved(turned) if node.get("turned") else found
+    found = _turned(found) if node.get("turned") else found
+    shaped = found.reshaped(writer.shapes[node.output])
+    if shaped is None:
+        raise Unsaid("its result has other axes than its heads")
+    return shaped
+
+
+def _turned(view: View) -> View:
+    """The view with its last two axes swapped."""
+    rank = len(view.axes)
+    return view.moved((*range(rank - 2), rank - 1, rank - 2))
+
+
+def _joined(view: View) -> View:
+    """The view with all axes but the last two as one."""
+    return View(view.wire, view.base, (flat(view.axes[:-2]), *view.axes[-2:]))
 
 
 def _norms(node: Node, width: int) -> dict[str, Array]:
@@ -100,15 +118,19 @@ def _settled(writer: Writer, name: str) -> View:
     return for_each(view, (writer.batch,), 0)
 
 
-def _headed(writer: Writer, view: View) -> tuple[View, int]:
+def _headed(writer: Writer, view: View, whole: bool = False) -> tuple[View, int]:
     """Queries, keys or values (..., T, D) with their heads in the channels, and how many there are.
 
-    Heads that are copies of others are left out.
+    Heads that are copies of others are left out. Of a map that is `whole` no axis is one of parts.
     """
-    view = writer.parts.apart(view, view.axes[:-2])
+    if not (whole and len(view.base[0]) == 1):
+        view = writer.parts.apart(view, view.axes[:-2])
     here = flat(view.base)
     inner = tuple(atom for atom in flat(view.axes[:-2]) if atom not in view.base[0])
     many = tuple(atom for atom in inner if atom in here)
+    if whole and inner[: len(many)] == many and not set(many) <= set(view.base[1]):
+        target = (view.base[0], (*many, *view.axes[-1]), *_spatial(view, view.axes[-2]))
+        return writer.arranged(view, target), size_of(many)
     if not set(many) <= set(view.base[1]) or inner[: len(many)] != many:
         raise Unsaid("its heads are no part of the channels")
     target = (view.base[0], (*many, *view.axes[-1]), *_spatial(view, view.axes[-2]))
@@ -152,7 +174,7 @@ def _added(writer: Writer, node: Node, query: View, many: Axis) -> Wire | None:
         part.open = True
     wires = [_computed(writer, *pair, query, many) for pair in computed]
     if total is not None and total[0].any():
-        wires.append(_scores(writer, np.ascontiguousarray(total[0]), query))
+        wires.append(_scores(writer, np.ascontiguousarray(total[0]), query, node.get("causal")))
     if len({wire.sizes for wire in wires}) > 1:
         raise Unsaid("what is added to its scores has different sizes")
     if len(wires) < 2:
@@ -264,11 +286,15 @@ def _hides(hidden: Array, counts: Sequence[int], sizes: Sequence[int], axis: int
     return int(np.moveaxis(seen, axis, 0).reshape(sizes[axis], -1)[:, 0].sum())
 
 
-def _scores(writer: Writer, bias: Array, query: View) -> Wire:
+def _scores(writer: Writer, bias: Array, query: View, causal: int) -> Wire:
     """A table of values by offsets, where the numbers are that; else the numbers."""
     head: str = ""
     weights: Mapping[str, Array] = {}
-    if (found := by_offset(bias, query.wire.sizes[1:])) is not None:
+    steps = prod(query.wire.sizes[1:])
+    if bias.shape[1] != steps:
+        head = by_key(bias[:, 0]) if causal else ""
+        bias = np.ascontiguousarray(np.broadcast_to(bias, (len(bias), steps, bias.shape[2])))
+    if not head and (found := by_offset(bias, query.wire.sizes[1:])) is not None:
         head, weights = found
 
     def make() -> Wire:

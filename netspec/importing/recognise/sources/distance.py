@@ -12,6 +12,8 @@ from netspec.ops.vectors.relative import nearest, slopes
 # Buckets, and the steps from which on all are in the last, that are tried before others.
 _USUAL = ((32, 128),)
 _FARTHEST = 1024
+# What single precision makes of a slope times a step, relative to the largest.
+_CLOSE = 2e-7
 
 
 def along(array: Array) -> tuple[str, Mapping[str, Array]] | None:
@@ -36,6 +38,17 @@ def along(array: Array) -> tuple[str, Mapping[str, Array]] | None:
             given += ["causal=yes"] * causal
             return f"relative({', '.join(given)})", {"relative_attention_bias.weight": table}
     return None
+
+
+def by_key(scores: Array) -> str:
+    """The step of scores (heads, S) that say of each key how far on it stands, where later ones are hidden.
+
+    A number more at all keys that a query sees changes nothing. "" for others.
+    """
+    heads, count = scores.shape
+    wanted = np.multiply.outer(slopes(heads), np.arange(count))
+    off = np.abs(scores - scores[:, :1] - wanted).max()
+    return f"alibi({heads})" if count > 2 and off <= _CLOSE * np.abs(wanted).max() else ""
 
 
 def _runs(line: Array) -> list[int]:
