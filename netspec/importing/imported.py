@@ -15,11 +15,12 @@ from netspec.elaborate.build import build
 from netspec.foundation.records import record
 from netspec.graph.checked import Graph
 from netspec.graph.same import same
-from netspec.importing.files.program import Array, Program
+from netspec.importing.files.program import Array, Input, Program
 from netspec.importing.files.specialise import OPEN, OTHERS, VOLUME, leaves_open, read_program
+from netspec.importing.own_sizes import at_own_sizes
 from netspec.importing.parts import prove_parts
 from netspec.importing.proof import Proof, Run, prove
-from netspec.importing.recognise.opening import open_sizes, opened, tries
+from netspec.importing.recognise.opening import left_open, open_sizes, opened, tries
 from netspec.importing.recognise.recognising import Recognised, recognised
 from netspec.importing.recognise.unread import Unread, listed, notes
 from netspec.importing.structure.find import structured
@@ -82,6 +83,7 @@ def import_file(
         program = _at_some_size(path, sizes)
         _known(path, program, sizes or {})
         found = recognised(program, _net_name(name or path.stem))
+        program, found = at_own_sizes(path, program, found, sizes) or (program, found)
     if found.unread and not (partial and found.wires):
         raise NetspecError(
             NoOperator(len(found.unread), found.nodes, str(path), listed(found.unread))
@@ -100,7 +102,7 @@ def import_file(
             free = opened(found, recognised(other, found.name), program)
             if free is not None:
                 return _proven(path, free, (program, other), run)
-    held = tuple(f"{name}={read[name]}" for name in names)
+    held = tuple(f"{name}={read[name]}" for name in left_open(program))
     return _proven(path, found, (program,), run, held)
 
 
@@ -137,20 +139,24 @@ def _asked(names: Sequence[str]) -> str:
 
 
 def _sizes(program: Program) -> dict[str, int]:
-    """What stands in for the sizes of places that a program leaves open, by their names."""
+    """What stands in for the sizes that a program leaves open, but for batches, by their names."""
     return {
         name: size
         for item in program.inputs
-        for name, size in zip(
-            item.symbols[item.places :], program.shapes[item.name][item.places :], strict=False
-        )
+        for name, size in zip(item.symbols[1:], _others(item, program), strict=False)
         if name
     }
 
 
+def _others(item: Input, program: Program) -> list[int]:
+    """The sizes of an input but for its batch."""
+    shape = program.shapes[item.name]
+    return [size for axis, size in enumerate(shape) if axis != item.batch]
+
+
 def _known(path: Path, program: Program, sizes: Mapping[str, int]) -> None:
     """Raises NetspecError for sizes of names that the file does not have, or below 1."""
-    names = open_sizes(program)
+    names = left_open(program)
     for name, size in sizes.items():
         if name not in names or size < 1:
             raise NetspecError(NoSuchSize(str(path), f"{name}={size}", ", ".join(names) or "none"))

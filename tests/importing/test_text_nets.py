@@ -322,3 +322,48 @@ def test_what_is_counted_over_words_is_refused_for_that(tmp_path: Path) -> None:
     path = exported(tmp_path / "net.onnx", Counted(), (ids(1, STEPS),))
     with pytest.raises(netspec.NetspecError, match="comparing numbers"):
         import_file(path)
+
+
+# --- files that are of one size, whatever they claim
+
+
+class Cross(nn.Module):
+    """torch's own attention, which asks for both lengths as numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heads = nn.MultiheadAttention(WIDTH, HEADS, batch_first=True)
+
+    def forward(self, x: Any, y: Any) -> Any:
+        return self.heads(x, y, y, need_weights=False)[0]
+
+
+def test_a_file_of_one_length_is_read_at_that(tmp_path: Path) -> None:
+    path, names = tmp_path / "net.onnx", ["x", "y"]
+    given = (torch.randn(1, STEPS, WIDTH), torch.randn(1, STEPS + 5, WIDTH))
+    axes = {"x": {0: "n", 1: "t"}, "y": {0: "n", 1: "s"}}
+    torch.onnx.export(
+        Cross().eval(), given, path, dynamo=False, input_names=names, dynamic_axes=axes
+    )
+    found = import_file(path)
+    assert "s=11" in found.held
+    assert "attention(4, @" in found.text
+    with pytest.raises(netspec.NetspecError, match="its sizes are not those"):
+        import_file(path, sizes={"t": 6, "s": 12})
+
+
+class Steps(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.steps = nn.GRU(WIDTH, 5, batch_first=True)
+
+    def forward(self, x: Any) -> Any:
+        return self.steps(x)[0]
+
+
+def test_a_length_before_the_channels_is_asked_for_and_told(tmp_path: Path) -> None:
+    given = (torch.randn(1, STEPS, WIDTH),)
+    path = exported(tmp_path / "net.onnx", Steps(), given, {0: "n", 1: "t"})
+    found = import_file(path, sizes={"t": 9})
+    assert found.held == ("t=9",)
+    assert f"input 9x{WIDTH}" in found.text

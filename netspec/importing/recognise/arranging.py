@@ -16,6 +16,8 @@ from netspec.importing.recognise.sources.held import for_each, like, widened
 from netspec.importing.recognise.views import Atom, View, copies, flat, refined, renamed, size_of
 from netspec.importing.recognise.writer import Unsaid, Writer
 
+# Why a reshape to numbers of another size of the inputs is not read.
+MISFIT = "its sizes are not those of what it reads, at the sizes that inputs have here"
 # The words for a value's axes, by how many it has.
 _WORDS = {
     1: ("channels",),
@@ -29,7 +31,7 @@ def reshape(writer: Writer, node: Node) -> View:
     """Reshape, Flatten, Squeeze and Unsqueeze: of sizes that are all known."""
     shape = writer.shapes[node.output]
     if prod(shape) != prod(writer.shapes[node.inputs[0]]):
-        raise Unsaid("its sizes are not those of what it reads, at the sizes that inputs have here")
+        raise Unsaid(MISFIT)
     found = writer.copied(node.inputs[0]).reshaped(shape)
     if found is not None:
         return found

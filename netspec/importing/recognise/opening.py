@@ -28,11 +28,15 @@ _SLICE = re.compile(r"slice\((\d+), (\d+)((?:, \w+=\w+)*)\)")
 _WORDS = {2: ("time",), 3: ("height", "width"), 4: ("depth", "height", "width")}
 
 
+def left_open(program: Program) -> list[str]:
+    """The names of the sizes that a file leaves open, but for those of batches."""
+    return list(dict.fromkeys(n for item in program.inputs for n in item.symbols[1:] if n))
+
+
 def open_sizes(program: Program) -> list[str]:
-    """The names of the sizes of places that a file leaves open."""
-    found = [name for item in program.inputs for name in item.symbols[item.places :] if name]
+    """Those of them that may be symbols, as sizes of places are; none where sizes of channels are open."""
     alone = not any(name for item in program.inputs for name in item.symbols[1 : item.places])
-    return list(dict.fromkeys(found)) if alone else []
+    return left_open(program) if alone else []
 
 
 def tries(names: Sequence[str], read: int = TRIED) -> Iterator[dict[str, int]]:

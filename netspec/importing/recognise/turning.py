@@ -50,8 +50,9 @@ def rotated(
         return None
     nodes, source = inner
     probe = np.random.default_rng(0).standard_normal(shape)
-    made = run(nodes, {source: probe}, constants, shapes)[node.output]
-    found = _angles(probe, made) if made.shape == shape else None
+    values = run(nodes, {source: probe}, constants, shapes)
+    made = None if values is None else values[node.output]
+    found = _angles(probe, made) if made is not None and made.shape == shape else None
     if found is None:
         return None
     found["nodes"] = tuple(nodes)

@@ -18,13 +18,19 @@ def run(
     values: Mapping[str, Array],
     constants: Mapping[str, Array],
     shapes: Mapping[str, Shape],
-) -> dict[str, Array]:
-    """What nodes of `RUN`, in order, make of these values; those are among what is given back."""
+) -> dict[str, Array] | None:
+    """What nodes of `RUN`, in order, make of these values; those are among what is given back.
+
+    None where the nodes are of other sizes than these.
+    """
     found = dict(values)
     for node in nodes:
         inputs = [found[n] if n in found else constants[n] for n in node.inputs]
-        for name, array in zip(node.outputs, RUN[node.op](node, inputs, shapes), strict=False):
-            found[name] = array
+        try:
+            made = RUN[node.op](node, inputs, shapes)
+        except ValueError:
+            return None
+        found |= zip(node.outputs, made, strict=False)
     return found
 
 

@@ -66,26 +66,27 @@ class Masks:
         if found is None:
             return None
         nodes, ids = found
-        values: list[Array] = []
+        masks: list[Array] = []
         own = self.shapes.get(ids, ())
         random = np.random.default_rng(0)
         zeros = np.zeros(own, bool)
         for draw in range(_DRAWS if ids else 1):
             given = {ids: np.where(zeros, 0, self._most(ids, random, own))} if ids else {}
-            made = run(nodes, given, self.constants, self.shapes).get(
-                name, self.constants.get(name)
-            )
+            values = run(nodes, given, self.constants, self.shapes)
+            if values is None:
+                return None
+            made = values.get(name, self.constants.get(name))
             assert made is not None
             if made.dtype == bool:
                 made = np.where(made != seen, np.float32(-np.inf), np.float32(0))
             if draw:
-                mask = _spread(zeros, values[0].shape)
-                if mask is None or not _same(made, np.where(mask, LOW, values[0])):
+                mask = _spread(zeros, masks[0].shape)
+                if mask is None or not _same(made, np.where(mask, LOW, masks[0])):
                     return None
-            values.append(made)
+            masks.append(made)
             zeros = random.random(own) < _ZEROS
-        hidden = values[0] <= LOW
-        bias = np.where(hidden, np.float32(0), values[0]).astype(np.float32)
+        hidden = masks[0] <= LOW
+        bias = np.where(hidden, np.float32(0), masks[0]).astype(np.float32)
         return Hidden(hidden, ids, bias if bias.any() else None)
 
     def _most(self, ids: str, random: np.random.Generator, shape: Shape) -> Array:

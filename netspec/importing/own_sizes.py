@@ -1,0 +1,49 @@
+"""The size that a file is of, where it claims that any will do: exporters write it into reshapes.
+
+Whoever traces a net that asks for a length as a number, as torch's attention does, gets a file that says it
+once for all beside an input whose length is open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import islice, product
+from pathlib import Path
+
+from netspec.diagnostics.raised import NetspecError
+from netspec.importing.files.program import Node, Program
+from netspec.importing.files.specialise import read_program
+from netspec.importing.recognise.arranging import MISFIT
+from netspec.importing.recognise.opening import left_open
+from netspec.importing.recognise.recognising import Recognised, recognised
+
+# How often a file is read at sizes that it has somewhere.
+_MOST = 32
+
+
+def at_own_sizes(
+    path: Path, program: Program, found: Recognised, sizes: Mapping[str, int] | None
+) -> tuple[Program, Recognised] | None:
+    """A file as read at sizes that its reshapes have, where those that it was read at fit none of them.
+
+    `sizes` are those that were asked for. None where all fit, or none of the file's own does.
+    """
+    wrong = [item.node for item in found.unread if item.reason == MISFIT]
+    names = [name for name in left_open(program) if name not in (sizes or {})] if wrong else []
+    for tried in islice(_tries(wrong, names), _MOST):
+        with suppress(NetspecError):
+            other = read_program(path, {**(sizes or {}), **tried})
+            read = recognised(other, found.name)
+            if not any(item.reason == MISFIT for item in read.unread):
+                return other, read
+    return None
+
+
+def _tries(nodes: Sequence[Node], names: Sequence[str]) -> Iterator[dict[str, int]]:
+    """Sizes of what is open that reshapes say, the largest first."""
+    shapes = (node.get("shape") for node in nodes)
+    said = {size for shape in shapes if shape for size in shape if size > 1}
+    if names:
+        for chosen in product(sorted(said, reverse=True), repeat=len(names)):
+            yield dict(zip(names, chosen, strict=True))
