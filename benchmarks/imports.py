@@ -1,6 +1,7 @@
 """Files of torch's exporters read as specs: `python benchmarks/imports.py FOLDER [NAME...]`.
 
-The folder's files are those that `benchmarks/import_nets.py FOLDER` writes. Each is read as it is and with
+The folder's files are those that `benchmarks/import_nets.py FOLDER` writes, or `import_words_nets.py`, whose
+results `-o benchmarks/results/imports_words.json` keeps. Each is read as it is and with
 all its names scrambled. For each: nodes, steps and tokens of the text, tokens of the
 spec written by hand, processor seconds of reading and of all of it, and what was proven or why nothing was.
 """
@@ -26,7 +27,7 @@ from netspec.diagnostics.raised import NetspecError
 
 ROOT = Path(__file__).parents[1]
 RESULT = ROOT / "benchmarks/results/imports.json"
-KINDS = {"ts": "traced", "dyn": "dynamo", "open": "open"}
+KINDS = {"ts": "traced", "dyn": "dynamo", "open": "open", "mask": "masked", "time": "length"}
 # Shipped specs of the same nets, by the names of `import_nets`, where they are called otherwise.
 HAND = {
     "bert_4x256": "bert_base",

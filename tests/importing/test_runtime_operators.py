@@ -61,6 +61,15 @@ CASES: dict[str, Case] = {
         ["N", 7],
         ["fc", "scaled"],
     ),
+    "a product of what has its steps first": (
+        [
+            node("Transpose", ["x"], ["steps"], perm=[1, 0, 2]),
+            own("FusedMatMul", ["x", "steps"], transB=1, transBatchB=1),
+        ],
+        {},
+        SEQUENCE,
+        ["transpose", "matmul"],
+    ),
     "gelu": ([own("Gelu", ["x"])], {}, SEQUENCE, ["gelu"]),
     "gelu of a sum": (
         [node("MatMul", ["x", "w"], ["m"]), own("BiasGelu", ["m", "b"])],
@@ -165,7 +174,7 @@ def test_what_is_laid_out_for_one_machine_is_refused(domain: str, tmp_path: Path
     [
         own("RotaryEmbedding", ["x", "w", "w", "w"]),
         own("FusedConv", ["x", "w"], activation="Elu"),
-        own("FusedMatMul", ["x", "w"], transBatchA=1),
+        own("FusedMatMul", ["x", "b"], transBatchB=1),
         own("Attention", ["x", "w", "b", "b"], num_heads=2),
         own("MultiHeadAttention", ["x"], num_heads=2),
     ],

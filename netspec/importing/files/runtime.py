@@ -130,17 +130,17 @@ def _gemm(apart: Apart) -> bool:
 
 
 def _matmul(apart: Apart) -> bool:
-    if apart.given.get("transBatchA") or apart.given.get("transBatchB"):
-        return False
     inputs = []
-    for index, word in enumerate(("transA", "transB")):
+    for index, letter in enumerate("AB"):
         name, shape = apart.input(index), apart.shape(apart.input(index))
-        if apart.given.get(word):
-            if shape is None or len(shape) < 2:
-                return False
-            rank = len(shape)
-            name = apart.add("Transpose", name, perm=[*range(rank - 2), rank - 1, rank - 2])
-        inputs.append(name)
+        swapped, batch = (apart.given.get(f"{word}{letter}") for word in ("trans", "transBatch"))
+        rank = len(shape or ())
+        if (swapped and rank < 2) or (batch and rank < 3):
+            return False
+        # The first axis behind those between it and the last.
+        order = [*range(1, rank - 1), 0, rank - 1] if batch else [*range(rank)]
+        order[-2:] = order[:-3:-1] if swapped else order[-2:]
+        inputs.append(apart.add("Transpose", name, perm=order) if swapped or batch else name)
     name, alpha = apart.add("MatMul", *inputs), apart.given.get("alpha", 1.0)
     if alpha != 1:
         name = apart.add("Mul", name, apart.number(alpha))
