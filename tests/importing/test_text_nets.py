@@ -367,3 +367,44 @@ def test_a_length_before_the_channels_is_asked_for_and_told(tmp_path: Path) -> N
     found = import_file(path, sizes={"t": 9})
     assert found.held == ("t=9",)
     assert f"input 9x{WIDTH}" in found.text
+
+
+# --- what is computed of ids
+
+
+class Pooled(nn.Module):
+    """The mean of words that are there, as encoders of sentences have it."""
+
+    def __init__(self, given: bool) -> None:
+        super().__init__()
+        self.given, self.words = given, nn.Embedding(WORDS, WIDTH)
+
+    def forward(self, x: Any, *mask: Any) -> Any:
+        seen = mask[0] if self.given else (x != 0)
+        y = self.words(x)
+        wide = seen.unsqueeze(-1).expand(y.shape).float()
+        return (y * wide).sum(1) / wide.sum(1).clamp(min=1e-9)
+
+
+@pytest.mark.parametrize("given", [False, True])
+def test_means_of_words_that_are_there(given: bool, tmp_path: Path) -> None:
+    inputs = (ids(1, STEPS), *[torch.ones(1, STEPS).long()] * given)
+    found = read(exported(tmp_path / "net.onnx", Pooled(given), inputs))
+    table = [array for array in found.weights.values() if array.shape[1:] == (1,)]
+    assert [array.ravel().tolist() for array in table] == [
+        [0.0, 1.0] if given else [0.0] + [1.0] * (WORDS - 1)
+    ]
+
+
+class Between(nn.Module):
+    """A number for each word that its neighbour says."""
+
+    def forward(self, x: Any, y: Any) -> Any:
+        return (x != x.roll(1, 1)).float()[:, None] * y
+
+
+def test_what_depends_on_two_ids_is_no_table(tmp_path: Path) -> None:
+    given = (ids(1, STEPS), torch.randn(1, WIDTH, STEPS))
+    path = exported(tmp_path / "net.onnx", Between(), given)
+    with pytest.raises(netspec.NetspecError, match="NS802"):
+        import_file(path)

@@ -222,8 +222,10 @@ def gather(writer: Writer, node: Node) -> View:
         # One head of keys for all of the queries'.
         many = (Atom(len(wanted)),) if len(wanted) > 1 else ()
         return replace(view, axes=tuple(many if i == axis else a for i, a in enumerate(view.axes)))
-    if len(wanted) > 0 and wanted == list(range(wanted[0], wanted[0] + len(wanted))):
-        return sliced(writer, view, axis, wanted[0], wanted[0] + len(wanted), 1, drop=False)
+    inside = bool(wanted) and view.axes[axis] not in view.base[1:]
+    if inside and wanted == [*range(wanted[0], wanted[0] + len(wanted))]:
+        # Some heads of those that a layer makes, side by side.
+        return sliced(writer, view, axis, wanted[0], wanted[-1] + 1, 1, drop=False)
     place, each = _place(view, view.axes[axis])
     times, left = divmod(len(wanted), size)
     if each > 1 and not left and wanted == [i // times for i in range(len(wanted))]:

@@ -25,6 +25,7 @@ from netspec.importing.recognise.rules.narrowing import narrowed
 from netspec.importing.recognise.rules.pixels import PIXELS
 from netspec.importing.recognise.rules.sampling import SAMPLING
 from netspec.importing.recognise.rules.tables import in_tables
+from netspec.importing.recognise.rules.told import of_ids
 from netspec.importing.recognise.rules.unpooling import UNPOOLING
 from netspec.importing.recognise.steps import Step, Wire
 from netspec.importing.recognise.turned import turned
@@ -103,6 +104,7 @@ def recognised(program: Program, name: str) -> Recognised:
     narrowed(program)
     with_regions(program)
     Fusing(program).run()
+    of_ids(program)
     writer = Writer(program)
     unread: list[Unread] = []
     for node in program.nodes:

@@ -1,0 +1,101 @@
+"""What is computed of each id alone is looked up in a table: a mask of ids as factors, lengths of texts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from netspec.importing.files.program import Array, Node, Program
+from netspec.importing.recognise.parts.running import RUN, run
+
+# Ids of an input that no table looks up: of a mask.
+_TRUTHS = 2
+_MOST = 2**22
+
+
+def of_ids(program: Program) -> None:
+    """Puts a table in place of what is computed of ids, one number for each, and read with other tensors."""
+    made = _made_of_ids(program)
+    new: dict[int, list[Node]] = {}
+    for name, node in _ends(program, made):
+        found = _looked_up(program, name, made)
+        if found is not None:
+            new[id(node)] = found
+    if new:
+        nodes = (new.get(id(node), [node]) for node in program.nodes)
+        program.nodes[:] = [node for several in nodes for node in several]
+        program.nodes[:] = program.used()
+
+
+def _made_of_ids(program: Program) -> dict[str, tuple[str, list[Node]]]:
+    """By tensor: the one input of ids that it is made of, and by which nodes, in order."""
+    found: dict[str, tuple[str, list[Node]]] = {
+        item.name: (item.name, []) for item in program.inputs if item.integers
+    }
+    for node in program.nodes:
+        read = [name for name in node.inputs if name not in program.constants]
+        sources = {found[name][0] if name in found else "" for name in read}
+        looks_up = node.op == "Gather" and node.inputs[0] in program.constants
+        if node.op in RUN and not looks_up and len(sources) == 1 and "" not in sources:
+            before = {id(n): n for name in read for n in found[name][1]}
+            for name in node.outputs:
+                found[name] = (sources.copy().pop(), [*before.values(), node])
+    return found
+
+
+def _ends(program: Program, made: dict[str, tuple[str, list[Node]]]) -> Iterator[tuple[str, Node]]:
+    """Numbers made of ids that other nodes read, or that are given out, and what makes them."""
+    readers = program.readers()
+    for node in program.nodes:
+        for name in node.outputs:
+            outside = any(not set(n.outputs) <= made.keys() for n in readers.get(name, ()))
+            whole = name in program.integers
+            if name in made and not whole and (outside or name in program.outputs):
+                yield name, node
+
+
+def _looked_up(
+    program: Program, name: str, made: dict[str, tuple[str, list[Node]]]
+) -> list[Node] | None:
+    """The nodes that look a tensor up in a table by ids (N, S); None where it is no function of each id."""
+    source, nodes = made[name]
+    own, shape = program.shapes.get(source, ()), program.shapes.get(name, ())
+    sizes = [program.shapes.get(n, ()) for node in nodes for n in node.outputs]
+    if len(own) != 2 or len(shape) < 2 or shape[0] != own[0] or not all(sizes):
+        return None
+    if sum(int(np.prod(size)) for size in sizes) > _MOST:
+        return None
+    tables = [
+        program.constants[n.inputs[0]].shape[0]
+        for n in program.nodes
+        if n.op == "Gather" and n.inputs[1] == source and n.inputs[0] in program.constants
+    ]
+    rows = min(tables, default=_TRUTHS)
+    ids = np.random.default_rng(0).integers(0, rows, own)
+    whole = _run(program, nodes, source, ids, name)
+    lines = [_run(program, nodes, source, np.full(own, row), name) for row in range(rows)]
+    if whole is None or whole.dtype != np.float32 or any(line is None for line in lines):
+        return None
+    table = np.array([line.flat[0] for line in lines if line is not None], np.float32)
+    for axis in (i for i in range(1, len(shape)) if shape[i] == own[1]):
+        wide = [n if i in (0, axis) else 1 for i, n in enumerate(shape)]
+        if np.array_equal(np.broadcast_to(table[ids].reshape(wide), shape), whole):
+            return _nodes(program, name, source, table, wide)
+    return None
+
+
+def _run(program: Program, nodes: list[Node], source: str, ids: Array, name: str) -> Array | None:
+    values = run(nodes, {source: ids}, program.constants, program.shapes)
+    return None if values is None else values[name]
+
+
+def _nodes(program: Program, name: str, source: str, table: Array, wide: list[int]) -> list[Node]:
+    names = [f"{name} {word}" for word in ("table", "looked up", "laid out")]
+    program.constants[names[0]] = table[:, None]
+    program.shapes.update({names[1]: (*program.shapes[source], 1), names[2]: tuple(wide)})
+    return [
+        Node("Gather", (names[0], source), (names[1],)),
+        Node("Reshape", (names[1],), (names[2],), {"shape": tuple(wide)}),
+        Node("Expand", (names[2],), (name,), {"shape": program.shapes[name]}),
+    ]
