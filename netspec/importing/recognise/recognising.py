@@ -107,7 +107,8 @@ def recognised(program: Program, name: str) -> Recognised:
     found, unsaid = _read(program, name)
     if unsaid:
         other, left = _read(whole, name, unsaid)
-        if len(left) < len(unsaid) and len(other.unread) <= len(found.unread):
+        before = unsaid | {item.node.output for item in found.unread}
+        if len(other.unread) + len(left) < len(before):
             program.nodes[:] = whole.nodes
             program.constants.update(whole.constants)
             program.shapes.update(whole.shapes)
