@@ -96,7 +96,7 @@ class Recognised:
 def recognised(program: Program, name: str) -> Recognised:
     """The steps of a program, which is rewritten on the way; `name` is that of the net.
 
-    A group of nodes that no step says is read as its nodes, where less is unread then.
+    A group of nodes that no step says is read as its nodes, where nothing else is unread for that.
     """
     whole = replace(
         program,
@@ -107,8 +107,8 @@ def recognised(program: Program, name: str) -> Recognised:
     found, unsaid = _read(program, name)
     if unsaid:
         other, left = _read(whole, name, unsaid)
-        before = unsaid | {item.node.output for item in found.unread}
-        if len(other.unread) + len(left) < len(before):
+        before = {item.node.output for item in found.unread} - unsaid
+        if not left and {item.node.output for item in other.unread} <= before:
             program.nodes[:] = whole.nodes
             program.constants.update(whole.constants)
             program.shapes.update(whole.shapes)
