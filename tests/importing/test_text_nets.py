@@ -234,6 +234,40 @@ def test_heads_of_keys_are_shared(groups: int, tmp_path: Path) -> None:
     assert f"rotary({groups})" in found.text.replace("rotary as", "rotary(1) as")
 
 
+def _normed(x: Any) -> Any:
+    return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6)
+
+
+class Normed(nn.Module):
+    """Heads of queries and keys normalised before those of keys are repeated, as Qwen 3 has them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.each = WIDTH // HEADS
+        self.inner, self.outer = nn.Linear(WIDTH, 2 * WIDTH), nn.Linear(WIDTH, WIDTH)
+        self.q, self.k = (nn.Parameter(torch.ones(self.each)) for _ in range(2))
+        angles = torch.arange(32)[:, None] / 10000 ** (torch.arange(0, self.each, 2) / self.each)
+        self.register_buffer("angles", torch.cat([angles, angles], 1))
+
+    def forward(self, x: Any) -> Any:
+        n, steps, _ = x.shape
+        sizes = [WIDTH, WIDTH // 2, WIDTH // 2]
+        q, k, v = (part.view(n, steps, -1, self.each) for part in self.inner(x).split(sizes, 2))
+        q, k, v = (part.transpose(1, 2) for part in (_normed(q) * self.q, _normed(k) * self.k, v))
+        q, k = Shared.turned(self, q), Shared.turned(self, k)  # type: ignore[arg-type]
+        k, v = (
+            part[:, :, None].expand(n, 2, 2, steps, self.each).reshape(n, HEADS, steps, self.each)
+            for part in (k, v)
+        )
+        made = (q @ k.transpose(2, 3) / self.each**0.5).softmax(-1) @ v
+        return self.outer(made.transpose(1, 2).flatten(2))
+
+
+def test_heads_are_normalised_before_they_are_repeated(tmp_path: Path) -> None:
+    found = read(exported(tmp_path / "net.onnx", Normed(), (torch.randn(1, STEPS, WIDTH),)))
+    assert "attention(4, kv_heads=2, rotary=10000, qk_norm=rmsnorm)" in found.text
+
+
 class Weighted(nn.Module):
     """Attention that gives what it attended to as well, and one whose keys are few sums of all."""
 

@@ -103,6 +103,9 @@ def _before(
 ) -> Side:
     """The side before it was turned and normalised along its channels, at this place of its order."""
     side = _moved(side, makers, constants)
+    side = _moved(
+        replace(side, name=_single(side.name, makers, constants, shapes)), makers, constants
+    )
     swapped = _swapped(side.name, makers, shapes)
     if swapped is not None:
         last = len(side.order) - 1
@@ -129,6 +132,42 @@ def _before(
         return side
     given = [array.reshape(-1) for array in weights if array is not None]
     return replace(side, name=node.inputs[0], norm=word, weights=tuple(given))
+
+
+def _single(
+    name: str,
+    makers: Mapping[str, Node],
+    constants: Mapping[str, Array],
+    shapes: Mapping[str, tuple[int, ...]],
+) -> str:
+    """The heads that a tensor repeats, each several times before the next; the tensor itself if none."""
+    node = makers.get(name)
+    taken = constants.get(node.inputs[1]) if node is not None and node.op == "Gather" else None
+    if node is not None and taken is not None and taken.ndim == 1:
+        own = shapes.get(node.inputs[0], ())
+        axis = node.get("axis", 0) % max(len(own), 1)
+        heads = own[axis] if 0 < axis < len(own) - 1 else 0
+        many = len(taken) // heads if heads else 0
+        return node.inputs[0] if many and taken.tolist() == _repeated(heads, many) else name
+    chain, inner = [], name
+    for op in ("Reshape", "Expand", "Unsqueeze"):
+        node = makers.get(inner)
+        if node is None or node.op != op:
+            return name
+        chain.append(shapes.get(inner, ()))
+        inner = node.inputs[0]
+    (whole, wide, apart), own = chain, shapes.get(inner, ())
+    for axis in range(1, len(own) - 1):
+        many = wide[axis + 1] if len(wide) > axis + 1 else 0
+        head, tail = own[: axis + 1], own[axis + 1 :]
+        repeats = apart == (*head, 1, *tail) and wide == (*head, many, *tail)
+        if repeats and whole == (*own[:axis], own[axis] * many, *tail):
+            return inner
+    return name
+
+
+def _repeated(heads: int, many: int) -> list[int]:
+    return [head for head in range(heads) for _ in range(many)]
 
 
 def _swapped(
