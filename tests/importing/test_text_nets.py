@@ -442,3 +442,29 @@ def test_what_depends_on_two_ids_is_no_table(tmp_path: Path) -> None:
     path = exported(tmp_path / "net.onnx", Between(), given)
     with pytest.raises(netspec.NetspecError, match="NS802"):
         import_file(path)
+
+
+class Deep(nn.Module):
+    """Vectors added in a row, and truth values turned over in a row."""
+
+    def __init__(self, many: int) -> None:
+        super().__init__()
+        self.words = nn.Embedding(WORDS, WIDTH)
+        self.vectors = nn.Parameter(torch.randn(many, WIDTH))
+
+    def forward(self, x: Any) -> Any:
+        y, seen = self.words(x), x != 0
+        for vector in self.vectors:
+            y, seen = y + vector, ~seen
+        return y * seen[..., None].float()
+
+
+@pytest.mark.parametrize("many", [3, 40])
+def test_what_is_run_and_added_is_bounded(many: int, tmp_path: Path) -> None:
+    path = exported(tmp_path / "net.onnx", Deep(many), (ids(1, STEPS),))
+    if many > 32:
+        with pytest.raises(netspec.NetspecError, match="NS802"):
+            import_file(path)
+        return
+    shapes = sorted(array.shape for array in import_file(path).weights.values())
+    assert shapes == [(WORDS, 1), (WORDS, WIDTH)]

@@ -19,9 +19,9 @@ from netspec.importing.recognise.parts.running import RUN, run
 LOW = -1e4
 # Nodes that make a mask, and numbers that are run through them.
 _MOST_NODES = 64
-_MOST = 2**24
+_MOST = 2**25
 # How often ids are drawn, and how many of them are 0.
-_DRAWS, _ZEROS = 3, 0.4
+_DRAWS, _ZEROS = 2, 0.4
 Shape = tuple[int, ...]
 
 

@@ -6,11 +6,15 @@ from dataclasses import replace
 
 from netspec.importing.files.program import Node, Program
 
+# How many vectors in a row are added to one table.
+_MOST = 4
+
 
 def in_tables(program: Program) -> None:
     """Adds to tables what is added, the same at every place, to all that is looked up in them, in place."""
     makers, readers = program.makers(), program.readers()
     found: list[Node] = []
+    added: dict[str, int] = {}
     for node in program.nodes:
         tensors = [name for name in node.inputs if name not in program.constants]
         look = makers.get(tensors[0]) if node.op == "Add" and len(tensors) == 1 else None
@@ -19,17 +23,21 @@ def in_tables(program: Program) -> None:
         if look is None or table is None or not alone or look.output in program.outputs:
             found.append(node)
             continue
+        count = added.get(look.inputs[0], 0)
+        wide = program.shapes.get(node.output) != program.shapes.get(look.output)
         (vector,) = (program.constants[name] for name in node.inputs if name in program.constants)
         same = (
             vector.ndim > 0
             and vector.size
             and (vector == vector.reshape(-1, vector.shape[-1])[0]).all()
         )
-        if table.ndim != 2 or look.get("axis", 0) or not same or vector.shape[-1] != table.shape[1]:
+        fits = table.ndim == 2 and not look.get("axis", 0) and vector.shape[-1:] == table.shape[1:]
+        if not fits or not same or wide or count >= _MOST:
             found.append(node)
             continue
         name = f"{node.output} table"
         program.constants[name] = table + vector.reshape(-1, vector.shape[-1])[0]
+        added[name] = count + 1
         inputs = (name, *look.inputs[1:])
         found.append(replace(look, inputs=inputs, outputs=node.outputs, scopes=look.scopes))
         makers[node.output] = found[-1]

@@ -11,6 +11,8 @@ from netspec.importing.recognise.parts.running import RUN, run
 
 # Ids of an input that no table looks up: of a mask.
 _TRUTHS = 2
+# Nodes that make such a number, and numbers that are run through them.
+_MOST_NODES = 32
 _MOST = 2**22
 
 
@@ -39,8 +41,9 @@ def _made_of_ids(program: Program) -> dict[str, tuple[str, list[Node]]]:
         looks_up = node.op == "Gather" and node.inputs[0] in program.constants
         if node.op in RUN and not looks_up and len(sources) == 1 and "" not in sources:
             before = {id(n): n for name in read for n in found[name][1]}
-            for name in node.outputs:
-                found[name] = (sources.copy().pop(), [*before.values(), node])
+            if len(before) < _MOST_NODES:
+                made = (next(iter(sources)), [*before.values(), node])
+                found |= dict.fromkeys(node.outputs, made)
     return found
 
 
