@@ -468,3 +468,20 @@ def test_what_is_run_and_added_is_bounded(many: int, tmp_path: Path) -> None:
         return
     shapes = sorted(array.shape for array in import_file(path).weights.values())
     assert shapes == [(WORDS, 1), (WORDS, WIDTH)]
+
+
+class Patches(nn.Module):
+    """A series in windows side by side, as PatchTST cuts it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patch = nn.Linear(4, WIDTH)
+
+    def forward(self, x: Any) -> Any:
+        return self.patch(x.transpose(1, 2)[:, :, torch.arange(8).view(2, 4)]).relu()
+
+
+def test_windows_side_by_side_are_a_reshape(tmp_path: Path) -> None:
+    found = read(exported(tmp_path / "net.onnx", Patches(), (torch.randn(1, 8, 3),)))
+    assert "pick" not in found.text
+    assert "reshape(2x4x3)" in found.text

@@ -215,6 +215,9 @@ def gather(writer: Writer, node: Node) -> View:
         return sliced(writer, view, axis, start, start + 1, 1, drop=True)
     if (found := pairs(writer, view, axis, places)) is not None:
         return found
+    if places.ndim > 1 and places.reshape(-1).tolist() == [*range(size)]:
+        # All in order: windows side by side, as torch unfolds them.
+        return reshape(writer, node)
     if places.ndim != 1:
         return _strided(writer, view, axis, places)
     wanted = [int(p) % size for p in places]
