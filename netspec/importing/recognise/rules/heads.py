@@ -10,6 +10,8 @@ import numpy as np
 from netspec.importing.files.program import Array, Node
 from netspec.importing.recognise.parts.parting import Parting, pieces, rolled_by, rolling
 from netspec.importing.recognise.parts.rows import with_rows
+from netspec.importing.recognise.projecting import projections
+from netspec.importing.recognise.rules.undone import needs_projections, taken_apart
 from netspec.importing.recognise.sources.held import for_each, held
 from netspec.importing.recognise.sources.offsets import by_offset
 from netspec.importing.recognise.steps import Wire, number
@@ -24,6 +26,15 @@ _HIDDEN = -99.0
 
 def attend(writer: Writer, node: Node) -> View:
     """Attention without its projections, which are layers of their own before and after."""
+    found, wires, heads = _attended(writer, node)
+    if needs_projections(node) and projections(wires, *heads) is None:
+        # What only attention with its projections does is then done before it.
+        found, *_ = _attended(writer, taken_apart(writer, node))
+    return found
+
+
+def _attended(writer: Writer, node: Node) -> tuple[View, tuple[Wire, ...], tuple[int, int]]:
+    """The view, queries, keys and values, and how many heads those have, and these."""
     views = [_settled(writer, name) for name in node.inputs[:3]]
     if len({len(view.axes) for view in views}) > 1:
         raise Unsaid("its queries and keys have different axes")
@@ -65,7 +76,8 @@ def attend(writer: Writer, node: Node) -> View:
     across = value.axes[-1]
     axes = (*query.axes[:-1], across)
     found = View(wire, (query.base[0], (*many, *across), *query.base[2:]), axes)
-    return found.moved(turned) if node.get("turned") else found
+    found = found.moved(turned) if node.get("turned") else found
+    return found, (query.wire, key.wire, value.wire), (heads, groups)
 
 
 def _norms(node: Node, width: int) -> dict[str, Array]:
