@@ -340,7 +340,8 @@ def one(path: Path, text: Path | None) -> dict[str, Any]:
     if kept:
         if text:
             text.write_text(kept[-1].text)
-        found["again"] = again(kept[-1].text, path.parent)
+        if not path.stem.endswith("_scrambled"):
+            found["again"] = again(kept[-1].text, path.parent)
     return found
 
 
@@ -377,6 +378,7 @@ def summary(nets: dict[str, dict[str, Any]]) -> dict[str, Any]:
         "refused": sum("refused" in run for run in read),
         "crashed": sum("crash" in run for run in read),
         "again": sum(bool(run.get("again")) for run in proven),
+        "written_again": sum("again" in run for run in proven),
         "slowest_reading": max((run["reading"] for run in proven), default=0.0),
     }
 
@@ -419,7 +421,7 @@ def shortly(run: Any) -> Any:
     """A run in a few words."""
     if not isinstance(run, dict) or not run.get("proof"):
         return run
-    return f"{run['tokens']} tokens, {run['reading']} s, again {run['again']}"
+    return f"{run['tokens']} tokens, {run['reading']} s, again {run.get('again')}"
 
 
 if __name__ == "__main__":

@@ -13,7 +13,15 @@ from netspec.importing.files.program import Array, Node
 from netspec.importing.recognise.parts.rows import with_rows
 from netspec.importing.recognise.rules.choosing import pairs
 from netspec.importing.recognise.sources.held import for_each, like, widened
-from netspec.importing.recognise.views import Atom, View, flat, refined, renamed, size_of
+from netspec.importing.recognise.views import (
+    Atom,
+    View,
+    copies,
+    flat,
+    refined,
+    renamed,
+    size_of,
+)
 from netspec.importing.recognise.writer import Unsaid, Writer
 
 # The words for a value's axes, by how many it has.
@@ -300,7 +308,7 @@ def concat(writer: Writer, node: Node) -> View:
         raise Unsaid("it joins a constant of other axes")
     if rows in first.axes:
         views = [like(writer, for_each(view, rows, place), first) for view in views]
-    joined = _alike(views, axis)
+    joined = _alike(views, axis) or _fitted(writer, views, axis)
     if joined is None:
         views = [writer.arranged(v, (v.base[0], v.axes[axis], *_others(v, axis))) for v in views]
         joined = _alike(views, axis)
@@ -353,6 +361,41 @@ def _alike(views: Sequence[View], axis: int) -> tuple[int, list[View]] | None:
         else:
             return place, found
     return None
+
+
+def _fitted(writer: Writer, views: list[View], axis: int) -> tuple[int, list[View]] | None:
+    """The same with the others put in the order of the value that was there first, if that says it."""
+    several = [view for view in views if view.axes[axis]] or views
+    first = several[0]
+    for view in several[1:]:
+        first = first if writer.earlier(first.wire, view.wire) else view
+    spots = [i for i, a in enumerate(first.base) if i and a and a == first.axes[axis]]
+    if len(spots) != 1 or spots[0] not in (1, len(first.base) - 1) or copies(first):
+        return None
+    fitted = [_laid_like(writer, view, first, spots[0], axis) for view in views]
+    found = [view for view in fitted if view is not None]
+    return (spots[0], found) if len(found) == len(views) else None
+
+
+def _laid_like(writer: Writer, view: View, first: View, place: int, axis: int) -> View | None:
+    """The view on a value that lies as the first does, but for its size along one axis; None if it cannot."""
+    across = view.axes[axis]
+    pair = refined(_without(first, -1, axis), _without(view, -1, axis))
+    if pair is None or copies(view):
+        return None
+    one, other = pair
+    own = {a: b for x, y in zip(one.axes, other.axes, strict=True) for a, b in zip(x, y, strict=True)}
+    wanted = [a for i, atoms in enumerate(one.base) if i != place for a in atoms]
+    if any(a not in own for a in wanted):
+        return None
+    target = tuple(
+        across if i == place else tuple(own[a] for a in atoms) for i, atoms in enumerate(one.base)
+    )
+    if set(flat(target)) != set(flat(other.base)) or target[0] != other.base[0]:
+        return None
+    wire = writer.arranged(View(view.wire, other.base, other.axes), target).wire
+    base = tuple(across if i == place else a for i, a in enumerate(first.base))
+    return View(wire, base, tuple(across if i == axis else a for i, a in enumerate(first.axes)))
 
 
 def _without(view: View, place: int, axis: int) -> View:

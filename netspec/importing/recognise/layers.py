@@ -69,7 +69,9 @@ def linear(writer: Writer, node: Node) -> View:
         weights["bias"] = np.broadcast_to(_array(writer, node, 2).reshape(-1), (out,))
     given = ["bias=no"] * ("bias" not in weights)
     new = (Atom(out),) if out > 1 else ()
-    if not others:
+    # One place that the file has as an axis is one that the value has.
+    alone = len(view.axes) == len(view.base) > 2 and view.base[1] == view.axes[last]
+    if not others and not alone:
         if flat(view.base[1:]) != view.axes[last]:
             view = writer.arranged(view, (view.base[0], view.axes[last]))
         wire = writer.step(f"fc-{out}", [view.wire], [out], *given, weights=weights)

@@ -71,7 +71,7 @@ def _project(step: Step, readers: dict[int, list[Step]]) -> None:
 
 
 def projections(wires: Sequence[Wire], heads: int, shared: int) -> list[_Part] | None:
-    """What queries, keys and values are linear layers of, by which numbers; None where attention has none such.
+    """What queries, keys and values are linear layers of, by which numbers; None if attention has no such.
 
     They have `heads`, keys and values those that are `shared`.
     """

@@ -56,7 +56,7 @@ def taken_apart(writer: Writer, node: Node) -> Node:
 
 
 def _by_heads(writer: Writer, view: View, order: tuple[int, ...], key: int) -> View:
-    """The view on a value whose channels are those of all heads, its axes in order (..., T, D), or (..., D, S)."""
+    """The view on a value whose channels are those of all heads; ordered it is (..., T, D) or (..., D, S)."""
     *outer, one, other = view.moved(order).axes
     places, width = (other, one) if key else (one, other)
     heads = tuple(atom for axis in outer for atom in axis if atom not in view.base[0])
