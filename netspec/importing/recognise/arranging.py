@@ -67,7 +67,7 @@ def expand(writer: Writer, node: Node) -> View:
         (Atom(size),) if size > 1 and size_of(axis) == 1 else axis
         for size, axis in zip(shape, axes, strict=True)
     )
-    if found[0] != view.base[0]:
+    if not set(view.base[0]) <= set(flat(found)):
         raise Unsaid("it repeats the batch")
     return View(view.wire, view.base, found)
 
@@ -484,12 +484,40 @@ def _product(writer: Writer, node: Node) -> View:
         widened(writer.copied(n) if n in writer.constants else writer.view(n), len(shape) + 1)
         for n in node.inputs
     )
+    if (found := _broadcast(writer, one, other)) is not None:
+        return found
     left, right = writer.plain(one), writer.plain(other)
     if len(left.sizes) != len(right.sizes) or len(left.sizes) < 2:
         raise Unsaid("its matrices have different axes")
     rows = one.axes[0] or other.axes[0]
     wire = writer.step("matmul", [left, right], shape, shared=not rows)
     return writer.whole(wire, rows)
+
+
+def _broadcast(writer: Writer, one: View, other: View) -> View | None:
+    """A product where matrices of one side meet several of the other: more rows, or more columns, of one.
+
+    None where there are as many of both.
+    """
+    pairs = list(zip(one.axes[1:-2], other.axes[1:-2], strict=True))
+    lone = any(bool(a) != bool(b) for a, b in pairs)
+    if not lone or one.axes[0] != other.axes[0] or not one.axes[0]:
+        return None
+    rows = (*flat(a for a, b in pairs if not b), *one.axes[-2])
+    columns = (*flat(b for a, b in pairs if not a), *other.axes[-1])
+    many = tuple(a for a, b in pairs if a and b)
+    targets = (
+        (one.axes[0], *many, rows, one.axes[-1]),
+        (one.axes[0], *(b for a, b in pairs if a and b), other.axes[-2], columns),
+    )
+    settled = (writer.parts.settled(view, everything=True) for view in (one, other))
+    wires = [
+        writer.arranged(view, target).wire for view, target in zip(settled, targets, strict=True)
+    ]
+    base = (one.axes[0], *many, rows, columns)
+    wire = writer.step("matmul", wires, [size_of(axis) for axis in base[1:]])
+    axes = (one.axes[0], *(a or b for a, b in pairs), one.axes[-2], other.axes[-1])
+    return View(wire, base, axes)
 
 
 ARRANGING = {
