@@ -214,6 +214,8 @@ def gather(writer: Writer, node: Node) -> View:
         return sliced(writer, view, axis, start, start + 1, 1, drop=True)
     if (found := pairs(writer, view, axis, places)) is not None:
         return found
+    if (found := _unfolded(view, axis, places % size)) is not None:
+        return found
     if places.ndim != 1:
         return _strided(writer, view, axis, places)
     wanted = [int(p) % size for p in places]
@@ -237,6 +239,24 @@ def gather(writer: Writer, node: Node) -> View:
     base = tuple(new if i == place else a for i, a in enumerate(view.base))
     axes = tuple(new if i == axis else a for i, a in enumerate(view.axes))
     return View(wire, base, axes)
+
+
+def _unfolded(view: View, axis: int, places: Array) -> View | None:
+    """Each element of an axis once, by rows or by columns: the axis as two; None for other choices."""
+    if places.ndim != 2 or places.size != size_of(view.axes[axis]) or 1 in places.shape:
+        return None
+    every = np.arange(places.size)
+    by_columns = np.array_equal(places.T.reshape(-1), every)
+    if not by_columns and not np.array_equal(places.reshape(-1), every):
+        return None
+    pair = places.shape[::-1] if by_columns else places.shape
+    before, after = view.shape[:axis], view.shape[axis + 1 :]
+    found = view.reshaped((*before, *pair, *after))
+    if found is None or not by_columns:
+        return found
+    order = list(range(len(found.axes)))
+    order[axis : axis + 2] = [axis + 1, axis]
+    return found.moved(order)
 
 
 def _strided(writer: Writer, view: View, axis: int, places: Array) -> View:
