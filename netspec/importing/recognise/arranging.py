@@ -13,7 +13,15 @@ from netspec.importing.files.program import Array, Node
 from netspec.importing.recognise.parts.rows import with_rows
 from netspec.importing.recognise.rules.choosing import pairs
 from netspec.importing.recognise.sources.held import for_each, like, widened
-from netspec.importing.recognise.views import Atom, View, flat, refined, renamed, size_of
+from netspec.importing.recognise.views import (
+    Atom,
+    View,
+    copies,
+    flat,
+    refined,
+    renamed,
+    size_of,
+)
 from netspec.importing.recognise.writer import Unsaid, Writer
 
 # The words for a value's axes, by how many it has.
@@ -59,7 +67,7 @@ def expand(writer: Writer, node: Node) -> View:
         (Atom(size),) if size > 1 and size_of(axis) == 1 else axis
         for size, axis in zip(shape, axes, strict=True)
     )
-    if found[0] != view.base[0]:
+    if not set(view.base[0]) <= set(flat(found)):
         raise Unsaid("it repeats the batch")
     return View(view.wire, view.base, found)
 
@@ -206,6 +214,8 @@ def gather(writer: Writer, node: Node) -> View:
         return sliced(writer, view, axis, start, start + 1, 1, drop=True)
     if (found := pairs(writer, view, axis, places)) is not None:
         return found
+    if (found := _unfolded(view, axis, places % size)) is not None:
+        return found
     if places.ndim != 1:
         return _strided(writer, view, axis, places)
     wanted = [int(p) % size for p in places]
@@ -229,6 +239,24 @@ def gather(writer: Writer, node: Node) -> View:
     base = tuple(new if i == place else a for i, a in enumerate(view.base))
     axes = tuple(new if i == axis else a for i, a in enumerate(view.axes))
     return View(wire, base, axes)
+
+
+def _unfolded(view: View, axis: int, places: Array) -> View | None:
+    """Each element of an axis once, by rows or by columns: the axis as two; None for other choices."""
+    if places.ndim != 2 or places.size != size_of(view.axes[axis]) or 1 in places.shape:
+        return None
+    every = np.arange(places.size)
+    by_columns = np.array_equal(places.T.reshape(-1), every)
+    if not by_columns and not np.array_equal(places.reshape(-1), every):
+        return None
+    pair = places.shape[::-1] if by_columns else places.shape
+    before, after = view.shape[:axis], view.shape[axis + 1 :]
+    found = view.reshaped((*before, *pair, *after))
+    if found is None or not by_columns:
+        return found
+    order = list(range(len(found.axes)))
+    order[axis : axis + 2] = [axis + 1, axis]
+    return found.moved(order)
 
 
 def _strided(writer: Writer, view: View, axis: int, places: Array) -> View:
@@ -300,7 +328,7 @@ def concat(writer: Writer, node: Node) -> View:
         raise Unsaid("it joins a constant of other axes")
     if rows in first.axes:
         views = [like(writer, for_each(view, rows, place), first) for view in views]
-    joined = _alike(views, axis)
+    joined = _alike(views, axis) or _fitted(writer, views, axis)
     if joined is None:
         views = [writer.arranged(v, (v.base[0], v.axes[axis], *_others(v, axis))) for v in views]
         joined = _alike(views, axis)
@@ -353,6 +381,41 @@ def _alike(views: Sequence[View], axis: int) -> tuple[int, list[View]] | None:
         else:
             return place, found
     return None
+
+
+def _fitted(writer: Writer, views: list[View], axis: int) -> tuple[int, list[View]] | None:
+    """The same with the others put in the order of the value that was there first, if that says it."""
+    several = [view for view in views if view.axes[axis]] or views
+    first = several[0]
+    for view in several[1:]:
+        first = first if writer.earlier(first.wire, view.wire) else view
+    spots = [i for i, a in enumerate(first.base) if i and a and a == first.axes[axis]]
+    if len(spots) != 1 or spots[0] not in (1, len(first.base) - 1) or copies(first):
+        return None
+    fitted = [_laid_like(writer, view, first, spots[0], axis) for view in views]
+    found = [view for view in fitted if view is not None]
+    return (spots[0], found) if len(found) == len(views) else None
+
+
+def _laid_like(writer: Writer, view: View, first: View, place: int, axis: int) -> View | None:
+    """The view on a value that lies as the first does, but for its size along one axis; None if it cannot."""
+    across = view.axes[axis]
+    pair = refined(_without(first, -1, axis), _without(view, -1, axis))
+    if pair is None or copies(view):
+        return None
+    one, other = pair
+    own = {a: b for x, y in zip(one.axes, other.axes, strict=True) for a, b in zip(x, y, strict=True)}
+    wanted = [a for i, atoms in enumerate(one.base) if i != place for a in atoms]
+    if any(a not in own for a in wanted):
+        return None
+    target = tuple(
+        across if i == place else tuple(own[a] for a in atoms) for i, atoms in enumerate(one.base)
+    )
+    if set(flat(target)) != set(flat(other.base)) or target[0] != other.base[0]:
+        return None
+    wire = writer.arranged(View(view.wire, other.base, other.axes), target).wire
+    base = tuple(across if i == place else a for i, a in enumerate(first.base))
+    return View(wire, base, tuple(across if i == axis else a for i, a in enumerate(first.axes)))
 
 
 def _without(view: View, place: int, axis: int) -> View:
@@ -441,12 +504,40 @@ def _product(writer: Writer, node: Node) -> View:
         widened(writer.copied(n) if n in writer.constants else writer.view(n), len(shape) + 1)
         for n in node.inputs
     )
+    if (found := _broadcast(writer, one, other)) is not None:
+        return found
     left, right = writer.plain(one), writer.plain(other)
     if len(left.sizes) != len(right.sizes) or len(left.sizes) < 2:
         raise Unsaid("its matrices have different axes")
     rows = one.axes[0] or other.axes[0]
     wire = writer.step("matmul", [left, right], shape, shared=not rows)
     return writer.whole(wire, rows)
+
+
+def _broadcast(writer: Writer, one: View, other: View) -> View | None:
+    """A product where matrices of one side meet several of the other: more rows, or more columns, of one.
+
+    None where there are as many of both.
+    """
+    pairs = list(zip(one.axes[1:-2], other.axes[1:-2], strict=True))
+    lone = any(bool(a) != bool(b) for a, b in pairs)
+    if not lone or one.axes[0] != other.axes[0] or not one.axes[0]:
+        return None
+    rows = (*flat(a for a, b in pairs if not b), *one.axes[-2])
+    columns = (*flat(b for a, b in pairs if not a), *other.axes[-1])
+    many = tuple(a for a, b in pairs if a and b)
+    targets = (
+        (one.axes[0], *many, rows, one.axes[-1]),
+        (one.axes[0], *(b for a, b in pairs if a and b), other.axes[-2], columns),
+    )
+    settled = (writer.parts.settled(view, everything=True) for view in (one, other))
+    wires = [
+        writer.arranged(view, target).wire for view, target in zip(settled, targets, strict=True)
+    ]
+    base = (one.axes[0], *many, rows, columns)
+    wire = writer.step("matmul", wires, [size_of(axis) for axis in base[1:]])
+    axes = (one.axes[0], *(a or b for a, b in pairs), one.axes[-2], other.axes[-1])
+    return View(wire, base, axes)
 
 
 ARRANGING = {

@@ -21,6 +21,7 @@ from netspec.importing.recognise.patterns import Match, Tree, matches, parsed, s
 from netspec.importing.recognise.rules.bins import binned, both
 from netspec.importing.recognise.rules.choosing import ones
 from netspec.importing.recognise.rules.pixels import unshuffled
+from netspec.importing.recognise.rules.stacking import STACKED, stacked
 from netspec.importing.recognise.rules.unpooling import FORM as COUNTED
 from netspec.importing.recognise.rules.unpooling import counted
 from netspec.importing.recognise.turning import rotated
@@ -91,6 +92,8 @@ class Fusing:
             return turned
         if node.op == "Concat" and (joined := unshuffled(node, self.makers, self.shapes)):
             return joined
+        if node.op in STACKED and (several := stacked(node, self.makers, self.shapes)):
+            return several
         for rule in _RULES.get(node.op, ()):
             for match in matches(rule.tree, node.output, self.makers, self.constants, Match()):
                 given = rule.given(match, self)

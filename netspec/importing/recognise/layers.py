@@ -9,7 +9,7 @@ import numpy as np
 
 from netspec.importing.files.program import Array, Node
 from netspec.importing.recognise.steps import Wire, number, sizes
-from netspec.importing.recognise.views import Atom, View, flat, size_of
+from netspec.importing.recognise.views import Atom, Axes, View, flat, size_of
 from netspec.importing.recognise.writer import Unsaid, Writer
 
 
@@ -69,7 +69,9 @@ def linear(writer: Writer, node: Node) -> View:
         weights["bias"] = np.broadcast_to(_array(writer, node, 2).reshape(-1), (out,))
     given = ["bias=no"] * ("bias" not in weights)
     new = (Atom(out),) if out > 1 else ()
-    if not others:
+    # One place that the file has as an axis is one that the value has.
+    alone = len(view.axes) == len(view.base) > 2 and view.base[1] == view.axes[last]
+    if not others and not alone:
         if flat(view.base[1:]) != view.axes[last]:
             view = writer.arranged(view, (view.base[0], view.axes[last]))
         wire = writer.step(f"fc-{out}", [view.wire], [out], *given, weights=weights)
@@ -225,6 +227,8 @@ def reduce(writer: Writer, node: Node) -> View:
         return View(wire, (*view.base[:2], *((),) * (len(shape) - 1)), left)
     if word not in _OVER_PLACES or set(taken) & set(view.base[0]):
         raise Unsaid("it reduces the batch")
+    if (pooled := _pooled(writer, view, taken, left, word)) is not None:
+        return pooled
     if len(view.base) < 2 or set(taken) != set(view.base[1]):
         # However many axes: they are the channels of what is left.
         own = tuple(atom for atom in flat(view.base) if atom in taken)
@@ -232,6 +236,24 @@ def reduce(writer: Writer, node: Node) -> View:
         view = writer.arranged(view, (view.base[0], own, *filter(None, others)))
     wire = writer.step(f"over_channels({word})", [view.wire], (1, *view.wire.sizes[1:]))
     return View(wire, (view.base[0], (), *view.base[2:]), left)
+
+
+def _pooled(
+    writer: Writer, view: View, taken: Sequence[Atom], left: Axes, word: str
+) -> View | None:
+    """A mean or maximum over the inner places of each axis of a map: windows beside each other."""
+    pool = {"mean": "avgpool", "max": "maxpool"}.get(word)
+    gone, places = set(taken), view.base[2:]
+    if pool is None or not gone <= set(flat(places)):
+        return None
+    kept = tuple(tuple(atom for atom in axis if atom not in gone) for axis in places)
+    pairs = list(zip(places, kept, strict=True))
+    if any(axis[: len(outer)] != outer for axis, outer in pairs):
+        return None
+    kernel = [size_of(axis) // size_of(outer) for axis, outer in pairs]
+    shape = (view.wire.sizes[0], *map(size_of, kept))
+    wire = writer.step(f"{pool}{sizes(kernel)}/{sizes(kernel)}", [view.wire], shape)
+    return View(wire, (*view.base[:2], *kept), left)
 
 
 _OVER_PLACES = {"mean": "gap", "max": "gmp", "sum": "gsp"}

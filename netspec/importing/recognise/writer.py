@@ -37,6 +37,8 @@ class Writer:
         self.constants, self.shapes = program.constants, program.shapes
         self.batch = Atom(program.batch, batch=True)
         self.steps: list[Step] = []
+        # When each step was written.
+        self._when: dict[int, int] = {}
         self.views: dict[str, View] = {}
         # What nodes without a step make, of sizes that no input can stand in for.
         self.unknown: set[str] = set()
@@ -171,6 +173,7 @@ class Writer:
             for i in range(outputs)
         )
         self.steps.append(step)
+        self._when[id(step)] = len(self._when)
         return step.made[0]
 
     def ahead(self, step: Step, head: str, source: Wire) -> Wire:
@@ -382,6 +385,8 @@ class Writer:
             named = renamed(large, small)
             if named is not None and _meets(large, named):
                 return (large, named) if large.wire is found[0].wire else (named, large)
+            if named is not None and (met := self._met(large, named)) is not None:
+                return met if large.wire is found[0].wire else met[::-1]
         one, other = (self._repeated(v) if copies(v) else v for v in (one, other))
         rows = [
             i for v in (one, other) for i, axis in enumerate(v.axes) if axis and axis == v.base[0]
@@ -389,6 +394,24 @@ class Writer:
         first = rows[0] if rows else 0
         order = (first, *(i for i in range(rank) if i != first))
         return self._straight(one, order), self._straight(other, order)
+
+    def _met(self, one: View, other: View) -> tuple[View, View] | None:
+        """Two views of the same atoms with the later value put in the order of the earlier one, if it can be.
+
+        What flows on around a branch so stays as it is, and the branch is turned.
+        """
+        same = set(flat(one.base)) == set(flat(other.base)) and one.base[0] == other.base[0]
+        if not same or not one.base[0] or copies(one) or copies(other):
+            return None
+        if self.earlier(one.wire, other.wire):
+            return one, self.arranged(other, one.base)
+        return self.arranged(one, other.base), other
+
+    def earlier(self, one: Wire, other: Wire) -> bool:
+        """Whether a value is there before another."""
+        if one.step is None or other.step is None:
+            return one.step is None
+        return self._when[id(one.step)] <= self._when[id(other.step)]
 
     def _straight(self, view: View, order: Sequence[int]) -> View:
         """The view on a value whose axes are the view's in this order, that of the samples first."""

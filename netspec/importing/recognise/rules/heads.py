@@ -10,6 +10,8 @@ import numpy as np
 from netspec.importing.files.program import Array, Node
 from netspec.importing.recognise.parts.parting import Parting, pieces, rolled_by, rolling
 from netspec.importing.recognise.parts.rows import with_rows
+from netspec.importing.recognise.projecting import projections
+from netspec.importing.recognise.rules.undone import needs_projections, taken_apart
 from netspec.importing.recognise.sources.held import for_each, held
 from netspec.importing.recognise.sources.offsets import by_offset
 from netspec.importing.recognise.steps import Wire, number
@@ -24,6 +26,15 @@ _HIDDEN = -99.0
 
 def attend(writer: Writer, node: Node) -> View:
     """Attention without its projections, which are layers of their own before and after."""
+    found, wires, heads = _attended(writer, node)
+    if needs_projections(node) and projections(wires, *heads) is None:
+        # What only attention with its projections does is then done before it.
+        found, *_ = _attended(writer, taken_apart(writer, node))
+    return found
+
+
+def _attended(writer: Writer, node: Node) -> tuple[View, tuple[Wire, ...], tuple[int, int]]:
+    """The view, queries, keys and values, and how many heads those have, and these."""
     views = [_settled(writer, name) for name in node.inputs[:3]]
     if len({len(view.axes) for view in views}) > 1:
         raise Unsaid("its queries and keys have different axes")
@@ -33,9 +44,13 @@ def attend(writer: Writer, node: Node) -> View:
     query, key = query.moved(node.get("query_order")), key.moved(node.get("key_order"))
     key = key.moved(turned)
     value = value.moved(turned) if node.get("turned") else value
-    query, _ = _headed(writer, query)
-    key, groups = _headed(writer, key)
-    value, others = _headed(writer, value)
+    query, key, value = (writer.parts.apart(v, v.axes[:-2]) for v in (query, key, value))
+    # Where nothing asks where places lie, they stay in the order that they have.
+    free = not any(node.get(word) for word in ("added", "causal", "within", "mask", "turning"))
+    orders = [_order(view) for view in (key, value)]
+    query, _ = _headed(writer, query, free)
+    key, groups = _headed(writer, key, free and orders[0] == orders[1])
+    value, others = _headed(writer, value, free and orders[0] == orders[1])
     if groups != others:
         raise Unsaid("its keys and values have different heads")
     many = query.base[1][: len(query.base[1]) - len(query.axes[-1])]
@@ -65,7 +80,8 @@ def attend(writer: Writer, node: Node) -> View:
     across = value.axes[-1]
     axes = (*query.axes[:-1], across)
     found = View(wire, (query.base[0], (*many, *across), *query.base[2:]), axes)
-    return found.moved(turned) if node.get("turned") else found
+    found = found.moved(turned) if node.get("turned") else found
+    return found, (query.wire, key.wire, value.wire), (heads, groups)
 
 
 def _norms(node: Node, width: int) -> dict[str, Array]:
@@ -100,18 +116,23 @@ def _settled(writer: Writer, name: str) -> View:
     return for_each(view, (writer.batch,), 0)
 
 
-def _headed(writer: Writer, view: View) -> tuple[View, int]:
+def _order(view: View) -> tuple[tuple[int, int], ...]:
+    """In which order a value has the places of queries, keys or values (..., T, D), and of which sizes."""
+    atoms = view.axes[-2]
+    return tuple((atoms.index(a) if a in atoms else -1, a.size) for a in flat(view.base[2:]))
+
+
+def _headed(writer: Writer, view: View, free: bool) -> tuple[View, int]:
     """Queries, keys or values (..., T, D) with their heads in the channels, and how many there are.
 
-    Heads that are copies of others are left out.
+    Heads that are copies of others are left out. `free` places may lie in any order.
     """
-    view = writer.parts.apart(view, view.axes[:-2])
     here = flat(view.base)
     inner = tuple(atom for atom in flat(view.axes[:-2]) if atom not in view.base[0])
     many = tuple(atom for atom in inner if atom in here)
     if not set(many) <= set(view.base[1]) or inner[: len(many)] != many:
         raise Unsaid("its heads are no part of the channels")
-    target = (view.base[0], (*many, *view.axes[-1]), *_spatial(view, view.axes[-2]))
+    target = (view.base[0], (*many, *view.axes[-1]), *_spatial(view, view.axes[-2], free))
     return _rowed(writer, view, target), size_of(many)
 
 
@@ -127,10 +148,11 @@ def _rowed(writer: Writer, view: View, target: Axes) -> View:
     return writer.arranged(view, target)
 
 
-def _spatial(view: View, atoms: Axis) -> Axes:
-    """The axes that places lie in: as the value has them, where they are those."""
+def _spatial(view: View, atoms: Axis, free: bool) -> Axes:
+    """The axes that places lie in: as the value has them, where they are those, in this order if not `free`."""
     own = view.base[2:]
-    return own if own and flat(own) == atoms else (atoms,)
+    same = set(flat(own)) == set(atoms) if free else flat(own) == atoms
+    return own if own and same else (atoms,)
 
 
 # --- what is added to the scores
