@@ -84,7 +84,7 @@ class Fusing:
         if node.output in self.apart:
             return None
         if node.op == "MatMul":
-            found = attended(node, self.makers, self.constants, self.shapes)
+            found = attended(node, self.makers, self.constants, self.shapes, self.program.integers)
             if found is not None:
                 return found
         turned = rotated(node, self.makers, self.rank, self.constants, self.shapes)

@@ -74,9 +74,10 @@ def _project(step: Step, readers: dict[int, list[Step]]) -> None:
     end.inputs = (sources[0], *_memory(sources))
     end.named, end.scopes = step.named, step.scopes or end.scopes
     for wire in step.named.values():
-        # What is added to the scores reads of the queries their places alone.
-        if wire.step is not None and wire.step.inputs == (query,):
-            wire.step.inputs = (sources[0],)
+        # What is added to the scores, or a part of that, reads of the queries their places alone.
+        for part in (wire, *(wire.step.inputs if wire.step is not None else ())):
+            if part.step is not None and part.step.inputs == (query,):
+                part.step.inputs = (sources[0],)
 
 
 def projections(wires: Sequence[Wire], heads: int, shared: int) -> list[_Part] | None:

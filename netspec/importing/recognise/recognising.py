@@ -24,6 +24,7 @@ from netspec.importing.recognise.rules.heads import ATTENTION
 from netspec.importing.recognise.rules.narrowing import narrowed
 from netspec.importing.recognise.rules.pixels import PIXELS
 from netspec.importing.recognise.rules.sampling import SAMPLING
+from netspec.importing.recognise.rules.tables import in_tables
 from netspec.importing.recognise.rules.unpooling import UNPOOLING
 from netspec.importing.recognise.steps import Step, Wire
 from netspec.importing.recognise.turned import turned
@@ -123,6 +124,7 @@ def _read(
     total = len(program.nodes)
     with_steps(program)
     turned(program)
+    in_tables(program)
     narrowed(program)
     with_regions(program)
     groups = Fusing(program, apart).run()

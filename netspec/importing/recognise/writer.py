@@ -100,7 +100,7 @@ class Writer:
     def view(self, name: str) -> View:
         """The same without copies."""
         found = self.settled(name)
-        return self._kept(name, self._repeated(found)) if copies(found) else found
+        return self._kept(name, self.repeated(found)) if copies(found) else found
 
     def _kept(self, name: str, view: View) -> View:
         if name in self.views and view is not self.views[name]:
@@ -108,8 +108,8 @@ class Writer:
             self.views[name] = view
         return view
 
-    def _repeated(self, view: View) -> View:
-        """The view on a value that has its copies."""
+    def repeated(self, view: View) -> View:
+        """The view on a value that has the copies of a view, of which there are some."""
         if not view.base[0] and self.batch in flat(view.axes):
             wire = self.step("expand", [view.wire, self.flowing()], view.wire.sizes, cuts=())
             view = View(wire, ((self.batch,), *view.base[1:]), view.axes)
@@ -368,7 +368,7 @@ class Writer:
     def together(self, one: View, other: View) -> tuple[View, View]:
         """Two views with as many axes, whose values meet element by element as the views do."""
         if copies(one) and copies(other):
-            one, other = self._repeated(one), self._repeated(other)
+            one, other = self.repeated(one), self.repeated(other)
         rank = max(len(one.axes), len(other.axes))
         one, other = (
             View(v.wire, v.base, ((),) * (rank - len(v.axes)) + v.axes) for v in (one, other)
@@ -387,7 +387,7 @@ class Writer:
                 return (large, named) if large.wire is found[0].wire else (named, large)
             if named is not None and (met := self._met(large, named)) is not None:
                 return met if large.wire is found[0].wire else met[::-1]
-        one, other = (self._repeated(v) if copies(v) else v for v in (one, other))
+        one, other = (self.repeated(v) if copies(v) else v for v in (one, other))
         rows = [
             i for v in (one, other) for i, axis in enumerate(v.axes) if axis and axis == v.base[0]
         ]
