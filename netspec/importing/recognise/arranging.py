@@ -11,18 +11,13 @@ import numpy as np
 
 from netspec.importing.files.program import Array, Node
 from netspec.importing.recognise.parts.rows import with_rows
+from netspec.importing.recognise.rules.chains import nearest
 from netspec.importing.recognise.rules.choosing import pairs
 from netspec.importing.recognise.sources.held import for_each, like, widened
-from netspec.importing.recognise.views import (
-    Atom,
-    View,
-    copies,
-    flat,
-    refined,
-    renamed,
-    size_of,
-)
+from netspec.importing.recognise.steps import Wire
+from netspec.importing.recognise.views import Atom, View, copies, flat, refined, renamed, size_of
 from netspec.importing.recognise.writer import Unsaid, Writer
+from netspec.ops.spatial.upsample import nearest_places
 
 # The words for a value's axes, by how many it has.
 _WORDS = {
@@ -191,6 +186,13 @@ def split(writer: Writer, node: Node) -> tuple[View, ...]:
         base = (view.base[0], new, *view.base[2:])
         axes = tuple(new if i == axis else a for i, a in enumerate(view.axes))
         return tuple(View(wire, base, axes) for wire in first.step.made)
+    if set(pieces) == {1} and len(pieces) > 1 and view.base[2:3] == (atoms,) and not copies(view):
+        shape = (view.wire.sizes[0], *view.wire.sizes[2:])
+        first = writer.step("unstack", [view.wire], shape, outputs=len(pieces))
+        assert first.step is not None
+        base = (*view.base[:2], *view.base[3:])
+        axes = tuple(() if i == axis else a for i, a in enumerate(view.axes))
+        return tuple(View(wire, base, axes) for wire in first.step.made)
     found, start = [], 0
     for size in pieces:
         found.append(sliced(writer, view, axis, start, start + size, 1, drop=False))
@@ -232,10 +234,24 @@ def gather(writer: Writer, node: Node) -> View:
     word = _WORDS[len(view.base) - 1][place - 1]
     shape = list(view.wire.sizes)
     shape[place - 1] = len(wanted)
+    ids = view.wire.step is None and node.inputs[0] in writer.program.integers
+    if place > 1 and not ids and _are_nearest(wanted, size):
+        head = nearest(view.wire.sizes[1:], shape[1:])
+        return _taken(view, axis, place, writer.step(head, [view.wire], shape))
     given = [f"({', '.join(map(str, wanted))})" if len(wanted) > 1 else f"[{wanted[0]}]"]
     given += [f"axis={word}"] * (word != "channels")
-    wire = writer.step(f"pick({', '.join(given)})", [view.wire], shape)
-    new = (Atom(len(wanted)),) if len(wanted) > 1 else ()
+    return _taken(view, axis, place, writer.step(f"pick({', '.join(given)})", [view.wire], shape))
+
+
+def _are_nearest(places: Sequence[int], size: int) -> bool:
+    """Whether elements of an axis are those nearest to the places of another number of them."""
+    return len(places) > size > 1 and np.array_equal(places, nearest_places(size, len(places)))
+
+
+def _taken(view: View, axis: int, place: int, wire: Wire) -> View:
+    """The view on a value of other elements of an axis."""
+    size = wire.sizes[place - 1]
+    new = (Atom(size),) if size > 1 else ()
     base = tuple(new if i == place else a for i, a in enumerate(view.base))
     axes = tuple(new if i == axis else a for i, a in enumerate(view.axes))
     return View(wire, base, axes)

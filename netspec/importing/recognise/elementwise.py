@@ -229,6 +229,9 @@ def _constant(writer: Writer, node: Node, tensor: str, constant: str) -> View:
         if constant in writer.program.tables:
             head, table = _rows(table, *writer.program.tables[constant])
         return view.on(writer.step(head, [wire], wire.sizes, weights={"weight": table}))
+    alone = len(writer.readers.get(constant, ())) == 1
+    if node.op == "Add" and alone and numbers.shape == wire.sizes:
+        return view.on(writer.step("unit_bias", [wire], wire.sizes, weights={"bias": numbers}))
     other = writer.parameter(numbers.reshape(-1) if lone else numbers, wire, constant)
     pair = [wire, other] if first or node.op in ("Add", "Mul", "Max", "Min") else [other, wire]
     return view.on(writer.step(_MERGES[node.op], pair, wire.sizes))

@@ -15,9 +15,11 @@ from netspec.importing.recognise.layers import LAYERS
 from netspec.importing.recognise.merging import merged
 from netspec.importing.recognise.padding import PADDING
 from netspec.importing.recognise.parts.filling import filled
+from netspec.importing.recognise.parts.rolled import shifted
 from netspec.importing.recognise.projecting import projected, unprojected
 from netspec.importing.recognise.recurring import RECURRING
 from netspec.importing.recognise.rules.bins import BINS
+from netspec.importing.recognise.rules.chains import chained
 from netspec.importing.recognise.rules.choosing import CHOOSING
 from netspec.importing.recognise.rules.columns import with_regions
 from netspec.importing.recognise.rules.heads import ATTENTION
@@ -157,7 +159,9 @@ def _read(
     projected(writer.steps)
     merged(writer.steps, wires)
     steps = _used(writer.steps, wires)
+    chained(steps, wires)
     filled(writer.parts.made, steps)
+    shifted(writer.parts.made, steps)
     steps = _used(writer.steps, wires)
     writer.parts.told(steps)
     _with_ids(program, writer, steps)

@@ -52,9 +52,12 @@ def _follow(before: Item, item: Item) -> bool:
 
 
 def _referring(item: Item) -> Item:
-    """`add { | identity | @x }` as `add(@x)`."""
+    """`add { | identity | @x }` as `add(@x)`, and what joins all that the wire carries as its word alone."""
     if item.kids and item.word in REGISTRY and REGISTRY[item.word].joins:
         first, *others = item.kids
+        if not item.single and not any(kid.items for kid in item.kids):
+            item.kids = ()
+            return item
         if not first.items and all(_alone(kid) for kid in others):
             refs = tuple(kid.items[0].values[0] for kid in others)
             item.slots += tuple(f"@{i}" for i in range(len(refs)))
