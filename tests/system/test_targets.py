@@ -28,8 +28,9 @@ def put(path: Path, data: bytes = b"new", **options: object) -> None:
 def code_of(path: Path, **options: object) -> str:
     with pytest.raises(NetspecError) as caught:
         put(path, **options)
-    assert str(path) in str(caught.value)
-    return caught.value.diagnostics[0].code
+    (said,) = caught.value.diagnostics
+    assert said.problem.facts["path"] == str(path)
+    return said.code
 
 
 def run(*words: object, cwd: Path, **options: object) -> subprocess.CompletedProcess[bytes]:
