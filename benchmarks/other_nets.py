@@ -30,7 +30,7 @@ from registry_torchvision import torchvision_without_operators
 
 RESULT = imports.ROOT / "benchmarks/results/imports_others.json"
 LIBRARIES = ("torch", "torchvision", "timm", "onnxscript")
-# How a file is written: by the exporter that traces at some opset, its batch open or not, or by the newer one.
+# How a file is written: by the exporter that traces at some opset, its batch open or not, or by the newer.
 KINDS = {"traced": 17, "open": 17, "opset11": 11, "opset13": 13, "dynamo": 0}
 # Seconds after which what is done with one net is given up.
 PATIENCE = 400
@@ -281,9 +281,7 @@ def write(name: str, kind: str, path: Path) -> None:
         net = several(net, call)
     samples = (torch.randn(1, *sizes),) * (1 + ("optical_flow" in call))
     if kind == "dynamo":
-        torch.onnx.export(
-            net, samples, str(path), dynamo=True, external_data=False, verbose=False
-        )
+        torch.onnx.export(net, samples, str(path), dynamo=True, external_data=False, verbose=False)
         return
     free = {"dynamic_axes": {"input": {0: "batch"}}} if kind == "open" else {}
     names = ["input", "other"][: len(samples)]

@@ -46,7 +46,11 @@ def _value(attribute: onnx.AttributeProto) -> Any:
     found = onnx.helper.get_attribute_value(attribute)
     if isinstance(found, onnx.TensorProto):
         return _numbers(numpy_helper.to_array(found))
-    return tuple(found) if isinstance(found, list) or hasattr(found, "__len__") and not isinstance(found, bytes) else found
+    return (
+        tuple(found)
+        if isinstance(found, list) or hasattr(found, "__len__") and not isinstance(found, bytes)
+        else found
+    )
 
 
 def _numbers(array: np.ndarray[Any, Any]) -> Any:

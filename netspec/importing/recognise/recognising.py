@@ -16,7 +16,7 @@ from netspec.importing.recognise.merging import merged
 from netspec.importing.recognise.padding import PADDING
 from netspec.importing.recognise.parts.filling import filled
 from netspec.importing.recognise.parts.rolled import shifted
-from netspec.importing.recognise.projecting import projected, unprojected
+from netspec.importing.recognise.projecting import projected
 from netspec.importing.recognise.recurring import RECURRING
 from netspec.importing.recognise.rules.bins import BINS
 from netspec.importing.recognise.rules.chains import chained
@@ -177,10 +177,7 @@ def _read(
         total,
         batches=tuple(placed[output][1] for output in outputs),
     )
-    refused = {item.node.output for item in unread}
-    alone = {id(step) for step in unprojected(steps)}
-    refused |= {output for output, view in writer.views.items() if id(view.wire.step) in alone}
-    return written(whole, program), groups & refused
+    return written(whole, program), groups & {item.node.output for item in unread}
 
 
 def _no_rule(node: Node) -> str:

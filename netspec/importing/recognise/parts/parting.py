@@ -245,7 +245,7 @@ def _shift(part: Parting) -> str:
 
 
 def window(wire: Wire) -> tuple[int, ...] | None:
-    """The sizes of the windows that a value is pooled from, if they stand beside each other and fill a map."""
+    """The sizes of the windows that a value is pooled from, if they stand side by side and fill a map."""
     step = wire.step
     found = re.fullmatch(r"(?:max|avg)pool(\d+(?:x\d+)*)/\1", step.head) if step else None
     if step is None or found is None or step.given:

@@ -51,8 +51,8 @@ def taken_apart(writer: Writer, node: Node) -> Node:
         writer.views[scaled] = merge(writer, one)
         writer.shapes[scaled] = writer.shapes[names[0]]
         names[0] = scaled
-    attributes = {**node.attributes, "norm": "", "weights": {}, "scales": None}
-    return replace(node, inputs=tuple(names), attributes=attributes)
+    done = {**node.attributes, "norm": "", "weights": {}, "scales": None}
+    return replace(node, inputs=tuple(names), attributes=done)
 
 
 def _by_heads(writer: Writer, view: View, order: tuple[int, ...], key: int) -> View:
