@@ -229,6 +229,8 @@ def reduce(writer: Writer, node: Node) -> View:
         raise Unsaid("it reduces the batch")
     if (pooled := _pooled(writer, view, taken, left, word)) is not None:
         return pooled
+    if (merged := _parts(writer, view, taken, left, word)) is not None:
+        return merged
     if len(view.base) < 2 or set(taken) != set(view.base[1]):
         # However many axes: they are the channels of what is left.
         own = tuple(atom for atom in flat(view.base) if atom in taken)
@@ -254,6 +256,29 @@ def _pooled(
     shape = (view.wire.sizes[0], *map(size_of, kept))
     wire = writer.step(f"{pool}{sizes(kernel)}/{sizes(kernel)}", [view.wire], shape)
     return View(wire, (*view.base[:2], *kept), left)
+
+
+# As many pieces of the channels are written as branches of a merge.
+_PIECES = 16
+
+
+def _parts(
+    writer: Writer, view: View, taken: Sequence[Atom], left: Axes, word: str
+) -> View | None:
+    """A sum, mean or maximum over equal pieces of the channels: a merge of these; None for others."""
+    merge = {"sum": "add", "mean": "mean", "max": "maximum"}[word]
+    channels = view.base[1] if len(view.base) > 1 else ()
+    count = len(taken)
+    if channels[:count] != tuple(taken) or count == len(channels):
+        return None
+    many, kept = size_of(channels[:count]), channels[count:]
+    if not 1 < many <= _PIECES:
+        return None
+    shape = (size_of(kept), *view.wire.sizes[1:])
+    pieces = writer.step(f"split({many})", [view.wire], shape, outputs=many)
+    assert pieces.step is not None
+    wire = writer.step(merge, pieces.step.made, shape)
+    return View(wire, (view.base[0], kept, *view.base[2:]), left)
 
 
 _OVER_PLACES = {"mean": "gap", "max": "gmp", "sum": "gsp"}
