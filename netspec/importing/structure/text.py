@@ -115,7 +115,9 @@ class Writer:
             return self._call(item)
         given = {**dict(zip(item.slots, item.values, strict=True)), **other}
         head = self._operator(item.word, given)
-        return self._branches(f"{head} ", item.kids) if item.kids else head
+        # What joins the tensors that flow as they are needs no braces.
+        bundle = not item.single and not any(kid.items for kid in item.kids)
+        return head if bundle or not item.kids else self._branches(f"{head} ", item.kids)
 
     def _operator(self, word: str, given: Mapping[str, Any]) -> str:
         if word not in REGISTRY:
