@@ -63,7 +63,6 @@ cs3darknet_s 64
 cspresnet50 64
 cspnext_tiny 64
 davit_tiny 64
-deit_tiny_distilled_patch16_224 64 img_size=64 depth=4
 densenetblur121d 64
 dla34 64
 dla46x_c 64
@@ -122,9 +121,9 @@ caformer_s18 64
 convformer_s18 64
 poolformer_s12 64
 poolformerv2_s12 64
-gmixer_12_224 64 img_size=64 num_blocks=4
-gmlp_ti16_224 64 img_size=64 num_blocks=4
-resmlp_12_224 64 img_size=64 num_blocks=4
+gmixer_12_224 64 img_size=64
+gmlp_ti16_224 64 img_size=64
+resmlp_12_224 64 img_size=64
 fbnetv3_b 64
 lcnet_050 64
 mobilenetv3_small_100 64
@@ -208,8 +207,6 @@ segmentation.lraspp_mobilenet_v3_large 96 weights_backbone=None num_classes=5
 video.r3d_18 3,4,32,32
 video.mc3_18 3,4,32,32
 video.r2plus1d_18 3,4,32,32
-video.s3d 3,16,64,64
-video.mvit_v2_s 3,16,224,224
 optical_flow.raft_small 3,128,128
 detection.backbone_utils.resnet_fpn_backbone 64 backbone_name='resnet18' weights=None
 detection.backbone_utils.mobilenet_backbone 64 backbone_name='mobilenet_v3_large' weights=None fpn=True

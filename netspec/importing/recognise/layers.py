@@ -250,7 +250,8 @@ def _pooled(
         return None
     kept = tuple(tuple(atom for atom in axis if atom not in gone) for axis in places)
     pairs = list(zip(places, kept, strict=True))
-    if any(axis[: len(outer)] != outer for axis, outer in pairs):
+    # An axis that goes as a whole has no windows.
+    if any(axis[: len(outer)] != outer or len(axis) > len(outer) == 0 for axis, outer in pairs):
         return None
     kernel = [size_of(axis) // size_of(outer) for axis, outer in pairs]
     shape = (view.wire.sizes[0], *map(size_of, kept))
