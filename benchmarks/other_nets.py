@@ -293,12 +293,15 @@ def again(text: str, folder: Path) -> bool:
     """Whether a text's own file, its steps as they are, is read as the same text."""
     import netspec
     import netspec.importing.imported as importing
+    from netspec.diagnostics.raised import NetspecError
 
     path, prove = folder / "again.onnx", importing.prove
     netspec.load(text).to_onnx(path, optimize=False)
     importing.prove = lambda *given: None  # type: ignore[assignment,return-value]
     try:
         found = importing.import_file(path, name=text.split()[1]).text
+    except NetspecError:
+        return False
     finally:
         importing.prove = prove
     return found == text
@@ -337,7 +340,7 @@ def one(path: Path, text: Path | None) -> dict[str, Any]:
     if kept:
         if text:
             text.write_text(kept[-1].text)
-        if not path.stem.endswith("_scrambled"):
+        if path.stem.endswith("_scrambled"):  # names of a file are not in those of its text
             found["again"] = again(kept[-1].text, path.parent)
     return found
 

@@ -176,12 +176,13 @@ def pool(writer: Writer, node: Node) -> View | tuple[View, View]:
     view = writer.view(node.inputs[0])
     wire = writer.plain(view)
     window = _Window(node, node.get("kernel_shape"), wire.sizes[1:])
-    given = window.given() + ["ceil=yes"] * bool(node.get("ceil_mode", 0))
+    ceil = bool(node.get("ceil_mode", 0)) and _rounds_up(writer, window, wire, node)
+    given = window.given() + ["ceil=yes"] * ceil
     word = {"MaxPool": "maxpool", "AveragePool": "avgpool", "LpPool": "lppool"}[node.op]
     if (
         node.op == "AveragePool"
         and not node.get("count_include_pad", 0)
-        and (window.padded or node.get("ceil_mode", 0))
+        and (window.padded or ceil)
     ):
         given.append("count_pad=no")
     if node.op == "LpPool":
@@ -194,6 +195,19 @@ def pool(writer: Writer, node: Node) -> View | tuple[View, View]:
             raise Unsaid("its indices count columns first")
         return found, found.on(made.beside("unpool", made.sizes))
     return found
+
+
+def _rounds_up(writer: Writer, window: _Window, wire: Wire, node: Node) -> bool:
+    """Whether rounding up makes another size than rounding down; where sizes are open it may."""
+    if any(any(item.symbols[2:]) for item in writer.program.inputs):
+        return True
+    kernel, made = node.get("kernel_shape"), writer.shapes[node.output][2:]
+    reach = (d * (k - 1) + 1 for k, d in zip(kernel, window.dilations, strict=True))
+    padded = (size + sum(pair) for size, pair in zip(wire.sizes[1:], window.pairs, strict=True))
+    down = tuple(
+        (size - r) // s + 1 for size, r, s in zip(padded, reach, window.strides, strict=True)
+    )
+    return down != tuple(made)
 
 
 def reduce(writer: Writer, node: Node) -> View:
@@ -256,6 +270,7 @@ def _pooled(
     kernel = [size_of(axis) // size_of(outer) for axis, outer in pairs]
     shape = (view.wire.sizes[0], *map(size_of, kept))
     wire = writer.step(f"{pool}{sizes(kernel)}/{sizes(kernel)}", [view.wire], shape)
+    writer.parts.pooled[id(wire)] = places
     return View(wire, (*view.base[:2], *kept), left)
 
 
