@@ -143,7 +143,7 @@ KINDS = {
     "windows by reshapes": (pooled, ("maxpool2",), ("reshape", "over_channels")),
     "queries pooled in units": (
         pooled_in_units,
-        ("windows(2) {", "maxpool2; attend(2, @"),
+        ("windows(4) {", "maxpool2 attend(2, @"),
         ("transpose", "reshape", "over_channels"),
     ),
     "patches as a file gathers them": (unfolded, ("windows(4) { conv3-16 }",), ("pick", "gather")),
