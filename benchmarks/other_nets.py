@@ -52,7 +52,7 @@ regnetz_b16 64
 cait_xxs24_224 64 img_size=64 depth=6
 coat_lite_tiny 64 img_size=64
 convit_tiny 64 img_size=64 depth=12
-convmixer_768_32 64 depth=8
+convmixer_768_32 64
 convnext_atto 64
 convnextv2_atto 64
 cpubone_b0_bfrobust 64
@@ -278,9 +278,7 @@ def write(name: str, kind: str, path: Path) -> None:
         net = several(net, call)
     samples = (torch.randn(1, *sizes),) * (1 + ("optical_flow" in call))
     if kind == "dynamo":
-        torch.onnx.export(
-            net, samples, str(path), dynamo=True, external_data=False, verbose=False
-        )
+        torch.onnx.export(net, samples, str(path), dynamo=True, external_data=False, verbose=False)
         return
     free = {"dynamic_axes": {"input": {0: "batch"}}} if kind == "open" else {}
     names = ["input", "other"][: len(samples)]

@@ -422,7 +422,9 @@ def _laid_like(writer: Writer, view: View, first: View, place: int, axis: int) -
     if pair is None or copies(view):
         return None
     one, other = pair
-    own = {a: b for x, y in zip(one.axes, other.axes, strict=True) for a, b in zip(x, y, strict=True)}
+    own = {
+        a: b for x, y in zip(one.axes, other.axes, strict=True) for a, b in zip(x, y, strict=True)
+    }
     wanted = [a for i, atoms in enumerate(one.base) if i != place for a in atoms]
     if any(a not in own for a in wanted):
         return None

@@ -278,9 +278,7 @@ def _pooled(
 _PIECES = 16
 
 
-def _parts(
-    writer: Writer, view: View, taken: Sequence[Atom], left: Axes, word: str
-) -> View | None:
+def _parts(writer: Writer, view: View, taken: Sequence[Atom], left: Axes, word: str) -> View | None:
     """A sum, mean or maximum over equal pieces of the channels: a merge of these; None for others."""
     merge = {"sum": "add", "mean": "mean", "max": "maximum"}[word]
     channels = view.base[1] if len(view.base) > 1 else ()

@@ -20,6 +20,7 @@ from netspec.importing.structure.terms import (
     Ref,
     Said,
     Tangled,
+    bound,
     forms,
     parts,
 )
@@ -233,6 +234,8 @@ class Writer:
             given = [self._argument(value.name, name, v) for name, v in pairs]
             given += [f"{k}={self._argument(value.name, k, v)}" for k, v in value.named]
             return f"{value.name}({', '.join(given)})" if given else value.name
+        if isinstance(value, tuple) and bound(value):
+            return f"({', '.join(map(self.value, value))})"
         return typed(value) if not isinstance(value, str) else show(value)
 
     # braces

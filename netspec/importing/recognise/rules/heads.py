@@ -162,7 +162,7 @@ def _rowed(writer: Writer, view: View, target: Axes) -> View:
 
 
 def _spatial(view: View, atoms: Axis, free: bool) -> Axes:
-    """The axes that places lie in: as the value has them, where they are those, in this order if not `free`."""
+    """The axes that places lie in: as the value has them, where they are those; in order if not `free`."""
     own = view.base[2:]
     same = set(flat(own)) == set(atoms) if free else flat(own) == atoms
     return own if own and same else (atoms,)
