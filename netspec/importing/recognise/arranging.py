@@ -345,6 +345,8 @@ def concat(writer: Writer, node: Node) -> View:
     if rows in first.axes:
         views = [like(writer, for_each(view, rows, place), first) for view in views]
     joined = _alike(views, axis) or _fitted(writer, views, axis)
+    if joined is None and (stack := _stack(writer, views, axis)) is not None:
+        return stack
     if joined is None:
         views = [writer.arranged(v, (v.base[0], v.axes[axis], *_others(v, axis))) for v in views]
         joined = _alike(views, axis)
@@ -411,6 +413,22 @@ def _fitted(writer: Writer, views: list[View], axis: int) -> tuple[int, list[Vie
     fitted = [_laid_like(writer, view, first, spots[0], axis) for view in views]
     found = [view for view in fitted if view is not None]
     return (spots[0], found) if len(found) == len(views) else None
+
+
+def _stack(writer: Writer, views: list[View], axis: int) -> View | None:
+    """Values joined along an axis of their own: their channels side by side; None for other joins."""
+    first = views[0]
+    if any(view.axes[axis] or len(view.base) < 2 for view in views) or copies(first):
+        return None
+    found = [_laid_like(writer, view, first, -1, axis) for view in views]
+    wires = [view.wire for view in found if view is not None]
+    if len(wires) < len(views):
+        return None
+    shape = (len(wires) * wires[0].sizes[0], *wires[0].sizes[1:])
+    new = (Atom(len(wires)),)
+    base = (first.base[0], (*new, *first.base[1]), *first.base[2:])
+    axes = tuple(new if i == axis else a for i, a in enumerate(first.axes))
+    return View(writer.step("concat", wires, shape), base, axes)
 
 
 def _laid_like(writer: Writer, view: View, first: View, place: int, axis: int) -> View | None:

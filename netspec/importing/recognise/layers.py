@@ -176,12 +176,13 @@ def pool(writer: Writer, node: Node) -> View | tuple[View, View]:
     view = writer.view(node.inputs[0])
     wire = writer.plain(view)
     window = _Window(node, node.get("kernel_shape"), wire.sizes[1:])
-    given = window.given() + ["ceil=yes"] * bool(node.get("ceil_mode", 0))
+    ceil = bool(node.get("ceil_mode", 0)) and _rounds_up(writer, window, wire, node)
+    given = window.given() + ["ceil=yes"] * ceil
     word = {"MaxPool": "maxpool", "AveragePool": "avgpool", "LpPool": "lppool"}[node.op]
     if (
         node.op == "AveragePool"
         and not node.get("count_include_pad", 0)
-        and (window.padded or node.get("ceil_mode", 0))
+        and (window.padded or ceil)
     ):
         given.append("count_pad=no")
     if node.op == "LpPool":
@@ -194,6 +195,19 @@ def pool(writer: Writer, node: Node) -> View | tuple[View, View]:
             raise Unsaid("its indices count columns first")
         return found, found.on(made.beside("unpool", made.sizes))
     return found
+
+
+def _rounds_up(writer: Writer, window: _Window, wire: Wire, node: Node) -> bool:
+    """Whether rounding up makes another size than rounding down; where sizes are open it may."""
+    if any(any(item.symbols[2:]) for item in writer.program.inputs):
+        return True
+    kernel, made = node.get("kernel_shape"), writer.shapes[node.output][2:]
+    reach = (d * (k - 1) + 1 for k, d in zip(kernel, window.dilations, strict=True))
+    padded = (size + sum(pair) for size, pair in zip(wire.sizes[1:], window.pairs, strict=True))
+    down = tuple(
+        (size - r) // s + 1 for size, r, s in zip(padded, reach, window.strides, strict=True)
+    )
+    return down != tuple(made)
 
 
 def reduce(writer: Writer, node: Node) -> View:
@@ -229,6 +243,8 @@ def reduce(writer: Writer, node: Node) -> View:
         raise Unsaid("it reduces the batch")
     if (pooled := _pooled(writer, view, taken, left, word)) is not None:
         return pooled
+    if (merged := _parts(writer, view, taken, left, word)) is not None:
+        return merged
     if len(view.base) < 2 or set(taken) != set(view.base[1]):
         # However many axes: they are the channels of what is left.
         own = tuple(atom for atom in flat(view.base) if atom in taken)
@@ -248,12 +264,35 @@ def _pooled(
         return None
     kept = tuple(tuple(atom for atom in axis if atom not in gone) for axis in places)
     pairs = list(zip(places, kept, strict=True))
-    if any(axis[: len(outer)] != outer for axis, outer in pairs):
+    # An axis that goes as a whole has no windows.
+    if any(axis[: len(outer)] != outer or len(axis) > len(outer) == 0 for axis, outer in pairs):
         return None
     kernel = [size_of(axis) // size_of(outer) for axis, outer in pairs]
     shape = (view.wire.sizes[0], *map(size_of, kept))
     wire = writer.step(f"{pool}{sizes(kernel)}/{sizes(kernel)}", [view.wire], shape)
+    writer.parts.pooled[id(wire)] = places
     return View(wire, (*view.base[:2], *kept), left)
+
+
+# As many pieces of the channels are written as branches of a merge.
+_PIECES = 16
+
+
+def _parts(writer: Writer, view: View, taken: Sequence[Atom], left: Axes, word: str) -> View | None:
+    """A sum, mean or maximum over equal pieces of the channels: a merge of these; None for others."""
+    merge = {"sum": "add", "mean": "mean", "max": "maximum"}[word]
+    channels = view.base[1] if len(view.base) > 1 else ()
+    count = len(taken)
+    if channels[:count] != tuple(taken) or count == len(channels):
+        return None
+    many, kept = size_of(channels[:count]), channels[count:]
+    if not 1 < many <= _PIECES:
+        return None
+    shape = (size_of(kept), *view.wire.sizes[1:])
+    pieces = writer.step(f"split({many})", [view.wire], shape, outputs=many)
+    assert pieces.step is not None
+    wire = writer.step(merge, pieces.step.made, shape)
+    return View(wire, (view.base[0], kept, *view.base[2:]), left)
 
 
 _OVER_PLACES = {"mean": "gap", "max": "gmp", "sum": "gsp"}

@@ -395,17 +395,20 @@ class Writer:
         order = (first, *(i for i in range(rank) if i != first))
         return self._straight(one, order), self._straight(other, order)
 
-    def _met(self, one: View, other: View) -> tuple[View, View] | None:
-        """Two views of the same atoms with the later value put in the order of the earlier one, if it can be.
+    def _met(self, large: View, small: View) -> tuple[View, View] | None:
+        """Two views of the same atoms, or one of some of the other's, whose values lie in one order then.
 
-        What flows on around a branch so stays as it is, and the branch is turned.
+        It is that of the larger, or of the earlier: what flows on around a branch stays as it is.
         """
-        same = set(flat(one.base)) == set(flat(other.base)) and one.base[0] == other.base[0]
-        if not same or not one.base[0] or copies(one) or copies(other):
+        held = set(flat(small.base))
+        if not large.base[0] or large.base[0] != small.base[0] or copies(large) or copies(small):
             return None
-        if self.earlier(one.wire, other.wire):
-            return one, self.arranged(other, one.base)
-        return self.arranged(one, other.base), other
+        if held == set(flat(large.base)):
+            if self.earlier(large.wire, small.wire):
+                return large, self.arranged(small, large.base)
+            return self.arranged(large, small.base), small
+        target = tuple(axis if set(axis) <= held else () for axis in large.base)
+        return (large, self.arranged(small, target)) if set(flat(target)) == held else None
 
     def earlier(self, one: Wire, other: Wire) -> bool:
         """Whether a value is there before another."""

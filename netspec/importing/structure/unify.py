@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from math import prod
 from typing import Any
 
 from netspec.foundation.records import record
@@ -41,8 +42,13 @@ _NAMES = {
     "pad": "pad",
     "heads": "heads",
 }
-_CHANNELS = re.compile(r"\bC\b")
-_EXPRESSION = re.compile(r"(?:(\d+)\*)?C(?://(\d+))?")
+_CHANNELS = re.compile(r"\b[CHWT]\b")
+_EXPRESSION = re.compile(r"(?:(\d+)\*)?([CHWT](?:\*[HWT])*)(?://(\d+))?")
+# Parameters that are lists of sizes, and what such a size may follow from.
+_SHAPES = frozenset({"shape", "size"})
+_AXES = ("C", "T", "H", "W", "H*W", "C*H*W", "C*T")
+# A size that is more times a side than this is so by chance.
+_SIDES, _MOST_SIDES = frozenset("HW"), 4
 _RESERVED = frozenset({"in", "of", "as", "for", "if", "else", "x"})
 
 
@@ -155,6 +161,8 @@ class _Parameters:
         values: tuple[Any, ...] = tuple(leaf.value for leaf in column)
         if (layer := self._of_layers(column)) is not None:
             return layer
+        if column[0].slot in _SHAPES and (shape := self._of_shapes(column)) is not None:
+            return shape
         if column[0].slot == SHORTCUT:
             common = _common(values)
             return self.REFUSED if common is None else common
@@ -222,6 +230,43 @@ class _Parameters:
         number = len(first.positional)
         named = zip(slots[number:], told[number:], strict=True)
         return Layer(first.name, tuple(told[:number]), tuple(named))
+
+    def _of_shapes(self, column: tuple[Leaf, ...]) -> Any:
+        """A list of sizes, each of which follows from those of what flows in; None where one does not."""
+        values = [leaf.value for leaf in column]
+        first = values[0]
+        if not all(isinstance(value, tuple) and len(value) == len(first) for value in values):
+            return None
+        if len(set(values)) == 1 and not bound(first):
+            return None
+        told: list[Any] = []
+        for at in range(len(first)):
+            part = tuple(Leaf(leaf.slot, leaf.value[at], leaf.entry, leaf.inner) for leaf in column)
+            size = self._of_sizes(part, told)
+            if size is None:
+                return self.REFUSED if any(map(bound, values)) else None
+            told.append(size)
+        return tuple(told)
+
+    def _of_sizes(self, column: tuple[Leaf, ...], before: Sequence[Any]) -> Any:
+        """One size of a list: a number, what is said already, or an expression of the sizes that flow in.
+
+        Of heights and widths that are alike it is the one that those `before` it do not say.
+        """
+        values = [leaf.value for leaf in column]
+        if len(set(values)) == 1 and not (column[0].inner and bound(values[0])):
+            return values[0]
+        said = next((value for value in values if isinstance(value, Said)), None)
+        if said is not None:
+            fits = (leaf.value == said or _told(said.text, leaf) == leaf.value for leaf in column)
+            return said if column[0].inner and all(fits) else None
+        for text in sorted(_AXES, key=lambda text: Said(text) in before):
+            known = [_told(text, leaf) for leaf in column]
+            related = _multiple(text, known, values) if all(known) else ""
+            if related and (text not in _SIDES or values[0] <= _MOST_SIDES * known[0]):
+                return Said(related)
+        related = self._of_others(tuple(values))
+        return Said(related) if related else None
 
     def _of_inner(self, column: tuple[Leaf, ...]) -> Any:
         """An expression of the channels in braces, which stays there; else nothing will do."""
@@ -304,12 +349,22 @@ def _equal(a: Any, b: Any) -> bool:
 
 
 def _told(text: str, leaf: Leaf) -> int | None:
-    """What an expression of the channels alone comes to."""
-    channels = leaf.entry.type.shape[0] if leaf.entry and leaf.entry.type.shape else None
+    """What an expression of the sizes of what flows in comes to."""
+    sizes = _sizes(leaf.entry)
     found = _EXPRESSION.fullmatch(text)
-    if not found or not isinstance(channels, int) or type(leaf.value) is not int:
+    if not found or type(leaf.value) is not int:
         return None
-    return channels * int(found[1] or 1) // int(found[2] or 1)
+    known = [sizes.get(letter) for letter in found[2].split("*")]
+    if not all(isinstance(size, int) for size in known):
+        return None
+    return prod(known) * int(found[1] or 1) // int(found[3] or 1)
+
+
+def _sizes(entry: Value | None) -> dict[str, Any]:
+    """The sizes of a tensor by the letters that say them where it flows in."""
+    shape = entry.type.shape if entry is not None else ()
+    letters = {1: "C", 2: "CT", 3: "CHW"}.get(len(shape), "")
+    return dict(zip(letters, shape, strict=False))
 
 
 def _multiple(name: str, known: Sequence[Any], values: Sequence[int]) -> str:

@@ -57,6 +57,8 @@ class Parts:
         self.steps = steps
         self.made: list[Parting] = []
         self._known: dict[tuple[int, Axis, Axes, Axes, bool], Wire] = {}
+        # The places of maps before they were pooled in windows beside each other, by what that made.
+        self.pooled: dict[int, Axes] = {}
 
     def forget(self) -> None:
         """Forgets which steps cut what, some of which are taken back."""
@@ -102,9 +104,10 @@ class Parts:
         wanted = [atom for atom in flat(outer) if atom in places]
         if not wanted:
             return view
-        kernel = window(view.wire)
-        if kernel is not None:
-            return self._pooled(view, outer, kernel)
+        whole = self.pooled.get(id(view.wire), ())
+        inside = [set(axis) <= set(own) for axis, own in zip(view.base[2:], whole, strict=False)]
+        if inside and all(inside):
+            return self._pooled(view, whole, outer)
         found = rows_of(view.wire)
         if found is None:
             return self._cut_off(view, wanted, False)
@@ -116,15 +119,13 @@ class Parts:
         assert wire is not None
         return View(wire, (cut.base[0], view.base[1], *cut.base[2:]), view.axes)
 
-    def _pooled(self, view: View, outer: Iterable[Axis], kernel: tuple[int, ...]) -> View:
-        """The same of windows beside each other: they are pooled in the parts."""
+    def _pooled(self, view: View, whole: Axes, outer: Iterable[Axis]) -> View:
+        """The same of windows beside each other, pooled from a map of these places: in the parts."""
         step = view.wire.step
         assert step is not None
-        inner = [(Atom(size),) if size > 1 else () for size in kernel]
-        whole = tuple((*axis, *own) for axis, own in zip(view.base[2:], inner, strict=True))
+        left = set(flat(view.base[2:]))
         cut = self.apart(View(step.inputs[0], (*view.base[:2], *whole), view.axes), outer)
-        gone = set(flat(inner))
-        places = tuple(tuple(a for a in axis if a not in gone) for axis in cut.base[2:])
+        places = tuple(tuple(a for a in axis if a in left) for axis in cut.base[2:])
         shape = [view.wire.sizes[0], *map(size_of, places)]
         wire = self.steps.step(step.head, [cut.wire], shape)
         return View(wire, (*cut.base[:2], *places), view.axes)
@@ -242,19 +243,6 @@ def _shift(part: Parting) -> str:
     """The shift, of which nothing is said along an axis that is one part."""
     moved = {s for s, axis in zip(part.shift, part.counts, strict=True) if axis}
     return str(moved.pop()) if len(moved) == 1 else _listed(part.shift)
-
-
-def window(wire: Wire) -> tuple[int, ...] | None:
-    """The sizes of the windows that a value is pooled from, if they stand side by side and fill a map."""
-    step = wire.step
-    found = re.fullmatch(r"(?:max|avg)pool(\d+(?:x\d+)*)/\1", step.head) if step else None
-    if step is None or found is None or step.given:
-        return None
-    sizes, rank = tuple(map(int, found[1].split("x"))), len(wire.sizes) - 1
-    sizes = sizes * rank if len(sizes) == 1 else sizes
-    before = step.inputs[0].sizes[1:]
-    fits = before == tuple(a * b for a, b in zip(sizes, wire.sizes[1:], strict=True))
-    return sizes if fits else None
 
 
 def rolled_by(part: Parting) -> tuple[int, ...] | None:

@@ -11,7 +11,7 @@ from netspec.importing.files.program import Array, Node
 from netspec.importing.recognise.parts.parting import Parting, pieces, rolled_by, rolling
 from netspec.importing.recognise.parts.rows import with_rows
 from netspec.importing.recognise.projecting import projections
-from netspec.importing.recognise.rules.undone import needs_projections, taken_apart
+from netspec.importing.recognise.rules.undone import by_heads, needs_projections, taken_apart
 from netspec.importing.recognise.sources.held import for_each, held, widened
 from netspec.importing.recognise.sources.offsets import by_offset
 from netspec.importing.recognise.steps import Wire, number
@@ -44,6 +44,7 @@ def _attended(writer: Writer, node: Node) -> tuple[View, tuple[Wire, ...], tuple
     query, key = query.moved(node.get("query_order")), key.moved(node.get("key_order"))
     key = key.moved(turned)
     value = value.moved(turned) if node.get("turned") else value
+    query, key, value = _alike(writer, (query, key, value))
     query, key, value = (writer.parts.apart(v, v.axes[:-2]) for v in (query, key, value))
     # Where nothing asks where places lie, they stay in the order that they have.
     free = not any(node.get(word) for word in ("added", "causal", "within", "mask", "turning"))
@@ -116,6 +117,18 @@ def _settled(writer: Writer, name: str) -> View:
     return for_each(view, (writer.batch,), 0)
 
 
+def _alike(writer: Writer, views: Sequence[View]) -> list[View]:
+    """Queries, keys and values (..., T, D): what are heads of one of them are no places of another."""
+    outer = [tuple(a for a in flat(v.axes[:-2]) if a not in v.base[0]) for v in views]
+    pairs = list(zip(views, outer, strict=True))
+    if not any(atoms and set(atoms) <= set(view.base[1]) for view, atoms in pairs):
+        return list(views)
+    return [
+        by_heads(writer, view) if atoms and set(atoms) <= set(flat(view.base[2:])) else view
+        for view, atoms in pairs
+    ]
+
+
 def _order(view: View) -> tuple[tuple[int, int], ...]:
     """In which order a value has the places of queries, keys or values (..., T, D), and of which sizes."""
     atoms = view.axes[-2]
@@ -149,7 +162,7 @@ def _rowed(writer: Writer, view: View, target: Axes) -> View:
 
 
 def _spatial(view: View, atoms: Axis, free: bool) -> Axes:
-    """The axes that places lie in: as the value has them where they are those, in this order if not `free`."""
+    """The axes that places lie in: as the value has them, where they are those; in order if not `free`."""
     own = view.base[2:]
     same = set(flat(own)) == set(atoms) if free else flat(own) == atoms
     return own if own and same else (atoms,)

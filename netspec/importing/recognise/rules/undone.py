@@ -38,8 +38,11 @@ def taken_apart(writer: Writer, node: Node) -> Node:
         names[place] = f"{node.output} {letter} normalised"
         attributes = {"axis": len(writer.shapes[node.inputs[place]]) - 1, "epsilon": _EPS[norm]}
         one = Node(norm, (node.inputs[place], *weights), (names[place],), attributes)
-        order = node.get(f"{words[place]}_order")
-        writer.views[names[place]] = _by_heads(writer, _RULES[norm](writer, one), order, place)
+        order = [*node.get(f"{words[place]}_order")]
+        if place:
+            order[-2:] = order[:-3:-1]
+        view = by_heads(writer, _RULES[norm](writer, one).moved(order))
+        writer.views[names[place]] = view.moved([int(i) for i in np.argsort(order)])
         writer.shapes[names[place]] = writer.shapes[node.inputs[place]]
     if scales is not None:
         # Queries (..., heads, T, D) in their own order of axes: a factor for each head.
@@ -55,9 +58,8 @@ def taken_apart(writer: Writer, node: Node) -> Node:
     return replace(node, inputs=tuple(names), attributes=done)
 
 
-def _by_heads(writer: Writer, view: View, order: tuple[int, ...], key: int) -> View:
-    """The view on a value whose channels are those of all heads; ordered it is (..., T, D) or (..., D, S)."""
-    *outer, one, other = view.moved(order).axes
-    places, width = (other, one) if key else (one, other)
+def by_heads(writer: Writer, view: View) -> View:
+    """The view (..., T, D) on a value whose channels are those of all its heads."""
+    *outer, places, width = view.axes
     heads = tuple(atom for axis in outer for atom in axis if atom not in view.base[0])
     return writer.arranged(view, (view.base[0], (*heads, *width), places))
