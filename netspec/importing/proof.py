@@ -126,7 +126,8 @@ def prove(
         reference = run
         if reference is None or program.meant is not None:
             reference = session_run(plain(path, program.meant, folder), inputs, of=path)
-        start = program.inputs[0].places
+        lead = program.inputs[0]
+        start = lead.places if not any(lead.symbols[1 : lead.places]) else 1
         places = tuple("x".join(map(str, next(iter(f.values())).shape[start:])) for f in feeds)
         places = places if len(programs) > 1 else ()
         worst, regions = 0.0, {item.name for item in program.inputs if item.regions}

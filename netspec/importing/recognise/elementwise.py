@@ -219,7 +219,7 @@ def _constant(writer: Writer, node: Node, tensor: str, constant: str) -> View:
     if node.op == "Mul" and lone:
         weights = {"weight": numbers.reshape(-1)}
         return view.on(writer.step("affine", [wire], wire.sizes, "bias=no", weights=weights))
-    free = any(any(item.symbols[2:]) for item in writer.program.inputs)
+    free = any(any(item.symbols[1:]) for item in writer.program.inputs)
     summed = node.op in ("Add", "Mul") and all(base[1:])
     waving = waves(writer, numbers, wire, free=free) if summed else None
     if waving is not None:

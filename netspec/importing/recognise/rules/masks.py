@@ -43,7 +43,7 @@ class Masks:
         condition, *ways = node.inputs
         for way, name in enumerate(ways):
             if self._low(name):
-                hidden = self._hidden(condition) if way == 0 else self._seen(condition)
+                hidden = self._where(condition, way == 0)
                 return None if hidden is None else (hidden, ways[1 - way])
         return None
 
@@ -82,46 +82,32 @@ class Masks:
         array = self.constants.get(name)
         return array is not None and bool(array.size) and bool((array <= LOW).all())
 
-    def _hidden(self, name: str) -> Hidden | None:
-        """Where a condition is true."""
+    def _where(self, name: str, truth: bool) -> Hidden | None:
+        """Where a condition is true, or where it is false."""
         array, node = self.constants.get(name), self.makers.get(name)
         if array is not None:
-            return Hidden((array.astype(bool),))
+            return Hidden((array.astype(bool) == truth,))
         if node is None:
             return None
         if node.op == "Not":
-            return self._seen(node.inputs[0])
+            return self._where(node.inputs[0], not truth)
         if node.op in _SHAPED:
-            return self._placed(self._hidden(node.inputs[0]), node)
-        if node.op == "Or":
-            both = [self._hidden(part) for part in node.inputs]
+            return self._placed(self._where(node.inputs[0], truth), node)
+        if node.op == ("Or" if truth else "And"):
+            both = [self._where(part, truth) for part in node.inputs]
             return None if both[0] is None or both[1] is None else both[0] + both[1]
-        if node.op == "Equal":
-            ids = [part for part in node.inputs if part not in self.constants]
-            zero = [self.constants[part] for part in node.inputs if part in self.constants]
-            if len(ids) == 1 and not zero[0].any():
-                return self._ids(ids[0])
-        return None
+        ids = self._compared(node)
+        return self._ids(ids) if ids is not None and truth == (node.op == "Equal") else None
 
-    def _seen(self, name: str) -> Hidden | None:
-        """Where a condition is false."""
-        array, node = self.constants.get(name), self.makers.get(name)
-        if array is not None:
-            return Hidden((~array.astype(bool),))
-        if node is None:
-            return None
-        if node.op == "Not":
-            return self._hidden(node.inputs[0])
-        if node.op in _SHAPED:
-            return self._placed(self._seen(node.inputs[0]), node)
-        if node.op == "And":
-            both = [self._seen(part) for part in node.inputs]
-            return None if both[0] is None or both[1] is None else both[0] + both[1]
+    def _compared(self, node: Node) -> str | None:
+        """The tensor that a condition compares with 0: equal to it, greater, or as a truth value itself."""
         if node.op == "Cast" and node.get("to") == _BOOL:
-            return self._ids(node.inputs[0])
-        zero = self.constants.get(node.inputs[-1])
-        if node.op == "Greater" and zero is not None and not zero.any():
-            return self._ids(node.inputs[0])
+            return node.inputs[0]
+        ways = {"Equal": (node.inputs, node.inputs[::-1]), "Greater": (node.inputs,)}
+        for name, zero in ways.get(node.op, ()):
+            held = self.constants.get(zero)
+            if held is not None and not held.any() and name not in self.constants:
+                return name
         return None
 
     def _ids(self, name: str) -> Hidden | None:
