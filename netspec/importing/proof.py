@@ -13,7 +13,7 @@ import numpy as np
 
 from netspec.backends.onnx.compile import compile_graph
 from netspec.backends.onnx.options import FileOptions
-from netspec.diagnostics.messages.importing import NotProven
+from netspec.diagnostics.messages.importing import NothingShown, NotProven
 from netspec.diagnostics.raised import NetspecError
 from netspec.foundation.records import record
 from netspec.graph.checked import Graph
@@ -300,6 +300,8 @@ def compared(path: Path, name: str, found: Array, wanted: Array) -> float:
         raise NetspecError(NotProven(str(path), f"{name} is {found.shape}, not {wanted.shape}"))
     if not wanted.size:
         return 0.0
+    if not np.isfinite(wanted).any():
+        raise NetspecError(NothingShown(str(path), name))
     if not (np.isfinite(wanted).all() and np.isfinite(found).all()):
         return 0.0 if np.array_equal(found, wanted, equal_nan=True) else float("inf")
     largest = float(np.abs(wanted).max())

@@ -135,11 +135,6 @@ SHORTER: frozenset[Example] = frozenset(
 # Other steps that compute the same in more tokens: what no rule sees.
 LONGER: dict[Example, str] = {
     (
-        "affine",
-        "1x4x5",
-        "affine-6",
-    ): "one channel that is made several is a product with a constant of more axes",
-    (
         "adaptive_avgpool",
         "2xHx9",
         "adaptive_avgpool(1x2)",

@@ -147,6 +147,10 @@ class _Specialising:
         )
         if not self.opset:
             raise refused(path, "it says no opset")
+        if not 0 < self.opset <= defs.onnx_opset_version():
+            raise refused(
+                path, f"it says opset {self.opset}: ONNX has 1 to {defs.onnx_opset_version()}"
+            )
 
     def program(self) -> Program:
         graph = self.proto.graph

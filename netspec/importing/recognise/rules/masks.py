@@ -96,10 +96,10 @@ class Masks:
         if node.op == ("Or" if truth else "And"):
             both = [self._where(part, truth) for part in node.inputs]
             return None if both[0] is None or both[1] is None else both[0] + both[1]
-        ids = self._compared(node)
+        ids = self._against_zero(node)
         return self._ids(ids) if ids is not None and truth == (node.op == "Equal") else None
 
-    def _compared(self, node: Node) -> str | None:
+    def _against_zero(self, node: Node) -> str | None:
         """The tensor that a condition compares with 0: equal to it, greater, or as a truth value itself."""
         if node.op == "Cast" and node.get("to") == _BOOL:
             return node.inputs[0]
