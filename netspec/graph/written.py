@@ -162,13 +162,19 @@ def input_line(graph: Graph, node: Node) -> str:
     """The line that declares an input."""
     tensor, label = node.types[0], "" if node.path == "input" else f"{node.path}: "
     sizes = [str(size) for size in tensor.shape]
-    line = f"input {label}{sizes[0] if len(sizes) == 1 else 'x'.join(sizes)}"
+    line = f"input {label}{input_sizes(sizes)}"
     if tensor.ids is not None:
         line += f" ids({tensor.ids})"
     if tensor.batch != SAMPLES:
         symbol = tensor.batch.symbol
         line += f" batch({symbol}={graph.nominal_sizes[symbol]})"
     return line
+
+
+def input_sizes(sizes: Sequence[str]) -> str:
+    """The sizes of an input as its line has them: a list where letters would run into what follows."""
+    alone = len(sizes) == 1 or sizes[0].isdigit()
+    return "x".join(sizes) if alone else f"({', '.join(sizes)})"
 
 
 def _head(op: Operator) -> tuple[str, set[str]]:

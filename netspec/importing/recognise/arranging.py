@@ -171,22 +171,29 @@ def tile(writer: Writer, node: Node) -> View:
 
 
 def split(writer: Writer, node: Node) -> tuple[View, ...]:
-    """Split: equal pieces of the channels are a bundle, others are slices."""
+    """Split: pieces of the channels are a bundle, and so are all steps of a sequence; others are slices."""
     view = writer.view(node.inputs[0])
     axis = node.get("axis", 0) % len(view.axes)
     pieces = [writer.shapes[name][axis] for name in node.outputs]
     if axis == 1 and view.axes[0] == view.base[0]:
         view = writer.channelled(view, axis)
     atoms = view.axes[axis]
-    if len(set(pieces)) == 1 and len(pieces) > 1 and len(view.base) > 1 and view.base[1] == atoms:
-        shape = (pieces[0], *view.wire.sizes[1:])
-        first = writer.step(f"split({len(pieces)})", [view.wire], shape, outputs=len(pieces))
+    equal = len(set(pieces)) == 1
+    every = all(name in writer.readers or name in writer.program.outputs for name in node.outputs)
+    whole = len(pieces) > 1 and len(view.base) > 1 and view.base[1] == atoms
+    if whole and (equal or every):
+        head = f"split({len(pieces)})" if equal else f"split(sizes=({', '.join(map(str, pieces))}))"
+        first = writer.step(head, [view.wire], view.wire.sizes, outputs=len(pieces))
         assert first.step is not None
-        new = (Atom(pieces[0]),) if pieces[0] > 1 else ()
-        base = (view.base[0], new, *view.base[2:])
-        axes = tuple(new if i == axis else a for i, a in enumerate(view.axes))
-        return tuple(View(wire, base, axes) for wire in first.step.made)
-    if set(pieces) == {1} and len(pieces) > 1 and view.base[2:3] == (atoms,) and not copies(view):
+        found = []
+        for wire, size in zip(first.step.made, pieces, strict=True):
+            wire.sizes = (size, *view.wire.sizes[1:])
+            new = (Atom(size),) if size > 1 else ()
+            base = (view.base[0], new, *view.base[2:])
+            axes = tuple(new if i == axis else a for i, a in enumerate(view.axes))
+            found.append(View(wire, base, axes))
+        return tuple(found)
+    if set(pieces) == {1} and every and len(pieces) > 1 and view.base[2:3] == (atoms,):
         shape = (view.wire.sizes[0], *view.wire.sizes[2:])
         first = writer.step("unstack", [view.wire], shape, outputs=len(pieces))
         assert first.step is not None

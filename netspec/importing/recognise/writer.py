@@ -10,7 +10,7 @@ from typing import Any
 from netspec.importing.files.program import Array, Input, Node, Program
 from netspec.importing.recognise.parts.parting import Parts
 from netspec.importing.recognise.sources.held import held, in_order
-from netspec.importing.recognise.steps import Names, Step, Unsaid, Wire
+from netspec.importing.recognise.steps import Names, Step, Unsaid, Wire, sizes
 from netspec.importing.recognise.views import (
     Atom,
     Axes,
@@ -67,7 +67,7 @@ class Writer:
             rows = (Atom(shape[0], batch=True),)
         elif not shape or shape[item.batch] != self.program.batch:
             raise Unsaid(f"the input {item.name} has no batch of its own")
-        others = shape[: item.batch] + shape[item.batch + 1 :]
+        others = item.of_sample(self.shapes)
         wire = Wire(free, others)
         base = (rows, *self.axes(others))
         axes = (*base[1 : item.batch + 1], base[0], *base[item.batch + 1 :])
@@ -133,8 +133,7 @@ class Writer:
         alone = tuple(() if run and id(run[0]) in many else run for run in runs)
         wire = self.arranged(View(view.wire, view.base, view.base), (view.base[0], *alone)).wire
         factors = [size_of(r) if not a else 1 for r, a in zip(runs[1:], alone[1:], strict=True)]
-        text = str(factors[0]) if len(factors) == 1 else f"({', '.join(map(str, factors))})"
-        wire = self.step(f"upsample({text})", [wire], [size_of(run) for run in runs])
+        wire = self.step(f"upsample({sizes(factors)})", [wire], [size_of(run) for run in runs])
         return View(wire, (view.base[0], *runs), view.axes)
 
     # --- steps

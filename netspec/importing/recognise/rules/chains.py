@@ -24,6 +24,7 @@ _HEAD = re.compile(r"([a-z_]+)(?:\((.*)\))?")
 _POOL = re.compile(r"avgpool([\dx]+)/([\dx]+)")
 _CONV = re.compile(r"(?:dw)?conv\d.*")
 _PADDED = re.compile(r"pad\((.*), mode=(\w+)\)")
+_PAIR = re.compile(r"\((\d+), (\d+)\)")
 # Whole-map pools, that give a number for each channel or a map of one place.
 _WHOLE = frozenset({"gap", "gmp", "gsp"})
 
@@ -197,25 +198,40 @@ def _stacked(step: Step, before: Read) -> bool:
 
 
 def _nearest(step: Step, before: Read) -> bool:
-    """Rows repeated and then columns: `upsample` of both."""
+    """Rows repeated and then columns: `upsample` of both. What is alone is repeated whatever lies between."""
     inner = before(step.inputs[0])
-    if inner is None or _parts(inner)[0] != "upsample" or len(inner.inputs) > 1:
+    if inner is None or _parts(inner)[0] != "upsample" or "mode=" in inner.head:
         return False
-    if len(step.inputs) > 1 or any("mode=" in other.head for other in (step, inner)):
+    if len(step.inputs) > 1 or len(inner.inputs) > 1 or "align" in step.head or "anti" in step.head:
         return False
     shapes = [wire.sizes[1:] for wire in (inner.inputs[0], step.inputs[0], step.made[0])]
-    old, _, new = shapes
     if any(a != b and b != c for a, b, c in zip(*shapes, strict=True)):
         return False
-    step.head, step.inputs = nearest(old, new), inner.inputs
+    mode = [given for given in _parts(step)[1] if given.startswith("mode=")]
+    if mode and any(a not in (1, b) for a, b in zip(*shapes[:2], strict=True)):
+        return False
+    step.head, step.inputs = nearest(shapes[0], shapes[2], *mode), inner.inputs
     return True
 
 
-def nearest(old: Sequence[int], new: Sequence[int]) -> str:
-    """The step that takes maps from sizes to others, each place as the nearest one."""
+def nearest(old: Sequence[int], new: Sequence[int], *given: str) -> str:
+    """The step that takes maps from sizes to others, each place as the nearest one if not said otherwise."""
+    size = f"size={'x'.join(map(str, new))}"
     if all(b % a == 0 for a, b in zip(old, new, strict=True)):
-        return f"upsample({sizes([b // a for a, b in zip(old, new, strict=True)])})"
-    return f"upsample(size={'x'.join(map(str, new))})"
+        size = sizes([b // a for a, b in zip(old, new, strict=True)])
+    return f"upsample({', '.join([size, *given])})"
+
+
+def _filled(step: Step, before: Read) -> bool:
+    """`pixel_unshuffle(2, fill=yes)` of a map whose ends were padded to whole factors."""
+    pad, (_, given) = before(step.inputs[0]), _parts(step)
+    ends = _PAIR.findall(pad.head) if pad is not None and pad.head.startswith("pad(((") else []
+    if pad is None or not ends or "=" in pad.head or "fill=yes" in given:
+        return False
+    if any(int(first) or not int(more) < int(given[0]) for first, more in ends):
+        return False
+    step.head, step.inputs = f"pixel_unshuffle({', '.join([*given, 'fill=yes'])})", pad.inputs
+    return True
 
 
 # How the first two axes change places, by how many there are.
@@ -231,4 +247,5 @@ _RULES: Mapping[str, Sequence[Callable[[Step, Read], bool]]] = {
     "conv": (_bordered,),
     "dwconv": (_bordered,),
     "upsample": (_nearest,),
+    "pixel_unshuffle": (_filled,),
 }

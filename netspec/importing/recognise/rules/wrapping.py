@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from netspec.importing.files.program import Node
-from netspec.importing.recognise.cutting import cuts
+from netspec.importing.recognise.rules.cuts import cuts
 
 Shape = tuple[int, ...]
 
