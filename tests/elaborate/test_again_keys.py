@@ -9,7 +9,7 @@ import pytest
 from support.graphs import told
 
 from netspec.diagnostics.source import Source
-from netspec.elaborate.again.recall import Recall
+from netspec.elaborate.again.recall import Memo, Recall
 from netspec.elaborate.apply import Operators
 from netspec.elaborate.build import build
 from netspec.graph.checked import Graph
@@ -91,3 +91,12 @@ def test_calls_that_differ_in_one_thing_are_other_calls(steps: str) -> None:
     with patch.object(Recall, "find", lambda *_: None):
         alone, _ = ran(steps)
     assert told(graph) == told(alone)
+
+
+@pytest.mark.parametrize("steps", ["maxpool4", "u(4); maxpool4", "pooled; pooled"])
+def test_what_sizes_must_be_is_said_of_each_net_that_is_built(steps: str) -> None:
+    """Also where nothing of it is looked at again."""
+    text = f"{BLOCKS}block pooled {{ maxpool2; u(4) }}\ninput 8xHxW\n{steps}\n"
+    memo = Memo()
+    said = [build(Source("t.ns", text), memo=memo).legality.describe() for _ in range(3)]
+    assert said == [("H >= 4", "W >= 4")] * 3

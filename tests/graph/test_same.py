@@ -45,6 +45,9 @@ BASE = "input 4x8x8\n"
             "block t { relu; add { | conv1-2 | conv1-2 } }\nt",
         ),
         ("conv1-4 as a; conv1-4(weights=@a)", "conv1-4 as b; conv1-4(weights=@b)"),
+        # All of a vector are its channels.
+        ("gap; fc-3", "gap; fc-3(over=channels)"),
+        ("gap; softmax", "gap; softmax(over=last)"),
     ],
 )
 def test_what_computes_the_same_is_the_same(mine: str, other: str) -> None:
@@ -78,6 +81,8 @@ def test_what_computes_the_same_is_the_same(mine: str, other: str) -> None:
         ("relu; head h { conv1-1 }; tanh", "relu; head h { conv1-2 }; tanh"),
         ("concat { | relu | relu }", "relu; concat { | identity | identity }"),
         ("add { | relu | sub { | tanh | relu } }", "add { | sub { | relu | tanh } | relu }"),
+        ("softmax", "softmax(over=last)"),
+        ("dropout", "dropout(over=channels)"),
     ],
 )
 def test_what_computes_another_thing_is_not(mine: str, other: str) -> None:
