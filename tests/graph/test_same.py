@@ -122,3 +122,14 @@ def test_a_symmetric_net_takes_no_longer_for_its_symmetries() -> None:
     other = built(levels + BASE + "t(11)")
     with at_most(1_000_000):
         assert same(graph, other) is not None
+
+
+@pytest.mark.parametrize("last", ["@a | @b | @s", "@s | @a | @b", "@b | @s | @a"])
+def test_operands_that_look_the_same_are_taken_in_order(last: str) -> None:
+    """From wherever they are first reached."""
+    text = (
+        f"{BASE}conv1-4 as a; @input; conv1-4 as b; add {{ | @a | @b }} as s; concat {{ | {last} }}"
+    )
+    paths = same(built(text), built(text))
+    assert paths is not None
+    assert all(mine == other for mine, other in paths.items())

@@ -150,3 +150,10 @@ def test_a_number_that_netspec_cannot_hold_is_told(fits: str, more: str) -> None
 def test_what_is_no_word_ends_where_a_text_begins() -> None:
     assert [(code, start) for code, _, start in read('relu ?"a')[1]] == [("NS101", 5), ("NS103", 6)]
     assert [code for code, *_ in read("relu ??é?é; tanh ?")[1]] == ["NS101", "NS101"]
+
+
+@pytest.mark.parametrize(
+    ("text", "at"), [("relu as a x3", 10), ("relu as a x(3)", 10), ("relu x3 x3", 8)]
+)
+def test_a_repeat_that_stands_elsewhere_is_marked_at_its_sign(text: str, at: int) -> None:
+    assert read(text)[1] == [("NS110", "x", at)]
