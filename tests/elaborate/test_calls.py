@@ -17,6 +17,10 @@ from netspec.graph.checked import Graph
 KIND = "block b(kind=a) { if kind == a { relu } else if kind == c { tanh } }\n"
 # A text behind `input 3x8x8`; then the code of what is said first and some of its facts.
 WRONG: list[tuple[str, str, dict[str, Any]]] = [
+    ("relu as a; @a.C", "NS203", {"name": "a.C"}),
+    ("relu as a; @a.W; tanh", "NS203", {"name": "a.W"}),
+    ("relu as alpha; @alpa", "NS203", {"advice_text": "did you mean `alpha`?"}),
+    ("relu as alpha; @qqqqq", "NS203", {"advice_text": ""}),
     ("conv3-8(bias=true)", "NS214", {"op": "conv", "name": "bias", "advice_text": "write `yes`"}),
     ("conv3-8(bias=None)", "NS214", {"value": "None", "advice_text": ""}),
     ("conv3-8(bias=3)", "NS214", {"value": "3", "advice_text": ""}),

@@ -81,6 +81,7 @@ def test_what_computes_the_same_is_the_same(mine: str, other: str) -> None:
         ("relu; head h { conv1-1 }; tanh", "relu; head h { conv1-2 }; tanh"),
         ("concat { | relu | relu }", "relu; concat { | identity | identity }"),
         ("add { | relu | sub { | tanh | relu } }", "add { | sub { | relu | tanh } | relu }"),
+        ("split(2) as x, y; @x", "split(2) as x, y; @y"),
         ("softmax", "softmax(over=last)"),
         ("dropout", "dropout(over=channels)"),
     ],

@@ -75,6 +75,7 @@ def test_only_at_the_start_of_a_line_a_declaration_ends_what_is_open(word: str) 
     assert at_start == [("NS106", "{", 8)]
     assert read(f"block a {{ conv3-4(pad=\n{word}\n")[1] == [("NS106", "(", 17), ("NS106", "{", 8)]
     _, inside = read(f"block a {{ relu; {word} }}\n")
+    assert inside[0] == ("NS111", word.partition(" ")[0], 16)
     assert "NS106" not in [code for code, *_ in inside]
 
 
