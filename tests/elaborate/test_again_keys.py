@@ -8,6 +8,8 @@ from unittest.mock import patch
 import pytest
 from support.graphs import told
 
+from netspec.diagnostics.limits import Limits
+from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.source import Source
 from netspec.elaborate.again.recall import Memo, Recall
 from netspec.elaborate.apply import Operators
@@ -100,3 +102,26 @@ def test_what_sizes_must_be_is_said_of_each_net_that_is_built(steps: str) -> Non
     memo = Memo()
     said = [build(Source("t.ns", text), memo=memo).legality.describe() for _ in range(3)]
     assert said == [("H >= 4", "W >= 4")] * 3
+
+
+@pytest.mark.parametrize(
+    ("limit", "code"), [("nodes", "NS404"), ("parameters", "NS409"), ("activations", "NS410")]
+)
+def test_what_is_added_again_is_within_the_limits(limit: str, code: str) -> None:
+    """Of which way a size decides nothing is counted before."""
+    text = (
+        f"{BLOCKS}block grown {{ if H > 3 {{ u(8) }} else {{ relu }} }}\n"
+        "input 8x9x9\ngrown; grown; grown; grown; grown"
+    )
+    graph = build(Source("t.ns", text))
+    needed = {
+        "nodes": len(graph.nodes),
+        "parameters": 5 * (8 * 8 * 9 + 8),
+        "activations": 4 * 10 * 8 * 81,
+    }[limit]
+    assert len(build(Source("t.ns", text), limits=Limits(**{limit: needed})).nodes) == 11
+    with pytest.raises(NetspecError) as caught:
+        build(Source("t.ns", text), limits=Limits(**{limit: needed - 1}), mend=False)
+    (said,) = caught.value.diagnostics
+    assert said.code == code
+    assert said.span is not None

@@ -111,6 +111,12 @@ def test_sizes_that_are_symbols_are_held_to_what_can_be_said_of_them(
     assert says in refusal(expression, "input 3xHxW\n")
 
 
+@pytest.mark.parametrize("sign", ["", "-"])
+def test_a_formula_may_count_to_the_limit_of_numbers(sign: str) -> None:
+    steps = f"conv1-({sign}H * 10 ** 18 - {sign}H * 10 ** 18 + 4)"
+    assert build(Source("t.ns", f"input 3xHxW\n{steps}")).outputs[0].value.shape[0] == 4
+
+
 def test_of_two_tensors_the_ratio_is_the_stride() -> None:
     text = (
         f"{INPUTS}relu as a; maxpool(2, stride=(2, 3)) as b; @a; maxpool(2, stride=ratio(@a, @b))"
