@@ -202,3 +202,23 @@ def test_every_input_has_a_field_of_its_own():
 def test_an_input_that_only_gives_its_size_is_not_seen():
     seen = field_of("conv7-2 as small; @input; conv3-2(pad=1); crop(@small)")
     assert seen.size == (3, 3)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "reason"),
+    [
+        ("adaptive_avgpool(7)", "conv58-1", "differ in size"),
+        ("maxpool2", "conv33-1", "it joins tensors of different strides"),
+    ],
+)
+@pytest.mark.parametrize("after", ["", "; conv3-1", "; add { | identity | conv3-1(pad=same) }"])
+def test_a_reason_is_kept_by_what_joins_and_follows(one, other, reason, after):
+    for first, second in ((one, other), (other, one)):
+        seen = field_of(f"add {{ | {first} | {second} }}{after}")
+        assert isinstance(seen, Unknown)
+        assert reason in seen.reason
+
+
+def test_what_sees_everything_does_so_beside_a_field_in_any_order():
+    for branches in ("conv3-4(pad=same) | gap; fc-4", "gap; fc-4 | conv3-4(pad=same)"):
+        assert field_of(f"mul {{ | {branches} }}; conv3-4") == WHOLE

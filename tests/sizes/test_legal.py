@@ -235,3 +235,9 @@ def test_an_example_is_the_smallest_from_a_size_on_or_the_largest_below() -> Non
     assert legality((bound(9, H),), ["H"]).example(5) == {"H": 5}
     assert legality((bound(9, H),), ["H"]).example(12) == {"H": 9}
     assert legality((bound(9, H), bound(H, 10)), ["H"]).example(1) is None
+
+
+def test_where_sizes_depend_on_each_other_unsolved_the_smallest_that_fit_are_found() -> None:
+    found = legality((equals(K // 2, H // 2), bound(3, H)), ["H", "K"])
+    assert found.example(3) == {"H": 3, "K": 3}
+    assert found.example(50) == {"H": 1, "K": 1}
