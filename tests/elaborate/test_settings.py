@@ -220,3 +220,17 @@ def test_of_outputs_those_that_a_mistake_may_have_lost_are_passed_over_and_other
         ("NS203", "c"),
         ("NS203", "d"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("line", "key", "advice"),
+    [
+        ("error 3", "error", "`error` takes `name=value` pairs"),
+        ("expect 3", "expect", "`expect` takes `name=value` pairs"),
+        ("papr 3", "papr", "did you mean `paper`?"),
+        ("conv3 64", "conv3", "a step is written without spaces, its arguments in parentheses"),
+    ],
+)
+def test_a_line_that_describes_nothing_is_told_what_would(line: str, key: str, advice: str) -> None:
+    problem = refusal(f"{line}\ninput 3\nrelu").diagnostics[0].problem
+    assert (problem.code, problem.facts) == ("NS223", {"key": key, "advice_text": advice})

@@ -81,9 +81,11 @@ def test_a_model_is_no_spec(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_opened_is_said(tmp_path: Path) -> None:
     (tmp_path / "loop.ns").symlink_to(tmp_path / "loop.ns")
     assert "NS502" in refusal(str(tmp_path / "loop.ns"))
-    for name in ("n" * 300, f"{'n' * 300}.ns", f"{'n' * 300}/net.ns", f"./{'n/' * 3000}x"):
-        assert "NS50" in refusal(name)
-    assert "NS50" in refusal("a\0b.ns")
+    # A word that is no path is a name that nothing has, whatever files may be called.
+    for name in ("n" * 300, "a\0b"):
+        assert "NS501" in refusal(name)
+    for name in (f"{'n' * 300}.ns", f"{'n' * 300}/net.ns", f"./{'n/' * 3000}x", "a\0b.ns"):
+        assert "NS502" in refusal(name)
 
 
 def test_a_file_that_cannot_be_read_is_said(tmp_path: Path) -> None:
@@ -244,3 +246,14 @@ def test_a_shipped_file_is_shown_as_it_is_shipped_and_others_by_their_name(folde
     assert files._shown_path(str(folder / "today" / "family.ns")) == "today/family.ns"
     assert files._shown_path(str(LIBRARY / "residual.ns")) == "library/residual.ns"
     assert files._shown_path("/somewhere/else/net.ns") == "net.ns"
+
+
+def test_shipped_specs_stand_inside_a_package_or_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "netspec"
+    package.mkdir()
+    monkeypatch.setattr(files, "PACKAGE", package)
+    assert files.shipped_folder.__wrapped__() == tmp_path / "specs"
+    (package / "specs").mkdir()
+    assert files.shipped_folder.__wrapped__() == package / "specs"
