@@ -8,8 +8,10 @@ from unittest.mock import patch
 import pytest
 from support.graphs import told
 
+from netspec.diagnostics.limits import Limits
+from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.source import Source
-from netspec.elaborate.again.recall import Recall
+from netspec.elaborate.again.recall import Memo, Recall
 from netspec.elaborate.apply import Operators
 from netspec.elaborate.build import build
 from netspec.graph.checked import Graph
@@ -91,3 +93,35 @@ def test_calls_that_differ_in_one_thing_are_other_calls(steps: str) -> None:
     with patch.object(Recall, "find", lambda *_: None):
         alone, _ = ran(steps)
     assert told(graph) == told(alone)
+
+
+@pytest.mark.parametrize("steps", ["maxpool4", "u(4); maxpool4", "pooled; pooled"])
+def test_what_sizes_must_be_is_said_of_each_net_that_is_built(steps: str) -> None:
+    """Also where nothing of it is looked at again."""
+    text = f"{BLOCKS}block pooled {{ maxpool2; u(4) }}\ninput 8xHxW\n{steps}\n"
+    memo = Memo()
+    said = [build(Source("t.ns", text), memo=memo).legality.describe() for _ in range(3)]
+    assert said == [("H >= 4", "W >= 4")] * 3
+
+
+@pytest.mark.parametrize(
+    ("limit", "code"), [("nodes", "NS404"), ("parameters", "NS409"), ("activations", "NS410")]
+)
+def test_what_is_added_again_is_within_the_limits(limit: str, code: str) -> None:
+    """Of which way a size decides nothing is counted before."""
+    text = (
+        f"{BLOCKS}block grown {{ if H > 3 {{ u(8) }} else {{ relu }} }}\n"
+        "input 8x9x9\ngrown; grown; grown; grown; grown"
+    )
+    graph = build(Source("t.ns", text))
+    needed = {
+        "nodes": len(graph.nodes),
+        "parameters": 5 * (8 * 8 * 9 + 8),
+        "activations": 4 * 10 * 8 * 81,
+    }[limit]
+    assert len(build(Source("t.ns", text), limits=Limits(**{limit: needed})).nodes) == 11
+    with pytest.raises(NetspecError) as caught:
+        build(Source("t.ns", text), limits=Limits(**{limit: needed - 1}), mend=False)
+    (said,) = caught.value.diagnostics
+    assert said.code == code
+    assert said.span is not None

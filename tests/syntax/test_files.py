@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +14,9 @@ import pytest
 
 from netspec.diagnostics.limits import Limits
 from netspec.diagnostics.raised import NetspecError
+from netspec.syntax import files
 from netspec.syntax.files import (
+    LIBRARY,
     SHELVES,
     read_shipped,
     read_spec,
@@ -78,9 +81,11 @@ def test_a_model_is_no_spec(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_opened_is_said(tmp_path: Path) -> None:
     (tmp_path / "loop.ns").symlink_to(tmp_path / "loop.ns")
     assert "NS502" in refusal(str(tmp_path / "loop.ns"))
-    for name in ("n" * 300, f"{'n' * 300}.ns", f"{'n' * 300}/net.ns", f"./{'n/' * 3000}x"):
-        assert "NS50" in refusal(name)
-    assert "NS50" in refusal("a\0b.ns")
+    # A word that is no path is a name that nothing has, whatever files may be called.
+    for name in ("n" * 300, "a\0b"):
+        assert "NS501" in refusal(name)
+    for name in (f"{'n' * 300}.ns", f"{'n' * 300}/net.ns", f"./{'n/' * 3000}x", "a\0b.ns"):
+        assert "NS502" in refusal(name)
 
 
 def test_a_file_that_cannot_be_read_is_said(tmp_path: Path) -> None:
@@ -200,3 +205,55 @@ def test_a_place_is_shown_to_those_who_have_other_folders(tmp_path: Path) -> Non
     node = netspec.load(tmp_path / "net.ns").graph.nodes[-1]
     assert shown_place(node.span) == "net.ns:2:3"
     assert shown_place(netspec.load("input 3\nrelu\n").graph.nodes[-1].span).endswith(":2:1")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty folder in the place of that of the shipped specs."""
+    kept = (files._shelf, shipped_names, files._shown_path)
+    monkeypatch.setattr(files, "shipped_folder", lambda: tmp_path)
+    for cached in kept:
+        cached.cache_clear()
+    yield tmp_path
+    for cached in kept:
+        cached.cache_clear()
+
+
+def test_a_shelf_holds_what_stands_in_its_folder(folder: Path) -> None:
+    for name in ("one", "today/family", "blocks/unit", "other/none"):
+        path = folder / f"{name}.ns"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("net n\ninput 3\nrelu\nnet wide = n\n# net none = n\n net off = n\n")
+    assert shipped_names() == ("blocks/unit", "family", "one", "wide")
+    found = {shelf: shipped_names(shelf) for shelf in SHELVES}
+    assert found == {
+        "lectures": ("one",),
+        "today": ("family", "wide"),
+        "blocks": ("blocks/unit",),
+    }
+    assert shipped_file("wide") == (folder / "today" / "family.ns", "wide")
+    assert shipped_file("one") == (folder / "one.ns", "")
+    assert shipped_file("none") is None
+    # A file goes before a variation of its name in another.
+    (folder / "today" / "wide.ns").write_text("input 3\nrelu\n")
+    files._shelf.cache_clear()
+    assert shipped_file("wide") == (folder / "today" / "wide.ns", "")
+
+
+def test_a_shipped_file_is_shown_as_it_is_shipped_and_others_by_their_name(folder: Path) -> None:
+    (folder / "today").mkdir()
+    (folder / "today" / "family.ns").write_text("input 3\nrelu\n")
+    assert files._shown_path(str(folder / "today" / "family.ns")) == "today/family.ns"
+    assert files._shown_path(str(LIBRARY / "residual.ns")) == "library/residual.ns"
+    assert files._shown_path("/somewhere/else/net.ns") == "net.ns"
+
+
+def test_shipped_specs_stand_inside_a_package_or_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "netspec"
+    package.mkdir()
+    monkeypatch.setattr(files, "PACKAGE", package)
+    assert files.shipped_folder.__wrapped__() == tmp_path / "specs"
+    (package / "specs").mkdir()
+    assert files.shipped_folder.__wrapped__() == package / "specs"

@@ -75,6 +75,7 @@ def test_only_at_the_start_of_a_line_a_declaration_ends_what_is_open(word: str) 
     assert at_start == [("NS106", "{", 8)]
     assert read(f"block a {{ conv3-4(pad=\n{word}\n")[1] == [("NS106", "(", 17), ("NS106", "{", 8)]
     _, inside = read(f"block a {{ relu; {word} }}\n")
+    assert inside[0] == ("NS111", word.partition(" ")[0], 16)
     assert "NS106" not in [code for code, *_ in inside]
 
 
@@ -150,3 +151,10 @@ def test_a_number_that_netspec_cannot_hold_is_told(fits: str, more: str) -> None
 def test_what_is_no_word_ends_where_a_text_begins() -> None:
     assert [(code, start) for code, _, start in read('relu ?"a')[1]] == [("NS101", 5), ("NS103", 6)]
     assert [code for code, *_ in read("relu ??é?é; tanh ?")[1]] == ["NS101", "NS101"]
+
+
+@pytest.mark.parametrize(
+    ("text", "at"), [("relu as a x3", 10), ("relu as a x(3)", 10), ("relu x3 x3", 8)]
+)
+def test_a_repeat_that_stands_elsewhere_is_marked_at_its_sign(text: str, at: int) -> None:
+    assert read(text)[1] == [("NS110", "x", at)]
