@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import field
 
+from netspec.diagnostics.arguments import advising
 from netspec.diagnostics.raised import Collector
 from netspec.diagnostics.source import Source
 from netspec.foundation.records import record
@@ -25,6 +26,7 @@ _COMMENT_GAP = "  "
 _TRAILING = re.compile(r"[ \t\r]+\Z")
 
 
+@advising
 def format_text(text: str, name: str = "<spec>") -> str:
     """`text` in canonical layout; the net it describes is the same. Idempotent.
 
