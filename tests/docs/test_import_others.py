@@ -1,4 +1,4 @@
-"""What is said of nets that no rule was written for is what was measured; `NETSPEC_UPDATE=1` writes it anew."""
+"""What is said of nets that no rule was written for was measured; `NETSPEC_UPDATE=1` writes it anew."""
 
 from __future__ import annotations
 

@@ -21,8 +21,11 @@ from netspec.importing.recognise.rules.bins import BINS
 from netspec.importing.recognise.rules.choosing import CHOOSING
 from netspec.importing.recognise.rules.columns import with_regions
 from netspec.importing.recognise.rules.heads import ATTENTION
+from netspec.importing.recognise.rules.joining import JOINING
 from netspec.importing.recognise.rules.narrowing import narrowed
 from netspec.importing.recognise.rules.pixels import PIXELS
+from netspec.importing.recognise.rules.products import PRODUCTS
+from netspec.importing.recognise.rules.reducing import REDUCING
 from netspec.importing.recognise.rules.sampling import SAMPLING
 from netspec.importing.recognise.rules.unpooling import UNPOOLING
 from netspec.importing.recognise.steps import Step, Wire
@@ -39,6 +42,9 @@ _RULES: dict[str, Callable[[Writer, Node], Made]] = {
     **LAYERS,
     **ELEMENTWISE,
     **ARRANGING,  # type: ignore[dict-item]
+    **JOINING,
+    **PRODUCTS,
+    **REDUCING,
     **RECURRING,
     **PADDING,
     **ATTENTION,
