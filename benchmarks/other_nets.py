@@ -30,7 +30,7 @@ from registry_torchvision import torchvision_without_operators
 
 RESULT = imports.ROOT / "benchmarks/results/imports_others.json"
 LIBRARIES = ("torch", "torchvision", "timm", "onnxscript")
-# How a file is written: by the exporter that traces at some opset, its batch open or not, or by the newer.
+# How a file is written: by the exporter that traces, at some opset, its batch open or not, or the newer one.
 KINDS = {"traced": 17, "open": 17, "opset11": 11, "opset13": 13, "dynamo": 0}
 # Seconds after which what is done with one net is given up.
 PATIENCE = 400

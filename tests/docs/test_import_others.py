@@ -1,4 +1,4 @@
-"""The page says of other nets of vision what their result says."""
+"""What is said of nets that no rule was written for was measured; `NETSPEC_UPDATE=1` writes it anew."""
 
 from __future__ import annotations
 

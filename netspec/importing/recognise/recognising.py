@@ -23,8 +23,11 @@ from netspec.importing.recognise.rules.chains import chained
 from netspec.importing.recognise.rules.choosing import CHOOSING
 from netspec.importing.recognise.rules.columns import with_regions
 from netspec.importing.recognise.rules.heads import ATTENTION
+from netspec.importing.recognise.rules.joining import JOINING
 from netspec.importing.recognise.rules.narrowing import narrowed
 from netspec.importing.recognise.rules.pixels import PIXELS
+from netspec.importing.recognise.rules.products import PRODUCTS
+from netspec.importing.recognise.rules.reducing import REDUCING
 from netspec.importing.recognise.rules.sampling import SAMPLING
 from netspec.importing.recognise.rules.tables import in_tables
 from netspec.importing.recognise.rules.unpooling import UNPOOLING
@@ -42,6 +45,9 @@ _RULES: dict[str, Callable[[Writer, Node], Made]] = {
     **LAYERS,
     **ELEMENTWISE,
     **ARRANGING,  # type: ignore[dict-item]
+    **JOINING,
+    **PRODUCTS,
+    **REDUCING,
     **RECURRING,
     **PADDING,
     **ATTENTION,

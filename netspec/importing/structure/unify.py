@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from math import prod
 from typing import Any
 
 from netspec.foundation.records import record
 from netspec.graph.checked import Value
 from netspec.importing.structure.fusing import ANY, PROJECTION, SHORTCUT
+from netspec.importing.structure.sizes import SHAPES, Leaf, comes_to, follows, multiple
 from netspec.importing.structure.terms import (
     REFERENCE,
     SIZES,
@@ -43,12 +43,6 @@ _NAMES = {
     "heads": "heads",
 }
 _CHANNELS = re.compile(r"\b[CHWT]\b")
-_EXPRESSION = re.compile(r"(?:(\d+)\*)?([CHWT](?:\*[HWT])*)(?://(\d+))?")
-# Parameters that are lists of sizes, and what such a size may follow from.
-_SHAPES = frozenset({"shape", "size"})
-_AXES = ("C", "T", "H", "W", "H*W", "C*H*W", "C*T")
-# A size that is more times a side than this is so by chance.
-_SIDES, _MOST_SIDES = frozenset("HW"), 4
 _RESERVED = frozenset({"in", "of", "as", "for", "if", "else", "x"})
 
 
@@ -63,21 +57,6 @@ class Block:
     parameters: list[tuple[str, tuple[Any] | None]]
     body: Chain | None
     given: Mark | None = None
-
-
-@record
-class Leaf:
-    """One value in a piece: of which parameter, and the tensor whose sizes can be named there.
-
-    Those of `inner` stand in braces in the piece, where these are the sizes of another tensor than
-    where the piece is called. What `flows` is the tensor that flows into the piece.
-    """
-
-    slot: str
-    value: Any
-    entry: Value | None
-    inner: bool
-    flows: bool = False
 
 
 @record
@@ -161,7 +140,7 @@ class _Parameters:
         values: tuple[Any, ...] = tuple(leaf.value for leaf in column)
         if (layer := self._of_layers(column)) is not None:
             return layer
-        if column[0].slot in _SHAPES and (shape := self._of_shapes(column)) is not None:
+        if column[0].slot in SHAPES and (shape := self._of_shapes(column)) is not None:
             return shape
         if column[0].slot == SHORTCUT:
             common = _common(values)
@@ -258,13 +237,13 @@ class _Parameters:
             return values[0]
         said = next((value for value in values if isinstance(value, Said)), None)
         if said is not None:
-            fits = (leaf.value == said or _told(said.text, leaf) == leaf.value for leaf in column)
+            fits = (
+                leaf.value == said or comes_to(said.text, leaf) == leaf.value for leaf in column
+            )
             return said if column[0].inner and all(fits) else None
-        for text in sorted(_AXES, key=lambda text: Said(text) in before):
-            known = [_told(text, leaf) for leaf in column]
-            related = _multiple(text, known, values) if all(known) else ""
-            if related and (text not in _SIDES or values[0] <= _MOST_SIDES * known[0]):
-                return Said(related)
+        said_before = [size.text for size in before if isinstance(size, Said)]
+        if related := follows(column, said_before):
+            return Said(related)
         related = self._of_others(tuple(values))
         return Said(related) if related else None
 
@@ -272,7 +251,9 @@ class _Parameters:
         """An expression of the channels in braces, which stays there; else nothing will do."""
         said = next(leaf.value for leaf in column if isinstance(leaf.value, Said))
         for leaf in column:
-            if leaf.value != said and (leaf.entry is None or _told(said.text, leaf) != leaf.value):
+            if leaf.value != said and (
+                leaf.entry is None or comes_to(said.text, leaf) != leaf.value
+            ):
                 return self.REFUSED
         return said
 
@@ -283,12 +264,12 @@ class _Parameters:
         ]
         if not all(isinstance(size, int) and size for size in into):
             return ""
-        return _multiple("C", into, [leaf.value for leaf in column])
+        return multiple("C", into, [leaf.value for leaf in column])
 
     def _of_others(self, values: tuple[int, ...]) -> str:
         for name, known in self.columns.items():
             whole = all(type(value) is int and value > 0 for value in known)
-            if whole and (related := _multiple(name, known, values)):
+            if whole and (related := multiple(name, known, values)):
                 return related
         return ""
 
@@ -346,38 +327,6 @@ class _Typed:
 
 def _equal(a: Any, b: Any) -> bool:
     return bool(a == b) and isinstance(a, bool) == isinstance(b, bool)
-
-
-def _told(text: str, leaf: Leaf) -> int | None:
-    """What an expression of the sizes of what flows in comes to."""
-    sizes = _sizes(leaf.entry)
-    found = _EXPRESSION.fullmatch(text)
-    if not found or type(leaf.value) is not int:
-        return None
-    known = [sizes.get(letter) for letter in found[2].split("*")]
-    if not all(isinstance(size, int) for size in known):
-        return None
-    return prod(known) * int(found[1] or 1) // int(found[3] or 1)
-
-
-def _sizes(entry: Value | None) -> dict[str, Any]:
-    """The sizes of a tensor by the letters that say them where it flows in."""
-    shape = entry.type.shape if entry is not None else ()
-    letters = {1: "C", 2: "CT", 3: "CHW"}.get(len(shape), "")
-    return dict(zip(letters, shape, strict=False))
-
-
-def _multiple(name: str, known: Sequence[Any], values: Sequence[int]) -> str:
-    """How values follow from those of a name by one factor; nothing where they do not."""
-    if values[0] and known[0] and values[0] % known[0] == 0:
-        factor = values[0] // known[0]
-        if all(value == factor * size for value, size in zip(values, known, strict=True)):
-            return name if factor == 1 else f"{factor}*{name}"
-    if values[0] > 0 and known[0] % values[0] == 0:
-        factor = known[0] // values[0]
-        if all(value and size == factor * value for value, size in zip(values, known, strict=True)):
-            return f"{name}//{factor}"
-    return ""
 
 
 def _filled(piece: Piece, told: list[Any], flowing: Mark | None) -> Chain:

@@ -36,8 +36,8 @@ def taken_apart(writer: Writer, node: Node) -> Node:
                 weights.append(f"{node.output} {letter} {word}")
                 writer.constants[weights[-1]] = array
         names[place] = f"{node.output} {letter} normalised"
-        attributes = {"axis": len(writer.shapes[node.inputs[place]]) - 1, "epsilon": _EPS[norm]}
-        one = Node(norm, (node.inputs[place], *weights), (names[place],), attributes)
+        along = {"axis": len(writer.shapes[node.inputs[place]]) - 1, "epsilon": _EPS[norm]}
+        one = Node(norm, (node.inputs[place], *weights), (names[place],), along)
         order = [*node.get(f"{words[place]}_order")]
         if place:
             order[-2:] = order[:-3:-1]
