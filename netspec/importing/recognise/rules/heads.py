@@ -11,7 +11,6 @@ from netspec.importing.files.program import Array, Node
 from netspec.importing.recognise.parts.parting import Parting, pieces, rolled_by, rolling
 from netspec.importing.recognise.parts.rows import with_rows
 from netspec.importing.recognise.projecting import projections
-from netspec.importing.recognise.rules.undone import by_heads, needs_projections, taken_apart
 from netspec.importing.recognise.sources.held import for_each, held, widened
 from netspec.importing.recognise.sources.offsets import by_offset
 from netspec.importing.recognise.steps import Wire, number
@@ -27,9 +26,9 @@ _HIDDEN = -99.0
 def attend(writer: Writer, node: Node) -> View:
     """Attention without its projections, which are layers of their own before and after."""
     found, wires, heads = _attended(writer, node)
-    if needs_projections(node) and projections(wires, *heads) is None:
-        # What only attention with its projections does is then done before it.
-        found, *_ = _attended(writer, taken_apart(writer, node))
+    alone = node.get("norm") or node.get("turning") or node.get("scales") is not None
+    if alone and projections(wires, *heads) is None:
+        raise Unsaid("it normalises, turns or scales heads that no layer projects")
     return found
 
 
@@ -44,7 +43,6 @@ def _attended(writer: Writer, node: Node) -> tuple[View, tuple[Wire, ...], tuple
     query, key = query.moved(node.get("query_order")), key.moved(node.get("key_order"))
     key = key.moved(turned)
     value = value.moved(turned) if node.get("turned") else value
-    query, key, value = _alike(writer, (query, key, value))
     query, key, value = (writer.parts.apart(v, v.axes[:-2]) for v in (query, key, value))
     # Where nothing asks where places lie, they stay in the order that they have.
     free = not any(node.get(word) for word in ("added", "causal", "within", "mask", "turning"))
@@ -115,18 +113,6 @@ def _settled(writer: Writer, name: str) -> View:
             return View(view.wire, view.base, ((writer.batch, *view.axes[1]), *view.axes[2:]))
     view = held(writer, array, writer.batch, name)
     return for_each(view, (writer.batch,), 0)
-
-
-def _alike(writer: Writer, views: Sequence[View]) -> list[View]:
-    """Queries, keys and values (..., T, D): what are heads of one of them are no places of another."""
-    outer = [tuple(a for a in flat(v.axes[:-2]) if a not in v.base[0]) for v in views]
-    pairs = list(zip(views, outer, strict=True))
-    if not any(atoms and set(atoms) <= set(view.base[1]) for view, atoms in pairs):
-        return list(views)
-    return [
-        by_heads(writer, view) if atoms and set(atoms) <= set(flat(view.base[2:])) else view
-        for view, atoms in pairs
-    ]
 
 
 def _order(view: View) -> tuple[tuple[int, int], ...]:

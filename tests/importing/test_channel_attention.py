@@ -1,4 +1,4 @@
-"""What looks like one operator and is none: a group of nodes that no step says is read node by node."""
+"""Attention in which the channels of a head attend to each other: no `attention`, which projects."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ reshape(8x8x8)
 
 
 @pytest.mark.parametrize("blind", [False, True])
-def test_attention_that_no_step_is_stays_its_nodes(tmp_path: Path, blind: bool) -> None:
+def test_attention_over_channels_of_a_map(tmp_path: Path, blind: bool) -> None:
     path = tmp_path / "net.onnx"
     netspec.load(CROSSED).to_onnx(path)
     if blind:
@@ -79,6 +79,7 @@ def test_attention_that_no_step_is_stays_its_nodes(tmp_path: Path, blind: bool) 
     found = import_file(path)
     assert found.proof is not None
     assert found.proof.error == 0
+
     assert [found.text.count(word) for word in ("attend", "matmul", "softmax")] == [0, 2, 1]
 
 
