@@ -75,7 +75,8 @@ def _source(spec: str | Path | Net, limits: Limits = DEFAULT) -> Source:
     if isinstance(spec, Net):
         return spec.graph.source
     text = str(spec)
-    is_text = isinstance(spec, str) and any(mark in text for mark in "\n;{}") and not _exists(text)
+    marked = any(mark in text for mark in "\n;{}") or not text.strip()
+    is_text = isinstance(spec, str) and marked and not _exists(text)
     return Source("<text>", text) if is_text else read_spec(text, limits)
 
 
@@ -233,7 +234,7 @@ def _unwrapped(tensors: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _exists(text: str) -> bool:
     try:
-        return Path(text).exists()
+        return bool(text) and Path(text).exists()
     except OSError:
         return False
 

@@ -52,6 +52,9 @@ class Values(Protocol):
     def stride_told(self, tensors: Sequence[Any]) -> None:
         """Takes note that the stride from one tensor to another was told, whatever their types."""
 
+    def is_size(self, word: str) -> bool:
+        """Whether a word is a size of what flows in, and no parameter."""
+
     def names_step(self, word: str) -> bool:
         """Whether a word is the name of a step, which is read with `@`."""
 
@@ -197,11 +200,15 @@ def _binary(node: ast.Binary, values: Values) -> Any:
             return left
         return truth(evaluate(node.right, values))
     right = evaluate(node.right, values)
-    for word, other in ((left, right), (right, left)):
-        # Never equal: a size of the step was meant.
-        numbers = isinstance(word, Name) and isinstance(other, int | float | Formula)
-        if numbers and values.names_step(word.text):
-            raise UnknownWord(word)
+    for word, at, other, beside in (
+        (left, node.left, right, node.right),
+        (right, node.right, left, node.left),
+    ):
+        if isinstance(word, Name) and isinstance(other, int | float | Formula):
+            # Never equal: a size of the step was meant, or a word that is misspelt.
+            written = isinstance(at, ast.Variable) and at.name == word.text
+            if values.names_step(word.text) or (written and _is_number(beside, values)):
+                raise UnknownWord(word)
     if node.operator == "==":
         return bool(left == right)
     if node.operator == "!=":
@@ -223,6 +230,20 @@ def _binary(node: ast.Binary, values: Values) -> Any:
     except ArithmeticError as error:
         raise Rejection(BadArithmetic(text(), _reason(error))) from None
     return result if isinstance(result, bool) else _number(result, text)
+
+
+def _is_number(node: ast.Expression, values: Values) -> bool:
+    """Whether an expression is a number whatever a net is given: no parameter, which may be a word."""
+    match node:
+        case ast.Number() | ast.Binary() | ast.Unary():
+            return True
+        case ast.Call():
+            return node.name in FUNCTIONS
+        case ast.Reference():
+            return len(node.parts) > 1
+        case ast.Variable():
+            return values.is_size(node.name)
+    return False
 
 
 def _bounded(left: Formula, right: Formula) -> None:
