@@ -44,6 +44,9 @@ def advice(text: str) -> str:
         ("block b { relu\nblock c { tanh }\n}\nc; relu ?", ["{", "?"]),
         ("f(1, ]\nrelu\ntanh ) )", ["]", "(", ")"]),
         ("f([1, 2); relu)", ["[", ")"]),
+        ("relu ) tanh", [")"]),
+        ("relu } tanh", ["}"]),
+        ("relu ] ; ?", ["]", "?"]),
         ("f(1, [2, (3]); tanh]", ["(", "]"]),
     ],
 )
