@@ -416,3 +416,14 @@ def test_two_of_the_steps_that_a_tensor_comes_from_are_shown(many: int) -> None:
         ("2x8x8 comes from here", "conv1-2"),
         ("3x8x8 comes from here", "conv1-3"),
     ]
+
+
+def test_rows_that_do_not_meet_are_told_as_what_they_are_for() -> None:
+    text = (
+        "input a: 3x4x4\ninput r: 5 batch(R=7)\n@r; parameter(5) as k\n"
+        "{ | @r | @k | @a; gap; fc-5 }; add"
+    )
+    with pytest.raises(NetspecError) as caught:
+        build(Source("t.ns", text))
+    shown = caught.value.diagnostics[0].problem.facts["shapes"]
+    assert shown == "5 for each of R and 5 for all samples and 5 for each sample"
