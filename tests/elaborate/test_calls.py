@@ -403,3 +403,27 @@ def test_a_layer_that_a_block_is_given_is_one_of_the_caller_s_file(tmp_path: Pat
     graph = build(Source("t.ns", text, str(tmp_path / "t.ns")))
     spelt = [node.op.spelling for node in graph.nodes[1:]]
     assert spelt == ["sigmoid", "relu", "tanh", "relu", "tanh", "relu"]
+
+
+@pytest.mark.parametrize("many", [2, 3, 5])
+def test_two_of_the_steps_that_a_tensor_comes_from_are_shown(many: int) -> None:
+    steps = "".join(f"@input; conv1-{i + 2} as c{i}\n" for i in range(many))
+    joined = " ".join(f"| @c{i}" for i in range(many))
+    with pytest.raises(NetspecError) as caught:
+        build(Source("t.ns", f"input 3x8x8\n{steps}{{ {joined} }}; add"))
+    (said,) = caught.value.diagnostics
+    assert [(label.text, label.span.text) for label in said.labels] == [
+        ("2x8x8 comes from here", "conv1-2"),
+        ("3x8x8 comes from here", "conv1-3"),
+    ]
+
+
+def test_rows_that_do_not_meet_are_told_as_what_they_are_for() -> None:
+    text = (
+        "input a: 3x4x4\ninput r: 5 batch(R=7)\n@r; parameter(5) as k\n"
+        "{ | @r | @k | @a; gap; fc-5 }; add"
+    )
+    with pytest.raises(NetspecError) as caught:
+        build(Source("t.ns", text))
+    shown = caught.value.diagnostics[0].problem.facts["shapes"]
+    assert shown == "5 for each of R and 5 for all samples and 5 for each sample"

@@ -234,3 +234,17 @@ def test_of_outputs_those_that_a_mistake_may_have_lost_are_passed_over_and_other
 def test_a_line_that_describes_nothing_is_told_what_would(line: str, key: str, advice: str) -> None:
     problem = refusal(f"{line}\ninput 3\nrelu").diagnostics[0].problem
     assert (problem.code, problem.facts) == ("NS223", {"key": key, "advice_text": advice})
+
+
+@pytest.mark.parametrize(
+    ("text", "fewest"),
+    [
+        ("input 3xHxW\nrelu", 3),
+        ("input 3xHxW\npad(2)", 3 * 5 * 5),
+        ("input 3xHxW\nconv3-2", 3 * 9 * 2),
+    ],
+)
+def test_an_open_size_takes_as_little_as_it_may(text: str, fewest: int) -> None:
+    assert build(Source("t.ns", text), limits=Limits(tensor=fewest))
+    with pytest.raises(NetspecError, match="NS40"):
+        build(Source("t.ns", text), limits=Limits(tensor=fewest - 1), mend=False)

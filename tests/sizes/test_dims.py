@@ -310,3 +310,10 @@ def test_an_open_size_grows_with_its_input_as_what_is_computed_of_it(
 )
 def test_a_formula_takes_its_shortest_form(formula: Dim, said: str) -> None:
     assert str(formula) == said
+
+
+def test_what_has_no_symbol_does_not_grow() -> None:
+    assert slope(7, "H") == 0
+    assert slope(W * 2, "H") == 0
+    assert slope(3 * H + W, "H") == 3
+    assert slope((3 * H + 1) // 2, "H") == Fraction(3, 2)

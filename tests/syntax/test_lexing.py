@@ -44,6 +44,9 @@ def advice(text: str) -> str:
         ("block b { relu\nblock c { tanh }\n}\nc; relu ?", ["{", "?"]),
         ("f(1, ]\nrelu\ntanh ) )", ["]", "(", ")"]),
         ("f([1, 2); relu)", ["[", ")"]),
+        ("relu ) tanh", [")"]),
+        ("relu } tanh", ["}"]),
+        ("relu ] ; ?", ["]", "?"]),
         ("f(1, [2, (3]); tanh]", ["(", "]"]),
     ],
 )
@@ -119,6 +122,7 @@ def test_nesting_is_refused_at_the_bracket_that_is_one_too_deep() -> None:
         ("relu; ?", "delete it"),
         ("relu; \xa1", "names are ASCII letters, digits and _"),
         ("'relu'", "words stand without quotes"),
+        ("f([1 2])", "values are separated by commas: `[1, 2]`"),
     ],
 )
 def test_what_is_no_word_is_told_what_it_may_mean(text: str, says: str) -> None:

@@ -69,8 +69,10 @@ def test_what_somebody_still_writes_is_not_swept_however_old(tmp_path, folder):
     handle = os.open(path, os.O_RDONLY)
     try:
         assert lock(handle, wait=0)
+        before = len(os.listdir("/proc/self/fd"))
         atomic.sweep(tmp_path)
         assert path.exists()
+        assert len(os.listdir("/proc/self/fd")) == before
     finally:
         os.close(handle)
     atomic.sweep(tmp_path)
