@@ -121,8 +121,8 @@ def shared_product(net: Net, x: Tensor) -> Tensor:
 KINDS = {
     "channels that attend to channels": (
         channels_attend,
-        ("residual {", "l2norm", "attend(2, @", "residual { layernorm; mlp(64) }"),
-        ("add {", "matmul"),
+        ("residual {", "l2norm", "softmax(last)", "residual { layernorm; mlp(64) }"),
+        ("add {",),
     ),
     "a token that attends": (
         token_attends,

@@ -10,8 +10,6 @@ import numpy as np
 from netspec.importing.files.program import Array, Node
 from netspec.importing.recognise.parts.parting import Parting, pieces, rolled_by, rolling
 from netspec.importing.recognise.parts.rows import with_rows
-from netspec.importing.recognise.projecting import projections
-from netspec.importing.recognise.rules.undone import by_heads, needs_projections, taken_apart
 from netspec.importing.recognise.sources.held import for_each, held
 from netspec.importing.recognise.sources.offsets import by_offset
 from netspec.importing.recognise.steps import Wire, number
@@ -26,15 +24,6 @@ _HIDDEN = -99.0
 
 def attend(writer: Writer, node: Node) -> View:
     """Attention without its projections, which are layers of their own before and after."""
-    found, wires, heads = _attended(writer, node)
-    if needs_projections(node) and projections(wires, *heads) is None:
-        # What only attention with its projections does is then done before it.
-        found, *_ = _attended(writer, taken_apart(writer, node))
-    return found
-
-
-def _attended(writer: Writer, node: Node) -> tuple[View, tuple[Wire, ...], tuple[int, int]]:
-    """The view, queries, keys and values, and how many heads those have, and these."""
     views = [_settled(writer, name) for name in node.inputs[:3]]
     if len({len(view.axes) for view in views}) > 1:
         raise Unsaid("its queries and keys have different axes")
@@ -81,8 +70,7 @@ def _attended(writer: Writer, node: Node) -> tuple[View, tuple[Wire, ...], tuple
     across = value.axes[-1]
     axes = (*query.axes[:-1], across)
     found = View(wire, (query.base[0], (*many, *across), *query.base[2:]), axes)
-    found = found.moved(turned) if node.get("turned") else found
-    return found, (query.wire, key.wire, value.wire), (heads, groups)
+    return found.moved(turned) if node.get("turned") else found
 
 
 def _norms(node: Node, width: int) -> dict[str, Array]:
@@ -124,9 +112,16 @@ def _alike(writer: Writer, views: Sequence[View]) -> list[View]:
     if not any(atoms and set(atoms) <= set(view.base[1]) for view, atoms in pairs):
         return list(views)
     return [
-        by_heads(writer, view) if atoms and set(atoms) <= set(flat(view.base[2:])) else view
+        _by_heads(writer, view) if atoms and set(atoms) <= set(flat(view.base[2:])) else view
         for view, atoms in pairs
     ]
+
+
+def _by_heads(writer: Writer, view: View) -> View:
+    """The view (..., T, D) on a value whose channels are those of all its heads."""
+    *outer, places, width = view.axes
+    heads = tuple(atom for axis in outer for atom in axis if atom not in view.base[0])
+    return writer.arranged(view, (view.base[0], (*heads, *width), places))
 
 
 def _order(view: View) -> tuple[tuple[int, int], ...]:
