@@ -33,6 +33,11 @@ class Leaf:
     flows: bool = False
 
 
+def of_sizes(text: str) -> bool:
+    """Whether an expression is one of the sizes of what flows in alone."""
+    return _EXPRESSION.fullmatch(text) is not None
+
+
 def comes_to(text: str, leaf: Leaf) -> int | None:
     """What an expression of the sizes of what flows in comes to; None where it does not."""
     sizes = _sizes(leaf.entry)

@@ -10,7 +10,7 @@ from typing import Any
 from netspec.foundation.records import record
 from netspec.graph.checked import Value
 from netspec.importing.structure.fusing import ANY, PROJECTION, SHORTCUT
-from netspec.importing.structure.sizes import SHAPES, Leaf, comes_to, follows, multiple
+from netspec.importing.structure.sizes import SHAPES, Leaf, comes_to, follows, multiple, of_sizes
 from netspec.importing.structure.terms import (
     REFERENCE,
     SIZES,
@@ -169,7 +169,7 @@ class _Parameters:
             if common is not None:
                 return common
             values = tuple(forms(value)[0] for value in values)
-        scoped = any(isinstance(value, Said) for value in values)
+        scoped = any(isinstance(v, Said) or (isinstance(v, tuple) and bound(v)) for v in values)
         if not scoped and not any(outer) and all(_equal(value, values[0]) for value in values):
             return values[0]
         counted = column[0].slot == TIMES  # how often follows from no size
@@ -223,7 +223,7 @@ class _Parameters:
             part = tuple(Leaf(leaf.slot, leaf.value[at], leaf.entry, leaf.inner) for leaf in column)
             size = self._of_sizes(part, told)
             if size is None:
-                return self.REFUSED if any(map(bound, values)) else None
+                return self.REFUSED if column[0].inner and any(map(bound, values)) else None
             told.append(size)
         return tuple(told)
 
@@ -233,14 +233,14 @@ class _Parameters:
         Of heights and widths that are alike it is the one that those `before` it do not say.
         """
         values = [leaf.value for leaf in column]
-        if len(set(values)) == 1 and not (column[0].inner and bound(values[0])):
+        if len(set(values)) == 1 and not bound(values[0]):
             return values[0]
         said = next((value for value in values if isinstance(value, Said)), None)
         if said is not None:
             fits = (
                 leaf.value == said or comes_to(said.text, leaf) == leaf.value for leaf in column
             )
-            return said if column[0].inner and all(fits) else None
+            return said if column[0].inner and of_sizes(said.text) and all(fits) else None
         said_before = [size.text for size in before if isinstance(size, Said)]
         if related := follows(column, said_before):
             return Said(related)
