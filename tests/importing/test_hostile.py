@@ -15,6 +15,7 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 from support.foreign_files import node
 from support.watching import at_most, counting
 
+import netspec
 from netspec.backends.runtime import Session
 from netspec.cli.main import main
 from netspec.diagnostics.raised import NetspecError
@@ -215,3 +216,11 @@ def test_what_is_no_number_anywhere_proves_nothing(number: float, tmp_path: Path
     weight[0] = 1
     path.write_bytes(model(nodes, [numpy_helper.from_array(weight, "w")]).SerializeToString())
     assert import_file(path).proof is not None
+
+
+def test_what_is_a_number_above_zero_alone_is_proven_there(tmp_path: Path) -> None:
+    path = tmp_path / "m.onnx"
+    netspec.load("input 3x8x8\nlog; gsp; over_channels(sum)").to_onnx(path, optimize=False)
+    found = import_file(path)
+    assert found.proof is not None
+    assert found.proof.error < 1e-6

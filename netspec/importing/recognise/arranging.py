@@ -34,7 +34,7 @@ def reshape(writer: Writer, node: Node) -> View:
         raise Unsaid("its sizes are not those of what it reads, at the sizes that inputs have here")
     found = writer.copied(node.inputs[0]).reshaped(shape)
     if found is not None:
-        return found
+        return found.apart()
     view = writer.view(node.inputs[0])
     wire = writer.plain(view)
     if not shape or shape[0] != size_of(view.axes[0]):

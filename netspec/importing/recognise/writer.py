@@ -282,6 +282,7 @@ class Writer:
 
     def channelled(self, view: View, axis: int) -> View:
         """The view on a value whose channels are this axis."""
+        view = view.alone(axis)
         atoms = view.axes[axis]
         if len(view.base) > 1 and view.base[1] == atoms:
             return view

@@ -110,7 +110,8 @@ def _settled(writer: Writer, name: str) -> View:
         whole = array.reshape(many, -1, *array.shape[1:])
         if (whole == whole[:1]).all():
             view = held(writer, whole[:1], writer.batch, name)
-            return View(view.wire, view.base, ((writer.batch, *view.axes[1]), *view.axes[2:]))
+            base = ((writer.batch,), *view.base[1:])
+            return View(view.wire, base, ((writer.batch, *view.axes[1]), *view.axes[2:]))
     view = held(writer, array, writer.batch, name)
     return for_each(view, (writer.batch,), 0)
 
