@@ -15,12 +15,12 @@ from netspec.elaborate.build import build
 from netspec.foundation.records import record
 from netspec.graph.checked import Graph
 from netspec.graph.same import same
-from netspec.importing.files.program import Array, Input, Program
+from netspec.importing.files.program import Array, Program
 from netspec.importing.files.specialise import OPEN, OTHERS, VOLUME, leaves_open, read_program
 from netspec.importing.own_sizes import at_own_sizes
 from netspec.importing.parts import prove_parts
 from netspec.importing.proof import Proof, Run, prove
-from netspec.importing.recognise.opening import left_open, open_sizes, opened, tries
+from netspec.importing.recognise.opening import open_sizes, opened, tries
 from netspec.importing.recognise.recognising import Recognised, recognised
 from netspec.importing.recognise.unread import Unread, listed, notes
 from netspec.importing.structure.find import structured
@@ -102,7 +102,7 @@ def import_file(
             free = opened(found, recognised(other, found.name), program)
             if free is not None:
                 return _proven(path, free, (program, other), run)
-    held = tuple(f"{name}={read[name]}" for name in left_open(program))
+    held = tuple(f"{name}={read[name]}" for name in names)
     return _proven(path, found, (program,), run, held)
 
 
@@ -139,24 +139,18 @@ def _asked(names: Sequence[str]) -> str:
 
 
 def _sizes(program: Program) -> dict[str, int]:
-    """What stands in for the sizes that a program leaves open, but for batches, by their names."""
+    """What stands in for the sizes that a program leaves open but for batches, by their names."""
     return {
         name: size
         for item in program.inputs
-        for name, size in zip(item.symbols[1:], _others(item, program), strict=False)
+        for name, size in zip(item.symbols[1:], item.of_sample(program.shapes), strict=False)
         if name
     }
 
 
-def _others(item: Input, program: Program) -> list[int]:
-    """The sizes of an input but for its batch."""
-    shape = program.shapes[item.name]
-    return [size for axis, size in enumerate(shape) if axis != item.batch]
-
-
 def _known(path: Path, program: Program, sizes: Mapping[str, int]) -> None:
     """Raises NetspecError for sizes of names that the file does not have, or below 1."""
-    names = left_open(program)
+    names = open_sizes(program)
     for name, size in sizes.items():
         if name not in names or size < 1:
             raise NetspecError(NoSuchSize(str(path), f"{name}={size}", ", ".join(names) or "none"))

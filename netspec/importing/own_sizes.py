@@ -15,7 +15,7 @@ from netspec.diagnostics.raised import NetspecError
 from netspec.importing.files.program import Node, Program
 from netspec.importing.files.specialise import read_program
 from netspec.importing.recognise.arranging import MISFIT
-from netspec.importing.recognise.opening import left_open
+from netspec.importing.recognise.opening import open_sizes
 from netspec.importing.recognise.recognising import Recognised, recognised
 
 # How often a file is read at sizes that it has somewhere.
@@ -30,7 +30,7 @@ def at_own_sizes(
     `sizes` are those that were asked for. None where all fit, or none of the file's own does.
     """
     wrong = [item.node for item in found.unread if item.reason == MISFIT]
-    names = [name for name in left_open(program) if name not in (sizes or {})] if wrong else []
+    names = [name for name in open_sizes(program) if name not in (sizes or {})] if wrong else []
     for tried in islice(_tries(wrong, names), _MOST):
         with suppress(NetspecError):
             other = read_program(path, {**(sizes or {}), **tried})

@@ -10,6 +10,7 @@ import numpy as np
 from netspec.importing.files.program import Array, Node
 from netspec.importing.recognise.parts.parting import Parting, pieces, rolled_by, rolling
 from netspec.importing.recognise.parts.rows import with_rows
+from netspec.importing.recognise.projecting import projections
 from netspec.importing.recognise.sources.distance import by_key
 from netspec.importing.recognise.sources.held import for_each, held, widened
 from netspec.importing.recognise.sources.offsets import by_offset
@@ -25,6 +26,15 @@ _HIDDEN = -99.0
 
 def attend(writer: Writer, node: Node) -> View:
     """Attention without its projections, which are layers of their own before and after."""
+    found, wires, heads = _attended(writer, node)
+    alone = node.get("norm") or node.get("turning") or node.get("scales") is not None
+    if alone and projections(wires, *heads) is None:
+        raise Unsaid("it normalises, turns or scales heads that no layer projects")
+    return found
+
+
+def _attended(writer: Writer, node: Node) -> tuple[View, tuple[Wire, ...], tuple[int, int]]:
+    """The view, queries, keys and values, and how many heads those have, and these."""
     views = [_settled(writer, name) for name in node.inputs[:3]]
     query, key, value = views
     if len(query.axes) != len(key.axes):
@@ -35,10 +45,19 @@ def attend(writer: Writer, node: Node) -> View:
     if len(query.axes) != len(value.axes):
         # Samples and heads are one axis of some of them.
         query, key, value = map(_joined, (query, key, value))
-    query, _ = _headed(writer, query)
+    query = writer.parts.apart(query, query.axes[:-2])
+    # Of a map that is whole no axis is one of parts.
     whole = len(query.base[0]) == 1
-    key, groups = _headed(writer, key, whole)
-    value, others = _headed(writer, value, whole)
+    key, value = (
+        v if whole and len(v.base[0]) == 1 else writer.parts.apart(v, v.axes[:-2])
+        for v in (key, value)
+    )
+    # Where nothing asks where places lie, they stay in the order that they have.
+    free = not any(node.get(word) for word in ("added", "causal", "within", "mask", "turning"))
+    orders = [_order(view) for view in (key, value)]
+    query, _ = _headed(writer, query, free)
+    key, groups = _headed(writer, key, free and orders[0] == orders[1], whole)
+    value, others = _headed(writer, value, free and orders[0] == orders[1], whole)
     if groups != others:
         raise Unsaid("its keys and values have different heads")
     many = query.base[1][: len(query.base[1]) - len(query.axes[-1])]
@@ -72,7 +91,7 @@ def attend(writer: Writer, node: Node) -> View:
     shaped = found.reshaped(writer.shapes[node.output])
     if shaped is None:
         raise Unsaid("its result has other axes than its heads")
-    return shaped
+    return shaped, (query.wire, key.wire, value.wire), (heads, groups)
 
 
 def _turned(view: View) -> View:
@@ -113,27 +132,33 @@ def _settled(writer: Writer, name: str) -> View:
         whole = array.reshape(many, -1, *array.shape[1:])
         if (whole == whole[:1]).all():
             view = held(writer, whole[:1], writer.batch, name)
-            return View(view.wire, view.base, ((writer.batch, *view.axes[1]), *view.axes[2:]))
+            base = ((writer.batch,), *view.base[1:])
+            return View(view.wire, base, ((writer.batch, *view.axes[1]), *view.axes[2:]))
     view = held(writer, array, writer.batch, name)
     return for_each(view, (writer.batch,), 0)
 
 
-def _headed(writer: Writer, view: View, whole: bool = False) -> tuple[View, int]:
+def _order(view: View) -> tuple[tuple[int, int], ...]:
+    """In which order a value has the places of queries, keys or values (..., T, D), and of which sizes."""
+    atoms = view.axes[-2]
+    return tuple((atoms.index(a) if a in atoms else -1, a.size) for a in flat(view.base[2:]))
+
+
+def _headed(writer: Writer, view: View, free: bool, whole: bool = False) -> tuple[View, int]:
     """Queries, keys or values (..., T, D) with their heads in the channels, and how many there are.
 
-    Heads that are copies of others are left out. Of a map that is `whole` no axis is one of parts.
+    Heads that are copies of others are left out. `free` places may lie in any order; of a map that is
+    `whole` heads may be places.
     """
-    if not (whole and len(view.base[0]) == 1):
-        view = writer.parts.apart(view, view.axes[:-2])
     here = flat(view.base)
     inner = tuple(atom for atom in flat(view.axes[:-2]) if atom not in view.base[0])
     many = tuple(atom for atom in inner if atom in here)
     if whole and inner[: len(many)] == many and not set(many) <= set(view.base[1]):
-        target = (view.base[0], (*many, *view.axes[-1]), *_spatial(view, view.axes[-2]))
+        target = (view.base[0], (*many, *view.axes[-1]), *_spatial(view, view.axes[-2], free))
         return writer.arranged(view, target), size_of(many)
     if not set(many) <= set(view.base[1]) or inner[: len(many)] != many:
         raise Unsaid("its heads are no part of the channels")
-    target = (view.base[0], (*many, *view.axes[-1]), *_spatial(view, view.axes[-2]))
+    target = (view.base[0], (*many, *view.axes[-1]), *_spatial(view, view.axes[-2], free))
     return _rowed(writer, view, target), size_of(many)
 
 
@@ -149,10 +174,11 @@ def _rowed(writer: Writer, view: View, target: Axes) -> View:
     return writer.arranged(view, target)
 
 
-def _spatial(view: View, atoms: Axis) -> Axes:
-    """The axes that places lie in: as the value has them, where they are those."""
+def _spatial(view: View, atoms: Axis, free: bool) -> Axes:
+    """The axes that places lie in: as the value has them, where they are those; in order if not `free`."""
     own = view.base[2:]
-    return own if own and flat(own) == atoms else (atoms,)
+    same = set(flat(own)) == set(atoms) if free else flat(own) == atoms
+    return own if own and same else (atoms,)
 
 
 # --- what is added to the scores
@@ -173,13 +199,17 @@ def _added(writer: Writer, node: Node, query: View, many: Axis) -> Wire | None:
             raise Unsaid("it attends across what a mask keeps apart elsewhere")
         part.open = True
     wires = [_computed(writer, *pair, query, many) for pair in computed]
-    if total is not None and total[0].any():
-        wires.append(_scores(writer, np.ascontiguousarray(total[0]), query, node.get("causal")))
     if len({wire.sizes for wire in wires}) > 1:
         raise Unsaid("what is added to its scores has different sizes")
-    if len(wires) < 2:
-        return wires[0] if wires else None
-    return writer.step("add", wires, wires[0].sizes)
+    bias = np.ascontiguousarray(total[0]) if total is not None and total[0].any() else None
+    if not wires:
+        return None if bias is None else _scores(writer, bias, query, node.get("causal"))
+    found = wires[0] if len(wires) < 2 else writer.step("add", wires, wires[0].sizes)
+    if bias is None:
+        return found
+    if found.sizes != bias.shape:
+        raise Unsaid("what is added to its scores has different sizes")
+    return writer.step("unit_bias", [found], found.sizes, weights={"bias": bias})
 
 
 def _computed(writer: Writer, name: str, shape: Sequence[int], query: View, many: Axis) -> Wire:
