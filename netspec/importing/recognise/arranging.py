@@ -226,6 +226,11 @@ def gather(writer: Writer, node: Node) -> View:
     if places.ndim != 1:
         return _strided(writer, view, axis, places)
     wanted = [int(p) % size for p in places]
+    if size == 1:
+        # The only element, as often as is asked.
+        many = (Atom(len(wanted)),) if len(wanted) > 1 else ()
+        axes = tuple(many if i == axis else a for i, a in enumerate(view.axes))
+        return View(view.wire, view.base, axes)
     place, each = _place(view, view.axes[axis])
     times, left = divmod(len(wanted), size)
     if each > 1 and not left and wanted == [i // times for i in range(len(wanted))]:
