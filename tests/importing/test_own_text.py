@@ -101,7 +101,7 @@ SAID = {
     "a sum of three": ("add { | conv1-4 | conv3-4(pad=same) | identity }", "add {"),
     "a mean of three": ("mean { | conv1-4 | conv3-4(pad=same) | tanh }", "mean {"),
     "a shortcut and more": (
-        "residual { conv1-4 }; add { | identity | parameter(4x16x16) }",
+        "residual { conv1-4 }; add { | identity | parameter(4x1x16) }",
         "residual {",
     ),
     "scores by offset": (
@@ -116,7 +116,7 @@ SAID = {
         "default conv(norm=none, bias=yes)\nresidual(shortcut=project) { conv3-4(pad=same); relu; conv1-4 }",
         "residual(shortcut=project)",
     ),
-    "a number": ("relu; scaled(1/3)", "scaled(0.33333334)"),
+    "a number": ("relu; scaled(1/3)", "scaled(1/3)"),
 }
 
 
