@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from netspec.importing.files.program import Node
-from netspec.importing.recognise.arranging import concat, sliced
+from netspec.importing.recognise.arranging import sliced
 from netspec.importing.recognise.patterns import Match
 from netspec.importing.recognise.rules.cuts import Cut, cuts
+from netspec.importing.recognise.rules.joining import concat
 from netspec.importing.recognise.rules.rolling import roll
 from netspec.importing.recognise.steps import sizes
 from netspec.importing.recognise.views import Atom, View, size_of

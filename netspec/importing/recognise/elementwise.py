@@ -205,6 +205,7 @@ def _constant(writer: Writer, node: Node, tensor: str, constant: str) -> View:
         place -= len(view.axes) - array.ndim
         views = writer.together(writer.copied(tensor), writer.copied(constant, place))
         return _merged(writer, _MERGES[node.op], list(views if first else views[::-1]))
+    view = _with_channels(writer, view, array) if node.op == "Mul" else view
     placed = _placed(writer, view, array)
     if node.op == "Div" and first:
         placed = _of_numbers(placed, np.float32(1) / placed[2])
@@ -238,6 +239,16 @@ def _constant(writer: Writer, node: Node, tensor: str, constant: str) -> View:
     other = writer.parameter(numbers.reshape(-1) if lone else numbers, wire, constant)
     pair = [wire, other] if first or node.op in ("Add", "Mul", "Max", "Min") else [other, wire]
     return view.on(writer.step(_MERGES[node.op], pair, wire.sizes))
+
+
+def _with_channels(writer: Writer, view: View, array: Array) -> View:
+    """The view on a value whose channels are the axis that holds them, if factors vary along it alone."""
+    varied = [axis - array.ndim for axis, size in enumerate(array.shape) if size > 1]
+    if len(varied) != 1 or len(view.base) < 2 or -varied[0] > len(view.axes):
+        return view
+    atoms, channels = view.axes[varied[0]], set(view.base[1])
+    whole = channels and channels < set(atoms) and not set(atoms) & set(view.base[0])
+    return writer.channelled(view, varied[0] % len(view.axes)) if whole else view
 
 
 def _several_of_one(writer: Writer, view: View, array: Array) -> View | None:

@@ -21,6 +21,7 @@ from netspec.importing.recognise.patterns import Match, Tree, matches, parsed, s
 from netspec.importing.recognise.rules.bins import binned, both
 from netspec.importing.recognise.rules.choosing import ones
 from netspec.importing.recognise.rules.pixels import unshuffled
+from netspec.importing.recognise.rules.stacking import STACKED, stacked
 from netspec.importing.recognise.rules.unpooling import FORM as COUNTED
 from netspec.importing.recognise.rules.unpooling import counted
 from netspec.importing.recognise.rules.wrapping import wrapped
@@ -84,7 +85,7 @@ class Fusing:
         if node.output in self.apart:
             return None
         if node.op == "MatMul":
-            found = attended(node, self.makers, self.constants, self.shapes)
+            found = attended(node, self.makers, self.constants, self.shapes, self.program.integers)
             if found is not None:
                 return found
         turned = rotated(node, self.makers, self.rank, self.constants, self.shapes)
@@ -95,6 +96,8 @@ class Fusing:
             joined = joined or wrapped(node, self.makers, self.shapes)
             if joined is not None:
                 return joined
+        if node.op in STACKED and (several := stacked(node, self.makers, self.shapes)):
+            return several
         for rule in _RULES.get(node.op, ()):
             for match in matches(rule.tree, node.output, self.makers, self.constants, Match()):
                 given = rule.given(match, self)

@@ -20,6 +20,7 @@ from netspec.importing.structure.terms import (
     Ref,
     Said,
     Tangled,
+    bound,
     forms,
     parts,
 )
@@ -115,7 +116,9 @@ class Writer:
             return self._call(item)
         given = {**dict(zip(item.slots, item.values, strict=True)), **other}
         head = self._operator(item.word, given)
-        return self._branches(f"{head} ", item.kids) if item.kids else head
+        # What joins the tensors that flow as they are needs no braces.
+        bundle = not item.single and not any(kid.items for kid in item.kids)
+        return head if bundle or not item.kids else self._branches(f"{head} ", item.kids)
 
     def _operator(self, word: str, given: Mapping[str, Any]) -> str:
         if word not in REGISTRY:
@@ -231,6 +234,8 @@ class Writer:
             given = [self._argument(value.name, name, v) for name, v in pairs]
             given += [f"{k}={self._argument(value.name, k, v)}" for k, v in value.named]
             return f"{value.name}({', '.join(given)})" if given else value.name
+        if isinstance(value, tuple) and bound(value):
+            return f"({', '.join(map(self.value, value))})"
         return typed(value) if not isinstance(value, str) else show(value)
 
     # braces
