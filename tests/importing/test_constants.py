@@ -150,6 +150,22 @@ def test_one_constant_is_one_parameter(tmp_path: Path) -> None:
     assert "unit_bias; relu; mul { | identity | parameter(3x4x5) }" in found.text
 
 
+def test_a_table_that_several_read_is_trained_once(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Transpose", ["x"], ["t"], perm=[0, 2, 1]),
+        helper.make_node("Add", ["t", "c"], ["a"]),
+        helper.make_node("Relu", ["a"], ["r"]),
+        helper.make_node("Add", ["r", "c"], ["y"]),
+    ]
+    table = {"c": numbers(1, 5, 4)}
+    found = import_file(made(tmp_path / "m.onnx", nodes, table, ["n", 4, 5]))
+    assert found.text.count("parameter(") == 1
+    assert "position" not in found.text
+    alone = [*nodes[:2], helper.make_node("Relu", ["a"], ["y"])]
+    found = import_file(made(tmp_path / "m.onnx", alone, table, ["n", 4, 5]))
+    assert "position; relu" in found.text
+
+
 @pytest.mark.parametrize(
     ("op", "shape", "step"),
     [

@@ -77,6 +77,10 @@ KINDS = {
         "input 8x6\nconv1-8 as k; parameter(2x6x6) as s; @k; attend(2, @k, scores=@s, scale=1)",
         "scores=parameter(2x6x6)",
     ),
+    "one head of keys for several of queries": (
+        "input 6x5\nattention(3, kv_heads=1, causal=yes, within=2)",
+        "kv_heads=1, causal=yes, within=2",
+    ),
     "one tensor as two outputs": (
         "input 6x5\nsplit(2) as s; { | relu | identity } as t\noutput s, t",
         "output s1, s2, t1",

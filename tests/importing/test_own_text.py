@@ -101,7 +101,7 @@ SAID = {
     "a sum of three": ("add { | conv1-4 | conv3-4(pad=same) | identity }", "add {"),
     "a mean of three": ("mean { | conv1-4 | conv3-4(pad=same) | tanh }", "mean {"),
     "a shortcut and more": (
-        "residual { conv1-4 }; add { | identity | parameter(4x16x16) }",
+        "residual { conv1-4 }; add { | identity | parameter(4x1x16) }",
         "residual {",
     ),
     "scores by offset": (

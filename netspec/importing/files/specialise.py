@@ -47,7 +47,7 @@ BATCH = 2
 OPEN, VOLUME = 224, 64
 # Sizes of files that cannot be read at that: of windows over more, the first for lengths alone, and of
 # tables with fewer rows.
-OTHERS = (4096, 1024, 512, 128, 64, 32, 16, 8, 7, 6, 5, 4, 3, 2, 1)
+OTHERS = (4096, 1024, 512, 128, 64, 32, 16, 8, 7, 6, 5, 4, 3)
 # Elements of one tensor, and of a constant that is computed.
 _LARGEST = 2**31
 _MOST_COMPUTED = 2**26

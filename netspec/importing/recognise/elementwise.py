@@ -227,12 +227,13 @@ def _constant(writer: Writer, node: Node, tensor: str, constant: str) -> View:
     waving = waves(writer, numbers, wire, free=free) if summed else None
     if waving is not None:
         return view.on(writer.step(_MERGES[node.op], [wire, waving], wire.sizes))
-    if node.op == "Add" and len(view.base) == 3 and all(base[1:]):
+    # Numbers that several read are trained once.
+    alone = len(writer.readers.get(constant, ())) == 1
+    if node.op == "Add" and alone and len(view.base) == 3 and all(base[1:]):
         head, table = "position", numbers.T
         if constant in writer.program.tables:
             head, table = _rows(table, *writer.program.tables[constant])
         return view.on(writer.step(head, [wire], wire.sizes, weights={"weight": table}))
-    alone = len(writer.readers.get(constant, ())) == 1
     if node.op == "Add" and alone and numbers.shape == wire.sizes:
         return view.on(writer.step("unit_bias", [wire], wire.sizes, weights={"bias": numbers}))
     other = writer.parameter(numbers.reshape(-1) if lone else numbers, wire, constant)
