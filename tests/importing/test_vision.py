@@ -185,3 +185,19 @@ def test_the_text_of_its_own_file_is_the_same(kind: str, tmp_path: Path) -> None
     text = import_file(tmp_path / "blind.onnx", name="net").text
     netspec.load(text).to_onnx(tmp_path / "again.onnx", optimize=False)
     assert import_file(tmp_path / "again.onnx", name="net").text == text
+
+
+OWN = {
+    "one head of keys and values": "input 8x6\nattention(4, kv_heads=1); fc-3",
+    "what is added to each place": "input 8x6x6\nresidual(shortcut=identity) { gap(keep=yes); conv1-8 }",
+    "a pool that rounds nothing": "input 8x6x6\nmaxpool2(ceil=yes); conv1-3",
+}
+
+
+@pytest.mark.parametrize("kind", OWN)
+def test_what_netspec_writes_of_these_is_read(kind: str, tmp_path: Path) -> None:
+    netspec.load(OWN[kind]).to_onnx(tmp_path / "net.onnx", optimize=False)
+    found = import_file(tmp_path / "net.onnx")
+    assert found.proof is not None
+    wanted = " ".join(OWN[kind].replace("(ceil=yes)", "").split("\n")[1:])
+    assert wanted in " ".join(found.text.split()), found.text

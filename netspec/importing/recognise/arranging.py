@@ -215,6 +215,10 @@ def gather(writer: Writer, node: Node) -> View:
     if places.ndim != 1:
         return _strided(writer, view, axis, places)
     wanted = [int(p) % size for p in places]
+    if size == 1 < len(wanted):
+        # One head of keys for all of the queries'.
+        many = (Atom(len(wanted)),)
+        return replace(view, axes=tuple(many if i == axis else a for i, a in enumerate(view.axes)))
     place, each = _place(view, view.axes[axis])
     times, left = divmod(len(wanted), size)
     if each > 1 and not left and wanted == [i // times for i in range(len(wanted))]:

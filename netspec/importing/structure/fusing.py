@@ -85,6 +85,8 @@ def _residual(item: Item, projecting: bool) -> Item:
 
 def _shortcut(item: Item, body: Chain, way: Chain) -> Any:
     """How the shortcut is said, and what a projection is; False where `residual` has none like it."""
+    if not way.items and _repeated(item, body):
+        return "identity", ANY
     if not way.items:
         return _IDENTITY, ANY
     assert item.start is not None
@@ -105,6 +107,15 @@ def _shortcut(item: Item, body: Chain, way: Chain) -> Any:
     if words in (["subsample", "pad_channels"], ["pad_channels"]) and into.shape != out.shape:
         return "pad", ANY
     return False
+
+
+def _repeated(item: Item, body: Chain) -> bool:
+    """Whether what a sum adds to what flows in is repeated over its places: `auto` would project there."""
+    made = body.items[-1].result
+    if made is None or item.start is None:
+        return False
+    pairs = zip(made.type.shape, item.start.type.shape, strict=False)
+    return any(one == 1 != other for one, other in pairs)
 
 
 def missing(word: str, slot: str) -> Any:
