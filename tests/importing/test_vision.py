@@ -121,8 +121,8 @@ def shared_product(net: Net, x: Tensor) -> Tensor:
 KINDS = {
     "channels that attend to channels": (
         channels_attend,
-        ("residual {", "l2norm", "softmax(last)", "residual { layernorm; mlp(64) }"),
-        ("add {",),
+        ("residual {", "l2norm", "affine", "softmax(last)", "residual { layernorm; mlp(64) }"),
+        ("add {", "attend"),
     ),
     "a token that attends": (
         token_attends,
@@ -189,7 +189,7 @@ def test_the_text_of_its_own_file_is_the_same(kind: str, tmp_path: Path) -> None
 
 OWN = {
     "one head of keys and values": "input 8x6\nattention(4, kv_heads=1); fc-3",
-    "what is added to each place": "input 8x6x6\nresidual(shortcut=identity) { gap(keep=yes); conv1-8 }",
+    "what is added to each place": "input 8x6x6\nadd { | identity | gap(keep=yes); conv1-8 }",
     "a pool that rounds nothing": "input 8x6x6\nmaxpool2(ceil=yes); conv1-3",
 }
 

@@ -11,14 +11,12 @@ import numpy as np
 
 from netspec.importing.files.program import Array, Node
 from netspec.importing.recognise.parts.rows import with_rows
+from netspec.importing.recognise.rules.chains import nearest
 from netspec.importing.recognise.rules.choosing import pairs
-from netspec.importing.recognise.views import (
-    Atom,
-    View,
-    flat,
-    size_of,
-)
+from netspec.importing.recognise.steps import Wire
+from netspec.importing.recognise.views import Atom, View, flat, size_of
 from netspec.importing.recognise.writer import Unsaid, Writer
+from netspec.ops.spatial.upsample import nearest_places
 
 # The words for a value's axes, by how many it has.
 _WORDS = {
@@ -36,7 +34,7 @@ def reshape(writer: Writer, node: Node) -> View:
         raise Unsaid("its sizes are not those of what it reads, at the sizes that inputs have here")
     found = writer.copied(node.inputs[0]).reshaped(shape)
     if found is not None:
-        return found
+        return found.apart()
     view = writer.view(node.inputs[0])
     wire = writer.plain(view)
     if not shape or shape[0] != size_of(view.axes[0]):
@@ -172,20 +170,34 @@ def tile(writer: Writer, node: Node) -> View:
 
 
 def split(writer: Writer, node: Node) -> tuple[View, ...]:
-    """Split: equal pieces of the channels are a bundle, others are slices."""
+    """Split: pieces of the channels are a bundle, and so are all steps of a sequence; others are slices."""
     view = writer.view(node.inputs[0])
     axis = node.get("axis", 0) % len(view.axes)
     pieces = [writer.shapes[name][axis] for name in node.outputs]
     if axis == 1 and view.axes[0] == view.base[0]:
         view = writer.channelled(view, axis)
     atoms = view.axes[axis]
-    if len(set(pieces)) == 1 and len(pieces) > 1 and len(view.base) > 1 and view.base[1] == atoms:
-        shape = (pieces[0], *view.wire.sizes[1:])
-        first = writer.step(f"split({len(pieces)})", [view.wire], shape, outputs=len(pieces))
+    equal = len(set(pieces)) == 1
+    every = all(name in writer.readers or name in writer.program.outputs for name in node.outputs)
+    whole = len(pieces) > 1 and len(view.base) > 1 and view.base[1] == atoms
+    if whole and (equal or every):
+        head = f"split({len(pieces)})" if equal else f"split(sizes=({', '.join(map(str, pieces))}))"
+        first = writer.step(head, [view.wire], view.wire.sizes, outputs=len(pieces))
         assert first.step is not None
-        new = (Atom(pieces[0]),) if pieces[0] > 1 else ()
-        base = (view.base[0], new, *view.base[2:])
-        axes = tuple(new if i == axis else a for i, a in enumerate(view.axes))
+        found = []
+        for wire, size in zip(first.step.made, pieces, strict=True):
+            wire.sizes = (size, *view.wire.sizes[1:])
+            new = (Atom(size),) if size > 1 else ()
+            base = (view.base[0], new, *view.base[2:])
+            axes = tuple(new if i == axis else a for i, a in enumerate(view.axes))
+            found.append(View(wire, base, axes))
+        return tuple(found)
+    if set(pieces) == {1} and every and len(pieces) > 1 and view.base[2:3] == (atoms,):
+        shape = (view.wire.sizes[0], *view.wire.sizes[2:])
+        first = writer.step("unstack", [view.wire], shape, outputs=len(pieces))
+        assert first.step is not None
+        base = (*view.base[:2], *view.base[3:])
+        axes = tuple(() if i == axis else a for i, a in enumerate(view.axes))
         return tuple(View(wire, base, axes) for wire in first.step.made)
     found, start = [], 0
     for size in pieces:
@@ -232,10 +244,24 @@ def gather(writer: Writer, node: Node) -> View:
     word = _WORDS[len(view.base) - 1][place - 1]
     shape = list(view.wire.sizes)
     shape[place - 1] = len(wanted)
+    ids = view.wire.step is None and node.inputs[0] in writer.program.integers
+    if place > 1 and not ids and _are_nearest(wanted, size):
+        head = nearest(view.wire.sizes[1:], shape[1:])
+        return _taken(view, axis, place, writer.step(head, [view.wire], shape))
     given = [f"({', '.join(map(str, wanted))})" if len(wanted) > 1 else f"[{wanted[0]}]"]
     given += [f"axis={word}"] * (word != "channels")
-    wire = writer.step(f"pick({', '.join(given)})", [view.wire], shape)
-    new = (Atom(len(wanted)),) if len(wanted) > 1 else ()
+    return _taken(view, axis, place, writer.step(f"pick({', '.join(given)})", [view.wire], shape))
+
+
+def _are_nearest(places: Sequence[int], size: int) -> bool:
+    """Whether elements of an axis are those nearest to the places of another number of them."""
+    return len(places) > size > 1 and np.array_equal(places, nearest_places(size, len(places)))
+
+
+def _taken(view: View, axis: int, place: int, wire: Wire) -> View:
+    """The view on a value of other elements of an axis."""
+    size = wire.sizes[place - 1]
+    new = (Atom(size),) if size > 1 else ()
     base = tuple(new if i == place else a for i, a in enumerate(view.base))
     axes = tuple(new if i == axis else a for i, a in enumerate(view.axes))
     return View(wire, base, axes)

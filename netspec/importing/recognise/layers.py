@@ -55,9 +55,9 @@ def deconv(writer: Writer, node: Node) -> View:
 
 def linear(writer: Writer, node: Node) -> View:
     """A matrix applied along the last axis: of a vector, or at every place."""
-    view, matrix = writer.copied(node.inputs[0]), _array(writer, node, 1)
+    view, matrix = writer.copied(node.inputs[0]).alone(-1), _array(writer, node, 1)
     if not (writer.parts.left(view) and set(view.base[1]) == set(view.axes[-1])):
-        view = writer.view(node.inputs[0])
+        view = writer.view(node.inputs[0]).alone(-1)
     matrix = matrix if node.get("turned") else matrix.T
     out = matrix.shape[0]
     last = len(view.axes) - 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import zip_longest
+from itertools import takewhile, zip_longest
 from typing import Any
 
 from netspec.graph.written import typed
@@ -24,7 +24,7 @@ from netspec.importing.structure.terms import (
     forms,
     parts,
 )
-from netspec.ops.declare.params import PerAxis
+from netspec.ops.declare.params import Count, PerAxis
 from netspec.ops.declare.values import Layer, show
 from netspec.ops.registry import REGISTRY
 
@@ -133,14 +133,14 @@ class Writer:
                 if short:
                     head += mark + short
                     said.add(name)
-        arguments: list[str] = []
         order = [name for name in kind.order if name not in said and name in given]
-        for name in order:
-            if self._implied(word, name, given[name]):
-                break
-            arguments.append(self._argument(word, name, given[name]))
-            said.add(name)
+        placed = list(takewhile(lambda name: not self._implied(word, name, given[name]), order))
+        # How many of something, as heads, stands first, as a width does; then come references.
+        counts = list(takewhile(lambda name: isinstance(kind.params[name], Count), placed))
+        arguments = [self._argument(word, name, given[name]) for name in counts]
         arguments += [self.value(value) for name, value in given.items() if name[0] == "@"]
+        arguments += [self._argument(word, name, given[name]) for name in placed[len(counts) :]]
+        said.update(placed)
         for name, value in given.items():
             if name not in said and name[0] != "@" and not self._implied(word, name, value):
                 arguments.append(f"{name}={self._argument(word, name, value)}")

@@ -38,8 +38,8 @@ def rows_of(wire: Wire) -> tuple[Step, Array] | None:
         numbers = [int(text) for text in step.head[6:-1].split(", ")]
         part = slice(numbers[0], numbers[1] if len(numbers) > 1 else None)
     elif step.head.startswith("split("):
-        size, index = wire.sizes[0], step.made.index(wire)
-        part = slice(index * size, (index + 1) * size)
+        start = sum(before.sizes[0] for before in step.made[: step.made.index(wire)])
+        part = slice(start, start + wire.sizes[0])
     else:
         return (step, np.arange(wire.sizes[0])) if is_linear(step) else None
     whole = step.inputs[0]
