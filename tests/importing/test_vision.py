@@ -118,6 +118,11 @@ def shared_product(net: Net, x: Tensor) -> Tensor:
     return y.transpose(-1, -2).reshape(n, 8, h, w)
 
 
+def shrunk(net: Net, x: Tensor) -> Tensor:
+    gate = net.select(net.squeeze(functional.avg_pool2d(x, 8)).relu())[:, :C].sigmoid()
+    return x * gate
+
+
 KINDS = {
     "channels that attend to channels": (
         channels_attend,
@@ -147,6 +152,7 @@ KINDS = {
         ("transpose", "reshape", "over_channels"),
     ),
     "patches as a file gathers them": (unfolded, ("windows(4) { conv3-16 }",), ("pick", "gather")),
+    "a map that shrinks to one place": (shrunk, ("mul { | identity |", "flatten"), ("reshape",)),
     "one matrix for all heads": (shared_product, ("matmul {",), ()),
 }
 
