@@ -227,7 +227,7 @@ def gather(writer: Writer, node: Node) -> View:
     if places.ndim != 1:
         return _strided(writer, view, axis, places)
     wanted = [int(p) % size for p in places]
-    if size == 1 < len(wanted) and len(view.axes) > len(view.base):
+    if size == 1 < len(wanted) and not view.plain:
         # One head of keys for all of the queries'.
         many = (Atom(len(wanted)),)
         return replace(view, axes=tuple(many if i == axis else a for i, a in enumerate(view.axes)))
