@@ -288,13 +288,14 @@ def write(name: str, kind: str, path: Path) -> None:
 
 
 def again(text: str, folder: Path) -> bool:
-    """Whether a text's own file, its steps as they are, is read as the same text."""
+    """Whether a text's own file, its steps as they are and names scrambled, is read as the same text."""
     import netspec
     import netspec.importing.imported as importing
     from netspec.diagnostics.raised import NetspecError
 
     path, prove = folder / "again.onnx", importing.prove
     netspec.load(text).to_onnx(path, optimize=False)
+    imports.scrambled(path, path)
     importing.prove = lambda *given: None  # type: ignore[assignment,return-value]
     try:
         found = importing.import_file(path, name=text.split()[1]).text

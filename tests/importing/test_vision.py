@@ -118,6 +118,11 @@ def shared_product(net: Net, x: Tensor) -> Tensor:
     return y.transpose(-1, -2).reshape(n, 8, h, w)
 
 
+def shrunk(net: Net, x: Tensor) -> Tensor:
+    gate = net.select(net.squeeze(functional.avg_pool2d(x, 8)).relu())[:, :C].sigmoid()
+    return x * gate
+
+
 KINDS = {
     "channels that attend to channels": (
         channels_attend,
@@ -147,6 +152,7 @@ KINDS = {
         ("transpose", "reshape", "over_channels"),
     ),
     "patches as a file gathers them": (unfolded, ("windows(4) { conv3-16 }",), ("pick", "gather")),
+    "a map that shrinks to one place": (shrunk, ("mul { | identity |", "flatten"), ("reshape",)),
     "one matrix for all heads": (shared_product, ("matmul {",), ()),
 }
 
@@ -185,3 +191,19 @@ def test_the_text_of_its_own_file_is_the_same(kind: str, tmp_path: Path) -> None
     text = import_file(tmp_path / "blind.onnx", name="net").text
     netspec.load(text).to_onnx(tmp_path / "again.onnx", optimize=False)
     assert import_file(tmp_path / "again.onnx", name="net").text == text
+
+
+OWN = {
+    "one head of keys and values": "input 8x6\nattention(4, kv_heads=1); fc-3",
+    "what is added to each place": "input 8x6x6\nadd { | identity | gap(keep=yes); conv1-8 }",
+    "a pool that rounds nothing": "input 8x6x6\nmaxpool2(ceil=yes); conv1-3",
+}
+
+
+@pytest.mark.parametrize("kind", OWN)
+def test_what_netspec_writes_of_these_is_read(kind: str, tmp_path: Path) -> None:
+    netspec.load(OWN[kind]).to_onnx(tmp_path / "net.onnx", optimize=False)
+    found = import_file(tmp_path / "net.onnx")
+    assert found.proof is not None
+    wanted = " ".join(OWN[kind].replace("(ceil=yes)", "").split("\n")[1:])
+    assert wanted in " ".join(found.text.split()), found.text

@@ -236,9 +236,9 @@ def gather(writer: Writer, node: Node) -> View:
     if places.ndim != 1:
         return _strided(writer, view, axis, places)
     wanted = [int(p) % size for p in places]
-    if size == 1:
+    if size == 1 < len(wanted) and not view.plain:
         # One head of keys for all of the queries'.
-        many = (Atom(len(wanted)),) if len(wanted) > 1 else ()
+        many = (Atom(len(wanted)),)
         return replace(view, axes=tuple(many if i == axis else a for i, a in enumerate(view.axes)))
     inside = bool(wanted) and view.axes[axis] not in view.base[1:]
     if inside and wanted == [*range(wanted[0], wanted[0] + len(wanted))]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from functools import reduce
@@ -164,6 +165,7 @@ def _several(writer: Writer, node: Node, tensors: list[str], constants: list[str
 
 
 def _merged(writer: Writer, word: str, views: list[View]) -> View:
+    views = [_spread(writer, view, views) for view in views]
     large = max(views, key=lambda v: len(v.base))
     base: list[tuple[Atom, ...]] = list(large.base)
     axes: list[tuple[Atom, ...]] = list(large.axes)
@@ -175,6 +177,31 @@ def _merged(writer: Writer, word: str, views: list[View]) -> View:
     shape = tuple(_size(axis) for axis in base[1:])
     wire = writer.step(word, [v.wire for v in views], shape, shared=not base[0])
     return View(wire, tuple(base), tuple(axes))
+
+
+def _spread(writer: Writer, view: View, views: list[View]) -> View:
+    """A map that came to be one place, as a vector where it meets more: such a map is not repeated."""
+    wide = any(any(other.base[2:]) and other.base[1:2] == view.base[1:2] for other in views)
+    if len(view.base) < 3 or any(view.base[2:]) or not wide or _stays_one(view.wire):
+        return view
+    wire = writer.step("flatten", [view.wire], view.wire.sizes[:1])
+    return View(wire, view.base[:2], view.axes)
+
+
+# What makes one place whatever was there.
+_ONE = re.compile(r"(gap|gmp|gsp|reshape|grid|parameter|constant|over_channels)\b")
+
+
+def _stays_one(wire: Wire) -> bool:
+    """Whether a map has one place at any size of the inputs."""
+    while wire.step is not None:
+        before = wire.step.inputs[0]
+        if _ONE.match(wire.step.head):
+            return True
+        if before.sizes[1:] != wire.sizes[1:]:
+            return False
+        wire = before
+    return False
 
 
 def _size(axis: tuple[Atom, ...]) -> int:
