@@ -65,6 +65,7 @@ TESTS = (
     "tests/diagnostics",
     "tests/graph",
     "tests/weights",
+    "tests/analysis/test_costs.py",
     "tests/analysis/test_counts.py",
     "tests/analysis/test_preprocessing.py",
     "tests/analysis/test_receptive_field.py",
@@ -90,6 +91,7 @@ TESTS = (
     "tests/backends/test_open_sizes.py",
     "tests/backends/test_quantize.py",
     "tests/backends/test_runtime.py",
+    "tests/backends/test_taps.py",
 )
 EQUIVALENT = Path(__file__).with_name("mutation_equivalent.json")
 
