@@ -293,7 +293,8 @@ def _counted(outcomes: dict[Mutant, str], same: dict[str, str], key: Any) -> dic
     found: dict[str, Any] = {}
     for name, held in sorted(counts.items()):
         noticed = held["killed"] + held["timeout"]
-        counted = held.total() - held["equivalent"]
+        # Where a test fails without a change too, the driver has said nothing of the mutant.
+        counted = held.total() - held["equivalent"] - held["broken"]
         found[name] = dict(held) | {"score": round(100 * noticed / counted, 1) if counted else None}
     return found
 
