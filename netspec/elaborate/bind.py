@@ -218,6 +218,9 @@ def bind_operator(kind: type[Operator], given: Given, scope: Scope) -> BoundOper
     named: dict[str, Binding | Layer] = {}
     for name, param in kind.params.items():
         if name not in values:
+            if param.default is not MISSING and not param.implied_by:
+                checked[name] = param.default
+                continue
             implied = any(isinstance(values.get(other), tuple) for other in param.implied_by)
             if param.default is MISSING and not implied:
                 raise Rejection(MissingArgument(word, name, kind.usage()))

@@ -70,11 +70,15 @@ class Expansion:
     def check(self, chain: ast.Chain, scope: Scope) -> None:
         """Reports a net that cannot fit, at the step that multiplies it over."""
         quiet, total = changed(scope, entry=None), Count()
-        for link in chain.links:
-            if isinstance(link, ast.Step):
-                with unadvised():
-                    total = total.plus(self._step(link, quiet))
-                self._hold(total, link.extent, scope)
+        with unadvised():
+            counted = [
+                (self._step(link, quiet), link.extent)
+                for link in chain.links
+                if isinstance(link, ast.Step)
+            ]
+        for count, extent in counted:
+            total = total.plus(count)
+            self._hold(total, extent, scope)
 
     def check_repeat(self, times: int, action: ast.Action, before: Count, scope: Scope) -> None:
         """Reports a repeat about to run that cannot fit behind what there is `before` it."""

@@ -240,6 +240,10 @@ class Scope:
             if name not in self.variables and _size(name, here) != _size(name, outside)
         )
 
+    def is_size(self, word: str) -> bool:
+        """Whether a word is a size of what flows in, and no parameter."""
+        return word in SIZES and word not in self.variables
+
     def names_step(self, word: str) -> bool:
         """Whether a word is the name of a step, which is read with `@`."""
         return word in self.names
