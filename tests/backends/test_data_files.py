@@ -136,3 +136,25 @@ def test_models_written_to_one_name_at_once_leave_one_whole_model(tmp_path):
     check_model(path)
     (data,) = data_files(path)
     assert sorted(os.listdir(tmp_path)) == ["net.onnx", data.name]
+
+
+def test_folders_and_pipes_beside_a_model_are_not_looked_into(tmp_path):
+    """They refer to no data: what nothing refers to goes, and they stay."""
+    path = tmp_path / "net.onnx"
+    (first,) = compiled(path, 0)
+    (tmp_path / "folder.onnx").mkdir()
+    os.mkfifo(tmp_path / "pipe.onnx")
+    (second,) = compiled(path, 1)
+    assert first != second
+    assert sorted(os.listdir(tmp_path)) == sorted(
+        ["net.onnx", second.name, "folder.onnx", "pipe.onnx"]
+    )
+
+
+@pytest.mark.parametrize("limit", [100, 10**9])
+def test_drafts_of_long_ago_go_with_any_file_that_is_written(tmp_path, limit):
+    stale = tmp_path / ".ns-0123456789abcdef.tmp"
+    stale.write_text("x")
+    os.utime(stale, (0, 0))
+    compiled(tmp_path / "net.onnx", limit=limit)
+    assert not stale.exists()

@@ -162,3 +162,20 @@ def test_what_is_no_word_ends_where_a_text_begins() -> None:
 )
 def test_a_repeat_that_stands_elsewhere_is_marked_at_its_sign(text: str, at: int) -> None:
     assert read(text)[1] == [("NS110", "x", at)]
+
+
+@pytest.mark.parametrize(
+    ("end", "kind", "at"),
+    [
+        ("tanh as", "Broken", ""),
+        ("conv3-", "Broken", ""),
+        ("f(", "Broken", "("),
+        ("block b {", "Block", "{"),
+        ("if n {", "Step", "{"),
+        ("concat { |", "Step", "{"),
+    ],
+)
+def test_a_text_that_ends_too_early_keeps_what_was_read(end: str, kind: str, at: str) -> None:
+    items, told = read(f"relu\n{end}")
+    assert kinds(items) == ["Step", kind]
+    assert [what for _, what, _ in told] == [at]
