@@ -171,7 +171,7 @@ class Scope:
                 raise Poisoned
             if self.entry:
                 return size_of(node.name, self.entry[0])
-        return Name(node.name, self.unit)
+        return Name(node.name, self.unit, self, node.extent)
 
     def reference(self, node: ast.Reference) -> Any:
         """What `@name` stands for, or the size that is asked of it; raises Rejection."""

@@ -7,7 +7,7 @@ attributes or None where the pattern means something else.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from typing import Any
 
 import numpy as np
@@ -39,10 +39,13 @@ class Rule:
 
 
 class Fusing:
-    """The nodes of a program with groups in the place of what they are made of."""
+    """The nodes of a program with groups in the place of what they are made of.
 
-    def __init__(self, program: Program) -> None:
-        self.program = program
+    What makes one of `apart` is left as it is.
+    """
+
+    def __init__(self, program: Program, apart: Set[str] = frozenset()) -> None:
+        self.program, self.apart = program, apart
         self.constants, self.shapes = program.constants, program.shapes
         self.makers: dict[str, Node] = {}
         # Which tensors are made after which.
@@ -52,17 +55,20 @@ class Fusing:
         self.reads = Counter(name for node in program.nodes for name in node.inputs)
         self.reads.update(program.outputs)
 
-    def run(self) -> None:
-        """Fuses in place, the first nodes first, so that groups are made of groups."""
+    def run(self) -> frozenset[str]:
+        """Fuses in place, the first nodes first, so that groups are made of groups; what these make."""
+        groups: set[str] = set()
         for original in self.program.nodes:
             node = original
             self.rank |= dict.fromkeys(node.outputs, len(self.rank))
             while (fused := self._fused(node)) is not None:
                 node = fused
+                groups.add(node.output)
             self.nodes.append(node)
             self.makers |= dict.fromkeys(filter(None, node.outputs), node)
         self.program.nodes[:] = self.nodes
         self.program.nodes[:] = self.program.used()
+        return frozenset(groups)
 
     def alone(self, match: Match) -> bool:
         """Whether what a group makes on the way to its output is read in it alone, once."""
@@ -74,6 +80,8 @@ class Fusing:
 
     def _fused(self, node: Node) -> Node | None:
         self.makers |= dict.fromkeys(filter(None, node.outputs), node)
+        if node.output in self.apart:
+            return None
         if node.op == "MatMul":
             found = attended(node, self.makers, self.constants, self.shapes)
             if found is not None:

@@ -24,6 +24,15 @@ def projected(steps: list[Step]) -> None:
             _project(step, readers)
 
 
+def unprojected(steps: Sequence[Step]) -> list[Step]:
+    """The steps that say what attention alone does, and found no layers around them to be it."""
+    return [
+        step
+        for step in steps
+        if step.head == "attend" and any(item.startswith(_PROJECTED) for item in step.given)
+    ]
+
+
 def _project(step: Step, readers: dict[int, list[Step]]) -> None:
     query, key = step.inputs[:2]
     value = step.inputs[2] if len(step.inputs) > 2 else key

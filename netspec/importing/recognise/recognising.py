@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import replace
 
 from netspec.foundation.records import record
@@ -15,7 +15,7 @@ from netspec.importing.recognise.layers import LAYERS
 from netspec.importing.recognise.merging import merged
 from netspec.importing.recognise.padding import PADDING
 from netspec.importing.recognise.parts.filling import filled
-from netspec.importing.recognise.projecting import projected
+from netspec.importing.recognise.projecting import projected, unprojected
 from netspec.importing.recognise.recurring import RECURRING
 from netspec.importing.recognise.rules.bins import BINS
 from netspec.importing.recognise.rules.choosing import CHOOSING
@@ -94,13 +94,38 @@ class Recognised:
 
 
 def recognised(program: Program, name: str) -> Recognised:
-    """The steps of a program; `name` is that of the net."""
+    """The steps of a program, which is rewritten on the way; `name` is that of the net.
+
+    A group of nodes that no step says is read as its nodes, where nothing else is unread for that.
+    """
+    whole = replace(
+        program,
+        nodes=list(program.nodes),
+        constants=dict(program.constants),
+        shapes=dict(program.shapes),
+    )
+    found, unsaid = _read(program, name)
+    if unsaid:
+        other, left = _read(whole, name, unsaid)
+        before = {item.node.output for item in found.unread} - unsaid
+        if not left and {item.node.output for item in other.unread} <= before:
+            program.nodes[:] = whole.nodes
+            program.constants.update(whole.constants)
+            program.shapes.update(whole.shapes)
+            return other
+    return found
+
+
+def _read(
+    program: Program, name: str, apart: Set[str] = frozenset()
+) -> tuple[Recognised, frozenset[str]]:
+    """The steps of a program, and what the groups make that are none; those that make `apart` stay nodes."""
     total = len(program.nodes)
     with_steps(program)
     turned(program)
     narrowed(program)
     with_regions(program)
-    Fusing(program).run()
+    groups = Fusing(program, apart).run()
     writer = Writer(program)
     unread: list[Unread] = []
     for node in program.nodes:
@@ -146,7 +171,10 @@ def recognised(program: Program, name: str) -> Recognised:
         total,
         batches=tuple(placed[output][1] for output in outputs),
     )
-    return written(whole, program)
+    refused = {item.node.output for item in unread}
+    alone = {id(step) for step in unprojected(steps)}
+    refused |= {output for output, view in writer.views.items() if id(view.wire.step) in alone}
+    return written(whole, program), groups & refused
 
 
 def _no_rule(node: Node) -> str:
