@@ -14,6 +14,7 @@ from netspec.backends.onnx.compile import Written, compile_graph
 from netspec.backends.onnx.options import FileOptions
 from netspec.diagnostics.messages.serving import CannotBatch, NoRepository
 from netspec.diagnostics.raised import NetspecError
+from netspec.diagnostics.records import printable
 from netspec.foundation.records import record
 from netspec.serving.config import MODEL, Called, ensemble_config, model_config
 from netspec.serving.interface import Interface
@@ -101,7 +102,7 @@ def model_name(name: str) -> str:
     """A name that a model can have, as it is; raises ValueError of another."""
     if not _NAME.fullmatch(name):
         allowed = "letters, digits, `_`, `-` and `.`, a letter or digit first"
-        raise ValueError(f"a model's name has {allowed}: `{name}` is none")
+        raise ValueError(f"a model's name has {allowed}: `{printable(name)}` is none")
     return name
 
 

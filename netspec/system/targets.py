@@ -52,6 +52,10 @@ def target_of(path: Path, keep: Iterable[str | Path] = ()) -> Target:
     try:
         found = os.stat(path) if number is None else os.fstat(number)
     except FileNotFoundError:
+        # Said now, and not when hours of work are to be written.
+        if not path.parent.is_dir():
+            reason = f"there is no folder `{path.parent}`"
+            raise NetspecError(CannotWrite(str(path), reason)) from None
         return Target()
     if stat.S_ISREG(found.st_mode):
         _refuse_kept(path, found, keep)

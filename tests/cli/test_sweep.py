@@ -133,6 +133,7 @@ def test_words_that_do_not_go_together(words: tuple[str, ...], said: str) -> Non
         (("--set", "n=4", "--plot", "t.svg", "--x", "costs"), "NS544"),
         (("--set", "n=4", "--plot", "t.doc"), "NS620"),
         (("--set", "n=4", "-o", "nowhere/t.csv"), "NS504"),
+        (("--set", "n=4", "-o", "t.csv", "--plot", "nowhere/t.svg"), "NS504"),
         (
             (
                 "--set",

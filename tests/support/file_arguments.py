@@ -89,7 +89,6 @@ _WRITTEN = {
     "sweep": (
         *(f"sweep param.ns --set n=1,2 -o @.{end}" for end in ("csv", "jsonl", "parquet")),
         "sweep param.ns --set n=1,2 --plot @.svg",
-        "sweep param.ns --set n=1,2 --plot @.png -o out.csv",
     ),
 }
 READ = [words for lines in _READ.values() for words in lines]
