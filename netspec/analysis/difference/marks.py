@@ -12,6 +12,7 @@ from typing import Any
 from netspec.diagnostics.source import Span
 from netspec.foundation.records import record
 from netspec.graph.checked import Call, Graph, Node, Value
+from netspec.graph.same import meaning
 from netspec.ops.arranging.merge import Add, Maximum, Mean, Minimum, Mul
 from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.params import SchemeParam
@@ -97,7 +98,7 @@ class Side:
     def _told(self, node: Node, inputs: dict[Node, int]) -> int:
         if isinstance(node.op, Input):
             return self.numbers.of(("input", inputs[node]))
-        said = tuple(told(node.op).values())
+        said = meaning(node.op, node.input_types)
         return self.numbers.of((type(node.op), said, node.frozen, node.head is not None))
 
     def _place(self) -> None:
