@@ -6,8 +6,9 @@
 Nets are compiled and run three ways, `tests/support/judged_nets.py` says what must hold of them;
 `tests/support/mutated_specs.py` says it of mutants. What is wrong is printed when it is found, with
 the seed that makes it again. A case that takes more than --limit processor seconds is wrong too. A million of
-each take about thirteen hours of one core: what is in the file that -o names is not made again, so that a
-run may be cut short at any time and taken up with another version.
+each take about twelve hours of one core: what is in the file that -o names is not made again, so that a
+run may be cut short at any time and taken up with another version. Only what was wrong is judged again,
+first: `now` says what becomes of it.
 """
 
 from __future__ import annotations
@@ -112,6 +113,18 @@ class Record:
         self.runs.append({"version": ran.stdout.strip(), "jobs": jobs})
         self._before, self._begun = self.done(), time.perf_counter()
 
+    def again(self, limit: int) -> Iterator[tuple[str, range, int]]:
+        """The cases that were wrong and were not right when they were last judged."""
+        for one in self.wrong:
+            if one.get("now") != "right":
+                yield one["of"], range(one["seed"], one["seed"] + 1), limit
+
+    def mend(self, one: dict[str, Any]) -> None:
+        """What becomes of a case that was wrong."""
+        for known in self.wrong:
+            if (known["of"], known["seed"]) == (one["of"], one["seed"]):
+                known["now"] = one["kind"]
+
     def add(self, one: dict[str, Any]) -> None:
         """A case that is judged."""
         self.counts[one["of"]][one["kind"]] += 1
@@ -159,6 +172,9 @@ def main(
     with multiprocessing.get_context("spawn").Pool(
         jobs, _prepare, maxtasksperchild=PORTIONS
     ) as workers:
+        for (one,) in workers.imap(judged, list(record.again(limit))):
+            record.mend(one)
+            click.echo("{of} {seed}, judged again: {kind}".format(**one))
         for part in workers.imap(judged, left):
             for one in part:
                 record.add(one)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard
 
-from netspec.diagnostics.arguments import advising, refuse_unknown
+from netspec.diagnostics.arguments import advising, held_all, refuse_unknown, repr_of
 from netspec.diagnostics.limits import DEFAULT, Limits
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.source import Source
@@ -34,10 +35,11 @@ if TYPE_CHECKING:
     from netspec.weights.sources import WeightSource
 
 
+@advising
 def load(
-    spec: str | Path,
+    spec: str | Path | Net,
     *,
-    input: str | Sequence[str] | Sequence[int] = (),
+    input: str | int | Sequence[str] | Sequence[int] = (),
     limits: Limits = DEFAULT,
     **settings: Any,
 ) -> Net:
@@ -54,7 +56,8 @@ def load(
     return Net(build(_source(spec, limits), settings, _shapes(input), limits))
 
 
-def variants(spec: str | Path, *, limits: Limits = DEFAULT) -> Variants:
+@advising
+def variants(spec: str | Path | Net, *, limits: Limits = DEFAULT) -> Variants:
     """The nets of one spec under many settings and inputs: what they have in common is done once.
 
     `spec` is what `load` takes. The files are read once, as they are now.
@@ -72,7 +75,8 @@ def _source(spec: str | Path | Net, limits: Limits = DEFAULT) -> Source:
     if isinstance(spec, Net):
         return spec.graph.source
     text = str(spec)
-    is_text = isinstance(spec, str) and any(mark in text for mark in "\n;{}") and not _exists(text)
+    marked = any(mark in text for mark in "\n;{}") or not text.strip()
+    is_text = isinstance(spec, str) and marked and not _exists(text)
     return Source("<text>", text) if is_text else read_spec(text, limits)
 
 
@@ -98,7 +102,7 @@ def sweep(
     spec: str | Path | Net,
     settings: Mapping[str, Any],
     *,
-    input: str | Sequence[str] | Sequence[int] = (),
+    input: str | int | Sequence[str] | Sequence[int] = (),
     where: str | Sequence[str] = (),
     keep: bool = False,
     sample: int | None = None,
@@ -142,6 +146,7 @@ def sweep(
     )
 
 
+@advising
 def space(
     spec: str | Path | Net, values: Mapping[str, Any] | None = None, *, limits: Limits = DEFAULT
 ) -> Space:
@@ -227,7 +232,7 @@ def _unwrapped(tensors: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _exists(text: str) -> bool:
     try:
-        return Path(text).exists()
+        return bool(text) and Path(text).exists()
     except OSError:
         return False
 
@@ -243,12 +248,16 @@ class Variants:
         self.limits = limits
         self._memo = Memo()
 
-    def load(self, *, input: str | Sequence[str] | Sequence[int] = (), **settings: Any) -> Net:
+    @advising
+    def load(
+        self, *, input: str | int | Sequence[str] | Sequence[int] = (), **settings: Any
+    ) -> Net:
         """The net as `netspec.load` gives it; a mistake is told without what would mend it."""
         return Net(self._graph(settings, input))
 
+    @advising
     def totals(
-        self, *, input: str | Sequence[str] | Sequence[int] = (), **settings: Any
+        self, *, input: str | int | Sequence[str] | Sequence[int] = (), **settings: Any
     ) -> dict[str, Dim]:
         """The totals of one net, exactly: parameters, multiply-adds, memory; see `netspec.analysis.totals`.
 
@@ -259,7 +268,7 @@ class Variants:
         return totals(self._graph(settings, input))
 
     def _graph(
-        self, settings: Mapping[str, Any], input: str | Sequence[str] | Sequence[int]
+        self, settings: Mapping[str, Any], input: str | int | Sequence[str] | Sequence[int]
     ) -> Graph:
         return build(
             self.source, settings, _shapes(input), self.limits, memo=self._memo, mend=False
@@ -272,6 +281,7 @@ class Net:
     Shapes in and out exclude the batch; `params` counts trained elements of the deployed net.
     """
 
+    @advising
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
 
@@ -358,7 +368,7 @@ class Net:
 
     @advising
     def draw(
-        self, *others: Net, style: str = "fold", format: str = "svg", **options: Any
+        self, *others: Any, style: str = "fold", format: str = "svg", **options: Any
     ) -> Picture:
         """A picture of the net, or of several side by side; see `netspec.draw.draw`.
 
@@ -370,11 +380,12 @@ class Net:
 
         from netspec.draw import draw
 
-        known = dict(list(signature(draw).parameters.items())[1:])
+        known = {name: p.annotation for name, p in list(signature(draw).parameters.items())[1:]}
         refuse_unknown("draw", options, known)
         for name, value in options.items():
-            if isinstance(value, str) and known[name].annotation == "Sequence[str]":
+            if isinstance(value, str) and known[name] == "Sequence[str]":
                 options[name] = tuple(part.strip() for part in value.split(","))
+        options = held_all("draw", options, known)
         if not all(isinstance(other, Net) for other in others):
             raise TypeError("draw takes other nets; its picture's save takes a path")
         graphs = [self.graph, *(other.graph for other in others)]
@@ -427,7 +438,7 @@ class Net:
         taps: Sequence[str] = (),
         preprocess: bool = False,
         dtype: str = "fp32",
-        fp32: Sequence[str] = (),
+        fp32: str | Sequence[str] = (),
         io: str = "fp32",
         quantize: str | None = None,
         samples: Iterable[Any] | None = None,
@@ -513,9 +524,10 @@ class Net:
         from netspec.serving.settings import Serving
         from netspec.verify.samples import noise
 
-        of_file = dict(signature(_file_options).parameters)
-        of_serving = {field.name: field for field in fields(Serving)}
+        of_file = {n: p.annotation for n, p in signature(_file_options).parameters.items()}
+        of_serving = {field.name: field.type for field in fields(Serving)}
         refuse_unknown("to_triton", options, {**of_file, **of_serving})
+        options = held_all("to_triton", options, {**of_file, **of_serving})
         if service is not None and kserve is None:
             raise ValueError("service is for kserve")
         file = _file_options(**{key: options[key] for key in options if key in of_file})
@@ -552,6 +564,7 @@ class Net:
         named = (s if isinstance(s, Mapping) else {first: s} for s in samples)
         return quantizing(named, Quantization.for_reader(target))
 
+    @advising
     def run(
         self,
         *inputs: Any,
@@ -603,6 +616,9 @@ class Net:
         if isinstance(weights, Loaded):
             check_shapes(self.graph, weights.source.shapes)
             return weights.source
+        if not isinstance(weights, (str, PathLike)):
+            what = "a module, its state_dict, a path, or what netspec.checkpoints.load gave"
+            raise TypeError(f"weights are {what}, not {repr_of(weights)}")
         return load_checkpoint(Path(weights), self.graph).source
 
     def _repr_svg_(self) -> str | None:
@@ -624,7 +640,7 @@ def _file_options(
     taps: Sequence[str] = (),
     preprocess: bool = False,
     dtype: str = "fp32",
-    fp32: Sequence[str] = (),
+    fp32: str | Sequence[str] = (),
     io: str = "fp32",
     blocks: bool | str | Sequence[str] = False,
 ) -> FileOptions:
@@ -683,6 +699,7 @@ class Picture:
     `keep` are files that it does not replace: those its nets were read from.
     """
 
+    @advising
     def __init__(
         self,
         content: str | bytes,
@@ -696,6 +713,7 @@ class Picture:
     def __str__(self) -> str:
         return self.content if isinstance(self.content, str) else repr(self.content)
 
+    @advising
     def save(self, path: str | Path) -> Path:
         """Writes the picture whole or not at all; raises ValueError for another format's ending."""
         from netspec.draw.picture import ENDINGS

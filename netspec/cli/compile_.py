@@ -14,6 +14,7 @@ from netspec.cli.shared.common import (
     human_bytes,
     json_option,
     print_json,
+    print_path,
     quiet_option,
     say,
     spec_options,
@@ -162,7 +163,7 @@ def command(
     if as_json:
         print_json(_plain(graph, path, written, params))
     else:
-        print(path)
+        print_path(path)
     size = human_bytes(sum(p.stat().st_size for p in (path, *data) if p.exists()))
     opset_used = f", opset {written.opset}" if written else ""
     say(f"{graph.name}: {params:,} parameters, {size}{opset_used}, {seconds:.1f} s", quiet)

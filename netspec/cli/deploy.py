@@ -14,6 +14,7 @@ from netspec.cli.shared.common import (
     Options,
     json_option,
     print_json,
+    print_path,
     quiet_option,
     say,
     spec_options,
@@ -252,8 +253,8 @@ def command(
         print_json(deployed.as_json())
     else:
         for model in deployed.models:
-            print(root / model.name)
+            print_path(root / model.name)
         if deployed.manifest is not None:
-            print(deployed.manifest)
+            print_path(deployed.manifest)
     for line in (*deployed.lines(), *deployed.written.lines()):
         say(line, quiet)

@@ -156,6 +156,8 @@ def _status() -> int:
     except click.ClickException as error:
         if _wants_json():
             return failed(BadUsage(printable(error.format_message())), error.exit_code)
+        text = error.message.expandtabs().split("\n")
+        error.message = "\n".join(map(printable, text))  # type: ignore[misc]
         error.show()
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):

@@ -13,6 +13,7 @@ from netspec.cli.shared.common import (
     human_bytes,
     json_option,
     print_json,
+    print_path,
     quiet_option,
     say,
     spec_options,
@@ -131,7 +132,7 @@ def command(
     if as_json:
         print_json({"format_version": 1, "name": graph.name, "path": str(output), "files": files})
     else:
-        print(output)
+        print_path(output)
     size = human_bytes(sum((output / file).stat().st_size for file in files))
     verified = "" if check else ", not verified"
     say(f"{graph.name}: {len(files)} files, {size}{verified}", quiet)

@@ -19,6 +19,7 @@ from netspec.cli.shared.common import (
 from netspec.cli.shared.models import model_file
 from netspec.cli.shared.progress import Progress
 from netspec.cli.shared.weights import WeightsFile, weights_options
+from netspec.diagnostics.records import printable
 
 if TYPE_CHECKING:
     from netspec.backends.runtime import Result
@@ -129,6 +130,7 @@ def _save(result: Result, path: Path, keep: Paths) -> None:
 
 
 def _print_output(name: str, array: Any) -> None:
+    name = printable(name)  # whoever made the file gave it
     shape = "x".join(map(str, array.shape))
     if not array.size:
         print(f"{name}: {shape}, no numbers")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
+from netspec.diagnostics.kinds import Kind, Unfit, kind_of
 from netspec.diagnostics.messages.usage import UnknownArgumentOfCall
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.suggest import closest, renew_budget
@@ -23,12 +24,19 @@ class BadChoice(NetspecError, ValueError):
 
 
 def advising(call: Callable[P, R]) -> Callable[P, R]:
-    """The function, whose callers are told which arguments there are where one does not exist."""
+    """The function, whose callers are told what its arguments are where they give others.
+
+    Of which kinds values are, its annotations say; see `netspec.diagnostics.kinds`.
+    """
+    found: list[_Parameters] = []
 
     @wraps(call)
     def told(*values: P.args, **named: P.kwargs) -> R:
+        if not found:  # what is never called costs nothing
+            found.append(_Parameters(call))
         try:
-            return call(*values, **named)
+            given, options = found[0].plain(values, named)
+            return call(*given, **options)
         except TypeError as error:
             if isinstance(error, NetspecError):
                 raise
@@ -36,6 +44,73 @@ def advising(call: Callable[P, R]) -> Callable[P, R]:
             raise
 
     return told
+
+
+class _Parameters:
+    """The kinds of a function's parameters, by place and by name."""
+
+    def __init__(self, call: Callable[..., object]) -> None:
+        from inspect import Parameter, signature
+
+        self.call = "Net" if call.__name__ == "__init__" else call.__name__
+        self.places: list[str] = []
+        self.kinds: dict[str, Kind | None] = {}
+        # Those of any further values, and of any further names.
+        self.rest: tuple[str, Kind | None] = "", None
+        self.others: Kind | None = None
+        for name, parameter in signature(call).parameters.items():
+            stated = parameter.annotation is not Parameter.empty
+            kind = kind_of(str(parameter.annotation)) if stated else None
+            if parameter.kind is Parameter.VAR_POSITIONAL:
+                self.rest = name, kind
+            elif parameter.kind is Parameter.VAR_KEYWORD:
+                self.others = kind
+            else:
+                self.kinds[name] = kind
+                if parameter.kind is not Parameter.KEYWORD_ONLY:
+                    self.places.append(name)
+
+    def plain(
+        self, values: tuple[Any, ...], named: Mapping[str, Any]
+    ) -> tuple[list[Any], dict[str, Any]]:
+        """The arguments of a call as plain values; raises BadCall at the first of another kind."""
+        given = []
+        for number, value in enumerate(values):
+            name, kind = self.rest
+            if number < len(self.places):
+                name = self.places[number]
+                kind = self.kinds[name]
+            given.append(value if kind is None else held(self.call, name, kind, value))
+        options = {}
+        for name, value in named.items():
+            kind = self.kinds.get(name, self.others)
+            options[name] = value if kind is None else held(self.call, name, kind, value)
+        return given, options
+
+
+def held(call: str, name: str, kind: Kind, value: Any) -> Any:
+    """A plain value of a kind; raises BadCall where what was given for an argument is none."""
+    try:
+        return kind.plain(value)
+    except Unfit:
+        advice = f"it is {kind.name}, not {repr_of(value)}"
+        raise BadCall(UnknownArgumentOfCall(call, f": `{name}`", advice), status=2) from None
+
+
+def held_all(call: str, given: Mapping[str, Any], annotations: Mapping[str, Any]) -> dict[str, Any]:
+    """Plain values for the arguments of these annotations; raises BadCall at the first that is none."""
+    found = {}
+    for name, value in given.items():
+        kind = kind_of(str(annotations[name]))
+        found[name] = value if kind is None else held(call, name, kind, value)
+    return found
+
+
+def repr_of(value: object) -> str:
+    """A value as Python shows it, cut short, whatever it is."""
+    from reprlib import repr as shown
+
+    return shown(value)
 
 
 def refuse_unknown(name: str, given: Iterable[str], known: Collection[str]) -> None:

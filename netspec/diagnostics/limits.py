@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 from netspec.foundation.records import record
 
 # The largest number that float32 holds.
@@ -27,6 +29,12 @@ class Limits:
     tensor: int = 2**31
     parameters: int = 2_000_000_000
     activations: int = 8 * 2**30
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+                raise ValueError(f"{item.name} is an integer from 0, not {value!r}")
 
 
 DEFAULT = Limits()

@@ -10,8 +10,12 @@ from netspec.diagnostics.messages import expect, names, syntax
 from netspec.diagnostics.records import Diagnostic, Problem
 from netspec.diagnostics.source import Change
 from netspec.edits.foreign import step_at, translated
+from netspec.syntax.fmt import spaced
 
 _QUOTED = re.compile(r"`([^`]+)`")
+# A token as far as what stands beside it cares: where one ends, and where one begins.
+_LAST = re.compile(r"(?:\w+|[^\w\s])\Z")
+_FIRST = re.compile(r"\w+|[^\w\s]")
 _LOOKALIKES = {"“": '"', "”": '"', "×": "x", "–": "-", "−": "-", "，": ",", "；": ";", "：": ":"}
 
 
@@ -76,13 +80,24 @@ def _syntax(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:
         if word:
             yield word.start(1), word.end(1), asked.group(1)
     for wanted in _QUOTED.findall(str(problem.facts.get("expected", ""))):
-        yield start, start, "| " if wanted == "|" else wanted
+        yield _put_in(wanted, text, start)
     if "arithmetic" in problem.advice:
         left = re.search(r"[-/](\w+)\s*\Z", text[:start])
         right = re.match(r"\s*\w+", text[end:])
         if left and right:
             inner = text[left.start(1) : end + right.end()]
             yield left.start(1), end + right.end(), f"({inner})"
+
+
+def _put_in(token: str, text: str, at: int) -> Change:
+    """A token before another, with the spaces of canonical layout around it."""
+    start = len(text[:at].rstrip(" \t"))
+    before, after = _LAST.search(text[:start]), _FIRST.match(text, at)
+    if before is None:
+        return at, at, token + " "
+    left = " " if spaced(before.group(), token) else ""
+    right = " " if after and spaced(token, after.group()) else ""
+    return start, at, left + token + right
 
 
 def _assignment(text: str, at: int) -> Change | None:

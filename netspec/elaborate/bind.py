@@ -30,13 +30,21 @@ from netspec.syntax import ast
 
 
 class Misplaced(Rejection):
-    """A rejection whose place is an argument, not the whole step."""
+    """A rejection whose place is an argument, not the whole step.
+
+    It is one of the step's own scope, or of the `scope` of a caller that gave a block what is wrong.
+    """
 
     def __init__(
-        self, problem: Problem, extent: ast.Extent, labels: tuple[Label, ...] = ()
+        self,
+        problem: Problem,
+        extent: ast.Extent,
+        labels: tuple[Label, ...] = (),
+        scope: Scope | None = None,
     ) -> None:
         super().__init__(problem, labels)
         self.extent = extent
+        self.scope = scope
 
 
 def given(head: ast.Head, kernel: tuple[int, ...] | None, scope: Scope) -> Given:
@@ -76,10 +84,35 @@ def evaluate_at(node: ast.Expression, scope: Scope) -> Any:
     try:
         return evaluate(node, scope)
     except Rejection as rejection:
-        problem = rejection.problem
         if isinstance(rejection, UnknownWord):
-            problem = unknown_name(rejection.word, scope, "`@{0}.C`")
-        raise Misplaced(problem, node.extent, rejection.labels) from None
+            raise unknown_word(rejection.word, node.extent, scope, "`@{0}.C`") from None
+        raise Misplaced(rejection.problem, node.extent, rejection.labels) from None
+
+
+def misplaced(
+    problem: Problem,
+    value: Any,
+    extent: ast.Extent | None,
+    scope: Scope,
+    needed: str,
+    labels: tuple[Label, ...] = (),
+) -> Rejection:
+    """`value` is wrong at `extent`: said there, or where the word was written that a caller gave."""
+    if not isinstance(value, Name) or value.extent is None or extent is None:
+        return _at(problem, extent, labels)
+    start, end = value.extent
+    if value.unit is scope.unit and extent[0] <= start and end <= extent[1]:
+        return Misplaced(problem, extent, labels)
+    labels = (Label(scope.unit.span(extent), needed), *labels)
+    return Misplaced(problem, value.extent, labels, value.scope)
+
+
+def unknown_word(
+    word: Name, extent: ast.Extent | None, scope: Scope, meant: str = "`@{0}` or `@{0}.C`"
+) -> Rejection:
+    """A number is needed at `extent`, and `word` is no parameter or index where it was written."""
+    problem = unknown_name(word, word.scope or scope, meant)
+    return misplaced(problem, word, extent, scope, "a number is needed here")
 
 
 def unknown_name(word: Name, scope: Scope, meant: str = "`@{0}` or `@{0}.C`") -> UnknownName:
@@ -185,6 +218,9 @@ def bind_operator(kind: type[Operator], given: Given, scope: Scope) -> BoundOper
     named: dict[str, Binding | Layer] = {}
     for name, param in kind.params.items():
         if name not in values:
+            if param.default is not MISSING and not param.implied_by:
+                checked[name] = param.default
+                continue
             implied = any(isinstance(values.get(other), tuple) for other in param.implied_by)
             if param.default is MISSING and not implied:
                 raise Rejection(MissingArgument(word, name, kind.usage()))
@@ -252,12 +288,12 @@ def accepted(
     except Rejection as rejection:
         problem = rejection.problem
         if isinstance(problem, BadValue) and isinstance(value, Name) and param.numeric:
-            problem = unknown_name(value, scope)
-        elif isinstance(problem, BadValue) and extent:
+            raise unknown_word(value, extent, scope) from None
+        if isinstance(problem, BadValue) and extent:
             check_reference(value, scope, extent)
         if isinstance(problem, BadValue):
             problem = BadArgument(*named, problem.expected, *_shown(value, problem))
-        raise _at(problem, extent, labels) from None
+        raise misplaced(problem, value, extent, scope, "it is asked for here", labels) from None
 
 
 _OTHERS = {"true": "yes", "false": "no", "None": "none", "True": "yes", "False": "no"}

@@ -47,7 +47,8 @@ _MOST_FRAMES = 100_000
 _NODES_OF_TRIALS = 2000
 # What all trials for one spec may run: as many steps as are built in half a second.
 _WORK_OF_TRIALS = 10_000
-# Reading so many bytes takes as long as running a step.
+# Counting so many steps before they run takes as long as running one, and so does reading so many bytes.
+_COUNTED_PER_RUN = 4
 _BYTES_PER_RUN = 40
 
 
@@ -163,7 +164,8 @@ def _build(
             graph = builder.graph(settings, inputs, gathered)
     finally:
         if spend is not None:
-            spend(builder.elaborator.trace.runs)
+            counted = builder.elaborator.expansion.work
+            spend(builder.elaborator.trace.runs + counted // _COUNTED_PER_RUN)
     as_written = expectations and not settings and not inputs and not freed
     if as_written and not collector.failed and graph is not None:
         from netspec.elaborate.expect import check_expectations

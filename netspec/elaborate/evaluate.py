@@ -52,6 +52,9 @@ class Values(Protocol):
     def stride_told(self, tensors: Sequence[Any]) -> None:
         """Takes note that the stride from one tensor to another was told, whatever their types."""
 
+    def is_size(self, word: str) -> bool:
+        """Whether a word is a size of what flows in, and no parameter."""
+
     def names_step(self, word: str) -> bool:
         """Whether a word is the name of a step, which is read with `@`."""
 
@@ -122,7 +125,7 @@ def evaluate(node: ast.Expression, values: Values) -> Any:
             operand = evaluate(node.operand, values)
             if node.operator == "not":
                 return not truth(operand)
-            return _number(-_operand(operand, "-"), "-")
+            return _number(-_operand(operand, "-"), lambda: "-")
         case ast.Choose():
             chosen = node.then if truth(evaluate(node.condition, values)) else node.otherwise
             return evaluate(chosen, values)
@@ -197,32 +200,53 @@ def _binary(node: ast.Binary, values: Values) -> Any:
             return left
         return truth(evaluate(node.right, values))
     right = evaluate(node.right, values)
-    for word, other in ((left, right), (right, left)):
-        # Never equal: a size of the step was meant.
-        numbers = isinstance(word, Name) and isinstance(other, int | float | Formula)
-        if numbers and values.names_step(word.text):
-            raise UnknownWord(word)
+    for word, at, other, beside in (
+        (left, node.left, right, node.right),
+        (right, node.right, left, node.left),
+    ):
+        if isinstance(word, Name) and isinstance(other, int | float | Formula):
+            # Never equal: a size of the step was meant, or a word that is misspelt.
+            written = isinstance(at, ast.Variable) and at.name == word.text
+            if values.names_step(word.text) or (written and _is_number(beside, values)):
+                raise UnknownWord(word)
     if node.operator == "==":
         return bool(left == right)
     if node.operator == "!=":
         return bool(left != right)
     left, right = _operand(left, node.operator), _operand(right, node.operator)
-    text = f"{_shown(left)} {node.operator} {_shown(right)}"
+
+    def text() -> str:  # worked out for messages alone
+        return f"{_shown(left)} {node.operator} {_shown(right)}"
+
     if node.operator == "**":
         return _number(_power(left, right, text), text)
     try:
         if isinstance(left, Formula) and isinstance(right, Formula) and node.operator == "*":
-            _bounded(left, right, text)
+            _bounded(left, right)
         result = _OPERATORS[node.operator](left, right)
     except TypeError:
         reason = "sizes that are symbols can be added, multiplied and floor-divided only"
-        raise Rejection(BadArithmetic(text, reason)) from None
+        raise Rejection(BadArithmetic(text(), reason)) from None
     except ArithmeticError as error:
-        raise Rejection(BadArithmetic(text, _reason(error))) from None
+        raise Rejection(BadArithmetic(text(), _reason(error))) from None
     return result if isinstance(result, bool) else _number(result, text)
 
 
-def _bounded(left: Formula, right: Formula, text: str) -> None:
+def _is_number(node: ast.Expression, values: Values) -> bool:
+    """Whether an expression is a number whatever a net is given: no parameter, which may be a word."""
+    match node:
+        case ast.Number() | ast.Binary() | ast.Unary():
+            return True
+        case ast.Call():
+            return node.name in FUNCTIONS
+        case ast.Reference():
+            return len(node.parts) > 1
+        case ast.Variable():
+            return values.is_size(node.name)
+    return False
+
+
+def _bounded(left: Formula, right: Formula) -> None:
     degree = sum(max(len(factors) for factors, _ in side.terms) for side in (left, right))
     if degree > 4 or len(left.terms) * len(right.terms) > _TERMS:
         raise Rejection(BadArithmetic("a product of sizes", "the formula gets too long"))
@@ -242,29 +266,29 @@ def _shown(value: Any) -> str:
     return f"({text})" if text.startswith("-") else text
 
 
-def _power(base: Any, exponent: Any, text: str) -> Any:
+def _power(base: Any, exponent: Any, text: Callable[[], str]) -> Any:
     if isinstance(base, Formula) or isinstance(exponent, Formula):
-        raise Rejection(BadArithmetic(text, "powers need numbers"))
+        raise Rejection(BadArithmetic(text(), "powers need numbers"))
     if abs(exponent) > 64:
-        raise Rejection(BadArithmetic(text, "exponents go from -64 to 64"))
+        raise Rejection(BadArithmetic(text(), "exponents go from -64 to 64"))
     if base == 0 and exponent < 0:
-        raise Rejection(BadArithmetic(text, "division by zero"))
+        raise Rejection(BadArithmetic(text(), "division by zero"))
     if base < 0 and exponent != int(exponent):
-        raise Rejection(BadArithmetic(text, "the result is not a number"))
+        raise Rejection(BadArithmetic(text(), "the result is not a number"))
     if abs(base) > 1 and math.log(abs(base)) * exponent > 42:
-        raise Rejection(BadArithmetic(text, "the result is too large"))
+        raise Rejection(BadArithmetic(text(), "the result is too large"))
     return base**exponent
 
 
-def _number(value: Any, text: str) -> Any:
+def _number(value: Any, text: Callable[[], str]) -> Any:
     if isinstance(value, Formula):
         if len(value.terms) > _TERMS or any(abs(c) > _LIMIT for _, c in value.terms):
             raise Rejection(BadArithmetic("a sum of sizes", "the formula gets too long"))
         return value
     if isinstance(value, float) and not math.isfinite(value):
-        raise Rejection(BadArithmetic(text, "the result is not finite"))
+        raise Rejection(BadArithmetic(text(), "the result is not finite"))
     if abs(value) > _LIMIT:
-        raise Rejection(BadArithmetic(text, "the result has more than 18 digits"))
+        raise Rejection(BadArithmetic(text(), "the result has more than 18 digits"))
     return value
 
 
@@ -276,7 +300,10 @@ def _call(node: ast.Call, values: Values) -> Any:
     if function is None:
         _flat((*positional, *(value for _, value in named)))
         return Layer(node.name, tuple(positional), tuple(named), values.unit_of_names())
-    text = show(Layer(node.name, tuple(positional), tuple(named)))
+
+    def text() -> str:
+        return show(Layer(node.name, tuple(positional), tuple(named)))
+
     try:
         tensors = node.name == "ratio"
         numbers = [(tensors and values.tensor(v)) or _operand(v, node.name) for v in positional]
@@ -285,7 +312,7 @@ def _call(node: ast.Call, values: Values) -> Any:
         if tensors:
             values.stride_told(positional)
     except (TypeError, ValueError, ZeroDivisionError, OverflowError, AssertionError) as error:
-        raise Rejection(BadArithmetic(text, _reason(error))) from None
+        raise Rejection(BadArithmetic(text(), _reason(error))) from None
     return result if isinstance(result, tuple) else _number(result, text)
 
 

@@ -47,7 +47,10 @@ class Count(NamedTuple):
 
 
 class Expansion:
-    """Counts what steps expand to, and reports what cannot fit the limits."""
+    """Counts what steps expand to, and reports what cannot fit the limits.
+
+    `work` is how many steps it has looked at.
+    """
 
     def __init__(
         self, targets: Targets, calls: Calls, reporter: Reporter, limits: Limits, most_runs: int
@@ -62,16 +65,20 @@ class Expansion:
         # Those of braces that were passed on, which hold the braces around them: numbered once.
         self._bodies: dict[int, tuple[Body, int]] = {}
         self._depth = 0
-        self._work = 0
+        self.work = 0
 
     def check(self, chain: ast.Chain, scope: Scope) -> None:
         """Reports a net that cannot fit, at the step that multiplies it over."""
         quiet, total = changed(scope, entry=None), Count()
-        for link in chain.links:
-            if isinstance(link, ast.Step):
-                with unadvised():
-                    total = total.plus(self._step(link, quiet))
-                self._hold(total, link.extent, scope)
+        with unadvised():
+            counted = [
+                (self._step(link, quiet), link.extent)
+                for link in chain.links
+                if isinstance(link, ast.Step)
+            ]
+        for count, extent in counted:
+            total = total.plus(count)
+            self._hold(total, extent, scope)
 
     def check_repeat(self, times: int, action: ast.Action, before: Count, scope: Scope) -> None:
         """Reports a repeat about to run that cannot fit behind what there is `before` it."""
@@ -109,8 +116,8 @@ class Expansion:
         return total
 
     def _step(self, step: ast.Step, scope: Scope) -> Count:
-        self._work += 1
-        if self._work > _WORK:
+        self.work += 1
+        if self.work > _WORK:
             return Count()
         times = 1
         if step.repeat is not None:
@@ -151,7 +158,7 @@ class Expansion:
 
     def _for(self, loop: ast.For, scope: Scope) -> Count:
         values = _values(loop, scope)
-        if len(values) <= _UNROLLED and self._work < _WORK // 2:
+        if len(values) <= _UNROLLED and self.work < _WORK // 2:
             total = Count()
             for given in values:
                 total = total.plus(self._body(loop, given, scope).times(1))

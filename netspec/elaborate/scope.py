@@ -171,7 +171,7 @@ class Scope:
                 raise Poisoned
             if self.entry:
                 return size_of(node.name, self.entry[0])
-        return Name(node.name, self.unit)
+        return Name(node.name, self.unit, self, node.extent)
 
     def reference(self, node: ast.Reference) -> Any:
         """What `@name` stands for, or the size that is asked of it; raises Rejection."""
@@ -239,6 +239,10 @@ class Scope:
             for name, node in asked.items()
             if name not in self.variables and _size(name, here) != _size(name, outside)
         )
+
+    def is_size(self, word: str) -> bool:
+        """Whether a word is a size of what flows in, and no parameter."""
+        return word in SIZES and word not in self.variables
 
     def names_step(self, word: str) -> bool:
         """Whether a word is the name of a step, which is read with `@`."""

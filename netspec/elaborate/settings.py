@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
+from netspec.diagnostics.kinds import Unfit, kind_of
 from netspec.diagnostics.limits import Limits
 from netspec.diagnostics.messages.names import NoSuchSetting, UnknownArgument
 from netspec.diagnostics.messages.syntax import UnexpectedText
@@ -16,6 +17,7 @@ from netspec.diagnostics.suggest import closest
 from netspec.elaborate.bind import evaluate_at
 from netspec.elaborate.calls import Calls
 from netspec.elaborate.scope import Given, Level, Scope
+from netspec.ops.declare.values import Layer
 from netspec.syntax import ast
 from netspec.syntax.parse import parse
 from netspec.syntax.units import Unit
@@ -67,11 +69,23 @@ def bases(unit: Unit) -> list[Unit]:
 def setting(name: str, value: Any, limits: Limits) -> Any:
     """A setting's value; text is read as an expression of the language.
 
-    Raises NetspecError or Rejection where the text is not one value.
+    Numbers and arrays of other libraries become Python's own. Raises NetspecError or Rejection where a
+    text is not one value.
     """
+    if isinstance(value, str):
+        return _read(name, value, limits)
+    if not isinstance(value, _OWN):
+        try:
+            value = _FOREIGN.plain(value)
+        except Unfit:
+            return value  # whatever takes it says what it takes
     if isinstance(value, list | tuple):
         return tuple(setting(name, item, limits) for item in value)
-    return _read(name, value, limits) if isinstance(value, str) else value
+    return value
+
+
+_OWN = (bool, int, float, list, tuple, Layer, type(None))
+_FOREIGN: Any = kind_of("bool | int | float | Sequence[object]")
 
 
 # Of a sweep the same few texts, and equal layers only where they were read once.

@@ -28,6 +28,7 @@ from netspec.elaborate.bind import (
     check_reference,
     evaluate_at,
     given,
+    misplaced,
     with_universal,
 )
 from netspec.elaborate.calls import Calls, Site
@@ -137,7 +138,7 @@ class Elaborator:
         except Poisoned:
             self.reporter.given_up(_heading(step), scope)
         except Misplaced as rejection:
-            self._refuse(rejection, rejection.extent, step, wire, scope)
+            self._refuse(rejection, rejection.extent, step, wire, scope, rejection.scope)
         except Rejection as rejection:
             self._refuse(rejection, _heading(step), step, wire, scope)
         for name, extent in step.named:
@@ -145,11 +146,20 @@ class Elaborator:
         return None
 
     def _refuse(
-        self, rejection: Rejection, extent: ast.Extent, step: ast.Step, wire: Wire, scope: Scope
+        self,
+        rejection: Rejection,
+        extent: ast.Extent,
+        step: ast.Step,
+        wire: Wire,
+        scope: Scope,
+        place: Scope | None = None,
     ) -> None:
-        """Reports a step that `wire` flows into, with what its sizes are those of."""
+        """Reports a step that `wire` flows into, with what its sizes are those of.
+
+        `extent` is one of `place`, where that is another scope than the step's.
+        """
         labels = (*rejection.labels, *scope.sizes_elsewhere(step, wire))
-        self.report(Rejection(rejection.problem, labels), extent, scope)
+        self.report(Rejection(rejection.problem, labels), extent, place or scope)
 
     def _tick(self, extent: ast.Extent, scope: Scope) -> None:
         self.trace.runs += 1
@@ -160,7 +170,8 @@ class Elaborator:
     def _whole(self, node: ast.Expression, scope: Scope) -> int:
         value = self._integral(node, scope)
         if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-            raise Misplaced(BadRepeat(show(value)), node.extent)
+            problem, needed = BadRepeat(show(value)), "a count is needed here"
+            raise misplaced(problem, value, node.extent, scope, needed)
         return value
 
     def _integral(self, node: ast.Expression, scope: Scope) -> Any:
@@ -245,7 +256,8 @@ class Elaborator:
             try:
                 holds = truth(condition)
             except Rejection as rejection:
-                raise Misplaced(rejection.problem, chosen.condition.extent) from None
+                where, needed = chosen.condition.extent, "yes or no is needed here"
+                raise misplaced(rejection.problem, condition, where, scope, needed) from None
             chosen = chosen.then if holds else chosen.otherwise
         return wire if chosen is None else self.run_chain(chosen, wire, changed(scope))
 
@@ -271,11 +283,13 @@ class Elaborator:
         if loop.last is None:
             listed = evaluate_at(loop.first, scope)
             if not isinstance(listed, tuple):
-                raise Misplaced(NoList(show(listed)), loop.first.extent)
+                where, needed = loop.first.extent, "a list is needed here"
+                raise misplaced(NoList(show(listed)), listed, where, scope, needed)
             return listed
         first, last = self._whole(loop.first, scope), self._integral(loop.last, scope)
         if isinstance(last, bool) or not isinstance(last, int):
-            raise Misplaced(BadRepeat(show(last)), loop.last.extent)
+            problem, needed = BadRepeat(show(last)), "a number is needed here"
+            raise misplaced(problem, last, loop.last.extent, scope, needed)
         return range(first, last + 1)
 
     # --- heads

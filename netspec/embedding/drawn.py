@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable, Mapping
 from html import escape
 from inspect import signature
@@ -14,6 +15,7 @@ from netspec.diagnostics.messages.draw import UnknownChoice
 from netspec.draw import draw
 from netspec.foundation.records import record
 
+_LENGTH = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,6})?(?:%|px|em|rem|ex|ch|cm|mm|in|pt|pc|vw|vh)?")
 # What is said of the net rather than of its picture.
 _OF_NETS = ("set", "input")
 # The options that a page may give: those of `netspec draw`, and of its specs.
@@ -36,12 +38,18 @@ class Drawn:
     def html(self, width: str = "") -> str:
         """The picture as HTML: an image that holds its data, or a frame with a page.
 
-        It is no SVG inside the page: its styles would be those of everything around it.
+        It is no SVG inside the page: its styles would be those of everything around it. A `width` is a
+        length or a share, `60%`; a bare number is pixels. Raises NetspecError.
         """
+        if width and not _LENGTH.fullmatch(width):
+            raise BadChoice(
+                UnknownChoice("width", width, "a length such as 60% or 400px"), status=2
+            )
         content = self.picture.content
         if self.picture.format == "html":
             return framed(str(content))
-        style = f"max-width:100%;height:auto{f';width:{escape(width)}' if width else ''}"
+        pixels = "px" if width.isdecimal() else ""
+        style = f"max-width:100%;height:auto{f';width:{width}{pixels}' if width else ''}"
         return f'<img src="{self.data}" alt="{escape(self.alt)}" style="{style}">'
 
     @property
@@ -61,7 +69,7 @@ def drawn(source: str, options: Mapping[str, str], format: str = "svg") -> Drawn
     """
     refuse_unknown("netspec", options, OPTIONS)
     text = source.strip("\n")
-    names = [text] if any(mark in text.strip() for mark in "\n;{}") else text.split()
+    names = [text] if any(mark in text.strip() for mark in "\n;{}") else text.split() or [""]
     settings, inputs = settings_of(options)
     return drawn_net(tuple(load(name, input=inputs, **settings) for name in names), options, format)
 

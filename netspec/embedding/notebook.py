@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections import Counter
+from keyword import iskeyword
 from typing import Any
 
 from netspec.analysis.doubts.misread import warnings_of
 from netspec.api import Net
-from netspec.diagnostics.arguments import refuse_unknown
+from netspec.diagnostics.arguments import BadChoice, refuse_unknown
+from netspec.diagnostics.messages.draw import UnknownChoice
 from netspec.diagnostics.render import render
 from netspec.diagnostics.source import Source
 from netspec.elaborate.build import build
@@ -29,9 +32,18 @@ def netspec_cell(shell: Any, line: str, cell: str) -> None:
     """
     words = shlex.split(line)
     names = [word for word in words if "=" not in word]
-    options = dict(word.split("=", 1) for word in words if "=" in word)
+    given = [word.split("=", 1) for word in words if "=" in word]
+    options = dict(given)
     shown = options.pop("picture", "yes")
-    refuse_unknown("%%netspec", [*names[1:], *options], (*OPTIONS, "picture"))
+    refuse_unknown("%%netspec", [*names[1:], *(key for key, _ in given)], (*OPTIONS, "picture"))
+    if twice := next((key for key, count in Counter(k for k, _ in given).items() if count > 1), ""):
+        raise ValueError(
+            f"`{twice}` is given twice; several values stand behind one `=`, with commas"
+        )
+    if shown not in ("yes", "no"):
+        raise BadChoice(UnknownChoice("picture", shown, "yes, no"), status=2)
+    if names and (not names[0].isidentifier() or iskeyword(names[0])):
+        raise ValueError(f"the net is bound to a name of Python, and `{names[0]}` is none")
     settings, inputs = settings_of(options)
     net = Net(build(Source("<cell>", cell), settings, inputs))
     if warnings := warnings_of(net.graph):

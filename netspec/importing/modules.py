@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from netspec.diagnostics.arguments import repr_of
 from netspec.diagnostics.messages.importing import Unreadable
 from netspec.diagnostics.raised import NetspecError
 from netspec.importing.files.program import Array
@@ -31,6 +32,8 @@ def import_module(
     of an archive, which have no modules around them. `free` says whether the batch may be any.
     """
     torch = need("torch", "reading a module")
+    if not isinstance(module, torch.nn.Module):
+        raise TypeError(f"from_torch takes a module of PyTorch, not {repr_of(module)}")
     given = example if isinstance(example, tuple) else (example,)
     newer = not name and find_spec("onnxscript") is not None
     name = name or type(module).__name__

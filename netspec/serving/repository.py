@@ -14,7 +14,7 @@ from netspec.foundation.records import record
 from netspec.serving.config import MODEL
 from netspec.serving.pbtxt import sealed, untouched
 from netspec.system.atomic import Paths, write_text
-from netspec.system.folders import replacing_folder
+from netspec.system.folders import place_of, replacing_folder
 from netspec.system.reading import open_regular, reading
 
 CONFIG = "config.pbtxt"
@@ -110,7 +110,7 @@ def _beside(root: Path) -> Path:
 
     In it where nothing of the same disk can be written outside.
     """
-    inside = Path(os.path.abspath(root))
+    inside = place_of(root)
     outside = inside.parent
     same = os.stat(inside).st_dev == os.stat(outside).st_dev
     return outside if same and os.access(outside, os.W_OK) else inside

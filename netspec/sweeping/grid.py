@@ -49,8 +49,12 @@ class Grid:
                 status=2,
             )
         numbers: Sequence[int] = range(self.count)
+        if sample is not None and sample < 1:
+            raise ValueError(f"sample is at least 1, not {sample}")
         if sample is not None and sample < self.count:
             numbers = sorted(random.Random(seed).sample(numbers, sample))
         which, parts = part
+        if not 1 <= which <= parts:
+            raise ValueError(f"part says which of how many, as (2, 8), not {part}")
         bounds = [len(numbers) * i // parts for i in (which - 1, which)]
         return numbers[slice(*bounds)]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import cached_property, partial
 from typing import Any
 
+from netspec.diagnostics.arguments import advising, repr_of
 from netspec.diagnostics.limits import DEFAULT, Limits
 from netspec.diagnostics.raised import Collector, NetspecError, Rejection
 from netspec.diagnostics.source import Source
@@ -63,9 +64,13 @@ class Space:
     def __len__(self) -> int:
         return len(self.dimensions)
 
+    @advising
     def matters(self, name: str, settings: Mapping[str, Any]) -> bool:
         """Whether a parameter changes the net under these settings of those that it needs."""
-        dimension = next(d for d in self.dimensions if d.name == name)
+        dimension = next((d for d in self.dimensions if d.name == name), None)
+        if dimension is None:
+            names = ", ".join(f"`{d.name}`" for d in self.dimensions)
+            raise ValueError(f"the space has no parameter {name!r}, but {names or 'none'}")
         if not dimension.needs:
             return True
         known = {n: settings[n] for n in dimension.needs if settings.get(n) is not None}
@@ -80,6 +85,8 @@ class Space:
 
     def suggest(self, trial: Trial) -> dict[str, Any]:
         """The settings that a trial of Optuna suggests: only parameters that matter are asked for."""
+        if not hasattr(trial, "suggest_categorical"):
+            raise TypeError(f"suggest takes a trial of Optuna, not {repr_of(trial)}")
         found: dict[str, Any] = {}
         for dimension in self.dimensions:
             if self.matters(dimension.name, found):

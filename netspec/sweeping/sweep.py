@@ -52,6 +52,8 @@ class Sweep:
         latency: Timing | None = None,
         limits: Limits = DEFAULT,
     ) -> None:
+        if jobs is not None and jobs < 1:
+            raise ValueError(f"jobs are at least 1, not {jobs}")
         self.unit = unit_of(source, limits)
         checked_names(self.unit, settings)
         checked_inputs(self.unit, inputs)

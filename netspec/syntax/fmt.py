@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import field
 
+from netspec.diagnostics.arguments import advising
 from netspec.diagnostics.raised import Collector
 from netspec.diagnostics.source import Source
 from netspec.foundation.records import record
@@ -25,6 +26,7 @@ _COMMENT_GAP = "  "
 _TRAILING = re.compile(r"[ \t\r]+\Z")
 
 
+@advising
 def format_text(text: str, name: str = "<spec>") -> str:
     """`text` in canonical layout; the net it describes is the same. Idempotent.
 
@@ -118,7 +120,7 @@ class _Layout:
         heading = tokens[0] == "net" if tokens else False
         before = ""
         for token in tokens:
-            if before and self._spaced(before, token, heading):
+            if before and (self._around_base(before, token, heading) or spaced(before, token)):
                 text += " "
             text += token
             if token in _OPENING:
@@ -128,21 +130,25 @@ class _Layout:
             before = token
         return text
 
-    def _spaced(self, before: str, token: str, heading: bool) -> bool:
-        if heading and "=" in (before, token) and not self._open:
-            return True
-        if token in (",", ";", ":", ")", "]"):
-            return False
-        if before in (",", ";", ":") or {before, token} & {"{", "}", "|"}:
-            return before not in ("(", "[")
-        keywords = terminals().keywords
-        if before in keywords or token in keywords or {before, token} & _COMPARISONS:
-            return before not in ("(", "[", "=")
-        if token in ("(", "["):
-            return False
-        if before in (")", "]"):
-            return token not in _TIGHT
-        return before not in _TIGHT and token not in _TIGHT
+    def _around_base(self, before: str, token: str, heading: bool) -> bool:
+        """Whether a `=` is that of a variation, `net slim = mobilenet_v1(alpha=0.5)`."""
+        return heading and "=" in (before, token) and not self._open
 
 
-__all__ = ["format_text"]
+def spaced(before: str, token: str) -> bool:
+    """Whether a space stands between two tokens in canonical layout, where none is a net's heading."""
+    if token in (",", ";", ":", ")", "]"):
+        return False
+    if before in (",", ";", ":") or {before, token} & {"{", "}", "|"}:
+        return before not in ("(", "[")
+    keywords = terminals().keywords
+    if before in keywords or token in keywords or {before, token} & _COMPARISONS:
+        return before not in ("(", "[", "=")
+    if token in ("(", "["):
+        return False
+    if before in (")", "]"):
+        return token not in _TIGHT
+    return before not in _TIGHT and token not in _TIGHT
+
+
+__all__ = ["format_text", "spaced"]

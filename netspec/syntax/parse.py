@@ -29,6 +29,7 @@ from netspec.syntax.expected import (
     describe,
     expectation,
 )
+from netspec.syntax.feeding import Actions
 from netspec.syntax.lexer import Lexer, forbidden_characters
 from netspec.syntax.reductions import Reductions
 from netspec.syntax.terminals import Terminals, Word, lexeme
@@ -43,9 +44,9 @@ _WORD = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 
 
 @cache
-def _grammar() -> tuple[Lark, Terminals]:
+def _grammar() -> tuple[Lark, Terminals, Actions]:
     lark = tables.load(Reductions())
-    return lark, Terminals(lark.terminals)
+    return lark, Terminals(lark.terminals), Actions(lark)
 
 
 def terminals() -> Terminals:
@@ -55,13 +56,13 @@ def terminals() -> Terminals:
 
 def parse(source: Source, collector: Collector, limits: Limits = DEFAULT) -> ast.File:
     """The syntax tree of a source; what cannot be read becomes `Broken` and a diagnostic."""
-    lark, terminals = _grammar()
+    lark, terminals, actions = _grammar()
     for diagnostic in forbidden_characters(source):
         collector.add(diagnostic)
     reader = _Reader(source, collector, limits)
     lexer = Lexer(terminals, source, collector, limits, reader.lost)
     with without_collecting():
-        items = reader.read(lark, lexer.tokens())
+        items = reader.read(lark.parse_interactive(), actions, lexer.tokens())
     return ast.File(source, items, frozenset(reader.lost))
 
 
@@ -82,9 +83,10 @@ class _Reader:
         self.limits = limits
         self.lost: set[str] = set()
 
-    def read(self, lark: Lark, tokens: Iterator[Word]) -> tuple[ast.Item, ...]:
-        parser = lark.parse_interactive()
-        feed = parser.parser_state.feed_token
+    def read(
+        self, parser: InteractiveParser, actions: Actions, tokens: Iterator[Word]
+    ) -> tuple[ast.Item, ...]:
+        feed = actions.feeder(parser.parser_state)
         statements, operators = 1, 0
         for token in tokens:
             if token.type in _OPERATORS:
@@ -103,7 +105,7 @@ class _Reader:
         end = len(self.source.text)
         last = lexeme("$END", "", end, end)
         try:
-            result: tuple[ast.Item, ...] = feed(last, True)
+            result: tuple[ast.Item, ...] = parser.parser_state.feed_token(last, True)
         except UnexpectedToken:
             self._recover(parser, last, tokens)
             result = self._finish(parser, last)

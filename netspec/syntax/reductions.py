@@ -226,9 +226,19 @@ class _Rules:
 
 
 def _with_extent(build: Callable[[ast.Extent, list[Any]], Any], children: list[Any]) -> Any:
-    located = [child for child in children if child is not None]
-    extent = (located[0].extent[0], located[-1].extent[1]) if located else (0, 0)
-    return build(extent, [child for child in children if child.__class__ is not Mark])
+    first: Any = None
+    last: Any = None
+    kept: list[Any] = []
+    for child in children:
+        if child is None:
+            kept.append(None)
+            continue
+        last = child
+        if first is None:
+            first = child
+        if child.__class__ is not Mark:
+            kept.append(child)
+    return build((0, 0) if first is None else (first.extent[0], last.extent[1]), kept)
 
 
 class Reductions:

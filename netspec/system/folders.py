@@ -30,7 +30,7 @@ def replacing_folder(
     The folder that is given has the name of `path`, in a folder of its own beside it, or in `drafts`, which
     is on the same disk.
     """
-    place = Path(os.path.abspath(path))
+    place = place_of(path)
     with alone(place.parent):
         _may_be(path, place, gives_way, keep)
     around = place.parent if drafts is None else drafts
@@ -45,6 +45,19 @@ def replacing_folder(
                 _may_be(path, place, gives_way, keep)
                 with placing(place):
                     _exchange(made, place, draft / "before")
+
+
+def place_of(path: Path) -> Path:
+    """Where a path leads, a link that stands there not followed: as the system reads `..`, behind links.
+
+    Raises NetspecError where there is no folder to hold it.
+    """
+    try:
+        if path.name in ("", ".."):
+            return Path(os.path.realpath(path, strict=True))
+        return Path(os.path.realpath(path.parent, strict=True)) / path.name
+    except OSError as error:
+        raise NetspecError(CannotWrite(str(path), error.strerror or str(error))) from None
 
 
 @contextlib.contextmanager

@@ -46,6 +46,8 @@ def target_of(path: Path, keep: Iterable[str | Path] = ()) -> Target:
     Raises NetspecError where that is neither a place for a file nor a stream, where a file is
     read-only, and where it is one of `keep`, by whatever name.
     """
+    if "\0" in str(path):
+        raise NetspecError(CannotWrite(str(path), "a name holds no NUL"))
     number = _number(path)
     try:
         found = os.stat(path) if number is None else os.fstat(number)

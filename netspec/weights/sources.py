@@ -48,6 +48,10 @@ class Seeded:
 
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise ValueError(f"a seed is at least 0, not {self.seed}")
+
     def pieces(self, name: str, weight: Weight) -> Iterator[Array]:
         """The weight's initial values from the seed, in flat float32 pieces."""
         return draw(weight, name, self.seed)

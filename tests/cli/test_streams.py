@@ -175,3 +175,36 @@ def test_a_second_ctrl_c_ends_at_once_and_removes_what_was_begun(tmp_path):
     assert process.communicate(timeout=60)[1] == "interrupted; no file was changed\n"
     assert process.returncode == 130
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("check", "--a\x1b[31m"), "--a\\x1b[31m"),
+        (("deploy", "lenet5", "--triton", "out", "--name", "a\x1b[31m"), "a\\x1b[31m"),
+        (("draw", "lenet5", "-o", "a\x1b[31m.svg"), "wrote a\\x1b[31m.svg"),
+        (("compile", "lenet5", "--to", "dot", "-o", "a\x1b]0;x\x07.dot"), "a\\x1b]0;x\\x07.dot"),
+        (("run", "net.onnx"), "y\\x1b[31m: "),
+    ],
+)
+def test_a_terminal_is_told_names_letter_by_letter(words, said, tmp_path, monkeypatch, capsys):
+    import onnx
+    from onnx import helper
+
+    from netspec.cli.main import run
+
+    monkeypatch.chdir(tmp_path)
+    value = helper.make_tensor_value_info
+    ends = [value("x", 1, [1, 3, 4]), value("y\x1b[31m", 1, [1, 3, 4])]
+    graph = helper.make_graph(
+        [helper.make_node("Relu", ["x"], ["y\x1b[31m"])], "g", ends[:1], ends[1:]
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, "net.onnx")
+    monkeypatch.setattr(sys, "argv", ["netspec", *words])
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    with pytest.raises(SystemExit):
+        run()
+    told = capsys.readouterr()
+    assert said in told.err + told.out
+    assert "\x1b" not in told.err + told.out

@@ -158,6 +158,12 @@ def test_where_nothing_fits_the_status_is_1(capsys: Any) -> None:
     assert "2 variants: 2 do not (NS302: 2)" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("more", [(), ("--all",)])
+def test_where_all_break_a_bound_the_status_is_1(more: tuple[str, ...]) -> None:
+    assert sweep("--set", "n=4,8", "--where", "params<5", *more) == 1
+    assert sweep("--set", "n=4,8", "--where", "params<1G", *more) == 0
+
+
 def test_a_lost_variant_is_a_failure(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     from netspec.sweeping.sweep import Sweep
 

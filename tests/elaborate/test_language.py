@@ -665,3 +665,17 @@ def test_a_recurrence_goes_over_a_sequence_and_not_over_a_size(
     refused: Callable[[str], NetspecError],
 ) -> None:
     assert "NS203" in str(refused("input x: 8x10\nfc-5 as h\nfor t in @x.C { relu }"))
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        "block b(k=auto) { if k == auto { relu } else { conv3-k } }; b; b(3)",
+        "block b(k=3) { if auto == k { relu } else { conv3-k } }; b; b(auto)",
+        "block b(k=auto) { if k == 1+1 { relu } else { tanh } }; b",
+        "for i in [half, 2] { if i == half { relu } else { tanh } }",
+        "if C == none { relu } else { tanh }",
+    ],
+)
+def test_a_parameter_that_may_be_a_word_is_compared_with_words_and_numbers(steps: str) -> None:
+    assert build(Source("t.ns", f"input 3x8x8; {steps}")).nodes

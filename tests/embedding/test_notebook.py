@@ -120,3 +120,26 @@ def test_mistakes_from_python_show_no_frames(shell: Any) -> None:
     _, _, printed = shown(shell, "netspec.load('resnet5000')")
     assert printed.startswith("error[NS501]")
     assert "Traceback" not in printed
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("3x", "`3x` is none"),
+        ("class", "`class` is none"),
+        ("a picture=maybe", "picture"),
+        ("a depth=1 depth=2", "`depth` is given twice"),
+        ("a b", "wrong arguments"),
+        ("a depth=x", "depth"),
+        ("'a", "quotation"),
+    ],
+)
+def test_a_line_that_is_wrong_is_refused_before_anything_is_bound(
+    shell: Any, line: str, said: str
+) -> None:
+    before = set(shell.user_ns)
+    result, _, printed = shown(shell, f"%%netspec {line}\n{TINY}")
+    assert not result.success
+    assert said in str(result.error_in_exec) + printed
+    assert "3x" not in shell.user_ns
+    assert "tiny" not in set(shell.user_ns) - before

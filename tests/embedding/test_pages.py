@@ -239,3 +239,34 @@ def test_other_blocks_stay_and_wrong_ones_end_the_run(tmp_path: Path) -> None:
     done = filtered(document("input 3x8x8\nmaxpol\n"), "html", tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
     assert "no layer or block is called `maxpol`" in done.stderr
+
+
+@pytest.mark.parametrize("source", ["", " ", "\n", "#"])
+@pytest.mark.parametrize("width", ["", "60%"])
+def test_a_fence_of_nothing_says_so(source: str, width: str) -> None:
+    from netspec.embedding.fences import fence
+
+    assert "NS" in fence(source, "netspec", "netspec", {"width": width}, None)
+
+
+@pytest.mark.parametrize(
+    ("width", "style"),
+    [
+        ("60%", "width:60%"),
+        ("400", "width:400px"),
+        ("12.5em", "width:12.5em"),
+        ("1;x:y", "such as 60%"),
+        ("\0", "such as 60%"),
+        ("wide", "such as 60%"),
+        ("-1", "such as 60%"),
+    ],
+)
+def test_a_width_is_a_length(width: str, style: str) -> None:
+    from netspec.embedding.fences import fence
+
+    assert style in fence("input 3; fc-2", "netspec", "netspec", {"width": width}, None)
+
+
+def test_an_empty_text_is_no_net_rather_than_a_folder() -> None:
+    with pytest.raises(netspec.NetspecError, match="holds no net"):
+        netspec.load("")

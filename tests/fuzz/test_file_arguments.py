@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from support.file_arguments import READ, WRITTEN, Case, complaints, furnish, judged, listing, lost
 from support.forked import Forks, forks
-from support.wrong_files import KINDS, remove
+from support.wrong_files import KINDS, PLACES, remove
 
 LINES = [*READ, *WRITTEN]
 # Pairs that once ended in anything but a message.
@@ -53,7 +53,7 @@ def test_some_files_in_each_place(forked: Forks, good: Path, tmp_path: Path) -> 
 @pytest.mark.parametrize("words", LINES)
 def test_all_files_in_each_place(words: str, forked: Forks, good: Path, tmp_path: Path) -> None:
     found = {}
-    for kind in KINDS:
+    for kind in (*KINDS, *PLACES) if words in WRITTEN else KINDS:
         if said := list(complaints(Case(words, kind), forked, good, tmp_path / "tried")):
             found[kind] = said
     assert not found
@@ -76,6 +76,39 @@ def test_names_that_no_file_has(name: str, forked: Forks, good: Path) -> None:
         ended = forked.run(line, good)
         assert ended.status, (words, name)
         assert not [*judged(ended), *lost(ended, before, listing(good))], (words, name)
+
+
+NAMES = ["a\nb", "\udcff", "\u00e9" * 100, "a" * 240, "a" * 5000, "good.ns/x", "none/../x", "-x"]
+
+
+def ended_well(words: str, name: str, forked: Forks, good: Path, folder: Path) -> bool:
+    """Whether a line whose file has a name was refused, or did what it says."""
+    shutil.copytree(good, folder, symlinks=True)
+    try:
+        before = listing(folder)
+        ended = forked.run([word.replace("@", name) for word in words.split()], folder)
+        after = listing(folder)
+        done = ended.status or after.keys() - before.keys()
+        return bool(done) and not [*judged(ended), *lost(ended, before, after)]
+    finally:
+        shutil.rmtree(folder)
+
+
+def test_what_is_written_under_an_odd_name(forked: Forks, good: Path, tmp_path: Path) -> None:
+    tried = tmp_path / "tried"
+    assert ended_well("package good.ns -o @ --no-verify", "none/../x", forked, good, tried)
+    for number, words in enumerate(WRITTEN[::3]):
+        name = NAMES[number % len(NAMES)]
+        assert ended_well(words, name, forked, good, tried), (words, name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", WRITTEN)
+def test_all_that_is_written_under_odd_names(
+    words: str, forked: Forks, good: Path, tmp_path: Path
+) -> None:
+    for name in NAMES:
+        assert ended_well(words, name, forked, good, tmp_path / "tried"), name
 
 
 @pytest.mark.parametrize(

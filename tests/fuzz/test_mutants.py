@@ -15,7 +15,7 @@ from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.source import Source
 from netspec.elaborate.build import build
 
-CHUNKS, IN_A_CHUNK = 12, 200
+CHUNKS, IN_A_CHUNK = 100, 200
 
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))

@@ -12,7 +12,7 @@ import pytest
 from support.generated_specs import OPERATORS, spec
 from support.judged_nets import judge_net
 
-CHUNKS, IN_A_CHUNK = 12, 40
+CHUNKS, IN_A_CHUNK = 50, 40
 
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))

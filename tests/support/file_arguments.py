@@ -74,17 +74,23 @@ _WRITTEN = {
         "compile good.ns --to torch -o @.pt",
         "compile good.ns --to pytorch -o @.py",
         "compile good.ns --to dot -o @.dot",
+        "compile good.ns -o @.onnx --weights good.safetensors",
     ),
     "package": ("package good.ns -o @ --no-verify",),
     "deploy": ("deploy good.ns --triton @", "deploy good.ns --triton out --name @"),
     "import": (
         "import good.onnx -o @.ns",
         "import good.onnx -o out.ns --weights-out @.safetensors",
+        "import good.onnx --weights-out @.safetensors",
     ),
     "draw": tuple(f"draw good.ns -o @.{end}" for end in ("svg", "png", "pdf", "tikz", "html")),
-    "diff": ("diff good.ns other.ns -o @.svg",),
-    "run": ("run good.onnx --save @.npz",),
-    "sweep": ("sweep param.ns --set n=1,2 -o @.csv", "sweep param.ns --set n=1,2 --plot @.svg"),
+    "diff": ("diff good.ns other.ns -o @.svg", "diff good.ns other.ns -o @.png"),
+    "run": ("run good.onnx --save @.npz", "run good.ns --save @.npz --weights good.safetensors"),
+    "sweep": (
+        *(f"sweep param.ns --set n=1,2 -o @.{end}" for end in ("csv", "jsonl", "parquet")),
+        "sweep param.ns --set n=1,2 --plot @.svg",
+        "sweep param.ns --set n=1,2 --plot @.png -o out.csv",
+    ),
 }
 READ = [words for lines in _READ.values() for words in lines]
 WRITTEN = [words for lines in _WRITTEN.values() for words in lines]
@@ -93,7 +99,8 @@ Listing = dict[str, tuple[int, int, bytes]]
 _KEPT = {"good.ns", "good.onnx", "good.safetensors", "other.ns", "param.ns"}
 # What netspec itself says begins a line so, in messages and in reports of what was done.
 _OWN = re.compile(
-    r"$|(error|warning)\[NS\d+\]: |error: |\w+: |  (help|note|try|in|\.\.\.)\b|  try: | -->|would change "
+    r"$|good\.\w+: "
+    r"|(error|warning)\[NS\d+\]: |error: |\w+: |  (help|note|try|in|\.\.\.)\b|  try: | -->|would change "
     r"|\d+ variants: | \.\.\. |\s*\d* \| |\s+\||Usage: |Try |Error: |\.\.\. and|---|\+\+\+|@@|interrupted"
 )
 _FOREIGN = re.compile(

@@ -16,9 +16,8 @@ from random import Random
 from support.generated_steps import input_like, varied
 
 from netspec.diagnostics.limits import Limits
-from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.source import Source
-from netspec.elaborate.build import build
+from netspec.elaborate.build import attempted
 from netspec.graph.checked import Graph
 from netspec.ops.declare.operator import Operator
 from netspec.ops.registry import REGISTRY
@@ -366,7 +365,4 @@ def _text(inputs: list[str], blocks: list[str], steps: list[str]) -> str:
 
 
 def _accepted(text: str) -> Graph | None:
-    try:
-        return build(Source("<generated>", text), limits=SMALL)
-    except NetspecError:
-        return None
+    return attempted(Source("<generated>", text), SMALL)

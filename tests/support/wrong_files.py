@@ -295,10 +295,40 @@ def _pickled(path: Path) -> None:
         archive.writestr("m/byteorder", "little")
 
 
+def _linked(name: str) -> Make:
+    return lambda path: path.symlink_to(name + path.suffix * (not name.startswith("good")))
+
+
+def _hard(name: str) -> Make:
+    return lambda path: os.link(path.parent / name, path)
+
+
+def _twice_linked(path: Path) -> None:
+    (path.parent / "mid").symlink_to("end" + path.suffix)
+    path.symlink_to("mid")
+
+
+# What may stand where something is to be written, beside files of all kinds.
+PLACES: dict[str, Make] = {
+    "link to the spec": _linked("good.ns"),
+    "link to the model": _linked("good.onnx"),
+    "spec by another name": _hard("good.ns"),
+    "model by another name": _hard("good.onnx"),
+    "weights by another name": _hard("good.safetensors"),
+    "another spec by another name": _hard("other.ns"),
+    "link to where nothing is written": _linked("/proc/nothing"),
+    "link into no folder": _linked("nofolder/file"),
+    "link to a link": _twice_linked,
+    "link to what is not open": lambda path: path.symlink_to("/dev/fd/99"),
+    "link to standard input": lambda path: path.symlink_to("/dev/fd/0"),
+    "file of no permissions": lambda path: (path.write_text("x"), path.chmod(0)),
+}
+
+
 def put(kind: str, path: Path) -> None:
     """A file of a kind in the place of whatever is there."""
     remove(path)
-    KINDS[kind](path)
+    {**KINDS, **PLACES}[kind](path)
 
 
 def remove(path: Path) -> None:

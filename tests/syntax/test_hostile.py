@@ -20,7 +20,7 @@ from netspec.diagnostics.source import Source
 from netspec.elaborate.build import build
 from netspec.syntax.files import read_file, read_spec, shipped_names
 from netspec.syntax.lexer import Lexer
-from netspec.syntax.parse import terminals
+from netspec.syntax.parse import parse, terminals
 
 
 def codes(text: str, path: Path | None = None) -> list[str]:
@@ -238,6 +238,19 @@ def work(text: str) -> int:
     with counting() as done:
         codes(text)
     return done.calls
+
+
+@pytest.mark.parametrize(
+    ("line", "tokens"),
+    [("conv3-(1+1)\n", 8), ("conv(a=1,b=2,c=3,d=4)\n", 19), ("conv3-(C+C+C+C+C+C)\n", 16)],
+)
+def test_reading_a_token_takes_a_few_calls(line: str, tokens: int) -> None:
+    calls = []
+    for count in (100, 200):
+        with counting() as done:
+            parse(Source("t.ns", line * count), Collector())
+        calls.append(done.calls)
+    assert calls[1] - calls[0] <= 25 * 100 * tokens
 
 
 MISTAKES = ["? ! ", ")", "''", "(}\n", "a.b ", "$\n", "1e999 "]

@@ -92,3 +92,22 @@ def test_what_stands_is_judged_and_replaced_while_no_other_process_replaces_it(
     assert seen == [True] * 4
     assert not held(tmp_path)
     assert [path.name for path in made.iterdir()] == ["new"]
+
+
+def test_dots_behind_a_link_are_read_as_the_system_reads_them(tmp_path: Path) -> None:
+    far = tmp_path / "far" / "inner"
+    far.mkdir(parents=True)
+    (tmp_path / "link").symlink_to(far)
+    with replacing_folder(tmp_path / "link" / ".." / "new", always) as draft:
+        (draft / "file").write_text("")
+    assert (far.parent / "new" / "file").exists()
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_folder_that_is_not_there_has_no_folder_above_it(tmp_path: Path) -> None:
+    with (
+        pytest.raises(NetspecError, match="cannot write"),
+        replacing_folder(tmp_path / "none" / ".." / "new", always),
+    ):
+        pass
+    assert not list(tmp_path.iterdir())

@@ -9,11 +9,13 @@ from torch import nn
 
 from netspec.backends.torch.layers import Shared
 from netspec.backends.torch.net import Block, NetModule
+from netspec.diagnostics.arguments import advising
 from netspec.diagnostics.messages.backends import NoSuchBlock
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.suggest import closest
 
 
+@advising
 def sharding_units(module: nn.Module, *blocks: str) -> list[Block]:
     """The blocks of a net to call FSDP2's `fully_shard` on, inner ones before those around them.
 
@@ -35,6 +37,7 @@ def sharding_units(module: nn.Module, *blocks: str) -> list[Block]:
     return [block for block in found if not _split(block, shared)][::-1]
 
 
+@advising
 def recompute_blocks(module: nn.Module, *blocks: str) -> list[Block]:
     """Has blocks of a net keep none of their inner tensors for backward, which computes them again.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from netspec.backends.torch.blocks import matches, unwrapped
 from netspec.backends.torch.net import Block
+from netspec.diagnostics.arguments import advising
 from netspec.diagnostics.messages.budget import UnknownLayerPath
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.suggest import closest
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 _UNDECAYED = ("bias", "scale")
 
 
+@advising
 def param_groups(
     module: nn.Module,
     parts: Mapping[str, float] | None = None,

@@ -9,6 +9,7 @@ import shutil
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,6 +17,7 @@ from click.shell_completion import CompletionItem
 
 from netspec.cli.shared.progress import wipe
 from netspec.diagnostics.limits import Limits
+from netspec.diagnostics.records import printable
 from netspec.foundation.records import record
 
 if TYPE_CHECKING:
@@ -146,10 +148,18 @@ quiet_option = click.option("-q", "--quiet", is_flag=True, help="Print nothing b
 
 
 def say(text: str, quiet: bool = False) -> None:
-    """A message: on standard error, so that standard output holds data only."""
+    """A message: on standard error, so that standard output holds data only.
+
+    Names in it may be anybody's: what is no letter is spelt out.
+    """
     if not quiet:
         wipe()
-        print(text, file=sys.stderr)
+        print("\n".join(map(printable, text.split("\n"))), file=sys.stderr)
+
+
+def print_path(path: Path) -> None:
+    """A path on standard output, as it is; a terminal gets what is no letter spelt out."""
+    print(printable(str(path)) if sys.stdout.isatty() else path)
 
 
 def print_json(value: Any) -> None:

@@ -41,9 +41,9 @@ class UnknownArgumentOfCall(Problem):
     title = "wrong arguments for `{call}`{name}"
     help = "{advice_text}"
     explain = (
-        "A function of the Python library was called with an argument that it does not have, or without "
-        "one that it needs. The message lists what it takes; options of the command line have the same "
-        "names. The exception is a TypeError too."
+        "A function of the Python library was called with an argument that it does not have, with a value of "
+        "another kind than it takes, or without one that it needs. The message says what it takes; options "
+        "of the command line have the same names. The exception is a TypeError too."
     )
     call: str
     name: str

@@ -7,7 +7,7 @@ attributes or None where the pattern means something else.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from typing import Any
 
 import numpy as np
@@ -21,8 +21,10 @@ from netspec.importing.recognise.patterns import Match, Tree, matches, parsed, s
 from netspec.importing.recognise.rules.bins import binned, both
 from netspec.importing.recognise.rules.choosing import ones
 from netspec.importing.recognise.rules.pixels import unshuffled
+from netspec.importing.recognise.rules.stacking import STACKED, stacked
 from netspec.importing.recognise.rules.unpooling import FORM as COUNTED
 from netspec.importing.recognise.rules.unpooling import counted
+from netspec.importing.recognise.rules.wrapping import wrapped
 from netspec.importing.recognise.turning import rotated
 
 Given = Callable[[Match, "Fusing"], "dict[str, Any] | None"]
@@ -39,10 +41,13 @@ class Rule:
 
 
 class Fusing:
-    """The nodes of a program with groups in the place of what they are made of."""
+    """The nodes of a program with groups in the place of what they are made of.
 
-    def __init__(self, program: Program) -> None:
-        self.program = program
+    What makes one of `apart` is left as it is.
+    """
+
+    def __init__(self, program: Program, apart: Set[str] = frozenset()) -> None:
+        self.program, self.apart = program, apart
         self.constants, self.shapes = program.constants, program.shapes
         self.makers: dict[str, Node] = {}
         # Which tensors are made after which.
@@ -52,17 +57,20 @@ class Fusing:
         self.reads = Counter(name for node in program.nodes for name in node.inputs)
         self.reads.update(program.outputs)
 
-    def run(self) -> None:
-        """Fuses in place, the first nodes first, so that groups are made of groups."""
+    def run(self) -> frozenset[str]:
+        """Fuses in place, the first nodes first, so that groups are made of groups; what these make."""
+        groups: set[str] = set()
         for original in self.program.nodes:
             node = original
             self.rank |= dict.fromkeys(node.outputs, len(self.rank))
             while (fused := self._fused(node)) is not None:
                 node = fused
+                groups.add(node.output)
             self.nodes.append(node)
             self.makers |= dict.fromkeys(filter(None, node.outputs), node)
         self.program.nodes[:] = self.nodes
         self.program.nodes[:] = self.program.used()
+        return frozenset(groups)
 
     def alone(self, match: Match) -> bool:
         """Whether what a group makes on the way to its output is read in it alone, once."""
@@ -74,15 +82,22 @@ class Fusing:
 
     def _fused(self, node: Node) -> Node | None:
         self.makers |= dict.fromkeys(filter(None, node.outputs), node)
+        if node.output in self.apart:
+            return None
         if node.op == "MatMul":
-            found = attended(node, self.makers, self.constants, self.shapes)
+            found = attended(node, self.makers, self.constants, self.shapes, self.program.integers)
             if found is not None:
                 return found
         turned = rotated(node, self.makers, self.rank, self.constants, self.shapes)
         if turned is not None:
             return turned
-        if node.op == "Concat" and (joined := unshuffled(node, self.makers, self.shapes)):
-            return joined
+        if node.op == "Concat":
+            joined = unshuffled(node, self.makers, self.shapes)
+            joined = joined or wrapped(node, self.makers, self.shapes)
+            if joined is not None:
+                return joined
+        if node.op in STACKED and (several := stacked(node, self.makers, self.shapes)):
+            return several
         for rule in _RULES.get(node.op, ()):
             for match in matches(rule.tree, node.output, self.makers, self.constants, Match()):
                 given = rule.given(match, self)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import replace
 
 from netspec.foundation.records import record
@@ -15,15 +15,21 @@ from netspec.importing.recognise.layers import LAYERS
 from netspec.importing.recognise.merging import merged
 from netspec.importing.recognise.padding import PADDING
 from netspec.importing.recognise.parts.filling import filled
+from netspec.importing.recognise.parts.rolled import shifted
 from netspec.importing.recognise.projecting import projected
 from netspec.importing.recognise.recurring import RECURRING
 from netspec.importing.recognise.rules.bins import BINS
+from netspec.importing.recognise.rules.chains import chained
 from netspec.importing.recognise.rules.choosing import CHOOSING
 from netspec.importing.recognise.rules.columns import with_regions
 from netspec.importing.recognise.rules.heads import ATTENTION
+from netspec.importing.recognise.rules.joining import JOINING
 from netspec.importing.recognise.rules.narrowing import narrowed
 from netspec.importing.recognise.rules.pixels import PIXELS
+from netspec.importing.recognise.rules.products import PRODUCTS
+from netspec.importing.recognise.rules.reducing import REDUCING
 from netspec.importing.recognise.rules.sampling import SAMPLING
+from netspec.importing.recognise.rules.tables import in_tables
 from netspec.importing.recognise.rules.unpooling import UNPOOLING
 from netspec.importing.recognise.steps import Step, Wire
 from netspec.importing.recognise.turned import turned
@@ -39,6 +45,9 @@ _RULES: dict[str, Callable[[Writer, Node], Made]] = {
     **LAYERS,
     **ELEMENTWISE,
     **ARRANGING,  # type: ignore[dict-item]
+    **JOINING,
+    **PRODUCTS,
+    **REDUCING,
     **RECURRING,
     **PADDING,
     **ATTENTION,
@@ -94,13 +103,39 @@ class Recognised:
 
 
 def recognised(program: Program, name: str) -> Recognised:
-    """The steps of a program; `name` is that of the net."""
+    """The steps of a program, which is rewritten on the way; `name` is that of the net.
+
+    A group of nodes that no step says is read as its nodes, where nothing else is unread for that.
+    """
+    whole = replace(
+        program,
+        nodes=list(program.nodes),
+        constants=dict(program.constants),
+        shapes=dict(program.shapes),
+    )
+    found, unsaid = _read(program, name)
+    if unsaid:
+        other, left = _read(whole, name, unsaid)
+        before = {item.node.output for item in found.unread} - unsaid
+        if not left and {item.node.output for item in other.unread} <= before:
+            program.nodes[:] = whole.nodes
+            program.constants.update(whole.constants)
+            program.shapes.update(whole.shapes)
+            return other
+    return found
+
+
+def _read(
+    program: Program, name: str, apart: Set[str] = frozenset()
+) -> tuple[Recognised, frozenset[str]]:
+    """The steps of a program, and what the groups make that are none; those that make `apart` stay nodes."""
     total = len(program.nodes)
     with_steps(program)
     turned(program)
+    in_tables(program)
     narrowed(program)
     with_regions(program)
-    Fusing(program).run()
+    groups = Fusing(program, apart).run()
     writer = Writer(program)
     unread: list[Unread] = []
     for node in program.nodes:
@@ -130,7 +165,9 @@ def recognised(program: Program, name: str) -> Recognised:
     projected(writer.steps)
     merged(writer.steps, wires)
     steps = _used(writer.steps, wires)
+    chained(steps, wires)
     filled(writer.parts.made, steps)
+    shifted(writer.parts.made, steps)
     steps = _used(writer.steps, wires)
     writer.parts.told(steps)
     _with_ids(program, writer, steps)
@@ -146,7 +183,7 @@ def recognised(program: Program, name: str) -> Recognised:
         total,
         batches=tuple(placed[output][1] for output in outputs),
     )
-    return written(whole, program)
+    return written(whole, program), groups & {item.node.output for item in unread}
 
 
 def _no_rule(node: Node) -> str:

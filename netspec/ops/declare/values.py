@@ -12,10 +12,15 @@ from netspec.sizes.dims import Formula, Open, exact
 
 @record
 class Name:
-    """A word used as a value: `same`, `relu`. `unit` is the file it was written in."""
+    """A word used as a value: `same`, `relu`. `unit` is the file it was written in.
+
+    `scope` and `extent` say what was known there and where it stands, for words that mean nothing.
+    """
 
     text: str
     unit: Any = field(default=None, compare=False, repr=False)
+    scope: Any = field(default=None, compare=False, repr=False)
+    extent: Any = field(default=None, compare=False, repr=False)
 
     def __str__(self) -> str:
         return self.text
