@@ -160,12 +160,14 @@ class Side:
         at = next((i for i, other in enumerate(items) if item in _parts(other)), None)
         if at is None:
             return
-        place = _parts(items[at]).index(item)
+        parts = _parts(items[at])
         content = self.content(items[at])
         for step in (-1, 1):
             i = at + step
             while 0 <= i < len(items) and self.content(items[i]) == content:
-                yield _parts(items[i])[place]
+                # A block may hold what a step and the layers behind it do.
+                if len(_parts(items[i])) == len(parts):
+                    yield _parts(items[i])[parts.index(item)]
                 i += step
 
     def up(self, seeds: dict[Node, int], told: dict[Node, int] | None = None) -> dict[Node, int]:
