@@ -92,11 +92,9 @@ def diff(before: str | Path | Net, after: str | Path | Net) -> Difference:
     >>> [(change.before, change.after, change.place.line) for change in found.changes]
     [('conv3-8', 'conv3-16', 1)]
     """
-    from netspec.analysis.difference.difference import difference
+    from netspec.importing.beside import differing
 
-    # How weights start is known of specs alone.
-    starts = not any(_is_onnx(given) for given in (before, after))
-    return difference(_compared(before), _compared(after), starts=starts)
+    return differing(_compared(before), _compared(after), (_is_onnx(before), _is_onnx(after)))
 
 
 @advising

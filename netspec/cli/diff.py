@@ -65,12 +65,12 @@ def command(
         raise click.UsageError("diff takes two specs")
     if all(map(_is_onnx, specs)) and (options.settings or options.inputs):
         raise click.UsageError("--set and --input are for specs: both of these are ONNX files")
-    from netspec.analysis.difference.difference import difference
+    from netspec.importing.beside import differing
 
     with Progress("diff") as progress:
         progress.show("comparing", " ".join(specs))
-        starts = not any(map(_is_onnx, specs))
-        found = difference(*(_graph(spec, options) for spec in specs), starts=starts)
+        a, b = specs
+        found = differing(_graph(a, options), _graph(b, options), (_is_onnx(a), _is_onnx(b)))
         # Before anything is printed: a format that is none is refused instead.
         picture = (
             _picture(found, output, [*filter(_is_onnx, specs)]) if output is not None else None

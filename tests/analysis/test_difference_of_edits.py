@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
+from netspec.analysis.difference.align import align
 from netspec.analysis.difference.difference import Difference, difference
+from netspec.analysis.difference.texts import Pair
 from netspec.diagnostics.source import Source
 from netspec.elaborate.build import build
+from netspec.syntax.files import read_spec, shipped_names
 
 MODULE = """\
 input 3x32x32
@@ -114,3 +119,21 @@ def test_a_step_put_into_a_block_that_was_moved_is_told() -> None:
     assert said(both) == [("removed", "relu", 4), ("moved", "u", 5)]
     other = edited(text, ("u; tanh; maxpool2", "tanh; maxpool2; u"), ("conv3-8", "conv5-8"))
     assert said(other) == [("step", "conv5-8(pad=1)", 3), ("moved", "u", 6)]
+
+
+def test_a_block_beside_a_step_that_does_the_same_is_none_of_its_copies() -> None:
+    text = "input 8x8x8\nblock u { conv3-8(pad=1); relu }\nconv3-8(pad=1, act=relu) x2; u; gap\n"
+    graph = build(Source("net.ns", text))
+    side = align(graph, graph, Pair(graph, graph)).a
+    first, second = (node for node in graph.nodes if node.path in ("relu1", "relu2"))
+    assert list(side.alike(first)) == [second]
+
+
+@pytest.mark.slow
+def test_any_two_shipped_nets_can_be_compared() -> None:
+    sources = {s.path: s for s in map(read_spec, shipped_names()) if not s.net}
+    chance = random.Random(0)
+    graphs = [g for g in map(build, sources.values()) if len(g.nodes) < 1000]
+    for _ in range(80):
+        a, b = chance.sample(graphs, 2)
+        assert difference(a, b).changes, (a.name, b.name)

@@ -51,10 +51,10 @@ def test_many_planted_edits_are_found(kind: str) -> None:
 # --- several at once
 
 
-def share_found(seed: int, count: int, edits: int) -> float:
+def share_found(seed: int, count: int, edits: int, near: bool = False) -> float:
     """The share of nets with several edits in which each is found at its line, and nothing else."""
     found = 0
-    for edit, lines in several(shipped(), seed, count, edits):
+    for edit, lines in several(shipped(), seed, count, edits, near=near):
         changes = difference(edit.before, edit.after).changes
         places = {change.place.line for change in changes}
         # What one edit put in and another took away of the same words, was moved.
@@ -71,6 +71,11 @@ def test_two_edits_at_once_are_found_each_at_its_line() -> None:
 @pytest.mark.parametrize(("edits", "least"), [(2, 0.98), (3, 0.97)])
 def test_several_edits_at_once_are_found_each_at_its_line(edits: int, least: float) -> None:
     assert share_found(seed=1, count=300, edits=edits) >= least
+
+
+@pytest.mark.slow
+def test_edits_beside_each_other_are_found_each_at_its_line() -> None:
+    assert share_found(seed=2, count=100, edits=2, near=True) >= 0.95
 
 
 @pytest.mark.parametrize("kind", ["width", "inserted", "block", "activation"])

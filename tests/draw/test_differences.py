@@ -99,6 +99,20 @@ def test_the_changes_are_listed_and_counted() -> None:
     assert "and 8 more" in text
 
 
+def test_the_marks_in_the_picture_are_explained_and_no_others() -> None:
+    def key(before: str, after: str) -> list[str]:
+        text = str(draw_difference(difference(of(before), of(after))))
+        return re.findall("only in the first net|only in the second net|told otherwise", text)
+
+    # A layer that is written in another's box is no mark of its own.
+    assert key(NET, NET.replace("maxpool2", "maxpool2; dropout(0.1)")) == ["told otherwise"]
+    assert key(NET, NET.replace("maxpool2", "maxpool2; shuffle(2)")) == ["only in the second net"]
+    both = NET.replace("lrn(5)\n", "").replace("fc-10", "fc-20")
+    assert key(NET, both) == ["only in the first net", "told otherwise"]
+    assert key(NET, NET) == []
+    assert "both compute the same" in str(draw_difference(difference(of(NET), of(NET))))
+
+
 def test_pictures_are_svg_png_or_pdf_and_the_same_each_time() -> None:
     found = difference(of(NET), of(NET.replace("fc-10", "fc-20")))
     assert draw_difference(found) == draw_difference(found)

@@ -140,7 +140,8 @@ def _statements(causes: Causes, cause: Cause) -> tuple[_Statement | None, _State
     if cause.kind in ("inserted", "removed"):
         return (None, own) if cause.new else (own, None)
     half, other = (causes.b, causes.a) if cause.new else (causes.a, causes.b)
-    theirs = _counterpart(place, half, other)
+    named = other.origins.of_net(place.parameter) if place.parameter else None
+    theirs = (named.text, named.whole) if named else _counterpart(place, half, other)
     return (theirs, own) if cause.new else (own, theirs)
 
 

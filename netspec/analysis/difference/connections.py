@@ -17,6 +17,7 @@ def by_connections(found: Pairing) -> None:
         {n: found.numbers.of((id(type(n.op)), side.file(n.span))) for n in side.graph.nodes}
         for side in (found.a, found.b)
     ]
+    _set_aside(found)
     before = -1
     while len(found.ahead) != before:
         before = len(found.ahead)

@@ -39,8 +39,8 @@ class Difference(Found):
             same = f"{first} and {second} compute the same"
             # Whoever renames a step renames its weights.
             renamed = _weights(self.tensors) if self.tensors.verdict != "load" else []
-            return "\n".join([same, *renamed]) + "\n"
-        lines = [f"{first} → {second}"]
+            return "\n".join([same, *self._noted(), *renamed]) + "\n"
+        lines = [f"{first} → {second}", *self._noted()]
         for change in self.changes:
             sign, words = _said(change)
             place = f"({change.place})"
@@ -51,6 +51,9 @@ class Difference(Found):
                 lines.append(f"    from {change.old}")
             lines += [f"    {effect}" for effect in change.effects]
         return "\n".join([*lines, "", *self._totals()]) + "\n"
+
+    def _noted(self) -> list[str]:
+        return [f"({self.note})"] if self.note else []
 
     def _totals(self) -> list[str]:
         a, b = self.costs
@@ -70,6 +73,7 @@ class Difference(Found):
             "format_version": FORMAT_VERSION,
             "before": {"name": self.a.name, "file": self.a.source.name},
             "after": {"name": self.b.name, "file": self.b.source.name},
+            "note": self.note,
             "differ": bool(self.changes),
             "changes": [_change_json(change) for change in self.changes],
             "params": [a.params + a.params_frozen, b.params + b.params_frozen],

@@ -8,10 +8,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from netspec.analysis.difference.facts import Became, Fed, Only, Reads, Told, Trained
 from netspec.analysis.difference.pairing import Alignment
 from netspec.graph.checked import Call, Node, Value
+from netspec.graph.same import WINDOW
 from netspec.graph.written import typed
 
 # Changes of which steps there are, and where.
 PRESENCE = ("inserted", "removed", "moved")
+# Steps that read something else that are named; the others are counted.
+_MOST_READS = 4
 
 
 def effects(
@@ -32,7 +35,7 @@ def effects(
         if kind != "repeat":
             yield from _came(only)
     told = Counter(
-        f"{fact.name} {typed(vars(fact.x.op)[fact.name])} → {typed(vars(fact.y.op)[fact.name])}"
+        f"{fact.name} {_value(fact.x, fact.name)} → {_value(fact.y, fact.name)}"
         for fact in pairs
         if isinstance(fact, Told)
     )
@@ -55,7 +58,22 @@ def effects(
             yield f"output {x.types[0]} → {y.types[0]}"
 
 
+def _value(node: Node, name: str) -> str:
+    """What a step is told, as it would be typed; one number for a window that is as long along each axis."""
+    value = vars(node.op)[name]
+    is_even = name in WINDOW and isinstance(value, tuple) and len(set(value)) == 1
+    return typed(value[0] if is_even else value)
+
+
 def _reads(found: Alignment, facts: Iterable[Reads]) -> Iterator[str]:
+    """What steps read otherwise, of the first few."""
+    said = list(_read_otherwise(found, facts))
+    yield from said[:_MOST_READS]
+    if len(said) > _MOST_READS:
+        yield f"{len(said) - _MOST_READS} more read otherwise"
+
+
+def _read_otherwise(found: Alignment, facts: Iterable[Reads]) -> Iterator[str]:
     """What steps read, by the names that it has in the second net where it is there."""
     for fact in facts:
         before = tuple(

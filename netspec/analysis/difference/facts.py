@@ -101,7 +101,10 @@ def _of_pair(found: Alignment, x: Node, y: Node) -> Iterator[Fact]:
 def told_otherwise(x: Node, y: Node, starts: bool) -> Iterator[Told]:
     """What two steps of one kind are told otherwise; with `starts` also how their weights start."""
     mine, other = told(x.op), told(y.op)
-    alike = _WINDOW | {"ceil"} if _same_windows(x, y) else frozenset()
+    alike = _alike_in_windows(x, y)
+    if not any(node.input_types[0].spatial for node in (x, y)):
+        # All of a vector are its channels.
+        alike.add("over")
     for name in mine:
         if mine[name] != other[name] and name not in alike:
             yield Told(x, y, name)
@@ -110,17 +113,23 @@ def told_otherwise(x: Node, y: Node, starts: bool) -> Iterator[Told]:
         yield from (Told(x, y, name) for name in start[0] if start[0][name] != start[1][name])
 
 
-def _same_windows(x: Node, y: Node) -> bool:
-    """Whether windows come to the same, however they are said: `pad=same` of a 3x3 kernel is `pad=1`."""
+def _alike_in_windows(x: Node, y: Node) -> set[str]:
+    """What comes to the same in two windows, however it is said: `pad=same` of a 3x3 kernel is `pad=1`."""
     mine, other = x.op.window(*x.input_types), y.op.window(*y.input_types)
-    if mine is None or other is None or mine == other:
-        return mine is not None and mine == other
-    if isinstance(x.op, AvgPool):
-        # What an average is divided by depends on how its border came to be.
-        return False
-    # As many that start at the same places of the same map are the same, whatever pads it behind.
-    maps = [(node.input_types[0].spatial, node.types[0].spatial) for node in (x, y)]
-    return mine.window() == other.window() and maps[0] == maps[1]
+    if mine is None or other is None:
+        return set()
+    whole = {*_WINDOW, "ceil"}
+    if mine == other:
+        return whole
+    one, two = mine.window(), other.window()
+    parts = ("kernel", "stride", "dilation")
+    # What an average is divided by depends on how its border came to be.
+    if not isinstance(x.op, AvgPool):
+        # As many that start at the same places of the same map are the same, whatever pads it behind.
+        maps = [(node.input_types[0].spatial, node.types[0].spatial) for node in (x, y)]
+        if one == two and maps[0] == maps[1]:
+            return whole
+    return {name for name in parts if getattr(one, name) == getattr(two, name)}
 
 
 def _read(found: Alignment, x: Node, y: Node) -> tuple[tuple[Value, ...], tuple[Value, ...]]:

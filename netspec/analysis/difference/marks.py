@@ -12,6 +12,7 @@ from typing import Any
 from netspec.diagnostics.source import Span
 from netspec.foundation.records import record
 from netspec.graph.checked import Call, Graph, Node, Value
+from netspec.graph.same import meaning
 from netspec.ops.arranging.merge import Add, Maximum, Mean, Minimum, Mul
 from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.params import SchemeParam
@@ -97,7 +98,7 @@ class Side:
     def _told(self, node: Node, inputs: dict[Node, int]) -> int:
         if isinstance(node.op, Input):
             return self.numbers.of(("input", inputs[node]))
-        said = tuple(told(node.op).values())
+        said = meaning(node.op, node.input_types)
         return self.numbers.of((type(node.op), said, node.frozen, node.head is not None))
 
     def _place(self) -> None:
@@ -159,12 +160,14 @@ class Side:
         at = next((i for i, other in enumerate(items) if item in _parts(other)), None)
         if at is None:
             return
-        place = _parts(items[at]).index(item)
+        parts = _parts(items[at])
         content = self.content(items[at])
         for step in (-1, 1):
             i = at + step
             while 0 <= i < len(items) and self.content(items[i]) == content:
-                yield _parts(items[i])[place]
+                # A block may hold what a step and the layers behind it do.
+                if len(_parts(items[i])) == len(parts):
+                    yield _parts(items[i])[parts.index(item)]
                 i += step
 
     def up(self, seeds: dict[Node, int], told: dict[Node, int] | None = None) -> dict[Node, int]:

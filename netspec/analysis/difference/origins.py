@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from netspec.analysis.difference.said import (
@@ -28,7 +29,8 @@ _DEEPEST = 24
 @record
 class Place:
     """Something that was written: `extent` is what decides, `whole` the statement that it is part of.
-    `only` is said here alone whatever words the other text has, as of one net of a file.
+    `only` is said here alone whatever words the other text has, as of one net of a file. `parameter` is
+    the net's parameter that it gives a value, if it gives one.
 
     `kind` is step, repeat, default, parameter, condition or input.
     """
@@ -38,6 +40,7 @@ class Place:
     extent: ast.Extent
     whole: Any
     only: bool = False
+    parameter: str = ""
 
     @property
     def span(self) -> Span:
@@ -171,9 +174,18 @@ class Origins:
             yield from self._variable(calling.at, calling.head.word, depth + 1)
         for argument in self._of_variation(tuple(known), word):
             only = self.texts.is_other_net
-            yield Place(self.texts.main, "parameter", argument.extent, argument, only)
+            yield Place(self.texts.main, "parameter", argument.extent, argument, only, word)
             return
-        yield from self._its_default(at, known[word], depth)
+        for place in self._its_default(at, known[word], depth):
+            yield replace(place, parameter=word) if place.whole is known[word] else place
+
+    def of_net(self, name: str) -> Place | None:
+        """What says the value of a parameter of the net itself."""
+        # What a variation varies may be in a file of its own.
+        for text in (self.texts.main, *self.texts.all()):
+            for place in self._of_net(At(text, text.file, None), text.file, name, 0):
+                return place
+        return None
 
     def _of_variation(self, order: tuple[str, ...], word: str) -> Iterator[Any]:
         """What the `net` line of a variation gives a parameter of the net that it varies."""

@@ -59,7 +59,8 @@ class Tensors:
 class Found:
     """The difference of two nets. `pairs` are the nodes that both have.
 
-    `shapes` are (name, before, after) of inputs and outputs that have another type; empty for none.
+    `shapes` are (name, before, after) of inputs and outputs that have another type; empty for none. `note`
+    says what was done to a net before it was compared, if something was.
     """
 
     a: Graph
@@ -69,3 +70,4 @@ class Found:
     shapes: tuple[tuple[str, str, str], ...]
     tensors: Tensors
     pairs: dict[Node, Node]
+    note: str = ""

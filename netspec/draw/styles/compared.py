@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 
 from netspec.analysis.difference.record import Change, Found
+from netspec.draw.layout.pieces import width_of
 from netspec.draw.metrics import fit
 from netspec.draw.scene import SIZES, Box, Group, Item, Mark, Scene, Words
 from netspec.draw.styles.beside import MARGIN, beside
@@ -14,6 +15,11 @@ from netspec.draw.view import View
 from netspec.graph.checked import Node
 
 SIGNS = {"added": "+", "removed": "−", "changed": "~"}
+_MEANINGS = {
+    "removed": "only in the first net",
+    "added": "only in the second net",
+    "changed": "told otherwise, or partly new",
+}
 _LINE = 16.0
 # Changes that are said below the pictures; the others are counted.
 _MOST_LINES = 12
@@ -32,9 +38,13 @@ def compared(found: Found) -> Scene:
     names = f"{found.a.source.name} → {found.b.source.name}"
     description = f"{len(found.changes)} changes between {found.a.name} and {found.b.name}"
     both = beside(marked, names, description)
-    below = list(_words(found.changes, both.height + 4, both.width - 2 * MARGIN))
-    height = both.height + _LINE * len(below) / 2 + MARGIN
-    return replace(both, items=(*both.items, *below), height=height)
+    kinds = {what for page in marked for item in page.items for what in _frames(item)}
+    lines = _listed(found.changes)
+    key = list(_key(kinds, both.height + 4))
+    top = both.height + 4 + (_LINE + 4 if key else 0)
+    below = list(_words(lines, top, both.width - 2 * MARGIN))
+    height = top + _LINE * len(below) + MARGIN - 4
+    return replace(both, items=(*both.items, *key, *below), height=height)
 
 
 def _marks(found: Found) -> tuple[dict[Node, str], dict[Node, str]]:
@@ -75,23 +85,43 @@ def _of_layers(nodes: Sequence[Node], marks: Mapping[Node, str]) -> str:
     return "".join(held) if len(held) == 1 else "changed" if held else ""
 
 
+def _frames(item: Item) -> Iterator[str]:
+    """What the frames around an item and its members say."""
+    if isinstance(item, Group):
+        for member in item.members:
+            yield from _frames(member)
+    elif isinstance(item, Box) and item.look in SIGNS:
+        yield item.look
+
+
 def _around(mark: Mark) -> Box:
     r = mark.radius
     return Box(mark.x - r, mark.y - r, 2 * r, 2 * r, "leaf", "", r)
 
 
-def _words(changes: Iterable[Change], y: float, room: float) -> Iterator[Item]:
-    """A key, then a line for each change with the colour of its mark."""
-    listed = [(_kind(change), _said(change)) for change in changes]
-    if len(listed) > _MOST_LINES:
-        left = len(listed) - _MOST_LINES
-        listed = [*listed[:_MOST_LINES], ("changed", f"and {left} more")]
-    for i, (what, text) in enumerate(listed):
-        at = y + _LINE * i
-        yield Box(MARGIN, at, 11, 11, "leaf", what, 2)
-        yield Words(
-            MARGIN + 18, at + 9.5, fit(f"{SIGNS[what]} {text}", SIZES["note"], room), "note"
-        )
+def _key(kinds: Set[str], y: float) -> Iterator[Item]:
+    """What the marks that stand in the picture mean, side by side."""
+    x = MARGIN
+    for what, words in _MEANINGS.items():
+        if what in kinds:
+            said = f"{SIGNS[what]} {words}"
+            yield Box(x, y, 11, 11, "leaf", what, 2)
+            yield Words(x + 18, y + 9.5, said, "note")
+            x += 18 + width_of(said, "note") + 24
+
+
+def _listed(changes: Sequence[Change]) -> list[str]:
+    """A line for each change; of many, those of the first and how many are left."""
+    if not changes:
+        return ["both compute the same"]
+    lines = [f"{SIGNS[_kind(change)]} {_said(change)}" for change in changes[:_MOST_LINES]]
+    left = len(changes) - len(lines)
+    return [*lines, f"and {left} more"] if left else lines
+
+
+def _words(lines: Iterable[str], y: float, room: float) -> Iterator[Item]:
+    for i, line in enumerate(lines):
+        yield Words(MARGIN, y + _LINE * i + 9.5, fit(line, SIZES["note"], room), "note")
 
 
 def _kind(change: Change) -> str:
