@@ -14,6 +14,7 @@ from support.sources import TOKEN, bare, faults, made
 
 import netspec
 from netspec.backends.torch.modules import to_module
+from netspec.backends.torch.source.code import NONE, Code, Const, Cut, Get, Item, Text, flat
 from netspec.backends.torch.source.write import source
 from netspec.diagnostics.raised import NetspecError
 from netspec.graph.checked import Graph
@@ -25,6 +26,7 @@ EXAMPLES = [
     for kind in OPERATORS
     for declared, step in kind.examples
 ]
+_SIZE = Get(Text("self"), "size")
 FEW = ["resnet20_cifar", "wrn28_10", "shufflenet_v2", "sentence_cnn", "googlenet", "lenet5_1998"]
 
 
@@ -361,3 +363,20 @@ def test_a_part_that_is_there_for_none_has_a_parameter() -> None:
 def test_inputs_may_be_called_as_what_a_net_with_heads_uses() -> None:
     text = "input heads: 3x8x8\nhead aux(loss=0.3) { gap; fc-2 }\nconv3-4; gap\n"
     assert_alike(netspec.load(text).graph, training=True)
+
+
+@pytest.mark.parametrize(
+    ("ends", "text"),
+    [
+        ((NONE, NONE, Const(2)), "x[::2]"),
+        ((Const(1), NONE, Const(2)), "x[1::2]"),
+        ((_SIZE, NONE, Const(1)), "x[self.size :: 1]"),
+        ((NONE, _SIZE, Const(1)), "x[: self.size : 1]"),
+        ((NONE, NONE, _SIZE), "x[:: self.size]"),
+        ((Const(1), NONE, _SIZE), "x[1 :: self.size]"),
+        ((_SIZE, _SIZE, _SIZE), "x[self.size : self.size : self.size]"),
+        ((_SIZE, NONE, Const(None)), "x[self.size :]"),
+    ],
+)
+def test_a_cut_is_laid_out_as_ruff_has_it(ends: tuple[Code, ...], text: str) -> None:
+    assert flat(Item(Text("x"), (Cut(*ends),))) == text

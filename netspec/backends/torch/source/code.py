@@ -251,7 +251,7 @@ def _cut(code: Cut) -> str:
         return ":".join(texts)
     found = texts[0]
     for text in texts[1:]:
-        found = f"{found} :" if found else ":"
+        found += " :" if found and not found.endswith(":") else ":"
         found += f" {text}" if text else ""
     return found
 
