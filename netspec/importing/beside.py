@@ -40,8 +40,6 @@ def _distance(found: Difference) -> int:
 def _forms(spec: Graph) -> list[tuple[Graph, str]]:
     """The net as it is deployed and as it is folded, with what was done to it in words."""
     deployed = deploy(spec)
+    words = "as it is deployed" if len(deployed.nodes) < len(spec.nodes) else ""
     folded = fold(deployed).graph
-    forms = [(deployed, "as it is deployed" if len(deployed.nodes) < len(spec.nodes) else "")]
-    if len(folded.nodes) < len(deployed.nodes):
-        forms.append((folded, "as it is deployed, with layers folded into each other"))
-    return forms
+    return [(deployed, words), (folded, "as it is deployed, with layers folded into each other")]
