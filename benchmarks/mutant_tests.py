@@ -27,8 +27,9 @@ from mutants import Mutant, mutated
 
 ROOT = Path(__file__).parent.parent
 OPTIONS = ("-q", "-s", "-x", "-p", "no:cacheprovider", "-p", "no:faulthandler", "--no-header")
-# Beyond what the process has, for a mutant that gathers without end.
-_MEMORY = 2 << 30
+# Addresses beyond what the process has, for a mutant that gathers without end: a runtime's threads
+# alone take more than two GiB of them.
+_MEMORY = 4 << 30
 
 
 def module_path(module: str) -> Path:

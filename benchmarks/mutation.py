@@ -52,7 +52,11 @@ PARTS = {
         "netspec/system/targets.py",
     ),
     "sizes": ("netspec/sizes",),
-    "checkpoints": ("netspec/checkpoints/structure/arrange.py",),
+    "checkpoints": ("netspec/checkpoints/structure",),
+    "imports": ("netspec/importing/proof.py",),
+    "passes": ("netspec/passes",),
+    "quantizing": ("netspec/backends/quantize",),
+    "figures": ("netspec/analysis/costs.py", "netspec/analysis/receptive_field.py"),
 }
 TESTS = (
     "tests/syntax",
@@ -61,7 +65,9 @@ TESTS = (
     "tests/diagnostics",
     "tests/graph",
     "tests/weights",
+    "tests/analysis/test_counts.py",
     "tests/analysis/test_preprocessing.py",
+    "tests/analysis/test_receptive_field.py",
     "tests/cli/test_diff.py",
     "tests/sizes",
     "tests/system",
@@ -71,10 +77,18 @@ TESTS = (
     "tests/checkpoints/test_general.py",
     "tests/checkpoints/test_generated.py",
     "tests/checkpoints/test_projections.py",
+    "tests/importing/test_eight_bits.py",
+    "tests/importing/test_files.py",
+    "tests/importing/test_halves.py",
+    "tests/importing/test_own.py",
+    "tests/importing/test_partial.py",
+    "tests/passes",
     "tests/backends/test_data_files.py",
+    "tests/backends/test_folded_files.py",
     "tests/backends/test_onnx_files.py",
     "tests/backends/test_onnx_names.py",
     "tests/backends/test_open_sizes.py",
+    "tests/backends/test_quantize.py",
     "tests/backends/test_runtime.py",
 )
 EQUIVALENT = Path(__file__).with_name("mutation_equivalent.json")
@@ -142,13 +156,13 @@ def _file(module: str) -> str:
     return module.replace(".", "/") + ".py"
 
 
-def _test_files() -> dict[str, str]:
-    """The files of the tests, each with what its text comes to."""
-    found = {}
-    for place in map(ROOT.joinpath, TESTS):
-        for path in sorted(place.rglob("test_*.py")) or [place]:
-            found[str(path.relative_to(ROOT))] = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-    return found
+def _test_files(place: str) -> dict[str, str]:
+    """The files of the tests of a place, each with what its text comes to."""
+    files = sorted((ROOT / place).rglob("test_*.py")) or [ROOT / place]
+    return {
+        str(path.relative_to(ROOT)): hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+        for path in files
+    }
 
 
 def _measured(folder: Path, files: dict[str, str]) -> Reached:
@@ -314,9 +328,11 @@ def main(
     measures = folder / "reached.json"
     folder.mkdir(parents=True, exist_ok=True)
     reached = Reached({}) if anew or not measures.exists() else Reached.read(measures)
-    if files := {f: text for f, text in _test_files().items() if reached.files.get(f) != text}:
-        reached.take(_measured(folder, files))
-        reached.write(measures)
+    for place in TESTS:
+        held = _test_files(place).items()
+        if files := {file: text for file, text in held if reached.files.get(file) != text}:
+            reached.take(_measured(folder, files))
+            reached.write(measures)
     of = _all_mutants()
     known = folder / "outcomes.json"
     before: dict[str, str] = json.loads(known.read_text()) if again else {}

@@ -94,18 +94,14 @@ class Targets:
         return Target(block[1], block[0], kernel) if block else None
 
     def _resolve_with_kernel(self, word: str, unit: Unit) -> Target | None:
-        """`conv3`, `conv1x7`: the longest known word before the digits."""
+        """`conv3`, `conv1x7`: the shortest known word before the digits."""
         base = word.rstrip("0123456789x")
-        while base:
-            digits = word[len(base) :]
-            parts = digits.split("x")
-            if digits and all(part.isdigit() for part in parts):
-                found = self._resolve(base, unit, tuple(int(part) for part in parts))
+        for end in range(len(base) or len(word), len(word)):
+            parts = word[end:].split("x")
+            if all(part.isdigit() for part in parts):
+                found = self._resolve(word[:end], unit, tuple(int(part) for part in parts))
                 if found:
                     return found
-            if not digits or len(base) == len(word):
-                return None
-            base = word[: len(base) + 1]
         return None
 
     def _unknown(self, word: str, unit: Unit) -> UnknownLayer:

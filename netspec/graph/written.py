@@ -7,7 +7,8 @@ its path, with `_` for each dot.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from fractions import Fraction
 from itertools import count, groupby
 
 from netspec.diagnostics.raised import Rejection
@@ -24,6 +25,8 @@ from netspec.syntax.expected import KEYWORDS
 from netspec.syntax.fmt import format_text
 
 _LONGEST = 64
+# A number of many digits is a fraction of at most so many parts where it can be.
+_PARTS = 64
 RESERVED = {word.lower() for word in KEYWORDS}
 
 
@@ -159,13 +162,19 @@ def input_line(graph: Graph, node: Node) -> str:
     """The line that declares an input."""
     tensor, label = node.types[0], "" if node.path == "input" else f"{node.path}: "
     sizes = [str(size) for size in tensor.shape]
-    line = f"input {label}{sizes[0] if len(sizes) == 1 else 'x'.join(sizes)}"
+    line = f"input {label}{input_sizes(sizes)}"
     if tensor.ids is not None:
         line += f" ids({tensor.ids})"
     if tensor.batch != SAMPLES:
         symbol = tensor.batch.symbol
         line += f" batch({symbol}={graph.nominal_sizes[symbol]})"
     return line
+
+
+def input_sizes(sizes: Sequence[str]) -> str:
+    """The sizes of an input as its line has them: a list where letters would run into what follows."""
+    alone = len(sizes) == 1 or sizes[0].isdigit()
+    return "x".join(sizes) if alone else f"({', '.join(sizes)})"
 
 
 def _head(op: Operator) -> tuple[str, set[str]]:
@@ -233,8 +242,15 @@ def _nested(shape: tuple[int, ...], numbers: Sequence[float]) -> str:
     return f"[{', '.join(_nested(shape[1:], part) for part in parts)}]"
 
 
+def fraction(value: float, same: Callable[[float], bool]) -> str:
+    """A number as a fraction of small numbers, `1/3`, if one is the `same`; nothing elsewhere."""
+    near = Fraction(value).limit_denominator(_PARTS)
+    return str(near) if near.denominator > 1 and same(float(near)) else ""
+
+
 def _number(value: float) -> str:
-    text = f"{value:g}" if float(f"{value:g}") == value else repr(value)
+    text = f"{value:g}" if float(f"{value:g}") == value else ""
+    text = text or fraction(value, lambda near: near == value) or repr(value)
     return re.sub(r"e(-?)\+?0*", r"e\1", text)  # 1e-6, as one writes it
 
 

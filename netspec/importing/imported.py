@@ -137,13 +137,11 @@ def _asked(names: Sequence[str]) -> str:
 
 
 def _sizes(program: Program) -> dict[str, int]:
-    """What stands in for the sizes of places that a program leaves open, by their names."""
+    """What stands in for the sizes that a program leaves open but for batches, by their names."""
     return {
         name: size
         for item in program.inputs
-        for name, size in zip(
-            item.symbols[item.places :], program.shapes[item.name][item.places :], strict=False
-        )
+        for name, size in zip(item.symbols[1:], item.of_sample(program.shapes), strict=False)
         if name
     }
 

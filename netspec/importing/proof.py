@@ -13,7 +13,7 @@ import numpy as np
 
 from netspec.backends.onnx.compile import compile_graph
 from netspec.backends.onnx.options import FileOptions
-from netspec.diagnostics.messages.importing import NotProven
+from netspec.diagnostics.messages.importing import NothingShown, NotProven
 from netspec.diagnostics.raised import NetspecError
 from netspec.foundation.records import record
 from netspec.graph.checked import Graph
@@ -126,12 +126,17 @@ def prove(
         reference = run
         if reference is None or program.meant is not None:
             reference = session_run(plain(path, program.meant, folder), inputs, of=path)
-        start = program.inputs[0].places
+        lead = program.inputs[0]
+        start = lead.places if not any(lead.symbols[1 : lead.places]) else 1
         places = tuple("x".join(map(str, next(iter(f.values())).shape[start:])) for f in feeds)
         places = places if len(programs) > 1 else ()
         worst, regions = 0.0, {item.name for item in program.inputs if item.regions}
-        named = [leading(program, names, feed) for feed in feeds]
         there = [told(path, reference, feed) for feed in feeds]
+        if any(a.size and not np.isfinite(a).any() for arrays in there for a in arrays):
+            # Roots and logarithms are of numbers above zero.
+            feeds = [{name: np.abs(array) for name, array in feed.items()} for feed in feeds]
+            there = [told(path, reference, feed) for feed in feeds]
+        named = [leading(program, names, feed) for feed in feeds]
         for renamed, theirs in zip(named, there, strict=True):
             here = dict(zip(outputs, told(path, ours, renamed), strict=True))
             for name, array, axis in zip(found.outputs, theirs, found.batches, strict=True):
@@ -299,6 +304,8 @@ def compared(path: Path, name: str, found: Array, wanted: Array) -> float:
         raise NetspecError(NotProven(str(path), f"{name} is {found.shape}, not {wanted.shape}"))
     if not wanted.size:
         return 0.0
+    if not np.isfinite(wanted).any():
+        raise NetspecError(NothingShown(str(path), name))
     if not (np.isfinite(wanted).all() and np.isfinite(found).all()):
         return 0.0 if np.array_equal(found, wanted, equal_nan=True) else float("inf")
     largest = float(np.abs(wanted).max())

@@ -198,8 +198,8 @@ def _floor(formula: Formula, divisor: int) -> Dim:
         quotient, remainder = divmod(coefficient, divisor)
         whole[mono], rest[mono] = quotient, remainder
     outside, inside = _dim(whole), _dim(rest)
-    if isinstance(inside, int):
-        return _sum((outside, 1), (inside // divisor, 1))
+    if isinstance(inside, int):  # less than the divisor
+        return outside
     return _sum((outside, 1), (_floor_of_rest(inside, divisor), 1))
 
 
@@ -216,10 +216,7 @@ def _floor_of_rest(inside: Formula, divisor: int) -> Dim:
     common = gcd(divisor, *(c for _, c in nested))
     if common > 1:
         reduced = _dim({**{m: c // common for m, c in nested}, (): constant // common})
-        divisor //= common
-        if divisor == 1 or isinstance(reduced, int):
-            return reduced // divisor
-        return _floor(reduced, divisor)
+        return reduced // (divisor // common)
     return Formula((((Floor(inside, divisor),), 1),))
 
 

@@ -175,11 +175,9 @@ class Lexer:
         yield lexeme("$END", "", end, end)
 
     def _close_inner(self, text: str, token: Word) -> Iterator[Word]:
-        """Gives up brackets left open inside the one that `text` closes."""
+        """Gives up brackets left open inside the one that `text` closes: a brace ends them itself."""
         opened = [bracket for bracket, _ in self._open]
         while opened and opened[-1] != _PARTNER[text] and _PARTNER[text] in opened:
-            if opened[-1] == "{":
-                return
             start = token.extent[0]
             bracket, at = self._open.pop()
             opened.pop()
@@ -188,8 +186,8 @@ class Lexer:
             yield lexeme(_CLOSERS[bracket], _PARTNER[bracket], start, start)
 
     def _starts_line(self, token: Word) -> bool:
-        start = token.extent[0]
-        return start == 0 or self.source.text[start - 1] == "\n"
+        """Whether a token behind a bracket begins a line."""
+        return self.source.text[token.extent[0] - 1] == "\n"
 
     def _close_braces(self, token: Word) -> Iterator[Word]:
         """A declaration at the start of a line ends brackets that somebody forgot to close."""
@@ -248,7 +246,6 @@ class Lexer:
                     kind = keywords[value]
                 elif value[0] == "x" and last in _ENDS and (repeat := self._repeat(value, end)):
                     yield lexeme("REPEAT", "x", start, start + 1)
-                    last = "REPEAT"
                     start += 1
                     if repeat == "x":
                         continue

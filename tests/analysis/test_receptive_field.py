@@ -202,3 +202,48 @@ def test_every_input_has_a_field_of_its_own():
 def test_an_input_that_only_gives_its_size_is_not_seen():
     seen = field_of("conv7-2 as small; @input; conv3-2(pad=1); crop(@small)")
     assert seen.size == (3, 3)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "reason"),
+    [
+        ("adaptive_avgpool(7)", "conv58-1", "differ in size"),
+        ("maxpool2", "conv33-1", "it joins tensors of different strides"),
+    ],
+)
+@pytest.mark.parametrize("after", ["", "; conv3-1", "; add { | identity | conv3-1(pad=same) }"])
+def test_a_reason_is_kept_by_what_joins_and_follows(one, other, reason, after):
+    for first, second in ((one, other), (other, one)):
+        seen = field_of(f"add {{ | {first} | {second} }}{after}")
+        assert isinstance(seen, Unknown)
+        assert reason in seen.reason
+
+
+def test_what_sees_everything_does_so_beside_a_field_in_any_order():
+    for branches in ("conv3-4(pad=same) | gap; fc-4", "gap; fc-4 | conv3-4(pad=same)"):
+        assert field_of(f"mul {{ | {branches} }}; conv3-4") == WHOLE
+
+
+def test_one_window_that_leaves_part_of_the_map_out_does_not_see_everything():
+    """Its padding lies before the map, and the map goes on behind it."""
+    assert field_of("conv7-1/8(pad=2)", "1x8x8").size == (7, 7)
+    assert field_of("conv7-1/8(pad=2)", "1x5x5") == WHOLE
+    assert field_of("conv7-1/8(pad=2)", "1x6x6").size == (7, 7)
+
+
+@pytest.mark.parametrize(
+    ("text", "periods"),
+    [
+        ("conv3-1/2(pad=1); deconv4-1/2(pad=1)", 2),
+        ("conv3-1/2(pad=1); deconv2-1/2", 2),
+        ("conv3-1; deconv2-1/2; maxpool2", 1),
+        ("deconv2-1/2; deconv3-1/3", 6),
+        ("deconv4-1/4; maxpool2", 2),
+        ("upsample(6); maxpool4/4", 3),
+        ("upsample(3); flip; maxpool3", 1),
+    ],
+)
+def test_what_repeats_is_said_once(text, periods):
+    """Equal fields are equal records, whatever steps they come from."""
+    seen = field_of(text, "1x24x24")
+    assert [len(axis.intervals) for axis in seen.axes] == [periods] * 2

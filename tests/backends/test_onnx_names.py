@@ -427,7 +427,13 @@ def test_what_refuses_illegal_sizes_says_so_and_belongs_to_the_input() -> None:
     check = [node for node in proto.graph.node if node.name.startswith("legal sizes")]
     names = [node.name for node in check]
     assert names[-1] == "legal sizes: H >= 4; W >= 4"
-    assert sorted(names[:-1]) == sorted(f"legal sizes {i + 1}" for i in range(len(names) - 1))
+    # All that leads to it, each by a name of its own.
+    assert {name for node in check for name in node.input} >= {
+        node.output[0] for node in check[:-1]
+    }
+    assert [*check] == [*proto.graph.node][: len(check)]
+    assert names[:-1] == [f"legal sizes {i + 1}" for i in range(len(names) - 1)]
+    assert {node.op_type for node in check} >= {"Shape", "Gather"}
     assert metadata(check[0])["netspec.source"] == "t.ns:1:1"
     assert all(name.startswith("image.") for node in check for name in node.output)
     (added,) = (node for node in proto.graph.node if node.name == "image.legal")

@@ -209,6 +209,8 @@ def test_a_name_without_a_path_has_none_where_a_call_is_added_again() -> None:
         "for x in @a { add(@x) as s }\nn(@s); n(@s); n(@a)",
         "block tied(x) { conv1-4(weights=@x) as k; relu }\ninput 4x4x4\n"
         "conv1-4 as c; tied(@c) as one; tied(@c) as two; conv1-4(weights=@two.k)",
+        "block tied(x) { @x as y; conv1-C }\ninput 4x4x4\n"
+        "conv1-4 as c; tied(@c) as one; tied(@c) as two; tied(@c) as three; conv1-4(weights=@three.y)",
         "block rec of s, h { @h; for x in @s { add(@x) as y }; { | @y | @s }; add }\n"
         "input a: 4x3\ninput h: 4\nrec as one; { | @one | @h }; rec as two; @one.y",
     ],

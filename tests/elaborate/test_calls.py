@@ -17,6 +17,10 @@ from netspec.graph.checked import Graph
 KIND = "block b(kind=a) { if kind == a { relu } else if kind == c { tanh } }\n"
 # A text behind `input 3x8x8`; then the code of what is said first and some of its facts.
 WRONG: list[tuple[str, str, dict[str, Any]]] = [
+    ("relu as a; @a.C", "NS203", {"name": "a.C"}),
+    ("relu as a; @a.W; tanh", "NS203", {"name": "a.W"}),
+    ("relu as alpha; @alpa", "NS203", {"advice_text": "did you mean `alpha`?"}),
+    ("relu as alpha; @qqqqq", "NS203", {"advice_text": ""}),
     ("conv3-8(bias=true)", "NS214", {"op": "conv", "name": "bias", "advice_text": "write `yes`"}),
     ("conv3-8(bias=None)", "NS214", {"value": "None", "advice_text": ""}),
     ("conv3-8(bias=3)", "NS214", {"value": "3", "advice_text": ""}),
@@ -320,3 +324,106 @@ def test_a_text_that_is_tried_gives_a_graph_or_nothing() -> None:
     made = attempted(Source("t.ns", "input 3x8x8\nconv3-4"))
     assert made
     assert len(made.nodes) == 2
+
+
+@pytest.mark.parametrize(
+    ("line", "second"), [("init=he, fixed=1", "fixed=1"), ("fixed=1, init=he", "init=he")]
+)
+def test_of_two_defaults_that_exclude_each_other_the_second_is_marked(
+    line: str, second: str
+) -> None:
+    with pytest.raises(NetspecError) as caught:
+        build(Source("t.ns", f"input 3x8x8\ndefault conv({line})\nconv3-8"))
+    (said,) = caught.value.diagnostics
+    assert said.span is not None
+    assert (said.code, said.span.text) == ("NS240", second)
+
+
+@pytest.mark.parametrize(
+    ("name", "word", "shape"),
+    [
+        ("b", "b3", "4x6x6"),
+        ("b", "b1x3", "4x8x6"),
+        ("b", "b3x1", "4x6x8"),
+        # A block's own name may end in digits and in an x.
+        ("b2", "b23", "4x6x6"),
+        ("b2", "b21x3", "4x8x6"),
+        ("b2x", "b2x3", "4x6x6"),
+        ("maxx", "maxx3", "4x6x6"),
+        ("b2x2", "b2x23", "4x6x6"),
+    ],
+)
+def test_digits_behind_the_name_of_a_block_are_its_kernel(name: str, word: str, shape: str) -> None:
+    text = f"block {name}(kernel) {{ conv(kernel)-4 }}\ninput 4x8x8\n{word}"
+    assert str(build(Source("t.ns", text)).outputs[0].value.type) == shape
+
+
+@pytest.mark.parametrize(
+    ("word", "advice"),
+    [
+        ("conv3x", "did you mean `conv`?"),
+        ("convx3", "did you mean `conv`?"),
+        ("conv3xx3", "did you mean `conv`?"),
+        ("conv3_8", "did you mean `conv3-8`?"),
+        ("conv1x3_8", "did you mean `conv1x3-8`?"),
+        ("maxpool2_2", "did you mean `maxpool2-2`?"),
+        ("conwv3_8", ""),
+        ("x3", ""),
+        ("b3", ""),
+    ],
+)
+def test_a_word_that_is_no_layer_is_told_what_it_may_mean(word: str, advice: str) -> None:
+    with pytest.raises(NetspecError) as caught:
+        build(Source("t.ns", f"block b2 {{ relu }}\ninput 4x8x8\nrelu; {word}; {word}"))
+    said = caught.value.diagnostics
+    assert [item.code for item in said] == ["NS201"] * 2
+    assert said[0].problem.facts["name"] == word
+    if advice:
+        assert said[0].problem.facts["advice_text"] == advice
+
+
+def test_a_word_that_names_no_layer_may_name_something_else() -> None:
+    def advice(steps: str) -> str:
+        with pytest.raises(NetspecError) as caught:
+            build(Source("t.ns", f"net t(n=none, m=4)\ninput 4x8x8\n{steps}"))
+        return str(caught.value.diagnostics[0].problem.facts.get("advice_text"))
+
+    assert advice("relu as first; first") == "did you mean `@first`?"
+    assert advice("block b(x) { x }\nrelu as r; b(@r)") == "did you mean `@x`?"
+    assert advice("n") == "its value here is none; `identity` is the layer that does nothing"
+    assert advice("m") == "its value here is 4; `identity` is the layer that does nothing"
+
+
+def test_a_layer_that_a_block_is_given_is_one_of_the_caller_s_file(tmp_path: Path) -> None:
+    """What a word means is looked up where it was written, else where it is used."""
+    (tmp_path / "units.ns").write_text(
+        "block own { tanh }\nblock unit(layer=own) { layer; relu }\n"
+    )
+    text = "import unit from units\nblock mine { sigmoid }\ninput 4x8x8\nunit(layer=mine); unit; unit(tanh)"
+    graph = build(Source("t.ns", text, str(tmp_path / "t.ns")))
+    spelt = [node.op.spelling for node in graph.nodes[1:]]
+    assert spelt == ["sigmoid", "relu", "tanh", "relu", "tanh", "relu"]
+
+
+@pytest.mark.parametrize("many", [2, 3, 5])
+def test_two_of_the_steps_that_a_tensor_comes_from_are_shown(many: int) -> None:
+    steps = "".join(f"@input; conv1-{i + 2} as c{i}\n" for i in range(many))
+    joined = " ".join(f"| @c{i}" for i in range(many))
+    with pytest.raises(NetspecError) as caught:
+        build(Source("t.ns", f"input 3x8x8\n{steps}{{ {joined} }}; add"))
+    (said,) = caught.value.diagnostics
+    assert [(label.text, label.span.text) for label in said.labels] == [
+        ("2x8x8 comes from here", "conv1-2"),
+        ("3x8x8 comes from here", "conv1-3"),
+    ]
+
+
+def test_rows_that_do_not_meet_are_told_as_what_they_are_for() -> None:
+    text = (
+        "input a: 3x4x4\ninput r: 5 batch(R=7)\n@r; parameter(5) as k\n"
+        "{ | @r | @k | @a; gap; fc-5 }; add"
+    )
+    with pytest.raises(NetspecError) as caught:
+        build(Source("t.ns", text))
+    shown = caught.value.diagnostics[0].problem.facts["shapes"]
+    assert shown == "5 for each of R and 5 for all samples and 5 for each sample"

@@ -241,3 +241,19 @@ def test_the_first_step_too_many_is_the_one_refused() -> None:
         build(Source("t.ns", text), limits=Limits(nodes=11))
     (found,) = caught.value.diagnostics
     assert (found.code, list(found.problem.facts.values())[:2]) == ("NS404", [12, 11])
+
+
+@pytest.mark.parametrize("nodes", [2, 5, 12, 20])
+def test_what_runs_much_and_adds_little_is_not_counted_as_steps(nodes: int) -> None:
+    """Of two branches, whose size decides, the count has the fewer steps and the fewer runs."""
+    loop = "for i in 1..4 { for j in 1..4 { if i < 0 { relu } } }"
+    text = (
+        f"block idle {{ conv1-C; if H > 3 {{ {loop} }} else {{ {loop}; {loop} }} }}\n"
+        "input 4x4x4\nidle"
+    )
+    try:
+        assert len(build(Source("t.ns", text), limits=Limits(nodes=nodes), mend=False).nodes) == 2
+        assert nodes >= 12
+    except NetspecError as error:
+        assert [item.code for item in error.diagnostics] == ["NS411"]
+        assert nodes < 12

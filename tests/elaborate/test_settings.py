@@ -198,3 +198,53 @@ def test_a_setting_of_several_values_is_told_how_a_list_is_written(value: str) -
     said = str(refusal(NET, n=value))
     assert f"did not expect `--set n={value}` here; expected one value" in said
     assert "`--set n=[1, 2]`" in said
+
+
+def test_each_expectation_is_held_by_itself() -> None:
+    lines = "expect parms=3, params=relu+1, macs=1.5\nexpect params=2, depth=7"
+    said = refusal(f"input 3x4x4\n{lines}\nconv1-4").diagnostics
+    assert [item.code for item in said] == ["NS702", "NS202", "NS703", "NS701", "NS701"]
+    assert [item.span.text for item in said if item.span] == [
+        "parms=3",
+        "relu+1",
+        "macs=1.5",
+        "params=2",
+        "depth=7",
+    ]
+
+
+def test_of_outputs_those_that_a_mistake_may_have_lost_are_passed_over_and_others_told() -> None:
+    said = refusal("input 3x4x4\nrelu as b; a.c\noutput a, c, d, b").diagnostics
+    assert [(item.code, item.span.text) for item in said if item.span] == [
+        ("NS107", "a.c"),
+        ("NS203", "c"),
+        ("NS203", "d"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "key", "advice"),
+    [
+        ("error 3", "error", "`error` takes `name=value` pairs"),
+        ("expect 3", "expect", "`expect` takes `name=value` pairs"),
+        ("papr 3", "papr", "did you mean `paper`?"),
+        ("conv3 64", "conv3", "a step is written without spaces, its arguments in parentheses"),
+    ],
+)
+def test_a_line_that_describes_nothing_is_told_what_would(line: str, key: str, advice: str) -> None:
+    problem = refusal(f"{line}\ninput 3\nrelu").diagnostics[0].problem
+    assert (problem.code, problem.facts) == ("NS223", {"key": key, "advice_text": advice})
+
+
+@pytest.mark.parametrize(
+    ("text", "fewest"),
+    [
+        ("input 3xHxW\nrelu", 3),
+        ("input 3xHxW\npad(2)", 3 * 5 * 5),
+        ("input 3xHxW\nconv3-2", 3 * 9 * 2),
+    ],
+)
+def test_an_open_size_takes_as_little_as_it_may(text: str, fewest: int) -> None:
+    assert build(Source("t.ns", text), limits=Limits(tensor=fewest))
+    with pytest.raises(NetspecError, match="NS40"):
+        build(Source("t.ns", text), limits=Limits(tensor=fewest - 1), mend=False)

@@ -45,6 +45,9 @@ BASE = "input 4x8x8\n"
             "block t { relu; add { | conv1-2 | conv1-2 } }\nt",
         ),
         ("conv1-4 as a; conv1-4(weights=@a)", "conv1-4 as b; conv1-4(weights=@b)"),
+        # All of a vector are its channels.
+        ("gap; fc-3", "gap; fc-3(over=channels)"),
+        ("gap; softmax", "gap; softmax(over=last)"),
     ],
 )
 def test_what_computes_the_same_is_the_same(mine: str, other: str) -> None:
@@ -78,6 +81,9 @@ def test_what_computes_the_same_is_the_same(mine: str, other: str) -> None:
         ("relu; head h { conv1-1 }; tanh", "relu; head h { conv1-2 }; tanh"),
         ("concat { | relu | relu }", "relu; concat { | identity | identity }"),
         ("add { | relu | sub { | tanh | relu } }", "add { | sub { | relu | tanh } | relu }"),
+        ("split(2) as x, y; @x", "split(2) as x, y; @y"),
+        ("softmax", "softmax(over=last)"),
+        ("dropout", "dropout(over=channels)"),
     ],
 )
 def test_what_computes_another_thing_is_not(mine: str, other: str) -> None:
@@ -117,3 +123,14 @@ def test_a_symmetric_net_takes_no_longer_for_its_symmetries() -> None:
     other = built(levels + BASE + "t(11)")
     with at_most(1_000_000):
         assert same(graph, other) is not None
+
+
+@pytest.mark.parametrize("last", ["@a | @b | @s", "@s | @a | @b", "@b | @s | @a"])
+def test_operands_that_look_the_same_are_taken_in_order(last: str) -> None:
+    """From wherever they are first reached."""
+    text = (
+        f"{BASE}conv1-4 as a; @input; conv1-4 as b; add {{ | @a | @b }} as s; concat {{ | {last} }}"
+    )
+    paths = same(built(text), built(text))
+    assert paths is not None
+    assert all(mine == other for mine, other in paths.items())

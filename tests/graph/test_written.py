@@ -8,6 +8,7 @@ from support.shelves import shelved
 
 from netspec.diagnostics.source import Source
 from netspec.elaborate.build import build
+from netspec.graph.written import written
 from netspec.syntax.files import read_spec
 
 
@@ -76,3 +77,13 @@ def test_all_that_the_language_has_is_said(spec: str) -> None:
 def test_a_net_is_said_that_a_file_calls_by_a_word_of_the_language() -> None:
     text = says_itself(build(Source("net.ns", "input 4x8x8\nrelu\n")))
     assert text == "input 4x8x8\nrelu as relu1\n"
+
+
+def test_names_that_meet_are_numbered_from_two() -> None:
+    """A path's dots become signs of a name, which a step may have already."""
+    block = "block u { relu as b; tanh }\ninput 4\nu as a; sigmoid as a_b; softmax as a_b_3\n"
+    graph = build(Source("t", f"{block}concat {{ | @a.b | @a_b | @a_b_3 }}"))
+    text = written(graph)
+    for line in ("relu as a_b\n", "sigmoid as a_b_2\n", "softmax as a_b_3\n"):
+        assert line in text
+    assert text.endswith("@a_b; concat(@a_b_2, @a_b_3) as concat1\n")

@@ -147,7 +147,29 @@ def test_one_constant_is_one_parameter(tmp_path: Path) -> None:
     apart = [*nodes[:2], helper.make_node("Mul", ["r", "d"], ["y"])]
     zeros = dict.fromkeys("cd", np.zeros((1, 3, 4, 5), np.float32))
     found = import_file(made(tmp_path / "m.onnx", apart, zeros, ["n", 3, 4, 5]))
-    assert found.text.count("parameter(") == 2
+    assert "unit_bias; relu; mul { | identity | parameter(3x4x5) }" in found.text
+
+
+@pytest.mark.parametrize(
+    ("op", "shape", "step"),
+    [
+        ("Mul", (2, 1, 1), "affine-2(bias=no)"),
+        ("Add", (2, 1, 1), "add { | identity | parameter(2x1x1) }"),
+        ("Add", (2, 4, 5), "add { | identity | parameter(2x4x5) }"),
+        ("Sub", (2, 4, 1), "sub { | identity | parameter(2x4x1) }"),
+        ("Mul", (1, 4, 5), "mul { | identity | parameter(1x4x5) }"),
+        ("Max", (2, 4, 5), "maximum { | identity | parameter(2x4x5) }"),
+    ],
+)
+def test_two_equal_rows_are_no_samples(
+    op: str, shape: tuple[int, ...], step: str, tmp_path: Path
+) -> None:
+    # Files are read at a batch of two.
+    nodes = [helper.make_node(op, ["x", "c"], ["y"])]
+    array = np.full(shape, 0.5, np.float32)
+    found = import_file(made(tmp_path / "m.onnx", nodes, {"c": array}, ["n", 1, 4, 5]))
+    assert step in found.text
+    assert found.proof is not None
 
 
 @pytest.mark.parametrize("at", [(0, 0, 1), (1, 3, 2)])

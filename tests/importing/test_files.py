@@ -281,7 +281,7 @@ def test_a_convolution_of_a_constant_is_a_constant(tmp_path: Path) -> None:
         node("Add", ["x", "a"], ["y"]),
     ]
     found = import_file(model(tmp_path / "m.onnx", nodes, arrays=arrays))
-    assert [n.op.spelling for n in found.graph.nodes[1:]] == ["parameter", "add"]
+    assert [n.op.spelling for n in found.graph.nodes[1:]] == ["unit_bias"]
     assert found.proof is not None
 
 

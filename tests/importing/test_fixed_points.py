@@ -11,7 +11,7 @@ from netspec.importing.imported import Imported, import_file
 
 # Each with what its text holds.
 KINDS = {
-    "the middle of all steps": ("input 3x7\nunstack", "crop(3)"),
+    "all steps": ("input 3x7\nunstack", "unstack"),
     "one of all steps in the middle": (
         "input 3x9\nslice(4, 5, axis=time); flatten; relu",
         "crop(4)",
@@ -68,6 +68,14 @@ KINDS = {
     "a sequence of numbers": (
         "input 3xT\nrelu as x; parameter(3x4); expand(@x); rnn-3; conv1-2",
         "expand(@input)",
+    ),
+    "a mean that is repeated for what it is added to": (
+        "input 8x6\nconv1-16; add { | identity | over_channels(mean) }; relu",
+        "add { | identity | over_channels(mean) }; relu",
+    ),
+    "scores that are parameters, in a net without braces": (
+        "input 8x6\nconv1-8 as k; parameter(2x6x6) as s; @k; attend(2, @k, scores=@s, scale=1)",
+        "scores=parameter(2x6x6)",
     ),
     "one tensor as two outputs": (
         "input 6x5\nsplit(2) as s; { | relu | identity } as t\noutput s, t",

@@ -15,6 +15,7 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 from support.foreign_files import node
 from support.watching import at_most, counting
 
+import netspec
 from netspec.backends.runtime import Session
 from netspec.cli.main import main
 from netspec.diagnostics.raised import NetspecError
@@ -191,3 +192,35 @@ def test_an_input_of_no_axes_gets_a_number(tmp_path: Path) -> None:
     done = CliRunner().invoke(main, ["run", str(path)])
     assert done.exit_code == 0, done.output
     assert done.stdout.startswith("y: ")
+
+
+@pytest.mark.parametrize("version", [-3, 10_000, 2**62])
+def test_an_opset_that_onnx_does_not_have_is_refused(version: int, tmp_path: Path) -> None:
+    path, large = tmp_path / "m.onnx", model([node("Relu", ["x"], ["y"])])
+    large.opset_import[0].version = version
+    path.write_bytes(large.SerializeToString())
+    with pytest.raises(NetspecError, match=f"NS801.*it says opset {version}: ONNX has 1 to"):
+        import_file(path)
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_what_is_no_number_anywhere_proves_nothing(number: float, tmp_path: Path) -> None:
+    weight = numpy_helper.from_array(np.full((4, 3, 1, 1), number, np.float32), "w")
+    path = tmp_path / "m.onnx"
+    nodes = [node("Conv", ["x", "w"], ["a"]), node("Abs", ["a"], ["y"])]
+    path.write_bytes(model(nodes, [weight]).SerializeToString())
+    with pytest.raises(NetspecError, match=r"NS828.*output is no finite number"):
+        import_file(path)
+    # Where some are numbers, the others are compared too.
+    weight = np.full((4, 3, 1, 1), number, np.float32)
+    weight[0] = 1
+    path.write_bytes(model(nodes, [numpy_helper.from_array(weight, "w")]).SerializeToString())
+    assert import_file(path).proof is not None
+
+
+def test_what_is_a_number_above_zero_alone_is_proven_there(tmp_path: Path) -> None:
+    path = tmp_path / "m.onnx"
+    netspec.load("input 3x8x8\nlog; gsp; over_channels(sum)").to_onnx(path, optimize=False)
+    found = import_file(path)
+    assert found.proof is not None
+    assert found.proof.error < 1e-6

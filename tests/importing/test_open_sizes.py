@@ -136,6 +136,58 @@ def test_open_lengths_are_symbols(tmp_path: Path) -> None:
     assert found.proof.places == ("224", "197")
 
 
+class Leading(nn.Module):
+    """A sequence whose channels stand last, turned at once; what is given is its last step."""
+
+    def __init__(self, *, last: bool) -> None:
+        super().__init__()
+        self.a, self.b = nn.Linear(8, 4), nn.GRU(4, 5, batch_first=True)
+        self.last = last
+
+    def forward(self, x: Any) -> Any:
+        y = self.b(self.a(x))[0]
+        return y[:, -1] if self.last else y
+
+
+class LastChannels(nn.Module):
+    """A map whose channels stand last."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = nn.Conv2d(3, 4, 3, 2, 1)
+
+    def forward(self, x: Any) -> Any:
+        return self.a(x.permute(0, 3, 1, 2)).relu().permute(0, 2, 3, 1)
+
+
+@pytest.mark.parametrize(
+    ("module", "shape", "declared", "step"),
+    [
+        (Leading(last=False), (1, 20, 8), "input (T, 8)", "gru-5; transpose"),
+        (Leading(last=True), (1, 20, 8), "input (T, 8)", "slice(-1, axis=time)"),
+        (LastChannels(), (1, 16, 12, 3), "input (H, W, 3)", "transpose((2, 0, 1))"),
+    ],
+)
+def test_open_sizes_may_stand_before_the_channels(
+    module: nn.Module, shape: tuple[int, ...], declared: str, step: str, tmp_path: Path
+) -> None:
+    path, names = tmp_path / "m.onnx", {i: f"s{i}" for i in range(1, len(shape) - 1)}
+    axes = {"x": {0: "n", **names}}
+    given = {"dynamo": False, "opset_version": 17, "input_names": ["x"], "dynamic_axes": axes}
+    torch.onnx.export(module.eval(), (torch.randn(shape),), str(path), **given)
+    found = import_file(path)
+    assert declared in found.text
+    assert step in found.text
+    assert found.held == ()
+    # At a size that nobody has tried.
+    data = torch.randn(2, *(size + 7 for size in shape[1:-1]), shape[-1])
+    again = netspec.load(found.text).to_torch(weights=found.weights)
+    with torch.no_grad():
+        torch.testing.assert_close(again(data), module(data), rtol=1e-5, atol=1e-5)
+    netspec.load(found.text).to_onnx(path, optimize=False)
+    assert import_file(path).text == found.text
+
+
 def test_sizes_that_steps_depend_on_are_kept_and_told(tmp_path: Path) -> None:
     found = read(Placed(), tmp_path / "m.onnx", 224, 224)
     assert "input 3x224x224" in found.text

@@ -96,7 +96,7 @@ CASES = {
             node("Expand", ["x1", "points"], ["xe"]),
             node("GatherElements", ["xe", "ie"], ["y"], axis=3),
         ],
-        "gather(all, @topk)",
+        "gather(@topk, all)",
         {
             "k": ints([3]),
             "one": ints([1]),
@@ -140,7 +140,7 @@ CASES = {
     ),
     "a grid read by cubes, in the words of opset 20": Case(
         [node("GridSample", ["x", "g"], ["y"], mode="cubic")],
-        "grid_sample(bicubic, @order)",
+        "grid_sample(@order, bicubic)",
         more={"g": ["N", 3, 5, 2]},
         opset=20,
     ),
@@ -148,7 +148,7 @@ CASES = {
         align(
             sampling_ratio=2, spatial_scale=0.25, coordinate_transformation_mode="output_half_pixel"
         ),
-        "roialign3x2(0.25, @rois)",
+        "roialign3x2(@rois, 0.25)",
         COLUMNS,
         more=REGIONS,
         opset=16,
@@ -165,7 +165,7 @@ CASES = {
     ),
     "regions pooled": Case(
         [node("MaxRoiPool", ["x", "rois"], ["y"], pooled_shape=[2, 2], spatial_scale=0.5)],
-        "roipool2(0.5, @rois)",
+        "roipool2(@rois, 0.5)",
         more=REGIONS,
     ),
     "a pooling undone": Case(

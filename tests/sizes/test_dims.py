@@ -259,3 +259,61 @@ def test_open_sizes_meet_in_sums_and_part_in_products() -> None:
 )
 def test_a_ratio_is_of_what_both_grow_with(large: Dim, small: Dim, stride: int) -> None:
     assert ratio(large, small) == stride
+
+
+@pytest.mark.parametrize(
+    ("make", "rate"),
+    [
+        (lambda h: h, (1, 1)),
+        (lambda h: h * 3, (3, 1)),
+        (lambda h: 3 * h, (3, 1)),
+        (lambda h: h // 2, (1, 2)),
+        (lambda h: (h * 3) // 2, (3, 2)),
+        (lambda h: (h * 4) // 2, (2, 1)),
+        (lambda h: -h, (-1, 1)),
+        (lambda h: h + 5, (1, 1)),
+        (lambda h: 5 + h, (1, 1)),
+        (lambda h: 5 - h, (-1, 1)),
+        (lambda h: h - 5, (1, 1)),
+        (lambda h: h // 2 + h // 3, (5, 6)),
+        (lambda h: h // 2 - h // 3, (1, 6)),
+        (lambda h: h - h, (0, 1)),
+        (lambda h: h * h, (0, 1)),
+        (lambda h: h // h, (0, 1)),
+    ],
+)
+def test_an_open_size_grows_with_its_input_as_what_is_computed_of_it(
+    make: Callable[[Any], Any], rate: tuple[int, int]
+) -> None:
+    size = make(Open(12))
+    assert isinstance(size, Open)
+    assert (int(size), size.rate) == (make(12), rate)
+    # As the formula does, where the size is a symbol.
+    if rate != (0, 1) and "//" not in str(rate):
+        assert slope(make(H), "H") == Fraction(*rate)
+
+
+@pytest.mark.parametrize(
+    ("formula", "said"),
+    [
+        ((2 * (H // 3)) // 2, "floor(H/3)"),
+        ((4 * (H // 3)) // 2, "2*floor(H/3)"),
+        ((6 * H + 3) // 4, "H + floor((H + 1)/2)"),
+        ((2 * H + 1) // 2, "H"),
+        ((2 * H + 3) // 2, "H + 1"),
+        ((2 * H + 2 * W + 1) // 4, "floor((H + W)/2)"),
+        ((H // 2) // 3, "floor(H/6)"),
+        ((H // 2 + 1) // 3, "floor((H + 2)/6)"),
+        (5 - H, "-H + 5"),
+        (H - 5, "H - 5"),
+    ],
+)
+def test_a_formula_takes_its_shortest_form(formula: Dim, said: str) -> None:
+    assert str(formula) == said
+
+
+def test_what_has_no_symbol_does_not_grow() -> None:
+    assert slope(7, "H") == 0
+    assert slope(W * 2, "H") == 0
+    assert slope(3 * H + W, "H") == 3
+    assert slope((3 * H + 1) // 2, "H") == Fraction(3, 2)

@@ -181,3 +181,63 @@ def test_from_where_on_a_bound_holds_is_found_by_halves(monkeypatch: pytest.Monk
     found = legality((bound((H + 5) // 99991, 0), bound((H * 3 + 1) // 16411, 2)), ["H"])
     assert found.describe() == ("H >= 10941",)
     assert asked < 40
+
+
+@pytest.mark.parametrize(
+    ("conditions", "told", "legal"),
+    [
+        # Together they repeat with a period that is not written out.
+        (
+            (equals(H, 181 * (H // 181)), equals(H, 191 * (H // 191))),
+            ("H = 0 mod 181", "H == 191*floor(H/191)"),
+            {181: False, 191: False, 181 * 191: True},
+        ),
+        # One that shrinks, and one with an exception in a set with gaps, say nothing of a set.
+        ((bound(50, H * H),), ("H >= 1", "50 >= H*H"), {7: True, 8: False}),
+        (
+            (Condition(2 * (H // 2) - H, ">=", 0, (-1,)), bound(H, 3)),
+            ("H >= 3", "-H + 2*floor(H/2) >= 0 or -H + 2*floor(H/2) == -1"),
+            {2: False, 3: True, 4: True},
+        ),
+    ],
+)
+def test_what_has_no_short_form_is_told_as_the_condition(
+    conditions: tuple[Condition, ...], told: tuple[str, ...], legal: dict[int, bool]
+) -> None:
+    found = legality(conditions, ["H"])
+    assert found.possible
+    assert found.describe() == told
+    assert {size: found.allows({"H": size}) for size in legal} == legal
+    assert {size: not found.broken({"H": size}) for size in legal} == legal
+
+
+def test_a_condition_on_no_symbol_holds_or_leaves_nothing() -> None:
+    assert legality((Condition(4, ">=", 4),), ["H"]).possible
+    assert not legality((Condition(3, ">=", 4),), ["H"]).possible
+    assert not legality((bound(H, 2), Condition(3, "==", 4)), ["H"]).possible
+
+
+def test_a_size_that_follows_from_another_is_at_least_1() -> None:
+    found = legality((equals(K, H - 3),), ["H", "K"])
+    assert found.describe() == ("H >= 4", "K = H - 3")
+    assert legality((equals(K, H + 3),), ["H", "K"]).describe() == ("H >= 1", "K = H + 3")
+    # The first two conditions make of the third a number.
+    assert not legality((equals(K, H), equals(W, H), equals(W, K + 1)), ["H", "K", "W"]).possible
+    assert legality((equals(K, H), equals(W, H), equals(W, K)), ["H", "K", "W"]).describe() == (
+        "H >= 1",
+        "K = H",
+        "W = H",
+    )
+
+
+def test_an_example_is_the_smallest_from_a_size_on_or_the_largest_below() -> None:
+    assert legality((equals(H, 4 * (H // 4)),), ["H"]).example(5) == {"H": 8}
+    assert legality((bound(9, H),), ["H"]).example(5) == {"H": 5}
+    assert legality((bound(9, H),), ["H"]).example(12) == {"H": 9}
+    assert legality((bound(9, H), bound(H, 10)), ["H"]).example(1) is None
+
+
+def test_where_sizes_depend_on_each_other_unsolved_the_smallest_that_fit_are_found() -> None:
+    found = legality((equals(K // 2, H // 2), bound(3, H)), ["H", "K"])
+    assert found.example(3) == {"H": 3, "K": 3}
+    assert found.example(50) == {"H": 1, "K": 1}

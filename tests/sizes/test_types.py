@@ -132,3 +132,8 @@ def test_the_stride_between_maps_is_one_number_where_axes_agree(
     large: tuple[int, ...], small: tuple[int, ...], stride: object
 ) -> None:
     assert strides(TensorType((3, *large)), TensorType((5, *small))) == stride
+
+
+def test_ids_are_whole_numbers_and_all_else_is_not() -> None:
+    assert TensorType((3, 8)).dtype == "float32"
+    assert TensorType((7,), ids=9).dtype == "int64"

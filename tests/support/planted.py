@@ -97,7 +97,7 @@ def pooling(text: str, chance: random.Random) -> Iterator[Edit]:
 def inserted(text: str, chance: random.Random) -> Iterator[Edit]:
     """A step more."""
     for step, _ in steps(text):
-        words = chance.choice(("tanh", "lrn(7)", "dropout(0.37)", "scale", "maxpool3/1(pad=same)"))
+        words = chance.choice(("tanh", "lrn(7)", "dropout(0.37)", "affine", "maxpool3/1(pad=same)"))
         yield step.extent[1], step.extent[1], f"; {words}"
 
 
@@ -108,7 +108,8 @@ def removed(text: str, chance: random.Random) -> Iterator[Edit]:
             end = step.extent[1]
             while end < len(text) and text[end] in "; ":
                 end += 1
-            yield step.extent[0], end, ""
+            # Lines stay lines.
+            yield step.extent[0], end, "\n" * text.count("\n", step.extent[0], end)
 
 
 def repeat(text: str, chance: random.Random) -> Iterator[Edit]:
@@ -127,7 +128,7 @@ def block(text: str, chance: random.Random) -> Iterator[Edit]:
     """A block more."""
     for step, _ in steps(text):
         words = chance.choice(
-            ("squeeze_excite(4)", "residual { tanh; scale }", "mul { | identity | sigmoid }")
+            ("squeeze_excite(4)", "residual { tanh; affine }", "mul { | identity | sigmoid }")
         )
         yield step.extent[1], step.extent[1], f"; {words}"
 

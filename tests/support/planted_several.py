@@ -19,13 +19,15 @@ from netspec.syntax.parse import parse
 
 
 def several(
-    sources: list[Source], seed: int, count: int, edits: int, most: int = 120
+    sources: list[Source], seed: int, count: int, edits: int, most: int = 120, near: bool = False
 ) -> Iterator[tuple[Planted, list[int]]]:
-    """Nets with so many edits of any kinds, and the lines of the edits, in order."""
+    """Nets with so many edits of any kinds, and the lines of the edits, in order; with `near` all of them
+    in one line or in one beside it.
+    """
     chance = random.Random(f"{edits} {seed}")
     while count:
         source = chance.choice(sources)
-        chosen = _apart(source.text, chance, edits)
+        chosen = _apart(source, chance, edits, near)
         before = built(source)
         if len(before.nodes) > most or len(chosen) < edits:
             continue
@@ -49,14 +51,17 @@ def renamed(source: Source) -> Source:
     return replace(source, text=text)
 
 
-def _apart(text: str, chance: random.Random, count: int) -> list[tuple[str, Edit]]:
+def _apart(source: Source, chance: random.Random, count: int, near: bool) -> list[tuple[str, Edit]]:
     """Edits that do not touch each other."""
     chosen: list[tuple[str, Edit]] = []
     for _ in range(20):
         if len(chosen) == count:
             break
         kind = chance.choice(list(KINDS))
-        found = list(KINDS[kind](text, chance))
+        found = list(KINDS[kind](source.text, chance))
+        if near and chosen:
+            line = source.position(chosen[0][1][0])[0]
+            found = [e for e in found if abs(source.position(e[0])[0] - line) < 2]
         if found:
             edit = chance.choice(found)
             if all(edit[1] < other[0] or other[1] < edit[0] for _, other in chosen):

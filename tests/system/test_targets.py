@@ -28,8 +28,9 @@ def put(path: Path, data: bytes = b"new", **options: object) -> None:
 def code_of(path: Path, **options: object) -> str:
     with pytest.raises(NetspecError) as caught:
         put(path, **options)
-    assert str(path) in str(caught.value)
-    return caught.value.diagnostics[0].code
+    (said,) = caught.value.diagnostics
+    assert said.problem.facts["path"] == str(path)
+    return said.code
 
 
 def run(*words: object, cwd: Path, **options: object) -> subprocess.CompletedProcess[bytes]:
@@ -273,3 +274,31 @@ def test_what_fails_elsewhere_is_not_blamed_on_the_file(tmp_path):
     with pytest.raises(NetspecError, match=r"net\.onnx"), replacing(tmp_path / "net.onnx"):
         (tmp_path / "beside").read_bytes()
     assert os.listdir(tmp_path) == []
+
+
+def test_what_was_read_and_is_gone_keeps_nothing_from_being_looked_at(tmp_path):
+    (tmp_path / "old").write_text("old")
+    with pytest.raises(NetspecError, match="which was read"):
+        put(tmp_path / "old", keep=[tmp_path / "gone", tmp_path / "old"])
+    put(tmp_path / "old", keep=[tmp_path / "gone"])
+    assert (tmp_path / "old").read_bytes() == b"new"
+
+
+def test_a_file_is_replaced_where_there_is_no_standard_input(tmp_path):
+    (tmp_path / "old").write_text("old")
+    before = os.dup(0)
+    try:
+        os.close(0)
+        put(tmp_path / "old")
+    finally:
+        os.dup2(before, 0)
+        os.close(before)
+    assert (tmp_path / "old").read_bytes() == b"new"
+
+
+def test_a_folder_is_refused_where_a_stream_of_its_number_is_open(tmp_path):
+    """A number is a stream's by where it stands, not by how it is called."""
+    (tmp_path / "1").mkdir()
+    assert code_of(tmp_path / "1") == "NS504"
+    put(tmp_path / "2")
+    assert (tmp_path / "2").read_bytes() == b"new"

@@ -115,3 +115,12 @@ def test_drawn_weights_are_the_same_for_a_seed_and_differ_for_another(net: Built
         assert first.shape == (int(np.prod(weight.shape)),)
         if name.endswith("weight") and "bn" not in name:
             assert not np.array_equal(first, other)
+
+
+def test_shared_weights_are_their_owner_s(net: Built) -> None:
+    graph = net("fc-8 as a; fc-8 as b; fc-8(weights=@b) as c; relu")
+    assert list(named_weights(graph)) == ["a.weight", "a.bias", "b.weight", "b.bias"]
+    held = arrays(graph)
+    assert given(graph, held)
+    with pytest.raises(NetspecError, match=r"c\.weight"):
+        given(graph, held | {"c.weight": held["b.weight"]})

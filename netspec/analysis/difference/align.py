@@ -9,23 +9,25 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from copy import copy
 from functools import partial
+from itertools import product
 
 from netspec.analysis.difference.connections import by_connections
 from netspec.analysis.difference.items import (
     TURNS,
-    calls_of,
     first_of,
     is_counted,
     kind_of,
     last_of,
+    opened,
+    place_of,
     text_of,
 )
 from netspec.analysis.difference.marks import Bundle, Item, Numbers, Side, told
-from netspec.analysis.difference.pairing import Pairing
+from netspec.analysis.difference.pairing import Alignment, Pairing
 from netspec.analysis.difference.sequences import aligned, paired, rising, share
 from netspec.analysis.difference.texts import Pair
-from netspec.foundation.records import record
 from netspec.graph.checked import Call, Graph, Node
 
 # What a pair of the same operator is worth, or of two of one family, and how much of it its arguments, its
@@ -33,22 +35,6 @@ from netspec.graph.checked import Call, Graph, Node
 _SAME, _KIN, _TOLD, _NEAR, _CALLED = 2.0, 0.5, 2.0, 0.3, 0.3
 # What two blocks of other names share at least, of two, if they are one.
 _RENAMED = 0.6
-
-
-@record(frozen=False, eq=False, slots=False)
-class Alignment:
-    """Nodes of the first graph by those of the second, and the other way; block calls likewise.
-
-    `starts` says whether how weights start is compared.
-    """
-
-    a: Side
-    b: Side
-    ahead: dict[Node, Node]
-    back: dict[Node, Node]
-    calls: dict[Call, Call]
-    calls_back: dict[Call, Call]
-    starts: bool
 
 
 def align(a: Graph, b: Graph, texts: Pair, starts: bool = True) -> Alignment:
@@ -63,17 +49,7 @@ def align(a: Graph, b: Graph, texts: Pair, starts: bool = True) -> Alignment:
     ]
     aligner = _Aligner(*sides)
     aligner.run()
-    ahead = aligner.ahead
-    calls = calls_of(ahead)
-    return Alignment(
-        aligner.a,
-        aligner.b,
-        ahead,
-        {y: x for x, y in ahead.items()},
-        calls,
-        {d: c for c, d in calls.items()},
-        starts,
-    )
+    return Alignment(aligner.a, aligner.b, aligner.ahead, starts, aligner.inside)
 
 
 def _inputs(a: Graph, b: Graph) -> tuple[dict[Node, int], dict[Node, int]]:
@@ -115,6 +91,14 @@ class _Aligner(Pairing):
         self.level(self.a.children[None], self.b.children[None], ())
         by_connections(self)
 
+    def inside(self, calls: Iterable[tuple[Call, Call]]) -> dict[Node, Node]:
+        """Which nodes of calls that are not paired are which, as if the calls were."""
+        trial = copy(self)
+        trial.ahead, trial.pair, trial.taken = dict(self.ahead), dict(self.pair), dict(self.taken)
+        for c, d in calls:
+            trial._into(c, d)
+        return {x: y for x, y in trial.ahead.items() if x not in self.ahead}
+
     def _same(self) -> None:
         """Pairs what is computed from the same and of which the same is made: of equal nets, all."""
         self.equal_groups(
@@ -131,14 +115,12 @@ class _Aligner(Pairing):
         a = [x for x in first if any(n not in self.ahead for n in self.a.nodes_of(x))]
         b = [y for y in second if any(n not in self.taken for n in self.b.nodes_of(y))]
         pairs: dict[int, int] = {}
-        # Of several that are computed from the same, those first that something like it reads.
-        for way, near in (
-            (self.up, self.below),
-            *((m, self.below) for m in inside),
-            (self.down, self.above),
-        ):
+        # Of several that are computed from the same, those first that stand at the same place of the
+        # text, as of equal branches or copies, then those that something like it reads.
+        ways = (self.up, self.below), *((m, self.below) for m in inside), (self.down, self.above)
+        for placed, (way, near) in product((True, False), ways):
             for marks in ((self.up, self.down), (way, near), (way,)):
-                self._equal(a, b, pairs, marks)
+                self._equal(a, b, pairs, marks, placed=placed)
         anchors = rising(sorted(((i, j) for i, j in pairs.items()), key=lambda pair: pair[1]))
         taken = set(pairs.values())
         rest: list[tuple[list[Item], list[Item]]] = []
@@ -173,13 +155,23 @@ class _Aligner(Pairing):
         return {id(item) for side in sides for words in both for item in side[words]}
 
     def _equal(
-        self, a: list[Item], b: list[Item], pairs: dict[int, int], marks: Sequence[dict[Node, int]]
+        self,
+        a: list[Item],
+        b: list[Item],
+        pairs: dict[int, int],
+        marks: Sequence[dict[Node, int]],
+        *,
+        placed: bool,
     ) -> None:
-        """Pairs items whose nodes all have equal marks, the first with the first."""
+        """Pairs items whose nodes all have equal marks, the first with the first.
+
+        With `placed` only those that stand at the same place of the text.
+        """
 
         def key(side: Side, item: Item) -> Hashable:
             nodes = side.nodes_of(item)
-            return tuple(sorted(tuple(mark[node] for mark in marks) for node in nodes))
+            marked = tuple(sorted(tuple(mark[node] for mark in marks) for node in nodes))
+            return marked, place_of(side, item) if placed else None
 
         taken = set(pairs.values())
         places: dict[Hashable, list[int]] = defaultdict(list)
@@ -208,10 +200,17 @@ class _Aligner(Pairing):
     ) -> None:
         """Pairs what lies between two pairs, in order: what is written alike and stands at the same place,
         what is written alike and reads the same, what is written alike, what stands at the same place, what
-        does the same. What is left goes to `rest`.
+        does the same. What is left goes to `rest`, but blocks that were put around a step are opened.
         """
-        if not a or not b or turn == len(TURNS):
+        if not a or not b:
             rest.append((a, b))
+            return
+        if turn == len(TURNS):
+            inner = opened(self.a, a, b), opened(self.b, b, a)
+            if (a, b) == inner:
+                rest.append((a, b))
+            else:
+                self._gap(*inner, rest)
             return
         key = TURNS[turn]
         sides = (self.a, self.pair, a), (self.b, self.taken, b)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from netspec.analysis.difference.align import Alignment
 from netspec.analysis.difference.facts import Became, Fact, Fed, Only, Reads, Told, Trained
 from netspec.analysis.difference.marks import Bundle, Side
 from netspec.analysis.difference.origins import Origins, Place, Where
+from netspec.analysis.difference.pairing import Alignment
 from netspec.analysis.difference.said import argument_of, words_in
 from netspec.analysis.difference.texts import Texts, extent_of
 from netspec.diagnostics.source import Span

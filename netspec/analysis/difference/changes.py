@@ -6,12 +6,12 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
-from netspec.analysis.difference.align import Alignment
 from netspec.analysis.difference.causes import Cause, Causes, key
 from netspec.analysis.difference.effects import PRESENCE, effects
-from netspec.analysis.difference.facts import Fact, Only, paths, told_otherwise
-from netspec.analysis.difference.moves import is_elsewhere, moves, pairs
+from netspec.analysis.difference.facts import Fact, Only, paths
+from netspec.analysis.difference.moves import also_told, is_elsewhere, moves, pairs, runs
 from netspec.analysis.difference.origins import Place
+from netspec.analysis.difference.pairing import Alignment
 from netspec.analysis.difference.record import Change
 from netspec.analysis.difference.texts import Text
 from netspec.diagnostics.source import Span
@@ -34,14 +34,16 @@ def changes(
     places: _Places = {}
     for fact, cause in known:
         _group(causes, fact, cause, groups, places)
-    moved = _join_moves(causes, groups, places)
-    for pair in moved.items():
-        for told in told_otherwise(*pair, found.starts):
-            cause = causes.of(told)
-            if cause.sure:
-                _group(causes, told, cause, groups, places)
+    moved, only = _join_moves(found, causes, groups, places)
+    if moved:
+        later = found.also(moved)
+        causes = Causes(later, causes.a.origins.texts, causes.b.origins.texts)
+        for told in also_told(later, moved, only):
+            for fact, cause in _settled(later, causes, told):
+                if cause.sure:
+                    _group(causes, fact, cause, groups, places)
     _drop_unsure(groups, places)
-    merged = _runs(places)
+    merged = runs(causes, places)
     listed = [
         _change(
             found,
@@ -68,24 +70,28 @@ def _group(causes: Causes, fact: Fact, cause: Cause, groups: _Groups, places: _P
     places[name] = cause.kind, old, new
 
 
-def _join_moves(causes: Causes, groups: _Groups, places: _Places) -> dict[Node, Node]:
-    """Makes one group of what went and what came elsewhere; gives the nodes, the new by the old."""
+def _join_moves(
+    found: Alignment, causes: Causes, groups: _Groups, places: _Places
+) -> tuple[dict[Node, Node], list[Only]]:
+    """Makes one group of what went and what came elsewhere; gives the nodes, the new by the old, and both."""
     only = {
         name: [fact for fact, _ in members if isinstance(fact, Only)]
         for name, members in groups.items()
     }
-    found: dict[Node, Node] = {}
+    moved: dict[Node, Node] = {}
+    both: list[Only] = []
     for gone, come in list(moves(only, places)):
         (_, old, _), (_, _, new) = places[gone], places[come]
         members = groups[gone] + groups[come]
         # Texts may be laid side by side in another way than graphs: the order of steps decides.
         if not all(cause.sure for _, cause in members) and not is_elsewhere(causes, old, new):
             continue
-        found.update(pairs(only[gone], only[come]))
+        moved |= pairs(found, only[gone], only[come])
+        both += only[gone] + only[come]
         del groups[gone], groups[come], places[gone], places[come]
         groups["moved", come] = members
         places["moved", come] = "moved", old, new
-    return found
+    return moved, both
 
 
 def _drop_unsure(groups: _Groups, places: _Places) -> None:
@@ -151,54 +157,6 @@ def _counterpart(place: Place, half: Any, other: Any) -> _Statement | None:
         return None
     whole = place.text.other.find(type(place.whole), at)
     return None if whole is None else (place.text.other, whole)
-
-
-def _runs(
-    places: dict[object, tuple[str, _Statement | None, _Statement | None]],
-) -> list[list[object]]:
-    """Steps that came or went together as one: in the braces of another, or one after the other."""
-    heads: dict[tuple[str, int], object] = {
-        (kind, id(where[1])): name
-        for name, (kind, old, new) in places.items()
-        if kind in PRESENCE and (where := new or old) is not None
-    }
-    into: dict[object, object] = {}
-    for name, (kind, old, new) in places.items():
-        where = new or old
-        if kind not in PRESENCE or where is None:
-            continue
-        text, head = where
-        below = head
-        for around in text.around(head):
-            if isinstance(around, ast.Head):
-                if (kind, id(around)) in heads:
-                    into[name] = heads[kind, id(around)]
-                below = around
-            elif isinstance(around, ast.Chain | ast.File) and name not in into and below is head:
-                before = _before(around, head)
-                if before is not None and (kind, id(before)) in heads:
-                    into[name] = heads[kind, id(before)]
-    found: dict[object, list[object]] = {}
-    for name in places:
-        first = name
-        while first in into:
-            first = into[first]
-        run = found.setdefault(first, [first])
-        if name != first:
-            run.append(name)
-    return list(found.values())
-
-
-def _before(around: ast.Chain | ast.File, head: ast.Head) -> Any:
-    """What the step before a step does, in one chain."""
-    links = around.links if isinstance(around, ast.Chain) else around.items
-    before = None
-    for link in links:
-        if isinstance(link, ast.Step):
-            if link.action is head:
-                return before
-            before = link.action
-    return None
 
 
 # --- words

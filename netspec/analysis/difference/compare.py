@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from netspec.analysis.costs import costs
-from netspec.analysis.difference.align import Alignment, align
+from netspec.analysis.difference.align import align
 from netspec.analysis.difference.causes import Causes
 from netspec.analysis.difference.changes import changes
 from netspec.analysis.difference.facts import facts
 from netspec.analysis.difference.interface import heads, output_pairs, outputs
+from netspec.analysis.difference.pairing import Alignment
 from netspec.analysis.difference.record import Change, Found
 from netspec.analysis.difference.tensors import tensors
 from netspec.analysis.difference.texts import Pair

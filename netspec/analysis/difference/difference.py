@@ -36,7 +36,10 @@ class Difference(Found):
         """One line for each change with its place, its effects below, then the totals."""
         first, second = self.a.source.name, self.b.source.name
         if not self.changes:
-            return f"{first} and {second} compute the same\n"
+            same = f"{first} and {second} compute the same"
+            # Whoever renames a step renames its weights.
+            renamed = _weights(self.tensors) if self.tensors.verdict != "load" else []
+            return "\n".join([same, *renamed]) + "\n"
         lines = [f"{first} → {second}"]
         for change in self.changes:
             sign, words = _said(change)

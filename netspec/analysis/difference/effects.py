@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from netspec.analysis.difference.align import Alignment
 from netspec.analysis.difference.facts import Became, Fed, Only, Reads, Told, Trained
+from netspec.analysis.difference.pairing import Alignment
 from netspec.graph.checked import Call, Node, Value
 from netspec.graph.written import typed
 
@@ -65,6 +65,8 @@ def _reads(found: Alignment, facts: Iterable[Reads]) -> Iterator[str]:
             mine = [Value(found.ahead[v.node], v.index) for v in fact.x.inputs]
             order = ", ".join(str(mine.index(w) + 1) for w in fact.y.inputs)
             yield f"{fact.y.path} reads the same in another order: {order}"
+        elif before and set(before) == set(fact.after):
+            yield f"{fact.y.path} reads {_listed(fact.after)} in this order, not {_listed(before)}"
         else:
             yield f"{fact.y.path} reads {_listed(fact.after)}, not {_listed(before)}"
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from netspec.analysis.difference.align import Alignment
 from netspec.analysis.difference.marks import Side, is_unordered, schemes, told
+from netspec.analysis.difference.pairing import Alignment
 from netspec.foundation.records import record
 from netspec.graph.checked import Call, Node, Value
 from netspec.graph.same import WINDOW as _WINDOW
@@ -130,16 +130,22 @@ def _read(found: Alignment, x: Node, y: Node) -> tuple[tuple[Value, ...], tuple[
     if len(mine) == len(theirs) and not is_unordered(x.op):
         wrong = [i for i in range(len(mine)) if not mine[i] & theirs[i]]
         return tuple(x.inputs[i] for i in wrong), tuple(y.inputs[i] for i in wrong)
-    before, after = list(zip(x.inputs, mine, strict=True)), list(zip(y.inputs, theirs, strict=True))
+    left, right = list(range(len(mine))), list(range(len(theirs)))
+    met: list[tuple[int, int]] = []
     for exact in (True, False):
-        for pair in list(before):
-            match = next((other for other in after if _meet(pair, other, found, exact)), None)
-            if match is not None:
-                before.remove(pair)
-                after.remove(match)
+        for i in list(left):
+            one = x.inputs[i], mine[i]
+            fits = (j for j in right if _meet(one, (y.inputs[j], theirs[j]), found, exact))
+            if (match := next(fits, None)) is not None:
+                left.remove(i)
+                right.remove(match)
+                met += [(i, match)] if exact else []
     # Branches that only one graph has are said where they are.
-    kept = tuple(v for v, _ in before if v.node in found.ahead)
-    come = tuple(w for w, _ in after if w.node in found.back)
+    kept = tuple(x.inputs[i] for i in left if x.inputs[i].node in found.ahead)
+    come = tuple(y.inputs[j] for j in right if y.inputs[j].node in found.back)
+    order = [j for _, j in sorted(met)]
+    if not (kept or come or is_unordered(x.op)) and order != sorted(order):
+        return tuple(x.inputs[i] for i, _ in sorted(met)), tuple(y.inputs[j] for j in sorted(order))
     return kept, come
 
 

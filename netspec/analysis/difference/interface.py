@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netspec.analysis.difference.align import Alignment
 from netspec.analysis.difference.facts import made_of
+from netspec.analysis.difference.pairing import Alignment
 from netspec.analysis.difference.record import Change
 from netspec.analysis.difference.texts import Text, Texts, extent_of
 from netspec.diagnostics.source import Span

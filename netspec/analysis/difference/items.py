@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator, Sequence
 
 from netspec.analysis.difference.marks import Bundle, Item, Side
+from netspec.analysis.difference.sequences import aligned
 from netspec.graph.checked import Call, Node
 
 
@@ -62,20 +63,28 @@ def kind_of(item: Node | Call) -> object:
     return item.block if isinstance(item, Call) else type(item.op)
 
 
+def opened(side: Side, items: Sequence[Item], others: Sequence[Item]) -> list[Item]:
+    """The items with what they hold in place of calls that were put around one of the others.
+
+    Those are of blocks that none of the others is of, and hold a step that is written as one of them is.
+    """
+    words = {text_of(item) for item in others}
+    kinds = {kind_of(first_of(item)) for item in others}
+    found: list[Item] = []
+    for item in items:
+        inner = side.children[item] if isinstance(item, Call) and item.block not in kinds else []
+        found += inner if any(text_of(part) in words for part in inner) else [item]
+    return found
+
+
 def calls_of(ahead: dict[Node, Node]) -> dict[Call, Call]:
     """The calls of the first graph by those of the second that hold most of the same nodes."""
     votes: dict[Call, Counter[Call]] = defaultdict(Counter)
-    for x, y in ahead.items():
-        mine = list(x.call.ancestors())[::-1] if x.call else []
-        theirs = list(y.call.ancestors())[::-1] if y.call else []
-        if len(mine) == len(theirs):
-            for c, d in zip(mine, theirs, strict=True):
-                votes[c][d] += 1
-            continue
-        named = {(d.block, _nth(theirs, k)): d for k, d in enumerate(theirs)}
-        for k, c in enumerate(mine):
-            if (other := named.get((c.block, _nth(mine, k)))) is not None:
-                votes[c][other] += 1
+    both = Counter((x.call, y.call) for x, y in ahead.items())
+    for (one, other), count in both.items():
+        if one is not None and other is not None:
+            for c, d in _levels([*one.ancestors()][::-1], [*other.ancestors()][::-1]):
+                votes[c][d] += count
     best: dict[Call, tuple[int, Call]] = {}
     for c, counts in votes.items():
         d, count = counts.most_common(1)[0]
@@ -84,5 +93,19 @@ def calls_of(ahead: dict[Node, Node]) -> dict[Call, Call]:
     return {c: d for d, (_, c) in best.items()}
 
 
-def _nth(chain: list[Call], k: int) -> int:
-    return sum(call.block == chain[k].block for call in chain[:k])
+def _levels(mine: list[Call], theirs: list[Call]) -> Iterator[tuple[Call, Call]]:
+    """Which calls around a node of the first graph are which around one of the second, outermost first.
+
+    Where one has more, those that are written alike, and between them those of one block.
+    """
+    if len(mine) == len(theirs):
+        yield from zip(mine, theirs, strict=True)
+        return
+    i = j = 0
+    found = aligned([text_of(c) for c in mine], [text_of(d) for d in theirs])
+    for k, m in [*found, (len(mine), len(theirs))]:
+        between = aligned([c.block for c in mine[i:k]], [d.block for d in theirs[j:m]])
+        yield from ((mine[i + p], theirs[j + q]) for p, q in between)
+        if k < len(mine):
+            yield mine[k], theirs[m]
+        i, j = k + 1, m + 1

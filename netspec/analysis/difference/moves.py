@@ -1,4 +1,4 @@
-"""What went in one place and came in another of the same block is one thing that was moved."""
+"""What was moved within a block, and what came or went together, is one thing."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from netspec.analysis.difference.causes import Causes
-from netspec.analysis.difference.facts import Only
+from netspec.analysis.difference.causes import Causes, key
+from netspec.analysis.difference.effects import PRESENCE
+from netspec.analysis.difference.facts import Fact, Only, Reads, facts
 from netspec.analysis.difference.origins import Where
+from netspec.analysis.difference.pairing import Alignment
 from netspec.analysis.difference.said import links_of
+from netspec.analysis.difference.sequences import aligned
 from netspec.analysis.difference.texts import Text
+from netspec.diagnostics.source import Span
 from netspec.graph.checked import Call, Node
 from netspec.syntax import ast
 
@@ -53,10 +57,27 @@ def _kinds(facts: Sequence[Only]) -> set[object]:
     return {*blocks, *(type(node.op) for node in nodes.values())}
 
 
-def pairs(gone: Sequence[Only], come: Sequence[Only]) -> tuple[tuple[Node, Node], ...]:
-    """The nodes that went with those that came in their place, as far as they are of a kind."""
-    first, second = ([n for fact in facts for n in fact.nodes] for facts in (gone, come))
-    return tuple((x, y) for x, y in zip(first, second, strict=False) if type(x.op) is type(y.op))
+def pairs(found: Alignment, gone: Sequence[Only], come: Sequence[Only]) -> dict[Node, Node]:
+    """The nodes that went with those that came in their place: in calls by what they do, else by kind."""
+    first, second = ([f.item for f in facts if isinstance(f.item, Node)] for facts in (gone, come))
+    steps = aligned([id(type(x.op)) for x in first], [id(type(y.op)) for y in second])
+    calls = ([f.item for f in facts if isinstance(f.item, Call)] for facts in (gone, come))
+    return {first[i]: second[j] for i, j in steps} | found.inside(zip(*calls, strict=False))
+
+
+def also_told(found: Alignment, moved: Mapping[Node, Node], only: Sequence[Only]) -> Iterator[Fact]:
+    """What is otherwise within what was moved: `only` is what went and came, whose nodes are pairs by now."""
+    nodes = {node for fact in only for node in fact.nodes}
+    whole = {fact.item for fact in only}
+    for fact in facts(found):
+        if isinstance(fact, Only):
+            if fact.item not in whole and nodes.issuperset(fact.nodes):
+                yield fact
+        elif fact.x in moved:
+            # What was moved reads other tensors from outside of it.
+            read = (*fact.before, *fact.after) if isinstance(fact, Reads) else ()
+            if nodes.issuperset(value.node for value in read):
+                yield fact
 
 
 def is_elsewhere(causes: Causes, old: _Statement | None, new: _Statement | None) -> bool:
@@ -94,3 +115,67 @@ def _words(text: Text, head: ast.Head, heads: set[int]) -> tuple[str, ...]:
 
 def _shown(text: Text, head: ast.Head) -> str:
     return " ".join(text.source.text[slice(*next(text.around(head)).extent)].split())
+
+
+# --- together
+
+
+def runs(
+    causes: Causes,
+    places: dict[object, tuple[str, _Statement | None, _Statement | None]],
+) -> list[list[object]]:
+    """Steps that came or went together as one: in the braces of another, or one after the other."""
+    heads: dict[tuple[str, int], object] = {
+        (kind, id(where[1])): name
+        for name, (kind, old, new) in places.items()
+        if kind in PRESENCE and (where := new or old) is not None
+    }
+    into: dict[object, object] = {}
+    for name, (kind, old, new) in places.items():
+        where = new or old
+        if kind not in PRESENCE or where is None:
+            continue
+        text, head = where
+        below = head
+        for around in text.around(head):
+            if isinstance(around, ast.Head):
+                if (kind, id(around)) in heads:
+                    into[name] = heads[kind, id(around)]
+                below = around
+            elif isinstance(around, ast.Chain | ast.File) and name not in into and below is head:
+                before = _before(around, head)
+                apart = _is_around(causes, text, head) or _is_around(causes, text, before)
+                if (kind, id(before)) in heads and not apart:
+                    into[name] = heads[kind, id(before)]
+    found: dict[object, list[object]] = {}
+    for name in places:
+        first = name
+        while first in into:
+            first = into[first]
+        run = found.setdefault(first, [first])
+        if name != first:
+            run.append(name)
+    return list(found.values())
+
+
+def _is_around(causes: Causes, text: Text, head: Any) -> bool:
+    """Whether steps of both nets stand in the braces of a step."""
+    if not isinstance(head, ast.Head) or head.body is None:
+        return False
+    start, end = head.body.extent
+    inner = (at for at in text.heads if start <= at[0] < end)
+    return any(
+        key(Span(text.source, *at)) in half.twins for at in inner for half in (causes.a, causes.b)
+    )
+
+
+def _before(around: ast.Chain | ast.File, head: ast.Head) -> Any:
+    """What the step before a step does, in one chain."""
+    links = around.links if isinstance(around, ast.Chain) else around.items
+    before = None
+    for link in links:
+        if isinstance(link, ast.Step):
+            if link.action is head:
+                return before
+            before = link.action
+    return None

@@ -1,11 +1,13 @@
-"""What was paired so far of two graphs."""
+"""What was paired so far of two graphs, and in the end."""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable, Iterable
 
+from netspec.analysis.difference.items import calls_of
 from netspec.analysis.difference.marks import Side
-from netspec.graph.checked import Node
+from netspec.graph.checked import Call, Node
 
 
 class Pairing:
@@ -41,3 +43,29 @@ class Pairing:
         if x not in self.ahead and y not in self.taken:
             self.pair[x] = self.taken[y] = len(self.ahead)
             self.ahead[x] = y
+
+
+class Alignment:
+    """Nodes of the first graph by those of the second, and the other way; block calls likewise.
+
+    `starts` says whether how weights start is compared. `inside` says which nodes are which in calls that are
+    no pair, as those that were moved.
+    """
+
+    def __init__(
+        self,
+        a: Side,
+        b: Side,
+        ahead: dict[Node, Node],
+        starts: bool,
+        inside: Callable[[Iterable[tuple[Call, Call]]], dict[Node, Node]],
+    ) -> None:
+        self.a, self.b, self.starts, self.inside = a, b, starts, inside
+        self.ahead = ahead
+        self.back = {y: x for x, y in ahead.items()}
+        self.calls = calls_of(ahead)
+        self.calls_back = {d: c for c, d in self.calls.items()}
+
+    def also(self, pairs: dict[Node, Node]) -> Alignment:
+        """The same with further pairs."""
+        return Alignment(self.a, self.b, {**self.ahead, **pairs}, self.starts, self.inside)

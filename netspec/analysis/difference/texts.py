@@ -200,9 +200,12 @@ class Pair:
 def _compare(a: Texts, b: Texts) -> None:
     """Finds for each file of two graphs the same file of the other, and the words that both have."""
     a.is_other_net = b.is_other_net = a.graph.source.net != b.graph.source.net
-    named = {_name(text): text for text in a.all()[1:]}
+    first, second = ({_name(text): text for text in texts.all()[1:]} for texts in (a, b))
     pairs = [(a.main, b.main)]
-    pairs += [(named[_name(text)], text) for text in b.all()[1:] if _name(text) in named]
+    pairs += [(first[name], second[name]) for name in first.keys() & second.keys()]
+    # A shipped file is the same for both, though nothing of it came to be in one of them.
+    pairs += [(x, b.of(x.source)) for name, x in first.items() if name not in second and name[1]]
+    pairs += [(a.of(y.source), y) for name, y in second.items() if name not in first and name[1]]
     for x, y in pairs:
         x.other, y.other = y, x
         for i, j in _equal_words(x, y):

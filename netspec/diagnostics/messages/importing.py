@@ -56,6 +56,17 @@ class NotProven(Problem):
     reason: str
 
 
+class NothingShown(Problem):
+    code = "NS828"
+    title = "nothing shows that the spec of {path} computes the same: {output} is no finite number anywhere"
+    explain = (
+        "The spec and the file are run beside each other, on inputs that are drawn. Where all that an "
+        "output holds is infinite or not a number, as with weights that are, any two nets would agree."
+    )
+    path: str
+    output: str
+
+
 class NoSpec(Problem):
     code = "NS804"
     title = "what {path} holds makes no spec: {reason}"

@@ -60,6 +60,11 @@ class Input:
         """The first axis of places: ids have no channels before them."""
         return 1 if self.integers else 2
 
+    def of_sample(self, shapes: Mapping[str, tuple[int, ...]]) -> tuple[int, ...]:
+        """The sizes of its tensor but for that of the batch."""
+        shape = shapes[self.name]
+        return shape[: self.batch] + shape[self.batch + 1 :]
+
     @property
     def is_free(self) -> bool:
         """Whether the file leaves the batch open."""

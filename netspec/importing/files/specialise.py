@@ -47,7 +47,7 @@ BATCH = 2
 OPEN, VOLUME = 224, 64
 # Sizes of files that cannot be read at that: of windows over more, the first for lengths alone, and of
 # tables with fewer rows.
-OTHERS = (4096, 1024, 512, 128, 64, 32, 16, 8, 7, 6, 5, 4, 3)
+OTHERS = (4096, 1024, 512, 128, 64, 32, 16, 8, 7, 6, 5, 4, 3, 2, 1)
 # Elements of one tensor, and of a constant that is computed.
 _LARGEST = 2**31
 _MOST_COMPUTED = 2**26
@@ -147,6 +147,10 @@ class _Specialising:
         )
         if not self.opset:
             raise refused(path, "it says no opset")
+        if not 0 < self.opset <= defs.onnx_opset_version():
+            raise refused(
+                path, f"it says opset {self.opset}: ONNX has 1 to {defs.onnx_opset_version()}"
+            )
 
     def program(self) -> Program:
         graph = self.proto.graph

@@ -11,10 +11,12 @@ import numpy as np
 
 from netspec.importing.files.program import Array, Node
 from netspec.importing.recognise.parts.rows import with_rows
+from netspec.importing.recognise.rules.chains import nearest
 from netspec.importing.recognise.rules.choosing import pairs
-from netspec.importing.recognise.sources.held import for_each, like, widened
-from netspec.importing.recognise.views import Atom, View, flat, refined, renamed, size_of
+from netspec.importing.recognise.steps import Wire
+from netspec.importing.recognise.views import Atom, View, flat, size_of
 from netspec.importing.recognise.writer import Unsaid, Writer
+from netspec.ops.spatial.upsample import nearest_places
 
 # The words for a value's axes, by how many it has.
 _WORDS = {
@@ -32,7 +34,7 @@ def reshape(writer: Writer, node: Node) -> View:
         raise Unsaid("its sizes are not those of what it reads, at the sizes that inputs have here")
     found = writer.copied(node.inputs[0]).reshaped(shape)
     if found is not None:
-        return found
+        return found.apart()
     view = writer.view(node.inputs[0])
     wire = writer.plain(view)
     if not shape or shape[0] != size_of(view.axes[0]):
@@ -59,7 +61,7 @@ def expand(writer: Writer, node: Node) -> View:
         (Atom(size),) if size > 1 and size_of(axis) == 1 else axis
         for size, axis in zip(shape, axes, strict=True)
     )
-    if found[0] != view.base[0]:
+    if not set(view.base[0]) <= set(flat(found)):
         raise Unsaid("it repeats the batch")
     return View(view.wire, view.base, found)
 
@@ -168,20 +170,34 @@ def tile(writer: Writer, node: Node) -> View:
 
 
 def split(writer: Writer, node: Node) -> tuple[View, ...]:
-    """Split: equal pieces of the channels are a bundle, others are slices."""
+    """Split: pieces of the channels are a bundle, and so are all steps of a sequence; others are slices."""
     view = writer.view(node.inputs[0])
     axis = node.get("axis", 0) % len(view.axes)
     pieces = [writer.shapes[name][axis] for name in node.outputs]
     if axis == 1 and view.axes[0] == view.base[0]:
         view = writer.channelled(view, axis)
     atoms = view.axes[axis]
-    if len(set(pieces)) == 1 and len(pieces) > 1 and len(view.base) > 1 and view.base[1] == atoms:
-        shape = (pieces[0], *view.wire.sizes[1:])
-        first = writer.step(f"split({len(pieces)})", [view.wire], shape, outputs=len(pieces))
+    equal = len(set(pieces)) == 1
+    every = all(name in writer.readers or name in writer.program.outputs for name in node.outputs)
+    whole = len(pieces) > 1 and len(view.base) > 1 and view.base[1] == atoms
+    if whole and (equal or every):
+        head = f"split({len(pieces)})" if equal else f"split(sizes=({', '.join(map(str, pieces))}))"
+        first = writer.step(head, [view.wire], view.wire.sizes, outputs=len(pieces))
         assert first.step is not None
-        new = (Atom(pieces[0]),) if pieces[0] > 1 else ()
-        base = (view.base[0], new, *view.base[2:])
-        axes = tuple(new if i == axis else a for i, a in enumerate(view.axes))
+        found = []
+        for wire, size in zip(first.step.made, pieces, strict=True):
+            wire.sizes = (size, *view.wire.sizes[1:])
+            new = (Atom(size),) if size > 1 else ()
+            base = (view.base[0], new, *view.base[2:])
+            axes = tuple(new if i == axis else a for i, a in enumerate(view.axes))
+            found.append(View(wire, base, axes))
+        return tuple(found)
+    if set(pieces) == {1} and every and len(pieces) > 1 and view.base[2:3] == (atoms,):
+        shape = (view.wire.sizes[0], *view.wire.sizes[2:])
+        first = writer.step("unstack", [view.wire], shape, outputs=len(pieces))
+        assert first.step is not None
+        base = (*view.base[:2], *view.base[3:])
+        axes = tuple(() if i == axis else a for i, a in enumerate(view.axes))
         return tuple(View(wire, base, axes) for wire in first.step.made)
     found, start = [], 0
     for size in pieces:
@@ -206,6 +222,8 @@ def gather(writer: Writer, node: Node) -> View:
         return sliced(writer, view, axis, start, start + 1, 1, drop=True)
     if (found := pairs(writer, view, axis, places)) is not None:
         return found
+    if (found := _unfolded(view, axis, places % size)) is not None:
+        return found
     if places.ndim != 1:
         return _strided(writer, view, axis, places)
     wanted = [int(p) % size for p in places]
@@ -222,13 +240,45 @@ def gather(writer: Writer, node: Node) -> View:
     word = _WORDS[len(view.base) - 1][place - 1]
     shape = list(view.wire.sizes)
     shape[place - 1] = len(wanted)
+    ids = view.wire.step is None and node.inputs[0] in writer.program.integers
+    if place > 1 and not ids and _are_nearest(wanted, size):
+        head = nearest(view.wire.sizes[1:], shape[1:])
+        return _taken(view, axis, place, writer.step(head, [view.wire], shape))
     given = [f"({', '.join(map(str, wanted))})" if len(wanted) > 1 else f"[{wanted[0]}]"]
     given += [f"axis={word}"] * (word != "channels")
-    wire = writer.step(f"pick({', '.join(given)})", [view.wire], shape)
-    new = (Atom(len(wanted)),) if len(wanted) > 1 else ()
+    return _taken(view, axis, place, writer.step(f"pick({', '.join(given)})", [view.wire], shape))
+
+
+def _are_nearest(places: Sequence[int], size: int) -> bool:
+    """Whether elements of an axis are those nearest to the places of another number of them."""
+    return len(places) > size > 1 and np.array_equal(places, nearest_places(size, len(places)))
+
+
+def _taken(view: View, axis: int, place: int, wire: Wire) -> View:
+    """The view on a value of other elements of an axis."""
+    size = wire.sizes[place - 1]
+    new = (Atom(size),) if size > 1 else ()
     base = tuple(new if i == place else a for i, a in enumerate(view.base))
     axes = tuple(new if i == axis else a for i, a in enumerate(view.axes))
     return View(wire, base, axes)
+
+
+def _unfolded(view: View, axis: int, places: Array) -> View | None:
+    """Each element of an axis once, by rows or by columns: the axis as two; None for other choices."""
+    if places.ndim != 2 or places.size != size_of(view.axes[axis]) or 1 in places.shape:
+        return None
+    every = np.arange(places.size)
+    by_columns = np.array_equal(places.T.reshape(-1), every)
+    if not by_columns and not np.array_equal(places.reshape(-1), every):
+        return None
+    pair = places.shape[::-1] if by_columns else places.shape
+    before, after = view.shape[:axis], view.shape[axis + 1 :]
+    found = view.reshaped((*before, *pair, *after))
+    if found is None or not by_columns:
+        return found
+    order = list(range(len(found.axes)))
+    order[axis : axis + 2] = [axis + 1, axis]
+    return found.moved(order)
 
 
 def _strided(writer: Writer, view: View, axis: int, places: Array) -> View:
@@ -279,114 +329,6 @@ def _embedding(writer: Writer, node: Node, table: Array) -> View:
     return View(wire, (view.base[0], new, *view.base[1:]), (*view.axes, new))
 
 
-def concat(writer: Writer, node: Node) -> View:
-    """Concat along the channels, or the last axis of a value; tokens in front are a layer."""
-    tensors = [name for name in node.inputs if name not in writer.constants]
-    axis = node.get("axis", 0)
-    if not tensors:
-        raise Unsaid("it joins constants only")
-    first = writer.view(tensors[0])
-    axis %= len(first.axes)
-    if len(tensors) == 1 and len(node.inputs) == 2 and node.inputs[1] == tensors[0]:
-        tokens = _tokens(writer, first, axis, writer.constants[node.inputs[0]])
-        if tokens is not None:
-            return tokens
-    rows = first.base[0]
-    place = first.axes.index(rows) if rows in first.axes else 0
-    views = [
-        writer.copied(n, place) if n in writer.constants else writer.view(n) for n in node.inputs
-    ]
-    if len({len(view.axes) for view in views}) > 1:
-        raise Unsaid("it joins a constant of other axes")
-    if rows in first.axes:
-        views = [like(writer, for_each(view, rows, place), first) for view in views]
-    joined = _alike(views, axis)
-    if joined is None:
-        views = [writer.arranged(v, (v.base[0], v.axes[axis], *_others(v, axis))) for v in views]
-        joined = _alike(views, axis)
-    if joined is None:
-        raise Unsaid("it joins along an axis that lies inside another")
-    place, views = joined
-    shape = list(views[0].wire.sizes)
-    shape[place - 1] = sum(v.wire.sizes[place - 1] for v in views)
-    given = [] if place == 1 else ["axis=time"]
-    wire = writer.step("concat", [v.wire for v in views], shape, *given)
-    new = (Atom(shape[place - 1]),)
-    base = tuple(new if i == place else a for i, a in enumerate(views[0].base))
-    axes = tuple(new if i == axis else a for i, a in enumerate(views[0].axes))
-    return View(wire, base, axes)
-
-
-def _others(view: View, axis: int) -> list[tuple[Atom, ...]]:
-    return [a for i, a in enumerate(view.axes) if i != axis and a != view.base[0]]
-
-
-def _alike(views: Sequence[View], axis: int) -> tuple[int, list[View]] | None:
-    """The base axis that views are joined along, if all lie alike but for its size, and the views."""
-    found: list[View] = []
-    first = views[0]
-    spots = [i for i, a in enumerate(first.base) if a == first.axes[axis] and i]
-    if first.axes[axis] == ():
-        spots = [i for i, a in enumerate(first.base) if not a and i]
-    for place in spots:
-        if place not in (1, len(first.base) - 1):
-            continue
-        found = [first]
-        for other in views[1:]:
-            if len(other.base) != len(first.base) or len(other.axes) != len(first.axes):
-                break
-            if other.base[place] != other.axes[axis]:
-                break
-            cut = [_without(v, place, axis) for v in (found[0], other)]
-            pair = refined(*cut)
-            named = renamed(*pair) if pair else None
-            if (
-                named is None
-                or pair is None
-                or named.base != pair[0].base
-                or named.axes != pair[0].axes
-            ):
-                break
-            if pair[0].base != cut[0].base:
-                break
-            found.append(other)
-        else:
-            return place, found
-    return None
-
-
-def _without(view: View, place: int, axis: int) -> View:
-    base = tuple(() if i == place else a for i, a in enumerate(view.base))
-    return View(view.wire, base, tuple(() if i == axis else a for i, a in enumerate(view.axes)))
-
-
-def _tokens(writer: Writer, view: View, axis: int, array: Array) -> View | None:
-    """Vectors before the first step of a sequence, the same for every sample; None for other joins."""
-    if array.ndim != len(view.axes) or len(view.base) < 3 or view.base[1] not in view.axes:
-        return None
-    if set(flat(view.base[2:])) != set(view.axes[axis]):
-        return None
-    view = writer.arranged(view, (*view.base[:2], view.axes[axis]))
-    for i, atoms in enumerate(view.axes):
-        if atoms == view.base[0]:
-            if not (array == array.take([0], i)).all():
-                raise Unsaid("a constant of it differs from sample to sample")
-            array = array.take([0], i)
-    if size_of(view.base[1]) * array.shape[axis] != array.size:
-        return None
-    channels = next(i for i, a in enumerate(view.axes) if a == view.base[1])
-    count = array.shape[axis]
-    numbers = np.moveaxis(array, (axis, channels), (-2, -1)).reshape(count, -1)
-    head = "token" if count == 1 else f"token({count})"
-    shape = (view.wire.sizes[0], view.wire.sizes[1] + count)
-    wire = writer.step(
-        head, [view.wire], shape, weights={"weight": numbers[0] if count == 1 else numbers}
-    )
-    new = (Atom(shape[1]),)
-    axes = tuple(new if i == axis else a for i, a in enumerate(view.axes))
-    return View(wire, (*view.base[:2], new), axes)
-
-
 def depth_to_space(writer: Writer, node: Node) -> View:
     """DepthToSpace and SpaceToDepth."""
     view = writer.view(node.inputs[0])
@@ -400,55 +342,6 @@ def depth_to_space(writer: Writer, node: Node) -> View:
     return writer.whole(wire, view.axes[0])
 
 
-def product(writer: Writer, node: Node) -> View:
-    """A product of two tensors; by a constant of several matrices a layer of groups, where it is none."""
-    try:
-        return _product(writer, node)
-    except Unsaid:
-        if node.inputs[1] not in writer.constants:
-            raise
-        return _grouped(writer, node, writer.constants[node.inputs[1]])
-
-
-def _grouped(writer: Writer, node: Node, matrices: Array) -> View:
-    """A matrix for each group of channels: (..., groups, T, K) by (groups, K, M)."""
-    view = writer.view(node.inputs[0])
-    if matrices.ndim < 3 or len(view.axes) < 3 or matrices.size != prod(matrices.shape[-3:]):
-        raise Unsaid("its matrices differ along several axes")
-    many, inner, outer = matrices.shape[-3:]
-    groups, across = view.axes[-3], view.axes[-1]
-    if many not in (1, size_of(groups)):
-        raise Unsaid("its matrices are as many as no axis has places")
-    groups = groups if many > 1 else ()
-    others = [a for a in view.axes if a and a not in (view.base[0], groups, across)]
-    view = writer.arranged(view, (view.base[0], (*groups, *across), *others))
-    given = ["bias=no"] + [f"groups={many}"] * (many > 1)
-    kernel = matrices.reshape(many, inner, outer).transpose(0, 2, 1).reshape(many * outer, inner)
-    rank = len(others)
-    if not 0 < rank < 4:
-        raise Unsaid("it has too many axes, or no places")
-    weight = np.ascontiguousarray(kernel.reshape(*kernel.shape, *(1,) * rank))
-    shape = (many * outer, *view.wire.sizes[1:])
-    head = f"conv1-{many * outer}"
-    wire = writer.step(head, [view.wire], shape, *given, weights={"weight": weight})
-    new = (Atom(outer),) if outer > 1 else ()
-    return View(wire, (view.base[0], (*groups, *new), *others), (*view.axes[:-1], new))
-
-
-def _product(writer: Writer, node: Node) -> View:
-    shape = writer.shapes[node.output][1:]
-    one, other = (
-        widened(writer.copied(n) if n in writer.constants else writer.view(n), len(shape) + 1)
-        for n in node.inputs
-    )
-    left, right = writer.plain(one), writer.plain(other)
-    if len(left.sizes) != len(right.sizes) or len(left.sizes) < 2:
-        raise Unsaid("its matrices have different axes")
-    rows = one.axes[0] or other.axes[0]
-    wire = writer.step("matmul", [left, right], shape, shared=not rows)
-    return writer.whole(wire, rows)
-
-
 ARRANGING = {
     "Reshape": reshape,
     "Flatten": reshape,
@@ -458,9 +351,7 @@ ARRANGING = {
     "Tile": tile,
     "Split": split,
     "Gather": gather,
-    "Concat": concat,
     "DepthToSpace": depth_to_space,
     "SpaceToDepth": depth_to_space,
     "Expand": expand,
-    "MatMul": product,
 }

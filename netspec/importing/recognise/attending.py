@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ def attended(
     makers: Mapping[str, Node],
     constants: dict[str, Array],
     shapes: Mapping[str, Shape],
+    integers: Set[str],
 ) -> Node | None:
     """The attention whose last product is this node; None where it is another product.
 
@@ -43,7 +44,7 @@ def attended(
     rank = len(shapes.get(soft.output, ())) or 4
     if soft.get("axis", -1) % rank != rank - 1:
         return None
-    masks = Masks(makers, constants, shapes)
+    masks = Masks(makers, constants, shapes, integers)
     given: dict[str, Any] = {"causal": 0}
     scale, scales, name = 1.0, None, soft.inputs[0]
     added: list[tuple[str, Shape]] = []
@@ -75,11 +76,13 @@ def attended(
             other = found.inputs[0] if scored[0] == found.inputs[1] else found.inputs[1]
             name, mask = scored[0], constants.get(other)
             seen = masks.added(other)
-            if seen is not None and (seen.ids or all(map(by_place, seen.constants))):
+            hides = seen is not None and (seen.ids or (seen.bias is None and by_place(seen.places)))
+            times = scale != 1 or scales is not None
+            if seen is not None and hides and not (times and seen.bias is not None):
                 if not _noted(seen, given, found.output, added, constants, shapes):
                     return None
             elif mask is None or mask.any():
-                if scale != 1 or scales is not None:
+                if times:
                     return None  # it is multiplied too
                 added.append((other, shapes.get(found.output, ())))
             continue
@@ -119,15 +122,16 @@ def _noted(
     shapes: Mapping[str, Shape],
 ) -> bool:
     """Notes what is hidden: by places, by one tensor of ids, or as numbers that are added."""
-    for ids in hidden.ids:
-        if given.setdefault("mask", ids) != ids:
-            return False
-    for array in hidden.constants:
-        place = by_place(array)
-        if place is None:
-            constants[f"{name} hidden"] = np.where(array, np.float32(_MASKED), np.float32(0))
-            added.append((f"{name} hidden", shapes.get(name, ())))
-            continue
+    if hidden.ids and given.setdefault("mask", hidden.ids) != hidden.ids:
+        return False
+    bias = hidden.bias
+    place = by_place(hidden.places) if hidden.places.any() else {}
+    if place is None:
+        bias = np.where(hidden.places, np.float32(_MASKED), 0 if bias is None else bias)
+    if bias is not None:
+        constants[f"{name} hidden"] = bias.astype(np.float32)
+        added.append((f"{name} hidden", shapes.get(name, ())))
+    if place:
         given["causal"] |= place["causal"]
         if "within" in place:
             given["within"] = min(given.get("within", place["within"]), place["within"])

@@ -7,32 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 from netspec.importing.files.program import Node
-from netspec.importing.recognise.arranging import concat, sliced
+from netspec.importing.recognise.arranging import sliced
 from netspec.importing.recognise.patterns import Match
+from netspec.importing.recognise.rules.cuts import Cut, cuts
+from netspec.importing.recognise.rules.joining import concat
 from netspec.importing.recognise.rules.rolling import roll
 from netspec.importing.recognise.steps import sizes
 from netspec.importing.recognise.views import Atom, View, size_of
 from netspec.importing.recognise.writer import Writer
-
-Cut = dict[int, tuple[int, int, int]]
-
-
-def cuts(node: Node, shape: tuple[int, ...]) -> Cut | None:
-    """For each axis that a slice cuts from a tensor of this shape: start, end and step."""
-    starts, ends = node.get("starts"), node.get("ends")
-    if starts is None or ends is None:
-        return None
-    axes = node.get("axes") or tuple(range(len(starts)))
-    steps = node.get("steps") or (1,) * len(starts)
-    found: Cut = {}
-    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
-        if step < 1 or axis % len(shape) in found:
-            return None
-        bounds = slice(start, end, step).indices(shape[axis % len(shape)])
-        if bounds[0] >= bounds[1]:
-            return None
-        found[axis % len(shape)] = bounds
-    return found
 
 
 def twice(match: Match, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any] | None:

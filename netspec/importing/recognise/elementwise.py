@@ -198,11 +198,14 @@ def _constant(writer: Writer, node: Node, tensor: str, constant: str) -> View:
         return shifted
     if array.size == 1:
         return _scalar(writer, node, view, float(array.item()), first)
+    if node.op == "Mul" and (several := _several_of_one(writer, view, array)):
+        return several
     if _repeats(view, array):
         place = next((i for i, a in enumerate(view.axes) if a and a == view.base[0]), 0)
         place -= len(view.axes) - array.ndim
         views = writer.together(writer.copied(tensor), writer.copied(constant, place))
         return _merged(writer, _MERGES[node.op], list(views if first else views[::-1]))
+    view = _with_channels(writer, view, array) if node.op == "Mul" else view
     placed = _placed(writer, view, array)
     if node.op == "Div" and first:
         placed = _of_numbers(placed, np.float32(1) / placed[2])
@@ -219,7 +222,7 @@ def _constant(writer: Writer, node: Node, tensor: str, constant: str) -> View:
     if node.op == "Mul" and lone:
         weights = {"weight": numbers.reshape(-1)}
         return view.on(writer.step("affine", [wire], wire.sizes, "bias=no", weights=weights))
-    free = any(any(item.symbols[2:]) for item in writer.program.inputs)
+    free = any(any(item.symbols[1:]) for item in writer.program.inputs)
     summed = node.op in ("Add", "Mul") and all(base[1:])
     waving = waves(writer, numbers, wire, free=free) if summed else None
     if waving is not None:
@@ -229,9 +232,34 @@ def _constant(writer: Writer, node: Node, tensor: str, constant: str) -> View:
         if constant in writer.program.tables:
             head, table = _rows(table, *writer.program.tables[constant])
         return view.on(writer.step(head, [wire], wire.sizes, weights={"weight": table}))
+    alone = len(writer.readers.get(constant, ())) == 1
+    if node.op == "Add" and alone and numbers.shape == wire.sizes:
+        return view.on(writer.step("unit_bias", [wire], wire.sizes, weights={"bias": numbers}))
     other = writer.parameter(numbers.reshape(-1) if lone else numbers, wire, constant)
     pair = [wire, other] if first or node.op in ("Add", "Mul", "Max", "Min") else [other, wire]
     return view.on(writer.step(_MERGES[node.op], pair, wire.sizes))
+
+
+def _with_channels(writer: Writer, view: View, array: Array) -> View:
+    """The view on a value whose channels are the axis that holds them, if factors vary along it alone."""
+    varied = [axis - array.ndim for axis, size in enumerate(array.shape) if size > 1]
+    if len(varied) != 1 or len(view.base) < 2 or -varied[0] > len(view.axes):
+        return view
+    atoms, channels = view.axes[varied[0]], set(view.base[1])
+    whole = channels and channels < set(atoms) and not set(atoms) & set(view.base[0])
+    return writer.channelled(view, varied[0] % len(view.axes)) if whole else view
+
+
+def _several_of_one(writer: Writer, view: View, array: Array) -> View | None:
+    """A map's only channel times a number for each of several; None for other products."""
+    spread = array.ndim == len(view.axes) - 1 and array.size == len(array) > 1
+    if not spread or view.base != view.axes or view.axes[1] or len(view.axes) < 3:
+        return None
+    shape = (len(array), *view.wire.sizes[1:])
+    weights = {"weight": array.reshape(-1)}
+    wire = writer.step(f"affine-{len(array)}", [view.wire], shape, "bias=no", weights=weights)
+    base = (view.base[0], (Atom(len(array)),), *view.base[2:])
+    return View(wire, base, base)
 
 
 def _rows(part: Array, table: Array, axis: int) -> tuple[str, Array]:
@@ -252,7 +280,7 @@ def _shifted(writer: Writer, view: View, array: Array, tensor: str) -> View | No
         step.head = f"{step.head[:-1]}, {number(float(array.item()))})"
         return view
     channels = view.wire.sizes[0] if view.wire.sizes else 0
-    scaled = step.head == "affine" and step.given == ("bias=no",) and array.size > 1
+    scaled = step.head.startswith("affine") and step.given == ("bias=no",) and array.size > 1
     if scaled and not _repeats(view, array):
         _, base, numbers = _placed(writer, view, array)
         if numbers.size == channels and base[1] and not any(base[2:]):

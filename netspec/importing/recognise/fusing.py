@@ -21,8 +21,10 @@ from netspec.importing.recognise.patterns import Match, Tree, matches, parsed, s
 from netspec.importing.recognise.rules.bins import binned, both
 from netspec.importing.recognise.rules.choosing import ones
 from netspec.importing.recognise.rules.pixels import unshuffled
+from netspec.importing.recognise.rules.stacking import STACKED, stacked
 from netspec.importing.recognise.rules.unpooling import FORM as COUNTED
 from netspec.importing.recognise.rules.unpooling import counted
+from netspec.importing.recognise.rules.wrapping import wrapped
 from netspec.importing.recognise.turning import rotated
 
 Given = Callable[[Match, "Fusing"], "dict[str, Any] | None"]
@@ -83,14 +85,19 @@ class Fusing:
         if node.output in self.apart:
             return None
         if node.op == "MatMul":
-            found = attended(node, self.makers, self.constants, self.shapes)
+            found = attended(node, self.makers, self.constants, self.shapes, self.program.integers)
             if found is not None:
                 return found
         turned = rotated(node, self.makers, self.rank, self.constants, self.shapes)
         if turned is not None:
             return turned
-        if node.op == "Concat" and (joined := unshuffled(node, self.makers, self.shapes)):
-            return joined
+        if node.op == "Concat":
+            joined = unshuffled(node, self.makers, self.shapes)
+            joined = joined or wrapped(node, self.makers, self.shapes)
+            if joined is not None:
+                return joined
+        if node.op in STACKED and (several := stacked(node, self.makers, self.shapes)):
+            return several
         for rule in _RULES.get(node.op, ()):
             for match in matches(rule.tree, node.output, self.makers, self.constants, Match()):
                 given = rule.given(match, self)

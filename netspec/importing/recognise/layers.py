@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -56,9 +55,9 @@ def deconv(writer: Writer, node: Node) -> View:
 
 def linear(writer: Writer, node: Node) -> View:
     """A matrix applied along the last axis: of a vector, or at every place."""
-    view, matrix = writer.copied(node.inputs[0]), _array(writer, node, 1)
+    view, matrix = writer.copied(node.inputs[0]).alone(-1), _array(writer, node, 1)
     if not (writer.parts.left(view) and set(view.base[1]) == set(view.axes[-1])):
-        view = writer.view(node.inputs[0])
+        view = writer.view(node.inputs[0]).alone(-1)
     matrix = matrix if node.get("turned") else matrix.T
     out = matrix.shape[0]
     last = len(view.axes) - 1
@@ -69,7 +68,9 @@ def linear(writer: Writer, node: Node) -> View:
         weights["bias"] = np.broadcast_to(_array(writer, node, 2).reshape(-1), (out,))
     given = ["bias=no"] * ("bias" not in weights)
     new = (Atom(out),) if out > 1 else ()
-    if not others:
+    # One place that the file has as an axis is one that the value has.
+    alone = len(view.axes) == len(view.base) > 2 and view.base[1] == view.axes[last]
+    if not others and not alone:
         if flat(view.base[1:]) != view.axes[last]:
             view = writer.arranged(view, (view.base[0], view.axes[last]))
         wire = writer.step(f"fc-{out}", [view.wire], [out], *given, weights=weights)
@@ -174,12 +175,13 @@ def pool(writer: Writer, node: Node) -> View | tuple[View, View]:
     view = writer.view(node.inputs[0])
     wire = writer.plain(view)
     window = _Window(node, node.get("kernel_shape"), wire.sizes[1:])
-    given = window.given() + ["ceil=yes"] * bool(node.get("ceil_mode", 0))
+    ceil = bool(node.get("ceil_mode", 0)) and _rounds_up(writer, window, wire, node)
+    given = window.given() + ["ceil=yes"] * ceil
     word = {"MaxPool": "maxpool", "AveragePool": "avgpool", "LpPool": "lppool"}[node.op]
     if (
         node.op == "AveragePool"
         and not node.get("count_include_pad", 0)
-        and (window.padded or node.get("ceil_mode", 0))
+        and (window.padded or ceil)
     ):
         given.append("count_pad=no")
     if node.op == "LpPool":
@@ -194,90 +196,17 @@ def pool(writer: Writer, node: Node) -> View | tuple[View, View]:
     return found
 
 
-def reduce(writer: Writer, node: Node) -> View:
-    """Means, maxima and sums over all places, or over the channels."""
-    view = writer.copied(node.inputs[0])
-    rank = len(view.axes)
-    whole = node.op.startswith("Global")
-    axes = (
-        tuple(range(2, rank))
-        if whole
-        else tuple(a % rank for a in node.get("axes", ()) or range(rank))
+def _rounds_up(writer: Writer, window: _Window, wire: Wire, node: Node) -> bool:
+    """Whether rounding up makes another size than rounding down; where sizes are open it may."""
+    if any(any(item.symbols[2:]) for item in writer.program.inputs):
+        return True
+    kernel, made = node.get("kernel_shape"), writer.shapes[node.output][2:]
+    reach = (d * (k - 1) + 1 for k, d in zip(kernel, window.dilations, strict=True))
+    padded = (size + sum(pair) for size, pair in zip(wire.sizes[1:], window.pairs, strict=True))
+    down = tuple(
+        (size - r) // s + 1 for size, r, s in zip(padded, reach, window.strides, strict=True)
     )
-    keep = whole or bool(node.get("keepdims", 1))
-    word = {"GlobalAveragePool": "mean", "GlobalMaxPool": "max"}.get(node.op, node.op[6:].lower())
-    if any(view.axes[axis] for axis in axes):
-        view = writer.view(node.inputs[0])
-    taken = [atom for axis in axes for atom in view.axes[axis]]
-    left = tuple(() if i in axes else axis for i, axis in enumerate(view.axes))
-    if not keep:
-        left = tuple(axis for i, axis in enumerate(view.axes) if i not in axes)
-    places = flat(view.base[2:])
-    if word in _OVER_PLACES and not taken:
-        return View(view.wire, view.base, left)
-    if word in _OVER_PLACES and set(taken) == set(places):
-        # What the file pools is the map itself, not its places in a row.
-        alike = len(view.axes) == len(view.base)
-        kept = keep and alike and _read_as_map(writer, node.output)
-        shape = (view.wire.sizes[0], *(1,) * (len(view.base) - 2)) if kept else view.wire.sizes[:1]
-        given = ["keep=yes"] * kept
-        wire = writer.step(_OVER_PLACES[word], [view.wire], shape, *given)
-        return View(wire, (*view.base[:2], *((),) * (len(shape) - 1)), left)
-    if word not in _OVER_PLACES or set(taken) & set(view.base[0]):
-        raise Unsaid("it reduces the batch")
-    if len(view.base) < 2 or set(taken) != set(view.base[1]):
-        # However many axes: they are the channels of what is left.
-        own = tuple(atom for atom in flat(view.base) if atom in taken)
-        others = (tuple(a for a in axis if a not in view.base[0]) for axis in left)
-        view = writer.arranged(view, (view.base[0], own, *filter(None, others)))
-    wire = writer.step(f"over_channels({word})", [view.wire], (1, *view.wire.sizes[1:]))
-    return View(wire, (view.base[0], (), *view.base[2:]), left)
-
-
-_OVER_PLACES = {"mean": "gap", "max": "gmp", "sum": "gsp"}
-
-
-def norm(writer: Writer, node: Node) -> View:
-    """Sums of squares or of magnitudes, and roots of such sums."""
-    before, after = _NORMS[node.op]
-    view = writer.view(node.inputs[0])
-    wire = writer.step(before, [view.wire], view.wire.sizes)
-    inner = f"{node.inputs[0]} {before}"
-    writer.views[inner] = view.on(wire)
-    made = reduce(writer, replace(node, op="ReduceSum", inputs=(inner, *node.inputs[1:])))
-    return made.on(writer.step(after, [made.wire], made.wire.sizes)) if after else made
-
-
-_NORMS = {
-    "ReduceSumSquare": ("square", ""),
-    "ReduceL1": ("abs", ""),
-    "ReduceL2": ("square", "sqrt"),
-}
-
-
-def _read_as_map(writer: Writer, name: str) -> bool:
-    """Whether something slides over what global pooling gives, or what follows it element by element."""
-    todo, seen = [name], set()
-    while todo:
-        for node in writer.readers.get(todo.pop(), ()):
-            if node.op in ("Conv", "ConvTranspose", "Resize", "MaxPool", "AveragePool"):
-                return True
-            if (
-                node.op
-                in (
-                    "Relu",
-                    "Sigmoid",
-                    "Swish",
-                    "HardSigmoid",
-                    "HardSwish",
-                    "Clip",
-                    "BatchNormalization",
-                )
-                and node.output not in seen
-            ):
-                seen.add(node.output)
-                todo.append(node.output)
-    return False
+    return down != tuple(made)
 
 
 def response_norm(writer: Writer, node: Node) -> View:
@@ -440,12 +369,6 @@ LAYERS = {
     "MaxPool": pool,
     "AveragePool": pool,
     "LpPool": pool,
-    "GlobalAveragePool": reduce,
-    "GlobalMaxPool": reduce,
-    "ReduceMean": reduce,
-    "ReduceMax": reduce,
-    "ReduceSum": reduce,
-    **dict.fromkeys(_NORMS, norm),
     "LRN": response_norm,
     "PRelu": prelu,
     "Resize": resize,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter, deque
 from collections.abc import Collection
+from fractions import Fraction
 
 import numpy as np
 
@@ -29,7 +30,7 @@ def merged(steps: list[Step], outputs: Collection[Wire]) -> None:
         if step.head in _CHAINS and len(step.inputs) == 2 and not step.given:
             step.inputs = _chained(step, reads)
         elif found := _SCALED.fullmatch(step.head):
-            _mean(step, float(found[1]), reads)
+            _mean(step, float(Fraction(found[1])), reads)
 
 
 def _chained(step: Step, reads: Counter[int]) -> tuple[Wire, ...]:

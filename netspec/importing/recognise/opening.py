@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from netspec.graph.written import input_sizes
 from netspec.importing.files.program import Input, Program
 from netspec.importing.recognise.recognising import Recognised, written
 from netspec.importing.recognise.steps import Step, Wire
@@ -24,15 +25,16 @@ _SPATIAL = {1: "T", 2: "HW", 3: "DHW"}
 _OTHERS = "KLMPQSUVXYZ"
 _RESIZE = re.compile(r"upsample\((?:size=)?\d+(?:x\d+)*((?:, \w+=\w+)*)\)")
 _CROP = re.compile(r"crop\([^=]*\)|crop\(size=[\dx]+\)")
+_RESHAPE = re.compile(r"reshape\(([\dx]+)\)")
 _SLICE = re.compile(r"slice\((\d+), (\d+)((?:, \w+=\w+)*)\)")
+_REST = re.compile(r"slice\((\d+)((?:, \w+=\w+)*)\)")
 _WORDS = {2: ("time",), 3: ("height", "width"), 4: ("depth", "height", "width")}
 
 
 def open_sizes(program: Program) -> list[str]:
-    """The names of the sizes of places that a file leaves open."""
-    found = [name for item in program.inputs for name in item.symbols[item.places :] if name]
-    alone = not any(name for item in program.inputs for name in item.symbols[1 : item.places])
-    return list(dict.fromkeys(found)) if alone else []
+    """The names of the sizes that a file leaves open, those of batches left out."""
+    found = (name for item in program.inputs for name in item.symbols[1:] if name)
+    return list(dict.fromkeys(found))
 
 
 def tries(names: Sequence[str], read: int = TRIED) -> Iterator[dict[str, int]]:
@@ -88,11 +90,25 @@ def _sized(a: Step, b: Step, pairs: Sequence[tuple[Wire, Wire]]) -> Step | None:
     if all(_CROP.fullmatch(step.head) for step in (a, b)):
         like = _of_size(a, b, pairs)
         return replace(a, head="crop", inputs=(*a.inputs, like)) if like else None
+    found = [_RESHAPE.fullmatch(step.head) for step in (a, b)]
+    if found[0] and found[1]:
+        both = list(zip(*(match[1].split("x") for match in found if match), strict=False))
+        shape = [one if one == other else "-1" for one, other in both]
+        # The one size that is open is what is left.
+        whole = shape.count("-1") == 1 and all(len(shape) == len(s.made[0].sizes) for s in (a, b))
+        return replace(a, head=f"reshape(({', '.join(shape)}))") if whole else None
     found = [_SLICE.fullmatch(step.head) for step in (a, b)]
     if found[0] and found[1] and (found[0][1], found[0][3]) == (found[1][1], found[1][3]):
-        left = {_left(step, match) for step, match in zip((a, b), found, strict=True) if match}
+        pairs_of = zip((a, b), found, strict=True)
+        left = {_left(step, int(m[2]), m[3]) for step, m in pairs_of if m}
         if len(left) == 1:
             return replace(a, head=f"slice({found[0][1]}, -{left.pop()}{found[0][3]})")
+    found = [_REST.fullmatch(step.head) for step in (a, b)]
+    if found[0] and found[1] and found[0][2] == found[1][2]:
+        pairs_of = zip((a, b), found, strict=True)
+        left = {_left(step, int(m[1]), m[2]) for step, m in pairs_of if m}
+        if len(left) == 1:
+            return replace(a, head=f"slice(-{left.pop()}{found[0][2]})")
     return None
 
 
@@ -102,13 +118,13 @@ def _of_size(a: Step, b: Step, pairs: Sequence[tuple[Wire, Wire]]) -> Wire | Non
     return next((x for x, y in pairs if (x.sizes[1:], y.sizes[1:]) == sizes), None)
 
 
-def _left(step: Step, match: re.Match[str]) -> int:
-    """How many elements are left behind what a slice takes."""
+def _left(step: Step, at: int, given: str) -> int:
+    """How many elements of the axis that a slice is along stand from one on."""
     shape = step.inputs[0].sizes
-    word = re.search(r"axis=(\w+)", match[3])
+    word = re.search(r"axis=(\w+)", given)
     places = _WORDS.get(len(shape), ())
     axis = places.index(word[1]) + 1 if word and word[1] in places else 0
-    return shape[axis] - int(match[2])
+    return shape[axis] - at
 
 
 def _texts(found: Recognised, inputs: Sequence[Input]) -> Mapping[str, str]:
@@ -117,12 +133,14 @@ def _texts(found: Recognised, inputs: Sequence[Input]) -> Mapping[str, str]:
     texts = {}
     for item, wire in zip(inputs, found.given, strict=True):
         sizes = [str(size) for size in wire.sizes]
-        first = item.places - 1
-        wanted = _SPATIAL.get(len(sizes) - first, "")
+        # Places stand behind the channels, or before them if their size is open and that of the last not.
+        leading = item.symbols[1:2] != ("",) and item.symbols[-1:] == ("",)
+        first = 0 if leading else item.places - 1
+        wanted = _SPATIAL.get(len(sizes) - (first or item.places - 1), "")
         for axis, name in enumerate(item.symbols[1:]):
             if name:
                 usual = wanted[axis - first : axis - first + 1]
                 free = (c for c in (*usual, *_OTHERS) if c not in letters.values())
                 sizes[axis] = letters.setdefault(name, next(free))
-        texts[wire.name] = "x".join(sizes)
+        texts[wire.name] = input_sizes(sizes)
     return texts

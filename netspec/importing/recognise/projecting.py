@@ -24,15 +24,6 @@ def projected(steps: list[Step]) -> None:
             _project(step, readers)
 
 
-def unprojected(steps: Sequence[Step]) -> list[Step]:
-    """The steps that say what attention alone does, and found no layers around them to be it."""
-    return [
-        step
-        for step in steps
-        if step.head == "attend" and any(item.startswith(_PROJECTED) for item in step.given)
-    ]
-
-
 def _project(step: Step, readers: dict[int, list[Step]]) -> None:
     query, key = step.inputs[:2]
     value = step.inputs[2] if len(step.inputs) > 2 else key
@@ -40,25 +31,18 @@ def _project(step: Step, readers: dict[int, list[Step]]) -> None:
     if turns[0][0] != turns[1][0]:
         return
     wires = (turns[0][1], turns[1][1], value)
-    parts = [part for part in map(_part, wires) if part is not None]
     after = readers.get(id(step.made[0]), [])
     out = after[0] if len(after) == 1 and is_linear(after[0]) else None
     # Some of what attention does it does with its projections alone.
     alone = any(item.startswith(_PROJECTED) for item in step.given)
-    if len(parts) < len(wires) or (out is None and not alone):
-        return
-    sources, matrices, biases = zip(*parts, strict=True)
     heads = int(step.given[0]) if step.given and step.given[0].isdigit() else 1
+    shared = [int(item[9:]) for item in step.given if item.startswith("kv_heads=")]
+    found = projections(wires, heads, shared[0] if shared else heads)
+    if found is None or (out is None and not alone):
+        return
+    sources, matrices, biases = zip(*found, strict=True)
     rows, channels = len(matrices[0]), sources[0].sizes[0]
-    shared = [item[9:] for item in step.given if item.startswith("kv_heads=")]
-    few = rows // heads * int(shared[0]) if shared else rows
-    if [len(matrix) for matrix in matrices] != [rows, few, few]:
-        return
     there = [bias is not None for bias in biases]
-    if there[0] != there[2] or (there[1] and not there[0]):
-        return
-    if any(s.sizes[1:] != w.sizes[1:] for s, w in zip(sources, wires, strict=True)):
-        return
     given = [str(heads)] * (heads > 1)
     given += [item for item in step.given if not item.isdigit()]
     given += [f"head_width={rows // heads}"] * (rows != channels)
@@ -81,9 +65,31 @@ def _project(step: Step, readers: dict[int, list[Step]]) -> None:
     end.inputs = (sources[0], *_memory(sources))
     end.named, end.scopes = step.named, step.scopes or end.scopes
     for wire in step.named.values():
-        # What is added to the scores reads of the queries their places alone.
-        if wire.step is not None and wire.step.inputs == (query,):
-            wire.step.inputs = (sources[0],)
+        # What is added to the scores, or a part of that, reads of the queries their places alone.
+        for part in (wire, *(wire.step.inputs if wire.step is not None else ())):
+            if part.step is not None and part.step.inputs == (query,):
+                part.step.inputs = (sources[0],)
+
+
+def projections(wires: Sequence[Wire], heads: int, shared: int) -> list[_Part] | None:
+    """What queries, keys and values are linear layers of, by which numbers; None if attention has no such.
+
+    They have `heads`, keys and values those that are `shared`.
+    """
+    parts = [part for part in map(_part, wires) if part is not None]
+    if len(parts) < len(wires):
+        return None
+    sources, matrices, biases = zip(*parts, strict=True)
+    rows = len(matrices[0])
+    few = rows // heads * shared
+    there = [bias is not None for bias in biases]
+    if [len(matrix) for matrix in matrices] != [rows, few, few]:
+        return None
+    if there[0] != there[2] or (there[1] and not there[0]):
+        return None
+    if any(s.sizes[1:] != w.sizes[1:] for s, w in zip(sources, wires, strict=True)):
+        return None
+    return parts
 
 
 # What attention says of heads and `attend` does not.

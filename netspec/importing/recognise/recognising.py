@@ -15,15 +15,21 @@ from netspec.importing.recognise.layers import LAYERS
 from netspec.importing.recognise.merging import merged
 from netspec.importing.recognise.padding import PADDING
 from netspec.importing.recognise.parts.filling import filled
-from netspec.importing.recognise.projecting import projected, unprojected
+from netspec.importing.recognise.parts.rolled import shifted
+from netspec.importing.recognise.projecting import projected
 from netspec.importing.recognise.recurring import RECURRING
 from netspec.importing.recognise.rules.bins import BINS
+from netspec.importing.recognise.rules.chains import chained
 from netspec.importing.recognise.rules.choosing import CHOOSING
 from netspec.importing.recognise.rules.columns import with_regions
 from netspec.importing.recognise.rules.heads import ATTENTION
+from netspec.importing.recognise.rules.joining import JOINING
 from netspec.importing.recognise.rules.narrowing import narrowed
 from netspec.importing.recognise.rules.pixels import PIXELS
+from netspec.importing.recognise.rules.products import PRODUCTS
+from netspec.importing.recognise.rules.reducing import REDUCING
 from netspec.importing.recognise.rules.sampling import SAMPLING
+from netspec.importing.recognise.rules.tables import in_tables
 from netspec.importing.recognise.rules.unpooling import UNPOOLING
 from netspec.importing.recognise.steps import Step, Wire
 from netspec.importing.recognise.turned import turned
@@ -39,6 +45,9 @@ _RULES: dict[str, Callable[[Writer, Node], Made]] = {
     **LAYERS,
     **ELEMENTWISE,
     **ARRANGING,  # type: ignore[dict-item]
+    **JOINING,
+    **PRODUCTS,
+    **REDUCING,
     **RECURRING,
     **PADDING,
     **ATTENTION,
@@ -123,6 +132,7 @@ def _read(
     total = len(program.nodes)
     with_steps(program)
     turned(program)
+    in_tables(program)
     narrowed(program)
     with_regions(program)
     groups = Fusing(program, apart).run()
@@ -155,7 +165,9 @@ def _read(
     projected(writer.steps)
     merged(writer.steps, wires)
     steps = _used(writer.steps, wires)
+    chained(steps, wires)
     filled(writer.parts.made, steps)
+    shifted(writer.parts.made, steps)
     steps = _used(writer.steps, wires)
     writer.parts.told(steps)
     _with_ids(program, writer, steps)
@@ -171,10 +183,7 @@ def _read(
         total,
         batches=tuple(placed[output][1] for output in outputs),
     )
-    refused = {item.node.output for item in unread}
-    alone = {id(step) for step in unprojected(steps)}
-    refused |= {output for output, view in writer.views.items() if id(view.wire.step) in alone}
-    return written(whole, program), groups & refused
+    return written(whole, program), groups & {item.node.output for item in unread}
 
 
 def _no_rule(node: Node) -> str:

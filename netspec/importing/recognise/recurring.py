@@ -26,7 +26,8 @@ def recurrent(writer: Writer, node: Node) -> tuple[View | None, ...]:
     What runs backwards is one that runs over the sequence the other way round.
     """
     ways, given = _options(node)
-    name, hidden = node.inputs[0], node.get("hidden_size")
+    name, hidden, narrow = node.inputs[0], node.get("hidden_size"), node.get("projection")
+    out = hidden if narrow is None else narrow.shape[1]
     if name in writer.constants:
         name = f"{name} of {node.output}"
         writer.views[name] = writer.copied(node.inputs[0], 1)
@@ -37,13 +38,13 @@ def recurrent(writer: Writer, node: Node) -> tuple[View | None, ...]:
         lengths = writer.constants.get(node.inputs[4])
         if lengths is None or not (lengths == size_of(view.axes[0])).all():
             raise Unsaid("it reads the lengths of sequences")
-    view = writer.arranged(view, (view.base[0], view.axes[2], view.axes[0]))
-    backwards = node.get("direction") == "reverse"
-    wire = _flipped(writer, view.wire) if backwards else view.wire
-    narrow = node.get("projection")
-    out = hidden if narrow is None else narrow.shape[1]
-    way, unit, inner = ((Atom(n),) if n > 1 else () for n in (ways, out, hidden))
     first = _first(writer, node, view.base[0], ways, {5: out, 6: hidden})
+    # One step from a state, of what is no sequence, stays that.
+    single = bool(first) and not view.axes[0] and len(view.base) == 2
+    view = writer.arranged(view, (view.base[0], view.axes[2], *view.axes[: not single]))
+    backwards = node.get("direction") == "reverse"
+    wire = _flipped(writer, view.wire) if backwards and not single else view.wire
+    way, unit, inner = ((Atom(n),) if n > 1 else () for n in (ways, out, hidden))
     weights = _gates(writer, node, ways, hidden)
     if narrow is not None:
         given.append(f"projection={out}")
@@ -52,10 +53,14 @@ def recurrent(writer: Writer, node: Node) -> tuple[View | None, ...]:
     given += ["bias=no"] * ("bias_ih_l0" not in weights)
     head, steps, width = f"{node.op.lower()}-{hidden}", wire.sizes[1:], ways * out
     everywhere, *states = _read(writer, node)
-    output: Axes = (view.base[0], (*way, *unit), view.base[2])
+    over = () if single else view.base[2]
+    output: Axes = (view.base[0], (*way, *unit), *view.base[2:])
     state: Axes = (view.base[0], (*way, *unit))
-    lying = {"whole": (view.base[2], way, view.base[0], unit), "state": (way, view.base[0], unit)}
+    lying = {"whole": (over, way, view.base[0], unit), "state": (way, view.base[0], unit)}
     cell: Axes = (view.base[0], (*way, *inner))
+    if single and not any(states[1:]):
+        made = writer.step(head, [wire, *first], (width,), *given, weights=weights)
+        return View(made, state, lying["whole"]), View(made, state, lying["state"])
     if states[0] and not everywhere and not any(states[1:]):
         made = writer.step(head, [wire, *first], (width,), "last=yes", *given, weights=weights)
         return None, View(made, state, lying["state"])
@@ -65,7 +70,7 @@ def recurrent(writer: Writer, node: Node) -> tuple[View | None, ...]:
     assert made.step is not None
     for other, size in zip(made.step.made[1:], (out, hidden), strict=False):
         other.sizes = (ways * size,)
-    whole = _flipped(writer, made) if backwards else made
+    whole = _flipped(writer, made) if backwards and not single else made
     found: list[View | None] = [View(whole, output, lying["whole"])]
     found += [View(other, state, lying["state"]) for other in made.step.made[1:2]]
     found += [View(o, cell, (way, view.base[0], inner)) for o in made.step.made[2:]]

@@ -8,11 +8,14 @@ from dataclasses import field
 from typing import Any
 
 from netspec.foundation.records import record
+from netspec.graph.written import fraction
 from netspec.importing.files.program import Array
 from netspec.importing.scopes import Scope
 from netspec.syntax.expected import KEYWORDS
 
 _LONGEST = 56
+# Numbers of more characters are fractions where they can be.
+_SHORT = 8
 _RESERVED = {word.lower() for word in KEYWORDS} | {"input", "output"}
 
 
@@ -114,6 +117,9 @@ def number(value: float) -> str:
     short = f"{value:.7g}"
     if np.float32(float(short)) != np.float32(value):
         short = str(np.float32(value))
-    return (
-        str(int(float(short))) if float(short) == int(float(short)) and "e" not in short else short
-    )
+    if len(short) > _SHORT and np.isfinite(value):
+        held = np.float32(value)
+        short = fraction(float(value), lambda near: np.float32(near) == held) or short
+    if not short.lstrip("-").replace(".", "").isdigit():
+        return short
+    return str(int(float(short))) if float(short) == int(float(short)) else short

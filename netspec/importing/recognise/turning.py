@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from netspec.importing.files.program import Array, Node
+from netspec.importing.recognise.parts.running import RUN, run
 from netspec.importing.recognise.steps import number, sizes
 from netspec.importing.recognise.views import View, flat, size_of
 from netspec.importing.recognise.writer import Unsaid, Writer
@@ -49,8 +50,8 @@ def rotated(
         return None
     nodes, source = inner
     probe = np.random.default_rng(0).standard_normal(shape)
-    made = _run(nodes, {source: probe}, constants, node.output, shapes)
-    found = None if made is None or made.shape != shape else _angles(probe, made)
+    made = run(nodes, {source: probe}, constants, shapes)[node.output]
+    found = _angles(probe, made) if made.shape == shape else None
     if found is None:
         return None
     found["nodes"] = tuple(nodes)
@@ -75,7 +76,7 @@ def _between(
             made = node
         parts = (made,) if made is None or made.op != "Rotary" else made.get("nodes")[::-1]
         for part in parts:
-            if part is None or part.op not in _RUN or len(nodes) >= _MOST_NODES:
+            if part is None or part.op not in RUN or len(nodes) >= _MOST_NODES:
                 return None
             nodes.append(part)
             numbers = [constants[name].size for name in part.inputs if name in constants]
@@ -87,55 +88,6 @@ def _between(
             return None
     words = {made.op for made in nodes}
     return (nodes[::-1], next(iter(waiting))) if words & {"Sub", "Neg"} else None
-
-
-def _run(
-    nodes: Sequence[Node],
-    values: dict[str, Array],
-    constants: Mapping[str, Array],
-    wanted: str,
-    shapes: Mapping[str, Shape],
-) -> Array | None:
-    """What the nodes make of numbers."""
-    for node in nodes:
-        inputs = [values[n] if n in values else constants[n] for n in node.inputs]
-        for name, array in zip(node.outputs, _RUN[node.op](node, inputs, shapes), strict=False):
-            values[name] = array
-    return values.get(wanted)
-
-
-def _cut(node: Node, array: Array) -> Array:
-    starts, ends = node.get("starts"), node.get("ends")
-    axes = node.get("axes") or tuple(range(len(starts)))
-    where = [slice(None)] * array.ndim
-    for start, end, axis, step in zip(
-        starts, ends, axes, node.get("steps") or (1,) * len(starts), strict=True
-    ):
-        where[axis] = slice(start, end if end > -(2**31) else None, step)
-    return array[tuple(where)]
-
-
-def _split(node: Node, array: Array, shapes: Mapping[str, Shape]) -> list[Array]:
-    axis = node.get("axis", 0)
-    ends = np.cumsum([shapes[name][axis] for name in node.outputs])[:-1]
-    return list(np.split(array, ends, axis))
-
-
-_RUN: dict[str, Any] = {
-    "Add": lambda node, x, shapes: [x[0] + x[1]],
-    "Sub": lambda node, x, shapes: [x[0] - x[1]],
-    "Mul": lambda node, x, shapes: [x[0] * x[1]],
-    "Neg": lambda node, x, shapes: [-x[0]],
-    "Concat": lambda node, x, shapes: [np.concatenate(x, node.get("axis"))],
-    "Split": lambda node, x, shapes: _split(node, x[0], shapes),
-    "Slice": lambda node, x, shapes: [_cut(node, x[0])],
-    "Gather": lambda node, x, shapes: [x[0].take(x[1], node.get("axis", 0))],
-    "Transpose": lambda node, x, shapes: [x[0].transpose(node.get("perm"))],
-    **dict.fromkeys(
-        ("Reshape", "Squeeze", "Unsqueeze"),
-        lambda node, x, shapes: [x[0].reshape(shapes[node.output])],
-    ),
-}
 
 
 def _angles(before: Array, after: Array) -> dict[str, Any] | None:

@@ -100,6 +100,30 @@ class View:
         """With its axes in another order."""
         return replace(self, axes=tuple(self.axes[i] for i in order))
 
+    def alone(self, axis: int) -> View:
+        """With a batch of one sample, which might stand in any axis, in another than this one."""
+        axis %= len(self.axes)
+        return self._lone(1 if axis == 0 else 0) if self._shares(axis) else self
+
+    def apart(self) -> View:
+        """With a batch of one sample in an axis of its own, where there is one of a single place."""
+        if () not in self.axes or not any(map(self._shares, range(len(self.axes)))):
+            return self
+        return self._lone(self.axes.index(()))
+
+    def _shares(self, axis: int) -> bool:
+        """Whether other atoms stand in this axis beside a batch of one sample."""
+        lone = [atom for atom in self.base[0] if atom.batch and atom.size == 1]
+        here = [atom for atom in self.axes[axis] if atom in lone]
+        return bool(here) and len(self.axes) > 1 < len(self.axes[axis])
+
+    def _lone(self, place: int) -> View:
+        """With a batch of one sample at the front of an axis."""
+        rows = tuple(atom for atom in self.base[0] if atom.batch)
+        axes = [tuple(atom for atom in axis if atom not in rows) for axis in self.axes]
+        axes[place] = (*rows, *axes[place])
+        return replace(self, axes=tuple(axes))
+
     def on(self, wire: Wire) -> View:
         """The same view of another value that lies alike."""
         return replace(self, wire=wire)

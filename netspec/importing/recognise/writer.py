@@ -10,7 +10,7 @@ from typing import Any
 from netspec.importing.files.program import Array, Input, Node, Program
 from netspec.importing.recognise.parts.parting import Parts
 from netspec.importing.recognise.sources.held import held, in_order
-from netspec.importing.recognise.steps import Names, Step, Unsaid, Wire
+from netspec.importing.recognise.steps import Names, Step, Unsaid, Wire, sizes
 from netspec.importing.recognise.views import (
     Atom,
     Axes,
@@ -37,6 +37,8 @@ class Writer:
         self.constants, self.shapes = program.constants, program.shapes
         self.batch = Atom(program.batch, batch=True)
         self.steps: list[Step] = []
+        # When each step was written.
+        self._when: dict[int, int] = {}
         self.views: dict[str, View] = {}
         # What nodes without a step make, of sizes that no input can stand in for.
         self.unknown: set[str] = set()
@@ -65,7 +67,7 @@ class Writer:
             rows = (Atom(shape[0], batch=True),)
         elif not shape or shape[item.batch] != self.program.batch:
             raise Unsaid(f"the input {item.name} has no batch of its own")
-        others = shape[: item.batch] + shape[item.batch + 1 :]
+        others = item.of_sample(self.shapes)
         wire = Wire(free, others)
         base = (rows, *self.axes(others))
         axes = (*base[1 : item.batch + 1], base[0], *base[item.batch + 1 :])
@@ -98,7 +100,7 @@ class Writer:
     def view(self, name: str) -> View:
         """The same without copies."""
         found = self.settled(name)
-        return self._kept(name, self._repeated(found)) if copies(found) else found
+        return self._kept(name, self.repeated(found)) if copies(found) else found
 
     def _kept(self, name: str, view: View) -> View:
         if name in self.views and view is not self.views[name]:
@@ -106,8 +108,8 @@ class Writer:
             self.views[name] = view
         return view
 
-    def _repeated(self, view: View) -> View:
-        """The view on a value that has its copies."""
+    def repeated(self, view: View) -> View:
+        """The view on a value that has the copies of a view, of which there are some."""
         if not view.base[0] and self.batch in flat(view.axes):
             wire = self.step("expand", [view.wire, self.flowing()], view.wire.sizes, cuts=())
             view = View(wire, ((self.batch,), *view.base[1:]), view.axes)
@@ -131,8 +133,7 @@ class Writer:
         alone = tuple(() if run and id(run[0]) in many else run for run in runs)
         wire = self.arranged(View(view.wire, view.base, view.base), (view.base[0], *alone)).wire
         factors = [size_of(r) if not a else 1 for r, a in zip(runs[1:], alone[1:], strict=True)]
-        text = str(factors[0]) if len(factors) == 1 else f"({', '.join(map(str, factors))})"
-        wire = self.step(f"upsample({text})", [wire], [size_of(run) for run in runs])
+        wire = self.step(f"upsample({sizes(factors)})", [wire], [size_of(run) for run in runs])
         return View(wire, (view.base[0], *runs), view.axes)
 
     # --- steps
@@ -171,6 +172,7 @@ class Writer:
             for i in range(outputs)
         )
         self.steps.append(step)
+        self._when[id(step)] = len(self._when)
         return step.made[0]
 
     def ahead(self, step: Step, head: str, source: Wire) -> Wire:
@@ -280,6 +282,7 @@ class Writer:
 
     def channelled(self, view: View, axis: int) -> View:
         """The view on a value whose channels are this axis."""
+        view = view.alone(axis)
         atoms = view.axes[axis]
         if len(view.base) > 1 and view.base[1] == atoms:
             return view
@@ -365,7 +368,7 @@ class Writer:
     def together(self, one: View, other: View) -> tuple[View, View]:
         """Two views with as many axes, whose values meet element by element as the views do."""
         if copies(one) and copies(other):
-            one, other = self._repeated(one), self._repeated(other)
+            one, other = self.repeated(one), self.repeated(other)
         rank = max(len(one.axes), len(other.axes))
         one, other = (
             View(v.wire, v.base, ((),) * (rank - len(v.axes)) + v.axes) for v in (one, other)
@@ -382,13 +385,36 @@ class Writer:
             named = renamed(large, small)
             if named is not None and _meets(large, named):
                 return (large, named) if large.wire is found[0].wire else (named, large)
-        one, other = (self._repeated(v) if copies(v) else v for v in (one, other))
+            if named is not None and (met := self._met(large, named)) is not None:
+                return met if large.wire is found[0].wire else met[::-1]
+        one, other = (self.repeated(v) if copies(v) else v for v in (one, other))
         rows = [
             i for v in (one, other) for i, axis in enumerate(v.axes) if axis and axis == v.base[0]
         ]
         first = rows[0] if rows else 0
         order = (first, *(i for i in range(rank) if i != first))
         return self._straight(one, order), self._straight(other, order)
+
+    def _met(self, large: View, small: View) -> tuple[View, View] | None:
+        """Two views of the same atoms, or one of some of the other's, whose values lie in one order then.
+
+        It is that of the larger, or of the earlier: what flows on around a branch stays as it is.
+        """
+        held = set(flat(small.base))
+        if not large.base[0] or large.base[0] != small.base[0] or copies(large) or copies(small):
+            return None
+        if held == set(flat(large.base)):
+            if self.earlier(large.wire, small.wire):
+                return large, self.arranged(small, large.base)
+            return self.arranged(large, small.base), small
+        target = tuple(axis if set(axis) <= held else () for axis in large.base)
+        return (large, self.arranged(small, target)) if set(flat(target)) == held else None
+
+    def earlier(self, one: Wire, other: Wire) -> bool:
+        """Whether a value is there before another."""
+        if one.step is None or other.step is None:
+            return one.step is None
+        return self._when[id(one.step)] <= self._when[id(other.step)]
 
     def _straight(self, view: View, order: Sequence[int]) -> View:
         """The view on a value whose axes are the view's in this order, that of the samples first."""

@@ -52,9 +52,12 @@ def _follow(before: Item, item: Item) -> bool:
 
 
 def _referring(item: Item) -> Item:
-    """`add { | identity | @x }` as `add(@x)`."""
+    """`add { | identity | @x }` as `add(@x)`, and what joins all that the wire carries as its word alone."""
     if item.kids and item.word in REGISTRY and REGISTRY[item.word].joins:
         first, *others = item.kids
+        if not item.single and not any(kid.items for kid in item.kids):
+            item.kids = ()
+            return item
         if not first.items and all(_alone(kid) for kid in others):
             refs = tuple(kid.items[0].values[0] for kid in others)
             item.slots += tuple(f"@{i}" for i in range(len(refs)))
@@ -85,11 +88,13 @@ def _residual(item: Item, projecting: bool) -> Item:
 
 def _shortcut(item: Item, body: Chain, way: Chain) -> Any:
     """How the shortcut is said, and what a projection is; False where `residual` has none like it."""
-    if not way.items:
-        return _IDENTITY, ANY
     assert item.start is not None
     assert item.result is not None
     into, out = item.start.type, item.result.type
+    if not way.items:
+        # What one of both is repeated for, `residual` would project.
+        last = body.items[-1].result
+        return (_IDENTITY, ANY) if last is not None and last.type.shape == into.shape else False
     words = [inner.word for inner in way.items]
     if any(inner.label is not None for inner in way.items):
         return False

@@ -14,9 +14,10 @@ from netspec.foundation.records import record
 from netspec.graph.checked import Value
 from netspec.importing.structure.probing import Bench, Probe
 from netspec.importing.structure.shipped import Shipped, literal, shipped, words_of
+from netspec.importing.structure.sizes import Leaf
 from netspec.importing.structure.terms import FORK, HEAD, REFERENCE, Chain, Item, Piece, Ref
 from netspec.importing.structure.text import Writer, tokens
-from netspec.importing.structure.unify import Block, Leaf, leaves
+from netspec.importing.structure.unify import Block, leaves
 from netspec.sizes.batch import SAMPLES
 
 # Blocks that are made for one net, all together.

@@ -13,9 +13,10 @@ from typing import Any
 from netspec.foundation.records import record
 from netspec.importing.structure.fusing import ANY, PROJECTION
 from netspec.importing.structure.shipped import Shipped, made
+from netspec.importing.structure.sizes import Leaf
 from netspec.importing.structure.terms import Piece, forms
 from netspec.importing.structure.text import Writer
-from netspec.importing.structure.unify import Leaf, leaves
+from netspec.importing.structure.unify import leaves
 from netspec.ops.declare.values import Layer
 
 # Arguments that are tried where several may be the one.

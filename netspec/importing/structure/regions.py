@@ -192,7 +192,9 @@ class _Nesting:
     def _single(self, level: _Level, node: Node) -> Item:
         """The step of a node whose further inputs are read by reference."""
         plain, named = references(node)
-        layers = {name: v.node for name, v in named.items() if self._layer(node, v.node)}
+        # What has been made already is not made again.
+        fresh = {name: v.node for name, v in named.items() if not level.sees(v.node)}
+        layers = {name: source for name, source in fresh.items() if self._layer(node, source)}
         others = [*plain, *(value for name, value in named.items() if name not in layers)]
         owner = self._owner(level, node)
         for value in others:

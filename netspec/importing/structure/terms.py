@@ -51,7 +51,9 @@ def forms(value: Any) -> tuple[Any, ...]:
 
 
 def bound(value: Any) -> bool:
-    """Whether a value means something else elsewhere: a tensor, an expression, a layer of such."""
+    """Whether a value means something else elsewhere: a tensor, an expression, a layer or list of such."""
+    if isinstance(value, tuple):
+        return any(map(bound, value))
     if isinstance(value, Layer):
         return any(map(bound, (*value.positional, *(inner for _, inner in value.named))))
     return isinstance(value, Ref | Said)

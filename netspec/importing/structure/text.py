@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import zip_longest
+from itertools import takewhile, zip_longest
 from typing import Any
 
 from netspec.graph.written import typed
@@ -20,10 +20,11 @@ from netspec.importing.structure.terms import (
     Ref,
     Said,
     Tangled,
+    bound,
     forms,
     parts,
 )
-from netspec.ops.declare.params import PerAxis
+from netspec.ops.declare.params import Count, PerAxis
 from netspec.ops.declare.values import Layer, show
 from netspec.ops.registry import REGISTRY
 
@@ -115,7 +116,9 @@ class Writer:
             return self._call(item)
         given = {**dict(zip(item.slots, item.values, strict=True)), **other}
         head = self._operator(item.word, given)
-        return self._branches(f"{head} ", item.kids) if item.kids else head
+        # What joins the tensors that flow as they are needs no braces.
+        bundle = not item.single and not any(kid.items for kid in item.kids)
+        return head if bundle or not item.kids else self._branches(f"{head} ", item.kids)
 
     def _operator(self, word: str, given: Mapping[str, Any]) -> str:
         if word not in REGISTRY:
@@ -130,14 +133,14 @@ class Writer:
                 if short:
                     head += mark + short
                     said.add(name)
-        arguments: list[str] = []
         order = [name for name in kind.order if name not in said and name in given]
-        for name in order:
-            if self._implied(word, name, given[name]):
-                break
-            arguments.append(self._argument(word, name, given[name]))
-            said.add(name)
+        placed = list(takewhile(lambda name: not self._implied(word, name, given[name]), order))
+        # How many of something, as heads, stands first, as a width does; then come references.
+        counts = list(takewhile(lambda name: isinstance(kind.params[name], Count), placed))
+        arguments = [self._argument(word, name, given[name]) for name in counts]
         arguments += [self.value(value) for name, value in given.items() if name[0] == "@"]
+        arguments += [self._argument(word, name, given[name]) for name in placed[len(counts) :]]
+        said.update(placed)
         for name, value in given.items():
             if name not in said and name[0] != "@" and not self._implied(word, name, value):
                 arguments.append(f"{name}={self._argument(word, name, value)}")
@@ -231,6 +234,8 @@ class Writer:
             given = [self._argument(value.name, name, v) for name, v in pairs]
             given += [f"{k}={self._argument(value.name, k, v)}" for k, v in value.named]
             return f"{value.name}({', '.join(given)})" if given else value.name
+        if isinstance(value, tuple) and bound(value):
+            return f"({', '.join(map(self.value, value))})"
         return typed(value) if not isinstance(value, str) else show(value)
 
     # braces

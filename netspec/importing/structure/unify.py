@@ -10,6 +10,7 @@ from typing import Any
 from netspec.foundation.records import record
 from netspec.graph.checked import Value
 from netspec.importing.structure.fusing import ANY, PROJECTION, SHORTCUT
+from netspec.importing.structure.sizes import SHAPES, Leaf, comes_to, follows, multiple, of_sizes
 from netspec.importing.structure.terms import (
     REFERENCE,
     SIZES,
@@ -41,8 +42,7 @@ _NAMES = {
     "pad": "pad",
     "heads": "heads",
 }
-_CHANNELS = re.compile(r"\bC\b")
-_EXPRESSION = re.compile(r"(?:(\d+)\*)?C(?://(\d+))?")
+_CHANNELS = re.compile(r"\b[CHWT]\b")
 _RESERVED = frozenset({"in", "of", "as", "for", "if", "else", "x"})
 
 
@@ -57,21 +57,6 @@ class Block:
     parameters: list[tuple[str, tuple[Any] | None]]
     body: Chain | None
     given: Mark | None = None
-
-
-@record
-class Leaf:
-    """One value in a piece: of which parameter, and the tensor whose sizes can be named there.
-
-    Those of `inner` stand in braces in the piece, where these are the sizes of another tensor than
-    where the piece is called. What `flows` is the tensor that flows into the piece.
-    """
-
-    slot: str
-    value: Any
-    entry: Value | None
-    inner: bool
-    flows: bool = False
 
 
 @record
@@ -155,6 +140,8 @@ class _Parameters:
         values: tuple[Any, ...] = tuple(leaf.value for leaf in column)
         if (layer := self._of_layers(column)) is not None:
             return layer
+        if column[0].slot in SHAPES and (shape := self._of_shapes(column)) is not None:
+            return shape
         if column[0].slot == SHORTCUT:
             common = _common(values)
             return self.REFUSED if common is None else common
@@ -182,7 +169,7 @@ class _Parameters:
             if common is not None:
                 return common
             values = tuple(forms(value)[0] for value in values)
-        scoped = any(isinstance(value, Said) for value in values)
+        scoped = any(isinstance(v, Said) or (isinstance(v, tuple) and bound(v)) for v in values)
         if not scoped and not any(outer) and all(_equal(value, values[0]) for value in values):
             return values[0]
         counted = column[0].slot == TIMES  # how often follows from no size
@@ -223,11 +210,50 @@ class _Parameters:
         named = zip(slots[number:], told[number:], strict=True)
         return Layer(first.name, tuple(told[:number]), tuple(named))
 
+    def _of_shapes(self, column: tuple[Leaf, ...]) -> Any:
+        """A list of sizes, each of which follows from those of what flows in; None where one does not."""
+        values = [leaf.value for leaf in column]
+        first = values[0]
+        if not all(isinstance(value, tuple) and len(value) == len(first) for value in values):
+            return None
+        if len(set(values)) == 1 and not bound(first):
+            return None
+        told: list[Any] = []
+        for at in range(len(first)):
+            part = tuple(Leaf(leaf.slot, leaf.value[at], leaf.entry, leaf.inner) for leaf in column)
+            size = self._of_sizes(part, told)
+            if size is None:
+                return self.REFUSED if column[0].inner and any(map(bound, values)) else None
+            told.append(size)
+        return tuple(told)
+
+    def _of_sizes(self, column: tuple[Leaf, ...], before: Sequence[Any]) -> Any:
+        """One size of a list: a number, what is said already, or an expression of the sizes that flow in.
+
+        Of heights and widths that are alike it is the one that those `before` it do not say.
+        """
+        values = [leaf.value for leaf in column]
+        if len(set(values)) == 1 and not bound(values[0]):
+            return values[0]
+        said = next((value for value in values if isinstance(value, Said)), None)
+        if said is not None:
+            fits = (
+                leaf.value == said or comes_to(said.text, leaf) == leaf.value for leaf in column
+            )
+            return said if column[0].inner and of_sizes(said.text) and all(fits) else None
+        said_before = [size.text for size in before if isinstance(size, Said)]
+        if related := follows(column, said_before):
+            return Said(related)
+        related = self._of_others(tuple(values))
+        return Said(related) if related else None
+
     def _of_inner(self, column: tuple[Leaf, ...]) -> Any:
         """An expression of the channels in braces, which stays there; else nothing will do."""
         said = next(leaf.value for leaf in column if isinstance(leaf.value, Said))
         for leaf in column:
-            if leaf.value != said and (leaf.entry is None or _told(said.text, leaf) != leaf.value):
+            if leaf.value != said and (
+                leaf.entry is None or comes_to(said.text, leaf) != leaf.value
+            ):
                 return self.REFUSED
         return said
 
@@ -238,12 +264,12 @@ class _Parameters:
         ]
         if not all(isinstance(size, int) and size for size in into):
             return ""
-        return _multiple("C", into, [leaf.value for leaf in column])
+        return multiple("C", into, [leaf.value for leaf in column])
 
     def _of_others(self, values: tuple[int, ...]) -> str:
         for name, known in self.columns.items():
             whole = all(type(value) is int and value > 0 for value in known)
-            if whole and (related := _multiple(name, known, values)):
+            if whole and (related := multiple(name, known, values)):
                 return related
         return ""
 
@@ -301,28 +327,6 @@ class _Typed:
 
 def _equal(a: Any, b: Any) -> bool:
     return bool(a == b) and isinstance(a, bool) == isinstance(b, bool)
-
-
-def _told(text: str, leaf: Leaf) -> int | None:
-    """What an expression of the channels alone comes to."""
-    channels = leaf.entry.type.shape[0] if leaf.entry and leaf.entry.type.shape else None
-    found = _EXPRESSION.fullmatch(text)
-    if not found or not isinstance(channels, int) or type(leaf.value) is not int:
-        return None
-    return channels * int(found[1] or 1) // int(found[2] or 1)
-
-
-def _multiple(name: str, known: Sequence[Any], values: Sequence[int]) -> str:
-    """How values follow from those of a name by one factor; nothing where they do not."""
-    if values[0] and known[0] and values[0] % known[0] == 0:
-        factor = values[0] // known[0]
-        if all(value == factor * size for value, size in zip(values, known, strict=True)):
-            return name if factor == 1 else f"{factor}*{name}"
-    if values[0] > 0 and known[0] % values[0] == 0:
-        factor = known[0] // values[0]
-        if all(value and size == factor * value for value, size in zip(values, known, strict=True)):
-            return f"{name}//{factor}"
-    return ""
 
 
 def _filled(piece: Piece, told: list[Any], flowing: Mark | None) -> Chain:

@@ -200,12 +200,9 @@ class Upsample(Operator):
     def _onnx_nearest(
         self, graph: Builder, inputs: tuple[Operand, ...], axis: int, size: Dim
     ) -> str:
-        import numpy as np
-
         length = inputs[0].type.shape[axis - 1]
         if isinstance(length, int) and isinstance(size, int):
-            exact = np.arange(size, dtype=np.float32) * (np.float32(length) / np.float32(size))
-            return graph.constant(np.minimum(np.floor(exact).astype(np.int64), length - 1))
+            return graph.constant(nearest_places(length, size))
         old = graph.size(inputs[0], axis)
         new = graph.integers([size]) if isinstance(size, int) else graph.size(inputs[1], axis)
         steps = (
@@ -218,6 +215,14 @@ class Upsample(Operator):
         places = graph.node("Floor", [graph.node("Mul", [steps, ratio])])
         last = graph.node("Sub", [old, graph.integers([1])])
         return graph.node("Min", [graph.node("Cast", [places], to=7), last])
+
+
+def nearest_places(old: int, new: int) -> Any:
+    """Where each of `new` elements comes from among `old`, as torch rounds it in float32."""
+    import numpy as np
+
+    exact = np.arange(new, dtype=np.float32) * (np.float32(old) / np.float32(new))
+    return np.minimum(np.floor(exact).astype(np.int64), old - 1)
 
 
 def _weights(old: Any, new: Any, cubic: bool) -> Any:

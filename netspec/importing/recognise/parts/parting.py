@@ -57,6 +57,8 @@ class Parts:
         self.steps = steps
         self.made: list[Parting] = []
         self._known: dict[tuple[int, Axis, Axes, Axes, bool], Wire] = {}
+        # The places of maps before they were pooled in windows beside each other, by what that made.
+        self.pooled: dict[int, Axes] = {}
 
     def forget(self) -> None:
         """Forgets which steps cut what, some of which are taken back."""
@@ -100,9 +102,15 @@ class Parts:
         """The view on a value in whose batch the places among these atoms are too."""
         places = set(flat(view.base[2:]))
         wanted = [atom for atom in flat(outer) if atom in places]
-        found = rows_of(view.wire) if wanted else None
+        if not wanted:
+            return view
+        whole = self.pooled.get(id(view.wire), ())
+        inside = [set(axis) <= set(own) for axis, own in zip(view.base[2:], whole, strict=False)]
+        if inside and all(inside):
+            return self._pooled(view, whole, outer)
+        found = rows_of(view.wire)
         if found is None:
-            return self._cut_off(view, wanted, False) if wanted else view
+            return self._cut_off(view, wanted, False)
         # A layer at every place is one in the parts: what it reads is cut, once for all that read that.
         source = found[0].inputs[0]
         base = (view.base[0], (Atom(source.sizes[0]),), *view.base[2:])
@@ -110,6 +118,17 @@ class Parts:
         wire = with_rows(self.steps, view.wire, np.arange(view.wire.sizes[0]), cut.wire)
         assert wire is not None
         return View(wire, (cut.base[0], view.base[1], *cut.base[2:]), view.axes)
+
+    def _pooled(self, view: View, whole: Axes, outer: Iterable[Axis]) -> View:
+        """The same of windows beside each other, pooled from a map of these places: in the parts."""
+        step = view.wire.step
+        assert step is not None
+        left = set(flat(view.base[2:]))
+        cut = self.apart(View(step.inputs[0], (*view.base[:2], *whole), view.axes), outer)
+        places = tuple(tuple(a for a in axis if a in left) for axis in cut.base[2:])
+        shape = [view.wire.sizes[0], *map(size_of, places)]
+        wire = self.steps.step(step.head, [cut.wire], shape)
+        return View(wire, (*cut.base[:2], *places), view.axes)
 
     def told(self, steps: Iterable[Step]) -> None:
         """Says in the steps how maps are cut: by sizes, or by how many parts where that alone stays."""

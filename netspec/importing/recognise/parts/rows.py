@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from math import prod
 
 import numpy as np
 
@@ -31,17 +32,28 @@ def rows_of(wire: Wire) -> tuple[Step, Array] | None:
     step = wire.step
     if step is None:
         return None
+    if (layer := _at_one_place(step)) is not None:
+        return layer, np.arange(wire.sizes[0])
     if step.head.startswith("slice(") and "axis" not in step.head and "step" not in step.head:
         numbers = [int(text) for text in step.head[6:-1].split(", ")]
         part = slice(numbers[0], numbers[1] if len(numbers) > 1 else None)
     elif step.head.startswith("split("):
-        size, index = wire.sizes[0], step.made.index(wire)
-        part = slice(index * size, (index + 1) * size)
+        start = sum(before.sizes[0] for before in step.made[: step.made.index(wire)])
+        part = slice(start, start + wire.sizes[0])
     else:
         return (step, np.arange(wire.sizes[0])) if is_linear(step) else None
     whole = step.inputs[0]
     inner = rows_of(whole)
     return None if inner is None else (inner[0], inner[1][part])
+
+
+def _at_one_place(step: Step) -> Step | None:
+    """The layer of all of a value that has one place, if the step only says that its result has one too."""
+    layer = step.inputs[0].step if step.head.startswith("reshape(") else None
+    if layer is None or not layer.head.startswith("fc-") or "over=channels" in layer.given:
+        return None
+    source, made = layer.inputs[0], step.made[0]
+    return layer if prod(source.sizes[1:]) == 1 and made.sizes[1:] == source.sizes[1:] else None
 
 
 def with_rows(steps: Steps, wire: Wire, order: Array, source: Wire | None = None) -> Wire | None:
@@ -63,4 +75,5 @@ def with_rows(steps: Steps, wire: Wire, order: Array, source: Wire | None = None
     source, rows = source or step.inputs[0], rows[order]
     head = f"{step.head.rpartition('-')[0]}-{len(rows)}"
     weights = {name: array[rows] for name, array in step.weights.items()}
-    return steps.step(head, [source], (len(rows), *source.sizes[1:]), *step.given, weights=weights)
+    given = [*step.given] if is_linear(step) else ["over=channels", *step.given]
+    return steps.step(head, [source], (len(rows), *source.sizes[1:]), *given, weights=weights)

@@ -10,11 +10,12 @@ import numpy as np
 from netspec.importing.files.program import Array, Node
 from netspec.importing.recognise.parts.parting import Parting, pieces, rolled_by, rolling
 from netspec.importing.recognise.parts.rows import with_rows
-from netspec.importing.recognise.sources.held import for_each, held
+from netspec.importing.recognise.projecting import projections
+from netspec.importing.recognise.sources.held import for_each, held, widened
 from netspec.importing.recognise.sources.offsets import by_offset
 from netspec.importing.recognise.steps import Wire, number
 from netspec.importing.recognise.turning import given as turning_given
-from netspec.importing.recognise.views import Axes, Axis, View, flat, size_of
+from netspec.importing.recognise.views import Atom, Axes, Axis, View, copies, flat, size_of
 from netspec.importing.recognise.writer import Unsaid, Writer
 from netspec.ops.vectors.heads import regions
 
@@ -24,6 +25,15 @@ _HIDDEN = -99.0
 
 def attend(writer: Writer, node: Node) -> View:
     """Attention without its projections, which are layers of their own before and after."""
+    found, wires, heads = _attended(writer, node)
+    alone = node.get("norm") or node.get("turning") or node.get("scales") is not None
+    if alone and projections(wires, *heads) is None:
+        raise Unsaid("it normalises, turns or scales heads that no layer projects")
+    return found
+
+
+def _attended(writer: Writer, node: Node) -> tuple[View, tuple[Wire, ...], tuple[int, int]]:
+    """The view, queries, keys and values, and how many heads those have, and these."""
     views = [_settled(writer, name) for name in node.inputs[:3]]
     if len({len(view.axes) for view in views}) > 1:
         raise Unsaid("its queries and keys have different axes")
@@ -33,9 +43,13 @@ def attend(writer: Writer, node: Node) -> View:
     query, key = query.moved(node.get("query_order")), key.moved(node.get("key_order"))
     key = key.moved(turned)
     value = value.moved(turned) if node.get("turned") else value
-    query, _ = _headed(writer, query)
-    key, groups = _headed(writer, key)
-    value, others = _headed(writer, value)
+    query, key, value = (writer.parts.apart(v, v.axes[:-2]) for v in (query, key, value))
+    # Where nothing asks where places lie, they stay in the order that they have.
+    free = not any(node.get(word) for word in ("added", "causal", "within", "mask", "turning"))
+    orders = [_order(view) for view in (key, value)]
+    query, _ = _headed(writer, query, free)
+    key, groups = _headed(writer, key, free and orders[0] == orders[1])
+    value, others = _headed(writer, value, free and orders[0] == orders[1])
     if groups != others:
         raise Unsaid("its keys and values have different heads")
     many = query.base[1][: len(query.base[1]) - len(query.axes[-1])]
@@ -65,7 +79,8 @@ def attend(writer: Writer, node: Node) -> View:
     across = value.axes[-1]
     axes = (*query.axes[:-1], across)
     found = View(wire, (query.base[0], (*many, *across), *query.base[2:]), axes)
-    return found.moved(turned) if node.get("turned") else found
+    found = found.moved(turned) if node.get("turned") else found
+    return found, (query.wire, key.wire, value.wire), (heads, groups)
 
 
 def _norms(node: Node, width: int) -> dict[str, Array]:
@@ -95,23 +110,29 @@ def _settled(writer: Writer, name: str) -> View:
         whole = array.reshape(many, -1, *array.shape[1:])
         if (whole == whole[:1]).all():
             view = held(writer, whole[:1], writer.batch, name)
-            return View(view.wire, view.base, ((writer.batch, *view.axes[1]), *view.axes[2:]))
+            base = ((writer.batch,), *view.base[1:])
+            return View(view.wire, base, ((writer.batch, *view.axes[1]), *view.axes[2:]))
     view = held(writer, array, writer.batch, name)
     return for_each(view, (writer.batch,), 0)
 
 
-def _headed(writer: Writer, view: View) -> tuple[View, int]:
+def _order(view: View) -> tuple[tuple[int, int], ...]:
+    """In which order a value has the places of queries, keys or values (..., T, D), and of which sizes."""
+    atoms = view.axes[-2]
+    return tuple((atoms.index(a) if a in atoms else -1, a.size) for a in flat(view.base[2:]))
+
+
+def _headed(writer: Writer, view: View, free: bool) -> tuple[View, int]:
     """Queries, keys or values (..., T, D) with their heads in the channels, and how many there are.
 
-    Heads that are copies of others are left out.
+    Heads that are copies of others are left out. `free` places may lie in any order.
     """
-    view = writer.parts.apart(view, view.axes[:-2])
     here = flat(view.base)
     inner = tuple(atom for atom in flat(view.axes[:-2]) if atom not in view.base[0])
     many = tuple(atom for atom in inner if atom in here)
     if not set(many) <= set(view.base[1]) or inner[: len(many)] != many:
         raise Unsaid("its heads are no part of the channels")
-    target = (view.base[0], (*many, *view.axes[-1]), *_spatial(view, view.axes[-2]))
+    target = (view.base[0], (*many, *view.axes[-1]), *_spatial(view, view.axes[-2], free))
     return _rowed(writer, view, target), size_of(many)
 
 
@@ -127,10 +148,11 @@ def _rowed(writer: Writer, view: View, target: Axes) -> View:
     return writer.arranged(view, target)
 
 
-def _spatial(view: View, atoms: Axis) -> Axes:
-    """The axes that places lie in: as the value has them, where they are those."""
+def _spatial(view: View, atoms: Axis, free: bool) -> Axes:
+    """The axes that places lie in: as the value has them, where they are those; in order if not `free`."""
     own = view.base[2:]
-    return own if own and flat(own) == atoms else (atoms,)
+    same = set(flat(own)) == set(atoms) if free else flat(own) == atoms
+    return own if own and same else (atoms,)
 
 
 # --- what is added to the scores
@@ -139,7 +161,10 @@ def _spatial(view: View, atoms: Axis) -> Axes:
 def _added(writer: Writer, node: Node, query: View, many: Axis) -> Wire | None:
     """The step that gives what is added to the scores; a mask of a shifted map's parts is their shift."""
     part = query.wire.cuts[-1] if query.wire.cuts else None
-    total = _total(writer, node, query, many, part) if node.get("added") else None
+    pairs = list(zip(node.inputs[3:], node.get("added"), strict=False))
+    computed = [pair for pair in pairs if pair[0] not in writer.constants]
+    constant = [pair for pair in pairs if pair[0] in writer.constants]
+    total = _total(writer, constant, query, many, part) if constant else None
     if total is not None and len(total) > 1:
         if part is None or not _shifted(writer, part, total):
             raise Unsaid("what is added to its scores differs from part to part")
@@ -147,20 +172,49 @@ def _added(writer: Writer, node: Node, query: View, many: Axis) -> Wire | None:
         if any(part.shift):
             raise Unsaid("it attends across what a mask keeps apart elsewhere")
         part.open = True
-    if total is None or not total[0].any():
-        return None
-    return _scores(writer, np.ascontiguousarray(total[0]), query)
+    wires = [_computed(writer, *pair, query, many) for pair in computed]
+    if total is not None and total[0].any():
+        wires.append(_scores(writer, np.ascontiguousarray(total[0]), query))
+    if len({wire.sizes for wire in wires}) > 1:
+        raise Unsaid("what is added to its scores has different sizes")
+    if len(wires) < 2:
+        return wires[0] if wires else None
+    return writer.step("add", wires, wires[0].sizes)
 
 
-def _total(writer: Writer, node: Node, query: View, many: Axis, part: Parting | None) -> Array:
+def _computed(writer: Writer, name: str, shape: Sequence[int], query: View, many: Axis) -> Wire:
+    """What a file computes for each sample and adds to scores of a shape: (heads, T, S), or for all heads."""
+    view, (steps, seen) = writer.view(name), shape[-2:]
+    rows = size_of(query.base[0])
+    view = widened(view, len(shape))
+    heads, rest = divmod(size_of(flat(view.axes[:-2])), rows)
+    alike = (heads,) if heads > 1 or len(view.base) > 3 else ()
+    found = view.reshaped((rows, *alike, *view.shape[-2:]))
+    if query.wire.cuts or rest or heads not in (1, size_of(many)) or found is None:
+        raise Unsaid("what is added to its scores is computed")
+    if found.axes[0] != query.base[0]:
+        raise Unsaid("what is added to its scores is computed")
+    wide = zip(found.axes[-2:], (steps, seen), strict=True)
+    axes = (
+        *found.axes[:-2],
+        *((Atom(size),) if not axis and size > 1 else axis for axis, size in wide),
+    )
+    whole = View(found.wire, found.base, axes)
+    return writer.plain(writer.repeated(whole) if copies(whole) else whole)
+
+
+def _total(
+    writer: Writer,
+    added: Sequence[tuple[str, Sequence[int]]],
+    query: View,
+    many: Axis,
+    part: Parting | None,
+) -> Array:
     """All that is added, (1 or parts, 1 or heads, T, S), by the parts of the cut that was last."""
     atoms = tuple(atom for atom in flat(query.axes[:-2]) if atom.size > 1)
     total: Array = np.zeros((1,) * (len(atoms) + 2), np.float32)
-    for name, shape in zip(node.inputs[3:], node.get("added"), strict=False):
-        array = writer.constants.get(name)
-        if array is None:
-            raise Unsaid("what is added to its scores is computed")
-        total = total + _by_atoms(array.astype(np.float32), shape, atoms)
+    for name, shape in added:
+        total = total + _by_atoms(writer.constants[name].astype(np.float32), shape, atoms)
     for i in range(len(atoms)):
         if total.shape[i] > 1 and (total == total.take([0], i)).all():
             total = total.take([0], i)

@@ -1,150 +1,148 @@
-"""Which keys a query does not see: what is hidden by where the two stand, or by numbers that are read."""
+"""Which keys a query does not see: what is hidden by where the two stand, or by numbers that are read.
+
+What lies between a tensor of ids and a mask is run on ids; if what comes out hides the keys whose ids are 0
+and is otherwise the same whatever the ids are, that is what it does, in whatever words a file has written it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Set
 from math import prod
 
 import numpy as np
 
 from netspec.foundation.records import record
 from netspec.importing.files.program import Array, Node
+from netspec.importing.recognise.parts.running import RUN, run
 
 # What stands for minus infinity in masks that are added.
 LOW = -1e4
-# The element type of truth values in ONNX.
-_BOOL = 9
-_SHAPED = frozenset({"Unsqueeze", "Squeeze", "Reshape", "Expand"})
+# Nodes that make a mask, and numbers that are run through them.
+_MOST_NODES = 64
+_MOST = 2**24
+# How often ids are drawn, and how many of them are 0.
+_DRAWS, _ZEROS = 3, 0.4
 Shape = tuple[int, ...]
 
 
 @record
 class Hidden:
-    """Where scores are hidden: by constants, true there, and where tensors of ids are 0, by their names."""
+    """What a mask does to scores: hides where `places` is true and where the tensor of `ids` is 0.
 
-    constants: tuple[Array, ...] = ()
-    ids: tuple[str, ...] = ()
+    What it adds elsewhere are the numbers of `bias`; None where that is nothing.
+    """
 
-    def __add__(self, other: Hidden) -> Hidden:
-        return Hidden(self.constants + other.constants, tuple({*self.ids, *other.ids}))
+    places: Array
+    ids: str = ""
+    bias: Array | None = None
 
 
 @record
 class Masks:
-    """Reads what hides scores: of the makers of tensors, constants and sizes."""
+    """Reads what hides scores: of the makers of tensors, constants, sizes and which are of whole numbers."""
 
     makers: Mapping[str, Node]
     constants: Mapping[str, Array]
     shapes: Mapping[str, Shape]
+    integers: Set[str]
 
     def chosen(self, node: Node) -> tuple[Hidden, str] | None:
         """What a choice hides, and the tensor that it takes elsewhere; None for other choices."""
         condition, *ways = node.inputs
         for way, name in enumerate(ways):
-            if self._low(name):
-                hidden = self._hidden(condition) if way == 0 else self._seen(condition)
+            array = self.constants.get(name)
+            if array is not None and array.size and (array <= LOW).all():
+                hidden = self._read(condition, seen=way == 1)
                 return None if hidden is None else (hidden, ways[1 - way])
         return None
 
     def added(self, name: str) -> Hidden | None:
-        """What a tensor hides that is added to scores: very low there, 0 elsewhere; None for others."""
-        array, node = self.constants.get(name), self.makers.get(name)
-        if array is not None:
-            hidden = array <= LOW
-            return Hidden((hidden,)) if (array[~hidden] == 0).all() else None
-        if node is None:
+        """What a tensor hides that is added to scores, and adds elsewhere; None for others."""
+        return self._read(name)
+
+    def _read(self, name: str, seen: bool = False) -> Hidden | None:
+        """What a tensor of truth values hides, those that are `seen` or not, or one of numbers."""
+        found = self._between(name)
+        if found is None:
             return None
-        if node.op in _SHAPED:
-            return self._placed(self.added(node.inputs[0]), node)
-        if node.op == "Where":
-            found = self.chosen(node)
-            zeros = None if found is None else self.constants.get(found[1])
-            return found[0] if found is not None and zeros is not None and not zeros.any() else None
-        if node.op == "Add":
-            both = [self.added(part) for part in node.inputs]
-            return None if both[0] is None or both[1] is None else both[0] + both[1]
-        if node.op == "Mul":
-            return self._turned(node)
-        return None
+        nodes, ids = found
+        values: list[Array] = []
+        own = self.shapes.get(ids, ())
+        random = np.random.default_rng(0)
+        zeros = np.zeros(own, bool)
+        for draw in range(_DRAWS if ids else 1):
+            given = {ids: np.where(zeros, 0, self._most(ids, random, own))} if ids else {}
+            made = run(nodes, given, self.constants, self.shapes).get(
+                name, self.constants.get(name)
+            )
+            assert made is not None
+            if made.dtype == bool:
+                made = np.where(made != seen, np.float32(-np.inf), np.float32(0))
+            if draw:
+                mask = _spread(zeros, values[0].shape)
+                if mask is None or not _same(made, np.where(mask, LOW, values[0])):
+                    return None
+            values.append(made)
+            zeros = random.random(own) < _ZEROS
+        hidden = values[0] <= LOW
+        bias = np.where(hidden, np.float32(0), values[0]).astype(np.float32)
+        return Hidden(hidden, ids, bias if bias.any() else None)
 
-    def _turned(self, node: Node) -> Hidden | None:
-        """One less ids of 0 and 1, times what is very low."""
-        for one, low in (node.inputs, node.inputs[::-1]):
-            less = self.makers.get(one)
-            if self._low(low) and less is not None and less.op == "Sub":
-                whole = self.constants.get(less.inputs[0])
-                if whole is not None and whole.size == 1 and whole.item() == 1:
-                    return self._ids(less.inputs[1])
-        return None
+    def _most(self, ids: str, random: np.random.Generator, shape: Shape) -> Array:
+        """Ids that hide nothing: ones of a mask, others of what is looked up in tables too."""
+        looked_up = any(n.op == "Gather" and n.inputs[1] == ids for n in self.makers.values())
+        return random.integers(1, 5 if looked_up else 2, shape)
 
-    def _low(self, name: str) -> bool:
-        array = self.constants.get(name)
-        return array is not None and bool(array.size) and bool((array <= LOW).all())
-
-    def _hidden(self, name: str) -> Hidden | None:
-        """Where a condition is true."""
-        array, node = self.constants.get(name), self.makers.get(name)
-        if array is not None:
-            return Hidden((array.astype(bool),))
-        if node is None:
-            return None
-        if node.op == "Not":
-            return self._seen(node.inputs[0])
-        if node.op in _SHAPED:
-            return self._placed(self._hidden(node.inputs[0]), node)
-        if node.op == "Or":
-            both = [self._hidden(part) for part in node.inputs]
-            return None if both[0] is None or both[1] is None else both[0] + both[1]
-        if node.op == "Equal":
-            ids = [part for part in node.inputs if part not in self.constants]
-            zero = [self.constants[part] for part in node.inputs if part in self.constants]
-            if len(ids) == 1 and not zero[0].any():
-                return self._ids(ids[0])
-        return None
-
-    def _seen(self, name: str) -> Hidden | None:
-        """Where a condition is false."""
-        array, node = self.constants.get(name), self.makers.get(name)
-        if array is not None:
-            return Hidden((~array.astype(bool),))
-        if node is None:
-            return None
-        if node.op == "Not":
-            return self._hidden(node.inputs[0])
-        if node.op in _SHAPED:
-            return self._placed(self._seen(node.inputs[0]), node)
-        if node.op == "And":
-            both = [self._seen(part) for part in node.inputs]
-            return None if both[0] is None or both[1] is None else both[0] + both[1]
-        if node.op == "Cast" and node.get("to") == _BOOL:
-            return self._ids(node.inputs[0])
-        zero = self.constants.get(node.inputs[-1])
-        if node.op == "Greater" and zero is not None and not zero.any():
-            return self._ids(node.inputs[0])
-        return None
-
-    def _ids(self, name: str) -> Hidden | None:
-        """Where a tensor of ids is 0: one that no node makes, or a cast or another shape of one."""
-        node = self.makers.get(name)
-        if node is None:
-            return None if name in self.constants else Hidden((), (name,))
-        if node.op == "Cast":
-            return self._ids(node.inputs[0])
-        return self._placed(self._ids(node.inputs[0]), node) if node.op in _SHAPED else None
-
-    def _placed(self, hidden: Hidden | None, node: Node) -> Hidden | None:
-        """What is hidden in another shape, whose last axis is still the keys'."""
-        if hidden is None:
-            return None
-        shape = self.shapes.get(node.output, ())
-        for name in hidden.ids:
-            own = self.shapes.get(name, ())
-            whole = node.op == "Expand" or prod(shape) % prod(own) == 0
-            if len(own) not in (2, 3) or not whole or shape[-1] != own[-1]:
+    def _between(self, name: str) -> tuple[list[Node], str] | None:
+        """The nodes that make a tensor of one input of ids, and its name; "" for one of constants."""
+        nodes: list[Node] = []
+        ids: set[str] = set()
+        done: set[str] = set()
+        waiting = [(name, False)]
+        while waiting:
+            tensor, ready = waiting.pop()
+            node = self.makers.get(tensor)
+            if tensor in self.constants or (tensor in done and not ready):
+                continue
+            done.add(tensor)
+            if node is None:
+                ids.add(tensor)
+            elif ready:
+                nodes.append(node)
+            elif node.op not in RUN or len(done) > _MOST_NODES:
                 return None
-        arrays = (a.reshape(shape) if a.size == prod(shape) else a for a in hidden.constants)
-        return replace(hidden, constants=tuple(arrays))
+            else:
+                waiting += [(tensor, True), *((part, False) for part in node.inputs)]
+        sizes = [self.shapes.get(tensor, ()) for node in nodes for tensor in node.outputs]
+        if len(ids) > 1 or sum(map(prod, sizes)) > _MOST:
+            return None
+        source = next(iter(ids), "")
+        if source and (
+            source not in self.integers or len(self.shapes.get(source, ())) not in (2, 3)
+        ):
+            return None
+        return nodes, source
+
+
+def _spread(zeros: Array, shape: Shape) -> Array | None:
+    """Which scores of a shape are those of keys that ids (N, S), or (N, T, S), hide; None where none can be.
+
+    The first axis may be that of samples and heads together.
+    """
+    if len(shape) < 3 or shape[-1] != zeros.shape[-1] or shape[0] % len(zeros):
+        return None
+    places = zeros.shape[1:] if zeros.ndim > 2 else (1, *zeros.shape[1:])
+    heads = shape[0] // len(zeros)
+    whole = np.repeat(zeros, heads, 0).reshape(shape[0], *[1] * (len(shape) - 3), *places)
+    return whole if np.broadcast_shapes(whole.shape, shape) == shape else None
+
+
+def _same(one: Array, other: Array) -> bool:
+    """Whether two masks hide the same, and add the same elsewhere."""
+    if one.shape != other.shape:
+        return False
+    hidden = one <= LOW
+    return bool((hidden == (other <= LOW)).all() and (hidden | (one == other)).all())
 
 
 def by_place(hidden: Array) -> dict[str, int] | None:

@@ -21,7 +21,7 @@ _WORD = "parameter"
 
 
 def held(steps: Steps, array: Array, batch: Atom, name: str, place: int = 0) -> View:
-    """A constant as a tensor, whose samples lie along this axis if along any.
+    """A constant as a tensor, whose samples lie along this axis if along any: below 0 it has none for them.
 
     Its rows are copies along the samples where there is one for each of them.
     """
@@ -31,7 +31,7 @@ def held(steps: Steps, array: Array, batch: Atom, name: str, place: int = 0) -> 
         order = [*range(1, place + 1), 0, *range(place + 1, array.ndim)]
         return held(steps, np.moveaxis(array, place, 0), batch, name).moved(order)
     rows = len(array) if array.ndim > 1 else 0
-    many = rows == batch.size > 1 and bool((array == array[:1]).all())
+    many = place >= 0 and rows == batch.size > 1 and bool((array == array[:1]).all())
     numbers = array[0] if many or rows == 1 else array
     wire = _of_offsets(steps, numbers)
     if wire is None:

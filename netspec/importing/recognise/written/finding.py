@@ -11,7 +11,8 @@ from netspec.importing.recognise.views import View
 from netspec.importing.recognise.writer import Writer
 from netspec.importing.recognise.written.again import Candidate, lowered
 from netspec.importing.recognise.written.alike import alike
-from netspec.importing.recognise.written.forms import FORMS, Cluster
+from netspec.importing.recognise.written.cluster import Cluster
+from netspec.importing.recognise.written.forms import FORMS
 
 # Steps of a file that are written again, those on tensors of other sizes counted: what it takes is bounded.
 _MOST = 256

@@ -2,67 +2,22 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 
 import numpy as np
 
-from netspec.importing.files.program import Array, Node, Program
+from netspec.importing.files.program import Array
 from netspec.importing.recognise.steps import number, sizes
 from netspec.importing.recognise.written.again import Candidate
 from netspec.importing.recognise.written.alike import plain
+from netspec.importing.recognise.written.cluster import Cluster
+from netspec.importing.recognise.written.maps import averaged, correlated
 
-# Tensors that are looked at from the end of a cluster for where it begins: more than any has.
-_MOST = 4096
 # How values between elements are told by how many of these they are made of.
 _BY_TERMS = {1: "nearest", 4: "bilinear", 16: "bicubic"}
 _CHANNELS_LAST = (0, 2, 3, 1)
-
-
-class Cluster:
-    """The nodes of a program before one of them, and what is asked of them."""
-
-    def __init__(self, program: Program, makers: Mapping[str, Node], end: Node) -> None:
-        self.program, self.makers, self.end = program, makers, end
-        self.constants, self.shapes = program.constants, program.shapes
-
-    def before(self, name: str, op: str, **attributes: object) -> Node | None:
-        """The nearest node of an operator among those that a tensor is made of, itself too."""
-        todo, known = deque([name]), {name}
-        while todo and len(known) < _MOST:
-            node = self.makers.get(todo.popleft())
-            if node is None:
-                continue
-            if node.op == op and all(node.get(key) == value for key, value in attributes.items()):
-                return node
-            for read in node.inputs:
-                if read not in known:
-                    known.add(read)
-                    todo.append(read)
-        return None
-
-    def maker(self, node: Node | None, index: int, op: str) -> Node | None:
-        """What makes an input of a node, if it is of this operator."""
-        if node is None or index >= len(node.inputs):
-            return None
-        found = self.makers.get(node.inputs[index])
-        return found if found is not None and found.op == op else None
-
-    def constant(self, node: Node, index: int) -> Array | None:
-        """A constant that a node reads."""
-        return self.constants.get(node.inputs[index]) if index < len(node.inputs) else None
-
-    def candidate(
-        self, head: str, given: Sequence[str], reads: Sequence[str], regions: tuple[int, ...] = ()
-    ) -> Candidate | None:
-        """A step on tensors, if their sizes are known and no constants."""
-        names = [plain(name, self.makers, self.constants) for name in reads]
-        if any(len(self.shapes.get(name, ())) < 2 or name in self.constants for name in names):
-            return None
-        whole = tuple(self.shapes[name] for name in names)
-        return Candidate(head, tuple(given), tuple(names), whole, regions)
 
 
 Form = Callable[[Cluster], "Iterator[Candidate | None]"]
@@ -256,7 +211,9 @@ def spread(cluster: Cluster) -> Iterator[Candidate | None]:
 # By the operator of the last node, what the nodes before it may be.
 FORMS: Mapping[str, Sequence[Form]] = {
     "Where": (suppressed,),
-    "Transpose": (pooled, aligned, sampled),
+    "Transpose": (pooled, aligned, sampled, averaged),
+    "MatMul": (averaged,),
+    "Reshape": (correlated,),
     "Conv": (deformed,),
     "Add": (summed, spread),
 }

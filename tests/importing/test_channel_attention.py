@@ -1,4 +1,4 @@
-"""What looks like one operator and is none: a group of nodes that no step says is read node by node."""
+"""Attention in which the channels of a head attend to each other: no `attention`, which projects."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from support.onnx_files import scrambled
 from torch import nn
 from torch.nn import functional as F
 
+import netspec
 from netspec.importing.imported import import_file
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -54,16 +55,37 @@ class Wide(nn.Module):
 @pytest.mark.parametrize("trained", [False, True])
 def test_attention_over_channels(tmp_path: Path, unit: bool, trained: bool, blind: bool) -> None:
     text = _read(Crossed(24, 4, unit=unit, trained=trained), torch.randn(2, 9, 24), tmp_path, blind)
-    # What attention alone does is said by its own steps.
-    plain = not unit and not trained
-    assert ("attend(4" in text) == plain
-    assert ("softmax" in text) != plain
+    assert "attention" not in text
+
+
+# Scores scaled by a factor for each head, of values whose heads are cut otherwise than those of keys.
+CROSSED = """
+input 3x8x8
+block unit { sequence; transpose; l2norm; transpose; reshape((2, C//2, -1)) }
+conv1-8; fc-24(over=channels); split(3) as q, k, v
+matmul { | @q; unit | @k; unit; transpose((0, 2, 1)) }
+affine(bias=no); softmax(over=last) as shares
+matmul { | @shares | @v; reshape((2, 4, -1)) }
+reshape(8x8x8)
+"""
+
+
+@pytest.mark.parametrize("blind", [False, True])
+def test_attention_over_channels_of_a_map(tmp_path: Path, blind: bool) -> None:
+    path = tmp_path / "net.onnx"
+    netspec.load(CROSSED).to_onnx(path)
+    if blind:
+        scrambled(path, path)
+    found = import_file(path)
+    assert found.proof is not None
+    assert found.proof.error == 0
+
+    assert [found.text.count(word) for word in ("attend", "matmul", "softmax")] == [0, 2, 1]
 
 
 def test_attention_over_places_beside_it_stays_one_step(tmp_path: Path) -> None:
     text = _read(Wide(), torch.randn(2, 3, 16, 16), tmp_path, False)
     assert text.count("attention(2)") == 1
-    assert text.count("softmax") == 1
 
 
 def _read(module: nn.Module, example: torch.Tensor, folder: Path, blind: bool) -> str:
