@@ -161,6 +161,8 @@ def _unknown_key(key: str, known: tuple[str, ...]) -> UnknownMetadata:
             key, "a step is written without spaces, its arguments in parentheses"
         )
     if key in DESCRIBING:
-        return UnknownMetadata(key, f"`{key}` takes `name=value` pairs")
+        return UnknownMetadata(key, what="takes `name=value` pairs")
+    if key in METADATA:
+        return UnknownMetadata(key, f'`{key} "..."`', "takes a text or a number, no pairs")
     near = closest(key, known)
     return UnknownMetadata(key, f"did you mean {near}?" if near else f"known: {', '.join(known)}")

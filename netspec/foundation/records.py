@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import MISSING, FrozenInstanceError, dataclass, field, fields
 from operator import attrgetter
-from types import MemberDescriptorType
+from types import FunctionType, MemberDescriptorType
 from typing import Any, TypeVar, dataclass_transform, overload
 
 T = TypeVar("T")
@@ -45,6 +45,7 @@ def record(
     hash by them; without, each is equal to itself alone. `slots` leaves no room for other
     attributes. Records without are those that torch.compile can make while it traces a module,
     which fills no slots and compiles no `__init__`. Fields of `kw_only` records are given by name.
+    Raises TypeError for one with a method called `_compared`: what it compares by would take its place.
     """
 
     def made(cls: type[Any]) -> type[Any]:
@@ -56,6 +57,9 @@ def record(
         init = _first_init(found) if slots else _compiled_init(found)
         methods: dict[str, Any] = {"__init__": init, "__repr__": _repr}
         if eq:
+            own = getattr(cls, "_compared", _nothing)
+            if isinstance(own, FunctionType) and own is not _nothing:
+                raise TypeError(f"{cls.__name__}._compared is what the record compares by")
             compared = [item.name for item in fields(found) if item.compare]
             found._compared = attrgetter(*compared) if compared else _nothing
             methods |= {"__eq__": _eq, "__hash__": _hash if frozen else None}

@@ -200,3 +200,21 @@ def test_a_record_matches_by_position() -> None:
     match Derived(1, 2):
         case Derived(a, b):
             assert (a, b) == (1, 2)
+
+
+def test_what_a_record_compares_by_takes_no_methods_place() -> None:
+    class Own:
+        def _compared(self) -> int:
+            return 1
+
+    with pytest.raises(TypeError, match="compares by"):
+
+        @record
+        class Beside(Own):
+            a: int
+
+    @record(eq=False)
+    class Free(Own):
+        a: int
+
+    assert Free(2)._compared() == 1

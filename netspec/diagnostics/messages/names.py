@@ -257,14 +257,16 @@ class NotASymbol(Problem):
 
 class UnknownMetadata(Problem):
     code = "NS223"
-    title = "`{key}` is not a kind of metadata"
+    title = "`{key}` {what}"
     help = "{advice_text}"
     explain = (
         "A name followed by a text, a number or `name=value` pairs describes the net: the kinds are "
-        "fixed, so that a misspelt step is not taken for a description."
+        "fixed, so that a misspelt step is not taken for a description. `paper`, `year` and others take a "
+        "text or a number, `expect`, `preprocess` and others `name=value` pairs."
     )
     key: str
-    advice_text: str
+    advice_text: str = ""
+    what: str = "is not a kind of metadata"
 
 
 class UnknownImport(Problem):
