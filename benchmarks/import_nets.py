@@ -20,7 +20,7 @@ import sys
 import time
 import warnings
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
@@ -241,11 +241,16 @@ def write(name: str, folder: Path) -> None:
             net, (x,), path, dynamo=True, external_data=False, verbose=False
         ),
     }
-    for kind in todo:
+    written(name, folder, {kind: ways[kind] for kind in todo})
+
+
+def written(name: str, folder: Path, ways: Mapping[str, Callable[[str], None]]) -> None:
+    """Writes a net's files, each in its way; what goes wrong is said, and leaves no file."""
+    for kind, write in ways.items():
         start = time.perf_counter()
         path = folder / f"{name}.{kind}.onnx"
         try:
-            ways[kind](str(path))
+            write(str(path))
         except Exception as failure:
             path.unlink(missing_ok=True)
             print(name, kind, type(failure).__name__, str(failure)[:300], file=sys.stderr)

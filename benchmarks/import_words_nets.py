@@ -14,14 +14,13 @@ from __future__ import annotations
 import json
 import logging
 import sys
-import time
 import warnings
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from import_nets import _drawn
+from import_nets import _drawn, written
 from registry_torchvision import torchvision_without_operators
 
 LIBRARIES = ("torch", "transformers", "onnxscript")
@@ -317,15 +316,7 @@ def write(name: str, folder: Path) -> None:
             net, inputs, path, dynamo=True, external_data=False, verbose=False
         ),
     }
-    for kind in todo:
-        start = time.perf_counter()
-        path = folder / f"{name}.{kind}.onnx"
-        try:
-            ways[kind](str(path))
-        except Exception as failure:
-            path.unlink(missing_ok=True)
-            print(name, kind, type(failure).__name__, str(failure)[:300], file=sys.stderr)
-        print(name, kind, round(time.perf_counter() - start, 1), file=sys.stderr, flush=True)
+    written(name, folder, {kind: ways[kind] for kind in todo})
 
 
 def main() -> None:

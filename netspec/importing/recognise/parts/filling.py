@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from netspec.importing.recognise.parts.around import around, taken_in
 from netspec.importing.recognise.parts.parting import Parting
 from netspec.importing.recognise.steps import Step
 from netspec.importing.recognise.views import size_of
@@ -15,26 +16,12 @@ _AXIS = re.compile(r"slice\(0, \d+, axis=(depth|height|width)\)")
 
 def filled(parts: Iterable[Parting], steps: list[Step]) -> None:
     """Takes pads before cuts and crops behind them into the parts, in place; what they leave is unused."""
-    readers: dict[int, list[Step]] = {}
-    for step in steps:
-        for wire in (*step.inputs, *step.named.values()):
-            readers.setdefault(id(wire), []).append(step)
-    used = set(map(id, steps))
-    for part in parts:
-        pad = part.whole.step
-        if pad is None or id(part.cut) not in used or part.spaced or not _pads_end(pad, part):
+    for part, pad, after in around(parts, steps):
+        if part.spaced or not _pads_end(pad, part) or not all(map(_cuts_end, after)):
             continue
-        before = pad.inputs[0]
-        joins = [step for step in part.joins if id(step) in used]
-        after = [readers.get(id(join.made[0]), []) for join in joins]
-        if not all(len(crops) == 1 and _cuts_end(crops[0]) for crops in after):
-            continue
-        if any(crops[0].made[0].sizes[1:] != before.sizes[1:] for crops in after):
-            continue
-        part.filled, part.whole, part.cut.inputs = True, before, (before,)
-        for join, (crop,) in zip(joins, after, strict=True):
-            crop.head, crop.inputs = join.head, (join.inputs[0], before)
-        part.joins = [crop for (crop,) in after]
+        if all(crop.made[0].sizes[1:] == pad.inputs[0].sizes[1:] for crop in after):
+            part.filled = True
+            taken_in(part, pad, after)
 
 
 def _pads_end(step: Step, part: Parting) -> bool:
