@@ -145,12 +145,7 @@ class Assembler:
         outputs = result if isinstance(result, tuple) else (result,)
         size = 0
         for tensor in outputs:
-            for dim in tensor.shape:
-                if length(dim, _LONGEST) > _LONGEST or largest(dim) > _LARGEST:
-                    raise Rejection(SizeTooLong(dim))
-            elements = _fewest(tensor)
-            self._check_tensor(elements)
-            size += 4 * elements
+            size += self.bytes_of(tensor)
         weights = op.weights(*types)
         for weight in weights:
             self._check_tensor(weight.size)
@@ -158,6 +153,15 @@ class Assembler:
         found = Inferred(outputs, parameters, size, tuple(dict.fromkeys(stated[before:])))
         self.known.inferred[key] = found
         return found
+
+    def bytes_of(self, tensor: TensorType) -> int:
+        """How many bytes a tensor of one sample takes at least; raises Rejection beyond the limits."""
+        for dim in tensor.shape:
+            if length(dim, _LONGEST) > _LONGEST or largest(dim) > _LARGEST:
+                raise Rejection(SizeTooLong(dim))
+        elements = _fewest(tensor)
+        self._check_tensor(elements)
+        return 4 * elements
 
     def _check_tensor(self, elements: int) -> None:
         if elements > self.limits.tensor:

@@ -119,6 +119,10 @@ class Inputs:
         fixed = _fixed_axes(tensor)
         opened = (Open(n) if isinstance(n, int) else n for n in tensor.shape[fixed:])
         tensor = TensorType((*tensor.shape[:fixed], *opened), tensor.batch, tensor.ids)
+        try:
+            self.assembler.bytes_of(tensor)
+        except Rejection as rejection:
+            raise Misplaced(rejection.problem, extent) from None
         nodes, op = self.assembler.nodes, self.assembler.operator(Input, {"name": name})
         node = Node(len(nodes), op, (), (tensor,), name, unit.span(extent), None, name)
         nodes.append(node)

@@ -32,6 +32,8 @@ from netspec.syntax.fmt import format_text
 _LARGE = ("9999", "1000000", "2147483647", "2147483648", "1e9", "1000000000000000000")
 # Mutants of one text.
 _OF_ONE = 25
+# Regions that are made to run a net.
+_MOST_ROWS = 1000
 _MOST_TEXT = 64 * 1024
 _TOKEN = re.compile(r'"[^"\n]*"|#[^\n]*|[A-Za-z_]\w*|\d+|\s+|\*\*|//|[=!<>]=|\.\.|.', re.DOTALL)
 _BRACKETS = tuple("()[]{}")
@@ -265,6 +267,8 @@ def _readable(error: NetspecError, text: str) -> None:
 
 
 def _runs(graph: Graph, seed: int, folder: Path) -> None:
+    if max(graph.nominal_sizes.values(), default=0) > _MOST_ROWS:
+        return  # figures are told of so many regions: that is a number, no size of a net
     path = folder / f"mutant{seed}.onnx"
     try:
         runs_alike(Ready(graph, seed, path), path, batches=(2,))

@@ -152,6 +152,7 @@ def test_what_this_process_has_written_is_told_while_it_is_there(tmp_path):
 
 
 def test_two_outputs_of_one_place_are_a_mistake_of_who_asked(tmp_path):
+    (tmp_path / "x").mkdir()
     with pytest.raises(NetspecError) as caught:
         atomic.planned_apart([tmp_path / "a", tmp_path / "b", tmp_path / "x" / ".." / "a"])
     (said,) = caught.value.diagnostics
