@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from netspec.importing.files.meaning.meant import Meant
 from netspec.importing.files.program import Program
 from netspec.importing.recognise.recognising import Recognised
 from netspec.importing.regions import boxes
+from netspec.importing.same_files import same_files
 from netspec.ops.declare.weight import Weight
 from netspec.system.extras import need
 from netspec.system.reading import reading
@@ -57,7 +58,8 @@ class Proof:
     a file that reads ids alone, what nudging the vectors that they stand for does to the spec. `places` are
     the sizes of the first input where they are open. `parts` says that nodes of the file were not read,
     and that the text was given what they make. `apart` is there where not the file but what it means in
-    single precision was compared: how far the file's own outputs are from that.
+    single precision was compared: how far the file's own outputs are from that. Where outputs are no
+    finite numbers, which show nothing, `nodes` says that every node and number is the file's.
     """
 
     batches: tuple[int, ...]
@@ -67,6 +69,7 @@ class Proof:
     places: tuple[str, ...] = ()
     parts: bool = False
     apart: Apart | None = None
+    nodes: bool = False
 
     @property
     def exact(self) -> bool:
@@ -83,6 +86,7 @@ class Proof:
             "outputs": self.outputs,
             "sizes": list(self.places),
             "parts": self.parts,
+            "nodes": self.nodes,
             "compared": "the file" if self.apart is None else f"the file {self.apart.compared}",
             "file_error": None if self.apart is None else self.apart.error,
         }
@@ -98,6 +102,8 @@ class Proof:
         text = f"{what}: {ran}: within {self.error:.1e} of the largest value"
         if self.exact:
             text = f"{what}: {ran}: bitwise the same"
+        if self.nodes:
+            text += ", no finite numbers; every node and constant is the file's"
         if self.rounding is not None:
             text += f"; one rounding of the inputs moves the file's own by {self.rounding:.1e}"
         return text if self.apart is None else f"{text}; {self.apart}"
@@ -136,15 +142,17 @@ def prove(
         places = places if len(programs) > 1 else ()
         worst, regions = 0.0, {item.name for item in program.inputs if item.regions}
         there = [told(path, reference, feed) for feed in feeds]
-        if any(a.size and not np.isfinite(a).any() for arrays in there for a in arrays):
+        if blank(there):
             # Roots and logarithms are of numbers above zero.
             feeds = [{name: np.abs(array) for name, array in feed.items()} for feed in feeds]
             there = [told(path, reference, feed) for feed in feeds]
+        nodes = blank(there) and same_files(path, made)
         named = [leading(program, names, feed) for feed in feeds]
         for renamed, theirs in zip(named, there, strict=True):
             here = dict(zip(outputs, told(path, ours, renamed), strict=True))
             for name, array, axis in zip(found.outputs, theirs, found.batches, strict=True):
-                worst = max(worst, compared(path, name, np.moveaxis(here[name], 0, axis), array))
+                ours_there = np.moveaxis(here[name], 0, axis)
+                worst = max(worst, compared(path, name, ours_there, array, shown=nodes))
         ran, count = tuple(dict.fromkeys(batches)), len(found.outputs)
         apart = None
         if program.meant is not None:
@@ -152,7 +160,7 @@ def prove(
             own = run or partial(_session, path, inputs)
             apart = _beside(path, program.meant, own, feeds, there, noise)
         if worst <= EQUAL:
-            return Proof(ran, count, worst, None, places, apart=apart)
+            return Proof(ran, count, worst, None, places, apart=apart, nodes=nodes)
         if any(not item.integers for item in program.inputs):
             moved = max(_rounding(path, reference, feed, regions) for feed in feeds)
         else:
@@ -322,13 +330,21 @@ def _feeds(
     return found
 
 
-def compared(path: Path, name: str, found: Array, wanted: Array) -> float:
-    """The largest difference of an output, relative to the largest value; raises for other shapes."""
+def blank(runs: Iterable[Iterable[Array]]) -> bool:
+    """Whether an output of some run holds no finite number."""
+    return any(a.size and not np.isfinite(a).any() for arrays in runs for a in arrays)
+
+
+def compared(path: Path, name: str, found: Array, wanted: Array, *, shown: bool = False) -> float:
+    """The largest difference of an output, relative to the largest value; raises for other shapes.
+
+    Raises for one without a finite number too, if nothing else has `shown` that the nets are the same.
+    """
     if found.shape != wanted.shape:
         raise NetspecError(NotProven(str(path), f"{name} is {found.shape}, not {wanted.shape}"))
     if not wanted.size:
         return 0.0
-    if not np.isfinite(wanted).any():
+    if not shown and not np.isfinite(wanted).any():
         raise NetspecError(NothingShown(str(path), name))
     if not (np.isfinite(wanted).all() and np.isfinite(found).all()):
         return 0.0 if np.array_equal(found, wanted, equal_nan=True) else float("inf")

@@ -109,3 +109,12 @@ def test_weights_are_those_of_the_file(tmp_path: Path) -> None:
     image = {"input": np.random.default_rng(1).standard_normal((2, 1, 32, 32), np.float32)}
     (one,), (two,) = session_run(path, ["input"])(image), session_run(other, ["input"])(image)
     assert np.array_equal(one, two)
+
+
+def test_a_net_without_a_finite_number_is_proven_by_its_nodes(tmp_path: Path) -> None:
+    path = tmp_path / "net.onnx"
+    netspec.load("input 3x4x4\nconv1-4; square; scaled(-1, -1); log; conv1-2\n").to_onnx(path)
+    proof = import_file(path).proof
+    assert proof is not None
+    assert (proof.nodes, proof.error) == (True, 0)
+    assert "no finite numbers; every node and constant is the file's" in str(proof)

@@ -19,12 +19,12 @@ from support.own_examples import (
     TRAINED,
     Example,
 )
-from support.same_files import same_files
 
 import netspec
 from netspec.diagnostics.raised import NetspecError
 from netspec.graph.same import same
 from netspec.importing.imported import import_file
+from netspec.importing.same_files import same_files
 from netspec.importing.structure.text import tokens
 from netspec.passes.deploy import deploy
 
