@@ -7,12 +7,15 @@ regions are empty and where scores are equal.
 from __future__ import annotations
 
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from support.differential import Net, Ran, Varied, assert_agree, snippet
+from support.differential import Net, Ran, Varied, assert_agree, inputs_for, snippet
 
+import netspec
+from netspec.backends.runtime import Session
 from netspec.backends.torch.modules import to_module
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.source import Source
@@ -388,3 +391,27 @@ def test_equal_values_are_taken_in_order():
 def test_what_does_not_fit_is_refused(declared, step):
     with pytest.raises(NetspecError):
         snippet(declared, step)
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "input x: 3x6x8\ninput by: 18x6x8\n@x; deformconv3-4(@by, pad=1)",
+        "input x: 3x6x8\ninput by: 2x5x5\n@x; grid_sample(@by)",
+    ],
+)
+def test_a_place_that_is_no_number_gives_none_and_stops_nothing(
+    text: str, wrong: float, tmp_path: Path
+) -> None:
+    # Before ONNX has the operator: places are indices of rows.
+    path = tmp_path / "net.onnx"
+    net = netspec.load(text)
+    net.to_onnx(path, opset=13)
+    session = Session(path)
+    feeds = inputs_for(net.graph, 2, {})
+    feeds[1][0, 0, 0, 0] = wrong
+    named = dict(zip(("x", "by"), feeds, strict=True))
+    (found,) = session.run(named).outputs.values()
+    assert not np.isfinite(found[0]).all()
+    assert np.isfinite(found[1]).all()

@@ -173,7 +173,9 @@ class Ready:
         module = copy.deepcopy(self.double)
         for node in self.graph.nodes:
             if node.inputs and node.op.spelling in _BLURS:
-                blur = partial(_blur, random, _BLURS[node.op.spelling])
+                # `alpha` multiplies what was blurred.
+                by = _BLURS[node.op.spelling] * max(1.0, getattr(node.op, "alpha", 1.0))
+                blur = partial(_blur, random, by)
                 module.get_submodule(node.path).register_forward_hook(blur)
             if node.inputs and node.op.spelling == "lrn":
                 module.get_submodule(node.path).register_forward_hook(_lose)

@@ -86,6 +86,8 @@ class Lookup:
         row, column = (graph.node("Cast", [name], to=7) for name in (row, column))
         place = graph.node("Add", [graph.node("Mul", [row, self.width.whole]), column])
         place = graph.node("Add", [graph.node("Mul", [images, self._plane]), place])
+        # What is no number becomes an integer below all: its weight keeps it no number.
+        place = graph.node("Max", [place, graph.integers([0])])
         return graph.node("Gather", [self._rows, place], axis=0)
 
     def bilinear(self, images: str, row: str, column: str, *, zeros: bool) -> str:
