@@ -224,6 +224,23 @@ def _sigmoid() -> Found:
     return bool(off > 0.01), alike("input 2\nsigmoid", x)
 
 
+@case("LRN beside a much larger channel")
+def _beside() -> Found:
+    x = np.ones((1, 8, 1, 1), np.float32)
+    x[0, 2] = 1e5
+    node = helper.make_node("LRN", ["x"], ["y"], size=3, alpha=1.0)
+    theirs = run(model([node]), x)
+    x[0, 2] = 100
+    return not np.isfinite(theirs).all(), alike("input 8x1x1\nlrn(3)", x)
+
+
+@case("Elu, Selu and Celu of small negative numbers")
+def _small() -> Found:
+    x = np.full((1, 2), -1e-4, np.float32)
+    off = run(model([helper.make_node("Elu", ["x"], ["y"])]), x) / np.expm1(-1e-4) - 1
+    return bool(abs(off).max() > 1e-5), alike("input 2\nelu", x)
+
+
 @case("The tanh of a recurrent layer")
 def _recurrent() -> Found:
     # x of 1e-3 through one unit whose weight is 1.

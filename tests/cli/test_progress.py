@@ -124,11 +124,10 @@ def test_of_two_inside_each_other_one_writes(
 
 
 def test_a_command_of_seconds_tells_a_terminal_and_no_pipe() -> None:
-    words = ("list", "--shelf", "lectures")
-    told = on_a_terminal(*words, stream="stderr")
+    told = on_a_terminal("list", stream="stderr")
     assert "list: reading, " in told
     assert left(told) == ""
-    assert netspec(*words).stderr == ""
+    assert netspec("list").stderr == ""
 
 
 @pytest.mark.parametrize(("stream", "quiet"), [(StringIO, False), (Terminal, True)])

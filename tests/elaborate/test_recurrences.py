@@ -208,9 +208,7 @@ def test_it_is_drawn_as_one_pass_that_is_repeated() -> None:
     assert [(item.count, item.element.name) for item in repeats] == [(6, "x_t1")]
 
 
-@pytest.mark.parametrize(
-    ("length", "code"), [(5000, "NS317"), (2**31 - 1, "NS317"), (4000, "NS404")]
-)
+@pytest.mark.parametrize(("length", "code"), [(5000, "NS317"), (2**28, "NS317"), (4000, "NS404")])
 def test_a_long_one_is_refused_before_it_is_built(length: int, code: str) -> None:
     with pytest.raises(NetspecError) as caught:
         net(PLAIN.replace("3x6", f"3x{length}").replace("fc-4(act=tanh)", "fc-4; relu x8; tanh"))
