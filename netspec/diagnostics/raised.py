@@ -11,12 +11,16 @@ from netspec.foundation.records import record
 
 
 class Rejection(Exception):
-    """Raised where a problem is found and the place is not known; the elaborator adds the place."""
+    """Raised where a problem is found and the place is not known; the elaborator adds the place.
+
+    `scope` is the one that the place is of where that is not the one in which it was found: a caller's.
+    """
 
     def __init__(self, problem: Problem, labels: tuple[Label, ...] = ()) -> None:
         super().__init__(problem.headline)
         self.problem = problem
         self.labels = labels
+        self.scope: Any = None
 
 
 class NetspecError(Exception):

@@ -22,8 +22,8 @@ class Reporter:
         self._unknown: set[tuple[str, str]] = set()
 
     def report(self, rejection: Rejection, extent: ast.Extent, scope: Scope) -> None:
-        """One diagnostic at `extent` of the scope's file."""
-        problem = rejection.problem
+        """One diagnostic at `extent` of the scope's file, or of that of a caller's where it is one there."""
+        problem, scope = rejection.problem, rejection.scope or scope
         if isinstance(problem, UnknownName):
             if (problem.file, problem.name) in self._unknown:
                 return

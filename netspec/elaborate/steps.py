@@ -138,7 +138,7 @@ class Elaborator:
         except Poisoned:
             self.reporter.given_up(_heading(step), scope)
         except Misplaced as rejection:
-            self._refuse(rejection, rejection.extent, step, wire, scope, rejection.scope)
+            self._refuse(rejection, rejection.extent, step, wire, scope)
         except Rejection as rejection:
             self._refuse(rejection, _heading(step), step, wire, scope)
         for name, extent in step.named:
@@ -146,20 +146,11 @@ class Elaborator:
         return None
 
     def _refuse(
-        self,
-        rejection: Rejection,
-        extent: ast.Extent,
-        step: ast.Step,
-        wire: Wire,
-        scope: Scope,
-        place: Scope | None = None,
+        self, rejection: Rejection, extent: ast.Extent, step: ast.Step, wire: Wire, scope: Scope
     ) -> None:
-        """Reports a step that `wire` flows into, with what its sizes are those of.
-
-        `extent` is one of `place`, where that is another scope than the step's.
-        """
-        labels = (*rejection.labels, *scope.sizes_elsewhere(step, wire))
-        self.report(Rejection(rejection.problem, labels), extent, place or scope)
+        """Reports a step that `wire` flows into, with what its sizes are those of."""
+        rejection.labels = (*rejection.labels, *scope.sizes_elsewhere(step, wire))
+        self.report(rejection, extent, scope)
 
     def _tick(self, extent: ast.Extent, scope: Scope) -> None:
         self.trace.runs += 1

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable
 from typing import Any
 from unittest.mock import patch
 
 import pytest
-from support.graphs import outcome, told
+from support.graphs import counted, outcome, told
 
 from netspec.diagnostics.limits import Limits
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.source import Source
 from netspec.elaborate.again.recall import Memo, Recall
 from netspec.elaborate.again.template import Run
-from netspec.elaborate.apply import Operators
 from netspec.elaborate.build import build
 
 # Of the kind that is counted as it is run: the size of what flows in is not known before.
@@ -130,20 +128,6 @@ def test_a_memo_that_holds_too_much_starts_anew(monkeypatch: pytest.MonkeyPatch)
     assert memo.shelf.units
 
 
-def counted(act: Callable[[], object]) -> int:
-    """How many steps are run."""
-    steps, apply = 0, Operators.apply
-
-    def applied(*values: Any) -> Any:
-        nonlocal steps
-        steps += 1
-        return apply(*values)
-
-    with patch.object(Operators, "apply", applied):
-        act()
-    return steps
-
-
 SHARING = """block taught(n) { conv3-n(pad=same) as first; relu; conv3-n(pad=same, weights=@first) as then }
 block back { maxpool2 as p; conv1-C; unpool(@p) }
 """
@@ -162,8 +146,8 @@ def test_a_call_that_shares_or_looks_back_is_run_for_each_size(
     steps: str, runs: int, again: int
 ) -> None:
     source, memo = text(f"{SHARING}input 8x8x8\n{steps}"), Memo()
-    first = counted(lambda: build(source, memo=memo))
-    other = counted(lambda: build(source, {}, ("8x12x12",), memo=memo))
+    _, first = counted(lambda: build(source, memo=memo))
+    _, other = counted(lambda: build(source, {}, ("8x12x12",), memo=memo))
     assert outcome(source, ({}, ("8x12x12",)), memo) == outcome(source, ({}, ("8x12x12",)))
     assert (first, other) == (runs, again)
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
 from unittest.mock import patch
 
 import pytest
-from support.graphs import told
+from support.graphs import counted, told
 
 from netspec.diagnostics.limits import Limits
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.source import Source
 from netspec.elaborate.again.recall import Memo, Recall
-from netspec.elaborate.apply import Operators
 from netspec.elaborate.build import build
 from netspec.graph.checked import Graph
 
@@ -31,15 +29,7 @@ block under(b) { default conv(bias=b); plain; plain }
 
 def ran(steps: str) -> tuple[Graph, int]:
     """A net, and how many steps were run for it."""
-    count, apply = 0, Operators.apply
-
-    def applied(*values: Any) -> Any:
-        nonlocal count
-        count += 1
-        return apply(*values)
-
-    with patch.object(Operators, "apply", applied):
-        return build(Source("t.ns", f"{BLOCKS}input 8x9x9\n{steps}\n")), count
+    return counted(lambda: build(Source("t.ns", f"{BLOCKS}input 8x9x9\n{steps}\n")))
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import netspec
 from netspec.diagnostics.limits import Limits
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.source import Source
@@ -427,3 +428,19 @@ def test_rows_that_do_not_meet_are_told_as_what_they_are_for() -> None:
         build(Source("t.ns", text))
     shown = caught.value.diagnostics[0].problem.facts["shapes"]
     assert shown == "5 for each of R and 5 for all samples and 5 for each sample"
+
+
+@pytest.mark.parametrize("steps", ["conv3-8(stride=n)", "default conv(stride=n); conv3-8"])
+def test_a_word_is_told_in_the_file_that_it_was_written_in(steps: str, tmp_path: Path) -> None:
+    (tmp_path / "parts.ns").write_text(f"block unit(n) {{ {steps} }}\n")
+    net = tmp_path / "net.ns"
+    net.write_text(
+        "net a\nimport block unit from parts\n# So that places differ.\ninput 3x8x8\nunit(foo)\n"
+    )
+    with pytest.raises(NetspecError) as caught:
+        netspec.load(net)
+    (said,) = caught.value.diagnostics
+    assert said.code == "NS202"
+    assert said.span is not None
+    assert (said.span.source.name, said.span.text) == (str(net), "foo")
+    assert [label.span.source.name for label in said.labels] == [str(tmp_path / "parts.ns")]

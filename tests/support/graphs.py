@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, TypeVar
 from unittest.mock import patch
 
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.source import Source, Span
 from netspec.elaborate.again.keys import Key
 from netspec.elaborate.again.recall import Memo, Recall
+from netspec.elaborate.apply import Operators
 from netspec.elaborate.build import build
 from netspec.graph.checked import Call, Graph, Value
 
+T = TypeVar("T")
 # Settings and inputs.
 Given = tuple[Mapping[str, Any], tuple[str, ...]]
 
@@ -116,3 +118,16 @@ def variants(graph: Graph) -> list[Given]:
             case float():
                 found.append(({name: value / 2}, ()))
     return found + found[1:4]
+
+
+def counted(act: Callable[[], T]) -> tuple[T, int]:
+    """What a function gives, and how many steps are run for it."""
+    count, apply = 0, Operators.apply
+
+    def applied(*values: Any) -> Any:
+        nonlocal count
+        count += 1
+        return apply(*values)
+
+    with patch.object(Operators, "apply", applied):
+        return act(), count
