@@ -332,7 +332,7 @@ def _embedding(writer: Writer, node: Node, table: Array) -> View:
     view = writer.view(node.inputs[1])
     if table.ndim != 2 or node.get("axis", 0) or table.dtype.kind != "f":
         raise Unsaid("it is no table of vectors")
-    if view.wire.step is not None:
+    if view.wire.step is not None and view.wire.only != "embedding":
         raise Unsaid("its ids are no input")
     rows, width = table.shape
     wire = writer.step(

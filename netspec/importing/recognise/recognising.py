@@ -22,8 +22,10 @@ from netspec.importing.recognise.rules.bins import BINS
 from netspec.importing.recognise.rules.chains import chained
 from netspec.importing.recognise.rules.choosing import CHOOSING
 from netspec.importing.recognise.rules.columns import with_regions
+from netspec.importing.recognise.rules.counting import COUNTING, counted
 from netspec.importing.recognise.rules.heads import ATTENTION
 from netspec.importing.recognise.rules.joining import JOINING
+from netspec.importing.recognise.rules.largest import by_largest
 from netspec.importing.recognise.rules.narrowing import narrowed
 from netspec.importing.recognise.rules.pixels import PIXELS
 from netspec.importing.recognise.rules.products import PRODUCTS
@@ -55,6 +57,7 @@ _RULES: dict[str, Callable[[Writer, Node], Made]] = {
     **PIXELS,
     **BINS,
     **CHOOSING,
+    **COUNTING,
     **SAMPLING,
     **UNPOOLING,
     **WRITTEN,
@@ -131,6 +134,8 @@ def _read(
 ) -> tuple[Recognised, frozenset[str]]:
     """The steps of a program, and what the groups make that are none; those that make `apart` stay nodes."""
     total = len(program.nodes)
+    counted(program)
+    by_largest(program)
     with_steps(program)
     turned(program)
     in_tables(program)
@@ -306,13 +311,14 @@ def _counts(program: Program) -> dict[str, str]:
 
 
 def _with_ids(program: Program, writer: Writer, steps: list[Step]) -> None:
-    """Leaves out how many rows a table has where that is how many ids its input holds."""
-    for item, wire in zip(program.inputs, writer.inputs, strict=True):
-        if item.integers:
-            rows = f"rows={_rows(steps, wire)}"
-            for step in steps:
-                if wire in step.inputs:
-                    step.given = tuple(given for given in step.given if given != rows)
+    """Leaves out how many rows a table has where that is how many ids there can be."""
+    pairs = zip(program.inputs, writer.inputs, strict=True)
+    known = [(wire, str(_rows(steps, wire))) for item, wire in pairs if item.integers]
+    known += [(step.made[0], step.given[0]) for step in steps if step.head == "position_ids"]
+    for wire, rows in known:
+        for step in steps:
+            if wire in step.inputs:
+                step.given = tuple(given for given in step.given if given != f"rows={rows}")
 
 
 def _rows(steps: Sequence[Step], wire: Wire) -> int:
