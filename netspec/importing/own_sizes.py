@@ -14,9 +14,9 @@ from pathlib import Path
 from netspec.diagnostics.raised import NetspecError
 from netspec.importing.files.program import Node, Program
 from netspec.importing.files.specialise import read_program
-from netspec.importing.recognise.arranging import MISFIT
 from netspec.importing.recognise.opening import open_sizes
 from netspec.importing.recognise.recognising import Recognised, recognised
+from netspec.importing.recognise.steps import MISFIT
 
 # How often a file is read at sizes that it has somewhere.
 _MOST = 32

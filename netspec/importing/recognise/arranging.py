@@ -13,13 +13,11 @@ from netspec.importing.files.program import Array, Node
 from netspec.importing.recognise.parts.rows import with_rows
 from netspec.importing.recognise.rules.chains import nearest
 from netspec.importing.recognise.rules.choosing import pairs
-from netspec.importing.recognise.steps import Wire
+from netspec.importing.recognise.steps import MISFIT, Wire
 from netspec.importing.recognise.views import Atom, View, flat, size_of
 from netspec.importing.recognise.writer import Unsaid, Writer
 from netspec.ops.spatial.upsample import nearest_places
 
-# Why a reshape to numbers of another size of the inputs is not read.
-MISFIT = "its sizes are not those of what it reads, at the sizes that inputs have here"
 # The words for a value's axes, by how many it has.
 _WORDS = {
     1: ("channels",),

@@ -16,6 +16,8 @@ from netspec.syntax.expected import KEYWORDS
 _LONGEST = 56
 # Numbers of more characters are fractions where they can be.
 _SHORT = 8
+# Why a reshape, or a table, has no place for what it reads.
+MISFIT = "its sizes are not those of what it reads, at the sizes that inputs have here"
 _RESERVED = {word.lower() for word in KEYWORDS} | {"input", "output"}
 
 

@@ -26,7 +26,7 @@ class PositionIds(Operator):
     takes_ids = True
     order = ("rows", "padding", "start")
     examples = (
-        ("7 ids(11)", "position_ids(9); embedding-5"),
+        ("7 ids(11)", "{ | embedding-5 | position_ids(9); embedding-5 }; add"),
         ("T ids(2)", "position_ids(64, 0, 1); embedding-3"),
     )
 

@@ -47,8 +47,8 @@ def _as_topk(program: Program, node: Node, makers: dict[str, Node]) -> list[Node
     largest = int(node.op == "ArgMax")
     given = {"k": 1, "axis": -1, "largest": largest, "sorted": 1}
     topk = Node("TopK", (source,), (values, places), given, node.name, node.scopes)
-    given = {"shape": program.shapes[node.output]}
-    return [*before, topk, Node("Reshape", (places,), node.outputs, given, node.name, node.scopes)]
+    whole = {"shape": program.shapes[node.output]}
+    return [*before, topk, Node("Reshape", (places,), node.outputs, whole, node.name, node.scopes)]
 
 
 def _numbers(program: Program, name: str, makers: dict[str, Node]) -> tuple[str, list[Node]]:
