@@ -54,13 +54,13 @@ def _given(program: Program, name: str, source: str, nodes: list[Node]) -> dict[
     random, ids_there = np.random.default_rng(0), rows_of(program, source)
     for padding in sorted({0, *(int(array.item()) for array in single)}):
         values = run(nodes, {source: np.full(shape, padding)}, program.constants, program.shapes)
-        if not 0 <= padding < ids_there or values is None or values[name].min() < 0:
+        if padding < 0 or values is None or values[name].min() < 0:
             continue
         start = int(values[name].flat[0])
         for _ in range(_DRAWS):
             filled = random.random(shape) < _FILLED
-            others = (padding + random.integers(1, ids_there, shape)) % ids_there
-            ids = np.where(filled, padding, others)
+            ids = np.where(filled, padding, random.integers(0, ids_there, shape))
+            filled = ids == padding
             values = run(nodes, {source: ids}, program.constants, program.shapes)
             told = np.cumsum(~filled, 1) * ~filled + start
             if values is None or not np.array_equal(values[name], told):
