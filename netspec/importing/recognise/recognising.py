@@ -106,10 +106,11 @@ class Recognised:
         return {step.name: step.scopes for step in self.steps}
 
 
-def recognised(program: Program, name: str) -> Recognised:
+def recognised(program: Program, name: str, refused: Mapping[str, str] | None = None) -> Recognised:
     """The steps of a program, which is rewritten on the way; `name` is that of the net.
 
-    A group of nodes that no step says is read as its nodes, where nothing else is unread for that.
+    `refused` are tensors whose steps the language refused, and why: what makes them is not read. A group of
+    nodes that no step says is read as its nodes, where nothing else is unread for that.
     """
     whole = replace(
         program,
@@ -117,9 +118,9 @@ def recognised(program: Program, name: str) -> Recognised:
         constants=dict(program.constants),
         shapes=dict(program.shapes),
     )
-    found, unsaid = _read(program, name)
+    found, unsaid = _read(program, name, refused or {})
     if unsaid:
-        other, left = _read(whole, name, unsaid)
+        other, left = _read(whole, name, refused or {}, unsaid)
         before = {item.node.output for item in found.unread} - unsaid
         if not left and {item.node.output for item in other.unread} <= before:
             program.nodes[:] = whole.nodes
@@ -130,7 +131,7 @@ def recognised(program: Program, name: str) -> Recognised:
 
 
 def _read(
-    program: Program, name: str, apart: Set[str] = frozenset()
+    program: Program, name: str, refused: Mapping[str, str], apart: Set[str] = frozenset()
 ) -> tuple[Recognised, frozenset[str]]:
     """The steps of a program, and what the groups make that are none; those that make `apart` stay nodes."""
     total = len(program.nodes)
@@ -149,6 +150,8 @@ def _read(
         writer.node = node
         before = len(writer.steps)
         try:
+            if node.output in refused:
+                raise Unsaid(refused[node.output])
             views = _made(writer, node)
         except Unsaid as refusal:
             writer.forget(before)

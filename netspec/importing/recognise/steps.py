@@ -54,7 +54,8 @@ class Step:
 
     It reads `inputs`, the first from the wire and the others by reference; `named` ones as the
     parameters of these names. `weights` are its tensors by their names in the operator. It makes the
-    values `made`, and beside them what goes by its own name, `aside`.
+    values `made`, and beside them what goes by its own name, `aside`. `source` is what the node makes that
+    it was written for.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Step:
     joins: bool = False
     made: tuple[Wire, ...] = ()
     aside: tuple[Wire, ...] = ()
+    source: str = ""
 
     def renamed(self, name: str) -> None:
         """Calls the step, what it makes and what goes by its name otherwise."""

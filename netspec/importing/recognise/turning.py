@@ -165,7 +165,7 @@ def _shorter(exact: float, close: float) -> Iterator[float]:
 
 
 def _slowed(turns: Array, half: int) -> dict[str, Any] | None:
-    """The base, and how long waves are slowed, of turns (places, pairs) of a sequence; None if they are not."""
+    """The base, and how long waves are slowed, of turns (places, pairs); None if they are not."""
     if half < 2 or len(turns) < 2:
         return None
     rates = _rates(turns)
@@ -186,8 +186,8 @@ def _slowed(turns: Array, half: int) -> dict[str, Any] | None:
 
 
 def _rates(turns: Array) -> Array:
-    """By how much each pair turns from place to place, told at the farthest that is less than half a turn away."""
-    found = np.angle(turns[1])
+    """By how much each pair turns from place to place, told at the farthest within half a turn."""
+    found: Array = np.angle(turns[1])
     step = 2
     while step < len(turns):
         near = found * step < _NEAR

@@ -159,6 +159,7 @@ class Writer:
         step = Step(
             name, head, tuple(inputs), tuple(given), named or {}, weights or {}, self.node.scopes
         )
+        step.source = self.node.output
         step.made = tuple(
             Wire(
                 name if outputs == 1 else self.names.free([f"{name}_{i + 1}"], word),

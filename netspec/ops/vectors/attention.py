@@ -267,9 +267,7 @@ class Attention(Heads):
         neighbours = self.rotary_pairs == "neighbours"
         if places.size and self.rotary_factor != 1:
             allowed = "1 where the positions are those of a map"
-            raise Rejection(
-                OutOfRange(self.spelling, "rotary_factor", allowed, self.rotary_factor)
-            )
+            raise Rejection(OutOfRange(self.spelling, "rotary_factor", allowed, self.rotary_factor))
         slowing = Slowing(self.rotary_factor, self.rotary_length)
         found = Turning(self.rotary, width, self.rotary_part, neighbours, places, slowing)
         if found.turned < 2:

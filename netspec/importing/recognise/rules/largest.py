@@ -39,7 +39,7 @@ def _as_topk(program: Program, node: Node, makers: dict[str, Node]) -> list[Node
     shape = program.shapes.get(node.inputs[0], ()) if node.inputs else ()
     if node.op not in ("ArgMax", "ArgMin") or not shape or node.get("select_last_index", 0):
         return None
-    if node.get("axis", 0) % len(shape) != len(shape) - 1:
+    if node.get("axis", 0) % len(shape) != len(shape) - 1 or node.output in program.outputs:
         return None
     source, before = _numbers(program, node.inputs[0], makers)
     one = (*shape[:-1], 1)
