@@ -166,7 +166,8 @@ def _read(
     known = [name for name in program.outputs if name not in writer.unknown]
     made = {name: id(writer.views[name].wire) for name in known if name in writer.views}
     outputs = [name for name in known if made.get(name) not in missing]
-    found = {output: _output(writer, output, unread) for output in outputs}
+    own: dict[int, Wire] = {}
+    found = {output: _output(writer, output, unread, own) for output in outputs}
     placed = {output: item for output, item in found.items() if item is not None}
     outputs = [output for output in outputs if output in placed]
     wires = [placed[output][0] for output in outputs]
@@ -231,8 +232,13 @@ def _made(writer: Writer, node: Node) -> Made:
         raise Unsaid("its attributes are not those of the operator") from None
 
 
-def _output(writer: Writer, output: str, unread: list[Unread]) -> tuple[Wire, int] | None:
-    """The value that an output is, the batch first, and which axis of the file's that is; None if unread."""
+def _output(
+    writer: Writer, output: str, unread: list[Unread], own: dict[int, Wire]
+) -> tuple[Wire, int] | None:
+    """The value that an output is, the batch first, and which axis of the file's that is; None if unread.
+
+    `own` are steps that give inputs, or one of several tensors, names that outputs have.
+    """
     writer.node = Node("Output", (), (output,), name="")
     try:
         view = writer.view(output)
@@ -246,7 +252,9 @@ def _output(writer: Writer, output: str, unread: list[Unread]) -> tuple[Wire, in
         # One of several tensors of a step has no name of its own.
         part = wire.step is not None and len(wire.step.made) > 1 and len(writer.called) > 1
         if wire.step is None or part:
-            wire = writer.step("identity", [wire], wire.sizes)
+            if id(wire) not in own:
+                own[id(wire)] = writer.step("identity", [wire], wire.sizes)
+            wire = own[id(wire)]
         return wire, batch
     except Unsaid as refusal:
         unread.append(Unread(Node("output", (), (output,), name=output), str(refusal)))
