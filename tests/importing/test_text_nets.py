@@ -584,3 +584,27 @@ def test_a_step_is_taken_where_ids_say(place: Any, moved: bool, tmp_path: Path) 
     assert "gather(@" in found.text
     assert "ids(20)" in found.text, "whose ids are those of the table, moved or not"
     assert found.proof is not None
+
+
+@pytest.mark.parametrize("told", [{"add_zero_attn": True}, {"add_bias_kv": True}])
+@pytest.mark.parametrize("alone", [True, False])
+def test_keys_that_no_word_has_stand_beside_the_others(
+    told: dict[str, bool], alone: bool, tmp_path: Path
+) -> None:
+    """Rows of heads of all samples, folded to one constant, are the same for each sample."""
+
+    class More(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.heads = nn.MultiheadAttention(WIDTH, HEADS, batch_first=True, **told)
+
+        def forward(self, x: Any, y: Any = None) -> Any:
+            y = x if y is None else y
+            return self.heads(x, y, y, need_weights=False)[0]
+
+    given = (torch.randn(1, STEPS, WIDTH), torch.randn(1, STEPS + 1, WIDTH))[: 2 - alone]
+    found = read(exported(tmp_path / "a.onnx", More(), given))
+    assert "parameter(16x1)" in found.text
+    assert f"attend({HEADS}" in found.text
+    assert found.proof is not None
+    assert found.proof.batches == (1, 3)
