@@ -30,6 +30,7 @@ from netspec.importing.recognise.rules.products import PRODUCTS
 from netspec.importing.recognise.rules.reducing import REDUCING
 from netspec.importing.recognise.rules.sampling import SAMPLING
 from netspec.importing.recognise.rules.tables import in_tables
+from netspec.importing.recognise.rules.tied import tied
 from netspec.importing.recognise.rules.told import of_ids
 from netspec.importing.recognise.rules.unpooling import UNPOOLING
 from netspec.importing.recognise.steps import Step, Wire
@@ -95,7 +96,8 @@ class Recognised:
     @property
     def weights(self) -> dict[str, Array]:
         """The steps' tensors by their names in the text."""
-        return {f"{s.name}.{key}": array for s in self.steps for key, array in s.weights.items()}
+        owners = [step for step in self.steps if step.owner is None]
+        return {f"{s.name}.{key}": array for s in owners for key, array in s.weights.items()}
 
     @property
     def scopes(self) -> dict[str, tuple[Scope, ...]]:
@@ -173,6 +175,7 @@ def _read(
     steps = _used(writer.steps, wires)
     writer.parts.told(steps)
     _with_ids(program, writer, steps)
+    tied(steps)
     read = {id(wire) for step in steps for wire in (*step.inputs, *step.named.values())}
     whole = Recognised(
         name,

@@ -52,7 +52,8 @@ class Step:
 
     It reads `inputs`, the first from the wire and the others by reference; `named` ones as the
     parameters of these names. `weights` are its tensors by their names in the operator. It makes the
-    values `made`, and beside them what goes by its own name, `aside`.
+    values `made`, and beside them what goes by its own name, `aside`. With an `owner`, the weights are that
+    step's.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Step:
     joins: bool = False
     made: tuple[Wire, ...] = ()
     aside: tuple[Wire, ...] = ()
+    owner: Step | None = None
 
     def renamed(self, name: str) -> None:
         """Calls the step, what it makes and what goes by its name otherwise."""
@@ -77,6 +79,7 @@ class Step:
         first, *others = self.inputs
         given = [f"@{wire.name}" for wire in others]
         given += [*self.given, *(f"{key}=@{wire.name}" for key, wire in self.named.items())]
+        given += [] if self.owner is None else [f"weights=@{self.owner.name}"]
         call = f"{self.head}({', '.join(given)})" if given else self.head
         found = [f"@{first.name}; {call} as {self.name}"]
         if len(self.made) > 1:

@@ -21,6 +21,7 @@ from netspec.importing.structure.fusing import fused
 from netspec.importing.structure.library import Recognising
 from netspec.importing.structure.names import Names
 from netspec.importing.structure.regions import nested, plain
+from netspec.importing.structure.sharing import Ties
 from netspec.importing.structure.terms import IDENTITY, REFERENCE, Chain, Item, Tangled, reference
 from netspec.importing.structure.text import Anything, Writer, family, tokens
 from netspec.importing.structure.unify import Block
@@ -118,7 +119,8 @@ def _text(
 ) -> str:
     chain = nested(graph, flat=way.flat)
     braced(chain)
-    fused(chain, projecting=way.projecting)
+    ties = Ties(chain)
+    fused(chain, ties, projecting=way.projecting)
     names = Names(graph, scopes)
     named: dict[Any, str] = {node.output: node.path for node in graph.inputs}
     listed = _outputs(graph, chain, named)
@@ -135,11 +137,12 @@ def _text(
             raise Misfit
     names.taken |= set(shipped)
     folding = Folding(
-        chain, lambda blocks: Writer(likely, anything, blocks), names, refused, shipped, named
+        chain, lambda blocks: Writer(likely, anything, blocks), names, refused, shipped, ties, named
     )
     folding.run(most)
     if done is not None:
         done += folding.done
+    ties.say((chain, *(block.body for block in folding.blocks.values() if block.body)))
     # Names are given to what is left: each block has its own.
     ordered = _ordered(chain, folding.blocks)
     names.numbered(chain, ordered, folding.blocks)
@@ -155,10 +158,10 @@ def _text(
         if way.settled
         else chosen(
             (item for body in bodies for item in body.walk()),
-            lambda settings: Writer(settings, named, folding.blocks),
+            lambda settings: Writer(settings, named, folding.blocks, ties.giving),
         )
     )
-    writer = Writer(defaults, named, folding.blocks)
+    writer = Writer(defaults, named, folding.blocks, ties.giving)
     lines = [] if graph.name in RESERVED or not graph.name.isidentifier() else [f"net {graph.name}"]
     lines += [*metadata_lines(graph.metadata), ""]
     lines += [input_line(graph, node) for node in graph.inputs]
