@@ -343,6 +343,8 @@ def _embedding(writer: Writer, node: Node, table: Array) -> View:
         weights={"weight": table},
     )
     new = (Atom(width),) if width > 1 else ()
+    if len(view.axes) == 1:  # one id for each sample
+        return View(writer.step("flatten", [wire], (width,)), (view.base[0], new), (*view.axes, new))
     # However the ids were moved, their vectors lie as they do.
     return View(wire, (view.base[0], new, *view.base[1:]), (*view.axes, new))
 

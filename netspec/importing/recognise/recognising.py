@@ -233,7 +233,9 @@ def _output(writer: Writer, output: str, unread: list[Unread]) -> tuple[Wire, in
         view = writer.view(output)
         batch = view.axes.index(view.base[0]) if view.base[0] in view.axes else 0
         view = view.moved(sorted(range(len(view.axes)), key=lambda axis: axis != batch))
-        wire = writer.plain(view)
+        # What is one number for each sample has an axis of one in a spec.
+        view = View(view.wire, view.base, (*view.axes, *[()] * (len(view.axes) == 1)))
+        wire = writer.sized(writer.plain(view), view.axes)
         if wire.only:
             raise Unsaid(f"it is of places that only {wire.only} takes")
         if not writer.parts.whole(wire, view.axes[0]):
