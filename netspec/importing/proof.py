@@ -172,7 +172,8 @@ def prove(
             other = session_run(nudged, list(names), outputs, of=path)
             pairs = [(told(path, other, feed), told(path, ours, feed)) for feed in named]
             moved = max(_apart(path, *pair) for pair in pairs)
-    if worst > min(_MOST, max(_ROUNDINGS * moved, _summing(programs))):
+    near = min(_MOST, max(_ROUNDINGS * moved, _summing(programs)))
+    if worst > max(near, min(moved, _HALF_MOST)):
         reason = f"an output differs by {worst:.1e} of its largest value, rounding by {moved:.1e}"
         raise NetspecError(NotProven(str(path), reason))
     return Proof(ran, count, worst, moved, places, apart=apart)

@@ -44,6 +44,8 @@ TEXTS = {
     "crossed": ONE
     + "conv3-8(pad=same) as a; relu; conv3-8(pad=same) as b; relu\n"
     + "conv3-8(pad=same, weights=@b); relu; conv3-8(pad=same, weights=@a)",
+    "groups": PAIR
+    + "add { | @a; conv1-8 as c; groupnorm(4) as g | @b; conv1-8(weights=@c); groupnorm(4, weights=@g) }",
     "slopes": PAIR + "mul { | @a; conv3-4(act=prelu) as p | @b; conv3-4(act=prelu, weights=@p) }",
 }
 

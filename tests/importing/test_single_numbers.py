@@ -129,3 +129,19 @@ def test_whole_numbers_that_are_also_ids_stay_ids(tmp_path: Path) -> None:
     given = {"x": (TensorProto.FLOAT, ["n", 8]), "i": (TensorProto.INT64, ["n"])}
     with pytest.raises(NetspecError, match="NS802"):
         read(tmp_path, nodes, given, {"t": weights(10, 8), "one": np.int64([1])})
+
+
+def test_columns_of_ids_have_tables_of_their_own(tmp_path: Path) -> None:
+    nodes, tables = [], {}
+    for column, rows in enumerate((10, 20, 10)):
+        tables |= {f"t{column}": weights(rows, 4), f"p{column}": np.int64(column)}
+        nodes += [
+            node("Gather", ["i", f"p{column}"], [f"c{column}"], axis=1),
+            node("Gather", [f"t{column}", f"c{column}"], [f"e{column}"]),
+        ]
+    nodes.append(node("Concat", ["e0", "e1", "e2", "x"], ["y"], axis=1))
+    given = {"x": (TensorProto.FLOAT, ["n", 5]), "i": (TensorProto.INT64, ["n", 3])}
+    found = read(tmp_path, nodes, given, tables)
+    assert "input i: 3 ids(10)" in found.text
+    assert found.text.count("rows=20") == 1
+    assert "slice(1, 2)" in found.text

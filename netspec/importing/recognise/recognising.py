@@ -316,13 +316,15 @@ def _with_ids(program: Program, writer: Writer, steps: list[Step]) -> None:
         if item.integers:
             rows = f"rows={_rows(steps, wire)}"
             for step in steps:
-                if wire in step.inputs:
+                if any(read.source is wire for read in step.inputs):
                     step.given = tuple(given for given in step.given if given != rows)
 
 
 def _rows(steps: Sequence[Step], wire: Wire) -> int:
     """How many ids an input can hold: as many as the smallest table has rows."""
     tables = [
-        s.weights["weight"].shape[0] for s in steps if wire in s.inputs and "weight" in s.weights
+        s.weights["weight"].shape[0]
+        for s in steps
+        if any(read.source is wire for read in s.inputs) and "weight" in s.weights
     ]
     return min(tables, default=2)

@@ -38,6 +38,12 @@ class Wire:
     cuts: tuple[Any, ...] = ()
     only: str = ""
 
+    @property
+    def source(self) -> Wire:
+        """What it is elements of, as they are."""
+        moved = self.step is not None and re.match(r"(slice|pick)\b", self.step.head)
+        return self.step.inputs[0].source if self.step is not None and moved else self
+
     def beside(self, only: str, sizes: tuple[int, ...]) -> Wire:
         """What its step gives beside it, to steps of one word alone."""
         assert self.step is not None
@@ -81,6 +87,8 @@ class Step:
         given += [*self.given, *(f"{key}=@{wire.name}" for key, wire in self.named.items())]
         given += [] if self.owner is None else [f"weights=@{self.owner.name}"]
         call = f"{self.head}({', '.join(given)})" if given else self.head
+        if given and self.head.endswith(")"):  # a head that has arguments has these first
+            call = f"{self.head[:-1]}, {', '.join(given)})"
         found = [f"@{first.name}; {call} as {self.name}"]
         if len(self.made) > 1:
             parts = " | ".join(f"identity as {wire.name}" for wire in self.made)
