@@ -16,6 +16,8 @@ from netspec.syntax.expected import KEYWORDS
 _LONGEST = 56
 # Numbers of more characters are fractions where they can be.
 _SHORT = 8
+# Why a reshape, or a table, has no place for what it reads.
+MISFIT = "its sizes are not those of what it reads, at the sizes that inputs have here"
 _RESERVED = {word.lower() for word in KEYWORDS} | {"input", "output"}
 
 
@@ -58,8 +60,8 @@ class Step:
 
     It reads `inputs`, the first from the wire and the others by reference; `named` ones as the
     parameters of these names. `weights` are its tensors by their names in the operator. It makes the
-    values `made`, and beside them what goes by its own name, `aside`. With an `owner`, the weights are that
-    step's.
+    values `made`, and beside them what goes by its own name, `aside`. `source` is what the node makes that
+    it was written for. With an `owner`, the weights are that step's.
     """
 
     name: str
@@ -73,6 +75,7 @@ class Step:
     made: tuple[Wire, ...] = ()
     aside: tuple[Wire, ...] = ()
     owner: Step | None = None
+    source: str = ""
 
     def renamed(self, name: str) -> None:
         """Calls the step, what it makes and what goes by its name otherwise."""

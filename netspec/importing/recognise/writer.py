@@ -160,6 +160,7 @@ class Writer:
         step = Step(
             name, head, tuple(inputs), tuple(given), named or {}, weights or {}, self.node.scopes
         )
+        step.source = self.node.output
         step.made = tuple(
             Wire(
                 name if outputs == 1 else self.names.free([f"{name}_{i + 1}"], word),
@@ -223,7 +224,7 @@ class Writer:
     def flowing(self) -> Wire:
         """A value with a row for each sample that is of numbers: an input, or what is first made of ids."""
         pairs = zip(self.program.inputs, self.inputs, strict=True)
-        made = (step.made[0] for step in self.steps if step.made and not step.made[0].shared)
+        made = (step.made[0] for step in self.steps if step.made and _flows(step.made[0]))
         return next(
             chain((wire for item, wire in pairs if not item.integers), made), self.inputs[0]
         )
@@ -496,3 +497,8 @@ def _meets(large: View, small: View) -> bool:
         pairs = zip(small.base[1:], large.base[1:], strict=True)
         return all(not a or not b or a == b for a, b in pairs)
     return len(small.base) == 2 and len(large.base) > 1 and small.base[1] == large.base[1]
+
+
+def _flows(wire: Wire) -> bool:
+    """Whether a value has numbers for each sample."""
+    return not wire.shared and not wire.only
