@@ -1,8 +1,9 @@
-"""Inputs of whole numbers that a file reads as numbers and not as ids, such as the steps of a diffusion."""
+"""Inputs of a whole number for each sample, read as a number and not as an id: the steps of a diffusion."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from math import prod
 
 from onnx import TensorProto
 
@@ -14,7 +15,10 @@ _MOVES = frozenset(
 
 
 def counted(program: Program) -> Program:
-    """The program whose inputs of whole numbers are numbers where they are cast to such before all else."""
+    """The program whose inputs of a whole number for each sample are numbers if they are cast at once.
+
+    Of whole numbers for each place, masks among them, it is told what is computed of each.
+    """
     readers = program.readers()
     whole: set[str] = set()
     # What is cast, by what that is then called.
@@ -24,7 +28,8 @@ def counted(program: Program) -> Program:
         last = [node for name in moved for node in readers.get(name, ()) if node.op not in _MOVES]
         numbers = all(n.op == "Cast" and n.get("to") == TensorProto.FLOAT for n in last)
         given = {*moved, *(node.output for node in last)} & {*program.outputs}
-        if item.integers and last and numbers and not given:
+        alone = prod(item.of_sample(program.shapes)) == 1
+        if item.integers and alone and last and numbers and not given:
             whole |= moved
             same |= {node.output: node.inputs[0] for node in last}
     nodes = [
