@@ -126,6 +126,11 @@ class Assembler:
             and self.size + size <= self.limits.activations
         )
 
+    def holds(self, path: str) -> bool:
+        """Whether there is a step or call of this path."""
+        inside = f"{path}."
+        return any(node.path == path or node.path.startswith(inside) for node in self.nodes)
+
     def borrow(self, path: str, owner: str) -> None:
         """Takes note that a node was added that uses another's weights."""
         self._borrowed[path] = owner

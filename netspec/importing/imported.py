@@ -207,11 +207,13 @@ def _short(path: Path, found: Recognised) -> tuple[str, Graph, dict[str, Array]]
     graph = _built(path, text)
     paths = same(flat, graph)
     assert paths is not None, "structured text is checked where it is made"
+    # Of steps that share weights, the first in the text has them.
+    owners = {node.path: node.owner for node in graph.nodes}
     weights = {}
     for key, array in found.weights.items():
         node, _, own = key.partition(".")
         if node in paths:  # what nothing reads is not in the text
-            weights[f"{paths[node]}.{own}"] = array
+            weights[f"{owners[paths[node]]}.{own}"] = array
     return text, graph, weights
 
 

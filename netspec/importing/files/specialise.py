@@ -30,6 +30,7 @@ from netspec.diagnostics.records import printable
 from netspec.importing.files.chains import chained
 from netspec.importing.files.composed import COMPOSED, composed
 from netspec.importing.files.computing import computed
+from netspec.importing.files.counted import counted
 from netspec.importing.files.einsum import as_products, bounded
 from netspec.importing.files.meaning.meant import meant
 from netspec.importing.files.normal import normalised
@@ -187,7 +188,7 @@ class _Specialising:
             tables=self.tables.found,
         )
         program.nodes[:] = program.used()
-        return program
+        return counted(program)
 
     def _input(self, item: Any, index: int) -> Input:
         kind = item.type.tensor_type

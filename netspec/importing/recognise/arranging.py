@@ -330,7 +330,7 @@ def _embedding(writer: Writer, node: Node, table: Array) -> View:
     view = writer.view(node.inputs[1])
     if table.ndim != 2 or node.get("axis", 0) or table.dtype.kind != "f":
         raise Unsaid("it is no table of vectors")
-    if view.wire.step is not None and view.wire.only != "embedding":
+    if view.wire.source.step is not None and view.wire.only != "embedding":
         raise Unsaid("its ids are no input")
     rows, width = table.shape
     wire = writer.step(
@@ -341,6 +341,10 @@ def _embedding(writer: Writer, node: Node, table: Array) -> View:
         weights={"weight": table},
     )
     new = (Atom(width),) if width > 1 else ()
+    if len(view.axes) == 1:  # one id for each sample
+        return View(
+            writer.step("flatten", [wire], (width,)), (view.base[0], new), (*view.axes, new)
+        )
     # However the ids were moved, their vectors lie as they do.
     return View(wire, (view.base[0], new, *view.base[1:]), (*view.axes, new))
 

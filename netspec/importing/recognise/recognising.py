@@ -32,6 +32,7 @@ from netspec.importing.recognise.rules.products import PRODUCTS
 from netspec.importing.recognise.rules.reducing import REDUCING
 from netspec.importing.recognise.rules.sampling import SAMPLING
 from netspec.importing.recognise.rules.tables import in_tables
+from netspec.importing.recognise.rules.tied import tied
 from netspec.importing.recognise.rules.told import of_ids
 from netspec.importing.recognise.rules.unpooling import UNPOOLING
 from netspec.importing.recognise.steps import Step, Wire
@@ -98,7 +99,8 @@ class Recognised:
     @property
     def weights(self) -> dict[str, Array]:
         """The steps' tensors by their names in the text."""
-        return {f"{s.name}.{key}": array for s in self.steps for key, array in s.weights.items()}
+        owners = [step for step in self.steps if step.owner is None]
+        return {f"{s.name}.{key}": array for s in owners for key, array in s.weights.items()}
 
     @property
     def scopes(self) -> dict[str, tuple[Scope, ...]]:
@@ -182,6 +184,7 @@ def _read(
     steps = _used(writer.steps, wires)
     writer.parts.told(steps)
     _with_ids(program, writer, steps)
+    tied(steps)
     read = {id(wire) for step in steps for wire in (*step.inputs, *step.named.values())}
     whole = Recognised(
         name,
@@ -244,7 +247,9 @@ def _output(
         view = writer.view(output)
         batch = view.axes.index(view.base[0]) if view.base[0] in view.axes else 0
         view = view.moved(sorted(range(len(view.axes)), key=lambda axis: axis != batch))
-        wire = writer.plain(view)
+        # What is one number for each sample has an axis of one in a spec.
+        view = View(view.wire, view.base, (*view.axes, *[()] * (len(view.axes) == 1)))
+        wire = writer.sized(writer.plain(view), view.axes)
         if wire.only:
             raise Unsaid(f"it is of places that only {wire.only} takes")
         if not writer.parts.whole(wire, view.axes[0]):
@@ -328,13 +333,15 @@ def _with_ids(program: Program, writer: Writer, steps: list[Step]) -> None:
     known += [(step.made[0], step.given[0]) for step in steps if step.head == "position_ids"]
     for wire, rows in known:
         for step in steps:
-            if wire in step.inputs:
+            if any(read.source is wire for read in step.inputs):
                 step.given = tuple(given for given in step.given if given != f"rows={rows}")
 
 
 def _rows(steps: Sequence[Step], wire: Wire) -> int:
     """How many ids an input can hold: as many as the smallest table has rows."""
     tables = [
-        s.weights["weight"].shape[0] for s in steps if wire in s.inputs and "weight" in s.weights
+        s.weights["weight"].shape[0]
+        for s in steps
+        if any(read.source is wire for read in s.inputs) and "weight" in s.weights
     ]
     return min(tables, default=2)

@@ -68,7 +68,8 @@ class Writer:
         elif not shape or shape[item.batch] != self.program.batch:
             raise Unsaid(f"the input {item.name} has no batch of its own")
         others = item.of_sample(self.shapes)
-        wire = Wire(free, others)
+        # One number for each sample has an axis of one in a spec.
+        wire = Wire(free, others or (1,))
         base = (rows, *self.axes(others))
         axes = (*base[1 : item.batch + 1], base[0], *base[item.batch + 1 :])
         self.views[item.name] = View(wire, base, axes)
@@ -281,6 +282,10 @@ class Writer:
             raise Unsaid("its first axis is not the batch")
         return self.arranged(view, view.axes).wire
 
+    def sized(self, wire: Wire, axes: Axes) -> Wire:
+        """The value with these axes and no others of one element."""
+        return self._reshaped(wire, (), axes[1:]) if len(wire.sizes) > len(axes) - 1 else wire
+
     def channelled(self, view: View, axis: int) -> View:
         """The view on a value whose channels are this axis."""
         view = view.alone(axis)
@@ -304,9 +309,9 @@ class Writer:
             raise Unsaid("it is one number for each sample, without an axis")
         if len(target) == 1:
             return self.step("flatten", [wire], shape)
-        if base[0] == target[0] and len(target) == 2 and 2 < len(base) <= _PLACES + 1:
+        if base[:1] == target[:1] and len(target) == 2 and 2 < len(base) <= _PLACES + 1:
             return self.step("sequence", [wire], shape)
-        if base[0] == target[0] and len(base) == 2 and 2 < len(target) <= _PLACES + 1:
+        if base[:1] == target[:1] and len(base) == 2 and 2 < len(target) <= _PLACES + 1:
             return self.step(f"grid({'x'.join(map(str, shape[1:]))})", [wire], shape)
         return self.step(f"reshape({'x'.join(map(str, shape))})", [wire], shape)
 

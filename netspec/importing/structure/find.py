@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Set
 from contextlib import suppress
 from typing import Any
 
@@ -21,6 +21,7 @@ from netspec.importing.structure.fusing import fused
 from netspec.importing.structure.library import Recognising
 from netspec.importing.structure.names import Names
 from netspec.importing.structure.regions import nested, plain
+from netspec.importing.structure.sharing import Ties
 from netspec.importing.structure.terms import IDENTITY, REFERENCE, Chain, Item, Tangled, reference
 from netspec.importing.structure.text import Anything, Writer, family, tokens
 from netspec.importing.structure.unify import Block
@@ -121,10 +122,11 @@ class _Spec:
     named: Mapping[Any, str]
     listed: tuple[str, ...]
     defaults: Defaults
+    giving: Set[Any]
 
     def text(self, defaults: Defaults) -> str:
         """The text under these defaults. Raises Misfit where a projection is another under them."""
-        graph, writer = self.graph, Writer(defaults, self.named, self.blocks)
+        graph, writer = self.graph, Writer(defaults, self.named, self.blocks, self.giving)
         lines = (
             [] if graph.name in RESERVED or not graph.name.isidentifier() else [f"net {graph.name}"]
         )
@@ -164,7 +166,8 @@ def _spec(
 ) -> _Spec:
     chain = nested(graph, flat=way.flat)
     braced(chain)
-    fused(chain, projecting=way.projecting)
+    ties = Ties(chain)
+    fused(chain, ties, projecting=way.projecting)
     names = Names(graph, scopes)
     named: dict[Any, str] = {node.output: node.path for node in graph.inputs}
     listed = _outputs(graph, chain, named)
@@ -181,11 +184,12 @@ def _spec(
             raise Misfit
     names.taken |= set(shipped)
     folding = Folding(
-        chain, lambda blocks: Writer(likely, anything, blocks), names, refused, shipped, named
+        chain, lambda blocks: Writer(likely, anything, blocks), names, refused, shipped, ties, named
     )
     folding.run(most)
     if done is not None:
         done += folding.done
+    ties.say((chain, *(block.body for block in folding.blocks.values() if block.body)))
     # Names are given to what is left: each block has its own.
     ordered = _ordered(chain, folding.blocks)
     names.numbered(chain, ordered, folding.blocks)
@@ -201,10 +205,12 @@ def _spec(
         if way.settled
         else chosen(
             (item for body in bodies for item in body.walk()),
-            lambda settings: Writer(settings, named, folding.blocks),
+            lambda settings: Writer(settings, named, folding.blocks, ties.giving),
         )
     )
-    return _Spec(graph, chain, folding.blocks, tuple(ordered), named, tuple(listed), defaults)
+    return _Spec(
+        graph, chain, folding.blocks, tuple(ordered), named, tuple(listed), defaults, ties.giving
+    )
 
 
 def _bare(chain: Chain, likely: Defaults) -> Defaults:
