@@ -217,6 +217,7 @@ _REASONS = {
         ("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "And", "Or", "Not", "Where"),
         "it chooses by comparing numbers, and hides no scores: no step does",
     ),
+    "Cast": "it makes truth values or whole numbers, of which no scores are hidden and no table is read",
     "NonMaxSuppression": "how many boxes it keeps depends on the numbers",
 }
 
