@@ -245,7 +245,7 @@ def _scene(views: list[View], style: str) -> Scene:
 
         return volumes(views[0])
     if style == "columns":
-        from netspec.draw.styles.columns import columns
+        from netspec.draw.styles.columns.page import columns
 
         return columns(views)
     if len(views) > 1:

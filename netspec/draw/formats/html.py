@@ -26,7 +26,7 @@ from netspec.draw.formats.fragments import Fragments
 from netspec.draw.formats.states import State, states
 from netspec.draw.formats.svg import document, escape, markup, used
 from netspec.draw.scene import Group, Item
-from netspec.draw.styles.columns import columns
+from netspec.draw.styles.columns.page import columns
 from netspec.draw.styles.volumes.page import volumes
 from netspec.draw.theme import css, paint
 from netspec.draw.view import View

@@ -67,14 +67,24 @@ def title(view: View, room: float) -> tuple[list[Item], float]:
     numbers = figures(view)
     lines, end = _lines(numbers, "note", y + 3, room)
     found += lines
-    paper = dict(view.graph.metadata).get("paper")
-    if isinstance(paper, str):
+    for paper in papers([view]):
         if width_of(numbers, "note") + _BETWEEN + width_of(paper, "note") <= room:
             found.append(Words(MARGIN + room, end - 3, paper, "note", "end", "muted"))
         else:
             lines, end = _lines(paper, "note", end, room)
             found += lines
     return found, end + 9
+
+
+def papers(views: Sequence[View]) -> list[str]:
+    """The papers of nets, each once; of several nets with the names of those that it is of."""
+    named: dict[str, list[str]] = {}
+    for view in views:
+        paper = dict(view.graph.metadata).get("paper")
+        if isinstance(paper, str):
+            named.setdefault(paper, []).append(view.graph.name)
+    several = len(views) > 1
+    return [f"{', '.join(names)}: {paper}" if several else paper for paper, names in named.items()]
 
 
 def _lines(text: str, size: str, y: float, room: float) -> tuple[list[Item], float]:
