@@ -120,7 +120,7 @@ def legend(
         lines, end = _lines(line, "note", end, room) if line else ([], end)
         found += lines
     if view.heat is not None:
-        key, key_w = _heat_key(view)
+        key, key_w = heat_key(view)
         used = width_of(text, "note") + _BETWEEN
         if text and (end > y + _LINE["note"] or used + key_w > room):
             used, end = 0.0, end + 18
@@ -129,8 +129,8 @@ def legend(
     return found, end
 
 
-def _heat_key(view: View) -> tuple[Callable[[float, float], list[Item]], float]:
-    """From cold to hot, and how wide that is."""
+def heat_key(view: View) -> tuple[Callable[[float, float], list[Item]], float]:
+    """The colours from cold to hot with what they stand for, 20 points high, and how wide that is."""
     units = {"params": "parameters", "macs": "MACs", "memory": "bytes of output"}
     high = f"{human(round(view.hottest))} {units[view.heat or 'params']}"
     end = 12 + 18 * HEAT_STEPS + 6

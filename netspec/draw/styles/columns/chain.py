@@ -19,11 +19,23 @@ _BAR, _NEAR = 3.0, 6.0
 
 
 @record
+class Band:
+    """Where what gives maps of one resolution stands; the name is empty for vectors.
+
+    What works at several, inputs of a net among them, has a band of its own, named after no resolution:
+    it is `of` that net.
+    """
+
+    name: str
+    of: str = ""
+
+
+@record
 class Row:
     """A piece of the chain, the band it stands in, and which item of the chain it draws."""
 
     piece: Piece
-    band: str
+    band: Band
     item: int
 
 
@@ -37,7 +49,7 @@ class Chain:
     parts: tuple[Part, ...]
 
     @cached_property
-    def bands(self) -> tuple[str, ...]:
+    def bands(self) -> tuple[Band, ...]:
         """The resolutions that the chain goes through."""
         return tuple(dict.fromkeys(row.band for row in self.bare))
 
@@ -113,24 +125,24 @@ class Column:
     end: int
 
     @cached_property
-    def bands(self) -> dict[str, tuple[Piece, ...]]:
+    def bands(self) -> dict[Band, tuple[Piece, ...]]:
         """The pieces of each band."""
-        found: dict[str, list[Piece]] = {}
+        found: dict[Band, list[Piece]] = {}
         for row in self.chain.rows[self.start : self.end]:
             found.setdefault(row.band, []).append(row.piece)
-        return {name: tuple(pieces) for name, pieces in found.items()}
+        return {band: tuple(pieces) for band, pieces in found.items()}
 
     @property
     def is_running(self) -> bool:
         """Whether the chain has begun before the column's end and goes on after its start."""
         return self.start < len(self.chain.rows) and self.end > 0
 
-    def tall(self, band: str) -> float:
+    def tall(self, band: Band) -> float:
         """How high the chain is in a band, in points."""
         pieces = self.bands.get(band, ())
         return total(p.h for p in pieces) + GAP * (len(pieces) - 1) if pieces else 0.0
 
-    def ends(self, band: str) -> list[float]:
+    def ends(self, band: Band) -> list[float]:
         """How far below the top of a band each of its pieces ends."""
         sums = accumulate(p.h + GAP for p in self.bands.get(band, ()))
         return [end - GAP for end in sums]
@@ -197,7 +209,7 @@ class Column:
             found.append(Group(members, block.call.span, block.path, hint, nodes=block.nodes))
         return found
 
-    def places(self, bands: dict[str, float]) -> tuple[list[float], list[float]]:
+    def places(self, bands: dict[Band, float]) -> tuple[list[float], list[float]]:
         """Where each row begins and ends, each band of the column from where `bands` says on."""
         tops, ends = [], []
         at = dict(bands)

@@ -30,9 +30,10 @@ from netspec.draw.structure.flattened import flattened, is_entered_apart
 from netspec.draw.structure.labels import resolution
 from netspec.draw.structure.opening import apart
 from netspec.draw.structure.reading import structure
-from netspec.draw.styles.columns.chain import Chain, Row
+from netspec.draw.styles.columns.chain import Band, Chain, Row
 from netspec.draw.styles.fold import MOST_BOXES
 from netspec.draw.view import View
+from netspec.graph.checked import Graph
 
 _NAME = 14.0
 
@@ -65,7 +66,7 @@ def chain_of(view: View, series: Series) -> Chain:
     for at, head in flat.asides:
         heads.setdefault(at, []).append(head)
     rows: list[Row] = []
-    name = ""
+    band = Band("")
     for i, (item, cut) in enumerate(zip(flat.items, cuts, strict=True)):
         drawn = list(_pieces(item, cut, layout, width))
         for head in heads.get(i, ()):
@@ -80,12 +81,12 @@ def chain_of(view: View, series: Series) -> Chain:
             drawn[0] = own, spread(piece, item)
         for own, piece in drawn:
             # Wires side by side are where what they come from is.
-            name = name if own is None else own
-            rows.append(Row(piece, name, i))
-    bands = [name for name, _ in groupby(row.band for row in rows)]
-    again = next((name for i, name in enumerate(bands) if name in bands[:i]), None)
+            band = band if own is None else own
+            rows.append(Row(piece, band, i))
+    bands = [band for band, _ in groupby(row.band for row in rows)]
+    again = next((band for i, band in enumerate(bands) if band in bands[:i]), None)
     if again is not None:
-        what = f"comes back to {again or 'vectors'}"
+        what = f"comes back to {again.name or 'vectors'}"
         _refuse(f"columns have one strip for each resolution, and {view.graph.name} {what}")
     return Chain(view, tuple(rows), flat.arcs, flat.parts)
 
@@ -109,10 +110,10 @@ Cuts = dict[str, list[list[Element]]]
 
 def _pieces(
     element: Element, cuts: Cuts, layout: Layout, width: float
-) -> Iterator[tuple[str | None, Piece]]:
-    """What an element is drawn with, each with its resolution: None where it has none of its own."""
+) -> Iterator[tuple[Band | None, Piece]]:
+    """What an element is drawn with, each with its band: None where it has none of its own."""
     if not (cuts and isinstance(element, Parallel) and element.join):
-        yield _resolution(element), _piece(element, layout, width)
+        yield _band(element, layout.view.graph), _piece(element, layout, width)
         return
     names = {item: block for branch in element.branches for item, block in _towers(branch)}
 
@@ -122,7 +123,7 @@ def _pieces(
 
     pieces = [[list(map(drawn, items)) for items in cut] for cut in cuts.values()]
     merge = partial(bar, element.join, layout.view)
-    yield from zip(cuts, strands(pieces, merge, opens=element.opens), strict=True)
+    yield from zip(map(Band, cuts), strands(pieces, merge, opens=element.opens), strict=True)
 
 
 def _towers(branch: Series) -> list[tuple[Element, Block | None]]:
@@ -177,6 +178,14 @@ def _cuts(element: Element) -> Cuts:
     if not in_step or names[-1:] != [resolution(element.join.type)]:
         return {}
     return {name: [by_name[name] for by_name in found] for name in names}
+
+
+def _band(element: Element, graph: Graph) -> Band | None:
+    name = _resolution(element)
+    inputs = {node for node in nodes_of(element) if node in graph.inputs}
+    if any(resolution(node.types[0]) != name for node in inputs):
+        return Band("", graph.name)
+    return None if name is None else Band(name)
 
 
 def _resolution(element: Element) -> str | None:

@@ -5,29 +5,31 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import inf, prod
 
+from netspec.draw.styles.columns.chain import Band
 
-def ordered(sequences: Sequence[Sequence[str]]) -> list[str] | None:
-    """One order of all names in which each sequence is in its own; None where there is none.
+
+def ordered(sequences: Sequence[Sequence[Band]]) -> list[Band] | None:
+    """One order of all bands in which each sequence is in its own; None where there is none.
 
     Where the sequences leave it open, larger resolutions come first, vectors last.
 
-    >>> ordered([["8×8", "4×4"], ["16×16", "8×8", ""]])
+    >>> [band.name for band in ordered([[Band("8×8"), Band("")], [Band("16×16"), Band("4×4")]])]
     ['16×16', '8×8', '4×4', '']
     """
-    after: dict[str, set[str]] = {name: set() for names in sequences for name in names}
-    for names in sequences:
-        for i, name in enumerate(names):
-            after[name] |= {*names[:i]}
-    found: list[str] = []
+    after: dict[Band, set[Band]] = {band: set() for bands in sequences for band in bands}
+    for bands in sequences:
+        for i, band in enumerate(bands):
+            after[band] |= {*bands[:i]}
+    found: list[Band] = []
     while after:
-        free = [name for name, others in after.items() if not others]
+        free = [band for band, others in after.items() if not others]
         if not free:
             return None
-        name = min(free, key=lambda name: (-_area(name), name == "", name))
-        found.append(name)
-        del after[name]
+        band = min(free, key=lambda band: (-_area(band.name), band.name == "", band.name, band.of))
+        found.append(band)
+        del after[band]
         for others in after.values():
-            others.discard(name)
+            others.discard(band)
     return found
 
 

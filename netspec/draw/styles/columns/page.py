@@ -19,8 +19,8 @@ from netspec.draw.structure.elements import Block, Series, Step, leaves_of
 from netspec.draw.structure.labels import family, spelling
 from netspec.draw.structure.opening import apart
 from netspec.draw.structure.reading import flat_steps, structure
-from netspec.draw.styles.around import figures, papers
-from netspec.draw.styles.columns.chain import Chain, Column
+from netspec.draw.styles.around import figures, heat_key, papers
+from netspec.draw.styles.columns.chain import Band, Chain, Column
 from netspec.draw.styles.columns.lines import Bridge, Key, Placed, keys, room
 from netspec.draw.styles.columns.net import chain_of, refuse_risen
 from netspec.draw.styles.columns.order import ordered
@@ -42,6 +42,10 @@ def columns(views: Sequence[View]) -> Scene:
     two go through theirs in different orders, and above 2,000 boxes.
     """
     shown = [replace(view, show=("kernel", "shape"), depth=1, followers=False) for view in views]
+    if any(view.heat for view in views):
+        # One colour is one figure in all nets.
+        hottest = max(view.hottest for view in shown)
+        shown = [replace(view, peak=hottest) for view in shown]
     for view in shown:
         refuse_tangles("columns", view.graph)
         refuse_risen(view)
@@ -66,7 +70,7 @@ class _Place:
     left: float
     width: float
     xs: tuple[float, ...]
-    tops: dict[str, float]
+    tops: dict[Band, float]
     end: float
 
 
@@ -79,7 +83,7 @@ class _Page:
             reason = f"{names} go through their resolutions in different orders"
             raise NetspecError(CannotDraw(reason, "draw them with --style fold"))
         self.order = order
-        self.room = max([_BAND, *(width_of(name, "note") + 14 for name in order)])
+        self.room = max([_BAND, *(width_of(band.name, "note") + 14 for band in order)])
         self.sheet = tuple(Column(chain, 0, len(chain.rows)) for chain in chains)
 
     @property
@@ -139,10 +143,10 @@ class _Page:
                 xs.append(x)
                 x += self._column(column) + _GUTTER if column.is_running else 0.0
             tops, y = {}, top
-            for name in self.order:
-                if any(name in column.bands for column in sheet):
-                    tops[name] = y + _INSET
-                    y += max(column.tall(name) for column in sheet) + 2 * _INSET + _BETWEEN
+            for band in self.order:
+                if any(band in column.bands for column in sheet):
+                    tops[band] = y + _INSET
+                    y += max(column.tall(band) for column in sheet) + 2 * _INSET + _BETWEEN
             width = x - _GUTTER + _INSET - left
             found.append(_Place(sheet, left, width, tuple(xs), tops, y))
             left += width + room(len(leaving))
@@ -154,13 +158,14 @@ class _Page:
 
     def _bands(self, place: _Place) -> Iterator[Item]:
         """A strip behind each resolution that the sheet has, named at its left."""
-        names = [*place.tops]
-        for name, below in zip(names, [*names[1:], None], strict=True):
-            y = place.tops[name] - _INSET
+        bands = [*place.tops]
+        for band, below in zip(bands, [*bands[1:], None], strict=True):
+            y = place.tops[band] - _INSET
             end = place.end if below is None else place.tops[below] - _INSET
-            look = ("even", "odd")[self.order.index(name) % 2]
-            yield Box(place.left, y, place.width, end - _BETWEEN - y, "band", look, 6)
-            yield Words(place.left + 6, y + 17, name, "note", look="muted")
+            look = ("even", "odd")[self.order.index(band) % 2]
+            if not band.of:
+                yield Box(place.left, y, place.width, end - _BETWEEN - y, "band", look, 6)
+                yield Words(place.left + 6, y + 17, band.name, "note", look="muted")
 
     def _nets(self, places: Sequence[_Place], lines: Sequence[Lines]) -> Iterator[Item]:
         """The names of blocks, the layers, and what leads from each to each."""
@@ -183,14 +188,25 @@ class _Page:
     # --- what stands around
 
     def _below(self, y: float, width: float) -> tuple[list[Item], list[Item], float]:
-        """What is left out, the key of the heat and the papers; which of these are a caption; the height."""
+        """What is left out, the papers and the key of the heat; the caption of these; where they end."""
         views = [chain.view for chain in self.chains]
-        found: list[Item] = []
-        for text in (self._left_out(), *papers(views)):
-            for line in wrapped(text, SIZES["note"], width) if text else ():
-                found.append(Words(_MARGIN, y + 14, line, "note", look="muted"))
-                y += _LINE
-        return found, found, y + _MARGIN
+        left_out = self._lines([self._left_out()], y, width)
+        y += _LINE * len(left_out)
+        caption = self._lines(papers(views), y, width)
+        y += _LINE * len(caption)
+        if views[0].heat is not None:
+            key, _ = heat_key(views[0])
+            caption += key(_MARGIN, y)
+            y += 20
+        return [*left_out, *caption], caption, y + _MARGIN
+
+    def _lines(self, texts: Sequence[str], y: float, width: float) -> list[Item]:
+        """Texts wrapped to a width, from `y` on."""
+        lines = [line for text in texts if text for line in wrapped(text, SIZES["note"], width)]
+        return [
+            Words(_MARGIN, y + 14 + _LINE * i, line, "note", look="muted")
+            for i, line in enumerate(lines)
+        ]
 
     def _left_out(self) -> str:
         """What of the nets has no box and no line, in words."""

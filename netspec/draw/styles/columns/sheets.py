@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from netspec.draw.layout.paging import SCREEN
 from netspec.draw.metrics import total
-from netspec.draw.styles.columns.chain import Chain, Column
+from netspec.draw.styles.columns.chain import Band, Chain, Column
 from netspec.foundation.records import record
 
 Sheet = tuple[Column, ...]
@@ -19,7 +19,7 @@ Sheet = tuple[Column, ...]
 _MOST_SHEETS = 12
 # Places to cut that are looked at: of more, the best of each stretch.
 _MOST_CUTS = 240
-_PER_ARC, _IN_BAND, _IN_PART, _PER_WIRE = 0.06, 0.02, 0.015, 0.03
+_PER_ARC, _IN_BAND, _AT_EDGE, _IN_PART, _PER_WIRE = 0.06, 0.02, 0.05, 0.015, 0.03
 _PER_SHEET, _PER_COST, _LEAST = 0.02, 0.4, 0.5
 _LOWEST, _HIGHEST = 0.4, 1.5
 
@@ -34,7 +34,7 @@ class Cut:
 
 
 def sheets(
-    chains: Sequence[Chain], order: Sequence[str], inset: float, size: Callable[[Sheet], float]
+    chains: Sequence[Chain], order: Sequence[Band], inset: float, size: Callable[[Sheet], float]
 ) -> list[Sheet]:
     """The nets on as many sheets as come closest to the shape of a screen together.
 
@@ -47,7 +47,7 @@ def sheets(
         if chosen is not None:
             choices.append(chosen)
 
-    def cost(chosen: list[Cut]) -> float:
+    def cost(chosen: Sequence[Cut]) -> float:
         w = total(map(size, _sheets(chains, chosen)))
         h = max(b.y - a.y for a, b in pairwise(chosen))
         taste = _PER_SHEET * len(chosen) + _PER_COST * total(cut.cost for cut in chosen[1:-1])
@@ -63,18 +63,20 @@ def _sheets(chains: Sequence[Chain], chosen: Sequence[Cut]) -> list[Sheet]:
     ]
 
 
-def _cuts(chains: Sequence[Chain], order: Sequence[str], inset: float) -> Iterator[Cut]:
+def _cuts(chains: Sequence[Chain], order: Sequence[Band], inset: float) -> Iterator[Cut]:
     """Every place to cut, from top to bottom, and the end."""
     wholes = [Column(chain, 0, len(chain.rows)) for chain in chains]
     y = 0.0
     rows = tuple(0 for _ in chains)
-    for name in order:
-        ends = [whole.ends(name) for whole in wholes]
+    for band in order:
+        ends = [whole.ends(band) for whole in wholes]
         tallest = max(ends, key=lambda each: each[-1:])
         for low in tallest[:-1]:
             passed = (sum(end <= low for end in each) for each in ends)
             at = tuple(row + n for row, n in zip(rows, passed, strict=True))
-            yield Cut(y + low, at, _cost(chains, at) + _IN_BAND)
+            # Better in the middle than behind or before a single layer.
+            edge = abs(2 * low / tallest[-1] - 1)
+            yield Cut(y + low, at, _cost(chains, at) + _IN_BAND + _AT_EDGE * edge)
         y += tallest[-1] + inset
         rows = tuple(row + len(each) for row, each in zip(rows, ends, strict=True))
         yield Cut(y, rows, _cost(chains, rows))
