@@ -29,7 +29,9 @@ from netspec.draw.styles.fold import refuse_tangles
 from netspec.draw.view import View
 from netspec.foundation.records import record
 
-_MARGIN, _HEAD, _NAMES, _BAND, _GUTTER, _INSET, _BETWEEN = 16.0, 52.0, 18.0, 66.0, 40.0, 8.0, 4.0
+_MARGIN, _HEAD, _BAND, _GUTTER, _INSET, _BETWEEN = 16.0, 52.0, 66.0, 40.0, 8.0, 4.0
+# How high headings of so many lines are.
+_HEADS = {0: 0.0, 1: 18.0, 3: 48.0}
 _LINE = 15.0
 # More layers than this are taller than a screen.
 _MOST_STEPS = 64
@@ -133,8 +135,10 @@ class _Page:
 
     def _placed(self, shown: Sequence[Sheet], lines: Sequence[Lines]) -> list[_Place]:
         """Where the sheets, their columns and the parts of their bands are."""
-        over = max(len(each) for each in lines)
-        top = _MARGIN + max(_HEAD, _NAMES + room(over))
+        words = [max(len(self._heading(c)) for c in sheet if c.is_running) for sheet in shown]
+        # What arrives from the sheet before runs below the headings.
+        over = zip(words[1:], lines, strict=False)
+        top = _MARGIN + max([_HEAD, *(_HEADS[count] + room(len(each)) for count, each in over)])
         found = []
         left = _MARGIN
         for sheet, leaving in zip(shown, lines, strict=True):
