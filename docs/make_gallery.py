@@ -81,7 +81,7 @@ PICTURES = (
     Picture(
         "resnets",
         "VGG-19, a plain net and a ResNet aligned on resolution, as in Figure 3 of He et al. 2016. "
-        "What takes more than a screen is folded.",
+        "What takes more than a screen is folded, and goes on beside it.",
         ("vgg19", "plain34", "resnet34"),
         "columns",
     ),
@@ -104,7 +104,7 @@ PICTURES = (
     ),
     Picture(
         "inception_columns",
-        "Skips, heads, names of blocks and widths of concatenations in a column.",
+        "Skips, heads, names of blocks and widths of concatenations in columns.",
         ("googlenet",),
         "columns",
     ),
