@@ -231,6 +231,15 @@ def test_no_strip_is_named_behind_inputs_of_other_sizes() -> None:
     assert strip.top > joined.bottom
 
 
+def test_tokens_stand_in_the_strip_of_what_they_become(net: Net) -> None:
+    inputs = "input words: T ids(90)\ninput kinds: T ids(2)"
+    text = f"{inputs}\nadd {{ | @words; embedding-8 | @kinds; embedding-8 }}; fc-8(over=channels)"
+    picture = picture_of(net(text))
+    (strip,) = named(picture, "T")
+    (words,) = named(picture, "words")
+    assert strip.top <= words.bottom
+
+
 # --- what stands around
 
 

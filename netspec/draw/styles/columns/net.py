@@ -181,9 +181,10 @@ def _cuts(element: Element) -> Cuts:
 
 
 def _band(element: Element, graph: Graph) -> Band | None:
+    """The band of what an element gives; its own where it has inputs of the net of other resolutions."""
     name = _resolution(element)
-    inputs = {node for node in nodes_of(element) if node in graph.inputs}
-    if any(resolution(node.types[0]) != name for node in inputs):
+    inputs = [node for node in nodes_of(element) if node in graph.inputs]
+    if any(resolution(node.types[0]) not in ("", name) for node in inputs):
         return Band("", graph.name)
     return None if name is None else Band(name)
 
