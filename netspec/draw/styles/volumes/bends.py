@@ -85,7 +85,7 @@ def read_bend(u: U, reader: Reader) -> Bend | None:
 def _is_plain(row: Chain) -> bool:
     ends = row.items[:1] + row.items[-1:]
     whole = bool(ends) and not any(isinstance(end, Fork) for end in ends)
-    return whole and not row.arcs and not row.asides
+    return whole and not row.arcs and not row.asides and not row.breaks
 
 
 def _with_part(level: Level, below: Chain, chain: Chain) -> Volume | None:

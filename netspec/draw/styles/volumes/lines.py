@@ -62,7 +62,9 @@ def _is_free(chain: Chain, k: int) -> bool:
     if isinstance(chain.items[k - 1], Fork) or isinstance(chain.items[k], Fork):
         return False
     arcs = any(a < k <= b for a, b in chain.arcs)
-    return not arcs and not any(b.first < k < b.end for b in chain.brackets)
+    return (
+        not arcs and k not in chain.breaks and not any(b.first < k < b.end for b in chain.brackets)
+    )
 
 
 def _part(chain: Chain, a: int, b: int) -> Chain:
@@ -71,4 +73,5 @@ def _part(chain: Chain, a: int, b: int) -> Chain:
         tuple((i - a, j - a) for i, j in chain.arcs if a <= i and j < b),
         tuple(Bracket(c.first - a, c.end - a, c.title) for c in chain.brackets if a <= c.first < b),
         tuple((i - a, volume) for i, volume in chain.asides if a <= i < b),
+        tuple(i - a for i in chain.breaks if a <= i < b),
     )

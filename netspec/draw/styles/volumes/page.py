@@ -49,8 +49,8 @@ def volumes(view: View) -> Scene:
 
     Blocks that are one layer after the other are open, others are one slab; where that does not fit
     a screen, all are closed. `depth` and `expand` of the view open others. Raises NetspecError for
-    branches that cross, for sizes that are formulas, above 400 slabs, and where what was
-    asked for does not fit a screen.
+    more connections that cross than can be followed, for open sizes of which none is known to
+    be legal, above 400 slabs, and where what was asked for does not fit a screen.
     """
     view = replace(view, followers=False)
     asked = view.depth is not None or bool(view.expand)
@@ -166,7 +166,7 @@ def _volumes(chain: Chain) -> Iterator[Volume]:
 
 def _notes(reader: Reader, scale: Scale, room: float) -> tuple[str, ...]:
     """What sizes mean and what is not drawn, in lines."""
-    parts = [scale.note]
+    parts = [*filter(None, (reader.assumed.note,)), scale.note]
     counts = Counter(spelling(node.op) for node in reader.omitted)
     omitted = [f"{word}{times(count)}" for word, count in counts.items()]
     if omitted:

@@ -44,12 +44,14 @@ class Window:
 class Volume:
     """What one layer or one closed block gives, as a slab, a bar or a stack of planes.
 
+    `sides` are the sizes of the map that is drawn, none for a vector; those of `kind` may be open.
     `made` are the words for how it is made, `figures` what is told of it besides its size, which is
     not told unless it is `sized`; `copies` is how often it follows itself. `around` says that a skip
     passes by each copy. One that `reads` nothing is where something begins.
     """
 
     kind: TensorType
+    sides: tuple[int, ...]
     parts: tuple[Part, ...]
     made: tuple[str, ...]
     name: str = ""
@@ -64,11 +66,6 @@ class Volume:
     def channels(self) -> int:
         """The channels of a map, or the units of a vector."""
         return sum(part.channels for part in self.parts)
-
-    @property
-    def sides(self) -> tuple[int, ...]:
-        """The sizes of the map, none for a vector."""
-        return tuple(int(str(size)) for size in self.kind.spatial)
 
 
 @record(eq=False, slots=False)
@@ -110,9 +107,13 @@ class Bracket:
 
 @record(eq=False, slots=False)
 class Chain:
-    """Items side by side; `arcs` pass over the others, `asides` hang off an item."""
+    """Items side by side; `arcs` pass over the others, `asides` hang off an item.
+
+    Nothing leads to the items in `breaks` from those before them.
+    """
 
     items: tuple[Item, ...] = ()
     arcs: tuple[tuple[int, int], ...] = ()
     brackets: tuple[Bracket, ...] = ()
     asides: tuple[tuple[int, Volume], ...] = field(default=())
+    breaks: tuple[int, ...] = ()

@@ -35,7 +35,9 @@ class Rows:
         """
         spots = self._spots(chain, lead, aslant)
         items: list[Item] = []
-        for before, spot in pairwise(spots):
+        for i, (before, spot) in enumerate(pairwise(spots), 1):
+            if i in chain.breaks:
+                continue
             exits = tuple(e.moved(before.x, 0.0) for e in before.laid.exits)
             if isinstance(spot.member, Fork) and not isinstance(before.member, Fork):
                 exits = tuple(e.led(spot.x - _ASLANT) for e in exits)
