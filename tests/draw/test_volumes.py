@@ -254,6 +254,7 @@ def test_a_net_is_whole_and_to_scale_on_one_screen_or_refused_with_the_style_tha
         return
     assert scene.width <= 1600
     assert scene.height <= 1000
+    assert scene.height <= max(725.0, 0.72 * scene.width)
     assert list(faults(scene)) == []
     found: dict[tuple[str, int], set[float]] = {}
     for what, size, points in sizes(scene, graph):
@@ -327,6 +328,7 @@ def test_unet_is_a_u_with_what_is_copied_beside_what_came_up() -> None:
     scene = volumes(View(graph))
     words = said(scene)
     assert words.count("copy and crop") == 4
+    assert max(face.bottom - face.top for _, face in fronts(scene)) > 125
     assert words.count("deconv") == 4
     for size in ("572×572×1", "568×568×64", "28×28×1024", "56×56×1024", "392×392×128", "388×388×2"):
         assert size in words
@@ -341,6 +343,46 @@ def test_unet_is_a_u_with_what_is_copied_beside_what_came_up() -> None:
     up = [places[node.path].top for node in graph.nodes if node.op.joins]
     assert down == sorted(down)
     assert up == sorted(up, reverse=True)
+
+
+def test_a_net_whose_indices_cross_is_level_as_noh_drew_it() -> None:
+    graph = shipped("deconvnet")
+    scene = volumes(View(graph))
+    assert scene.height < 400
+    axes = {round((face.top + face.bottom) / 2) for _, face in fronts(scene)}
+    assert max(axes) - min(axes) < 40
+    heights = [face.bottom - face.top for _, face in fronts(scene)]
+    assert max(heights) == heights[0] == heights[-1] > 90
+    skips = [i for i, _ in inside(scene.items) if isinstance(i, Wire) and i.look == "skip"]
+    assert len(skips) == 5
+
+
+def test_branches_are_no_tower(net: Callable[..., Graph]) -> None:
+    branches = " | ".join(["conv3-8(pad=same)"] * 4)
+    scene = volumes(View(net(f"concat {{ | {branches} }}; gap; fc-3", input="64x64x64")))
+    assert scene.height < 725
+    # What is in a row is as large as ever.
+    assert any(
+        face.bottom - face.top > 150 for _, face in fronts(volumes(View(shipped("alexnet"))))
+    )
+
+
+def test_captions_that_would_push_slabs_apart_stand_on_two_levels(
+    net: Callable[..., Graph],
+) -> None:
+    def captions(count: int) -> tuple[float, set[float]]:
+        steps = "; ".join(f"conv3-{100 + 8 * i}(pad=same)" for i in range(count))
+        scene = volumes(View(net(steps, input="3x640x640")))
+        drawn = [i for i, _ in inside(scene.items) if isinstance(i, Words)]
+        assert list(faults(scene)) == []
+        return scene.width, {i.y for i in drawn if i.text.startswith("640×640×1")}
+
+    width, levels = captions(8)
+    assert width < 1600
+    assert len(levels) == 1
+    width, levels = captions(24)
+    assert width <= 1600
+    assert len(levels) == 2
 
 
 def test_a_closed_block_is_split_as_its_branches_and_a_residual_one_has_a_skip() -> None:
