@@ -18,7 +18,7 @@ from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.source import Source
 from netspec.draw import draw
 from netspec.draw.metrics import text_width
-from netspec.draw.scene import SIZES, Group, Item, Polygon, Scene, Wire, Words
+from netspec.draw.scene import SIZES, Box, Group, Item, Polygon, Scene, Wire, Words
 from netspec.draw.structure.elements import blocks_of
 from netspec.draw.structure.labels import data_inputs
 from netspec.draw.structure.reading import structure
@@ -424,6 +424,41 @@ def test_maps_of_one_and_of_three_dimensions_are_drawn(net: Callable[..., Graph]
     frames = [path for path, _ in fronts(scene)].count("conv1")
     assert frames == 4
     assert list(faults(scene)) == []
+    assert any("frames as up to 4 slices" in text for text in said(scene))
+
+
+def test_frames_of_a_map_take_no_more_room_than_its_channels(net: Callable[..., Graph]) -> None:
+    """Each frame was as thick as all channels, so that nets of clips had the smallest slabs."""
+    scene = volumes(View(shipped("c3d")))
+    faces = [face for path, face in fronts(scene) if path == "input"]
+    assert len(faces) == 4
+    assert max(face.bottom - face.top for face in faces) > 150
+    steps = "concat { | conv3-32(pad=same) | conv3-32(pad=same) }"
+    found = fronts(
+        volumes(View(net(f"block both {{ {steps} }}\nboth; gap; fc-4", input="64x8x16x16")))
+    )
+    widths = [face.right - face.left for path, face in found if path == "both1"]
+    assert len(widths) == 8
+    assert max(widths) < 10
+
+
+def test_weights_that_are_shared_have_a_colour_and_a_name(net: Callable[..., Graph]) -> None:
+    left, right = "@left; tower(8) as first", "@right; tower(8, weights=@first)"
+    block = "block tower(n) { conv3-n; maxpool2; conv3-n; gap; fc-32 }"
+    inputs = "input left: 3x64x64\ninput right: 3x64x64"
+    text = f"{inputs}\n{block}\n{left}\n{right}\n{{ | @first | identity }}; sub; fc-1"
+    graph = build(Source("t.ns", text))
+    for depth in (None, 0):
+        scene = volumes(View(graph, depth=depth))
+        words = " ".join(said(scene))
+        assert "weights of first" in words
+        marks = [i for i, _ in inside(scene.items) if isinstance(i, Box) and i.role == "key"]
+        assert [mark.look for mark in marks] == ["share0", "share0"]
+        assert list(faults(scene)) == []
+    words = said(volumes(View(shipped("gpt2"))))
+    assert {"weights of", "lookup"} <= set(words)
+    twice = "block twice { conv3-C(pad=same) as k; relu; conv3-C(pad=same, weights=@k) }"
+    assert "k" in said(volumes(View(net(f"{twice}\nconv1-8; twice"))))
 
 
 @pytest.mark.parametrize(

@@ -38,11 +38,11 @@ class Growing:
         for source in sorted(sources):
             self.arcs[source, to] = None
 
-    def extend(self, other: Growing, title: str = "") -> None:
+    def extend(self, other: Growing, title: str = "", shared: str = "") -> None:
         """Another chain behind this one, under a bracket where it has a title."""
         at, came = len(self.items), self.flow
         if title and other.items:
-            self.brackets.append(Bracket(at, at + len(other.items), title))
+            self.brackets.append(Bracket(at, at + len(other.items), title, shared))
         if other.items and 0 not in other.breaks:
             self._join(other.items[0])
         self.items += other.items
@@ -53,7 +53,7 @@ class Growing:
         for a, b in other.arcs:
             self.pass_by(places(a), at + b)
         self.breaks += [at + i for i in other.breaks]
-        self.brackets += [Bracket(at + b.first, at + b.end, b.title) for b in other.brackets]
+        self.brackets += [bracket.moved(at) for bracket in other.brackets]
         self.asides += [(max(places(i)), volume) for i, volume in other.asides]
         self.pending |= {at + i: join for i, join in other.pending.items()}
         self.flow = frozenset().union(*map(places, other.flow))
@@ -87,7 +87,7 @@ class Growing:
         return Chain(
             tuple(items),
             tuple((a + before, b + before) for a, b in arcs),
-            tuple(Bracket(b.first + before, b.end + before, b.title) for b in self.brackets),
+            tuple(bracket.moved(before) for bracket in self.brackets),
             tuple((i + before, volume) for i, volume in self.asides),
             tuple(i + before for i in breaks),
         )

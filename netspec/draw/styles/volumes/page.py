@@ -33,8 +33,6 @@ from netspec.draw.styles.volumes.solids import shifted
 from netspec.draw.styles.volumes.words import LINE, times, width, wrapped
 from netspec.draw.view import View
 
-# What is higher than this, and than this share of its width, is drawn smaller, if it is not a U.
-_LOW, _FLAT = 620.0, 0.66
 _AROUND, _NOTES, _NARROWEST = (32.0, 110.0), 22.0, 480.0
 
 
@@ -83,7 +81,7 @@ def _best(reader: Reader, each: Round) -> tuple[tuple[Laid, tuple[str, ...]] | N
         w, h = _AROUND[0] + laid.w, _AROUND[1] + laid.up + laid.down + LINE * len(notes)
         if w > SCREEN[0] or h > SCREEN[1]:
             refused = w, h
-        elif each.tall or h <= max(_LOW, _FLAT * w):
+        elif h <= max(each.low, each.flat * w):
             return (laid, notes), None
         elif best is None or h < best[0]:
             best = h, laid, notes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import field, replace
 from typing import Union
 
 from netspec.diagnostics.source import Span
@@ -47,7 +47,8 @@ class Volume:
     `sides` are the sizes of the map that is drawn, none for a vector; those of `kind` may be open.
     `made` are the words for how it is made, `figures` what is told of it besides its size, which is
     not told unless it is `sized`; `copies` is how often it follows itself. `around` says that a skip
-    passes by each copy. One that `reads` nothing is where something begins.
+    passes by each copy. One that `reads` nothing is where something begins. `shared` is the colour of
+    weights that something else has too, none if it is empty.
     """
 
     kind: TensorType
@@ -61,6 +62,7 @@ class Volume:
     copies: int = 1
     around: bool = False
     reads: bool = True
+    shared: str = ""
 
     @property
     def channels(self) -> int:
@@ -98,11 +100,16 @@ Item = Union[Volume, Sign, Pin, Fork]
 
 @record
 class Bracket:
-    """Words over the items from `first` up to, and without, `end`."""
+    """Words over the items from `first` up to, and without, `end`; `shared` as of a volume."""
 
     first: int
     end: int
     title: str
+    shared: str = ""
+
+    def moved(self, by: int) -> Bracket:
+        """The same over items that stand further to the right."""
+        return replace(self, first=self.first + by, end=self.end + by)
 
 
 @record(eq=False, slots=False)

@@ -20,6 +20,8 @@ from netspec.draw.view import View
 from netspec.foundation.records import record
 
 MOST_LINES = 5
+# How high a U may be: papers draw it less flat than a row.
+_BEND_SHAPE = 760.0, 0.72
 # The largest side in points, the largest first, and the most channels as a share of it.
 _SIDES, _BEND_SIDES = (200.0, 160.0, 125.0, 95.0, 70.0, 50.0), tuple(range(200, 45, -10))
 _THICK = 0.26
@@ -33,14 +35,15 @@ _MOST_VOLUMES = 400
 class Round:
     """One way to lay a net out, at sides of several sizes of which the first `most` are readable.
 
-    `tall` says that it may be as high as a screen, `narrower` that it is the one before with captions
-    on two levels.
+    A picture no higher than `low`, or than the share `flat` of its width, is no tower. `narrower` says
+    that it is the one before with captions on two levels.
     """
 
     lay: Callable[[float], tuple[Laid, Scale]]
     sides: tuple[float, ...]
     most: int
-    tall: bool = False
+    low: float = 620.0
+    flat: float = 0.66
     narrower: bool = False
 
 
@@ -62,7 +65,7 @@ def _as_u(bend: Bend) -> Round:
         scale = scale_of(inside, side, side * _THICK)
         return bent(bend, scale), scale
 
-    return Round(lay, _BEND_SIDES, len(_BEND_SIDES), tall=True)
+    return Round(lay, _BEND_SIDES, len(_BEND_SIDES), *_BEND_SHAPE)
 
 
 def _in_rows(chain: Chain, most_lines: int) -> tuple[Round, ...]:

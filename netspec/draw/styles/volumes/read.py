@@ -24,6 +24,7 @@ from netspec.draw.structure.elements import (
     own_nodes_of,
 )
 from netspec.draw.structure.labels import data_inputs
+from netspec.draw.structure.sharing import sharing
 from netspec.draw.styles.volumes import words
 from netspec.draw.styles.volumes.assumed import Assumed
 from netspec.draw.styles.volumes.crossing import edges_of, is_open, leading_on
@@ -45,6 +46,7 @@ from netspec.draw.styles.volumes.parts import (
     Source,
     Volume,
 )
+from netspec.draw.theme import SHARES
 from netspec.draw.view import View
 from netspec.graph.checked import Graph, Node
 from netspec.ops.declare.source import Input
@@ -188,8 +190,9 @@ class Reader:
             return
         inner = self._series(block.body, depth + 1)
         name = self._title(block) if not repeat else block.call.block + words.times(repeat.count)
-        note = f", {repeat.note}" if repeat and repeat.note else ""
-        out.extend(inner, name + note)
+        weights, shared = self._shared(block.path)
+        note = repeat.note if repeat else ""
+        out.extend(inner, ", ".join(filter(None, (name, note, weights))), shared)
         if repeat:
             self._others(repeat, depth)
 
@@ -240,12 +243,13 @@ class Reader:
         whole = repeat or step
         copies = repeat.count if repeat else 1
         node = step.node
-        source = self.source(step, whole)
+        graph, source = self.view.graph, self.source(step, whole)
         sizes = self.assumed.shape(step.type)
         parts = (Part(_channels(sizes), self.view.look(step, repeat), source),)
         is_input = isinstance(node.op, Input)
-        made = () if is_input else words.made(step, self.view, copies)
-        name = node.name if is_input else self._named(whole)
+        weights, shared = self._shared(node.path)
+        made = () if is_input else (*words.made(step, self.view, copies), *words.narrow((weights,)))
+        name = node.name if is_input else self._named(whole) or sharing(graph).name(node.path)
         return Volume(
             step.type,
             sizes[1:],
@@ -257,7 +261,13 @@ class Reader:
             window(node, self.assumed),
             copies,
             reads=bool(data_inputs(node)),
+            shared=shared,
         )
+
+    def _shared(self, path: str) -> tuple[str, str]:
+        """Whose weights a layer or a block uses, in words, and the colour of what shares them."""
+        told, number = self.view.shared(path)
+        return told, "" if number is None else f"share{number % SHARES}"
 
     def _named(self, whole: Step | Repeat) -> str:
         """The names given to the layers that a slab stands for."""
@@ -278,11 +288,23 @@ class Reader:
         split = shares(last, kind)
         sizes = self.assumed.shape(kind)
         parts = tuple(Part(share, look, source) for share in split or (_channels(sizes),))
-        made = words.made_by_block(self._title(block), repeat, block.call.block)
+        weights, shared = self._shared(block.path)
+        named = words.made_by_block(self._title(block), repeat, block.call.block)
+        made = (*named, *words.narrow((weights,)))
         figures = words.figures(self.view, own_nodes_of(whole))
         sized = "shape" in self.view.show
         around = is_residual(last)
-        return Volume(kind, sizes[1:], parts, made, "", figures, sized, None, copies, around)
+        return Volume(
+            kind,
+            sizes[1:],
+            parts,
+            made,
+            figures=figures,
+            sized=sized,
+            copies=copies,
+            around=around,
+            shared=shared,
+        )
 
     def _head(self, block: Block) -> Volume:
         """A training-only head, closed whatever is asked for."""

@@ -206,7 +206,7 @@ class Rows:
             left, right = spots[bracket.first].x, spots[bracket.end - 1].right
             right = max(right, left + width(bracket.title), ends.get(bracket.end, 0.0))
             ends[bracket.end] = right
-            above.bracket(left, right, bracket.title)
+            above.bracket(left, right, bracket.title, bracket.shared)
 
 
 def _gap(before: Member, member: Member) -> float:
