@@ -248,7 +248,7 @@ class Reader:
         parts = (Part(_channels(sizes), self.view.look(step, repeat), source),)
         is_input = isinstance(node.op, Input)
         weights, shared = self._shared(node.path)
-        made = () if is_input else (*words.made(step, self.view, copies), *words.narrow((weights,)))
+        made = () if is_input else (*words.made(step, self.view, copies), *words.whose(weights))
         name = node.name if is_input else self._named(whole) or sharing(graph).name(node.path)
         return Volume(
             step.type,
@@ -290,7 +290,7 @@ class Reader:
         parts = tuple(Part(share, look, source) for share in split or (_channels(sizes),))
         weights, shared = self._shared(block.path)
         named = words.made_by_block(self._title(block), repeat, block.call.block)
-        made = (*named, *words.narrow((weights,)))
+        made = (*named, *words.whose(weights))
         figures = words.figures(self.view, own_nodes_of(whole))
         sized = "shape" in self.view.show
         around = is_residual(last)

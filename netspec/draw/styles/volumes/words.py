@@ -68,6 +68,11 @@ def made_by_block(name: str, repeat: Repeat | None, kind: str) -> tuple[str, ...
     return kind + times(repeat.count), *note
 
 
+def whose(weights: str) -> tuple[str, ...]:
+    """Whose weights something uses, in as few lines as may be; none where it has its own."""
+    return wrapped(weights, _WIDE) if weights else ()
+
+
 def times(copies: int) -> str:
     """How often something follows itself, where it does."""
     return f" ×{copies}" if copies > 1 else ""
