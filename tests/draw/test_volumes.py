@@ -490,7 +490,8 @@ def test_joins_forks_skips_and_heads_do_not_collide(steps: str, net: Callable[..
 
 def test_random_nets_are_whole_and_nothing_covers_words() -> None:
     shown = 0
-    for seed in range(60):
+    # Of 114 a line ran through the name right of a sum, to which it led from far below.
+    for seed in (*range(60), 114):
         graph = spec(seed).graph
         try:
             scene = volumes(View(graph))

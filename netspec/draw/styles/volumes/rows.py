@@ -90,7 +90,7 @@ class Rows:
             before = spots[-1] if spots else None
             inline = not isinstance(before.member, Fork) if before else not aslant
             x = right + (_gap(before.member, member) if before else 0.0)
-            if isinstance(member, Fork) and before:
+            if isinstance(member, Fork) and before and not isinstance(before.member, Fork):
                 x = max(x, max(told_ends) + _ASLANT, made_end + _ASLANT)
             if inline and not before:
                 x = max(x, (max(made_w, told_w) - own.w) / 2)
@@ -114,8 +114,9 @@ class Rows:
                 made_end = middle + made_w / 2
             right = spot.right
             if isinstance(member, Fork):
-                told_ends = [right for _ in self.levels]
-                made_end = right
+                # Words keep out of the way of what leads from its rows to what follows.
+                made_end = right + _LANE - _APART
+                told_ends = [made_end for _ in self.levels]
             for bracket in titles.get(i, ()):
                 start = spots[bracket.first].x
                 right = max(right, start + width(bracket.title) + _APART)
