@@ -355,6 +355,7 @@ def test_a_net_whose_indices_cross_is_level_as_noh_drew_it() -> None:
     assert max(heights) == heights[0] == heights[-1] > 90
     skips = [i for i, _ in inside(scene.items) if isinstance(i, Wire) and i.look == "skip"]
     assert len(skips) == 5
+    assert any("unpool reads the indices of its pool too" in text for text in said(scene))
 
 
 def test_branches_are_no_tower(net: Callable[..., Graph]) -> None:

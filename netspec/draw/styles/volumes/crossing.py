@@ -11,15 +11,13 @@ Edges = list[tuple[int, int]]
 
 def edges_of(tangle: Tangle) -> Edges:
     """The connections of a tangle; what begins in it has one as if it read what flows in."""
-    return [(a, b) for a, b in tangle.edges if a >= 0 or _is_fed(tangle, b)]
-
-
-def _is_fed(tangle: Tangle, i: int) -> bool:
-    """Whether something in an item reads what flows into the tangle."""
-    if i == len(tangle.items):
-        return True
     inside = set(nodes_of(tangle))
-    return any(v.node not in inside for n in nodes_of(tangle.items[i]) for v in data_inputs(n))
+
+    def is_fed(i: int) -> bool:
+        own = nodes_of(tangle.items[i]) if i < len(tangle.items) else ()
+        return not own or any(v.node not in inside for n in own for v in data_inputs(n))
+
+    return [(a, b) for a, b in tangle.edges if a >= 0 or is_fed(b)]
 
 
 def is_open(tangle: Tangle, graph: Graph) -> bool:

@@ -20,7 +20,7 @@ from netspec.draw.structure.elements import (
     Tangle,
     blocks_of,
 )
-from netspec.draw.structure.labels import spelling
+from netspec.draw.structure.labels import data_inputs, family, spelling
 from netspec.draw.structure.reading import structure
 from netspec.draw.styles.around import framed
 from netspec.draw.styles.fold import outline
@@ -32,6 +32,7 @@ from netspec.draw.styles.volumes.scale import Scale
 from netspec.draw.styles.volumes.solids import shifted
 from netspec.draw.styles.volumes.words import LINE, times, width, wrapped
 from netspec.draw.view import View
+from netspec.graph.checked import Node
 
 _AROUND, _NOTES, _NARROWEST = (32.0, 110.0), 22.0, 480.0
 
@@ -139,10 +140,18 @@ def _notes(reader: Reader, scale: Scale, room: float) -> tuple[str, ...]:
         parts.append(f"not drawn, as they keep the size: {', '.join(omitted)}")
     if reader.closed:
         parts.append(f"blocks drawn as one: {', '.join(reader.closed)}")
-    outputs = reader.view.graph.outputs
+    graph = reader.view.graph
+    told = {spelling(node.op): None for node in graph.nodes if _reads_places(node)}
+    parts += [f"{word} reads the indices of its pool too" for word in told]
+    outputs = graph.outputs
     if len(outputs) > 1:
         parts.append(f"outputs: {', '.join(output.name for output in outputs)}")
     return wrapped("; ".join(parts), room)
+
+
+def _reads_places(node: Node) -> bool:
+    """Whether a layer reads where the values of a pool were."""
+    return any(value.index and family(value.node.op) == "pool" for value in data_inputs(node))
 
 
 def _page(view: View, laid: Laid, notes: tuple[str, ...]) -> Scene:
