@@ -221,8 +221,7 @@ def page() -> str:
         "connected layers as bars, and kernels as small frustums. What keeps the size, as activations "
         "do, is not drawn and is named below the figure. A block that is one layer after the other is "
         "open, another is one slab, split as its branches are, with a skip over it where it has one; "
-        "`--depth` and `--expand` open more. `--show macs` and `--heat macs` apply. Nets whose branches "
-        "cross are refused: `fold` and `flow` draw them.",
+        "`--depth` and `--expand` open more. `--show macs` and `--heat macs` apply. [More](volumes.md).",
         "Several nets stand next to each other under one title, `netspec draw plain34 resnet34`, or with "
         "`--style columns` are aligned on resolution, skips at the right and blocks named at the left. "
         "Every layer and every connection is in a picture; what a style leaves out, its last line says.",

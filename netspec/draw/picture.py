@@ -56,7 +56,8 @@ def draw(
         flow: every layer and connection, a frame around each block; laid out by Graphviz where it
             is installed, and in rows without it.
         volumes: feature maps as slabs, height and width as size, channels as thickness; kernels as
-            small frustums, fully connected layers as bars. Nets whose branches cross are refused.
+            small frustums, fully connected layers as bars. Open sizes are drawn for legal numbers,
+            connections that cross as lines over a row; more than a few dozen are refused.
         columns: several nets side by side, aligned on resolution; what is taller than a screen goes on
             beside it. Nets that come back to a resolution are refused.
         bars: activation memory, parameters and multiply-adds per layer; two nets mirrored.
