@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import pairwise
 
+from netspec.draw.layout.abreast import folded_over
 from netspec.draw.layout.arcs import chain_with_arcs
 from netspec.draw.layout.dense import dense_piece, growth
 from netspec.draw.layout.lattice.drawn import lattice
@@ -66,16 +67,18 @@ _LEAST = 200.0
 class Layout:
     """Turns elements into pieces, for one view. `depth` counts the blocks around.
 
-    What is `alone` is a picture of its own, from which nothing flows on.
+    What is `alone` is a picture of its own, from which nothing flows on. Tall cards have columns where it
+    `turns`.
     """
 
     view: View
     depth: int = 0
     alone: bool = False
+    turns: bool = False
 
     def inside(self) -> Layout:
         """The layout of what a block at this level holds."""
-        return Layout(self.view, self.depth + 1)
+        return Layout(self.view, self.depth + 1, turns=self.turns)
 
     def panel(self, block: Block, title: str, note: str = "") -> Piece:
         """What a block does, as a picture of its own."""
@@ -163,8 +166,8 @@ class Layout:
 
         return Piece(w, 18, w / 2, draw)
 
-    def series(self, series: Series) -> Piece:
-        """A series inside something else, as one piece."""
+    def series(self, series: Series, *, turns: bool = False) -> Piece:
+        """A series inside something else, as one piece; one that `turns` need not end below its beginning."""
         if not series.items:
             return Piece(0, 0, 0, lambda x, y: [])
         found = lattice(series, self, self.view.graph, alone=self.alone)
@@ -173,7 +176,8 @@ class Layout:
         u = u_shape(series, self.view.graph)
         if u is not None:
             return u_piece(u, self, leaves=True)
-        return stack(self.pieces(series))
+        pieces = self.pieces(series)
+        return (folded_over(pieces) if turns else None) or stack(pieces)
 
     def pieces(self, series: Series, width: float = 0.0, *, whole: bool = False) -> list[Piece]:
         """The pieces of a series: one for each item that no arc passes, one for what arcs join.
@@ -273,7 +277,7 @@ class Layout:
         """What a block holds; `element` is all that it stands for."""
         grown = growth(element)
         if grown is None:
-            return self.series(block.body)
+            return self.series(block.body, turns=self.turns and not block.result)
         first = self.series(grown.layers[0])
         return dense_piece(grown, first, bar(grown.join, self.view, first.w))
 
