@@ -108,7 +108,13 @@ class Layout:
         return self.port(element)
 
     def _tangle(self, tangle: Tangle) -> Piece:
-        pieces = [spread(self.element(item), item) for item in tangle.items]
+        hosts = {b: tangle.items[a] for a, b in tangle.edges if 0 <= a}
+        pieces = [
+            self.head(item, hosts[i])
+            if isinstance(item, Block) and item.head
+            else spread(self.element(item), item)
+            for i, item in enumerate(tangle.items)
+        ]
         # Ports stand for what flows in, and what reads nothing begins by itself.
         first = {i for i, item in enumerate(tangle.items) if begins(item)}
         links = zip(tangle.edges, tangle.ports, strict=True)
