@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 
 from netspec.draw.metrics import text_width, total
 from netspec.draw.scene import BOLD, SIZES, Box, Group, Item, Mark, Wire, Words
@@ -280,6 +281,25 @@ def beside(main: Piece, aside: Piece, *, boxed: bool = True, last: bool = False)
         return found + aside.draw(x + main.w + 22, y)
 
     return Piece(main.w + 22 + aside.w, h, main.axis, draw, main.wired)
+
+
+def hung(asides: Sequence[Piece], main: Piece) -> Piece:
+    """Pieces below each other that hang off the side of one box: a line leads to each of them."""
+    if len(asides) == 1:
+        return asides[0]
+    tops = [*accumulate((p.h + GAP for p in asides[:-1]), initial=0.0)]
+    h = tops[-1] + asides[-1].h
+
+    def draw(x: float, y: float) -> list[Item]:
+        at, found = y + min(main.h, h) / 2, list[Item]()
+        for piece, top in zip(asides, tops, strict=True):
+            found += piece.draw(x, y + top)
+            middle = y + top + piece.h / 2
+            if at > y + top + piece.h or at < y + top:
+                found.append(wire((x - 11, at), (x - 11, middle), (x, middle), look="side"))
+        return found
+
+    return Piece(max(p.w for p in asides), h, 0.0, draw)
 
 
 def _below(main: Piece, aside: Piece, *, last: bool) -> Piece:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import pairwise
+from itertools import groupby, pairwise
+from operator import itemgetter
 
 from netspec.draw.layout.abreast import folded_over
 from netspec.draw.layout.arcs import chain_with_arcs
@@ -25,6 +26,7 @@ from netspec.draw.layout.pieces import (
     baseline,
     beside,
     chip,
+    hung,
     mark,
     mark_text,
     row,
@@ -108,7 +110,7 @@ class Layout:
         return self.port(element)
 
     def _tangle(self, tangle: Tangle) -> Piece:
-        hosts = {b: tangle.items[a] for a, b in tangle.edges if 0 <= a}
+        hosts = {b: tangle.items[a] for a, b in tangle.edges if a >= 0}
         pieces = [
             self.head(item, hosts[i])
             if isinstance(item, Block) and item.head
@@ -192,12 +194,18 @@ class Layout:
         """
         each = [self.element(item, width) for item in series.items]
         shown = [self.maps(item) for item in series.items]
-        for at, block in series.asides:
+        for at, heads in groupby(sorted(series.asides, key=itemgetter(0)), key=itemgetter(0)):
             host = series.items[at]
-            boxed = isinstance(host, Step | Block | Repeat)
             last = whole and at + 1 == len(each)
-            each[at] = beside(each[at], self.head(block, host), boxed=boxed, last=last)
-            shown[at] |= self.maps(block)
+            asides = [self.head(block, host) for _, block in heads]
+            if isinstance(host, Step | Block | Repeat):
+                each[at] = beside(each[at], hung(asides, each[at]), last=last)
+            else:
+                for aside in asides:
+                    each[at] = beside(each[at], aside, boxed=False, last=last)
+            shown[at] |= {
+                size for i, block in series.asides if i == at for size in self.maps(block)
+            }
         for i, (before, item) in enumerate(pairwise(series.items), 1):
             if gives(before) > 1 and not isinstance(item, Tangle):
                 each[i - 1 : i + 1] = spread(each[i - 1], before), spread(each[i], item)
