@@ -54,9 +54,10 @@ def folded(view: View) -> Scene:
         replace(closed, wrappers=True),
     )
     pages = []
-    for choice in choices:
-        if _is_drawable(choice, series):
-            found = page(choice, series, inside=True)
+    drawable = [choice for choice in choices if _is_drawable(choice, series)]
+    for turns in (False, True):
+        for choice in drawable:
+            found = page(choice, series, inside=True, turns=turns)
             if on_screen(found):
                 return found
             pages.append(found)
@@ -114,11 +115,13 @@ def on_screen(scene: Scene) -> bool:
     return scene.width <= SCREEN[0] and scene.height <= SCREEN[1]
 
 
-def page(view: View, series: Series, *, inside: bool = False) -> Scene:
-    """A series as a page of columns; with what is `inside` of the blocks that are closed."""
-    found, left_out = _page(Layout(view), series, inside=inside)
+def page(view: View, series: Series, *, inside: bool = False, turns: bool = False) -> Scene:
+    """A series as a page of columns; with what is `inside` of the blocks that are closed.
+
+    Tall cards have columns of their own where it `turns`, and where that makes a better page.
+    """
+    found, left_out = _page(Layout(view, turns=turns), series, inside=inside)
     if found.is_on_screen and found.cost > _ROOMY:
-        # Tall cards take columns of their own where that makes a better page.
         turned, _ = _page(Layout(view, turns=True), series, inside=inside)
         found = turned if turned.cost < found.cost - _TURN else found
     notes = [f"not shown: the inside of {', '.join(left_out)}"] if left_out else []
