@@ -121,6 +121,13 @@ split(2); { | tanh | dwconv3(pad=same) }; maximum
 mul { | relu | sigmoid }
 head h(loss=0.3) { softsign; dwconv3(pad=same); gap; fc-3 }""",
     "a head of the last layer": "input 6x8\nconv3-4; head h(loss=0.3) { sigmoid; gap; fc-3 }",
+    "a chain in a tangle whose first box reads several and is narrower than the next": """input 3x8x8
+block m of a, b, c { add { | @a | @b | @c } }
+block wide_name_of_a_block(hidden) { conv1-hidden; conv1-8 }
+conv3-8 as x; conv3-8; split(4) as p, q, r, s
+{ | @x; conv1-2 | @p | @q }; m; conv1-8; wide_name_of_a_block(32) as y
+add { | @x | @y } as z; { | @z; conv1-2 | @r | @s }; m; conv1-8; wide_name_of_a_block(32)
+add { | identity | @z }; gap; fc-2""",
     "heads in a tangle": """input 3x16x16
 conv3-4 as a; conv3-4 as b; add { | @a; conv1-4 | @b } as c
 add { | @b; conv3-4 | @c; conv1-4 | @a } as d

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import accumulate
 
 from netspec.draw.metrics import text_width, total
 from netspec.draw.scene import BOLD, SIZES, Box, Group, Item, Mark, Wire, Words
@@ -67,7 +66,8 @@ class Piece:
 
     One that is `wired` begins with a wire of its own, so what leads to it needs no arrow. `lanes`
     are where wires enter, from the axis on: several where branches run on side by side; `outs`
-    where they leave. `strips` are the resolutions of what it shows, from its top to its bottom.
+    where they leave. `strips` are the resolutions of what it shows, from its top to its bottom. `hook`
+    is where lines to what hangs off it begin, right of it and below its top, and where the last ends.
     """
 
     w: float
@@ -78,6 +78,7 @@ class Piece:
     lanes: tuple[float, ...] = (0.0,)
     outs: tuple[float, ...] = (0.0,)
     strips: tuple[Strip, ...] = ()
+    hook: tuple[float, float, float] | None = None
 
 
 def width_of(text: str, size: str = "label") -> float:
@@ -269,6 +270,8 @@ def beside(main: Piece, aside: Piece, *, boxed: bool = True, last: bool = False)
     """
     if not boxed:
         return _below(main, aside, last=last)
+    if main.hook is not None:
+        return _beside_others(main, aside, last=last)
     h = max(main.h, aside.h)
 
     def draw(x: float, y: float) -> list[Item]:
@@ -280,26 +283,28 @@ def beside(main: Piece, aside: Piece, *, boxed: bool = True, last: bool = False)
             found.append(wire((axis, y + main.h), (axis, y + h), arrow=False))
         return found + aside.draw(x + main.w + 22, y)
 
-    return Piece(main.w + 22 + aside.w, h, main.axis, draw, main.wired)
+    hook = main.w, min(main.h, aside.h) / 2, aside.h
+    return Piece(main.w + 22 + aside.w, h, main.axis, draw, main.wired, hook=hook)
 
 
-def hung(asides: Sequence[Piece], main: Piece) -> Piece:
-    """Pieces below each other that hang off the side of one box: a line leads to each of them."""
-    if len(asides) == 1:
-        return asides[0]
-    tops = [*accumulate((p.h + GAP for p in asides[:-1]), initial=0.0)]
-    h = tops[-1] + asides[-1].h
+def _beside_others(main: Piece, aside: Piece, *, last: bool) -> Piece:
+    """One more piece that hangs off the same box, below those that do so already."""
+    assert main.hook is not None
+    side, level, low = main.hook
+    top = low + GAP
+    h, middle = max(main.h, top + aside.h), top + aside.h / 2
 
     def draw(x: float, y: float) -> list[Item]:
-        at, found = y + min(main.h, h) / 2, list[Item]()
-        for piece, top in zip(asides, tops, strict=True):
-            found += piece.draw(x, y + top)
-            middle = y + top + piece.h / 2
-            if at > y + top + piece.h or at < y + top:
-                found.append(wire((x - 11, at), (x - 11, middle), (x, middle), look="side"))
-        return found
+        right, axis = x + side, x + main.axis
+        found = main.draw(x, y)
+        points = (right + 11, y + level), (right + 11, y + middle), (right + 22, y + middle)
+        found.append(wire(*points, look="side"))
+        if h > main.h and not last:
+            found.append(wire((axis, y + main.h), (axis, y + h), arrow=False))
+        return found + aside.draw(right + 22, y + top)
 
-    return Piece(max(p.w for p in asides), h, 0.0, draw)
+    hook = side, level, top + aside.h
+    return Piece(max(main.w, side + 22 + aside.w), h, main.axis, draw, main.wired, hook=hook)
 
 
 def _below(main: Piece, aside: Piece, *, last: bool) -> Piece:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import groupby, pairwise
-from operator import itemgetter
+from itertools import pairwise
 
 from netspec.draw.layout.abreast import folded_over
 from netspec.draw.layout.arcs import chain_with_arcs
@@ -26,7 +25,6 @@ from netspec.draw.layout.pieces import (
     baseline,
     beside,
     chip,
-    hung,
     mark,
     mark_text,
     row,
@@ -194,18 +192,15 @@ class Layout:
         """
         each = [self.element(item, width) for item in series.items]
         shown = [self.maps(item) for item in series.items]
-        for at, heads in groupby(sorted(series.asides, key=itemgetter(0)), key=itemgetter(0)):
+        for at, block in series.asides:
             host = series.items[at]
+            boxed = isinstance(host, Step | Block | Repeat)
             last = whole and at + 1 == len(each)
-            asides = [self.head(block, host) for _, block in heads]
-            if isinstance(host, Step | Block | Repeat):
-                each[at] = beside(each[at], hung(asides, each[at]), last=last)
-            else:
-                for aside in asides:
-                    each[at] = beside(each[at], aside, boxed=False, last=last)
-            shown[at] |= {
-                size for i, block in series.asides if i == at for size in self.maps(block)
-            }
+            each[at] = beside(each[at], self.head(block, host), boxed=boxed, last=last)
+            shown[at] |= self.maps(block)
+        # What a chain reads and gives side by side, its first and its last box do.
+        each[0] = spread(each[0], series.items[0])
+        each[-1] = spread(each[-1], series.items[-1])
         for i, (before, item) in enumerate(pairwise(series.items), 1):
             if gives(before) > 1 and not isinstance(item, Tangle):
                 each[i - 1 : i + 1] = spread(each[i - 1], before), spread(each[i], item)
@@ -554,7 +549,7 @@ def spread(piece: Piece, element: Element) -> Piece:
     """A piece with a place for each tensor that flows in, and for each that flows out."""
     if isinstance(element, Tangle):
         return piece
-    lanes = _even(piece, reads(element))
+    lanes = piece.lanes if len(piece.lanes) == reads(element) else _even(piece, reads(element))
     outs = piece.outs if len(piece.outs) == gives(element) else _even(piece, gives(element))
     return replace(piece, lanes=lanes, outs=outs)
 
