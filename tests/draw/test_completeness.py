@@ -121,16 +121,6 @@ split(2); { | tanh | dwconv3(pad=same) }; maximum
 mul { | relu | sigmoid }
 head h(loss=0.3) { softsign; dwconv3(pad=same); gap; fc-3 }""",
     "a head of the last layer": "input 6x8\nconv3-4; head h(loss=0.3) { sigmoid; gap; fc-3 }",
-    "a chain in a tangle whose first box reads several": """input image: 64x49
-input when: 64
-block modulated of x, shift, scale { @x; layernorm; mul { | identity | @scale }; add(@shift) }
-block feed(hidden) { fc-hidden(over=channels); fc-64(over=channels) }
-block layer(c) of x {
-  @c; fc-384; split(6) as a1, b1, g1, a2, b2, g2
-  { | @x | @a1 | @b1 }; modulated; attention(4); mul(@g1); add(@x) as y
-  { | @y | @a2 | @b2 }; modulated; feed(256); mul(@g2); add(@y)
-}
-@image; layer(@when) x2; gap; fc-2""",
     "heads in a tangle": """input 3x16x16
 conv3-4 as a; conv3-4 as b; add { | @a; conv1-4 | @b } as c
 add { | @b; conv3-4 | @c; conv1-4 | @a } as d

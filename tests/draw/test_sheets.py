@@ -177,6 +177,26 @@ def test_a_line_with_room_runs_straight_to_one_of_its_ends() -> None:
     assert found == [10.0] * 4
 
 
+CONDITIONED = """
+input image: 64x49
+input when: 64
+block modulated of x, shift, scale { @x; layernorm; mul { | identity | @scale }; add(@shift) }
+block feed_forward_of_two_layers(hidden) { fc-hidden(over=channels); fc-64(over=channels) }
+block layer(c) of x {
+  @c; fc-384; split(6) as a1, b1, g1, a2, b2, g2
+  { | @x | @a1 | @b1 }; modulated; attention(4); mul(@g1); add(@x) as y
+  { | @y | @a2 | @b2 }; modulated; feed_forward_of_two_layers(256); mul(@g2); add(@y)
+}
+@image; layer(@when); gap; fc-2
+"""
+
+
+def test_a_chain_that_reads_several_is_entered_at_its_first_box(net: Net) -> None:
+    graph = net(CONDITIONED)
+    scene = folded(View(graph, depth=1))
+    assert unlike(scene, graph) == []
+
+
 # --- what is a level and what is not
 
 
