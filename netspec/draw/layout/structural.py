@@ -198,12 +198,13 @@ class Layout:
             last = whole and at + 1 == len(each)
             each[at] = beside(each[at], self.head(block, host), boxed=boxed, last=last)
             shown[at] |= self.maps(block)
-        # What a chain reads and gives side by side, its first and its last box do.
-        each[0] = spread(each[0], series.items[0])
-        each[-1] = spread(each[-1], series.items[-1])
         for i, (before, item) in enumerate(pairwise(series.items), 1):
             if gives(before) > 1 and not isinstance(item, Tangle):
                 each[i - 1 : i + 1] = spread(each[i - 1], before), spread(each[i], item)
+        if series.items:
+            # What a chain reads and gives side by side, its first and its last box do: others may be wider.
+            each[0] = spread(each[0], series.items[0])
+            each[-1] = spread(each[-1], series.items[-1])
         each = [
             replace(piece, strips=(Strip(0.0, piece.h, min(sizes) if len(sizes) == 1 else ""),))
             for piece, sizes in zip(each, shown, strict=True)
