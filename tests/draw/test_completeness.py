@@ -133,6 +133,15 @@ split(2); { | tanh | dwconv3(pad=same) }; maximum
 mul { | relu | sigmoid }
 head h(loss=0.3) { softsign; dwconv3(pad=same); gap; fc-3 }""",
     "a head of the last layer": "input 6x8\nconv3-4; head h(loss=0.3) { sigmoid; gap; fc-3 }",
+    "heads in a tangle": """input 3x16x16
+conv3-4 as a; conv3-4 as b; add { | @a; conv1-4 | @b } as c
+add { | @b; conv3-4 | @c; conv1-4 | @a } as d
+concat { | @c; conv1-4 | @d | @b; conv1-2 }
+@c; head h { gap; fc-3 }
+@b; head k { gap; fc-5 }""",
+    "several heads of one layer": """input 3x8x8
+conv3-4; head a { gap; fc-2 }; head b { gap; fc-3 }; head c { gap; fc-4 }
+conv3-8; gap; fc-10""",
     "a head of the input": "input 3x8x8\nhead a { gap; fc-2 }\nconv3-4; gap; fc-10",
     "outputs of a chain": """input 3x8x8
 conv3-4 as a; conv3-4 as b; conv3-4 as c

@@ -73,12 +73,14 @@ def unlike(count: int) -> str:
     return "\n".join(["input 3x64x64", *blocks, *(f"b{i}; lrn" for i in range(count))])
 
 
-def test_insides_are_in_the_order_of_use_and_go_on_below(net: Callable[..., Graph]) -> None:
+def test_insides_are_in_the_order_of_use_and_a_page_of_many_has_the_shape_of_a_slide(
+    net: Callable[..., Graph],
+) -> None:
     svg = fold(of(unlike(24)))
     picture = read_picture(svg)
     assert list(picture.faults()) == []
     assert insides(svg) == [f"b{i}" for i in range(24)]
-    assert picture.view.right <= 1600
+    assert 1 / 1.5 <= picture.view.right / picture.view.bottom <= 3
     assert picture.view.bottom > 1000
 
 

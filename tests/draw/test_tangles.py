@@ -11,7 +11,8 @@ import pytest
 from support.pictures import read_picture
 
 from netspec.draw import draw
-from netspec.draw.layout.paging import columns
+from netspec.draw.layout.abreast import side_by_side
+from netspec.draw.layout.paging import Column, divisions, strain, unevenness
 from netspec.draw.layout.pieces import GAP, Piece
 from netspec.graph.checked import Graph
 
@@ -205,12 +206,18 @@ def test_a_closed_dense_block_has_no_arcs(net: Net) -> None:
 
 def page(*heights: float) -> list[list[float]]:
     pieces = [Piece(200.0, h, 100.0, lambda x, y: []) for h in heights]
-    return [[piece.h for piece in column.pieces] for column in columns(pieces, narrow=False)]
+    found = min(divisions(pieces), key=lambda side: cost(side))
+    return [[piece.h for piece in column.pieces] for column in found]
+
+
+def cost(side: list[Column]) -> float:
+    main, _ = side_by_side(side)
+    return strain(main.w, main.h) + unevenness(side)
 
 
 @pytest.mark.parametrize("first", [300.0, 500.0, 700.0])
-@pytest.mark.parametrize("rest", [1, 2, 3])
-def test_no_column_holds_only_a_few_small_boxes(first: float, rest: int) -> None:
+@pytest.mark.parametrize("rest", [1, 2])
+def test_no_column_holds_only_one_or_two_small_boxes(first: float, rest: int) -> None:
     assert len(page(24.0, first, *[24.0] * rest)) == 1
 
 

@@ -82,6 +82,8 @@ def test_every_operator_is_labelled_as_a_paper_would(word: str) -> None:
         ("pad(((0, 1), (0, 1)))", "pad bottom 1, right 1"),
         ("pad(2, mode=reflect)", "reflect pad 2"),
         ("crop(size=5x4)", "crop to 5×4"),
+        ("crop(size=5x4, offset=(0, 2))", "crop to 5×4 from 0×2"),
+        ("crop(size=5, offset=3)", "crop to 5 from 3"),
         ("slice(1, -1)", "slice 1:−1"),
         ("slice(1, axis=height)", "slice 1: of height"),
         ("scaled(0.1)", "× 0.1"),

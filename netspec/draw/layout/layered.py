@@ -15,6 +15,7 @@ from netspec.diagnostics.messages.draw import CannotDraw
 from netspec.diagnostics.raised import NetspecError
 from netspec.draw.layout.diagram import PIN, Diagram, Edge, Placed, Point, Shape
 from netspec.draw.layout.pieces import Piece, wire
+from netspec.draw.layout.straight import Passing, straightened
 from netspec.draw.metrics import total
 from netspec.draw.scene import Item
 
@@ -47,6 +48,7 @@ class _Grid:
         # For each place, what it is linked to above and below: the place, its port, the own port.
         self.above: list[list[tuple[int, float, float]]] = [[] for _ in self.shapes]
         self.below: list[list[tuple[int, float, float]]] = [[] for _ in self.shapes]
+        self.edges = diagram.edges
         for edge in diagram.edges:
             self._chain(edge)
 
@@ -125,8 +127,20 @@ class _Grid:
         for sweep in range(_SWEEPS):
             for r in self.rows if sweep % 2 else reversed(self.rows):
                 self._relax(r, left)
+        left = straightened(
+            self.rows, [s.w for s in self.shapes], left, self._lines(left), _BETWEEN
+        )
         least = min((left[v] for r in self.rows for v in r[:1]), default=0.0)
         return [x - least for x in left]
+
+    def _lines(self, left: list[float]) -> list[Passing]:
+        """The lines that pass rows, from where they leave a shape to where they arrive."""
+        found = []
+        for edge, (tail, *places, head) in zip(self.edges, self.chains, strict=True):
+            start = left[tail] + self.shapes[tail].outs[edge.out]
+            end = left[head] + self.shapes[head].ins[edge.into]
+            found.append(Passing(start, end, tuple(places)))
+        return found
 
     def _relax(self, row: list[int], left: list[float]) -> None:
         wanted, weights, offsets, at = [], [], [], 0.0

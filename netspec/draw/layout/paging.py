@@ -13,15 +13,16 @@ from netspec.draw.scene import Item, Wire
 from netspec.foundation.records import record
 
 SCREEN = (1600.0, 1000.0)
-# What a page has above and below its columns.
-_AROUND = 130.0
-TALLEST = SCREEN[1] - _AROUND
+# What a page has beside its columns, and above and below them: with words on one line, and on most.
+_BESIDE, _AROUND, _MOST_AROUND = 32.0, 100.0, 130.0
+TALLEST = SCREEN[1] - _MOST_AROUND
+_LEAST_WIDTH = 360.0
+_TALL, _WIDE, _SHAPE = 1.5, 3.0, 0.3
 GUTTER = 20.0
-_BAND = 58.0
 _STEP = 3.0
 _MOST_COLUMNS = 6
 _LEAST_PAGE = 0.62
-_PER_COLUMN, _LEAST_COLUMN, _EMPTY = 0.02, 0.45, 0.5
+_PER_COLUMN, _LEAST_COLUMN, _EMPTY = 0.02, 0.45, 0.8
 
 
 @record
@@ -72,19 +73,36 @@ class Column:
         return [item for i, strip in enumerate(strips) for item in band(strip, i, left, right)]
 
 
-def columns(pieces: Sequence[Piece], *, narrow: bool) -> list[Column]:
-    """The division into columns whose page comes closest to a screen's shape, none nearly empty.
-
-    A `narrow` page, which has something beside it, has as few columns as the height allows.
-    """
+def divisions(pieces: Sequence[Piece]) -> list[list[Column]]:
+    """The divisions into columns that are worth a look: such as end about as high as each other."""
     heights = [p.h + GAP for p in pieces]
-    divided = [
-        divide(heights, count)
+    divided = {
+        tuple(divide(heights, count)): None
         for count in range(1, min(_MOST_COLUMNS, len(pieces)) + 1)
         for divide in (_level, _low)
-    ]
-    pages = [[Column(tuple(pieces[a:b])) for a, b in ranges] for ranges in divided]
-    return min(pages, key=lambda page: _cost(page, narrow=narrow))
+    }
+    return [[Column(tuple(pieces[a:b])) for a, b in ranges] for ranges in divided]
+
+
+def strain(w: float, h: float) -> float:
+    """How much too large the contents of a page are for a screen, 1 where they just fit.
+
+    What is far from a slide's shape, above 3:1 or below 1:1.5, costs more. Below a size none is better.
+    """
+    w, h = max(w + _BESIDE, _LEAST_WIDTH), h + _AROUND
+    unlike = max(h / w / _TALL, w / h / _WIDE, 1.0) - 1.0
+    return max(w / SCREEN[0], h / SCREEN[1], _LEAST_PAGE) + _SHAPE * unlike
+
+
+def unevenness(page: Sequence[Column]) -> float:
+    """What it costs that a page has many columns, or one that is nearly empty."""
+    empty = max(0.0, _LEAST_COLUMN - min(c.h for c in page) / max(c.h for c in page))
+    return _PER_COLUMN * len(page) + _EMPTY * empty
+
+
+def is_even(page: Sequence[Column]) -> bool:
+    """Whether no column of a page is nearly empty."""
+    return min(c.h for c in page) >= _LEAST_COLUMN * max(c.h for c in page)
 
 
 def led_on(
@@ -105,16 +123,6 @@ def led_on(
         points = (start, foot[1]), (start, low), (at, low), (at, high), (end, high), (end, head[1])
         found.append(wire(*points, arrow=arrow))
     return found
-
-
-def _cost(page: list[Column], *, narrow: bool) -> float:
-    """The scale at which the page fits a screen, with a taste for few columns of one height."""
-    w = total(c.w + 10 + GUTTER + _BAND for c in page)
-    h = max(c.h for c in page) + _AROUND
-    wide = 0.0 if narrow else w / SCREEN[0]
-    empty = max(0.0, _LEAST_COLUMN - min(c.h for c in page) / max(c.h for c in page))
-    taste = _PER_COLUMN * len(page) + _EMPTY * empty
-    return max(wide, h / SCREEN[1], 1.0 if narrow else _LEAST_PAGE) + taste
 
 
 def _low(heights: list[float], count: int) -> list[tuple[int, int]]:

@@ -66,7 +66,8 @@ class Piece:
 
     One that is `wired` begins with a wire of its own, so what leads to it needs no arrow. `lanes`
     are where wires enter, from the axis on: several where branches run on side by side; `outs`
-    where they leave. `strips` are the resolutions of what it shows, from its top to its bottom.
+    where they leave. `strips` are the resolutions of what it shows, from its top to its bottom. `hook`
+    is where lines to what hangs off it begin, right of it and below its top, and where the last ends.
     """
 
     w: float
@@ -77,6 +78,7 @@ class Piece:
     lanes: tuple[float, ...] = (0.0,)
     outs: tuple[float, ...] = (0.0,)
     strips: tuple[Strip, ...] = ()
+    hook: tuple[float, float, float] | None = None
 
 
 def width_of(text: str, size: str = "label") -> float:
@@ -268,6 +270,8 @@ def beside(main: Piece, aside: Piece, *, boxed: bool = True, last: bool = False)
     """
     if not boxed:
         return _below(main, aside, last=last)
+    if main.hook is not None:
+        return _beside_others(main, aside, last=last)
     h = max(main.h, aside.h)
 
     def draw(x: float, y: float) -> list[Item]:
@@ -279,7 +283,28 @@ def beside(main: Piece, aside: Piece, *, boxed: bool = True, last: bool = False)
             found.append(wire((axis, y + main.h), (axis, y + h), arrow=False))
         return found + aside.draw(x + main.w + 22, y)
 
-    return Piece(main.w + 22 + aside.w, h, main.axis, draw, main.wired)
+    hook = main.w, min(main.h, aside.h) / 2, aside.h
+    return Piece(main.w + 22 + aside.w, h, main.axis, draw, main.wired, hook=hook)
+
+
+def _beside_others(main: Piece, aside: Piece, *, last: bool) -> Piece:
+    """One more piece that hangs off the same box, below those that do so already."""
+    assert main.hook is not None
+    side, level, low = main.hook
+    top = low + GAP
+    h, middle = max(main.h, top + aside.h), top + aside.h / 2
+
+    def draw(x: float, y: float) -> list[Item]:
+        right, axis = x + side, x + main.axis
+        found = main.draw(x, y)
+        points = (right + 11, y + level), (right + 11, y + middle), (right + 22, y + middle)
+        found.append(wire(*points, look="side"))
+        if h > main.h and not last:
+            found.append(wire((axis, y + main.h), (axis, y + h), arrow=False))
+        return found + aside.draw(right + 22, y + top)
+
+    hook = side, level, top + aside.h
+    return Piece(max(main.w, side + 22 + aside.w), h, main.axis, draw, main.wired, hook=hook)
 
 
 def _below(main: Piece, aside: Piece, *, last: bool) -> Piece:

@@ -3,92 +3,108 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from itertools import pairwise
 
+from netspec.draw.layout.abreast import Area
+from netspec.draw.layout.paging import SCREEN, strain
 from netspec.draw.layout.pieces import GAP, Piece
-from netspec.draw.metrics import total
 from netspec.draw.scene import Item
 from netspec.foundation.records import record
 
 Size = tuple[float, float]
+Corners = dict[int, tuple[float, float]]
+
+# How wide pages are tried, as shares of a screen, and what it costs to read them out of order.
+_WIDTHS = (0.55, 0.65, 0.75, 0.85, 0.95, 0.98, 1.1, 1.2, 1.3, 1.45, 1.6)
+_JUMP = 0.2
+_MARGINS = (32.0, 94.0)
 
 
 @record
-class _Arranged:
-    """Where each of some pieces stands, by its number, and how much they take together."""
+class Arranged:
+    """Where each of some pieces stands, by its number, and how much a page takes with them.
 
-    corners: dict[int, tuple[float, float]]
+    `cost` is what `strain` says of that, and what it costs that the order is lost.
+    """
+
+    corners: Corners
     w: float
     h: float
-    in_order: bool = True
+    cost: float
 
 
-def with_details(main: Piece, details: Sequence[Piece], w: float, h: float) -> Piece:
-    """A piece with others at its right and below it, none left out.
+def arranged(taken: Sequence[Area], details: Sequence[Piece]) -> Arranged:
+    """The best places for pieces on a page that has these areas taken, none of them left out."""
+    sizes = [(piece.w, piece.h) for piece in details]
+    found = (_measured(taken, sizes, corners) for corners in _ways(taken, sizes))
+    return min(found, key=lambda way: (way.cost, way.w * way.h))
 
-    Within `w` by `h` where that can be, else it grows downwards.
-    """
-    if not details:
-        return main
-    w = max(w, main.w)
-    best = min(_arranged(main, details, w, h), key=lambda found: _cost(found, w, h))
+
+def with_details(main: Piece, details: Sequence[Piece], way: Arranged) -> Piece:
+    """A piece with others where they were arranged."""
 
     def draw(x: float, y: float) -> list[Item]:
         items = main.draw(x, y)
         for i, piece in enumerate(details):
-            left, top = best.corners[i]
+            left, top = way.corners[i]
             items += piece.draw(x + left, y + top)
         return items
 
-    return Piece(best.w, best.h, main.axis, draw, main.wired)
+    return Piece(way.w, way.h, main.axis, draw, main.wired)
 
 
-def _cost(found: _Arranged, w: float, h: float) -> tuple[float, float, bool, float]:
-    """How much wider than a screen, how much higher, whether the order is lost, how large."""
-    return max(found.w / w, 1.0), max(found.h / h, 1.0), not found.in_order, found.w * found.h
+def _measured(taken: Sequence[Area], sizes: Sequence[Size], corners: Corners) -> Arranged:
+    w = max(
+        [right for _, _, right, _ in taken] + [x + sizes[i][0] + 2 for i, (x, _) in corners.items()]
+    )
+    h = max([low for *_, low in taken] + [y + sizes[i][1] + GAP for i, (_, y) in corners.items()])
+    return Arranged(corners, w, h, strain(w, h) + _JUMP * _jumps(sizes, corners))
 
 
-def _arranged(main: Piece, details: Sequence[Piece], w: float, h: float) -> Iterator[_Arranged]:
-    """The ways to set pieces beside and below."""
-    sizes = [(piece.w, piece.h) for piece in details]
+def _jumps(sizes: Sequence[Size], corners: Corners) -> float:
+    """The share of pieces that stand neither right of the one before nor below it."""
+    steps = [
+        corners[b][0] <= corners[a][0] and corners[b][1] < corners[a][1] + sizes[a][1]
+        for a, b in pairwise(range(len(sizes)))
+    ]
+    return sum(steps) / max(1, len(steps))
+
+
+def _ways(taken: Sequence[Area], sizes: Sequence[Size]) -> Iterator[Corners]:
+    """Places for pieces: on shelves beside all that is taken and below it, or wherever there is room."""
+    if not sizes:
+        yield {}
+        return
+    right = max(right for _, _, right, _ in taken)
+    low = max(low for *_, low in taken)
     turned = [(b, a) for a, b in sizes]
-    left, beside, low = main.w + GAP, w - main.w - GAP, max(main.h - GAP, h - 2 * GAP)
     tall = max(b for _, b in sizes)
-    for limit in {max(main.h - GAP, tall): None, max(low, tall): None}:
-        yield _placed(main, sizes, left, GAP, _turned(_in_order(turned, limit)))
-    yield _placed(main, sizes, left, GAP, _in_order(sizes, max(beside, 1.0)))
-    yield _placed(main, sizes, GAP, main.h, _in_order(sizes, w - GAP))
-    for corners in (
-        _shelved(sizes, beside, low),
-        _turned(_shelved(turned, low, beside)),
-    ):
-        rest = [i for i in range(len(sizes)) if i not in corners]
-        found = _placed(main, sizes, left, GAP, corners)
-        if rest:
-            below = _in_order([sizes[i] for i in rest], w - GAP)
-            at = max(found.h, main.h)
-            corners = {rest[k]: (x + GAP, y + at) for k, (x, y) in below.items()}
-            found = _joined(found, _placed(main, sizes, 0.0, 0.0, corners))
-        yield replace(found, in_order=False)
+    w, h = SCREEN[0] - _MARGINS[0], SCREEN[1] - _MARGINS[1]
+    for limit in {max(low - GAP, tall): None, max(h - 2 * GAP, tall): None}:
+        yield _moved(_turned(_in_order(turned, limit)), right + GAP, GAP)
+    if right + GAP < w:
+        yield _moved(_in_order(sizes, w - right - GAP), right + GAP, GAP)
+    yield _moved(_in_order(sizes, max(w, right) - GAP), GAP, low)
     deepest = sorted(range(len(sizes)), key=lambda i: (-sizes[i][1], i))
-    for order in (range(len(sizes)), deepest):
-        corners = _filled(main, sizes, order, w)
-        yield replace(_placed(main, sizes, 0.0, 0.0, corners), in_order=False)
+    widest = max(right, *(a for a, _ in sizes))
+    for width in dict.fromkeys(max(widest, share * SCREEN[0]) for share in _WIDTHS):
+        for order in (range(len(sizes)), deepest):
+            yield _filled(taken, sizes, order, width)
 
 
 def _filled(
-    main: Piece, sizes: Sequence[Size], order: Sequence[int], w: float
-) -> dict[int, tuple[float, float]]:
-    """Each piece as high up as there is room for it within `w`, beside the main one or below it."""
-    taken = [(0.0, 0.0, main.w, main.h)]
-    found: dict[int, tuple[float, float]] = {}
+    taken: Sequence[Area], sizes: Sequence[Size], order: Sequence[int], w: float
+) -> Corners:
+    """Each piece as high up as there is room for it within `w`, beside what is taken or below it."""
+    areas = [*taken]
+    found: Corners = {}
     for i in order:
         wide, tall = sizes[i]
-        starts = sorted({GAP, *(right + GAP for _, _, right, _ in taken)})
+        starts = sorted({GAP, *(right + GAP for _, _, right, _ in areas)})
         fitting = [x for x in starts if x + wide <= w] or [GAP]
         lows = [
             max(
-                (b for a, _, right, b in taken if a < x + wide + GAP and x < right + GAP),
+                (b for a, _, right, b in areas if a < x + wide + GAP and x < right + GAP),
                 default=0.0,
             )
             for x in fitting
@@ -96,63 +112,25 @@ def _filled(
         low = min(lows)
         x = fitting[lows.index(low)]
         found[i] = x, low + GAP
-        taken.append((x, low + GAP, x + wide, low + GAP + tall))
+        areas.append((x, low + GAP, x + wide, low + GAP + tall))
     return found
 
 
-def _placed(
-    main: Piece, sizes: Sequence[Size], x: float, y: float, corners: dict[int, tuple[float, float]]
-) -> _Arranged:
-    moved = {i: (x + a, y + b) for i, (a, b) in corners.items()}
-    right = max([main.w, *(a + sizes[i][0] + 2 for i, (a, _) in moved.items())])
-    low = max([main.h, *(b + sizes[i][1] + GAP for i, (_, b) in moved.items())])
-    return _Arranged(moved, right, low)
+def _moved(corners: Corners, x: float, y: float) -> Corners:
+    return {i: (x + a, y + b) for i, (a, b) in corners.items()}
 
 
-def _joined(a: _Arranged, b: _Arranged) -> _Arranged:
-    return _Arranged(a.corners | b.corners, max(a.w, b.w), max(a.h, b.h))
-
-
-def _turned(corners: dict[int, tuple[float, float]]) -> dict[int, tuple[float, float]]:
+def _turned(corners: Corners) -> Corners:
     return {i: (b, a) for i, (a, b) in corners.items()}
 
 
-def _in_order(sizes: Sequence[Size], length: float) -> dict[int, tuple[float, float]]:
+def _in_order(sizes: Sequence[Size], length: float) -> Corners:
     """Pieces on shelves of a length, one shelf after the other, the order kept."""
-    found: dict[int, tuple[float, float]] = {}
+    found: Corners = {}
     along, across, deep = 0.0, 0.0, 0.0
     for i, (a, b) in enumerate(sizes):
         if along and along + a > length:
             along, across, deep = 0.0, across + deep + GAP, 0.0
         found[i] = (along, across)
         along, deep = along + a + GAP, max(deep, b)
-    return found
-
-
-def _shelved(sizes: Sequence[Size], length: float, depth: float) -> dict[int, tuple[float, float]]:
-    """Where on shelves the pieces that find room stand: along their shelf, and across.
-
-    A piece goes on the shelf that it makes deeper by least, or on one of its own.
-    """
-    shelves: list[list[int]] = []
-    for i, (along, across) in enumerate(sizes):
-        deep = [max(sizes[k][1] for k in shelf) for shelf in shelves]
-        room = depth - total(d + GAP for d in deep)
-        best, least = None, across
-        for shelf, d in zip(shelves, deep, strict=True):
-            fits = total(sizes[k][0] + GAP for k in shelf) + along <= length
-            if fits and max(0.0, across - d) < least:
-                best, least = shelf, max(0.0, across - d)
-        if least <= room and along <= length:
-            if best is None:
-                shelves.append([i])
-            else:
-                best.append(i)
-    found, at = {}, 0.0
-    for shelf in shelves:
-        place = 0.0
-        for k in shelf:
-            found[k] = (place, at)
-            place += sizes[k][0] + GAP
-        at += max(sizes[k][1] for k in shelf) + GAP
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import pairwise
 
+from netspec.draw.layout.abreast import folded_over
 from netspec.draw.layout.arcs import chain_with_arcs
 from netspec.draw.layout.dense import dense_piece, growth
 from netspec.draw.layout.lattice.drawn import lattice
@@ -66,16 +67,18 @@ _LEAST = 200.0
 class Layout:
     """Turns elements into pieces, for one view. `depth` counts the blocks around.
 
-    What is `alone` is a picture of its own, from which nothing flows on.
+    What is `alone` is a picture of its own, from which nothing flows on. Tall cards have columns where it
+    `turns`.
     """
 
     view: View
     depth: int = 0
     alone: bool = False
+    turns: bool = False
 
     def inside(self) -> Layout:
         """The layout of what a block at this level holds."""
-        return Layout(self.view, self.depth + 1)
+        return Layout(self.view, self.depth + 1, turns=self.turns)
 
     def panel(self, block: Block, title: str, note: str = "") -> Piece:
         """What a block does, as a picture of its own."""
@@ -105,7 +108,13 @@ class Layout:
         return self.port(element)
 
     def _tangle(self, tangle: Tangle) -> Piece:
-        pieces = [spread(self.element(item), item) for item in tangle.items]
+        hosts = {b: tangle.items[a] for a, b in tangle.edges if a >= 0}
+        pieces = [
+            self.head(item, hosts[i])
+            if isinstance(item, Block) and item.head
+            else spread(self.element(item), item)
+            for i, item in enumerate(tangle.items)
+        ]
         # Ports stand for what flows in, and what reads nothing begins by itself.
         first = {i for i, item in enumerate(tangle.items) if begins(item)}
         links = zip(tangle.edges, tangle.ports, strict=True)
@@ -163,8 +172,8 @@ class Layout:
 
         return Piece(w, 18, w / 2, draw)
 
-    def series(self, series: Series) -> Piece:
-        """A series inside something else, as one piece."""
+    def series(self, series: Series, *, turns: bool = False) -> Piece:
+        """A series inside something else, as one piece; one that `turns` need not end below its beginning."""
         if not series.items:
             return Piece(0, 0, 0, lambda x, y: [])
         found = lattice(series, self, self.view.graph, alone=self.alone)
@@ -173,7 +182,8 @@ class Layout:
         u = u_shape(series, self.view.graph)
         if u is not None:
             return u_piece(u, self, leaves=True)
-        return stack(self.pieces(series))
+        pieces = self.pieces(series)
+        return (folded_over(pieces) if turns else None) or stack(pieces)
 
     def pieces(self, series: Series, width: float = 0.0, *, whole: bool = False) -> list[Piece]:
         """The pieces of a series: one for each item that no arc passes, one for what arcs join.
@@ -191,9 +201,10 @@ class Layout:
         for i, (before, item) in enumerate(pairwise(series.items), 1):
             if gives(before) > 1 and not isinstance(item, Tangle):
                 each[i - 1 : i + 1] = spread(each[i - 1], before), spread(each[i], item)
-        if series.items and reads(series.items[0]) > 1:
-            # What follows may be wider, its places are in the first.
+        if series.items:
+            # What a chain reads and gives side by side, its first and its last box do: others may be wider.
             each[0] = spread(each[0], series.items[0])
+            each[-1] = spread(each[-1], series.items[-1])
         each = [
             replace(piece, strips=(Strip(0.0, piece.h, min(sizes) if len(sizes) == 1 else ""),))
             for piece, sizes in zip(each, shown, strict=True)
@@ -276,7 +287,7 @@ class Layout:
         """What a block holds; `element` is all that it stands for."""
         grown = growth(element)
         if grown is None:
-            return self.series(block.body)
+            return self.series(block.body, turns=self.turns and not block.result)
         first = self.series(grown.layers[0])
         return dense_piece(grown, first, bar(grown.join, self.view, first.w))
 
@@ -539,8 +550,7 @@ def spread(piece: Piece, element: Element) -> Piece:
     """A piece with a place for each tensor that flows in, and for each that flows out."""
     if isinstance(element, Tangle):
         return piece
-    placed = isinstance(element, Series) and len(piece.lanes) == reads(element)
-    lanes = piece.lanes if placed else _even(piece, reads(element))
+    lanes = piece.lanes if len(piece.lanes) == reads(element) else _even(piece, reads(element))
     outs = piece.outs if len(piece.outs) == gives(element) else _even(piece, gives(element))
     return replace(piece, lanes=lanes, outs=outs)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import lru_cache
 from math import inf
 
@@ -35,6 +36,8 @@ class U:
 
 def u_shape(series: Series, graph: Graph) -> U | None:
     """The series as a U, or None where it does not go down and up again."""
+    if any(_is_turned(nodes[-1]) for nodes in map(nodes_of, series.items) if nodes):
+        return None
     levels: list[Level] = []
     while True:
         at = next((i for i, x in enumerate(series.items) if _dips(x, graph)), None)
@@ -82,7 +85,16 @@ def _returns(series: Series, graph: Graph) -> bool:
         nodes[-1] for nodes in map(nodes_of, series.items) if nodes and nodes[-1] not in repeated
     ]
     areas = [area_of(node.types[0], graph) for node in ends]
+    if any(map(_is_turned, ends)):
+        return False
     return bool(areas) and areas[-1] < inf and min(areas) * 1.5 < areas[-1]
+
+
+def _is_turned(node: Node) -> bool:
+    """Whether a node only gives axes another order: how long the places are then is no resolution."""
+    given = node.types[0].shape
+    read = node.inputs[0].type.shape if len(node.inputs) == 1 else given
+    return given != read and Counter(given) == Counter(read)
 
 
 @lru_cache(maxsize=8)

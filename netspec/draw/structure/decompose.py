@@ -91,9 +91,33 @@ def _with_head(series: Series, head: Block) -> Series:
     item = series.items[home]
     if isinstance(item, Parallel) and any(source in nodes_of(b) for b in item.branches):
         branches = tuple(_with_head(b, head) if source in nodes_of(b) else b for b in item.branches)
-        items = (*series.items[:home], replace(item, branches=branches), *series.items[home + 1 :])
-        return replace(series, items=items)
+        return _replaced(series, home, replace(item, branches=branches))
+    if isinstance(item, Tangle):
+        return _replaced(series, home, _with_knotted(item, head))
     return replace(series, asides=(*series.asides, (home, head)))
+
+
+def _with_knotted(tangle: Tangle, head: Block) -> Tangle:
+    """The tangle with the head as one more item, or in that of its series which has what it reads."""
+    value = head.nodes[0].inputs[0]
+    home = next(i for i, item in enumerate(tangle.items) if value.node in nodes_of(item))
+    item, end = tangle.items[home], len(tangle.items)
+    if isinstance(item, Series | Parallel):
+        inner = _with_head(item if isinstance(item, Series) else Series((item,)), head)
+        return replace(tangle, items=(*tangle.items[:home], inner, *tangle.items[home + 1 :]))
+    out = item.closing.index(value) if isinstance(item, Block) and value in item.closing else 0
+    edges = [(a, end + 1 if b == end else b) for a, b in tangle.edges]
+    links = sorted([*zip(edges, tangle.ports, strict=True), ((home, end), (out, 0))])
+    return replace(
+        tangle,
+        items=(*tangle.items, head),
+        edges=tuple(edge for edge, _ in links),
+        ports=tuple(port for _, port in links),
+    )
+
+
+def _replaced(series: Series, at: int, item: Element) -> Series:
+    return replace(series, items=(*series.items[:at], item, *series.items[at + 1 :]))
 
 
 @lru_cache(maxsize=16)

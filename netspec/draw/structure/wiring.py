@@ -38,7 +38,7 @@ class Link:
 class Wiring:
     """Elements in topological order and the links between them.
 
-    `knotted` are those that stood in a tangle.
+    `knotted` are those that stood in a tangle, or that lines are led around.
     """
 
     items: tuple[Element, ...]
@@ -76,12 +76,17 @@ class _Strung:
         """What the last element gives, and what else leaves, when these tensors flow in."""
         outs: list[Outs] = []
         last = feeds
+        starts = []
         for i, item in enumerate(series.items):
+            starts.append(len(self.items))
             passed = [a for a, b in series.arcs if b == i]
             last = self._any(item, _with(last, [feeds if a < 0 else outs[a] for a in passed]))
             outs.append(last)
             for head in (block for at, block in series.asides if at == i):
                 self._head(head)
+        starts.append(len(self.items))
+        for a, b in series.arcs:
+            self.knotted |= {*range(starts[max(a, 0)], starts[min(b + 1, len(series.items))])}
         ends = [a for a, b in series.arcs if b == len(series.items)]
         return _with(last, [feeds if a < 0 else outs[a] for a in ends])
 

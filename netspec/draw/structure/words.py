@@ -213,11 +213,12 @@ def _piece(node: Node) -> str:
 def _border(node: Node) -> str:
     """What is put around a map or cut off, by side where the sides differ."""
     told = node.op.__dict__
+    start = [f"from {number(told['offset'])}"] if told.get("offset") is not None else []
     if told.get("size") is not None:
-        return f"to {number(told['size'])}"
+        return " ".join([f"to {number(told['size'])}", *start])
     amount = told["amount"]
     if amount is None:
-        return ""
+        return "".join(start)
     pairs = amount if isinstance(amount, tuple) else (amount,)
     if all(not isinstance(pair, tuple) or pair[0] == pair[1] for pair in pairs):
         sizes = [pair[0] if isinstance(pair, tuple) else pair for pair in pairs]

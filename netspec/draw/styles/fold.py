@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 
 from netspec.diagnostics.messages.draw import TooManyDrawn, TooManyJoins
 from netspec.diagnostics.raised import NetspecError
+from netspec.draw.layout.abreast import side_by_side
 from netspec.draw.layout.lattice.drawn import lattice
-from netspec.draw.layout.paging import GUTTER, SCREEN, TALLEST, Column, columns, led_on
-from netspec.draw.layout.pieces import GAP, Piece
-from netspec.draw.layout.shelves import with_details
+from netspec.draw.layout.paging import SCREEN, TALLEST, Column, divisions, unevenness
+from netspec.draw.layout.pieces import Piece
+from netspec.draw.layout.shelves import arranged, with_details
 from netspec.draw.layout.structural import Layout
 from netspec.draw.layout.udrawn import u_piece
 from netspec.draw.layout.ushape import u_shape
-from netspec.draw.scene import Item, Scene
+from netspec.draw.scene import Scene
 from netspec.draw.structure.elements import Block, Series
 from netspec.draw.structure.labels import is_join
 from netspec.draw.structure.opening import CLOSED, Opening, apart
@@ -22,10 +24,13 @@ from netspec.draw.structure.repeats import shortened
 from netspec.draw.styles.around import AROUND, MARGIN, framed
 from netspec.draw.styles.inside import insides, parts_shown
 from netspec.draw.view import View
+from netspec.foundation.records import record
 from netspec.graph.checked import Graph
 
 MOST_BOXES = 2000
 MOST_JOINS = 8000
+# Pages up to this cost are not laid out again, and what a second layout must be better by.
+_ROOMY, _TURN = 0.7, 0.05
 
 
 def folded(view: View) -> Scene:
@@ -49,16 +54,16 @@ def folded(view: View) -> Scene:
         replace(closed, wrappers=True),
     )
     pages = []
-    for choice in choices:
-        if _is_drawable(choice, series):
-            found = page(choice, series, inside=True)
+    drawable = [choice for choice in choices if _is_drawable(choice, series)]
+    for turns in (False, True):
+        for choice in drawable:
+            found = page(choice, series, inside=True, turns=turns)
             if on_screen(found):
                 return found
             pages.append(found)
     if not pages:
         _drawable(closed, series)
-    # What is too much for a screen grows downwards.
-    return min(pages, key=lambda found: (max(found.width, SCREEN[0]), found.height))
+    return min(pages, key=lambda found: max(found.width / SCREEN[0], found.height / SCREEN[1]))
 
 
 def refuse_tangles(style: str, graph: Graph) -> None:
@@ -110,61 +115,70 @@ def on_screen(scene: Scene) -> bool:
     return scene.width <= SCREEN[0] and scene.height <= SCREEN[1]
 
 
-def page(view: View, series: Series, *, inside: bool = False) -> Scene:
-    """A series as a page of columns; with what is `inside` of the blocks that are closed."""
-    room = MOST_BOXES - Layout(view).boxes(series)
-    details, left_out = insides(view, series, room) if inside else ([], [])
-    side = _columns(view, series, narrow=bool(details))
+def page(view: View, series: Series, *, inside: bool = False, turns: bool = False) -> Scene:
+    """A series as a page of columns; with what is `inside` of the blocks that are closed.
+
+    Tall cards have columns of their own where it `turns`, and where that makes a better page.
+    """
+    found, left_out = _page(Layout(view, turns=turns), series, inside=inside)
+    if found.is_on_screen and found.cost > _ROOMY:
+        turned, _ = _page(Layout(view, turns=True), series, inside=inside)
+        found = turned if turned.cost < found.cost - _TURN else found
     notes = [f"not shown: the inside of {', '.join(left_out)}"] if left_out else []
-    w, h = SCREEN[0] - 2 * MARGIN, SCREEN[1] - AROUND
-    main = _side_by_side(side)
-    whole = with_details(main, details, w, h)
-    more = parts_shown(view) if inside else []
+    return framed(view, found.piece, notes, centred=False)
+
+
+@record
+class _Page:
+    """The contents of a page, and how far they are from what a screen shows best."""
+
+    piece: Piece
+    cost: float
+
+    @property
+    def is_on_screen(self) -> bool:
+        """Whether they fit one screen."""
+        w, h = SCREEN[0] - 2 * MARGIN, SCREEN[1] - AROUND
+        return self.piece.w <= w and self.piece.h <= h
+
+
+def _page(layout: Layout, series: Series, *, inside: bool) -> tuple[_Page, list[str]]:
+    """The best page for a layout, and the names of blocks whose insides are left out."""
+    room = MOST_BOXES - layout.boxes(series)
+    details, left_out = insides(layout, series, room) if inside else ([], [])
+    divided = _divisions(layout, series)
+    found = _best(divided, details)
+    more = parts_shown(layout.view) if inside else []
     if more:
         # Layers are said in a word: what they do is shown where there is room.
-        fuller = with_details(main, [*details, *more], w, h)
-        whole = fuller if fuller.w <= w and fuller.h <= h else whole
-    return framed(view, whole, notes, centred=False)
+        fuller = _best(divided, [*details, *more])
+        found = fuller if fuller.is_on_screen else found
+    return found, left_out
 
 
-def _columns(view: View, series: Series, *, narrow: bool) -> list[Column]:
+def _best(divided: Sequence[Sequence[Column]], details: Sequence[Piece]) -> _Page:
+    """The division into columns that, with all details, makes the best page."""
+    found = []
+    for side in divided:
+        main, taken = side_by_side(side)
+        way = arranged(taken, details)
+        found.append((way.cost + unevenness(side), main, way))
+    cost, main, way = min(found, key=lambda page: page[0])
+    return _Page(with_details(main, details, way), cost)
+
+
+def _divisions(layout: Layout, series: Series) -> list[list[Column]]:
     """The columns of a page: one with a U or a lattice where the net is one and that fits a screen."""
-    layout = Layout(view)
     piece = _whole(layout, series)
     whole = None if piece is None else Column((piece,))
     if whole is not None and whole.h <= TALLEST and whole.w <= SCREEN[0] - 2 * MARGIN:
-        return [whole]
-    found = columns(layout.pieces(series, layout.width(series), whole=True), narrow=narrow)
-    shorter = whole is None or max(column.h for column in found) <= TALLEST
-    return found if shorter or whole is None else [whole]
+        return [[whole]]
+    found = divisions(layout.pieces(series, layout.width(series), whole=True))
+    shorter = min(max(column.h for column in side) for side in found) <= TALLEST
+    return found if shorter or whole is None else [[whole]]
 
 
 def _whole(layout: Layout, series: Series) -> Piece | None:
     found = lattice(series, layout, layout.view.graph, whole=True)
     u = None if found else u_shape(series, layout.view.graph)
     return found if u is None else u_piece(u, layout, leaves=False)
-
-
-def _side_by_side(side: list[Column]) -> Piece:
-    """Columns with what flows from the end of each to the next."""
-    lefts, at = [], 0.0
-    for column in side:
-        lefts.append(at + column.band)
-        at += column.band + column.w + 10 + GUTTER
-    h = max(column.h for column in side) + 2 * GAP
-
-    def draw(left: float, top: float) -> list[Item]:
-        items: list[Item] = []
-        foot = (0.0, 0.0)
-        for i, (column, place) in enumerate(zip(side, lefts, strict=True)):
-            x = left + place
-            axis = x + column.axis
-            items = column.bands(x, top + GAP, x + column.w + 10) + items
-            items += column.boxes(axis, top + GAP)
-            if i:
-                lane, head = x - GUTTER / 2 - column.band, (axis, top + GAP)
-                items += led_on(side[i - 1], column, foot, lane, top + 2, head)
-            foot = (axis, top + GAP + column.h)
-        return items
-
-    return Piece(at - GUTTER - 6, h, 0.0, draw)

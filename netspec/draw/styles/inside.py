@@ -29,47 +29,57 @@ from netspec.draw.structure.reading import flat_steps, structure
 from netspec.draw.structure.words import plain
 from netspec.draw.view import View
 
-_NAMED = 2
+_NAMED, _MOST_LINES = 2, 3
 _MOST_PARTS = 3
 _LEAST = 170.0
 
 
-def insides(view: View, series: Series, room: int) -> tuple[list[Piece], list[str]]:
-    """What blocks do that the view shows closed, in the order of use, and names of those left out.
+def insides(layout: Layout, series: Series, room: int) -> tuple[list[Piece], list[str]]:
+    """What blocks do that a layout shows closed, in the order of use, and names of those left out.
 
     Blocks that differ in more than numbers are shown apart. Those that would take more than `room`
     boxes together are left out.
     """
-    return _Insides(view, series).pieces(room)
+    return _Insides(layout, series).pieces(room)
 
 
 def parts_shown(view: View) -> list[Piece]:
     """What operators with parts do, those of the same parts in other numbers once, for beside a net."""
-    found: dict[object, Step] = {}
+    found: dict[object, list[Step]] = {}
     for step in flat_steps(view.graph):
         parts = parts_of(step)
-        key = tuple((sub(r"[\d.]+", "", p.text), p.like, p.reads, p.each) for p in parts)
+        key = tuple((_numberless(p.text), p.like, p.reads, _numberless(p.each)) for p in parts)
         if parts:
-            found.setdefault((step.node.op.spelling, key), step)
-    kinds = Counter(step.node.op.spelling for step in found.values())
+            found.setdefault((step.node.op.spelling, key), []).append(step)
+    kinds = Counter(alike[0].node.op.spelling for alike in found.values())
     pieces = []
-    for step in [*found.values()][:_MOST_PARTS]:
-        word = step.node.op.spelling
-        note = [f"as in {step.node.path}"] if kinds[word] > 1 else []
-        pieces.append(parts_card(step, view, f"inside {plain(word)}", note))
+    for alike in [*found.values()][:_MOST_PARTS]:
+        step, word = alike[0], alike[0].node.op.spelling
+        differ = len({tuple((p.text, p.each) for p in parts_of(step)) for step in alike}) > 1
+        note = f"as in {step.node.path}" if kinds[word] > 1 or differ else ""
+        note += "; elsewhere with other numbers" if differ else ""
+        title = f"inside {plain(word)}"
+        bare = parts_card(step, view, title)
+        lines = wrapped(note, SIZES["note"], bare.w - 2 * PAD) if note else []
+        pieces.append(parts_card(step, view, title, lines) if lines else bare)
     return pieces
 
 
+def _numberless(text: str) -> str:
+    """Words without their numbers: `2 heads` and `1 head` are alike."""
+    return sub(r"[\d.,]+( \w+?)s?\b|[\d.]+", r"\1", text)
+
+
 class _Insides:
-    def __init__(self, view: View, series: Series) -> None:
+    def __init__(self, layout: Layout, series: Series) -> None:
+        view = layout.view
         # The figures that a picture shows closed blocks with are in the panels as well.
-        self.layout = Layout(
-            replace(view, depth=1, expand=(), only=None, first=False, wrappers=True)
-        )
+        opened = replace(view, depth=1, expand=(), only=None, first=False, wrappers=True)
+        self.layout = replace(layout, view=opened)
         self.closed: dict[object, Block] = {}
         self.titles: dict[object, str] = {}
         self.around = _around(series)
-        drawn = list(_drawn(Layout(view), series))
+        drawn = list(_drawn(layout, series))
         shown = {form(block) for block, is_open in drawn if is_open}
         for block, is_open in drawn:
             if not is_open:
@@ -123,17 +133,24 @@ class _Insides:
         if not note:
             return plain
         width = max(plain.w - 2 * PAD, _LEAST, width_of(title, "head"))
-        lines = "\n".join(wrapped(note, SIZES["note"], width))
-        return self.layout.panel(block, title, lines)
+        for named in range(_NAMED, -1, -1):
+            lines = wrapped(self._note(key, block, named), SIZES["note"], width)
+            if len(lines) <= _MOST_LINES:
+                break
+        return self.layout.panel(block, title, "\n".join(lines))
 
-    def _note(self, key: object, block: Block) -> str:
-        """Which of several blocks of one name it is, and what numbers differ in others like it."""
+    def _note(self, key: object, block: Block, named: int = _NAMED) -> str:
+        """Which of several blocks of one name it is, and what numbers differ in others like it.
+
+        At most `named` of the others are named, the rest counted.
+        """
         alike = self.instances.get(key, [block])
         unlike = differing(alike) if len(alike) > 1 else []
         names = [path for other in alike if (path := self._path(other)) != self._path(block)]
-        listed = ", ".join(names[:_NAMED])
-        if len(names) > _NAMED:
-            listed += f" and {len(names) - _NAMED} more"
+        listed = ", ".join(names[:named])
+        if len(names) > named:
+            more = f"{len(names) - named} more"
+            listed += f" and {more}" if named else more
         elsewhere = f"with other {_listed(unlike)}" if unlike else ""
         if len(self.forms.get(block.call.block, ())) < 2:
             return f"as in {self._path(block)}; elsewhere {elsewhere}" if unlike else ""

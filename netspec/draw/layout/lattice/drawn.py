@@ -58,7 +58,7 @@ def lattice(
 
     From a `whole` net nothing flows on; what leaves a block that is shown `alone` does so at the right.
     """
-    if not _is_knotted(series):
+    if not (_is_knotted(series) or _is_led_around(series, graph)):
         return None
     wires = wiring(series, lambda parallel: len(layout.maps(parallel)) > 1)
     if len(wires.items) > _MOST_ITEMS or len(wires.links) > _MOST_LINKS:
@@ -81,6 +81,17 @@ def _is_knotted(series: Series) -> bool:
         or (isinstance(item, Parallel) and any(map(_is_knotted, item.branches)))
         for item in series.items
     )
+
+
+def _is_led_around(series: Series, graph: Graph) -> bool:
+    """Whether a chain whose maps shrink and grow again has lines around some of it."""
+    if not series.arcs:
+        return False
+    ends = [nodes[-1].types[0] for nodes in map(nodes_of, series.items) if nodes]
+    areas = [area_of(kind, graph) for kind in ends if kind.spatial]
+    low = min(range(len(areas)), key=areas.__getitem__, default=0)
+    sides = areas[: low + 1], areas[low:]
+    return all(side and max(side) >= _STEP * areas[low] for side in sides)
 
 
 def _boxed(element: Element, layout: Layout) -> Piece:
