@@ -7,6 +7,7 @@ from itertools import accumulate
 
 from netspec.draw.layout.bands import band, merged, name_room
 from netspec.draw.layout.diagram import Point
+from netspec.draw.layout.division import level, low
 from netspec.draw.layout.pieces import GAP, Piece, Strip, joined, wire
 from netspec.draw.metrics import total
 from netspec.draw.scene import Item, Wire
@@ -81,7 +82,7 @@ def columns(pieces: Sequence[Piece], *, narrow: bool) -> list[Column]:
     divided = [
         divide(heights, count)
         for count in range(1, min(_MOST_COLUMNS, len(pieces)) + 1)
-        for divide in (_level, _low)
+        for divide in (level, low)
     ]
     pages = [[Column(tuple(pieces[a:b])) for a, b in ranges] for ranges in divided]
     return min(pages, key=lambda page: _cost(page, narrow=narrow))
@@ -115,37 +116,3 @@ def _cost(page: list[Column], *, narrow: bool) -> float:
     empty = max(0.0, _LEAST_COLUMN - min(c.h for c in page) / max(c.h for c in page))
     taste = _PER_COLUMN * len(page) + _EMPTY * empty
     return max(wide, h / SCREEN[1], 1.0 if narrow else _LEAST_PAGE) + taste
-
-
-def _low(heights: list[float], count: int) -> list[tuple[int, int]]:
-    """Where to break so that the tallest of `count` columns is as short as it can be."""
-    low, high = max(heights), total(heights)
-    while high - low > 1:
-        middle = (low + high) / 2
-        if len(_breaks(heights, middle)) <= count:
-            high = middle
-        else:
-            low = middle
-    return _breaks(heights, high)
-
-
-def _level(heights: list[float], count: int) -> list[tuple[int, int]]:
-    """Where to break so that each of `count` columns ends near its share of the whole."""
-    ends = list(accumulate(heights))
-    cuts = [0]
-    for k in range(1, count):
-        share = ends[-1] * k / count
-        nearest = min(range(len(ends)), key=lambda i: abs(ends[i] - share)) + 1
-        if cuts[-1] < nearest < len(heights):
-            cuts.append(nearest)
-    return [*zip(cuts, [*cuts[1:], len(heights)], strict=True)]
-
-
-def _breaks(heights: list[float], limit: float) -> list[tuple[int, int]]:
-    found, start, total = [], 0, 0.0
-    for i, h in enumerate(heights):
-        if total + h > limit and i > start:
-            found.append((start, i))
-            start, total = i, 0.0
-        total += h
-    return [*found, (start, len(heights))]
