@@ -18,7 +18,7 @@ _POINTS = 72.0
 _MARGIN = 3.0
 # How far from each other lines bend round a corner, of that.
 _NUDGE = 1.2
-_ACROSS, _DOWN = 0.12, 0.22
+_ACROSS = 0.12
 # What dot takes as the side of a cell.
 _LARGEST = 65_000
 _TIGHT = 'BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0"'
@@ -46,7 +46,8 @@ def _scale(diagram: Diagram) -> float:
 
 def _text(diagram: Diagram, scale: float) -> str:
     """One diagram in dot, in points times `scale`."""
-    apart = f"nodesep={_ACROSS * scale:.3f}; ranksep={_DOWN * scale:.3f};"
+    down = (diagram.gap - 2 * _MARGIN) / _POINTS
+    apart = f"nodesep={_ACROSS * scale:.3f}; ranksep={down * scale:.3f};"
     lines = ["digraph {", f"splines=polyline; {apart}", _PLAIN]
     lines += [_node(i, shape, scale) for i, shape in enumerate(diagram.shapes)]
     count = len(diagram.shapes)

@@ -28,6 +28,7 @@ from netspec.draw.view import View
 from netspec.graph.checked import Node
 
 _MOST_FOR_DOT = 1500
+_BETWEEN = 22.0
 # Heights of columns that are tried, as shares of the ideal one: of equal pages, that of the fewest.
 _SHARES = (1.6, 1.4, 1.2, 1.1, 1.0, 0.9, 0.8, 0.7)
 
@@ -117,7 +118,8 @@ def _parts(level: Level, made: dict[Level, Made]) -> list[Made]:
 
 def _diagram(level: Level, parts: list[Made]) -> Diagram:
     shapes = [PIN] * len(level.entries) + [part.shape for part in parts] + [PIN] * len(level.exits)
-    return Diagram(tuple(shapes), tuple(_edges(level)), len(level.entries), len(level.exits))
+    ends = len(level.entries), len(level.exits)
+    return Diagram(tuple(shapes), tuple(_edges(level)), *ends, gap=_BETWEEN)
 
 
 def _edges(level: Level) -> Iterator[Edge]:
