@@ -152,8 +152,6 @@ def _level(level: Level, parts: list[Made], diagram: Diagram, placed: Placed) ->
 
     def draw(x: float, y: float, above: float = 0.0, below: float = 0.0) -> list[Item]:
         found: list[Item] = []
-        for part, (px, py) in zip(parts, corners, strict=True):
-            found += part.draw(x + px, y + py)
         for edge, line in zip(diagram.edges, placed.lines, strict=True):
             points = [(x + px, y + py) for px, py in line]
             if edge.tail < entries:
@@ -162,6 +160,9 @@ def _level(level: Level, parts: list[Made], diagram: Diagram, placed: Placed) ->
                 points.append((points[-1][0], y + placed.h + below))
             member = level.members[edge.head - entries] if edge.head < ends else level
             found.append(wire(*points, arrow=not isinstance(member, Level)))
+        # Above the lines, so that on a page none covers what opens a block.
+        for part, (px, py) in zip(parts, corners, strict=True):
+            found += part.draw(x + px, y + py)
         return found
 
     if level.block is None:

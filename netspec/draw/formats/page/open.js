@@ -76,7 +76,10 @@ function signs(g) {
     g.setAttribute("aria-expanded", isOpen(g));
     sign(g, "all", x, y, isOpen(g) ? "−" : "+", all.says);
   }
-  if (alone && alone.next !== all?.next) sign(g, "alone", x - 17, y, "1", alone.says);
+  if (alone && alone.next !== all?.next) {
+    const beside = x > 25; // else it would be cut at the picture's edge
+    sign(g, "alone", beside ? x - 17 : x, beside ? y : y + 17, "1", alone.says);
+  }
   const end = box.x.baseVal.value + box.width.baseVal.value;
   if (copies) sign(g, "copies", end - 4, y - 2, copies.count ? `×${copies.count} ▾` : "▴", copies.says);
 }
