@@ -392,7 +392,8 @@ def test_no_sign_is_cut_or_covered(opened: Opens, style: str) -> None:
     """What lies at the middle of each sign is the sign, of which the picture shows all."""
     page = opened(page_of("googlenet", style=style, depth=0))
     found = page.value("""[...document.querySelectorAll("#stage .knob")].map((knob) => {
-      const b = knob.getBoundingClientRect(), all = document.querySelector("#stage svg").getBoundingClientRect();
+      const b = knob.getBoundingClientRect();
+      const all = document.querySelector("#stage svg").getBoundingClientRect();
       const top = document.elementFromPoint(b.x + b.width / 2, b.y + b.height / 2);
       const whole = b.left >= all.left && b.right <= all.right && b.top >= all.top;
       return [knob.contains(top), whole];

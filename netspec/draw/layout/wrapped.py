@@ -6,7 +6,7 @@ entries and exits are what passes, so any layout of diagrams lays columns out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
 from netspec.draw.layout.diagram import PIN, Diagram, Edge, Placed, Point, Shape
@@ -223,22 +223,33 @@ class _Page:
             ways[value] = [(x, y), (x, under), (at, under), (at, over), (to, over), (to, end)]
         return ways
 
-    def way(self, edge: Edge) -> list[Point]:
-        """A connection over the columns that it passes."""
-        value = edge.tail, edge.out
-        end = self.home[edge.head]
-        points: list[Point] = []
-        for i in range(self.home[edge.tail], end + 1):
-            column, own = self.page[i], self.own[i]
-            if i == end:
-                head = own[edge.head], edge.into
-            else:
-                head = len(column.comes) + len(own) + column.leaves.index(value), 0
-            part = Edge(*_tail(edge, own, column.comes), *head)
-            points += [(self.left[i] + x, self.top + y) for x, y in self.line[i][part]]
-            if i < end:
-                points += self.turns[i][value]
-        return points
+    def ways(self, edges: Sequence[Edge]) -> Iterator[tuple[Point, ...]]:
+        """Connections over the columns that they pass.
+
+        What another of the same tensor has come to already begins there, at the head of a column.
+        """
+        reached: dict[Value, int] = {}
+        for edge in edges:
+            value = edge.tail, edge.out
+            end = self.home[edge.head]
+            start = min(reached.get(value, self.home[edge.tail]), end)
+            reached[value] = max(reached.get(value, end), end)
+            points: list[Point] = []
+            for i in range(start, end + 1):
+                points += self._inside(i, edge)
+                if i < end:
+                    points += self.turns[i][value]
+            yield tuple(bends(points))
+
+    def _inside(self, i: int, edge: Edge) -> list[Point]:
+        """A connection's line in one of the columns."""
+        column, own = self.page[i], self.own[i]
+        if i == self.home[edge.head]:
+            head = own[edge.head], edge.into
+        else:
+            head = len(column.comes) + len(own) + column.leaves.index((edge.tail, edge.out)), 0
+        part = Edge(*_tail(edge, own, column.comes), *head)
+        return [(self.left[i] + x, self.top + y) for x, y in self.line[i][part]]
 
 
 def _together(diagram: Diagram, page: Sequence[Column], placed: Sequence[Placed]) -> Placed:
@@ -246,5 +257,4 @@ def _together(diagram: Diagram, page: Sequence[Column], placed: Sequence[Placed]
         return placed[0]
     whole = _Page(page, placed)
     corners = tuple(whole.place(v) for v in range(len(diagram.shapes)))
-    lines = tuple(tuple(bends(whole.way(edge))) for edge in diagram.edges)
-    return Placed(whole.w, whole.h, corners, lines)
+    return Placed(whole.w, whole.h, corners, tuple(whole.ways(diagram.edges)))

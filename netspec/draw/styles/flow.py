@@ -154,7 +154,7 @@ def _level(level: Level, parts: list[Made], diagram: Diagram, placed: Placed) ->
         found: list[Item] = []
         for edge, line in zip(diagram.edges, placed.lines, strict=True):
             points = [(x + px, y + py) for px, py in line]
-            if edge.tail < entries:
+            if edge.tail < entries and line[0] == placed.corners[edge.tail]:
                 points.insert(0, (points[0][0], y - above))
             if edge.head >= ends:
                 points.append((points[-1][0], y + placed.h + below))
