@@ -346,6 +346,12 @@ def test_a_message_that_holds_another_one_says_what_that_says() -> None:
     assert CannotWrite("b", f"{inner}").headline.endswith("cannot read `a.ns`: it is a folder")
 
 
+def test_channels_put_first_are_tried_before_all_else() -> None:
+    with pytest.raises(NetspecError) as caught:
+        build(Source("net.ns", "input 32x32x3\nconv3-16 x2; gap; fc-10"))
+    assert caught.value.diagnostics[0].edits[0].replacement == "3x32x32"
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
