@@ -22,10 +22,11 @@ from netspec.importing.recognise.rules.bins import BINS
 from netspec.importing.recognise.rules.chains import chained
 from netspec.importing.recognise.rules.choosing import CHOOSING
 from netspec.importing.recognise.rules.columns import with_regions
-from netspec.importing.recognise.rules.counting import COUNTING, counted
 from netspec.importing.recognise.rules.heads import ATTENTION
+from netspec.importing.recognise.rules.ids.counting import COUNTING, counted
+from netspec.importing.recognise.rules.ids.largest import by_largest
+from netspec.importing.recognise.rules.ids.told import of_ids
 from netspec.importing.recognise.rules.joining import JOINING
-from netspec.importing.recognise.rules.largest import by_largest
 from netspec.importing.recognise.rules.narrowing import narrowed
 from netspec.importing.recognise.rules.pixels import PIXELS
 from netspec.importing.recognise.rules.products import PRODUCTS
@@ -33,7 +34,6 @@ from netspec.importing.recognise.rules.reducing import REDUCING
 from netspec.importing.recognise.rules.sampling import SAMPLING
 from netspec.importing.recognise.rules.tables import in_tables
 from netspec.importing.recognise.rules.tied import tied
-from netspec.importing.recognise.rules.told import of_ids
 from netspec.importing.recognise.rules.unpooling import UNPOOLING
 from netspec.importing.recognise.steps import Step, Wire
 from netspec.importing.recognise.turned import turned
@@ -217,6 +217,7 @@ _REASONS = {
         ("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "And", "Or", "Not", "Where"),
         "it chooses by comparing numbers, and hides no scores: no step does",
     ),
+    "Cast": "it makes truth values or whole numbers, of which no scores are hidden and no table is read",
     "NonMaxSuppression": "how many boxes it keeps depends on the numbers",
 }
 

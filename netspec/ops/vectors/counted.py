@@ -27,7 +27,7 @@ class PositionIds(Operator):
     order = ("rows", "padding", "start")
     examples = (
         ("7 ids(11)", "{ | embedding-5 | position_ids(9); embedding-5 }; add"),
-        ("T ids(2)", "position_ids(64, 0, 1); embedding-3"),
+        ("5 ids(2)", "position_ids(64, 0, 1); embedding-3"),
     )
 
     rows: int = count(doc="what all are below: rows of the table")

@@ -9,7 +9,7 @@ import numpy as np
 
 from netspec.importing.files.program import Node, Program
 from netspec.importing.recognise.parts.running import run
-from netspec.importing.recognise.rules.told import made_of_ids, rows_of
+from netspec.importing.recognise.rules.ids.told import made_of_ids, rows_of
 from netspec.importing.recognise.steps import MISFIT
 from netspec.importing.recognise.views import View
 from netspec.importing.recognise.writer import Unsaid, Writer
