@@ -37,6 +37,7 @@ class Layer:
     `shares` is the path whose weights it uses, if they are not its own. `training_only` layers are
     not in the deployed net: those of heads, and what only a sampling layer reads. `kept` is the bytes
     that it is the first to keep for backward, where those of a training step were asked for.
+    A block that a depth closes stands for its `layers`, with their sums.
     """
 
     path: str
@@ -55,10 +56,13 @@ class Layer:
     training_only: bool
     node: Node
     kept: int = 0
+    layers: int = 0
 
     @property
     def text(self) -> str:
-        """`conv 3x3/2 p1`."""
+        """`conv 3x3/2 p1`, and of a block `unit(64)`."""
+        if self.layers:
+            return f"{self.op}({self.detail})" if self.detail else self.op
         shared = f"weights of {self.shares}" if self.shares else ""
         return " ".join(part for part in (self.op, self.detail, shared) if part)
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cached_property
+from itertools import groupby
 from typing import Any
 
 from netspec.analysis.layers import Layer, calls_of
 from netspec.foundation.records import record
+from netspec.graph.checked import Call, Node
 from netspec.sizes.dims import Dim
 
 
@@ -85,6 +87,42 @@ def subtotal(layers: Iterable[Layer]) -> Subtotal:
         activation = activation + layer.activation
         kept += layer.kept
     return Subtotal(params, buffers, macs, activation, kept)
+
+
+def closed(layers: Iterable[Layer], levels: int | None) -> Iterator[Layer]:
+    """The layers, blocks inside of `levels` others as one each: its sums, and its last layer's output."""
+    if levels is None:
+        yield from layers
+        return
+
+    def home(layer: Layer) -> Call | Node:
+        calls = calls_of(layer.node)
+        return calls[levels] if len(calls) > levels else layer.node
+
+    for place, group in groupby(layers, home):
+        each = list(group)
+        yield _sum_of(place, levels, each) if isinstance(place, Call) else each[0]
+
+
+def _sum_of(call: Call, levels: int, layers: list[Layer]) -> Layer:
+    sums, last = subtotal(layers), layers[-1]
+    frozen = sum(layer.params_frozen for layer in layers)
+    constants = sum(layer.constants for layer in layers)
+    return replace(
+        last,
+        path=".".join(last.path.split(".")[: levels + 1]),
+        op=call.block,
+        detail=str(call).removeprefix(call.block).removeprefix("(").removesuffix(")"),
+        params=sums.params - frozen,
+        params_frozen=frozen,
+        buffers=sums.buffers - constants,
+        constants=constants,
+        macs=sums.macs,
+        activation=sums.activation,
+        kept=sums.kept,
+        shares=None,
+        layers=len(layers),
+    )
 
 
 def outline(layers: Iterable[Layer]) -> tuple[Item, ...]:

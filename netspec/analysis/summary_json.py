@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from netspec.analysis.layers import Layer, field_json
-from netspec.analysis.outline import subtotal
+from netspec.analysis.outline import closed, subtotal
 from netspec.analysis.receptive_field import OutputField, Seens
 from netspec.analysis.record import Figures, HeadCost, Tensor
 from netspec.analysis.training.notes import training_json
@@ -33,7 +33,7 @@ def as_json(summary: Figures) -> dict[str, Any]:
         "peak_activation_at": summary.peak_at,
         "receptive_fields": [_output_field(field) for field in summary.fields],
         "conditions": list(summary.conditions),
-        "layers": [_layer(summary, layer) for layer in summary.layers],
+        "layers": [_layer(summary, layer) for layer in closed(summary.layers, summary.levels)],
         "training_only": _training_only(summary),
         **({"training": training_json(summary.training)} if summary.training else {}),
     }
@@ -68,6 +68,7 @@ def _layer(summary: Figures, layer: Layer) -> dict[str, Any]:
         **({"kept_bytes": layer.kept} if summary.training else {}),
         **_field(layer.field),
         "shares": layer.shares,
+        **({"layers": layer.layers} if layer.layers else {}),
     }
 
 
@@ -95,7 +96,10 @@ def _training_only(summary: Figures) -> dict[str, Any]:
         "buffers": sum(layer.buffers for layer in layers),
         "macs": size(subtotal(layers).macs),
         "heads": [_head(head) for head in summary.heads],
-        "layers": [{**_layer(summary, layer), "head": layer.head} for layer in layers],
+        "layers": [
+            {**_layer(summary, layer), "head": layer.head}
+            for layer in closed(layers, summary.levels)
+        ],
     }
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from netspec.analysis.layers import Layer, field_text, last_map_text
 from netspec.analysis.memory import RULE
-from netspec.analysis.outline import Group, Item, Row, Subtotal, outline, subtotal
+from netspec.analysis.outline import Group, Item, Row, Subtotal, closed, outline, subtotal
 from netspec.analysis.quantities import as_bytes, grouped, shape, share
 from netspec.analysis.receptive_field import OutputField
 from netspec.analysis.record import Figures
@@ -36,9 +36,14 @@ def table(summary: Figures) -> Table:
 
 
 def layer_table(summary: Figures) -> Table:
-    """One line for each layer, deployed ones first, with exact numbers: what CSV holds."""
-    layers = (*summary.layers, *summary.training_layers)
-    lines = tuple(_layer_line(layer, None) for layer in layers)
+    """One line for each layer, deployed ones first, with exact numbers: what CSV holds.
+
+    A block that is closed has one as well.
+    """
+    parts = (summary.layers, summary.training_layers)
+    lines = tuple(
+        _layer_line(layer, None) for part in parts for layer in closed(part, summary.levels)
+    )
     return _shown(summary, Table(summary.name, _columns(summary), lines))
 
 

@@ -82,7 +82,7 @@ def command(
         raise click.UsageError(
             "--flat is for one net's table: one of several has a row for each net"
         )
-    if depth is not None and (flat or as_json or style in ("csv", "json") or len(specs) > 1):
+    if depth is not None and (flat or len(specs) > 1):
         raise click.UsageError("--depth is for one net's table of blocks")
     with Progress("summary") as progress:
         graphs = []

@@ -18,6 +18,8 @@ from netspec.sizes.shapes import channels_last
 _NAME = r"[A-Za-z_]\w*"
 # A step: a head with its shorthand, and parentheses without others inside.
 _STEP = rf"{_NAME}(?:-\w+)?(?:/\w+)?(?:\([^()]*\))?"
+# One that has a width, which no value does.
+_SHORT = rf"{_NAME}-\w+(?:/\w+)?(?:\([^()]*\))?"
 _SIZE = r"(?:\d+|[A-Z]\w*)"
 _INNER = r"(?:[^()]|\([^()]*\))*"
 _MERGES = r"(?:add|concat|sub|mul|div|mean|maximum|minimum)\b"
@@ -59,7 +61,9 @@ def _counted(found: re.Match[str]) -> str:
 
 
 def _input(found: re.Match[str]) -> str:
-    sizes = "x".join(re.split(r"[^0-9A-WYZ_]+", found[2]))
+    given = re.split(r"[^0-9A-WYZ_]+", found[2])
+    whole = tuple(map(int, given)) if all(size.isdigit() for size in given) else ()
+    sizes = "x".join(map(str, channels_last(whole) or given))
     return f"input {found[1]}: {sizes}" if found[1] else f"input {sizes}"
 
 
@@ -109,6 +113,8 @@ _OF_STATEMENTS = _known(
         rf"(?:{_NAME}\.)*({_NAME})\s*\(?\s*[\[(]\s*({_NAME}(?:\s*,\s*{_NAME})+)\s*[\])][^()]*\)?",
         lambda m: _named(m[1], m[2]),
     ),
+    (rf"({_NAME})\((\d+)\s*,\s*({_NAME})\)", r"\1-\2(act=\3)"),
+    (rf"({_NAME})\(\s*({_SHORT})\s*\)", r"\1 { \2 }"),
     (rf"({_NAME})\((.*,.*)\)", lambda m: _joined(m[1], apart(m[2]))),
     (rf"(?!{_MERGES})(?:{_NAME}\.)*({_NAME})\(\s*({_NAME})\s*\)", r"@\2; \1"),
     (rf"({_NAME})\s*=\s*({_NAME})\(\s*({_NAME})\s*\)", r"@\3; \2 as \1"),
@@ -116,7 +122,7 @@ _OF_STATEMENTS = _known(
     (r"output\s+((?:@\w+[\s,]*)+)", lambda m: f"output {m[1].replace('@', '')}"),
     (r"def\s+(.*)", r"block \1"),
     (
-        rf"input(?:\s+({_NAME}))?\s*[=:]?\s*[(\[]?\s*({_SIZE}(?:\s*[xX×,*]\s*{_SIZE})+)\s*[)\]]?",
+        rf"input(?:\s+({_NAME}))?\s*[=:]?\s*[(\[]?\s*({_SIZE}(?:(?:\s*[xX×,*]\s*|\s+){_SIZE})+)\s*[)\]]?",
         _input,
     ),
     (r"Input\(.*?(\d+(?:\s*,\s*\d+)+).*", _input_layer),

@@ -145,10 +145,17 @@ def _quote(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:
 
 
 def _braced(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:
+    """The steps in a merge's braces as a branch each."""
     assert item.span is not None
     opening = text.find("{", item.span.end)
-    if opening >= 0:
-        yield opening + 1, opening + 1, " |"
+    closing = text.find("}", opening)
+    if 0 <= opening < closing:
+        inside = text[opening + 1 : closing]
+        steps = [step.strip() for step in re.split(r"[;\n]", inside) if step.strip()]
+        if steps and not {"{", "|", "#"} & {*inside}:
+            yield opening, closing + 1, f"{{ {' '.join(f'| {step}' for step in steps)} }}"
+        else:
+            yield opening + 1, opening + 1, " |"
 
 
 def _dotted(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:

@@ -90,7 +90,9 @@ def _edits(item: Diagnostic, error: NetspecError, source: Source, build: Build) 
 
 
 def _size(old: str, new: str) -> int:
-    """How much of a text changes: what is not shared at either end."""
+    """How much of a text changes: what is not shared at either end; nothing where sizes change places."""
+    if "x" in old and sorted(old.split("x")) == sorted(new.split("x")):
+        return 0
     short = min(len(old), len(new))
     before = next((i for i in range(short) if old[i] != new[i]), short)
     short -= before

@@ -26,7 +26,13 @@ from netspec.foundation.records import changed, record
 from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.params import MISSING, Param, Reference
 from netspec.ops.declare.values import Layer, Name, show
+from netspec.ops.registry import REGISTRY
 from netspec.syntax import ast
+
+_STEPS = (
+    "a step with numbers is no value: branches stand in braces, `concat { | a | b }`, as does what a "
+    "block is put around, `residual { a }`"
+)
 
 
 class Misplaced(Rejection):
@@ -131,6 +137,8 @@ def unknown_name(word: Name, scope: Scope, meant: str = "`@{0}` or `@{0}.C`") ->
     factors = name.split("x")
     if len(factors) > 1 and all(part in {*scope.variables, *"CDHWTL"} for part in factors):
         advice = f"sizes that are computed are a list: `({', '.join(factors)})`"
+    if name.rstrip("0123456789") in REGISTRY and name not in REGISTRY:
+        advice = _STEPS
     return UnknownName(name, advice, unit.source.name)
 
 

@@ -92,9 +92,14 @@ def channels_last(sizes: Sequence[Dim]) -> tuple[Dim, ...] | None:
 
 
 def batch_first(sizes: Sequence[Dim]) -> tuple[Dim, ...] | None:
-    """The sizes without the first, where it looks like a batch before those of an image."""
+    """The sizes without the first, where it looks like a batch before those of an image.
+
+    Channels come first then, also where those of the image stand last.
+    """
     if len(sizes) != 4 or not all(isinstance(size, int) for size in sizes):
         return None
+    if moved := channels_last(sizes[1:]):
+        return moved
     _, channels, height, width = sizes
     image = channels in (1, 3) and height == width and isinstance(height, int) and height > 4
     return (channels, height, width) if image else None

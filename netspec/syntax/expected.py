@@ -129,7 +129,8 @@ def expectation(choices: Iterable[str], token: Token, word: str = "") -> tuple[s
         return "the end of the step", advice
     if "_SEP" in kinds and token.type == "NAME" and token == "x":
         return "the end of the step", "a repeat is written without a space: `conv3-64 x3`"
-    if token.type == "COMMA" and "_SEP" in kinds and kinds <= {"_SEP", "NAME", "$END"}:
+    joins = token.type in ("COMMA", "INT") and "_SEP" in kinds
+    if joins and kinds <= {"_SEP", "NAME", "$END"}:
         return "the end of the step", "sizes are joined by x: `3x224x224`"
     if "_SEP" in kinds and token.type in _AFTER_STEP:
         return "the end of the step", _AFTER_STEP[token.type]

@@ -306,6 +306,34 @@ def test_depth_closes_blocks_and_keeps_their_sums():
     assert row(tables[0], "stage2")[: len(open_line)] == open_line
 
 
+@pytest.mark.parametrize("name", ["googlenet", "resnet50", "lenet5", "captioning"])
+@pytest.mark.parametrize("depth", [0, 1, 2])
+def test_depth_closes_blocks_in_json_and_csv_too(name, depth):
+    net = shipped(name)
+    whole, closed = summarize(net), summarize(net, depth=depth)
+    jsonschema.validate(closed.as_json(), SCHEMA)
+    for section in (lambda x: x, lambda x: x["training_only"]):
+        every, rows = (section(x.as_json())["layers"] for x in (whole, closed))
+        for key in ("params", "params_frozen", "buffers", "constants", "macs", "activation_bytes"):
+            assert sum(row[key] for row in every) == sum(row[key] for row in rows)
+        assert sum(row.get("layers", 1) for row in rows) == len(every)
+        assert [row["path"].count(".") <= depth for row in rows] == [True] * len(rows)
+        # What is in no closed block is as it was.
+        assert all(row in every for row in rows if "layers" not in row)
+    paths = [row[0] for row in csv.reader(closed.to_csv().splitlines())][1:]
+    figures = closed.as_json()
+    assert paths == [x["path"] for x in [*figures["layers"], *figures["training_only"]["layers"]]]
+
+
+def test_a_closed_block_is_named_and_gives_what_its_last_layer_gives():
+    rows = {row["path"]: row for row in summarize(shipped("resnet50"), depth=0).as_json()["layers"]}
+    stage = rows["stage4"]
+    assert (stage["op"], stage["detail"], stage["layers"]) == ("stage", "bottleneck, 512, 3", 32)
+    assert stage["output"] == [2048, 7, 7]
+    assert stage["receptive_field"] == [483, 483]
+    assert (stage["params"], stage["shares"]) == (14_964_736, None)
+
+
 def test_a_tool_is_named_only_where_it_counts_so():
     """torch's FlopCounterMode takes a connection table for a full convolution."""
     assert "FlopCounter" in str(summarize(shipped("lenet5")))

@@ -52,6 +52,6 @@ def test_the_list_has_exact_figures_as_json():
     assert "61.7 K" in netspec("list", "--family", "lenet").stdout
 
 
-@pytest.mark.parametrize("words", [("--flat",), ("--json",), ("--format", "csv"), ("resnet18",)])
+@pytest.mark.parametrize("words", [("--flat",), ("resnet18",)])
 def test_depth_is_for_one_net_s_table_of_blocks(words):
     assert netspec("summary", "lenet5", "--depth", "1", *words).returncode == 2

@@ -289,6 +289,7 @@ def test_an_order_of_another_library_is_a_warning(step: str, meant: str) -> None
     text = render(warnings_of(graph))
     assert text.startswith("warning[NS233]")
     assert f"write `{meant}` if that is meant" in text
+    assert f"`{step}` has" in text or f"`{step.partition(', pad')[0]}, ...)` has" in text
     build(Source("net.ns", f"input 3x64x64\n{meant}; gap; fc-3\n"))
 
 
@@ -306,6 +307,8 @@ def test_an_order_that_is_likely_meant_is_no_warning(step: str) -> None:
         ("28x28x1", "1x28x28"),
         ("48x64x3", "3x48x64"),
         ("1x3x64x64", "3x64x64"),
+        ("8x32x32x3", "3x32x32"),
+        ("1x28x28x1", "1x28x28"),
     ],
 )
 def test_channels_that_stand_last_are_a_warning_even_where_it_builds(
@@ -341,3 +344,33 @@ def test_a_message_that_holds_another_one_says_what_that_says() -> None:
 
     inner = CannotRead("a.ns", "it is a folder")
     assert CannotWrite("b", f"{inner}").headline.endswith("cannot read `a.ns`: it is a folder")
+
+
+def test_channels_put_first_are_tried_before_all_else() -> None:
+    with pytest.raises(NetspecError) as caught:
+        build(Source("net.ns", "input 32x32x3\nconv3-16 x2; gap; fc-10"))
+    assert caught.value.diagnostics[0].edits[0].replacement == "3x32x32"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "input 3x8x8\nconcat { conv1-8; conv3-8(pad=same) }",
+            "`concat { | conv1-8 | conv3-8(pad=same) }`",
+        ),
+        ("input 3x8x8\nconcat {\n  conv1-8\n  conv1-4\n}", "`concat { | conv1-8 | conv1-4 }`"),
+        ("input 3x8x8\nconcat { conv1-8 }", "`concat { | conv1-8 }`"),
+        ("input 3x8x8\nconcat(conv1-8, conv3-8)", "branches stand in braces, `concat { | a | b }`"),
+        ("input 3x8x8\nresidual(conv3-3)", "block is put around, `residual { a }`"),
+        ("input 3x8x8\nresidual(conv3-3(pad=same))", "`residual { conv3-3(pad=same) }`"),
+        ("input 3x8x8\nfc(128, relu)", "`fc-128(act=relu)`"),
+        ("input 224 224 3\nrelu", "`input 3x224x224`"),
+        ("input 3 32 32\nrelu", "sizes are joined by x: `3x224x224`"),
+        ("input 28, 28, 1\nrelu", "`input 1x28x28`"),
+    ],
+)
+def test_words_of_other_languages_are_told_in_ours(text: str, said: str) -> None:
+    with pytest.raises(NetspecError) as caught:
+        build(Source("net.ns", text))
+    assert said in str(caught.value)

@@ -12,6 +12,9 @@ from support.shelves import others
 
 from netspec.diagnostics.raised import NetspecError
 from netspec.draw import draw
+from netspec.draw.formats.reach import leading_on
+from netspec.draw.formats.states import State, states
+from netspec.draw.view import View
 from netspec.graph.checked import Graph
 
 LARGEST = 200_000
@@ -40,6 +43,30 @@ def test_every_shipped_net_opens_and_closes_without_dead_ends(name: str) -> None
     # Without JavaScript too there is a picture.
     assert page.count("<svg") == 1
     assert dead_ends(page) == []
+
+
+def test_a_picture_whose_blocks_lead_nowhere_is_left_out_and_so_is_what_led_to_it_alone() -> None:
+    scene = states(View(shipped("lenet5")), "fold")[0].scene
+
+    def state(names: str, *opened: str) -> State:
+        return State(frozenset(opened), scene, {}, tuple(names.split()))
+
+    first = (
+        state("a b", "*a"),
+        state("a"),
+        state("a b c", "*a", "*b"),
+        state("a b c", "*a", "*b", "*c"),
+    )
+    # Here `b` shows, and no picture opens it without opening what is closed.
+    lost = state("a b", ".a1"), state("a b", ".a1", ".a2")
+    assert leading_on([*first, *lost]) == [*first]
+    # What opens a block in a picture that is left out alone goes with it.
+    led = state("e", ".a1"), state("e b", ".a1", "*e")
+    assert leading_on([*first, *led]) == [*first]
+    assert leading_on([*first, led[0], state("e", ".a1", "*e")])[4:] == [
+        led[0],
+        state("e", ".a1", "*e"),
+    ]
 
 
 @pytest.mark.parametrize("name", ["googlenet", "inception_v4"])

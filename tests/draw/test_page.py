@@ -387,6 +387,21 @@ def test_in_flow_blocks_open_alone(opened: Opens) -> None:
     assert "kernel 1×1" in page.value(HINT)
 
 
+@pytest.mark.parametrize("style", ["fold", "flow"])
+def test_no_sign_is_cut_or_covered(opened: Opens, style: str) -> None:
+    """What lies at the middle of each sign is the sign, of which the picture shows all."""
+    page = opened(page_of("googlenet", style=style, depth=0))
+    found = page.value("""[...document.querySelectorAll("#stage .knob")].map((knob) => {
+      const b = knob.getBoundingClientRect();
+      const all = document.querySelector("#stage svg").getBoundingClientRect();
+      const top = document.elementFromPoint(b.x + b.width / 2, b.y + b.height / 2);
+      const whole = b.left >= all.left && b.right <= all.right && b.top >= all.top;
+      return [knob.contains(top), whole];
+    })""")
+    assert len(found) > 10
+    assert all(seen and whole for seen, whole in found)
+
+
 def test_nets_side_by_side_are_told_apart(opened: Opens) -> None:
     nets = [shipped(name) for name in ("vgg19", "resnet34")]
     page = opened(page_of(*nets, style="columns"))

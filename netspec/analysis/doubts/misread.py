@@ -62,4 +62,5 @@ def _doubts(node: Node) -> Iterator[OrderDoubted | SizesDoubted]:
         parts = (width, stride) if counted else (kernel, width)
         meant = f"{found[1]}{parts[1]}-{parts[0]}"
         plain = f"{found[1]}{kernel}-{width}" + (f"/{stride}" if found[4] else "")
-        yield OrderDoubted(found[0].rstrip(","), kernel, width, meant, plain)
+        said = f"{found[0][:-1]}, ...)" if found[0].endswith(",") else found[0]
+        yield OrderDoubted(said, kernel, width, meant, plain)

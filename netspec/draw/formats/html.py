@@ -23,7 +23,8 @@ from netspec.draw.bare import bare
 from netspec.draw.formats.connections import Connection
 from netspec.draw.formats.facts import Facts
 from netspec.draw.formats.fragments import Fragments
-from netspec.draw.formats.states import State, states
+from netspec.draw.formats.reach import leading_on
+from netspec.draw.formats.states import Signs, State, states
 from netspec.draw.formats.svg import document, escape, markup, used
 from netspec.draw.scene import Group, Item
 from netspec.draw.structure.opening import blocks
@@ -51,7 +52,7 @@ def html(views: Sequence[View], style: str, theme: str, *, title: bool = True) -
         shown = states(views[0], style)
     else:
         scene = volumes(views[0]) if style == "volumes" else columns(views)
-        shown = [State(frozenset(), scene, {})]
+        shown = [State(frozenset(), scene, {}, ())]
     if not title:
         shown = [replace(state, scene=bare(state.scene)) for state in shown]
     opens = style in ("fold", "flow") or not any(blocks(view.graph) for view in views)
@@ -66,12 +67,12 @@ class _Pages:
         self.facts = [Facts(view) for view in views]
         self.sources = _sources([view.graph for view in views])
         self.fragments = Fragments()
-        self.drawings: list[str] = []
+        self.drawings: dict[Signs, str] = {}
         # How many parts and lines the pictures so far refer to.
         self.ends: list[tuple[int, int]] = []
         for state in shown:
             says = partial(_carried, self.facts, state)
-            self.drawings.append(self.fragments.picture(state.scene, says))
+            self.drawings[state.open] = self.fragments.picture(state.scene, says)
             self.ends.append((len(self.fragments.parts), len(self.fragments.lines)))
         self.told = _told(self.facts, self.fragments)
         self.copies: dict[str, list[str]] = {}
@@ -101,11 +102,10 @@ class _Pages:
 
     def page(self, count: int) -> str:
         """The page with this many pictures."""
-        shown = self.shown[:count]
+        shown = leading_on(self.shown[:count])
         parts, lines = self.ends[count - 1]
         pictures = [
-            (sorted(state.open), drawing, self._folded(state))
-            for state, drawing in zip(shown, self.drawings, strict=False)
+            (sorted(state.open), self.drawings[state.open], self._folded(state)) for state in shown
         ]
         held = {
             "pictures": pictures,

@@ -62,13 +62,14 @@ class Folded:
 
 @record
 class State:
-    """A picture and what is open in it; `folded` are the repeats that it shows once, by the path
-    they are drawn with.
+    """A picture, what is open in it, and the names of the blocks that it shows; `folded` are the
+    repeats that it shows once, by the path they are drawn with.
     """
 
     open: Signs
     scene: Scene
     folded: dict[str, Folded]
+    names: tuple[str, ...]
 
 
 @record
@@ -130,8 +131,7 @@ class _Search:
         work = 0
         while waiting and work < MOST_WORK:
             signs = Signs(heappop(waiting)[1])
-            seen = self._seen(signs)
-            work += _ASKED
+            seen, work = self._seen(signs), work + _ASKED
             # What is in a closed block, or does not differ from what is drawn around it, says nothing.
             kept = signs & seen.signs
             boxes = seen.boxes[0]
@@ -140,7 +140,7 @@ class _Search:
             if kept != signs:
                 seen = self._seen(kept)
             work += boxes + _EACH[self.style]
-            found[kept] = State(kept, self.draw(self._opened(kept)), seen.folded)
+            found[kept] = State(kept, self.draw(self._opened(kept)), seen.folded, tuple(seen.names))
             nearby = self._nearby(kept, seen) - met
             met |= nearby
             for after in nearby:

@@ -5,16 +5,20 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections import Counter
-from collections.abc import Sequence
-from math import ceil
+from collections.abc import Iterator, Sequence
+from math import ceil, copysign
 
 from netspec.diagnostics.messages.draw import DotFailed
 from netspec.diagnostics.raised import NetspecError
-from netspec.draw.layout.diagram import PIN, Diagram, Placed, Point, Shape
+from netspec.draw.layout.diagram import PIN, Diagram, Edge, Placed, Point, Shape
 
 SECONDS = 5
 _POINTS = 72.0
-_ACROSS, _DOWN = 0.2, 0.3
+# Room around a box that no line of another comes into, in points; between boxes, in inches.
+_MARGIN = 3.0
+# How far from each other lines bend round a corner, of that.
+_NUDGE = 1.2
+_ACROSS = 0.12
 # What dot takes as the side of a cell.
 _LARGEST = 65_000
 _TIGHT = 'BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0"'
@@ -42,11 +46,12 @@ def _scale(diagram: Diagram) -> float:
 
 def _text(diagram: Diagram, scale: float) -> str:
     """One diagram in dot, in points times `scale`."""
-    apart = f"nodesep={_ACROSS * scale:.3f}; ranksep={_DOWN * scale:.3f};"
+    down = (diagram.gap - 2 * _MARGIN) / _POINTS
+    apart = f"nodesep={_ACROSS * scale:.3f}; ranksep={down * scale:.3f};"
     lines = ["digraph {", f"splines=polyline; {apart}", _PLAIN]
     lines += [_node(i, shape, scale) for i, shape in enumerate(diagram.shapes)]
     count = len(diagram.shapes)
-    pins = {"min": range(diagram.entries), "max": range(count - diagram.exits, count)}
+    pins = {"source": range(diagram.entries), "sink": range(count - diagram.exits, count)}
     for rank, numbers in pins.items():
         if numbers:
             lines.append(f"{{rank={rank}; {' '.join(f'n{i};' for i in numbers)}}}")
@@ -68,13 +73,13 @@ def _centred(shape: Shape) -> bool:
 def _node(number: int, shape: Shape, scale: float) -> str:
     if shape == PIN:
         return f"n{number} [shape=point,width=0.01];"
-    w, h = shape.w * scale, shape.h * scale
+    w, h = (shape.w + 2 * _MARGIN) * scale, (shape.h + 2 * _MARGIN) * scale
     if _centred(shape):
         box = f"width={w / _POINTS:.4f},height={h / _POINTS:.4f},fixedsize=true"
         return f'n{number} [label="",{box}];'
     w, h = ceil(w), ceil(h)
     ins, outs = (
-        _ports(name, [x * scale for x in xs], w)
+        _ports(name, [(x + _MARGIN) * scale for x in xs], w)
         for name, xs in (("i", shape.ins), ("o", shape.outs))
     )
     body = _cell(w, h - 2)
@@ -154,4 +159,36 @@ def _read(diagram: Diagram, text: str, scale: float) -> Placed:
         (ax, ay), (bx, by) = corners[edge.tail], corners[edge.head]
         start, end = (ax + tail.outs[edge.out], ay + tail.h), (bx + head.ins[edge.into], by)
         lines.append((start, *found[edge.tail, edge.head].pop(0), end))
-    return Placed(width, high, tuple(corners), tuple(lines))
+    return Placed(width, high, tuple(corners), tuple(_apart(diagram, corners, lines)))
+
+
+def _apart(
+    diagram: Diagram, corners: Sequence[Point], lines: Sequence[Sequence[Point]]
+) -> Iterator[tuple[Point, ...]]:
+    """The lines, those that would bend round one corner of a box each at a place of its own.
+
+    Lines that have an end in common may share a bend: they are told apart by the other.
+    """
+    bent: dict[tuple[int, int], list[Edge]] = {}
+    middles = [x + shape.w / 2 for shape, (x, _) in zip(diagram.shapes, corners, strict=True)]
+    for edge, line in zip(diagram.edges, lines, strict=True):
+        points = [*line]
+        for i, (x, y) in enumerate(line[1:-1], 1):
+            here = bent.setdefault((round(x), round(y)), [])
+            others = sum(_strangers(edge, other) for other in here)
+            here.append(edge)
+            if others:
+                near = min(range(len(corners)), key=lambda v: _distance(diagram, corners, v, x, y))
+                points[i] = x + min(others, 2) * copysign(_NUDGE, middles[near] - x), y
+        yield tuple(points)
+
+
+def _strangers(one: Edge, other: Edge) -> bool:
+    tails = (one.tail, one.out) == (other.tail, other.out)
+    return not tails and (one.head, one.into) != (other.head, other.into)
+
+
+def _distance(diagram: Diagram, corners: Sequence[Point], v: int, x: float, y: float) -> float:
+    """From a box to a point beside it."""
+    (left, top), shape = corners[v], diagram.shapes[v]
+    return max(left - x, x - left - shape.w, top - y, y - top - shape.h)

@@ -31,7 +31,7 @@ class _Grid:
 
     def __init__(self, diagram: Diagram) -> None:
         self.shapes = list(diagram.shapes)
-        self.row = _layers(diagram)
+        self.row = rows_of(diagram)
         self.gap = diagram.gap
         ends = range(len(diagram.shapes))[len(diagram.shapes) - diagram.exits :]
         self.fixed = {*range(diagram.entries), *ends} if diagram.fixed else set()
@@ -163,14 +163,14 @@ class _Grid:
 
 def passing(diagram: Diagram) -> int:
     """How many rows of boxes the edges pass: what a layered layout takes its time for."""
-    return _passing(diagram, _layers(diagram))
+    return _passing(diagram, rows_of(diagram))
 
 
 def _passing(diagram: Diagram, row: list[int]) -> int:
     return sum(row[edge.head] - row[edge.tail] - 1 for edge in diagram.edges)
 
 
-def _layers(diagram: Diagram) -> list[int]:
+def rows_of(diagram: Diagram) -> list[int]:
     """The row of each shape: below all it reads, and pins where they belong."""
     count = len(diagram.shapes)
     above: list[list[int]] = [[] for _ in range(count)]
@@ -247,10 +247,10 @@ def _line(
         if v != edge.head:
             x = left[v] + shape.outs[edge.out if v == edge.tail else 0]
             points += [(x, top + y) for y in ((shape.h, height) if v == edge.tail else (height,))]
-    return tuple(_bends(points))
+    return tuple(bends(points))
 
 
-def _bends(points: list[Point]) -> Iterable[Point]:
+def bends(points: list[Point]) -> Iterable[Point]:
     """The points without those that lie on the straight line between their neighbours."""
     kept = points[:1]
     for here, after in pairwise(points[1:]):

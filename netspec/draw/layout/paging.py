@@ -7,6 +7,7 @@ from itertools import accumulate
 
 from netspec.draw.layout.bands import band, merged, name_room
 from netspec.draw.layout.diagram import Point
+from netspec.draw.layout.division import level, low
 from netspec.draw.layout.pieces import GAP, Piece, Strip, joined, wire
 from netspec.draw.metrics import total
 from netspec.draw.scene import Item, Wire
@@ -79,7 +80,7 @@ def divisions(pieces: Sequence[Piece]) -> list[list[Column]]:
     divided = {
         tuple(divide(heights, count)): None
         for count in range(1, min(_MOST_COLUMNS, len(pieces)) + 1)
-        for divide in (_level, _low)
+        for divide in (level, low)
     }
     return [[Column(tuple(pieces[a:b])) for a, b in ranges] for ranges in divided]
 
@@ -123,37 +124,3 @@ def led_on(
         points = (start, foot[1]), (start, low), (at, low), (at, high), (end, high), (end, head[1])
         found.append(wire(*points, arrow=arrow))
     return found
-
-
-def _low(heights: list[float], count: int) -> list[tuple[int, int]]:
-    """Where to break so that the tallest of `count` columns is as short as it can be."""
-    low, high = max(heights), total(heights)
-    while high - low > 1:
-        middle = (low + high) / 2
-        if len(_breaks(heights, middle)) <= count:
-            high = middle
-        else:
-            low = middle
-    return _breaks(heights, high)
-
-
-def _level(heights: list[float], count: int) -> list[tuple[int, int]]:
-    """Where to break so that each of `count` columns ends near its share of the whole."""
-    ends = list(accumulate(heights))
-    cuts = [0]
-    for k in range(1, count):
-        share = ends[-1] * k / count
-        nearest = min(range(len(ends)), key=lambda i: abs(ends[i] - share)) + 1
-        if cuts[-1] < nearest < len(heights):
-            cuts.append(nearest)
-    return [*zip(cuts, [*cuts[1:], len(heights)], strict=True)]
-
-
-def _breaks(heights: list[float], limit: float) -> list[tuple[int, int]]:
-    found, start, total = [], 0, 0.0
-    for i, h in enumerate(heights):
-        if total + h > limit and i > start:
-            found.append((start, i))
-            start, total = i, 0.0
-        total += h
-    return [*found, (start, len(heights))]

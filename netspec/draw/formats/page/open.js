@@ -76,7 +76,12 @@ function signs(g) {
     g.setAttribute("aria-expanded", isOpen(g));
     sign(g, "all", x, y, isOpen(g) ? "−" : "+", all.says);
   }
-  if (alone && alone.next !== all?.next) sign(g, "alone", x - 17, y, "1", alone.says);
+  if (alone && alone.next !== all?.next) {
+    // Beside the other; below it, and below those of a block on the same card, at the picture's edge.
+    const { e } = picture().getScreenCTM().inverse().multiply(box.getScreenCTM());
+    const below = g.querySelector(":scope > rect") ? 17 : 36;
+    sign(g, "alone", ...(e + x > 25 ? [x - 17, y] : [x, y + below]), "1", alone.says);
+  }
   const end = box.x.baseVal.value + box.width.baseVal.value;
   if (copies) sign(g, "copies", end - 4, y - 2, copies.count ? `×${copies.count} ▾` : "▴", copies.says);
 }
