@@ -113,7 +113,7 @@ class _Pairs:
             return False
         if mine in ours.drawn:
             item = ours.drawn[mine]
-            return array.shape == item.weight.shape and array.dtype == np.dtype(item.dtype)
+            return bool(array.shape == item.weight.shape and array.dtype == np.dtype(item.dtype))
         own = ours.arrays.get(mine)
         if own is None:
             return False

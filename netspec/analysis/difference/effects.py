@@ -85,6 +85,10 @@ def _read_otherwise(found: Alignment, facts: Iterable[Reads]) -> Iterator[str]:
             yield f"{fact.y.path} reads the same in another order: {order}"
         elif before and set(before) == set(fact.after):
             yield f"{fact.y.path} reads {_listed(fact.after)} in this order, not {_listed(before)}"
+        elif not fact.after:
+            yield f"{fact.y.path} no longer reads {_listed(before)}"
+        elif not before:
+            yield f"{fact.y.path} reads {_listed(fact.after)} too"
         else:
             yield f"{fact.y.path} reads {_listed(fact.after)}, not {_listed(before)}"
 
@@ -134,7 +138,7 @@ def _apart(path: str, owner: str) -> tuple[str, str]:
 
 
 def _listed(values: tuple[Value, ...]) -> str:
-    return ", ".join(map(_tensor, values)) or "nothing"
+    return ", ".join(map(_tensor, values))
 
 
 def _tensor(value: Value) -> str:
