@@ -239,6 +239,9 @@ def _is_chain(found: Class) -> bool:
 
 def _owned(name: str, trained: bool, code: Any, owned: Any) -> Iterator[str]:
     inner, _, own = name.rpartition(".")
+    if isinstance(code, Fn) and flat(code.target).startswith("nn."):
+        yield from statement(f"self.{name} = ", code, 8)
+        return
     if not inner:
         if trained:
             yield from statement(f"self.{name} = ", _call("nn.Parameter", code), 8)
