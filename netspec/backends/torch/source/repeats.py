@@ -17,7 +17,6 @@ from netspec.backends.torch.source.code import (
     Get,
     Slot,
     Text,
-    fraction,
     mapped,
     slots,
 )
