@@ -46,8 +46,9 @@ def _beside(spec: Graph, path: Path, *, is_first: bool) -> Difference:
             return replace(_same(form.graph, path, names, is_first=is_first), note=note)
     file = _read(path)
     found: list[Difference] = []
-    for form, note in forms:
-        pair = (form.graph, file) if is_first else (file, form.graph)
+    # What does nothing is in some files and left out of others.
+    for (form, note), there in zip(forms, (file, fold(file).graph), strict=True):
+        pair = (form.graph, there) if is_first else (there, form.graph)
         found.append(replace(difference(*pair, starts=False), note=note))
         if not found[-1]:
             break

@@ -60,6 +60,8 @@ def _inputs(a: Graph, b: Graph) -> tuple[dict[Node, int], dict[Node, int]]:
 class _Aligner(Pairing):
     def __init__(self, a: Side, b: Side) -> None:
         super().__init__(a, b)
+        # What was left of two levels between what was paired.
+        self.left: list[tuple[list[Item], list[Item]]] = []
         self._mark_ends()
 
     def _mark_ends(self) -> None:
@@ -82,13 +84,17 @@ class _Aligner(Pairing):
         self._same()
         self.level(self.a.children[None], self.b.children[None], ())
         by_connections(self)
+        if self._kin():
+            by_connections(self)
 
     def inside(self, calls: Iterable[tuple[Call, Call]]) -> dict[Node, Node]:
         """Which nodes of calls that are not paired are which, as if the calls were."""
         trial = copy(self)
         trial.ahead, trial.pair, trial.taken = dict(self.ahead), dict(self.pair), dict(self.taken)
+        trial.left = []
         for c, d in calls:
             trial._into(c, d)
+        trial._kin()
         return {x: y for x, y in trial.ahead.items() if x not in self.ahead}
 
     def _same(self) -> None:
@@ -124,9 +130,23 @@ class _Aligner(Pairing):
             i, j = x + 1, y + 1
         moved = self._moved(rest)
         for one, other in rest:
+            left = [[item for item in items if id(item) not in moved] for items in (one, other)]
+            self._alike(left[0], left[1])
+            self.left.append((left[0], left[1]))
+
+    def _kin(self) -> bool:
+        """Pairs what stands in the place of another kind, when all that is of one kind is: what it could be
+        too may be written elsewhere. Whether there was any.
+        """
+        before = len(self.ahead)
+        left, self.left = self.left, []
+        for one, other in left:
             self._alike(
-                *([item for item in items if id(item) not in moved] for items in (one, other))
+                [x for x in one if not any(n in self.ahead for n in self.a.nodes_of(x))],
+                [y for y in other if not any(n in self.taken for n in self.b.nodes_of(y))],
+                kin=True,
             )
+        return len(self.ahead) > before
 
     def _moved(self, rest: list[tuple[list[Item], list[Item]]]) -> set[int]:
         """What is left of either level, in other places, and is written alike.
@@ -230,9 +250,9 @@ class _Aligner(Pairing):
             )
         self.level(self._in(self.a, x), self._in(self.b, y), known)
 
-    def _alike(self, a: list[Item], b: list[Item]) -> None:
+    def _alike(self, a: list[Item], b: list[Item], *, kin: bool = False) -> None:
         """Pairs what is alike, in order: statements that are run several times as wholes, then the rest."""
-        likeness = Likeness(self, a, b)
+        likeness = Likeness(self, a, b, kin=kin)
         i = j = 0
         for k, m in [*likeness.repeats(), ([len(a)], [len(b)])]:
             for x, y in likeness.pairs(range(i, k[0]), range(j, m[0])):

@@ -20,10 +20,13 @@ _RENAMED = 0.6
 
 
 class Likeness:
-    """What items of two levels have in common by what was paired so far; items are told by number."""
+    """What items of two levels have in common by what was paired so far; items are told by number.
 
-    def __init__(self, found: Pairing, a: Sequence[Item], b: Sequence[Item]) -> None:
-        self._found, self._items = found, (a, b)
+    With `kin` steps of other kinds of one family are alike too.
+    """
+
+    def __init__(self, found: Pairing, a: Sequence[Item], b: Sequence[Item], *, kin: bool) -> None:
+        self._found, self._items, self._kin = found, (a, b), kin
         self._firsts = [first_of(x) for x in a], [first_of(y) for y in b]
         self._bags = [_bag(found.a, item) for item in a], [_bag(found.b, item) for item in b]
 
@@ -80,7 +83,7 @@ class Likeness:
         near = _NEAR * (self._read_alike(x, y) + self._used_alike(last, other_last))
         if type(x.op) is not type(y.op):
             # One pooling or activation may stand in the place of another, of the same text.
-            kin = type(x.op).__module__ == type(y.op).__module__
+            kin = self._kin and type(x.op).__module__ == type(y.op).__module__
             same = self._found.a.file(x.span) == self._found.b.file(y.span)
             return _KIN + near if kin and same else 0.0
         mine, other = told(x.op), told(y.op)
