@@ -13,7 +13,7 @@ from copy import copy
 from functools import partial
 from itertools import product
 
-from netspec.analysis.difference.connections import by_connections
+from netspec.analysis.difference.connections import by_connections, exactly
 from netspec.analysis.difference.items import (
     TURNS,
     first_of,
@@ -27,6 +27,8 @@ from netspec.analysis.difference.pairing import Alignment, Pairing
 from netspec.analysis.difference.sequences import aligned, rising
 from netspec.analysis.difference.texts import Pair
 from netspec.graph.checked import Call, Graph, Node
+
+_Gap = tuple[list[Item], list[Item]]
 
 
 def align(a: Graph, b: Graph, texts: Pair, starts: bool = True) -> Alignment:
@@ -61,7 +63,7 @@ class _Aligner(Pairing):
     def __init__(self, a: Side, b: Side) -> None:
         super().__init__(a, b)
         # What was left of two levels between what was paired.
-        self.left: list[tuple[list[Item], list[Item]]] = []
+        self.left: list[_Gap] = []
         self._mark_ends()
 
     def _mark_ends(self) -> None:
@@ -83,8 +85,11 @@ class _Aligner(Pairing):
         self.below = {**self.a.near(above=False), **self.b.near(above=False)}
         self._same()
         self.level(self.a.children[None], self.b.children[None], ())
+        # What is the same, in whatever blocks it stands, is not taken for something like it.
+        exactly(self)
+        left = self._all_alike()
         by_connections(self)
-        if self._kin():
+        if self._kin(left):
             by_connections(self)
 
     def inside(self, calls: Iterable[tuple[Call, Call]]) -> dict[Node, Node]:
@@ -94,7 +99,7 @@ class _Aligner(Pairing):
         trial.left = []
         for c, d in calls:
             trial._into(c, d)
-        trial._kin()
+        trial._kin(trial._all_alike())
         return {x: y for x, y in trial.ahead.items() if x not in self.ahead}
 
     def _same(self) -> None:
@@ -121,7 +126,7 @@ class _Aligner(Pairing):
                 self._equal(a, b, pairs, marks, placed=placed)
         anchors = rising(sorted(((i, j) for i, j in pairs.items()), key=lambda pair: pair[1]))
         taken = set(pairs.values())
-        rest: list[tuple[list[Item], list[Item]]] = []
+        rest: list[_Gap] = []
         i = j = 0
         for x, y in [*anchors, (len(a), len(b))]:
             left = [k for k in range(i, x) if k not in pairs]
@@ -130,16 +135,28 @@ class _Aligner(Pairing):
             i, j = x + 1, y + 1
         moved = self._moved(rest)
         for one, other in rest:
-            left = [[item for item in items if id(item) not in moved] for items in (one, other)]
-            self._alike(left[0], left[1])
-            self.left.append((left[0], left[1]))
+            mine, theirs = (
+                [item for item in items if id(item) not in moved] for items in (one, other)
+            )
+            self.left.append((mine, theirs))
 
-    def _kin(self) -> bool:
+    def _all_alike(self) -> list[_Gap]:
+        """Pairs what is alike of all that is left, and what that holds; gives all gaps there were."""
+        found: list[_Gap] = []
+        while self.left:
+            one, other = gap = self.left.pop(0)
+            found.append(gap)
+            self._alike(
+                [x for x in one if any(n not in self.ahead for n in self.a.nodes_of(x))],
+                [y for y in other if any(n not in self.taken for n in self.b.nodes_of(y))],
+            )
+        return found
+
+    def _kin(self, left: Iterable[_Gap]) -> bool:
         """Pairs what stands in the place of another kind, when all that is of one kind is: what it could be
         too may be written elsewhere. Whether there was any.
         """
         before = len(self.ahead)
-        left, self.left = self.left, []
         for one, other in left:
             self._alike(
                 [x for x in one if not any(n in self.ahead for n in self.a.nodes_of(x))],
@@ -148,7 +165,7 @@ class _Aligner(Pairing):
             )
         return len(self.ahead) > before
 
-    def _moved(self, rest: list[tuple[list[Item], list[Item]]]) -> set[int]:
+    def _moved(self, rest: list[_Gap]) -> set[int]:
         """What is left of either level, in other places, and is written alike.
 
         Of a statement of which other steps are paired it is not: that is run more or less often.
@@ -207,7 +224,7 @@ class _Aligner(Pairing):
         self,
         a: list[Item],
         b: list[Item],
-        rest: list[tuple[list[Item], list[Item]]],
+        rest: list[_Gap],
         turn: int = 0,
     ) -> None:
         """Pairs what lies between two pairs, in order: what is written alike and stands at the same place,
