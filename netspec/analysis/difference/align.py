@@ -13,7 +13,7 @@ from copy import copy
 from functools import partial
 from itertools import product
 
-from netspec.analysis.difference.connections import by_connections, exactly
+from netspec.analysis.difference.connections import by_connections
 from netspec.analysis.difference.items import (
     TURNS,
     first_of,
@@ -85,8 +85,6 @@ class _Aligner(Pairing):
         self.below = {**self.a.near(above=False), **self.b.near(above=False)}
         self._same()
         self.level(self.a.children[None], self.b.children[None], ())
-        # What is the same, in whatever blocks it stands, is not taken for something like it.
-        exactly(self)
         left = self._all_alike()
         by_connections(self)
         if self._kin(left):

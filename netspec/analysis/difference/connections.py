@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable
 
 from netspec.analysis.difference.items import text_of
 from netspec.analysis.difference.marks import Side
 from netspec.analysis.difference.pairing import Pairing
 from netspec.graph.checked import Node
-
-
-def exactly(found: Pairing) -> None:
-    """Pairs what does the same and has the same connections to what is paired."""
-    _set_aside(found)
-    _spread(found, ((found.a.told, found.b.told),))
 
 
 def by_connections(found: Pairing) -> None:
@@ -24,19 +18,14 @@ def by_connections(found: Pairing) -> None:
         for side in (found.a, found.b)
     ]
     _set_aside(found)
-    _spread(found, ((found.a.told, found.b.told), (kinds[0], kinds[1])))
-    _replaced(found)
-
-
-def _spread(found: Pairing, words: Sequence[tuple[Mapping[Node, int], Mapping[Node, int]]]) -> None:
-    """Pairs by connections as long as that pairs more: `words` are what steps of either graph are told by."""
     before = -1
     while len(found.ahead) != before:
         before = len(found.ahead)
-        for first, second in words:
+        for words in ((found.a.told, found.b.told), (kinds[0], kinds[1])):
             for way in (Side.up, Side.down):
-                _seeded(found, way, first, second)
+                _seeded(found, way, *words)
             _set_aside(found)
+    _replaced(found)
 
 
 def _set_aside(found: Pairing) -> None:
@@ -55,9 +44,9 @@ def _set_aside(found: Pairing) -> None:
 
 def _seeded(
     found: Pairing,
-    way: Callable[[Side, dict[Node, int], Mapping[Node, int]], dict[Node, int]],
-    first: Mapping[Node, int],
-    second: Mapping[Node, int],
+    way: Callable[[Side, dict[Node, int], dict[Node, int]], dict[Node, int]],
+    first: dict[Node, int],
+    second: dict[Node, int],
 ) -> None:
     seeds, theirs = dict(found.pair), dict(found.taken)
     found.equal_groups(way(found.a, seeds, first), way(found.b, theirs, second))

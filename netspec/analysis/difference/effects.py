@@ -171,7 +171,7 @@ def _counts(found: Alignment, only: Sequence[Only]) -> Iterator[str]:
             sum(isinstance(item, Call) and item.block == block for item in side.children[call])
             for side, call in ((found.a, around), (found.b, theirs))
         ]
-        if min(counts):
+        if min(counts) and counts[0] != counts[1]:
             names = [c.component for c in theirs.ancestors() if c.component] if theirs else []
             name = ".".join(reversed(names))
             yield f"{name + ': ' if name else ''}{block} x{counts[0]} → x{counts[1]}"

@@ -6,7 +6,7 @@ no two different things are ever taken for one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import Any
 
 from netspec.diagnostics.source import Span
@@ -170,7 +170,7 @@ class Side:
                     yield _parts(items[i])[parts.index(item)]
                 i += step
 
-    def up(self, seeds: dict[Node, int], told: Mapping[Node, int] | None = None) -> dict[Node, int]:
+    def up(self, seeds: dict[Node, int], told: dict[Node, int] | None = None) -> dict[Node, int]:
         """For each node what it is computed from; a node with a seed is what the seed says."""
         told = told or self.told
         found: dict[Node, int] = {}
@@ -184,9 +184,7 @@ class Side:
             found[node] = self.numbers.of(("up", told[node], tuple(read), shared))
         return found
 
-    def down(
-        self, seeds: dict[Node, int], told: Mapping[Node, int] | None = None
-    ) -> dict[Node, int]:
+    def down(self, seeds: dict[Node, int], told: dict[Node, int] | None = None) -> dict[Node, int]:
         """For each node what is made of it; a node with a seed is what the seed says."""
         told = told or self.told
         found: dict[Node, int] = {}

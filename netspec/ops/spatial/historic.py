@@ -27,7 +27,8 @@ from netspec.sizes.shapes import TensorType, numel
 @plain
 def table_places(torch: Any, table: tuple[tuple[int, ...], ...], into: int) -> Any:
     """Where the maps that each row lists stand among all of (rows, into), row by row."""
-    return torch.tensor([row * into + i for row, maps in enumerate(table) for i in maps])
+    places = [row * into + i for row, maps in enumerate(table) for i in maps]
+    return torch.tensor(places)
 
 
 class TableConv(Convolution):

@@ -57,10 +57,10 @@ def source(graph: Graph) -> str:
         pieces.append(_OUTPUTS)
     pieces += ["\n".join(_class(found, blocks)) + "\n" for found in blocks.classes]
     body = "\n\n".join(pieces)
-    return f"{_head(graph, body)}\n\n{body}"
+    return f"{_head(graph, blocks.root.name, body)}\n\n{body}"
 
 
-def _head(graph: Graph, body: str) -> str:
+def _head(graph: Graph, name: str, body: str) -> str:
     """The docstring and imports of the file."""
     said = dict(graph.metadata)
     lines = [f"{graph.name}: {said['paper']}" if "paper" in said else graph.name]
@@ -70,6 +70,12 @@ def _head(graph: Graph, body: str) -> str:
     if notes:
         text += ["", *(line for note in notes for line in textwrap.wrap(note, WIDTH))]
     text += ["", f"Input {_shapes(graph)}, without the batch."]
+    loads = f'{name}().load_state_dict(torch.load("net.pt"))'
+    text += textwrap.wrap(
+        f"Weights of `netspec compile SPEC --to torch -o net.pt`: {loads}.",
+        WIDTH,
+        break_long_words=False,
+    )
     doc = "\n".join(['"""' + text[0], *text[1:], '"""']).replace("\\", "\\\\")
     standard = []
     if "OrderedDict" in body:
