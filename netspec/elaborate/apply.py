@@ -13,6 +13,7 @@ from netspec.elaborate.bind import BoundOperator, bind_operator, layer_given, wi
 from netspec.elaborate.calls import Calls, Site
 from netspec.elaborate.scope import Binding, Given, Scope, Wire
 from netspec.elaborate.targets import Targets
+from netspec.foundation.records import changed
 from netspec.graph.checked import Value
 from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.values import Layer, show
@@ -128,7 +129,7 @@ class Operators:
     ) -> Wire:
         target = self.targets.lookup(layer.name, layer.unit or scope.unit, head.extent)
         values = layer_given(layer, head.extent)
-        scope = with_universal(layer.name, values, scope)
+        scope = with_universal(layer.name, values, self._sharing(layer, scope))
         name = f"{after}_{layer.name}" if after else None
         what = target.what
         if isinstance(what, type):
@@ -136,6 +137,13 @@ class Operators:
         if isinstance(what, ast.Block) and target.unit:
             return self.calls.block(target.unit, what, values, Site(head, name, wire, scope))[0]
         raise Rejection(UnknownLayer(layer.name))
+
+    def _sharing(self, layer: Layer, scope: Scope) -> Scope:
+        """The scope of what follows a step: it shares with what follows the step that this one does."""
+        if scope.shared is None or scope.shared[0]:
+            return scope
+        there = f"{scope.shared[1]}_{layer.name}"
+        return changed(scope, shared=("", there) if self.assembler.holds(there) else None)
 
 
 def _owner(path: str, scope: Scope) -> str | None:

@@ -14,7 +14,12 @@ from netspec.diagnostics.messages.limits import (
     TooManyNodes,
     TooManyParameters,
 )
-from netspec.diagnostics.messages.shapes import SharedKnownDiffer, SharedShapesDiffer, WrongCount
+from netspec.diagnostics.messages.shapes import (
+    NothingToShare,
+    SharedKnownDiffer,
+    SharedShapesDiffer,
+    WrongCount,
+)
 from netspec.diagnostics.raised import Collector, Rejection
 from netspec.diagnostics.source import Span
 from netspec.foundation.records import record
@@ -126,6 +131,11 @@ class Assembler:
             and self.size + size <= self.limits.activations
         )
 
+    def holds(self, path: str) -> bool:
+        """Whether there is a step or call of this path."""
+        inside = f"{path}."
+        return any(node.path == path or node.path.startswith(inside) for node in self.nodes)
+
     def borrow(self, path: str, owner: str) -> None:
         """Takes note that a node was added that uses another's weights."""
         self._borrowed[path] = owner
@@ -177,6 +187,9 @@ class Assembler:
             theirs = owning.op.weights(*owning.input_types) if owning else ()
             self._weights[owner] = theirs
         ours = op.weights(*types)
+        if not theirs:
+            named = f"`{owner}`" if owner else "what several steps give"
+            raise Rejection(NothingToShare(op.spelling, named))
         if [w.shape for w in ours] != [w.shape for w in theirs]:
             shapes = (_shapes(theirs), _shapes(ours))
             raise Rejection(SharedShapesDiffer(owner, *shapes, _by_matrix(ours, theirs)))

@@ -149,6 +149,7 @@ class Calls:
                 scope.frozen,
                 self._shared_in(path, scope),
                 headless=scope.headless,
+                naming=site.name if block.inline else None,
             )
             self._bind_operands(block, wire, inner, site.span)
             result = self.run(block.body, wire, inner)

@@ -132,7 +132,8 @@ class Scope:
     `until` is where a net ends early: none where ending would leave a branch, a repeat or a block's
     braces half run. `headless` leaves training heads out: in a net that is stopped early, or is used
     in a head. `moved` are the steps of these braces from a reference on that left what flows in, `around`
-    is what the braces outside start from, where these start from a reference.
+    is what the braces outside start from, where these start from a reference. `naming` is what the last
+    step of these braces is called if it has no name of its own, and no weights that are known by another.
     """
 
     unit: Unit
@@ -149,6 +150,7 @@ class Scope:
     headless: bool = False
     moved: tuple[ast.Link, ...] = ()
     around: tuple[Value, ...] | None = None
+    naming: str | None = None
 
     @property
     def recurring(self) -> bool:

@@ -106,10 +106,12 @@ class Elaborator:
         return self.run_chain(chain, wire, changed(scope, entry=start, moved=(), around=around))
 
     def run_chain(self, chain: ast.Chain, wire: Wire, scope: Scope) -> Wire:
-        """Runs the steps of any braces, `wire` flowing through."""
+        """Runs the steps of any braces, `wire` flowing through; the scope's `naming` is for the last."""
+        naming, scope.naming = scope.naming, None
         for i, link in enumerate(chain.links):
             if isinstance(link, ast.Step):
-                wire = self.run_step(link, wire, scope)
+                last = link is chain.links[-1]
+                wire = self.run_step(link, wire, scope, naming if last else None)
                 if scope.until is not None and scope.until.after(link.name):
                     break
                 if isinstance(link.action, ast.Reference) and wire != scope.entry:
@@ -120,20 +122,24 @@ class Elaborator:
                 wire = None
         return wire
 
-    def run_step(self, step: ast.Step, wire: Wire, scope: Scope) -> Wire:
-        """What flows on after a step, run as often as it is repeated; None after a mistake."""
+    def run_step(self, step: ast.Step, wire: Wire, scope: Scope, naming: str | None = None) -> Wire:
+        """What flows on after a step, run as often as it is repeated; None after a mistake.
+
+        `naming` is the name of the braces that it is the last step of.
+        """
         try:
             if wire == () and not isinstance(step.action, ast.Reference | ast.Branches):
                 raise Rejection(NothingFlows())
             if step.repeat is None:
                 self._tick(step.extent, scope)
-                return self._act(step, wire, scope, None)
+                return self._act(step, wire, scope, None, naming)
             count = self._whole(step.repeat, scope)
             if count > _MANY:
                 self.expansion.check_repeat(count, step.action, self._before, scope)
             for i in range(count):
                 self._tick(step.extent, scope)
-                wire = self._act(step, wire, _copy_of(i + 1, count, scope), (i + 1, count))
+                copied, result = _copy_of(i + 1, count, scope), naming if i + 1 == count else None
+                wire = self._act(step, wire, copied, (i + 1, count), result)
             return wire
         except Poisoned:
             self.reporter.given_up(_heading(step), scope)
@@ -170,28 +176,36 @@ class Elaborator:
         check_reference(value, scope, node.extent, "`@{0}.C`")
         return integral(value)
 
-    def _act(self, step: ast.Step, wire: Wire, scope: Scope, copy: tuple[int, int] | None) -> Wire:
-        action = step.action
+    def _act(
+        self,
+        step: ast.Step,
+        wire: Wire,
+        scope: Scope,
+        copy: tuple[int, int] | None,
+        naming: str | None,
+    ) -> Wire:
+        action, naming = step.action, step.name or naming
         inner: dict[str, Binding] | None = None
         path = ""
         match action:
             case ast.Head():
-                wire, path, inner = self._head(action, step.name, wire, scope, copy)
+                wire, path, inner = self._head(action, (step.name, naming), wire, scope, copy)
             case ast.Reference():
                 binding, size = scope.find(action)
                 if size:
                     raise Rejection(UnknownReference(".".join(action.parts)))
                 wire, path, inner = binding.made().wire, binding.path, binding.inner
             case ast.Branches():
-                wire = self._branches(action, wire, scope)
+                wire = self._branches(action, wire, scope, _each(step))
             case ast.If():
-                wire = self._if(action, wire, scope)
+                wire = self._if(action, wire, changed(scope, naming=naming))
             case ast.For():
-                wire = self._for(action, wire, scope)
+                wire = self._for(action, wire, scope, naming, _each(step))
             case ast.Recurrence():
                 wire = self.recurrences.over(action, wire, scope, self._before)
             case ast.Freeze():
-                wire = self.run_braces(action.body, wire, changed(scope, frozen=True))
+                inside = changed(scope, frozen=True, naming=naming)
+                wire = self.run_braces(action.body, wire, inside)
             case ast.TrainingHead():
                 self.heads.add(action, wire, scope)
         if step.name and step.name_extent:
@@ -214,16 +228,23 @@ class Elaborator:
             self.report(Rejection(NameTaken(name), (label,)), extent, scope)
         scope.names[name] = changed(binding, span=span)
 
-    def _branches(self, branches: ast.Branches, wire: Wire, scope: Scope) -> Wire:
+    def _branches(
+        self, branches: ast.Branches, wire: Wire, scope: Scope, names: Sequence[str] = ()
+    ) -> Wire:
         """One tensor goes to every branch; n tensors go to n branches, one each.
 
-        Branches that all start at a reference read nothing of the wire, whatever it carries.
+        Branches that all start at a reference read nothing of the wire, whatever it carries. `names` are
+        those of the tensors, one for each branch.
         """
         chains = [(chain, scope) for chain in branches.chains]
-        return self._side_by_side(chains, wire, branches.extent)
+        return self._side_by_side(chains, wire, branches.extent, names)
 
     def _side_by_side(
-        self, chains: Sequence[tuple[ast.Chain, Scope]], wire: Wire, extent: ast.Extent
+        self,
+        chains: Sequence[tuple[ast.Chain, Scope]],
+        wire: Wire,
+        extent: ast.Extent,
+        names: Sequence[str],
     ) -> Wire:
         shared = wire is None or len(wire) <= 1
         if wire is not None and not shared and len(wire) != len(chains):
@@ -233,7 +254,8 @@ class Elaborator:
         found: list[Value] | None = []
         for i, (chain, scope) in enumerate(chains):
             start = wire if wire is None or shared else (wire[i],)
-            end = self.run_braces(chain, start, changed(scope, until=None))
+            naming = names[i] if len(names) == len(chains) else None
+            end = self.run_braces(chain, start, changed(scope, until=None, naming=naming))
             if end is None:
                 found = None
             elif found is not None:
@@ -252,7 +274,14 @@ class Elaborator:
             chosen = chosen.then if holds else chosen.otherwise
         return wire if chosen is None else self.run_chain(chosen, wire, changed(scope))
 
-    def _for(self, loop: ast.For, wire: Wire, scope: Scope) -> Wire:
+    def _for(
+        self,
+        loop: ast.For,
+        wire: Wire,
+        scope: Scope,
+        naming: str | None = None,
+        names: Sequence[str] = (),
+    ) -> Wire:
         values = self._looped(loop, scope)
         if len(values) > _MANY:
             self.expansion.check_loop(len(values), loop, self._before, scope)
@@ -261,12 +290,13 @@ class Elaborator:
             self._tick(loop.extent, scope)
             inner = _copy_of(i, len(values), scope)
             variables = {**scope.variables, **over(loop, value)}
-            copies.append(inner := changed(inner, variables=variables))
+            result = naming if i == len(values) else None
+            copies.append(inner := changed(inner, variables=variables, naming=result))
             if isinstance(loop.body, ast.Chain):
                 wire = self.run_chain(loop.body, wire, inner)
         if isinstance(loop.body, ast.Branches):
             chains = [(chain, inner) for inner in copies for chain in loop.body.chains]
-            wire = self._side_by_side(chains, wire, loop.extent)
+            wire = self._side_by_side(chains, wire, loop.extent, names)
         return wire
 
     def _looped(self, loop: ast.For, scope: Scope) -> Sequence[Any]:
@@ -288,11 +318,13 @@ class Elaborator:
     def _head(
         self,
         head: ast.Head,
-        name: str | None,
+        names: tuple[str | None, str | None],
         wire: Wire,
         scope: Scope,
         copy: tuple[int, int] | None,
     ) -> tuple[Wire, str, dict[str, Binding] | None]:
+        """What flows on, its path and what is named in it; `names` are its own, and for its result."""
+        name, naming = names
         target = self.targets.of(head.word, scope, head.word_extent)
         values = given(head, target.kernel, scope)
         scope = with_universal(head.word, values, scope)
@@ -302,10 +334,12 @@ class Elaborator:
         if isinstance(what, type):
             if head.body is not None:
                 wire = self._joined_branches(what, head, wire, scope)
+            name = name if _weighted(what) else naming
             return *self.operators.apply(what, values, name, wire, scope, head), None
         if isinstance(what, Unit):
             return self.calls.net(what, values, Site(head, name, wire, scope, copy))
         assert target.unit is not None
+        name = naming if what.inline else name
         return self.calls.block(target.unit, what, values, Site(head, name, wire, scope, copy))
 
     def _joined_branches(
@@ -342,6 +376,16 @@ class Elaborator:
 def _copy_of(number: int, last: int, scope: Scope) -> Scope:
     """The scope of a copy in a repeat: a name in it means the last, where a net may end."""
     return scope if number == last else changed(scope, until=None)
+
+
+def _each(step: ast.Step) -> tuple[str, ...]:
+    """The names of the tensors that a step gives, where they have several."""
+    return tuple(name for name, _ in step.parts)
+
+
+def _weighted(kind: type[Operator]) -> bool:
+    """Whether an operator may have weights, which are known by its path."""
+    return kind.weights is not Operator.weights
 
 
 def _heading(step: ast.Step) -> ast.Extent:

@@ -28,6 +28,9 @@ from netspec.system.atomic import Paths, replacing
 from netspec.system.reading import reading
 from netspec.weights.sources import given
 
+# Steps that the language refuses before a file is given up.
+_MOST_REFUSED = 16
+
 
 @record(eq=False)
 class Imported:
@@ -76,13 +79,33 @@ def import_file(
     cannot be read or is not proven, and, unless `partial`, where nodes have no operator.
     """
 
+    refused: dict[str, str] = {}
+    while True:
+        try:
+            return _imported(path, name, partial, sizes, run, refused)
+        except _Unbuilt as unbuilt:
+            if not unbuilt.source or unbuilt.source in refused or len(refused) == _MOST_REFUSED:
+                raise
+            refused[unbuilt.source] = unbuilt.reason
+
+
+def _imported(
+    path: Path,
+    name: str,
+    partial: bool,
+    sizes: Mapping[str, int] | None,
+    run: Run | None,
+    refused: Mapping[str, str],
+) -> Imported:
+    """As `import_file`; the nodes that make `refused` tensors are not read."""
+
     def failed(reason: str) -> NetspecError:
         return NetspecError(Unreadable(str(path), reason))
 
     with reading(failed):
         program = _at_some_size(path, sizes)
         _known(path, program, sizes or {})
-        found = recognised(program, _net_name(name or path.stem))
+        found = recognised(program, _net_name(name or path.stem), refused)
         program, found = at_own_sizes(path, program, found, sizes) or (program, found)
     if found.unread and not (partial and found.wires):
         raise NetspecError(
@@ -179,17 +202,39 @@ def _precision(program: Program) -> tuple[str, bool]:
 
 def _short(path: Path, found: Recognised) -> tuple[str, Graph, dict[str, Array]]:
     """The short text of a flat one, its graph, and the weights by its names."""
-    flat = _built(path, found.text)
+    flat = _flat(path, found)
     text = structured(flat, {step: tuple(around) for step, around in found.scopes.items()})
     graph = _built(path, text)
     paths = same(flat, graph)
     assert paths is not None, "structured text is checked where it is made"
+    # Of steps that share weights, the first in the text has them.
+    owners = {node.path: node.owner for node in graph.nodes}
     weights = {}
     for key, array in found.weights.items():
         node, _, own = key.partition(".")
         if node in paths:  # what nothing reads is not in the text
-            weights[f"{paths[node]}.{own}"] = array
+            weights[f"{owners[paths[node]]}.{own}"] = array
     return text, graph, weights
+
+
+class _Unbuilt(NetspecError):
+    """A step is refused by the language; `source` is what the file's node makes that it is of."""
+
+    def __init__(self, problem: NoSpec, source: str) -> None:
+        super().__init__(problem)
+        self.source, self.reason = source, problem.reason
+
+
+def _flat(path: Path, found: Recognised) -> Graph:
+    """The graph of a flat text. Raises NetspecError that knows the step which is refused."""
+    try:
+        return build(Source(f"<{path.name}>", found.text))
+    except NetspecError as refusal:
+        first = refusal.diagnostics[0]
+        line = found.text.splitlines()[first.span.line - 1] if first.span else ""
+        called = line.rpartition(" as ")[2]
+        source = next((step.source for step in found.steps if step.name == called), "")
+        raise _Unbuilt(NoSpec(str(path), str(first.problem)), source) from None
 
 
 def _built(path: Path, text: str) -> Graph:

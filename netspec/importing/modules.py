@@ -10,6 +10,7 @@ from contextlib import redirect_stdout
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from netspec.diagnostics.arguments import repr_of
 from netspec.diagnostics.messages.importing import Unreadable
@@ -20,6 +21,8 @@ from netspec.system.extras import need
 from netspec.system.reading import reading
 
 _OPSET = 17
+# The last that torch's older exporter knows: some operators it writes only there.
+_NEWEST = 20
 
 
 def import_module(
@@ -73,8 +76,9 @@ def _export(
     def failed(reason: str) -> NetspecError:
         return NetspecError(Unreadable(name, f"torch does not export it: {reason}"))
 
-    # What it cannot export torch prints, besides raising.
-    with reading(failed), warnings.catch_warnings(), redirect_stdout(io.StringIO()):
+    # What it cannot export torch prints, besides raising: also from C, where no redirection holds it.
+    quiet = patch.object(torch._C, "_jit_onnx_log", lambda *_: None, create=True)
+    with reading(failed), warnings.catch_warnings(), redirect_stdout(io.StringIO()), quiet:
         warnings.simplefilter("ignore")
         if newer:
             # Of one sample torch takes the batch for a number.
@@ -91,12 +95,19 @@ def _export(
                 verbose=False,
             )
             return
-        torch.onnx.export(
-            module,
-            given,
-            str(path),
-            dynamo=False,
-            input_names=names,
-            opset_version=_OPSET,
-            dynamic_axes={name: {0: "batch"} for name in names} if free else None,
-        )
+
+        def traced(opset: int) -> None:
+            torch.onnx.export(
+                module,
+                given,
+                str(path),
+                dynamo=False,
+                input_names=names,
+                opset_version=opset,
+                dynamic_axes={name: {0: "batch"} for name in names} if free else None,
+            )
+
+        try:
+            traced(_OPSET)
+        except torch.onnx.errors.UnsupportedOperatorError:
+            traced(_NEWEST)

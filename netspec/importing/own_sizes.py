@@ -14,9 +14,9 @@ from pathlib import Path
 from netspec.diagnostics.raised import NetspecError
 from netspec.importing.files.program import Node, Program
 from netspec.importing.files.specialise import read_program
-from netspec.importing.recognise.arranging import MISFIT
 from netspec.importing.recognise.opening import open_sizes
 from netspec.importing.recognise.recognising import Recognised, recognised
+from netspec.importing.recognise.steps import MISFIT
 
 # How often a file is read at sizes that it has somewhere.
 _MOST = 32
@@ -41,9 +41,9 @@ def at_own_sizes(
 
 
 def _tries(nodes: Sequence[Node], names: Sequence[str]) -> Iterator[dict[str, int]]:
-    """Sizes of what is open that reshapes say, the largest first."""
-    shapes = (node.get("shape") for node in nodes)
-    said = {size for shape in shapes if shape for size in shape if size > 1}
+    """Sizes of what is open that reshapes say, or the rows of tables, the largest first."""
+    shapes = (node.get("shape") or (node.get("longest", 0),) for node in nodes)
+    said = {size for shape in shapes for size in shape if size > 1}
     if names:
         for chosen in product(sorted(said, reverse=True), repeat=len(names)):
             yield dict(zip(names, chosen, strict=True))

@@ -33,6 +33,8 @@ Run = Callable[[Mapping[str, Array]], Sequence[Array]]
 # Relative to the largest value: what is the same, and what rounding may make of a deep net.
 EQUAL = 1e-6
 _MOST = 1e-4
+# Whole numbers that are read as numbers go up to this: the steps of a diffusion.
+_COUNTED = 1000
 # How far beyond what one rounding of its inputs moves the file's own outputs.
 _ROUNDINGS = 8
 # What adds up elements of one tensor: nudged inputs average out there, and roundings of the sum do not.
@@ -41,6 +43,7 @@ _MEANS = frozenset({"AveragePool", "GlobalAveragePool", "ReduceMean", "ReduceSum
 _BATCHES = (1, 3)
 # The types of inputs that arrays are cast to.
 _TYPES = {
+    "tensor(float)": np.float32,
     "tensor(int32)": np.int32,
     "tensor(float16)": np.float16,
     "tensor(bool)": np.bool_,
@@ -169,7 +172,8 @@ def prove(
             other = session_run(nudged, list(names), outputs, of=path)
             pairs = [(told(path, other, feed), told(path, ours, feed)) for feed in named]
             moved = max(_apart(path, *pair) for pair in pairs)
-    if worst > min(_MOST, max(_ROUNDINGS * moved, _summing(programs))):
+    near = min(_MOST, max(_ROUNDINGS * moved, _summing(programs)))
+    if worst > max(near, min(moved, _HALF_MOST)):
         reason = f"an output differs by {worst:.1e} of its largest value, rounding by {moved:.1e}"
         raise NetspecError(NotProven(str(path), reason))
     return Proof(ran, count, worst, moved, places, apart=apart)
@@ -199,9 +203,10 @@ def plain(path: Path, meant: Meant | None, folder: str) -> Path:
 
 
 def leading(program: Program, names: Sequence[str], feed: Mapping[str, Array]) -> dict[str, Array]:
-    """Inputs by the graph's names, the batch first."""
+    """Inputs by the graph's names, the batch first, and an axis of one behind it where there is no other."""
     pairs = zip(names, feed.values(), program.inputs, strict=True)
-    return {name: np.moveaxis(array, item.batch, 0) for name, array, item in pairs}
+    found = {name: np.moveaxis(array, item.batch, 0) for name, array, item in pairs}
+    return {name: a[:, None] if a.ndim == 1 else a for name, a in found.items()}
 
 
 def _session(path: Path, inputs: list[str], feed: Mapping[str, Array]) -> Sequence[Array]:
@@ -323,8 +328,8 @@ def _feeds(
             continue
         shape[item.batch] = batch
         found[item.name] = (
-            random.integers(0, bound or 2, shape)
-            if item.integers
+            random.integers(0, _COUNTED if item.counted else bound or 2, shape)
+            if item.integers or item.counted
             else random.standard_normal(shape, np.float32)
         )
     return found
@@ -340,6 +345,8 @@ def compared(path: Path, name: str, found: Array, wanted: Array, *, shown: bool 
 
     Raises for one without a finite number too, if nothing else has `shown` that the nets are the same.
     """
+    if wanted.ndim == 1 and found.shape[:1] == wanted.shape and found.size == wanted.size:
+        found = found.reshape(wanted.shape)  # one number for each sample
     if found.shape != wanted.shape:
         raise NetspecError(NotProven(str(path), f"{name} is {found.shape}, not {wanted.shape}"))
     if not wanted.size:

@@ -34,6 +34,7 @@ MODULES = {
     "spatial.unpool": "unpool",
     "spatial.upsample": "upsample",
     "vectors.attention": "rotary attend attention",
+    "vectors.counted": "position_ids",
     "vectors.linear": "fc linear",
     "vectors.product": "matmul",
     "vectors.recurrent": "lstm gru rnn",

@@ -61,6 +61,10 @@ class TensorType:
         """A tensor of numbers of the same batch, of another shape."""
         return TensorType(shape, self.batch)
 
+    def resized(self, axis: int, size: Dim) -> TensorType:
+        """The same tensor, ids of ids, with another size along an axis."""
+        return TensorType((*self.shape[:axis], size, *self.shape[axis + 1 :]), self.batch, self.ids)
+
     def with_symbols(self, sizes: Mapping[str, Dim]) -> TensorType:
         """The same tensor with symbols in its shape replaced."""
         shape = tuple(substitute(dim, sizes) for dim in self.shape)

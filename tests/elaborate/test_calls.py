@@ -444,3 +444,20 @@ def test_a_word_is_told_in_the_file_that_it_was_written_in(steps: str, tmp_path:
     assert said.span is not None
     assert (said.span.source.name, said.span.text) == (str(net), "foo")
     assert [label.span.source.name for label in said.labels] == [str(tmp_path / "parts.ns")]
+
+
+def test_what_follows_a_step_is_shared_with_it(net: Callable[..., Graph]) -> None:
+    steps = "conv3-8 as a; conv3-8(weights=@a) x2; conv3-8(norm=none, act=none, weights=@a)"
+    graph = net(f"input 8x12x12\ndefault conv(norm=bn, act=prelu)\n{steps}")
+    owners = [(node.op.spelling, node.owner) for node in graph.nodes[1:]]
+    whole = [("conv", "a"), ("bn", "a_bn"), ("prelu", "a_prelu")]
+    assert owners == [*whole, *whole, *whole, ("conv", "a")]
+
+
+def test_a_norm_that_the_other_step_has_not_is_its_own(net: Callable[..., Graph]) -> None:
+    steps = "conv3-8 as a; conv3-8(norm=bn, weights=@a) as b; conv3-8(norm=bn, weights=@b)"
+    graph = net(f"input 8x12x12\n{steps}")
+    assert [n.owner for n in graph.nodes[1:]] == ["a", "a", "b_bn", "a", "b_bn"]
+    blocks = "block b { groupnorm(2); prelu }\n"
+    graph = net(f"{blocks}input 8x12x12\nconv3-8(norm=b) as a; conv3-8(norm=b, weights=@a)")
+    assert len({node.owner for node in graph.nodes[1:]}) == 3

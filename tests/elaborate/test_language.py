@@ -122,6 +122,40 @@ def test_an_inline_block_adds_no_level_to_the_path() -> None:
     assert paths("inline block b { relu; tanh }\nb x2") == ["relu1", "tanh1", "relu2", "tanh2"]
 
 
+@pytest.mark.parametrize(
+    ("text", "made"),
+    [
+        ("residual { relu } as x", "relu1 x"),
+        ("residual { relu } x3 as x", "relu1 x relu2 x_2 relu3 x_3"),
+        ("residual { conv3-16(pad=1) } as x", "conv1 shortcut x"),
+        ("residual { residual { relu } } as x", "relu1 add1 x"),
+        ("inline block b { relu; tanh }\nb as x", "relu1 x"),
+        ("inline block c { relu; tanh }\ninline block b { relu; c }\nb as x", "relu1 relu2 x"),
+        ("inline block b { relu; tanh as y }\nb as x", "relu1 y"),
+        ("inline block b { relu; tanh x2 }\nb as x", "relu1 tanh1 x"),
+        ("inline block b { relu; if C > 1 { tanh } }\nb as x", "relu1 x"),
+        ("inline block b { relu; conv1-4; gap }\nb as x", "relu1 conv1 x"),
+        ("inline block b { relu; conv1-4 }\nb as x", "relu1 conv1"),
+        ("inline block b { relu; bn }\nb as x", "relu1 bn1"),
+        ("inline block b(body) { relu; body }\nb { tanh } as x", "relu1 tanh1"),
+        ("inline block b(body) { body as x; sigmoid }\nb { tanh } as y", "tanh1 y"),
+        ("block c { tanh }\ninline block b { relu; c }\nb as x", "relu1 c1.tanh1"),
+        ("if C > 1 { relu; tanh } as x", "relu1 x"),
+        ("for i in 1..2 { relu; tanh } as x", "relu1 tanh1 relu2 x"),
+        ("freeze { relu; tanh } as x", "relu1 x"),
+        ("{ | relu | tanh } as x, y; add", "x y add1"),
+        ("{ | relu; tanh | conv1-C } as x, y; add as z", "relu1 x conv1 z"),
+        ("for i in 1..2 { | relu } as x, y; add", "x y add1"),
+        ("split(3) as x, y, z; add", "split1 add1"),
+    ],
+)
+def test_a_name_behind_braces_is_that_of_the_step_that_makes_the_result(
+    text: str, made: str
+) -> None:
+    """Where it has none, and no weights: keys of weights are what they were without the name."""
+    assert paths(text) == made.split()
+
+
 def test_defaults_of_parameters_may_use_those_before() -> None:
     assert shapes("block b(n=4, m=n*2) { conv1-m }\nb; b(3); b(m=5)") == ["8x8x8", "6x8x8", "5x8x8"]
 

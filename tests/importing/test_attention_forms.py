@@ -29,7 +29,7 @@ def split_round(x: Any) -> Any:
 class Layer(nn.Module):
     """Llama's attention: grouped heads of keys and values, rotary positions, a mask that is added."""
 
-    def __init__(self, base: float, around: Any, odd: float) -> None:
+    def __init__(self, base: float, around: Any, odd: Any = lambda rates: rates) -> None:
         super().__init__()
         self.base, self.around, self.odd = base, around, odd
         head = WIDTH // HEADS
@@ -38,8 +38,8 @@ class Layer(nn.Module):
 
     def _tables(self, x: Any) -> Any:
         half = WIDTH // HEADS // 2
-        rates = 1.0 / self.base ** (torch.arange(half) / half)
-        angles = torch.arange(x.shape[1]).float()[:, None] * rates * self.odd
+        rates = self.odd(1.0 / self.base ** (torch.arange(half) / half))
+        angles = torch.arange(x.shape[1]).float()[:, None] * rates
         angles = torch.cat([angles, angles], -1)
         return angles.cos()[None, None], angles.sin()[None, None]
 
@@ -123,7 +123,7 @@ IDS = torch.arange(STEPS)[None] % 50
 def test_rotary_positions_and_shared_heads_are_one_attention(
     base: float, around: Any, tmp_path: Path
 ) -> None:
-    module = Texts(*(Layer(base, around, 1.0) for _ in range(2)))
+    module = Texts(*(Layer(base, around) for _ in range(2)))
     found = read(module, tmp_path / "m.onnx", IDS)
     ops: list[Any] = [n.op for n in found.graph.nodes[1:] if n.op.spelling == "attention"]
     assert len(ops) == 2
@@ -133,9 +133,38 @@ def test_rotary_positions_and_shared_heads_are_one_attention(
     assert found.proof is not None
 
 
+def slowed(factor: float, length: int, low: float, high: float) -> Any:
+    """Llama 3.1's rates, as its authors have them."""
+
+    def rates(plain: Any) -> Any:
+        waves = 2 * torch.pi / plain
+        smooth = (length / waves - low) / (high - low)
+        between = (1 - smooth) * plain / factor + smooth * plain
+        found = torch.where(waves > length / low, plain / factor, plain)
+        return torch.where((waves <= length / low) & (waves >= length / high), between, found)
+
+    return rates
+
+
+@pytest.mark.parametrize(
+    ("odd", "said"),
+    [
+        (slowed(8.0, 32, 1.0, 4.0), "rotary_factor=8, rotary_length=32"),
+        (slowed(32.0, 20, 1.0, 4.0), "rotary_factor=32, rotary_length=20"),
+        (slowed(2.5, 10, 0.5, 2.0), "rotary_factor=2.5, rotary_length=20"),
+        (lambda rates: rates / 4, "rotary_factor=4, rotary_length="),
+    ],
+)
+def test_long_waves_may_turn_slower(odd: Any, said: str, tmp_path: Path) -> None:
+    found = read(Texts(Layer(10000.0, turned_round, odd)), tmp_path / "m.onnx", IDS)
+    assert "rotary=10000" in found.text
+    assert said in found.text
+    assert found.proof is not None
+
+
 def test_tables_that_no_base_gives_stay_what_they_are(tmp_path: Path) -> None:
-    # Positions are stretched, as some do for texts that are longer than those of training.
-    found = read(Texts(Layer(10000.0, turned_round, 0.25)), tmp_path / "m.onnx", IDS)
+    odd = Layer(10000.0, turned_round, lambda rates: rates * 1.25)
+    found = read(Texts(odd), tmp_path / "m.onnx", IDS)
     assert "rotary" not in found.text
     assert found.proof is not None
     assert found.proof.error < 1e-5

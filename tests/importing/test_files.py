@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from support.mutants import altered
 
 import netspec
 from netspec.cli.main import main
+from netspec.diagnostics.raised import NetspecError
 from netspec.importing.files.specialise import read_program
 from netspec.importing.imported import import_file
 
@@ -322,3 +324,26 @@ def test_mutated_files_are_read_or_refused(seed: int, tmp_path: Path) -> None:
             import_file(path)
         except netspec.NetspecError as refusal:
             assert str(refusal)
+
+
+@pytest.mark.parametrize(
+    ("factor", "off", "proven"), [(1e4, 2e-4, True), (1e4, 5e-2, False), (10.0, 2e-4, False)]
+)
+def test_a_net_is_as_near_as_its_own_rounding_or_refused(
+    factor: float, off: float, proven: bool, tmp_path: Path
+) -> None:
+    nodes = [helper.make_node("Mul", ["x", "f"], ["a"]), helper.make_node("Sin", ["a"], ["y"])]
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 8])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 8])
+    held = numpy_helper.from_array(np.float32(factor), "f")
+    graph = helper.make_graph(nodes, "g", [x], [y], [held])
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    (tmp_path / "m.onnx").write_bytes(made.SerializeToString())
+
+    def run(feeds: Any) -> Any:
+        return [np.sin(feeds["x"] * np.float32(factor)) + np.float32(off)]
+
+    with nullcontext() if proven else pytest.raises(NetspecError, match="NS803"):
+        found = import_file(tmp_path / "m.onnx", run=run)
+        assert found.proof is not None
+        assert found.proof.error > 1e-4

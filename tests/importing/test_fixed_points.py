@@ -16,6 +16,11 @@ KINDS = {
         "input 3x9\nslice(4, 5, axis=time); flatten; relu",
         "crop(4)",
     ),
+    "a shortcut that is named": (
+        "input 8x6\nadd { | identity | conv3-C(pad=same) } as keys; parameter(8x5); attention(2, @keys)\n"
+        "fc-8(over=channels); attention(2, @keys)",
+        "residual { conv3-8(pad=same) } as keys",
+    ),
     "means over permuted places": (
         "input 3x6x7x6\nrelu as x; transpose((3, 0, 2, 1)); gmp(keep=yes); sigmoid as a; @x; tanh as b\n"
         "output a, b",

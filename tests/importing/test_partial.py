@@ -19,6 +19,7 @@ RANDOM = np.random.default_rng(0)
 FOUR = RANDOM.standard_normal((4, 3, 3, 3)).astype(np.float32)
 EIGHT = RANDOM.standard_normal((8, 4, 3, 3)).astype(np.float32)
 ARRAYS = {"four": FOUR, "eight": EIGHT, "s": np.int64([2, 3, 30])}
+ARRAYS["matrix"] = np.ones((1, 6, 5), np.float32)
 
 
 def saved(path: Path, nodes: list[Any], outputs: dict[str, int], **more: Any) -> Path:
@@ -62,6 +63,22 @@ def test_what_unread_nodes_read_are_outputs_and_what_they_make_are_inputs(tmp_pa
     assert sum("ArgMax best" in line for line in notes) == 1
     weights = {name: array.shape for name, array in found.weights.items()}
     assert sorted(weights.values()) == [(4, 3, 3, 3), (8, 4, 3, 3)]
+
+
+def test_a_step_that_the_language_refuses_is_a_node_that_is_not_read(tmp_path: Path) -> None:
+    """ONNX repeats a matrix for each channel, `matmul` does not: the node is named, and may be cut out."""
+    nodes = [
+        node("Conv", ["x", "four"], ["a"], name="first", pads=[1] * 4),
+        node("MatMul", ["a", "matrix"], ["b"], name="/mix/MatMul"),
+        node("Tanh", ["b"], ["y"]),
+    ]
+    path = saved(tmp_path / "m.onnx", nodes, {"y": TensorProto.FLOAT})
+    said = r"1 of 3 nodes .* MatMul /mix/MatMul \(`matmul` joins tensors of different shapes"
+    with pytest.raises(netspec.NetspecError, match=said):
+        import_file(path)
+    found = import_file(path, partial=True)
+    assert [item.node.name for item in found.unread] == ["/mix/MatMul"]
+    assert "input missing_matmul: 4x6x5" in found.text
 
 
 def test_the_rest_is_proven_on_what_the_file_makes(tmp_path: Path) -> None:

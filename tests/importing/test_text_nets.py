@@ -483,3 +483,128 @@ def test_windows_side_by_side_are_a_reshape(tmp_path: Path) -> None:
     found = read(exported(tmp_path / "net.onnx", Patches(), (torch.randn(1, 8, 3),)))
     assert "pick" not in found.text
     assert "reshape(2x4x3)" in found.text
+
+
+def _roberta(words: Any, mask: Any) -> Any:
+    told = words.ne(1).int()
+    return (torch.cumsum(told, dim=1).type_as(told) * told).long() + 1
+
+
+def _opt(words: Any, mask: Any) -> Any:
+    return (torch.cumsum(mask, dim=1) * mask - 1).long() + 2
+
+
+def _by_conditions(words: Any, mask: Any) -> Any:
+    counted = torch.cumsum((words > 0).long(), dim=1)
+    return torch.where(words == 0, torch.zeros_like(counted), counted)
+
+
+class Placed(nn.Module):
+    """Words and their places, which are counted by `count` of words and a mask."""
+
+    def __init__(self, count: Any, rows: int = 12) -> None:
+        super().__init__()
+        self.count = count
+        self.words, self.places = nn.Embedding(WORDS, WIDTH), nn.Embedding(rows, WIDTH)
+        self.last = nn.Linear(WIDTH, 3)
+
+    def forward(self, words: Any, mask: Any = None) -> Any:
+        return self.last(self.words(words) + self.places(self.count(words, mask)))
+
+
+@pytest.mark.parametrize(
+    ("count", "inputs", "said"),
+    [
+        (_roberta, 1, "position_ids(12); embedding-16"),
+        (_opt, 2, "position_ids(12, 0, 1); embedding-16"),
+        (_by_conditions, 1, "position_ids(12, 0); embedding-16"),
+    ],
+)
+def test_places_are_counted_without_what_fills_up(
+    count: Any, inputs: int, said: str, tmp_path: Path
+) -> None:
+    given = (ids(2, STEPS), torch.ones(2, STEPS, dtype=torch.int64))[:inputs]
+    found = read(exported(tmp_path / "a.onnx", Placed(count), given))
+    assert said in found.text
+    assert found.proof is not None
+
+
+def test_counted_places_are_of_any_length_that_their_table_has(tmp_path: Path) -> None:
+    path = tmp_path / "a.onnx"
+    exported(path, Placed(_roberta), (ids(2, STEPS),), {0: "n", 1: "t"})
+    found = import_file(path)
+    assert "input T ids(20)" in found.text
+    assert found.proof is not None
+    assert found.proof.places == ("10", "7")
+
+
+def _counted_backwards(words: Any, mask: Any) -> Any:
+    told = words.ne(1).long()
+    return torch.cumsum(told.flip(1), dim=1) * told + 1
+
+
+def test_what_is_counted_otherwise_is_refused(tmp_path: Path) -> None:
+    path = exported(tmp_path / "a.onnx", Placed(_counted_backwards), (ids(2, STEPS),))
+    with pytest.raises(netspec.NetspecError, match="NS802"):
+        import_file(path)
+
+
+def _where_word(words: Any) -> Any:
+    return (words.int() == 7).int().argmax(dim=-1)
+
+
+def _where_largest(words: Any) -> Any:
+    return words.argmax(dim=-1)
+
+
+def _where_last(words: Any) -> Any:
+    return (torch.arange(STEPS) * (words != 3).int()).argmax(dim=-1)
+
+
+class Chosen(nn.Module):
+    """The state of one step of each sample: where `place` says."""
+
+    def __init__(self, place: Any, moved: bool) -> None:
+        super().__init__()
+        self.place, self.moved = place, moved
+        self.words, self.last = nn.Embedding(WORDS, WIDTH), nn.Linear(WIDTH, 3)
+
+    def forward(self, words: Any) -> Any:
+        words = words.view(-1, words.shape[-1]) if self.moved else words
+        x = self.words(words).cumsum(1)
+        x = self.last(x[torch.arange(x.shape[0]), self.place(words)])
+        return x.relu()
+
+
+@pytest.mark.parametrize("moved", [False, True])
+@pytest.mark.parametrize("place", [_where_word, _where_largest, _where_last])
+def test_a_step_is_taken_where_ids_say(place: Any, moved: bool, tmp_path: Path) -> None:
+    found = read(exported(tmp_path / "a.onnx", Chosen(place, moved), (ids(2, STEPS),)))
+    assert "topk(1) as" in found.text
+    assert "gather(@" in found.text
+    assert "ids(20)" in found.text, "whose ids are those of the table, moved or not"
+    assert found.proof is not None
+
+
+@pytest.mark.parametrize("told", [{"add_zero_attn": True}, {"add_bias_kv": True}])
+@pytest.mark.parametrize("alone", [True, False])
+def test_keys_that_no_word_has_stand_beside_the_others(
+    told: dict[str, bool], alone: bool, tmp_path: Path
+) -> None:
+    """Rows of heads of all samples, folded to one constant, are the same for each sample."""
+
+    class More(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.heads = nn.MultiheadAttention(WIDTH, HEADS, batch_first=True, **told)
+
+        def forward(self, x: Any, y: Any = None) -> Any:
+            y = x if y is None else y
+            return self.heads(x, y, y, need_weights=False)[0]
+
+    given = (torch.randn(1, STEPS, WIDTH), torch.randn(1, STEPS + 1, WIDTH))[: 2 - alone]
+    found = read(exported(tmp_path / "a.onnx", More(), given))
+    assert "parameter(16x1)" in found.text
+    assert f"attend({HEADS}" in found.text
+    assert found.proof is not None
+    assert found.proof.batches == (1, 3)

@@ -227,6 +227,19 @@ class SharedShapesDiffer(Problem):
     advice_text: str = ""
 
 
+class NothingToShare(Problem):
+    code = "NS364"
+    title = "`{op}` cannot have the weights of {owner}: there are none"
+    help = "name the step that has them, or call a block twice: `b as first; b(weights=@first)`"
+    explain = (
+        "`weights=@name` needs the name of a step that has weights, or of a call of the same block. An "
+        "input, a step without weights and what braces give have none: steps in braces have names of "
+        "their own, and what is to be shared as a whole is a block."
+    )
+    op: str
+    owner: str
+
+
 class ElementsDiffer(Problem):
     code = "NS320"
     title = "`{op}` keeps the elements: {found} cannot become {wanted}"

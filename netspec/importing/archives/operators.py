@@ -13,22 +13,32 @@ from typing import Any
 Function = Callable[..., Any]
 _ATEN = frozenset(
     """
-    abs abs_ adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool1d
-    adaptive_max_pool2d add add_ addmm amax amin arange avg_pool1d avg_pool2d avg_pool3d baddbmm batch_norm
-    bmm cat celu channel_shuffle chunk clamp clamp_ clamp_max clamp_min clone concat constant_pad_nd
-    contiguous conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d convolution cos cumsum
-    div div_ dropout dropout_ elu elu_ embedding eq erf exp expand expand_as feature_dropout flatten flip
-    floor floor_divide full full_like gather ge gelu glu group_norm gru gt hardsigmoid hardsigmoid_ hardswish
-    hardswish_ hardtanh hardtanh_ index_select instance_norm layer_norm le leaky_relu leaky_relu_ linear log
-    log_softmax logical_and logical_not logical_or lstm lt masked_fill matmul max max_pool1d max_pool2d
-    max_pool3d maximum mean min minimum mish mish_ mm mul mul_ narrow ne neg new_full new_ones new_zeros norm
-    ones ones_like pad permute pixel_shuffle pixel_unshuffle pow prelu prod reciprocal reflection_pad1d
-    reflection_pad2d relu relu6 relu6_ relu_ repeat repeat_interleave replication_pad1d replication_pad2d
-    reshape rms_norm rnn_relu rnn_tanh roll rsqrt rsub scalar_tensor scaled_dot_product_attention select selu
-    selu_ sigmoid sigmoid_ sign silu silu_ sin softmax softplus split split_with_sizes sqrt square squeeze
-    stack sub sub_ sum swapaxes t tanh tanh_ tile transpose tril triu type_as unbind unflatten unfold
-    unsqueeze upsample_bicubic2d upsample_bilinear2d upsample_linear1d upsample_nearest1d upsample_nearest2d
-    upsample_nearest3d upsample_trilinear3d var var_mean view view_as where zeros zeros_like
+    _upsample_nearest_exact1d _upsample_nearest_exact2d _upsample_nearest_exact3d _weight_norm abs abs_
+    acos adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool1d
+    adaptive_max_pool2d add add_ addbmm addcdiv addcmul addmm addmv affine_grid_generator alpha_dropout
+    amax amin aminmax arange argmax argmin asin atan atan2 avg_pool1d avg_pool2d avg_pool3d baddbmm
+    batch_norm bilinear bmm broadcast_to cat cdist ceil celu channel_shuffle chunk clamp clamp_
+    clamp_max clamp_min clone col2im column_stack concat constant_pad_nd contiguous conv1d conv2d conv3d
+    conv_transpose1d conv_transpose2d conv_transpose3d convolution cos cosh cosine_similarity cumprod
+    cumsum diagonal div div_ dropout dropout_ dstack einsum elu elu_ embedding eq erf erfc exp exp2
+    expand expand_as expm1 feature_alpha_dropout feature_dropout flatten flip floor floor_divide fmod
+    frac full full_like gather ge gelu glu grid_sampler group_norm gru gru_cell gt hardshrink
+    hardsigmoid hardsigmoid_ hardswish hardswish_ hardtanh hardtanh_ hstack im2col index index_select
+    instance_norm isfinite isinf isnan layer_norm le leaky_relu leaky_relu_ lerp linear linspace log
+    log10 log1p log2 log_sigmoid log_softmax logical_and logical_not logical_or logical_xor logit
+    logsumexp lstm lstm_cell lt masked_fill masked_fill_ matmul max max_pool1d max_pool2d max_pool3d
+    max_unpool2d max_unpool3d maximum mean min minimum mish mish_ mm mul mul_ mv
+    nan_to_num narrow ne neg new_full new_ones new_zeros norm not_equal ones ones_like outer pad
+    pairwise_distance permute pixel_shuffle pixel_unshuffle positive pow prelu prod reciprocal
+    reflection_pad1d reflection_pad2d relu relu6 relu6_ relu_ remainder repeat repeat_interleave
+    replication_pad1d replication_pad2d reshape rms_norm rnn_relu rnn_relu_cell rnn_tanh rnn_tanh_cell
+    roll rot90 round rsqrt rsub scalar_tensor scaled_dot_product_attention scatter scatter_add select
+    selu selu_ sigmoid sigmoid_ sign silu silu_ sin sinh softmax softplus softshrink sort split
+    split_with_sizes sqrt square squeeze stack std sub sub_ sum swapaxes swapdims t tan tanh tanh_
+    threshold threshold_ tile topk transpose tril triu true_divide trunc type_as unbind unflatten unfold
+    unsqueeze upsample_bicubic2d upsample_bilinear2d upsample_linear1d upsample_nearest1d
+    upsample_nearest2d upsample_nearest3d upsample_trilinear3d var var_mean view view_as vstack where
+    zeros zeros_like
     """.split()
 )
 # Calls that only hold a size or a type to something: nothing is computed.
@@ -99,6 +109,14 @@ def _own(torch: Any) -> dict[str, Function]:
     def log_softmax(x: Any, dim: int, half: bool) -> Any:
         return torch.log_softmax(x, dim)
 
+    def taken(x: Any, places: Any) -> Any:
+        return x[tuple(slice(None) if at is None else at for at in places)]
+
+    def moved(x: Any, source: Any, destination: Any) -> Any:
+        # Exporters keep axes that are counted from the end, which no file may hold.
+        lists = ([v] if isinstance(v, int) else v for v in (source, destination))
+        return torch.movedim(x, *([axis % x.dim() for axis in axes] for axes in lists))
+
     def pooled(*given: Any) -> Any:
         return torch.max_pool2d(*given), None
 
@@ -132,9 +150,12 @@ def _own(torch: Any) -> dict[str, Function]:
         "_unsafe_view": torch.Tensor.reshape,
         "alias": same,
         "detach": same,
+        "index": taken,
         "detach_": same,
         "lift_fresh_copy": torch.clone,
         "linalg_vector_norm": length,
+        "movedim": moved,
+        "moveaxis": moved,
         "max_pool2d_with_indices": pooled,
         "native_group_norm": group_norm,
         "native_layer_norm": layer_norm,

@@ -19,7 +19,8 @@ _FORMATS = {
 }
 _STRIDED = 7
 # Words that are arguments: of modes and approximations.
-_WORD = re.compile(r"[a-z_]{0,24}")
+# A mode, or which axes of which tensor are summed.
+_WORD = re.compile(r"[a-z_]{0,24}|[A-Za-z ,.]{1,99}->[A-Za-z .]{0,99}")
 _LONGEST = 2**16
 # JSON has no such numbers.
 _ENDLESS = {"Infinity": float("inf"), "-Infinity": float("-inf"), "NaN": float("nan")}

@@ -45,7 +45,8 @@ class Input:
 
     That is the first, but of the sequences and states that recurrences read, whose second it is. `symbols`
     are the names of sizes that are open, the batch's first, of the file where it has one; empty for others.
-    The rows of `regions` are those of images, of any number, and not samples.
+    The rows of `regions` are those of images, of any number, and not samples. What is `counted` the file has
+    as whole numbers, and reads as numbers.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Input:
     symbols: tuple[str, ...] = ()
     batch: int = 0
     regions: bool = False
+    counted: bool = False
 
     @property
     def places(self) -> int:

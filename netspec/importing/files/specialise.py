@@ -30,6 +30,7 @@ from netspec.diagnostics.records import printable
 from netspec.importing.files.chains import chained
 from netspec.importing.files.composed import COMPOSED, composed
 from netspec.importing.files.computing import computed
+from netspec.importing.files.counted import counted
 from netspec.importing.files.einsum import as_products, bounded
 from netspec.importing.files.meaning.meant import meant
 from netspec.importing.files.normal import normalised
@@ -187,7 +188,7 @@ class _Specialising:
             tables=self.tables.found,
         )
         program.nodes[:] = program.used()
-        return program
+        return counted(program)
 
     def _input(self, item: Any, index: int) -> Input:
         kind = item.type.tensor_type
@@ -267,7 +268,7 @@ class _Specialising:
             self.tables.sized.add(proto.output[0])
             return
         self._infer(fixed)
-        if plain and self._compute(fixed):
+        if plain and (self._compute(fixed) or self._compute_alike(fixed)):
             return
         attributes = attributes_of(self.path, fixed)
         if plain and proto.op_type == "Cast" and self._idle_cast(fixed):
@@ -464,6 +465,17 @@ class _Specialising:
             self.types.pop(name, None)
         with reading(lambda reason: refused(self.path, f"{printable(node.op_type)}: {reason}")):
             self.tables.note(node, self.opset)
+        return True
+
+    def _compute_alike(self, node: NodeProto) -> bool:
+        """Computes what is taken of numbers that are the same wherever it is taken; whether it did."""
+        if node.op_type not in ("Gather", "GatherElements") or node.input[0] not in self.constants:
+            return False
+        array, shape = self.constants[node.input[0]], self._shape(self.types.get(node.output[0]))
+        if shape is None or not array.size or array.size > _SIZES or (array != array.flat[0]).any():
+            return False
+        self.constants[node.output[0]] = np.broadcast_to(array.flat[0], shape)
+        self.types.pop(node.output[0])
         return True
 
     def _idle_cast(self, node: NodeProto) -> bool:

@@ -13,13 +13,11 @@ from netspec.importing.files.program import Array, Node
 from netspec.importing.recognise.parts.rows import with_rows
 from netspec.importing.recognise.rules.chains import nearest
 from netspec.importing.recognise.rules.choosing import pairs
-from netspec.importing.recognise.steps import Wire
+from netspec.importing.recognise.steps import MISFIT, Wire
 from netspec.importing.recognise.views import Atom, View, flat, size_of
 from netspec.importing.recognise.writer import Unsaid, Writer
 from netspec.ops.spatial.upsample import nearest_places
 
-# Why a reshape to numbers of another size of the inputs is not read.
-MISFIT = "its sizes are not those of what it reads, at the sizes that inputs have here"
 # The words for a value's axes, by how many it has.
 _WORDS = {
     1: ("channels",),
@@ -332,7 +330,7 @@ def _embedding(writer: Writer, node: Node, table: Array) -> View:
     view = writer.view(node.inputs[1])
     if table.ndim != 2 or node.get("axis", 0) or table.dtype.kind != "f":
         raise Unsaid("it is no table of vectors")
-    if view.wire.step is not None:
+    if view.wire.source.step is not None and view.wire.only != "embedding":
         raise Unsaid("its ids are no input")
     rows, width = table.shape
     wire = writer.step(
@@ -343,6 +341,10 @@ def _embedding(writer: Writer, node: Node, table: Array) -> View:
         weights={"weight": table},
     )
     new = (Atom(width),) if width > 1 else ()
+    if len(view.axes) == 1:  # one id for each sample
+        return View(
+            writer.step("flatten", [wire], (width,)), (view.base[0], new), (*view.axes, new)
+        )
     # However the ids were moved, their vectors lie as they do.
     return View(wire, (view.base[0], new, *view.base[1:]), (*view.axes, new))
 

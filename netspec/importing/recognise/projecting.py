@@ -93,6 +93,7 @@ def projections(wires: Sequence[Wire], heads: int, shared: int) -> list[_Part] |
 
 
 # What attention says of heads and `attend` does not.
+_TURNED = ("part", "pairs", "factor", "length")
 _PROJECTED = ("qk_norm=", "trained_scale=", "rotary")
 
 
@@ -118,7 +119,7 @@ def _turned(wire: Wire) -> tuple[list[str], Wire]:
         return [], wire
     given = dict(item.split("=") for item in step.head[:-1].split(", ") if "=" in item)
     found = [f"rotary={given.get('base', '10000')}"]
-    found += [f"rotary_{word}={given[word]}" for word in ("part", "pairs") if word in given]
+    found += [f"rotary_{word}={given[word]}" for word in _TURNED if word in given]
     return found, step.inputs[0]
 
 

@@ -22,14 +22,17 @@ from netspec.importing.recognise.rules.bins import BINS
 from netspec.importing.recognise.rules.chains import chained
 from netspec.importing.recognise.rules.choosing import CHOOSING
 from netspec.importing.recognise.rules.columns import with_regions
+from netspec.importing.recognise.rules.counting import COUNTING, counted
 from netspec.importing.recognise.rules.heads import ATTENTION
 from netspec.importing.recognise.rules.joining import JOINING
+from netspec.importing.recognise.rules.largest import by_largest
 from netspec.importing.recognise.rules.narrowing import narrowed
 from netspec.importing.recognise.rules.pixels import PIXELS
 from netspec.importing.recognise.rules.products import PRODUCTS
 from netspec.importing.recognise.rules.reducing import REDUCING
 from netspec.importing.recognise.rules.sampling import SAMPLING
 from netspec.importing.recognise.rules.tables import in_tables
+from netspec.importing.recognise.rules.tied import tied
 from netspec.importing.recognise.rules.told import of_ids
 from netspec.importing.recognise.rules.unpooling import UNPOOLING
 from netspec.importing.recognise.steps import Step, Wire
@@ -55,6 +58,7 @@ _RULES: dict[str, Callable[[Writer, Node], Made]] = {
     **PIXELS,
     **BINS,
     **CHOOSING,
+    **COUNTING,
     **SAMPLING,
     **UNPOOLING,
     **WRITTEN,
@@ -95,7 +99,8 @@ class Recognised:
     @property
     def weights(self) -> dict[str, Array]:
         """The steps' tensors by their names in the text."""
-        return {f"{s.name}.{key}": array for s in self.steps for key, array in s.weights.items()}
+        owners = [step for step in self.steps if step.owner is None]
+        return {f"{s.name}.{key}": array for s in owners for key, array in s.weights.items()}
 
     @property
     def scopes(self) -> dict[str, tuple[Scope, ...]]:
@@ -103,10 +108,11 @@ class Recognised:
         return {step.name: step.scopes for step in self.steps}
 
 
-def recognised(program: Program, name: str) -> Recognised:
+def recognised(program: Program, name: str, refused: Mapping[str, str] | None = None) -> Recognised:
     """The steps of a program, which is rewritten on the way; `name` is that of the net.
 
-    A group of nodes that no step says is read as its nodes, where nothing else is unread for that.
+    `refused` are tensors whose steps the language refused, and why: what makes them is not read. A group of
+    nodes that no step says is read as its nodes, where nothing else is unread for that.
     """
     whole = replace(
         program,
@@ -114,9 +120,9 @@ def recognised(program: Program, name: str) -> Recognised:
         constants=dict(program.constants),
         shapes=dict(program.shapes),
     )
-    found, unsaid = _read(program, name)
+    found, unsaid = _read(program, name, refused or {})
     if unsaid:
-        other, left = _read(whole, name, unsaid)
+        other, left = _read(whole, name, refused or {}, unsaid)
         before = {item.node.output for item in found.unread} - unsaid
         if not left and {item.node.output for item in other.unread} <= before:
             program.nodes[:] = whole.nodes
@@ -127,10 +133,12 @@ def recognised(program: Program, name: str) -> Recognised:
 
 
 def _read(
-    program: Program, name: str, apart: Set[str] = frozenset()
+    program: Program, name: str, refused: Mapping[str, str], apart: Set[str] = frozenset()
 ) -> tuple[Recognised, frozenset[str]]:
     """The steps of a program, and what the groups make that are none; those that make `apart` stay nodes."""
     total = len(program.nodes)
+    counted(program)
+    by_largest(program)
     with_steps(program)
     turned(program)
     in_tables(program)
@@ -144,6 +152,8 @@ def _read(
         writer.node = node
         before = len(writer.steps)
         try:
+            if node.output in refused:
+                raise Unsaid(refused[node.output])
             views = _made(writer, node)
         except Unsaid as refusal:
             writer.forget(before)
@@ -158,7 +168,8 @@ def _read(
     known = [name for name in program.outputs if name not in writer.unknown]
     made = {name: id(writer.views[name].wire) for name in known if name in writer.views}
     outputs = [name for name in known if made.get(name) not in missing]
-    found = {output: _output(writer, output, unread) for output in outputs}
+    own: dict[int, Wire] = {}
+    found = {output: _output(writer, output, unread, own) for output in outputs}
     placed = {output: item for output, item in found.items() if item is not None}
     outputs = [output for output in outputs if output in placed]
     wires = [placed[output][0] for output in outputs]
@@ -173,6 +184,7 @@ def _read(
     steps = _used(writer.steps, wires)
     writer.parts.told(steps)
     _with_ids(program, writer, steps)
+    tied(steps)
     read = {id(wire) for step in steps for wire in (*step.inputs, *step.named.values())}
     whole = Recognised(
         name,
@@ -223,14 +235,21 @@ def _made(writer: Writer, node: Node) -> Made:
         raise Unsaid("its attributes are not those of the operator") from None
 
 
-def _output(writer: Writer, output: str, unread: list[Unread]) -> tuple[Wire, int] | None:
-    """The value that an output is, the batch first, and which axis of the file's that is; None if unread."""
+def _output(
+    writer: Writer, output: str, unread: list[Unread], own: dict[int, Wire]
+) -> tuple[Wire, int] | None:
+    """The value that an output is, the batch first, and which axis of the file's that is; None if unread.
+
+    `own` are steps that give inputs, or one of several tensors, names that outputs have.
+    """
     writer.node = Node("Output", (), (output,), name="")
     try:
         view = writer.view(output)
         batch = view.axes.index(view.base[0]) if view.base[0] in view.axes else 0
         view = view.moved(sorted(range(len(view.axes)), key=lambda axis: axis != batch))
-        wire = writer.plain(view)
+        # What is one number for each sample has an axis of one in a spec.
+        view = View(view.wire, view.base, (*view.axes, *[()] * (len(view.axes) == 1)))
+        wire = writer.sized(writer.plain(view), view.axes)
         if wire.only:
             raise Unsaid(f"it is of places that only {wire.only} takes")
         if not writer.parts.whole(wire, view.axes[0]):
@@ -238,7 +257,9 @@ def _output(writer: Writer, output: str, unread: list[Unread]) -> tuple[Wire, in
         # One of several tensors of a step has no name of its own.
         part = wire.step is not None and len(wire.step.made) > 1 and len(writer.called) > 1
         if wire.step is None or part:
-            wire = writer.step("identity", [wire], wire.sizes)
+            if id(wire) not in own:
+                own[id(wire)] = writer.step("identity", [wire], wire.sizes)
+            wire = own[id(wire)]
         return wire, batch
     except Unsaid as refusal:
         unread.append(Unread(Node("output", (), (output,), name=output), str(refusal)))
@@ -306,18 +327,21 @@ def _counts(program: Program) -> dict[str, str]:
 
 
 def _with_ids(program: Program, writer: Writer, steps: list[Step]) -> None:
-    """Leaves out how many rows a table has where that is how many ids its input holds."""
-    for item, wire in zip(program.inputs, writer.inputs, strict=True):
-        if item.integers:
-            rows = f"rows={_rows(steps, wire)}"
-            for step in steps:
-                if wire in step.inputs:
-                    step.given = tuple(given for given in step.given if given != rows)
+    """Leaves out how many rows a table has where that is how many ids there can be."""
+    pairs = zip(program.inputs, writer.inputs, strict=True)
+    known = [(wire, str(_rows(steps, wire))) for item, wire in pairs if item.integers]
+    known += [(step.made[0], step.given[0]) for step in steps if step.head == "position_ids"]
+    for wire, rows in known:
+        for step in steps:
+            if any(read.source is wire for read in step.inputs):
+                step.given = tuple(given for given in step.given if given != f"rows={rows}")
 
 
 def _rows(steps: Sequence[Step], wire: Wire) -> int:
     """How many ids an input can hold: as many as the smallest table has rows."""
     tables = [
-        s.weights["weight"].shape[0] for s in steps if wire in s.inputs and "weight" in s.weights
+        s.weights["weight"].shape[0]
+        for s in steps
+        if any(read.source is wire for read in s.inputs) and "weight" in s.weights
     ]
     return min(tables, default=2)

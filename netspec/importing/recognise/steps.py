@@ -16,6 +16,8 @@ from netspec.syntax.expected import KEYWORDS
 _LONGEST = 56
 # Numbers of more characters are fractions where they can be.
 _SHORT = 8
+# Why a reshape, or a table, has no place for what it reads.
+MISFIT = "its sizes are not those of what it reads, at the sizes that inputs have here"
 _RESERVED = {word.lower() for word in KEYWORDS} | {"input", "output"}
 
 
@@ -38,6 +40,12 @@ class Wire:
     cuts: tuple[Any, ...] = ()
     only: str = ""
 
+    @property
+    def source(self) -> Wire:
+        """What it is elements of, as they are."""
+        moved = self.step is not None and re.match(r"(slice|pick)\b", self.step.head)
+        return self.step.inputs[0].source if self.step is not None and moved else self
+
     def beside(self, only: str, sizes: tuple[int, ...]) -> Wire:
         """What its step gives beside it, to steps of one word alone."""
         assert self.step is not None
@@ -52,7 +60,8 @@ class Step:
 
     It reads `inputs`, the first from the wire and the others by reference; `named` ones as the
     parameters of these names. `weights` are its tensors by their names in the operator. It makes the
-    values `made`, and beside them what goes by its own name, `aside`.
+    values `made`, and beside them what goes by its own name, `aside`. `source` is what the node makes that
+    it was written for. With an `owner`, the weights are that step's.
     """
 
     name: str
@@ -65,6 +74,8 @@ class Step:
     joins: bool = False
     made: tuple[Wire, ...] = ()
     aside: tuple[Wire, ...] = ()
+    owner: Step | None = None
+    source: str = ""
 
     def renamed(self, name: str) -> None:
         """Calls the step, what it makes and what goes by its name otherwise."""
@@ -77,7 +88,10 @@ class Step:
         first, *others = self.inputs
         given = [f"@{wire.name}" for wire in others]
         given += [*self.given, *(f"{key}=@{wire.name}" for key, wire in self.named.items())]
+        given += [] if self.owner is None else [f"weights=@{self.owner.name}"]
         call = f"{self.head}({', '.join(given)})" if given else self.head
+        if given and self.head.endswith(")"):  # a head that has arguments has these first
+            call = f"{self.head[:-1]}, {', '.join(given)})"
         found = [f"@{first.name}; {call} as {self.name}"]
         if len(self.made) > 1:
             parts = " | ".join(f"identity as {wire.name}" for wire in self.made)

@@ -16,7 +16,7 @@ from netspec.importing.recognise.parts.running import RUN, run
 from netspec.importing.recognise.steps import number, sizes
 from netspec.importing.recognise.views import View, copies, flat, size_of
 from netspec.importing.recognise.writer import Unsaid, Writer
-from netspec.ops.vectors.turning import map_angles
+from netspec.ops.vectors.turning import Slowing, map_angles
 
 Shape = tuple[int, ...]
 # Nodes that turn a tensor, and numbers that are run through them.
@@ -25,6 +25,8 @@ _MOST = 2**24
 # What single precision makes of an angle of some turns.
 _CLOSE = 2e-5
 _RATE = 1e-6
+# Angles of less than this are told without turns that are whole; shares of less count as none.
+_NEAR, _BETWEEN = 3.0, 1e-4
 
 
 def rotated(
@@ -144,7 +146,7 @@ def _fitted(turns: Array, turned: int) -> dict[str, Any] | None:
             angles = map_angles(np, size, tokens, half, float(np.log(base)) / half)
             if np.abs(np.exp(1j * angles) - turns).max() < _close(len(turns)):
                 return {"base": base, **({"size": size} if rank > 1 else {})}
-    return None
+    return _slowed(turns, turned // 2) if not tokens else None
 
 
 def _bases(rate: float, half: int) -> Iterator[float]:
@@ -153,8 +155,60 @@ def _bases(rate: float, half: int) -> Iterator[float]:
         yield 10000.0
     elif 0 < rate < 1:
         exact = rate ** (-half / (half - 1))
-        shorter = (float(f"{exact:.{digits}g}") for digits in range(1, 10))
-        yield from (b for b in shorter if b >= 1 and abs(b / exact - 1) <= half * _RATE)
+        yield from (base for base in _shorter(exact, half * _RATE) if base >= 1)
+
+
+def _shorter(exact: float, close: float) -> Iterator[float]:
+    """Numbers so close to one, relative to it, of few digits first."""
+    found = (float(f"{exact:.{digits}g}") for digits in range(1, 10))
+    return (number for number in found if abs(number / exact - 1) <= close)
+
+
+def _slowed(turns: Array, half: int) -> dict[str, Any] | None:
+    """The base, and how long waves are slowed, of turns (places, pairs); None if they are not."""
+    if half < 2 or len(turns) < 2:
+        return None
+    rates = _rates(turns)
+    if (rates <= 0).any():
+        return None
+    places = np.arange(len(turns))[:, None]
+    for ratio in (rates[-1] / rates[-2], rates[1] / rates[0]):
+        for base in _shorter(float(ratio) ** -half, half * _RATE) if 0 < ratio < 1 else ():
+            plain = float(base) ** (-np.arange(half) / half)
+            factor = next(_shorter(float(plain[-1] / rates[-1]), half * _RATE), 1.0)
+            if factor <= 1:
+                continue
+            for length in _lengths(rates / plain, plain, factor):
+                found = np.array([Slowing(factor, length).of(rate) for rate in plain])
+                if np.abs(np.exp(1j * places * found) - turns).max() < _close(len(turns)):
+                    return {"base": base, "factor": factor, "length": length}
+    return None
+
+
+def _rates(turns: Array) -> Array:
+    """By how much each pair turns from place to place, told at the farthest within half a turn."""
+    found: Array = np.angle(turns[1])
+    step = 2
+    while step < len(turns):
+        near = found * step < _NEAR
+        found = np.where(near, np.angle(turns[step]) / step, found)
+        step *= 2
+    return found
+
+
+def _lengths(share: Array, plain: Array, factor: float) -> Iterator[int]:
+    """Lengths of waves by which pairs of these plain rates turn by such shares of them."""
+    kept = (share - 1 / factor) / (1 - 1 / factor)
+    between = (kept > _BETWEEN) & (kept < 1 - _BETWEEN)
+    if between.any():
+        exact = float(np.median(2 * np.pi * (1 + 3 * kept[between]) / plain[between]))
+        yield from (int(number) for number in _shorter(exact, _BETWEEN) if number >= 1)
+        return
+    # Any between those of what turns as ever and of what is slowed: a power of two, or the shortest.
+    least = 8 * np.pi / plain[kept >= 0.5].min() if (kept >= 0.5).any() else 1
+    most = 2 * np.pi / plain[kept < 0.5].max()
+    yield 2 ** int(np.ceil(np.log2(least)))
+    yield int(np.floor(most))
 
 
 def _map(turns: Array, rank: int, half: int) -> Shape | None:
@@ -184,10 +238,14 @@ def given(turning: Mapping[str, Any], places: Sequence[int]) -> list[str]:
 
 
 def pairs(turning: Mapping[str, Any]) -> list[str]:
-    """Which channels turn, and with which, where that is not all by halves."""
+    """Which channels turn, with which, and how slowly long waves, where that is not all by halves alike."""
     share = turning["share"]
     found = [f"part={number(share)}"] * (share != 1)
-    return found + ["pairs=neighbours"] * bool(turning["neighbours"])
+    found += ["pairs=neighbours"] * bool(turning["neighbours"])
+    if "factor" in turning:
+        found.append(f"factor={number(turning['factor'])}")
+        found += [f"length={turning['length']}"] * (turning["length"] != Slowing().length)
+    return found
 
 
 def rotary(writer: Writer, node: Node) -> View:

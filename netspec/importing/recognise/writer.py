@@ -68,7 +68,8 @@ class Writer:
         elif not shape or shape[item.batch] != self.program.batch:
             raise Unsaid(f"the input {item.name} has no batch of its own")
         others = item.of_sample(self.shapes)
-        wire = Wire(free, others)
+        # One number for each sample has an axis of one in a spec.
+        wire = Wire(free, others or (1,))
         base = (rows, *self.axes(others))
         axes = (*base[1 : item.batch + 1], base[0], *base[item.batch + 1 :])
         self.views[item.name] = View(wire, base, axes)
@@ -159,6 +160,7 @@ class Writer:
         step = Step(
             name, head, tuple(inputs), tuple(given), named or {}, weights or {}, self.node.scopes
         )
+        step.source = self.node.output
         step.made = tuple(
             Wire(
                 name if outputs == 1 else self.names.free([f"{name}_{i + 1}"], word),
@@ -222,7 +224,7 @@ class Writer:
     def flowing(self) -> Wire:
         """A value with a row for each sample that is of numbers: an input, or what is first made of ids."""
         pairs = zip(self.program.inputs, self.inputs, strict=True)
-        made = (step.made[0] for step in self.steps if step.made and not step.made[0].shared)
+        made = (step.made[0] for step in self.steps if step.made and _flows(step.made[0]))
         return next(
             chain((wire for item, wire in pairs if not item.integers), made), self.inputs[0]
         )
@@ -280,6 +282,10 @@ class Writer:
             raise Unsaid("its first axis is not the batch")
         return self.arranged(view, view.axes).wire
 
+    def sized(self, wire: Wire, axes: Axes) -> Wire:
+        """The value with these axes and no others of one element."""
+        return self._reshaped(wire, (), axes[1:]) if len(wire.sizes) > len(axes) - 1 else wire
+
     def channelled(self, view: View, axis: int) -> View:
         """The view on a value whose channels are this axis."""
         view = view.alone(axis)
@@ -303,9 +309,9 @@ class Writer:
             raise Unsaid("it is one number for each sample, without an axis")
         if len(target) == 1:
             return self.step("flatten", [wire], shape)
-        if base[0] == target[0] and len(target) == 2 and 2 < len(base) <= _PLACES + 1:
+        if base[:1] == target[:1] and len(target) == 2 and 2 < len(base) <= _PLACES + 1:
             return self.step("sequence", [wire], shape)
-        if base[0] == target[0] and len(base) == 2 and 2 < len(target) <= _PLACES + 1:
+        if base[:1] == target[:1] and len(base) == 2 and 2 < len(target) <= _PLACES + 1:
             return self.step(f"grid({'x'.join(map(str, shape[1:]))})", [wire], shape)
         return self.step(f"reshape({'x'.join(map(str, shape))})", [wire], shape)
 
@@ -491,3 +497,8 @@ def _meets(large: View, small: View) -> bool:
         pairs = zip(small.base[1:], large.base[1:], strict=True)
         return all(not a or not b or a == b for a, b in pairs)
     return len(small.base) == 2 and len(large.base) > 1 and small.base[1] == large.base[1]
+
+
+def _flows(wire: Wire) -> bool:
+    """Whether a value has numbers for each sample."""
+    return not wire.shared and not wire.only

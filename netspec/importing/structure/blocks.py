@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from netspec.importing.structure.names import Names
+from netspec.importing.structure.sharing import Ties
 from netspec.importing.structure.stages import BLOCK, STAGE, staged
 from netspec.importing.structure.terms import FORK, HEAD, REFERENCE, Chain, Item, Piece, Ref, forms
 from netspec.importing.structure.text import Writer, tokens
@@ -33,9 +34,11 @@ class Folding:
         names: Names,
         refused: Collection[Any],
         blocks: Mapping[str, Block],
+        ties: Ties,
         kept: Collection[Any] = (),
     ) -> None:
         self.top, self.names, self.make, self.refused = top, names, writer, refused
+        self.ties = ties
         self.kept = kept
         self.done: list[Any] = []
         self.blocks: dict[str, Block] = dict(blocks)
@@ -103,7 +106,8 @@ class Folding:
             first = number == len(last.slots)
             if not first and (a.value != b.value or type(a.value) is not type(b.value)):
                 return False
-        return self._closed([item], uses) and self._closed([last], uses)
+        closed = self._closed([item], uses) and self._closed([last], uses)
+        return closed and self.ties.again(last, item)
 
     # pieces
 
@@ -186,7 +190,7 @@ class Folding:
         for bound, key, pieces in promising:
             if bound <= most or tried >= _TRIED * (1 + (best is None)):
                 break
-            pieces = [piece for piece in pieces if self._whole(piece, uses)]
+            pieces = self.ties.alike([piece for piece in pieces if self._whole(piece, uses)])
             if len(pieces) < 2:
                 continue
             tried += 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from netspec.importing.structure.fusing import PROJECTION, missing
@@ -41,6 +41,23 @@ def chosen(items: Iterable[Item], writer: Callable[[Defaults], Writer]) -> Defau
         if settings:
             found[word] = settings
     return found
+
+
+def lines_and_settings(defaults: Defaults) -> list[tuple[str, frozenset[str]]]:
+    """What can be left out of defaults: whole lines, then single settings of lines of several."""
+    lines = [(word, frozenset(given)) for word, given in defaults.items()]
+    single = [(word, frozenset({slot})) for word, slots in lines for slot in defaults[word]]
+    return lines + [part for part in single if part not in lines]
+
+
+def without(defaults: Defaults, word: str, slots: Collection[str]) -> Defaults:
+    """The defaults without some settings of a line, and without the line if nothing is left of it."""
+    rest = {slot: value for slot, value in defaults.get(word, {}).items() if slot not in slots}
+    return {
+        other: rest if other == word else v
+        for other, v in defaults.items()
+        if other != word or rest
+    }
 
 
 def _key(item: Item) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Set
 from contextlib import suppress
 from typing import Any
 
@@ -16,11 +16,12 @@ from netspec.graph.written import RESERVED, input_line, metadata_lines, written
 from netspec.importing.scopes import Scope
 from netspec.importing.structure.blocks import MOST, Folding
 from netspec.importing.structure.bracing import braced
-from netspec.importing.structure.defaults import Defaults, chosen
+from netspec.importing.structure.defaults import Defaults, chosen, lines_and_settings, without
 from netspec.importing.structure.fusing import fused
 from netspec.importing.structure.library import Recognising
 from netspec.importing.structure.names import Names
 from netspec.importing.structure.regions import nested, plain
+from netspec.importing.structure.sharing import Ties
 from netspec.importing.structure.terms import IDENTITY, REFERENCE, Chain, Item, Tangled, reference
 from netspec.importing.structure.text import Anything, Writer, family, tokens
 from netspec.importing.structure.unify import Block
@@ -86,17 +87,19 @@ def _folded(graph: Graph, scopes: Mapping[str, tuple[Scope, ...]], way: _Way) ->
     refused: list[Any] = []
     while True:
         done: list[Any] = []
-        text = _text(graph, scopes, way, MOST, refused, done)
+        spec = _spec(graph, scopes, way, MOST, refused, done)
+        text = spec.text(spec.defaults)
         if matches(graph, text):
-            return text
+            return spec.spared(text) if way.settled else text
         if not done or len(refused) == _REFUSED:
             return None
         # The first folding after which it is another net: by halves.
         right, wrong = -1, len(done)
         while wrong - right > 1:
             middle = (right + wrong) // 2
-            part = _text(graph, scopes, way, middle, refused)
-            right, wrong = (middle, wrong) if matches(graph, part) else (right, middle)
+            part = _spec(graph, scopes, way, middle, refused)
+            text = part.text(part.defaults)
+            right, wrong = (middle, wrong) if matches(graph, text) else (right, middle)
         if wrong == 0:
             return None
         refused.append(done[wrong - 1])
@@ -108,17 +111,63 @@ def matches(graph: Graph, text: str) -> bool:
     return built is not None and same(graph, built) is not None
 
 
-def _text(
+@record
+class _Spec:
+    """What is written: the steps of a graph and its blocks, named, and the defaults that were chosen."""
+
+    graph: Graph
+    chain: Chain
+    blocks: Mapping[str, Block]
+    ordered: tuple[Block, ...]
+    named: Mapping[Any, str]
+    listed: tuple[str, ...]
+    defaults: Defaults
+    giving: Set[Any]
+
+    def text(self, defaults: Defaults) -> str:
+        """The text under these defaults. Raises Misfit where a projection is another under them."""
+        graph, writer = self.graph, Writer(defaults, self.named, self.blocks, self.giving)
+        lines = (
+            [] if graph.name in RESERVED or not graph.name.isidentifier() else [f"net {graph.name}"]
+        )
+        lines += [*metadata_lines(graph.metadata), ""]
+        lines += [input_line(graph, node) for node in graph.inputs]
+        for word, settings in defaults.items():
+            given = ", ".join(f"{slot}={writer.value(value)}" for slot, value in settings.items())
+            lines.append(f"default {word}({given})")
+        for block in self.ordered:
+            lines += ["", *writer.definition(block)]
+        lines += ["", *writer.lines(self.chain)]
+        if self.listed:
+            lines.append(f"output {', '.join(self.listed)}")
+        if writer.misfits:
+            raise Misfit
+        return format_text("\n".join(lines) + "\n")
+
+    def spared(self, text: str) -> str:
+        """The text without the defaults that only made steps shorter which blocks took the place of."""
+        defaults = self.defaults
+        for word, slots in lines_and_settings(defaults):
+            less = without(defaults, word, slots)
+            with suppress(Misfit):
+                other = self.text(less)
+                if tokens(other) < tokens(text) and matches(self.graph, other):
+                    defaults, text = less, other
+        return text
+
+
+def _spec(
     graph: Graph,
     scopes: Mapping[str, tuple[Scope, ...]],
     way: _Way,
     most: int = MOST,
     refused: Collection[Any] = (),
     done: list[Any] | None = None,
-) -> str:
+) -> _Spec:
     chain = nested(graph, flat=way.flat)
     braced(chain)
-    fused(chain, projecting=way.projecting)
+    ties = Ties(chain)
+    fused(chain, ties, projecting=way.projecting)
     names = Names(graph, scopes)
     named: dict[Any, str] = {node.output: node.path for node in graph.inputs}
     listed = _outputs(graph, chain, named)
@@ -135,11 +184,12 @@ def _text(
             raise Misfit
     names.taken |= set(shipped)
     folding = Folding(
-        chain, lambda blocks: Writer(likely, anything, blocks), names, refused, shipped, named
+        chain, lambda blocks: Writer(likely, anything, blocks), names, refused, shipped, ties, named
     )
     folding.run(most)
     if done is not None:
         done += folding.done
+    ties.say((chain, *(block.body for block in folding.blocks.values() if block.body)))
     # Names are given to what is left: each block has its own.
     ordered = _ordered(chain, folding.blocks)
     names.numbered(chain, ordered, folding.blocks)
@@ -155,24 +205,12 @@ def _text(
         if way.settled
         else chosen(
             (item for body in bodies for item in body.walk()),
-            lambda settings: Writer(settings, named, folding.blocks),
+            lambda settings: Writer(settings, named, folding.blocks, ties.giving),
         )
     )
-    writer = Writer(defaults, named, folding.blocks)
-    lines = [] if graph.name in RESERVED or not graph.name.isidentifier() else [f"net {graph.name}"]
-    lines += [*metadata_lines(graph.metadata), ""]
-    lines += [input_line(graph, node) for node in graph.inputs]
-    for word, settings in defaults.items():
-        given = ", ".join(f"{slot}={writer.value(value)}" for slot, value in settings.items())
-        lines.append(f"default {word}({given})")
-    for block in ordered:
-        lines += ["", *writer.definition(block)]
-    lines += ["", *writer.lines(chain)]
-    if listed:
-        lines.append(f"output {', '.join(listed)}")
-    if writer.misfits:
-        raise Misfit
-    return format_text("\n".join(lines) + "\n")
+    return _Spec(
+        graph, chain, folding.blocks, tuple(ordered), named, tuple(listed), defaults, ties.giving
+    )
 
 
 def _bare(chain: Chain, likely: Defaults) -> Defaults:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from netspec.importing.structure.sharing import Ties
 from netspec.importing.structure.steps import FROZEN, layer
 from netspec.importing.structure.terms import REFERENCE, RESIDUAL, Chain, Free, Item, forms
 from netspec.ops.registry import REGISTRY
@@ -21,29 +22,30 @@ _IDENTITY = Free(("auto", "pad", "same", "identity"))
 _PROJECTED = Free(("auto", "project"))
 
 
-def fused(chain: Chain, *, projecting: bool = True) -> None:
+def fused(chain: Chain, ties: Ties, *, projecting: bool = True) -> None:
     """Rewrites a chain and all in its braces; `projecting` leaves projections to `residual`."""
     for item in chain.items:
         for kid in item.kids:
-            fused(kid, projecting=projecting)
+            fused(kid, ties, projecting=projecting)
     items: list[Item] = []
     for item in chain.items:
-        if not (items and _follow(items[-1], item)):
+        if not (items and _follow(items[-1], item, ties)):
             items.append(_residual(_referring(item), projecting))
     chain.items = items
 
 
-def _follow(before: Item, item: Item) -> bool:
+def _follow(before: Item, item: Item, ties: Ties) -> bool:
     """Makes a step an argument of the one before, if it can be."""
     slot = next((slot for slot, words in _FOLLOWERS.items() if item.word in words), None)
     if slot is None or slot not in before.slots or before.label or before.get(slot) is not None:
         return False
     if slot == "norm" and before.get("act") is not None:
         return False
-    frozen, unshared = before.get(FROZEN), item.get("weights") is None
-    if len(item.nodes[0].inputs) != 1 or not unshared or before.get("weights") is not None:
+    if len(item.nodes[0].inputs) != 1 or not ties.together(before.nodes[0], item.nodes[0]):
         return False
-    if item.get(FROZEN) != frozen and item.nodes[0].op.weights(*item.nodes[0].input_types):
+    if item.get(FROZEN) != before.get(FROZEN) and item.nodes[0].op.weights(
+        *item.nodes[0].input_types
+    ):
         return False
     before.put(**{slot: layer(item)})
     before.result, before.label = item.result, item.label
@@ -101,7 +103,7 @@ def _shortcut(item: Item, body: Chain, way: Chain) -> Any:
     if words == ["conv"]:
         conv = way.items[0]
         given = dict(zip(conv.slots, conv.values, strict=True))
-        plain = {"act": None, "groups": 1, "dilation": 1, "fixed": None, "weights": None}
+        plain = {"act": None, "groups": 1, "dilation": 1, "fixed": None}
         alike = all(given[name] == value for name, value in plain.items())
         unpadded = 0 in forms(given["pad"]) and given["pad_mode"] == "zeros"
         if given["kernel"] == 1 and alike and unpadded:

@@ -75,11 +75,6 @@ class _Nesting:
         self.reads = Counter(value.node for node in self.order for value in read_by(node))
         self.inputs = set(graph.inputs)
         self.pads = paddings(tuple(self.order))
-        self.owners: dict[str, Value] = {}
-        # The node that is made first of those that share weights.
-        self.first: dict[str, Node] = {}
-        for node in self.order:
-            self.first.setdefault(node.owner, node)
         self.wanted: set[Value] = set()
         self.made: dict[Node, Item] = {}
         self.heads = self._heads()
@@ -167,7 +162,7 @@ class _Nesting:
         if joins and len(level.wire) not in (1, len(operands(node))):
             self._go(level, self._start(level, operands(node)[0]))
         if joins and not self.flat and level.depth < _DEEPEST:
-            item = step(node, None, self.pads)
+            item = step(node, self.pads)
             item.slots, item.values = _without_references(item)
             item.single = len(level.wire) == 1
             item.start = level.wire[0] if item.single else None
@@ -196,7 +191,6 @@ class _Nesting:
         fresh = {name: v.node for name, v in named.items() if not level.sees(v.node)}
         layers = {name: source for name, source in fresh.items() if self._layer(node, source)}
         others = [*plain, *(value for name, value in named.items() if name not in layers)]
-        owner = self._owner(level, node)
         for value in others:
             if not level.sees(value.node):
                 self._emit(level, value)
@@ -206,9 +200,9 @@ class _Nesting:
             numbers = (n.output for n in self.graph.inputs if n.types[0].ids is None)
             self._go(level, next(numbers, self.graph.inputs[0].output))
         self.wanted.update(others)
-        item = step(node, owner, self.pads)
+        item = step(node, self.pads)
         for name, source in layers.items():
-            item.put(**{name: layer(step(source, None, self.pads))})
+            item.put(**{name: layer(step(source, self.pads))})
             item.nodes += (source,)
             level.seen.add(source)
         item.start = level.wire[0]
@@ -219,16 +213,6 @@ class _Nesting:
         alone = self.reads[source] == 1 and source.owner == source.path and not source.frozen
         near = not read_by(source) or source.inputs[:1] == node.inputs[:1]
         return isinstance(source.op, Source) and alone and near and source.head == node.head
-
-    def _owner(self, level: _Level, node: Node) -> Value | None:
-        """The step that was made first of those that share this one's weights."""
-        known = self.owners.setdefault(node.owner, node.output)
-        if known.node is node:
-            return None
-        if not level.sees(known.node):
-            raise Tangled
-        self.wanted.add(known)
-        return known
 
     def _branches(self, level: _Level, inputs: Sequence[Value]) -> Iterator[Chain]:
         seen: set[Node] = set()
@@ -281,7 +265,6 @@ class _Nesting:
                     continue
                 owner[node] = number
                 waiting += [value.node for value in read_by(node)]
-                waiting.append(self.first[node.owner])
         return found
 
     def _tops(self, level: _Level, target: Node, known: dict[Node, int]) -> set[Node]:

@@ -12,6 +12,7 @@ from netspec.elaborate.build import attempted
 from netspec.foundation.records import record
 from netspec.importing.structure.fusing import fused
 from netspec.importing.structure.regions import nested
+from netspec.importing.structure.sharing import Ties
 from netspec.importing.structure.terms import Chain, Item, Tangled
 from netspec.importing.structure.unify import UNSAID
 from netspec.syntax.files import LIBRARY
@@ -75,7 +76,7 @@ def made(text: str) -> Chain | None:
         chain = nested(graph)
     except Tangled:
         return None
-    fused(chain)
+    fused(chain, Ties(chain))
     return chain
 
 

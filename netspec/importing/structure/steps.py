@@ -26,10 +26,10 @@ def references(node: Node) -> tuple[tuple[Value, ...], dict[str, Value]]:
     return referred(node.op, plain), named
 
 
-def step(node: Node, owner: Value | None, pads: tuple[str, ...]) -> Item:
+def step(node: Node, pads: tuple[str, ...]) -> Item:
     """The step that makes a node, without norm and activation behind it.
 
-    `owner` is the step whose weights it uses, `pads` the words for paddings, first what is preferred.
+    `pads` are the words for paddings, first what is preferred. Whose weights it uses is said later.
     """
     plain, named = references(node)
     values: dict[str, Any] = {
@@ -46,7 +46,7 @@ def step(node: Node, owner: Value | None, pads: tuple[str, ...]) -> Item:
     values |= {name: read(named[name]) if name in named else None for name in _steps_of(node.op)}
     values |= {f"@{i}": read(value) for i, value in enumerate(plain)}
     weighted = bool(node.op.weights(*node.input_types))
-    values |= {OWNER: None if owner is None else read(owner), FROZEN: node.frozen and weighted}
+    values |= {OWNER: None, FROZEN: node.frozen and weighted}
     return Item(node.op.spelling, tuple(values), tuple(values.values()), nodes=(node,))
 
 

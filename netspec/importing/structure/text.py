@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import takewhile, zip_longest
 from typing import Any
 
 from netspec.graph.written import typed
 from netspec.importing.structure.fusing import PROJECTION, SHORTCUT, missing
+from netspec.importing.structure.steps import OWNER
 from netspec.importing.structure.terms import (
     FORK,
     HEAD,
@@ -51,8 +52,11 @@ class Writer:
         defaults: Mapping[str, Mapping[str, Any]],
         names: Mapping[Any, str],
         blocks: Mapping[str, Any] | None = None,
+        giving: Collection[Any] = (),
     ) -> None:
         self.defaults, self.names, self.blocks = defaults, names, blocks or {}
+        # The names of steps whose weights others use: a name is of the step, not of what follows it.
+        self.giving = giving
         # Projections in blocks that are not what `residual` makes under these defaults.
         self.misfits: list[Item] = []
 
@@ -78,7 +82,14 @@ class Writer:
         """A step, or several where followers are shorter as steps of their own."""
         together = self._named(item, self._step(item, {}))
         apart = [slot for slot in ("norm", "act") if isinstance(item.get(slot), Layer)]
-        if item.times != 1 or not apart or item.get("frozen") or item.word not in REGISTRY:
+        shared = item.get(OWNER) is not None or item.label in self.giving
+        if (
+            shared
+            or item.times != 1
+            or not apart
+            or item.get("frozen")
+            or item.word not in REGISTRY
+        ):
             return [together]
         best = [together]
         for number in range(len(apart)):
@@ -188,12 +199,14 @@ class Writer:
     def _call(self, item: Item) -> str:
         block, said = self.blocks[item.word], []
         positional = True
-        for (name, default), value in zip(block.parameters, item.values, strict=True):
+        for (name, default), value in zip(block.parameters, item.values, strict=False):
             if default is not None and value == default[0]:
                 positional = False
                 continue
             text = self.value(value)
             said.append(text if positional else f"{name}={text}")
+        if item.get(OWNER) is not None:
+            said.append(f"{OWNER}={self.value(item.get(OWNER))}")
         return f"{item.word}({', '.join(said)})" if said else item.word
 
     def definition(self, block: Any) -> list[str]:

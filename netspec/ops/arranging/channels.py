@@ -88,10 +88,11 @@ class Slice(Operator):
     """Elements `start` to `end` along one axis, `end` excluded; negative ones count from the end.
 
     (C, *sizes) to the same with one size changed. `slice(0, 3)` takes the first three channels,
-    `slice(-1, axis=time)` the last step.
+    `slice(-1, axis=time)` the last step. Of ids it gives ids: `slice(0, 1)` the first column of a table.
     """
 
     spelling = "slice"
+    moves = True
     order = ("start", "end")
     examples = (
         ("6x4x5", "slice(1, 4)"),
@@ -99,6 +100,7 @@ class Slice(Operator):
         ("6x9", "slice(-1, axis=time)"),
         ("6x4x5", "slice(1, axis=height)"),
         ("7", "slice(2, 5)"),
+        ("4 ids(9)", "slice(1, 3); embedding-2"),
     )
 
     start: int = count(low=-(2**31), doc="the first")
@@ -119,7 +121,7 @@ class Slice(Operator):
         # Counted from the end on both sides, it is as long at every size of the tensor.
         ends = (self.end or 0) - self.start if self.start < 0 and (self.end or -1) < 0 else None
         length = ((last - first if ends is None else ends) + self.step - 1) // self.step
-        return tensor.with_shape(*tensor.shape[:axis], length, *tensor.shape[axis + 1 :])
+        return tensor.resized(axis, length)
 
     def macs(self, *inputs: TensorType) -> Dim:
         return 0
@@ -150,15 +152,17 @@ class Slice(Operator):
 class Pick(Operator):
     """Elements of one axis in the order given, each as often as it is named: `pick((2, 0, 1))`.
 
-    (C, *sizes) to the same with one size changed; negative places count from the end.
+    (C, *sizes) to the same with one size changed; negative places count from the end. Of ids it gives ids.
     """
 
     spelling = "pick"
+    moves = True
     order = ("elements",)
     examples = (
         ("6x4x5", "pick((2, 0, 1))"),
         ("3x9", "pick((0, -1, 4, 4), axis=time)"),
         ("2x4x5", "pick([3], axis=height)"),
+        ("4 ids(9)", "pick((3, 0)); embedding-2"),
     )
 
     elements: tuple[int, ...] = integers(doc="which, from 0")
@@ -172,9 +176,7 @@ class Pick(Operator):
         if not at_least(size, least):
             allowed = f"within {size} {self.axis}"
             raise Rejection(OutOfRange(self.spelling, "elements", allowed, show(self.elements)))
-        return tensor.with_shape(
-            *tensor.shape[:axis], len(self.elements), *tensor.shape[axis + 1 :]
-        )
+        return tensor.resized(axis, len(self.elements))
 
     def macs(self, *inputs: TensorType) -> Dim:
         return 0

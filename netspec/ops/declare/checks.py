@@ -21,6 +21,8 @@ from netspec.sizes.shapes import TensorType, numel
 
 def need_numbers(op: Operator, inputs: Sequence[TensorType]) -> None:
     """Refuses ids where numbers are needed and numbers where ids are."""
+    if op.moves:
+        return
     plain, named = op.apart(inputs)
     numbers = (tensor for name, tensor in named.items() if not _takes_either(op.params[name]))
     for tensor in (*plain, *numbers):

@@ -47,6 +47,7 @@ _HOOKS = frozenset(
 _DECLARATIONS = frozenset(
     {"spelling", "aliases", "arity", "takes_ids", "follows", "defaults_of", "examples", "order"}
     | {"random", "joins", "carried", "sized_by", "either", "batches", "places", "looks_back"}
+    | {"moves"}
 )
 
 # Every operator class that has been made, by the words for it.
@@ -65,6 +66,7 @@ class Operator:
         arity: how many tensors it takes; None for any number, joining what the wire carries.
         joins: a merge word: takes branches in braces.
         takes_ids: it reads integer ids and not numbers.
+        moves: it gives elements as they are: ids of ids.
         order: parameters that can be given by position, in order.
         either: parameters of which at most one is given; a step's own displaces a default.
         follows: names of layer parameters (`norm`, `act`) emitted after it as nodes of their own.
@@ -87,6 +89,7 @@ class Operator:
     arity: ClassVar[int | None] = 1
     joins: ClassVar[bool] = False
     takes_ids: ClassVar[bool] = False
+    moves: ClassVar[bool] = False
     order: ClassVar[tuple[str, ...]] = ()
     either: ClassVar[tuple[str, ...]] = ()
     follows: ClassVar[tuple[str, ...]] = ()

@@ -16,7 +16,7 @@ from netspec.ops.declare.reach import EVERYWHERE, POINTWISE, Reach
 from netspec.ops.declare.schemes import Constant, Ones, Xavier, Zeros
 from netspec.ops.declare.weight import Scheme, Weight
 from netspec.ops.vectors.heads import Heads, as_map
-from netspec.ops.vectors.turning import Places, Turning, places_of
+from netspec.ops.vectors.turning import Places, Slowing, Turning, places_of
 from netspec.sizes.conditions import equal
 from netspec.sizes.dims import Dim
 from netspec.sizes.shapes import TensorType, numel
@@ -38,6 +38,7 @@ class Rotary(Operator):
     examples = (
         ("8x5", "rotary(2)"),
         ("12xT", "rotary(2, 500, part=0.7, pairs=neighbours)"),
+        ("32x9", "rotary(2, factor=4, length=24)"),
     )
 
     heads: int = count(1, doc="heads that the channels are those of")
@@ -46,10 +47,13 @@ class Rotary(Operator):
     pairs: str = choice(
         "halves", "neighbours", default="halves", doc="which channels turn together"
     )
+    factor: float = real(1.0, low=1.0, doc="how many times slower long waves turn (Llama 3.1)")
+    length: int = count(8192, doc="steps that long waves are longer than")
 
     def _turning(self, channels: int) -> Turning:
         width = channels // self.heads
-        return Turning(self.base, width, self.part, self.pairs == "neighbours", Places())
+        neighbours, slowing = self.pairs == "neighbours", Slowing(self.factor, self.length)
+        return Turning(self.base, width, self.part, neighbours, Places(), slowing)
 
     def infer(self, *inputs: TensorType) -> TensorType:
         need_spatial(self, inputs[0], 1)
@@ -188,6 +192,7 @@ class Attention(Heads):
         ("4x6", "relu as memory; slice(0, 3, axis=time); attention(2, @memory)"),
         ("8xT", "attention(4, kv_heads=2, head_width=4, causal=yes, rotary=10000)"),
         ("8x2x3", "attention(2, rotary=100)"),
+        ("32x9", "attention(2, rotary=10000, rotary_factor=8, rotary_length=40)"),
         ("8x7", "attention(1, rotary=100, rotary_size=2x3, rotary_pairs=neighbours)"),
         ("4x2x3", "attention(2, scores=relative(2), key_bias=no)"),
         ("6x4", "relu as q; conv1-4 as k; conv1-3 as v; @q; attention(2, @k, @v, qk_norm=rmsnorm)"),
@@ -214,6 +219,10 @@ class Attention(Heads):
     rotary_pairs: str = choice(
         "halves", "neighbours", default="halves", doc="which channels turn together"
     )
+    rotary_factor: float = real(
+        1.0, low=1.0, doc="how many times slower long waves turn (Llama 3.1)"
+    )
+    rotary_length: int = count(8192, doc="steps that long waves are longer than")
     rotary_size: int | tuple[int, ...] | None = per_axis(
         None, doc="sizes of the map that the last steps are; those before do not turn"
     )
@@ -256,7 +265,11 @@ class Attention(Heads):
             return None
         places = places_of(self, tensor, self.rotary_size)
         neighbours = self.rotary_pairs == "neighbours"
-        found = Turning(self.rotary, width, self.rotary_part, neighbours, places)
+        if places.size and self.rotary_factor != 1:
+            allowed = "1 where the positions are those of a map"
+            raise Rejection(OutOfRange(self.spelling, "rotary_factor", allowed, self.rotary_factor))
+        slowing = Slowing(self.rotary_factor, self.rotary_length)
+        found = Turning(self.rotary, width, self.rotary_part, neighbours, places, slowing)
         if found.turned < 2:
             divisor = 2 * found.places.rank
             raise Rejection(NotDivisible(self.spelling, "channels of a head", divisor, width))

@@ -219,6 +219,9 @@ class Heads(Operator):
                 added = added.unflatten(0, (-1, len(regions))) if many else added.unsqueeze(1)
             apart = regions.unsqueeze(2) != regions.unsqueeze(1)
             added = added.masked_fill(apart.unsqueeze(1), torch.finfo(query.dtype).min)
+        if scale is not None and scale <= 0:
+            # What torch hides it hides before it scales.
+            query, scale = query * scale, 1.0
         found = torch.nn.functional.scaled_dot_product_attention(
             query, key, value, attn_mask=added, is_causal=causal, scale=scale
         )

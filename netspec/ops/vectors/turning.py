@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import log, prod
+from math import log, pi, prod
 from typing import Any, NamedTuple
 
 from netspec.diagnostics.messages.shapes import ElementsDiffer, UnknownSize
@@ -48,6 +48,22 @@ def places_of(op: Operator, tensor: TensorType, size: int | tuple[int, ...] | No
     return Places(asked, steps - prod(asked))
 
 
+class Slowing(NamedTuple):
+    """How waves longer than `length` steps turn `factor` times slower (Llama 3.1, Grattafiori et al. 2024).
+
+    Those of at most a quarter of it turn as ever, between by a share that is linear in turns.
+    """
+
+    factor: float = 1.0
+    length: int = 8192
+
+    def of(self, rate: float) -> float:
+        """The rate of a pair that would turn by this one."""
+        turns = self.length * rate / (2 * pi)
+        kept = min(1.0, max(0.0, (turns - 1) / 3))
+        return rate * ((1 - kept) / self.factor + kept)
+
+
 @plain
 def map_angles(torch: Any, size: tuple[int, ...], tokens: int, half: int, fall: float) -> Any:
     """By what each pair of channels turns at each place: (places, axes * half), nothing at tokens.
@@ -68,10 +84,18 @@ def map_angles(torch: Any, size: tuple[int, ...], tokens: int, half: int, fall: 
 
 
 @plain
-def step_angles(torch: Any, tensor: Any, half: int, base: float) -> Any:
-    """By what each pair of channels turns at each step of (N, heads, T, D): (T, half)."""
+def step_angles(
+    torch: Any, tensor: Any, half: int, base: float, factor: float = 1.0, length: int = 0
+) -> Any:
+    """By what each pair of channels turns at each step of (N, heads, T, D): (T, half).
+
+    Waves longer than `length` steps turn `factor` times slower, those of a quarter as ever.
+    """
     rates = [base ** (-i / half) for i in range(half)]
     each = torch.tensor(rates, dtype=torch.float64, device=tensor.device)
+    if length:
+        kept = ((length * each / (2 * torch.pi) - 1) / 3).clamp(0, 1)
+        each = each * ((1 - kept) / factor + kept)
     steps = torch.arange(tensor.shape[2], dtype=torch.float64, device=tensor.device)
     return steps.unsqueeze(1) * each
 
@@ -102,18 +126,25 @@ class Turning:
     """Rotary positions (Su et al. 2021): each pair of a head's channels turned by its place.
 
     `base` is the growth of the wavelengths, `part` the share of the channels that turn; pairs are
-    neighbours, or the first of each half. `places` are the map's, whose axes share the channels out.
+    neighbours, or the first of each half. `places` are the map's, whose axes share the channels out;
+    `slowing` is for sequences alone.
     """
 
     def __init__(
-        self, base: float, width: int, part: float, neighbours: bool, places: Places
+        self,
+        base: float,
+        width: int,
+        part: float,
+        neighbours: bool,
+        places: Places,
+        slowing: Slowing,
     ) -> None:
         rank = places.rank
         self.turned = int(width * part) // (2 * rank) * 2 * rank
         self.width, self.neighbours, self.places = width, neighbours, places
-        self._base = base
+        self._base, self._slowing = base, slowing
         half = self.turned // (2 * rank)
-        self.rates = [base ** (-i / half) for i in range(half)]
+        self.rates = [slowing.of(base ** (-i / half)) for i in range(half)]
 
     def _given(self) -> tuple[tuple[int, ...], int, int, float]:
         """What `map_angles` takes."""
@@ -125,7 +156,8 @@ class Turning:
         if self.places.size:
             angles = map_angles(torch, *self._given()).to(tensor.device)
         else:
-            angles = step_angles(torch, tensor, len(self.rates), self._base)
+            slowed = () if self._slowing.factor == 1 else self._slowing
+            angles = step_angles(torch, tensor, len(self.rates), self._base, *slowed)
         turn = turned_neighbours if self.neighbours else turned_halves
         return turn(torch, tensor, angles, self.turned // 2)
 

@@ -180,6 +180,19 @@ def test_a_shipped_block_is_recognised(steps: str, told: str) -> None:
     assert same(graph, built(text)) is not None
 
 
+def test_defaults_are_those_of_the_steps_that_are_still_written() -> None:
+    """Pools in shipped blocks need no default of this text, which the others would have to undo."""
+    widths = range(32, 104, 8)
+    six = (f"{n}, {n + 4}, {2 * n + 8}, {n // 2}, {n + 12}, {n - 20}" for n in widths)
+    modules = [f"inception({each})" for each in six]
+    pool = "maxpool3/2(ceil=yes)"
+    steps = "; ".join(["conv3-8", pool, *modules[:4], pool, *modules[4:], pool, "conv3-9"])
+    steps = f"default conv(pad=same, act=relu)\n{steps}"
+    text = structured(flat(built(HEAD + steps)), {})
+    assert "default maxpool" not in text
+    assert f"{pool}; inception(32" in text
+
+
 @pytest.mark.parametrize(
     "steps",
     [

@@ -51,6 +51,12 @@ def _split(node: Node, array: Array, shapes: Mapping[str, Shape]) -> list[Array]
     return list(np.split(array, ends, axis))
 
 
+def _run_along(node: Node, array: Array, axis: Array) -> Array:
+    if node.get("exclusive", 0) or node.get("reverse", 0):
+        raise ValueError
+    return np.cumsum(array, int(axis.item()), dtype=array.dtype)
+
+
 def _function(function: Callable[..., Any]) -> Any:
     return lambda node, x, shapes: [function(*x)]
 
@@ -63,6 +69,7 @@ RUN: dict[str, Any] = {
     "Neg": _function(np.negative),
     "Concat": lambda node, x, shapes: [np.concatenate(x, node.get("axis"))],
     "Split": lambda node, x, shapes: _split(node, x[0], shapes),
+    "CumSum": lambda node, x, shapes: [_run_along(node, *x)],
     "Slice": lambda node, x, shapes: [_cut(node, x[0])],
     "Gather": lambda node, x, shapes: [x[0].take(x[1], node.get("axis", 0))],
     "Transpose": lambda node, x, shapes: [x[0].transpose(node.get("perm"))],

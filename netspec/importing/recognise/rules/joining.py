@@ -27,7 +27,10 @@ def concat(writer: Writer, node: Node) -> View:
     rows = first.base[0]
     place = first.axes.index(rows) if rows in first.axes else 0
     views = [
-        writer.copied(n, place) if n in writer.constants else writer.view(n) for n in node.inputs
+        writer.view(n)
+        if n not in writer.constants
+        else _for_samples(writer, first, axis, n) or writer.copied(n, place)
+        for n in node.inputs
     ]
     if len({len(view.axes) for view in views}) > 1:
         raise Unsaid("it joins a constant of other axes")
@@ -50,6 +53,32 @@ def concat(writer: Writer, node: Node) -> View:
     base = tuple(new if i == place else a for i, a in enumerate(views[0].base))
     axes = tuple(new if i == axis else a for i, a in enumerate(views[0].axes))
     return View(wire, base, axes)
+
+
+def _for_samples(writer: Writer, first: View, axis: int, name: str) -> View | None:
+    """A constant that has rows of samples inside an axis, as heads of all samples are, as what it joins lies.
+
+    None for others: where samples have an axis of their own, they show in the numbers.
+    """
+    array, rows = writer.constants[name], first.base[0]
+    inside = any(set(rows) & set(atoms) and atoms != rows for atoms in first.axes)
+    if not inside or array.ndim != len(first.axes) or copies(first):
+        return None
+    new = (Atom(array.shape[axis]),) if array.shape[axis] > 1 else ()
+    axes = tuple(new if i == axis else atoms for i, atoms in enumerate(first.axes))
+    base = tuple(new if atoms == first.axes[axis] else atoms for atoms in first.base[1:])
+    order = flat(axes)
+    if tuple(map(size_of, axes)) != array.shape or set(order) != {*rows, *flat(base)}:
+        return None
+    array = array.reshape([atom.size for atom in order])
+    for atom in rows:
+        place = order.index(atom)
+        if not (array == array.take([0], place)).all():
+            raise Unsaid("a constant of it differs from sample to sample")
+        array, order = array.take(0, place), tuple(a for a in order if a is not atom)
+    numbers = array.transpose([order.index(atom) for atom in flat(base)])
+    wire = writer.parameter(numbers.reshape([size_of(atoms) for atoms in base]), None, name)
+    return View(wire, (rows, *base), axes)
 
 
 def _others(view: View, axis: int) -> list[tuple[Atom, ...]]:

@@ -31,6 +31,20 @@ def grid_sample(writer: Writer, node: Node) -> View:
     )
 
 
+def affine_grid(writer: Writer, node: Node) -> View:
+    """AffineGrid of two axes, for a matrix of each sample."""
+    view = writer.view(node.inputs[0])
+    batch, *made = writer.shapes[node.output]
+    matrix = view.reshaped((batch, 6)) if len(made) == 3 else None
+    if matrix is None:
+        raise Unsaid("it makes a grid of a volume")
+    given = ["align=yes"] * bool(node.get("align_corners", 0))
+    wire = writer.step(
+        "affine_grid", [writer.plain(matrix)], (2, *made[:2]), sizes(made[:2]), *given
+    )
+    return whole(writer, node, view, wire).moved((0, 2, 3, 1))
+
+
 def whole(writer: Writer, node: Node, rows: View, wire: Wire) -> View:
     """The view of a value as it stands, its rows being those of another."""
     return writer.whole(wire, rows.base[0])
@@ -80,6 +94,7 @@ def deform_conv(writer: Writer, node: Node) -> View:
 
 
 SAMPLING = {
+    "AffineGrid": affine_grid,
     "GridSample": grid_sample,
     "RoiAlign": roi_align,
     "MaxRoiPool": roi_pool,

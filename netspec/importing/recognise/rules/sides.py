@@ -113,7 +113,7 @@ def _before(
         side = _moved(replace(side, name=swapped, order=order), makers, constants)
     node = makers.get(side.name)
     if node is not None and node.op == "Rotary" and side.order[at] == len(side.order) - 1:
-        own = ("base", "share", "neighbours", "size")
+        own = ("base", "share", "neighbours", "size", "factor", "length")
         turning = {key: value for key, value in node.attributes.items() if key in own}
         side = replace(side, name=node.inputs[0], turning=turning)
         side = _moved(side, makers, constants)

@@ -14,23 +14,34 @@ _TRUTHS = 2
 # Nodes that make such a number, and numbers that are run through them.
 _MOST_NODES = 32
 _MOST = 2**22
+_MOVES = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose"})
 
 
 def of_ids(program: Program) -> None:
     """Puts a table in place of what is computed of ids, one number for each, and read with other tensors."""
-    made = _made_of_ids(program)
+    made, makers = made_of_ids(program), program.makers()
     new: dict[int, list[Node]] = {}
-    for name, node in _ends(program, made):
+    waiting = [*_ends(program, made)]
+    known = set()
+    while waiting:
+        name, node = waiting.pop()
+        if name in known:
+            continue
+        known.add(name)
         found = _looked_up(program, name, made)
         if found is not None:
             new[id(node)] = found
+        else:
+            # What is made of places too may be made of what is looked up.
+            before = (n for n in node.inputs if n in made and n not in program.integers)
+            waiting += [(n, makers[n]) for n in before if n in makers]
     if new:
         nodes = (new.get(id(node), [node]) for node in program.nodes)
         program.nodes[:] = [node for several in nodes for node in several]
         program.nodes[:] = program.used()
 
 
-def _made_of_ids(program: Program) -> dict[str, tuple[str, list[Node]]]:
+def made_of_ids(program: Program) -> dict[str, tuple[str, list[Node]]]:
     """By tensor: the one input of ids that it is made of, and by which nodes, in order."""
     found: dict[str, tuple[str, list[Node]]] = {
         item.name: (item.name, []) for item in program.inputs if item.integers
@@ -69,12 +80,7 @@ def _looked_up(
         return None
     if sum(int(np.prod(size)) for size in sizes) > _MOST:
         return None
-    tables = [
-        program.constants[n.inputs[0]].shape[0]
-        for n in program.nodes
-        if n.op == "Gather" and n.inputs[1] == source and n.inputs[0] in program.constants
-    ]
-    rows = min(tables, default=_TRUTHS)
+    rows = rows_of(program, source)
     ids = np.random.default_rng(0).integers(0, rows, own)
     whole = _run(program, nodes, source, ids, name)
     lines = [_run(program, nodes, source, np.full(own, row), name) for row in range(rows)]
@@ -86,6 +92,26 @@ def _looked_up(
         if np.array_equal(np.broadcast_to(table[ids].reshape(wide), shape), whole):
             return _nodes(program, name, source, table, wide)
     return None
+
+
+def rows_of(program: Program, source: str) -> int:
+    """How many ids an input can hold: the rows of the smallest table that it is looked up in."""
+    same = _moved(program, source)
+    tables = [
+        program.constants[n.inputs[0]].shape[0]
+        for n in program.nodes
+        if n.op == "Gather" and n.inputs[1] in same and n.inputs[0] in program.constants
+    ]
+    return min(tables, default=_TRUTHS)
+
+
+def _moved(program: Program, source: str) -> set[str]:
+    """An input of ids, and the tensors that it is in other axes."""
+    found = {source}
+    for node in program.nodes:
+        if node.op in _MOVES and node.inputs[0] in found:
+            found.add(node.output)
+    return found
 
 
 def _run(program: Program, nodes: list[Node], source: str, ids: Array, name: str) -> Array | None:

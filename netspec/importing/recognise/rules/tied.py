@@ -1,0 +1,125 @@
+"""Steps that use the weights of another: a file holds the same numbers for both, or one tensor for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from netspec.importing.files.program import Array
+from netspec.importing.recognise.steps import Step
+
+# Of so many numbers it is looked at how many differ.
+_LOOKED_AT = 4096
+# So many different ones are no pattern, such as that of a blur.
+_DRAWN = 64
+_FEWEST = 4
+
+
+def tied(steps: Sequence[Step]) -> None:
+    """Gives the steps an owner that have the weights of an earlier one.
+
+    Numbers that were drawn or trained are the same for no other reason. Those that any layer starts with, as
+    a norm with ones and zeros, must be one tensor of the file; where a file holds nothing twice, as
+    exporters write it that look for the same numbers, the step before must also have what another has.
+    """
+    _Tied(steps).run()
+
+
+class _Tied:
+    def __init__(self, steps: Sequence[Step]) -> None:
+        self.steps = steps
+        self.order = {id(step): number for number, step in enumerate(steps)}
+        # The steps that read what one makes, in each place of theirs.
+        self.readers: dict[tuple[int, int], list[Step]] = {}
+        for step in steps:
+            for place, wire in enumerate(step.inputs):
+                if wire.step is not None:
+                    self.readers.setdefault((id(wire.step), place), []).append(step)
+        # The earlier step that does what a later one does, by the later.
+        self.twins: dict[int, Step] = {}
+        # One more of each kind of weights: drawn ones by what they are, others by where they lie.
+        self.known: dict[object, list[Step]] = {}
+        self.drawn = {id(step): _drawn(step.weights) for step in steps}
+        self.twice = self._twice()
+
+    def run(self) -> None:
+        for step in self.steps:
+            if not step.inputs:
+                continue
+            first = self._first(step)
+            if first is not None:
+                self.twins[id(step)] = first
+                step.owner = first if step.weights else None
+
+    def _first(self, step: Step) -> Step | None:
+        drawn = self.drawn[id(step)]
+        if not drawn and (not step.weights or not self.twice):
+            return self._beside(step)
+        others = self.known.setdefault(_key(step.weights) if drawn else _places(step.weights), [])
+        first = next((other for other in others if _same(step.weights, other.weights)), None)
+        others += [step] if first is None else []
+        return first
+
+    def _beside(self, step: Step) -> Step | None:
+        """The step that does the same with what the twin of the one before makes."""
+        made = [
+            (self.order[id(wire.step)], place)
+            for place, wire in enumerate(step.inputs)
+            if wire.step is not None
+        ]
+        if not made:
+            return None
+        # Of what a sum joins, what was made last: what came by a shortcut says nothing of these steps.
+        place = max(made)[1]
+        twin = self.twins.get(id(step.inputs[place].step))
+        for other in () if twin is None else self.readers.get((id(twin), place), ()):
+            alike = (other.head, other.given) == (step.head, step.given)
+            if alike and other is not step and _places(step.weights) == _places(other.weights):
+                return other
+        return None
+
+    def _twice(self) -> bool:
+        """Whether a file holds the same numbers in two places: then one tensor is one weight."""
+        places: dict[object, object] = {}
+        return any(
+            places.setdefault((array.shape, array.tobytes()), _place(array)) != _place(array)
+            for step in self.steps
+            if not self.drawn[id(step)]
+            for array in step.weights.values()
+        )
+
+
+def _drawn(weights: Mapping[str, Array]) -> bool:
+    """Whether these are numbers that no two layers have by chance, or from the start."""
+    looked = [_some(array) for array in weights.values() if array.dtype.kind == "f"]
+    values = np.concatenate(looked) if looked else np.zeros(0)
+    different = len(np.unique(values))
+    return len(values) >= _FEWEST and different >= min(_DRAWN, 0.75 * len(values))
+
+
+def _some(array: Array) -> Array:
+    flat = array.reshape(-1)
+    return flat[:: max(1, len(flat) // _LOOKED_AT)]
+
+
+def _key(weights: Mapping[str, Array]) -> object:
+    return tuple(
+        (name, a.shape, a.dtype.str, _some(a).tobytes()) for name, a in sorted(weights.items())
+    )
+
+
+def _places(weights: Mapping[str, Array]) -> object:
+    return tuple((name, a.shape, _place(a)) for name, a in sorted(weights.items()))
+
+
+def _place(array: Array) -> object:
+    """Where the numbers lie: that of the file's tensor, which rules pass on as it is."""
+    return array.__array_interface__["data"][0]
+
+
+def _same(mine: Mapping[str, Array], others: Mapping[str, Array]) -> bool:
+    return mine.keys() == others.keys() and all(
+        a.shape == others[name].shape and np.array_equal(a, others[name], equal_nan=True)
+        for name, a in mine.items()
+    )
