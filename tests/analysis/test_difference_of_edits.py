@@ -167,6 +167,24 @@ def test_what_a_block_reads_otherwise_is_told_where_its_call_is() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "effect"),
+    [
+        ("for i in 1..3", "for i in 1..4", "1 conv inserted"),
+        ("for r in [1, 2]", "for r in [1, 2, 4]", "1 conv inserted"),
+        ("for r in [1, 2]", "for r in [1, 3]", "dilation 2 → 3"),
+    ],
+)
+def test_a_loop_that_goes_further_is_told_at_its_line(old: str, new: str, effect: str) -> None:
+    text = (
+        "input 8x8x8\nfor i in 1..3 { conv3-(8*i)(pad=same) }\n"
+        "for r in [1, 2] { conv3-24(pad=same, dilation=r) }\ngap\n"
+    )
+    (change,) = edited(text, (old, new)).changes
+    assert change.place.line == (2 if "for i" in old else 3)
+    assert effect in change.effects
+
+
 def test_what_is_no_longer_read_is_said_so() -> None:
     text = "input 8x8x8\nconv1-8 as a; conv3-8(pad=same) as b; relu\nadd(@a, @b)\n"
     less = edited(text, ("add(@a, @b)", "add(@a)"))

@@ -196,7 +196,7 @@ KINDS: dict[str, Callable[[str, random.Random], Iterator[Edit]]] = {
         *(branch, default, size, parameter, structure.swapped, structure.moved),
         *(structure.wrapped, structure.call, structure.split, structure.frozen),
         *(structure.starts, structure.head, structure.variation),
-        *(wider.skip, wider.extended, wider.default_gone, wider.argument_gone),
+        *(wider.skip, wider.default_gone, wider.argument_gone),
     )
 }
 

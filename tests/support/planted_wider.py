@@ -1,4 +1,4 @@
-"""Further edits: skips that lead elsewhere, loops that go on, settings and arguments that are gone."""
+"""Further edits: skips that lead elsewhere, settings and arguments that are gone."""
 
 from __future__ import annotations
 
@@ -26,19 +26,6 @@ def skip(text: str, chance: random.Random) -> Iterator[Edit]:
         others = [name for name in names if name != text[slice(*part.extent)]]
         if others:
             yield *part.extent, chance.choice(others)
-
-
-def extended(text: str, chance: random.Random) -> Iterator[Edit]:
-    """A loop that goes once more."""
-    for part, _ in _tree(text):
-        if isinstance(part, ast.For):
-            last = part.bounds[-1]
-            said = text[slice(*last.extent)]
-            if len(part.bounds) == 2:
-                yield *last.extent, f"({said}+1)"
-            elif said.endswith("]") and "(" not in said:
-                inside = said[:-1].rpartition(",")[2].strip(" [")
-                yield *last.extent, f"{said[:-1]}, {inside}]"
 
 
 def default_gone(text: str, chance: random.Random) -> Iterator[Edit]:

@@ -65,8 +65,13 @@ def _lines(
 
     from netspec.diagnostics.render import render
 
-    # A file of blocks that others import holds no net, and nothing is wrong with it.
-    if any(not isinstance(found.problem, NoNet) for found in error.diagnostics):
+    # A file of blocks that others import never held a net, and nothing is wrong with it.
+    if any(
+        not isinstance(found.problem, NoNet)
+        or found.span is None
+        or found.span.source.name != before
+        for found in error.diagnostics
+    ):
         yield f"{render(error.diagnostics, error.more, compact=True)}\n"
     if old is None or new is None or _too_many(old, new):
         if old != new or old is None:
