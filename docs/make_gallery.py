@@ -81,7 +81,7 @@ PICTURES = (
     Picture(
         "resnets",
         "VGG-19, a plain net and a ResNet aligned on resolution, as in Figure 3 of He et al. 2016. "
-        "What takes more than a screen is folded.",
+        "What takes more than a screen is folded, and goes on beside it.",
         ("vgg19", "plain34", "resnet34"),
         "columns",
     ),
@@ -104,7 +104,7 @@ PICTURES = (
     ),
     Picture(
         "inception_columns",
-        "Skips, heads, names of blocks and widths of concatenations in a column.",
+        "Skips, heads, names of blocks and widths of concatenations in columns.",
         ("googlenet",),
         "columns",
     ),
@@ -221,8 +221,7 @@ def page() -> str:
         "connected layers as bars, and kernels as small frustums. What keeps the size, as activations "
         "do, is not drawn and is named below the figure. A block that is one layer after the other is "
         "open, another is one slab, split as its branches are, with a skip over it where it has one; "
-        "`--depth` and `--expand` open more. `--show macs` and `--heat macs` apply. Nets whose branches "
-        "cross are refused: `fold` and `flow` draw them.",
+        "`--depth` and `--expand` open more. `--show macs` and `--heat macs` apply. [More](volumes.md).",
         "Several nets stand next to each other under one title, `netspec draw plain34 resnet34`, or with "
         "`--style columns` are aligned on resolution, skips at the right and blocks named at the left. "
         "Every layer and every connection is in a picture; what a style leaves out, its last line says.",

@@ -71,11 +71,12 @@ def command(
 
     Several nets stand next to each other; in the style columns they are aligned on resolution.
 
-    HTML is one page that loads nothing: it zooms, is searched, opens blocks and repeats; boxes and
-    lines say what they are and lead to the spec.
+    HTML is one page that loads nothing: it zooms, is searched, and in fold and flow opens blocks and
+    repeats; boxes and lines say what they are and lead to the spec.
 
     fold is one screen of boxes, volumes one of slabs in perspective as papers draw them; flow has
-    every layer, columns and bars set nets side by side.
+    every layer, columns and bars set nets side by side. What is taller than a screen goes on beside
+    it in columns.
 
     For papers there are PDF with its fonts embedded and TikZ text (.tikz, .tex), which \\input reads;
     --no-title leaves the words around the picture to the figure's own caption.

@@ -56,8 +56,10 @@ def draw(
         flow: every layer and connection, a frame around each block; laid out by Graphviz where it
             is installed, and in rows without it.
         volumes: feature maps as slabs, height and width as size, channels as thickness; kernels as
-            small frustums, fully connected layers as bars. Nets whose branches cross are refused.
-        columns: several nets side by side, aligned on resolution.
+            small frustums, fully connected layers as bars. Open sizes are drawn for legal numbers,
+            connections that cross as lines over a row; more than a few dozen are refused.
+        columns: several nets side by side, aligned on resolution; what is taller than a screen goes on
+            beside it. Nets that come back to a resolution are refused.
         bars: activation memory, parameters and multiply-adds per layer; two nets mirrored.
         bubble: multiply-adds against published top-1 accuracy; the area is the parameters. All by
             the protocol that most of the nets share; the others are named as left out.
@@ -83,7 +85,8 @@ def draw(
 
     `html` is one page below 200 KB that loads nothing: it zooms and is searched, pointing at a layer
     tells its window, shapes and cost, at a line what it carries, a click shows the line of the spec.
-    In fold and flow blocks open and close, all of one name or one alone, and repeats unfold.
+    In fold and flow blocks open and close, all of one name or one alone, and repeats unfold; volumes and
+    columns are one picture that stays as it is.
 
     The same graph gives the same bytes. Raises NetspecError: status 2 for an unknown choice, 3
     where something optional is not installed, 1 where the nets do not suit the style.
@@ -245,7 +248,7 @@ def _scene(views: list[View], style: str) -> Scene:
 
         return volumes(views[0])
     if style == "columns":
-        from netspec.draw.styles.columns import columns
+        from netspec.draw.styles.columns.page import columns
 
         return columns(views)
     if len(views) > 1:

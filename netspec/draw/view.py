@@ -41,7 +41,7 @@ class View:
     `first` opens only the first block of each name, `only` what it says and nothing else.
     With `wrappers`, blocks that hold nothing but another block are open, which takes no room.
     Without `followers`, what normalises and activates goes unsaid. Repeats are folded where their `marks`
-    are the same.
+    are the same. `peak` is what the hottest colour stands for where several nets share one scale.
     """
 
     graph: Graph
@@ -55,6 +55,7 @@ class View:
     wrappers: bool = False
     followers: bool = True
     marks: Mapping[Node, str] = field(default_factory=dict)
+    peak: float | None = None
 
     def is_open(self, block: Block, path: str, depth: int) -> bool:
         """Whether the block, inside `depth` others, shows what it does.
@@ -192,7 +193,9 @@ class View:
 
     @cached_property
     def hottest(self) -> float:
-        """The largest weight of a step, which the hottest colour stands for."""
+        """The largest weight of a step, which the hottest colour stands for, unless that is `peak`."""
+        if self.peak is not None:
+            return self.peak
         return max((self.weight(step.nodes) for step in flat_steps(self.graph)), default=0.0)
 
     def look(self, step: Step, repeat: Repeat | None = None) -> str:

@@ -329,6 +329,82 @@ def test_lines_to_names_do_not_cross() -> None:
     assert not crossings(first[:, None], last[:, None], first, last).any()
 
 
+def test_no_line_to_a_name_leads_over_the_middle_of_another_bubble() -> None:
+    figure = bubble(charted("bubble")[0])
+    axis = figure.axes[0]
+    (spots,) = (found for found in axis.collections if len(found.get_offsets()) > 30)
+    points = axis.transData.transform(spots.get_offsets())
+    radii = np.sqrt(spots.get_sizes() / np.pi) * figure.dpi / 72
+    lines = [axis.transData.transform(line.get_xydata()) for line in axis.lines]
+    assert len(lines) > 2
+    for line in lines:
+        start, end = line
+        own = int(np.argmin(np.hypot(*(points - start).T)))
+        share = np.linspace(0, 1, 200)[:, None, None]
+        on = start + share * (end - start)
+        near = np.hypot(*(points[None] - on).transpose(2, 0, 1)).min(0)
+        near[own] = np.inf
+        # What lies nearly at its place cannot be kept out of its line.
+        near[np.hypot(*(points - points[own]).T) < radii] = np.inf
+        assert (near > radii / 2).all()
+
+
+def test_names_side_by_side_are_apart() -> None:
+    figure = bubble(charted("bubble")[0])
+    figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in figure.axes[0].texts]
+    for i, box in enumerate(boxes):
+        for other in boxes[:i]:
+            level = abs(box.y0 - other.y0) < 0.5 * box.height
+            gap = max(box.x0 - other.x1, other.x0 - box.x1)
+            assert not level or gap > 3
+
+
+def test_bubbles_of_small_nets_differ_and_the_key_has_their_sizes() -> None:
+    sizes = (8, 64)
+    nets = [
+        build(
+            Source(
+                "n.ns", f"net n{k}\nyear 2012\n{error(k)}\ninput 3x8x8\nconv3-{k}; conv3-{k}; gap\n"
+            )
+        )
+        for k in sizes
+    ]
+    figure = bubble(nets)
+    figure.draw_without_rendering()
+    axis = figure.axes[0]
+    (areas,) = (c.get_sizes() for c in axis.collections if len(c.get_offsets()) == len(nets))
+    small, large = (costs(net).params for net in nets)
+    assert areas[1] / areas[0] == pytest.approx(large / small)
+    legend = axis.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == ["600", "6 k", "20 k"]
+
+
+def test_few_years_are_told_beside_many_colours() -> None:
+    nets = [stating(f"n{year}", year, error(20)) for year in (1989, 2001, 2024)]
+    figure = bubble(nets)
+    figure.draw_without_rendering()
+    shown = [label.get_text() for label in figure.axes[1].get_yticklabels()]
+    assert len(shown) <= 12
+    assert shown[-1] == "2024" or shown[0] == "2024"
+
+
+def test_long_names_take_no_height_from_bars_and_line() -> None:
+    short, long = (
+        depth([stating(f"{name}{i}", 2012, error(20)) for i in range(13)])
+        for name in ("x", "a_name_of_a_net_that_says_all_of_its_many_options_")
+    )
+    heights = []
+    for figure in (short, long):
+        figure.draw_without_rendering()
+        heights.append(figure.axes[0].get_window_extent().height)
+        for axis in figure.axes:
+            label = axis.yaxis.label.get_window_extent()
+            assert 0 <= label.y0 < label.y1 <= figure.texts[1].get_window_extent().y0
+    assert heights[1] > 0.8 * heights[0]
+
+
 def test_lines_cross_where_each_has_the_other_on_both_sides() -> None:
     corner, across = np.array([0.0, 0.0]), np.array([2.0, 2.0])
     others = np.array(

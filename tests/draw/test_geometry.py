@@ -63,7 +63,7 @@ def test_in_columns_nothing_overlaps_or_runs_through_a_box(name: str) -> None:
     try:
         picture = drawn(name, style="columns")
     except NetspecError as refusal:
-        assert "rises again" in str(refusal)
+        assert "draw it with --style fold" in str(refusal)
         return
     assert faults(picture) == []
 

@@ -152,6 +152,15 @@ def test_several_nets_side_by_side_are_one_picture_with_all_their_specs() -> Non
     assert {"vgg19.ns", "plain34.ns", "resnet34.ns"} <= set(re.findall(r"<h2>([^<]*)", page))
 
 
+@pytest.mark.parametrize("style", ["columns", "volumes"])
+def test_a_page_on_which_nothing_opens_says_which_style_opens_blocks(style: str) -> None:
+    said = "a page of --style fold opens them"
+    assert said in page_of("resnet18", style=style)
+    # What has no blocks has nothing to open.
+    assert said not in page_of("vgg16", style=style)
+    assert said not in page_of("resnet18")
+
+
 @pytest.mark.parametrize("style", ["bars", "bubble", "depth"])
 def test_a_chart_is_no_page(style: str) -> None:
     with pytest.raises(NetspecError, match="is a chart, which is svg, png, pdf or tikz") as caught:

@@ -256,7 +256,7 @@ def test_where_branches_meet_is_counted_before_a_net_is_taken_apart(
         raise AssertionError("the net was taken apart")
 
     monkeypatch.setattr("netspec.draw.styles.fold.MOST_JOINS", 62)
-    for module in ("structure.opening", "styles.columns"):
+    for module in ("structure.opening", "styles.columns.page"):
         monkeypatch.setattr(f"netspec.draw.{module}.structure", never)
     with pytest.raises(NetspecError, match=r"NS624.*at 63 places"):
         draw([build(Source("t.ns", TREE))], style=style)

@@ -26,7 +26,8 @@ from netspec.draw.formats.fragments import Fragments
 from netspec.draw.formats.states import State, states
 from netspec.draw.formats.svg import document, escape, markup, used
 from netspec.draw.scene import Group, Item
-from netspec.draw.styles.columns import columns
+from netspec.draw.structure.opening import blocks
+from netspec.draw.styles.columns.page import columns
 from netspec.draw.styles.volumes.page import volumes
 from netspec.draw.theme import css, paint
 from netspec.draw.view import View
@@ -43,24 +44,25 @@ def html(views: Sequence[View], style: str, theme: str, *, title: bool = True) -
     """The page as text, below 200 KB.
 
     `fold` and `flow` open and close what is in one net, `volumes` is one picture of it, `columns` one of
-    all. `theme` is what the page has until the reader asks for another. Raises NetspecError where one
-    picture alone takes more than the page may.
+    all, and the page says so. `theme` is what the page has until the reader asks for another. Raises
+    NetspecError where one picture alone takes more than the page may.
     """
     if style in ("fold", "flow"):
         shown = states(views[0], style)
     else:
-        scene = volumes(views[0]) if style == "volumes" else columns(list(views))
+        scene = volumes(views[0]) if style == "volumes" else columns(views)
         shown = [State(frozenset(), scene, {})]
     if not title:
         shown = [replace(state, scene=bare(state.scene)) for state in shown]
-    return _Pages(list(views), shown, theme).largest()
+    opens = style in ("fold", "flow") or not any(blocks(view.graph) for view in views)
+    return _Pages(list(views), shown, theme, "" if opens else _FIXED).largest()
 
 
 class _Pages:
     """The page with the first of its pictures, however many there is room for."""
 
-    def __init__(self, views: list[View], shown: list[State], theme: str) -> None:
-        self.shown, self.theme = shown, theme
+    def __init__(self, views: list[View], shown: list[State], theme: str, fixed: str) -> None:
+        self.shown, self.theme, self.fixed = shown, theme, fixed
         self.facts = [Facts(view) for view in views]
         self.sources = _sources([view.graph for view in views])
         self.fragments = Fragments()
@@ -127,7 +129,7 @@ class _Pages:
             readers=_READERS,
             style=style,
             hash=_hash(script),
-            help=_HELP if len(shown) < 2 else f"{_TOGGLES} · {_HELP}",
+            help=" · ".join(filter(None, (_TOGGLES if len(shown) > 1 else self.fixed, _HELP))),
             picture=_inline(shown),
             sources=self.sources,
             pictures=_packed(held),
@@ -244,6 +246,7 @@ def _sources(graphs: Sequence[Graph]) -> str:
 _PATH = re.compile(r'data-path="([^"]*)"')
 _READERS = "screen and (prefers-color-scheme: dark)"
 _TOGGLES = "±, Enter: every block of that name · 1, Shift: this one alone · ×n, u: copy by copy"
+_FIXED = "blocks stay as they are here: a page of --style fold opens them"
 _HELP = "click, Space: its line of the spec · arrows: next · wheel, + − 0: zoom · /: search"
 _HTML = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title>

@@ -191,6 +191,9 @@ class Layout:
         for i, (before, item) in enumerate(pairwise(series.items), 1):
             if gives(before) > 1 and not isinstance(item, Tangle):
                 each[i - 1 : i + 1] = spread(each[i - 1], before), spread(each[i], item)
+        if series.items and reads(series.items[0]) > 1:
+            # What follows may be wider, its places are in the first.
+            each[0] = spread(each[0], series.items[0])
         each = [
             replace(piece, strips=(Strip(0.0, piece.h, min(sizes) if len(sizes) == 1 else ""),))
             for piece, sizes in zip(each, shown, strict=True)
@@ -536,7 +539,8 @@ def spread(piece: Piece, element: Element) -> Piece:
     """A piece with a place for each tensor that flows in, and for each that flows out."""
     if isinstance(element, Tangle):
         return piece
-    lanes = _even(piece, reads(element))
+    placed = isinstance(element, Series) and len(piece.lanes) == reads(element)
+    lanes = piece.lanes if placed else _even(piece, reads(element))
     outs = piece.outs if len(piece.outs) == gives(element) else _even(piece, gives(element))
     return replace(piece, lanes=lanes, outs=outs)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from netspec.draw.structure.words import WHOLE, said, word
@@ -118,6 +119,21 @@ def dim(size: Dim) -> str:
     return text if len(text) <= _LONGEST_SIZE else "…"
 
 
+def product(sizes: Iterable[Dim]) -> str:
+    """Sizes as text, sums among several in brackets: `(H - 2)×(W - 2)`."""
+    texts = [dim(size) for size in sizes]
+    return "×".join(f"({t})" if len(texts) > 1 and _is_sum(t) else t for t in texts)
+
+
+def _is_sum(text: str) -> bool:
+    """Whether a formula is a sum, outside of what is in brackets."""
+    outside, depth = "", 0
+    for letter in text:
+        depth += {"(": 1, ")": -1}.get(letter, 0)
+        outside += letter if not depth else ""
+    return " " in outside
+
+
 def _ceilings(formula: str) -> str:
     """A formula with `ceil(H/2)` for what is canonically `floor((H + 1)/2)`."""
 
@@ -130,13 +146,13 @@ def _ceilings(formula: str) -> str:
 
 def shape(tensor: TensorType) -> str:
     """`64×112×112`; `16 ids` for integers."""
-    text = "×".join(dim(size) for size in tensor.shape) or "scalar"
+    text = product(tensor.shape) or "scalar"
     return text if tensor.ids is None else f"{text} ids"
 
 
 def resolution(tensor: TensorType) -> str:
     """The spatial sizes, by which bands are drawn; empty for vectors."""
-    return "×".join(dim(size) for size in tensor.spatial)
+    return product(tensor.spatial)
 
 
 def human(number: Any) -> str:

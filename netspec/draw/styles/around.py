@@ -67,14 +67,24 @@ def title(view: View, room: float) -> tuple[list[Item], float]:
     numbers = figures(view)
     lines, end = _lines(numbers, "note", y + 3, room)
     found += lines
-    paper = dict(view.graph.metadata).get("paper")
-    if isinstance(paper, str):
+    for paper in papers([view]):
         if width_of(numbers, "note") + _BETWEEN + width_of(paper, "note") <= room:
             found.append(Words(MARGIN + room, end - 3, paper, "note", "end", "muted"))
         else:
             lines, end = _lines(paper, "note", end, room)
             found += lines
     return found, end + 9
+
+
+def papers(views: Sequence[View]) -> list[str]:
+    """The papers of nets, each once; of several nets with the names of those that it is of."""
+    named: dict[str, list[str]] = {}
+    for view in views:
+        paper = dict(view.graph.metadata).get("paper")
+        if isinstance(paper, str):
+            named.setdefault(paper, []).append(view.graph.name)
+    several = len(views) > 1
+    return [f"{', '.join(names)}: {paper}" if several else paper for paper, names in named.items()]
 
 
 def _lines(text: str, size: str, y: float, room: float) -> tuple[list[Item], float]:
@@ -110,7 +120,7 @@ def legend(
         lines, end = _lines(line, "note", end, room) if line else ([], end)
         found += lines
     if view.heat is not None:
-        key, key_w = _heat_key(view)
+        key, key_w = heat_key(view)
         used = width_of(text, "note") + _BETWEEN
         if text and (end > y + _LINE["note"] or used + key_w > room):
             used, end = 0.0, end + 18
@@ -119,8 +129,8 @@ def legend(
     return found, end
 
 
-def _heat_key(view: View) -> tuple[Callable[[float, float], list[Item]], float]:
-    """From cold to hot, and how wide that is."""
+def heat_key(view: View) -> tuple[Callable[[float, float], list[Item]], float]:
+    """The colours from cold to hot with what they stand for, 20 points high, and how wide that is."""
     units = {"params": "parameters", "macs": "MACs", "memory": "bytes of output"}
     high = f"{human(round(view.hottest))} {units[view.heat or 'params']}"
     end = 12 + 18 * HEAT_STEPS + 6

@@ -17,13 +17,17 @@ from netspec.analysis.costs import costs
 from netspec.analysis.published import Protocol, comparable
 from netspec.diagnostics.messages.draw import CannotDraw
 from netspec.diagnostics.raised import NetspecError
+from netspec.draw.structure.labels import human
 from netspec.draw.styles.charts.callouts import annotate
 from netspec.draw.styles.charts.frame import captioned, small_print
 from netspec.graph.checked import Graph
 
-# Square points a million parameters takes; the smallest bubble can still be seen.
-_AREA, _SMALLEST = 8.0, 14.0
-_KEY = (5, 50, 150)
+# Square points that the largest net takes; the smallest bubble can still be seen.
+_LARGEST, _SMALLEST = 1150.0, 14.0
+# The areas of the key, as shares of a round number.
+_KEY = (0.03, 0.3, 1.0)
+# Years that are told beside their colours, at most.
+_MOST_YEARS = 12
 
 
 def bubble(graphs: Sequence[Graph]) -> Figure:
@@ -44,12 +48,14 @@ def bubble(graphs: Sequence[Graph]) -> Figure:
     figure = captioned(12.5, 7.8, below, _caption(protocol))
     axis = figure.add_subplot()
     shown = [graph for graph, _ in nets]
-    millions = [c.params + c.params_frozen for c in map(costs, shown)]
-    areas = np.array([max(_SMALLEST, _AREA * count / 1e6) for count in millions])
+    counts = [c.params + c.params_frozen for c in map(costs, shown)]
+    scale = _LARGEST / max(*counts, 1)
+    areas = np.array([max(_SMALLEST, scale * count) for count in counts])
     xs = [float(costs(graph).macs) / 1e9 for graph in shown]  # type: ignore[arg-type]
     ys = [100 - item.value("top1") for _, item in nets]  # type: ignore[operator]
     _axes(axis, xs, ys)
     _bubbles(figure, axis, [_year(graph) for graph in shown], (xs, ys), areas)
+    _key(axis, max(*counts, 1), scale)
     figure.draw_without_rendering()
     annotate(axis, [graph.name for graph in shown], xs, ys, np.sqrt(areas / np.pi))
     return figure
@@ -125,11 +131,18 @@ def _bubbles(
     look: dict[str, Any] = {"cmap": "cividis", "linewidths": 0.5, "edgecolors": "#555555"}
     drawn = axis.scatter(*where, s=areas, c=years, alpha=0.6, **look)
     if len({*years} - {0}) > 1:
-        ticks = range(min(years), max(years) + 1)
+        step = ceil((max(years) - min(years) + 1) / _MOST_YEARS)
+        ticks = range(max(years), min(years) - 1, -step)
         bar = figure.colorbar(drawn, ax=axis, label="year", ticks=list(ticks), aspect=40, pad=0.01)
         bar.ax.yaxis.set_major_formatter(lambda value, _: f"{value:.0f}")
-    for count in _KEY:
-        axis.scatter([], [], s=_AREA * count, color="#999999", alpha=0.6, label=f"{count} M")
+
+
+def _key(axis: Any, largest: int, scale: float) -> None:
+    """What three areas stand for, the last not more than the largest net has."""
+    power = 10 ** floor(log10(largest))
+    top = max(step * power for step in (1, 2, 5) if step * power <= largest)
+    for count in (round(share * top) for share in _KEY if share * top >= 1):
+        axis.scatter([], [], s=scale * count, color="#999999", alpha=0.6, label=human(count))
     # Above the axis, where no bubble can be.
     place: dict[str, Any] = {"loc": "lower right", "bbox_to_anchor": (1, 1)}
     axis.legend(title="parameters", borderpad=1.2, handletextpad=1.6, ncols=3, **place)

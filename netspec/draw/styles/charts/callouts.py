@@ -16,8 +16,10 @@ Points = NDArray[np.float64]
 
 _REACH, _STEP, _CROWD, _SWEEPS, _ALONG = 150.0, 6.0, 75.0, 3, 8
 _GAP, _SLANT = 3.0, 4.0
-_COVERS_NAME, _COVERS_POINT, _COVERS_BUBBLE, _NEAR_BUBBLE = 1000.0, 400.0, 30.0, 24.0
-_CROSSES_LINE = 700.0
+_COVERS_NAME, _COVERS_POINT, _COVERS_BUBBLE, _NEAR_BUBBLE = 1000.0, 400.0, 50.0, 24.0
+_CROSSES_LINE, _PASSES_BUBBLE = 700.0, 60.0
+# How far apart names are at least, across and down: side by side they would be read as one.
+_APART = np.array([6.0, 1.0])
 _ANGLES = np.arange(24) * 2 * np.pi / 24
 _TOWARDS = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], 1)
 
@@ -59,6 +61,7 @@ def _best(
         tried = points[own] + (radii[own] + away + _half(size))[:, None] * _TOWARDS
         cost = away + _SLANT * abs(_TOWARDS[:, 1]) + _outside(tried, size, room)
         cost += _on_bubbles(tried, size, points, radii, own)
+        cost += _PASSES_BUBBLE * _passed(tried, size, points, radii, own)
         cost += _on_names(tried, size, points[own], *others)
         if cost.min() < least:
             found, least = tried[int(np.argmin(cost))], float(cost.min())
@@ -89,11 +92,29 @@ def _on_bubbles(tried: Points, size: Points, points: Points, radii: Points, own:
     return np.asarray(cost + _NEAR_BUBBLE * near.sum(1))
 
 
+def _passed(tried: Points, size: Points, points: Points, radii: Points, own: int) -> Points:
+    """How many other bubbles a line to the name leads over; twice over the middle, as if it were theirs."""
+    ends = _nearest(points[own], tried, size)
+    off = _off_line(points[None], points[own], ends[:, None])
+    over = (off < radii) * 1.0 + (off < radii / 2)
+    over[:, own] = 0
+    return np.asarray(over.sum(1))
+
+
+def _off_line(points: Points, start: Points, end: Points) -> Points:
+    """How far points are from lines; arrays of points broadcast."""
+    along, off = end - start, points - start
+    length = np.maximum((along**2).sum(-1), 1e-9)
+    share = np.clip((along * off).sum(-1) / length, 0, 1)
+    nearest = off - share[..., None] * along
+    return np.asarray(np.hypot(nearest[..., 0], nearest[..., 1]))
+
+
 def _on_names(
     tried: Points, size: Points, point: Points, points: Points, middles: Points, sizes: Points
 ) -> Points:
     """What it costs to cover the names that have a place, or to cross lines with them."""
-    apart = abs(tried[:, None] - middles[None]) - (size + sizes) / 2 - 1
+    apart = abs(tried[:, None] - middles[None]) - (size + sizes) / 2 - _APART
     cost = _COVERS_NAME * (apart < 0).all(2).sum(1)
     lines = _along(points, middles, sizes).reshape(-1, 2)
     crossed = (abs(tried[:, None] - lines[None]) < size / 2 + 1).all(2).sum(1)

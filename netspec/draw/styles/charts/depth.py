@@ -17,6 +17,8 @@ from netspec.graph.checked import Graph
 _UPRIGHT = 12
 # Inches of a bar with its name below, at most.
 _WIDEST = 1.7
+# Inches of the chart with names of two lines, or turned names of one inch.
+_HIGH = 4.6
 # How a bar of an error that is no entry is filled.
 _PALE = 0.45
 
@@ -39,7 +41,8 @@ def depth(graphs: Sequence[Graph], challenge: str = "") -> Figure:
         "a top-5 error to compare",
     )
     width = max(7.5, 1.8 + step * len(shown))
-    figure = captioned(width, 4.6, below, _caption(shown))
+    # Names that are turned take height, which bars and line do not lose.
+    figure = captioned(width, _HIGH + (max(0.0, wide - 1) if many else 0.0), below, _caption(shown))
     errors = figure.add_subplot()
     _error_bars(errors, shown)
     errors.set_xticks(range(len(shown)), names, rotation=90 if many else 0, fontsize=8)

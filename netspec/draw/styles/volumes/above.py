@@ -7,7 +7,7 @@ from netspec.draw.metrics import fit
 from netspec.draw.scene import SIZES, Item, Words
 from netspec.draw.styles.volumes.parts import Volume
 from netspec.draw.styles.volumes.scale import Scale
-from netspec.draw.styles.volumes.solids import shifted, solid
+from netspec.draw.styles.volumes.solids import share_mark, shifted, solid
 from netspec.draw.styles.volumes.words import LINE, caption, width
 
 _PAD, _TICK = 8.0, 5.0
@@ -63,11 +63,12 @@ class Above:
             )
         self.take(x - 4, right, axis - tall / 2)
 
-    def bracket(self, left: float, right: float, title: str) -> None:
-        """Words over a line that spans what they are said of."""
+    def bracket(self, left: float, right: float, title: str, shared: str = "") -> None:
+        """Words over a line that spans what they are said of, coloured where weights are shared."""
         level = self.top(left, right) - _PAD - _TICK
         ends = ((left, level + _TICK), (left, level), (right, level), (right, level + _TICK))
         self.items.append(wire(*ends, arrow=False, look="thin"))
+        self.items += share_mark(left + 1.5, level + 1.5, right - left - 3, shared)
         text = fit(title, SIZES["note"], max(right - left, 30.0))
         self.items.append(Words((left + right) / 2, level - 4, text, "note", "middle", "muted"))
         self.take(left, right, level - LINE - 1)

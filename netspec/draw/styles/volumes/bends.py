@@ -18,7 +18,7 @@ from netspec.draw.styles.volumes.solids import group, shifted
 from netspec.draw.styles.volumes.words import LINE, width
 from netspec.foundation.records import record
 
-_BETWEEN, _INDENT, _ASIDE = 46.0, 18.0, 6.0
+_BETWEEN, _INDENT, _ASIDE = 14.0, 18.0, 6.0
 _COPIED = "in"
 
 
@@ -41,10 +41,21 @@ class Bend:
 
 
 def is_bend(u: U | None) -> bool:
-    """Whether one skip crosses each level, with nothing on its way but what crops it."""
-    return u is not None and all(
+    """Whether one skip crosses each level, with nothing on its way but what crops it.
+
+    Where all that crosses is places, and no map, papers draw the net level.
+    """
+    if u is None or all(map(_says_places, u.levels)):
+        return False
+    return all(
         len(level.skips) == 1 and all(map(_is_crop, level.skips[0].items)) for level in u.levels
     )
+
+
+def _says_places(level: Level) -> bool:
+    """Whether what crosses says where values go, as the indices of a pool do."""
+    first = level.right[0]
+    return isinstance(first, Step) and any(value.index for value in data_inputs(first.node))
 
 
 def _is_crop(item: object) -> bool:
@@ -85,7 +96,7 @@ def read_bend(u: U, reader: Reader) -> Bend | None:
 def _is_plain(row: Chain) -> bool:
     ends = row.items[:1] + row.items[-1:]
     whole = bool(ends) and not any(isinstance(end, Fork) for end in ends)
-    return whole and not row.arcs and not row.asides
+    return whole and not row.arcs and not row.asides and not row.breaks
 
 
 def _with_part(level: Level, below: Chain, chain: Chain) -> Volume | None:
@@ -121,9 +132,8 @@ def _across(level: Level, reader: Reader) -> tuple[str, tuple[Source, ...]]:
     crops = [item for item in level.skips[0].items if isinstance(item, Step)]
     for crop in crops:
         reader.told(crop)
-    first = level.right[0]
-    places = isinstance(first, Step) and any(v.index for v in data_inputs(first.node))
-    text = "indices" if places else "copy and crop" if crops else "copy"
+    text = "copy and crop" if crops else "copy"
+    text = "indices" if _says_places(level) else text
     return text, tuple(reader.source(crop) for crop in crops)
 
 

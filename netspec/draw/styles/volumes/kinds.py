@@ -17,19 +17,20 @@ from netspec.draw.structure.elements import (
 )
 from netspec.draw.structure.labels import data_inputs, family
 from netspec.draw.structure.repeats import signature
+from netspec.draw.styles.volumes.assumed import Assumed
 from netspec.draw.styles.volumes.parts import Window
 from netspec.graph.checked import Node
-from netspec.sizes.shapes import TensorType, numel
+from netspec.sizes.shapes import TensorType
 
 _STEP = 1.5
 _DRAWN = frozenset({"conv", "pool", "fc", "rnn", "join", "in"})
 
 
-def resizes(repeat: Repeat) -> bool:
+def resizes(repeat: Repeat, assumed: Assumed) -> bool:
     """Whether the copies are of several resolutions, each of which is worth a slab."""
-    areas = [numel(nodes_of(copy)[-1].types[0].spatial) for copy in repeat.copies]
-    counts = [area for area in areas if isinstance(area, int)]
-    return bool(counts) and max(counts) >= _STEP * min(counts)
+    kinds = [nodes_of(copy)[-1].types[0] for copy in repeat.copies]
+    areas = [prod(assumed.shape(kind)[1:]) for kind in kinds]
+    return max(areas) >= _STEP * min(areas)
 
 
 def is_drawn(node: Node) -> bool:
@@ -49,12 +50,15 @@ def is_chain(series: Series) -> bool:
 
 
 def is_plain(series: Series) -> bool:
-    """Whether slabs can show what a block does: nothing that crosses, one tensor that flows in."""
+    """Whether slabs can show what a block does: one tensor flows in."""
     for item in series.items:
         once = item.element if isinstance(item, Repeat) else item
         match once:
-            case Port() | Tangle():
+            case Port():
                 return False
+            case Tangle():
+                if not is_plain(Series(once.items)):
+                    return False
             case Series():
                 if not is_plain(once):
                     return False
@@ -96,15 +100,11 @@ def is_residual(last: Element | None) -> bool:
     return last.join.node.op.spelling == "add" and len(last.branches) == 2 and short <= 1
 
 
-def window(node: Node) -> Window | None:
+def window(node: Node, assumed: Assumed) -> Window | None:
     """The kernel as shares of the map that it slides over, or of the larger one it spreads to."""
     if not node.inputs or len(node.inputs[0].type.shape) != len(node.types[0].shape):
         return None
-    sizes = [*node.inputs[0].type.spatial, *node.types[0].spatial]
-    if not all(isinstance(size, int) for size in sizes):
-        return None
-    counts = [int(str(size)) for size in sizes]
-    read, given = counts[: len(counts) // 2], counts[len(counts) // 2 :]
+    read, given = (assumed.shape(kind)[1:] for kind in (node.inputs[0].type, node.types[0]))
     grows = prod(given) > prod(read)
     found = node.op.window(*node.input_types)
     kernel = _spread(node, len(given)) if grows else found.reach if found else None

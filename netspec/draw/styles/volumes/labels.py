@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import groupby
+from itertools import accumulate, groupby
 
 from netspec.draw.scene import Words
 from netspec.draw.styles.volumes.parts import Fork
@@ -33,7 +33,8 @@ def _run(spots: list[Spot], before: Spot | None, over: bool) -> tuple[list[Words
     """The words of volumes side by side: first how they are made, below the gaps before them."""
     edge = max(spot.laid.up if over else spot.laid.down for spot in spots)
     rows = max(len(spot.made) for spot in spots)
-    tall = LINE * (rows + max(len(spot.told) for spot in spots))
+    depths = [0, *accumulate(_depths(spots))]
+    tall = LINE * (rows + depths[-1])
     if not tall:
         return [], edge
     found: list[Words] = []
@@ -45,7 +46,15 @@ def _run(spots: list[Spot], before: Spot | None, over: bool) -> tuple[list[Words
         for i, line in enumerate(spot.made):
             found.append(Words(middle, top + LINE * i + 10, line, "note", "middle", "muted"))
         for i, line in enumerate(spot.told):
-            y = top + LINE * (rows + i) + 10
+            y = top + LINE * (rows + depths[spot.level] + i) + 10
             found.append(Words(spot.middle, y, line, "note", "middle"))
         before = spot
     return found, edge + _APART + tall
+
+
+def _depths(spots: list[Spot]) -> list[int]:
+    """The lines that each level of captions takes."""
+    return [
+        max((len(spot.told) for spot in spots if spot.level == level), default=0)
+        for level in range(1 + max(spot.level for spot in spots))
+    ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from netspec.draw.layout.pieces import wire
 from netspec.draw.scene import Item
 from netspec.draw.styles.volumes.joints import Exit
-from netspec.draw.styles.volumes.parts import Bracket, Chain, Fork
+from netspec.draw.styles.volumes.parts import Chain, Fork
 from netspec.draw.styles.volumes.places import Laid
 from netspec.draw.styles.volumes.rows import Rows
 from netspec.draw.styles.volumes.solids import shifted
@@ -62,13 +62,16 @@ def _is_free(chain: Chain, k: int) -> bool:
     if isinstance(chain.items[k - 1], Fork) or isinstance(chain.items[k], Fork):
         return False
     arcs = any(a < k <= b for a, b in chain.arcs)
-    return not arcs and not any(b.first < k < b.end for b in chain.brackets)
+    return (
+        not arcs and k not in chain.breaks and not any(b.first < k < b.end for b in chain.brackets)
+    )
 
 
 def _part(chain: Chain, a: int, b: int) -> Chain:
     return Chain(
         chain.items[a:b],
         tuple((i - a, j - a) for i, j in chain.arcs if a <= i and j < b),
-        tuple(Bracket(c.first - a, c.end - a, c.title) for c in chain.brackets if a <= c.first < b),
+        tuple(c.moved(-a) for c in chain.brackets if a <= c.first < b),
         tuple((i - a, volume) for i, volume in chain.asides if a <= i < b),
+        tuple(i - a for i in chain.breaks if a <= i < b),
     )

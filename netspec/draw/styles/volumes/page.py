@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
-from netspec.diagnostics.messages.draw import CannotDraw, TooManyDrawn
+from netspec.diagnostics.messages.draw import CannotDraw
 from netspec.diagnostics.raised import NetspecError
 from netspec.draw.layout.paging import SCREEN
 from netspec.draw.layout.pieces import Piece
-from netspec.draw.layout.ushape import u_shape
 from netspec.draw.scene import Item, Scene, Words
 from netspec.draw.structure.elements import (
     Block,
@@ -21,26 +20,20 @@ from netspec.draw.structure.elements import (
     Tangle,
     blocks_of,
 )
-from netspec.draw.structure.labels import spelling
+from netspec.draw.structure.labels import data_inputs, family, spelling
 from netspec.draw.structure.reading import structure
 from netspec.draw.styles.around import framed
 from netspec.draw.styles.fold import outline
-from netspec.draw.styles.volumes.bends import bent, is_bend, read_bend
 from netspec.draw.styles.volumes.kinds import is_chain
-from netspec.draw.styles.volumes.lines import in_lines
-from netspec.draw.styles.volumes.parts import Chain, Fork, Volume
 from netspec.draw.styles.volumes.places import Laid
+from netspec.draw.styles.volumes.plans import MOST_LINES, SEEN, Round, planned
 from netspec.draw.styles.volumes.read import Opens, Reader
-from netspec.draw.styles.volumes.rows import Rows
-from netspec.draw.styles.volumes.scale import Scale, scale_of
+from netspec.draw.styles.volumes.scale import Scale
 from netspec.draw.styles.volumes.solids import shifted
 from netspec.draw.styles.volumes.words import LINE, times, width, wrapped
 from netspec.draw.view import View
+from netspec.graph.checked import Node
 
-# The largest side and the most channels in points, the first that fits is taken.
-_SIZES = ((200.0, 52.0), (160.0, 42.0), (125.0, 32.0), (95.0, 24.0), (70.0, 17.0), (50.0, 12.0))
-Plan = Callable[[int], Iterator[tuple[Laid, Scale]]]
-_READABLE, _MOST_LINES, _MOST_VOLUMES = 4, 5, 400
 _AROUND, _NOTES, _NARROWEST = (32.0, 110.0), 22.0, 480.0
 
 
@@ -49,23 +42,51 @@ def volumes(view: View) -> Scene:
 
     Blocks that are one layer after the other are open, others are one slab; where that does not fit
     a screen, all are closed. `depth` and `expand` of the view open others. Raises NetspecError for
-    branches that cross, for sizes that are formulas, above 400 slabs, and where what was
-    asked for does not fit a screen.
+    more connections that cross than can be followed, for open sizes of which none is known to
+    be legal, above 400 slabs, and where what was asked for does not fit a screen.
     """
     view = replace(view, followers=False)
     asked = view.depth is not None or bool(view.expand)
     refused: tuple[float, float] | None = None
-    for choice, most_lines in ((_asked, _MOST_LINES),) if asked else _USUAL:
-        reader, plan = _planned(view, choice(view))
-        for laid, scale in plan(most_lines):
-            notes = _notes(reader, scale, max(laid.w, _NARROWEST))
-            size = _AROUND[0] + laid.w, _AROUND[1] + laid.up + laid.down + LINE * len(notes)
-            if size[0] <= SCREEN[0] and size[1] <= SCREEN[1]:
-                return _page(view, laid, notes)
-            refused = size
+    for choice, most in ((_asked, MOST_LINES),) if asked else _USUAL:
+        reader, rounds = planned(view, choice(view), most)
+        for each in rounds:
+            if each.narrower and refused and not _is_near(refused):
+                continue
+            found, tried = _best(reader, each)
+            if found is not None:
+                return _page(view, *found)
+            refused = tried or refused
     assert refused is not None
     reason = f"its slabs take {refused[0]:.0f}×{refused[1]:.0f} points, more than a screen"
     raise NetspecError(CannotDraw(reason, "open fewer blocks, or draw it with --style fold"))
+
+
+_Size = tuple[float, float]
+
+
+def _is_near(refused: _Size) -> bool:
+    """Whether captions on two levels may make fit what is too wide: they halve it at most."""
+    return refused[0] <= 2 * SCREEN[0] and refused[1] <= SCREEN[1]
+
+
+def _best(reader: Reader, each: Round) -> tuple[tuple[Laid, tuple[str, ...]] | None, _Size | None]:
+    """The largest way that fits a screen and is no tower, else the lowest; and what did not fit."""
+    best: tuple[float, Laid, tuple[str, ...]] | None = None
+    refused: _Size | None = None
+    for i, side in enumerate(each.sides):
+        if i >= (each.most if best is None else max(each.most, SEEN)):
+            break
+        laid, scale = each.lay(side)
+        notes = _notes(reader, scale, max(laid.w, _NARROWEST))
+        w, h = _AROUND[0] + laid.w, _AROUND[1] + laid.up + laid.down + LINE * len(notes)
+        if w > SCREEN[0] or h > SCREEN[1]:
+            refused = w, h
+        elif h <= max(each.low, each.flat * w):
+            return (laid, notes), None
+        elif best is None or h < best[0]:
+            best = h, laid, notes
+    return best and best[1:], refused
 
 
 def _chains(view: View) -> Opens:
@@ -107,76 +128,30 @@ def _asked(view: View) -> Opens:
 
 
 # What is open where nothing is asked for, and in how many lines at most.
-_USUAL = ((_chains, 2), (_none, _MOST_LINES))
-
-
-def _limited(volumes: Iterable[Volume]) -> list[Volume]:
-    found = list(volumes)
-    if len(found) > _MOST_VOLUMES:
-        raise NetspecError(TooManyDrawn("volumes", len(found), _MOST_VOLUMES))
-    return found
-
-
-def _planned(view: View, opens: Opens) -> tuple[Reader, Plan]:
-    """The ways to lay the net out, the best ones first: in few lines, and large."""
-    series = outline(view.graph)
-    u, reader = u_shape(series, view.graph), Reader(view, opens)
-    bend = read_bend(u, reader) if u is not None and is_bend(u) else None
-    if bend is not None:
-        inside = _limited(volume for chain in bend.chains for volume in _volumes(chain))
-
-        def as_u(most_lines: int) -> Iterator[tuple[Laid, Scale]]:
-            for side, thick in _SIZES:
-                scale = scale_of(inside, side, thick)
-                yield bent(bend, scale), scale
-
-        return reader, as_u
-    reader = Reader(view, opens)
-    chain = reader.chain(series)
-    volumes = _limited(_volumes(chain))
-
-    wholes: dict[float, Laid] = {}
-
-    def plan(most_lines: int) -> Iterator[tuple[Laid, Scale]]:
-        for lines in range(1, most_lines + 1):
-            for side, thick in _SIZES if lines == most_lines else _SIZES[:_READABLE]:
-                scale = scale_of(volumes, side, thick)
-                rows = Rows(scale)
-                whole = wholes.get(side) or wholes.setdefault(side, rows.chain(chain))
-                # What is too long whichever way it is broken is not laid out in lines.
-                short = whole.w <= lines * SCREEN[0]
-                laid = in_lines(chain, whole, rows, lines) if short else None
-                if laid is not None:
-                    yield laid, scale
-        yield whole, scale
-
-    return reader, plan
-
-
-def _volumes(chain: Chain) -> Iterator[Volume]:
-    for item in chain.items:
-        if isinstance(item, Volume):
-            yield item
-        elif isinstance(item, Fork):
-            for row in item.rows:
-                yield from _volumes(row)
-    for _, volume in chain.asides:
-        yield volume
+_USUAL = ((_chains, 2), (_none, MOST_LINES))
 
 
 def _notes(reader: Reader, scale: Scale, room: float) -> tuple[str, ...]:
     """What sizes mean and what is not drawn, in lines."""
-    parts = [scale.note]
+    parts = [*filter(None, (reader.assumed.note,)), scale.note]
     counts = Counter(spelling(node.op) for node in reader.omitted)
     omitted = [f"{word}{times(count)}" for word, count in counts.items()]
     if omitted:
         parts.append(f"not drawn, as they keep the size: {', '.join(omitted)}")
     if reader.closed:
         parts.append(f"blocks drawn as one: {', '.join(reader.closed)}")
-    outputs = reader.view.graph.outputs
+    graph = reader.view.graph
+    told = {spelling(node.op): None for node in graph.nodes if _reads_places(node)}
+    parts += [f"{word} reads the indices of its pool too" for word in told]
+    outputs = graph.outputs
     if len(outputs) > 1:
         parts.append(f"outputs: {', '.join(output.name for output in outputs)}")
     return wrapped("; ".join(parts), room)
+
+
+def _reads_places(node: Node) -> bool:
+    """Whether a layer reads where the values of a pool were."""
+    return any(value.index and family(value.node.op) == "pool" for value in data_inputs(node))
 
 
 def _page(view: View, laid: Laid, notes: tuple[str, ...]) -> Scene:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import field, replace
 from typing import Union
 
 from netspec.diagnostics.source import Span
@@ -44,12 +44,15 @@ class Window:
 class Volume:
     """What one layer or one closed block gives, as a slab, a bar or a stack of planes.
 
+    `sides` are the sizes of the map that is drawn, none for a vector; those of `kind` may be open.
     `made` are the words for how it is made, `figures` what is told of it besides its size, which is
     not told unless it is `sized`; `copies` is how often it follows itself. `around` says that a skip
-    passes by each copy. One that `reads` nothing is where something begins.
+    passes by each copy. One that `reads` nothing is where something begins. `shared` is the colour of
+    weights that something else has too, none if it is empty.
     """
 
     kind: TensorType
+    sides: tuple[int, ...]
     parts: tuple[Part, ...]
     made: tuple[str, ...]
     name: str = ""
@@ -59,16 +62,12 @@ class Volume:
     copies: int = 1
     around: bool = False
     reads: bool = True
+    shared: str = ""
 
     @property
     def channels(self) -> int:
         """The channels of a map, or the units of a vector."""
         return sum(part.channels for part in self.parts)
-
-    @property
-    def sides(self) -> tuple[int, ...]:
-        """The sizes of the map, none for a vector."""
-        return tuple(int(str(size)) for size in self.kind.spatial)
 
 
 @record(eq=False, slots=False)
@@ -101,18 +100,27 @@ Item = Union[Volume, Sign, Pin, Fork]
 
 @record
 class Bracket:
-    """Words over the items from `first` up to, and without, `end`."""
+    """Words over the items from `first` up to, and without, `end`; `shared` as of a volume."""
 
     first: int
     end: int
     title: str
+    shared: str = ""
+
+    def moved(self, by: int) -> Bracket:
+        """The same over items that stand further to the right."""
+        return replace(self, first=self.first + by, end=self.end + by)
 
 
 @record(eq=False, slots=False)
 class Chain:
-    """Items side by side; `arcs` pass over the others, `asides` hang off an item."""
+    """Items side by side; `arcs` pass over the others, `asides` hang off an item.
+
+    Nothing leads to the items in `breaks` from those before them.
+    """
 
     items: tuple[Item, ...] = ()
     arcs: tuple[tuple[int, int], ...] = ()
     brackets: tuple[Bracket, ...] = ()
     asides: tuple[tuple[int, Volume], ...] = field(default=())
+    breaks: tuple[int, ...] = ()

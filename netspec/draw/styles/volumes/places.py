@@ -32,7 +32,7 @@ class Laid:
 
 @record
 class Spot:
-    """One member of a row in its place, and the width of its words."""
+    """One member of a row in its place, with its words; what it is stands on a `level` of them."""
 
     member: Member
     laid: Laid
@@ -40,6 +40,7 @@ class Spot:
     made: tuple[str, ...] = ()
     told: tuple[str, ...] = ()
     inline: bool = True
+    level: int = 0
 
     @property
     def right(self) -> float:

@@ -24,7 +24,11 @@ from netspec.draw.structure.elements import (
     own_nodes_of,
 )
 from netspec.draw.structure.labels import data_inputs
+from netspec.draw.structure.sharing import sharing
 from netspec.draw.styles.volumes import words
+from netspec.draw.styles.volumes.assumed import Assumed
+from netspec.draw.styles.volumes.crossing import edges_of, is_open, leading_on
+from netspec.draw.styles.volumes.growing import Growing
 from netspec.draw.styles.volumes.kinds import (
     is_drawn,
     is_plain,
@@ -35,23 +39,22 @@ from netspec.draw.styles.volumes.kinds import (
     window,
 )
 from netspec.draw.styles.volumes.parts import (
-    Bracket,
     Chain,
     Fork,
-    Item,
     Part,
-    Pin,
     Sign,
     Source,
     Volume,
 )
+from netspec.draw.theme import SHARES
 from netspec.draw.view import View
 from netspec.graph.checked import Graph, Node
 from netspec.ops.declare.source import Input
-from netspec.sizes.shapes import TensorType
 
 # Whether a block, on a path and inside so many others, is open.
 Opens = Callable[[Block, str, int], bool]
+# How many lines over the others can still be followed.
+_MOST_OVER = 24
 
 
 class Reader:
@@ -69,35 +72,37 @@ class Reader:
         self.closed: dict[str, None] = {}
         # Training-only heads by what they read, until that is drawn.
         self._heads: dict[Node, list[Block]] = {}
+        self.assumed = Assumed(view.graph)
         self._names = _names(view.graph)
         calls = {call for node in view.graph.nodes if node.call for call in node.call.ancestors()}
         self._components = {call.component for call in calls}
 
     def chain(self, series: Series) -> Chain:
         """The series side by side, what flows in and out at pins where skips begin or end there."""
-        return _with_pins(self._series(series, 0))
+        return self._series(series, 0).chain()
 
     # --- chains
 
-    def _series(self, series: Series, depth: int) -> _Open:
-        out = _Open()
+    def _series(self, series: Series, depth: int) -> Growing:
+        out = Growing()
         for _, block in series.asides:
             self._heads.setdefault(block.nodes[0].inputs[0].node, []).append(block)
         first: list[int] = []
-        last: list[int] = [out.last]
+        given = [out.flow]
         for element in series.items:
             first.append(len(out.items))
             self._add(element, out, depth)
-            last.append(out.last)
+            given.append(out.flow)
         first.append(len(out.items))
-        out.arcs += [(last[a + 1], first[b]) for a, b in series.arcs]
+        for a, b in series.arcs:
+            out.pass_by(given[a + 1], first[b])
         return out
 
-    def _add(self, element: Element, out: _Open, depth: int) -> None:
+    def _add(self, element: Element, out: Growing, depth: int) -> None:
         match element:
             case Step():
                 self._step(element, out, None)
-            case Repeat() if resizes(element):
+            case Repeat() if resizes(element, self.assumed):
                 for copy in element.copies:
                     self._add(copy, out, depth)
             case Repeat(element=Step() as step):
@@ -107,32 +112,60 @@ class Reader:
             case Repeat(element=Block() as block):
                 self._block(block, out, element, depth)
             case Repeat():
-                assert isinstance(element.element, Series)
-                out.extend(self._series(element.element, depth), f"×{element.count}")
+                inner = Growing()
+                self._add(element.element, inner, depth)
+                out.extend(inner, f"×{element.count}")
                 self._others(element, depth)
             case Series():
                 out.extend(self._series(element, depth))
             case Parallel():
                 self._parallel(element, out, depth)
-            case Tangle() if (series := between_outputs(self.view.graph, element)) is not None:
-                out.extend(self._series(series, depth))
+            case Tangle():
+                self._tangle(element, out, depth)
             case _:
                 _refuse(self.view)
 
-    def _step(self, step: Step, out: _Open, repeat: Repeat | None) -> None:
+    def _tangle(self, tangle: Tangle, out: Growing, depth: int) -> None:
+        """What crosses, in the order of use; a connection to what is not next passes over the others."""
+        graph = self.view.graph
+        series = None if is_open(tangle, graph) else between_outputs(graph, tangle)
+        if series is not None:
+            out.extend(self._series(series, depth))
+            return
+        inner = self._row(tangle.items, edges_of(tangle), depth)
+        if len(inner.arcs) > _MOST_OVER:
+            _refuse(self.view)
+        out.extend(inner)
+
+    def _row(self, items: tuple[Element, ...], edges: list[tuple[int, int]], depth: int) -> Growing:
+        """Items side by side that are connected by edges, -1 in and their number out."""
+        out = Growing()
+        given = [out.flow]
+
+        def coming(to: int) -> frozenset[int]:
+            return frozenset().union(*(given[a + 1] for a, b in edges if b == to))
+
+        for i, item in enumerate(items):
+            out.flow = coming(i)
+            self._add(item, out, depth)
+            given.append(out.flow)
+        out.flow = coming(len(items)) or out.flow
+        return out
+
+    def _step(self, step: Step, out: Growing, repeat: Repeat | None) -> None:
         drawn = is_drawn(step.node)
         steps = [copy for copy in repeat.copies if isinstance(copy, Step)] if repeat else [step]
         for each in steps:
             self.told(each, drawn)
         if drawn:
-            out.items.append(self._joined(step, repeat))
+            out.add(self._joined(step, repeat))
         self._hold(out, (node for each in steps for node in each.nodes))
 
-    def _hold(self, out: _Open, nodes: Iterable[Node]) -> None:
+    def _hold(self, out: Growing, nodes: Iterable[Node]) -> None:
         """Hangs the heads that read one of these nodes off the last item, which gives it."""
         for node in nodes:
             for block in self._heads.pop(node, ()):
-                out.asides.append((out.last, self._head(block)))
+                out.asides.append((max(out.flow), self._head(block)))
 
     def told(self, step: Step, drawn: bool = True) -> None:
         """Keeps account of a layer and of what is merged into it."""
@@ -144,7 +177,7 @@ class Reader:
             return Sign(SIGNS[step.node.op.spelling], self.source(step, step))
         return self.volume(step, repeat)
 
-    def _block(self, block: Block, out: _Open, repeat: Repeat | None, depth: int) -> None:
+    def _block(self, block: Block, out: Growing, repeat: Repeat | None, depth: int) -> None:
         if not any(map(is_drawn, block.nodes)):
             self.omitted += nodes_of(repeat or block)
             self._hold(out, nodes_of(repeat or block))
@@ -152,13 +185,14 @@ class Reader:
         copies = repeat.copies if repeat else ()
         path = getattr(copies[0] if copies else block, "path", block.path)
         if not (self.opens(block, path, depth) and is_plain(block.body)):
-            out.items.append(self._closed(block, repeat))
+            out.add(self._closed(block, repeat))
             self._hold(out, nodes_of(repeat or block))
             return
         inner = self._series(block.body, depth + 1)
         name = self._title(block) if not repeat else block.call.block + words.times(repeat.count)
-        note = f", {repeat.note}" if repeat and repeat.note else ""
-        out.extend(inner, name + note)
+        weights, shared = self._shared(block.path)
+        note = repeat.note if repeat else ""
+        out.extend(inner, ", ".join(filter(None, (name, note, weights))), shared)
         if repeat:
             self._others(repeat, depth)
 
@@ -166,20 +200,23 @@ class Reader:
         """Keeps account of the copies that the last one stands for."""
         period = len(repeat.copies) // repeat.count
         for copy in repeat.copies[:-period]:
-            self._add(copy, _Open(), depth)
+            self._add(copy, Growing(), depth)
 
     def _title(self, block: Block) -> str:
         """The name that the author gave, where a number was added to tell several apart."""
         given, _, number = block.name.rpartition("_")
         return given if number.isdigit() and given in self._components else block.name
 
-    def _parallel(self, parallel: Parallel, out: _Open, depth: int) -> None:
+    def _parallel(self, parallel: Parallel, out: Growing, depth: int) -> None:
+        if parallel.join is None and (live := leading_on(parallel, self.view.graph)) is not None:
+            out.extend(self._row(parallel.branches, live, depth))
+            return
         opened = [self._series(branch, depth) for branch in parallel.branches]
         full = [branch for branch in opened if branch.items]
-        source, join = out.last, parallel.join
+        source, join = out.flow, parallel.join
         for branch in opened:
             if not branch.items:
-                out.asides += [(source, head) for _, head in branch.asides]
+                out.asides += [(max(source), head) for _, head in branch.asides]
         if len(full) == 1:
             out.extend(full[0])
         elif full:
@@ -187,15 +224,15 @@ class Reader:
             if join is not None and is_towers(parallel) and len(full) == len(opened):
                 crossing = self.source(join, join)
                 self.told(join)
-            rows = tuple(_with_pins(branch) for branch in full)
-            out.items.append(Fork(rows, crossing))
+            rows = tuple(branch.chain() for branch in full)
+            out.add(Fork(rows, crossing))
             if crossing is not None and join is not None:
                 out.pending[out.last] = self._joined(join)
                 self._hold(out, join.nodes)
                 return
         # What leaves as an output on the way leads to nothing.
         if len(full) < len(opened) and (join is not None or parallel.closes):
-            out.arcs.append((source, len(out.items)))
+            out.pass_by(source, len(out.items))
         if join is not None:
             self._step(join, out, None)
 
@@ -206,22 +243,31 @@ class Reader:
         whole = repeat or step
         copies = repeat.count if repeat else 1
         node = step.node
-        source = self.source(step, whole)
-        parts = (Part(self._channels(step.type), self.view.look(step, repeat), source),)
+        graph, source = self.view.graph, self.source(step, whole)
+        sizes = self.assumed.shape(step.type)
+        parts = (Part(_channels(sizes), self.view.look(step, repeat), source),)
         is_input = isinstance(node.op, Input)
-        made = () if is_input else words.made(step, self.view, copies)
-        name = node.name if is_input else self._named(whole)
+        weights, shared = self._shared(node.path)
+        made = () if is_input else (*words.made(step, self.view, copies), *words.whose(weights))
+        name = node.name if is_input else self._named(whole) or sharing(graph).name(node.path)
         return Volume(
             step.type,
+            sizes[1:],
             parts,
             made,
             name,
             words.figures(self.view, nodes_of(whole)),
             "shape" in self.view.show,
-            window(node),
+            window(node, self.assumed),
             copies,
             reads=bool(data_inputs(node)),
+            shared=shared,
         )
+
+    def _shared(self, path: str) -> tuple[str, str]:
+        """Whose weights a layer or a block uses, in words, and the colour of what shares them."""
+        told, number = self.view.shared(path)
+        return told, "" if number is None else f"share{number % SHARES}"
 
     def _named(self, whole: Step | Repeat) -> str:
         """The names given to the layers that a slab stands for."""
@@ -240,13 +286,25 @@ class Reader:
         source = self.source(block, whole)
         last = block.body.items[-1] if block.body.items else None
         split = shares(last, kind)
-        channels = self._channels(kind)
-        parts = tuple(Part(share, look, source) for share in split or (channels,))
-        made = words.made_by_block(self._title(block), repeat, block.call.block)
+        sizes = self.assumed.shape(kind)
+        parts = tuple(Part(share, look, source) for share in split or (_channels(sizes),))
+        weights, shared = self._shared(block.path)
+        named = words.made_by_block(self._title(block), repeat, block.call.block)
+        made = (*named, *words.whose(weights))
         figures = words.figures(self.view, own_nodes_of(whole))
         sized = "shape" in self.view.show
         around = is_residual(last)
-        return Volume(kind, parts, made, "", figures, sized, None, copies, around)
+        return Volume(
+            kind,
+            sizes[1:],
+            parts,
+            made,
+            figures=figures,
+            sized=sized,
+            copies=copies,
+            around=around,
+            shared=shared,
+        )
 
     def _head(self, block: Block) -> Volume:
         """A training-only head, closed whatever is asked for."""
@@ -261,13 +319,6 @@ class Reader:
         hottest = max(nodes_of(block), key=lambda node: self.view.weight((node,)))
         return self.view.look(Step((hottest,)))
 
-    def _channels(self, kind: TensorType) -> int:
-        sizes = [self.view.graph.nominal(size) for size in kind.shape]
-        if not all(isinstance(size, int) for size in sizes):
-            reason = f"slabs have sizes that are numbers, and {words.size(kind)} has not"
-            raise NetspecError(CannotDraw(reason, "give --input, or draw it with --style fold"))
-        return int(str(sizes[0])) if sizes else 1
-
     def source(self, element: Step | Block, whole: Element | None = None) -> Source:
         """The place of a layer or a block, and the hint of all that it stands for."""
         whole = whole or element
@@ -278,53 +329,8 @@ class Reader:
         return Source(node.span, node.path, self.view.hint(node.name, whole, element.type))
 
 
-class _Open:
-    """A chain that is being made; -1 is what flows in."""
-
-    def __init__(self) -> None:
-        self.items: list[Item] = []
-        self.arcs: list[tuple[int, int]] = []
-        self.brackets: list[Bracket] = []
-        self.asides: list[tuple[int, Volume]] = []
-        # The joins of forks that are drawn only where nothing follows to read all branches.
-        self.pending: dict[int, Volume | Sign] = {}
-
-    @property
-    def last(self) -> int:
-        return len(self.items) - 1
-
-    def extend(self, other: _Open, title: str = "") -> None:
-        """Another chain behind this one, under a bracket where it has a title."""
-        at = len(self.items)
-        if title and other.items:
-            self.brackets.append(Bracket(at, at + len(other.items), title))
-        self.items += other.items
-        self.arcs += [(at + a, at + b) for a, b in other.arcs]
-        self.brackets += [Bracket(at + b.first, at + b.end, b.title) for b in other.brackets]
-        self.asides += [(at + i, volume) for i, volume in other.asides]
-        self.pending |= {at + i: join for i, join in other.pending.items()}
-
-
-def _with_pins(open_: _Open) -> Chain:
-    """The chain, with a pin before or behind it where an arc begins or ends there."""
-    items = list(open_.items)
-    if open_.last in open_.pending:
-        fork = items[-1]
-        assert isinstance(fork, Fork)
-        items[-1:] = [Fork(fork.rows), open_.pending[open_.last]]
-    arcs = dict.fromkeys(open_.arcs)
-    asides = [i for i, _ in open_.asides]
-    before = 1 if any(i < 0 for i in (*asides, *(a for a, _ in arcs))) else 0
-    if any(b >= len(items) for _, b in arcs):
-        items.append(Pin())
-    if before:
-        items.insert(0, Pin())
-    return Chain(
-        tuple(items),
-        tuple((a + before, b + before) for a, b in arcs),
-        tuple(Bracket(b.first + before, b.end + before, b.title) for b in open_.brackets),
-        tuple((i + before, volume) for i, volume in open_.asides),
-    )
+def _channels(sizes: tuple[int, ...]) -> int:
+    return sizes[0] if sizes else 1
 
 
 def _names(graph: Graph) -> dict[Node, str]:

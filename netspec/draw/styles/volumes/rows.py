@@ -22,11 +22,15 @@ _RADIUS = 8.0
 
 
 class Rows:
-    """Lays out chains at one scale; words stand below the slabs, or `over` them."""
+    """Lays out chains at one scale; words stand below the slabs, or `over` them.
 
-    def __init__(self, scale: Scale, *, over: bool = False) -> None:
+    Where captions would push slabs apart, they stand on two levels if they are `staggered`.
+    """
+
+    def __init__(self, scale: Scale, *, over: bool = False, staggered: bool = False) -> None:
         self.scale = scale
         self.over = over
+        self.levels = (0, 1) if staggered else (0,)
 
     def chain(self, chain: Chain, *, lead: bool = True, aslant: bool = False) -> Laid:
         """The chain from left to right. Without `lead`, how its first volume is made goes unsaid.
@@ -35,7 +39,9 @@ class Rows:
         """
         spots = self._spots(chain, lead, aslant)
         items: list[Item] = []
-        for before, spot in pairwise(spots):
+        for i, (before, spot) in enumerate(pairwise(spots), 1):
+            if i in chain.breaks:
+                continue
             exits = tuple(e.moved(before.x, 0.0) for e in before.laid.exits)
             if isinstance(spot.member, Fork) and not isinstance(before.member, Fork):
                 exits = tuple(e.led(spot.x - _ASLANT) for e in exits)
@@ -75,7 +81,8 @@ class Rows:
         for bracket in chain.brackets:
             titles.setdefault(bracket.end - 1, []).append(bracket)
         spots: list[Spot] = []
-        told_end = made_end = right = 0.0
+        told_ends = [0.0 for _ in self.levels]
+        made_end = right = 0.0
         for i, (member, own) in enumerate(zip(chain.items, laid, strict=True)):
             made = member.made if isinstance(member, Volume) and (i or lead) else ()
             told = caption(member, planes=self.scale.planes) if isinstance(member, Volume) else ()
@@ -83,33 +90,38 @@ class Rows:
             before = spots[-1] if spots else None
             inline = not isinstance(before.member, Fork) if before else not aslant
             x = right + (_gap(before.member, member) if before else 0.0)
-            if isinstance(member, Fork) and before:
-                x = max(x, told_end + _ASLANT, made_end + _ASLANT)
+            if isinstance(member, Fork) and before and not isinstance(before.member, Fork):
+                x = max(x, max(told_ends) + _ASLANT, made_end + _ASLANT)
             if inline and not before:
                 x = max(x, (max(made_w, told_w) - own.w) / 2)
-            elif told and inline:
-                x = max(x, told_end + _APART + (told_w - own.w) / 2)
-            elif told and spots:
-                x = max(x, told_end + _APART)
             if made and inline and before:
                 x = max(x, 2 * (made_end + _APART + made_w / 2) - right)
             elif made:
                 x = max(x, made_end + _APART if spots else 0.0)
+            level = 0
+            if told and spots:
+                # Where the caption on each level lets the slab stand.
+                aside = _APART + ((told_w - own.w) / 2 if inline else 0.0)
+                level = min(self.levels, key=lambda i: max(x, told_ends[i] + aside))
+                x = max(x, told_ends[level] + aside)
             x = max(x, 0.0)
-            spot = Spot(member, own, x, made, told, inline)
+            spot = Spot(member, own, x, made, told, inline, level)
             spots.append(spot)
             if told:
-                told_end = spot.middle + told_w / 2
+                told_ends[level] = spot.middle + told_w / 2
             if made:
                 middle = (right + x) / 2 if inline and before else spot.middle
                 made_end = middle + made_w / 2
             right = spot.right
             if isinstance(member, Fork):
-                told_end = made_end = right
+                # Words keep out of the way of what leads from its rows to what follows.
+                made_end = right + _LANE - _APART
+                told_ends = [made_end for _ in self.levels]
             for bracket in titles.get(i, ()):
                 start = spots[bracket.first].x
                 right = max(right, start + width(bracket.title) + _APART)
-                told_end, made_end = max(told_end, right - _APART), max(made_end, right - _APART)
+                told_ends = [max(end, right - _APART) for end in told_ends]
+                made_end = max(made_end, right - _APART)
         return spots
 
     def _laid(self, chain: Chain) -> list[Laid]:
@@ -195,7 +207,7 @@ class Rows:
             left, right = spots[bracket.first].x, spots[bracket.end - 1].right
             right = max(right, left + width(bracket.title), ends.get(bracket.end, 0.0))
             ends[bracket.end] = right
-            above.bracket(left, right, bracket.title)
+            above.bracket(left, right, bracket.title, bracket.shared)
 
 
 def _gap(before: Member, member: Member) -> float:

@@ -13,6 +13,7 @@ _LINEAR = 8.0
 _MOST_PLANES = 24
 _THINNEST, _SHORTEST, _SHORTEST_BAR = 3.0, 4.0, 8.0
 _TALLEST_BAR = 0.85
+MOST_FRAMES = 4
 
 
 @record
@@ -30,6 +31,8 @@ class Scale:
     units: int
     linear: bool
     planes: bool
+    maps: bool
+    frames: bool
 
     def length(self, size: int) -> float:
         """The points of a height or width."""
@@ -47,13 +50,16 @@ class Scale:
     @property
     def note(self) -> str:
         """What the picture's sizes mean, in words."""
+        if not self.maps:
+            return "lengths grow as the square roots of the units"
         if self.linear:
             sides = "heights and widths are to scale"
         else:
             sides = "heights and widths grow as the square roots of the sizes"
         if self.planes:
             return f"{sides}, a plane is a map"
-        return f"{sides}, thickness as that of the channels"
+        frames = f", frames as up to {MOST_FRAMES} slices" if self.frames else ""
+        return f"{sides}, thickness as that of the channels{frames}"
 
 
 def scale_of(volumes: Iterable[Volume], side: float, thick: float) -> Scale:
@@ -67,7 +73,9 @@ def scale_of(volumes: Iterable[Volume], side: float, thick: float) -> Scale:
     largest = max(sides, default=1)
     linear = largest <= _LINEAR * min(sides, default=1)
     most = max((volume.channels for volume in maps), default=1)
-    return Scale(side, thick, largest, most, max(vectors, default=1), linear, planes)
+    units = max(vectors, default=1)
+    frames = any(len(volume.sides) == 3 for volume in drawn)
+    return Scale(side, thick, largest, most, units, linear, planes, bool(drawn), frames)
 
 
 def _is_planes(volume: Volume) -> bool:

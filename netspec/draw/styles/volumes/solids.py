@@ -6,21 +6,22 @@ points from the solid's left and from the axis through its middle, y down.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import groupby
 from operator import itemgetter
 
-from netspec.draw.scene import Group, Item, Polygon, Wire, moved
+from netspec.draw.scene import Box, Group, Item, Polygon, Wire, moved
 from netspec.draw.styles.volumes.parts import Source, Volume
-from netspec.draw.styles.volumes.scale import Scale
+from netspec.draw.styles.volumes.scale import MOST_FRAMES, Scale
 from netspec.foundation.records import record
 
 Point = tuple[float, float]
 
 _SLANT = 0.28
 _BAR, _RIBBON = 7.0, 5.0
-_APART, _MOST_COPIES, _MOST_FRAMES = 2.5, 4, 4
-_PLANE, _STACK = 4.0, 40.0
-_ARC = 9.0
+_APART, _MOST_COPIES = 2.5, 4
+_FRAME, _PLANE, _STACK = 3.0, 4.0, 40.0
+_ARC, _MARK = 9.0, 3.0
 
 
 @record
@@ -41,7 +42,8 @@ class Face:
 class Solid:
     """A drawn volume: its items, its size around the axis, where things meet it.
 
-    `out` is the face that the next kernel lies on, `into` that of a kernel that makes it.
+    `out` is the face that the next kernel lies on, `into` that of a kernel that makes it, `foot` the
+    left and the right of what stands in front.
     """
 
     items: tuple[Item, ...]
@@ -54,10 +56,25 @@ class Solid:
     bottom: Point
     out: Face
     into: Face
+    foot: tuple[float, float]
 
 
 def solid(volume: Volume, scale: Scale) -> Solid:
-    """The volume as a solid, at the scale of the picture."""
+    """The volume as a solid, at the scale of the picture, on its colour where weights are shared."""
+    drawn = _plain(volume, scale)
+    if not volume.shared:
+        return drawn
+    (left, right), low = drawn.foot, drawn.bottom[1] + 1.5
+    mark = share_mark(left, low, right - left, volume.shared)
+    return replace(drawn, items=(*drawn.items, *mark), down=max(drawn.down, low + _MARK))
+
+
+def share_mark(x: float, y: float, w: float, look: str) -> tuple[Item, ...]:
+    """A strip in the colour of weights that are shared; nothing without a colour."""
+    return (Box(x, y, w, _MARK, "key", look, 1),) if look else ()
+
+
+def _plain(volume: Volume, scale: Scale) -> Solid:
     if not volume.sides:
         return _slab(volume, scale.bar(volume.channels), _RIBBON, _bars(volume))
     if scale.planes:
@@ -69,7 +86,7 @@ def solid(volume: Volume, scale: Scale) -> Solid:
     *before, height, across = (1, *volume.sides) if len(volume.sides) == 1 else volume.sides
     if len(volume.sides) == 1:
         height, across = across, height
-    frames = min(max(before[0], 1), _MOST_FRAMES) if len(volume.sides) == 3 else 1
+    frames = min(max(before[0], 1), MOST_FRAMES) if len(volume.sides) == 3 else 1
     widths = [scale.thickness(part.channels) for part in volume.parts]
     depth = scale.length(across) * _SLANT if len(volume.sides) > 1 else _RIBBON
     return _slab(volume, scale.length(height), depth, widths, frames)
@@ -83,16 +100,19 @@ def _bars(volume: Volume) -> list[float]:
 def _slab(
     volume: Volume, height: float, depth: float, widths: list[float], frames: int = 1
 ) -> Solid:
-    """A box for each part, one behind the other; all of them for each copy and each frame."""
-    copies = min(volume.copies, _MOST_COPIES) * frames
+    """A box for each part, one behind the other, all of them for each copy; a part is cut in frames."""
     top = -(height + depth) / 2 + depth
     boxes: list[tuple[Source, list[Item]]] = []
     x = 0.0
-    for copy in range(copies):
+    for copy in range(min(volume.copies, _MOST_COPIES)):
         x += _APART if copy else 0.0
         for part, w in zip(volume.parts, widths, strict=True):
-            boxes.append((part.source, _box(x, top, w, height, depth, part.look)))
-            x += w
+            each = max(w / frames, _FRAME)
+            for _ in range(frames):
+                boxes.append((part.source, _box(x, top, each, height, depth, part.look)))
+                x += each
+            if frames > 1 and part is not volume.parts[-1]:
+                x += _APART / 2
     w = x + depth
     rise = top - depth
     found = _grouped(boxes)
@@ -111,6 +131,7 @@ def _slab(
         bottom=(x / 2, top + height),
         out=Face((x, top), (depth, -depth), (0.0, height)),
         into=Face((0.0, top), (0.0, 0.0), (0.0, height)),
+        foot=(0.0, x),
     )
 
 
@@ -165,6 +186,7 @@ def _planes(volume: Volume, scale: Scale) -> Solid:
         bottom=(spread + w / 2, top + spread + h),
         out=front,
         into=front,
+        foot=(spread, spread + w),
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from netspec.draw.metrics import text_width
 from netspec.draw.scene import SIZES
 from netspec.draw.structure.elements import Repeat, Step
-from netspec.draw.structure.labels import human, label, shape
+from netspec.draw.structure.labels import human, label, product, shape
 from netspec.draw.styles.volumes.parts import Volume
 from netspec.draw.view import View
 from netspec.graph.checked import Node
@@ -68,6 +68,11 @@ def made_by_block(name: str, repeat: Repeat | None, kind: str) -> tuple[str, ...
     return kind + times(repeat.count), *note
 
 
+def whose(weights: str) -> tuple[str, ...]:
+    """Whose weights something uses, in as few lines as may be; none where it has its own."""
+    return wrapped(weights, _WIDE) if weights else ()
+
+
 def times(copies: int) -> str:
     """How often something follows itself, where it does."""
     return f" ×{copies}" if copies > 1 else ""
@@ -77,14 +82,14 @@ def size(kind: TensorType) -> str:
     """`55×55×96`: the sides first, then the channels."""
     if kind.ids is not None or len(kind.shape) < 2:
         return shape(kind)
-    return "×".join(map(str, (*kind.spatial, kind.channels)))
+    return product((*kind.spatial, kind.channels))
 
 
 def _maps(kind: TensorType) -> str:
     """`6@28×28`, as LeCun writes it."""
     if len(kind.shape) < 2:
         return shape(kind)
-    return f"{kind.channels}@{'×'.join(map(str, kind.spatial))}"
+    return f"{product((kind.channels,))}@{product(kind.spatial)}"
 
 
 def caption(volume: Volume, *, planes: bool) -> tuple[str, ...]:
