@@ -310,9 +310,8 @@ def attention() -> str:
 def test_nothing_is_computed_for_nothing_or_twice(attention: str) -> None:
     assert "arange" not in attention
     assert "_ = " not in attention
-    assert (
-        attention.count(".transpose(1, 2)\n") == 6
-    )  # before, after, and of each part of the heads
+    # Before, after, and of queries, keys and values.
+    assert attention.count(".transpose(1, 2)\n") == 5
     assert ".flatten(2).transpose" not in attention
 
 
