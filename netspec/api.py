@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any
 
 from netspec.diagnostics.arguments import advising, held_all, refuse_unknown, repr_of
 from netspec.diagnostics.limits import DEFAULT, Limits
@@ -94,7 +94,7 @@ def diff(before: str | Path | Net, after: str | Path | Net) -> Difference:
     """
     from netspec.importing.beside import differing
 
-    return differing(_compared(before), _compared(after), (_is_onnx(before), _is_onnx(after)))
+    return differing(_compared(before), _compared(after))
 
 
 @advising
@@ -167,16 +167,12 @@ def space(
     return Space(_source(spec, limits), values or {}, limits=limits)
 
 
-def _compared(given: str | Path | Net) -> Graph:
+def _compared(given: str | Path | Net) -> Graph | Path:
     if isinstance(given, Net):
         return given.graph
-    if _is_onnx(given):
-        return from_onnx(given).graph
+    if str(given).endswith(".onnx"):
+        return Path(given)
     return build(_source(given), expectations=False)
-
-
-def _is_onnx(given: str | Path | Net) -> TypeGuard[str | Path]:
-    return isinstance(given, str | Path) and str(given).endswith(".onnx")
 
 
 @advising

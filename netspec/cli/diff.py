@@ -70,7 +70,7 @@ def command(
     with Progress("diff") as progress:
         progress.show("comparing", " ".join(specs))
         a, b = specs
-        found = differing(_graph(a, options), _graph(b, options), (_is_onnx(a), _is_onnx(b)))
+        found = differing(_compared(a, options), _compared(b, options))
         # Before anything is printed: a format that is none is refused instead.
         picture = (
             _picture(found, output, [*filter(_is_onnx, specs)]) if output is not None else None
@@ -88,13 +88,11 @@ def _is_onnx(spec: str) -> bool:
     return Path(spec).suffix == ".onnx"
 
 
-def _graph(spec: str, options: Options) -> Graph:
-    if not _is_onnx(spec):
-        # Whoever edits a net looks at what changed before correcting what it is expected to be.
-        return options.graph(spec, expectations=False)
-    from netspec.importing.imported import import_file
-
-    return import_file(Path(spec)).graph
+def _compared(spec: str, options: Options) -> Graph | Path:
+    if _is_onnx(spec):
+        return Path(spec)
+    # Whoever edits a net looks at what changed before correcting what it is expected to be.
+    return options.graph(spec, expectations=False)
 
 
 def _picture(found: Difference, output: str, models: list[str]) -> Picture:

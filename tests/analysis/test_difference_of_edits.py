@@ -129,6 +129,70 @@ def test_a_block_beside_a_step_that_does_the_same_is_none_of_its_copies() -> Non
     assert list(side.alike(first)) == [second]
 
 
+BRANCHES = """\
+input 8x16x16
+default conv(pad=same, act=relu)
+concat {
+  | conv3-8
+  | conv3-8 x3
+  | relu
+}
+"""
+
+
+def test_copies_are_told_as_wholes_beside_an_equal_step_of_a_branch_that_went() -> None:
+    found = edited(BRANCHES, ("  | conv3-8\n", ""), ("conv3-8 x3", "conv5-8 x3"))
+    assert sorted(said(found)) == [("removed", "conv3-8", 4), ("step", "conv5-8", 4)]
+    assert [e for c in found.changes for e in c.effects] == ["kernel 3 → 5 in 3 layers"]
+
+
+def test_steps_behind_others_are_not_one() -> None:
+    found = edited(
+        BRANCHES.replace("| conv3-8\n", "| conv3-8; conv3-8\n"),
+        ("conv3-8; conv3-8\n  | conv3-8 x3", "conv3-8 x2; conv5-8"),
+    )
+    assert sorted(said(found)) == [("inserted", "conv5-8", 4), ("removed", "conv3-8 x3", 5)]
+
+
+def test_a_step_that_went_is_none_that_is_run_more_often() -> None:
+    text = "input 8\nfc-16; dropout(0.5)\nfc-4(act=relu)\n"
+    found = edited(text, ("; dropout(0.5)", ""), ("fc-4(act=relu)", "fc-4(act=relu) x2"))
+    assert {(kind, line) for kind, _, line in said(found)} == {("removed", 2), ("repeat", 3)}
+
+
+def test_what_a_block_reads_otherwise_is_told_where_its_call_is() -> None:
+    text = "input 8x8x8\nblock u { conv3-8(pad=same); relu }\nconv1-8 as a; relu as b\n@a; u; add(@b)\n"
+    assert [(kind, line) for kind, _, line in said(edited(text, ("@a; u", "@b; u")))] == [
+        ("rewired", 4)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "effect"),
+    [
+        ("for i in 1..3", "for i in 1..4", "1 conv inserted"),
+        ("for r in [1, 2]", "for r in [1, 2, 4]", "1 conv inserted"),
+        ("for r in [1, 2]", "for r in [1, 3]", "dilation 2 → 3"),
+    ],
+)
+def test_a_loop_that_goes_further_is_told_at_its_line(old: str, new: str, effect: str) -> None:
+    text = (
+        "input 8x8x8\nfor i in 1..3 { conv3-(8*i)(pad=same) }\n"
+        "for r in [1, 2] { conv3-24(pad=same, dilation=r) }\ngap\n"
+    )
+    (change,) = edited(text, (old, new)).changes
+    assert change.place.line == (2 if "for i" in old else 3)
+    assert effect in change.effects
+
+
+def test_what_is_no_longer_read_is_said_so() -> None:
+    text = "input 8x8x8\nconv1-8 as a; conv3-8(pad=same) as b; relu\nadd(@a, @b)\n"
+    less = edited(text, ("add(@a, @b)", "add(@a)"))
+    assert [e for c in less.changes for e in c.effects] == ["add1 no longer reads b"]
+    more = edited(text.replace("add(@a, @b)", "add(@a)"), ("add(@a)", "add(@a, @b)"))
+    assert [e for c in more.changes for e in c.effects] == ["add1 reads b too"]
+
+
 @pytest.mark.slow
 def test_any_two_shipped_nets_can_be_compared() -> None:
     sources = {s.path: s for s in map(read_spec, shipped_names()) if not s.net}

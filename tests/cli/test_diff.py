@@ -241,6 +241,7 @@ def test_git_shows_that_nothing_was_changed_but_the_layout(driven: Path) -> None
 
 def test_git_shows_lines_where_a_file_is_no_net(driven: Path) -> None:
     shown = git("diff", "HEAD~2", "HEAD", "--", "nets/parts.ns", cwd=driven)
+    assert shown.startswith("--- a/nets/parts.ns\n")
     assert "-block unit(n) { conv3-n(pad=same); relu }" in shown
     (driven / "nets" / "net.ns").write_text(NET.replace("unit(16)", "unit(16"))
     shown = git("diff", cwd=driven)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import netspec
+from netspec.importing import imported
 from netspec.importing.beside import differing
-from netspec.importing.imported import import_file
 
 NET = """\
 input 3x16x16
@@ -98,8 +99,98 @@ def test_what_only_trains_is_told_between_specs(spec: Path) -> None:
 
 
 def test_two_files_are_compared_as_they_are(file: Path) -> None:
-    graph = import_file(file).graph
-    assert not differing(graph, graph, (True, True))
+    assert not differing(file, file)
+
+
+# --- the file that is written of a spec
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The files that are read as specs while it is there."""
+    found: list[Path] = []
+    plain = imported.import_file
+
+    def reading(path: Path) -> imported.Imported:
+        found.append(path)
+        return plain(path)
+
+    monkeypatch.setattr(imported, "import_file", reading)
+    return found
+
+
+# What is read of their files says otherwise what they compute.
+OTHERWISE = {
+    "fixed": "input 1x9x9\ndwconv(fixed=[[0, 1, 0], [1, -4, 1], [0, 1, 0]], bias=no)\n",
+    "table": "input 3x9x9\ntableconv5(table=[[0, 1], [1, 2], [0, 1, 2]])\n",
+    "shaped": "input 8x4x4\nreshape((2, 4, -1)); transpose((0, 2, 1)); gap\n",
+    "loop": "input x: 8x10; gap; fc-5 as h\n"
+    "for x_t in @x { { | @x_t | identity }; concat; fc-5(act=tanh) } as last\n",
+    "open": "input 3xHxW\nconcat { | identity | maxpool2; deconv2-3/2 }\nconv3-8\n",
+}
+
+
+@pytest.mark.parametrize("options", [{}, {"optimize": False}, {"blocks": True}, {"opset": 21}])
+@pytest.mark.parametrize("text", [NET, *OTHERWISE.values()], ids=["net", *OTHERWISE])
+def test_a_file_that_is_written_of_a_spec_is_not_read(
+    text: str, options: dict[str, Any], tmp_path: Path, read: list[Path]
+) -> None:
+    spec, file = tmp_path / "net.ns", tmp_path / "net.onnx"
+    spec.write_text(text)
+    netspec.load(spec).to_onnx(file, seed=3, **options)
+    for pair in ((spec, file), (file, spec)):
+        found = netspec.diff(*pair)
+        assert not found
+        assert (found.tensors.verdict, found.shapes) == ("load", ())
+    assert read == []
+
+
+def test_weights_of_a_spec_whose_steps_were_renamed_are_called_as_in_its_file(
+    spec: Path, file: Path
+) -> None:
+    spec.write_text(NET.replace("conv3-8\n", "conv3-8 as conv9\n").replace("unit", "part"))
+    ahead, back = netspec.diff(file, spec), netspec.diff(spec, file)
+    assert not ahead
+    assert ahead.tensors.verdict == "rename"
+    assert ("conv1.weight", "conv9.weight") in ahead.tensors.renamed
+    assert "fc1.weight" in ahead.tensors.same
+    assert {(new, old) for old, new in ahead.tensors.renamed} == {*back.tensors.renamed}
+
+
+def test_names_of_a_file_that_other_layers_have_in_the_spec_are_told(tmp_path: Path) -> None:
+    spec, file = tmp_path / "net.ns", tmp_path / "net.onnx"
+    spec.write_text("input 4x8x8\nconv1-4 as one; relu; conv1-4 as two; relu; conv3-4 as three\n")
+    netspec.load(spec).to_onnx(file)
+    spec.write_text("input 4x8x8\nconv1-4 as two; relu; conv1-4 as three; relu; conv3-4 as one\n")
+    told = netspec.diff(file, spec).tensors
+    assert {*told.misled} == {"two.weight", "two.bias", "three.bias", "one.bias"}
+
+
+@pytest.mark.parametrize(
+    ("text", "old", "new"),
+    [
+        (OTHERWISE["fixed"], "[[0, 1", "[[0, 2"),
+        (OTHERWISE["table"], "[0, 1], [1, 2]", "[0, 2], [1, 2]"),
+        (OTHERWISE["shaped"], "(0, 2, 1)", "(1, 0, 2)"),
+        (OTHERWISE["loop"], "act=tanh", "act=sigmoid"),
+        (OTHERWISE["open"], "maxpool2", "avgpool2"),
+        (OTHERWISE["open"], "3xHxW", "3x16x16"),
+        (OTHERWISE["open"], "conv3-8", "conv3-8 as other; output other"),
+        (OTHERWISE["open"], "conv3-8", "conv3-8(dilation=2)"),
+        (NET, "softmax", "softmax; relu"),
+        (NET, "unit(8);", ""),
+    ],
+)
+def test_a_file_that_is_written_of_another_net_is_read(
+    text: str, old: str, new: str, tmp_path: Path, read: list[Path]
+) -> None:
+    spec, file = tmp_path / "net.ns", tmp_path / "net.onnx"
+    spec.write_text(text)
+    netspec.load(spec).to_onnx(file)
+    assert old in text
+    spec.write_text(text.replace(old, new, 1))
+    assert netspec.diff(spec, file)
+    assert read == [file]
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 
 from support import planted_structure as structure
+from support import planted_wider as wider
 from support.planted_parts import Edit, heads, parts, steps
 
 from netspec.diagnostics.raised import Collector, NetspecError
@@ -195,6 +196,7 @@ KINDS: dict[str, Callable[[str, random.Random], Iterator[Edit]]] = {
         *(branch, default, size, parameter, structure.swapped, structure.moved),
         *(structure.wrapped, structure.call, structure.split, structure.frozen),
         *(structure.starts, structure.head, structure.variation),
+        *(wider.skip, wider.default_gone, wider.argument_gone),
     )
 }
 

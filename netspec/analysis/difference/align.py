@@ -7,7 +7,7 @@ What is left, as where a block was written out, is found by its connections to w
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from copy import copy
 from functools import partial
@@ -17,24 +17,18 @@ from netspec.analysis.difference.connections import by_connections
 from netspec.analysis.difference.items import (
     TURNS,
     first_of,
-    is_counted,
-    kind_of,
-    last_of,
     opened,
     place_of,
     text_of,
 )
-from netspec.analysis.difference.marks import Bundle, Item, Numbers, Side, told
+from netspec.analysis.difference.likeness import Likeness
+from netspec.analysis.difference.marks import Bundle, Item, Numbers, Side
 from netspec.analysis.difference.pairing import Alignment, Pairing
-from netspec.analysis.difference.sequences import aligned, paired, rising, share
+from netspec.analysis.difference.sequences import aligned, rising
 from netspec.analysis.difference.texts import Pair
 from netspec.graph.checked import Call, Graph, Node
 
-# What a pair of the same operator is worth, or of two of one family, and how much of it its arguments, its
-# connections on either side and its name may add.
-_SAME, _KIN, _TOLD, _NEAR, _CALLED = 2.0, 0.5, 2.0, 0.3, 0.3
-# What two blocks of other names share at least, of two, if they are one.
-_RENAMED = 0.6
+_Gap = tuple[list[Item], list[Item]]
 
 
 def align(a: Graph, b: Graph, texts: Pair, starts: bool = True) -> Alignment:
@@ -68,6 +62,8 @@ def _inputs(a: Graph, b: Graph) -> tuple[dict[Node, int], dict[Node, int]]:
 class _Aligner(Pairing):
     def __init__(self, a: Side, b: Side) -> None:
         super().__init__(a, b)
+        # What was left of two levels between what was paired.
+        self.left: list[_Gap] = []
         self._mark_ends()
 
     def _mark_ends(self) -> None:
@@ -89,14 +85,19 @@ class _Aligner(Pairing):
         self.below = {**self.a.near(above=False), **self.b.near(above=False)}
         self._same()
         self.level(self.a.children[None], self.b.children[None], ())
+        left = self._all_alike()
         by_connections(self)
+        if self._kin(left):
+            by_connections(self)
 
     def inside(self, calls: Iterable[tuple[Call, Call]]) -> dict[Node, Node]:
         """Which nodes of calls that are not paired are which, as if the calls were."""
         trial = copy(self)
         trial.ahead, trial.pair, trial.taken = dict(self.ahead), dict(self.pair), dict(self.taken)
+        trial.left = []
         for c, d in calls:
             trial._into(c, d)
+        trial._kin(trial._all_alike())
         return {x: y for x, y in trial.ahead.items() if x not in self.ahead}
 
     def _same(self) -> None:
@@ -123,7 +124,7 @@ class _Aligner(Pairing):
                 self._equal(a, b, pairs, marks, placed=placed)
         anchors = rising(sorted(((i, j) for i, j in pairs.items()), key=lambda pair: pair[1]))
         taken = set(pairs.values())
-        rest: list[tuple[list[Item], list[Item]]] = []
+        rest: list[_Gap] = []
         i = j = 0
         for x, y in [*anchors, (len(a), len(b))]:
             left = [k for k in range(i, x) if k not in pairs]
@@ -132,11 +133,37 @@ class _Aligner(Pairing):
             i, j = x + 1, y + 1
         moved = self._moved(rest)
         for one, other in rest:
-            self._alike(
-                *([item for item in items if id(item) not in moved] for items in (one, other))
+            mine, theirs = (
+                [item for item in items if id(item) not in moved] for items in (one, other)
             )
+            self.left.append((mine, theirs))
 
-    def _moved(self, rest: list[tuple[list[Item], list[Item]]]) -> set[int]:
+    def _all_alike(self) -> list[_Gap]:
+        """Pairs what is alike of all that is left, and what that holds; gives all gaps there were."""
+        found: list[_Gap] = []
+        while self.left:
+            one, other = gap = self.left.pop(0)
+            found.append(gap)
+            self._alike(
+                [x for x in one if any(n not in self.ahead for n in self.a.nodes_of(x))],
+                [y for y in other if any(n not in self.taken for n in self.b.nodes_of(y))],
+            )
+        return found
+
+    def _kin(self, left: Iterable[_Gap]) -> bool:
+        """Pairs what stands in the place of another kind, when all that is of one kind is: what it could be
+        too may be written elsewhere. Whether there was any.
+        """
+        before = len(self.ahead)
+        for one, other in left:
+            self._alike(
+                [x for x in one if not any(n in self.ahead for n in self.a.nodes_of(x))],
+                [y for y in other if not any(n in self.taken for n in self.b.nodes_of(y))],
+                kin=True,
+            )
+        return len(self.ahead) > before
+
+    def _moved(self, rest: list[_Gap]) -> set[int]:
         """What is left of either level, in other places, and is written alike.
 
         Of a statement of which other steps are paired it is not: that is run more or less often.
@@ -195,7 +222,7 @@ class _Aligner(Pairing):
         self,
         a: list[Item],
         b: list[Item],
-        rest: list[tuple[list[Item], list[Item]]],
+        rest: list[_Gap],
         turn: int = 0,
     ) -> None:
         """Pairs what lies between two pairs, in order: what is written alike and stands at the same place,
@@ -238,31 +265,16 @@ class _Aligner(Pairing):
             )
         self.level(self._in(self.a, x), self._in(self.b, y), known)
 
-    def _alike(self, a: list[Item], b: list[Item]) -> None:
-        if not a or not b:
-            return
-        firsts = [first_of(x) for x in a], [first_of(y) for y in b]
-        bags = [
-            [self._bag(side, item) for item in items] for side, items in ((self.a, a), (self.b, b))
-        ]
-
-        def score(i: int, j: int) -> float:
-            x, y = firsts[0][i], firsts[1][j]
-            if isinstance(x, Call) and isinstance(y, Call):
-                shared = sum(map(share, bags[0][i], bags[1][j]))
-                # A block of another name is the same one if it does mostly the same.
-                if x.block != y.block and shared < _RENAMED:
-                    return 0.0
-                return shared + (x.block == y.block) + (str(x) == str(y))
-            if isinstance(x, Call) or isinstance(y, Call):
-                return 0.0
-            return self._likeness(x, y, last_of(a[i]), last_of(b[j]))
-
-        def is_kind(i: int, j: int) -> bool:
-            return kind_of(firsts[0][i]) == kind_of(firsts[1][j])
-
-        for i, j in paired((len(a), len(b)), score, is_kind):
-            self._into(a[i], b[j])
+    def _alike(self, a: list[Item], b: list[Item], *, kin: bool = False) -> None:
+        """Pairs what is alike, in order: statements that are run several times as wholes, then the rest."""
+        likeness = Likeness(self, a, b, kin=kin)
+        i = j = 0
+        for k, m in [*likeness.repeats(), ([len(a)], [len(b)])]:
+            for x, y in likeness.pairs(range(i, k[0]), range(j, m[0])):
+                self._into(a[x], b[y])
+            i, j = k[-1] + 1, m[-1] + 1
+            for x, y in zip(k, m, strict=False) if i <= len(a) else ():
+                self._into(a[x], b[y])
 
     def _in(self, side: Side, item: Item) -> Sequence[Item]:
         match item:
@@ -271,29 +283,3 @@ class _Aligner(Pairing):
             case Bundle():
                 return item.nodes
         return side.children[item]
-
-    def _bag(self, side: Side, item: Item) -> tuple[Counter[object], Counter[object]]:
-        """What the steps in an item do, and of which kinds they are."""
-        nodes = side.nodes_of(item)
-        return Counter(side.told[node] for node in nodes), Counter(type(n.op) for n in nodes)
-
-    def _likeness(self, x: Node, y: Node, last: Node, other_last: Node) -> float:
-        near = _NEAR * (self._read_alike(x, y) + self._used_alike(last, other_last))
-        if type(x.op) is not type(y.op):
-            # One pooling or activation may stand in the place of another, of the same text.
-            kin = type(x.op).__module__ == type(y.op).__module__
-            return _KIN + near if kin and self.a.file(x.span) == self.b.file(y.span) else 0.0
-        mine, other = told(x.op), told(y.op)
-        same = sum(bool(mine[name] == other[name]) for name in mine) / max(1, len(mine))
-        return _SAME + _TOLD * same + near + _CALLED * (x.name == y.name and not is_counted(x))
-
-    def _read_alike(self, x: Node, y: Node) -> float:
-        """The share of inputs that are the same tensors."""
-        near = [self.ahead.get(v.node) is w.node for v, w in zip(x.inputs, y.inputs, strict=False)]
-        return sum(near) / len(near) if near else 1.0
-
-    def _used_alike(self, x: Node, y: Node) -> float:
-        """The share of the steps that read the first which also read the second."""
-        users = {self.ahead.get(user) for user, _, _ in self.a.users[x]}
-        theirs = {user for user, _, _ in self.b.users[y]}
-        return len(users & theirs) / len(users) if users else float(not theirs)

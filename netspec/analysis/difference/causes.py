@@ -94,7 +94,8 @@ class Causes:
         if where is None:
             return
         if isinstance(fact, Reads):
-            yield from half.origins.reads(where)
+            for level in _outwards(half, where):
+                yield from half.origins.reads(level)
             yield from self._conditions(half, where)
         elif isinstance(fact, Trained):
             yield from self._frozen(half, where)

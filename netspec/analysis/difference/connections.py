@@ -78,5 +78,19 @@ def _replaced(found: Pairing) -> None:
             and (key := place(found.a, node, mine)) is not None
         ):
             same = places.get(key, [])
-            if len(same) == 1:
+            if len(same) == 1 and _may_be_one(found, node, same[0]):
                 found.match(node, same.pop())
+
+
+def _may_be_one(found: Pairing, x: Node, y: Node) -> bool:
+    """Whether two steps are of one family, or no other steps of either statement are those of a third.
+
+    A statement of which others are a third's is run more or less often.
+    """
+    if type(x.op).__module__ == type(y.op).__module__:
+        return True
+    mine, theirs = found.a.written_with(x), found.b.written_with(y)
+    partners = [found.ahead[node] for node in mine if node in found.ahead]
+    if not partners and not any(node in found.taken for node in theirs):
+        return True
+    return any(partner in theirs for partner in partners)

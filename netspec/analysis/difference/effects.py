@@ -85,6 +85,10 @@ def _read_otherwise(found: Alignment, facts: Iterable[Reads]) -> Iterator[str]:
             yield f"{fact.y.path} reads the same in another order: {order}"
         elif before and set(before) == set(fact.after):
             yield f"{fact.y.path} reads {_listed(fact.after)} in this order, not {_listed(before)}"
+        elif not fact.after:
+            yield f"{fact.y.path} no longer reads {_listed(before)}"
+        elif not before:
+            yield f"{fact.y.path} reads {_listed(fact.after)} too"
         else:
             yield f"{fact.y.path} reads {_listed(fact.after)}, not {_listed(before)}"
 
@@ -134,7 +138,7 @@ def _apart(path: str, owner: str) -> tuple[str, str]:
 
 
 def _listed(values: tuple[Value, ...]) -> str:
-    return ", ".join(map(_tensor, values)) or "nothing"
+    return ", ".join(map(_tensor, values))
 
 
 def _tensor(value: Value) -> str:
@@ -167,7 +171,7 @@ def _counts(found: Alignment, only: Sequence[Only]) -> Iterator[str]:
             sum(isinstance(item, Call) and item.block == block for item in side.children[call])
             for side, call in ((found.a, around), (found.b, theirs))
         ]
-        if min(counts):
+        if min(counts) and counts[0] != counts[1]:
             names = [c.component for c in theirs.ancestors() if c.component] if theirs else []
             name = ".".join(reversed(names))
             yield f"{name + ': ' if name else ''}{block} x{counts[0]} → x{counts[1]}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from netspec.analysis.difference.marks import Side, is_unordered, schemes, told
-from netspec.analysis.difference.pairing import Alignment
+from netspec.analysis.difference.pairing import Alignment, made_from
 from netspec.foundation.records import record
 from netspec.graph.checked import Call, Node, Value
 from netspec.graph.same import WINDOW as _WINDOW
@@ -174,25 +174,11 @@ def made_of(found: Alignment, value: Value, other: Value) -> bool:
 
 def _counterparts(value: Value, found: Alignment) -> set[Value]:
     """The tensors of the second graph that a tensor of the first is made of."""
-    return {Value(found.ahead[v.node], v.index) for v in _through(value, found.ahead)}
+    return {Value(found.ahead[v.node], v.index) for v in made_from(value, found.ahead)}
 
 
 def _sources(value: Value, found: Alignment) -> set[Value]:
-    return set(_through(value, found.back))
-
-
-def _through(value: Value, paired: dict[Node, Node]) -> Iterator[Value]:
-    """The tensor if its step is in both graphs, else those that it is made of."""
-    waiting, seen = [value], {value}
-    while waiting:
-        current = waiting.pop()
-        if current.node in paired:
-            yield current
-            continue
-        for v in current.node.inputs:
-            if v not in seen:
-                seen.add(v)
-                waiting.append(v)
+    return set(made_from(value, found.back))
 
 
 def _only(side: Side, paired: dict[Node, Node], *, new: bool) -> Iterator[Only]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from netspec.analysis.difference.items import calls_of
 from netspec.analysis.difference.marks import Side
-from netspec.graph.checked import Call, Node
+from netspec.graph.checked import Call, Node, Value
 
 
 class Pairing:
@@ -69,3 +69,17 @@ class Alignment:
     def also(self, pairs: dict[Node, Node]) -> Alignment:
         """The same with further pairs."""
         return Alignment(self.a, self.b, {**self.ahead, **pairs}, self.starts, self.inside)
+
+
+def made_from(value: Value, paired: Mapping[Node, object]) -> Iterator[Value]:
+    """The tensor if its step is in both graphs, else those that it is made of."""
+    waiting, seen = [value], {value}
+    while waiting:
+        current = waiting.pop()
+        if current.node in paired:
+            yield current
+            continue
+        for v in current.node.inputs:
+            if v not in seen:
+                seen.add(v)
+                waiting.append(v)

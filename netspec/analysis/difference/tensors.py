@@ -17,7 +17,7 @@ def tensors(a: Graph, b: Graph, pairs: dict[Node, Node]) -> Tensors:
     """
     same, renamed, reshaped, new, gone = [], [], [], [], []
     names: dict[str, str] = {}
-    old = dict(_all(a.nodes))
+    old = shapes(a)
     back = {y: x for x, y in pairs.items()}
     for y in b.nodes:
         x = back.get(y)
@@ -51,14 +51,14 @@ def tensors(a: Graph, b: Graph, pairs: dict[Node, Node]) -> Tensors:
     )
 
 
+def shapes(graph: Graph) -> dict[str, Shape]:
+    """The tensors of a net's state_dict by name."""
+    return dict(found for node in graph.nodes for _, found in _named(node))
+
+
 def _named(node: Node) -> Iterator[tuple[str, tuple[str, Shape]]]:
     """A node's own stored tensors: its name for each, the name in a state_dict, and the shape."""
     if node.owner == node.path and node.inputs:
         for weight in node.op.weights(*node.input_types):
             if not weight.known:
                 yield weight.name, (f"{node.path}.{weight.name}", weight.shape)
-
-
-def _all(nodes: tuple[Node, ...]) -> Iterator[tuple[str, Shape]]:
-    for node in nodes:
-        yield from (found for _, found in _named(node))

@@ -48,7 +48,7 @@ def arange(tape: Tape, *ends: Any, dtype: Any = None, **named: Any) -> Tensor:
     return filled(tape, size, dtype=dtype or (INT64 if whole else None))
 
 
-@known("tensor")
+@known("tensor", "asarray")
 def tensor(tape: Tape, values: Any, *, dtype: Any = None, **named: Any) -> Tensor:
     """Numbers given in lists."""
     shape: list[int] = []

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from netspec.cli.shared.common import Options
+from netspec.diagnostics.messages.syntax import NoNet
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.records import printable
 from netspec.diagnostics.source import Source
@@ -64,7 +65,14 @@ def _lines(
 
     from netspec.diagnostics.render import render
 
-    yield f"{render(error.diagnostics, error.more, compact=True)}\n"
+    # A file of blocks that others import never held a net, and nothing is wrong with it.
+    if any(
+        not isinstance(found.problem, NoNet)
+        or found.span is None
+        or found.span.source.name != before
+        for found in error.diagnostics
+    ):
+        yield f"{render(error.diagnostics, error.more, compact=True)}\n"
     if old is None or new is None or _too_many(old, new):
         if old != new or old is None:
             yield f"{printable(before)} and {printable(after)} differ\n"

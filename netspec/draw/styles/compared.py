@@ -21,6 +21,8 @@ _MEANINGS = {
     "changed": "told otherwise, or partly new",
 }
 _LINE = 16.0
+# How far a frame is outside of what it is around: notes stand close above.
+_OUTSET = 1.0
 # Changes that are said below the pictures; the others are counted.
 _MOST_LINES = 12
 
@@ -74,8 +76,13 @@ def _marked(item: Item, marks: Mapping[Node, str]) -> Item:
     if not what or shape is None:
         return replace(item, members=members)
     box = shape if isinstance(shape, Box) else _around(shape)
-    frame = Box(box.x - 3, box.y - 3, box.w + 6, box.h + 6, "leaf", what, box.radius + 3)
-    sign = Words(box.x + box.w + 5, box.y + 8, SIGNS[what], "head")
+    out = _OUTSET
+    frame = Box(
+        box.x - out, box.y - out, box.w + 2 * out, box.h + 2 * out, "leaf", what, box.radius + out
+    )
+    # Shortcuts reach what joins them from the side: the sign stands above them.
+    below = 8 if isinstance(shape, Box) else 1
+    sign = Words(box.x + box.w + 5, box.y + below, SIGNS[what], "head")
     return replace(item, members=(*members, frame, sign))
 
 
@@ -133,5 +140,6 @@ def _kind(change: Change) -> str:
 def _said(change: Change) -> str:
     both = change.before and change.after and change.before != change.after
     text = f"{change.before} → {change.after}" if both else change.after or change.before
+    text += " moved" if change.kind == "moved" else ""
     effects = f": {', '.join(change.effects)}" if change.effects else ""
     return f"{text}{effects} ({change.place})"

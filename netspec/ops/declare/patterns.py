@@ -61,10 +61,7 @@ def separable(shape: tuple[int, ...], profiles: list[Any], start: int, size: int
 
 @plain
 def codes(torch: Any, first: int, last: int, columns: int) -> Any:
-    """Walsh's functions by row, from the first to before the last, without the constant one.
-
-    `torch` may be numpy.
-    """
+    """Walsh's functions by row, from the first to before the last, without the constant one."""
     rows = torch.arange(first, last)[:, None]
     shared = (rows + 1) & (torch.arange(columns) + 1)
     odd = shared & 0
@@ -78,7 +75,7 @@ def codes(torch: Any, first: int, last: int, columns: int) -> Any:
 def sinusoids(torch: Any, first: int, last: int, columns: int) -> Any:
     """Row t, column c: sin(t / 10000^(c / columns)) where c is even, the cosine after it.
 
-    Rows from the first to before the last; `torch` may be numpy.
+    Rows from the first to before the last.
     """
     rows = torch.arange(first, last, dtype=torch.float64)[:, None]
     column = torch.arange(columns, dtype=torch.float64)

@@ -12,7 +12,7 @@ def plain(function: Callable[..., Any]) -> Callable[..., Any]:
 
     Its first parameter is `torch`, the others are tensors, numbers and tuples of numbers; it uses
     nothing else but what is built in. Loops and choices stay in its text, where elsewhere they are
-    followed once and written as what came of them.
+    followed once and written as what came of them. What ONNX is written with too is given numpy in its place.
     """
 
     @wraps(function)

@@ -28,7 +28,8 @@ class Scaled(Elementwise):
     shift: float = real(0.0, doc="what is added")
 
     def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
-        return inputs[0] * self.factor + self.shift
+        product = -inputs[0] if self.factor == -1 else inputs[0] * self.factor
+        return product + self.shift if self.shift else product
 
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
         import numpy as np

@@ -15,12 +15,20 @@ from netspec.ops.declare.interfaces import Builder, Modules, Operand
 from netspec.ops.declare.linear import Linear, Tensor
 from netspec.ops.declare.operator import Elementwise, Operator
 from netspec.ops.declare.params import count, integers, known, per_axis, scheme_of
+from netspec.ops.declare.plain import plain
 from netspec.ops.declare.reach import EVERYWHERE, Reach
 from netspec.ops.declare.schemes import Codes, Constant, Zeros
 from netspec.ops.declare.weight import Scheme, Weight
 from netspec.ops.spatial.conv import Convolution
 from netspec.sizes.dims import Dim
 from netspec.sizes.shapes import TensorType, numel
+
+
+@plain
+def table_places(torch: Any, table: tuple[tuple[int, ...], ...], into: int) -> Any:
+    """Where the maps that each row lists stand among all of (rows, into), row by row."""
+    places = [row * into + i for row, maps in enumerate(table) for i in maps]
+    return torch.tensor(places)
 
 
 class TableConv(Convolution):
@@ -82,9 +90,8 @@ class TableConv(Convolution):
         tensor, weight = inputs[0], weights["weight"]
         window = self._geometry(type_of(tensor))
         into, out = tensor.shape[1], len(self.table)
-        places = [o * into + i for o, row in enumerate(self.table) for i in row]
         empty = weight.new_zeros(out * into, *weight.shape[1:])
-        index = torch.tensor(places, device=weight.device)
+        index = table_places(torch, tuple(map(tuple, self.table)), into).to(weight.device)
         kernel = empty.index_copy(0, index, weight).unflatten(0, (out, into))
         padded = torch.nn.functional.pad(tensor, window.torch_pads)
         convolve = getattr(torch.nn.functional, f"conv{len(window.kernel)}d")

@@ -419,11 +419,10 @@ class Attention(Heads):
 
     def _split_bias(self, bias: Any, sizes: list[int]) -> list[Any]:
         """What is added to queries, keys and values; None where nothing is."""
-        found: list[Any] = []
-        start = 0
-        for size, there in zip(sizes, self._biased(), strict=True):
-            found.append(bias[start : start + size] if there else None)
-            start += size if there else 0
+        biased = self._biased()
+        held = [size for size, there in zip(sizes, biased, strict=True) if there]
+        pieces = iter(bias.split(held) if len(held) > 1 else (bias,))
+        found = [next(pieces) if there else None for there in biased]
         if self.key_bias == "idle":
             found[1] = None
         return found

@@ -62,10 +62,7 @@ class Regions(Scheme):
 def regions(
     torch: Any, counts: tuple[int, ...], size: tuple[int, ...], shift: tuple[int, ...]
 ) -> Any:
-    """For each part of a shifted map, the regions its places are in: (parts, places).
-
-    `torch` may be numpy.
-    """
+    """For each part of a shifted map, the regions its places are in: (parts, places)."""
     rank, parts = len(size), 1
     found = torch.zeros((*counts, *size))
     for axis in range(rank):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import floor, log, log2, prod
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from netspec.diagnostics.messages.names import MissingArgument
@@ -35,7 +35,7 @@ def pair_index(torch: Any, size: tuple[int, ...], tokens: int = 0) -> Any:
     """For each place and each other of a map, the number of their offset: (places, places).
 
     Offsets of (2 h - 1, 2 w - 1) are counted row by row. Of a token before them, to all,
-    from all and to itself are three more. `torch` may be numpy.
+    from all and to itself are three more.
     """
     count, rows = 1, 1
     for length in size:
@@ -57,7 +57,7 @@ def pair_index(torch: Any, size: tuple[int, ...], tokens: int = 0) -> Any:
 
 @plain
 def offset_table(torch: Any, sizes: tuple[int, ...], log: bool) -> Any:
-    """Offsets along each axis from -1 to 1: (2 h - 1, 2 w - 1, axes). `torch` may be numpy."""
+    """Offsets along each axis from -1 to 1: (2 h - 1, 2 w - 1, axes)."""
     steps = [torch.arange(1 - n, n, dtype=torch.float64) for n in sizes]
     axes = [at / max(1, n - 1) for at, n in zip(steps, sizes, strict=True)]
     found = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1)
@@ -74,23 +74,30 @@ def _fixed(op: str, tensor: TensorType, sizes: tuple[Dim, ...]) -> tuple[int, ..
     return found
 
 
-def nearest(side: int, most: int) -> list[int]:
-    """The bucket, of so many of a side, for each distance up to `most` (Raffel et al. 2020)."""
-    exact = side // 2
-    found = list(range(exact))
+@plain
+def near_buckets(torch: Any, side: int, most: int) -> Any:
+    """The bucket, of so many of a side, of each distance up to `most` (Raffel et al. 2020).
+
+    Half of them have one distance each, the others ever more.
+    """
+    exact, wide = side // 2, side - side // 2
+    starts = [exact * (most / exact) ** (k / wide) for k in range(1, wide)]
+    found, far = list(range(exact)), 0
     for away in range(exact, most + 1):
-        share = log(away / exact) / log(most / exact)
-        # A share is whole where distances are powers: no rounding may take it below.
-        found.append(min(side - 1, exact + floor(share * (side - exact) + 1e-9)))
-    return found
+        # Where distances are powers, starts are whole: no rounding may take one past them.
+        while far < len(starts) and starts[far] <= away * (1 + 1e-9):
+            far += 1
+        found.append(exact + far)
+    return torch.asarray(found)
 
 
-def slopes(heads: int) -> list[float]:
+@plain
+def head_slopes(torch: Any, heads: int) -> Any:
     """What each head takes off for a step (Press et al. 2022)."""
-    lower = 2 ** floor(log2(heads))
+    lower = 2 ** (heads.bit_length() - 1)
     found = [2 ** (-8 * i / lower) for i in range(1, lower + 1)]
     more = [2 ** (-8 * i / (2 * lower)) for i in range(1, 2 * lower + 1, 2)]
-    return found + more[: heads - lower]
+    return torch.asarray(found + more[: heads - lower], dtype=torch.float64)
 
 
 class Relative(Source):
@@ -167,7 +174,7 @@ class Relative(Source):
         else:
             steps = torch.arange(tensor.shape[2], device=tensor.device)
             away = steps - steps.unsqueeze(1)
-            near = torch.tensor(nearest(self._side(), self.most), device=tensor.device)
+            near = near_buckets(torch, self._side(), self.most).to(tensor.device)
             if self.causal:
                 index = near[(-away).clamp(0, self.most)]
             else:
@@ -193,7 +200,7 @@ class Relative(Source):
         away = _away(graph, tensor)
         far, near = (
             graph.constant(np.asarray(self.most, np.int64)),
-            graph.integers(nearest(self._side(), self.most)),
+            graph.constant(near_buckets(np, self._side(), self.most)),
         )
         if self.causal:
             zero = graph.constant(np.asarray(0, np.int64))
@@ -239,14 +246,14 @@ class Alibi(Source):
         tensor = inputs[0]
         steps = torch.arange(tensor.shape[2], device=tensor.device)
         away = (steps - steps.unsqueeze(1)).abs()
-        each = torch.tensor(slopes(self.heads), dtype=torch.float64, device=tensor.device)
+        each = head_slopes(torch, self.heads).to(tensor.device)
         return (away * -each.view(-1, 1, 1)).to(tensor.dtype).unsqueeze(0)
 
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
         import numpy as np
 
         away = distance(graph, _away(graph, inputs[0]))
-        each = -np.array(slopes(self.heads), np.float32).reshape(1, -1, 1, 1)
+        each = -head_slopes(np, self.heads).astype(np.float32).reshape(1, -1, 1, 1)
         return graph.node("Mul", [graph.constant(each), away])
 
 

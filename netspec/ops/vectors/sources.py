@@ -7,11 +7,12 @@ from typing import Any, ClassVar
 from netspec.diagnostics.messages.names import MissingArgument
 from netspec.diagnostics.messages.shapes import NotDivisible
 from netspec.diagnostics.raised import Rejection
-from netspec.ops.declare.checks import fixed_channels, need_spatial
+from netspec.ops.declare.checks import fixed_channels, need_spatial, type_of
 from netspec.ops.declare.interfaces import Builder, Operand, V
 from netspec.ops.declare.known import Values
 from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.params import choice, flag, known, per_axis, real, scheme_of
+from netspec.ops.declare.plain import plain
 from netspec.ops.declare.reach import Reach, Unsupported
 from netspec.ops.declare.schemes import Gaussian
 from netspec.ops.declare.weight import Scheme, Weight
@@ -119,6 +120,38 @@ class Constant(Source):
         return graph.node("Unsqueeze", [graph.weight("value"), graph.integers([0])])
 
 
+@plain
+def waves(
+    torch: Any,
+    tensor: Any,
+    rank: int,
+    half: int,
+    base: float,
+    halves: bool = False,
+    normalised: bool = False,
+) -> Any:
+    """Sines and cosines of the places of (N, C, *sizes): (1, C, *sizes).
+
+    Each of `rank` axes has `half` of either, of wavelengths that grow to `base` times 2 pi.
+    They take turns, or stand in `halves`; `normalised`, an axis is one turn.
+    """
+    last = half - 1 if halves and half > 1 else half
+    rates = [base ** (-i / last) for i in range(half)]
+    each = torch.tensor(rates, dtype=torch.float64, device=tensor.device).unsqueeze(1)
+    sizes = [tensor.shape[2 + axis] for axis in range(rank)]
+    planes = []
+    for axis, size in enumerate(sizes):
+        places = torch.arange(size, dtype=torch.float64, device=tensor.device)
+        if normalised:
+            places = (places + 1) * (2 * torch.pi) / (size + 1e-6)
+        angles = each * places
+        parts = torch.stack([angles.sin(), angles.cos()], 0 if halves else 1)
+        wide = [1] * rank
+        wide[axis] = size
+        planes.append(parts.flatten(0, 1).reshape(-1, *wide).expand(-1, *sizes))
+    return torch.cat(planes).to(tensor.dtype).unsqueeze(0)
+
+
 class Waves(Source):
     """Sines and cosines of the places, of growing wavelength: `add { | identity | waves }`.
 
@@ -159,20 +192,9 @@ class Waves(Source):
 
     def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
         tensor = inputs[0]
-        sizes = tuple(tensor.shape[2:])
-        half = tensor.shape[1] // (2 * len(sizes))
-        rates = torch.tensor(self._rates(half), dtype=torch.float64, device=tensor.device)
-        planes = []
-        for axis, size in enumerate(sizes):
-            places = torch.arange(size, dtype=torch.float64, device=tensor.device)
-            if self.normalised:
-                places = (places + 1) * (2 * torch.pi) / (size + 1e-6)
-            angles = rates.unsqueeze(1) * places
-            parts = torch.stack([angles.sin(), angles.cos()], int(self.layout == "interleaved"))
-            wide = [1] * len(sizes)
-            wide[axis] = size
-            planes.append(parts.flatten(0, 1).reshape(-1, *wide).expand(-1, *sizes))
-        return torch.cat(planes).to(tensor.dtype).unsqueeze(0)
+        half = self._half(type_of(tensor))
+        halves = self.layout == "halves"
+        return waves(torch, tensor, tensor.dim() - 2, half, self.base, halves, self.normalised)
 
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
         kind = inputs[0].type

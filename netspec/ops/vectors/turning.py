@@ -68,7 +68,7 @@ class Slowing(NamedTuple):
 def map_angles(torch: Any, size: tuple[int, ...], tokens: int, half: int, fall: float) -> Any:
     """By what each pair of channels turns at each place: (places, axes * half), nothing at tokens.
 
-    Along an axis pair i turns by exp(-fall i) for each step. `torch` may be numpy.
+    Along an axis pair i turns by exp(-fall i) for each step.
     """
     count = 1
     for length in size:
@@ -81,6 +81,45 @@ def map_angles(torch: Any, size: tuple[int, ...], tokens: int, half: int, fall: 
     found = torch.zeros((tokens + count, len(size) * half), dtype=torch.float64)
     found[tokens:] = torch.stack(parts, 1).reshape(count, -1)
     return found
+
+
+@plain
+def step_angles(
+    torch: Any, tensor: Any, half: int, base: float, factor: float = 1.0, length: int = 0
+) -> Any:
+    """By what each pair of channels turns at each step of (N, heads, T, D): (T, half).
+
+    Waves longer than `length` steps turn `factor` times slower, those of a quarter as ever.
+    """
+    rates = [base ** (-i / half) for i in range(half)]
+    each = torch.tensor(rates, dtype=torch.float64, device=tensor.device)
+    if length:
+        kept = ((length * each / (2 * torch.pi) - 1) / 3).clamp(0, 1)
+        each = each * ((1 - kept) / factor + kept)
+    steps = torch.arange(tensor.shape[2], dtype=torch.float64, device=tensor.device)
+    return steps.unsqueeze(1) * each
+
+
+@plain
+def turned_halves(torch: Any, tensor: Any, angles: Any, half: int) -> Any:
+    """(N, heads, T, D), each channel turned with that `half` further by (T, half).
+
+    What is behind both halves stays.
+    """
+    cos, sin = angles.cos().to(tensor.dtype), angles.sin().to(tensor.dtype)
+    first, second = tensor[..., :half], tensor[..., half : 2 * half]
+    turned = first * cos - second * sin, second * cos + first * sin
+    return torch.cat([*turned, tensor[..., 2 * half :]], -1)
+
+
+@plain
+def turned_neighbours(torch: Any, tensor: Any, angles: Any, half: int) -> Any:
+    """(N, heads, T, D), each of the first `half` pairs of channels turned by (T, half)."""
+    cos, sin = angles.cos().to(tensor.dtype), angles.sin().to(tensor.dtype)
+    first, second = tensor[..., 0 : 2 * half : 2], tensor[..., 1 : 2 * half : 2]
+    turned = first * cos - second * sin, second * cos + first * sin
+    pairs = torch.stack(turned, -1).flatten(-2)
+    return torch.cat([pairs, tensor[..., 2 * half :]], -1)
 
 
 class Turning:
@@ -103,7 +142,7 @@ class Turning:
         rank = places.rank
         self.turned = int(width * part) // (2 * rank) * 2 * rank
         self.width, self.neighbours, self.places = width, neighbours, places
-        self._base = base
+        self._base, self._slowing = base, slowing
         half = self.turned // (2 * rank)
         self.rates = [slowing.of(base ** (-i / half)) for i in range(half)]
 
@@ -117,17 +156,10 @@ class Turning:
         if self.places.size:
             angles = map_angles(torch, *self._given()).to(tensor.device)
         else:
-            steps = torch.arange(tensor.shape[2], dtype=torch.float64, device=tensor.device)
-            rates = torch.tensor(self.rates, dtype=torch.float64, device=tensor.device)
-            angles = steps.unsqueeze(1) * rates
-        cos, sin = angles.cos().to(tensor.dtype), angles.sin().to(tensor.dtype)
-        part, rest = tensor[..., : self.turned], tensor[..., self.turned :]
-        if self.neighbours:
-            first, second = part[..., 0::2], part[..., 1::2]
-            pair = (first * cos - second * sin, second * cos + first * sin)
-            return torch.cat([torch.stack(pair, -1).flatten(-2), rest], -1)
-        first, second = part.chunk(2, -1)
-        return torch.cat([first * cos - second * sin, second * cos + first * sin, rest], -1)
+            slowed = () if self._slowing.factor == 1 else self._slowing
+            angles = step_angles(torch, tensor, len(self.rates), self._base, *slowed)
+        turn = turned_neighbours if self.neighbours else turned_halves
+        return turn(torch, tensor, angles, self.turned // 2)
 
     def onnx(self, graph: Builder, name: str, operand: Operand) -> str:
         """The name of (N, heads, T, D) turned; `operand` is what its steps are those of."""

@@ -24,6 +24,7 @@ from netspec.backends.torch.source.code import (
 from netspec.backends.torch.source.conditions import condition
 from netspec.backends.torch.source.examples import Stand
 from netspec.backends.torch.source.known import started
+from netspec.backends.torch.source.layouts import channels_last
 from netspec.backends.torch.source.leaves import OWN, Leaf, borrowed, leaf
 from netspec.backends.torch.source.options import Instance, merged
 from netspec.backends.torch.source.repeats import looped, unrolled
@@ -109,14 +110,23 @@ class Blocks:
 
     def _leaf_template(self, node: Node) -> Template:
         found = self._leaves[node]
-        owned = tuple(
-            (weight.name, weight.kind == "param", self._start(weight)) for weight in found.owned
-        )
+        owned = tuple(self._owned(found))
         part = Part("", None, _placed(found.trace.lines, Text("self")))
         train = found.train and (_placed(found.train[0].lines, Text("self")), found.train[1])
         count = len(node.inputs)
         random = bool(found.draws)
         return Template(type(node.op).__name__, count, found.gives, (part,), owned, train, random)
+
+    def _owned(self, found: Leaf) -> Iterator[tuple[str, bool, Code]]:
+        """What a step owns: the name, whether it is trained, and how it starts or the layer is made."""
+        said = set()
+        for weight in found.owned:
+            name = weight.name.rpartition(".")[0]
+            if name not in found.inner:
+                yield weight.name, weight.kind == "param", self._start(weight)
+            elif name not in said:
+                said.add(name)
+                yield name, True, found.inner[name]
 
     def _start(self, weight: Any) -> Code:
         code, helpers = started(weight)
@@ -190,6 +200,7 @@ class Blocks:
         if level is self.levels.root:
             many = len(self.graph.outputs)
             self.heads, returns = returns[many:], returns[:many]
+        parts = channels_last(parts, (*returns, *self.heads))
         whole = looped(parts, returns, level is not self.levels.root)
         numbered, table = _renumbered(whole, len(inputs))
         returns = tuple(table[slot] for slot in returns)

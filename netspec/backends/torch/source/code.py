@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
+from netspec.backends.torch.source.numbers import divided
 from netspec.foundation.records import record
 
 WIDTH = 88
@@ -189,6 +190,8 @@ def flat(code: Code) -> str:
 def _flat(code: Code) -> tuple[str, int]:
     """The text and how tightly it binds."""
     match code:
+        case Const(float(value)) if (text := divided(value)) is not None:
+            return text, _BINDING["/"]
         case Const(value):
             text = _literal(value)
             return text, _BINDING["unary"] if text.startswith("-") else _MOST

@@ -69,7 +69,7 @@ def _listed(weight: Weight) -> Code:
     if once.size > _MOST:
         raise Untold(f"{once.size:,} numbers that are known beforehand")
     if once.ndim == 0:
-        return _filled(tuple(Const(int(size)) for size in weight.shape), float(once))
+        return _filled(tuple(Const(int(size)) for size in weight.shape), float(str(once)))
     made: Code = Fn(Text("torch.tensor"), (_nested(once),))
     if once.ndim == array.ndim:
         return made
@@ -80,5 +80,6 @@ def _listed(weight: Weight) -> Code:
 
 def _nested(array: Any) -> Code:
     if array.ndim == 0:
-        return Const(float(array))
+        # As short as single precision takes it.
+        return Const(float(str(array)))
     return Seq(tuple(map(_nested, array)), "[]")

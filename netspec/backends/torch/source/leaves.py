@@ -6,10 +6,9 @@ that a hook says what to write as it says what to run.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import field
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,6 +16,8 @@ from torch import nn
 
 from netspec.backends.torch.levels import Outputs
 from netspec.backends.torch.source.code import Code, Const, Fn, Get, Item, Signature, Text
+from netspec.backends.torch.source.nested import layers_of
+from netspec.backends.torch.source.signatures import signature_of
 from netspec.backends.torch.source.sizes import Untold
 from netspec.backends.torch.source.trace import Torch, Trace, Traced, lift
 from netspec.foundation.records import record
@@ -33,7 +34,6 @@ Examples = tuple[torch.Tensor, torch.Tensor]
 
 # Arguments that are as good as one number where all their numbers are the same.
 _PER_AXIS = {"kernel_size", "stride", "padding", "dilation", "output_padding", "output_size"}
-_DEVICE = {"device", "dtype", "inplace"}
 
 
 @record(eq=False)
@@ -51,6 +51,7 @@ class Leaf:
     train: tuple[Trace, tuple[int, ...]] | None = None
     draws: tuple[str, ...] = ()
     helpers: dict[str, Callable[..., Any]] = field(default_factory=dict)
+    inner: dict[str, Fn] = field(default_factory=dict)
 
     @property
     def classed(self) -> bool:
@@ -179,23 +180,6 @@ def _made(name: str, *args: Any, run: Callable[..., Any] | None = None, **named:
     return _Made(name, Fn(Text(f"nn.{name}"), (), pairs, signature), module, run)
 
 
-@cache
-def signature_of(name: str) -> Signature:
-    """The parameters of a module of `torch.nn`, without where it lies."""
-    kind = getattr(nn, name)
-    recurrent = issubclass(kind, nn.RNNBase)
-    params = inspect.signature(nn.RNNBase.__init__ if recurrent else kind.__init__).parameters
-    left = {"self", "mode", *_DEVICE} | ({"proj_size"} if recurrent and name != "LSTM" else set())
-    pairs = [
-        (key, ... if param.default is param.empty else param.default)
-        for key, param in params.items()
-        if key not in left and param.kind is param.POSITIONAL_OR_KEYWORD
-    ]
-    if name == "RNN":
-        pairs.append(("nonlinearity", "tanh"))
-    return Signature(tuple(pairs), sum(default is ... for _, default in pairs))
-
-
 def _tidy(name: str, value: Any) -> Any:
     """One number for as many as are the same, where torch takes it so."""
     if name in _PER_AXIS and isinstance(value, tuple) and len(set(value)) == 1:
@@ -287,13 +271,18 @@ def _computed(
 ) -> Leaf:
     owned = op.weights(*types)
     trace, gives = _traced(op, types, several, inputs)
-    if type(op).train is Operator.train:
-        return Leaf(trace, gives, None, owned, helpers=trace.helpers)
-    train = _traced(op, types, several, inputs, training=True)
-    if (train[0].lines, train[1]) == (trace.lines, gives):
-        return Leaf(trace, gives, None, owned, helpers=trace.helpers)
-    helpers = trace.helpers | train[0].helpers
-    return Leaf(trace, gives, None, owned, train, op.draws(*types), helpers)
+    train = None
+    if type(op).train is not Operator.train:
+        train = _traced(op, types, several, inputs, training=True)
+        if (train[0].lines, train[1]) == (trace.lines, gives):
+            train = None
+    traces = [trace, *([train[0]] if train else [])]
+    inner, bodies = layers_of(OWN, owned, [each.lines for each in traces])
+    for each, body in zip(traces, bodies, strict=True):
+        each.lines = body
+    helpers = {name: helper for each in traces for name, helper in each.helpers.items()}
+    draws = op.draws(*types) if train else ()
+    return Leaf(trace, gives, None, owned, train, draws, helpers, inner)
 
 
 def _traced(

@@ -4,10 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from fractions import Fraction
 from itertools import count, pairwise
+from math import lcm
 from typing import Any
 
-from netspec.backends.torch.source.code import Bin, Code, Const, Fn, Get, Slot, Text, mapped, slots
+from netspec.backends.torch.source.code import (
+    Bin,
+    Code,
+    Const,
+    Fn,
+    Get,
+    Slot,
+    Text,
+    mapped,
+    slots,
+)
+from netspec.backends.torch.source.numbers import fraction
 from netspec.backends.torch.source.templates import LOOP, Part, Template
 from netspec.backends.torch.source.trace import Line
 
@@ -38,7 +51,9 @@ def looped(parts: Sequence[Part], returns: Sequence[int], first: bool) -> tuple[
             continue
         # Of two that differ it cannot be told how they go on.
         same = next((n for n, step in enumerate(grown) if step != grown[0]), len(grown)) + 1
-        if same < 2 or (same < 3 and any(grown[0])):
+        # A few numbers are sooner read than how they grow.
+        few = same <= _FEW and any(isinstance(step, Fraction) for step in (grown or [()])[0])
+        if same < 2 or few or (same < 3 and any(grown[0])):
             found.append(parts[i])
             i += 1
             continue
@@ -95,7 +110,23 @@ def _difference(one: Part, other: Part) -> tuple[Any, ...]:
     assert isinstance(one.made, Fn)
     assert isinstance(other.made, Fn)
     pairs = zip(one.made.named, other.made.named, strict=True)
-    return tuple(b.value - a.value for (_, a), (_, b) in pairs)  # type: ignore[union-attr, operator]
+    return tuple(_growth(a, b) for (_, a), (_, b) in pairs)
+
+
+def _growth(one: Code, other: Code) -> object:
+    """How much a number grows: by a fraction, by 0, or by what equals nothing where that cannot be said."""
+    assert isinstance(one, Const)
+    assert isinstance(other, Const)
+    a, b = one.value, other.value
+    if a == b:
+        return 0
+    if isinstance(a, int) and isinstance(b, int):
+        return b - a
+    if isinstance(a, float) and isinstance(b, float):
+        first, second = fraction(a), fraction(b)
+        if first is not None and second is not None:
+            return second - first
+    return object()
 
 
 def _loop(parts: Sequence[Part]) -> Part:
@@ -107,14 +138,17 @@ def _loop(parts: Sequence[Part]) -> Part:
     made = first.made
     assert isinstance(made, Fn)
     grown = _difference(first, parts[1] if len(parts) > 1 else first)
-    named = []
+    named: list[tuple[str, Code]] = []
     for (name, value), step in zip(made.named, grown, strict=True):
         assert isinstance(value, Const)
-        if step:
-            assert isinstance(value.value, int | float)
-            base = value.value - step * start
-            term: Code = Bin("*", Const(step), LOOP) if step != 1 else LOOP
-            named.append((name, Bin("+", Const(base), term) if base else term))
+        if isinstance(step, Fraction):
+            whole = fraction(value.value)
+            assert whole is not None
+            under = lcm(whole.denominator, step.denominator)
+            grows = _growing(whole * under, step * under, start)
+            named.append((name, Bin("/", grows, Const(under))))
+        elif step:
+            named.append((name, _growing(value.value, step, start)))
         else:
             named.append((name, value))
     code = first.lines[0].code
@@ -124,6 +158,15 @@ def _loop(parts: Sequence[Part]) -> Part:
     return replace(
         first, name=word, made=replace(made, named=tuple(named)), lines=(line,), span=span
     )
+
+
+def _growing(first: Any, step: Any, start: int) -> Code:
+    """Whole numbers that grow from the first."""
+    base = int(first - step * start)
+    term: Code = Bin("*", Const(int(step)), LOOP) if step != 1 else LOOP
+    if not base:
+        return term
+    return Bin("+", Const(base), term) if base > 0 else Bin("-", term, Const(-base))
 
 
 def unrolled(template: Template) -> Template:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from functools import cache
+from itertools import takewhile
 from typing import Any
 
 import torch
@@ -42,10 +43,31 @@ def needed(name: str, function: Callable[..., Any], named: dict[str, Any]) -> di
     return {
         key: value
         for key, value in named.items()
-        if key not in defaults
-        or type(value) is not type(defaults[key])
-        or bool(value != defaults[key])
+        if key not in defaults or not _is_default(value, defaults[key])
     }
+
+
+def needed_first(name: str, function: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The arguments by position without the last ones that say what holds without them."""
+    defaults, order = _defaults(name, function), _order(name, function)
+    while args and len(args) <= len(order):
+        key = order[len(args) - 1]
+        if key not in defaults or not _is_default(args[-1], defaults[key]):
+            break
+        args = args[:-1]
+    return args
+
+
+def _is_default(value: Any, default: Any) -> bool:
+    """Whether a value is a default: sizes are lists there."""
+    if isinstance(value, tuple) and isinstance(default, list):
+        return all(type(part) is int for part in value) and list(value) == default
+    return type(value) is type(default) and not bool(value != default)
+
+
+def moves_nothing(name: str, args: tuple[Any, ...]) -> bool:
+    """Whether a function of torch's gives its tensor as it is: a border that is nowhere."""
+    return name == "pad" and len(args) == 2 and all(type(n) is int and n == 0 for n in args[1])
 
 
 def written_out(
@@ -66,6 +88,22 @@ def _defaults(name: str, function: Callable[..., Any]) -> dict[str, Any]:
     except ValueError:
         return _of_schemas(name)
     return {key: p.default for key, p in params.items() if p.default is not p.empty}
+
+
+@cache
+def _order(name: str, function: Callable[..., Any]) -> tuple[str, ...]:
+    """The parameters of a function of torch in order, as far as its variants agree."""
+    try:
+        return tuple(inspect.signature(function).parameters)
+    except ValueError:
+        packet = getattr(torch.ops.aten, name, None)
+        variants = packet.overloads() if packet is not None else ()
+        orders = [
+            [argument.name for argument in getattr(packet, variant)._schema.arguments]
+            for variant in variants
+        ]
+        alike = takewhile(lambda names: len(set(names)) == 1, zip(*orders, strict=False))
+        return tuple(names[0] for names in alike)
 
 
 def _of_schemas(name: str) -> dict[str, Any]:

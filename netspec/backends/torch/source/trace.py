@@ -35,7 +35,9 @@ from netspec.backends.torch.source.tidy import (
     RESHAPING,
     equal_parts,
     is_repeatable,
+    moves_nothing,
     needed,
+    needed_first,
     written_out,
 )
 from netspec.foundation.records import record
@@ -283,6 +285,9 @@ class Torch:
             return args
         if name in FUNCTIONS and self._module is torch:
             return args[0]._call(name, args[1:], named)
+        if moves_nothing(name, args) and not named:
+            return args[0]
+        args = needed_first(name, found, args)
         return self._trace.call(code, found, args, needed(name, found, named))
 
     def written(self, function: Callable[..., Any], args: Any, named: Any) -> Any:
@@ -313,6 +318,14 @@ def real(value: Any, example: int) -> Any:
     return value
 
 
+def _cut(piece: slice) -> Cut:
+    """A slice without the ends and the step that it has anyway."""
+    step = None if type(piece.step) is int and piece.step == 1 else piece.step
+    forward = step is None or (type(step) is int and step > 0)
+    start = None if forward and type(piece.start) is int and piece.start == 0 else piece.start
+    return Cut(lift(start), lift(piece.stop), lift(step))
+
+
 def lift(value: Any) -> Code:
     """The value as an expression."""
     match value:
@@ -331,7 +344,7 @@ def lift(value: Any) -> Code:
         case range():
             return Seq(tuple(map(lift, value)), "[]")
         case slice():
-            return Cut(*map(lift, (value.start, value.stop, value.step)))
+            return _cut(value)
     if value is Ellipsis:
         return Text("...")
     raise Untold(f"a {type(value).__name__} has no short form")

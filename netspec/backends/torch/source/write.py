@@ -57,10 +57,10 @@ def source(graph: Graph) -> str:
         pieces.append(_OUTPUTS)
     pieces += ["\n".join(_class(found, blocks)) + "\n" for found in blocks.classes]
     body = "\n\n".join(pieces)
-    return f"{_head(graph, body)}\n\n{body}"
+    return f"{_head(graph, blocks.root.name, body)}\n\n{body}"
 
 
-def _head(graph: Graph, body: str) -> str:
+def _head(graph: Graph, name: str, body: str) -> str:
     """The docstring and imports of the file."""
     said = dict(graph.metadata)
     lines = [f"{graph.name}: {said['paper']}" if "paper" in said else graph.name]
@@ -70,6 +70,12 @@ def _head(graph: Graph, body: str) -> str:
     if notes:
         text += ["", *(line for note in notes for line in textwrap.wrap(note, WIDTH))]
     text += ["", f"Input {_shapes(graph)}, without the batch."]
+    loads = f'{name}().load_state_dict(torch.load("net.pt"))'
+    text += textwrap.wrap(
+        f"Weights of `netspec compile SPEC --to torch -o net.pt`: {loads}.",
+        WIDTH,
+        break_long_words=False,
+    )
     doc = "\n".join(['"""' + text[0], *text[1:], '"""']).replace("\\", "\\\\")
     standard = []
     if "OrderedDict" in body:
@@ -118,36 +124,21 @@ def _class(found: Class, blocks: Blocks) -> Iterator[str]:
     chained = not is_net and _is_chain(found)
     yield f"class {found.name}({'nn.Sequential' if chained else 'nn.Module'}):"
     yield f'    """{_about(found, blocks)}"""'
-    yield ""
-    params = [f"{n}: {t}" for n, t in zip(found.params, found.types, strict=True)]
-    yield from _heading("__init__", ["self", *params], "None", 4)
-    yield "        super().__init__()"
     ranges: dict[int, str] = {}
-    for name, trained, code in template.owned:
-        yield from _owned(name, trained, code, template.owned)
-    held = _held(found)
-    for param in sorted(held, key=found.params.index):
-        yield f"        self.{_kept(found, param)} = {param}"
-    for i, part in enumerate(template.parts):
-        inside = next((o for o in template.options if o.start <= i < o.end), None)
-        if inside is None:
-            yield from _made(part, i, chained, ranges, 8)
-        else:
-            if inside.start == i:
-                yield from statement(f"{_flag(template, inside)} = ", inside.when, 8)
-                if any(p.made is not None for p in template.parts[inside.start : inside.end]):
-                    yield f"        if {_flag(template, inside)}:"
-            yield from _made(part, i, chained, ranges, 12)
-    if is_net and blocks.graph.heads:
-        losses = ", ".join(f'"{head.name}": {head.loss}' for head in blocks.graph.heads)
-        yield f"        self.loss_weights = {{{losses}}}"
+    params = [f"{n}: {t}" for n, t in zip(found.params, found.types, strict=True)]
+    inside = list(_init(found, blocks, is_net, chained, ranges))
+    if inside or params:
+        yield ""
+        yield from _heading("__init__", ["self", *params], "None", 4)
+        yield "        super().__init__()"
+        yield from inside
     if any(part.still for part in template.parts):
         yield ""
         yield f'    def train(self, mode: bool = True) -> "{found.name}":'
         yield "        super().train(mode)"
-        for i, part in enumerate(template.parts):
+        for part in template.parts:
             if part.still:
-                option = next((o for o in template.options if o.start <= i < o.end), None)
+                option = _around(template, part)
                 if option is not None:
                     yield f"        if {_flag(template, option)}:"
                 yield f"        {'    ' * (option is not None)}self.{part.name}.eval()"
@@ -155,6 +146,36 @@ def _class(found: Class, blocks: Blocks) -> Iterator[str]:
     if not chained:
         yield ""
         yield from _forward(found, blocks, is_net, ranges)
+
+
+def _around(template: Template, part: Part) -> Option | None:
+    """The option that a part is of."""
+    at = template.parts.index(part)
+    return next((o for o in template.options if o.start <= at < o.end), None)
+
+
+def _init(
+    found: Class, blocks: Blocks, is_net: bool, chained: bool, ranges: dict[int, str]
+) -> Iterator[str]:
+    """What `__init__` does; `ranges` are then the numbers of parts that repeat, by place."""
+    template = found.template
+    for name, trained, code in template.owned:
+        yield from _owned(name, trained, code, template.owned)
+    for param in sorted(_held(found), key=found.params.index):
+        yield f"        self.{_kept(found, param)} = {param}"
+    for i, part in enumerate(template.parts):
+        option = _around(template, part)
+        if option is None:
+            yield from _made(part, i, chained, ranges, 8)
+        else:
+            if option.start == i:
+                yield from statement(f"{_flag(template, option)} = ", option.when, 8)
+                if any(p.made is not None for p in template.parts[option.start : option.end]):
+                    yield f"        if {_flag(template, option)}:"
+            yield from _made(part, i, chained, ranges, 12)
+    if is_net and blocks.graph.heads:
+        losses = ", ".join(f'"{head.name}": {head.loss}' for head in blocks.graph.heads)
+        yield f"        self.loss_weights = {{{losses}}}"
 
 
 def _heading(name: str, params: Sequence[str], gives: str, indent: int) -> Iterator[str]:
@@ -224,6 +245,9 @@ def _is_chain(found: Class) -> bool:
 
 def _owned(name: str, trained: bool, code: Any, owned: Any) -> Iterator[str]:
     inner, _, own = name.rpartition(".")
+    if isinstance(code, Fn) and flat(code.target).startswith("nn."):
+        yield from statement(f"self.{name} = ", code, 8)
+        return
     if not inner:
         if trained:
             yield from statement(f"self.{name} = ", _call("nn.Parameter", code), 8)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from netspec.importing.files.program import Array
-from netspec.ops.vectors.relative import nearest, slopes
+from netspec.ops.vectors.relative import head_slopes, near_buckets
 
 # Buckets, and the steps from which on all are in the last, that are tried before others.
 _USUAL = ((32, 128),)
@@ -27,7 +27,7 @@ def along(array: Array) -> tuple[str, Mapping[str, Array]] | None:
     away = steps - steps[:, None]
     if count < 3 or not np.array_equal(rows[:, away + count - 1], array):
         return None
-    each = -np.array(slopes(heads), np.float32).reshape(-1, 1, 1)
+    each = -head_slopes(np, heads).astype(np.float32).reshape(-1, 1, 1)
     if np.array_equal(array, each * np.abs(away).astype(np.float32)):
         return f"alibi({heads})", {}
     before, after = rows[:, count - 1 :: -1], rows[:, count - 1 :]
@@ -46,7 +46,7 @@ def by_key(scores: Array) -> str:
     A number more at all keys that a query sees changes nothing. "" for others.
     """
     heads, count = scores.shape
-    wanted = np.multiply.outer(slopes(heads), np.arange(count))
+    wanted = np.multiply.outer(head_slopes(np, heads), np.arange(count))
     off = np.abs(scores - scores[:, :1] - wanted).max()
     return f"alibi({heads})" if count > 2 and off <= _CLOSE * np.abs(wanted).max() else ""
 
@@ -75,13 +75,13 @@ def _buckets(before: Array, after: Array) -> Iterator[tuple[int, int, bool]]:
 
 
 def _starts(buckets: int, most: int, causal: bool) -> list[int]:
-    near = nearest(buckets if causal else buckets // 2, most)
+    near = near_buckets(np, buckets if causal else buckets // 2, most)
     return [0, *(i for i in range(1, len(near)) if near[i] != near[i - 1])]
 
 
 def _table(before: Array, after: Array, buckets: int, most: int, causal: bool) -> Array | None:
     """The rows of the buckets, if all scores are theirs."""
-    near = np.array(nearest(buckets if causal else buckets // 2, most))
+    near = near_buckets(np, buckets if causal else buckets // 2, most)
     steps = np.minimum(np.arange(before.shape[1]), most)
     table = np.zeros((buckets, len(before)), before.dtype)
     table[near[steps]] = before.T
