@@ -173,7 +173,9 @@ class Names:
     def _said(self, item: Item) -> str:
         """What the file calls that of which a step is the last."""
         path = item.nodes[-1].path if item.nodes else ""
-        around = self.scopes.get(path, ())
+        # A call is what all of it stands in, a step also what it is the last of.
+        whole = item.word not in REGISTRY and item.word != RESIDUAL
+        around = self._common(item.nodes) if whole else self.scopes.get(path, ())
         ends = (scope for n, scope in enumerate(around) if self.last[around[: n + 1]] == path)
         name = next((scope.name for scope in ends if _telling(scope)), "")
         # The last of a repeat bears the name with how many there are.
