@@ -111,6 +111,11 @@ def strides(large: TensorType, small: TensorType) -> int | tuple[int, ...]:
     return found if len(set(found)) > 1 else (*found, 1)[0]
 
 
+def same_ranks(mine: Sequence[TensorType], others: Sequence[TensorType]) -> bool:
+    """Whether tensors have as many axes as others, in order."""
+    return [len(t.shape) for t in mine] == [len(t.shape) for t in others]
+
+
 def numel(shape: tuple[Dim, ...]) -> Dim:
     """How many elements a shape has."""
     return prod(shape) if shape else 1

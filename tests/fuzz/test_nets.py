@@ -30,7 +30,7 @@ def test_what_is_accepted_is_the_same_in_text_graph_module_and_file(
 def test_the_nets_hold_every_operator_and_every_kind_of_piece() -> None:
     operators: Counter[str] = Counter()
     pieces: Counter[str] = Counter()
-    for seed in range(4 * len(OPERATORS)):
+    for seed in range(6 * len(OPERATORS)):
         made = spec(seed)
         pieces += made.pieces
         operators.update(getattr(node.op, "spelling", "") for node in made.graph.nodes)

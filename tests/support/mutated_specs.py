@@ -282,8 +282,8 @@ def _watched() -> Iterator[list[str]]:
     silent: list[str] = []
     run = Elaborator.run_step
 
-    def watched(self: Elaborator, step: Any, wire: Any, scope: Any) -> Any:
-        found = run(self, step, wire, scope)
+    def watched(self: Elaborator, step: Any, wire: Any, scope: Any, *given: Any) -> Any:
+        found = run(self, step, wire, scope, *given)
         if found is None and not self.collector.failed:
             silent.append(scope.unit.source.text[slice(*step.extent)])
         return found

@@ -40,4 +40,7 @@ def scrambled(path: Path, to: Path) -> None:
         for field in (node.input, node.output):
             field[:] = [names.setdefault(name, f"t{len(names)}") for name in field]
     del graph.value_info[:]
-    onnx.save(model, to)
+    # A message of protobuf holds at most 2 GiB.
+    large = sum(len(tensor.raw_data) for tensor in graph.initializer) > 2**30
+    beside = {"save_as_external_data": True, "location": f"{to.name}.data"} if large else {}
+    onnx.save(model, to, **beside)

@@ -18,7 +18,7 @@ from netspec.ops.declare.geometry import Geometry
 from netspec.ops.declare.layers import pads_itself
 from netspec.ops.declare.operator import Operator
 from netspec.sizes.batch import SAMPLES
-from netspec.sizes.shapes import TensorType
+from netspec.sizes.shapes import TensorType, same_ranks
 from netspec.weights.sources import WeightSource, named_weights
 
 
@@ -125,6 +125,8 @@ class _Assembly:
         if node.owner != node.path and node.owner in self.leaves:
             owner, owning = self.leaves[node.owner]
             same = owning.op is node.op and self.levels.read(owning) == self.levels.read(node)
+            # torch has one kind of layer for maps of each number of axes.
+            same = same and same_ranks(owning.input_types, node.input_types)
             return layers.Shared(owner, None if same else self._module(node))
         module = self._module(node)
         if node.frozen:

@@ -43,6 +43,7 @@ from netspec.diagnostics.messages.backends import NoSource
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.records import Diagnostic
 from netspec.graph.checked import Graph, Node, Value
+from netspec.sizes.shapes import same_ranks
 
 # What a class has besides its parts: a step of this name would hide it.
 _OWN_NAMES = frozenset(dir(torch.nn.Module)) | {"draws"}
@@ -98,7 +99,10 @@ class Blocks:
     def _leaf(self, node: Node) -> Leaf:
         inputs = [self._examples.of(value) for value in node.inputs]
         owner = self._owner(node)
-        if owner is not None and owner.op is not node.op:
+        same = owner is None or (
+            owner.op is node.op and same_ranks(owner.input_types, node.input_types)
+        )
+        if not same:
             return borrowed(node.op, node.input_types, self.levels.read(node), inputs)
         return leaf(node.op, node.input_types, self.levels.read(node), inputs)
 
