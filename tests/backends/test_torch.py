@@ -245,7 +245,7 @@ def test_a_norm_of_maps_is_shared_with_one_of_a_sequence() -> None:
     module = netspec.load(text).to_torch().eval()
     held = dict(module.state_dict())
 
-    def normed(x: Any) -> Any:
+    def normed(x: torch.Tensor) -> torch.Tensor:
         tensors = (held[f"w.{name}"] for name in ("running_mean", "running_var", "weight", "bias"))
         return torch.nn.functional.batch_norm(x, *tensors)
 

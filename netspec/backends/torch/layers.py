@@ -94,6 +94,13 @@ class Shared(nn.Module):
         self._owner = (owner,)
         self._template = (template,)
 
+    def train(self, mode: bool = True) -> Shared:
+        """Sets the mode of the layer that runs too, which is registered nowhere."""
+        super().train(mode)
+        if self._template[0] is not None:
+            self._template[0].train(mode)
+        return self
+
     @property
     def owner(self) -> nn.Module:
         """The step that has the weights."""
