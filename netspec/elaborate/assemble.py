@@ -75,6 +75,9 @@ class Assembler:
         self.parameters = 0
         self.size = 0
         self._weights: dict[str, tuple[Weight, ...]] = {}
+        # The paths of steps and calls, of so many nodes: those before are not looked at again.
+        self._held: set[str] = set()
+        self._looked_at = 0
         # By path, whose weights a node uses that uses another's.
         self._borrowed: dict[str, str] = {}
 
@@ -133,8 +136,11 @@ class Assembler:
 
     def holds(self, path: str) -> bool:
         """Whether there is a step or call of this path."""
-        inside = f"{path}."
-        return any(node.path == path or node.path.startswith(inside) for node in self.nodes)
+        for node in self.nodes[self._looked_at :]:
+            parts = node.path.split(".")
+            self._held.update(".".join(parts[: i + 1]) for i in range(len(parts)))
+        self._looked_at = len(self.nodes)
+        return path in self._held
 
     def borrow(self, path: str, owner: str) -> None:
         """Takes note that a node was added that uses another's weights."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.watching import counting
 
 import netspec
 from netspec.diagnostics.limits import Limits
@@ -461,3 +462,12 @@ def test_a_norm_that_the_other_step_has_not_is_its_own(net: Callable[..., Graph]
     blocks = "block b { groupnorm(2); prelu }\n"
     graph = net(f"{blocks}input 8x12x12\nconv3-8(norm=b) as a; conv3-8(norm=b, weights=@a)")
     assert len({node.owner for node in graph.nodes[1:]}) == 3
+
+
+def test_looking_for_what_follows_an_owner_is_linear(net: Callable[..., Graph]) -> None:
+    def work(times: int) -> int:
+        with counting() as found:
+            net(f"input 8x8\nconv1-8 as a; conv1-8(norm=bn, weights=@a) x{times}")
+        return found.calls
+
+    assert work(1600) < 2.5 * work(800)
