@@ -31,14 +31,14 @@ class Ties:
 
     def again(self, last: Item, item: Item) -> bool:
         """Whether two equal steps, one after the other, can be one so many times."""
-        mine, other = _nodes([last], -1), _nodes([item], 0)
+        mine, other = _nodes([last], last=True), _nodes([item])
         return not self.first or self._uses(mine) == self._uses(other)
 
     def alike(self, pieces: list[Piece]) -> list[Piece]:
         """Those pieces that can be calls of one block, some with all the weights of another."""
         if not self.first:
             return pieces
-        nodes = [_nodes(piece.items, 0) for piece in pieces]
+        nodes = [_nodes(piece.items) for piece in pieces]
         owning = {node: number for number, piece in enumerate(nodes) for node in piece}
         fits = [self._fits(number, nodes, owning) for number in range(len(pieces))]
         # What uses the weights of a piece goes where that goes, and all of it.
@@ -69,8 +69,7 @@ class Ties:
         return len(self.users[self.first[node]]) if node in self.first else 1
 
     def _owners(self, item: Item) -> list[Node | None]:
-        many = len(item.nodes) // item.times if isinstance(item.times, int) else len(item.nodes)
-        return [self.first.get(node) for node in _weighted(item.nodes[:many])]
+        return [self.first.get(node) for node in _weighted(_once(item))]
 
     def _uses(self, nodes: Sequence[Node]) -> list[Any]:
         """For each node of a step: where in it the weights are from, or whose they are."""
@@ -111,13 +110,16 @@ def _tell(item: Item, giver: Item) -> None:
         item.slots, item.values = (*item.slots, OWNER), (*item.values, Ref(giver.label))
 
 
-def _nodes(items: Sequence[Item], which: int) -> list[Node]:
+def _nodes(items: Sequence[Item], *, last: bool = False) -> list[Node]:
     """The nodes with weights of steps and of all in their braces: the first or last time of what repeats."""
-    found: list[Node] = []
-    for item in (inner for top in items for inner in top.walk()):
-        many = len(item.nodes) // item.times if isinstance(item.times, int) else len(item.nodes)
-        found += _weighted(item.nodes[-many:] if which and many else item.nodes[:many])
-    return found
+    every = (inner for top in items for inner in top.walk())
+    return [node for item in every for node in _weighted(_once(item, last=last))]
+
+
+def _once(item: Item, *, last: bool = False) -> Sequence[Node]:
+    """The nodes of a step the first or the last time that it is run."""
+    many = len(item.nodes) // item.times if isinstance(item.times, int) else len(item.nodes)
+    return item.nodes[-many:] if last and many else item.nodes[:many]
 
 
 def _weighted(nodes: Iterable[Node]) -> list[Node]:
