@@ -40,11 +40,28 @@ class Step(NamedTuple):
     random: bool
 
 
+class Repeats(NamedTuple):
+    """How a block runs at every step of a sequence, by slots.
+
+    `sequence` is cut along time into steps, each put into `step`. `states` are each read from a slot before
+    the first step and put into another; before the next one they are read from `carried`. After the last,
+    these are put into `final`. `joined` has what the steps make, and the slot for all of it along time.
+    """
+
+    sequence: int
+    step: int
+    states: tuple[tuple[int, int], ...]
+    carried: tuple[int, ...]
+    final: tuple[int, ...]
+    joined: tuple[tuple[int, int], ...]
+
+
 class Wiring(NamedTuple):
     """How a block calls its children, and what it is called in the spec.
 
     `draws` names the random numbers that operators of the block share in training, each with the
-    input whose samples they are for. `still` are children that stay in evaluation mode.
+    input whose samples they are for. `still` are children that stay in evaluation mode. A block that runs at
+    every step of a sequence says how it `repeats`.
     """
 
     kind: str
@@ -53,10 +70,15 @@ class Wiring(NamedTuple):
     outputs: tuple[int, ...]
     draws: dict[str, int]
     still: tuple[str, ...]
+    repeats: Repeats | None = None
 
     def slots(self) -> int:
         """How many tensors the block has at most."""
-        return max([self.inputs, *(slot + 1 for step in self.steps for slot in step.writes)])
+        written = [slot + 1 for step in self.steps for slot in step.writes]
+        if (again := self.repeats) is not None:
+            made = (again.step, *again.final, *(slot for _, slot in (*again.states, *again.joined)))
+            written += [slot + 1 for slot in made]
+        return max([self.inputs, *written])
 
     def last_reads(self, kept: tuple[int, ...]) -> list[tuple[int, ...]]:
         """For each step, the slots that it is the last to read or write, without those that are kept."""
@@ -110,7 +132,40 @@ class Block(nn.Module):
         if draws is None and self.training:
             draws = {name: drawn(tensors[i]) for name, i in wiring.draws.items()}
         slots: list[Any] = [*tensors, *([None] * (self._slots - wiring.inputs))]
-        for step, done in zip(wiring.steps, self._done, strict=True):
+        if wiring.repeats is None:
+            self._call(slots, self._done, draws)
+        else:
+            self._repeat(slots, wiring.repeats, draws)
+        return slots
+
+    def _repeat(
+        self, slots: list[Any], how: Repeats, draws: dict[str, Tensor] | None
+    ) -> None:
+        """Runs the block at every step of a sequence."""
+        sequence = slots[how.sequence]
+        states = [slots[start] for start, _ in how.states]
+        made: list[list[Tensor]] = [[] for _ in how.joined]
+        for step in sequence.unbind(min(2, sequence.dim() - 1)):
+            slots[how.step] = step
+            for (_, slot), state in zip(how.states, states, strict=True):
+                slots[slot] = state
+            self._call(slots, [()] * len(self._done), draws)
+            states = [slots[slot] for slot in how.carried]
+            for found, (slot, _) in zip(made, how.joined, strict=True):
+                found.append(slots[slot])
+        for slot, state in zip(how.final, states, strict=True):
+            slots[slot] = state
+        for found, (_, slot) in zip(made, how.joined, strict=True):
+            slots[slot] = torch.stack(found, dim=2)
+
+    def _call(
+        self,
+        slots: list[Any],
+        finished: list[tuple[int, ...]],
+        draws: dict[str, Tensor] | None,
+    ) -> None:
+        """Calls each child once."""
+        for step, done in zip(self._wiring.steps, finished, strict=True):
             child, reads, writes, training_only, random = step
             if training_only and not self.training:
                 continue
@@ -124,7 +179,6 @@ class Block(nn.Module):
             # What was read for the last time is let go, or it would stay to the end of the block.
             for slot in done:
                 slots[slot] = None
-        return slots
 
     def forward(self, *tensors: Tensor, draws: dict[str, Tensor] | None = None) -> Any:
         if not (self._recomputed and self.training and torch.is_grad_enabled()):
