@@ -96,15 +96,16 @@ class Recurrences:
             loop.variable: Binding((step,), span, f"{level.prefix}{Each.spelling}1"),
         }
         end = self.run(body, start, inside)
-        if start is not None and end is not None:
-            _check_state(start, end)
-            end = add(Last, (step, *end), span).outputs
+        if start is None or end is None:
+            raise Poisoned
+        _check_state(start, end)
+        ended = add(Last, (step, *end), span)
 
         def joined(values: tuple[Value, ...], _: str, at: Span) -> Value:
-            return add(All, (sequence, step, *values), at).output
+            return add(All, (sequence, ended.output, *values), at).output
 
         self._give_names([inside.names], loop, scope, joined)
-        return end
+        return ended.outputs
 
     def _passes(
         self, loop: ast.Recurrence, wire: Wire, given: tuple[Value, ...], scope: Scope, before: Count

@@ -147,6 +147,7 @@ def compile_graph(
     from netspec.backends.onnx.file import write
     from netspec.backends.onnx.images import IMAGES, as_text, taking_pixels
     from netspec.backends.onnx.lowering import lower
+    from netspec.backends.onnx.scans import closed
     from netspec.backends.onnx.targets import target_named
 
     images = preprocessings(graph)
@@ -182,6 +183,7 @@ def compile_graph(
         model = taking_pixels(model, images)
     if options.preprocess or quantized is not None:
         model = described(model, folded.graph)
+    model = closed(model)
     blocks = None
     if options.blocks is not None:
         model, blocks = as_functions(model, graph.name, options.blocks)

@@ -102,9 +102,10 @@ class Last(_LastWord, _Around):
 
 
 class All(_AllWord, _Around):
-    """Joins what the steps of a recurrence made, along time: takes the sequence, the step and the tensor.
+    """Joins what the steps of a recurrence made, along time.
 
-    (C, *sizes) to (C, T, *sizes).
+    Takes the sequence, what flows out of the last step, and the tensor of a step: (C, *sizes) to
+    (C, T, *sizes). So nothing of a recurrence is read without what its states go through.
     """
 
     def infer(self, *inputs: TensorType) -> TensorType:
