@@ -101,12 +101,17 @@ class _Assembly:
         draws: dict[str, int] = {}
         # A frozen step's running statistics are frozen too.
         still: list[str] = []
-        around = [item for item in level.items.values() if isinstance(item, Node) and item in self.ends]
-        for node in around:
+        around = {
+            name: item
+            for name, item in level.items.items()
+            if isinstance(item, Node) and item in self.ends
+        }
+        for node in around.values():
             for value in node.outputs:
                 slots[value] = len(slots)
         for name, item in level.items.items():
-            if item in around:
+            if name in around:
+                children[name] = layers.Passing()
                 continue
             if isinstance(item, Node):
                 reads = list(item.inputs)
@@ -131,7 +136,8 @@ class _Assembly:
                 rows = next(i for i, v in enumerate(inputs) if v.type.batch == SAMPLES)
                 draws |= dict.fromkeys(shared, rows)
         ends = tuple(slots[value] for value in outputs)
-        repeats = _repeats(self.ends[around[0]], slots) if around else None
+        loop = next((self.ends[node] for node in around.values()), None)
+        repeats = None if loop is None else _repeats(loop, slots)
         wiring = Wiring(
             level.kind, tuple(steps), len(inputs), ends, draws, tuple(still), repeats
         )
@@ -163,14 +169,15 @@ class _Assembly:
 def _repeats(loop: Loop, slots: Mapping[Value, int]) -> Repeats:
     """How the block of a recurrence runs at every step, by the slots of its tensors."""
     sequence, *starts = loop.each.inputs
-    step, *states = loop.each.outputs
     return Repeats(
+        loop.each.name,
         slots[sequence],
-        slots[step],
-        tuple((slots[start], slots[state]) for start, state in zip(starts, states, strict=True)),
+        tuple(slots[value] for value in starts),
+        tuple(slots[value] for value in loop.each.outputs),
+        loop.last.name,
         tuple(slots[value] for value in loop.last.inputs[1:]),
         tuple(slots[value] for value in loop.last.outputs),
-        tuple((slots[node.inputs[2]], slots[node.output]) for node in loop.joined),
+        tuple((node.name, slots[node.inputs[2]], slots[node.output]) for node in loop.joined),
     )
 
 

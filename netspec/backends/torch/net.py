@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from typing import Any, ClassVar, NamedTuple
@@ -43,17 +43,20 @@ class Step(NamedTuple):
 class Repeats(NamedTuple):
     """How a block runs at every step of a sequence, by slots.
 
-    `sequence` is cut along time into steps, each put into `step`. `states` are each read from a slot before
-    the first step and put into another; before the next one they are read from `carried`. After the last,
-    these are put into `final`. `joined` has what the steps make, and the slot for all of it along time.
+    `sequence` is cut along time into steps. Each is put, behind it the states, into the slots `begun`; the
+    states are read from `starts` before the first step, from `carried` before the next. After the last, these
+    are put into `final`. `joined` has what the steps make, and the slot for all of it along time. The children
+    called `each`, `last`, and as `joined` says are shown what they are called for.
     """
 
+    each: str
     sequence: int
-    step: int
-    states: tuple[tuple[int, int], ...]
+    starts: tuple[int, ...]
+    begun: tuple[int, ...]
+    last: str
     carried: tuple[int, ...]
     final: tuple[int, ...]
-    joined: tuple[tuple[int, int], ...]
+    joined: tuple[tuple[str, int, int], ...]
 
 
 class Wiring(NamedTuple):
@@ -76,7 +79,7 @@ class Wiring(NamedTuple):
         """How many tensors the block has at most."""
         written = [slot + 1 for step in self.steps for slot in step.writes]
         if (again := self.repeats) is not None:
-            made = (again.step, *again.final, *(slot for _, slot in (*again.states, *again.joined)))
+            made = (*again.begun, *again.final, *(slot for _, _, slot in again.joined))
             written += [slot + 1 for slot in made]
         return max([self.inputs, *written])
 
@@ -143,20 +146,25 @@ class Block(nn.Module):
     ) -> None:
         """Runs the block at every step of a sequence."""
         sequence = slots[how.sequence]
-        states = [slots[start] for start, _ in how.states]
+        states = [slots[slot] for slot in how.starts]
         made: list[list[Tensor]] = [[] for _ in how.joined]
         for step in sequence.unbind(min(2, sequence.dim() - 1)):
-            slots[how.step] = step
-            for (_, slot), state in zip(how.states, states, strict=True):
-                slots[slot] = state
+            self._show(how.each, (step, *states), slots, how.begun)
             self._call(slots, [()] * len(self._done), draws)
             states = [slots[slot] for slot in how.carried]
-            for found, (slot, _) in zip(made, how.joined, strict=True):
+            for found, (_, slot, _) in zip(made, how.joined, strict=True):
                 found.append(slots[slot])
-        for slot, state in zip(how.final, states, strict=True):
-            slots[slot] = state
-        for found, (_, slot) in zip(made, how.joined, strict=True):
-            slots[slot] = torch.stack(found, dim=2)
+        self._show(how.last, states, slots, how.final)
+        for found, (child, _, slot) in zip(made, how.joined, strict=True):
+            self._show(child, [torch.stack(found, dim=2)], slots, (slot,))
+
+    def _show(
+        self, child: str, tensors: Sequence[Tensor], slots: list[Any], into: tuple[int, ...]
+    ) -> None:
+        """Puts tensors into slots, by way of a child that passes them on."""
+        result = self._modules[child](*tensors)  # type: ignore[misc]
+        for slot, tensor in zip(into, (result,) if len(into) == 1 else result, strict=True):
+            slots[slot] = tensor
 
     def _call(
         self,
