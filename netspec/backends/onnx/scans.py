@@ -16,7 +16,7 @@ from netspec.backends.onnx.lowering import Model
 from netspec.foundation.records import record
 from netspec.graph.checked import Node
 from netspec.graph.loops import beginning
-from netspec.ops.arranging.recurrence import All, Each, Last
+from netspec.ops.arranging.recurrence import Each, Last
 
 # A node of a model, and the step that it is for.
 _Placed = tuple[NodeProto, Node | None]
@@ -24,12 +24,21 @@ _Placed = tuple[NodeProto, Node | None]
 
 def inside(model: Model) -> frozenset[str]:
     """The names of what a lowered model makes within its recurrences: a file has it step by step."""
+    placed = _placed(model)
     found: set[str] = set()
-    for loop in _loops(_placed(model)):
-        found |= {loop.step, *loop.starts.values()}
-        body, _ = _parted(loop, _placed(model))
-        found.update(name for node, _ in body for name in node.output)
+    for loop in _loops(placed):
+        found |= {loop.step, *loop.starts}
+        found.update(name for node, _ in _parted(loop, placed)[0] for name in node.output)
+        given = {out for _, out in (*loop.ends, *loop.joined)}
+        ends = (node for node, owner in placed if _is_of(owner, loop) and node.op_type != "Cast")
+        found.update(name for node in ends for name in node.output if name not in given)
     return frozenset(found)
+
+
+def stepwise(model: Model) -> frozenset[str]:
+    """The names of `inside`, and of what its recurrences give."""
+    given = (out for loop in _loops(_placed(model)) for _, out in (*loop.ends, *loop.joined))
+    return inside(model) | frozenset(given)
 
 
 def closed(model: Model) -> Model:
