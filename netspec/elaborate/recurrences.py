@@ -99,16 +99,21 @@ class Recurrences:
         if start is None or end is None:
             raise Poisoned
         _check_state(start, end)
-        ended = add(Last, (step, *end), span)
+        ended = add(Last, (*end, step), span)
 
         def joined(values: tuple[Value, ...], _: str, at: Span) -> Value:
-            return add(All, (sequence, ended.output, *values), at).output
+            return add(All, (*values, sequence, ended.output), at).output
 
         self._give_names([inside.names], loop, scope, joined)
         return ended.outputs
 
     def _passes(
-        self, loop: ast.Recurrence, wire: Wire, given: tuple[Value, ...], scope: Scope, before: Count
+        self,
+        loop: ast.Recurrence,
+        wire: Wire,
+        given: tuple[Value, ...],
+        scope: Scope,
+        before: Count,
     ) -> Wire:
         steps, path = self._steps(loop, given, scope)
         if len(steps) > _MANY:
@@ -226,9 +231,7 @@ def _over_time(name: str, each: Sequence[Binding], scope: Scope, joined: _Joinin
     """What a name given at each step means outside: made where it is first asked for."""
     last = each[-1]
     parts = last.inner or {}
-    inner = {
-        k: _over_time(k, [b.inner[k] for b in each if b.inner], scope, joined) for k in parts
-    }
+    inner = {k: _over_time(k, [b.inner[k] for b in each if b.inner], scope, joined) for k in parts}
 
     def stacked() -> Wire:
         wires = [binding.made().wire or () for binding in each]

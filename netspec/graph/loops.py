@@ -35,8 +35,8 @@ class Loop:
 
 def beginning(node: Node) -> Node | None:
     """The node that begins the recurrence that this one ends, or joins what its steps made."""
-    last = node.inputs[1].node if isinstance(node.op, All) else node
-    return last.inputs[0].node if isinstance(last.op, Last) else None
+    last = node.inputs[2].node if isinstance(node.op, All) else node
+    return last.inputs[-1].node if isinstance(last.op, Last) else None
 
 
 @lru_cache(maxsize=64)

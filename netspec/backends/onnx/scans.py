@@ -18,6 +18,8 @@ from netspec.graph.checked import Node
 from netspec.graph.loops import beginning
 from netspec.ops.arranging.recurrence import Each, Last
 
+# What the steps that begin and end a recurrence are written in; what else is theirs rounds or casts.
+_AROUND = frozenset({"Concat", "Expand", "Gather", "Identity", "Shape", "Slice", "Unsqueeze"})
 # A node of a model, and the step that it is for.
 _Placed = tuple[NodeProto, Node | None]
 
@@ -30,7 +32,7 @@ def inside(model: Model) -> frozenset[str]:
         found |= {loop.step, *loop.starts}
         found.update(name for node, _ in _parted(loop, placed)[0] for name in node.output)
         given = {out for _, out in (*loop.ends, *loop.joined)}
-        ends = (node for node, owner in placed if _is_of(owner, loop) and node.op_type != "Cast")
+        ends = (one[0] for one in placed if _is_of(one, loop))
         found.update(name for node in ends for name in node.output if name not in given)
     return frozenset(found)
 
@@ -78,8 +80,8 @@ def _placed(model: Model) -> list[_Placed]:
 class _Loop:
     """One recurrence: what begins it, and the names that its nodes have.
 
-    `starts` has what a state starts from by the state's name, `ends` what flows out by what flows into the next
-    step, with `joined` the same of what is joined; a name may be there more than once.
+    `starts` has what a state starts from by the state's name. `ends` are pairs of what flows into the next step
+    and what flows out of the last, `joined` of what a step makes and all of it; a name may be there twice.
     """
 
     each: Node
@@ -116,9 +118,12 @@ def _loops(placed: Sequence[_Placed]) -> list[_Loop]:
     return list(found.values())
 
 
-def _is_of(owner: Node | None, loop: _Loop) -> bool:
+def _is_of(placed: _Placed, loop: _Loop) -> bool:
     """Whether a node begins or ends the recurrence, or joins what it made."""
-    return owner is not None and (owner is loop.each or beginning(owner) is loop.each)
+    node, owner = placed
+    if owner is None or node.op_type not in _AROUND:
+        return False
+    return owner is loop.each or beginning(owner) is loop.each
 
 
 def reads(node: NodeProto) -> Iterator[str]:
@@ -138,7 +143,7 @@ def _parted(loop: _Loop, placed: Iterable[_Placed]) -> tuple[list[_Placed], list
     body: list[_Placed] = []
     others: list[_Placed] = []
     for node, owner in placed:
-        if _is_of(owner, loop) and node.op_type != "Cast":
+        if _is_of((node, owner), loop):
             # Its place stays until the loop stands there.
             others.append((node, owner))
         elif not names.isdisjoint(reads(node)):
@@ -149,15 +154,13 @@ def _parted(loop: _Loop, placed: Iterable[_Placed]) -> tuple[list[_Placed], list
     return body, others
 
 
-def _looped(
-    loop: _Loop, placed: list[_Placed], known: dict[str, ValueInfoProto]
-) -> list[_Placed]:
+def _looped(loop: _Loop, placed: list[_Placed], known: dict[str, ValueInfoProto]) -> list[_Placed]:
     """The nodes with one loop in place of a recurrence, where it ends."""
     body, others = _parted(loop, placed)
     found: list[_Placed] = []
     scan: NodeProto | None = None
     for node, owner in others:
-        if not _is_of(owner, loop) or node.op_type == "Cast":
+        if not _is_of((node, owner), loop):
             found.append((node, owner))
         elif owner is not None and isinstance(owner.op, Last) and scan is None:
             scan = _scan(loop, [node for node, _ in body], known)
@@ -190,9 +193,7 @@ def _scan(loop: _Loop, body: Sequence[NodeProto], known: dict[str, ValueInfoProt
     node.input.extend([*loop.starts.values(), loop.sequence])
     node.output.extend(out for _, out in (*loop.ends, *loop.joined))
     node.attribute.append(AttributeProto(name="body", type=AttributeProto.GRAPH, g=inner))
-    node.attribute.append(
-        AttributeProto(name="num_scan_inputs", type=AttributeProto.INT, i=1)
-    )
+    node.attribute.append(AttributeProto(name="num_scan_inputs", type=AttributeProto.INT, i=1))
     axes = {"scan_input_axes": [loop.axis], "scan_output_axes": [2] * len(loop.joined)}
     for key, values in axes.items():
         if values:

@@ -88,7 +88,7 @@ class Flow:
         self.makers: dict[str, Work] = {}
         self._protos = {name: node for node in proto.node for name in node.output}
         self.shapes = {name: v.shape for v, name in model.values.items()}
-        self._stepwise = stepwise(model)
+        self.stepwise = stepwise(model)
         self.nodes = self._nodes(model, list(proto.node))
         for node in self.nodes:
             for name in dict.fromkeys(node.proto.input):
@@ -107,7 +107,7 @@ class Flow:
             proto = protos[index]
             made = [steps[name] for name in proto.output if name in steps]
             step = made[0] if made else step
-            if not self._stepwise.isdisjoint(proto.output):
+            if not self.stepwise.isdisjoint(proto.output):
                 found.append(Work(index, proto, step, stepwise=True))
                 continue
             found.append(Work(index, proto, step, self._matrix(proto), self._window(proto)))

@@ -138,9 +138,7 @@ class _Assembly:
         ends = tuple(slots[value] for value in outputs)
         loop = next((self.ends[node] for node in around.values()), None)
         repeats = None if loop is None else _repeats(loop, slots)
-        wiring = Wiring(
-            level.kind, tuple(steps), len(inputs), ends, draws, tuple(still), repeats
-        )
+        wiring = Wiring(level.kind, tuple(steps), len(inputs), ends, draws, tuple(still), repeats)
         return children, wiring
 
     def _leaf(self, node: Node) -> nn.Module:
@@ -175,9 +173,9 @@ def _repeats(loop: Loop, slots: Mapping[Value, int]) -> Repeats:
         tuple(slots[value] for value in starts),
         tuple(slots[value] for value in loop.each.outputs),
         loop.last.name,
-        tuple(slots[value] for value in loop.last.inputs[1:]),
+        tuple(slots[value] for value in loop.last.inputs[:-1]),
         tuple(slots[value] for value in loop.last.outputs),
-        tuple((node.name, slots[node.inputs[2]], slots[node.output]) for node in loop.joined),
+        tuple((node.name, slots[node.inputs[0]], slots[node.output]) for node in loop.joined),
     )
 
 

@@ -44,9 +44,9 @@ class Repeats(NamedTuple):
     """How a block runs at every step of a sequence, by slots.
 
     `sequence` is cut along time into steps. Each is put, behind it the states, into the slots `begun`; the
-    states are read from `starts` before the first step, from `carried` before the next. After the last, these
-    are put into `final`. `joined` has what the steps make, and the slot for all of it along time. The children
-    called `each`, `last`, and as `joined` says are shown what they are called for.
+    states are read from `starts` before the first step, from `carried` before the next. After the last,
+    these are put into `final`. `joined` has what the steps make, and the slot for all of it along time. The
+    children called `each`, `last`, and as `joined` says are shown what they are called for.
     """
 
     each: str
@@ -141,9 +141,7 @@ class Block(nn.Module):
             self._repeat(slots, wiring.repeats, draws)
         return slots
 
-    def _repeat(
-        self, slots: list[Any], how: Repeats, draws: dict[str, Tensor] | None
-    ) -> None:
+    def _repeat(self, slots: list[Any], how: Repeats, draws: dict[str, Tensor] | None) -> None:
         """Runs the block at every step of a sequence."""
         sequence = slots[how.sequence]
         states = [slots[slot] for slot in how.starts]

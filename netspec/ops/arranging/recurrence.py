@@ -86,32 +86,38 @@ class Each(_EachWord, _Around):
 
 
 class Last(_LastWord, _Around):
-    """Ends a recurrence: takes the step and what flows into the next one, gives what flows out of the last."""
+    """Ends a recurrence: takes what flows into the next step, and the step; gives what flows out of the last."""
+
+    sized_by = -1
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
-        return inputs[1:]
+        return inputs[:-1]
 
     def reach(self, *inputs: TensorType) -> Reach:
         return Unsupported("what is carried on over time sees a number of steps that is not known")
 
     def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
-        return tuple(inputs[1:])
+        return tuple(inputs[:-1])
 
     def onnx(self, graph: Builder, *inputs: Operand) -> tuple[str, ...]:
-        return tuple(graph.node("Identity", [state.name]) for state in inputs[1:])
+        return tuple(graph.node("Identity", [state.name]) for state in inputs[:-1])
 
 
 class All(_AllWord, _Around):
     """Joins what the steps of a recurrence made, along time.
 
-    Takes the sequence, what flows out of the last step, and the tensor of a step: (C, *sizes) to
+    Takes the tensor of a step, the sequence, and what flows out of the last step: (C, *sizes) to
     (C, T, *sizes). So nothing of a recurrence is read without what its states go through.
     """
 
+    sized_by = 1
+
     def infer(self, *inputs: TensorType) -> TensorType:
-        sequence, _, made = inputs
+        made, sequence, _ = inputs
         if not made.shape or len(made.shape) >= _MOST_AXES:
-            raise Rejection(WrongRank("for", "a name for a vector or a map in its braces", str(made)))
+            raise Rejection(
+                WrongRank("for", "a name for a vector or a map in its braces", str(made))
+            )
         steps = sequence.shape[time_axis(sequence)]
         return TensorType((made.shape[0], steps, *made.shape[1:]), made.batch, made.ids)
 
@@ -119,13 +125,13 @@ class All(_AllWord, _Around):
         return Unsupported("what is stacked has no axis of time")
 
     def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
-        sequence, _, made = inputs
+        made, sequence, _ = inputs
         steps = sequence.shape[min(2, len(sequence.shape) - 1)]
         return made.unsqueeze(2).expand(*made.shape[:2], steps, *made.shape[2:])
 
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
         """What the first step made, as often as there are steps."""
-        sequence, _, made = inputs
+        made, sequence, _ = inputs
         column = graph.node("Unsqueeze", [made.name, graph.integers([2])])
         sizes = [graph.integers([1, 1]), graph.size(sequence, 1 + time_axis(sequence.type))]
         if rest := len(made.type.shape) - 1:
