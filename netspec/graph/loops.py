@@ -7,7 +7,7 @@ from functools import lru_cache
 from math import prod
 
 from netspec.foundation.records import record
-from netspec.graph.checked import Graph, Node, Value
+from netspec.graph.checked import Call, Graph, Node, Value
 from netspec.ops.arranging.recurrence import All, Each, Last, time_axis
 from netspec.sizes.dims import Dim
 
@@ -27,6 +27,12 @@ class Loop:
     joined: tuple[Node, ...]
 
     @property
+    def call(self) -> Call:
+        """The level of the path that its nodes stand in."""
+        assert self.each.call is not None
+        return self.each.call
+
+    @property
     def steps(self) -> Dim:
         """How often it runs."""
         sequence = self.each.input_types[0]
@@ -41,7 +47,7 @@ def beginning(node: Node) -> Node | None:
 
 @lru_cache(maxsize=64)
 def around(graph: Graph) -> Mapping[Node, tuple[Node, ...]]:
-    """For each node that runs at every step of a recurrence, what begins those it stands in, outermost first."""
+    """For each node that runs at every step of a recurrence, what begins those it is in, outermost first."""
     found: dict[Node, tuple[Node, ...]] = {}
 
     def of(value: Value) -> tuple[Node, ...]:
@@ -50,10 +56,8 @@ def around(graph: Graph) -> Mapping[Node, tuple[Node, ...]]:
 
     for node in graph.nodes:
         begun = beginning(node)
-        if begun is not None:
-            inside = found.get(begun, ())
-        else:
-            inside = max(map(of, node.inputs), key=len, default=())
+        within = found.get(begun, ()) if begun is not None else None
+        inside = max(map(of, node.inputs), key=len, default=()) if within is None else within
         if inside:
             found[node] = inside
     return found

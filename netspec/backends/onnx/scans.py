@@ -80,8 +80,8 @@ def _placed(model: Model) -> list[_Placed]:
 class _Loop:
     """One recurrence: what begins it, and the names that its nodes have.
 
-    `starts` has what a state starts from by the state's name. `ends` are pairs of what flows into the next step
-    and what flows out of the last, `joined` of what a step makes and all of it; a name may be there twice.
+    `starts` has what a state starts from by the state's name. `ends` are pairs of what flows into the next
+    step and what flows out of the last, `joined` of what a step makes and all of it.
     """
 
     each: Node

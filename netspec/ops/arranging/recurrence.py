@@ -1,8 +1,8 @@
 """A recurrence over steps whose number need not be known: where its braces begin and end.
 
-`for x_t in @x { ... }` is three kinds of nodes around those of its braces, which stand for one step: what gives
-them the step and the states, what takes the states of the next step, and what joins what the steps made. No
-spec calls them, so they have no words of their own.
+`for x_t in @x { ... }` is three kinds of nodes around those of its braces, which stand for one step: what
+gives them the step and the states, what takes the states of the next step, and what joins what the steps
+made. No spec calls them, so they have no words of their own.
 """
 
 from __future__ import annotations
@@ -52,9 +52,9 @@ class _Around(Operator):
 
 
 class Each(_EachWord, _Around):
-    """Begins a recurrence: takes the sequence and the states it starts from, gives one step and its states.
+    """Begins a recurrence: takes the sequence and the states it starts from, gives a step and its states.
 
-    (C, T, *sizes) and any number of tensors to (C, *sizes) and these. Ids (T,) are stepped through one by one.
+    (C, T, *sizes) and any number of tensors to (C, *sizes) and these. Of ids (T,) a step is one id.
     """
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
@@ -86,7 +86,7 @@ class Each(_EachWord, _Around):
 
 
 class Last(_LastWord, _Around):
-    """Ends a recurrence: takes what flows into the next step, and the step; gives what flows out of the last."""
+    """Ends a recurrence: takes what flows into the next step, and the step; gives what the last one gave."""
 
     sized_by = -1
 
