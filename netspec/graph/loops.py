@@ -9,6 +9,7 @@ from math import prod
 from netspec.foundation.records import record
 from netspec.graph.checked import Call, Graph, Node, Value
 from netspec.ops.arranging.recurrence import All, Each, Last, time_axis
+from netspec.ops.declare.source import Input
 from netspec.sizes.dims import Dim
 
 
@@ -43,6 +44,26 @@ def beginning(node: Node) -> Node | None:
     """The node that begins the recurrence that this one ends, or joins what its steps made."""
     last = node.inputs[2].node if isinstance(node.op, All) else node
     return last.inputs[-1].node if isinstance(last.op, Last) else None
+
+
+def is_apart(loop: Loop) -> bool:
+    """Whether a recurrence holds no other, and its steps read nothing else that follows from an input."""
+    own = {loop.each, *loop.body}
+    outside = [v.node for node in loop.body for v in node.inputs if v.node not in own]
+    return not any(isinstance(node.op, Each) for node in loop.body) and not any(
+        isinstance(node.op, Input) for node in _made_of(outside)
+    )
+
+
+def _made_of(nodes: list[Node]) -> set[Node]:
+    found: set[Node] = set()
+    waiting = list(nodes)
+    while waiting:
+        node = waiting.pop()
+        if node not in found:
+            found.add(node)
+            waiting += [value.node for value in node.inputs]
+    return found
 
 
 @lru_cache(maxsize=64)

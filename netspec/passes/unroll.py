@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from netspec.foundation.records import changed
@@ -17,6 +17,14 @@ def unroll(graph: Graph, wanted: Callable[[Loop], bool] = lambda loop: True) -> 
 
     The steps use the weights of the first, which keeps its paths. Those inside others come after these.
     """
+    return unrolled(graph, wanted)[0]
+
+
+def unrolled(
+    graph: Graph, wanted: Callable[[Loop], bool] = lambda loop: True
+) -> tuple[Graph, Mapping[str, str]]:
+    """The same, and for each path of a step the path that it has where nothing is written out."""
+    origins: dict[str, str] = {}
     while True:
         outer = around(graph)
         found = next(
@@ -28,8 +36,10 @@ def unroll(graph: Graph, wanted: Callable[[Loop], bool] = lambda loop: True) -> 
             None,
         )
         if found is None:
-            return graph
-        graph = _Unrolling(graph, found).graph()
+            return graph, origins
+        step = _Unrolling(graph, found)
+        graph = step.graph()
+        origins |= {new: origins.get(old, old) for new, old in step.origins.items()}
 
 
 class _Unrolling:
@@ -43,6 +53,7 @@ class _Unrolling:
             if node.call and loop.call in node.call.ancestors() and node not in around
         )
         self._nodes: list[Node] = []
+        self.origins: dict[str, str] = {}
         # What stands for a value outside the recurrence.
         self._now: dict[Value, Value] = {}
         self._taken = {
@@ -108,6 +119,7 @@ class _Unrolling:
         now = dict(zip(self._loop.each.outputs, given, strict=True))
         for node in self._body:
             path = name + node.path[len(own) :]
+            self.origins[path] = node.path
             owner = node.owner if node.op.weights(*node.input_types) else path
             self._add(replace(node, path=path, call=called(node.call), owner=owner), now, node)
         return now
@@ -124,6 +136,7 @@ class _Unrolling:
         result = op.infer(*(value.type for value in given))
         types = result if isinstance(result, tuple) else (result,)
         path = next(self._numbered(word))
+        self.origins[path] = like.path
         made = replace(
             like,
             op=op,

@@ -99,17 +99,27 @@ class Written:
 
 
 def prepared(
-    graph: Graph, *, logits: bool = False, heads: bool = False, taps: Sequence[str] = ()
+    graph: Graph,
+    *,
+    logits: bool = False,
+    heads: bool = False,
+    taps: Sequence[str] = (),
+    target: str | None = None,
 ) -> Graph:
     """The graph as it is deployed: heads and training-only layers dropped, softmax on request.
 
-    The inner steps that `taps` name become outputs too; see `netspec.passes.taps`.
+    The inner steps that `taps` name become outputs too; see `netspec.passes.taps`. Recurrences that the
+    reader called `target` does not run as loops are written out, if the number of their steps is known.
     """
+    from netspec.backends.onnx.targets import target_named
     from netspec.passes.deploy import deploy
     from netspec.passes.logits import logits as without_softmax
     from netspec.passes.taps import tapped
+    from netspec.passes.unroll import unroll
 
+    reader = target_named(target)
     deployed = deploy(tapped(graph, taps), heads=heads)
+    deployed = unroll(deployed, lambda loop: not reader.runs(loop))
     return without_softmax(deployed) if logits else deployed
 
 
@@ -153,7 +163,13 @@ def compile_graph(
     images = preprocessings(graph)
     if options.preprocess and not images:
         raise NetspecError(NoPreprocessing(graph.name), status=2)
-    deployed = prepared(graph, logits=options.logits, heads=options.heads, taps=options.taps)
+    deployed = prepared(
+        graph,
+        logits=options.logits,
+        heads=options.heads,
+        taps=options.taps,
+        target=options.target,
+    )
     folded = optimized(deployed, optimize=options.optimize)
     text = graph.source.text
     about = {

@@ -78,7 +78,6 @@ class Each(_EachWord, _Around):
         """The first step, in plain operators: `netspec.backends.onnx.scans` makes a loop of it."""
         import numpy as np
 
-        graph.want("Scan")
         first = graph.constant(np.asarray(0, np.int64))
         axis = 1 + time_axis(inputs[0].type)
         step = graph.node("Gather", [inputs[0].name, first], axis=axis)
