@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from onnx import TensorProto
 
 from netspec.backends.onnx.file import write
-from netspec.backends.onnx.lowering import Model
+from netspec.backends.onnx.model import Model
 from netspec.backends.onnx.scans import closed
 from netspec.backends.runtime import Session
 from netspec.backends.switches import Switches

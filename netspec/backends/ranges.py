@@ -11,7 +11,7 @@ from onnx import AttributeProto, GraphProto
 from netspec.backends.onnx.compile import Unmeasured
 from netspec.backends.onnx.islands import floats
 from netspec.backends.onnx.kinds import Parts
-from netspec.backends.onnx.lowering import Model
+from netspec.backends.onnx.model import Model
 from netspec.backends.onnx.scans import inside
 from netspec.diagnostics.raised import NetspecError
 

@@ -11,7 +11,6 @@ from onnx import GraphProto, NodeProto, ValueInfoProto, numpy_helper
 
 from netspec.backends.onnx.builder import Initializer
 from netspec.backends.onnx.lowering import lowered_as
-from netspec.backends.onnx.scans import closed
 from netspec.diagnostics.raised import NetspecError
 from netspec.importing.files.reading import read_flat
 from netspec.passes.folding.draft import Folded
@@ -29,7 +28,7 @@ def own_names(path: Path, folded: Folded) -> dict[str, str] | None:
     """
     file, arrays = read_flat(path)
     try:
-        model = closed(lowered_as(folded.graph, file))
+        model = lowered_as(folded.graph, file)
     except NetspecError:
         # What the file was written for cannot have this net.
         return None

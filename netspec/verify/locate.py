@@ -15,7 +15,7 @@ from netspec.backends.onnx.blocks.inlining import inline
 from netspec.backends.onnx.compile import FOLDED, optimized
 from netspec.backends.onnx.guard import check_model
 from netspec.backends.onnx.lowering import lowered_as
-from netspec.backends.onnx.scans import closed, reads
+from netspec.backends.onnx.scans import reads
 from netspec.backends.runtime import Session
 from netspec.backends.switches import Switches
 from netspec.diagnostics.messages.backends import RuntimeFailed
@@ -56,7 +56,7 @@ class Locator:
         written = check_model(self.path)
         entries = {entry.key for entry in written.metadata_props}
         folded = optimized(self.graph, optimize=FOLDED in entries)
-        names = closed(lowered_as(folded.graph, written)).values
+        names = lowered_as(folded.graph, written).values
         places = folded.places.items()
         return {value: names[place] for value, place in places if place in names}
 

@@ -24,7 +24,7 @@ from netspec.weights.sources import Seeded, WeightSource
 if TYPE_CHECKING:
     from netspec.backends.onnx.blocks.functions import Blocks
     from netspec.backends.onnx.half import Precision
-    from netspec.backends.onnx.lowering import Model
+    from netspec.backends.onnx.model import Model
 
     # The least and the largest value of each tensor of a model with these weights, by name.
     Measure = Callable[[Model, WeightSource], dict[str, tuple[float, float]]]
@@ -40,7 +40,7 @@ FOLDED = "netspec.folded"
 
 
 if TYPE_CHECKING:
-    from netspec.backends.onnx.lowering import Model
+    from netspec.backends.onnx.model import Model
     from netspec.backends.onnx.rounding import Quantized
 
     # Turns the lowered model of a graph with these weights into one of eight bits.
@@ -156,7 +156,7 @@ def compile_graph(
     from netspec.backends.onnx.described import described
     from netspec.backends.onnx.file import write
     from netspec.backends.onnx.images import IMAGES, as_text, taking_pixels
-    from netspec.backends.onnx.lowering import lower
+    from netspec.backends.onnx.lowering import lower_steps
     from netspec.backends.onnx.scans import closed
     from netspec.backends.onnx.targets import target_named
 
@@ -186,7 +186,7 @@ def compile_graph(
         raise NetspecError(lack, status=2)
     if options.target is not None:
         about["netspec.target"] = target.name
-    model = lower(
+    model = lower_steps(
         folded.graph, opset=options.opset, target=target, batch=options.batch, metadata=about
     )
     made: WeightSource = Derived(source or Seeded(), folded.recipes)

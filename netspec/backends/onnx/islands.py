@@ -15,7 +15,7 @@ import numpy as np
 from onnx import NodeProto, TensorProto, numpy_helper
 
 from netspec.backends.onnx.kinds import Parts, followed, halves
-from netspec.backends.onnx.lowering import Model
+from netspec.backends.onnx.model import Model
 from netspec.backends.onnx.options import path_pattern
 from netspec.backends.onnx.scans import stepwise
 from netspec.diagnostics.messages.backends import NoSuchStep

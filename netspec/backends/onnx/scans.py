@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from onnx import AttributeProto, GraphProto, NodeProto, ValueInfoProto
 
-from netspec.backends.onnx.lowering import Model
+from netspec.backends.onnx.model import Model
 from netspec.foundation.records import record
 from netspec.graph.checked import Node
 from netspec.graph.loops import beginning

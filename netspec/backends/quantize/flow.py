@@ -13,7 +13,7 @@ from netspec.backends.onnx.scans import stepwise
 from netspec.foundation.records import record
 
 if TYPE_CHECKING:
-    from netspec.backends.onnx.lowering import Model
+    from netspec.backends.onnx.model import Model
     from netspec.graph.checked import Node
 
     Array = np.ndarray[Any, Any]

@@ -25,7 +25,7 @@ from netspec.ops.declare.schemes import Zeros
 from netspec.ops.declare.weight import Weight
 
 if TYPE_CHECKING:
-    from netspec.backends.onnx.lowering import Model
+    from netspec.backends.onnx.model import Model
     from netspec.graph.checked import Node
     from netspec.weights.sources import WeightSource
 

@@ -24,7 +24,7 @@ from netspec.graph.loops import around
 from netspec.sizes.dims import substitute
 
 if TYPE_CHECKING:
-    from netspec.backends.onnx.lowering import Model
+    from netspec.backends.onnx.model import Model
     from netspec.graph.checked import Graph, Node
     from netspec.weights.sources import WeightSource
 
