@@ -16,8 +16,8 @@ from netspec.elaborate.expand import Count, Expansion
 from netspec.elaborate.scope import Binding, Level, Poisoned, Scope, Wire
 from netspec.foundation.records import changed
 from netspec.graph.checked import Call, Node, Value
-from netspec.ops.arranging.recurrence import All, Each, Last, time_axis
-from netspec.ops.arranging.steps import Stack, Unstack
+from netspec.ops.arranging.recurrence import All, Each, Last
+from netspec.ops.arranging.steps import Stack, Unstack, time_axis
 from netspec.ops.declare.operator import Operator
 from netspec.ops.vectors.sources import Repeat
 from netspec.sizes.batch import common
@@ -85,7 +85,9 @@ class Recurrences:
 
         def add(kind: type[Operator], inputs: tuple[Value, ...], at: Span) -> Node:
             path = level.prefix + level.numbered(kind.spelling)
-            return self._add(kind, inputs, path, at, inner)
+            return self.assembler.add(
+                self.assembler.operator(kind, {}), inputs, path, at, call, head=scope.head
+            )
 
         heading = scope.unit.span(loop.sequence.extent)
         step, *begun = add(Each, (sequence, *(states or ())), heading).outputs

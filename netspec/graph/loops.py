@@ -8,7 +8,8 @@ from math import prod
 
 from netspec.foundation.records import record
 from netspec.graph.checked import Call, Graph, Node, Value
-from netspec.ops.arranging.recurrence import All, Each, Last, time_axis
+from netspec.ops.arranging.recurrence import All, Each, Last
+from netspec.ops.arranging.steps import time_axis
 from netspec.ops.declare.source import Input
 from netspec.sizes.dims import Dim
 

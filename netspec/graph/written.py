@@ -13,7 +13,7 @@ from itertools import count, groupby
 
 from netspec.diagnostics.raised import Rejection
 from netspec.graph.checked import Call, Graph, Node, Value
-from netspec.graph.loops import Loop, around, loops
+from netspec.graph.loops import Loop, loops
 from netspec.ops.arranging.recurrence import All, Each, Last
 from netspec.ops.declare.known import Values
 from netspec.ops.declare.operator import Operator
@@ -50,9 +50,8 @@ class _Writer:
         self.outputs = {output.value: output.name for output in reversed(self.named_outputs)}
         self.taken |= {output.name for output in self.named_outputs}
         self.loops = {loop.last: loop for loop in loops(graph)}
-        self.around = around(graph)
-        # What begins the recurrence whose braces are being written.
-        self.within: Node | None = None
+        # The recurrence whose braces are being written.
+        self.within: Call | None = None
         self.steps: dict[str, str] = {}
         self.names: dict[Value, str] = {}
 
@@ -69,7 +68,7 @@ class _Writer:
     def _steps(self) -> Iterator[str]:
         start = self.graph.inputs[0].output if len(self.graph.inputs) == 1 else None
         heads = {head.name: head for head in self.graph.heads}
-        steps = (node for node in self.graph.nodes if not isinstance(node.op, Input))
+        steps = (node for node in self.graph.nodes if not isinstance(node.op, Input | Each | All))
         for name, nodes in groupby(steps, key=lambda node: node.head):
             lines: list[str] = []
             wire = self._run(nodes, start, lines)
@@ -90,10 +89,7 @@ class _Writer:
         What runs at every step of a recurrence comes with what ends it.
         """
         for node in nodes:
-            inside = self.around.get(node, ())
-            if (inside[-1] if inside else None) is not self.within:
-                continue
-            if isinstance(node.op, Each | All):
+            if isinstance(node.op, Each | All | Input) or self._braces(node) is not self.within:
                 continue
             if isinstance(node.op, Last):
                 lines += self._recurrence(self.loops[node], wire)
@@ -120,7 +116,8 @@ class _Writer:
         wire = self._braced(loop, states[0] if len(states) == 1 else None, lines)
         for node in loop.joined:
             made = node.inputs[0]
-            if made.node not in loop.body and made not in states:
+            given = made.node is loop.each or loop.call not in _recurrences(made.node)
+            if given and made not in states:
                 name = self._free(f"{self.names[made]}_all")
                 lines.append(f"@{self.names[made]}; identity as {name}")
                 self.names[node.output], wire = name, None
@@ -138,10 +135,18 @@ class _Writer:
 
     def _braced(self, loop: Loop, wire: Value | None, lines: list[str]) -> Value | None:
         """Adds the lines of what runs at every step, recurrences inside as a whole."""
-        outer, self.within = self.within, loop.each
-        wire = self._run(loop.body, wire, lines)
+        outer, self.within = self.within, loop.call
+        wire = self._run(self.graph.nodes, wire, lines)
         self.within = outer
         return wire
+
+    @staticmethod
+    def _braces(node: Node) -> Call | None:
+        """The innermost recurrence in whose braces a node is written; what ends one stands behind them."""
+        inside = _recurrences(node)
+        if isinstance(node.op, Last):
+            next(inside)
+        return next(inside, None)
 
     @staticmethod
     def _bundle(parts: Iterable[str]) -> str:

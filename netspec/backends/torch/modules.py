@@ -137,7 +137,7 @@ class _Assembly:
                 draws |= dict.fromkeys(shared, rows)
         ends = tuple(slots[value] for value in outputs)
         loop = next((self.ends[node] for node in around.values()), None)
-        repeats = None if loop is None else _repeats(loop, slots)
+        repeats = None if loop is None else _repeats(loop, level, slots)
         wiring = Wiring(level.kind, tuple(steps), len(inputs), ends, draws, tuple(still), repeats)
         return children, wiring
 
@@ -164,8 +164,13 @@ class _Assembly:
         return module
 
 
-def _repeats(loop: Loop, slots: Mapping[Value, int]) -> Repeats:
+def _repeats(loop: Loop, level: Level, slots: Mapping[Value, int]) -> Repeats:
     """How the block of a recurrence runs at every step, by the slots of its tensors."""
+    again = {loop.each, loop.last, *loop.body, *loop.joined}
+    nodes = (
+        (name, [item] if isinstance(item, Node) else item.nodes())
+        for name, item in level.items.items()
+    )
     sequence, *starts = loop.each.inputs
     return Repeats(
         loop.each.name,
@@ -176,6 +181,7 @@ def _repeats(loop: Loop, slots: Mapping[Value, int]) -> Repeats:
         tuple(slots[value] for value in loop.last.inputs[:-1]),
         tuple(slots[value] for value in loop.last.outputs),
         tuple((node.name, slots[node.inputs[0]], slots[node.output]) for node in loop.joined),
+        frozenset(name for name, inside in nodes if again.isdisjoint(inside)),
     )
 
 

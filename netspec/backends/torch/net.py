@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from typing import Any, ClassVar, NamedTuple
@@ -46,7 +46,8 @@ class Repeats(NamedTuple):
     `sequence` is cut along time into steps. Each is put, behind it the states, into the slots `begun`; the
     states are read from `starts` before the first step, from `carried` before the next. After the last,
     these are put into `final`. `joined` has what the steps make, and the slot for all of it along time. The
-    children called `each`, `last`, and as `joined` says are shown what they are called for.
+    children called `each`, `last`, and as `joined` says are shown what they are called for. What depends
+    on no step, the children called `once`, is computed before the first.
     """
 
     each: str
@@ -57,6 +58,7 @@ class Repeats(NamedTuple):
     carried: tuple[int, ...]
     final: tuple[int, ...]
     joined: tuple[tuple[str, int, int], ...]
+    once: frozenset[str]
 
 
 class Wiring(NamedTuple):
@@ -136,7 +138,7 @@ class Block(nn.Module):
             draws = {name: drawn(tensors[i]) for name, i in wiring.draws.items()}
         slots: list[Any] = [*tensors, *([None] * (self._slots - wiring.inputs))]
         if wiring.repeats is None:
-            self._call(slots, self._done, draws)
+            self._call(slots, zip(wiring.steps, self._done, strict=True), draws)
         else:
             self._repeat(slots, wiring.repeats, draws)
         return slots
@@ -146,9 +148,12 @@ class Block(nn.Module):
         sequence = slots[how.sequence]
         states = [slots[slot] for slot in how.starts]
         made: list[list[Tensor]] = [[] for _ in how.joined]
+        kept: list[tuple[Step, tuple[int, ...]]] = [(step, ()) for step in self._wiring.steps]
+        self._call(slots, [pair for pair in kept if pair[0].child in how.once], draws)
+        every = [pair for pair in kept if pair[0].child not in how.once]
         for step in sequence.unbind(min(2, sequence.dim() - 1)):
             self._show(how.each, (step, *states), slots, how.begun)
-            self._call(slots, [()] * len(self._done), draws)
+            self._call(slots, every, draws)
             states = [slots[slot] for slot in how.carried]
             for found, (_, slot, _) in zip(made, how.joined, strict=True):
                 found.append(slots[slot])
@@ -167,11 +172,11 @@ class Block(nn.Module):
     def _call(
         self,
         slots: list[Any],
-        finished: list[tuple[int, ...]],
+        steps: Iterable[tuple[Step, tuple[int, ...]]],
         draws: dict[str, Tensor] | None,
     ) -> None:
-        """Calls each child once."""
-        for step, done in zip(self._wiring.steps, finished, strict=True):
+        """Calls children, each given with the slots that nothing reads after it."""
+        for step, done in steps:
             child, reads, writes, training_only, random = step
             if training_only and not self.training:
                 continue

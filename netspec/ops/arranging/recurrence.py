@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from netspec.diagnostics.messages.shapes import WrongRank
 from netspec.diagnostics.raised import Rejection
+from netspec.ops.arranging.steps import one_step, time_axis
 from netspec.ops.declare.interfaces import Builder, Operand
 from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.reach import Reach, Unsupported
@@ -63,8 +64,7 @@ class Each(_EachWord, _Around):
         if not axis < len(sequence.shape) <= _MOST_AXES:
             raise Rejection(WrongRank("for", "a sequence: channels, then time", str(sequence)))
         at_least(sequence.shape[axis], 1)
-        shape = (*sequence.shape[:axis], *sequence.shape[axis + 1 :])
-        return (TensorType(shape, sequence.batch, sequence.ids), *states)
+        return (one_step(sequence), *states)
 
     def reach(self, *inputs: TensorType) -> Reach:
         return Unsupported("a step has no axis of time")
@@ -136,8 +136,3 @@ class All(_AllWord, _Around):
         if rest := len(made.type.shape) - 1:
             sizes.append(graph.integers([1] * rest))
         return graph.node("Expand", [column, graph.node("Concat", sizes, axis=0)])
-
-
-def time_axis(sequence: TensorType) -> int:
-    """The axis of time in a type: behind the channels, and of ids (T,) the first."""
-    return min(1, len(sequence.shape) - 1)
