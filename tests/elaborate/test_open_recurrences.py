@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 import torch
@@ -133,10 +131,9 @@ def net(text: str) -> Graph:
 
 
 @pytest.fixture
-def nothing_written_out(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def nothing_written_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """Recurrences of known length are one pass too."""
     monkeypatch.setattr(recurrences, "WRITTEN_OUT", 0)
-    yield
 
 
 def sized(graph: Graph, sizes: dict[str, int]) -> tuple[str, ...]:
@@ -257,7 +254,9 @@ def test_there_is_at_least_one_step() -> None:
     graph = net(PLAIN)
     assert "T >= 1" in graph.legality.describe()
     with pytest.raises(NetspecError):
-        net("input x: 3xT\nconv3-4; slice(3, 3, axis=time) as none\ngap\nfor a in @none { add(@a) }")
+        net(
+            "input x: 3xT\nconv3-4; slice(3, 3, axis=time) as none\ngap\nfor a in @none { add(@a) }"
+        )
 
 
 def test_what_is_stacked_is_what_each_step_made() -> None:
