@@ -13,7 +13,7 @@ from torch.fx import Proxy
 from torch.nn.modules.batchnorm import _NormBase
 from torch.utils.checkpoint import checkpoint
 
-from netspec.backends.torch.layers import Shared, drawn
+from netspec.backends.torch.layers import Shared, drawn, leaf
 from netspec.backends.torch.names import class_name
 from netspec.diagnostics.messages.backends import BadInput
 from netspec.diagnostics.raised import NetspecError
@@ -192,6 +192,9 @@ class Block(nn.Module):
                 slots[slot] = None
 
     def forward(self, *tensors: Tensor, draws: dict[str, Tensor] | None = None) -> Any:
+        if self._wiring.repeats is not None and _proxies(tensors):
+            # How often it runs is no part of a traced graph: it is one call there.
+            return leaf(type(self)._once)(self, *tensors, draws=draws)
         if not (self._recomputed and self.training and torch.is_grad_enabled()):
             return self._once(*tensors, draws=draws)
         if _proxies(tensors):
