@@ -137,7 +137,7 @@ class Expansion:
                 return self._for(action, scope)
             case ast.Recurrence():
                 return self._body(action, UNKNOWN, scope)
-            case ast.Freeze():
+            case ast.Freeze() | ast.Every():
                 return self._chain(action.body, scope)
             case ast.TrainingHead() if scope.head is None:
                 return self._chain(action.body, changed(scope, head=action.name))

@@ -134,6 +134,7 @@ class Scope:
     in a head. `moved` are the steps of these braces from a reference on that left what flows in, `around`
     is what the braces outside start from, where these start from a reference. `naming` is what the last
     step of these braces is called if it has no name of its own, and no weights that are known by another.
+    `kept` takes what each step of these braces makes, where all of it flows on.
     """
 
     unit: Unit
@@ -151,6 +152,20 @@ class Scope:
     moved: tuple[ast.Link, ...] = ()
     around: tuple[Value, ...] | None = None
     naming: str | None = None
+    kept: list[Wire] | None = None
+
+    def keep(self, link: ast.Link, wire: Wire) -> None:
+        """Takes what a step made, where all of it flows on.
+
+        Steps in the braces of `if` and `for` are steps of these; a training head makes nothing.
+        """
+        if self.kept is None:
+            return
+        action = link.action if isinstance(link, ast.Step) else None
+        looked_into = isinstance(action, ast.If | ast.For) and wire is not None
+        beside = isinstance(action, ast.For) and isinstance(action.body, ast.Branches)
+        if not isinstance(action, ast.TrainingHead) and (beside or not looked_into):
+            self.kept.append(wire)
 
     @property
     def recurring(self) -> bool:
@@ -330,7 +345,7 @@ def _words(step: Any) -> Iterator[ast.Variable]:
                 yield node
             case ast.Head():
                 pending.extend((node.arguments, node.stride, node.width))
-            case ast.Branches() | ast.Freeze() | ast.TrainingHead():
+            case ast.Branches() | ast.Freeze() | ast.Every() | ast.TrainingHead():
                 pass
             case tuple():
                 pending.extend(reversed(node))
@@ -367,7 +382,7 @@ def reserved_names(chain: ast.Chain | ast.Branches) -> frozenset[str]:
                 pending.extend((branch.then, branch.otherwise))
             case ast.TrainingHead() as training:
                 found.add(training.name)
-            case ast.For() | ast.Recurrence() | ast.Freeze() as holder:
+            case ast.For() | ast.Recurrence() | ast.Freeze() | ast.Every() as holder:
                 pending.append(holder.body)
             case _:
                 pass
