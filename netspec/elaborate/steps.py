@@ -275,7 +275,8 @@ class Elaborator:
         """What flows in, one tensor, and what each step makes of what the step before made."""
         if wire is not None and len(wire) != 1:
             # Of a bundle, braces in braces would give more tensors than can be counted.
-            raise Misplaced(WrongCount("every", "one tensor", f"{len(wire)} tensors"), every.extent)
+            word = every.extent[0], every.extent[0] + len("every")
+            raise Misplaced(WrongCount("every", "one tensor", f"{len(wire)} tensors"), word)
         kept: list[Wire] = [wire]
         self.run_braces(every.body, wire, changed(scope, until=None, naming=None), kept)
         found: list[Value] = []

@@ -280,6 +280,9 @@ class Origins:
             before = link
         if isinstance(before, ast.Step) and isinstance(before.action, ast.Reference):
             found.append(before.action)
+        if isinstance(before, ast.Step) and isinstance(before.action, ast.Every):
+            start = before.extent[0]
+            yield Place(text, "rewired", (start, start + len("every")), before.action)
         found += references_in(head.body)
         for reference in found:
             yield Place(text, "rewired", reference.extent, head)
