@@ -19,7 +19,7 @@ from netspec.elaborate.bind import given
 from netspec.elaborate.calls import Calls
 from netspec.elaborate.evaluate import evaluate, integral, over
 from netspec.elaborate.report import Reporter
-from netspec.elaborate.scope import UNKNOWN, Body, Given, Poisoned, Scope
+from netspec.elaborate.scope import UNKNOWN, Binding, Body, Given, Poisoned, Scope
 from netspec.elaborate.targets import Targets
 from netspec.foundation.records import changed
 from netspec.syntax import ast
@@ -191,6 +191,10 @@ class Expansion:
         values = _arguments(head, target.kernel, scope)
         if isinstance(what, Unit):
             return self._net(what, values, scope)
+        if what.inputs and any(isinstance(value, Binding) for value, _ in values.positional):
+            # Which of them are operands depends on what flows in.
+            unknown = dict.fromkeys((p.name for p in what.parameters), UNKNOWN)
+            values = Given({**unknown, **values.named})
         if head.body is not None:
             values.named["body"] = Body(head.body, scope)
         defining = changed(scope, unit=target.unit)

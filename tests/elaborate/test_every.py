@@ -98,7 +98,10 @@ def test_a_head_in_it_makes_nothing() -> None:
 
 
 def test_a_step_of_a_recurrence_may_keep_all_it_makes() -> None:
-    text = "input x: 4x5; gap\nfor x_t in @x { add(@x_t); every { fc-4(act=tanh) x2 }; concat; fc-4 as y } as z"
+    text = (
+        "input x: 4x5; gap\n"
+        "for x_t in @x { add(@x_t); every { fc-4(act=tanh) x2 }; concat; fc-4 as y } as z"
+    )
     graph = build(Source("n", text))
     assert_agree(Net(graph).run(inputs_for(graph, 2, {})))
     around = "input x: 4x5; gap\nevery { tanh; for x_t in @x { add(@x_t); relu } }; concat"
