@@ -126,6 +126,7 @@ class Calls:
             raise Misplaced(NeedsBraces(block.name), head.word_extent)
         if block.inputs:
             values, wire = with_references(len(block.inputs), block.parameters, values, wire)
+        values = self.defaults.filled(block, values, scope)
         key = None if block.inline else self.recall.key((unit, block), values, wire, scope)
         if key is not None and (found := self.recall.find(key)):
             return self._again(found, key, site)

@@ -195,6 +195,10 @@ class Expansion:
             # Which of them are operands depends on what flows in.
             unknown = dict.fromkeys((p.name for p in what.parameters), UNKNOWN)
             values = Given({**unknown, **values.named})
+        elif self.targets.loader.defaulted(what.name):
+            free = [p.name for p in what.parameters if p.name not in values.named]
+            unknown = dict.fromkeys(free[len(values.positional) :], UNKNOWN)
+            values.named.update(unknown)
         if head.body is not None:
             values.named["body"] = Body(head.body, scope)
         defining = changed(scope, unit=target.unit)

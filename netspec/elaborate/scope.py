@@ -35,7 +35,8 @@ class Default:
     span: Span
 
 
-Defaults = Mapping[str, Mapping[str, Default]]
+# By the spelling of a layer, or by the block that they are for.
+Defaults = Mapping[str | ast.Block, Mapping[str, Default]]
 
 
 @record(frozen=False, eq=False)

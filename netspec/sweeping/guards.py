@@ -163,7 +163,7 @@ class _Reader:
     def _entered(self, head: ast.Head, place: Place) -> tuple[ast.Block, Place] | None:
         """The block that a step calls and what is seen in it; None for one that is not followed."""
         block = self._unit.blocks.get(head.word)
-        if block is None or place.calls(head.word):
+        if block is None or place.calls(head.word) or block.name in self._unit.defaulted:
             return None
         self._followed += 1
         if self._followed > _FOLLOWED:
