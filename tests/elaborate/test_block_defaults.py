@@ -114,7 +114,8 @@ def test_counting_knows_that_a_line_may_say_less() -> None:
 
 def test_a_sweep_tries_what_only_a_line_uses(tmp_path: Path) -> None:
     text = (
-        "net n(k=1, deep=no)\ninput 8x9x9\nblock unit(n, k=5) { if k > 1 { conv(k)-n(pad=same) } else { relu } }\n"
+        "net n(k=1, deep=no)\ninput 8x9x9\nblock unit(n, k=5) { if k > 1 { conv(k)-n(pad=same) } else "
+        "{ relu } }\n"
         "default unit(k=k)\nif deep { unit(4) }; unit(8)\n"
     )
     (tmp_path / "n.ns").write_text(text)
