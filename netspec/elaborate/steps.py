@@ -33,6 +33,7 @@ from netspec.elaborate.bind import (
 )
 from netspec.elaborate.calls import Calls, Site
 from netspec.elaborate.defaults import DefaultLines
+from netspec.elaborate.doubts import Doubts
 from netspec.elaborate.evaluate import integral, over, truth
 from netspec.elaborate.expand import Count, Expansion
 from netspec.elaborate.recurrences import Recurrences
@@ -78,6 +79,7 @@ class Elaborator:
         self.operators = Operators(self.assembler, self.targets, self.calls)
         self.heads = TrainingHeads(self.run_braces, self.trace.heads)
         self.expansion = Expansion(self.targets, self.calls, self.reporter, limits, most_runs)
+        self.doubts = Doubts()
         self.recurrences = Recurrences(
             self.run_chain, self._branches, self.assembler, self.expansion, self._tick
         )
@@ -106,7 +108,7 @@ class Elaborator:
                     start, around = binding.wire, scope.entry
             except (Rejection, Poisoned):
                 pass  # said, or silent, when the step runs
-        inner = changed(scope, entry=start, moved=(), around=around, kept=kept)
+        inner = changed(scope, entry=start, moved=(), around=around, kept=kept, inside=None)
         return self.run_chain(chain, wire, inner)
 
     def run_chain(self, chain: ast.Chain, wire: Wire, scope: Scope) -> Wire:
@@ -135,6 +137,7 @@ class Elaborator:
         try:
             if wire == () and not isinstance(step.action, ast.Reference | ast.Branches):
                 raise Rejection(NothingFlows())
+            self.doubts.look_at(step, scope)
             if step.repeat is None:
                 self._tick(step.extent, scope)
                 return self._act(step, wire, scope, None, naming)
@@ -208,7 +211,8 @@ class Elaborator:
             case ast.For():
                 wire = self._for(action, wire, scope, naming, _each(step))
             case ast.Recurrence():
-                wire = self.recurrences.over(action, wire, changed(scope, kept=None), self._before)
+                around = changed(scope, kept=None, inside=None)
+                wire = self.recurrences.over(action, wire, around, self._before)
             case ast.Freeze():
                 inside = changed(scope, frozen=True, naming=naming)
                 wire = self.run_braces(action.body, wire, inside)
@@ -296,7 +300,11 @@ class Elaborator:
                 where, needed = chosen.condition.extent, "yes or no is needed here"
                 raise misplaced(rejection.problem, condition, where, scope, needed) from None
             chosen = chosen.then if holds else chosen.otherwise
-        return wire if chosen is None else self.run_chain(chosen, wire, changed(scope))
+        return (
+            wire
+            if chosen is None
+            else self.run_chain(chosen, wire, changed(scope, inside=("if", wire)))
+        )
 
     def _for(
         self,
@@ -317,7 +325,7 @@ class Elaborator:
             result = naming if i == len(values) else None
             copies.append(inner := changed(inner, variables=variables, naming=result))
             if isinstance(loop.body, ast.Chain):
-                wire = self.run_chain(loop.body, wire, inner)
+                wire = self.run_chain(loop.body, wire, changed(inner, inside=("for", wire)))
         if isinstance(loop.body, ast.Branches):
             chains = [(chain, inner) for inner in copies for chain in loop.body.chains]
             wire = self._side_by_side(chains, wire, loop.extent, names)
