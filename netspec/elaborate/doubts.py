@@ -1,4 +1,4 @@
-"""Sizes that are likely to be meant otherwise: those of the braces around, in the braces of `for` and `if`."""
+"""Sizes that are likely to be meant otherwise: of the braces around, in those of `for` and `if`."""
 
 from __future__ import annotations
 

@@ -38,11 +38,9 @@ class Question(NamedTuple):
 def size_of(letter: str, tensor: TensorType) -> Dim | None:
     """The size that a letter means; None of a tensor that has no such axis. One row of ids is a sequence."""
     rank = len(tensor.shape)
-    if letter in "TL":
-        has = rank == 2 or (rank == 1 and tensor.ids is not None)
-    else:
-        has = rank >= _LEAST[letter]
-    return tensor.shape[SIZES[letter]] if has else None
+    if letter in "TL" and (rank != 2 and (rank != 1 or tensor.ids is None)):
+        return None
+    return tensor.shape[SIZES[letter]] if rank >= _LEAST.get(letter, 1) else None
 
 
 def answer(letter: str, *types: TensorType) -> Any:
