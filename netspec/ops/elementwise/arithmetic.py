@@ -58,7 +58,7 @@ class Affine(Elementwise):
         ("4", "affine(bias=no, init=1e-6)"),
         ("2x3x3x3", "affine"),
         ("1x4x5", "affine-6"),
-        ("3x4", "affine(per=layer)"),
+        ("3x4", "affine(per=layer, init=0.75, bias_init=0.5)"),
     )
     either = ("width", "per")
 
