@@ -17,7 +17,7 @@ from support.differential import Varied, inputs_for
 
 import netspec
 from netspec.backends.onnx.guard import check_model
-from netspec.backends.onnx.stepwise import body_of, inner_nodes
+from netspec.backends.onnx.recurring.stepwise import body_of, inner_nodes
 from netspec.backends.runtime import Session
 from netspec.backends.torch.modules import to_module
 from netspec.backends.torch.source.write import source
