@@ -1,4 +1,4 @@
-"""A lowered net: an ONNX model without the numbers of its weights, and what later stages leave unsaid of it."""
+"""A lowered net: an ONNX model without the numbers of its weights, and what later stages leave unsaid."""
 
 from __future__ import annotations
 
