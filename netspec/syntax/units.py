@@ -211,7 +211,7 @@ class Loader:
     def _fill_variation(self, file: Unit, net: ast.Net, items: list[ast.Item]) -> None:
         """A variation that stands in a file after the file's own net, with what is said of it."""
         # Words mean what they mean in its file, so that a block may be given: `net deep = net(narrow)`.
-        unit = Unit(file.source, net, imports={name: file for name in file.blocks} | file.imports)
+        unit = Unit(file.source, net, imports=dict.fromkeys(file.blocks, file) | file.imports)
         if net.name in (file.name, *file.variations):
             self.report(DuplicateDeclaration(f"net {net.name}"), file.span(net.extent))
             return
