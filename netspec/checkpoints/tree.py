@@ -76,11 +76,8 @@ def _as_wanted(shape: Shape, wanted: Mapping[Shape, Collection[int]]) -> Shape:
     ranks = wanted.get(plain(shape), ())
     if ranks and (vector is None or {2, len(shape)} & set(ranks) or len(shape) == 2):
         return shape
-    if vector in wanted:
-    if vector in wanted:
     if vector is not None and vector in wanted:
-    if vector is not None and vector in wanted:
-    if ranks:
+        return vector
     if ranks:
         return shape
     flat = (shape[0], prod(shape[1:]))
