@@ -228,7 +228,7 @@ TRANSFORMERS: dict[str, tuple[str, str, dict[str, Any]]] = {
         )
     },
 }
-SETTINGS = {"darknet53": {"slope": 0.01}}
+SETTINGS = {"darknet53": {"slope": 0.01}, "seresnet50": {"v1_5": True}}
 # Maps that a classifier flattens, or a training-only head needs, are as large as they are.
 SIZES = {"inception_v3": 299, "alexnet": 224, "mobilevit": 256, "swin_v2": 256}
 # Attention over all of an image, or over windows that its maps are made of.
