@@ -37,7 +37,6 @@ from netspec.graph.checked import Graph, Node, Output
 from netspec.sizes.asked import asking
 from netspec.sizes.conditions import Condition, Conditions, gathering
 from netspec.sizes.legal import clashing, legality
-from netspec.syntax import ast
 from netspec.syntax.units import Loader, Unit
 
 # Elaboration recurses a bounded number of Python frames for each bracket and block call.

@@ -268,7 +268,9 @@ class _Arranger:
                 named.update(leaf for part in lists for leaf in part.leaves)
                 continue
             other = entry_by_entry(self._forest, other, lists) or other
-            place = next(i for i, (a, b) in enumerate(zip(first, turned, strict=True)) if a is not b)
+            place = next(
+                i for i, (a, b) in enumerate(zip(first, turned, strict=True)) if a is not b
+            )
             line = self._layers[place].name, first[place].layer.name
             settling.setdefault(lists[0].kind, line)
         if settling:

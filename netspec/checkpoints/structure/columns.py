@@ -55,7 +55,9 @@ def entry_by_entry(forest: Forest, arrangement: Arrangement, lists: Lists) -> Ar
     if not in_a_row:
         return None
     turned = list(arrangement)
-    for position, leaf in zip(positions, (x for xs in zip(*rows, strict=True) for x in xs), strict=True):
+    for position, leaf in zip(
+        positions, (x for xs in zip(*rows, strict=True) for x in xs), strict=True
+    ):
         turned[position] = leaf
     return tuple(turned)
 
