@@ -47,7 +47,8 @@ class Dense:
 def columns(module: nn.Module, image: Tensor) -> list[Tensor]:
     """The heads of a detector of one stage, a column for each anchor."""
     found = module.head(list(module.backbone(image).values()))
-    return [found[key].transpose(1, 2) for key in found]
+    keys = ("cls_logits", "bbox_regression", "bbox_ctrness")
+    return [found[key].transpose(1, 2) for key in keys if key in found]
 
 
 def regions(part: str) -> Callable[..., list[Tensor]]:
