@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import texts
 import torch
 from libraries import timm, torchvision, transformers
 from torch import nn
@@ -92,6 +93,7 @@ TIMM = {
         for name in (f"{family}_{member}" + "_patch16_224" * (family in ("beit", "deit3")),)
     },
     "deit3_huge_patch14_224": "deit3_huge_patch14_224",
+    **{f"vit_{n}_patch14_dinov2": f"dinov2_{n}" for n in ("small", "base", "large")},
     **{f"resnest{n}": f"resnest{n}" for n in ("14d", "26d", "50d", "101e", "200e")},
 }
 # Networks of transformers: the model, the spec, and what the configuration says.
@@ -203,6 +205,7 @@ TRANSFORMERS: dict[str, tuple[str, str, dict[str, Any]]] = {
         )
     },
 }
+TRANSFORMERS |= texts.NETWORKS
 SETTINGS = {"darknet53": {"slope": 0.01}}
 # Maps that a classifier flattens, or a training-only head needs, are as large as they are.
 SIZES = {"inception_v3": 299, "alexnet": 224, "mobilevit": 256, "swin_v2": 256}
@@ -222,9 +225,10 @@ def network(name: str) -> nn.Module:
     if name in TIMM:
         return timm.create_model(name)
     if name in TRANSFORMERS:
-        model, _, said = TRANSFORMERS[name]
+        model, spec, said = TRANSFORMERS[name]
         kind = getattr(transformers, model)
-        return kind(kind.config_class(**said))
+        more = {"add_pooling_layer": False} if spec in texts.UNPOOLED else {}
+        return kind(kind.config_class(**said), **more)
     given: dict[str, Any] = {"weights": None}
     if name in ("googlenet", "inception_v3"):
         given |= {"aux_logits": True, "init_weights": False}
@@ -296,41 +300,57 @@ def values(key: str, shape: tuple[int, ...]) -> np.ndarray:
 def size_of(name: str) -> int:
     if name.endswith("_384"):
         return 384
+    if name.endswith("_dinov2"):
+        return 518
     own = [size for start, size in SIZES.items() if name.startswith(start)]
     whole = 224 if name.startswith((*ATTENTION, "vgg")) else 128 if name in TIMM else 96
     return own[0] if own else whole
 
 
 def compared(name: str) -> tuple[float, float]:
-    """The deviations of PyTorch and of ONNX Runtime from the library, relative to its output's norm."""
+    """The deviations of PyTorch and of ONNX Runtime from the library, relative to its output's norm.
+
+    Of several outputs the first is compared.
+    """
     module = network(name).eval()
     with torch.no_grad():
         for key, tensor in module.state_dict().items():
             if tensor.dtype.is_floating_point:
                 tensor.copy_(torch.from_numpy(np.asarray(values(key, tuple(tensor.shape)))))
-        shape = (3, size_of(name), size_of(name))
-        image = np.random.default_rng(0).standard_normal((1, *shape), dtype=np.float32)
-        answer = module(torch.from_numpy(image))
+        if name in texts.NETWORKS:
+            given, answer = texts.asked(module)
+        else:
+            shape = (3, size_of(name), size_of(name))
+            given = [np.random.default_rng(0).standard_normal((1, *shape), dtype=np.float32)]
+            answer = module(torch.from_numpy(given[0]))
     answer = answer["out"] if isinstance(answer, dict) else answer
     expected = answer.numpy().astype(np.float64)
-    spec = TIMM.get(name, RENAMED.get(name, name))
-    graph = netspec.load(spec, input=shape, **SETTINGS.get(name, {})).graph
+    if name in texts.NETWORKS:
+        graph, by = netspec.load(texts.NETWORKS[name][1]).graph, texts.BY_HEADS
+    else:
+        spec, by = TIMM.get(name, RENAMED.get(name, name)), ()
+        graph = netspec.load(spec, input=shape, **SETTINGS.get(name, {})).graph
+    # The library takes one segment by itself.
+    given += [np.zeros_like(given[0])] * (len(graph.inputs) - len(given))
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "weights.pt"
         torch.save(module.state_dict(), file)
         del module
-        loaded = load(file, graph)
+        loaded = load(file, graph, qkv="heads" if name.startswith(by or ("-",)) else None)
         assert not loaded.unused, loaded.unused
         assert not loaded.initial, loaded.initial
         with torch.no_grad():
             ours = to_module(prepared(graph, logits=True), loaded.source).eval()(
-                torch.from_numpy(image)
+                *map(torch.from_numpy, given)
             )
+        ours = next(iter(ours.values())) if isinstance(ours, dict) else ours
+        ours = ours if isinstance(ours, torch.Tensor) else ours[0]
         compile_graph(
             graph, Path(folder) / "m.onnx", FileOptions(logits=True), source=loaded.source
         )
-        run = Session(Path(folder) / "m.onnx").run({graph.inputs[0].path: image})
-        (theirs,) = run.outputs.values()
+        names = [node.path for node in graph.inputs]
+        run = Session(Path(folder) / "m.onnx").run(dict(zip(names, given, strict=True)))
+        theirs = next(iter(run.outputs.values()))
     norm = float(np.linalg.norm(expected))
     gaps = (np.linalg.norm(given - expected) / norm for given in (ours.numpy(), theirs))
     first, second = (float(gap) for gap in gaps)
@@ -342,11 +362,12 @@ def results(names: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
     for name in names or [*constructors(), *TIMM]:
         first, second = compared(name)
         said = "ok" if max(first, second) <= TOLERANCE else "DIFFERS"
+        size = texts.STEPS if name in texts.NETWORKS else size_of(name)
         print(
-            f"{name:32} {size_of(name):4} torch {first:.1e}  onnxruntime {second:.1e}  {said}",
+            f"{name:32} {size:4} torch {first:.1e}  onnxruntime {second:.1e}  {said}",
             flush=True,
         )
-        yield name, {"size": size_of(name), "torch": f"{first:.1e}", "onnxruntime": f"{second:.1e}"}
+        yield name, {"size": size, "torch": f"{first:.1e}", "onnxruntime": f"{second:.1e}"}
 
 
 def main() -> None:
