@@ -228,7 +228,8 @@ class _Writer:
         kernel, bias = self._names(node, factors, scales)
         inputs = [proto.input[0], self._kernel(factors, kernel, scales)]
         if factors.bias is not None and not self._numbers.biases:
-            inputs.append(self._constant(bias, factors.bias.astype(np.float32)))
+            # The net's own tensor may have the other name, and another reader.
+            inputs.append(self._constant(f"{bias}.exact", factors.bias.astype(np.float32)))
         elif factors.bias is not None:
             steps = scales.astype(np.float64) * np.float64(scale)
             whole = np.rint(factors.bias / steps).clip(-(2**31) + 1, 2**31 - 1).astype(np.int32)

@@ -85,6 +85,12 @@ class _Widths:
     def _size(self, name: str) -> int:
         """The channels of a map, or 0 for what is none or has an open number."""
         shape = self.flow.shapes.get(name, ())
+        maker = self.flow.makers.get(name)
+        if not shape and maker is not None:  # it stands inside a step
+            if maker.kind in _ALIKE:
+                return self._size(maker.proto.input[0])
+            if self._mixes(maker) and maker.matrix is not None and len(maker.matrix.shape) == 4:
+                return maker.matrix.shape[0]
         return shape[0] if len(shape) == 3 and isinstance(shape[0], int) else 0
 
     def _tensors(self, node: Work) -> tuple[str, ...]:
@@ -126,6 +132,8 @@ class _Widths:
                 return False
             if any(node not in self.plan.working for node in readers):
                 return False
+        elif name not in self.flow.shapes:
+            return False
         return all(
             self._mixes(node) or self._is_alike(node)
             for node in readers
