@@ -7,13 +7,17 @@ For each net, with the weights of `netspec verify` (seeded, every layer's values
 ones are needed): the signal-to-noise ratio of the output with noise as samples, the share of
 multiply-adds left in fp32 and the seconds that took; the files' sizes; and how much faster ONNX Runtime
 runs the file than that in fp32. Speed is a ratio of medians, the files in a random order in each round,
-one image at a time, with `session.intra_op.allow_spinning=0` so that the sessions do not steal each
-other's time. `load` says how many other processes wanted the cores.
+one image at a time. Idle threads wait busily while a run lasts, as by default, and not after it
+(`session.force_spinning_stop=1`), so that the sessions do not steal each other's time: where they sleep,
+each node waits for them to wake, which a file of many short nodes suffers from most. `load` says how many
+other processes wanted the cores.
 Random weights amplify noise: so some nets are trained on scikit-learn's digits too, and judged by
 their accuracy on held-out digits and the signal-to-noise ratio of all their logits.
 `speed` is ONNX Runtime as it comes, `speed_whole` that of a file with no layer kept in fp32 for accuracy,
-as nets that were trained need none, `speed_exact` with `session.x64quantprecision=1`, which
-processors without VNNI need to add up weights of eight bits without overflow and others ignore.
+as nets that were trained need none, `speed_bound` what that would be if its convolutions and matrix
+products took as long as they do and all else no time, by ONNX Runtime's own profile, `speed_exact`
+with `session.x64quantprecision=1`, which processors without VNNI need to add up weights of eight bits
+without overflow and others ignore.
 With `--nets` or `--trained` only some are run, and what the output file has of others stays.
 """
 
@@ -62,6 +66,8 @@ TRAINED: dict[str, tuple[dict[str, Any], int]] = {
 # What decides how fast integers are multiplied on x86.
 FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8")
 THREADS = 2
+# What multiplies by weights in eight bits.
+PRODUCTS = ("QLinearConv", "QGemm", "QLinearMatMul", "MatMulIntegerToFloat")
 
 
 def features() -> dict[str, bool]:
@@ -78,13 +84,15 @@ def model() -> str:
     return next((line.partition(":")[2].strip() for line in lines if line[:10] == "model name"), "")
 
 
-def session(path: Path, exact: bool = False) -> ort.InferenceSession:
-    """A session that leaves the cores alone between its runs."""
+def session(path: Path, exact: bool = False, profile: Path | None = None) -> ort.InferenceSession:
+    """A session that leaves the cores alone between its runs; it may note how long each node takes."""
     settings = ort.SessionOptions()
     settings.intra_op_num_threads = THREADS
     settings.log_severity_level = 4
-    settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    settings.add_session_config_entry("session.force_spinning_stop", "1")
     settings.add_session_config_entry("session.x64quantprecision", str(int(exact)))
+    if profile is not None:
+        settings.enable_profiling, settings.profile_file_prefix = True, str(profile)
     return ort.InferenceSession(path, settings, providers=["CPUExecutionProvider"])
 
 
@@ -100,6 +108,20 @@ def speeds(paths: dict[str, tuple[Path, bool]], feed: Any, rounds: int) -> dict[
             sessions[name].run(None, feed)
             found[name].append(time.perf_counter() - start)
     return {name: statistics.median(times) for name, times in found.items()}
+
+
+def products(path: Path, feed: Any, rounds: int) -> float:
+    """The share of a file's time that its products take, of that in which ONNX Runtime runs nodes."""
+    made = session(path, profile=path.parent / "profile")
+    for _ in range(rounds):
+        made.run(None, feed)
+    times: dict[tuple[str, str], list[int]] = {}
+    for event in json.loads(Path(made.end_profiling()).read_text()):
+        if event.get("cat") == "Node" and event["name"].endswith("_kernel_time"):
+            key = event["name"], event["args"]["op_name"]
+            times.setdefault(key, []).append(event["dur"])
+    medians = {key: statistics.median(found) for key, found in times.items()}
+    return sum(t for (_, kind), t in medians.items() if kind in PRODUCTS) / sum(medians.values())
 
 
 def measured(name: str, rounds: int, samples: int) -> dict[str, Any]:
@@ -127,6 +149,7 @@ def measured(name: str, rounds: int, samples: int) -> dict[str, Any]:
             "whole": (whole, False),
         }
         times = speeds(files, feeds[0], rounds)
+        share = products(whole, feeds[0], rounds)
         return {
             "decibels": round(told.decibels, 2),
             "fp32_share": round(told.share, 4),
@@ -138,6 +161,7 @@ def measured(name: str, rounds: int, samples: int) -> dict[str, Any]:
             "bytes": {"fp32": exact.stat().st_size, "int8": eight.stat().st_size},
             "speed": round(times["fp32"] / times["int8"], 2),
             "speed_whole": round(times["fp32"] / times["whole"], 2),
+            "speed_bound": round(times["fp32"] / times["whole"] / share, 2),
             "speed_exact": round(times["fp32"] / times["int8 exact"], 2),
             "fp32_milliseconds": round(1000 * times["fp32"], 1),
         }
