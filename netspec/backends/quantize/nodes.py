@@ -128,7 +128,7 @@ class _Writer:
 
     def _state(self, graph: GraphProto) -> None:
         """Says of tensors with more channels than the net's how many they have."""
-        made = {}
+        made: dict[str, int] = {}
         for node in self._plan.working:
             width = self._width_of(node)
             if width:

@@ -71,7 +71,7 @@ class _Widths:
         parts: dict[str, list[str]] = {}
         for name in self.parents:
             parts.setdefault(self._root(name), []).append(name)
-        found = {}
+        found: dict[str, int] = {}
         for names in parts.values():
             if all(map(self._is_free, names)):
                 found |= dict.fromkeys(names, self._width(names))

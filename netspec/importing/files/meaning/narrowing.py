@@ -84,7 +84,7 @@ class _Narrowing:
         """Says how many channels a node can do without, of what it gives and of what it reads."""
         weight = self._weight(node)
         if weight is not None and attribute(node, "group", 1) == 1:
-            self._limit(node.input[0], _tail(weight.any((0, *range(2, weight.ndim)))))
+            self._limit(node.input[0], _tail(np.any(weight, (0, *range(2, weight.ndim)))))
             self._limit(node.output[0], _tail(self._rows(node, weight)))
         elif weight is not None and self._is_alike(node):
             self._limit(node.output[0], _tail(self._rows(node, weight)))
