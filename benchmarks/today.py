@@ -66,19 +66,30 @@ TIMM = {
         name: name
         for family, members in {
             "beit": ("base", "large"),
+            "caformer": ("s18", "s36", "m36", "b36"),
             "cait": ("xxs24_224", "xxs36_224", "s24_224", "xs24_384", "m36_384"),
+            "convformer": ("s18", "s36", "m36", "b36"),
             "convmixer": ("768_32", "1536_20", "1024_20_ks9_p14"),
             "convnextv2": ("atto", "femto", "pico", "nano", "tiny", "base", "large", "huge"),
             "deit3": ("small", "medium", "base", "large"),
+            "efficientformer": ("l1", "l3", "l7"),
             "edgenext": ("xx_small", "x_small", "small", "base"),
             "efficientvit": ("b0", "b1", "b2", "b3"),
             "focalnet": tuple(
                 f"{n}_{e}" for n in ("tiny", "small", "base") for e in ("srf", "lrf")
             ),
+            "fastvit": ("t8", "t12", "s12", "sa12", "sa24", "sa36", "ma36"),
+            "gcvit": ("xxtiny", "xtiny", "tiny", "small", "base"),
+            "hgnet": ("tiny", "small"),
             "inception_next": ("atto", "tiny", "small", "base"),
+            "levit": ("128s", "128", "192", "256", "384"),
             "mobilenetv4": ("conv_small",),
+            "mobileone": ("s0", "s1", "s2", "s3", "s4"),
+            "pit": ("ti_224", "xs_224", "s_224", "b_224"),
             "poolformer": ("s12", "s24", "s36", "m36", "m48"),
             "pvt_v2": ("b0", "b1", "b2", "b3", "b4", "b5"),
+            "repvit": ("m0_9", "m1_0", "m1_1", "m1_5", "m2_3", "m1", "m2", "m3"),
+            "rexnet": ("100", "130", "150", "200", "300"),
             "resmlp": ("12_224", "24_224", "36_224", "big_24_224"),
             "starnet": ("s1", "s2", "s3", "s4"),
             "xcit": tuple(
@@ -86,12 +97,26 @@ TIMM = {
                 for n in ("nano_12", "tiny_12", "small_12", "tiny_24", "small_24", "medium_24")
                 for patch in (16, 8)
             ),
+            "tresnet": ("m", "l", "xl"),
             "twins_svt": ("small", "base", "large"),
         }.items()
         for member in members
         for name in (f"{family}_{member}" + "_patch16_224" * (family in ("beit", "deit3")),)
     },
     "deit3_huge_patch14_224": "deit3_huge_patch14_224",
+    **{f"tiny_vit_{n}m_224.dist_in22k_ft_in1k": f"tiny_vit_{n}m_224" for n in (5, 11, 21)},
+    **{
+        f"dla{n}": f"dla{n}"
+        for n in ("34", "46_c", "46x_c", "60x_c", "60", "60x", "102", "102x", "102x2", "169")
+    },
+    **{f"dpn{n}": f"dpn{n}" for n in ("92", "68", "68b", "98", "131", "107")},
+    **{n: n for n in ("skresnet18", "skresnet34", "skresnext50_32x4d", "selecsls42b")},
+    **{n: n for n in ("vovnet39a", "vovnet57a")},
+    **{
+        f"ese_vovnet{n}": f"ese_vovnet{n}"
+        for n in ("39b", "57b", "99b", "19b_slim", "19b_dw", "19b_slim_dw")
+    },
+    "legacy_xception": "xception",
     **{f"resnest{n}": f"resnest{n}" for n in ("14d", "26d", "50d", "101e", "200e")},
 }
 # Networks of transformers: the model, the spec, and what the configuration says.
@@ -203,11 +228,14 @@ TRANSFORMERS: dict[str, tuple[str, str, dict[str, Any]]] = {
         )
     },
 }
-SETTINGS = {"darknet53": {"slope": 0.01}}
+SETTINGS = {"darknet53": {"slope": 0.01}, "seresnet50": {"v1_5": True}}
 # Maps that a classifier flattens, or a training-only head needs, are as large as they are.
 SIZES = {"inception_v3": 299, "alexnet": 224, "mobilevit": 256, "swin_v2": 256}
 # Attention over all of an image, or over windows that its maps are made of.
-ATTENTION = ("vit", "deit", "swin", "maxvit", "coatnet", "mixer", "cait", "resmlp", "beit", "xcit")
+ATTENTION = (
+    *("vit", "deit", "swin", "maxvit", "coatnet", "mixer", "cait", "resmlp", "beit", "xcit"),
+    *("levit", "tiny_vit", "efficientformer", "pit", "gcvit"),
+)
 TOLERANCE = 1e-4
 AUXILIARY = ("aux1", "aux2", "AuxLogits", "aux_classifier")
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from onnx import TensorProto
 
 from netspec.backends.onnx.file import write
-from netspec.backends.onnx.lowering import Model
+from netspec.backends.onnx.model import Model
+from netspec.backends.onnx.scans import closed
 from netspec.backends.runtime import Session
 from netspec.backends.switches import Switches
 
@@ -47,7 +48,7 @@ def watched(
     for name in names:
         if name not in given | declared:
             proto.graph.output.add(name=name).type.tensor_type.elem_type = TensorProto.FLOAT
-    more = model.with_graph(proto.graph)
+    more = closed(model.with_graph(proto.graph))
     with tempfile.TemporaryDirectory(prefix="netspec-") as folder:
         path = Path(folder) / "model.onnx"
         write(more, path, source)

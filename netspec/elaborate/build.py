@@ -243,6 +243,7 @@ class _NetBuilder:
             names={name: b.wire for name, b in scope.names.items() if b.wire and not b.make},
             files=self.elaborator.loader.files,
             results=dict(self.elaborator.trace.results),
+            doubts=tuple(self.elaborator.doubts.found.values()),
         )
 
     def _run(self, running: Unit, wire: Wire, scope: Scope) -> Wire:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
@@ -29,6 +31,7 @@ from netspec.syntax.parse import parse
 from netspec.system import git
 
 Declaration = TypeVar("Declaration")
+_DEFAULT_LINES = re.compile(r"\bdefault\s+([A-Za-z_]\w*)")
 _Section = tuple[ast.Net, list[ast.Item]]
 
 
@@ -63,6 +66,11 @@ class Unit:
             return self.net.name
         stem = Path(self.source.name).stem
         return stem if stem.isidentifier() else "net"
+
+    @cached_property
+    def defaulted(self) -> frozenset[str]:
+        """What `default` lines of the file are for, wherever they stand; those in comments too."""
+        return frozenset(_DEFAULT_LINES.findall(self.source.text))
 
     @property
     def has_net(self) -> bool:
@@ -147,6 +155,10 @@ class Loader:
         sources = (unit.source for unit in self._units.values() if not unit.source.tree)
         return tuple({source.path: None for source in sources if source.path})
 
+    def defaulted(self, word: str) -> bool:
+        """Whether a file that was read may have a `default` line for a block of this name."""
+        return any(word in unit.defaulted for unit in self._units.values())
+
     @property
     def sources(self) -> tuple[Source, ...]:
         """What was read, imports included, the spec itself first; no blocks of the library."""
@@ -198,7 +210,8 @@ class Loader:
 
     def _fill_variation(self, file: Unit, net: ast.Net, items: list[ast.Item]) -> None:
         """A variation that stands in a file after the file's own net, with what is said of it."""
-        unit = Unit(file.source, net)
+        # Words mean what they mean in its file, so that a block may be given: `net deep = net(narrow)`.
+        unit = Unit(file.source, net, imports={name: file for name in file.blocks} | file.imports)
         if net.name in (file.name, *file.variations):
             self.report(DuplicateDeclaration(f"net {net.name}"), file.span(net.extent))
             return
