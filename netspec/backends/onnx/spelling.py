@@ -239,8 +239,14 @@ def _mish(nodes: _Nodes, name: str) -> str:
     return nodes.node("Mul", [name, nodes.node("Tanh", [nodes.node("Softplus", [name])])])
 
 
+def _prelu(nodes: _Nodes, name: str, slope: str) -> str:
+    below = nodes.node("Relu", [nodes.node("Neg", [name])])
+    return nodes.node("Sub", [nodes.node("Relu", [name]), nodes.node("Mul", [below, slope])])
+
+
 _WRITTEN_OUT: Mapping[str, Callable[..., str]] = {
     "Gelu": _gelu,
     "HardSwish": _hard_swish,
     "Mish": _mish,
+    "PRelu": _prelu,
 }

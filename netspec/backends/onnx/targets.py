@@ -24,7 +24,8 @@ class Target:
 
     `opset` is what is written for it unless another is asked for, `newest` the newest that it reads.
     `lacks` says of operators and of features of them, `MaxPool with indices`, why they are not written for
-    it. `functions` says whether it reads a file's own functions. `activations` is how it wants values of
+    it. `misread` are operators in a row that it takes for a function of what enters the first, whatever else
+    they read. `functions` says whether it reads a file's own functions. `activations` is how it wants values of
     eight bits: `uint8`, from a zero of its own, or `int8`, about zero. `weights` is the largest integer
     of a weight in eight bits whose products it sums exactly on every processor.
     """
@@ -37,6 +38,7 @@ class Target:
     activations: str = "uint8"
     weights: int = 127
     lacks: Mapping[str, str] = field(default_factory=dict)
+    misread: tuple[tuple[str, ...], ...] = ()
 
 
 EVERY = Target("every", "every reader", functions=True)
@@ -79,12 +81,21 @@ _KNOWN = (
             "Gelu": "it computes the estimate by tanh as the exact function",
             "GridSample by bicubic": "it computes other values",
             "MaxPool with indices": "it counts them within a sample",
+            "PRelu": "its parser takes slopes of one shape only, and leaves files to an older one",
+            "QuantizeLinear": "its convolutions of eight bits err at the ends of maps",
             "RNN": "it has no such layer",
             "Resize of 1 or 3 axes": "it resizes images only",
             "Resize with antialias": "it has no such interpolation",
             "Transpose of more than 6 axes": "it has no tensors of so many",
             "parts in the batch": "it takes the batch after them for that of the input",
         },
+        # HardSwish, Mish, the softplus, and the start of a softmax.
+        misread=(
+            ("HardSigmoid", "Mul"),
+            ("Softplus", "Tanh", "Mul"),
+            ("Exp", "Add", "Log"),
+            ("ReduceMax", "Sub", "Exp"),
+        ),
     ),
     Target(
         "onnx2torch",
