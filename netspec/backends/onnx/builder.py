@@ -192,12 +192,19 @@ class Builder(Spelling):
         operands = [Operand(self.values[value], value.type) for value in node.inputs]
         result = node.op.onnx(self, *operands)
         made = {name for proto in self._emitted for name in proto.output}
+        # What may be no output of the net itself: a copy is one.
+        apart = set[str]()
+        if not self.has("Outputs that are one of several"):
+            several = (proto for proto in self._emitted if len(proto.output) > 1)
+            apart = {name for proto in several for name in proto.output}
         final: dict[str, tuple[str, str]] = {}
         for i, name in enumerate((result,) if isinstance(result, str) else result):
             value = Value(node, i)
             if name in made and name not in final:
                 plain = f"{node.path}.{i + 1}" if i else node.path
-                final[name] = self._named.get(value) or self._free(plain), plain
+                again = value in self._read and not self.has("Outputs that are read again")
+                own = None if again or name in apart else self._named.get(value)
+                final[name] = own or self._free(plain), plain
             self.values[value] = final[name][0] if name in final else name
         self._finish(final, {value: self.values[value] for value in node.inputs})
 

@@ -25,9 +25,9 @@ class Target:
     `opset` is what is written for it unless another is asked for, `newest` the newest that it reads.
     `lacks` says of operators and of features of them, `MaxPool with indices`, why they are not written for
     it. `misread` are operators in a row that it takes for a function of what enters the first, whatever else
-    they read. `functions` says whether it reads a file's own functions. `activations` is how it wants values of
-    eight bits: `uint8`, from a zero of its own, or `int8`, about zero. `weights` is the largest integer
-    of a weight in eight bits whose products it sums exactly on every processor.
+    they read. `functions` says whether it reads a file's own functions. `activations` is how it wants values
+    of eight bits: `uint8`, from a zero of its own, or `int8`, about zero. `weights` is the largest integer of
+    a weight in eight bits whose products it sums exactly on every processor.
     """
 
     name: str
@@ -58,7 +58,13 @@ _EVEN = "its converter pads both ends alike"
 _KNOWN = (
     Target("ort1.17", "ONNX Runtime 1.17", newest=20, functions=True),
     Target("ort", "ONNX Runtime", functions=True),
-    Target("web", "ONNX Runtime Web", newest=22, functions=True),
+    Target(
+        "web",
+        "ONNX Runtime Web",
+        newest=22,
+        functions=True,
+        lacks={"Outputs that are read again": "it fuses a convolution with the sum behind it"},
+    ),
     Target("tensorrt8", "TensorRT 8.6", newest=17, activations="int8", lacks=_TENSORRT),
     Target("tensorrt10", "TensorRT 10", newest=20, activations="int8", lacks=_TENSORRT),
     Target(
@@ -69,6 +75,7 @@ _KNOWN = (
         lacks={
             "MaxPool with ceil_mode": "it counts other windows",
             "Div rounded to nearest": "it multiplies by a reciprocal, and bins end elsewhere",
+            "Reduce along the last of 3 axes": "it takes what follows by channel for one number",
             "Resize with antialias": "it computes other weights",
         },
     ),
@@ -110,6 +117,7 @@ _KNOWN = (
             "LSTM": _NO_CONVERTER,
             "MaxPool with indices": "its converter gives no second output",
             "NonMaxSuppression": _NO_CONVERTER,
+            "Outputs that are one of several": "it gives all that the node gives",
             "QuantizeLinear": _NO_CONVERTER,
             "RNN": _NO_CONVERTER,
             "RoiAlign": _NO_CONVERTER,
