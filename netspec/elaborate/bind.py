@@ -359,17 +359,27 @@ def bind_block(
     inner = Scope(scope.unit, scope.level, bound, {}, scope.defaults, scope.entry)
     for parameter in parameters:
         if parameter.name in values:
-            value = values[parameter.name]
-            known = choices(body, parameter, parameters)
-            if known and show(value) not in known:
-                problem = BadArgument(word, parameter.name, " or ".join(known), show(value))
-                raise _at(problem, extents.get(parameter.name))
+            value, at = values[parameter.name], extents.get(parameter.name)
+            check_word(word, (parameter, parameters), body, value, at)
             bound[parameter.name] = value
         elif parameter.default is not None:
             bound[parameter.name] = evaluate(parameter.default, inner)
         else:
             raise Rejection(MissingArgument(word, parameter.name, usage))
     return bound
+
+
+def check_word(
+    word: str,
+    parameter: tuple[ast.Parameter, tuple[ast.Parameter, ...]],
+    body: ast.Chain,
+    value: Any,
+    extent: ast.Extent | None,
+) -> None:
+    """Raises Rejection where a parameter, given with those beside it, is a word never asked for."""
+    known = choices(body, *parameter)
+    if known and show(value) not in known:
+        raise _at(BadArgument(word, parameter[0].name, " or ".join(known), show(value)), extent)
 
 
 def _parameter(parameter: ast.Parameter, scope: Scope) -> str:

@@ -22,6 +22,8 @@ from netspec.elaborate.again.keys import Key
 from netspec.elaborate.again.recall import Found, Recall
 from netspec.elaborate.bind import Misplaced, bind_block, given
 from netspec.elaborate.defaults import DefaultLines
+from netspec.elaborate.operands import with_references
+from netspec.elaborate.outputs import wire_of_outputs
 from netspec.elaborate.report import Reporter
 from netspec.elaborate.scope import (
     Binding,
@@ -123,6 +125,9 @@ class Calls:
             values = changed(values, named={**values.named, "body": Body(head.body, scope)})
         elif takes_body and "body" not in values.named:
             raise Misplaced(NeedsBraces(block.name), head.word_extent)
+        if block.inputs:
+            values, wire = with_references(len(block.inputs), block.parameters, values, wire)
+        values = self.defaults.filled(block, values, scope)
         key = None if block.inline else self.recall.key((unit, block), values, wire, scope)
         if key is not None and (found := self.recall.find(key)):
             return self._again(found, key, site)
@@ -203,6 +208,9 @@ class Calls:
     def net(self, unit: Unit, values: Given, site: Site) -> Called:
         """A net called as a block: `vgg16(until=fc7)` stops after the step named fc7."""
         head, wire, scope = site.head, site.wire, site.scope
+        if len(unit.inputs) > 1:
+            parameters = unit.net.parameters if unit.net else ()
+            values, wire = with_references(len(unit.inputs), parameters, values, wire)
         key = self.recall.key((unit, None), values, wire, scope)
         if key is not None and (found := self.recall.find(key)):
             return self._again(found, key, site)
@@ -213,7 +221,9 @@ class Calls:
             component = site.component(unit.name)
             path = scope.level.prefix + component
             name, whole = unit.name, Span(unit.source, 0, len(unit.source.text))
+            declared = unit.output
             variables, unit = self.net_variables(unit, values, scope)
+            declared = declared or unit.output
             call = site.call(name, component, values, whole, variables)
             level = Level(path + ".", reserved(unit.chain))
             inner = Scope(unit, level, variables, {}, {}, wire, call, scope.head, scope.frozen)
@@ -231,6 +241,8 @@ class Calls:
                 expected = "the name of a step that stands in no branch and in no braces of a block"
                 problem = BadArgument(unit.name, "until", expected, inner.until.name)
                 raise Misplaced(problem, values.extents["until"])
+            if declared is not None and until is None:
+                result = wire_of_outputs(declared, inner, self.reporter)
             self.recall.remember(key, start, inner, result)
         if result is not None:
             self.trace.results.append((path, result))

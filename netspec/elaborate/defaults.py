@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from typing import Any
 
 from netspec.diagnostics.messages.names import UnknownArgument, UnknownLayer
 from netspec.diagnostics.raised import Rejection
 from netspec.diagnostics.suggest import closest
-from netspec.elaborate.bind import Misplaced, check_either, check_value, evaluate_at, rival
+from netspec.elaborate.bind import (
+    Misplaced,
+    check_either,
+    check_value,
+    check_word,
+    evaluate_at,
+    rival,
+)
 from netspec.elaborate.report import Reporter
-from netspec.elaborate.scope import Default, Given, Level, Poisoned, Scope, Unset
+from netspec.elaborate.scope import Default, Defaults, Given, Level, Poisoned, Scope, Unset
 from netspec.elaborate.targets import Targets
+from netspec.foundation.records import changed
 from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.values import Layer
 from netspec.ops.registry import REGISTRY
@@ -27,7 +35,7 @@ class DefaultLines:
         self.targets = targets
         self.reporter = reporter
 
-    def holding_in(self, unit: Unit, scope: Scope) -> Mapping[str, Mapping[str, Default]]:
+    def holding_in(self, unit: Unit, scope: Scope) -> Defaults:
         """The caller's defaults over those of the file a block comes from."""
         if unit is scope.unit or not unit.defaults:
             return scope.defaults
@@ -35,9 +43,19 @@ class DefaultLines:
         for line in unit.defaults:
             self.add(line, base)
         merged = dict(base.defaults)
-        for word, values in scope.defaults.items():
-            merged[word] = _over(REGISTRY[word], merged.get(word, {}), values)
+        for what, values in scope.defaults.items():
+            merged[what] = _over(what, merged.get(what, {}), values)
         return merged
+
+    def filled(self, block: ast.Block, values: Given, scope: Scope) -> Given:
+        """The arguments of a call with those that `default` lines give the block besides."""
+        held = scope.defaults.get(block)
+        if not held:
+            return values
+        free = [name for name in _settable(block) if name not in values.named]
+        left = free[len(values.positional) :]
+        added = {name: default.value for name, default in held.items() if name in left}
+        return changed(values, named={**values.named, **added}) if added else values
 
     def _own_variables(self, unit: Unit) -> dict[str, Any]:
         """The parameters of a file's net at their defaults, for its blocks used elsewhere."""
@@ -55,48 +73,83 @@ class DefaultLines:
 
     def add(self, line: ast.Default, scope: Scope) -> None:
         """Makes a `default` line hold for what follows it in these braces."""
-        kind = REGISTRY.get(line.word)
+        kind = REGISTRY.get(line.word) or self._block(line, scope)
         if kind is None:
-            near = closest(line.word, REGISTRY)
-            advice = f"did you mean {near}?" if near else "defaults are for layers, not for blocks"
-            self.reporter.report(
-                Rejection(UnknownLayer(line.word, advice)), line.word_extent, scope
-            )
             return
         added: dict[str, Default] = {}
         given = {a.name: a.extent for a in line.arguments if a.name is not None}
         for argument in line.arguments:
             try:
-                if argument.name is None or argument.name not in kind.params:
-                    name = argument.name or "a value without a name"
-                    near = closest(argument.name or "", kind.params)
-                    usage = f"did you mean {near}? {kind.usage()}" if near else kind.usage()
-                    raise Misplaced(UnknownArgument(line.word, name, usage), argument.extent)
+                if argument.name is None or argument.name not in _settable(kind):
+                    raise _unknown(line, argument, kind)
                 value = evaluate_at(argument.value, scope)
                 self._check_default(kind, argument, value, scope)
-                said = {name: default.value for name, default in added.items()}
-                check_either(kind, {**said, argument.name: value}, given)
+                if not isinstance(kind, ast.Block):
+                    said = {name: default.value for name, default in added.items()}
+                    check_either(kind, {**said, argument.name: value}, given)
                 added[argument.name] = Default(value, scope.unit.span(line.extent))
             except Poisoned:
                 self.reporter.given_up(argument.extent, scope)
             except Misplaced as rejection:
                 self.reporter.report(rejection, rejection.extent, scope)
-        held = scope.defaults.get(kind.spelling, {})
-        scope.defaults = {**scope.defaults, kind.spelling: _over(kind, held, added)}
+        what = kind if isinstance(kind, ast.Block) else kind.spelling
+        held = scope.defaults.get(what, {})
+        scope.defaults = {**scope.defaults, what: _over(what, held, added)}
+
+    def _block(self, line: ast.Default, scope: Scope) -> ast.Block | None:
+        """The block that a line is for; None where there is none, which is reported."""
+        advice = "it is a net, whose parameters are given where it is called"
+        try:
+            found = self.targets.lookup(line.word, scope.unit, line.word_extent)
+            if isinstance(found.what, ast.Block) and found.kernel is None:
+                return found.what
+        except Poisoned:
+            self.reporter.given_up(line.word_extent, scope)
+            return None
+        except Misplaced as rejection:
+            advice = rejection.problem.facts.get("advice_text", "")
+        self.reporter.report(Rejection(UnknownLayer(line.word, advice)), line.word_extent, scope)
+        return None
 
     def _check_default(
-        self, kind: type[Operator], argument: ast.Argument, value: Any, scope: Scope
+        self, kind: type[Operator] | ast.Block, argument: ast.Argument, value: Any, scope: Scope
     ) -> None:
         """A default that no step could take is reported where it is written, once."""
+        if isinstance(kind, ast.Block):
+            parameter = next(p for p in kind.parameters if p.name == argument.name)
+            beside = parameter, kind.parameters
+            check_word(kind.name, beside, kind.body, value, argument.extent)
+            return
         given = Given({argument.name or "": value}, (), {argument.name or "": argument.extent})
         checked = check_value(kind, argument.name or "", given, scope)
         if isinstance(checked, Layer):
             self.targets.lookup(checked.name, checked.unit or scope.unit, argument.extent)
 
 
+def _settable(kind: type[Operator] | ast.Block) -> Collection[str]:
+    """The parameters that arguments are for, in their order."""
+    if isinstance(kind, ast.Block):
+        return [p.name for p in kind.parameters if p.name != "body"]
+    return kind.params
+
+
+def _unknown(
+    line: ast.Default, argument: ast.Argument, kind: type[Operator] | ast.Block
+) -> Misplaced:
+    known = _settable(kind)
+    usage = f"it has {', '.join(known)}" if isinstance(kind, ast.Block) else kind.usage()
+    near = closest(argument.name or "", known)
+    usage = f"did you mean {near}? {usage}" if near else usage
+    name = argument.name or "a value without a name"
+    return Misplaced(UnknownArgument(line.word, name, usage), argument.extent)
+
+
 def _over(
-    kind: type[Operator], held: Mapping[str, Default], added: Mapping[str, Default]
+    what: str | ast.Block, held: Mapping[str, Default], added: Mapping[str, Default]
 ) -> dict[str, Default]:
     """The defaults that hold, and those that take their place."""
+    if isinstance(what, ast.Block):
+        return {**held, **added}
+    kind = REGISTRY[what]
     said = {name: default.value for name, default in added.items()}
     return {**{n: d for n, d in held.items() if not rival(kind, n, said)}, **added}

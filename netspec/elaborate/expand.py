@@ -19,7 +19,7 @@ from netspec.elaborate.bind import given
 from netspec.elaborate.calls import Calls
 from netspec.elaborate.evaluate import evaluate, integral, over
 from netspec.elaborate.report import Reporter
-from netspec.elaborate.scope import UNKNOWN, Body, Given, Poisoned, Scope
+from netspec.elaborate.scope import UNKNOWN, Binding, Body, Given, Poisoned, Scope
 from netspec.elaborate.targets import Targets
 from netspec.foundation.records import changed
 from netspec.syntax import ast
@@ -137,7 +137,7 @@ class Expansion:
                 return self._for(action, scope)
             case ast.Recurrence():
                 return self._body(action, UNKNOWN, scope)
-            case ast.Freeze():
+            case ast.Freeze() | ast.Every():
                 return self._chain(action.body, scope)
             case ast.TrainingHead() if scope.head is None:
                 return self._chain(action.body, changed(scope, head=action.name))
@@ -191,6 +191,14 @@ class Expansion:
         values = _arguments(head, target.kernel, scope)
         if isinstance(what, Unit):
             return self._net(what, values, scope)
+        if what.inputs and any(isinstance(value, Binding) for value, _ in values.positional):
+            # Which of them are operands depends on what flows in.
+            unknown = dict.fromkeys((p.name for p in what.parameters), UNKNOWN)
+            values = Given({**unknown, **values.named})
+        elif self.targets.loader.defaulted(what.name):
+            free = [p.name for p in what.parameters if p.name not in values.named]
+            unknown = dict.fromkeys(free[len(values.positional) :], UNKNOWN)
+            values.named.update(unknown)
         if head.body is not None:
             values.named["body"] = Body(head.body, scope)
         defining = changed(scope, unit=target.unit)

@@ -13,7 +13,7 @@ from netspec.diagnostics.records import Label
 from netspec.diagnostics.suggest import closest
 from netspec.foundation.records import record
 from netspec.ops.declare.values import Name, show
-from netspec.sizes.asked import LEAST, SIZES, ask
+from netspec.sizes.asked import SIZES, ask, size_of
 from netspec.sizes.dims import Dim
 from netspec.sizes.shapes import TensorType
 from netspec.syntax import ast
@@ -35,7 +35,8 @@ class Default:
     span: Span
 
 
-Defaults = Mapping[str, Mapping[str, Default]]
+# By the spelling of a layer, or by the block that they are for.
+Defaults = Mapping[str | ast.Block, Mapping[str, Default]]
 
 
 @record(frozen=False, eq=False)
@@ -134,6 +135,8 @@ class Scope:
     in a head. `moved` are the steps of these braces from a reference on that left what flows in, `around`
     is what the braces outside start from, where these start from a reference. `naming` is what the last
     step of these braces is called if it has no name of its own, and no weights that are known by another.
+    `kept` takes what each step of these braces makes, where all of it flows on. `inside` is the `for` or
+    `if` whose braces the steps stand in, which are none of their own, and what flows into those.
     """
 
     unit: Unit
@@ -151,6 +154,21 @@ class Scope:
     moved: tuple[ast.Link, ...] = ()
     around: tuple[Value, ...] | None = None
     naming: str | None = None
+    kept: list[Wire] | None = None
+    inside: tuple[str, Wire] | None = None
+
+    def keep(self, link: ast.Link, wire: Wire) -> None:
+        """Takes what a step made, where all of it flows on.
+
+        Steps in the braces of `if` and `for` are steps of these; a training head makes nothing.
+        """
+        if self.kept is None:
+            return
+        action = link.action if isinstance(link, ast.Step) else None
+        looked_into = isinstance(action, ast.If | ast.For) and wire is not None
+        beside = isinstance(action, ast.For) and isinstance(action.body, ast.Branches)
+        if not isinstance(action, ast.TrainingHead) and (beside or not looked_into):
+            self.kept.append(wire)
 
     @property
     def recurring(self) -> bool:
@@ -172,7 +190,7 @@ class Scope:
             if self.entry is None:
                 raise Poisoned
             if self.entry:
-                return size_of(node.name, self.entry[0])
+                return asked_of(node.name, self.entry[0])
         return Name(node.name, self.unit, self, node.extent)
 
     def reference(self, node: ast.Reference) -> Any:
@@ -180,7 +198,7 @@ class Scope:
         binding, rest = self.find(node)
         if not rest:
             return binding
-        return size_of(rest, self._single(binding, "@" + node.parts[0]))
+        return asked_of(rest, self._single(binding, "@" + node.parts[0]))
 
     def tensor(self, value: Any) -> TensorType | None:
         """The type of a referenced tensor; None for a value that is no reference."""
@@ -216,7 +234,7 @@ class Scope:
             assert isinstance(reference, ast.Reference)
             of = "@" + ".".join(reference.parts)
             steps = [link for link in self.moved[1:] if link.extent[0] < last.extent[0]] + steps
-        asked = {node.name: node for step in steps for node in _words(step) if node.name in SIZES}
+        asked = {node.name: node for step in steps for node in words_of(step) if node.name in SIZES}
         start = f"that of {self.entry[0].type}, which flows into these braces"
         return tuple(
             Label(
@@ -232,14 +250,14 @@ class Scope:
         if not self.entry or not self.around:
             return ()
         here, outside = self.entry[0].type, self.around[0].type
-        asked = {node.name: node for node in _words(step) if node.name in SIZES}
+        asked = {node.name: node for node in words_of(step) if node.name in SIZES}
         return tuple(
             Label(
                 self.unit.span(node.extent),
                 f"{name} is that of {here}, which these braces start from; outside it is that of {outside}",
             )
             for name, node in asked.items()
-            if name not in self.variables and _size(name, here) != _size(name, outside)
+            if name not in self.variables and size_of(name, here) != size_of(name, outside)
         )
 
     def is_size(self, word: str) -> bool:
@@ -306,22 +324,16 @@ class _Unknown:
 UNKNOWN = _Unknown()
 
 
-def size_of(letter: str, value: Value) -> Dim:
-    """`C`, `D`, `H`, `W` of a map; `T` or `L` of a sequence."""
-    tensor = value.type
-    rank = len(tensor.shape)
-    if rank < LEAST[letter] or (letter in "TL" and rank != 2):
-        raise Rejection(UnknownName(letter, f"what flows in here is {tensor}"))
+def asked_of(letter: str, value: Value) -> Dim:
+    """`C`, `D`, `H`, `W` of a map; `T` or `L` of a sequence; raises Rejection where it has none."""
+    size = size_of(letter, value.type)
+    if size is None:
+        raise Rejection(UnknownName(letter, f"what flows in here is {value.type}"))
     ask(letter, value)
-    return tensor.shape[SIZES[letter]]
+    return size
 
 
-def _size(letter: str, tensor: TensorType) -> Dim | None:
-    """A size of a tensor; None where it has no such axis."""
-    return tensor.shape[SIZES[letter]] if len(tensor.shape) >= LEAST[letter] else None
-
-
-def _words(step: Any) -> Iterator[ast.Variable]:
+def words_of(step: Any) -> Iterator[ast.Variable]:
     """The words that are evaluated for a step, in its order, without those in braces of their own."""
     pending = [step]
     while pending:
@@ -330,7 +342,7 @@ def _words(step: Any) -> Iterator[ast.Variable]:
                 yield node
             case ast.Head():
                 pending.extend((node.arguments, node.stride, node.width))
-            case ast.Branches() | ast.Freeze() | ast.TrainingHead():
+            case ast.Branches() | ast.Freeze() | ast.Every() | ast.TrainingHead():
                 pass
             case tuple():
                 pending.extend(reversed(node))
@@ -367,7 +379,7 @@ def reserved_names(chain: ast.Chain | ast.Branches) -> frozenset[str]:
                 pending.extend((branch.then, branch.otherwise))
             case ast.TrainingHead() as training:
                 found.add(training.name)
-            case ast.For() | ast.Recurrence() | ast.Freeze() as holder:
+            case ast.For() | ast.Recurrence() | ast.Freeze() | ast.Every() as holder:
                 pending.append(holder.body)
             case _:
                 pass

@@ -15,7 +15,7 @@ from netspec.diagnostics.messages.names import (
     NoList,
     UnknownReference,
 )
-from netspec.diagnostics.messages.shapes import BranchCount, NothingFlows
+from netspec.diagnostics.messages.shapes import BranchCount, NothingFlows, WrongCount
 from netspec.diagnostics.raised import Collector, Rejection
 from netspec.diagnostics.records import Label
 from netspec.diagnostics.suggest import unadvised
@@ -33,6 +33,7 @@ from netspec.elaborate.bind import (
 )
 from netspec.elaborate.calls import Calls, Site
 from netspec.elaborate.defaults import DefaultLines
+from netspec.elaborate.doubts import Doubts
 from netspec.elaborate.evaluate import integral, over, truth
 from netspec.elaborate.expand import Count, Expansion
 from netspec.elaborate.recurrences import Recurrences
@@ -78,6 +79,7 @@ class Elaborator:
         self.operators = Operators(self.assembler, self.targets, self.calls)
         self.heads = TrainingHeads(self.run_braces, self.trace.heads)
         self.expansion = Expansion(self.targets, self.calls, self.reporter, limits, most_runs)
+        self.doubts = Doubts()
         self.recurrences = Recurrences(
             self.run_chain, self._branches, self.assembler, self.expansion, self._tick
         )
@@ -89,10 +91,13 @@ class Elaborator:
 
     # --- chains and steps
 
-    def run_braces(self, chain: ast.Chain, wire: Wire, scope: Scope) -> Wire:
+    def run_braces(
+        self, chain: ast.Chain, wire: Wire, scope: Scope, kept: list[Wire] | None = None
+    ) -> Wire:
         """Runs the steps of a block, a branch or a file: C, H, W are sizes of what they start from.
 
-        That is `wire`, or what a reference that is their first step goes on from.
+        That is `wire`, or what a reference that is their first step goes on from. `kept` takes what
+        each step makes.
         """
         start, around = wire, None
         if (first := _first_reference(chain)) is not None:
@@ -103,7 +108,8 @@ class Elaborator:
                     start, around = binding.wire, scope.entry
             except (Rejection, Poisoned):
                 pass  # said, or silent, when the step runs
-        return self.run_chain(chain, wire, changed(scope, entry=start, moved=(), around=around))
+        inner = changed(scope, entry=start, moved=(), around=around, kept=kept, inside=None)
+        return self.run_chain(chain, wire, inner)
 
     def run_chain(self, chain: ast.Chain, wire: Wire, scope: Scope) -> Wire:
         """Runs the steps of any braces, `wire` flowing through; the scope's `naming` is for the last."""
@@ -120,6 +126,7 @@ class Elaborator:
                 self.defaults.add(link, scope)
             else:
                 wire = None
+                scope.keep(link, wire)
         return wire
 
     def run_step(self, step: ast.Step, wire: Wire, scope: Scope, naming: str | None = None) -> Wire:
@@ -130,6 +137,7 @@ class Elaborator:
         try:
             if wire == () and not isinstance(step.action, ast.Reference | ast.Branches):
                 raise Rejection(NothingFlows())
+            self.doubts.look_at(step, scope)
             if step.repeat is None:
                 self._tick(step.extent, scope)
                 return self._act(step, wire, scope, None, naming)
@@ -149,6 +157,7 @@ class Elaborator:
             self._refuse(rejection, _heading(step), step, wire, scope)
         for name, extent in step.named:
             self._give(name, extent, Binding(None, scope.unit.span(step.extent), ""), scope)
+        scope.keep(step, None)
         return None
 
     def _refuse(
@@ -202,12 +211,16 @@ class Elaborator:
             case ast.For():
                 wire = self._for(action, wire, scope, naming, _each(step))
             case ast.Recurrence():
-                wire = self.recurrences.over(action, wire, scope, self._before)
+                around = changed(scope, kept=None, inside=None)
+                wire = self.recurrences.over(action, wire, around, self._before)
             case ast.Freeze():
                 inside = changed(scope, frozen=True, naming=naming)
                 wire = self.run_braces(action.body, wire, inside)
+            case ast.Every():
+                wire = self._every(action, wire, scope)
             case ast.TrainingHead():
                 self.heads.add(action, wire, scope)
+        scope.keep(step, wire)
         if step.name and step.name_extent:
             span = scope.unit.span(step.name_extent)
             self._give(step.name, step.name_extent, Binding(wire, span, path, inner), scope)
@@ -262,6 +275,21 @@ class Elaborator:
                 found.extend(end)
         return None if found is None else tuple(found)
 
+    def _every(self, every: ast.Every, wire: Wire, scope: Scope) -> Wire:
+        """What flows in, one tensor, and what each step makes of what the step before made."""
+        if wire is not None and len(wire) != 1:
+            # Of a bundle, braces in braces would give more tensors than can be counted.
+            word = every.extent[0], every.extent[0] + len("every")
+            raise Misplaced(WrongCount("every", "one tensor", f"{len(wire)} tensors"), word)
+        kept: list[Wire] = [wire]
+        self.run_braces(every.body, wire, changed(scope, until=None, naming=None), kept)
+        found: list[Value] = []
+        for tensors in kept:
+            if tensors is None:
+                return None
+            found.extend(tensors)
+        return tuple(found)
+
     def _if(self, branch: ast.If, wire: Wire, scope: Scope) -> Wire:
         chosen: ast.If | ast.Chain | None = branch
         while isinstance(chosen, ast.If):
@@ -272,7 +300,11 @@ class Elaborator:
                 where, needed = chosen.condition.extent, "yes or no is needed here"
                 raise misplaced(rejection.problem, condition, where, scope, needed) from None
             chosen = chosen.then if holds else chosen.otherwise
-        return wire if chosen is None else self.run_chain(chosen, wire, changed(scope))
+        return (
+            wire
+            if chosen is None
+            else self.run_chain(chosen, wire, changed(scope, inside=("if", wire)))
+        )
 
     def _for(
         self,
@@ -293,7 +325,7 @@ class Elaborator:
             result = naming if i == len(values) else None
             copies.append(inner := changed(inner, variables=variables, naming=result))
             if isinstance(loop.body, ast.Chain):
-                wire = self.run_chain(loop.body, wire, inner)
+                wire = self.run_chain(loop.body, wire, changed(inner, inside=("for", wire)))
         if isinstance(loop.body, ast.Branches):
             chains = [(chain, inner) for inner in copies for chain in loop.body.chains]
             wire = self._side_by_side(chains, wire, loop.extent, names)
@@ -306,7 +338,7 @@ class Elaborator:
             if not isinstance(listed, tuple):
                 where, needed = loop.first.extent, "a list is needed here"
                 raise misplaced(NoList(show(listed)), listed, where, scope, needed)
-            return listed
+            return [each for value in listed for each in _tensors_of(value)]
         first, last = self._whole(loop.first, scope), self._integral(loop.last, scope)
         if isinstance(last, bool) or not isinstance(last, int):
             problem, needed = BadRepeat(show(last)), "a number is needed here"
@@ -371,6 +403,13 @@ class Elaborator:
         if isinstance(body.braces, ast.Chain):
             return self.run_braces(body.braces, wire, inner)
         return self._branches(body.braces, wire, inner)
+
+
+def _tensors_of(value: Any) -> Sequence[Any]:
+    """A value of a list; where it stands for several tensors, each of them."""
+    if not isinstance(value, Binding) or len(value.made().wire or ()) < 2:
+        return (value,)
+    return [Binding((tensor,), value.span, "") for tensor in value.wire or ()]
 
 
 def _copy_of(number: int, last: int, scope: Scope) -> Scope:

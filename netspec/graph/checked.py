@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import field, replace
 from functools import cached_property
 
+from netspec.diagnostics.records import Diagnostic
 from netspec.diagnostics.source import Source, Span
 from netspec.foundation.records import record
 from netspec.ops.declare.operator import Operator
@@ -138,7 +139,7 @@ class Graph:
     `nodes` are in topological order, inputs first among them. `sizes` are the nominal sizes of
     leading symbols other than the batch. `conditions` say which symbolic sizes are legal.
     `names` are the top-level names given with `as`, `files` what was read for it, imports included.
-    `results` is what each block call gave, by its path.
+    `results` is what each block call gave, by its path. `doubts` are warnings of how it was written.
     """
 
     name: str
@@ -154,6 +155,7 @@ class Graph:
     names: dict[str, tuple[Value, ...]] = field(default_factory=dict)
     files: tuple[str, ...] = ()
     results: dict[str, tuple[Value, ...]] = field(default_factory=dict)
+    doubts: tuple[Diagnostic, ...] = ()
 
     def __repr__(self) -> str:
         return f"<graph of {self.name}: {len(self.nodes)} nodes>"

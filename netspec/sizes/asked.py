@@ -10,13 +10,13 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, NamedTuple, Protocol
 
-from netspec.sizes.dims import exact
+from netspec.sizes.dims import Dim, exact
 from netspec.sizes.shapes import TensorType, strides
 
 # The axis that a letter means, counted as Python does.
 SIZES = {"C": 0, "D": -3, "H": -2, "W": -1, "T": -1, "L": -1}
 # How many axes a tensor has at least that the letter is a size of.
-LEAST = {"C": 1, "D": 4, "H": 3, "W": 3, "T": 2, "L": 2}
+_LEAST = {"C": 1, "D": 4, "H": 3, "W": 3}
 
 
 class Sized(Protocol):
@@ -35,12 +35,20 @@ class Question(NamedTuple):
     answer: Any
 
 
+def size_of(letter: str, tensor: TensorType) -> Dim | None:
+    """The size that a letter means; None of a tensor that has no such axis. One row of ids is a sequence."""
+    rank = len(tensor.shape)
+    if letter in "TL" and (rank != 2 and (rank != 1 or tensor.ids is None)):
+        return None
+    return tensor.shape[SIZES[letter]] if rank >= _LEAST.get(letter, 1) else None
+
+
 def answer(letter: str, *types: TensorType) -> Any:
     """What tells one answer to a question from another; None where there is none."""
     if letter:
-        shape = types[0].shape
         # Of a map of fewer axes another size would be meant.
-        return len(shape), exact(shape[SIZES[letter]]) if len(shape) >= LEAST[letter] else None
+        size = size_of(letter, types[0])
+        return len(types[0].shape), None if size is None else exact(size)
     large, small = types
     return strides(large, small) if len(large.shape) == len(small.shape) else None
 

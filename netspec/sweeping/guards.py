@@ -163,7 +163,7 @@ class _Reader:
     def _entered(self, head: ast.Head, place: Place) -> tuple[ast.Block, Place] | None:
         """The block that a step calls and what is seen in it; None for one that is not followed."""
         block = self._unit.blocks.get(head.word)
-        if block is None or place.calls(head.word):
+        if block is None or place.calls(head.word) or block.name in self._unit.defaulted:
             return None
         self._followed += 1
         if self._followed > _FOLLOWED:
@@ -176,6 +176,10 @@ class _Reader:
         left = [name for name in free if name not in given]
         positional = [a.value for a in head.arguments if a.name is None]
         given |= dict(zip(left, positional, strict=False))
+        if len(block.inputs) > 1 and any(
+            isinstance(value, ast.Reference | ast.Variable) for value in positional
+        ):
+            return None  # which of them are operands depends on what flows in
         if len(positional) > len(left) or not given.keys() <= set(free):
             return None  # refused when it is built, or what every step takes
         default = {p.name for p in block.parameters if p.name not in given}

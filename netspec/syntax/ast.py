@@ -208,7 +208,15 @@ class Freeze:
     extent: Extent
 
 
-Action = Head | Reference | Branches | If | For | Recurrence | TrainingHead | Freeze
+@record(eq=False)
+class Every:
+    """`every { ... }`: what flows in and what each step makes, a bundle."""
+
+    body: Chain
+    extent: Extent
+
+
+Action = Head | Reference | Branches | If | For | Recurrence | TrainingHead | Freeze | Every
 
 
 @record(eq=False)

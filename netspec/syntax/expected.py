@@ -43,7 +43,7 @@ _VALUE = frozenset({"INT", "FLOAT", "STRING", "LSQB"})
 _OPERATORS = frozenset(
     {"PLUS", "STAR", "FLOORDIV", "PERCENT", "POWER", "COMPARE", "AND", "OR", "IF", _RANGE}
 )
-_STATEMENT = frozenset({"FOR", "FREEZE", "HEAD"})
+_STATEMENT = frozenset({"EVERY", "FOR", "FREEZE", "HEAD"})
 # What `name=value` pairs may follow without parentheses: lines that say something of the net.
 DESCRIBING = ("entry", "error", "expect", "preprocess", "score")
 DECLARATIONS = frozenset({"NET", "BLOCK", "INLINE", "IMPORT", "INPUT", "OUTPUT"})
@@ -58,15 +58,16 @@ KEYWORDS = DECLARATIONS | {
     "IN",
     "HEAD",
     "FREEZE",
+    "EVERY",
 }
-_FIRST_WORDS = ("input", "output", "import", "block", "default", "freeze", "inline")
+_FIRST_WORDS = ("input", "output", "import", "block", "default", "freeze", "every", "inline")
 GROUPED = "steps that belong together are a block: `block two { conv3-8; relu }`, then `two x3`"
 TWO_STEPS = ("the end of the step", "steps are separated by `;` or a newline")
 SPACED = ("the end of the step", "a step is written without spaces: `conv3-64`")
 # What follows a number that was meant as a step's width.
 AFTER_WIDTH = frozenset({"SLASH", "MINUS", "LPAR", "LBRACE", "REPEAT", "AS", "NAME"})
 _AFTER_STEP = {
-    **dict.fromkeys(("NAME", "FOR", "IF", "REF", "HEAD", "FREEZE"), TWO_STEPS[1]),
+    **dict.fromkeys(("NAME", "FOR", "IF", "REF", "HEAD", "FREEZE", "EVERY"), TWO_STEPS[1]),
     "PERCENT": "arithmetic goes in parentheses: `conv3-(2*n)`",
     "PLUS": "tensors are joined by a word, `add { | @a | @b }`, and arithmetic goes in parentheses: "
     "`conv3-(2*n)`",

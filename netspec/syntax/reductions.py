@@ -147,6 +147,10 @@ class _Rules:
         return ast.Freeze(items[0], extent)
 
     @staticmethod
+    def every(extent: ast.Extent, items: list[Any]) -> ast.Every:
+        return ast.Every(items[0], extent)
+
+    @staticmethod
     def origin(extent: ast.Extent, items: list[Any]) -> _Group:
         return _Group(str(items[0]), items[0].extent)
 

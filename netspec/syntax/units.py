@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
@@ -29,6 +31,7 @@ from netspec.syntax.parse import parse
 from netspec.system import git
 
 Declaration = TypeVar("Declaration")
+_DEFAULT_LINES = re.compile(r"\bdefault\s+([A-Za-z_]\w*)")
 _Section = tuple[ast.Net, list[ast.Item]]
 
 
@@ -63,6 +66,16 @@ class Unit:
             return self.net.name
         stem = Path(self.source.name).stem
         return stem if stem.isidentifier() else "net"
+
+    @cached_property
+    def defaulted(self) -> frozenset[str]:
+        """What `default` lines of the file are for, wherever they stand; those in comments too."""
+        return frozenset(_DEFAULT_LINES.findall(self.source.text))
+
+    @property
+    def words(self) -> dict[str, Unit]:
+        """The blocks and nets that its steps may name, by the unit each comes from."""
+        return {name: self for name in self.blocks} | self.imports
 
     @property
     def has_net(self) -> bool:
@@ -147,6 +160,10 @@ class Loader:
         sources = (unit.source for unit in self._units.values() if not unit.source.tree)
         return tuple({source.path: None for source in sources if source.path})
 
+    def defaulted(self, word: str) -> bool:
+        """Whether a file that was read may have a `default` line for a block of this name."""
+        return any(word in unit.defaulted for unit in self._units.values())
+
     @property
     def sources(self) -> tuple[Source, ...]:
         """What was read, imports included, the spec itself first; no blocks of the library."""
@@ -198,7 +215,7 @@ class Loader:
 
     def _fill_variation(self, file: Unit, net: ast.Net, items: list[ast.Item]) -> None:
         """A variation that stands in a file after the file's own net, with what is said of it."""
-        unit = Unit(file.source, net)
+        unit = Unit(file.source, net, imports=dict(file.words))
         if net.name in (file.name, *file.variations):
             self.report(DuplicateDeclaration(f"net {net.name}"), file.span(net.extent))
             return
@@ -206,7 +223,7 @@ class Loader:
         assert net.base is not None
         nets = {file.name: file, **file.variations}
         if net.base.name in nets and net.base.name != net.name:
-            unit.imports[net.base.name] = nets[net.base.name]
+            _vary(unit, net.base.name, nets[net.base.name])
         else:
             self._import_base(unit, net.base)
         for item in items:
@@ -284,7 +301,7 @@ class Loader:
     def _import_base(self, unit: Unit, base: ast.Call) -> None:
         origin = self._find(unit, base.name, unit.span(base.extent))
         if origin is not None:
-            unit.imports[base.name] = origin
+            _vary(unit, base.name, origin)
 
     def _find(self, unit: Unit, name: str, span: Span) -> Unit | None:
         """The unit called `name` beside `unit`, or else among the shipped specs."""
@@ -368,3 +385,8 @@ def variation_text(source: Source) -> str:
     at = names.index(source.net) if source.net in names else 0
     ends = [*starts[1:], len(source.text)]
     return source.text[starts[at] : ends[at]].rstrip() + "\n"
+
+
+def _vary(unit: Unit, name: str, base: Unit) -> None:
+    """Makes a unit a variation of the net `name`: it may be given blocks of that net's file."""
+    unit.imports = base.words | unit.imports | {name: base}

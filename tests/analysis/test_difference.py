@@ -330,6 +330,19 @@ def test_steps_that_are_no_longer_trained() -> None:
     ]
 
 
+def test_steps_of_which_all_are_kept() -> None:
+    before = "input 3x8x8\nconv1-4 x2; concat\n"
+    after = before.replace("conv1-4 x2", "every { conv1-4 x2 }")
+    found = difference(of(before), of(after))
+    assert [(c.after, c.place.line, c.effects) for c in found.changes] == [
+        ("every", 2, ("concat1 reads input, conv1 too",))
+    ]
+    found = difference(of(after), of(before))
+    assert [(c.before, c.effects) for c in found.changes] == [
+        ("every", ("concat1 no longer reads input, conv1",))
+    ]
+
+
 # --- figures and weights
 
 

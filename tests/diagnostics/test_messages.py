@@ -38,6 +38,7 @@ ELSEWHERE = {
     "NS230": "a warning, of a net that is built",
     "NS233": "a warning, of a net that is built",
     "NS331": "a warning, of a net that is built",
+    "NS370": "a warning, of a net that is built",
     "NS340": "a file of weights",
     "NS401": "a large file",
     "NS403": "a large file",
@@ -291,6 +292,47 @@ def test_an_order_of_another_library_is_a_warning(step: str, meant: str) -> None
     assert f"write `{meant}` if that is meant" in text
     assert f"`{step}` has" in text or f"`{step.partition(', pad')[0]}, ...)` has" in text
     build(Source("net.ns", f"input 3x64x64\n{meant}; gap; fc-3\n"))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("for i in 1..3 { conv1-(2*C) }", "C is 3 here, and 6 flows into the braces of this `for`"),
+        (
+            "conv1-8; if yes { relu; conv1-C }",
+            "C is 3 here, and 8 flows into the braces of this `if`",
+        ),
+        (
+            "block b(k) { conv1-8; for i in 1..k { b(0); conv1-C } }\nb(2)",
+            "C is 3 here, and 8 flows",
+        ),
+        ("maxpool2; if yes { if yes { upsample((H, 64)) } }", "H is 64 here, and 32 flows"),
+        ("for i in 1..2 { conv1-8 x(C) }", "C is 3 here, and 8 flows"),
+    ],
+)
+def test_a_size_that_is_not_of_the_braces_of_a_loop_is_a_warning(text: str, said: str) -> None:
+    graph = build(Source("net.ns", f"input 3x64x64\n{text}\n"))
+    shown = render(warnings_of(graph))
+    assert shown.startswith(f"warning[NS370]: {said}")
+    assert shown.count("warning[") == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "for i in 1..3 { conv1-C }",
+        "conv1-8; for i in 1..3 { residual { conv1-(2*C); conv1-C } }",
+        "conv1-8; if C == 3 { relu }",
+        "conv1-8 as x; if yes { conv1-(2*@x.C) }",
+        "block b(n=C) { conv1-8; if yes { conv1-n } }\nb",
+        "block two(n) { conv1-n }\nconv1-8; for i in 1..2 { two(4) }",
+        "conv1-8; for i in 1..2 { concat { | conv1-C | identity } }",
+        "maxpool2 as a; conv1-8 as b; for x in [@a] { | @x; conv1-C }; concat(@b)",
+        "input y: 3x64x64; add; gap; fc-3 as h; for i in 1..2 { fc-C }",
+    ],
+)
+def test_a_size_that_is_the_same_in_a_loop_is_no_warning(text: str) -> None:
+    assert not warnings_of(build(Source("net.ns", f"input 3x64x64\n{text}\n")))
 
 
 @pytest.mark.parametrize(

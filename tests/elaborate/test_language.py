@@ -217,6 +217,15 @@ def test_sizes_are_those_of_what_flows_into_the_braces() -> None:
     assert shapes("concat { | conv1-8; conv1-(2*C) }")[1] == "6x8x8"
 
 
+def test_ids_have_a_length() -> None:
+    text = "embedding-8; flatten; fc-(2*T)"
+    graph = build(Source("n", f"input 5 ids(9)\n{text}\n"))
+    assert graph.outputs[0].value.type.shape == (10,)
+    with pytest.raises(NetspecError) as caught:
+        build(Source("n", "input 5\nfc-(2*T)\n"))
+    assert caught.value.diagnostics[0].problem.code == "NS202"
+
+
 # Where braces may start at a reference. Each makes the 5 channels of `@low` while 6 or 7 flow in.
 @pytest.mark.parametrize(
     "text",

@@ -52,6 +52,7 @@ UNKNOWN = [
     "stage(bottleneck, m-1, 2)",
     "concat { | conv1-4 | conv1-(m-1) }",
     "freeze { conv1-(m-1) }",
+    "every { conv1-(m-1) }; concat",
     "head aux(loss=m-1) { fc-2 }\nrelu",
     "head aux { fc-(m-1) }\nrelu",
     "relu as r\nhead aux { @r; fc-(m-1) }\n@r; relu",

@@ -44,7 +44,7 @@ expect params=% | expect macs=% | expect depth=% | expect %=3 | expect % | outpu
 relu as a\noutput @a, % | paper % | year % | error % | error top1=% | error % = 3 | note %
 net n(k=%)\nconv1-k | net n(k=3)\nconv1-(%) | net n(%) | concat(%) {! relu ! tanh }
 add {! % ! relu } | {! % ! relu }; add | add(%) | concat(@input, %) | freeze { % } | residual { % }
-residual(%) { conv1-3 } | conv1-4(init=%) | conv1-4(act=%) | conv1-4(norm=%) | @% | @%; relu
+every { % } | residual(%) { conv1-3 } | conv1-4(init=%) | conv1-4(act=%) | conv1-4(norm=%) | @% | @%; relu
 conv1-(3 + %) | conv1-(% + 3) | conv1-(3 ** %) | conv1-(% ** 2) | conv1-(-%) | conv1-(not %)
 conv1-(1 if % else 2) | conv1-(% == %) | conv1-max(%, 2) | conv1-ratio(%, %) | conv1-(% < 3)
 conv1-(%.C) | conv1-(% and yes) | conv1-(% or no) | conv1-(3 // %) | conv1-(3 / %) | conv1-(3 * %)

@@ -30,8 +30,15 @@ def test_a_letter_is_a_size_of_maps_that_have_it(letter: str, least: int, place:
     sizes = (11, 7, 5, 3)
     for axes in range(1, 5):
         found = answer(letter, of(*sizes[:axes]))
-        assert found == (axes, sizes[:axes][place] if axes >= least else None)
+        has = axes == least if letter in "TL" else axes >= least
+        assert found == (axes, sizes[:axes][place] if has else None)
     assert answer("C", of()) == (0, None)
+
+
+def test_ids_have_a_length() -> None:
+    ids = TensorType((16,), ids=100)
+    assert answer("T", ids) == answer("L", ids) == (1, 16)
+    assert answer("T", of(16)) == (1, None)
 
 
 def test_answers_tell_sizes_apart_that_are_equal_by_chance() -> None:

@@ -68,6 +68,7 @@ def test_length_leaves_out_how_weights_start(line: str, left: str) -> None:
         ("vit_b_16", 90),
         ("swin_t", 260),
         ("detr_resnet50", 330),
+        ("yolov8n", 330),
     ],
 )
 def test_a_spec_is_short(name: str, most: int) -> None:

@@ -263,6 +263,7 @@ class _Writer:
             f"if C > 3 {{ {self.chain(depth + 1)} }} else {{ {self.same()} }}",
             f"if C%2 == 0 and C >= 2 {{ {self.same()} }}",
             f"freeze {{ {self.same()}; conv1-C }}",
+            f"every {{ {self.same()}; {self.same()} x2 }}; {self.pick('add', 'concat', 'mean', 'maximum')}",
             f"conv1-(max(C//2, 1) if C > 2 else 2)(act={self.pick('relu', 'none', 'leaky(0.1)')})",
             f"default conv(pad=same, act=tanh); conv3-{self.random.randint(1, 6)}",
             f"head {self.fresh('h')}(loss=0.3) {{ {self.same()}; gap; fc-3 }}",

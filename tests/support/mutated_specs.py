@@ -39,7 +39,7 @@ _TOKEN = re.compile(r'"[^"\n]*"|#[^\n]*|[A-Za-z_]\w*|\d+|\s+|\*\*|//|[=!<>]=|\.\
 _BRACKETS = tuple("()[]{}")
 _WORDS = tuple(
     """
-    as if else for in head freeze body block inline default output input net import from none yes no
+    as if else for in head freeze every body block inline default output input net import from none yes no
     identity residual concat add split gap conv3-4 fc-3 pool x2 x0 x(n-1) @x @input C H W T L D N
     relu init weights frozen act norm pad same of and or not expect paper year ids batch
     """.split()

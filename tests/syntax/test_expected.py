@@ -52,6 +52,7 @@ conv3-(2 *) > a value >
 block b(n=) { relu } > a value >
 expect params > `=` >
 freeze relu > `{` >
+every relu > `{` >
 head h relu > `(` or `{` >
 block b relu > `(` or `of` or `{` >
 relu default relu > the end of the step >

@@ -351,6 +351,7 @@ _ODD += [
     "3xHxW",
     "; gap;",
     "freeze",
+    "every",
     "[",
     "]",
     "\x1b",

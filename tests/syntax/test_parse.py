@@ -53,7 +53,7 @@ def test_what_looks_like_a_plain_step_inside_parentheses_is_a_value(text: str) -
     assert isinstance(argument.value, ast.Binary | ast.Variable)
 
 
-@pytest.mark.parametrize("word", ["freeze", "else", "input", "if-3", "head/2"])
+@pytest.mark.parametrize("word", ["freeze", "every", "else", "input", "if-3", "head/2"])
 def test_a_word_of_the_language_is_no_plain_step(word: str) -> None:
     _, collector = read(f"{word}\nrelu\n")
     assert collector.kept

@@ -246,4 +246,6 @@ def _shown(where: _Statement) -> str:
             return f"for {', '.join(whole.variables)} in {'..'.join(bounds)}"
         case ast.Freeze():
             return "freeze"
+        case ast.Every():
+            return "every"
     return text.said(whole.extent)

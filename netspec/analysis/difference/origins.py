@@ -149,6 +149,7 @@ class Origins:
                 yield from self._value(calling.at, "step", value, calling.head, depth)
                 return
             yield from self._variable(calling.at, calling.head.word, depth + 1)
+            yield from self._default(calling, {block.name}, parameter.name)
         yield from self._its_default(at, parameter, depth)
 
     def _its_default(self, at: At, parameter: ast.Parameter, depth: int) -> Iterator[Place]:
@@ -280,6 +281,9 @@ class Origins:
             before = link
         if isinstance(before, ast.Step) and isinstance(before.action, ast.Reference):
             found.append(before.action)
+        if isinstance(before, ast.Step) and isinstance(before.action, ast.Every):
+            start = before.extent[0]
+            yield Place(text, "rewired", (start, start + len("every")), before.action)
         found += references_in(head.body)
         for reference in found:
             yield Place(text, "rewired", reference.extent, head)

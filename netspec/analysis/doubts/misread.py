@@ -25,7 +25,8 @@ _USUAL = (3, 5, 7)
 
 def warnings_of(graph: Graph) -> tuple[Diagnostic, ...]:
     """All that is worth a second look in a net that checks, in the order of the spec."""
-    found = (*unread(graph), *misread(graph))
+    doubts = (item for item in graph.doubts if item.span and item.span.source == graph.source)
+    found = (*unread(graph), *misread(graph), *doubts)
     return tuple(sorted(found, key=lambda item: item.span.start if item.span else 0))
 
 

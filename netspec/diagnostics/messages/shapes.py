@@ -160,6 +160,25 @@ class SizesDoubted(Problem):
     meant: str
 
 
+class SizeOfBracesDoubted(Problem):
+    code = "NS370"
+    title = "{letter} is {size} here, and {inner} flows into the braces of this `{word}`"
+    help = (
+        "the braces of `for` and `if` are none of its own: {letter} is that of what flows into those "
+        "around; write `@name.{letter}` for the size of a step, or put this into a block or branch"
+    )
+    explain = (
+        "C, H, W, D, T and L are the sizes of what flows into the braces around: the body of a block, a "
+        "branch, those of `residual`, or the file. A pass of a loop has no sizes of its own, so "
+        "`for i in 1..3 { conv3-(2*C) }` gives the same width three times. A block that is called, or "
+        "braces put around the steps, have theirs. This is a warning, where the two sizes differ."
+    )
+    letter: str
+    size: str
+    word: str
+    inner: str
+
+
 class NoLegalSize(Problem):
     code = "NS314"
     title = "no size of {symbol} satisfies {conditions}"
