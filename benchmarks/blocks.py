@@ -37,7 +37,8 @@ import netspec
 from netspec.analysis.costs import costs
 from netspec.backends.onnx.blocks.functions import as_functions
 from netspec.backends.onnx.compile import compile_graph, optimized, prepared
-from netspec.backends.onnx.lowering import Model, lower
+from netspec.backends.onnx.lowering import lower
+from netspec.backends.onnx.model import Model
 from netspec.backends.onnx.options import FileOptions
 from netspec.backends.runtime import Session
 from netspec.graph.checked import Graph

@@ -16,12 +16,13 @@ import json
 import math
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from dense_nets import DENSE, answers, tensors
 from libraries import timm, torchvision, transformers
 from torch import nn
 from torchvision.models import get_model, get_model_weights, list_models, regnet
@@ -66,19 +67,30 @@ TIMM = {
         name: name
         for family, members in {
             "beit": ("base", "large"),
+            "caformer": ("s18", "s36", "m36", "b36"),
             "cait": ("xxs24_224", "xxs36_224", "s24_224", "xs24_384", "m36_384"),
+            "convformer": ("s18", "s36", "m36", "b36"),
             "convmixer": ("768_32", "1536_20", "1024_20_ks9_p14"),
             "convnextv2": ("atto", "femto", "pico", "nano", "tiny", "base", "large", "huge"),
             "deit3": ("small", "medium", "base", "large"),
+            "efficientformer": ("l1", "l3", "l7"),
             "edgenext": ("xx_small", "x_small", "small", "base"),
             "efficientvit": ("b0", "b1", "b2", "b3"),
             "focalnet": tuple(
                 f"{n}_{e}" for n in ("tiny", "small", "base") for e in ("srf", "lrf")
             ),
+            "fastvit": ("t8", "t12", "s12", "sa12", "sa24", "sa36", "ma36"),
+            "gcvit": ("xxtiny", "xtiny", "tiny", "small", "base"),
+            "hgnet": ("tiny", "small"),
             "inception_next": ("atto", "tiny", "small", "base"),
+            "levit": ("128s", "128", "192", "256", "384"),
             "mobilenetv4": ("conv_small",),
+            "mobileone": ("s0", "s1", "s2", "s3", "s4"),
+            "pit": ("ti_224", "xs_224", "s_224", "b_224"),
             "poolformer": ("s12", "s24", "s36", "m36", "m48"),
             "pvt_v2": ("b0", "b1", "b2", "b3", "b4", "b5"),
+            "repvit": ("m0_9", "m1_0", "m1_1", "m1_5", "m2_3", "m1", "m2", "m3"),
+            "rexnet": ("100", "130", "150", "200", "300"),
             "resmlp": ("12_224", "24_224", "36_224", "big_24_224"),
             "starnet": ("s1", "s2", "s3", "s4"),
             "xcit": tuple(
@@ -86,12 +98,26 @@ TIMM = {
                 for n in ("nano_12", "tiny_12", "small_12", "tiny_24", "small_24", "medium_24")
                 for patch in (16, 8)
             ),
+            "tresnet": ("m", "l", "xl"),
             "twins_svt": ("small", "base", "large"),
         }.items()
         for member in members
         for name in (f"{family}_{member}" + "_patch16_224" * (family in ("beit", "deit3")),)
     },
     "deit3_huge_patch14_224": "deit3_huge_patch14_224",
+    **{f"tiny_vit_{n}m_224.dist_in22k_ft_in1k": f"tiny_vit_{n}m_224" for n in (5, 11, 21)},
+    **{
+        f"dla{n}": f"dla{n}"
+        for n in ("34", "46_c", "46x_c", "60x_c", "60", "60x", "102", "102x", "102x2", "169")
+    },
+    **{f"dpn{n}": f"dpn{n}" for n in ("92", "68", "68b", "98", "131", "107")},
+    **{n: n for n in ("skresnet18", "skresnet34", "skresnext50_32x4d", "selecsls42b")},
+    **{n: n for n in ("vovnet39a", "vovnet57a")},
+    **{
+        f"ese_vovnet{n}": f"ese_vovnet{n}"
+        for n in ("39b", "57b", "99b", "19b_slim", "19b_dw", "19b_slim_dw")
+    },
+    "legacy_xception": "xception",
     **{f"resnest{n}": f"resnest{n}" for n in ("14d", "26d", "50d", "101e", "200e")},
 }
 # Networks of transformers: the model, the spec, and what the configuration says.
@@ -203,13 +229,16 @@ TRANSFORMERS: dict[str, tuple[str, str, dict[str, Any]]] = {
         )
     },
 }
-SETTINGS = {"darknet53": {"slope": 0.01}}
+SETTINGS = {"darknet53": {"slope": 0.01}, "seresnet50": {"v1_5": True}}
 # Maps that a classifier flattens, or a training-only head needs, are as large as they are.
 SIZES = {"inception_v3": 299, "alexnet": 224, "mobilevit": 256, "swin_v2": 256}
 # Attention over all of an image, or over windows that its maps are made of.
-ATTENTION = ("vit", "deit", "swin", "maxvit", "coatnet", "mixer", "cait", "resmlp", "beit", "xcit")
+ATTENTION = (
+    *("vit", "deit", "swin", "maxvit", "coatnet", "mixer", "cait", "resmlp", "beit", "xcit"),
+    *("levit", "tiny_vit", "efficientformer", "pit", "gcvit"),
+)
 TOLERANCE = 1e-4
-AUXILIARY = ("aux1", "aux2", "AuxLogits", "aux_classifier")
+AUXILIARY = ("aux1", "aux2", "AuxLogits", "aux_classifier", "auxiliary_head")
 
 
 def constructors() -> list[str]:
@@ -219,6 +248,8 @@ def constructors() -> list[str]:
 
 def network(name: str) -> nn.Module:
     """A library's network with its training-only heads and without weights."""
+    if name in DENSE:
+        return DENSE[name].make()
     if name in TIMM:
         return timm.create_model(name)
     if name in TRANSFORMERS:
@@ -258,7 +289,7 @@ def counted(name: str) -> dict[str, Any]:
     for what, (key, tensor) in held:
         heads = key.split(".")[0] in AUXILIARY
         found[f"{what}_heads" if heads else what] += tensor.numel()
-    if name not in TIMM and name not in TRANSFORMERS:
+    if name not in TIMM and name not in TRANSFORMERS and name not in DENSE:
         # Those of other sizes of the image have other positions.
         metas = [weights.meta for weights in get_model_weights(name)]
         own = [meta for meta in metas if meta["num_params"] == found["params"]]
@@ -271,13 +302,16 @@ def counted(name: str) -> dict[str, Any]:
 
 def record() -> dict[str, dict[str, Any]]:
     """The figures of every network, by library and name."""
-    return {
+    found = {
         f"torchvision {torchvision.__version__.split('+')[0]}": {
             n: counted(n) for n in constructors()
         },
         f"timm {timm.__version__}": {n: counted(n) for n in TIMM},
         f"transformers {transformers.__version__}": {n: counted(n) for n in TRANSFORMERS},
     }
+    for name, network in DENSE.items():
+        found.setdefault(network.version, {})[name] = counted(name)
+    return found
 
 
 def values(key: str, shape: tuple[int, ...]) -> np.ndarray:
@@ -306,47 +340,60 @@ def compared(name: str) -> tuple[float, float]:
     module = network(name).eval()
     with torch.no_grad():
         for key, tensor in module.state_dict().items():
-            if tensor.dtype.is_floating_point:
+            if tensor.dtype.is_floating_point and tensor.dim():
                 tensor.copy_(torch.from_numpy(np.asarray(values(key, tuple(tensor.shape)))))
+    dense = DENSE.get(name)
+    if dense is not None:
+        inputs, shapes, settings = tensors(dense), dense.shapes, dense.settings
+        answer = answers(dense, module, inputs)
+    else:
         shape = (3, size_of(name), size_of(name))
-        image = np.random.default_rng(0).standard_normal((1, *shape), dtype=np.float32)
-        answer = module(torch.from_numpy(image))
-    answer = answer["out"] if isinstance(answer, dict) else answer
-    expected = answer.numpy().astype(np.float64)
+        inputs = [np.random.default_rng(0).standard_normal((1, *shape), dtype=np.float32)]
+        shapes, settings = ("x".join(map(str, shape)),), SETTINGS.get(name, {})
+        with torch.no_grad():
+            found = module(torch.from_numpy(inputs[0]))
+        answer = [found["out"] if isinstance(found, dict) else found]
+    expected = [each.numpy().astype(np.float64) for each in answer]
     spec = TIMM.get(name, RENAMED.get(name, name))
-    graph = netspec.load(spec, input=shape, **SETTINGS.get(name, {})).graph
+    graph = netspec.load(spec, input=shapes, **settings).graph
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "weights.pt"
-        torch.save(module.state_dict(), file)
+        left_out = dense.left_out if dense is not None else ()
+        torch.save({k: v for k, v in module.state_dict().items() if k not in left_out}, file)
         del module
         loaded = load(file, graph)
         assert not loaded.unused, loaded.unused
         assert not loaded.initial, loaded.initial
         with torch.no_grad():
             ours = to_module(prepared(graph, logits=True), loaded.source).eval()(
-                torch.from_numpy(image)
+                *map(torch.from_numpy, inputs)
             )
         compile_graph(
             graph, Path(folder) / "m.onnx", FileOptions(logits=True), source=loaded.source
         )
-        run = Session(Path(folder) / "m.onnx").run({graph.inputs[0].path: image})
-        (theirs,) = run.outputs.values()
-    norm = float(np.linalg.norm(expected))
-    gaps = (np.linalg.norm(given - expected) / norm for given in (ours.numpy(), theirs))
-    first, second = (float(gap) for gap in gaps)
-    return first, second
+        paths = (node.path for node in graph.inputs)
+        run = Session(Path(folder) / "m.onnx").run(dict(zip(paths, inputs, strict=True)))
+    given = [ours] if isinstance(ours, torch.Tensor) else list(ours)
+    return gap([each.numpy() for each in given], expected), gap(run.outputs.values(), expected)
+
+
+def gap(given: Iterable[np.ndarray], expected: Iterable[np.ndarray]) -> float:
+    """The largest deviation of an output, relative to its norm."""
+    pairs = zip(given, expected, strict=True)
+    gaps = (np.linalg.norm((a - b.reshape(a.shape)).ravel()) / np.linalg.norm(b) for a, b in pairs)
+    return float(max(gaps))
 
 
 def results(names: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
     """The deviations of each network, which are printed as they are found."""
-    for name in names or [*constructors(), *TIMM]:
+    for name in names or [*constructors(), *TIMM, *DENSE]:
         first, second = compared(name)
         said = "ok" if max(first, second) <= TOLERANCE else "DIFFERS"
-        print(
-            f"{name:32} {size_of(name):4} torch {first:.1e}  onnxruntime {second:.1e}  {said}",
-            flush=True,
+        size = (
+            max(max(x.shape[1:]) for x in tensors(DENSE[name])) if name in DENSE else size_of(name)
         )
-        yield name, {"size": size_of(name), "torch": f"{first:.1e}", "onnxruntime": f"{second:.1e}"}
+        print(f"{name:32} {size:4} torch {first:.1e}  onnxruntime {second:.1e}  {said}", flush=True)
+        yield name, {"size": size, "torch": f"{first:.1e}", "onnxruntime": f"{second:.1e}"}
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from netspec.foundation.records import record
 from netspec.graph.checked import Graph, Node
+from netspec.graph.loops import times
 from netspec.ops.declare.operator import Operator
 from netspec.passes.deploy import deploy
 from netspec.sizes.batch import SAMPLES
@@ -70,7 +71,7 @@ def node_cost(graph: Graph, node: Node) -> NodeCost:
     """One node's cost. Shared weights count once, where they are owned.
 
     Multiply-adds are those of one sample: a node over another leading symbol (regions of
-    interest) counts its nominal size times.
+    interest) counts its nominal size times, one in a recurrence as often as it runs.
     """
     trained, buffers, constants, macs, _ = _own(graph, node)
     params, frozen = (0, trained) if node.frozen else (trained, 0)
@@ -85,6 +86,8 @@ def _own(graph: Graph, node: Node) -> _Figures:
     if found.macs and node.types[0].batch != SAMPLES:
         rows = node.types[0].batch.rows(graph.nominal_sizes)
         found = found._replace(macs=found.macs * rows)
+    if found.macs:
+        found = found._replace(macs=found.macs * times(graph, node))
     return found
 
 

@@ -18,6 +18,7 @@ from netspec.analysis.receptive_field import (
 )
 from netspec.foundation.records import record
 from netspec.graph.checked import Call, Graph, Node
+from netspec.graph.loops import times
 from netspec.ops.declare.geometry import Geometry
 from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.source import Input
@@ -89,7 +90,7 @@ def layers_of(
                 buffers=cost.buffers,
                 constants=cost.constants,
                 macs=preset.count(graph, node),
-                activation=output_bytes(graph, node),
+                activation=output_bytes(graph, node) * times(graph, node),
                 field=tuple(fields[node].items()),
                 shares=None if node.owner == node.path else node.owner,
                 head=node.head,

@@ -15,6 +15,7 @@ from netspec.diagnostics.arguments import BadChoice
 from netspec.diagnostics.messages.draw import UnknownChoice
 from netspec.foundation.records import record
 from netspec.graph.checked import Graph, Node
+from netspec.graph.loops import times
 from netspec.ops.declare.operator import Operator
 from netspec.ops.elementwise.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm
 from netspec.ops.spatial.adaptive import AdaptiveAvgPool
@@ -27,7 +28,7 @@ from netspec.ops.spatial.upsample import Upsample
 from netspec.ops.vectors.attention import Attend, Attention
 from netspec.ops.vectors.recurrent import GRU, LSTM, RNN
 from netspec.sizes.dims import Dim
-from netspec.sizes.shapes import TensorType, numel
+from netspec.sizes.shapes import numel
 
 
 @record
@@ -80,7 +81,7 @@ def _torchinfo(graph: Graph, node: Node) -> Dim:
             total = total + places * weight.size
         elif "weight" in weight.name or "bias" in weight.name:
             total = total + output.channels * weight.size
-    return total * _samples(graph, output)
+    return total * _runs(graph, node)
 
 
 def _borrows(graph: Graph, node: Node) -> bool:
@@ -105,7 +106,7 @@ def _fvcore(graph: Graph, node: Node) -> Dim:
     rule = _FVCORE.get(type(node.op))
     if rule is None:
         return _macs(graph, node)
-    return rule(node) * _samples(graph, node.types[0])
+    return rule(node) * _runs(graph, node)
 
 
 def _batch_normalised(node: Node) -> Dim:
@@ -177,8 +178,9 @@ _FVCORE: dict[type[Operator], Callable[[Node], Dim]] = {
 }
 
 
-def _samples(graph: Graph, tensor: TensorType) -> Dim:
-    return tensor.batch.rows(graph.nominal_sizes)
+def _runs(graph: Graph, node: Node) -> Dim:
+    """How often a node's figures count for one sample."""
+    return node.types[0].batch.rows(graph.nominal_sizes) * times(graph, node)
 
 
 PRESETS = {

@@ -11,7 +11,8 @@ from onnx import AttributeProto, GraphProto
 from netspec.backends.onnx.compile import Unmeasured
 from netspec.backends.onnx.islands import floats
 from netspec.backends.onnx.kinds import Parts
-from netspec.backends.onnx.lowering import Model
+from netspec.backends.onnx.model import Model
+from netspec.backends.onnx.scans import inside
 from netspec.diagnostics.raised import NetspecError
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ def extremes(
     from netspec.backends.observe import watched
 
     graph = Parts(model)
-    names = floats(graph)
+    stepwise = inside(model)
+    names = [name for name in floats(graph) if name not in stepwise]
     mark = "range"
     while any(name.startswith(mark) for name in names):
         mark += "_"

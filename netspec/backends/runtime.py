@@ -19,6 +19,7 @@ from netspec.backends.onnx.blocks.inlining import inline
 from netspec.backends.onnx.guard import check_model
 from netspec.backends.onnx.images import IMAGES, image_of, said_of_images
 from netspec.backends.onnx.sizes import TooLarge, check_sizes
+from netspec.backends.onnx.stepwise import written_out
 from netspec.backends.placement import strays
 from netspec.backends.switches import DEFAULTS, KEY, Switches, Tuned, has_vnni, read_tuned
 from netspec.diagnostics.limits import DEFAULT
@@ -88,7 +89,7 @@ class Session:
     ) -> None:
         self._path, self._device, self._fitting, self._most = path, device, fitting, most
         self._graphs = 0
-        self._model = inline(_without_weights(check_model(path)))
+        self._model = written_out(inline(_without_weights(check_model(path))))
         found = tuned_of(self._model, path).get(device)
         self.tuned = found.here() if found else _UNSAID
         self.switches = switches.over(self.tuned).over(DEFAULTS)

@@ -108,7 +108,7 @@ def _by_structure(
         left = as_torch(left, [*layers, *heads])
     for ours, parts in known.items():
         plan.pair(ours, parts, "map" if ours in settled else "name")
-    wanted = {plain(tensor.shape) for layer in (*layers, *heads) for tensor in layer.tensors}
+    wanted = {tensor.shape for layer in (*layers, *heads) for tensor in layer.tensors}
     signatures = {layer.signature for layer in (*layers, *heads)}
     modules = joined(modules_of(left, wanted), signatures)
     trusted = in_definition_order(file)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from itertools import combinations
 from math import prod
@@ -41,12 +41,15 @@ class Item:
             yield from child.modules()
 
 
-def modules_of(tensors: Mapping[str, Shape], wanted: set[Shape]) -> list[Module]:
-    """The layers of a file, in file order. `wanted` are the plain shapes that the graph has."""
+def modules_of(tensors: Mapping[str, Shape], wanted: Collection[Shape]) -> list[Module]:
+    """The layers of a file, in file order. `wanted` are the shapes that the graph has."""
+    ranks: dict[Shape, set[int]] = {}
+    for shape in wanted:
+        ranks.setdefault(plain(shape), set()).add(len(shape))
     grouped: dict[tuple[str, ...], list[Tensor]] = {}
     for name, parsed in parsed_file(tensors).items():
         if not is_counter(name):
-            shape = _as_wanted(tensors[name], wanted)
+            shape = _as_wanted(tensors[name], ranks)
             if parsed.bare:
                 shape = plain_bare(tensors[name])
             grouped.setdefault(parsed.components, []).append(Tensor(parsed.role, (name,), shape))
@@ -62,14 +65,21 @@ def _common_name(tensors: list[Tensor]) -> str:
     return ".".join(parsed_name(first).components)
 
 
-def _as_wanted(shape: Shape, wanted: set[Shape]) -> Shape:
+def _as_wanted(shape: Shape, wanted: Mapping[Shape, Collection[int]]) -> Shape:
     """A matrix over a flattened map is a convolution over the whole map, and the reverse; a vector may
-    have axes of size 1 before it.
+    have axes of size 1 around it, as a layer scale that is written for maps: it is no kernel of another
+    rank. `wanted` has the ranks by plain shape.
     """
-    if plain(shape) in wanted or len(shape) < 2:
+    if len(shape) < 2:
         return shape
-    if prod(shape) == shape[-1] and shape[-1:] in wanted:
-        return shape[-1:]
+    vector = (max(shape),) if prod(shape) == max(shape) else None
+    ranks = wanted.get(plain(shape), ())
+    if ranks and (vector is None or {2, len(shape)} & set(ranks) or len(shape) == 2):
+        return shape
+    if vector is not None and vector in wanted:
+        return vector
+    if ranks:
+        return shape
     flat = (shape[0], prod(shape[1:]))
     if len(shape) > 2:
         return flat if flat in wanted else shape

@@ -113,13 +113,16 @@ class _Pairing:
         if not _commutes(x):
             return y.inputs
         (first, second), (left, right) = x.inputs, y.inputs
-        forms = self.forms
-        straight = forms[first.node] == forms[left.node] and forms[second.node] == forms[right.node]
-        crossed = forms[first.node] == forms[right.node] and forms[second.node] == forms[left.node]
+        straight = self._similar(first, left) and self._similar(second, right)
+        crossed = self._similar(first, right) and self._similar(second, left)
         paired = (
             self.pairs.get(first.node) is right.node or self.pairs.get(second.node) is left.node
         )
         return (right, left) if crossed and (paired or not straight) else y.inputs
+
+    def _similar(self, x: Value, y: Value) -> bool:
+        """Whether values may be each other's: of several outputs each is another."""
+        return self.forms[x.node] == self.forms[y.node] and x.index == y.index
 
 
 def _commutes(node: Node) -> bool:

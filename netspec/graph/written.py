@@ -12,7 +12,9 @@ from fractions import Fraction
 from itertools import count, groupby
 
 from netspec.diagnostics.raised import Rejection
-from netspec.graph.checked import Graph, Node, Value
+from netspec.graph.checked import Call, Graph, Node, Value
+from netspec.graph.loops import Loop, loops
+from netspec.ops.arranging.recurrence import All, Each, Last
 from netspec.ops.declare.known import Values
 from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.params import MISSING
@@ -47,6 +49,9 @@ class _Writer:
         self.named_outputs = [o for o in graph.outputs if o.name not in self.taken]
         self.outputs = {output.value: output.name for output in reversed(self.named_outputs)}
         self.taken |= {output.name for output in self.named_outputs}
+        self.loops = {loop.last: loop for loop in loops(graph)}
+        # The recurrence whose braces are being written.
+        self.within: Call | None = None
         self.steps: dict[str, str] = {}
         self.names: dict[Value, str] = {}
 
@@ -63,7 +68,7 @@ class _Writer:
     def _steps(self) -> Iterator[str]:
         start = self.graph.inputs[0].output if len(self.graph.inputs) == 1 else None
         heads = {head.name: head for head in self.graph.heads}
-        steps = (node for node in self.graph.nodes if not isinstance(node.op, Input))
+        steps = (node for node in self.graph.nodes if not isinstance(node.op, Input | Each | All))
         for name, nodes in groupby(steps, key=lambda node: node.head):
             lines: list[str] = []
             wire = self._run(nodes, start, lines)
@@ -79,12 +84,74 @@ class _Writer:
         yield from self._ends(start)
 
     def _run(self, nodes: Iterable[Node], wire: Value | None, lines: list[str]) -> Value | None:
-        """Adds the lines of nodes of one training head, or of none; what flows after them."""
+        """Adds the lines of nodes of one training head, or of none; what flows after them.
+
+        What runs at every step of a recurrence comes with what ends it.
+        """
         for node in nodes:
+            if isinstance(node.op, Each | All | Input) or self._braces(node) is not self.within:
+                continue
+            if isinstance(node.op, Last):
+                lines += self._recurrence(self.loops[node], wire)
+                wire = node.output if len(node.types) == 1 else None
+                continue
             lines.append(self._step(node, wire))
             lines += self._apart(node)
             wire = node.output if len(self._carried(node)) == 1 else None
         return wire
+
+    def _recurrence(self, loop: Loop, wire: Value | None) -> Iterator[str]:
+        """The lines of a recurrence: what flows in, its braces, and the names of what flows out."""
+        sequence, *starts = loop.each.inputs
+        step, *states = loop.each.outputs
+        variable = self._free(loop.call.block)
+        if len(starts) > 1 or starts[0] != wire:
+            yield self._bundle(f"@{self.names[value]}" for value in starts)
+        yield f"for {variable} in @{self.names[sequence]} {{"
+        self.names[step] = variable
+        for state in states:
+            self.names[state] = self._free(f"{variable}_before")
+        yield f"  {self._bundle(f'identity as {self.names[state]}' for state in states)}"
+        lines: list[str] = []
+        wire = self._braced(loop, states[0] if len(states) == 1 else None, lines)
+        for node in loop.joined:
+            made = node.inputs[0]
+            given = made.node is loop.each or loop.call not in _recurrences(made.node)
+            if given and made not in states:
+                name = self._free(f"{self.names[made]}_all")
+                lines.append(f"@{self.names[made]}; identity as {name}")
+                self.names[node.output], wire = name, None
+            else:
+                self.names[node.output] = self.names[made]
+        yield from (f"  {line}" for line in lines)
+        ends = loop.last.inputs[:-1]
+        if len(ends) > 1 or ends[0] != wire:
+            yield f"  {self._bundle(f'@{self.names[value]}' for value in ends)}"
+        for value in loop.last.outputs:
+            name = self.outputs.pop(value, "") if loop.last.head is None else ""
+            self.names[value] = name or self._free(f"{variable}_last")
+            self.steps[f"{loop.last.path}.{value.index}"] = self.names[value]
+        yield f"}} as {', '.join(self.names[value] for value in loop.last.outputs)}"
+
+    def _braced(self, loop: Loop, wire: Value | None, lines: list[str]) -> Value | None:
+        """Adds the lines of what runs at every step, recurrences inside as a whole."""
+        outer, self.within = self.within, loop.call
+        wire = self._run(self.graph.nodes, wire, lines)
+        self.within = outer
+        return wire
+
+    @staticmethod
+    def _braces(node: Node) -> Call | None:
+        """The innermost recurrence in whose braces a node is written; what ends one stands behind them."""
+        inside = _recurrences(node)
+        if isinstance(node.op, Last):
+            next(inside)
+        return next(inside, None)
+
+    @staticmethod
+    def _bundle(parts: Iterable[str]) -> str:
+        several = list(parts)
+        return several[0] if len(several) == 1 else f"{{ | {' | '.join(several)} }}"
 
     def _carry(self, end: Value, wire: Value | None) -> Iterator[str]:
         """The line after which a value flows, where it does not yet."""
@@ -122,8 +189,13 @@ class _Writer:
     def _named(self, node: Node) -> str:
         if node.output in self.outputs and len(self._carried(node)) == 1 and node.head is None:
             return self.outputs.pop(node.output)
-        inside = node.path.removeprefix(f"{node.head}.")
-        return self._free(inside.replace(".", "_"))
+        return self._free(self._inside(node))
+
+    def _inside(self, node: Node) -> str:
+        """What a node is called in flat text: its path, without heads and recurrences, which have braces."""
+        parts = node.path.removeprefix(f"{node.head}.").split(".")
+        braces = {call.component for call in _recurrences(node)}
+        return "_".join(part for part in parts if part not in braces)
 
     def _free(self, wanted: str) -> str:
         tries = (f"{wanted[: _LONGEST - len(end)]}{end}" for end in _endings())
@@ -156,6 +228,12 @@ class _Writer:
             yield f"output {', '.join(output.name for output in self.named_outputs)}"
         else:
             yield from self._carry(self.graph.outputs[0].value, wire)
+
+
+def _recurrences(node: Node) -> Iterator[Call]:
+    """The recurrences around a node that are not written out."""
+    calls = node.call.ancestors() if node.call else ()
+    return (call for call in calls if call.recurrent and call.copy is None)
 
 
 def input_line(graph: Graph, node: Node) -> str:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from fnmatch import fnmatchcase
+from itertools import count
 
 from netspec.diagnostics.messages.backends import BadTap, UnknownTap
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.suggest import closest, renew_budget
 from netspec.graph.checked import Graph, Node, Output, Value
+from netspec.graph.loops import Loop, around, loops
+from netspec.ops.arranging.recurrence import All
 from netspec.ops.declare.source import Input
 
 # Parts of a block that are named where a path ends wrong.
@@ -20,9 +24,9 @@ def tapped(graph: Graph, paths: Iterable[str]) -> Graph:
 
     A path is a step's, which gives what that step alone computes; or a block's, or a name given with
     `as`, which give what flows on from there. `*` stands for any part of one component. A wire of
-    several tensors gives `path.1`, `path.2` and so on. Of an unchecked path raises NetspecError. Made
-    before any pass, so that each sees what is wanted; where a step is dropped, what flows into it
-    stands in.
+    several tensors gives `path.1`, `path.2` and so on; what a step of a recurrence makes is joined along
+    time. Of an unchecked path raises NetspecError. Made before any pass, so that each sees what is
+    wanted; where a step is dropped, what flows into it stands in.
     """
     wanted = list(dict.fromkeys(paths))
     if not wanted:
@@ -37,12 +41,52 @@ def tapped(graph: Graph, paths: Iterable[str]) -> Graph:
     taken = {output.name: output.value for output in graph.outputs}
     taken |= {head.name: head.value for head in graph.heads}
     added = []
+    joining = _Joining(graph)
     for name, value in found.items():
         if name not in taken:
-            added.append(Output(name, value, tap=True))
+            added.append(Output(name, joining.whole(value), tap=True))
         elif taken[name] != value:
             raise NetspecError(BadTap(name, "an output of that name is another step's"), status=2)
-    return graph.replace(outputs=(*graph.outputs, *added))
+    nodes = (*graph.nodes, *joining.nodes)
+    return graph.replace(nodes=nodes, outputs=(*graph.outputs, *added))
+
+
+class _Joining:
+    """What joins along time what the steps of recurrences make, for those who look from outside."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._around = around(graph)
+        self._loops = {loop.each: loop for loop in loops(graph)}
+        self._paths = {node.path for node in graph.nodes}
+        self._count = len(graph.nodes)
+        self.nodes: list[Node] = []
+
+    def whole(self, value: Value) -> Value:
+        """A value of a step as all of them along time, of recurrences inside others innermost first."""
+        begun = self._around.get(value.node, ())
+        if value.node in self._loops:
+            begun = (*begun, value.node)
+        for each in reversed(begun):
+            value = self._joined(self._loops[each], value)
+        return value
+
+    def _joined(self, loop: Loop, value: Value) -> Value:
+        op, inputs = All(), (value, loop.each.inputs[0], loop.last.output)
+        prefix = loop.each.path.rpartition(".")[0]
+        numbered = (f"{prefix}.{op.spelling}{number}" for number in count(1))
+        path = next(path for path in numbered if path not in self._paths)
+        self._paths.add(path)
+        node = replace(
+            loop.last,
+            index=self._count + len(self.nodes),
+            op=op,
+            inputs=inputs,
+            types=(op.infer(*(one.type for one in inputs)),),
+            path=path,
+            owner=path,
+        )
+        self.nodes.append(node)
+        return node.output
 
 
 def _known(graph: Graph) -> dict[str, tuple[Value, ...]]:

@@ -15,12 +15,14 @@ from netspec.backends.onnx.blocks.inlining import inline
 from netspec.backends.onnx.compile import FOLDED, optimized
 from netspec.backends.onnx.guard import check_model
 from netspec.backends.onnx.lowering import lowered_as
+from netspec.backends.onnx.scans import reads
 from netspec.backends.runtime import Session
 from netspec.backends.switches import Switches
 from netspec.diagnostics.messages.backends import RuntimeFailed
 from netspec.diagnostics.raised import NetspecError
 from netspec.foundation.records import record
 from netspec.graph.checked import Graph, Node, Value
+from netspec.graph.loops import around, loops
 from netspec.ops.declare.source import Input
 from netspec.sizes.shapes import numel
 from netspec.system.atomic import draft
@@ -109,7 +111,10 @@ class Locator:
     ) -> Iterator[tuple[Node, float, float]]:
         """Each node by itself, with its error and PyTorch's."""
         known = self._known
-        parts = [part for node in nodes if (part := _part(node, known))]
+        # What runs at every step is a loop of the file: as a whole, `first_wrong` looks at it.
+        looped = _of_recurrences(self.graph)
+        alone = (node for node in nodes if node not in looped)
+        parts = [part for node in alone if (part := _part(node, known))]
         needed = [*_read_for(nodes), *(v for part in parts for n in part for v in n.inputs)]
         needed += _read_for([value.node for value in needed if value.index])
         names = {value: known[value] for value in needed if value in known}
@@ -166,7 +171,7 @@ def _cut(proto: ModelProto, names: set[str]) -> None:
     kept = []
     for node in reversed(proto.graph.node):
         if needed.intersection(node.output):
-            needed.update(node.input)
+            needed.update(reads(node))
             kept.append(node)
     held = {name for node in kept for name in node.output}
     nodes = list(reversed(kept))
@@ -178,6 +183,14 @@ def _cut(proto: ModelProto, names: set[str]) -> None:
     del proto.graph.output[:]
     for name in sorted(names & held):
         proto.graph.output.add(name=name)
+
+
+def _of_recurrences(graph: Graph) -> set[Node]:
+    """The nodes of recurrences that are not written out, those that begin and end them too."""
+    found = set(around(graph))
+    for loop in loops(graph):
+        found |= {loop.each, loop.last, *loop.joined}
+    return found
 
 
 def _part(node: Node, known: Mapping[Value, str]) -> list[Node]:

@@ -69,7 +69,7 @@ def verify(
 
     need_both()
     smaller = None if full_size else reduced(graph)
-    net = prepared(smaller.graph if smaller else graph, logits=logits)
+    net = prepared(smaller.graph if smaller else graph, logits=logits, target=options.target)
     source = weights or _seeded(net, seed, progress)
     with tempfile.TemporaryDirectory(prefix="netspec-") as folder:
         path = Path(folder) / "model.onnx"
@@ -103,7 +103,7 @@ def verify_file(
     from netspec.backends.onnx.compile import prepared
 
     need_both()
-    net = prepared(graph, logits=options.logits, taps=options.taps)
+    net = prepared(graph, logits=options.logits, taps=options.taps, target=options.target)
     return _verified(
         net,
         path,

@@ -84,7 +84,9 @@ def _vector(vector: Vector, source: WeightSource) -> Array:
         case InverseRoot():
             return 1 / np.sqrt(_vector(vector.vector, source) + vector.plus)
         case Part():
-            return _vector(vector.vector, source)[vector.start : vector.stop]
+            whole = _vector(vector.vector, source)
+            # One number stands for all channels.
+            return whole if whole.size == 1 else whole[vector.start : vector.stop]
         case Contracted():
             return _contracted(vector, source)
 

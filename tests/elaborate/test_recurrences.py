@@ -208,8 +208,16 @@ def test_it_is_drawn_as_one_pass_that_is_repeated() -> None:
     assert [(item.count, item.element.name) for item in repeats] == [(6, "x_t1")]
 
 
-@pytest.mark.parametrize(("length", "code"), [(5000, "NS317"), (2**28, "NS317"), (4000, "NS404")])
-def test_a_long_one_is_refused_before_it_is_built(length: int, code: str) -> None:
+def test_a_long_one_is_not_written_out() -> None:
+    """Neither is it refused: its nodes are as many whatever its length."""
+    text = PLAIN.replace("fc-4(act=tanh)", "fc-4; relu x8; tanh")
+    sizes = {len(net(text.replace("3x6", f"3x{length}")).nodes) for length in (65, 4000, 2**28)}
+    assert len(sizes) == 1
+
+
+def test_more_tensors_of_a_bundle_than_fit_are_refused_before_they_are_built() -> None:
+    parts = "{ " + "| identity " * 4000 + "}"
+    text = f"input 3x4\n{parts} as all\nfor x in @all {{ conv1-3; relu x8 }}"
     with pytest.raises(NetspecError) as caught:
-        net(PLAIN.replace("3x6", f"3x{length}").replace("fc-4(act=tanh)", "fc-4; relu x8; tanh"))
-    assert caught.value.diagnostics[0].code == code
+        net(text)
+    assert caught.value.diagnostics[0].code == "NS404"

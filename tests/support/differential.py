@@ -15,6 +15,8 @@ from onnx import numpy_helper
 
 from netspec.backends.onnx.guard import ALLOWED
 from netspec.backends.onnx.lowering import lower
+from netspec.backends.onnx.scans import reads
+from netspec.backends.onnx.stepwise import inner_nodes
 from netspec.backends.onnx.targets import EVERY, Target, ir_version
 from netspec.backends.torch.modules import to_module
 from netspec.diagnostics.source import Source
@@ -132,10 +134,10 @@ def onnx_model(
     written = proto.opset_import[0].version
     assert opset in (None, written)
     assert [(o.domain, o.version) for o in proto.opset_import] == [("", written)]
-    read = {name for node in proto.graph.node for name in node.input}
+    read = {name for node in proto.graph.node for name in reads(node)}
     assert {tensor.name for tensor in proto.graph.initializer} <= read, "nothing reads it"
     assert proto.ir_version == ir_version(written)
-    for node in proto.graph.node:
+    for node in inner_nodes(proto.graph.node):
         assert node.op_type != "Dropout"
         assert node.op_type in ALLOWED, "netspec would not run its own model"
         assert not FORBIDDEN & {attribute.name for attribute in node.attribute}

@@ -13,6 +13,7 @@ from netspec.analysis.training.tensors import BFLOAT16, FLOAT16
 from netspec.diagnostics.messages.budget import OpenSizes, UnknownKept
 from netspec.diagnostics.raised import NetspecError
 from netspec.graph.checked import Graph
+from netspec.passes.unroll import unrolled
 
 _LOW = {"fp32": None, "bf16": BFLOAT16, "fp16": FLOAT16}
 # torch counts the batches that a layer with running statistics has seen, in an int64.
@@ -48,6 +49,8 @@ def training_memory(
         raise ValueError(f"a batch has at least one sample, not {batch}")
     if graph.symbols:
         raise NetspecError(OpenSizes(graph.name, ", ".join(graph.symbols)), status=2)
+    # Each step of a recurrence keeps what it makes.
+    graph, origins = unrolled(graph)
     try:
         found = Pass(graph, batch, device=device, low=_LOW[dtype])
     except UnknownFunction as error:
@@ -67,6 +70,7 @@ def training_memory(
     kept: dict[str, int] = {}
     for storage, path in tape.kept.items():
         if not storage.own:
+            path = origins.get(path, path)
             kept[path] = kept.get(path, 0) + storage.bytes
     inputs = sum(tensor.storage.bytes for tensor in found.inputs)
     peak, at = max(tape.most, most_alive(tape, found.outputs), key=lambda most: most[0])
@@ -82,7 +86,7 @@ def training_memory(
         inputs=inputs,
         activations=sum(kept.values()),
         peak=weights + buffers + state + inputs + peak,
-        peak_at=at,
+        peak_at=origins.get(at, at),
         kept=tuple(Kept(path, size) for path, size in kept.items()),
     )
 

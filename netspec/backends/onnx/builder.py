@@ -12,7 +12,7 @@ from netspec.backends.onnx.constants import Constants
 from netspec.backends.onnx.legal import where_the_net_runs, zero_if_legal
 from netspec.backends.onnx.places import places
 from netspec.backends.onnx.spelling import Spelling, features, since
-from netspec.backends.onnx.targets import EVERY, Target
+from netspec.backends.onnx.targets import EVERY, Target, feature_of
 from netspec.backends.onnx.types import inner_types, value_type, weight_type
 from netspec.diagnostics.messages.backends import StepNeedsOpset, TargetLacks
 from netspec.diagnostics.raised import Collector
@@ -20,6 +20,7 @@ from netspec.diagnostics.records import Diagnostic
 from netspec.diagnostics.source import Span
 from netspec.foundation.records import record
 from netspec.graph.checked import Graph, Head, Node, Output, Value
+from netspec.graph.loops import loops
 from netspec.ops.declare.interfaces import Operand
 from netspec.ops.declare.source import Input
 from netspec.ops.declare.weight import Weight
@@ -143,6 +144,9 @@ class Builder(Spelling):
         for node in self.graph.inputs:
             self.values[node.output] = node.path
         self._refuse_illegal_sizes()
+        for loop in loops(self.graph):
+            self._place = loop.call.span
+            self.want(feature_of(loop))
         for node in self.graph.nodes:
             if not isinstance(node.op, Input):
                 self._lower_node(node)

@@ -24,7 +24,7 @@ from netspec.weights.sources import Seeded, WeightSource
 if TYPE_CHECKING:
     from netspec.backends.onnx.blocks.functions import Blocks
     from netspec.backends.onnx.half import Precision
-    from netspec.backends.onnx.lowering import Model
+    from netspec.backends.onnx.model import Model
 
     # The least and the largest value of each tensor of a model with these weights, by name.
     Measure = Callable[[Model, WeightSource], dict[str, tuple[float, float]]]
@@ -40,7 +40,7 @@ FOLDED = "netspec.folded"
 
 
 if TYPE_CHECKING:
-    from netspec.backends.onnx.lowering import Model
+    from netspec.backends.onnx.model import Model
     from netspec.backends.onnx.rounding import Quantized
 
     # Turns the lowered model of a graph with these weights into one of eight bits.
@@ -99,17 +99,27 @@ class Written:
 
 
 def prepared(
-    graph: Graph, *, logits: bool = False, heads: bool = False, taps: Sequence[str] = ()
+    graph: Graph,
+    *,
+    logits: bool = False,
+    heads: bool = False,
+    taps: Sequence[str] = (),
+    target: str | None = None,
 ) -> Graph:
     """The graph as it is deployed: heads and training-only layers dropped, softmax on request.
 
-    The inner steps that `taps` name become outputs too; see `netspec.passes.taps`.
+    The inner steps that `taps` name become outputs too; see `netspec.passes.taps`. Recurrences that the
+    reader called `target` does not run as loops are written out, if the number of their steps is known.
     """
+    from netspec.backends.onnx.targets import target_named
     from netspec.passes.deploy import deploy
     from netspec.passes.logits import logits as without_softmax
     from netspec.passes.taps import tapped
+    from netspec.passes.unroll import unroll
 
+    reader = target_named(target)
     deployed = deploy(tapped(graph, taps), heads=heads)
+    deployed = unroll(deployed, lambda loop: not reader.runs(loop))
     return without_softmax(deployed) if logits else deployed
 
 
@@ -146,13 +156,20 @@ def compile_graph(
     from netspec.backends.onnx.described import described
     from netspec.backends.onnx.file import write
     from netspec.backends.onnx.images import IMAGES, as_text, taking_pixels
-    from netspec.backends.onnx.lowering import lower
+    from netspec.backends.onnx.lowering import lower_steps
+    from netspec.backends.onnx.scans import closed
     from netspec.backends.onnx.targets import target_named
 
     images = preprocessings(graph)
     if options.preprocess and not images:
         raise NetspecError(NoPreprocessing(graph.name), status=2)
-    deployed = prepared(graph, logits=options.logits, heads=options.heads, taps=options.taps)
+    deployed = prepared(
+        graph,
+        logits=options.logits,
+        heads=options.heads,
+        taps=options.taps,
+        target=options.target,
+    )
     folded = optimized(deployed, optimize=options.optimize)
     text = graph.source.text
     about = {
@@ -169,7 +186,7 @@ def compile_graph(
         raise NetspecError(lack, status=2)
     if options.target is not None:
         about["netspec.target"] = target.name
-    model = lower(
+    model = lower_steps(
         folded.graph, opset=options.opset, target=target, batch=options.batch, metadata=about
     )
     made: WeightSource = Derived(source or Seeded(), folded.recipes)
@@ -182,6 +199,7 @@ def compile_graph(
         model = taking_pixels(model, images)
     if options.preprocess or quantized is not None:
         model = described(model, folded.graph)
+    model = closed(model)
     blocks = None
     if options.blocks is not None:
         model, blocks = as_functions(model, graph.name, options.blocks)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from onnx import GraphProto, TypeProto, ValueInfoProto, helper
 
-from netspec.backends.onnx.lowering import Model
+from netspec.backends.onnx.model import Model
 from netspec.backends.onnx.places import places
 from netspec.backends.onnx.types import inner_types, weight_type
 from netspec.graph.checked import Graph

@@ -15,7 +15,7 @@ from onnx import TensorProto, helper
 
 from netspec.backends.onnx.builder import Initializer
 from netspec.backends.onnx.data import data_file, tidy
-from netspec.backends.onnx.lowering import Model
+from netspec.backends.onnx.model import Model
 from netspec.diagnostics.messages.files import CannotStream
 from netspec.diagnostics.raised import NetspecError
 from netspec.foundation.records import record

@@ -13,13 +13,15 @@ from pathlib import Path
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto
 
 from netspec.backends.onnx.blocks.inlining import DOMAIN, check_functions, inlined_nodes
+from netspec.backends.onnx.stepwise import bodies, check_scans, inner_nodes
 from netspec.diagnostics.messages.backends import BadModel
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.records import printable
 from netspec.foundation.records import record
 from netspec.system.reading import MOST_AXES, open_regular, reading
 
-# The operators netspec writes. Others, loops and custom code among them, are not loaded.
+# The operators netspec writes. Others, custom code among them, are not loaded, and of loops only a `Scan`
+# whose body holds such operators.
 ALLOWED = frozenset(
     """
     Abs Add And ArgMax AveragePool BatchNormalization Cast Ceil Celu Clip Concat ConstantOfShape Conv
@@ -55,7 +57,8 @@ def check_model(path: Path) -> ModelProto:
     proto = read_model(path)
     with reading(lambda reason: _bad(path, reason)):
         check_functions(proto)
-        nodes = inlined_nodes(proto)
+        check_scans(proto)
+        nodes = list(inner_nodes(inlined_nodes(proto)))
     for node in chain(nodes, *(function.node for function in proto.functions)):
         if node.domain == DOMAIN:
             continue
@@ -132,8 +135,10 @@ def read_model(path: Path) -> ModelProto:
 def _check_text(proto: ModelProto) -> None:
     """Raises ValueError for names that are no UTF-8: protobuf gives them as bytes."""
     graph = proto.graph
-    nodes = list(chain(graph.node, *(function.node for function in proto.functions)))
-    named = [*graph.input, *graph.output, *graph.initializer, *nodes, *proto.functions]
+    inner = list(bodies(graph.node))
+    nodes = list(chain(graph.node, *(part.node for part in (*proto.functions, *inner))))
+    named = [item for body in inner for item in (*body.input, *body.output, *body.value_info)]
+    named += [*graph.input, *graph.output, *graph.initializer, *nodes, *proto.functions]
     texts = [item.name for item in named]
     texts += [text for node in nodes for text in (*node.input, *node.output, node.op_type)]
     texts += [item.domain for item in (*nodes, *proto.opset_import, *proto.functions)]

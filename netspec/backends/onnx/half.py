@@ -25,7 +25,7 @@ from netspec.backends.onnx.builder import Initializer
 from netspec.backends.onnx.guard import check_model
 from netspec.backends.onnx.islands import LARGEST, Island, Range, islands
 from netspec.backends.onnx.kinds import FLOAT, HALF, Parts, Typed, followed
-from netspec.backends.onnx.lowering import Model
+from netspec.backends.onnx.model import Model
 from netspec.backends.onnx.options import FileOptions
 from netspec.diagnostics.messages.backends import BeyondHalf
 from netspec.diagnostics.raised import NetspecError

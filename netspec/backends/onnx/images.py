@@ -12,7 +12,7 @@ from onnx import GraphProto, NodeProto, TensorProto, ValueInfoProto, helper, num
 
 from netspec.analysis.preprocessing import Misfit, Preprocessing, completed
 from netspec.analysis.statements import PREPROCESS
-from netspec.backends.onnx.lowering import Model
+from netspec.backends.onnx.model import Model
 from netspec.graph.checked import Node
 
 # The key of a file's metadata under which the spec's `preprocess` lines stand, as JSON.

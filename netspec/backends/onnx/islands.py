@@ -15,8 +15,9 @@ import numpy as np
 from onnx import NodeProto, TensorProto, numpy_helper
 
 from netspec.backends.onnx.kinds import Parts, followed, halves
-from netspec.backends.onnx.lowering import Model
+from netspec.backends.onnx.model import Model
 from netspec.backends.onnx.options import path_pattern
+from netspec.backends.onnx.scans import stepwise
 from netspec.diagnostics.messages.backends import NoSuchStep
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.source import Span
@@ -90,6 +91,7 @@ def islands(
     asked = _asked([step for step in steps if step is not None], globs)
     demands = _Demands(model, graph, source, ranges)
     placing = _placing(steps)
+    recurring = stepwise(model)
     wide: set[int] = set()
     found = []
     for step, nodes in steps.items():
@@ -100,6 +102,8 @@ def islands(
             own = (n for n, node in nodes if not (reads and node.op_type in _PRODUCTS))
             reasons = dict.fromkeys(own, placing[step]) | reasons
         whole = (asked.get(step, "") if step else "") or demands.of_weights(nodes)
+        if any(not recurring.isdisjoint(node.output) for _, node in nodes):
+            whole = whole or "what a recurrence carries on is rounded at every step"
         if reasons and not whole and not any(map(demands.multiplies, (n for _, n in nodes))):
             whole = next(iter(reasons.values()))
         reasons |= demands.of_values(nodes)

@@ -10,7 +10,7 @@ from functools import cache
 
 from onnx import GraphProto, NodeProto, TensorProto, defs
 
-from netspec.backends.onnx.lowering import Model
+from netspec.backends.onnx.model import Model
 from netspec.foundation.records import record
 
 FLOAT, HALF = TensorProto.FLOAT, TensorProto.FLOAT16

@@ -2,50 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
-
 from onnx import GraphProto, ModelProto
 
-from netspec.backends.onnx.builder import Builder, Initializer, outputs_of
+from netspec.backends.onnx.builder import Builder, outputs_of
+from netspec.backends.onnx.model import Model
+from netspec.backends.onnx.scans import closed
 from netspec.backends.onnx.targets import EVERY, OPSETS, TARGETS, Target, ir_version
 from netspec.backends.onnx.types import value_type
 from netspec.diagnostics.messages.backends import OpsetUnsupported
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.records import Diagnostic
-from netspec.foundation.records import record
 from netspec.foundation.version import __version__
-from netspec.graph.checked import Graph, Node, Value
-
-
-@record
-class Model:
-    """An ONNX model without its weights, the weights it needs in file order, and where values are.
-
-    `graph` is the encoded graph, `head` the model around it; `values` is the name in the model of
-    each value of the graph, `owners` the node of the graph that each node of the model is for, in
-    order: None where it is for none.
-    """
-
-    head: ModelProto
-    graph: bytes
-    weights: tuple[Initializer, ...]
-    values: Mapping[Value, str]
-    owners: tuple[Node | None, ...] = ()
-
-    @property
-    def proto(self) -> ModelProto:
-        """The model as one message, made anew each time."""
-        whole = ModelProto()
-        whole.CopyFrom(self.head)
-        whole.graph.ParseFromString(self.graph)
-        return whole
-
-    def with_graph(self, graph: GraphProto, weights: Iterable[Initializer] | None = None) -> Model:
-        """The model with another graph, and with other weights where they are given."""
-        encoded = graph.SerializeToString(deterministic=True)
-        chosen = self.weights if weights is None else tuple(weights)
-        return replace(self, graph=encoded, weights=chosen)
+from netspec.graph.checked import Graph
 
 
 def lower(
@@ -58,10 +26,24 @@ def lower(
 ) -> Model:
     """The ONNX model of a graph as it stands; `netspec.passes` come first.
 
+    Recurrences are loops in it: `lower_steps` has the form that the stages read which come between.
+
     `opset` is the target's own by default, or a higher one that some step needs. `batch` fixes the
     leading dimension, which is symbolic otherwise. Raises NetspecError for each step that the opset
     or the target has no spelling for, at its place.
     """
+    return closed(lower_steps(graph, opset=opset, target=target, batch=batch, metadata=metadata))
+
+
+def lower_steps(
+    graph: Graph,
+    *,
+    opset: int | None = None,
+    target: Target = EVERY,
+    batch: int | None = None,
+    metadata: dict[str, str] | None = None,
+) -> Model:
+    """The same with one step of each recurrence, which `closed` makes a loop of."""
     builder = _lowered(graph, opset, target, batch)
     proto = GraphProto(name=graph.name, initializer=builder.constants)
     for node in graph.inputs:

@@ -8,6 +8,7 @@ from dataclasses import field
 from netspec.diagnostics.messages.backends import UnknownTarget
 from netspec.diagnostics.raised import NetspecError
 from netspec.foundation.records import record
+from netspec.graph.loops import Loop, is_apart
 
 # Those that ONNX Runtime 1.31 loads, from the first whose axes are all inputs on.
 OPSETS = range(13, 27)
@@ -16,6 +17,15 @@ OPSETS = range(13, 27)
 def ir_version(opset: int) -> int:
     """The IR version of the first release of ONNX that had an opset: who reads one, reads the other."""
     return 7 if opset < 15 else 8 if opset < 19 else 9 if opset < 21 else 10
+
+
+# A loop whose body reads what nodes outside of it compute, or holds another loop.
+OUTER_SCAN = "Scan that reads from outside"
+
+
+def feature_of(loop: Loop) -> str:
+    """What a reader has to have for a recurrence as a loop."""
+    return "Scan" if is_apart(loop) else OUTER_SCAN
 
 
 @record
@@ -38,6 +48,10 @@ class Target:
     weights: int = 127
     lacks: Mapping[str, str] = field(default_factory=dict)
 
+    def runs(self, loop: Loop) -> bool:
+        """Whether it takes a recurrence as a loop."""
+        return feature_of(loop) not in self.lacks
+
 
 EVERY = Target("every", "every reader", functions=True)
 
@@ -47,6 +61,7 @@ _TENSORRT = {
     "Resize by mode cubic": "its parser takes nearest and linear",
     "Resize with antialias": "its parser refuses it",
 }
+_NO_LOOPS = "it has no loops, and the number of steps is open"
 _NO_CONVERTER = "it has no converter for this operator"
 _EVEN = "its converter pads both ends alike"
 
@@ -68,6 +83,7 @@ _KNOWN = (
             "MaxPool with ceil_mode": "it counts other windows",
             "Div rounded to nearest": "it multiplies by a reciprocal, and bins end elsewhere",
             "Resize with antialias": "it computes other weights",
+            OUTER_SCAN: "its loops see what goes into them only",
         },
     ),
     Target(
@@ -81,6 +97,8 @@ _KNOWN = (
             "MaxPool with indices": "it counts them within a sample",
             "RNN": "it has no such layer",
             "Resize of 1 or 3 axes": "it resizes images only",
+            "Scan": _NO_LOOPS,
+            OUTER_SCAN: _NO_LOOPS,
             "Resize with antialias": "it has no such interpolation",
             "Transpose of more than 6 axes": "it has no tensors of so many",
             "parts in the batch": "it takes the batch after them for that of the input",
@@ -102,6 +120,8 @@ _KNOWN = (
             "QuantizeLinear": _NO_CONVERTER,
             "RNN": _NO_CONVERTER,
             "RoiAlign": _NO_CONVERTER,
+            "Scan": _NO_CONVERTER,
+            OUTER_SCAN: _NO_CONVERTER,
             "ScatterElements": _NO_CONVERTER,
             "TopK without its places": "its converter gives both outputs",
         },

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from onnx import NodeProto, helper, numpy_helper
 
+from netspec.backends.onnx.scans import stepwise
 from netspec.foundation.records import record
 
 if TYPE_CHECKING:
-    from netspec.backends.onnx.lowering import Model
+    from netspec.backends.onnx.model import Model
     from netspec.graph.checked import Node
 
     Array = np.ndarray[Any, Any]
@@ -45,7 +46,8 @@ class Matrix:
 class Work:
     """One ONNX node, the step of the net it is of, and its weight where it multiplies by one.
 
-    An average over few places that all count is a product too; `window` is the extent of those.
+    An average over few places that all count is a product too; `window` is the extent of those. A node of a
+    recurrence is `stepwise`: ranges of what it makes at all steps are not measured, and it stays as it is.
     """
 
     index: int
@@ -53,11 +55,12 @@ class Work:
     step: Node
     matrix: Matrix | None = None
     window: tuple[int, ...] = ()
+    stepwise: bool = False
 
     @property
     def kind(self) -> str:
-        """ONNX's word for what it does."""
-        return str(self.proto.op_type)
+        """ONNX's word for what it does; none that says more of what runs at every step."""
+        return "" if self.stepwise else str(self.proto.op_type)
 
     @property
     def is_fixed(self) -> bool:
@@ -85,6 +88,7 @@ class Flow:
         self.makers: dict[str, Work] = {}
         self._protos = {name: node for node in proto.node for name in node.output}
         self.shapes = {name: v.shape for v, name in model.values.items()}
+        self.stepwise = stepwise(model)
         self.nodes = self._nodes(model, list(proto.node))
         for node in self.nodes:
             for name in dict.fromkeys(node.proto.input):
@@ -103,6 +107,9 @@ class Flow:
             proto = protos[index]
             made = [steps[name] for name in proto.output if name in steps]
             step = made[0] if made else step
+            if not self.stepwise.isdisjoint(proto.output):
+                found.append(Work(index, proto, step, stepwise=True))
+                continue
             found.append(Work(index, proto, step, self._matrix(proto), self._window(proto)))
         return tuple(reversed(found))
 

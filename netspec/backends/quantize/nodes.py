@@ -25,7 +25,7 @@ from netspec.ops.declare.schemes import Zeros
 from netspec.ops.declare.weight import Weight
 
 if TYPE_CHECKING:
-    from netspec.backends.onnx.lowering import Model
+    from netspec.backends.onnx.model import Model
     from netspec.graph.checked import Node
     from netspec.weights.sources import WeightSource
 
@@ -129,7 +129,8 @@ class _Writer:
         self, graph: GraphProto, more: Iterable[str]
     ) -> list[tuple[NodeProto, Node | None]]:
         """The nodes that something reads: what turned a weight has no reader left."""
-        needed = {*more, *(item.name for item in graph.output)}
+        # What flows into the next step is read there, whatever is read of the last.
+        needed = {*more, *(item.name for item in graph.output), *self._flow.stepwise}
         found = []
         for node, owner in reversed(self._nodes):
             if needed & set(node.output):

@@ -20,10 +20,11 @@ from netspec.backends.quantize.weights import Factors, factors
 from netspec.diagnostics.messages.backends import BadInput, TargetLacks, TooCoarse
 from netspec.diagnostics.raised import NetspecError
 from netspec.foundation.records import record
+from netspec.graph.loops import around
 from netspec.sizes.dims import substitute
 
 if TYPE_CHECKING:
-    from netspec.backends.onnx.lowering import Model
+    from netspec.backends.onnx.model import Model
     from netspec.graph.checked import Graph, Node
     from netspec.weights.sources import WeightSource
 
@@ -36,6 +37,7 @@ _EVERY, _JUDGED, _ALONE = 4, 8, 2
 # Where a size is a symbol, multiply-adds are told for the smallest legal one of at least this.
 _SIZE = 64
 _REASON = "there is no kernel of eight bits for"
+_STEPWISE = "it runs at every step of a recurrence"
 
 
 @record
@@ -339,10 +341,12 @@ class _Work:
         exact: Mapping[Node, str],
     ) -> Quantized:
         total = sum(costs.values()) or 1
+        stepwise = around(self.graph)
         steps = []
         for node, macs in costs.items():
             known = alone.get(node)
-            reason = exact.get(node, "" if known is not None else f"{_REASON} {node.op.spelling}")
+            lacking = _STEPWISE if node in stepwise else f"{_REASON} {node.op.spelling}"
+            reason = exact.get(node, "" if known is not None else lacking)
             ratio = None if known is None else (-10 * math.log10(known) if known else math.inf)
             steps.append(Judged(node.path, str(node.span), macs / total, ratio, reason))
         judged = len(self.kept) if self.apart else 0

@@ -85,6 +85,16 @@ class Apply(nn.Module):
         return repr(self.op)
 
 
+class Passing(nn.Module):
+    """What begins or ends a recurrence, or joins what its steps made: gives what it is given.
+
+    The block that runs the steps cuts and stacks; here hooks see the values.
+    """
+
+    def forward(self, *tensors: Tensor) -> Any:
+        return tensors[0] if len(tensors) == 1 else tensors
+
+
 class Shared(nn.Module):
     """A step that uses another step's weights: it owns none."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, BinaryIO
 
 import torch
@@ -11,9 +12,10 @@ from netspec.backends.torch import layers
 from netspec.backends.torch import recurrent as torch_sequence
 from netspec.backends.torch.levels import Level, Levels, Outputs
 from netspec.backends.torch.names import argument_names
-from netspec.backends.torch.net import NetModule, Step, Wiring, made_class
+from netspec.backends.torch.net import NetModule, Repeats, Step, Wiring, made_class
 from netspec.graph.checked import Graph, Node, Value
 from netspec.graph.fitting import fitting
+from netspec.graph.loops import Loop, loops
 from netspec.ops.declare.geometry import Geometry
 from netspec.ops.declare.layers import pads_itself
 from netspec.ops.declare.operator import Operator
@@ -62,6 +64,10 @@ class _Assembly:
         self.graph = graph
         self.levels = Levels(graph)
         self.leaves: dict[str, tuple[nn.Module, Node]] = {}
+        # What begins and ends each recurrence, and joins what its steps made.
+        self.ends = {
+            node: loop for loop in loops(graph) for node in (loop.each, loop.last, *loop.joined)
+        }
 
     def net(self) -> NetModule:
         root = self.levels.root
@@ -95,7 +101,18 @@ class _Assembly:
         draws: dict[str, int] = {}
         # A frozen step's running statistics are frozen too.
         still: list[str] = []
+        around = {
+            name: item
+            for name, item in level.items.items()
+            if isinstance(item, Node) and item in self.ends
+        }
+        for node in around.values():
+            for value in node.outputs:
+                slots[value] = len(slots)
         for name, item in level.items.items():
+            if name in around:
+                children[name] = layers.Passing()
+                continue
             if isinstance(item, Node):
                 reads = list(item.inputs)
                 writes = self.levels.gives(item)
@@ -119,7 +136,10 @@ class _Assembly:
                 rows = next(i for i, v in enumerate(inputs) if v.type.batch == SAMPLES)
                 draws |= dict.fromkeys(shared, rows)
         ends = tuple(slots[value] for value in outputs)
-        return children, Wiring(level.kind, tuple(steps), len(inputs), ends, draws, tuple(still))
+        loop = next((self.ends[node] for node in around.values()), None)
+        repeats = None if loop is None else _repeats(loop, level, slots)
+        wiring = Wiring(level.kind, tuple(steps), len(inputs), ends, draws, tuple(still), repeats)
+        return children, wiring
 
     def _leaf(self, node: Node) -> nn.Module:
         if node.owner != node.path and node.owner in self.leaves:
@@ -142,6 +162,27 @@ class _Assembly:
                 # torch's own modules train what they hold.
                 module.register_buffer(weight.name, held.detach())
         return module
+
+
+def _repeats(loop: Loop, level: Level, slots: Mapping[Value, int]) -> Repeats:
+    """How the block of a recurrence runs at every step, by the slots of its tensors."""
+    again = {loop.each, loop.last, *loop.body, *loop.joined}
+    nodes = (
+        (name, [item] if isinstance(item, Node) else item.nodes())
+        for name, item in level.items.items()
+    )
+    sequence, *starts = loop.each.inputs
+    return Repeats(
+        loop.each.name,
+        slots[sequence],
+        tuple(slots[value] for value in starts),
+        tuple(slots[value] for value in loop.each.outputs),
+        loop.last.name,
+        tuple(slots[value] for value in loop.last.inputs[:-1]),
+        tuple(slots[value] for value in loop.last.outputs),
+        tuple((node.name, slots[node.inputs[0]], slots[node.output]) for node in loop.joined),
+        frozenset(name for name, inside in nodes if again.isdisjoint(inside)),
+    )
 
 
 def to_module(graph: Graph, source: WeightSource) -> NetModule:

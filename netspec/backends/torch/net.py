@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from typing import Any, ClassVar, NamedTuple
@@ -13,7 +13,7 @@ from torch.fx import Proxy
 from torch.nn.modules.batchnorm import _NormBase
 from torch.utils.checkpoint import checkpoint
 
-from netspec.backends.torch.layers import Shared, drawn
+from netspec.backends.torch.layers import Shared, drawn, leaf
 from netspec.backends.torch.names import class_name
 from netspec.diagnostics.messages.backends import BadInput
 from netspec.diagnostics.raised import NetspecError
@@ -40,11 +40,33 @@ class Step(NamedTuple):
     random: bool
 
 
+class Repeats(NamedTuple):
+    """How a block runs at every step of a sequence, by slots.
+
+    `sequence` is cut along time into steps. Each is put, behind it the states, into the slots `begun`; the
+    states are read from `starts` before the first step, from `carried` before the next. After the last,
+    these are put into `final`. `joined` has what the steps make, and the slot for all of it along time. The
+    children called `each`, `last`, and as `joined` says are shown what they are called for. What depends
+    on no step, the children called `once`, is computed before the first.
+    """
+
+    each: str
+    sequence: int
+    starts: tuple[int, ...]
+    begun: tuple[int, ...]
+    last: str
+    carried: tuple[int, ...]
+    final: tuple[int, ...]
+    joined: tuple[tuple[str, int, int], ...]
+    once: frozenset[str]
+
+
 class Wiring(NamedTuple):
     """How a block calls its children, and what it is called in the spec.
 
     `draws` names the random numbers that operators of the block share in training, each with the
-    input whose samples they are for. `still` are children that stay in evaluation mode.
+    input whose samples they are for. `still` are children that stay in evaluation mode. A block that runs at
+    every step of a sequence says how it `repeats`.
     """
 
     kind: str
@@ -53,10 +75,15 @@ class Wiring(NamedTuple):
     outputs: tuple[int, ...]
     draws: dict[str, int]
     still: tuple[str, ...]
+    repeats: Repeats | None = None
 
     def slots(self) -> int:
         """How many tensors the block has at most."""
-        return max([self.inputs, *(slot + 1 for step in self.steps for slot in step.writes)])
+        written = [slot + 1 for step in self.steps for slot in step.writes]
+        if (again := self.repeats) is not None:
+            made = (*again.begun, *again.final, *(slot for _, _, slot in again.joined))
+            written += [slot + 1 for slot in made]
+        return max([self.inputs, *written])
 
     def last_reads(self, kept: tuple[int, ...]) -> list[tuple[int, ...]]:
         """For each step, the slots that it is the last to read or write, without those that are kept."""
@@ -110,7 +137,46 @@ class Block(nn.Module):
         if draws is None and self.training:
             draws = {name: drawn(tensors[i]) for name, i in wiring.draws.items()}
         slots: list[Any] = [*tensors, *([None] * (self._slots - wiring.inputs))]
-        for step, done in zip(wiring.steps, self._done, strict=True):
+        if wiring.repeats is None:
+            self._call(slots, zip(wiring.steps, self._done, strict=True), draws)
+        else:
+            self._repeat(slots, wiring.repeats, draws)
+        return slots
+
+    def _repeat(self, slots: list[Any], how: Repeats, draws: dict[str, Tensor] | None) -> None:
+        """Runs the block at every step of a sequence."""
+        sequence = slots[how.sequence]
+        states = [slots[slot] for slot in how.starts]
+        made: list[list[Tensor]] = [[] for _ in how.joined]
+        kept: list[tuple[Step, tuple[int, ...]]] = [(step, ()) for step in self._wiring.steps]
+        self._call(slots, [pair for pair in kept if pair[0].child in how.once], draws)
+        every = [pair for pair in kept if pair[0].child not in how.once]
+        for step in sequence.unbind(min(2, sequence.dim() - 1)):
+            self._show(how.each, (step, *states), slots, how.begun)
+            self._call(slots, every, draws)
+            states = [slots[slot] for slot in how.carried]
+            for found, (_, slot, _) in zip(made, how.joined, strict=True):
+                found.append(slots[slot])
+        self._show(how.last, states, slots, how.final)
+        for found, (child, _, slot) in zip(made, how.joined, strict=True):
+            self._show(child, [torch.stack(found, dim=2)], slots, (slot,))
+
+    def _show(
+        self, child: str, tensors: Sequence[Tensor], slots: list[Any], into: tuple[int, ...]
+    ) -> None:
+        """Puts tensors into slots, by way of a child that passes them on."""
+        result = self._modules[child](*tensors)  # type: ignore[misc]
+        for slot, tensor in zip(into, (result,) if len(into) == 1 else result, strict=True):
+            slots[slot] = tensor
+
+    def _call(
+        self,
+        slots: list[Any],
+        steps: Iterable[tuple[Step, tuple[int, ...]]],
+        draws: dict[str, Tensor] | None,
+    ) -> None:
+        """Calls children, each given with the slots that nothing reads after it."""
+        for step, done in steps:
             child, reads, writes, training_only, random = step
             if training_only and not self.training:
                 continue
@@ -124,9 +190,11 @@ class Block(nn.Module):
             # What was read for the last time is let go, or it would stay to the end of the block.
             for slot in done:
                 slots[slot] = None
-        return slots
 
     def forward(self, *tensors: Tensor, draws: dict[str, Tensor] | None = None) -> Any:
+        if self._wiring.repeats is not None and _proxies(tensors):
+            # How often it runs is no part of a traced graph: it is one call there.
+            return leaf(type(self)._once)(self, *tensors, draws=draws)
         if not (self._recomputed and self.training and torch.is_grad_enabled()):
             return self._once(*tensors, draws=draws)
         if _proxies(tensors):

@@ -58,6 +58,8 @@ from netspec.draw.structure.labels import resolution, shape
 from netspec.draw.view import View
 from netspec.foundation.records import record
 from netspec.graph.checked import Node
+from netspec.graph.loops import loops
+from netspec.sizes.dims import Dim
 
 FORK = 15.0
 _LEAST = 200.0
@@ -335,6 +337,8 @@ class Layout:
 
         A closed one is at least `least` high.
         """
+        if not times and (count := self._steps(block)) is not None:
+            times, note = f" ×{count}", note or "one step; what it gives the next step starts from"
         name = title or around + (block.call.block if times else block.name)
         lines = note.splitlines()
         if block.head:
@@ -393,6 +397,11 @@ class Layout:
         spare = 6.0 if times else 0.0
         outs = (0.0,) if inner is None else inner.outs
         return Piece(w + spare, h + spare, axis, draw, outs=outs)
+
+    def _steps(self, block: Block) -> Dim | None:
+        """How often the block of a recurrence runs that is not written out; None of other blocks."""
+        found = (loop for loop in loops(self.view.graph) if loop.call is block.call)
+        return next((loop.steps for loop in found), None)
 
     def _merged(
         self, block: Block, element: Element, only: Element, width: float, title: str

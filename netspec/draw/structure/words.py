@@ -12,6 +12,9 @@ from typing import Any
 from netspec.graph.checked import Node
 
 _WORDS = {
+    "each": "each step",
+    "last": "next step",
+    "all": "all steps",
     "maxpool": "max pool",
     "avgpool": "avg pool",
     "lppool": "Lp pool",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from netspec.diagnostics.messages.shapes import OutOfRange, ShapesDiffer, UnknownSize
+from netspec.diagnostics.messages.shapes import OutOfRange, ShapesDiffer, UnknownSize, WrongRank
 from netspec.diagnostics.raised import Rejection
 from netspec.ops.arranging.merge import Merge, listed
 from netspec.ops.declare.checks import fixed_channels, need_spatial
@@ -18,25 +18,45 @@ from netspec.sizes.shapes import TensorType
 _MOST = 4096
 
 
+def time_axis(sequence: TensorType) -> int:
+    """The axis of time in a type: behind the channels, and of ids (T,) the first."""
+    return min(1, len(sequence.shape) - 1)
+
+
+def one_step(sequence: TensorType) -> TensorType:
+    """The type of one step of a sequence."""
+    axis = time_axis(sequence)
+    shape = (*sequence.shape[:axis], *sequence.shape[axis + 1 :])
+    return TensorType(shape, sequence.batch, sequence.ids)
+
+
 class Unstack(Operator):
     """The steps of a sequence, each a tensor of its own: a bundle.
 
     (C, T, *sizes) to T tensors of (C, *sizes). T must be a number; the steps of an image are its
-    rows.
+    rows. Ids (T,) are taken apart into single ones.
     """
 
     spelling = "unstack"
-    examples = (("3x4", "unstack; add"), ("2x3x4", "unstack; concat"), ("3x1", "unstack"))
+    moves = True
+    examples = (
+        ("3x4", "unstack; add"),
+        ("2x3x4", "unstack; concat"),
+        ("3x1", "unstack"),
+        ("2 ids(5)", "unstack; { | embedding-3 | embedding-3 }; add"),
+    )
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
-        need_spatial(self, inputs[0], 1, 2, 3)
-        steps, *sizes = inputs[0].spatial
+        axis = time_axis(inputs[0])
+        if inputs[0].ids is None or axis:
+            need_spatial(self, inputs[0], 1, 2, 3)
+        steps = inputs[0].shape[axis]
         if not isinstance(steps, int):
-            advice = "each step is written out: give their number, or use lstm, gru or rnn"
+            advice = "each step is one of a bundle: give their number, or go over them by `for` with a state"
             raise Rejection(UnknownSize(self.spelling, str(inputs[0]), advice))
         if steps > _MOST:
             raise Rejection(OutOfRange(self.spelling, "steps", f"at most {_MOST}", steps))
-        return (inputs[0].with_shape(inputs[0].channels, *sizes),) * int(steps)
+        return (one_step(inputs[0]),) * int(steps)
 
     def macs(self, *inputs: TensorType) -> Dim:
         return 0
@@ -45,13 +65,14 @@ class Unstack(Operator):
         return Unsupported("a step has no axis of time")
 
     def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
-        return torch.unbind(inputs[0], dim=2)
+        return torch.unbind(inputs[0], dim=min(2, inputs[0].dim() - 1))
 
     def onnx(self, graph: Builder, *inputs: Operand) -> tuple[str, ...]:
-        steps = int(inputs[0].type.spatial[0])  # type: ignore[arg-type]
+        axis = 1 + time_axis(inputs[0].type)
+        steps = int(inputs[0].type.shape[axis - 1])  # type: ignore[arg-type]
         whole = (inputs[0].name,)
-        pieces = graph.split(whole[0], [1] * steps, axis=2) if steps > 1 else whole
-        return tuple(graph.node("Squeeze", [piece, graph.integers([2])]) for piece in pieces)
+        pieces = graph.split(whole[0], [1] * steps, axis=axis) if steps > 1 else whole
+        return tuple(graph.node("Squeeze", [piece, graph.integers([axis])]) for piece in pieces)
 
 
 class Stack(Merge):
@@ -64,6 +85,8 @@ class Stack(Merge):
     examples = (("3", "stack { | relu | tanh }"), ("3x4x5", "unstack; stack"))
 
     def _shape(self, inputs: tuple[TensorType, ...]) -> tuple[Dim, ...]:
+        if not inputs[0].shape:
+            raise Rejection(WrongRank(self.spelling, "vectors or maps", str(inputs[0])))
         channels, *sizes = inputs[0].shape
         fixed_channels(self.spelling, inputs[0])
         for tensor in inputs:

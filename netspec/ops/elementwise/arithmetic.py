@@ -11,7 +11,7 @@ from netspec.ops.declare.checks import fixed_channels
 from netspec.ops.declare.interfaces import Builder, Operand
 from netspec.ops.declare.linear import Constant, Scaling, Tensor
 from netspec.ops.declare.operator import Elementwise
-from netspec.ops.declare.params import count, flag, real, scheme_of
+from netspec.ops.declare.params import choice, count, flag, real, scheme_of
 from netspec.ops.declare.schemes import Ones, Zeros
 from netspec.ops.declare.weight import Scheme, Weight
 from netspec.sizes.shapes import TensorType
@@ -44,10 +44,11 @@ class Scaled(Elementwise):
 
 
 class Affine(Elementwise):
-    """weight * x + bias, trained, one of each for every channel.
+    """weight * x + bias, trained, one of each for every channel, or for all.
 
-    ConvNeXt's layer scale is `affine(bias=no, init=1e-6)`. `affine-8` makes 8 channels of a single
-    one. (C, *sizes) to the same shape, or (1, *sizes) to (width, *sizes).
+    ConvNeXt's layer scale is `affine(bias=no, init=1e-6)`, StarReLU (Yu et al. 2022) is
+    `relu; square; affine(per=layer)`. `affine-8` makes 8 channels of a single one.
+    (C, *sizes) to the same shape, or (1, *sizes) to (width, *sizes).
     """
 
     spelling = "affine"
@@ -57,9 +58,12 @@ class Affine(Elementwise):
         ("4", "affine(bias=no, init=1e-6)"),
         ("2x3x3x3", "affine"),
         ("1x4x5", "affine-6"),
+        ("3x4", "affine(per=layer, init=0.75, bias_init=0.5)"),
     )
+    either = ("width", "per")
 
     width: int | None = count(None, doc="output channels; as many as flow in")
+    per: str = choice("channel", "layer", default="channel", doc="what has values of its own")
     bias: bool = flag(True, doc="adds a trained value")
     init: Scheme | None = scheme_of(None, doc="initialisation of the factors; one by default")
     bias_init: Scheme | None = scheme_of(None, doc="initialisation of the bias; zero by default")
@@ -72,7 +76,8 @@ class Affine(Elementwise):
         return inputs[0].with_shape(self.width or channels, *inputs[0].spatial)
 
     def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
-        shape = (self.width or fixed_channels(self.spelling, inputs[0]),)
+        channels = self.width or fixed_channels(self.spelling, inputs[0])
+        shape = (1 if self.per == "layer" else channels,)
         factors = Weight("weight", shape, self.init or Ones())
         return (factors, Weight("bias", shape, self.bias_init or Zeros()))[: 1 + self.bias]
 

@@ -17,7 +17,7 @@ from onnx import FunctionProto, GraphProto, ModelProto, NodeProto, OperatorSetId
 from netspec.backends.onnx.blocks.grouping import Grouping, Item
 from netspec.backends.onnx.blocks.inlining import DOMAIN, REPEAT
 from netspec.backends.onnx.blocks.scopes import Scope, Scopes, named
-from netspec.backends.onnx.lowering import Model
+from netspec.backends.onnx.model import Model
 from netspec.backends.onnx.places import SOURCE, entries, places_of_call
 from netspec.diagnostics.records import printable
 from netspec.foundation.records import record

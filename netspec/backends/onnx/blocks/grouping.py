@@ -13,6 +13,7 @@ from dataclasses import field
 from onnx import NodeProto
 
 from netspec.backends.onnx.blocks.scopes import Scope, Scopes
+from netspec.backends.onnx.scans import reads
 from netspec.foundation.records import record
 
 
@@ -58,7 +59,7 @@ class Grouping:
         self.refused: list[Scope] = []
         held: dict[Scope | None, list[Item]] = {}
         for index, (proto, scope) in enumerate(zip(nodes, scopes.of, strict=True)):
-            uses = Counter(filter(None, proto.input))
+            uses = Counter(filter(None, reads(proto)))
             made = tuple(filter(None, proto.output))
             item = Item(tuple(uses), made, uses, index, proto=proto, index=index)
             self._uses.update(uses)

@@ -35,7 +35,12 @@ from netspec.backends.torch.source.templates import (
     changed,
 )
 from netspec.backends.torch.source.trace import Line
+from netspec.diagnostics.messages.backends import NoSource
+from netspec.diagnostics.raised import NetspecError
+from netspec.diagnostics.records import Diagnostic
 from netspec.graph.checked import Graph
+from netspec.graph.loops import loops
+from netspec.passes.unroll import unroll
 from netspec.sizes.batch import SAMPLES
 
 _OUTPUTS = '''class TrainingOutputs(NamedTuple):
@@ -51,6 +56,10 @@ def source(graph: Graph) -> str:
 
     Its modules are called as those of `to_torch`, so the one's `state_dict` loads into the other.
     """
+    graph = unroll(graph)
+    for loop in loops(graph):
+        reason = "the number of its steps is open: give the input a length"
+        raise NetspecError((Diagnostic(NoSource("for", reason), loop.call.span),))
     blocks = Blocks(graph)
     pieces = [_helper(function) for function in blocks.helpers.values()]
     if graph.heads:
