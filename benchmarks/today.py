@@ -16,13 +16,14 @@ import json
 import math
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import texts
 import torch
+from dense_nets import DENSE, answers, tensors
 from libraries import timm, torchvision, transformers
 from torch import nn
 from torchvision.models import get_model, get_model_weights, list_models, regnet
@@ -240,7 +241,7 @@ ATTENTION = (
     *("levit", "tiny_vit", "efficientformer", "pit", "gcvit"),
 )
 TOLERANCE = 1e-4
-AUXILIARY = ("aux1", "aux2", "AuxLogits", "aux_classifier")
+AUXILIARY = ("aux1", "aux2", "AuxLogits", "aux_classifier", "auxiliary_head")
 
 
 def constructors() -> list[str]:
@@ -250,6 +251,8 @@ def constructors() -> list[str]:
 
 def network(name: str) -> nn.Module:
     """A library's network with its training-only heads and without weights."""
+    if name in DENSE:
+        return DENSE[name].make()
     if name in TIMM:
         return timm.create_model(name)
     if name in TRANSFORMERS:
@@ -290,7 +293,7 @@ def counted(name: str) -> dict[str, Any]:
     for what, (key, tensor) in held:
         heads = key.split(".")[0] in AUXILIARY
         found[f"{what}_heads" if heads else what] += tensor.numel()
-    if name not in TIMM and name not in TRANSFORMERS:
+    if name not in TIMM and name not in TRANSFORMERS and name not in DENSE:
         # Those of other sizes of the image have other positions.
         metas = [weights.meta for weights in get_model_weights(name)]
         own = [meta for meta in metas if meta["num_params"] == found["params"]]
@@ -303,13 +306,16 @@ def counted(name: str) -> dict[str, Any]:
 
 def record() -> dict[str, dict[str, Any]]:
     """The figures of every network, by library and name."""
-    return {
+    found = {
         f"torchvision {torchvision.__version__.split('+')[0]}": {
             n: counted(n) for n in constructors()
         },
         f"timm {timm.__version__}": {n: counted(n) for n in TIMM},
         f"transformers {transformers.__version__}": {n: counted(n) for n in TRANSFORMERS},
     }
+    for name, network in DENSE.items():
+        found.setdefault(network.version, {})[name] = counted(name)
+    return found
 
 
 def values(key: str, shape: tuple[int, ...]) -> np.ndarray:
@@ -336,67 +342,73 @@ def size_of(name: str) -> int:
 
 
 def compared(name: str) -> tuple[float, float]:
-    """The deviations of PyTorch and of ONNX Runtime from the library, relative to its output's norm.
-
-    Of several outputs the first is compared.
-    """
+    """The deviations of PyTorch and of ONNX Runtime from the library, relative to its outputs' norms."""
     module = network(name).eval()
     with torch.no_grad():
         for key, tensor in module.state_dict().items():
-            if tensor.dtype.is_floating_point:
+            if tensor.dtype.is_floating_point and tensor.dim():
                 tensor.copy_(torch.from_numpy(np.asarray(values(key, tuple(tensor.shape)))))
-        if name in texts.NETWORKS:
-            given, answer = texts.asked(module)
-        else:
-            shape = (3, size_of(name), size_of(name))
-            given = [np.random.default_rng(0).standard_normal((1, *shape), dtype=np.float32)]
-            image = torch.from_numpy(given[0])
-            states = name.endswith("_dinov2")
-            answer = module.forward_features(image).mT if states else module(image)
-    answer = answer["out"] if isinstance(answer, dict) else answer
-    expected = answer.numpy().astype(np.float64)
-    if name in texts.NETWORKS:
-        graph, by = netspec.load(texts.NETWORKS[name][1]).graph, texts.BY_HEADS
+    dense, by = DENSE.get(name), ()
+    if dense is not None:
+        inputs, shapes, settings = tensors(dense), dense.shapes, dense.settings
+        answer = answers(dense, module, inputs)
+    elif name in texts.NETWORKS:
+        with torch.no_grad():
+            inputs, answer = texts.asked(module)
+        shapes, settings, by = (), {}, texts.BY_HEADS
     else:
-        spec, by = TIMM.get(name, RENAMED.get(name, name)), ()
-        graph = netspec.load(spec, input=shape, **SETTINGS.get(name, {})).graph
+        shape = (3, size_of(name), size_of(name))
+        inputs = [np.random.default_rng(0).standard_normal((1, *shape), dtype=np.float32)]
+        shapes, settings = ("x".join(map(str, shape)),), SETTINGS.get(name, {})
+        image, states = torch.from_numpy(inputs[0]), name.endswith("_dinov2")
+        with torch.no_grad():
+            found = module.forward_features(image).mT if states else module(image)
+        answer = [found["out"] if isinstance(found, dict) else found]
+    expected = [each.numpy().astype(np.float64) for each in answer]
+    spec = TIMM.get(name, RENAMED.get(name, name))
+    spec = texts.NETWORKS[name][1] if name in texts.NETWORKS else spec
+    graph = netspec.load(spec, input=shapes, **settings).graph
     # The library takes one segment by itself.
-    given += [np.zeros_like(given[0])] * (len(graph.inputs) - len(given))
+    inputs += [np.zeros_like(inputs[0])] * (len(graph.inputs) - len(inputs))
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "weights.pt"
-        torch.save(module.state_dict(), file)
+        left_out = dense.left_out if dense is not None else ()
+        torch.save({k: v for k, v in module.state_dict().items() if k not in left_out}, file)
         del module
         loaded = load(file, graph, qkv="heads" if name.startswith(by or ("-",)) else None)
         assert not loaded.unused, loaded.unused
         assert not loaded.initial, loaded.initial
         with torch.no_grad():
             ours = to_module(prepared(graph, logits=True), loaded.source).eval()(
-                *map(torch.from_numpy, given)
+                *map(torch.from_numpy, inputs)
             )
-        ours = next(iter(ours.values())) if isinstance(ours, dict) else ours
-        ours = ours if isinstance(ours, torch.Tensor) else ours[0]
+        ours = list(ours.values()) if isinstance(ours, dict) else ours
         compile_graph(
             graph, Path(folder) / "m.onnx", FileOptions(logits=True), source=loaded.source
         )
-        names = [node.path for node in graph.inputs]
-        run = Session(Path(folder) / "m.onnx").run(dict(zip(names, given, strict=True)))
-        theirs = next(iter(run.outputs.values()))
-    norm = float(np.linalg.norm(expected))
-    gaps = (np.linalg.norm(given - expected) / norm for given in (ours.numpy(), theirs))
-    first, second = (float(gap) for gap in gaps)
-    return first, second
+        paths = (node.path for node in graph.inputs)
+        run = Session(Path(folder) / "m.onnx").run(dict(zip(paths, inputs, strict=True)))
+    given = [ours] if isinstance(ours, torch.Tensor) else list(ours)
+    return gap([each.numpy() for each in given], expected), gap(run.outputs.values(), expected)
+
+
+def gap(given: Iterable[np.ndarray], expected: Iterable[np.ndarray]) -> float:
+    """The largest deviation of an output, relative to its norm."""
+    pairs = zip(given, expected, strict=True)
+    gaps = (np.linalg.norm((a - b.reshape(a.shape)).ravel()) / np.linalg.norm(b) for a, b in pairs)
+    return float(max(gaps))
 
 
 def results(names: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
     """The deviations of each network, which are printed as they are found."""
-    for name in names or [*constructors(), *TIMM]:
+    for name in names or [*constructors(), *TIMM, *DENSE]:
         first, second = compared(name)
         said = "ok" if max(first, second) <= TOLERANCE else "DIFFERS"
-        size = texts.STEPS if name in texts.NETWORKS else size_of(name)
-        print(
-            f"{name:32} {size:4} torch {first:.1e}  onnxruntime {second:.1e}  {said}",
-            flush=True,
-        )
+        if name in DENSE:
+            size = max(max(x.shape[1:]) for x in tensors(DENSE[name]))
+        else:
+            size = texts.STEPS if name in texts.NETWORKS else size_of(name)
+        print(f"{name:32} {size:4} torch {first:.1e}  onnxruntime {second:.1e}  {said}", flush=True)
         yield name, {"size": size, "torch": f"{first:.1e}", "onnxruntime": f"{second:.1e}"}
 
 
