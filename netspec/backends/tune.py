@@ -97,8 +97,8 @@ def keep(path: Path, device: str, switches: Switches) -> None:
 
     What it says of other devices stays; switches that say nothing take away what it said of this one.
     """
+    from netspec.backends.onnx.file import write_metadata
     from netspec.backends.onnx.guard import check_model
-    from netspec.backends.onnx.metadata import write_metadata
     from netspec.backends.runtime import tuned_of
 
     found = tuned_of(check_model(path), path)

@@ -139,7 +139,7 @@ def require_file(
 
 def embed(report: Report, path: Path) -> None:
     """Writes what the report says into the metadata of an ONNX file, whole or not at all."""
-    from netspec.backends.onnx.metadata import write_metadata
+    from netspec.backends.onnx.file import write_metadata
 
     write_metadata(path, report.metadata())
 

@@ -8,7 +8,7 @@ import onnx
 import pytest
 
 import netspec
-from netspec.backends.onnx.metadata import write_metadata
+from netspec.backends.onnx.file import write_metadata
 from netspec.diagnostics.raised import NetspecError
 
 

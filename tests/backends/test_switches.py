@@ -12,7 +12,7 @@ import onnx
 import pytest
 
 import netspec
-from netspec.backends.onnx.metadata import write_metadata
+from netspec.backends.onnx.file import write_metadata
 from netspec.backends.runtime import Session
 from netspec.backends.switches import (
     DEFAULTS,

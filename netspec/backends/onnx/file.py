@@ -7,11 +7,12 @@ its numbers are: so the small parts are encoded by protobuf and the weights are 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from onnx import TensorProto, helper
+from onnx import ModelProto, StringStringEntryProto, TensorProto, helper
 
 from netspec.backends.onnx.builder import Initializer
 from netspec.backends.onnx.data import data_file, tidy
@@ -21,6 +22,8 @@ from netspec.diagnostics.raised import NetspecError
 from netspec.foundation.records import record
 from netspec.system.atomic import Check, Paths, draft, planned, replacing, sweep, telling
 from netspec.system.locks import alone
+from netspec.system.protobuf import BYTES, fields, held, size_of
+from netspec.system.reading import open_regular
 from netspec.weights.sources import WeightSource
 
 # protobuf cannot hold 2 GiB; beyond this, weights go to a data file of their own.
@@ -181,3 +184,33 @@ def _external(item: Initializer, location: str, place: _Place) -> bytes:
         tensor.external_data.add(key=key, value=str(value))
     encoded: bytes = tensor.SerializeToString(deterministic=True)
     return encoded
+
+
+_PIECE = 2**20
+_METADATA = ModelProto.DESCRIPTOR.fields_by_name["metadata_props"].number
+
+
+def write_metadata(path: Path, entries: Mapping[str, str]) -> None:
+    """Writes entries into the metadata of an ONNX file, in place of those of the same keys.
+
+    The file is copied in pieces, so a large one takes no memory. Raises NetspecError where it cannot
+    be written and ValueError where it is no protobuf message; then it is what it was.
+    """
+    more = ModelProto()
+    for key, value in entries.items():
+        more.metadata_props.add(key=key, value=value)
+    with open_regular(path) as model, replacing(path) as file:
+        for field in fields(model, 0, size_of(model)):
+            is_entry = field.number == _METADATA and field.kind == BYTES
+            if is_entry and _key(held(model, field)) in entries:
+                continue
+            model.seek(field.start)
+            start = field.start
+            while start < field.end:
+                start += file.write(model.read(min(_PIECE, field.end - start)))
+        # Protobuf reads fields that follow a message as part of it.
+        file.write(more.SerializeToString(deterministic=True))
+
+
+def _key(entry: bytes) -> str:
+    return str(StringStringEntryProto.FromString(entry).key)
