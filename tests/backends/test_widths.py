@@ -49,8 +49,8 @@ CASES = {
         "conv3": (10, 32, 1, 1),
     },
     # Both sides of a sum, and what is pooled, averaged, normalised or goes through a curve.
-    "conv3-8; add { | conv1-22(act=relu) | conv1-22 }; maxpool2; conv1-9(act=silu); avgpool2;"
-    " conv1-7(bias=no); leaky; conv3-5; gap": {
+    "conv3-8; add { | conv1-22(act=relu) | conv1-22 }; maxpool2; conv1-9(act=silu); avgpool2; "
+    "conv1-7(bias=no); leaky; conv3-5; gap": {
         "conv1": (8, 4, 3, 3),
         "conv2": (24, 8, 1, 1),
         "conv3": (24, 8, 1, 1),
