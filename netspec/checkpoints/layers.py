@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import cached_property
 from math import prod
@@ -126,6 +126,7 @@ def layers_of(graph: Graph, *, heads: bool, replaced: Collection[str] = ()) -> l
     """
     pooled, sides = _pooled(graph), sides_of(graph)
     shortcuts = shortcuts_of(graph, _own)
+    placed = {node.path: node for node in graph.nodes}
     numbers: dict[Node, frozenset[int]] = {}
     found: list[Layer] = []
     for node in graph.nodes:
@@ -146,7 +147,7 @@ def layers_of(graph: Graph, *, heads: bool, replaced: Collection[str] = ()) -> l
                         step=_step(node, path),
                         calls=_calls(node),
                         words=_words(path),
-                        called=_called(node, path),
+                        called=_called(node, path, placed),
                         is_shortcut=node in shortcuts,
                         is_gate=_is_gate(graph, node),
                         after_pool=node in pooled,
@@ -182,10 +183,19 @@ def _words(path: str) -> frozenset[str]:
     return frozenset(word for word in words(path) if word not in HOMES and word not in _COMMON)
 
 
-def _called(node: Node, path: str) -> str:
-    """The name that the spec gives the step, if the layer is the whole step. Letters name wires."""
-    given = not re.fullmatch(rf"{re.escape(node.op.spelling)}\d+", node.name)
-    return node.name if given and len(node.name) > 1 and path == node.path else ""
+def _called(node: Node, path: str, placed: Mapping[str, Node]) -> str:
+    """The name that the spec gives the step, if the layer is the whole step. Letters name wires.
+
+    What runs again in a repeat has the number of the time behind it, `name_2`.
+    """
+    if path != node.path or re.fullmatch(rf"{re.escape(node.op.spelling)}\d+", node.name):
+        return ""
+    name = node.name
+    again = re.fullmatch(r"(.+)_\d+", name)
+    if again is not None:
+        first = placed.get(node.path.removesuffix(name) + again[1])
+        name = again[1] if first is not None and first.span == node.span else name
+    return name if len(name) > 1 else ""
 
 
 def _kind(node: Node, path: str) -> str | None:

@@ -72,11 +72,11 @@ def _as_wanted(shape: Shape, wanted: Mapping[Shape, Collection[int]]) -> Shape:
     """
     if len(shape) < 2:
         return shape
+    vector = (max(shape),) if prod(shape) == max(shape) else None
     ranks = wanted.get(plain(shape), ())
-    vector = (max(shape),)
-    is_vector = prod(shape) == max(shape) and vector in wanted
-    other = len(shape) > 2 and not {2, len(shape)} & set(ranks)
-    if is_vector and (other or not ranks):
+    if ranks and (vector is None or {2, len(shape)} & set(ranks) or len(shape) == 2):
+        return shape
+    if vector is not None and vector in wanted:
         return vector
     if ranks:
         return shape

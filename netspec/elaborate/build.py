@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from netspec.diagnostics.limits import DEFAULT, Limits
 from netspec.diagnostics.messages.limits import TooManyRuns
-from netspec.diagnostics.messages.names import OutputNameTaken, UnknownReference
+from netspec.diagnostics.messages.names import OutputNameTaken
 from netspec.diagnostics.messages.shapes import NoLegalSize
-from netspec.diagnostics.messages.syntax import DuplicateDeclaration, NoNet
+from netspec.diagnostics.messages.syntax import NoNet
 from netspec.diagnostics.raised import Collector, NetspecError, Rejection
 from netspec.diagnostics.records import Diagnostic, Label
 from netspec.diagnostics.source import Source, Span
-from netspec.diagnostics.suggest import closest, renew_budget
+from netspec.diagnostics.suggest import renew_budget
 from netspec.elaborate.again.recall import Memo
 from netspec.elaborate.bind import Misplaced
 from netspec.elaborate.images import Line, Placed, image_lines
 from netspec.elaborate.inputs import Freed, Inputs
 from netspec.elaborate.metadata import metadata_of
+from netspec.elaborate.outputs import named_outputs
 from netspec.elaborate.scope import (
-    Binding,
     Given,
     Level,
     Poisoned,
@@ -37,7 +37,6 @@ from netspec.graph.checked import Graph, Node, Output
 from netspec.sizes.asked import asking
 from netspec.sizes.conditions import Condition, Conditions, gathering
 from netspec.sizes.legal import clashing, legality
-from netspec.syntax import ast
 from netspec.syntax.units import Loader, Unit
 
 # Elaboration recurses a bounded number of Python frames for each bracket and block call.
@@ -282,31 +281,11 @@ class _NetBuilder:
             if len(wire) == 1:
                 return (Output("output", wire[0]),)
             return tuple(Output(f"output{i}", value) for i, value in enumerate(wire, 1))
-        found: list[Output] = []
-        for name, at in declared.names:
-            binding = scope.names.get(name)
-            if binding is None and name in scope.unit.lost:
-                continue
-            if binding is None:
-                near = closest(name, scope.names)
-                problem = UnknownReference(name, f"did you mean {near}?" if near else "")
-                self.elaborator.report(Rejection(problem), at, scope)
-            elif any(output.name == name for output in found):
-                self.elaborator.report(Rejection(DuplicateDeclaration(f"output {name}")), at, scope)
-            else:
-                found += self._output(name, at, binding, scope)
-        return tuple(found)
-
-    def _output(
-        self, name: str, at: ast.Extent, binding: Binding, scope: Scope
-    ) -> Iterator[Output]:
-        try:
-            wire = binding.made().wire or ()
-        except Rejection as rejection:
-            self.elaborator.report(rejection, at, scope)
-            return
-        for i, value in enumerate(wire, 1):
-            yield Output(f"{name}{i}" if len(wire) > 1 else name, value)
+        return tuple(
+            Output(f"{name}{i}" if len(made or ()) > 1 else name, value)
+            for name, made in named_outputs(declared, scope, self.elaborator.reporter)
+            for i, value in enumerate(made or (), 1)
+        )
 
     def _check_whole(
         self, wire: Wire, outputs: tuple[Output, ...], placed: tuple[Node, ...], scope: Scope

@@ -23,6 +23,7 @@ from netspec.elaborate.again.recall import Found, Recall
 from netspec.elaborate.bind import Misplaced, bind_block, given
 from netspec.elaborate.defaults import DefaultLines
 from netspec.elaborate.operands import with_references
+from netspec.elaborate.outputs import wire_of_outputs
 from netspec.elaborate.report import Reporter
 from netspec.elaborate.scope import (
     Binding,
@@ -220,7 +221,9 @@ class Calls:
             component = site.component(unit.name)
             path = scope.level.prefix + component
             name, whole = unit.name, Span(unit.source, 0, len(unit.source.text))
+            declared = unit.output
             variables, unit = self.net_variables(unit, values, scope)
+            declared = declared or unit.output
             call = site.call(name, component, values, whole, variables)
             level = Level(path + ".", reserved(unit.chain))
             inner = Scope(unit, level, variables, {}, {}, wire, call, scope.head, scope.frozen)
@@ -238,6 +241,8 @@ class Calls:
                 expected = "the name of a step that stands in no branch and in no braces of a block"
                 problem = BadArgument(unit.name, "until", expected, inner.until.name)
                 raise Misplaced(problem, values.extents["until"])
+            if declared is not None and until is None:
+                result = wire_of_outputs(declared, inner, self.reporter)
             self.recall.remember(key, start, inner, result)
         if result is not None:
             self.trace.results.append((path, result))

@@ -13,6 +13,7 @@ from itertools import combinations, islice, pairwise, product
 
 from netspec.checkpoints.layers import Layer, Module
 from netspec.checkpoints.structure.clues import LEVELS, Clue, clues_of, is_norm
+from netspec.checkpoints.structure.columns import entry_by_entry, is_called, lists_beside
 from netspec.checkpoints.structure.evidence import SAME, Evidence
 from netspec.checkpoints.structure.forest import Forest, Part
 from netspec.checkpoints.structure.search import Arrangement, Budget
@@ -102,9 +103,16 @@ class _Arranger:
         return (Clue("map", ("map",), places=places),) if places else ()
 
     def found(self) -> Arranged:
+        answer = self._found()
+        return self._read(answer) if answer.matches else answer
+
+    def _found(self) -> Arranged:
         defined = self._as_defined()
         if defined is not None and self._agree(defined):
-            return self._ordered(defined)
+            rival = self._repeating(defined)
+            if rival is None:
+                return self._ordered(defined)
+            return Arranged((), self._doubts(defined, rival), self._settling(defined, rival, ()))
         if twofold := copies_of(list(self._root.modules())):
             # Numbers that can be read in two ways say nothing.
             if defined is not None:
@@ -234,6 +242,49 @@ class _Arranger:
                 return True
         return False
 
+    # --- lists beside each other
+
+    def _read(self, answer: Arranged) -> Arranged:
+        """The answer, with lists that may run entry by entry read as the spec's own names say.
+
+        In doubt are those that it has no names for, if the net then computes something else; but not
+        where a map says how one of their kind is read.
+        """
+        leaves = {leaf.layer.name: leaf for leaf in self._forest.leaves}
+        first = tuple(leaves[match.module.name] for match in answer.matches)
+        mapped = {part for clue in self._mapped for leaf, _ in clue.places for part in leaf.path}
+        beside = [
+            (lists, turned)
+            for lists in lists_beside(self._forest)
+            if (turned := entry_by_entry(self._forest, first, lists)) is not None
+        ]
+        told = {lists[0].kind for lists, _ in beside if not mapped.isdisjoint(lists)}
+        other, settling, named = first, dict[tuple[str, ...], tuple[str, str]](), set[Part]()
+        for lists, _ in beside:
+            turned = entry_by_entry(self._forest, first, lists)
+            if turned is None or lists[0].kind in told:
+                continue
+            if is_called(self._forest, first, lists) or self._is_same(first, turned):
+                continue
+            if is_called(self._forest, turned, lists):
+                first, other = turned, entry_by_entry(self._forest, other, lists) or other
+                named.update(leaf for part in lists for leaf in part.leaves)
+                continue
+            other = entry_by_entry(self._forest, other, lists) or other
+            place = next(
+                i for i, (a, b) in enumerate(zip(first, turned, strict=True)) if a is not b
+            )
+            line = self._layers[place].name, first[place].layer.name
+            settling.setdefault(lists[0].kind, line)
+        if settling:
+            return Arranged((), self._doubts(first, other), tuple(settling.values()))
+        return Arranged(
+            tuple(
+                Match(match.layer, leaf.layer, "names" if leaf in named else match.how)
+                for match, leaf in zip(answer.matches, first, strict=True)
+            )
+        )
+
     # --- order of definition
 
     def _is_nearest(self, first: Arrangement, kept: Sequence[Clue]) -> bool:
@@ -289,6 +340,18 @@ class _Arranger:
             )
             for clue in clues
         )
+
+    def _repeating(self, defined: Arrangement) -> Arrangement | None:
+        """What keeps all that names say, repeats too, where the order of definition does not.
+
+        OPT defines its last norm first, and norms of a unit behind what they feed: shifted by one
+        place everything fits, and one name is then another step in the last unit than in the others.
+        """
+        clues = [clue for clue in self._clues if clue.level != "order"]
+        if self._evidence.search([c for c in clues if c.level == "repeats"]).keeps(defined):
+            return None
+        other = self._evidence.first(clues)
+        return None if other is None or self._is_same(defined, other) else other
 
     def _ordered(self, defined: Arrangement) -> Arranged:
         pairs = zip(self._layers, defined, strict=True)

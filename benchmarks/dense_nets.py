@@ -1,0 +1,254 @@
+"""Libraries' networks of several inputs or outputs, or of other things than images: for `today.py`.
+
+Each is made without weights, and asked for what the spec of its name gives: detectors for their raw
+heads, from regions that are given. diffusers and segmentation_models_pytorch are asked where they are
+installed; Conv-TasNet's file of torchaudio is read alone, as its compiled part needs its own torch.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from libraries import torchvision, transformers
+from torch import Tensor, nn
+
+DETECTION = torchvision.models.detection
+VIDEO = torchvision.models.video
+ROIS = np.float32([[0, 3, 4, 60, 70], [0, 10, 20, 100, 126], [0, 30, 2, 45, 17]])
+
+
+@dataclass(frozen=True)
+class Dense:
+    """A network: its library, its maker, inputs as shapes or values, and what is asked of it.
+
+    `shapes` and `settings` are what the spec is built with, `left_out` tensors that are no weights.
+    """
+
+    library: str
+    make: Callable[[], nn.Module]
+    inputs: Sequence[tuple[int, ...] | np.ndarray]
+    run: Callable[..., Any] = lambda module, *inputs: module(*inputs)
+    shapes: tuple[str, ...] = ()
+    settings: dict[str, Any] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def version(self) -> str:
+        return f"{self.library} {version(self.library.split()[0]).split('+')[0]}"
+
+
+def columns(module: nn.Module, image: Tensor) -> list[Tensor]:
+    """The heads of a detector of one stage, a column for each anchor."""
+    found = module.head(list(module.backbone(image).values()))
+    keys = ("cls_logits", "bbox_regression", "bbox_ctrness")
+    return [found[key].transpose(1, 2) for key in keys if key in found]
+
+
+def regions(part: str) -> Callable[..., list[Tensor]]:
+    """What a detector of two stages makes of regions, `part` (masks or points) at the end."""
+
+    def run(module: nn.Module, image: Tensor, rois: Tensor) -> list[Tensor]:
+        maps, size = module.backbone(image), [tuple(image.shape[-2:])]
+        objectness, deltas = module.rpn.head(list(maps.values()))
+        heads = module.roi_heads
+        boxes = heads.box_predictor(heads.box_head(heads.box_roi_pool(maps, [rois[:, 1:]], size)))
+        pool, head, last = (
+            getattr(heads, f"{part}_{n}") for n in ("roi_pool", "head", "predictor")
+        )
+        return [*objectness, *deltas, *boxes, last(head(pool(maps, [rois[:, 1:]], size)))]
+
+    return run
+
+
+def diffusers(kind: str, **given: Any) -> Callable[[], nn.Module]:
+    def make() -> nn.Module:
+        import diffusers
+
+        return getattr(diffusers, kind)(**given)
+
+    return make
+
+
+def encoded(module: nn.Module, image: Tensor) -> list[Tensor]:
+    found = module.encode(image).latent_dist
+    return [module.decode(found.mode()).sample, found.mean, found.logvar]
+
+
+def deeplabv3plus() -> nn.Module:
+    from segmentation_models_pytorch import DeepLabV3Plus
+
+    rates = (12, 24, 36)
+    return DeepLabV3Plus("resnet50", encoder_weights=None, classes=21, decoder_atrous_rates=rates)
+
+
+def conv_tasnet() -> nn.Module:
+    file = Path(next(iter(importlib.util.find_spec("torchaudio").submodule_search_locations)))
+    spec = importlib.util.spec_from_file_location("conv_tasnet", file / "models" / "conv_tasnet.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.ConvTasNet()
+
+
+def upernet() -> nn.Module:
+    stages = [f"stage{i}" for i in (1, 2, 3, 4)]
+    config = transformers.UperNetConfig(
+        backbone_config=transformers.ResNetConfig(out_features=stages),
+        num_labels=150,
+        auxiliary_in_channels=1024,
+    )
+    return transformers.UperNetForSemanticSegmentation(config)
+
+
+def hifigan(n: int) -> Callable[[], nn.Module]:
+    config = transformers.SpeechT5HifiGanConfig(
+        upsample_initial_channel=n,
+        upsample_rates=[8, 8, 2, 2],
+        upsample_kernel_sizes=[16, 16, 4, 4],
+        normalize_before=False,
+    )
+    return lambda: transformers.SpeechT5HifiGan(config)
+
+
+def points(module: nn.Module, image: Tensor) -> list[Tensor]:
+    """SuperPoint's two maps, before points are chosen."""
+    seen = module.encoder(image).last_hidden_state
+    one, two = module.keypoint_decoder, module.descriptor_decoder
+    scores = one.conv_score_b(one.relu(one.conv_score_a(seen))).softmax(1)[:, :-1]
+    found = two.conv_descriptor_b(two.relu(two.conv_descriptor_a(seen)))
+    return [nn.functional.pixel_shuffle(scores, 8), nn.functional.normalize(found, dim=1)]
+
+
+def bare(kind: Callable[..., nn.Module]) -> Callable[[], nn.Module]:
+    return lambda: kind(weights=None, weights_backbone=None)
+
+
+IMAGE = (1, 3, 128, 160)
+DOWN = ("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",)
+UP = ("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 3
+STEP = np.float32([[321]])
+DENSE = {
+    **{
+        name: Dense(
+            "torchvision",
+            bare(getattr(DETECTION, name)),
+            [IMAGE],
+            columns,
+            ("3x128x160",),
+            {"eps": 1e-5},
+        )
+        for name in ("retinanet_resnet50_fpn", "fcos_resnet50_fpn")
+    },
+    "ssd300_vgg16": Dense("torchvision", bare(DETECTION.ssd300_vgg16), [(1, 3, 300, 300)], columns),
+    **{
+        f"{part}rcnn_resnet50_fpn": Dense(
+            "torchvision",
+            bare(getattr(DETECTION, f"{part}rcnn_resnet50_fpn")),
+            [IMAGE, ROIS],
+            regions(part),
+            ("image:3x128x160",),
+            {"eps": 1e-5},
+        )
+        for part in ("mask", "keypoint")
+    },
+    **{
+        name: Dense("torchvision", getattr(VIDEO, name), [(1, 3, 8, 32, 32)], shapes=("3x8x32x32",))
+        for name in ("r2plus1d_18", "r3d_18", "mc3_18")
+    },
+    "raft_large": Dense(
+        "torchvision",
+        torchvision.models.optical_flow.raft_large,
+        [(1, 3, 128, 144)] * 2,
+        lambda module, *images: module(*images)[-1],
+        ("first:3x128x144", "second:3x128x144"),
+    ),
+    "upernet_resnet50": Dense(
+        "transformers", upernet, [(1, 3, 96, 96)], lambda module, x: module(x).logits, ("3x96x96",)
+    ),
+    **{
+        name: Dense(
+            "transformers",
+            hifigan(n),
+            [(1, 80, 12)],
+            lambda module, x: module(x.transpose(1, 2)),
+            ("80x12",),
+            left_out=("mean", "scale"),
+        )
+        for name, n in (("hifigan", 512), ("hifigan_v2", 128))
+    },
+    "superpoint": Dense(
+        "transformers",
+        lambda: transformers.SuperPointForKeypointDetection(transformers.SuperPointConfig()),
+        [(1, 1, 48, 64)],
+        points,
+        ("1x48x64",),
+    ),
+    "deeplabv3plus_resnet50": Dense(
+        "segmentation_models_pytorch", deeplabv3plus, [(1, 3, 96, 96)], shapes=("3x96x96",)
+    ),
+    "conv_tasnet": Dense("torchaudio", conv_tasnet, [(1, 1, 800)], shapes=("1x800",)),
+    "ddpm_cifar10": Dense(
+        "diffusers",
+        diffusers(
+            "UNet2DModel",
+            block_out_channels=(128, 256, 256, 256),
+            down_block_types=("DownBlock2D", "AttnDownBlock2D", "DownBlock2D", "DownBlock2D"),
+            up_block_types=("UpBlock2D", "UpBlock2D", "AttnUpBlock2D", "UpBlock2D"),
+            norm_eps=1e-6,
+            downsample_padding=0,
+            flip_sin_to_cos=False,
+            freq_shift=1,
+            attention_head_dim=None,
+        ),
+        [(1, 3, 32, 32), STEP],
+        lambda module, image, step: module(image, step[0]).sample,
+    ),
+    "stable_diffusion_unet": Dense(
+        "diffusers",
+        diffusers(
+            "UNet2DConditionModel",
+            cross_attention_dim=768,
+            down_block_types=DOWN,
+            up_block_types=UP,
+            attention_head_dim=8,
+        ),
+        [(1, 4, 16, 16), STEP, (1, 768, 7)],
+        lambda module, image, step, text: module(image, step[0], text.transpose(1, 2)).sample,
+        ("image:4x16x16", "text:768x7"),
+    ),
+    "stable_diffusion_vae": Dense(
+        "diffusers",
+        diffusers(
+            "AutoencoderKL",
+            block_out_channels=(128, 256, 512, 512),
+            layers_per_block=2,
+            down_block_types=("DownEncoderBlock2D",) * 4,
+            up_block_types=("UpDecoderBlock2D",) * 4,
+        ),
+        [(1, 3, 64, 64)],
+        encoded,
+        ("3x64x64",),
+    ),
+}
+
+
+def tensors(network: Dense) -> list[np.ndarray]:
+    """What the network is given: the numbers of its table, or normal ones from the input's place."""
+    return [
+        given
+        if isinstance(given, np.ndarray)
+        else np.random.default_rng(place).standard_normal(given, dtype=np.float32)
+        for place, given in enumerate(network.inputs)
+    ]
+
+
+def answers(network: Dense, module: nn.Module, inputs: Sequence[np.ndarray]) -> list[Tensor]:
+    with torch.no_grad():
+        found = network.run(module, *map(torch.from_numpy, inputs))
+    return [found] if isinstance(found, Tensor) else list(found)
