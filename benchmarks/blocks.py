@@ -8,7 +8,7 @@ since they read what they give, and the bytes of its graph over those of the fla
 `inlines` says whether `onnx.inliner` gives the flat file's nodes again: operators, attributes, and what each
 follows from, to the names of inputs, weights and constants. `same` says whether ONNX Runtime gives the
 same bits for both, of the net in the size that verification takes; null for nets of more than --most
-parameters, which are not run.
+parameters, which are not run. Nets that the output file has already are not run again.
 
 For each net of --timed: the processor's time that ONNX Runtime takes to load the file with functions, and
 to run it, on one thread, over that of the flat file: in turns, in random order. `median` is that of the
@@ -31,7 +31,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 from onnx.inliner import inline_local_functions
-from report import machine, options, write
+from report import kept, machine, options, write
 
 import netspec
 from netspec.analysis.costs import costs
@@ -132,23 +132,28 @@ def _ratio(times: list[list[float]]) -> dict[str, float]:
 
 def main() -> None:
     parser = options(__doc__, 15)
-    parser.add_argument(
-        "--nets", default=",".join(shipped_names("lectures") + shipped_names("blocks"))
-    )
+    parser.add_argument("--nets", default=",".join(shipped_names()))
     parser.add_argument("--timed", default=TIMED)
     parser.add_argument("--most", type=int, default=30_000_000)
     args = parser.parse_args()
-    nets, times = {}, {}
+    held = kept(args.output)
+    nets, times = held.get("nets", {}), held.get("timed", {})
+    about = {**machine("onnx"), "onnxruntime": ort.__version__}
+
+    def keep(kind: dict[str, Any], name: str, row: dict[str, Any]) -> None:
+        kind[name] = row
+        print(json.dumps({name: row}), flush=True)
+        found = {"machine": about, "timed": times, "nets": dict(sorted(nets.items()))}
+        write(found, args.output, quiet=True)
+
     with tempfile.TemporaryDirectory() as folder:
         for name in filter(None, args.timed.split(",")):
-            times[name] = timed(netspec.load(name).graph, Path(folder), args.rounds)
-            print(json.dumps({name: times[name]}), flush=True)
+            if name not in times:
+                keep(times, name, timed(netspec.load(name).graph, Path(folder), args.rounds))
         for name in filter(None, args.nets.split(",")):
-            nets[name] = compared(netspec.load(name).graph, Path(folder), args.most)
-            print(json.dumps({name: nets[name]}), flush=True)
-    wrong = [name for name, found in nets.items() if found["same"] is False or not found["inlines"]]
-    about = {**machine("onnx"), "onnxruntime": ort.__version__}
-    write(args.output, {"machine": about, "timed": times, "nets": nets})
+            if name not in nets:
+                keep(nets, name, compared(netspec.load(name).graph, Path(folder), args.most))
+    wrong = [name for name, row in nets.items() if row["same"] is False or not row["inlines"]]
     if wrong:
         raise SystemExit(f"not the same as the flat file: {', '.join(wrong)}")
 

@@ -22,9 +22,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from report import machine, options
-
-ROOT = Path(__file__).parent.parent
+from report import kept, machine, options
 
 
 def measured(name: str) -> dict[str, Any]:
@@ -84,9 +82,10 @@ def main() -> None:
     if given.one:
         print(json.dumps(measured(given.one)))
         return
-    nets = given.nets or sorted(path.stem for path in (ROOT / "specs").glob("*.ns"))
-    held = given.output and given.output.exists()
-    rows = json.loads(given.output.read_text())["nets"] if held else []
+    from netspec.syntax.files import shipped_names
+
+    nets = given.nets or [*shipped_names("lectures"), *shipped_names("today")]
+    rows = kept(given.output).get("nets", [])
     for name in nets:
         if any(row["net"] == name for row in rows):
             continue

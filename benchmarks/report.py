@@ -35,6 +35,14 @@ def options(description: str | None, rounds: int) -> argparse.ArgumentParser:
     return parser
 
 
+def kept(output: Path | None) -> dict[str, Any]:
+    """What the file that figures go to holds already; nothing where there is none."""
+    found: dict[str, Any] = {}
+    if output and output.exists():
+        found = json.loads(output.read_text(encoding="utf-8"))
+    return found
+
+
 def write(found: dict[str, Any], output: Path | None, *, quiet: bool = False) -> None:
     """Prints the figures unless `quiet`, and writes them where a file is given, whole or not at all."""
     text = json.dumps(found, indent=2)

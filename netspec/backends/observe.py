@@ -12,6 +12,7 @@ from onnx import TensorProto
 from netspec.backends.onnx.file import write
 from netspec.backends.onnx.model import Model
 from netspec.backends.onnx.scans import closed
+from netspec.backends.onnx.stepwise import bodies
 from netspec.backends.runtime import Session
 from netspec.backends.switches import Switches
 
@@ -36,6 +37,7 @@ def watched(
 
     Without `optimize` ONNX Runtime computes each node as it stands.
     """
+    model = closed(model)
     proto = model.proto
     # However many samples the file will take at once, here it takes those that there are.
     for item in (*proto.graph.input, *proto.graph.output):
@@ -43,12 +45,16 @@ def watched(
         if leading and leading[0].HasField("dim_value"):
             leading[0].dim_param = "N"
             del proto.graph.value_info[:]
+            for body in bodies(proto.graph.node):
+                del body.value_info[:]
+                for inner in (*body.input, *body.output):
+                    inner.type.tensor_type.ClearField("shape")
     given = {item.name for item in proto.graph.input}
     declared = {item.name for item in proto.graph.output}
     for name in names:
         if name not in given | declared:
             proto.graph.output.add(name=name).type.tensor_type.elem_type = TensorProto.FLOAT
-    more = closed(model.with_graph(proto.graph))
+    more = model.with_graph(proto.graph)
     with tempfile.TemporaryDirectory(prefix="netspec-") as folder:
         path = Path(folder) / "model.onnx"
         write(more, path, source)

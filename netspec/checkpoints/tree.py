@@ -76,7 +76,7 @@ def _as_wanted(shape: Shape, wanted: Mapping[Shape, Collection[int]]) -> Shape:
     ranks = wanted.get(plain(shape), ())
     if ranks and (vector is None or {2, len(shape)} & set(ranks) or len(shape) == 2):
         return shape
-    if vector in wanted:
+    if vector is not None and vector in wanted:
         return vector
     if ranks:
         return shape

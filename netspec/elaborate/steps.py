@@ -338,7 +338,7 @@ class Elaborator:
             if not isinstance(listed, tuple):
                 where, needed = loop.first.extent, "a list is needed here"
                 raise misplaced(NoList(show(listed)), listed, where, scope, needed)
-            return listed
+            return [each for value in listed for each in _tensors_of(value)]
         first, last = self._whole(loop.first, scope), self._integral(loop.last, scope)
         if isinstance(last, bool) or not isinstance(last, int):
             problem, needed = BadRepeat(show(last)), "a number is needed here"
@@ -403,6 +403,13 @@ class Elaborator:
         if isinstance(body.braces, ast.Chain):
             return self.run_braces(body.braces, wire, inner)
         return self._branches(body.braces, wire, inner)
+
+
+def _tensors_of(value: Any) -> Sequence[Any]:
+    """A value of a list; where it stands for several tensors, each of them."""
+    if not isinstance(value, Binding) or len(value.made().wire or ()) < 2:
+        return (value,)
+    return [Binding((tensor,), value.span, "") for tensor in value.wire or ()]
 
 
 def _copy_of(number: int, last: int, scope: Scope) -> Scope:

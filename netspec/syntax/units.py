@@ -73,6 +73,11 @@ class Unit:
         return frozenset(_DEFAULT_LINES.findall(self.source.text))
 
     @property
+    def words(self) -> dict[str, Unit]:
+        """The blocks and nets that its steps may name, by the unit each comes from."""
+        return dict.fromkeys(self.blocks, self) | self.imports
+
+    @property
     def has_net(self) -> bool:
         """Whether the file says what a net is: by a `net` line or by steps."""
         return self.net is not None or any(not isinstance(x, ast.Default) for x in self.chain.links)
@@ -210,8 +215,7 @@ class Loader:
 
     def _fill_variation(self, file: Unit, net: ast.Net, items: list[ast.Item]) -> None:
         """A variation that stands in a file after the file's own net, with what is said of it."""
-        # Words mean what they mean in its file, so that a block may be given: `net deep = net(narrow)`.
-        unit = Unit(file.source, net, imports={name: file for name in file.blocks} | file.imports)
+        unit = Unit(file.source, net, imports=dict(file.words))
         if net.name in (file.name, *file.variations):
             self.report(DuplicateDeclaration(f"net {net.name}"), file.span(net.extent))
             return
@@ -219,7 +223,7 @@ class Loader:
         assert net.base is not None
         nets = {file.name: file, **file.variations}
         if net.base.name in nets and net.base.name != net.name:
-            unit.imports[net.base.name] = nets[net.base.name]
+            _vary(unit, net.base.name, nets[net.base.name])
         else:
             self._import_base(unit, net.base)
         for item in items:
@@ -297,7 +301,7 @@ class Loader:
     def _import_base(self, unit: Unit, base: ast.Call) -> None:
         origin = self._find(unit, base.name, unit.span(base.extent))
         if origin is not None:
-            unit.imports[base.name] = origin
+            _vary(unit, base.name, origin)
 
     def _find(self, unit: Unit, name: str, span: Span) -> Unit | None:
         """The unit called `name` beside `unit`, or else among the shipped specs."""
@@ -381,3 +385,8 @@ def variation_text(source: Source) -> str:
     at = names.index(source.net) if source.net in names else 0
     ends = [*starts[1:], len(source.text)]
     return source.text[starts[at] : ends[at]].rstrip() + "\n"
+
+
+def _vary(unit: Unit, name: str, base: Unit) -> None:
+    """Makes a unit a variation of the net `name`: it may be given blocks of that net's file."""
+    unit.imports = base.words | unit.imports | {name: base}

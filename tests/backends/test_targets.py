@@ -131,7 +131,14 @@ def test_an_operator_is_written_from_the_opset_that_brought_it_and_written_out_b
 @pytest.mark.parametrize("target", TARGETS)
 def test_what_a_reader_lacks_and_can_be_written_out_is(target):
     # ONNX Runtime computes the same from each reader's spelling.
-    for declared, step in [("3x8", "gelu(tanh)"), ("600x9", "lrn(4)")]:
+    for declared, step in [
+        ("3x8", "gelu(tanh)"),
+        ("600x9", "lrn(4)"),
+        ("3x4x5", "prelu; prelu(per=layer)"),
+        ("5x12", "gmp; affine"),
+        ("5x12", "gap(keep=yes); affine"),
+        ("12", "rbf-5; bn"),
+    ]:
         graph = snippet(declared, step)
         (array,) = inputs_for(graph, 2, {})
         found = session(onnx_model(graph, Varied(), None, TARGETS[target])).run(

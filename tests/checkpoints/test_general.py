@@ -19,6 +19,7 @@ from support.published import TOLERANCE, image_of, logits_of, values
 from netspec.checkpoints import load
 from netspec.checkpoints.mapping import by_structure
 from netspec.diagnostics.limits import DEFAULT
+from netspec.diagnostics.source import Source
 from netspec.elaborate.build import build
 from netspec.graph.checked import Graph
 from netspec.syntax.files import read_spec
@@ -158,3 +159,23 @@ def test_flat_names_by_kind_and_place_map_alike_in_the_deepest_residual_net() ->
     plan = by_structure(graph, sorted_, {})
     assert not plan.doubts
     assert {pair.ours: pair.theirs for pair in plan.pairs} == expected
+
+
+@pytest.mark.parametrize("shape", [(8,), (8, 1, 1), (1, 8, 1, 1)])
+@pytest.mark.parametrize("leaf", ["layer_scale", "layer_scale.gamma", "ls.scale"])
+def test_a_scale_written_for_maps_is_a_vector(leaf: str, shape: tuple[int, ...]) -> None:
+    """Beside depthwise kernels of a window of 1x1 too, whose shape but for its rank is the same."""
+    text = (
+        "input 8x6x6\nresidual { add { | dwconv3(pad=1) | dwconv1(bias=no) }; affine(bias=no) }\n"
+    )
+    file = {
+        "a.large.weight": (8, 1, 3, 3),
+        "a.large.bias": (8,),
+        "a.small.weight": (8, 1, 1, 1),
+        f"a.{leaf}": shape,
+    }
+    for order in (list(file), sorted(file)):
+        plan = by_structure(build(Source("net", text)), {name: file[name] for name in order}, {})
+        found = {pair.ours: pair.theirs for pair in plan.pairs}
+        assert found["affine1.weight"] == f"a.{leaf}"
+        assert found["dwconv2.weight"] == "a.small.weight"

@@ -54,6 +54,21 @@ LOOPS = {
         "conv1-8 as a; maxpool2; conv1-8 as b\nfor x in [@a, @b] { | @x; conv3-4 }; { | gap | gap }; concat",
         "conv1-8 as a; maxpool2; conv1-8 as b\n{ | @a; conv3-4 | @b; conv3-4 }; { | gap | gap }; concat",
     ),
+    "a list that is gone through twice": (
+        "for k in [1, 3] { conv(k)-8(pad=same) } x2",
+        "conv1-8; conv3-8(pad=same); conv1-8; conv3-8(pad=same)",
+    ),
+    "weights of their own for the tensors of a bundle": (
+        "block heads(n) { identity as maps; for x in [@maps] { | @x; conv3-n; gap } }\n"
+        "{ | conv1-4 | maxpool2; conv1-4 }; heads(5); concat",
+        "{ | conv1-4; conv3-5; gap | maxpool2; conv1-4; conv3-5; gap }; concat",
+    ),
+    "a step for each tensor of a bundle and one more": (
+        "{ | conv1-4 | conv1-5 } as both; @input; conv1-8 as c\n"
+        "for x in [@both, @c] { | @x; conv3-3 }; add",
+        "{ | conv1-4 as a | conv1-5 as b }; @input; conv1-8 as c\n"
+        "add { | @a; conv3-3 | @b; conv3-3 | @c; conv3-3 }",
+    ),
     "one set of weights for the tensors of a bundle": (
         "{ | conv1-4 | maxpool2; conv1-4 } as both\nfor x in @both { | conv3-4; gap }; concat",
         "{ | conv1-4 | maxpool2; conv1-4 }\n"

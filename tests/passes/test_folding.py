@@ -52,6 +52,12 @@ FOLDS = {
     "bn on a vector": ("relu; bn; fc-4; relu", "6", "relu1 fc1 relu2"),
     "bn before a flattened map": ("relu; bn; fc-4; relu", "3x4x5", "relu1 fc1 relu2"),
     "bn before groups": ("relu; bn; conv3-6(groups=3); relu", "6x5x5", "relu1 conv1 relu2"),
+    "one factor for all": ("conv3-4; affine(per=layer); relu", "3x6x6", "conv1 relu1"),
+    "one factor for layers joined": (
+        "concat { | conv1-2 | conv1-5 }; affine(per=layer); relu",
+        "3x6x6",
+        "conv1 conv2 concat1 relu1",
+    ),
     "a factor before padding": ("affine(bias=no); conv3-4(pad=1); relu", "3x6x6", "conv1 relu1"),
     "a factor before a deconv": ("scaled(3); deconv3-4/2(pad=1); relu", "3x6x6", "deconv1 relu1"),
     "several readers after bn": (

@@ -9,6 +9,7 @@ import numpy as np
 from onnx import AttributeProto, GraphProto, NodeProto, TensorProto, TypeProto, ValueInfoProto
 
 from netspec.backends.onnx.constants import Constants
+from netspec.backends.onnx.fences import Fences
 from netspec.backends.onnx.legal import where_the_net_runs, zero_if_legal
 from netspec.backends.onnx.places import places
 from netspec.backends.onnx.spelling import Spelling, features, since
@@ -80,6 +81,7 @@ class Builder(Spelling):
         self._own: dict[str, Weight] = {}
         self._emitted: list[NodeProto] = []
         self._read = {value for node in graph.nodes for value in node.inputs}
+        self._fences = Fences(target)
 
     # for operators
 
@@ -93,11 +95,15 @@ class Builder(Spelling):
             self.want(feature)
         if op_type == "Conv" and any(kind.batch == SHARED for kind in self._node.input_types[:1]):
             self.want("Conv of no input")
+        apart = self._fences.between(op_type, inputs)
+        fenced = {one: self.node("Identity", [one]) for one in inputs if one in apart}
+        inputs = [fenced.get(one, one) for one in inputs]
         name = f"{self._node.path}.{op_type.lower()}{len(self._emitted) + 1}"
         names = (self._free(name), *(self._free(f"{name}.{i + 1}") for i in range(1, outputs)))
         proto = NodeProto(op_type=op_type, name=name, input=inputs, output=names)
         proto.attribute.extend(_attribute(key, value) for key, value in attributes.items())
         self._emitted.append(proto)
+        self._fences.add(proto)
         return names
 
     def weight(self, name: str) -> str:
@@ -190,12 +196,19 @@ class Builder(Spelling):
         operands = [Operand(self.values[value], value.type) for value in node.inputs]
         result = node.op.onnx(self, *operands)
         made = {name for proto in self._emitted for name in proto.output}
+        # What may be no output of the net itself: a copy is one.
+        apart = set[str]()
+        if not self.has("Outputs that are one of several"):
+            several = (proto for proto in self._emitted if len(proto.output) > 1)
+            apart = {name for proto in several for name in proto.output}
         final: dict[str, tuple[str, str]] = {}
         for i, name in enumerate((result,) if isinstance(result, str) else result):
             value = Value(node, i)
             if name in made and name not in final:
                 plain = f"{node.path}.{i + 1}" if i else node.path
-                final[name] = self._named.get(value) or self._free(plain), plain
+                again = value in self._read and not self.has("Outputs that are read again")
+                own = None if again or name in apart else self._named.get(value)
+                final[name] = own or self._free(plain), plain
             self.values[value] = final[name][0] if name in final else name
         self._finish(final, {value: self.values[value] for value in node.inputs})
 
@@ -210,6 +223,7 @@ class Builder(Spelling):
             for field in (proto.input, proto.output):
                 field[:] = [final[name][0] if name in final else name for name in field]
             proto.metadata_props.extend(said)
+            self._fences.add(proto)
         graph = GraphProto(node=self._emitted)
         self.encoded.append(graph.SerializeToString(deterministic=True))
         self.owners += [self._node] * len(self._emitted)

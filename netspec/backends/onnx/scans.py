@@ -7,14 +7,16 @@ is computed once, outside, and the body reads it from there.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
-from onnx import AttributeProto, GraphProto, NodeProto, ValueInfoProto
+from onnx import AttributeProto, GraphProto, NodeProto, TypeProto, ValueInfoProto
 
 from netspec.backends.onnx.model import Model
+from netspec.backends.onnx.types import value_type
 from netspec.foundation.records import record
-from netspec.graph.checked import Node
+from netspec.graph.checked import Node, Value
 from netspec.graph.loops import beginning
 from netspec.ops.arranging.recurrence import Each, Last
 
@@ -31,7 +33,7 @@ def inside(model: Model) -> frozenset[str]:
     for loop in _loops(placed):
         found |= {loop.step, *loop.starts}
         found.update(name for node, _ in _parted(loop, placed)[0] for name in node.output)
-        given = {out for _, out in (*loop.ends, *loop.joined)}
+        given = {one.out for one in (*loop.ends, *loop.joined)}
         ends = (one[0] for one in placed if _is_of(one, loop))
         found.update(name for node in ends for name in node.output if name not in given)
     return frozenset(found)
@@ -39,7 +41,8 @@ def inside(model: Model) -> frozenset[str]:
 
 def stepwise(model: Model) -> frozenset[str]:
     """The names of `inside`, and of what its recurrences give."""
-    given = (out for loop in _loops(_placed(model)) for _, out in (*loop.ends, *loop.joined))
+    loops = _loops(_placed(model))
+    given = (one.out for loop in loops for one in (*loop.ends, *loop.joined))
     return inside(model) | frozenset(given)
 
 
@@ -54,7 +57,8 @@ def closed(model: Model) -> Model:
     for loop in reversed(_loops(placed)):
         placed = _looped(loop, placed, known)
     kept = {name for node, _ in placed for name in node.output}
-    described = [item for item in graph.value_info if item.name in kept]
+    ends = {item.name for item in (*graph.input, *graph.output)}
+    described = [item for name, item in known.items() if name in kept - ends]
     del graph.node[:], graph.value_info[:]
     graph.node.extend(node for node, _ in placed)
     graph.value_info.extend(described)
@@ -76,12 +80,21 @@ def _placed(model: Model) -> list[_Placed]:
     return list(zip(nodes, owners, strict=True))
 
 
+class _End(NamedTuple):
+    """A tensor of a step and what it is outside, by name and in the net."""
+
+    name: str
+    out: str
+    made: Value
+    given: Value
+
+
 @record(frozen=False, eq=False)
 class _Loop:
     """One recurrence: what begins it, and the names that its nodes have.
 
-    `starts` has what a state starts from by the state's name. `ends` are pairs of what flows into the next
-    step and what flows out of the last, `joined` of what a step makes and all of it.
+    `starts` has what a state starts from by the state's name. `ends` say what flows into the next step and
+    out of the last, `joined` what a step makes and what all of it is.
     """
 
     each: Node
@@ -89,8 +102,8 @@ class _Loop:
     step: str
     axis: int
     starts: dict[str, str]
-    ends: list[tuple[str, str]]
-    joined: list[tuple[str, str]]
+    ends: list[_End]
+    joined: list[_End]
 
 
 def _loops(placed: Sequence[_Placed]) -> list[_Loop]:
@@ -110,11 +123,14 @@ def _loops(placed: Sequence[_Placed]) -> list[_Loop]:
             continue
         loop = found[begun]
         if isinstance(owner.op, Last) and node.op_type == "Identity":
-            loop.ends.append((node.input[0], node.output[0]))
+            i = len(loop.ends)
+            pair = node.input[0], node.output[0]
+            loop.ends.append(_End(*pair, owner.inputs[i], owner.outputs[i]))
         elif node.op_type == "Unsqueeze":
             columns[node.output[0]] = node.input[0]
         elif node.op_type == "Expand":
-            loop.joined.append((columns[node.input[0]], node.output[0]))
+            pair = columns[node.input[0]], node.output[0]
+            loop.joined.append(_End(*pair, owner.inputs[0], owner.output))
     return list(found.values())
 
 
@@ -158,51 +174,92 @@ def _looped(loop: _Loop, placed: list[_Placed], known: dict[str, ValueInfoProto]
     """The nodes with one loop in place of a recurrence, where it ends."""
     body, others = _parted(loop, placed)
     found: list[_Placed] = []
-    scan: NodeProto | None = None
+    stands = False
     for node, owner in others:
         if not _is_of((node, owner), loop):
             found.append((node, owner))
-        elif owner is not None and isinstance(owner.op, Last) and scan is None:
-            scan = _scan(loop, [node for node, _ in body], known)
-            scan.metadata_props.extend(node.metadata_props)
-            # Its graph reads what no call of a function could hand in: it stands in none.
-            found.append((scan, None))
+        elif owner is not None and isinstance(owner.op, Last) and not stands:
+            stands = True
+            for made in _scan(loop, [node for node, _ in body], known):
+                made.metadata_props.extend(node.metadata_props)
+                # A loop reads what no call of a function could hand in: it stands in none.
+                found.append((made, None))
     return found
 
 
-def _scan(loop: _Loop, body: Sequence[NodeProto], known: dict[str, ValueInfoProto]) -> NodeProto:
+def _scan(
+    loop: _Loop, body: Sequence[NodeProto], known: dict[str, ValueInfoProto]
+) -> Iterator[NodeProto]:
+    """The loop, between nodes that turn the axis of time to the front, where readers want it, and back."""
     name = loop.each.path.rpartition(".")[0]
     inner = GraphProto(name=name, node=body)
     made = {output for node in body for output in node.output}
     given: set[str] = set()
     for state in (*loop.starts, loop.step):
-        inner.input.append(_item(state, known[state]))
-    for value, out in (*loop.ends, *loop.joined):
+        inner.input.append(_item(state, known[state].type))
+    for one in (*loop.ends, *loop.joined):
+        value, out = one.name, one.out
         end = value
         # A graph gives what its own nodes make, each under a name of its own.
         if value not in made or value in given:
-            end = f"{out}.step"
-            while end in known:
-                end += "."
+            end = _free(f"{out}.step", known)
             inner.node.add(op_type="Identity", name=end, input=[value], output=[end])
         given.add(end)
-        inner.output.append(_item(end, known[value]))
+        inner.output.append(_item(end, _kind(value, one.made, known)))
     around = {item.name for item in (*inner.input, *inner.output)}
     inner.value_info.extend(known[one] for one in sorted(made - around) if one in known)
     node = NodeProto(op_type="Scan", name=name)
-    node.input.extend([*loop.starts.values(), loop.sequence])
-    node.output.extend(out for _, out in (*loop.ends, *loop.joined))
+    whole = _kind(loop.sequence, loop.each.inputs[0], known)
+    axes = range(len(whole.tensor_type.shape.dim))
+    order = [loop.axis, *(axis for axis in axes if axis != loop.axis)]
+    steps = _free(f"{loop.step}.steps", known)
+    turned = _turned(loop.sequence, steps, order)
+    known[steps] = _item(steps, _permuted(whole, order))
+    node.input.extend([*loop.starts.values(), turned.output[0]])
+    node.output.extend(one.out for one in loop.ends)
+    after = []
+    for one in loop.joined:
+        steps = _free(f"{one.out}.steps", known)
+        kind = _kind(one.out, one.given, known)
+        rest = range(3, len(kind.tensor_type.shape.dim))
+        known[steps] = _item(steps, _permuted(kind, [2, 0, 1, *rest]))
+        node.output.append(steps)
+        after.append(_turned(steps, one.out, [1, 2, 0, *rest]))
     node.attribute.append(AttributeProto(name="body", type=AttributeProto.GRAPH, g=inner))
     node.attribute.append(AttributeProto(name="num_scan_inputs", type=AttributeProto.INT, i=1))
-    axes = {"scan_input_axes": [loop.axis], "scan_output_axes": [2] * len(loop.joined)}
-    for key, values in axes.items():
-        if values:
-            node.attribute.append(AttributeProto(name=key, type=AttributeProto.INTS, ints=values))
+    yield turned
+    yield node
+    yield from after
+
+
+def _turned(name: str, new: str, order: list[int]) -> NodeProto:
+    node = NodeProto(op_type="Transpose", name=new, input=[name], output=[new])
+    node.attribute.append(AttributeProto(name="perm", type=AttributeProto.INTS, ints=order))
     return node
 
 
-def _item(name: str, like: ValueInfoProto) -> ValueInfoProto:
-    """A tensor of a graph of the type of another."""
+def _kind(name: str, value: Value, known: Mapping[str, ValueInfoProto]) -> TypeProto:
+    """The type of a tensor, that of a value of the net where none is said."""
+    return known[name].type if name in known else value_type(value, None)
+
+
+def _free(name: str, known: dict[str, ValueInfoProto]) -> str:
+    while name in known:
+        name += "."
+    return name
+
+
+def _permuted(kind: TypeProto, order: Sequence[int]) -> TypeProto:
+    found = TypeProto()
+    found.CopyFrom(kind)
+    sizes = [kind.tensor_type.shape.dim[axis] for axis in order]
+    del found.tensor_type.shape.dim[:]
+    found.tensor_type.shape.dim.extend(sizes)
+    return found
+
+
+def _item(name: str, kind: TypeProto) -> ValueInfoProto:
+    """A tensor of a graph."""
     item = ValueInfoProto(name=name)
-    item.type.CopyFrom(like.type)
+    item.type.CopyFrom(kind)
     return item

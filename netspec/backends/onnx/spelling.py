@@ -113,6 +113,15 @@ class Spelling:
 
     def reduce(self, op_type: str, name: str, axes: Sequence[int], keep: bool = True) -> str:
         """The name of what a `Reduce...` gives along some axes; `keep` leaves them, of size 1."""
+        if list(axes) == [2] and not self.has("Reduce along the last of 3 axes"):
+            # What gives the result its shape stands between it and what would be fused with it.
+            shaped = "Unsqueeze" if keep else "Squeeze"
+            return self.node(
+                shaped, [self._reduced(op_type, name, axes, not keep), self.integers(axes)]
+            )
+        return self._reduced(op_type, name, axes, keep)
+
+    def _reduced(self, op_type: str, name: str, axes: Sequence[int], keep: bool) -> str:
         # The axes are an input of ReduceSum since opset 13, of the others since 18.
         if self.opset >= 18 or op_type == "ReduceSum":
             return self.node(op_type, [name, self.integers(axes)], keepdims=int(keep))
@@ -239,8 +248,14 @@ def _mish(nodes: _Nodes, name: str) -> str:
     return nodes.node("Mul", [name, nodes.node("Tanh", [nodes.node("Softplus", [name])])])
 
 
+def _prelu(nodes: _Nodes, name: str, slope: str) -> str:
+    below = nodes.node("Relu", [nodes.node("Neg", [name])])
+    return nodes.node("Sub", [nodes.node("Relu", [name]), nodes.node("Mul", [below, slope])])
+
+
 _WRITTEN_OUT: Mapping[str, Callable[..., str]] = {
     "Gelu": _gelu,
     "HardSwish": _hard_swish,
     "Mish": _mish,
+    "PRelu": _prelu,
 }

@@ -13,7 +13,7 @@ from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto
 
 # Recurrences inside recurrences.
 _DEEPEST = 64
-_ATTRIBUTES = frozenset({"body", "num_scan_inputs", "scan_input_axes", "scan_output_axes"})
+_ATTRIBUTES = frozenset({"body", "num_scan_inputs"})
 
 
 def check_scans(model: ModelProto) -> None:
@@ -68,16 +68,11 @@ def _check(node: NodeProto, names: set[str], depth: int) -> None:
         return
     given = {a.name: a for a in node.attribute}
     joined = len(node.output) - (len(node.input) - 1)
-    axes = given.get("scan_output_axes", AttributeProto()).ints
-    along = given.get("scan_input_axes", AttributeProto()).ints
     if (
         depth >= _DEEPEST
         or not _ATTRIBUTES.issuperset(given)
         or given.get("num_scan_inputs", AttributeProto()).i != 1
-        or len(along) != 1
-        or along[0] not in (1, 2)
         or joined < 0
-        or list(axes) != [2] * joined
         or (len(body.input), len(body.output)) != (len(node.input), len(node.output))
         or not all((*node.input, *node.output))
         or body.initializer
@@ -116,13 +111,11 @@ class _Writer:
                 yield from self._step(node, body)
 
     def _step(self, node: NodeProto, body: GraphProto) -> Iterator[NodeProto]:
-        axis = next(int(a.ints[0]) for a in node.attribute if a.name == "scan_input_axes")
         *states, step = body.input
         *starts, sequence = node.input
         first = NodeProto(
             op_type="Gather", name=step.name, input=[sequence, self._integers()], output=[step.name]
         )
-        first.attribute.append(AttributeProto(name="axis", type=AttributeProto.INT, i=axis))
         yield first
         for start, state in zip(starts, states, strict=True):
             yield _renamed(start, state.name)
@@ -130,7 +123,7 @@ class _Writer:
         shape = self._free(f"{step.name}.shape")
         yield NodeProto(op_type="Shape", name=shape, input=[sequence], output=[shape])
         steps = self._free(f"{step.name}.steps")
-        at = [shape, self._integers(axis)]
+        at = [shape, self._integers(0)]
         yield NodeProto(op_type="Gather", name=steps, input=at, output=[steps])
         for i, (end, out) in enumerate(zip(body.output, node.output, strict=True)):
             if i < len(states):
@@ -141,12 +134,10 @@ class _Writer:
             yield NodeProto(
                 op_type="Unsqueeze",
                 name=column,
-                input=[end.name, self._integers(2)],
+                input=[end.name, self._integers(0)],
                 output=[column],
             )
-            parts = [self._integers(1, 1), steps]
-            if rank > 2:
-                parts.append(self._integers(*[1] * (rank - 2)))
+            parts = [steps, self._integers(*[1] * rank)]
             joined = NodeProto(op_type="Concat", name=sizes, input=parts, output=[sizes])
             joined.attribute.append(AttributeProto(name="axis", type=AttributeProto.INT, i=0))
             yield joined

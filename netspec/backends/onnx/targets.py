@@ -34,9 +34,10 @@ class Target:
 
     `opset` is what is written for it unless another is asked for, `newest` the newest that it reads.
     `lacks` says of operators and of features of them, `MaxPool with indices`, why they are not written for
-    it. `functions` says whether it reads a file's own functions. `activations` is how it wants values of
-    eight bits: `uint8`, from a zero of its own, or `int8`, about zero. `weights` is the largest integer
-    of a weight in eight bits whose products it sums exactly on every processor.
+    it. `misread` are operators in a row that it takes for a function of what enters the first, whatever else
+    they read. `functions` says whether it reads a file's own functions. `activations` is how it wants values
+    of eight bits: `uint8`, from a zero of its own, or `int8`, about zero. `weights` is the largest integer of
+    a weight in eight bits whose products it sums exactly on every processor.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Target:
     activations: str = "uint8"
     weights: int = 127
     lacks: Mapping[str, str] = field(default_factory=dict)
+    misread: tuple[tuple[str, ...], ...] = ()
 
     def runs(self, loop: Loop) -> bool:
         """Whether it takes a recurrence as a loop."""
@@ -71,7 +73,13 @@ _EVEN = "its converter pads both ends alike"
 _KNOWN = (
     Target("ort1.17", "ONNX Runtime 1.17", newest=20, functions=True),
     Target("ort", "ONNX Runtime", functions=True),
-    Target("web", "ONNX Runtime Web", newest=22, functions=True),
+    Target(
+        "web",
+        "ONNX Runtime Web",
+        newest=22,
+        functions=True,
+        lacks={"Outputs that are read again": "it fuses a convolution with the sum behind it"},
+    ),
     Target("tensorrt8", "TensorRT 8.6", newest=17, activations="int8", lacks=_TENSORRT),
     Target("tensorrt10", "TensorRT 10", newest=20, activations="int8", lacks=_TENSORRT),
     Target(
@@ -82,6 +90,7 @@ _KNOWN = (
         lacks={
             "MaxPool with ceil_mode": "it counts other windows",
             "Div rounded to nearest": "it multiplies by a reciprocal, and bins end elsewhere",
+            "Reduce along the last of 3 axes": "it takes what follows by channel for one number",
             "Resize with antialias": "it computes other weights",
             OUTER_SCAN: "its loops see what goes into them only",
         },
@@ -95,6 +104,8 @@ _KNOWN = (
             "Gelu": "it computes the estimate by tanh as the exact function",
             "GridSample by bicubic": "it computes other values",
             "MaxPool with indices": "it counts them within a sample",
+            "PRelu": "its parser takes slopes of one shape only, and leaves files to an older one",
+            "QuantizeLinear": "its convolutions of eight bits err at the ends of maps",
             "RNN": "it has no such layer",
             "Resize of 1 or 3 axes": "it resizes images only",
             "Scan": _NO_LOOPS,
@@ -103,6 +114,13 @@ _KNOWN = (
             "Transpose of more than 6 axes": "it has no tensors of so many",
             "parts in the batch": "it takes the batch after them for that of the input",
         },
+        # HardSwish, Mish, the softplus, and the start of a softmax.
+        misread=(
+            ("HardSigmoid", "Mul"),
+            ("Softplus", "Tanh", "Mul"),
+            ("Exp", "Add", "Log"),
+            ("ReduceMax", "Sub", "Exp"),
+        ),
     ),
     Target(
         "onnx2torch",
@@ -117,6 +135,7 @@ _KNOWN = (
             "LSTM": _NO_CONVERTER,
             "MaxPool with indices": "its converter gives no second output",
             "NonMaxSuppression": _NO_CONVERTER,
+            "Outputs that are one of several": "it gives all that the node gives",
             "QuantizeLinear": _NO_CONVERTER,
             "RNN": _NO_CONVERTER,
             "RoiAlign": _NO_CONVERTER,

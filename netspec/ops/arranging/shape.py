@@ -167,7 +167,10 @@ class Sequence(Operator):
         return inputs[0].flatten(2)
 
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
-        return graph.node("Reshape", [inputs[0].name, graph.integers([0, 0, -1])])
+        channels = inputs[0].type.channels
+        # By number where there is one: OpenCV counts a 0 in what a Reshape before this one read.
+        known = channels if isinstance(channels, int) else 0
+        return graph.node("Reshape", [inputs[0].name, graph.integers([0, known, -1])])
 
 
 class Grid(Operator):
