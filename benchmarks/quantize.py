@@ -6,14 +6,20 @@
 For each net, with the weights of `netspec verify` (seeded, every layer's values at size 1; no trained
 ones are needed): the signal-to-noise ratio of the output with noise as samples, the share of
 multiply-adds left in fp32 and the seconds that took; the files' sizes; and how much faster ONNX Runtime
-runs the file than that in fp32. Speed is a ratio of medians, the files in a random order in each round,
-one image at a time, with `session.intra_op.allow_spinning=0` so that the sessions do not steal each
-other's time. `load` says how many other processes wanted the cores.
+runs the file than that in fp32. Speed is a ratio of lower deciles, the time that a tenth of the runs take at
+most, since other work on the machine only adds to it; the files have their turns in a random order in each
+round, one image at a time. Idle threads wait busily while a run lasts, as by default, and not after it
+(`session.force_spinning_stop=1`), so that the sessions do not steal each other's time: where they sleep,
+each node waits for them to wake, which a file of many short nodes suffers from most. Each thread has a core
+(Linux). `load` says how many
+other processes wanted the cores.
 Random weights amplify noise: so some nets are trained on scikit-learn's digits too, and judged by
 their accuracy on held-out digits and the signal-to-noise ratio of all their logits.
 `speed` is ONNX Runtime as it comes, `speed_whole` that of a file with no layer kept in fp32 for accuracy,
-as nets that were trained need none, `speed_exact` with `session.x64quantprecision=1`, which
-processors without VNNI need to add up weights of eight bits without overflow and others ignore.
+as nets that were trained need none, `speed_bound` what that would be if its convolutions and matrix
+products took as long as they do and all else no time, by ONNX Runtime's own profile, `speed_exact`
+with `session.x64quantprecision=1`, which processors without VNNI need to add up weights of eight bits
+without overflow and others ignore.
 With `--nets` or `--trained` only some are run, and what the output file has of others stays.
 """
 
@@ -26,6 +32,8 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +70,8 @@ TRAINED: dict[str, tuple[dict[str, Any], int]] = {
 # What decides how fast integers are multiplied on x86.
 FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8")
 THREADS = 2
+# What multiplies by weights in eight bits.
+PRODUCTS = ("QLinearConv", "QGemm", "QLinearMatMul", "MatMulIntegerToFloat")
 
 
 def features() -> dict[str, bool]:
@@ -78,28 +88,69 @@ def model() -> str:
     return next((line.partition(":")[2].strip() for line in lines if line[:10] == "model name"), "")
 
 
-def session(path: Path, exact: bool = False) -> ort.InferenceSession:
-    """A session that leaves the cores alone between its runs."""
+def workers() -> str:
+    """The cores of a session's threads but the first, as ONNX Runtime counts them."""
+    return ";".join(str(core + 1) for core in sorted(os.sched_getaffinity(0))[1:THREADS])
+
+
+@contextmanager
+def first_core() -> Iterator[None]:
+    """Keeps this thread on the first core meanwhile."""
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)
+
+
+def session(path: Path, exact: bool = False, profile: Path | None = None) -> ort.InferenceSession:
+    """A session that leaves the cores alone between its runs; it may note how long each node takes."""
     settings = ort.SessionOptions()
     settings.intra_op_num_threads = THREADS
     settings.log_severity_level = 4
-    settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    settings.add_session_config_entry("session.force_spinning_stop", "1")
+    # Beside other work two threads that wait for each other can end up on one core.
+    settings.add_session_config_entry("session.intra_op_thread_affinities", workers())
     settings.add_session_config_entry("session.x64quantprecision", str(int(exact)))
+    if profile is not None:
+        settings.enable_profiling, settings.profile_file_prefix = True, str(profile)
     return ort.InferenceSession(path, settings, providers=["CPUExecutionProvider"])
 
 
+def undisturbed(times: Sequence[float]) -> float:
+    """The time that a tenth of them stay under."""
+    return statistics.quantiles(times, n=10, method="inclusive")[0]
+
+
 def speeds(paths: dict[str, tuple[Path, bool]], feed: Any, rounds: int) -> dict[str, float]:
-    """The median seconds of a run of each file, in turns."""
+    """The seconds of a run of each file that nothing disturbs, in turns."""
     sessions = {name: session(path, exact) for name, (path, exact) in paths.items()}
-    for made in sessions.values():
-        made.run(None, feed)
     found: dict[str, list[float]] = {name: [] for name in sessions}
-    for _ in range(rounds):
-        for name in random.sample(list(sessions), len(sessions)):
-            start = time.perf_counter()
-            sessions[name].run(None, feed)
-            found[name].append(time.perf_counter() - start)
-    return {name: statistics.median(times) for name, times in found.items()}
+    with first_core():
+        for made in sessions.values():
+            made.run(None, feed)
+        for _ in range(rounds):
+            for name in random.sample(list(sessions), len(sessions)):
+                start = time.perf_counter()
+                sessions[name].run(None, feed)
+                found[name].append(time.perf_counter() - start)
+    return {name: undisturbed(times) for name, times in found.items()}
+
+
+def products(path: Path, feed: Any, rounds: int) -> float:
+    """The share of a file's time that its products take, of that in which ONNX Runtime runs nodes."""
+    made = session(path, profile=path.parent / "profile")
+    with first_core():
+        for _ in range(rounds):
+            made.run(None, feed)
+    times: dict[tuple[str, str], list[int]] = {}
+    for event in json.loads(Path(made.end_profiling()).read_text()):
+        if event.get("cat") == "Node" and event["name"].endswith("_kernel_time"):
+            key = event["name"], event["args"]["op_name"]
+            times.setdefault(key, []).append(event["dur"])
+    usual = {key: undisturbed(found) for key, found in times.items()}
+    return sum(t for (_, kind), t in usual.items() if kind in PRODUCTS) / sum(usual.values())
 
 
 def measured(name: str, rounds: int, samples: int) -> dict[str, Any]:
@@ -127,6 +178,7 @@ def measured(name: str, rounds: int, samples: int) -> dict[str, Any]:
             "whole": (whole, False),
         }
         times = speeds(files, feeds[0], rounds)
+        share = products(whole, feeds[0], rounds)
         return {
             "decibels": round(told.decibels, 2),
             "fp32_share": round(told.share, 4),
@@ -138,6 +190,7 @@ def measured(name: str, rounds: int, samples: int) -> dict[str, Any]:
             "bytes": {"fp32": exact.stat().st_size, "int8": eight.stat().st_size},
             "speed": round(times["fp32"] / times["int8"], 2),
             "speed_whole": round(times["fp32"] / times["whole"], 2),
+            "speed_bound": round(times["fp32"] / times["whole"] / share, 2),
             "speed_exact": round(times["fp32"] / times["int8 exact"], 2),
             "fp32_milliseconds": round(1000 * times["fp32"], 1),
         }

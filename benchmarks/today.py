@@ -16,11 +16,14 @@ import json
 import math
 import tempfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import texts
 import torch
 from dense_nets import DENSE, answers, tensors
 from libraries import timm, torchvision, transformers
@@ -33,6 +36,7 @@ from netspec.backends.onnx.options import FileOptions
 from netspec.backends.runtime import Session
 from netspec.backends.torch.modules import to_module
 from netspec.checkpoints import load
+from netspec.graph.checked import Graph
 
 MODELS = torchvision.models
 # Where a name of torchvision's is another net's on the lectures' shelf.
@@ -105,6 +109,7 @@ TIMM = {
         for name in (f"{family}_{member}" + "_patch16_224" * (family in ("beit", "deit3")),)
     },
     "deit3_huge_patch14_224": "deit3_huge_patch14_224",
+    **{f"vit_{n}_patch14_dinov2": f"dinov2_{n}" for n in ("small", "base", "large")},
     **{f"tiny_vit_{n}m_224.dist_in22k_ft_in1k": f"tiny_vit_{n}m_224" for n in (5, 11, 21)},
     **{
         f"dla{n}": f"dla{n}"
@@ -229,6 +234,7 @@ TRANSFORMERS: dict[str, tuple[str, str, dict[str, Any]]] = {
         )
     },
 }
+TRANSFORMERS |= texts.NETWORKS
 SETTINGS = {"darknet53": {"slope": 0.01}, "seresnet50": {"v1_5": True}}
 # Maps that a classifier flattens, or a training-only head needs, are as large as they are.
 SIZES = {"inception_v3": 299, "alexnet": 224, "mobilevit": 256, "swin_v2": 256}
@@ -253,9 +259,10 @@ def network(name: str) -> nn.Module:
     if name in TIMM:
         return timm.create_model(name)
     if name in TRANSFORMERS:
-        model, _, said = TRANSFORMERS[name]
+        model, spec, said = TRANSFORMERS[name]
         kind = getattr(transformers, model)
-        return kind(kind.config_class(**said))
+        more = {"add_pooling_layer": False} if spec in texts.UNPOOLED else {}
+        return kind(kind.config_class(**said), **more)
     given: dict[str, Any] = {"weights": None}
     if name in ("googlenet", "inception_v3"):
         given |= {"aux_logits": True, "init_weights": False}
@@ -330,58 +337,94 @@ def values(key: str, shape: tuple[int, ...]) -> np.ndarray:
 def size_of(name: str) -> int:
     if name.endswith("_384"):
         return 384
+    if name.endswith("_dinov2"):
+        return 518
     own = [size for start, size in SIZES.items() if name.startswith(start)]
     whole = 224 if name.startswith((*ATTENTION, "vgg")) else 128 if name in TIMM else 96
     return own[0] if own else whole
 
 
+@dataclass(frozen=True)
+class Asked:
+    """A spec's graph, what both nets are asked, and what the library's answers, one tensor an output.
+
+    `qkv` is how a joint projection lies, where a file does not say it.
+    """
+
+    graph: Graph
+    inputs: list[np.ndarray]
+    answer: list[torch.Tensor]
+    left_out: Collection[str] = ()
+    qkv: str | None = None
+
+
+def asked(name: str, module: nn.Module) -> Asked:
+    """The question that fits the network: an image, words, or what a dense network reads."""
+    if name in DENSE:
+        dense = DENSE[name]
+        graph = netspec.load(name, input=dense.shapes, **dense.settings).graph
+        inputs = tensors(dense)
+        return Asked(graph, inputs, answers(dense, module, inputs), dense.left_out)
+    if name in texts.NETWORKS:
+        graph = netspec.load(texts.NETWORKS[name][1]).graph
+        inputs, answer = texts.asked(module)
+        # The library takes one segment by itself.
+        inputs += [np.zeros_like(inputs[0])] * (len(graph.inputs) - len(inputs))
+        return Asked(
+            graph, inputs, [answer], (), "heads" if name.startswith(texts.BY_HEADS) else None
+        )
+    shape = (3, size_of(name), size_of(name))
+    spec = TIMM.get(name, RENAMED.get(name, name))
+    graph = netspec.load(spec, input=shape, **SETTINGS.get(name, {})).graph
+    inputs = [np.random.default_rng(0).standard_normal((1, *shape), dtype=np.float32)]
+    found = module(torch.from_numpy(inputs[0]))
+    return Asked(graph, inputs, [found["out"] if isinstance(found, dict) else found])
+
+
 def compared(name: str) -> tuple[float, float]:
-    """The deviations of PyTorch and of ONNX Runtime from the library, relative to its output's norm."""
+    """The deviations of PyTorch and of ONNX Runtime from the library, relative to its outputs' norms.
+
+    Of several outputs those are compared that the library gives.
+    """
     module = network(name).eval()
     with torch.no_grad():
         for key, tensor in module.state_dict().items():
             if tensor.dtype.is_floating_point and tensor.dim():
                 tensor.copy_(torch.from_numpy(np.asarray(values(key, tuple(tensor.shape)))))
-    dense = DENSE.get(name)
-    if dense is not None:
-        inputs, shapes, settings = tensors(dense), dense.shapes, dense.settings
-        answer = answers(dense, module, inputs)
-    else:
-        shape = (3, size_of(name), size_of(name))
-        inputs = [np.random.default_rng(0).standard_normal((1, *shape), dtype=np.float32)]
-        shapes, settings = ("x".join(map(str, shape)),), SETTINGS.get(name, {})
-        with torch.no_grad():
-            found = module(torch.from_numpy(inputs[0]))
-        answer = [found["out"] if isinstance(found, dict) else found]
-    expected = [each.numpy().astype(np.float64) for each in answer]
-    spec = TIMM.get(name, RENAMED.get(name, name))
-    graph = netspec.load(spec, input=shapes, **settings).graph
+        given = asked(name, module)
+    expected = [each.numpy().astype(np.float64) for each in given.answer]
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "weights.pt"
-        left_out = dense.left_out if dense is not None else ()
-        torch.save({k: v for k, v in module.state_dict().items() if k not in left_out}, file)
-        del module
-        loaded = load(file, graph)
+        file, model = Path(folder) / "weights.pt", Path(folder) / "m.onnx"
+        state = {k: v for k, v in module.state_dict().items() if k not in given.left_out}
+        torch.save(state, file)
+        del module, state
+        loaded = load(file, given.graph, qkv=given.qkv)
         assert not loaded.unused, loaded.unused
         assert not loaded.initial, loaded.initial
         with torch.no_grad():
-            ours = to_module(prepared(graph, logits=True), loaded.source).eval()(
-                *map(torch.from_numpy, inputs)
+            ours = to_module(prepared(given.graph, logits=True), loaded.source).eval()(
+                *map(torch.from_numpy, given.inputs)
             )
-        compile_graph(
-            graph, Path(folder) / "m.onnx", FileOptions(logits=True), source=loaded.source
-        )
-        paths = (node.path for node in graph.inputs)
-        run = Session(Path(folder) / "m.onnx").run(dict(zip(paths, inputs, strict=True)))
-    given = [ours] if isinstance(ours, torch.Tensor) else list(ours)
-    return gap([each.numpy() for each in given], expected), gap(run.outputs.values(), expected)
+        compile_graph(given.graph, model, FileOptions(logits=True), source=loaded.source)
+        names = [node.path for node in given.graph.inputs]
+        run = Session(model).run(dict(zip(names, given.inputs, strict=True)))
+    ours = ours.values() if isinstance(ours, dict) else ours
+    ours = [ours] if isinstance(ours, torch.Tensor) else list(ours)
+    return gap([each.numpy() for each in ours], expected), gap(run.outputs.values(), expected)
 
 
-def gap(given: Iterable[np.ndarray], expected: Iterable[np.ndarray]) -> float:
+def gap(given: Iterable[np.ndarray], expected: Sequence[np.ndarray]) -> float:
     """The largest deviation of an output, relative to its norm."""
-    pairs = zip(given, expected, strict=True)
+    pairs = zip(islice(given, len(expected)), expected, strict=True)
     gaps = (np.linalg.norm((a - b.reshape(a.shape)).ravel()) / np.linalg.norm(b) for a, b in pairs)
     return float(max(gaps))
+
+
+def length_of(name: str) -> int:
+    """The side of the image that a network is asked, or the length of what it reads."""
+    if name in DENSE:
+        return max(max(x.shape[1:]) for x in tensors(DENSE[name]))
+    return texts.STEPS if name in texts.NETWORKS else size_of(name)
 
 
 def results(names: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -389,9 +432,7 @@ def results(names: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
     for name in names or [*constructors(), *TIMM, *DENSE]:
         first, second = compared(name)
         said = "ok" if max(first, second) <= TOLERANCE else "DIFFERS"
-        size = (
-            max(max(x.shape[1:]) for x in tensors(DENSE[name])) if name in DENSE else size_of(name)
-        )
+        size = length_of(name)
         print(f"{name:32} {size:4} torch {first:.1e}  onnxruntime {second:.1e}  {said}", flush=True)
         yield name, {"size": size, "torch": f"{first:.1e}", "onnxruntime": f"{second:.1e}"}
 

@@ -32,10 +32,13 @@ class Tied:
 
     `groups` are those with the same numbers, `room` is how many the net has, `users` are the names
     that the shared weights would have in the steps that use them, with their owners'; none where the
-    file has two names for what one step uses.
+    file has two names for what one step uses. A library may list what is shared under more names than
+    it has users, for the whole and for each part; not if equal tensors are so by `chance`, each being
+    all one number.
     """
 
     groups: tuple[tuple[str, ...], ...]
+    chance: bool
     room: int
     users: Mapping[str, str]
     shape: Shape
@@ -44,7 +47,8 @@ class Tied:
         """Tensors to leave out, each with the equal one that stays; the likeliest way first."""
         alike = [group for group in self.groups if len(group) > 1]
         spare = sum(map(len, self.groups)) - self.room
-        count = min(spare, len(self.users) or spare, sum(len(group) - 1 for group in alike))
+        users = len(self.users) if self.chance else 0
+        count = min(spare, users or spare, sum(len(group) - 1 for group in alike))
         places = {name: i for i, name in enumerate(file)}
         names = [name for group in alike for name in group if name not in own]
         # Tables come before the heads that share them, and have the shape that the net has.
@@ -101,7 +105,7 @@ def tied_in(
         if sum(size > 1 for size in shape) > 1:
             shapes.setdefault(shape_key(shape), shape)
     return [
-        Tied(_groups(file, listed[key], key in users), room[key], users.get(key, {}), shape)
+        Tied(*_groups(file, listed[key], key in users), room[key], users.get(key, {}), shape)
         for key, shape in shapes.items()
         if len(listed.get(key, ())) > room[key]
     ]
@@ -116,22 +120,30 @@ def ways_to_tie(
         yield {gone: stays for way in chosen for gone, stays in way.items()}
 
 
-def _groups(file: Checkpoint, names: Sequence[str], shared: bool) -> tuple[tuple[str, ...], ...]:
-    """The tensors by their numbers. A matrix and its transpose are the same table.
+def _groups(
+    file: Checkpoint, names: Sequence[str], shared: bool
+) -> tuple[tuple[tuple[str, ...], ...], bool]:
+    """The tensors by their numbers, and whether equal ones are all one number.
+
+    A matrix and its transpose are the same table.
 
     Where no step shares one, those of a single number are not the same: many start as zeros.
     """
     found: dict[object, list[str]] = {}
+    alone: set[str] = set()
     for name in names:
         values = file.read(name).squeeze()
-        if not shared and values.size and values.min() == values.max():
-            found[name] = [name]
-            continue
+        if values.size and values.min() == values.max():
+            alone.add(name)
+            if not shared:
+                found[name] = [name]
+                continue
         same = found.get(_digest(values.T)) if values.ndim == 2 else None
         if same is None:
             same = found.setdefault(_digest(values), [])
         same.append(name)
-    return tuple(map(tuple, found.values()))
+    groups = tuple(map(tuple, found.values()))
+    return groups, any(len(group) > 1 and group[0] in alone for group in groups)
 
 
 def _digest(values: Array) -> bytes:

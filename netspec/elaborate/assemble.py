@@ -28,6 +28,7 @@ from netspec.ops.declare.checks import need_numbers
 from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.values import told_apart
 from netspec.ops.declare.weight import Weight
+from netspec.ops.vectors.sources import reads_nothing
 from netspec.sizes.batch import common
 from netspec.sizes.conditions import Condition, gathered, state
 from netspec.sizes.dims import largest, least, length
@@ -156,7 +157,8 @@ class Assembler:
             return found
         stated = gathered().stated
         before = len(stated)
-        need_numbers(op, types)
+        if not reads_nothing(op):
+            need_numbers(op, types)
         result = op.infer(*_rows_told(op, types))
         outputs = result if isinstance(result, tuple) else (result,)
         size = 0

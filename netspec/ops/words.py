@@ -34,6 +34,7 @@ MODULES = {
     "spatial.unpool": "unpool",
     "spatial.upsample": "upsample",
     "vectors.attention": "rotary attend attention",
+    "vectors.by_offset": "relative_scores",
     "vectors.counted": "position_ids",
     "vectors.linear": "fc linear",
     "vectors.product": "matmul",

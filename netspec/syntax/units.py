@@ -75,7 +75,7 @@ class Unit:
     @property
     def words(self) -> dict[str, Unit]:
         """The blocks and nets that its steps may name, by the unit each comes from."""
-        return {name: self for name in self.blocks} | self.imports
+        return dict.fromkeys(self.blocks, self) | self.imports
 
     @property
     def has_net(self) -> bool:

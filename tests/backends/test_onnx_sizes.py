@@ -174,3 +174,13 @@ def test_boxes_whose_number_is_computed_are_refused(tmp_path: Path) -> None:
     made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10)
     with pytest.raises(TooLarge, match="cannot be told"):
         check_sizes(made, 10**9, {"x": (1, 4, 4), "s": (1, 2, 4), "k": (1,)})
+
+
+def test_weights_of_shared_layers_are_turned_for_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twelve layers of one matrix, as in ALBERT: what is made of it is more than the file holds."""
+    text = "input 64xT\nfc-64(over=channels) as first; fc-64(over=channels, weights=@first) x11"
+    path = netspec.load(text).to_onnx(tmp_path / "m.onnx")
+    monkeypatch.setattr("netspec.backends.onnx.sizes._CONSTANTS", 0)
+    assert Session(path).run({"input": np.ones((1, 64, 3), np.float32)}).outputs

@@ -165,7 +165,9 @@ def test_flat_names_by_kind_and_place_map_alike_in_the_deepest_residual_net() ->
 @pytest.mark.parametrize("leaf", ["layer_scale", "layer_scale.gamma", "ls.scale"])
 def test_a_scale_written_for_maps_is_a_vector(leaf: str, shape: tuple[int, ...]) -> None:
     """Beside depthwise kernels of a window of 1x1 too, whose shape but for its rank is the same."""
-    text = "input 8x6x6\nresidual { add { | dwconv3(pad=1) | dwconv1(bias=no) }; affine(bias=no) }\n"
+    text = (
+        "input 8x6x6\nresidual { add { | dwconv3(pad=1) | dwconv1(bias=no) }; affine(bias=no) }\n"
+    )
     file = {
         "a.large.weight": (8, 1, 3, 3),
         "a.large.bias": (8,),

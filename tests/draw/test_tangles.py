@@ -275,3 +275,21 @@ def test_nets_of_streams_draw_without_faults(net: Net, seed: int) -> None:
         assert isinstance(svg, str)
         picture = read_picture(svg)
         assert [*picture.faults(), *picture.without_source] == []
+
+
+def test_weights_that_are_shared_inside_a_block_keep_no_copies_apart(net: Net) -> None:
+    text = (
+        "block layer { { | conv1-C as key | avgpool3/1(pad=same); conv1-C(weights=@key) }; add; relu }\n"
+        "input 8x8x8; layer x6; gap"
+    )
+    assert any(word.startswith("layer ×6") for word in words(drawn(net(text), depth=0)))
+
+
+def test_from_a_tangle_at_the_end_no_line_leads_on(net: Net) -> None:
+    text = (
+        "block layer(other) { residual { conv1-C; add(@other) } }\n"
+        "input 8x8x8; conv3-8(pad=same) as x; conv1-8 as other; @x; layer(@other) x6"
+    )
+    picture = read_picture(drawn(net(text), depth=0))
+    lowest = max(y for wire in picture.wires for _, y in wire)
+    assert lowest < max(box.bottom for box in [*picture.leaves, *picture.blocks])

@@ -100,7 +100,10 @@ def attended(own: dict[str, Array], given: dict[str, Any], *sources: Array) -> A
     scale = given.get("scale", query.shape[-1] ** -0.5)
     if "logit_scale" in own:
         scale = np.exp(np.minimum(own["logit_scale"], np.log(100.0)))
-    scores = query @ key.transpose(0, 1, 3, 2) * scale + given.get("scores", 0)
+    scores = query @ key.transpose(0, 1, 3, 2) * scale
+    if "softcap" in given:
+        scores = given["softcap"] * np.tanh(scores / given["softcap"])
+    scores = scores + given.get("scores", 0)
     step, seen = np.ogrid[: scores.shape[2], : scores.shape[3]]
     hidden = np.zeros(scores.shape, bool)
     if given.get("causal"):
@@ -135,6 +138,11 @@ OPTIONS: list[tuple[str, dict[str, Any]]] = [
     ),
     ("attention(2, qk_norm=layernorm)", {"heads": 2, "qk_norm": "layernorm"}),
     ("attention(2, qk_norm=l2norm, trained_scale=yes)", {"heads": 2, "qk_norm": "l2norm"}),
+    ("attention(2, softcap=0.3, causal=yes)", {"heads": 2, "softcap": 0.3, "causal": 1}),
+    (
+        "attention(2, softcap=2, scale=-1.5, within=3)",
+        {"heads": 2, "softcap": 2, "scale": -1.5, "within": 3},
+    ),
 ]
 
 

@@ -35,6 +35,7 @@ TRAINED: frozenset[Example] = frozenset(
         ("constant", "2x3", "mul { | identity | constant([[1, 2, 3], [4, 5, 6]]) }"),
         ("constant", "3x4x4", "add { | identity | constant(0.5, shape=3) }"),
         ("constant", "3", "constant(ones, shape=2x3)"),
+        ("waves", "6x5", "waves(offsets=yes)"),
     }
 )
 # The same file: sizes that follow from others, or from an end, are numbers in it.
@@ -160,4 +161,15 @@ LONGER: dict[Example, str] = {
         "2x3x5",
         "relu as x; gap(keep=yes); sigmoid as keep; @x; scan(@keep)",
     ): "a pooled map is kept where steps slide over it, not where it meets another",
+    **{
+        ("relative_scores", sizes, step): "rows that offsets have are read as places that are taken"
+        for sizes, step in (
+            ("8x2x3", "relu as q; relative_scores(2) as s; @q; attend(2, @q, scores=@s)"),
+            ("6x9", "relative_scores(3, back=yes, far=(4, 2))"),
+            ("4x2x6", "relative_scores(2, keys=1x2, back=yes)"),
+            ("4x7", "relative_scores(1, size=2x3, tokens=1)"),
+            ("4x5", "waves(offsets=yes) as p; @input; relative_scores(2, @p)"),
+            ("6x25", "parameter(6x16) as p; @input; relative_scores(2, @p, far=8, most=20)"),
+        )
+    },
 }

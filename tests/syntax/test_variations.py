@@ -93,7 +93,11 @@ def test_a_variation_is_given_a_block_of_its_file(family: Path) -> None:
     base = "net small(unit=plain, n=4)\ninput 1x8x8\ndefault conv(bias=no)\nblock plain(n) { conv3-n }\n"
     block = "block narrow(n, r=2) { conv1-(n/r); conv3-n }\nunit(n)\n"
     family.write_text(f"{base}{block}\nnet deep = small(narrow(r=4))\n\nnet wide = deep(n=8)\n")
-    assert [netspec.load(f"small.ns{name}").params for name in ("", ":deep", ":wide")] == [36, 37, 146]
+    assert [netspec.load(f"small.ns{name}").params for name in ("", ":deep", ":wide")] == [
+        36,
+        37,
+        146,
+    ]
     # So is one that stands in a file of its own, and a net that is asked for so.
     Path("own.ns").write_text("net own = small(narrow)\n")
     assert netspec.load("own.ns").params == 2 + 72

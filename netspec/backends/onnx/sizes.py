@@ -7,6 +7,7 @@ shapes, and by computing the small vectors of sizes that those depend on.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any
@@ -56,9 +57,13 @@ def check_sizes(
     in the file's order, all of their values may be held at once.
     """
     sizes, last = _Sizes(model, inputs), _last_uses(model) if in_order else {}
-    # Weights may be turned, which makes as many again: those are in the file. Of eight bits they are
-    # turned into fp32.
-    weights = sum(prod(t.dims) * max(4, _item(t.data_type)) for t in model.graph.initializer)
+    # Weights may be turned, which makes as many again: those are in the file, and those of shared
+    # layers are turned for each. Of eight bits they are turned into fp32.
+    uses = Counter(name for node in model.graph.node for name in node.input)
+    weights = sum(
+        prod(t.dims) * max(4, _item(t.data_type)) * max(1, uses[t.name])
+        for t in model.graph.initializer
+    )
     free = min(most, _CONSTANTS + 2 * weights)
     held: dict[int, int] = {}
     now = constants = 0

@@ -9,7 +9,7 @@ by least and largest value, 3 to 9 dB. docs/architecture.md has the figures.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from netspec.backends.quantize.flow import Flow, Work
 from netspec.backends.quantize.plan import Plan
 from netspec.backends.quantize.spread import Scale
 from netspec.backends.quantize.weights import Eight, Factors
+from netspec.backends.quantize.widths import is_depthwise
 from netspec.foundation.records import record
 from netspec.ops.declare.schemes import Zeros
 from netspec.ops.declare.weight import Weight
@@ -36,13 +37,15 @@ if TYPE_CHECKING:
 class Numbers:
     """What a plan is written with: scales of groups, factors of nodes, the largest int8 of a weight.
 
-    `biases` says whether those are integers too, of 32 bits.
+    `biases` says whether those are integers too, of 32 bits; `widths` has the tensors that are written
+    with more channels, of zeros, and how many.
     """
 
     scales: Mapping[str, Scale]
     factors: Mapping[Work, Factors]
     limit: int = 127
     biases: bool = True
+    widths: Mapping[str, int] = field(default_factory=dict)
 
 
 def written(
@@ -110,6 +113,7 @@ class _Writer:
         graph = GraphProto()
         graph.CopyFrom(self._model.proto.graph)
         del graph.node[:]
+        self._state(graph)
         needed = self._needed(graph, more)
         graph.node.extend(node for node, _ in needed)
         read = {name for node in graph.node for name in node.input}
@@ -121,6 +125,22 @@ class _Writer:
         weights = [item for item in self._model.weights if item.name in read]
         written = self._model.with_graph(graph, [*weights, *self._weights.values()])
         return replace(written, owners=tuple(owner for _, owner in needed))
+
+    def _state(self, graph: GraphProto) -> None:
+        """Says of tensors with more channels than the net's how many they have."""
+        made: dict[str, int] = {}
+        for node in self._plan.working:
+            width = self._width_of(node)
+            if width:
+                both = (node, self._plan.fused.get(node, node))
+                made |= {name: width for each in both for name in each.proto.output}
+        for item in graph.value_info:
+            if item.name in made:
+                item.type.tensor_type.shape.dim[1].dim_value = made[item.name]
+
+    def _width_of(self, node: Work) -> int:
+        """The channels that a node gives, if those are more than the net's, else 0."""
+        return self._numbers.widths.get(self._plan.fused.get(node, node).proto.output[0], 0)
 
     def _start(self, node: Work) -> None:
         self._owner = self._model.owners[node.index]
@@ -173,6 +193,8 @@ class _Writer:
             self._constant(f"{group}.scale", np.array(scale.scale)),
             self._constant(f"{group}.zero_point", np.array(scale.zero_point, scale.dtype)),
         ]
+        if name in self._numbers.widths and name not in self._rounded:
+            given = self._widened(name, given)
         self._node("QuantizeLinear", [given, *parts], f"{name}.quantized", f"{name}.quantize")
         self._node(
             "DequantizeLinear",
@@ -181,23 +203,43 @@ class _Writer:
             f"{name}.dequantize",
         )
 
+    def _widened(self, name: str, given: str) -> str:
+        """A tensor in fp32 with channels of zeros behind its own."""
+        pads = np.zeros(2 * self._flow.ranks[name], np.int64)
+        size = self._flow.shapes[name][0]
+        assert isinstance(size, int)
+        pads[self._flow.ranks[name] + 1] = self._numbers.widths[name] - size
+        wide = f"{name}.wide"
+        self._node("Pad", [given, self._constant(f"{wide}.pads", pads)], wide, wide)
+        return wide
+
+    def _factors(self, node: Work) -> Factors:
+        """What a node multiplies and shifts by, with zeros for the channels that are added."""
+        found = self._numbers.factors[node]
+        out, into = self._width_of(node), self._numbers.widths.get(node.proto.input[0], 0)
+        if is_depthwise(node):
+            into = 0
+        return found.widened(out, into) if out or into else found
+
     def _multiply(self, node: Work, proto: NodeProto) -> None:
         """Gives a product its weight and bias in integers."""
-        factors, limit = self._numbers.factors[node], self._numbers.limit
+        factors, limit = self._factors(node), self._numbers.limit
         scale = self._numbers.scales[self._plan.groups[node.proto.input[0]]].scale
         scales = factors.scales(scale, limit)
-        kernel, bias = self._names(node, scales)
-        inputs = [proto.input[0], self._kernel(node, kernel, scales)]
+        kernel, bias = self._names(node, factors, scales)
+        inputs = [proto.input[0], self._kernel(factors, kernel, scales)]
         if factors.bias is not None and not self._numbers.biases:
-            inputs.append(self._constant(bias, factors.bias.astype(np.float32)))
+            # The net's own tensor may have the other name, and another reader.
+            inputs.append(self._constant(f"{bias}.exact", factors.bias.astype(np.float32)))
         elif factors.bias is not None:
             steps = scales.astype(np.float64) * np.float64(scale)
             whole = np.rint(factors.bias / steps).clip(-(2**31) + 1, 2**31 - 1).astype(np.int32)
             inputs.append(self._dequantized(bias, whole, steps.astype(np.float32)))
         del proto.input[:]
         proto.input.extend(inputs)
-        if node.matrix is None:
-            # One kernel for each channel; ONNX Runtime's own pooling takes two to four times as long.
+        if is_depthwise(node):
+            # One kernel for each channel, of averages and norms too; ONNX Runtime's own pooling takes two
+            # to four times as long.
             proto.op_type = "Conv"
             kept = [a for a in proto.attribute if a.name in ("strides", "pads", "dilations")]
             del proto.attribute[:]
@@ -232,18 +274,21 @@ class _Writer:
         self._round(f"{name}.pooled", f"{name}.pooled", group=self._plan.groups[name])
         proto.op_type, proto.input[0] = "Flatten", f"{name}.pooled.dequantized"
 
-    def _names(self, node: Work, scales: Array) -> tuple[str, str]:
+    def _names(self, node: Work, factors: Factors, scales: Array) -> tuple[str, str]:
         """What a node's integers are called: its weight's name, its own where another has that."""
         path = node.proto.name
         base = node.matrix.name if node.matrix is not None else f"{path}.weight"
-        held = self._constants.get(f"{base}.scale")
         turned = node.matrix is not None and node.matrix.held != node.matrix.shape
-        if turned or (held is not None and not np.array_equal(held, scales)):
+        held = self._weights.get(f"{base}.quantized")
+        if held is not None:
+            same = np.array_equal(self._constants[f"{base}.scale"], scales)
+            turned |= not same or held.weight.shape != factors.shape
+        if turned:
             base = f"{path}.weight"
         return base, f"{path}.bias"
 
-    def _kernel(self, node: Work, name: str, scales: Array) -> str:
-        factors, limit = self._numbers.factors[node], self._numbers.limit
+    def _kernel(self, factors: Factors, name: str, scales: Array) -> str:
+        limit = self._numbers.limit
         integers = f"{name}.quantized"
         if integers not in self._weights:
             self.made[integers] = lambda: factors.integers(scales, limit)

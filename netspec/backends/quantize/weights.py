@@ -46,6 +46,20 @@ class Factors:
         bias = by if self.bias is None else self.bias + by
         return Factors(self.matrix, self.shape, self.axis, self.peaks, bias)
 
+    def widened(self, out: int, into: int) -> Factors:
+        """The same with zeros, up to so many channels that come out and go in; 0 leaves those be."""
+        added = [(0, 0)] * len(self.shape)
+        for axis, size in ((self.axis, out), (1 - self.axis, into)):
+            added[axis] = (0, size - self.shape[axis] if size else 0)
+        more = added[self.axis]
+        return Factors(
+            lambda: np.pad(self.matrix(), added),
+            tuple(size + after for size, (_, after) in zip(self.shape, added, strict=True)),
+            self.axis,
+            np.pad(self.peaks, more),
+            None if self.bias is None else np.pad(self.bias, more),
+        )
+
     def scales(self, scale: np.float32, limit: int) -> Array:
         """A scale for each channel, its largest number at `limit`.
 

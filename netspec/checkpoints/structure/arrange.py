@@ -109,7 +109,10 @@ class _Arranger:
     def _found(self) -> Arranged:
         defined = self._as_defined()
         if defined is not None and self._agree(defined):
-            return self._ordered(defined)
+            rival = self._repeating(defined)
+            if rival is None:
+                return self._ordered(defined)
+            return Arranged((), self._doubts(defined, rival), self._settling(defined, rival, ()))
         if twofold := copies_of(list(self._root.modules())):
             # Numbers that can be read in two ways say nothing.
             if defined is not None:
@@ -337,6 +340,18 @@ class _Arranger:
             )
             for clue in clues
         )
+
+    def _repeating(self, defined: Arrangement) -> Arrangement | None:
+        """What keeps all that names say, repeats too, where the order of definition does not.
+
+        OPT defines its last norm first, and norms of a unit behind what they feed: shifted by one
+        place everything fits, and one name is then another step in the last unit than in the others.
+        """
+        clues = [clue for clue in self._clues if clue.level != "order"]
+        if self._evidence.search([c for c in clues if c.level == "repeats"]).keeps(defined):
+            return None
+        other = self._evidence.first(clues)
+        return None if other is None or self._is_same(defined, other) else other
 
     def _ordered(self, defined: Arrangement) -> Arranged:
         pairs = zip(self._layers, defined, strict=True)

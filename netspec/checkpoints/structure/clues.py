@@ -257,16 +257,20 @@ def is_norm(part: Part) -> bool:
 
 
 def _ordinals(kind: tuple[str, ...], parts: Sequence[Part]) -> Iterator[Clue]:
-    """`input_norm` before `output_norm`, `first_block` before `second_block`."""
+    """`input_norm` before `output_norm`, `first_block` before `second_block`; and among layers of one
+    shape those that are before something, but not where what is after that is one of them:
+    `post_attention_norm` may stand before `pre_feedforward_norm` where that has a `post_` of its own.
+    """
     found: list[Buckets] = []
     for part in parts:
         alike: dict[object, dict[int, list[Part]]] = {}
-        for child in part.children:
-            place, rest = place_of(child.label)
+        placed = [(child, *place_of(child.label)) for child in part.children]
+        for child, place, rest in placed:
             if place is not None:
-                numbered = any(map(is_number, rest))
-                for key in (rest,) if numbered else (rest, child.code):
-                    alike.setdefault(key, {}).setdefault(place, []).append(child)
+                alike.setdefault(rest, {}).setdefault(place, []).append(child)
+        for child, place, rest in placed:
+            if place is not None and not any(map(is_number, rest)) and len(alike[rest]) == 1:
+                alike.setdefault(child.code, {}).setdefault(place, []).append(child)
         for places in alike.values():
             if len(places) > 1:
                 found.append(tuple(tuple(places[place]) for place in sorted(places)))

@@ -192,7 +192,10 @@ class Layout:
 
         From the end of a `whole` net nothing flows on.
         """
-        each = [self.element(item, width) for item in series.items]
+        items = [
+            _ended(item) if whole and item is series.items[-1] else item for item in series.items
+        ]
+        each = [self.element(item, width) for item in items]
         shown = [self.maps(item) for item in series.items]
         for at, block in series.asides:
             host = series.items[at]
@@ -539,6 +542,16 @@ class Layout:
             return found
 
         return Piece(w, top + tall + end, axis, draw, parallel.opens)
+
+
+def _ended(element: Element) -> Element:
+    """What a net ends with: of a tangle no line leads on."""
+    if not isinstance(element, Tangle):
+        return element
+    links = [*zip(element.edges, element.ports, strict=True)]
+    kept = [(edge, port) for edge, port in links if edge[1] != len(element.items)]
+    edges, ports = (tuple(part) for part in zip(*kept, strict=True)) if kept else ((), ())
+    return replace(element, edges=edges, ports=ports)
 
 
 def _unpassed(count: int, arcs: tuple[tuple[int, int], ...]) -> list[tuple[int, int]]:

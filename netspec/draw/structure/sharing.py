@@ -35,12 +35,24 @@ class Sharing:
         return f"weights of {'.'.join(theirs)}"
 
     def marks(self, nodes: Iterable[Node]) -> dict[Node, str]:
-        """The number of the weights of each layer that shares them, as text."""
+        """The number of the weights of each layer that shares them, as text.
+
+        Where all that use them stand in one block, it is the path of the first in there: copies of
+        that block, each of which shares its own, are marked alike.
+        """
+        inside: dict[int, list[str]] = {}
+        for path, number in self.numbers.items():
+            around = _above(path)
+            inside[number] = [p for p in inside.get(number, around) if p in around]
+        first = {number: path for path, number in reversed(self.numbers.items())}
+        texts = {
+            n: str(n) if not around else first[n][len(around[-1]) :] for n, around in inside.items()
+        }
         found = {}
         for node in nodes:
             paths = (path for path in (*_above(node.path), node.path) if path in self.numbers)
             for path in paths:
-                found[node] = str(self.numbers[path])
+                found[node] = texts[self.numbers[path]]
         return found
 
     def name(self, path: str) -> str:

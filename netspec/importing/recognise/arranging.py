@@ -26,6 +26,9 @@ _WORDS = {
     4: ("channels", "depth", "height", "width"),
 }
 
+# Values that a list has at most.
+_MOST = 4096
+
 
 def reshape(writer: Writer, node: Node) -> View:
     """Reshape, Flatten, Squeeze and Unsqueeze: of sizes that are all known."""
@@ -231,8 +234,10 @@ def gather(writer: Writer, node: Node) -> View:
         return found
     if (found := _unfolded(view, axis, places % size)) is not None:
         return found
-    if places.ndim != 1:
+    if places.ndim != 1 and len(view.axes) == 1:
         return _strided(writer, view, axis, places)
+    if places.ndim != 1:
+        return _in_a_row(writer, view, axis, places % size)
     wanted = [int(p) % size for p in places]
     if size == 1 < len(wanted) and not view.plain:
         # One head of keys for all of the queries'.
@@ -296,6 +301,22 @@ def _unfolded(view: View, axis: int, places: Array) -> View | None:
     return found.moved(order)
 
 
+def _in_a_row(writer: Writer, view: View, axis: int, places: Array) -> View:
+    """Elements along one axis in several, as the offsets between places are: taken in a row."""
+    along, batch = view.axes[axis], view.base[0]
+    if set(along) & set(batch) or not 1 < places.size <= _MOST:
+        raise Unsaid("it takes elements in several axes")
+    rows = flat(a for i, a in enumerate(view.axes) if i != axis and a != batch)
+    view = writer.arranged(view, (batch, rows, along) if rows else (batch, along))
+    wire, each = view.wire, [(Atom(count),) if count > 1 else () for count in places.shape]
+    given = ", ".join(str(int(place)) for place in places.reshape(-1))
+    more = ", axis=time" if rows else ""
+    shape = (*wire.sizes[:-1], places.size)
+    wire = writer.step(f"pick(({given}){more})", [wire], shape)
+    axes = (*view.axes[:axis], *each, *view.axes[axis + 1 :])
+    return View(wire, (*view.base[:-1], flat(each)), axes)
+
+
 def _strided(writer: Writer, view: View, axis: int, places: Array) -> View:
     """Elements of a vector in steps along several axes, as torch's as_strided takes them."""
     start, sizes = int(places.reshape(-1)[0]), places.shape
@@ -306,7 +327,7 @@ def _strided(writer: Writer, view: View, axis: int, places: Array) -> View:
         steps[i] * np.arange(sizes[i]).reshape([-1 if j == i else 1 for j in range(len(sizes))])
         for i in many
     )
-    if len(view.axes) != 1 or axis or not many or not np.array_equal(places, formed):
+    if not many or not np.array_equal(places, formed):
         raise Unsaid("it takes elements in several axes")
     # Each step is over all that lies inside of it.
     whole = [size_of(view.axes[0]), *(steps[i] for i in many)]

@@ -101,6 +101,7 @@ class Attend(Heads):
         ("6x2x3", "conv1-6 as v; conv1-4 as k; attend(2, @k, @v, causal=yes)"),
         ("8xT", "relu as q; conv1-4 as k; @q; attend(4, @k, kv_heads=2, within=3)"),
         ("4x3", "relu as k; parameter(2x3x3) as s; @k; attend(2, @k, scores=@s, scale=1)"),
+        ("6x5", "relu as k; attend(2, @k, causal=yes, softcap=0.5)"),
     )
 
     def connect(self, wire: tuple[V, ...], references: tuple[V, ...]) -> tuple[V, ...]:

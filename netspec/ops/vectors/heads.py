@@ -96,6 +96,9 @@ class Heads(Operator):
     scale: float | None = real(
         None, doc="what scores are multiplied by; 1 / sqrt(width of a head) by default"
     )
+    softcap: float | None = real(
+        None, low=1e-6, doc="scores s become softcap * tanh(s / softcap) before others (Gemma 2)"
+    )
     scores: bool = reference(
         doc="added to the scores: (heads, T, S), or (1, T, S) or (T, S) for all heads"
     )
@@ -183,6 +186,8 @@ class Heads(Operator):
         other = dict(zip(named, range(len(plain), len(inputs)), strict=True))
         query, key, value = sides
         last = then(f"matmul QK{scale}", "matmul", query, key)
+        if self.softcap is not None:
+            last = then(f"tanh, at most {self.softcap:g}", "tanh", last)
         if "scores" in other:
             last = then("add", "add", last, other["scores"])
         hidden = ["later steps"] if self.causal else []
@@ -208,7 +213,8 @@ class Heads(Operator):
         groups = self.heads // self._shared_heads
         if groups > 1:
             key, value = (x.repeat_interleave(groups, dim=1) for x in (key, value))
-        causal = self.causal and self.within is None and not named and regions is None
+        alone = not named and regions is None and self.softcap is None
+        causal = self.causal and self.within is None and alone
         added = None if causal else self._added(torch, query, key, named)
         if regions is not None:
             query, key, value = (x.unflatten(0, (-1, len(regions))) for x in (query, key, value))
@@ -222,9 +228,15 @@ class Heads(Operator):
         if scale is not None and scale <= 0:
             # What torch hides it hides before it scales.
             query, scale = query * scale, 1.0
-        found = torch.nn.functional.scaled_dot_product_attention(
-            query, key, value, attn_mask=added, is_causal=causal, scale=scale
-        )
+        if self.softcap is None:
+            found = torch.nn.functional.scaled_dot_product_attention(
+                query, key, value, attn_mask=added, is_causal=causal, scale=scale
+            )
+        else:
+            scale = query.shape[-1] ** -0.5 if scale is None else scale
+            scores = query @ key.transpose(-2, -1) * (scale / self.softcap)
+            scores = scores.tanh() * self.softcap
+            found = (scores if added is None else scores + added).softmax(-1) @ value
         found = found if regions is None else found.flatten(0, 1)
         return found.transpose(1, 2).flatten(2)
 
@@ -264,6 +276,9 @@ class Heads(Operator):
         if groups > 1:
             key, value = (self._repeated(graph, name, groups) for name in (key, value))
         scores = graph.node("MatMul", [query, key])
+        if self.softcap is not None:
+            scores = graph.node("Tanh", [graph.scaled(scores, 1 / self.softcap)])
+            scores = graph.scaled(scores, self.softcap)
         if "scores" in named:
             added = named["scores"].name
             if len(named["scores"].type.shape) == 2:

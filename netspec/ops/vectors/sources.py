@@ -129,11 +129,13 @@ def waves(
     base: float,
     halves: bool = False,
     normalised: bool = False,
+    offsets: bool = False,
 ) -> Any:
     """Sines and cosines of the places of (N, C, *sizes): (1, C, *sizes).
 
     Each of `rank` axes has `half` of either, of wavelengths that grow to `base` times 2 pi.
-    They take turns, or stand in `halves`; `normalised`, an axis is one turn.
+    They take turns, or stand in `halves`; `normalised`, an axis is one turn; of `offsets` they are of
+    the steps from a place back to another, (1, C, 2 T - 1), most first.
     """
     last = half - 1 if halves and half > 1 else half
     rates = [base ** (-i / last) for i in range(half)]
@@ -142,10 +144,14 @@ def waves(
     planes = []
     for axis, size in enumerate(sizes):
         places = torch.arange(size, dtype=torch.float64, device=tensor.device)
+        if offsets:
+            places = torch.cat([places.flip(0), -places[1:]])
         if normalised:
             places = (places + 1) * (2 * torch.pi) / (size + 1e-6)
         angles = each * places
         parts = torch.stack([angles.sin(), angles.cos()], 0 if halves else 1)
+        if offsets:
+            return parts.flatten(0, 1).to(tensor.dtype).unsqueeze(0)
         wide = [1] * rank
         wide[axis] = size
         planes.append(parts.flatten(0, 1).reshape(-1, *wide).expand(-1, *sizes))
@@ -160,6 +166,8 @@ class Waves(Source):
     cosine (Vaswani et al. 2017, 3.5; wavelengths from 2 pi to below `base` times that), `halves` all
     sines before all cosines with the last at `base` (Tensor2Tensor; Whisper, Radford et al. 2022).
     `normalised` counts places from 1 and takes an axis for one turn (DETR, Carion et al. 2020).
+    With `offsets`, (C, T) to (C, 2 T - 1): of the steps from each place back to another, most first,
+    for `relative_scores` (Transformer-XL, Dai et al. 2019).
     """
 
     spelling = "waves"
@@ -167,13 +175,16 @@ class Waves(Source):
         ("4x6", "add { | identity | waves }"),
         ("6xT", "add { | identity | waves(layout=halves) }"),
         ("8x3x4", "add { | identity | waves(normalised=yes) }"),
+        ("6x5", "waves(offsets=yes)"),
     )
+    either = ("normalised", "offsets")
 
     base: float = real(10000.0, low=1.0, doc="growth of the wavelengths")
     layout: str = choice(
         "interleaved", "halves", default="interleaved", doc="order of the channels"
     )
     normalised: bool = flag(False, doc="an axis is one turn, whatever its size")
+    offsets: bool = flag(False, doc="of steps between two places, not of places")
 
     def _half(self, tensor: TensorType) -> int:
         rank, channels = need_spatial(self, tensor), fixed_channels(self.spelling, tensor)
@@ -182,7 +193,10 @@ class Waves(Source):
         return channels // (2 * rank)
 
     def infer(self, *inputs: TensorType) -> TensorType:
-        self._half(inputs[0])
+        half = self._half(inputs[0])
+        if self.offsets:
+            need_spatial(self, inputs[0], 1)
+            return TensorType((2 * half, inputs[0].spatial[0] * 2 - 1), SHARED)
         return TensorType(inputs[0].shape, SHARED)
 
     def _rates(self, half: int) -> list[float]:
@@ -194,7 +208,8 @@ class Waves(Source):
         tensor = inputs[0]
         half = self._half(type_of(tensor))
         halves = self.layout == "halves"
-        return waves(torch, tensor, tensor.dim() - 2, half, self.base, halves, self.normalised)
+        rank, normalised = tensor.dim() - 2, self.normalised
+        return waves(torch, tensor, rank, half, self.base, halves, normalised, self.offsets)
 
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
         kind = inputs[0].type
@@ -222,12 +237,20 @@ class Waves(Source):
         order = int(self.layout == "interleaved")
         if isinstance(size, int):
             known = np.arange(size, dtype=np.float64)
+            if self.offsets:
+                known = np.arange(size - 1, -size, -1, dtype=np.float64)
             if self.normalised:
                 known = (known + 1) * (2 * np.pi) / (size + 1e-6)
             turns = rates[:, None] * known
             waves = np.stack([np.sin(turns), np.cos(turns)], order)
-            return graph.constant(waves.reshape(2 * half, size).astype(np.float32))
-        places = graph.node("Cast", [graph.steps(operand, axis + 2)], to=1)
+            return graph.constant(waves.reshape(2 * half, -1).astype(np.float32))
+        places = graph.steps(operand, axis + 2)
+        if self.offsets:
+            one, most = graph.integers([1]), graph.integers([2**31 - 1])
+            last = graph.node("Sub", [graph.size(operand, axis + 2), one])
+            later = graph.node("Neg", [graph.node("Slice", [places, one, most])])
+            places = graph.node("Concat", [graph.node("Sub", [last, places]), later], axis=0)
+        places = graph.node("Cast", [places], to=1)
         if self.normalised:
             turn = graph.node("Cast", [graph.size(operand, axis + 2)], to=1)
             turn = graph.node("Add", [turn, graph.constant(np.float32(1e-6))])

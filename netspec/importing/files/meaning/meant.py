@@ -7,6 +7,7 @@ from pathlib import Path
 from onnx import ModelProto, TensorProto
 
 from netspec.foundation.records import record
+from netspec.importing.files.meaning.narrowing import narrowed
 from netspec.importing.files.meaning.parts import Array, Parts, save
 from netspec.importing.files.meaning.rounding import is_rounded, unrounded
 from netspec.importing.files.meaning.widening import is_half, widened
@@ -43,6 +44,7 @@ def meant(path: Path, proto: ModelProto, arrays: dict[str, Array]) -> Meant | No
     dtype = widened(parts)
     if rounded:
         unrounded(parts)
+        narrowed(parts)
     return Meant(parts.model(), parts.arrays, dtype, rounded)
 
 
