@@ -30,12 +30,13 @@ def lists_beside(forest: Forest) -> Iterator[Lists]:
 def _is_list(part: Part) -> bool:
     """Whether it is layers of one shape, numbered without gaps: those of a Sequential have some.
 
-    A list in a unit that holds nothing else, `unit1.layers.0`, goes with its unit.
+    A list in a unit that holds nothing else, `unit1.layers.0`, goes with its unit; a layer may stand
+    in a wrapper, `convs1.0.conv`.
     """
-    labels = [child.label for child in part.children]
-    if "." in part.label or len(labels) < 2 or not all(map(is_number, labels)):
+    labels = [child.label.partition(".") for child in part.children]
+    if "." in part.label or len(labels) < 2 or not all(is_number(label[0]) for label in labels):
         return False
-    numbers = sorted(map(int, labels))
+    numbers = sorted(int(label[0]) for label in labels)
     return (
         all(child.count == 1 for child in part.children)
         and len({child.code for child in part.children}) == 1

@@ -46,12 +46,16 @@ def saved(spec: str, layers: Mapping[str, str], path: Path, sort: bool) -> dict[
 
 
 @pytest.mark.parametrize("sort", [True, False])
-def test_lists_that_may_run_entry_by_entry_are_refused(tmp_path: Path, sort: bool) -> None:
+@pytest.mark.parametrize("wrapper", ["", ".conv"])
+def test_lists_that_may_run_entry_by_entry_are_refused(
+    tmp_path: Path, sort: bool, wrapper: str
+) -> None:
     """They loaded as if they ran one after the other, in silence: half of the layers were exchanged."""
-    saved(PLAIN, names("conv", "conv"), tmp_path / "w.npz", sort)
+    layers = {ours: theirs + wrapper for ours, theirs in names("conv", "conv").items()}
+    saved(PLAIN, layers, tmp_path / "w.npz", sort)
     with pytest.raises(NetspecError, match="NS553") as error:
         load(tmp_path / "w.npz", netspec.load(PLAIN).graph)
-    assert '{"unit1.conv2": "blocks.0.convs1.1"}' in str(error.value)
+    assert f'{{"unit1.conv2": "blocks.0.convs1.1{wrapper}"}}' in str(error.value)
 
 
 @pytest.mark.parametrize("sort", [True, False])
