@@ -172,7 +172,7 @@ NETWORKS: dict[str, tuple[str, str, dict[str, Any]]] = {
 }
 
 
-def asked(module: Any) -> tuple[list[np.ndarray], torch.Tensor]:
+def asked(module: Any) -> tuple[list[np.ndarray], list[torch.Tensor]]:
     """Words, none of which is padding, for each input; and what the model answers, channels first."""
     random = np.random.default_rng(0)
     given = [random.integers(3, 1000, (1, STEPS))]
@@ -182,4 +182,5 @@ def asked(module: Any) -> tuple[list[np.ndarray], torch.Tensor]:
         named["decoder_input_ids"] = torch.from_numpy(given[1])
     found = module(**named)
     answer = found.logits if hasattr(found, "logits") else found.last_hidden_state
-    return given, answer.transpose(1, 2)
+    pooled = getattr(found, "pooler_output", None)
+    return given, [answer.transpose(1, 2), *([] if pooled is None else [pooled])]

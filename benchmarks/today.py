@@ -371,13 +371,14 @@ def asked(name: str, module: nn.Module) -> Asked:
         # The library takes one segment by itself.
         inputs += [np.zeros_like(inputs[0])] * (len(graph.inputs) - len(inputs))
         return Asked(
-            graph, inputs, [answer], (), "heads" if name.startswith(texts.BY_HEADS) else None
+            graph, inputs, answer, (), "heads" if name.startswith(texts.BY_HEADS) else None
         )
     shape = (3, size_of(name), size_of(name))
     spec = TIMM.get(name, RENAMED.get(name, name))
     graph = netspec.load(spec, input=shape, **SETTINGS.get(name, {})).graph
     inputs = [np.random.default_rng(0).standard_normal((1, *shape), dtype=np.float32)]
-    found = module(torch.from_numpy(inputs[0]))
+    image, states = torch.from_numpy(inputs[0]), name.endswith("_dinov2")
+    found = module.forward_features(image).mT if states else module(image)
     return Asked(graph, inputs, [found["out"] if isinstance(found, dict) else found])
 
 

@@ -101,7 +101,8 @@ def _fvcore(graph: Graph, node: Node) -> Dim:
     BatchNorm counts 2, without scale and shift 1; other normalisations 5, without them 4. Averages
     over a whole map or to a fixed size count 1, of images only; windows do not. Bilinear
     interpolation of images counts 4 per element made, and so does reading at places. Of attention the
-    projections count, of recurrent layers nothing, and connection tables count as full convolutions.
+    projections count, its products only where scores have a `softcap`, of recurrent layers nothing, and
+    connection tables count as full convolutions.
     """
     rule = _FVCORE.get(type(node.op))
     if rule is None:
@@ -145,8 +146,14 @@ def _projected(node: Node) -> Dim:
     query, heads = plain[0], vars(node.op)["heads"]
     width = vars(node.op)["head_width"]
     joined = query.channels if width is None else heads * width
+    if vars(node.op)["softcap"] is not None:
+        return node.op.macs(*node.input_types)
     products = numel(query.spatial) * numel(plain[-1].spatial) * (2 * joined)
     return node.op.macs(*node.input_types) - products
+
+
+def _attended(node: Node) -> Dim:
+    return 0 if vars(node.op)["softcap"] is None else node.op.macs(*node.input_types)
 
 
 def _connected(node: Node) -> Dim:
@@ -170,7 +177,7 @@ _FVCORE: dict[type[Operator], Callable[[Node], Dim]] = {
     GridSample: _sampled,
     DeformableConv: _deformed,
     Attention: _projected,
-    Attend: _nothing,
+    Attend: _attended,
     TableConv: _connected,
     LSTM: _nothing,
     GRU: _nothing,

@@ -11,8 +11,8 @@ from onnx import TensorProto
 
 from netspec.backends.onnx.file import write
 from netspec.backends.onnx.model import Model
-from netspec.backends.onnx.scans import closed
-from netspec.backends.onnx.stepwise import bodies
+from netspec.backends.onnx.recurring.scans import closed
+from netspec.backends.onnx.recurring.stepwise import bodies
 from netspec.backends.runtime import Session
 from netspec.backends.switches import Switches
 

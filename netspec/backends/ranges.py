@@ -12,7 +12,7 @@ from netspec.backends.onnx.compile import Unmeasured
 from netspec.backends.onnx.islands import floats
 from netspec.backends.onnx.kinds import Parts
 from netspec.backends.onnx.model import Model
-from netspec.backends.onnx.scans import inside
+from netspec.backends.onnx.recurring.scans import inside
 from netspec.diagnostics.raised import NetspecError
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from netspec.analysis.preprocessing import Preprocessing
 from netspec.backends.onnx.blocks.inlining import inline
 from netspec.backends.onnx.guard import check_model
 from netspec.backends.onnx.images import IMAGES, image_of, said_of_images
+from netspec.backends.onnx.recurring.stepwise import written_out
 from netspec.backends.onnx.sizes import TooLarge, check_sizes
-from netspec.backends.onnx.stepwise import written_out
 from netspec.backends.placement import strays
 from netspec.backends.switches import DEFAULTS, KEY, Switches, Tuned, has_vnni, read_tuned
 from netspec.diagnostics.limits import DEFAULT

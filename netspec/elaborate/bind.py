@@ -19,7 +19,6 @@ from netspec.diagnostics.raised import Rejection
 from netspec.diagnostics.records import Label, Problem
 from netspec.diagnostics.source import Span
 from netspec.diagnostics.suggest import advised, closest
-from netspec.elaborate.choices import choices
 from netspec.elaborate.evaluate import UnknownWord, evaluate
 from netspec.elaborate.scope import Binding, Given, Poisoned, Scope
 from netspec.foundation.records import changed, record
@@ -27,7 +26,9 @@ from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.params import MISSING, Param, Reference
 from netspec.ops.declare.values import Layer, Name, show
 from netspec.ops.registry import REGISTRY
+from netspec.sizes.asked import SIZES
 from netspec.syntax import ast
+from netspec.syntax.words import choices
 
 _STEPS = (
     "a step with numbers is no value: branches stand in braces, `concat { | a | b }`, as does what a "
@@ -377,6 +378,9 @@ def check_word(
     extent: ast.Extent | None,
 ) -> None:
     """Raises Rejection where a parameter, given with those beside it, is a word never asked for."""
+    default = parameter[0].default
+    if isinstance(default, ast.Variable) and default.name in SIZES:
+        return
     known = choices(body, *parameter)
     if known and show(value) not in known:
         raise _at(BadArgument(word, parameter[0].name, " or ".join(known), show(value)), extent)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
@@ -22,7 +22,6 @@ from netspec.elaborate.again.keys import Key
 from netspec.elaborate.again.recall import Found, Recall
 from netspec.elaborate.bind import Misplaced, bind_block, given
 from netspec.elaborate.defaults import DefaultLines
-from netspec.elaborate.operands import with_references
 from netspec.elaborate.outputs import wire_of_outputs
 from netspec.elaborate.report import Reporter
 from netspec.elaborate.scope import (
@@ -126,7 +125,7 @@ class Calls:
         elif takes_body and "body" not in values.named:
             raise Misplaced(NeedsBraces(block.name), head.word_extent)
         if block.inputs:
-            values, wire = with_references(len(block.inputs), block.parameters, values, wire)
+            values, wire = _with_references(len(block.inputs), block.parameters, values, wire)
         values = self.defaults.filled(block, values, scope)
         key = None if block.inline else self.recall.key((unit, block), values, wire, scope)
         if key is not None and (found := self.recall.find(key)):
@@ -210,7 +209,7 @@ class Calls:
         head, wire, scope = site.head, site.wire, site.scope
         if len(unit.inputs) > 1:
             parameters = unit.net.parameters if unit.net else ()
-            values, wire = with_references(len(unit.inputs), parameters, values, wire)
+            values, wire = _with_references(len(unit.inputs), parameters, values, wire)
         key = self.recall.key((unit, None), values, wire, scope)
         if key is not None and (found := self.recall.find(key)):
             return self._again(found, key, site)
@@ -279,6 +278,33 @@ class Calls:
         passed.named.update({k: v for k, v in values.named.items() if k not in own})
         found_variables, found_unit = self.net_variables(unit.imports[base.name], passed, inner)
         return found_variables, found_unit
+
+
+def _with_references(
+    operands: int, parameters: Collection[ast.Parameter], values: Given, wire: Wire
+) -> tuple[Given, Wire]:
+    """The arguments without the references that are operands, and what flows in with them behind it.
+
+    References given in order fill the operands that `wire` leaves open, the first of them first: as
+    `add(@x)` adds @x to what flows in, `gate(@x)` of two operands takes it as the second. Behind a
+    mistake, where what flows in is not known, those are taken that no parameter is there for.
+    """
+    if wire is not None:
+        open_ = operands - len(wire)
+    else:
+        free = [p for p in parameters if p.name not in values.named and p.name != "body"]
+        open_ = min(operands, len(values.positional) - len(free))
+    if open_ <= 0:
+        return values, wire
+    kept = []
+    for value, extent in values.positional:
+        if open_ > 0 and isinstance(value, Binding):
+            given = value.made().wire
+            wire = None if wire is None or given is None else wire + given
+            open_ -= len(given or (value,))
+        else:
+            kept.append((value, extent))
+    return changed(values, positional=tuple(kept)), wire
 
 
 def _defined(unit: Unit, block: ast.Block) -> Span:

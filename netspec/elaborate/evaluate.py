@@ -18,8 +18,8 @@ from netspec.ops.declare.values import Layer, Name, show
 from netspec.sizes.dims import Dim, Formula, ratio
 from netspec.sizes.shapes import TensorType, strides
 from netspec.syntax import ast
+from netspec.syntax.words import WORDS
 
-WORDS = {"yes": True, "no": False, "none": None}
 _LIMIT = 10**18
 # A layer with a kernel of three axes that is given whole: (outputs, inputs, depth, height, width).
 _NESTED = 6

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import field, fields, is_dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from netspec.diagnostics.messages.names import UnknownName, UnknownReference
@@ -17,6 +17,7 @@ from netspec.sizes.asked import SIZES, ask, size_of
 from netspec.sizes.dims import Dim
 from netspec.sizes.shapes import TensorType
 from netspec.syntax import ast
+from netspec.syntax.words import words_of
 
 if TYPE_CHECKING:
     from netspec.diagnostics.source import Span
@@ -331,23 +332,6 @@ def asked_of(letter: str, value: Value) -> Dim:
         raise Rejection(UnknownName(letter, f"what flows in here is {value.type}"))
     ask(letter, value)
     return size
-
-
-def words_of(step: Any) -> Iterator[ast.Variable]:
-    """The words that are evaluated for a step, in its order, without those in braces of their own."""
-    pending = [step]
-    while pending:
-        match node := pending.pop():
-            case ast.Variable():
-                yield node
-            case ast.Head():
-                pending.extend((node.arguments, node.stride, node.width))
-            case ast.Branches() | ast.Freeze() | ast.Every() | ast.TrainingHead():
-                pass
-            case tuple():
-                pending.extend(reversed(node))
-            case _ if is_dataclass(node):
-                pending.extend(getattr(node, f.name) for f in reversed(fields(node)))
 
 
 def names_inside(owner: str, wanted: str, names: Iterable[str]) -> str:

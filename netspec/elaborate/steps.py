@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from netspec.analysis.doubts.braces import SizeDoubts
 from netspec.diagnostics.limits import Limits
 from netspec.diagnostics.messages.limits import TooManyRuns
 from netspec.diagnostics.messages.names import (
@@ -33,7 +34,6 @@ from netspec.elaborate.bind import (
 )
 from netspec.elaborate.calls import Calls, Site
 from netspec.elaborate.defaults import DefaultLines
-from netspec.elaborate.doubts import Doubts
 from netspec.elaborate.evaluate import integral, over, truth
 from netspec.elaborate.expand import Count, Expansion
 from netspec.elaborate.recurrences import Recurrences
@@ -79,7 +79,7 @@ class Elaborator:
         self.operators = Operators(self.assembler, self.targets, self.calls)
         self.heads = TrainingHeads(self.run_braces, self.trace.heads)
         self.expansion = Expansion(self.targets, self.calls, self.reporter, limits, most_runs)
-        self.doubts = Doubts()
+        self.doubts = SizeDoubts()
         self.recurrences = Recurrences(
             self.run_chain, self._branches, self.assembler, self.expansion, self._tick
         )
@@ -137,7 +137,8 @@ class Elaborator:
         try:
             if wire == () and not isinstance(step.action, ast.Reference | ast.Branches):
                 raise Rejection(NothingFlows())
-            self.doubts.look_at(step, scope)
+            if scope.inside is not None:
+                self._doubt(step, scope.entry, *scope.inside, scope)
             if step.repeat is None:
                 self._tick(step.extent, scope)
                 return self._act(step, wire, scope, None, naming)
@@ -159,6 +160,12 @@ class Elaborator:
             self._give(name, extent, Binding(None, scope.unit.span(step.extent), ""), scope)
         scope.keep(step, None)
         return None
+
+    def _doubt(self, step: ast.Step, entry: Wire, word: str, wire: Wire, scope: Scope) -> None:
+        """Looks at sizes that a step in the braces of a `for` or `if` asks for."""
+        if entry and wire and entry[0] is not wire[0]:
+            inside = word, wire[0].type
+            self.doubts.look_at(step, entry[0].type, inside, scope.variables, scope.unit.span)
 
     def _refuse(
         self, rejection: Rejection, extent: ast.Extent, step: ast.Step, wire: Wire, scope: Scope

@@ -8,11 +8,11 @@ from typing import Any
 
 from netspec.diagnostics.raised import NetspecError, Rejection
 from netspec.elaborate.bind import evaluate_at
-from netspec.elaborate.evaluate import WORDS
 from netspec.elaborate.scope import UNKNOWN, Level, Poisoned, Scope
 from netspec.foundation.records import record
 from netspec.syntax import ast
 from netspec.syntax.units import Unit
+from netspec.syntax.words import WORDS
 
 # So many calls of blocks are followed; of further ones all that they are given is taken to be used.
 _FOLLOWED = 2000

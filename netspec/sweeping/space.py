@@ -10,17 +10,18 @@ from netspec.diagnostics.arguments import advising, repr_of
 from netspec.diagnostics.limits import DEFAULT, Limits
 from netspec.diagnostics.raised import Collector, NetspecError, Rejection
 from netspec.diagnostics.source import Source
-from netspec.elaborate.choices import choices
 from netspec.elaborate.scope import Level, Poisoned, Scope
 from netspec.elaborate.settings import bases, parameters_of, variables_of
 from netspec.elaborate.steps import Elaborator
 from netspec.foundation.records import record
+from netspec.sizes.asked import SIZES
 from netspec.sweeping.axes import Axis, Value, axis_of
 from netspec.sweeping.guards import Guards, names_in, uses_of
 from netspec.sweeping.proposals import Trial, asked, conditional, domain
 from netspec.sweeping.spec import checked_names, unit_of
 from netspec.syntax import ast
 from netspec.syntax.units import Loader, Unit
+from netspec.syntax.words import choices
 from netspec.system.extras import need
 
 
@@ -184,7 +185,7 @@ def _told(unit: Unit, given: Mapping[str, object]) -> dict[str, Axis]:
         match parameter.default:
             case ast.Variable("yes" | "no" as word):
                 values = (word == "yes", word == "no")
-            case ast.Variable():
+            case ast.Variable(word) if word not in SIZES:
                 assert owner.net is not None
                 values = choices(owner.chain, parameter, owner.net.parameters)
         if values:

@@ -15,7 +15,7 @@ from netspec.backends.onnx.blocks.inlining import inline
 from netspec.backends.onnx.compile import FOLDED, optimized
 from netspec.backends.onnx.guard import check_model
 from netspec.backends.onnx.lowering import lowered_as
-from netspec.backends.onnx.scans import reads
+from netspec.backends.onnx.recurring.scans import reads
 from netspec.backends.runtime import Session
 from netspec.backends.switches import Switches
 from netspec.diagnostics.messages.backends import RuntimeFailed

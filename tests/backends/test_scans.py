@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -12,13 +13,17 @@ import pytest
 import torch
 from onnx import GraphProto, ModelProto, NodeProto, helper
 from onnx.reference import ReferenceEvaluator
-from support.differential import inputs_for
+from support.differential import Varied, inputs_for
 
 import netspec
 from netspec.backends.onnx.guard import check_model
-from netspec.backends.onnx.stepwise import body_of, inner_nodes
+from netspec.backends.onnx.recurring.stepwise import body_of, inner_nodes
 from netspec.backends.runtime import Session
+from netspec.backends.torch.modules import to_module
+from netspec.backends.torch.source.write import source
 from netspec.diagnostics.raised import NetspecError
+from netspec.elaborate import recurrences
+from netspec.graph.loops import loops
 from netspec.verify.proof import verify
 
 PLAIN = """net plain
@@ -214,12 +219,17 @@ def test_readers_without_loops_are_refused_an_open_length(
     assert found.span.text.startswith("for ")
 
 
-def test_pytorch_source_is_written_of_a_known_length_only(tmp_path: Path) -> None:
-    from netspec.backends.torch.source.write import source
-
-    text = LONG.replace("6x70", "6x66")
-    made: dict[str, object] = {}
-    exec(source(netspec.load(text).graph), made)
+def test_pytorch_source_is_written_of_a_known_length_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recurrences, "WRITTEN_OUT", 1)
+    graph = netspec.load(PLAIN.replace("6xT", "6x3")).graph
+    assert loops(graph)
+    made: dict[str, Any] = {}
+    exec(source(graph), made)
+    module, own = to_module(graph, Varied()), made["Plain"]()
+    own.load_state_dict(module.state_dict())
+    arrays = [torch.from_numpy(array) for array in inputs_for(graph, 2, {})]
+    with torch.no_grad():
+        assert torch.allclose(own.eval()(*arrays), module.eval()(*arrays), atol=1e-6)
     with pytest.raises(NetspecError) as caught:
         source(netspec.load(PLAIN).graph)
     assert caught.value.diagnostics[0].code == "NS646"

@@ -132,3 +132,12 @@ def test_what_does_not_fit_is_said(step: str, said: str) -> None:
 def test_a_table_needs_a_size() -> None:
     with pytest.raises(NetspecError, match="sizes must be numbers"):
         netspec.load("input x: 8xT\nrelative_scores(2)")
+
+
+def test_what_reads_nothing_may_stand_behind_ids() -> None:
+    """A table of offsets that all layers read comes first, and what flows in are words."""
+    net = netspec.load("input words: 5 ids(9)\nparameter(4x5) as p\n@words; embedding-4; add(@p)")
+    words = RANDOM.integers(0, 9, (2, 5))
+    module, found = answers(net, words=words)
+    table, own = (module.state_dict()[f"{name}.weight"].numpy() for name in ("embedding1", "p"))
+    np.testing.assert_allclose(found, table[words].transpose(0, 2, 1) + own, atol=1e-6)

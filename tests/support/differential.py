@@ -15,8 +15,8 @@ from onnx import numpy_helper
 
 from netspec.backends.onnx.guard import ALLOWED
 from netspec.backends.onnx.lowering import lower
-from netspec.backends.onnx.scans import reads
-from netspec.backends.onnx.stepwise import inner_nodes
+from netspec.backends.onnx.recurring.scans import reads
+from netspec.backends.onnx.recurring.stepwise import inner_nodes
 from netspec.backends.onnx.targets import EVERY, Target, ir_version
 from netspec.backends.torch.modules import to_module
 from netspec.diagnostics.source import Source

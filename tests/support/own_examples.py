@@ -172,4 +172,14 @@ LONGER: dict[Example, str] = {
             ("6x25", "parameter(6x16) as p; @input; relative_scores(2, @p, far=8, most=20)"),
         )
     },
+    (
+        "attend",
+        "6x5",
+        "relu as k; attend(2, @k, softcap=0.5)",
+    ): "scores behind a tanh are read as what they are made of",
+    (
+        "attention",
+        "8x5",
+        "attention(2, softcap=2)",
+    ): "scores behind a tanh are read as what they are made of",
 }

@@ -153,11 +153,11 @@ def compile_graph(
     gives does. Raises NetspecError where nothing was written.
     """
     from netspec.backends.onnx.blocks.functions import as_functions
-    from netspec.backends.onnx.described import described
     from netspec.backends.onnx.file import write
     from netspec.backends.onnx.images import IMAGES, as_text, taking_pixels
     from netspec.backends.onnx.lowering import lower_steps
-    from netspec.backends.onnx.scans import closed
+    from netspec.backends.onnx.model import described
+    from netspec.backends.onnx.recurring.scans import closed
     from netspec.backends.onnx.targets import target_named
 
     images = preprocessings(graph)

@@ -13,7 +13,7 @@ from pathlib import Path
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto
 
 from netspec.backends.onnx.blocks.inlining import DOMAIN, check_functions, inlined_nodes
-from netspec.backends.onnx.stepwise import bodies, check_scans, inner_nodes
+from netspec.backends.onnx.recurring.stepwise import bodies, check_scans, inner_nodes
 from netspec.diagnostics.messages.backends import BadModel
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.records import printable

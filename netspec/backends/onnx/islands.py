@@ -17,7 +17,7 @@ from onnx import NodeProto, TensorProto, numpy_helper
 from netspec.backends.onnx.kinds import Parts, followed, halves
 from netspec.backends.onnx.model import Model
 from netspec.backends.onnx.options import path_pattern
-from netspec.backends.onnx.scans import stepwise
+from netspec.backends.onnx.recurring.scans import stepwise
 from netspec.diagnostics.messages.backends import NoSuchStep
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.source import Span

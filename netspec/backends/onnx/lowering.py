@@ -6,7 +6,7 @@ from onnx import GraphProto, ModelProto
 
 from netspec.backends.onnx.builder import Builder, outputs_of
 from netspec.backends.onnx.model import Model
-from netspec.backends.onnx.scans import closed
+from netspec.backends.onnx.recurring.scans import closed
 from netspec.backends.onnx.targets import EVERY, OPSETS, TARGETS, Target, ir_version
 from netspec.backends.onnx.types import value_type
 from netspec.diagnostics.messages.backends import OpsetUnsupported

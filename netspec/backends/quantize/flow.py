@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from onnx import NodeProto, helper, numpy_helper
 
-from netspec.backends.onnx.scans import stepwise
+from netspec.backends.onnx.recurring.scans import stepwise
 from netspec.foundation.records import record
 
 if TYPE_CHECKING:

@@ -78,8 +78,11 @@ class _Widths:
         return {name: width for name, width in found.items() if width != self._size(name)}
 
     def _root(self, name: str) -> str:
-        while self.parents[name] != name:
-            name = self.parents[name]
+        parents = self.parents
+        while parents[name] != name:
+            # Half of the way is left for whoever asks next.
+            parents[name] = parents[parents[name]]
+            name = parents[name]
         return name
 
     def _size(self, name: str) -> int:

@@ -75,7 +75,7 @@ class Each(_EachWord, _Around):
         return (inputs[0].select(axis, 0), *inputs[1:])
 
     def onnx(self, graph: Builder, *inputs: Operand) -> tuple[str, ...]:
-        """The first step, in plain operators: `netspec.backends.onnx.scans` makes a loop of it."""
+        """The first step, in plain operators: `netspec.backends.onnx.recurring.scans` makes a loop of it."""
         import numpy as np
 
         first = graph.constant(np.asarray(0, np.int64))

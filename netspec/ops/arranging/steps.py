@@ -43,7 +43,6 @@ class Unstack(Operator):
         ("3x4", "unstack; add"),
         ("2x3x4", "unstack; concat"),
         ("3x1", "unstack"),
-        ("2 ids(5)", "unstack; { | embedding-3 | embedding-3 }; add"),
     )
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:

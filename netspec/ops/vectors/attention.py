@@ -101,7 +101,7 @@ class Attend(Heads):
         ("6x2x3", "conv1-6 as v; conv1-4 as k; attend(2, @k, @v, causal=yes)"),
         ("8xT", "relu as q; conv1-4 as k; @q; attend(4, @k, kv_heads=2, within=3)"),
         ("4x3", "relu as k; parameter(2x3x3) as s; @k; attend(2, @k, scores=@s, scale=1)"),
-        ("6x5", "relu as k; attend(2, @k, causal=yes, softcap=0.5)"),
+        ("6x5", "relu as k; attend(2, @k, softcap=0.5)"),
     )
 
     def connect(self, wire: tuple[V, ...], references: tuple[V, ...]) -> tuple[V, ...]:
@@ -198,6 +198,7 @@ class Attention(Heads):
         ("4x2x3", "attention(2, scores=relative(2), key_bias=no)"),
         ("6x4", "relu as q; conv1-4 as k; conv1-3 as v; @q; attention(2, @k, @v, qk_norm=rmsnorm)"),
         ("x: 4x5\ninput seen: 5 ids(2)", "@x; attention(2, mask=@seen)"),
+        ("8x5", "attention(2, softcap=2)"),
     )
 
     width: int | None = count(None, doc="channels of the result; as many as flow in by default")

@@ -13,6 +13,9 @@ from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.plain import plain
 from netspec.sizes.shapes import TensorType, numel
 
+# Steps are counted by so many, and turns in so many parts whose products with counts are exact in float32.
+_NEAR, _EXACT = 2**8, 2**12
+
 
 class Places(NamedTuple):
     """What steps are places of: a map of this `size`, row by row, after `tokens` that do not turn.
@@ -175,9 +178,7 @@ class Turning:
         if angles is not None:
             cos, sin = (graph.constant(f(angles).astype(np.float32)) for f in (np.cos, np.sin))
         else:
-            steps = graph.node("Cast", [graph.steps(operand, 2)], to=1)
-            steps = graph.node("Unsqueeze", [steps, graph.integers([1])])
-            turns = graph.node("Mul", [steps, graph.constant(rates[None].astype(np.float32))])
+            turns = _open_angles(graph, operand, rates)
             cos, sin = graph.node("Cos", [turns]), graph.node("Sin", [turns])
         rest: tuple[str, ...] = ()
         if self.turned < self.width:
@@ -200,3 +201,35 @@ class Turning:
             name = graph.node("Reshape", [name, graph.integers([0, 0, -1, self.turned])])
             return graph.node("Concat", [name, *rest], axis=3) if rest else name
         return graph.node("Concat", [*turned, *rest], axis=3)
+
+
+def _open_angles(graph: Builder, operand: Operand, rates: Any) -> str:
+    """The name of angles (T, half), each about half a turn at most, of steps whose number is open.
+
+    A product in float32 loses what is left of a turn, digit by digit of the step. So steps are 256 a + b, and
+    what each of a and b turns by is a share of 12 bits, whose products are exact up to 2^20 steps, and a rest
+    that stays below a turn. Not in whole numbers of 64 bits, which some readers take for 32.
+    """
+    import numpy as np
+
+    def number(value: float) -> str:
+        return graph.constant(np.float32(value))
+
+    places = graph.node("Cast", [graph.steps(operand, 2)], to=1)
+    steps = graph.node("Unsqueeze", [places, graph.integers([1])])
+    high = graph.node("Floor", [graph.node("Mul", [steps, number(1 / _NEAR)])])
+    low = graph.node("Sub", [steps, graph.node("Mul", [high, number(_NEAR)])])
+    turns = rates[None] / (2 * np.pi)
+    found = ""
+    for part, share in ((high, turns * _NEAR % 1), (low, turns)):
+        coarse = np.floor(share * _EXACT) / _EXACT
+        whole, rest = (
+            graph.node("Mul", [part, graph.constant(factor.astype(np.float32))])
+            for factor in (coarse, share - coarse)
+        )
+        for each in (graph.node("Sub", [whole, graph.node("Floor", [whole])]), rest):
+            found = graph.node("Add", [found, each]) if found else each
+    # Up to four turns: the nearest whole number of them is left out.
+    nearest = graph.node("Floor", [graph.node("Add", [found, number(0.5)])])
+    left = graph.node("Sub", [found, nearest])
+    return graph.node("Mul", [left, number(2 * np.pi)])

@@ -13,7 +13,7 @@ from dataclasses import field
 from onnx import NodeProto
 
 from netspec.backends.onnx.blocks.scopes import Scope, Scopes
-from netspec.backends.onnx.scans import reads
+from netspec.backends.onnx.recurring.scans import reads
 from netspec.foundation.records import record
 
 

@@ -46,8 +46,12 @@ class _Narrowing:
         self.parts.nodes = [self._cut(node) for node in self.parts.nodes]
 
     def _root(self, name: str) -> str:
-        while self.parents.setdefault(name, name) != name:
-            name = self.parents[name]
+        parents = self.parents
+        parents.setdefault(name, name)
+        while parents[name] != name:
+            # Half of the way is left for whoever asks next.
+            parents[name] = parents[parents[name]]
+            name = parents[name]
         return name
 
     def _limit(self, name: str, count: float) -> None:

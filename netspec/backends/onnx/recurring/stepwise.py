@@ -1,8 +1,8 @@
 """The loops of a file written out as one step: what a file with recurrences computes, as flat nodes.
 
-It is the other way of `netspec.backends.onnx.scans`, for whoever looks at a file before it runs: the nodes
-of a body stand among the others once, between nodes that cut the first step from the sequence and make
-what is joined as large as it gets.
+It is the other way of `scans`, for whoever looks at a file before it runs: the nodes of a body stand among
+the others once, between nodes that cut the first step from the sequence and make what is joined as large as
+it gets.
 """
 
 from __future__ import annotations

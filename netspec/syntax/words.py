@@ -1,19 +1,32 @@
-"""Words that a parameter may be: those a block asks for, where asking is all it does with it.
-
-`block b(kind=wide) { if kind == narrow { ... } else { ... } }` knows two words. A third one, most
-often a slip, would go the way of `else` without being said.
-"""
+"""The words of expressions: those that stand for values, that a step asks for, that a parameter may be."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import fields, is_dataclass
 from functools import lru_cache
 from typing import Any
 
-from netspec.elaborate.evaluate import WORDS
-from netspec.sizes.asked import SIZES
 from netspec.syntax import ast
+
+WORDS = {"yes": True, "no": False, "none": None}
+
+
+def words_of(step: Any) -> Iterator[ast.Variable]:
+    """The words that are evaluated for a step, in its order, without those in braces of their own."""
+    pending = [step]
+    while pending:
+        match node := pending.pop():
+            case ast.Variable():
+                yield node
+            case ast.Head():
+                pending.extend((node.arguments, node.stride, node.width))
+            case ast.Branches() | ast.Freeze() | ast.Every() | ast.TrainingHead():
+                pass
+            case tuple():
+                pending.extend(reversed(node))
+            case _ if is_dataclass(node):
+                pending.extend(getattr(node, f.name) for f in reversed(fields(node)))
 
 
 def choices(
@@ -22,10 +35,11 @@ def choices(
     """The default and the words that the body compares the parameter with, in their order.
 
     Empty where no word is the default, or where the parameter is used in other ways too: then a
-    word may mean more than is seen here.
+    word may mean more than is seen here. Asking is all that a block does with such a word, and a third
+    one, most often a slip, would go the way of `else` without being said.
     """
     default = parameter.default
-    if not isinstance(default, ast.Variable) or default.name in SIZES:
+    if not isinstance(default, ast.Variable):
         return ()
     compared = dict.fromkeys(_compared(body).get(parameter.name, ()))
     others = {p.name for p in parameters}
