@@ -44,6 +44,9 @@ ROOT = Path(__file__).parent.parent
 LIMIT = 1e-4
 # Samples at once: none of the programs may take the batch for one.
 BATCH = 2
+SEED = 7
+# Drawn by 7, two neighbours of a point are within a rounding of each other: chance chooses.
+SEEDS = {"dgcnn": 8}
 # Signal to noise of an output in eight bits: weights that are not trained keep less than others.
 DECIBELS = 15.0
 # Multiply-adds of a sample above which a net is given a smaller image where it can, and is left out.
@@ -191,9 +194,10 @@ class _Case:
         if self.example:
             arrays = inputs_for(self.net, BATCH, legal(self.net)[0])
             return dict(zip((node.path for node in self.net.inputs), arrays, strict=True))
-        inputs = sample_inputs(self.net, batch=BATCH, seed=7)
+        seed = SEEDS.get(self.net.name, SEED)
+        inputs = sample_inputs(self.net, batch=BATCH, seed=seed)
         if self.options.preprocess:
-            return dict(self._images.in_place((Run(7, BATCH, inputs),))[0].inputs)
+            return dict(self._images.in_place((Run(seed, BATCH, inputs),))[0].inputs)
         if self.form == "--dynamic H,W":
             # Height and width differ, where the net lets them.
             image = self.net.inputs[0].path

@@ -60,8 +60,8 @@ COLUMNS = (
 TODAY = """
 ## Networks of today's libraries
 
-A second shelf, `specs/today/`: all of torchvision's families of classifiers and its segmenting nets, some
-of timm's, encoders and language models of transformers, detectors, UNet++ and PointNet. A family is a
+A second shelf, `specs/today/`: all of torchvision's families of classifiers, its segmenting nets and
+detectors, families of timm's, language models of transformers, generators, flow, audio and points. A family is a
 file with variations, each found by its name: `netspec summary regnet_y_16gf`. Where the last column names
 a library, parameters and buffers are those that its network has, and from its weights a net answers as it
 does, through PyTorch and ONNX Runtime, to 1e-4 of the output's norm
@@ -99,6 +99,15 @@ COUNTED = {
         for size in ("base", "large")
     },
     "luong_attention": "a module written out in PyTorch",
+    **{
+        f"yolov5{size}": f"{count:,} parameters (ultralytics, release 6)"
+        for size, count in zip(
+            "nsmlx", (1872157, 7235389, 21190557, 46563709, 86749405), strict=True
+        )
+    },
+    "cyclegan": "11.378 M parameters (the authors' code)",
+    "dcgan": "3,576,704 parameters (pytorch/examples)",
+    "dcgan_discriminator": "2,765,568 parameters (pytorch/examples)",
     "pointnet": "a module written out in PyTorch",
     **{
         f"whisper_{size}_encoder": "transformers 5.24.0, counts; answers of a small one"
