@@ -61,7 +61,7 @@ TODAY = """
 ## Networks of today's libraries
 
 A second shelf, `specs/today/`: all of torchvision's families of classifiers, its segmenting nets and
-detectors, families of timm's, language models of transformers, generators, flow, audio and points. A family is a
+detectors, families of timm, language models, generators, flow, audio and points. A family is a
 file with variations, each found by its name: `netspec summary regnet_y_16gf`. Where the last column names
 a library, parameters and buffers are those that its network has, and from its weights a net answers as it
 does, through PyTorch and ONNX Runtime, to 1e-4 of the output's norm
