@@ -98,7 +98,7 @@ def test_parts_at_the_top_may_be_given_by_name():
 
 # All that a net trains: what multiplies decays, what is added or scales one channel does not.
 EVERY = """
-net every
+net all_kinds
 input 4x8x8
 conv3-4(norm=bn, act=prelu, pad=same) as a; groupnorm(2); layernorm; deconv2-4/2 as b; dwconv3 as c
 windows(7) { attention(2, scores=relative(2)) as w }

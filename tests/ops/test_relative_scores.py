@@ -109,6 +109,16 @@ def test_offsets_past_the_last_row_have_it() -> None:
         np.testing.assert_allclose(found[0, :, i, j], expected, atol=1e-6)
 
 
+@pytest.mark.parametrize(("input", "axes"), [("6x1x3", 1), ("6xHxW", 1), ("6x9x1", 2)])
+def test_one_size_is_of_a_row_whatever_the_rank_of_what_flows_in(input: str, axes: int) -> None:
+    sizes = "size=3, far=2" if axes == 1 else "size=3x3, keys=3"
+    net = netspec.load(f"input x: {input}\nrelative_scores(2, {sizes})")
+    x = RANDOM.standard_normal((2, 6, *((9, 1) if axes == 2 else (1, 3))), dtype="f")
+    module, found = answers(net, x=x)
+    assert len(list(module.parameters())) == axes
+    assert found.shape == (2, 2, 3**axes, 3**axes)
+
+
 @pytest.mark.parametrize(
     ("step", "said"),
     [

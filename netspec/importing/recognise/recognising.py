@@ -209,7 +209,7 @@ def _no_rule(node: Node) -> str:
 
 # How many regions figures are told of where a file leaves it open: what detectors propose.
 _MANY = 1000
-_LOOP = "a loop: what it computes at each step is no step of a spec"
+_LOOP = "a loop, which is not read"
 _REASONS = {
     "Loop": _LOOP,
     "Scan": _LOOP,

@@ -93,7 +93,7 @@ class RelativeScores(Operator):
             if self.tokens:
                 raise Rejection(MissingArgument(self.spelling, "size", self.usage()))
             return tensor.spatial
-        size = (self.size,) if isinstance(self.size, int) else self.size
+        size = self._sizes(self.size, 1)
         if not equal(numel(tensor.spatial), prod(size) + self.tokens):
             wanted = f"{prod(size) + self.tokens} places"
             raise Rejection(ElementsDiffer(self.spelling, str(tensor), wanted))
@@ -107,7 +107,7 @@ class RelativeScores(Operator):
             raise Rejection(UnknownSize(self.spelling, str(query), _NUMBERS))
         seen = steps
         if self.keys is not None:
-            seen = (self.keys,) * len(steps) if isinstance(self.keys, int) else self.keys
+            seen = self._sizes(self.keys, len(steps))
         if len(seen) != len(steps) or (tables and len(tables) != len(steps)):
             many = len(seen) if len(seen) != len(steps) else len(tables)
             raise Rejection(WrongCount(self.spelling, f"{len(steps)} axes", f"{many}"))
@@ -234,14 +234,14 @@ class RelativeScores(Operator):
 
     def _pairs(self, spatial: tuple[Any, ...]) -> list[tuple[Any, Any]]:
         """Places of queries and of keys along each axis, of sizes that torch has."""
-        steps, seen = (self._listed(size, spatial) for size in (self.size, self.keys or self.size))
+        steps = tuple(spatial) if self.size is None else self._sizes(self.size, 1)
+        seen = steps if self.keys is None else self._sizes(self.keys, len(steps))
         return list(zip(steps, seen, strict=True))
 
     @staticmethod
-    def _listed(size: Any, spatial: tuple[Any, ...]) -> tuple[Any, ...]:
-        if size is None:
-            return tuple(spatial)
-        return size if isinstance(size, tuple) else (size,) * len(spatial)
+    def _sizes(given: int | tuple[int, ...], axes: int) -> tuple[int, ...]:
+        """Sizes that are said, one for all axes where it is one number."""
+        return (given,) * axes if isinstance(given, int) else given
 
     def _away(self, torch: Any, steps: Any, seen: Any, table: Any) -> Any:
         """The row of each query and key along an axis, (steps, seen)."""
