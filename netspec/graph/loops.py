@@ -7,7 +7,8 @@ from functools import lru_cache
 from math import prod
 
 from netspec.foundation.records import record
-from netspec.graph.checked import Call, Graph, Node, Value
+from netspec.graph.checked import Call, Graph, Node
+from netspec.graph.nesting import Part, nested
 from netspec.ops.arranging.recurrence import All, Each, Last
 from netspec.ops.arranging.steps import time_axis
 from netspec.ops.declare.source import Input
@@ -70,25 +71,19 @@ def _made_of(nodes: list[Node]) -> set[Node]:
 @lru_cache(maxsize=64)
 def around(graph: Graph) -> Mapping[Node, tuple[Node, ...]]:
     """For each node that runs at every step of a recurrence, what begins those it is in, outermost first."""
-    found: dict[Node, tuple[Node, ...]] = {}
-
-    def of(value: Value) -> tuple[Node, ...]:
-        outer = found.get(value.node, ())
-        return (*outer, value.node) if isinstance(value.node.op, Each) else outer
-
-    for node in graph.nodes:
-        begun = beginning(node)
-        within = found.get(begun, ()) if begun is not None else None
-        inside = max(map(of, node.inputs), key=len, default=()) if within is None else within
-        if inside:
-            found[node] = inside
-    return found
+    parts = [
+        Part(
+            node.inputs, node.outputs, node if isinstance(node.op, Each) else None, beginning(node)
+        )
+        for node in graph.nodes
+    ]
+    pairs = zip(graph.nodes, nested(parts), strict=True)
+    return {node: inside for node, inside in pairs if inside}
 
 
 @lru_cache(maxsize=64)
 def loops(graph: Graph) -> tuple[Loop, ...]:
     """The recurrences of a graph that are not written out, those inside others after them."""
-    inside = around(graph)
     ends: dict[Node, Node] = {}
     joined: dict[Node, list[Node]] = {}
     for node in graph.nodes:
@@ -97,13 +92,12 @@ def loops(graph: Graph) -> tuple[Loop, ...]:
             ends[begun] = node
         elif begun is not None:
             joined.setdefault(begun, []).append(node)
+    bodies: dict[Node, list[Node]] = {each: [] for each in ends}
+    for node, inside in around(graph).items():
+        for each in inside:
+            bodies[each].append(node)
     return tuple(
-        Loop(
-            each,
-            ends[each],
-            tuple(node for node in graph.nodes if each in inside.get(node, ())),
-            tuple(joined.get(each, ())),
-        )
+        Loop(each, ends[each], tuple(bodies[each]), tuple(joined.get(each, ())))
         for each in graph.nodes
         if isinstance(each.op, Each)
     )

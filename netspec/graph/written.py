@@ -50,8 +50,11 @@ class _Writer:
         self.outputs = {output.value: output.name for output in reversed(self.named_outputs)}
         self.taken |= {output.name for output in self.named_outputs}
         self.loops = {loop.last: loop for loop in loops(graph)}
-        # The recurrence whose braces are being written.
-        self.within: Call | None = None
+        # The steps that are written in the braces of each recurrence, and outside.
+        self.braces: dict[Call | None, list[Node]] = {}
+        for node in graph.nodes:
+            if not isinstance(node.op, Input | Each | All):
+                self.braces.setdefault(self._braces(node), []).append(node)
         self.steps: dict[str, str] = {}
         self.names: dict[Value, str] = {}
 
@@ -68,8 +71,7 @@ class _Writer:
     def _steps(self) -> Iterator[str]:
         start = self.graph.inputs[0].output if len(self.graph.inputs) == 1 else None
         heads = {head.name: head for head in self.graph.heads}
-        steps = (node for node in self.graph.nodes if not isinstance(node.op, Input | Each | All))
-        for name, nodes in groupby(steps, key=lambda node: node.head):
+        for name, nodes in groupby(self.braces.get(None, ()), key=lambda node: node.head):
             lines: list[str] = []
             wire = self._run(nodes, start, lines)
             start = wire if name is None else None
@@ -89,8 +91,6 @@ class _Writer:
         What runs at every step of a recurrence comes with what ends it.
         """
         for node in nodes:
-            if isinstance(node.op, Each | All | Input) or self._braces(node) is not self.within:
-                continue
             if isinstance(node.op, Last):
                 lines += self._recurrence(self.loops[node], wire)
                 wire = node.output if len(node.types) == 1 else None
@@ -113,7 +113,8 @@ class _Writer:
             self.names[state] = self._free(f"{variable}_before")
         yield f"  {self._bundle(f'identity as {self.names[state]}' for state in states)}"
         lines: list[str] = []
-        wire = self._braced(loop, states[0] if len(states) == 1 else None, lines)
+        inside = self.braces.get(loop.call, ())
+        wire = self._run(inside, states[0] if len(states) == 1 else None, lines)
         for node in loop.joined:
             made = node.inputs[0]
             given = made.node is loop.each or loop.call not in _recurrences(made.node)
@@ -132,13 +133,6 @@ class _Writer:
             self.names[value] = name or self._free(f"{variable}_last")
             self.steps[f"{loop.last.path}.{value.index}"] = self.names[value]
         yield f"}} as {', '.join(self.names[value] for value in loop.last.outputs)}"
-
-    def _braced(self, loop: Loop, wire: Value | None, lines: list[str]) -> Value | None:
-        """Adds the lines of what runs at every step, recurrences inside as a whole."""
-        outer, self.within = self.within, loop.call
-        wire = self._run(self.graph.nodes, wire, lines)
-        self.within = outer
-        return wire
 
     @staticmethod
     def _braces(node: Node) -> Call | None:

@@ -48,6 +48,7 @@ ELSEWHERE = {
     "NS711": "a flag",
     "NS712": "a flag",
     "NS713": "an operator of one's own",
+    "NS714": "a flag",
 }
 
 for module in pkgutil.iter_modules(netspec.diagnostics.messages.__path__):

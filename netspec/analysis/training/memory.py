@@ -10,9 +10,11 @@ from netspec.analysis.training.known import UnknownFunction
 from netspec.analysis.training.optimizers import OPTIMIZERS
 from netspec.analysis.training.record import DEVICES, DTYPES, Kept, TrainingMemory
 from netspec.analysis.training.tensors import BFLOAT16, FLOAT16
-from netspec.diagnostics.messages.budget import OpenSizes, UnknownKept
+from netspec.diagnostics.messages.budget import OpenSizes, TooManySteps, UnknownKept
 from netspec.diagnostics.raised import NetspecError
+from netspec.diagnostics.records import Diagnostic
 from netspec.graph.checked import Graph
+from netspec.graph.loops import loops
 from netspec.passes.unroll import unrolled
 
 _LOW = {"fp32": None, "bf16": BFLOAT16, "fp16": FLOAT16}
@@ -51,6 +53,9 @@ def training_memory(
         raise NetspecError(OpenSizes(graph.name, ", ".join(graph.symbols)), status=2)
     # Each step of a recurrence keeps what it makes.
     graph, origins = unrolled(graph)
+    for loop in loops(graph):
+        problem = TooManySteps(graph.name, str(loop.steps))
+        raise NetspecError((Diagnostic(problem, loop.call.span),), status=2)
     try:
         found = Pass(graph, batch, device=device, low=_LOW[dtype])
     except UnknownFunction as error:

@@ -63,7 +63,7 @@ _TENSORRT = {
     "Resize by mode cubic": "its parser takes nearest and linear",
     "Resize with antialias": "its parser refuses it",
 }
-_NO_LOOPS = "it has no loops, and the number of steps is open"
+_NO_LOOPS = "it has no loops, and the steps are too many to be written out, or of an open number"
 _NO_CONVERTER = "it has no converter for this operator"
 _EVEN = "its converter pads both ends alike"
 

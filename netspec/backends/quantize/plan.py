@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from onnx import helper
 
 from netspec.backends.quantize.flow import Flow, Work
+from netspec.foundation.merging import Merged
 from netspec.foundation.records import record
 
 if TYPE_CHECKING:
@@ -195,13 +196,7 @@ class _Planner:
 
     def _groups(self, working: set[Work]) -> dict[str, str]:
         """Each tensor of eight bits with the first of those that numbers are moved between."""
-        parents = {name: name for name in self.eight}
-
-        def root(name: str) -> str:
-            while parents[name] != name:
-                name = parents[name]
-            return name
-
+        moved = Merged[str]()
         # What is never negative has eight bits for the rest: the clip that made it so then costs
         # nothing. Among others it keeps a scale of its own, which a concatenation reads by a table.
         positive = self._positive()
@@ -210,11 +205,13 @@ class _Planner:
                 out = str(node.proto.output[0])
                 tied = [name for name in self.ties[node] if (name in positive) == (out in positive)]
                 for name in (*tied, *node.proto.output[1:]):
-                    parents[root(name)] = root(out)
+                    moved.join(name, out)
         made = [*self.flow.inputs, *(n for node in self.flow.nodes for n in node.proto.output)]
         # Named after the first that is made.
         names: dict[str, str] = {}
-        return {name: names.setdefault(root(name), name) for name in made if name in parents}
+        return {
+            name: names.setdefault(moved.root(name), name) for name in made if name in self.eight
+        }
 
 
 def _pools(flow: Flow, node: Work) -> bool:

@@ -13,6 +13,7 @@ from onnx import helper
 
 from netspec.backends.quantize.flow import Flow, Work
 from netspec.backends.quantize.plan import Plan
+from netspec.foundation.merging import Merged
 
 _READ, _EACH = 4, 16
 # A net of fewer channels is small, and more of them cost more than the better kernel saves: so does
@@ -55,7 +56,7 @@ class _Widths:
         counts = Counter(node.matrix.name for node in flow.nodes if node.matrix is not None)
         # A weight of several steps is written once, as it is.
         self.shared = {name for name, count in counts.items() if count > 1}
-        self.parents = {name: name for name in plan.groups}
+        self.alike = Merged[str]()
         self.makers = {
             plan.fused.get(node, node).proto.output[0]: node
             for node in flow.nodes
@@ -67,23 +68,15 @@ class _Widths:
             if self._is_alike(node):
                 first, *others = self._tensors(node)
                 for name in others:
-                    self.parents[self._root(name)] = self._root(first)
+                    self.alike.join(name, first)
         parts: dict[str, list[str]] = {}
-        for name in self.parents:
-            parts.setdefault(self._root(name), []).append(name)
+        for name in self.plan.groups:
+            parts.setdefault(self.alike.root(name), []).append(name)
         found: dict[str, int] = {}
         for names in parts.values():
             if all(map(self._is_free, names)):
                 found |= dict.fromkeys(names, self._width(names))
         return {name: width for name, width in found.items() if width != self._size(name)}
-
-    def _root(self, name: str) -> str:
-        parents = self.parents
-        while parents[name] != name:
-            # Half of the way is left for whoever asks next.
-            parents[name] = parents[parents[name]]
-            name = parents[name]
-        return name
 
     def _size(self, name: str) -> int:
         """The channels of a map, or 0 for what is none or has an open number."""
@@ -110,7 +103,9 @@ class _Widths:
         elif node.kind not in _ALIKE or len(node.proto.output) > 1:
             return False
         names = self._tensors(node)
-        return len({self._size(name) for name in names}) == 1 and self.parents.keys() >= set(names)
+        return len({self._size(name) for name in names}) == 1 and self.plan.groups.keys() >= set(
+            names
+        )
 
     def _mixes(self, node: Work) -> bool:
         """Whether a node is a convolution of all channels."""

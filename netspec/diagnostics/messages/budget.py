@@ -49,3 +49,15 @@ class UnknownKept(Problem):
     )
     net: str
     function: str
+
+
+class TooManySteps(Problem):
+    code = "NS714"
+    title = "what training {net} takes is not told: its recurrence has {steps} steps"
+    help = "give the sequence fewer steps, with --input"
+    explain = (
+        "Each step of a recurrence keeps what it makes, and is looked at by itself. That is done for as "
+        "many steps as a net may have layers, and at most 4,096 of one recurrence."
+    )
+    net: str
+    steps: str

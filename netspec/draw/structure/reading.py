@@ -16,6 +16,7 @@ from netspec.draw.structure.decompose import decompose
 from netspec.draw.structure.elements import Block, Element, Repeat, Series, Step
 from netspec.draw.structure.labels import data_inputs, is_elementwise, is_minor
 from netspec.draw.structure.ladders import NEXT, inherited, named
+from netspec.foundation.merging import Merged
 from netspec.foundation.records import record
 from netspec.graph.checked import Call, Graph, Node, Value
 
@@ -96,19 +97,12 @@ class _Reader:
         if call.component is None or len(self._arrivals(call, nodes)) < 2:
             return False
         inside = set(nodes)
-        group = {node: node for node in nodes}
-
-        def root(node: Node) -> Node:
-            while group[node] is not node:
-                group[node] = group[group[node]]
-                node = group[node]
-            return node
-
+        connected = Merged[Node]()
         for node in nodes:
             for value in data_inputs(node):
                 if value.node in inside:
-                    group[root(node)] = root(value.node)
-        return len({root(node) for node in nodes}) == 1
+                    connected.join(node, value.node)
+        return len(set(map(connected.root, nodes))) == 1
 
     def _departures(self, call: Call | None, nodes: tuple[Node, ...]) -> tuple[Value, ...]:
         """The tensors of a block that are read outside, each once, where they are several.

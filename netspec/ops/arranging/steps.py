@@ -15,7 +15,7 @@ from netspec.sizes.conditions import equal
 from netspec.sizes.dims import Dim
 from netspec.sizes.shapes import TensorType
 
-_MOST = 4096
+MOST_STEPS = 4096
 
 
 def time_axis(sequence: TensorType) -> int:
@@ -53,8 +53,8 @@ class Unstack(Operator):
         if not isinstance(steps, int):
             advice = "each step is one of a bundle: give their number, or go over them by `for` with a state"
             raise Rejection(UnknownSize(self.spelling, str(inputs[0]), advice))
-        if steps > _MOST:
-            raise Rejection(OutOfRange(self.spelling, "steps", f"at most {_MOST}", steps))
+        if steps > MOST_STEPS:
+            raise Rejection(OutOfRange(self.spelling, "steps", f"at most {MOST_STEPS}", steps))
         return (one_step(inputs[0]),) * int(steps)
 
     def macs(self, *inputs: TensorType) -> Dim:

@@ -7,7 +7,7 @@ is computed once, outside, and the body reads it from there.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -18,6 +18,7 @@ from netspec.backends.onnx.types import value_type
 from netspec.foundation.records import record
 from netspec.graph.checked import Node, Value
 from netspec.graph.loops import beginning
+from netspec.graph.nesting import Part, nested
 from netspec.ops.arranging.recurrence import Each, Last
 
 # What the steps that begin and end a recurrence are written in; what else is theirs rounds or casts.
@@ -29,14 +30,19 @@ _Placed = tuple[NodeProto, Node | None]
 def inside(model: Model) -> frozenset[str]:
     """The names of what a lowered model makes within its recurrences: a file has it step by step."""
     placed = _placed(model)
-    found: set[str] = set()
-    for loop in _loops(placed):
-        found |= {loop.step, *loop.starts}
-        found.update(name for node, _ in _parted(loop, placed)[0] for name in node.output)
-        given = {one.out for one in (*loop.ends, *loop.joined)}
-        ends = (one[0] for one in placed if _is_of(one, loop))
-        found.update(name for node in ends for name in node.output if name not in given)
-    return frozenset(found)
+    loops = _loops(placed)
+    given = {one.out for loop in loops for one in (*loop.ends, *loop.joined)}
+    around = _around(placed)
+    found = {
+        name
+        for (node, _), loops in zip(placed, around, strict=True)
+        if loops
+        for name in node.output
+    }
+    ends = (node for node, owner in placed if _bounds(node, owner) is not None)
+    return frozenset(
+        found.union(name for node in ends for name in node.output if name not in given)
+    )
 
 
 def stepwise(model: Model) -> frozenset[str]:
@@ -52,10 +58,7 @@ def closed(model: Model) -> Model:
         return model
     graph = GraphProto.FromString(model.graph)
     known = {item.name: item for item in (*graph.value_info, *graph.input, *graph.output)}
-    placed = _placed(model)
-    # Those inside others begin after them: they are nodes of their bodies then.
-    for loop in reversed(_loops(placed)):
-        placed = _looped(loop, placed, known)
+    placed = _looped(_placed(model), known)
     kept = {name for node, _ in placed for name in node.output}
     ends = {item.name for item in (*graph.input, *graph.output)}
     described = [item for name, item in known.items() if name in kept - ends]
@@ -134,12 +137,11 @@ def _loops(placed: Sequence[_Placed]) -> list[_Loop]:
     return list(found.values())
 
 
-def _is_of(placed: _Placed, loop: _Loop) -> bool:
-    """Whether a node begins or ends the recurrence, or joins what it made."""
-    node, owner = placed
+def _bounds(node: NodeProto, owner: Node | None) -> Node | None:
+    """What begins the recurrence that a node begins, ends, or joins what it made; None of others."""
     if owner is None or node.op_type not in _AROUND:
-        return False
-    return owner is loop.each or beginning(owner) is loop.each
+        return None
+    return owner if isinstance(owner.op, Each) else beginning(owner)
 
 
 def reads(node: NodeProto) -> Iterator[str]:
@@ -153,38 +155,44 @@ def reads(node: NodeProto) -> Iterator[str]:
                 made.update(inner.output)
 
 
-def _parted(loop: _Loop, placed: Iterable[_Placed]) -> tuple[list[_Placed], list[_Placed]]:
-    """The nodes that run at every step, and the others without those that begin and end the recurrence."""
-    names = {loop.step, *loop.starts}
-    body: list[_Placed] = []
-    others: list[_Placed] = []
+def _around(placed: Sequence[_Placed]) -> list[tuple[Node, ...]]:
+    """What begins the recurrences that each node runs in, outermost first."""
+    parts = []
     for node, owner in placed:
-        if _is_of((node, owner), loop):
-            # Its place stays until the loop stands there.
-            others.append((node, owner))
-        elif not names.isdisjoint(reads(node)):
-            names.update(node.output)
-            body.append((node, owner))
-        else:
-            others.append((node, owner))
-    return body, others
+        loop = _bounds(node, owner)
+        begins = loop is owner
+        parts.append(
+            Part(node.input, node.output, loop if begins else None, None if begins else loop)
+        )
+    return nested(parts)
 
 
-def _looped(loop: _Loop, placed: list[_Placed], known: dict[str, ValueInfoProto]) -> list[_Placed]:
-    """The nodes with one loop in place of a recurrence, where it ends."""
-    body, others = _parted(loop, placed)
-    found: list[_Placed] = []
-    stands = False
-    for node, owner in others:
-        if not _is_of((node, owner), loop):
-            found.append((node, owner))
-        elif owner is not None and isinstance(owner.op, Last) and not stands:
-            stands = True
-            for made in _scan(loop, [node for node, _ in body], known):
-                made.metadata_props.extend(node.metadata_props)
+def _looped(placed: Sequence[_Placed], known: dict[str, ValueInfoProto]) -> list[_Placed]:
+    """The nodes with one loop in place of each recurrence, where it ends."""
+    # What stands in each loop, and outside: a loop in another stands there by what begins it.
+    inside: dict[Node | None, list[_Placed | Node]] = {None: []}
+    ends: dict[Node, NodeProto] = {}
+    for (node, owner), around in zip(placed, _around(placed), strict=True):
+        stands = inside.setdefault(around[-1] if around else None, [])
+        begun = _bounds(node, owner)
+        if begun is None:
+            stands.append((node, owner))
+        elif owner is not None and isinstance(owner.op, Last) and begun not in ends:
+            ends[begun] = node
+            stands.append(begun)
+    loops = {loop.each: loop for loop in _loops(placed)}
+
+    def written(each: Node | None) -> Iterator[_Placed]:
+        for item in inside.get(each, ()):
+            if not isinstance(item, Node):
+                yield item
+                continue
+            for made in _scan(loops[item], [node for node, _ in written(item)], known):
+                made.metadata_props.extend(ends[item].metadata_props)
                 # A loop reads what no call of a function could hand in: it stands in none.
-                found.append((made, None))
-    return found
+                yield made, None
+
+    return list(written(None))
 
 
 def _scan(

@@ -58,7 +58,8 @@ def source(graph: Graph) -> str:
     """
     graph = unroll(graph)
     for loop in loops(graph):
-        reason = "the number of its steps is open: give the input a length"
+        open_ = "the number of its steps is open: give the input a length"
+        reason = "its steps are too many" if isinstance(loop.steps, int) else open_
         raise NetspecError((Diagnostic(NoSource("for", reason), loop.call.span),))
     blocks = Blocks(graph)
     pieces = [_helper(function) for function in blocks.helpers.values()]

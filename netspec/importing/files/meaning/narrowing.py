@@ -11,6 +11,7 @@ import math
 import numpy as np
 from onnx import NodeProto, helper
 
+from netspec.foundation.merging import Merged
 from netspec.importing.files.meaning.parts import Array, Parts, attribute, node_like
 
 # Give each channel of what they read, and read no other.
@@ -25,7 +26,7 @@ def narrowed(parts: Parts) -> None:
 class _Narrowing:
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
-        self.parents: dict[str, str] = {}
+        self.alike = Merged[str]()
         # The most channels that each map, by its root, can do without; none is said to be endless.
         self.spare: dict[str, float] = {}
         # What several convolutions share they share afterwards.
@@ -36,7 +37,7 @@ class _Narrowing:
             if self._is_alike(node):
                 first, *others = self._maps(node)
                 for name in others:
-                    self.parents[self._root(name)] = self._root(first)
+                    self.alike.join(name, first)
         for name in self.parts.outputs():
             self._limit(name, 0)
         for item in self.parts.proto.graph.input:
@@ -45,22 +46,13 @@ class _Narrowing:
             self._count(node)
         self.parts.nodes = [self._cut(node) for node in self.parts.nodes]
 
-    def _root(self, name: str) -> str:
-        parents = self.parents
-        parents.setdefault(name, name)
-        while parents[name] != name:
-            # Half of the way is left for whoever asks next.
-            parents[name] = parents[parents[name]]
-            name = parents[name]
-        return name
-
     def _limit(self, name: str, count: float) -> None:
-        root = self._root(name)
+        root = self.alike.root(name)
         self.spare[root] = min(self.spare.get(root, math.inf), count)
 
     def _less(self, name: str) -> int:
         """How many channels a map loses."""
-        found = self.spare.get(self._root(name), 0)
+        found = self.spare.get(self.alike.root(name), 0)
         return int(found) if math.isfinite(found) else 0
 
     def _maps(self, node: NodeProto) -> list[str]:
