@@ -24,6 +24,7 @@ TRAINED: frozenset[Example] = frozenset(
         ("mean", "3x4x5", "mean(drop_path=0.15) { | conv1-3 | conv3-3(pad=1) }"),
         ("bn", "4x5", "bn(affine=no)"),
         ("layernorm", "4x7", "layernorm(affine=no)"),
+        ("layernorm", "4x7", "layernorm(bias=no)"),
         ("instancenorm", "3x4x5", "instancenorm"),
         ("instancenorm", "2x2x3x4", "instancenorm"),
         ("instancenorm", "3x4x5", "instancenorm(track=yes)"),
