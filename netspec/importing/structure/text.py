@@ -11,6 +11,7 @@ from netspec.graph.written import typed
 from netspec.importing.structure.fusing import PROJECTION, SHORTCUT, missing
 from netspec.importing.structure.steps import OWNER
 from netspec.importing.structure.terms import (
+    FOR,
     FORK,
     HEAD,
     REFERENCE,
@@ -119,6 +120,9 @@ class Writer:
             return f"head {name}(loss={typed(loss)}) {self._braces(item.kids[0])}"
         if item.word == RESIDUAL:
             return self._residual(item)
+        if item.word == FOR:
+            sequence, step = map(self.value, item.values)
+            return f"for {step.removeprefix('@')} in {sequence} {self._braces(item.kids[0])}"
         if item.word == WINDOWS:
             given = dict(zip(item.slots, item.values, strict=True))
             cut = self._operator("partition", given).removeprefix("partition")
