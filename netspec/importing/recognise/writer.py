@@ -42,6 +42,8 @@ class Writer:
         self.views: dict[str, View] = {}
         # What nodes without a step make, of sizes that no input can stand in for.
         self.unknown: set[str] = set()
+        # The recurrences so far, by what begins and what ends each.
+        self.passes: dict[Any, Any] = {}
         self.parts = Parts(self)
         self._arranged: dict[tuple[int, Axes, Axes], Wire] = {}
         self._settled: list[tuple[int, str, View]] = []

@@ -165,12 +165,12 @@ def _spec(
     refused: Collection[Any] = (),
     done: list[Any] | None = None,
 ) -> _Spec:
+    names = Names(graph, scopes)
     graph, passes = contracted(graph)
     chain = nested(graph, passes, flat=way.flat)
     braced(chain)
     ties = Ties(chain)
     fused(chain, ties, projecting=way.projecting)
-    names = Names(graph, scopes)
     named: dict[Any, str] = {node.output: node.path for node in graph.inputs}
     listed = _outputs(graph, chain, named)
     anything = Anything()
