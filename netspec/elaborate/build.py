@@ -102,9 +102,7 @@ def build(
             raise with_edits(error, source, lambda other: tried(other, inputs)) from None
 
 
-def attempted(
-    source: Source, limits: Limits = DEFAULT, *, rolled: bool = False
-) -> Graph | None:
+def attempted(source: Source, limits: Limits = DEFAULT, *, rolled: bool = False) -> Graph | None:
     """The checked graph of a text that may be wrong; None if it is, without looking for what mends it."""
     renew_budget()
     with without_collecting():

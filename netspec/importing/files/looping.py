@@ -1,11 +1,11 @@
-"""Loops: the nodes of a step once, between a node that begins it and those that end it and join what it makes.
+"""Loops: the nodes of a step once, between a node that begins it and those that end it and join its tensors.
 
 `Scan`, and `Loop` whose number of passes is known and that takes what it reads at the place of the pass, run
 over sequences. `Loop` that counts otherwise is written out, pass after pass, where these are few.
 
-`loop.Each` reads sequences, `axes` says along which axis each, and what the states start from; it gives a step
-of each and the states. `loop.Last` reads what the states are in the next step, and a step; it gives what they
-are after the last. `loop.All` reads what steps make, a sequence and what `loop.Last` gives.
+`loop.Each` reads sequences, `axes` says along which axis each, and what the states start from; it gives a
+step of each and the states. `loop.Last` reads what the states are in the next step, and a step; it gives what
+they are after the last. `loop.All` reads what steps make, a sequence and what `loop.Last` gives.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from netspec.importing.files.program import Array, Node
 from netspec.importing.files.scoping import scopes_of
 
 EACH, LAST, ALL = "loop.Each", "loop.Last", "loop.All"
-# The attribute that says why a loop is not read.
-UNREAD = "why"
+# The attributes that say why a loop is not read, and what the file has in the place of a node.
+UNREAD, KIND = "why", "kind"
 LOOPS = frozenset({"Scan", "Loop"})
 LISTS = frozenset({"SequenceEmpty", "SequenceConstruct", "SequenceInsert", "ConcatFromSequence"})
 # Passes that are written out.
@@ -87,6 +87,7 @@ class _Joined:
     last: str
     passes: int
     name: str
+    kind: str
     scopes: Any
 
 
@@ -104,7 +105,7 @@ class Loops:
         self.depth = 0
 
     def added(self, proto: NodeProto, inputs: Sequence[str]) -> bool | NoLoop:
-        """Adds a node that is a loop, counts its passes or is of lists; whether it is one, or why it is not read."""
+        """Adds a node that is of a loop, a count or a list: whether it is, or why it is not read."""
         try:
             return self._added(proto, inputs)
         except NoLoop as problem:
@@ -151,7 +152,9 @@ class Loops:
         axes = list(given.get("scan_output_axes", [0] * outs))
         ways = list(given.get("scan_output_directions", [0] * outs))
         last = self._closed(proto, loop, at, inputs[:count], states, ends[:count])
-        for made, out, axis, way in zip(ends[count:], proto.output[count:], axes, ways, strict=True):
+        for made, out, axis, way in zip(
+            ends[count:], proto.output[count:], axes, ways, strict=True
+        ):
             if out:
                 self._joined(proto, loop, last, made, out, axis, backwards=bool(way))
 
@@ -169,7 +172,7 @@ class Loops:
         try:
             self._rolled(proto, body, count, starts)
         except NoLoop:
-            if count > _MOST or count < 1:
+            if not 0 < count <= _MOST:
                 raise
             del self.to.nodes[saved:]
             self._written_out(proto, body, count, starts)
@@ -192,8 +195,8 @@ class Loops:
         if not self._true(self.to.real(graph.output[0].name)):
             raise NoLoop("a loop that ends when what it computes says so")
         ends = [self.to.real(item.name) for item in graph.output[1:]]
-        if not loop.steps or not plain:
-            raise NoLoop("a loop over nothing")
+        if not loop.steps:
+            raise NoLoop(f"a loop of {passes:,} passes that goes over no tensor")
         added = {i: self.lists.get(ends[i]) for i in lists}
         if not all(isinstance(found, tuple) and len(found) == 1 for found in added.values()):
             raise NoLoop("a loop that does not add one tensor to each list")
@@ -208,7 +211,7 @@ class Loops:
         for i, found in added.items():
             assert isinstance(found, tuple)
             self.lists[proto.output[i]] = _Joined(
-                found[0], sequence, last, passes, proto.name, scopes_of(proto)
+                found[0], sequence, last, passes, proto.name, proto.op_type, scopes_of(proto)
             )
         for made, out in zip(ends[len(starts) :], proto.output[len(starts) :], strict=True):
             if out:
@@ -217,7 +220,8 @@ class Loops:
     def _written_out(
         self, proto: NodeProto, body: GraphProto, passes: int, starts: list[str]
     ) -> None:
-        count, states, made = len(starts), list(starts), [[] for _ in body.output[1 + len(starts) :]]
+        count, states = len(starts), list(starts)
+        made: list[list[str]] = [[] for _ in body.output[1 + count :]]
         for i in range(passes):
             graph = renamed(body, f" {i} of {proto.output[0] or proto.name}")
             number, going, *inner = (item.name for item in graph.input)
@@ -263,7 +267,7 @@ class Loops:
             self.depth -= 1
 
     def _step(self, loop: _Loop, name: str, axis: int, by: int, plus: int, step: str) -> str:
-        """The name of a step of a sequence, along this axis, whose place is `by` times the pass and `plus`."""
+        """The name of a step of a sequence along an axis, whose place is `by` times the pass and `plus`."""
         key = (name, axis, by, plus)
         if key not in loop.steps:
             kind = self._type(name)
@@ -284,9 +288,7 @@ class Loops:
         states: Sequence[str],
         ends: Sequence[str],
     ) -> str:
-        """Adds what begins and ends a loop whose nodes begin at a place; what its first state is in the end."""
-        if not states:
-            raise NoLoop("a loop that carries nothing on: it is no recurrence")
+        """Adds what begins and ends a loop whose nodes begin at a place; what its first state comes to."""
         for start, end in zip(starts, ends, strict=True):
             if self._size(start) != self._size(end):
                 raise NoLoop("a loop whose states change their sizes")
@@ -309,7 +311,14 @@ class Loops:
         loop.given = dict(zip(steps, sequences, strict=True))
         made = (*steps, *states)
         self.to.nodes.append(
-            Node(EACH, (*sequences, *starts), made, {"axes": axes}, proto.name, scopes)
+            Node(
+                EACH,
+                (*sequences, *starts),
+                made,
+                {"axes": axes, KIND: proto.op_type},
+                proto.name,
+                scopes,
+            )
         )
         self.to.nodes += own
         outs = tuple(
@@ -317,7 +326,12 @@ class Loops:
         )
         for out, state in zip(outs, states, strict=True):
             self.to.types[out] = self.to.types[state]
-        self.to.nodes.append(Node(LAST, (*ends, steps[0]), outs, {}, proto.name, scopes))
+        if not outs:  # it carries nothing on
+            outs = (f"{steps[0]} at last",)
+            self.to.types[outs[0]] = TypeProto()
+        self.to.nodes.append(
+            Node(LAST, (*ends, steps[0]), outs, {KIND: proto.op_type}, proto.name, scopes)
+        )
         return outs[0]
 
     def _first(self, loop: _Loop) -> str:
@@ -330,7 +344,9 @@ class Loops:
         if not 0 <= low <= low + loop.passes <= size:
             raise NoLoop("a loop over other steps than a sequence has")
         if (low, loop.passes) != (0, size):
-            name = self._slice(name, f"{loop.name} {name} cut {axis}", axis, low, low + loop.passes, 1)
+            name = self._slice(
+                name, f"{loop.name} {name} cut {axis}", axis, low, low + loop.passes, 1
+            )
         if by < 0:
             name = self._slice(name, f"{loop.name} {name} turned {axis}", axis, -1, -_ENDLESS, -1)
         return name
@@ -358,7 +374,9 @@ class Loops:
         backwards: bool = False,
     ) -> None:
         whole = f"{out} in order" if backwards else out
-        item = _Joined(made, self._first(loop), last, loop.passes, proto.name, scopes_of(proto))
+        item = _Joined(
+            made, self._first(loop), last, loop.passes, proto.name, proto.op_type, scopes_of(proto)
+        )
         self._all(item, whole, axis)
         if backwards:
             axis %= len(self._size(whole))
@@ -372,7 +390,8 @@ class Loops:
         kind = self._type(item.made).tensor_type.elem_type
         self.to.types[out] = helper.make_tensor_type_proto(kind, sizes)
         reads = (item.made, item.sequence, item.last)
-        self.to.nodes.append(Node(ALL, reads, (out,), {"axis": axis}, item.name, item.scopes))
+        given = {"axis": axis, KIND: item.kind}
+        self.to.nodes.append(Node(ALL, reads, (out,), given, item.name, item.scopes))
 
     # counts
 
@@ -479,7 +498,9 @@ class Loops:
             sizes.insert(axis, 1)
             self.to.constants[f"{columns[-1]} sizes"] = np.asarray(sizes, np.int64)
             self.to.add(
-                helper.make_node("Reshape", [item, f"{columns[-1]} sizes"], [columns[-1]], name=name)
+                helper.make_node(
+                    "Reshape", [item, f"{columns[-1]} sizes"], [columns[-1]], name=name
+                )
             )
         self.to.add(helper.make_node("Concat", columns, [out], name=name, axis=axis))
 

@@ -32,7 +32,7 @@ from netspec.importing.files.composed import COMPOSED, composed
 from netspec.importing.files.computing import computed
 from netspec.importing.files.counted import counted
 from netspec.importing.files.einsum import as_products, bounded
-from netspec.importing.files.looping import UNREAD, Loops, NoLoop, scanned
+from netspec.importing.files.looping import LOOPS, UNREAD, Loops, scanned
 from netspec.importing.files.meaning.meant import meant
 from netspec.importing.files.normal import normalised
 from netspec.importing.files.program import Array, Input, Node, Program
@@ -244,7 +244,7 @@ class _Specialising:
             if name and (name in self.same or self._is_there(name)):
                 raise refused(self.path, f"{printable(name)} is made twice")
         first = proto.output[0] if proto.output else ""
-        if not first and not (proto.op_type in _RECURRENT and any(proto.output)):
+        if not first and not (proto.op_type in _RECURRENT | LOOPS and any(proto.output)):
             return
         plain = proto.domain in ("", "ai.onnx")
         if plain and (self._read_loop(proto, inputs)):
@@ -319,9 +319,7 @@ class _Specialising:
         read = tuple(name for name in inputs if name in self.types or name in self.constants)
         given = {UNREAD: str(found)}
         outputs = tuple(filter(None, proto.output))
-        self.nodes.append(
-            Node(proto.op_type, read, outputs, given, proto.name, scopes_of(proto))
-        )
+        self.nodes.append(Node(proto.op_type, read, outputs, given, proto.name, scopes_of(proto)))
         return True
 
     def array(self, tensor: TensorProto) -> Array:
@@ -540,6 +538,12 @@ def _steps_first(graph: GraphProto) -> set[str]:
         if at < len(node.input)
     }
     found |= scanned(graph)
+    # What has the name of a batch in its second place, and a number in its first.
+    dims = [(item.name, item.type.tensor_type.shape.dim) for item in graph.input]
+    rows = {dim[0].dim_param for _, dim in dims if dim and dim[0].dim_param}
+    found |= {
+        name for name, dim in dims if len(dim) > 2 and dim[0].dim_value and dim[1].dim_param in rows
+    }
     parts = (node for node in graph.node if node.op_type in ("Slice", "Split") and node.input)
     return found | {node.input[0] for node in parts if not found.isdisjoint(node.output)}
 

@@ -5,8 +5,9 @@ The three are steps among the others, and become the braces of a `for` when the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -65,16 +66,18 @@ def begun(writer: Writer, node: Node) -> tuple[View, ...]:
     if any(view.base[0] != rows for _, view in sequences):
         raise Unsaid("its sequences are of other samples than each other")
     states = [_start(writer, name, rows) for name in starts]
+    # Braces carry something on: what nothing reads.
+    states = states or [_constant(writer, np.zeros((size_of(rows), 1), np.float32), size_of(rows))]
     shape = (*wire.sizes[:1], *wire.sizes[2:]) if len(wire.sizes) > 1 else ()
-    made = writer.step(
-        "each", [wire, *(w for w, _ in states)], shape, outputs=1 + len(states)
-    ).step
+    made = writer.step("each", [wire, *(w for w, _ in states)], shape, outputs=1 + len(states)).step
     assert made is not None
     found: list[View] = []
     for (_, view), axis, (low, high) in zip(sequences, along, cuts, strict=True):
         found.append(_step(writer, made.made[0], view, axis, low, high))
-    for (start, state), name, own in zip(states, starts, made.made[1:], strict=True):
-        own.sizes, own.shared = start.sizes, False
+    outs = node.outputs[len(along) :]
+    for (start, _), own in zip(states, made.made[1:], strict=True):
+        own.sizes = start.sizes
+    for (_, state), name, own in zip(states, outs, made.made[1:], strict=False):
         found.append(state.view(writer, own, len(writer.shapes[name]), rows))
     writer.passes[node.output] = Begun(made, tuple(state for _, state in states), rows)
     return tuple(found)
@@ -85,7 +88,9 @@ def ended(writer: Writer, node: Node) -> tuple[View, ...]:
     *ends, step = node.inputs
     loop = writer.passes[step]
     each, states, rows = loop.each, loop.states, loop.rows
-    given = [_laid(writer, name, state, each, rows) for name, state in zip(ends, states, strict=True)]
+    pairs = zip(ends, states, strict=False)
+    given = [_laid(writer, name, state, each, rows) for name, state in pairs]
+    given = given or [each.made[1]]
     for wire, state in zip(given, each.made[1:], strict=True):
         if wire.sizes != state.sizes:
             raise Unsaid("its states change their sizes")
@@ -94,7 +99,8 @@ def ended(writer: Writer, node: Node) -> tuple[View, ...]:
     found = []
     for wire, own, state, name in zip(given, made.made, states, node.outputs, strict=True):
         own.sizes = wire.sizes
-        found.append(state.view(writer, own, len(writer.shapes[name]), rows))
+        if ends:
+            found.append(state.view(writer, own, len(writer.shapes[name]), rows))
     writer.passes[node.output] = replace(loop, last=made)
     return tuple(found)
 
@@ -150,7 +156,7 @@ def _one(writer: Writer, wires: Sequence[Wire]) -> tuple[Wire, list[tuple[int, i
         raise Unsaid("its sequences have other sizes than each other")
     ends = [0, *np.cumsum([wire.sizes[0] for wire in wires]).tolist()]
     wire = writer.step("concat", wires, (ends[-1], *wires[0].sizes[1:]))
-    return wire, list(zip(ends, ends[1:], strict=False))
+    return wire, list(pairwise(ends))
 
 
 def _step(writer: Writer, wire: Wire, view: View, axis: int, low: int, high: int) -> View:
@@ -231,7 +237,9 @@ def inside(nodes: Sequence[Node]) -> frozenset[str]:
     for node in nodes:
         ended = node.inputs[-1] if node.op == LAST else ends.get(node.inputs[-1])
         begins = node.outputs[0] if node.op == EACH else None
-        parts.append(Part(node.inputs, node.outputs, begins, ended if node.op in (LAST, ALL) else None))
+        parts.append(
+            Part(node.inputs, node.outputs, begins, ended if node.op in (LAST, ALL) else None)
+        )
     pairs = zip(nodes, nested(parts), strict=True)
     return frozenset(
         name for node, loops in pairs if loops or node.op == EACH for name in node.outputs
@@ -282,4 +290,8 @@ def _bundle(parts: Iterable[str]) -> str:
     return several[0] if len(several) == 1 else f"{{ | {' | '.join(several)} }}"
 
 
-PASSES = {EACH: begun, LAST: ended, ALL: joined}
+PASSES: dict[str, Callable[[Writer, Node], View | tuple[View, ...]]] = {
+    EACH: begun,
+    LAST: ended,
+    ALL: joined,
+}

@@ -150,6 +150,7 @@ def _read(
     groups = Fusing(program, apart).run()
     of_ids(program)
     writer = Writer(program)
+    writer.stepped = inside(program.nodes)
     unread: list[Unread] = []
     for node in program.nodes:
         writer.node = node

@@ -23,7 +23,15 @@ from netspec.importing.structure.names import Names
 from netspec.importing.structure.recurrences import contracted
 from netspec.importing.structure.regions import nested, plain
 from netspec.importing.structure.sharing import Ties
-from netspec.importing.structure.terms import FOR, IDENTITY, REFERENCE, Chain, Item, Tangled, reference
+from netspec.importing.structure.terms import (
+    FOR,
+    IDENTITY,
+    REFERENCE,
+    Chain,
+    Item,
+    Tangled,
+    reference,
+)
 from netspec.importing.structure.text import Anything, Writer, family, tokens
 from netspec.importing.structure.unify import Block
 from netspec.ops.declare.values import Layer

@@ -136,7 +136,7 @@ class Names:
         for item in chain.walk():
             if item.word == FOR:
                 sequence, step = (value.value for value in item.values)
-                name = (known | found)[sequence]
+                name = found.get(sequence) or known[sequence]
                 found[step] = self.free(f"{name}t" if name.endswith("_t") else f"{name}_t")
             if item.label is not None and item.label not in known:
                 found[item.label] = self.free(self._said(item) or _noun(item))

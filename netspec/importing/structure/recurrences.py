@@ -21,14 +21,15 @@ from netspec.ops.vectors.sources import Repeat
 class Pass:
     """The step of a recurrence: its graph, whose inputs are what the step and the states are in it.
 
-    Its outputs are first what the states are in the next one. `outside` says what its other inputs are outside, `made` what the joined tensors of outside are in it.
+    Its outputs are first what the states are in the next one. `outside` says what its other inputs are
+    outside, `made` what the joined tensors of outside are in it.
     """
 
     graph: Graph
     step: Value
     states: tuple[Value, ...]
     outside: Mapping[Value, Value]
-    made: Mapping[Value, Value]
+    made: dict[Value, Value]
 
     @property
     def ends(self) -> tuple[Value, ...]:
@@ -96,12 +97,15 @@ class _Contracting:
             level.known |= zip(node.outputs, made.outputs, strict=True)
             if isinstance(node.op, All):
                 owner = made.inputs[0].node
-                self.passes[owner].made[made.output] = self.passes[owner].made.pop(node.output)  # type: ignore[attr-defined]
+                self.passes[owner].made[made.output] = self.passes[owner].made.pop(node.output)
         return found
 
     def _looped(self, loop: Loop, around: _Level) -> Node:
         sequence, *starts = loop.each.inputs
-        given = [_input(v, f"state{i}") if i else _input(v, "step") for i, v in enumerate(loop.each.outputs)]
+        given = [
+            _input(v, f"state{i}") if i else _input(v, "step")
+            for i, v in enumerate(loop.each.outputs)
+        ]
         inner = _Level(
             dict(zip(loop.each.outputs, (node.output for node in given), strict=True)), {}
         )
@@ -145,5 +149,12 @@ def _input(value: Value, name: str) -> Node:
     """A node that stands for a value of outside."""
     node = value.node
     return Node(
-        node.index, Input(name=name), (), (value.type,), f"{node.path}.{name}", node.span, node.call, node.path
+        node.index,
+        Input(name=name),
+        (),
+        (value.type,),
+        f"{node.path}.{name}",
+        node.span,
+        node.call,
+        node.path,
     )

@@ -27,6 +27,7 @@ from netspec.importing.structure.terms import (
     parts,
 )
 from netspec.ops.declare.params import Count, PerAxis
+from netspec.ops.declare.schemes import Constant
 from netspec.ops.declare.values import Layer, show
 from netspec.ops.registry import REGISTRY
 
@@ -253,6 +254,8 @@ class Writer:
             return f"{value.name}({', '.join(given)})" if given else value.name
         if isinstance(value, tuple) and bound(value):
             return f"({', '.join(map(self.value, value))})"
+        if isinstance(value, Constant):
+            return typed(value.value)
         return typed(value) if not isinstance(value, str) else show(value)
 
     # braces
