@@ -109,7 +109,7 @@ def _by_structure(
     for ours, parts in known.items():
         plan.pair(ours, parts, "map" if ours in settled else "name")
     wanted = {tensor.shape for layer in (*layers, *heads) for tensor in layer.tensors}
-    signatures = {layer.signature for layer in (*layers, *heads)}
+    signatures = Counter(layer.signature for layer in (*layers, *heads))
     modules = joined(modules_of(left, wanted), signatures)
     trusted = in_definition_order(file)
     identity = _identity(graph, plan)
