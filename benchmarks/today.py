@@ -93,14 +93,19 @@ TIMM = {
             ),
             "inception_next": ("atto", "tiny", "small", "base"),
             "levit": ("128s", "128", "192", "256", "384"),
+            "eca_nfnet": ("l0", "l1", "l2"),
             "mobilenetv4": ("conv_small",),
             "mobileone": ("s0", "s1", "s2", "s3", "s4"),
             "mvitv2": ("tiny", "small", "base"),
+            "nfnet": ("f0", "f1", "f2", "f3", "f4", "l0"),
             "pit": ("ti_224", "xs_224", "s_224", "b_224"),
             "poolformer": ("s12", "s24", "s36", "m36", "m48"),
             "pvt_v2": ("b0", "b1", "b2", "b3", "b4", "b5"),
             "repvit": ("m0_9", "m1_0", "m1_1", "m1_5", "m2_3", "m1", "m2", "m3"),
             "rexnet": ("100", "130", "150", "200", "300"),
+            "resnetv2": tuple(
+                f"{n}_bit" for n in ("50x1", "101x1", "50x3", "101x3", "152x2", "152x4")
+            ),
             "resmlp": ("12_224", "24_224", "36_224", "big_24_224"),
             "starnet": ("s1", "s2", "s3", "s4"),
             "xcit": tuple(
@@ -110,6 +115,7 @@ TIMM = {
             ),
             "tresnet": ("m", "l", "xl"),
             "twins_svt": ("small", "base", "large"),
+            "volo": ("d1_224", "d2_224", "d3_224"),
         }.items()
         for member in members
         for name in (f"{family}_{member}" + "_patch16_224" * (family in ("beit", "deit3")),)

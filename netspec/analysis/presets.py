@@ -72,6 +72,8 @@ def _torchinfo(graph: Graph, node: Node) -> Dim:
         return 0
     output = node.types[0]
     plain = isinstance(node.op, Conv | DepthwiseConv | TransposedConv)
+    # A kernel that is standardised first is used by a function, not by torch's module.
+    plain = plain and vars(node.op).get("standardise") is None
     places = numel(output.spatial) if plain else 1
     total: Dim = 0
     for weight in weights:

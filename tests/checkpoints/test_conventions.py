@@ -171,3 +171,51 @@ def test_numbers_count_where_nothing_without_one_runs_between(
         for leaf in ("bias", "weight")
     }
     assert_taken(own, saved(dict(sorted(file.items())), tmp_path / "w.pt"), graph)
+
+
+def test_a_number_stands_before_itself_with_the_second_letter(net: Built, tmp_path: Path) -> None:
+    """As NFNet calls its convolutions, `conv2` and `conv2b`, in a file of any order."""
+    graph = net("input 4x8x8\nconv1-4; conv3-4(pad=1); conv3-4(pad=1); conv1-4")
+    own = drawn(graph)
+    names = dict(
+        zip(
+            ("conv1", "conv2", "conv3", "conv4"), ("conv1", "conv2", "conv2b", "conv3"), strict=True
+        )
+    )
+    file = {f"{names[n.split('.')[0]]}.{n.split('.')[1]}": own[n].clone() for n in reversed(own)}
+    assert_taken(own, saved(file, tmp_path / "w.pt"), graph)
+
+
+def test_gains_of_standardised_kernels_have_axes_of_size_one(net: Built, tmp_path: Path) -> None:
+    """As timm's ScaledStdConv2d has them."""
+    graph = net(
+        "input 4x8x8\nconv3-4(standardise=1e-6, gain=1.7); relu; conv3-6(standardise=1e-6, gain=1.7)"
+    )
+    own = drawn(graph)
+    file = {
+        n.replace("conv", "stage."): t.reshape(-1, 1, 1, 1) if n.endswith("gain") else t.clone()
+        for n, t in own.items()
+    }
+    assert_taken(own, saved(file, tmp_path / "w.pt"), graph)
+
+
+def test_a_table_over_the_places_of_a_map(net: Built, tmp_path: Path) -> None:
+    """As VOLO has its positions: channels last, beside a row of sequences' own."""
+    graph = net("input 8x3x5\nsequence; position; fc-8(over=channels)")
+    own = drawn(graph)
+    file = {"pos_embed": own["position1.weight"].reshape(1, 3, 5, 8)}
+    file |= {n.replace("fc1", "mlp"): own[n].clone() for n in own if "fc1" in n}
+    assert_taken(own, saved(file, tmp_path / "w.pt"), graph)
+
+
+def test_a_head_called_aux_that_the_net_reads_is_no_training_head(
+    net: Built, tmp_path: Path
+) -> None:
+    """As VOLO adds what its tokens say; where the net has no use for it, it is left out."""
+    body = "input 8x3x5\nconv1-6; sequence as x; gap; fc-4 as main"
+    graph = net(f"{body}; @x; fc-4(over=channels) as aux_head; max_over_time; add(@main)")
+    own = drawn(graph)
+    file = {n.replace("main", "top"): t.clone() for n, t in own.items()}
+    assert_taken(own, saved(file, tmp_path / "w.pt"), graph)
+    less = load(tmp_path / "w.pt", net(body))
+    assert set(less.unused) == {"aux_head.weight", "aux_head.bias"}
