@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from netspec.checkpoints.formats.tensors import Shape
 from netspec.checkpoints.function import Functions
-from netspec.checkpoints.layers import Layer, Module, layers_of, plain
+from netspec.checkpoints.layers import Layer, Module, Signature, layers_of, plain, plain_bare
 from netspec.checkpoints.layout import as_torch, is_outputs_last, turns_of
 from netspec.checkpoints.parsing import in_definition_order, is_counter
 from netspec.checkpoints.plan import Misfit, Plan
@@ -109,8 +109,8 @@ def _by_structure(
     for ours, parts in known.items():
         plan.pair(ours, parts, "map" if ours in settled else "name")
     wanted = {tensor.shape for layer in (*layers, *heads) for tensor in layer.tensors}
-    signatures = {layer.signature for layer in (*layers, *heads)}
-    modules = joined(modules_of(left, wanted), signatures)
+    signatures = Counter(layer.signature for layer in (*layers, *heads))
+    modules = _parameters(joined(modules_of(left, wanted), signatures), signatures)
     trusted = in_definition_order(file)
     identity = _identity(graph, plan)
     modules = _heads(plan, modules, heads, trusted, identity)
@@ -125,6 +125,21 @@ def _by_structure(
         [module for module in modules if module.name not in matched[1]],
     )
     return plan
+
+
+def _parameters(modules: Iterable[Module], wanted: Counter[Signature]) -> list[Module]:
+    """The layers; what is called a bias of nothing is a parameter, where the net has such: `dt_bias`."""
+    found = []
+    for module in modules:
+        if len(module.tensors) == 1 and module.tensors[0].role == "bias":
+            (tensor,) = module.tensors
+            alone = replace(tensor, role="weight", shape=plain_bare(tensor.shape))
+            components = (*module.components[:-1], re.split("[./]", tensor.name)[-1])
+            bare = Module(tensor.name, (alone,), components)
+            if bare.signature in wanted and module.signature not in wanted:
+                module = bare
+        found.append(module)
+    return found
 
 
 def _identity(graph: Graph, plan: Plan) -> Identity:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -35,10 +36,10 @@ _PLACES[_BOTH] = _PLACES["key"]
 _WORDS = re.compile(r"[_-]")
 
 
-def joined(modules: Iterable[Module], wanted: Container[Signature]) -> list[Module]:
-    """The layers, three of which are joined where that is `wanted` and their names differ only in
-    saying `query`, `key` and `value`, or two that say `q` and `kv`. Their order does not count:
-    libraries differ in it.
+def joined(modules: Iterable[Module], wanted: Counter[Signature]) -> list[Module]:
+    """The layers, three of which are joined where their names differ only in saying `query`, `key` and
+    `value`, or two that say `q` and `kv`, and more of what they make are `wanted` than others are.
+    Their order does not count: libraries differ in it.
 
     They become one layer, or their biases do where the kernels are not of one shape. Of the biases
     that some do not have, nothing is there or zeros.
@@ -49,12 +50,16 @@ def joined(modules: Iterable[Module], wanted: Container[Signature]) -> list[Modu
         place, rest = _place(module.components)
         if place is not None:
             groups.setdefault(rest, {})[place] = module
-    for group in groups.values():
-        parts = [group[place] for place in sorted(group)]
-        if len(parts) < (2 if _says(group.get(_PLACES[_BOTH]), _BOTH) else 3):
-            continue
+    complete = [
+        [group[place] for place in sorted(group)]
+        for group in groups.values()
+        if len(group) >= (2 if _says(group.get(_PLACES[_BOTH]), _BOTH) else 3)
+    ]
+    grouped = {part.name for parts in complete for part in parts}
+    others = Counter(module.signature for module in found if module.name not in grouped)
+    for parts in complete:
         for whole in _together(parts):
-            if all(module.signature in wanted for module in whole):
+            if all(others[module.signature] < wanted[module.signature] for module in whole):
                 first = min(found.index(part) for part in parts)
                 found[first:first] = whole
                 found = [module for module in found if module not in parts]

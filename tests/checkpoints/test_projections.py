@@ -113,3 +113,37 @@ def test_together_by_shared_heads(net: Built, tmp_path: Path) -> None:
     path = saved(file, tmp_path / "w.pt")
     assert "NS559" in refusal(path, graph)
     assert_taken(tensors, path, graph, qkv="heads")
+
+
+@pytest.mark.parametrize("order", [list, sorted, lambda names: sorted(names, reverse=True)])
+@pytest.mark.parametrize("inner", [16, 24])
+def test_three_that_the_net_has_apart_are_not_one(
+    inner: int, order: Callable[..., list[str]], net: Built, tmp_path: Path
+) -> None:
+    """Even where together they were as large as another layer, here the first after them."""
+    graph = net(
+        "default fc(over=channels, bias=no)\ninput T ids(20)\nembedding-8; layernorm as x\n"
+        "@x; fc-8 as query; rmsnorm as query_norm; identity as q\n"
+        "@x; fc-4 as key; rmsnorm as key_norm; identity as k\n"
+        "@x; fc-4 as value\n@q; attend(4, @k, @value, kv_heads=2)\n"
+        f"fc-8 as out; fc-{inner} as wide; fc-20 as scores\n"
+    )
+    tensors = drawn(graph)
+    names = {
+        "embedding1": "embed_tokens",
+        "x": "embed_norm",
+        "query": "attn.q_proj",
+        "query_norm": "attn.q_norm",
+        "key": "attn.k_proj",
+        "key_norm": "attn.k_norm",
+        "value": "attn.v_proj",
+        "out": "attn.o_proj",
+        "wide": "mlp.wide",
+        "scores": "lm_head",
+    }
+    file = {}
+    for name, tensor in tensors.items():
+        layer, _, leaf = name.rpartition(".")
+        file[f"{names[layer]}.{leaf}"] = tensor
+    path = saved({name: file[name] for name in order(file)}, tmp_path / "w.pt")
+    assert_taken(tensors, path, graph)
