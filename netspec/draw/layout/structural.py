@@ -166,7 +166,7 @@ class Layout:
                 is_open = self._opens(element, element)
                 return 1 + (self.inside().boxes(element.body) if is_open else 0)
             case Series():
-                inside = sum(self.boxes(item) for item in element.items)
+                inside = sum(self.boxes(item) for item in (*element.items, *element.makers))
                 return inside + sum(self.boxes(block) for _, block in element.asides)
             case Parallel():
                 return 1 + sum(self.boxes(branch) for branch in element.branches)
