@@ -113,6 +113,21 @@ OLD = {
 }
 
 
+def test_what_several_layers_turn_is_turned_once(tmp_path: Path) -> None:
+    """Constants that are computed are bounded in all, and a hundred layers may share one large matrix."""
+    nodes, name = [node("GlobalAveragePool", ["x"], ["a"]), node("Flatten", ["a"], ["b0"])], "b0"
+    for i in range(40):
+        nodes += [node("Transpose", ["w"], [f"t{i}"]), node("MatMul", [name, f"t{i}"], [f"m{i}"])]
+        nodes.append(node("Relu", [f"m{i}"], [name := f"b{i + 1}"]))
+    nodes += [node("Gemm", [name, "v"], ["y"])]
+    arrays = {"w": np.random.default_rng(0).standard_normal((4, 4)), "v": np.ones((4, 2))}
+    arrays = {key: array.astype(np.float32) for key, array in arrays.items()}
+    path = model(tmp_path / "m.onnx", nodes, arrays=arrays, out=2)
+    assert len({id(c) for n, c in read_program(path).constants.items() if n[0] == "t"}) == 1
+    found = import_file(path)
+    assert found.text.count("weights=@") <= 2
+
+
 @pytest.mark.parametrize(
     ("kernel", "given"),
     [
