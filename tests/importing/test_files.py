@@ -113,6 +113,45 @@ OLD = {
 }
 
 
+def test_what_several_layers_turn_is_turned_once(tmp_path: Path) -> None:
+    """Constants that are computed are bounded in all, and a hundred layers may share one large matrix."""
+    nodes, name = [node("GlobalAveragePool", ["x"], ["a"]), node("Flatten", ["a"], ["b0"])], "b0"
+    for i in range(40):
+        nodes += [node("Transpose", ["w"], [f"t{i}"]), node("MatMul", [name, f"t{i}"], [f"m{i}"])]
+        nodes.append(node("Relu", [f"m{i}"], [name := f"b{i + 1}"]))
+    nodes += [node("Gemm", [name, "v"], ["y"])]
+    arrays = {"w": np.random.default_rng(0).standard_normal((4, 4)), "v": np.ones((4, 2))}
+    arrays = {key: array.astype(np.float32) for key, array in arrays.items()}
+    path = model(tmp_path / "m.onnx", nodes, arrays=arrays, out=2)
+    assert len({id(c) for n, c in read_program(path).constants.items() if n[0] == "t"}) == 1
+    found = import_file(path)
+    assert found.text.count("weights=@") <= 2
+
+
+@pytest.mark.parametrize(
+    ("kernel", "given"),
+    [
+        (3, {"output_shape": [12, 12]}),
+        (4, {"output_shape": [13, 13], "auto_pad": "SAME_UPPER"}),
+        (3, {"output_shape": [12, 12], "auto_pad": "SAME_LOWER"}),
+        (3, {"auto_pad": "SAME_UPPER"}),
+        (4, {"auto_pad": "SAME_LOWER"}),
+        (3, {"output_shape": [14, 14]}),
+        (3, {"output_shape": [13, 12], "dilations": [2, 2]}),
+    ],
+)
+def test_what_is_cut_off_follows_from_the_size_of_an_output(
+    kernel: int, given: dict[str, Any], tmp_path: Path
+) -> None:
+    arrays = {"w": np.random.default_rng(1).standard_normal((4, 5, kernel, kernel))}
+    arrays["w"] = arrays["w"].astype(np.float32)
+    nodes = [node("ConvTranspose", ["x", "w"], ["y"], strides=[2, 2], **given)]
+    found = import_file(model(tmp_path / "m.onnx", nodes, opset=11, arrays=arrays))
+    assert found.proof is not None
+    assert found.proof.exact
+    assert [n.op.spelling for n in found.graph.nodes[1:]] == ["deconv"]
+
+
 @pytest.mark.parametrize("name", OLD)
 def test_spellings_of_exporters(name: str, tmp_path: Path) -> None:
     opset, nodes, arrays, words = OLD[name]

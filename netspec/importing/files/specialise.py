@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +145,8 @@ class _Specialising:
         }
         self.symbols: dict[str, int] = {}
         self.loops = Loops(self)
+        # The first node that computed each constant of the same ones.
+        self.computed: dict[tuple[str | bytes, ...], NodeProto] = {}
         self.second = _steps_first(proto.graph)
         self.regions = regions_of(proto.graph)
         self.opset = max(
@@ -466,6 +469,8 @@ class _Specialising:
         names = [name for name in node.input if name]
         if node.op_type not in _COMPUTED or not all(name in self.constants for name in names):
             return False
+        if self._again(node):
+            return True
         if node.op_type == "Einsum" and not bounded(node, self.constants, _MOST_COMPUTED):
             return False
         if node.op_type == "Range":
@@ -499,6 +504,18 @@ class _Specialising:
             self.types.pop(name, None)
         with reading(lambda reason: refused(self.path, f"{printable(node.op_type)}: {reason}")):
             self.tables.note(node, self.opset)
+        return True
+
+    def _again(self, node: NodeProto) -> bool:
+        """Whether a node of constants was computed before: layers that share weights turn them each."""
+        said = b"".join(item.SerializeToString(deterministic=True) for item in node.attribute)
+        before = self.computed.setdefault((node.op_type, *node.input, said), node)
+        pairs = [pair for pair in zip_longest(node.output, before.output, fillvalue="") if pair[0]]
+        if before is node or not all(other in self.constants for _, other in pairs):
+            return False
+        for name, other in pairs:
+            self.same[name] = other
+            self.types.pop(name, None)
         return True
 
     def _compute_alike(self, node: NodeProto) -> bool:

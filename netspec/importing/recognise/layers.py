@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -40,8 +41,7 @@ def deconv(writer: Writer, node: Node) -> View:
     """ConvTranspose."""
     view, kernel = writer.view(node.inputs[0]), _array(writer, node, 1)
     wire = writer.plain(view)
-    if node.get("auto_pad", "NOTSET") not in ("", "NOTSET", "VALID"):
-        raise Unsaid("its padding follows from the size of its output")
+    node = _padded(node, kernel.shape[2:], wire.sizes[1:])
     window = _Window(node, kernel.shape[2:], wire.sizes[1:])
     groups = node.get("group", 1)
     shape = writer.shapes[node.output][1:]
@@ -51,6 +51,29 @@ def deconv(writer: Writer, node: Node) -> View:
     given += [f"groups={groups}"] * (groups > 1) + ["bias=no"] * ("bias" not in weights)
     head = f"deconv{window.kernel}-{kernel.shape[1] * groups}{window.step}"
     return writer.whole(writer.step(head, [wire], shape, *given, weights=weights), view.axes[0])
+
+
+def _padded(node: Node, kernel: Sequence[int], places: Sequence[int]) -> Node:
+    """A transposed convolution whose padding is said where the file says how large its output is."""
+    auto, wanted = node.get("auto_pad", "NOTSET"), node.get("output_shape")
+    same, rank = auto.startswith("SAME"), len(kernel)
+    if not same and not wanted:
+        return node
+    ones, more = (1,) * rank, node.get("output_padding") or (0,) * rank
+    strides, dilations = node.get("strides") or ones, node.get("dilations") or ones
+    first, last, extra = [], [], []
+    for axis, size in enumerate(places):
+        stride = strides[axis]
+        whole = stride * (size - 1) + (kernel[axis] - 1) * dilations[axis] + 1 + more[axis]
+        off = whole - (wanted[-rank:][axis] if wanted else size * stride)
+        # The half that is larger is cut off at the end, or else at the front.
+        half = max(off, 0) // 2
+        front = half if auto == "SAME_UPPER" else max(off, 0) - half
+        first.append(front)
+        last.append(max(off, 0) - front)
+        extra.append(more[axis] + max(-off, 0))
+    given = {**node.attributes, "pads": (*first, *last), "output_padding": tuple(extra)}
+    return replace(node, attributes=given | {"auto_pad": "NOTSET"})
 
 
 def linear(writer: Writer, node: Node) -> View:
